@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Errors by value: formatting only, no allocation, so that it works when memory is gone. */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void one_line(char *s)
+{
+	for (; *s; s++)
+		if (*s == '\n' || *s == '\r')
+			*s = ' ';
+}
+
+static void set_v(struct err *e, int code, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+static void set_v(struct err *e, int code, const char *fmt, va_list ap)
+{
+	e->code = code;
+	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	one_line(e->msg);
+}
+
+int err_set(struct err *e, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e)
+		return -code;
+	va_start(ap, fmt);
+	set_v(e, code, fmt, ap);
+	va_end(ap);
+	return -code;
+}
+
+int err_sys(struct err *e, int code, const char *fmt, ...)
+{
+	va_list ap;
+	size_t len;
+
+	if (!e)
+		return -code;
+	va_start(ap, fmt);
+	set_v(e, code, fmt, ap);
+	va_end(ap);
+	len = strlen(e->msg);
+	(void)snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", strerror(code));
+	return -code;
+}
+
+int err_wrap(struct err *e, int rc, const char *fmt, ...)
+{
+	char prefix[ERR_MSG_MAX];
+	char old[ERR_MSG_MAX];
+	va_list ap;
+
+	if (!e)
+		return rc;
+	va_start(ap, fmt);
+	(void)vsnprintf(prefix, sizeof(prefix), fmt, ap);
+	va_end(ap);
+	one_line(prefix);
+	memcpy(old, e->msg, sizeof(old));
+	if (e->code == 0)
+		(void)snprintf(old, sizeof(old), "%s", strerror(-rc));
+	(void)snprintf(e->msg, sizeof(e->msg), "%.*s: %.*s", (int)sizeof(prefix) / 2, prefix,
+		       (int)sizeof(old), old);
+	e->code = -rc;
+	return rc;
+}
+
+const char *err_msg(const struct err *e)
+{
+	return e && e->code ? e->msg : "no error";
+}

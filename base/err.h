@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The one error shape of the project: a negative errno and one line for a person. */
+#ifndef CHAOS_BASE_ERR_H
+#define CHAOS_BASE_ERR_H
+
+#include <stddef.h>
+
+#define ERR_MSG_MAX 512
+
+/*
+ * An error by value. Functions that can fail return >= 0, or a negative errno, and take a
+ * `struct err *` as their last parameter (may be NULL). The message is set once where the fault was
+ * found, wrapped at most once per layer on the way up ("create web: load: ..."), and printed only
+ * at the edge of a program.
+ */
+struct err {
+	int code;              /* the positive errno, 0 when nothing was set */
+	char msg[ERR_MSG_MAX]; /* one line, no newline at its end, always terminated */
+};
+
+/* Sets code and message; returns -code. `e` may be NULL. A message that is too long is cut. */
+int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* As err_set() with ": " and strerror(code) behind the message. */
+int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Puts "<formatted>: " in front of a message that is already set; returns -e->code. With an empty
+ * `e` only the prefix is there. `rc` (negative errno) is what is returned. */
+int err_wrap(struct err *e, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* The message, or a text for "nothing set". Never NULL. */
+const char *err_msg(const struct err *e);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The noxs ABI, version 1: all that a guest and dom0 share. Guests and dom0 compile this file. */
+#ifndef NOXS_ABI_H
+#define NOXS_ABI_H
+
+/*
+ * Freestanding: stdint and nothing else. Every multi-byte field is little-endian.
+ *
+ * VERSIONS. NOXS_ABI_VERSION is the version of the pages below. A later version only gives meaning
+ * to bytes that are reserved here; a guest accepts any page whose version it was told of by the
+ * range in its own ELF note, and dom0 writes the highest version both know. Reserved bytes and
+ * padding are zero; a guest ignores flags it does not know, dom0 refuses an image whose note has
+ * non-zero reserved bytes.
+ *
+ * HOW A GUEST GETS ITS PAGES
+ *
+ *  1. Its ELF image carries a note (section type SHT_NOTE in a PT_NOTE segment) with the name "noxs",
+ *     the type NOXS_NOTE_TYPE and a struct noxs_note. An image without one gets no device page.
+ *  2. entry != 0: each vCPU 0 starts in 64-bit mode at the virtual address `entry`:
+ *       %rbx = virtual address of the device page, %rsp undefined, interrupts off.
+ *       PVH: paging on, page tables made by the builder map all memory of the guest, the shared
+ *            info page and the local APIC page 1:1 with 2 MiB pages (so "virtual" = guest-physical);
+ *            cr0 = PG|ET|PE, cr4 = PAE|OSFXSR|OSXMMEXCPT, EFER = SCE|LME|LMA, flat segments whose
+ *            descriptors are cached in the CPU but in no table: load your own GDT before any far
+ *            transfer, exception or segment load.
+ *       PV:  page tables made by the builder map guest page n at VIRT_BASE + n * 4096 for all of
+ *            its memory, and the shared info page behind it; page-table pages are read-only.
+ *            Event upcalls are masked (evtchn_upcall_mask = 1).
+ *     The hypercall page named by XEN_ELFNOTE_HYPERCALL_PAGE is filled in both types; there is no
+ *     start_info: everything is in the device page.
+ *  3. entry == 0: the guest starts by Xen's standard entry (XEN_ELFNOTE_ENTRY or
+ *     XEN_ELFNOTE_PHYS32_ENTRY); the device page is the page where start_info.store_mfn (PV) or
+ *     HVM_PARAM_STORE_PFN (PVH) says the XenStore ring is. Check `magic`: under another toolstack it
+ *     is a XenStore ring.
+ *
+ * TRUST. Both pages lie in the guest's memory and the guest may scribble on them. dom0 keeps its own
+ * copy of the device page and never reads it back. Of the control page dom0 loads each index and word
+ * once and checks it.
+ *
+ * CHANGES. While the guest runs dom0 changes the device page only under `seq`: odd while it writes,
+ * then the next even number, and then it sends an event on the control port. Read like a seqlock.
+ */
+
+#include <stdint.h>
+
+#define NOXS_ABI_VERSION 1u
+
+/* --- The ELF note ------------------------------------------------------------------------------ */
+
+#define NOXS_NOTE_NAME "noxs" /* with its NUL: namesz 5 */
+#define NOXS_NOTE_TYPE 1u
+
+struct noxs_note {
+	uint16_t abi_min; /* lowest and highest ABI version the image understands, inclusive */
+	uint16_t abi_max;
+	uint32_t reserved; /* zero */
+	uint64_t entry;	   /* virtual address of the 64-bit entry, 0 for none */
+};
+
+/* --- Event channels ---------------------------------------------------------------------------- */
+
+/*
+ * A channel to dom0. local_port != 0: already bound in the guest, use it. local_port == 0: the guest
+ * binds it itself with EVTCHNOP_bind_interdomain(remote_domid, remote_port) before its first use.
+ */
+struct noxs_evtchn {
+	uint32_t local_port;
+	uint32_t remote_port;
+	uint32_t remote_domid;
+	uint32_t reserved;
+};
+
+/* --- Devices ----------------------------------------------------------------------------------- */
+
+enum noxs_device_type {
+	NOXS_DEV_NONE = 0, /* an empty slot: skip it */
+	NOXS_DEV_VIF = 1,  /* rings: Xen public/io/netif.h; ring[0] = tx, ring[1] = rx */
+	NOXS_DEV_VBD = 2,  /* rings: Xen public/io/blkif.h; ring[0] */
+};
+
+/* A ring page granted to the backend before the guest runs. */
+struct noxs_ring {
+	uint64_t gfn; /* guest page frame number of the ring page */
+	uint32_t gref;
+	uint32_t reserved;
+};
+
+#define NOXS_VIF_IPV4	 (1u << 0) /* ipv4 fields are set */
+#define NOXS_VIF_IPV6	 (1u << 1) /* ipv6 fields are set */
+#define NOXS_VIF_DHCP	 (1u << 2) /* ask for a lease */
+#define NOXS_VIF_UP	 (1u << 3) /* the link is up */
+#define NOXS_VBD_READONLY (1u << 0)
+#define NOXS_VBD_FLUSH	 (1u << 1)
+#define NOXS_VBD_DISCARD (1u << 2)
+
+struct noxs_vif {
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint8_t ipv4[4]; /* network byte order */
+	uint8_t ipv4_gateway[4];
+	uint8_t ipv6[16];
+	uint8_t ipv6_gateway[16];
+	uint8_t ipv4_prefix; /* bits, 0..32 */
+	uint8_t ipv6_prefix; /* bits, 0..128 */
+	uint8_t reserved[14];
+};
+
+struct noxs_vbd {
+	uint64_t sectors; /* of 512 bytes */
+	uint32_t sector_size;
+	uint32_t vdev; /* Xen's virtual device number, 51712 = xvda */
+	uint8_t reserved[48];
+};
+
+struct noxs_device {
+	uint16_t type;	/* enum noxs_device_type */
+	uint16_t index; /* 0.. within its type */
+	uint32_t flags; /* NOXS_VIF_* or NOXS_VBD_* */
+	struct noxs_evtchn evtchn;
+	struct noxs_ring ring[2];
+	uint64_t reserved;
+	union {
+		struct noxs_vif vif;
+		struct noxs_vbd vbd;
+		uint8_t bytes[64];
+	} u;
+};
+
+/* --- The device page --------------------------------------------------------------------------- */
+
+#define NOXS_MAGIC	 0x53584f4eu /* "NOXS" */
+#define NOXS_MAX_DEVICES 16u
+#define NOXS_CMDLINE_MAX 1024u /* with its NUL */
+
+#define NOXS_FLAG_PV	 (1u << 0) /* the guest is PV; else PVH */
+#define NOXS_FLAG_RESUMED (1u << 1) /* restored or cloned: generation changed */
+
+struct noxs_page {
+	uint32_t magic;	  /* NOXS_MAGIC */
+	uint16_t version; /* of this page */
+	uint16_t ndev;	  /* device slots in use, <= NOXS_MAX_DEVICES */
+	uint32_t seq;	  /* odd while dom0 changes the page */
+	uint32_t flags;	  /* NOXS_FLAG_* */
+
+	/* 0x010: who and what */
+	uint8_t uuid[16];
+	uint64_t generation; /* changes whenever this state may exist twice: clone, restore */
+	uint32_t domid;
+	uint32_t vcpus;
+
+	/* 0x030: memory. Guest page frames [0, mem_pages) are RAM. */
+	uint64_t mem_pages;
+	uint64_t shared_info_gfn;  /* PVH: gfn; PV: the page behind memory: VIRT_BASE + gfn * 4096 */
+	uint64_t control_gfn;	   /* the control page */
+	uint64_t page_table_gfn;   /* first of the builder's page-table pages ... */
+	uint64_t page_table_pages; /* ... and how many; they may be reused after a switch of cr3 */
+	uint64_t image_end_gfn;	   /* first page behind the image: pages from here to
+				      min(device page, control page, page tables) are free and zero */
+
+	/* 0x060: clock, taken when the guest was started. Later: the vcpu_time_info of shared info. */
+	uint64_t wallclock_ns; /* since 1970-01-01 UTC, at the moment of ... */
+	uint64_t tsc;	       /* ... this guest TSC value (0: unknown) */
+	uint64_t tsc_khz;
+	uint64_t reserved0;
+
+	/* 0x080: a fresh random seed; use and overwrite it */
+	uint8_t seed[32];
+
+	/* 0x0a0: the one channel for console, power and control */
+	struct noxs_evtchn control;
+
+	uint8_t reserved1[0x350];
+
+	/* 0x400 */
+	struct noxs_device dev[NOXS_MAX_DEVICES];
+
+	/* 0xc00 */
+	char cmdline[NOXS_CMDLINE_MAX]; /* NUL-terminated */
+};
+
+/* --- The control page -------------------------------------------------------------------------- */
+
+enum noxs_request {
+	NOXS_REQ_NONE = 0,
+	NOXS_REQ_POWEROFF = 1, /* end with SCHEDOP_shutdown(SHUTDOWN_poweroff) */
+	NOXS_REQ_REBOOT = 2,   /* end with SCHEDOP_shutdown(SHUTDOWN_reboot) */
+	NOXS_REQ_SUSPEND = 3,
+};
+
+enum noxs_state {
+	NOXS_STATE_BOOTING = 0,
+	NOXS_STATE_READY = 1,	 /* does what it is for; set once, then an event */
+	NOXS_STATE_STOPPING = 2, /* heard a request to end */
+};
+
+/*
+ * Bytes 0..3087 are struct xencons_interface (Xen public/io/console.h): in[1024], out[2048],
+ * in_cons, in_prod, out_cons, out_prod. The ring indices run free; guest output is out[], with
+ * out_prod written by the guest. Both sides send an event on the control port after moving an index
+ * of theirs. An event says "something changed": look at everything.
+ */
+#define NOXS_CONSOLE_IN_SIZE  1024u
+#define NOXS_CONSOLE_OUT_SIZE 2048u
+
+struct noxs_control {
+	uint8_t console_in[NOXS_CONSOLE_IN_SIZE];
+	uint8_t console_out[NOXS_CONSOLE_OUT_SIZE];
+	uint32_t in_cons;  /* guest */
+	uint32_t in_prod;  /* dom0 */
+	uint32_t out_cons; /* dom0 */
+	uint32_t out_prod; /* guest */
+	uint8_t reserved0[0xe00 - 0xc10];
+
+	/* 0xe00: written by dom0 */
+	uint32_t request;     /* enum noxs_request ... */
+	uint32_t request_seq; /* ... raised by one for each new request */
+	uint32_t ping;	      /* the guest copies it to pong, then sends an event */
+	uint8_t reserved1[0xe40 - 0xe0c];
+
+	/* 0xe40: written by the guest */
+	uint32_t state;	      /* enum noxs_state */
+	uint32_t exit_code;   /* 0..255, valid with SHUTDOWN_poweroff; the VM's exit code */
+	uint32_t request_ack; /* the last request_seq it has seen */
+	uint32_t pong;
+	uint8_t reserved2[0x1000 - 0xe50];
+};
+
+#if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+_Static_assert(sizeof(struct noxs_note) == 16, "note");
+_Static_assert(sizeof(struct noxs_evtchn) == 16, "evtchn");
+_Static_assert(sizeof(struct noxs_vif) == 64, "vif");
+_Static_assert(sizeof(struct noxs_vbd) == 64, "vbd");
+_Static_assert(sizeof(struct noxs_device) == 128, "device");
+_Static_assert(sizeof(struct noxs_page) == 4096, "device page");
+_Static_assert(__builtin_offsetof(struct noxs_page, mem_pages) == 0x30, "memory");
+_Static_assert(__builtin_offsetof(struct noxs_page, wallclock_ns) == 0x60, "clock");
+_Static_assert(__builtin_offsetof(struct noxs_page, seed) == 0x80, "seed");
+_Static_assert(__builtin_offsetof(struct noxs_page, control) == 0xa0, "control");
+_Static_assert(__builtin_offsetof(struct noxs_page, dev) == 0x400, "devices");
+_Static_assert(__builtin_offsetof(struct noxs_page, cmdline) == 0xc00, "cmdline");
+_Static_assert(sizeof(struct noxs_control) == 4096, "control page");
+_Static_assert(__builtin_offsetof(struct noxs_control, in_cons) == 3072, "console indices");
+_Static_assert(__builtin_offsetof(struct noxs_control, request) == 0xe00, "dom0 words");
+_Static_assert(__builtin_offsetof(struct noxs_control, state) == 0xe40, "guest words");
+#endif
+
+#endif
