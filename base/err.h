@@ -14,7 +14,7 @@
  * at the edge of a program.
  */
 struct err {
-	int code;              /* the positive errno, 0 when nothing was set */
+	int code;	       /* the positive errno, 0 when nothing was set */
 	char msg[ERR_MSG_MAX]; /* one line, no newline at its end, always terminated */
 };
 

@@ -10,11 +10,11 @@
  * keep the compiler from loading twice or tearing. Publish an index last, with store_release; load
  * the other side's index with load_acquire before reading what it announces.
  */
-#define shared_load(p)	     __atomic_load_n((p), __ATOMIC_RELAXED)
-#define shared_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define shared_store(p, v)   __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define shared_load(p)		   __atomic_load_n((p), __ATOMIC_RELAXED)
+#define shared_load_acquire(p)	   __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define shared_store(p, v)	   __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define shared_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define shared_fence()	     __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define shared_fence()		   __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 /* Copies `len` bytes out of or into shared memory, byte by byte as far as the other side can tell;
  * the copy may be a mixture of old and new bytes, so check it only after copying. */

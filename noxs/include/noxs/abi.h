@@ -14,14 +14,14 @@
  *
  * HOW A GUEST GETS ITS PAGES
  *
- *  1. Its ELF image carries a note (section type SHT_NOTE in a PT_NOTE segment) with the name "noxs",
- *     the type NOXS_NOTE_TYPE and a struct noxs_note. An image without one gets no device page.
+ *  1. Its ELF image carries a note (section type SHT_NOTE in a PT_NOTE segment) with the name
+ * "noxs", the type NOXS_NOTE_TYPE and a struct noxs_note. An image without one gets no device page.
  *  2. entry != 0: each vCPU 0 starts in 64-bit mode at the virtual address `entry`:
  *       %rbx = virtual address of the device page, %rsp undefined, interrupts off.
  *       PVH: paging on, page tables made by the builder map all memory of the guest, the shared
- *            info page and the local APIC page 1:1 with 2 MiB pages (so "virtual" = guest-physical);
- *            cr0 = PG|ET|PE, cr4 = PAE|OSFXSR|OSXMMEXCPT, EFER = SCE|LME|LMA, flat segments whose
- *            descriptors are cached in the CPU but in no table: load your own GDT before any far
+ *            info page and the local APIC page 1:1 with 2 MiB pages (so "virtual" =
+ * guest-physical); cr0 = PG|ET|PE, cr4 = PAE|OSFXSR|OSXMMEXCPT, EFER = SCE|LME|LMA, flat segments
+ * whose descriptors are cached in the CPU but in no table: load your own GDT before any far
  *            transfer, exception or segment load.
  *       PV:  page tables made by the builder map guest page n at VIRT_BASE + n * 4096 for all of
  *            its memory, and the shared info page behind it; page-table pages are read-only.
@@ -30,12 +30,12 @@
  *     start_info: everything is in the device page.
  *  3. entry == 0: the guest starts by Xen's standard entry (XEN_ELFNOTE_ENTRY or
  *     XEN_ELFNOTE_PHYS32_ENTRY); the device page is the page where start_info.store_mfn (PV) or
- *     HVM_PARAM_STORE_PFN (PVH) says the XenStore ring is. Check `magic`: under another toolstack it
- *     is a XenStore ring.
+ *     HVM_PARAM_STORE_PFN (PVH) says the XenStore ring is. Check `magic`: under another toolstack
+ * it is a XenStore ring.
  *
- * TRUST. Both pages lie in the guest's memory and the guest may scribble on them. dom0 keeps its own
- * copy of the device page and never reads it back. Of the control page dom0 loads each index and word
- * once and checks it.
+ * TRUST. Both pages lie in the guest's memory and the guest may scribble on them. dom0 keeps its
+ * own copy of the device page and never reads it back. Of the control page dom0 loads each index
+ * and word once and checks it.
  *
  * CHANGES. While the guest runs dom0 changes the device page only under `seq`: odd while it writes,
  * then the next even number, and then it sends an event on the control port. Read like a seqlock.
@@ -45,7 +45,8 @@
 
 #define NOXS_ABI_VERSION 1u
 
-/* --- The ELF note ------------------------------------------------------------------------------ */
+/* --- The ELF note ------------------------------------------------------------------------------
+ */
 
 #define NOXS_NOTE_NAME "noxs" /* with its NUL: namesz 5 */
 #define NOXS_NOTE_TYPE 1u
@@ -57,11 +58,13 @@ struct noxs_note {
 	uint64_t entry;	   /* virtual address of the 64-bit entry, 0 for none */
 };
 
-/* --- Event channels ---------------------------------------------------------------------------- */
+/* --- Event channels ----------------------------------------------------------------------------
+ */
 
 /*
- * A channel to dom0. local_port != 0: already bound in the guest, use it. local_port == 0: the guest
- * binds it itself with EVTCHNOP_bind_interdomain(remote_domid, remote_port) before its first use.
+ * A channel to dom0. local_port != 0: already bound in the guest, use it. local_port == 0: the
+ * guest binds it itself with EVTCHNOP_bind_interdomain(remote_domid, remote_port) before its first
+ * use.
  */
 struct noxs_evtchn {
 	uint32_t local_port;
@@ -70,7 +73,8 @@ struct noxs_evtchn {
 	uint32_t reserved;
 };
 
-/* --- Devices ----------------------------------------------------------------------------------- */
+/* --- Devices -----------------------------------------------------------------------------------
+ */
 
 enum noxs_device_type {
 	NOXS_DEV_NONE = 0, /* an empty slot: skip it */
@@ -85,13 +89,13 @@ struct noxs_ring {
 	uint32_t reserved;
 };
 
-#define NOXS_VIF_IPV4	 (1u << 0) /* ipv4 fields are set */
-#define NOXS_VIF_IPV6	 (1u << 1) /* ipv6 fields are set */
-#define NOXS_VIF_DHCP	 (1u << 2) /* ask for a lease */
-#define NOXS_VIF_UP	 (1u << 3) /* the link is up */
+#define NOXS_VIF_IPV4	  (1u << 0) /* ipv4 fields are set */
+#define NOXS_VIF_IPV6	  (1u << 1) /* ipv6 fields are set */
+#define NOXS_VIF_DHCP	  (1u << 2) /* ask for a lease */
+#define NOXS_VIF_UP	  (1u << 3) /* the link is up */
 #define NOXS_VBD_READONLY (1u << 0)
-#define NOXS_VBD_FLUSH	 (1u << 1)
-#define NOXS_VBD_DISCARD (1u << 2)
+#define NOXS_VBD_FLUSH	  (1u << 1)
+#define NOXS_VBD_DISCARD  (1u << 2)
 
 struct noxs_vif {
 	uint8_t mac[6];
@@ -126,13 +130,14 @@ struct noxs_device {
 	} u;
 };
 
-/* --- The device page --------------------------------------------------------------------------- */
+/* --- The device page ---------------------------------------------------------------------------
+ */
 
 #define NOXS_MAGIC	 0x53584f4eu /* "NOXS" */
 #define NOXS_MAX_DEVICES 16u
 #define NOXS_CMDLINE_MAX 1024u /* with its NUL */
 
-#define NOXS_FLAG_PV	 (1u << 0) /* the guest is PV; else PVH */
+#define NOXS_FLAG_PV	  (1u << 0) /* the guest is PV; else PVH */
 #define NOXS_FLAG_RESUMED (1u << 1) /* restored or cloned: generation changed */
 
 struct noxs_page {
@@ -150,14 +155,15 @@ struct noxs_page {
 
 	/* 0x030: memory. Guest page frames [0, mem_pages) are RAM. */
 	uint64_t mem_pages;
-	uint64_t shared_info_gfn;  /* PVH: gfn; PV: the page behind memory: VIRT_BASE + gfn * 4096 */
-	uint64_t control_gfn;	   /* the control page */
-	uint64_t page_table_gfn;   /* first of the builder's page-table pages ... */
+	uint64_t shared_info_gfn; /* PVH: gfn; PV: the page behind memory: VIRT_BASE + gfn * 4096 */
+	uint64_t control_gfn;	  /* the control page */
+	uint64_t page_table_gfn;  /* first of the builder's page-table pages ... */
 	uint64_t page_table_pages; /* ... and how many; they may be reused after a switch of cr3 */
 	uint64_t image_end_gfn;	   /* first page behind the image: pages from here to
 				      min(device page, control page, page tables) are free and zero */
 
-	/* 0x060: clock, taken when the guest was started. Later: the vcpu_time_info of shared info. */
+	/* 0x060: clock, taken when the guest was started. Later: the vcpu_time_info of shared info.
+	 */
 	uint64_t wallclock_ns; /* since 1970-01-01 UTC, at the moment of ... */
 	uint64_t tsc;	       /* ... this guest TSC value (0: unknown) */
 	uint64_t tsc_khz;
@@ -178,7 +184,8 @@ struct noxs_page {
 	char cmdline[NOXS_CMDLINE_MAX]; /* NUL-terminated */
 };
 
-/* --- The control page -------------------------------------------------------------------------- */
+/* --- The control page --------------------------------------------------------------------------
+ */
 
 enum noxs_request {
 	NOXS_REQ_NONE = 0,

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The one seam to Xen: every hypercall and mapping of dom0's side goes through these functions. */
+#ifndef CHAOS_BASE_XEN_H
+#define CHAOS_BASE_XEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xenctrl.h>
+
+#include "base/err.h"
+
+/*
+ * base/xen_libxc.c implements it over libxenctrl, libxenforeignmemory and libxenevtchn; unit tests
+ * link tests/fake/ in its place, which counts what is open and can make the Nth call fail. All
+ * functions return >= 0 or a negative errno and log nothing. A bundle belongs to one thread; open
+ * another for a worker. Numbers are Xen's own: domid 0..0x7fef, gfn and mfn in pages of 4 KiB.
+ */
+struct xen;
+
+/* Opens privcmd, evtchn and the hypercall interface. `e` says what is missing: not a Xen host, no
+ * rights, modules not loaded. */
+int xen_open(struct xen **out, struct err *e);
+/* Closes all handles; NULL is fine. Mappings and ports must be gone before. */
+void xen_close(struct xen *x);
+
+/* libxenguest's builder needs the raw handle; libdom/linux*.c is its only caller. NULL on the fake.
+ */
+xc_interface *xen_xc(struct xen *x);
+
+/* --- host ----------------------------------------------------------------------------------------
+ */
+
+struct xen_host {
+	uint64_t free_pages;
+	uint64_t total_pages;
+	uint32_t cpus;		/* physical, online */
+	bool hvm;		/* PVH guests can run (VT-x/SVM with nested paging) */
+	bool pv;		/* PV guests can run */
+	char version[64];	/* "4.17.7" */
+	char capabilities[256]; /* as in xl info's xen_caps */
+};
+
+int xen_host_info(struct xen *x, struct xen_host *out);
+/* Free pages alone; one cheap hypercall. */
+int xen_free_pages(struct xen *x, uint64_t *out);
+
+/* --- domains -------------------------------------------------------------------------------------
+ */
+
+struct xen_domain_config {
+	bool hvm;	/* a PVH container with HAP and the LAPIC as its only emulation; else PV */
+	uint32_t domid; /* wanted, 1..0x7fef; 0 lets Xen choose (never when few ids are left) */
+	uint8_t uuid[16];
+	uint32_t max_vcpus;
+	uint32_t max_evtchn_port;
+	uint32_t max_grant_frames;
+	uint32_t max_maptrack_frames;
+	uint32_t grant_version; /* 1 or 2: the highest allowed */
+};
+
+struct xen_domain_info {
+	uint32_t domid;
+	uint8_t uuid[16];
+	bool hvm, paused, blocked, running, shutdown, dying;
+	uint32_t shutdown_reason; /* SHUTDOWN_*, valid with `shutdown` */
+	uint32_t vcpus;
+	uint64_t cpu_ns;
+	uint64_t pages;
+	uint64_t max_pages;
+	uint64_t shared_info_mfn;
+};
+
+/* *domid receives the id. -EEXIST when the wanted id is taken (Xen would hand out another one; this
+ * function destroys that and fails). Xen public/domctl.h, XEN_DOMCTL_createdomain. */
+int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t *domid);
+int xen_domain_max_vcpus(struct xen *x, uint32_t domid, uint32_t vcpus);
+int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib);
+/* Synchronous and linear in the memory of the guest. -ESRCH when it is gone. Mappings of its pages
+ * that are still held keep it as a zombie: unmap first. */
+int xen_domain_destroy(struct xen *x, uint32_t domid);
+int xen_domain_pause(struct xen *x, uint32_t domid);
+int xen_domain_unpause(struct xen *x, uint32_t domid);
+/* Marks it shut down with SHUTDOWN_*, as if it had done so itself. */
+int xen_domain_shutdown(struct xen *x, uint32_t domid, uint32_t reason);
+/* -ESRCH when there is no such domain. */
+int xen_domain_info(struct xen *x, uint32_t domid, struct xen_domain_info *out);
+/* Domains with ids from `first` on, ascending; the number filled in, at most `max`. */
+int xen_domain_list(struct xen *x, uint32_t first, uint32_t max, struct xen_domain_info *out);
+/* weight 0 and cap UINT32_MAX leave as is; works for credit and credit2, -ENOSYS for others. */
+int xen_domain_sched(struct xen *x, uint32_t domid, uint32_t weight, uint32_t cap);
+/* Hard affinity; bit n of map = physical CPU n; `bytes` long. */
+int xen_vcpu_affinity(struct xen *x, uint32_t domid, uint32_t vcpu, const uint8_t *map,
+		      size_t bytes);
+
+/* --- memory --------------------------------------------------------------------------------------
+ */
+
+/* All extents or none are given (-ENOMEM). frames[]: in gfns; for PV out the mfns. Pages of a host
+ * booted with bootscrub=0 can be dirty. */
+int xen_populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_pfn_t *frames);
+/* XENMEM_add_to_physmap: `space` XENMAPSPACE_*, at `gfn`. */
+int xen_add_to_physmap(struct xen *x, uint32_t domid, uint32_t space, uint64_t idx, uint64_t gfn);
+int xen_set_memory_map(struct xen *x, uint32_t domid, const struct e820entry *map, uint32_t n);
+int xen_set_paging_pool(struct xen *x, uint32_t domid, uint64_t bytes);
+/* Maps n pages of a domain (gfns for PVH, mfns for PV) read-write, or read-only, side by side into
+ * dom0. Ends with xen_unmap() of the same n; nothing else frees it. All or none. */
+int xen_map(struct xen *x, uint32_t domid, bool writable, uint32_t n, const xen_pfn_t *frames,
+	    void **out);
+void xen_unmap(struct xen *x, void *addr, uint32_t n);
+
+/* --- vCPUs and PV page tables --------------------------------------------------------------------
+ */
+
+int xen_vcpu_context(struct xen *x, uint32_t domid, uint32_t vcpu, vcpu_guest_context_any_t *ctx);
+/* Whole HVM save records; get with buf NULL returns the size needed. */
+int xen_hvm_context_get(struct xen *x, uint32_t domid, void *buf, uint32_t bytes);
+int xen_hvm_context_set(struct xen *x, uint32_t domid, const void *buf, uint32_t bytes);
+int xen_hvm_param_set(struct xen *x, uint32_t domid, uint32_t param, uint64_t value);
+int xen_hvm_param_get(struct xen *x, uint32_t domid, uint32_t param, uint64_t *value);
+/* MMUEXT_PIN_L4_TABLE of `mfn` for a PV domain. */
+int xen_pin_l4(struct xen *x, uint32_t domid, uint64_t mfn);
+/* The default CPU policy of the host for this kind of guest (what xl gives by default). */
+int xen_cpuid_default(struct xen *x, uint32_t domid);
+int xen_tsc_default(struct xen *x, uint32_t domid);
+
+/* --- event channels ------------------------------------------------------------------------------
+ */
+
+/* A port in `domid` that dom0 may bind to. */
+int xen_evtchn_alloc(struct xen *x, uint32_t domid, uint32_t remote, uint32_t *port);
+/* Dom0's own ports. One fd for all of them: poll for reading, then xen_evtchn_pending(). A port
+ * that came out of pending() is masked until unmask(). */
+int xen_evtchn_fd(struct xen *x);
+int xen_evtchn_bind(struct xen *x, uint32_t domid, uint32_t remote_port, uint32_t *port);
+int xen_evtchn_bind_virq(struct xen *x, uint32_t virq, uint32_t *port);
+int xen_evtchn_unbind(struct xen *x, uint32_t port);
+int xen_evtchn_notify(struct xen *x, uint32_t port);
+/* -EAGAIN when none is pending. */
+int xen_evtchn_pending(struct xen *x, uint32_t *port);
+int xen_evtchn_unmask(struct xen *x, uint32_t port);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* libdom's whole interface: images, and domains built from them in three phases. */
+#ifndef CHAOS_LIBDOM_H
+#define CHAOS_LIBDOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/xen.h"
+
+/*
+ * libdom knows no device, no socket and no configuration file. It is silent (no logging) and keeps
+ * no global state. Two builders stand behind one interface: our own for small ELF64 images with Xen
+ * notes, and libxenguest for Linux kernels; the image decides (image_builder()).
+ */
+
+enum dom_type { DOM_PV, DOM_PVH };
+
+/* "pv" or "pvh". */
+const char *dom_type_name(enum dom_type type);
+
+/* --- images --------------------------------------------------------------------------------------
+ */
+
+enum image_builder {
+	IMAGE_OWN,   /* ELF64 with Xen notes, started by our builder */
+	IMAGE_LINUX, /* a Linux bzImage or vmlinux, started by libxenguest */
+};
+
+struct image; /* parsed and checked, immutable, reference counted; not tied to a domain */
+
+struct image_info {
+	enum image_builder builder;
+	bool pv, pvh;	     /* container types it can start in */
+	bool noxs;	     /* has a noxs note whose ABI range covers ours: gets a device page */
+	bool direct;	     /* ... and a direct 64-bit entry */
+	uint64_t virt_base;  /* XEN_ELFNOTE_VIRT_BASE */
+	uint64_t start, end; /* guest-physical bytes it occupies, end exclusive; 0,0 for Linux */
+	char guest_os[32];   /* XEN_ELFNOTE_GUEST_OS, printable, may be empty */
+	char name[256];	     /* for messages: what the caller called it */
+};
+
+/*
+ * Reads and checks the image behind `fd` (any position; the fd stays the caller's and is not needed
+ * afterwards). `name` is for messages. Images are untrusted: everything is bounds-checked.
+ * `cache_dir` is where unpacked Linux kernels are kept, named by content, or NULL for no cache;
+ * unpacking happens in a confined child. Errors a person understands:
+ * -ENOEXEC not an ELF or bzImage, no Xen notes, 32-bit PV, ...; -EINVAL segment outside memory;
+ * -E2BIG larger than IMAGE_MAX_BYTES.
+ */
+#define IMAGE_MAX_BYTES (512ull << 20)
+int image_open(int fd, const char *name, const char *cache_dir, struct image **out, struct err *e);
+struct image *image_ref(struct image *img);
+void image_put(struct image *img); /* NULL is fine */
+const struct image_info *image_info(const struct image *img);
+
+/* What a domain of `type` needs at the least to start this image with so many bytes of modules, in
+ * KiB. */
+uint64_t image_min_kib(const struct image *img, enum dom_type type, uint32_t vcpus,
+		       uint64_t module_bytes);
+
+/* --- domains -------------------------------------------------------------------------------------
+ */
+
+struct dom_spec {
+	enum dom_type type;
+	uint32_t domid; /* wanted, or 0 */
+	uint8_t uuid[16];
+	uint64_t mem_kib;	      /* rounded up to whole pages */
+	uint64_t maxmem_kib;	      /* >= mem_kib; 0 = mem_kib */
+	uint32_t vcpus;		      /* 1..DOM_MAX_VCPUS */
+	uint32_t max_evtchn_port;     /* 0 = a default that fits the type of image */
+	uint32_t max_grant_frames;    /* 0 = default */
+	uint32_t max_maptrack_frames; /* 0 = default */
+	uint32_t weight;	      /* 0 = scheduler's default */
+	uint32_t cap;		      /* in % of one CPU; UINT32_MAX = leave */
+	const uint8_t *cpumap;	      /* hard affinity of all vCPUs, NULL = any; bit n = pCPU n */
+	size_t cpumap_bytes;
+};
+
+#define DOM_MAX_VCPUS 128
+
+/* What a person calls modules: the ramdisk is the first. Each fd stays the caller's. */
+struct dom_module {
+	int fd;
+	const char *name; /* for messages */
+};
+
+struct dom_load {
+	const char *cmdline; /* NUL-terminated; "" for none */
+	const struct dom_module *module;
+	uint32_t nmodule;      /* the own builder: any number its layout fits; Linux: at most 1 */
+	uint32_t console_port; /* guest-side event ports for guests that get their console (and */
+	uint32_t store_port;   /* store) the standard way; store 0 = no store */
+};
+
+enum dom_phase {
+	DOM_T_CREATE,
+	DOM_T_VCPUS,
+	DOM_T_MEMORY,
+	DOM_T_TABLES,
+	DOM_T_LOAD,
+	DOM_T_CONTEXT,
+	DOM_T_START,
+	DOM_T_COUNT
+};
+
+/* "create", "vcpus", ... for people. */
+const char *dom_phase_name(enum dom_phase p);
+
+/*
+ * A domain under construction or running. Zeroed by dom_init() and owned by the caller, which
+ * embeds it; fields are for reading. One thread at a time.
+ */
+struct dom {
+	uint32_t domid; /* 0 = none */
+	enum dom_type type;
+	uint32_t vcpus;
+	uint64_t pages;	      /* of RAM, guest frames [0, pages) */
+	uint64_t dev_gfn;     /* device page (noxs) or store page; valid after dom_prepare() for */
+	uint64_t control_gfn; /* shells, else after dom_load() */
+	uint64_t dev_frame;   /* the same two as xen_map() wants them: PV mfn, PVH gfn */
+	uint64_t control_frame;
+	uint64_t shared_info_gfn; /* as in struct noxs_page; 0 for Linux */
+	uint64_t page_table_gfn, page_table_pages, image_end_gfn; /* likewise */
+	uint64_t tsc_khz;
+	uint32_t phase_ns[DOM_T_COUNT]; /* what each step took */
+	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */
+};
+
+void dom_init(struct dom *d);
+
+/*
+ * PREPARE: creates the domain paused, gives it vCPUs and memory, scheduling and all that needs no
+ * image. `img` NULL makes a shell any noxs image of this type with a direct entry and VIRT_BASE 0
+ * can be loaded into. On failure nothing is left. For IMAGE_LINUX memory is filled in dom_load().
+ * -ENOMEM names how much is free; -EINVAL when memory is less than the image needs (and says how
+ * much); -EOPNOTSUPP when the host or image cannot do this type.
+ */
+int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *img, struct dom *d,
+		struct err *e);
+
+/*
+ * LOAD: puts image, modules and command line into a prepared domain. After it dev_frame and
+ * control_frame may be mapped and written. The image must be the one prepared for, if one was
+ * given. On failure the domain stays and must go through dom_destroy().
+ */
+int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *l,
+	     struct err *e);
+
+/* START, first half: sets the vCPU state so that one xen_domain_unpause() runs it. dev and control
+ * pages must be written before. Frees d->build's mappings. */
+int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e);
+
+/* Frees what libdom holds in this process for the domain (mappings, tables), and nothing in Xen.
+ * The running domain needs none of it. */
+void dom_release(struct dom *d);
+
+/* dom_release(), then destroys the domain in Xen. The caller has unmapped its own mappings and
+ * unbound its ports. -ESRCH is success. Synchronous; linear in memory. */
+int dom_destroy(struct xen *x, struct dom *d, struct err *e);
+
+#endif
