@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The engine of chaosd: VMs by name, uuid and id, from create to history. No socket, no syntax. */
+#ifndef CHAOS_ENGINE_H
+#define CHAOS_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ev.h>
+
+#include "base/err.h"
+#include "libdom/libdom.h"
+
+/*
+ * The engine composes libdom (domains) with noxs (device page, console, control) and owns what must
+ * survive the daemon (LMDB under the run directory). It lives on one libev loop; long hypercalls
+ * run on its worker thread and come back as callbacks on the loop. All functions are called on the
+ * loop's thread. Nothing here trusts a domid to stay the same VM: everything is keyed by uuid.
+ */
+
+struct engine;
+struct vm;
+
+/* --- configuration of one VM
+ * ---------------------------------------------------------------------- */
+
+#define VM_NAME_MAX    128 /* bytes without NUL; [A-Za-z0-9_.:+-], not all digits, not a uuid */
+#define VM_CMDLINE_MAX 1023
+
+enum vm_action { VM_DESTROY, VM_RESTART, VM_RENAME_RESTART, VM_PRESERVE };
+
+struct vm_config {
+	char name[VM_NAME_MAX + 1]; /* empty: the engine makes one up ("vm-1a2b3c4d") */
+	uint8_t uuid[16];
+	bool have_uuid; /* else the engine makes a random one */
+	enum dom_type type;
+	char *kernel;  /* absolute path, for messages, restart and `info`; malloced, may be NULL */
+	char *ramdisk; /* likewise */
+	char *cmdline; /* malloced, NULL = empty */
+	int kernel_fd; /* open for reading, or -1: then the engine opens `kernel` */
+	int ramdisk_fd;
+	uint64_t mem_kib;
+	uint64_t maxmem_kib; /* 0 = mem_kib */
+	uint32_t vcpus;
+	uint32_t weight; /* 0 = default */
+	uint32_t cap;	 /* UINT32_MAX = none given */
+	uint8_t *cpumap; /* malloced bitmap of pCPUs, NULL = any */
+	uint32_t cpumap_bytes;
+	enum vm_action on_poweroff, on_reboot, on_crash;
+};
+
+/* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,
+ * on_crash destroy. */
+void vm_config_init(struct vm_config *c);
+/* Frees strings and closes fds; safe on a zeroed-then-inited or already cleared one. */
+void vm_config_clear(struct vm_config *c);
+/* -EINVAL with a message naming the key, the value and what to do. */
+int vm_config_check(const struct vm_config *c, struct err *e);
+
+const char *vm_action_name(enum vm_action a);		    /* "destroy", "restart", ... */
+int vm_action_parse(const char *word, enum vm_action *out); /* -EINVAL */
+
+/* --- the engine
+ * ------------------------------------------------------------------------------------ */
+
+enum store_mode { STORE_AUTO, STORE_OWN, STORE_BESIDE };
+
+struct engine_conf {
+	const char *run_dir;   /* registry (LMDB): /run/chaos */
+	const char *log_dir;   /* console logs: /var/log/chaos/console */
+	const char *cache_dir; /* unpacked kernels: /var/cache/chaos */
+	enum store_mode store;
+	uint32_t console_log_kib; /* bound of one VM's kept console output */
+	uint32_t history_max;	  /* ended VMs remembered */
+};
+
+/*
+ * Opens Xen, takes the death notices (own: VIRQ_DOM_EXC; beside: @releaseDomain through xenstored;
+ * auto: beside when xenstored answers, else own), opens the registry, adopts what runs, removes
+ * what was half made. Watchers are started on `loop`.
+ */
+int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct engine **out,
+		struct err *e);
+/* Lets all VMs run on; flushes and frees. NULL is fine. */
+void engine_close(struct engine *en);
+enum store_mode engine_store_mode(const struct engine *en); /* STORE_OWN or STORE_BESIDE */
+struct xen *engine_xen(struct engine *en);
+
+/* --- VMs
+ * --------------------------------------------------------------------------------------------- */
+
+enum vm_state {
+	VM_BUILDING, /* reserved name; not yet a domain, or not yet complete */
+	VM_RUNNING,
+	VM_PAUSED,	    /* by us: created with VM_CREATE_PAUSED or vm_pause() */
+	VM_ENDED_PRESERVED, /* shut down, domain kept because of on_*=preserve */
+	VM_DESTROYING,	    /* executes nothing any more, name is free, memory follows */
+	VM_ENDED,	    /* history: no domain */
+};
+const char *vm_state_name(enum vm_state s); /* "building", "running", ... "ended" */
+
+enum vm_reason {
+	VM_REASON_NONE,
+	VM_REASON_POWEROFF, /* exit_code is valid */
+	VM_REASON_REBOOT,
+	VM_REASON_SUSPEND,
+	VM_REASON_CRASH,
+	VM_REASON_WATCHDOG,
+	VM_REASON_DESTROYED, /* by a client */
+	VM_REASON_LOST,	     /* the domain vanished behind our back or while the daemon was down */
+};
+const char *vm_reason_name(enum vm_reason r);
+
+/* A snapshot of one VM for readers; strings live until the next call into the engine. */
+struct vm_info {
+	const char *name;
+	uint8_t uuid[16];
+	uint32_t domid; /* 0 when ended or building */
+	enum vm_state state;
+	enum vm_reason reason; /* of the last end */
+	int exit_code;	       /* 0..255, -1 unknown */
+	bool ready;	       /* a noxs guest has said so */
+	bool noxs;	       /* has a device page */
+	enum dom_type type;
+	uint64_t mem_kib, maxmem_kib;
+	uint32_t vcpus;
+	const char *kernel, *ramdisk, *cmdline; /* NULL when not known */
+	enum vm_action on_poweroff, on_reboot, on_crash;
+	uint64_t created_ns; /* wall clock */
+	uint64_t started_ns; /* wall clock of the last start */
+	uint64_t ended_ns;   /* 0 while alive */
+	uint32_t restarts;
+	uint64_t cpu_ns;	/* asked from Xen at the time of the call; 0 when ended */
+	uint64_t console_bytes; /* ever written by the guest */
+};
+
+/* By name, domid ("17") or uuid. Alive first (a name or id means the living VM), then the newest
+ * ended one with that name or uuid. NULL when there is none. Never a foreign domain. */
+struct vm *engine_find(struct engine *en, const char *what);
+struct vm *engine_find_uuid(struct engine *en, const uint8_t uuid[16]);
+void vm_get_info(struct vm *vm, struct vm_info *out);
+/* Calls fn for every VM, living ones by creation, then with `ended` the history, newest first. */
+void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg),
+		     void *arg);
+/* Domains that are not ours: id, uuid, state as Xen tells. */
+int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *info, void *arg),
+		   void *arg, struct err *e);
+
+/* --- create
+ * ------------------------------------------------------------------------------------------ */
+
+#define VM_CREATE_PAUSED     (1u << 0)
+#define VM_CREATE_WAIT_READY (1u << 1) /* call back when a noxs guest is ready (or has ended) */
+
+/* Where the time of a create went, in ns. */
+struct vm_timings {
+	uint32_t phase_ns[DOM_T_COUNT];
+	uint32_t image_ns;   /* opening and parsing, or cache lookup */
+	uint32_t record_ns;  /* registry */
+	uint32_t devices_ns; /* event channel, device page, console */
+	uint32_t ready_ns;   /* unpause .. ready event, 0 = not seen */
+	uint32_t total_ns;   /* engine_create() .. callback */
+};
+
+/* rc 0: `vm` lives and `t` is filled; else `vm` is NULL and `e` says why, and nothing is left. */
+typedef void vm_create_fn(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+			  const struct err *e);
+
+/*
+ * Checks, reserves the name, records the intent, builds, starts. Takes what is in `cfg` (it is
+ * cleared). The callback comes exactly once, possibly before this function returns (small guests
+ * are built inline; Linux and big ones on the worker). A client that goes away does not stop a
+ * create: pass an arg that outlives it.
+ */
+void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_create_fn *fn,
+		   void *arg);
+
+/* --- operations on one VM
+ * ------------------------------------------------------------------------------ */
+
+int vm_pause(struct vm *vm, struct err *e);
+int vm_unpause(struct vm *vm, struct err *e);
+int vm_rename(struct vm *vm, const char *name, struct err *e);
+/* Asks the guest to end; noxs guests by the control page. -EOPNOTSUPP for guests that have no way
+ * to be asked. Completion is seen by vm_wait or engine events. */
+int vm_shutdown(struct vm *vm, bool reboot, struct err *e);
+/* On return the guest executes nothing more and the name is free; memory follows on the worker. */
+int vm_destroy(struct vm *vm, struct err *e);
+/* Forgets an ended VM and deletes its console log; -EBUSY while it lives. */
+int vm_rm(struct vm *vm, struct err *e);
+
+/* --- observers
+ * ------------------------------------------------------------------------------------------- */
+
+enum vm_event {
+	VM_EV_CREATED,
+	VM_EV_STARTED,
+	VM_EV_READY,
+	VM_EV_PAUSED,
+	VM_EV_UNPAUSED,
+	VM_EV_RENAMED,
+	VM_EV_EXITED,	 /* reason and exit code known; before the on_* action */
+	VM_EV_DESTROYED, /* no domain any more; in history now */
+	VM_EV_REMOVED,	 /* out of the history; vm is invalid after the callback */
+	VM_EV_CONSOLE,	 /* new console output was logged */
+};
+
+struct engine_observer { /* embedded in the observer's own struct */
+	void (*fn)(struct engine_observer *ob, enum vm_event ev, struct vm *vm);
+	struct engine_observer *next, **prev; /* the engine's */
+};
+/* May be added and removed at any time, also inside a callback. */
+void engine_observe(struct engine *en, struct engine_observer *ob);
+void engine_unobserve(struct engine_observer *ob);
+
+/* --- console
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * The log is a byte stream with absolute positions: the first byte the VM ever wrote is 0. Bounded:
+ * old bytes fall out. Both survive the daemon and the VM (until vm_rm()).
+ */
+struct vm_console_range {
+	uint64_t start; /* first byte still kept */
+	uint64_t end;	/* one past the last */
+};
+void vm_console_range(struct vm *vm, struct vm_console_range *out);
+/* Copies up to len bytes from position `pos` (start <= pos <= end) and returns how many. */
+int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct err *e);
+/* Queues input to the guest; returns how many bytes were taken (a guest that does not read fills
+ * the ring and a bounded queue). -EPIPE when it has ended. */
+int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e);
+
+#endif
