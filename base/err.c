@@ -52,21 +52,21 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 
 int err_wrap(struct err *e, int rc, const char *fmt, ...)
 {
-	char prefix[ERR_MSG_MAX];
-	char old[ERR_MSG_MAX];
+	char whole[2 * ERR_MSG_MAX];
 	va_list ap;
+	size_t len;
 
 	if (!e)
 		return rc;
 	va_start(ap, fmt);
-	(void)vsnprintf(prefix, sizeof(prefix), fmt, ap);
+	(void)vsnprintf(whole, ERR_MSG_MAX - 2, fmt, ap);
 	va_end(ap);
-	one_line(prefix);
-	memcpy(old, e->msg, sizeof(old));
-	if (e->code == 0)
-		(void)snprintf(old, sizeof(old), "%s", strerror(-rc));
-	(void)snprintf(e->msg, sizeof(e->msg), "%.*s: %.*s", (int)sizeof(prefix) / 2, prefix,
-		       (int)sizeof(old), old);
+	one_line(whole);
+	len = strlen(whole);
+	(void)snprintf(whole + len, sizeof(whole) - len, ": %s",
+		       e->code ? e->msg : strerror(-rc));
+	whole[ERR_MSG_MAX - 1] = '\0';
+	memcpy(e->msg, whole, ERR_MSG_MAX);
 	e->code = -rc;
 	return rc;
 }

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The seam to Xen over libxenctrl: handles, host and domains. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/xen_private.h"
+
+static int open_failed(struct err *e, const char *what)
+{
+	int code = errno ? errno : EIO;
+
+	if (access("/proc/xen/capabilities", F_OK) != 0)
+		return err_set(e, ENODEV,
+			       "this is not a Xen host: boot Xen, and mount xenfs on /proc/xen");
+	if (code == EACCES || code == EPERM)
+		return err_set(e, code, "no rights to %s: run as root in dom0", what);
+	if (code == ENOENT || code == ENODEV)
+		return err_set(e, ENODEV, "%s is missing: load the modules xen-privcmd xen-evtchn",
+			       what);
+	return err_sys(e, code, "open %s", what);
+}
+
+int xen_open(struct xen **out, struct err *e)
+{
+	struct xen *x = calloc(1, sizeof(*x));
+	int rc;
+
+	*out = NULL;
+	if (!x)
+		return err_set(e, ENOMEM, "out of memory");
+	/* A logger that drops everything: libraries are silent here, errno says what went wrong. */
+	x->quiet = xen_quiet_logger();
+	if (!x->quiet) {
+		rc = err_set(e, ENOMEM, "out of memory");
+		goto out;
+	}
+	errno = 0;
+	x->xch = xc_interface_open(x->quiet, x->quiet, 0);
+	if (!x->xch) {
+		rc = open_failed(e, "the hypercall device /dev/xen/privcmd");
+		goto out;
+	}
+	errno = 0;
+	x->xfm = xenforeignmemory_open(x->quiet, 0);
+	if (!x->xfm) {
+		rc = open_failed(e, "the mapping device /dev/xen/privcmd");
+		goto out;
+	}
+	errno = 0;
+	x->xce = xenevtchn_open(x->quiet, 0);
+	if (!x->xce) {
+		rc = open_failed(e, "the event device /dev/xen/evtchn");
+		goto out;
+	}
+	rc = xen_evtchn_prepare(x);
+	if (rc < 0) {
+		(void)err_sys(e, -rc, "event device");
+		goto out;
+	}
+	x->scheduler = -1;
+	*out = x;
+	return 0;
+out:
+	xen_close(x);
+	return rc;
+}
+
+void xen_close(struct xen *x)
+{
+	if (!x)
+		return;
+	if (x->xce)
+		(void)xenevtchn_close(x->xce);
+	if (x->xfm)
+		(void)xenforeignmemory_close(x->xfm);
+	if (x->xch)
+		(void)xc_interface_close(x->xch);
+	free(x->quiet);
+	free(x);
+}
+
+xc_interface *xen_xc(struct xen *x)
+{
+	return x->xch;
+}
+
+int xen_host_info(struct xen *x, struct xen_host *out)
+{
+	xc_physinfo_t info = {0};
+	xen_capabilities_info_t caps = "";
+	xen_extraversion_t extra = "";
+	int version;
+
+	memset(out, 0, sizeof(*out));
+	if (xc_physinfo(x->xch, &info) < 0)
+		return -errno;
+	version = xc_version(x->xch, XENVER_version, NULL);
+	if (version < 0 || xc_version(x->xch, XENVER_extraversion, extra) < 0 ||
+	    xc_version(x->xch, XENVER_capabilities, caps) < 0)
+		return -errno;
+	out->free_pages = info.free_pages;
+	out->total_pages = info.total_pages;
+	out->cpus = info.nr_cpus;
+	out->hvm = (info.capabilities & XEN_SYSCTL_PHYSCAP_hvm) != 0 &&
+		   (info.capabilities & XEN_SYSCTL_PHYSCAP_hap) != 0;
+	out->pv = (info.capabilities & XEN_SYSCTL_PHYSCAP_pv) != 0;
+	(void)snprintf(out->version, sizeof(out->version), "%d.%d%s", version >> 16,
+		       version & 0xffff, extra);
+	(void)snprintf(out->capabilities, sizeof(out->capabilities), "%.*s",
+		       (int)sizeof(out->capabilities) - 1, caps);
+	return 0;
+}
+
+int xen_free_pages(struct xen *x, uint64_t *out)
+{
+	xc_physinfo_t info = {0};
+
+	if (xc_physinfo(x->xch, &info) < 0)
+		return -errno;
+	*out = info.free_pages;
+	return 0;
+}
+
+int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t *domid)
+{
+	struct xen_domctl_createdomain arg = {
+		.flags = c->hvm ? XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap : 0,
+		.max_vcpus = c->max_vcpus,
+		.max_evtchn_port = (int32_t)c->max_evtchn_port,
+		.max_grant_frames = (int32_t)c->max_grant_frames,
+		.max_maptrack_frames = (int32_t)c->max_maptrack_frames,
+		.grant_opts = XEN_DOMCTL_GRANT_version(c->grant_version),
+	};
+	uint32_t id = c->domid;
+
+	memcpy(arg.handle, c->uuid, sizeof(arg.handle));
+	if (c->hvm)
+		arg.arch.emulation_flags = XEN_X86_EMU_LAPIC;
+	if (xc_domain_create(x->xch, &id, &arg) < 0)
+		return -errno;
+	if (c->domid != 0 && id != c->domid) {
+		(void)xc_domain_destroy(x->xch, id);
+		return -EEXIST;
+	}
+	*domid = id;
+	return 0;
+}
+
+int xen_domain_max_vcpus(struct xen *x, uint32_t domid, uint32_t vcpus)
+{
+	return xc_domain_max_vcpus(x->xch, domid, vcpus) < 0 ? -errno : 0;
+}
+
+int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib)
+{
+	return xc_domain_setmaxmem(x->xch, domid, kib) < 0 ? -errno : 0;
+}
+
+int xen_domain_destroy(struct xen *x, uint32_t domid)
+{
+	return xc_domain_destroy(x->xch, domid) < 0 ? -errno : 0;
+}
+
+int xen_domain_pause(struct xen *x, uint32_t domid)
+{
+	return xc_domain_pause(x->xch, domid) < 0 ? -errno : 0;
+}
+
+int xen_domain_unpause(struct xen *x, uint32_t domid)
+{
+	return xc_domain_unpause(x->xch, domid) < 0 ? -errno : 0;
+}
+
+int xen_domain_shutdown(struct xen *x, uint32_t domid, uint32_t reason)
+{
+	return xc_domain_shutdown(x->xch, domid, (int)reason) < 0 ? -errno : 0;
+}
+
+static void to_info(const xc_domaininfo_t *in, struct xen_domain_info *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->domid = in->domain;
+	memcpy(out->uuid, in->handle, sizeof(out->uuid));
+	out->hvm = (in->flags & XEN_DOMINF_hvm_guest) != 0;
+	out->paused = (in->flags & XEN_DOMINF_paused) != 0;
+	out->blocked = (in->flags & XEN_DOMINF_blocked) != 0;
+	out->running = (in->flags & XEN_DOMINF_running) != 0;
+	out->shutdown = (in->flags & XEN_DOMINF_shutdown) != 0;
+	out->dying = (in->flags & XEN_DOMINF_dying) != 0;
+	out->shutdown_reason =
+		(in->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+	out->vcpus = in->nr_online_vcpus;
+	out->cpu_ns = in->cpu_time;
+	out->pages = in->tot_pages;
+	out->max_pages = in->max_pages;
+	out->shared_info_mfn = in->shared_info_frame;
+}
+
+int xen_domain_info(struct xen *x, uint32_t domid, struct xen_domain_info *out)
+{
+	int n = xen_domain_list(x, domid, 1, out);
+
+	if (n < 0)
+		return n;
+	return n == 1 && out->domid == domid ? 0 : -ESRCH;
+}
+
+int xen_domain_list(struct xen *x, uint32_t first, uint32_t max, struct xen_domain_info *out)
+{
+	xc_domaininfo_t one;
+	xc_domaininfo_t *raw = &one;
+	int n;
+
+	if (max > 1) {
+		raw = calloc(max, sizeof(*raw));
+		if (!raw)
+			return -ENOMEM;
+	}
+	n = xc_domain_getinfolist(x->xch, first, max, raw);
+	if (n < 0)
+		n = -errno;
+	for (int i = 0; i < n; i++)
+		to_info(&raw[i], &out[i]);
+	if (raw != &one)
+		free(raw);
+	return n;
+}
+
+static int sched_credit(struct xen *x, uint32_t domid, uint32_t weight, uint32_t cap)
+{
+	struct xen_domctl_sched_credit s;
+
+	if (xc_sched_credit_domain_get(x->xch, domid, &s) < 0)
+		return -errno;
+	if (weight)
+		s.weight = (uint16_t)weight;
+	if (cap != UINT32_MAX)
+		s.cap = (uint16_t)cap;
+	return xc_sched_credit_domain_set(x->xch, domid, &s) < 0 ? -errno : 0;
+}
+
+static int sched_credit2(struct xen *x, uint32_t domid, uint32_t weight, uint32_t cap)
+{
+	struct xen_domctl_sched_credit2 s;
+
+	if (xc_sched_credit2_domain_get(x->xch, domid, &s) < 0)
+		return -errno;
+	if (weight)
+		s.weight = (uint16_t)weight;
+	if (cap != UINT32_MAX)
+		s.cap = (uint16_t)cap;
+	return xc_sched_credit2_domain_set(x->xch, domid, &s) < 0 ? -errno : 0;
+}
+
+int xen_domain_sched(struct xen *x, uint32_t domid, uint32_t weight, uint32_t cap)
+{
+	if (weight > UINT16_MAX || (cap != UINT32_MAX && cap > UINT16_MAX))
+		return -EINVAL;
+	if (x->scheduler < 0 && xc_sched_id(x->xch, &x->scheduler) < 0)
+		return -errno;
+	switch (x->scheduler) {
+	case XEN_SCHEDULER_CREDIT:
+		return sched_credit(x, domid, weight, cap);
+	case XEN_SCHEDULER_CREDIT2:
+		return sched_credit2(x, domid, weight, cap);
+	default:
+		return -ENOSYS;
+	}
+}
+
+int xen_vcpu_affinity(struct xen *x, uint32_t domid, uint32_t vcpu, const uint8_t *map,
+		      size_t bytes)
+{
+	int host = xc_get_cpumap_size(x->xch);
+	uint8_t *copy;
+	int rc = 0;
+
+	if (host <= 0)
+		return -errno;
+	/* Xen writes the effective map back, and reads as many bytes as the host has CPUs for. */
+	copy = calloc(1, (size_t)host);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, map, bytes < (size_t)host ? bytes : (size_t)host);
+	if (xc_vcpu_setaffinity(x->xch, domid, (int)vcpu, copy, NULL, XEN_VCPUAFFINITY_HARD) < 0)
+		rc = -errno;
+	free(copy);
+	return rc;
+}

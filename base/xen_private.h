@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files behind base/xen.h share. */
+#ifndef CHAOS_BASE_XEN_PRIVATE_H
+#define CHAOS_BASE_XEN_PRIVATE_H
+
+#include <xenctrl.h>
+#include <xenevtchn.h>
+#include <xenforeignmemory.h>
+
+#include "base/xen.h"
+
+struct xen {
+	xc_interface *xch;
+	xenforeignmemory_handle *xfm;
+	xenevtchn_handle *xce;
+	xentoollog_logger *quiet;
+	int scheduler; /* XEN_SCHEDULER_*, -1 until asked */
+};
+
+/* A logger that says nothing; free() ends it. NULL when memory is gone. */
+xentoollog_logger *xen_quiet_logger(void);
+
+/* Makes the event fd non-blocking. */
+int xen_evtchn_prepare(struct xen *x);
+
+#endif
