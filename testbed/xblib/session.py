@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# One run: what travels to dom0, the command, its output and its exit status; or a terminal.
+import fcntl
+import os
+import secrets
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tarfile
+import termios
+import time
+import tty
+
+from .common import NO_BUILD, TIMEOUT, TOP, Failure, progress
+from .machine import RESUME_SECONDS
+
+ALWAYS = ("bench", "tests/xen")  # folders of the source tree that every run finds in dom0
+
+
+def install_tree(work, build, rebuild):
+    """The tree to lay over dom0's root: DESTDIR of `build`, which is made when it is not there."""
+    tree = os.path.join(work, "tree")
+    steps = []
+    if not os.path.exists(os.path.join(build, "build.ninja")):
+        progress(f"setting up {build}", always=True)
+        steps.append(["meson", "setup", build, TOP])
+    if rebuild:
+        steps.append(["meson", "compile", "-C", build])
+    steps.append(["meson", "install", "--no-rebuild", "--quiet", "-C", build, "--destdir", tree])
+    for step in steps:
+        done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        if done.returncode != 0:
+            tail = done.stdout.decode(errors="replace").strip().splitlines()[-20:]
+            raise Failure(NO_BUILD, f"{' '.join(step)}:\n  " + "\n  ".join(tail))
+    return tree
+
+
+def make_disk(path, tree, files):
+    with open(path, "r+b") as disk, tarfile.open(fileobj=disk, mode="w") as tar:
+        if tree and os.path.isdir(tree):
+            tar.add(tree, "tree")
+        for name in ALWAYS:
+            if os.path.isdir(os.path.join(TOP, name)):
+                tar.add(os.path.join(TOP, name), os.path.join("work", name))
+        for name in files:
+            tar.add(name, os.path.join("work", os.path.basename(os.path.normpath(name))))
+
+
+def go(machine):
+    now = int(time.time() * 1e9).to_bytes(8, "little")
+    machine.send(b"G", now + secrets.token_bytes(256))
+    machine.expect_ready(RESUME_SECONDS, "did not take the files")
+
+
+def write_all(fd, data):
+    while data:
+        data = data[os.write(fd, data):]
+
+
+def command(machine, argv, timeout, use_stdin):
+    """Runs argv in dom0; returns its exit status."""
+    script = 'cd /root/work && exec "$@"'
+    machine.send(b"C", b"\0".join(os.fsencode(a) for a in ["sh", "-c", script, "sh", *argv]) + b"\0")
+    if not use_stdin:
+        machine.send(b"E")
+    end = time.monotonic() + timeout if timeout else None
+    stdin = [sys.stdin.fileno()] if use_stdin else []
+    while True:
+        left = None if end is None else end - time.monotonic()
+        if left is not None and left <= 0:
+            raise Failure(TIMEOUT, f"{argv[0]}: ran longer than {timeout} s and was ended")
+        ready, _, _ = select.select([machine.agent, *stdin], [], [], left)
+        if stdin and stdin[0] in ready:
+            data = os.read(stdin[0], 4096)
+            machine.send(b"I", data) if data else machine.send(b"E")
+            stdin = stdin if data else []
+        if machine.agent not in ready:
+            continue
+        kind, data = machine.receive(None)
+        if kind == b"O":
+            write_all(1, data)
+        elif kind == b"F":
+            write_all(2, data)
+        elif kind == b"X":
+            return int.from_bytes(data, "little")
+
+
+def size():
+    columns, rows = shutil.get_terminal_size()
+    return struct.pack("<HH", rows, columns)
+
+
+def terminal(machine):
+    """An interactive shell in dom0; returns its exit status."""
+    shell = ["sh", "-c", "cd /root/work; export TERM=" + os.environ.get("TERM", "linux") + "; exec bash -l"]
+    machine.send(b"T", size() + b"\0".join(os.fsencode(a) for a in shell) + b"\0")
+    resized = []
+    signal.signal(signal.SIGWINCH, lambda *_: resized.append(1))
+    saved = termios.tcgetattr(0)
+    try:
+        tty.setraw(0)
+        while True:
+            if resized:
+                resized.clear()
+                machine.send(b"W", size())
+            try:
+                ready, _, _ = select.select([machine.agent, 0], [], [])
+            except InterruptedError:
+                continue
+            if 0 in ready:
+                machine.send(b"I", os.read(0, 4096))
+            if machine.agent in ready:
+                kind, data = machine.receive(None)
+                if kind == b"X":
+                    return int.from_bytes(data, "little")
+                if kind in b"OF":
+                    write_all(1, data)
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, saved)
+        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) & ~os.O_NONBLOCK)
