@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The control channel: ready, waiting, pings and requests; and the end. */
+#include "kit.h"
+
+#include <xen/event_channel.h>
+#include <xen/sched.h>
+
+#include "hypercall.h"
+
+void kit_shutdown(unsigned int reason, uint32_t exit_code)
+{
+	struct sched_shutdown arg = {.reason = reason};
+
+	if (kit.page) {
+		kit.control->exit_code = exit_code & 0xff;
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+	}
+	for (;;)
+		(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &arg);
+}
+
+void kit_notify(void)
+{
+	struct evtchn_send send = {.port = kit.port};
+
+	(void)hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
+}
+
+void kit_ready(void)
+{
+	if (!kit.page) {
+		static const char hello[] = "ready\r\n";
+
+		kit_write(hello, sizeof(hello) - 1);
+		return;
+	}
+	__atomic_store_n(&kit.control->state, NOXS_STATE_READY, __ATOMIC_RELEASE);
+	kit_notify();
+}
+
+static void answer(void)
+{
+	uint32_t ping;
+	uint32_t seq;
+
+	if (!kit.page)
+		return;
+	ping = __atomic_load_n(&kit.control->ping, __ATOMIC_ACQUIRE);
+	if (ping != kit.control->pong) {
+		__atomic_store_n(&kit.control->pong, ping, __ATOMIC_RELEASE);
+		kit_notify();
+	}
+	seq = __atomic_load_n(&kit.control->request_seq, __ATOMIC_ACQUIRE);
+	if (seq != kit.request_seen) {
+		uint32_t request = kit.control->request;
+
+		kit.request_seen = seq;
+		kit.control->request_ack = seq;
+		if (request == NOXS_REQ_POWEROFF || request == NOXS_REQ_REBOOT) {
+			kit.control->state = NOXS_STATE_STOPPING;
+			kit_notify();
+			kit_shutdown(request == NOXS_REQ_REBOOT ? SHUTDOWN_reboot : SHUTDOWN_poweroff, 0);
+		}
+	}
+}
+
+void kit_wait(uint64_t timeout_ns)
+{
+	volatile unsigned long *word = &kit.shared->evtchn_pending[kit.port / 64];
+	evtchn_port_t port = kit.port;
+	struct sched_poll poll = {
+		.nr_ports = 1,
+		.timeout = timeout_ns ? kit_time_ns() + timeout_ns : 0,
+	};
+
+	set_xen_guest_handle(poll.ports, &port);
+	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
+	(void)__atomic_fetch_and(word, ~(1ul << (kit.port % 64)), __ATOMIC_ACQ_REL);
+	answer();
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From any of the three entries to guest_main(): finds the pages, the port and the command line. */
+#include "kit.h"
+
+#include <xen/event_channel.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
+#include <xen/memory.h>
+#include <xen/sched.h>
+#include <xen/arch-x86/hvm/start_info.h>
+
+#include "hypercall.h"
+
+struct kit kit;
+
+/* Behind the tables of entry.S: RAM that only guests with a standard entry have, and nobody uses. */
+#define SHARED_INFO_AT 0x205000ull
+
+/* PV: Xen's table from machine to guest frames (Xen public/arch-x86/xen-x86_64.h). */
+static void *of_machine(uint64_t mfn)
+{
+	const uint64_t *m2p = (const uint64_t *)MACH2PHYS_VIRT_START;
+
+	return (void *)(m2p[mfn] * PAGE_SIZE);
+}
+
+static void from_device_page(volatile struct noxs_page *page)
+{
+	kit.page = page;
+	kit.pv = page->flags & NOXS_FLAG_PV;
+	kit.control = (volatile struct noxs_control *)(page->control_gfn * PAGE_SIZE);
+	kit.shared = (volatile struct shared_info *)(page->shared_info_gfn * PAGE_SIZE);
+	kit.port = page->control.local_port;
+	kit.cmdline = (const char *)(uintptr_t)page->cmdline;
+	if (kit.port == 0) {
+		struct evtchn_bind_interdomain bind = {
+			.remote_dom = (domid_t)page->control.remote_domid,
+			.remote_port = page->control.remote_port,
+		};
+
+		if (hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind) == 0)
+			kit.port = bind.local_port;
+	}
+}
+
+static void from_start_info(struct start_info *info)
+{
+	kit.pv = true;
+	kit.control = of_machine(info->console.domU.mfn);
+	kit.port = info->console.domU.evtchn;
+	kit.cmdline = (const char *)info->cmd_line;
+	kit.shared = (volatile struct shared_info *)SHARED_INFO_AT;
+	(void)hypercall(__HYPERVISOR_update_va_mapping, SHARED_INFO_AT, info->shared_info | 7,
+			UVMF_INVLPG, 0);
+}
+
+static uint64_t hvm_param(uint32_t index)
+{
+	struct xen_hvm_param p = {.domid = DOMID_SELF, .index = index};
+
+	return hypercall2(__HYPERVISOR_hvm_op, HVMOP_get_param, &p) == 0 ? p.value : 0;
+}
+
+static void fill_hypercall_page(void)
+{
+	uint32_t base;
+	uint32_t a;
+	uint32_t b;
+	uint32_t c;
+	uint32_t d;
+	uint64_t at = (uint64_t)hypercall_page;
+
+	for (base = 0x40000000; base < 0x40010000; base += 0x100) {
+		__asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(base), "2"(0));
+		if (b == 0x566e6558 && c == 0x65584d4d && d == 0x4d4d566e) /* "XenVMMXenVMM" */
+			break;
+	}
+	__asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "0"(base + 2), "2"(0));
+	__asm__ volatile("wrmsr" : : "c"(b), "a"((uint32_t)at), "d"((uint32_t)(at >> 32)));
+}
+
+static void from_hvm_start_info(const struct hvm_start_info *info)
+{
+	struct xen_add_to_physmap place = {
+		.domid = DOMID_SELF,
+		.space = XENMAPSPACE_shared_info,
+		.gpfn = SHARED_INFO_AT / PAGE_SIZE,
+	};
+
+	fill_hypercall_page();
+	kit.control = (volatile struct noxs_control *)(hvm_param(HVM_PARAM_CONSOLE_PFN) * PAGE_SIZE);
+	kit.port = (uint32_t)hvm_param(HVM_PARAM_CONSOLE_EVTCHN);
+	kit.cmdline = info->cmdline_paddr ? (const char *)info->cmdline_paddr : "";
+	kit.shared = (volatile struct shared_info *)SHARED_INFO_AT;
+	(void)hypercall2(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &place);
+}
+
+void kit_start(void *info, enum kit_entry entry)
+{
+	kit.entry = entry;
+	if (entry == KIT_DIRECT)
+		from_device_page(info);
+	else if (entry == KIT_START_INFO)
+		from_start_info(info);
+	else
+		from_hvm_start_info(info);
+	kit.out_prod = kit.control->out_prod;
+	kit.in_cons = kit.control->in_cons;
+	kit_shutdown(SHUTDOWN_poweroff, (uint32_t)guest_main());
+}

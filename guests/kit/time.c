@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Time from Xen's shared info page (Xen public/xen.h, struct vcpu_time_info). */
+#include "kit.h"
+
+static uint64_t rdtsc(void)
+{
+	uint32_t low;
+	uint32_t high;
+
+	__asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+uint64_t kit_time_ns(void)
+{
+	volatile struct vcpu_time_info *t = &kit.shared->vcpu_info[0].time;
+	uint32_t version;
+	uint64_t ns;
+
+	do {
+		uint64_t delta;
+
+		version = __atomic_load_n(&t->version, __ATOMIC_ACQUIRE);
+		delta = rdtsc() - t->tsc_timestamp;
+		delta = t->tsc_shift < 0 ? delta >> -t->tsc_shift : delta << t->tsc_shift;
+		ns = t->system_time + (uint64_t)(((unsigned __int128)delta * t->tsc_to_system_mul) >> 32);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while ((version & 1) || version != t->version);
+	return ns;
+}
+
+uint64_t kit_wallclock_ns(void)
+{
+	volatile struct shared_info *s = kit.shared;
+	uint32_t version;
+	uint64_t ns;
+
+	do {
+		version = __atomic_load_n(&s->wc_version, __ATOMIC_ACQUIRE);
+		ns = ((uint64_t)s->wc_sec_hi << 32 | s->wc_sec) * 1000000000ull + s->wc_nsec;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while ((version & 1) || version != s->wc_version);
+	return ns + kit_time_ns();
+}
