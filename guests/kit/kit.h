@@ -29,6 +29,7 @@ struct kit {
 	uint32_t out_prod;
 	uint32_t in_cons;
 	uint32_t request_seen;
+	uint64_t start_ns; /* kit_time_ns() at the start */
 	const char *cmdline; /* never NULL */
 };
 extern struct kit kit;

@@ -106,5 +106,6 @@ void kit_start(void *info, enum kit_entry entry)
 		from_hvm_start_info(info);
 	kit.out_prod = kit.control->out_prod;
 	kit.in_cons = kit.control->in_cons;
+	kit.start_ns = kit_time_ns();
 	kit_shutdown(SHUTDOWN_poweroff, (uint32_t)guest_main());
 }

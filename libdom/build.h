@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the builders share. */
+#ifndef CHAOS_LIBDOM_BUILD_H
+#define CHAOS_LIBDOM_BUILD_H
+
+#include "libdom/image.h"
+#include "libdom/layout.h"
+
+/* What a domain under construction needs in this process; dom_release() frees it. */
+struct dom_build {
+	struct layout l;
+	bool laid_out;	/* l is final (noxs guests: after prepare) */
+	bool direct;	/* starts by the noxs entry */
+	bool libxenguest; /* built, vCPU state included, by libxenguest */
+	uint64_t virt_base;
+	uint64_t populated;
+	xen_pfn_t *frame; /* PV: machine frame of each RAM page; PVH: NULL */
+	uint64_t shared_mfn;
+};
+
+/* The frame as xen_map() wants it. */
+static inline xen_pfn_t build_frame(const struct dom_build *b, uint64_t gfn)
+{
+	return b->frame && gfn < b->l.pages ? b->frame[gfn] : gfn;
+}
+
+/* libdom/memory.c: RAM [0, pages) in 2 MiB extents where aligned, else single pages. */
+int build_populate(struct xen *x, struct dom *d, struct err *e);
+/* Copies len bytes to the start of guest frame `gfn`, a bounded number of pages mapped at a time. */
+int build_write(struct xen *x, const struct dom *d, uint64_t gfn, const void *from, uint64_t len,
+		struct err *e);
+/* The same out of a file, from its start. */
+int build_write_fd(struct xen *x, const struct dom *d, uint64_t gfn, int fd, uint64_t len,
+		   struct err *e);
+/* Puts segments and hypercall page in place. */
+int build_load_image(struct xen *x, const struct dom *d, const struct image *img, struct err *e);
+/* Bytes of all modules, each rounded up to pages; -errno with a message. */
+int build_module_bytes(const struct dom_load *load, uint64_t *out, struct err *e);
+/* Loads them one behind the other from `gfn` on; first byte and length of each go to at[]. */
+struct build_module {
+	uint64_t paddr, bytes;
+};
+int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load *load, uint64_t gfn,
+		       struct build_module *at, struct err *e);
+#define BUILD_MODULES_MAX 16u
+
+/* libdom/pv.c */
+int pv_tables(struct xen *x, struct dom *d, struct err *e);
+int pv_load_standard(struct xen *x, struct dom *d, const struct image *img,
+		     const struct dom_load *load, struct err *e);
+int pv_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e);
+
+/* libdom/pvh.c */
+int pvh_tables(struct xen *x, struct dom *d, struct err *e);
+int pvh_load_standard(struct xen *x, struct dom *d, const struct image *img,
+		      const struct dom_load *load, struct err *e);
+int pvh_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e);
+/* Bytes of the paging pool a PVH guest needs, 0 for "what Xen gives at creation is enough". */
+uint64_t pvh_paging_pool(uint64_t mem_kib, uint32_t vcpus);
+
+/* libdom/acpi.c: the tables a PVH kernel needs to find its local APICs, in one zeroed page that will
+ * lie at `base`; returns the bytes used. */
+uint32_t acpi_fill(uint8_t *page, uint64_t base, uint32_t vcpus);
+
+/* libdom/linux.c: the libxenguest path, all of load and arm in one. */
+int linux_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *load,
+	       struct err *e);
+
+#endif

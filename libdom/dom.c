@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The phases of a domain, whatever builds it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "libdom/build.h"
+
+/* Xen's limits when the caller names none. */
+#define DEFAULT_EVTCHNS	    127u
+#define DEFAULT_LINUX_EVTCHNS 1023u
+#define DEFAULT_GRANT_FRAMES 4u
+#define LINUX_GRANT_FRAMES  64u
+/* Pages beyond RAM: store, console, ACPI; Linux gets what other toolstacks give. */
+#define SLACK_KIB	16u
+#define LINUX_SLACK_KIB 1024u
+
+const char *dom_type_name(enum dom_type type)
+{
+	return type == DOM_PV ? "pv" : "pvh";
+}
+
+const char *dom_phase_name(enum dom_phase p)
+{
+	static const char *const name[DOM_T_COUNT] = {"create", "vcpus",   "memory", "tables",
+						      "load",	"context", "start"};
+
+	return p < DOM_T_COUNT ? name[p] : "?";
+}
+
+void dom_init(struct dom *d)
+{
+	memset(d, 0, sizeof(*d));
+}
+
+/* Adds the time since *since to a phase and starts the next one. */
+static void lap(struct dom *d, enum dom_phase p, uint64_t *since)
+{
+	uint64_t now = clock_ns();
+
+	d->phase_ns[p] += (uint32_t)(now - *since);
+	*since = now;
+}
+
+static uint64_t image_end(const struct image *img, enum dom_type type)
+{
+	uint64_t end = img->elf.end;
+
+	return type == DOM_PV ? end - img->elf.notes.paddr_offset : end;
+}
+
+static int plan(const struct image *img, enum dom_type type, uint64_t pages, uint64_t mod_bytes,
+		uint32_t cmdline_bytes, struct layout *l, uint64_t *need, struct err *e)
+{
+	struct layout_in in = {
+		.type = type,
+		.direct = !img || img->info.direct,
+		.pages = pages,
+		.virt_base = img && type == DOM_PV ? img->info.virt_base : 0,
+		.image_end = img ? image_end(img, type) : 0,
+		.mod_bytes = mod_bytes,
+		.cmdline_bytes = cmdline_bytes,
+	};
+
+	return layout_make(&in, l, need, e);
+}
+
+uint64_t image_min_kib(const struct image *img, enum dom_type type, uint32_t vcpus,
+		       uint64_t module_bytes)
+{
+	uint64_t pages = 1;
+	uint64_t mods = (module_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+
+	(void)vcpus;
+	if (img->info.builder == IMAGE_LINUX) /* loaded where it was linked; room to unpack */
+		return (img->elf.end + mods) / 1024 + (8u << 10);
+	for (int round = 0; round < 64; round++) { /* bigger guests need bigger tables */
+		struct layout l;
+		uint64_t need = 0;
+		int rc = plan(img, type, pages, mods, 1024, &l, &need, NULL);
+
+		if (rc == 0)
+			break;
+		if (rc != -ENOSPC)
+			return 0;
+		pages = need;
+	}
+	return pages * 4;
+}
+
+/* --- prepare --- */
+
+static int check_spec(const struct dom_spec *s, const struct image *img, struct err *e)
+{
+	uint64_t least;
+
+	if (s->vcpus < 1 || s->vcpus > DOM_MAX_VCPUS)
+		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", s->vcpus, DOM_MAX_VCPUS);
+	if (img && !(s->type == DOM_PV ? img->info.pv : img->info.pvh))
+		return err_set(e, EOPNOTSUPP, "image \"%s\" has no %s entry: use type=\"%s\"",
+			       img->info.name, s->type == DOM_PV ? "PV" : "PVH",
+			       s->type == DOM_PV ? "pvh" : "pv");
+	least = img ? image_min_kib(img, s->type, s->vcpus, 0) : 0;
+	if (s->mem_kib == 0 || s->mem_kib < least)
+		return err_set(e, EINVAL,
+			       "memory %llu KiB is too small for image \"%s\": it needs %llu KiB",
+			       (unsigned long long)s->mem_kib, img ? img->info.name : "",
+			       (unsigned long long)least);
+	return 0;
+}
+
+/* Everything Xen is told about a domain before it has memory. */
+static int create(struct xen *x, const struct dom_spec *s, const struct image *img, struct dom *d,
+		  struct err *e)
+{
+	bool linux_kernel = img && img->info.builder == IMAGE_LINUX;
+	struct xen_domain_config c = {
+		.hvm = s->type == DOM_PVH,
+		.domid = s->domid,
+		.max_vcpus = s->vcpus,
+		.max_evtchn_port = linux_kernel ? DEFAULT_LINUX_EVTCHNS : DEFAULT_EVTCHNS,
+		.max_grant_frames = linux_kernel ? LINUX_GRANT_FRAMES : DEFAULT_GRANT_FRAMES,
+		.max_maptrack_frames = 0,
+		.grant_version = linux_kernel ? 2 : 1,
+	};
+	int rc;
+
+	if (s->max_evtchn_port)
+		c.max_evtchn_port = s->max_evtchn_port;
+	if (s->max_grant_frames)
+		c.max_grant_frames = s->max_grant_frames;
+	if (s->max_maptrack_frames)
+		c.max_maptrack_frames = s->max_maptrack_frames;
+	memcpy(c.uuid, s->uuid, sizeof(c.uuid));
+	rc = xen_domain_create(x, &c, &d->domid);
+	if (rc == -ENOMEM)
+		return err_set(e, ENOMEM, "not enough memory: Xen has none left for a domain");
+	if (rc == -EINVAL || rc == -EOPNOTSUPP || rc == -ENODEV)
+		return err_set(e, EOPNOTSUPP, "this host cannot create %s domains",
+			       s->type == DOM_PV ? "PV" : "PVH");
+	if (rc < 0)
+		return err_sys(e, -rc, "create the domain");
+	return 0;
+}
+
+static int set_limits(struct xen *x, const struct dom_spec *s, const struct image *img,
+		      struct dom *d, struct err *e)
+{
+	bool linux_kernel = img && img->info.builder == IMAGE_LINUX;
+	uint64_t max = s->maxmem_kib > s->mem_kib ? s->maxmem_kib : d->pages * 4;
+	uint64_t pool = s->type == DOM_PVH ? pvh_paging_pool(max, s->vcpus) : 0;
+	int rc = xen_domain_max_vcpus(x, d->domid, s->vcpus);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "give domain %u its %u vCPUs", d->domid, s->vcpus);
+	rc = xen_domain_max_mem(x, d->domid, max + (linux_kernel ? LINUX_SLACK_KIB : SLACK_KIB));
+	if (rc < 0)
+		return err_sys(e, -rc, "limit the memory of domain %u", d->domid);
+	if (pool) {
+		rc = xen_set_paging_pool(x, d->domid, pool);
+		if (rc == -ENOMEM)
+			return err_set(e, ENOMEM, "not enough memory for the paging pool (%llu KiB)",
+				       (unsigned long long)pool >> 10);
+		if (rc < 0)
+			return err_sys(e, -rc, "paging pool of domain %u", d->domid);
+	}
+	if (!img || img->info.direct)
+		return 0;
+	/* Kernels that look at CPUID want what other toolstacks show. */
+	rc = xen_tsc_default(x, d->domid);
+	if (rc == 0)
+		rc = xen_cpuid_default(x, d->domid);
+	if (rc < 0)
+		return err_sys(e, -rc, "CPU policy of domain %u", d->domid);
+	return 0;
+}
+
+static int set_scheduling(struct xen *x, const struct dom_spec *s, const struct dom *d,
+			  struct err *e)
+{
+	int rc = 0;
+
+	if (s->weight || s->cap != UINT32_MAX)
+		rc = xen_domain_sched(x, d->domid, s->weight, s->cap);
+	if (rc < 0)
+		return err_sys(e, -rc, "set weight %u, cap %d", s->weight,
+			       s->cap == UINT32_MAX ? -1 : (int)s->cap);
+	for (uint32_t i = 0; s->cpumap && i < s->vcpus; i++) {
+		rc = xen_vcpu_affinity(x, d->domid, i, s->cpumap, s->cpumap_bytes);
+		if (rc < 0)
+			return err_sys(e, -rc, "tie vCPU %u to its CPUs", i);
+	}
+	return 0;
+}
+
+/* What noxs guests have from the start: a final layout, tables, shared info. */
+static int prepare_direct(struct xen *x, struct dom *d, const struct image *img, struct err *e)
+{
+	struct dom_build *b = d->build;
+	uint64_t need;
+	int rc = plan(img, d->type, d->pages, 0, 0, &b->l, &need, e);
+
+	if (rc == -ENOSPC)
+		return err_set(e, EINVAL, "memory %llu KiB is too small: %llu KiB are needed",
+			       (unsigned long long)d->pages * 4, (unsigned long long)need * 4);
+	if (rc < 0)
+		return rc;
+	b->laid_out = true;
+	rc = d->type == DOM_PV ? pv_tables(x, d, e) : pvh_tables(x, d, e);
+	if (rc < 0)
+		return rc;
+	d->dev_gfn = b->l.dev_gfn;
+	d->control_gfn = b->l.control_gfn;
+	d->shared_info_gfn = b->l.shared_gfn;
+	d->page_table_gfn = b->l.tables.gfn;
+	d->page_table_pages = b->l.tables.pages;
+	d->image_end_gfn = b->l.image_end_gfn;
+	d->dev_frame = build_frame(b, d->dev_gfn);
+	d->control_frame = build_frame(b, d->control_gfn);
+	return 0;
+}
+
+static int new_build(struct dom *d, const struct dom_spec *s, const struct image *img,
+		     struct err *e)
+{
+	uint64_t unit = img && img->info.builder == IMAGE_LINUX ? 1024 : 4; /* KiB */
+
+	d->type = s->type;
+	d->vcpus = s->vcpus;
+	d->pages = (s->mem_kib + unit - 1) / unit * unit / 4;
+	d->build = calloc(1, sizeof(*d->build));
+	if (!d->build)
+		return err_set(e, ENOMEM, "out of memory");
+	d->build->direct = !img || img->info.direct;
+	d->build->l.pages = d->pages;
+	d->build->virt_base = img && s->type == DOM_PV ? img->info.virt_base : 0;
+	if (s->type == DOM_PV && unit == 4) {
+		d->build->frame = malloc(d->pages * sizeof(*d->build->frame));
+		if (!d->build->frame)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *img, struct dom *d,
+		struct err *e)
+{
+	uint64_t since = clock_ns();
+	int rc;
+
+	dom_init(d);
+	rc = check_spec(spec, img, e);
+	if (rc < 0)
+		return rc;
+	rc = new_build(d, spec, img, e);
+	if (rc == 0)
+		rc = create(x, spec, img, d, e);
+	lap(d, DOM_T_CREATE, &since);
+	if (rc == 0)
+		rc = set_limits(x, spec, img, d, e);
+	if (rc == 0)
+		rc = set_scheduling(x, spec, d, e);
+	lap(d, DOM_T_VCPUS, &since);
+	if (rc == 0 && (!img || img->info.builder == IMAGE_OWN))
+		rc = build_populate(x, d, e);
+	lap(d, DOM_T_MEMORY, &since);
+	if (rc == 0 && d->build->direct)
+		rc = prepare_direct(x, d, img, e);
+	lap(d, DOM_T_TABLES, &since);
+	if (rc < 0)
+		(void)dom_destroy(x, d, NULL);
+	return rc;
+}
+
+/* --- load --- */
+
+static int load_standard(struct xen *x, struct dom *d, const struct image *img,
+			 const struct dom_load *load, struct err *e)
+{
+	struct dom_build *b = d->build;
+	uint64_t mods;
+	uint64_t need;
+	int rc = build_module_bytes(load, &mods, e);
+
+	if (rc < 0)
+		return rc;
+	rc = plan(img, d->type, d->pages, mods, (uint32_t)strlen(load->cmdline) + 1, &b->l, &need, e);
+	if (rc == -ENOSPC)
+		return err_set(e, EINVAL,
+			       "memory %llu KiB is too small for the image and its modules: %llu KiB are "
+			       "needed",
+			       (unsigned long long)d->pages * 4, (unsigned long long)need * 4);
+	if (rc < 0)
+		return rc;
+	b->laid_out = true;
+	rc = d->type == DOM_PV ? pv_load_standard(x, d, img, load, e)
+			       : pvh_load_standard(x, d, img, load, e);
+	d->dev_gfn = b->l.dev_gfn;
+	d->control_gfn = b->l.control_gfn;
+	d->image_end_gfn = b->l.image_end_gfn;
+	d->dev_frame = build_frame(b, d->dev_gfn);
+	d->control_frame = build_frame(b, d->control_gfn);
+	return rc;
+}
+
+static int load_direct(struct xen *x, struct dom *d, const struct image *img,
+		       const struct dom_load *load, struct err *e)
+{
+	struct dom_build *b = d->build;
+	uint64_t end = (image_end(img, d->type) + PAGE_BYTES - 1) / PAGE_BYTES;
+
+	if (load->nmodule)
+		return err_set(e, EINVAL, "image \"%s\" starts by its noxs entry and takes no ramdisk",
+			       img->info.name);
+	if (d->type == DOM_PV && img->info.virt_base != b->virt_base)
+		return err_set(e, EINVAL, "image \"%s\" has VIRT_BASE 0x%llx, the shell 0x%llx",
+			       img->info.name, (unsigned long long)img->info.virt_base,
+			       (unsigned long long)b->virt_base);
+	if (end > b->l.control_gfn)
+		return err_set(e, EINVAL,
+			       "memory %llu KiB is too small for image \"%s\": it needs %llu KiB",
+			       (unsigned long long)d->pages * 4, img->info.name,
+			       (unsigned long long)image_min_kib(img, d->type, d->vcpus, 0));
+	d->image_end_gfn = end;
+	return build_load_image(x, d, img, e);
+}
+
+int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *l,
+	     struct err *e)
+{
+	uint64_t since = clock_ns();
+	int rc;
+
+	if (d->build->direct && !img->info.direct)
+		return err_set(e, EINVAL, "image \"%s\" has no noxs entry and cannot go into a shell",
+			       img->info.name);
+	if (img->info.builder == IMAGE_LINUX)
+		rc = linux_load(x, d, img, l, e);
+	else if (d->build->direct)
+		rc = load_direct(x, d, img, l, e);
+	else
+		rc = load_standard(x, d, img, l, e);
+	lap(d, DOM_T_LOAD, &since);
+	return rc;
+}
+
+/* --- start and end --- */
+
+int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
+{
+	uint64_t since = clock_ns();
+	int rc = 0;
+
+	if (!d->build->libxenguest)
+		rc = d->type == DOM_PV ? pv_arm(x, d, img, e) : pvh_arm(x, d, img, e);
+	if (rc == 0)
+		dom_release(d);
+	lap(d, DOM_T_CONTEXT, &since);
+	return rc;
+}
+
+void dom_release(struct dom *d)
+{
+	if (!d->build)
+		return;
+	free(d->build->frame);
+	free(d->build);
+	d->build = NULL;
+}
+
+int dom_destroy(struct xen *x, struct dom *d, struct err *e)
+{
+	int rc = 0;
+
+	dom_release(d);
+	if (d->domid)
+		rc = xen_domain_destroy(x, d->domid);
+	if (rc < 0 && rc != -ESRCH)
+		return err_sys(e, -rc, "destroy domain %u", d->domid);
+	d->domid = 0;
+	return 0;
+}

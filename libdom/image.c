@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opening images: reads, recognises, parses, and says what a file can be started as. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libdom/image.h"
+#include "libdom/layout.h"
+
+/* The ABI versions of the device page this build writes (noxs/include/noxs/abi.h). */
+#define NOXS_VERSION 1u
+
+int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e)
+{
+	struct stat st;
+	uint8_t *buf;
+	size_t size;
+	size_t done = 0;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot look at it");
+	if (S_ISDIR(st.st_mode))
+		return err_set(e, EISDIR, "it is a directory");
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "not a regular file");
+	if (st.st_size == 0)
+		return err_set(e, ENOEXEC, "the file is empty");
+	if ((uint64_t)st.st_size > IMAGE_MAX_BYTES)
+		return err_set(e, E2BIG, "larger than %llu MiB", IMAGE_MAX_BYTES >> 20);
+	size = (size_t)st.st_size;
+	buf = malloc(size);
+	if (!buf)
+		return err_set(e, ENOMEM, "out of memory for %zu bytes", size);
+	while (done < size) {
+		ssize_t n = pread(fd, buf + done, size - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			int rc = n < 0 ? err_sys(e, errno, "cannot read it")
+				       : err_set(e, EIO, "the file got shorter while it was read");
+
+			free(buf);
+			return rc;
+		}
+		done += (size_t)n;
+	}
+	*out = buf;
+	*bytes = size;
+	return 0;
+}
+
+/* Guest-physical bytes for PV and PVH differ by PADDR_OFFSET; image_info tells PV's for PV images. */
+static int place(struct image *img, struct err *e)
+{
+	const struct elf_notes *n = &img->elf.notes;
+
+	img->info.start = img->elf.start;
+	img->info.end = img->elf.end;
+	if (!img->info.pv)
+		return 0;
+	if (n->paddr_offset > img->elf.start)
+		return err_set(e, EINVAL,
+			       "segment outside memory: it lies below PADDR_OFFSET 0x%llx",
+			       (unsigned long long)n->paddr_offset);
+	if (n->virt_base & 0xfff)
+		return err_set(e, EINVAL, "VIRT_BASE 0x%llx is not on a page",
+			       (unsigned long long)n->virt_base);
+	if (n->paddr_offset != 0 && img->info.pvh && n->have_noxs && n->noxs_entry)
+		return err_set(e, EINVAL, "a direct noxs entry needs PADDR_OFFSET 0");
+	img->info.start -= n->paddr_offset;
+	img->info.end -= n->paddr_offset;
+	return 0;
+}
+
+static int check_hypercall_page(const struct image *img, struct err *e)
+{
+	const struct elf_notes *n = &img->elf.notes;
+	uint64_t at = n->hypercall_page - n->virt_base;
+
+	if (!n->have_hypercall_page)
+		return 0;
+	if ((at & 0xfff) || n->hypercall_page < n->virt_base || at < img->info.start ||
+	    at + 4096 > img->info.end)
+		return err_set(e, EINVAL, "the hypercall page 0x%llx lies outside the image",
+			       (unsigned long long)n->hypercall_page);
+	return 0;
+}
+
+/* What the notes allow, with a reason when nothing is left. */
+static int classify(struct image *img, struct err *e)
+{
+	const struct elf_notes *n = &img->elf.notes;
+	struct image_info *i = &img->info;
+	bool linux_kernel = strcmp(n->guest_os, "linux") == 0;
+
+	i->builder = linux_kernel ? IMAGE_LINUX : IMAGE_OWN;
+	i->noxs = !linux_kernel && n->have_noxs && n->noxs_min <= NOXS_VERSION &&
+		  n->noxs_max >= NOXS_VERSION;
+	i->direct = i->noxs && n->noxs_entry != 0 && img->elf.elf64;
+	i->pv = img->elf.elf64 && (n->have_virt_base || n->have_entry || i->direct);
+	i->pvh = n->have_phys32_entry || i->direct;
+	i->virt_base = n->virt_base;
+	(void)snprintf(i->guest_os, sizeof(i->guest_os), "%s", n->guest_os);
+	if (!i->pv && !i->pvh) {
+		if (!img->elf.elf64)
+			return err_set(e, ENOEXEC,
+				       "a 32-bit PV guest, which this Xen does not start; it needs a "
+				       "64-bit build or a PVH entry");
+		return err_set(e, ENOEXEC,
+			       "its Xen notes name neither a PV nor a PVH entry");
+	}
+	if (n->have_noxs && !i->noxs && !linux_kernel && !i->pv && !n->have_phys32_entry)
+		return err_set(e, ENOEXEC, "it wants noxs ABI %u to %u; this chaos speaks %u",
+			       n->noxs_min, n->noxs_max, NOXS_VERSION);
+	if (linux_kernel)
+		return 0;
+	return place(img, e);
+}
+
+int image_open(int fd, const char *name, const char *cache_dir, struct image **out, struct err *e)
+{
+	struct image *img = calloc(1, sizeof(*img));
+	int rc;
+
+	*out = NULL;
+	if (!img)
+		return err_set(e, ENOMEM, "out of memory");
+	img->refs = 1;
+	(void)snprintf(img->info.name, sizeof(img->info.name), "%s", name);
+	rc = image_read_fd(fd, &img->file, &img->bytes, e);
+	if (rc == 0 && image_is_packed(img->file, img->bytes))
+		rc = image_unpack(&img->file, &img->bytes, cache_dir, e);
+	if (rc == 0 && !elf_is(img->file, img->bytes))
+		rc = err_set(e, ENOEXEC, "not an ELF or bzImage");
+	if (rc == 0)
+		rc = elf_parse(img->file, img->bytes, &img->elf, e);
+	if (rc == 0)
+		rc = classify(img, e);
+	if (rc == 0 && img->info.builder == IMAGE_OWN)
+		rc = check_hypercall_page(img, e);
+	if (rc < 0) {
+		image_put(img);
+		return err_wrap(e, rc, "image \"%s\"", name);
+	}
+	hypercall_page_fill(img->hypercall_page[DOM_PV], DOM_PV, cpu_is_amd());
+	hypercall_page_fill(img->hypercall_page[DOM_PVH], DOM_PVH, cpu_is_amd());
+	*out = img;
+	return 0;
+}
+
+struct image *image_ref(struct image *img)
+{
+	(void)__atomic_add_fetch(&img->refs, 1, __ATOMIC_RELAXED);
+	return img;
+}
+
+void image_put(struct image *img)
+{
+	if (!img || __atomic_sub_fetch(&img->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	free(img->file);
+	free(img);
+}
+
+const struct image_info *image_info(const struct image *img)
+{
+	return &img->info;
+}

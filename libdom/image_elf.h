@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ELF images with Xen notes, parsed from bytes nobody vouches for. Pure: no file, no Xen. */
+#ifndef CHAOS_LIBDOM_IMAGE_ELF_H
+#define CHAOS_LIBDOM_IMAGE_ELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define ELF_SEGMENTS_MAX 32
+/* Segments end below this guest-physical address, whatever the size of the guest. */
+#define ELF_ADDRESS_MAX (1ull << 40)
+
+/* One PT_LOAD; in image order, ascending by paddr and not overlapping after elf_parse(). */
+struct elf_segment {
+	uint64_t paddr;	 /* as the file says; PV guests sit at paddr - paddr_offset */
+	uint64_t offset; /* in the file; offset + filesz lies inside */
+	uint64_t filesz;
+	uint64_t memsz; /* >= filesz, > 0 */
+};
+
+struct elf_notes {
+	bool any; /* at least one note of the owner "Xen" */
+	bool have_entry, have_hypercall_page, have_virt_base, have_phys32_entry, have_noxs;
+	uint64_t entry;		 /* XEN_ELFNOTE_ENTRY, else e_entry */
+	uint64_t hypercall_page; /* virtual address */
+	uint64_t virt_base;
+	uint64_t paddr_offset;
+	uint64_t init_p2m; /* 0: none wanted */
+	uint32_t phys32_entry;
+	uint16_t noxs_min, noxs_max;
+	uint64_t noxs_entry;
+	bool mod_start_pfn; /* XEN_ELFNOTE_MOD_START_PFN: modules by frame, need not be mapped */
+	char guest_os[32];  /* printable */
+	char xen_version[16];
+};
+
+struct elf_image {
+	bool elf64;
+	uint32_t nsegment;
+	struct elf_segment segment[ELF_SEGMENTS_MAX];
+	uint64_t start, end; /* guest-physical bytes, from the first to the last segment */
+	struct elf_notes notes;
+};
+
+/* True when the bytes begin like an ELF file. */
+bool elf_is(const uint8_t *file, size_t bytes);
+
+/* Checks the file and fills `out`. -ENOEXEC not usable, -EINVAL broken; `e` says which part. */
+int elf_parse(const uint8_t *file, size_t bytes, struct elf_image *out, struct err *e);
+
+#endif

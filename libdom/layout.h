@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where everything lies in a guest of our own builder. Pure arithmetic over guest frames. */
+#ifndef CHAOS_LIBDOM_LAYOUT_H
+#define CHAOS_LIBDOM_LAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "libdom/libdom.h"
+
+#define PAGE_BYTES 4096ull
+
+/* Own-built PVH guests end below the local APIC and what PVH keeps under 4 GiB. */
+#define LAYOUT_PVH_MAX_PAGES 0xf0000ull
+/* Frames behind memory that the tables of a PVH guest also map, for what it places there. */
+#define LAYOUT_PVH_SLACK 64u
+
+/* PVH by the standard entry: pages outside RAM, at the places other toolstacks use. */
+#define LAYOUT_PVH_STORE_GFN   0xfeffcull
+#define LAYOUT_PVH_CONSOLE_GFN 0xfefffull
+#define LAYOUT_PVH_ACPI_GFN    0xfc000ull
+
+struct layout_in {
+	enum dom_type type;
+	bool direct;	     /* by the noxs entry; else by the standard entry */
+	uint64_t pages;	     /* RAM is [0, pages) */
+	uint64_t virt_base;  /* PV; of the page behind gfn 0 */
+	uint64_t image_end;  /* guest-physical byte, exclusive; 0 for a shell */
+	uint64_t mod_bytes;  /* all modules, each rounded up to pages */
+	uint32_t cmdline_bytes; /* with its NUL; standard PVH */
+};
+
+/* A run of guest frames. */
+struct layout_run {
+	uint64_t gfn;
+	uint64_t pages;
+};
+
+struct layout {
+	uint64_t pages;
+	uint64_t image_end_gfn;
+	struct layout_run modules; /* standard entries */
+	struct layout_run p2m;	   /* standard PV */
+	struct layout_run start;   /* start_info, or hvm_start_info with memory map and text */
+	struct layout_run tables;  /* page tables of the builder */
+	struct layout_run stack;   /* standard PV: boot stack */
+	uint64_t dev_gfn;	   /* device page or store ring */
+	uint64_t control_gfn;	   /* control page or console ring */
+	uint64_t shared_gfn;	   /* direct: shared info; standard: unused (0) */
+	uint64_t mapped;	   /* PV: pages from VIRT_BASE on that the tables map, RAM only */
+	uint32_t levels[4];	   /* PV: number of tables of level 4, 3, 2, 1 */
+};
+
+/* 0; -ENOSPC when it does not fit: *need is the number of pages that would be enough. -EINVAL when no
+ * size would do; `e` tells. */
+int layout_make(const struct layout_in *in, struct layout *out, uint64_t *need, struct err *e);
+
+/* PV tables for `pages` pages from `virt` on, by level 4..1; returns their sum. */
+uint32_t layout_pv_tables(uint64_t virt, uint64_t pages, uint32_t levels[4]);
+
+/*
+ * Fill page tables in `t`, the builder's table pages mapped side by side and zeroed by this call.
+ * frame[i] is the machine frame of RAM page i; `shared_mfn` the frame of shared info (0: not mapped).
+ */
+void tables_fill_pv(uint64_t *t, const struct layout *l, uint64_t virt_base, const uint64_t *frame,
+		    uint64_t shared_mfn);
+/* PVH: 1:1 tables in 2 MiB pages. */
+void tables_fill_pvh(uint64_t *t, const struct layout *l);
+
+/* A hypercall page (4096 bytes). Sources: the calling conventions of Xen public/arch-x86/xen-x86_64.h
+ * (PV: syscall clobbers rcx and r11) and AMD's vmmcall, Intel's vmcall (PVH). */
+void hypercall_page_fill(uint8_t *page, enum dom_type type, bool amd);
+/* True on AMD and Hygon CPUs: which of the two instructions the host understands. */
+bool cpu_is_amd(void);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Linux by libxenguest: what it needs to be told to build PV and PVH kernels without libxl. Source:
+ * xenguest.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xenctrl.h>
+#include <xenguest.h>
+#include <xen/hvm/e820.h>
+#include <xen/hvm/params.h>
+
+#include "libdom/build.h"
+
+#define GIB4	   (4ull << 30)
+#define MMIO_START 0xf0000000ull /* end of RAM below 4 GiB */
+/* The special pages libxenguest places (X86_HVM_* in its sources). */
+#define SPECIAL_PAGES 8u
+#define SPECIAL_END   0xff000u
+
+struct linux_build {
+	struct xc_dom_image *dom;
+	uint8_t *ramdisk;
+	uint8_t *acpi;
+	struct e820entry map[4];
+	uint32_t entries;
+};
+
+/* libxenguest's calls leave a reason in errno at best; the step is what tells a person more. */
+static int step(int rc, const char *what, struct err *e)
+{
+	if (rc == 0)
+		return 0;
+	if (errno == ENOMEM)
+		return err_set(e, ENOMEM, "not enough memory to %s", what);
+	return err_sys(e, errno ? errno : EINVAL, "libxenguest could not %s", what);
+}
+
+static int describe(struct linux_build *b, const struct dom *d, const struct image *img,
+		    const struct dom_load *load, struct err *e)
+{
+	struct xc_dom_image *dom = b->dom;
+	uint64_t bytes = d->pages * PAGE_BYTES;
+
+	dom->container_type = d->type == DOM_PVH ? XC_DOM_HVM_CONTAINER : XC_DOM_PV_CONTAINER;
+	dom->flags = 0;
+	dom->max_vcpus = d->vcpus;
+	dom->console_evtchn = load->console_port;
+	dom->xenstore_evtchn = load->store_port;
+	dom->console_domid = 0;
+	dom->xenstore_domid = 0;
+	if (d->type == DOM_PVH) {
+		dom->device_model = false;
+		dom->target_pages = d->pages;
+		dom->mmio_start = MMIO_START;
+		dom->mmio_size = GIB4 - MMIO_START;
+		dom->lowmem_end = bytes < MMIO_START ? bytes : MMIO_START;
+		dom->highmem_end = bytes < MMIO_START ? 0 : GIB4 + bytes - MMIO_START;
+		b->acpi = calloc(1, PAGE_BYTES);
+		if (!b->acpi)
+			return err_set(e, ENOMEM, "out of memory");
+		(void)acpi_fill(b->acpi, LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, d->vcpus);
+		dom->acpi_modules[0].data = b->acpi;
+		dom->acpi_modules[0].length = (uint32_t)PAGE_BYTES;
+		dom->acpi_modules[0].guest_addr_out = LAYOUT_PVH_ACPI_GFN * PAGE_BYTES;
+	}
+	return step(xc_dom_kernel_mem(dom, img->file, img->bytes), "take the kernel", e);
+}
+
+static int add_ramdisk(struct linux_build *b, const struct dom_load *load, struct err *e)
+{
+	size_t bytes;
+	int rc;
+
+	if (load->nmodule == 0)
+		return 0;
+	if (load->nmodule > 1)
+		return err_set(e, EINVAL, "%u modules: Linux takes one ramdisk", load->nmodule);
+	rc = image_read_fd(load->module[0].fd, &b->ramdisk, &bytes, e);
+	if (rc < 0)
+		return err_wrap(e, rc, "ramdisk \"%s\"", load->module[0].name);
+	return step(xc_dom_module_mem(b->dom, b->ramdisk, bytes, NULL), "take the ramdisk", e);
+}
+
+static int give_memory_map(struct xen *x, struct linux_build *b, const struct dom *d, struct err *e)
+{
+	uint64_t special = (uint64_t)(SPECIAL_END - SPECIAL_PAGES) * PAGE_BYTES;
+	int rc;
+
+	b->map[b->entries++] = (struct e820entry){0, b->dom->lowmem_end, E820_RAM};
+	b->map[b->entries++] =
+		(struct e820entry){LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, PAGE_BYTES, E820_ACPI};
+	b->map[b->entries++] = (struct e820entry){special, SPECIAL_PAGES * PAGE_BYTES, E820_RESERVED};
+	if (b->dom->highmem_end)
+		b->map[b->entries++] =
+			(struct e820entry){GIB4, b->dom->highmem_end - GIB4, E820_RAM};
+	rc = xen_set_memory_map(x, d->domid, b->map, b->entries);
+	if (rc < 0)
+		return err_sys(e, -rc, "set the memory map of domain %u", d->domid);
+	b->dom->e820 = b->map;
+	b->dom->e820_entries = b->entries;
+	return 0;
+}
+
+static int build(struct xen *x, struct linux_build *b, struct dom *d, struct err *e)
+{
+	struct xc_dom_image *dom = b->dom;
+	int rc = step(xc_dom_boot_xen_init(dom, xen_xc(x), d->domid), "start", e);
+
+	if (rc == 0)
+		rc = step(xc_dom_parse_image(dom), "understand the kernel", e);
+	if (rc == 0)
+		rc = step(xc_dom_mem_init(dom, (unsigned int)(d->pages >> 8)), "plan memory", e);
+	if (rc == 0)
+		rc = step(xc_dom_boot_mem_init(dom), "give the guest its memory", e);
+	if (rc == 0 && d->type == DOM_PVH)
+		rc = give_memory_map(x, b, d, e);
+	if (rc == 0)
+		rc = step(xc_dom_build_image(dom), "load kernel and ramdisk (is memory too small?)", e);
+	if (rc == 0)
+		rc = step(xc_dom_boot_image(dom), "set up the first vCPU", e);
+	if (rc == 0)
+		rc = step(xc_dom_gnttab_init(dom), "seed the grant table", e);
+	return rc;
+}
+
+static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load *load,
+		      struct err *e)
+{
+	int rc = xen_hvm_param_set(x, d->domid, HVM_PARAM_STORE_EVTCHN, load->store_port);
+
+	if (rc == 0)
+		rc = xen_hvm_param_set(x, d->domid, HVM_PARAM_CONSOLE_EVTCHN, load->console_port);
+	if (rc < 0)
+		return err_sys(e, -rc, "set HVM parameters of domain %u", d->domid);
+	return 0;
+}
+
+int linux_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *load,
+	       struct err *e)
+{
+	struct linux_build b = {0};
+	int rc;
+
+	if (d->type == DOM_PV && strlen(load->cmdline) >= MAX_GUEST_CMDLINE)
+		return err_set(e, EINVAL, "the command line has %zu bytes; a PV guest takes %d",
+			       strlen(load->cmdline), MAX_GUEST_CMDLINE - 1);
+	errno = 0;
+	b.dom = xc_dom_allocate(xen_xc(x), load->cmdline, NULL);
+	if (!b.dom)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = describe(&b, d, img, load, e);
+	if (rc == 0)
+		rc = add_ramdisk(&b, load, e);
+	if (rc == 0)
+		rc = build(x, &b, d, e);
+	if (rc == 0 && d->type == DOM_PVH)
+		rc = tell_ports(x, d, load, e);
+	if (rc == 0) {
+		d->build->libxenguest = true;
+		d->dev_gfn = b.dom->xenstore_pfn;
+		d->control_gfn = b.dom->console_pfn;
+		d->dev_frame = d->type == DOM_PV ? xc_dom_p2m(b.dom, d->dev_gfn) : d->dev_gfn;
+		d->control_frame =
+			d->type == DOM_PV ? xc_dom_p2m(b.dom, d->control_gfn) : d->control_gfn;
+	}
+	b.dom->e820 = NULL; /* ours, on the stack */
+	xc_dom_release(b.dom);
+	free(b.ramdisk);
+	free(b.acpi);
+	return rc;
+}

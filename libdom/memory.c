@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Guest memory: giving it, and copying images, modules and tables into it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libdom/build.h"
+
+#define LARGE_ORDER 9u
+#define LARGE_PAGES (1ull << LARGE_ORDER)
+/* Pages mapped at a time when something long is copied. */
+#define WINDOW 128u
+
+static int no_memory(struct xen *x, const struct dom *d, int rc, struct err *e)
+{
+	uint64_t free_pages = 0;
+
+	if (rc != -ENOMEM)
+		return err_sys(e, -rc, "populate domain %u", d->domid);
+	(void)xen_free_pages(x, &free_pages);
+	return err_set(e, ENOMEM, "not enough memory: %llu KiB wanted, %llu KiB more were free on this host",
+		       (unsigned long long)d->pages * 4,
+		       (unsigned long long)(free_pages + d->build->populated) * 4);
+}
+
+static int populate_small(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n)
+{
+	xen_pfn_t gfns[LARGE_PAGES];
+	xen_pfn_t *out = d->build->frame ? d->build->frame + gfn : gfns;
+
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = gfn + i;
+	return xen_populate(x, d->domid, n, 0, out);
+}
+
+static int populate_large(struct xen *x, const struct dom *d, uint64_t gfn)
+{
+	xen_pfn_t base = gfn;
+	int rc = xen_populate(x, d->domid, 1, LARGE_ORDER, &base);
+
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; d->build->frame && i < LARGE_PAGES; i++)
+		d->build->frame[gfn + i] = base + i;
+	return 0;
+}
+
+int build_populate(struct xen *x, struct dom *d, struct err *e)
+{
+	uint64_t gfn = 0;
+
+	while (gfn < d->pages) {
+		uint64_t n = d->pages - gfn < LARGE_PAGES ? d->pages - gfn : LARGE_PAGES;
+		int rc = n == LARGE_PAGES ? populate_large(x, d, gfn) : -ENOMEM;
+
+		if (rc == -ENOMEM) /* no contiguous 2 MiB left: single pages do */
+			rc = populate_small(x, d, gfn, (uint32_t)n);
+		if (rc < 0)
+			return no_memory(x, d, rc, e);
+		gfn += n;
+		d->build->populated = gfn;
+	}
+	return 0;
+}
+
+/* Maps up to WINDOW pages from `gfn` on. */
+static int map_window(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n, void **out,
+		      struct err *e)
+{
+	xen_pfn_t frames[WINDOW];
+	int rc;
+
+	for (uint32_t i = 0; i < n; i++)
+		frames[i] = build_frame(d->build, gfn + i);
+	rc = xen_map(x, d->domid, true, n, frames, out);
+	if (rc < 0)
+		return err_sys(e, -rc, "map guest frame 0x%llx of domain %u",
+			       (unsigned long long)gfn, d->domid);
+	return 0;
+}
+
+static int read_all(int fd, uint8_t *to, uint64_t len, uint64_t at, struct err *e)
+{
+	while (len) {
+		ssize_t n = pread(fd, to, len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "cannot read it");
+		if (n == 0)
+			return err_set(e, EIO, "the file got shorter while it was read");
+		to += n;
+		at += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* `from` or, when it is NULL, `fd`. */
+static int copy_in(struct xen *x, const struct dom *d, uint64_t gfn, const uint8_t *from, int fd,
+		   uint64_t len, struct err *e)
+{
+	for (uint64_t done = 0; done < len;) {
+		uint64_t left = len - done;
+		uint64_t now = left < WINDOW * PAGE_BYTES ? left : WINDOW * PAGE_BYTES;
+		uint32_t n = (uint32_t)((now + PAGE_BYTES - 1) / PAGE_BYTES);
+		void *at = NULL;
+		int rc = map_window(x, d, gfn + done / PAGE_BYTES, n, &at, e);
+
+		if (rc < 0)
+			return rc;
+		if (from)
+			memcpy(at, from + done, now);
+		else
+			rc = read_all(fd, at, now, done, e);
+		xen_unmap(x, at, n);
+		if (rc < 0)
+			return rc;
+		done += now;
+	}
+	return 0;
+}
+
+int build_write(struct xen *x, const struct dom *d, uint64_t gfn, const void *from, uint64_t len,
+		struct err *e)
+{
+	return copy_in(x, d, gfn, from, -1, len, e);
+}
+
+int build_write_fd(struct xen *x, const struct dom *d, uint64_t gfn, int fd, uint64_t len,
+		   struct err *e)
+{
+	return copy_in(x, d, gfn, NULL, fd, len, e);
+}
+
+/* --- the image --- */
+
+/* The frames an image's bytes and its hypercall page lie in, each once, ascending. */
+struct image_map {
+	xen_pfn_t *gfn;
+	uint32_t n;
+	uint32_t first[ELF_SEGMENTS_MAX]; /* index of each segment's first page */
+};
+
+static uint64_t segment_start(const struct dom *d, const struct image *img, uint32_t i)
+{
+	return img->elf.segment[i].paddr - (d->type == DOM_PV ? img->elf.notes.paddr_offset : 0);
+}
+
+static int list_frames(const struct dom *d, const struct image *img, struct image_map *m)
+{
+	uint64_t room = 1;
+
+	for (uint32_t i = 0; i < img->elf.nsegment; i++)
+		room += img->elf.segment[i].filesz / PAGE_BYTES + 2;
+	m->gfn = malloc(room * sizeof(*m->gfn));
+	if (!m->gfn)
+		return -ENOMEM;
+	m->n = 0;
+	for (uint32_t i = 0; i < img->elf.nsegment; i++) {
+		uint64_t at = segment_start(d, img, i);
+		uint64_t len = img->elf.segment[i].filesz;
+		uint64_t gfn = at / PAGE_BYTES;
+
+		if (len == 0)
+			continue;
+		m->first[i] = m->n;
+		if (m->n && m->gfn[m->n - 1] == gfn)
+			m->first[i]--;
+		for (; gfn <= (at + len - 1) / PAGE_BYTES; gfn++)
+			if (!m->n || m->gfn[m->n - 1] != gfn)
+				m->gfn[m->n++] = gfn;
+	}
+	return 0;
+}
+
+/* The index of the hypercall page in the map, added at its end if need be. */
+static int find_page(struct image_map *m, uint64_t gfn)
+{
+	for (uint32_t i = m->n; i-- > 0;)
+		if (m->gfn[i] == gfn)
+			return (int)i;
+	m->gfn[m->n] = gfn;
+	return (int)m->n++;
+}
+
+int build_load_image(struct xen *x, const struct dom *d, const struct image *img, struct err *e)
+{
+	const struct elf_notes *notes = &img->elf.notes;
+	bool stub = notes->have_hypercall_page && (d->type == DOM_PV || d->build->direct);
+	struct image_map m = {0};
+	uint8_t *at = NULL;
+	int page = -1;
+	int rc = list_frames(d, img, &m);
+
+	if (rc < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	if (stub)
+		page = find_page(&m, (notes->hypercall_page - notes->virt_base) / PAGE_BYTES);
+	for (uint32_t i = 0; i < m.n; i++)
+		m.gfn[i] = build_frame(d->build, m.gfn[i]);
+	if (m.n)
+		rc = xen_map(x, d->domid, true, m.n, m.gfn, (void **)&at);
+	if (rc < 0) {
+		rc = err_sys(e, -rc, "map %u pages of domain %u for its image", m.n, d->domid);
+		goto out;
+	}
+	for (uint32_t i = 0; i < img->elf.nsegment; i++) {
+		const struct elf_segment *s = &img->elf.segment[i];
+
+		if (s->filesz)
+			memcpy(at + m.first[i] * PAGE_BYTES + segment_start(d, img, i) % PAGE_BYTES,
+			       img->file + s->offset, s->filesz);
+	}
+	if (page >= 0)
+		memcpy(at + (uint64_t)page * PAGE_BYTES, img->hypercall_page[d->type], PAGE_BYTES);
+	xen_unmap(x, at, m.n);
+out:
+	free(m.gfn);
+	return rc;
+}
+
+/* --- modules --- */
+
+int build_module_bytes(const struct dom_load *load, uint64_t *out, struct err *e)
+{
+	*out = 0;
+	if (load->nmodule > BUILD_MODULES_MAX)
+		return err_set(e, EINVAL, "%u modules; at most %u", load->nmodule, BUILD_MODULES_MAX);
+	for (uint32_t i = 0; i < load->nmodule; i++) {
+		struct stat st;
+
+		if (fstat(load->module[i].fd, &st) < 0)
+			return err_sys(e, errno, "module \"%s\"", load->module[i].name);
+		if (!S_ISREG(st.st_mode))
+			return err_set(e, EINVAL, "module \"%s\" is not a regular file",
+				       load->module[i].name);
+		*out += ((uint64_t)st.st_size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	}
+	return 0;
+}
+
+int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load *load, uint64_t gfn,
+		       struct build_module *at, struct err *e)
+{
+	uint64_t end = gfn;
+
+	for (uint32_t i = 0; i < load->nmodule; i++) {
+		const struct dom_module *m = &load->module[i];
+		struct stat st;
+		int rc;
+
+		if (fstat(m->fd, &st) < 0)
+			return err_sys(e, errno, "module \"%s\"", m->name);
+		at[i] = (struct build_module){end * PAGE_BYTES, (uint64_t)st.st_size};
+		end += ((uint64_t)st.st_size + PAGE_BYTES - 1) / PAGE_BYTES;
+		/* A file that grew since it was measured must not run over what lies behind. */
+		if (end > d->build->l.modules.gfn + d->build->l.modules.pages)
+			return err_set(e, EIO, "module \"%s\" got longer while it was read", m->name);
+		rc = build_write_fd(x, d, at[i].paddr / PAGE_BYTES, m->fd, at[i].bytes, e);
+		if (rc < 0)
+			return err_wrap(e, rc, "module \"%s\"", m->name);
+	}
+	return 0;
+}

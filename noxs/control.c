@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The control page: every index is loaded once, checked, and only then used. */
+#include <errno.h>
+#include <string.h>
+
+#include "noxs/control.h"
+
+#include "base/shared.h"
+
+void noxs_control_init(struct noxs_control_end *c, volatile void *page)
+{
+	memset(c, 0, sizeof(*c));
+	c->page = page;
+}
+
+void noxs_control_adopt(struct noxs_control_end *c, volatile void *page)
+{
+	noxs_control_init(c, page);
+	c->out_cons = shared_load(&c->page->out_cons);
+	c->in_prod = shared_load(&c->page->in_prod);
+	c->request_seq = shared_load(&c->page->request_seq);
+}
+
+static int broken(struct noxs_control_end *c)
+{
+	if (c->broken)
+		return 0;
+	c->broken = true;
+	return -EPROTO;
+}
+
+int noxs_console_take(struct noxs_control_end *c, void *buf, uint32_t room)
+{
+	uint32_t prod = shared_load_acquire(&c->page->out_prod);
+	uint32_t n = prod - c->out_cons;
+	uint32_t at = c->out_cons % NOXS_CONSOLE_OUT_SIZE;
+	uint32_t first;
+
+	if (c->broken || n > NOXS_CONSOLE_OUT_SIZE)
+		return broken(c);
+	if (n > room)
+		n = room;
+	first = n < NOXS_CONSOLE_OUT_SIZE - at ? n : NOXS_CONSOLE_OUT_SIZE - at;
+	shared_read(buf, c->page->console_out + at, first);
+	shared_read((char *)buf + first, c->page->console_out, n - first);
+	c->out_cons += n;
+	if (n)
+		shared_store_release(&c->page->out_cons, c->out_cons);
+	return (int)n;
+}
+
+int noxs_console_put(struct noxs_control_end *c, const void *data, uint32_t len)
+{
+	uint32_t cons = shared_load_acquire(&c->page->in_cons);
+	uint32_t used = c->in_prod - cons;
+	uint32_t at = c->in_prod % NOXS_CONSOLE_IN_SIZE;
+	uint32_t n;
+	uint32_t first;
+
+	if (c->broken || used > NOXS_CONSOLE_IN_SIZE)
+		return broken(c);
+	n = NOXS_CONSOLE_IN_SIZE - used;
+	if (n > len)
+		n = len;
+	first = n < NOXS_CONSOLE_IN_SIZE - at ? n : NOXS_CONSOLE_IN_SIZE - at;
+	shared_write(c->page->console_in + at, data, first);
+	shared_write(c->page->console_in, (const char *)data + first, n - first);
+	c->in_prod += n;
+	if (n)
+		shared_store_release(&c->page->in_prod, c->in_prod);
+	return (int)n;
+}
+
+void noxs_control_request(struct noxs_control_end *c, enum noxs_request req)
+{
+	shared_store(&c->page->request, (uint32_t)req);
+	c->request_seq++;
+	shared_store_release(&c->page->request_seq, c->request_seq);
+}
+
+void noxs_control_words(const struct noxs_control_end *c, struct noxs_guest_words *out)
+{
+	uint32_t state = shared_load_acquire(&c->page->state);
+	uint32_t code = shared_load(&c->page->exit_code);
+
+	out->state = state <= NOXS_STATE_STOPPING ? (enum noxs_state)state : NOXS_STATE_BOOTING;
+	out->exit_code_ok = code <= 255;
+	out->exit_code = out->exit_code_ok ? code : 255;
+}

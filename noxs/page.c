@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Filling and showing device pages. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "noxs/page.h"
+
+#include "base/clock.h"
+#include "base/shared.h"
+
+int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct err *e)
+{
+	size_t len = strlen(f->cmdline);
+
+	if (len >= NOXS_CMDLINE_MAX)
+		return err_set(e, EINVAL, "the command line has %zu bytes; a noxs guest takes %u", len,
+			       NOXS_CMDLINE_MAX - 1);
+	memset(copy, 0, sizeof(*copy));
+	copy->magic = NOXS_MAGIC;
+	copy->version = NOXS_ABI_VERSION;
+	copy->flags = f->pv ? NOXS_FLAG_PV : 0;
+	memcpy(copy->uuid, f->uuid, sizeof(copy->uuid));
+	copy->generation = 1;
+	copy->domid = f->domid;
+	copy->vcpus = f->vcpus;
+	copy->mem_pages = f->mem_pages;
+	copy->shared_info_gfn = f->shared_info_gfn;
+	copy->control_gfn = f->control_gfn;
+	copy->page_table_gfn = f->page_table_gfn;
+	copy->page_table_pages = f->page_table_pages;
+	copy->image_end_gfn = f->image_end_gfn;
+	copy->wallclock_ns = clock_wall_ns();
+	copy->tsc_khz = f->tsc_khz;
+	if (getrandom(copy->seed, sizeof(copy->seed), 0) != (ssize_t)sizeof(copy->seed))
+		return err_sys(e, errno, "random seed");
+	copy->control.local_port = f->control_port;
+	memcpy(copy->cmdline, f->cmdline, len + 1);
+	return 0;
+}
+
+void noxs_page_show(volatile void *page, const struct noxs_page *copy)
+{
+	shared_write(page, copy, sizeof(*copy));
+}
+
+void noxs_page_update(volatile void *page, struct noxs_page *copy)
+{
+	volatile struct noxs_page *p = page;
+	uint32_t even = copy->seq + 2;
+
+	shared_store(&p->seq, copy->seq + 1);
+	shared_fence();
+	copy->seq = even - 1; /* stays odd in the page until all of it is there */
+	shared_write(page, copy, sizeof(*copy));
+	shared_fence();
+	copy->seq = even;
+	shared_store_release(&p->seq, even);
+}

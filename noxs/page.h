@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dom0's side of the device page: the private copy is the truth, the guest's page only shows it. */
+#ifndef CHAOS_NOXS_PAGE_H
+#define CHAOS_NOXS_PAGE_H
+
+#include <stdbool.h>
+
+#include <noxs/abi.h>
+
+#include "base/err.h"
+
+/* What a page says of its VM; field names as in struct noxs_page. */
+struct noxs_facts {
+	bool pv;
+	uint8_t uuid[16];
+	uint32_t domid;
+	uint32_t vcpus;
+	uint64_t mem_pages;
+	uint64_t shared_info_gfn;
+	uint64_t control_gfn;
+	uint64_t page_table_gfn;
+	uint64_t page_table_pages;
+	uint64_t image_end_gfn;
+	uint64_t tsc_khz;
+	uint32_t control_port; /* the guest's end, already allocated */
+	const char *cmdline;   /* "" for none; below NOXS_CMDLINE_MAX bytes */
+};
+
+/* Fills `copy` from the facts, with a fresh seed and the clock of now. -EINVAL: command line too
+ * long. */
+int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct err *e);
+
+/* Shows the copy to a guest that does not run. */
+void noxs_page_show(volatile void *page, const struct noxs_page *copy);
+
+/* The same while the guest runs: under the sequence count, which goes up by two in copy and page.
+ * Send an event afterwards. */
+void noxs_page_update(volatile void *page, struct noxs_page *copy);
+
+#endif
