@@ -104,6 +104,7 @@ int xen_host_info(struct xen *x, struct xen_host *out)
 	out->free_pages = info.free_pages;
 	out->total_pages = info.total_pages;
 	out->cpus = info.nr_cpus;
+	out->cpu_khz = info.cpu_khz;
 	out->hvm = (info.capabilities & XEN_SYSCTL_PHYSCAP_hvm) != 0 &&
 		   (info.capabilities & XEN_SYSCTL_PHYSCAP_hap) != 0;
 	out->pv = (info.capabilities & XEN_SYSCTL_PHYSCAP_pv) != 0;

@@ -44,9 +44,12 @@ int noxs_console_take(struct noxs_control_end *c, void *buf, uint32_t room)
 	shared_read(buf, c->page->console_out + at, first);
 	shared_read((char *)buf + first, c->page->console_out, n - first);
 	c->out_cons += n;
-	if (n)
-		shared_store_release(&c->page->out_cons, c->out_cons);
 	return (int)n;
+}
+
+void noxs_console_release(struct noxs_control_end *c)
+{
+	shared_store_release(&c->page->out_cons, c->out_cons);
 }
 
 int noxs_console_put(struct noxs_control_end *c, const void *data, uint32_t len)

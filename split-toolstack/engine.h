@@ -139,6 +139,10 @@ struct vm_info {
 struct vm *engine_find(struct engine *en, const char *what);
 struct vm *engine_find_uuid(struct engine *en, const uint8_t uuid[16]);
 void vm_get_info(struct vm *vm, struct vm_info *out);
+/* Parts of it that cost nothing. */
+const char *vm_name(const struct vm *vm);
+uint32_t vm_domid(const struct vm *vm);
+void vm_uuid(const struct vm *vm, uint8_t out[16]);
 /* Calls fn for every VM, living ones by creation, then with `ended` the history, newest first. */
 void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg),
 		     void *arg);

@@ -107,6 +107,7 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 		if (n > 0) {
 			(void)fwrite(buf, 1, (size_t)n, stdout);
 			(void)fflush(stdout);
+			noxs_console_release(&con);
 			(void)xen_evtchn_notify(x, port);
 		}
 		if (n == 0 && xen_domain_info(x, d.domid, &info) == 0 && info.shutdown) {

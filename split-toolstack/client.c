@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Connecting, sending with files, receiving. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "split-toolstack/client.h"
+
+static int explain(struct err *e, int code, const char *path)
+{
+	if (code == ENOENT || code == ECONNREFUSED)
+		return err_set(e, code,
+			       "chaosd is not running (no answer on %s): start it with \"systemctl start "
+			       "chaosd\"",
+			       path);
+	if (code == EACCES || code == EPERM)
+		return err_set(e, code, "no rights on %s: be root or in the group \"chaos\"", path);
+	return err_sys(e, code, "connect to %s", path);
+}
+
+int client_open(struct client *c, const char *path, struct err *e)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int rc;
+
+	memset(c, 0, sizeof(*c));
+	c->fd = -1;
+	if (!path)
+		path = getenv("CHAOS_SOCKET");
+	if (!path || !*path)
+		path = PROTO_SOCKET;
+	if (strlen(path) >= sizeof(a.sun_path))
+		return err_set(e, ENAMETOOLONG, "socket \"%s\": the path is too long", path);
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	c->in = malloc(PROTO_FRAME_MAX);
+	c->out = malloc(PROTO_FRAME_MAX);
+	if (!c->in || !c->out) {
+		rc = err_set(e, ENOMEM, "out of memory");
+		goto out;
+	}
+	c->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (c->fd < 0) {
+		rc = err_sys(e, errno, "socket");
+		goto out;
+	}
+	if (connect(c->fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+		return 0;
+	rc = explain(e, errno, path);
+out:
+	client_close(c);
+	return rc;
+}
+
+void client_close(struct client *c)
+{
+	if (c->fd >= 0)
+		(void)close(c->fd);
+	c->fd = -1;
+	free(c->in);
+	free(c->out);
+	c->in = NULL;
+	c->out = NULL;
+}
+
+void client_begin(struct client *c, struct wire_out *w, enum proto_op op)
+{
+	wire_begin(w, c->out, PROTO_FRAME_MAX, op, ++c->tag);
+}
+
+int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t nfd, struct err *e)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * PROTO_FDS_MAX)];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = c->out, .iov_len = wire_end(w)};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	if (iov.iov_len == 0)
+		return err_set(e, E2BIG, "the request is larger than %u bytes", PROTO_FRAME_MAX);
+	if (nfd > PROTO_FDS_MAX)
+		return err_set(e, E2BIG, "too many files for one request");
+	if (nfd) {
+		struct cmsghdr *h;
+
+		memset(&control, 0, sizeof(control));
+		m.msg_control = control.bytes;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * nfd);
+		h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int) * nfd);
+		memcpy(CMSG_DATA(h), fds, sizeof(int) * nfd);
+	}
+	do
+		n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "the connection to chaosd");
+	return 0;
+}
+
+int client_receive(struct client *c, struct wire_in *in, struct err *e)
+{
+	char text[ERR_MSG_MAX];
+	ssize_t n;
+	int rc;
+
+	do
+		n = recv(c->fd, c->in, PROTO_FRAME_MAX, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "the connection to chaosd");
+	if (n == 0)
+		return err_set(e, ECONNRESET, "chaosd closed the connection (did it end?)");
+	rc = wire_parse(in, c->in, (size_t)n);
+	if (rc == -EPROTONOSUPPORT)
+		return err_set(e, EPROTONOSUPPORT, "chaosd speaks another protocol version: restart it");
+	if (rc < 0)
+		return err_set(e, EPROTO, "chaosd sent a frame that makes no sense");
+	if (in->h.op != PROTO_ERROR)
+		return 0;
+	if (!wire_get_text(in, PROTO_TEXT, text, sizeof(text)))
+		text[0] = '\0';
+	return err_set(e, (int)wire_get_u32(in, PROTO_CODE, EIO), "%s", text);
+}
+
+int client_finish(struct client *c, struct wire_in *in,
+		  int (*fn)(const struct wire_in *item, void *arg), void *arg, struct err *e)
+{
+	for (;;) {
+		int rc = client_receive(c, in, e);
+
+		if (rc < 0 || in->h.op == PROTO_OK)
+			return rc;
+		if (in->h.op == PROTO_ITEM && fn) {
+			rc = fn(in, arg);
+			if (rc < 0)
+				return rc;
+		}
+	}
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The settings as one table; values come as text from file or command line alike. */
+#include "split-toolstack/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxlutil.h>
+
+#include "split-toolstack/cfglex.h"
+#include "split-toolstack/proto.h"
+#include "split-toolstack/vmcfg.h"
+
+#define FILE_MAX (1u << 20)
+
+static const char *const stores[] = {"auto", "own", "beside"};
+static const char *const levels[] = {"error", "warn", "info", "debug"};
+
+int config_init(struct config *c)
+{
+	*c = (struct config){
+		.socket = strdup(PROTO_SOCKET),
+		.group = strdup("chaos"),
+		.run_dir = strdup("/run/chaos"),
+		.log_dir = strdup("/var/log/chaos/console"),
+		.cache_dir = strdup("/var/cache/chaos"),
+		.store = STORE_AUTO,
+		.log_level = LOG_INFO,
+		.console_log_kib = 1024,
+		.history = 256,
+	};
+	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir ? 0 : -ENOMEM;
+}
+
+void config_clear(struct config *c)
+{
+	free(c->socket);
+	free(c->group);
+	free(c->run_dir);
+	free(c->log_dir);
+	free(c->cache_dir);
+	*c = (struct config){0};
+}
+
+static int set_text(char **to, const char *key, const char *value, struct err *e)
+{
+	char *copy;
+
+	if (strcmp(key, "group") != 0 && value[0] != '/')
+		return err_set(e, EINVAL, "%s \"%s\": must begin with /", key, value);
+	copy = strdup(value);
+	if (!copy)
+		return err_set(e, ENOMEM, "out of memory");
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int find_word(const char *const *words, size_t n, const char *value)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(words[i], value) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int set_store(struct config *c, const char *value, struct err *e)
+{
+	int i = find_word(stores, 3, value);
+
+	if (i < 0)
+		return err_set(e, EINVAL, "store \"%s\": use auto, own or beside", value);
+	c->store = (enum store_mode)i;
+	return 0;
+}
+
+static int set_level(struct config *c, const char *value, struct err *e)
+{
+	if (log_level_parse(value, &c->log_level) < 0)
+		return err_set(e, EINVAL, "log_level \"%s\": use error, warn, info or debug", value);
+	return 0;
+}
+
+int config_set(struct config *c, const char *key, const char *value, struct err *e)
+{
+	const struct {
+		const char *key;
+		char **to;
+	} texts[] = {{"socket", &c->socket},   {"group", &c->group},
+		     {"run_dir", &c->run_dir}, {"console_log_dir", &c->log_dir},
+		     {"cache_dir", &c->cache_dir}};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strcmp(key, texts[i].key) == 0)
+			return set_text(texts[i].to, key, value, e);
+	if (strcmp(key, "store") == 0)
+		return set_store(c, value, e);
+	if (strcmp(key, "log_level") == 0)
+		return set_level(c, value, e);
+	if (strcmp(key, "console_log_kib") == 0)
+		return vmcfg_number(key, value, 16, 1u << 20, &c->console_log_kib, e);
+	if (strcmp(key, "history") == 0)
+		return vmcfg_number(key, value, 0, 100000, &c->history, e);
+	return err_set(e, EINVAL, "%s: an unknown setting; chaosd(8) lists them", key);
+}
+
+/* --- the file --- */
+
+struct reading {
+	struct config *c;
+	XLU_Config *xlu;
+};
+
+static int from_file(const char *key, void *arg, struct err *e)
+{
+	struct reading *r = arg;
+	const char *value = NULL;
+
+	if (xlu_cfg_get_string(r->xlu, key, &value, 1) != 0 || !value)
+		return err_set(e, EINVAL, "%s: its value is no text and no number", key);
+	return config_set(r->c, key, value, e);
+}
+
+static int parse(struct config *c, const char *path, const char *text, size_t len, struct err *e)
+{
+	char *report = NULL;
+	size_t report_len = 0;
+	FILE *f = open_memstream(&report, &report_len);
+	struct reading r = {.c = c};
+	int rc;
+
+	if (!f)
+		return err_set(e, ENOMEM, "out of memory");
+	r.xlu = xlu_cfg_init(f, path);
+	rc = r.xlu ? xlu_cfg_readdata(r.xlu, text, (int)len) : ENOMEM;
+	(void)fflush(f);
+	if (rc != 0) {
+		char *end = report ? strchr(report, '\n') : NULL;
+
+		if (end)
+			*end = '\0';
+		rc = err_set(e, EINVAL, "%s", report && *report ? report : "cannot be read");
+	} else {
+		rc = cfglex_keys(text, len, from_file, &r, e);
+		if (rc < 0)
+			rc = err_wrap(e, rc, "%s", path);
+	}
+	if (r.xlu)
+		xlu_cfg_destroy(r.xlu);
+	(void)fclose(f);
+	free(report);
+	return rc;
+}
+
+int config_read(struct config *c, const char *path, bool optional, struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	char *text;
+	size_t n;
+	int rc;
+
+	if (!f && errno == ENOENT && optional)
+		return 0;
+	if (!f)
+		return err_sys(e, errno, "settings %s", path);
+	text = malloc(FILE_MAX);
+	if (!text) {
+		(void)fclose(f);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	n = fread(text, 1, FILE_MAX, f);
+	if (ferror(f))
+		rc = err_sys(e, errno ? errno : EIO, "settings %s", path);
+	else if (n == FILE_MAX || memchr(text, '\0', n))
+		rc = err_set(e, EINVAL, "settings %s: not a text of a sensible size", path);
+	else
+		rc = parse(c, path, text, n, e);
+	(void)fclose(f);
+	free(text);
+	return rc;
+}
+
+void config_print(const struct config *c)
+{
+	printf("store = \"%s\"\n", stores[c->store]);
+	printf("socket = \"%s\"\n", c->socket);
+	printf("group = \"%s\"\n", c->group);
+	printf("log_level = \"%s\"\n", levels[c->log_level]);
+	printf("console_log_kib = %u\n", c->console_log_kib);
+	printf("history = %u\n", c->history);
+	printf("run_dir = \"%s\"\n", c->run_dir);
+	printf("console_log_dir = \"%s\"\n", c->log_dir);
+	printf("cache_dir = \"%s\"\n", c->cache_dir);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* chaosd's settings: defaults, then /etc/chaos/chaosd.conf, then the command line. */
+#ifndef CHAOS_CONFIG_H
+#define CHAOS_CONFIG_H
+
+#include "base/log.h"
+#include "split-toolstack/engine.h"
+
+#define CONFIG_PATH "/etc/chaos/chaosd.conf"
+
+struct config {
+	char *socket, *group;
+	char *run_dir, *log_dir, *cache_dir;
+	enum store_mode store;
+	enum log_level log_level;
+	uint32_t console_log_kib; /* 16..1048576 */
+	uint32_t history;	  /* 0..100000 */
+};
+
+/* -ENOMEM. */
+int config_init(struct config *c);
+void config_clear(struct config *c);
+/* Reads a file in the syntax of xl.conf(5). A file that is missing is fine when `optional`. */
+int config_read(struct config *c, const char *path, bool optional, struct err *e);
+/* One setting as text; -EINVAL names key, value and what to do. */
+int config_set(struct config *c, const char *key, const char *value, struct err *e);
+/* The settings as lines "key = value", for --show-config. */
+void config_print(const struct config *c);
+
+#endif

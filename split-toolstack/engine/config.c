@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* struct vm_config: defaults, checks, words. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "split-toolstack/engine/private.h"
+
+static const char *const action_names[] = {"destroy", "restart", "rename-restart", "preserve"};
+
+const char *vm_action_name(enum vm_action a)
+{
+	return action_names[a];
+}
+
+int vm_action_parse(const char *word, enum vm_action *out)
+{
+	for (size_t i = 0; i < sizeof(action_names) / sizeof(action_names[0]); i++) {
+		if (strcmp(word, action_names[i]) == 0) {
+			*out = (enum vm_action)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+void vm_config_init(struct vm_config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->type = DOM_PV;
+	c->kernel_fd = -1;
+	c->ramdisk_fd = -1;
+	c->vcpus = 1;
+	c->cap = UINT32_MAX;
+	c->on_poweroff = VM_DESTROY;
+	c->on_reboot = VM_RESTART;
+	c->on_crash = VM_DESTROY;
+}
+
+void vm_config_clear(struct vm_config *c)
+{
+	free(c->kernel);
+	free(c->ramdisk);
+	free(c->cmdline);
+	free(c->cpumap);
+	if (c->kernel_fd >= 0)
+		(void)close(c->kernel_fd);
+	if (c->ramdisk_fd >= 0)
+		(void)close(c->ramdisk_fd);
+	vm_config_init(c);
+}
+
+static bool all_digits(const char *s)
+{
+	return *s && strspn(s, "0123456789") == strlen(s);
+}
+
+static int check_name(const char *name, struct err *e)
+{
+	uint8_t uuid[16];
+
+	if (*name == '\0')
+		return 0;
+	if (strlen(name) > VM_NAME_MAX)
+		return err_set(e, EINVAL, "name: longer than %d characters", VM_NAME_MAX);
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:+-") !=
+	    strlen(name))
+		return err_set(e, EINVAL, "name \"%s\": use letters, digits and _ . : + - only", name);
+	if (name[0] == '-')
+		return err_set(e, EINVAL, "name \"%s\": must not begin with \"-\"", name);
+	if (all_digits(name) || uuid_parse(name, uuid) == 0)
+		return err_set(e, EINVAL, "name \"%s\": must not look like a domain id or a uuid", name);
+	return 0;
+}
+
+int vm_config_check(const struct vm_config *c, struct err *e)
+{
+	int rc = check_name(c->name, e);
+
+	if (rc < 0)
+		return rc;
+	if (!c->kernel && c->kernel_fd < 0)
+		return err_set(e, EINVAL, "kernel: not given; name the image to boot");
+	if (c->mem_kib == 0)
+		return err_set(e, EINVAL, "memory: not given; say how much, in MiB");
+	if (c->mem_kib > (16ull << 30))
+		return err_set(e, EINVAL, "memory %llu MiB: more than 16 TiB",
+			       (unsigned long long)c->mem_kib >> 10);
+	if (c->maxmem_kib && c->maxmem_kib < c->mem_kib)
+		return err_set(e, EINVAL, "maxmem %llu KiB: less than memory, which is %llu KiB",
+			       (unsigned long long)c->maxmem_kib, (unsigned long long)c->mem_kib);
+	if (c->vcpus < 1 || c->vcpus > DOM_MAX_VCPUS)
+		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", c->vcpus, DOM_MAX_VCPUS);
+	if (c->weight > 65535)
+		return err_set(e, EINVAL, "cpu_weight %u: 1 to 65535 are possible", c->weight);
+	if (c->cap != UINT32_MAX && c->cap > 100 * c->vcpus)
+		return err_set(e, EINVAL, "cap %u: at most 100 for each of the %u vCPUs", c->cap,
+			       c->vcpus);
+	if (c->cmdline && strlen(c->cmdline) > VM_CMDLINE_MAX)
+		return err_set(e, EINVAL, "cmdline: %zu bytes; at most %d fit", strlen(c->cmdline),
+			       VM_CMDLINE_MAX);
+	return 0;
+}

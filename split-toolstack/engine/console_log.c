@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Console logs: a ring in a file a VM, whose header says how far the guest's own ring is in it, so that
+ * a daemon that was killed neither loses nor repeats a byte. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/private.h"
+
+#define MAGIC 0x676f6c736f616863ull /* "chaoslog" */
+
+struct header {
+	uint64_t magic;
+	uint64_t size; /* of the ring behind this header */
+	uint64_t end;  /* bytes ever written */
+	uint32_t ring_cons;
+	uint32_t reserved;
+};
+
+static void path_of(const struct vm *vm, char *out, size_t room)
+{
+	char uuid[37];
+
+	uuid_format(vm->uuid, uuid);
+	(void)snprintf(out, room, "%s/%s.log", vm->en->conf.log_dir, uuid);
+}
+
+void console_log_init(struct console_log *l, const struct engine *en)
+{
+	memset(l, 0, sizeof(*l));
+	l->fd = -1;
+	l->size = (uint64_t)en->conf.console_log_kib * 1024;
+}
+
+void console_log_close(struct console_log *l)
+{
+	if (l->fd >= 0)
+		(void)close(l->fd);
+	l->fd = -1;
+}
+
+int console_log_open_old(struct vm *vm)
+{
+	struct header h;
+	char path[512];
+	int fd;
+
+	path_of(vm, path, sizeof(path));
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) || h.magic != MAGIC || h.size == 0) {
+		(void)close(fd);
+		return -EINVAL;
+	}
+	vm->log.fd = fd;
+	vm->log.size = h.size;
+	vm->log.end = h.end;
+	vm->log.ring_cons = h.ring_cons;
+	return 0;
+}
+
+static int write_all(int fd, const uint8_t *data, uint64_t len, uint64_t at)
+{
+	while (len) {
+		ssize_t n = pwrite(fd, data, len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		data += n;
+		at += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int make(struct vm *vm)
+{
+	char path[512];
+
+	path_of(vm, path, sizeof(path));
+	/* A VM may be made again under a uuid that history still knows: its output goes on. */
+	if (console_log_open_old(vm) == 0)
+		return 0;
+	vm->log.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return vm->log.fd < 0 ? -errno : 0;
+}
+
+/* Data first, header last: what the header tells is there. */
+static int append(struct console_log *l, const uint8_t *data, uint32_t len)
+{
+	struct header h = {.magic = MAGIC, .size = l->size, .end = l->end + len,
+			   .ring_cons = l->ring_cons};
+	uint64_t skip = len > l->size ? len - l->size : 0;
+	uint64_t at = (l->end + skip) % l->size;
+	uint64_t n = len - skip;
+	uint64_t first = n < l->size - at ? n : l->size - at;
+	int rc = write_all(l->fd, data + skip, first, sizeof(h) + at);
+
+	if (rc == 0 && n > first)
+		rc = write_all(l->fd, data + skip + first, n - first, sizeof(h));
+	if (rc == 0)
+		rc = write_all(l->fd, (const uint8_t *)&h, sizeof(h), 0);
+	if (rc == 0)
+		l->end = h.end;
+	return rc;
+}
+
+int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons)
+{
+	struct console_log *l = &vm->log;
+	int rc = l->fd < 0 ? make(vm) : 0;
+
+	l->ring_cons = ring_cons;
+	if (rc == 0)
+		rc = append(l, data, len);
+	if (rc < 0 && !l->failed) {
+		l->failed = true;
+		log_line(LOG_WARN, "op=console name=%s: log cannot be written: %s", vm->name,
+			 strerror(-rc));
+	}
+	return rc;
+}
+
+void console_log_delete(struct vm *vm)
+{
+	char path[512];
+
+	console_log_close(&vm->log);
+	path_of(vm, path, sizeof(path));
+	(void)unlink(path);
+}
+
+void vm_console_range(struct vm *vm, struct vm_console_range *out)
+{
+	out->end = vm->log.end;
+	out->start = vm->log.end > vm->log.size ? vm->log.end - vm->log.size : 0;
+}
+
+int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct err *e)
+{
+	struct console_log *l = &vm->log;
+	struct vm_console_range r;
+	uint64_t at;
+	ssize_t n;
+
+	vm_console_range(vm, &r);
+	if (pos < r.start || pos > r.end)
+		return err_set(e, ERANGE, "console position %llu is not kept (any more)",
+			       (unsigned long long)pos);
+	if (pos == r.end)
+		return 0;
+	if (l->fd < 0 && console_log_open_old(vm) < 0)
+		return err_set(e, ENOENT, "the console log of \"%s\" is gone", vm->name);
+	at = pos % l->size;
+	if (len > r.end - pos)
+		len = (uint32_t)(r.end - pos);
+	if (len > l->size - at)
+		len = (uint32_t)(l->size - at);
+	do
+		n = pread(l->fd, buf, len, (off_t)(sizeof(struct header) + at));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "console log of \"%s\"", vm->name);
+	return (int)n;
+}

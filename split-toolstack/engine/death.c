@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who died: VIRQ_DOM_EXC when no xenstored owns it, else xenstored's @releaseDomain. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <xen/xen.h>
+#include <xenstore.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define AT_ONCE 64 /* domains asked for in one hypercall */
+/* Looking for the dead takes at most a tenth of the time. */
+#define SHARE 10
+
+static void scan_some(struct engine *en, const struct xen_domain_info *info, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct vm *vm = NULL;
+
+		HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
+		if (!vm || memcmp(vm->uuid, info[i].uuid, sizeof(vm->uuid)) != 0)
+			continue;
+		vm->seen = en->scans;
+		if (info[i].shutdown || info[i].dying)
+			vm_has_ended(vm, &info[i]);
+	}
+}
+
+void death_scan(struct engine *en)
+{
+	struct xen_domain_info info[AT_ONCE];
+	uint64_t start = clock_ns();
+	uint32_t first = 1;
+	int n;
+
+	en->scans++;
+	while ((n = xen_domain_list(en->x, first, AT_ONCE, info)) > 0) {
+		scan_some(en, info, n);
+		if (n < AT_ONCE)
+			break;
+		first = info[n - 1].domid + 1;
+	}
+	for (struct vm *vm = en->alive, *next; n >= 0 && vm; vm = next) {
+		next = vm->next;
+		if (vm->domid && vm->seen != en->scans && vm->started_ns &&
+		    vm->unpaused < start) /* gone: somebody else destroyed it */
+			vm_has_ended(vm, NULL);
+	}
+	en->scan_end = clock_ns();
+	en->scan_took = en->scan_end - start;
+}
+
+static void on_scan(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)revents;
+	ev_timer_stop(loop, t);
+	death_scan(t->data);
+}
+
+void death_virq(struct engine *en)
+{
+	uint64_t next = en->scan_end + en->scan_took * SHARE;
+	uint64_t now = clock_ns();
+
+	if (ev_is_active(&en->scan))
+		return;
+	if (now >= next) {
+		death_scan(en);
+		return;
+	}
+	ev_timer_set(&en->scan, (double)(next - now) / 1e9, 0.);
+	ev_timer_start(en->loop, &en->scan);
+}
+
+/* --- where the news come from --- */
+
+static int try_socket(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+	rc = connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
+	(void)close(fd);
+	return rc;
+}
+
+/* Asking through the kernel would hang for ever without a xenstored; its socket tells. */
+static bool xenstored_runs(void)
+{
+	return try_socket("/run/xenstored/socket") == 0 || try_socket("/var/run/xenstored/socket") == 0;
+}
+
+static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct engine *en = io->data;
+	char **event;
+
+	(void)revents;
+	while ((event = xs_check_watch(en->xs)) != NULL)
+		free(event);
+	if (errno != EAGAIN) {
+		log_line(LOG_ERROR, "xenstored went away: deaths of VMs are not noticed any more; restart chaosd");
+		ev_io_stop(loop, io);
+		return;
+	}
+	death_virq(en);
+}
+
+static int open_beside(struct engine *en, struct err *e)
+{
+	struct xs_handle *xs;
+
+	if (!xenstored_runs())
+		return err_set(e, ENOENT, "store=beside: no xenstored is running; start it or use store=own");
+	xs = xs_open(XS_OPEN_SOCKETONLY);
+	if (!xs)
+		return err_sys(e, errno, "store=beside: xenstored");
+	if (!xs_watch(xs, "@releaseDomain", "chaosd")) {
+		int rc = err_sys(e, errno, "store=beside: watch @releaseDomain");
+
+		xs_close(xs);
+		return rc;
+	}
+	en->xs = xs;
+	ev_io_init(&en->xs_io, on_xenstore, xs_fileno(xs), EV_READ);
+	en->xs_io.data = en;
+	ev_io_start(en->loop, &en->xs_io);
+	return 0;
+}
+
+static int open_own(struct engine *en, struct err *e)
+{
+	int rc = xen_evtchn_bind_virq(en->x, VIRQ_DOM_EXC, &en->virq_port);
+
+	if (rc == -EEXIST || rc == -EBUSY)
+		return err_set(e, EBUSY,
+			       "store=own: another program (xenstored?) owns the notices of dying domains; "
+			       "end it or use store=beside");
+	if (rc < 0)
+		return err_sys(e, -rc, "store=own: bind VIRQ_DOM_EXC");
+	return 0;
+}
+
+int death_open(struct engine *en, struct err *e)
+{
+	enum store_mode mode = en->conf.store;
+
+	ev_init(&en->scan, on_scan);
+	en->scan.data = en;
+	if (mode == STORE_AUTO)
+		mode = xenstored_runs() ? STORE_BESIDE : STORE_OWN;
+	en->store = mode;
+	return mode == STORE_BESIDE ? open_beside(en, e) : open_own(en, e);
+}
+
+void death_close(struct engine *en)
+{
+	ev_timer_stop(en->loop, &en->scan);
+	if (en->xs) {
+		ev_io_stop(en->loop, &en->xs_io);
+		xs_close(en->xs);
+	}
+	en->xs = NULL;
+	if (en->virq_port)
+		(void)xen_evtchn_unbind(en->x, en->virq_port);
+	en->virq_port = 0;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How VMs end: noticed deaths and their on_* actions, and what clients ask for. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xen/sched.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* A guest that ends this soon after its start is restarted no faster than this. */
+#define RESTART_MIN_S 1.0
+
+struct destroy_job {
+	struct worker_job job;
+	struct dom dom;
+	int rc;
+	struct err err;
+};
+
+static void destroy_work(struct worker_job *job, struct xen *x)
+{
+	struct destroy_job *j = (struct destroy_job *)job;
+
+	j->rc = dom_destroy(x, &j->dom, &j->err);
+}
+
+static void destroy_done(struct worker_job *job)
+{
+	struct destroy_job *j = (struct destroy_job *)job;
+
+	if (j->rc < 0)
+		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->dom.domid, err_msg(&j->err));
+	free(j);
+}
+
+void vm_drop_domain(struct vm *vm)
+{
+	struct destroy_job *j;
+
+	vm_disconnect(vm);
+	dom_release(&vm->dom);
+	if (vm->domid == 0)
+		return;
+	j = calloc(1, sizeof(*j));
+	if (j) {
+		*j = (struct destroy_job){.job = {.work = destroy_work, .done = destroy_done}};
+		j->dom.domid = vm->domid;
+		worker_push(vm->en, &j->job);
+	} else {
+		(void)xen_domain_destroy(vm->en->x, vm->domid); /* slower, but gone */
+	}
+	vm_set_domid(vm, 0);
+}
+
+/* --- the end of a VM, in both ways --- */
+
+static void record(struct vm *vm)
+{
+	struct err err = {0};
+
+	if (registry_put(vm, &err) < 0)
+		log_line(LOG_ERROR, "name=%s: %s", vm->name, err_msg(&err));
+}
+
+static void into_history(struct vm *vm)
+{
+	vm->state = VM_ENDED;
+	vm->ended_ns = clock_wall_ns();
+	vm_drop_domain(vm);
+	record(vm);
+	vm_retire(vm);
+	vm_announce(vm, VM_EV_DESTROYED);
+}
+
+static void restart_now(struct vm *vm)
+{
+	vm->flags = 0;
+	vm->ready = false;
+	vm->create_start = clock_ns();
+	vm_build(vm);
+}
+
+static void on_restart_timer(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop;
+	(void)revents;
+	restart_now(t->data);
+}
+
+static void restart(struct vm *vm)
+{
+	uint64_t lived = clock_wall_ns() - vm->started_ns;
+
+	vm->ended_ns = clock_wall_ns();
+	vm_drop_domain(vm);
+	vm->state = VM_BUILDING;
+	vm->restarts++;
+	if (lived >= (uint64_t)(RESTART_MIN_S * 1e9)) {
+		restart_now(vm);
+		return;
+	}
+	record(vm);
+	ev_timer_init(&vm->restart, on_restart_timer, RESTART_MIN_S, 0.);
+	vm->restart.data = vm;
+	ev_timer_start(vm->en->loop, &vm->restart);
+}
+
+static char *copy(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+static void ignore_create(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+			  const struct err *e)
+{
+	(void)arg;
+	(void)t;
+	(void)vm;
+	if (rc < 0)
+		log_line(LOG_ERROR, "op=rename-restart: %s", err_msg(e));
+}
+
+/* The domain stays under another name for whoever looks into it; a new VM takes the name. */
+static void rename_restart(struct vm *vm)
+{
+	struct vm_config c;
+	struct err err = {0};
+	char name[VM_NAME_MAX + 1];
+
+	vm_config_init(&c);
+	c = (struct vm_config){.type = vm->cfg.type, .kernel = copy(vm->cfg.kernel),
+		.ramdisk = copy(vm->cfg.ramdisk), .cmdline = copy(vm->cfg.cmdline), .kernel_fd = -1,
+		.ramdisk_fd = -1, .mem_kib = vm->cfg.mem_kib, .maxmem_kib = vm->cfg.maxmem_kib,
+		.vcpus = vm->cfg.vcpus, .weight = vm->cfg.weight, .cap = vm->cfg.cap,
+		.on_poweroff = vm->cfg.on_poweroff, .on_reboot = vm->cfg.on_reboot,
+		.on_crash = vm->cfg.on_crash};
+	if (vm->cfg.cpumap) {
+		c.cpumap = malloc(vm->cfg.cpumap_bytes);
+		if (c.cpumap) {
+			memcpy(c.cpumap, vm->cfg.cpumap, vm->cfg.cpumap_bytes);
+			c.cpumap_bytes = vm->cfg.cpumap_bytes;
+		}
+	}
+	memcpy(c.name, vm->name, sizeof(c.name));
+	(void)snprintf(name, sizeof(name), "%.*s-%u", VM_NAME_MAX - 8, vm->name, vm->domid);
+	vm->state = VM_ENDED_PRESERVED;
+	if (vm_rename(vm, name, &err) < 0) {
+		log_line(LOG_ERROR, "op=rename-restart name=%s: %s", vm->name, err_msg(&err));
+		vm_config_clear(&c);
+		record(vm);
+		return;
+	}
+	engine_create(vm->en, &c, 0, ignore_create, NULL);
+}
+
+static void classify(struct vm *vm, const struct xen_domain_info *info)
+{
+	struct noxs_guest_words w = {0};
+
+	vm->reason = VM_REASON_LOST;
+	vm->exit_code = -1;
+	if (!info || !info->shutdown)
+		return;
+	if (vm->noxs && vm->con.page)
+		noxs_control_words(&vm->con, &w);
+	switch (info->shutdown_reason) {
+	case SHUTDOWN_poweroff:
+		vm->reason = VM_REASON_POWEROFF;
+		vm->exit_code = vm->noxs ? (int)w.exit_code : 0;
+		break;
+	case SHUTDOWN_reboot:
+		vm->reason = VM_REASON_REBOOT;
+		break;
+	case SHUTDOWN_suspend:
+		vm->reason = VM_REASON_SUSPEND;
+		break;
+	case SHUTDOWN_watchdog:
+		vm->reason = VM_REASON_WATCHDOG;
+		break;
+	default:
+		vm->reason = VM_REASON_CRASH;
+		break;
+	}
+}
+
+static enum vm_action action_for(const struct vm *vm)
+{
+	switch (vm->reason) {
+	case VM_REASON_POWEROFF:
+		return vm->cfg.on_poweroff;
+	case VM_REASON_REBOOT:
+		return vm->cfg.on_reboot;
+	case VM_REASON_CRASH:
+	case VM_REASON_WATCHDOG:
+		return vm->cfg.on_crash;
+	case VM_REASON_NONE:
+	case VM_REASON_SUSPEND:
+	case VM_REASON_DESTROYED:
+	case VM_REASON_LOST:
+		break;
+	}
+	return VM_DESTROY;
+}
+
+void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
+{
+	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
+		return;
+	if (vm->con.page)
+		vm_look(vm); /* its last words */
+	classify(vm, info);
+	vm->ended_ns = clock_wall_ns();
+	log_line(LOG_INFO, "op=exited dom=%u name=%s reason=%s code=%d", vm->domid, vm->name,
+		 vm_reason_name(vm->reason), vm->exit_code);
+	vm_announce(vm, VM_EV_EXITED);
+	vm_create_done(vm, 0, NULL);
+	switch (action_for(vm)) {
+	case VM_DESTROY:
+		into_history(vm);
+		break;
+	case VM_PRESERVE:
+		vm->state = VM_ENDED_PRESERVED;
+		record(vm);
+		break;
+	case VM_RESTART:
+		restart(vm);
+		break;
+	case VM_RENAME_RESTART:
+		rename_restart(vm);
+		break;
+	}
+}
+
+/* --- operations --- */
+
+static int need_domain(const struct vm *vm, struct err *e)
+{
+	if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
+		return 0;
+	if (vm->state == VM_BUILDING)
+		return err_set(e, EBUSY, "\"%s\" is still being built", vm->name);
+	return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
+}
+
+int vm_pause(struct vm *vm, struct err *e)
+{
+	int rc = need_domain(vm, e);
+
+	if (rc < 0 || vm->state == VM_PAUSED)
+		return rc;
+	rc = xen_domain_pause(vm->en->x, vm->domid);
+	if (rc < 0)
+		return err_sys(e, -rc, "pause \"%s\"", vm->name);
+	vm->state = VM_PAUSED;
+	record(vm);
+	vm_announce(vm, VM_EV_PAUSED);
+	return 0;
+}
+
+int vm_unpause(struct vm *vm, struct err *e)
+{
+	int rc = need_domain(vm, e);
+
+	if (rc < 0 || vm->state == VM_RUNNING)
+		return rc;
+	rc = xen_domain_unpause(vm->en->x, vm->domid);
+	if (rc < 0)
+		return err_sys(e, -rc, "unpause \"%s\"", vm->name);
+	vm->state = VM_RUNNING;
+	record(vm);
+	vm_announce(vm, VM_EV_UNPAUSED);
+	return 0;
+}
+
+int vm_rename(struct vm *vm, const char *name, struct err *e)
+{
+	struct vm_config probe = vm->cfg;
+	struct vm *other = NULL;
+	int rc;
+
+	if (!vm->hashed)
+		return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
+	if (*name == '\0' || strlen(name) > VM_NAME_MAX)
+		return err_set(e, EINVAL, "name: 1 to %d characters", VM_NAME_MAX);
+	(void)snprintf(probe.name, sizeof(probe.name), "%s", name);
+	rc = vm_config_check(&probe, e);
+	if (rc < 0)
+		return rc;
+	HASH_FIND(by_name, vm->en->names, name, strlen(name), other);
+	if (other == vm)
+		return 0;
+	if (other)
+		return err_set(e, EEXIST, "name \"%s\": taken by domain %u", name, other->domid);
+	HASH_DELETE(by_name, vm->en->names, vm);
+	memcpy(vm->name, probe.name, sizeof(vm->name));
+	memcpy(vm->cfg.name, probe.name, sizeof(vm->name));
+	HASH_ADD(by_name, vm->en->names, name[0], strlen(vm->name), vm);
+	record(vm);
+	vm_announce(vm, VM_EV_RENAMED);
+	return 0;
+}
+
+int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
+{
+	int rc = need_domain(vm, e);
+
+	if (rc < 0)
+		return rc;
+	if (!vm->noxs)
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be asked (it has no noxs control page): end it from inside, or "
+			       "by \"chaos destroy\"",
+			       vm->name);
+	noxs_control_request(&vm->con, reboot ? NOXS_REQ_REBOOT : NOXS_REQ_POWEROFF);
+	rc = xen_evtchn_notify(vm->en->x, vm->port);
+	if (rc < 0)
+		return err_sys(e, -rc, "ask \"%s\"", vm->name);
+	return 0;
+}
+
+int vm_destroy(struct vm *vm, struct err *e)
+{
+	int rc;
+
+	switch (vm->state) {
+	case VM_BUILDING:
+		ev_timer_stop(vm->en->loop, &vm->restart);
+		if (vm->job) {
+			vm->doomed = true; /* the build ends it */
+			return 0;
+		}
+		vm->reason = VM_REASON_DESTROYED;
+		into_history(vm);
+		return 0;
+	case VM_RUNNING:
+	case VM_PAUSED:
+		rc = xen_domain_pause(vm->en->x, vm->domid);
+		if (rc < 0 && rc != -ESRCH)
+			return err_sys(e, -rc, "pause \"%s\"", vm->name);
+		if (vm->con.page)
+			vm_look(vm);
+		vm->reason = VM_REASON_DESTROYED;
+		vm->exit_code = -1;
+		vm_announce(vm, VM_EV_EXITED);
+		vm_create_done(vm, 0, NULL);
+		into_history(vm);
+		return 0;
+	case VM_ENDED_PRESERVED:
+		into_history(vm);
+		return 0;
+	case VM_DESTROYING:
+	case VM_ENDED:
+		break;
+	}
+	return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
+}
+
+int vm_rm(struct vm *vm, struct err *e)
+{
+	if (vm->state != VM_ENDED)
+		return err_set(e, EBUSY, "\"%s\" is %s: destroy it first, or use --force", vm->name,
+			       vm_state_name(vm->state));
+	vm_forget(vm);
+	return 0;
+}

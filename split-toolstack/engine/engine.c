@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opening and closing the engine, in the order that start-up and shutdown need. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "split-toolstack/engine/private.h"
+
+/* mkdir -p for the last two parts: /run/chaos, /var/log/chaos/console. */
+static int make_dir(const char *path, struct err *e)
+{
+	char parent[512];
+	char *slash;
+
+	if (snprintf(parent, sizeof(parent), "%s", path) >= (int)sizeof(parent))
+		return err_set(e, ENAMETOOLONG, "%s: too long", path);
+	slash = strrchr(parent, '/');
+	if (slash && slash != parent) {
+		*slash = '\0';
+		(void)mkdir(parent, 0755);
+	}
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "make the folder %s", path);
+	return 0;
+}
+
+int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct engine **out,
+		struct err *e)
+{
+	struct engine *en = calloc(1, sizeof(*en));
+	int rc;
+
+	*out = NULL;
+	if (!en)
+		return err_set(e, ENOMEM, "out of memory");
+	en->loop = loop;
+	en->conf = *conf;
+	en->alive_tail = &en->alive;
+	/* 1. Folders and Xen. 2. Registry. 3. Worker. 4. Events, so that adopted VMs can be heard.
+	 * 5. Deaths, before adoption looks for them: none falls between. 6. Adoption. */
+	rc = make_dir(conf->run_dir, e);
+	if (rc == 0)
+		rc = make_dir(conf->log_dir, e);
+	if (rc == 0)
+		rc = make_dir(conf->cache_dir, e);
+	if (rc == 0)
+		rc = chmod(conf->cache_dir, 0700) < 0 || chmod(conf->log_dir, 0700) < 0
+			     ? err_sys(e, errno, "protect %s and %s", conf->cache_dir, conf->log_dir)
+			     : 0;
+	if (rc == 0)
+		rc = xen_open(&en->x, e);
+	if (rc == 0) {
+		rc = xen_host_info(en->x, &en->host);
+		if (rc < 0)
+			rc = err_sys(e, -rc, "ask Xen about this host");
+	}
+	if (rc == 0)
+		rc = registry_open(en, e);
+	if (rc == 0)
+		rc = worker_open(en, e);
+	if (rc == 0)
+		rc = events_open(en, e);
+	if (rc == 0)
+		rc = death_open(en, e);
+	if (rc == 0)
+		rc = adopt_all(en, e);
+	if (rc < 0) {
+		engine_close(en);
+		return rc;
+	}
+	*out = en;
+	return 0;
+}
+
+void engine_close(struct engine *en)
+{
+	if (!en)
+		return;
+	worker_close(en); /* builds and destroys under way end first */
+	while (en->alive) {
+		struct vm *vm = en->alive;
+
+		en->alive = vm->next;
+		vm_disconnect(vm); /* it runs on */
+		vm_free(vm);
+	}
+	while (en->ended) {
+		struct vm *vm = en->ended;
+
+		en->ended = vm->next;
+		vm_free(vm);
+	}
+	if (en->loop && ev_cb(&en->scan))
+		death_close(en);
+	if (ev_cb(&en->events))
+		events_close(en);
+	images_close(en);
+	registry_close(en);
+	xen_close(en->x);
+	free(en);
+}
+
+enum store_mode engine_store_mode(const struct engine *en)
+{
+	return en->store;
+}
+
+struct xen *engine_xen(struct engine *en)
+{
+	return en->x;
+}
+
+int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *info, void *arg),
+		   void *arg, struct err *e)
+{
+	struct xen_domain_info info[64];
+	uint32_t first = 0;
+	int n;
+
+	while ((n = xen_domain_list(en->x, first, 64, info)) > 0) {
+		for (int i = 0; i < n; i++) {
+			struct vm *vm = NULL;
+
+			HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
+			if (!vm)
+				fn(&info[i], arg);
+		}
+		first = info[n - 1].domid + 1;
+	}
+	if (n < 0)
+		return err_sys(e, -n, "list domains");
+	return 0;
+}

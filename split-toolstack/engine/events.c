@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Event channels: from a pending port to the VM it belongs to, with credit against storms. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "split-toolstack/engine/private.h"
+
+/* One wake-up handles so many events before clients get their turn. */
+#define BATCH 64
+/* A VM may cause so many events in a window; then its port stays masked until the next. */
+#define WINDOW_S 0.01
+#define CREDIT	 50u
+
+static void window_over(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+
+	(void)loop;
+	(void)revents;
+	ev_timer_stop(en->loop, t);
+	en->masked_any = false;
+	for (struct vm *vm = en->alive, *next; vm; vm = next) {
+		next = vm->next;
+		vm->events = 0;
+		if (!vm->masked)
+			continue;
+		vm->masked = false;
+		(void)xen_evtchn_unmask(en->x, vm->port);
+	}
+}
+
+/* Takes console output into the log; the guest hears of the room it got. */
+static void take_console(struct vm *vm)
+{
+	uint8_t buf[NOXS_CONSOLE_OUT_SIZE];
+	bool took = false;
+	int n = noxs_console_take(&vm->con, buf, sizeof(buf));
+
+	if (n == -EPROTO)
+		log_line(LOG_WARN, "op=console dom=%u name=%s: the guest broke its console ring",
+			 vm->domid, vm->name);
+	if (n > 0) {
+		(void)console_log_write(vm, buf, (uint32_t)n, vm->con.out_cons);
+		noxs_console_release(&vm->con);
+		took = true;
+	}
+	if (took) {
+		(void)xen_evtchn_notify(vm->en->x, vm->port);
+		vm_announce(vm, VM_EV_CONSOLE);
+	}
+}
+
+static void look_at_words(struct vm *vm)
+{
+	struct noxs_guest_words w;
+
+	if (!vm->noxs || vm->ready)
+		return;
+	noxs_control_words(&vm->con, &w);
+	if (w.state == NOXS_STATE_BOOTING)
+		return;
+	vm->ready = true;
+	vm->t.ready_ns = (uint32_t)(clock_ns() - vm->unpaused);
+	vm_announce(vm, VM_EV_READY);
+	vm_create_done(vm, 0, NULL);
+}
+
+void vm_look(struct vm *vm)
+{
+	look_at_words(vm); /* first: somebody may be waiting for it */
+	take_console(vm);
+	if (vm->input_len)
+		vm_push_input(vm);
+}
+
+static void one_event(struct engine *en, uint32_t port)
+{
+	struct vm *vm = port < en->nport ? en->by_port[port] : NULL;
+
+	if (port == en->virq_port && port != 0) {
+		(void)xen_evtchn_unmask(en->x, port);
+		death_virq(en);
+		return;
+	}
+	if (!vm) { /* a late one: its VM is gone */
+		(void)xen_evtchn_unmask(en->x, port);
+		return;
+	}
+	vm_look(vm);
+	if (++vm->events <= CREDIT) {
+		(void)xen_evtchn_unmask(en->x, port);
+	} else {
+		vm->masked = true;
+	}
+	if (!ev_is_active(&en->credit) && vm->events > 1) {
+		ev_timer_set(&en->credit, WINDOW_S, 0.);
+		ev_timer_start(en->loop, &en->credit);
+	}
+}
+
+static void on_events(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct engine *en = io->data;
+	uint32_t port;
+
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < BATCH && xen_evtchn_pending(en->x, &port) == 0; i++)
+		one_event(en, port);
+}
+
+int events_watch(struct engine *en, uint32_t port, struct vm *vm)
+{
+	if (port >= en->nport) {
+		uint32_t n = (port + 64) & ~63u;
+		struct vm **grown;
+
+		if (!vm)
+			return 0;
+		grown = realloc(en->by_port, n * sizeof(struct vm *));
+		if (!grown)
+			return -ENOMEM;
+		memset(grown + en->nport, 0, (n - en->nport) * sizeof(struct vm *));
+		en->by_port = grown;
+		en->nport = n;
+	}
+	en->by_port[port] = vm;
+	return 0;
+}
+
+int events_open(struct engine *en, struct err *e)
+{
+	(void)e;
+	ev_init(&en->credit, window_over);
+	en->credit.data = en;
+	ev_io_init(&en->events, on_events, xen_evtchn_fd(en->x), EV_READ);
+	en->events.data = en;
+	ev_io_start(en->loop, &en->events);
+	return 0;
+}
+
+void events_close(struct engine *en)
+{
+	ev_timer_stop(en->loop, &en->credit);
+	ev_io_stop(en->loop, &en->events);
+	free(en->by_port);
+	en->by_port = NULL;
+	en->nport = 0;
+}
+
+/* --- input --- */
+
+void vm_push_input(struct vm *vm)
+{
+	int n = noxs_console_put(&vm->con, vm->input, vm->input_len);
+
+	if (n <= 0)
+		return;
+	memmove(vm->input, vm->input + n, vm->input_len - (uint32_t)n);
+	vm->input_len -= (uint32_t)n;
+	(void)xen_evtchn_notify(vm->en->x, vm->port);
+}
+
+int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e)
+{
+	uint32_t room;
+
+	if (!vm->con.page)
+		return err_set(e, EPIPE, "\"%s\" has ended", vm->name);
+	if (!vm->input) {
+		vm->input = malloc(INPUT_QUEUE_MAX);
+		if (!vm->input)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	room = INPUT_QUEUE_MAX - vm->input_len;
+	if (len > room)
+		len = room;
+	memcpy(vm->input + vm->input_len, buf, len);
+	vm->input_len += len;
+	vm_push_input(vm);
+	return (int)len;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Parsed images kept for the next create: the same file, unchanged, is not read again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "split-toolstack/engine/private.h"
+
+/* Kept at most, by number and by size of each. */
+#define KEEP_IMAGES 32u
+#define KEEP_BYTES  (96ull << 20)
+
+/* A file as it was: identity, size and both times to the nanosecond. */
+struct file_key {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime, ctime;
+};
+
+struct image_entry {
+	struct file_key key;
+	struct image *img;
+	struct image_entry *next;
+};
+
+static int key_of(int fd, struct file_key *out)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	memset(out, 0, sizeof(*out));
+	out->dev = st.st_dev;
+	out->ino = st.st_ino;
+	out->size = st.st_size;
+	out->mtime = st.st_mtim;
+	out->ctime = st.st_ctim;
+	return 0;
+}
+
+/* Most recently used first. */
+static struct image *lookup(struct engine *en, const struct file_key *key)
+{
+	for (struct image_entry **at = &en->images; *at; at = &(*at)->next) {
+		struct image_entry *i = *at;
+
+		if (memcmp(&i->key, key, sizeof(*key)) != 0)
+			continue;
+		*at = i->next;
+		i->next = en->images;
+		en->images = i;
+		return image_ref(i->img);
+	}
+	return NULL;
+}
+
+static void shrink(struct engine *en)
+{
+	struct image_entry **at = &en->images;
+
+	for (uint32_t n = 0; *at && n < KEEP_IMAGES; n++)
+		at = &(*at)->next;
+	while (*at) {
+		struct image_entry *old = *at;
+
+		*at = old->next;
+		image_put(old->img);
+		free(old);
+	}
+}
+
+void images_keep(struct engine *en, int fd, struct image *img)
+{
+	struct image_entry *i;
+	struct file_key key;
+
+	if (key_of(fd, &key) < 0 || (uint64_t)key.size > KEEP_BYTES)
+		return;
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		return;
+	i->key = key;
+	i->img = image_ref(img);
+	i->next = en->images;
+	en->images = i;
+	shrink(en);
+}
+
+struct image *images_find(struct engine *en, int fd)
+{
+	struct file_key key;
+
+	return key_of(fd, &key) < 0 ? NULL : lookup(en, &key);
+}
+
+void images_close(struct engine *en)
+{
+	while (en->images) {
+		struct image_entry *next = en->images->next;
+
+		image_put(en->images->img);
+		free(en->images);
+		en->images = next;
+	}
+}

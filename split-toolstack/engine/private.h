@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the engine share. Nobody outside this folder includes it. */
+#ifndef CHAOS_ENGINE_PRIVATE_H
+#define CHAOS_ENGINE_PRIVATE_H
+
+#include "split-toolstack/engine.h"
+
+#include <sys/types.h>
+
+#include <lmdb.h>
+#include <uthash.h>
+
+#include "base/xen.h"
+#include "noxs/control.h"
+#include "noxs/page.h"
+
+#define INPUT_QUEUE_MAX 65536u
+
+/* --- console_log.c: one bounded file a VM, a ring behind a header --- */
+
+struct console_log {
+	int fd;		   /* -1: not made yet; it comes with the first byte */
+	uint64_t end;	   /* bytes ever written */
+	uint64_t size;	   /* of the ring */
+	uint32_t ring_cons; /* the guest's ring up to where the log has it */
+	bool failed;	   /* could not be written: said once */
+};
+
+/* --- vm --- */
+
+struct worker_job {
+	void (*work)(struct worker_job *job, struct xen *x); /* on the worker's thread */
+	void (*done)(struct worker_job *job);		     /* on the loop */
+	struct worker_job *next;
+};
+
+struct vm {
+	struct engine *en;
+	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
+	UT_hash_handle by_name, by_uuid, by_domid;
+	char name[VM_NAME_MAX + 1];
+	uint8_t uuid[16];
+	uint32_t domid; /* 0: none */
+	struct vm_config cfg;
+	enum vm_state state;
+	enum vm_reason reason;
+	int exit_code;
+	bool hashed;	 /* in the tables of the living */
+	bool ready;	 /* said so */
+	bool noxs;	 /* has a device page */
+	bool doomed;	 /* destroyed while it was built */
+	bool masked;	 /* its port waits for fresh credit */
+	bool job;	 /* the worker has it */
+	uint32_t seen;	 /* the scan that saw its domain last */
+	uint32_t flags;	 /* VM_CREATE_* of the running create */
+	uint32_t restarts;
+	uint64_t pages;
+	uint64_t created_ns, started_ns, ended_ns;
+	struct dom dom;
+	uint64_t dev_frame, control_frame;
+	uint32_t port, guest_port; /* ours and the guest's end of the control channel; 0: none */
+	uint8_t *map;		   /* device page, then control page */
+	struct noxs_page *page;	   /* the truth about the device page */
+	struct noxs_control_end con;
+	struct console_log log;
+	uint8_t *input; /* waits for room in the ring */
+	uint32_t input_len;
+	uint32_t events; /* in the current window of credit */
+	/* create in progress */
+	vm_create_fn *created;
+	void *created_arg;
+	struct vm_timings t;
+	uint64_t create_start, unpaused;
+	struct image *img;
+	ev_timer restart;
+};
+
+struct image_entry;
+
+struct engine {
+	struct ev_loop *loop;
+	struct xen *x;
+	struct engine_conf conf;
+	enum store_mode store;
+	struct xen_host host;
+	struct vm *alive, **alive_tail;
+	struct vm *ended;
+	uint32_t nended;
+	struct vm *names, *uuids, *domids; /* uthash heads */
+	struct vm **by_port;
+	uint32_t nport;
+	ev_io events;
+	ev_timer credit;
+	bool masked_any;
+	/* deaths */
+	uint32_t virq_port;
+	void *xs; /* struct xs_handle, beside mode */
+	ev_io xs_io;
+	ev_timer scan;
+	uint32_t scans;
+	uint64_t scan_end, scan_took; /* ns */
+	/* registry.c */
+	MDB_env *db;
+	MDB_dbi dbi;
+	/* worker.c */
+	struct worker *worker;
+	/* images.c */
+	struct image_entry *images;
+	/* observers */
+	struct engine_observer *observers;
+};
+
+/* --- vm.c: identity and lists --- */
+struct vm *vm_new(struct engine *en);
+void vm_free(struct vm *vm);
+void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid set */
+void vm_set_domid(struct vm *vm, uint32_t id); /* 0 takes it out of the table */
+/* From the living to the history; frees the name. */
+void vm_retire(struct vm *vm);
+void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
+void vm_announce(struct vm *vm, enum vm_event ev);
+void uuid_format(const uint8_t uuid[16], char out[37]);
+int uuid_parse(const char *text, uint8_t out[16]);
+
+/* --- create.c --- */
+/* Builds a domain for a linked vm (first time or restart) and calls `created` at the end. */
+void vm_build(struct vm *vm);
+/* Binds port, maps pages of an existing domain. */
+int vm_connect(struct vm *vm, bool adopt, struct err *e);
+/* Unmaps and unbinds; the domain can be destroyed afterwards. */
+void vm_disconnect(struct vm *vm);
+void vm_create_done(struct vm *vm, int rc, const struct err *e);
+
+/* --- end.c --- */
+/* A domain of ours was seen shut down, or gone. */
+void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
+/* Disconnects and hands the domain to the worker. */
+void vm_drop_domain(struct vm *vm);
+
+/* --- events.c --- */
+int events_open(struct engine *en, struct err *e);
+void events_close(struct engine *en);
+int events_watch(struct engine *en, uint32_t port, struct vm *vm); /* NULL: no longer */
+/* Looks at ring and words of one VM now. */
+void vm_look(struct vm *vm);
+void vm_push_input(struct vm *vm);
+
+/* --- death.c --- */
+int death_open(struct engine *en, struct err *e);
+void death_close(struct engine *en);
+void death_virq(struct engine *en);
+void death_scan(struct engine *en);
+
+/* --- registry.c: what survives the daemon --- */
+int registry_open(struct engine *en, struct err *e);
+void registry_close(struct engine *en);
+/* Writes the VM as it is now: an intent while VM_BUILDING. */
+int registry_put(struct vm *vm, struct err *e);
+void registry_delete(struct engine *en, const uint8_t uuid[16]);
+/* Calls fn with a fresh vm for each record; fn owns it. */
+int registry_load(struct engine *en, void (*fn)(struct vm *vm), struct err *e);
+
+/* --- adopt.c --- */
+int adopt_all(struct engine *en, struct err *e);
+
+/* --- worker.c --- */
+int worker_open(struct engine *en, struct err *e);
+void worker_close(struct engine *en);
+void worker_push(struct engine *en, struct worker_job *job);
+
+/* --- images.c --- */
+/* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
+struct image *images_find(struct engine *en, int fd);
+void images_keep(struct engine *en, int fd, struct image *img);
+void images_close(struct engine *en);
+
+/* --- console_log.c --- */
+void console_log_init(struct console_log *l, const struct engine *en);
+int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons);
+int console_log_open_old(struct vm *vm); /* -ENOENT: nothing was ever written */
+void console_log_close(struct console_log *l);
+void console_log_delete(struct vm *vm);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The registry: one LMDB record a VM, keyed by uuid. It lies on a tmpfs and need only survive the
+ * daemon, so nothing is ever synced. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/private.h"
+
+#define RECORD_VERSION 1u
+#define MAP_BYTES      (256ull << 20) /* room for 32751 VMs with long command lines */
+#define TEXTS	       4		/* name, kernel, ramdisk, cmdline */
+#define NO_TEXT	       UINT32_MAX
+
+struct record {
+	uint32_t version;
+	uint32_t state, reason;
+	int32_t exit_code;
+	uint32_t domid, guest_port;
+	uint32_t type, vcpus, weight, cap;
+	uint32_t on_poweroff, on_reboot, on_crash;
+	uint32_t restarts, noxs, ready;
+	uint64_t mem_kib, maxmem_kib, pages;
+	uint64_t dev_frame, control_frame;
+	uint64_t created_ns, started_ns, ended_ns;
+	uint32_t text[TEXTS]; /* lengths of the strings that follow, NO_TEXT for none */
+	uint32_t cpumap_bytes;
+};
+
+static int failed(struct err *e, int rc, const char *what)
+{
+	int code = rc > 0 ? rc : rc == MDB_MAP_FULL ? ENOSPC : EIO;
+
+	return err_set(e, code, "registry: %s: %s", what, mdb_strerror(rc));
+}
+
+int registry_open(struct engine *en, struct err *e)
+{
+	char path[512];
+	MDB_txn *txn;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/registry", en->conf.run_dir);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "registry: %s", path);
+	rc = mdb_env_create(&en->db);
+	if (rc != 0)
+		return failed(e, rc, "open");
+	rc = mdb_env_set_mapsize(en->db, MAP_BYTES);
+	if (rc == 0)
+		rc = mdb_env_open(en->db, path, MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_NOTLS,
+				  0600);
+	if (rc != 0)
+		return failed(e, rc, path);
+	rc = mdb_txn_begin(en->db, NULL, 0, &txn);
+	if (rc != 0)
+		return failed(e, rc, "begin");
+	rc = mdb_dbi_open(txn, NULL, 0, &en->dbi);
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return failed(e, rc, "open");
+	}
+	rc = mdb_txn_commit(txn);
+	return rc != 0 ? failed(e, rc, "open") : 0;
+}
+
+void registry_close(struct engine *en)
+{
+	if (en->db)
+		mdb_env_close(en->db);
+	en->db = NULL;
+}
+
+static void fill(const struct vm *vm, struct record *r)
+{
+	const struct vm_config *c = &vm->cfg;
+
+	*r = (struct record){
+		.version = RECORD_VERSION,
+		.state = vm->state,
+		.reason = vm->reason,
+		.exit_code = vm->exit_code,
+		.domid = vm->domid,
+		.guest_port = vm->guest_port,
+		.type = c->type,
+		.vcpus = c->vcpus,
+		.weight = c->weight,
+		.cap = c->cap,
+		.on_poweroff = c->on_poweroff,
+		.on_reboot = c->on_reboot,
+		.on_crash = c->on_crash,
+		.restarts = vm->restarts,
+		.noxs = vm->noxs,
+		.ready = vm->ready,
+		.mem_kib = c->mem_kib,
+		.maxmem_kib = c->maxmem_kib,
+		.pages = vm->pages,
+		.dev_frame = vm->dev_frame,
+		.control_frame = vm->control_frame,
+		.created_ns = vm->created_ns,
+		.started_ns = vm->started_ns,
+		.ended_ns = vm->ended_ns,
+		.cpumap_bytes = c->cpumap ? c->cpumap_bytes : 0,
+	};
+}
+
+int registry_put(struct vm *vm, struct err *e)
+{
+	const char *text[TEXTS] = {vm->name, vm->cfg.kernel, vm->cfg.ramdisk, vm->cfg.cmdline};
+	MDB_val key = {sizeof(vm->uuid), vm->uuid};
+	MDB_val value = {sizeof(struct record), NULL};
+	struct record r;
+	MDB_txn *txn;
+	uint8_t *to;
+	int rc;
+
+	fill(vm, &r);
+	for (int i = 0; i < TEXTS; i++) {
+		r.text[i] = text[i] ? (uint32_t)strlen(text[i]) : NO_TEXT;
+		value.mv_size += text[i] ? r.text[i] : 0;
+	}
+	value.mv_size += r.cpumap_bytes;
+	rc = mdb_txn_begin(vm->en->db, NULL, 0, &txn);
+	if (rc != 0)
+		return failed(e, rc, "begin");
+	rc = mdb_put(txn, vm->en->dbi, &key, &value, MDB_RESERVE);
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return failed(e, rc, "write");
+	}
+	to = value.mv_data;
+	memcpy(to, &r, sizeof(r));
+	to += sizeof(r);
+	for (int i = 0; i < TEXTS; i++) {
+		if (!text[i])
+			continue;
+		memcpy(to, text[i], r.text[i]);
+		to += r.text[i];
+	}
+	if (r.cpumap_bytes)
+		memcpy(to, vm->cfg.cpumap, r.cpumap_bytes);
+	rc = mdb_txn_commit(txn);
+	return rc != 0 ? failed(e, rc, "write") : 0;
+}
+
+void registry_delete(struct engine *en, const uint8_t uuid[16])
+{
+	MDB_val key = {16, (void *)(uintptr_t)uuid};
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(en->db, NULL, 0, &txn);
+
+	if (rc == 0) {
+		rc = mdb_del(txn, en->dbi, &key, NULL);
+		if (rc == 0)
+			rc = mdb_txn_commit(txn);
+		else
+			mdb_txn_abort(txn);
+	}
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		log_line(LOG_WARN, "registry: delete: %s", mdb_strerror(rc));
+}
+
+/* --- loading --- */
+
+static char *copy_text(const uint8_t **at, const uint8_t *end, uint32_t len, bool *ok)
+{
+	char *s;
+
+	if (len == NO_TEXT)
+		return NULL;
+	if (len > (size_t)(end - *at)) {
+		*ok = false;
+		return NULL;
+	}
+	s = strndup((const char *)*at, len);
+	*at += len;
+	*ok = *ok && s;
+	return s;
+}
+
+/* Records are our own, but a daemon of another version may have written them. */
+static bool plausible(const struct record *r)
+{
+	return r->version == RECORD_VERSION && r->state <= VM_ENDED && r->reason <= VM_REASON_LOST &&
+	       r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE && r->on_reboot <= VM_PRESERVE &&
+	       r->on_crash <= VM_PRESERVE && r->vcpus <= DOM_MAX_VCPUS;
+}
+
+static bool parse(struct vm *vm, const uint8_t *data, size_t size)
+{
+	struct vm_config *c = &vm->cfg;
+	const uint8_t *at = data + sizeof(struct record);
+	const uint8_t *end = data + size;
+	struct record r;
+	bool ok = true;
+	char *name;
+
+	if (size < sizeof(r))
+		return false;
+	memcpy(&r, data, sizeof(r));
+	if (!plausible(&r))
+		return false;
+	name = copy_text(&at, end, r.text[0], &ok);
+	if (name)
+		(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
+	free(name);
+	c->kernel = copy_text(&at, end, r.text[1], &ok);
+	c->ramdisk = copy_text(&at, end, r.text[2], &ok);
+	c->cmdline = copy_text(&at, end, r.text[3], &ok);
+	if (!ok || r.cpumap_bytes > (size_t)(end - at))
+		return false;
+	if (r.cpumap_bytes) {
+		c->cpumap = malloc(r.cpumap_bytes);
+		if (!c->cpumap)
+			return false;
+		memcpy(c->cpumap, at, r.cpumap_bytes);
+		c->cpumap_bytes = r.cpumap_bytes;
+	}
+	vm->state = (enum vm_state)r.state;
+	vm->reason = (enum vm_reason)r.reason;
+	vm->exit_code = r.exit_code;
+	vm->domid = r.domid; /* not in the table: adopt.c decides */
+	vm->guest_port = r.guest_port;
+	vm->restarts = r.restarts;
+	vm->noxs = r.noxs;
+	vm->ready = r.ready;
+	vm->pages = r.pages;
+	vm->dev_frame = r.dev_frame;
+	vm->control_frame = r.control_frame;
+	vm->created_ns = r.created_ns;
+	vm->started_ns = r.started_ns;
+	vm->ended_ns = r.ended_ns;
+	c->type = (enum dom_type)r.type;
+	c->mem_kib = r.mem_kib;
+	c->maxmem_kib = r.maxmem_kib;
+	c->vcpus = r.vcpus;
+	c->weight = r.weight;
+	c->cap = r.cap;
+	c->on_poweroff = (enum vm_action)r.on_poweroff;
+	c->on_reboot = (enum vm_action)r.on_reboot;
+	c->on_crash = (enum vm_action)r.on_crash;
+	memcpy(c->name, vm->name, sizeof(c->name));
+	return true;
+}
+
+/* All records into a chain of vms, so that the caller may write while it works through them. */
+static int read_all(struct engine *en, struct vm **chain)
+{
+	MDB_cursor *cursor = NULL;
+	MDB_val key;
+	MDB_val value;
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(en->db, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0)
+		return rc;
+	rc = mdb_cursor_open(txn, en->dbi, &cursor);
+	while (rc == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		struct vm *vm = vm_new(en);
+
+		if (!vm) {
+			rc = ENOMEM;
+			break;
+		}
+		if (key.mv_size == sizeof(vm->uuid) && parse(vm, value.mv_data, value.mv_size)) {
+			memcpy(vm->uuid, key.mv_data, sizeof(vm->uuid));
+			memcpy(vm->cfg.uuid, key.mv_data, sizeof(vm->uuid));
+			vm->next = *chain;
+			*chain = vm;
+		} else {
+			log_line(LOG_WARN, "registry: a record of an unknown form is left alone");
+			vm_free(vm);
+		}
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	mdb_txn_abort(txn);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int registry_load(struct engine *en, void (*fn)(struct vm *vm), struct err *e)
+{
+	struct vm *chain = NULL;
+	int rc = read_all(en, &chain);
+
+	while (chain) {
+		struct vm *vm = chain;
+
+		chain = vm->next;
+		vm->next = NULL;
+		if (rc == 0)
+			fn(vm);
+		else
+			vm_free(vm);
+	}
+	return rc != 0 ? failed(e, rc, "read") : 0;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs as objects: identity, the lists of the living and the ended, finding, telling. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "split-toolstack/engine/private.h"
+
+void uuid_format(const uint8_t u[16], char out[37])
+{
+	(void)snprintf(out, 37,
+		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+		       u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13],
+		       u[14], u[15]);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int uuid_parse(const char *text, uint8_t out[16])
+{
+	static const uint8_t dash_before[16] = {[4] = 1, [6] = 1, [8] = 1, [10] = 1};
+	const char *p = text;
+
+	for (int i = 0; i < 16; i++) {
+		int hi;
+		int lo;
+
+		if (dash_before[i] && *p++ != '-')
+			return -EINVAL;
+		hi = hex_digit(*p);
+		if (hi < 0)
+			return -EINVAL;
+		lo = hex_digit(p[1]);
+		if (lo < 0)
+			return -EINVAL;
+		out[i] = (uint8_t)(hi << 4 | lo);
+		p += 2;
+	}
+	return *p == '\0' ? 0 : -EINVAL;
+}
+
+struct vm *vm_new(struct engine *en)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	if (!vm)
+		return NULL;
+	vm->en = en;
+	vm->exit_code = -1;
+	vm_config_init(&vm->cfg);
+	dom_init(&vm->dom);
+	console_log_init(&vm->log, en);
+	return vm;
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	ev_timer_stop(vm->en->loop, &vm->restart);
+	dom_release(&vm->dom);
+	image_put(vm->img);
+	vm_config_clear(&vm->cfg);
+	console_log_close(&vm->log);
+	free(vm->page);
+	free(vm->input);
+	free(vm);
+}
+
+/* --- lists --- */
+
+static void unlink_list(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	if (!vm->prev)
+		return;
+	*vm->prev = vm->next;
+	if (vm->next)
+		vm->next->prev = vm->prev;
+	else if (en->alive_tail == &vm->next)
+		en->alive_tail = vm->prev;
+	vm->next = NULL;
+	vm->prev = NULL;
+}
+
+void vm_link_alive(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	vm->next = NULL;
+	vm->prev = en->alive_tail;
+	*en->alive_tail = vm;
+	en->alive_tail = &vm->next;
+	HASH_ADD(by_name, en->names, name[0], strlen(vm->name), vm);
+	HASH_ADD(by_uuid, en->uuids, uuid[0], sizeof(vm->uuid), vm);
+	vm->hashed = true;
+}
+
+void vm_set_domid(struct vm *vm, uint32_t id)
+{
+	struct engine *en = vm->en;
+
+	if (vm->domid)
+		HASH_DELETE(by_domid, en->domids, vm);
+	vm->domid = id;
+	if (id)
+		HASH_ADD(by_domid, en->domids, domid, sizeof(vm->domid), vm);
+}
+
+static void unhash(struct vm *vm)
+{
+	if (!vm->hashed)
+		return;
+	HASH_DELETE(by_name, vm->en->names, vm);
+	HASH_DELETE(by_uuid, vm->en->uuids, vm);
+	vm->hashed = false;
+}
+
+static void link_ended(struct vm *vm)
+{
+	struct engine *en = vm->en;
+	struct vm **at = &en->ended;
+
+	while (*at && (*at)->ended_ns > vm->ended_ns)
+		at = &(*at)->next;
+	vm->next = *at;
+	vm->prev = at;
+	if (vm->next)
+		vm->next->prev = &vm->next;
+	*at = vm;
+	en->nended++;
+}
+
+static struct vm *oldest_ended(struct engine *en)
+{
+	struct vm *vm = en->ended;
+
+	while (vm && vm->next)
+		vm = vm->next;
+	return vm;
+}
+
+void vm_retire(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	unhash(vm);
+	unlink_list(vm);
+	link_ended(vm);
+	while (en->nended > en->conf.history_max) {
+		struct vm *old = oldest_ended(en);
+
+		if (old == vm)
+			break;
+		vm_forget(old);
+	}
+}
+
+void vm_forget(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	vm_announce(vm, VM_EV_REMOVED);
+	if (vm->hashed)
+		unhash(vm);
+	else
+		en->nended--;
+	unlink_list(vm);
+	/* A later VM may carry the same uuid: the files are its own then. */
+	if (!engine_find_uuid(en, vm->uuid)) {
+		registry_delete(en, vm->uuid);
+		console_log_delete(vm);
+	}
+	vm_free(vm);
+}
+
+/* --- finding --- */
+
+static struct vm *ended_by_name(struct engine *en, const char *name)
+{
+	struct vm *vm = en->ended;
+
+	while (vm && strcmp(vm->name, name) != 0)
+		vm = vm->next;
+	return vm;
+}
+
+static struct vm *ended_by_uuid(struct engine *en, const uint8_t uuid[16])
+{
+	struct vm *vm = en->ended;
+
+	while (vm && memcmp(vm->uuid, uuid, sizeof(vm->uuid)) != 0)
+		vm = vm->next;
+	return vm;
+}
+
+struct vm *engine_find_uuid(struct engine *en, const uint8_t uuid[16])
+{
+	struct vm *vm = NULL;
+
+	HASH_FIND(by_uuid, en->uuids, uuid, 16, vm);
+	return vm ? vm : ended_by_uuid(en, uuid);
+}
+
+struct vm *engine_find(struct engine *en, const char *what)
+{
+	struct vm *vm = NULL;
+	uint8_t uuid[16];
+	char *end = NULL;
+	unsigned long number;
+
+	if (uuid_parse(what, uuid) == 0)
+		return engine_find_uuid(en, uuid);
+	if (*what >= '0' && *what <= '9') {
+		number = strtoul(what, &end, 10);
+		if (*end == '\0' && number < 0x8000) {
+			uint32_t id = (uint32_t)number;
+
+			HASH_FIND(by_domid, en->domids, &id, sizeof(id), vm);
+			return vm;
+		}
+	}
+	HASH_FIND(by_name, en->names, what, strlen(what), vm);
+	return vm ? vm : ended_by_name(en, what);
+}
+
+void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg), void *arg)
+{
+	struct vm *next;
+
+	for (struct vm *vm = en->alive; vm; vm = next) {
+		next = vm->next;
+		fn(vm, arg);
+	}
+	for (struct vm *vm = ended ? en->ended : NULL; vm; vm = next) {
+		next = vm->next;
+		fn(vm, arg);
+	}
+}
+
+/* --- telling --- */
+
+const char *vm_state_name(enum vm_state s)
+{
+	static const char *const name[] = {"building",	 "running",    "paused",
+					   "preserved", "destroying", "ended"};
+
+	return name[s];
+}
+
+const char *vm_reason_name(enum vm_reason r)
+{
+	static const char *const name[] = {"none",  "poweroff", "reboot",    "suspend",
+					   "crash", "watchdog", "destroyed", "lost"};
+
+	return name[r];
+}
+
+const char *vm_name(const struct vm *vm)
+{
+	return vm->name;
+}
+
+uint32_t vm_domid(const struct vm *vm)
+{
+	return vm->domid;
+}
+
+void vm_uuid(const struct vm *vm, uint8_t out[16])
+{
+	memcpy(out, vm->uuid, sizeof(vm->uuid));
+}
+
+void vm_get_info(struct vm *vm, struct vm_info *out)
+{
+	struct xen_domain_info info;
+
+	memset(out, 0, sizeof(*out));
+	out->name = vm->name;
+	memcpy(out->uuid, vm->uuid, sizeof(out->uuid));
+	out->domid = vm->domid;
+	out->state = vm->state;
+	out->reason = vm->reason;
+	out->exit_code = vm->exit_code;
+	out->ready = vm->ready;
+	out->noxs = vm->noxs;
+	out->type = vm->cfg.type;
+	out->mem_kib = vm->cfg.mem_kib;
+	out->maxmem_kib = vm->cfg.maxmem_kib ? vm->cfg.maxmem_kib : vm->cfg.mem_kib;
+	out->vcpus = vm->cfg.vcpus;
+	out->kernel = vm->cfg.kernel;
+	out->ramdisk = vm->cfg.ramdisk;
+	out->cmdline = vm->cfg.cmdline;
+	out->on_poweroff = vm->cfg.on_poweroff;
+	out->on_reboot = vm->cfg.on_reboot;
+	out->on_crash = vm->cfg.on_crash;
+	out->created_ns = vm->created_ns;
+	out->started_ns = vm->started_ns;
+	out->ended_ns = vm->ended_ns;
+	out->restarts = vm->restarts;
+	out->console_bytes = vm->log.end;
+	if (vm->domid && xen_domain_info(vm->en->x, vm->domid, &info) == 0)
+		out->cpu_ns = info.cpu_ns;
+}
+
+void vm_announce(struct vm *vm, enum vm_event ev)
+{
+	struct engine_observer *next;
+
+	for (struct engine_observer *ob = vm->en->observers; ob; ob = next) {
+		next = ob->next;
+		ob->fn(ob, ev, vm);
+	}
+}
+
+void engine_observe(struct engine *en, struct engine_observer *ob)
+{
+	ob->next = en->observers;
+	ob->prev = &en->observers;
+	if (ob->next)
+		ob->next->prev = &ob->next;
+	en->observers = ob;
+}
+
+void engine_unobserve(struct engine_observer *ob)
+{
+	if (!ob->prev)
+		return;
+	*ob->prev = ob->next;
+	if (ob->next)
+		ob->next->prev = ob->prev;
+	ob->next = NULL;
+	ob->prev = NULL;
+}

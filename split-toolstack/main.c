@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* chaosd: settings, loop, engine, server; ends on SIGTERM and lets all VMs run on. */
+#include "split-toolstack/config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "split-toolstack/server.h"
+
+#define USAGE 2
+
+static const char help[] =
+	"usage: chaosd [OPTION]...\n"
+	"\n"
+	"Makes, watches and ends Xen VMs for the chaos command. Stays in the foreground.\n"
+	"\n"
+	"  -c, --config FILE      settings (" CONFIG_PATH ", which may be missing)\n"
+	"  -s, --socket PATH      listen there (/run/chaos/chaosd.sock)\n"
+	"      --store MODE       auto, own or beside: who tells of dying domains; beside needs a\n"
+	"                         running xenstored, own needs that there is none\n"
+	"  -l, --log-level LEVEL  error, warn, info or debug\n"
+	"  -o, --set KEY=VALUE    any setting of the file\n"
+	"      --show-config      print the settings and end\n"
+	"  -V, --version\n"
+	"  -h, --help\n"
+	"\n"
+	"SIGTERM and SIGINT end chaosd; VMs run on and are adopted by the next one. chaosd(8) says more.\n";
+
+struct args {
+	struct config config;
+	const char *path;
+	bool show;
+};
+
+static int apply(struct args *a, const char *key, const char *value, struct err *e)
+{
+	return config_set(&a->config, key, value, e);
+}
+
+static int apply_pair(struct args *a, char *pair, struct err *e)
+{
+	char *eq = strchr(pair, '=');
+
+	if (!eq)
+		return err_set(e, EINVAL, "--set \"%s\": not of the form key=value", pair);
+	*eq = '\0';
+	return apply(a, pair, eq + 1, e);
+}
+
+enum { OPT_STORE = 256, OPT_SHOW };
+
+static const struct option options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"socket", required_argument, NULL, 's'},
+	{"store", required_argument, NULL, OPT_STORE},
+	{"log-level", required_argument, NULL, 'l'},
+	{"set", required_argument, NULL, 'o'},
+	{"show-config", no_argument, NULL, OPT_SHOW},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+/* The file counts less than the command line, so its name is looked for first. */
+static int read_args(int argc, char **argv, bool only_path, struct args *a, struct err *e)
+{
+	int rc = 0;
+	int c;
+
+	optind = 1;
+	while (rc == 0 && (c = getopt_long(argc, argv, "c:s:l:o:Vh", options, NULL)) != -1) {
+		if (c == '?')
+			exit(USAGE);
+		if (c == 'h') {
+			(void)fputs(help, stdout);
+			exit(0);
+		}
+		if (c == 'V') {
+			printf("chaosd %s\n", CHAOS_VERSION);
+			exit(0);
+		}
+		if (c == 'c')
+			a->path = optarg;
+		else if (c == OPT_SHOW)
+			a->show = true;
+		else if (only_path)
+			continue;
+		else if (c == 's')
+			rc = apply(a, "socket", optarg, e);
+		else if (c == OPT_STORE)
+			rc = apply(a, "store", optarg, e);
+		else if (c == 'l')
+			rc = apply(a, "log_level", optarg, e);
+		else
+			rc = apply_pair(a, optarg, e);
+	}
+	if (rc == 0 && optind < argc)
+		rc = err_set(e, EINVAL, "\"%s\": an argument too many; see chaosd --help", argv[optind]);
+	return rc;
+}
+
+/* --- running --- */
+
+static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	(void)revents;
+	log_line(LOG_INFO, "signal %d: ending; VMs run on", w->signum);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* sd_listen_fds(3) and sd_notify(3) without the library: two variables and one datagram. */
+static int passed_socket(void)
+{
+	const char *pid = getenv("LISTEN_PID");
+	const char *n = getenv("LISTEN_FDS");
+
+	if (!pid || !n || strtol(pid, NULL, 10) != (long)getpid() || strcmp(n, "1") != 0)
+		return -1;
+	(void)fcntl(3, F_SETFD, FD_CLOEXEC);
+	(void)fcntl(3, F_SETFL, O_NONBLOCK);
+	return 3;
+}
+
+static void notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	size_t len = path ? strlen(path) : 0;
+	int fd;
+
+	if (!path || len == 0 || len >= sizeof(a.sun_path) || (*path != '/' && *path != '@'))
+		return;
+	memcpy(a.sun_path, path, len);
+	if (*path == '@')
+		a.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&a,
+		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	(void)close(fd);
+}
+
+/* One daemon per run directory: the lock goes with the process, however it ends. */
+static int lock_run_dir(const char *dir, int *fd, struct err *e)
+{
+	char path[512];
+
+	(void)mkdir(dir, 0755);
+	if (snprintf(path, sizeof(path), "%s/chaosd.lock", dir) >= (int)sizeof(path))
+		return err_set(e, ENAMETOOLONG, "run_dir \"%s\": too long", dir);
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return err_sys(e, errno, "%s", path);
+	if (flock(*fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, EBUSY, "another chaosd runs already (it holds %s)", path);
+	return 0;
+}
+
+static int run(struct config *c, struct err *e)
+{
+	struct engine_conf ec = {
+		.run_dir = c->run_dir,
+		.log_dir = c->log_dir,
+		.cache_dir = c->cache_dir,
+		.store = c->store,
+		.console_log_kib = c->console_log_kib,
+		.history_max = c->history,
+	};
+	struct server_conf sc = {
+		.path = c->socket, .group = c->group, .listen_fd = passed_socket()};
+	/* Not the default loop: that one would reap children that libdom waits for. */
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct engine *en = NULL;
+	struct server *server = NULL;
+	ev_signal term;
+	ev_signal intr;
+	int lock = -1;
+	int rc;
+
+	if (!loop)
+		return err_set(e, ENOMEM, "out of memory");
+	(void)signal(SIGPIPE, SIG_IGN);
+	ev_signal_init(&term, on_signal, SIGTERM);
+	ev_signal_init(&intr, on_signal, SIGINT);
+	ev_signal_start(loop, &term);
+	ev_signal_start(loop, &intr);
+	rc = lock_run_dir(c->run_dir, &lock, e);
+	if (rc == 0)
+		rc = engine_open(loop, &ec, &en, e);
+	if (rc == 0)
+		rc = server_open(loop, en, &sc, &server, e);
+	if (rc == 0) {
+		log_line(LOG_INFO, "chaosd %s is up: socket=%s store=%s", CHAOS_VERSION, c->socket,
+			 engine_store_mode(en) == STORE_OWN ? "own" : "beside");
+		notify("READY=1");
+		ev_run(loop, 0);
+		notify("STOPPING=1");
+	}
+	server_close(server);
+	engine_close(en);
+	ev_signal_stop(loop, &term);
+	ev_signal_stop(loop, &intr);
+	ev_loop_destroy(loop);
+	if (lock >= 0)
+		(void)close(lock);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct args a = {.path = CONFIG_PATH};
+	struct err e = {0};
+	int usage;
+	int rc = config_init(&a.config);
+
+	if (rc == 0)
+		rc = read_args(argc, argv, true, &a, &e);
+	usage = rc;
+	if (rc == 0)
+		rc = config_read(&a.config, a.path, strcmp(a.path, CONFIG_PATH) == 0, &e);
+	if (rc == 0)
+		usage = rc = read_args(argc, argv, false, &a, &e);
+	if (rc == 0 && a.show) {
+		config_print(&a.config);
+	} else if (rc == 0) {
+		log_set_level(a.config.log_level);
+		rc = run(&a.config, &e);
+	}
+	if (rc < 0)
+		fprintf(stderr, "chaosd: %s\n", err_msg(&e));
+	config_clear(&a.config);
+	if (rc == 0)
+		return 0;
+	return usage < 0 ? USAGE : 1;
+}

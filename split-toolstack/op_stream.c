@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* wait and console: answers that come when something happens to a VM. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "split-toolstack/server.h"
+
+#define CHUNK 16384u
+
+/* One wait or console of one connection. It knows its VM by uuid alone. */
+struct stream {
+	struct stream *next;
+	struct conn *c;
+	uint32_t tag, flags;
+	bool console;
+	uint8_t uuid[16];
+	uint64_t pos; /* of the console log */
+};
+
+static struct engine_observer observer;
+
+static void end_stream(struct stream *st)
+{
+	struct stream **at = &st->c->streams;
+
+	while (*at != st)
+		at = &(*at)->next;
+	*at = st->next;
+	free(st);
+}
+
+static void finish(struct stream *st, struct vm *vm)
+{
+	struct conn *c = st->c;
+	uint32_t tag = st->tag;
+	struct wire_out w;
+
+	end_stream(st);
+	reply_begin(c, &w, PROTO_OK, tag);
+	reply_vm(&w, vm);
+	reply_send(c, &w);
+}
+
+static bool is_over(struct vm *vm)
+{
+	struct vm_info i;
+
+	vm_get_info(vm, &i);
+	return i.state == VM_ENDED || i.state == VM_ENDED_PRESERVED;
+}
+
+/* Sends what the log has and the client takes. False: the stream is over and gone. */
+static bool pump(struct stream *st, struct vm *vm)
+{
+	struct vm_console_range range;
+	uint8_t buf[CHUNK];
+
+	vm_console_range(vm, &range);
+	while (!st->c->gone && !st->c->queue && st->pos < range.end) {
+		struct wire_out w;
+		int n;
+
+		reply_begin(st->c, &w, PROTO_ITEM, st->tag);
+		if (st->pos < range.start) {
+			wire_u64(&w, PROTO_LOST, range.start - st->pos);
+			st->pos = range.start;
+		}
+		n = vm_console_read(vm, st->pos, buf, sizeof(buf), NULL);
+		if (n <= 0)
+			break;
+		wire_bytes(&w, PROTO_DATA, buf, (uint32_t)n);
+		st->pos += (uint64_t)n;
+		reply_send(st->c, &w);
+	}
+	if (st->c->gone)
+		return false;
+	if (st->pos >= range.end && (!(st->flags & PROTO_F_FOLLOW) || is_over(vm))) {
+		finish(st, vm);
+		return false;
+	}
+	return true;
+}
+
+static bool satisfied(const struct stream *st, struct vm *vm)
+{
+	struct vm_info i;
+
+	vm_get_info(vm, &i);
+	if ((st->flags & PROTO_F_READY) && i.ready)
+		return true;
+	return is_over(vm);
+}
+
+/* A VM changed: tell those of one connection who wait for it. */
+static void advance(struct conn *c, struct vm *vm, const uint8_t uuid[16], bool removed)
+{
+	struct stream *next;
+
+	for (struct stream *st = c->streams; st; st = next) {
+		struct err e = {0};
+
+		next = st->next;
+		if (memcmp(st->uuid, uuid, sizeof(st->uuid)) != 0)
+			continue;
+		if (removed) {
+			uint32_t tag = st->tag;
+
+			end_stream(st);
+			(void)err_set(&e, ESRCH, "the VM was removed");
+			reply_error(c, tag, &e);
+		} else if (st->console) {
+			(void)pump(st, vm);
+		} else if (satisfied(st, vm)) {
+			finish(st, vm);
+		}
+		if (c->gone)
+			return;
+	}
+}
+
+/* --- the list of connections with streams: few, so it is walked --- */
+
+static struct conn *watching[CLIENTS_MAX + 8];
+static uint32_t nwatching;
+
+static void watch(struct conn *c)
+{
+	for (uint32_t i = 0; i < nwatching; i++)
+		if (watching[i] == c)
+			return;
+	watching[nwatching++] = c;
+}
+
+static void unwatch(struct conn *c)
+{
+	for (uint32_t i = 0; i < nwatching; i++) {
+		if (watching[i] == c) {
+			watching[i] = watching[--nwatching];
+			return;
+		}
+	}
+}
+
+static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm)
+{
+	uint8_t uuid[16];
+
+	(void)ob;
+	if (nwatching == 0 || ev == VM_EV_CREATED)
+		return;
+	vm_uuid(vm, uuid);
+	for (uint32_t i = nwatching; i-- > 0;) {
+		struct conn *c = watching[i];
+
+		conn_ref(c);
+		advance(c, vm, uuid, ev == VM_EV_REMOVED);
+		if (!c->streams)
+			unwatch(c);
+		conn_unref(c);
+		if (i > nwatching)
+			i = nwatching;
+	}
+}
+
+void streams_open(struct engine *en)
+{
+	observer.fn = on_event;
+	engine_observe(en, &observer);
+}
+
+void streams_close(struct engine *en)
+{
+	(void)en;
+	engine_unobserve(&observer);
+}
+
+void streams_end(struct conn *c)
+{
+	while (c->streams)
+		end_stream(c->streams);
+	unwatch(c);
+}
+
+void streams_pump(struct conn *c)
+{
+	struct stream *next;
+
+	for (struct stream *st = c->streams; st && !c->gone && !c->queue; st = next) {
+		struct vm *vm = engine_find_uuid(server_engine(c->s), st->uuid);
+
+		next = st->next;
+		if (vm && st->console)
+			(void)pump(st, vm);
+	}
+}
+
+static int add_stream(struct request *r, struct vm *vm, bool console, struct stream **out,
+		      struct err *e)
+{
+	struct stream *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return err_set(e, ENOMEM, "out of memory");
+	st->c = r->c;
+	st->tag = r->in.h.tag;
+	st->flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
+	st->console = console;
+	vm_uuid(vm, st->uuid);
+	st->next = r->c->streams;
+	r->c->streams = st;
+	watch(r->c);
+	*out = st;
+	return 0;
+}
+
+int op_wait(struct engine *en, struct request *r, struct err *e)
+{
+	struct stream *st;
+	struct vm *vm;
+	int rc = request_vm(en, r, &vm, e);
+
+	if (rc == 0)
+		rc = add_stream(r, vm, false, &st, e);
+	if (rc == 0 && satisfied(st, vm))
+		finish(st, vm);
+	return rc;
+}
+
+int op_console(struct engine *en, struct request *r, struct err *e)
+{
+	struct vm_console_range range;
+	struct stream *st;
+	struct vm *vm;
+	int rc = request_vm(en, r, &vm, e);
+
+	if (rc == 0)
+		rc = add_stream(r, vm, true, &st, e);
+	if (rc < 0)
+		return rc;
+	vm_console_range(vm, &range);
+	st->pos = st->flags & PROTO_F_LOG ? range.start : range.end;
+	(void)pump(st, vm);
+	return 0;
+}
+
+/* --- input --- */
+
+static struct stream *input_stream(const struct request *r)
+{
+	for (struct stream *st = r->c->streams; st; st = st->next)
+		if (st->console && st->tag == r->in.h.tag && (st->flags & PROTO_F_INPUT))
+			return st;
+	return NULL;
+}
+
+/* Input has no answer; what the guest has no room for is dropped only after its queue (64 KiB) and is
+ * then told. */
+int op_input(struct engine *en, struct request *r, struct err *e)
+{
+	struct stream *st = input_stream(r);
+	struct wire_field f;
+	struct vm *vm;
+	int n;
+
+	if (!st || !wire_find(&r->in, PROTO_DATA, &f))
+		return 0; /* the VM ended while it was typed */
+	vm = engine_find_uuid(en, st->uuid);
+	if (!vm)
+		return 0;
+	n = vm_console_write(vm, f.data, f.len, e);
+	if (n >= 0 && (uint32_t)n < f.len)
+		log_line(LOG_WARN, "op=console name=%s: the guest does not read; %u bytes of input dropped",
+			 vm_name(vm), f.len - (uint32_t)n);
+	return 0;
+}

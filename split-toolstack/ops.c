@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of operations, and those that answer at once. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "split-toolstack/server.h"
+
+const struct operation operations[] = {
+	{PROTO_REQ_VERSION, "version", op_version},
+	{PROTO_REQ_CREATE, "create", op_create},
+	{PROTO_REQ_LIST, "list", op_list},
+	{PROTO_REQ_INFO, "info", op_info},
+	{PROTO_REQ_PAUSE, "pause", op_pause},
+	{PROTO_REQ_UNPAUSE, "unpause", op_unpause},
+	{PROTO_REQ_RENAME, "rename", op_rename},
+	{PROTO_REQ_SHUTDOWN, "shutdown", op_shutdown},
+	{PROTO_REQ_REBOOT, "reboot", op_reboot},
+	{PROTO_REQ_DESTROY, "destroy", op_destroy},
+	{PROTO_REQ_RM, "rm", op_rm},
+	{PROTO_REQ_WAIT, "wait", op_wait},
+	{PROTO_REQ_CONSOLE, "console", op_console},
+	{PROTO_REQ_INPUT, "input", op_input},
+};
+const uint32_t noperation = sizeof(operations) / sizeof(operations[0]);
+
+int request_vm(struct engine *en, const struct request *r, struct vm **out, struct err *e)
+{
+	char what[VM_NAME_MAX + 1];
+
+	if (!wire_get_text(&r->in, PROTO_WHAT, what, sizeof(what)) || what[0] == '\0')
+		return err_set(e, EINVAL, "no VM named, or its name is too long");
+	*out = engine_find(en, what);
+	if (!*out)
+		return err_set(e, ESRCH, "no VM \"%s\"; \"chaos list --all\" shows what there is", what);
+	return 0;
+}
+
+void reply_vm(struct wire_out *w, struct vm *vm)
+{
+	uint32_t mark = wire_open(w, PROTO_VM);
+	struct vm_info i;
+
+	vm_get_info(vm, &i);
+	wire_text(w, PROTO_NAME, i.name);
+	wire_bytes(w, PROTO_UUID, i.uuid, sizeof(i.uuid));
+	wire_u32(w, PROTO_DOMID, i.domid);
+	wire_text(w, PROTO_STATE, vm_state_name(i.state));
+	wire_text(w, PROTO_REASON, vm_reason_name(i.reason));
+	if (i.exit_code >= 0)
+		wire_u32(w, PROTO_EXIT_CODE, (uint32_t)i.exit_code);
+	wire_u32(w, PROTO_READY, i.ready);
+	wire_u32(w, PROTO_NOXS, i.noxs);
+	wire_text(w, PROTO_TYPE, dom_type_name(i.type));
+	wire_u64(w, PROTO_MEM_KIB, i.mem_kib);
+	wire_u64(w, PROTO_MAXMEM_KIB, i.maxmem_kib);
+	wire_u32(w, PROTO_VCPUS, i.vcpus);
+	wire_text(w, PROTO_KERNEL, i.kernel);
+	wire_text(w, PROTO_RAMDISK, i.ramdisk);
+	wire_text(w, PROTO_CMDLINE, i.cmdline);
+	wire_text(w, PROTO_ON_POWEROFF, vm_action_name(i.on_poweroff));
+	wire_text(w, PROTO_ON_REBOOT, vm_action_name(i.on_reboot));
+	wire_text(w, PROTO_ON_CRASH, vm_action_name(i.on_crash));
+	wire_u64(w, PROTO_CREATED, i.created_ns);
+	wire_u64(w, PROTO_STARTED, i.started_ns);
+	wire_u64(w, PROTO_ENDED, i.ended_ns);
+	wire_u32(w, PROTO_RESTARTS, i.restarts);
+	wire_u64(w, PROTO_CPU_NS, i.cpu_ns);
+	wire_u64(w, PROTO_CONSOLE_BYTES, i.console_bytes);
+	wire_close(w, mark);
+}
+
+int op_version(struct engine *en, struct request *r, struct err *e)
+{
+	struct xen_host host;
+	struct wire_out w;
+	int rc = xen_host_info(engine_xen(en), &host);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "ask Xen about this host");
+	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
+	wire_text(&w, PROTO_VERSION_TEXT, CHAOS_VERSION);
+	wire_text(&w, PROTO_XEN, host.version);
+	wire_text(&w, PROTO_STORE, engine_store_mode(en) == STORE_OWN ? "own" : "beside");
+	reply_send(r->c, &w);
+	return 0;
+}
+
+/* --- list and info --- */
+
+static void list_vm(struct vm *vm, void *arg)
+{
+	const struct request *r = arg;
+	struct wire_out w;
+
+	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
+	reply_vm(&w, vm);
+	reply_send(r->c, &w);
+}
+
+static void list_foreign(const struct xen_domain_info *d, void *arg)
+{
+	const struct request *r = arg;
+	struct wire_out w;
+	uint32_t mark;
+
+	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
+	mark = wire_open(&w, PROTO_VM);
+	wire_bytes(&w, PROTO_UUID, d->uuid, sizeof(d->uuid));
+	wire_u32(&w, PROTO_DOMID, d->domid);
+	wire_text(&w, PROTO_STATE, "foreign");
+	wire_text(&w, PROTO_TYPE, d->hvm ? "hvm" : "pv");
+	wire_u64(&w, PROTO_MEM_KIB, d->pages * 4);
+	wire_u32(&w, PROTO_VCPUS, d->vcpus);
+	wire_u64(&w, PROTO_CPU_NS, d->cpu_ns);
+	wire_close(&w, mark);
+	reply_send(r->c, &w);
+}
+
+int op_list(struct engine *en, struct request *r, struct err *e)
+{
+	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
+
+	engine_for_each(en, flags & PROTO_F_ALL, list_vm, r);
+	if (flags & PROTO_F_FOREIGN) {
+		int rc = engine_foreign(en, list_foreign, r, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	reply_ok(r->c, r->in.h.tag);
+	return 0;
+}
+
+int op_info(struct engine *en, struct request *r, struct err *e)
+{
+	struct wire_out w;
+	struct vm *vm;
+	int rc = request_vm(en, r, &vm, e);
+
+	if (rc < 0)
+		return rc;
+	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
+	reply_vm(&w, vm);
+	reply_send(r->c, &w);
+	return 0;
+}
+
+/* --- one VM, one step --- */
+
+static void reply_name(const struct request *r, const char *name)
+{
+	struct wire_out w;
+
+	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
+	wire_text(&w, PROTO_NAME, name);
+	reply_send(r->c, &w);
+}
+
+static int simple(struct engine *en, struct request *r, struct err *e, const char *name,
+		  int (*step)(struct vm *vm, struct err *e))
+{
+	char who[VM_NAME_MAX + 1];
+	struct vm *vm;
+	int rc = request_vm(en, r, &vm, e);
+
+	if (rc < 0)
+		return rc;
+	memcpy(who, "", 1);
+	(void)strncat(who, vm_name(vm), sizeof(who) - 1);
+	rc = step(vm, e); /* the vm may be gone afterwards */
+	if (rc < 0)
+		return err_wrap(e, rc, "%s", name);
+	reply_name(r, who);
+	log_line(LOG_INFO, "op=%s name=%s uid=%u pid=%d", name, who, r->c->uid, r->c->pid);
+	return 0;
+}
+
+int op_pause(struct engine *en, struct request *r, struct err *e)
+{
+	return simple(en, r, e, "pause", vm_pause);
+}
+
+int op_unpause(struct engine *en, struct request *r, struct err *e)
+{
+	return simple(en, r, e, "unpause", vm_unpause);
+}
+
+static int ask_poweroff(struct vm *vm, struct err *e)
+{
+	return vm_shutdown(vm, false, e);
+}
+
+static int ask_reboot(struct vm *vm, struct err *e)
+{
+	return vm_shutdown(vm, true, e);
+}
+
+int op_shutdown(struct engine *en, struct request *r, struct err *e)
+{
+	return simple(en, r, e, "shutdown", ask_poweroff);
+}
+
+int op_reboot(struct engine *en, struct request *r, struct err *e)
+{
+	return simple(en, r, e, "reboot", ask_reboot);
+}
+
+int op_destroy(struct engine *en, struct request *r, struct err *e)
+{
+	return simple(en, r, e, "destroy", vm_destroy);
+}
+
+static int force_rm(struct vm *vm, struct err *e)
+{
+	struct vm_info i;
+	int rc = 0;
+
+	vm_get_info(vm, &i);
+	if (i.state == VM_BUILDING)
+		return err_set(e, EBUSY, "\"%s\" is still being built", i.name);
+	if (i.state != VM_ENDED)
+		rc = vm_destroy(vm, e);
+	return rc < 0 ? rc : vm_rm(vm, e);
+}
+
+int op_rm(struct engine *en, struct request *r, struct err *e)
+{
+	bool force = wire_get_u32(&r->in, PROTO_FLAGS, 0) & PROTO_F_FORCE;
+
+	return simple(en, r, e, "rm", force ? force_rm : vm_rm);
+}
+
+int op_rename(struct engine *en, struct request *r, struct err *e)
+{
+	char name[VM_NAME_MAX + 1];
+	struct vm *vm;
+	int rc = request_vm(en, r, &vm, e);
+
+	if (rc < 0)
+		return rc;
+	if (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)))
+		return err_set(e, EINVAL, "rename: a name of 1 to %d characters is needed", VM_NAME_MAX);
+	rc = vm_rename(vm, name, e);
+	if (rc < 0)
+		return err_wrap(e, rc, "rename");
+	reply_name(r, name);
+	return 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The protocol between chaosd and its clients: one packet of a SOCK_SEQPACKET socket is one frame. */
+#ifndef CHAOS_PROTO_H
+#define CHAOS_PROTO_H
+
+#include <stdint.h>
+
+/*
+ * History: 1 is the first version.
+ *
+ * A frame is a header and fields. Client and daemon run on one host: numbers are in its byte order.
+ * Requests carry a tag of the client's choice; every frame of the answer carries the same one. An
+ * answer is any number of PROTO_ITEM, then one PROTO_OK or PROTO_ERROR. Requests of one connection are
+ * answered in their order, but for long ones (create, wait, console), which others may overtake.
+ * Unknown fields are refused; files travel as SCM_RIGHTS with the frame that names them.
+ */
+#define PROTO_MAGIC	0x534f4148u /* "HAOS" */
+#define PROTO_VERSION	1u
+#define PROTO_FRAME_MAX 65536u
+#define PROTO_FDS_MAX	4u
+#define PROTO_SOCKET	"/run/chaos/chaosd.sock"
+
+struct proto_header {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t op; /* enum proto_op */
+	uint32_t tag;
+	uint32_t bytes; /* of the whole frame, header included */
+};
+
+struct proto_field {
+	uint16_t id; /* enum proto_id */
+	uint16_t reserved;
+	uint32_t bytes; /* of the data that follows, unpadded */
+};
+
+enum proto_op {
+	PROTO_OK = 1,
+	PROTO_ERROR = 2, /* CODE, TEXT */
+	PROTO_ITEM = 3,
+
+	PROTO_REQ_VERSION = 16, /* -> VERSION, XEN, STORE */
+	PROTO_REQ_CREATE,	/* CONFIG | SET.., FLAGS -> WARNING items; a VM; times with TIMINGS */
+	PROTO_REQ_LIST,		/* FLAGS -> VM items */
+	PROTO_REQ_INFO,		/* WHAT -> a VM */
+	PROTO_REQ_PAUSE,	/* WHAT -> NAME */
+	PROTO_REQ_UNPAUSE,
+	PROTO_REQ_RENAME, /* WHAT, NAME */
+	PROTO_REQ_SHUTDOWN,
+	PROTO_REQ_REBOOT,
+	PROTO_REQ_DESTROY,
+	PROTO_REQ_RM,
+	PROTO_REQ_WAIT,	   /* WHAT, FLAGS -> a VM, when it has ended (or is ready) */
+	PROTO_REQ_CONSOLE, /* WHAT, FLAGS -> DATA items; at its end a VM */
+	PROTO_REQ_INPUT,   /* DATA, for the console request of the same tag; no answer */
+	PROTO_OP_END,
+};
+
+enum proto_id {
+	PROTO_CODE = 1, /* u32, errno */
+	PROTO_TEXT,	/* text of an error */
+	PROTO_WARNING,	/* text */
+	PROTO_FLAGS,	/* u32, PROTO_F_* */
+	PROTO_WHAT,	/* text: name, domid or uuid */
+	PROTO_NAME,
+	PROTO_CWD,	   /* what relative paths are relative to */
+	PROTO_CONFIG,	   /* text of an xl.cfg file */
+	PROTO_CONFIG_NAME, /* its name, for messages */
+	PROTO_OVERRIDE,	   /* "key=value" in the syntax of the file; repeated */
+	PROTO_SET,	   /* "key=text", the text taken as it is; repeated */
+	PROTO_IGNORE,	   /* a key to leave out; repeated */
+	PROTO_KERNEL_FD,   /* u32: the how manieth passed file; the kernel */
+	PROTO_RAMDISK_FD,
+	PROTO_VERSION_TEXT,
+	PROTO_XEN,
+	PROTO_STORE,
+	PROTO_DATA,	/* console bytes */
+	PROTO_LOST,	/* u64: console bytes that fell out of the log before they were sent */
+	PROTO_TIME,	/* text "phase=ns" */
+	PROTO_VM = 64,	/* nested fields: one VM */
+	PROTO_UUID,	/* 16 bytes */
+	PROTO_DOMID,	/* u32 */
+	PROTO_STATE,	/* text, all of the following like `chaos info` shows them */
+	PROTO_REASON,
+	PROTO_EXIT_CODE, /* u32, absent when unknown */
+	PROTO_READY,	 /* u32 0/1 */
+	PROTO_NOXS,
+	PROTO_TYPE,
+	PROTO_MEM_KIB, /* u64 */
+	PROTO_MAXMEM_KIB,
+	PROTO_VCPUS, /* u32 */
+	PROTO_KERNEL,
+	PROTO_RAMDISK,
+	PROTO_CMDLINE,
+	PROTO_ON_POWEROFF,
+	PROTO_ON_REBOOT,
+	PROTO_ON_CRASH,
+	PROTO_CREATED, /* u64 ns since 1970 */
+	PROTO_STARTED,
+	PROTO_ENDED,
+	PROTO_RESTARTS, /* u32 */
+	PROTO_CPU_NS,
+	PROTO_CONSOLE_BYTES,
+	PROTO_ID_END,
+};
+
+#define PROTO_F_PAUSED	(1u << 0) /* create: leave it paused */
+#define PROTO_F_READY	(1u << 1) /* create, wait: until the guest is ready */
+#define PROTO_F_TIMINGS (1u << 2) /* create: with times */
+#define PROTO_F_ALL	(1u << 3) /* list: the ended, too */
+#define PROTO_F_FOREIGN (1u << 4) /* list: domains of other toolstacks, too */
+#define PROTO_F_FOLLOW	(1u << 5) /* console: until the VM has ended */
+#define PROTO_F_INPUT	(1u << 6) /* console: takes input */
+#define PROTO_F_LOG	(1u << 7) /* console: from the first byte kept, not from now on */
+#define PROTO_F_FORCE	(1u << 8) /* rm: destroy it first */
+
+#endif
