@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the commands of chaos share: the table, a VM as the daemon tells of it, output. */
+#ifndef CHAOS_CLI_H
+#define CHAOS_CLI_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "split-toolstack/client.h"
+
+#define EXIT_DONE   0
+#define EXIT_FAILED 1
+#define EXIT_USAGE  2
+/* chaos run, when the guest did not end by itself. */
+#define EXIT_CRASHED   134
+#define EXIT_DESTROYED 137
+
+struct command {
+	const char *name;
+	const char *args; /* for the usage line */
+	const char *what; /* one line */
+	const char *help; /* options, each on a line; may be NULL */
+	int (*run)(const struct command *cmd, int argc, char **argv);
+};
+extern const struct command commands[];
+extern const unsigned int ncommands;
+
+int cmd_create(const struct command *cmd, int argc, char **argv);
+int cmd_run(const struct command *cmd, int argc, char **argv);
+int cmd_list(const struct command *cmd, int argc, char **argv);
+int cmd_info(const struct command *cmd, int argc, char **argv);
+int cmd_console(const struct command *cmd, int argc, char **argv);
+int cmd_simple(const struct command *cmd, int argc, char **argv); /* pause unpause destroy rm */
+int cmd_end(const struct command *cmd, int argc, char **argv);	  /* shutdown reboot */
+int cmd_rename(const struct command *cmd, int argc, char **argv);
+int cmd_wait(const struct command *cmd, int argc, char **argv);
+int cmd_version(const struct command *cmd, int argc, char **argv);
+int cmd_help(const struct command *cmd, int argc, char **argv);
+
+/* --- usage and errors --- */
+
+void print_help(const struct command *cmd, FILE *to);
+/* "chaos create: <text>" and where help is; returns EXIT_USAGE. */
+int usage(const struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "chaos: <message>"; returns EXIT_FAILED. */
+int failed(const struct err *e);
+/* getopt_long's next; handles --help and unknown options by ending the program. */
+int next_option(const struct command *cmd, int argc, char **argv, const char *letters,
+		const struct option *longs);
+
+/* --- VMs --- */
+
+struct vm_view {
+	char name[160], uuid[37], state[16], reason[16], type[8];
+	char kernel[4096], ramdisk[4096], cmdline[1024];
+	char on_poweroff[16], on_reboot[16], on_crash[16];
+	uint32_t domid, vcpus, restarts;
+	int exit_code; /* -1: unknown */
+	bool ready, noxs;
+	uint64_t mem_kib, maxmem_kib, created_ns, started_ns, ended_ns, cpu_ns, console_bytes;
+};
+
+/* From the PROTO_VM in a frame; false when there is none. */
+bool view_read(const struct wire_in *in, struct vm_view *v);
+json_t *view_json(const struct vm_view *v);
+void view_print(const struct vm_view *v);
+/* "poweroff, code 3" */
+void view_end_text(const struct vm_view *v, char *to, size_t room);
+/* "256K", "4M", "1.5G" */
+void format_kib(uint64_t kib, char *to, size_t room);
+/* "3.2s", "12m", "4h", "3d" since/between nanoseconds. */
+void format_age(uint64_t ns, char *to, size_t room);
+/* Prints and frees; -1 when stdout fails. */
+int print_json(json_t *j);
+
+/* A request about one VM, sent; the answer is for the caller. */
+int ask(struct client *c, enum proto_op op, const char *what, uint32_t flags, struct err *e);
+
+/* Streams a console until the VM has ended or the user detaches (1). *last: the VM then. */
+int stream_console(struct client *c, const char *what, uint32_t flags, bool *ended,
+		   struct vm_view *last, struct err *e);
+/* What chaos run ends with. */
+int exit_of(const struct vm_view *v);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pause, unpause, destroy, rm, rename, shutdown, reboot, wait. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "chaos/cli.h"
+
+/* One request to one VM; prints its name. */
+static int one(struct client *c, enum proto_op op, const char *what, uint32_t flags, json_t *json,
+	       struct err *e)
+{
+	struct wire_in in;
+	char name[160] = "";
+	int rc = ask(c, op, what, flags, e);
+
+	if (rc == 0)
+		rc = client_finish(c, &in, NULL, NULL, e);
+	if (rc < 0)
+		return rc;
+	(void)wire_get_text(&in, PROTO_NAME, name, sizeof(name));
+	if (json)
+		(void)json_array_append_new(json, json_string(name));
+	else
+		printf("%s\n", name);
+	return 0;
+}
+
+static enum proto_op op_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum proto_op op;
+	} ops[] = {{"pause", PROTO_REQ_PAUSE},	   {"unpause", PROTO_REQ_UNPAUSE},
+		   {"destroy", PROTO_REQ_DESTROY}, {"rm", PROTO_REQ_RM},
+		   {"shutdown", PROTO_REQ_SHUTDOWN}, {"reboot", PROTO_REQ_REBOOT}};
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		if (strcmp(ops[i].name, name) == 0)
+			return ops[i].op;
+	abort();
+}
+
+int cmd_simple(const struct command *cmd, int argc, char **argv)
+{
+	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
+					      {"force", no_argument, NULL, 'f'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	bool can_force = strcmp(cmd->name, "rm") == 0;
+	struct client client = {.fd = -1};
+	struct err e = {0};
+	json_t *json = NULL;
+	uint32_t flags = 0;
+	int result = EXIT_DONE;
+	int c;
+
+	while ((c = next_option(cmd, argc, argv, ":jfh", longs)) != -1) {
+		if (c == 'j')
+			json = json ? json : json_array();
+		else if (can_force)
+			flags |= PROTO_F_FORCE;
+		else
+			return usage(cmd, "option \"%s\" is unknown", argv[optind - 1]);
+	}
+	if (optind >= argc)
+		return usage(cmd, "name a VM");
+	if (client_open(&client, NULL, &e) < 0)
+		return failed(&e);
+	for (int i = optind; i < argc; i++)
+		if (one(&client, op_of(cmd->name), argv[i], flags, json, &e) < 0)
+			result = failed(&e);
+	client_close(&client);
+	if (json && print_json(json) < 0)
+		result = EXIT_FAILED;
+	return result;
+}
+
+int cmd_rename(const struct command *cmd, int argc, char **argv)
+{
+	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	struct client client = {.fd = -1};
+	struct err e = {0};
+	struct wire_out w;
+	struct wire_in in;
+	bool json = false;
+	int rc;
+	int c;
+
+	while ((c = next_option(cmd, argc, argv, ":jh", longs)) != -1)
+		json = true;
+	if (argc - optind != 2)
+		return usage(cmd, "name a VM and its new name");
+	rc = client_open(&client, NULL, &e);
+	if (rc == 0) {
+		client_begin(&client, &w, PROTO_REQ_RENAME);
+		wire_text(&w, PROTO_WHAT, argv[optind]);
+		wire_text(&w, PROTO_NAME, argv[optind + 1]);
+		rc = client_send(&client, &w, NULL, 0, &e);
+	}
+	if (rc == 0)
+		rc = client_finish(&client, &in, NULL, NULL, &e);
+	client_close(&client);
+	if (rc < 0)
+		return failed(&e);
+	if (json)
+		return print_json(json_pack("[s]", argv[optind + 1])) < 0 ? EXIT_FAILED : EXIT_DONE;
+	printf("%s\n", argv[optind + 1]);
+	return EXIT_DONE;
+}
+
+/* --- waiting --- */
+
+struct patience {
+	bool limited;
+	uint64_t until; /* clock_ns() */
+};
+
+static int set_patience(const struct command *cmd, const char *text, struct patience *p)
+{
+	char *end = NULL;
+	double s = strtod(text, &end);
+
+	if (end == text || *end || s < 0 || s > 1e9)
+		return usage(cmd, "--timeout \"%s\": give seconds", text);
+	p->limited = true;
+	p->until = clock_ns() + (uint64_t)(s * 1e9);
+	return EXIT_DONE;
+}
+
+/* Waits for the answer that is under way, as long as patience lasts. */
+static int receive(struct client *c, struct wire_in *in, const struct patience *p, const char *what,
+		   struct err *e)
+{
+	struct pollfd fd = {.fd = c->fd, .events = POLLIN};
+
+	while (p->limited) {
+		uint64_t now = clock_ns();
+		int ms = now >= p->until ? 0 : (int)((p->until - now + 999999) / 1000000 % 1000000);
+
+		if (poll(&fd, 1, ms) > 0)
+			break;
+		if (clock_ns() >= p->until)
+			return err_set(e, ETIMEDOUT, "\"%s\" has not ended in time", what);
+	}
+	return client_finish(c, in, NULL, NULL, e);
+}
+
+static int wait_for(struct client *c, const char *what, uint32_t flags, const struct patience *p,
+		    json_t *json, struct err *e)
+{
+	struct wire_in in;
+	struct vm_view v;
+	int rc = ask(c, PROTO_REQ_WAIT, what, flags, e);
+
+	if (rc == 0)
+		rc = receive(c, &in, p, what, e);
+	if (rc < 0 || !view_read(&in, &v))
+		return rc;
+	if (json)
+		(void)json_array_append_new(json, view_json(&v));
+	else if (strcmp(v.state, "ended") != 0 && strcmp(v.state, "preserved") != 0)
+		printf("%s %s\n", v.name, "ready");
+	else if (v.exit_code >= 0)
+		printf("%s %s %d\n", v.name, v.reason, v.exit_code);
+	else
+		printf("%s %s\n", v.name, v.reason);
+	return 0;
+}
+
+static const struct option wait_longs[] = {{"wait", no_argument, NULL, 'w'},
+					   {"ready", no_argument, NULL, 'r'},
+					   {"timeout", required_argument, NULL, 't'},
+					   {"json", no_argument, NULL, 'j'},
+					   {"help", no_argument, NULL, 'h'},
+					   {NULL, 0, NULL, 0}};
+
+/* The uuid of a VM: what it is waited for by, because a name may pass on. */
+static int uuid_of(struct client *c, const char *what, char uuid[37], struct err *e)
+{
+	struct wire_in in;
+	struct vm_view v;
+	int rc = ask(c, PROTO_REQ_INFO, what, 0, e);
+
+	if (rc == 0)
+		rc = client_finish(c, &in, NULL, NULL, e);
+	if (rc == 0 && view_read(&in, &v))
+		memcpy(uuid, v.uuid, sizeof(v.uuid));
+	return rc;
+}
+
+int cmd_end(const struct command *cmd, int argc, char **argv)
+{
+	struct client client = {.fd = -1};
+	struct patience p = {0};
+	struct err e = {0};
+	json_t *json = NULL;
+	bool wait = false;
+	int result = EXIT_DONE;
+	int c;
+
+	while ((c = next_option(cmd, argc, argv, ":wt:jh", wait_longs)) != -1) {
+		if (c == 'w')
+			wait = true;
+		else if (c == 'j')
+			json = json ? json : json_array();
+		else if (set_patience(cmd, optarg, &p) != EXIT_DONE)
+			return EXIT_USAGE;
+	}
+	if (optind >= argc)
+		return usage(cmd, "name a VM");
+	if (client_open(&client, NULL, &e) < 0)
+		return failed(&e);
+	/* All are asked first, then waited for. */
+	for (int i = optind; i < argc; i++) {
+		static char uuid[37];
+
+		if (wait && uuid_of(&client, argv[i], uuid, &e) == 0) {
+			char *copy = strdup(uuid);
+			struct wire_in in;
+			int rc = ask(&client, op_of(cmd->name), uuid, 0, &e);
+
+			if (rc == 0)
+				rc = client_finish(&client, &in, NULL, NULL, &e);
+			if (rc < 0)
+				result = failed(&e);
+			argv[i] = rc < 0 || !copy ? NULL : copy;
+		} else if (wait || one(&client, op_of(cmd->name), argv[i], 0, json, &e) < 0) {
+			result = failed(&e);
+			argv[i] = NULL;
+		}
+	}
+	for (int i = optind; wait && i < argc; i++) {
+		if (argv[i] && wait_for(&client, argv[i], 0, &p, json, &e) < 0) {
+			result = failed(&e);
+			break; /* the answer is still to come: the connection is of no use */
+		}
+	}
+	client_close(&client);
+	if (json && print_json(json) < 0)
+		result = EXIT_FAILED;
+	return result;
+}
+
+int cmd_wait(const struct command *cmd, int argc, char **argv)
+{
+	struct client client = {.fd = -1};
+	struct patience p = {0};
+	struct err e = {0};
+	json_t *json = NULL;
+	uint32_t flags = 0;
+	int result = EXIT_DONE;
+	int c;
+
+	while ((c = next_option(cmd, argc, argv, ":rt:jh", wait_longs)) != -1) {
+		if (c == 'r')
+			flags |= PROTO_F_READY;
+		else if (c == 'j')
+			json = json ? json : json_array();
+		else if (c == 'w')
+			return usage(cmd, "option \"--wait\" is what wait does anyway");
+		else if (set_patience(cmd, optarg, &p) != EXIT_DONE)
+			return EXIT_USAGE;
+	}
+	if (optind >= argc)
+		return usage(cmd, "name a VM");
+	if (client_open(&client, NULL, &e) < 0)
+		return failed(&e);
+	for (int i = optind; i < argc; i++) {
+		int rc = wait_for(&client, argv[i], flags, &p, json, &e);
+
+		if (rc < 0)
+			result = failed(&e);
+		if (rc == -ETIMEDOUT)
+			break;
+	}
+	client_close(&client);
+	if (json && print_json(json) < 0)
+		result = EXIT_FAILED;
+	return result;
+}

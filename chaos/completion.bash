@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# bash completion for chaos: commands, options out of the help texts, VMs out of the daemon.
+_chaos() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+	fi
+	case $prev in
+	-t | --type)
+		if [ "$command" = create ] || [ "$command" = run ]; then
+			mapfile -t COMPREPLY < <(compgen -W "pv pvh" -- "$cur")
+			return
+		fi
+		;;
+	-k | --kernel | -r | --ramdisk)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	esac
+	if [[ $cur == -* ]]; then
+		words=$(chaos help "$command" 2>/dev/null | grep -o -- '--[a-z-]*' | sort -u)
+		mapfile -t COMPREPLY < <(compgen -W "$words --help" -- "$cur")
+		return
+	fi
+	case $command in
+	create | run)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	info | console | rm | wait)
+		mapfile -t COMPREPLY < <(compgen -W "$(chaos list --all --quiet 2>/dev/null)" -- "$cur")
+		;;
+	help)
+		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
+	list | version) ;;
+	*)
+		mapfile -t COMPREPLY < <(compgen -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur")
+		;;
+	esac
+}
+complete -F _chaos chaos

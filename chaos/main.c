@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* chaos: the table of commands, help, and the way of an error to the user. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chaos/cli.h"
+
+#define HELP_JSON "  -j, --json              the answer as JSON\n"
+
+static const char create_help[] =
+	"Creates and starts a VM from an xl.cfg file (\"-\": standard input), or from options alone.\n"
+	"key=value sets a key of the file, in its syntax.\n"
+	"\n"
+	"  -k, --kernel IMAGE      what to boot, when there is no file\n"
+	"  -r, --ramdisk FILE\n"
+	"  -m, --memory SIZE       MiB, or a number with K, M or G\n"
+	"  -t, --type TYPE         pv (default) or pvh\n"
+	"  -n, --name NAME\n"
+	"  -v, --vcpus N\n"
+	"  -c, --cmdline TEXT\n"
+	"      --set KEY=TEXT      any other key, its text taken as it is\n"
+	"      --ignore KEY        go on without a key that chaos does not support\n"
+	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
+	"  -w, --ready             wait until the guest says that it is ready (noxs guests)\n"
+	"  -C, --console           attach to its console\n"
+	"  -T, --timings           where the time went, in microseconds\n"
+	"  -q, --quiet             print nothing but errors\n" HELP_JSON;
+
+static const char run_help[] =
+	"Creates a VM, shows its console until it ends, and ends with its exit code: 134 when it\n"
+	"crashed, 137 when it was destroyed. The words behind -- are its command line.\n"
+	"\n"
+	"  -m, --memory SIZE       MiB (32), or a number with K, M or G\n"
+	"  -r, --ramdisk FILE\n"
+	"  -t, --type TYPE         pv (default) or pvh\n"
+	"  -n, --name NAME\n"
+	"  -v, --vcpus N\n"
+	"      --set KEY=TEXT      any other key of xl.cfg\n"
+	"  -i, --interactive       pass the terminal's input on; ^] detaches\n"
+	"      --rm                forget the VM when it has ended\n";
+
+static const char list_help[] =
+	"  -a, --all               also VMs that have ended\n"
+	"  -o, --own               no domains of other toolstacks\n"
+	"  -q, --quiet             names only\n" HELP_JSON;
+
+static const char console_help[] =
+	"Attaches to a VM's console; ^] detaches. A VM that has ended still has its log.\n"
+	"\n"
+	"  -l, --log               print what is kept of its output, from the beginning\n"
+	"  -f, --follow            with --log: go on with what comes, until the VM ends\n";
+
+static const char end_help[] =
+	"  -w, --wait              until it has ended\n"
+	"  -t, --timeout SECONDS   with --wait: give up then (exit status 1)\n" HELP_JSON;
+
+static const char wait_help[] =
+	"Waits until the VMs have ended and prints name, reason and exit code of each.\n"
+	"\n"
+	"  -r, --ready             until they are ready, or have ended\n"
+	"  -t, --timeout SECONDS   give up then (exit status 1)\n" HELP_JSON;
+
+static const char json_help[] = HELP_JSON;
+static const char rm_help[] = "  -f, --force             destroy a VM that still lives\n" HELP_JSON;
+
+const struct command commands[] = {
+	{"create", "[OPTION]... [FILE] [key=value]...", "create and start a VM", create_help, cmd_create},
+	{"run", "[OPTION]... IMAGE [-- WORD...]", "create a VM, show its console, end with its code",
+	 run_help, cmd_run},
+	{"list", "[OPTION]...", "show VMs", list_help, cmd_list},
+	{"info", "[OPTION]... VM...", "show all about VMs", json_help, cmd_info},
+	{"console", "[OPTION]... VM", "attach to a console, or show its log", console_help, cmd_console},
+	{"pause", "VM...", "stop VMs from executing", json_help, cmd_simple},
+	{"unpause", "VM...", "let paused VMs execute", json_help, cmd_simple},
+	{"rename", "VM NAME", "give a VM another name", json_help, cmd_rename},
+	{"shutdown", "[OPTION]... VM...", "ask guests to power off", end_help, cmd_end},
+	{"reboot", "[OPTION]... VM...", "ask guests to reboot", end_help, cmd_end},
+	{"destroy", "VM...", "end VMs at once", json_help, cmd_simple},
+	{"rm", "[OPTION]... VM...", "forget VMs that have ended, and their logs", rm_help, cmd_simple},
+	{"wait", "[OPTION]... VM...", "wait until VMs have ended", wait_help, cmd_wait},
+	{"version", "[OPTION]...", "versions of chaos, chaosd and Xen", json_help, cmd_version},
+	{"help", "[COMMAND]", "this text, or that of a command", NULL, cmd_help},
+};
+const unsigned int ncommands = sizeof(commands) / sizeof(commands[0]);
+
+static void print_overview(FILE *to)
+{
+	(void)fputs("usage: chaos COMMAND [ARGUMENT]...\n\nRuns small Xen VMs. VM is a name, a domain id "
+		    "or a uuid.\n\n",
+		    to);
+	for (unsigned int i = 0; i < ncommands; i++)
+		(void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
+	(void)fputs("\n\"chaos help COMMAND\" or \"chaos COMMAND --help\" says more, chaos(1) all.\n", to);
+}
+
+void print_help(const struct command *cmd, FILE *to)
+{
+	(void)fprintf(to, "usage: chaos %s %s\n\n", cmd->name, cmd->args);
+	if (!cmd->help || cmd->help[0] == ' ')
+		(void)fprintf(to, "%s%s\n%s", cmd->what, cmd->what[0] ? "." : "", cmd->help ? "\n" : "");
+	if (cmd->help)
+		(void)fputs(cmd->help, to);
+}
+
+int usage(const struct command *cmd, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)fprintf(stderr, "chaos %s: ", cmd->name);
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fprintf(stderr, "; see \"chaos %s --help\"\n", cmd->name);
+	return EXIT_USAGE;
+}
+
+int failed(const struct err *e)
+{
+	(void)fprintf(stderr, "chaos: %s\n", err_msg(e));
+	return EXIT_FAILED;
+}
+
+int next_option(const struct command *cmd, int argc, char **argv, const char *letters,
+		const struct option *longs)
+{
+	int c = getopt_long(argc, argv, letters, longs, NULL);
+
+	if (c == 'h') {
+		print_help(cmd, stdout);
+		exit(EXIT_DONE);
+	}
+	if (c == '?' || c == ':') {
+		const char *what = argv[optind - 1];
+
+		exit(usage(cmd, c == ':' ? "option \"%s\" needs a value" : "option \"%s\" is unknown", what));
+	}
+	return c;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (unsigned int i = 0; i < ncommands; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+int cmd_help(const struct command *cmd, int argc, char **argv)
+{
+	const struct command *about;
+
+	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
+		print_overview(stdout);
+		return EXIT_DONE;
+	}
+	about = find_command(argv[1]);
+	if (!about)
+		return usage(cmd, "there is no command \"%s\"", argv[1]);
+	print_help(about, stdout);
+	return EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *cmd;
+	int rc;
+
+	if (argc < 2) {
+		print_overview(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_overview(stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("chaos %s\n", CHAOS_VERSION);
+		return EXIT_DONE;
+	}
+	cmd = find_command(argv[1]);
+	if (!cmd) {
+		(void)fprintf(stderr, "chaos: there is no command \"%s\"; see \"chaos help\"\n", argv[1]);
+		return EXIT_USAGE;
+	}
+	opterr = 0;
+	rc = cmd->run(cmd, argc - 1, argv + 1);
+	if (fflush(stdout) != 0 && rc == EXIT_DONE) {
+		perror("chaos: standard output");
+		rc = EXIT_FAILED;
+	}
+	return rc;
+}
