@@ -17,12 +17,15 @@ struct worker {
 	struct worker_job *done;
 	bool ending;
 	ev_async finished;
+	ev_prepare tell; /* wakes the thread when the loop has answered its clients */
 };
 
 static void *run(void *arg)
 {
 	struct worker *w = arg;
+	struct sched_param batch = {0};
 
+	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &batch);
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct worker_job *job = w->todo;
@@ -84,6 +87,19 @@ static void on_finished(struct ev_loop *loop, ev_async *a, int revents)
 	call_done(a->data);
 }
 
+/* A destroy holds a CPU for as long as its hypercall takes: answers go out before that, and a woken
+ * worker preempts nobody (SCHED_BATCH). */
+static void on_tell(struct ev_loop *loop, ev_prepare *p, int revents)
+{
+	struct worker *w = p->data;
+
+	(void)revents;
+	ev_prepare_stop(loop, p);
+	(void)pthread_mutex_lock(&w->lock);
+	(void)pthread_cond_signal(&w->wake);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
 int worker_open(struct engine *en, struct err *e)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -104,6 +120,8 @@ int worker_open(struct engine *en, struct err *e)
 	(void)pthread_cond_init(&w->wake, NULL);
 	ev_async_init(&w->finished, on_finished);
 	w->finished.data = w;
+	ev_prepare_init(&w->tell, on_tell);
+	w->tell.data = w;
 	/* Signals are the loop's. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -131,6 +149,7 @@ void worker_close(struct engine *en)
 	(void)pthread_mutex_unlock(&w->lock);
 	(void)pthread_join(w->thread, NULL);
 	ev_async_stop(en->loop, &w->finished);
+	ev_prepare_stop(en->loop, &w->tell);
 	call_done(w);
 	xen_close(w->x);
 	(void)pthread_cond_destroy(&w->wake);
@@ -147,6 +166,6 @@ void worker_push(struct engine *en, struct worker_job *job)
 	(void)pthread_mutex_lock(&w->lock);
 	*w->todo_tail = job;
 	w->todo_tail = &job->next;
-	(void)pthread_cond_signal(&w->wake);
 	(void)pthread_mutex_unlock(&w->lock);
+	ev_prepare_start(en->loop, &w->tell);
 }

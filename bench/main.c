@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* chaos-bench: runs one bench by name and prints JSON lines; bench/run is what people call. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench.h"
+
+static const struct bench benches[] = {
+	{"fork", "fork+exec+wait of a static program", bench_fork},
+	{"boot-chaos", "create and destroy through a running chaosd", bench_boot_chaos},
+	{"boot-xl", "xl create and xl destroy beside a running xenstored", bench_boot_xl},
+};
+
+static int usage(FILE *to)
+{
+	(void)fputs("usage: chaos-bench NAME [SAMPLES]\n\n", to);
+	for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++)
+		(void)fprintf(to, "  %-12s %s\n", benches[i].name, benches[i].what);
+	return to == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long n = 50;
+
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return usage(stdout);
+	if (argc < 2 || argc > 3)
+		return usage(stderr);
+	if (argc == 3) {
+		char *end = NULL;
+
+		n = strtoul(argv[2], &end, 10);
+		if (*end != '\0' || n < 1 || n > BENCH_SAMPLES_MAX) {
+			(void)fprintf(stderr, "chaos-bench: \"%s\" samples: give 1 to %d\n", argv[2],
+				      BENCH_SAMPLES_MAX);
+			return 2;
+		}
+	}
+	for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++) {
+		if (strcmp(argv[1], benches[i].name) == 0) {
+			benches[i].run((unsigned int)n);
+			return 0;
+		}
+	}
+	(void)fprintf(stderr, "chaos-bench: no bench \"%s\"; chaos-bench --help lists them\n", argv[1]);
+	return 2;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Samples: order statistics and the JSON line. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/bench.h"
+
+void samples_add(struct samples *s, uint64_t ns)
+{
+	if (s->n < BENCH_SAMPLES_MAX)
+		s->ns[s->n++] = ns;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double us(uint64_t ns)
+{
+	return (double)ns / 1000.0;
+}
+
+void samples_print(struct samples *s, const char *bench, const char *metric)
+{
+	if (s->n == 0)
+		die("%s: no samples of %s", bench, metric);
+	qsort(s->ns, s->n, sizeof(s->ns[0]), by_size);
+	printf("{\"bench\":\"%s\",\"metric\":\"%s\",\"unit\":\"us\",\"n\":%u,\"min\":%.1f,"
+	       "\"median\":%.1f,\"p99\":%.1f,\"max\":%.1f}\n",
+	       bench, metric, s->n, us(s->ns[0]), us(s->ns[s->n / 2]),
+	       us(s->ns[(s->n * 99ull) / 100]), us(s->ns[s->n - 1]));
+	if (fflush(stdout) != 0)
+		die("stdout: cannot write");
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A hypervisor that counts what is open and can fail: linked in place of base/xen_libxc.c. */
+#ifndef CHAOS_FAKE_H
+#define CHAOS_FAKE_H
+
+#include <stdint.h>
+
+/* What is held at the moment, over all handles. */
+struct fake_count {
+	uint32_t handles, domains, guest_ports, ports, mapped_pages, populated_pages;
+};
+void fake_count(struct fake_count *out);
+
+/* The nth call from now on that can fail returns -error, once; 0: none. */
+void fake_fail_at(uint32_t nth, int error);
+/* How many calls that can fail there were since fake_fail_at(). */
+uint32_t fake_calls(void);
+/* The name of the call that failed, or NULL. */
+const char *fake_failed(void);
+
+/* Lets a domain end as Xen would: shut down with SHUTDOWN_*, or gone without a word. */
+void fake_end(uint32_t domid, uint32_t reason);
+void fake_vanish(uint32_t domid);
+/* Raises the event of dom0's port that belongs to the domain's channel. */
+void fake_event(uint32_t domid);
+/* The guest's view of one of its frames, as xen_map() would name it. */
+void *fake_page(uint32_t domid, uint64_t frame);
+/* Forgets dom0's handles as the death of a process does: ports and mappings go, domains stay. */
+void fake_process_died(void);
+/* Everything away, for the next test. */
+void fake_reset(void);
+
+/* Free memory of the host, in pages. */
+void fake_set_free(uint64_t pages);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ELF and note parser: real guests are taken, every kind of broken one is refused with words. */
+#include "libdom/image_elf.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/unit.h"
+
+/* A small good image: header, two program headers, notes, 32 bytes of code. */
+struct file {
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph[3];
+	struct {
+		Elf64_Nhdr h;
+		char name[4];
+		uint64_t value;
+	} __attribute__((packed)) note[3];
+	struct {
+		Elf64_Nhdr h;
+		char name[8];
+		uint16_t min, max;
+		uint32_t reserved;
+		uint64_t entry;
+	} __attribute__((packed)) noxs;
+	uint8_t code[32];
+} __attribute__((packed));
+
+static struct file good(void)
+{
+	struct file f;
+
+	memset(&f, 0, sizeof(f));
+	memcpy(f.eh.e_ident, ELFMAG, SELFMAG);
+	f.eh.e_ident[EI_CLASS] = ELFCLASS64;
+	f.eh.e_ident[EI_DATA] = ELFDATA2LSB;
+	f.eh.e_machine = EM_X86_64;
+	f.eh.e_entry = 0x1000;
+	f.eh.e_phoff = offsetof(struct file, ph);
+	f.eh.e_phentsize = sizeof(Elf64_Phdr);
+	f.eh.e_phnum = 3;
+	f.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = offsetof(struct file, code),
+			       .p_paddr = 0x4000, .p_filesz = 16, .p_memsz = 0x2000};
+	f.ph[1] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = offsetof(struct file, code) + 16,
+			       .p_paddr = 0x1000, .p_filesz = 16, .p_memsz = 0x1000};
+	f.ph[2] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = offsetof(struct file, note),
+			       .p_filesz = sizeof(f.note) + sizeof(f.noxs)};
+	for (int i = 0; i < 3; i++) {
+		f.note[i].h = (Elf64_Nhdr){.n_namesz = 4, .n_descsz = 8, .n_type = (Elf64_Word[]){1, 3, 2}[i]};
+		memcpy(f.note[i].name, "Xen", 4);
+		f.note[i].value = (uint64_t[]){0x1010, 0, 0x5000}[i];
+	}
+	f.noxs.h = (Elf64_Nhdr){.n_namesz = 5, .n_descsz = 16, .n_type = 1};
+	memcpy(f.noxs.name, "noxs", 5);
+	f.noxs.min = f.noxs.max = 1;
+	f.noxs.entry = 0x1020;
+	return f;
+}
+
+static int parse(const struct file *f, struct elf_image *out, struct err *e)
+{
+	/* On the heap and exact, so that AddressSanitizer sees every byte too far. */
+	uint8_t *copy = malloc(sizeof(*f));
+	int rc;
+
+	assert_non_null(copy);
+	memcpy(copy, f, sizeof(*f));
+	*e = (struct err){0};
+	rc = elf_parse(copy, sizeof(*f), out, e);
+	free(copy);
+	return rc;
+}
+
+static void takes_a_good_one(void **state)
+{
+	struct file f = good();
+	struct elf_image img;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parse(&f, &img, &e), 0);
+	assert_int_equal(img.nsegment, 2);
+	assert_int_equal(img.segment[0].paddr, 0x1000); /* in order of address */
+	assert_int_equal(img.start, 0x1000);
+	assert_int_equal(img.end, 0x6000);
+	assert_int_equal(img.notes.entry, 0x1010);
+	assert_true(img.notes.have_virt_base);
+	assert_int_equal(img.notes.hypercall_page, 0x5000);
+	assert_true(img.notes.have_noxs);
+	assert_int_equal(img.notes.noxs_entry, 0x1020);
+}
+
+static void refuse(const struct file *f, int code, const char *words)
+{
+	struct elf_image img;
+	struct err e;
+	int rc = parse(f, &img, &e);
+
+	if (rc != -code || !strstr(e.msg, words))
+		fail_msg("wanted %d \"%s\", got %d \"%s\"", code, words, -rc, e.msg);
+}
+
+static void refuses_with_words(void **state)
+{
+	struct file f;
+
+	(void)state;
+	f = good(), f.eh.e_ident[0] = 'x', refuse(&f, ENOEXEC, "not an ELF");
+	f = good(), f.eh.e_ident[EI_CLASS] = 7, refuse(&f, ENOEXEC, "unknown class");
+	f = good(), f.eh.e_ident[EI_DATA] = ELFDATA2MSB, refuse(&f, ENOEXEC, "byte order");
+	f = good(), f.eh.e_machine = EM_AARCH64, refuse(&f, ENOEXEC, "machine 183");
+	f = good(), f.eh.e_phnum = 0, refuse(&f, ENOEXEC, "no program headers");
+	f = good(), f.eh.e_phnum = 60000, refuse(&f, ENOEXEC, "outside the file");
+	f = good(), f.eh.e_phoff = UINT64_MAX - 8, refuse(&f, ENOEXEC, "outside the file");
+	f = good(), f.eh.e_phentsize = 8, refuse(&f, ENOEXEC, "outside the file");
+	f = good(), f.ph[0].p_offset = UINT64_MAX, refuse(&f, EINVAL, "outside the file");
+	f = good(), f.ph[0].p_filesz = sizeof(f), f.ph[0].p_memsz = 0x10000, refuse(&f, EINVAL, "cut off");
+	f = good(), f.ph[0].p_memsz = 4, refuse(&f, EINVAL, "larger in the file");
+	f = good(), f.ph[0].p_memsz = UINT64_MAX, refuse(&f, EINVAL, "outside memory");
+	f = good(), f.ph[0].p_paddr = UINT64_MAX - 4, refuse(&f, EINVAL, "outside memory");
+	f = good(), f.ph[0].p_paddr = 0x1800, refuse(&f, EINVAL, "overlap");
+	f = good(), f.ph[0].p_type = f.ph[1].p_type = PT_NULL, refuse(&f, ENOEXEC, "nothing to load");
+	f = good(), f.ph[2].p_offset = sizeof(f), refuse(&f, EINVAL, "outside the file");
+	f = good(), f.ph[2].p_type = PT_NULL, refuse(&f, ENOEXEC, "without Xen notes");
+	f = good(), f.note[0].h.n_descsz = UINT32_MAX, refuse(&f, EINVAL, "longer than its section");
+	f = good(), f.note[0].h.n_namesz = UINT32_MAX, refuse(&f, EINVAL, "longer than its section");
+	f = good(), f.note[1].h.n_type = 18, f.note[1].value = 1ull << 32, refuse(&f, EINVAL, "above 4 GiB");
+	f = good(), f.noxs.reserved = 1, refuse(&f, EINVAL, "reserved");
+	f = good(), f.noxs.min = 0, refuse(&f, EINVAL, "ABI versions 0 to 1");
+	f = good(), f.noxs.max = 0, refuse(&f, EINVAL, "ABI versions");
+}
+
+static void survives_every_length(void **state)
+{
+	struct file f = good();
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(f); n++) {
+		uint8_t *copy = malloc(n ? n : 1);
+		struct elf_image img;
+
+		assert_non_null(copy);
+		memcpy(copy, &f, n);
+		if (n < offsetof(struct file, code) + 32)
+			assert_true(elf_parse(copy, n, &img, NULL) < 0);
+		free(copy);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_a_good_one),
+		cmocka_unit_test(refuses_with_words),
+		cmocka_unit_test(survives_every_length),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

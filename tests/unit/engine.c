@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The engine on the fake hypervisor: lives of VMs, and every Nth failing call ends clean. */
+#include "split-toolstack/engine.h"
+
+#include <xen/sched.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "noxs/include/noxs/abi.h"
+#include "tests/fake/fake.h"
+#include "tests/unit/unit.h"
+
+static char dir[64];
+static struct ev_loop *loop;
+static struct engine *en;
+
+static struct engine_conf conf(void)
+{
+	static char run[96], logs[96], cache[96];
+
+	(void)snprintf(run, sizeof(run), "%s/run", dir);
+	(void)snprintf(logs, sizeof(logs), "%s/log/console", dir);
+	(void)snprintf(cache, sizeof(cache), "%s/cache", dir);
+	return (struct engine_conf){.run_dir = run, .log_dir = logs, .cache_dir = cache,
+				    .store = STORE_OWN, .console_log_kib = 16, .history_max = 4};
+}
+
+static int setup(void **state)
+{
+	struct engine_conf c;
+	struct err e = {0};
+
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/chaos-engine-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	log_set_level(LOG_ERROR);
+	fake_reset();
+	loop = ev_loop_new(EVFLAG_AUTO);
+	c = conf();
+	assert_int_equal(engine_open(loop, &c, &en, &e), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	engine_close(en);
+	en = NULL;
+	ev_loop_destroy(loop);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command) == 0 ? 0 : -1;
+}
+
+/* --- helpers --- */
+
+struct result {
+	bool called;
+	int rc;
+	struct vm *vm;
+	struct err err;
+};
+
+static void on_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+		       const struct err *e)
+{
+	struct result *r = arg;
+
+	assert_false(r->called);
+	assert_non_null(t);
+	r->called = true;
+	r->rc = rc;
+	r->vm = vm;
+	if (e)
+		r->err = *e;
+}
+
+/* Lets the loop run until *flag, or for a while. */
+static void turn(const bool *flag)
+{
+	for (int i = 0; i < 2000 && !(flag && *flag); i++) {
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		if (!flag && i > 20)
+			break;
+		if (flag)
+			(void)usleep(1000);
+	}
+}
+
+/* The worker has nothing left to do when the domains it destroys are gone. */
+static void settle(uint32_t domains)
+{
+	struct fake_count n;
+
+	for (int i = 0; i < 2000; i++) {
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		fake_count(&n);
+		if (n.domains == domains)
+			break;
+		(void)usleep(1000);
+	}
+	turn(NULL);
+}
+
+static struct vm_config guest(const char *name, enum dom_type type, uint64_t kib)
+{
+	struct vm_config c;
+
+	vm_config_init(&c);
+	(void)snprintf(c.name, sizeof(c.name), "%s", name);
+	c.type = type;
+	c.kernel = strdup(GUEST_NOOP);
+	c.mem_kib = kib;
+	return c;
+}
+
+static struct result create(struct vm_config c, uint32_t flags)
+{
+	struct result r = {0};
+
+	engine_create(en, &c, flags, on_created, &r);
+	turn(&r.called);
+	assert_true(r.called);
+	vm_config_clear(&c);
+	return r;
+}
+
+static uint32_t open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	uint32_t n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	(void)closedir(d);
+	return n;
+}
+
+static void only_the_daemon_is_left(void)
+{
+	struct fake_count n;
+
+	fake_count(&n);
+	assert_int_equal(n.domains, 0);
+	assert_int_equal(n.ports, 1); /* the VIRQ */
+	assert_int_equal(n.mapped_pages, 0);
+	assert_int_equal(n.populated_pages, 0);
+	assert_int_equal(n.guest_ports, 0);
+}
+
+/* --- lives --- */
+
+static void lives_and_dies(void **state)
+{
+	struct result r = create(guest("web", DOM_PV, 256), 0);
+	struct vm_info i;
+
+	(void)state;
+	assert_int_equal(r.rc, 0);
+	vm_get_info(r.vm, &i);
+	assert_string_equal(i.name, "web");
+	assert_int_equal(i.state, VM_RUNNING);
+	assert_ptr_equal(engine_find(en, "web"), r.vm);
+	fake_end(i.domid, SHUTDOWN_crash);
+	settle(0);
+	vm_get_info(r.vm, &i);
+	assert_int_equal(i.state, VM_ENDED);
+	assert_int_equal(i.reason, VM_REASON_CRASH);
+	only_the_daemon_is_left();
+	assert_ptr_equal(engine_find(en, "web"), r.vm); /* history */
+	assert_int_equal(create(guest("web", DOM_PVH, 256), 0).rc, 0); /* ... blocks no name */
+	assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
+	settle(0);
+	only_the_daemon_is_left();
+}
+
+static void names_are_checked(void **state)
+{
+	struct result r = create(guest("web", DOM_PV, 256), 0);
+
+	(void)state;
+	assert_int_equal(r.rc, 0);
+	r = create(guest("web", DOM_PV, 256), 0);
+	assert_int_equal(r.rc, -EEXIST);
+	assert_non_null(strstr(r.err.msg, "\"web\""));
+	r = create(guest("17", DOM_PV, 256), 0);
+	assert_int_equal(r.rc, -EINVAL);
+	r = create(guest("a b", DOM_PV, 256), 0);
+	assert_int_equal(r.rc, -EINVAL);
+	r = create(guest("", DOM_PV, 256), 0);
+	assert_int_equal(r.rc, 0);
+	assert_memory_equal(vm_name(r.vm), "vm-", 3);
+	assert_int_equal(vm_rename(r.vm, "web", &r.err), -EEXIST);
+	assert_int_equal(vm_rename(r.vm, "other", &r.err), 0);
+	assert_ptr_equal(engine_find(en, "other"), r.vm);
+}
+
+static void refusals_name_the_reason(void **state)
+{
+	struct vm_config c = guest("small", DOM_PV, 16);
+	struct result r = create(c, 0);
+
+	(void)state;
+	assert_int_equal(r.rc, -EINVAL);
+	assert_non_null(strstr(r.err.msg, "16 KiB is too small"));
+	c = guest("none", DOM_PV, 256);
+	free(c.kernel);
+	c.kernel = strdup("/nonexistent/kernel");
+	r = create(c, 0);
+	assert_int_equal(r.rc, -ENOENT);
+	assert_non_null(strstr(r.err.msg, "/nonexistent/kernel"));
+	fake_set_free(10);
+	r = create(guest("big", DOM_PV, 256), 0);
+	assert_int_equal(r.rc, -ENOMEM);
+	assert_non_null(strstr(r.err.msg, "not enough memory"));
+	r = create(guest("huge", DOM_PVH, 1u << 20), 0);
+	assert_int_equal(r.rc, -ENOMEM);
+	only_the_daemon_is_left();
+	assert_null(engine_find(en, "small"));
+	assert_null(engine_find(en, "big"));
+}
+
+static void restarts_when_told(void **state)
+{
+	struct vm_config c = guest("web", DOM_PV, 256);
+	struct vm_info i;
+	struct result r;
+
+	(void)state;
+	c.on_crash = VM_PRESERVE;
+	r = create(c, 0);
+	vm_get_info(r.vm, &i);
+	fake_end(i.domid, SHUTDOWN_crash);
+	turn(NULL);
+	vm_get_info(r.vm, &i);
+	assert_int_equal(i.state, VM_ENDED_PRESERVED);
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	c = guest("again", DOM_PV, 256);
+	r = create(c, 0);
+	vm_get_info(r.vm, &i);
+	fake_end(i.domid, SHUTDOWN_reboot);
+	for (int n = 0; n < 200 && i.restarts == 0; n++) {
+		turn(NULL);
+		(void)usleep(10000);
+		vm_get_info(r.vm, &i);
+	}
+	assert_int_equal(i.restarts, 1);
+	for (int n = 0; n < 300 && i.state != VM_RUNNING; n++) { /* it was alive for less than a second */
+		turn(NULL);
+		(void)usleep(10000);
+		vm_get_info(r.vm, &i);
+	}
+	assert_int_equal(i.state, VM_RUNNING);
+	assert_string_equal(i.name, "again");
+}
+
+static void vanished_domains_are_noticed(void **state)
+{
+	struct result r = create(guest("web", DOM_PVH, 256), 0);
+	struct vm_info i;
+
+	(void)state;
+	vm_get_info(r.vm, &i);
+	fake_vanish(i.domid);
+	turn(NULL);
+	vm_get_info(r.vm, &i);
+	assert_int_equal(i.state, VM_ENDED);
+	assert_int_equal(i.reason, VM_REASON_LOST);
+}
+
+static void history_is_bounded(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		char name[16];
+		struct result r;
+
+		(void)snprintf(name, sizeof(name), "vm%d", i);
+		r = create(guest(name, DOM_PV, 256), 0);
+		assert_int_equal(r.rc, 0);
+		assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	}
+	for (int i = 0; i < 10; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "vm%d", i);
+		n += engine_find(en, name) != NULL;
+	}
+	assert_int_equal(n, 4);
+	assert_non_null(engine_find(en, "vm9"));
+	assert_int_equal(vm_rm(engine_find(en, "vm9"), NULL), 0);
+	assert_null(engine_find(en, "vm9"));
+}
+
+/* --- the console across the death of the daemon --- */
+
+static void guest_says(uint32_t domid, const char *text)
+{
+	/* noop with 256 KiB: tables, device page, control page from the top down */
+	struct noxs_control *c = fake_page(domid, 58);
+
+	assert_non_null(c);
+	for (; *text; text++)
+		c->console_out[c->out_prod++ % NOXS_CONSOLE_OUT_SIZE] = (uint8_t)*text;
+}
+
+static void is_adopted(void **state)
+{
+	struct result r = create(guest("web", DOM_PV, 256), 0);
+	struct vm_console_range range;
+	struct engine_conf c = conf();
+	struct engine *old = en;
+	struct vm_info i;
+	char text[64];
+	struct vm *vm;
+
+	(void)state;
+	vm_get_info(r.vm, &i);
+	guest_says(i.domid, "one ");
+	fake_event(i.domid);
+	turn(NULL);
+	guest_says(i.domid, "two"); /* nobody takes it any more */
+	engine_close(old);
+	assert_int_equal(engine_open(loop, &c, &en, &r.err), 0);
+	vm = engine_find(en, "web");
+	assert_non_null(vm);
+	vm_get_info(vm, &i);
+	assert_int_equal(i.state, VM_RUNNING);
+	vm_console_range(vm, &range);
+	assert_int_equal(range.end, 7);
+	assert_int_equal(vm_console_read(vm, 0, text, sizeof(text), NULL), 7);
+	assert_memory_equal(text, "one two", 7);
+	fake_end(i.domid, SHUTDOWN_poweroff);
+	settle(0);
+	vm_get_info(vm, &i);
+	assert_int_equal(i.reason, VM_REASON_POWEROFF);
+	only_the_daemon_is_left();
+}
+
+static void console_log_is_bounded(void **state)
+{
+	struct result r = create(guest("web", DOM_PV, 256), 0);
+	struct vm_console_range range;
+	struct vm_info i;
+	char text[64];
+
+	(void)state;
+	vm_get_info(r.vm, &i);
+	for (int n = 0; n < 1000; n++) {
+		char line[64];
+
+		(void)snprintf(line, sizeof(line), "line %05d, which is 32 bytes long\n", n);
+		guest_says(i.domid, line);
+		fake_event(i.domid);
+		do { /* a storm of events waits for fresh credit */
+			turn(NULL);
+			vm_console_range(r.vm, &range);
+		} while (range.end < (uint64_t)(n + 1) * 35);
+	}
+	assert_int_equal(range.end, 35000);
+	assert_int_equal(range.end - range.start, 16384);
+	assert_int_equal(vm_console_read(r.vm, range.end - 35, text, sizeof(text), NULL), 35);
+	assert_memory_equal(text, "line 00999", 10);
+	assert_int_equal(vm_console_read(r.vm, 0, text, sizeof(text), NULL), -ERANGE);
+}
+
+/* --- every failing call --- */
+
+static void fail_each(enum dom_type type, int error)
+{
+	uint32_t files;
+
+	assert_int_equal(create(guest("warm-up", type, 4096), 0).rc, 0);
+	assert_int_equal(vm_destroy(engine_find(en, "warm-up"), NULL), 0);
+	settle(0);
+	assert_int_equal(vm_rm(engine_find(en, "warm-up"), NULL), 0);
+	files = open_files();
+	for (uint32_t nth = 1;; nth++) {
+		struct result r;
+
+		fake_fail_at(nth, error);
+		r = create(guest("web", type, 4096), 0);
+		if (r.rc == 0 && !fake_failed()) {
+			assert_true(nth > 8); /* create makes more calls than that */
+			fake_fail_at(0, 0);
+			break;
+		}
+		fake_fail_at(0, 0);
+		if (r.rc < 0) {
+			if (r.err.msg[0] == '\0')
+				fail_msg("call %u: no words", nth);
+			assert_null(engine_find(en, "web"));
+		} else { /* a call that may fail, as a notify */
+			assert_int_equal(vm_destroy(r.vm, NULL), 0);
+			settle(0);
+			assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+		}
+		settle(0);
+		only_the_daemon_is_left();
+		assert_int_equal(open_files(), files);
+	}
+	for (uint32_t nth = 1; nth < 8; nth++) {
+		struct vm *vm = engine_find(en, "web");
+
+		assert_non_null(vm);
+		fake_fail_at(nth, error);
+		if (vm_destroy(vm, NULL) == 0) {
+			settle(0);
+			fake_fail_at(0, 0);
+			only_the_daemon_is_left();
+			assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+			assert_int_equal(create(guest("web", type, 4096), 0).rc, 0);
+		}
+		fake_fail_at(0, 0);
+	}
+	assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
+	settle(0);
+	only_the_daemon_is_left();
+}
+
+static void pv_fails_clean(void **state)
+{
+	(void)state;
+	fail_each(DOM_PV, EIO);
+}
+
+static void pvh_fails_clean(void **state)
+{
+	(void)state;
+	fail_each(DOM_PVH, ENOMEM);
+}
+
+#define LIFE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIFE(lives_and_dies),	    LIFE(names_are_checked),	  LIFE(refusals_name_the_reason),
+		LIFE(restarts_when_told),   LIFE(vanished_domains_are_noticed),
+		LIFE(history_is_bounded),   LIFE(is_adopted),		  LIFE(console_log_is_bounded),
+		LIFE(pv_fails_clean),	    LIFE(pvh_fails_clean),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bzImages: the stream is found, unpacked by each of the three ways, and nothing lies outside. */
+#include "libdom/unpack.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lzma.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "tests/unit/unit.h"
+
+#define SETUP 1024u
+
+static uint8_t *bzimage(const uint8_t *payload, size_t n, size_t *bytes)
+{
+	uint32_t offset = 16;
+	uint32_t len = (uint32_t)n;
+	uint8_t *f;
+
+	*bytes = SETUP + offset + n;
+	f = calloc(1, *bytes);
+	assert_non_null(f);
+	f[0x1f1] = 1;
+	memcpy(f + 0x202, "HdrS", 4);
+	f[0x206] = 0x0f;
+	f[0x207] = 2;
+	memcpy(f + 0x248, &offset, 4);
+	memcpy(f + 0x24c, &len, 4);
+	memcpy(f + SETUP + offset, payload, n);
+	return f;
+}
+
+static void check(const uint8_t *payload, size_t n, enum packing want, const uint8_t *text, size_t len)
+{
+	uint8_t *to = malloc(len);
+	struct packed p;
+	size_t bytes;
+	uint8_t *f = bzimage(payload, n, &bytes);
+	size_t got;
+
+	assert_non_null(to);
+	assert_int_equal(packed_find(f, bytes, &p, NULL), 0);
+	assert_int_equal(p.packing, want);
+	assert_int_equal(packed_open(f, &p, to, len, &got), 0);
+	assert_int_equal(got, len);
+	assert_memory_equal(to, text, len);
+	assert_int_equal(packed_open(f, &p, to, len / 2, &got), -E2BIG);
+	f[bytes - n / 2] ^= 0x55; /* damaged in the middle */
+	(void)packed_open(f, &p, to, len, &got);
+	free(to);
+	free(f);
+}
+
+static void three_ways(void **state)
+{
+	static uint8_t text[40000];
+	static uint8_t out[50000];
+	z_stream z = {0};
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i * i >> 5);
+	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = text;
+	z.avail_in = sizeof(text);
+	z.next_out = out;
+	z.avail_out = sizeof(out);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	n = z.total_out;
+	(void)deflateEnd(&z);
+	check(out, n + 4, PACK_GZIP, text, sizeof(text)); /* the kernel's size follows the stream */
+	n = 0;
+	assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, text, sizeof(text), out, &n,
+						 sizeof(out)),
+			 LZMA_OK);
+	check(out, n + 4, PACK_XZ, text, sizeof(text));
+	n = ZSTD_compress(out, sizeof(out), text, sizeof(text), 1);
+	check(out, n + 4, PACK_ZSTD, text, sizeof(text));
+}
+
+static void outside_is_refused(void **state)
+{
+	uint8_t payload[64] = {0x1f, 0x8b};
+	struct packed p;
+	struct err e = {0};
+	size_t bytes;
+	uint8_t *f = bzimage(payload, sizeof(payload), &bytes);
+	uint32_t huge = UINT32_MAX;
+
+	(void)state;
+	memcpy(f + 0x24c, &huge, 4);
+	assert_int_equal(packed_find(f, bytes, &p, &e), -ENOEXEC);
+	memcpy(f + 0x248, &huge, 4);
+	assert_int_equal(packed_find(f, bytes, &p, &e), -ENOEXEC);
+	f[0x206] = 1;
+	assert_int_equal(packed_find(f, bytes, &p, &e), -ENOEXEC);
+	assert_non_null(strstr(e.msg, "2.08"));
+	free(f);
+	f = bzimage((const uint8_t *)"BZh91AY&SY012345", 16, &bytes);
+	assert_int_equal(packed_find(f, bytes, &p, &e), -ENOEXEC);
+	assert_non_null(strstr(e.msg, "bzip2"));
+	free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(three_ways),
+		cmocka_unit_test(outside_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
