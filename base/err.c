@@ -63,8 +63,7 @@ int err_wrap(struct err *e, int rc, const char *fmt, ...)
 	va_end(ap);
 	one_line(whole);
 	len = strlen(whole);
-	(void)snprintf(whole + len, sizeof(whole) - len, ": %s",
-		       e->code ? e->msg : strerror(-rc));
+	(void)snprintf(whole + len, sizeof(whole) - len, ": %s", e->code ? e->msg : strerror(-rc));
 	whole[ERR_MSG_MAX - 1] = '\0';
 	memcpy(e->msg, whole, ERR_MSG_MAX);
 	e->code = -rc;

@@ -35,7 +35,7 @@ xc_interface *xen_xc(struct xen *x);
 struct xen_host {
 	uint64_t free_pages;
 	uint64_t total_pages;
-	uint32_t cpus;		/* physical, online */
+	uint32_t cpus; /* physical, online */
 	uint32_t cpu_khz;
 	bool hvm;		/* PVH guests can run (VT-x/SVM with nested paging) */
 	bool pv;		/* PV guests can run */

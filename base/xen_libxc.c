@@ -191,8 +191,7 @@ static void to_info(const xc_domaininfo_t *in, struct xen_domain_info *out)
 	out->running = (in->flags & XEN_DOMINF_running) != 0;
 	out->shutdown = (in->flags & XEN_DOMINF_shutdown) != 0;
 	out->dying = (in->flags & XEN_DOMINF_dying) != 0;
-	out->shutdown_reason =
-		(in->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+	out->shutdown_reason = (in->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
 	out->vcpus = in->nr_online_vcpus;
 	out->cpu_ns = in->cpu_time;
 	out->pages = in->tot_pages;

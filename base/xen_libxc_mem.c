@@ -144,9 +144,8 @@ int xen_cpuid_default(struct xen *x, uint32_t domid)
 
 int xen_tsc_default(struct xen *x, uint32_t domid)
 {
-	return xc_domain_set_tsc_info(x->xch, domid, 0 /* TSC_MODE_DEFAULT */, 0, 0, 0) < 0
-		       ? -errno
-		       : 0;
+	return xc_domain_set_tsc_info(x->xch, domid, 0 /* TSC_MODE_DEFAULT */, 0, 0, 0) < 0 ? -errno
+											    : 0;
 }
 
 /* --- event channels --- */

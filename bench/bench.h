@@ -19,13 +19,14 @@ void samples_add(struct samples *s, uint64_t ns);
 
 /*
  * Prints one JSON line to stdout, times in microseconds:
- * {"bench":..,"metric":..,"unit":"us","n":..,"min":..,"median":..,"p99":..,"max":..}. Sorts the set.
+ * {"bench":..,"metric":..,"unit":"us","n":..,"min":..,"median":..,"p99":..,"max":..}. Sorts the
+ * set.
  */
 void samples_print(struct samples *s, const char *bench, const char *metric);
 
-/* Spawns argv[0] (searched in PATH) with stdout and stderr on /dev/null unless CHAOS_BENCH_VERBOSE is
- * set, waits, returns what it took in ns. Ends the program when the child fails: a bench of failures
- * is worth nothing. */
+/* Spawns argv[0] (searched in PATH) with stdout and stderr on /dev/null unless CHAOS_BENCH_VERBOSE
+ * is set, waits, returns what it took in ns. Ends the program when the child fails: a bench of
+ * failures is worth nothing. */
 uint64_t spawn_timed(const char *const *argv);
 
 /* Prints "chaos-bench: ..." and exits 1. */

@@ -20,7 +20,8 @@ static void check(int rc, const struct err *e)
 }
 
 /* One create over the connection; returns when the daemon answers. */
-static uint64_t create(struct client *c, const char *type, const char *memory, int kernel, uint32_t flags)
+static uint64_t create(struct client *c, const char *type, const char *memory, int kernel,
+		       uint32_t flags)
 {
 	uint64_t start = clock_ns();
 	struct err e = {0};
@@ -103,8 +104,10 @@ static void command(struct client *c, const char *type, const char *memory, cons
 		    unsigned int n)
 {
 	static struct samples s;
-	const char *const argv[] = {"chaos", "create", "-q", "--kernel", CHAOS_GUEST_DIR "/noop", "--type",
-				    type, "--memory", memory, "--name", "bench", NULL};
+	const char *const argv[] = {
+		"chaos",  "create", "-q",	"--kernel", CHAOS_GUEST_DIR "/noop",
+		"--type", type,	    "--memory", memory,	    "--name",
+		"bench",  NULL};
 
 	s.n = 0;
 	for (unsigned int i = 0; i < n + 2; i++) {
@@ -123,7 +126,10 @@ void bench_boot_chaos(unsigned int n)
 {
 	static const struct {
 		const char *type, *memory, *size;
-	} kinds[] = {{"pv", "256K", "256k"}, {"pvh", "256K", "256k"}, {"pv", "4", "4m"}, {"pvh", "4", "4m"}};
+	} kinds[] = {{"pv", "256K", "256k"},
+		     {"pvh", "256K", "256k"},
+		     {"pv", "4", "4m"},
+		     {"pvh", "4", "4m"}};
 	struct client c;
 	struct err e = {0};
 

@@ -23,8 +23,9 @@ static void one_type(const char *type, unsigned int n)
 	f = fopen(path, "w");
 	if (!f)
 		die("%s: cannot write", path);
-	(void)fprintf(f, "name=\"bench\"\ntype=\"%s\"\nkernel=\"%s/noop\"\nmemory=4\nshadow_memory=2\n", type,
-		      CHAOS_GUEST_DIR);
+	(void)fprintf(
+		f, "name=\"bench\"\ntype=\"%s\"\nkernel=\"%s/noop\"\nmemory=4\nshadow_memory=2\n",
+		type, CHAOS_GUEST_DIR);
 	if (fclose(f) != 0)
 		die("%s: cannot write", path);
 	for (unsigned int i = 0; i < n + 1; i++) {

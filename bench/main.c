@@ -33,8 +33,8 @@ int main(int argc, char **argv)
 
 		n = strtoul(argv[2], &end, 10);
 		if (*end != '\0' || n < 1 || n > BENCH_SAMPLES_MAX) {
-			(void)fprintf(stderr, "chaos-bench: \"%s\" samples: give 1 to %d\n", argv[2],
-				      BENCH_SAMPLES_MAX);
+			(void)fprintf(stderr, "chaos-bench: \"%s\" samples: give 1 to %d\n",
+				      argv[2], BENCH_SAMPLES_MAX);
 			return 2;
 		}
 	}
@@ -44,6 +44,7 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	(void)fprintf(stderr, "chaos-bench: no bench \"%s\"; chaos-bench --help lists them\n", argv[1]);
+	(void)fprintf(stderr, "chaos-bench: no bench \"%s\"; chaos-bench --help lists them\n",
+		      argv[1]);
 	return 2;
 }

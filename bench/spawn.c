@@ -39,8 +39,9 @@ uint64_t spawn_timed(const char *const *argv)
 		quiet = getenv("CHAOS_BENCH_VERBOSE") == NULL;
 		if (posix_spawn_file_actions_init(&to_null) != 0)
 			die("out of memory");
-		if (quiet && (posix_spawn_file_actions_addopen(&to_null, 1, "/dev/null", O_WRONLY, 0) ||
-			      posix_spawn_file_actions_adddup2(&to_null, 1, 2)))
+		if (quiet &&
+		    (posix_spawn_file_actions_addopen(&to_null, 1, "/dev/null", O_WRONLY, 0) ||
+		     posix_spawn_file_actions_adddup2(&to_null, 1, 2)))
 			die("out of memory");
 	}
 	start = clock_ns();
@@ -53,8 +54,9 @@ uint64_t spawn_timed(const char *const *argv)
 			die("waitpid: %s", strerror(errno));
 	took = clock_ns() - start;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		die("%s %s %s: failed with wait status 0x%x (CHAOS_BENCH_VERBOSE=1 shows why)", argv[0],
-		    argv[1] ? argv[1] : "", argv[1] && argv[2] ? argv[2] : "", (unsigned int)status);
+		die("%s %s %s: failed with wait status 0x%x (CHAOS_BENCH_VERBOSE=1 shows why)",
+		    argv[0], argv[1] ? argv[1] : "", argv[1] && argv[2] ? argv[2] : "",
+		    (unsigned int)status);
 	return took;
 }
 

@@ -43,7 +43,8 @@ static int show(const struct wire_in *in, struct err *e)
 	struct wire_field f;
 
 	if (lost)
-		(void)fprintf(stderr, "chaos: %" PRIu64 " bytes of output are not kept any more\n", lost);
+		(void)fprintf(stderr, "chaos: %" PRIu64 " bytes of output are not kept any more\n",
+			      lost);
 	if (!wire_find(in, PROTO_DATA, &f))
 		return 0;
 	for (uint32_t done = 0; done < f.len;) {
@@ -144,7 +145,8 @@ int cmd_console(const struct command *cmd, int argc, char **argv)
 	if (!flags) {
 		flags = PROTO_F_FOLLOW | PROTO_F_INPUT;
 		if (isatty(0))
-			(void)fprintf(stderr, "chaos: console of \"%s\"; ^] detaches\n", argv[optind]);
+			(void)fprintf(stderr, "chaos: console of \"%s\"; ^] detaches\n",
+				      argv[optind]);
 	}
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0)

@@ -65,27 +65,60 @@ static void add_set(struct args *a, const char *key, const char *value)
 static void read_option(struct args *a, int c)
 {
 	switch (c) {
-	case 'k': a->kernel = optarg; break;
-	case 'r': a->ramdisk = optarg; break;
-	case 'm': add_set(a, "memory", optarg); break;
-	case 't': add_set(a, "type", optarg); break;
-	case 'n': add_set(a, "name", optarg); break;
-	case 'v': add_set(a, "vcpus", optarg); break;
-	case 'c': add_set(a, "cmdline", optarg); break;
-	case OPT_SET: add_set(a, "", optarg); break;
+	case 'k':
+		a->kernel = optarg;
+		break;
+	case 'r':
+		a->ramdisk = optarg;
+		break;
+	case 'm':
+		add_set(a, "memory", optarg);
+		break;
+	case 't':
+		add_set(a, "type", optarg);
+		break;
+	case 'n':
+		add_set(a, "name", optarg);
+		break;
+	case 'v':
+		add_set(a, "vcpus", optarg);
+		break;
+	case 'c':
+		add_set(a, "cmdline", optarg);
+		break;
+	case OPT_SET:
+		add_set(a, "", optarg);
+		break;
 	case OPT_IGNORE:
 		if (a->nignore < SETS_MAX)
 			a->ignore[a->nignore++] = optarg;
 		break;
-	case 'p': a->flags |= PROTO_F_PAUSED; break;
-	case 'w': a->flags |= PROTO_F_READY; break;
-	case 'C': a->console = true; break;
-	case 'T': a->flags |= PROTO_F_TIMINGS; break;
-	case 'q': a->quiet = true; break;
-	case 'j': a->json = true; break;
-	case 'i': a->interactive = true; break;
-	case OPT_RM: a->rm = true; break;
-	default: break;
+	case 'p':
+		a->flags |= PROTO_F_PAUSED;
+		break;
+	case 'w':
+		a->flags |= PROTO_F_READY;
+		break;
+	case 'C':
+		a->console = true;
+		break;
+	case 'T':
+		a->flags |= PROTO_F_TIMINGS;
+		break;
+	case 'q':
+		a->quiet = true;
+		break;
+	case 'j':
+		a->json = true;
+		break;
+	case 'i':
+		a->interactive = true;
+		break;
+	case OPT_RM:
+		a->rm = true;
+		break;
+	default:
+		break;
 	}
 }
 
@@ -126,8 +159,8 @@ static int add_config(struct wire_out *w, const struct args *a, struct err *e)
 }
 
 /* The file is opened here, with the caller's rights, and passed on. */
-static int add_file(struct wire_out *w, const char *key, const char *path, enum proto_id id, int *fds,
-		    uint32_t *nfd, struct err *e)
+static int add_file(struct wire_out *w, const char *key, const char *path, enum proto_id id,
+		    int *fds, uint32_t *nfd, struct err *e)
 {
 	char set[4200];
 
@@ -279,8 +312,8 @@ int cmd_create(const struct command *cmd, int argc, char **argv)
 		return usage(cmd, "give a configuration file or --kernel");
 	rc = create(&a, &client, &v);
 	if (rc == EXIT_DONE && a.console) {
-		rc = stream_console(&client, v.uuid, PROTO_F_LOG | PROTO_F_FOLLOW | PROTO_F_INPUT, &ended,
-				    &v, &e);
+		rc = stream_console(&client, v.uuid, PROTO_F_LOG | PROTO_F_FOLLOW | PROTO_F_INPUT,
+				    &ended, &v, &e);
 		rc = rc < 0 ? failed(&e) : EXIT_DONE;
 	}
 	client_close(&client);

@@ -33,8 +33,8 @@ static enum proto_op op_of(const char *name)
 	static const struct {
 		const char *name;
 		enum proto_op op;
-	} ops[] = {{"pause", PROTO_REQ_PAUSE},	   {"unpause", PROTO_REQ_UNPAUSE},
-		   {"destroy", PROTO_REQ_DESTROY}, {"rm", PROTO_REQ_RM},
+	} ops[] = {{"pause", PROTO_REQ_PAUSE},	     {"unpause", PROTO_REQ_UNPAUSE},
+		   {"destroy", PROTO_REQ_DESTROY},   {"rm", PROTO_REQ_RM},
 		   {"shutdown", PROTO_REQ_SHUTDOWN}, {"reboot", PROTO_REQ_REBOOT}};
 
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
@@ -172,12 +172,10 @@ static int wait_for(struct client *c, const char *what, uint32_t flags, const st
 	return 0;
 }
 
-static const struct option wait_longs[] = {{"wait", no_argument, NULL, 'w'},
-					   {"ready", no_argument, NULL, 'r'},
-					   {"timeout", required_argument, NULL, 't'},
-					   {"json", no_argument, NULL, 'j'},
-					   {"help", no_argument, NULL, 'h'},
-					   {NULL, 0, NULL, 0}};
+static const struct option wait_longs[] = {
+	{"wait", no_argument, NULL, 'w'},	   {"ready", no_argument, NULL, 'r'},
+	{"timeout", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+	{"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0}};
 
 /* The uuid of a VM: what it is waited for by, because a name may pass on. */
 static int uuid_of(struct client *c, const char *what, char uuid[37], struct err *e)

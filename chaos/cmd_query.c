@@ -44,8 +44,8 @@ static void print_row(const struct vm_view *v, uint64_t now)
 	(void)snprintf(state, sizeof(state), "%s", v->state);
 	if (strcmp(v->state, "ended") == 0 || strcmp(v->state, "preserved") == 0)
 		view_end_text(v, state, sizeof(state));
-	printf("%-24s %5s %-4s %7s %5u %9.1f %9s  %s\n", v->name[0] ? v->name : "-", id, v->type, mem,
-	       v->vcpus, (double)v->cpu_ns / 1e9, age, state);
+	printf("%-24s %5s %-4s %7s %5u %9.1f %9s  %s\n", v->name[0] ? v->name : "-", id, v->type,
+	       mem, v->vcpus, (double)v->cpu_ns / 1e9, age, state);
 }
 
 static int on_vm(const struct wire_in *in, void *arg)
@@ -66,12 +66,10 @@ static int on_vm(const struct wire_in *in, void *arg)
 
 int cmd_list(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {{"all", no_argument, NULL, 'a'},
-					      {"own", no_argument, NULL, 'o'},
-					      {"quiet", no_argument, NULL, 'q'},
-					      {"json", no_argument, NULL, 'j'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+		{"all", no_argument, NULL, 'a'},   {"own", no_argument, NULL, 'o'},
+		{"quiet", no_argument, NULL, 'q'}, {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0}};
 	struct listing l = {.now = clock_wall_ns()};
 	struct client client = {.fd = -1};
 	struct err e = {0};
@@ -96,8 +94,8 @@ int cmd_list(const struct command *cmd, int argc, char **argv)
 	if (rc == 0)
 		rc = ask(&client, PROTO_REQ_LIST, NULL, flags, &e);
 	if (rc == 0 && !l.json && !l.quiet)
-		printf("%-24s %5s %-4s %7s %5s %9s %9s  %s\n", "NAME", "ID", "TYPE", "MEMORY", "VCPUS",
-		       "CPU(s)", "AGE", "STATE");
+		printf("%-24s %5s %-4s %7s %5s %9s %9s  %s\n", "NAME", "ID", "TYPE", "MEMORY",
+		       "VCPUS", "CPU(s)", "AGE", "STATE");
 	if (rc == 0)
 		rc = client_finish(&client, &in, on_vm, &l, &e);
 	client_close(&client);
@@ -112,9 +110,8 @@ int cmd_list(const struct command *cmd, int argc, char **argv)
 
 /* --- info --- */
 
-static const struct option json_only[] = {{"json", no_argument, NULL, 'j'},
-					  {"help", no_argument, NULL, 'h'},
-					  {NULL, 0, NULL, 0}};
+static const struct option json_only[] = {
+	{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 
 int cmd_info(const struct command *cmd, int argc, char **argv)
 {
@@ -189,8 +186,9 @@ int cmd_version(const struct command *cmd, int argc, char **argv)
 		json_t *j = json_pack("{s:s}", "chaos", CHAOS_VERSION);
 
 		if (rc == 0)
-			(void)json_object_update_new(j, json_pack("{s:s,s:s,s:s}", "chaosd", version, "xen",
-								  xen, "store", store));
+			(void)json_object_update_new(j,
+						     json_pack("{s:s,s:s,s:s}", "chaosd", version,
+							       "xen", xen, "store", store));
 		if (print_json(j) < 0)
 			return EXIT_FAILED;
 	} else {

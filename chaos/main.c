@@ -9,7 +9,8 @@
 #define HELP_JSON "  -j, --json              the answer as JSON\n"
 
 static const char create_help[] =
-	"Creates and starts a VM from an xl.cfg file (\"-\": standard input), or from options alone.\n"
+	"Creates and starts a VM from an xl.cfg file (\"-\": standard input), or from options "
+	"alone.\n"
 	"key=value sets a key of the file, in its syntax.\n"
 	"\n"
 	"  -k, --kernel IMAGE      what to boot, when there is no file\n"
@@ -40,10 +41,9 @@ static const char run_help[] =
 	"  -i, --interactive       pass the terminal's input on; ^] detaches\n"
 	"      --rm                forget the VM when it has ended\n";
 
-static const char list_help[] =
-	"  -a, --all               also VMs that have ended\n"
-	"  -o, --own               no domains of other toolstacks\n"
-	"  -q, --quiet             names only\n" HELP_JSON;
+static const char list_help[] = "  -a, --all               also VMs that have ended\n"
+				"  -o, --own               no domains of other toolstacks\n"
+				"  -q, --quiet             names only\n" HELP_JSON;
 
 static const char console_help[] =
 	"Attaches to a VM's console; ^] detaches. A VM that has ended still has its log.\n"
@@ -65,19 +65,22 @@ static const char json_help[] = HELP_JSON;
 static const char rm_help[] = "  -f, --force             destroy a VM that still lives\n" HELP_JSON;
 
 const struct command commands[] = {
-	{"create", "[OPTION]... [FILE] [key=value]...", "create and start a VM", create_help, cmd_create},
-	{"run", "[OPTION]... IMAGE [-- WORD...]", "create a VM, show its console, end with its code",
-	 run_help, cmd_run},
+	{"create", "[OPTION]... [FILE] [key=value]...", "create and start a VM", create_help,
+	 cmd_create},
+	{"run", "[OPTION]... IMAGE [-- WORD...]",
+	 "create a VM, show its console, end with its code", run_help, cmd_run},
 	{"list", "[OPTION]...", "show VMs", list_help, cmd_list},
 	{"info", "[OPTION]... VM...", "show all about VMs", json_help, cmd_info},
-	{"console", "[OPTION]... VM", "attach to a console, or show its log", console_help, cmd_console},
+	{"console", "[OPTION]... VM", "attach to a console, or show its log", console_help,
+	 cmd_console},
 	{"pause", "VM...", "stop VMs from executing", json_help, cmd_simple},
 	{"unpause", "VM...", "let paused VMs execute", json_help, cmd_simple},
 	{"rename", "VM NAME", "give a VM another name", json_help, cmd_rename},
 	{"shutdown", "[OPTION]... VM...", "ask guests to power off", end_help, cmd_end},
 	{"reboot", "[OPTION]... VM...", "ask guests to reboot", end_help, cmd_end},
 	{"destroy", "VM...", "end VMs at once", json_help, cmd_simple},
-	{"rm", "[OPTION]... VM...", "forget VMs that have ended, and their logs", rm_help, cmd_simple},
+	{"rm", "[OPTION]... VM...", "forget VMs that have ended, and their logs", rm_help,
+	 cmd_simple},
 	{"wait", "[OPTION]... VM...", "wait until VMs have ended", wait_help, cmd_wait},
 	{"version", "[OPTION]...", "versions of chaos, chaosd and Xen", json_help, cmd_version},
 	{"help", "[COMMAND]", "this text, or that of a command", NULL, cmd_help},
@@ -86,19 +89,23 @@ const unsigned int ncommands = sizeof(commands) / sizeof(commands[0]);
 
 static void print_overview(FILE *to)
 {
-	(void)fputs("usage: chaos COMMAND [ARGUMENT]...\n\nRuns small Xen VMs. VM is a name, a domain id "
+	(void)fputs("usage: chaos COMMAND [ARGUMENT]...\n\nRuns small Xen VMs. VM is a name, a "
+		    "domain id "
 		    "or a uuid.\n\n",
 		    to);
 	for (unsigned int i = 0; i < ncommands; i++)
 		(void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
-	(void)fputs("\n\"chaos help COMMAND\" or \"chaos COMMAND --help\" says more, chaos(1) all.\n", to);
+	(void)fputs(
+		"\n\"chaos help COMMAND\" or \"chaos COMMAND --help\" says more, chaos(1) all.\n",
+		to);
 }
 
 void print_help(const struct command *cmd, FILE *to)
 {
 	(void)fprintf(to, "usage: chaos %s %s\n\n", cmd->name, cmd->args);
 	if (!cmd->help || cmd->help[0] == ' ')
-		(void)fprintf(to, "%s%s\n%s", cmd->what, cmd->what[0] ? "." : "", cmd->help ? "\n" : "");
+		(void)fprintf(to, "%s%s\n%s", cmd->what, cmd->what[0] ? "." : "",
+			      cmd->help ? "\n" : "");
 	if (cmd->help)
 		(void)fputs(cmd->help, to);
 }
@@ -133,7 +140,9 @@ int next_option(const struct command *cmd, int argc, char **argv, const char *le
 	if (c == '?' || c == ':') {
 		const char *what = argv[optind - 1];
 
-		exit(usage(cmd, c == ':' ? "option \"%s\" needs a value" : "option \"%s\" is unknown", what));
+		exit(usage(cmd,
+			   c == ':' ? "option \"%s\" needs a value" : "option \"%s\" is unknown",
+			   what));
 	}
 	return c;
 }
@@ -180,7 +189,8 @@ int main(int argc, char **argv)
 	}
 	cmd = find_command(argv[1]);
 	if (!cmd) {
-		(void)fprintf(stderr, "chaos: there is no command \"%s\"; see \"chaos help\"\n", argv[1]);
+		(void)fprintf(stderr, "chaos: there is no command \"%s\"; see \"chaos help\"\n",
+			      argv[1]);
 		return EXIT_USAGE;
 	}
 	opterr = 0;

@@ -15,7 +15,8 @@ int guest_main(void)
 	volatile struct noxs_page *p = kit.page;
 
 	kit_traps();
-	kit_print("hello from a %s guest\r\ncommand line: %s\r\n", kit.pv ? "PV" : "PVH", kit.cmdline);
+	kit_print("hello from a %s guest\r\ncommand line: %s\r\n", kit.pv ? "PV" : "PVH",
+		  kit.cmdline);
 	if (!p) {
 		kit_print("no device page\r\n");
 	} else {
@@ -25,8 +26,8 @@ int guest_main(void)
 		kit_print("generation %lu, image ends at page %lu, control page %lu\r\n",
 			  (unsigned long)p->generation, (unsigned long)p->image_end_gfn,
 			  (unsigned long)p->control_gfn);
-		kit_print("started at %lu ns since 1970, now %lu\r\n", (unsigned long)p->wallclock_ns,
-			  (unsigned long)kit_wallclock_ns());
+		kit_print("started at %lu ns since 1970, now %lu\r\n",
+			  (unsigned long)p->wallclock_ns, (unsigned long)kit_wallclock_ns());
 	}
 	kit_ready();
 	return (int)kit_option("exit", 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mem: is all memory there, zero and writable? Then leaves a pattern for its successor to not find. */
+/* mem: is all memory there, zero and writable? Then leaves a pattern for its successor to not find.
+ */
 #include "kit/kit.h"
 
 #define PATTERN 0x6368616f73006d65ull
@@ -66,7 +67,7 @@ int guest_main(void)
 		if (is_free(gfn))
 			bad = check_writable(gfn);
 	kit_ready();
-	kit_print("mem: %lu of %lu pages checked: %s\r\n", (unsigned long)checked, (unsigned long)end,
-		  bad ? "BAD" : "all zero and writable");
+	kit_print("mem: %lu of %lu pages checked: %s\r\n", (unsigned long)checked,
+		  (unsigned long)end, bad ? "BAD" : "all zero and writable");
 	return bad;
 }

@@ -23,7 +23,8 @@ int guest_main(void)
 		vcpus = MAX_VCPUS;
 	kit_print("vcpu 0 up\r\n");
 	for (uint32_t id = 1; id < vcpus; id++) {
-		int rc = kit_vcpu_start(id, other, (void *)(uintptr_t)&up[id], stacks[id] + sizeof(stacks[id]));
+		int rc = kit_vcpu_start(id, other, (void *)(uintptr_t)&up[id],
+					stacks[id] + sizeof(stacks[id]));
 
 		for (int tries = 0; rc == 0 && tries < 500 && !up[id]; tries++)
 			kit_wait(10000000);

@@ -9,8 +9,8 @@
 /* What a domain under construction needs in this process; dom_release() frees it. */
 struct dom_build {
 	struct layout l;
-	bool laid_out;	/* l is final (noxs guests: after prepare) */
-	bool direct;	/* starts by the noxs entry */
+	bool laid_out;	  /* l is final (noxs guests: after prepare) */
+	bool direct;	  /* starts by the noxs entry */
 	bool libxenguest; /* built, vCPU state included, by libxenguest */
 	uint64_t virt_base;
 	uint64_t populated;
@@ -26,7 +26,8 @@ static inline xen_pfn_t build_frame(const struct dom_build *b, uint64_t gfn)
 
 /* libdom/memory.c: RAM [0, pages) in 2 MiB extents where aligned, else single pages. */
 int build_populate(struct xen *x, struct dom *d, struct err *e);
-/* Copies len bytes to the start of guest frame `gfn`, a bounded number of pages mapped at a time. */
+/* Copies len bytes to the start of guest frame `gfn`, a bounded number of pages mapped at a time.
+ */
 int build_write(struct xen *x, const struct dom *d, uint64_t gfn, const void *from, uint64_t len,
 		struct err *e);
 /* The same out of a file, from its start. */
@@ -40,8 +41,8 @@ int build_module_bytes(const struct dom_load *load, uint64_t *out, struct err *e
 struct build_module {
 	uint64_t paddr, bytes;
 };
-int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load *load, uint64_t gfn,
-		       struct build_module *at, struct err *e);
+int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load *load,
+		       uint64_t gfn, struct build_module *at, struct err *e);
 #define BUILD_MODULES_MAX 16u
 
 /* libdom/pv.c */
@@ -58,8 +59,8 @@ int pvh_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e
 /* Bytes of the paging pool a PVH guest needs, 0 for "what Xen gives at creation is enough". */
 uint64_t pvh_paging_pool(uint64_t mem_kib, uint32_t vcpus);
 
-/* libdom/acpi.c: the tables a PVH kernel needs to find its local APICs, in one zeroed page that will
- * lie at `base`; returns the bytes used. */
+/* libdom/acpi.c: the tables a PVH kernel needs to find its local APICs, in one zeroed page that
+ * will lie at `base`; returns the bytes used. */
 uint32_t acpi_fill(uint8_t *page, uint64_t base, uint32_t vcpus);
 
 /* libdom/linux.c: the libxenguest path, all of load and arm in one. */

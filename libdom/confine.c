@@ -38,9 +38,9 @@ bool image_is_packed(const uint8_t *file, size_t bytes)
 
 static int forbid(void)
 {
-	static const int allowed[] = {SCMP_SYS(brk),	 SCMP_SYS(mmap),	SCMP_SYS(munmap),
-				      SCMP_SYS(mremap),	 SCMP_SYS(madvise),	SCMP_SYS(futex),
-				      SCMP_SYS(exit),	 SCMP_SYS(exit_group),	SCMP_SYS(mprotect),
+	static const int allowed[] = {SCMP_SYS(brk),	  SCMP_SYS(mmap),	SCMP_SYS(munmap),
+				      SCMP_SYS(mremap),	  SCMP_SYS(madvise),	SCMP_SYS(futex),
+				      SCMP_SYS(exit),	  SCMP_SYS(exit_group), SCMP_SYS(mprotect),
 				      SCMP_SYS(getrandom)};
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = f ? 0 : -ENOMEM;
@@ -61,16 +61,15 @@ static void give_up(int resource, rlim_t to)
 }
 
 __attribute__((noreturn)) static void child(const uint8_t *file, const struct packed *p,
-					     struct result *r)
+					    struct result *r)
 {
 	(void)close_range(0, ~0u, 0);
 	give_up(RLIMIT_CPU, CPU_SECONDS);
 	give_up(RLIMIT_CORE, 0);
 	give_up(RLIMIT_NOFILE, 0);
 	(void)prctl(PR_SET_PDEATHSIG, 9);
-	if (geteuid() == 0 &&
-	    (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-	     setresuid(NOBODY, NOBODY, NOBODY) < 0)) {
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+			       setresuid(NOBODY, NOBODY, NOBODY) < 0)) {
 		r->rc = -EPERM;
 		_exit(1);
 	}
@@ -97,6 +96,7 @@ static int run(const uint8_t *file, const struct packed *p, uint8_t **out, size_
 	       struct err *e)
 {
 	size_t room = sizeof(struct result) + IMAGE_MAX_BYTES;
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory wants */
 	struct result *r = mmap(NULL, room, PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int status = 0;

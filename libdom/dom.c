@@ -8,10 +8,10 @@
 #include "libdom/build.h"
 
 /* Xen's limits when the caller names none. */
-#define DEFAULT_EVTCHNS	    127u
+#define DEFAULT_EVTCHNS	      127u
 #define DEFAULT_LINUX_EVTCHNS 1023u
-#define DEFAULT_GRANT_FRAMES 4u
-#define LINUX_GRANT_FRAMES  64u
+#define DEFAULT_GRANT_FRAMES  4u
+#define LINUX_GRANT_FRAMES    64u
 /* Pages beyond RAM: store, console, ACPI; Linux gets what other toolstacks give. */
 #define SLACK_KIB	16u
 #define LINUX_SLACK_KIB 1024u
@@ -96,7 +96,8 @@ static int check_spec(const struct dom_spec *s, const struct image *img, struct 
 	uint64_t least;
 
 	if (s->vcpus < 1 || s->vcpus > DOM_MAX_VCPUS)
-		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", s->vcpus, DOM_MAX_VCPUS);
+		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", s->vcpus,
+			       DOM_MAX_VCPUS);
 	if (img && !(s->type == DOM_PV ? img->info.pv : img->info.pvh))
 		return err_set(e, EOPNOTSUPP, "image \"%s\" has no %s entry: use type=\"%s\"",
 			       img->info.name, s->type == DOM_PV ? "PV" : "PVH",
@@ -160,7 +161,8 @@ static int set_limits(struct xen *x, const struct dom_spec *s, const struct imag
 	if (pool) {
 		rc = xen_set_paging_pool(x, d->domid, pool);
 		if (rc == -ENOMEM)
-			return err_set(e, ENOMEM, "not enough memory for the paging pool (%llu KiB)",
+			return err_set(e, ENOMEM,
+				       "not enough memory for the paging pool (%llu KiB)",
 				       (unsigned long long)pool >> 10);
 		if (rc < 0)
 			return err_sys(e, -rc, "paging pool of domain %u", d->domid);
@@ -285,12 +287,14 @@ static int load_standard(struct xen *x, struct dom *d, const struct image *img,
 
 	if (rc < 0)
 		return rc;
-	rc = plan(img, d->type, d->pages, mods, (uint32_t)strlen(load->cmdline) + 1, &b->l, &need, e);
+	rc = plan(img, d->type, d->pages, mods, (uint32_t)strlen(load->cmdline) + 1, &b->l, &need,
+		  e);
 	if (rc == -ENOSPC)
-		return err_set(e, EINVAL,
-			       "memory %llu KiB is too small for the image and its modules: %llu KiB are "
-			       "needed",
-			       (unsigned long long)d->pages * 4, (unsigned long long)need * 4);
+		return err_set(
+			e, EINVAL,
+			"memory %llu KiB is too small for the image and its modules: %llu KiB are "
+			"needed",
+			(unsigned long long)d->pages * 4, (unsigned long long)need * 4);
 	if (rc < 0)
 		return rc;
 	b->laid_out = true;
@@ -311,7 +315,8 @@ static int load_direct(struct xen *x, struct dom *d, const struct image *img,
 	uint64_t end = (image_end(img, d->type) + PAGE_BYTES - 1) / PAGE_BYTES;
 
 	if (load->nmodule)
-		return err_set(e, EINVAL, "image \"%s\" starts by its noxs entry and takes no ramdisk",
+		return err_set(e, EINVAL,
+			       "image \"%s\" starts by its noxs entry and takes no ramdisk",
 			       img->info.name);
 	if (d->type == DOM_PV && img->info.virt_base != b->virt_base)
 		return err_set(e, EINVAL, "image \"%s\" has VIRT_BASE 0x%llx, the shell 0x%llx",
@@ -333,7 +338,8 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
 	int rc;
 
 	if (d->build->direct && !img->info.direct)
-		return err_set(e, EINVAL, "image \"%s\" has no noxs entry and cannot go into a shell",
+		return err_set(e, EINVAL,
+			       "image \"%s\" has no noxs entry and cannot go into a shell",
 			       img->info.name);
 	if (img->info.builder == IMAGE_LINUX)
 		rc = linux_load(x, d, img, l, e);

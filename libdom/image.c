@@ -53,7 +53,8 @@ int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e)
 	return 0;
 }
 
-/* Guest-physical bytes for PV and PVH differ by PADDR_OFFSET; image_info tells PV's for PV images. */
+/* Guest-physical bytes for PV and PVH differ by PADDR_OFFSET; image_info tells PV's for PV images.
+ */
 static int place(struct image *img, struct err *e)
 {
 	const struct elf_notes *n = &img->elf.notes;
@@ -107,11 +108,11 @@ static int classify(struct image *img, struct err *e)
 	(void)snprintf(i->guest_os, sizeof(i->guest_os), "%s", n->guest_os);
 	if (!i->pv && !i->pvh) {
 		if (!img->elf.elf64)
-			return err_set(e, ENOEXEC,
-				       "a 32-bit PV guest, which this Xen does not start; it needs a "
-				       "64-bit build or a PVH entry");
-		return err_set(e, ENOEXEC,
-			       "its Xen notes name neither a PV nor a PVH entry");
+			return err_set(
+				e, ENOEXEC,
+				"a 32-bit PV guest, which this Xen does not start; it needs a "
+				"64-bit build or a PVH entry");
+		return err_set(e, ENOEXEC, "its Xen notes name neither a PV nor a PVH entry");
 	}
 	if (n->have_noxs && !i->noxs && !linux_kernel && !i->pv && !n->have_phys32_entry)
 		return err_set(e, ENOEXEC, "it wants noxs ABI %u to %u; this chaos speaks %u",

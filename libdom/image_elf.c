@@ -65,7 +65,8 @@ static int read_header(const struct view *v, bool elf64, struct header *h, struc
 	if (h->machine != (elf64 ? EM_X86_64 : EM_386))
 		return err_set(e, ENOEXEC, "an ELF file for machine %u, not for x86", h->machine);
 	if (h->phnum == 0)
-		return err_set(e, ENOEXEC, "the ELF file has no program headers (not an executable)");
+		return err_set(e, ENOEXEC,
+			       "the ELF file has no program headers (not an executable)");
 	if (h->phentsize != (elf64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
 	    !inside(v, h->phoff, (uint64_t)h->phnum * h->phentsize))
 		return err_set(e, ENOEXEC, "the ELF program headers lie outside the file");
@@ -125,7 +126,8 @@ static int xen_note(struct elf_notes *n, uint32_t type, const uint8_t *desc, uin
 	case XEN_ELFNOTE_MOD_START_PFN:
 	case XEN_ELFNOTE_PHYS32_ENTRY:
 		if (!numeric)
-			return err_set(e, EINVAL, "Xen note %u has %u bytes, not a number", type, len);
+			return err_set(e, EINVAL, "Xen note %u has %u bytes, not a number", type,
+				       len);
 		break;
 	default:
 		return 0;
@@ -212,8 +214,7 @@ static int read_notes(const struct view *v, uint64_t at, uint64_t size, struct e
 static int read_note_sections(const struct view *v, bool elf64, const struct header *h,
 			      struct elf_notes *n, struct err *e)
 {
-	if (h->shnum == 0 ||
-	    h->shentsize != (elf64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr)) ||
+	if (h->shnum == 0 || h->shentsize != (elf64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr)) ||
 	    !inside(v, h->shoff, (uint64_t)h->shnum * h->shentsize))
 		return 0;
 	for (uint32_t i = 0; i < h->shnum; i++) {

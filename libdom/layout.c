@@ -5,10 +5,10 @@
 
 #include <errno.h>
 
-#define VA_BITS	 48
-#define VA_MASK	 ((1ull << VA_BITS) - 1)
-#define GIB_PAGES (1ull << 18)
-#define ROUND_UP(v, to) (((v) + (to) - 1) / (to) * (to))
+#define VA_BITS		48
+#define VA_MASK		((1ull << VA_BITS) - 1)
+#define GIB_PAGES	(1ull << 18)
+#define ROUND_UP(v, to) (((v) + (to)-1) / (to) * (to))
 
 static uint64_t pages_of(uint64_t bytes)
 {
@@ -40,8 +40,8 @@ static uint64_t pvh_tables(uint64_t pages)
 	return 2 + gib + (gib < 4 ? 1 : 0);
 }
 
-/* From the top down: page tables, device page, control page. Nothing depends on the image, so that a
- * shell made without one takes any. */
+/* From the top down: page tables, device page, control page. Nothing depends on the image, so that
+ * a shell made without one takes any. */
 static int direct(const struct layout_in *in, struct layout *l, uint64_t *need)
 {
 	uint64_t top = 2;
@@ -62,8 +62,8 @@ static int direct(const struct layout_in *in, struct layout *l, uint64_t *need)
 	return 0;
 }
 
-/* Xen public/xen.h, start-of-day memory layout: image, modules, p2m, start_info, store, console, page
- * tables, stack; all mapped, up to the next 4 MiB with at least 512 KiB to spare. */
+/* Xen public/xen.h, start-of-day memory layout: image, modules, p2m, start_info, store, console,
+ * page tables, stack; all mapped, up to the next 4 MiB with at least 512 KiB to spare. */
 static int standard_pv(const struct layout_in *in, struct layout *l, uint64_t *need)
 {
 	uint64_t at = l->image_end_gfn;
@@ -96,8 +96,8 @@ static int standard_pv(const struct layout_in *in, struct layout *l, uint64_t *n
 	return in->pages < *need ? -ENOSPC : 0;
 }
 
-/* Xen public/arch-x86/hvm/start_info.h: the structure may lie anywhere; ours lies behind the modules.
- * Store and console lie outside RAM. */
+/* Xen public/arch-x86/hvm/start_info.h: the structure may lie anywhere; ours lies behind the
+ * modules. Store and console lie outside RAM. */
 static int standard_pvh(const struct layout_in *in, struct layout *l, uint64_t *need)
 {
 	uint64_t at = l->image_end_gfn;
@@ -117,7 +117,8 @@ int layout_make(const struct layout_in *in, struct layout *out, uint64_t *need, 
 	*out = (struct layout){.pages = in->pages, .image_end_gfn = pages_of(in->image_end)};
 	*need = 0;
 	if (in->type == DOM_PVH && in->pages > LAYOUT_PVH_MAX_PAGES)
-		return err_set(e, EINVAL, "memory %llu MiB: this builder makes PVH guests up to %llu MiB",
+		return err_set(e, EINVAL,
+			       "memory %llu MiB: this builder makes PVH guests up to %llu MiB",
 			       (unsigned long long)in->pages >> 8, LAYOUT_PVH_MAX_PAGES >> 8);
 	if (in->direct && in->mod_bytes)
 		return err_set(e, EINVAL, "a guest with a noxs entry takes no modules (ramdisk)");

@@ -23,11 +23,11 @@
 
 struct layout_in {
 	enum dom_type type;
-	bool direct;	     /* by the noxs entry; else by the standard entry */
-	uint64_t pages;	     /* RAM is [0, pages) */
-	uint64_t virt_base;  /* PV; of the page behind gfn 0 */
-	uint64_t image_end;  /* guest-physical byte, exclusive; 0 for a shell */
-	uint64_t mod_bytes;  /* all modules, each rounded up to pages */
+	bool direct;		/* by the noxs entry; else by the standard entry */
+	uint64_t pages;		/* RAM is [0, pages) */
+	uint64_t virt_base;	/* PV; of the page behind gfn 0 */
+	uint64_t image_end;	/* guest-physical byte, exclusive; 0 for a shell */
+	uint64_t mod_bytes;	/* all modules, each rounded up to pages */
 	uint32_t cmdline_bytes; /* with its NUL; standard PVH */
 };
 
@@ -52,8 +52,8 @@ struct layout {
 	uint32_t levels[4];	   /* PV: number of tables of level 4, 3, 2, 1 */
 };
 
-/* 0; -ENOSPC when it does not fit: *need is the number of pages that would be enough. -EINVAL when no
- * size would do; `e` tells. */
+/* 0; -ENOSPC when it does not fit: *need is the number of pages that would be enough. -EINVAL when
+ * no size would do; `e` tells. */
 int layout_make(const struct layout_in *in, struct layout *out, uint64_t *need, struct err *e);
 
 /* PV tables for `pages` pages from `virt` on, by level 4..1; returns their sum. */
@@ -61,15 +61,17 @@ uint32_t layout_pv_tables(uint64_t virt, uint64_t pages, uint32_t levels[4]);
 
 /*
  * Fill page tables in `t`, the builder's table pages mapped side by side and zeroed by this call.
- * frame[i] is the machine frame of RAM page i; `shared_mfn` the frame of shared info (0: not mapped).
+ * frame[i] is the machine frame of RAM page i; `shared_mfn` the frame of shared info (0: not
+ * mapped).
  */
 void tables_fill_pv(uint64_t *t, const struct layout *l, uint64_t virt_base, const uint64_t *frame,
 		    uint64_t shared_mfn);
 /* PVH: 1:1 tables in 2 MiB pages. */
 void tables_fill_pvh(uint64_t *t, const struct layout *l);
 
-/* A hypercall page (4096 bytes). Sources: the calling conventions of Xen public/arch-x86/xen-x86_64.h
- * (PV: syscall clobbers rcx and r11) and AMD's vmmcall, Intel's vmcall (PVH). */
+/* A hypercall page (4096 bytes). Sources: the calling conventions of Xen
+ * public/arch-x86/xen-x86_64.h (PV: syscall clobbers rcx and r11) and AMD's vmmcall, Intel's vmcall
+ * (PVH). */
 void hypercall_page_fill(uint8_t *page, enum dom_type type, bool amd);
 /* True on AMD and Hygon CPUs: which of the two instructions the host understands. */
 bool cpu_is_amd(void);

@@ -125,8 +125,8 @@ struct dom {
 	uint64_t control_frame;
 	uint64_t shared_info_gfn; /* as in struct noxs_page; 0 for Linux */
 	uint64_t page_table_gfn, page_table_pages, image_end_gfn; /* likewise */
-	uint32_t phase_ns[DOM_T_COUNT]; /* what each step took */
-	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */
+	uint32_t phase_ns[DOM_T_COUNT];				  /* what each step took */
+	struct dom_build *build; /* libdom's own: p2m of PV, layout, mappings kept */
 };
 
 void dom_init(struct dom *d);

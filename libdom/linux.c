@@ -90,7 +90,8 @@ static int give_memory_map(struct xen *x, struct linux_build *b, const struct do
 	b->map[b->entries++] = (struct e820entry){0, b->dom->lowmem_end, E820_RAM};
 	b->map[b->entries++] =
 		(struct e820entry){LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, PAGE_BYTES, E820_ACPI};
-	b->map[b->entries++] = (struct e820entry){special, SPECIAL_PAGES * PAGE_BYTES, E820_RESERVED};
+	b->map[b->entries++] =
+		(struct e820entry){special, SPECIAL_PAGES * PAGE_BYTES, E820_RESERVED};
 	if (b->dom->highmem_end)
 		b->map[b->entries++] =
 			(struct e820entry){GIB4, b->dom->highmem_end - GIB4, E820_RAM};
@@ -116,7 +117,8 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, struct err
 	if (rc == 0 && d->type == DOM_PVH)
 		rc = give_memory_map(x, b, d, e);
 	if (rc == 0)
-		rc = step(xc_dom_build_image(dom), "load kernel and ramdisk (is memory too small?)", e);
+		rc = step(xc_dom_build_image(dom), "load kernel and ramdisk (is memory too small?)",
+			  e);
 	if (rc == 0)
 		rc = step(xc_dom_boot_image(dom), "set up the first vCPU", e);
 	if (rc == 0)

@@ -20,7 +20,8 @@ static int no_memory(struct xen *x, const struct dom *d, int rc, struct err *e)
 	if (rc != -ENOMEM)
 		return err_sys(e, -rc, "populate domain %u", d->domid);
 	(void)xen_free_pages(x, &free_pages);
-	return err_set(e, ENOMEM, "not enough memory: %llu KiB wanted, %llu KiB more were free on this host",
+	return err_set(e, ENOMEM,
+		       "not enough memory: %llu KiB wanted, %llu KiB more were free on this host",
 		       (unsigned long long)d->pages * 4,
 		       (unsigned long long)(free_pages + d->build->populated) * 4);
 }
@@ -229,7 +230,8 @@ int build_module_bytes(const struct dom_load *load, uint64_t *out, struct err *e
 {
 	*out = 0;
 	if (load->nmodule > BUILD_MODULES_MAX)
-		return err_set(e, EINVAL, "%u modules; at most %u", load->nmodule, BUILD_MODULES_MAX);
+		return err_set(e, EINVAL, "%u modules; at most %u", load->nmodule,
+			       BUILD_MODULES_MAX);
 	for (uint32_t i = 0; i < load->nmodule; i++) {
 		struct stat st;
 
@@ -243,8 +245,8 @@ int build_module_bytes(const struct dom_load *load, uint64_t *out, struct err *e
 	return 0;
 }
 
-int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load *load, uint64_t gfn,
-		       struct build_module *at, struct err *e)
+int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load *load,
+		       uint64_t gfn, struct build_module *at, struct err *e)
 {
 	uint64_t end = gfn;
 
@@ -259,7 +261,8 @@ int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load
 		end += ((uint64_t)st.st_size + PAGE_BYTES - 1) / PAGE_BYTES;
 		/* A file that grew since it was measured must not run over what lies behind. */
 		if (end > d->build->l.modules.gfn + d->build->l.modules.pages)
-			return err_set(e, EIO, "module \"%s\" got longer while it was read", m->name);
+			return err_set(e, EIO, "module \"%s\" got longer while it was read",
+				       m->name);
 		rc = build_write_fd(x, d, at[i].paddr / PAGE_BYTES, m->fd, at[i].bytes, e);
 		if (rc < 0)
 			return err_wrap(e, rc, "module \"%s\"", m->name);

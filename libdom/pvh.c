@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* PVH guests: tables or start information, first vCPU. Sources: Xen public/arch-x86/hvm/start_info.h
- * and hvm/save.h. */
+/* PVH guests: tables or start information, first vCPU. Sources: Xen
+ * public/arch-x86/hvm/start_info.h and hvm/save.h. */
 #include "libdom/build.h"
 
 #include <errno.h>
@@ -57,9 +57,9 @@ static void memory_map(const struct dom *d, struct e820entry map[MAP_ENTRIES])
 {
 	map[0] = (struct e820entry){0, d->pages * PAGE_BYTES, E820_RAM};
 	map[1] = (struct e820entry){LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, PAGE_BYTES, E820_ACPI};
-	map[2] = (struct e820entry){LAYOUT_PVH_STORE_GFN * PAGE_BYTES,
-				    (LAYOUT_PVH_CONSOLE_GFN + 1 - LAYOUT_PVH_STORE_GFN) * PAGE_BYTES,
-				    E820_RESERVED};
+	map[2] = (struct e820entry){
+		LAYOUT_PVH_STORE_GFN * PAGE_BYTES,
+		(LAYOUT_PVH_CONSOLE_GFN + 1 - LAYOUT_PVH_STORE_GFN) * PAGE_BYTES, E820_RESERVED};
 }
 
 /* One page with the structure, modules and map in it; the command line from the next page on. */
@@ -100,7 +100,8 @@ static int write_start_page(struct xen *x, const struct dom *d, const struct dom
 		return err_sys(e, -rc, "set the memory map of domain %u", d->domid);
 	rc = build_write(x, d, l->start.gfn, &s, sizeof(s), e);
 	if (rc == 0)
-		rc = build_write(x, d, l->start.gfn + 1, load->cmdline, strlen(load->cmdline) + 1, e);
+		rc = build_write(x, d, l->start.gfn + 1, load->cmdline, strlen(load->cmdline) + 1,
+				 e);
 	return rc;
 }
 
@@ -268,7 +269,7 @@ int pvh_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e
 		c.cpu.cs_arbytes = 0xa9b; /* 64-bit code */
 		c.cpu.cr0 = 0x80000011;	  /* PG, ET, PE */
 		c.cpu.cr3 = b->l.tables.gfn * PAGE_BYTES;
-		c.cpu.cr4 = 0x620;	 /* PAE, OSFXSR, OSXMMEXCPT */
+		c.cpu.cr4 = 0x620;	/* PAE, OSFXSR, OSXMMEXCPT */
 		c.cpu.msr_efer = 0x501; /* SCE, LME, LMA */
 		c.cpu.rip = img->elf.notes.noxs_entry;
 		c.cpu.rbx = b->l.dev_gfn * PAGE_BYTES;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Page tables and hypercall pages, written into buffers. Sources: AMD64 manual volume 2 chapter 5 for
- * the entries; Xen public/arch-x86 for who may write them. */
+/* Page tables and hypercall pages, written into buffers. Sources: AMD64 manual volume 2 chapter 5
+ * for the entries; Xen public/arch-x86 for who may write them. */
 #include "libdom/layout.h"
 
 #include <cpuid.h>
@@ -19,7 +19,8 @@
 #define LAPIC_BASE 0xfee00000ull
 #define LARGE_PAGE (2ull << 20)
 
-/* Enters the `count` tables of one level into the level above. `shift`: pages one lower table maps. */
+/* Enters the `count` tables of one level into the level above. `shift`: pages one lower table maps.
+ */
 static void link_level(uint64_t *upper, uint32_t count, uint64_t first_page, unsigned int shift,
 		       const uint64_t *lower_frame)
 {
@@ -89,19 +90,19 @@ void tables_fill_pvh(uint64_t *t, const struct layout *l)
 static void stub_pv(uint8_t *p, uint32_t n)
 {
 	static const uint8_t around[] = {
-		0x51,		/* push %rcx */
-		0x41, 0x53,	/* push %r11 */
-		0xb8, 0, 0, 0, 0, /* mov $n, %eax */
-		0x0f, 0x05,	/* syscall */
-		0x41, 0x5b,	/* pop %r11 */
-		0x59,		/* pop %rcx */
-		0xc3,		/* ret */
+		0x51,		     /* push %rcx */
+		0x41, 0x53,	     /* push %r11 */
+		0xb8, 0,    0, 0, 0, /* mov $n, %eax */
+		0x0f, 0x05,	     /* syscall */
+		0x41, 0x5b,	     /* pop %r11 */
+		0x59,		     /* pop %rcx */
+		0xc3,		     /* ret */
 	};
 	/* iret never returns: Xen takes the frame from the stack, rax on top of the two others. */
 	static const uint8_t iret[] = {
-		0x51, 0x41, 0x53, 0x50, /* push %rcx, %r11, %rax */
-		0xb8, 0, 0, 0, 0,	/* mov $n, %eax */
-		0x0f, 0x05,		/* syscall */
+		0x51, 0x41, 0x53, 0x50,	   /* push %rcx, %r11, %rax */
+		0xb8, 0,    0,	  0,	0, /* mov $n, %eax */
+		0x0f, 0x05,		   /* syscall */
 	};
 
 	if (n == __HYPERVISOR_iret) {

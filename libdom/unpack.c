@@ -73,20 +73,23 @@ int packed_find(const uint8_t *file, size_t bytes, struct packed *out, struct er
 		uint32_t version = load32(file + HDR_VERSION) & 0xffff;
 
 		if (version < PROTOCOL_PAYLOAD)
-			return err_set(e, ENOEXEC,
-				       "a bzImage of boot protocol %u.%02u: too old, 2.08 is needed",
-				       version >> 8, version & 0xff);
+			return err_set(
+				e, ENOEXEC,
+				"a bzImage of boot protocol %u.%02u: too old, 2.08 is needed",
+				version >> 8, version & 0xff);
 		sectors = file[HDR_SETUP_SECTS] ? file[HDR_SETUP_SECTS] : 4;
 		start = (sectors + 1) * 512 + load32(file + HDR_PAYLOAD_OFFSET);
 		out->offset = (size_t)start;
 		out->bytes = load32(file + HDR_PAYLOAD_LENGTH);
 		if (start > bytes || out->bytes > bytes - start || out->bytes < 16)
-			return err_set(e, ENOEXEC,
-				       "the bzImage's kernel lies outside the file (is it cut off?)");
+			return err_set(
+				e, ENOEXEC,
+				"the bzImage's kernel lies outside the file (is it cut off?)");
 	}
 	recognise(file, out);
 	if (out->packing == PACK_OTHER)
-		return err_set(e, ENOEXEC, "the kernel is packed by %s; gzip, xz and zstd are understood",
+		return err_set(e, ENOEXEC,
+			       "the kernel is packed by %s; gzip, xz and zstd are understood",
 			       out->name);
 	return 0;
 }

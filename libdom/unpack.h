@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the packed kernel lies in a bzImage. Pure. Source: Linux Documentation/arch/x86/boot.rst. */
+/* Where the packed kernel lies in a bzImage. Pure. Source: Linux Documentation/arch/x86/boot.rst.
+ */
 #ifndef CHAOS_LIBDOM_UNPACK_H
 #define CHAOS_LIBDOM_UNPACK_H
 
@@ -12,7 +13,7 @@ enum packing { PACK_NONE, PACK_GZIP, PACK_XZ, PACK_ZSTD, PACK_OTHER };
 
 struct packed {
 	enum packing packing;
-	const char *name; /* "gzip", ..., of PACK_OTHER too */
+	const char *name;     /* "gzip", ..., of PACK_OTHER too */
 	size_t offset, bytes; /* of the packed stream; inside the file */
 };
 

@@ -30,9 +30,9 @@ void noxs_control_adopt(struct noxs_control_end *c, volatile void *page);
 
 /*
  * Moves what the guest wrote into buf (room for NOXS_CONSOLE_OUT_SIZE bytes suffices to empty the
- * ring) and returns how much. The room in the ring is only given back by noxs_console_release(), after
- * which the guest must be told: whoever dies between the two takes the same bytes again. -EPROTO once,
- * when the guest's index is impossible; from then on 0.
+ * ring) and returns how much. The room in the ring is only given back by noxs_console_release(),
+ * after which the guest must be told: whoever dies between the two takes the same bytes again.
+ * -EPROTO once, when the guest's index is impossible; from then on 0.
  */
 int noxs_console_take(struct noxs_control_end *c, void *buf, uint32_t room);
 void noxs_console_release(struct noxs_control_end *c);

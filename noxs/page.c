@@ -16,8 +16,8 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	size_t len = strlen(f->cmdline);
 
 	if (len >= NOXS_CMDLINE_MAX)
-		return err_set(e, EINVAL, "the command line has %zu bytes; a noxs guest takes %u", len,
-			       NOXS_CMDLINE_MAX - 1);
+		return err_set(e, EINVAL, "the command line has %zu bytes; a noxs guest takes %u",
+			       len, NOXS_CMDLINE_MAX - 1);
 	memset(copy, 0, sizeof(*copy));
 	copy->magic = NOXS_MAGIC;
 	copy->version = NOXS_ABI_VERSION;

@@ -9,9 +9,9 @@
 
 #define CFGLEX_KEY_MAX 64
 
-/* Calls fn for each `key =` at the beginning of a statement, in order; a negative return ends it and is
- * passed on. Text that is no statement is skipped: libxlutil complains of it better. A key longer than
- * CFGLEX_KEY_MAX - 1 is refused. Syntax: xl.cfg(5). */
+/* Calls fn for each `key =` at the beginning of a statement, in order; a negative return ends it
+ * and is passed on. Text that is no statement is skipped: libxlutil complains of it better. A key
+ * longer than CFGLEX_KEY_MAX - 1 is refused. Syntax: xl.cfg(5). */
 int cfglex_keys(const char *text, size_t len, int (*fn)(const char *key, void *arg, struct err *e),
 		void *arg, struct err *e);
 

@@ -12,10 +12,11 @@
 static int explain(struct err *e, int code, const char *path)
 {
 	if (code == ENOENT || code == ECONNREFUSED)
-		return err_set(e, code,
-			       "chaosd is not running (no answer on %s): start it with \"systemctl start "
-			       "chaosd\"",
-			       path);
+		return err_set(
+			e, code,
+			"chaosd is not running (no answer on %s): start it with \"systemctl start "
+			"chaosd\"",
+			path);
 	if (code == EACCES || code == EPERM)
 		return err_set(e, code, "no rights on %s: be root or in the group \"chaos\"", path);
 	return err_sys(e, code, "connect to %s", path);
@@ -119,7 +120,8 @@ int client_receive(struct client *c, struct wire_in *in, struct err *e)
 		return err_set(e, ECONNRESET, "chaosd closed the connection (did it end?)");
 	rc = wire_parse(in, c->in, (size_t)n);
 	if (rc == -EPROTONOSUPPORT)
-		return err_set(e, EPROTONOSUPPORT, "chaosd speaks another protocol version: restart it");
+		return err_set(e, EPROTONOSUPPORT,
+			       "chaosd speaks another protocol version: restart it");
 	if (rc < 0)
 		return err_set(e, EPROTO, "chaosd sent a frame that makes no sense");
 	if (in->h.op != PROTO_ERROR)

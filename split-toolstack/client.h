@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The client's end of a connection to chaosd. Needs libc alone, so that a static client starts fast. */
+/* The client's end of a connection to chaosd. Needs libc alone, so that a static client starts
+ * fast. */
 #ifndef CHAOS_CLIENT_H
 #define CHAOS_CLIENT_H
 
@@ -13,8 +14,8 @@ struct client {
 	uint8_t *out;
 };
 
-/* Connects to `path`, else $CHAOS_SOCKET, else /run/chaos/chaosd.sock. Errors say whether the daemon
- * is not running or the caller has no rights. */
+/* Connects to `path`, else $CHAOS_SOCKET, else /run/chaos/chaosd.sock. Errors say whether the
+ * daemon is not running or the caller has no rights. */
 int client_open(struct client *c, const char *path, struct err *e);
 void client_close(struct client *c);
 
@@ -22,8 +23,8 @@ void client_close(struct client *c);
 void client_begin(struct client *c, struct wire_out *w, enum proto_op op);
 /* Sends it with open files, which stay the caller's. -E2BIG: the frame is too large. */
 int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t nfd, struct err *e);
-/* Waits for the next frame; it is valid until the next call. An PROTO_ERROR frame becomes a negative
- * errno with the daemon's message. */
+/* Waits for the next frame; it is valid until the next call. An PROTO_ERROR frame becomes a
+ * negative errno with the daemon's message. */
 int client_receive(struct client *c, struct wire_in *in, struct err *e);
 /* Receives until PROTO_OK, which is left in *in; items go to fn (may be NULL). */
 int client_finish(struct client *c, struct wire_in *in,

@@ -80,7 +80,8 @@ static int set_store(struct config *c, const char *value, struct err *e)
 static int set_level(struct config *c, const char *value, struct err *e)
 {
 	if (log_level_parse(value, &c->log_level) < 0)
-		return err_set(e, EINVAL, "log_level \"%s\": use error, warn, info or debug", value);
+		return err_set(e, EINVAL, "log_level \"%s\": use error, warn, info or debug",
+			       value);
 	return 0;
 }
 
@@ -89,8 +90,10 @@ int config_set(struct config *c, const char *key, const char *value, struct err 
 	const struct {
 		const char *key;
 		char **to;
-	} texts[] = {{"socket", &c->socket},   {"group", &c->group},
-		     {"run_dir", &c->run_dir}, {"console_log_dir", &c->log_dir},
+	} texts[] = {{"socket", &c->socket},
+		     {"group", &c->group},
+		     {"run_dir", &c->run_dir},
+		     {"console_log_dir", &c->log_dir},
 		     {"cache_dir", &c->cache_dir}};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

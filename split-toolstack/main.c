@@ -35,7 +35,8 @@ static const char help[] =
 	"  -V, --version\n"
 	"  -h, --help\n"
 	"\n"
-	"SIGTERM and SIGINT end chaosd; VMs run on and are adopted by the next one. chaosd(8) says more.\n";
+	"SIGTERM and SIGINT end chaosd; VMs run on and are adopted by the next one. chaosd(8) says "
+	"more.\n";
 
 struct args {
 	struct config config;
@@ -106,7 +107,8 @@ static int read_args(int argc, char **argv, bool only_path, struct args *a, stru
 			rc = apply_pair(a, optarg, e);
 	}
 	if (rc == 0 && optind < argc)
-		rc = err_set(e, EINVAL, "\"%s\": an argument too many; see chaosd --help", argv[optind]);
+		rc = err_set(e, EINVAL, "\"%s\": an argument too many; see chaosd --help",
+			     argv[optind]);
 	return rc;
 }
 

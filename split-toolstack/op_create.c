@@ -77,7 +77,8 @@ static int add_text(struct vmcfg_list *l, const struct wire_field *f, struct err
 {
 	if (memchr(f->data, '\0', f->len))
 		return err_set(e, EINVAL, "a text with a zero byte inside");
-	return vmcfg_add(l, (const char *)f->data, f->len) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+	return vmcfg_add(l, (const char *)f->data, f->len) < 0 ? err_set(e, ENOMEM, "out of memory")
+							       : 0;
 }
 
 static int read_fields(const struct request *r, struct vmcfg *v, struct err *e)
@@ -100,7 +101,8 @@ static int read_fields(const struct request *r, struct vmcfg *v, struct err *e)
 			rc = add_text(&v->set, &f, e);
 		} else if (f.id == PROTO_IGNORE) {
 			rc = add_text(&v->ignore, &f, e);
-		} else if (f.id != PROTO_FLAGS && f.id != PROTO_KERNEL_FD && f.id != PROTO_RAMDISK_FD) {
+		} else if (f.id != PROTO_FLAGS && f.id != PROTO_KERNEL_FD &&
+			   f.id != PROTO_RAMDISK_FD) {
 			rc = err_set(e, EPROTO, "field %d does not belong to create", (int)f.id);
 		}
 	}

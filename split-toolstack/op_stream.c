@@ -217,8 +217,8 @@ static int add_stream(struct request *r, struct vm *vm, bool console, struct str
 
 int op_wait(struct engine *en, struct request *r, struct err *e)
 {
-	struct stream *st;
-	struct vm *vm;
+	struct stream *st = NULL;
+	struct vm *vm = NULL;
 	int rc = request_vm(en, r, &vm, e);
 
 	if (rc == 0)
@@ -231,8 +231,8 @@ int op_wait(struct engine *en, struct request *r, struct err *e)
 int op_console(struct engine *en, struct request *r, struct err *e)
 {
 	struct vm_console_range range;
-	struct stream *st;
-	struct vm *vm;
+	struct stream *st = NULL;
+	struct vm *vm = NULL;
 	int rc = request_vm(en, r, &vm, e);
 
 	if (rc == 0)
@@ -255,8 +255,8 @@ static struct stream *input_stream(const struct request *r)
 	return NULL;
 }
 
-/* Input has no answer; what the guest has no room for is dropped only after its queue (64 KiB) and is
- * then told. */
+/* Input has no answer; what the guest has no room for is dropped only after its queue (64 KiB) and
+ * is then told. */
 int op_input(struct engine *en, struct request *r, struct err *e)
 {
 	struct stream *st = input_stream(r);
@@ -271,7 +271,8 @@ int op_input(struct engine *en, struct request *r, struct err *e)
 		return 0;
 	n = vm_console_write(vm, f.data, f.len, e);
 	if (n >= 0 && (uint32_t)n < f.len)
-		log_line(LOG_WARN, "op=console name=%s: the guest does not read; %u bytes of input dropped",
+		log_line(LOG_WARN,
+			 "op=console name=%s: the guest does not read; %u bytes of input dropped",
 			 vm_name(vm), f.len - (uint32_t)n);
 	return 0;
 }

@@ -32,7 +32,8 @@ int request_vm(struct engine *en, const struct request *r, struct vm **out, stru
 		return err_set(e, EINVAL, "no VM named, or its name is too long");
 	*out = engine_find(en, what);
 	if (!*out)
-		return err_set(e, ESRCH, "no VM \"%s\"; \"chaos list --all\" shows what there is", what);
+		return err_set(e, ESRCH, "no VM \"%s\"; \"chaos list --all\" shows what there is",
+			       what);
 	return 0;
 }
 
@@ -240,7 +241,8 @@ int op_rename(struct engine *en, struct request *r, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)))
-		return err_set(e, EINVAL, "rename: a name of 1 to %d characters is needed", VM_NAME_MAX);
+		return err_set(e, EINVAL, "rename: a name of 1 to %d characters is needed",
+			       VM_NAME_MAX);
 	rc = vm_rename(vm, name, e);
 	if (rc < 0)
 		return err_wrap(e, rc, "rename");

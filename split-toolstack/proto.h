@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The protocol between chaosd and its clients: one packet of a SOCK_SEQPACKET socket is one frame. */
+/* The protocol between chaosd and its clients: one packet of a SOCK_SEQPACKET socket is one frame.
+ */
 #ifndef CHAOS_PROTO_H
 #define CHAOS_PROTO_H
 
@@ -10,9 +11,9 @@
  *
  * A frame is a header and fields. Client and daemon run on one host: numbers are in its byte order.
  * Requests carry a tag of the client's choice; every frame of the answer carries the same one. An
- * answer is any number of PROTO_ITEM, then one PROTO_OK or PROTO_ERROR. Requests of one connection are
- * answered in their order, but for long ones (create, wait, console), which others may overtake.
- * Unknown fields are refused; files travel as SCM_RIGHTS with the frame that names them.
+ * answer is any number of PROTO_ITEM, then one PROTO_OK or PROTO_ERROR. Requests of one connection
+ * are answered in their order, but for long ones (create, wait, console), which others may
+ * overtake. Unknown fields are refused; files travel as SCM_RIGHTS with the frame that names them.
  */
 #define PROTO_MAGIC	0x534f4148u /* "HAOS" */
 #define PROTO_VERSION	1u
@@ -40,10 +41,10 @@ enum proto_op {
 	PROTO_ITEM = 3,
 
 	PROTO_REQ_VERSION = 16, /* -> VERSION, XEN, STORE */
-	PROTO_REQ_CREATE,	/* CONFIG | SET.., FLAGS -> WARNING items; a VM; times with TIMINGS */
-	PROTO_REQ_LIST,		/* FLAGS -> VM items */
-	PROTO_REQ_INFO,		/* WHAT -> a VM */
-	PROTO_REQ_PAUSE,	/* WHAT -> NAME */
+	PROTO_REQ_CREATE, /* CONFIG | SET.., FLAGS -> WARNING items; a VM; times with TIMINGS */
+	PROTO_REQ_LIST,	  /* FLAGS -> VM items */
+	PROTO_REQ_INFO,	  /* WHAT -> a VM */
+	PROTO_REQ_PAUSE,  /* WHAT -> NAME */
 	PROTO_REQ_UNPAUSE,
 	PROTO_REQ_RENAME, /* WHAT, NAME */
 	PROTO_REQ_SHUTDOWN,
@@ -74,13 +75,13 @@ enum proto_id {
 	PROTO_VERSION_TEXT,
 	PROTO_XEN,
 	PROTO_STORE,
-	PROTO_DATA,	/* console bytes */
-	PROTO_LOST,	/* u64: console bytes that fell out of the log before they were sent */
-	PROTO_TIME,	/* text "phase=ns" */
-	PROTO_VM = 64,	/* nested fields: one VM */
-	PROTO_UUID,	/* 16 bytes */
-	PROTO_DOMID,	/* u32 */
-	PROTO_STATE,	/* text, all of the following like `chaos info` shows them */
+	PROTO_DATA,    /* console bytes */
+	PROTO_LOST,    /* u64: console bytes that fell out of the log before they were sent */
+	PROTO_TIME,    /* text "phase=ns" */
+	PROTO_VM = 64, /* nested fields: one VM */
+	PROTO_UUID,    /* 16 bytes */
+	PROTO_DOMID,   /* u32 */
+	PROTO_STATE,   /* text, all of the following like `chaos info` shows them */
 	PROTO_REASON,
 	PROTO_EXIT_CODE, /* u32, absent when unknown */
 	PROTO_READY,	 /* u32 0/1 */

@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 /* A connection with more than this waiting for its client is not read from. */
-#define QUEUE_STOP  (256u << 10)
+#define QUEUE_STOP (256u << 10)
 /* A list of all VMs must fit in: then the connection is given up. */
 #define QUEUE_LIMIT (64u << 20)
 
@@ -336,7 +336,8 @@ static void on_accept(struct ev_loop *loop, ev_io *io, int revents)
 	c->pid = cred.pid;
 	c->uid = cred.uid;
 	if (s->nconn > CLIENTS_MAX) {
-		(void)err_set(&e, EBUSY, "chaosd has %u clients already; try again later", CLIENTS_MAX);
+		(void)err_set(&e, EBUSY, "chaosd has %u clients already; try again later",
+			      CLIENTS_MAX);
 		reply_error(c, 0, &e);
 		hang_up(c);
 	}
@@ -352,8 +353,9 @@ static int find_group(struct server *s, const char *name, struct err *e)
 		return 0;
 	g = getgrnam(name);
 	if (!g) {
-		log_line(LOG_WARN, "group \"%s\" does not exist: only root can use the socket "
-				   "(\"systemd-sysusers\" or \"groupadd --system %s\" makes it)",
+		log_line(LOG_WARN,
+			 "group \"%s\" does not exist: only root can use the socket "
+			 "(\"systemd-sysusers\" or \"groupadd --system %s\" makes it)",
 			 name, name);
 		return 0;
 	}

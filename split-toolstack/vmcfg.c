@@ -1,307 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of keys in its three classes, and the walk over a configuration. Values: libxlutil. */
-#include "split-toolstack/vmcfg.h"
+/* The walk over a configuration: syntax by libxlutil, names by cfglex, keys by their table. */
+#include "split-toolstack/vmcfg_private.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxlutil.h>
-
 #include "split-toolstack/cfglex.h"
-
-/* While a configuration is walked. */
-struct walk {
-	struct vmcfg *v;
-	struct vm_config *c;
-	XLU_Config *xlu;
-	char *root, *extra; /* together the command line, when `cmdline` is not given */
-	bool have_cmdline;
-	char harmless[256];
-};
-
-/* Every key is set from text; `value` is what the configuration or a client said. */
-struct key {
-	const char *name;
-	int (*set)(struct walk *w, const char *key, const char *value, struct err *e);
-	const char *why; /* third class: what to say */
-};
-
-/* --- setters --- */
-
-static int keep(char **to, const char *value, struct err *e)
-{
-	char *copy = strdup(value);
-
-	if (!copy)
-		return err_set(e, ENOMEM, "out of memory");
-	free(*to);
-	*to = copy;
-	return 0;
-}
-
-static int set_name(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	if (*value == '\0')
-		return err_set(e, EINVAL, "%s: is empty; leave it out to have one made up", key);
-	if (snprintf(w->c->name, sizeof(w->c->name), "%s", value) > VM_NAME_MAX)
-		return err_set(e, EINVAL, "%s \"%.40s...\": longer than %d characters", key, value,
-			       VM_NAME_MAX);
-	return 0;
-}
-
-static int set_type(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	if (strcmp(value, "pv") == 0)
-		w->c->type = DOM_PV;
-	else if (strcmp(value, "pvh") == 0)
-		w->c->type = DOM_PVH;
-	else if (strcmp(value, "hvm") == 0)
-		return err_set(e, EOPNOTSUPP, "%s \"hvm\": chaos runs pv and pvh guests only", key);
-	else
-		return err_set(e, EINVAL, "%s \"%s\": use \"pv\" or \"pvh\"", key, value);
-	return 0;
-}
-
-static int set_builder(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	(void)w;
-	if (strcmp(value, "generic") == 0 || strcmp(value, "linux") == 0)
-		return 0;
-	return err_set(e, EOPNOTSUPP, "%s \"%s\": chaos runs pv and pvh guests only; use type=", key,
-		       value);
-}
-
-static int set_path(struct walk *w, char **to, const char *key, const char *value, struct err *e)
-{
-	char *path;
-
-	if (*value == '\0')
-		return err_set(e, EINVAL, "%s: is empty", key);
-	if (*value == '/')
-		return keep(to, value, e);
-	if (!w->v->cwd)
-		return err_set(e, EINVAL, "%s \"%s\": give a path that begins with /", key, value);
-	if (asprintf(&path, "%s/%s", w->v->cwd, value) < 0)
-		return err_set(e, ENOMEM, "out of memory");
-	free(*to);
-	*to = path;
-	return 0;
-}
-
-static int set_kernel(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	return set_path(w, &w->c->kernel, key, value, e);
-}
-
-static int set_ramdisk(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	return set_path(w, &w->c->ramdisk, key, value, e);
-}
-
-static int set_cmdline(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	(void)key;
-	w->have_cmdline = true;
-	return keep(&w->c->cmdline, value, e);
-}
-
-static int set_extra(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	(void)key;
-	return keep(&w->extra, value, e);
-}
-
-static int set_root(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	(void)key;
-	return keep(&w->root, value, e);
-}
-
-static int set_memory(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_memory(key, value, &w->c->mem_kib, e);
-}
-
-static int set_maxmem(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_memory(key, value, &w->c->maxmem_kib, e);
-}
-
-static int set_vcpus(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_number(key, value, 1, DOM_MAX_VCPUS, &w->c->vcpus, e);
-}
-
-static int set_cpus(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	(void)key;
-	free(w->c->cpumap);
-	return vmcfg_cpus(value, &w->c->cpumap, &w->c->cpumap_bytes, e);
-}
-
-static int set_weight(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_number(key, value, 1, 65535, &w->c->weight, e);
-}
-
-static int set_cap(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_number(key, value, 0, 100 * DOM_MAX_VCPUS, &w->c->cap, e);
-}
-
-static int set_uuid(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	unsigned int b[16];
-	char end;
-
-	if (strlen(value) != 36 ||
-	    sscanf(value,
-		   "%2x%2x%2x%2x-%2x%2x-%2x%2x-%2x%2x-%2x%2x%2x%2x%2x%2x%c", &b[0], &b[1], &b[2], &b[3],
-		   &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &b[12], &b[13], &b[14],
-		   &b[15], &end) != 16)
-		return err_set(e, EINVAL,
-			       "%s \"%s\": not of the form 01234567-89ab-cdef-0123-456789abcdef", key, value);
-	for (int i = 0; i < 16; i++)
-		w->c->uuid[i] = (uint8_t)b[i];
-	w->c->have_uuid = true;
-	return 0;
-}
-
-static int set_action(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	enum vm_action *to = strcmp(key, "on_poweroff") == 0 ? &w->c->on_poweroff
-			     : strcmp(key, "on_reboot") == 0 ? &w->c->on_reboot
-							     : &w->c->on_crash;
-
-	if (vm_action_parse(value, to) == 0)
-		return 0;
-	return err_set(e, EINVAL, "%s \"%s\": use destroy, restart, rename-restart or preserve", key,
-		       value);
-}
-
-static int harmless(struct walk *w, const char *key, const char *value, struct err *e)
-{
-	size_t used = strlen(w->harmless);
-
-	(void)value;
-	(void)e;
-	(void)snprintf(w->harmless + used, sizeof(w->harmless) - used, "%s%s", used ? ", " : "", key);
-	return 0;
-}
-
-/* First what is honoured, then what is harmless, then what would change what the guest gets; a key in
- * no row is an unknown one of the third class. */
-static const struct key keys[] = {
-	{"name", set_name, NULL},
-	{"type", set_type, NULL},
-	{"builder", set_builder, NULL},
-	{"kernel", set_kernel, NULL},
-	{"ramdisk", set_ramdisk, NULL},
-	{"cmdline", set_cmdline, NULL},
-	{"extra", set_extra, NULL},
-	{"root", set_root, NULL},
-	{"memory", set_memory, NULL},
-	{"maxmem", set_maxmem, NULL},
-	{"vcpus", set_vcpus, NULL},
-	{"cpus", set_cpus, NULL},
-	{"cpu_weight", set_weight, NULL},
-	{"cap", set_cap, NULL},
-	{"uuid", set_uuid, NULL},
-	{"on_poweroff", set_action, NULL},
-	{"on_reboot", set_action, NULL},
-	{"on_crash", set_action, NULL},
-
-	{"acpi", harmless, NULL},
-	{"apic", harmless, NULL},
-	{"boot", harmless, NULL},
-	{"claim_mode", harmless, NULL},
-	{"device_model_version", harmless, NULL},
-	{"device_model_override", harmless, NULL},
-	{"gfx_passthru", harmless, NULL},
-	{"hap", harmless, NULL},
-	{"keymap", harmless, NULL},
-	{"localtime", harmless, NULL},
-	{"nographic", harmless, NULL},
-	{"nx", harmless, NULL},
-	{"on_soft_reset", harmless, NULL},
-	{"on_watchdog", harmless, NULL},
-	{"pae", harmless, NULL},
-	{"pool", harmless, NULL},
-	{"sdl", harmless, NULL},
-	{"serial", harmless, NULL},
-	{"shadow_memory", harmless, NULL},
-	{"soundhw", harmless, NULL},
-	{"stdvga", harmless, NULL},
-	{"usb", harmless, NULL},
-	{"usbdevice", harmless, NULL},
-	{"vfb", harmless, NULL},
-	{"vga", harmless, NULL},
-	{"videoram", harmless, NULL},
-	{"vnc", harmless, NULL},
-	{"vncconsole", harmless, NULL},
-	{"vnclisten", harmless, NULL},
-	{"vncpasswd", harmless, NULL},
-	{"vncunused", harmless, NULL},
-	{"xen_platform_pci", harmless, NULL},
-
-	{"vif", NULL, "this version has no network devices yet"},
-	{"disk", NULL, "this version has no disks yet"},
-	{"pci", NULL, "PCI passthrough is not supported"},
-	{"p9", NULL, "9p shares are not supported"},
-	{"vtpm", NULL, "vTPMs are not supported"},
-	{"usbctrl", NULL, "USB is not supported"},
-	{"usbdev", NULL, "USB is not supported"},
-	{"dtdev", NULL, "device passthrough is not supported"},
-	{"ioports", NULL, "device passthrough is not supported"},
-	{"iomem", NULL, "device passthrough is not supported"},
-	{"irqs", NULL, "device passthrough is not supported"},
-	{"bootloader", NULL, "boot loaders in dom0 are not supported; name a kernel, or GRUB's Xen image"},
-	{"firmware", NULL, "firmware images are not supported"},
-	{"maxvcpus", NULL, "vCPUs cannot be added later; use vcpus alone"},
-	{"cpus_soft", NULL, "soft affinity is not supported"},
-	{"cpuid", NULL, "CPUID policies are not supported yet"},
-	{"nestedhvm", NULL, "nested virtualization is not supported"},
-	{"seclabel", NULL, "XSM labels are not supported"},
-	{"driver_domain", NULL, "driver domains are not supported"},
-	{"tsc_mode", NULL, "TSC modes are not supported"},
-	{"max_grant_frames", NULL, "limits are chosen by chaos"},
-	{"max_maptrack_frames", NULL, "limits are chosen by chaos"},
-	{"max_event_channels", NULL, "limits are chosen by chaos"},
-	{"channel", NULL, "channels are not supported"},
-};
-
-static const struct key *find_key(const char *name)
-{
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strcmp(keys[i].name, name) == 0)
-			return &keys[i];
-	return NULL;
-}
-
-static bool is_ignored(const struct vmcfg *v, const char *name)
-{
-	for (uint32_t i = 0; i < v->ignore.n; i++)
-		if (strcmp(v->ignore.item[i], name) == 0)
-			return true;
-	return false;
-}
-
-static int set_key(struct walk *w, const char *name, const char *value, struct err *e)
-{
-	const struct key *k = find_key(name);
-
-	if (is_ignored(w->v, name))
-		return 0;
-	if (!k)
-		return err_set(e, EOPNOTSUPP,
-			       "%s: an unknown key; correct it, or leave it out with --ignore %s", name, name);
-	if (!k->set)
-		return err_set(e, EOPNOTSUPP, "%s: %s; remove it, or leave it out with --ignore %s", name,
-			       k->why, name);
-	return k->set(w, name, value, e);
-}
 
 /* --- values of the file --- */
 
@@ -324,7 +30,7 @@ static int join_list(XLU_ConfigList *list, int n, char *to, size_t room)
 
 static int from_file(const char *name, void *arg, struct err *e)
 {
-	struct walk *w = arg;
+	struct vmcfg_walk *w = arg;
 	XLU_ConfigList *list = NULL;
 	const char *value = NULL;
 	char joined[4096];
@@ -335,11 +41,11 @@ static int from_file(const char *name, void *arg, struct err *e)
 			return 0; /* vif = []: nothing asked for */
 		if (join_list(list, n, joined, sizeof(joined)) < 0)
 			return err_set(e, E2BIG, "%s: the list is too long", name);
-		return set_key(w, name, joined, e);
+		return vmcfg_set_key(w, name, joined, e);
 	}
 	if (xlu_cfg_get_string(w->xlu, name, &value, 1) != 0 || !value)
 		return err_set(e, EINVAL, "%s: has no value that can be read", name);
-	return set_key(w, name, value, e);
+	return vmcfg_set_key(w, name, value, e);
 }
 
 /* Text and overrides as one, in that order: the later one counts, as in xl. */
@@ -371,10 +77,11 @@ static int syntax_error(char *report, struct err *e)
 
 	if (end)
 		*end = '\0';
-	return err_set(e, EINVAL, "%s", report && *report ? report : "the configuration cannot be read");
+	return err_set(e, EINVAL, "%s",
+		       report && *report ? report : "the configuration cannot be read");
 }
 
-static int read_text(struct walk *w, struct err *e)
+static int read_text(struct vmcfg_walk *w, struct err *e)
 {
 	char *report = NULL;
 	size_t report_len = 0;
@@ -411,16 +118,17 @@ out:
 	return rc;
 }
 
-static int apply_sets(struct walk *w, struct err *e)
+static int apply_sets(struct vmcfg_walk *w, struct err *e)
 {
 	for (uint32_t i = 0; i < w->v->set.n; i++) {
 		char *eq = strchr(w->v->set.item[i], '=');
 		int rc;
 
 		if (!eq)
-			return err_set(e, EINVAL, "\"%s\": not of the form key=value", w->v->set.item[i]);
+			return err_set(e, EINVAL, "\"%s\": not of the form key=value",
+				       w->v->set.item[i]);
 		*eq = '\0';
-		rc = set_key(w, w->v->set.item[i], eq + 1, e);
+		rc = vmcfg_set_key(w, w->v->set.item[i], eq + 1, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -428,7 +136,7 @@ static int apply_sets(struct walk *w, struct err *e)
 }
 
 /* root and extra make a command line when cmdline does not say it: as xl does. */
-static int join_cmdline(struct walk *w, struct err *e)
+static int join_cmdline(struct vmcfg_walk *w, struct err *e)
 {
 	char *line = NULL;
 
@@ -442,7 +150,7 @@ static int join_cmdline(struct walk *w, struct err *e)
 	return 0;
 }
 
-static int warn(struct walk *w, struct err *e)
+static int warn(struct vmcfg_walk *w, struct err *e)
 {
 	char text[320];
 	int len;
@@ -451,14 +159,15 @@ static int warn(struct walk *w, struct err *e)
 		return 0;
 	len = snprintf(text, sizeof(text), "these keys do nothing here and were passed over: %s",
 		       w->harmless);
-	if (vmcfg_add(&w->v->warning, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1) < 0)
+	if (vmcfg_add(&w->v->warning, text,
+		      (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	return 0;
 }
 
 int vmcfg_parse(struct vmcfg *v, struct vm_config *out, struct err *e)
 {
-	struct walk w = {.v = v, .c = out};
+	struct vmcfg_walk w = {.v = v, .c = out};
 	int rc = 0;
 
 	vm_config_init(out);

@@ -14,10 +14,10 @@ struct vmcfg_list {
 
 /* What a client sent. Everything is its own until vmcfg_clear(). */
 struct vmcfg {
-	char *text;		  /* of the file; may be NULL */
+	char *text; /* of the file; may be NULL */
 	size_t text_len;
-	char *name;		  /* of the file, for messages; NULL: "config" */
-	char *cwd;		  /* relative paths start here; NULL: they are refused */
+	char *name;		    /* of the file, for messages; NULL: "config" */
+	char *cwd;		    /* relative paths start here; NULL: they are refused */
 	struct vmcfg_list override; /* "key=value" in xl syntax */
 	struct vmcfg_list set;	    /* "key=text", the text as it is */
 	struct vmcfg_list ignore;   /* keys of the third class to leave out */
@@ -28,8 +28,8 @@ struct vmcfg {
 int vmcfg_add(struct vmcfg_list *l, const char *text, size_t len);
 void vmcfg_clear(struct vmcfg *v);
 
-/* Fills `out` (which is initialised here). -EINVAL with key, value and what to do; -EOPNOTSUPP for a
- * key that would change what the guest gets and is not supported. */
+/* Fills `out` (which is initialised here). -EINVAL with key, value and what to do; -EOPNOTSUPP for
+ * a key that would change what the guest gets and is not supported. */
 int vmcfg_parse(struct vmcfg *v, struct vm_config *out, struct err *e);
 
 /* --- values, each alone; `out` is the target --- */

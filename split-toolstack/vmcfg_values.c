@@ -32,9 +32,11 @@ int vmcfg_number(const char *key, const char *value, uint32_t low, uint32_t high
 	uint64_t v;
 
 	if (!digits(&at, &v) || *at != '\0')
-		return err_set(e, EINVAL, "%s \"%s\": not a number; give %u to %u", key, value, low, high);
+		return err_set(e, EINVAL, "%s \"%s\": not a number; give %u to %u", key, value, low,
+			       high);
 	if (v < low || v > high)
-		return err_set(e, EINVAL, "%s %s: out of range; give %u to %u", key, value, low, high);
+		return err_set(e, EINVAL, "%s %s: out of range; give %u to %u", key, value, low,
+			       high);
 	*out = (uint32_t)v;
 	return 0;
 }
@@ -49,7 +51,8 @@ int vmcfg_memory(const char *key, const char *value, uint64_t *kib, struct err *
 
 	if (!digits(&at, &v))
 		return err_set(e, EINVAL,
-			       "%s \"%s\": not a number; give MiB, or a number with K, M or G", key, value);
+			       "%s \"%s\": not a number; give MiB, or a number with K, M or G", key,
+			       value);
 	if (*at) {
 		unit = strchr(units, *at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
 		if (unit)
@@ -59,7 +62,8 @@ int vmcfg_memory(const char *key, const char *value, uint64_t *kib, struct err *
 			at += strlen(at);
 	}
 	if ((value[strspn(value, "0123456789")] && !unit) || *at)
-		return err_set(e, EINVAL, "%s \"%s\": an unknown unit; use K, M, G or T", key, value);
+		return err_set(e, EINVAL, "%s \"%s\": an unknown unit; use K, M, G or T", key,
+			       value);
 	if (v == 0)
 		return err_set(e, EINVAL, "%s %s: must be more than 0", key, value);
 	if (v > (UINT64_MAX >> shift) || v << shift > (16ull << 30))
@@ -123,7 +127,8 @@ int vmcfg_cpus(const char *value, uint8_t **map, uint32_t *bytes, struct err *e)
 	if (*at != '\0' || at == value || at[-1] == ',' || !any) {
 		free(m);
 		return err_set(e, EINVAL,
-			       "cpus \"%s\": give CPUs such as \"0-3,^1\" or \"all\" (nodes are not supported)",
+			       "cpus \"%s\": give CPUs such as \"0-3,^1\" or \"all\" (nodes are "
+			       "not supported)",
 			       value);
 	}
 	*map = m;

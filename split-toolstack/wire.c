@@ -127,9 +127,8 @@ bool wire_next(const struct wire_in *in, uint32_t *at, struct wire_field *out)
 	if (*at >= in->bytes)
 		return false;
 	memcpy(&f, in->fields + *at, sizeof(f));
-	*out = (struct wire_field){.id = (enum proto_id)f.id,
-				   .data = in->fields + *at + sizeof(f),
-				   .len = f.bytes};
+	*out = (struct wire_field){
+		.id = (enum proto_id)f.id, .data = in->fields + *at + sizeof(f), .len = f.bytes};
 	*at += (uint32_t)sizeof(f) + f.bytes;
 	return true;
 }

@@ -238,7 +238,8 @@ static uint32_t serve(struct job *j)
 				      {over ? -1 : port, POLLIN, 0},
 				      {over ? -1 : end, POLLIN, 0}};
 
-		/* What daemons of the command still hold open is read as far as it is, not waited for. */
+		/* What daemons of the command still hold open is read as far as it is, not waited
+		 * for. */
 		if (poll(p, 4, over ? 0 : -1) == 0 && over)
 			break;
 		if (p[0].revents && !forward(j->out, 'O')) {
@@ -257,7 +258,8 @@ static uint32_t serve(struct job *j)
 			break;
 	}
 	close(end);
-	return WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 128u + (uint32_t)WTERMSIG(status);
+	return WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status)
+				 : 128u + (uint32_t)WTERMSIG(status);
 }
 
 int main(int argc, char **argv)

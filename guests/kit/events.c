@@ -59,7 +59,9 @@ static void answer(void)
 		if (request == NOXS_REQ_POWEROFF || request == NOXS_REQ_REBOOT) {
 			kit.control->state = NOXS_STATE_STOPPING;
 			kit_notify();
-			kit_shutdown(request == NOXS_REQ_REBOOT ? SHUTDOWN_reboot : SHUTDOWN_poweroff, 0);
+			kit_shutdown(request == NOXS_REQ_REBOOT ? SHUTDOWN_reboot
+								: SHUTDOWN_poweroff,
+				     0);
 		}
 	}
 }

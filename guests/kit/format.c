@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A small printf, and numbers on the command line. Pure: also compiled for the host's unit tests. */
+/* A small printf, and numbers on the command line. Pure: also compiled for the host's unit tests.
+ */
 #include "kit.h"
 
 struct out {
@@ -65,7 +66,8 @@ int kit_format(char *buf, size_t size, const char *fmt, va_list ap)
 		} else if (*fmt == 'd') {
 			int64_t v = longs ? va_arg(ap, int64_t) : va_arg(ap, int);
 
-			put_number(&o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0, width, pad);
+			put_number(&o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0, width,
+				   pad);
 		} else if (*fmt == 'u' || *fmt == 'x') {
 			uint64_t v = longs ? va_arg(ap, uint64_t) : va_arg(ap, unsigned int);
 

@@ -29,7 +29,7 @@ struct kit {
 	uint32_t out_prod;
 	uint32_t in_cons;
 	uint32_t request_seen;
-	uint64_t start_ns; /* kit_time_ns() at the start */
+	uint64_t start_ns;   /* kit_time_ns() at the start */
 	const char *cmdline; /* never NULL */
 };
 extern struct kit kit;
@@ -48,8 +48,8 @@ void kit_shutdown(unsigned int reason, uint32_t exit_code) __attribute__((noretu
 void kit_ready(void);
 /* Tells dom0 that something on the control page changed. */
 void kit_notify(void);
-/* Blocks until dom0 sends an event or timeout_ns have passed (0: no timeout); answers pings and obeys
- * requests to end. Spurious returns happen: look at what you wait for. */
+/* Blocks until dom0 sends an event or timeout_ns have passed (0: no timeout); answers pings and
+ * obeys requests to end. Spurious returns happen: look at what you wait for. */
 void kit_wait(uint64_t timeout_ns);
 
 /* --- console --- */

@@ -13,7 +13,8 @@
 
 struct kit kit;
 
-/* Behind the tables of entry.S: RAM that only guests with a standard entry have, and nobody uses. */
+/* Behind the tables of entry.S: RAM that only guests with a standard entry have, and nobody uses.
+ */
 #define SHARED_INFO_AT 0x205000ull
 
 /* PV: Xen's table from machine to guest frames (Xen public/arch-x86/xen-x86_64.h). */
@@ -38,7 +39,8 @@ static void from_device_page(volatile struct noxs_page *page)
 			.remote_port = page->control.remote_port,
 		};
 
-		if (hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind) == 0)
+		if (hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind) ==
+		    0)
 			kit.port = bind.local_port;
 	}
 }
@@ -88,7 +90,8 @@ static void from_hvm_start_info(const struct hvm_start_info *info)
 	};
 
 	fill_hypercall_page();
-	kit.control = (volatile struct noxs_control *)(hvm_param(HVM_PARAM_CONSOLE_PFN) * PAGE_SIZE);
+	kit.control =
+		(volatile struct noxs_control *)(hvm_param(HVM_PARAM_CONSOLE_PFN) * PAGE_SIZE);
 	kit.port = (uint32_t)hvm_param(HVM_PARAM_CONSOLE_EVTCHN);
 	kit.cmdline = info->cmdline_paddr ? (const char *)info->cmdline_paddr : "";
 	kit.shared = (volatile struct shared_info *)SHARED_INFO_AT;

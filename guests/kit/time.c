@@ -23,14 +23,15 @@ uint64_t kit_time_ns(void)
 		version = __atomic_load_n(&t->version, __ATOMIC_ACQUIRE);
 		delta = rdtsc() - t->tsc_timestamp;
 		delta = t->tsc_shift < 0 ? delta >> -t->tsc_shift : delta << t->tsc_shift;
-		ns = t->system_time + (uint64_t)(((unsigned __int128)delta * t->tsc_to_system_mul) >> 32);
+		ns = t->system_time +
+		     (uint64_t)(((unsigned __int128)delta * t->tsc_to_system_mul) >> 32);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	} while ((version & 1) || version != t->version);
 	return ns;
 }
 
-/* Xen fills the wall clock of a PVH guest only when it asks for a hypercall page, which a direct entry
- * does not: then the device page's clock counts on. */
+/* Xen fills the wall clock of a PVH guest only when it asks for a hypercall page, which a direct
+ * entry does not: then the device page's clock counts on. */
 static uint64_t by_device_page(void)
 {
 	return kit.page ? kit.page->wallclock_ns + (kit_time_ns() - kit.start_ns) : 0;

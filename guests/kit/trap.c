@@ -7,9 +7,9 @@
 
 #include "hypercall.h"
 
-#define TRAPS 32
+#define TRAPS	    32
 #define ENTRY_BYTES 32
-#define HVM_CS 8
+#define HVM_CS	    8
 
 extern char trap_entries_pv[], trap_entries_hvm[];
 extern const uint64_t boot_gdt[];
@@ -25,8 +25,8 @@ void kit_trap(uint32_t vector, uint64_t error, uint64_t rip)
 	else
 		__asm__ volatile("mov %%cr2, %0" : "=r"(address));
 	if (vector == 14)
-		kit_print("crash: page fault at address 0x%lx, rip 0x%lx, error 0x%lx\r\n", address, rip,
-			  error);
+		kit_print("crash: page fault at address 0x%lx, rip 0x%lx, error 0x%lx\r\n", address,
+			  rip, error);
 	else
 		kit_print("crash: trap %u at rip 0x%lx, error 0x%lx\r\n", vector, rip, error);
 	kit_shutdown(SHUTDOWN_crash, 0);
@@ -58,12 +58,15 @@ static void hvm_traps(void)
 	for (unsigned int i = 0; i < TRAPS; i++) {
 		uint64_t at = (uint64_t)trap_entries_hvm + i * ENTRY_BYTES;
 
-		idt[i][0] = (at & 0xffff) | HVM_CS << 16 | 0x8e00ull << 32 | (at >> 16 & 0xffff) << 48;
+		idt[i][0] =
+			(at & 0xffff) | HVM_CS << 16 | 0x8e00ull << 32 | (at >> 16 & 0xffff) << 48;
 		idt[i][1] = at >> 32;
 	}
 	__asm__ volatile("lgdt %0; lidt %1\n\t"
 			 "push %2; lea 1f(%%rip), %%rax; push %%rax; lretq\n1:"
-			 : : "m"(gdtr), "m"(idtr), "i"(HVM_CS) : "rax", "memory");
+			 :
+			 : "m"(gdtr), "m"(idtr), "i"(HVM_CS)
+			 : "rax", "memory");
 }
 
 void kit_traps(void)

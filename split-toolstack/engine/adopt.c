@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* After a restart of the daemon: adopts what runs, removes what was half made, remembers the rest. */
+/* After a restart of the daemon: adopts what runs, removes what was half made, remembers the rest.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ static bool find_domain(struct vm *vm, bool keep, struct xen_domain_info *out)
 				*out = info[i];
 				found = true;
 			} else if (!info[i].dying) {
-				log_line(LOG_INFO, "op=clean dom=%u name=%s", info[i].domid, vm->name);
+				log_line(LOG_INFO, "op=clean dom=%u name=%s", info[i].domid,
+					 vm->name);
 				(void)xen_domain_destroy(en->x, info[i].domid);
 			}
 		}
@@ -83,7 +85,8 @@ static void adopt(struct vm *vm)
 		return;
 	}
 	if (take_over(vm, &err) < 0 && vm->state != VM_ENDED_PRESERVED) {
-		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s", vm->domid, vm->name, err_msg(&err));
+		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s", vm->domid, vm->name,
+			 err_msg(&err));
 		(void)vm_destroy(vm, NULL);
 		return;
 	}

@@ -66,11 +66,13 @@ static int check_name(const char *name, struct err *e)
 		return err_set(e, EINVAL, "name: longer than %d characters", VM_NAME_MAX);
 	if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:+-") !=
 	    strlen(name))
-		return err_set(e, EINVAL, "name \"%s\": use letters, digits and _ . : + - only", name);
+		return err_set(e, EINVAL, "name \"%s\": use letters, digits and _ . : + - only",
+			       name);
 	if (name[0] == '-')
 		return err_set(e, EINVAL, "name \"%s\": must not begin with \"-\"", name);
 	if (all_digits(name) || uuid_parse(name, uuid) == 0)
-		return err_set(e, EINVAL, "name \"%s\": must not look like a domain id or a uuid", name);
+		return err_set(e, EINVAL, "name \"%s\": must not look like a domain id or a uuid",
+			       name);
 	return 0;
 }
 
@@ -91,7 +93,8 @@ int vm_config_check(const struct vm_config *c, struct err *e)
 		return err_set(e, EINVAL, "maxmem %llu KiB: less than memory, which is %llu KiB",
 			       (unsigned long long)c->maxmem_kib, (unsigned long long)c->mem_kib);
 	if (c->vcpus < 1 || c->vcpus > DOM_MAX_VCPUS)
-		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", c->vcpus, DOM_MAX_VCPUS);
+		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", c->vcpus,
+			       DOM_MAX_VCPUS);
 	if (c->weight > 65535)
 		return err_set(e, EINVAL, "cpu_weight %u: 1 to 65535 are possible", c->weight);
 	if (c->cap != UINT32_MAX && c->cap > 100 * c->vcpus)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Console logs: a ring in a file a VM, whose header says how far the guest's own ring is in it, so that
- * a daemon that was killed neither loses nor repeats a byte. */
+/* Console logs: a ring in a file a VM, whose header says how far the guest's own ring is in it, so
+ * that a daemon that was killed neither loses nor repeats a byte. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,8 +95,8 @@ static int make(struct vm *vm)
 /* Data first, header last: what the header tells is there. */
 static int append(struct console_log *l, const uint8_t *data, uint32_t len)
 {
-	struct header h = {.magic = MAGIC, .size = l->size, .end = l->end + len,
-			   .ring_cons = l->ring_cons};
+	struct header h = {
+		.magic = MAGIC, .size = l->size, .end = l->end + len, .ring_cons = l->ring_cons};
 	uint64_t skip = len > l->size ? len - l->size : 0;
 	uint64_t at = (l->end + skip) % l->size;
 	uint64_t n = len - skip;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From a configuration to a running domain: what may take long runs on the worker, the rest here. */
+/* From a configuration to a running domain: what may take long runs on the worker, the rest here.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #include "split-toolstack/engine/private.h"
 
 /* Up to here a build is short enough for the loop. */
-#define INLINE_MEM_KIB	 (16u << 10)
+#define INLINE_MEM_KIB	  (16u << 10)
 #define INLINE_FILE_BYTES (1u << 20)
 
 struct build_job {
@@ -67,8 +68,8 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 
 	memcpy(spec.uuid, vm->uuid, sizeof(spec.uuid));
 	if (!vm->img)
-		rc = image_open(c->kernel_fd, c->kernel ? c->kernel : "kernel", vm->en->conf.cache_dir,
-				&vm->img, e);
+		rc = image_open(c->kernel_fd, c->kernel ? c->kernel : "kernel",
+				vm->en->conf.cache_dir, &vm->img, e);
 	vm->t.image_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0)
 		rc = dom_prepare(x, &spec, vm->img, &vm->dom, e);
@@ -106,7 +107,8 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e)
 	rc = xen_evtchn_bind(en->x, vm->domid, vm->guest_port, &vm->port);
 	if (rc < 0) {
 		vm->port = 0;
-		rc = err_sys(e, -rc, "bind to event channel %u of domain %u", vm->guest_port, vm->domid);
+		rc = err_sys(e, -rc, "bind to event channel %u of domain %u", vm->guest_port,
+			     vm->domid);
 	} else {
 		rc = events_watch(en, vm->port, vm);
 		if (rc < 0)
@@ -192,7 +194,8 @@ static int start(struct vm *vm, struct err *e)
 	vm->exit_code = -1;
 	vm->log.ring_cons = 0;
 	since = clock_ns();
-	/* The final record comes before the guest's first instruction: from now on it is adopted. */
+	/* The final record comes before the guest's first instruction: from now on it is adopted.
+	 */
 	rc = registry_put(vm, e);
 	vm->t.record_ns += (uint32_t)(clock_ns() - since);
 	vm->unpaused = since = clock_ns();
@@ -369,7 +372,8 @@ static int identify(struct engine *en, struct vm *vm, struct err *e)
 		memcpy(vm->uuid, vm->cfg.uuid, sizeof(vm->uuid));
 		HASH_FIND(by_uuid, en->uuids, vm->uuid, 16, other);
 		if (other)
-			return err_set(e, EEXIST, "uuid: taken by \"%s\"; leave it out or destroy that one",
+			return err_set(e, EEXIST,
+				       "uuid: taken by \"%s\"; leave it out or destroy that one",
 				       other->name);
 		if (foreign_has_uuid(en, vm->uuid) > 0)
 			return err_set(e, EEXIST, "uuid: taken by a domain of another toolstack");
@@ -381,14 +385,15 @@ static int identify(struct engine *en, struct vm *vm, struct err *e)
 	}
 	memcpy(vm->cfg.uuid, vm->uuid, sizeof(vm->uuid));
 	if (vm->cfg.name[0] == '\0')
-		(void)snprintf(vm->cfg.name, sizeof(vm->cfg.name), "vm-%02x%02x%02x%02x", vm->uuid[0],
-			       vm->uuid[1], vm->uuid[2], vm->uuid[3]);
+		(void)snprintf(vm->cfg.name, sizeof(vm->cfg.name), "vm-%02x%02x%02x%02x",
+			       vm->uuid[0], vm->uuid[1], vm->uuid[2], vm->uuid[3]);
 	memcpy(vm->name, vm->cfg.name, sizeof(vm->name));
 	HASH_FIND(by_name, en->names, vm->name, strlen(vm->name), other);
 	if (other)
-		return err_set(e, EEXIST,
-			       "name \"%s\": taken by domain %u; choose another or destroy that one",
-			       vm->name, other->domid);
+		return err_set(
+			e, EEXIST,
+			"name \"%s\": taken by domain %u; choose another or destroy that one",
+			vm->name, other->domid);
 	return 0;
 }
 
@@ -417,10 +422,12 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	int rc = vm_config_check(cfg, &err);
 
 	if (rc == 0 && cfg->type == DOM_PVH && !en->host.hvm)
-		rc = err_set(&err, EOPNOTSUPP, "type \"pvh\": this host has no hardware "
-					       "virtualization with nested paging; use type=\"pv\"");
+		rc = err_set(&err, EOPNOTSUPP,
+			     "type \"pvh\": this host has no hardware "
+			     "virtualization with nested paging; use type=\"pv\"");
 	if (rc == 0 && cfg->type == DOM_PV && !en->host.pv)
-		rc = err_set(&err, EOPNOTSUPP, "type \"pv\": this Xen runs no PV guests; use type=\"pvh\"");
+		rc = err_set(&err, EOPNOTSUPP,
+			     "type \"pv\": this Xen runs no PV guests; use type=\"pvh\"");
 	if (rc == 0)
 		rc = enough_memory(en, cfg, &err);
 	if (rc == 0) {

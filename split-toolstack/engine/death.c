@@ -98,7 +98,8 @@ static int try_socket(const char *path)
 /* Asking through the kernel would hang for ever without a xenstored; its socket tells. */
 static bool xenstored_runs(void)
 {
-	return try_socket("/run/xenstored/socket") == 0 || try_socket("/var/run/xenstored/socket") == 0;
+	return try_socket("/run/xenstored/socket") == 0 ||
+	       try_socket("/var/run/xenstored/socket") == 0;
 }
 
 static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)
@@ -110,7 +111,8 @@ static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)
 	while ((event = xs_check_watch(en->xs)) != NULL)
 		free(event);
 	if (errno != EAGAIN) {
-		log_line(LOG_ERROR, "xenstored went away: deaths of VMs are not noticed any more; restart chaosd");
+		log_line(LOG_ERROR, "xenstored went away: deaths of VMs are not noticed any more; "
+				    "restart chaosd");
 		ev_io_stop(loop, io);
 		return;
 	}
@@ -122,7 +124,8 @@ static int open_beside(struct engine *en, struct err *e)
 	struct xs_handle *xs;
 
 	if (!xenstored_runs())
-		return err_set(e, ENOENT, "store=beside: no xenstored is running; start it or use store=own");
+		return err_set(e, ENOENT,
+			       "store=beside: no xenstored is running; start it or use store=own");
 	xs = xs_open(XS_OPEN_SOCKETONLY);
 	if (!xs)
 		return err_sys(e, errno, "store=beside: xenstored");
@@ -145,7 +148,8 @@ static int open_own(struct engine *en, struct err *e)
 
 	if (rc == -EEXIST || rc == -EBUSY)
 		return err_set(e, EBUSY,
-			       "store=own: another program (xenstored?) owns the notices of dying domains; "
+			       "store=own: another program (xenstored?) owns the notices of dying "
+			       "domains; "
 			       "end it or use store=beside");
 	if (rc < 0)
 		return err_sys(e, -rc, "store=own: bind VIRQ_DOM_EXC");

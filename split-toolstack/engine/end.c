@@ -133,12 +133,20 @@ static void rename_restart(struct vm *vm)
 	char name[VM_NAME_MAX + 1];
 
 	vm_config_init(&c);
-	c = (struct vm_config){.type = vm->cfg.type, .kernel = copy(vm->cfg.kernel),
-		.ramdisk = copy(vm->cfg.ramdisk), .cmdline = copy(vm->cfg.cmdline), .kernel_fd = -1,
-		.ramdisk_fd = -1, .mem_kib = vm->cfg.mem_kib, .maxmem_kib = vm->cfg.maxmem_kib,
-		.vcpus = vm->cfg.vcpus, .weight = vm->cfg.weight, .cap = vm->cfg.cap,
-		.on_poweroff = vm->cfg.on_poweroff, .on_reboot = vm->cfg.on_reboot,
-		.on_crash = vm->cfg.on_crash};
+	c = (struct vm_config){.type = vm->cfg.type,
+			       .kernel = copy(vm->cfg.kernel),
+			       .ramdisk = copy(vm->cfg.ramdisk),
+			       .cmdline = copy(vm->cfg.cmdline),
+			       .kernel_fd = -1,
+			       .ramdisk_fd = -1,
+			       .mem_kib = vm->cfg.mem_kib,
+			       .maxmem_kib = vm->cfg.maxmem_kib,
+			       .vcpus = vm->cfg.vcpus,
+			       .weight = vm->cfg.weight,
+			       .cap = vm->cfg.cap,
+			       .on_poweroff = vm->cfg.on_poweroff,
+			       .on_reboot = vm->cfg.on_reboot,
+			       .on_crash = vm->cfg.on_crash};
 	if (vm->cfg.cpumap) {
 		c.cpumap = malloc(vm->cfg.cpumap_bytes);
 		if (c.cpumap) {
@@ -313,7 +321,8 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 		return rc;
 	if (!vm->noxs)
 		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be asked (it has no noxs control page): end it from inside, or "
+			       "\"%s\" cannot be asked (it has no noxs control page): end it from "
+			       "inside, or "
 			       "by \"chaos destroy\"",
 			       vm->name);
 	noxs_control_request(&vm->con, reboot ? NOXS_REQ_REBOOT : NOXS_REQ_POWEROFF);

@@ -47,7 +47,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		rc = make_dir(conf->cache_dir, e);
 	if (rc == 0)
 		rc = chmod(conf->cache_dir, 0700) < 0 || chmod(conf->log_dir, 0700) < 0
-			     ? err_sys(e, errno, "protect %s and %s", conf->cache_dir, conf->log_dir)
+			     ? err_sys(e, errno, "protect %s and %s", conf->cache_dir,
+				       conf->log_dir)
 			     : 0;
 	if (rc == 0)
 		rc = xen_open(&en->x, e);
@@ -79,6 +80,9 @@ void engine_close(struct engine *en)
 	if (!en)
 		return;
 	worker_close(en); /* builds and destroys under way end first */
+	HASH_CLEAR(by_name, en->names);
+	HASH_CLEAR(by_uuid, en->uuids);
+	HASH_CLEAR(by_domid, en->domids);
 	while (en->alive) {
 		struct vm *vm = en->alive;
 

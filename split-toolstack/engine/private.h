@@ -8,6 +8,9 @@
 #include <sys/types.h>
 
 #include <lmdb.h>
+
+/* uthash's own hash falls through switch labels without saying so. */
+#define HASH_FUNCTION(key, len, hash) (hash) = table_hash((key), (len))
 #include <uthash.h>
 
 #include "base/xen.h"
@@ -16,14 +19,25 @@
 
 #define INPUT_QUEUE_MAX 65536u
 
+/* FNV-1a; names come from clients that are trusted with more than that. */
+static inline uint32_t table_hash(const void *key, size_t len)
+{
+	const uint8_t *p = key;
+	uint32_t h = 2166136261u;
+
+	while (len--)
+		h = (h ^ *p++) * 16777619u;
+	return h;
+}
+
 /* --- console_log.c: one bounded file a VM, a ring behind a header --- */
 
 struct console_log {
-	int fd;		   /* -1: not made yet; it comes with the first byte */
-	uint64_t end;	   /* bytes ever written */
-	uint64_t size;	   /* of the ring */
+	int fd;		    /* -1: not made yet; it comes with the first byte */
+	uint64_t end;	    /* bytes ever written */
+	uint64_t size;	    /* of the ring */
 	uint32_t ring_cons; /* the guest's ring up to where the log has it */
-	bool failed;	   /* could not be written: said once */
+	bool failed;	    /* could not be written: said once */
 };
 
 /* --- vm --- */
@@ -45,14 +59,14 @@ struct vm {
 	enum vm_state state;
 	enum vm_reason reason;
 	int exit_code;
-	bool hashed;	 /* in the tables of the living */
-	bool ready;	 /* said so */
-	bool noxs;	 /* has a device page */
-	bool doomed;	 /* destroyed while it was built */
-	bool masked;	 /* its port waits for fresh credit */
-	bool job;	 /* the worker has it */
-	uint32_t seen;	 /* the scan that saw its domain last */
-	uint32_t flags;	 /* VM_CREATE_* of the running create */
+	bool hashed;	/* in the tables of the living */
+	bool ready;	/* said so */
+	bool noxs;	/* has a device page */
+	bool doomed;	/* destroyed while it was built */
+	bool masked;	/* its port waits for fresh credit */
+	bool job;	/* the worker has it */
+	uint32_t seen;	/* the scan that saw its domain last */
+	uint32_t flags; /* VM_CREATE_* of the running create */
 	uint32_t restarts;
 	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;

@@ -12,7 +12,7 @@
 
 #define RECORD_VERSION 1u
 #define MAP_BYTES      (256ull << 20) /* room for 32751 VMs with long command lines */
-#define TEXTS	       4		/* name, kernel, ramdisk, cmdline */
+#define TEXTS	       4	      /* name, kernel, ramdisk, cmdline */
 #define NO_TEXT	       UINT32_MAX
 
 struct record {
@@ -51,8 +51,8 @@ int registry_open(struct engine *en, struct err *e)
 		return failed(e, rc, "open");
 	rc = mdb_env_set_mapsize(en->db, MAP_BYTES);
 	if (rc == 0)
-		rc = mdb_env_open(en->db, path, MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_NOTLS,
-				  0600);
+		rc = mdb_env_open(en->db, path,
+				  MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_NOTLS, 0600);
 	if (rc != 0)
 		return failed(e, rc, path);
 	rc = mdb_txn_begin(en->db, NULL, 0, &txn);
@@ -184,9 +184,10 @@ static char *copy_text(const uint8_t **at, const uint8_t *end, uint32_t len, boo
 /* Records are our own, but a daemon of another version may have written them. */
 static bool plausible(const struct record *r)
 {
-	return r->version == RECORD_VERSION && r->state <= VM_ENDED && r->reason <= VM_REASON_LOST &&
-	       r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE && r->on_reboot <= VM_PRESERVE &&
-	       r->on_crash <= VM_PRESERVE && r->vcpus <= DOM_MAX_VCPUS;
+	return r->version == RECORD_VERSION && r->state <= VM_ENDED &&
+	       r->reason <= VM_REASON_LOST && r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE &&
+	       r->on_reboot <= VM_PRESERVE && r->on_crash <= VM_PRESERVE &&
+	       r->vcpus <= DOM_MAX_VCPUS;
 }
 
 static bool parse(struct vm *vm, const uint8_t *data, size_t size)

@@ -11,9 +11,9 @@
 void uuid_format(const uint8_t u[16], char out[37])
 {
 	(void)snprintf(out, 37,
-		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-		       u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13],
-		       u[14], u[15]);
+		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
+		       u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+		       u[13], u[14], u[15]);
 }
 
 static int hex_digit(char c)
@@ -254,7 +254,7 @@ void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, vo
 
 const char *vm_state_name(enum vm_state s)
 {
-	static const char *const name[] = {"building",	 "running",    "paused",
+	static const char *const name[] = {"building",	"running",    "paused",
 					   "preserved", "destroying", "ended"};
 
 	return name[s];

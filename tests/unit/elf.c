@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The ELF and note parser: real guests are taken, every kind of broken one is refused with words. */
+/* The ELF and note parser: real guests are taken, every kind of broken one is refused with words.
+ */
 #include "libdom/image_elf.h"
 
 #include <elf.h>
@@ -42,14 +43,22 @@ static struct file good(void)
 	f.eh.e_phoff = offsetof(struct file, ph);
 	f.eh.e_phentsize = sizeof(Elf64_Phdr);
 	f.eh.e_phnum = 3;
-	f.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = offsetof(struct file, code),
-			       .p_paddr = 0x4000, .p_filesz = 16, .p_memsz = 0x2000};
-	f.ph[1] = (Elf64_Phdr){.p_type = PT_LOAD, .p_offset = offsetof(struct file, code) + 16,
-			       .p_paddr = 0x1000, .p_filesz = 16, .p_memsz = 0x1000};
-	f.ph[2] = (Elf64_Phdr){.p_type = PT_NOTE, .p_offset = offsetof(struct file, note),
+	f.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD,
+			       .p_offset = offsetof(struct file, code),
+			       .p_paddr = 0x4000,
+			       .p_filesz = 16,
+			       .p_memsz = 0x2000};
+	f.ph[1] = (Elf64_Phdr){.p_type = PT_LOAD,
+			       .p_offset = offsetof(struct file, code) + 16,
+			       .p_paddr = 0x1000,
+			       .p_filesz = 16,
+			       .p_memsz = 0x1000};
+	f.ph[2] = (Elf64_Phdr){.p_type = PT_NOTE,
+			       .p_offset = offsetof(struct file, note),
 			       .p_filesz = sizeof(f.note) + sizeof(f.noxs)};
 	for (int i = 0; i < 3; i++) {
-		f.note[i].h = (Elf64_Nhdr){.n_namesz = 4, .n_descsz = 8, .n_type = (Elf64_Word[]){1, 3, 2}[i]};
+		f.note[i].h = (Elf64_Nhdr){
+			.n_namesz = 4, .n_descsz = 8, .n_type = (Elf64_Word[]){1, 3, 2}[i]};
 		memcpy(f.note[i].name, "Xen", 4);
 		f.note[i].value = (uint64_t[]){0x1010, 0, 0x5000}[i];
 	}
@@ -117,17 +126,22 @@ static void refuses_with_words(void **state)
 	f = good(), f.eh.e_phoff = UINT64_MAX - 8, refuse(&f, ENOEXEC, "outside the file");
 	f = good(), f.eh.e_phentsize = 8, refuse(&f, ENOEXEC, "outside the file");
 	f = good(), f.ph[0].p_offset = UINT64_MAX, refuse(&f, EINVAL, "outside the file");
-	f = good(), f.ph[0].p_filesz = sizeof(f), f.ph[0].p_memsz = 0x10000, refuse(&f, EINVAL, "cut off");
+	f = good(), f.ph[0].p_filesz = sizeof(f), f.ph[0].p_memsz = 0x10000,
+	refuse(&f, EINVAL, "cut off");
 	f = good(), f.ph[0].p_memsz = 4, refuse(&f, EINVAL, "larger in the file");
 	f = good(), f.ph[0].p_memsz = UINT64_MAX, refuse(&f, EINVAL, "outside memory");
 	f = good(), f.ph[0].p_paddr = UINT64_MAX - 4, refuse(&f, EINVAL, "outside memory");
 	f = good(), f.ph[0].p_paddr = 0x1800, refuse(&f, EINVAL, "overlap");
-	f = good(), f.ph[0].p_type = f.ph[1].p_type = PT_NULL, refuse(&f, ENOEXEC, "nothing to load");
+	f = good(), f.ph[0].p_type = f.ph[1].p_type = PT_NULL,
+	refuse(&f, ENOEXEC, "nothing to load");
 	f = good(), f.ph[2].p_offset = sizeof(f), refuse(&f, EINVAL, "outside the file");
 	f = good(), f.ph[2].p_type = PT_NULL, refuse(&f, ENOEXEC, "without Xen notes");
-	f = good(), f.note[0].h.n_descsz = UINT32_MAX, refuse(&f, EINVAL, "longer than its section");
-	f = good(), f.note[0].h.n_namesz = UINT32_MAX, refuse(&f, EINVAL, "longer than its section");
-	f = good(), f.note[1].h.n_type = 18, f.note[1].value = 1ull << 32, refuse(&f, EINVAL, "above 4 GiB");
+	f = good(), f.note[0].h.n_descsz = UINT32_MAX,
+	refuse(&f, EINVAL, "longer than its section");
+	f = good(), f.note[0].h.n_namesz = UINT32_MAX,
+	refuse(&f, EINVAL, "longer than its section");
+	f = good(), f.note[1].h.n_type = 18, f.note[1].value = 1ull << 32,
+	refuse(&f, EINVAL, "above 4 GiB");
 	f = good(), f.noxs.reserved = 1, refuse(&f, EINVAL, "reserved");
 	f = good(), f.noxs.min = 0, refuse(&f, EINVAL, "ABI versions 0 to 1");
 	f = good(), f.noxs.max = 0, refuse(&f, EINVAL, "ABI versions");

@@ -29,8 +29,12 @@ static struct engine_conf conf(void)
 	(void)snprintf(run, sizeof(run), "%s/run", dir);
 	(void)snprintf(logs, sizeof(logs), "%s/log/console", dir);
 	(void)snprintf(cache, sizeof(cache), "%s/cache", dir);
-	return (struct engine_conf){.run_dir = run, .log_dir = logs, .cache_dir = cache,
-				    .store = STORE_OWN, .console_log_kib = 16, .history_max = 4};
+	return (struct engine_conf){.run_dir = run,
+				    .log_dir = logs,
+				    .cache_dir = cache,
+				    .store = STORE_OWN,
+				    .console_log_kib = 16,
+				    .history_max = 4};
 }
 
 static int setup(void **state)
@@ -177,7 +181,7 @@ static void lives_and_dies(void **state)
 	assert_int_equal(i.state, VM_ENDED);
 	assert_int_equal(i.reason, VM_REASON_CRASH);
 	only_the_daemon_is_left();
-	assert_ptr_equal(engine_find(en, "web"), r.vm); /* history */
+	assert_ptr_equal(engine_find(en, "web"), r.vm);		       /* history */
 	assert_int_equal(create(guest("web", DOM_PVH, 256), 0).rc, 0); /* ... blocks no name */
 	assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
 	settle(0);
@@ -255,7 +259,8 @@ static void restarts_when_told(void **state)
 		vm_get_info(r.vm, &i);
 	}
 	assert_int_equal(i.restarts, 1);
-	for (int n = 0; n < 300 && i.state != VM_RUNNING; n++) { /* it was alive for less than a second */
+	for (int n = 0; n < 300 && i.state != VM_RUNNING;
+	     n++) { /* it was alive for less than a second */
 		turn(NULL);
 		(void)usleep(10000);
 		vm_get_info(r.vm, &i);
@@ -447,10 +452,16 @@ static void pvh_fails_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIFE(lives_and_dies),	    LIFE(names_are_checked),	  LIFE(refusals_name_the_reason),
-		LIFE(restarts_when_told),   LIFE(vanished_domains_are_noticed),
-		LIFE(history_is_bounded),   LIFE(is_adopted),		  LIFE(console_log_is_bounded),
-		LIFE(pv_fails_clean),	    LIFE(pvh_fails_clean),
+		LIFE(lives_and_dies),
+		LIFE(names_are_checked),
+		LIFE(refusals_name_the_reason),
+		LIFE(restarts_when_told),
+		LIFE(vanished_domains_are_noticed),
+		LIFE(history_is_bounded),
+		LIFE(is_adopted),
+		LIFE(console_log_is_bounded),
+		LIFE(pv_fails_clean),
+		LIFE(pvh_fails_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,16 +113,20 @@ static void lexer_finds_keys(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char got[256] = "";
 
-		assert_int_equal(cfglex_keys(cases[i].text, strlen(cases[i].text), collect, got, NULL), 0);
+		assert_int_equal(
+			cfglex_keys(cases[i].text, strlen(cases[i].text), collect, got, NULL), 0);
 		assert_string_equal(got, cases[i].keys);
 	}
 }
 
 /* --- configurations --- */
 
-static int parse(const char *text, const char *set, struct vmcfg *v, struct vm_config *c, struct err *e)
+static int parse(const char *text, const char *set, struct vmcfg *v, struct vm_config *c,
+		 struct err *e)
 {
-	*v = (struct vmcfg){.text = strdup(text), .text_len = strlen(text), .name = strdup("t.cfg"),
+	*v = (struct vmcfg){.text = strdup(text),
+			    .text_len = strlen(text),
+			    .name = strdup("t.cfg"),
 			    .cwd = strdup("/work")};
 	*e = (struct err){0};
 	if (set)
@@ -137,12 +141,13 @@ static void configurations_are_understood(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(parse("name = 'web'\ntype=\"pvh\"\nkernel='k'\nramdisk = '/r'\nmemory = 64\n"
-			       "maxmem=128\nvcpus=2\ncpus='0-2,^1'\ncpu_weight=512\ncap=50\n"
-			       "root='/dev/xvda ro'\nextra='quiet'\non_crash='preserve'\n"
-			       "uuid='01234567-89ab-cdef-0123-456789abcdef'\nvif=[]\nvnc=1\n",
-			       NULL, &v, &c, &e),
-			 0);
+	assert_int_equal(
+		parse("name = 'web'\ntype=\"pvh\"\nkernel='k'\nramdisk = '/r'\nmemory = 64\n"
+		      "maxmem=128\nvcpus=2\ncpus='0-2,^1'\ncpu_weight=512\ncap=50\n"
+		      "root='/dev/xvda ro'\nextra='quiet'\non_crash='preserve'\n"
+		      "uuid='01234567-89ab-cdef-0123-456789abcdef'\nvif=[]\nvnc=1\n",
+		      NULL, &v, &c, &e),
+		0);
 	assert_string_equal(c.name, "web");
 	assert_int_equal(c.type, DOM_PVH);
 	assert_string_equal(c.kernel, "/work/k");
@@ -209,8 +214,8 @@ static void bad_values_are_named(void **state)
 		struct err e;
 		int rc = parse(cases[i].text, cases[i].set, &v, &c, &e);
 
-		if (rc >= 0 || !strstr(e.msg, cases[i].words[0]) || !strstr(e.msg, cases[i].words[1]) ||
-		    strchr(e.msg, '\n'))
+		if (rc >= 0 || !strstr(e.msg, cases[i].words[0]) ||
+		    !strstr(e.msg, cases[i].words[1]) || strchr(e.msg, '\n'))
 			fail_msg("%s: %d \"%s\"", cases[i].text, rc, e.msg);
 		vm_config_clear(&c);
 		vmcfg_clear(&v);
@@ -249,8 +254,8 @@ static void memory_has_units(void **state)
 	static const struct {
 		const char *text;
 		uint64_t kib;
-	} cases[] = {{"4", 4096}, {"256K", 256}, {"256k", 256}, {"4M", 4096}, {"4MiB", 4096},
-		     {"2G", 2u << 20}, {"1T", 1u << 30}};
+	} cases[] = {{"4", 4096},    {"256K", 256},    {"256k", 256},	{"4M", 4096},
+		     {"4MiB", 4096}, {"2G", 2u << 20}, {"1T", 1u << 30}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

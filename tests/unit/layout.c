@@ -9,13 +9,14 @@
 #include "libdom/build.h"
 #include "tests/unit/unit.h"
 
-#define ENTRY_FRAME(e) (((e) & 0xffffffffff000ull) / 4096)
+#define ENTRY_FRAME(e) (((e)&0xffffffffff000ull) / 4096)
 
 static void direct_fits_from_the_minimum_on(void **state)
 {
 	(void)state;
 	for (int type = DOM_PV; type <= DOM_PVH; type++) {
-		struct layout_in in = {.type = (enum dom_type)type, .direct = true, .image_end = 0x4000};
+		struct layout_in in = {
+			.type = (enum dom_type)type, .direct = true, .image_end = 0x4000};
 		struct layout l;
 		uint64_t need = 0;
 
@@ -50,8 +51,8 @@ static void refuses_what_cannot_be(void **state)
 }
 
 /* What a CPU would find at a virtual address, out of tables at frames tables.gfn + i. */
-static uint64_t walk_pv(const uint64_t *t, const struct layout *l, const uint64_t *frame, uint64_t va,
-			uint64_t *flags)
+static uint64_t walk_pv(const uint64_t *t, const struct layout *l, const uint64_t *frame,
+			uint64_t va, uint64_t *flags)
 {
 	uint64_t at = frame[l->tables.gfn];
 
@@ -75,8 +76,11 @@ static uint64_t walk_pv(const uint64_t *t, const struct layout *l, const uint64_
 
 static void check_pv(uint64_t virt_base, uint64_t pages, bool is_direct)
 {
-	struct layout_in in = {.type = DOM_PV, .direct = is_direct, .pages = pages,
-			       .virt_base = virt_base, .image_end = 0x5000};
+	struct layout_in in = {.type = DOM_PV,
+			       .direct = is_direct,
+			       .pages = pages,
+			       .virt_base = virt_base,
+			       .image_end = 0x5000};
 	uint64_t *frame = calloc(pages, sizeof(*frame));
 	uint64_t shared = 0x123456;
 	struct layout l;
@@ -95,7 +99,8 @@ static void check_pv(uint64_t virt_base, uint64_t pages, bool is_direct)
 		uint64_t flags;
 
 		assert_int_equal(walk_pv(t, &l, frame, virt_base + i * 4096, &flags), frame[i]);
-		assert_int_equal(flags & 7, table ? 5 : 7); /* Xen takes tables only when read-only */
+		assert_int_equal(flags & 7,
+				 table ? 5 : 7); /* Xen takes tables only when read-only */
 	}
 	if (is_direct) {
 		uint64_t flags;
@@ -108,8 +113,12 @@ static void check_pv(uint64_t virt_base, uint64_t pages, bool is_direct)
 
 static void pv_tables_walk(void **state)
 {
-	static const uint64_t bases[] = {0, 0x200000, 0xffffffff80000000ull, 0xffff800000000000ull,
-					 0x3fe00000 - 0x3000, 0x7ffffff000ull};
+	static const uint64_t bases[] = {0,
+					 0x200000,
+					 0xffffffff80000000ull,
+					 0xffff800000000000ull,
+					 0x3fe00000 - 0x3000,
+					 0x7ffffff000ull};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
@@ -127,7 +136,8 @@ static void pvh_tables_walk(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct layout_in in = {.type = DOM_PVH, .direct = true, .pages = sizes[i], .image_end = 0x4000};
+		struct layout_in in = {
+			.type = DOM_PVH, .direct = true, .pages = sizes[i], .image_end = 0x4000};
 		struct layout l;
 		uint64_t need;
 		uint64_t *t;
@@ -146,7 +156,8 @@ static void pvh_tables_walk(void **state)
 			assert_true(l2 < l.tables.pages);
 			assert_int_equal(e, at | 0x83);
 		}
-		base = ENTRY_FRAME(t[ENTRY_FRAME(t[0]) * 512 - l.tables.gfn * 512 + 3]) - l.tables.gfn;
+		base = ENTRY_FRAME(t[ENTRY_FRAME(t[0]) * 512 - l.tables.gfn * 512 + 3]) -
+		       l.tables.gfn;
 		assert_int_equal(t[base * 512 + ((0xfee00000ull >> 21) & 511)], 0xfee00083ull);
 		free(t);
 	}
@@ -162,8 +173,10 @@ static void hypercall_stubs(void **state)
 	hypercall_page_fill(page, DOM_PVH, false);
 	assert_memory_equal(page + 17 * 32, "\xb8\x11\0\0\0\x0f\x01\xc1\xc3", 9); /* vmcall */
 	hypercall_page_fill(page, DOM_PV, true);
-	assert_memory_equal(page + 17 * 32, "\x51\x41\x53\xb8\x11\0\0\0\x0f\x05\x41\x5b\x59\xc3", 14);
-	assert_memory_equal(page + 23 * 32, "\x51\x41\x53\x50\xb8\x17\0\0\0\x0f\x05", 11); /* iret */
+	assert_memory_equal(page + 17 * 32, "\x51\x41\x53\xb8\x11\0\0\0\x0f\x05\x41\x5b\x59\xc3",
+			    14);
+	assert_memory_equal(page + 23 * 32, "\x51\x41\x53\x50\xb8\x17\0\0\0\x0f\x05",
+			    11); /* iret */
 }
 
 static uint8_t sum(const uint8_t *p, uint32_t n)
@@ -195,9 +208,12 @@ static void acpi_adds_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(direct_fits_from_the_minimum_on), cmocka_unit_test(refuses_what_cannot_be),
-		cmocka_unit_test(pv_tables_walk),		   cmocka_unit_test(pvh_tables_walk),
-		cmocka_unit_test(hypercall_stubs),		   cmocka_unit_test(acpi_adds_up),
+		cmocka_unit_test(direct_fits_from_the_minimum_on),
+		cmocka_unit_test(refuses_what_cannot_be),
+		cmocka_unit_test(pv_tables_walk),
+		cmocka_unit_test(pvh_tables_walk),
+		cmocka_unit_test(hypercall_stubs),
+		cmocka_unit_test(acpi_adds_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,8 +11,13 @@
 
 static void page_tells_the_facts(void **state)
 {
-	struct noxs_facts f = {.pv = true, .domid = 7, .vcpus = 2, .mem_pages = 64, .control_gfn = 58,
-			       .control_port = 1, .cmdline = "a=1"};
+	struct noxs_facts f = {.pv = true,
+			       .domid = 7,
+			       .vcpus = 2,
+			       .mem_pages = 64,
+			       .control_gfn = 58,
+			       .control_port = 1,
+			       .cmdline = "a=1"};
 	struct noxs_page copy;
 	struct noxs_page shown;
 	struct noxs_page other;
@@ -156,9 +161,12 @@ static void words_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(page_tells_the_facts),	      cmocka_unit_test(page_refuses_long_lines),
-		cmocka_unit_test(console_carries_everything), cmocka_unit_test(console_ends_on_nonsense),
-		cmocka_unit_test(input_fits_or_waits),	      cmocka_unit_test(words_are_checked),
+		cmocka_unit_test(page_tells_the_facts),
+		cmocka_unit_test(page_refuses_long_lines),
+		cmocka_unit_test(console_carries_everything),
+		cmocka_unit_test(console_ends_on_nonsense),
+		cmocka_unit_test(input_fits_or_waits),
+		cmocka_unit_test(words_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,8 @@ static uint8_t *bzimage(const uint8_t *payload, size_t n, size_t *bytes)
 	return f;
 }
 
-static void check(const uint8_t *payload, size_t n, enum packing want, const uint8_t *text, size_t len)
+static void check(const uint8_t *payload, size_t n, enum packing want, const uint8_t *text,
+		  size_t len)
 {
 	uint8_t *to = malloc(len);
 	struct packed p;
@@ -74,8 +75,8 @@ static void three_ways(void **state)
 	(void)deflateEnd(&z);
 	check(out, n + 4, PACK_GZIP, text, sizeof(text)); /* the kernel's size follows the stream */
 	n = 0;
-	assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, text, sizeof(text), out, &n,
-						 sizeof(out)),
+	assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, text, sizeof(text), out,
+						 &n, sizeof(out)),
 			 LZMA_OK);
 	check(out, n + 4, PACK_XZ, text, sizeof(text));
 	n = ZSTD_compress(out, sizeof(out), text, sizeof(text), 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* domrun: boots one guest with libdom and noxs alone, no daemon: the libraries' own proof on Xen. */
+/* domrun: boots one guest with libdom and noxs alone, no daemon: the libraries' own proof on Xen.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -61,7 +62,8 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 	if (rc == 0)
 		rc = xen_evtchn_bind(x, d.domid, load.console_port, &port);
 	if (rc == 0)
-		rc = xen_map(x, d.domid, true, 2, (xen_pfn_t[]){d.dev_frame, d.control_frame}, &pages);
+		rc = xen_map(x, d.domid, true, 2, (xen_pfn_t[]){d.dev_frame, d.control_frame},
+			     &pages);
 	if (rc < 0)
 		goto out;
 	noxs_control_init(&con, (char *)pages + 4096);
@@ -111,15 +113,17 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 			(void)xen_evtchn_notify(x, port);
 		}
 		if (n == 0 && xen_domain_info(x, d.domid, &info) == 0 && info.shutdown) {
-			rc = info.shutdown_reason == SHUTDOWN_poweroff ? (int)w.exit_code
-								       : 100 + (int)info.shutdown_reason;
+			rc = info.shutdown_reason == SHUTDOWN_poweroff
+				     ? (int)w.exit_code
+				     : 100 + (int)info.shutdown_reason;
 			break;
 		}
 	}
 	if (o->timings) {
 		for (int i = 0; i < DOM_T_COUNT; i++)
 			fprintf(stderr, "%s %u, ", dom_phase_name(i), d.phase_ns[i] / 1000);
-		fprintf(stderr, "ready after %llu us\n", (unsigned long long)(ready - start) / 1000);
+		fprintf(stderr, "ready after %llu us\n",
+			(unsigned long long)(ready - start) / 1000);
 	}
 out:
 	if (rc < 0 && e->code == 0)
@@ -143,18 +147,34 @@ int main(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "hm:v:r:c:sd:t")) != -1) {
 		switch (c) {
-		case 'h': o.spec.type = DOM_PVH; break;
-		case 'm': o.spec.mem_kib = strtoull(optarg, NULL, 0); break;
-		case 'v': o.spec.vcpus = (uint32_t)strtoul(optarg, NULL, 0); break;
-		case 'r': o.ramdisk = optarg; break;
-		case 'c': o.cmdline = optarg; break;
-		case 's': o.shell = true; break;
-		case 't': o.timings = true; break;
-		default: return 2;
+		case 'h':
+			o.spec.type = DOM_PVH;
+			break;
+		case 'm':
+			o.spec.mem_kib = strtoull(optarg, NULL, 0);
+			break;
+		case 'v':
+			o.spec.vcpus = (uint32_t)strtoul(optarg, NULL, 0);
+			break;
+		case 'r':
+			o.ramdisk = optarg;
+			break;
+		case 'c':
+			o.cmdline = optarg;
+			break;
+		case 's':
+			o.shell = true;
+			break;
+		case 't':
+			o.timings = true;
+			break;
+		default:
+			return 2;
 		}
 	}
 	if (optind + 1 != argc) {
-		fprintf(stderr, "usage: domrun [-h] [-s] [-t] [-m KIB] [-v VCPUS] [-r RAMDISK] [-c CMDLINE] IMAGE\n");
+		fprintf(stderr, "usage: domrun [-h] [-s] [-t] [-m KIB] [-v VCPUS] [-r RAMDISK] [-c "
+				"CMDLINE] IMAGE\n");
 		return 2;
 	}
 	o.image = argv[optind];

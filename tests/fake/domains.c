@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* base/xen.h on the fake: handles, host, domains, memory in memfds, vCPUs. */
+#include "tests/fake/private.h"
+
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xen/hvm/save.h>
+
+/* --- handles and host --- */
+
+int xen_open(struct xen **out, struct err *e)
+{
+	struct xen *x;
+	int rc;
+
+	*out = NULL;
+	(void)pthread_mutex_lock(&fake_lock);
+	rc = fake_may_fail(__func__);
+	if (rc < 0) {
+		(void)fake_leave(0);
+		return err_set(e, -rc, "fake: open");
+	}
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		abort();
+	x->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	fake_held.handles++;
+	*out = x;
+	return fake_leave(0);
+}
+
+void xen_close(struct xen *x)
+{
+	if (!x)
+		return;
+	(void)pthread_mutex_lock(&fake_lock);
+	for (uint32_t i = 0; i < PORTS; i++) {
+		if (fake_ports[i].used && fake_ports[i].x == x) {
+			fake_ports[i] = (struct port){0};
+			fake_held.ports--;
+		}
+	}
+	fake_held.handles--;
+	(void)close(x->fd);
+	free(x);
+	(void)fake_leave(0);
+}
+
+xc_interface *xen_xc(struct xen *x)
+{
+	(void)x;
+	return NULL;
+}
+
+int xen_host_info(struct xen *x, struct xen_host *out)
+{
+	(void)x;
+	*out = (struct xen_host){.free_pages = fake_free,
+				 .total_pages = fake_free,
+				 .cpus = 2,
+				 .cpu_khz = 1000000,
+				 .hvm = true,
+				 .pv = true,
+				 .version = "fake"};
+	return 0;
+}
+
+int xen_free_pages(struct xen *x, uint64_t *out)
+{
+	(void)x;
+	*out = fake_free;
+	return 0;
+}
+
+/* --- domains --- */
+
+int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t *domid)
+{
+	ENTER();
+	(void)x;
+	for (uint32_t i = 0; i < DOMAINS; i++) {
+		struct domain *d = &fake_domains[i];
+
+		if (d->id)
+			continue;
+		d->mem = memfd_create("fake-domain", MFD_CLOEXEC);
+		if (d->mem < 0 || ftruncate(d->mem, (off_t)FRAMES * PAGE) < 0)
+			abort();
+		d->id = c->domid ? c->domid : fake_next_domid++;
+		memcpy(d->uuid, c->uuid, sizeof(d->uuid));
+		d->hvm = c->hvm;
+		d->paused = true;
+		fake_held.domains++;
+		*domid = d->id;
+		return fake_leave(0);
+	}
+	return fake_leave(-ENOMEM);
+}
+
+int xen_domain_max_vcpus(struct xen *x, uint32_t domid, uint32_t vcpus)
+{
+	(void)vcpus;
+	ONE_DOMAIN();
+}
+
+int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib)
+{
+	(void)kib;
+	ONE_DOMAIN();
+}
+
+int xen_domain_destroy(struct xen *x, uint32_t domid)
+{
+	struct domain *d;
+
+	(void)x;
+	(void)pthread_mutex_lock(&fake_lock);
+	d = fake_find(domid);
+	if (d)
+		fake_remove(d);
+	return fake_leave(d ? 0 : -ESRCH);
+}
+
+int xen_domain_pause(struct xen *x, uint32_t domid)
+{
+	ONE_DOMAIN(d->paused = true);
+}
+
+int xen_domain_unpause(struct xen *x, uint32_t domid)
+{
+	ONE_DOMAIN(d->paused = false);
+}
+
+int xen_domain_shutdown(struct xen *x, uint32_t domid, uint32_t reason)
+{
+	ONE_DOMAIN({
+		d->shutdown = true;
+		d->reason = reason;
+	});
+}
+
+static void describe(const struct domain *d, struct xen_domain_info *out)
+{
+	*out = (struct xen_domain_info){.domid = d->id,
+					.hvm = d->hvm,
+					.paused = d->paused,
+					.shutdown = d->shutdown,
+					.shutdown_reason = d->reason,
+					.vcpus = 1,
+					.pages = d->pages,
+					.shared_info_mfn = SHARED_INFO};
+	memcpy(out->uuid, d->uuid, sizeof(out->uuid));
+}
+
+int xen_domain_info(struct xen *x, uint32_t domid, struct xen_domain_info *out)
+{
+	ONE_DOMAIN(describe(d, out));
+}
+
+int xen_domain_list(struct xen *x, uint32_t from, uint32_t max, struct xen_domain_info *out)
+{
+	uint32_t n = 0;
+	ENTER();
+	(void)x;
+	for (uint32_t id = from; id < fake_next_domid + 1 && n < max; id++) {
+		struct domain *d = fake_find(id);
+
+		if (d)
+			describe(d, &out[n++]);
+	}
+	return fake_leave((int)n);
+}
+
+int xen_domain_sched(struct xen *x, uint32_t domid, uint32_t weight, uint32_t cap)
+{
+	(void)weight;
+	(void)cap;
+	ONE_DOMAIN();
+}
+
+int xen_vcpu_affinity(struct xen *x, uint32_t domid, uint32_t vcpu, const uint8_t *map,
+		      size_t bytes)
+{
+	(void)vcpu;
+	(void)map;
+	(void)bytes;
+	ONE_DOMAIN();
+}
+
+/* --- memory --- */
+
+int xen_populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_pfn_t *frames)
+{
+	(void)frames; /* PV: machine frame = guest frame */
+	if ((uint64_t)n << order > fake_free)
+		return -ENOMEM;
+	ONE_DOMAIN({
+		d->pages += (uint64_t)n << order;
+		fake_held.populated_pages += n << order;
+	});
+}
+
+int xen_add_to_physmap(struct xen *x, uint32_t domid, uint32_t space, uint64_t idx, uint64_t gfn)
+{
+	(void)space;
+	(void)idx;
+	(void)gfn;
+	ONE_DOMAIN();
+}
+
+int xen_set_memory_map(struct xen *x, uint32_t domid, const struct e820entry *map, uint32_t n)
+{
+	(void)map;
+	(void)n;
+	ONE_DOMAIN();
+}
+
+int xen_set_paging_pool(struct xen *x, uint32_t domid, uint64_t bytes)
+{
+	(void)bytes;
+	ONE_DOMAIN();
+}
+
+int xen_map(struct xen *x, uint32_t domid, bool writable, uint32_t n, const xen_pfn_t *frames,
+	    void **out)
+{
+	struct domain *d;
+	uint8_t *at;
+
+	*out = NULL;
+	ENTER();
+	(void)x;
+	(void)writable;
+	d = fake_find(domid);
+	if (!d)
+		return fake_leave(-ESRCH);
+	at = mmap(NULL, (size_t)n * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (uint32_t i = 0; i < n; i++)
+		if (mmap(at + (size_t)i * PAGE, PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, d->mem,
+			 (off_t)(frames[i] % FRAMES * PAGE)) == MAP_FAILED)
+			abort();
+	fake_held.mapped_pages += n;
+	*out = at;
+	return fake_leave(0);
+}
+
+void xen_unmap(struct xen *x, void *addr, uint32_t n)
+{
+	(void)x;
+	if (!addr)
+		return;
+	(void)pthread_mutex_lock(&fake_lock);
+	(void)munmap(addr, (size_t)n * PAGE);
+	fake_held.mapped_pages -= n;
+	(void)fake_leave(0);
+}
+
+/* --- vCPUs --- */
+
+int xen_vcpu_context(struct xen *x, uint32_t domid, uint32_t vcpu, vcpu_guest_context_any_t *ctx)
+{
+	(void)vcpu;
+	(void)ctx;
+	ONE_DOMAIN();
+}
+
+struct context {
+	struct hvm_save_descriptor header_d;
+	HVM_SAVE_TYPE(HEADER) header;
+	struct hvm_save_descriptor mtrr_d;
+	HVM_SAVE_TYPE(MTRR) mtrr;
+} __attribute__((packed));
+
+int xen_hvm_context_get(struct xen *x, uint32_t domid, void *buf, uint32_t bytes)
+{
+	struct context c;
+	struct domain *d;
+
+	ENTER();
+	(void)x;
+	d = fake_find(domid);
+	memset(&c, 0, sizeof(c));
+	c.header_d.typecode = HVM_SAVE_CODE(HEADER);
+	c.header_d.length = HVM_SAVE_LENGTH(HEADER);
+	c.mtrr_d.typecode = HVM_SAVE_CODE(MTRR);
+	c.mtrr_d.length = HVM_SAVE_LENGTH(MTRR);
+	if (buf && bytes >= sizeof(c))
+		memcpy(buf, &c, sizeof(c));
+	return fake_leave(d ? (int)sizeof(c) : -ESRCH);
+}
+
+int xen_hvm_context_set(struct xen *x, uint32_t domid, const void *buf, uint32_t bytes)
+{
+	(void)buf;
+	(void)bytes;
+	ONE_DOMAIN();
+}
+
+int xen_hvm_param_set(struct xen *x, uint32_t domid, uint32_t param, uint64_t value)
+{
+	(void)param;
+	(void)value;
+	ONE_DOMAIN();
+}
+
+int xen_hvm_param_get(struct xen *x, uint32_t domid, uint32_t param, uint64_t *value)
+{
+	(void)param;
+	ONE_DOMAIN(*value = 0);
+}
+
+int xen_pin_l4(struct xen *x, uint32_t domid, uint64_t mfn)
+{
+	(void)mfn;
+	ONE_DOMAIN();
+}
+
+int xen_cpuid_default(struct xen *x, uint32_t domid)
+{
+	ONE_DOMAIN();
+}
+
+int xen_tsc_default(struct xen *x, uint32_t domid)
+{
+	ONE_DOMAIN();
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* base/xen.h on the fake: event channels as numbers, pending ones on an eventfd. */
+#include "tests/fake/private.h"
+
+#include <sys/eventfd.h>
+
+/* --- event channels --- */
+
+int xen_evtchn_alloc(struct xen *x, uint32_t domid, uint32_t remote, uint32_t *port)
+{
+	(void)remote;
+	ONE_DOMAIN({
+		*port = ++d->guest_ports;
+		fake_held.guest_ports++;
+	});
+}
+
+int xen_evtchn_fd(struct xen *x)
+{
+	return x->fd;
+}
+
+static int new_port(struct xen *x, struct port p, uint32_t *out)
+{
+	for (uint32_t i = 1; i < PORTS; i++) {
+		if (fake_ports[i].used)
+			continue;
+		fake_ports[i] = p;
+		fake_ports[i].used = true;
+		fake_ports[i].x = x;
+		fake_held.ports++;
+		*out = i;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+int xen_evtchn_bind(struct xen *x, uint32_t domid, uint32_t remote_port, uint32_t *port)
+{
+	ENTER();
+	rc = fake_find(domid)
+		     ? new_port(x, (struct port){.domid = domid, .remote = remote_port}, port)
+		     : -ESRCH;
+	if (rc == 0)
+		fake_raise(&fake_ports[*port]); /* as Xen does at every bind */
+	return fake_leave(rc);
+}
+
+int xen_evtchn_bind_virq(struct xen *x, uint32_t virq, uint32_t *port)
+{
+	ENTER();
+	(void)virq;
+	return fake_leave(new_port(x, (struct port){.virq = true}, port));
+}
+
+int xen_evtchn_unbind(struct xen *x, uint32_t port)
+{
+	(void)x;
+	(void)pthread_mutex_lock(&fake_lock);
+	if (port < PORTS && fake_ports[port].used) {
+		fake_ports[port] = (struct port){0};
+		fake_held.ports--;
+	}
+	return fake_leave(0);
+}
+
+int xen_evtchn_notify(struct xen *x, uint32_t port)
+{
+	ENTER();
+	(void)x;
+	return fake_leave(port < PORTS && fake_ports[port].used ? 0 : -ENOENT);
+}
+
+int xen_evtchn_pending(struct xen *x, uint32_t *port)
+{
+	eventfd_t value;
+
+	(void)pthread_mutex_lock(&fake_lock);
+	(void)eventfd_read(x->fd, &value);
+	for (uint32_t i = 1; i < PORTS; i++) {
+		if (!fake_ports[i].used || fake_ports[i].x != x || !fake_ports[i].pending ||
+		    fake_ports[i].masked)
+			continue;
+		fake_ports[i].pending = false;
+		fake_ports[i].masked = true;
+		*port = i;
+		(void)eventfd_write(x->fd, 1); /* there may be more */
+		return fake_leave(0);
+	}
+	return fake_leave(-EAGAIN);
+}
+
+int xen_evtchn_unmask(struct xen *x, uint32_t port)
+{
+	(void)x;
+	(void)pthread_mutex_lock(&fake_lock);
+	fake_ports[port].masked = false;
+	if (fake_ports[port].pending)
+		fake_raise(&fake_ports[port]);
+	return fake_leave(0);
+}

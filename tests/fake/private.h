@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the fake share; all of it is guarded by fake_lock. */
+#ifndef CHAOS_FAKE_PRIVATE_H
+#define CHAOS_FAKE_PRIVATE_H
+
+#include "base/xen.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fake/fake.h"
+
+#define DOMAINS	    64u
+#define PORTS	    256u
+#define FRAMES	    (1u << 16) /* of one domain */
+#define SHARED_INFO (FRAMES - 1)
+#define PAGE	    4096u
+
+struct xen {
+	int fd; /* eventfd: something is pending */
+};
+
+struct domain {
+	uint32_t id;
+	uint8_t uuid[16];
+	bool hvm, paused, shutdown;
+	uint32_t reason;
+	int mem;
+	uint32_t guest_ports;
+	uint64_t pages;
+};
+
+struct port {
+	bool used, pending, masked, virq;
+	struct xen *x;
+	uint32_t domid, remote;
+};
+
+extern pthread_mutex_t fake_lock;
+extern struct domain fake_domains[DOMAINS];
+extern struct port fake_ports[PORTS];
+extern struct fake_count fake_held;
+extern uint32_t fake_next_domid;
+extern uint64_t fake_free;
+
+/* Counts a call that can fail; the error when it is its turn. */
+int fake_may_fail(const char *name);
+int fake_leave(int rc);
+struct domain *fake_find(uint32_t id);
+void fake_raise(struct port *p);
+void fake_remove(struct domain *d);
+
+#define ENTER()                                                                                    \
+	int rc;                                                                                    \
+	(void)pthread_mutex_lock(&fake_lock);                                                      \
+	rc = fake_may_fail(__func__);                                                              \
+	if (rc < 0) {                                                                              \
+		(void)pthread_mutex_unlock(&fake_lock);                                            \
+		return rc;                                                                         \
+	}
+
+#define ONE_DOMAIN(statement)                                                                      \
+	do {                                                                                       \
+		struct domain *d;                                                                  \
+		ENTER();                                                                           \
+		(void)x;                                                                           \
+		d = fake_find(domid);                                                              \
+		if (!d)                                                                            \
+			return fake_leave(-ESRCH);                                                 \
+		statement;                                                                         \
+		return fake_leave(0);                                                              \
+	} while (0)
+
+#endif

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The frame of a test in dom0: `bash lib.sh FILE` starts chaosd, runs FILE, and looks for left-overs.
+set -euo pipefail
+
+G=/usr/lib/chaos/guests
+T=/usr/lib/chaos/tests
+KERNEL=$(find /boot -name 'vmlinuz-*' | head -1)
+DAEMON_LOG=$PWD/chaosd.log
+daemon=
+export CHAOS_SOCKET=/run/chaos/chaosd.sock
+
+fail() {
+	echo "FAILED at line ${BASH_LINENO[0]}: $*"
+	if [ -f "$DAEMON_LOG" ]; then
+		echo "chaosd said:"
+		tail -15 "$DAEMON_LOG"
+	fi
+	exit 1
+}
+
+skip() {
+	echo "$*"
+	exit 77
+}
+
+# eq GOT WANTED WHAT
+eq() {
+	[ "$1" = "$2" ] || fail "${3:-value}: got \"$1\", wanted \"$2\""
+}
+
+# has TEXT PART
+has() {
+	case $1 in
+	*"$2"*) ;;
+	*) fail "\"$2\" is not in: $1" ;;
+	esac
+}
+
+# until_true SECONDS COMMAND...: waits for it to become true
+until_true() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+# refused STATUS PART COMMAND...: the command ends with STATUS and one line that has PART
+refused() {
+	local want=$1 part=$2 out code=0
+	shift 2
+	out=$("$@" 2>&1 >/dev/null) || code=$?
+	eq "$code" "$want" "exit status of: $*"
+	has "$out" "$part"
+	eq "$(printf '%s\n' "$out" | wc -l)" 1 "number of lines of: $*: $out"
+}
+
+start_chaosd() {
+	chaosd --store="$MODE" "$@" >>"$DAEMON_LOG" 2>&1 &
+	daemon=$!
+	until_true 20 answers || fail "chaosd did not come up"
+}
+
+answers() {
+	chaos version >/dev/null 2>&1
+}
+
+stop_chaosd() {
+	kill "$daemon" 2>/dev/null || fail "chaosd was gone already"
+	wait "$daemon" || fail "chaosd ended with status $?"
+	daemon=
+}
+
+kill_chaosd() {
+	kill -9 "$daemon"
+	wait "$daemon" 2>/dev/null || true
+	daemon=
+}
+
+field() { # VM KEY
+	chaos info --json "$1" | jq -r ".[0].$2"
+}
+
+state_is() { # VM STATE
+	[ "$(field "$1" state 2>/dev/null)" = "$2" ]
+}
+
+# ids of the domains that Xen has, but dom0
+domains() {
+	chaos list --json | jq '[.[] | select(.domid != null and .domid > 0)] | length'
+}
+
+no_domains() {
+	[ "$(domains)" = 0 ]
+}
+
+daemon_fds() {
+	find /proc/"$daemon"/fd -mindepth 1 | wc -l
+}
+
+daemon_maps() {
+	grep -c 'xen/privcmd' /proc/"$daemon"/maps || true
+}
+
+free_pages() {
+	"$T/xenfree"
+}
+
+ports_in_use() {
+	chaos list >/dev/null # lets the daemon finish what it does
+	grep -c 'xen-dyn.*evtchn' /proc/interrupts || true
+}
+
+file=$1
+rm -rf /run/chaos /var/log/chaos /var/cache/chaos/tmp
+start_chaosd
+chaos run "$G/hello" -m 256K --rm >/dev/null # warms up: caches, first allocations
+until_true 10 no_domains
+fds=$(daemon_fds)
+maps=$(daemon_maps)
+memory=$(free_pages)
+# shellcheck disable=SC1090
+. "$file"
+
+# Whatever the test did: once its VMs are destroyed, nothing is held.
+[ -n "$daemon" ] || start_chaosd
+chaos list --own --quiet | while read -r vm; do chaos destroy "$vm" >/dev/null; done
+until_true 20 no_domains || fail "domains are left over: $(chaos list)"
+chaos list --all --quiet | sort -u | while read -r vm; do chaos rm "$vm" >/dev/null 2>&1 || true; done
+until_true 5 test "$(daemon_fds)" -le "$fds" || fail "files left open: $(daemon_fds), $fds before: $(ls -l /proc/"$daemon"/fd)"
+eq "$(daemon_maps)" "$maps" "mappings of guests left over"
+until_true 20 eval '[ "$(free_pages)" -ge '$((memory - 16))' ]' ||
+	fail "memory left over: $(free_pages) pages free, $memory before"
+stop_chaosd
