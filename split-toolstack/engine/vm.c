@@ -159,6 +159,7 @@ void vm_retire(struct vm *vm)
 	unhash(vm);
 	unlink_list(vm);
 	link_ended(vm);
+	console_log_close(&vm->log); /* who reads it opens it */
 	while (en->nended > en->conf.history_max) {
 		struct vm *old = oldest_ended(en);
 

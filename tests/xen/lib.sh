@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The frame of a test in dom0: `bash lib.sh FILE` starts chaosd, runs FILE, and looks for left-overs.
 set -euo pipefail
+[ -z "${TRACE:-}" ] || set -x
 
 G=/usr/lib/chaos/guests
 T=/usr/lib/chaos/tests
@@ -127,7 +128,7 @@ memory=$(free_pages)
 [ -n "$daemon" ] || start_chaosd
 chaos list --own --quiet | while read -r vm; do chaos destroy "$vm" >/dev/null; done
 until_true 20 no_domains || fail "domains are left over: $(chaos list)"
-chaos list --all --quiet | sort -u | while read -r vm; do chaos rm "$vm" >/dev/null 2>&1 || true; done
+for vm in $(chaos list --all --own --json | jq -r '.[].uuid'); do chaos rm "$vm" >/dev/null; done
 until_true 5 test "$(daemon_fds)" -le "$fds" || fail "files left open: $(daemon_fds), $fds before: $(ls -l /proc/"$daemon"/fd)"
 eq "$(daemon_maps)" "$maps" "mappings of guests left over"
 until_true 20 eval '[ "$(free_pages)" -ge '$((memory - 16))' ]' ||
