@@ -126,6 +126,8 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, struct err
 	return rc;
 }
 
+/* A PVH kernel that finds a store page talks to it and waits for ever if nobody answers: without a store
+ * it must find none. (PV kernels look at the event channel.) */
 static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load *load,
 		      struct err *e)
 {
@@ -133,6 +135,8 @@ static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load 
 
 	if (rc == 0)
 		rc = xen_hvm_param_set(x, d->domid, HVM_PARAM_CONSOLE_EVTCHN, load->console_port);
+	if (rc == 0 && load->store_port == 0)
+		rc = xen_hvm_param_set(x, d->domid, HVM_PARAM_STORE_PFN, 0);
 	if (rc < 0)
 		return err_sys(e, -rc, "set HVM parameters of domain %u", d->domid);
 	return 0;

@@ -106,15 +106,17 @@ static int write_start_page(struct xen *x, const struct dom *d, const struct dom
 }
 
 /* Console, store and ACPI pages lie outside RAM. */
-static int special_pages(struct xen *x, const struct dom *d, const struct dom_load *load,
-			 struct err *e)
+static int special_pages(struct xen *x, const struct dom *d, const struct image *img,
+			 const struct dom_load *load, struct err *e)
 {
+	/* Who finds a store page talks to it: only noxs guests find one without a store. */
+	bool store = load->store_port != 0 || img->info.noxs;
 	xen_pfn_t gfns[] = {LAYOUT_PVH_ACPI_GFN, LAYOUT_PVH_STORE_GFN, LAYOUT_PVH_CONSOLE_GFN};
 	const struct {
 		uint32_t param;
 		uint64_t value;
 	} params[] = {
-		{HVM_PARAM_STORE_PFN, LAYOUT_PVH_STORE_GFN},
+		{HVM_PARAM_STORE_PFN, store ? LAYOUT_PVH_STORE_GFN : 0},
 		{HVM_PARAM_STORE_EVTCHN, load->store_port},
 		{HVM_PARAM_CONSOLE_PFN, LAYOUT_PVH_CONSOLE_GFN},
 		{HVM_PARAM_CONSOLE_EVTCHN, load->console_port},
@@ -148,7 +150,7 @@ int pvh_load_standard(struct xen *x, struct dom *d, const struct image *img,
 	if (rc == 0)
 		rc = build_load_modules(x, d, load, d->build->l.modules.gfn, mod, e);
 	if (rc == 0)
-		rc = special_pages(x, d, load, e);
+		rc = special_pages(x, d, img, load, e);
 	if (rc == 0)
 		rc = write_start_page(x, d, load, mod, e);
 	return rc;

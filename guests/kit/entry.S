@@ -25,7 +25,8 @@ XEN_NOTE_NUMBER(1, entry_pv)		/* ENTRY */
 XEN_NOTE_NUMBER(2, hypercall_page)	/* HYPERCALL_PAGE */
 XEN_NOTE_NUMBER32(18, entry_phys32)	/* PHYS32_ENTRY */
 
-	/* The noxs note: struct noxs_note with ABI 1..1 and the direct entry. */
+#ifndef KIT_NO_NOXS
+	/* The noxs note: struct noxs_note with ABI 1..1 and the direct entry (or none). */
 	.pushsection .note.noxs, "a", @note
 	.balign 4
 	.long 5, 16, 1
@@ -33,8 +34,13 @@ XEN_NOTE_NUMBER32(18, entry_phys32)	/* PHYS32_ENTRY */
 	.balign 4
 	.short 1, 1
 	.long 0
+#ifdef KIT_NO_DIRECT
+	.quad 0
+#else
 	.quad entry_direct
+#endif
 	.popsection
+#endif
 
 /* Where the standard PVH entry puts what the direct entry gets ready-made; such a guest has at least
  * 4 MiB, and its start information lies right behind the image. */

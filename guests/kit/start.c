@@ -45,12 +45,22 @@ static void from_device_page(volatile struct noxs_page *page)
 	}
 }
 
+/* Standard entries: the device page lies where a store ring would, if there is one. */
+static void look_for_page(void *at)
+{
+	volatile struct noxs_page *page = at;
+
+	if (page->magic == NOXS_MAGIC)
+		kit.page = page;
+}
+
 static void from_start_info(struct start_info *info)
 {
 	kit.pv = true;
 	kit.control = of_machine(info->console.domU.mfn);
 	kit.port = info->console.domU.evtchn;
 	kit.cmdline = (const char *)info->cmd_line;
+	look_for_page(of_machine(info->store_mfn));
 	kit.shared = (volatile struct shared_info *)SHARED_INFO_AT;
 	(void)hypercall(__HYPERVISOR_update_va_mapping, SHARED_INFO_AT, info->shared_info | 7,
 			UVMF_INVLPG, 0);
@@ -93,6 +103,8 @@ static void from_hvm_start_info(const struct hvm_start_info *info)
 	kit.control =
 		(volatile struct noxs_control *)(hvm_param(HVM_PARAM_CONSOLE_PFN) * PAGE_SIZE);
 	kit.port = (uint32_t)hvm_param(HVM_PARAM_CONSOLE_EVTCHN);
+	if (hvm_param(HVM_PARAM_STORE_PFN))
+		look_for_page((void *)(hvm_param(HVM_PARAM_STORE_PFN) * PAGE_SIZE));
 	kit.cmdline = info->cmdline_paddr ? (const char *)info->cmdline_paddr : "";
 	kit.shared = (volatile struct shared_info *)SHARED_INFO_AT;
 	(void)hypercall2(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &place);
