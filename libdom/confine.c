@@ -96,7 +96,6 @@ static int run(const uint8_t *file, const struct packed *p, uint8_t **out, size_
 	       struct err *e)
 {
 	size_t room = sizeof(struct result) + IMAGE_MAX_BYTES;
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory wants */
 	struct result *r = mmap(NULL, room, PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int status = 0;

@@ -204,6 +204,7 @@ enum vm_event {
 	VM_EV_UNPAUSED,
 	VM_EV_RENAMED,
 	VM_EV_EXITED,	 /* reason and exit code known; before the on_* action */
+	VM_EV_PRESERVED, /* has ended, its domain is kept */
 	VM_EV_DESTROYED, /* no domain any more; in history now */
 	VM_EV_REMOVED,	 /* out of the history; vm is invalid after the callback */
 	VM_EV_CONSOLE,	 /* new console output was logged */

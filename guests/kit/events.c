@@ -7,23 +7,24 @@
 
 #include "hypercall.h"
 
+void kit_notify(void)
+{
+	struct evtchn_send send = {.port = kit.port};
+
+	(void)hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
+}
+
 void kit_shutdown(unsigned int reason, uint32_t exit_code)
 {
 	struct sched_shutdown arg = {.reason = reason};
 
 	if (kit.page) {
 		kit.control->exit_code = exit_code & 0xff;
-		__atomic_thread_fence(__ATOMIC_RELEASE);
+		__atomic_store_n(&kit.control->state, NOXS_STATE_STOPPING, __ATOMIC_RELEASE);
+		kit_notify();
 	}
 	for (;;)
 		(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &arg);
-}
-
-void kit_notify(void)
-{
-	struct evtchn_send send = {.port = kit.port};
-
-	(void)hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
 }
 
 void kit_ready(void)

@@ -101,7 +101,9 @@ int adopt_all(struct engine *en, struct err *e)
 {
 	int rc = registry_load(en, adopt, e);
 
-	if (rc == 0)
+	if (rc == 0) {
 		death_scan(en); /* who died while nobody looked */
+		death_hint(en);
+	}
 	return rc;
 }

@@ -275,6 +275,7 @@ static void finish(struct vm *vm, int rc, struct err *e)
 	image_put(vm->img);
 	vm->img = NULL;
 	vm_announce(vm, VM_EV_STARTED);
+	death_hint(vm->en);
 	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->state == VM_PAUSED)
 		vm_create_done(vm, 0, NULL);
 }

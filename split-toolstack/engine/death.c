@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who died: VIRQ_DOM_EXC when no xenstored owns it, else xenstored's @releaseDomain. */
+/* Who died: VIRQ_DOM_EXC when no xenstored owns it; beside xenstored, hints and a poll (ADR 0002).
+ */
 #include "split-toolstack/engine/private.h"
 
 #include <errno.h>
@@ -18,6 +19,9 @@
 #define AT_ONCE 64 /* domains asked for in one hypercall */
 /* Looking for the dead takes at most a tenth of the time. */
 #define SHARE 10
+/* Beside xenstored: how soon to look after a hint, and at the latest. */
+#define POLL_MIN_S 0.001
+#define POLL_MAX_S 0.1
 
 static void scan_some(struct engine *en, const struct xen_domain_info *info, int n)
 {
@@ -57,11 +61,35 @@ void death_scan(struct engine *en)
 	en->scan_took = en->scan_end - start;
 }
 
+/* Beside xenstored, as long as anything lives: the next look, later each time nothing happened. */
+static void poll_again(struct engine *en)
+{
+	double floor = (double)(en->scan_took * SHARE) / 1e9;
+
+	if (en->store != STORE_BESIDE || !en->alive)
+		return;
+	ev_timer_stop(en->loop, &en->scan);
+	ev_timer_set(&en->scan, en->poll_s > floor ? en->poll_s : floor, 0.);
+	ev_timer_start(en->loop, &en->scan);
+	en->poll_s = en->poll_s * 2 < POLL_MAX_S ? en->poll_s * 2 : POLL_MAX_S;
+}
+
 static void on_scan(struct ev_loop *loop, ev_timer *t, int revents)
 {
+	struct engine *en = t->data;
+
 	(void)revents;
 	ev_timer_stop(loop, t);
-	death_scan(t->data);
+	death_scan(en);
+	poll_again(en);
+}
+
+void death_hint(struct engine *en)
+{
+	if (en->store != STORE_BESIDE)
+		return;
+	en->poll_s = POLL_MIN_S;
+	poll_again(en);
 }
 
 void death_virq(struct engine *en)
@@ -116,7 +144,7 @@ static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)
 		ev_io_stop(loop, io);
 		return;
 	}
-	death_virq(en);
+	death_hint(en);
 }
 
 static int open_beside(struct engine *en, struct err *e)
@@ -162,6 +190,7 @@ int death_open(struct engine *en, struct err *e)
 
 	ev_init(&en->scan, on_scan);
 	en->scan.data = en;
+	en->poll_s = POLL_MAX_S;
 	if (mode == STORE_AUTO)
 		mode = xenstored_runs() ? STORE_BESIDE : STORE_OWN;
 	en->store = mode;

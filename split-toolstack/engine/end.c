@@ -163,6 +163,7 @@ static void rename_restart(struct vm *vm)
 		record(vm);
 		return;
 	}
+	vm_announce(vm, VM_EV_PRESERVED);
 	engine_create(vm->en, &c, 0, ignore_create, NULL);
 }
 
@@ -234,6 +235,7 @@ void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
 	case VM_PRESERVE:
 		vm->state = VM_ENDED_PRESERVED;
 		record(vm);
+		vm_announce(vm, VM_EV_PRESERVED);
 		break;
 	case VM_RESTART:
 		restart(vm);

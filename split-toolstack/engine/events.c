@@ -57,10 +57,12 @@ static void look_at_words(struct vm *vm)
 {
 	struct noxs_guest_words w;
 
-	if (!vm->noxs || vm->ready)
+	if (!vm->noxs)
 		return;
 	noxs_control_words(&vm->con, &w);
-	if (w.state == NOXS_STATE_BOOTING)
+	if (w.state == NOXS_STATE_STOPPING)
+		death_hint(vm->en);
+	if (vm->ready || w.state == NOXS_STATE_BOOTING)
 		return;
 	vm->ready = true;
 	vm->t.ready_ns = (uint32_t)(clock_ns() - vm->unpaused);

@@ -113,6 +113,7 @@ struct engine {
 	ev_timer scan;
 	uint32_t scans;
 	uint64_t scan_end, scan_took; /* ns */
+	double poll_s;		      /* beside: until the next look */
 	/* registry.c */
 	MDB_env *db;
 	MDB_dbi dbi;
@@ -163,6 +164,8 @@ void vm_push_input(struct vm *vm);
 int death_open(struct engine *en, struct err *e);
 void death_close(struct engine *en);
 void death_virq(struct engine *en);
+/* Somebody may be dying, or may from now on: look soon (beside xenstored). */
+void death_hint(struct engine *en);
 void death_scan(struct engine *en);
 
 /* --- registry.c: what survives the daemon --- */

@@ -197,7 +197,7 @@ enum noxs_request {
 enum noxs_state {
 	NOXS_STATE_BOOTING = 0,
 	NOXS_STATE_READY = 1,	 /* does what it is for; set once, then an event */
-	NOXS_STATE_STOPPING = 2, /* heard a request to end */
+	NOXS_STATE_STOPPING = 2, /* about to end; with an event it is noticed sooner */
 };
 
 /*
