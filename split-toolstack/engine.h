@@ -143,6 +143,10 @@ void vm_get_info(struct vm *vm, struct vm_info *out);
 const char *vm_name(const struct vm *vm);
 uint32_t vm_domid(const struct vm *vm);
 void vm_uuid(const struct vm *vm, uint8_t out[16]);
+
+void uuid_format(const uint8_t uuid[16], char out[37]);
+/* -EINVAL unless it is "01234567-89ab-cdef-0123-456789abcdef" in either case. */
+int uuid_parse(const char *text, uint8_t out[16]);
 /* Calls fn for every VM, living ones by creation, then with `ended` the history, newest first. */
 void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg),
 		     void *arg);

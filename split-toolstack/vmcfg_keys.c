@@ -140,18 +140,10 @@ static int set_cap(struct vmcfg_walk *w, const char *key, const char *value, str
 
 static int set_uuid(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
-	unsigned int b[16];
-	char end;
-
-	if (strlen(value) != 36 ||
-	    sscanf(value, "%2x%2x%2x%2x-%2x%2x-%2x%2x-%2x%2x-%2x%2x%2x%2x%2x%2x%c", &b[0], &b[1],
-		   &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &b[12],
-		   &b[13], &b[14], &b[15], &end) != 16)
+	if (uuid_parse(value, w->c->uuid) < 0)
 		return err_set(e, EINVAL,
 			       "%s \"%s\": not of the form 01234567-89ab-cdef-0123-456789abcdef",
 			       key, value);
-	for (int i = 0; i < 16; i++)
-		w->c->uuid[i] = (uint8_t)b[i];
 	w->c->have_uuid = true;
 	return 0;
 }

@@ -134,8 +134,6 @@ void vm_set_domid(struct vm *vm, uint32_t id); /* 0 takes it out of the table */
 void vm_retire(struct vm *vm);
 void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
 void vm_announce(struct vm *vm, enum vm_event ev);
-void uuid_format(const uint8_t uuid[16], char out[37]);
-int uuid_parse(const char *text, uint8_t out[16]);
 
 /* --- create.c --- */
 /* Builds a domain for a linked vm (first time or restart) and calls `created` at the end. */
