@@ -2,6 +2,7 @@
 /* Errors by value: formatting only, no allocation, so that it works when memory is gone. */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,10 +24,12 @@ static void set_v(struct err *e, int code, const char *fmt, va_list ap)
 	one_line(e->msg);
 }
 
-int err_set(struct err *e, int code, const char *fmt, ...)
+int(err_set)(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (code <= 0)
+		code = EIO;
 	if (!e)
 		return -code;
 	va_start(ap, fmt);
@@ -35,11 +38,13 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	return -code;
 }
 
-int err_sys(struct err *e, int code, const char *fmt, ...)
+int(err_sys)(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
 	size_t len;
 
+	if (code <= 0)
+		code = EIO;
 	if (!e)
 		return -code;
 	va_start(ap, fmt);
@@ -50,12 +55,14 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 	return -code;
 }
 
-int err_wrap(struct err *e, int rc, const char *fmt, ...)
+int(err_wrap)(struct err *e, int rc, const char *fmt, ...)
 {
 	char whole[2 * ERR_MSG_MAX];
 	va_list ap;
 	size_t len;
 
+	if (rc >= 0)
+		rc = -EIO;
 	if (!e)
 		return rc;
 	va_start(ap, fmt);

@@ -18,7 +18,8 @@ struct err {
 	char msg[ERR_MSG_MAX]; /* one line, no newline at its end, always terminated */
 };
 
-/* Sets code and message; returns -code. `e` may be NULL. A message that is too long is cut. */
+/* Sets code and message; returns -code (-EIO for a code that is none). `e` may be NULL. A message
+ * that is too long is cut. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* As err_set() with ": " and strerror(code) behind the message. */
@@ -27,6 +28,17 @@ int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format
 /* Puts "<formatted>: " in front of a message that is already set; returns -e->code. With an empty
  * `e` only the prefix is there. `rc` (negative errno) is what is returned. */
 int err_wrap(struct err *e, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Compilers and analyzers cannot see into the functions above: what they return is an error. */
+static inline int err_is_negative(int rc)
+{
+	if (rc >= 0)
+		__builtin_unreachable();
+	return rc;
+}
+#define err_set(...)  err_is_negative(err_set(__VA_ARGS__))
+#define err_sys(...)  err_is_negative(err_sys(__VA_ARGS__))
+#define err_wrap(...) err_is_negative(err_wrap(__VA_ARGS__))
 
 /* The message, or a text for "nothing set". Never NULL. */
 const char *err_msg(const struct err *e);

@@ -324,16 +324,17 @@ int cmd_create(const struct command *cmd, int argc, char **argv)
 
 static char *join(char **words, int n)
 {
-	size_t len = 1;
-	char *text;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
 
+	if (!f)
+		return NULL;
 	for (int i = 0; i < n; i++)
-		len += strlen(words[i]) + 1;
-	text = calloc(1, len);
-	for (int i = 0; text && i < n; i++) {
-		if (i)
-			strcat(text, " ");
-		strcat(text, words[i]);
+		(void)fprintf(f, "%s%s", i ? " " : "", words[i]);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
 	}
 	return text;
 }

@@ -89,9 +89,8 @@ int cmd_rename(const struct command *cmd, int argc, char **argv)
 	struct wire_in in;
 	bool json = false;
 	int rc;
-	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":jh", longs)) != -1)
+	while (next_option(cmd, argc, argv, ":jh", longs) != -1)
 		json = true;
 	if (argc - optind != 2)
 		return usage(cmd, "name a VM and its new name");
@@ -226,7 +225,11 @@ int cmd_end(const struct command *cmd, int argc, char **argv)
 				rc = client_finish(&client, &in, NULL, NULL, &e);
 			if (rc < 0)
 				result = failed(&e);
-			argv[i] = rc < 0 || !copy ? NULL : copy;
+			if (rc < 0) {
+				free(copy);
+				copy = NULL;
+			}
+			argv[i] = copy;
 		} else if (wait || one(&client, op_of(cmd->name), argv[i], 0, json, &e) < 0) {
 			result = failed(&e);
 			argv[i] = NULL;

@@ -120,9 +120,8 @@ int cmd_info(const struct command *cmd, int argc, char **argv)
 	json_t *json = NULL;
 	int result = EXIT_DONE;
 	int rc;
-	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":jh", json_only)) != -1)
+	while (next_option(cmd, argc, argv, ":jh", json_only) != -1)
 		json = json ? json : json_array();
 	if (optind >= argc)
 		return usage(cmd, "name a VM");
@@ -165,9 +164,8 @@ int cmd_version(const struct command *cmd, int argc, char **argv)
 	struct wire_in in;
 	bool json = false;
 	int rc;
-	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":jh", json_only)) != -1)
+	while (next_option(cmd, argc, argv, ":jh", json_only) != -1)
 		json = true;
 	if (optind < argc)
 		return usage(cmd, "\"%s\" is too much", argv[optind]);

@@ -126,8 +126,8 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, struct err
 	return rc;
 }
 
-/* A PVH kernel that finds a store page talks to it and waits for ever if nobody answers: without a store
- * it must find none. (PV kernels look at the event channel.) */
+/* A PVH kernel that finds a store page talks to it and waits for ever if nobody answers: without a
+ * store it must find none. (PV kernels look at the event channel.) */
 static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load *load,
 		      struct err *e)
 {

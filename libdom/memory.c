@@ -203,8 +203,9 @@ int build_load_image(struct xen *x, const struct dom *d, const struct image *img
 		page = find_page(&m, (notes->hypercall_page - notes->virt_base) / PAGE_BYTES);
 	for (uint32_t i = 0; i < m.n; i++)
 		m.gfn[i] = build_frame(d->build, m.gfn[i]);
-	if (m.n)
-		rc = xen_map(x, d->domid, true, m.n, m.gfn, (void **)&at);
+	if (m.n == 0)
+		goto out;
+	rc = xen_map(x, d->domid, true, m.n, m.gfn, (void **)&at);
 	if (rc < 0) {
 		rc = err_sys(e, -rc, "map %u pages of domain %u for its image", m.n, d->domid);
 		goto out;

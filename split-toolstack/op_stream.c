@@ -237,7 +237,7 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 
 	if (rc == 0)
 		rc = add_stream(r, vm, true, &st, e);
-	if (rc < 0)
+	if (rc < 0 || !st)
 		return rc;
 	vm_console_range(vm, &range);
 	st->pos = st->flags & PROTO_F_LOG ? range.start : range.end;

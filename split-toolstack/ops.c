@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of operations, and those that answer at once. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -167,8 +168,7 @@ static int simple(struct engine *en, struct request *r, struct err *e, const cha
 
 	if (rc < 0)
 		return rc;
-	memcpy(who, "", 1);
-	(void)strncat(who, vm_name(vm), sizeof(who) - 1);
+	(void)snprintf(who, sizeof(who), "%s", vm_name(vm));
 	rc = step(vm, e); /* the vm may be gone afterwards */
 	if (rc < 0)
 		return err_wrap(e, rc, "%s", name);

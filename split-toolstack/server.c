@@ -338,8 +338,10 @@ static void on_accept(struct ev_loop *loop, ev_io *io, int revents)
 	if (s->nconn > CLIENTS_MAX) {
 		(void)err_set(&e, EBUSY, "chaosd has %u clients already; try again later",
 			      CLIENTS_MAX);
+		conn_ref(c); /* the answer may be the end of it */
 		reply_error(c, 0, &e);
-		hang_up(c);
+		hang_up(c);    /* NOLINT(clang-analyzer-unix.Malloc) */
+		conn_unref(c); /* NOLINT(clang-analyzer-unix.Malloc) */
 	}
 }
 

@@ -51,6 +51,32 @@ void vm_config_clear(struct vm_config *c)
 	vm_config_init(c);
 }
 
+static bool copy_text(char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return !from || *to;
+}
+
+int vm_config_copy(struct vm_config *to, const struct vm_config *from)
+{
+	bool ok;
+
+	*to = *from;
+	to->kernel_fd = -1;
+	to->ramdisk_fd = -1;
+	to->have_uuid = false;
+	to->cpumap = from->cpumap ? malloc(from->cpumap_bytes) : NULL;
+	ok = !from->cpumap || to->cpumap;
+	if (to->cpumap)
+		memcpy(to->cpumap, from->cpumap, from->cpumap_bytes);
+	ok = copy_text(&to->kernel, from->kernel) && ok;
+	ok = copy_text(&to->ramdisk, from->ramdisk) && ok;
+	ok = copy_text(&to->cmdline, from->cmdline) && ok;
+	if (!ok)
+		vm_config_clear(to);
+	return ok ? 0 : -ENOMEM;
+}
+
 static bool all_digits(const char *s)
 {
 	return *s && strspn(s, "0123456789") == strlen(s);

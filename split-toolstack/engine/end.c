@@ -110,11 +110,6 @@ static void restart(struct vm *vm)
 	ev_timer_start(vm->en->loop, &vm->restart);
 }
 
-static char *copy(const char *s)
-{
-	return s ? strdup(s) : NULL;
-}
-
 static void ignore_create(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
 			  const struct err *e)
 {
@@ -132,31 +127,14 @@ static void rename_restart(struct vm *vm)
 	struct err err = {0};
 	char name[VM_NAME_MAX + 1];
 
-	vm_config_init(&c);
-	c = (struct vm_config){.type = vm->cfg.type,
-			       .kernel = copy(vm->cfg.kernel),
-			       .ramdisk = copy(vm->cfg.ramdisk),
-			       .cmdline = copy(vm->cfg.cmdline),
-			       .kernel_fd = -1,
-			       .ramdisk_fd = -1,
-			       .mem_kib = vm->cfg.mem_kib,
-			       .maxmem_kib = vm->cfg.maxmem_kib,
-			       .vcpus = vm->cfg.vcpus,
-			       .weight = vm->cfg.weight,
-			       .cap = vm->cfg.cap,
-			       .on_poweroff = vm->cfg.on_poweroff,
-			       .on_reboot = vm->cfg.on_reboot,
-			       .on_crash = vm->cfg.on_crash};
-	if (vm->cfg.cpumap) {
-		c.cpumap = malloc(vm->cfg.cpumap_bytes);
-		if (c.cpumap) {
-			memcpy(c.cpumap, vm->cfg.cpumap, vm->cfg.cpumap_bytes);
-			c.cpumap_bytes = vm->cfg.cpumap_bytes;
-		}
+	vm->state = VM_ENDED_PRESERVED;
+	if (vm_config_copy(&c, &vm->cfg) < 0) {
+		log_line(LOG_ERROR, "op=rename-restart name=%s: out of memory", vm->name);
+		record(vm);
+		return;
 	}
 	memcpy(c.name, vm->name, sizeof(c.name));
 	(void)snprintf(name, sizeof(name), "%.*s-%u", VM_NAME_MAX - 8, vm->name, vm->domid);
-	vm->state = VM_ENDED_PRESERVED;
 	if (vm_rename(vm, name, &err) < 0) {
 		log_line(LOG_ERROR, "op=rename-restart name=%s: %s", vm->name, err_msg(&err));
 		vm_config_clear(&c);

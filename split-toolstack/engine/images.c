@@ -76,7 +76,7 @@ static void shrink(struct engine *en)
 void images_keep(struct engine *en, int fd, struct image *img)
 {
 	struct image_entry *i;
-	struct file_key key;
+	struct file_key key = {0};
 
 	if (key_of(fd, &key) < 0 || (uint64_t)key.size > KEEP_BYTES)
 		return;
@@ -92,7 +92,7 @@ void images_keep(struct engine *en, int fd, struct image *img)
 
 struct image *images_find(struct engine *en, int fd)
 {
-	struct file_key key;
+	struct file_key key = {0};
 
 	return key_of(fd, &key) < 0 ? NULL : lookup(en, &key);
 }

@@ -125,6 +125,10 @@ struct engine {
 	struct engine_observer *observers;
 };
 
+/* --- config.c --- */
+/* All but open files and the uuid. -ENOMEM; then `to` is cleared. */
+int vm_config_copy(struct vm_config *to, const struct vm_config *from);
+
 /* --- vm.c: identity and lists --- */
 struct vm *vm_new(struct engine *en);
 void vm_free(struct vm *vm);

@@ -72,7 +72,7 @@ static struct file good(void)
 static int parse(const struct file *f, struct elf_image *out, struct err *e)
 {
 	/* On the heap and exact, so that AddressSanitizer sees every byte too far. */
-	uint8_t *copy = malloc(sizeof(*f));
+	void *copy = malloc(sizeof(*f));
 	int rc;
 
 	assert_non_null(copy);

@@ -88,7 +88,7 @@ static int collect(const char *key, void *arg, struct err *e)
 	char *to = arg;
 
 	(void)e;
-	(void)strcat(strcat(to, key), " ");
+	(void)snprintf(to + strlen(to), 64, "%s ", key);
 	return 0;
 }
 
