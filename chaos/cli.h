@@ -16,8 +16,9 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 /* chaos run, when the guest did not end by itself. */
-#define EXIT_CRASHED   134
-#define EXIT_DESTROYED 137
+#define EXIT_CRASHED	 134
+#define EXIT_DESTROYED	 137
+#define EXIT_INTERRUPTED 130
 
 struct command {
 	const char *name;
@@ -83,6 +84,8 @@ int ask(struct client *c, enum proto_op op, const char *what, uint32_t flags, st
 /* Streams a console until the VM has ended or the user detaches (1). *last: the VM then. */
 int stream_console(struct client *c, const char *what, uint32_t flags, bool *ended,
 		   struct vm_view *last, struct err *e);
+/* From now on SIGINT and SIGTERM end stream_console() with -EINTR. */
+void catch_interrupts(void);
 /* What chaos run ends with. */
 int exit_of(const struct vm_view *v);
 

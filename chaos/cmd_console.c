@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -11,6 +12,22 @@
 #include "chaos/cli.h"
 
 #define DETACH 0x1d /* ^] */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+	(void)signal_number;
+	interrupted = 1;
+}
+
+void catch_interrupts(void)
+{
+	struct sigaction a = {.sa_handler = on_interrupt}; /* no SA_RESTART: poll() must return */
+
+	(void)sigaction(SIGINT, &a, NULL);
+	(void)sigaction(SIGTERM, &a, NULL);
+}
 
 static struct termios before;
 static bool raw;
@@ -97,6 +114,10 @@ int stream_console(struct client *c, const char *what, uint32_t flags, bool *end
 		struct wire_in in;
 
 		rc = poll(p, n, -1);
+		if (interrupted) {
+			rc = err_set(e, EINTR, "interrupted");
+			break;
+		}
 		if (rc < 0 && errno != EINTR)
 			rc = err_sys(e, errno, "poll");
 		if (rc > 0 && p[0].revents) {

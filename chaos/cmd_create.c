@@ -347,6 +347,23 @@ static void forget(struct client *c, const struct vm_view *v)
 		(void)client_finish(c, &in, NULL, NULL, NULL);
 }
 
+/* Over a connection of its own: on the first one the console's answer is still to come. */
+static int end_interrupted(const struct vm_view *v)
+{
+	struct client c = {.fd = -1};
+	struct err e = {0};
+	struct wire_in in;
+	int rc = client_open(&c, NULL, &e);
+
+	if (rc == 0)
+		rc = ask(&c, PROTO_REQ_DESTROY, v->uuid, 0, &e);
+	if (rc == 0)
+		rc = client_finish(&c, &in, NULL, NULL, &e);
+	client_close(&c);
+	(void)fprintf(stderr, "chaos: interrupted; \"%s\" was destroyed\n", v->name);
+	return rc < 0 ? failed(&e) : EXIT_INTERRUPTED;
+}
+
 int cmd_run(const struct command *cmd, int argc, char **argv)
 {
 	struct args a = {.quiet = true};
@@ -377,8 +394,11 @@ int cmd_run(const struct command *cmd, int argc, char **argv)
 	if (rc == EXIT_DONE) {
 		uint32_t flags = PROTO_F_LOG | PROTO_F_FOLLOW | (a.interactive ? PROTO_F_INPUT : 0);
 
+		catch_interrupts();
 		rc = stream_console(&client, v.uuid, flags, &ended, &v, &e);
-		if (rc < 0)
+		if (rc == -EINTR) /* as for a process: ^C ends it */
+			rc = end_interrupted(&v);
+		else if (rc < 0)
 			rc = failed(&e);
 		else if (ended)
 			rc = exit_of(&v);

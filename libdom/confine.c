@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Unpacks kernels in a child that can do nothing but compute, and keeps the result in a cache. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 #include "libdom/unpack.h"
 
 #define NOBODY	    65534
+#define CACHE_KEEP  16
 #define CPU_SECONDS 300 /* unpacking under emulation takes ten */
 
 /* Shared between parent and child: the result, then the bytes. */
@@ -168,6 +171,35 @@ static int cache_get(const char *path, uint8_t **out, size_t *bytes)
 	return rc;
 }
 
+/* Keeps the newest CACHE_KEEP kernels. */
+static void cache_prune(const char *path)
+{
+	char dir[448];
+	char oldest[NAME_MAX + 1] = "";
+	struct timespec age = {0};
+	uint32_t n = 0;
+	struct dirent *entry;
+	DIR *d;
+
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+	d = opendir(dir);
+	while (d && (entry = readdir(d)) != NULL) {
+		struct stat st;
+
+		if (strncmp(entry->d_name, "kernel-", 7) != 0 ||
+		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (n++ == 0 || st.st_mtim.tv_sec < age.tv_sec) {
+			age = st.st_mtim;
+			(void)snprintf(oldest, sizeof(oldest), "%s", entry->d_name);
+		}
+	}
+	if (d && n > CACHE_KEEP)
+		(void)unlinkat(dirfd(d), oldest, 0);
+	if (d)
+		(void)closedir(d);
+}
+
 /* Best effort: a cache that cannot be written only costs time. */
 static void cache_put(const char *path, const uint8_t *data, size_t bytes)
 {
@@ -191,6 +223,7 @@ static void cache_put(const char *path, const uint8_t *data, size_t bytes)
 	}
 	if (close(fd) < 0 || done < bytes || rename(temp, path) < 0)
 		(void)unlink(temp);
+	cache_prune(path);
 }
 
 int image_unpack(uint8_t **file, size_t *bytes, const char *cache_dir, struct err *e)

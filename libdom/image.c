@@ -147,6 +147,7 @@ int image_open(int fd, const char *name, const char *cache_dir, struct image **o
 		image_put(img);
 		return err_wrap(e, rc, "image \"%s\"", name);
 	}
+	img->info.bytes = sizeof(*img) + img->bytes;
 	hypercall_page_fill(img->hypercall_page[DOM_PV], DOM_PV, cpu_is_amd());
 	hypercall_page_fill(img->hypercall_page[DOM_PVH], DOM_PVH, cpu_is_amd());
 	*out = img;

@@ -38,6 +38,7 @@ struct image_info {
 	bool direct;	     /* ... and a direct 64-bit entry */
 	uint64_t virt_base;  /* XEN_ELFNOTE_VIRT_BASE */
 	uint64_t start, end; /* guest-physical bytes it occupies, end exclusive; 0,0 for Linux */
+	uint64_t bytes;	     /* it takes in this process */
 	char guest_os[32];   /* XEN_ELFNOTE_GUEST_OS, printable, may be empty */
 	char name[256];	     /* for messages: what the caller called it */
 };

@@ -244,13 +244,14 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	vm->img = NULL;
 	vm_create_done(vm, rc, e);
 	if (vm->restarts == 0 && vm->ended_ns == 0) {
-		registry_delete(en, vm->uuid);
 		vm->state = VM_ENDED;
-		vm_retire(vm);
 		vm_forget(vm);
 		return;
 	}
-	log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));
+	if (vm->doomed)
+		vm->reason = VM_REASON_DESTROYED;
+	else
+		log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));
 	vm->state = VM_ENDED;
 	vm->ended_ns = clock_wall_ns();
 	(void)registry_put(vm, NULL);

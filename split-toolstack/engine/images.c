@@ -9,9 +9,9 @@
 
 #include "split-toolstack/engine/private.h"
 
-/* Kept at most, by number and by size of each. */
+/* Kept at most: so many images, so many bytes together. */
 #define KEEP_IMAGES 32u
-#define KEEP_BYTES  (96ull << 20)
+#define KEEP_BYTES  (256ull << 20)
 
 /* A file as it was: identity, size and both times to the nanosecond. */
 struct file_key {
@@ -58,12 +58,18 @@ static struct image *lookup(struct engine *en, const struct file_key *key)
 	return NULL;
 }
 
+/* Drops the least recently used ones that are too much. */
 static void shrink(struct engine *en)
 {
 	struct image_entry **at = &en->images;
+	uint64_t bytes = 0;
 
-	for (uint32_t n = 0; *at && n < KEEP_IMAGES; n++)
+	for (uint32_t n = 0; *at; n++) {
+		bytes += image_info((*at)->img)->bytes;
+		if (n >= KEEP_IMAGES || bytes > KEEP_BYTES)
+			break;
 		at = &(*at)->next;
+	}
 	while (*at) {
 		struct image_entry *old = *at;
 
@@ -75,12 +81,15 @@ static void shrink(struct engine *en)
 
 void images_keep(struct engine *en, int fd, struct image *img)
 {
-	struct image_entry *i;
 	struct file_key key = {0};
+	struct image_entry *i;
+	struct image *known;
 
-	if (key_of(fd, &key) < 0 || (uint64_t)key.size > KEEP_BYTES)
+	if (key_of(fd, &key) < 0)
 		return;
-	i = calloc(1, sizeof(*i));
+	known = lookup(en, &key);
+	image_put(known);
+	i = known ? NULL : calloc(1, sizeof(*i));
 	if (!i)
 		return;
 	i->key = key;

@@ -180,7 +180,7 @@ void vm_forget(struct vm *vm)
 	else
 		en->nended--;
 	unlink_list(vm);
-	/* A later VM may carry the same uuid: the files are its own then. */
+	/* Another VM may carry the same uuid: the files are its own then. */
 	if (!engine_find_uuid(en, vm->uuid)) {
 		registry_delete(en, vm->uuid);
 		console_log_delete(vm);

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The programs where there is no Xen and no daemon: one line each, exit 0, 1 or 2.
+set -uo pipefail
+chaos=$1
+chaosd=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export CHAOS_SOCKET=$work/none.sock
+status=0
+
+expect() { # status, part, command...
+	local want=$1 part=$2 out code=0
+	shift 2
+	out=$("$@" 2>&1 </dev/null) || code=$?
+	if [ "$code" != "$want" ] || [[ $out != *"$part"* ]]; then
+		echo "FAILED: $*: status $code instead of $want, or no \"$part\" in: $out"
+		status=1
+	fi
+}
+
+one_line() {
+	expect "$@"
+	shift 2
+	local lines
+	lines=$("$@" 2>&1 >/dev/null </dev/null | wc -l)
+	[ "$lines" = 1 ] || {
+		echo "FAILED: $*: $lines lines on stderr"
+		status=1
+	}
+}
+
+expect 0 "usage: chaos" "$chaos" --help
+expect 0 "usage: chaos" "$chaos" help
+expect 0 "usage: chaos create" "$chaos" help create
+expect 0 "chaos " "$chaos" --version
+expect 2 "usage: chaos" "$chaos"
+one_line 2 'no command "x"' "$chaos" x
+one_line 2 'name a VM' "$chaos" destroy
+one_line 2 '"--paused" is unknown' "$chaos" list --paused
+one_line 2 '"--kernel" needs a value' "$chaos" create --kernel
+one_line 2 'give seconds' "$chaos" wait --timeout soon x
+one_line 1 "chaosd is not running" "$chaos" list
+one_line 1 "chaosd is not running" "$chaos" create --kernel /bin/true -m 4
+CHAOS_SOCKET=$(printf '%0200d' 0) one_line 1 "too long" "$chaos" list
+expect 0 "usage: chaosd" "$chaosd" --help
+expect 0 'store = "auto"' "$chaosd" --config /dev/null --show-config
+one_line 2 'argument too many' "$chaosd" stray
+one_line 2 'store "x"' "$chaosd" --store x
+one_line 1 'settings' "$chaosd" --config "$work/missing.conf"
+[ -e /proc/xen/capabilities ] ||
+	one_line 1 "not a Xen host" "$chaosd" --config /dev/null --set "run_dir=$work/run" \
+		--set "console_log_dir=$work/log" --set "cache_dir=$work/cache"
+exit $status
