@@ -62,6 +62,12 @@ static void add_set(struct args *a, const char *key, const char *value)
 	a->set[a->nset++] = text;
 }
 
+static void free_sets(struct args *a)
+{
+	while (a->nset)
+		free(a->set[--a->nset]);
+}
+
 static void read_option(struct args *a, int c)
 {
 	switch (c) {
@@ -311,6 +317,7 @@ int cmd_create(const struct command *cmd, int argc, char **argv)
 	if (!a.file && !a.kernel && a.noverride == 0 && a.nset == 0)
 		return usage(cmd, "give a configuration file or --kernel");
 	rc = create(&a, &client, &v);
+	free_sets(&a);
 	if (rc == EXIT_DONE && a.console) {
 		rc = stream_console(&client, v.uuid, PROTO_F_LOG | PROTO_F_FOLLOW | PROTO_F_INPUT,
 				    &ended, &v, &e);
@@ -391,6 +398,7 @@ int cmd_run(const struct command *cmd, int argc, char **argv)
 	add_set(&a, "cmdline", line);
 	free(line);
 	rc = create(&a, &client, &v);
+	free_sets(&a);
 	if (rc == EXIT_DONE) {
 		uint32_t flags = PROTO_F_LOG | PROTO_F_FOLLOW | (a.interactive ? PROTO_F_INPUT : 0);
 
