@@ -81,7 +81,10 @@ class Machine:
                            f"share={'on' if share else 'off'}"]
 
     def snapshot_path(self):
-        version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, check=True)
+        version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, check=False)
+        if version.returncode != 0:
+            words = version.stderr.decode(errors="replace").strip()
+            raise Failure(NOT_UP, f"qemu-system-x86_64 does not work: {words}")
         what = "\0".join(self.arguments()).encode() + version.stdout
         return os.path.join(self.image, f"snapshot-{hashlib.sha256(what).hexdigest()[:16]}")
 

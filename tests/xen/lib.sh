@@ -108,9 +108,12 @@ free_pages() {
 	"$T/xenfree"
 }
 
-ports_in_use() {
-	chaos list >/dev/null # lets the daemon finish what it does
-	grep -c 'xen-dyn.*evtchn' /proc/interrupts || true
+daemon_ports() {
+	grep -c 'evtchn:chaosd' /proc/interrupts || true
+}
+
+log_files() {
+	find /var/log/chaos -type f | wc -l
 }
 
 file=$1
@@ -121,6 +124,7 @@ until_true 10 no_domains
 fds=$(daemon_fds)
 maps=$(daemon_maps)
 memory=$(free_pages)
+ports=$(daemon_ports)
 # shellcheck disable=SC1090
 . "$file"
 
@@ -131,6 +135,8 @@ until_true 20 no_domains || fail "domains are left over: $(chaos list)"
 for vm in $(chaos list --all --own --json | jq -r '.[].uuid'); do chaos rm "$vm" >/dev/null; done
 until_true 5 test "$(daemon_fds)" -le "$fds" || fail "files left open: $(daemon_fds), $fds before: $(ls -l /proc/"$daemon"/fd)"
 eq "$(daemon_maps)" "$maps" "mappings of guests left over"
+[ "$(daemon_ports)" -le "$ports" ] || fail "ports left over: $(daemon_ports), $ports before"
+eq "$(log_files)" 0 "console logs left over"
 until_true 20 eval '[ "$(free_pages)" -ge '$((memory - 16))' ]' ||
 	fail "memory left over: $(free_pages) pages free, $memory before"
 stop_chaosd
