@@ -81,6 +81,8 @@ int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib);
 /* Synchronous and linear in the memory of the guest. -ESRCH when it is gone. Mappings of its pages
  * that are still held keep it as a zombie: unmap first. */
 int xen_domain_destroy(struct xen *x, uint32_t domid);
+/* Gives a domain another uuid. */
+int xen_domain_set_uuid(struct xen *x, uint32_t domid, const uint8_t uuid[16]);
 int xen_domain_pause(struct xen *x, uint32_t domid);
 int xen_domain_unpause(struct xen *x, uint32_t domid);
 /* Marks it shut down with SHUTDOWN_*, as if it had done so itself. */

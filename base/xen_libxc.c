@@ -165,6 +165,14 @@ int xen_domain_destroy(struct xen *x, uint32_t domid)
 	return xc_domain_destroy(x->xch, domid) < 0 ? -errno : 0;
 }
 
+int xen_domain_set_uuid(struct xen *x, uint32_t domid, const uint8_t uuid[16])
+{
+	xen_domain_handle_t handle = {0};
+
+	memcpy(handle, uuid, sizeof(handle));
+	return xc_domain_sethandle(x->xch, domid, handle) < 0 ? -errno : 0;
+}
+
 int xen_domain_pause(struct xen *x, uint32_t domid)
 {
 	return xc_domain_pause(x->xch, domid) < 0 ? -errno : 0;

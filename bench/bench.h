@@ -42,5 +42,6 @@ struct bench {
 void bench_fork(unsigned int n);
 void bench_boot_chaos(unsigned int n);
 void bench_boot_xl(unsigned int n);
+void bench_latency(unsigned int n);
 
 #endif

@@ -39,6 +39,7 @@ int cmd_simple(const struct command *cmd, int argc, char **argv); /* pause unpau
 int cmd_end(const struct command *cmd, int argc, char **argv);	  /* shutdown reboot */
 int cmd_rename(const struct command *cmd, int argc, char **argv);
 int cmd_wait(const struct command *cmd, int argc, char **argv);
+int cmd_pool(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 int cmd_help(const struct command *cmd, int argc, char **argv);
 

@@ -242,6 +242,21 @@ static int on_item(const struct wire_in *in, void *arg)
 	return 0;
 }
 
+static void tell_way(const struct args *a, const struct wire_in *in, json_t *times)
+{
+	char way[16] = "";
+	char why[128] = "";
+
+	(void)wire_get_text(in, PROTO_WAY, way, sizeof(way));
+	(void)wire_get_text(in, PROTO_WHY, why, sizeof(why));
+	if (!a->json) {
+		printf("%-8s %s%s%s\n", "way", way, *why ? ": " : "", why);
+		return;
+	}
+	(void)json_object_set_new(times, "way", json_string(way));
+	(void)json_object_set_new(times, "why", json_string(why));
+}
+
 /* Waits for the answer; on a terminal, tells that it takes a while. */
 static int receive_create(struct client *c, const struct args *a, struct vm_view *v, json_t **times,
 			  struct err *e)
@@ -255,6 +270,8 @@ static int receive_create(struct client *c, const struct args *a, struct vm_view
 		(void)fprintf(stderr, "chaos: building the VM...\n");
 	rc = client_finish(c, &in, on_item, &x, e);
 	*times = x.times;
+	if (rc == 0 && (a->flags & PROTO_F_TIMINGS))
+		tell_way(a, &in, x.times);
 	if (rc == 0 && !view_read(&in, v))
 		rc = err_set(e, EPROTO, "chaosd told nothing of the VM");
 	return rc;

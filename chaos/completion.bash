@@ -38,6 +38,9 @@ _chaos() {
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
 	list | version) ;;
+	pool)
+		mapfile -t COMPREPLY < <(compgen -W "set type= memory= vcpus= count= image=" -- "$cur")
+		;;
 	*)
 		mapfile -t COMPREPLY < <(compgen -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur")
 		;;

@@ -61,6 +61,15 @@ static const char wait_help[] =
 	"  -r, --ready             until they are ready, or have ended\n"
 	"  -t, --timeout SECONDS   give up then (exit status 1)\n" HELP_JSON;
 
+static const char pool_help[] = "Without words shows the pool: domains made ahead, by what they "
+				"are made for. With set changes the\n"
+				"target of a flavor; count=0 ends it.\n"
+				"\n"
+				"  set type=pv memory=256K count=8                   shells for "
+				"any noxs image of that size\n"
+				"  set type=pvh memory=4 vcpus=1 count=4 image=PATH  with that "
+				"image loaded already\n" HELP_JSON;
+
 static const char json_help[] = HELP_JSON;
 static const char rm_help[] = "  -f, --force             destroy a VM that still lives\n" HELP_JSON;
 
@@ -82,6 +91,8 @@ const struct command commands[] = {
 	{"rm", "[OPTION]... VM...", "forget VMs that have ended, and their logs", rm_help,
 	 cmd_simple},
 	{"wait", "[OPTION]... VM...", "wait until VMs have ended", wait_help, cmd_wait},
+	{"pool", "[OPTION]... [set KEY=VALUE...]", "show and change the pool of domains made ahead",
+	 pool_help, cmd_pool},
 	{"version", "[OPTION]...", "versions of chaos, chaosd and Xen", json_help, cmd_version},
 	{"help", "[COMMAND]", "this text, or that of a command", NULL, cmd_help},
 };

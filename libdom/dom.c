@@ -178,8 +178,7 @@ static int set_limits(struct xen *x, const struct dom_spec *s, const struct imag
 	return 0;
 }
 
-static int set_scheduling(struct xen *x, const struct dom_spec *s, const struct dom *d,
-			  struct err *e)
+int dom_schedule(struct xen *x, const struct dom *d, const struct dom_spec *s, struct err *e)
 {
 	int rc = 0;
 
@@ -262,7 +261,7 @@ int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *
 	if (rc == 0)
 		rc = set_limits(x, spec, img, d, e);
 	if (rc == 0)
-		rc = set_scheduling(x, spec, d, e);
+		rc = dom_schedule(x, d, spec, e);
 	lap(d, DOM_T_VCPUS, &since);
 	if (rc == 0 && (!img || img->info.builder == IMAGE_OWN))
 		rc = build_populate(x, d, e);

@@ -142,6 +142,10 @@ void dom_init(struct dom *d);
 int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *img, struct dom *d,
 		struct err *e);
 
+/* Weight, cap and affinity of an existing domain, out of the spec: part of dom_prepare(), and what
+ * a shell gets when it is claimed. */
+int dom_schedule(struct xen *x, const struct dom *d, const struct dom_spec *spec, struct err *e);
+
 /*
  * LOAD: puts image, modules and command line into a prepared domain. After it dev_frame and
  * control_frame may be mapped and written. The image must be the one prepared for, if one was

@@ -12,7 +12,7 @@
 
 #include "split-toolstack/cfglex.h"
 #include "split-toolstack/proto.h"
-#include "split-toolstack/vmcfg.h"
+#include "split-toolstack/poolcfg.h"
 
 #define FILE_MAX (1u << 20)
 
@@ -31,6 +31,7 @@ int config_init(struct config *c)
 		.log_level = LOG_INFO,
 		.console_log_kib = 1024,
 		.history = 256,
+		.pool_kib = 256u << 10,
 	};
 	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir ? 0 : -ENOMEM;
 }
@@ -42,6 +43,9 @@ void config_clear(struct config *c)
 	free(c->run_dir);
 	free(c->log_dir);
 	free(c->cache_dir);
+	for (uint32_t i = 0; i < c->pool.n; i++)
+		free(c->pool.item[i]);
+	free(c->pool.item);
 	*c = (struct config){0};
 }
 
@@ -85,6 +89,18 @@ static int set_level(struct config *c, const char *value, struct err *e)
 	return 0;
 }
 
+static int add_flavor(struct config *c, const char *value, struct err *e)
+{
+	struct pool_flavor f;
+	int rc = poolcfg_parse(value, &f, e);
+
+	if (rc < 0)
+		return rc;
+	free(f.image);
+	return vmcfg_add(&c->pool, value, strlen(value)) < 0 ? err_set(e, ENOMEM, "out of memory")
+							     : 0;
+}
+
 int config_set(struct config *c, const char *key, const char *value, struct err *e)
 {
 	const struct {
@@ -107,6 +123,10 @@ int config_set(struct config *c, const char *key, const char *value, struct err 
 		return vmcfg_number(key, value, 16, 1u << 20, &c->console_log_kib, e);
 	if (strcmp(key, "history") == 0)
 		return vmcfg_number(key, value, 0, 100000, &c->history, e);
+	if (strcmp(key, "pool_memory") == 0)
+		return vmcfg_memory(key, value, &c->pool_kib, e);
+	if (strcmp(key, "pool") == 0)
+		return add_flavor(c, value, e);
 	return err_set(e, EINVAL, "%s: an unknown setting; chaosd(8) lists them", key);
 }
 
@@ -121,7 +141,18 @@ static int from_file(const char *key, void *arg, struct err *e)
 {
 	struct reading *r = arg;
 	const char *value = NULL;
+	XLU_ConfigList *list = NULL;
+	int n = 0;
 
+	if (strcmp(key, "pool") == 0 && xlu_cfg_get_list(r->xlu, key, &list, &n, 1) == 0) {
+		int rc = 0;
+
+		for (int i = 0; i < n && rc == 0; i++) {
+			value = xlu_cfg_get_listitem(list, i);
+			rc = config_set(r->c, key, value ? value : "", e);
+		}
+		return rc;
+	}
 	if (xlu_cfg_get_string(r->xlu, key, &value, 1) != 0 || !value)
 		return err_set(e, EINVAL, "%s: its value is no text and no number", key);
 	return config_set(r->c, key, value, e);
@@ -194,6 +225,11 @@ void config_print(const struct config *c)
 	printf("log_level = \"%s\"\n", levels[c->log_level]);
 	printf("console_log_kib = %u\n", c->console_log_kib);
 	printf("history = %u\n", c->history);
+	printf("pool_memory = \"%lluK\"\n", (unsigned long long)c->pool_kib);
+	printf("pool = [");
+	for (uint32_t i = 0; i < c->pool.n; i++)
+		printf("%s \"%s\"", i ? "," : "", c->pool.item[i]);
+	printf(" ]\n");
 	printf("run_dir = \"%s\"\n", c->run_dir);
 	printf("console_log_dir = \"%s\"\n", c->log_dir);
 	printf("cache_dir = \"%s\"\n", c->cache_dir);

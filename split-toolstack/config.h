@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine.h"
+#include "split-toolstack/vmcfg.h"
 
 #define CONFIG_PATH "/etc/chaos/chaosd.conf"
 
@@ -15,6 +16,8 @@ struct config {
 	enum log_level log_level;
 	uint32_t console_log_kib; /* 16..1048576 */
 	uint32_t history;	  /* 0..100000 */
+	uint64_t pool_kib;
+	struct vmcfg_list pool; /* flavors as text */
 };
 
 /* -ENOMEM. */

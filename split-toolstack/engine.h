@@ -70,6 +70,7 @@ struct engine_conf {
 	const char *log_dir;   /* console logs: /var/log/chaos/console */
 	const char *cache_dir; /* unpacked kernels: /var/cache/chaos */
 	enum store_mode store;
+	uint64_t pool_kib;	  /* memory that all shells together may hold */
 	uint32_t console_log_kib; /* bound of one VM's kept console output */
 	uint32_t history_max;	  /* ended VMs remembered */
 };
@@ -160,8 +161,14 @@ int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *i
 #define VM_CREATE_PAUSED     (1u << 0)
 #define VM_CREATE_WAIT_READY (1u << 1) /* call back when a noxs guest is ready (or has ended) */
 
+/* How a VM was made: built, from a shell, or from a shell that had its image already. */
+enum vm_way { VM_COLD, VM_SHELL, VM_WARM };
+const char *vm_way_name(enum vm_way w); /* "cold", ... */
+
 /* Where the time of a create went, in ns. */
 struct vm_timings {
+	enum vm_way way;
+	const char *why; /* why not a better way, "" for the best */
 	uint32_t phase_ns[DOM_T_COUNT];
 	uint32_t image_ns;   /* opening and parsing, or cache lookup */
 	uint32_t record_ns;  /* registry */
@@ -181,6 +188,29 @@ typedef void vm_create_fn(void *arg, int rc, struct vm *vm, const struct vm_timi
  * create: pass an arg that outlives it.
  */
 void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_create_fn *fn,
+		   void *arg);
+
+/* --- the pool
+ * ------------------------------------------------------------------------------ */
+
+/* What shells are made for. Type, vCPUs and memory of a create must be the same. */
+struct pool_flavor {
+	enum dom_type type;
+	uint32_t vcpus;
+	uint64_t mem_kib;
+	char *image; /* absolute path: warm shells of it; NULL: shells for any noxs image */
+	uint32_t target;
+	/* for readers */
+	uint32_t ready;
+	uint64_t hits;
+};
+
+#define POOL_TARGET_MAX 4096u
+
+/* Adds a flavor or changes the target of the same one; 0 ends it. Takes a copy. -EINVAL names what
+ * is wrong; -ENOMEM when the targets need more than the pool may hold. */
+int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e);
+void pool_for_each(struct engine *en, void (*fn)(const struct pool_flavor *f, void *arg),
 		   void *arg);
 
 /* --- operations on one VM

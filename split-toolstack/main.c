@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/poolcfg.h"
 #include "split-toolstack/server.h"
 
 #define USAGE 2
@@ -170,6 +171,22 @@ static int lock_run_dir(const char *dir, int *fd, struct err *e)
 	return 0;
 }
 
+static int fill_pool(struct engine *en, const struct config *c, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->pool.n && rc == 0; i++) {
+		struct pool_flavor f;
+
+		rc = poolcfg_parse(c->pool.item[i], &f, e);
+		if (rc == 0) {
+			rc = pool_set(en, &f, e);
+			free(f.image);
+		}
+	}
+	return rc;
+}
+
 static int run(struct config *c, struct err *e)
 {
 	struct engine_conf ec = {
@@ -179,6 +196,7 @@ static int run(struct config *c, struct err *e)
 		.store = c->store,
 		.console_log_kib = c->console_log_kib,
 		.history_max = c->history,
+		.pool_kib = c->pool_kib,
 	};
 	struct server_conf sc = {
 		.path = c->socket, .group = c->group, .listen_fd = passed_socket()};
@@ -201,6 +219,8 @@ static int run(struct config *c, struct err *e)
 	rc = lock_run_dir(c->run_dir, &lock, e);
 	if (rc == 0)
 		rc = engine_open(loop, &ec, &en, e);
+	if (rc == 0)
+		rc = fill_pool(en, c, e);
 	if (rc == 0)
 		rc = server_open(loop, en, &sc, &server, e);
 	if (rc == 0) {

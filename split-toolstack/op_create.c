@@ -53,10 +53,13 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 		if (!c->gone) {
 			reply_begin(c, &w, PROTO_OK, k->tag);
 			reply_vm(&w, vm);
+			wire_text(&w, PROTO_WAY, vm_way_name(t->way));
+			wire_text(&w, PROTO_WHY, t->why);
 			reply_send(c, &w);
 		}
-		log_line(LOG_INFO, "op=create dom=%u name=%s us=%u uid=%u pid=%d", vm_domid(vm),
-			 vm_name(vm), t->total_ns / 1000, c->uid, c->pid);
+		log_line(LOG_INFO, "op=create dom=%u name=%s way=%s us=%u uid=%u pid=%d",
+			 vm_domid(vm), vm_name(vm), vm_way_name(t->way), t->total_ns / 1000, c->uid,
+			 c->pid);
 	}
 	conn_unref(c);
 	free(k);

@@ -21,6 +21,8 @@ const struct operation operations[] = {
 	{PROTO_REQ_RM, "rm", op_rm},
 	{PROTO_REQ_WAIT, "wait", op_wait},
 	{PROTO_REQ_CONSOLE, "console", op_console},
+	{PROTO_REQ_POOL, "pool", op_pool},
+	{PROTO_REQ_POOL_SET, "pool set", op_pool_set},
 	{PROTO_REQ_INPUT, "input", op_input},
 };
 const uint32_t noperation = sizeof(operations) / sizeof(operations[0]);

@@ -51,9 +51,11 @@ enum proto_op {
 	PROTO_REQ_REBOOT,
 	PROTO_REQ_DESTROY,
 	PROTO_REQ_RM,
-	PROTO_REQ_WAIT,	   /* WHAT, FLAGS -> a VM, when it has ended (or is ready) */
-	PROTO_REQ_CONSOLE, /* WHAT, FLAGS -> DATA items; at its end a VM */
-	PROTO_REQ_INPUT,   /* DATA, for the console request of the same tag; no answer */
+	PROTO_REQ_WAIT,	    /* WHAT, FLAGS -> a VM, when it has ended (or is ready) */
+	PROTO_REQ_CONSOLE,  /* WHAT, FLAGS -> DATA items; at its end a VM */
+	PROTO_REQ_POOL,	    /* -> a FLAVOR in each item */
+	PROTO_REQ_POOL_SET, /* TEXT "type=pv memory=4 count=8": a flavor and its new target */
+	PROTO_REQ_INPUT,    /* DATA, for the console request of the same tag; no answer */
 	PROTO_OP_END,
 };
 
@@ -102,6 +104,11 @@ enum proto_id {
 	PROTO_RESTARTS, /* u32 */
 	PROTO_CPU_NS,
 	PROTO_CONSOLE_BYTES,
+	PROTO_WAY,    /* text: warm, shell or cold */
+	PROTO_WHY,    /* text: why not a better way */
+	PROTO_FLAVOR, /* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), TARGET, READY, HITS */
+	PROTO_TARGET, /* u32 */
+	PROTO_HITS,   /* u64 */
 	PROTO_ID_END,
 };
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,8 +13,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/private.h"
 
-/* Up to here a build is short enough for the loop. */
-#define INLINE_MEM_KIB	  (16u << 10)
+/* Up to here a file is short enough for the loop. */
 #define INLINE_FILE_BYTES (1u << 20)
 
 struct build_job {
@@ -180,11 +178,11 @@ static int start(struct vm *vm, struct err *e)
 	vm->control_frame = vm->dom.control_frame;
 	vm->pages = vm->dom.pages;
 	vm->noxs = image_info(vm->img)->noxs;
-	rc = vm_connect(vm, false, e);
+	rc = vm->map ? 0 : vm_connect(vm, false, e); /* shells are connected */
 	if (rc == 0)
 		rc = show_device_page(vm, e);
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0)
+	if (rc == 0 && vm->dom.build) /* warm shells are armed */
 		rc = dom_arm(en->x, &vm->dom, vm->img, e);
 	if (rc < 0)
 		return rc;
@@ -297,6 +295,37 @@ static void job_done(struct worker_job *job)
 	free(b);
 }
 
+/* What a claimed shell still lacks. */
+static int complete_shell(struct vm *vm, struct err *e)
+{
+	const struct vm_config *c = &vm->cfg;
+	struct dom_load load = {.cmdline = "", .console_port = vm->guest_port};
+	struct dom_spec spec = {.vcpus = c->vcpus,
+				.weight = c->weight,
+				.cap = c->cap,
+				.cpumap = c->cpumap,
+				.cpumap_bytes = c->cpumap_bytes};
+	int rc = dom_schedule(vm->en->x, &vm->dom, &spec, e);
+
+	memset(vm->dom.phase_ns, 0,
+	       sizeof(vm->dom.phase_ns)); /* what came before was not on our time */
+	if (rc == 0 && vm->t.way == VM_SHELL)
+		rc = dom_load(vm->en->x, &vm->dom, vm->img, &load, e);
+	return rc;
+}
+
+/* Builds on the loop; shells give their memory back before a create fails for want of it. */
+static int build_inline(struct vm *vm, struct err *e)
+{
+	int rc = build_domain(vm, vm->en->x, e);
+
+	if (rc != -ENOMEM || !vm->en->flavors)
+		return rc;
+	pool_drop(vm->en);
+	*e = (struct err){0};
+	return build_domain(vm, vm->en->x, e);
+}
+
 static bool is_short(const struct vm *vm)
 {
 	if (vm->cfg.mem_kib > INLINE_MEM_KIB || !is_small(vm->cfg.ramdisk_fd))
@@ -304,6 +333,22 @@ static bool is_short(const struct vm *vm)
 	if (vm->img)
 		return image_info(vm->img)->builder == IMAGE_OWN;
 	return is_small(vm->cfg.kernel_fd);
+}
+
+/* From the cache; a small one that is new is parsed at once, a large one by the build. */
+static int find_image(struct vm *vm, struct err *e)
+{
+	const struct vm_config *c = &vm->cfg;
+	int rc;
+
+	vm->img = images_find(vm->en, c->kernel_fd);
+	if (vm->img || !is_small(c->kernel_fd))
+		return 0;
+	rc = image_open(c->kernel_fd, c->kernel ? c->kernel : "kernel", vm->en->conf.cache_dir,
+			&vm->img, e);
+	if (rc == 0)
+		images_keep(vm->en, c->kernel_fd, vm->img);
+	return rc;
 }
 
 void vm_build(struct vm *vm)
@@ -315,12 +360,20 @@ void vm_build(struct vm *vm)
 	int rc;
 
 	memset(&vm->t, 0, sizeof(vm->t));
+	vm->t.why = "";
 	rc = open_file(&c->kernel_fd, c->kernel, "kernel", &err);
 	if (rc == 0)
 		rc = open_file(&c->ramdisk_fd, c->ramdisk, "ramdisk", &err);
 	if (rc == 0)
-		vm->img = images_find(vm->en, c->kernel_fd);
+		rc = find_image(vm, &err);
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
+	if (rc == 0 && pool_claim(vm)) {
+		(void)close(c->kernel_fd);
+		c->kernel_fd = -1;
+		rc = complete_shell(vm, &err);
+		finish(vm, rc, &err);
+		return;
+	}
 	since = clock_ns();
 	/* The intent comes before the domain: whatever happens, the next start knows the uuid. */
 	if (rc == 0)
@@ -330,7 +383,7 @@ void vm_build(struct vm *vm)
 		bool cached = vm->img != NULL;
 
 		if (rc == 0)
-			rc = build_domain(vm, vm->en->x, &err);
+			rc = build_inline(vm, &err);
 		if (cached && c->kernel_fd >= 0) { /* is in the cache already */
 			(void)close(c->kernel_fd);
 			c->kernel_fd = -1;
@@ -347,117 +400,4 @@ void vm_build(struct vm *vm)
 	*b = (struct build_job){.job = {.work = job_work, .done = job_done}, .vm = vm};
 	vm->job = true;
 	worker_push(vm->en, &b->job);
-}
-
-/* --- create --- */
-
-static int foreign_has_uuid(struct engine *en, const uint8_t uuid[16])
-{
-	struct xen_domain_info info[64];
-	uint32_t first = 1;
-	int n;
-
-	while ((n = xen_domain_list(en->x, first, 64, info)) > 0) {
-		for (int i = 0; i < n; i++)
-			if (memcmp(info[i].uuid, uuid, 16) == 0 && !info[i].dying)
-				return 1;
-		first = info[n - 1].domid + 1;
-	}
-	return n;
-}
-
-static int identify(struct engine *en, struct vm *vm, struct err *e)
-{
-	struct vm *other = NULL;
-
-	if (vm->cfg.have_uuid) {
-		memcpy(vm->uuid, vm->cfg.uuid, sizeof(vm->uuid));
-		HASH_FIND(by_uuid, en->uuids, vm->uuid, 16, other);
-		if (other)
-			return err_set(e, EEXIST,
-				       "uuid: taken by \"%s\"; leave it out or destroy that one",
-				       other->name);
-		if (foreign_has_uuid(en, vm->uuid) > 0)
-			return err_set(e, EEXIST, "uuid: taken by a domain of another toolstack");
-	} else {
-		if (getrandom(vm->uuid, sizeof(vm->uuid), 0) != (ssize_t)sizeof(vm->uuid))
-			return err_sys(e, errno, "random uuid");
-		vm->uuid[6] = (uint8_t)((vm->uuid[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
-		vm->uuid[8] = (uint8_t)((vm->uuid[8] & 0x3f) | 0x80);
-	}
-	memcpy(vm->cfg.uuid, vm->uuid, sizeof(vm->uuid));
-	if (vm->cfg.name[0] == '\0')
-		(void)snprintf(vm->cfg.name, sizeof(vm->cfg.name), "vm-%02x%02x%02x%02x",
-			       vm->uuid[0], vm->uuid[1], vm->uuid[2], vm->uuid[3]);
-	memcpy(vm->name, vm->cfg.name, sizeof(vm->name));
-	HASH_FIND(by_name, en->names, vm->name, strlen(vm->name), other);
-	if (other)
-		return err_set(
-			e, EEXIST,
-			"name \"%s\": taken by domain %u; choose another or destroy that one",
-			vm->name, other->domid);
-	return 0;
-}
-
-/* Big guests are refused before anything is made; small ones find out on the way. */
-static int enough_memory(struct engine *en, const struct vm_config *c, struct err *e)
-{
-	uint64_t free_pages;
-
-	if (c->mem_kib <= INLINE_MEM_KIB || xen_free_pages(en->x, &free_pages) < 0 ||
-	    c->mem_kib / 4 <= free_pages)
-		return 0;
-	return err_set(e, ENOMEM,
-		       "not enough memory: %llu MiB wanted, %llu MiB free; give less, or free some "
-		       "(dom0's own: \"xl mem-set 0\")",
-		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
-}
-
-void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_create_fn *fn,
-		   void *arg)
-{
-	uint64_t start_ns = clock_ns();
-	struct vm_timings none = {0};
-	struct err err = {0};
-	struct vm *vm = NULL;
-	struct vm *old;
-	int rc = vm_config_check(cfg, &err);
-
-	if (rc == 0 && cfg->type == DOM_PVH && !en->host.hvm)
-		rc = err_set(&err, EOPNOTSUPP,
-			     "type \"pvh\": this host has no hardware "
-			     "virtualization with nested paging; use type=\"pv\"");
-	if (rc == 0 && cfg->type == DOM_PV && !en->host.pv)
-		rc = err_set(&err, EOPNOTSUPP,
-			     "type \"pv\": this Xen runs no PV guests; use type=\"pvh\"");
-	if (rc == 0)
-		rc = enough_memory(en, cfg, &err);
-	if (rc == 0) {
-		vm = vm_new(en);
-		if (!vm)
-			rc = err_set(&err, ENOMEM, "out of memory");
-	}
-	if (rc == 0) {
-		vm->cfg = *cfg;
-		vm_config_init(cfg);
-		rc = identify(en, vm, &err);
-	}
-	if (rc < 0 || !vm) {
-		vm_free(vm);
-		vm_config_clear(cfg);
-		fn(arg, rc, NULL, &none, &err);
-		return;
-	}
-	old = engine_find_uuid(en, vm->uuid);
-	if (old) /* of the history: the uuid lives again */
-		vm_forget(old);
-	vm->state = VM_BUILDING;
-	vm->flags = flags;
-	vm->created = fn;
-	vm->created_arg = arg;
-	vm->create_start = start_ns;
-	vm->created_ns = clock_wall_ns();
-	vm_link_alive(vm);
-	vm_announce(vm, VM_EV_CREATED);
-	vm_build(vm);
 }

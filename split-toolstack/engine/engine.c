@@ -67,6 +67,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		rc = death_open(en, e);
 	if (rc == 0)
 		rc = adopt_all(en, e);
+	if (rc == 0)
+		pool_open(en);
 	if (rc < 0) {
 		engine_close(en);
 		return rc;
@@ -79,6 +81,8 @@ void engine_close(struct engine *en)
 {
 	if (!en)
 		return;
+	if (en->x)
+		pool_close(en);
 	worker_close(en); /* builds and destroys under way end first */
 	HASH_CLEAR(by_name, en->names);
 	HASH_CLEAR(by_uuid, en->uuids);
@@ -128,7 +132,7 @@ int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *i
 			struct vm *vm = NULL;
 
 			HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
-			if (!vm)
+			if (!vm && !pool_has_domain(en, info[i].domid))
 				fn(&info[i], arg);
 		}
 		first = info[n - 1].domid + 1;

@@ -18,6 +18,8 @@
 #include "noxs/page.h"
 
 #define INPUT_QUEUE_MAX 65536u
+/* Up to here a build is short enough for the loop. */
+#define INLINE_MEM_KIB (16u << 10)
 
 /* FNV-1a; names come from clients that are trusted with more than that. */
 static inline uint32_t table_hash(const void *key, size_t len)
@@ -91,6 +93,25 @@ struct vm {
 
 struct image_entry;
 
+/* --- pool.c: domains made ahead --- */
+
+/* A paused domain nobody has used: connected, and for warm ones loaded and armed. */
+struct shell {
+	struct shell *next;
+	struct dom dom;
+	uint8_t uuid[16];
+	uint32_t guest_port, port;
+	uint8_t *map;
+	struct image *img; /* warm */
+};
+
+struct flavor {
+	struct flavor *next;
+	struct pool_flavor f;
+	struct shell *shells;
+	uint64_t retry_at; /* ns: after a failure not before */
+};
+
 struct engine {
 	struct ev_loop *loop;
 	struct xen *x;
@@ -121,6 +142,9 @@ struct engine {
 	struct worker *worker;
 	/* images.c */
 	struct image_entry *images;
+	/* pool.c */
+	struct flavor *flavors;
+	ev_timer refill;
 	/* observers */
 	struct engine_observer *observers;
 };
@@ -192,6 +216,16 @@ void worker_push(struct engine *en, struct worker_job *job);
 struct image *images_find(struct engine *en, int fd);
 void images_keep(struct engine *en, int fd, struct image *img);
 void images_close(struct engine *en);
+
+/* --- pool.c --- */
+void pool_open(struct engine *en);
+void pool_close(struct engine *en); /* destroys all shells */
+/* Moves the best fitting shell into the vm, whose image and configuration are known: the domain is
+ * not started yet. False: none; t.why says why. */
+bool pool_claim(struct vm *vm);
+/* Gives all memory of shells back, at once; they come again when there is room. */
+void pool_drop(struct engine *en);
+bool pool_has_domain(const struct engine *en, uint32_t domid);
 
 /* --- console_log.c --- */
 void console_log_init(struct console_log *l, const struct engine *en);

@@ -123,6 +123,11 @@ int xen_domain_destroy(struct xen *x, uint32_t domid)
 	return fake_leave(d ? 0 : -ESRCH);
 }
 
+int xen_domain_set_uuid(struct xen *x, uint32_t domid, const uint8_t uuid[16])
+{
+	ONE_DOMAIN(memcpy(d->uuid, uuid, sizeof(d->uuid)));
+}
+
 int xen_domain_pause(struct xen *x, uint32_t domid)
 {
 	ONE_DOMAIN(d->paused = true);

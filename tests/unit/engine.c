@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The engine on the fake hypervisor: lives of VMs, and every Nth failing call ends clean. */
-#include "split-toolstack/engine.h"
+#include "tests/unit/engine_help.h"
 
 #include <xen/sched.h>
 
@@ -15,152 +15,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "noxs/include/noxs/abi.h"
-#include "tests/fake/fake.h"
-#include "tests/unit/unit.h"
-
-static char dir[64];
-static struct ev_loop *loop;
-static struct engine *en;
-
-static struct engine_conf conf(void)
-{
-	static char run[96], logs[96], cache[96];
-
-	(void)snprintf(run, sizeof(run), "%s/run", dir);
-	(void)snprintf(logs, sizeof(logs), "%s/log/console", dir);
-	(void)snprintf(cache, sizeof(cache), "%s/cache", dir);
-	return (struct engine_conf){.run_dir = run,
-				    .log_dir = logs,
-				    .cache_dir = cache,
-				    .store = STORE_OWN,
-				    .console_log_kib = 16,
-				    .history_max = 4};
-}
-
-static int setup(void **state)
-{
-	struct engine_conf c;
-	struct err e = {0};
-
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/chaos-engine-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	log_set_level(LOG_ERROR);
-	fake_reset();
-	loop = ev_loop_new(EVFLAG_AUTO);
-	c = conf();
-	assert_int_equal(engine_open(loop, &c, &en, &e), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	char command[128];
-
-	(void)state;
-	engine_close(en);
-	en = NULL;
-	ev_loop_destroy(loop);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command) == 0 ? 0 : -1;
-}
-
-/* --- helpers --- */
-
-struct result {
-	bool called;
-	int rc;
-	struct vm *vm;
-	struct err err;
-};
-
-static void on_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
-		       const struct err *e)
-{
-	struct result *r = arg;
-
-	assert_false(r->called);
-	assert_non_null(t);
-	r->called = true;
-	r->rc = rc;
-	r->vm = vm;
-	if (e)
-		r->err = *e;
-}
-
-/* Lets the loop run until *flag, or for a while. */
-static void turn(const bool *flag)
-{
-	for (int i = 0; i < 2000 && !(flag && *flag); i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		if (!flag && i > 20)
-			break;
-		if (flag)
-			(void)usleep(1000);
-	}
-}
-
-/* The worker has nothing left to do when the domains it destroys are gone. */
-static void settle(uint32_t domains)
-{
-	struct fake_count n;
-
-	for (int i = 0; i < 2000; i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		fake_count(&n);
-		if (n.domains == domains)
-			break;
-		(void)usleep(1000);
-	}
-	turn(NULL);
-}
-
-static struct vm_config guest(const char *name, enum dom_type type, uint64_t kib)
-{
-	struct vm_config c;
-
-	vm_config_init(&c);
-	(void)snprintf(c.name, sizeof(c.name), "%s", name);
-	c.type = type;
-	c.kernel = strdup(GUEST_NOOP);
-	c.mem_kib = kib;
-	return c;
-}
-
-static struct result create(struct vm_config c, uint32_t flags)
-{
-	struct result r = {0};
-
-	engine_create(en, &c, flags, on_created, &r);
-	turn(&r.called);
-	assert_true(r.called);
-	vm_config_clear(&c);
-	return r;
-}
-
-static uint32_t open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	uint32_t n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	(void)closedir(d);
-	return n;
-}
-
-static void only_the_daemon_is_left(void)
-{
-	struct fake_count n;
-
-	fake_count(&n);
-	assert_int_equal(n.domains, 0);
-	assert_int_equal(n.ports, 1); /* the VIRQ */
-	assert_int_equal(n.mapped_pages, 0);
-	assert_int_equal(n.populated_pages, 0);
-	assert_int_equal(n.guest_ports, 0);
-}
 
 /* --- lives --- */
 
@@ -447,8 +301,6 @@ static void pvh_fails_clean(void **state)
 	fail_each(DOM_PVH, ENOMEM);
 }
 
-#define LIFE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +312,7 @@ int main(void)
 		LIFE(history_is_bounded),
 		LIFE(is_adopted),
 		LIFE(console_log_is_bounded),
+
 		LIFE(pv_fails_clean),
 		LIFE(pvh_fails_clean),
 	};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* engine_create(): may this VM be, who is it, and then on to its build. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+
+static int foreign_has_uuid(struct engine *en, const uint8_t uuid[16])
+{
+	struct xen_domain_info info[64];
+	uint32_t first = 1;
+	int n;
+
+	while ((n = xen_domain_list(en->x, first, 64, info)) > 0) {
+		for (int i = 0; i < n; i++)
+			if (memcmp(info[i].uuid, uuid, 16) == 0 && !info[i].dying)
+				return 1;
+		first = info[n - 1].domid + 1;
+	}
+	return n;
+}
+
+static int identify(struct engine *en, struct vm *vm, struct err *e)
+{
+	struct vm *other = NULL;
+
+	if (vm->cfg.have_uuid) {
+		memcpy(vm->uuid, vm->cfg.uuid, sizeof(vm->uuid));
+		HASH_FIND(by_uuid, en->uuids, vm->uuid, 16, other);
+		if (other)
+			return err_set(e, EEXIST,
+				       "uuid: taken by \"%s\"; leave it out or destroy that one",
+				       other->name);
+		if (foreign_has_uuid(en, vm->uuid) > 0)
+			return err_set(e, EEXIST, "uuid: taken by a domain of another toolstack");
+	} else {
+		if (getrandom(vm->uuid, sizeof(vm->uuid), 0) != (ssize_t)sizeof(vm->uuid))
+			return err_sys(e, errno, "random uuid");
+		vm->uuid[6] = (uint8_t)((vm->uuid[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
+		vm->uuid[8] = (uint8_t)((vm->uuid[8] & 0x3f) | 0x80);
+	}
+	memcpy(vm->cfg.uuid, vm->uuid, sizeof(vm->uuid));
+	if (vm->cfg.name[0] == '\0')
+		(void)snprintf(vm->cfg.name, sizeof(vm->cfg.name), "vm-%02x%02x%02x%02x",
+			       vm->uuid[0], vm->uuid[1], vm->uuid[2], vm->uuid[3]);
+	memcpy(vm->name, vm->cfg.name, sizeof(vm->name));
+	HASH_FIND(by_name, en->names, vm->name, strlen(vm->name), other);
+	if (other)
+		return err_set(
+			e, EEXIST,
+			"name \"%s\": taken by domain %u; choose another or destroy that one",
+			vm->name, other->domid);
+	return 0;
+}
+
+/* Big guests are refused before anything is made; small ones find out on the way. */
+static int enough_memory(struct engine *en, const struct vm_config *c, struct err *e)
+{
+	uint64_t free_pages;
+
+	if (c->mem_kib <= INLINE_MEM_KIB || xen_free_pages(en->x, &free_pages) < 0 ||
+	    c->mem_kib / 4 <= free_pages)
+		return 0;
+	if (en->flavors) {
+		pool_drop(en);
+		if (xen_free_pages(en->x, &free_pages) < 0 || c->mem_kib / 4 <= free_pages)
+			return 0;
+	}
+	return err_set(e, ENOMEM,
+		       "not enough memory: %llu MiB wanted, %llu MiB free; give less, or free some "
+		       "(dom0's own: \"xl mem-set 0\")",
+		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
+}
+
+void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_create_fn *fn,
+		   void *arg)
+{
+	uint64_t start_ns = clock_ns();
+	struct vm_timings none = {0};
+	struct err err = {0};
+	struct vm *vm = NULL;
+	struct vm *old;
+	int rc = vm_config_check(cfg, &err);
+
+	if (rc == 0 && cfg->type == DOM_PVH && !en->host.hvm)
+		rc = err_set(&err, EOPNOTSUPP,
+			     "type \"pvh\": this host has no hardware "
+			     "virtualization with nested paging; use type=\"pv\"");
+	if (rc == 0 && cfg->type == DOM_PV && !en->host.pv)
+		rc = err_set(&err, EOPNOTSUPP,
+			     "type \"pv\": this Xen runs no PV guests; use type=\"pvh\"");
+	if (rc == 0)
+		rc = enough_memory(en, cfg, &err);
+	if (rc == 0) {
+		vm = vm_new(en);
+		if (!vm)
+			rc = err_set(&err, ENOMEM, "out of memory");
+	}
+	if (rc == 0) {
+		vm->cfg = *cfg;
+		vm_config_init(cfg);
+		rc = identify(en, vm, &err);
+	}
+	if (rc < 0 || !vm) {
+		vm_free(vm);
+		vm_config_clear(cfg);
+		fn(arg, rc, NULL, &none, &err);
+		return;
+	}
+	old = engine_find_uuid(en, vm->uuid);
+	if (old) /* of the history: the uuid lives again */
+		vm_forget(old);
+	vm->state = VM_BUILDING;
+	vm->flags = flags;
+	vm->created = fn;
+	vm->created_arg = arg;
+	vm->create_start = start_ns;
+	vm->created_ns = clock_wall_ns();
+	vm_link_alive(vm);
+	vm_announce(vm, VM_EV_CREATED);
+	vm_build(vm);
+}

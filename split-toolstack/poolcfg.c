@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The words of a flavor. */
+#include "split-toolstack/poolcfg.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err *e)
+{
+	char *value = strchr(word, '=');
+
+	if (!value)
+		return err_set(e, EINVAL, "pool: \"%s\" is not of the form key=value", word);
+	*value++ = '\0';
+	if (strcmp(word, "memory") == 0)
+		return vmcfg_memory("pool: memory", value, &f->mem_kib, e);
+	if (strcmp(word, "vcpus") == 0)
+		return vmcfg_number("pool: vcpus", value, 1, DOM_MAX_VCPUS, &f->vcpus, e);
+	if (strcmp(word, "count") == 0) {
+		*counted = true;
+		return vmcfg_number("pool: count", value, 0, POOL_TARGET_MAX, &f->target, e);
+	}
+	if (strcmp(word, "type") == 0) {
+		if (strcmp(value, "pv") != 0 && strcmp(value, "pvh") != 0)
+			return err_set(e, EINVAL, "pool: type \"%s\": use \"pv\" or \"pvh\"",
+				       value);
+		f->type = strcmp(value, "pvh") == 0 ? DOM_PVH : DOM_PV;
+		return 0;
+	}
+	if (strcmp(word, "image") == 0) {
+		if (*value != '/')
+			return err_set(e, EINVAL,
+				       "pool: image \"%s\": give a path that begins with /", value);
+		free(f->image);
+		f->image = strdup(value);
+		return f->image ? 0 : err_set(e, ENOMEM, "out of memory");
+	}
+	return err_set(e, EINVAL, "pool: \"%s\": use type, memory, vcpus, count and image", word);
+}
+
+int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e)
+{
+	char *copy = strdup(text);
+	bool counted = false;
+	char *save = NULL;
+	int rc = copy ? 0 : err_set(e, ENOMEM, "out of memory");
+
+	*out = (struct pool_flavor){.type = DOM_PV, .vcpus = 1};
+	for (char *word = copy ? strtok_r(copy, " ,\t", &save) : NULL; word && rc == 0;
+	     word = strtok_r(NULL, " ,\t", &save))
+		rc = set_word(out, word, &counted, e);
+	free(copy);
+	if (rc == 0 && (!counted || out->mem_kib == 0))
+		rc = err_set(e, EINVAL, "pool: give memory and count");
+	if (rc < 0) {
+		free(out->image);
+		out->image = NULL;
+	}
+	return rc;
+}

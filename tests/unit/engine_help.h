@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An engine on the fake hypervisor, for the tests of the engine. */
+#ifndef CHAOS_ENGINE_HELP_H
+#define CHAOS_ENGINE_HELP_H
+
+#include "split-toolstack/engine.h"
+
+#include "tests/fake/fake.h"
+#include "tests/unit/unit.h"
+
+extern struct ev_loop *loop;
+extern struct engine *en;
+
+struct result {
+	bool called;
+	int rc;
+	struct vm *vm;
+	struct err err;
+};
+
+struct engine_conf conf(void);
+int setup(void **state);
+int teardown(void **state);
+/* Lets the loop run until *flag, or for a moment without one. */
+void turn(const bool *flag);
+/* Until so many domains are left: the worker destroys the rest. */
+void settle(uint32_t domains);
+struct vm_config guest(const char *name, enum dom_type type, uint64_t kib);
+/* Takes the configuration; returns when the engine has called back. */
+struct result create(struct vm_config c, uint32_t flags);
+uint32_t open_files(void);
+void only_the_daemon_is_left(void);
+
+#define LIFE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+#endif

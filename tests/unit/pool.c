@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The pool on the fake hypervisor: claims, refills, and failing claims that end clean. */
+#include "tests/unit/engine_help.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void fill_pool(enum dom_type type, const char *image, uint32_t count)
+{
+	struct pool_flavor f = {.type = type, .vcpus = 1, .mem_kib = 4096, .target = count};
+	struct err e = {0};
+
+	f.image = image ? strdup(image) : NULL;
+	if (pool_set(en, &f, &e) < 0)
+		fail_msg("%s", e.msg);
+	free(f.image);
+}
+
+static void add_ready(const struct pool_flavor *f, void *arg)
+{
+	*(uint32_t *)arg += f->ready;
+}
+
+static uint32_t pool_ready(void)
+{
+	uint32_t n = 0;
+
+	pool_for_each(en, add_ready, &n);
+	return n;
+}
+
+static void wait_ready(uint32_t n)
+{
+	for (int i = 0; i < 500 && pool_ready() != n; i++) {
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		(void)usleep(1000);
+	}
+	assert_int_equal(pool_ready(), n);
+}
+
+static void pool_is_claimed_and_refilled(void **state)
+{
+	struct fake_count n;
+	struct result r;
+
+	(void)state;
+	fill_pool(DOM_PV, GUEST_NOOP, 2);
+	wait_ready(2);
+	fake_count(&n);
+	assert_int_equal(n.domains, 2);
+	r = create(guest("one", DOM_PV, 4096), 0);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(pool_ready(), 1);
+	assert_ptr_equal(engine_find_uuid(en, (const uint8_t[16]){0}), NULL);
+	wait_ready(2);
+	r = create(guest("other", DOM_PVH, 4096), 0); /* another type: cold */
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(pool_ready(), 2);
+	assert_int_equal(vm_destroy(engine_find(en, "one"), NULL), 0);
+	assert_int_equal(vm_destroy(engine_find(en, "other"), NULL), 0);
+	settle(2);
+	fill_pool(DOM_PV, GUEST_NOOP, 0);
+	settle(0);
+	only_the_daemon_is_left();
+}
+
+static void pool_survives_no_daemon(void **state)
+{
+	struct engine_conf c = conf();
+	struct engine *dead = en;
+	struct fake_count n;
+	struct err e = {0};
+
+	(void)state;
+	fill_pool(DOM_PVH, NULL, 3);
+	wait_ready(3);
+	engine_close(dead); /* in good order: shells go with it */
+	fake_count(&n);
+	assert_int_equal(n.domains, 0);
+	assert_int_equal(engine_open(loop, &c, &en, &e), 0);
+	assert_int_equal(pool_ready(), 0);
+}
+
+static void failing_claims_end_clean(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 2; kind++) {
+		fill_pool(DOM_PV, kind ? GUEST_NOOP : NULL, 1);
+		for (uint32_t nth = 1; nth < 12; nth++) {
+			struct fake_count n;
+			struct result r;
+
+			wait_ready(1);
+			fake_fail_at(nth, EIO);
+			r = create(guest("web", DOM_PV, 4096), 0);
+			fake_fail_at(0, 0);
+			if (r.rc == 0)
+				assert_int_equal(vm_destroy(r.vm, NULL), 0);
+			settle(pool_ready());
+			fake_count(&n);
+			assert_int_equal(n.domains, pool_ready());
+			assert_int_equal(n.ports, 1 + pool_ready());
+			assert_int_equal(n.mapped_pages, 2 * pool_ready());
+			if (engine_find(en, "web"))
+				assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+		}
+		fill_pool(DOM_PV, kind ? GUEST_NOOP : NULL, 0);
+		settle(0);
+		only_the_daemon_is_left();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIFE(pool_is_claimed_and_refilled),
+		LIFE(pool_survives_no_daemon),
+		LIFE(failing_claims_end_clean),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
