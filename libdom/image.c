@@ -103,7 +103,8 @@ static int classify(struct image *img, struct err *e)
 		  n->noxs_max >= NOXS_VERSION;
 	i->direct = i->noxs && n->noxs_entry != 0 && img->elf.elf64;
 	i->pv = img->elf.elf64 && (n->have_virt_base || n->have_entry || i->direct);
-	i->pvh = n->have_phys32_entry || i->direct;
+	/* PVH tables are 1:1, so that a direct entry linked elsewhere only makes sense as PV. */
+	i->pvh = i->direct ? n->virt_base == 0 : n->have_phys32_entry;
 	i->virt_base = n->virt_base;
 	(void)snprintf(i->guest_os, sizeof(i->guest_os), "%s", n->guest_os);
 	if (!i->pv && !i->pvh) {

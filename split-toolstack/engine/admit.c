@@ -57,17 +57,19 @@ static int identify(struct engine *en, struct vm *vm, struct err *e)
 	return 0;
 }
 
-/* Big guests are refused before anything is made; small ones find out on the way. */
+/* Big guests are refused before anything is made; small ones find out on the way. What is being
+ * destroyed counts as free: big builds wait for it in the worker's queue. */
 static int enough_memory(struct engine *en, const struct vm_config *c, struct err *e)
 {
 	uint64_t free_pages;
 
 	if (c->mem_kib <= INLINE_MEM_KIB || xen_free_pages(en->x, &free_pages) < 0 ||
-	    c->mem_kib / 4 <= free_pages)
+	    c->mem_kib / 4 <= free_pages + en->dying_pages)
 		return 0;
 	if (en->flavors) {
 		pool_drop(en);
-		if (xen_free_pages(en->x, &free_pages) < 0 || c->mem_kib / 4 <= free_pages)
+		if (xen_free_pages(en->x, &free_pages) < 0 ||
+		    c->mem_kib / 4 <= free_pages + en->dying_pages)
 			return 0;
 	}
 	return err_set(e, ENOMEM,

@@ -351,10 +351,26 @@ static int find_image(struct vm *vm, struct err *e)
 	return rc;
 }
 
+/* Behind the destroys that are under way. */
+static void build_on_worker(struct vm *vm)
+{
+	struct build_job *b = calloc(1, sizeof(*b));
+	struct err err = {0};
+
+	if (!b) {
+		int rc = err_set(&err, ENOMEM, "out of memory");
+
+		finish(vm, rc, &err);
+		return;
+	}
+	*b = (struct build_job){.job = {.work = job_work, .done = job_done}, .vm = vm};
+	vm->job = true;
+	worker_push(vm->en, &b->job);
+}
+
 void vm_build(struct vm *vm)
 {
 	struct vm_config *c = &vm->cfg;
-	struct build_job *b;
 	struct err err = {0};
 	uint64_t since = clock_ns();
 	int rc;
@@ -384,6 +400,10 @@ void vm_build(struct vm *vm)
 
 		if (rc == 0)
 			rc = build_inline(vm, &err);
+		if (rc == -ENOMEM && vm->en->dying_pages) { /* there will be memory in a moment */
+			build_on_worker(vm);
+			return;
+		}
 		if (cached && c->kernel_fd >= 0) { /* is in the cache already */
 			(void)close(c->kernel_fd);
 			c->kernel_fd = -1;
@@ -391,13 +411,5 @@ void vm_build(struct vm *vm)
 		finish(vm, rc, &err);
 		return;
 	}
-	b = calloc(1, sizeof(*b));
-	if (!b) {
-		rc = err_set(&err, ENOMEM, "out of memory");
-		finish(vm, rc, &err);
-		return;
-	}
-	*b = (struct build_job){.job = {.work = job_work, .done = job_done}, .vm = vm};
-	vm->job = true;
-	worker_push(vm->en, &b->job);
+	build_on_worker(vm);
 }

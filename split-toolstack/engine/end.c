@@ -17,6 +17,8 @@
 
 struct destroy_job {
 	struct worker_job job;
+	struct engine *en;
+	uint64_t pages;
 	struct dom dom;
 	int rc;
 	struct err err;
@@ -35,6 +37,7 @@ static void destroy_done(struct worker_job *job)
 
 	if (j->rc < 0)
 		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->dom.domid, err_msg(&j->err));
+	j->en->dying_pages -= j->pages;
 	free(j);
 }
 
@@ -50,6 +53,9 @@ void vm_drop_domain(struct vm *vm)
 	if (j) {
 		*j = (struct destroy_job){.job = {.work = destroy_work, .done = destroy_done}};
 		j->dom.domid = vm->domid;
+		j->en = vm->en;
+		j->pages = vm->pages;
+		vm->en->dying_pages += vm->pages;
 		worker_push(vm->en, &j->job);
 	} else {
 		(void)xen_domain_destroy(vm->en->x, vm->domid); /* slower, but gone */

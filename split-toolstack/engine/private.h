@@ -122,6 +122,7 @@ struct engine {
 	struct vm *ended;
 	uint32_t nended;
 	struct vm *names, *uuids, *domids; /* uthash heads */
+	uint64_t dying_pages; /* of domains that the worker will have destroyed before its next job */
 	struct vm **by_port;
 	uint32_t nport;
 	ev_io events;
