@@ -43,5 +43,6 @@ void bench_fork(unsigned int n);
 void bench_boot_chaos(unsigned int n);
 void bench_boot_xl(unsigned int n);
 void bench_latency(unsigned int n);
+void bench_scale(unsigned int n);
 
 #endif

@@ -1,61 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Cold creates and destroys through a running chaosd: as a command, and over an open connection. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "bench/bench.h"
-#include "split-toolstack/client.h"
+#include "bench/conn.h"
 
 /* Between samples the worker gives the memory of the last VM back, and the guest goes idle. */
 #define SETTLE_US 20000
-
-static void check(int rc, const struct err *e)
-{
-	if (rc < 0)
-		die("%s", err_msg(e));
-}
-
-/* One create over the connection; returns when the daemon answers. */
-static uint64_t create(struct client *c, const char *type, const char *memory, int kernel,
-		       uint32_t flags)
-{
-	uint64_t start = clock_ns();
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_in in;
-	char text[64];
-
-	client_begin(c, &w, PROTO_REQ_CREATE);
-	wire_u32(&w, PROTO_FLAGS, flags);
-	wire_text(&w, PROTO_SET, "name=bench");
-	wire_text(&w, PROTO_SET, "kernel=" CHAOS_GUEST_DIR "/noop");
-	(void)snprintf(text, sizeof(text), "type=%s", type);
-	wire_text(&w, PROTO_SET, text);
-	(void)snprintf(text, sizeof(text), "memory=%s", memory);
-	wire_text(&w, PROTO_SET, text);
-	wire_u32(&w, PROTO_KERNEL_FD, 0);
-	check(client_send(c, &w, &kernel, 1, &e), &e);
-	check(client_finish(c, &in, NULL, NULL, &e), &e);
-	return clock_ns() - start;
-}
-
-static uint64_t destroy(struct client *c)
-{
-	uint64_t start = clock_ns();
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_in in;
-
-	client_begin(c, &w, PROTO_REQ_DESTROY);
-	wire_text(&w, PROTO_WHAT, "bench");
-	check(client_send(c, &w, NULL, 0, &e), &e);
-	check(client_finish(c, &in, NULL, NULL, &e), &e);
-	return clock_ns() - start;
-}
 
 static void print(struct samples *s, const char *what, const char *type, const char *size)
 {
@@ -71,25 +22,23 @@ static void connection(struct client *c, const char *type, const char *memory, c
 	static struct samples ready;
 	static struct samples reply;
 	static struct samples end;
-	int kernel = open(CHAOS_GUEST_DIR "/noop", O_RDONLY | O_CLOEXEC);
+	int kernel = open_noop();
 
-	if (kernel < 0)
-		die("%s/noop: %s", CHAOS_GUEST_DIR, strerror(errno));
 	ready.n = reply.n = end.n = 0;
 	for (unsigned int i = 0; i < n + 2; i++) { /* two for the caches */
-		uint64_t t = create(c, type, memory, kernel, PROTO_F_READY);
+		uint64_t t = conn_create(c, "bench", type, memory, kernel, PROTO_F_READY, "cold");
 		uint64_t d;
 
 		(void)usleep(SETTLE_US);
-		d = destroy(c);
+		d = conn_destroy(c, "bench");
 		(void)usleep(SETTLE_US);
 		if (i >= 2) {
 			samples_add(&ready, t);
 			samples_add(&end, d);
 		}
-		t = create(c, type, memory, kernel, 0);
+		t = conn_create(c, "bench", type, memory, kernel, 0, "cold");
 		(void)usleep(SETTLE_US);
-		(void)destroy(c);
+		(void)conn_destroy(c, "bench");
 		(void)usleep(SETTLE_US);
 		if (i >= 2)
 			samples_add(&reply, t);
@@ -114,7 +63,7 @@ static void command(struct client *c, const char *type, const char *memory, cons
 		uint64_t t = spawn_timed(argv);
 
 		(void)usleep(SETTLE_US);
-		(void)destroy(c);
+		(void)conn_destroy(c, "bench");
 		(void)usleep(SETTLE_US);
 		if (i >= 2)
 			samples_add(&s, t);

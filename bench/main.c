@@ -10,6 +10,7 @@ static const struct bench benches[] = {
 	{"fork", "fork+exec+wait of a static program", bench_fork},
 	{"boot-chaos", "create and destroy through a running chaosd", bench_boot_chaos},
 	{"latency", "warm, shell and cold creates over an open connection", bench_latency},
+	{"scale", "creates up to the 1000th VM, cold, shell and warm", bench_scale},
 	{"boot-xl", "xl create and xl destroy beside a running xenstored", bench_boot_xl},
 };
 

@@ -21,12 +21,11 @@ static void window_over(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	ev_timer_stop(en->loop, t);
-	en->masked_any = false;
 	for (struct vm *vm = en->alive, *next; vm; vm = next) {
 		next = vm->next;
-		vm->events = 0;
 		if (!vm->masked)
 			continue;
+		vm->events = 0;
 		vm->masked = false;
 		(void)xen_evtchn_unmask(en->x, vm->port);
 	}
@@ -92,12 +91,16 @@ static void one_event(struct engine *en, uint32_t port)
 		return;
 	}
 	vm_look(vm);
+	if (ev_now(en->loop) - vm->window > WINDOW_S) {
+		vm->window = ev_now(en->loop);
+		vm->events = 0;
+	}
 	if (++vm->events <= CREDIT) {
 		(void)xen_evtchn_unmask(en->x, port);
-	} else {
-		vm->masked = true;
+		return;
 	}
-	if (!ev_is_active(&en->credit) && vm->events > 1) {
+	vm->masked = true; /* a storm: the next events wait */
+	if (!ev_is_active(&en->credit)) {
 		ev_timer_set(&en->credit, WINDOW_S, 0.);
 		ev_timer_start(en->loop, &en->credit);
 	}

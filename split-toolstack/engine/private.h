@@ -81,7 +81,8 @@ struct vm {
 	struct console_log log;
 	uint8_t *input; /* waits for room in the ring */
 	uint32_t input_len;
-	uint32_t events; /* in the current window of credit */
+	uint32_t events;  /* in the current window of credit ... */
+	ev_tstamp window; /* ... which began then */
 	/* create in progress */
 	vm_create_fn *created;
 	void *created_arg;
@@ -122,12 +123,12 @@ struct engine {
 	struct vm *ended;
 	uint32_t nended;
 	struct vm *names, *uuids, *domids; /* uthash heads */
-	uint64_t dying_pages; /* of domains that the worker will have destroyed before its next job */
+	uint64_t dying_pages; /* of domains that the worker will have destroyed before its next job
+			       */
 	struct vm **by_port;
 	uint32_t nport;
 	ev_io events;
 	ev_timer credit;
-	bool masked_any;
 	/* deaths */
 	uint32_t virq_port;
 	void *xs; /* struct xs_handle, beside mode */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The requests that benches send over an open connection, timed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "bench/conn.h"
+
+void check(int rc, const struct err *e)
+{
+	if (rc < 0)
+		die("%s", err_msg(e));
+}
+
+int open_noop(void)
+{
+	int fd = open(CHAOS_GUEST_DIR "/noop", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		die("%s/noop: %s", CHAOS_GUEST_DIR, strerror(errno));
+	return fd;
+}
+
+uint64_t conn_create(struct client *c, const char *name, const char *type, const char *memory,
+		     int kernel, uint32_t flags, const char *way)
+{
+	uint64_t start = clock_ns();
+	uint64_t took;
+	struct err e = {0};
+	struct wire_out w;
+	struct wire_in in;
+	char text[64];
+
+	client_begin(c, &w, PROTO_REQ_CREATE);
+	wire_u32(&w, PROTO_FLAGS, flags);
+	(void)snprintf(text, sizeof(text), "name=%s", name);
+	wire_text(&w, PROTO_SET, text);
+	wire_text(&w, PROTO_SET, "kernel=" CHAOS_GUEST_DIR "/noop");
+	(void)snprintf(text, sizeof(text), "type=%s", type);
+	wire_text(&w, PROTO_SET, text);
+	(void)snprintf(text, sizeof(text), "memory=%s", memory);
+	wire_text(&w, PROTO_SET, text);
+	wire_u32(&w, PROTO_KERNEL_FD, 0);
+	check(client_send(c, &w, &kernel, 1, &e), &e);
+	check(client_finish(c, &in, NULL, NULL, &e), &e);
+	took = clock_ns() - start;
+	if (!wire_get_text(&in, PROTO_WAY, text, sizeof(text)) || strcmp(text, way) != 0)
+		die("a create went the way \"%s\" instead of \"%s\"", text, way);
+	return took;
+}
+
+uint64_t conn_destroy(struct client *c, const char *name)
+{
+	uint64_t start = clock_ns();
+	struct err e = {0};
+	struct wire_out w;
+	struct wire_in in;
+
+	client_begin(c, &w, PROTO_REQ_DESTROY);
+	wire_text(&w, PROTO_WHAT, name);
+	check(client_send(c, &w, NULL, 0, &e), &e);
+	check(client_finish(c, &in, NULL, NULL, &e), &e);
+	return clock_ns() - start;
+}
+
+void conn_set_pool(struct client *c, const char *flavor)
+{
+	struct err e = {0};
+	struct wire_out w;
+	struct wire_in in;
+
+	client_begin(c, &w, PROTO_REQ_POOL_SET);
+	wire_text(&w, PROTO_TEXT, flavor);
+	check(client_send(c, &w, NULL, 0, &e), &e);
+	check(client_finish(c, &in, NULL, NULL, &e), &e);
+}

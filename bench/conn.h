@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests over an open connection. All end the program when they fail. */
+#ifndef CHAOS_BENCH_CONN_H
+#define CHAOS_BENCH_CONN_H
+
+#include "bench/bench.h"
+#include "split-toolstack/client.h"
+
+void check(int rc, const struct err *e);
+int open_noop(void);
+/* Creates a VM of noop; `way` is how it must have been made. ns until the answer. */
+uint64_t conn_create(struct client *c, const char *name, const char *type, const char *memory,
+		     int kernel, uint32_t flags, const char *way);
+uint64_t conn_destroy(struct client *c, const char *name);
+/* As chaos pool set. */
+void conn_set_pool(struct client *c, const char *flavor);
+
+#endif
