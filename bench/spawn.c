@@ -68,5 +68,5 @@ void bench_fork(unsigned int n)
 	(void)spawn_timed(argv);
 	for (unsigned int i = 0; i < n; i++)
 		samples_add(&s, spawn_timed(argv));
-	samples_print(&s, "boot", "fork_exec");
+	samples_print(&s, "fork", "fork_exec");
 }
