@@ -40,6 +40,7 @@ int cmd_end(const struct command *cmd, int argc, char **argv);	  /* shutdown reb
 int cmd_rename(const struct command *cmd, int argc, char **argv);
 int cmd_wait(const struct command *cmd, int argc, char **argv);
 int cmd_pool(const struct command *cmd, int argc, char **argv);
+int cmd_events(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 int cmd_help(const struct command *cmd, int argc, char **argv);
 

@@ -37,7 +37,7 @@ _chaos() {
 		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
-	list | version) ;;
+	list | version | events) ;;
 	pool)
 		mapfile -t COMPREPLY < <(compgen -W "set type= memory= vcpus= count= image=" -- "$cur")
 		;;

@@ -61,6 +61,12 @@ static const char wait_help[] =
 	"  -r, --ready             until they are ready, or have ended\n"
 	"  -t, --timeout SECONDS   give up then (exit status 1)\n" HELP_JSON;
 
+static const char events_help[] = "Shows what happens to VMs, from now on until ^C: created, "
+				  "started, ready, paused, unpaused,\n"
+				  "renamed, exited, preserved, destroyed, removed.\n"
+				  "\n"
+				  "  -j, --json              one JSON object a line\n";
+
 static const char pool_help[] = "Without words shows the pool: domains made ahead, by what they "
 				"are made for. With set changes the\n"
 				"target of a flavor; count=0 ends it.\n"
@@ -91,6 +97,7 @@ const struct command commands[] = {
 	{"rm", "[OPTION]... VM...", "forget VMs that have ended, and their logs", rm_help,
 	 cmd_simple},
 	{"wait", "[OPTION]... VM...", "wait until VMs have ended", wait_help, cmd_wait},
+	{"events", "[OPTION]...", "show what happens to VMs", events_help, cmd_events},
 	{"pool", "[OPTION]... [set KEY=VALUE...]", "show and change the pool of domains made ahead",
 	 pool_help, cmd_pool},
 	{"version", "[OPTION]...", "versions of chaos, chaosd and Xen", json_help, cmd_version},

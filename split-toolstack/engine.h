@@ -244,6 +244,8 @@ enum vm_event {
 	VM_EV_CONSOLE,	 /* new console output was logged */
 };
 
+const char *vm_event_name(enum vm_event ev); /* "created", ... */
+
 struct engine_observer { /* embedded in the observer's own struct */
 	void (*fn)(struct engine_observer *ob, enum vm_event ev, struct vm *vm);
 	struct engine_observer *next, **prev; /* the engine's */

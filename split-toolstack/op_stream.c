@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* wait and console: answers that come when something happens to a VM. */
+/* wait, console and events: answers that come when something happens to a VM. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/server.h"
 
-#define CHUNK 16384u
+#define CHUNK		 16384u
+#define EVENTS_QUEUE_MAX (1u << 20)
 
-/* One wait or console of one connection. It knows its VM by uuid alone. */
+/* One wait, console or subscription of one connection. It knows its VM by uuid alone. */
 struct stream {
 	struct stream *next;
 	struct conn *c;
 	uint32_t tag, flags;
-	bool console;
+	bool console, events;
 	uint8_t uuid[16];
 	uint64_t pos; /* of the console log */
 };
@@ -93,15 +95,45 @@ static bool satisfied(const struct stream *st, struct vm *vm)
 	return is_over(vm);
 }
 
-/* A VM changed: tell those of one connection who wait for it. */
-static void advance(struct conn *c, struct vm *vm, const uint8_t uuid[16], bool removed)
+/* Whoever does not read his events loses the subscription, not the daemon its memory. */
+static void tell_event(struct stream *st, enum vm_event ev, struct vm *vm)
 {
+	struct conn *c = st->c;
+	struct err e = {0};
+	struct wire_out w;
+
+	if (c->queued > EVENTS_QUEUE_MAX) {
+		uint32_t tag = st->tag;
+
+		end_stream(st);
+		(void)err_set(&e, ENOBUFS, "events were not read for too long");
+		reply_error(c, tag, &e);
+		return;
+	}
+	reply_begin(c, &w, PROTO_ITEM, st->tag);
+	wire_text(&w, PROTO_EVENT, vm_event_name(ev));
+	wire_u64(&w, PROTO_WHEN, clock_wall_ns());
+	reply_vm(&w, vm);
+	reply_send(c, &w);
+}
+
+/* A VM changed: tell those of one connection who wait for it. */
+static void advance(struct conn *c, enum vm_event ev, struct vm *vm, const uint8_t uuid[16])
+{
+	bool removed = ev == VM_EV_REMOVED;
 	struct stream *next;
 
 	for (struct stream *st = c->streams; st; st = next) {
 		struct err e = {0};
 
 		next = st->next;
+		if (st->events) {
+			if (ev != VM_EV_CONSOLE)
+				tell_event(st, ev, vm); /* which may end it */
+			if (c->gone)
+				return;
+			continue;
+		}
 		if (memcmp(st->uuid, uuid, sizeof(st->uuid)) != 0)
 			continue;
 		if (removed) {
@@ -148,14 +180,14 @@ static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm
 	uint8_t uuid[16];
 
 	(void)ob;
-	if (nwatching == 0 || ev == VM_EV_CREATED)
+	if (nwatching == 0)
 		return;
 	vm_uuid(vm, uuid);
 	for (uint32_t i = nwatching; i-- > 0;) {
 		struct conn *c = watching[i];
 
 		conn_ref(c);
-		advance(c, vm, uuid, ev == VM_EV_REMOVED);
+		advance(c, ev, vm, uuid);
 		if (!c->streams)
 			unwatch(c);
 		conn_unref(c);
@@ -207,7 +239,8 @@ static int add_stream(struct request *r, struct vm *vm, bool console, struct str
 	st->tag = r->in.h.tag;
 	st->flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
 	st->console = console;
-	vm_uuid(vm, st->uuid);
+	if (vm)
+		vm_uuid(vm, st->uuid);
 	st->next = r->c->streams;
 	r->c->streams = st;
 	watch(r->c);
@@ -243,6 +276,17 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 	st->pos = st->flags & PROTO_F_LOG ? range.start : range.end;
 	(void)pump(st, vm);
 	return 0;
+}
+
+int op_events(struct engine *en, struct request *r, struct err *e)
+{
+	struct stream *st = NULL;
+	int rc = add_stream(r, NULL, false, &st, e);
+
+	(void)en;
+	if (rc == 0 && st)
+		st->events = true;
+	return rc;
 }
 
 /* --- input --- */

@@ -23,6 +23,7 @@ const struct operation operations[] = {
 	{PROTO_REQ_CONSOLE, "console", op_console},
 	{PROTO_REQ_POOL, "pool", op_pool},
 	{PROTO_REQ_POOL_SET, "pool set", op_pool_set},
+	{PROTO_REQ_EVENTS, "events", op_events},
 	{PROTO_REQ_INPUT, "input", op_input},
 };
 const uint32_t noperation = sizeof(operations) / sizeof(operations[0]);

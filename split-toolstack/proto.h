@@ -55,6 +55,7 @@ enum proto_op {
 	PROTO_REQ_CONSOLE,  /* WHAT, FLAGS -> DATA items; at its end a VM */
 	PROTO_REQ_POOL,	    /* -> a FLAVOR in each item */
 	PROTO_REQ_POOL_SET, /* TEXT "type=pv memory=4 count=8": a flavor and its new target */
+	PROTO_REQ_EVENTS,   /* -> EVENT, WHEN and a VM in each item, until the client goes */
 	PROTO_REQ_INPUT,    /* DATA, for the console request of the same tag; no answer */
 	PROTO_OP_END,
 };
@@ -109,6 +110,8 @@ enum proto_id {
 	PROTO_FLAVOR, /* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), TARGET, READY, HITS */
 	PROTO_TARGET, /* u32 */
 	PROTO_HITS,   /* u64 */
+	PROTO_EVENT,  /* text: created, started, ready, ... */
+	PROTO_WHEN,   /* u64 ns since 1970 */
 	PROTO_ID_END,
 };
 

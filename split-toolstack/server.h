@@ -99,6 +99,7 @@ int op_wait(struct engine *en, struct request *r, struct err *e);
 int op_console(struct engine *en, struct request *r, struct err *e);
 int op_pool(struct engine *en, struct request *r, struct err *e);
 int op_pool_set(struct engine *en, struct request *r, struct err *e);
+int op_events(struct engine *en, struct request *r, struct err *e);
 int op_input(struct engine *en, struct request *r, struct err *e);
 
 #endif

@@ -317,6 +317,15 @@ void vm_get_info(struct vm *vm, struct vm_info *out)
 		out->cpu_ns = info.cpu_ns;
 }
 
+const char *vm_event_name(enum vm_event ev)
+{
+	static const char *const name[] = {"created",	"started", "ready",  "paused",
+					   "unpaused",	"renamed", "exited", "preserved",
+					   "destroyed", "removed", "console"};
+
+	return name[ev];
+}
+
 void vm_announce(struct vm *vm, enum vm_event ev)
 {
 	struct engine_observer *next;
