@@ -127,7 +127,7 @@ static int parse(const char *text, const char *set, struct vmcfg *v, struct vm_c
 	*v = (struct vmcfg){.text = strdup(text),
 			    .text_len = strlen(text),
 			    .name = strdup("t.cfg"),
-			    .cwd = strdup("/work")};
+			    .cwd = strdup("/home/me")};
 	*e = (struct err){0};
 	if (set)
 		assert_int_equal(vmcfg_add(&v->set, set, strlen(set)), 0);
@@ -150,7 +150,7 @@ static void configurations_are_understood(void **state)
 		0);
 	assert_string_equal(c.name, "web");
 	assert_int_equal(c.type, DOM_PVH);
-	assert_string_equal(c.kernel, "/work/k");
+	assert_string_equal(c.kernel, "/home/me/k");
 	assert_string_equal(c.ramdisk, "/r");
 	assert_int_equal(c.mem_kib, 64 << 10);
 	assert_int_equal(c.maxmem_kib, 128 << 10);
