@@ -85,8 +85,6 @@ int xen_domain_destroy(struct xen *x, uint32_t domid);
 int xen_domain_set_uuid(struct xen *x, uint32_t domid, const uint8_t uuid[16]);
 int xen_domain_pause(struct xen *x, uint32_t domid);
 int xen_domain_unpause(struct xen *x, uint32_t domid);
-/* Marks it shut down with SHUTDOWN_*, as if it had done so itself. */
-int xen_domain_shutdown(struct xen *x, uint32_t domid, uint32_t reason);
 /* -ESRCH when there is no such domain. */
 int xen_domain_info(struct xen *x, uint32_t domid, struct xen_domain_info *out);
 /* Domains with ids from `first` on, ascending; the number filled in, at most `max`. */

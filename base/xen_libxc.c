@@ -183,11 +183,6 @@ int xen_domain_unpause(struct xen *x, uint32_t domid)
 	return xc_domain_unpause(x->xch, domid) < 0 ? -errno : 0;
 }
 
-int xen_domain_shutdown(struct xen *x, uint32_t domid, uint32_t reason)
-{
-	return xc_domain_shutdown(x->xch, domid, (int)reason) < 0 ? -errno : 0;
-}
-
 static void to_info(const xc_domaininfo_t *in, struct xen_domain_info *out)
 {
 	memset(out, 0, sizeof(*out));

@@ -9,7 +9,6 @@
 /* What a domain under construction needs in this process; dom_release() frees it. */
 struct dom_build {
 	struct layout l;
-	bool laid_out;	  /* l is final (noxs guests: after prepare) */
 	bool direct;	  /* starts by the noxs entry */
 	bool libxenguest; /* built, vCPU state included, by libxenguest */
 	uint64_t virt_base;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,12 +71,12 @@ __attribute__((noreturn)) static void child(const uint8_t *file, const struct pa
 	give_up(RLIMIT_CPU, CPU_SECONDS);
 	give_up(RLIMIT_CORE, 0);
 	give_up(RLIMIT_NOFILE, 0);
-	(void)prctl(PR_SET_PDEATHSIG, 9);
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 			       setresuid(NOBODY, NOBODY, NOBODY) < 0)) {
 		r->rc = -EPERM;
 		_exit(1);
 	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	r->rc = forbid();
 	if (r->rc == 0)

@@ -207,7 +207,6 @@ static int prepare_direct(struct xen *x, struct dom *d, const struct image *img,
 			       (unsigned long long)d->pages * 4, (unsigned long long)need * 4);
 	if (rc < 0)
 		return rc;
-	b->laid_out = true;
 	rc = d->type == DOM_PV ? pv_tables(x, d, e) : pvh_tables(x, d, e);
 	if (rc < 0)
 		return rc;
@@ -296,7 +295,6 @@ static int load_standard(struct xen *x, struct dom *d, const struct image *img,
 			(unsigned long long)d->pages * 4, (unsigned long long)need * 4);
 	if (rc < 0)
 		return rc;
-	b->laid_out = true;
 	rc = d->type == DOM_PV ? pv_load_standard(x, d, img, load, e)
 			       : pvh_load_standard(x, d, img, load, e);
 	d->dev_gfn = b->l.dev_gfn;

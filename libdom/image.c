@@ -133,7 +133,10 @@ int image_open(int fd, const char *name, const char *cache_dir, struct image **o
 		return err_set(e, ENOMEM, "out of memory");
 	img->refs = 1;
 	(void)snprintf(img->info.name, sizeof(img->info.name), "%s", name);
-	rc = image_read_fd(fd, &img->file, &img->bytes, e);
+	if (fstat(fd, &img->info.file) < 0)
+		rc = err_sys(e, errno, "cannot look at it");
+	else
+		rc = image_read_fd(fd, &img->file, &img->bytes, e);
 	if (rc == 0 && image_is_packed(img->file, img->bytes))
 		rc = image_unpack(&img->file, &img->bytes, cache_dir, e);
 	if (rc == 0 && !elf_is(img->file, img->bytes))

@@ -15,12 +15,6 @@ struct image {
 	uint8_t hypercall_page[2][4096]; /* by enum dom_type; ready to copy */
 };
 
-/* True when an image starts by its noxs entry in this type of domain. */
-static inline bool image_is_direct(const struct image *img)
-{
-	return img->info.direct;
-}
-
 /* Reads all of `fd` from position 0 into malloced memory. */
 int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e);
 

@@ -6,14 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/xen.h"
 
 /*
  * libdom knows no device, no socket and no configuration file. It is silent (no logging) and keeps
- * no global state. Two builders stand behind one interface: our own for small ELF64 images with Xen
- * notes, and libxenguest for Linux kernels; the image decides (image_builder()).
+ * no state but what is the same for all guests of the host (pvh.c). Two builders stand behind one
+ * interface: our own for small ELF64 images with Xen notes, and libxenguest for Linux kernels; the
+ * image decides (image_info()->builder).
  */
 
 enum dom_type { DOM_PV, DOM_PVH };
@@ -39,6 +41,7 @@ struct image_info {
 	uint64_t virt_base;  /* XEN_ELFNOTE_VIRT_BASE */
 	uint64_t start, end; /* guest-physical bytes it occupies, end exclusive; 0,0 for Linux */
 	uint64_t bytes;	     /* it takes in this process */
+	struct stat file;    /* as it was before it was read */
 	char guest_os[32];   /* XEN_ELFNOTE_GUEST_OS, printable, may be empty */
 	char name[256];	     /* for messages: what the caller called it */
 };

@@ -76,7 +76,7 @@ struct engine_conf {
 };
 
 /*
- * Opens Xen, takes the death notices (own: VIRQ_DOM_EXC; beside: @releaseDomain through xenstored;
+ * Opens Xen, takes the death notices (own: VIRQ_DOM_EXC; beside: by looking, ADR 0002;
  * auto: beside when xenstored answers, else own), opens the registry, adopts what runs, removes
  * what was half made. Watchers are started on `loop`.
  */
@@ -95,7 +95,6 @@ enum vm_state {
 	VM_RUNNING,
 	VM_PAUSED,	    /* by us: created with VM_CREATE_PAUSED or vm_pause() */
 	VM_ENDED_PRESERVED, /* shut down, domain kept because of on_*=preserve */
-	VM_DESTROYING,	    /* executes nothing any more, name is free, memory follows */
 	VM_ENDED,	    /* history: no domain */
 };
 const char *vm_state_name(enum vm_state s); /* "building", "running", ... "ended" */

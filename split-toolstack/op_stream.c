@@ -9,6 +9,7 @@
 #include "split-toolstack/server.h"
 
 #define CHUNK		 16384u
+#define STREAMS_MAX	 64u /* of one connection */
 #define EVENTS_QUEUE_MAX (1u << 20)
 
 /* One wait, console or subscription of one connection. It knows its VM by uuid alone. */
@@ -70,8 +71,10 @@ static bool pump(struct stream *st, struct vm *vm)
 			st->pos = range.start;
 		}
 		n = vm_console_read(vm, st->pos, buf, sizeof(buf), NULL);
-		if (n <= 0)
+		if (n <= 0) { /* cannot be read: that is all there is */
+			st->pos = range.end;
 			break;
+		}
 		wire_bytes(&w, PROTO_DATA, buf, (uint32_t)n);
 		st->pos += (uint64_t)n;
 		reply_send(st->c, &w);
@@ -231,8 +234,16 @@ void streams_pump(struct conn *c)
 static int add_stream(struct request *r, struct vm *vm, bool console, struct stream **out,
 		      struct err *e)
 {
-	struct stream *st = calloc(1, sizeof(*st));
+	struct stream *st;
+	uint32_t n = 0;
 
+	for (st = r->c->streams; st; st = st->next)
+		n++;
+	if (n >= STREAMS_MAX)
+		return err_set(e, EBUSY,
+			       "at most %u waits, consoles and subscriptions a connection",
+			       STREAMS_MAX);
+	st = calloc(1, sizeof(*st));
 	if (!st)
 		return err_set(e, ENOMEM, "out of memory");
 	st->c = r->c;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 
@@ -38,10 +37,10 @@ static int identify(struct engine *en, struct vm *vm, struct err *e)
 		if (foreign_has_uuid(en, vm->uuid) > 0)
 			return err_set(e, EEXIST, "uuid: taken by a domain of another toolstack");
 	} else {
-		if (getrandom(vm->uuid, sizeof(vm->uuid), 0) != (ssize_t)sizeof(vm->uuid))
-			return err_sys(e, errno, "random uuid");
-		vm->uuid[6] = (uint8_t)((vm->uuid[6] & 0x0f) | 0x40); /* RFC 9562, version 4 */
-		vm->uuid[8] = (uint8_t)((vm->uuid[8] & 0x3f) | 0x80);
+		int rc = uuid_random(vm->uuid, e);
+
+		if (rc < 0)
+			return rc;
 	}
 	memcpy(vm->cfg.uuid, vm->uuid, sizeof(vm->uuid));
 	if (vm->cfg.name[0] == '\0')

@@ -112,6 +112,20 @@ static int append(struct console_log *l, const uint8_t *data, uint32_t len)
 	return rc;
 }
 
+void console_log_new_ring(struct vm *vm)
+{
+	struct console_log *l = &vm->log;
+	struct header h = {.magic = MAGIC, .size = l->size, .end = l->end};
+
+	l->ring_cons = 0;
+	if (l->end == 0) /* there is no file yet */
+		return;
+	if (l->fd >= 0 || console_log_open_old(vm) == 0) {
+		l->ring_cons = 0;
+		(void)write_all(l->fd, (const uint8_t *)&h, sizeof(h), 0);
+	}
+}
+
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons)
 {
 	struct console_log *l = &vm->log;

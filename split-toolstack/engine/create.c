@@ -88,30 +88,40 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 
 /* --- the short part --- */
 
-int vm_connect(struct vm *vm, bool adopt, struct err *e)
+int domain_connect(struct engine *en, const struct channel *to, uint8_t **map, uint32_t *port,
+		   struct err *e)
 {
-	struct engine *en = vm->en;
-	xen_pfn_t frames[2] = {vm->dev_frame, vm->control_frame};
-	void *map = NULL;
-	int rc = xen_map(en->x, vm->domid, true, 2, frames, &map);
+	xen_pfn_t frames[2] = {to->dev_frame, to->control_frame};
+	void *at = NULL;
+	int rc = xen_map(en->x, to->domid, true, 2, frames, &at);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "map device and control page of domain %u", vm->domid);
-	vm->map = map;
+		return err_sys(e, -rc, "map device and control page of domain %u", to->domid);
+	rc = xen_evtchn_bind(en->x, to->domid, to->guest_port, port);
+	if (rc < 0) {
+		*port = 0;
+		xen_unmap(en->x, at, 2);
+		return err_sys(e, -rc, "bind to event channel %u of domain %u", to->guest_port,
+			       to->domid);
+	}
+	*map = at;
+	return 0;
+}
+
+int vm_connect(struct vm *vm, bool adopt, struct err *e)
+{
+	struct channel to = {vm->domid, vm->guest_port, vm->dev_frame, vm->control_frame};
+	int rc = domain_connect(vm->en, &to, &vm->map, &vm->port, e);
+
+	if (rc < 0)
+		return rc;
 	if (adopt)
 		noxs_control_adopt(&vm->con, vm->map + 4096);
 	else
 		noxs_control_init(&vm->con, vm->map + 4096);
-	rc = xen_evtchn_bind(en->x, vm->domid, vm->guest_port, &vm->port);
-	if (rc < 0) {
-		vm->port = 0;
-		rc = err_sys(e, -rc, "bind to event channel %u of domain %u", vm->guest_port,
-			     vm->domid);
-	} else {
-		rc = events_watch(en, vm->port, vm);
-		if (rc < 0)
-			rc = err_set(e, ENOMEM, "out of memory");
-	}
+	rc = events_watch(vm->en, vm->port, vm);
+	if (rc < 0)
+		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc < 0)
 		vm_disconnect(vm);
 	return rc;
@@ -190,7 +200,7 @@ static int start(struct vm *vm, struct err *e)
 	vm->started_ns = clock_wall_ns();
 	vm->reason = VM_REASON_NONE;
 	vm->exit_code = -1;
-	vm->log.ring_cons = 0;
+	console_log_new_ring(vm);
 	since = clock_ns();
 	/* The final record comes before the guest's first instruction: from now on it is adopted.
 	 */
@@ -263,7 +273,7 @@ static void finish(struct vm *vm, int rc, struct err *e)
 		rc = err_set(e, ECANCELED, "\"%s\" was destroyed while it was built", vm->name);
 	if (rc == 0) {
 		if (vm->cfg.kernel_fd >= 0)
-			images_keep(vm->en, vm->cfg.kernel_fd, vm->img);
+			images_keep(vm->en, vm->img);
 		rc = start(vm, e);
 	}
 	if (rc < 0) {
@@ -347,7 +357,7 @@ static int find_image(struct vm *vm, struct err *e)
 	rc = image_open(c->kernel_fd, c->kernel ? c->kernel : "kernel", vm->en->conf.cache_dir,
 			&vm->img, e);
 	if (rc == 0)
-		images_keep(vm->en, c->kernel_fd, vm->img);
+		images_keep(vm->en, vm->img);
 	return rc;
 }
 

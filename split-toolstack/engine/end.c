@@ -137,6 +137,7 @@ static void rename_restart(struct vm *vm)
 	if (vm_config_copy(&c, &vm->cfg) < 0) {
 		log_line(LOG_ERROR, "op=rename-restart name=%s: out of memory", vm->name);
 		record(vm);
+		vm_announce(vm, VM_EV_PRESERVED);
 		return;
 	}
 	memcpy(c.name, vm->name, sizeof(c.name));
@@ -145,6 +146,7 @@ static void rename_restart(struct vm *vm)
 		log_line(LOG_ERROR, "op=rename-restart name=%s: %s", vm->name, err_msg(&err));
 		vm_config_clear(&c);
 		record(vm);
+		vm_announce(vm, VM_EV_PRESERVED);
 		return;
 	}
 	vm_announce(vm, VM_EV_PRESERVED);
@@ -348,7 +350,6 @@ int vm_destroy(struct vm *vm, struct err *e)
 	case VM_ENDED_PRESERVED:
 		into_history(vm);
 		return 0;
-	case VM_DESTROYING:
 	case VM_ENDED:
 		break;
 	}

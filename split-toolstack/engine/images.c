@@ -27,19 +27,14 @@ struct image_entry {
 	struct image_entry *next;
 };
 
-static int key_of(int fd, struct file_key *out)
+static void to_key(const struct stat *st, struct file_key *out)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	memset(out, 0, sizeof(*out));
-	out->dev = st.st_dev;
-	out->ino = st.st_ino;
-	out->size = st.st_size;
-	out->mtime = st.st_mtim;
-	out->ctime = st.st_ctim;
-	return 0;
+	memset(out, 0, sizeof(*out)); /* compared as bytes */
+	out->dev = st->st_dev;
+	out->ino = st->st_ino;
+	out->size = st->st_size;
+	out->mtime = st->st_mtim;
+	out->ctime = st->st_ctim;
 }
 
 /* Most recently used first. */
@@ -79,14 +74,13 @@ static void shrink(struct engine *en)
 	}
 }
 
-void images_keep(struct engine *en, int fd, struct image *img)
+void images_keep(struct engine *en, struct image *img)
 {
-	struct file_key key = {0};
+	struct file_key key;
 	struct image_entry *i;
 	struct image *known;
 
-	if (key_of(fd, &key) < 0)
-		return;
+	to_key(&image_info(img)->file, &key);
 	known = lookup(en, &key);
 	image_put(known);
 	i = known ? NULL : calloc(1, sizeof(*i));
@@ -101,9 +95,13 @@ void images_keep(struct engine *en, int fd, struct image *img)
 
 struct image *images_find(struct engine *en, int fd)
 {
-	struct file_key key = {0};
+	struct file_key key;
+	struct stat st;
 
-	return key_of(fd, &key) < 0 ? NULL : lookup(en, &key);
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	to_key(&st, &key);
+	return lookup(en, &key);
 }
 
 void images_close(struct engine *en)

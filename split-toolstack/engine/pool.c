@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,7 +18,8 @@
 #define REFILL_QUIET_S 0.005
 #define REFILL_GAP_S   0.0005
 /* After a failure (no memory, no image) a flavor waits. */
-#define RETRY_S 2.0
+#define RETRY_S	    2.0
+#define BACKOFF_MAX 31u /* ... times this at the most, when it goes on failing */
 
 const char *vm_way_name(enum vm_way w)
 {
@@ -57,23 +57,6 @@ static void end_shell(struct engine *en, struct shell *s)
 	free(s);
 }
 
-static int connect_shell(struct engine *en, struct shell *s, struct err *e)
-{
-	xen_pfn_t frames[2] = {s->dom.dev_frame, s->dom.control_frame};
-	void *map = NULL;
-	int rc = xen_map(en->x, s->dom.domid, true, 2, frames, &map);
-
-	if (rc < 0)
-		return err_sys(e, -rc, "map device and control page of a shell");
-	s->map = map;
-	rc = xen_evtchn_bind(en->x, s->dom.domid, s->guest_port, &s->port);
-	if (rc < 0) {
-		s->port = 0;
-		return err_sys(e, -rc, "bind to the event channel of a shell");
-	}
-	return 0;
-}
-
 static int build_shell(struct engine *en, const struct flavor *f, struct shell *s, struct err *e)
 {
 	struct dom_spec spec = {
@@ -81,10 +64,9 @@ static int build_shell(struct engine *en, const struct flavor *f, struct shell *
 	struct dom_load load = {.cmdline = ""};
 	int rc;
 
-	if (getrandom(s->uuid, sizeof(s->uuid), 0) != (ssize_t)sizeof(s->uuid))
-		return err_sys(e, errno, "random uuid");
-	s->uuid[6] = (uint8_t)((s->uuid[6] & 0x0f) | 0x40);
-	s->uuid[8] = (uint8_t)((s->uuid[8] & 0x3f) | 0x80);
+	rc = uuid_random(s->uuid, e);
+	if (rc < 0)
+		return rc;
 	memcpy(spec.uuid, s->uuid, sizeof(spec.uuid));
 	rc = record_intent(en, s, e);
 	if (rc == 0)
@@ -98,7 +80,10 @@ static int build_shell(struct engine *en, const struct flavor *f, struct shell *
 	if (s->img)
 		rc = dom_load(en->x, &s->dom, s->img, &load, e);
 	if (rc == 0)
-		rc = connect_shell(en, s, e);
+		rc = domain_connect(en,
+				    &(struct channel){s->dom.domid, s->guest_port, s->dom.dev_frame,
+						      s->dom.control_frame},
+				    &s->map, &s->port, e);
 	if (rc == 0 && s->img)
 		rc = dom_arm(en->x, &s->dom, s->img, e);
 	return rc;
@@ -117,7 +102,7 @@ static int current_image(struct engine *en, const struct flavor *f, struct image
 	if (!*out) {
 		rc = image_open(fd, f->f.image, en->conf.cache_dir, out, e);
 		if (rc == 0)
-			images_keep(en, fd, *out);
+			images_keep(en, *out);
 	}
 	(void)close(fd);
 	if (rc == 0 && !image_info(*out)->direct) {
@@ -192,7 +177,11 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 		}
 		if (add_shell(en, f, &err) < 0) {
 			log_line(LOG_WARN, "op=refill: %s", err_msg(&err));
-			f->retry_at = now + (uint64_t)(RETRY_S * 1e9);
+			f->backoff =
+				f->backoff * 2 + 1 < BACKOFF_MAX ? f->backoff * 2 + 1 : BACKOFF_MAX;
+			f->retry_at = now + (uint64_t)(RETRY_S * 1e9) * f->backoff;
+		} else {
+			f->backoff = 0;
 		}
 		refill_in(en, REFILL_GAP_S);
 		return;
@@ -367,6 +356,7 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 		if (same_text(f->f.image, c->kernel)) { /* the file has changed since */
 			*why = "the image has changed";
 			drop_flavor(en, f);
+			refill_in(en, REFILL_QUIET_S);
 		}
 	}
 	return shell;

@@ -111,6 +111,7 @@ struct flavor {
 	struct pool_flavor f;
 	struct shell *shells;
 	uint64_t retry_at; /* ns: after a failure not before */
+	uint32_t backoff;
 };
 
 struct engine {
@@ -156,6 +157,7 @@ struct engine {
 int vm_config_copy(struct vm_config *to, const struct vm_config *from);
 
 /* --- vm.c: identity and lists --- */
+int uuid_random(uint8_t uuid[16], struct err *e); /* RFC 9562, version 4 */
 struct vm *vm_new(struct engine *en);
 void vm_free(struct vm *vm);
 void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid set */
@@ -168,7 +170,15 @@ void vm_announce(struct vm *vm, enum vm_event ev);
 /* --- create.c --- */
 /* Builds a domain for a linked vm (first time or restart) and calls `created` at the end. */
 void vm_build(struct vm *vm);
-/* Binds port, maps pages of an existing domain. */
+/* A domain's two pages and the guest's end of its control channel. */
+struct channel {
+	uint32_t domid, guest_port;
+	uint64_t dev_frame, control_frame;
+};
+/* Maps the pages side by side and binds to the port; on failure neither is left. */
+int domain_connect(struct engine *en, const struct channel *to, uint8_t **map, uint32_t *port,
+		   struct err *e);
+/* The same for a VM, which hears its events from then on. */
 int vm_connect(struct vm *vm, bool adopt, struct err *e);
 /* Unmaps and unbinds; the domain can be destroyed afterwards. */
 void vm_disconnect(struct vm *vm);
@@ -216,7 +226,7 @@ void worker_push(struct engine *en, struct worker_job *job);
 /* --- images.c --- */
 /* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
 struct image *images_find(struct engine *en, int fd);
-void images_keep(struct engine *en, int fd, struct image *img);
+void images_keep(struct engine *en, struct image *img);
 void images_close(struct engine *en);
 
 /* --- pool.c --- */
@@ -232,6 +242,8 @@ bool pool_has_domain(const struct engine *en, uint32_t domid);
 /* --- console_log.c --- */
 void console_log_init(struct console_log *l, const struct engine *en);
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons);
+/* A restarted VM has a fresh ring; the log goes on. */
+void console_log_new_ring(struct vm *vm);
 int console_log_open_old(struct vm *vm); /* -ENOENT: nothing was ever written */
 void console_log_close(struct console_log *l);
 void console_log_delete(struct vm *vm);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "split-toolstack/engine/private.h"
@@ -14,6 +15,15 @@ void uuid_format(const uint8_t u[16], char out[37])
 		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
 		       u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
 		       u[13], u[14], u[15]);
+}
+
+int uuid_random(uint8_t uuid[16], struct err *e)
+{
+	if (getrandom(uuid, 16, 0) != 16)
+		return err_sys(e, errno, "random uuid");
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+	return 0;
 }
 
 static int hex_digit(char c)
@@ -256,8 +266,7 @@ void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, vo
 
 const char *vm_state_name(enum vm_state s)
 {
-	static const char *const name[] = {"building",	"running",    "paused",
-					   "preserved", "destroying", "ended"};
+	static const char *const name[] = {"building", "running", "paused", "preserved", "ended"};
 
 	return name[s];
 }

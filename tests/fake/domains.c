@@ -138,14 +138,6 @@ int xen_domain_unpause(struct xen *x, uint32_t domid)
 	ONE_DOMAIN(d->paused = false);
 }
 
-int xen_domain_shutdown(struct xen *x, uint32_t domid, uint32_t reason)
-{
-	ONE_DOMAIN({
-		d->shutdown = true;
-		d->reason = reason;
-	});
-}
-
 static void describe(const struct domain *d, struct xen_domain_info *out)
 {
 	*out = (struct xen_domain_info){.domid = d->id,
