@@ -171,6 +171,31 @@ int xen_evtchn_alloc(struct xen *x, uint32_t domid, uint32_t remote, uint32_t *p
 	return 0;
 }
 
+int xen_evtchn_reserve(struct xen *x, uint32_t domid, uint32_t *port)
+{
+	int rc = xenevtchn_bind_unbound_port(x->xce, domid);
+
+	if (rc < 0)
+		return -errno;
+	*port = (uint32_t)rc;
+	return 0;
+}
+
+int xen_evtchn_find(struct xen *x, uint32_t domid, uint32_t limit, uint32_t *port)
+{
+	for (uint32_t i = 1; i < limit; i++) {
+		xc_evtchn_status_t s = {.dom = (domid_t)domid, .port = i};
+
+		if (xc_evtchn_status(x->xch, &s) < 0)
+			return errno == EINVAL ? -ENOENT : -errno;
+		if (s.status == EVTCHNSTAT_unbound && s.u.unbound.dom == 0) {
+			*port = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 int xen_evtchn_fd(struct xen *x)
 {
 	return xenevtchn_fd(x->xce);

@@ -48,6 +48,7 @@ int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load
 int pv_tables(struct xen *x, struct dom *d, struct err *e);
 int pv_load_standard(struct xen *x, struct dom *d, const struct image *img,
 		     const struct dom_load *load, struct err *e);
+/* img is not looked at, and may be NULL, when the domain starts by a noxs entry. */
 int pv_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e);
 
 /* libdom/pvh.c */

@@ -8,7 +8,6 @@
 #include "libdom/build.h"
 
 /* Xen's limits when the caller names none. */
-#define DEFAULT_EVTCHNS	      127u
 #define DEFAULT_LINUX_EVTCHNS 1023u
 #define DEFAULT_GRANT_FRAMES  4u
 #define LINUX_GRANT_FRAMES    64u
@@ -120,7 +119,7 @@ static int create(struct xen *x, const struct dom_spec *s, const struct image *i
 		.hvm = s->type == DOM_PVH,
 		.domid = s->domid,
 		.max_vcpus = s->vcpus,
-		.max_evtchn_port = linux_kernel ? DEFAULT_LINUX_EVTCHNS : DEFAULT_EVTCHNS,
+		.max_evtchn_port = linux_kernel ? DEFAULT_LINUX_EVTCHNS : DOM_DEFAULT_EVTCHNS,
 		.max_grant_frames = linux_kernel ? LINUX_GRANT_FRAMES : DEFAULT_GRANT_FRAMES,
 		.max_maptrack_frames = 0,
 		.grant_version = linux_kernel ? 2 : 1,
@@ -221,6 +220,15 @@ static int prepare_direct(struct xen *x, struct dom *d, const struct image *img,
 	return 0;
 }
 
+static int arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
+{
+	uint64_t since = clock_ns();
+	int rc = d->type == DOM_PV ? pv_arm(x, d, img, e) : pvh_arm(x, d, img, e);
+
+	lap(d, DOM_T_CONTEXT, &since);
+	return rc;
+}
+
 static int new_build(struct dom *d, const struct dom_spec *s, const struct image *img,
 		     struct err *e)
 {
@@ -268,6 +276,8 @@ int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *
 	if (rc == 0 && d->build->direct)
 		rc = prepare_direct(x, d, img, e);
 	lap(d, DOM_T_TABLES, &since);
+	if (rc == 0 && d->build->direct)
+		rc = arm(x, d, NULL, e);
 	if (rc < 0)
 		(void)dom_destroy(x, d, NULL);
 	return rc;
@@ -325,6 +335,7 @@ static int load_direct(struct xen *x, struct dom *d, const struct image *img,
 			       (unsigned long long)d->pages * 4, img->info.name,
 			       (unsigned long long)image_min_kib(img, d->type, d->vcpus, 0));
 	d->image_end_gfn = end;
+	d->entry = img->elf.notes.noxs_entry;
 	return build_load_image(x, d, img, e);
 }
 
@@ -352,15 +363,41 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
 
 int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
 {
-	uint64_t since = clock_ns();
 	int rc = 0;
 
-	if (!d->build->libxenguest)
-		rc = d->type == DOM_PV ? pv_arm(x, d, img, e) : pvh_arm(x, d, img, e);
+	if (!d->build->libxenguest && !d->build->direct)
+		rc = arm(x, d, img, e);
 	if (rc == 0)
 		dom_release(d);
-	lap(d, DOM_T_CONTEXT, &since);
 	return rc;
+}
+
+int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e)
+{
+	xen_pfn_t frames[DOM_WINDOW_MAX];
+	void *at = NULL;
+	int rc;
+
+	if (pages > DOM_WINDOW_MAX)
+		pages = DOM_WINDOW_MAX;
+	if (pages > d->control_gfn) /* not what lies above: page tables of PV must not be mapped */
+		pages = (uint32_t)d->control_gfn;
+	for (uint32_t i = 0; i < pages; i++)
+		frames[i] = build_frame(d->build, i);
+	rc = xen_map(x, d->domid, true, pages, frames, &at);
+	if (rc < 0)
+		return err_sys(e, -rc, "map %u pages of domain %u", pages, d->domid);
+	d->window = at;
+	d->window_pages = pages;
+	return 0;
+}
+
+void dom_window_close(struct xen *x, struct dom *d)
+{
+	if (d->window)
+		xen_unmap(x, d->window, d->window_pages);
+	d->window = NULL;
+	d->window_pages = 0;
 }
 
 void dom_release(struct dom *d)
@@ -377,6 +414,7 @@ int dom_destroy(struct xen *x, struct dom *d, struct err *e)
 	int rc = 0;
 
 	dom_release(d);
+	dom_window_close(x, d);
 	if (d->domid)
 		rc = xen_domain_destroy(x, d->domid);
 	if (rc < 0 && rc != -ESRCH)

@@ -84,7 +84,9 @@ struct dom_spec {
 	size_t cpumap_bytes;
 };
 
-#define DOM_MAX_VCPUS 128
+#define DOM_WINDOW_MAX	    64u /* pages */
+#define DOM_MAX_VCPUS	    128
+#define DOM_DEFAULT_EVTCHNS 127u /* ports of a guest that is no Linux */
 
 /* What a person calls modules: the ramdisk is the first. Each fd stays the caller's. */
 struct dom_module {
@@ -129,18 +131,24 @@ struct dom {
 	uint64_t control_frame;
 	uint64_t shared_info_gfn; /* as in struct noxs_page; 0 for Linux */
 	uint64_t page_table_gfn, page_table_pages, image_end_gfn; /* likewise */
-	uint32_t phase_ns[DOM_T_COUNT];				  /* what each step took */
-	struct dom_build *build; /* libdom's own: p2m of PV, layout, mappings kept */
+	/* Images with a noxs entry: vCPU 0 starts in the device page at NOXS_START, where a jump to
+	 * this virtual address is to be; 0 for others. */
+	uint64_t entry;
+	uint8_t *window; /* dom_window(): frames [0, window_pages), or NULL */
+	uint32_t window_pages;
+	uint32_t phase_ns[DOM_T_COUNT]; /* what each step took */
+	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */
 };
 
 void dom_init(struct dom *d);
 
 /*
  * PREPARE: creates the domain paused, gives it vCPUs and memory, scheduling and all that needs no
- * image. `img` NULL makes a shell any noxs image of this type with a direct entry and VIRT_BASE 0
- * can be loaded into. On failure nothing is left. For IMAGE_LINUX memory is filled in dom_load().
- * -ENOMEM names how much is free; -EINVAL when memory is less than the image needs (and says how
- * much); -EOPNOTSUPP when the host or image cannot do this type.
+ * image; vCPU state, too, when it will start by a noxs entry. `img` NULL makes a shell any noxs
+ * image of this type with a direct entry and VIRT_BASE 0 can be loaded into. On failure nothing is
+ * left. For IMAGE_LINUX memory is filled in dom_load(). -ENOMEM names how much is free; -EINVAL
+ * when memory is less than the image needs (and says how much); -EOPNOTSUPP when the host or image
+ * cannot do this type.
  */
 int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *img, struct dom *d,
 		struct err *e);
@@ -157,8 +165,14 @@ int dom_schedule(struct xen *x, const struct dom *d, const struct dom_spec *spec
 int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *l,
 	     struct err *e);
 
-/* START, first half: sets the vCPU state so that one xen_domain_unpause() runs it. dev and control
- * pages must be written before. Frees d->build's mappings. */
+/* Keeps the first pages of a prepared shell's memory mapped, where images are loaded, so that
+ * dom_load() copies and no more. Ends with dom_window_close(), at the latest dom_destroy(). */
+int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e);
+void dom_window_close(struct xen *x, struct dom *d);
+
+/* START, first half: one xen_domain_unpause() runs it afterwards. Sets the vCPU state, but for
+ * images with a noxs entry: theirs does not depend on the image and was set by dom_prepare(). Frees
+ * d->build. */
 int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e);
 
 /* Frees what libdom holds in this process for the domain (mappings, tables), and nothing in Xen.

@@ -188,6 +188,25 @@ static int find_page(struct image_map *m, uint64_t gfn)
 	return (int)m->n++;
 }
 
+static bool in_window(const struct dom *d, const struct image_map *m)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		if (m->gfn[i] >= d->window_pages)
+			return false;
+	return true;
+}
+
+static void copy_to_window(const struct dom *d, const struct image *img)
+{
+	for (uint32_t i = 0; i < img->elf.nsegment; i++) {
+		const struct elf_segment *s = &img->elf.segment[i];
+
+		if (s->filesz)
+			memcpy(d->window + segment_start(d, img, i), img->file + s->offset,
+			       s->filesz);
+	}
+}
+
 int build_load_image(struct xen *x, const struct dom *d, const struct image *img, struct err *e)
 {
 	const struct elf_notes *notes = &img->elf.notes;
@@ -201,10 +220,17 @@ int build_load_image(struct xen *x, const struct dom *d, const struct image *img
 		return err_set(e, ENOMEM, "out of memory");
 	if (stub)
 		page = find_page(&m, (notes->hypercall_page - notes->virt_base) / PAGE_BYTES);
-	for (uint32_t i = 0; i < m.n; i++)
-		m.gfn[i] = build_frame(d->build, m.gfn[i]);
 	if (m.n == 0)
 		goto out;
+	if (in_window(d, &m)) {
+		copy_to_window(d, img);
+		if (page >= 0)
+			memcpy(d->window + m.gfn[page] * PAGE_BYTES, img->hypercall_page[d->type],
+			       PAGE_BYTES);
+		goto out;
+	}
+	for (uint32_t i = 0; i < m.n; i++)
+		m.gfn[i] = build_frame(d->build, m.gfn[i]);
 	rc = xen_map(x, d->domid, true, m.n, m.gfn, (void **)&at);
 	if (rc < 0) {
 		rc = err_sys(e, -rc, "map %u pages of domain %u for its image", m.n, d->domid);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <noxs/abi.h>
+
 #include "base/shared.h"
 #include "libdom/build.h"
 
@@ -124,8 +126,8 @@ int pv_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
 
 	memset(&any, 0, sizeof(any));
 	if (b->direct) {
-		c->user_regs.rip = img->elf.notes.noxs_entry;
 		c->user_regs.rbx = virt(b, b->l.dev_gfn);
+		c->user_regs.rip = c->user_regs.rbx + offsetof(struct noxs_page, start);
 	} else {
 		c->user_regs.rip = img->elf.notes.entry;
 		c->user_regs.rsi = virt(b, b->l.start.gfn);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* PVH guests: tables or start information, first vCPU. Sources: Xen
  * public/arch-x86/hvm/start_info.h and hvm/save.h. */
+#include <noxs/abi.h>
+
 #include "libdom/build.h"
 
 #include <errno.h>
@@ -273,8 +275,8 @@ int pvh_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e
 		c.cpu.cr3 = b->l.tables.gfn * PAGE_BYTES;
 		c.cpu.cr4 = 0x620;	/* PAE, OSFXSR, OSXMMEXCPT */
 		c.cpu.msr_efer = 0x501; /* SCE, LME, LMA */
-		c.cpu.rip = img->elf.notes.noxs_entry;
 		c.cpu.rbx = b->l.dev_gfn * PAGE_BYTES;
+		c.cpu.rip = c.cpu.rbx + offsetof(struct noxs_page, start);
 	} else {
 		c.cpu.cs_arbytes = 0xc9b; /* 32-bit code */
 		c.cpu.cr0 = 0x11;	  /* ET, PE */

@@ -11,6 +11,16 @@
 #include "base/clock.h"
 #include "base/shared.h"
 
+/* movabs $entry, %rax; jmp *%rax */
+static void write_start(uint8_t to[NOXS_START_BYTES], uint64_t entry)
+{
+	to[0] = 0x48;
+	to[1] = 0xb8;
+	memcpy(to + 2, &entry, sizeof(entry));
+	to[10] = 0xff;
+	to[11] = 0xe0;
+}
+
 int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct err *e)
 {
 	size_t len = strlen(f->cmdline);
@@ -37,6 +47,9 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	if (getrandom(copy->seed, sizeof(copy->seed), 0) != (ssize_t)sizeof(copy->seed))
 		return err_sys(e, errno, "random seed");
 	copy->control.local_port = f->control_port;
+	if (f->entry)
+		write_start(copy->start, f->entry);
+	copy->control.remote_port = f->control_remote;
 	memcpy(copy->cmdline, f->cmdline, len + 1);
 	return 0;
 }
@@ -58,4 +71,11 @@ void noxs_page_update(volatile void *page, struct noxs_page *copy)
 	shared_fence();
 	copy->seq = even;
 	shared_store_release(&p->seq, even);
+}
+
+void noxs_page_set_remote(volatile void *page, uint32_t port)
+{
+	volatile struct noxs_page *p = page;
+
+	shared_store(&p->control.remote_port, port);
 }

@@ -22,8 +22,10 @@ struct noxs_facts {
 	uint64_t page_table_pages;
 	uint64_t image_end_gfn;
 	uint64_t tsc_khz;
-	uint32_t control_port; /* the guest's end, already allocated */
-	const char *cmdline;   /* "" for none; below NOXS_CMDLINE_MAX bytes */
+	uint32_t control_port;	 /* the guest's end, already allocated, or 0: */
+	uint32_t control_remote; /* dom0's end, for the guest to bind to */
+	uint64_t entry;		 /* virtual, for guests that start in the page; else 0 */
+	const char *cmdline;	 /* "" for none; below NOXS_CMDLINE_MAX bytes */
 };
 
 /* Fills `copy` from the facts, with a fresh seed and the clock of now. -EINVAL: command line too
@@ -36,5 +38,8 @@ void noxs_page_show(volatile void *page, const struct noxs_page *copy);
 /* The same while the guest runs: under the sequence count, which goes up by two in copy and page.
  * Send an event afterwards. */
 void noxs_page_update(volatile void *page, struct noxs_page *copy);
+
+/* Shows another port of dom0's to a guest that has not bound its end yet. */
+void noxs_page_set_remote(volatile void *page, uint32_t port);
 
 #endif

@@ -16,6 +16,9 @@
 /* Up to here a file is short enough for the loop. */
 #define INLINE_FILE_BYTES (1u << 20)
 
+/* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
+#define SLOT_TRIES 64u
+
 struct build_job {
 	struct worker_job job;
 	struct vm *vm;
@@ -65,6 +68,7 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 	int rc = 0;
 
 	memcpy(spec.uuid, vm->uuid, sizeof(spec.uuid));
+	spec.domid = vm->slot.domid;
 	if (!vm->img)
 		rc = image_open(c->kernel_fd, c->kernel ? c->kernel : "kernel",
 				vm->en->conf.cache_dir, &vm->img, e);
@@ -74,7 +78,8 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 	if (rc < 0)
 		return rc;
 	since = clock_ns();
-	rc = xen_evtchn_alloc(x, vm->dom.domid, 0, &load.console_port);
+	if (!image_info(vm->img)->direct) /* others expect to find their end */
+		rc = xen_evtchn_alloc(x, vm->dom.domid, 0, &load.console_port);
 	if (rc < 0)
 		rc = err_sys(e, -rc, "event channel of domain %u", vm->dom.domid);
 	vm->guest_port = load.console_port;
@@ -88,30 +93,57 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 
 /* --- the short part --- */
 
-int domain_connect(struct engine *en, const struct channel *to, uint8_t **map, uint32_t *port,
-		   struct err *e)
+int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
+	       uint8_t **map, struct err *e)
 {
-	xen_pfn_t frames[2] = {to->dev_frame, to->control_frame};
+	xen_pfn_t frames[2] = {dev_frame, control_frame};
 	void *at = NULL;
-	int rc = xen_map(en->x, to->domid, true, 2, frames, &at);
+	int rc = xen_map(en->x, domid, true, 2, frames, &at);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "map device and control page of domain %u", to->domid);
-	rc = xen_evtchn_bind(en->x, to->domid, to->guest_port, port);
-	if (rc < 0) {
-		*port = 0;
-		xen_unmap(en->x, at, 2);
-		return err_sys(e, -rc, "bind to event channel %u of domain %u", to->guest_port,
-			       to->domid);
-	}
+		return err_sys(e, -rc, "map device and control page of domain %u", domid);
 	*map = at;
+	return 0;
+}
+
+/* A guest that had not bound its end when the last daemon went still can: to a new port. */
+static int reserve_again(struct vm *vm)
+{
+	int rc = xen_evtchn_reserve(vm->en->x, vm->domid, &vm->port);
+
+	if (rc == 0)
+		noxs_page_set_remote(vm->map, vm->port);
+	return rc;
+}
+
+static int bind_port(struct vm *vm, bool adopt, struct err *e)
+{
+	uint32_t guest_port = vm->guest_port;
+	int rc = 0;
+
+	if (guest_port == 0 && !adopt) {
+		vm->port = vm->slot.port; /* the guest binds to it */
+		return 0;
+	}
+	if (guest_port == 0)
+		rc = xen_evtchn_find(vm->en->x, vm->domid, DOM_DEFAULT_EVTCHNS, &guest_port);
+	if (rc == -ENOENT)
+		rc = reserve_again(vm);
+	else if (rc == 0)
+		rc = xen_evtchn_bind(vm->en->x, vm->domid, guest_port, &vm->port);
+	if (rc < 0) {
+		vm->port = 0;
+		return err_sys(e, -rc, "bind to event channel %u of domain %u", guest_port,
+			       vm->domid);
+	}
 	return 0;
 }
 
 int vm_connect(struct vm *vm, bool adopt, struct err *e)
 {
-	struct channel to = {vm->domid, vm->guest_port, vm->dev_frame, vm->control_frame};
-	int rc = domain_connect(vm->en, &to, &vm->map, &vm->port, e);
+	int rc = vm->map ? 0
+			 : domain_map(vm->en, vm->domid, vm->dev_frame, vm->control_frame, &vm->map,
+				      e);
 
 	if (rc < 0)
 		return rc;
@@ -119,6 +151,11 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e)
 		noxs_control_adopt(&vm->con, vm->map + 4096);
 	else
 		noxs_control_init(&vm->con, vm->map + 4096);
+	rc = bind_port(vm, adopt, e);
+	if (rc < 0) {
+		vm_disconnect(vm);
+		return rc;
+	}
 	rc = events_watch(vm->en, vm->port, vm);
 	if (rc < 0)
 		rc = err_set(e, ENOMEM, "out of memory");
@@ -131,13 +168,17 @@ void vm_disconnect(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
+	vm_close_window(vm);
 	if (vm->map)
 		xen_unmap(en->x, vm->map, 2);
 	vm->map = NULL;
 	vm->con.page = NULL;
 	if (vm->port) {
 		(void)events_watch(en, vm->port, NULL);
-		(void)xen_evtchn_unbind(en->x, vm->port);
+		if (vm->port != vm->slot.port)
+			(void)xen_evtchn_unbind(en->x, vm->port);
+		else if (vm->masked) /* for the next one */
+			(void)xen_evtchn_unmask(en->x, vm->port);
 	}
 	vm->port = 0;
 	vm->masked = false;
@@ -159,6 +200,8 @@ static int show_device_page(struct vm *vm, struct err *e)
 		.image_end_gfn = d->image_end_gfn,
 		.tsc_khz = vm->en->host.cpu_khz,
 		.control_port = vm->guest_port,
+		.entry = d->entry,
+		.control_remote = vm->guest_port ? 0 : vm->slot.port,
 		.cmdline = vm->cfg.cmdline ? vm->cfg.cmdline : "",
 	};
 	int rc;
@@ -188,7 +231,7 @@ static int start(struct vm *vm, struct err *e)
 	vm->control_frame = vm->dom.control_frame;
 	vm->pages = vm->dom.pages;
 	vm->noxs = image_info(vm->img)->noxs;
-	rc = vm->map ? 0 : vm_connect(vm, false, e); /* shells are connected */
+	rc = vm_connect(vm, false, e);
 	if (rc == 0)
 		rc = show_device_page(vm, e);
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
@@ -241,12 +284,14 @@ void vm_create_done(struct vm *vm, int rc, const struct err *e)
 static void failed(struct vm *vm, int rc, const struct err *e)
 {
 	struct engine *en = vm->en;
-	struct dom d = vm->dom;
+	struct dom d;
 
 	vm_disconnect(vm);
+	d = vm->dom;
 	vm_set_domid(vm, 0);
 	close_files(vm);
-	(void)dom_destroy(en->x, &d, NULL);
+	if (dom_destroy(en->x, &d, NULL) == 0)
+		slot_put(en, &vm->slot);
 	dom_init(&vm->dom);
 	image_put(vm->img);
 	vm->img = NULL;
@@ -296,10 +341,24 @@ static void job_work(struct worker_job *job, struct xen *x)
 	b->rc = build_domain(b->vm, x, &b->err);
 }
 
+/* True when the domain id was somebody else's and another try is worth while. */
+static bool other_slot(struct vm *vm, int rc, struct err *e)
+{
+	if (rc != -EEXIST || ++vm->slot_tries > SLOT_TRIES)
+		return false;
+	slot_put_last(vm->en, &vm->slot);
+	*e = (struct err){0};
+	return slot_take(vm->en, true, &vm->slot, e) == 0;
+}
+
 static void job_done(struct worker_job *job)
 {
 	struct build_job *b = (struct build_job *)job;
 
+	if (other_slot(b->vm, b->rc, &b->err)) {
+		worker_push(b->vm->en, job);
+		return;
+	}
 	b->vm->job = false;
 	finish(b->vm, b->rc, &b->err);
 	free(b);
@@ -327,8 +386,11 @@ static int complete_shell(struct vm *vm, struct err *e)
 /* Builds on the loop; shells give their memory back before a create fails for want of it. */
 static int build_inline(struct vm *vm, struct err *e)
 {
-	int rc = build_domain(vm, vm->en->x, e);
+	int rc;
 
+	do
+		rc = build_domain(vm, vm->en->x, e);
+	while (other_slot(vm, rc, e));
 	if (rc != -ENOMEM || !vm->en->flavors)
 		return rc;
 	pool_drop(vm->en);
@@ -400,6 +462,10 @@ void vm_build(struct vm *vm)
 		finish(vm, rc, &err);
 		return;
 	}
+	vm->slot_tries = 0;
+	if (rc == 0)
+		rc = slot_take(vm->en, !vm->img || image_info(vm->img)->direct, &vm->slot, &err);
+	pool_idle_later(vm->en);
 	since = clock_ns();
 	/* The intent comes before the domain: whatever happens, the next start knows the uuid. */
 	if (rc == 0)

@@ -19,6 +19,7 @@ struct destroy_job {
 	struct worker_job job;
 	struct engine *en;
 	uint64_t pages;
+	struct slot slot;
 	struct dom dom;
 	int rc;
 	struct err err;
@@ -37,6 +38,8 @@ static void destroy_done(struct worker_job *job)
 
 	if (j->rc < 0)
 		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->dom.domid, err_msg(&j->err));
+	else
+		slot_put(j->en, &j->slot);
 	j->en->dying_pages -= j->pages;
 	free(j);
 }
@@ -47,19 +50,24 @@ void vm_drop_domain(struct vm *vm)
 
 	vm_disconnect(vm);
 	dom_release(&vm->dom);
-	if (vm->domid == 0)
+	if (vm->domid == 0) {
+		slot_put(vm->en, &vm->slot);
 		return;
+	}
 	j = calloc(1, sizeof(*j));
 	if (j) {
 		*j = (struct destroy_job){.job = {.work = destroy_work, .done = destroy_done}};
 		j->dom.domid = vm->domid;
 		j->en = vm->en;
 		j->pages = vm->pages;
+		j->slot = vm->slot;
 		vm->en->dying_pages += vm->pages;
 		worker_push(vm->en, &j->job);
 	} else {
 		(void)xen_domain_destroy(vm->en->x, vm->domid); /* slower, but gone */
+		slot_put_last(vm->en, &vm->slot);
 	}
+	vm->slot = (struct slot){0};
 	vm_set_domid(vm, 0);
 }
 

@@ -60,6 +60,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = registry_open(en, e);
 	if (rc == 0)
+		rc = slots_open(en, e);
+	if (rc == 0)
 		rc = worker_open(en, e);
 	if (rc == 0)
 		rc = events_open(en, e);
@@ -104,6 +106,8 @@ void engine_close(struct engine *en)
 		death_close(en);
 	if (ev_cb(&en->events))
 		events_close(en);
+	if (en->x)
+		slots_close(en);
 	images_close(en);
 	registry_close(en);
 	xen_close(en->x);

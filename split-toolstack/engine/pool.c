@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+/* Of a shell so much stays mapped, so that a claim only copies; larger images are mapped. */
+#define WINDOW_PAGES 16u
 /* Shells are made on the loop, so each must be quick to make. */
 #define SHELL_MEM_MAX_KIB (16u << 10)
 /* Refilling waits until nobody has asked for so long: it must not run into the next request, nor
@@ -49,10 +51,10 @@ static void end_shell(struct engine *en, struct shell *s)
 {
 	if (s->map)
 		xen_unmap(en->x, s->map, 2);
-	if (s->port)
-		(void)xen_evtchn_unbind(en->x, s->port);
-	if (dom_destroy(en->x, &s->dom, NULL) == 0)
+	if (dom_destroy(en->x, &s->dom, NULL) == 0) {
 		registry_delete(en, s->uuid);
+		slot_put(en, &s->slot);
+	}
 	image_put(s->img);
 	free(s);
 }
@@ -68,22 +70,19 @@ static int build_shell(struct engine *en, const struct flavor *f, struct shell *
 	if (rc < 0)
 		return rc;
 	memcpy(spec.uuid, s->uuid, sizeof(spec.uuid));
-	rc = record_intent(en, s, e);
+	rc = slot_take(en, true, &s->slot, e);
+	spec.domid = s->slot.domid;
+	if (rc == 0)
+		rc = record_intent(en, s, e);
 	if (rc == 0)
 		rc = dom_prepare(en->x, &spec, s->img, &s->dom, e);
-	if (rc < 0)
-		return rc;
-	rc = xen_evtchn_alloc(en->x, s->dom.domid, 0, &s->guest_port);
-	if (rc < 0)
-		return err_sys(e, -rc, "event channel of a shell");
-	load.console_port = s->guest_port;
-	if (s->img)
+	if (rc == 0 && s->img)
 		rc = dom_load(en->x, &s->dom, s->img, &load, e);
 	if (rc == 0)
-		rc = domain_connect(en,
-				    &(struct channel){s->dom.domid, s->guest_port, s->dom.dev_frame,
-						      s->dom.control_frame},
-				    &s->map, &s->port, e);
+		rc = domain_map(en, s->dom.domid, s->dom.dev_frame, s->dom.control_frame, &s->map,
+				e);
+	if (rc == 0 && !s->img)
+		rc = dom_window(en->x, &s->dom, WINDOW_PAGES, e);
 	if (rc == 0 && s->img)
 		rc = dom_arm(en->x, &s->dom, s->img, e);
 	return rc;
@@ -157,6 +156,26 @@ static void refill_in(struct engine *en, double seconds)
 	ev_timer_start(en->loop, &en->refill);
 }
 
+void vm_close_window(struct vm *vm)
+{
+	if (!vm->dom.window)
+		return;
+	DL_DELETE2(vm->en->windows, vm, window_prev, window_next);
+	dom_window_close(vm->en->x, &vm->dom);
+}
+
+void pool_idle_later(struct engine *en)
+{
+	refill_in(en, REFILL_QUIET_S);
+}
+
+/* What claims left mapped: unmapping was not on their time. */
+static void close_windows(struct engine *en)
+{
+	while (en->windows)
+		vm_close_window(en->windows);
+}
+
 /* One shell, then a gap in which guests and clients get the CPU. */
 static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 {
@@ -166,6 +185,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
+	close_windows(en);
 	for (struct flavor *f = en->flavors; f; f = f->next) {
 		struct err err = {0};
 
@@ -186,7 +206,9 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 		refill_in(en, REFILL_GAP_S);
 		return;
 	}
-	if (later)
+	if (slots_refill(en))
+		refill_in(en, REFILL_GAP_S);
+	else if (later)
 		refill_in(en, RETRY_S);
 }
 
@@ -401,7 +423,7 @@ bool pool_claim(struct vm *vm)
 	f->shells = s->next;
 	f->f.ready--;
 	refill_in(en, REFILL_QUIET_S);
-	if (take_identity(vm, s) < 0 || events_watch(en, s->port, vm) < 0) {
+	if (take_identity(vm, s) < 0) {
 		vm->t.why = "its shell could not be used";
 		end_shell(en, s);
 		return false;
@@ -411,10 +433,11 @@ bool pool_claim(struct vm *vm)
 	if (s->img)
 		vm->t.why = "";
 	vm->dom = s->dom;
-	vm->guest_port = s->guest_port;
-	vm->port = s->port;
+	vm->slot = s->slot;
+	vm->guest_port = 0;
 	vm->map = s->map;
-	noxs_control_init(&vm->con, vm->map + 4096);
+	if (vm->dom.window)
+		DL_APPEND2(en->windows, vm, window_prev, window_next);
 	image_put(s->img);
 	free(s);
 	return true;

@@ -12,6 +12,7 @@
 /* uthash's own hash falls through switch labels without saying so. */
 #define HASH_FUNCTION(key, len, hash) (hash) = table_hash((key), (len))
 #include <uthash.h>
+#include <utlist.h>
 
 #include "base/xen.h"
 #include "noxs/control.h"
@@ -50,8 +51,23 @@ struct worker_job {
 	struct worker_job *next;
 };
 
+/* --- slots.c: domain ids with a port of dom0's each --- */
+
+struct slot {
+	uint32_t domid; /* 0: none */
+	uint32_t port;	/* of dom0's, for this domain to bind to; 0: not made yet */
+};
+
+struct slots {
+	struct slot *free; /* a stack */
+	uint32_t n, room;
+	uint32_t next; /* the highest id that was never handed out */
+	uint8_t taken[0x8000 / 8];
+};
+
 struct vm {
 	struct engine *en;
+	struct vm *window_next, *window_prev; /* those whose window is still open */
 	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
 	UT_hash_handle by_name, by_uuid, by_domid;
 	char name[VM_NAME_MAX + 1];
@@ -61,12 +77,13 @@ struct vm {
 	enum vm_state state;
 	enum vm_reason reason;
 	int exit_code;
-	bool hashed;	/* in the tables of the living */
-	bool ready;	/* said so */
-	bool noxs;	/* has a device page */
-	bool doomed;	/* destroyed while it was built */
-	bool masked;	/* its port waits for fresh credit */
-	bool job;	/* the worker has it */
+	bool hashed; /* in the tables of the living */
+	bool ready;  /* said so */
+	bool noxs;   /* has a device page */
+	bool doomed; /* destroyed while it was built */
+	bool masked; /* its port waits for fresh credit */
+	bool job;    /* the worker has it */
+	uint32_t slot_tries;
 	uint32_t seen;	/* the scan that saw its domain last */
 	uint32_t flags; /* VM_CREATE_* of the running create */
 	uint32_t restarts;
@@ -74,9 +91,11 @@ struct vm {
 	uint64_t created_ns, started_ns, ended_ns;
 	struct dom dom;
 	uint64_t dev_frame, control_frame;
-	uint32_t port, guest_port; /* ours and the guest's end of the control channel; 0: none */
-	uint8_t *map;		   /* device page, then control page */
-	struct noxs_page *page;	   /* the truth about the device page */
+	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */
+	uint32_t port;	     /* ours, of the control channel: the slot's or bound to guest_port */
+	uint32_t guest_port; /* allocated for the guest; 0: it binds to the slot's */
+	uint8_t *map;	     /* device page, then control page */
+	struct noxs_page *page; /* the truth about the device page */
 	struct noxs_control_end con;
 	struct console_log log;
 	uint8_t *input; /* waits for room in the ring */
@@ -101,7 +120,7 @@ struct shell {
 	struct shell *next;
 	struct dom dom;
 	uint8_t uuid[16];
-	uint32_t guest_port, port;
+	struct slot slot;
 	uint8_t *map;
 	struct image *img; /* warm */
 };
@@ -126,6 +145,8 @@ struct engine {
 	struct vm *names, *uuids, *domids; /* uthash heads */
 	uint64_t dying_pages; /* of domains that the worker will have destroyed before its next job
 			       */
+	struct vm *windows;   /* utlist head */
+	struct slots slots;
 	struct vm **by_port;
 	uint32_t nport;
 	ev_io events;
@@ -170,17 +191,12 @@ void vm_announce(struct vm *vm, enum vm_event ev);
 /* --- create.c --- */
 /* Builds a domain for a linked vm (first time or restart) and calls `created` at the end. */
 void vm_build(struct vm *vm);
-/* A domain's two pages and the guest's end of its control channel. */
-struct channel {
-	uint32_t domid, guest_port;
-	uint64_t dev_frame, control_frame;
-};
-/* Maps the pages side by side and binds to the port; on failure neither is left. */
-int domain_connect(struct engine *en, const struct channel *to, uint8_t **map, uint32_t *port,
-		   struct err *e);
-/* The same for a VM, which hears its events from then on. */
+/* Maps device and control page of a domain side by side. */
+int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
+	       uint8_t **map, struct err *e);
+/* Maps the VM's pages and hears its events from then on; on failure nothing is left. */
 int vm_connect(struct vm *vm, bool adopt, struct err *e);
-/* Unmaps and unbinds; the domain can be destroyed afterwards. */
+/* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
 void vm_disconnect(struct vm *vm);
 void vm_create_done(struct vm *vm, int rc, const struct err *e);
 
@@ -223,6 +239,18 @@ int worker_open(struct engine *en, struct err *e);
 void worker_close(struct engine *en);
 void worker_push(struct engine *en, struct worker_job *job);
 
+/* --- slots.c --- */
+int slots_open(struct engine *en, struct err *e);
+void slots_close(struct engine *en);
+/* An id for a domain, with a port when asked for. */
+int slot_take(struct engine *en, bool port, struct slot *out, struct err *e);
+/* For the next domain: when this one is destroyed. Clears it; none is fine. */
+void slot_put(struct engine *en, struct slot *slot);
+/* The same when the id could not be had: it comes last. */
+void slot_put_last(struct engine *en, struct slot *slot);
+/* Makes one for creates to come; false when there are enough. */
+bool slots_refill(struct engine *en);
+
 /* --- images.c --- */
 /* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
 struct image *images_find(struct engine *en, int fd);
@@ -237,6 +265,10 @@ void pool_close(struct engine *en); /* destroys all shells */
 bool pool_claim(struct vm *vm);
 /* Gives all memory of shells back, at once; they come again when there is room. */
 void pool_drop(struct engine *en);
+/* Unmaps what a shell had kept mapped; nothing is fine. */
+void vm_close_window(struct vm *vm);
+/* Somebody asked for something: what is made ahead is made when he had his answer. */
+void pool_idle_later(struct engine *en);
 bool pool_has_domain(const struct engine *en, uint32_t domid);
 
 /* --- console_log.c --- */

@@ -38,8 +38,7 @@ void xen_close(struct xen *x)
 	(void)pthread_mutex_lock(&fake_lock);
 	for (uint32_t i = 0; i < PORTS; i++) {
 		if (fake_ports[i].used && fake_ports[i].x == x) {
-			fake_ports[i] = (struct port){0};
-			fake_held.ports--;
+			fake_drop_port(&fake_ports[i]);
 		}
 	}
 	fake_held.handles--;
@@ -80,6 +79,8 @@ int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t
 {
 	ENTER();
 	(void)x;
+	if (c->domid && fake_find(c->domid))
+		return fake_leave(-EEXIST);
 	for (uint32_t i = 0; i < DOMAINS; i++) {
 		struct domain *d = &fake_domains[i];
 
@@ -135,7 +136,7 @@ int xen_domain_pause(struct xen *x, uint32_t domid)
 
 int xen_domain_unpause(struct xen *x, uint32_t domid)
 {
-	ONE_DOMAIN(d->paused = false);
+	ONE_DOMAIN(d->paused = false; d->bound = true);
 }
 
 static void describe(const struct domain *d, struct xen_domain_info *out)
@@ -161,11 +162,19 @@ int xen_domain_list(struct xen *x, uint32_t from, uint32_t max, struct xen_domai
 	uint32_t n = 0;
 	ENTER();
 	(void)x;
-	for (uint32_t id = from; id < fake_next_domid + 1 && n < max; id++) {
-		struct domain *d = fake_find(id);
+	while (n < max) {
+		const struct domain *next = NULL;
 
-		if (d)
-			describe(d, &out[n++]);
+		for (uint32_t i = 0; i < DOMAINS; i++) {
+			const struct domain *d = &fake_domains[i];
+
+			if (d->id >= from && d->id && (!next || d->id < next->id))
+				next = d;
+		}
+		if (!next)
+			break;
+		describe(next, &out[n++]);
+		from = next->id + 1;
 	}
 	return fake_leave((int)n);
 }

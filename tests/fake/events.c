@@ -20,6 +20,15 @@ int xen_evtchn_fd(struct xen *x)
 	return x->fd;
 }
 
+void fake_drop_port(struct port *p)
+{
+	if (p->reserved)
+		fake_held.reserved--;
+	else
+		fake_held.ports--;
+	*p = (struct port){0};
+}
+
 static int new_port(struct xen *x, struct port p, uint32_t *out)
 {
 	for (uint32_t i = 1; i < PORTS; i++) {
@@ -28,7 +37,10 @@ static int new_port(struct xen *x, struct port p, uint32_t *out)
 		fake_ports[i] = p;
 		fake_ports[i].used = true;
 		fake_ports[i].x = x;
-		fake_held.ports++;
+		if (p.reserved)
+			fake_held.reserved++;
+		else
+			fake_held.ports++;
 		*out = i;
 		return 0;
 	}
@@ -46,6 +58,22 @@ int xen_evtchn_bind(struct xen *x, uint32_t domid, uint32_t remote_port, uint32_
 	return fake_leave(rc);
 }
 
+int xen_evtchn_reserve(struct xen *x, uint32_t domid, uint32_t *port)
+{
+	ENTER();
+	return fake_leave(new_port(x, (struct port){.domid = domid, .reserved = true}, port));
+}
+
+int xen_evtchn_find(struct xen *x, uint32_t domid, uint32_t limit, uint32_t *port)
+{
+	(void)limit;
+	ONE_DOMAIN({
+		if (!d->bound)
+			return fake_leave(-ENOENT);
+		*port = 1;
+	});
+}
+
 int xen_evtchn_bind_virq(struct xen *x, uint32_t virq, uint32_t *port)
 {
 	ENTER();
@@ -58,8 +86,7 @@ int xen_evtchn_unbind(struct xen *x, uint32_t port)
 	(void)x;
 	(void)pthread_mutex_lock(&fake_lock);
 	if (port < PORTS && fake_ports[port].used) {
-		fake_ports[port] = (struct port){0};
-		fake_held.ports--;
+		fake_drop_port(&fake_ports[port]);
 	}
 	return fake_leave(0);
 }

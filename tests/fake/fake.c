@@ -90,6 +90,16 @@ static void raise_virq(void)
 void fake_remove(struct domain *d)
 {
 	(void)close(d->mem);
+	/* dom0's end of a channel to the dead waits for the next domain of that id. */
+	for (uint32_t i = 0; i < PORTS; i++) {
+		struct port *p = &fake_ports[i];
+
+		if (!p->used || p->virq || p->reserved || p->domid != d->id)
+			continue;
+		p->reserved = true;
+		fake_held.ports--;
+		fake_held.reserved++;
+	}
 	fake_held.domains--;
 	fake_held.guest_ports -= d->guest_ports;
 	fake_held.populated_pages -= (uint32_t)d->pages;
@@ -146,6 +156,7 @@ void fake_process_died(void)
 	(void)pthread_mutex_lock(&fake_lock);
 	memset(fake_ports, 0, sizeof(fake_ports));
 	fake_held.ports = 0;
+	fake_held.reserved = 0;
 	fake_held.mapped_pages = 0;
 	fake_held.handles = 0;
 	(void)pthread_mutex_unlock(&fake_lock);

@@ -7,7 +7,8 @@
 
 /* What is held at the moment, over all handles. */
 struct fake_count {
-	uint32_t handles, domains, guest_ports, ports, mapped_pages, populated_pages;
+	uint32_t handles, domains, guest_ports, mapped_pages, populated_pages;
+	uint32_t ports, reserved; /* bound to something; waiting for a domain of some id */
 };
 void fake_count(struct fake_count *out);
 

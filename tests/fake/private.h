@@ -26,6 +26,7 @@ struct domain {
 	uint32_t id;
 	uint8_t uuid[16];
 	bool hvm, paused, shutdown;
+	bool bound; /* ran once, and so has bound its end of the channel */
 	uint32_t reason;
 	int mem;
 	uint32_t guest_ports;
@@ -33,7 +34,7 @@ struct domain {
 };
 
 struct port {
-	bool used, pending, masked, virq;
+	bool used, pending, masked, virq, reserved;
 	struct xen *x;
 	uint32_t domid, remote;
 };
@@ -45,6 +46,7 @@ extern struct fake_count fake_held;
 extern uint32_t fake_next_domid;
 extern uint64_t fake_free;
 
+void fake_drop_port(struct port *p);
 /* Counts a call that can fail; the error when it is its turn. */
 int fake_may_fail(const char *name);
 int fake_leave(int rc);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/private.h"
 
 static char dir[64];
 struct ev_loop *loop;
@@ -134,6 +135,15 @@ uint32_t open_files(void)
 	return n;
 }
 
+uint32_t free_slots(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < en->slots.n; i++)
+		n += en->slots.free[i].port != 0;
+	return n;
+}
+
 void only_the_daemon_is_left(void)
 {
 	struct fake_count n;
@@ -141,6 +151,7 @@ void only_the_daemon_is_left(void)
 	fake_count(&n);
 	assert_int_equal(n.domains, 0);
 	assert_int_equal(n.ports, 1); /* the VIRQ */
+	assert_int_equal(n.reserved, free_slots());
 	assert_int_equal(n.mapped_pages, 0);
 	assert_int_equal(n.populated_pages, 0);
 	assert_int_equal(n.guest_ports, 0);

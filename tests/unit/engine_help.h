@@ -29,6 +29,8 @@ struct vm_config guest(const char *name, enum dom_type type, uint64_t kib);
 /* Takes the configuration; returns when the engine has called back. */
 struct result create(struct vm_config c, uint32_t flags);
 uint32_t open_files(void);
+/* Slots with a port that no domain uses. */
+uint32_t free_slots(void);
 void only_the_daemon_is_left(void);
 
 #define LIFE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -78,6 +78,7 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 				       .page_table_pages = d.page_table_pages,
 				       .image_end_gfn = d.image_end_gfn,
 				       .control_port = load.console_port,
+				       .entry = d.entry,
 				       .cmdline = o->cmdline};
 		rc = noxs_page_fill(&copy, &f, e);
 		if (rc == 0)

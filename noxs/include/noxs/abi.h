@@ -17,7 +17,7 @@
  *  1. Its ELF image carries a note (section type SHT_NOTE in a PT_NOTE segment) with the name
  * "noxs", the type NOXS_NOTE_TYPE and a struct noxs_note. An image without one gets no device page.
  *  2. entry != 0: each vCPU 0 starts in 64-bit mode at the virtual address `entry`:
- *       %rbx = virtual address of the device page, %rsp undefined, interrupts off.
+ *       %rbx = virtual address of the device page, %rax and %rsp undefined, interrupts off.
  *       PVH: paging on, page tables made by the builder map all memory of the guest, the shared
  *            info page and the local APIC page 1:1 with 2 MiB pages (so "virtual" =
  * guest-physical); cr0 = PG|ET|PE, cr4 = PAE|OSFXSR|OSXMMEXCPT, EFER = SCE|LME|LMA, flat segments
@@ -137,6 +137,8 @@ struct noxs_device {
 #define NOXS_MAX_DEVICES 16u
 #define NOXS_CMDLINE_MAX 1024u /* with its NUL */
 
+#define NOXS_START_BYTES 16u
+
 #define NOXS_FLAG_PV	  (1u << 0) /* the guest is PV; else PVH */
 #define NOXS_FLAG_RESUMED (1u << 1) /* restored or cloned: generation changed */
 
@@ -175,7 +177,11 @@ struct noxs_page {
 	/* 0x0a0: the one channel for console, power and control */
 	struct noxs_evtchn control;
 
-	uint8_t reserved1[0x350];
+	/* 0x0b0: where vCPU 0 starts when `entry` is used: dom0's jump to it. Nobody's afterwards.
+	 */
+	uint8_t start[NOXS_START_BYTES];
+
+	uint8_t reserved1[0x340];
 
 	/* 0x400 */
 	struct noxs_device dev[NOXS_MAX_DEVICES];
@@ -243,6 +249,7 @@ _Static_assert(__builtin_offsetof(struct noxs_page, mem_pages) == 0x30, "memory"
 _Static_assert(__builtin_offsetof(struct noxs_page, wallclock_ns) == 0x60, "clock");
 _Static_assert(__builtin_offsetof(struct noxs_page, seed) == 0x80, "seed");
 _Static_assert(__builtin_offsetof(struct noxs_page, control) == 0xa0, "control");
+_Static_assert(__builtin_offsetof(struct noxs_page, start) == 0xb0, "start");
 _Static_assert(__builtin_offsetof(struct noxs_page, dev) == 0x400, "devices");
 _Static_assert(__builtin_offsetof(struct noxs_page, cmdline) == 0xc00, "cmdline");
 _Static_assert(sizeof(struct noxs_control) == 4096, "control page");
