@@ -204,18 +204,15 @@ static int show_device_page(struct vm *vm, struct err *e)
 		.control_remote = vm->guest_port ? 0 : vm->slot.port,
 		.cmdline = vm->cfg.cmdline ? vm->cfg.cmdline : "",
 	};
+	struct noxs_page page;
 	int rc;
 
 	if (!vm->noxs)
 		return 0;
 	memcpy(f.uuid, vm->uuid, sizeof(f.uuid));
-	if (!vm->page)
-		vm->page = malloc(sizeof(*vm->page));
-	if (!vm->page)
-		return err_set(e, ENOMEM, "out of memory");
-	rc = noxs_page_fill(vm->page, &f, e);
+	rc = noxs_page_fill(&page, &f, e);
 	if (rc == 0)
-		noxs_page_show(vm->map, vm->page);
+		noxs_page_show(vm->map, &page);
 	return rc;
 }
 

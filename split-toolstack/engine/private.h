@@ -95,7 +95,6 @@ struct vm {
 	uint32_t port;	     /* ours, of the control channel: the slot's or bound to guest_port */
 	uint32_t guest_port; /* allocated for the guest; 0: it binds to the slot's */
 	uint8_t *map;	     /* device page, then control page */
-	struct noxs_page *page; /* the truth about the device page */
 	struct noxs_control_end con;
 	struct console_log log;
 	uint8_t *input; /* waits for room in the ring */

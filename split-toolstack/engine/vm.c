@@ -83,7 +83,6 @@ void vm_free(struct vm *vm)
 	image_put(vm->img);
 	vm_config_clear(&vm->cfg);
 	console_log_close(&vm->log);
-	free(vm->page);
 	free(vm->input);
 	free(vm);
 }
