@@ -11,6 +11,8 @@
 #include <jansson.h>
 
 #include "split-toolstack/client.h"
+#include "split-toolstack/libchaos/decode.h"
+#include "split-toolstack/libchaos/json.h"
 
 #define EXIT_DONE   0
 #define EXIT_FAILED 1
@@ -41,6 +43,10 @@ int cmd_rename(const struct command *cmd, int argc, char **argv);
 int cmd_wait(const struct command *cmd, int argc, char **argv);
 int cmd_pool(const struct command *cmd, int argc, char **argv);
 int cmd_events(const struct command *cmd, int argc, char **argv);
+int cmd_image(const struct command *cmd, int argc, char **argv);
+int cmd_top(const struct command *cmd, int argc, char **argv);
+int cmd_host(const struct command *cmd, int argc, char **argv);
+int cmd_metrics(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 int cmd_help(const struct command *cmd, int argc, char **argv);
 
@@ -57,26 +63,15 @@ int next_option(const struct command *cmd, int argc, char **argv, const char *le
 
 /* --- VMs --- */
 
-struct vm_view {
-	char name[160], uuid[37], state[16], reason[16], type[8];
-	char kernel[4096], ramdisk[4096], cmdline[1024];
-	char on_poweroff[16], on_reboot[16], on_crash[16];
-	uint32_t domid, vcpus, restarts;
-	int exit_code; /* -1: unknown */
-	bool ready, noxs;
-	uint64_t mem_kib, maxmem_kib, created_ns, started_ns, ended_ns, cpu_ns, console_bytes;
-};
-
-/* From the PROTO_VM in a frame; false when there is none. */
-bool view_read(const struct wire_in *in, struct vm_view *v);
-json_t *view_json(const struct vm_view *v);
-void view_print(const struct vm_view *v);
+void view_print(const struct chaos_vm *v);
 /* "poweroff, code 3" */
-void view_end_text(const struct vm_view *v, char *to, size_t room);
+void view_end_text(const struct chaos_vm *v, char *to, size_t room);
 /* "256K", "4M", "1.5G" */
 void format_kib(uint64_t kib, char *to, size_t room);
 /* "3.2s", "12m", "4h", "3d" since/between nanoseconds. */
 void format_age(uint64_t ns, char *to, size_t room);
+/* "pv 256K x1 /usr/lib/..." */
+void flavor_text(const struct chaos_flavor *f, char *to, size_t room);
 /* Prints and frees; -1 when stdout fails. */
 int print_json(json_t *j);
 
@@ -85,10 +80,10 @@ int ask(struct client *c, enum proto_op op, const char *what, uint32_t flags, st
 
 /* Streams a console until the VM has ended or the user detaches (1). *last: the VM then. */
 int stream_console(struct client *c, const char *what, uint32_t flags, bool *ended,
-		   struct vm_view *last, struct err *e);
+		   struct chaos_vm *last, struct err *e);
 /* From now on SIGINT and SIGTERM end stream_console() with -EINTR. */
 void catch_interrupts(void);
 /* What chaos run ends with. */
-int exit_of(const struct vm_view *v);
+int exit_of(const struct chaos_vm *v);
 
 #endif

@@ -98,7 +98,7 @@ static int pass_input(struct client *c, uint32_t tag, struct err *e)
 }
 
 int stream_console(struct client *c, const char *what, uint32_t flags, bool *ended,
-		   struct vm_view *last, struct err *e)
+		   struct chaos_vm *last, struct err *e)
 {
 	struct pollfd p[2] = {{.fd = c->fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
 	nfds_t n = flags & PROTO_F_INPUT ? 2 : 1;
@@ -123,7 +123,7 @@ int stream_console(struct client *c, const char *what, uint32_t flags, bool *end
 		if (rc > 0 && p[0].revents) {
 			rc = client_receive(c, &in, e);
 			if (rc == 0 && in.h.op == PROTO_OK) {
-				*ended = view_read(&in, last);
+				*ended = decode_vm(&in, last);
 				break;
 			}
 			if (rc == 0)
@@ -151,7 +151,7 @@ int cmd_console(const struct command *cmd, int argc, char **argv)
 					      {NULL, 0, NULL, 0}};
 	struct client client = {.fd = -1};
 	struct err e = {0};
-	struct vm_view v;
+	struct chaos_vm v;
 	uint32_t flags = 0;
 	bool ended = false;
 	int rc;

@@ -153,15 +153,15 @@ static int wait_for(struct client *c, const char *what, uint32_t flags, const st
 		    json_t *json, struct err *e)
 {
 	struct wire_in in;
-	struct vm_view v;
+	struct chaos_vm v;
 	int rc = ask(c, PROTO_REQ_WAIT, what, flags, e);
 
 	if (rc == 0)
 		rc = receive(c, &in, p, what, e);
-	if (rc < 0 || !view_read(&in, &v))
+	if (rc < 0 || !decode_vm(&in, &v))
 		return rc;
 	if (json)
-		(void)json_array_append_new(json, view_json(&v));
+		(void)json_array_append_new(json, vm_json(&v));
 	else if (strcmp(v.state, "ended") != 0 && strcmp(v.state, "preserved") != 0)
 		printf("%s %s\n", v.name, "ready");
 	else if (v.exit_code >= 0)
@@ -180,12 +180,12 @@ static const struct option wait_longs[] = {
 static int uuid_of(struct client *c, const char *what, char uuid[37], struct err *e)
 {
 	struct wire_in in;
-	struct vm_view v;
+	struct chaos_vm v;
 	int rc = ask(c, PROTO_REQ_INFO, what, 0, e);
 
 	if (rc == 0)
 		rc = client_finish(c, &in, NULL, NULL, e);
-	if (rc == 0 && view_read(&in, &v))
+	if (rc == 0 && decode_vm(&in, &v))
 		memcpy(uuid, v.uuid, sizeof(v.uuid));
 	return rc;
 }

@@ -6,36 +6,38 @@
 
 #include "chaos/cli.h"
 
+void flavor_text(const struct chaos_flavor *f, char *to, size_t room)
+{
+	char mem[32];
+
+	format_kib(f->mem_kib, mem, sizeof(mem));
+	(void)snprintf(to, room, "%s %s x%u%s%s", f->type, mem, f->vcpus, *f->image ? " " : "",
+		       f->image);
+}
+
 static int on_flavor(const struct wire_in *in, void *arg)
 {
 	json_t *json = arg;
-	struct wire_field f;
-	struct wire_in v;
-	char type[8] = "";
-	char image[4096] = "";
+	struct chaos_flavor f;
+	char water[32];
+	char rate[16];
+	char held[32];
 	char mem[32];
 
-	if (!wire_find(in, PROTO_FLAVOR, &f) || wire_nested(&v, &f) < 0)
+	if (!decode_flavor(in, &f))
 		return 0;
-	(void)wire_get_text(&v, PROTO_TYPE, type, sizeof(type));
-	(void)wire_get_text(&v, PROTO_KERNEL, image, sizeof(image));
-	if (json) {
-		json_t *j = json_pack("{s:s,s:I,s:i,s:i,s:i,s:I}", "type", type, "memory_kib",
-				      (json_int_t)wire_get_u64(&v, PROTO_MEM_KIB, 0), "vcpus",
-				      (int)wire_get_u32(&v, PROTO_VCPUS, 0), "target",
-				      (int)wire_get_u32(&v, PROTO_TARGET, 0), "ready",
-				      (int)wire_get_u32(&v, PROTO_READY, 0), "hits",
-				      (json_int_t)wire_get_u64(&v, PROTO_HITS, 0));
-
-		(void)json_object_set_new(j, "image", *image ? json_string(image) : json_null());
-		(void)json_array_append_new(json, j);
-		return 0;
-	}
-	format_kib(wire_get_u64(&v, PROTO_MEM_KIB, 0), mem, sizeof(mem));
-	printf("%-4s %7s %5u %6u %6u %8" PRIu64 "  %s\n", type, mem,
-	       wire_get_u32(&v, PROTO_VCPUS, 0), wire_get_u32(&v, PROTO_TARGET, 0),
-	       wire_get_u32(&v, PROTO_READY, 0), wire_get_u64(&v, PROTO_HITS, 0),
-	       *image ? image : "(any)");
+	if (json)
+		return json_array_append_new(json, flavor_json(&f));
+	format_kib(f.mem_kib, mem, sizeof(mem));
+	format_kib(f.held_kib, held, sizeof(held));
+	(void)snprintf(water, sizeof(water), "%u-%u", f.low, f.high);
+	if (f.hits + f.misses)
+		(void)snprintf(rate, sizeof(rate), "%" PRIu64 "%%",
+			       f.hits * 100 / (f.hits + f.misses));
+	else
+		(void)snprintf(rate, sizeof(rate), "-");
+	printf("%-4s %7s %5u %9s %6u %6u %8" PRIu64 " %5s %7s  %s\n", f.type, mem, f.vcpus, water,
+	       f.target, f.ready, f.hits, rate, held, *f.image ? f.image : "(any)");
 	return 0;
 }
 
@@ -82,8 +84,8 @@ int cmd_pool(const struct command *cmd, int argc, char **argv)
 	if (rc == 0)
 		rc = ask(&client, PROTO_REQ_POOL, NULL, 0, &e);
 	if (rc == 0 && !json)
-		printf("%-4s %7s %5s %6s %6s %8s  %s\n", "TYPE", "MEMORY", "VCPUS", "TARGET",
-		       "READY", "HITS", "IMAGE");
+		printf("%-4s %7s %5s %9s %6s %6s %8s %5s %7s  %s\n", "TYPE", "MEMORY", "VCPUS",
+		       "LOW-HIGH", "TARGET", "READY", "HITS", "RATE", "HELD", "IMAGE");
 	if (rc == 0)
 		rc = client_finish(&client, &in, on_flavor, json, &e);
 	client_close(&client);

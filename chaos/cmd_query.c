@@ -27,7 +27,7 @@ struct listing {
 	uint64_t now;
 };
 
-static void print_row(const struct vm_view *v, uint64_t now)
+static void print_row(const struct chaos_vm *v, uint64_t now)
 {
 	char mem[32];
 	char age[32] = "-";
@@ -51,12 +51,12 @@ static void print_row(const struct vm_view *v, uint64_t now)
 static int on_vm(const struct wire_in *in, void *arg)
 {
 	struct listing *l = arg;
-	struct vm_view v;
+	struct chaos_vm v;
 
-	if (!view_read(in, &v))
+	if (!decode_vm(in, &v))
 		return 0;
 	if (l->json)
-		(void)json_array_append_new(l->json, view_json(&v));
+		(void)json_array_append_new(l->json, vm_json(&v));
 	else if (!l->quiet)
 		print_row(&v, l->now);
 	else if (v.name[0] && strcmp(v.state, "foreign") != 0)
@@ -130,17 +130,17 @@ int cmd_info(const struct command *cmd, int argc, char **argv)
 		return failed(&e);
 	for (int i = optind; i < argc; i++) {
 		struct wire_in in;
-		struct vm_view v;
+		struct chaos_vm v;
 
 		rc = ask(&client, PROTO_REQ_INFO, argv[i], 0, &e);
 		if (rc == 0)
 			rc = client_finish(&client, &in, NULL, NULL, &e);
-		if (rc < 0 || !view_read(&in, &v)) {
+		if (rc < 0 || !decode_vm(&in, &v)) {
 			result = failed(&e);
 			continue;
 		}
 		if (json)
-			(void)json_array_append_new(json, view_json(&v));
+			(void)json_array_append_new(json, vm_json(&v));
 		else
 			view_print(&v);
 		if (!json && i + 1 < argc)

@@ -22,6 +22,7 @@ static const char create_help[] =
 	"  -c, --cmdline TEXT\n"
 	"      --set KEY=TEXT      any other key, its text taken as it is\n"
 	"      --ignore KEY        go on without a key that chaos does not support\n"
+	"      --count N           so many of them, named NAME-1, NAME-2, ...\n"
 	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
 	"  -w, --ready             wait until the guest says that it is ready (noxs guests)\n"
 	"  -C, --console           attach to its console\n"
@@ -61,11 +62,29 @@ static const char wait_help[] =
 	"  -r, --ready             until they are ready, or have ended\n"
 	"  -t, --timeout SECONDS   give up then (exit status 1)\n" HELP_JSON;
 
-static const char events_help[] = "Shows what happens to VMs, from now on until ^C: created, "
-				  "started, ready, paused, unpaused,\n"
-				  "renamed, exited, preserved, destroyed, removed.\n"
-				  "\n"
-				  "  -j, --json              one JSON object a line\n";
+static const char events_help[] =
+	"Shows what happens to VMs, from now on until ^C: created, started, ready, paused, "
+	"unpaused,\n"
+	"renamed, exited, crashed, preserved, destroyed, removed; and pool-low.\n"
+	"\n"
+	"  -s, --since ID          begin behind the event of that number (--json shows it)\n"
+	"  -j, --json              one JSON object a line\n";
+
+static const char image_help[] =
+	"Images that chaosd keeps: \"image:NAME\" is a kernel like a path. Without words, lists "
+	"them.\n"
+	"\n"
+	"  import FILE [NAME]      copy and check FILE; NAME is its own by default\n"
+	"  list                    show all\n"
+	"  inspect NAME...         show all about them\n"
+	"  rm NAME...              forget them\n" HELP_JSON;
+
+static const char top_help[] =
+	"Shows VMs with what they use, most CPU first, again and again until ^C or q.\n"
+	"\n"
+	"  -d, --delay SECONDS     between two looks (1)\n"
+	"  -n, --iterations N      end after so many\n"
+	"  -b, --batch             no terminal control: one table after the other\n";
 
 static const char pool_help[] = "Without words shows the pool: domains made ahead, by what they "
 				"are made for. With set changes the\n"
@@ -100,6 +119,11 @@ const struct command commands[] = {
 	{"events", "[OPTION]...", "show what happens to VMs", events_help, cmd_events},
 	{"pool", "[OPTION]... [set KEY=VALUE...]", "show and change the pool of domains made ahead",
 	 pool_help, cmd_pool},
+	{"image", "[OPTION]... [import|list|inspect|rm WORD...]", "keep images in chaosd",
+	 image_help, cmd_image},
+	{"top", "[OPTION]...", "watch what VMs use", top_help, cmd_top},
+	{"host", "[OPTION]...", "show what Xen and chaosd have", json_help, cmd_host},
+	{"metrics", "", "counts and times in Prometheus' text form", NULL, cmd_metrics},
 	{"version", "[OPTION]...", "versions of chaos, chaosd and Xen", json_help, cmd_version},
 	{"help", "[COMMAND]", "this text, or that of a command", NULL, cmd_help},
 };

@@ -142,10 +142,9 @@ out:
 
 /* --- the cache: one file a kernel, named by the SHA-256 of the packed file --- */
 
-static void cache_name(const char *dir, const uint8_t *file, size_t bytes, char *out, size_t room)
+static void digest_of(const uint8_t *file, size_t bytes, char hex[65])
 {
 	uint8_t digest[32];
-	char hex[65];
 
 	if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
 		(void)gcry_check_version(NULL);
@@ -155,6 +154,25 @@ static void cache_name(const char *dir, const uint8_t *file, size_t bytes, char 
 	gcry_md_hash_buffer(GCRY_MD_SHA256, digest, file, bytes);
 	for (size_t i = 0; i < sizeof(digest); i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+int image_digest(int fd, char hex[65], struct err *e)
+{
+	uint8_t *file = NULL;
+	size_t bytes = 0;
+	int rc = image_read_fd(fd, &file, &bytes, e);
+
+	if (rc == 0)
+		digest_of(file, bytes, hex);
+	free(file);
+	return rc;
+}
+
+static void cache_name(const char *dir, const uint8_t *file, size_t bytes, char *out, size_t room)
+{
+	char hex[65];
+
+	digest_of(file, bytes, hex);
 	(void)snprintf(out, room, "%s/kernel-%s", dir, hex);
 }
 

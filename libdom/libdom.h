@@ -56,6 +56,8 @@ struct image_info {
  */
 #define IMAGE_MAX_BYTES (512ull << 20)
 int image_open(int fd, const char *name, const char *cache_dir, struct image **out, struct err *e);
+/* SHA-256 of a file, in hex. */
+int image_digest(int fd, char hex[65], struct err *e);
 struct image *image_ref(struct image *img);
 void image_put(struct image *img); /* NULL is fine */
 const struct image_info *image_info(const struct image *img);

@@ -27,13 +27,16 @@ int config_init(struct config *c)
 		.run_dir = strdup("/run/chaos"),
 		.log_dir = strdup("/var/log/chaos/console"),
 		.cache_dir = strdup("/var/cache/chaos"),
+		.image_dir = strdup("/var/lib/chaos/images"),
 		.store = STORE_AUTO,
 		.log_level = LOG_INFO,
 		.console_log_kib = 1024,
 		.history = 256,
 		.pool_kib = 256u << 10,
 	};
-	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir ? 0 : -ENOMEM;
+	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir && c->image_dir
+		       ? 0
+		       : -ENOMEM;
 }
 
 void config_clear(struct config *c)
@@ -43,6 +46,7 @@ void config_clear(struct config *c)
 	free(c->run_dir);
 	free(c->log_dir);
 	free(c->cache_dir);
+	free(c->image_dir);
 	for (uint32_t i = 0; i < c->pool.n; i++)
 		free(c->pool.item[i]);
 	free(c->pool.item);
@@ -106,11 +110,9 @@ int config_set(struct config *c, const char *key, const char *value, struct err 
 	const struct {
 		const char *key;
 		char **to;
-	} texts[] = {{"socket", &c->socket},
-		     {"group", &c->group},
-		     {"run_dir", &c->run_dir},
-		     {"console_log_dir", &c->log_dir},
-		     {"cache_dir", &c->cache_dir}};
+	} texts[] = {{"socket", &c->socket},	   {"group", &c->group},
+		     {"run_dir", &c->run_dir},	   {"console_log_dir", &c->log_dir},
+		     {"cache_dir", &c->cache_dir}, {"image_dir", &c->image_dir}};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (strcmp(key, texts[i].key) == 0)
@@ -233,4 +235,5 @@ void config_print(const struct config *c)
 	printf("run_dir = \"%s\"\n", c->run_dir);
 	printf("console_log_dir = \"%s\"\n", c->log_dir);
 	printf("cache_dir = \"%s\"\n", c->cache_dir);
+	printf("image_dir = \"%s\"\n", c->image_dir);
 }

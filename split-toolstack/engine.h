@@ -69,6 +69,7 @@ struct engine_conf {
 	const char *run_dir;   /* registry (LMDB): /run/chaos */
 	const char *log_dir;   /* console logs: /var/log/chaos/console */
 	const char *cache_dir; /* unpacked kernels: /var/cache/chaos */
+	const char *image_dir; /* imported images: /var/lib/chaos/images */
 	enum store_mode store;
 	uint64_t pool_kib;	  /* memory that all shells together may hold */
 	uint32_t console_log_kib; /* bound of one VM's kept console output */
@@ -86,6 +87,14 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 void engine_close(struct engine *en);
 enum store_mode engine_store_mode(const struct engine *en); /* STORE_OWN or STORE_BESIDE */
 struct xen *engine_xen(struct engine *en);
+
+struct engine_host {
+	struct xen_host xen;
+	uint32_t vms;	   /* that live */
+	uint32_t slots;	   /* domain ids with a channel, for VMs to come */
+	uint64_t pool_kib; /* shells hold */
+};
+int engine_host(struct engine *en, struct engine_host *out, struct err *e);
 
 /* --- VMs
  * --------------------------------------------------------------------------------------------- */
@@ -143,6 +152,9 @@ void vm_get_info(struct vm *vm, struct vm_info *out);
 const char *vm_name(const struct vm *vm);
 uint32_t vm_domid(const struct vm *vm);
 void vm_uuid(const struct vm *vm, uint8_t out[16]);
+enum vm_state vm_state(const struct vm *vm);
+/* Of the last end; the exit code is -1 when unknown. */
+enum vm_reason vm_reason(const struct vm *vm, int *exit_code);
 
 void uuid_format(const uint8_t uuid[16], char out[37]);
 /* -EINVAL unless it is "01234567-89ab-cdef-0123-456789abcdef" in either case. */
@@ -197,20 +209,44 @@ struct pool_flavor {
 	enum dom_type type;
 	uint32_t vcpus;
 	uint64_t mem_kib;
-	char *image; /* absolute path: warm shells of it; NULL: shells for any noxs image */
-	uint32_t target;
+	char *image;	    /* absolute path: warm shells of it; NULL: shells for any noxs image */
+	uint32_t low, high; /* shells there are at least and at most; high 0 ends the flavor */
 	/* for readers */
+	uint32_t target; /* in between, by demand */
 	uint32_t ready;
-	uint64_t hits;
+	uint64_t hits, misses;
 };
 
 #define POOL_TARGET_MAX 4096u
 
-/* Adds a flavor or changes the target of the same one; 0 ends it. Takes a copy. -EINVAL names what
- * is wrong; -ENOMEM when the targets need more than the pool may hold. */
+/* Adds a flavor or changes the water marks of the same one; high 0 ends it. Takes a copy. -EINVAL
+ * names what is wrong; -ENOMEM when the targets need more than the pool may hold. */
 int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e);
 void pool_for_each(struct engine *en, void (*fn)(const struct pool_flavor *f, void *arg),
 		   void *arg);
+
+/* --- images that chaosd keeps
+ * ------------------------------------------------------------------------------ */
+
+#define IMAGE_NAME_MAX 128u
+#define IMAGE_PREFIX   "image:" /* a kernel "image:web" is the image of that name */
+
+struct stored_image {
+	char name[IMAGE_NAME_MAX + 1];
+	char digest[65]; /* SHA-256 of the file, hex */
+	char guest_os[32];
+	bool pv, pvh, noxs, linux_kernel;
+	uint64_t bytes, min_kib, imported_ns;
+};
+
+int engine_images(struct engine *en, void (*fn)(const struct stored_image *i, void *arg), void *arg,
+		  struct err *e);
+/* Copies, checks and names what `fd` holds, on the worker; a name that is there already is moved.
+ * On success the fd is the engine's, and the callback comes once, on the loop. */
+typedef void image_import_fn(void *arg, int rc, const struct stored_image *i, const struct err *e);
+int engine_image_import(struct engine *en, const char *name, int fd, image_import_fn *fn, void *arg,
+			struct err *e);
+int engine_image_rm(struct engine *en, const char *name, struct err *e);
 
 /* --- operations on one VM
  * ------------------------------------------------------------------------------ */
@@ -241,12 +277,15 @@ enum vm_event {
 	VM_EV_DESTROYED, /* no domain any more; in history now */
 	VM_EV_REMOVED,	 /* out of the history; vm is invalid after the callback */
 	VM_EV_CONSOLE,	 /* new console output was logged */
+	VM_EV_POOL_LOW,	 /* the last shell of a flavor was taken: no VM, but the flavor */
+	VM_EV_COUNT,
 };
 
 const char *vm_event_name(enum vm_event ev); /* "created", ... */
 
 struct engine_observer { /* embedded in the observer's own struct */
-	void (*fn)(struct engine_observer *ob, enum vm_event ev, struct vm *vm);
+	void (*fn)(struct engine_observer *ob, enum vm_event ev, struct vm *vm,
+		   const struct pool_flavor *f);
 	struct engine_observer *next, **prev; /* the engine's */
 };
 /* May be added and removed at any time, also inside a callback. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -155,6 +156,17 @@ static void notify(const char *text)
 	(void)close(fd);
 }
 
+/* Chatty guests have a log open each: as many files as the system allows. */
+static void raise_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
 /* One daemon per run directory: the lock goes with the process, however it ends. */
 static int lock_run_dir(const char *dir, int *fd, struct err *e)
 {
@@ -193,6 +205,7 @@ static int run(struct config *c, struct err *e)
 		.run_dir = c->run_dir,
 		.log_dir = c->log_dir,
 		.cache_dir = c->cache_dir,
+		.image_dir = c->image_dir,
 		.store = c->store,
 		.console_log_kib = c->console_log_kib,
 		.history_max = c->history,
@@ -212,6 +225,7 @@ static int run(struct config *c, struct err *e)
 	if (!loop)
 		return err_set(e, ENOMEM, "out of memory");
 	(void)signal(SIGPIPE, SIG_IGN);
+	raise_files();
 	ev_signal_init(&term, on_signal, SIGTERM);
 	ev_signal_init(&intr, on_signal, SIGINT);
 	ev_signal_start(loop, &term);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "split-toolstack/fields.h"
+#include "split-toolstack/metrics.h"
 #include "split-toolstack/server.h"
 #include "split-toolstack/vmcfg.h"
 
@@ -52,11 +54,12 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 			send_times(c, k->tag, t);
 		if (!c->gone) {
 			reply_begin(c, &w, PROTO_OK, k->tag);
-			reply_vm(&w, vm);
+			fields_vm(&w, vm);
 			wire_text(&w, PROTO_WAY, vm_way_name(t->way));
 			wire_text(&w, PROTO_WHY, t->why);
 			reply_send(c, &w);
 		}
+		metrics_create(t->way, t->total_ns);
 		log_line(LOG_INFO, "op=create dom=%u name=%s way=%s us=%u uid=%u pid=%d",
 			 vm_domid(vm), vm_name(vm), vm_way_name(t->way), t->total_ns / 1000, c->uid,
 			 c->pid);
@@ -139,6 +142,21 @@ static void send_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list 
 	}
 }
 
+/* A client that did not hear the answer asks again: it is the VM that its first request made. */
+static bool answer_same(struct engine *en, const struct request *r, const struct vm_config *cfg)
+{
+	struct vm *vm = cfg->have_uuid ? engine_find_uuid(en, cfg->uuid) : NULL;
+	struct wire_out w;
+
+	if (!vm)
+		return false;
+	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
+	fields_vm(&w, vm);
+	wire_text(&w, PROTO_WAY, "same");
+	reply_send(r->c, &w);
+	return true;
+}
+
 int op_create(struct engine *en, struct request *r, struct err *e)
 {
 	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
@@ -155,6 +173,11 @@ int op_create(struct engine *en, struct request *r, struct err *e)
 		rc = take_file(r, PROTO_KERNEL_FD, &cfg.kernel_fd, e);
 	if (rc == 0)
 		rc = take_file(r, PROTO_RAMDISK_FD, &cfg.ramdisk_fd, e);
+	if (rc == 0 && (flags & PROTO_F_SAME) && answer_same(en, r, &cfg)) {
+		vm_config_clear(&cfg);
+		vmcfg_clear(&v);
+		return 0;
+	}
 	if (rc == 0) {
 		k = malloc(sizeof(*k));
 		if (!k)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "split-toolstack/fields.h"
 #include "split-toolstack/poolcfg.h"
 #include "split-toolstack/server.h"
 
@@ -11,18 +12,9 @@ static void send_flavor(const struct pool_flavor *f, void *arg)
 {
 	const struct request *r = arg;
 	struct wire_out w;
-	uint32_t mark;
 
 	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
-	mark = wire_open(&w, PROTO_FLAVOR);
-	wire_text(&w, PROTO_TYPE, dom_type_name(f->type));
-	wire_u32(&w, PROTO_VCPUS, f->vcpus);
-	wire_u64(&w, PROTO_MEM_KIB, f->mem_kib);
-	wire_text(&w, PROTO_KERNEL, f->image);
-	wire_u32(&w, PROTO_TARGET, f->target);
-	wire_u32(&w, PROTO_READY, f->ready);
-	wire_u64(&w, PROTO_HITS, f->hits);
-	wire_close(&w, mark);
+	fields_flavor(&w, f);
 	reply_send(r->c, &w);
 }
 

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/fields.h"
+#include "split-toolstack/feed.h"
 #include "split-toolstack/server.h"
 
-#define CHUNK		 16384u
-#define STREAMS_MAX	 64u /* of one connection */
-#define EVENTS_QUEUE_MAX (1u << 20)
+#define CHUNK	    16384u
+#define STREAMS_MAX 64u /* of one connection */
 
 /* One wait, console or subscription of one connection. It knows its VM by uuid alone. */
 struct stream {
@@ -19,7 +19,7 @@ struct stream {
 	uint32_t tag, flags;
 	bool console, events;
 	uint8_t uuid[16];
-	uint64_t pos; /* of the console log */
+	uint64_t pos; /* of the console log, or the next event */
 };
 
 static struct engine_observer observer;
@@ -42,7 +42,7 @@ static void finish(struct stream *st, struct vm *vm)
 
 	end_stream(st);
 	reply_begin(c, &w, PROTO_OK, tag);
-	reply_vm(&w, vm);
+	fields_vm(&w, vm);
 	reply_send(c, &w);
 }
 
@@ -98,26 +98,24 @@ static bool satisfied(const struct stream *st, struct vm *vm)
 	return is_over(vm);
 }
 
-/* Whoever does not read his events loses the subscription, not the daemon its memory. */
-static void tell_event(struct stream *st, enum vm_event ev, struct vm *vm)
+/* Sends the events a subscriber has not seen, as long as he takes them. Who reads too slowly is
+ * told how many he lost. */
+static void pump_events(struct stream *st)
 {
 	struct conn *c = st->c;
-	struct err e = {0};
-	struct wire_out w;
 
-	if (c->queued > EVENTS_QUEUE_MAX) {
-		uint32_t tag = st->tag;
+	while (!c->gone && !c->queue && st->pos < feed_next()) {
+		struct wire_out w;
 
-		end_stream(st);
-		(void)err_set(&e, ENOBUFS, "events were not read for too long");
-		reply_error(c, tag, &e);
-		return;
+		reply_begin(c, &w, PROTO_ITEM, st->tag);
+		if (st->pos < feed_oldest()) {
+			wire_u64(&w, PROTO_LOST, feed_oldest() - st->pos);
+			st->pos = feed_oldest();
+		} else {
+			feed_put(st->pos++, &w);
+		}
+		reply_send(c, &w);
 	}
-	reply_begin(c, &w, PROTO_ITEM, st->tag);
-	wire_text(&w, PROTO_EVENT, vm_event_name(ev));
-	wire_u64(&w, PROTO_WHEN, clock_wall_ns());
-	reply_vm(&w, vm);
-	reply_send(c, &w);
 }
 
 /* A VM changed: tell those of one connection who wait for it. */
@@ -130,15 +128,8 @@ static void advance(struct conn *c, enum vm_event ev, struct vm *vm, const uint8
 		struct err e = {0};
 
 		next = st->next;
-		if (st->events) {
-			if (ev != VM_EV_CONSOLE)
-				tell_event(st, ev, vm); /* which may end it */
-			if (c->gone)
-				return;
-			continue;
-		}
-		if (memcmp(st->uuid, uuid, sizeof(st->uuid)) != 0)
-			continue;
+		if (st->events || memcmp(st->uuid, uuid, sizeof(st->uuid)) != 0)
+			continue; /* events have their own way */
 		if (removed) {
 			uint32_t tag = st->tag;
 
@@ -178,12 +169,14 @@ static void unwatch(struct conn *c)
 	}
 }
 
-static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm)
+static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm,
+		     const struct pool_flavor *f)
 {
 	uint8_t uuid[16];
 
 	(void)ob;
-	if (nwatching == 0)
+	(void)f;
+	if (nwatching == 0 || !vm)
 		return;
 	vm_uuid(vm, uuid);
 	for (uint32_t i = nwatching; i-- > 0;) {
@@ -199,16 +192,39 @@ static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm
 	}
 }
 
-void streams_open(struct engine *en)
+/* Something is in the feed. */
+static void on_news(void)
 {
-	observer.fn = on_event;
-	engine_observe(en, &observer);
+	for (uint32_t i = nwatching; i-- > 0;) {
+		struct conn *c = watching[i];
+
+		conn_ref(c);
+		for (struct stream *st = c->streams, *next; st; st = c->gone ? NULL : next) {
+			next = st->next;
+			if (st->events)
+				pump_events(st);
+		}
+		conn_unref(c);
+		if (i > nwatching)
+			i = nwatching;
+	}
 }
 
-void streams_close(struct engine *en)
+int streams_open(struct engine *en, struct ev_loop *loop, struct err *e)
 {
-	(void)en;
+	int rc = feed_open(en, loop, on_news, e);
+
+	if (rc < 0)
+		return rc;
+	observer.fn = on_event;
+	engine_observe(en, &observer);
+	return 0;
+}
+
+void streams_close(void)
+{
 	engine_unobserve(&observer);
+	feed_close();
 }
 
 void streams_end(struct conn *c)
@@ -223,10 +239,13 @@ void streams_pump(struct conn *c)
 	struct stream *next;
 
 	for (struct stream *st = c->streams; st && !c->gone && !c->queue; st = next) {
-		struct vm *vm = engine_find_uuid(server_engine(c->s), st->uuid);
+		struct vm *vm =
+			st->console ? engine_find_uuid(server_engine(c->s), st->uuid) : NULL;
 
 		next = st->next;
-		if (vm && st->console)
+		if (st->events)
+			pump_events(st);
+		else if (vm)
 			(void)pump(st, vm);
 	}
 }
@@ -295,9 +314,14 @@ int op_events(struct engine *en, struct request *r, struct err *e)
 	int rc = add_stream(r, NULL, false, &st, e);
 
 	(void)en;
-	if (rc == 0 && st)
-		st->events = true;
-	return rc;
+	if (rc < 0 || !st)
+		return rc;
+	st->events = true;
+	st->pos = wire_get_u64(&r->in, PROTO_SINCE, feed_next() - 1) + 1;
+	if (st->pos > feed_next() || st->pos == 0)
+		st->pos = feed_next(); /* from a future, or of another host */
+	pump_events(st);
+	return 0;
 }
 
 /* --- input --- */

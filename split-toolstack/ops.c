@@ -2,10 +2,16 @@
 /* The table of operations, and those that answer at once. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "split-toolstack/fields.h"
+#include "split-toolstack/metrics.h"
 #include "split-toolstack/server.h"
+
+/* Of a text that does not fit a frame. */
+#define CHUNK 32768u
 
 const struct operation operations[] = {
 	{PROTO_REQ_VERSION, "version", op_version},
@@ -25,6 +31,11 @@ const struct operation operations[] = {
 	{PROTO_REQ_POOL_SET, "pool set", op_pool_set},
 	{PROTO_REQ_EVENTS, "events", op_events},
 	{PROTO_REQ_INPUT, "input", op_input},
+	{PROTO_REQ_HOST, "host", op_host},
+	{PROTO_REQ_METRICS, "metrics", op_metrics},
+	{PROTO_REQ_IMAGES, "images", op_images},
+	{PROTO_REQ_IMAGE_IMPORT, "image import", op_image_import},
+	{PROTO_REQ_IMAGE_RM, "image rm", op_image_rm},
 };
 const uint32_t noperation = sizeof(operations) / sizeof(operations[0]);
 
@@ -39,40 +50,6 @@ int request_vm(struct engine *en, const struct request *r, struct vm **out, stru
 		return err_set(e, ESRCH, "no VM \"%s\"; \"chaos list --all\" shows what there is",
 			       what);
 	return 0;
-}
-
-void reply_vm(struct wire_out *w, struct vm *vm)
-{
-	uint32_t mark = wire_open(w, PROTO_VM);
-	struct vm_info i;
-
-	vm_get_info(vm, &i);
-	wire_text(w, PROTO_NAME, i.name);
-	wire_bytes(w, PROTO_UUID, i.uuid, sizeof(i.uuid));
-	wire_u32(w, PROTO_DOMID, i.domid);
-	wire_text(w, PROTO_STATE, vm_state_name(i.state));
-	wire_text(w, PROTO_REASON, vm_reason_name(i.reason));
-	if (i.exit_code >= 0)
-		wire_u32(w, PROTO_EXIT_CODE, (uint32_t)i.exit_code);
-	wire_u32(w, PROTO_READY, i.ready);
-	wire_u32(w, PROTO_NOXS, i.noxs);
-	wire_text(w, PROTO_TYPE, dom_type_name(i.type));
-	wire_u64(w, PROTO_MEM_KIB, i.mem_kib);
-	wire_u64(w, PROTO_MAXMEM_KIB, i.maxmem_kib);
-	wire_u32(w, PROTO_VCPUS, i.vcpus);
-	wire_text(w, PROTO_KERNEL, i.kernel);
-	wire_text(w, PROTO_RAMDISK, i.ramdisk);
-	wire_text(w, PROTO_CMDLINE, i.cmdline);
-	wire_text(w, PROTO_ON_POWEROFF, vm_action_name(i.on_poweroff));
-	wire_text(w, PROTO_ON_REBOOT, vm_action_name(i.on_reboot));
-	wire_text(w, PROTO_ON_CRASH, vm_action_name(i.on_crash));
-	wire_u64(w, PROTO_CREATED, i.created_ns);
-	wire_u64(w, PROTO_STARTED, i.started_ns);
-	wire_u64(w, PROTO_ENDED, i.ended_ns);
-	wire_u32(w, PROTO_RESTARTS, i.restarts);
-	wire_u64(w, PROTO_CPU_NS, i.cpu_ns);
-	wire_u64(w, PROTO_CONSOLE_BYTES, i.console_bytes);
-	wire_close(w, mark);
 }
 
 int op_version(struct engine *en, struct request *r, struct err *e)
@@ -91,6 +68,56 @@ int op_version(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
+int op_host(struct engine *en, struct request *r, struct err *e)
+{
+	struct engine_host h;
+	struct wire_out w;
+	int rc = engine_host(en, &h, e);
+
+	if (rc < 0)
+		return rc;
+	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
+	wire_text(&w, PROTO_VERSION_TEXT, CHAOS_VERSION);
+	wire_text(&w, PROTO_XEN, h.xen.version);
+	wire_text(&w, PROTO_STORE, engine_store_mode(en) == STORE_OWN ? "own" : "beside");
+	wire_u32(&w, PROTO_CPUS, h.xen.cpus);
+	wire_u64(&w, PROTO_MEM_KIB, h.xen.total_pages * 4);
+	wire_u64(&w, PROTO_FREE_KIB, h.xen.free_pages * 4);
+	wire_u64(&w, PROTO_POOL_KIB, h.pool_kib);
+	wire_u32(&w, PROTO_VMS, h.vms);
+	wire_u32(&w, PROTO_SLOTS, h.slots);
+	wire_u32(&w, PROTO_PVH, h.xen.hvm);
+	reply_send(r->c, &w);
+	return 0;
+}
+
+int op_metrics(struct engine *en, struct request *r, struct err *e)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return err_set(e, ENOMEM, "out of memory");
+	metrics_print(en, server_clients(r->c->s), f);
+	if (fclose(f) != 0 || !text) {
+		free(text);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	for (size_t at = 0; at < len;) {
+		struct wire_out w;
+		size_t n = len - at < CHUNK ? len - at : CHUNK;
+
+		reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
+		wire_bytes(&w, PROTO_DATA, text + at, (uint32_t)n);
+		reply_send(r->c, &w);
+		at += n;
+	}
+	free(text);
+	reply_ok(r->c, r->in.h.tag);
+	return 0;
+}
+
 /* --- list and info --- */
 
 static void list_vm(struct vm *vm, void *arg)
@@ -99,7 +126,7 @@ static void list_vm(struct vm *vm, void *arg)
 	struct wire_out w;
 
 	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
-	reply_vm(&w, vm);
+	fields_vm(&w, vm);
 	reply_send(r->c, &w);
 }
 
@@ -107,18 +134,9 @@ static void list_foreign(const struct xen_domain_info *d, void *arg)
 {
 	const struct request *r = arg;
 	struct wire_out w;
-	uint32_t mark;
 
 	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
-	mark = wire_open(&w, PROTO_VM);
-	wire_bytes(&w, PROTO_UUID, d->uuid, sizeof(d->uuid));
-	wire_u32(&w, PROTO_DOMID, d->domid);
-	wire_text(&w, PROTO_STATE, "foreign");
-	wire_text(&w, PROTO_TYPE, d->hvm ? "hvm" : "pv");
-	wire_u64(&w, PROTO_MEM_KIB, d->pages * 4);
-	wire_u32(&w, PROTO_VCPUS, d->vcpus);
-	wire_u64(&w, PROTO_CPU_NS, d->cpu_ns);
-	wire_close(&w, mark);
+	fields_foreign(&w, d);
 	reply_send(r->c, &w);
 }
 
@@ -146,7 +164,7 @@ int op_info(struct engine *en, struct request *r, struct err *e)
 	if (rc < 0)
 		return rc;
 	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
-	reply_vm(&w, vm);
+	fields_vm(&w, vm);
 	reply_send(r->c, &w);
 	return 0;
 }

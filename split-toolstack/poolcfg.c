@@ -17,9 +17,17 @@ static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err
 		return vmcfg_memory("pool: memory", value, &f->mem_kib, e);
 	if (strcmp(word, "vcpus") == 0)
 		return vmcfg_number("pool: vcpus", value, 1, DOM_MAX_VCPUS, &f->vcpus, e);
-	if (strcmp(word, "count") == 0) {
+	if (strcmp(word, "low") == 0)
+		return vmcfg_number("pool: low", value, 0, POOL_TARGET_MAX, &f->low, e);
+	if (strcmp(word, "count") == 0 || strcmp(word, "high") == 0) {
+		int rc;
+
 		*counted = true;
-		return vmcfg_number("pool: count", value, 0, POOL_TARGET_MAX, &f->target, e);
+		rc = vmcfg_number(*word == 'c' ? "pool: count" : "pool: high", value, 0,
+				  POOL_TARGET_MAX, &f->high, e);
+		if (*word == 'c')
+			f->low = f->high;
+		return rc;
 	}
 	if (strcmp(word, "type") == 0) {
 		if (strcmp(value, "pv") != 0 && strcmp(value, "pvh") != 0)
@@ -29,14 +37,19 @@ static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err
 		return 0;
 	}
 	if (strcmp(word, "image") == 0) {
-		if (*value != '/')
+		if (*value != '/' && strncmp(value, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) != 0)
 			return err_set(e, EINVAL,
-				       "pool: image \"%s\": give a path that begins with /", value);
+				       "pool: image \"%s\": give a path that begins with /, or "
+				       "image:NAME",
+				       value);
 		free(f->image);
 		f->image = strdup(value);
 		return f->image ? 0 : err_set(e, ENOMEM, "out of memory");
 	}
-	return err_set(e, EINVAL, "pool: \"%s\": use type, memory, vcpus, count and image", word);
+	return err_set(e, EINVAL,
+		       "pool: \"%s\": use type, memory, vcpus, count (or low and "
+		       "high) and image",
+		       word);
 }
 
 int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e)
@@ -52,7 +65,7 @@ int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e)
 		rc = set_word(out, word, &counted, e);
 	free(copy);
 	if (rc == 0 && (!counted || out->mem_kib == 0))
-		rc = err_set(e, EINVAL, "pool: give memory and count");
+		rc = err_set(e, EINVAL, "pool: give memory and count (or low and high)");
 	if (rc < 0) {
 		free(out->image);
 		out->image = NULL;

@@ -55,8 +55,14 @@ enum proto_op {
 	PROTO_REQ_CONSOLE,  /* WHAT, FLAGS -> DATA items; at its end a VM */
 	PROTO_REQ_POOL,	    /* -> a FLAVOR in each item */
 	PROTO_REQ_POOL_SET, /* TEXT "type=pv memory=4 count=8": a flavor and its new target */
-	PROTO_REQ_EVENTS,   /* -> EVENT, WHEN and a VM in each item, until the client goes */
-	PROTO_REQ_INPUT,    /* DATA, for the console request of the same tag; no answer */
+	PROTO_REQ_EVENTS,  /* [SINCE] -> EVENT, EVENT_ID, WHEN and a VM or FLAVOR, or LOST alone, in
+			      each  item, until the client goes */
+	PROTO_REQ_INPUT,   /* DATA, for the console request of the same tag; no answer */
+	PROTO_REQ_HOST,	   /* -> VERSION, XEN, STORE, CPUS, MEM_KIB, FREE_KIB, POOL_KIB, VMS, PVH */
+	PROTO_REQ_METRICS, /* -> DATA items: Prometheus' text form */
+	PROTO_REQ_IMAGES,  /* -> an IMAGE in each item */
+	PROTO_REQ_IMAGE_IMPORT, /* NAME, KERNEL_FD -> IMAGE */
+	PROTO_REQ_IMAGE_RM,	/* NAME -> NAME */
 	PROTO_OP_END,
 };
 
@@ -105,13 +111,29 @@ enum proto_id {
 	PROTO_RESTARTS, /* u32 */
 	PROTO_CPU_NS,
 	PROTO_CONSOLE_BYTES,
-	PROTO_WAY,    /* text: warm, shell or cold */
-	PROTO_WHY,    /* text: why not a better way */
-	PROTO_FLAVOR, /* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), TARGET, READY, HITS */
-	PROTO_TARGET, /* u32 */
-	PROTO_HITS,   /* u64 */
-	PROTO_EVENT,  /* text: created, started, ready, ... */
-	PROTO_WHEN,   /* u64 ns since 1970 */
+	PROTO_WAY,	/* text: warm, shell or cold */
+	PROTO_WHY,	/* text: why not a better way */
+	PROTO_FLAVOR,	/* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), TARGET, READY, HITS */
+	PROTO_TARGET,	/* u32 */
+	PROTO_HITS,	/* u64 */
+	PROTO_EVENT,	/* text: created, started, ready, ... */
+	PROTO_WHEN,	/* u64 ns since 1970 */
+	PROTO_EVENT_ID, /* u64: rising by one */
+	PROTO_SINCE,	/* u64: only events after this one */
+	PROTO_CPUS,	/* u32 */
+	PROTO_FREE_KIB, /* u64 */
+	PROTO_POOL_KIB, /* u64 */
+	PROTO_VMS,	/* u32: that live */
+	PROTO_PVH,	/* u32 0/1: possible here */
+	PROTO_LOW,	/* u32: a flavor's least and most shells */
+	PROTO_HIGH,
+	PROTO_MISSES, /* u64 */
+	PROTO_IMAGE,  /* nested: NAME, DIGEST, TYPE, TEXT (guest's OS), NOXS, LINUX, BYTES, MEM_KIB,
+			 WHEN  (last used) */
+	PROTO_DIGEST, /* text: SHA-256 */
+	PROTO_LINUX,  /* u32 0/1 */
+	PROTO_BYTES,  /* u64 */
+	PROTO_SLOTS,  /* u32: domain ids with a channel that wait for a domain */
 	PROTO_ID_END,
 };
 
@@ -124,5 +146,6 @@ enum proto_id {
 #define PROTO_F_INPUT	(1u << 6) /* console: takes input */
 #define PROTO_F_LOG	(1u << 7) /* console: from the first byte kept, not from now on */
 #define PROTO_F_FORCE	(1u << 8) /* rm: destroy it first */
+#define PROTO_F_SAME	(1u << 9) /* create: a VM of this uuid that is there already is the answer */
 
 #endif

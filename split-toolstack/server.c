@@ -11,7 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/metrics.h"
 
 /* A connection with more than this waiting for its client is not read from. */
 #define QUEUE_STOP (256u << 10)
@@ -34,6 +36,11 @@ struct server {
 struct engine *server_engine(struct server *s)
 {
 	return s->en;
+}
+
+uint32_t server_clients(const struct server *s)
+{
+	return s->nconn;
 }
 
 /* --- the life of a connection --- */
@@ -201,6 +208,7 @@ static void take_files(struct request *r, struct msghdr *m)
 static void run_request(struct server *s, struct request *r, size_t len)
 {
 	struct err e = {0};
+	uint64_t start;
 	int rc = wire_parse(&r->in, s->in, len);
 
 	if (rc == -EPROTONOSUPPORT) {
@@ -219,9 +227,11 @@ static void run_request(struct server *s, struct request *r, size_t len)
 	for (uint32_t i = 0; i < noperation; i++) {
 		if (operations[i].op != (enum proto_op)r->in.h.op)
 			continue;
+		start = clock_ns();
 		rc = operations[i].run(s->en, r, &e);
 		if (rc < 0)
 			reply_error(r->c, r->in.h.tag, &e);
+		metrics_operation(i, clock_ns() - start, rc < 0);
 		return;
 	}
 	(void)err_set(&e, ENOSYS, "request %u is unknown to this chaosd", r->in.h.op);
@@ -430,7 +440,11 @@ int server_open(struct ev_loop *loop, struct engine *en, const struct server_con
 		server_close(s);
 		return rc;
 	}
-	streams_open(en);
+	rc = streams_open(en, loop, e);
+	if (rc < 0) {
+		server_close(s);
+		return rc;
+	}
 	ev_io_init(&s->accept, on_accept, s->fd, EV_READ);
 	s->accept.data = s;
 	ev_io_start(loop, &s->accept);
@@ -444,7 +458,7 @@ void server_close(struct server *s)
 		return;
 	if (ev_is_active(&s->accept)) {
 		ev_io_stop(s->loop, &s->accept);
-		streams_close(s->en);
+		streams_close();
 	}
 	while (s->conns)
 		hang_up(s->conns);

@@ -62,6 +62,7 @@ int server_open(struct ev_loop *loop, struct engine *en, const struct server_con
 		struct server **out, struct err *e);
 void server_close(struct server *s);
 struct engine *server_engine(struct server *s);
+uint32_t server_clients(const struct server *s);
 
 /* --- for operations --- */
 
@@ -73,16 +74,14 @@ void reply_ok(struct conn *c, uint32_t tag);
 void reply_error(struct conn *c, uint32_t tag, const struct err *e);
 void conn_ref(struct conn *c);
 void conn_unref(struct conn *c);
-/* Adds a nested PROTO_VM. */
-void reply_vm(struct wire_out *w, struct vm *vm);
 /* The VM that WHAT names; -ESRCH with a message. */
 int request_vm(struct engine *en, const struct request *r, struct vm **out, struct err *e);
 
 /* op_stream.c: ends the waits and consoles of a connection; pumps them when there is room again. */
 void streams_end(struct conn *c);
 void streams_pump(struct conn *c);
-void streams_open(struct engine *en);
-void streams_close(struct engine *en);
+int streams_open(struct engine *en, struct ev_loop *loop, struct err *e);
+void streams_close(void);
 
 int op_version(struct engine *en, struct request *r, struct err *e);
 int op_create(struct engine *en, struct request *r, struct err *e);
@@ -100,6 +99,11 @@ int op_console(struct engine *en, struct request *r, struct err *e);
 int op_pool(struct engine *en, struct request *r, struct err *e);
 int op_pool_set(struct engine *en, struct request *r, struct err *e);
 int op_events(struct engine *en, struct request *r, struct err *e);
+int op_host(struct engine *en, struct request *r, struct err *e);
+int op_metrics(struct engine *en, struct request *r, struct err *e);
+int op_images(struct engine *en, struct request *r, struct err *e);
+int op_image_import(struct engine *en, struct request *r, struct err *e);
+int op_image_rm(struct engine *en, struct request *r, struct err *e);
 int op_input(struct engine *en, struct request *r, struct err *e);
 
 #endif

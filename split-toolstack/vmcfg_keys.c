@@ -79,6 +79,8 @@ static int set_path(struct vmcfg_walk *w, char **to, const char *key, const char
 
 static int set_kernel(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
+	if (strncmp(value, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0)
+		return keep(&w->c->kernel, value, e);
 	return set_path(w, &w->c->kernel, key, value, e);
 }
 

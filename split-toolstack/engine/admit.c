@@ -122,6 +122,5 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	vm->create_start = start_ns;
 	vm->created_ns = clock_wall_ns();
 	vm_link_alive(vm);
-	vm_announce(vm, VM_EV_CREATED);
 	vm_build(vm);
 }

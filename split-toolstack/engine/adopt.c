@@ -56,6 +56,7 @@ static int take_over(struct vm *vm, struct err *e)
 	int rc;
 
 	vm->domid = 0;
+	vm->announced = true;
 	vm_link_alive(vm);
 	vm_set_domid(vm, domid);
 	rc = vm_connect(vm, true, e);

@@ -28,13 +28,16 @@ struct build_job {
 
 /* --- what is needed of the file system --- */
 
-static int open_file(int *fd, const char *path, const char *key, struct err *e)
+static int open_file(struct engine *en, int *fd, const char *path, const char *key, struct err *e)
 {
+	int got;
+
 	if (*fd >= 0 || !path)
 		return 0;
-	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (*fd < 0)
-		return err_sys(e, errno, "%s \"%s\"", key, path);
+	got = images_file(en, path, key, e);
+	if (got < 0)
+		return got;
+	*fd = got;
 	return 0;
 }
 
@@ -357,6 +360,8 @@ static void job_done(struct worker_job *job)
 		return;
 	}
 	b->vm->job = false;
+	b->vm->en->builds--;
+	pool_idle_later(b->vm->en);
 	finish(b->vm, b->rc, &b->err);
 	free(b);
 }
@@ -434,6 +439,7 @@ static void build_on_worker(struct vm *vm)
 	}
 	*b = (struct build_job){.job = {.work = job_work, .done = job_done}, .vm = vm};
 	vm->job = true;
+	vm->en->builds++;
 	worker_push(vm->en, &b->job);
 }
 
@@ -442,17 +448,23 @@ void vm_build(struct vm *vm)
 	struct vm_config *c = &vm->cfg;
 	struct err err = {0};
 	uint64_t since = clock_ns();
+	bool claimed;
 	int rc;
 
 	memset(&vm->t, 0, sizeof(vm->t));
 	vm->t.why = "";
-	rc = open_file(&c->kernel_fd, c->kernel, "kernel", &err);
+	rc = open_file(vm->en, &c->kernel_fd, c->kernel, "kernel", &err);
 	if (rc == 0)
-		rc = open_file(&c->ramdisk_fd, c->ramdisk, "ramdisk", &err);
+		rc = open_file(vm->en, &c->ramdisk_fd, c->ramdisk, "ramdisk", &err);
 	if (rc == 0)
 		rc = find_image(vm, &err);
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
-	if (rc == 0 && pool_claim(vm)) {
+	claimed = rc == 0 && pool_claim(vm); /* may change its uuid */
+	if (!vm->announced) {
+		vm->announced = true;
+		vm_announce(vm, VM_EV_CREATED);
+	}
+	if (claimed) {
 		(void)close(c->kernel_fd);
 		c->kernel_fd = -1;
 		rc = complete_shell(vm, &err);

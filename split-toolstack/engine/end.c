@@ -20,6 +20,8 @@ struct destroy_job {
 	struct engine *en;
 	uint64_t pages;
 	struct slot slot;
+	uint8_t uuid[16]; /* of its record, */
+	bool recorded;	  /* if it has one of its own */
 	struct dom dom;
 	int rc;
 	struct err err;
@@ -40,34 +42,45 @@ static void destroy_done(struct worker_job *job)
 		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->dom.domid, err_msg(&j->err));
 	else
 		slot_put(j->en, &j->slot);
+	if (j->rc == 0 && j->recorded)
+		registry_delete(j->en, j->uuid);
 	j->en->dying_pages -= j->pages;
 	free(j);
 }
 
-void vm_drop_domain(struct vm *vm)
+void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot *slot,
+		 const uint8_t *uuid)
 {
-	struct destroy_job *j;
+	struct destroy_job *j = calloc(1, sizeof(*j));
 
-	vm_disconnect(vm);
-	dom_release(&vm->dom);
-	if (vm->domid == 0) {
-		slot_put(vm->en, &vm->slot);
+	if (!j) {
+		(void)xen_domain_destroy(en->x, domid); /* slower, but gone */
+		slot_put_last(en, slot);
+		if (uuid)
+			registry_delete(en, uuid);
 		return;
 	}
-	j = calloc(1, sizeof(*j));
-	if (j) {
-		*j = (struct destroy_job){.job = {.work = destroy_work, .done = destroy_done}};
-		j->dom.domid = vm->domid;
-		j->en = vm->en;
-		j->pages = vm->pages;
-		j->slot = vm->slot;
-		vm->en->dying_pages += vm->pages;
-		worker_push(vm->en, &j->job);
-	} else {
-		(void)xen_domain_destroy(vm->en->x, vm->domid); /* slower, but gone */
-		slot_put_last(vm->en, &vm->slot);
-	}
-	vm->slot = (struct slot){0};
+	*j = (struct destroy_job){.job = {.work = destroy_work, .done = destroy_done},
+				  .en = en,
+				  .pages = pages,
+				  .slot = *slot,
+				  .recorded = uuid != NULL};
+	j->dom.domid = domid;
+	if (uuid)
+		memcpy(j->uuid, uuid, sizeof(j->uuid));
+	*slot = (struct slot){0};
+	en->dying_pages += pages;
+	worker_push(en, &j->job);
+}
+
+void vm_drop_domain(struct vm *vm)
+{
+	vm_disconnect(vm);
+	dom_release(&vm->dom);
+	if (vm->domid)
+		domain_drop(vm->en, vm->domid, vm->pages, &vm->slot, NULL);
+	else
+		slot_put(vm->en, &vm->slot);
 	vm_set_domid(vm, 0);
 }
 

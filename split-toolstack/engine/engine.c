@@ -60,6 +60,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = registry_open(en, e);
 	if (rc == 0)
+		rc = imagestore_open(en, e);
+	if (rc == 0)
 		rc = slots_open(en, e);
 	if (rc == 0)
 		rc = worker_open(en, e);
@@ -109,6 +111,7 @@ void engine_close(struct engine *en)
 	if (en->x)
 		slots_close(en);
 	images_close(en);
+	imagestore_close(en);
 	registry_close(en);
 	xen_close(en->x);
 	free(en);
@@ -117,6 +120,18 @@ void engine_close(struct engine *en)
 enum store_mode engine_store_mode(const struct engine *en)
 {
 	return en->store;
+}
+
+int engine_host(struct engine *en, struct engine_host *out, struct err *e)
+{
+	int rc = xen_host_info(en->x, &out->xen);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "ask Xen about this host");
+	out->vms = HASH_CNT(by_name, en->names);
+	out->pool_kib = pool_held(en);
+	out->slots = slots_ready(en);
+	return 0;
 }
 
 struct xen *engine_xen(struct engine *en)

@@ -104,6 +104,16 @@ struct image *images_find(struct engine *en, int fd)
 	return lookup(en, &key);
 }
 
+int images_file(struct engine *en, const char *path, const char *key, struct err *e)
+{
+	int fd;
+
+	if (strncmp(path, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0)
+		return imagestore_file(en, path + strlen(IMAGE_PREFIX), e);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? err_sys(e, errno, "%s \"%s\"", key, path) : fd;
+}
+
 void images_close(struct engine *en)
 {
 	while (en->images) {

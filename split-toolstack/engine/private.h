@@ -77,12 +77,13 @@ struct vm {
 	enum vm_state state;
 	enum vm_reason reason;
 	int exit_code;
-	bool hashed; /* in the tables of the living */
-	bool ready;  /* said so */
-	bool noxs;   /* has a device page */
-	bool doomed; /* destroyed while it was built */
-	bool masked; /* its port waits for fresh credit */
-	bool job;    /* the worker has it */
+	bool hashed;	/* in the tables of the living */
+	bool ready;	/* said so */
+	bool noxs;	/* has a device page */
+	bool doomed;	/* destroyed while it was built */
+	bool masked;	/* its port waits for fresh credit */
+	bool job;	/* the worker has it */
+	bool announced; /* its creation, once */
 	uint32_t slot_tries;
 	uint32_t seen;	/* the scan that saw its domain last */
 	uint32_t flags; /* VM_CREATE_* of the running create */
@@ -128,8 +129,10 @@ struct flavor {
 	struct flavor *next;
 	struct pool_flavor f;
 	struct shell *shells;
-	uint64_t retry_at; /* ns: after a failure not before */
+	uint64_t retry_at;  /* ns: after a failure not before */
+	uint64_t wanted_at; /* ns: somebody wanted one */
 	uint32_t backoff;
+	uint32_t burst; /* wanted since it was last full */
 };
 
 struct engine {
@@ -144,7 +147,12 @@ struct engine {
 	struct vm *names, *uuids, *domids; /* uthash heads */
 	uint64_t dying_pages; /* of domains that the worker will have destroyed before its next job
 			       */
-	struct vm *windows;   /* utlist head */
+	MDB_env *image_db;
+	MDB_dbi image_dbi;
+	int image_dirfd;
+	uint32_t builds;	     /* on the worker: what they need is not the pool's */
+	struct shell_job *shell_job; /* the shell that is being made */
+	struct vm *windows;	     /* utlist head */
 	struct slots slots;
 	struct vm **by_port;
 	uint32_t nport;
@@ -168,6 +176,7 @@ struct engine {
 	/* pool.c */
 	struct flavor *flavors;
 	ev_timer refill;
+	ev_timer sink;
 	/* observers */
 	struct engine_observer *observers;
 };
@@ -202,7 +211,11 @@ void vm_create_done(struct vm *vm, int rc, const struct err *e);
 /* --- end.c --- */
 /* A domain of ours was seen shut down, or gone. */
 void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
-/* Disconnects and hands the domain to the worker. */
+/* Hands a domain to the worker, which destroys it; then its slot is free, and what the registry has
+ * of `uuid` (NULL: nothing) is deleted. Clears the slot. */
+void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot *slot,
+		 const uint8_t *uuid);
+/* Disconnects and does so with the VM's domain. */
 void vm_drop_domain(struct vm *vm);
 
 /* --- events.c --- */
@@ -247,14 +260,23 @@ int slot_take(struct engine *en, bool port, struct slot *out, struct err *e);
 void slot_put(struct engine *en, struct slot *slot);
 /* The same when the id could not be had: it comes last. */
 void slot_put_last(struct engine *en, struct slot *slot);
+uint32_t slots_ready(const struct engine *en); /* free ones with a port */
 /* Makes one for creates to come; false when there are enough. */
 bool slots_refill(struct engine *en);
 
 /* --- images.c --- */
 /* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
 struct image *images_find(struct engine *en, int fd);
+/* Opens a path, or an image of the store; `key` is for the message. Returns the fd. */
+int images_file(struct engine *en, const char *path, const char *key, struct err *e);
 void images_keep(struct engine *en, struct image *img);
 void images_close(struct engine *en);
+
+/* --- imagestore.c --- */
+int imagestore_open(struct engine *en, struct err *e);
+void imagestore_close(struct engine *en);
+/* An open file of the image's content. */
+int imagestore_file(struct engine *en, const char *name, struct err *e);
 
 /* --- pool.c --- */
 void pool_open(struct engine *en);
@@ -264,10 +286,23 @@ void pool_close(struct engine *en); /* destroys all shells */
 bool pool_claim(struct vm *vm);
 /* Gives all memory of shells back, at once; they come again when there is room. */
 void pool_drop(struct engine *en);
+/* As soon as the loop has nothing else to do. */
+void pool_idle_now(struct engine *en);
+/* Ends a shell that nobody claimed, or whose claim failed. */
+void shell_end(struct engine *en, struct shell *s);
+/* All but so many shells of a flavor go. */
+void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
+/* The flavor, which is in no list any more, goes. */
+void flavor_ends(struct engine *en, struct flavor *f);
+/* Somebody wanted a shell of it. */
+void flavor_wanted(struct engine *en, struct flavor *f);
+int flavor_image(struct engine *en, const struct flavor *f, struct image **out, struct err *e);
 /* Unmaps what a shell had kept mapped; nothing is fine. */
 void vm_close_window(struct vm *vm);
 /* Somebody asked for something: what is made ahead is made when he had his answer. */
 void pool_idle_later(struct engine *en);
+/* KiB of all shells. */
+uint64_t pool_held(const struct engine *en);
 bool pool_has_domain(const struct engine *en, uint32_t domid);
 
 /* --- console_log.c --- */

@@ -152,6 +152,15 @@ void slot_put_last(struct engine *en, struct slot *slot)
 	s->n++;
 }
 
+uint32_t slots_ready(const struct engine *en)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < en->slots.n; i++)
+		n += en->slots.free[i].port != 0;
+	return n;
+}
+
 bool slots_refill(struct engine *en)
 {
 	struct slots *s = &en->slots;

@@ -293,6 +293,17 @@ void vm_uuid(const struct vm *vm, uint8_t out[16])
 	memcpy(out, vm->uuid, sizeof(vm->uuid));
 }
 
+enum vm_state vm_state(const struct vm *vm)
+{
+	return vm->state;
+}
+
+enum vm_reason vm_reason(const struct vm *vm, int *exit_code)
+{
+	*exit_code = vm->exit_code;
+	return vm->reason;
+}
+
 void vm_get_info(struct vm *vm, struct vm_info *out)
 {
 	struct xen_domain_info info;
@@ -327,9 +338,9 @@ void vm_get_info(struct vm *vm, struct vm_info *out)
 
 const char *vm_event_name(enum vm_event ev)
 {
-	static const char *const name[] = {"created",	"started", "ready",  "paused",
-					   "unpaused",	"renamed", "exited", "preserved",
-					   "destroyed", "removed", "console"};
+	static const char *const name[] = {"created",	"started", "ready",   "paused",
+					   "unpaused",	"renamed", "exited",  "preserved",
+					   "destroyed", "removed", "console", "pool-low"};
 
 	return name[ev];
 }
@@ -340,7 +351,7 @@ void vm_announce(struct vm *vm, enum vm_event ev)
 
 	for (struct engine_observer *ob = vm->en->observers; ob; ob = next) {
 		next = ob->next;
-		ob->fn(ob, ev, vm);
+		ob->fn(ob, ev, vm, NULL);
 	}
 }
 

@@ -50,5 +50,5 @@ one_line 2 'store "x"' "$chaosd" --store x
 one_line 1 'settings' "$chaosd" --config "$work/missing.conf"
 [ -e /proc/xen/capabilities ] ||
 	one_line 1 "not a Xen host" "$chaosd" --config /dev/null --set "run_dir=$work/run" \
-		--set "console_log_dir=$work/log" --set "cache_dir=$work/cache"
+		--set "console_log_dir=$work/log" --set "cache_dir=$work/cache" --set "image_dir=$work/images"
 exit $status

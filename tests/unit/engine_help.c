@@ -17,14 +17,16 @@ struct engine *en;
 
 struct engine_conf conf(void)
 {
-	static char run[96], logs[96], cache[96];
+	static char run[96], logs[96], cache[96], images[96];
 
 	(void)snprintf(run, sizeof(run), "%s/run", dir);
 	(void)snprintf(logs, sizeof(logs), "%s/log/console", dir);
 	(void)snprintf(cache, sizeof(cache), "%s/cache", dir);
+	(void)snprintf(images, sizeof(images), "%s/images", dir);
 	return (struct engine_conf){.run_dir = run,
 				    .log_dir = logs,
 				    .cache_dir = cache,
+				    .image_dir = images,
 				    .store = STORE_OWN,
 				    .pool_kib = 1u << 20,
 				    .console_log_kib = 16,
@@ -137,11 +139,7 @@ uint32_t open_files(void)
 
 uint32_t free_slots(void)
 {
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < en->slots.n; i++)
-		n += en->slots.free[i].port != 0;
-	return n;
+	return slots_ready(en);
 }
 
 void only_the_daemon_is_left(void)

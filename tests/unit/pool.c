@@ -9,7 +9,7 @@
 
 static void fill_pool(enum dom_type type, const char *image, uint32_t count)
 {
-	struct pool_flavor f = {.type = type, .vcpus = 1, .mem_kib = 4096, .target = count};
+	struct pool_flavor f = {.type = type, .vcpus = 1, .mem_kib = 4096, .low = count, .high = count};
 	struct err e = {0};
 
 	f.image = image ? strdup(image) : NULL;

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* run: create, console, exit code. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chaos/create.h"
+
+static char *join(char **words, int n)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	for (int i = 0; i < n; i++)
+		(void)fprintf(f, "%s%s", i ? " " : "", words[i]);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void forget(struct client *c, const struct chaos_vm *v)
+{
+	struct wire_in in;
+
+	if (ask(c, PROTO_REQ_RM, v->uuid, 0, NULL) == 0)
+		(void)client_finish(c, &in, NULL, NULL, NULL);
+}
+
+/* Over a connection of its own: on the first one the console's answer is still to come. */
+static int end_interrupted(const struct chaos_vm *v)
+{
+	struct client c = {.fd = -1};
+	struct err e = {0};
+	struct wire_in in;
+	int rc = client_open(&c, NULL, &e);
+
+	if (rc == 0)
+		rc = ask(&c, PROTO_REQ_DESTROY, v->uuid, 0, &e);
+	if (rc == 0)
+		rc = client_finish(&c, &in, NULL, NULL, &e);
+	client_close(&c);
+	(void)fprintf(stderr, "chaos: interrupted; \"%s\" was destroyed\n", v->name);
+	return rc < 0 ? failed(&e) : EXIT_INTERRUPTED;
+}
+
+int cmd_run(const struct command *cmd, int argc, char **argv)
+{
+	struct create_args a = {.quiet = true};
+	struct client client = {.fd = -1};
+	struct chaos_vm v;
+	struct err e = {0};
+	bool ended = false;
+	char *line;
+	int rc;
+	int c;
+
+	/* First, so that later ones of the user count more. */
+	create_add_set(&a, "memory", "32");
+	create_add_set(&a, "on_reboot", "destroy");
+	while ((c = next_option(cmd, argc, argv, ":r:m:t:n:v:ih", create_options)) != -1)
+		create_read_option(&a, c);
+	if (optind >= argc)
+		return usage(cmd, "name an image");
+	a.kernel = argv[optind++];
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0 && strcmp(argv[optind], "--") == 0)
+		optind++;
+	line = join(argv + optind, argc - optind);
+	if (!line)
+		return EXIT_FAILED;
+	create_add_set(&a, "cmdline", line);
+	free(line);
+	rc = create_one(&a, &client, &v);
+	create_args_clear(&a);
+	if (rc == EXIT_DONE) {
+		uint32_t flags = PROTO_F_LOG | PROTO_F_FOLLOW | (a.interactive ? PROTO_F_INPUT : 0);
+
+		catch_interrupts();
+		rc = stream_console(&client, v.uuid, flags, &ended, &v, &e);
+		if (rc == -EINTR) /* as for a process: ^C ends it */
+			rc = end_interrupted(&v);
+		else if (rc < 0)
+			rc = failed(&e);
+		else if (ended)
+			rc = exit_of(&v);
+		if (ended && strcmp(v.reason, "poweroff") != 0) {
+			char text[64];
+
+			view_end_text(&v, text, sizeof(text));
+			(void)fprintf(stderr, "chaos: \"%s\" ended: %s\n", v.name, text);
+		}
+	}
+	if (ended && a.rm)
+		forget(&client, &v);
+	client_close(&client);
+	return rc;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What shells are made for, and how a create gets one. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- flavors --- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
+{
+	return a->type == b->type && a->vcpus == b->vcpus && a->mem_kib == b->mem_kib &&
+	       same_text(a->image, b->image);
+}
+
+static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
+{
+	struct flavor **at = &en->flavors;
+
+	while (*at && !same(&(*at)->f, f))
+		at = &(*at)->next;
+	return at;
+}
+
+static int check_flavor(struct engine *en, const struct pool_flavor *f, struct err *e)
+{
+	uint64_t kib = f->mem_kib * f->low;
+
+	if (f->mem_kib == 0 || f->mem_kib > en->conf.pool_kib)
+		return err_set(
+			e, EINVAL, "pool: memory %llu KiB: 1 to %llu are possible (pool_memory)",
+			(unsigned long long)f->mem_kib, (unsigned long long)en->conf.pool_kib);
+	if (f->vcpus < 1 || f->vcpus > DOM_MAX_VCPUS)
+		return err_set(e, EINVAL, "pool: vcpus %u: 1 to %d are possible", f->vcpus,
+			       DOM_MAX_VCPUS);
+	if (f->low > f->high)
+		return err_set(e, EINVAL, "pool: low %u is more than high %u", f->low, f->high);
+	if (f->high > POOL_TARGET_MAX)
+		return err_set(e, EINVAL, "pool: count %u: at most %u", f->high, POOL_TARGET_MAX);
+	if (f->type == DOM_PVH && !en->host.hvm)
+		return err_set(e, EOPNOTSUPP, "pool: this host cannot create PVH domains");
+	for (struct flavor *o = en->flavors; o; o = o->next)
+		if (!same(&o->f, f))
+			kib += o->f.mem_kib * o->f.low;
+	if (kib > en->conf.pool_kib)
+		return err_set(e, ENOMEM,
+			       "pool: all flavors together need %llu KiB, pool_memory allows %llu",
+			       (unsigned long long)kib, (unsigned long long)en->conf.pool_kib);
+	return 0;
+}
+
+static int new_flavor(struct engine *en, const struct pool_flavor *f, struct flavor **out,
+		      struct err *e)
+{
+	struct flavor *own = calloc(1, sizeof(*own));
+	struct image *img = NULL;
+	int rc = 0;
+
+	if (!own)
+		return err_set(e, ENOMEM, "out of memory");
+	own->f = *f;
+	own->f.ready = 0;
+	own->f.hits = own->f.misses = 0;
+	own->f.image = f->image ? strdup(f->image) : NULL;
+	if (f->image && !own->f.image)
+		rc = err_set(e, ENOMEM, "out of memory");
+	else if (f->image)
+		rc = flavor_image(en, own, &img, e);
+	if (rc < 0) {
+		free(own->f.image);
+		free(own);
+		return rc;
+	}
+	image_put(img);
+	*out = own;
+	return 0;
+}
+
+int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
+{
+	struct flavor **at = find_flavor(en, f);
+	struct flavor *own = *at;
+	int rc = check_flavor(en, f, e);
+
+	if (rc < 0)
+		return rc;
+	if (f->high == 0) {
+		if (!own)
+			return err_set(e, ENOENT, "pool: there is no such flavor");
+		*at = own->next;
+		flavor_ends(en, own);
+		return 0;
+	}
+	if (!own) {
+		rc = new_flavor(en, f, at, e);
+		if (rc < 0)
+			return rc;
+		own = *at;
+	}
+	own->f.low = f->low;
+	own->f.high = f->high;
+	own->f.target = f->low;
+	own->retry_at = 0;
+	flavor_drop_shells(en, own, own->f.target);
+	pool_idle_now(en);
+	return 0;
+}
+
+void pool_for_each(struct engine *en, void (*fn)(const struct pool_flavor *f, void *arg), void *arg)
+{
+	for (struct flavor *f = en->flavors; f; f = f->next)
+		fn(&f->f, arg);
+}
+
+uint64_t pool_held(const struct engine *en)
+{
+	uint64_t kib = 0;
+
+	for (const struct flavor *f = en->flavors; f; f = f->next)
+		kib += f->f.mem_kib * f->f.ready;
+	return kib;
+}
+
+bool pool_has_domain(const struct engine *en, uint32_t domid)
+{
+	for (const struct flavor *f = en->flavors; f; f = f->next)
+		for (const struct shell *s = f->shells; s; s = s->next)
+			if (s->dom.domid == domid)
+				return true;
+	return false;
+}
+
+/* --- claiming --- */
+
+/* Warm first, then any shell of the size; NULL with a reason. */
+static struct flavor *best(struct engine *en, const struct vm *vm, const char **why)
+{
+	const struct vm_config *c = &vm->cfg;
+	struct flavor *shell = NULL;
+
+	*why = en->flavors ? "no flavor of this type, size and number of vCPUs" : "no flavors";
+	if (c->maxmem_kib && c->maxmem_kib != c->mem_kib) {
+		*why = "maxmem differs from memory";
+		return NULL;
+	}
+	for (struct flavor *f = en->flavors; f; f = f->next) {
+		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
+			continue;
+		if (!f->shells) {
+			if (!f->f.image || same_text(f->f.image, c->kernel)) {
+				f->f.misses++;
+				flavor_wanted(en, f);
+				*why = "the pool ran dry";
+			}
+			continue;
+		}
+		if (f->shells->img == vm->img)
+			return f;
+		if (!f->shells->img) {
+			shell = f;
+			continue;
+		}
+		*why = "another image is warm";
+		if (same_text(f->f.image, c->kernel)) { /* the file has changed since */
+			*why = "the image has changed";
+			flavor_drop_shells(en, f, 0);
+			pool_idle_later(en);
+		}
+	}
+	return shell;
+}
+
+/* The VM takes the shell's uuid unless its creator chose one. */
+static int take_identity(struct vm *vm, const struct shell *s)
+{
+	struct engine *en = vm->en;
+	int rc;
+
+	if (vm->cfg.have_uuid || vm->restarts) {
+		rc = registry_put(vm, NULL); /* the intent, under the uuid to come */
+		if (rc == 0)
+			rc = xen_domain_set_uuid(en->x, s->dom.domid, vm->uuid);
+		if (rc == 0)
+			registry_delete(en, s->uuid);
+		return rc;
+	}
+	HASH_DELETE(by_uuid, en->uuids, vm);
+	memcpy(vm->uuid, s->uuid, sizeof(vm->uuid));
+	memcpy(vm->cfg.uuid, s->uuid, sizeof(vm->uuid));
+	HASH_ADD(by_uuid, en->uuids, uuid[0], sizeof(vm->uuid), vm);
+	return 0;
+}
+
+static void say_low(struct engine *en, const struct pool_flavor *f)
+{
+	struct engine_observer *next;
+
+	for (struct engine_observer *ob = en->observers; ob; ob = next) {
+		next = ob->next;
+		ob->fn(ob, VM_EV_POOL_LOW, NULL, f);
+	}
+}
+
+bool pool_claim(struct vm *vm)
+{
+	struct engine *en = vm->en;
+	struct flavor *f;
+	struct shell *s;
+
+	vm->t.way = VM_COLD;
+	if (!vm->img || !image_info(vm->img)->direct || vm->cfg.ramdisk_fd >= 0) {
+		vm->t.why = vm->img ? "the image has no noxs entry" : "the image is large and new";
+		return false;
+	}
+	f = best(en, vm, &vm->t.why);
+	if (!f)
+		return false;
+	s = f->shells;
+	f->shells = s->next;
+	f->f.ready--;
+	pool_idle_later(en);
+	if (take_identity(vm, s) < 0) {
+		vm->t.why = "its shell could not be used";
+		shell_end(en, s);
+		return false;
+	}
+	f->f.hits++;
+	flavor_wanted(en, f);
+	if (f->f.ready == 0)
+		say_low(en, &f->f);
+	vm->t.way = s->img ? VM_WARM : VM_SHELL;
+	if (s->img)
+		vm->t.why = "";
+	vm->dom = s->dom;
+	vm->slot = s->slot;
+	vm->guest_port = 0;
+	vm->map = s->map;
+	if (vm->dom.window)
+		DL_APPEND2(en->windows, vm, window_prev, window_next);
+	image_put(s->img);
+	free(s);
+	return true;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests to frames and frames to replies, over the client's connection. */
+#include "split-toolstack/libchaos/chaos.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "split-toolstack/client.h"
+#include "split-toolstack/libchaos/decode.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+_Static_assert(sizeof(struct chaos_error) == sizeof(struct err), "the same shape");
+
+struct chaos {
+	struct client client;
+};
+
+static const enum proto_op proto_ops[] = {
+	[CHAOS_VERSION_INFO] = PROTO_REQ_VERSION,
+	[CHAOS_CREATE] = PROTO_REQ_CREATE,
+	[CHAOS_LIST] = PROTO_REQ_LIST,
+	[CHAOS_INFO] = PROTO_REQ_INFO,
+	[CHAOS_PAUSE] = PROTO_REQ_PAUSE,
+	[CHAOS_UNPAUSE] = PROTO_REQ_UNPAUSE,
+	[CHAOS_RENAME] = PROTO_REQ_RENAME,
+	[CHAOS_SHUTDOWN] = PROTO_REQ_SHUTDOWN,
+	[CHAOS_REBOOT] = PROTO_REQ_REBOOT,
+	[CHAOS_DESTROY] = PROTO_REQ_DESTROY,
+	[CHAOS_RM] = PROTO_REQ_RM,
+	[CHAOS_WAIT] = PROTO_REQ_WAIT,
+	[CHAOS_CONSOLE] = PROTO_REQ_CONSOLE,
+	[CHAOS_INPUT] = PROTO_REQ_INPUT,
+	[CHAOS_POOL] = PROTO_REQ_POOL,
+	[CHAOS_POOL_SET] = PROTO_REQ_POOL_SET,
+	[CHAOS_EVENTS] = PROTO_REQ_EVENTS,
+	[CHAOS_HOST] = PROTO_REQ_HOST,
+	[CHAOS_METRICS] = PROTO_REQ_METRICS,
+	[CHAOS_IMAGES] = PROTO_REQ_IMAGES,
+	[CHAOS_IMAGE_IMPORT] = PROTO_REQ_IMAGE_IMPORT,
+	[CHAOS_IMAGE_RM] = PROTO_REQ_IMAGE_RM,
+};
+
+static int tell(struct chaos_error *to, const struct err *from, int rc)
+{
+	if (to) {
+		to->code = from->code;
+		memcpy(to->message, from->msg, sizeof(to->message));
+	}
+	return rc;
+}
+
+EXPORT int chaos_open(struct chaos **out, const char *socket, struct chaos_error *e)
+{
+	struct chaos *c = malloc(sizeof(*c));
+	struct err err = {0};
+	int rc;
+
+	*out = NULL;
+	if (!c)
+		return tell(e, &err, err_set(&err, ENOMEM, "out of memory"));
+	rc = client_open(&c->client, socket, &err);
+	if (rc < 0) {
+		free(c);
+		return tell(e, &err, rc);
+	}
+	*out = c;
+	return 0;
+}
+
+EXPORT void chaos_close(struct chaos *c)
+{
+	if (!c)
+		return;
+	client_close(&c->client);
+	free(c);
+}
+
+EXPORT int chaos_fd(const struct chaos *c)
+{
+	return c->client.fd;
+}
+
+EXPORT void chaos_request_init(struct chaos_request *rq, enum chaos_op op)
+{
+	memset(rq, 0, sizeof(*rq));
+	rq->op = op;
+	rq->kernel_fd = -1;
+	rq->ramdisk_fd = -1;
+	rq->since = CHAOS_NOW;
+}
+
+/* --- sending --- */
+
+static void put_list(struct wire_out *w, enum proto_id id, const char *const *list)
+{
+	for (; list && *list; list++)
+		wire_text(w, id, *list);
+}
+
+static void put_file(struct wire_out *w, enum proto_id id, int fd, int *fds, uint32_t *n)
+{
+	if (fd < 0)
+		return;
+	wire_u32(w, id, *n);
+	fds[(*n)++] = fd;
+}
+
+EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t *tag,
+		      struct chaos_error *e)
+{
+	struct err err = {0};
+	struct wire_out w;
+	uint32_t nfd = 0;
+	int fds[2];
+
+	if ((size_t)rq->op >= sizeof(proto_ops) / sizeof(proto_ops[0]))
+		return tell(e, &err, err_set(&err, EINVAL, "operation %d is unknown", (int)rq->op));
+	if (rq->op == CHAOS_INPUT) /* part of an earlier request */
+		wire_begin(&w, c->client.out, PROTO_FRAME_MAX, PROTO_REQ_INPUT, rq->tag);
+	else
+		client_begin(&c->client, &w, proto_ops[rq->op]);
+	if (rq->flags)
+		wire_u32(&w, PROTO_FLAGS, rq->flags);
+	wire_text(&w, PROTO_WHAT, rq->vm);
+	wire_text(&w, PROTO_NAME, rq->name);
+	wire_text(&w, PROTO_CONFIG, rq->config);
+	wire_text(&w, PROTO_CONFIG_NAME, rq->config_name);
+	wire_text(&w, PROTO_CWD, rq->cwd);
+	wire_text(&w, PROTO_TEXT, rq->text);
+	put_list(&w, PROTO_SET, rq->set);
+	put_list(&w, PROTO_OVERRIDE, rq->override);
+	put_list(&w, PROTO_IGNORE, rq->ignore);
+	if (rq->op == CHAOS_EVENTS && rq->since != CHAOS_NOW)
+		wire_u64(&w, PROTO_SINCE, rq->since);
+	if (rq->op == CHAOS_INPUT)
+		wire_bytes(&w, PROTO_DATA, rq->data, (uint32_t)rq->len);
+	put_file(&w, PROTO_KERNEL_FD, rq->kernel_fd, fds, &nfd);
+	put_file(&w, PROTO_RAMDISK_FD, rq->ramdisk_fd, fds, &nfd);
+	if (tag)
+		*tag = rq->op == CHAOS_INPUT ? rq->tag : c->client.tag;
+	return tell(e, &err, client_send(&c->client, &w, fds, nfd, &err));
+}
+
+/* --- receiving --- */
+
+static void take_event(const struct wire_in *in, struct chaos_reply *r)
+{
+	r->has_event = wire_get_text(in, PROTO_EVENT, r->event, sizeof(r->event));
+	r->event_id = wire_get_u64(in, PROTO_EVENT_ID, 0);
+	r->when_ns = wire_get_u64(in, PROTO_WHEN, 0);
+}
+
+static void take(const struct wire_in *in, struct chaos_reply *r)
+{
+	struct wire_field f;
+
+	memset(r, 0, offsetof(struct chaos_reply, vm));
+	r->warning[0] = r->way[0] = r->why[0] = r->event[0] = '\0';
+	r->data = NULL;
+	r->len = 0;
+	r->tag = in->h.tag;
+	r->last = in->h.op != PROTO_ITEM;
+	r->has_vm = decode_vm(in, &r->vm);
+	r->has_flavor = wire_find(in, PROTO_FLAVOR, &f) && decode_flavor(in, &r->flavor);
+	r->has_image = wire_find(in, PROTO_IMAGE, &f) && decode_image(in, &r->image);
+	r->has_host = wire_find(in, PROTO_XEN, &f);
+	if (r->has_host)
+		decode_host(in, &r->host);
+	if (!r->has_vm && wire_get_text(in, PROTO_NAME, r->vm.name, sizeof(r->vm.name)))
+		r->has_vm = true; /* what the request was about */
+	(void)wire_get_text(in, PROTO_WARNING, r->warning, sizeof(r->warning));
+	(void)wire_get_text(in, PROTO_WAY, r->way, sizeof(r->way));
+	(void)wire_get_text(in, PROTO_WHY, r->why, sizeof(r->why));
+	take_event(in, r);
+	r->lost = wire_get_u64(in, PROTO_LOST, 0);
+	if (wire_find(in, PROTO_DATA, &f)) {
+		r->data = f.data;
+		r->len = f.len;
+	}
+}
+
+EXPORT int chaos_receive(struct chaos *c, struct chaos_reply *r, int timeout_ms,
+			 struct chaos_error *e)
+{
+	struct pollfd p = {c->client.fd, POLLIN, 0};
+	struct err err = {0};
+	struct wire_in in;
+	int rc;
+
+	if (timeout_ms >= 0) {
+		do
+			rc = poll(&p, 1, timeout_ms);
+		while (rc < 0 && errno == EINTR);
+		if (rc == 0)
+			return -EAGAIN;
+	}
+	in.h.op = 0;
+	rc = client_receive(&c->client, &in, &err);
+	if (rc < 0 && in.h.op != PROTO_ERROR)
+		return tell(e, &err, rc);
+	take(&in, r);
+	if (rc < 0) {
+		r->error = err.code;
+		memcpy(r->message, err.msg, sizeof(r->message));
+	}
+	return 0;
+}
+
+EXPORT int chaos_call(struct chaos *c, const struct chaos_request *rq, struct chaos_reply *r,
+		      int (*each)(const struct chaos_reply *r, void *arg), void *arg,
+		      struct chaos_error *e)
+{
+	uint32_t tag = 0;
+	int rc = chaos_send(c, rq, &tag, e);
+
+	while (rc == 0) {
+		rc = chaos_receive(c, r, -1, e);
+		if (rc < 0 || r->tag != tag)
+			continue;
+		if (r->last)
+			break;
+		rc = each ? each(r, arg) : 0;
+	}
+	if (rc == 0 && r->error) {
+		rc = -r->error;
+		if (e) {
+			e->code = r->error;
+			memcpy(e->message, r->message, sizeof(e->message));
+		}
+	}
+	return rc;
+}

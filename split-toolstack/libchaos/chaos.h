@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* libchaos: chaosd's operations for C programs. libchaos(3) tells it at length. */
+#ifndef CHAOS_CHAOS_H
+#define CHAOS_CHAOS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A connection carries any number of requests at a time: chaos_send() gives each a tag, and
+ * chaos_receive() hands out the answers as they come. An answer is any number of replies with
+ * `last` unset (warnings, list items, events, console output) and one with it set. chaos_call()
+ * does both for one request.
+ *
+ * A connection belongs to one thread. Functions return 0 or a negative errno, with a line for a
+ * person in *e (which may be NULL). Nothing is printed, no signal is raised or handled, no global
+ * state is kept.
+ */
+struct chaos;
+
+struct chaos_error {
+	int code; /* errno, 0 when nothing was set */
+	char message[512];
+};
+
+/* Connects to the socket, else to $CHAOS_SOCKET, else to /run/chaos/chaosd.sock. */
+int chaos_open(struct chaos **out, const char *socket, struct chaos_error *e);
+void chaos_close(struct chaos *c); /* NULL is fine */
+/* To poll for reading; then chaos_receive() with a timeout of 0 until -EAGAIN. */
+int chaos_fd(const struct chaos *c);
+
+/* --- requests --- */
+
+enum chaos_op {
+	CHAOS_VERSION_INFO, /* host without numbers */
+	CHAOS_CREATE,	    /* config or set, flags, files -> vm, way, why */
+	CHAOS_LIST,	    /* flags -> a reply with a vm each */
+	CHAOS_INFO,	    /* vm -> vm */
+	CHAOS_PAUSE,
+	CHAOS_UNPAUSE,
+	CHAOS_RENAME, /* vm, name */
+	CHAOS_SHUTDOWN,
+	CHAOS_REBOOT,
+	CHAOS_DESTROY,
+	CHAOS_RM,
+	CHAOS_WAIT,	    /* vm, flags -> vm, when it has ended or is ready */
+	CHAOS_CONSOLE,	    /* vm, flags -> replies with data; at its end the vm */
+	CHAOS_INPUT,	    /* data, tag of a console request with CHAOS_INPUT_TOO; no answer */
+	CHAOS_POOL,	    /* -> a reply with a flavor each */
+	CHAOS_POOL_SET,	    /* text */
+	CHAOS_EVENTS,	    /* since -> replies with an event each, without an end */
+	CHAOS_HOST,	    /* -> host */
+	CHAOS_METRICS,	    /* -> replies with data: Prometheus' text form */
+	CHAOS_IMAGES,	    /* -> a reply with an image each */
+	CHAOS_IMAGE_IMPORT, /* name, kernel_fd -> image */
+	CHAOS_IMAGE_RM,	    /* name */
+};
+
+#define CHAOS_PAUSED	(1u << 0) /* create: do not let it run yet */
+#define CHAOS_READY	(1u << 1) /* create, wait: until the guest is ready */
+#define CHAOS_ALL	(1u << 3) /* list: the ended, too */
+#define CHAOS_FOREIGN	(1u << 4) /* list: domains of other toolstacks, too */
+#define CHAOS_FOLLOW	(1u << 5) /* console: until the VM has ended */
+#define CHAOS_INPUT_TOO (1u << 6) /* console: takes input */
+#define CHAOS_LOG	(1u << 7) /* console: from the first byte kept, not from now on */
+#define CHAOS_FORCE	(1u << 8) /* rm: destroy it first */
+#define CHAOS_SAME	(1u << 9) /* create: a VM of this uuid that is there is the answer */
+
+#define CHAOS_NOW UINT64_MAX /* since: no event of the past */
+
+/* chaos_request_init() sets what is not needed to nothing. All stays the caller's. */
+struct chaos_request {
+	enum chaos_op op;
+	const char *vm; /* name, domain id or uuid */
+	uint32_t flags; /* CHAOS_* */
+	const char *name;
+	/* create: the text of an xl.cfg file, or keys alone; lists end with NULL */
+	const char *config, *config_name; /* the name is for messages */
+	const char *cwd;		  /* what relative paths are relative to */
+	const char *const *set;		  /* "key=text", the text as it is */
+	const char *const *override;	  /* "key=value" in the syntax of the file */
+	const char *const *ignore;	  /* keys to leave out */
+	int kernel_fd, ramdisk_fd;	  /* -1: the daemon opens them */
+	const char *text;		  /* "type=pv memory=4 count=8" */
+	uint64_t since;			  /* number of the last event seen */
+	const void *data;
+	size_t len;
+	uint32_t tag; /* of the console that input is for */
+};
+
+void chaos_request_init(struct chaos_request *rq, enum chaos_op op);
+
+/* --- replies --- */
+
+struct chaos_vm {
+	char name[160], uuid[37], state[16], reason[16], type[8];
+	char kernel[4096], ramdisk[4096], cmdline[1024];
+	char on_poweroff[16], on_reboot[16], on_crash[16];
+	uint32_t domid, vcpus, restarts;
+	int exit_code; /* -1: unknown */
+	bool ready, noxs;
+	uint64_t mem_kib, maxmem_kib, created_ns, started_ns, ended_ns, cpu_ns, console_bytes;
+};
+
+struct chaos_flavor {
+	char type[8], image[4096]; /* "": for any image */
+	uint32_t vcpus, low, high, target, ready;
+	uint64_t mem_kib, hits, misses, held_kib;
+};
+
+struct chaos_host {
+	char chaos[32], xen[64], store[16];
+	uint32_t cpus, vms, slots;
+	bool pvh;
+	uint64_t mem_kib, free_kib, pool_kib;
+};
+
+struct chaos_image {
+	char name[256], digest[65], types[16], guest_os[32];
+	bool noxs, linux_kernel;
+	uint64_t bytes, min_kib, used_ns;
+};
+
+struct chaos_reply {
+	uint32_t tag;
+	bool last;
+	int error; /* errno of a refused request, with `message`; then `last` is set */
+	char message[512];
+	bool has_vm, has_flavor, has_host, has_image, has_event;
+	struct chaos_vm vm;
+	struct chaos_flavor flavor;
+	struct chaos_host host;
+	struct chaos_image image;
+	char warning[512];     /* "": none */
+	char way[8], why[128]; /* of a create */
+	char event[16];
+	uint64_t event_id, when_ns;
+	uint64_t lost;	  /* events or console bytes that were gone before they could be sent */
+	const void *data; /* until the next call */
+	size_t len;
+};
+
+/* Sends a request; *tag (may be NULL) is what its replies will carry. */
+int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t *tag,
+	       struct chaos_error *e);
+/* Takes the next reply of any request. timeout_ms -1: for ever; -EAGAIN when none came. */
+int chaos_receive(struct chaos *c, struct chaos_reply *r, int timeout_ms, struct chaos_error *e);
+/* Sends and receives until the last reply, which is left in *r; the others go to `each` (may be
+ * NULL), which ends it by returning an error. Only with no other request under way. */
+int chaos_call(struct chaos *c, const struct chaos_request *rq, struct chaos_reply *r,
+	       int (*each)(const struct chaos_reply *r, void *arg), void *arg,
+	       struct chaos_error *e);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

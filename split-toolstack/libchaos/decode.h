@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Nested fields of frames as libchaos' structures; chaos uses it, too. */
+#ifndef CHAOS_DECODE_H
+#define CHAOS_DECODE_H
+
+#include "split-toolstack/libchaos/chaos.h"
+#include "split-toolstack/wire.h"
+
+/* False when the frame has none. */
+bool decode_vm(const struct wire_in *in, struct chaos_vm *v);
+bool decode_flavor(const struct wire_in *in, struct chaos_flavor *f);
+bool decode_image(const struct wire_in *in, struct chaos_image *i);
+void decode_host(const struct wire_in *in, struct chaos_host *h);
+
+#endif

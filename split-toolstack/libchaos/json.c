@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Structures to JSON. */
+#include "split-toolstack/libchaos/json.h"
+
+#include <string.h>
+#include <time.h>
+
+static bool is_foreign(const struct chaos_vm *v)
+{
+	return strcmp(v->state, "foreign") == 0;
+}
+
+static void format_time(uint64_t ns, char *to, size_t room)
+{
+	time_t s = (time_t)(ns / 1000000000u);
+	struct tm tm;
+
+	if (!gmtime_r(&s, &tm) || strftime(to, room, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		to[0] = '\0';
+}
+
+static void set_text(json_t *j, const char *key, const char *value)
+{
+	if (value[0])
+		(void)json_object_set_new(j, key, json_string(value));
+}
+
+static void set_time(json_t *j, const char *key, uint64_t ns)
+{
+	char text[64];
+
+	if (!ns)
+		return;
+	format_time(ns, text, sizeof(text));
+	(void)json_object_set_new(j, key, json_string(text));
+}
+
+static void set_number(json_t *j, const char *key, uint64_t n)
+{
+	(void)json_object_set_new(j, key, json_integer((json_int_t)n));
+}
+
+json_t *vm_json(const struct chaos_vm *v)
+{
+	json_t *j = json_object();
+
+	set_text(j, "name", v->name);
+	set_text(j, "uuid", v->uuid);
+	(void)json_object_set_new(j, "domid",
+				  v->domid || is_foreign(v) ? json_integer(v->domid) : json_null());
+	set_text(j, "state", v->state);
+	set_text(j, "type", v->type);
+	set_number(j, "memory_kib", v->mem_kib);
+	set_number(j, "vcpus", v->vcpus);
+	set_number(j, "cpu_ns", v->cpu_ns);
+	if (is_foreign(v))
+		return j;
+	set_number(j, "maxmem_kib", v->maxmem_kib);
+	set_text(j, "reason", v->reason);
+	(void)json_object_set_new(j, "exit_code",
+				  v->exit_code >= 0 ? json_integer(v->exit_code) : json_null());
+	(void)json_object_set_new(j, "noxs", json_boolean(v->noxs));
+	(void)json_object_set_new(j, "ready", json_boolean(v->ready));
+	set_text(j, "kernel", v->kernel);
+	set_text(j, "ramdisk", v->ramdisk);
+	set_text(j, "cmdline", v->cmdline);
+	set_text(j, "on_poweroff", v->on_poweroff);
+	set_text(j, "on_reboot", v->on_reboot);
+	set_text(j, "on_crash", v->on_crash);
+	set_time(j, "created", v->created_ns);
+	set_time(j, "started", v->started_ns);
+	set_time(j, "ended", v->domid ? 0 : v->ended_ns);
+	set_number(j, "restarts", v->restarts);
+	set_number(j, "console_bytes", v->console_bytes);
+	return j;
+}
+
+json_t *flavor_json(const struct chaos_flavor *f)
+{
+	json_t *j = json_pack("{s:s,s:I,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:I}", "type", f->type,
+			      "memory_kib", (json_int_t)f->mem_kib, "vcpus", (int)f->vcpus, "low",
+			      (int)f->low, "high", (int)f->high, "target", (int)f->target, "ready",
+			      (int)f->ready, "hits", (json_int_t)f->hits, "misses",
+			      (json_int_t)f->misses, "held_kib", (json_int_t)f->held_kib);
+
+	(void)json_object_set_new(j, "image", *f->image ? json_string(f->image) : json_null());
+	return j;
+}
+
+json_t *image_json(const struct chaos_image *i)
+{
+	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:s,s:I,s:I,s:I}", "name", i->name, "digest",
+			 i->digest, "types", i->types, "noxs", i->noxs, "linux", i->linux_kernel,
+			 "guest_os", i->guest_os, "bytes", (json_int_t)i->bytes, "memory_min_kib",
+			 (json_int_t)i->min_kib, "imported_ns", (json_int_t)i->used_ns);
+}
+
+json_t *host_json(const struct chaos_host *h)
+{
+	return json_pack("{s:s,s:s,s:s,s:b,s:i,s:I,s:I,s:i,s:I,s:i}", "chaosd", h->chaos, "xen",
+			 h->xen, "store", h->store, "pvh", h->pvh, "cpus", (int)h->cpus,
+			 "memory_kib", (json_int_t)h->mem_kib, "free_kib", (json_int_t)h->free_kib,
+			 "vms", (int)h->vms, "pool_kib", (json_int_t)h->pool_kib, "slots",
+			 (int)h->slots);
+}
+
+/* Only what an event carries; "chaos info" has the rest. */
+static json_t *event_vm(const struct chaos_vm *v)
+{
+	json_t *j = json_pack("{s:s,s:s,s:s,s:s}", "name", v->name, "uuid", v->uuid, "state",
+			      v->state, "reason", v->reason);
+
+	(void)json_object_set_new(j, "domid", v->domid ? json_integer(v->domid) : json_null());
+	(void)json_object_set_new(j, "exit_code",
+				  v->exit_code >= 0 ? json_integer(v->exit_code) : json_null());
+	return j;
+}
+
+json_t *event_json(uint64_t id, const char *event, uint64_t when_ns, const struct chaos_vm *v,
+		   const struct chaos_flavor *f)
+{
+	json_t *j = json_pack("{s:I,s:s,s:I}", "id", (json_int_t)id, "event", event, "time_ns",
+			      (json_int_t)when_ns);
+
+	if (v)
+		(void)json_object_set_new(j, "vm", event_vm(v));
+	if (f)
+		(void)json_object_set_new(j, "flavor", flavor_json(f));
+	return j;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* libchaos' structures as JSON: the same for chaos --json and the HTTP API. */
+#ifndef CHAOS_JSON_H
+#define CHAOS_JSON_H
+
+#include <jansson.h>
+
+#include "split-toolstack/libchaos/chaos.h"
+
+json_t *vm_json(const struct chaos_vm *v);
+json_t *flavor_json(const struct chaos_flavor *f);
+json_t *image_json(const struct chaos_image *i);
+json_t *host_json(const struct chaos_host *h);
+/* v or f is NULL. */
+json_t *event_json(uint64_t id, const char *event, uint64_t when_ns, const struct chaos_vm *v,
+		   const struct chaos_flavor *f);
+
+#endif
