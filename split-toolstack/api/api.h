@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* chaos-api: HTTP and JSON in front of chaosd's socket. What its files share. */
+#ifndef CHAOS_API_H
+#define CHAOS_API_H
+
+#include <ev.h>
+#include <jansson.h>
+#include <microhttpd.h>
+
+#include "split-toolstack/libchaos/chaos.h"
+
+/*
+ * One loop, one thread, no rights but those on chaosd's socket. Short requests of all HTTP clients
+ * share one connection to chaosd and are told apart by their tags; a request that can take long or
+ * has no end (wait, console, events) has a connection of its own, so that a slow reader holds up
+ * nobody. While chaosd works, the HTTP connection is suspended.
+ */
+
+#define BODY_MAX    (64u << 10)	 /* of JSON */
+#define UPLOAD_MAX  (512u << 20) /* of an image */
+#define STREAMS_MAX 256u	 /* waits, consoles and events at a time */
+
+struct api {
+	struct ev_loop *loop;
+	struct MHD_Daemon *http;
+	const char *chaosd; /* its socket */
+	struct chaos *main; /* for short requests; NULL: not connected */
+	ev_io main_io;
+	uint32_t streams;
+	struct rq *all; /* utlist: all requests that live */
+	ev_io http_io;
+	ev_timer http_timer, beat;
+	ev_prepare run_http;
+};
+
+struct route;
+
+/* One HTTP request, from its headers to its last byte. */
+struct rq {
+	struct api *api;
+	struct MHD_Connection *conn;
+	const struct route *route;
+	char what[160]; /* the VM or image that the path names */
+	char *body;
+	size_t body_len;
+	int upload; /* file that the body goes to, or -1 */
+	bool dispatched, suspended, answered;
+	/* the answer */
+	unsigned int status;
+	json_t *json; /* or */
+	char *text;   /* malloced */
+	size_t text_len;
+	const char *text_type;
+	char location[80];
+	/* what collects it */
+	void (*on_reply)(struct rq *rq, const struct chaos_reply *r);
+	uint32_t tag;
+	struct rq *tag_next; /* in a bucket of the table */
+	/* a stream of its own */
+	struct chaos *own;
+	ev_io own_io;
+	ev_timer timeout;
+	bool sse, over;
+	char *out; /* bytes for the client */
+	size_t out_len, out_at;
+	struct rq *next, *prev; /* of api->all */
+};
+
+/* --- http.c --- */
+int http_open(struct api *a, int fd, struct chaos_error *e);
+void http_close(struct api *a);
+/* The answer is complete, in status and json or text: the connection goes on. */
+void rq_answer(struct rq *rq, unsigned int status);
+/* RFC 9457; the status comes from the errno. */
+void rq_problem(struct rq *rq, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Something can be written to a stream, or it is over. */
+void rq_wake(struct rq *rq);
+const char *rq_query(struct rq *rq, const char *key);
+
+/* --- backend.c --- */
+/* Sends a request; replies come to rq->on_reply, the last one with `last` set. A failure is the
+ * request's answer. */
+void backend_send(struct rq *rq, const struct chaos_request *cr);
+/* The same on a connection of its own, which ends with the request. */
+void backend_stream(struct rq *rq, const struct chaos_request *cr);
+void backend_forget(struct rq *rq);
+void backend_close(struct api *a);
+
+/* --- routes.c --- */
+struct route {
+	const char *method, *path; /* "{}" stands for the one name in it */
+	void (*run)(struct rq *rq);
+	bool upload; /* the body is a file */
+};
+extern const struct route routes[];
+extern const size_t nroute;
+
+/* --- streams.c --- */
+void run_events(struct rq *rq);
+void run_console(struct rq *rq);
+void run_console_input(struct rq *rq);
+void run_wait(struct rq *rq);
+/* MHD's reader of streams. */
+ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t max);
+
+/* --- create.c --- */
+void run_create(struct rq *rq);
+
+/* --- openapi.c, made of openapi.json --- */
+extern const char openapi_json[];
+extern const size_t openapi_len;
+
+#endif

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* libmicrohttpd on the loop: requests in, bodies collected, answers and problems out. */
+#include "split-toolstack/api/api.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#define CONNECTIONS_MAX 1024u
+#define IDLE_S		30u /* a client that sends or reads nothing for so long is left */
+#define CONN_MEMORY	(16u << 10)
+#define BEAT_S		10.0 /* streams write something at least so often: who is gone is noticed */
+
+/* --- errors --- */
+
+static unsigned int status_of(int code)
+{
+	switch (code) {
+	case ESRCH:
+	case ENOENT:
+		return MHD_HTTP_NOT_FOUND;
+	case EEXIST:
+	case EBUSY:
+	case ECANCELED:
+		return MHD_HTTP_CONFLICT;
+	case EINVAL:
+	case EPROTO:
+		return MHD_HTTP_BAD_REQUEST;
+	case EOPNOTSUPP:
+	case ENOEXEC:
+	case ENOSYS:
+		return 422;
+	case E2BIG:
+	case EMSGSIZE:
+		return 413;
+	case EACCES:
+	case EPERM:
+		return MHD_HTTP_FORBIDDEN;
+	case ETIMEDOUT:
+		return MHD_HTTP_REQUEST_TIMEOUT;
+	case ENOMEM:
+	case ENOSPC:
+		return 507;
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EPIPE:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	default:
+		return MHD_HTTP_INTERNAL_SERVER_ERROR;
+	}
+}
+
+static const char *title_of(unsigned int status)
+{
+	switch (status) {
+	case 400:
+		return "the request makes no sense";
+	case 403:
+		return "not allowed";
+	case 404:
+		return "there is no such thing";
+	case 405:
+		return "not with this method";
+	case 408:
+		return "it did not happen in time";
+	case 409:
+		return "not in this state";
+	case 413:
+		return "too large";
+	case 422:
+		return "this cannot be done";
+	case 503:
+		return "chaosd does not answer";
+	case 507:
+		return "no room";
+	default:
+		return "it failed";
+	}
+}
+
+static void problem(struct rq *rq, unsigned int status, int code, const char *detail)
+{
+	json_decref(rq->json);
+	rq->json = json_pack("{s:s,s:s,s:i,s:s}", "type", "about:blank", "title", title_of(status),
+			     "status", (int)status, "detail", detail);
+	if (code)
+		(void)json_object_set_new(rq->json, "errno", json_string(strerrorname_np(code)));
+	rq->text_type = "application/problem+json";
+	free(rq->text);
+	rq->text = NULL;
+	rq_answer(rq, status);
+}
+
+void rq_problem(struct rq *rq, int code, const char *fmt, ...)
+{
+	char detail[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	problem(rq, status_of(code), code, detail);
+}
+
+/* --- out --- */
+
+static struct MHD_Response *make_response(struct rq *rq)
+{
+	const char *type = rq->text_type ? rq->text_type : "application/json";
+	struct MHD_Response *r;
+
+	if (rq->over || rq->own) { /* a stream, of unknown length */
+		r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, stream_read, rq,
+						      NULL);
+	} else {
+		char *text = rq->text;
+		size_t len = rq->text_len;
+
+		if (rq->json) {
+			text = json_dumps(rq->json, JSON_COMPACT);
+			len = text ? strlen(text) : 0;
+		}
+		rq->text = NULL;
+		r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+	}
+	if (!r)
+		return NULL;
+	(void)MHD_add_response_header(r, "Content-Type", type);
+	(void)MHD_add_response_header(r, "Cache-Control", "no-store");
+	if (rq->location[0])
+		(void)MHD_add_response_header(r, "Location", rq->location);
+	return r;
+}
+
+static enum MHD_Result respond(struct rq *rq)
+{
+	struct MHD_Response *r = make_response(rq);
+	enum MHD_Result ok;
+
+	if (!r)
+		return MHD_NO;
+	if (rq->own) /* streams have a heartbeat instead */
+		(void)MHD_set_connection_option(rq->conn, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	ok = MHD_queue_response(rq->conn, rq->status, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+void rq_wake(struct rq *rq)
+{
+	if (!rq->suspended)
+		return;
+	rq->suspended = false;
+	MHD_resume_connection(rq->conn);
+	ev_prepare_start(rq->api->loop, &rq->api->run_http);
+}
+
+void rq_answer(struct rq *rq, unsigned int status)
+{
+	if (rq->answered)
+		return;
+	rq->answered = true;
+	rq->status = status;
+	rq_wake(rq);
+}
+
+const char *rq_query(struct rq *rq, const char *key)
+{
+	return MHD_lookup_connection_value(rq->conn, MHD_GET_ARGUMENT_KIND, key);
+}
+
+/* --- in --- */
+
+/* "/v1/vms/{}/pause": a name takes one part of the path. */
+static bool matches(const char *pattern, const char *url, char *what, size_t room)
+{
+	const char *brace = strstr(pattern, "{}");
+	size_t before = brace ? (size_t)(brace - pattern) : 0;
+	size_t len;
+
+	if (!brace)
+		return strcmp(pattern, url) == 0;
+	if (strncmp(pattern, url, before) != 0)
+		return false;
+	len = strcspn(url + before, "/");
+	if (len == 0 || strcmp(url + before + len, brace + 2) != 0)
+		return false;
+	(void)snprintf(what, room, "%.*s", (int)len, url + before);
+	return true;
+}
+
+/* The route, or why there is none: 404 or 405. */
+static unsigned int find_route(struct rq *rq, const char *method, const char *url)
+{
+	unsigned int status = MHD_HTTP_NOT_FOUND;
+
+	for (size_t i = 0; i < nroute; i++) {
+		if (!matches(routes[i].path, url, rq->what, sizeof(rq->what)))
+			continue;
+		status = MHD_HTTP_METHOD_NOT_ALLOWED;
+		if (strcmp(routes[i].method, method) == 0 ||
+		    (strcmp(method, "HEAD") == 0 && strcmp(routes[i].method, "GET") == 0)) {
+			rq->route = &routes[i];
+			return 0;
+		}
+	}
+	return status;
+}
+
+static void take_upload(struct rq *rq, const char *data, size_t len)
+{
+	if (rq->upload < 0) {
+		rq->upload = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		if (rq->upload < 0) {
+			rq_problem(rq, errno, "a file for the image in /var/tmp");
+			return;
+		}
+	}
+	rq->body_len += len;
+	if (rq->body_len > UPLOAD_MAX) {
+		rq_problem(rq, E2BIG, "an image has at most %u MiB", UPLOAD_MAX >> 20);
+		return;
+	}
+	while (len) {
+		ssize_t n = write(rq->upload, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			rq_problem(rq, errno, "write the image to /var/tmp");
+			return;
+		}
+		data += n;
+		len -= (size_t)n;
+	}
+}
+
+static void take_body(struct rq *rq, const char *data, size_t len)
+{
+	char *grown;
+
+	if (rq->answered)
+		return; /* the rest of what was too much */
+	if (rq->route->upload) {
+		take_upload(rq, data, len);
+		return;
+	}
+	if (rq->body_len + len > BODY_MAX) {
+		rq_problem(rq, E2BIG, "a body has at most %u bytes", BODY_MAX);
+		return;
+	}
+	grown = realloc(rq->body, rq->body_len + len + 1);
+	if (!grown) {
+		rq_problem(rq, ENOMEM, "out of memory");
+		return;
+	}
+	rq->body = grown;
+	memcpy(rq->body + rq->body_len, data, len);
+	rq->body_len += len;
+	rq->body[rq->body_len] = '\0';
+}
+
+static struct rq *new_rq(struct api *a, struct MHD_Connection *conn)
+{
+	struct rq *rq = calloc(1, sizeof(*rq));
+
+	if (!rq)
+		return NULL;
+	rq->api = a;
+	rq->conn = conn;
+	rq->upload = -1;
+	DL_APPEND(a->all, rq);
+	return rq;
+}
+
+static enum MHD_Result handle(void *cls, struct MHD_Connection *conn, const char *url,
+			      const char *method, const char *version, const char *data,
+			      size_t *len, void **con_cls)
+{
+	struct api *a = cls;
+	struct rq *rq = *con_cls;
+	unsigned int status;
+
+	(void)version;
+	if (!rq) {
+		rq = new_rq(a, conn);
+		*con_cls = rq;
+		if (!rq)
+			return MHD_NO;
+		status = find_route(rq, method, url);
+		if (status)
+			problem(rq, status, 0, url);
+		return status ? respond(rq) : MHD_YES;
+	}
+	if (*len) {
+		take_body(rq, data, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	if (!rq->dispatched && !rq->answered) {
+		rq->dispatched = true;
+		rq->route->run(rq);
+	}
+	if (rq->answered)
+		return respond(rq);
+	rq->suspended = true;
+	MHD_suspend_connection(conn);
+	return MHD_YES;
+}
+
+static void completed(void *cls, struct MHD_Connection *conn, void **con_cls,
+		      enum MHD_RequestTerminationCode why)
+{
+	struct api *a = cls;
+	struct rq *rq = *con_cls;
+
+	(void)conn;
+	(void)why;
+	if (!rq)
+		return;
+	backend_forget(rq);
+	ev_timer_stop(a->loop, &rq->timeout);
+	DL_DELETE(a->all, rq);
+	if (rq->upload >= 0)
+		(void)close(rq->upload);
+	json_decref(rq->json);
+	free(rq->text);
+	free(rq->body);
+	free(rq->out);
+	free(rq);
+	*con_cls = NULL;
+}
+
+/* --- on the loop --- */
+
+static void run_now(struct api *a)
+{
+	MHD_UNSIGNED_LONG_LONG ms = 0;
+
+	(void)MHD_run(a->http);
+	ev_timer_stop(a->loop, &a->http_timer);
+	if (MHD_get_timeout(a->http, &ms) == MHD_YES) {
+		ev_timer_set(&a->http_timer, (double)ms / 1000.0, 0.);
+		ev_timer_start(a->loop, &a->http_timer);
+	}
+}
+
+static void on_http(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	(void)revents;
+	run_now(io->data);
+}
+
+static void on_http_timer(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop;
+	(void)revents;
+	run_now(t->data);
+}
+
+static void on_run_http(struct ev_loop *loop, ev_prepare *p, int revents)
+{
+	(void)revents;
+	ev_prepare_stop(loop, p);
+	run_now(p->data);
+}
+
+/* Comments keep event streams open and find out who has gone. */
+static void on_beat(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct api *a = t->data;
+
+	(void)loop;
+	(void)revents;
+	for (struct rq *rq = a->all, *next; rq; rq = next) {
+		static const char comment[] = ": still here\n\n";
+		char *grown;
+
+		next = rq->next;
+		if (!rq->sse || rq->out_len != rq->out_at)
+			continue;
+		grown = realloc(rq->out, sizeof(comment) - 1);
+		if (!grown)
+			continue;
+		rq->out = grown;
+		memcpy(rq->out, comment, sizeof(comment) - 1);
+		rq->out_at = 0;
+		rq->out_len = sizeof(comment) - 1;
+		rq_wake(rq);
+	}
+}
+
+int http_open(struct api *a, int fd, struct chaos_error *e)
+{
+	const union MHD_DaemonInfo *info;
+
+	a->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle,
+				   a, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				   CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
+				   MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
+				   MHD_OPTION_NOTIFY_COMPLETED, completed, a, MHD_OPTION_END);
+	info = a->http ? MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+	if (!info) {
+		e->code = EIO;
+		(void)snprintf(e->message, sizeof(e->message), "the HTTP server does not start");
+		return -EIO;
+	}
+	ev_io_init(&a->http_io, on_http, info->epoll_fd, EV_READ);
+	a->http_io.data = a;
+	ev_io_start(a->loop, &a->http_io);
+	ev_init(&a->http_timer, on_http_timer);
+	a->http_timer.data = a;
+	ev_prepare_init(&a->run_http, on_run_http);
+	a->run_http.data = a;
+	ev_timer_init(&a->beat, on_beat, BEAT_S, BEAT_S);
+	a->beat.data = a;
+	ev_timer_start(a->loop, &a->beat);
+	run_now(a);
+	return 0;
+}
+
+void http_close(struct api *a)
+{
+	if (!a->http)
+		return;
+	/* A suspended connection cannot be closed. */
+	for (struct rq *rq = a->all, *next; rq; rq = next) {
+		next = rq->next;
+		rq->over = true;
+		if (rq->suspended && !rq->answered)
+			rq_problem(rq, ECONNRESET, "chaos-api ends");
+		rq_wake(rq);
+	}
+	(void)MHD_run(a->http);
+	ev_io_stop(a->loop, &a->http_io);
+	ev_timer_stop(a->loop, &a->http_timer);
+	ev_timer_stop(a->loop, &a->beat);
+	ev_prepare_stop(a->loop, &a->run_http);
+	MHD_stop_daemon(a->http);
+	a->http = NULL;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of the API, and the operations that are one question and one answer. */
+#include "split-toolstack/api/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "split-toolstack/libchaos/json.h"
+
+/* --- answers --- */
+
+static void answer_vm(struct rq *rq, const struct chaos_reply *r)
+{
+	rq->json = vm_json(&r->vm);
+	rq_answer(rq, MHD_HTTP_OK);
+}
+
+static void answer_name(struct rq *rq, const struct chaos_reply *r)
+{
+	rq->json = json_pack("{s:s}", "name", r->vm.name);
+	rq_answer(rq, MHD_HTTP_OK);
+}
+
+static void answer_nothing(struct rq *rq, const struct chaos_reply *r)
+{
+	(void)r;
+	rq_answer(rq, MHD_HTTP_NO_CONTENT);
+}
+
+static void answer_host(struct rq *rq, const struct chaos_reply *r)
+{
+	rq->json = host_json(&r->host);
+	rq_answer(rq, MHD_HTTP_OK);
+}
+
+/* Items one after the other into an array. */
+static void collect(struct rq *rq, const struct chaos_reply *r)
+{
+	if (!rq->json)
+		rq->json = json_array();
+	if (r->last)
+		rq_answer(rq, MHD_HTTP_OK);
+	else if (r->has_vm)
+		(void)json_array_append_new(rq->json, vm_json(&r->vm));
+	else if (r->has_flavor)
+		(void)json_array_append_new(rq->json, flavor_json(&r->flavor));
+	else if (r->has_image)
+		(void)json_array_append_new(rq->json, image_json(&r->image));
+}
+
+static void collect_text(struct rq *rq, const struct chaos_reply *r)
+{
+	char *grown;
+
+	if (r->last) {
+		rq->text_type = "text/plain; version=0.0.4; charset=utf-8";
+		rq_answer(rq, MHD_HTTP_OK);
+		return;
+	}
+	grown = realloc(rq->text, rq->text_len + r->len);
+	if (!grown)
+		return;
+	rq->text = grown;
+	if (r->data)
+		memcpy(rq->text + rq->text_len, r->data, r->len);
+	rq->text_len += r->len;
+}
+
+/* --- questions --- */
+
+static bool is_set(struct rq *rq, const char *key)
+{
+	const char *value = rq_query(rq, key);
+
+	return value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
+}
+
+static void ask_about(struct rq *rq, enum chaos_op op, uint32_t flags,
+		      void (*answer)(struct rq *rq, const struct chaos_reply *r))
+{
+	struct chaos_request cr;
+
+	chaos_request_init(&cr, op);
+	cr.vm = rq->what[0] ? rq->what : NULL;
+	cr.flags = flags;
+	rq->on_reply = answer;
+	backend_send(rq, &cr);
+}
+
+static void run_host(struct rq *rq)
+{
+	ask_about(rq, CHAOS_HOST, 0, answer_host);
+}
+
+static void run_list(struct rq *rq)
+{
+	ask_about(rq, CHAOS_LIST,
+		  (is_set(rq, "all") ? CHAOS_ALL : 0) | (is_set(rq, "foreign") ? CHAOS_FOREIGN : 0),
+		  collect);
+}
+
+static void run_info(struct rq *rq)
+{
+	ask_about(rq, CHAOS_INFO, 0, answer_vm);
+}
+
+static void run_delete(struct rq *rq)
+{
+	ask_about(rq, CHAOS_RM, CHAOS_FORCE, answer_nothing);
+}
+
+static void run_pause(struct rq *rq)
+{
+	ask_about(rq, CHAOS_PAUSE, 0, answer_name);
+}
+
+static void run_unpause(struct rq *rq)
+{
+	ask_about(rq, CHAOS_UNPAUSE, 0, answer_name);
+}
+
+static void run_shutdown(struct rq *rq)
+{
+	ask_about(rq, CHAOS_SHUTDOWN, 0, answer_name);
+}
+
+static void run_reboot(struct rq *rq)
+{
+	ask_about(rq, CHAOS_REBOOT, 0, answer_name);
+}
+
+static void run_destroy(struct rq *rq)
+{
+	ask_about(rq, CHAOS_DESTROY, 0, answer_name);
+}
+
+static void run_rename(struct rq *rq)
+{
+	json_error_t je;
+	json_t *body = json_loadb(rq->body ? rq->body : "", rq->body_len, 0, &je);
+	const char *name = json_string_value(json_object_get(body, "name"));
+	struct chaos_request cr;
+
+	if (!name) {
+		rq_problem(rq, EINVAL, "the body must be like {\"name\":\"other\"}");
+	} else {
+		chaos_request_init(&cr, CHAOS_RENAME);
+		cr.vm = rq->what;
+		cr.name = name;
+		rq->on_reply = answer_name;
+		backend_send(rq, &cr);
+	}
+	json_decref(body);
+}
+
+static void run_metrics(struct rq *rq)
+{
+	ask_about(rq, CHAOS_METRICS, 0, collect_text);
+}
+
+static void run_openapi(struct rq *rq)
+{
+	rq->text = malloc(openapi_len);
+	if (!rq->text) {
+		rq_problem(rq, ENOMEM, "out of memory");
+		return;
+	}
+	memcpy(rq->text, openapi_json, openapi_len);
+	rq->text_len = openapi_len;
+	rq_answer(rq, MHD_HTTP_OK);
+}
+
+/* --- pool --- */
+
+static void run_pool(struct rq *rq)
+{
+	ask_about(rq, CHAOS_POOL, 0, collect);
+}
+
+static void answer_pool(struct rq *rq, const struct chaos_reply *r)
+{
+	(void)r;
+	run_pool(rq);
+}
+
+/* {"type":"pv","memory":4,"low":2,"high":8} as the words that "chaos pool set" takes. */
+static int pool_words(json_t *body, char *to, size_t room)
+{
+	const char *key;
+	json_t *v;
+	size_t n = 0;
+
+	json_object_foreach(body, key, v)
+	{
+		int w;
+
+		if (strpbrk(key, " ,\t=") ||
+		    (json_is_string(v) && strpbrk(json_string_value(v), " ,\t")))
+			return -EINVAL;
+		if (json_is_string(v))
+			w = snprintf(to + n, room - n, "%s%s=%s", n ? " " : "", key,
+				     json_string_value(v));
+		else if (json_is_integer(v))
+			w = snprintf(to + n, room - n, "%s%s=%lld", n ? " " : "", key,
+				     (long long)json_integer_value(v));
+		else
+			return -EINVAL;
+		if (w < 0 || (size_t)w >= room - n)
+			return -EINVAL;
+		n += (size_t)w;
+	}
+	return n ? 0 : -EINVAL;
+}
+
+static void run_pool_set(struct rq *rq)
+{
+	json_error_t je;
+	json_t *body = json_loadb(rq->body ? rq->body : "", rq->body_len, 0, &je);
+	struct chaos_request cr;
+	char text[2048];
+
+	if (pool_words(body, text, sizeof(text)) < 0) {
+		rq_problem(rq, EINVAL,
+			   "the body must be like {\"type\":\"pv\",\"memory\":4,\"low\":2,"
+			   "\"high\":8}");
+	} else {
+		chaos_request_init(&cr, CHAOS_POOL_SET);
+		cr.text = text;
+		rq->on_reply = answer_pool;
+		backend_send(rq, &cr);
+	}
+	json_decref(body);
+}
+
+/* --- images --- */
+
+static void run_images(struct rq *rq)
+{
+	ask_about(rq, CHAOS_IMAGES, 0, collect);
+}
+
+/* One of the list. */
+static void pick_image(struct rq *rq, const struct chaos_reply *r)
+{
+	if (r->has_image && strcmp(r->image.name, rq->what) == 0)
+		rq->json = image_json(&r->image);
+	if (!r->last)
+		return;
+	if (rq->json)
+		rq_answer(rq, MHD_HTTP_OK);
+	else
+		rq_problem(rq, ENOENT, "no image \"%s\"", rq->what);
+}
+
+static void run_image(struct rq *rq)
+{
+	struct chaos_request cr;
+
+	chaos_request_init(&cr, CHAOS_IMAGES);
+	rq->on_reply = pick_image;
+	backend_send(rq, &cr);
+}
+
+static void answer_image(struct rq *rq, const struct chaos_reply *r)
+{
+	rq->json = image_json(&r->image);
+	rq_answer(rq, MHD_HTTP_CREATED);
+}
+
+static void run_image_put(struct rq *rq)
+{
+	struct chaos_request cr;
+
+	if (rq->upload < 0) {
+		rq_problem(rq, EINVAL, "the body must be the image file");
+		return;
+	}
+	chaos_request_init(&cr, CHAOS_IMAGE_IMPORT);
+	cr.name = rq->what;
+	cr.kernel_fd = rq->upload;
+	rq->on_reply = answer_image;
+	backend_send(rq, &cr);
+}
+
+static void run_image_rm(struct rq *rq)
+{
+	struct chaos_request cr;
+
+	chaos_request_init(&cr, CHAOS_IMAGE_RM);
+	cr.name = rq->what;
+	rq->on_reply = answer_nothing;
+	backend_send(rq, &cr);
+}
+
+const struct route routes[] = {
+	{"GET", "/v1/host", run_host, false},
+	{"GET", "/v1/vms", run_list, false},
+	{"POST", "/v1/vms", run_create, false},
+	{"GET", "/v1/vms/{}", run_info, false},
+	{"DELETE", "/v1/vms/{}", run_delete, false},
+	{"POST", "/v1/vms/{}/pause", run_pause, false},
+	{"POST", "/v1/vms/{}/unpause", run_unpause, false},
+	{"POST", "/v1/vms/{}/shutdown", run_shutdown, false},
+	{"POST", "/v1/vms/{}/reboot", run_reboot, false},
+	{"POST", "/v1/vms/{}/destroy", run_destroy, false},
+	{"POST", "/v1/vms/{}/rename", run_rename, false},
+	{"GET", "/v1/vms/{}/wait", run_wait, false},
+	{"GET", "/v1/vms/{}/console", run_console, false},
+	{"POST", "/v1/vms/{}/console", run_console_input, false},
+	{"GET", "/v1/pool", run_pool, false},
+	{"PUT", "/v1/pool", run_pool_set, false},
+	{"GET", "/v1/images", run_images, false},
+	{"GET", "/v1/images/{}", run_image, false},
+	{"PUT", "/v1/images/{}", run_image_put, true},
+	{"DELETE", "/v1/images/{}", run_image_rm, false},
+	{"GET", "/v1/events", run_events, false},
+	{"GET", "/metrics", run_metrics, false},
+	{"GET", "/openapi.json", run_openapi, false},
+};
+const size_t nroute = sizeof(routes) / sizeof(routes[0]);
