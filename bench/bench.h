@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define BENCH_SAMPLES_MAX 4096
+#define BENCH_COUNT_MAX	  32000
 
 /* A growing set of measurements of one thing, in ns. Zero it before use. */
 struct samples {
@@ -23,6 +24,11 @@ void samples_add(struct samples *s, uint64_t ns);
  * set.
  */
 void samples_print(struct samples *s, const char *bench, const char *metric);
+
+/* A point of a curve over the number of VMs: "bench":"series", "vms":N. Sorts the set. */
+void series_print(struct samples *s, const char *metric, unsigned int vms);
+/* One measured number of any unit. */
+void number_print(const char *bench, const char *metric, const char *unit, double value);
 
 /* Spawns argv[0] (searched in PATH) with stdout and stderr on /dev/null unless CHAOS_BENCH_VERBOSE
  * is set, waits, returns what it took in ns. Ends the program when the child fails: a bench of
@@ -44,5 +50,9 @@ void bench_boot_chaos(unsigned int n);
 void bench_boot_xl(unsigned int n);
 void bench_latency(unsigned int n);
 void bench_scale(unsigned int n);
+void bench_scale_xl(unsigned int n);
+void bench_density(unsigned int n);
+void bench_churn(unsigned int n);
+void bench_process(unsigned int n);
 
 #endif

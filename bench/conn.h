@@ -8,10 +8,14 @@
 
 void check(int rc, const struct err *e);
 int open_noop(void);
-/* Creates a VM of noop; `way` is how it must have been made. ns until the answer. */
+/* Creates a VM of noop; `way` is how it must have been made, NULL: any. ns until the answer.
+ */
 uint64_t conn_create(struct client *c, const char *name, const char *type, const char *memory,
 		     int kernel, uint32_t flags, const char *way);
 uint64_t conn_destroy(struct client *c, const char *name);
+/* chaos-api, kept alive: a warm create of 4 MiB. */
+int http_open(void);
+uint64_t http_create(int fd, const char *type);
 /* As chaos pool set. */
 void conn_set_pool(struct client *c, const char *flavor);
 

@@ -42,6 +42,83 @@ static void one_way(struct client *c, const char *type, const char *way, unsigne
 	samples_print(&end, "latency", metric);
 }
 
+/* Over HTTP, and as a command: what a warm hit costs there. */
+static void other_ways(struct client *c, const char *type, unsigned int n)
+{
+	static struct samples http;
+	static struct samples cmd;
+	const char *const argv[] = {
+		"chaos",  "create", "-q",	"--kernel", CHAOS_GUEST_DIR "/noop",
+		"--type", type,	    "--memory", "4",	    "--name",
+		"bench",  NULL};
+	int fd = http_open();
+	char metric[64];
+
+	http.n = cmd.n = 0;
+	for (unsigned int i = 0; i < n + 2; i++) {
+		uint64_t t = http_create(fd, type);
+
+		(void)usleep(REFILL_US);
+		(void)conn_destroy(c, "bench");
+		(void)usleep(REFILL_US);
+		if (i >= 2)
+			samples_add(&http, t);
+		t = spawn_timed(argv);
+		(void)usleep(REFILL_US);
+		(void)conn_destroy(c, "bench");
+		(void)usleep(REFILL_US);
+		if (i >= 2)
+			samples_add(&cmd, t);
+	}
+	(void)close(fd);
+	(void)snprintf(metric, sizeof(metric), "warm_http_%s_4m", type);
+	samples_print(&http, "latency", metric);
+	(void)snprintf(metric, sizeof(metric), "warm_cmd_%s_4m", type);
+	samples_print(&cmd, "latency", metric);
+}
+
+/* The reply does not wait for the memory: a small and a large VM, in turns. */
+static void destroy_sizes(struct client *c, unsigned int n)
+{
+	static struct samples end[2];
+	int kernel = open_noop();
+
+	end[0].n = end[1].n = 0;
+	for (unsigned int i = 0; i < 2 * n; i++) {
+		(void)conn_create(c, "bench", "pv", i % 2 ? "256" : "4", kernel, PROTO_F_READY,
+				  "cold");
+		(void)usleep(REFILL_US * 10);
+		samples_add(&end[i % 2], conn_destroy(c, "bench"));
+		(void)usleep(REFILL_US * 10);
+	}
+	(void)close(kernel);
+	samples_print(&end[0], "latency", "destroy_pv_4m");
+	samples_print(&end[1], "latency", "destroy_pv_256m");
+}
+
+/* Warm hits while the worker gives 1 GiB back. */
+static void beside_destroy(struct client *c, unsigned int n)
+{
+	static struct samples ready;
+	int kernel = open_noop();
+
+	ready.n = 0;
+	while (ready.n < n) {
+		(void)conn_create(c, "large", "pv", "1024", kernel, PROTO_F_READY, "cold");
+		(void)usleep(REFILL_US * 10);
+		(void)conn_destroy(c, "large");
+		for (unsigned int i = 0; i < 8 && ready.n < n; i++) {
+			samples_add(&ready, conn_create(c, "bench", "pv", "4", kernel,
+							PROTO_F_READY, NULL));
+			(void)conn_destroy(c, "bench");
+			(void)usleep(8000); /* so that the pool refills */
+		}
+		(void)usleep(REFILL_US * 20);
+	}
+	(void)close(kernel);
+	samples_print(&ready, "latency", "warm_ready_beside_destroy_1g");
+}
+
 void bench_latency(unsigned int n)
 {
 	static const char *const types[] = {"pv", "pvh"};
@@ -59,7 +136,11 @@ void bench_latency(unsigned int n)
 		set_pool(&c, types[i], warm, 4);
 		(void)usleep(REFILL_US * 10);
 		one_way(&c, types[i], "warm", n);
+		other_ways(&c, types[i], n);
+		if (i == 0)
+			beside_destroy(&c, n / 4 + 8);
 		set_pool(&c, types[i], warm, 0);
 	}
+	destroy_sizes(&c, n / 10 + 5);
 	client_close(&c);
 }

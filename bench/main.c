@@ -11,6 +11,10 @@ static const struct bench benches[] = {
 	{"boot-chaos", "create and destroy through a running chaosd", bench_boot_chaos},
 	{"latency", "warm, shell and cold creates over an open connection", bench_latency},
 	{"scale", "creates up to the 1000th VM, cold, shell and warm", bench_scale},
+	{"scale-xl", "xl create with so many VMs of its own", bench_scale_xl},
+	{"density", "so many tiny VMs alive at once", bench_density},
+	{"churn", "creates and destroys a second", bench_churn},
+	{"process", "a container of a static program", bench_process},
 	{"boot-xl", "xl create and xl destroy beside a running xenstored", bench_boot_xl},
 };
 
@@ -34,9 +38,9 @@ int main(int argc, char **argv)
 		char *end = NULL;
 
 		n = strtoul(argv[2], &end, 10);
-		if (*end != '\0' || n < 1 || n > BENCH_SAMPLES_MAX) {
+		if (*end != '\0' || n < 1 || n > BENCH_COUNT_MAX) {
 			(void)fprintf(stderr, "chaos-bench: \"%s\" samples: give 1 to %d\n",
-				      argv[2], BENCH_SAMPLES_MAX);
+				      argv[2], BENCH_COUNT_MAX);
 			return 2;
 		}
 	}

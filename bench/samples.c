@@ -24,6 +24,31 @@ static double us(uint64_t ns)
 	return (double)ns / 1000.0;
 }
 
+static void flush_line(void)
+{
+	if (fflush(stdout) != 0)
+		die("stdout: cannot write");
+}
+
+void series_print(struct samples *s, const char *metric, unsigned int vms)
+{
+	if (s->n == 0)
+		return;
+	qsort(s->ns, s->n, sizeof(s->ns[0]), by_size);
+	printf("{\"bench\":\"series\",\"metric\":\"%s\",\"unit\":\"us\",\"vms\":%u,\"n\":%u,"
+	       "\"min\":%.1f,\"median\":%.1f,\"max\":%.1f}\n",
+	       metric, vms, s->n, us(s->ns[0]), us(s->ns[s->n / 2]), us(s->ns[s->n - 1]));
+	flush_line();
+}
+
+void number_print(const char *bench, const char *metric, const char *unit, double value)
+{
+	printf("{\"bench\":\"%s\",\"metric\":\"%s\",\"unit\":\"%s\",\"n\":1,\"min\":%.1f,"
+	       "\"median\":%.1f,\"p99\":%.1f,\"max\":%.1f}\n",
+	       bench, metric, unit, value, value, value, value);
+	flush_line();
+}
+
 void samples_print(struct samples *s, const char *bench, const char *metric)
 {
 	if (s->n == 0)
@@ -33,6 +58,5 @@ void samples_print(struct samples *s, const char *bench, const char *metric)
 	       "\"median\":%.1f,\"p99\":%.1f,\"max\":%.1f}\n",
 	       bench, metric, s->n, us(s->ns[0]), us(s->ns[s->n / 2]),
 	       us(s->ns[(s->n * 99ull) / 100]), us(s->ns[s->n - 1]));
-	if (fflush(stdout) != 0)
-		die("stdout: cannot write");
+	flush_line();
 }

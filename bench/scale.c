@@ -23,10 +23,11 @@ static void grow(struct client *c, const char *way)
 {
 	static struct samples first;
 	static struct samples last;
+	static struct samples some;
 	int kernel = open_noop();
 	char metric[64];
 
-	first.n = last.n = 0;
+	first.n = last.n = some.n = 0;
 	for (unsigned int i = 0; i < VMS; i++) {
 		char name[32];
 		uint64_t t;
@@ -38,6 +39,11 @@ static void grow(struct client *c, const char *way)
 			samples_add(&first, t);
 		if (i >= VMS - EDGE)
 			samples_add(&last, t);
+		samples_add(&some, t);
+		if (some.n == 20) {
+			series_print(&some, way, i + 1);
+			some.n = 0;
+		}
 	}
 	destroy_all(c);
 	(void)close(kernel);

@@ -54,18 +54,20 @@ static bool is_over(struct vm *vm)
 	return i.state == VM_ENDED || i.state == VM_ENDED_PRESERVED;
 }
 
-/* Sends what the log has and the client takes. False: the stream is over and gone. */
+/* Sends what the log has and the client takes. False: the stream is over and gone. The caller holds
+ * a reference to the connection, whose streams go with it when sending fails. */
 static bool pump(struct stream *st, struct vm *vm)
 {
+	struct conn *c = st->c;
 	struct vm_console_range range;
 	uint8_t buf[CHUNK];
 
 	vm_console_range(vm, &range);
-	while (!st->c->gone && !st->c->queue && st->pos < range.end) {
+	while (!c->gone && !c->queue && st->pos < range.end) {
 		struct wire_out w;
 		int n;
 
-		reply_begin(st->c, &w, PROTO_ITEM, st->tag);
+		reply_begin(c, &w, PROTO_ITEM, st->tag);
 		if (st->pos < range.start) {
 			wire_u64(&w, PROTO_LOST, range.start - st->pos);
 			st->pos = range.start;
@@ -77,9 +79,9 @@ static bool pump(struct stream *st, struct vm *vm)
 		}
 		wire_bytes(&w, PROTO_DATA, buf, (uint32_t)n);
 		st->pos += (uint64_t)n;
-		reply_send(st->c, &w);
+		reply_send(c, &w);
 	}
-	if (st->c->gone)
+	if (c->gone)
 		return false;
 	if (st->pos >= range.end && (!(st->flags & PROTO_F_FOLLOW) || is_over(vm))) {
 		finish(st, vm);

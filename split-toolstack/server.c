@@ -345,7 +345,9 @@ static void on_accept(struct ev_loop *loop, ev_io *io, int revents)
 	}
 	c->pid = cred.pid;
 	c->uid = cred.uid;
-	if (s->nconn > CLIENTS_MAX) {
+	if (s->nconn <= CLIENTS_MAX) {
+		on_readable(loop, &c->in, EV_READ); /* a command has sent its request already */
+	} else {
 		(void)err_set(&e, EBUSY, "chaosd has %u clients already; try again later",
 			      CLIENTS_MAX);
 		conn_ref(c); /* the answer may be the end of it */

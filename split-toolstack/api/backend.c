@@ -118,7 +118,7 @@ void backend_send(struct rq *rq, const struct chaos_request *cr)
 		return;
 	}
 	rq->tag = 0;
-	rq_problem(rq, e.code ? e.code : EIO, "%s", e.message);
+	rq_problem(rq, ECONNREFUSED, "%s", e.message);
 }
 
 /* --- connections of streams --- */
@@ -175,7 +175,7 @@ void backend_stream(struct rq *rq, const struct chaos_request *cr)
 	if (rc < 0) {
 		chaos_close(rq->own);
 		rq->own = NULL;
-		rq_problem(rq, e.code ? e.code : EIO, "%s", e.message);
+		rq_problem(rq, ECONNREFUSED, "%s", e.message);
 		return;
 	}
 	a->streams++;

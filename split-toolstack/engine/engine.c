@@ -70,9 +70,9 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = death_open(en, e);
 	if (rc == 0)
-		rc = adopt_all(en, e);
-	if (rc == 0)
 		pool_open(en);
+	if (rc == 0)
+		rc = adopt_all(en, e);
 	if (rc < 0) {
 		engine_close(en);
 		return rc;

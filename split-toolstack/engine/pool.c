@@ -16,6 +16,7 @@
  * keep the CPU from the guest that was just started. Between two shells there is a gap. */
 #define REFILL_QUIET_S 0.005
 #define REFILL_GAP_S   0.0005
+#define TRIM_AT_ONCE   4u
 /* After a failure (no memory, no image) a flavor waits. */
 #define RETRY_S	    2.0
 #define BACKOFF_MAX 31u /* ... times this at the most, when it goes on failing */
@@ -286,6 +287,10 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	ev_timer_stop(loop, t);
 	close_windows(en);
+	if (history_trim(en, TRIM_AT_ONCE)) {
+		refill_in(en, REFILL_GAP_S);
+		return;
+	}
 	f = en->shell_job || en->builds ? NULL : hungry(en, &later);
 	if (f) {
 		add_shell(en, f);

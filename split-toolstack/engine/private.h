@@ -193,6 +193,10 @@ void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid
 void vm_set_domid(struct vm *vm, uint32_t id); /* 0 takes it out of the table */
 /* From the living to the history; frees the name. */
 void vm_retire(struct vm *vm);
+/* Forgets the oldest ended ones that are too many, at most so many of them; true: there are more.
+ * The newest one stays in any case. */
+bool history_trim(struct engine *en, uint32_t most);
+#define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
 void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
 void vm_announce(struct vm *vm, enum vm_event ev);
 

@@ -162,6 +162,13 @@ static struct vm *oldest_ended(struct engine *en)
 	return vm;
 }
 
+bool history_trim(struct engine *en, uint32_t most)
+{
+	while (en->nended > en->conf.history_max && en->nended > 1 && most--)
+		vm_forget(oldest_ended(en));
+	return en->nended > en->conf.history_max && en->nended > 1;
+}
+
 void vm_retire(struct vm *vm)
 {
 	struct engine *en = vm->en;
@@ -170,13 +177,9 @@ void vm_retire(struct vm *vm)
 	unlink_list(vm);
 	link_ended(vm);
 	console_log_close(&vm->log); /* who reads it opens it */
-	while (en->nended > en->conf.history_max) {
-		struct vm *old = oldest_ended(en);
-
-		if (old == vm)
-			break;
-		vm_forget(old);
-	}
+	if (en->nended > en->conf.history_max + HISTORY_SLACK)
+		(void)history_trim(en, HISTORY_SLACK);
+	pool_idle_later(en); /* where the rest is trimmed */
 }
 
 void vm_forget(struct vm *vm)

@@ -99,12 +99,12 @@ void chaos_request_init(struct chaos_request *rq, enum chaos_op op);
 
 struct chaos_vm {
 	char name[160], uuid[37], state[16], reason[16], type[8];
-	char kernel[4096], ramdisk[4096], cmdline[1024];
 	char on_poweroff[16], on_reboot[16], on_crash[16];
 	uint32_t domid, vcpus, restarts;
 	int exit_code; /* -1: unknown */
 	bool ready, noxs;
 	uint64_t mem_kib, maxmem_kib, created_ns, started_ns, ended_ns, cpu_ns, console_bytes;
+	char cmdline[1024], kernel[4096], ramdisk[4096];
 };
 
 struct chaos_flavor {

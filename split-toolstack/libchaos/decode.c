@@ -19,7 +19,8 @@ bool decode_vm(const struct wire_in *in, struct chaos_vm *v)
 	struct wire_field f;
 	struct wire_in vm;
 
-	memset(v, 0, sizeof(*v));
+	memset(v, 0, offsetof(struct chaos_vm, cmdline)); /* the rest is long, and text */
+	v->cmdline[0] = v->kernel[0] = v->ramdisk[0] = '\0';
 	v->exit_code = -1;
 	if (!open_nested(in, PROTO_VM, &vm))
 		return false;

@@ -151,6 +151,10 @@ static void history_is_bounded(void **state)
 		assert_int_equal(r.rc, 0);
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	}
+	for (int i = 0; i < 100; i++) { /* trimmed when there is nothing else to do */
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		(void)usleep(1000);
+	}
 	for (int i = 0; i < 10; i++) {
 		char name[16];
 
