@@ -10,6 +10,7 @@
 #define IDLE_US	 8000 /* what is made ahead is made in between */
 #define MEMORY	 "128K"
 #define EDGE_MAX 1000u
+#define AT_ONCE	 32u
 
 static uint64_t host_number(struct client *c, enum proto_id id)
 {
@@ -38,44 +39,45 @@ static uint64_t dom0_available_kib(void)
 	return kib;
 }
 
-/* Asks every guest to power off, and counts who did. Requests are pipelined. */
+/* Asks every guest to power off, some at a time, and counts those whose end is told. */
 static unsigned int all_answer(struct client *c, unsigned int n)
 {
-	static const unsigned int window = 32;
-	unsigned int answered = 0;
+	struct client events;
 	unsigned int asked = 0;
-	unsigned int done = 0;
+	unsigned int ended = 0;
+	unsigned int answered = 0;
 	struct wire_out w;
 	struct wire_in in;
 	struct err e = {0};
 	char name[32];
 
-	for (unsigned int i = 0; i < n; i++) {
-		(void)snprintf(name, sizeof(name), "tiny%u", i);
-		client_begin(c, &w, PROTO_REQ_SHUTDOWN);
-		wire_text(&w, PROTO_WHAT, name);
-		check(client_send(c, &w, NULL, 0, &e), &e);
-		check(client_finish(c, &in, NULL, NULL, &e), &e);
-	}
-	while (done < n) {
+	check(client_open(&events, NULL, &e), &e);
+	client_begin(&events, &w, PROTO_REQ_EVENTS);
+	check(client_send(&events, &w, NULL, 0, &e), &e);
+	while (ended < n) {
 		struct wire_field f;
 		struct wire_in vm;
-		char reason[16] = "";
+		char text[16] = "";
 
-		if (asked < n && asked - done < window) {
+		if (asked < n && asked - ended < AT_ONCE) {
 			(void)snprintf(name, sizeof(name), "tiny%u", asked++);
-			client_begin(c, &w, PROTO_REQ_WAIT);
+			client_begin(c, &w, PROTO_REQ_SHUTDOWN);
 			wire_text(&w, PROTO_WHAT, name);
 			check(client_send(c, &w, NULL, 0, &e), &e);
+			check(client_finish(c, &in, NULL, NULL, &e), &e);
 			continue;
 		}
-		check(client_receive(c, &in, &e), &e);
-		done++;
+		check(client_receive(&events, &in, &e), &e);
+		if (!wire_get_text(&in, PROTO_EVENT, text, sizeof(text)) ||
+		    (strcmp(text, "exited") != 0 && strcmp(text, "crashed") != 0))
+			continue;
+		ended++;
 		if (wire_find(&in, PROTO_VM, &f) && wire_nested(&vm, &f) == 0 &&
-		    wire_get_text(&vm, PROTO_REASON, reason, sizeof(reason)) &&
-		    strcmp(reason, "poweroff") == 0)
+		    wire_get_text(&vm, PROTO_REASON, text, sizeof(text)) &&
+		    strcmp(text, "poweroff") == 0)
 			answered++;
 	}
+	client_close(&events);
 	return answered;
 }
 

@@ -31,9 +31,10 @@ static void make_bundle(void)
 void bench_process(unsigned int n)
 {
 	static struct samples s;
-	const char *const argv[] = {
-		"crun", "--cgroup-manager=disabled", "run", "--bundle", BUNDLE, "chaos-bench",
-		NULL};
+	const char *const argv[] = {"crun",	   "--cgroup-manager=disabled",
+				    "run",	   "--no-pivot",
+				    "--bundle",	   BUNDLE,
+				    "chaos-bench", NULL};
 
 	make_bundle();
 	(void)spawn_timed(argv);

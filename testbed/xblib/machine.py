@@ -30,11 +30,13 @@ def die_with_parent():
 class Options:
     """What makes two machines different; all of it is in the name of a snapshot."""
 
-    def __init__(self, mem=3072, smp=1, icount=False, xenstored=False):
+    def __init__(self, mem=3072, smp=1, icount=False, xenstored=False, xen="", linux=""):
         self.mem = mem
         self.smp = smp
         self.icount = icount
         self.xenstored = xenstored
+        self.xen = xen
+        self.linux = linux
 
 
 class Machine:
@@ -61,6 +63,9 @@ class Machine:
         linux = "console=hvc0 quiet rdinit=/init net.ifnames=0"
         if o.xenstored:
             linux += " xenbed.xenstored"
+        # Comma separates modules for QEMU: doubled, it is one.
+        linux += f" {o.linux}".replace(",", ",,") if o.linux else ""
+        xen += f" {o.xen}" if o.xen else ""
         return ["qemu-system-x86_64", *accel, "-cpu", "qemu64,+svm,+npt", "-smp", str(o.smp),
                 "-m", str(o.mem), "-machine", "memory-backend=ram", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                 "-kernel", os.path.join(self.image, "xen"), "-append", xen,
