@@ -37,9 +37,22 @@ _chaos() {
 		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
-	list | version | events) ;;
+	list | version | events | host | metrics | top) ;;
+	image)
+		case $prev in
+		image) words="import list inspect rm" ;;
+		inspect | rm) words=$(chaos image --json 2>/dev/null | sed -n 's/.*"name": "\(.*\)",*/\1/p') ;;
+		*) words= ;;
+		esac
+		compopt -o filenames 2>/dev/null
+		if [ -n "$words" ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		fi
+		;;
 	pool)
-		mapfile -t COMPREPLY < <(compgen -W "set type= memory= vcpus= count= image=" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "set type= memory= vcpus= low= high= count= image=" -- "$cur")
 		;;
 	*)
 		mapfile -t COMPREPLY < <(compgen -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur")

@@ -13,6 +13,8 @@
 
 struct kit kit;
 
+#define BIND_AGAIN_NS 10000000u
+
 /* Behind the tables of entry.S: RAM that only guests with a standard entry have, and nobody uses.
  */
 #define SHARED_INFO_AT 0x205000ull
@@ -25,6 +27,23 @@ static void *of_machine(uint64_t mfn)
 	return (void *)(m2p[mfn] * PAGE_SIZE);
 }
 
+/* Fails when dom0's end was just closed: the daemon was restarted, and will show another port. */
+static void bind_control(volatile struct noxs_page *page)
+{
+	struct sched_poll pause = {.nr_ports = 0};
+	struct evtchn_bind_interdomain bind = {
+		.remote_dom = (domid_t)page->control.remote_domid,
+		.remote_port = page->control.remote_port,
+	};
+
+	if (hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind) == 0) {
+		kit.port = bind.local_port;
+		return;
+	}
+	pause.timeout = kit_time_ns() + BIND_AGAIN_NS;
+	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &pause);
+}
+
 static void from_device_page(volatile struct noxs_page *page)
 {
 	kit.page = page;
@@ -33,16 +52,8 @@ static void from_device_page(volatile struct noxs_page *page)
 	kit.shared = (volatile struct shared_info *)(page->shared_info_gfn * PAGE_SIZE);
 	kit.port = page->control.local_port;
 	kit.cmdline = (const char *)(uintptr_t)page->cmdline;
-	if (kit.port == 0) {
-		struct evtchn_bind_interdomain bind = {
-			.remote_dom = (domid_t)page->control.remote_domid,
-			.remote_port = page->control.remote_port,
-		};
-
-		if (hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind) ==
-		    0)
-			kit.port = bind.local_port;
-	}
+	while (kit.port == 0)
+		bind_control(page);
 }
 
 /* Standard entries: the device page lies where a store ring would, if there is one. */
