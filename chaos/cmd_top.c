@@ -205,7 +205,7 @@ int cmd_top(const struct command *cmd, int argc, char **argv)
 	struct sigaction sa = {.sa_handler = nothing};
 	struct client client = {.fd = -1};
 	bool batch = !isatty(1);
-	struct termios saved;
+	struct termios saved = {0};
 	struct termios raw;
 	struct err e = {0};
 	unsigned long n = 0;

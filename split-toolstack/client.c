@@ -100,6 +100,12 @@ int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t n
 	do
 		n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EPIPE) { /* it hung up, and may have said why */
+		struct wire_in in = {.h.op = 0};
+		int rc = client_receive(c, &in, e);
+
+		return rc < 0 ? rc : err_set(e, EPIPE, "chaosd closed the connection");
+	}
 	if (n < 0)
 		return err_sys(e, errno, "the connection to chaosd");
 	return 0;

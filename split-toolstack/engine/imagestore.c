@@ -96,7 +96,7 @@ static int get(struct engine *en, const char *name, struct record *out)
 {
 	MDB_val key = {strlen(name), (void *)(uintptr_t)name};
 	MDB_val value;
-	MDB_txn *txn;
+	MDB_txn *txn = NULL;
 	int rc = key.mv_size == 0 ? MDB_NOTFOUND
 				  : mdb_txn_begin(en->image_db, NULL, MDB_RDONLY, &txn);
 
