@@ -36,8 +36,9 @@ static int on_flavor(const struct wire_in *in, void *arg)
 			       f.hits * 100 / (f.hits + f.misses));
 	else
 		(void)snprintf(rate, sizeof(rate), "-");
-	printf("%-4s %7s %5u %9s %6u %6u %8" PRIu64 " %5s %7s  %s\n", f.type, mem, f.vcpus, water,
-	       f.target, f.ready, f.hits, rate, held, *f.image ? f.image : "(any)");
+	printf("%-4s %7s %5u %9s %6u %6u %8" PRIu64 " %5s %7s  %s%s%s\n", f.type, mem, f.vcpus,
+	       water, f.target, f.ready, f.hits, rate, held, *f.image ? f.image : "(any)",
+	       *f.ramdisk ? " + " : "", f.ramdisk);
 	return 0;
 }
 

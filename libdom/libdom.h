@@ -99,7 +99,9 @@ struct dom_module {
 struct dom_load {
 	const char *cmdline; /* NUL-terminated; "" for none */
 	const struct dom_module *module;
-	uint32_t nmodule;      /* the own builder: any number its layout fits; Linux: at most 1 */
+	uint32_t nmodule; /* the own builder: any number its layout fits; Linux: at most 1 */
+	uint32_t
+		cmdline_room; /* Linux: keep room for one of so many bytes, for dom_set_cmdline() */
 	uint32_t console_port; /* guest-side event ports for guests that get their console (and */
 	uint32_t store_port;   /* store) the standard way; store 0 = no store */
 };
@@ -136,7 +138,10 @@ struct dom {
 	/* Images with a noxs entry: vCPU 0 starts in the device page at NOXS_START, where a jump to
 	 * this virtual address is to be; 0 for others. */
 	uint64_t entry;
-	uint8_t *window; /* dom_window(): frames [0, window_pages), or NULL */
+	uint64_t
+		cmdline_frame; /* Linux loaded with cmdline_room: as xen_map() wants it, PVH also */
+	uint32_t cmdline_at, cmdline_room; /* the next one; offset in it, and room there */
+	uint8_t *window;		   /* dom_window(): frames [0, window_pages), or NULL */
 	uint32_t window_pages;
 	uint32_t phase_ns[DOM_T_COUNT]; /* what each step took */
 	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */
@@ -171,6 +176,9 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
  * dom_load() copies and no more. Ends with dom_window_close(), at the latest dom_destroy(). */
 int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e);
 void dom_window_close(struct xen *x, struct dom *d);
+
+/* Gives a loaded Linux, which does not run yet, another command line. -E2BIG: no room for it. */
+int dom_set_cmdline(struct xen *x, const struct dom *d, const char *cmdline, struct err *e);
 
 /* START, first half: one xen_domain_unpause() runs it afterwards. Sets the vCPU state, but for
  * images with a noxs entry: theirs does not depend on the image and was set by dom_prepare(). Frees

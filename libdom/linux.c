@@ -9,6 +9,7 @@
 #include <xenguest.h>
 #include <xen/hvm/e820.h>
 #include <xen/hvm/params.h>
+#include <xen/arch-x86/hvm/start_info.h>
 
 #include "libdom/build.h"
 
@@ -142,17 +143,85 @@ static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load 
 	return 0;
 }
 
+/* A command line as long as any that may come later, so that its place has room for it. */
+static char *padded(const struct dom_load *load)
+{
+	size_t len = strlen(load->cmdline);
+	char *text;
+
+	if (len + 1 >= load->cmdline_room)
+		return strdup(load->cmdline);
+	text = malloc(load->cmdline_room);
+	if (!text)
+		return NULL;
+	memset(text, ' ', load->cmdline_room - 1);
+	memcpy(text, load->cmdline, len);
+	text[load->cmdline_room - 1] = '\0';
+	return text;
+}
+
+/* Where it came to lie. The guest has not run: what is read here is our own. */
+static int find_cmdline(struct xen *x, struct dom *d, const struct xc_dom_image *dom,
+			const struct dom_load *load, struct err *e)
+{
+	xen_pfn_t frame = dom->start_info_seg.pfn;
+	const struct hvm_start_info *info;
+	uint64_t paddr;
+	void *at = NULL;
+	int rc;
+
+	if (d->type == DOM_PV) {
+		d->cmdline_frame =
+			xc_dom_p2m((struct xc_dom_image *)(uintptr_t)dom, dom->start_info_pfn);
+		d->cmdline_at = offsetof(struct start_info, cmd_line);
+		d->cmdline_room = MAX_GUEST_CMDLINE;
+		return 0;
+	}
+	rc = xen_map(x, d->domid, false, 1, &frame, &at);
+	if (rc < 0)
+		return err_sys(e, -rc, "map the start information of domain %u", d->domid);
+	info = at;
+	paddr = info->cmdline_paddr;
+	xen_unmap(x, at, 1);
+	d->cmdline_frame = paddr / PAGE_BYTES;
+	d->cmdline_at = (uint32_t)(paddr % PAGE_BYTES);
+	d->cmdline_room = load->cmdline_room;
+	return 0;
+}
+
+int dom_set_cmdline(struct xen *x, const struct dom *d, const char *cmdline, struct err *e)
+{
+	size_t len = strlen(cmdline) + 1;
+	xen_pfn_t frame[2] = {d->cmdline_frame, d->cmdline_frame + 1};
+	uint32_t n = d->cmdline_at + len > PAGE_BYTES ? 2 : 1;
+	void *at = NULL;
+	int rc;
+
+	if (len > d->cmdline_room)
+		return err_set(e, E2BIG, "the command line has %zu bytes; there is room for %u",
+			       len - 1, d->cmdline_room ? d->cmdline_room - 1 : 0);
+	rc = xen_map(x, d->domid, true, n, frame, &at);
+	if (rc < 0)
+		return err_sys(e, -rc, "map the command line of domain %u", d->domid);
+	memcpy((char *)at + d->cmdline_at, cmdline, len);
+	xen_unmap(x, at, n);
+	return 0;
+}
+
 int linux_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *load,
 	       struct err *e)
 {
 	struct linux_build b = {0};
+	char *cmdline;
 	int rc;
 
 	if (d->type == DOM_PV && strlen(load->cmdline) >= MAX_GUEST_CMDLINE)
 		return err_set(e, EINVAL, "the command line has %zu bytes; a PV guest takes %d",
 			       strlen(load->cmdline), MAX_GUEST_CMDLINE - 1);
+	cmdline = padded(load);
 	errno = 0;
-	b.dom = xc_dom_allocate(xen_xc(x), load->cmdline, NULL);
+	b.dom = cmdline ? xc_dom_allocate(xen_xc(x), cmdline, NULL) : NULL;
+	free(cmdline);
 	if (!b.dom)
 		return err_set(e, ENOMEM, "out of memory");
 	rc = describe(&b, d, img, load, e);
@@ -162,6 +231,8 @@ int linux_load(struct xen *x, struct dom *d, const struct image *img, const stru
 		rc = build(x, &b, d, e);
 	if (rc == 0 && d->type == DOM_PVH)
 		rc = tell_ports(x, d, load, e);
+	if (rc == 0 && load->cmdline_room)
+		rc = find_cmdline(x, d, b.dom, load, e);
 	if (rc == 0) {
 		d->build->libxenguest = true;
 		d->dev_gfn = b.dom->xenstore_pfn;

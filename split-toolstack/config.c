@@ -101,6 +101,7 @@ static int add_flavor(struct config *c, const char *value, struct err *e)
 	if (rc < 0)
 		return rc;
 	free(f.image);
+	free(f.ramdisk);
 	return vmcfg_add(&c->pool, value, strlen(value)) < 0 ? err_set(e, ENOMEM, "out of memory")
 							     : 0;
 }

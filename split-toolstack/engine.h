@@ -209,7 +209,8 @@ struct pool_flavor {
 	enum dom_type type;
 	uint32_t vcpus;
 	uint64_t mem_kib;
-	char *image;	    /* absolute path: warm shells of it; NULL: shells for any noxs image */
+	char *image; /* absolute path or image:NAME: warm shells of it; NULL: for any noxs image */
+	char *ramdisk;	    /* Linux: absolute path; may be NULL */
 	uint32_t low, high; /* shells there are at least and at most; high 0 ends the flavor */
 	/* for readers */
 	uint32_t target; /* in between, by demand */

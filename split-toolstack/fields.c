@@ -58,6 +58,7 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_u32(w, PROTO_VCPUS, f->vcpus);
 	wire_u64(w, PROTO_MEM_KIB, f->mem_kib);
 	wire_text(w, PROTO_KERNEL, f->image);
+	wire_text(w, PROTO_RAMDISK, f->ramdisk);
 	wire_u32(w, PROTO_LOW, f->low);
 	wire_u32(w, PROTO_HIGH, f->high);
 	wire_u64(w, PROTO_MISSES, f->misses);

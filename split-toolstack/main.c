@@ -194,6 +194,7 @@ static int fill_pool(struct engine *en, const struct config *c, struct err *e)
 		if (rc == 0) {
 			rc = pool_set(en, &f, e);
 			free(f.image);
+			free(f.ramdisk);
 		}
 	}
 	return rc;

@@ -39,6 +39,7 @@ int op_pool_set(struct engine *en, struct request *r, struct err *e)
 		return rc;
 	rc = pool_set(en, &f, e);
 	free(f.image);
+	free(f.ramdisk);
 	if (rc < 0)
 		return rc;
 	log_line(LOG_INFO, "op=pool set=\"%s\" uid=%u pid=%d", text, r->c->uid, r->c->pid);

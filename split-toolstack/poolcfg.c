@@ -46,9 +46,18 @@ static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err
 		f->image = strdup(value);
 		return f->image ? 0 : err_set(e, ENOMEM, "out of memory");
 	}
+	if (strcmp(word, "ramdisk") == 0) {
+		if (*value != '/')
+			return err_set(e, EINVAL,
+				       "pool: ramdisk \"%s\": give a path that begins with /",
+				       value);
+		free(f->ramdisk);
+		f->ramdisk = strdup(value);
+		return f->ramdisk ? 0 : err_set(e, ENOMEM, "out of memory");
+	}
 	return err_set(e, EINVAL,
 		       "pool: \"%s\": use type, memory, vcpus, count (or low and "
-		       "high) and image",
+		       "high) image and ramdisk",
 		       word);
 }
 
@@ -66,8 +75,12 @@ int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e)
 	free(copy);
 	if (rc == 0 && (!counted || out->mem_kib == 0))
 		rc = err_set(e, EINVAL, "pool: give memory and count (or low and high)");
+	if (rc == 0 && out->ramdisk && !out->image)
+		rc = err_set(e, EINVAL, "pool: a ramdisk needs an image");
 	if (rc < 0) {
+		free(out->ramdisk);
 		free(out->image);
+		out->ramdisk = NULL;
 		out->image = NULL;
 	}
 	return rc;

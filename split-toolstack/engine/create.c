@@ -13,9 +13,6 @@
 #include "base/log.h"
 #include "split-toolstack/engine/private.h"
 
-/* Up to here a file is short enough for the loop. */
-#define INLINE_FILE_BYTES (1u << 20)
-
 /* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
 #define SLOT_TRIES 64u
 
@@ -382,6 +379,8 @@ static int complete_shell(struct vm *vm, struct err *e)
 	       sizeof(vm->dom.phase_ns)); /* what came before was not on our time */
 	if (rc == 0 && vm->t.way == VM_SHELL)
 		rc = dom_load(vm->en->x, &vm->dom, vm->img, &load, e);
+	if (rc == 0 && vm->dom.cmdline_room) /* Linux has no device page to find it in */
+		rc = dom_set_cmdline(vm->en->x, &vm->dom, c->cmdline ? c->cmdline : "", e);
 	return rc;
 }
 

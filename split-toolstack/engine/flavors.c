@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* --- flavors --- */
 
@@ -16,7 +18,7 @@ static bool same_text(const char *a, const char *b)
 static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 {
 	return a->type == b->type && a->vcpus == b->vcpus && a->mem_kib == b->mem_kib &&
-	       same_text(a->image, b->image);
+	       same_text(a->image, b->image) && same_text(a->ramdisk, b->ramdisk);
 }
 
 static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
@@ -55,11 +57,37 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 	return 0;
 }
 
+/* Says at once what is wrong with an image, as far as that does not take long. */
+static int try_image(struct engine *en, const struct flavor *f, struct err *e)
+{
+	struct image *img;
+	struct stat st;
+	int fd = images_file(en, f->f.image, "image", e);
+	int rc = 0;
+
+	if (fd < 0)
+		return fd;
+	img = images_find(en, fd);
+	if (!img && fstat(fd, &st) == 0 && st.st_size <= INLINE_FILE_BYTES)
+		rc = image_open(fd, f->f.image, en->conf.cache_dir, &img, e);
+	(void)close(fd);
+	if (rc == 0 && img)
+		rc = flavor_check_image(img, e);
+	if (rc == 0 && img && f->f.ramdisk && image_info(img)->direct)
+		rc = err_set(e, EINVAL, "pool: image \"%s\" takes no ramdisk", f->f.image);
+	image_put(img);
+	if (rc == 0 && f->f.ramdisk) {
+		rc = images_file(en, f->f.ramdisk, "ramdisk", e);
+		if (rc >= 0)
+			(void)close(rc);
+	}
+	return rc < 0 ? rc : 0;
+}
+
 static int new_flavor(struct engine *en, const struct pool_flavor *f, struct flavor **out,
 		      struct err *e)
 {
 	struct flavor *own = calloc(1, sizeof(*own));
-	struct image *img = NULL;
 	int rc = 0;
 
 	if (!own)
@@ -68,16 +96,17 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, struct fla
 	own->f.ready = 0;
 	own->f.hits = own->f.misses = 0;
 	own->f.image = f->image ? strdup(f->image) : NULL;
-	if (f->image && !own->f.image)
+	own->f.ramdisk = f->ramdisk ? strdup(f->ramdisk) : NULL;
+	if ((f->image && !own->f.image) || (f->ramdisk && !own->f.ramdisk))
 		rc = err_set(e, ENOMEM, "out of memory");
 	else if (f->image)
-		rc = flavor_image(en, own, &img, e);
+		rc = try_image(en, own, e);
 	if (rc < 0) {
+		free(own->f.ramdisk);
 		free(own->f.image);
 		free(own);
 		return rc;
 	}
-	image_put(img);
 	*out = own;
 	return 0;
 }
@@ -143,7 +172,9 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 {
 	const struct vm_config *c = &vm->cfg;
 	struct flavor *shell = NULL;
+	struct file_key ramdisk;
 
+	file_key(c->ramdisk_fd, &ramdisk);
 	*why = en->flavors ? "no flavor of this type, size and number of vCPUs" : "no flavors";
 	if (c->maxmem_kib && c->maxmem_kib != c->mem_kib) {
 		*why = "maxmem differs from memory";
@@ -160,14 +191,17 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 			}
 			continue;
 		}
-		if (f->shells->img == vm->img)
+		if (f->shells->img == vm->img &&
+		    memcmp(&f->shells->ramdisk, &ramdisk, sizeof(ramdisk)) == 0)
 			return f;
 		if (!f->shells->img) {
-			shell = f;
+			if (image_info(vm->img)->direct)
+				shell = f;
 			continue;
 		}
-		*why = "another image is warm";
-		if (same_text(f->f.image, c->kernel)) { /* the file has changed since */
+		*why = "another image or ramdisk is warm";
+		if (same_text(f->f.image, c->kernel) &&
+		    same_text(f->f.ramdisk, c->ramdisk)) { /* a file has changed since */
 			*why = "the image has changed";
 			flavor_drop_shells(en, f, 0);
 			pool_idle_later(en);
@@ -207,6 +241,20 @@ static void say_low(struct engine *en, const struct pool_flavor *f)
 	}
 }
 
+/* Why no shell can be right, or NULL. */
+static const char *unfit(const struct vm *vm)
+{
+	const struct image_info *i = vm->img ? image_info(vm->img) : NULL;
+
+	if (!i)
+		return "the image is large and new";
+	if (i->builder == IMAGE_LINUX)
+		return NULL;
+	if (!i->direct)
+		return "the image has no noxs entry";
+	return vm->cfg.ramdisk_fd >= 0 ? "a noxs entry takes no ramdisk" : NULL;
+}
+
 bool pool_claim(struct vm *vm)
 {
 	struct engine *en = vm->en;
@@ -214,10 +262,9 @@ bool pool_claim(struct vm *vm)
 	struct shell *s;
 
 	vm->t.way = VM_COLD;
-	if (!vm->img || !image_info(vm->img)->direct || vm->cfg.ramdisk_fd >= 0) {
-		vm->t.why = vm->img ? "the image has no noxs entry" : "the image is large and new";
+	vm->t.why = unfit(vm);
+	if (vm->t.why)
 		return false;
-	}
 	f = best(en, vm, &vm->t.why);
 	if (!f)
 		return false;
@@ -239,7 +286,7 @@ bool pool_claim(struct vm *vm)
 		vm->t.why = "";
 	vm->dom = s->dom;
 	vm->slot = s->slot;
-	vm->guest_port = 0;
+	vm->guest_port = s->guest_port;
 	vm->map = s->map;
 	if (vm->dom.window)
 		DL_APPEND2(en->windows, vm, window_prev, window_next);

@@ -13,14 +13,6 @@
 #define KEEP_IMAGES 32u
 #define KEEP_BYTES  (256ull << 20)
 
-/* A file as it was: identity, size and both times to the nanosecond. */
-struct file_key {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime, ctime;
-};
-
 struct image_entry {
 	struct file_key key;
 	struct image *img;
@@ -35,6 +27,16 @@ static void to_key(const struct stat *st, struct file_key *out)
 	out->size = st->st_size;
 	out->mtime = st->st_mtim;
 	out->ctime = st->st_ctim;
+}
+
+void file_key(int fd, struct file_key *out)
+{
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		to_key(&st, out);
+	else
+		memset(out, 0, sizeof(*out));
 }
 
 /* Most recently used first. */

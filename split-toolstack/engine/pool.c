@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -40,6 +41,7 @@ struct shell_job {
 	struct flavor *flavor; /* NULL: ended in the meantime */
 	struct dom_spec spec;
 	struct shell *shell;
+	int image_fd, ramdisk_fd; /* -1: not needed */
 	int rc;
 	struct err err;
 };
@@ -75,39 +77,42 @@ void shell_end(struct engine *en, struct shell *s)
 	free(s);
 }
 
-/* The image of a warm flavor, as its file is now. */
-int flavor_image(struct engine *en, const struct flavor *f, struct image **out, struct err *e)
+int flavor_check_image(const struct image *img, struct err *e)
 {
-	int fd = images_file(en, f->f.image, "image", e);
-	int rc = 0;
+	const struct image_info *i = image_info(img);
 
-	if (fd < 0)
-		return fd;
-	*out = images_find(en, fd);
-	if (!*out) {
-		rc = image_open(fd, f->f.image, en->conf.cache_dir, out, e);
-		if (rc == 0)
-			images_keep(en, *out);
-	}
-	(void)close(fd);
-	if (rc == 0 && !image_info(*out)->direct) {
-		image_put(*out);
-		*out = NULL;
-		rc = err_set(e, EOPNOTSUPP,
-			     "image \"%s\": only images with a noxs entry can be pooled",
-			     f->f.image);
-	}
-	return rc;
+	if (i->direct || i->builder == IMAGE_LINUX)
+		return 0;
+	return err_set(e, EOPNOTSUPP,
+		       "image \"%s\": only images with a noxs entry, and Linux, can be pooled",
+		       i->name);
 }
 
 /* The long part; thread-safe. */
 static void build_shell(struct worker_job *job, struct xen *x)
 {
 	struct shell_job *j = (struct shell_job *)job;
-	struct dom_load load = {.cmdline = ""};
+	struct dom_module ramdisk = {j->ramdisk_fd, "ramdisk"};
+	struct dom_load load = {.cmdline = "",
+				.module = &ramdisk,
+				.nmodule = j->ramdisk_fd >= 0,
+				.cmdline_room = VM_CMDLINE_MAX + 1};
 	struct shell *s = j->shell;
 
-	j->rc = dom_prepare(x, &j->spec, s->img, &s->dom, &j->err);
+	if (!s->img && j->image_fd >= 0) {
+		j->rc = image_open(j->image_fd, "of the pool", j->en->conf.cache_dir, &s->img,
+				   &j->err);
+		if (j->rc == 0)
+			j->rc = flavor_check_image(s->img, &j->err);
+	}
+	if (j->rc == 0)
+		j->rc = dom_prepare(x, &j->spec, s->img, &s->dom, &j->err);
+	if (j->rc == 0 && s->img && !image_info(s->img)->direct) {
+		j->rc = xen_evtchn_alloc(x, s->dom.domid, 0, &s->guest_port);
+		if (j->rc < 0)
+			j->rc = err_sys(&j->err, -j->rc, "event channel of a shell");
+		load.console_port = s->guest_port;
+	}
 	if (j->rc == 0 && s->img)
 		j->rc = dom_load(x, &s->dom, s->img, &load, &j->err);
 	if (j->rc == 0 && s->img)
@@ -122,6 +127,15 @@ static void back_off(struct flavor *f, const struct err *e)
 	f->retry_at = clock_ns() + (uint64_t)(RETRY_S * 1e9) * f->backoff;
 }
 
+static void free_job(struct shell_job *j)
+{
+	if (j->image_fd >= 0)
+		(void)close(j->image_fd);
+	if (j->ramdisk_fd >= 0)
+		(void)close(j->ramdisk_fd);
+	free(j);
+}
+
 static void shell_done(struct worker_job *job)
 {
 	struct shell_job *j = (struct shell_job *)job;
@@ -130,6 +144,8 @@ static void shell_done(struct worker_job *job)
 	struct shell *s = j->shell;
 
 	en->shell_job = NULL;
+	if (j->rc == 0 && s->img && j->image_fd >= 0)
+		images_keep(en, s->img);
 	if (j->rc == 0)
 		j->rc = domain_map(en, s->dom.domid, s->dom.dev_frame, s->dom.control_frame,
 				   &s->map, &j->err);
@@ -145,7 +161,26 @@ static void shell_done(struct worker_job *job)
 		f->shells = s;
 		f->f.ready++;
 	}
-	free(j);
+	free_job(j);
+}
+
+/* The files of a warm flavor, as they are now. */
+static int open_files(struct engine *en, const struct flavor *f, struct shell_job *j, struct err *e)
+{
+	int fd = images_file(en, f->f.image, "image", e);
+
+	if (fd < 0)
+		return fd;
+	j->image_fd = fd;
+	j->shell->img = images_find(en, fd);
+	if (!f->f.ramdisk)
+		return 0;
+	fd = images_file(en, f->f.ramdisk, "ramdisk", e);
+	if (fd < 0)
+		return fd;
+	j->ramdisk_fd = fd;
+	file_key(fd, &j->shell->ramdisk);
+	return 0;
 }
 
 static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j, struct err *e)
@@ -155,7 +190,7 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 
 	dom_init(&s->dom);
 	if (f->f.image)
-		rc = flavor_image(en, f, &s->img, e);
+		rc = open_files(en, f, j, e);
 	if (rc == 0)
 		rc = uuid_random(s->uuid, e);
 	if (rc == 0)
@@ -169,6 +204,19 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 				    .cap = UINT32_MAX};
 	memcpy(j->spec.uuid, s->uuid, sizeof(s->uuid));
 	return rc;
+}
+
+/* Unpacking or reading a large image, or a ramdisk, is not for the loop. */
+static bool is_short(const struct flavor *f, const struct shell_job *j)
+{
+	const struct image *img = j->shell->img;
+	struct stat st;
+
+	if (f->f.mem_kib > INLINE_MEM_KIB)
+		return false;
+	if (img)
+		return image_info(img)->direct;
+	return j->image_fd < 0 || (fstat(j->image_fd, &st) == 0 && st.st_size <= INLINE_FILE_BYTES);
 }
 
 /* Small ones here, large ones on the worker; one at a time. */
@@ -188,15 +236,17 @@ static void add_shell(struct engine *en, struct flavor *f)
 	*j = (struct shell_job){.job = {.work = build_shell, .done = shell_done},
 				.en = en,
 				.flavor = f,
-				.shell = s};
+				.shell = s,
+				.image_fd = -1,
+				.ramdisk_fd = -1};
 	if (start_shell(en, f, j, &err) < 0) {
 		back_off(f, &err);
 		shell_end(en, s);
-		free(j);
+		free_job(j);
 		return;
 	}
 	en->shell_job = j;
-	if (f->f.mem_kib > INLINE_MEM_KIB) {
+	if (!is_short(f, j)) {
 		worker_push(en, &j->job);
 		return;
 	}
@@ -220,6 +270,7 @@ void flavor_ends(struct engine *en, struct flavor *f)
 	if (en->shell_job && en->shell_job->flavor == f)
 		en->shell_job->flavor = NULL;
 	flavor_drop_shells(en, f, 0);
+	free(f->f.ramdisk);
 	free(f->f.image);
 	free(f);
 }

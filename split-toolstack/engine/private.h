@@ -21,6 +21,8 @@
 #define INPUT_QUEUE_MAX 65536u
 /* Up to here a build is short enough for the loop. */
 #define INLINE_MEM_KIB (16u << 10)
+/* Up to here a file is short enough for it. */
+#define INLINE_FILE_BYTES (1u << 20)
 
 /* FNV-1a; names come from clients that are trusted with more than that. */
 static inline uint32_t table_hash(const void *key, size_t len)
@@ -113,6 +115,14 @@ struct vm {
 
 struct image_entry;
 
+/* A file as it was: identity, size and both times to the nanosecond. Compared as bytes. */
+struct file_key {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime, ctime;
+};
+
 /* --- pool.c: domains made ahead --- */
 
 /* A paused domain nobody has used: connected, and for warm ones loaded and armed. */
@@ -122,7 +132,9 @@ struct shell {
 	uint8_t uuid[16];
 	struct slot slot;
 	uint8_t *map;
-	struct image *img; /* warm */
+	struct image *img;	 /* warm */
+	uint32_t guest_port;	 /* allocated for Linux; 0: it binds to the slot's */
+	struct file_key ramdisk; /* all zero: none */
 };
 
 struct flavor {
@@ -271,6 +283,8 @@ bool slots_refill(struct engine *en);
 /* --- images.c --- */
 /* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
 struct image *images_find(struct engine *en, int fd);
+/* What is behind an open file; all zero for -1. */
+void file_key(int fd, struct file_key *out);
 /* Opens a path, or an image of the store; `key` is for the message. Returns the fd. */
 int images_file(struct engine *en, const char *path, const char *key, struct err *e);
 void images_keep(struct engine *en, struct image *img);
@@ -300,7 +314,8 @@ void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
 void flavor_ends(struct engine *en, struct flavor *f);
 /* Somebody wanted a shell of it. */
 void flavor_wanted(struct engine *en, struct flavor *f);
-int flavor_image(struct engine *en, const struct flavor *f, struct image **out, struct err *e);
+/* -EOPNOTSUPP: it cannot be made ahead. */
+int flavor_check_image(const struct image *img, struct err *e);
 /* Unmaps what a shell had kept mapped; nothing is fine. */
 void vm_close_window(struct vm *vm);
 /* Somebody asked for something: what is made ahead is made when he had his answer. */

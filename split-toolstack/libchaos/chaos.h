@@ -108,7 +108,7 @@ struct chaos_vm {
 };
 
 struct chaos_flavor {
-	char type[8], image[4096]; /* "": for any image */
+	char type[8], image[4096], ramdisk[4096]; /* image "": for any */
 	uint32_t vcpus, low, high, target, ready;
 	uint64_t mem_kib, hits, misses, held_kib;
 };

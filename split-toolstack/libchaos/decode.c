@@ -65,6 +65,7 @@ bool decode_flavor(const struct wire_in *in, struct chaos_flavor *f)
 		return false;
 	TEXT(&v, PROTO_TYPE, f->type);
 	TEXT(&v, PROTO_KERNEL, f->image);
+	TEXT(&v, PROTO_RAMDISK, f->ramdisk);
 	f->vcpus = wire_get_u32(&v, PROTO_VCPUS, 0);
 	f->low = wire_get_u32(&v, PROTO_LOW, 0);
 	f->high = wire_get_u32(&v, PROTO_HIGH, 0);
