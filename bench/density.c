@@ -33,8 +33,10 @@ static uint64_t dom0_available_kib(void)
 	if (!f)
 		die("/proc/meminfo: cannot read");
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+		if (strncmp(line, "MemAvailable:", 13) == 0) {
+			kib = strtoull(line + 13, NULL, 10);
 			break;
+		}
 	(void)fclose(f);
 	return kib;
 }

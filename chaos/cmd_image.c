@@ -66,7 +66,7 @@ static int list(struct client *c, struct looking *l, struct err *e)
 		       "MEMORY");
 	if (rc == 0)
 		rc = client_finish(c, &in, on_image, l, e);
-	if (rc == 0 && l->found < l->n)
+	if (rc == 0 && l->names && l->found < l->n)
 		rc = err_set(e, ENOENT, "no image \"%s\"; \"chaos image list\" shows what there is",
 			     l->names[0]);
 	return rc;
@@ -106,7 +106,7 @@ static int remove_all(struct client *c, struct looking *l, struct err *e)
 {
 	int rc = 0;
 
-	for (int k = 0; k < l->n && rc == 0; k++) {
+	for (int k = 0; l->names && k < l->n && rc == 0; k++) {
 		struct wire_out w;
 		struct wire_in in;
 
@@ -143,13 +143,13 @@ int cmd_image(const struct command *cmd, int argc, char **argv)
 		return usage(cmd, "import: give a file, and a name if it shall have another");
 	if ((strcmp(verb, "rm") == 0 || strcmp(verb, "inspect") == 0) && l.n < 1)
 		return usage(cmd, "%s: which image?", verb);
-	if (strcmp(verb, "list") == 0 && l.n > 0)
+	if (strcmp(verb, "list") == 0 && l.names)
 		return usage(cmd, "\"%s\" is too much", l.names[0]);
 	rc = client_open(&client, NULL, &e);
 	l.whole = strcmp(verb, "inspect") == 0;
 	if (rc < 0)
 		;
-	else if (strcmp(verb, "import") == 0)
+	else if (strcmp(verb, "import") == 0 && l.names)
 		rc = import_one(&client, l.names[0], l.n > 1 ? l.names[1] : NULL, &l, &e);
 	else if (strcmp(verb, "rm") == 0)
 		rc = remove_all(&client, &l, &e);

@@ -3,6 +3,8 @@
 #include "split-toolstack/metrics.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "split-toolstack/feed.h"
@@ -165,14 +167,15 @@ static void one(FILE *to, const char *name, const char *type, const char *what, 
 static uint64_t resident_bytes(void)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long pages = 0;
+	char line[128] = "";
+	const char *second;
 
 	if (!f)
 		return 0;
-	if (fscanf(f, "%*u %lu", &pages) != 1)
-		pages = 0;
+	(void)!fgets(line, sizeof(line), f);
 	(void)fclose(f);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	second = strchr(line, ' ');
+	return (second ? strtoull(second, NULL, 10) : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void metrics_print(struct engine *en, uint32_t clients, FILE *to)

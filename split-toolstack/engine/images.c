@@ -113,7 +113,9 @@ int images_file(struct engine *en, const char *path, const char *key, struct err
 	if (strncmp(path, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0)
 		return imagestore_file(en, path + strlen(IMAGE_PREFIX), e);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	return fd < 0 ? err_sys(e, errno, "%s \"%s\"", key, path) : fd;
+	if (fd < 0)
+		return err_sys(e, errno, "%s \"%s\"", key, path);
+	return fd;
 }
 
 void images_close(struct engine *en)

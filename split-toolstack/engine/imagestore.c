@@ -219,7 +219,9 @@ int imagestore_file(struct engine *en, const char *name, struct err *e)
 		return err_set(e, ENOENT,
 			       "no image \"%s\"; \"chaos image list\" shows what there is", name);
 	fd = openat(en->image_dirfd, r.digest, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? err_sys(e, errno, "image \"%s\"", name) : fd;
+	if (fd < 0)
+		return err_sys(e, errno, "image \"%s\"", name);
+	return fd;
 }
 
 /* --- import --- */

@@ -18,6 +18,7 @@
 #define REFILL_QUIET_S 0.005
 #define REFILL_GAP_S   0.0005
 #define TRIM_AT_ONCE   4u
+#define HEAP_AHEAD     (64u << 10)
 /* After a failure (no memory, no image) a flavor waits. */
 #define RETRY_S	    2.0
 #define BACKOFF_MAX 31u /* ... times this at the most, when it goes on failing */
@@ -328,6 +329,16 @@ static struct flavor *hungry(struct engine *en, bool *later)
 	return NULL;
 }
 
+/* The heap's next pages are touched now, not by the next create. */
+static void touch_heap(void)
+{
+	volatile uint8_t *p = malloc(HEAP_AHEAD);
+
+	for (uint32_t i = 0; p && i < HEAP_AHEAD; i += 4096)
+		p[i] = 0;
+	free((void *)(uintptr_t)p);
+}
+
 /* One shell, then a gap in which guests and clients get the CPU. */
 static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 {
@@ -338,6 +349,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	ev_timer_stop(loop, t);
 	close_windows(en);
+	touch_heap();
 	if (history_trim(en, TRIM_AT_ONCE)) {
 		refill_in(en, REFILL_GAP_S);
 		return;

@@ -49,7 +49,7 @@ int main(int argc, char **argv)
 	struct chaos_error e = {0};
 	struct chaos *c;
 	char(*uuid)[37];
-	int n = argc == 4 ? atoi(argv[3]) : 0;
+	int n = argc == 4 ? (int)strtol(argv[3], NULL, 10) : 0;
 	int sent = 0;
 	int done = 0;
 	int made = 0;
