@@ -67,6 +67,70 @@ static void pool_is_claimed_and_refilled(void **state)
 	only_the_daemon_is_left();
 }
 
+static void learn_target(const struct pool_flavor *f, void *arg)
+{
+	*(uint32_t *)arg = f->target;
+}
+
+static void a_burst_raises_the_target(void **state)
+{
+	static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+	struct pool_flavor f = {.type = DOM_PV, .vcpus = 1, .mem_kib = 4096, .low = 1, .high = 4};
+	uint32_t target = 0;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(pool_set(en, &f, &e), 0);
+	wait_ready(1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(create(guest(names[i], DOM_PV, 4096), 0).rc, 0);
+	pool_for_each(en, learn_target, &target);
+	assert_int_equal(target, 3);
+	wait_ready(3);
+	for (int i = 0; i < 20; i++) { /* ... and is seen to be full */
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		(void)usleep(1000);
+	}
+	for (int i = 3; i < 6; i++) /* another burst begins at none */
+		assert_int_equal(create(guest(names[i], DOM_PV, 4096), 0).rc, 0);
+	pool_for_each(en, learn_target, &target);
+	assert_int_equal(target, 3);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(vm_destroy(engine_find(en, names[i]), NULL), 0);
+	f.low = 5;
+	assert_int_equal(pool_set(en, &f, &e), -EINVAL); /* low above high */
+	f.low = f.high = 0;
+	assert_int_equal(pool_set(en, &f, &e), 0);
+	settle(0);
+	only_the_daemon_is_left();
+}
+
+/* The budget holds whatever the water marks say. */
+static void the_budget_is_kept(void **state)
+{
+	struct pool_flavor f = {
+		.type = DOM_PV, .vcpus = 1, .mem_kib = 300u << 10, .low = 1, .high = 9};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(pool_set(en, &f, &e), 0);
+	wait_ready(1);
+	assert_int_equal(create(guest("a", DOM_PV, 300u << 10), 0).rc, 0);
+	assert_int_equal(create(guest("b", DOM_PV, 300u << 10), 0).rc, 0);
+	assert_int_equal(create(guest("c", DOM_PV, 300u << 10), 0).rc, 0);
+	assert_int_equal(create(guest("d", DOM_PV, 300u << 10), 0).rc, 0);
+	wait_ready(3); /* 4 are wanted, the pool may hold 1 GiB */
+	turn(NULL);
+	assert_int_equal(pool_ready(), 3);
+	f.low = 4;
+	assert_int_equal(pool_set(en, &f, &e), -ENOMEM);
+	f.low = f.high = 0;
+	assert_int_equal(pool_set(en, &f, &e), 0);
+	for (const char *name = "abcd"; *name; name++)
+		assert_int_equal(vm_destroy(engine_find(en, (char[2]){*name}), NULL), 0);
+	settle(0);
+}
+
 static void pool_survives_no_daemon(void **state)
 {
 	struct engine_conf c = conf();
@@ -118,8 +182,8 @@ static void failing_claims_end_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIFE(pool_is_claimed_and_refilled),
-		LIFE(pool_survives_no_daemon),
+		LIFE(pool_is_claimed_and_refilled), LIFE(a_burst_raises_the_target),
+		LIFE(the_budget_is_kept),	    LIFE(pool_survives_no_daemon),
 		LIFE(failing_claims_end_clean),
 	};
 
