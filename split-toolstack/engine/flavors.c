@@ -199,7 +199,8 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 				shell = f;
 			continue;
 		}
-		*why = "another image or ramdisk is warm";
+		*why = c->ramdisk_fd < 0 ? "another image is warm"
+					 : "another image or ramdisk is warm";
 		if (same_text(f->f.image, c->kernel) &&
 		    same_text(f->f.ramdisk, c->ramdisk)) { /* a file has changed since */
 			*why = "the image has changed";
