@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Warm, shell and cold creates over an open connection, each on a pool that has refilled. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench/conn.h"
@@ -143,4 +144,34 @@ void bench_latency(unsigned int n)
 	}
 	destroy_sizes(&c, n / 10 + 5);
 	client_close(&c);
+}
+
+/* Warm creates alone; the metric is named by the environment, so that a script can put load beside
+ * some of them. */
+void bench_warm(unsigned int n)
+{
+	static const char flavor[] = " image=" CHAOS_GUEST_DIR "/noop";
+	static struct samples ready;
+	const char *label = getenv("CHAOS_BENCH_LABEL");
+	int kernel = open_noop();
+	struct client c;
+	struct err e = {0};
+	char metric[64];
+
+	check(client_open(&c, NULL, &e), &e);
+	set_pool(&c, "pv", flavor, 4);
+	(void)usleep(REFILL_US * 10);
+	for (unsigned int i = 0; i < n + 2; i++) {
+		uint64_t t = conn_create(&c, "bench", "pv", "4", kernel, PROTO_F_READY, NULL);
+
+		(void)usleep(REFILL_US);
+		(void)conn_destroy(&c, "bench");
+		(void)usleep(REFILL_US);
+		if (i >= 2)
+			samples_add(&ready, t);
+	}
+	(void)close(kernel);
+	client_close(&c);
+	(void)snprintf(metric, sizeof(metric), "warm_%s", label ? label : "alone");
+	samples_print(&ready, "load", metric);
 }

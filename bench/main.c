@@ -13,6 +13,7 @@ static const struct bench benches[] = {
 	{"scale", "creates up to the 1000th VM, cold, shell and warm", bench_scale},
 	{"scale-xl", "xl create with so many VMs of its own", bench_scale_xl},
 	{"density", "so many tiny VMs alive at once", bench_density},
+	{"warm", "warm creates alone, for scripts", bench_warm},
 	{"churn", "creates and destroys a second", bench_churn},
 	{"process", "a container of a static program", bench_process},
 	{"boot-xl", "xl create and xl destroy beside a running xenstored", bench_boot_xl},
