@@ -162,6 +162,11 @@ void worker_push(struct engine *en, struct worker_job *job)
 {
 	struct worker *w = en->worker;
 
+	if (w->ending) { /* a job that ended the last one left behind: the thread is gone */
+		job->work(job, w->x);
+		job->done(job);
+		return;
+	}
 	job->next = NULL;
 	(void)pthread_mutex_lock(&w->lock);
 	*w->todo_tail = job;

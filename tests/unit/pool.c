@@ -148,6 +148,29 @@ static void pool_survives_no_daemon(void **state)
 	assert_int_equal(pool_ready(), 0);
 }
 
+/* The engine closes while the worker makes a large shell: nothing of it stays. */
+static void closing_waits_for_a_shell(void **state)
+{
+	struct engine_conf c = conf();
+	struct pool_flavor f = {
+		.type = DOM_PV, .vcpus = 1, .mem_kib = 64u << 10, .low = 2, .high = 2};
+	struct fake_count n;
+	struct err e = {0};
+
+	(void)state;
+	for (int rounds = 0; rounds < 5; rounds++) {
+		assert_int_equal(pool_set(en, &f, &e), 0);
+		for (int i = 0; i < rounds; i++)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+		engine_close(en);
+		fake_count(&n);
+		assert_int_equal(n.domains, 0);
+		assert_int_equal(n.mapped_pages, 0);
+		assert_int_equal(n.ports + n.reserved, 0);
+		assert_int_equal(engine_open(loop, &c, &en, &e), 0);
+	}
+}
+
 static void failing_claims_end_clean(void **state)
 {
 	(void)state;
@@ -184,7 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LIFE(pool_is_claimed_and_refilled), LIFE(a_burst_raises_the_target),
 		LIFE(the_budget_is_kept),	    LIFE(pool_survives_no_daemon),
-		LIFE(failing_claims_end_clean),
+		LIFE(closing_waits_for_a_shell),    LIFE(failing_claims_end_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
