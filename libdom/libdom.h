@@ -135,8 +135,8 @@ struct dom {
 	uint64_t control_frame;
 	uint64_t shared_info_gfn; /* as in struct noxs_page; 0 for Linux */
 	uint64_t page_table_gfn, page_table_pages, image_end_gfn; /* likewise */
-	/* Images with a noxs entry: vCPU 0 starts in the device page at NOXS_START, where a jump to
-	 * this virtual address is to be; 0 for others. */
+	/* Images with a noxs entry: vCPU 0 starts in the device page at its field `start`, where a
+	 * jump to this virtual address is to be; 0 for others. */
 	uint64_t entry;
 	uint64_t
 		cmdline_frame; /* Linux loaded with cmdline_room: as xen_map() wants it, PVH also */

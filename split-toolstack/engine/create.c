@@ -2,8 +2,6 @@
 /* From a configuration to a running domain: what may take long runs on the worker, the rest here.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -289,6 +287,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	close_files(vm);
 	if (dom_destroy(en->x, &d, NULL) == 0)
 		slot_put(en, &vm->slot);
+	slot_put_last(en, &vm->slot); /* it could not be destroyed: its id stays taken for now */
 	dom_init(&vm->dom);
 	image_put(vm->img);
 	vm->img = NULL;

@@ -40,6 +40,8 @@ static void destroy_done(struct worker_job *job)
 
 	if (j->rc < 0)
 		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->dom.domid, err_msg(&j->err));
+	if (j->rc < 0) /* its id stays taken for now */
+		slot_put_last(j->en, &j->slot);
 	else
 		slot_put(j->en, &j->slot);
 	if (j->rc == 0 && j->recorded)

@@ -2,6 +2,7 @@
 /* Images that chaosd keeps: files named by content, and an LMDB index from names to them. */
 #include "split-toolstack/engine/private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #define RECORD_VERSION 1u
 #define INDEX_BYTES    (64ull << 20)
 #define COPY_STEP      (1u << 20)
+#define UNFINISHED     "new-" /* what the name of a copy under way begins with */
 
 /* The value of a name. */
 struct record {
@@ -43,6 +45,24 @@ static int failed(struct err *e, int rc)
 	return err_set(e, rc > 0 ? rc : EIO, "image store: %s", mdb_strerror(rc));
 }
 
+/* Copies that a daemon before this one did not finish. */
+static void drop_unfinished(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *d;
+
+	if (!dir) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if (strncmp(d->d_name, UNFINISHED, strlen(UNFINISHED)) == 0)
+			(void)unlinkat(dirfd, d->d_name, 0);
+	(void)closedir(dir);
+}
+
 int imagestore_open(struct engine *en, struct err *e)
 {
 	const char *dir = en->conf.image_dir;
@@ -62,6 +82,7 @@ int imagestore_open(struct engine *en, struct err *e)
 	en->image_dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	if (en->image_dirfd < 0 || fchmod(en->image_dirfd, 0700) < 0)
 		return err_sys(e, errno, "image store: %s", dir);
+	drop_unfinished(en->image_dirfd);
 	rc = mdb_env_create(&en->image_db);
 	if (rc != 0)
 		return failed(e, rc);
@@ -292,7 +313,7 @@ static void import_work(struct worker_job *job, struct xen *x)
 	int fd;
 
 	(void)x;
-	(void)snprintf(tmp, sizeof(tmp), "new-%llx", (unsigned long long)clock_ns());
+	(void)snprintf(tmp, sizeof(tmp), UNFINISHED "%llx", (unsigned long long)clock_ns());
 	fd = openat(dir, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		j->rc = err_sys(&j->err, errno, "image store");

@@ -155,6 +155,8 @@ static void shell_done(struct worker_job *job)
 	if (j->rc < 0 || !f) {
 		if (f)
 			back_off(f, &j->err);
+		if (j->rc == -EEXIST) /* somebody has its id: the next try takes another */
+			slot_put_last(en, &s->slot);
 		shell_end(en, s);
 	} else {
 		f->backoff = 0;

@@ -143,6 +143,8 @@ void slot_put_last(struct engine *en, struct slot *slot)
 	struct slot free = *slot;
 
 	*slot = (struct slot){0};
+	if (free.domid == 0)
+		return;
 	if (!make_room(s)) {
 		forget(en, &free);
 		return;
