@@ -89,6 +89,14 @@ struct noxs_ring {
 	uint32_t reserved;
 };
 
+/*
+ * A vif: the backend is told that this guest takes frames in any number of slots (feature-sg),
+ * frames whose checksum is left out (NETRXF_csum_blank) or was checked (NETRXF_data_validated), and
+ * asks for notification (feature-rx-notify); no segmentation offload towards the guest. It may send
+ * with NETTXF_csum_blank, and scattered frames. A vbd: protocol x86_64, no indirect and no
+ * persistent grants. The rings are initialised and empty; the guest uses them with its own indices
+ * from zero, and may put requests into them before the backend has connected.
+ */
 #define NOXS_VIF_IPV4	  (1u << 0) /* ipv4 fields are set */
 #define NOXS_VIF_IPV6	  (1u << 1) /* ipv6 fields are set */
 #define NOXS_VIF_DHCP	  (1u << 2) /* ask for a lease */
@@ -138,6 +146,7 @@ struct noxs_device {
 #define NOXS_CMDLINE_MAX 1024u /* with its NUL */
 
 #define NOXS_START_BYTES 16u
+#define NOXS_GRANT_FIRST 64u /* 8 of Xen's own, and rings of NOXS_MAX_DEVICES devices */
 
 #define NOXS_FLAG_PV	  (1u << 0) /* the guest is PV; else PVH */
 #define NOXS_FLAG_RESUMED (1u << 1) /* restored or cloned: generation changed */
@@ -162,7 +171,8 @@ struct noxs_page {
 	uint64_t page_table_gfn;  /* first of the builder's page-table pages ... */
 	uint64_t page_table_pages; /* ... and how many; they may be reused after a switch of cr3 */
 	uint64_t image_end_gfn;	   /* first page behind the image: pages from here to
-				      min(device page, control page, page tables) are free and zero */
+				      min(device page, control page, page tables, rings of devices)
+				      are free and zero */
 
 	/* 0x060: clock, taken when the guest was started. Later: the vcpu_time_info of shared info.
 	 */
@@ -181,7 +191,16 @@ struct noxs_page {
 	 */
 	uint8_t start[NOXS_START_BYTES];
 
-	uint8_t reserved1[0x340];
+	/* 0x0c0: grants. dom0 may have mapped the first `grant_frames` pages of the grant table
+	 * (version 1 entries) at grant_gfn: PVH: that gfn; PV: VIRT_BASE + grant_gfn * 4096, like
+	 * the shared info page. 0 frames: the guest maps its table itself when it needs it. Grant
+	 * references below grant_first are Xen's or dom0's (rings of devices[]); those from there
+	 * on are the guest's to use. */
+	uint64_t grant_gfn;
+	uint32_t grant_frames;
+	uint32_t grant_first; /* 0 means NOXS_GRANT_FIRST */
+
+	uint8_t reserved1[0x330];
 
 	/* 0x400 */
 	struct noxs_device dev[NOXS_MAX_DEVICES];
@@ -250,6 +269,7 @@ _Static_assert(__builtin_offsetof(struct noxs_page, wallclock_ns) == 0x60, "cloc
 _Static_assert(__builtin_offsetof(struct noxs_page, seed) == 0x80, "seed");
 _Static_assert(__builtin_offsetof(struct noxs_page, control) == 0xa0, "control");
 _Static_assert(__builtin_offsetof(struct noxs_page, start) == 0xb0, "start");
+_Static_assert(__builtin_offsetof(struct noxs_page, grant_gfn) == 0xc0, "grants");
 _Static_assert(__builtin_offsetof(struct noxs_page, dev) == 0x400, "devices");
 _Static_assert(__builtin_offsetof(struct noxs_page, cmdline) == 0xc00, "cmdline");
 _Static_assert(sizeof(struct noxs_control) == 4096, "control page");
