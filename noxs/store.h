@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The store: XenStore's tree, watches and wire protocol for the guests of this host and for dom0. */
+/* The store: XenStore's tree, watches and wire protocol for the guests of this host and for dom0.
+ */
 #ifndef CHAOS_NOXS_STORE_H
 #define CHAOS_NOXS_STORE_H
 
