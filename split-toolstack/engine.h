@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "libdom/libdom.h"
+#include "split-toolstack/devices.h"
 
 /*
  * The engine composes libdom (domains) with noxs (device page, console, control) and owns what must
@@ -47,6 +48,8 @@ struct vm_config {
 	uint8_t *cpumap; /* malloced bitmap of pCPUs, NULL = any */
 	uint32_t cpumap_bytes;
 	enum vm_action on_poweroff, on_reboot, on_crash;
+	struct device_config *device; /* malloced; in the order they were named */
+	uint32_t ndevice;
 };
 
 /* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,

@@ -44,6 +44,9 @@ void vm_config_clear(struct vm_config *c)
 	free(c->ramdisk);
 	free(c->cmdline);
 	free(c->cpumap);
+	for (uint32_t i = 0; i < c->ndevice; i++)
+		device_config_clear(&c->device[i]);
+	free(c->device);
 	if (c->kernel_fd >= 0)
 		(void)close(c->kernel_fd);
 	if (c->ramdisk_fd >= 0)
@@ -55,6 +58,19 @@ static bool copy_text(char **to, const char *from)
 {
 	*to = from ? strdup(from) : NULL;
 	return !from || *to;
+}
+
+static bool copy_devices(struct vm_config *to, const struct vm_config *from)
+{
+	if (from->ndevice == 0)
+		return true;
+	to->device = calloc(from->ndevice, sizeof(*to->device));
+	if (!to->device)
+		return false;
+	for (; to->ndevice < from->ndevice; to->ndevice++)
+		if (device_config_copy(&to->device[to->ndevice], &from->device[to->ndevice]) < 0)
+			return false;
+	return true;
 }
 
 int vm_config_copy(struct vm_config *to, const struct vm_config *from)
@@ -69,6 +85,9 @@ int vm_config_copy(struct vm_config *to, const struct vm_config *from)
 	ok = !from->cpumap || to->cpumap;
 	if (to->cpumap)
 		memcpy(to->cpumap, from->cpumap, from->cpumap_bytes);
+	to->device = NULL;
+	to->ndevice = 0;
+	ok = copy_devices(to, from) && ok;
 	ok = copy_text(&to->kernel, from->kernel) && ok;
 	ok = copy_text(&to->ramdisk, from->ramdisk) && ok;
 	ok = copy_text(&to->cmdline, from->cmdline) && ok;
