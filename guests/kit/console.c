@@ -12,7 +12,7 @@ void kit_write(const char *data, size_t len)
 
 		if (room == 0) {
 			kit_notify();
-			kit_wait(0);
+			kit_wait_port(kit.port, 0); /* events of devices are for the program */
 			continue;
 		}
 		for (; room && len; room--, len--)

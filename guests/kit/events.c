@@ -27,6 +27,16 @@ void kit_shutdown(unsigned int reason, uint32_t exit_code)
 		(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &arg);
 }
 
+void kit_stop(unsigned int reason)
+{
+	void (*at_stop)(void) = kit.at_stop;
+
+	kit.at_stop = NULL; /* it may wait, and be asked again */
+	if (at_stop)
+		at_stop();
+	kit_shutdown(reason, 0);
+}
+
 void kit_ready(void)
 {
 	if (!kit.page) {
@@ -60,24 +70,41 @@ static void answer(void)
 		if (request == NOXS_REQ_POWEROFF || request == NOXS_REQ_REBOOT) {
 			kit.control->state = NOXS_STATE_STOPPING;
 			kit_notify();
-			kit_shutdown(request == NOXS_REQ_REBOOT ? SHUTDOWN_reboot
-								: SHUTDOWN_poweroff,
-				     0);
+			kit_stop(request == NOXS_REQ_REBOOT ? SHUTDOWN_reboot : SHUTDOWN_poweroff);
 		}
 	}
 }
 
-void kit_wait(uint64_t timeout_ns)
+static void wait_for(evtchn_port_t *ports, uint32_t n, uint64_t timeout_ns)
 {
-	volatile unsigned long *word = &kit.shared->evtchn_pending[kit.port / 64];
-	evtchn_port_t port = kit.port;
 	struct sched_poll poll = {
-		.nr_ports = 1,
+		.nr_ports = n,
 		.timeout = timeout_ns ? kit_time_ns() + timeout_ns : 0,
 	};
 
-	set_xen_guest_handle(poll.ports, &port);
+	set_xen_guest_handle(poll.ports, ports);
 	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
-	(void)__atomic_fetch_and(word, ~(1ul << (kit.port % 64)), __ATOMIC_ACQ_REL);
+	for (uint32_t i = 0; i < n; i++)
+		(void)__atomic_fetch_and(&kit.shared->evtchn_pending[ports[i] / 64],
+					 ~(1ul << (ports[i] % 64)), __ATOMIC_ACQ_REL);
 	answer();
+}
+
+void kit_wait(uint64_t timeout_ns)
+{
+	wait_for(kit.listen, kit.listeners, timeout_ns);
+}
+
+void kit_wait_port(uint32_t port, uint64_t timeout_ns)
+{
+	wait_for(&port, 1, timeout_ns);
+}
+
+void kit_listen(uint32_t port)
+{
+	for (uint32_t i = 0; i < kit.listeners; i++)
+		if (kit.listen[i] == port)
+			return;
+	if (kit.listeners < KIT_PORTS)
+		kit.listen[kit.listeners++] = port;
 }

@@ -85,13 +85,12 @@ int kit_format(char *buf, size_t size, const char *fmt, va_list ap)
 	return (int)o.len;
 }
 
-uint64_t kit_option(const char *key, uint64_t none)
+const char *kit_option_text(const char *key, uint32_t nth, size_t *len)
 {
 	const char *at = kit.cmdline;
 
 	while (*at) {
 		const char *k = key;
-		uint64_t value = 0;
 
 		while (*at == ' ')
 			at++;
@@ -99,13 +98,30 @@ uint64_t kit_option(const char *key, uint64_t none)
 			at++;
 			k++;
 		}
-		if (!*k && *at == '=') {
-			for (at++; *at >= '0' && *at <= '9'; at++)
-				value = value * 10 + (uint64_t)(*at - '0');
-			return value;
+		if (!*k && nth-- == 0) {
+			for (*len = 0; at[*len] && at[*len] != ' ';)
+				++*len;
+			return at;
 		}
 		while (*at && *at != ' ')
 			at++;
+	}
+	return NULL;
+}
+
+uint64_t kit_option(const char *key, uint64_t none)
+{
+	const char *at;
+	size_t len;
+
+	for (uint32_t nth = 0; (at = kit_option_text(key, nth, &len)) != NULL; nth++) {
+		uint64_t value = 0;
+
+		if (*at != '=')
+			continue;
+		for (at++; *at >= '0' && *at <= '9'; at++)
+			value = value * 10 + (uint64_t)(*at - '0');
+		return value;
 	}
 	return none;
 }

@@ -14,6 +14,9 @@
 #include <noxs/abi.h>
 
 #define PAGE_SIZE 4096ull
+#define KIT_PORTS 12u /* that a guest may listen to */
+
+struct xenstore_domain_interface;
 
 /* How the guest came to life (kit/entry.S). */
 enum kit_entry { KIT_DIRECT = 0, KIT_START_INFO = 1, KIT_HVM_START_INFO = 2 };
@@ -25,7 +28,13 @@ struct kit {
 	volatile struct noxs_page *page;       /* NULL under a toolstack that knows no noxs */
 	volatile struct noxs_control *control; /* at least its console part; never NULL */
 	volatile struct shared_info *shared;
-	uint32_t port; /* console and control event channel */
+	uint32_t port;		    /* console and control event channel */
+	uint32_t listen[KIT_PORTS]; /* what kit_wait() waits for; port is the first */
+	uint32_t listeners;
+	const void *info; /* start_info or hvm_start_info of a standard entry */
+	volatile struct xenstore_domain_interface *store; /* NULL with a device page */
+	uint32_t store_port;
+	void (*at_stop)(void); /* called before the guest ends as it was asked to; may be NULL */
 	uint32_t out_prod;
 	uint32_t in_cons;
 	uint32_t request_seen;
@@ -41,6 +50,8 @@ int guest_main(void);
 
 /* Ends the VM: SHUTDOWN_* of Xen public/sched.h; exit_code 0..255 counts with SHUTDOWN_poweroff. */
 void kit_shutdown(unsigned int reason, uint32_t exit_code) __attribute__((noreturn));
+/* Ends as somebody asked it to, at_stop() first. */
+void kit_stop(unsigned int reason) __attribute__((noreturn));
 
 /* --- events --- */
 
@@ -48,9 +59,14 @@ void kit_shutdown(unsigned int reason, uint32_t exit_code) __attribute__((noretu
 void kit_ready(void);
 /* Tells dom0 that something on the control page changed. */
 void kit_notify(void);
-/* Blocks until dom0 sends an event or timeout_ns have passed (0: no timeout); answers pings and
- * obeys requests to end. Spurious returns happen: look at what you wait for. */
+/* Blocks until an event comes on the control port or one of kit_listen(), or timeout_ns have passed
+ * (0: no timeout); answers pings and obeys requests to end. Spurious returns happen, and an event
+ * only says that something changed: look at everything you wait for before you wait again. */
 void kit_wait(uint64_t timeout_ns);
+/* The same for one port alone; other ports keep their events. */
+void kit_wait_port(uint32_t port, uint64_t timeout_ns);
+/* From now on kit_wait() returns for events of this port, too. */
+void kit_listen(uint32_t port);
 
 /* --- console --- */
 
@@ -67,6 +83,9 @@ int kit_format(char *buf, size_t size, const char *fmt, va_list ap);
 
 /* The number behind `key=` in the command line, or `none`. `key` without the '='. */
 uint64_t kit_option(const char *key, uint64_t none);
+/* What follows `key` in the word of the command line that begins with it ("ip=" finds "ip=..."), up
+ * to a space; NULL without one. The nth such word, from 0; its length in *len. */
+const char *kit_option_text(const char *key, uint32_t nth, size_t *len);
 
 /* --- time --- */
 

@@ -63,6 +63,8 @@ static void look_for_page(void *at)
 
 	if (page->magic == NOXS_MAGIC)
 		kit.page = page;
+	else
+		kit.store = at;
 }
 
 static void from_start_info(struct start_info *info)
@@ -71,6 +73,7 @@ static void from_start_info(struct start_info *info)
 	kit.control = of_machine(info->console.domU.mfn);
 	kit.port = info->console.domU.evtchn;
 	kit.cmdline = (const char *)info->cmd_line;
+	kit.store_port = info->store_evtchn;
 	look_for_page(of_machine(info->store_mfn));
 	kit.shared = (volatile struct shared_info *)SHARED_INFO_AT;
 	(void)hypercall(__HYPERVISOR_update_va_mapping, SHARED_INFO_AT, info->shared_info | 7,
@@ -114,6 +117,7 @@ static void from_hvm_start_info(const struct hvm_start_info *info)
 	kit.control =
 		(volatile struct noxs_control *)(hvm_param(HVM_PARAM_CONSOLE_PFN) * PAGE_SIZE);
 	kit.port = (uint32_t)hvm_param(HVM_PARAM_CONSOLE_EVTCHN);
+	kit.store_port = (uint32_t)hvm_param(HVM_PARAM_STORE_EVTCHN);
 	if (hvm_param(HVM_PARAM_STORE_PFN))
 		look_for_page((void *)(hvm_param(HVM_PARAM_STORE_PFN) * PAGE_SIZE));
 	kit.cmdline = info->cmdline_paddr ? (const char *)info->cmdline_paddr : "";
@@ -124,12 +128,14 @@ static void from_hvm_start_info(const struct hvm_start_info *info)
 void kit_start(void *info, enum kit_entry entry)
 {
 	kit.entry = entry;
+	kit.info = info;
 	if (entry == KIT_DIRECT)
 		from_device_page(info);
 	else if (entry == KIT_START_INFO)
 		from_start_info(info);
 	else
 		from_hvm_start_info(info);
+	kit_listen(kit.port);
 	kit.out_prod = kit.control->out_prod;
 	kit.in_cons = kit.control->in_cons;
 	kit.start_ns = kit_time_ns();
