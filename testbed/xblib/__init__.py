@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The parts of xenbed: common, image, machine, session.
+# The parts of xenbed: common, image, guests, machine, session.

@@ -17,6 +17,7 @@ BOOT_SECONDS = 240
 BOOT_SECONDS_ICOUNT = 600
 RESUME_SECONDS = 120
 DISK_BYTES = 1 << 30  # sparse; always the same size, so that a saved machine accepts any content
+GUESTS_BYTES = 512 << 20  # the second disk, likewise
 DOM0_MIB = 1024
 SNAPSHOT_MIB = 200   # beside the RAM
 SETTLE_SECONDS = 1   # what follows a boot ends before the host is kept
@@ -49,8 +50,10 @@ class Machine:
         self.qmp = None
         self.console = os.path.join(work, "console.log")
         self.disk = os.path.join(work, "disk")
-        with open(self.disk, "ab") as disk:
-            disk.truncate(DISK_BYTES)
+        self.guests = os.path.join(work, "guests")
+        for path, size in ((self.disk, DISK_BYTES), (self.guests, GUESTS_BYTES)):
+            with open(path, "ab") as disk:
+                disk.truncate(size)
 
     # --- the command line ---
 
@@ -71,14 +74,15 @@ class Machine:
                 "-kernel", os.path.join(self.image, "xen"), "-append", xen,
                 "-initrd", f"{self.image}/vmlinuz {linux},{self.image}/root.cpio.zst",
                 "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,nr=1,name=agent",
-                "-device", "virtio-blk-pci,drive=disk"]
+                "-device", "virtio-blk-pci,drive=disk", "-device", "virtio-blk-pci,drive=guests"]
 
     def places(self):
         """The arguments that differ from run to run and do not matter to a snapshot."""
         return ["-qmp", f"unix:{self.work}/qmp,server=on,wait=off",
                 "-chardev", f"socket,id=agent,path={self.work}/agent,server=on,wait=off",
                 "-serial", f"file:{self.console}",
-                "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=unsafe"]
+                "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=unsafe",
+                "-drive", f"file={self.guests},format=raw,if=none,id=guests,cache=unsafe"]
 
     def memory(self, path, share):
         """RAM in a file: shared while it is made, private (copy on write) for each that resumes."""
@@ -92,6 +96,11 @@ class Machine:
             raise Failure(NOT_UP, f"qemu-system-x86_64 does not work: {words}")
         what = "\0".join(self.arguments()).encode() + version.stdout
         return os.path.join(self.image, f"snapshot-{hashlib.sha256(what).hexdigest()[:16]}")
+
+    def put_guests(self, path):
+        """A copy of the file path becomes the second disk; before dom0 looks at it."""
+        subprocess.run(["cp", "--sparse=always", path, self.guests], check=True)
+        os.truncate(self.guests, GUESTS_BYTES)
 
     # --- life ---
 

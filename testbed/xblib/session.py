@@ -17,6 +17,9 @@ import tty
 from .common import NO_BUILD, TIMEOUT, TOP, Failure, progress
 from .machine import RESUME_SECONDS
 
+# In dom0, before the command: the second disk, which dom0 has not read yet, becomes guests/.
+MOUNT_GUESTS = "blockdev --flushbufs /dev/vdb && mkdir -p guests && mount -t ext4 -o noatime /dev/vdb guests && "
+
 ALWAYS = ("bench", "tests/xen")  # folders of the source tree that every run finds in dom0
 
 
@@ -61,9 +64,9 @@ def write_all(fd, data):
         data = data[os.write(fd, data):]
 
 
-def command(machine, argv, timeout, use_stdin):
+def command(machine, argv, timeout, use_stdin, with_guests=False):
     """Runs argv in dom0; returns its exit status."""
-    script = 'cd /root/work && exec "$@"'
+    script = f'cd /root/work && {MOUNT_GUESTS if with_guests else ""}exec "$@"'
     machine.send(b"C", b"\0".join(os.fsencode(a) for a in ["sh", "-c", script, "sh", *argv]) + b"\0")
     if not use_stdin:
         machine.send(b"E")
@@ -94,9 +97,10 @@ def size():
     return struct.pack("<HH", rows, columns)
 
 
-def terminal(machine):
+def terminal(machine, with_guests=False):
     """An interactive shell in dom0; returns its exit status."""
-    shell = ["sh", "-c", "cd /root/work; export TERM=" + os.environ.get("TERM", "linux") + "; exec bash -l"]
+    mount = MOUNT_GUESTS if with_guests else ""
+    shell = ["sh", "-c", f"cd /root/work; {mount}export TERM=" + os.environ.get("TERM", "linux") + "; exec bash -l"]
     machine.send(b"T", size() + b"\0".join(os.fsencode(a) for a in shell) + b"\0")
     resized = []
     signal.signal(signal.SIGWINCH, lambda *_: resized.append(1))

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The test guest's disks: patterns written, flushed, and found again. */
+#include "guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "xfer.h"
+
+#define STEP (1u << 20)
+
+static void write_pattern(const char *device, int fd, uint64_t mib, uint64_t seed, void *buf)
+{
+	for (uint64_t at = 0; at < mib; at++) {
+		pattern_fill(buf, STEP / 8, at * (STEP / 8), seed);
+		if (write(fd, buf, STEP) != STEP) {
+			say("write %s at %llu MiB: %s", device, (unsigned long long)at,
+			    strerror(errno));
+			return;
+		}
+	}
+	if (fsync(fd))
+		say("fsync %s: %s", device, strerror(errno));
+	else
+		say("wrote %s %llu MiB seed %llu", device, (unsigned long long)mib,
+		    (unsigned long long)seed);
+}
+
+static void verify_pattern(const char *device, int fd, uint64_t mib, uint64_t seed, void *buf)
+{
+	for (uint64_t at = 0; at < mib; at++) {
+		size_t good;
+
+		if (read(fd, buf, STEP) != STEP) {
+			say("read %s at %llu MiB: %s", device, (unsigned long long)at,
+			    strerror(errno));
+			return;
+		}
+		good = pattern_check(buf, STEP / 8, at * (STEP / 8), seed);
+		if (good != STEP / 8) {
+			say("%s is WRONG at byte %llu", device,
+			    (unsigned long long)(at * STEP + good * 8));
+			return;
+		}
+	}
+	say("verified %s %llu MiB seed %llu", device, (unsigned long long)mib,
+	    (unsigned long long)seed);
+}
+
+static void read_only(const char *device)
+{
+	int fd = open(device, O_RDONLY | O_CLOEXEC);
+	int flag = -1;
+
+	if (fd < 0 || ioctl(fd, BLKROGET, &flag))
+		say("%s: %s", device, strerror(errno));
+	else
+		say("%s is %s", device, flag ? "read-only" : "writable");
+	if (fd >= 0)
+		close(fd);
+}
+
+void disk_do(const char *way, char *what)
+{
+	const char *device = strsep(&what, ":"), *mib = strsep(&what, ":");
+	uint64_t n = mib ? strtoull(mib, NULL, 10) : 1, seed = what ? strtoull(what, NULL, 10) : 1;
+	bool writes = !strcmp(way, "write");
+	void *buf = NULL;
+	int fd;
+
+	if (!appears(device))
+		return;
+	if (!strcmp(way, "ro")) {
+		read_only(device);
+		return;
+	}
+	/* past the page cache: what is read comes from the backend */
+	fd = open(device, (writes ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+	if (fd < 0 || posix_memalign(&buf, 4096, STEP)) {
+		say("open %s: %s", device, strerror(errno));
+	} else if (writes) {
+		write_pattern(device, fd, n, seed, buf);
+	} else {
+		verify_pattern(device, fd, n, seed, buf);
+	}
+	free(buf);
+	if (fd >= 0)
+		close(fd);
+}

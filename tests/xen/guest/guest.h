@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The test guest: process 1 of a Linux guest that does what the words of its command line say. */
+#ifndef TESTS_XEN_GUEST_GUEST_H
+#define TESTS_XEN_GUEST_GUEST_H
+
+#include <stdbool.h>
+
+/* One line on the console, with "guest: " in front. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Waits up to half a minute for a path to exist; false when it does not come. */
+bool appears(const char *path);
+
+/* eth<index>: address/prefix (IPv4 or IPv6), then up; waits for its carrier. */
+void net_address(unsigned int index, const char *address);
+
+/* Answers in a process of its own: one line on TCP port 13, and pattern transfers (xfer.h). */
+void net_serve(void);
+
+/* "put" or "get" with "address:port:MiB". */
+void net_transfer(const char *way, char *what);
+
+/* "write", "verify" or "ro" with "device:MiB:seed". */
+void disk_do(const char *way, char *what);
+
+/* Prints every node the guest finds in its store: "store: path = value". */
+void store_dump(void);
+
+#endif
