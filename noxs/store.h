@@ -43,7 +43,8 @@ struct store_quota {
 };
 
 /* `journal`: path of a file that is made when it is not there, or NULL for none. What it holds is
- * replayed; -EBADMSG when it is not one of ours (it is then moved aside and the store is empty). */
+ * replayed. -EBADMSG when it is not what we write: it is put aside (".bad" behind its name), and
+ * *out is an empty store that works; after any other error *out is NULL. */
 int store_open(const char *journal, const struct store_quota *quota, struct store **out,
 	       struct err *e);
 void store_close(struct store *s); /* connections must be gone, or are ended; NULL is fine */
@@ -138,7 +139,9 @@ void store_conn_sent(struct store_conn *c, uint32_t n);
 
 /* For people and tests. */
 struct store_numbers {
-	uint64_t nodes, watches, requests, events, bytes;
+	uint64_t nodes, watches, requests, events;
+	uint64_t bytes; /* of the journal (0: there is none, or it could not grow); of one domain:
+			   that count for its quota */
 	uint32_t conns, transactions;
 };
 void store_numbers(const struct store *s, struct store_numbers *out);
@@ -158,8 +161,11 @@ struct store_ring {
 	volatile void *page;
 	uint32_t req_cons, rsp_prod; /* ours */
 	bool broken;
+	bool polling;
 	void (*notify)(struct store_ring *r); /* the other side's turn; set by the owner */
-	void *arg;			      /* the owner's */
+	/* There is something to move: poll soon. Inside any call into the store; may poll. */
+	void (*wake)(struct store_ring *r);
+	void *arg; /* the owner's */
 };
 /* `page` stays mapped until store_ring_close(). adopt: take our indices up where the journal (or
  * the page) has them; else from the page as it is. */

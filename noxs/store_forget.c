@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The end of a domain, as far as the store has heard of it. */
+#include "noxs/store_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BACKENDS "/local/domain/0/backend"
+
+struct forgetting {
+	struct store *s;
+	uint32_t domid;
+};
+
+static void remove_path(struct store *s, const char *path)
+{
+	struct store_node *n = store_find(s, path);
+
+	if (n)
+		store_remove(s, n, STORE_NO_DOMAIN);
+}
+
+static void forget_backends(const char *kind, void *arg)
+{
+	const struct forgetting *f = arg;
+	char path[STORE_PATH_MAX];
+
+	if (snprintf(path, sizeof(path), BACKENDS "/%s/%u", kind, f->domid) < (int)sizeof(path))
+		remove_path(f->s, path);
+}
+
+/* A node of others that names the domain: the next one of this id shall not have its rights. */
+static void strip(struct store *s, struct store_node *n, uint32_t domid)
+{
+	struct store_perms *p = store_perms_new(s, n->perms->perm, n->perms->n);
+	char path[STORE_PATH_MAX];
+	uint32_t kept = 1;
+
+	if (!p)
+		return;
+	for (uint32_t i = 1; i < p->n; i++) {
+		if (p->perm[i].domid != domid)
+			p->perm[kept++] = p->perm[i];
+		else
+			store_domain(s, domid, true)->mentions--;
+	}
+	p->n = kept;
+	(void)store_node_path(n, path);
+	(void)store_node_perms(s, n, path, p);
+}
+
+static bool mentions(const struct store_perms *p, uint32_t domid)
+{
+	for (uint32_t i = 1; i < p->n; i++)
+		if (p->perm[i].domid == domid)
+			return true;
+	return false;
+}
+
+/* The next one of a walk that is not below n. */
+static struct store_node *behind(struct store_node *n)
+{
+	while (n->parent && !n->next)
+		n = n->parent;
+	return n->next;
+}
+
+/* What it has in trees of others: rare, so all of them are looked at. */
+static void forget_elsewhere(struct store *s, uint32_t domid)
+{
+	struct store_node *next;
+
+	for (struct store_node *n = store_walk(s->root, s->root); n; n = next) {
+		bool owned = n->perms && n->perms->perm[0].domid == domid;
+
+		next = owned ? behind(n) : store_walk(s->root, n);
+		if (owned)
+			store_remove(s, n, STORE_NO_DOMAIN);
+		else if (n->perms && mentions(n->perms, domid))
+			strip(s, n, domid);
+	}
+}
+
+void store_forget_domain(struct store *s, uint32_t domid)
+{
+	struct forgetting f = {s, domid};
+	struct store_domain *d;
+	char path[64];
+
+	store_begin(s);
+	d = store_domain(s, domid, false);
+	if (d && d->ring)
+		store_conn_end(d->ring);
+	(void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	remove_path(s, path);
+	(void)store_children(s, BACKENDS, forget_backends, &f);
+	d = store_domain(s, domid, false);
+	if (d && (d->nodes || d->mentions))
+		forget_elsewhere(s, domid);
+	store_end(s);
+}
+
+void store_for_each_domain(struct store *s, void (*fn)(uint32_t domid, void *arg), void *arg)
+{
+	uint32_t n = 0;
+	uint32_t *domid = calloc(s->nconns + 1u, sizeof(*domid));
+	struct store_conn *c;
+
+	if (!domid)
+		return;
+	DL_FOREACH(s->conns, c)
+	if (c->replayed && !c->attached)
+		domid[n++] = c->domid;
+	for (uint32_t i = 0; i < n; i++)
+		fn(domid[i], arg);
+	free(domid);
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Transactions: pictures of the tree, changed in private.
+ *
+ * A transaction keeps a copy of every node it has seen, as it was then, and the generation of the
+ * original. At its end all generations must be the same still; then its changes are done at once.
+ */
+#include "noxs/store_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Nodes that a guest's transaction may have seen beyond those it may own. */
+#define SEEN_MORE 256u
+
+/* --- a transaction's nodes --- */
+
+static void free_node(struct store *s, struct store_tx *t, struct tx_node *n)
+{
+	HASH_DEL(t->nodes, n);
+	store_perms_put(s, n->perms);
+	free(n->value);
+	free(n->names);
+	free(n);
+}
+
+/* It has grown by so many bytes; a guest's may not grow for ever. */
+static int grown(struct store_conn *c, struct store_tx *t, uint64_t bytes)
+{
+	const struct store_quota *q = &c->s->quota;
+
+	t->bytes += bytes;
+	if (!store_is_guest(c->domid))
+		return 0;
+	return t->n > q->nodes + SEEN_MORE || t->bytes > 2 * q->bytes ? -ENOSPC : 0;
+}
+
+static int copy_node(struct tx_node *to, const struct store_node *from)
+{
+	to->value = malloc(from->len + 1u);
+	if (!to->value)
+		return -ENOMEM;
+	if (from->len)
+		memcpy(to->value, from->value, from->len);
+	to->value[from->len] = '\0';
+	to->len = from->len;
+	to->gen = from->gen;
+	to->exists = true;
+	to->perms = from->perms;
+	to->perms->refs++;
+	return 0;
+}
+
+int store_tx_node(struct store_conn *c, struct store_tx *t, const char *path, struct tx_node **out)
+{
+	size_t len = strlen(path) + 1;
+	struct store_node *base;
+	struct tx_node *n = NULL;
+
+	HASH_FIND(hh, t->nodes, path, len - 1, n);
+	*out = n;
+	if (n)
+		return 0;
+	base = store_find(c->s, path);
+	n = calloc(1, sizeof(*n) + len);
+	if (!n)
+		return -ENOMEM;
+	memcpy(n->path, path, len);
+	if (base && copy_node(n, base) < 0) {
+		free(n);
+		return -ENOMEM;
+	}
+	HASH_ADD(hh, t->nodes, path[0], (unsigned int)(len - 1), n);
+	t->n++;
+	*out = n;
+	return grown(c, t, len + n->len);
+}
+
+int store_tx_list(struct store_conn *c, struct store_tx *t, struct tx_node *n)
+{
+	uint32_t len;
+	int rc;
+
+	if (n->listed)
+		return 0;
+	rc = store_tree_names(c->s, n->removed || !n->gen ? NULL : store_find(c->s, n->path), &len);
+	if (rc < 0)
+		return rc;
+	n->names = malloc(len + 1u);
+	if (!n->names)
+		return -ENOMEM;
+	memcpy(n->names, c->s->scratch, len);
+	n->names_len = len;
+	n->listed = true;
+	return grown(c, t, len);
+}
+
+static int add_name(struct store_conn *c, struct store_tx *t, struct tx_node *parent,
+		    const char *name)
+{
+	uint32_t len = (uint32_t)strlen(name) + 1;
+	int rc = store_tx_list(c, t, parent);
+	char *names;
+
+	if (rc < 0)
+		return rc;
+	names = realloc(parent->names, parent->names_len + len);
+	if (!names)
+		return -ENOMEM;
+	memcpy(names + parent->names_len, name, len);
+	parent->names = names;
+	parent->names_len += len;
+	return grown(c, t, len);
+}
+
+static void drop_name(struct tx_node *parent, const char *name)
+{
+	uint32_t len = (uint32_t)strlen(name) + 1;
+
+	for (uint32_t at = 0; at < parent->names_len;
+	     at += (uint32_t)strlen(parent->names + at) + 1) {
+		if (strcmp(parent->names + at, name) != 0)
+			continue;
+		memmove(parent->names + at, parent->names + at + len, parent->names_len - at - len);
+		parent->names_len -= len;
+		return;
+	}
+}
+
+/* Cuts the last name off; "/" stays. Returns the name, which has its NUL still. */
+const char *store_cut(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	*slash = '\0';
+	return slash + 1;
+}
+
+/* --- changing --- */
+
+/* Makes a node of the picture; its parent exists there. */
+static int tx_make(struct store_conn *c, struct store_tx *t, struct tx_node *n)
+{
+	char path[STORE_PATH_MAX];
+	struct tx_node *parent;
+	const char *name;
+	int rc;
+
+	(void)strcpy(path, n->path);
+	name = store_cut(path);
+	rc = store_tx_node(c, t, store_or_root(path), &parent);
+	if (rc == 0)
+		rc = add_name(c, t, parent, name);
+	if (rc == 0)
+		rc = store_may_own(c, ++t->made, t->bytes);
+	if (rc < 0)
+		return rc;
+	store_perms_put(c->s, n->perms);
+	n->perms = store_perms_inherit(c->s, parent->perms, c->domid);
+	if (!n->perms)
+		return -ENOMEM;
+	free(n->value);
+	n->value = NULL;
+	n->len = 0;
+	n->exists = true;
+	n->changed = true;
+	n->order = ++t->order;
+	free(n->names); /* it is empty now, whatever was there */
+	n->names = malloc(1);
+	n->names_len = 0;
+	n->listed = true;
+	return n->names ? 0 : -ENOMEM;
+}
+
+/* Makes what is missing above a path, from the top down. */
+static int tx_parents(struct store_conn *c, struct store_tx *t, const char *path)
+{
+	char at[STORE_PATH_MAX];
+	struct tx_node *n;
+	int rc = 0;
+
+	(void)strcpy(at, path);
+	for (char *p = at + 1; rc == 0 && (p = strchr(p, '/')) != NULL; *p++ = '/') {
+		*p = '\0';
+		rc = store_tx_node(c, t, at, &n);
+		if (rc == 0 && !n->exists)
+			rc = tx_make(c, t, n);
+	}
+	return rc;
+}
+
+int store_tx_write(struct store_conn *c, struct store_tx *t, const char *path, const void *data,
+		   uint32_t len, bool keep)
+{
+	struct tx_node *n;
+	char *value;
+	int rc = store_tx_node(c, t, path, &n);
+
+	if (rc < 0 || (n->exists && keep))
+		return rc;
+	if (!n->exists) {
+		rc = tx_parents(c, t, path);
+		if (rc == 0)
+			rc = tx_make(c, t, n);
+		if (rc < 0)
+			return rc;
+	}
+	value = malloc(len + 1u);
+	if (!value)
+		return -ENOMEM;
+	if (len)
+		memcpy(value, data, len);
+	value[len] = '\0';
+	free(n->value);
+	n->value = value;
+	n->len = len;
+	if (!n->changed)
+		n->order = ++t->order;
+	n->changed = true;
+	return grown(c, t, len);
+}
+
+/* Everything at and below `path`, which is changed and put back. */
+static int tx_remove_all(struct store_conn *c, struct store_tx *t, char path[STORE_PATH_MAX])
+{
+	size_t len = strlen(path);
+	struct tx_node *n;
+	int rc = store_tx_node(c, t, path, &n);
+
+	if (rc == 0)
+		rc = store_tx_list(c, t, n);
+	for (uint32_t at = 0; rc == 0 && at < n->names_len;
+	     at += (uint32_t)strlen(n->names + at) + 1) {
+		path[len] = '/';
+		(void)strcpy(path + len + 1, n->names + at);
+		rc = tx_remove_all(c, t, path);
+		path[len] = '\0';
+	}
+	if (rc < 0)
+		return rc;
+	n->removed = n->removed || n->gen != 0;
+	n->exists = false;
+	n->changed = false;
+	n->names_len = 0;
+	return 0;
+}
+
+int store_tx_rm(struct store_conn *c, struct store_tx *t, const char *path)
+{
+	char at[STORE_PATH_MAX];
+	struct tx_node *parent;
+	const char *name;
+	int rc;
+
+	(void)strcpy(at, path);
+	rc = tx_remove_all(c, t, at);
+	if (rc < 0)
+		return rc;
+	name = store_cut(at);
+	rc = store_tx_node(c, t, store_or_root(at), &parent);
+	if (rc == 0)
+		rc = store_tx_list(c, t, parent);
+	if (rc == 0)
+		drop_name(parent, name);
+	return rc;
+}
+
+int store_tx_perms(struct store_conn *c, struct store_tx *t, const char *path,
+		   struct store_perms *p)
+{
+	struct tx_node *n;
+	int rc = store_tx_node(c, t, path, &n);
+
+	if (rc < 0 || !n->exists) {
+		store_perms_put(c->s, p);
+		return rc < 0 ? rc : -ENOENT;
+	}
+	store_perms_put(c->s, n->perms);
+	n->perms = p;
+	if (!n->changed)
+		n->order = ++t->order;
+	n->changed = true;
+	return 0;
+}
+
+/* --- begin and end --- */
+
+struct store_tx *store_tx_find(struct store_conn *c, uint32_t id)
+{
+	struct store_tx *t = NULL;
+
+	HASH_FIND(hh, c->txs, &id, sizeof(id), t);
+	return t;
+}
+
+int store_tx_start(struct store_conn *c, uint32_t id, struct store_tx **out)
+{
+	struct store_tx *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->id = id;
+	HASH_ADD(hh, c->txs, id, sizeof(t->id), t);
+	c->dom->transactions++;
+	c->s->transactions++;
+	if (c->lasting)
+		store_log(c->s, STORE_J_TX, 0, c->domid, id, NULL, 0);
+	*out = t;
+	return 0;
+}
+
+static void drop(struct store_conn *c, struct store_tx *t)
+{
+	struct tx_node *n;
+	struct tx_node *tmp;
+
+	if (c->lasting)
+		store_log(c->s, STORE_J_TX_END, 0, c->domid, t->id, NULL, 0);
+	HASH_ITER(hh, t->nodes, n, tmp)
+	{
+		free_node(c->s, t, n);
+	}
+	HASH_DEL(c->txs, t);
+	c->dom->transactions--;
+	c->s->transactions--;
+	free(t);
+}
+
+void store_tx_clear(struct store_conn *c)
+{
+	while (c->txs)
+		drop(c, c->txs);
+}
+
+static bool unchanged(struct store *s, const struct store_tx *t)
+{
+	if (t->doomed)
+		return false;
+	for (const struct tx_node *n = t->nodes; n; n = n->hh.next) {
+		const struct store_node *base = store_find(s, n->path);
+
+		if ((base ? base->gen : 0) != n->gen)
+			return false;
+	}
+	return true;
+}
+
+static int apply_one(struct store_conn *c, struct tx_node *tn)
+{
+	struct store *s = c->s;
+	struct store_perms *old = NULL;
+	struct store_node *n;
+	bool made;
+	int rc = store_make(s, tn->path, c->domid, tn->value, tn->len, &n, &made);
+
+	if (rc == 0 && !made)
+		rc = store_set_value(s, n, tn->path, tn->value, tn->len);
+	if (rc == 0 && n->perms != tn->perms) {
+		old = n->perms;
+		old->refs++;
+		tn->perms->refs++;
+		rc = store_node_perms(s, n, tn->path, tn->perms);
+	}
+	if (rc == 0)
+		store_tell(s, n, old, false, c->domid);
+	store_perms_put(s, old);
+	return rc;
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const struct tx_node *const *x = a;
+	const struct tx_node *const *y = b;
+
+	return ((*x)->order > (*y)->order) - ((*x)->order < (*y)->order);
+}
+
+static int apply(struct store_conn *c, struct store_tx *t)
+{
+	struct tx_node **todo = calloc(t->n + 1u, sizeof(struct tx_node *));
+	uint32_t n = 0;
+	int rc = 0;
+
+	if (!todo)
+		return -ENOMEM;
+	for (struct tx_node *tn = t->nodes; tn; tn = tn->hh.next) {
+		struct store_node *base = tn->removed ? store_find(c->s, tn->path) : NULL;
+
+		if (base)
+			store_remove(c->s, base, c->domid);
+		if (tn->exists && tn->changed)
+			todo[n++] = tn;
+	}
+	qsort(todo, n, sizeof(struct tx_node *), by_order);
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = apply_one(c, todo[i]);
+	free(todo);
+	return rc;
+}
+
+int store_tx_end(struct store_conn *c, struct store_tx *t, bool commit)
+{
+	int rc = 0;
+
+	if (commit && !unchanged(c->s, t))
+		rc = -EAGAIN;
+	if (commit && rc == 0)
+		rc = store_may_own(c, t->made, 0);
+	if (commit && rc == 0)
+		rc = apply(c, t);
+	drop(c, t);
+	return rc;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The store's protocol: limits, and what the daemon does and hears. */
+#include "tests/unit/store_help.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/unit/unit.h"
+
+static void quotas_hold(void **state)
+{
+	char path[64];
+	char value[2200];
+	const char *got = "";
+	struct store_numbers n;
+	int made = 0;
+
+	(void)state;
+	memset(value, 'v', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	memcpy(value, "data/big|", 9);
+	assert_string_equal(ask(&g7, XS_WRITE, 0, value), "!ENOSPC|");
+	assert_string_equal(ask(&dom0, XS_WRITE, 0, value), "OK|");
+	for (made = 0; made < 2000; made++) {
+		(void)snprintf(path, sizeof(path), "data/n%d|", made);
+		got = ask(&g7, XS_MKDIR, 0, path);
+		if (*got == '!')
+			break;
+	}
+	assert_string_equal(got, "!ENOSPC|");
+	assert_int_equal(store_domain_numbers(s, 7, &n), 0);
+	assert_int_equal(n.nodes, 1000);
+	assert_string_equal(WRITE(&g7, "data/n1|v"), "OK|"); /* what it has, it has */
+	assert_string_equal(WRITE(&g8, "data/n1|v"), "OK|"); /* it is not the others' fault */
+	for (made = 0; made < 200; made++) {
+		(void)snprintf(path, sizeof(path), "data|t%d|", made);
+		got = ask(&g7, XS_WATCH, 0, path);
+		(void)events(&g7);
+		if (*got == '!')
+			break;
+	}
+	assert_int_equal(made, 128);
+	assert_string_equal(got, "!E2BIG|");
+	for (made = 0; made < 20; made++) {
+		got = ask(&g7, XS_TRANSACTION_START, 0, "|");
+		if (*got == '!')
+			break;
+	}
+	assert_int_equal(made, 10);
+	assert_string_equal(got, "!ENOSPC|");
+	assert_string_equal(ask(&g7, XS_WRITE, 1, "data/one/more|"), "!ENOSPC|");
+	for (made = 0; made < 1000; made++) { /* bytes */
+		(void)snprintf(value, sizeof(value), "data/b%d|%02000d", made, made);
+		got = ask(&g8, XS_WRITE, 0, value);
+		if (*got == '!')
+			break;
+	}
+	assert_string_equal(got, "!ENOMEM|");
+	assert_int_equal(store_domain_numbers(s, 8, &n), 0);
+	assert_in_range(n.bytes, 254 << 10, 256 << 10);
+}
+
+static void a_slow_reader_costs_little(void **state)
+{
+	char path[64];
+	const uint8_t *data;
+	uint32_t n;
+	char whole[128];
+	uint32_t len = message(whole, XS_READ, 1, 0, "name|");
+	int took = 0;
+
+	(void)state;
+	assert_string_equal(ask(&g7, XS_WATCH, 0, "data|tok|"), "OK|");
+	(void)events(&g7);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(store_putf(s, "/local/domain/7/data/same", "%d", i), 0);
+	n = store_conn_output(g7.c, &data);
+	assert_int_equal(n, 16 + sizeof("data/same") + sizeof("tok")); /* merged */
+	for (int i = 0; i < 10000; i++) {
+		(void)snprintf(path, sizeof(path), "/local/domain/7/data/n%d", i);
+		assert_int_equal(store_putf(s, path, "%d", i), 0);
+	}
+	n = store_conn_output(g7.c, &data);
+	assert_in_range(n, 60 << 10, 64 << 10); /* dropped */
+	/* answers wait for it, too */
+	for (int i = 0; i < 1000; i++)
+		took += store_conn_input(g7.c, whole, len) == (int)len;
+	n = store_conn_output(g7.c, &data);
+	assert_in_range(n, 64 << 10, (64 << 10) + 100);
+	assert_true(took < 100);
+	g7.woken = 0;
+	store_conn_sent(g7.c, n);
+	assert_int_equal(g7.woken, 1); /* there is room again */
+	assert_int_equal(store_conn_input(g7.c, whole, len), len);
+}
+
+static void messages_come_in_pieces(void **state)
+{
+	char whole[256];
+	uint32_t len = message(whole, XS_WRITE, 1, 0, "data/p|piece by piece");
+	struct xsd_sockmsg bad = {XS_READ, 1, 0, STORE_PAYLOAD_MAX + 1};
+	const uint8_t *data;
+
+	(void)state;
+	for (uint32_t i = 0; i < len; i++) {
+		assert_int_equal(store_conn_output(g7.c, &data), 0);
+		assert_int_equal(store_conn_input(g7.c, whole + i, 1), 1);
+	}
+	assert_int_equal(store_conn_output(g7.c, &data), 16 + 3);
+	store_conn_sent(g7.c, 19);
+	g7.req = 1;
+	assert_string_equal(READ(&g7, "data/p"), "piece by piece");
+	assert_int_equal(store_conn_input(g7.c, &bad, 10), 10);
+	assert_int_equal(store_conn_input(g7.c, (char *)&bad + 10, 6), -EPROTO);
+	assert_int_equal(store_conn_input(g7.c, whole, len), -EPROTO);
+	assert_string_equal(READ(&g8, "name"), "guest-8");
+}
+
+static void long_things(void **state)
+{
+	char path[STORE_PAYLOAD_MAX];
+	char name[64];
+	struct store_perm any = {0, STORE_READ};
+	uint64_t gen = 0;
+	unsigned int seen = 0;
+	const char *got;
+
+	(void)state;
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	memcpy(path + STORE_PATH_MAX, "|", 2);
+	assert_string_equal(ask(&dom0, XS_READ, 0, path), "!EINVAL|");
+	memcpy(path + STORE_PATH_MAX - 1, "|", 2);
+	assert_string_equal(ask(&dom0, XS_READ, 0, path), "!ENOENT|");
+	path[0] = 'b';
+	assert_string_equal(ask(&dom0, XS_READ, 0, path), "!EINVAL|");
+	memcpy(path + 2047, "|", 2);
+	assert_string_equal(ask(&dom0, XS_READ, 0, path), "!ENOENT|");
+	for (int i = 0; i < 1530; i++)
+		memcpy(path + 2 * i, "/d", 2);
+	memcpy(path + 3060, "|v", 3);
+	assert_string_equal(ask(&dom0, XS_WRITE, 0, path), "OK|");
+	assert_string_equal(ask(&dom0, XS_RM, 0, "/d|"), "OK|");
+	for (int i = 0; i < 900; i++) {
+		(void)snprintf(name, sizeof(name), "/many/entry-%d", i);
+		assert_int_equal(store_putf(s, name, "x"), 0);
+	}
+	assert_int_equal(store_set_perms(s, "/many", &any, 1), 0);
+	assert_string_equal(ask(&dom0, XS_DIRECTORY, 0, "/many|"), "!E2BIG|");
+	for (uint32_t at = 0;;) {
+		uint32_t from = at;
+
+		(void)snprintf(name, sizeof(name), "/many|%u|", at);
+		got = ask(&g7, XS_DIRECTORY_PART, 0, name);
+		assert_true(gen == 0 || gen == strtoull(got, NULL, 10));
+		gen = strtoull(got, NULL, 10);
+		for (got = strchr(got, '|') + 1; *got && *got != '|';) {
+			size_t n = strcspn(got, "|") + 1;
+
+			at += (uint32_t)n;
+			got += n;
+			seen++;
+		}
+		if (*got == '|')
+			break;
+		assert_true(at > from);
+	}
+	assert_int_equal(seen, 900);
+	assert_int_equal(store_rm(s, "/many/entry-1"), 0);
+	assert_true(strtoull(ask(&g7, XS_DIRECTORY_PART, 0, "/many|0|"), NULL, 10) > gen);
+}
+
+static void count_hook(struct store_hook *h, const char *path, bool removed, uint32_t by);
+
+static struct counted {
+	struct store_hook hook;
+	int n, removed;
+	uint32_t by;
+	char path[64];
+} counted;
+
+static void count_hook(struct store_hook *h, const char *path, bool removed, uint32_t by)
+{
+	struct counted *c = (struct counted *)h;
+
+	c->n++;
+	c->removed += removed;
+	c->by = by;
+	(void)snprintf(c->path, sizeof(c->path), "%s", path);
+	if (c->n < 3) /* may change the tree */
+		(void)store_putf(s, "/local/domain/7/data/hooked", "%d", c->n);
+	if (removed)
+		store_unhook(s, h);
+}
+
+static void the_daemon_hears_by_hooks(void **state)
+{
+	uint32_t a;
+	uint32_t v;
+
+	(void)state;
+	memset(&counted, 0, sizeof(counted));
+	counted.hook.fn = count_hook;
+	assert_int_equal(store_hook(s, &counted.hook, "/local/domain/7/data"), 0);
+	assert_string_equal(WRITE(&g7, "data/x|1"), "OK|");
+	assert_int_equal(counted.n, 3); /* and the two writes of its own */
+	assert_int_equal(counted.by, STORE_NO_DOMAIN);
+	assert_string_equal(WRITE(&g7, "data/x|1"), "OK|");
+	assert_int_equal(counted.n, 4);
+	assert_int_equal(counted.by, 7);
+	assert_string_equal(counted.path, "/local/domain/7/data/x");
+	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	assert_string_equal(ask(&g7, XS_WRITE, a, "data/x|12"), "OK|");
+	assert_int_equal(counted.n, 4);
+	assert_string_equal(ask(&g7, XS_TRANSACTION_END, a, "T|"), "OK|");
+	assert_int_equal(counted.n, 5);
+	assert_int_equal(store_get_u32(s, "/local/domain/7/data/x", &v), 0);
+	assert_int_equal(v, 12);
+	assert_string_equal(WRITE(&g7, "data/x|12x"), "OK|");
+	assert_int_equal(store_get_u32(s, "/local/domain/7/data/x", &v), -EINVAL);
+	assert_string_equal(WRITE(&g7, "data/x|4294967296"), "OK|");
+	assert_int_equal(store_get_u32(s, "/local/domain/7/data/x", &v), -EINVAL);
+	assert_int_equal(store_rm(s, "/local/domain/7"), 0);
+	assert_int_equal(counted.removed, 1);
+	assert_string_equal(counted.path, "/local/domain/7/data");
+	assert_int_equal(store_putf(s, "/local/domain/7/data", "again"), 0);
+	assert_int_equal(counted.removed, 1);
+	store_unhook(s, &counted.hook);
+}
+
+static void missing(void *arg, uint32_t domid)
+{
+	(void)arg;
+	assert_int_equal(store_putf_quiet(s, "/local/domain/9/name", "late"), 0);
+	assert_true(domid == 9 || domid == STORE_NO_DOMAIN);
+}
+
+static void trees_come_when_asked_for(void **state)
+{
+	(void)state;
+	store_on_missing(s, missing, NULL);
+	assert_string_equal(ask(&dom0, XS_READ, 0, "/local/domain/9/name|"), "late");
+	assert_int_equal(store_rm(s, "/local/domain/9"), 0);
+	assert_string_equal(ask(&g7, XS_READ, 0, "/local/domain/9/name|"), "!EACCES|");
+	assert_string_equal(ask(&dom0, XS_DIRECTORY, 0, "/local/domain|"), "7|8|9|");
+}
+
+static void nothing_of_a_domain_stays(void **state)
+{
+	(void)state;
+	assert_string_equal(ask(&g8, XS_SET_PERMS, 0, "data|n8|b7|"), "OK|");
+	assert_string_equal(WRITE(&g7, "/local/domain/8/data/by7/x|1"), "OK|");
+	assert_int_equal(store_putf(s, "/local/domain/0/backend/vif/7/0/state", "1"), 0);
+	assert_int_equal(store_putf(s, "/local/domain/0/backend/vif/8/0/state", "1"), 0);
+	store_forget_domain(s, 7);
+	assert_null(store_get(s, "/local/domain/7", NULL));
+	assert_null(store_get(s, "/local/domain/0/backend/vif/7", NULL));
+	assert_non_null(store_get(s, "/local/domain/0/backend/vif/8/0", NULL));
+	assert_null(store_get(s, "/local/domain/8/data/by7", NULL));
+	assert_string_equal(ask(&dom0, XS_GET_PERMS, 0, "/local/domain/8/data|"), "n8|");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(quotas_hold),
+		STORE_TEST(a_slow_reader_costs_little),
+		STORE_TEST(messages_come_in_pieces),
+		STORE_TEST(long_things),
+		STORE_TEST(the_daemon_hears_by_hooks),
+		STORE_TEST(trees_come_when_asked_for),
+		STORE_TEST(nothing_of_a_domain_stays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
