@@ -133,7 +133,7 @@ uint64_t store_journal_bytes(const struct store *s)
 static void log_conn(struct store *s, const struct store_conn *c)
 {
 	struct store_part in = {c->in, c->in_len};
-	struct store_part out = {c->out + c->out_at, c->out_len};
+	struct store_part out = {c->out ? c->out + c->out_at : NULL, c->out_len};
 	const struct store_watch *w;
 
 	store_conn_log(c);
