@@ -11,10 +11,12 @@
 struct engine;
 struct vm;
 
-#define VM_VIFS_MAX 8u /* of one VM; both together are at most noxs/abi.h's NOXS_MAX_DEVICES */
-#define VM_VBDS_MAX 8u
-#define DEVICE_NAME 16u	       /* of a network interface, with NUL: Linux' IFNAMSIZ */
-#define DEVICE_ANY  UINT32_MAX /* the next free device id */
+#define VM_VIFS_MAX	   8u /* of one VM; both together are at most noxs/abi.h's NOXS_MAX_DEVICES */
+#define VM_VBDS_MAX	   8u
+#define DEVICE_NAME	   16u	      /* of a network interface, with NUL: Linux' IFNAMSIZ */
+#define DEVICE_ANY	   UINT32_MAX /* the next free device id */
+#define VIF_DEVID_MAX	   255u	      /* of a vif that is given its device id */
+#define VIF_BRIDGE_DEFAULT "xenbr0"   /* xl's, too */
 
 enum device_kind { DEVICE_VIF, DEVICE_VBD };
 enum device_backend { BACKEND_KERNEL, BACKEND_USER };
@@ -68,6 +70,15 @@ int device_config_copy(struct device_config *to, const struct device_config *fro
 int vdev_parse(const char *text, uint32_t *vdev);
 /* The name Linux gives it ("xvda"), or the number. */
 void vdev_name(uint32_t vdev, char out[16]);
+
+/* "00:16:3e:12:34:56" in either case. -EINVAL. */
+int mac_parse(const char *text, uint8_t mac[6]);
+void mac_format(const uint8_t mac[6], char out[18]);
+
+/* What a device can say wrong alone, and beside those that a VM has: ids, MACs and names taken, or
+ * too many. -EINVAL, -EEXIST or -E2BIG. */
+int device_config_check(const struct device_config *d, const struct device_config *other,
+			uint32_t nother, struct err *e);
 
 /* --- of a living VM
  * ---------------------------------------------------------------------------------------------- */

@@ -11,38 +11,15 @@
 
 /* --- values of the file --- */
 
-/* A list as its items with commas between: what `cpus` allows. */
-static int join_list(XLU_ConfigList *list, int n, char *to, size_t room)
-{
-	size_t used = 0;
-
-	to[0] = '\0';
-	for (int i = 0; i < n; i++) {
-		const char *item = xlu_cfg_get_listitem(list, i);
-		int len = snprintf(to + used, room - used, "%s%s", i ? "," : "", item ? item : "");
-
-		if (len < 0 || (size_t)len >= room - used)
-			return -E2BIG;
-		used += (size_t)len;
-	}
-	return 0;
-}
-
 static int from_file(const char *name, void *arg, struct err *e)
 {
 	struct vmcfg_walk *w = arg;
 	XLU_ConfigList *list = NULL;
 	const char *value = NULL;
-	char joined[4096];
 	int n = 0;
 
-	if (xlu_cfg_get_list(w->xlu, name, &list, &n, 1) == 0) {
-		if (n == 0)
-			return 0; /* vif = []: nothing asked for */
-		if (join_list(list, n, joined, sizeof(joined)) < 0)
-			return err_set(e, E2BIG, "%s: the list is too long", name);
-		return vmcfg_set_key(w, name, joined, e);
-	}
+	if (xlu_cfg_get_list(w->xlu, name, &list, &n, 1) == 0)
+		return vmcfg_set_list(w, name, list, n, e);
 	if (xlu_cfg_get_string(w->xlu, name, &value, 1) != 0 || !value)
 		return err_set(e, EINVAL, "%s: has no value that can be read", name);
 	return vmcfg_set_key(w, name, value, e);

@@ -41,4 +41,15 @@ int vmcfg_cpus(const char *value, uint8_t **map, uint32_t *bytes, struct err *e)
 int vmcfg_number(const char *key, const char *value, uint32_t low, uint32_t high, uint32_t *out,
 		 struct err *e);
 
+/* One item of vif = [...] or disk = [...]; `out` is initialised here, and clear after a failure.
+ * Relative targets of disks are looked for in `cwd` (may be NULL), then in /dev. What was passed
+ * over goes to `warning` (may be NULL). -EINVAL, -EOPNOTSUPP, -ENOENT. xl-network-configuration(5),
+ * xl-disk-configuration(5). */
+int vmcfg_vif(const char *spec, struct vmcfg_list *warning, struct device_config *out,
+	      struct err *e);
+int vmcfg_disk(const char *spec, const char *cwd, struct vmcfg_list *warning,
+	       struct device_config *out, struct err *e);
+/* Of a backend's domain: dom0 in its names and numbers, no other. */
+int vmcfg_backend(const char *key, const char *value, struct err *e);
+
 #endif

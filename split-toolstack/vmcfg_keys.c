@@ -162,6 +162,61 @@ static int set_action(struct vmcfg_walk *w, const char *key, const char *value, 
 		       key, value);
 }
 
+/* --- devices --- */
+
+/* Those of a kind go: a list that is said again replaces the first. */
+static void drop_devices(struct vm_config *c, enum device_kind kind)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < c->ndevice; i++) {
+		if (c->device[i].kind == kind)
+			device_config_clear(&c->device[i]);
+		else
+			c->device[kept++] = c->device[i];
+	}
+	c->ndevice = kept;
+}
+
+/* Takes what is in `d`. */
+static int add_device(struct vm_config *c, struct device_config *d, struct err *e)
+{
+	struct device_config *grown = NULL;
+
+	if (c->ndevice < VM_VIFS_MAX + VM_VBDS_MAX)
+		grown = realloc(c->device, (c->ndevice + 1) * sizeof(*grown));
+	if (!grown) {
+		int rc = c->ndevice < VM_VIFS_MAX + VM_VBDS_MAX
+				 ? err_set(e, ENOMEM, "out of memory")
+				 : err_set(e, E2BIG, "more than %u vifs and %u disks", VM_VIFS_MAX,
+					   VM_VBDS_MAX);
+
+		device_config_clear(d);
+		return rc;
+	}
+	c->device = grown;
+	c->device[c->ndevice++] = *d;
+	return 0;
+}
+
+static int set_vif(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	struct device_config d;
+	int rc = vmcfg_vif(value, &w->v->warning, &d, e);
+
+	(void)key;
+	return rc < 0 ? rc : add_device(w->c, &d, e);
+}
+
+static int set_disk(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	struct device_config d;
+	int rc = vmcfg_disk(value, w->v->cwd, &w->v->warning, &d, e);
+
+	(void)key;
+	return rc < 0 ? rc : add_device(w->c, &d, e);
+}
+
 static int harmless(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
 	size_t used = strlen(w->harmless);
@@ -194,6 +249,8 @@ static const struct key keys[] = {
 	{"on_poweroff", set_action, NULL},
 	{"on_reboot", set_action, NULL},
 	{"on_crash", set_action, NULL},
+	{"vif", set_vif, NULL},
+	{"disk", set_disk, NULL},
 
 	{"acpi", harmless, NULL},
 	{"apic", harmless, NULL},
@@ -228,8 +285,6 @@ static const struct key keys[] = {
 	{"vncunused", harmless, NULL},
 	{"xen_platform_pci", harmless, NULL},
 
-	{"vif", NULL, "this version has no network devices yet"},
-	{"disk", NULL, "this version has no disks yet"},
 	{"pci", NULL, "PCI passthrough is not supported"},
 	{"p9", NULL, "9p shares are not supported"},
 	{"vtpm", NULL, "vTPMs are not supported"},
@@ -285,4 +340,45 @@ int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, str
 		return err_set(e, EOPNOTSUPP, "%s: %s; remove it, or leave it out with --ignore %s",
 			       name, k->why, name);
 	return k->set(w, name, value, e);
+}
+
+/* A list as its items with commas between: what `cpus` allows. */
+static int join_list(XLU_ConfigList *list, int n, char *to, size_t room)
+{
+	size_t used = 0;
+
+	to[0] = '\0';
+	for (int i = 0; i < n; i++) {
+		const char *item = xlu_cfg_get_listitem(list, i);
+		int len = snprintf(to + used, room - used, "%s%s", i ? "," : "", item ? item : "");
+
+		if (len < 0 || (size_t)len >= room - used)
+			return -E2BIG;
+		used += (size_t)len;
+	}
+	return 0;
+}
+
+int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list, int n,
+		   struct err *e)
+{
+	const struct key *k = find_key(name);
+	char joined[4096];
+	int rc = 0;
+
+	if (k && (k->set == set_vif || k->set == set_disk)) {
+		drop_devices(w->c, k->set == set_vif ? DEVICE_VIF : DEVICE_VBD);
+		for (int i = 0; rc == 0 && i < n; i++) {
+			const char *item = xlu_cfg_get_listitem(list, i);
+
+			rc = item ? vmcfg_set_key(w, name, item, e)
+				  : err_set(e, EINVAL, "%s: item %d is no text", name, i + 1);
+		}
+		return rc;
+	}
+	if (n == 0)
+		return 0; /* nothing asked for */
+	if (join_list(list, n, joined, sizeof(joined)) < 0)
+		return err_set(e, E2BIG, "%s: the list is too long", name);
+	return vmcfg_set_key(w, name, joined, e);
 }

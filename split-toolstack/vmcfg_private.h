@@ -3,6 +3,8 @@
 #ifndef CHAOS_VMCFG_PRIVATE_H
 #define CHAOS_VMCFG_PRIVATE_H
 
+#include <stdio.h>
+
 #include <libxlutil.h>
 
 #include "split-toolstack/vmcfg.h"
@@ -17,7 +19,22 @@ struct vmcfg_walk {
 	char harmless[256];
 };
 
-/* vmcfg_keys.c: sets one key from text, by its class. */
+/* vmcfg_keys.c: sets one key from text, by its class; a key that is a list gets one item more. */
 int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, struct err *e);
+/* Sets a key from all items of a list, which replace what the key had. */
+int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list, int n,
+		   struct err *e);
+
+/* vmcfg_disk.c: libxlutil with its complaints in memory. */
+struct vmcfg_report {
+	XLU_Config *xlu;
+	FILE *f;
+	char *text;
+	size_t len;
+};
+int vmcfg_report_open(struct vmcfg_report *r, struct err *e);
+void vmcfg_report_close(struct vmcfg_report *r);
+/* What is wrong, without the text that it is in; until the report is closed. */
+const char *vmcfg_report_words(struct vmcfg_report *r);
 
 #endif

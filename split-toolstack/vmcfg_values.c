@@ -135,3 +135,15 @@ int vmcfg_cpus(const char *value, uint8_t **map, uint32_t *bytes, struct err *e)
 	*bytes = highest / 8 + 1;
 	return 0;
 }
+
+int vmcfg_backend(const char *key, const char *value, struct err *e)
+{
+	static const char *const names[] = {"0", "dom0", "Domain-0", "domain-0"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(value, names[i]) == 0)
+			return 0;
+	return err_set(e, EOPNOTSUPP,
+		       "%s \"%s\": driver domains are not supported; backends are in dom0", key,
+		       value);
+}

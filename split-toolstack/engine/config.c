@@ -148,5 +148,7 @@ int vm_config_check(const struct vm_config *c, struct err *e)
 	if (c->cmdline && strlen(c->cmdline) > VM_CMDLINE_MAX)
 		return err_set(e, EINVAL, "cmdline: %zu bytes; at most %d fit", strlen(c->cmdline),
 			       VM_CMDLINE_MAX);
-	return 0;
+	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
+		rc = device_config_check(&c->device[i], c->device, i, e);
+	return rc;
 }
