@@ -11,8 +11,11 @@ void flavor_text(const struct chaos_flavor *f, char *to, size_t room)
 	char mem[32];
 
 	format_kib(f->mem_kib, mem, sizeof(mem));
-	(void)snprintf(to, room, "%s %s x%u%s%s", f->type, mem, f->vcpus, *f->image ? " " : "",
-		       f->image);
+	(void)snprintf(to, room, "%s %s x%u%s%s", f->type, mem, f->vcpus,
+		       *f->image || f->for_linux ? " " : "",
+		       *f->image      ? f->image
+		       : f->for_linux ? "for Linux"
+				      : "");
 }
 
 static int on_flavor(const struct wire_in *in, void *arg)
@@ -37,7 +40,10 @@ static int on_flavor(const struct wire_in *in, void *arg)
 	else
 		(void)snprintf(rate, sizeof(rate), "-");
 	printf("%-4s %7s %5u %9s %6u %6u %8" PRIu64 " %5s %7s  %s%s%s\n", f.type, mem, f.vcpus,
-	       water, f.target, f.ready, f.hits, rate, held, *f.image ? f.image : "(any)",
+	       water, f.target, f.ready, f.hits, rate, held,
+	       *f.image	     ? f.image
+	       : f.for_linux ? "(any Linux)"
+			     : "(any noxs)",
 	       *f.ramdisk ? " + " : "", f.ramdisk);
 	return 0;
 }

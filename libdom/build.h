@@ -10,6 +10,7 @@
 struct dom_build {
 	struct layout l;
 	bool direct;	  /* starts by the noxs entry */
+	bool for_linux;	  /* libxenguest will load it */
 	bool libxenguest; /* built, vCPU state included, by libxenguest */
 	uint64_t virt_base;
 	uint64_t populated;
@@ -23,7 +24,12 @@ static inline xen_pfn_t build_frame(const struct dom_build *b, uint64_t gfn)
 	return b->frame && gfn < b->l.pages ? b->frame[gfn] : gfn;
 }
 
-/* libdom/memory.c: RAM [0, pages) in 2 MiB extents where aligned, else single pages. */
+/* PVH: where RAM stops below 4 GiB; what does not fit goes on at 4 GiB. */
+#define BUILD_MMIO_START 0xf0000000ull
+#define BUILD_GIB4	 (4ull << 30)
+
+/* libdom/memory.c: all of RAM, in the largest extents that are aligned and to be had. Guest frames
+ * are [0, pages), for Linux in a PVH container with the hole that libxenguest wants. */
 int build_populate(struct xen *x, struct dom *d, struct err *e);
 /* Copies len bytes to the start of guest frame `gfn`, a bounded number of pages mapped at a time.
  */

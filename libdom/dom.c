@@ -11,6 +11,8 @@
 #define DEFAULT_LINUX_EVTCHNS 1023u
 #define DEFAULT_GRANT_FRAMES  4u
 #define LINUX_GRANT_FRAMES    64u
+/* Where Linux kernels lie in guest memory: at 16 MiB. */
+#define LINUX_GFN 0x1000u
 /* Pages beyond RAM: store, console, ACPI; Linux gets what other toolstacks give. */
 #define SLACK_KIB	16u
 #define LINUX_SLACK_KIB 1024u
@@ -88,33 +90,56 @@ uint64_t image_min_kib(const struct image *img, enum dom_type type, uint32_t vcp
 	return pages * 4;
 }
 
+uint32_t image_window_pages(const struct image *img)
+{
+	uint64_t end = (img->elf.end + PAGE_BYTES - 1) / PAGE_BYTES;
+
+	if (img->info.builder != IMAGE_LINUX || end <= LINUX_GFN)
+		return 0;
+	return end - LINUX_GFN < DOM_WINDOW_MAX ? (uint32_t)(end - LINUX_GFN) : DOM_WINDOW_MAX;
+}
+
 /* --- prepare --- */
+
+/* Whether an image can run in a domain of this type and size. */
+static int check_image(const struct image *img, enum dom_type type, uint64_t mem_kib,
+		       uint32_t vcpus, struct err *e)
+{
+	uint64_t least = image_min_kib(img, type, vcpus, 0);
+
+	if (!(type == DOM_PV ? img->info.pv : img->info.pvh))
+		return err_set(e, EOPNOTSUPP, "image \"%s\" has no %s entry: use type=\"%s\"",
+			       img->info.name, type == DOM_PV ? "PV" : "PVH",
+			       type == DOM_PV ? "pvh" : "pv");
+	if (mem_kib < least)
+		return err_set(e, EINVAL,
+			       "memory %llu KiB is too small for image \"%s\": it needs %llu KiB",
+			       (unsigned long long)mem_kib, img->info.name,
+			       (unsigned long long)least);
+	return 0;
+}
 
 static int check_spec(const struct dom_spec *s, const struct image *img, struct err *e)
 {
-	uint64_t least;
-
 	if (s->vcpus < 1 || s->vcpus > DOM_MAX_VCPUS)
 		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", s->vcpus,
 			       DOM_MAX_VCPUS);
-	if (img && !(s->type == DOM_PV ? img->info.pv : img->info.pvh))
-		return err_set(e, EOPNOTSUPP, "image \"%s\" has no %s entry: use type=\"%s\"",
-			       img->info.name, s->type == DOM_PV ? "PV" : "PVH",
-			       s->type == DOM_PV ? "pvh" : "pv");
-	least = img ? image_min_kib(img, s->type, s->vcpus, 0) : 0;
-	if (s->mem_kib == 0 || s->mem_kib < least)
-		return err_set(e, EINVAL,
-			       "memory %llu KiB is too small for image \"%s\": it needs %llu KiB",
-			       (unsigned long long)s->mem_kib, img ? img->info.name : "",
-			       (unsigned long long)least);
-	return 0;
+	if (s->mem_kib == 0)
+		return err_set(e, EINVAL, "memory 0 is too small for anything");
+	return img ? check_image(img, s->type, s->mem_kib, s->vcpus, e) : 0;
+}
+
+/* Built by libxenguest, now or later. */
+static bool is_linux(const struct dom_spec *s, const struct image *img)
+{
+	return img ? img->info.builder == IMAGE_LINUX : s->for_linux;
 }
 
 /* Everything Xen is told about a domain before it has memory. */
 static int create(struct xen *x, const struct dom_spec *s, const struct image *img, struct dom *d,
 		  struct err *e)
 {
-	bool linux_kernel = img && img->info.builder == IMAGE_LINUX;
+	bool linux_kernel = is_linux(s, img);
 	struct xen_domain_config c = {
 		.hvm = s->type == DOM_PVH,
 		.domid = s->domid,
@@ -147,7 +172,7 @@ static int create(struct xen *x, const struct dom_spec *s, const struct image *i
 static int set_limits(struct xen *x, const struct dom_spec *s, const struct image *img,
 		      struct dom *d, struct err *e)
 {
-	bool linux_kernel = img && img->info.builder == IMAGE_LINUX;
+	bool linux_kernel = is_linux(s, img);
 	uint64_t max = s->maxmem_kib > s->mem_kib ? s->maxmem_kib : d->pages * 4;
 	uint64_t pool = s->type == DOM_PVH ? pvh_paging_pool(max, s->vcpus) : 0;
 	int rc = xen_domain_max_vcpus(x, d->domid, s->vcpus);
@@ -166,7 +191,7 @@ static int set_limits(struct xen *x, const struct dom_spec *s, const struct imag
 		if (rc < 0)
 			return err_sys(e, -rc, "paging pool of domain %u", d->domid);
 	}
-	if (!img || img->info.direct)
+	if (d->build->direct)
 		return 0;
 	/* Kernels that look at CPUID want what other toolstacks show. */
 	rc = xen_tsc_default(x, d->domid);
@@ -232,7 +257,7 @@ static int arm(struct xen *x, struct dom *d, const struct image *img, struct err
 static int new_build(struct dom *d, const struct dom_spec *s, const struct image *img,
 		     struct err *e)
 {
-	uint64_t unit = img && img->info.builder == IMAGE_LINUX ? 1024 : 4; /* KiB */
+	uint64_t unit = is_linux(s, img) ? 1024 : 4; /* KiB */
 
 	d->type = s->type;
 	d->vcpus = s->vcpus;
@@ -240,10 +265,11 @@ static int new_build(struct dom *d, const struct dom_spec *s, const struct image
 	d->build = calloc(1, sizeof(*d->build));
 	if (!d->build)
 		return err_set(e, ENOMEM, "out of memory");
-	d->build->direct = !img || img->info.direct;
+	d->build->for_linux = is_linux(s, img);
+	d->build->direct = img ? img->info.direct : !s->for_linux;
 	d->build->l.pages = d->pages;
 	d->build->virt_base = img && s->type == DOM_PV ? img->info.virt_base : 0;
-	if (s->type == DOM_PV && unit == 4) {
+	if (s->type == DOM_PV) {
 		d->build->frame = malloc(d->pages * sizeof(*d->build->frame));
 		if (!d->build->frame)
 			return err_set(e, ENOMEM, "out of memory");
@@ -270,7 +296,7 @@ int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *
 	if (rc == 0)
 		rc = dom_schedule(x, d, spec, e);
 	lap(d, DOM_T_VCPUS, &since);
-	if (rc == 0 && (!img || img->info.builder == IMAGE_OWN))
+	if (rc == 0)
 		rc = build_populate(x, d, e);
 	lap(d, DOM_T_MEMORY, &since);
 	if (rc == 0 && d->build->direct)
@@ -345,10 +371,13 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
 	uint64_t since = clock_ns();
 	int rc;
 
-	if (d->build->direct && !img->info.direct)
-		return err_set(e, EINVAL,
-			       "image \"%s\" has no noxs entry and cannot go into a shell",
+	if (d->build->direct != img->info.direct ||
+	    d->build->for_linux != (img->info.builder == IMAGE_LINUX))
+		return err_set(e, EINVAL, "image \"%s\" cannot go into a shell of this kind",
 			       img->info.name);
+	rc = check_image(img, d->type, d->pages * 4, d->vcpus, e);
+	if (rc < 0)
+		return rc;
 	if (img->info.builder == IMAGE_LINUX)
 		rc = linux_load(x, d, img, l, e);
 	else if (d->build->direct)
@@ -374,20 +403,30 @@ int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e
 
 int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e)
 {
-	xen_pfn_t frames[DOM_WINDOW_MAX];
+	uint64_t first = d->build->for_linux ? LINUX_GFN : 0;
+	/* not what lies above: page tables of PV must not be mapped */
+	uint64_t end = d->build->for_linux ? d->pages : d->control_gfn;
+	xen_pfn_t *frames;
 	void *at = NULL;
 	int rc;
 
 	if (pages > DOM_WINDOW_MAX)
 		pages = DOM_WINDOW_MAX;
-	if (pages > d->control_gfn) /* not what lies above: page tables of PV must not be mapped */
-		pages = (uint32_t)d->control_gfn;
+	if (end <= first || pages == 0)
+		return 0;
+	if (pages > end - first)
+		pages = (uint32_t)(end - first);
+	frames = malloc(pages * sizeof(*frames));
+	if (!frames)
+		return err_set(e, ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < pages; i++)
-		frames[i] = build_frame(d->build, i);
+		frames[i] = build_frame(d->build, first + i);
 	rc = xen_map(x, d->domid, true, pages, frames, &at);
+	free(frames);
 	if (rc < 0)
 		return err_sys(e, -rc, "map %u pages of domain %u", pages, d->domid);
 	d->window = at;
+	d->window_gfn = first;
 	d->window_pages = pages;
 	return 0;
 }

@@ -62,6 +62,10 @@ struct image *image_ref(struct image *img);
 void image_put(struct image *img); /* NULL is fine */
 const struct image_info *image_info(const struct image *img);
 
+/* How many pages of a shell for Linux dom_window() should keep mapped for it; 0 for other images.
+ */
+uint32_t image_window_pages(const struct image *img);
+
 /* What a domain of `type` needs at the least to start this image with so many bytes of modules, in
  * KiB. */
 uint64_t image_min_kib(const struct image *img, enum dom_type type, uint32_t vcpus,
@@ -84,9 +88,10 @@ struct dom_spec {
 	uint32_t cap;		      /* in % of one CPU; UINT32_MAX = leave */
 	const uint8_t *cpumap;	      /* hard affinity of all vCPUs, NULL = any; bit n = pCPU n */
 	size_t cpumap_bytes;
+	bool for_linux; /* without an image: a shell for Linux kernels, not for noxs images */
 };
 
-#define DOM_WINDOW_MAX	    64u /* pages */
+#define DOM_WINDOW_MAX	    16384u /* pages */
 #define DOM_MAX_VCPUS	    128
 #define DOM_DEFAULT_EVTCHNS 127u /* ports of a guest that is no Linux */
 
@@ -141,7 +146,8 @@ struct dom {
 	uint64_t
 		cmdline_frame; /* Linux loaded with cmdline_room: as xen_map() wants it, PVH also */
 	uint32_t cmdline_at, cmdline_room; /* the next one; offset in it, and room there */
-	uint8_t *window;		   /* dom_window(): frames [0, window_pages), or NULL */
+	uint8_t *window; /* dom_window(): so many frames from window_gfn on, or NULL */
+	uint64_t window_gfn;
 	uint32_t window_pages;
 	uint32_t phase_ns[DOM_T_COUNT]; /* what each step took */
 	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */
@@ -151,11 +157,11 @@ void dom_init(struct dom *d);
 
 /*
  * PREPARE: creates the domain paused, gives it vCPUs and memory, scheduling and all that needs no
- * image; vCPU state, too, when it will start by a noxs entry. `img` NULL makes a shell any noxs
- * image of this type with a direct entry and VIRT_BASE 0 can be loaded into. On failure nothing is
- * left. For IMAGE_LINUX memory is filled in dom_load(). -ENOMEM names how much is free; -EINVAL
- * when memory is less than the image needs (and says how much); -EOPNOTSUPP when the host or image
- * cannot do this type.
+ * image; vCPU state, too, when it will start by a noxs entry. `img` NULL makes a shell: any noxs
+ * image of this type with a direct entry and VIRT_BASE 0 can be loaded into it, or with
+ * spec->for_linux any Linux kernel. On failure nothing is left. -ENOMEM names how much is free;
+ * -EINVAL when memory is less than the image needs (and says how much); -EOPNOTSUPP when the host
+ * or image cannot do this type.
  */
 int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *img, struct dom *d,
 		struct err *e);
@@ -172,8 +178,10 @@ int dom_schedule(struct xen *x, const struct dom *d, const struct dom_spec *spec
 int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *l,
 	     struct err *e);
 
-/* Keeps the first pages of a prepared shell's memory mapped, where images are loaded, so that
- * dom_load() copies and no more. Ends with dom_window_close(), at the latest dom_destroy(). */
+/* Keeps those of a prepared shell's pages mapped where images are loaded, at most `pages` of them,
+ * so that dom_load() copies and no more; it stays mapped until dom_window_close(), at the latest
+ * dom_destroy(). (Not for Linux in a PV container: dom_load() unmaps it.) Unmapping takes 3 us a
+ * page. */
 int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e);
 void dom_window_close(struct xen *x, struct dom *d);
 

@@ -13,8 +13,6 @@
 
 #include "libdom/build.h"
 
-#define GIB4	   (4ull << 30)
-#define MMIO_START 0xf0000000ull /* end of RAM below 4 GiB */
 /* The special pages libxenguest places (X86_HVM_* in its sources). */
 #define SPECIAL_PAGES 8u
 #define SPECIAL_END   0xff000u
@@ -25,6 +23,7 @@ struct linux_build {
 	uint8_t *acpi;
 	struct e820entry map[4];
 	uint32_t entries;
+	struct xc_dom_phys window; /* of the shell's, what the kernel covers */
 };
 
 /* libxenguest's calls leave a reason in errno at best; the step is what tells a person more. */
@@ -53,10 +52,11 @@ static int describe(struct linux_build *b, const struct dom *d, const struct ima
 	if (d->type == DOM_PVH) {
 		dom->device_model = false;
 		dom->target_pages = d->pages;
-		dom->mmio_start = MMIO_START;
-		dom->mmio_size = GIB4 - MMIO_START;
-		dom->lowmem_end = bytes < MMIO_START ? bytes : MMIO_START;
-		dom->highmem_end = bytes < MMIO_START ? 0 : GIB4 + bytes - MMIO_START;
+		dom->mmio_start = BUILD_MMIO_START;
+		dom->mmio_size = BUILD_GIB4 - BUILD_MMIO_START;
+		dom->lowmem_end = bytes < BUILD_MMIO_START ? bytes : BUILD_MMIO_START;
+		dom->highmem_end =
+			bytes < BUILD_MMIO_START ? 0 : BUILD_GIB4 + bytes - BUILD_MMIO_START;
 		b->acpi = calloc(1, PAGE_BYTES);
 		if (!b->acpi)
 			return err_set(e, ENOMEM, "out of memory");
@@ -95,13 +95,65 @@ static int give_memory_map(struct xen *x, struct linux_build *b, const struct do
 		(struct e820entry){special, SPECIAL_PAGES * PAGE_BYTES, E820_RESERVED};
 	if (b->dom->highmem_end)
 		b->map[b->entries++] =
-			(struct e820entry){GIB4, b->dom->highmem_end - GIB4, E820_RAM};
+			(struct e820entry){BUILD_GIB4, b->dom->highmem_end - BUILD_GIB4, E820_RAM};
 	rc = xen_set_memory_map(x, d->domid, b->map, b->entries);
 	if (rc < 0)
 		return err_sys(e, -rc, "set the memory map of domain %u", d->domid);
 	b->dom->e820 = b->map;
 	b->dom->e820_entries = b->entries;
 	return 0;
+}
+
+/* libxenguest would give the guest its memory itself (xc_dom_boot_mem_init): a shell has it
+ * already, so it is told what there is, the way Mini-OS' own kexec does it. */
+static int tell_memory(struct linux_build *b, const struct dom *d, struct err *e)
+{
+	struct xc_dom_image *dom = b->dom;
+
+	dom->p2m_size =
+		d->type == DOM_PVH && dom->highmem_end ? dom->highmem_end / PAGE_BYTES : d->pages;
+	if (d->type == DOM_PVH)
+		return 0;
+	dom->pv_p2m = xc_dom_malloc(dom, d->pages * sizeof(*dom->pv_p2m));
+	if (!dom->pv_p2m)
+		return err_set(e, ENOMEM, "out of memory");
+	memcpy(dom->pv_p2m, d->build->frame, d->pages * sizeof(*dom->pv_p2m));
+	return 0;
+}
+
+/* A kernel that lies in the shell's window need not be mapped: libxenguest finds it in its list of
+ * mappings. No more than the kernel's pages: it unmaps page tables before it pins them. */
+static void lend_window(struct linux_build *b, const struct dom *d)
+{
+	struct xc_dom_image *dom = b->dom;
+	uint64_t base = xc_dom_virt_base(dom);
+	uint64_t start = dom->kernel_seg.vstart - (base == UINT64_MAX ? 0 : base);
+	uint64_t bytes = dom->kernel_seg.vend - dom->kernel_seg.vstart;
+	uint64_t gfn = start / PAGE_BYTES;
+	uint64_t n = (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+
+	if (!d->window || start % PAGE_BYTES || gfn < d->window_gfn || n > d->window_pages ||
+	    gfn - d->window_gfn > d->window_pages - n)
+		return;
+	b->window = (struct xc_dom_phys){.next = dom->phys_pages,
+					 .ptr = d->window + (gfn - d->window_gfn) * PAGE_BYTES,
+					 .first = gfn,
+					 .count = n};
+	dom->phys_pages = &b->window;
+}
+
+/* Before libxenguest unmaps all it knows. A PV kernel makes page tables of pages of its own, at
+ * once, which must not be mapped here by then. */
+static void take_window_back(struct xen *x, struct linux_build *b, struct dom *d)
+{
+	struct xc_dom_phys **at = &b->dom->phys_pages;
+
+	while (*at && *at != &b->window)
+		at = &(*at)->next;
+	if (*at)
+		*at = b->window.next;
+	if (d->type == DOM_PV)
+		dom_window_close(x, d);
 }
 
 static int build(struct xen *x, struct linux_build *b, struct dom *d, struct err *e)
@@ -114,12 +166,15 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, struct err
 	if (rc == 0)
 		rc = step(xc_dom_mem_init(dom, (unsigned int)(d->pages >> 8)), "plan memory", e);
 	if (rc == 0)
-		rc = step(xc_dom_boot_mem_init(dom), "give the guest its memory", e);
+		rc = tell_memory(b, d, e);
 	if (rc == 0 && d->type == DOM_PVH)
 		rc = give_memory_map(x, b, d, e);
-	if (rc == 0)
+	if (rc == 0) {
+		lend_window(b, d);
 		rc = step(xc_dom_build_image(dom), "load kernel and ramdisk (is memory too small?)",
 			  e);
+		take_window_back(x, b, d);
+	}
 	if (rc == 0)
 		rc = step(xc_dom_boot_image(dom), "set up the first vCPU", e);
 	if (rc == 0)

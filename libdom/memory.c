@@ -10,6 +10,8 @@
 
 #define LARGE_ORDER 9u
 #define LARGE_PAGES (1ull << LARGE_ORDER)
+#define HUGE_ORDER  18u
+#define HUGE_PAGES  (1ull << HUGE_ORDER)
 /* Pages mapped at a time when something long is copied. */
 #define WINDOW 128u
 
@@ -36,32 +38,55 @@ static int populate_small(struct xen *x, const struct dom *d, uint64_t gfn, uint
 	return xen_populate(x, d->domid, n, 0, out);
 }
 
-static int populate_large(struct xen *x, const struct dom *d, uint64_t gfn)
+static int populate_large(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t order)
 {
 	xen_pfn_t base = gfn;
-	int rc = xen_populate(x, d->domid, 1, LARGE_ORDER, &base);
+	int rc = xen_populate(x, d->domid, 1, order, &base);
 
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; d->build->frame && i < LARGE_PAGES; i++)
+	for (uint64_t i = 0; d->build->frame && i < 1ull << order; i++)
 		d->build->frame[gfn + i] = base + i;
 	return 0;
 }
 
+/* The largest extent at `gfn`, of `left` pages at the most: *n becomes what was given. */
+static int populate_some(struct xen *x, const struct dom *d, uint64_t gfn, uint64_t left,
+			 uint64_t *n)
+{
+	int rc = -ENOMEM;
+
+	/* A PV guest has page tables of its own: 1 GiB in one piece helps it nothing. */
+	*n = HUGE_PAGES;
+	if (d->type == DOM_PVH && left >= HUGE_PAGES && gfn % HUGE_PAGES == 0)
+		rc = populate_large(x, d, gfn, HUGE_ORDER);
+	if (rc != -ENOMEM)
+		return rc;
+	*n = left < LARGE_PAGES ? left : LARGE_PAGES;
+	if (*n == LARGE_PAGES)
+		rc = populate_large(x, d, gfn, LARGE_ORDER);
+	if (rc == -ENOMEM) /* nothing contiguous left: single pages do */
+		rc = populate_small(x, d, gfn, (uint32_t)*n);
+	return rc;
+}
+
 int build_populate(struct xen *x, struct dom *d, struct err *e)
 {
-	uint64_t gfn = 0;
+	uint64_t hole = d->type == DOM_PVH && d->build->for_linux ? BUILD_MMIO_START / PAGE_BYTES
+								  : UINT64_MAX;
+	uint64_t done = 0;
 
-	while (gfn < d->pages) {
-		uint64_t n = d->pages - gfn < LARGE_PAGES ? d->pages - gfn : LARGE_PAGES;
-		int rc = n == LARGE_PAGES ? populate_large(x, d, gfn) : -ENOMEM;
+	while (done < d->pages) {
+		bool high = done >= hole;
+		uint64_t gfn = high ? done - hole + BUILD_GIB4 / PAGE_BYTES : done;
+		uint64_t end = !high && hole < d->pages ? hole : d->pages;
+		uint64_t n;
+		int rc = populate_some(x, d, gfn, end - done, &n);
 
-		if (rc == -ENOMEM) /* no contiguous 2 MiB left: single pages do */
-			rc = populate_small(x, d, gfn, (uint32_t)n);
 		if (rc < 0)
 			return no_memory(x, d, rc, e);
-		gfn += n;
-		d->build->populated = gfn;
+		done += n;
+		d->build->populated = done;
 	}
 	return 0;
 }

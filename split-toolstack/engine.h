@@ -165,6 +165,9 @@ int uuid_parse(const char *text, uint8_t out[16]);
 /* Calls fn for every VM, living ones by creation, then with `ended` the history, newest first. */
 void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg),
 		     void *arg);
+/* The same as they are now, asking Xen about all of them at once. */
+int engine_list(struct engine *en, bool ended, void (*fn)(const struct vm_info *i, void *arg),
+		void *arg, struct err *e);
 /* Domains that are not ours: id, uuid, state as Xen tells. */
 int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *info, void *arg),
 		   void *arg, struct err *e);
@@ -212,8 +215,9 @@ struct pool_flavor {
 	enum dom_type type;
 	uint32_t vcpus;
 	uint64_t mem_kib;
-	char *image; /* absolute path or image:NAME: warm shells of it; NULL: for any noxs image */
-	char *ramdisk;	    /* Linux: absolute path; may be NULL */
+	char *image; /* absolute path or image:NAME: warm shells of it; NULL: for any image ... */
+	bool for_linux;	    /* ... of Linux, or (false) with a noxs entry */
+	char *ramdisk;	    /* Linux, with an image: absolute path; may be NULL */
 	uint32_t low, high; /* shells there are at least and at most; high 0 ends the flavor */
 	/* for readers */
 	uint32_t target; /* in between, by demand */

@@ -8,6 +8,7 @@
 
 /* A nested PROTO_VM; asks Xen for the CPU time. */
 void fields_vm(struct wire_out *w, struct vm *vm);
+void fields_vm_info(struct wire_out *w, const struct vm_info *i);
 /* A nested PROTO_VM of a domain that is not ours. */
 void fields_foreign(struct wire_out *w, const struct xen_domain_info *d);
 /* A nested PROTO_FLAVOR. */

@@ -134,6 +134,9 @@ static void print_flavor(const struct pool_flavor *f, void *arg)
 	(void)fprintf(l->to, "%s{type=\"%s\",vcpus=\"%u\",memory_kib=\"%" PRIu64 "\",image=\"",
 		      l->name, dom_type_name(f->type), f->vcpus, f->mem_kib);
 	print_label(l->to, f->image ? f->image : "");
+	(void)fputs("\",ramdisk=\"", l->to);
+	print_label(l->to, f->ramdisk ? f->ramdisk : "");
+	(void)fprintf(l->to, "\",for=\"%s", f->image ? "" : f->for_linux ? "linux" : "noxs");
 	(void)fprintf(l->to, "\"} %" PRIu64 "\n", l->value(f));
 }
 

@@ -120,13 +120,13 @@ int op_metrics(struct engine *en, struct request *r, struct err *e)
 
 /* --- list and info --- */
 
-static void list_vm(struct vm *vm, void *arg)
+static void list_vm(const struct vm_info *i, void *arg)
 {
 	const struct request *r = arg;
 	struct wire_out w;
 
 	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
-	fields_vm(&w, vm);
+	fields_vm_info(&w, i);
 	reply_send(r->c, &w);
 }
 
@@ -143,14 +143,13 @@ static void list_foreign(const struct xen_domain_info *d, void *arg)
 int op_list(struct engine *en, struct request *r, struct err *e)
 {
 	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
+	int rc;
 
-	engine_for_each(en, flags & PROTO_F_ALL, list_vm, r);
-	if (flags & PROTO_F_FOREIGN) {
-		int rc = engine_foreign(en, list_foreign, r, e);
-
-		if (rc < 0)
-			return rc;
-	}
+	rc = engine_list(en, flags & PROTO_F_ALL, list_vm, r, e);
+	if (rc == 0 && flags & PROTO_F_FOREIGN)
+		rc = engine_foreign(en, list_foreign, r, e);
+	if (rc < 0)
+		return rc;
 	reply_ok(r->c, r->in.h.tag);
 	return 0;
 }

@@ -36,6 +36,13 @@ static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err
 		f->type = strcmp(value, "pvh") == 0 ? DOM_PVH : DOM_PV;
 		return 0;
 	}
+	if (strcmp(word, "for") == 0) {
+		if (strcmp(value, "noxs") != 0 && strcmp(value, "linux") != 0)
+			return err_set(e, EINVAL, "pool: for \"%s\": use \"noxs\" or \"linux\"",
+				       value);
+		f->for_linux = strcmp(value, "linux") == 0;
+		return 0;
+	}
 	if (strcmp(word, "image") == 0) {
 		if (*value != '/' && strncmp(value, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) != 0)
 			return err_set(e, EINVAL,
@@ -57,7 +64,7 @@ static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err
 	}
 	return err_set(e, EINVAL,
 		       "pool: \"%s\": use type, memory, vcpus, count (or low and "
-		       "high) image and ramdisk",
+		       "high), for, image and ramdisk",
 		       word);
 }
 
@@ -77,6 +84,8 @@ int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e)
 		rc = err_set(e, EINVAL, "pool: give memory and count (or low and high)");
 	if (rc == 0 && out->ramdisk && !out->image)
 		rc = err_set(e, EINVAL, "pool: a ramdisk needs an image");
+	if (rc == 0 && out->for_linux && out->image)
+		rc = err_set(e, EINVAL, "pool: give an image, or for=linux: shells without one");
 	if (rc < 0) {
 		free(out->ramdisk);
 		free(out->image);

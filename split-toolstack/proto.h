@@ -113,7 +113,8 @@ enum proto_id {
 	PROTO_CONSOLE_BYTES,
 	PROTO_WAY,	/* text: warm, shell or cold */
 	PROTO_WHY,	/* text: why not a better way */
-	PROTO_FLAVOR,	/* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), TARGET, READY, HITS */
+	PROTO_FLAVOR,	/* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), LINUX (without KERNEL: for
+			   it),   TARGET, READY, HITS */
 	PROTO_TARGET,	/* u32 */
 	PROTO_HITS,	/* u64 */
 	PROTO_EVENT,	/* text: created, started, ready, ... */

@@ -65,6 +65,7 @@ static int take_over(struct vm *vm, struct err *e)
 	/* Its id becomes a slot again when it ends, with the port when that is not the guest's own.
 	 */
 	vm->slot = (struct slot){domid, vm->guest_port ? 0 : vm->port};
+	slots_adopt(vm->en, domid);
 	if (console_log_open_old(vm) == 0)
 		/* What the log has and the ring still shows must not be taken twice. */
 		vm->con.out_cons = vm->log.ring_cons;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,6 +16,7 @@
 struct build_job {
 	struct worker_job job;
 	struct vm *vm;
+	bool claimed; /* from a shell: lacks its image only */
 	int rc;
 	struct err err;
 };
@@ -36,22 +36,23 @@ static int open_file(struct engine *en, int *fd, const char *path, const char *k
 	return 0;
 }
 
-static bool is_small(int fd)
-{
-	struct stat st;
-
-	return fd < 0 || (fstat(fd, &st) == 0 && st.st_size <= INLINE_FILE_BYTES);
-}
-
 /* --- the long part: thread-safe, touches only this vm --- */
+
+static int load_image(struct vm *vm, struct xen *x, struct err *e)
+{
+	const struct vm_config *c = &vm->cfg;
+	struct dom_module ramdisk = {c->ramdisk_fd, c->ramdisk ? c->ramdisk : "ramdisk"};
+	struct dom_load load = {.cmdline = c->cmdline ? c->cmdline : "",
+				.module = &ramdisk,
+				.nmodule = c->ramdisk_fd >= 0,
+				.console_port = vm->guest_port};
+
+	return dom_load(x, &vm->dom, vm->img, &load, e);
+}
 
 static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 {
 	struct vm_config *c = &vm->cfg;
-	struct dom_module ramdisk = {c->ramdisk_fd, c->ramdisk ? c->ramdisk : "ramdisk"};
-	struct dom_load load = {.cmdline = c->cmdline ? c->cmdline : "",
-				.module = &ramdisk,
-				.nmodule = c->ramdisk_fd >= 0};
 	struct dom_spec spec = {
 		.type = c->type,
 		.mem_kib = c->mem_kib,
@@ -76,14 +77,14 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 	if (rc < 0)
 		return rc;
 	since = clock_ns();
+	vm->guest_port = 0;
 	if (!image_info(vm->img)->direct) /* others expect to find their end */
-		rc = xen_evtchn_alloc(x, vm->dom.domid, 0, &load.console_port);
+		rc = xen_evtchn_alloc(x, vm->dom.domid, 0, &vm->guest_port);
 	if (rc < 0)
 		rc = err_sys(e, -rc, "event channel of domain %u", vm->dom.domid);
-	vm->guest_port = load.console_port;
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0)
-		rc = dom_load(x, &vm->dom, vm->img, &load, e);
+		rc = load_image(vm, x, e);
 	if (rc < 0)
 		(void)dom_destroy(x, &vm->dom, NULL);
 	return rc;
@@ -281,6 +282,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	struct engine *en = vm->en;
 	struct dom d;
 
+	dom_window_close(en->x, &vm->dom); /* not by the worker: the domain goes now */
 	vm_disconnect(vm);
 	d = vm->dom;
 	vm_set_domid(vm, 0);
@@ -334,7 +336,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 {
 	struct build_job *b = (struct build_job *)job;
 
-	b->rc = build_domain(b->vm, x, &b->err);
+	b->rc = b->claimed ? load_image(b->vm, x, &b->err) : build_domain(b->vm, x, &b->err);
 }
 
 /* True when the domain id was somebody else's and another try is worth while. */
@@ -351,22 +353,22 @@ static void job_done(struct worker_job *job)
 {
 	struct build_job *b = (struct build_job *)job;
 
-	if (other_slot(b->vm, b->rc, &b->err)) {
+	if (!b->claimed && other_slot(b->vm, b->rc, &b->err)) {
 		worker_push(b->vm->en, job);
 		return;
 	}
 	b->vm->job = false;
+	vm_list_window(b->vm);
 	b->vm->en->builds--;
 	pool_idle_later(b->vm->en);
 	finish(b->vm, b->rc, &b->err);
 	free(b);
 }
 
-/* What a claimed shell still lacks. */
+/* What a claimed shell still lacks; Linux is loaded by the worker. */
 static int complete_shell(struct vm *vm, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
-	struct dom_load load = {.cmdline = "", .console_port = vm->guest_port};
 	struct dom_spec spec = {.vcpus = c->vcpus,
 				.weight = c->weight,
 				.cap = c->cap,
@@ -376,8 +378,8 @@ static int complete_shell(struct vm *vm, struct err *e)
 
 	memset(vm->dom.phase_ns, 0,
 	       sizeof(vm->dom.phase_ns)); /* what came before was not on our time */
-	if (rc == 0 && vm->t.way == VM_SHELL)
-		rc = dom_load(vm->en->x, &vm->dom, vm->img, &load, e);
+	if (rc == 0 && vm->t.way == VM_SHELL && image_info(vm->img)->builder == IMAGE_OWN)
+		rc = load_image(vm, vm->en->x, e);
 	if (rc == 0 && vm->dom.cmdline_room) /* Linux has no device page to find it in */
 		rc = dom_set_cmdline(vm->en->x, &vm->dom, c->cmdline ? c->cmdline : "", e);
 	return rc;
@@ -400,31 +402,15 @@ static int build_inline(struct vm *vm, struct err *e)
 
 static bool is_short(const struct vm *vm)
 {
-	if (vm->cfg.mem_kib > INLINE_MEM_KIB || !is_small(vm->cfg.ramdisk_fd))
+	if (vm->cfg.mem_kib > INLINE_MEM_KIB || !images_is_small(vm->cfg.ramdisk_fd))
 		return false;
 	if (vm->img)
 		return image_info(vm->img)->builder == IMAGE_OWN;
-	return is_small(vm->cfg.kernel_fd);
-}
-
-/* From the cache; a small one that is new is parsed at once, a large one by the build. */
-static int find_image(struct vm *vm, struct err *e)
-{
-	const struct vm_config *c = &vm->cfg;
-	int rc;
-
-	vm->img = images_find(vm->en, c->kernel_fd);
-	if (vm->img || !is_small(c->kernel_fd))
-		return 0;
-	rc = image_open(c->kernel_fd, c->kernel ? c->kernel : "kernel", vm->en->conf.cache_dir,
-			&vm->img, e);
-	if (rc == 0)
-		images_keep(vm->en, vm->img);
-	return rc;
+	return images_is_small(vm->cfg.kernel_fd);
 }
 
 /* Behind the destroys that are under way. */
-static void build_on_worker(struct vm *vm)
+static void build_on_worker(struct vm *vm, bool claimed)
 {
 	struct build_job *b = calloc(1, sizeof(*b));
 	struct err err = {0};
@@ -435,7 +421,8 @@ static void build_on_worker(struct vm *vm)
 		finish(vm, rc, &err);
 		return;
 	}
-	*b = (struct build_job){.job = {.work = job_work, .done = job_done}, .vm = vm};
+	*b = (struct build_job){
+		.job = {.work = job_work, .done = job_done}, .vm = vm, .claimed = claimed};
 	vm->job = true;
 	vm->en->builds++;
 	worker_push(vm->en, &b->job);
@@ -455,7 +442,8 @@ void vm_build(struct vm *vm)
 	if (rc == 0)
 		rc = open_file(vm->en, &c->ramdisk_fd, c->ramdisk, "ramdisk", &err);
 	if (rc == 0)
-		rc = find_image(vm, &err);
+		rc = images_get(vm->en, c->kernel_fd, c->kernel ? c->kernel : "kernel", &vm->img,
+				&err);
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
 	claimed = rc == 0 && pool_claim(vm); /* may change its uuid */
 	if (!vm->announced) {
@@ -466,7 +454,10 @@ void vm_build(struct vm *vm)
 		(void)close(c->kernel_fd);
 		c->kernel_fd = -1;
 		rc = complete_shell(vm, &err);
-		finish(vm, rc, &err);
+		if (rc == 0 && !vm->map)
+			build_on_worker(vm, true);
+		else
+			finish(vm, rc, &err);
 		return;
 	}
 	vm->slot_tries = 0;
@@ -484,7 +475,7 @@ void vm_build(struct vm *vm)
 		if (rc == 0)
 			rc = build_inline(vm, &err);
 		if (rc == -ENOMEM && vm->en->dying_pages) { /* there will be memory in a moment */
-			build_on_worker(vm);
+			build_on_worker(vm, false);
 			return;
 		}
 		if (cached && c->kernel_fd >= 0) { /* is in the cache already */
@@ -494,5 +485,5 @@ void vm_build(struct vm *vm)
 		finish(vm, rc, &err);
 		return;
 	}
-	build_on_worker(vm);
+	build_on_worker(vm, false);
 }

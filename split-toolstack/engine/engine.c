@@ -139,24 +139,44 @@ struct xen *engine_xen(struct engine *en)
 	return en->x;
 }
 
-int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *info, void *arg),
-		   void *arg, struct err *e)
+int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e)
 {
-	struct xen_domain_info info[64];
+	struct xen_domain_info info[DOMAINS_AT_ONCE];
 	uint32_t first = 0;
 	int n;
 
-	while ((n = xen_domain_list(en->x, first, 64, info)) > 0) {
+	while ((n = xen_domain_list(en->x, first, DOMAINS_AT_ONCE, info)) > 0) {
 		for (int i = 0; i < n; i++) {
 			struct vm *vm = NULL;
 
 			HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
-			if (!vm && !pool_has_domain(en, info[i].domid))
-				fn(&info[i], arg);
+			fn(&info[i], vm, arg);
 		}
 		first = info[n - 1].domid + 1;
 	}
-	if (n < 0)
-		return err_sys(e, -n, "list domains");
-	return 0;
+	return n < 0 ? err_sys(e, -n, "list domains") : 0;
+}
+
+struct foreign {
+	struct engine *en;
+	void (*fn)(const struct xen_domain_info *info, void *arg);
+	void *arg;
+};
+
+static void if_foreign(const struct xen_domain_info *info, struct vm *vm, void *arg)
+{
+	const struct foreign *f = arg;
+
+	if (!vm) /* being built: it has no domain id yet */
+		HASH_FIND(by_uuid, f->en->uuids, info->uuid, sizeof(info->uuid), vm);
+	if (!vm && !pool_has_domain(f->en, info))
+		f->fn(info, f->arg);
+}
+
+int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *info, void *arg),
+		   void *arg, struct err *e)
+{
+	struct foreign f = {en, fn, arg};
+
+	return domains_walk(en, if_foreign, &f, e);
 }

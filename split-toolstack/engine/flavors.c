@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- flavors --- */
@@ -18,7 +17,8 @@ static bool same_text(const char *a, const char *b)
 static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 {
 	return a->type == b->type && a->vcpus == b->vcpus && a->mem_kib == b->mem_kib &&
-	       same_text(a->image, b->image) && same_text(a->ramdisk, b->ramdisk);
+	       a->for_linux == b->for_linux && same_text(a->image, b->image) &&
+	       same_text(a->ramdisk, b->ramdisk);
 }
 
 static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
@@ -60,16 +60,13 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 /* Says at once what is wrong with an image, as far as that does not take long. */
 static int try_image(struct engine *en, const struct flavor *f, struct err *e)
 {
-	struct image *img;
-	struct stat st;
+	struct image *img = NULL;
 	int fd = images_file(en, f->f.image, "image", e);
-	int rc = 0;
+	int rc;
 
 	if (fd < 0)
 		return fd;
-	img = images_find(en, fd);
-	if (!img && fstat(fd, &st) == 0 && st.st_size <= INLINE_FILE_BYTES)
-		rc = image_open(fd, f->f.image, en->conf.cache_dir, &img, e);
+	rc = images_get(en, fd, f->f.image, &img, e);
 	(void)close(fd);
 	if (rc == 0 && img)
 		rc = flavor_check_image(img, e);
@@ -156,26 +153,35 @@ uint64_t pool_held(const struct engine *en)
 	return kib;
 }
 
-bool pool_has_domain(const struct engine *en, uint32_t domid)
+bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info)
 {
 	for (const struct flavor *f = en->flavors; f; f = f->next)
 		for (const struct shell *s = f->shells; s; s = s->next)
-			if (s->dom.domid == domid)
+			if (s->dom.domid == info->domid)
 				return true;
-	return false;
+	return pool_makes(en, info->uuid);
 }
 
 /* --- claiming --- */
 
+/* Of the request's image, as far as the flavor's words tell; or a shell that could take it. */
+static bool could_serve(const struct flavor *f, const struct vm *vm)
+{
+	if (f->f.image)
+		return same_text(f->f.image, vm->cfg.kernel);
+	return f->f.for_linux == (image_info(vm->img)->builder == IMAGE_LINUX);
+}
+
 /* Warm first, then any shell of the size; NULL with a reason. */
 static struct flavor *best(struct engine *en, const struct vm *vm, const char **why)
 {
+	static const char no_flavor[] = "no flavor of this type, size and number of vCPUs";
 	const struct vm_config *c = &vm->cfg;
 	struct flavor *shell = NULL;
 	struct file_key ramdisk;
 
 	file_key(c->ramdisk_fd, &ramdisk);
-	*why = en->flavors ? "no flavor of this type, size and number of vCPUs" : "no flavors";
+	*why = en->flavors ? no_flavor : "no flavors";
 	if (c->maxmem_kib && c->maxmem_kib != c->mem_kib) {
 		*why = "maxmem differs from memory";
 		return NULL;
@@ -184,7 +190,7 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
 			continue;
 		if (!f->shells) {
-			if (!f->f.image || same_text(f->f.image, c->kernel)) {
+			if (could_serve(f, vm)) {
 				f->f.misses++;
 				flavor_wanted(en, f);
 				*why = "the pool ran dry";
@@ -195,7 +201,7 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 		    memcmp(&f->shells->ramdisk, &ramdisk, sizeof(ramdisk)) == 0)
 			return f;
 		if (!f->shells->img) {
-			if (image_info(vm->img)->direct)
+			if (could_serve(f, vm))
 				shell = f;
 			continue;
 		}
@@ -208,6 +214,8 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 			pool_idle_later(en);
 		}
 	}
+	if (shell && *why == no_flavor)
+		*why = "no flavor has this image";
 	return shell;
 }
 
@@ -289,8 +297,8 @@ bool pool_claim(struct vm *vm)
 	vm->slot = s->slot;
 	vm->guest_port = s->guest_port;
 	vm->map = s->map;
-	if (vm->dom.window)
-		DL_APPEND2(en->windows, vm, window_prev, window_next);
+	if (vm->map) /* else the worker needs it first */
+		vm_list_window(vm);
 	image_put(s->img);
 	free(s);
 	return true;

@@ -128,3 +128,35 @@ void images_close(struct engine *en)
 		en->images = next;
 	}
 }
+
+uint32_t images_window(const struct engine *en)
+{
+	uint32_t most = 0;
+
+	for (const struct image_entry *i = en->images; i; i = i->next) {
+		uint32_t pages = image_window_pages(i->img);
+
+		most = pages > most ? pages : most;
+	}
+	return most;
+}
+
+bool images_is_small(int fd)
+{
+	struct stat st;
+
+	return fd < 0 || (fstat(fd, &st) == 0 && st.st_size <= INLINE_FILE_BYTES);
+}
+
+int images_get(struct engine *en, int fd, const char *name, struct image **out, struct err *e)
+{
+	int rc;
+
+	*out = images_find(en, fd);
+	if (*out || !images_is_small(fd))
+		return 0;
+	rc = image_open(fd, name, en->conf.cache_dir, out, e);
+	if (rc == 0)
+		images_keep(en, *out);
+	return rc;
+}

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -33,6 +32,43 @@ const char *vm_way_name(enum vm_way w)
 	return name[w];
 }
 
+/* --- windows --- */
+
+struct window_job {
+	struct worker_job job;
+	struct dom dom; /* no more than its window */
+};
+
+static void window_work(struct worker_job *job, struct xen *x)
+{
+	dom_window_close(x, &((struct window_job *)job)->dom);
+}
+
+static void window_done(struct worker_job *job)
+{
+	free(job);
+}
+
+/* A large one is the worker's, before it destroys the domain: unmapping takes as long as copying.
+ */
+static void window_close(struct engine *en, struct dom *d)
+{
+	bool large = d->window_pages > WINDOW_PAGES && en->worker; /* none: the engine closes */
+	struct window_job *j = large ? calloc(1, sizeof(*j)) : NULL;
+
+	if (!j) {
+		dom_window_close(en->x, d);
+		return;
+	}
+	j->job.work = window_work;
+	j->job.done = window_done;
+	j->dom.window = d->window;
+	j->dom.window_pages = d->window_pages;
+	d->window = NULL;
+	d->window_pages = 0;
+	worker_push(en, &j->job);
+}
+
 /* --- making and ending shells --- */
 
 /* One shell on its way, on the loop or on the worker. */
@@ -42,6 +78,7 @@ struct shell_job {
 	struct flavor *flavor; /* NULL: ended in the meantime */
 	struct dom_spec spec;
 	struct shell *shell;
+	uint32_t window;	  /* pages to keep mapped, without an image and for Linux */
 	int image_fd, ramdisk_fd; /* -1: not needed */
 	int rc;
 	struct err err;
@@ -68,7 +105,7 @@ void shell_end(struct engine *en, struct shell *s)
 
 	if (s->map)
 		xen_unmap(en->x, s->map, 2);
-	dom_window_close(en->x, &s->dom);
+	window_close(en, &s->dom);
 	dom_release(&s->dom);
 	if (s->dom.domid)
 		domain_drop(en, s->dom.domid, pages, &s->slot, s->uuid);
@@ -108,12 +145,14 @@ static void build_shell(struct worker_job *job, struct xen *x)
 	}
 	if (j->rc == 0)
 		j->rc = dom_prepare(x, &j->spec, s->img, &s->dom, &j->err);
-	if (j->rc == 0 && s->img && !image_info(s->img)->direct) {
+	if (j->rc == 0 && (s->img ? !image_info(s->img)->direct : j->spec.for_linux)) {
 		j->rc = xen_evtchn_alloc(x, s->dom.domid, 0, &s->guest_port);
 		if (j->rc < 0)
 			j->rc = err_sys(&j->err, -j->rc, "event channel of a shell");
 		load.console_port = s->guest_port;
 	}
+	if (j->rc == 0 && !s->img && j->spec.for_linux)
+		j->rc = dom_window(x, &s->dom, j->window, &j->err);
 	if (j->rc == 0 && s->img)
 		j->rc = dom_load(x, &s->dom, s->img, &load, &j->err);
 	if (j->rc == 0 && s->img)
@@ -147,10 +186,10 @@ static void shell_done(struct worker_job *job)
 	en->shell_job = NULL;
 	if (j->rc == 0 && s->img && j->image_fd >= 0)
 		images_keep(en, s->img);
-	if (j->rc == 0)
+	if (j->rc == 0 && (s->img || !j->spec.for_linux))
 		j->rc = domain_map(en, s->dom.domid, s->dom.dev_frame, s->dom.control_frame,
 				   &s->map, &j->err);
-	if (j->rc == 0 && !s->img)
+	if (j->rc == 0 && !s->img && !j->spec.for_linux)
 		j->rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);
 	if (j->rc < 0 || !f) {
 		if (f)
@@ -204,7 +243,8 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 				    .domid = s->slot.domid,
 				    .mem_kib = f->f.mem_kib,
 				    .vcpus = f->f.vcpus,
-				    .cap = UINT32_MAX};
+				    .cap = UINT32_MAX,
+				    .for_linux = f->f.for_linux};
 	memcpy(j->spec.uuid, s->uuid, sizeof(s->uuid));
 	return rc;
 }
@@ -213,13 +253,12 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 static bool is_short(const struct flavor *f, const struct shell_job *j)
 {
 	const struct image *img = j->shell->img;
-	struct stat st;
 
 	if (f->f.mem_kib > INLINE_MEM_KIB)
 		return false;
 	if (img)
 		return image_info(img)->direct;
-	return j->image_fd < 0 || (fstat(j->image_fd, &st) == 0 && st.st_size <= INLINE_FILE_BYTES);
+	return images_is_small(j->image_fd);
 }
 
 /* Small ones here, large ones on the worker; one at a time. */
@@ -240,6 +279,7 @@ static void add_shell(struct engine *en, struct flavor *f)
 				.en = en,
 				.flavor = f,
 				.shell = s,
+				.window = images_window(en),
 				.image_fd = -1,
 				.ramdisk_fd = -1};
 	if (start_shell(en, f, j, &err) < 0) {
@@ -255,6 +295,11 @@ static void add_shell(struct engine *en, struct flavor *f)
 	}
 	build_shell(&j->job, en->x);
 	shell_done(&j->job);
+}
+
+bool pool_makes(const struct engine *en, const uint8_t uuid[16])
+{
+	return en->shell_job && memcmp(en->shell_job->shell->uuid, uuid, 16) == 0;
 }
 
 void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep)
@@ -289,10 +334,16 @@ static void refill_in(struct engine *en, double seconds)
 
 void vm_close_window(struct vm *vm)
 {
-	if (!vm->dom.window)
-		return;
-	DL_DELETE2(vm->en->windows, vm, window_prev, window_next);
-	dom_window_close(vm->en->x, &vm->dom);
+	if (vm->window_prev)
+		DL_DELETE2(vm->en->windows, vm, window_prev, window_next);
+	vm->window_prev = NULL;
+	window_close(vm->en, &vm->dom);
+}
+
+void vm_list_window(struct vm *vm)
+{
+	if (vm->dom.window && !vm->window_prev)
+		DL_APPEND2(vm->en->windows, vm, window_prev, window_next);
 }
 
 void pool_idle_later(struct engine *en)

@@ -63,8 +63,11 @@ struct slot {
 struct slots {
 	struct slot *free; /* a stack */
 	uint32_t n, room;
-	uint32_t next; /* the highest id that was never handed out */
-	uint8_t taken[0x8000 / 8];
+	uint32_t next;		     /* the highest id that was never handed out */
+	uint8_t taken[0x8000 / 8];   /* by domains that were there at the start */
+	uint8_t foreign[0x8000 / 8]; /* of these, others' */
+	uint32_t nforeign;
+	uint64_t look_at; /* ns: not before, whether they are there still */
 };
 
 struct vm {
@@ -92,6 +95,7 @@ struct vm {
 	uint32_t restarts;
 	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;
+	uint64_t cpu_ns; /* as Xen said last */
 	struct dom dom;
 	uint64_t dev_frame, control_frame;
 	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */
@@ -114,7 +118,6 @@ struct vm {
 };
 
 struct image_entry;
-struct link;
 
 /* A file as it was: identity, size and both times to the nanosecond. Compared as bytes. */
 struct file_key {
@@ -126,7 +129,8 @@ struct file_key {
 
 /* --- pool.c: domains made ahead --- */
 
-/* A paused domain nobody has used: connected, and for warm ones loaded and armed. */
+/* A paused domain nobody has used: connected (but for a Linux one without its image, whose pages
+ * are placed by the image), and for warm ones loaded and armed. */
 struct shell {
 	struct shell *next;
 	struct dom dom;
@@ -190,20 +194,19 @@ struct engine {
 	struct flavor *flavors;
 	ev_timer refill;
 	ev_timer sink;
-	/* devices */
-	struct link *link; /* opened by who needs it first */
 	/* observers */
 	struct engine_observer *observers;
 };
 
+/* --- engine.c --- */
+#define DOMAINS_AT_ONCE 256u /* asked for with one hypercall */
+/* Calls fn for each domain of the host, with the VM it belongs to or NULL. */
+typedef void domain_fn(const struct xen_domain_info *info, struct vm *vm, void *arg);
+int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e);
+
 /* --- config.c --- */
 /* All but open files and the uuid. -ENOMEM; then `to` is cleared. */
 int vm_config_copy(struct vm_config *to, const struct vm_config *from);
-
-/* --- device_admit.c --- */
-/* Everything that a new VM's devices need is there and nobody else's. The message says what is not.
- */
-int devices_admit(struct engine *en, const struct vm_config *c, struct err *e);
 
 /* --- vm.c: identity and lists --- */
 int uuid_random(uint8_t uuid[16], struct err *e); /* RFC 9562, version 4 */
@@ -278,6 +281,8 @@ void worker_push(struct engine *en, struct worker_job *job);
 /* --- slots.c --- */
 int slots_open(struct engine *en, struct err *e);
 void slots_close(struct engine *en);
+/* A domain that was there at the start is ours: its id becomes a slot when it ends. */
+void slots_adopt(struct engine *en, uint32_t domid);
 /* An id for a domain, with a port when asked for. */
 int slot_take(struct engine *en, bool port, struct slot *out, struct err *e);
 /* For the next domain: when this one is destroyed. Clears it; none is fine. */
@@ -296,6 +301,13 @@ void file_key(int fd, struct file_key *out);
 /* Opens a path, or an image of the store; `key` is for the message. Returns the fd. */
 int images_file(struct engine *en, const char *path, const char *key, struct err *e);
 void images_keep(struct engine *en, struct image *img);
+/* Pages of a Linux shell that the largest kernel in the cache would fill. */
+uint32_t images_window(const struct engine *en);
+/* Short enough for the loop to read; -1 is. */
+bool images_is_small(int fd);
+/* A reference to the parsed image behind fd: from the cache, or parsed now if the file is small;
+ * else *out is NULL. */
+int images_get(struct engine *en, int fd, const char *name, struct image **out, struct err *e);
 void images_close(struct engine *en);
 
 /* --- imagestore.c --- */
@@ -326,11 +338,15 @@ void flavor_wanted(struct engine *en, struct flavor *f);
 int flavor_check_image(const struct image *img, struct err *e);
 /* Unmaps what a shell had kept mapped; nothing is fine. */
 void vm_close_window(struct vm *vm);
+/* Nobody needs it any more: it is unmapped when there is time. */
+void vm_list_window(struct vm *vm);
 /* Somebody asked for something: what is made ahead is made when he had his answer. */
 void pool_idle_later(struct engine *en);
 /* KiB of all shells. */
 uint64_t pool_held(const struct engine *en);
-bool pool_has_domain(const struct engine *en, uint32_t domid);
+/* A shell's, also of the one that is being made. */
+bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info);
+bool pool_makes(const struct engine *en, const uint8_t uuid[16]);
 
 /* --- console_log.c --- */
 void console_log_init(struct console_log *l, const struct engine *en);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /*
  * Two things of a create grow with the number of domains: Xen walks its list of domains, sorted by
  * id, to insert one, and walks dom0's ports from 0 on to find a free one. So ids are handed out
@@ -16,34 +18,75 @@
 
 #define DOMID_TOP   0x7fefu /* the highest a domain can have: DOMID_FIRST_RESERVED - 1 */
 #define SLOTS_AHEAD 16u	    /* with ports, for creates to come */
-#define LIST	    64u
+/* Looking whether others still have what they had takes no more than one in so many parts of the
+ * time. */
+#define LOOK_SHARE 1000u
 
-/* Ids that somebody has already: what runs, of ours and of others. */
-static int find_taken(struct engine *en)
+static bool has(const uint8_t *set, uint32_t domid)
 {
-	struct xen_domain_info info[LIST];
-	uint32_t first = 0;
-	int n;
+	return set[domid / 8] & 1u << domid % 8;
+}
 
-	memset(en->slots.taken, 0, sizeof(en->slots.taken));
-	while ((n = xen_domain_list(en->x, first, LIST, info)) > 0) {
-		for (int i = 0; i < n; i++)
-			if (info[i].domid <= DOMID_TOP)
-				en->slots.taken[info[i].domid / 8] |=
-					(uint8_t)(1u << info[i].domid % 8);
-		first = info[n - 1].domid + 1;
-	}
-	return n;
+static void add(uint8_t *set, uint32_t domid)
+{
+	set[domid / 8] |= (uint8_t)(1u << domid % 8);
+}
+
+static void take_out(uint8_t *set, uint32_t domid)
+{
+	set[domid / 8] &= (uint8_t) ~(1u << domid % 8);
+}
+
+/* `arg`: a set, which the domain's id joins. */
+static void note(const struct xen_domain_info *info, struct vm *vm, void *arg)
+{
+	(void)vm;
+	if (info->domid > 0 && info->domid <= DOMID_TOP)
+		add(arg, info->domid);
 }
 
 int slots_open(struct engine *en, struct err *e)
 {
-	int rc = find_taken(en);
+	struct slots *s = &en->slots;
+	int rc = domains_walk(en, note, s->taken, e);
 
-	if (rc < 0)
-		return err_sys(e, -rc, "list domains");
-	en->slots.next = DOMID_TOP;
-	return 0;
+	memcpy(s->foreign, s->taken, sizeof(s->foreign));
+	for (uint32_t id = 1; id <= DOMID_TOP; id++)
+		s->nforeign += has(s->foreign, id);
+	s->next = DOMID_TOP;
+	return rc;
+}
+
+void slots_adopt(struct engine *en, uint32_t domid)
+{
+	if (domid > DOMID_TOP || !has(en->slots.foreign, domid))
+		return;
+	take_out(en->slots.foreign, domid);
+	en->slots.nforeign--;
+}
+
+/* Ids that others had at the start and have no more are as good as any. */
+static void look_again(struct engine *en)
+{
+	struct slots *s = &en->slots;
+	uint8_t now[sizeof(s->taken)] = {0};
+	uint64_t start = clock_ns();
+	uint64_t end;
+
+	if (domains_walk(en, note, now, NULL) < 0)
+		return;
+	end = clock_ns();
+	s->look_at = end + (end - start) * LOOK_SHARE;
+	for (uint32_t id = 1; id <= DOMID_TOP; id++) {
+		struct slot free = {.domid = id};
+
+		if (!has(s->foreign, id) || has(now, id))
+			continue;
+		take_out(s->taken, id);
+		slots_adopt(en, id);
+		if (id > s->next) /* passed by; else its turn comes */
+			slot_put_last(en, &free);
+	}
 }
 
 void slots_close(struct engine *en)
@@ -56,16 +99,11 @@ void slots_close(struct engine *en)
 	en->slots.n = 0;
 }
 
-static bool is_taken(const struct slots *s, uint32_t domid)
-{
-	return s->taken[domid / 8] & 1u << domid % 8;
-}
-
 static int new_domid(struct engine *en, uint32_t *out, struct err *e)
 {
 	struct slots *s = &en->slots;
 
-	while (s->next > 0 && is_taken(s, s->next))
+	while (s->next > 0 && has(s->taken, s->next))
 		s->next--;
 	if (s->next == 0)
 		return err_set(e, ENOSPC, "Xen has no domain id left");
@@ -91,6 +129,8 @@ int slot_take(struct engine *en, bool port, struct slot *out, struct err *e)
 	int rc = 0;
 
 	*out = (struct slot){0};
+	if (s->n == 0 && s->next == 0 && s->nforeign)
+		look_again(en);
 	if (s->n)
 		*out = s->free[--s->n];
 	else
@@ -168,6 +208,8 @@ bool slots_refill(struct engine *en)
 	struct slots *s = &en->slots;
 	struct slot fresh = {0};
 
+	if (s->nforeign && clock_ns() >= s->look_at)
+		look_again(en);
 	for (uint32_t i = s->n; i > 0 && i + SLOTS_AHEAD > s->n; i--)
 		if (!s->free[i - 1].port)
 			return reserve(en, &s->free[i - 1], NULL) == 0;

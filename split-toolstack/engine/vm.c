@@ -307,10 +307,8 @@ enum vm_reason vm_reason(const struct vm *vm, int *exit_code)
 	return vm->reason;
 }
 
-void vm_get_info(struct vm *vm, struct vm_info *out)
+static void fill_info(const struct vm *vm, struct vm_info *out)
 {
-	struct xen_domain_info info;
-
 	memset(out, 0, sizeof(*out));
 	out->name = vm->name;
 	memcpy(out->uuid, vm->uuid, sizeof(out->uuid));
@@ -335,8 +333,48 @@ void vm_get_info(struct vm *vm, struct vm_info *out)
 	out->ended_ns = vm->ended_ns;
 	out->restarts = vm->restarts;
 	out->console_bytes = vm->log.end;
+	out->cpu_ns = vm->domid ? vm->cpu_ns : 0;
+}
+
+void vm_get_info(struct vm *vm, struct vm_info *out)
+{
+	struct xen_domain_info info;
+
 	if (vm->domid && xen_domain_info(vm->en->x, vm->domid, &info) == 0)
-		out->cpu_ns = info.cpu_ns;
+		vm->cpu_ns = info.cpu_ns;
+	fill_info(vm, out);
+}
+
+struct listing {
+	void (*fn)(const struct vm_info *i, void *arg);
+	void *arg;
+};
+
+static void list_one(struct vm *vm, void *arg)
+{
+	const struct listing *l = arg;
+	struct vm_info info;
+
+	fill_info(vm, &info);
+	l->fn(&info, l->arg);
+}
+
+static void note_cpu(const struct xen_domain_info *info, struct vm *vm, void *arg)
+{
+	(void)arg;
+	if (vm)
+		vm->cpu_ns = info->cpu_ns;
+}
+
+int engine_list(struct engine *en, bool ended, void (*fn)(const struct vm_info *i, void *arg),
+		void *arg, struct err *e)
+{
+	struct listing l = {fn, arg};
+	int rc = domains_walk(en, note_cpu, NULL, e);
+
+	if (rc == 0)
+		engine_for_each(en, ended, list_one, &l);
+	return rc;
 }
 
 const char *vm_event_name(enum vm_event ev)

@@ -84,6 +84,8 @@ json_t *flavor_json(const struct chaos_flavor *f)
 			      (json_int_t)f->misses, "held_kib", (json_int_t)f->held_kib);
 
 	(void)json_object_set_new(j, "image", *f->image ? json_string(f->image) : json_null());
+	(void)json_object_set_new(
+		j, "for", *f->image ? json_null() : json_string(f->for_linux ? "linux" : "noxs"));
 	(void)json_object_set_new(j, "ramdisk",
 				  *f->ramdisk ? json_string(f->ramdisk) : json_null());
 	return j;

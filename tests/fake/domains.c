@@ -147,6 +147,7 @@ static void describe(const struct domain *d, struct xen_domain_info *out)
 					.shutdown = d->shutdown,
 					.shutdown_reason = d->reason,
 					.vcpus = 1,
+					.cpu_ns = 1000,
 					.pages = d->pages,
 					.shared_info_mfn = SHARED_INFO};
 	memcpy(out->uuid, d->uuid, sizeof(out->uuid));

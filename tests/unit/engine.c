@@ -305,9 +305,82 @@ static void pvh_fails_clean(void **state)
 	fail_each(DOM_PVH, ENOMEM);
 }
 
+/* --- ids and lists --- */
+
+#define TOP 0x7fefu
+
+static void ids_of_others_come_back(void **state)
+{
+	struct xen_domain_config other = {.domid = TOP, .max_vcpus = 1};
+	struct engine_conf c = conf();
+	bool seen = false;
+	struct xen *x;
+	uint32_t id;
+
+	(void)state;
+	engine_close(en);
+	assert_int_equal(xen_open(&x, NULL), 0);
+	assert_int_equal(xen_domain_create(x, &other, &id), 0);
+	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
+	assert_int_equal(vm_domid(create(guest("a", DOM_PV, 256), 0).vm), TOP - 1);
+	turn(NULL);
+	assert_int_equal(xen_domain_destroy(x, TOP), 0);
+	xen_close(x);
+	for (int i = 0; i < 300; i++) { /* idle times */
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		(void)usleep(1000);
+	}
+	for (int i = 0; i < 24 && !seen; i++) {
+		char name[8];
+		struct result r;
+
+		(void)snprintf(name, sizeof(name), "b%d", i);
+		r = create(guest(name, DOM_PV, 256), 0);
+		assert_int_equal(r.rc, 0);
+		seen = vm_domid(r.vm) == TOP;
+		turn(NULL);
+	}
+	assert_true(seen);
+	/* Once: what was given away is not found again. */
+	for (int i = 0; i < 12; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "c%d", i);
+		assert_int_equal(create(guest(name, DOM_PV, 256), 0).rc, 0);
+	}
+}
+
+static void count_vm(const struct vm_info *i, void *arg)
+{
+	assert_true(i->cpu_ns > 0);
+	(*(uint32_t *)arg)++;
+}
+
+static void a_list_asks_xen_once(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "v%d", i);
+		assert_int_equal(create(guest(name, DOM_PV, 256), 0).rc, 0);
+	}
+	fake_fail_at(0, 0);
+	assert_int_equal(engine_list(en, true, count_vm, &n, NULL), 0);
+	assert_int_equal(n, 40);
+	assert_in_range(fake_calls(), 1, 2); /* the second finds no more */
+	fake_fail_at(1, EIO);
+	assert_int_equal(engine_list(en, true, count_vm, &n, NULL), -EIO);
+	fake_fail_at(0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		LIFE(ids_of_others_come_back),
+		LIFE(a_list_asks_xen_once),
 		LIFE(lives_and_dies),
 		LIFE(names_are_checked),
 		LIFE(refusals_name_the_reason),

@@ -69,9 +69,20 @@ static void on_created(void *arg, int rc, struct vm *vm, const struct vm_timings
 	assert_non_null(t);
 	r->called = true;
 	r->rc = rc;
+	r->way = t->way;
 	r->vm = vm;
 	if (e)
 		r->err = *e;
+}
+
+void ignore_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+		    const struct err *e)
+{
+	(void)arg;
+	(void)rc;
+	(void)vm;
+	(void)t;
+	(void)e;
 }
 
 /* Lets the loop run until *flag, or for a while. */

@@ -14,6 +14,7 @@ extern struct engine *en;
 struct result {
 	bool called;
 	int rc;
+	enum vm_way way;
 	struct vm *vm;
 	struct err err;
 };
@@ -28,6 +29,8 @@ void settle(uint32_t domains);
 struct vm_config guest(const char *name, enum dom_type type, uint64_t kib);
 /* Takes the configuration; returns when the engine has called back. */
 struct result create(struct vm_config c, uint32_t flags);
+/* For who does not care. */
+vm_create_fn ignore_created;
 uint32_t open_files(void);
 /* Slots with a port that no domain uses. */
 uint32_t free_slots(void);
