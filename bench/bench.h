@@ -55,5 +55,6 @@ void bench_density(unsigned int n);
 void bench_warm(unsigned int n);
 void bench_churn(unsigned int n);
 void bench_process(unsigned int n);
+void bench_linux(unsigned int n);
 
 #endif

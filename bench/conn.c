@@ -23,32 +23,47 @@ int open_noop(void)
 	return fd;
 }
 
-uint64_t conn_create(struct client *c, const char *name, const char *type, const char *memory,
-		     int kernel, uint32_t flags, const char *way)
+/* kernel -1: the daemon opens the path itself. */
+static uint64_t create(struct client *c, const char *name, const char *type, const char *memory,
+		       const char *path, int kernel, uint32_t flags, const char *way)
 {
 	uint64_t start = clock_ns();
 	uint64_t took;
 	struct err e = {0};
 	struct wire_out w;
 	struct wire_in in;
-	char text[64];
+	char text[256];
 
 	client_begin(c, &w, PROTO_REQ_CREATE);
 	wire_u32(&w, PROTO_FLAGS, flags);
 	(void)snprintf(text, sizeof(text), "name=%s", name);
 	wire_text(&w, PROTO_SET, text);
-	wire_text(&w, PROTO_SET, "kernel=" CHAOS_GUEST_DIR "/noop");
+	(void)snprintf(text, sizeof(text), "kernel=%s", path);
+	wire_text(&w, PROTO_SET, text);
 	(void)snprintf(text, sizeof(text), "type=%s", type);
 	wire_text(&w, PROTO_SET, text);
 	(void)snprintf(text, sizeof(text), "memory=%s", memory);
 	wire_text(&w, PROTO_SET, text);
-	wire_u32(&w, PROTO_KERNEL_FD, 0);
-	check(client_send(c, &w, &kernel, 1, &e), &e);
+	if (kernel >= 0)
+		wire_u32(&w, PROTO_KERNEL_FD, 0);
+	check(client_send(c, &w, &kernel, kernel >= 0, &e), &e);
 	check(client_finish(c, &in, NULL, NULL, &e), &e);
 	took = clock_ns() - start;
 	if (way && (!wire_get_text(&in, PROTO_WAY, text, sizeof(text)) || strcmp(text, way) != 0))
 		die("a create went the way \"%s\" instead of \"%s\"", text, way);
 	return took;
+}
+
+uint64_t conn_create(struct client *c, const char *name, const char *type, const char *memory,
+		     int kernel, uint32_t flags, const char *way)
+{
+	return create(c, name, type, memory, CHAOS_GUEST_DIR "/noop", kernel, flags, way);
+}
+
+uint64_t conn_create_path(struct client *c, const char *name, const char *type, const char *memory,
+			  const char *path, uint32_t flags, const char *way)
+{
+	return create(c, name, type, memory, path, -1, flags, way);
 }
 
 uint64_t conn_destroy(struct client *c, const char *name)

@@ -12,6 +12,9 @@ int open_noop(void);
  */
 uint64_t conn_create(struct client *c, const char *name, const char *type, const char *memory,
 		     int kernel, uint32_t flags, const char *way);
+/* The same of another kernel. */
+uint64_t conn_create_path(struct client *c, const char *name, const char *type, const char *memory,
+			  const char *path, uint32_t flags, const char *way);
 uint64_t conn_destroy(struct client *c, const char *name);
 /* chaos-api, kept alive: a warm create of 4 MiB. */
 int http_open(void);

@@ -15,6 +15,7 @@ static const struct bench benches[] = {
 	{"density", "so many tiny VMs alive at once", bench_density},
 	{"warm", "warm creates alone, for scripts", bench_warm},
 	{"churn", "creates and destroys a second", bench_churn},
+	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
 	{"process", "a container of a static program", bench_process},
 	{"boot-xl", "xl create and xl destroy beside a running xenstored", bench_boot_xl},
 };
