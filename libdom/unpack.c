@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The packed stream inside a bzImage, and the three ways to unpack it that kernels use today. */
+/* The packed stream inside a bzImage, and the four ways to unpack it that kernels use today. */
 #include "libdom/unpack.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include <lz4.h>
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -20,6 +21,10 @@
 
 #define XZ_MEMORY (256ull << 20)
 
+/* LZ4's legacy frame: a magic, then blocks of 4 bytes length and what unpacks to 8 MiB at most. */
+#define LZ4_MAGIC 0x184c2102u
+#define LZ4_BLOCK (8u << 20)
+
 static const struct {
 	enum packing packing;
 	const char *name;
@@ -29,10 +34,10 @@ static const struct {
 	{PACK_GZIP, "gzip", {0x1f, 0x8b}, 2},
 	{PACK_XZ, "xz", {0xfd, '7', 'z', 'X', 'Z', 0}, 6},
 	{PACK_ZSTD, "zstd", {0x28, 0xb5, 0x2f, 0xfd}, 4},
+	{PACK_LZ4, "lz4", {0x02, 0x21, 0x4c, 0x18}, 4},
 	{PACK_OTHER, "bzip2", {'B', 'Z', 'h'}, 3},
 	{PACK_OTHER, "lzma", {0x5d, 0, 0}, 3},
 	{PACK_OTHER, "lzo", {0x89, 'L', 'Z', 'O'}, 4},
-	{PACK_OTHER, "lz4", {0x02, 0x21, 0x4c, 0x18}, 4},
 	{PACK_NONE, "ELF", {0x7f, 'E', 'L', 'F'}, 4},
 };
 
@@ -89,7 +94,7 @@ int packed_find(const uint8_t *file, size_t bytes, struct packed *out, struct er
 	recognise(file, out);
 	if (out->packing == PACK_OTHER)
 		return err_set(e, ENOEXEC,
-			       "the kernel is packed by %s; gzip, xz and zstd are understood",
+			       "the kernel is packed by %s; gzip, xz, zstd and lz4 are understood",
 			       out->name);
 	return 0;
 }
@@ -149,6 +154,34 @@ static int open_zstd(const uint8_t *from, size_t bytes, uint8_t *to, size_t room
 	return !ZSTD_isError(rc) && out.pos == out.size ? -E2BIG : -EINVAL;
 }
 
+static int open_lz4(const uint8_t *from, size_t bytes, uint8_t *to, size_t room, size_t *len)
+{
+	size_t at = 4;
+
+	*len = 0;
+	for (;;) {
+		size_t left = room - *len;
+		uint32_t block;
+		int n;
+
+		/* As with xz, four bytes of size follow. */
+		if (bytes - at < 4 || (bytes - at == 4 && *len > 0))
+			return *len > 0 ? 0 : -EINVAL;
+		block = load32(from + at);
+		at += 4;
+		if (block == LZ4_MAGIC) /* frames may follow each other */
+			continue;
+		if (block == 0 || block > bytes - at || block > LZ4_COMPRESSBOUND(LZ4_BLOCK))
+			return -EINVAL;
+		n = LZ4_decompress_safe((const char *)from + at, (char *)to + *len, (int)block,
+					left < LZ4_BLOCK ? (int)left : (int)LZ4_BLOCK);
+		if (n < 0)
+			return left < LZ4_BLOCK ? -E2BIG : -EINVAL;
+		at += block;
+		*len += (size_t)n;
+	}
+}
+
 int packed_open(const uint8_t *file, const struct packed *p, uint8_t *to, size_t room, size_t *len)
 {
 	const uint8_t *from = file + p->offset;
@@ -161,6 +194,8 @@ int packed_open(const uint8_t *file, const struct packed *p, uint8_t *to, size_t
 		return open_xz(from, p->bytes, to, room, len);
 	case PACK_ZSTD:
 		return open_zstd(from, p->bytes, to, room, len);
+	case PACK_LZ4:
+		return open_lz4(from, p->bytes, to, room, len);
 	case PACK_NONE:
 		if (p->bytes > room)
 			return -E2BIG;

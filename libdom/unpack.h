@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-enum packing { PACK_NONE, PACK_GZIP, PACK_XZ, PACK_ZSTD, PACK_OTHER };
+enum packing { PACK_NONE, PACK_GZIP, PACK_XZ, PACK_ZSTD, PACK_LZ4, PACK_OTHER };
 
 struct packed {
 	enum packing packing;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bzImages: the stream is found, unpacked by each of the three ways, and nothing lies outside. */
+/* bzImages: the stream is found, unpacked by each of the four ways, and nothing lies outside. */
 #include "libdom/unpack.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <lz4.h>
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -55,7 +56,46 @@ static void check(const uint8_t *payload, size_t n, enum packing want, const uin
 	free(f);
 }
 
-static void three_ways(void **state)
+/* LZ4's legacy frame, in two blocks. */
+static size_t lz4_legacy(uint8_t *out, size_t room, const uint8_t *text, size_t bytes)
+{
+	static const uint8_t magic[4] = {0x02, 0x21, 0x4c, 0x18};
+	size_t at = sizeof(magic);
+
+	memcpy(out, magic, sizeof(magic));
+	for (size_t half = 0; half < 2; half++) {
+		int n = LZ4_compress_default((const char *)text + half * (bytes / 2),
+					     (char *)out + at + 4, (int)(bytes / 2),
+					     (int)(room - at - 4));
+
+		assert_true(n > 0);
+		memcpy(out + at, &n, 4);
+		at += 4 + (size_t)n;
+	}
+	return at;
+}
+
+static void lz4_lengths_lie(void **state)
+{
+	static const uint32_t lies[] = {0, 5, 1u << 20, UINT32_MAX};
+	uint8_t payload[32] = {0x02, 0x21, 0x4c, 0x18};
+	uint8_t to[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		struct packed p;
+		size_t bytes, len;
+		uint8_t *f;
+
+		memcpy(payload + 4, &lies[i], 4);
+		f = bzimage(payload, sizeof(payload), &bytes);
+		assert_int_equal(packed_find(f, bytes, &p, NULL), 0);
+		assert_true(packed_open(f, &p, to, sizeof(to), &len) < 0);
+		free(f);
+	}
+}
+
+static void four_ways(void **state)
 {
 	static uint8_t text[40000];
 	static uint8_t out[50000];
@@ -81,6 +121,8 @@ static void three_ways(void **state)
 	check(out, n + 4, PACK_XZ, text, sizeof(text));
 	n = ZSTD_compress(out, sizeof(out), text, sizeof(text), 1);
 	check(out, n + 4, PACK_ZSTD, text, sizeof(text));
+	n = lz4_legacy(out, sizeof(out), text, sizeof(text));
+	check(out, n + 4, PACK_LZ4, text, sizeof(text));
 }
 
 static void outside_is_refused(void **state)
@@ -110,7 +152,8 @@ static void outside_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(three_ways),
+		cmocka_unit_test(four_ways),
+		cmocka_unit_test(lz4_lengths_lie),
 		cmocka_unit_test(outside_is_refused),
 	};
 
