@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What lwIP asks of a port: no C library but a few string functions, asserts that end the guest. */
+#ifndef CHAOS_GUEST_LWIP_CC_H
+#define CHAOS_GUEST_LWIP_CC_H
+
+#include <stdint.h>
+
+#define LWIP_NO_INTTYPES_H 1
+#define LWIP_NO_CTYPE_H	   1
+
+/* Formats of messages that are compiled out. */
+#define X8_F  "x"
+#define U16_F "u"
+#define S16_F "d"
+#define X16_F "x"
+#define U32_F "u"
+#define S32_F "d"
+#define X32_F "x"
+#define SZT_F "lu"
+
+uint32_t port_random(void);
+void port_assert(const char *what) __attribute__((noreturn));
+
+#define LWIP_RAND()		port_random()
+#define LWIP_PLATFORM_DIAG(x)	((void)0)
+#define LWIP_PLATFORM_ASSERT(x) port_assert(x)
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lwIP's view of a vif: frames in and out, time, addresses, random numbers. */
+#include "port.h"
+
+#include <xen/sched.h>
+
+#include "lwip/dhcp.h"
+#include "lwip/etharp.h"
+#include "lwip/ethip6.h"
+#include "lwip/init.h"
+#include "lwip/timeouts.h"
+#include "netif/ethernet.h"
+
+#define BUFFERS 48 /* pages a direction */
+#define BUDGET	32
+#define TRANSPORT                                                                                  \
+	(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_ICMP |         \
+	 NETIF_CHECKSUM_CHECK_ICMP6)
+
+static struct kit_net vif;
+static struct netif interface;
+static ip6_addr_t gateway6;
+static bool with_dhcp;
+static uint64_t random_state;
+
+const struct kit_net *port_vif(void)
+{
+	return &vif;
+}
+
+/* --- what lwIP calls --- */
+
+/* splitmix64 over the device page's seed. */
+uint32_t port_random(void)
+{
+	uint64_t z = random_state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return (uint32_t)(z ^ z >> 31);
+}
+
+void port_assert(const char *what)
+{
+	kit_print("lwIP: %s\r\n", what);
+	kit_shutdown(SHUTDOWN_crash, 0);
+}
+
+uint32_t sys_now(void);
+uint32_t sys_now(void)
+{
+	return (uint32_t)(kit_time_ns() / 1000000);
+}
+
+const struct ip6_addr *port_gateway6(struct netif *netif, const struct ip6_addr *to)
+{
+	(void)netif;
+	(void)to;
+	return ip6_addr_isany(&gateway6) ? NULL : &gateway6;
+}
+
+static err_t output(struct netif *netif, struct pbuf *p)
+{
+	struct kit_frame f = {.len = p->tot_len};
+	static uint8_t flat[2048];
+
+	(void)netif;
+	if (pbuf_clen(p) > KIT_FRAME_PARTS) {
+		if (p->tot_len > sizeof(flat))
+			return ERR_BUF;
+		f.parts = 1;
+		f.part[0].data = flat;
+		f.part[0].len = pbuf_copy_partial(p, flat, p->tot_len, 0);
+	} else {
+		for (; p; p = p->next, f.parts++) {
+			f.part[f.parts].data = p->payload;
+			f.part[f.parts].len = p->len;
+		}
+	}
+	return kit_net_send(&vif, &f) ? ERR_OK : ERR_MEM;
+}
+
+static void input(void *arg, const struct kit_frame *f)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_RAW, (uint16_t)f->len, PBUF_POOL);
+	uint16_t at = 0;
+
+	(void)arg;
+	if (!p) {
+		vif.dropped++;
+		return;
+	}
+	for (uint32_t i = 0; i < f->parts; i++) {
+		(void)pbuf_take_at(p, f->part[i].data, (uint16_t)f->part[i].len, at);
+		at = (uint16_t)(at + f->part[i].len);
+	}
+	/* From another domain of this host: the bytes never were on a wire. */
+	NETIF_SET_CHECKSUM_CTRL(&interface, f->flags ? NETIF_CHECKSUM_ENABLE_ALL & ~TRANSPORT
+						     : NETIF_CHECKSUM_ENABLE_ALL);
+	if (interface.input(p, &interface) != ERR_OK)
+		pbuf_free(p);
+}
+
+/* --- addresses --- */
+
+static void print_address(struct netif *netif)
+{
+	static ip4_addr_t shown;
+
+	if (ip4_addr_isany(netif_ip4_addr(netif)) || ip4_addr_cmp(&shown, netif_ip4_addr(netif)))
+		return;
+	shown = *netif_ip4_addr(netif);
+	kit_print("vif 0: %s\r\n", ip4addr_ntoa(&shown));
+}
+
+static err_t attach(struct netif *netif)
+{
+	netif->name[0] = 'v';
+	netif->name[1] = 'i';
+	netif->output = etharp_output;
+	netif->output_ip6 = ethip6_output;
+	netif->linkoutput = output;
+	netif->hwaddr_len = 6;
+	memcpy(netif->hwaddr, vif.dev.vif.mac, 6);
+	netif->mtu = vif.dev.vif.mtu ? vif.dev.vif.mtu : 1500;
+	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
+		       NETIF_FLAG_LINK_UP | NETIF_FLAG_MLD6;
+	netif_set_status_callback(netif, print_address);
+	return ERR_OK;
+}
+
+static ip4_addr_t mask(uint32_t prefix)
+{
+	ip4_addr_t m;
+
+	ip4_addr_set_u32(&m, lwip_htonl(prefix ? ~0u << (32 - (prefix < 32 ? prefix : 32)) : 0));
+	return m;
+}
+
+/* Settings of the device page. */
+static void by_page(ip4_addr_t *ip, ip4_addr_t *net, ip4_addr_t *gw, ip6_addr_t *ip6)
+{
+	const struct noxs_vif *v = &vif.dev.vif;
+
+	if (vif.dev.flags & NOXS_VIF_IPV4) {
+		memcpy(ip, v->ipv4, 4);
+		memcpy(gw, v->ipv4_gateway, 4);
+		*net = mask(v->ipv4_prefix);
+	}
+	if (vif.dev.flags & NOXS_VIF_IPV6) {
+		memcpy(ip6->addr, v->ipv6, 16);
+		memcpy(gateway6.addr, v->ipv6_gateway, 16);
+	}
+	with_dhcp = vif.dev.flags & NOXS_VIF_DHCP;
+}
+
+/* An option's address without its /prefix, as a string; false when it is too long. */
+static bool address_text(const char *key, char *to, size_t size, uint32_t *prefix)
+{
+	size_t len = 0;
+	size_t n = 0;
+	const char *text = kit_option_text(key, 0, &len);
+
+	if (!text)
+		return false;
+	for (; n < len && text[n] != '/' && n + 1 < size; n++)
+		to[n] = text[n];
+	to[n] = '\0';
+	if (n < len && text[n] == '/')
+		for (*prefix = 0, n++; n < len && text[n] >= '0' && text[n] <= '9'; n++)
+			*prefix = *prefix * 10 + (uint32_t)(text[n] - '0');
+	return true;
+}
+
+static bool wrong(const char *what, const char *text)
+{
+	kit_print("%s%s: not an address\r\n", what, text);
+	return false;
+}
+
+static bool by_options(ip4_addr_t *ip, ip4_addr_t *net, ip4_addr_t *gw, ip6_addr_t *ip6)
+{
+	char text[48];
+	uint32_t prefix = 24;
+	size_t len;
+
+	if (address_text("ip=", text, sizeof(text), &prefix)) {
+		if (!ip4addr_aton(text, ip) || prefix > 32)
+			return wrong("ip=", text);
+		*net = mask(prefix);
+		with_dhcp = false;
+	}
+	if (address_text("gw=", text, sizeof(text), &prefix) && !ip4addr_aton(text, gw))
+		return wrong("gw=", text);
+	if (address_text("ip6=", text, sizeof(text), &prefix) && !ip6addr_aton(text, ip6))
+		return wrong("ip6=", text);
+	if (address_text("gw6=", text, sizeof(text), &prefix) && !ip6addr_aton(text, &gateway6))
+		return wrong("gw6=", text);
+	if (kit_option_text("dhcp", 0, &len) && len == 0)
+		with_dhcp = true;
+	return true;
+}
+
+static void seed(void)
+{
+	random_state = kit_time_ns() ^ kit_wallclock_ns() << 20;
+	if (kit.page) {
+		for (uint32_t i = 0; i < sizeof(kit.page->seed); i++) {
+			random_state = random_state * 0x100000001b3ull ^ kit.page->seed[i];
+			kit.page->seed[i] = 0;
+		}
+	}
+	for (int i = 0; i < 6; i++)
+		random_state = random_state * 0x100000001b3ull ^ vif.dev.vif.mac[i];
+}
+
+bool port_open(void)
+{
+	ip4_addr_t ip = {0};
+	ip4_addr_t net = {0};
+	ip4_addr_t gw = {0};
+	ip6_addr_t ip6 = {0};
+
+	if (!kit_net_open(&vif, 0, BUFFERS)) {
+		kit_print("no vif\r\n");
+		return false;
+	}
+	seed();
+	lwip_init();
+	by_page(&ip, &net, &gw, &ip6);
+	if (!by_options(&ip, &net, &gw, &ip6) ||
+	    !netif_add(&interface, &ip, &net, &gw, NULL, attach, ethernet_input))
+		return false;
+	netif_set_default(&interface);
+	netif_create_ip6_linklocal_address(&interface, 1);
+	if (!ip6_addr_isany(&ip6)) {
+		netif_ip6_addr_set(&interface, 1, &ip6);
+		netif_ip6_addr_set_state(&interface, 1, IP6_ADDR_PREFERRED);
+	}
+	netif_set_up(&interface);
+	return !with_dhcp || dhcp_start(&interface) == ERR_OK;
+}
+
+void port_run(void)
+{
+	bool ready = false;
+
+	for (;;) {
+		uint32_t n = kit_net_poll(&vif, BUDGET, input, NULL);
+		uint32_t ms;
+
+		sys_check_timeouts();
+		kit_net_flush(&vif);
+		if (!ready && (!with_dhcp || dhcp_supplied_address(&interface))) {
+			ready = true;
+			kit_ready();
+		}
+		if (n == BUDGET)
+			continue;
+		ms = sys_timeouts_sleeptime();
+		if (ms)
+			kit_idle(ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? 0 : ms * 1000000ull);
+	}
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lwIP over the guest's first vif. */
+#ifndef CHAOS_GUEST_LWIP_PORT_H
+#define CHAOS_GUEST_LWIP_PORT_H
+
+#include "guests/kit/dev.h"
+
+#include "lwip/netif.h"
+
+/*
+ * Opens the first vif and gives it its addresses: those of the device page, or of the command line
+ * (ip=A.B.C.D/N gw=A.B.C.D ip6=ADDRESS/N gw6=ADDRESS dhcp), which come first; always a link-local
+ * IPv6 address. False, and a line on the console, when there is no vif or an option is wrong.
+ */
+bool port_open(void);
+/* Moves frames and timers for ever. Says "ready" when the first IPv4 address is there, or at once
+ * when none is asked for by DHCP. */
+void port_run(void) __attribute__((noreturn));
+/* The vif, for its counters. */
+const struct kit_net *port_vif(void);
+
+#endif
