@@ -116,8 +116,8 @@ struct kit_net {
 	bool broken;	  /* the backend broke the protocol, which was printed: nothing moves */
 	bool answered;	  /* the backend has used a ring */
 	bool skip;	  /* what is left of a frame that is thrown away */
-	uint16_t tx_free; /* length of tx_idle */
-	uint8_t tx_idle[KIT_NET_MAX];
+	uint16_t tx_free, rx_free; /* lengths of ... */
+	uint8_t tx_idle[KIT_NET_MAX], rx_idle[KIT_NET_MAX];
 	bool tx_busy[KIT_NET_MAX], rx_busy[KIT_NET_MAX];
 	uint8_t *tx_page[KIT_NET_MAX], *rx_page[KIT_NET_MAX];
 	uint32_t tx_gref[KIT_NET_MAX], rx_gref[KIT_NET_MAX];
@@ -132,8 +132,8 @@ bool kit_net_open(struct kit_net *n, uint16_t index, uint16_t buffers);
  * needs too many pages); it is counted as dropped. */
 bool kit_net_send(struct kit_net *n, const struct kit_frame *f);
 void kit_net_flush(struct kit_net *n);
-/* Pages free for sending. */
-uint16_t kit_net_room(struct kit_net *n);
+/* Whether `want` pages are free for sending; if not, there will be an event when they are. */
+bool kit_net_room(struct kit_net *n, uint16_t want);
 /* Calls take() for up to `budget` frames, which are valid during the call; returns how many. Fewer
  * than budget: all were taken, and the next one will come with an event. */
 uint32_t kit_net_poll(struct kit_net *n, uint32_t budget,

@@ -42,6 +42,10 @@ XEN_NOTE_NUMBER32(18, entry_phys32)	/* PHYS32_ENTRY */
 	.popsection
 #endif
 
+#ifndef KIT_STACK
+#define KIT_STACK 3072
+#endif
+
 /* Where the standard PVH entry puts what the direct entry gets ready-made; such a guest has at least
  * 4 MiB, and its start information lies right behind the image. */
 #define TABLES 0x200000
@@ -128,7 +132,7 @@ hypercall_page:
 	.section .bss.stack, "aw", @nobits
 	.balign 16
 	.globl stack_top
-	.skip 3072
+	.skip KIT_STACK
 stack_top:
 
 	.section .note.GNU-stack, "", @progbits

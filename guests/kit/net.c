@@ -18,7 +18,9 @@ bool kit_net_open(struct kit_net *n, uint16_t index, uint16_t buffers)
 	FRONT_RING_INIT(&n->rx, (struct netif_rx_sring *)n->dev.ring[1], PAGE_SIZE);
 	n->buffers = buffers < KIT_NET_MAX ? buffers : KIT_NET_MAX;
 	for (n->tx_free = 0; n->tx_free < n->buffers; n->tx_free++)
-		n->tx_idle[n->tx_free] = (uint8_t)(n->buffers - 1 - n->tx_free);
+		n->tx_idle[n->tx_free] = n->rx_idle[n->tx_free] =
+			(uint8_t)(n->buffers - 1 - n->tx_free);
+	n->rx_free = n->buffers;
 	return true;
 }
 
@@ -48,17 +50,16 @@ static void reap(struct kit_net *n)
 	}
 }
 
-uint16_t kit_net_room(struct kit_net *n)
+bool kit_net_room(struct kit_net *n, uint16_t want)
 {
-	if (n->broken)
-		return 0;
-	reap(n);
-	if (n->tx_free == 0 && !n->broken) { /* an event when half of them are back */
-		n->tx.sring->rsp_event = n->tx.rsp_cons + n->buffers / 2 + 1;
+	if (n->tx_free < want && !n->broken)
+		reap(n);
+	if (n->tx_free < want && !n->broken) { /* an event when they are back */
+		n->tx.sring->rsp_event = n->tx.rsp_cons + want - n->tx_free;
 		xen_mb();
 		reap(n);
 	}
-	return n->broken ? 0 : n->tx_free;
+	return n->tx_free >= want && !n->broken;
 }
 
 static bool make_page(const struct kit_net *n, uint8_t **page, uint32_t *gref, bool readonly)
@@ -102,7 +103,7 @@ bool kit_net_send(struct kit_net *n, const struct kit_frame *f)
 	uint32_t need = (uint32_t)((f->len + PAGE_SIZE - 1) / PAGE_SIZE);
 
 	if (f->len < 14 || f->len > KIT_FRAME_MAX || need > KIT_FRAME_PARTS ||
-	    need > (n->tx_free >= need ? n->tx_free : kit_net_room(n))) {
+	    !kit_net_room(n, (uint16_t)need)) {
 		n->dropped++;
 		return false;
 	}
@@ -156,16 +157,16 @@ static void fill(struct kit_net *n)
 	RING_IDX before = n->rx.req_prod_pvt;
 	bool notify;
 
-	for (uint32_t id = 0; id < n->buffers; id++) {
+	while (n->rx_free) {
+		uint8_t id = n->rx_idle[n->rx_free - 1];
 		struct netif_rx_request *r;
 
-		if (n->rx_busy[id])
-			continue;
 		if (!make_page(n, &n->rx_page[id], &n->rx_gref[id], false))
 			break;
+		n->rx_free--;
 		n->rx_busy[id] = true;
 		r = RING_GET_REQUEST(&n->rx, n->rx.req_prod_pvt++);
-		*r = (struct netif_rx_request){.id = (uint16_t)id, .gref = n->rx_gref[id]};
+		*r = (struct netif_rx_request){.id = id, .gref = n->rx_gref[id]};
 	}
 	if (n->rx.req_prod_pvt == before)
 		return;
@@ -174,11 +175,17 @@ static void fill(struct kit_net *n)
 		kit_device_notify(&n->dev);
 }
 
+static void idle(struct kit_net *n, uint8_t id)
+{
+	n->rx_busy[id] = false;
+	n->rx_idle[n->rx_free++] = id;
+}
+
 /* The buffers of n->in may be used again. */
 static void release(struct kit_net *n)
 {
 	for (uint32_t i = 0; i < n->in.parts; i++)
-		n->rx_busy[n->in_id[i]] = false;
+		idle(n, n->in_id[i]);
 	n->in = (struct kit_frame){0};
 }
 
@@ -191,7 +198,7 @@ static bool take_slot(struct kit_net *n, const struct netif_rx_response *r)
 	if (r->status < 0 || n->skip || f->parts == KIT_FRAME_PARTS ||
 	    f->len + (uint32_t)r->status > KIT_FRAME_MAX) {
 		release(n);
-		n->rx_busy[r->id] = false;
+		idle(n, (uint8_t)r->id);
 		n->dropped += !n->skip;
 		n->skip = more;
 		return false;
