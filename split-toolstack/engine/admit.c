@@ -96,6 +96,8 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 			     "type \"pv\": this Xen runs no PV guests; use type=\"pvh\"");
 	if (rc == 0)
 		rc = enough_memory(en, cfg, &err);
+	if (rc == 0)
+		rc = devices_admit(en, cfg, &err);
 	if (rc == 0) {
 		vm = vm_new(en);
 		if (!vm)

@@ -118,6 +118,7 @@ struct vm {
 };
 
 struct image_entry;
+struct link;
 
 /* A file as it was: identity, size and both times to the nanosecond. Compared as bytes. */
 struct file_key {
@@ -194,6 +195,8 @@ struct engine {
 	struct flavor *flavors;
 	ev_timer refill;
 	ev_timer sink;
+	/* devices */
+	struct link *link; /* opened by who needs it first */
 	/* observers */
 	struct engine_observer *observers;
 };
@@ -207,6 +210,11 @@ int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e);
 /* --- config.c --- */
 /* All but open files and the uuid. -ENOMEM; then `to` is cleared. */
 int vm_config_copy(struct vm_config *to, const struct vm_config *from);
+
+/* --- device_admit.c --- */
+/* Everything that a new VM's devices need is there and nobody else's. The message says what is not.
+ */
+int devices_admit(struct engine *en, const struct vm_config *c, struct err *e);
 
 /* --- vm.c: identity and lists --- */
 int uuid_random(uint8_t uuid[16], struct err *e); /* RFC 9562, version 4 */

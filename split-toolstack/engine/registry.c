@@ -9,8 +9,10 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/registry_device.h"
 
-#define RECORD_VERSION 1u
+#define RECORD_VERSION 2u
+#define RECORD_OLDEST  1u	      /* without devices */
 #define MAP_BYTES      (256ull << 20) /* room for 32751 VMs with long command lines */
 #define TEXTS	       4	      /* name, kernel, ramdisk, cmdline */
 #define NO_TEXT	       UINT32_MAX
@@ -28,6 +30,7 @@ struct record {
 	uint64_t created_ns, started_ns, ended_ns;
 	uint32_t text[TEXTS]; /* lengths of the strings that follow, NO_TEXT for none */
 	uint32_t cpumap_bytes;
+	uint32_t ndevice; /* that follow the bitmap */
 };
 
 static int failed(struct err *e, int rc, const char *what)
@@ -104,6 +107,7 @@ static void fill(const struct vm *vm, struct record *r)
 		.started_ns = vm->started_ns,
 		.ended_ns = vm->ended_ns,
 		.cpumap_bytes = c->cpumap ? c->cpumap_bytes : 0,
+		.ndevice = c->ndevice,
 	};
 }
 
@@ -123,6 +127,8 @@ int registry_put(struct vm *vm, struct err *e)
 		value.mv_size += text[i] ? r.text[i] : 0;
 	}
 	value.mv_size += r.cpumap_bytes;
+	for (uint32_t i = 0; i < r.ndevice; i++)
+		value.mv_size += device_record_bytes(&vm->cfg.device[i]);
 	rc = mdb_txn_begin(vm->en->db, NULL, 0, &txn);
 	if (rc != 0)
 		return failed(e, rc, "begin");
@@ -142,6 +148,9 @@ int registry_put(struct vm *vm, struct err *e)
 	}
 	if (r.cpumap_bytes)
 		memcpy(to, vm->cfg.cpumap, r.cpumap_bytes);
+	to += r.cpumap_bytes;
+	for (uint32_t i = 0; i < r.ndevice; i++)
+		to = device_record_put(to, &vm->cfg.device[i]);
 	rc = mdb_txn_commit(txn);
 	return rc != 0 ? failed(e, rc, "write") : 0;
 }
@@ -184,10 +193,25 @@ static char *copy_text(const uint8_t **at, const uint8_t *end, uint32_t len, boo
 /* Records are our own, but a daemon of another version may have written them. */
 static bool plausible(const struct record *r)
 {
-	return r->version == RECORD_VERSION && r->state <= VM_ENDED &&
+	return r->version >= RECORD_OLDEST && r->version <= RECORD_VERSION &&
+	       r->ndevice <= VM_VIFS_MAX + VM_VBDS_MAX && r->state <= VM_ENDED &&
 	       r->reason <= VM_REASON_LOST && r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE &&
 	       r->on_reboot <= VM_PRESERVE && r->on_crash <= VM_PRESERVE &&
 	       r->vcpus <= DOM_MAX_VCPUS;
+}
+
+static bool parse_devices(struct vm_config *c, const uint8_t *at, const uint8_t *end, uint32_t n)
+{
+	if (n == 0)
+		return true;
+	c->device = calloc(n, sizeof(*c->device));
+	for (uint32_t i = 0; c->device && i < n; i++) {
+		c->ndevice++; /* vm_config_clear() has it, whole or not */
+		if (!device_record_get(&at, end, &c->device[i]) ||
+		    device_config_check(&c->device[i], c->device, i, NULL) < 0)
+			return false;
+	}
+	return c->device != NULL;
 }
 
 static bool parse(struct vm *vm, const uint8_t *data, size_t size)
@@ -202,6 +226,8 @@ static bool parse(struct vm *vm, const uint8_t *data, size_t size)
 	if (size < sizeof(r))
 		return false;
 	memcpy(&r, data, sizeof(r));
+	if (r.version == RECORD_OLDEST) /* what was padding */
+		r.ndevice = 0;
 	if (!plausible(&r))
 		return false;
 	name = copy_text(&at, end, r.text[0], &ok);
@@ -219,7 +245,10 @@ static bool parse(struct vm *vm, const uint8_t *data, size_t size)
 			return false;
 		memcpy(c->cpumap, at, r.cpumap_bytes);
 		c->cpumap_bytes = r.cpumap_bytes;
+		at += r.cpumap_bytes;
 	}
+	if (!parse_devices(c, at, end, r.ndevice))
+		return false;
 	vm->state = (enum vm_state)r.state;
 	vm->reason = (enum vm_reason)r.reason;
 	vm->exit_code = r.exit_code;

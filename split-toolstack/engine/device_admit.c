@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* May a VM have this device: what in dom0 must be there, and what must not be another's. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "noxs/link.h"
+#include "noxs/loopdev.h"
+
+/* --- vifs --- */
+
+static int need_link(struct engine *en, struct err *e)
+{
+	return en->link ? 0 : link_open(&en->link, e);
+}
+
+static int check_bridge(struct engine *en, const char *bridge, struct err *e)
+{
+	struct link_info i;
+	int rc = link_find(en->link, bridge, &i);
+
+	if (rc == -ENODEV)
+		return err_set(
+			e, ENODEV,
+			"vif: there is no bridge \"%s\"; make it, or name another with bridge=",
+			bridge);
+	if (rc < 0)
+		return err_sys(e, -rc, "vif: look for bridge \"%s\"", bridge);
+	if (!i.is_bridge)
+		return err_set(e, EINVAL, "vif: \"%s\" is an interface, but not a bridge", bridge);
+	return 0;
+}
+
+/* vif<domid>.<devid>: what interfaces get when no other name is given. */
+static bool is_default_name(const char *name)
+{
+	size_t first;
+	size_t second;
+
+	if (strncmp(name, "vif", 3) != 0)
+		return false;
+	name += 3;
+	first = strspn(name, "0123456789");
+	if (first == 0 || name[first] != '.')
+		return false;
+	name += first + 1;
+	second = strspn(name, "0123456789");
+	return second > 0 && name[second] == '\0';
+}
+
+static int check_ifname(struct engine *en, const char *name, struct err *e)
+{
+	struct link_info i;
+
+	if (is_default_name(name))
+		return err_set(e, EINVAL,
+			       "vif: vifname \"%s\": is of the form that domains get by "
+			       "themselves; choose another",
+			       name);
+	if (link_find(en->link, name, &i) == 0)
+		return err_set(e, EEXIST, "vif: vifname \"%s\": an interface has that name already",
+			       name);
+	return 0;
+}
+
+/* Only for MACs and names that were chosen; a pass over all devices, some nanoseconds each. */
+static int taken_by_other(struct engine *en, const struct vm *self, const struct vif_config *v,
+			  struct err *e)
+{
+	static const uint8_t none[6];
+	bool mac = memcmp(v->mac, none, 6) != 0;
+
+	if (!mac && v->ifname[0] == '\0')
+		return 0;
+	for (const struct vm *vm = en->alive; vm; vm = vm->next) {
+		for (uint32_t i = 0; vm != self && i < vm->cfg.ndevice; i++) {
+			const struct vif_config *o = &vm->cfg.device[i].u.vif;
+			char text[18];
+
+			if (vm->cfg.device[i].kind != DEVICE_VIF)
+				continue;
+			mac_format(v->mac, text);
+			if (mac && memcmp(o->mac, v->mac, 6) == 0)
+				return err_set(e, EEXIST, "vif: mac %s: is taken by \"%s\"", text,
+					       vm->name);
+			if (v->ifname[0] && strcmp(o->ifname, v->ifname) == 0)
+				return err_set(e, EEXIST, "vif: vifname \"%s\": is taken by \"%s\"",
+					       v->ifname, vm->name);
+		}
+	}
+	return 0;
+}
+
+static int admit_vif(struct engine *en, const struct vm *self, const struct vif_config *v,
+		     struct err *e)
+{
+	int rc = taken_by_other(en, self, v, e);
+
+	if (rc == 0 && (v->bridge[0] || v->ifname[0]))
+		rc = need_link(en, e);
+	if (rc == 0 && v->bridge[0])
+		rc = check_bridge(en, v->bridge, e);
+	if (rc == 0 && v->ifname[0])
+		rc = check_ifname(en, v->ifname, e);
+	return rc;
+}
+
+/* --- disks --- */
+
+/* Looked at before it is opened: opening alone can do something to what is no disk. */
+static int open_disk(const struct vbd_config *v, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (v->fd >= 0) {
+		fd = fcntl(v->fd, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? err_sys(e, errno, "cannot be used") : fd;
+	}
+	if (stat(v->path, &st) < 0)
+		return err_sys(e, errno, "cannot be opened");
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(e, EINVAL, "is %s; a disk is a block device or a file",
+			       S_ISDIR(st.st_mode) ? "a folder" : "neither");
+	fd = open(v->path, (v->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == EROFS)
+		return err_set(e, EROFS, "lies on a read-only file system; give it access \"r\"");
+	return fd < 0 ? err_sys(e, errno, "cannot be opened") : fd;
+}
+
+/* The device opens it again, and looks again: here it is refused early, and nothing kept. */
+static int admit_vbd(const struct vbd_config *v, struct err *e)
+{
+	struct disk_info info;
+	char name[16];
+	int fd = open_disk(v, e);
+	int rc = fd < 0 ? fd : 0;
+
+	if (rc == 0)
+		rc = disk_probe(fd, &info, e);
+	if (rc == 0)
+		rc = disk_in_use(fd, &info, v->readonly, e);
+	if (rc == 0)
+		rc = disk_lock(fd, v->readonly, e);
+	if (fd >= 0)
+		(void)close(fd);
+	if (rc == 0)
+		return 0;
+	vdev_name(v->vdev, name);
+	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
+}
+
+static int admit(struct engine *en, const struct vm *self, const struct device_config *d,
+		 struct err *e)
+{
+	return d->kind == DEVICE_VIF ? admit_vif(en, self, &d->u.vif, e) : admit_vbd(&d->u.vbd, e);
+}
+
+int devices_admit(struct engine *en, const struct vm_config *c, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
+		rc = admit(en, NULL, &c->device[i], e);
+	return rc;
+}
+
+int vm_admits(struct vm *vm, const struct device_config *d, struct err *e)
+{
+	int rc;
+
+	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
+		return err_set(e, ESRCH, "\"%s\" is not running: it is %s", vm->name,
+			       vm_state_name(vm->state));
+	rc = device_config_check(d, vm->cfg.device, vm->cfg.ndevice, e);
+	return rc < 0 ? rc : admit(vm->en, vm, d, e);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Devices in a VM's record: fixed parts one after the other, each with its path behind it. */
+#include "split-toolstack/engine/registry_device.h"
+
+#include <string.h>
+
+#define PATH_BYTES_MAX 4096u
+
+#define READONLY (1u << 0)
+#define CDROM	 (1u << 1)
+#define DISCARD	 (1u << 2)
+#define DHCP	 (1u << 3)
+#define USER	 (1u << 4)
+
+struct device_record {
+	uint32_t kind, id; /* devid or vdev */
+	uint32_t flags;
+	uint32_t path_bytes; /* that follow */
+	uint64_t rate_bytes;
+	uint32_t rate_us, mtu;
+	uint8_t ipv4[4], ipv4_gateway[4], ipv6[16], ipv6_gateway[16];
+	uint8_t ipv4_prefix, ipv6_prefix;
+	uint8_t mac[6];
+	char bridge[DEVICE_NAME], ifname[DEVICE_NAME];
+	char ip_text[sizeof(((struct vif_config *)NULL)->ip_text)];
+};
+
+size_t device_record_bytes(const struct device_config *d)
+{
+	const char *path = d->kind == DEVICE_VBD ? d->u.vbd.path : NULL;
+
+	return sizeof(struct device_record) + (path ? strlen(path) : 0);
+}
+
+static void put_vif(struct device_record *r, const struct vif_config *v)
+{
+	const struct vif_ip *ip = &v->ip;
+
+	r->id = v->devid;
+	r->flags = (ip->dhcp ? DHCP : 0) | (v->backend == BACKEND_USER ? USER : 0);
+	r->rate_bytes = v->rate_bytes;
+	r->rate_us = v->rate_us;
+	r->mtu = v->mtu;
+	memcpy(r->ipv4, ip->ipv4, sizeof(r->ipv4));
+	memcpy(r->ipv4_gateway, ip->ipv4_gateway, sizeof(r->ipv4_gateway));
+	memcpy(r->ipv6, ip->ipv6, sizeof(r->ipv6));
+	memcpy(r->ipv6_gateway, ip->ipv6_gateway, sizeof(r->ipv6_gateway));
+	r->ipv4_prefix = ip->ipv4_prefix;
+	r->ipv6_prefix = ip->ipv6_prefix;
+	memcpy(r->mac, v->mac, sizeof(r->mac));
+	memcpy(r->bridge, v->bridge, sizeof(r->bridge));
+	memcpy(r->ifname, v->ifname, sizeof(r->ifname));
+	memcpy(r->ip_text, v->ip_text, sizeof(r->ip_text));
+}
+
+uint8_t *device_record_put(uint8_t *to, const struct device_config *d)
+{
+	struct device_record r = {.kind = d->kind};
+	const char *path = NULL;
+
+	if (d->kind == DEVICE_VIF) {
+		put_vif(&r, &d->u.vif);
+	} else {
+		const struct vbd_config *v = &d->u.vbd;
+
+		path = v->path;
+		r.id = v->vdev;
+		r.flags = (v->readonly ? READONLY : 0) | (v->cdrom ? CDROM : 0) |
+			  (v->discard ? DISCARD : 0) | (v->backend == BACKEND_USER ? USER : 0);
+		r.path_bytes = path ? (uint32_t)strlen(path) : 0;
+	}
+	memcpy(to, &r, sizeof(r));
+	to += sizeof(r);
+	if (path)
+		memcpy(to, path, r.path_bytes);
+	return to + r.path_bytes;
+}
+
+static bool ends(const char *text, size_t room)
+{
+	return memchr(text, '\0', room) != NULL;
+}
+
+static bool get_vif(const struct device_record *r, struct vif_config *v)
+{
+	struct vif_ip *ip = &v->ip;
+
+	if (!ends(r->bridge, sizeof(r->bridge)) || !ends(r->ifname, sizeof(r->ifname)) ||
+	    !ends(r->ip_text, sizeof(r->ip_text)) || r->ipv4_prefix > 32 || r->ipv6_prefix > 128)
+		return false;
+	v->devid = r->id;
+	v->rate_bytes = r->rate_bytes;
+	v->rate_us = r->rate_us;
+	v->mtu = r->mtu;
+	v->backend = r->flags & USER ? BACKEND_USER : BACKEND_KERNEL;
+	ip->dhcp = r->flags & DHCP;
+	memcpy(ip->ipv4, r->ipv4, sizeof(ip->ipv4));
+	memcpy(ip->ipv4_gateway, r->ipv4_gateway, sizeof(ip->ipv4_gateway));
+	memcpy(ip->ipv6, r->ipv6, sizeof(ip->ipv6));
+	memcpy(ip->ipv6_gateway, r->ipv6_gateway, sizeof(ip->ipv6_gateway));
+	ip->ipv4_prefix = r->ipv4_prefix;
+	ip->ipv6_prefix = r->ipv6_prefix;
+	memcpy(v->mac, r->mac, sizeof(v->mac));
+	memcpy(v->bridge, r->bridge, sizeof(v->bridge));
+	memcpy(v->ifname, r->ifname, sizeof(v->ifname));
+	memcpy(v->ip_text, r->ip_text, sizeof(v->ip_text));
+	return true;
+}
+
+bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_config *d)
+{
+	struct device_record r;
+
+	device_config_init(d, DEVICE_VIF);
+	if ((size_t)(end - *at) < sizeof(r))
+		return false;
+	memcpy(&r, *at, sizeof(r));
+	if (r.kind > DEVICE_VBD || r.path_bytes > PATH_BYTES_MAX ||
+	    r.path_bytes > (size_t)(end - *at) - sizeof(r) ||
+	    (r.kind == DEVICE_VIF && r.path_bytes))
+		return false;
+	*at += sizeof(r);
+	if (r.kind == DEVICE_VIF)
+		return get_vif(&r, &d->u.vif);
+	device_config_init(d, DEVICE_VBD);
+	d->u.vbd.vdev = r.id;
+	d->u.vbd.readonly = r.flags & READONLY;
+	d->u.vbd.cdrom = r.flags & CDROM;
+	d->u.vbd.discard = r.flags & DISCARD;
+	d->u.vbd.backend = r.flags & USER ? BACKEND_USER : BACKEND_KERNEL;
+	if (r.path_bytes) {
+		d->u.vbd.path = strndup((const char *)*at, r.path_bytes);
+		if (!d->u.vbd.path)
+			return false;
+	}
+	*at += r.path_bytes;
+	return true;
+}

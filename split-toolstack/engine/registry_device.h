@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One device as bytes of a VM's record. Pure. */
+#ifndef CHAOS_REGISTRY_DEVICE_H
+#define CHAOS_REGISTRY_DEVICE_H
+
+#include <stddef.h>
+
+#include "split-toolstack/devices.h"
+
+size_t device_record_bytes(const struct device_config *d);
+/* Writes so many bytes; returns the first one behind them. Open files are not kept. */
+uint8_t *device_record_put(uint8_t *to, const struct device_config *d);
+/* Moves *at behind it. False: these bytes, up to `end`, are none; `d` is to be cleared in any case.
+ */
+bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_config *d);
+
+#endif
