@@ -16,7 +16,7 @@
 
 #define FILE_MAX (1u << 20)
 
-static const char *const stores[] = {"auto", "own", "beside"};
+static const char *const stores[] = {"auto", "own", "beside", "none"};
 static const char *const levels[] = {"error", "warn", "info", "debug"};
 
 int config_init(struct config *c)
@@ -77,7 +77,7 @@ static int find_word(const char *const *words, size_t n, const char *value)
 
 static int set_store(struct config *c, const char *value, struct err *e)
 {
-	int i = find_word(stores, 3, value);
+	int i = find_word(stores, 4, value);
 
 	if (i < 0)
 		return err_set(e, EINVAL, "store \"%s\": use auto, own or beside", value);

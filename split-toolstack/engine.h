@@ -66,7 +66,9 @@ int vm_action_parse(const char *word, enum vm_action *out); /* -EINVAL */
 /* --- the engine
  * ------------------------------------------------------------------------------------ */
 
-enum store_mode { STORE_AUTO, STORE_OWN, STORE_BESIDE };
+/* Who is the host's store: chosen at start, chaosd, a xenstored that runs, nobody. */
+enum store_mode { STORE_AUTO, STORE_OWN, STORE_BESIDE, STORE_NOBODY };
+const char *store_mode_name(enum store_mode mode); /* "auto", "own", "beside", "none" */
 
 struct engine_conf {
 	const char *run_dir;   /* registry (LMDB): /run/chaos */
@@ -74,6 +76,7 @@ struct engine_conf {
 	const char *cache_dir; /* unpacked kernels: /var/cache/chaos */
 	const char *image_dir; /* imported images: /var/lib/chaos/images */
 	enum store_mode store;
+	const char *store_socket; /* own: of dom0's tools; NULL: dom0 is not served at all */
 	uint64_t pool_kib;	  /* memory that all shells together may hold */
 	uint32_t console_log_kib; /* bound of one VM's kept console output */
 	uint32_t history_max;	  /* ended VMs remembered */
@@ -88,7 +91,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		struct err *e);
 /* Lets all VMs run on; flushes and frees. NULL is fine. */
 void engine_close(struct engine *en);
-enum store_mode engine_store_mode(const struct engine *en); /* STORE_OWN or STORE_BESIDE */
+enum store_mode engine_store_mode(const struct engine *en); /* never STORE_AUTO */
 struct xen *engine_xen(struct engine *en);
 
 struct engine_host {

@@ -22,6 +22,8 @@
 #include "split-toolstack/server.h"
 
 #define USAGE 2
+/* Where libxenstore looks for it. */
+#define STORE_SOCKET "/run/xenstored/socket"
 
 static const char help[] =
 	"usage: chaosd [OPTION]...\n"
@@ -30,8 +32,8 @@ static const char help[] =
 	"\n"
 	"  -c, --config FILE      settings (" CONFIG_PATH ", which may be missing)\n"
 	"  -s, --socket PATH      listen there (/run/chaos/chaosd.sock)\n"
-	"      --store MODE       auto, own or beside: who tells of dying domains; beside needs a\n"
-	"                         running xenstored, own needs that there is none\n"
+	"      --store MODE       auto, own, beside or none: who is dom0's store; beside needs a\n"
+	"                         running xenstored, own and none need that there is none\n"
 	"  -l, --log-level LEVEL  error, warn, info or debug\n"
 	"  -o, --set KEY=VALUE    any setting of the file\n"
 	"      --show-config      print the settings and end\n"
@@ -209,6 +211,7 @@ static int run(struct config *c, struct err *e)
 		.cache_dir = c->cache_dir,
 		.image_dir = c->image_dir,
 		.store = c->store,
+		.store_socket = STORE_SOCKET,
 		.console_log_kib = c->console_log_kib,
 		.history_max = c->history,
 		.pool_kib = c->pool_kib,
@@ -244,7 +247,7 @@ static int run(struct config *c, struct err *e)
 		rc = server_open(loop, en, &sc, &server, e);
 	if (rc == 0) {
 		log_line(LOG_INFO, "chaosd %s is up: socket=%s store=%s", CHAOS_VERSION, c->socket,
-			 engine_store_mode(en) == STORE_OWN ? "own" : "beside");
+			 store_mode_name(engine_store_mode(en)));
 		notify("READY=1");
 		ev_run(loop, 0);
 		notify("STOPPING=1");

@@ -63,7 +63,7 @@ int op_version(struct engine *en, struct request *r, struct err *e)
 	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
 	wire_text(&w, PROTO_VERSION_TEXT, CHAOS_VERSION);
 	wire_text(&w, PROTO_XEN, host.version);
-	wire_text(&w, PROTO_STORE, engine_store_mode(en) == STORE_OWN ? "own" : "beside");
+	wire_text(&w, PROTO_STORE, store_mode_name(engine_store_mode(en)));
 	reply_send(r->c, &w);
 	return 0;
 }
@@ -79,7 +79,7 @@ int op_host(struct engine *en, struct request *r, struct err *e)
 	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
 	wire_text(&w, PROTO_VERSION_TEXT, CHAOS_VERSION);
 	wire_text(&w, PROTO_XEN, h.xen.version);
-	wire_text(&w, PROTO_STORE, engine_store_mode(en) == STORE_OWN ? "own" : "beside");
+	wire_text(&w, PROTO_STORE, store_mode_name(engine_store_mode(en)));
 	wire_u32(&w, PROTO_CPUS, h.xen.cpus);
 	wire_u64(&w, PROTO_MEM_KIB, h.xen.total_pages * 4);
 	wire_u64(&w, PROTO_FREE_KIB, h.xen.free_pages * 4);

@@ -107,6 +107,7 @@ int adopt_all(struct engine *en, struct err *e)
 	int rc = registry_load(en, adopt, e);
 
 	if (rc == 0) {
+		storehost_tidy(en);
 		death_scan(en); /* who died while nobody looked */
 		death_hint(en);
 	}

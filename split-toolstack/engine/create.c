@@ -45,7 +45,8 @@ static int load_image(struct vm *vm, struct xen *x, struct err *e)
 	struct dom_load load = {.cmdline = c->cmdline ? c->cmdline : "",
 				.module = &ramdisk,
 				.nmodule = c->ramdisk_fd >= 0,
-				.console_port = vm->guest_port};
+				.console_port = vm->guest_port,
+				.store_port = vm->view.guest_port};
 
 	return dom_load(x, &vm->dom, vm->img, &load, e);
 }
@@ -78,10 +79,10 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 		return rc;
 	since = clock_ns();
 	vm->guest_port = 0;
+	vm->view.guest_port = 0;
 	if (!image_info(vm->img)->direct) /* others expect to find their end */
-		rc = xen_evtchn_alloc(x, vm->dom.domid, 0, &vm->guest_port);
-	if (rc < 0)
-		rc = err_sys(e, -rc, "event channel of domain %u", vm->dom.domid);
+		rc = view_ports(x, vm->dom.domid, image_info(vm->img)->noxs, &vm->guest_port,
+				&vm->view.guest_port, e);
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0)
 		rc = load_image(vm, x, e);
@@ -156,8 +157,7 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e)
 		return rc;
 	}
 	rc = events_watch(vm->en, vm->port, vm);
-	if (rc < 0)
-		rc = err_set(e, ENOMEM, "out of memory");
+	rc = rc < 0 ? err_set(e, ENOMEM, "out of memory") : vm_view_open(vm, adopt, e);
 	if (rc < 0)
 		vm_disconnect(vm);
 	return rc;
@@ -168,6 +168,7 @@ void vm_disconnect(struct vm *vm)
 	struct engine *en = vm->en;
 
 	vm_close_window(vm);
+	vm_view_close(vm);
 	if (vm->map)
 		xen_unmap(en->x, vm->map, 2);
 	vm->map = NULL;
@@ -285,6 +286,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	dom_window_close(en->x, &vm->dom); /* not by the worker: the domain goes now */
 	vm_disconnect(vm);
 	d = vm->dom;
+	vm_view_forget(vm);
 	vm_set_domid(vm, 0);
 	close_files(vm);
 	if (dom_destroy(en->x, &d, NULL) == 0)

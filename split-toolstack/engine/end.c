@@ -83,6 +83,7 @@ void vm_drop_domain(struct vm *vm)
 		domain_drop(vm->en, vm->domid, vm->pages, &vm->slot, NULL);
 	else
 		slot_put(vm->en, &vm->slot);
+	vm_view_forget(vm);
 	vm_set_domid(vm, 0);
 }
 
@@ -320,6 +321,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	memcpy(vm->cfg.name, probe.name, sizeof(vm->name));
 	HASH_ADD(by_name, vm->en->names, name[0], strlen(vm->name), vm);
 	record(vm);
+	vm_view_renamed(vm);
 	vm_announce(vm, VM_EV_RENAMED);
 	return 0;
 }
@@ -331,11 +333,7 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (!vm->noxs)
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be asked (it has no noxs control page): end it from "
-			       "inside, or "
-			       "by \"chaos destroy\"",
-			       vm->name);
+		return vm_view_shutdown(vm, reboot, e);
 	noxs_control_request(&vm->con, reboot ? NOXS_REQ_REBOOT : NOXS_REQ_POWEROFF);
 	rc = xen_evtchn_notify(vm->en->x, vm->port);
 	if (rc < 0)

@@ -39,7 +39,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	en->conf = *conf;
 	en->alive_tail = &en->alive;
 	/* 1. Folders and Xen. 2. Registry. 3. Worker. 4. Events, so that adopted VMs can be heard.
-	 * 5. Deaths, before adoption looks for them: none falls between. 6. Adoption. */
+	 * 5. Deaths, before adoption looks for them: none falls between. 6. The host's store, which
+	 * pool and adoption need. 7. Adoption. */
 	rc = make_dir(conf->run_dir, e);
 	if (rc == 0)
 		rc = make_dir(conf->log_dir, e);
@@ -69,6 +70,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		rc = events_open(en, e);
 	if (rc == 0)
 		rc = death_open(en, e);
+	if (rc == 0)
+		rc = storehost_open(en, e);
 	if (rc == 0)
 		pool_open(en);
 	if (rc == 0)
@@ -104,6 +107,7 @@ void engine_close(struct engine *en)
 		en->ended = vm->next;
 		vm_free(vm);
 	}
+	storehost_close(en);
 	if (en->loop && ev_cb(&en->scan))
 		death_close(en);
 	if (ev_cb(&en->events))
@@ -120,6 +124,13 @@ void engine_close(struct engine *en)
 enum store_mode engine_store_mode(const struct engine *en)
 {
 	return en->store;
+}
+
+const char *store_mode_name(enum store_mode mode)
+{
+	static const char *const names[] = {"auto", "own", "beside", "none"};
+
+	return names[mode];
 }
 
 int engine_host(struct engine *en, struct engine_host *out, struct err *e)

@@ -23,11 +23,17 @@ static void window_over(struct ev_loop *loop, ev_timer *t, int revents)
 	ev_timer_stop(en->loop, t);
 	for (struct vm *vm = en->alive, *next; vm; vm = next) {
 		next = vm->next;
-		if (!vm->masked)
+		if (!vm->masked && !vm->view.masked)
 			continue;
 		vm->events = 0;
+		if (vm->masked)
+			(void)xen_evtchn_unmask(en->x, vm->port);
 		vm->masked = false;
-		(void)xen_evtchn_unmask(en->x, vm->port);
+		if (!vm->view.masked)
+			continue;
+		vm->view.masked = false;
+		(void)xen_evtchn_unmask(en->x, vm->view.port);
+		vm_view_poll(vm);
 	}
 }
 
@@ -77,10 +83,30 @@ void vm_look(struct vm *vm)
 		vm_push_input(vm);
 }
 
+void vm_spend(struct vm *vm, bool *masked)
+{
+	struct engine *en = vm->en;
+
+	if (ev_now(en->loop) - vm->window > WINDOW_S) {
+		vm->window = ev_now(en->loop);
+		vm->events = 0;
+	}
+	if (++vm->events <= CREDIT)
+		return;
+	*masked = true; /* a storm: the next events wait */
+	if (!ev_is_active(&en->credit)) {
+		ev_timer_set(&en->credit, WINDOW_S, 0.);
+		ev_timer_start(en->loop, &en->credit);
+	}
+}
+
 static void one_event(struct engine *en, uint32_t port)
 {
 	struct vm *vm = port < en->nport ? en->by_port[port] : NULL;
+	bool *masked;
 
+	if (storehost_event(en, port))
+		return;
 	if (port == en->virq_port && port != 0) {
 		(void)xen_evtchn_unmask(en->x, port);
 		death_virq(en);
@@ -90,20 +116,14 @@ static void one_event(struct engine *en, uint32_t port)
 		(void)xen_evtchn_unmask(en->x, port);
 		return;
 	}
-	vm_look(vm);
-	if (ev_now(en->loop) - vm->window > WINDOW_S) {
-		vm->window = ev_now(en->loop);
-		vm->events = 0;
-	}
-	if (++vm->events <= CREDIT) {
+	masked = port == vm->view.port ? &vm->view.masked : &vm->masked;
+	if (port == vm->view.port)
+		vm_view_poll(vm);
+	else
+		vm_look(vm);
+	vm_spend(vm, masked);
+	if (!*masked)
 		(void)xen_evtchn_unmask(en->x, port);
-		return;
-	}
-	vm->masked = true; /* a storm: the next events wait */
-	if (!ev_is_active(&en->credit)) {
-		ev_timer_set(&en->credit, WINDOW_S, 0.);
-		ev_timer_start(en->loop, &en->credit);
-	}
 }
 
 static void on_events(struct ev_loop *loop, ev_io *io, int revents)

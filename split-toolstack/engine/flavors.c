@@ -296,6 +296,7 @@ bool pool_claim(struct vm *vm)
 	vm->dom = s->dom;
 	vm->slot = s->slot;
 	vm->guest_port = s->guest_port;
+	vm->view.guest_port = s->store_port;
 	vm->map = s->map;
 	if (vm->map) /* else the worker needs it first */
 		vm_list_window(vm);

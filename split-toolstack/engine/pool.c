@@ -146,10 +146,10 @@ static void build_shell(struct worker_job *job, struct xen *x)
 	if (j->rc == 0)
 		j->rc = dom_prepare(x, &j->spec, s->img, &s->dom, &j->err);
 	if (j->rc == 0 && (s->img ? !image_info(s->img)->direct : j->spec.for_linux)) {
-		j->rc = xen_evtchn_alloc(x, s->dom.domid, 0, &s->guest_port);
-		if (j->rc < 0)
-			j->rc = err_sys(&j->err, -j->rc, "event channel of a shell");
+		j->rc = view_ports(x, s->dom.domid, s->img && image_info(s->img)->noxs,
+				   &s->guest_port, &s->store_port, &j->err);
 		load.console_port = s->guest_port;
+		load.store_port = s->store_port;
 	}
 	if (j->rc == 0 && !s->img && j->spec.for_linux)
 		j->rc = dom_window(x, &s->dom, j->window, &j->err);

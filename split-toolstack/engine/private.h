@@ -17,6 +17,7 @@
 #include "base/xen.h"
 #include "noxs/control.h"
 #include "noxs/page.h"
+#include "noxs/store.h"
 
 #define INPUT_QUEUE_MAX 65536u
 /* Up to here a build is short enough for the loop. */
@@ -70,8 +71,18 @@ struct slots {
 	uint64_t look_at; /* ns: not before, whether they are there still */
 };
 
+/* A guest's end of the store, when it has no device page. */
+struct vm_view {
+	struct store_ring ring;
+	uint32_t port;	     /* ours */
+	uint32_t guest_port; /* 0: it has no store */
+	bool masked;	     /* waits for fresh credit */
+	bool woken;
+};
+
 struct vm {
 	struct engine *en;
+	struct vm *view_next, *view_prev;     /* those whose ring has something to move */
 	struct vm *window_next, *window_prev; /* those whose window is still open */
 	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
 	UT_hash_handle by_name, by_uuid, by_domid;
@@ -104,6 +115,7 @@ struct vm {
 	uint8_t *map;	     /* device page, then control page */
 	struct noxs_control_end con;
 	struct console_log log;
+	struct vm_view view;
 	uint8_t *input; /* waits for room in the ring */
 	uint32_t input_len;
 	uint32_t events;  /* in the current window of credit ... */
@@ -140,6 +152,7 @@ struct shell {
 	uint8_t *map;
 	struct image *img;	 /* warm */
 	uint32_t guest_port;	 /* allocated for Linux; 0: it binds to the slot's */
+	uint32_t store_port;	 /* likewise */
 	struct file_key ramdisk; /* all zero: none */
 };
 
@@ -172,6 +185,9 @@ struct engine {
 	struct shell_job *shell_job; /* the shell that is being made */
 	struct vm *windows;	     /* utlist head */
 	struct slots slots;
+	struct store *tree;
+	struct storehost *storehost;
+	struct vm *views_woken; /* utlist head */
 	struct vm **by_port;
 	uint32_t nport;
 	ev_io events;
@@ -260,6 +276,8 @@ int events_watch(struct engine *en, uint32_t port, struct vm *vm); /* NULL: no l
 /* Looks at ring and words of one VM now. */
 void vm_look(struct vm *vm);
 void vm_push_input(struct vm *vm);
+/* The VM has caused work; with its credit gone *masked is set, and cleared when it is back. */
+void vm_spend(struct vm *vm, bool *masked);
 
 /* --- death.c --- */
 int death_open(struct engine *en, struct err *e);
@@ -277,6 +295,40 @@ int registry_put(struct vm *vm, struct err *e);
 void registry_delete(struct engine *en, const uint8_t uuid[16]);
 /* Calls fn with a fresh vm for each record; fn owns it. */
 int registry_load(struct engine *en, void (*fn)(struct vm *vm), struct err *e);
+
+/* --- storehost.c: the host's store --- */
+int storehost_open(struct engine *en, struct err *e); /* the mode is known */
+void storehost_close(struct engine *en);
+/* What the tree has of domains that are no VMs goes. */
+void storehost_tidy(struct engine *en);
+/* Never NULL while the engine is open: guests' views are in it in every mode, dom0's own devices in
+ * mode own. */
+struct store *engine_store(struct engine *en);
+bool storehost_event(struct engine *en, uint32_t port); /* true: it was the kernel's */
+void storehost_busy(struct engine *en);			/* the loop comes round without sleeping */
+/* The backend's nodes of a guest's console, at a path that is there. */
+int storehost_console_backend(struct engine *en, uint32_t domid, const char *at);
+
+/* --- storesocket.c --- */
+struct storesocket;
+int storesocket_open(struct engine *en, const char *path, struct storesocket **out, struct err *e);
+void storesocket_close(struct storesocket *ss); /* NULL is fine */
+
+/* --- view.c: what a guest that is not ours finds in the store --- */
+/* The guest's ends of the channels it expects: console and, without noxs, store. */
+int view_ports(struct xen *x, uint32_t domid, bool noxs, uint32_t *console, uint32_t *store,
+	       struct err *e);
+/* Makes nodes (or adopts them) and serves the ring from then on; nothing for a VM without. On
+ * failure nothing is open. */
+int vm_view_open(struct vm *vm, bool adopt, struct err *e);
+void vm_view_close(struct vm *vm); /* the nodes stay: for the next daemon */
+/* All that the store has of the VM's domain goes. */
+void vm_view_forget(struct vm *vm);
+void vm_view_poll(struct vm *vm);
+void views_poll(struct engine *en); /* those that were woken */
+void vm_view_renamed(struct vm *vm);
+int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e);
+void view_on_missing(void *arg, uint32_t domid); /* for store_on_missing() */
 
 /* --- adopt.c --- */
 int adopt_all(struct engine *en, struct err *e);

@@ -24,7 +24,8 @@ struct record {
 	uint32_t domid, guest_port;
 	uint32_t type, vcpus, weight, cap;
 	uint32_t on_poweroff, on_reboot, on_crash;
-	uint32_t restarts, noxs, ready;
+	uint32_t restarts, noxs;
+	uint16_t ready, store_port; /* a new domain's first ports are small */
 	uint64_t mem_kib, maxmem_kib, pages;
 	uint64_t dev_frame, control_frame;
 	uint64_t created_ns, started_ns, ended_ns;
@@ -98,6 +99,7 @@ static void fill(const struct vm *vm, struct record *r)
 		.restarts = vm->restarts,
 		.noxs = vm->noxs,
 		.ready = vm->ready,
+		.store_port = (uint16_t)vm->view.guest_port,
 		.mem_kib = c->mem_kib,
 		.maxmem_kib = c->maxmem_kib,
 		.pages = vm->pages,
@@ -257,6 +259,7 @@ static bool parse(struct vm *vm, const uint8_t *data, size_t size)
 	vm->restarts = r.restarts;
 	vm->noxs = r.noxs;
 	vm->ready = r.ready;
+	vm->view.guest_port = r.store_port;
 	vm->pages = r.pages;
 	vm->dev_frame = r.dev_frame;
 	vm->control_frame = r.control_frame;

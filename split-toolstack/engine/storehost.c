@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The host's store: opened with its journal, and in mode own given to dom0's kernel. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define XSD_PORT "/proc/xen/xsd_port"
+#define XSD_KVA	 "/proc/xen/xsd_kva"
+
+/* The kernel's messages before guests have their turn. */
+#define BUDGET 256u
+
+struct storehost {
+	struct engine *en;
+	struct store_ring ring; /* the kernel's */
+	void *page;
+	uint32_t port;
+	bool woken;
+	struct storesocket *socket;
+	ev_prepare flush; /* what was woken, before the loop sleeps */
+	ev_idle busy;	  /* keeps it from sleeping */
+};
+
+struct store *engine_store(struct engine *en)
+{
+	return en->tree;
+}
+
+/* --- turns --- */
+
+static void on_busy(struct ev_loop *loop, ev_idle *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+}
+
+void storehost_busy(struct engine *en)
+{
+	if (en->storehost)
+		ev_idle_start(en->loop, &en->storehost->busy);
+}
+
+static void poll_kernel(struct storehost *sh)
+{
+	int rc;
+
+	sh->woken = false;
+	rc = store_ring_poll(&sh->ring, BUDGET);
+	if (rc == -EPROTO)
+		log_line(LOG_ERROR, "the kernel's store ring is broken: devices cannot come or go "
+				    "until the next boot");
+	if (rc > 0)
+		sh->woken = true;
+}
+
+static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct storehost *sh = w->data;
+
+	(void)revents;
+	if (sh->woken)
+		poll_kernel(sh);
+	if (sh->en->views_woken)
+		views_poll(sh->en);
+	if (!sh->woken && !sh->en->views_woken)
+		ev_idle_stop(loop, &sh->busy);
+	else
+		ev_idle_start(loop, &sh->busy);
+}
+
+bool storehost_event(struct engine *en, uint32_t port)
+{
+	struct storehost *sh = en->storehost;
+
+	if (!sh || sh->port == 0 || port != sh->port)
+		return false;
+	poll_kernel(sh);
+	(void)xen_evtchn_unmask(en->x, port);
+	return true;
+}
+
+/* --- the kernel --- */
+
+static void on_notify(struct store_ring *r)
+{
+	struct storehost *sh = r->arg;
+
+	(void)xen_evtchn_notify(sh->en->x, sh->port);
+}
+
+static void on_wake(struct store_ring *r)
+{
+	struct storehost *sh = r->arg;
+
+	sh->woken = true;
+	ev_idle_start(sh->en->loop, &sh->busy);
+}
+
+static int read_port(uint32_t *out)
+{
+	char text[32] = "";
+	int fd = open(XSD_PORT, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return -EIO;
+	*out = (uint32_t)strtoul(text, NULL, 10);
+	return *out ? 0 : -EIO;
+}
+
+static int map_page(void **out)
+{
+	int fd = open(XSD_KVA, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	*out = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	(void)close(fd);
+	if (*out == MAP_FAILED) {
+		*out = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+static int serve_kernel(struct storehost *sh, struct err *e)
+{
+	struct engine *en = sh->en;
+	uint32_t remote = 0;
+	int rc = read_port(&remote);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "%s (is xenfs mounted at /proc/xen?)", XSD_PORT);
+	rc = map_page(&sh->page);
+	if (rc < 0)
+		return err_sys(e, -rc, "map %s", XSD_KVA);
+	sh->ring.arg = sh;
+	sh->ring.notify = on_notify;
+	sh->ring.wake = on_wake;
+	rc = store_ring_open(en->tree, 0, sh->page, true, &sh->ring, e);
+	if (rc < 0)
+		return rc;
+	rc = xen_evtchn_bind(en->x, 0, remote, &sh->port);
+	if (rc < 0) {
+		sh->port = 0;
+		return err_sys(e, -rc, "bind to the kernel's store channel %u", remote);
+	}
+	/* This tells the kernel that there is a store now. */
+	(void)xen_evtchn_notify(en->x, sh->port);
+	sh->woken = true;
+	ev_idle_start(en->loop, &sh->busy);
+	return 0;
+}
+
+/* --- nodes of the host --- */
+
+static int host_nodes(struct store *s)
+{
+	int rc = store_putf_quiet(s, "/local/domain/0/name", "Domain-0");
+
+	if (rc == 0)
+		rc = store_putf_quiet(s, "/local/domain/0/domid", "0");
+	if (rc == 0 && !store_get(s, "/local/domain/0/backend", NULL))
+		rc = store_mkdir(s, "/local/domain/0/backend");
+	if (rc == 0)
+		rc = store_putf_quiet(s, "/local/pool/0/name", "Pool-0");
+	return rc;
+}
+
+int storehost_console_backend(struct engine *en, uint32_t domid, const char *at)
+{
+	static const struct {
+		const char *name, *value;
+	} same[] = {{"online", "1"}, {"state", "1"}, {"protocol", "vt100"}};
+	char path[96];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/frontend", at);
+	rc = store_putf_quiet(en->tree, path, "/local/domain/%u/console", domid);
+	(void)snprintf(path, sizeof(path), "%s/frontend-id", at);
+	if (rc == 0)
+		rc = store_putf_quiet(en->tree, path, "%u", domid);
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]) && rc == 0; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", at, same[i].name);
+		rc = store_putf_quiet(en->tree, path, "%s", same[i].value);
+	}
+	return rc;
+}
+
+struct tidying {
+	struct engine *en;
+	uint32_t *domid;
+	uint32_t n, room;
+};
+
+static void note_domain(uint32_t domid, struct tidying *t)
+{
+	struct vm *vm = NULL;
+	uint32_t *grown;
+
+	HASH_FIND(by_domid, t->en->domids, &domid, sizeof(domid), vm);
+	if (domid == 0 || vm)
+		return;
+	if (t->n == t->room) {
+		grown = realloc(t->domid, (t->room + 64) * sizeof(*grown));
+		if (!grown)
+			return;
+		t->domid = grown;
+		t->room += 64;
+	}
+	t->domid[t->n++] = domid;
+}
+
+static void note_child(const char *name, void *arg)
+{
+	note_domain((uint32_t)strtoul(name, NULL, 10), arg);
+}
+
+static void note_kind(const char *kind, void *arg)
+{
+	struct tidying *t = arg;
+	char path[STORE_PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "/local/domain/0/backend/%s", kind) < (int)sizeof(path))
+		(void)store_children(t->en->tree, path, note_child, t);
+}
+
+void storehost_tidy(struct engine *en)
+{
+	struct tidying t = {.en = en};
+
+	(void)store_children(en->tree, "/local/domain", note_child, &t);
+	(void)store_children(en->tree, "/local/domain/0/backend", note_kind, &t);
+	for (uint32_t i = 0; i < t.n; i++)
+		store_forget_domain(en->tree, t.domid[i]);
+	free(t.domid);
+}
+
+/* --- open and close --- */
+
+int storehost_open(struct engine *en, struct err *e)
+{
+	struct storehost *sh = calloc(1, sizeof(*sh));
+	struct err warning = {0};
+	char path[512];
+	int rc;
+
+	if (!sh)
+		return err_set(e, ENOMEM, "out of memory");
+	if (snprintf(path, sizeof(path), "%s/store", en->conf.run_dir) >= (int)sizeof(path)) {
+		free(sh);
+		return err_set(e, ENAMETOOLONG, "run_dir: too long");
+	}
+	sh->en = en;
+	en->storehost = sh;
+	ev_prepare_init(&sh->flush, on_flush);
+	sh->flush.data = sh;
+	ev_idle_init(&sh->busy, on_busy);
+	ev_prepare_start(en->loop, &sh->flush);
+	rc = store_open(path, NULL, &en->tree, &warning);
+	if (rc == -EBADMSG && en->tree) {
+		log_line(LOG_ERROR, "%s", err_msg(&warning));
+		rc = 0;
+	}
+	if (rc < 0)
+		return err_set(e, -rc, "%s", err_msg(&warning));
+	store_on_missing(en->tree, view_on_missing, en);
+	rc = host_nodes(en->tree);
+	if (rc < 0)
+		return err_sys(e, -rc, "the store");
+	if (en->store != STORE_OWN || !en->conf.store_socket)
+		return 0;
+	/* Without either VMs without devices do run: said, and not the end. */
+	if (serve_kernel(sh, &warning) < 0)
+		log_line(LOG_ERROR, "no devices of dom0's kernel: %s", err_msg(&warning));
+	if (storesocket_open(en, en->conf.store_socket, &sh->socket, &warning) < 0)
+		log_line(LOG_ERROR, "no store for dom0's tools: %s", err_msg(&warning));
+	return 0;
+}
+
+void storehost_close(struct engine *en)
+{
+	struct storehost *sh = en->storehost;
+
+	if (!sh)
+		return;
+	storesocket_close(sh->socket);
+	store_ring_close(&sh->ring);
+	if (sh->port)
+		(void)xen_evtchn_unbind(en->x, sh->port);
+	if (sh->page)
+		(void)munmap(sh->page, 4096);
+	store_close(en->tree);
+	en->tree = NULL;
+	ev_idle_stop(en->loop, &sh->busy);
+	ev_prepare_stop(en->loop, &sh->flush);
+	free(sh);
+	en->storehost = NULL;
+}

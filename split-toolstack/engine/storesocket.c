@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The store's Unix socket: dom0's tools speak the protocol of the rings on it. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define CLIENTS_MAX 256u
+#define CHUNK	    4096u
+
+struct client {
+	struct client *prev, *next;
+	struct storesocket *ss;
+	struct store_conn *conn;
+	ev_io in, out;
+	uint8_t left[CHUNK]; /* read, but not taken yet */
+	uint32_t left_at, left_len;
+};
+
+struct storesocket {
+	struct engine *en;
+	int fd;
+	ev_io accept;
+	struct client *clients;
+	uint32_t n;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+};
+
+static void drop(struct client *cl)
+{
+	struct storesocket *ss = cl->ss;
+
+	ev_io_stop(ss->en->loop, &cl->in);
+	ev_io_stop(ss->en->loop, &cl->out);
+	store_conn_close(cl->conn);
+	(void)close(cl->in.fd);
+	DL_DELETE(ss->clients, cl);
+	ss->n--;
+	free(cl);
+}
+
+/* False: it is gone. */
+static bool flush(struct client *cl)
+{
+	const uint8_t *data;
+	uint32_t n;
+
+	while ((n = store_conn_output(cl->conn, &data)) > 0) {
+		ssize_t sent = send(cl->in.fd, data, n, MSG_NOSIGNAL);
+
+		if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
+			ev_io_start(cl->ss->en->loop, &cl->out);
+			return true;
+		}
+		if (sent < 0) {
+			drop(cl);
+			return false;
+		}
+		store_conn_sent(cl->conn, (uint32_t)sent);
+	}
+	ev_io_stop(cl->ss->en->loop, &cl->out);
+	return true;
+}
+
+/* Gives the store what was read; what it does not take now is offered again. False: it is gone. */
+static bool feed(struct client *cl)
+{
+	int took = store_conn_input(cl->conn, cl->left + cl->left_at, cl->left_len);
+
+	if (took < 0) {
+		drop(cl);
+		return false;
+	}
+	cl->left_at += (uint32_t)took;
+	cl->left_len -= (uint32_t)took;
+	if (cl->left_len)
+		ev_io_stop(cl->ss->en->loop, &cl->in);
+	else
+		ev_io_start(cl->ss->en->loop, &cl->in);
+	return true;
+}
+
+static void on_in(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct client *cl = w->data;
+	ssize_t n;
+
+	(void)loop;
+	(void)revents;
+	n = recv(w->fd, cl->left, sizeof(cl->left), 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		drop(cl);
+		return;
+	}
+	cl->left_at = 0;
+	cl->left_len = (uint32_t)n;
+	if (feed(cl))
+		(void)flush(cl);
+}
+
+static void on_out(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct client *cl = w->data;
+
+	(void)loop;
+	(void)revents;
+	if (flush(cl) && cl->left_len && feed(cl))
+		(void)flush(cl);
+}
+
+/* Inside a call into the store: the loop sends it. */
+static void on_wake(struct store_conn *c, void *arg)
+{
+	struct client *cl = arg;
+
+	(void)c;
+	ev_io_start(cl->ss->en->loop, &cl->out);
+}
+
+static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
+{
+	static const struct store_conn_ops ops = {on_wake};
+	struct storesocket *ss = w->data;
+	struct client *cl;
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)revents;
+	if (fd < 0)
+		return;
+	cl = ss->n < CLIENTS_MAX ? calloc(1, sizeof(*cl)) : NULL;
+	if (!cl || store_conn_new(ss->en->tree, 0, false, &ops, cl, &cl->conn, NULL) < 0) {
+		free(cl);
+		(void)close(fd);
+		return;
+	}
+	cl->ss = ss;
+	ev_io_init(&cl->in, on_in, fd, EV_READ);
+	ev_io_init(&cl->out, on_out, fd, EV_WRITE);
+	cl->in.data = cl;
+	cl->out.data = cl;
+	DL_APPEND(ss->clients, cl);
+	ss->n++;
+	ev_io_start(loop, &cl->in);
+}
+
+/* The folder is made; what is there already is left by one who died. */
+static int listen_at(const char *path, struct err *e)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	char *slash;
+	int fd;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return err_set(e, ENAMETOOLONG, "%s: too long", path);
+	(void)strcpy(a.sun_path, path);
+	slash = strrchr(a.sun_path, '/');
+	*slash = '\0';
+	if (*a.sun_path && mkdir(a.sun_path, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "%s", a.sun_path);
+	*slash = '/';
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "socket");
+	(void)unlink(path);
+	/* Nobody connects before listen(), so its mode is right in time. */
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || chmod(path, 0600) < 0 ||
+	    listen(fd, 16) < 0) {
+		int rc = err_sys(e, errno, "%s", path);
+
+		(void)close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int storesocket_open(struct engine *en, const char *path, struct storesocket **out, struct err *e)
+{
+	struct storesocket *ss = calloc(1, sizeof(*ss));
+	int fd;
+
+	*out = NULL;
+	if (!ss)
+		return err_set(e, ENOMEM, "out of memory");
+	fd = listen_at(path, e);
+	if (fd < 0) {
+		free(ss);
+		return fd;
+	}
+	ss->en = en;
+	ss->fd = fd;
+	(void)snprintf(ss->path, sizeof(ss->path), "%s", path);
+	ev_io_init(&ss->accept, on_accept, fd, EV_READ);
+	ss->accept.data = ss;
+	ev_io_start(en->loop, &ss->accept);
+	*out = ss;
+	return 0;
+}
+
+void storesocket_close(struct storesocket *ss)
+{
+	if (!ss)
+		return;
+	while (ss->clients)
+		drop(ss->clients);
+	ev_io_stop(ss->en->loop, &ss->accept);
+	(void)close(ss->fd);
+	(void)unlink(ss->path);
+	free(ss);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Store views: what a guest that is not ours finds in the store, and its ring. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* Messages of one guest before others have their turn. */
+#define BUDGET 32u
+
+#define CONSOLE_LIMIT 1048576 /* what other toolstacks write; nothing depends on it */
+
+/* --- ports --- */
+
+int view_ports(struct xen *x, uint32_t domid, bool noxs, uint32_t *console, uint32_t *store,
+	       struct err *e)
+{
+	int rc = noxs ? 0 : xen_evtchn_alloc(x, domid, 0, store);
+
+	if (rc == 0)
+		rc = xen_evtchn_alloc(x, domid, 0, console);
+	if (rc < 0)
+		return err_sys(e, -rc, "event channel of domain %u", domid);
+	return 0;
+}
+
+/* --- nodes --- */
+
+/* A path below the domain's own. */
+static const char *below(char path[STORE_PATH_MAX], const struct vm *vm, const char *rest)
+{
+	(void)snprintf(path, STORE_PATH_MAX, "/local/domain/%u%s%s", vm->domid, *rest ? "/" : "",
+		       rest);
+	return path;
+}
+
+static int put(const struct vm *vm, const char *rest, const char *value)
+{
+	char path[STORE_PATH_MAX];
+
+	return store_putf_quiet(vm->en->tree, below(path, vm, rest), "%s", value);
+}
+
+static int put_u64(const struct vm *vm, const char *rest, uint64_t value)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	return put(vm, rest, text);
+}
+
+/* A node that is the guest's own. */
+static int put_own(const struct vm *vm, const char *rest)
+{
+	struct store_perm own = {vm->domid, STORE_NONE};
+	char path[STORE_PATH_MAX];
+	int rc = put(vm, rest, "");
+
+	return rc < 0 ? rc : store_set_perms(vm->en->tree, below(path, vm, rest), &own, 1);
+}
+
+static int put_top(const struct vm *vm)
+{
+	struct store_perm read[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
+	char path[STORE_PATH_MAX];
+	int rc = put(vm, "", "");
+
+	return rc < 0 ? rc : store_set_perms(vm->en->tree, below(path, vm, ""), read, 2);
+}
+
+static int put_identity(const struct vm *vm)
+{
+	const uint8_t *u = vm->uuid;
+	char text[64];
+	int rc = put_top(vm);
+
+	(void)snprintf(text, sizeof(text),
+		       "/vm/%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		       u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
+		       u[12], u[13], u[14], u[15]);
+	if (rc == 0)
+		rc = put(vm, "vm", text);
+	if (rc == 0)
+		rc = put(vm, "name", vm->name);
+	if (rc == 0)
+		rc = put_u64(vm, "domid", vm->domid);
+	return rc;
+}
+
+static int put_machine(const struct vm *vm)
+{
+	const struct vm_config *c = &vm->cfg;
+	char rest[64];
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->vcpus && rc == 0; i++) {
+		(void)snprintf(rest, sizeof(rest), "cpu/%u/availability", i);
+		rc = put(vm, rest, "online");
+	}
+	if (rc == 0)
+		rc = put_u64(vm, "memory/static-max", c->maxmem_kib ? c->maxmem_kib : c->mem_kib);
+	if (rc == 0)
+		rc = put_u64(vm, "memory/target", c->mem_kib);
+	if (rc == 0)
+		rc = put(vm, "memory/videoram", "0");
+	if (rc == 0)
+		rc = put_own(vm, "device/suspend/event-channel");
+	return rc;
+}
+
+static int put_control(const struct vm *vm)
+{
+	static const char *const own[] = {"control/shutdown",
+					  "control/feature-poweroff",
+					  "control/feature-reboot",
+					  "control/feature-suspend",
+					  "control/sysrq",
+					  "data",
+					  "drivers",
+					  "feature",
+					  "attr",
+					  "error"};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]) && rc == 0; i++)
+		rc = put_own(vm, own[i]);
+	if (rc == 0)
+		rc = put(vm, "control/platform-feature-multiprocessor-suspend", "1");
+	if (rc == 0)
+		rc = put(vm, "control/platform-feature-xs_reset_watches", "1");
+	return rc;
+}
+
+static int put_channels(const struct vm *vm)
+{
+	struct store_perm readable[] = {{vm->domid, STORE_NONE}, {0, STORE_READ}};
+	struct store_perm back[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
+	struct store *s = vm->en->tree;
+	char path[STORE_PATH_MAX];
+	char at[64];
+	int rc = put_u64(vm, "store/port", vm->view.guest_port);
+
+	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/console/%u/0", vm->domid);
+	if (rc == 0)
+		rc = put_u64(vm, "store/ring-ref", vm->dev_frame);
+	if (rc == 0)
+		rc = put(vm, "console/backend", at);
+	if (rc == 0)
+		rc = put(vm, "console/backend-id", "0");
+	if (rc == 0)
+		rc = store_set_perms(s, below(path, vm, "console/backend-id"), readable, 2);
+	if (rc == 0)
+		rc = put_u64(vm, "console/limit", CONSOLE_LIMIT);
+	if (rc == 0)
+		rc = put(vm, "console/type", "xenconsoled");
+	if (rc == 0)
+		rc = put(vm, "console/output", "pty");
+	if (rc == 0)
+		rc = put(vm, "console/tty", ""); /* there is none */
+	if (rc == 0)
+		rc = put_u64(vm, "console/port", vm->guest_port);
+	if (rc == 0)
+		rc = put_u64(vm, "console/ring-ref", vm->control_frame);
+	if (rc == 0)
+		rc = store_putf_quiet(s, at, "%s", "");
+	if (rc == 0)
+		rc = store_set_perms(s, at, back, 2);
+	if (rc == 0)
+		rc = storehost_console_backend(vm->en, vm->domid, at);
+	return rc;
+}
+
+/* For one configuration the nodes that xl makes, in its form. */
+static int put_all(const struct vm *vm, struct err *e)
+{
+	int rc = put_identity(vm);
+
+	if (rc == 0)
+		rc = put_machine(vm);
+	if (rc == 0)
+		rc = put_control(vm);
+	if (rc == 0)
+		rc = put_channels(vm);
+	return rc < 0 ? err_sys(e, -rc, "store view of domain %u", vm->domid) : 0;
+}
+
+void view_on_missing(void *arg, uint32_t domid)
+{
+	struct engine *en = arg;
+	struct vm *vm = NULL;
+
+	if (domid != STORE_NO_DOMAIN) {
+		HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+		if (vm && vm->announced)
+			(void)put_identity(vm);
+		return;
+	}
+	for (vm = en->alive; vm; vm = vm->next) {
+		char path[STORE_PATH_MAX];
+
+		if (vm->domid && vm->announced && !store_get(en->tree, below(path, vm, ""), NULL))
+			(void)put_identity(vm);
+	}
+}
+
+void vm_view_renamed(struct vm *vm)
+{
+	char path[STORE_PATH_MAX];
+
+	if (vm->domid && store_get(vm->en->tree, below(path, vm, "name"), NULL))
+		(void)store_putf(vm->en->tree, path, "%s", vm->name);
+}
+
+/* --- the ring --- */
+
+static void on_notify(struct store_ring *r)
+{
+	struct vm *vm = r->arg;
+
+	(void)xen_evtchn_notify(vm->en->x, vm->view.port);
+}
+
+static void on_wake(struct store_ring *r)
+{
+	struct vm *vm = r->arg;
+
+	if (!vm->view.woken) {
+		vm->view.woken = true;
+		DL_APPEND2(vm->en->views_woken, vm, view_prev, view_next);
+		storehost_busy(vm->en);
+	}
+}
+
+static void unwake(struct vm *vm)
+{
+	if (vm->view.woken)
+		DL_DELETE2(vm->en->views_woken, vm, view_prev, view_next);
+	vm->view.woken = false;
+}
+
+void vm_view_poll(struct vm *vm)
+{
+	int rc;
+
+	unwake(vm);
+	if (!vm->view.ring.conn || vm->view.masked)
+		return; /* it is polled when its credit is back */
+	rc = store_ring_poll(&vm->view.ring, BUDGET);
+	if (rc == -EPROTO)
+		log_line(LOG_WARN,
+			 "op=store dom=%u name=%s: the guest broke the store's protocol: its view "
+			 "ends",
+			 vm->domid, vm->name);
+	if (rc > 0) {
+		on_wake(&vm->view.ring);
+		vm_spend(vm, &vm->view.masked);
+	}
+}
+
+void views_poll(struct engine *en)
+{
+	struct vm *vm = en->views_woken;
+	struct vm *last =
+		vm ? vm->view_prev : NULL; /* those that wake now wait for the next turn */
+
+	while (vm) {
+		struct vm *next = vm == last ? NULL : vm->view_next;
+
+		vm_view_poll(vm);
+		vm = next;
+	}
+}
+
+int vm_view_open(struct vm *vm, bool adopt, struct err *e)
+{
+	struct vm_view *v = &vm->view;
+	int rc;
+
+	if (vm->noxs || v->guest_port == 0)
+		return 0;
+	if (!adopt) {
+		memset(vm->map, 0, 4096); /* pages may come dirty */
+		rc = put_all(vm, e);
+		if (rc < 0)
+			return rc;
+	}
+	v->ring.arg = vm;
+	v->ring.notify = on_notify;
+	v->ring.wake = on_wake;
+	rc = xen_evtchn_bind(vm->en->x, vm->domid, v->guest_port, &v->port);
+	if (rc < 0) {
+		v->port = 0;
+		return err_sys(e, -rc, "bind to store channel %u of domain %u", v->guest_port,
+			       vm->domid);
+	}
+	rc = events_watch(vm->en, v->port, vm) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+	if (rc == 0)
+		rc = store_ring_open(vm->en->tree, vm->domid, vm->map, adopt, &v->ring, e);
+	if (rc < 0) {
+		vm_view_close(vm);
+		return rc;
+	}
+	store_fire_special(vm->en->tree, "@introduceDomain");
+	if (adopt)
+		on_wake(&v->ring);
+	return 0;
+}
+
+void vm_view_close(struct vm *vm)
+{
+	struct vm_view *v = &vm->view;
+
+	unwake(vm);
+	store_ring_close(&v->ring);
+	if (v->port) {
+		(void)events_watch(vm->en, v->port, NULL);
+		(void)xen_evtchn_unbind(vm->en->x, v->port);
+	}
+	v->port = 0;
+	v->masked = false;
+}
+
+void vm_view_forget(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	if (vm->domid == 0 || !en->tree)
+		return;
+	store_forget_domain(en->tree, vm->domid);
+	if (vm->view.guest_port)
+		store_fire_special(en->tree, "@releaseDomain");
+	vm->view.guest_port = 0;
+}
+
+/* Linux acknowledges by emptying the node. */
+int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
+{
+	struct store_numbers n;
+	char path[STORE_PATH_MAX];
+	int rc;
+
+	if (!vm->view.ring.conn || vm->view.ring.broken ||
+	    store_domain_numbers(vm->en->tree, vm->domid, &n) < 0 || n.watches == 0)
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be asked (it has no noxs control page, and has not "
+			       "connected to its store): end it from inside, or by \"chaos "
+			       "destroy\"",
+			       vm->name);
+	rc = store_putf(vm->en->tree, below(path, vm, "control/shutdown"), "%s",
+			reboot ? "reboot" : "poweroff");
+	if (rc < 0)
+		return err_sys(e, -rc, "ask \"%s\"", vm->name);
+	return 0;
+}
