@@ -168,12 +168,11 @@ int uuid_parse(const char *text, uint8_t out[16]);
 /* Calls fn for every VM, living ones by creation, then with `ended` the history, newest first. */
 void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg),
 		     void *arg);
-/* The same as they are now, asking Xen about all of them at once. */
+/* The same as they are now, asking Xen about all of them at once; then, unless foreign is NULL,
+ * domains that are not ours: id, uuid, state as Xen tells. */
 int engine_list(struct engine *en, bool ended, void (*fn)(const struct vm_info *i, void *arg),
-		void *arg, struct err *e);
-/* Domains that are not ours: id, uuid, state as Xen tells. */
-int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *info, void *arg),
-		   void *arg, struct err *e);
+		void (*foreign)(const struct xen_domain_info *info, void *arg), void *arg,
+		struct err *e);
 
 /* --- create
  * ------------------------------------------------------------------------------------------ */

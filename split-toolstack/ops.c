@@ -145,9 +145,8 @@ int op_list(struct engine *en, struct request *r, struct err *e)
 	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
 	int rc;
 
-	rc = engine_list(en, flags & PROTO_F_ALL, list_vm, r, e);
-	if (rc == 0 && flags & PROTO_F_FOREIGN)
-		rc = engine_foreign(en, list_foreign, r, e);
+	rc = engine_list(en, flags & PROTO_F_ALL, list_vm,
+			 flags & PROTO_F_FOREIGN ? list_foreign : NULL, r, e);
 	if (rc < 0)
 		return rc;
 	reply_ok(r->c, r->in.h.tag);

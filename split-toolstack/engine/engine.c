@@ -168,26 +168,11 @@ int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e)
 	return n < 0 ? err_sys(e, -n, "list domains") : 0;
 }
 
-struct foreign {
-	struct engine *en;
-	void (*fn)(const struct xen_domain_info *info, void *arg);
-	void *arg;
-};
-
-static void if_foreign(const struct xen_domain_info *info, struct vm *vm, void *arg)
+bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)
 {
-	const struct foreign *f = arg;
+	struct vm *vm = NULL;
 
-	if (!vm) /* being built: it has no domain id yet */
-		HASH_FIND(by_uuid, f->en->uuids, info->uuid, sizeof(info->uuid), vm);
-	if (!vm && !pool_has_domain(f->en, info))
-		f->fn(info, f->arg);
-}
-
-int engine_foreign(struct engine *en, void (*fn)(const struct xen_domain_info *info, void *arg),
-		   void *arg, struct err *e)
-{
-	struct foreign f = {en, fn, arg};
-
-	return domains_walk(en, if_foreign, &f, e);
+	/* Being built: it has no domain id yet. */
+	HASH_FIND(by_uuid, en->uuids, info->uuid, sizeof(info->uuid), vm);
+	return !vm && !pool_has_domain(en, info);
 }

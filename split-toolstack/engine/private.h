@@ -222,6 +222,8 @@ struct engine {
 /* Calls fn for each domain of the host, with the VM it belongs to or NULL. */
 typedef void domain_fn(const struct xen_domain_info *info, struct vm *vm, void *arg);
 int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e);
+/* One that belongs to no VM is not a shell's either, nor of a VM that is being built. */
+bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);
 
 /* --- config.c --- */
 /* All but open files and the uuid. -ENOMEM; then `to` is cleared. */

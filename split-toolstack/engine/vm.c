@@ -346,8 +346,12 @@ void vm_get_info(struct vm *vm, struct vm_info *out)
 }
 
 struct listing {
+	struct engine *en;
 	void (*fn)(const struct vm_info *i, void *arg);
 	void *arg;
+	bool want_foreign, no_memory;
+	struct xen_domain_info *foreign;
+	uint32_t nforeign, room;
 };
 
 static void list_one(struct vm *vm, void *arg)
@@ -359,21 +363,45 @@ static void list_one(struct vm *vm, void *arg)
 	l->fn(&info, l->arg);
 }
 
-static void note_cpu(const struct xen_domain_info *info, struct vm *vm, void *arg)
+/* Foreign ones wait until ours are told. */
+static void note_domain(const struct xen_domain_info *info, struct vm *vm, void *arg)
 {
-	(void)arg;
-	if (vm)
+	struct listing *l = arg;
+
+	if (vm) {
 		vm->cpu_ns = info->cpu_ns;
+		return;
+	}
+	if (!l->want_foreign || !domain_is_foreign(l->en, info))
+		return;
+	if (l->nforeign == l->room) {
+		uint32_t room = l->room ? l->room * 2 : 16;
+		struct xen_domain_info *grown = realloc(l->foreign, room * sizeof(*grown));
+
+		if (!grown) {
+			l->no_memory = true;
+			return;
+		}
+		l->foreign = grown;
+		l->room = room;
+	}
+	l->foreign[l->nforeign++] = *info;
 }
 
 int engine_list(struct engine *en, bool ended, void (*fn)(const struct vm_info *i, void *arg),
-		void *arg, struct err *e)
+		void (*foreign)(const struct xen_domain_info *info, void *arg), void *arg,
+		struct err *e)
 {
-	struct listing l = {fn, arg};
-	int rc = domains_walk(en, note_cpu, NULL, e);
+	struct listing l = {.en = en, .fn = fn, .arg = arg, .want_foreign = foreign != NULL};
+	int rc = domains_walk(en, note_domain, &l, e);
 
+	if (rc == 0 && l.no_memory)
+		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0)
 		engine_for_each(en, ended, list_one, &l);
+	for (uint32_t i = 0; rc == 0 && i < l.nforeign; i++)
+		foreign(&l.foreign[i], arg);
+	free(l.foreign);
 	return rc;
 }
 
