@@ -111,6 +111,18 @@ int xen_map(struct xen *x, uint32_t domid, bool writable, uint32_t n, const xen_
 	    void **out);
 void xen_unmap(struct xen *x, void *addr, uint32_t n);
 
+/* --- grants --------------------------------------------------------------------------------------
+ */
+
+/* Lets dom0 use n pages of a domain that does not run yet: writes version 1 entries for the
+ * references first, first + 1, ... into its grant table. frames[] as in xen_map(). */
+int xen_grant_seed(struct xen *x, uint32_t domid, uint32_t first, uint32_t n,
+		   const xen_pfn_t *frames);
+/* Machine frames of the first n pages of a PV domain's grant table, which grows to that; n at most
+ * XEN_GRANT_FRAMES. GNTTABOP_setup_table, Xen public/grant_table.h. */
+#define XEN_GRANT_FRAMES 8u
+int xen_grant_frames(struct xen *x, uint32_t domid, uint32_t n, uint64_t *mfns);
+
 /* --- vCPUs and PV page tables --------------------------------------------------------------------
  */
 

@@ -55,6 +55,12 @@ int xen_open(struct xen **out, struct err *e)
 		rc = open_failed(e, "the event device /dev/xen/evtchn");
 		goto out;
 	}
+	errno = 0;
+	x->call = xencall_open(x->quiet, 0);
+	if (!x->call) {
+		rc = open_failed(e, "the hypercall device /dev/xen/hypercall");
+		goto out;
+	}
 	rc = xen_evtchn_prepare(x);
 	if (rc < 0) {
 		(void)err_sys(e, -rc, "event device");
@@ -74,6 +80,8 @@ void xen_close(struct xen *x)
 		return;
 	if (x->xce)
 		(void)xenevtchn_close(x->xce);
+	if (x->call)
+		(void)xencall_close(x->call);
 	if (x->xfm)
 		(void)xenforeignmemory_close(x->xfm);
 	if (x->xch)

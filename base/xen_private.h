@@ -4,6 +4,7 @@
 #define CHAOS_BASE_XEN_PRIVATE_H
 
 #include <xenctrl.h>
+#include <xencall.h>
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
 
@@ -13,6 +14,7 @@ struct xen {
 	xc_interface *xch;
 	xenforeignmemory_handle *xfm;
 	xenevtchn_handle *xce;
+	xencall_handle *call;
 	xentoollog_logger *quiet;
 	int scheduler; /* XEN_SCHEDULER_*, -1 until asked */
 };

@@ -56,5 +56,7 @@ void bench_warm(unsigned int n);
 void bench_churn(unsigned int n);
 void bench_process(unsigned int n);
 void bench_linux(unsigned int n);
+void bench_firstpacket(unsigned int n);
+void bench_devscale(unsigned int n);
 
 #endif

@@ -17,6 +17,8 @@ static const struct bench benches[] = {
 	{"churn", "creates and destroys a second", bench_churn},
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
 	{"process", "a container of a static program", bench_process},
+	{"firstpacket", "VMs with a vif: until a frame, and a TCP answer", bench_firstpacket},
+	{"devscale", "so many vifs connected and let go", bench_devscale},
 	{"boot-xl", "xl create and xl destroy beside a running xenstored", bench_boot_xl},
 };
 

@@ -16,6 +16,7 @@ struct dom_build {
 	uint64_t populated;
 	xen_pfn_t *frame; /* PV: machine frame of each RAM page; PVH: NULL */
 	uint64_t shared_mfn;
+	uint32_t grant_frames; /* to be mapped for the guest */
 };
 
 /* The frame as xen_map() wants it. */
@@ -49,6 +50,9 @@ struct build_module {
 int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load *load,
 		       uint64_t gfn, struct build_module *at, struct err *e);
 #define BUILD_MODULES_MAX 16u
+
+/* libdom/rings.c: makes the ring pages of a direct layout empty rings and grants them to dom0. */
+int build_rings(struct xen *x, struct dom *d, struct err *e);
 
 /* libdom/pv.c */
 int pv_tables(struct xen *x, struct dom *d, struct err *e);

@@ -12,7 +12,8 @@
 #define DEFAULT_GRANT_FRAMES  4u
 #define LINUX_GRANT_FRAMES    64u
 /* Where Linux kernels lie in guest memory: at 16 MiB. */
-#define LINUX_GFN 0x1000u
+#define LINUX_GFN	    0x1000u
+#define GRANT_FRAMES_MAPPED 2u /* for guests with devices */
 /* Pages beyond RAM: store, console, ACPI; Linux gets what other toolstacks give. */
 #define SLACK_KIB	16u
 #define LINUX_SLACK_KIB 1024u
@@ -52,7 +53,8 @@ static uint64_t image_end(const struct image *img, enum dom_type type)
 }
 
 static int plan(const struct image *img, enum dom_type type, uint64_t pages, uint64_t mod_bytes,
-		uint32_t cmdline_bytes, struct layout *l, uint64_t *need, struct err *e)
+		uint32_t cmdline_bytes, uint32_t rings, struct layout *l, uint64_t *need,
+		struct err *e)
 {
 	struct layout_in in = {
 		.type = type,
@@ -62,6 +64,8 @@ static int plan(const struct image *img, enum dom_type type, uint64_t pages, uin
 		.image_end = img ? image_end(img, type) : 0,
 		.mod_bytes = mod_bytes,
 		.cmdline_bytes = cmdline_bytes,
+		.ring_pages = rings,
+		.grant_frames = rings ? GRANT_FRAMES_MAPPED : 0,
 	};
 
 	return layout_make(&in, l, need, e);
@@ -79,7 +83,7 @@ uint64_t image_min_kib(const struct image *img, enum dom_type type, uint32_t vcp
 	for (int round = 0; round < 64; round++) { /* bigger guests need bigger tables */
 		struct layout l;
 		uint64_t need = 0;
-		int rc = plan(img, type, pages, mods, 1024, &l, &need, NULL);
+		int rc = plan(img, type, pages, mods, 1024, 0, &l, &need, NULL);
 
 		if (rc == 0)
 			break;
@@ -121,6 +125,9 @@ static int check_image(const struct image *img, enum dom_type type, uint64_t mem
 
 static int check_spec(const struct dom_spec *s, const struct image *img, struct err *e)
 {
+	if (s->ring_pages > DOM_RINGS_MAX)
+		return err_set(e, EINVAL, "%u rings of devices: at most %u are possible",
+			       s->ring_pages, DOM_RINGS_MAX);
 	if (s->vcpus < 1 || s->vcpus > DOM_MAX_VCPUS)
 		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", s->vcpus,
 			       DOM_MAX_VCPUS);
@@ -220,11 +227,12 @@ int dom_schedule(struct xen *x, const struct dom *d, const struct dom_spec *s, s
 }
 
 /* What noxs guests have from the start: a final layout, tables, shared info. */
-static int prepare_direct(struct xen *x, struct dom *d, const struct image *img, struct err *e)
+static int prepare_direct(struct xen *x, struct dom *d, const struct image *img, uint32_t rings,
+			  struct err *e)
 {
 	struct dom_build *b = d->build;
 	uint64_t need;
-	int rc = plan(img, d->type, d->pages, 0, 0, &b->l, &need, e);
+	int rc = plan(img, d->type, d->pages, 0, 0, rings, &b->l, &need, e);
 
 	if (rc == -ENOSPC)
 		return err_set(e, EINVAL, "memory %llu KiB is too small: %llu KiB are needed",
@@ -242,7 +250,7 @@ static int prepare_direct(struct xen *x, struct dom *d, const struct image *img,
 	d->image_end_gfn = b->l.image_end_gfn;
 	d->dev_frame = build_frame(b, d->dev_gfn);
 	d->control_frame = build_frame(b, d->control_gfn);
-	return 0;
+	return build_rings(x, d, e);
 }
 
 static int arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
@@ -300,7 +308,7 @@ int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *
 		rc = build_populate(x, d, e);
 	lap(d, DOM_T_MEMORY, &since);
 	if (rc == 0 && d->build->direct)
-		rc = prepare_direct(x, d, img, e);
+		rc = prepare_direct(x, d, img, spec->ring_pages, e);
 	lap(d, DOM_T_TABLES, &since);
 	if (rc == 0 && d->build->direct)
 		rc = arm(x, d, NULL, e);
@@ -321,8 +329,8 @@ static int load_standard(struct xen *x, struct dom *d, const struct image *img,
 
 	if (rc < 0)
 		return rc;
-	rc = plan(img, d->type, d->pages, mods, (uint32_t)strlen(load->cmdline) + 1, &b->l, &need,
-		  e);
+	rc = plan(img, d->type, d->pages, mods, (uint32_t)strlen(load->cmdline) + 1, 0, &b->l,
+		  &need, e);
 	if (rc == -ENOSPC)
 		return err_set(
 			e, EINVAL,
@@ -355,7 +363,7 @@ static int load_direct(struct xen *x, struct dom *d, const struct image *img,
 		return err_set(e, EINVAL, "image \"%s\" has VIRT_BASE 0x%llx, the shell 0x%llx",
 			       img->info.name, (unsigned long long)img->info.virt_base,
 			       (unsigned long long)b->virt_base);
-	if (end > b->l.control_gfn)
+	if (end > b->l.rings.gfn)
 		return err_set(e, EINVAL,
 			       "memory %llu KiB is too small for image \"%s\": it needs %llu KiB",
 			       (unsigned long long)d->pages * 4, img->info.name,
@@ -405,7 +413,7 @@ int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e)
 {
 	uint64_t first = d->build->for_linux ? LINUX_GFN : 0;
 	/* not what lies above: page tables of PV must not be mapped */
-	uint64_t end = d->build->for_linux ? d->pages : d->control_gfn;
+	uint64_t end = d->build->for_linux ? d->pages : d->ring_gfn;
 	xen_pfn_t *frames;
 	void *at = NULL;
 	int rc;

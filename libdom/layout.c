@@ -40,25 +40,30 @@ static uint64_t pvh_tables(uint64_t pages)
 	return 2 + gib + (gib < 4 ? 1 : 0);
 }
 
-/* From the top down: page tables, device page, control page. Nothing depends on the image, so that
- * a shell made without one takes any. */
+/* From the top down: page tables, device page, control page, rings. Nothing depends on the image,
+ * so that a shell made without one takes any. */
 static int direct(const struct layout_in *in, struct layout *l, uint64_t *need)
 {
-	uint64_t top = 2;
+	uint64_t top = 2 + in->ring_pages;
+	uint64_t tables;
 
 	if (in->type == DOM_PV) {
-		top += layout_pv_tables(in->virt_base, in->pages + 1, l->levels);
+		tables = layout_pv_tables(in->virt_base, in->pages + 1 + in->grant_frames,
+					  l->levels);
 		l->mapped = in->pages;
 	} else {
-		top += pvh_tables(in->pages);
+		tables = pvh_tables(in->pages);
 	}
+	top += tables;
 	*need = l->image_end_gfn + top;
 	if (in->pages < *need)
 		return -ENOSPC;
-	l->tables = (struct layout_run){in->pages - (top - 2), top - 2};
+	l->tables = (struct layout_run){in->pages - tables, tables};
 	l->dev_gfn = l->tables.gfn - 1;
 	l->control_gfn = l->tables.gfn - 2;
+	l->rings = (struct layout_run){l->control_gfn - in->ring_pages, in->ring_pages};
 	l->shared_gfn = in->pages;
+	l->grants = (struct layout_run){in->pages + 1, in->grant_frames};
 	return 0;
 }
 

@@ -29,6 +29,8 @@ struct layout_in {
 	uint64_t image_end;	/* guest-physical byte, exclusive; 0 for a shell */
 	uint64_t mod_bytes;	/* all modules, each rounded up to pages */
 	uint32_t cmdline_bytes; /* with its NUL; standard PVH */
+	uint32_t ring_pages;	/* direct: for rings of devices */
+	uint32_t grant_frames;	/* direct: pages of the grant table to be mapped */
 };
 
 /* A run of guest frames. */
@@ -47,7 +49,9 @@ struct layout {
 	struct layout_run stack;   /* standard PV: boot stack */
 	uint64_t dev_gfn;	   /* device page or store ring */
 	uint64_t control_gfn;	   /* control page or console ring */
+	struct layout_run rings;   /* direct: of devices */
 	uint64_t shared_gfn;	   /* direct: shared info; standard: unused (0) */
+	struct layout_run grants;  /* direct: the grant table, behind the shared info */
 	uint64_t mapped;	   /* PV: pages from VIRT_BASE on that the tables map, RAM only */
 	uint32_t levels[4];	   /* PV: number of tables of level 4, 3, 2, 1 */
 };
@@ -62,10 +66,10 @@ uint32_t layout_pv_tables(uint64_t virt, uint64_t pages, uint32_t levels[4]);
 /*
  * Fill page tables in `t`, the builder's table pages mapped side by side and zeroed by this call.
  * frame[i] is the machine frame of RAM page i; `shared_mfn` the frame of shared info (0: not
- * mapped).
+ * mapped), grant_mfn[] those of the grant table (l->grants.pages of them).
  */
 void tables_fill_pv(uint64_t *t, const struct layout *l, uint64_t virt_base, const uint64_t *frame,
-		    uint64_t shared_mfn);
+		    uint64_t shared_mfn, const uint64_t *grant_mfn);
 /* PVH: 1:1 tables in 2 MiB pages. */
 void tables_fill_pvh(uint64_t *t, const struct layout *l);
 

@@ -86,12 +86,15 @@ struct dom_spec {
 	uint32_t max_maptrack_frames; /* 0 = default */
 	uint32_t weight;	      /* 0 = scheduler's default */
 	uint32_t cap;		      /* in % of one CPU; UINT32_MAX = leave */
-	const uint8_t *cpumap;	      /* hard affinity of all vCPUs, NULL = any; bit n = pCPU n */
+	uint32_t ring_pages;   /* for devices of guests with a noxs entry; <= DOM_RINGS_MAX */
+	const uint8_t *cpumap; /* hard affinity of all vCPUs, NULL = any; bit n = pCPU n */
 	size_t cpumap_bytes;
 	bool for_linux; /* without an image: a shell for Linux kernels, not for noxs images */
 };
 
 #define DOM_WINDOW_MAX	    16384u /* pages */
+#define DOM_RINGS_MAX	    24u
+#define DOM_RING_GREF	    8u /* ring page n is granted to dom0 by reference 8 + n */
 #define DOM_MAX_VCPUS	    128
 #define DOM_DEFAULT_EVTCHNS 127u /* ports of a guest that is no Linux */
 
@@ -148,6 +151,11 @@ struct dom {
 	uint32_t cmdline_at, cmdline_room; /* the next one; offset in it, and room there */
 	uint8_t *window; /* dom_window(): so many frames from window_gfn on, or NULL */
 	uint64_t window_gfn;
+	uint64_t ring_gfn;		     /* first of the ring pages: empty rings */
+	uint32_t ring_pages;		     /* none: 0 */
+	uint32_t grant_frames;		     /* of the grant table, which the guest finds ... */
+	uint64_t grant_gfn;		     /* ... mapped here */
+	xen_pfn_t ring_frame[DOM_RINGS_MAX]; /* the ring pages as xen_map() wants them */
 	uint32_t window_pages;
 	uint32_t phase_ns[DOM_T_COUNT]; /* what each step took */
 	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */

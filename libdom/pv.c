@@ -23,6 +23,7 @@ int pv_tables(struct xen *x, struct dom *d, struct err *e)
 	struct dom_build *b = d->build;
 	uint32_t n = (uint32_t)b->l.tables.pages;
 	struct xen_domain_info info;
+	uint64_t grant_mfn[XEN_GRANT_FRAMES] = {0};
 	xen_pfn_t few[32];
 	xen_pfn_t *frames = n + 1 <= 32 ? few : malloc((n + 1) * sizeof(*frames));
 	struct shared_info *shared;
@@ -37,6 +38,12 @@ int pv_tables(struct xen *x, struct dom *d, struct err *e)
 		goto out;
 	}
 	b->shared_mfn = info.shared_info_mfn;
+	if (b->l.grants.pages)
+		rc = xen_grant_frames(x, d->domid, (uint32_t)b->l.grants.pages, grant_mfn);
+	if (rc < 0) {
+		rc = err_sys(e, -rc, "grant table of domain %u", d->domid);
+		goto out;
+	}
 	memcpy(frames, b->frame + b->l.tables.gfn, n * sizeof(*frames));
 	frames[n] = b->shared_mfn;
 	rc = xen_map(x, d->domid, true, n + 1, frames, (void **)&at);
@@ -45,7 +52,7 @@ int pv_tables(struct xen *x, struct dom *d, struct err *e)
 		goto out;
 	}
 	tables_fill_pv((uint64_t *)(void *)at, &b->l, b->virt_base, b->frame,
-		       b->direct ? b->shared_mfn : 0);
+		       b->direct ? b->shared_mfn : 0, grant_mfn);
 	shared = (struct shared_info *)(void *)(at + n * PAGE_BYTES);
 	for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
 		shared_store(&shared->vcpu_info[i].evtchn_upcall_mask, (uint8_t)1);

@@ -40,6 +40,12 @@ int pvh_tables(struct xen *x, struct dom *d, struct err *e)
 
 	if (rc < 0)
 		return err_sys(e, -rc, "place the shared info of domain %u", d->domid);
+	for (uint64_t i = 0; i < b->l.grants.pages; i++) {
+		rc = xen_add_to_physmap(x, d->domid, XENMAPSPACE_grant_table, i,
+					b->l.grants.gfn + i);
+		if (rc < 0)
+			return err_sys(e, -rc, "place the grant table of domain %u", d->domid);
+	}
 	for (uint32_t i = 0; i < n; i++)
 		frames[i] = b->l.tables.gfn + i;
 	rc = xen_map(x, d->domid, true, n, frames, &at);

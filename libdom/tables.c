@@ -36,7 +36,7 @@ static void link_level(uint64_t *upper, uint32_t count, uint64_t first_page, uns
 }
 
 void tables_fill_pv(uint64_t *t, const struct layout *l, uint64_t virt_base, const uint64_t *frame,
-		    uint64_t shared_mfn)
+		    uint64_t shared_mfn, const uint64_t *grant_mfn)
 {
 	uint64_t first = (virt_base & VA_MASK) / PAGE_BYTES;
 	const uint64_t *table = frame + l->tables.gfn; /* machine frames of the tables themselves */
@@ -58,6 +58,8 @@ void tables_fill_pv(uint64_t *t, const struct layout *l, uint64_t virt_base, con
 		l1[i] &= ~WRITABLE;
 	if (shared_mfn)
 		l1[l->shared_gfn] = shared_mfn * PAGE_BYTES | PRESENT | WRITABLE | USER;
+	for (uint64_t i = 0; i < l->grants.pages; i++)
+		l1[l->grants.gfn + i] = grant_mfn[i] * PAGE_BYTES | PRESENT | WRITABLE | USER;
 }
 
 void tables_fill_pvh(uint64_t *t, const struct layout *l)

@@ -45,10 +45,11 @@ int disk_lock(int fd, bool readonly, struct err *e);
 /*
  * Puts a free loop device over the file `fd`, which it holds from now on. It is detached by the
  * kernel when the last one closes it (LO_FLAGS_AUTOCLEAR). The kernel's blkback opens block devices
- * by number when the backend's `physical-device` is set: keep *loop_fd until the backend has
- * reached InitWait (2) and close it then; whatever happens to the daemon before or after that,
- * nothing is left when the device's last user is gone. `direct_io`: past dom0's page cache, where
- * the file system can. A read-only one also comes from an fd that cannot write. dev: "/dev/loop7".
+ * by number some time after the backend's `physical-device` is set, which can be later than
+ * InitWait: keep *loop_fd until the backend is Connected (4) and close it then; whatever happens to
+ * the daemon before or after that, nothing is left when the device's last user is gone.
+ * `direct_io`: past dom0's page cache, where the file system can. A read-only one also comes from
+ * an fd that cannot write. dev: "/dev/loop7".
  */
 int loop_attach(int fd, bool readonly, bool direct_io, char dev[32], uint32_t *major,
 		uint32_t *minor, int *loop_fd, struct err *e);

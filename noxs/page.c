@@ -28,6 +28,9 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	if (len >= NOXS_CMDLINE_MAX)
 		return err_set(e, EINVAL, "the command line has %zu bytes; a noxs guest takes %u",
 			       len, NOXS_CMDLINE_MAX - 1);
+	if (f->ndev > NOXS_MAX_DEVICES)
+		return err_set(e, EINVAL, "%u devices: a noxs guest takes %u", f->ndev,
+			       NOXS_MAX_DEVICES);
 	memset(copy, 0, sizeof(*copy));
 	copy->magic = NOXS_MAGIC;
 	copy->version = NOXS_ABI_VERSION;
@@ -50,6 +53,12 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	if (f->entry)
 		write_start(copy->start, f->entry);
 	copy->control.remote_port = f->control_remote;
+	copy->grant_gfn = f->grant_frames ? f->grant_gfn : 0;
+	copy->grant_frames = f->grant_frames;
+	copy->grant_first = NOXS_GRANT_FIRST;
+	copy->ndev = (uint16_t)f->ndev;
+	if (f->ndev)
+		memcpy(copy->dev, f->dev, f->ndev * sizeof(*f->dev));
 	memcpy(copy->cmdline, f->cmdline, len + 1);
 	return 0;
 }

@@ -22,10 +22,14 @@ struct noxs_facts {
 	uint64_t page_table_pages;
 	uint64_t image_end_gfn;
 	uint64_t tsc_khz;
-	uint32_t control_port;	 /* the guest's end, already allocated, or 0: */
-	uint32_t control_remote; /* dom0's end, for the guest to bind to */
-	uint64_t entry;		 /* virtual, for guests that start in the page; else 0 */
-	const char *cmdline;	 /* "" for none; below NOXS_CMDLINE_MAX bytes */
+	uint32_t control_port;	       /* the guest's end, already allocated, or 0: */
+	uint32_t control_remote;       /* dom0's end, for the guest to bind to */
+	uint64_t entry;		       /* virtual, for guests that start in the page; else 0 */
+	uint64_t grant_gfn;	       /* where the grant table is mapped ... */
+	uint32_t grant_frames;	       /* ... so many pages of it */
+	const struct noxs_device *dev; /* ndev entries, complete */
+	uint32_t ndev;		       /* <= NOXS_MAX_DEVICES */
+	const char *cmdline;	       /* "" for none; below NOXS_CMDLINE_MAX bytes */
 };
 
 /* Fills `copy` from the facts, with a fresh seed and the clock of now. -EINVAL: command line too

@@ -32,6 +32,7 @@ int config_init(struct config *c)
 		.log_level = LOG_INFO,
 		.console_log_kib = 1024,
 		.history = 256,
+		.rcu_expedited = 1,
 		.pool_kib = 256u << 10,
 	};
 	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir && c->image_dir
@@ -126,6 +127,8 @@ int config_set(struct config *c, const char *key, const char *value, struct err 
 		return vmcfg_number(key, value, 16, 1u << 20, &c->console_log_kib, e);
 	if (strcmp(key, "history") == 0)
 		return vmcfg_number(key, value, 0, 100000, &c->history, e);
+	if (strcmp(key, "rcu_expedited") == 0)
+		return vmcfg_number(key, value, 0, 1, &c->rcu_expedited, e);
 	if (strcmp(key, "pool_memory") == 0)
 		return vmcfg_memory(key, value, &c->pool_kib, e);
 	if (strcmp(key, "pool") == 0)
@@ -228,6 +231,7 @@ void config_print(const struct config *c)
 	printf("log_level = \"%s\"\n", levels[c->log_level]);
 	printf("console_log_kib = %u\n", c->console_log_kib);
 	printf("history = %u\n", c->history);
+	printf("rcu_expedited = %u\n", c->rcu_expedited);
 	printf("pool_memory = \"%lluK\"\n", (unsigned long long)c->pool_kib);
 	printf("pool = [");
 	for (uint32_t i = 0; i < c->pool.n; i++)

@@ -16,6 +16,7 @@ struct config {
 	enum log_level log_level;
 	uint32_t console_log_kib; /* 16..1048576 */
 	uint32_t history;	  /* 0..100000 */
+	uint32_t rcu_expedited;	  /* 0 or 1 */
 	uint64_t pool_kib;
 	struct vmcfg_list pool; /* flavors as text */
 };

@@ -80,6 +80,9 @@ struct engine_conf {
 	uint64_t pool_kib;	  /* memory that all shells together may hold */
 	uint32_t console_log_kib; /* bound of one VM's kept console output */
 	uint32_t history_max;	  /* ended VMs remembered */
+	const char *backend_exe;  /* chaos-backend */
+	const char *backend_user; /* who it runs as; NULL: root */
+	bool rcu_expedited;	  /* the kernel is told to hurry while backends are removed */
 };
 
 /*
@@ -218,8 +221,12 @@ struct pool_flavor {
 	uint32_t vcpus;
 	uint64_t mem_kib;
 	char *image; /* absolute path or image:NAME: warm shells of it; NULL: for any image ... */
-	bool for_linux;	    /* ... of Linux, or (false) with a noxs entry */
-	char *ramdisk;	    /* Linux, with an image: absolute path; may be NULL */
+	bool for_linux; /* ... of Linux, or (false) with a noxs entry */
+	char *ramdisk;	/* Linux, with an image: absolute path; may be NULL */
+	/* of noxs guests: so many devices, exactly; vifs are connected ahead, disks when claimed */
+	uint32_t vifs, vbds;
+	enum device_backend backend; /* of the vifs */
+	char bridge[DEVICE_NAME];    /* the vifs are in it while they wait, "": in none */
 	uint32_t low, high; /* shells there are at least and at most; high 0 ends the flavor */
 	/* for readers */
 	uint32_t target; /* in between, by demand */

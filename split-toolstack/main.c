@@ -214,6 +214,7 @@ static int run(struct config *c, struct err *e)
 		.store_socket = STORE_SOCKET,
 		.console_log_kib = c->console_log_kib,
 		.history_max = c->history,
+		.rcu_expedited = c->rcu_expedited,
 		.pool_kib = c->pool_kib,
 	};
 	struct server_conf sc = {

@@ -3,6 +3,7 @@
 #include "split-toolstack/poolcfg.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,22 @@ static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err
 		if (*word == 'c')
 			f->low = f->high;
 		return rc;
+	}
+	if (strcmp(word, "vifs") == 0)
+		return vmcfg_number("pool: vifs", value, 0, VM_VIFS_MAX, &f->vifs, e);
+	if (strcmp(word, "vbds") == 0)
+		return vmcfg_number("pool: vbds", value, 0, VM_VBDS_MAX, &f->vbds, e);
+	if (strcmp(word, "bridge") == 0) {
+		if (snprintf(f->bridge, sizeof(f->bridge), "%s", value) >= (int)sizeof(f->bridge))
+			return err_set(e, EINVAL, "pool: bridge \"%s\": too long", value);
+		return 0;
+	}
+	if (strcmp(word, "backend") == 0) {
+		if (strcmp(value, "kernel") != 0 && strcmp(value, "user") != 0)
+			return err_set(e, EINVAL,
+				       "pool: backend \"%s\": use \"kernel\" or \"user\"", value);
+		f->backend = *value == 'u' ? BACKEND_USER : BACKEND_KERNEL;
+		return 0;
 	}
 	if (strcmp(word, "type") == 0) {
 		if (strcmp(value, "pv") != 0 && strcmp(value, "pvh") != 0)
@@ -64,7 +81,7 @@ static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err
 	}
 	return err_set(e, EINVAL,
 		       "pool: \"%s\": use type, memory, vcpus, count (or low and "
-		       "high), for, image and ramdisk",
+		       "high), for, image, ramdisk, vifs, vbds, bridge and backend",
 		       word);
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/device.h"
 
 /* Finds the domain of a record among all; others with its uuid are left-overs and go. */
 static bool find_domain(struct vm *vm, bool keep, struct xen_domain_info *out)
@@ -96,6 +96,7 @@ static void adopt(struct vm *vm)
 		return;
 	}
 	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
+	devices_adopt(vm);
 	if (vm->state == VM_RUNNING && info.paused) /* recorded, but not started any more */
 		(void)xen_domain_unpause(vm->en->x, vm->domid);
 	if (vm->con.page)
@@ -107,6 +108,7 @@ int adopt_all(struct engine *en, struct err *e)
 	int rc = registry_load(en, adopt, e);
 
 	if (rc == 0) {
+		devices_adopted(en);
 		storehost_tidy(en);
 		death_scan(en); /* who died while nobody looked */
 		death_hint(en);

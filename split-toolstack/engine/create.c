@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/device.h"
 
 /* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
 #define SLOT_TRIES 64u
@@ -73,6 +73,8 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 		rc = image_open(c->kernel_fd, c->kernel ? c->kernel : "kernel",
 				vm->en->conf.cache_dir, &vm->img, e);
 	vm->t.image_ns += (uint32_t)(clock_ns() - since);
+	if (rc == 0 && image_info(vm->img)->direct)
+		spec.ring_pages = devices_rings(c);
 	if (rc == 0)
 		rc = dom_prepare(x, &spec, vm->img, &vm->dom, e);
 	if (rc < 0)
@@ -93,98 +95,6 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 
 /* --- the short part --- */
 
-int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
-	       uint8_t **map, struct err *e)
-{
-	xen_pfn_t frames[2] = {dev_frame, control_frame};
-	void *at = NULL;
-	int rc = xen_map(en->x, domid, true, 2, frames, &at);
-
-	if (rc < 0)
-		return err_sys(e, -rc, "map device and control page of domain %u", domid);
-	*map = at;
-	return 0;
-}
-
-/* A guest that had not bound its end when the last daemon went still can: to a new port. */
-static int reserve_again(struct vm *vm)
-{
-	int rc = xen_evtchn_reserve(vm->en->x, vm->domid, &vm->port);
-
-	if (rc == 0)
-		noxs_page_set_remote(vm->map, vm->port);
-	return rc;
-}
-
-static int bind_port(struct vm *vm, bool adopt, struct err *e)
-{
-	uint32_t guest_port = vm->guest_port;
-	int rc = 0;
-
-	if (guest_port == 0 && !adopt) {
-		vm->port = vm->slot.port; /* the guest binds to it */
-		return 0;
-	}
-	if (guest_port == 0)
-		rc = xen_evtchn_find(vm->en->x, vm->domid, DOM_DEFAULT_EVTCHNS, &guest_port);
-	if (rc == -ENOENT)
-		rc = reserve_again(vm);
-	else if (rc == 0)
-		rc = xen_evtchn_bind(vm->en->x, vm->domid, guest_port, &vm->port);
-	if (rc < 0) {
-		vm->port = 0;
-		return err_sys(e, -rc, "bind to event channel %u of domain %u", guest_port,
-			       vm->domid);
-	}
-	return 0;
-}
-
-int vm_connect(struct vm *vm, bool adopt, struct err *e)
-{
-	int rc = vm->map ? 0
-			 : domain_map(vm->en, vm->domid, vm->dev_frame, vm->control_frame, &vm->map,
-				      e);
-
-	if (rc < 0)
-		return rc;
-	if (adopt)
-		noxs_control_adopt(&vm->con, vm->map + 4096);
-	else
-		noxs_control_init(&vm->con, vm->map + 4096);
-	rc = bind_port(vm, adopt, e);
-	if (rc < 0) {
-		vm_disconnect(vm);
-		return rc;
-	}
-	rc = events_watch(vm->en, vm->port, vm);
-	rc = rc < 0 ? err_set(e, ENOMEM, "out of memory") : vm_view_open(vm, adopt, e);
-	if (rc < 0)
-		vm_disconnect(vm);
-	return rc;
-}
-
-void vm_disconnect(struct vm *vm)
-{
-	struct engine *en = vm->en;
-
-	vm_close_window(vm);
-	vm_view_close(vm);
-	if (vm->map)
-		xen_unmap(en->x, vm->map, 2);
-	vm->map = NULL;
-	vm->con.page = NULL;
-	if (vm->port) {
-		(void)events_watch(en, vm->port, NULL);
-		if (vm->port != vm->slot.port)
-			(void)xen_evtchn_unbind(en->x, vm->port);
-		else if (vm->masked) /* for the next one */
-			(void)xen_evtchn_unmask(en->x, vm->port);
-	}
-	vm->port = 0;
-	vm->masked = false;
-	vm->input_len = 0;
-}
-
 static int show_device_page(struct vm *vm, struct err *e)
 {
 	const struct dom *d = &vm->dom;
@@ -204,11 +114,16 @@ static int show_device_page(struct vm *vm, struct err *e)
 		.control_remote = vm->guest_port ? 0 : vm->slot.port,
 		.cmdline = vm->cfg.cmdline ? vm->cfg.cmdline : "",
 	};
+	struct noxs_device dev[NOXS_MAX_DEVICES];
 	struct noxs_page page;
 	int rc;
 
 	if (!vm->noxs)
 		return 0;
+	f.dev = dev;
+	f.ndev = devices_page(vm->devices, dev);
+	f.grant_gfn = d->grant_gfn;
+	f.grant_frames = d->grant_frames;
 	memcpy(f.uuid, vm->uuid, sizeof(f.uuid));
 	rc = noxs_page_fill(&page, &f, e);
 	if (rc == 0)
@@ -229,6 +144,8 @@ static int start(struct vm *vm, struct err *e)
 	vm->pages = vm->dom.pages;
 	vm->noxs = image_info(vm->img)->noxs;
 	rc = vm_connect(vm, false, e);
+	if (rc == 0)
+		rc = devices_start(vm, e);
 	if (rc == 0)
 		rc = show_device_page(vm, e);
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
@@ -286,10 +203,11 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	dom_window_close(en->x, &vm->dom); /* not by the worker: the domain goes now */
 	vm_disconnect(vm);
 	d = vm->dom;
+	devices_drop(&vm->devices);
 	vm_view_forget(vm);
 	vm_set_domid(vm, 0);
 	close_files(vm);
-	if (dom_destroy(en->x, &d, NULL) == 0)
+	if (dom_destroy(en->x, &d, NULL) == 0 && !devices_keep_slot(en, &vm->slot))
 		slot_put(en, &vm->slot);
 	slot_put_last(en, &vm->slot); /* it could not be destroyed: its id stays taken for now */
 	dom_init(&vm->dom);

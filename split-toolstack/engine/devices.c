@@ -1,35 +1,402 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Network and block devices of VMs: their lives from the configuration to the last detach. */
-#include "split-toolstack/engine/private.h"
+/* The devices of a VM together: made, shown in its device page, attached and detached. */
+#include "split-toolstack/engine/device.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A backend that is not there after so long will not come. */
+#define ATTACH_S 10.0
+/* A guest has so long to let go of a device. */
+#define DETACH_S 10.0
+
+/* --- what a configuration leaves open --- */
+
+static uint32_t free_devid(const struct vm_config *c)
+{
+	for (uint32_t id = 0;; id++) {
+		bool taken = false;
+
+		for (uint32_t i = 0; i < c->ndevice; i++)
+			taken = taken ||
+				(c->device[i].kind == DEVICE_VIF && c->device[i].u.vif.devid == id);
+		if (!taken)
+			return id;
+	}
+}
+
+/* In Xen's own range; the same for every start of the VM. */
+static void make_mac(uint8_t mac[6], const uint8_t uuid[16], uint32_t devid)
+{
+	uint32_t h = table_hash(uuid, 16) ^ devid * 0x9e3779b1u;
+
+	mac[0] = 0x00;
+	mac[1] = 0x16;
+	mac[2] = 0x3e;
+	mac[3] = (uint8_t)(h >> 16 & 0x7f);
+	mac[4] = (uint8_t)(h >> 8);
+	mac[5] = (uint8_t)h;
+}
+
+static void number(struct vm_config *c, struct device_config *d, const uint8_t uuid[16])
+{
+	static const uint8_t none[6];
+
+	if (d->kind != DEVICE_VIF)
+		return;
+	if (d->u.vif.devid == DEVICE_ANY)
+		d->u.vif.devid = free_devid(c);
+	if (memcmp(d->u.vif.mac, none, sizeof(none)) == 0)
+		make_mac(d->u.vif.mac, uuid, d->u.vif.devid);
+}
+
+void devices_number(struct vm_config *c, const uint8_t uuid[16])
+{
+	for (uint32_t i = 0; i < c->ndevice; i++)
+		number(c, &c->device[i], uuid);
+}
+
+static uint32_t rings_of(enum device_kind kind)
+{
+	return kind == DEVICE_VIF ? 2 : 1;
+}
+
+uint32_t devices_rings(const struct vm_config *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->ndevice; i++)
+		n += rings_of(c->device[i].kind);
+	return n;
+}
+
+/* --- making --- */
+
+void device_list_add(struct device **list, struct device *d)
+{
+	d->list = list;
+	while (*list)
+		list = &(*list)->next;
+	*list = d;
+}
+
+/* The rings of device `d` are pages `ring` and on of those that libdom has made. */
+static void give_rings(struct device *d, const struct dom *dom, uint32_t ring)
+{
+	d->noxs = true;
+	d->ring_gfn = dom->ring_gfn + ring;
+	d->rings.ring_ref[0] = DOM_RING_GREF + ring;
+	d->rings.ring_ref[1] = DOM_RING_GREF + ring + 1;
+}
+
+static int add(struct engine *en, struct device **list, const struct device_config *cfg,
+	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e)
+{
+	struct device *d = device_new(en, cfg, dom->domid, e);
+
+	*out = d;
+	if (!d)
+		return -ENOMEM;
+	if (dom->ring_pages)
+		give_rings(d, dom, ring);
+	device_list_add(list, d);
+	return 0;
+}
+
+/* vifs come first, so that a shell with so many of them has theirs at the same place. */
+static int make_kind(struct vm *vm, enum device_kind kind, uint32_t *ring, struct err *e)
+{
+	struct device *have = vm->devices;
+
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
+		const struct device_config *c = &vm->cfg.device[i];
+		struct device *d;
+		int rc;
+
+		if (c->kind != kind)
+			continue;
+		while (have && (have->key.kind != (uint32_t)kind || have->vm))
+			have = have->next;
+		if (have) { /* of the shell it came from */
+			rc = device_claim(have, vm, c);
+		} else {
+			rc = add(vm->en, &vm->devices, c, &vm->dom, *ring, &d, e);
+			if (rc < 0)
+				return rc;
+			d->vm = vm;
+			rc = device_start(d, e);
+		}
+		if (rc < 0)
+			return rc;
+		*ring += rings_of(kind);
+	}
+	return 0;
+}
+
+int devices_start(struct vm *vm, struct err *e)
+{
+	uint32_t ring = 0;
+	int rc;
+
+	if (vm->cfg.ndevice == 0)
+		return 0;
+	if (vm->noxs && vm->dom.ring_pages == 0)
+		return err_set(e, EOPNOTSUPP,
+			       "this image has a noxs note but no noxs entry: it can have no "
+			       "devices");
+	devices_number(&vm->cfg, vm->uuid);
+	rc = make_kind(vm, DEVICE_VIF, &ring, e);
+	if (rc == 0)
+		rc = make_kind(vm, DEVICE_VBD, &ring, e);
+	return rc;
+}
+
+void devices_hand_over(struct device **from, struct device **to)
+{
+	*to = *from;
+	*from = NULL;
+	for (struct device *d = *to; d; d = d->next) {
+		d->list = to;
+		d->shell = NULL;
+	}
+}
+
+int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err *e)
+{
+	struct engine *en = s->en;
+	struct device_config c;
+	int rc = 0;
+
+	device_config_init(&c, DEVICE_VIF);
+	memcpy(c.u.vif.bridge, f->bridge, sizeof(c.u.vif.bridge));
+	c.u.vif.backend = f->backend;
+	for (uint32_t i = 0; i < f->vifs && rc == 0; i++) {
+		struct device *d;
+
+		c.u.vif.devid = i;
+		make_mac(c.u.vif.mac, s->uuid, i);
+		rc = add(en, &s->devices, &c, &s->dom, i * rings_of(DEVICE_VIF), &d, e);
+		if (rc < 0)
+			break;
+		d->shell = s;
+		rc = device_start(d, e);
+	}
+	return rc;
+}
+
+/* --- the device page --- */
+
+static void page_vif(const struct device *d, struct noxs_device *to)
+{
+	const struct vif_config *c = &d->cfg.u.vif;
+	struct noxs_vif *v = &to->u.vif;
+
+	to->type = NOXS_DEV_VIF;
+	to->flags = NOXS_VIF_UP | (c->ip.ipv4_prefix ? NOXS_VIF_IPV4 : 0) |
+		    (c->ip.ipv6_prefix ? NOXS_VIF_IPV6 : 0) | (c->ip.dhcp ? NOXS_VIF_DHCP : 0);
+	memcpy(v->mac, c->mac, sizeof(v->mac));
+	v->mtu = (uint16_t)(c->mtu ? c->mtu : LINK_MTU_DEFAULT);
+	memcpy(v->ipv4, c->ip.ipv4, sizeof(v->ipv4));
+	memcpy(v->ipv4_gateway, c->ip.ipv4_gateway, sizeof(v->ipv4_gateway));
+	memcpy(v->ipv6, c->ip.ipv6, sizeof(v->ipv6));
+	memcpy(v->ipv6_gateway, c->ip.ipv6_gateway, sizeof(v->ipv6_gateway));
+	v->ipv4_prefix = c->ip.ipv4_prefix;
+	v->ipv6_prefix = c->ip.ipv6_prefix;
+}
+
+static void page_vbd(const struct device *d, struct noxs_device *to)
+{
+	const struct vbd_config *c = &d->cfg.u.vbd;
+
+	to->type = NOXS_DEV_VBD;
+	to->flags = NOXS_VBD_FLUSH | (c->readonly ? NOXS_VBD_READONLY : 0) |
+		    (c->discard && d->can_discard ? NOXS_VBD_DISCARD : 0);
+	to->u.vbd.sectors = d->sectors;
+	to->u.vbd.sector_size = d->sector_size;
+	to->u.vbd.vdev = c->vdev;
+}
+
+uint32_t devices_page(const struct device *list, struct noxs_device *to)
+{
+	uint32_t index[2] = {0};
+	uint32_t n = 0;
+
+	for (const struct device *d = list; d && n < NOXS_MAX_DEVICES; d = d->next, n++) {
+		memset(&to[n], 0, sizeof(to[n]));
+		to[n].index = (uint16_t)index[d->key.kind]++;
+		to[n].evtchn.local_port = d->rings.port;
+		for (uint32_t i = 0; i < rings_of(d->cfg.kind); i++) {
+			to[n].ring[i].gfn = d->ring_gfn + i;
+			to[n].ring[i].gref = d->rings.ring_ref[i];
+		}
+		if (d->key.kind == DEVICE_VIF)
+			page_vif(d, &to[n]);
+		else
+			page_vbd(d, &to[n]);
+	}
+	return n;
+}
+
+/* --- at run time --- */
 
 void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, void *arg),
 			void *arg)
 {
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		struct device_info d = {.config = &vm->cfg.device[i], .ifname = "", .reason = ""};
+	struct device_info info;
 
-		fn(&d, arg);
+	for (const struct device *d = vm->devices; d; d = d->next) {
+		device_tell(d, &info);
+		fn(&info, arg);
+	}
+	for (uint32_t i = 0; !vm->devices && i < vm->cfg.ndevice; i++) {
+		info = (struct device_info){
+			.config = &vm->cfg.device[i], .ifname = "", .reason = ""};
+		fn(&info, arg);
 	}
 }
 
-void vm_attach(struct vm *vm, struct device_config *d, device_fn *fn, void *arg)
+static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct device *d = t->data;
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	if (d->phase == PHASE_CLOSING) {
+		device_remove(d);
+		return;
+	}
+	device_broken(d, "its backend did not come up within %.0f s", ATTACH_S);
+	device_remove(d);
+}
+
+static void wait_for(struct device *d, double seconds, device_fn *fn, void *arg)
+{
+	d->done = fn;
+	d->done_arg = arg;
+	ev_timer_init(&d->timer, on_timer, seconds, 0.);
+	d->timer.data = d;
+	ev_timer_start(d->en->loop, &d->timer);
+}
+
+/* What a restart and the next daemon make again. */
+static int remember(struct vm *vm, struct device_config *d)
+{
+	struct vm_config *c = &vm->cfg;
+	struct device_config *grown = realloc(c->device, (c->ndevice + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	c->device = grown;
+	c->device[c->ndevice] = *d;
+	number(c, &c->device[c->ndevice], vm->uuid);
+	c->ndevice++;
+	device_config_init(d, d->kind);
+	return registry_put(vm, NULL);
+}
+
+static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
+{
+	struct vm_config *c = &vm->cfg;
+
+	for (uint32_t i = 0; i < c->ndevice; i++) {
+		struct device_config *d = &c->device[i];
+
+		if (d->kind != kind ||
+		    (kind == DEVICE_VIF ? d->u.vif.devid : d->u.vbd.vdev) != devid)
+			continue;
+		device_config_clear(d);
+		memmove(d, d + 1, (c->ndevice - i - 1) * sizeof(*d));
+		c->ndevice--;
+		(void)registry_put(vm, NULL);
+		return;
+	}
+}
+
+static int may_attach(struct vm *vm, const struct device_config *d, struct err *e)
+{
+	static const uint32_t most[2] = {VM_VIFS_MAX, VM_VBDS_MAX};
+	uint32_t n[2] = {0};
+
+	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
+		return err_set(e, ESRCH, "\"%s\" is %s", vm->name, vm_state_name(vm->state));
+	if (vm->noxs)
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" is a noxs guest: its devices are made with it; name them at "
+			       "its creation",
+			       vm->name);
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++)
+		n[vm->cfg.device[i].kind]++;
+	if (n[d->kind] >= most[d->kind])
+		return err_set(e, ENOSPC, "\"%s\" has %u %s already", vm->name, n[d->kind],
+			       d->kind == DEVICE_VIF ? "vifs" : "disks");
+	if (d->kind == DEVICE_VBD && device_find(vm->en, vm->domid, DEVICE_VBD, d->u.vbd.vdev))
+		return err_set(e, EEXIST, "\"%s\" has a disk %u already", vm->name, d->u.vbd.vdev);
+	if (d->kind == DEVICE_VIF && d->u.vif.devid != DEVICE_ANY &&
+	    device_find(vm->en, vm->domid, DEVICE_VIF, d->u.vif.devid))
+		return err_set(e, EEXIST, "\"%s\" has a vif %u already", vm->name, d->u.vif.devid);
+	return 0;
+}
+
+void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 {
 	struct err e = {0};
-	int rc = err_set(&e, EOPNOTSUPP, "\"%s\" takes no devices at run time yet", vm->name);
+	struct device *d = NULL;
+	int fd = c->kind == DEVICE_VBD ? c->u.vbd.fd : -1;
+	int rc = may_attach(vm, c, &e);
 
-	device_config_clear(d);
+	if (rc == 0 && remember(vm, c) < 0)
+		rc = err_set(&e, ENOMEM, "out of memory");
+	if (rc == 0) {
+		struct device_config *kept = &vm->cfg.device[vm->cfg.ndevice - 1];
+
+		rc = add(vm->en, &vm->devices, kept, &vm->dom, 0, &d, &e);
+		if (fd >= 0) {
+			(void)close(fd); /* the device has its own */
+			kept->u.vbd.fd = -1;
+		}
+	}
+	if (rc == 0) {
+		d->vm = vm;
+		wait_for(d, ATTACH_S, fn, arg);
+		rc = device_start(d, &e);
+		if (rc == 0)
+			return;
+		d->done = NULL;
+		ev_timer_stop(vm->en->loop, &d->timer);
+		forget_config(vm, d->cfg.kind, d->key.devid);
+		device_remove(d);
+	}
+	device_config_clear(c);
 	fn(arg, rc, NULL, &e);
 }
 
 void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,
 	       void *arg)
 {
+	struct device *d = vm->domid ? device_find(vm->en, vm->domid, kind, devid) : NULL;
 	struct err e = {0};
-	int rc = err_set(&e, EOPNOTSUPP, "\"%s\" has no %s %u to detach", vm->name,
-			 kind == DEVICE_VIF ? "vif" : "vbd", devid);
+	int rc = 0;
 
-	(void)force;
-	fn(arg, rc, NULL, &e);
+	if (!d || d->vm != vm)
+		rc = err_set(&e, ENODEV, "\"%s\" has no %s %u", vm->name,
+			     kind == DEVICE_VIF ? "vif" : "disk", devid);
+	else if (vm->noxs)
+		rc = err_set(&e, EOPNOTSUPP, "\"%s\" is a noxs guest: its devices end with it",
+			     vm->name);
+	else if (d->done || (d->phase >= PHASE_CLOSING && !force))
+		rc = err_set(&e, EBUSY, "%s %u of \"%s\" is being attached or detached", d->id.kind,
+			     devid, vm->name);
+	if (rc < 0) {
+		fn(arg, rc, NULL, &e);
+		return;
+	}
+	forget_config(vm, kind, devid);
+	wait_for(d, DETACH_S, fn, arg);
+	if (force || d->reason[0] || devtree_close(engine_store(vm->en), &d->id) < 0) {
+		device_remove(d);
+		return;
+	}
+	d->phase = PHASE_CLOSING;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How VMs end: noticed deaths and their on_* actions, and what clients ask for. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/device.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ static void destroy_done(struct worker_job *job)
 		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->dom.domid, err_msg(&j->err));
 	if (j->rc < 0) /* its id stays taken for now */
 		slot_put_last(j->en, &j->slot);
-	else
+	else if (!devices_keep_slot(j->en, &j->slot))
 		slot_put(j->en, &j->slot);
 	if (j->rc == 0 && j->recorded)
 		registry_delete(j->en, j->uuid);
@@ -79,6 +79,7 @@ void vm_drop_domain(struct vm *vm)
 {
 	vm_disconnect(vm);
 	dom_release(&vm->dom);
+	devices_drop(&vm->devices);
 	if (vm->domid)
 		domain_drop(vm->en, vm->domid, vm->pages, &vm->slot, NULL);
 	else
@@ -122,14 +123,24 @@ static void on_restart_timer(struct ev_loop *loop, ev_timer *t, int revents)
 	restart_now(t->data);
 }
 
+void vm_devices_gone(struct vm *vm)
+{
+	restart_now(vm);
+}
+
 static void restart(struct vm *vm)
 {
 	uint64_t lived = clock_wall_ns() - vm->started_ns;
+	uint32_t domid = vm->domid;
 
 	vm->ended_ns = clock_wall_ns();
 	vm_drop_domain(vm);
 	vm->state = VM_BUILDING;
 	vm->restarts++;
+	if (vm->cfg.ndevice && devices_wait(vm, domid)) { /* its disks are still in use */
+		record(vm);
+		return;
+	}
 	if (lived >= (uint64_t)(RESTART_MIN_S * 1e9)) {
 		restart_now(vm);
 		return;
@@ -348,6 +359,7 @@ int vm_destroy(struct vm *vm, struct err *e)
 	switch (vm->state) {
 	case VM_BUILDING:
 		ev_timer_stop(vm->en->loop, &vm->restart);
+		devices_wait_no_more(vm);
 		if (vm->job) {
 			vm->doomed = true; /* the build ends it */
 			return 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/device.h"
 
 /* mkdir -p for the last two parts: /run/chaos, /var/log/chaos/console. */
 static int make_dir(const char *path, struct err *e)
@@ -40,7 +40,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	en->alive_tail = &en->alive;
 	/* 1. Folders and Xen. 2. Registry. 3. Worker. 4. Events, so that adopted VMs can be heard.
 	 * 5. Deaths, before adoption looks for them: none falls between. 6. The host's store, which
-	 * pool and adoption need. 7. Adoption. */
+	 * pool and adoption need. 7. What devices need. 8. Adoption. */
 	rc = make_dir(conf->run_dir, e);
 	if (rc == 0)
 		rc = make_dir(conf->log_dir, e);
@@ -75,6 +75,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		pool_open(en);
 	if (rc == 0)
+		rc = devices_open(en, e);
+	if (rc == 0)
 		rc = adopt_all(en, e);
 	if (rc < 0) {
 		engine_close(en);
@@ -94,6 +96,7 @@ void engine_close(struct engine *en)
 	HASH_CLEAR(by_name, en->names);
 	HASH_CLEAR(by_uuid, en->uuids);
 	HASH_CLEAR(by_domid, en->domids);
+	devices_close(en);
 	while (en->alive) {
 		struct vm *vm = en->alive;
 

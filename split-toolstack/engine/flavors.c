@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What shells are made for, and how a create gets one. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/device.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 {
 	return a->type == b->type && a->vcpus == b->vcpus && a->mem_kib == b->mem_kib &&
 	       a->for_linux == b->for_linux && same_text(a->image, b->image) &&
-	       same_text(a->ramdisk, b->ramdisk);
+	       same_text(a->ramdisk, b->ramdisk) && flavor_same_devices(a, b);
 }
 
 static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
@@ -47,6 +47,8 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 		return err_set(e, EINVAL, "pool: count %u: at most %u", f->high, POOL_TARGET_MAX);
 	if (f->type == DOM_PVH && !en->host.hvm)
 		return err_set(e, EOPNOTSUPP, "pool: this host cannot create PVH domains");
+	if (flavor_check_devices(en, f, e) < 0)
+		return -e->code;
 	for (struct flavor *o = en->flavors; o; o = o->next)
 		if (!same(&o->f, f))
 			kib += o->f.mem_kib * o->f.low;
@@ -150,7 +152,7 @@ uint64_t pool_held(const struct engine *en)
 
 	for (const struct flavor *f = en->flavors; f; f = f->next)
 		kib += f->f.mem_kib * f->f.ready;
-	return kib;
+	return kib + pool_connecting_kib(en);
 }
 
 bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info)
@@ -176,6 +178,7 @@ static bool could_serve(const struct flavor *f, const struct vm *vm)
 static struct flavor *best(struct engine *en, const struct vm *vm, const char **why)
 {
 	static const char no_flavor[] = "no flavor of this type, size and number of vCPUs";
+	static const char other_devices[] = "no flavor with these devices";
 	const struct vm_config *c = &vm->cfg;
 	struct flavor *shell = NULL;
 	struct file_key ramdisk;
@@ -189,6 +192,11 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 	for (struct flavor *f = en->flavors; f; f = f->next) {
 		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
 			continue;
+		if (!flavor_fits_devices(&f->f, vm)) {
+			if (*why == no_flavor)
+				*why = other_devices;
+			continue;
+		}
 		if (!f->shells) {
 			if (could_serve(f, vm)) {
 				f->f.misses++;
@@ -214,7 +222,7 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 			pool_idle_later(en);
 		}
 	}
-	if (shell && *why == no_flavor)
+	if (shell && (*why == no_flavor || *why == other_devices))
 		*why = "no flavor has this image";
 	return shell;
 }
@@ -298,6 +306,7 @@ bool pool_claim(struct vm *vm)
 	vm->guest_port = s->guest_port;
 	vm->view.guest_port = s->store_port;
 	vm->map = s->map;
+	devices_hand_over(&s->devices, &vm->devices);
 	if (vm->map) /* else the worker needs it first */
 		vm_list_window(vm);
 	image_put(s->img);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The pool: domains made before anybody asks, refilled when nobody does. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/device.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -107,6 +107,7 @@ void shell_end(struct engine *en, struct shell *s)
 		xen_unmap(en->x, s->map, 2);
 	window_close(en, &s->dom);
 	dom_release(&s->dom);
+	devices_drop(&s->devices);
 	if (s->dom.domid)
 		domain_drop(en, s->dom.domid, pages, &s->slot, s->uuid);
 	else
@@ -159,8 +160,7 @@ static void build_shell(struct worker_job *job, struct xen *x)
 		j->rc = dom_arm(x, &s->dom, s->img, &j->err);
 }
 
-/* What failed is not tried again at once. */
-static void back_off(struct flavor *f, const struct err *e)
+void flavor_back_off(struct flavor *f, const struct err *e)
 {
 	log_line(LOG_WARN, "op=refill: %s", err_msg(e));
 	f->backoff = f->backoff * 2 + 1 < BACKOFF_MAX ? f->backoff * 2 + 1 : BACKOFF_MAX;
@@ -174,6 +174,13 @@ static void free_job(struct shell_job *j)
 	if (j->ramdisk_fd >= 0)
 		(void)close(j->ramdisk_fd);
 	free(j);
+}
+
+void flavor_add_shell(struct flavor *f, struct shell *s)
+{
+	s->next = f->shells;
+	f->shells = s;
+	f->f.ready++;
 }
 
 static void shell_done(struct worker_job *job)
@@ -193,15 +200,16 @@ static void shell_done(struct worker_job *job)
 		j->rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);
 	if (j->rc < 0 || !f) {
 		if (f)
-			back_off(f, &j->err);
+			flavor_back_off(f, &j->err);
 		if (j->rc == -EEXIST) /* somebody has its id: the next try takes another */
 			slot_put_last(en, &s->slot);
 		shell_end(en, s);
 	} else {
 		f->backoff = 0;
-		s->next = f->shells;
-		f->shells = s;
-		f->f.ready++;
+		if (f->f.vifs)
+			shell_connect(en, f, s);
+		else
+			flavor_add_shell(f, s);
 	}
 	free_job(j);
 }
@@ -244,7 +252,8 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 				    .mem_kib = f->f.mem_kib,
 				    .vcpus = f->f.vcpus,
 				    .cap = UINT32_MAX,
-				    .for_linux = f->f.for_linux};
+				    .for_linux = f->f.for_linux,
+				    .ring_pages = flavor_rings(&f->f)};
 	memcpy(j->spec.uuid, s->uuid, sizeof(s->uuid));
 	return rc;
 }
@@ -270,7 +279,7 @@ static void add_shell(struct engine *en, struct flavor *f)
 
 	if (!j || !s) {
 		(void)err_set(&err, ENOMEM, "out of memory");
-		back_off(f, &err);
+		flavor_back_off(f, &err);
 		free(j);
 		free(s);
 		return;
@@ -283,7 +292,7 @@ static void add_shell(struct engine *en, struct flavor *f)
 				.image_fd = -1,
 				.ramdisk_fd = -1};
 	if (start_shell(en, f, j, &err) < 0) {
-		back_off(f, &err);
+		flavor_back_off(f, &err);
 		shell_end(en, s);
 		free_job(j);
 		return;
@@ -318,6 +327,7 @@ void flavor_ends(struct engine *en, struct flavor *f)
 	if (en->shell_job && en->shell_job->flavor == f)
 		en->shell_job->flavor = NULL;
 	flavor_drop_shells(en, f, 0);
+	pool_connecting_ends(en, f);
 	free(f->f.ramdisk);
 	free(f->f.image);
 	free(f);
@@ -370,10 +380,12 @@ static struct flavor *hungry(struct engine *en, bool *later)
 	uint64_t now = clock_ns();
 
 	for (struct flavor *f = en->flavors; f; f = f->next) {
-		if (f->f.ready >= f->f.target) {
+		if (f->f.ready + f->connecting >= f->f.target) {
 			f->burst = 0; /* what comes next is another one */
 			continue;
 		}
+		if (f->f.vifs && !pool_may_connect(en))
+			continue; /* goes on when one of them is complete */
 		if (now < f->retry_at)
 			*later = true;
 		else if (held + f->f.mem_kib <= en->conf.pool_kib)
@@ -403,6 +415,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	ev_timer_stop(loop, t);
 	close_windows(en);
 	touch_heap();
+	pool_reap(en);
 	if (history_trim(en, TRIM_AT_ONCE)) {
 		refill_in(en, REFILL_GAP_S);
 		return;

@@ -127,10 +127,16 @@ struct vm {
 	uint64_t create_start, unpaused;
 	struct image *img;
 	ev_timer restart;
+	struct device *devices; /* device.h */
+	uint32_t waits_for;	/* the domain whose devices must be gone before it is built again */
 };
 
 struct image_entry;
+struct device;
+struct device_domain;
+struct backend_client;
 struct link;
+struct mirror;
 
 /* A file as it was: identity, size and both times to the nanosecond. Compared as bytes. */
 struct file_key {
@@ -154,6 +160,13 @@ struct shell {
 	uint32_t guest_port;	 /* allocated for Linux; 0: it binds to the slot's */
 	uint32_t store_port;	 /* likewise */
 	struct file_key ramdisk; /* all zero: none */
+	struct engine *en;
+	struct device *devices;
+	/* pool_devices.c: while they are being connected */
+	struct shell *conn_prev, *conn_next;
+	struct flavor *flavor; /* NULL: ended in the meantime */
+	uint32_t lacks;	       /* vifs that are not connected yet */
+	bool failed;
 };
 
 struct flavor {
@@ -163,7 +176,8 @@ struct flavor {
 	uint64_t retry_at;  /* ns: after a failure not before */
 	uint64_t wanted_at; /* ns: somebody wanted one */
 	uint32_t backoff;
-	uint32_t burst; /* wanted since it was last full */
+	uint32_t connecting; /* shells that wait for their devices */
+	uint32_t burst;	     /* wanted since it was last full */
 };
 
 struct engine {
@@ -211,8 +225,22 @@ struct engine {
 	struct flavor *flavors;
 	ev_timer refill;
 	ev_timer sink;
+	/* pool_devices.c */
+	struct shell *connecting; /* utlist head */
+	uint32_t nconnecting;
 	/* devices */
-	struct link *link; /* opened by who needs it first */
+	struct link *link;
+	ev_io uevents;
+	struct device *devices; /* uthash heads */
+	struct device_domain *device_domains;
+	struct device *removals; /* utlist head: wait for their turn */
+	uint32_t removing;	 /* their turn it is */
+	bool removal_busy, rcu_hurried;
+	struct backend_client *user; /* chaos-backend; NULL: not needed so far */
+	ev_io user_read, user_write;
+	bool user_started;     /* by us: it has no devices of an earlier daemon */
+	struct mirror *mirror; /* beside xenstored */
+	bool mirror_news;      /* a change comes from there */
 	/* observers */
 	struct engine_observer *observers;
 };
@@ -249,7 +277,7 @@ bool history_trim(struct engine *en, uint32_t most);
 void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
 void vm_announce(struct vm *vm, enum vm_event ev);
 
-/* --- create.c --- */
+/* --- create.c, connect.c --- */
 /* Builds a domain for a linked vm (first time or restart) and calls `created` at the end. */
 void vm_build(struct vm *vm);
 /* Maps device and control page of a domain side by side. */
@@ -270,6 +298,11 @@ void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot 
 		 const uint8_t *uuid);
 /* Disconnects and does so with the VM's domain. */
 void vm_drop_domain(struct vm *vm);
+
+/* Backends still have something of this domain, living or not. */
+bool devices_of(struct engine *en, uint32_t domid);
+/* The devices of the VM's last domain are gone: it can be built again. */
+void vm_devices_gone(struct vm *vm);
 
 /* --- events.c --- */
 int events_open(struct engine *en, struct err *e);
@@ -398,6 +431,26 @@ void flavor_ends(struct engine *en, struct flavor *f);
 void flavor_wanted(struct engine *en, struct flavor *f);
 /* -EOPNOTSUPP: it cannot be made ahead. */
 int flavor_check_image(const struct image *img, struct err *e);
+void flavor_add_shell(struct flavor *f, struct shell *s);
+/* What failed is not tried again at once. */
+void flavor_back_off(struct flavor *f, const struct err *e);
+
+/* --- pool_devices.c --- */
+uint32_t flavor_rings(const struct pool_flavor *f);
+int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e);
+bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *b);
+/* The VM's devices are those that the flavor has. */
+bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm);
+/* A shell of a flavor with devices: into the pool when they are connected. */
+void shell_connect(struct engine *en, struct flavor *f, struct shell *s);
+bool pool_may_connect(const struct engine *en);
+void pool_reap(struct engine *en);
+void pool_connecting_ends(struct engine *en, const struct flavor *f);
+uint64_t pool_connecting_kib(const struct engine *en);
+bool pool_connects(const struct engine *en, uint32_t domid);
+/* A device of a shell is connected, or will never be. */
+void shell_device_ready(struct shell *s);
+void shell_device_failed(struct shell *s, const struct err *e);
 /* Unmaps what a shell had kept mapped; nothing is fine. */
 void vm_close_window(struct vm *vm);
 /* Nobody needs it any more: it is unmapped when there is time. */

@@ -212,7 +212,7 @@ static void note_domain(uint32_t domid, struct tidying *t)
 	uint32_t *grown;
 
 	HASH_FIND(by_domid, t->en->domids, &domid, sizeof(domid), vm);
-	if (domid == 0 || vm)
+	if (domid == 0 || vm || devices_of(t->en, domid))
 		return;
 	if (t->n == t->room) {
 		grown = realloc(t->domid, (t->room + 64) * sizeof(*grown));

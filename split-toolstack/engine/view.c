@@ -329,7 +329,8 @@ void vm_view_forget(struct vm *vm)
 
 	if (vm->domid == 0 || !en->tree)
 		return;
-	store_forget_domain(en->tree, vm->domid);
+	if (!devices_of(en, vm->domid)) /* else it goes with the last of them */
+		store_forget_domain(en->tree, vm->domid);
 	if (vm->view.guest_port)
 		store_fire_special(en->tree, "@releaseDomain");
 	vm->view.guest_port = 0;

@@ -265,6 +265,25 @@ void xen_unmap(struct xen *x, void *addr, uint32_t n)
 	(void)fake_leave(0);
 }
 
+/* --- grants --- */
+
+int xen_grant_seed(struct xen *x, uint32_t domid, uint32_t first, uint32_t n,
+		   const xen_pfn_t *frames)
+{
+	(void)first;
+	(void)n;
+	(void)frames;
+	ONE_DOMAIN();
+}
+
+int xen_grant_frames(struct xen *x, uint32_t domid, uint32_t n, uint64_t *mfns)
+{
+	ONE_DOMAIN({
+		for (uint32_t i = 0; i < n; i++)
+			mfns[i] = SHARED_INFO - 1 - i;
+	});
+}
+
 /* --- vCPUs --- */
 
 int xen_vcpu_context(struct xen *x, uint32_t domid, uint32_t vcpu, vcpu_guest_context_any_t *ctx)

@@ -80,7 +80,10 @@ static void check_pv(uint64_t virt_base, uint64_t pages, bool is_direct)
 			       .direct = is_direct,
 			       .pages = pages,
 			       .virt_base = virt_base,
+			       .ring_pages = is_direct && pages % 2 ? 3 : 0,
+			       .grant_frames = is_direct && pages % 2 ? 2 : 0,
 			       .image_end = 0x5000};
+	static const uint64_t grant_mfn[2] = {0x777770, 0x777790};
 	uint64_t *frame = calloc(pages, sizeof(*frame));
 	uint64_t shared = 0x123456;
 	struct layout l;
@@ -93,7 +96,7 @@ static void check_pv(uint64_t virt_base, uint64_t pages, bool is_direct)
 	assert_int_equal(layout_make(&in, &l, &need, NULL), 0);
 	t = malloc(l.tables.pages * 4096);
 	assert_non_null(t);
-	tables_fill_pv(t, &l, virt_base, frame, is_direct ? shared : 0);
+	tables_fill_pv(t, &l, virt_base, frame, is_direct ? shared : 0, grant_mfn);
 	for (uint64_t i = 0; i < l.mapped; i++) {
 		bool table = i >= l.tables.gfn && i < l.tables.gfn + l.tables.pages;
 		uint64_t flags;
@@ -106,6 +109,12 @@ static void check_pv(uint64_t virt_base, uint64_t pages, bool is_direct)
 		uint64_t flags;
 
 		assert_int_equal(walk_pv(t, &l, frame, virt_base + pages * 4096, &flags), shared);
+		assert_int_equal(l.rings.gfn + l.rings.pages, l.control_gfn);
+		assert_int_equal(l.grants.pages, in.grant_frames);
+		for (uint64_t i = 0; i < l.grants.pages; i++)
+			assert_int_equal(walk_pv(t, &l, frame,
+						 virt_base + (l.grants.gfn + i) * 4096, &flags),
+					 grant_mfn[i]);
 	}
 	free(t);
 	free(frame);
@@ -125,6 +134,7 @@ static void pv_tables_walk(void **state)
 		check_pv(bases[i], 64, true);
 		check_pv(bases[i], 511, true);
 		check_pv(bases[i], 512, true);
+		check_pv(bases[i], 1501, true);
 		check_pv(bases[i], 1500, true);
 		check_pv(bases[i], 2000, false);
 	}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs with a vif from the pool: until their first frame and first TCP answer is seen in dom0, and
+ * how fast vifs are connected and let go. The script has made the bridge. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+#include "base/clock.h"
+#include "bench/conn.h"
+
+#define BRIDGE	       "benchbr"
+#define FRAME_TYPE     0x88b5 /* of the guest `frame` */
+#define GUEST_IP       "10.99.0.2"
+#define GUEST_NET      GUEST_IP "/24"
+#define DAYTIME	       13
+#define ANSWER_S       5
+#define REFILL_US      60000
+#define DEVICES_STEP   20u
+#define BACKENDS       "/sys/bus/xen-backend/devices"
+#define DEVICES_WAIT_S 60
+
+static void set_pool(struct client *c, const char *type, const char *image, unsigned int count)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), "type=%s memory=4 count=%u vifs=1 bridge=" BRIDGE "%s%s",
+		       type, count, image ? " image=" CHAOS_GUEST_DIR "/" : "", image ? image : "");
+	conn_set_pool(c, text);
+}
+
+static int add_ready(const struct wire_in *item, void *arg)
+{
+	uint32_t *sum = arg;
+	struct wire_field f;
+	struct wire_in in;
+
+	if (wire_find(item, PROTO_FLAVOR, &f) && wire_nested(&in, &f) == 0)
+		*sum += wire_get_u32(&in, PROTO_READY, 0);
+	return 0;
+}
+
+static uint32_t ready_shells(struct client *c)
+{
+	struct err e = {0};
+	struct wire_out w;
+	struct wire_in in;
+	uint32_t sum = 0;
+
+	client_begin(c, &w, PROTO_REQ_POOL);
+	check(client_send(c, &w, NULL, 0, &e), &e);
+	check(client_finish(c, &in, add_ready, &sum, &e), &e);
+	return sum;
+}
+
+static void wait_ready(struct client *c, uint32_t n)
+{
+	uint64_t end = clock_ns() + DEVICES_WAIT_S * 1000000000ull;
+
+	while (ready_shells(c) < n) {
+		if (clock_ns() > end)
+			die("the pool did not get its %u shells", n);
+		(void)usleep(2000);
+	}
+}
+
+static void send_create(struct client *c, const char *type, const char *kernel, const char *vif)
+{
+	struct err e = {0};
+	struct wire_out w;
+	char text[160];
+
+	client_begin(c, &w, PROTO_REQ_CREATE);
+	wire_u32(&w, PROTO_FLAGS, 0);
+	wire_text(&w, PROTO_SET, "name=bench");
+	(void)snprintf(text, sizeof(text), "kernel=" CHAOS_GUEST_DIR "/%s", kernel);
+	wire_text(&w, PROTO_SET, text);
+	(void)snprintf(text, sizeof(text), "type=%s", type);
+	wire_text(&w, PROTO_SET, text);
+	wire_text(&w, PROTO_SET, "memory=4");
+	(void)snprintf(text, sizeof(text), "vif=['%s']", vif);
+	wire_text(&w, PROTO_OVERRIDE, text);
+	check(client_send(c, &w, NULL, 0, &e), &e);
+}
+
+static void expect_way(struct client *c, const char *want)
+{
+	struct err e = {0};
+	struct wire_in in;
+	char way[16];
+
+	check(client_finish(c, &in, NULL, NULL, &e), &e);
+	if (!wire_get_text(&in, PROTO_WAY, way, sizeof(way)) || strcmp(way, want) != 0)
+		die("a create went the way \"%s\" instead of \"%s\"", way, want);
+}
+
+static int listen_frames(void)
+{
+	struct timeval wait = {.tv_sec = ANSWER_S};
+	struct sockaddr_ll a = {.sll_family = AF_PACKET,
+				.sll_protocol = htons(FRAME_TYPE),
+				.sll_ifindex = (int)if_nametoindex(BRIDGE)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(FRAME_TYPE));
+
+	if (fd < 0 || a.sll_ifindex == 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)
+		die("packet socket on " BRIDGE ": %s", strerror(errno));
+	return fd;
+}
+
+static void first_frame(struct client *c, const char *type, unsigned int n)
+{
+	static struct samples seen;
+	char frame[2048];
+	char metric[64];
+	int fd = listen_frames();
+
+	seen.n = 0;
+	set_pool(c, type, "frame", 4);
+	for (unsigned int i = 0; i < n + 2; i++) {
+		uint64_t start;
+		uint64_t took;
+		ssize_t got;
+
+		wait_ready(c, 4);
+		(void)usleep(REFILL_US);
+		start = clock_ns();
+		send_create(c, type, "frame", "bridge=" BRIDGE);
+		got = recv(fd, frame, sizeof(frame), 0);
+		took = clock_ns() - start;
+		expect_way(c, "warm"); /* says why when it failed */
+		if (got <= 0)
+			die("no frame from the guest: %s", strerror(errno));
+		if (i >= 2)
+			samples_add(&seen, took);
+		(void)conn_destroy(c, "bench");
+		while (recv(fd, frame, sizeof(frame), MSG_DONTWAIT) > 0)
+			;
+	}
+	set_pool(c, type, "frame", 0);
+	(void)close(fd);
+	(void)snprintf(metric, sizeof(metric), "first_frame_%s_4m", type);
+	samples_print(&seen, "firstpacket", metric);
+}
+
+static void ask_daytime(void)
+{
+	struct timeval wait = {.tv_sec = ANSWER_S};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(DAYTIME)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[128];
+
+	(void)inet_pton(AF_INET, GUEST_IP, &a.sin_addr);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0 ||
+	    connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    recv(fd, text, sizeof(text), 0) <= 0)
+		die("daytime does not answer: %s", strerror(errno));
+	(void)close(fd);
+}
+
+/* All VMs have the same MAC, so that dom0's neighbour table stays right. */
+static void first_reply(struct client *c, const char *type, unsigned int n)
+{
+	static struct samples seen;
+	char metric[64];
+
+	seen.n = 0;
+	set_pool(c, type, "daytime", 4);
+	for (unsigned int i = 0; i < n + 2; i++) {
+		uint64_t start;
+
+		wait_ready(c, 4);
+		(void)usleep(REFILL_US);
+		start = clock_ns();
+		send_create(c, type, "daytime",
+			    "bridge=" BRIDGE ",mac=00:16:3e:11:22:33,ip=" GUEST_NET);
+		expect_way(c, "warm");
+		ask_daytime();
+		if (i >= 2)
+			samples_add(&seen, clock_ns() - start);
+		(void)conn_destroy(c, "bench");
+	}
+	set_pool(c, type, "daytime", 0);
+	(void)snprintf(metric, sizeof(metric), "daytime_reply_%s_4m", type);
+	samples_print(&seen, "firstpacket", metric);
+}
+
+void bench_firstpacket(unsigned int n)
+{
+	static const char *const types[] = {"pv", "pvh"};
+	struct client c;
+	struct err e = {0};
+
+	check(client_open(&c, NULL, &e), &e);
+	for (size_t i = 0; i < 2; i++) {
+		first_frame(&c, types[i], n);
+		first_reply(&c, types[i], n);
+	}
+	client_close(&c);
+}
+
+/* --- how many, how fast --- */
+
+static unsigned int backends(void)
+{
+	DIR *dir = opendir(BACKENDS);
+	const struct dirent *d;
+	unsigned int n = 0;
+
+	while (dir && (d = readdir(dir)) != NULL)
+		n += strncmp(d->d_name, "vif-", 4) == 0;
+	if (dir)
+		(void)closedir(dir);
+	return n;
+}
+
+static void connect_and_let_go(struct client *c, const char *type, unsigned int n)
+{
+	static struct samples step;
+	uint64_t begin = clock_ns();
+	uint64_t start;
+	uint64_t first = 0;
+	uint64_t last = 0;
+	char metric[64];
+
+	step.n = 0;
+	for (unsigned int at = DEVICES_STEP; at <= n; at += DEVICES_STEP) {
+		start = clock_ns();
+		set_pool(c, type, NULL, at);
+		wait_ready(c, at);
+		last = (clock_ns() - start) / DEVICES_STEP;
+		first = at == DEVICES_STEP ? last : first;
+		samples_add(&step, last);
+	}
+	(void)snprintf(metric, sizeof(metric), "vifs_made_per_s_%s", type);
+	number_print("devscale", metric, "1/s", n * 1e9 / (double)(clock_ns() - begin));
+	(void)snprintf(metric, sizeof(metric), "vif_%uth_over_1st_%s", n, type);
+	number_print("devscale", metric, "ratio", (double)last / (double)first);
+	(void)snprintf(metric, sizeof(metric), "vif_made_%s", type);
+	samples_print(&step, "devscale", metric);
+	start = clock_ns();
+	set_pool(c, type, NULL, 0);
+	while (backends() > 0) {
+		if (clock_ns() - start > DEVICES_WAIT_S * 1000000000ull)
+			die("%u vifs were not let go", backends());
+		(void)usleep(2000);
+	}
+	(void)snprintf(metric, sizeof(metric), "vifs_let_go_per_s_%s", type);
+	number_print("devscale", metric, "1/s", n * 1e9 / (double)(clock_ns() - start));
+}
+
+void bench_devscale(unsigned int n)
+{
+	struct client c;
+	struct err e = {0};
+
+	if (n % DEVICES_STEP)
+		die("give a multiple of %u", DEVICES_STEP);
+	check(client_open(&c, NULL, &e), &e);
+	connect_and_let_go(&c, "pv", n);
+	connect_and_let_go(&c, "pvh", n);
+	client_close(&c);
+}

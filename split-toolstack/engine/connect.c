@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM's pages mapped and its channels heard, and the end of that. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <string.h>
+
+int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
+	       uint8_t **map, struct err *e)
+{
+	xen_pfn_t frames[2] = {dev_frame, control_frame};
+	void *at = NULL;
+	int rc = xen_map(en->x, domid, true, 2, frames, &at);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "map device and control page of domain %u", domid);
+	*map = at;
+	return 0;
+}
+
+/* A guest that had not bound its end when the last daemon went still can: to a new port. */
+static int reserve_again(struct vm *vm)
+{
+	int rc = xen_evtchn_reserve(vm->en->x, vm->domid, &vm->port);
+
+	if (rc == 0)
+		noxs_page_set_remote(vm->map, vm->port);
+	return rc;
+}
+
+static int bind_port(struct vm *vm, bool adopt, struct err *e)
+{
+	uint32_t guest_port = vm->guest_port;
+	int rc = 0;
+
+	if (guest_port == 0 && !adopt) {
+		vm->port = vm->slot.port; /* the guest binds to it */
+		return 0;
+	}
+	if (guest_port == 0)
+		rc = xen_evtchn_find(vm->en->x, vm->domid, DOM_DEFAULT_EVTCHNS, &guest_port);
+	if (rc == -ENOENT)
+		rc = reserve_again(vm);
+	else if (rc == 0)
+		rc = xen_evtchn_bind(vm->en->x, vm->domid, guest_port, &vm->port);
+	if (rc < 0) {
+		vm->port = 0;
+		return err_sys(e, -rc, "bind to event channel %u of domain %u", guest_port,
+			       vm->domid);
+	}
+	return 0;
+}
+
+int vm_connect(struct vm *vm, bool adopt, struct err *e)
+{
+	int rc = vm->map ? 0
+			 : domain_map(vm->en, vm->domid, vm->dev_frame, vm->control_frame, &vm->map,
+				      e);
+
+	if (rc < 0)
+		return rc;
+	if (adopt)
+		noxs_control_adopt(&vm->con, vm->map + 4096);
+	else
+		noxs_control_init(&vm->con, vm->map + 4096);
+	rc = bind_port(vm, adopt, e);
+	if (rc < 0) {
+		vm_disconnect(vm);
+		return rc;
+	}
+	rc = events_watch(vm->en, vm->port, vm);
+	rc = rc < 0 ? err_set(e, ENOMEM, "out of memory") : vm_view_open(vm, adopt, e);
+	if (rc < 0)
+		vm_disconnect(vm);
+	return rc;
+}
+
+void vm_disconnect(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	vm_close_window(vm);
+	vm_view_close(vm);
+	if (vm->map)
+		xen_unmap(en->x, vm->map, 2);
+	vm->map = NULL;
+	vm->con.page = NULL;
+	if (vm->port) {
+		(void)events_watch(en, vm->port, NULL);
+		if (vm->port != vm->slot.port)
+			(void)xen_evtchn_unbind(en->x, vm->port);
+		else if (vm->masked) /* for the next one */
+			(void)xen_evtchn_unmask(en->x, vm->port);
+	}
+	vm->port = 0;
+	vm->masked = false;
+	vm->input_len = 0;
+}

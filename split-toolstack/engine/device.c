@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One device: what it needs in dom0, its nodes, and the states of its backend. */
+#include "split-toolstack/engine/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "noxs/loopdev.h"
+
+/* --- being found --- */
+
+struct device *device_find(struct engine *en, uint32_t domid, enum device_kind kind, uint32_t devid)
+{
+	struct device_key key = {domid, kind, devid};
+	struct device *d = NULL;
+
+	HASH_FIND(hh, en->devices, &key, sizeof(key), d);
+	return d;
+}
+
+static struct device_domain *domain_of(struct engine *en, uint32_t domid)
+{
+	struct device_domain *dom = NULL;
+
+	HASH_FIND(hh, en->device_domains, &domid, sizeof(domid), dom);
+	if (dom)
+		return dom;
+	dom = calloc(1, sizeof(*dom));
+	if (!dom)
+		return NULL;
+	dom->domid = domid;
+	HASH_ADD(hh, en->device_domains, domid, sizeof(dom->domid), dom);
+	return dom;
+}
+
+struct device *device_new(struct engine *en, const struct device_config *cfg, uint32_t domid,
+			  struct err *e)
+{
+	uint32_t devid = cfg->kind == DEVICE_VIF ? cfg->u.vif.devid : cfg->u.vbd.vdev;
+	struct device *d = calloc(1, sizeof(*d));
+
+	if (!d || device_config_copy(&d->cfg, cfg) < 0)
+		goto fail;
+	d->en = en;
+	d->key = (struct device_key){domid, cfg->kind, devid};
+	d->id = (struct devtree_id){cfg->kind == DEVICE_VIF ? "vif" : "vbd", domid, devid};
+	d->loop_fd = -1;
+	d->user_fd = -1;
+	d->dom = domain_of(en, domid);
+	if (!d->dom)
+		goto fail;
+	if (cfg->kind == DEVICE_VBD && cfg->u.vbd.fd >= 0) {
+		d->cfg.u.vbd.fd = fcntl(cfg->u.vbd.fd, F_DUPFD_CLOEXEC, 3);
+		if (d->cfg.u.vbd.fd < 0)
+			goto fail;
+	}
+	d->dom->n++;
+	HASH_ADD(hh, en->devices, key, sizeof(d->key), d);
+	return d;
+fail:
+	(void)err_set(e, ENOMEM, "out of memory");
+	if (d) {
+		if (d->dom) {
+			d->dom->n++;
+			device_domain_put(d->dom, en);
+		}
+		device_config_clear(&d->cfg);
+	}
+	free(d);
+	return NULL;
+}
+
+void device_done(struct device *d, int rc, const struct err *e)
+{
+	device_fn *fn = d->done;
+	struct device_info info;
+
+	ev_timer_stop(d->en->loop, &d->timer);
+	d->done = NULL;
+	if (!fn)
+		return;
+	device_tell(d, &info);
+	fn(d->done_arg, rc, &info, e);
+}
+
+void device_tell(const struct device *d, struct device_info *out)
+{
+	*out = (struct device_info){.config = &d->cfg,
+				    .state = DEVICE_WAITING,
+				    .ifname = d->ifname,
+				    .sectors = d->sectors,
+				    .reason = d->reason};
+	if (d->phase >= PHASE_CLOSING)
+		out->state = DEVICE_DETACHING;
+	else if (d->reason[0])
+		out->state = DEVICE_BROKEN;
+	else if (d->phase == PHASE_CONNECTED)
+		out->state = DEVICE_CONNECTED;
+}
+
+void device_broken(struct device *d, const char *fmt, ...)
+{
+	struct err e = {0};
+	va_list ap;
+
+	if (d->reason[0])
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(d->reason, sizeof(d->reason), fmt, ap);
+	va_end(ap);
+	log_line(LOG_WARN, "op=device dom=%u %s=%u: %s", d->key.domid, d->id.kind, d->key.devid,
+		 d->reason);
+	(void)err_set(&e, EIO, "%s %u of domain %u: %s", d->id.kind, d->key.devid, d->key.domid,
+		      d->reason);
+	if (d->shell)
+		shell_device_failed(d->shell, &e);
+	device_done(d, -EIO, &e);
+}
+
+/* --- starting --- */
+
+/* The interface of a vif gets what was asked for; the backend hears that it is plugged in. */
+static void configure_link(struct device *d)
+{
+	const struct vif_config *c = &d->cfg.u.vif;
+	struct link_change change = LINK_CHANGE_NONE;
+	char at[DEVTREE_PATH_MAX];
+	struct err e = {0};
+	int rc = 0;
+
+	change.up = 1;
+	change.mtu = c->mtu;
+	if (c->ifname[0] && strcmp(c->ifname, d->ifname) != 0)
+		change.name = c->ifname;
+	if (c->bridge[0]) {
+		struct link_info bridge;
+
+		rc = link_find(d->en->link, c->bridge, &bridge);
+		if (rc < 0) {
+			(void)err_sys(&e, -rc, "bridge \"%s\"", c->bridge);
+		} else {
+			change.master = bridge.ifindex;
+			if (change.mtu == 0 && bridge.mtu != LINK_MTU_DEFAULT)
+				change.mtu = bridge.mtu;
+		}
+	}
+	if (rc == 0)
+		rc = link_set(d->en->link, d->ifindex, &change, &e);
+	if (rc < 0) {
+		device_broken(d, "%s", err_msg(&e));
+		return;
+	}
+	if (change.name)
+		memcpy(d->ifname, c->ifname, sizeof(d->ifname));
+	d->netdev = true;
+	if (d->noxs)
+		return;
+	devtree_back(&d->id, "hotplug-status", at);
+	(void)store_putf(engine_store(d->en), at, "connected");
+}
+
+/* Where a VM's device stands after each change. */
+static void look(struct device *d)
+{
+	enum devtree_state s = devtree_back_state(engine_store(d->en), &d->id);
+	bool ready = d->key.kind == DEVICE_VBD || d->netdev || d->shell;
+
+	if (d->phase == PHASE_CLOSING && s == DEVTREE_CLOSED) {
+		device_remove(d);
+		return;
+	}
+	if (d->phase < PHASE_STARTED || d->phase >= PHASE_CLOSING || d->reason[0])
+		return;
+	/* InitWait is too early: blkback opens its disk when a watch of its own tells it to. */
+	if (s == DEVTREE_CONNECTED && d->loop_fd >= 0) {
+		(void)close(d->loop_fd);
+		d->loop_fd = -1;
+	}
+	if (s == DEVTREE_CONNECTED && ready) {
+		d->phase = PHASE_CONNECTED;
+		if (d->shell)
+			shell_device_ready(d->shell);
+	} else if (s >= DEVTREE_INIT_WAIT && ready) {
+		d->phase = PHASE_THERE;
+	}
+	if (d->phase >= PHASE_THERE)
+		device_done(d, 0, NULL);
+}
+
+static void on_back(struct store_hook *h, const char *path, bool removed, uint32_t by)
+{
+	struct device *d = (struct device *)(void *)((char *)h - offsetof(struct device, back));
+	const char *leaf = strrchr(path, '/');
+
+	(void)by;
+	device_mirror_back(d, path);
+	if (!removed && leaf && strcmp(leaf, "/state") == 0)
+		look(d);
+}
+
+int device_watch(struct device *d)
+{
+	char at[DEVTREE_PATH_MAX];
+
+	devtree_back(&d->id, NULL, at);
+	d->back.fn = on_back;
+	return store_hook(engine_store(d->en), &d->back, at);
+}
+
+void device_netdev(struct device *d, int ifindex, const char *name)
+{
+	if (d->ifindex || d->phase < PHASE_STARTED || d->phase >= PHASE_CLOSING)
+		return;
+	d->ifindex = ifindex;
+	(void)snprintf(d->ifname, sizeof(d->ifname), "%s", name);
+	if (d->vm || d->cfg.u.vif.bridge[0])
+		configure_link(d);
+	look(d);
+}
+
+int device_claim(struct device *d, struct vm *vm, const struct device_config *c)
+{
+	const struct vif_config *want = &c->u.vif;
+	struct vif_config was = d->cfg.u.vif;
+	struct device_config mine;
+	int rc = device_config_copy(&mine, c);
+
+	if (rc < 0)
+		return rc;
+	device_config_clear(&d->cfg);
+	d->cfg = mine;
+	d->vm = vm;
+	d->shell = NULL;
+	if (d->ifindex && (!d->netdev || want->ifname[0] || want->mtu != was.mtu ||
+			   strcmp(want->bridge, was.bridge) != 0))
+		configure_link(d);
+	return d->reason[0] ? -EIO : 0;
+}
+
+static int start_vif(struct device *d)
+{
+	const struct vif_config *c = &d->cfg.u.vif;
+	struct devtree_vif v = {.id = d->id,
+				.mac = c->mac,
+				.mtu = c->mtu,
+				.bridge = c->bridge,
+				.ifname = c->ifname,
+				.ip = c->ip_text,
+				.rate_bytes = c->rate_bytes,
+				.rate_us = c->rate_us,
+				.rings = d->noxs ? &d->rings : NULL,
+				.user = device_is_user(d)};
+
+	return devtree_make_vif(engine_store(d->en), &v);
+}
+
+/* The file behind a disk, held, and a block device over it. */
+static int open_disk(struct device *d, struct err *e)
+{
+	struct vbd_config *c = &d->cfg.u.vbd;
+	struct disk_info info;
+	char dev[32];
+	int rc;
+
+	if (c->fd < 0)
+		c->fd = open(c->path, (c->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	if (c->fd < 0)
+		return err_sys(e, errno, "disk \"%s\"", c->path);
+	rc = disk_probe(c->fd, &info, e);
+	if (rc == 0)
+		rc = disk_in_use(c->fd, &info, c->readonly, e);
+	if (rc == 0)
+		rc = disk_lock(c->fd, c->readonly, e);
+	d->major = info.major;
+	d->minor = info.minor;
+	d->sectors = info.sectors;
+	d->sector_size = info.sector_bytes;
+	d->can_discard = info.discard;
+	if (rc == 0 && !info.block && !device_is_user(d))
+		rc = loop_attach(c->fd, c->readonly, false, dev, &d->major, &d->minor, &d->loop_fd,
+				 e);
+	if (rc < 0)
+		return err_wrap(e, rc, "disk \"%s\"", c->path ? c->path : "(an open file)");
+	if (!info.block && !device_is_user(d)) { /* the loop device has it, lock and all */
+		(void)close(c->fd);
+		c->fd = -1;
+	}
+	return 0;
+}
+
+static int start_vbd(struct device *d)
+{
+	const struct vbd_config *c = &d->cfg.u.vbd;
+	char name[16];
+	struct devtree_vbd v = {.id = d->id,
+				.dev = name,
+				.params = c->path ? c->path : "",
+				.readonly = c->readonly,
+				.cdrom = c->cdrom,
+				.discard = c->discard,
+				.rings = d->noxs ? &d->rings : NULL,
+				.user = device_is_user(d)};
+
+	vdev_name(c->vdev, name);
+	v.major = d->major;
+	v.minor = d->minor;
+	return devtree_make_vbd(engine_store(d->en), &v);
+}
+
+int device_start(struct device *d, struct err *e)
+{
+	struct engine *en = d->en;
+	int rc = 0;
+
+	if (d->noxs) {
+		rc = xen_evtchn_alloc(en->x, d->key.domid, 0, &d->rings.port);
+		if (rc < 0)
+			return err_sys(e, -rc, "event channel of %s %u", d->id.kind, d->key.devid);
+	}
+	if (d->key.kind == DEVICE_VBD)
+		rc = open_disk(d, e);
+	if (rc == 0 && device_is_user(d))
+		rc = device_user_open(d, e);
+	if (rc < 0)
+		return rc;
+	d->phase = PHASE_STARTED;
+	rc = device_watch(d);
+	if (rc == 0)
+		rc = d->key.kind == DEVICE_VIF ? start_vif(d) : start_vbd(d);
+	if (rc == 0 && device_is_user(d)) {
+		rc = device_user_start(d, e);
+		if (rc == 0 && d->vm && d->key.kind == DEVICE_VIF)
+			configure_link(d);
+		look(d);
+	} else if (rc == 0) {
+		rc = device_mirror(d);
+	}
+	if (rc < 0 && (!e || !e->code))
+		(void)err_sys(e, -rc, "nodes of %s %u", d->id.kind, d->key.devid);
+	return rc;
+}
+
+void device_adopt(struct device *d)
+{
+	struct link_info i;
+
+	d->phase = PHASE_STARTED;
+	if (d->key.kind == DEVICE_VIF) {
+		(void)snprintf(d->ifname, sizeof(d->ifname), "vif%u.%u", d->key.domid,
+			       d->key.devid);
+		if (d->cfg.u.vif.ifname[0] && link_find(d->en->link, d->cfg.u.vif.ifname, &i) == 0)
+			memcpy(d->ifname, d->cfg.u.vif.ifname, sizeof(d->ifname));
+		if (link_find(d->en->link, d->ifname, &i) == 0) {
+			d->ifindex = i.ifindex;
+			configure_link(d); /* again: it may not have come to that */
+		} else {
+			d->ifname[0] = '\0';
+		}
+	}
+	(void)device_watch(d);
+	if (device_is_user(d))
+		device_user_adopt(d);
+	else
+		(void)device_mirror(d);
+	look(d);
+}
+
+/* --- the end --- */
+
+void device_gone(struct device *d)
+{
+	struct engine *en = d->en;
+	struct device_domain *dom = d->dom;
+
+	if (d->phase != PHASE_MADE && d->phase < PHASE_CLOSING) { /* unbound by hand? */
+		log_line(LOG_WARN, "op=device dom=%u %s=%u: its backend went away", d->key.domid,
+			 d->id.kind, d->key.devid);
+		devtree_remove(engine_store(en), &d->id);
+	}
+	store_unhook(engine_store(en), &d->back);
+	devices_forget(d);
+	HASH_DELETE(hh, en->devices, d);
+	if (d->loop_fd >= 0)
+		(void)close(d->loop_fd);
+	if (d->user_fd >= 0)
+		(void)close(d->user_fd);
+	device_done(d, 0, NULL);
+	device_config_clear(&d->cfg);
+	free(d);
+	device_domain_put(dom, en);
+	removal_next(en);
+}

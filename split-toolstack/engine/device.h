@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files about devices share; part of private.h. */
+#ifndef CHAOS_ENGINE_DEVICE_H
+#define CHAOS_ENGINE_DEVICE_H
+
+#include "split-toolstack/engine/private.h"
+
+#include <noxs/abi.h>
+
+#include "noxs/devtree.h"
+#include "noxs/link.h"
+#include "noxs/store.h"
+
+#define LINK_MTU_DEFAULT 1500u
+
+/*
+ * A device lives longer than its VM: a kernel backend lets go of a dead guest only after some
+ * milliseconds, and until then the domain's id cannot be used again. So devices are found by domain
+ * id, kind and number, and the record of their domain (struct device_domain) holds the slot.
+ */
+
+enum device_phase {
+	PHASE_MADE,    /* nobody else knows of it */
+	PHASE_STARTED, /* its nodes are in the store; a backend is coming */
+	PHASE_THERE,   /* the backend waits for the frontend */
+	PHASE_CONNECTED,
+	PHASE_CLOSING,	/* asked to close */
+	PHASE_QUEUED,	/* for removal */
+	PHASE_REMOVING, /* its nodes are away; the backend lets go */
+};
+
+/* Of a device whose backend is chaos-backend. */
+enum user_state { USER_IDLE, USER_ATTACHING, USER_ATTACHED, USER_DETACHING };
+
+struct device_key {
+	uint32_t domid, kind, devid;
+};
+
+/* A domain that has devices, or had some a moment ago. */
+struct device_domain {
+	UT_hash_handle hh;
+	uint32_t domid;
+	uint32_t n;	  /* devices there still are */
+	struct slot slot; /* to be given back when the last one is gone; 0: the VM has it */
+	struct vm *waits; /* for that, to be built again */
+};
+
+struct device {
+	struct device *next;  /* of the VM or shell ... */
+	struct device **list; /* ... in whose list it is; NULL: in none any more */
+	struct device *queue_next, *queue_prev;
+	UT_hash_handle hh;
+	struct device_key key;
+	struct engine *en;
+	struct vm *vm;	     /* NULL: of a shell, or of nobody any more */
+	struct shell *shell; /* that waits for it */
+	struct device_domain *dom;
+	struct device_config cfg;
+	struct devtree_id id;
+	enum device_phase phase;
+	bool noxs;   /* its rings are in the device page */
+	bool netdev; /* vif: its interface is set up */
+	struct devtree_rings rings;
+	uint64_t ring_gfn; /* of the first ring page */
+	struct store_hook back, front;
+	bool mirrored; /* is in xenstored, too */
+	int ifindex;   /* vif: of the backend's interface; 0: not there yet */
+	char ifname[DEVICE_NAME];
+	int loop_fd; /* vbd: holds the loop device until the backend does */
+	uint32_t major, minor, sector_size;
+	uint64_t sectors;
+	bool can_discard;
+	enum user_state user_state;
+	int user_fd;	  /* the tap or the disk that chaos-backend gets; -1: none */
+	bool counted;	  /* in engine.removing */
+	char reason[160]; /* broken; "" when not */
+	device_fn *done;  /* somebody waits for attach or detach */
+	void *done_arg;
+	ev_timer timer;
+};
+
+/* --- devices.c --- */
+
+/* Numbers, MACs and interface names that were left open; the VM's uuid is known. */
+void devices_number(struct vm_config *c, const uint8_t uuid[16]);
+/* Ring pages that the devices of a noxs guest need. */
+uint32_t devices_rings(const struct vm_config *c);
+/* Makes and starts the devices of a VM that does not run yet, or takes over those of its shell; on
+ * failure what there is remains in vm->devices, for devices_drop(). */
+int devices_start(struct vm *vm, struct err *e);
+/* Those of a shell: its vifs. */
+int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err *e);
+/* The domain is about to be destroyed: its backends are told to let go. */
+void devices_drop(struct device **list);
+/* From a shell to the VM that has claimed it. */
+void devices_hand_over(struct device **from, struct device **to);
+/* The VM's entries of the device page; returns their number. */
+uint32_t devices_page(const struct device *list, struct noxs_device *to);
+/* Takes the slot of a destroyed domain until its devices are gone. False: it has none. */
+bool devices_keep_slot(struct engine *en, struct slot *slot);
+/* The VM is to be built again when the devices of its old domain are gone. False: they are. */
+bool devices_wait(struct vm *vm, uint32_t domid);
+void devices_wait_no_more(struct vm *vm);
+int devices_open(struct engine *en, struct err *e);
+void devices_close(struct engine *en);
+/* After a restart: the devices of an adopted VM, and then of domains that nobody adopted. */
+void devices_adopt(struct vm *vm);
+void devices_adopted(struct engine *en);
+
+/* --- device.c: one of them --- */
+struct device *device_new(struct engine *en, const struct device_config *cfg, uint32_t domid,
+			  struct err *e);
+/* Opens what it needs in dom0 and makes its nodes. */
+int device_start(struct device *d, struct err *e);
+/* It goes, whatever the guest does; it frees itself. */
+void device_remove(struct device *d);
+/* Ends it because of a fault: said once, and shown. */
+void device_broken(struct device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void device_tell(const struct device *d, struct device_info *out);
+struct device *device_find(struct engine *en, uint32_t domid, enum device_kind kind,
+			   uint32_t devid);
+/* Its interface in dom0 is there. */
+void device_netdev(struct device *d, int ifindex, const char *name);
+/* The kernel has removed its backend. */
+void device_gone(struct device *d);
+/* A shell's becomes the VM's, and what the VM's configuration says. */
+int device_claim(struct device *d, struct vm *vm, const struct device_config *c);
+/* Calls who waits for it, once. */
+void device_done(struct device *d, int rc, const struct err *e);
+/* Hears of its backend's state from now on. */
+int device_watch(struct device *d);
+
+/* Goes on where the last daemon was. */
+void device_adopt(struct device *d);
+/* Behind the others of its VM or shell. */
+void device_list_add(struct device **list, struct device *d);
+
+/* --- removal.c --- */
+void removal_next(struct engine *en);
+/* Out of all lists: it is about to be freed. */
+void devices_forget(struct device *d);
+/* One device of the domain less; with the last one its slot is free. */
+void device_domain_put(struct device_domain *dom, struct engine *en);
+
+/* --- device_user.c: backends in the process chaos-backend --- */
+static inline bool device_is_user(const struct device *d)
+{
+	return (d->key.kind == DEVICE_VIF ? d->cfg.u.vif.backend : d->cfg.u.vbd.backend) ==
+	       BACKEND_USER;
+}
+/* The process, and what it is to be given: before the nodes are made. */
+int device_user_open(struct device *d, struct err *e);
+/* From now on the frontend is heard; noxs guests are attached at once. */
+int device_user_start(struct device *d, struct err *e);
+/* Goes on where the last daemon was. */
+void device_user_adopt(struct device *d);
+/* True: the process has to let go first; device_gone() comes then. */
+bool device_user_stop(struct device *d);
+int user_backend_open(struct engine *en, struct err *e);
+void user_backend_close(struct engine *en);
+
+/* --- device_mirror.c: nothing but in mode beside --- */
+int device_mirror_open(struct engine *en, struct err *e);
+/* Shows the device to xenstored and follows its backend there. */
+int device_mirror(struct device *d);
+void device_unmirror(struct device *d);
+void device_unmirror_domain(struct engine *en, uint32_t domid);
+/* A backend node has changed here. */
+void device_mirror_back(struct device *d, const char *path);
+
+/* --- uevent.c: what the kernel says of its backends --- */
+int uevent_open(struct engine *en, struct err *e);
+void uevent_close(struct engine *en);
+
+#endif

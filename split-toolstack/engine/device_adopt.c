@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* After a restart of the daemon: devices that live on with their VMs, and those that nobody has. */
+#include "split-toolstack/engine/device.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/mirror.h"
+
+#define BACKENDS "/sys/bus/xen-backend/devices"
+
+/* Opening and closing what all devices share. */
+int devices_open(struct engine *en, struct err *e)
+{
+	int rc = link_open(&en->link, e);
+
+	if (rc == 0)
+		rc = uevent_open(en, e);
+	return rc < 0 ? rc : device_mirror_open(en, e);
+}
+
+void devices_close(struct engine *en)
+{
+	struct device *d;
+	struct device *tmp;
+	struct device_domain *dom;
+	struct device_domain *tmp_dom;
+
+	uevent_close(en);
+	user_backend_close(en);
+	mirror_close(en->mirror);
+	en->mirror = NULL;
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		HASH_DELETE(hh, en->devices, d);
+		store_unhook(engine_store(en), &d->back);
+		store_unhook(engine_store(en), &d->front);
+		ev_timer_stop(en->loop, &d->timer);
+		if (d->loop_fd >= 0)
+			(void)close(d->loop_fd);
+		if (d->user_fd >= 0)
+			(void)close(d->user_fd);
+		device_config_clear(&d->cfg);
+		free(d);
+	}
+	HASH_ITER(hh, en->device_domains, dom, tmp_dom)
+	{
+		HASH_DELETE(hh, en->device_domains, dom);
+		slot_put(en, &dom->slot);
+		free(dom);
+	}
+	link_close(en->link);
+	en->link = NULL;
+}
+
+/* What was configured and is in the store goes on; what was not yet there is lost. */
+void devices_adopt(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
+		struct err err = {0};
+		struct device *d = device_new(en, &vm->cfg.device[i], vm->domid, &err);
+
+		if (!d) {
+			log_line(LOG_ERROR, "op=adopt dom=%u: %s", vm->domid, err_msg(&err));
+			return;
+		}
+		d->vm = vm;
+		d->noxs = vm->noxs;
+		device_list_add(&vm->devices, d);
+		device_adopt(d);
+	}
+}
+
+static bool parse_name(const char *name, enum device_kind *kind, uint32_t *domid, uint32_t *devid)
+{
+	char end;
+
+	if (sscanf(name, "vif-%u-%u%c", domid, devid, &end) == 2)
+		*kind = DEVICE_VIF;
+	else if (sscanf(name, "vbd-%u-%u%c", domid, devid, &end) == 2)
+		*kind = DEVICE_VBD;
+	else
+		return false;
+	return true;
+}
+
+/* Of shells, and of VMs that ended when nobody looked. */
+static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid, uint32_t devid)
+{
+	struct device_config c;
+	struct device *d;
+
+	if (device_find(en, domid, kind, devid))
+		return;
+	device_config_init(&c, kind);
+	if (kind == DEVICE_VIF)
+		c.u.vif.devid = devid;
+	else
+		c.u.vbd.vdev = devid;
+	d = device_new(en, &c, domid, NULL);
+	if (!d)
+		return;
+	log_line(LOG_INFO, "op=clean dom=%u %s=%u: its VM is gone", domid, d->id.kind, devid);
+	d->phase = PHASE_STARTED;
+	d->mirrored = en->mirror != NULL;
+	device_remove(d);
+}
+
+/* Children of a node by number. */
+struct numbers {
+	uint32_t *id; /* malloced */
+	uint32_t n, room;
+};
+
+static void note_child(const char *name, void *arg)
+{
+	struct numbers *l = arg;
+	char *end = NULL;
+	unsigned long id = strtoul(name, &end, 10);
+
+	if (*name < '0' || *name > '9' || *end != '\0' || id > UINT32_MAX)
+		return;
+	if (l->n == l->room) {
+		uint32_t room = l->room ? l->room * 2 : 16;
+		uint32_t *grown = realloc(l->id, room * sizeof(*grown));
+
+		if (!grown)
+			return;
+		l->id = grown;
+		l->room = room;
+	}
+	l->id[l->n++] = (uint32_t)id;
+}
+
+static void children(struct engine *en, struct numbers *l, const char *kind, uint32_t domid)
+{
+	char at[DEVTREE_PATH_MAX];
+
+	*l = (struct numbers){0};
+	if (domid)
+		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s/%u", kind, domid);
+	else
+		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s", kind);
+	(void)store_children(engine_store(en), at, note_child, l);
+}
+
+/* What our store has is ours. */
+static void drop_known(struct engine *en, enum device_kind kind)
+{
+	const char *name = kind == DEVICE_VIF ? "vif" : "vbd";
+	struct numbers domains;
+
+	children(en, &domains, name, 0);
+	for (uint32_t i = 0; i < domains.n; i++) {
+		struct numbers devices;
+
+		children(en, &devices, name, domains.id[i]);
+		for (uint32_t j = 0; j < devices.n; j++)
+			drop_orphan(en, kind, domains.id[i], devices.id[j]);
+		free(devices.id);
+	}
+	free(domains.id);
+}
+
+/* Backends whose nodes are away already, but which the kernel had not let go. Beside xenstored they
+ * can be of another toolstack. */
+static void drop_unknown(struct engine *en)
+{
+	DIR *dir = opendir(BACKENDS);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		enum device_kind kind;
+		uint32_t domid;
+		uint32_t devid;
+
+		if (parse_name(entry->d_name, &kind, &domid, &devid))
+			drop_orphan(en, kind, domid, devid);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
+void devices_adopted(struct engine *en)
+{
+	drop_known(en, DEVICE_VIF);
+	drop_known(en, DEVICE_VBD);
+	if (en->store == STORE_OWN)
+		drop_unknown(en);
+}

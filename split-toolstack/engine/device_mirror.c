@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Beside xenstored: one device there and here, both ways. */
+#include "split-toolstack/engine/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/mirror.h"
+
+/* A guest that writes faster than xenstored takes it is stopped here. */
+#define BACKLOG_MAX 4096u
+
+struct walk {
+	struct engine *en;
+	const char *base;
+	int rc;
+};
+
+static void put_node(struct engine *en, const char *path)
+{
+	uint32_t len = 0;
+	const char *value = store_get(engine_store(en), path, &len);
+	int rc;
+
+	rc = value ? mirror_put(en->mirror, path, value, len) : mirror_rm(en->mirror, path);
+	if (rc < 0)
+		log_line(LOG_ERROR, "xenstored: %s: %s", path, strerror(-rc));
+}
+
+static void put_child(const char *name, void *arg)
+{
+	struct walk *w = arg;
+	char at[DEVTREE_PATH_MAX + 64];
+
+	if (snprintf(at, sizeof(at), "%s/%s", w->base, name) < (int)sizeof(at))
+		put_node(w->en, at);
+}
+
+static void put_all(struct engine *en, const char *base)
+{
+	struct walk w = {en, base, 0};
+
+	(void)store_children(engine_store(en), base, put_child, &w);
+}
+
+static void on_front(struct store_hook *h, const char *path, bool removed, uint32_t by)
+{
+	struct device *d = (struct device *)(void *)((char *)h - offsetof(struct device, front));
+
+	(void)removed;
+	if (by == d->key.domid && mirror_backlog(d->en->mirror) > BACKLOG_MAX) {
+		device_broken(d, "its guest writes faster than xenstored takes it");
+		return;
+	}
+	if (!d->reason[0])
+		put_node(d->en, path);
+}
+
+void device_mirror_back(struct device *d, const char *path)
+{
+	if (d->mirrored && !d->en->mirror_news)
+		put_node(d->en, path);
+}
+
+int device_mirror(struct device *d)
+{
+	struct engine *en = d->en;
+	char front[DEVTREE_PATH_MAX];
+	char back[DEVTREE_PATH_MAX];
+	int rc;
+
+	if (!en->mirror)
+		return 0;
+	devtree_front(&d->id, NULL, front);
+	devtree_back(&d->id, NULL, back);
+	rc = mirror_begin(en->mirror);
+	if (rc < 0)
+		return rc;
+	put_all(en, front);
+	put_all(en, back);
+	rc = mirror_end(en->mirror);
+	if (rc == 0)
+		rc = mirror_follow(en->mirror, back);
+	d->mirrored = true;
+	d->front.fn = on_front;
+	if (rc == 0)
+		rc = store_hook(engine_store(en), &d->front, front);
+	return rc;
+}
+
+void device_unmirror(struct device *d)
+{
+	struct engine *en = d->en;
+	char at[DEVTREE_PATH_MAX];
+
+	store_unhook(engine_store(en), &d->front);
+	if (!d->mirrored)
+		return;
+	d->mirrored = false;
+	devtree_back(&d->id, NULL, at);
+	(void)mirror_unfollow(en->mirror, at);
+	(void)mirror_rm(en->mirror, at);
+	devtree_front(&d->id, NULL, at);
+	(void)mirror_rm(en->mirror, at);
+}
+
+/* What was made above the devices of a domain that is gone. */
+void device_unmirror_domain(struct engine *en, uint32_t domid)
+{
+	char at[DEVTREE_PATH_MAX];
+
+	if (!en->mirror)
+		return;
+	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/vif/%u", domid);
+	(void)mirror_rm(en->mirror, at);
+	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/vbd/%u", domid);
+	(void)mirror_rm(en->mirror, at);
+	(void)snprintf(at, sizeof(at), "/local/domain/%u", domid);
+	(void)mirror_rm(en->mirror, at);
+}
+
+/* Xenstored's side has changed: the kernel's backend, most of the time. */
+static void on_news(void *arg, const char *path, const char *value, uint32_t len)
+{
+	struct engine *en = arg;
+	struct store *s = engine_store(en);
+	const struct device *d;
+	uint32_t have_len = 0;
+	const char *have;
+	const char *rest;
+	char kind[4];
+	uint32_t domid;
+	uint32_t devid;
+
+	if (!devtree_parse_back(path, kind, &domid, &devid, &rest) || *rest == '\0')
+		return;
+	d = device_find(en, domid, strcmp(kind, "vif") == 0 ? DEVICE_VIF : DEVICE_VBD, devid);
+	if (!d || !d->mirrored)
+		return;
+	have = store_get(s, path, &have_len);
+	if (!value && !have)
+		return;
+	if (value && have && have_len == len && memcmp(have, value, len) == 0)
+		return;
+	en->mirror_news = true;
+	if (value)
+		(void)store_put(s, path, value, len);
+	else
+		(void)store_rm(s, path);
+	en->mirror_news = false;
+}
+
+int device_mirror_open(struct engine *en, struct err *e)
+{
+	if (en->store != STORE_BESIDE)
+		return 0;
+	return mirror_open(en->loop, on_news, en, &en->mirror, e);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shells with devices: they come into the pool when their vifs are connected. */
+#include "split-toolstack/engine/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* One kernel thread connects all of them, in order: more at once would only wait longer. */
+#define CONNECTING_MAX 4u
+
+uint32_t flavor_rings(const struct pool_flavor *f)
+{
+	return f->vifs * 2 + f->vbds;
+}
+
+int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e)
+{
+	struct link_info i;
+
+	if (f->vifs > VM_VIFS_MAX || f->vbds > VM_VBDS_MAX)
+		return err_set(e, EINVAL, "pool: at most %u vifs and %u vbds are possible",
+			       VM_VIFS_MAX, VM_VBDS_MAX);
+	if ((f->vifs || f->vbds) && f->for_linux)
+		return err_set(e, EINVAL,
+			       "pool: Linux connects its devices itself: leave vifs and vbds out, "
+			       "its shells take requests with any");
+	if (f->bridge[0] && f->vifs == 0)
+		return err_set(e, EINVAL, "pool: bridge \"%s\": give vifs, too", f->bridge);
+	if (f->bridge[0] && (link_find(en->link, f->bridge, &i) < 0 || !i.is_bridge))
+		return err_set(e, ENODEV, "pool: bridge \"%s\": there is no such bridge",
+			       f->bridge);
+	return 0;
+}
+
+bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *b)
+{
+	return a->vifs == b->vifs && a->vbds == b->vbds && a->backend == b->backend &&
+	       strcmp(a->bridge, b->bridge) == 0;
+}
+
+bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm)
+{
+	const struct vm_config *c = &vm->cfg;
+	uint32_t n[2] = {0};
+
+	if (!image_info(vm->img)->direct) /* connects them itself */
+		return f->vifs == 0 && f->vbds == 0;
+	for (uint32_t i = 0; i < c->ndevice; i++) {
+		n[c->device[i].kind]++;
+		if (c->device[i].kind == DEVICE_VIF && c->device[i].u.vif.backend != f->backend)
+			return false;
+	}
+	return n[DEVICE_VIF] == f->vifs && n[DEVICE_VBD] == f->vbds;
+}
+
+/* --- on their way into the pool --- */
+
+bool pool_may_connect(const struct engine *en)
+{
+	return en->nconnecting < CONNECTING_MAX;
+}
+
+static void into_pool(struct shell *s)
+{
+	struct engine *en = s->en;
+	struct flavor *f = s->flavor;
+
+	DL_DELETE2(en->connecting, s, conn_prev, conn_next);
+	en->nconnecting--;
+	if (f)
+		f->connecting--;
+	if (!f || s->failed) {
+		shell_end(en, s);
+		return;
+	}
+	flavor_add_shell(f, s);
+}
+
+/* Those that are complete, or will never be. Not inside a device's own callback, which goes on. */
+void pool_reap(struct engine *en)
+{
+	struct shell *s;
+	struct shell *tmp;
+
+	DL_FOREACH_SAFE2(en->connecting, s, tmp, conn_next)
+	if (s->failed || s->lacks == 0 || !s->flavor)
+		into_pool(s);
+}
+
+void shell_device_ready(struct shell *s)
+{
+	if (s->lacks && --s->lacks == 0)
+		pool_idle_now(s->en);
+}
+
+void shell_device_failed(struct shell *s, const struct err *e)
+{
+	if (!s->failed && s->flavor)
+		flavor_back_off(s->flavor, e);
+	s->failed = true;
+	pool_idle_now(s->en);
+}
+
+void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
+{
+	struct err err = {0};
+
+	s->en = en;
+	s->flavor = f;
+	s->lacks = f->f.vifs;
+	f->connecting++;
+	en->nconnecting++;
+	DL_APPEND2(en->connecting, s, conn_prev, conn_next);
+	if (devices_start_shell(s, &f->f, &err) < 0)
+		shell_device_failed(s, &err);
+}
+
+void pool_connecting_ends(struct engine *en, const struct flavor *f)
+{
+	struct shell *s;
+
+	DL_FOREACH2(en->connecting, s, conn_next)
+	if (s->flavor == f)
+		s->flavor = NULL;
+	pool_reap(en);
+}
+
+uint64_t pool_connecting_kib(const struct engine *en)
+{
+	uint64_t kib = 0;
+	const struct shell *s;
+
+	DL_FOREACH2(en->connecting, s, conn_next)
+	kib += s->dom.pages * 4;
+	return kib;
+}
+
+bool pool_connects(const struct engine *en, uint32_t domid)
+{
+	const struct shell *s;
+
+	DL_FOREACH2(en->connecting, s, conn_next)
+	if (s->dom.domid == domid)
+		return true;
+	return false;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Devices that go: a few at a time, so that others can be made meanwhile, and what waits for that.
+ */
+#include "split-toolstack/engine/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/*
+ * One kernel thread (xenwatch) does all the work of kernel backends, in order: a device that is
+ * connected waits behind all that are removed. Removing an interface waits for RCU, tens of
+ * milliseconds each, unless the kernel is told to hurry.
+ */
+#define AT_ONCE	  2u
+#define RCU_HURRY "/sys/kernel/rcu_expedited"
+/* An event that does not come within so long was lost, or never sent. */
+#define LOST_S 5.0
+
+static void hurry(struct engine *en, bool on)
+{
+	int fd;
+
+	if (en->rcu_hurried == on || !en->conf.rcu_expedited)
+		return;
+	fd = open(RCU_HURRY, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, on ? "1" : "0", 1) == 1)
+		en->rcu_hurried = on;
+	(void)close(fd);
+}
+
+/* A backend that the kernel has not got, or not yet, will not be removed by it either. */
+static bool kernel_has(const struct device *d)
+{
+	char at[96];
+
+	(void)snprintf(at, sizeof(at), "/sys/bus/xen-backend/devices/%s-%u-%u", d->id.kind,
+		       d->key.domid, d->key.devid);
+	return access(at, F_OK) == 0;
+}
+
+static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct device *d = t->data;
+
+	(void)revents;
+	if (!kernel_has(d)) {
+		ev_timer_stop(loop, t);
+		device_gone(d);
+		return;
+	}
+	log_line(LOG_WARN, "op=device dom=%u %s=%u: the kernel has not let go yet", d->key.domid,
+		 d->id.kind, d->key.devid);
+}
+
+static void remove_now(struct device *d)
+{
+	struct engine *en = d->en;
+
+	d->phase = PHASE_REMOVING;
+	store_unhook(engine_store(en), &d->back);
+	device_unmirror(d);
+	if (device_is_user(d) && device_user_stop(d)) {
+		devtree_remove(engine_store(en), &d->id);
+		return;
+	}
+	if (device_is_user(d) || !kernel_has(d)) {
+		devtree_remove(engine_store(en), &d->id);
+		device_gone(d);
+		return;
+	}
+	en->removing++;
+	d->counted = true;
+	hurry(en, true);
+	ev_timer_stop(en->loop, &d->timer);
+	ev_timer_init(&d->timer, on_lost, LOST_S, LOST_S);
+	d->timer.data = d;
+	ev_timer_start(en->loop, &d->timer);
+	devtree_remove(engine_store(en), &d->id);
+}
+
+void removal_next(struct engine *en)
+{
+	if (en->removal_busy) /* called from below */
+		return;
+	en->removal_busy = true;
+	while (en->removals && en->removing < AT_ONCE) {
+		struct device *d = en->removals;
+
+		DL_DELETE2(en->removals, d, queue_prev, queue_next);
+		d->queue_prev = NULL;
+		remove_now(d);
+	}
+	en->removal_busy = false;
+	if (en->removing == 0 && !en->removals)
+		hurry(en, false);
+}
+
+void device_remove(struct device *d)
+{
+	struct engine *en = d->en;
+
+	if (d->phase >= PHASE_QUEUED)
+		return;
+	if (d->phase == PHASE_MADE) {
+		device_gone(d);
+		return;
+	}
+	d->phase = PHASE_QUEUED;
+	d->shell = NULL;
+	DL_APPEND2(en->removals, d, queue_prev, queue_next);
+	removal_next(en);
+}
+
+/* It is about to be freed. */
+void devices_forget(struct device *d)
+{
+	struct engine *en = d->en;
+	struct device **list = d->list;
+
+	while (list && *list && *list != d)
+		list = &(*list)->next;
+	if (list && *list)
+		*list = d->next;
+	d->list = NULL;
+	if (d->queue_prev)
+		DL_DELETE2(en->removals, d, queue_prev, queue_next);
+	d->queue_prev = NULL;
+	if (d->counted)
+		en->removing--;
+	d->counted = false;
+	ev_timer_stop(en->loop, &d->timer);
+}
+
+void devices_drop(struct device **list)
+{
+	struct device *d;
+
+	while ((d = *list) != NULL) {
+		*list = d->next;
+		d->next = NULL;
+		d->list = NULL;
+		d->vm = NULL;
+		d->shell = NULL;
+		if (d->done) {
+			struct err e = {0};
+			int rc = err_set(&e, ECANCELED, "the VM has ended");
+
+			device_done(d, rc, &e);
+		}
+		device_remove(d);
+	}
+}
+
+/* --- what waits for that --- */
+
+static struct device_domain *find_domain(struct engine *en, uint32_t domid)
+{
+	struct device_domain *dom = NULL;
+
+	HASH_FIND(hh, en->device_domains, &domid, sizeof(domid), dom);
+	return dom;
+}
+
+bool devices_of(struct engine *en, uint32_t domid)
+{
+	return find_domain(en, domid);
+}
+
+bool devices_keep_slot(struct engine *en, struct slot *slot)
+{
+	struct device_domain *dom = slot->domid ? find_domain(en, slot->domid) : NULL;
+
+	if (!dom)
+		return false;
+	dom->slot = *slot;
+	*slot = (struct slot){0};
+	return true;
+}
+
+bool devices_wait(struct vm *vm, uint32_t domid)
+{
+	struct device_domain *dom = find_domain(vm->en, domid);
+
+	if (!dom)
+		return false;
+	dom->waits = vm;
+	vm->waits_for = domid;
+	return true;
+}
+
+void devices_wait_no_more(struct vm *vm)
+{
+	struct device_domain *dom = vm->waits_for ? find_domain(vm->en, vm->waits_for) : NULL;
+
+	vm->waits_for = 0;
+	if (dom && dom->waits == vm)
+		dom->waits = NULL;
+}
+
+void device_domain_put(struct device_domain *dom, struct engine *en)
+{
+	struct vm *waits = dom->waits;
+	struct vm *vm = NULL;
+
+	if (--dom->n)
+		return;
+	device_unmirror_domain(en, dom->domid);
+	HASH_FIND(by_domid, en->domids, &dom->domid, sizeof(dom->domid), vm);
+	if (!vm) /* its VM is gone already */
+		store_forget_domain(engine_store(en), dom->domid);
+	slot_put(en, &dom->slot);
+	HASH_DELETE(hh, en->device_domains, dom);
+	free(dom);
+	if (waits) {
+		waits->waits_for = 0;
+		vm_devices_gone(waits);
+	}
+}

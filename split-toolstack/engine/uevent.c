@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the kernel says of its backends: interfaces that come, devices that go (uevents, which are
+ * what Documentation/ABI calls KOBJECT_UEVENT messages). */
+#include "split-toolstack/engine/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/netlink.h>
+
+#include "base/log.h"
+
+#define BATCH	     64
+#define KERNEL_GROUP 1u
+#define BUFFER	     (4 << 20)
+
+struct uevent {
+	const char *action, *devpath, *subsystem, *interface, *ifindex;
+};
+
+/* The value when the field is `name=`, else NULL. */
+static const char *value_of(const char *field, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(field, name, n) == 0 && field[n] == '=' ? field + n + 1 : NULL;
+}
+
+/* "action@path", then fields, each with its NUL. The kernel's own are well formed. */
+static bool parse(const char *buf, size_t len, struct uevent *u)
+{
+	const char *end = buf + len;
+
+	*u = (struct uevent){0};
+	for (const char *p = buf + strlen(buf) + 1; p < end; p += strlen(p) + 1) {
+		const char *v;
+
+		if ((v = value_of(p, "ACTION")) != NULL)
+			u->action = v;
+		else if ((v = value_of(p, "DEVPATH")) != NULL)
+			u->devpath = v;
+		else if ((v = value_of(p, "SUBSYSTEM")) != NULL)
+			u->subsystem = v;
+		else if ((v = value_of(p, "INTERFACE")) != NULL)
+			u->interface = v;
+		else if ((v = value_of(p, "IFINDEX")) != NULL)
+			u->ifindex = v;
+	}
+	return u->action && u->devpath && u->subsystem;
+}
+
+/* "<kind><separator><domid><separator2><devid>", as in vif7.0 and vbd-7-51712. */
+static struct device *find(struct engine *en, const char *name, const char *first, char second)
+{
+	bool vif = strncmp(name, "vif", 3) == 0;
+	char *end = NULL;
+	unsigned long domid;
+	unsigned long devid;
+
+	if (!vif && strncmp(name, "vbd", 3) != 0)
+		return NULL;
+	name += 3;
+	if (strncmp(name, first, strlen(first)) != 0)
+		return NULL;
+	name += strlen(first);
+	domid = strtoul(name, &end, 10);
+	if (end == name || *end != second)
+		return NULL;
+	name = end + 1;
+	devid = strtoul(name, &end, 10);
+	if (end == name || *end != '\0' || domid > UINT32_MAX || devid > UINT32_MAX)
+		return NULL;
+	return device_find(en, (uint32_t)domid, vif ? DEVICE_VIF : DEVICE_VBD, (uint32_t)devid);
+}
+
+static void handle(struct engine *en, const struct uevent *u)
+{
+	const char *leaf = strrchr(u->devpath, '/');
+	struct device *d;
+
+	if (strcmp(u->subsystem, "net") == 0 && strcmp(u->action, "add") == 0) {
+		if (!u->interface || !u->ifindex)
+			return;
+		d = find(en, u->interface, "", '.');
+		if (d)
+			device_netdev(d, (int)strtol(u->ifindex, NULL, 10), u->interface);
+	} else if (strcmp(u->subsystem, "xen-backend") == 0 && strcmp(u->action, "remove") == 0) {
+		d = leaf ? find(en, leaf + 1, "-", '-') : NULL;
+		if (d)
+			device_gone(d);
+	}
+}
+
+/* Too much has happened: what is in /sys tells the rest. */
+static void look_again(struct engine *en)
+{
+	struct device *d;
+	struct device *tmp;
+
+	log_line(LOG_WARN, "uevents were lost: looking at all devices");
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		char at[96];
+
+		(void)snprintf(at, sizeof(at), "/sys/bus/xen-backend/devices/%s-%u-%u", d->id.kind,
+			       d->key.domid, d->key.devid);
+		if (d->phase == PHASE_REMOVING && access(at, F_OK) != 0) {
+			device_gone(d);
+			continue;
+		}
+		if (d->key.kind == DEVICE_VIF && d->ifindex == 0 && d->phase < PHASE_CLOSING) {
+			struct link_info i;
+			char name[DEVICE_NAME];
+
+			(void)snprintf(name, sizeof(name), "vif%u.%u", d->key.domid, d->key.devid);
+			if (link_find(en->link, name, &i) == 0)
+				device_netdev(d, i.ifindex, name);
+		}
+	}
+}
+
+static void on_uevent(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct engine *en = io->data;
+
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < BATCH; i++) {
+		struct sockaddr_nl from = {0};
+		socklen_t len = sizeof(from);
+		char buf[4096];
+		struct uevent u;
+		ssize_t n = recvfrom(io->fd, buf, sizeof(buf) - 1, MSG_DONTWAIT,
+				     (struct sockaddr *)&from, &len);
+
+		if (n < 0 && errno == ENOBUFS) {
+			look_again(en);
+			continue;
+		}
+		if (n <= 0)
+			return;
+		buf[n] = '\0';
+		if (from.nl_pid == 0 && parse(buf, (size_t)n, &u))
+			handle(en, &u);
+	}
+}
+
+int uevent_open(struct engine *en, struct err *e)
+{
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP};
+	int bytes = BUFFER;
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_KOBJECT_UEVENT);
+
+	if (fd < 0)
+		return err_sys(e, errno, "listen to the kernel's device events");
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		int rc = err_sys(e, errno, "listen to the kernel's device events");
+
+		(void)close(fd);
+		return rc;
+	}
+	ev_io_init(&en->uevents, on_uevent, fd, EV_READ);
+	en->uevents.data = en;
+	ev_io_start(en->loop, &en->uevents);
+	return 0;
+}
+
+void uevent_close(struct engine *en)
+{
+	if (!ev_is_active(&en->uevents))
+		return;
+	ev_io_stop(en->loop, &en->uevents);
+	(void)close(en->uevents.fd);
+}
