@@ -399,7 +399,7 @@ int engine_list(struct engine *en, bool ended, void (*fn)(const struct vm_info *
 		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0)
 		engine_for_each(en, ended, list_one, &l);
-	for (uint32_t i = 0; rc == 0 && i < l.nforeign; i++)
+	for (uint32_t i = 0; rc == 0 && foreign && i < l.nforeign; i++)
 		foreign(&l.foreign[i], arg);
 	free(l.foreign);
 	return rc;
