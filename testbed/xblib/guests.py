@@ -17,7 +17,7 @@ BUILD_MIB = 2500
 DISK_MIB = 160     # Debian's disk
 START_MIB = 1      # where its one partition begins
 KERNELS = {"amd64": "-amd64", "cloud": "-cloud-amd64"}  # flavor: how its release ends
-PACKAGES = "linux-image-amd64,linux-image-cloud-amd64,initramfs-tools,grub-xen-host"
+PACKAGES = "linux-image-amd64,linux-image-cloud-amd64,initramfs-tools,mount,grub-xen-host"
 MODULES = "xen-blkfront xen-netfront crc32c_generic ext4 xenfs".split()
 GRUB = "grub-x86_64-xen.bin grub-i386-xen_pvh.bin".split()
 PROGRAM = "tests/xen/guest"  # the C sources of the guest's process 1
@@ -38,15 +38,13 @@ GRUB_CFG = """set timeout=20
 set default=0
 {entries}"""
 GRUB_ENTRY = """menuentry "Debian GNU/Linux, with Linux {release}" {{
-	linux /boot/vmlinuz-{release} root=/dev/xvda1 ro console=hvc0 quiet ${{more}}
+	linux /boot/vmlinuz-{release} root=/dev/xvda1 ro console=hvc0 net.ifnames=0 quiet ${{more}}
 	initrd /boot/initrd.img-{release}
 }}
 """
 
 # Debian's root has no init system of its own: this one is enough to hand over to the test's program.
 ROOT_INIT = """#!/bin/sh
-mount -t proc proc /proc
-mount -t sysfs sys /sys
 modprobe -a xen-netfront xenfs
 mount -o remount,rw /
 echo "Debian $(cat /etc/debian_version) from $(findmnt -n -o SOURCE /)"

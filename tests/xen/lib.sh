@@ -5,6 +5,7 @@ set -euo pipefail
 
 G=/usr/lib/chaos/guests
 T=/usr/lib/chaos/tests
+GUESTS=$(readlink -m "$LIB/../../guests") # of xenbed run --guests
 KERNEL=$(find /boot -name 'vmlinuz-*' | head -1)
 DAEMON_LOG=$PWD/chaosd.log
 daemon=
@@ -81,6 +82,18 @@ kill_chaosd() {
 
 field() { # VM KEY
 	chaos info --json "$1" | jq -r ".[0].$2"
+}
+
+said() { # VM PART TIMES
+	[ "$(chaos console --log "$1" 2>/dev/null | grep -acF -- "$2")" -ge "$3" ]
+}
+
+guest_says() { # VM PART [TIMES]: waits for it on the console
+	local end=$((SECONDS + 150))
+	until said "$1" "$2" "${3:-1}"; do
+		[ $SECONDS -lt $end ] || fail "\"$2\" is not on the console of $1, which ends: $(chaos console --log "$1" | tail -5)"
+		sleep 0.5
+	done
 }
 
 state_is() { # VM STATE

@@ -32,7 +32,9 @@ static void write_pattern(const char *device, int fd, uint64_t mib, uint64_t see
 		    (unsigned long long)seed);
 }
 
-static void verify_pattern(const char *device, int fd, uint64_t mib, uint64_t seed, void *buf)
+/* quiet: a wrong word is no news. */
+static bool verify_pattern(const char *device, int fd, uint64_t mib, uint64_t seed, void *buf,
+			   bool quiet)
 {
 	for (uint64_t at = 0; at < mib; at++) {
 		size_t good;
@@ -40,17 +42,19 @@ static void verify_pattern(const char *device, int fd, uint64_t mib, uint64_t se
 		if (read(fd, buf, STEP) != STEP) {
 			say("read %s at %llu MiB: %s", device, (unsigned long long)at,
 			    strerror(errno));
-			return;
+			return true;
 		}
 		good = pattern_check(buf, STEP / 8, at * (STEP / 8), seed);
 		if (good != STEP / 8) {
-			say("%s is WRONG at byte %llu", device,
-			    (unsigned long long)(at * STEP + good * 8));
-			return;
+			if (!quiet)
+				say("%s is WRONG at byte %llu", device,
+				    (unsigned long long)(at * STEP + good * 8));
+			return false;
 		}
 	}
 	say("verified %s %llu MiB seed %llu", device, (unsigned long long)mib,
 	    (unsigned long long)seed);
+	return true;
 }
 
 static void read_only(const char *device)
@@ -70,7 +74,7 @@ void disk_do(const char *way, char *what)
 {
 	const char *device = strsep(&what, ":"), *mib = strsep(&what, ":");
 	uint64_t n = mib ? strtoull(mib, NULL, 10) : 1, seed = what ? strtoull(what, NULL, 10) : 1;
-	bool writes = !strcmp(way, "write");
+	bool keep = !strcmp(way, "keep"), writes = keep || !strcmp(way, "write");
 	void *buf = NULL;
 	int fd;
 
@@ -84,10 +88,11 @@ void disk_do(const char *way, char *what)
 	fd = open(device, (writes ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
 	if (fd < 0 || posix_memalign(&buf, 4096, STEP)) {
 		say("open %s: %s", device, strerror(errno));
-	} else if (writes) {
+	} else if (!writes) {
+		(void)verify_pattern(device, fd, n, seed, buf, false);
+	} else if (!keep || !verify_pattern(device, fd, n, seed, buf, true)) {
+		(void)lseek(fd, 0, SEEK_SET);
 		write_pattern(device, fd, n, seed, buf);
-	} else {
-		verify_pattern(device, fd, n, seed, buf);
 	}
 	free(buf);
 	if (fd >= 0)

@@ -20,7 +20,8 @@ void net_serve(void);
 /* "put" or "get" with "address:port:MiB". */
 void net_transfer(const char *way, char *what);
 
-/* "write", "verify" or "ro" with "device:MiB:seed". */
+/* "write", "verify", "keep" (verify, or write when it is not there) or "ro" with "device:MiB:seed".
+ */
 void disk_do(const char *way, char *what);
 
 /* Prints every node the guest finds in its store: "store: path = value". */

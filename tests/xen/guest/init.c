@@ -4,7 +4,7 @@
  *
  *   ip=ADDRESS/PREFIX, ip1=.., ip6=..  addresses of eth0, eth1, and a second one of eth0
  *   guest=WORD,WORD,...                nproc, dump, put=IP:PORT:MIB, get=.., write=DEV:MIB:SEED,
- *                                      verify=.., ro=DEV, poweroff, reboot
+ *                                      verify=.., keep=.., ro=DEV, poweroff, reboot
  *
  * Then it waits for the toolstack. As /sbin/poweroff or /sbin/reboot, which is what the kernel runs
  * when control/shutdown is written, it tells process 1.
@@ -97,6 +97,7 @@ static void over(int how)
 {
 	say(how == RB_AUTOBOOT ? "reboots" : "powers off");
 	sync();
+	(void)mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 	(void)reboot(how);
 	say("reboot: %s", strerror(errno));
 }
@@ -117,8 +118,8 @@ static void act(char *what)
 		over(RB_AUTOBOOT);
 	else if (value && (!strcmp(what, "put") || !strcmp(what, "get")))
 		net_transfer(what, value);
-	else if (value &&
-		 (!strcmp(what, "write") || !strcmp(what, "verify") || !strcmp(what, "ro")))
+	else if (value && (!strcmp(what, "write") || !strcmp(what, "verify") ||
+			   !strcmp(what, "keep") || !strcmp(what, "ro")))
 		disk_do(what, value);
 	else
 		say("unknown word %s", what);
