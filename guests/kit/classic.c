@@ -66,12 +66,14 @@ static void set_state(const struct kit_device *d, enum xenbus_state state)
 	(void)write_number(0, d->path, "state", state);
 }
 
-/* Until the backend's state is within `states` (a bit each): that state, or 0 when it closes first,
- * vanishes or does not come. */
-static uint32_t await(const struct kit_device *d, uint32_t states)
+#define WAITS (1u << XenbusStateInitWait | 1u << XenbusStateConnected)
+#define ENDS  (1u << XenbusStateClosing | 1u << XenbusStateClosed)
+
+/* Until the backend's state is within `states` (a bit each): that state, or 0 when one of `ends`
+ * comes first, or the node vanishes, or nothing happens. */
+static uint32_t await(const struct kit_device *d, uint32_t states, uint32_t ends)
 {
 	uint64_t until = kit_time_ns() + PATIENCE_NS;
-	uint32_t ends = 1u << XenbusStateClosing | 1u << XenbusStateClosed;
 	uint32_t found = 0;
 	char path[192];
 
@@ -177,8 +179,8 @@ static bool publish(const struct kit_device *d, enum xenbus_state state)
 
 static bool connect_vif(struct kit_device *d)
 {
-	if (!await(d, 1u << XenbusStateInitWait | 1u << XenbusStateConnected) ||
-	    !publish(d, XenbusStateConnected) || !await(d, 1u << XenbusStateConnected))
+	if (!await(d, WAITS, 0) || !publish(d, XenbusStateConnected) ||
+	    !await(d, 1u << XenbusStateConnected, ENDS))
 		return false;
 	d->vif.mtu = (uint16_t)number_of(d->path, "mtu", 1500);
 	d->flags = NOXS_VIF_UP;
@@ -190,8 +192,8 @@ static bool connect_vbd(struct kit_device *d)
 	char path[192];
 	char mode[8] = "";
 
-	if (!await(d, 1u << XenbusStateInitWait | 1u << XenbusStateConnected) ||
-	    !publish(d, XenbusStateInitialised) || !await(d, 1u << XenbusStateConnected))
+	if (!await(d, WAITS, 0) || !publish(d, XenbusStateInitialised) ||
+	    !await(d, 1u << XenbusStateConnected, ENDS))
 		return false;
 	d->vbd.sectors = number_of(d->remote, "sectors", 0);
 	d->vbd.sector_size = (uint32_t)number_of(d->remote, "sector-size", 512);
@@ -213,6 +215,8 @@ bool classic_open(struct kit_device *d)
 
 	if (!find(d))
 		return false;
+	if (number_of(d->remote, "state", 0) >= XenbusStateClosing) /* after somebody's close */
+		set_state(d, XenbusStateInitialising);
 	if (make_channel(d) && (vif ? connect_vif(d) : connect_vbd(d)))
 		return true;
 	kit_print("%s: the backend does not answer\r\n", d->path);
@@ -222,12 +226,10 @@ bool classic_open(struct kit_device *d)
 
 void classic_close(struct kit_device *d)
 {
-	uint32_t closed = 1u << XenbusStateClosed;
-
 	set_state(d, XenbusStateClosing);
-	(void)await(d, closed | 1u << XenbusStateClosing);
+	(void)await(d, ENDS, 0);
 	set_state(d, XenbusStateClosed);
-	(void)await(d, closed | 1u << XenbusStateInitWait);
+	(void)await(d, 1u << XenbusStateClosed | 1u << XenbusStateInitWait, 0);
 	for (int i = 0; i < 2; i++)
 		if (d->gref[i])
 			(void)kit_ungrant(d->gref[i]);

@@ -34,6 +34,8 @@ uint64_t kit_frame(const void *at);
 uint32_t kit_grant(domid_t to, const void *page, bool readonly);
 /* Takes it back; false when the other domain has it mapped. */
 bool kit_ungrant(uint32_t gref);
+/* Overwrites an entry's flags, in use or not: for guests that mean harm. */
+void kit_grant_overwrite(uint32_t gref, uint16_t flags);
 
 /* --- the store (Xen docs/misc/xenstore.txt), for guests without a device page --- */
 

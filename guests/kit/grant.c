@@ -93,3 +93,8 @@ bool kit_ungrant(uint32_t gref)
 	freed = gref;
 	return true;
 }
+
+void kit_grant_overwrite(uint32_t gref, uint16_t flags)
+{
+	__atomic_store_n(&table[gref].flags, flags, __ATOMIC_SEQ_CST);
+}
