@@ -29,12 +29,15 @@
 #define BACKENDS       "/sys/bus/xen-backend/devices"
 #define DEVICES_WAIT_S 60
 
+/* With an image of 4 MiB, without one of 1 MiB. */
 static void set_pool(struct client *c, const char *type, const char *image, unsigned int count)
 {
 	char text[256];
 
-	(void)snprintf(text, sizeof(text), "type=%s memory=4 count=%u vifs=1 bridge=" BRIDGE "%s%s",
-		       type, count, image ? " image=" CHAOS_GUEST_DIR "/" : "", image ? image : "");
+	(void)snprintf(text, sizeof(text),
+		       "type=%s memory=%c count=%u vifs=1 bridge=" BRIDGE "%s%s", type,
+		       image ? '4' : '1', count, image ? " image=" CHAOS_GUEST_DIR "/" : "",
+		       image ? image : "");
 	conn_set_pool(c, text);
 }
 
@@ -69,7 +72,7 @@ static void wait_ready(struct client *c, uint32_t n)
 	while (ready_shells(c) < n) {
 		if (clock_ns() > end)
 			die("the pool did not get its %u shells", n);
-		(void)usleep(2000);
+		(void)usleep(4000);
 	}
 }
 

@@ -175,6 +175,8 @@ int store_ring_open(struct store *s, uint32_t domid, volatile void *page, bool a
  * notifies at most once. 1: more is waiting; 0: not; -EPROTO once when the guest broke the ring or
  * the protocol. */
 int store_ring_poll(struct store_ring *r, uint32_t budget);
+/* The other side has written something since. */
+bool store_ring_waiting(const struct store_ring *r);
 void store_ring_close(struct store_ring *r); /* one that is not open is fine */
 
 #endif

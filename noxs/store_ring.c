@@ -111,6 +111,11 @@ static int give(struct store_ring *r)
 	return (int)n;
 }
 
+bool store_ring_waiting(const struct store_ring *r)
+{
+	return r->conn && !r->broken && shared_load(&page_of(r)->req_prod) != r->req_cons;
+}
+
 int store_ring_poll(struct store_ring *r, uint32_t budget)
 {
 	uint64_t until;

@@ -3,6 +3,7 @@
 #include "split-toolstack/engine/private.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,9 @@
 #define XSD_KVA	 "/proc/xen/xsd_kva"
 
 /* The kernel's messages before guests have their turn. */
-#define BUDGET 256u
+#define BUDGET	       256u
+#define TURNS_MAX      128u /* an event of the kernel is worth */
+#define IDLE_TURNS_MAX 2u
 
 struct storehost {
 	struct engine *en;
@@ -62,6 +65,24 @@ static void poll_kernel(struct storehost *sh)
 		sh->woken = true;
 }
 
+/* The kernel asks one thing after the other, each as soon as it has the answer before. While it
+ * does, its channel stays masked and its ring is looked at instead, which saves an interrupt and
+ * two system calls a request. Bounded: others wait. */
+static void linger(struct storehost *sh)
+{
+	uint32_t idle = 0;
+
+	for (uint32_t turn = 0; turn < TURNS_MAX && idle < IDLE_TURNS_MAX; turn++) {
+		(void)sched_yield();
+		if (store_ring_waiting(&sh->ring)) {
+			poll_kernel(sh);
+			idle = 0;
+		} else {
+			idle++;
+		}
+	}
+}
+
 static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct storehost *sh = w->data;
@@ -84,6 +105,7 @@ bool storehost_event(struct engine *en, uint32_t port)
 	if (!sh || sh->port == 0 || port != sh->port)
 		return false;
 	poll_kernel(sh);
+	linger(sh);
 	(void)xen_evtchn_unmask(en->x, port);
 	return true;
 }
