@@ -43,8 +43,8 @@ void series_print(struct samples *s, const char *metric, unsigned int vms)
 
 void number_print(const char *bench, const char *metric, const char *unit, double value)
 {
-	printf("{\"bench\":\"%s\",\"metric\":\"%s\",\"unit\":\"%s\",\"n\":1,\"min\":%.1f,"
-	       "\"median\":%.1f,\"p99\":%.1f,\"max\":%.1f}\n",
+	printf("{\"bench\":\"%s\",\"metric\":\"%s\",\"unit\":\"%s\",\"n\":1,\"min\":%.3f,"
+	       "\"median\":%.3f,\"p99\":%.3f,\"max\":%.3f}\n",
 	       bench, metric, unit, value, value, value, value);
 	flush_line();
 }

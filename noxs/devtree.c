@@ -135,6 +135,35 @@ static int finish(struct side *front, struct side *back, const struct devtree_ri
 	return back->rc;
 }
 
+static void format_mac(const uint8_t m[6], char out[18])
+{
+	(void)snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
+		       m[5]);
+}
+
+void devtree_bind_vif(struct store *s, const struct devtree_vif *v)
+{
+	struct side front = {.s = s};
+	struct side back = {.s = s};
+	char at[DEVTREE_PATH_MAX];
+	char mac[18];
+
+	devtree_front(&v->id, NULL, front.base);
+	devtree_back(&v->id, NULL, back.base);
+	format_mac(v->mac, mac);
+	put(&front, "mac", "%s", mac);
+	put(&back, "mac", "%s", mac);
+	if (*v->bridge)
+		put(&back, "bridge", "%s", v->bridge);
+	if (*v->ip)
+		put(&back, "ip", "%s", v->ip);
+	if (*v->ifname)
+		put(&back, "vifname", "%s", v->ifname);
+	devtree_back(&v->id, "rate", at);
+	if (v->rate_bytes)
+		(void)store_putf(s, at, "%llu,%u", (unsigned long long)v->rate_bytes, v->rate_us);
+}
+
 int devtree_make_vif(struct store *s, const struct devtree_vif *v)
 {
 	struct side front;
@@ -142,8 +171,7 @@ int devtree_make_vif(struct store *s, const struct devtree_vif *v)
 	char mac[18];
 
 	begin(&front, &back, s, &v->id);
-	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1],
-		       v->mac[2], v->mac[3], v->mac[4], v->mac[5]);
+	format_mac(v->mac, mac);
 	put(&front, "handle", "%u", v->id.devid);
 	put(&front, "mac", "%s", mac);
 	if (v->mtu) {

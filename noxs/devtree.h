@@ -70,6 +70,9 @@ struct devtree_vbd {
  * the guest may write its side and read the other. -ENOMEM; then call devtree_remove(). */
 int devtree_make_vif(struct store *s, const struct devtree_vif *v);
 int devtree_make_vbd(struct store *s, const struct devtree_vbd *v);
+/* A connected vif is now this one: MAC, bridge, interface, IP settings and rate, which the kernel
+ * reads again. */
+void devtree_bind_vif(struct store *s, const struct devtree_vif *v);
 /* The backend's state as the backend says; DEVTREE_UNKNOWN when it says nothing sensible. */
 enum devtree_state devtree_back_state(struct store *s, const struct devtree_id *id);
 /* Asks both ends to close: online 0, state 5. */

@@ -240,8 +240,9 @@ int link_set(struct link *l, int ifindex, const struct link_change *c, struct er
 	struct ifinfomsg i = {
 		.ifi_family = AF_UNSPEC,
 		.ifi_index = ifindex,
-		.ifi_flags = c->up > 0 ? IFF_UP : 0,
-		.ifi_change = c->up >= 0 ? IFF_UP : 0,
+		.ifi_flags = (c->up > 0 ? IFF_UP : 0u) | (c->port ? IFF_NOARP : 0u),
+		.ifi_change =
+			(c->up >= 0 ? IFF_UP : 0u) | (c->port ? IFF_NOARP | IFF_MULTICAST : 0u),
 	};
 	struct nlmsghdr *h;
 	struct nl_msg *m;

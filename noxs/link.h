@@ -37,6 +37,8 @@ struct link_change {
 	const uint8_t *mac; /* six bytes; NULL: leave it */
 	const char *name;   /* NULL: leave it; only while the interface is down */
 	int up;		    /* 1, 0; -1: leave it */
+	bool port; /* a bridge's port and nothing else: no ARP, no multicast, so no IPv6 of its own
+		    */
 };
 #define LINK_CHANGE_NONE ((struct link_change){.master = -1, .up = -1})
 

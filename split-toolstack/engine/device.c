@@ -146,6 +146,7 @@ static void configure_link(struct device *d)
 			(void)err_sys(&e, -rc, "bridge \"%s\"", c->bridge);
 		} else {
 			change.master = bridge.ifindex;
+			change.port = true;
 			if (change.mtu == 0 && bridge.mtu != LINK_MTU_DEFAULT)
 				change.mtu = bridge.mtu;
 		}
@@ -224,6 +225,21 @@ void device_netdev(struct device *d, int ifindex, const char *name)
 	look(d);
 }
 
+/* What readers of the store, and the kernel's rate limit, are to find. */
+static void tell_claim(const struct device *d)
+{
+	const struct vif_config *c = &d->cfg.u.vif;
+	struct devtree_vif v = {.id = d->id,
+				.mac = c->mac,
+				.bridge = c->bridge,
+				.ifname = c->ifname,
+				.ip = c->ip_text,
+				.rate_bytes = c->rate_bytes,
+				.rate_us = c->rate_us};
+
+	devtree_bind_vif(engine_store(d->en), &v);
+}
+
 int device_claim(struct device *d, struct vm *vm, const struct device_config *c)
 {
 	const struct vif_config *want = &c->u.vif;
@@ -237,6 +253,7 @@ int device_claim(struct device *d, struct vm *vm, const struct device_config *c)
 	d->cfg = mine;
 	d->vm = vm;
 	d->shell = NULL;
+	tell_claim(d);
 	if (d->ifindex && (!d->netdev || want->ifname[0] || want->mtu != was.mtu ||
 			   strcmp(want->bridge, was.bridge) != 0))
 		configure_link(d);
@@ -323,6 +340,11 @@ int device_start(struct device *d, struct err *e)
 		if (rc < 0)
 			return err_sys(e, -rc, "event channel of %s %u", d->id.kind, d->key.devid);
 	}
+	if (en->store == STORE_NOBODY && !device_is_user(d))
+		return err_set(e, EOPNOTSUPP,
+			       "%s %u: without a store of dom0's (store=none) there are user-space "
+			       "backends only: give userspace=1",
+			       d->id.kind, d->key.devid);
 	if (d->key.kind == DEVICE_VBD)
 		rc = open_disk(d, e);
 	if (rc == 0 && device_is_user(d))
