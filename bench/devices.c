@@ -99,8 +99,8 @@ static void send_create(struct client *c, const char *type, const char *kernel, 
 	(void)snprintf(text, sizeof(text), "type=%s", type);
 	wire_text(&w, PROTO_SET, text);
 	wire_text(&w, PROTO_SET, "memory=4");
-	(void)snprintf(text, sizeof(text), "vif=['%s']", vif);
-	wire_text(&w, PROTO_OVERRIDE, text);
+	(void)snprintf(text, sizeof(text), "vif=%s", vif); /* as chaos create --vif sends it */
+	wire_text(&w, PROTO_SET, text);
 	check(client_send(c, &w, NULL, 0, &e), &e);
 }
 

@@ -240,6 +240,18 @@ static void tell_claim(const struct device *d)
 	devtree_bind_vif(engine_store(d->en), &v);
 }
 
+void devices_tell(struct engine *en)
+{
+	struct device *d;
+
+	while ((d = en->untold) != NULL) {
+		DL_DELETE2(en->untold, d, tell_prev, tell_next);
+		d->tell_prev = NULL;
+		if (d->phase < PHASE_CLOSING)
+			tell_claim(d);
+	}
+}
+
 int device_claim(struct device *d, struct vm *vm, const struct device_config *c)
 {
 	const struct vif_config *want = &c->u.vif;
@@ -253,7 +265,10 @@ int device_claim(struct device *d, struct vm *vm, const struct device_config *c)
 	d->cfg = mine;
 	d->vm = vm;
 	d->shell = NULL;
-	tell_claim(d);
+	if (want->rate_bytes)
+		tell_claim(d);
+	else
+		DL_APPEND2(d->en->untold, d, tell_prev, tell_next);
 	if (d->ifindex && (!d->netdev || want->ifname[0] || want->mtu != was.mtu ||
 			   strcmp(want->bridge, was.bridge) != 0))
 		configure_link(d);

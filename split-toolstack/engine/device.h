@@ -49,6 +49,7 @@ struct device {
 	struct device *next;  /* of the VM or shell ... */
 	struct device **list; /* ... in whose list it is; NULL: in none any more */
 	struct device *queue_next, *queue_prev;
+	struct device *tell_next, *tell_prev;
 	UT_hash_handle hh;
 	struct device_key key;
 	struct engine *en;
@@ -125,6 +126,8 @@ void device_netdev(struct device *d, int ifindex, const char *name);
 void device_gone(struct device *d);
 /* A shell's becomes the VM's, and what the VM's configuration says. */
 int device_claim(struct device *d, struct vm *vm, const struct device_config *c);
+/* The store says what was claimed lately: not on the time of who claims. */
+void devices_tell(struct engine *en);
 /* Calls who waits for it, once. */
 void device_done(struct device *d, int rc, const struct err *e);
 /* Hears of its backend's state from now on. */

@@ -415,6 +415,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	ev_timer_stop(loop, t);
 	close_windows(en);
 	touch_heap();
+	devices_tell(en);
 	pool_reap(en);
 	if (history_trim(en, TRIM_AT_ONCE)) {
 		refill_in(en, REFILL_GAP_S);

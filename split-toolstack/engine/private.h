@@ -20,6 +20,7 @@
 #include "noxs/store.h"
 
 #define INPUT_QUEUE_MAX 65536u
+#define BRIDGES_KNOWN	8u
 /* Up to here a build is short enough for the loop. */
 #define INLINE_MEM_KIB (16u << 10)
 /* Up to here a file is short enough for it. */
@@ -225,6 +226,10 @@ struct engine {
 	struct flavor *flavors;
 	ev_timer refill;
 	ev_timer sink;
+	/* device_admit.c: bridges that were seen, until the kernel says that some interface went or
+	 * was renamed */
+	char bridge[BRIDGES_KNOWN][DEVICE_NAME];
+	uint32_t nbridge;
 	/* pool_devices.c */
 	struct shell *connecting; /* utlist head */
 	uint32_t nconnecting;
@@ -234,6 +239,7 @@ struct engine {
 	struct device *devices; /* uthash heads */
 	struct device_domain *device_domains;
 	struct device *removals; /* utlist head: wait for their turn */
+	struct device *untold;	 /* utlist head: claimed, and the store does not say so yet */
 	uint32_t removing;	 /* their turn it is */
 	bool removal_busy, rcu_hurried;
 	struct backend_client *user; /* chaos-backend; NULL: not needed so far */

@@ -130,6 +130,9 @@ void devices_forget(struct device *d)
 	if (list && *list)
 		*list = d->next;
 	d->list = NULL;
+	if (d->tell_prev)
+		DL_DELETE2(en->untold, d, tell_prev, tell_next);
+	d->tell_prev = NULL;
 	if (d->queue_prev)
 		DL_DELETE2(en->removals, d, queue_prev, queue_next);
 	d->queue_prev = NULL;

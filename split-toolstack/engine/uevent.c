@@ -82,7 +82,9 @@ static void handle(struct engine *en, const struct uevent *u)
 	const char *leaf = strrchr(u->devpath, '/');
 	struct device *d;
 
-	if (strcmp(u->subsystem, "net") == 0 && strcmp(u->action, "add") == 0) {
+	if (strcmp(u->subsystem, "net") == 0 && strcmp(u->action, "add") != 0) {
+		en->nbridge = 0; /* gone, or of another name now */
+	} else if (strcmp(u->subsystem, "net") == 0) {
 		if (!u->interface || !u->ifindex)
 			return;
 		d = find(en, u->interface, "", '.');
@@ -102,6 +104,7 @@ static void look_again(struct engine *en)
 	struct device *tmp;
 
 	log_line(LOG_WARN, "uevents were lost: looking at all devices");
+	en->nbridge = 0;
 	HASH_ITER(hh, en->devices, d, tmp)
 	{
 		char at[96];
