@@ -7,6 +7,7 @@ G=/usr/lib/chaos/guests
 T=/usr/lib/chaos/tests
 GUESTS=$(readlink -m "$LIB/../../guests") # of xenbed run --guests
 KERNEL=$(find /boot -name 'vmlinuz-*' | head -1)
+GUESTS=$LIB/../../guests # of xenbed --guests
 DAEMON_LOG=$PWD/chaosd.log
 daemon=
 export CHAOS_SOCKET=/run/chaos/chaosd.sock
@@ -56,6 +57,10 @@ refused() {
 	eq "$code" "$want" "exit status of: $*"
 	has "$out" "$part"
 	eq "$(printf '%s\n' "$out" | wc -l)" 1 "number of lines of: $*: $out"
+}
+
+need_guests() {
+	[ -d "$GUESTS/amd64" ] || skip "needs xenbed run --guests"
 }
 
 start_chaosd() {

@@ -13,6 +13,7 @@
 /* Xen public/io/xs_wire.h */
 #define XS_DIRECTORY 1u
 #define XS_READ	     2u
+#define XS_GET_PERMS 3u
 #define XS_ERROR     16u
 #define PAYLOAD_MAX  4096u
 #define DEPTH_MAX    16u
@@ -58,7 +59,11 @@ static void walk(int fd, const char *path, unsigned int depth)
 		return;
 	}
 	n = ask(fd, XS_READ, path, text);
-	dprintf(1, "store: %s = %s%s\n", path, n < 0 ? "error " : "", text);
+	dprintf(1, "store: %s = %s%s", path, n < 0 ? "error " : "", text);
+	n = ask(fd, XS_GET_PERMS, path, text);
+	for (int at = 0; at < n; at += (int)strlen(text + at) + 1)
+		dprintf(1, "%s%s", at ? "," : " (", text + at);
+	dprintf(1, "%s", n > 0 ? ")\n" : "\n");
 	n = ask(fd, XS_DIRECTORY, path, text);
 	for (int at = 0; at < n; at += (int)strlen(text + at) + 1) {
 		(void)snprintf(below, sizeof(below), "%s/%s", path, text + at);
