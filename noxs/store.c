@@ -12,11 +12,11 @@ uint32_t store_hash_seed;
 
 /* --- paths --- */
 
-static bool is_name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '_' || c == '@';
-}
+/* Bytes that names are made of. */
+static const bool name_byte[256] = {
+	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,
+	['-'] = true,	      ['_'] = true,	    ['@'] = true,
+};
 
 #define DOMAIN_PREFIX "/local/domain/"
 
@@ -46,10 +46,9 @@ bool store_path_ok(const char *path, size_t len)
 		return true;
 	if (path[len - 1] == '/')
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (path[i] == '/' ? path[i + 1] == '/' : !is_name_char(path[i]))
+	for (size_t i = 0; i < len; i++)
+		if (!name_byte[(uint8_t)path[i]] && (path[i] != '/' || path[i + 1] == '/'))
 			return false;
-	}
 	local = behind_domain(path, &domid);
 	return !local || strlen(local) <= STORE_REL_MAX;
 }
@@ -126,6 +125,7 @@ static void drop_all(struct store *s)
 	s->bucket = NULL;
 	s->nhashed = 0;
 	s->nodes = 0;
+	s->found = NULL;
 }
 
 /* Out of what the file says; what it cannot mean is put aside. */

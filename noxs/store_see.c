@@ -133,8 +133,8 @@ static int tree_write(struct store_conn *c, const char *path, const void *data, 
 		      bool keep)
 {
 	struct store *s = c->s;
-	struct store_node *n = store_find_near(s, path);
-	uint32_t missing = store_find(s, path) ? 0 : names_below(n, path);
+	struct store_node *n = store_find(s, path);
+	uint32_t missing = n ? 0 : names_below(store_find_near(s, path), path);
 	bool made;
 	int rc = store_may_own(c, missing, missing ? strlen(path) + len : len);
 

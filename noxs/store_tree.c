@@ -9,16 +9,9 @@
 
 /* --- the table --- */
 
-static uint32_t name_hash(const struct store_node *parent, const char *name, uint32_t len)
-{
-	return store_hash(parent->hash, name, len);
-}
-
 static struct store_node *child(struct store *s, const struct store_node *parent, const char *name,
-				uint32_t len)
+				uint32_t len, uint32_t hash)
 {
-	uint32_t hash = name_hash(parent, name, len);
-
 	for (struct store_node *n = s->bucket[hash & (s->nbucket - 1)]; n; n = n->bucket)
 		if (n->hash == hash && n->parent == parent && n->name_len == len &&
 		    memcmp(n->name, name, len) == 0)
@@ -45,7 +38,7 @@ static void rehash(struct store *s)
 }
 
 static struct store_node *add_child(struct store *s, struct store_node *parent, const char *name,
-				    uint32_t len)
+				    uint32_t len, uint32_t hash)
 {
 	struct store_node *n = calloc(1, sizeof(*n) + len + 1);
 
@@ -54,7 +47,7 @@ static struct store_node *add_child(struct store *s, struct store_node *parent, 
 	memcpy(n->name, name, len);
 	n->name_len = len;
 	n->parent = parent;
-	n->hash = name_hash(parent, name, len);
+	n->hash = hash;
 	n->prev = parent->last;
 	if (parent->last)
 		parent->last->next = n;
@@ -97,16 +90,22 @@ void store_node_tidy(struct store *s, struct store_node *n)
 	}
 }
 
-/* The next name of a path, and what comes behind it; NULL: none. */
-static const char *next_name(const char *path, const char **name, uint32_t *len)
+/* The next name of a path, hashed with its parent, and what comes behind it; NULL: none. */
+static const char *next_name(const char *path, const struct store_node *parent, const char **name,
+			     uint32_t *len, uint32_t *hash)
 {
-	while (*path == '/')
-		path++;
+	uint32_t h = parent->hash ^ 2166136261u;
+	const char *at;
+
+	path += *path == '/';
 	if (!*path)
 		return NULL;
+	for (at = path; *at && *at != '/'; at++)
+		h = (h ^ (uint8_t)*at) * 16777619u;
 	*name = path;
-	*len = (uint32_t)strcspn(path, "/");
-	return path + *len;
+	*len = (uint32_t)(at - path);
+	*hash = (h ^ h >> 15) * 0x85ebca6bu;
+	return at;
 }
 
 static struct store_node *top_of(struct store *s, const char *path)
@@ -117,12 +116,23 @@ static struct store_node *top_of(struct store *s, const char *path)
 struct store_node *store_find(struct store *s, const char *path)
 {
 	struct store_node *n = top_of(s, path);
+	const char *at = path;
 	const char *name;
 	uint32_t len;
+	uint32_t hash;
 
-	while (n && (path = next_name(path, &name, &len)) != NULL)
-		n = child(s, n, name, len);
-	return n && n->perms ? n : NULL;
+	if (s->found && strcmp(path, s->found_path) == 0)
+		return s->found;
+	while (n && (at = next_name(at, n, &name, &len, &hash)) != NULL)
+		n = child(s, n, name, len, hash);
+	if (!n || !n->perms)
+		return NULL;
+	len = (uint32_t)strlen(path);
+	if (len < sizeof(s->found_path)) {
+		memcpy(s->found_path, path, len + 1);
+		s->found = n;
+	}
+	return n;
 }
 
 struct store_node *store_find_near(struct store *s, const char *path)
@@ -130,9 +140,10 @@ struct store_node *store_find_near(struct store *s, const char *path)
 	struct store_node *n = top_of(s, path);
 	const char *name;
 	uint32_t len;
+	uint32_t hash;
 
-	while ((path = next_name(path, &name, &len)) != NULL) {
-		struct store_node *c = child(s, n, name, len);
+	while ((path = next_name(path, n, &name, &len, &hash)) != NULL) {
+		struct store_node *c = child(s, n, name, len, hash);
 
 		if (!c || !c->perms)
 			break;
@@ -146,12 +157,13 @@ struct store_node *store_place(struct store *s, const char *path)
 	struct store_node *n = top_of(s, path);
 	const char *name;
 	uint32_t len;
+	uint32_t hash;
 
-	while ((path = next_name(path, &name, &len)) != NULL) {
-		struct store_node *c = child(s, n, name, len);
+	while ((path = next_name(path, n, &name, &len, &hash)) != NULL) {
+		struct store_node *c = child(s, n, name, len, hash);
 
 		if (!c)
-			c = add_child(s, n, name, len);
+			c = add_child(s, n, name, len, hash);
 		if (!c) {
 			store_node_tidy(s, n);
 			return NULL;
@@ -241,15 +253,16 @@ int store_make(struct store *s, const char *path, uint32_t by, const void *data,
 	const char *at = path;
 	const char *name;
 	uint32_t name_len;
+	uint32_t hash;
 
 	*made = false;
-	while ((at = next_name(at, &name, &name_len)) != NULL) {
-		struct store_node *c = child(s, n, name, name_len);
+	while ((at = next_name(at, n, &name, &name_len, &hash)) != NULL) {
+		struct store_node *c = child(s, n, name, name_len, hash);
 		bool leaf = *at == '\0';
 		int rc;
 
 		if (!c)
-			c = add_child(s, n, name, name_len);
+			c = add_child(s, n, name, name_len, hash);
 		if (!c) {
 			store_node_tidy(s, n);
 			return -ENOMEM;
@@ -322,6 +335,7 @@ static void cease(struct store *s, struct store_node *n)
 	n->len = 0;
 	n->children = 0;
 	n->gen = ++s->gen;
+	s->found = NULL;
 }
 
 void store_remove(struct store *s, struct store_node *n, uint32_t by)
@@ -365,13 +379,18 @@ int store_restore_node(struct store *s, const char *path, const struct store_per
 	const char *next = path;
 	const char *name = NULL;
 	uint32_t name_len = 0;
+	uint32_t hash = 0;
 
-	while ((next = next_name(next, &name, &name_len)) != NULL) {
+	while ((next = next_name(next, at, &name, &name_len, &hash)) != NULL) {
+		struct store_node *c = child(s, at, name, name_len, hash);
+
 		if (!at->perms)
 			return -EBADMSG;
-		if (!child(s, at, name, name_len) && !add_child(s, at, name, name_len))
+		if (!c)
+			c = add_child(s, at, name, name_len, hash);
+		if (!c)
 			return -ENOMEM;
-		at = child(s, at, name, name_len);
+		at = c;
 	}
 	p = at->parent ? at->parent->perms : NULL;
 	if (p && p->n == n && memcmp(p->perm, perm, n * sizeof(*perm)) == 0)
