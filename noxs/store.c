@@ -62,22 +62,20 @@ uint32_t store_path_domain(const char *path)
 
 int store_node_path(const struct store_node *n, char path[STORE_PATH_MAX])
 {
-	char *at = path + STORE_PATH_MAX;
-	size_t len;
+	uint32_t at = STORE_PATH_MAX - 1;
 
-	*--at = '\0';
+	path[at] = '\0';
 	for (; n->parent; n = n->parent) {
 		at -= n->name_len;
-		memcpy(at, n->name, n->name_len);
-		*--at = '/';
+		memcpy(path + at, n->name, n->name_len);
+		path[--at] = '/';
 	}
-	if (!*at)
-		*--at = '/';
-	else if (at[1] == '@')
+	if (!path[at])
+		path[--at] = '/';
+	else if (path[at + 1] == '@')
 		at++; /* "@releaseDomain" */
-	len = (size_t)(path + STORE_PATH_MAX - at);
-	memmove(path, at, len);
-	return (int)len - 1;
+	memmove(path, path + at, STORE_PATH_MAX - at);
+	return (int)(STORE_PATH_MAX - at) - 1;
 }
 
 /* --- groups --- */

@@ -103,7 +103,7 @@ void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t dom
 	memcpy(to, &r, sizeof(r));
 	to += sizeof(r);
 	for (uint32_t i = 0; i < nparts; i++) {
-		if (part[i].len)
+		if (part[i].data && part[i].len)
 			memcpy(to, part[i].data, part[i].len);
 		to += part[i].len;
 	}
@@ -134,7 +134,7 @@ static void log_conn(struct store *s, const struct store_conn *c)
 {
 	struct store_part in = {c->in, c->in_len};
 	struct store_part out = {c->out ? c->out + c->out_at : NULL, c->out_len};
-	const struct store_watch *w;
+	const struct store_watch *w = NULL;
 
 	store_conn_log(c);
 	if (in.len)
@@ -155,7 +155,7 @@ static void log_conn(struct store *s, const struct store_conn *c)
 
 static void log_all(struct store *s)
 {
-	const struct store_conn *c;
+	const struct store_conn *c = NULL;
 
 	for (struct store_node *n = s->root; n; n = store_walk(s->root, n)) {
 		char path[STORE_PATH_MAX];

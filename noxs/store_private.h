@@ -104,6 +104,11 @@ void store_end(struct store *s);
 bool store_path_ok(const char *path, size_t len);
 /* The domain in "/local/domain/<id>" and below; STORE_NO_DOMAIN: another path. */
 uint32_t store_path_domain(const char *path);
+/* From one that is known to fit. */
+static inline void store_path_copy(char to[STORE_PATH_MAX], const char *from)
+{
+	memcpy(to, from, strlen(from) + 1);
+}
 int store_node_path(const struct store_node *n, char path[STORE_PATH_MAX]); /* its length */
 
 struct store_domain *store_domain(struct store *s, uint32_t domid, bool make);

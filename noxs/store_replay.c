@@ -234,7 +234,7 @@ static bool half_ok(const struct store_conn *c)
 
 static int finish(struct store *s)
 {
-	struct store_conn *c;
+	struct store_conn *c = NULL;
 
 	DL_FOREACH(s->conns, c)
 	{

@@ -69,7 +69,7 @@ struct store_perms *store_see_near(struct store_conn *c, struct store_tx *t, con
 
 	if (!t)
 		return store_find_near(c->s, path)->perms;
-	(void)strcpy(at, path);
+	store_path_copy(at, path);
 	for (;;) {
 		struct tx_node *tn = NULL;
 		struct store_node *n;

@@ -22,7 +22,7 @@ static struct store_node *child(struct store *s, const struct store_node *parent
 static void rehash(struct store *s)
 {
 	uint32_t n = s->nbucket * 2;
-	struct store_node **bucket = calloc(n, sizeof(*bucket));
+	struct store_node **bucket = calloc(n, sizeof(struct store_node *));
 
 	if (!bucket)
 		return; /* longer chains, then */
@@ -241,8 +241,10 @@ static int come_to_be(struct store *s, struct store_node *n, struct store_perms 
 		return -ENOMEM;
 	}
 	n->gen = ++s->gen;
-	n->parent->gen = n->gen;
-	n->parent->children++;
+	if (n->parent) {
+		n->parent->gen = n->gen;
+		n->parent->children++;
+	}
 	return 0;
 }
 

@@ -145,7 +145,7 @@ static int tx_make(struct store_conn *c, struct store_tx *t, struct tx_node *n)
 	const char *name;
 	int rc;
 
-	(void)strcpy(path, n->path);
+	store_path_copy(path, n->path);
 	name = store_cut(path);
 	rc = store_tx_node(c, t, store_or_root(path), &parent);
 	if (rc == 0)
@@ -178,7 +178,7 @@ static int tx_parents(struct store_conn *c, struct store_tx *t, const char *path
 	struct tx_node *n;
 	int rc = 0;
 
-	(void)strcpy(at, path);
+	store_path_copy(at, path);
 	for (char *p = at + 1; rc == 0 && (p = strchr(p, '/')) != NULL; *p++ = '/') {
 		*p = '\0';
 		rc = store_tx_node(c, t, at, &n);
@@ -251,7 +251,7 @@ int store_tx_rm(struct store_conn *c, struct store_tx *t, const char *path)
 	const char *name;
 	int rc;
 
-	(void)strcpy(at, path);
+	store_path_copy(at, path);
 	rc = tx_remove_all(c, t, at);
 	if (rc < 0)
 		return rc;
@@ -310,8 +310,8 @@ int store_tx_start(struct store_conn *c, uint32_t id, struct store_tx **out)
 
 static void drop(struct store_conn *c, struct store_tx *t)
 {
-	struct tx_node *n;
-	struct tx_node *tmp;
+	struct tx_node *n = NULL;
+	struct tx_node *tmp = NULL;
 
 	if (c->lasting)
 		store_log(c->s, STORE_J_TX_END, 0, c->domid, t->id, NULL, 0);

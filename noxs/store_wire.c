@@ -212,7 +212,7 @@ static int do_rm(struct store_request *r)
 	int rc = store_one_string(r) ? store_access_path(r, STORE_WRITE, &seen) : -EINVAL;
 
 	if (rc == -ENOENT) { /* fine, if there could have been one */
-		(void)strcpy(parent, r->path);
+		store_path_copy(parent, r->path);
 		*strrchr(parent, '/') = '\0';
 		if (store_see(r->c, r->t, *parent ? parent : "/", &seen) < 0 || !seen.exists)
 			return -ENOENT;

@@ -162,7 +162,7 @@ static int listen_at(const char *path, struct err *e)
 
 	if (strlen(path) >= sizeof(a.sun_path))
 		return err_set(e, ENAMETOOLONG, "%s: too long", path);
-	(void)strcpy(a.sun_path, path);
+	memcpy(a.sun_path, path, strlen(path) + 1);
 	slash = strrchr(a.sun_path, '/');
 	*slash = '\0';
 	if (*a.sun_path && mkdir(a.sun_path, 0755) < 0 && errno != EEXIST)

@@ -222,7 +222,7 @@ static void transactions_stand_alone(void **state)
 	(void)state;
 	assert_string_equal(ask(&g7, XS_WATCH, 0, "data|t|"), "OK|");
 	(void)events(&g7);
-	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
 	assert_int_not_equal(a, 0);
 	assert_string_equal(ask(&g7, XS_TRANSACTION_START, a, "|"), "!EBUSY|");
 	assert_string_equal(ask(&g7, XS_WRITE, a, "data/x/y|1"), "OK|");
@@ -239,7 +239,7 @@ static void transactions_stand_alone(void **state)
 	assert_string_equal(events(&g7), "data/x t;data/x/y t;data/z t;");
 	assert_string_equal(ask(&g7, XS_READ, a, "data/x/y|"), "!ENOENT|"); /* it is over */
 	/* given up */
-	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
 	assert_string_equal(ask(&g7, XS_RM, a, "data/x|"), "OK|");
 	assert_string_equal(ask(&g7, XS_READ, a, "data/x/y|"), "!ENOENT|");
 	assert_string_equal(ask(&g7, XS_DIRECTORY, a, "data|"), "z|");
@@ -247,7 +247,7 @@ static void transactions_stand_alone(void **state)
 	assert_string_equal(READ(&g7, "data/x/y"), "1");
 	assert_string_equal(events(&g7), "");
 	/* gone and made again in one */
-	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
 	assert_string_equal(ask(&g7, XS_RM, a, "data/x|"), "OK|");
 	assert_string_equal(ask(&g7, XS_WRITE, a, "data/x/new|2"), "OK|");
 	assert_string_equal(ask(&g7, XS_DIRECTORY, a, "data/x|"), "new|");
@@ -255,8 +255,8 @@ static void transactions_stand_alone(void **state)
 	assert_string_equal(ask(&g7, XS_DIRECTORY, 0, "data/x|"), "new|");
 	(void)events(&g7);
 	/* two that see the same: the second one has lost */
-	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
-	b = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	b = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
 	assert_int_not_equal(a, b);
 	assert_string_equal(ask(&g7, XS_READ, a, "data/x/new|"), "2");
 	assert_string_equal(ask(&g7, XS_WRITE, a, "data/q|a"), "OK|");
@@ -266,17 +266,17 @@ static void transactions_stand_alone(void **state)
 	assert_string_equal(ask(&g7, XS_TRANSACTION_END, a, "T|"), "!EAGAIN|");
 	assert_string_equal(READ(&g7, "data/q"), "!ENOENT|");
 	/* what was not there, and is now */
-	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
 	assert_string_equal(ask(&g7, XS_READ, a, "data/q|"), "!ENOENT|");
 	assert_int_equal(store_putf(s, "/local/domain/7/data/q", "daemon"), 0);
 	assert_string_equal(ask(&g7, XS_TRANSACTION_END, a, "T|"), "!EAGAIN|");
 	/* what others do elsewhere is nothing to it */
-	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
 	assert_string_equal(ask(&g7, XS_READ, a, "data/q|"), "daemon");
 	assert_string_equal(WRITE(&g8, "data/q|8"), "OK|");
 	assert_string_equal(ask(&g7, XS_TRANSACTION_END, a, "T|"), "OK|");
 	/* one of another connection is none */
-	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
 	assert_string_equal(ask(&g8, XS_READ, a, "data/q|"), "!ENOENT|");
 }
 

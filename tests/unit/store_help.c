@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/unit/unit.h"
 
@@ -59,10 +60,11 @@ static void take_all(struct client *cl)
 		assert_true(n >= sizeof(h) + h.len);
 		if (h.type == XS_WATCH_EVENT) {
 			show(cl->events, data + sizeof(h), h.len - 1, ' ');
-			(void)strcat(cl->events, ";");
+			show(cl->events, (const uint8_t *)";", 1, ' ');
 		} else {
 			assert_int_equal(h.req_id, cl->req);
-			(void)strcpy(cl->answer, h.type == XS_ERROR ? "!" : "");
+			(void)snprintf(cl->answer, sizeof(cl->answer), "%s",
+				       h.type == XS_ERROR ? "!" : "");
 			show(cl->answer, data + sizeof(h), h.len, '|');
 		}
 		store_conn_sent(cl->c, (uint32_t)sizeof(h) + h.len);
@@ -76,7 +78,7 @@ const char *ask(struct client *cl, uint32_t type, uint32_t tx, const char *paylo
 
 	assert_true(strlen(payload) <= STORE_PAYLOAD_MAX);
 	len = message(whole, type, ++cl->req, tx, payload);
-	(void)strcpy(cl->answer, "nothing");
+	(void)snprintf(cl->answer, sizeof(cl->answer), "nothing");
 	assert_int_equal(store_conn_input(cl->c, whole, len), (int)len);
 	take_all(cl);
 	return cl->answer;
@@ -87,7 +89,7 @@ const char *events(struct client *cl)
 	static char seen[sizeof(cl->events)];
 
 	take_all(cl);
-	(void)strcpy(seen, cl->events);
+	memcpy(seen, cl->events, sizeof(seen));
 	*cl->events = '\0';
 	return seen;
 }
@@ -138,4 +140,9 @@ int store_teardown(void **state)
 	assert_int_equal(n.conns, 0);
 	store_close(s);
 	return 0;
+}
+
+uint32_t number(const char *text)
+{
+	return (uint32_t)strtoul(text, NULL, 10);
 }

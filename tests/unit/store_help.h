@@ -33,6 +33,9 @@ extern struct client dom0, g7, g8;
 int store_setup(void **state);
 int store_teardown(void **state);
 
+/* The number at the front. */
+uint32_t number(const char *text);
+
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, store_setup, store_teardown)
 #define READ(cl, p)   ask(cl, XS_READ, 0, p "|")
 #define WRITE(cl, pv) ask(cl, XS_WRITE, 0, pv)

@@ -283,7 +283,7 @@ static void transactions_are_to_be_tried_again(void **state)
 	(void)state;
 	say(XS_TRANSACTION_START, 0, "|");
 	poll_all();
-	id = (uint32_t)atoi(hear());
+	id = number(hear());
 	say(XS_WRITE, id, "data/t|1");
 	poll_all();
 	hear();
@@ -328,7 +328,7 @@ static void the_journal_stays_small(void **state)
 	}
 	die();
 	begin(true);
-	assert_int_equal(atoi(store_get(last, "/big/n19999", NULL)), 19999);
+	assert_int_equal(number(store_get(last, "/big/n19999", NULL)), 19999);
 }
 
 static void damaged_journals_are_put_aside(void **state)

@@ -210,7 +210,7 @@ static void the_daemon_hears_by_hooks(void **state)
 	assert_int_equal(counted.n, 4);
 	assert_int_equal(counted.by, 7);
 	assert_string_equal(counted.path, "/local/domain/7/data/x");
-	a = (uint32_t)atoi(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
 	assert_string_equal(ask(&g7, XS_WRITE, a, "data/x|12"), "OK|");
 	assert_int_equal(counted.n, 4);
 	assert_string_equal(ask(&g7, XS_TRANSACTION_END, a, "T|"), "OK|");
