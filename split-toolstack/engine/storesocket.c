@@ -211,7 +211,7 @@ void storesocket_close(struct storesocket *ss)
 	if (!ss)
 		return;
 	while (ss->clients)
-		drop(ss->clients);
+		drop(ss->clients); /* NOLINT(clang-analyzer-unix.Malloc) */
 	ev_io_stop(ss->en->loop, &ss->accept);
 	(void)close(ss->fd);
 	(void)unlink(ss->path);

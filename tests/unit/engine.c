@@ -239,13 +239,51 @@ static void console_log_is_bounded(void **state)
 	assert_int_equal(vm_console_read(r.vm, 0, text, sizeof(text), NULL), -ERANGE);
 }
 
+/* One that is not ours has a view; nobody has connected to it here. */
+static void views_come_and_go(void **state)
+{
+	struct vm_config c = guest("view", DOM_PVH, 4096);
+	struct result r;
+	struct err e = {0};
+
+	(void)state;
+	free(c.kernel);
+	c.kernel = strdup(GUEST_VIEW);
+	r = create(c, 0);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(vm_shutdown(r.vm, false, &e), -EOPNOTSUPP);
+	assert_non_null(strstr(err_msg(&e), "cannot be asked"));
+	assert_int_equal(vm_rename(r.vm, "other", NULL), 0);
+	engine_close(en); /* and is adopted, with its channel */
+	fake_process_died();
+	{
+		struct engine_conf again = conf();
+
+		assert_int_equal(engine_open(loop, &again, &en, NULL), 0);
+	}
+	assert_non_null(engine_find(en, "other"));
+	assert_int_equal(vm_shutdown(engine_find(en, "other"), false, &e), -EOPNOTSUPP);
+	assert_int_equal(vm_destroy(engine_find(en, "other"), NULL), 0);
+	settle(0);
+	only_the_daemon_is_left();
+}
+
 /* --- every failing call --- */
 
-static void fail_each(enum dom_type type, int error)
+static struct vm_config guest_of(const char *kernel, const char *name, enum dom_type type)
+{
+	struct vm_config c = guest(name, type, 4096);
+
+	free(c.kernel);
+	c.kernel = strdup(kernel);
+	return c;
+}
+
+static void fail_each(const char *kernel, enum dom_type type, int error)
 {
 	uint32_t files;
 
-	assert_int_equal(create(guest("warm-up", type, 4096), 0).rc, 0);
+	assert_int_equal(create(guest_of(kernel, "warm-up", type), 0).rc, 0);
 	assert_int_equal(vm_destroy(engine_find(en, "warm-up"), NULL), 0);
 	settle(0);
 	assert_int_equal(vm_rm(engine_find(en, "warm-up"), NULL), 0);
@@ -254,7 +292,7 @@ static void fail_each(enum dom_type type, int error)
 		struct result r;
 
 		fake_fail_at(nth, error);
-		r = create(guest("web", type, 4096), 0);
+		r = create(guest_of(kernel, "web", type), 0);
 		if (r.rc == 0 && !fake_failed()) {
 			assert_true(nth > 8); /* create makes more calls than that */
 			fake_fail_at(0, 0);
@@ -284,25 +322,28 @@ static void fail_each(enum dom_type type, int error)
 			fake_fail_at(0, 0);
 			only_the_daemon_is_left();
 			assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
-			assert_int_equal(create(guest("web", type, 4096), 0).rc, 0);
+			assert_int_equal(create(guest_of(kernel, "web", type), 0).rc, 0);
 		}
 		fake_fail_at(0, 0);
 	}
 	assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
 	settle(0);
 	only_the_daemon_is_left();
+	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
 }
 
 static void pv_fails_clean(void **state)
 {
 	(void)state;
-	fail_each(DOM_PV, EIO);
+	fail_each(GUEST_NOOP, DOM_PV, EIO);
+	fail_each(GUEST_VIEW, DOM_PV, ENOMEM);
 }
 
 static void pvh_fails_clean(void **state)
 {
 	(void)state;
-	fail_each(DOM_PVH, ENOMEM);
+	fail_each(GUEST_NOOP, DOM_PVH, ENOMEM);
+	fail_each(GUEST_VIEW, DOM_PVH, EIO);
 }
 
 /* --- ids and lists --- */
@@ -402,6 +443,7 @@ int main(void)
 		LIFE(is_adopted),
 		LIFE(console_log_is_bounded),
 
+		LIFE(views_come_and_go),
 		LIFE(pv_fails_clean),
 		LIFE(pvh_fails_clean),
 	};
