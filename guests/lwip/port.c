@@ -46,10 +46,18 @@ void port_assert(const char *what)
 	kit_shutdown(SHUTDOWN_crash, 0);
 }
 
+/* Taken once a turn: reading the clock can be an exit to Xen. */
+static uint32_t now_ms;
+
+static void look_at_clock(void)
+{
+	now_ms = (uint32_t)(kit_time_ns() / 1000000);
+}
+
 uint32_t sys_now(void);
 uint32_t sys_now(void)
 {
-	return (uint32_t)(kit_time_ns() / 1000000);
+	return now_ms;
 }
 
 const struct ip6_addr *port_gateway6(struct netif *netif, const struct ip6_addr *to)
@@ -107,6 +115,8 @@ static void print_address(struct netif *netif)
 {
 	static ip4_addr_t shown;
 
+	if (!with_dhcp) /* dom0 knows it: it said so */
+		return;
 	if (ip4_addr_isany(netif_ip4_addr(netif)) || ip4_addr_cmp(&shown, netif_ip4_addr(netif)))
 		return;
 	shown = *netif_ip4_addr(netif);
@@ -226,13 +236,15 @@ bool port_open(void)
 		return false;
 	}
 	seed();
+	look_at_clock();
 	lwip_init();
 	by_page(&ip, &net, &gw, &ip6);
 	if (!by_options(&ip, &net, &gw, &ip6) ||
 	    !netif_add(&interface, &ip, &net, &gw, NULL, attach, ethernet_input))
 		return false;
 	netif_set_default(&interface);
-	netif_create_ip6_linklocal_address(&interface, 1);
+	if (!ip6_addr_isany(&ip6) || ip4_addr_isany(&ip)) /* who has IPv4 alone, has it alone */
+		netif_create_ip6_linklocal_address(&interface, 1);
 	if (!ip6_addr_isany(&ip6)) {
 		netif_ip6_addr_set(&interface, 1, &ip6);
 		netif_ip6_addr_set_state(&interface, 1, IP6_ADDR_PREFERRED);
@@ -246,8 +258,11 @@ void port_run(void)
 	bool ready = false;
 
 	for (;;) {
-		uint32_t n = kit_net_poll(&vif, BUDGET, input, NULL);
+		uint32_t n;
 		uint32_t ms;
+
+		look_at_clock();
+		n = kit_net_poll(&vif, BUDGET, input, NULL);
 
 		sys_check_timeouts();
 		kit_net_flush(&vif);
