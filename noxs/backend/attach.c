@@ -70,7 +70,7 @@ static int bind_port(struct device *dev, uint32_t remote, struct err *e)
 	dev->port = (uint32_t)port;
 	if (dev->port >= d->ports) {
 		uint32_t room = dev->port + 64;
-		struct device **grown = realloc(d->by_port, room * sizeof(*grown));
+		struct port_user *grown = realloc(d->by_port, room * sizeof(*grown));
 
 		if (!grown)
 			return err_set(e, ENOMEM, "out of memory");
@@ -78,7 +78,7 @@ static int bind_port(struct device *dev, uint32_t remote, struct err *e)
 		d->by_port = grown;
 		d->ports = room;
 	}
-	d->by_port[dev->port] = dev;
+	d->by_port[dev->port].dev = dev;
 	return 0;
 }
 
@@ -89,7 +89,7 @@ void device_free(struct device *dev)
 
 	if (dev->port) {
 		if (dev->port < d->ports)
-			d->by_port[dev->port] = NULL;
+			d->by_port[dev->port].dev = NULL;
 		(void)xenevtchn_unbind(d->evt, dev->port);
 	}
 	netback_fini(&dev->net);

@@ -126,6 +126,7 @@ static int ids_of(const char *user, uid_t *uid, gid_t *gid, struct err *e)
 		*gid = (gid_t)n;
 		return 0;
 	}
+	/* cppcheck-suppress getpwnamCalled */
 	p = getpwnam(user); /* before there are threads */
 	if (!p)
 		return err_set(e, EINVAL, "no such user: %s", user);

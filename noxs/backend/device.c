@@ -145,12 +145,12 @@ static void on_event(struct ev_loop *loop, ev_io *w, int events)
 	(void)events;
 	if (port < 0)
 		return;
-	dev = (uint32_t)port < d->ports ? d->by_port[port] : NULL;
+	dev = (uint32_t)port < d->ports ? d->by_port[port].dev : NULL;
 	if (dev)
 		device_poll(dev);
 	/* Masked until here: a guest that floods us gets one turn a round. A device that ended is
 	 * unbound by now. */
-	if ((uint32_t)port < d->ports && d->by_port[port])
+	if ((uint32_t)port < d->ports && d->by_port[port].dev)
 		(void)xenevtchn_unmask(d->evt, (evtchn_port_t)port);
 }
 

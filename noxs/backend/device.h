@@ -48,7 +48,9 @@ struct devices {
 	struct blk_scratch *blk_scratch;
 	struct blk_pool *pool;
 	struct device *first;
-	struct device **by_port;
+	struct port_user {
+		struct device *dev;
+	} * by_port;
 	uint32_t ports; /* room in by_port */
 	struct device *ready;
 	struct device **ready_tail;
