@@ -87,6 +87,7 @@ static int poll_vif(struct device *dev, struct err *e)
 	/* What was sent often has its answer in the TAP by now. */
 	if (more >= 0 && (dev->net.rx_full || dev->net.tx.frames != sent))
 		rc = poll_tap(dev, e);
+	netback_notify(&dev->net); /* one event for both directions */
 	return rc < 0 ? rc : more | rc;
 }
 
@@ -129,6 +130,7 @@ void device_tap_ready(struct ev_loop *loop, ev_io *w, int events)
 	struct err e = {0};
 	int rc = poll_tap(dev, &e);
 
+	netback_notify(&dev->net);
 	(void)loop;
 	(void)events;
 	if (rc < 0)

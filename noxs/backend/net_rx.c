@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LONE_FRAMES 4 /* passes with one frame until it is a habit */
+#define LONE_PROBE  7 /* and after as many more it is checked */
+
 struct pass {
 	struct netback *n;
 	struct net_scratch *s;
@@ -198,10 +201,21 @@ static void answer(struct pass *p)
 	}
 }
 
+/* When frames come one by one, each is taken without asking the TAP for a second one that is not
+ * there; every so often it is asked, and the first time it has one the batches are back. */
+static void note_lone(struct netback *n, uint32_t frames)
+{
+	if (frames > 1)
+		n->lone = 0;
+	else if (frames == 1 && ++n->lone == LONE_FRAMES + LONE_PROBE)
+		n->lone = LONE_FRAMES - 1;
+}
+
 int netback_rx(struct netback *n, struct err *e)
 {
 	struct pass p = {.n = n, .s = n->scratch};
 	int32_t waiting = ring_waiting(&n->rx_ring);
+	uint32_t frames = 0;
 	int more;
 	int rc;
 
@@ -209,15 +223,17 @@ int netback_rx(struct netback *n, struct err *e)
 		return err_set(e, EPROTO, "impossible index in the rx ring");
 	p.waiting = (uint32_t)waiting;
 	n->rx_full = false;
-	while ((more = one(&p)) == 1)
-		;
+	do {
+		more = one(&p);
+		frames += more == 1;
+	} while (more == 1 && !(frames == 1 && n->lone >= LONE_FRAMES));
+	note_lone(n, frames);
 	if (p.segs > 0) {
 		rc = n->seam->copy(n->seam->ctx, p.s->segs, p.segs);
 		if (rc < 0)
 			return err_sys(e, -rc, "copy to the guest");
 		answer(&p);
-		if (ring_publish(&n->rx_ring))
-			n->seam->notify(n->seam->ctx, n->port);
+		n->untold |= ring_publish(&n->rx_ring);
 	}
 	if (more == -EPROTO)
 		return err_set(e, EPROTO, "impossible index in the rx ring");
@@ -253,6 +269,13 @@ void netback_init(struct netback *n, void *tx_page, void *rx_page)
 {
 	ring_init(&n->tx_ring, tx_page, sizeof(struct netif_tx_request));
 	ring_init(&n->rx_ring, rx_page, sizeof(struct netif_rx_request));
+}
+
+void netback_notify(struct netback *n)
+{
+	if (n->untold)
+		n->seam->notify(n->seam->ctx, n->port);
+	n->untold = false;
 }
 
 void netback_fini(struct netback *n)

@@ -204,8 +204,7 @@ int netback_tx(struct netback *n, struct err *e)
 		send_frame(n, &n->scratch->frames[i]);
 		answer(n, &n->scratch->frames[i]);
 	}
-	if (ring_publish(&n->tx_ring))
-		n->seam->notify(n->seam->ctx, n->port);
+	n->untold |= ring_publish(&n->tx_ring);
 	rc = ring_ask(&n->tx_ring, 1);
 	if (rc < 0)
 		return err_set(e, EPROTO, "impossible index in the tx ring");

@@ -55,6 +55,8 @@ struct netback {
 	struct ring rx_ring;
 	uint8_t *held; /* a frame that was read when slots were too few, virtio header first */
 	uint32_t held_bytes;
+	uint32_t lone; /* passes in a row that found one frame in the TAP */
+	bool untold;   /* responses that the guest wants to hear of */
 };
 
 /* Takes over the two mapped ring pages. */
@@ -62,13 +64,17 @@ void netback_init(struct netback *n, void *tx_page, void *rx_page);
 /* Frees the held frame; pages, port and TAP are the caller's. */
 void netback_fini(struct netback *n);
 
+/* Tells the guest what the passes before have answered, if it wants to hear: once for both
+ * directions. After every netback_tx() and netback_rx() that went well. */
+void netback_notify(struct netback *n);
+
 /*
  * One pass over the guest's frames, at most one ring full. 1: call again, there is more; 0: an
  * event will come. -EPROTO: the guest broke the protocol and `e` says how; the device must end.
  */
 int netback_tx(struct netback *n, struct err *e);
 
-/* One pass from the TAP to the guest, with the same results; 1 also when the TAP may have more.
+/* One pass from the TAP to the guest, with the same results; the TAP may have more also with 0.
  * With rx_full set afterwards only an event helps. -EIO: the TAP is gone. */
 int netback_rx(struct netback *n, struct err *e);
 

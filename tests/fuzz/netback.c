@@ -69,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			rc = netback_tx(&n, &e);
 			if (rc >= 0)
 				rc = netback_rx(&n, &e);
+			netback_notify(&n);
 			while (recv(pair[1], drain, sizeof(drain), MSG_DONTWAIT) > 0)
 				;
 			break;

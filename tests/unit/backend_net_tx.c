@@ -54,6 +54,7 @@ static void tx_one_frame(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(got[i], 0);
 	assert_int_equal(tx_status(v), NETIF_RSP_OKAY);
+	netback_notify(&v->n);
 	assert_int_equal(v->guest.notified, 1);
 	assert_int_equal(v->n.tx.frames, 1);
 	assert_int_equal(v->n.tx.bytes, 60);
@@ -62,6 +63,7 @@ static void tx_one_frame(void **state)
 	v->tx.page->rsp_event = 100;
 	put_tx(v, 5, 100, 60, 0);
 	assert_int_equal(netback_tx(&v->n, &v->e), 0);
+	netback_notify(&v->n);
 	assert_int_equal(v->guest.notified, 1);
 }
 

@@ -260,7 +260,9 @@ static void device(void *arg, const struct backend_device *d)
 		     (unsigned long long)d->head.id, d->domid, (unsigned long long)d->frames[0],
 		     (unsigned long long)d->frames[1], (unsigned long long)d->bytes[0],
 		     (unsigned long long)d->bytes[1], (unsigned long long)d->failed);
-	if (d->head.id == 1)
+	if (d->domid != domid) /* of a guest that is gone: what is mapped keeps it a zombie */
+		(void)backend_client_detach(client, d->head.id, NULL);
+	else if (d->head.id == 1)
 		vif.asked = true;
 	else
 		vbd.asked = true;

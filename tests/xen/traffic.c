@@ -25,7 +25,7 @@ static const char usage[] =
 	"       traffic ping HOST PORT COUNT       one byte there and back, COUNT times\n"
 	"       traffic fill|check FILE BYTES BLOCK SEED   writes or verifies a pattern "
 	"(O_DIRECT)\n"
-	"       traffic read FILE BYTES BLOCK [random]     reads, in order or not (O_DIRECT)\n";
+	"       traffic read|write FILE BYTES BLOCK [random]   in order or not (O_DIRECT)\n";
 
 static uint8_t buf[DISK_MAX] __attribute__((aligned(4096)));
 static uint8_t want[DISK_MAX];
@@ -234,7 +234,7 @@ static int talk(int argc, char **argv)
 
 static int disk(int argc, char **argv)
 {
-	int writes = argv[1][0] == 'f';
+	int writes = argv[1][0] == 'f' || argv[1][0] == 'w';
 	int fd = open(argv[2], (writes ? O_RDWR : O_RDONLY) | O_DIRECT);
 	uint64_t bytes = strtoull(argv[3], NULL, 10);
 	uint64_t block = strtoull(argv[4], NULL, 10);
@@ -248,7 +248,7 @@ static int disk(int argc, char **argv)
 	for (uint64_t at = 0; at < bytes; at += block, n++) {
 		uint64_t to = random ? (at / block * 2654435761u % (bytes / block)) * block : at;
 
-		if (writes)
+		if (argv[1][0] == 'f')
 			pattern(buf, to, block, seed);
 		if ((writes ? pwrite(fd, buf, block, (off_t)to)
 			    : pread(fd, buf, block, (off_t)to)) != (ssize_t)block)
@@ -279,7 +279,7 @@ int main(int argc, char **argv)
 			  strcmp(argv[1], "ping") == 0))
 		return talk(argc, argv);
 	if (argc >= 5 && (strcmp(argv[1], "fill") == 0 || strcmp(argv[1], "check") == 0 ||
-			  strcmp(argv[1], "read") == 0))
+			  strcmp(argv[1], "read") == 0 || strcmp(argv[1], "write") == 0))
 		return disk(argc, argv);
 	(void)fputs(usage, stderr);
 	return 2;
