@@ -21,7 +21,7 @@ static int serve(struct env *v)
 /* The next answer; its id is that of the request at this place. */
 static int16_t status(struct env *v)
 {
-	struct blkif_response r;
+	struct blkif_response r = {0};
 	uint32_t at = v->front.cons;
 
 	assert_true(front_get(&v->front, &r, sizeof(r)));
@@ -123,7 +123,7 @@ static void put_indirect(struct env *v, struct blkif_request r)
 static void indirect_segments(void **state)
 {
 	struct env *v = *state;
-	struct blkif_response r;
+	struct blkif_response r = {0};
 
 	fill(v, 0, 256);
 	put_indirect(v, indirect(v, BLKIF_OP_WRITE, 0, 256));
@@ -233,7 +233,7 @@ static void discards(void **state)
 	assert_int_equal(serve(v), 2);
 	/* errors come first: nothing had to be done for them */
 	for (int i = 0; i < 5; i++) {
-		struct blkif_response r;
+		struct blkif_response r = {0};
 
 		assert_true(front_get(&v->front, &r, sizeof(r)));
 		if (r.id == 0xdead0004u)

@@ -22,7 +22,7 @@ static void put_extra(struct env *v, uint8_t type, uint8_t flags, uint16_t size,
 /* The answer to the next request, with the id it must have. */
 static int tx_status(struct env *v)
 {
-	struct netif_tx_response r;
+	struct netif_tx_response r = {0};
 	uint16_t id = (uint16_t)(1000 + v->tx.cons);
 
 	assert_true(front_get(&v->tx, &r, sizeof(r)));

@@ -42,7 +42,7 @@ static void threads_run_jobs(void **state)
 			blk_finish(jobs);
 		}
 		blkback_publish(&v->b);
-		for (struct blkif_response r; front_get(&v->front, &r, sizeof(r)); left--)
+		for (struct blkif_response r = {0}; front_get(&v->front, &r, sizeof(r)); left--)
 			assert_int_equal(r.status, BLKIF_RSP_OKAY);
 	}
 	blk_pool_free(pool); /* with jobs left in it */
