@@ -67,7 +67,7 @@ static void rx_gso(void **state)
 					 .gso_type = VIRTIO_NET_HDR_GSO_TCPV6,
 					 .gso_size = 1440};
 	struct netif_rx_response r;
-	struct netif_extra_info x;
+	struct netif_extra_info x = {0};
 
 	give(v, 20);
 	from_tap(v, &h, 5, 65535);
