@@ -309,6 +309,7 @@ static void take_device(char *arg)
 		if (fstat(d->fd, &st) < 0)
 			die("fstat");
 		(void)snprintf(text, sizeof(text), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
+		node(d->back, "dev", "xvda"); /* blkback names its thread so */
 		node(d->back, "params", file + 1);
 		node(d->back, "type", "phy");
 		node(d->back, "physical-device", text);
