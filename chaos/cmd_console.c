@@ -58,7 +58,10 @@ static int show(const struct wire_in *in, struct err *e)
 {
 	uint64_t lost = wire_get_u64(in, PROTO_LOST, 0);
 	struct wire_field f;
+	char text[256];
 
+	if (wire_get_text(in, PROTO_WARNING, text, sizeof(text)))
+		(void)fprintf(stderr, "chaos: %s\n", text);
 	if (lost)
 		(void)fprintf(stderr, "chaos: %" PRIu64 " bytes of output are not kept any more\n",
 			      lost);

@@ -293,19 +293,54 @@ int op_wait(struct engine *en, struct request *r, struct err *e)
 	return rc;
 }
 
+/* Many may watch a console, one writes: two would only mix their lines. */
+static bool has_writer(struct vm *vm)
+{
+	uint8_t uuid[16];
+
+	vm_uuid(vm, uuid);
+	for (uint32_t i = 0; i < nwatching; i++)
+		for (const struct stream *st = watching[i]->streams; st; st = st->next)
+			if (st->console && (st->flags & PROTO_F_INPUT) &&
+			    memcmp(st->uuid, uuid, sizeof(uuid)) == 0)
+				return true;
+	return false;
+}
+
+static void say_watching(struct conn *c, uint32_t tag)
+{
+	struct wire_out w;
+
+	reply_begin(c, &w, PROTO_ITEM, tag);
+	wire_text(&w, PROTO_WARNING,
+		  "another client writes to this console: this one only watches");
+	reply_send(c, &w);
+}
+
 int op_console(struct engine *en, struct request *r, struct err *e)
 {
+	bool taken;
 	struct vm_console_range range;
 	struct stream *st = NULL;
 	struct vm *vm = NULL;
 	int rc = request_vm(en, r, &vm, e);
 
+	taken = rc == 0 && has_writer(vm);
 	if (rc == 0)
 		rc = add_stream(r, vm, true, &st, e);
 	if (rc < 0 || !st)
 		return rc;
 	vm_console_range(vm, &range);
 	st->pos = st->flags & PROTO_F_LOG ? range.start : range.end;
+	if (taken && (st->flags & PROTO_F_INPUT)) {
+		st->flags &= ~PROTO_F_INPUT;
+		conn_ref(r->c);
+		say_watching(r->c, st->tag);
+		taken = r->c->gone;
+		conn_unref(r->c);
+		if (taken)
+			return 0;
+	}
 	(void)pump(st, vm);
 	return 0;
 }
