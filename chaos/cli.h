@@ -43,6 +43,8 @@ int cmd_rename(const struct command *cmd, int argc, char **argv);
 int cmd_wait(const struct command *cmd, int argc, char **argv);
 int cmd_pool(const struct command *cmd, int argc, char **argv);
 int cmd_events(const struct command *cmd, int argc, char **argv);
+/* network- and block-, -attach, -detach and -list */
+int cmd_device(const struct command *cmd, int argc, char **argv);
 int cmd_image(const struct command *cmd, int argc, char **argv);
 int cmd_top(const struct command *cmd, int argc, char **argv);
 int cmd_host(const struct command *cmd, int argc, char **argv);
@@ -64,6 +66,8 @@ int next_option(const struct command *cmd, int argc, char **argv, const char *le
 /* --- VMs --- */
 
 void view_print(const struct chaos_vm *v);
+/* As one line of it. */
+void view_device(const struct chaos_device *d);
 /* "poweroff, code 3" */
 void view_end_text(const struct chaos_vm *v, char *to, size_t room);
 /* "256K", "4M", "1.5G" */

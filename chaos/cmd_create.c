@@ -16,6 +16,8 @@ const struct option create_options[] = {
 	{"vcpus", required_argument, NULL, 'v'},
 	{"cmdline", required_argument, NULL, 'c'},
 	{"set", required_argument, NULL, CREATE_SET},
+	{"vif", required_argument, NULL, CREATE_VIF},
+	{"disk", required_argument, NULL, CREATE_DISK},
 	{"ignore", required_argument, NULL, CREATE_IGNORE},
 	{"paused", no_argument, NULL, 'p'},
 	{"ready", no_argument, NULL, 'w'},
@@ -77,6 +79,12 @@ void create_read_option(struct create_args *a, int c)
 		break;
 	case CREATE_SET:
 		create_add_set(a, "", optarg);
+		break;
+	case CREATE_VIF:
+		create_add_set(a, "vif", optarg);
+		break;
+	case CREATE_DISK:
+		create_add_set(a, "disk", optarg);
 		break;
 	case CREATE_IGNORE:
 		if (a->nignore < SETS_MAX)

@@ -110,6 +110,32 @@ int cmd_list(const struct command *cmd, int argc, char **argv)
 
 /* --- info --- */
 
+static void add_devices(const struct wire_in *in, json_t *vm)
+{
+	json_t *list = json_array();
+	struct chaos_device d;
+
+	for (uint32_t i = 0; decode_device(in, i, &d); i++)
+		(void)json_array_append_new(list, device_json(&d));
+	(void)json_object_set_new(vm, "devices", list);
+}
+
+static void show(const struct wire_in *in, const struct chaos_vm *v, json_t *json)
+{
+	struct chaos_device d;
+	json_t *j;
+
+	if (!json) {
+		view_print(v);
+		for (uint32_t i = 0; decode_device(in, i, &d); i++)
+			view_device(&d);
+		return;
+	}
+	j = vm_json(v);
+	add_devices(in, j);
+	(void)json_array_append_new(json, j);
+}
+
 static const struct option json_only[] = {
 	{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 
@@ -139,10 +165,7 @@ int cmd_info(const struct command *cmd, int argc, char **argv)
 			result = failed(&e);
 			continue;
 		}
-		if (json)
-			(void)json_array_append_new(json, vm_json(&v));
-		else
-			view_print(&v);
+		show(&in, &v, json);
 		if (!json && i + 1 < argc)
 			putchar('\n');
 	}

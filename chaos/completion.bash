@@ -3,7 +3,7 @@
 _chaos() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')
+		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -33,8 +33,30 @@ _chaos() {
 	info | console | rm | wait)
 		mapfile -t COMPREPLY < <(compgen -W "$(chaos list --all --quiet 2>/dev/null)" -- "$cur")
 		;;
+	network-detach | block-detach)
+		words=$(chaos list --own --quiet 2>/dev/null)
+		[ "$COMP_CWORD" -eq 2 ] ||
+			words=$(chaos "${command%detach}list" --json "${COMP_WORDS[2]}" 2>/dev/null | sed -n 's/.*"id": "\(.*\)",*/\1/p')
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
+	network-attach)
+		words=$(chaos list --own --quiet 2>/dev/null)
+		if [ "$COMP_CWORD" -gt 2 ]; then
+			compopt -o nospace 2>/dev/null
+			words="bridge= mac= vifname= mtu= rate= ip= userspace="
+		fi
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
+	block-attach)
+		if [ "$COMP_CWORD" -eq 2 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur")
+		else
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		fi
+		;;
 	help)
-		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')
+		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
 	list | version | events | host | metrics | top) ;;

@@ -20,6 +20,9 @@ static const char create_help[] =
 	"  -n, --name NAME\n"
 	"  -v, --vcpus N\n"
 	"  -c, --cmdline TEXT\n"
+	"      --vif SPEC          a network interface more, as in vif=[]: "
+	"bridge=xenbr0,ip=10.0.0.2\n"
+	"      --disk SPEC         a disk more, as in disk=[]: /dev/vg/web,raw,xvda,rw\n"
 	"      --set KEY=TEXT      any other key, its text taken as it is\n"
 	"      --ignore KEY        go on without a key that chaos does not support\n"
 	"      --count N           so many of them, named NAME-1, NAME-2, ...\n"
@@ -38,6 +41,8 @@ static const char run_help[] =
 	"  -t, --type TYPE         pv (default) or pvh\n"
 	"  -n, --name NAME\n"
 	"  -v, --vcpus N\n"
+	"      --vif SPEC          a network interface more; an empty one has all defaults\n"
+	"      --disk SPEC         a disk more\n"
 	"      --set KEY=TEXT      any other key of xl.cfg\n"
 	"  -i, --interactive       pass the terminal's input on; ^] detaches\n"
 	"      --rm                forget the VM when it has ended\n";
@@ -95,6 +100,19 @@ static const char pool_help[] = "Without words shows the pool: domains made ahea
 				"  set type=pvh memory=4 vcpus=1 count=4 image=PATH  with that "
 				"image loaded already\n" HELP_JSON;
 
+static const char vif_attach_help[] = "Gives a VM a network interface; what it says are keys as in "
+				      "vif=[] of xl.cfg: mac=, bridge=,\n"
+				      "rate=, mtu=, ... (chaos.cfg(5)). Prints its number.\n"
+				      "\n" HELP_JSON;
+
+static const char disk_attach_help[] =
+	"Gives a VM a disk; what it says is as in disk=[] of xl.cfg: /dev/vg/data,raw,xvdb,rw, or\n"
+	"vdev=xvdb access=ro target=FILE (chaos.cfg(5)). Prints what the guest calls it.\n"
+	"\n" HELP_JSON;
+
+static const char detach_help[] =
+	"  -f, --force             take it away, whether the guest lets go or not\n" HELP_JSON;
+
 static const char json_help[] = HELP_JSON;
 static const char rm_help[] = "  -f, --force             destroy a VM that still lives\n" HELP_JSON;
 
@@ -116,6 +134,15 @@ const struct command commands[] = {
 	{"rm", "[OPTION]... VM...", "forget VMs that have ended, and their logs", rm_help,
 	 cmd_simple},
 	{"wait", "[OPTION]... VM...", "wait until VMs have ended", wait_help, cmd_wait},
+	{"network-attach", "VM [KEY=VALUE]...", "give a VM a network interface", vif_attach_help,
+	 cmd_device},
+	{"network-detach", "[OPTION]... VM NUMBER|MAC|INTERFACE...", "take network interfaces away",
+	 detach_help, cmd_device},
+	{"network-list", "[OPTION]... VM...", "show network interfaces of VMs", json_help,
+	 cmd_device},
+	{"block-attach", "VM DISK", "give a VM a disk", disk_attach_help, cmd_device},
+	{"block-detach", "[OPTION]... VM VDEV...", "take disks away", detach_help, cmd_device},
+	{"block-list", "[OPTION]... VM...", "show disks of VMs", json_help, cmd_device},
 	{"events", "[OPTION]...", "show what happens to VMs", events_help, cmd_events},
 	{"pool", "[OPTION]... [set KEY=VALUE...]", "show and change the pool of domains made ahead",
 	 pool_help, cmd_pool},
@@ -136,7 +163,7 @@ static void print_overview(FILE *to)
 		    "or a uuid.\n\n",
 		    to);
 	for (unsigned int i = 0; i < ncommands; i++)
-		(void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
+		(void)fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].what);
 	(void)fputs(
 		"\n\"chaos help COMMAND\" or \"chaos COMMAND --help\" says more, chaos(1) all.\n",
 		to);

@@ -2,6 +2,8 @@
 /* VMs, foreign domains and flavors as fields. */
 #include "split-toolstack/fields.h"
 
+#include <stdio.h>
+
 void fields_vm(struct wire_out *w, struct vm *vm)
 {
 	struct vm_info i;
@@ -72,5 +74,54 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_u32(w, PROTO_TARGET, f->target);
 	wire_u32(w, PROTO_READY, f->ready);
 	wire_u64(w, PROTO_HITS, f->hits);
+	wire_close(w, mark);
+}
+
+static void fields_vif(struct wire_out *w, const struct vif_config *v, const char *ifname)
+{
+	char text[18];
+
+	(void)snprintf(text, sizeof(text), "%u", v->devid);
+	wire_text(w, PROTO_ID, v->devid == DEVICE_ANY ? "" : text);
+	wire_u32(w, PROTO_DEVID, v->devid);
+	mac_format(v->mac, text);
+	wire_text(w, PROTO_MAC, text);
+	wire_text(w, PROTO_BRIDGE, v->bridge);
+	wire_text(w, PROTO_IFNAME, ifname);
+	wire_u32(w, PROTO_MTU, v->mtu);
+	wire_text(w, PROTO_IP, v->ip.dhcp ? "dhcp" : v->ip_text);
+	if (v->rate_bytes) {
+		wire_u64(w, PROTO_RATE_BYTES, v->rate_bytes);
+		wire_u32(w, PROTO_RATE_US, v->rate_us);
+	}
+}
+
+static void fields_vbd(struct wire_out *w, const struct vbd_config *v, uint64_t sectors)
+{
+	char name[16];
+
+	vdev_name(v->vdev, name);
+	wire_text(w, PROTO_ID, name);
+	wire_u32(w, PROTO_DEVID, v->vdev);
+	wire_text(w, PROTO_PATH, v->path);
+	wire_u32(w, PROTO_READONLY, v->readonly);
+	wire_u32(w, PROTO_CDROM, v->cdrom);
+	wire_u64(w, PROTO_SECTORS, sectors);
+}
+
+void fields_device(struct wire_out *w, const struct device_info *d)
+{
+	uint32_t mark = wire_open(w, PROTO_DEVICE);
+	bool vif = d->config->kind == DEVICE_VIF;
+	enum device_backend backend = vif ? d->config->u.vif.backend : d->config->u.vbd.backend;
+
+	wire_text(w, PROTO_KIND, vif ? "vif" : "vbd");
+	wire_text(w, PROTO_STATE, device_state_name(d->state));
+	wire_text(w, PROTO_REASON, d->reason);
+	wire_text(w, PROTO_BACKEND, backend == BACKEND_USER ? "user" : "kernel");
+	if (vif)
+		fields_vif(w, &d->config->u.vif, d->ifname);
+	else
+		fields_vbd(w, &d->config->u.vbd, d->sectors);
 	wire_close(w, mark);
 }

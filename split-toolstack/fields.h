@@ -14,4 +14,7 @@ void fields_foreign(struct wire_out *w, const struct xen_domain_info *d);
 /* A nested PROTO_FLAVOR. */
 void fields_flavor(struct wire_out *w, const struct pool_flavor *f);
 
+/* A nested PROTO_DEVICE. */
+void fields_device(struct wire_out *w, const struct device_info *d);
+
 #endif

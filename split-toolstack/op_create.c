@@ -131,7 +131,7 @@ static int take_file(struct request *r, enum proto_id id, int *fd, struct err *e
 	return 0;
 }
 
-static void send_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list *l)
+void reply_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list *l)
 {
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct wire_out w;
@@ -184,7 +184,7 @@ int op_create(struct engine *en, struct request *r, struct err *e)
 			rc = err_set(e, ENOMEM, "out of memory");
 	}
 	if (rc == 0) {
-		send_warnings(r->c, r->in.h.tag, &v.warning);
+		reply_warnings(r->c, r->in.h.tag, &v.warning);
 		*k = (struct creating){.c = r->c, .tag = r->in.h.tag, .flags = flags};
 		conn_ref(r->c);
 		how |= flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0;

@@ -36,6 +36,9 @@ const struct operation operations[] = {
 	{PROTO_REQ_IMAGES, "images", op_images},
 	{PROTO_REQ_IMAGE_IMPORT, "image import", op_image_import},
 	{PROTO_REQ_IMAGE_RM, "image rm", op_image_rm},
+	{PROTO_REQ_DEVICE_ATTACH, "attach", op_attach},
+	{PROTO_REQ_DEVICE_DETACH, "detach", op_detach},
+	{PROTO_REQ_DEVICES, "devices", op_devices},
 };
 const uint32_t noperation = sizeof(operations) / sizeof(operations[0]);
 
@@ -153,6 +156,11 @@ int op_list(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
+static void add_device(const struct device_info *d, void *arg)
+{
+	fields_device(arg, d);
+}
+
 int op_info(struct engine *en, struct request *r, struct err *e)
 {
 	struct wire_out w;
@@ -163,6 +171,7 @@ int op_info(struct engine *en, struct request *r, struct err *e)
 		return rc;
 	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
 	fields_vm(&w, vm);
+	vm_for_each_device(vm, add_device, &w);
 	reply_send(r->c, &w);
 	return 0;
 }

@@ -12,8 +12,9 @@
  * A frame is a header and fields. Client and daemon run on one host: numbers are in its byte order.
  * Requests carry a tag of the client's choice; every frame of the answer carries the same one. An
  * answer is any number of PROTO_ITEM, then one PROTO_OK or PROTO_ERROR. Requests of one connection
- * are answered in their order, but for long ones (create, wait, console), which others may
- * overtake. Unknown fields are refused; files travel as SCM_RIGHTS with the frame that names them.
+ * are answered in their order, but for long ones (create, attach, detach, wait, console), which
+ * others may overtake. Unknown fields are refused; files travel as SCM_RIGHTS with the frame that
+ * names them.
  */
 #define PROTO_MAGIC	0x534f4148u /* "HAOS" */
 #define PROTO_VERSION	1u
@@ -43,7 +44,7 @@ enum proto_op {
 	PROTO_REQ_VERSION = 16, /* -> VERSION, XEN, STORE */
 	PROTO_REQ_CREATE, /* CONFIG | SET.., FLAGS -> WARNING items; a VM; times with TIMINGS */
 	PROTO_REQ_LIST,	  /* FLAGS -> VM items */
-	PROTO_REQ_INFO,	  /* WHAT -> a VM */
+	PROTO_REQ_INFO,	  /* WHAT -> a VM, and its DEVICEs */
 	PROTO_REQ_PAUSE,  /* WHAT -> NAME */
 	PROTO_REQ_UNPAUSE,
 	PROTO_REQ_RENAME, /* WHAT, NAME */
@@ -61,8 +62,12 @@ enum proto_op {
 	PROTO_REQ_HOST,	   /* -> VERSION, XEN, STORE, CPUS, MEM_KIB, FREE_KIB, POOL_KIB, VMS, PVH */
 	PROTO_REQ_METRICS, /* -> DATA items: Prometheus' text form */
 	PROTO_REQ_IMAGES,  /* -> an IMAGE in each item */
-	PROTO_REQ_IMAGE_IMPORT, /* NAME, KERNEL_FD -> IMAGE */
-	PROTO_REQ_IMAGE_RM,	/* NAME -> NAME */
+	PROTO_REQ_IMAGE_IMPORT,	 /* NAME, KERNEL_FD -> IMAGE */
+	PROTO_REQ_IMAGE_RM,	 /* NAME -> NAME */
+	PROTO_REQ_DEVICE_ATTACH, /* WHAT, SET "vif=.." or "disk=..", CWD -> WARNING items; a DEVICE
+				  */
+	PROTO_REQ_DEVICE_DETACH, /* WHAT, KIND, ID, FLAGS -> a DEVICE */
+	PROTO_REQ_DEVICES,	 /* WHAT, [KIND] -> a DEVICE in each item */
 	PROTO_OP_END,
 };
 
@@ -135,6 +140,23 @@ enum proto_id {
 	PROTO_LINUX,  /* u32 0/1 */
 	PROTO_BYTES,  /* u64 */
 	PROTO_SLOTS,  /* u32: domain ids with a channel that wait for a domain */
+	PROTO_DEVICE, /* nested: KIND, ID, STATE, REASON, BACKEND; a vif's MAC, BRIDGE, IFNAME, MTU,
+			 IP, RATE_BYTES, RATE_US; a vbd's DEVID, PATH, READONLY, CDROM, SECTORS */
+	PROTO_KIND,   /* text: vif or vbd */
+	PROTO_ID,     /* text: a vif's number (also MAC or IFNAME), a vbd's name or number */
+	PROTO_DEVID,  /* u32: Xen's number of a device */
+	PROTO_BACKEND, /* text: kernel or user */
+	PROTO_MAC,     /* text */
+	PROTO_BRIDGE,
+	PROTO_IFNAME,	  /* in dom0 */
+	PROTO_MTU,	  /* u32 */
+	PROTO_IP,	  /* text, as it was given */
+	PROTO_RATE_BYTES, /* u64, in each ... */
+	PROTO_RATE_US,	  /* u32 */
+	PROTO_PATH,
+	PROTO_READONLY, /* u32 0/1 */
+	PROTO_CDROM,
+	PROTO_SECTORS, /* u64, of 512 bytes */
 	PROTO_ID_END,
 };
 
@@ -146,7 +168,7 @@ enum proto_id {
 #define PROTO_F_FOLLOW	(1u << 5) /* console: until the VM has ended */
 #define PROTO_F_INPUT	(1u << 6) /* console: takes input */
 #define PROTO_F_LOG	(1u << 7) /* console: from the first byte kept, not from now on */
-#define PROTO_F_FORCE	(1u << 8) /* rm: destroy it first */
+#define PROTO_F_FORCE	(1u << 8) /* rm: destroy it first; detach: do not ask the guest */
 #define PROTO_F_SAME	(1u << 9) /* create: a VM of this uuid that is there already is the answer */
 
 #endif

@@ -83,6 +83,10 @@ void streams_pump(struct conn *c);
 int streams_open(struct engine *en, struct ev_loop *loop, struct err *e);
 void streams_close(void);
 
+/* op_create.c: tells the client what was passed over. */
+struct vmcfg_list;
+void reply_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list *l);
+
 int op_version(struct engine *en, struct request *r, struct err *e);
 int op_create(struct engine *en, struct request *r, struct err *e);
 int op_list(struct engine *en, struct request *r, struct err *e);
@@ -104,6 +108,9 @@ int op_metrics(struct engine *en, struct request *r, struct err *e);
 int op_images(struct engine *en, struct request *r, struct err *e);
 int op_image_import(struct engine *en, struct request *r, struct err *e);
 int op_image_rm(struct engine *en, struct request *r, struct err *e);
+int op_attach(struct engine *en, struct request *r, struct err *e);
+int op_detach(struct engine *en, struct request *r, struct err *e);
+int op_devices(struct engine *en, struct request *r, struct err *e);
 int op_input(struct engine *en, struct request *r, struct err *e);
 
 #endif

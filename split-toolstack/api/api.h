@@ -40,7 +40,8 @@ struct rq {
 	struct api *api;
 	struct MHD_Connection *conn;
 	const struct route *route;
-	char what[160]; /* the VM or image that the path names */
+	char what[160];	 /* the VM or image that the path names */
+	char device[32]; /* and the device of it */
 	char *body;
 	size_t body_len;
 	int upload; /* file that the body goes to, or -1 */
@@ -89,7 +90,7 @@ void backend_close(struct api *a);
 
 /* --- routes.c --- */
 struct route {
-	const char *method, *path; /* "{}" stands for the one name in it */
+	const char *method, *path; /* "{}" stands for a name in it */
 	void (*run)(struct rq *rq);
 	bool upload; /* the body is a file */
 };
@@ -103,6 +104,13 @@ void run_console_input(struct rq *rq);
 void run_wait(struct rq *rq);
 /* MHD's reader of streams. */
 ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t max);
+
+/* --- devices.c --- */
+void run_devices(struct rq *rq);
+void run_attach(struct rq *rq);
+void run_detach(struct rq *rq);
+/* Those that a reply has, as an array. */
+json_t *devices_json(const struct chaos_reply *r);
 
 /* --- create.c --- */
 void run_create(struct rq *rq);

@@ -56,6 +56,16 @@ static int take_lists(struct body *b, const char *key, json_t *value)
 		}
 		return 0;
 	}
+	if (strcmp(key, "vif") == 0 || strcmp(key, "disk") == 0) {
+		if (json_is_string(value))
+			return add_json(b, key, value) ? 0 : -EINVAL;
+		json_array_foreach(value, i, v)
+		{
+			if (!json_is_string(v) || !add_json(b, key, v))
+				return -EINVAL;
+		}
+		return json_is_array(value) ? 0 : -EINVAL;
+	}
 	if (strcmp(key, "ignore") == 0 && json_is_array(value)) {
 		json_array_foreach(value, i, v)
 		{

@@ -24,6 +24,7 @@ static unsigned int status_of(int code)
 	switch (code) {
 	case ESRCH:
 	case ENOENT:
+	case ENODEV: /* a bridge */
 		return MHD_HTTP_NOT_FOUND;
 	case EEXIST:
 	case EBUSY:
@@ -177,22 +178,31 @@ const char *rq_query(struct rq *rq, const char *key)
 
 /* --- in --- */
 
-/* "/v1/vms/{}/pause": a name takes one part of the path. */
-static bool matches(const char *pattern, const char *url, char *what, size_t room)
+/* "/v1/vms/{}/devices/{}": a name takes one part of the path; one that is too long is cut, and is
+ * nobody's. */
+static bool matches(const char *pattern, const char *url, struct rq *rq)
 {
-	const char *brace = strstr(pattern, "{}");
-	size_t before = brace ? (size_t)(brace - pattern) : 0;
-	size_t len;
+	char *to = rq->what;
+	size_t room = sizeof(rq->what);
 
-	if (!brace)
-		return strcmp(pattern, url) == 0;
-	if (strncmp(pattern, url, before) != 0)
-		return false;
-	len = strcspn(url + before, "/");
-	if (len == 0 || strcmp(url + before + len, brace + 2) != 0)
-		return false;
-	(void)snprintf(what, room, "%.*s", (int)len, url + before);
-	return true;
+	while (*pattern) {
+		size_t len;
+
+		if (strncmp(pattern, "{}", 2) != 0) {
+			if (*pattern++ != *url++)
+				return false;
+			continue;
+		}
+		len = strcspn(url, "/");
+		if (len == 0)
+			return false;
+		(void)snprintf(to, room, "%.*s", (int)len, url);
+		to = rq->device;
+		room = sizeof(rq->device);
+		pattern += 2;
+		url += len;
+	}
+	return *url == '\0';
 }
 
 /* The route, or why there is none: 404 or 405. */
@@ -201,7 +211,7 @@ static unsigned int find_route(struct rq *rq, const char *method, const char *ur
 	unsigned int status = MHD_HTTP_NOT_FOUND;
 
 	for (size_t i = 0; i < nroute; i++) {
-		if (!matches(routes[i].path, url, rq->what, sizeof(rq->what)))
+		if (!matches(routes[i].path, url, rq))
 			continue;
 		status = MHD_HTTP_METHOD_NOT_ALLOWED;
 		if (strcmp(routes[i].method, method) == 0 ||

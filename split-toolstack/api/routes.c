@@ -11,9 +11,10 @@
 
 /* --- answers --- */
 
-static void answer_vm(struct rq *rq, const struct chaos_reply *r)
+static void answer_info(struct rq *rq, const struct chaos_reply *r)
 {
 	rq->json = vm_json(&r->vm);
+	(void)json_object_set_new(rq->json, "devices", devices_json(r));
 	rq_answer(rq, MHD_HTTP_OK);
 }
 
@@ -103,7 +104,7 @@ static void run_list(struct rq *rq)
 
 static void run_info(struct rq *rq)
 {
-	ask_about(rq, CHAOS_INFO, 0, answer_vm);
+	ask_about(rq, CHAOS_INFO, 0, answer_info);
 }
 
 static void run_delete(struct rq *rq)
@@ -306,6 +307,9 @@ const struct route routes[] = {
 	{"POST", "/v1/vms/{}/reboot", run_reboot, false},
 	{"POST", "/v1/vms/{}/destroy", run_destroy, false},
 	{"POST", "/v1/vms/{}/rename", run_rename, false},
+	{"GET", "/v1/vms/{}/devices", run_devices, false},
+	{"POST", "/v1/vms/{}/devices", run_attach, false},
+	{"DELETE", "/v1/vms/{}/devices/{}", run_detach, false},
 	{"GET", "/v1/vms/{}/wait", run_wait, false},
 	{"GET", "/v1/vms/{}/console", run_console, false},
 	{"POST", "/v1/vms/{}/console", run_console_input, false},

@@ -14,11 +14,6 @@
 
 /* --- vifs --- */
 
-static int need_link(struct engine *en, struct err *e)
-{
-	return en->link ? 0 : link_open(&en->link, e);
-}
-
 /* Asking costs 40 us, and nearly all VMs of a host are in the same few. */
 static bool is_known(const struct engine *en, const char *bridge)
 {
@@ -120,8 +115,6 @@ static int admit_vif(struct engine *en, const struct vm *self, const struct vif_
 {
 	int rc = taken_by_other(en, self, v, e);
 
-	if (rc == 0 && (v->bridge[0] || v->ifname[0]))
-		rc = need_link(en, e);
 	if (rc == 0 && v->bridge[0])
 		rc = check_bridge(en, v->bridge, e);
 	if (rc == 0 && v->ifname[0])

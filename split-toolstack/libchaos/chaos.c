@@ -41,6 +41,9 @@ static const enum proto_op proto_ops[] = {
 	[CHAOS_IMAGES] = PROTO_REQ_IMAGES,
 	[CHAOS_IMAGE_IMPORT] = PROTO_REQ_IMAGE_IMPORT,
 	[CHAOS_IMAGE_RM] = PROTO_REQ_IMAGE_RM,
+	[CHAOS_ATTACH] = PROTO_REQ_DEVICE_ATTACH,
+	[CHAOS_DETACH] = PROTO_REQ_DEVICE_DETACH,
+	[CHAOS_DEVICES] = PROTO_REQ_DEVICES,
 };
 
 static int tell(struct chaos_error *to, const struct err *from, int rc)
@@ -130,6 +133,8 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 	wire_text(&w, PROTO_CONFIG_NAME, rq->config_name);
 	wire_text(&w, PROTO_CWD, rq->cwd);
 	wire_text(&w, PROTO_TEXT, rq->text);
+	wire_text(&w, PROTO_KIND, rq->kind);
+	wire_text(&w, PROTO_ID, rq->device);
 	put_list(&w, PROTO_SET, rq->set);
 	put_list(&w, PROTO_OVERRIDE, rq->override);
 	put_list(&w, PROTO_IGNORE, rq->ignore);
@@ -156,6 +161,7 @@ static void take_event(const struct wire_in *in, struct chaos_reply *r)
 static void take(const struct wire_in *in, struct chaos_reply *r)
 {
 	struct wire_field f;
+	uint32_t at = 0;
 
 	memset(r, 0, offsetof(struct chaos_reply, vm));
 	r->warning[0] = r->way[0] = r->why[0] = r->event[0] = '\0';
@@ -175,11 +181,23 @@ static void take(const struct wire_in *in, struct chaos_reply *r)
 	(void)wire_get_text(in, PROTO_WAY, r->way, sizeof(r->way));
 	(void)wire_get_text(in, PROTO_WHY, r->why, sizeof(r->why));
 	take_event(in, r);
+	r->ndevice = 0;
+	while (wire_next(in, &at, &f))
+		r->ndevice += f.id == PROTO_DEVICE;
+	r->frame = in->fields;
+	r->frame_len = in->bytes;
 	r->lost = wire_get_u64(in, PROTO_LOST, 0);
 	if (wire_find(in, PROTO_DATA, &f)) {
 		r->data = f.data;
 		r->len = f.len;
 	}
+}
+
+EXPORT int chaos_device(const struct chaos_reply *r, uint32_t i, struct chaos_device *out)
+{
+	struct wire_in in = {.fields = r->frame, .bytes = (uint32_t)r->frame_len};
+
+	return i < r->ndevice && decode_device(&in, i, out) ? 0 : -ENOENT;
 }
 
 EXPORT int chaos_receive(struct chaos *c, struct chaos_reply *r, int timeout_ms,

@@ -40,7 +40,7 @@ enum chaos_op {
 	CHAOS_VERSION_INFO, /* host without numbers */
 	CHAOS_CREATE,	    /* config or set, flags, files -> vm, way, why */
 	CHAOS_LIST,	    /* flags -> a reply with a vm each */
-	CHAOS_INFO,	    /* vm -> vm */
+	CHAOS_INFO,	    /* vm -> vm and its devices */
 	CHAOS_PAUSE,
 	CHAOS_UNPAUSE,
 	CHAOS_RENAME, /* vm, name */
@@ -59,6 +59,9 @@ enum chaos_op {
 	CHAOS_IMAGES,	    /* -> a reply with an image each */
 	CHAOS_IMAGE_IMPORT, /* name, kernel_fd -> image */
 	CHAOS_IMAGE_RM,	    /* name */
+	CHAOS_ATTACH,	    /* vm, set of one "vif=..." or "disk=...", cwd -> a device */
+	CHAOS_DETACH,	    /* vm, kind, device, flags -> a device */
+	CHAOS_DEVICES,	    /* vm, kind (or NULL) -> a reply with a device each */
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create: do not let it run yet */
@@ -68,7 +71,7 @@ enum chaos_op {
 #define CHAOS_FOLLOW	(1u << 5) /* console: until the VM has ended */
 #define CHAOS_INPUT_TOO (1u << 6) /* console: takes input */
 #define CHAOS_LOG	(1u << 7) /* console: from the first byte kept, not from now on */
-#define CHAOS_FORCE	(1u << 8) /* rm: destroy it first */
+#define CHAOS_FORCE	(1u << 8) /* rm: destroy it first; detach: do not ask the guest */
 #define CHAOS_SAME	(1u << 9) /* create: a VM of this uuid that is there is the answer */
 
 #define CHAOS_NOW UINT64_MAX /* since: no event of the past */
@@ -87,6 +90,8 @@ struct chaos_request {
 	const char *const *ignore;	  /* keys to leave out */
 	int kernel_fd, ramdisk_fd;	  /* -1: the daemon opens them */
 	const char *text;		  /* "type=pv memory=4 count=8" */
+	const char *kind;		  /* of devices: "vif" or "vbd" */
+	const char *device;		  /* "0", a MAC or a name in dom0; "xvda" */
 	uint64_t since;			  /* number of the last event seen */
 	const void *data;
 	size_t len;
@@ -127,6 +132,22 @@ struct chaos_image {
 	uint64_t bytes, min_kib, used_ns;
 };
 
+struct chaos_device {
+	char kind[4];		     /* "vif" or "vbd" */
+	char id[16];		     /* "0"; "xvda" */
+	char state[16], reason[160]; /* reason: of a broken one */
+	char backend[8];	     /* "kernel" or "user" */
+	uint32_t devid;		     /* Xen's number */
+	/* vif */
+	char mac[18], bridge[16], ifname[16], ip[128];
+	uint32_t mtu, rate_us;
+	uint64_t rate_bytes; /* per rate_us; 0: no limit */
+	/* vbd */
+	char path[4096];
+	bool readonly, cdrom;
+	uint64_t sectors; /* of 512 bytes */
+};
+
 struct chaos_reply {
 	uint32_t tag;
 	bool last;
@@ -144,6 +165,9 @@ struct chaos_reply {
 	uint64_t lost;	  /* events or console bytes that were gone before they could be sent */
 	const void *data; /* until the next call */
 	size_t len;
+	uint32_t ndevice; /* for chaos_device() */
+	const void *frame;
+	size_t frame_len;
 };
 
 /* Sends a request; *tag (may be NULL) is what its replies will carry. */
@@ -156,6 +180,9 @@ int chaos_receive(struct chaos *c, struct chaos_reply *r, int timeout_ms, struct
 int chaos_call(struct chaos *c, const struct chaos_request *rq, struct chaos_reply *r,
 	       int (*each)(const struct chaos_reply *r, void *arg), void *arg,
 	       struct chaos_error *e);
+
+/* Device number i of a reply, until the next call. -ENOENT: it has not so many. */
+int chaos_device(const struct chaos_reply *r, uint32_t i, struct chaos_device *out);
 
 #ifdef __cplusplus
 }

@@ -98,6 +98,40 @@ bool decode_image(const struct wire_in *in, struct chaos_image *i)
 	return true;
 }
 
+bool decode_device(const struct wire_in *in, uint32_t i, struct chaos_device *d)
+{
+	struct wire_field f;
+	struct wire_in v;
+	uint32_t at = 0;
+
+	memset(d, 0, offsetof(struct chaos_device, path));
+	d->path[0] = '\0';
+	do {
+		if (!wire_next(in, &at, &f))
+			return false;
+	} while (f.id != PROTO_DEVICE || i-- > 0);
+	if (wire_nested(&v, &f) < 0)
+		return false;
+	TEXT(&v, PROTO_KIND, d->kind);
+	TEXT(&v, PROTO_ID, d->id);
+	TEXT(&v, PROTO_STATE, d->state);
+	TEXT(&v, PROTO_REASON, d->reason);
+	TEXT(&v, PROTO_BACKEND, d->backend);
+	TEXT(&v, PROTO_MAC, d->mac);
+	TEXT(&v, PROTO_BRIDGE, d->bridge);
+	TEXT(&v, PROTO_IFNAME, d->ifname);
+	TEXT(&v, PROTO_IP, d->ip);
+	TEXT(&v, PROTO_PATH, d->path);
+	d->devid = wire_get_u32(&v, PROTO_DEVID, 0);
+	d->mtu = wire_get_u32(&v, PROTO_MTU, 0);
+	d->rate_us = wire_get_u32(&v, PROTO_RATE_US, 0);
+	d->rate_bytes = wire_get_u64(&v, PROTO_RATE_BYTES, 0);
+	d->readonly = wire_get_u32(&v, PROTO_READONLY, 0);
+	d->cdrom = wire_get_u32(&v, PROTO_CDROM, 0);
+	d->sectors = wire_get_u64(&v, PROTO_SECTORS, 0);
+	return true;
+}
+
 void decode_host(const struct wire_in *in, struct chaos_host *h)
 {
 	memset(h, 0, sizeof(*h));

@@ -99,6 +99,33 @@ json_t *image_json(const struct chaos_image *i)
 			 (json_int_t)i->min_kib, "imported_ns", (json_int_t)i->used_ns);
 }
 
+json_t *device_json(const struct chaos_device *d)
+{
+	json_t *j = json_pack("{s:s,s:s,s:s,s:s}", "kind", d->kind, "id", d->id, "state", d->state,
+			      "backend", d->backend);
+
+	set_text(j, "reason", d->reason);
+	set_number(j, "devid", d->devid);
+	if (strcmp(d->kind, "vif") == 0) {
+		set_text(j, "mac", d->mac);
+		(void)json_object_set_new(j, "bridge",
+					  *d->bridge ? json_string(d->bridge) : json_null());
+		set_text(j, "ifname", d->ifname);
+		set_number(j, "mtu", d->mtu);
+		set_text(j, "ip", d->ip);
+		if (d->rate_bytes) {
+			set_number(j, "rate_bytes", d->rate_bytes);
+			set_number(j, "rate_us", d->rate_us);
+		}
+		return j;
+	}
+	set_text(j, "path", d->path);
+	(void)json_object_set_new(j, "readonly", json_boolean(d->readonly));
+	(void)json_object_set_new(j, "cdrom", json_boolean(d->cdrom));
+	set_number(j, "bytes", d->sectors * 512);
+	return j;
+}
+
 json_t *host_json(const struct chaos_host *h)
 {
 	return json_pack("{s:s,s:s,s:s,s:b,s:i,s:I,s:I,s:i,s:I,s:i}", "chaosd", h->chaos, "xen",

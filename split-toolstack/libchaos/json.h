@@ -10,6 +10,7 @@
 json_t *vm_json(const struct chaos_vm *v);
 json_t *flavor_json(const struct chaos_flavor *f);
 json_t *image_json(const struct chaos_image *i);
+json_t *device_json(const struct chaos_device *d);
 json_t *host_json(const struct chaos_host *h);
 /* v or f is NULL. */
 json_t *event_json(uint64_t id, const char *event, uint64_t when_ns, const struct chaos_vm *v,

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* network-attach, -detach, -list and their likes for disks. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chaos/cli.h"
+
+static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
+				      {"force", no_argument, NULL, 'f'},
+				      {"help", no_argument, NULL, 'h'},
+				      {NULL, 0, NULL, 0}};
+
+static bool is_network(const struct command *cmd)
+{
+	return strncmp(cmd->name, "network", 7) == 0;
+}
+
+/* --- for people --- */
+
+static void print_head(bool network)
+{
+	if (network)
+		printf("%-20s %3s %-17s %-15s %-15s %5s %-10s %s\n", "VM", "ID", "MAC", "BRIDGE",
+		       "INTERFACE", "MTU", "STATE", "IP");
+	else
+		printf("%-20s %-6s %9s %-6s %-10s %s\n", "VM", "VDEV", "SIZE", "ACCESS", "STATE",
+		       "TARGET");
+}
+
+static const char *or_dash(const char *text)
+{
+	return *text ? text : "-";
+}
+
+static void print_row(const char *vm, const struct chaos_device *d)
+{
+	char size[32];
+
+	if (strcmp(d->kind, "vif") == 0) {
+		printf("%-20s %3s %-17s %-15s %-15s %5u %-10s %s\n", vm, or_dash(d->id), d->mac,
+		       or_dash(d->bridge), or_dash(d->ifname), d->mtu, d->state, or_dash(d->ip));
+	} else {
+		format_kib((d->sectors + 1) / 2, size, sizeof(size));
+		printf("%-20s %-6s %9s %-6s %-10s %s\n", vm, d->id, size,
+		       d->cdrom	     ? "cdrom"
+		       : d->readonly ? "ro"
+				     : "rw",
+		       d->state, d->path);
+	}
+	if (d->reason[0])
+		printf("%-20s %s\n", "", d->reason);
+}
+
+void view_device(const struct chaos_device *d)
+{
+	char size[32];
+
+	format_kib((d->sectors + 1) / 2, size, sizeof(size));
+	printf("%-12s %s ", strcmp(d->kind, "vif") == 0 ? "vif" : "disk", or_dash(d->id));
+	if (strcmp(d->kind, "vif") == 0)
+		printf("%s, %s%s%s%s", d->mac, d->bridge[0] ? "bridge " : "no bridge", d->bridge,
+		       d->ifname[0] ? ", " : "", d->ifname);
+	else
+		printf("%s, %s, %s", d->path, size, d->readonly ? "read-only" : "writable");
+	printf(", %s%s%s\n", d->state, d->reason[0] ? ": " : "", d->reason);
+}
+
+/* --- attach --- */
+
+/* Words are parts of one specification, as for xl. */
+static char *join(const char *kind, char **words, int n)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	(void)fprintf(f, "%s=", kind);
+	for (int i = 0; i < n; i++)
+		(void)fprintf(f, "%s%s", i ? "," : "", words[i]);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int on_warning(const struct wire_in *in, void *arg)
+{
+	char text[512];
+
+	(void)arg;
+	if (wire_get_text(in, PROTO_WARNING, text, sizeof(text)))
+		(void)fprintf(stderr, "chaos: warning: %s\n", text);
+	return 0;
+}
+
+/* The answer to attach and detach is the device. */
+static int show_answer(const struct wire_in *in, json_t *json)
+{
+	struct chaos_device d;
+
+	if (!decode_device(in, 0, &d))
+		return 0;
+	if (json)
+		return json_array_append_new(json, device_json(&d));
+	printf("%s\n", d.id);
+	return 0;
+}
+
+static int attach(struct client *c, bool network, char **words, int n, json_t *json, struct err *e)
+{
+	char *spec = join(network ? "vif" : "disk", words + 1, n - 1);
+	char cwd[4096];
+	struct wire_out w;
+	struct wire_in in;
+	int rc;
+
+	if (!spec)
+		return err_set(e, ENOMEM, "out of memory");
+	client_begin(c, &w, PROTO_REQ_DEVICE_ATTACH);
+	wire_text(&w, PROTO_WHAT, words[0]);
+	wire_text(&w, PROTO_SET, spec);
+	if (getcwd(cwd, sizeof(cwd)))
+		wire_text(&w, PROTO_CWD, cwd);
+	free(spec);
+	rc = client_send(c, &w, NULL, 0, e);
+	if (rc == 0)
+		rc = client_finish(c, &in, on_warning, NULL, e);
+	return rc < 0 ? rc : show_answer(&in, json);
+}
+
+/* --- detach and list --- */
+
+static int detach(struct client *c, bool network, const char *vm, const char *id, uint32_t flags,
+		  json_t *json, struct err *e)
+{
+	struct wire_out w;
+	struct wire_in in;
+	int rc;
+
+	client_begin(c, &w, PROTO_REQ_DEVICE_DETACH);
+	wire_text(&w, PROTO_WHAT, vm);
+	wire_text(&w, PROTO_KIND, network ? "vif" : "vbd");
+	wire_text(&w, PROTO_ID, id);
+	if (flags)
+		wire_u32(&w, PROTO_FLAGS, flags);
+	rc = client_send(c, &w, NULL, 0, e);
+	if (rc == 0)
+		rc = client_finish(c, &in, NULL, NULL, e);
+	return rc < 0 ? rc : show_answer(&in, json);
+}
+
+struct listing {
+	const char *vm;
+	json_t *json;
+};
+
+static int on_device(const struct wire_in *in, void *arg)
+{
+	const struct listing *l = arg;
+	struct chaos_device d;
+	json_t *j;
+
+	if (!decode_device(in, 0, &d))
+		return 0;
+	if (!l->json) {
+		print_row(l->vm, &d);
+		return 0;
+	}
+	j = device_json(&d);
+	(void)json_object_set_new(j, "vm", json_string(l->vm));
+	return json_array_append_new(l->json, j);
+}
+
+static int list(struct client *c, bool network, const char *vm, json_t *json, struct err *e)
+{
+	struct listing l = {vm, json};
+	struct wire_out w;
+	struct wire_in in;
+	int rc;
+
+	client_begin(c, &w, PROTO_REQ_DEVICES);
+	wire_text(&w, PROTO_WHAT, vm);
+	wire_text(&w, PROTO_KIND, network ? "vif" : "vbd");
+	rc = client_send(c, &w, NULL, 0, e);
+	return rc < 0 ? rc : client_finish(c, &in, on_device, &l, e);
+}
+
+static int run(const struct command *cmd, struct client *c, char **words, int n, uint32_t flags,
+	       json_t *json)
+{
+	bool network = is_network(cmd);
+	struct err e = {0};
+	int result = EXIT_DONE;
+
+	if (strstr(cmd->name, "attach"))
+		return attach(c, network, words, n, json, &e) < 0 ? failed(&e) : EXIT_DONE;
+	if (strstr(cmd->name, "list") && !json)
+		print_head(network);
+	for (int i = strstr(cmd->name, "list") ? 0 : 1; i < n; i++) {
+		int rc = strstr(cmd->name, "list")
+				 ? list(c, network, words[i], json, &e)
+				 : detach(c, network, words[0], words[i], flags, json, &e);
+
+		if (rc < 0)
+			result = failed(&e);
+	}
+	return result;
+}
+
+int cmd_device(const struct command *cmd, int argc, char **argv)
+{
+	bool can_force = strstr(cmd->name, "detach");
+	/* A disk has no defaults; a vif has nothing else. */
+	int least = strstr(cmd->name, "list") || strcmp(cmd->name, "network-attach") == 0 ? 1 : 2;
+	struct client client = {.fd = -1};
+	struct err e = {0};
+	json_t *json = NULL;
+	uint32_t flags = 0;
+	int result;
+	int c;
+
+	while ((c = next_option(cmd, argc, argv, ":jfh", longs)) != -1) {
+		if (c == 'j')
+			json = json ? json : json_array();
+		else if (can_force)
+			flags |= PROTO_F_FORCE;
+		else
+			return usage(cmd, "option \"%s\" is unknown", argv[optind - 1]);
+	}
+	if (argc - optind < least)
+		return usage(cmd, argc - optind < 1 ? "name a VM"
+				  : can_force	    ? "which device?"
+						    : "which disk?");
+	if (client_open(&client, NULL, &e) < 0)
+		return failed(&e);
+	result = run(cmd, &client, argv + optind, argc - optind, flags, json);
+	client_close(&client);
+	if (json && print_json(json) < 0)
+		result = EXIT_FAILED;
+	return result;
+}
