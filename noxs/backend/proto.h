@@ -54,9 +54,7 @@ struct backend_vif {
 	uint32_t zero;
 };
 
-/* With the file descriptor of a regular file or block device. Open a block device with O_DIRECT:
- * with dom0's page cache between, each write is copied once more, and a flush waits for all of
- * them. */
+/* With the file descriptor of a regular file or block device. */
 struct backend_vbd {
 	struct backend_head head;
 	uint32_t domid;
