@@ -88,6 +88,7 @@ enum device_state {
 	DEVICE_CONNECTED, /* both ends */
 	DEVICE_DETACHING,
 	DEVICE_BROKEN, /* ended because of what the guest did, or what failed; `reason` says */
+	DEVICE_ENDED,  /* with its VM */
 };
 const char *device_state_name(enum device_state s); /* "waiting", "connected", ... */
 

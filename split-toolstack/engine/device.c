@@ -160,6 +160,8 @@ static void configure_link(struct device *d)
 	if (change.name)
 		memcpy(d->ifname, c->ifname, sizeof(d->ifname));
 	d->netdev = true;
+	if (c->mtu == 0)
+		d->cfg.u.vif.mtu = change.mtu ? change.mtu : LINK_MTU_DEFAULT;
 	if (d->noxs)
 		return;
 	devtree_back(&d->id, "hotplug-status", at);
@@ -269,7 +271,7 @@ int device_claim(struct device *d, struct vm *vm, const struct device_config *c)
 		tell_claim(d);
 	else
 		DL_APPEND2(d->en->untold, d, tell_prev, tell_next);
-	if (d->ifindex && (!d->netdev || want->ifname[0] || want->mtu != was.mtu ||
+	if (d->ifindex && (!d->netdev || want->ifname[0] || (want->mtu && want->mtu != was.mtu) ||
 			   strcmp(want->bridge, was.bridge) != 0))
 		configure_link(d);
 	return d->reason[0] ? -EIO : 0;

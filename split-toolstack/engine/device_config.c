@@ -42,7 +42,7 @@ int device_config_copy(struct device_config *to, const struct device_config *fro
 
 const char *device_state_name(enum device_state s)
 {
-	static const char *const name[] = {"waiting", "connected", "detaching", "broken"};
+	static const char *const name[] = {"waiting", "connected", "detaching", "broken", "ended"};
 
 	return name[s];
 }
