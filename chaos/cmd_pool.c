@@ -45,6 +45,9 @@ static int on_flavor(const struct wire_in *in, void *arg)
 	       : f.for_linux ? "(any Linux)"
 			     : "(any noxs)",
 	       *f.ramdisk ? " + " : "", f.ramdisk);
+	if (f.vifs || f.vbds)
+		printf("     %u vifs%s%s%s, %u vbds\n", f.vifs, *f.bridge ? " in " : "", f.bridge,
+		       f.vifs && *f.backend == 'u' ? " (user-space)" : "", f.vbds);
 	return 0;
 }
 

@@ -28,6 +28,8 @@ int config_init(struct config *c)
 		.log_dir = strdup("/var/log/chaos/console"),
 		.cache_dir = strdup("/var/cache/chaos"),
 		.image_dir = strdup("/var/lib/chaos/images"),
+		.backend_exe = strdup(CHAOS_BACKEND_EXE),
+		.backend_user = strdup("chaos-backend"),
 		.store = STORE_AUTO,
 		.log_level = LOG_INFO,
 		.console_log_kib = 1024,
@@ -35,7 +37,8 @@ int config_init(struct config *c)
 		.rcu_expedited = 1,
 		.pool_kib = 256u << 10,
 	};
-	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir && c->image_dir
+	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir && c->image_dir &&
+			       c->backend_exe && c->backend_user
 		       ? 0
 		       : -ENOMEM;
 }
@@ -48,6 +51,8 @@ void config_clear(struct config *c)
 	free(c->log_dir);
 	free(c->cache_dir);
 	free(c->image_dir);
+	free(c->backend_exe);
+	free(c->backend_user);
 	for (uint32_t i = 0; i < c->pool.n; i++)
 		free(c->pool.item[i]);
 	free(c->pool.item);
@@ -58,7 +63,7 @@ static int set_text(char **to, const char *key, const char *value, struct err *e
 {
 	char *copy;
 
-	if (strcmp(key, "group") != 0 && value[0] != '/')
+	if (strcmp(key, "group") != 0 && strcmp(key, "backend_user") != 0 && value[0] != '/')
 		return err_set(e, EINVAL, "%s \"%s\": must begin with /", key, value);
 	copy = strdup(value);
 	if (!copy)
@@ -114,7 +119,8 @@ int config_set(struct config *c, const char *key, const char *value, struct err 
 		char **to;
 	} texts[] = {{"socket", &c->socket},	   {"group", &c->group},
 		     {"run_dir", &c->run_dir},	   {"console_log_dir", &c->log_dir},
-		     {"cache_dir", &c->cache_dir}, {"image_dir", &c->image_dir}};
+		     {"cache_dir", &c->cache_dir}, {"image_dir", &c->image_dir},
+		     {"backend", &c->backend_exe}, {"backend_user", &c->backend_user}};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (strcmp(key, texts[i].key) == 0)
@@ -241,4 +247,6 @@ void config_print(const struct config *c)
 	printf("console_log_dir = \"%s\"\n", c->log_dir);
 	printf("cache_dir = \"%s\"\n", c->cache_dir);
 	printf("image_dir = \"%s\"\n", c->image_dir);
+	printf("backend = \"%s\"\n", c->backend_exe);
+	printf("backend_user = \"%s\"\n", c->backend_user);
 }

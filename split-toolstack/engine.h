@@ -81,7 +81,7 @@ struct engine_conf {
 	uint32_t console_log_kib; /* bound of one VM's kept console output */
 	uint32_t history_max;	  /* ended VMs remembered */
 	const char *backend_exe;  /* chaos-backend */
-	const char *backend_user; /* who it runs as; NULL: root */
+	const char *backend_user; /* who it runs as: a name or number; NULL: root */
 	bool rcu_expedited;	  /* the kernel is told to hurry while backends are removed */
 };
 

@@ -68,6 +68,10 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_text(w, PROTO_KERNEL, f->image);
 	wire_text(w, PROTO_RAMDISK, f->ramdisk);
 	wire_u32(w, PROTO_LINUX, f->for_linux);
+	wire_u32(w, PROTO_VIFS, f->vifs);
+	wire_u32(w, PROTO_VBDS, f->vbds);
+	wire_text(w, PROTO_BRIDGE, f->bridge);
+	wire_text(w, PROTO_BACKEND, f->backend == BACKEND_USER ? "user" : "kernel");
 	wire_u32(w, PROTO_LOW, f->low);
 	wire_u32(w, PROTO_HIGH, f->high);
 	wire_u64(w, PROTO_MISSES, f->misses);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,6 +217,8 @@ static int run(struct config *c, struct err *e)
 		.history_max = c->history,
 		.rcu_expedited = c->rcu_expedited,
 		.pool_kib = c->pool_kib,
+		.backend_exe = c->backend_exe,
+		.backend_user = getpwnam(c->backend_user) ? c->backend_user : "nobody",
 	};
 	struct server_conf sc = {
 		.path = c->socket, .group = c->group, .listen_fd = passed_socket()};

@@ -157,6 +157,8 @@ enum proto_id {
 	PROTO_READONLY, /* u32 0/1 */
 	PROTO_CDROM,
 	PROTO_SECTORS, /* u64, of 512 bytes */
+	PROTO_VIFS,    /* u32: of a flavor's shells, which also has BRIDGE and BACKEND */
+	PROTO_VBDS,
 	PROTO_ID_END,
 };
 

@@ -17,6 +17,14 @@ bool kit_net_open(struct kit_net *n, uint16_t index, uint16_t buffers)
 	FRONT_RING_INIT(&n->tx, (struct netif_tx_sring *)n->dev.ring[0], PAGE_SIZE);
 	FRONT_RING_INIT(&n->rx, (struct netif_rx_sring *)n->dev.ring[1], PAGE_SIZE);
 	n->buffers = buffers < KIT_NET_MAX ? buffers : KIT_NET_MAX;
+	/* half of a small memory for each direction, and a page for a grant table */
+	if (2u * n->buffers + 1 > kit_pages_left())
+		n->buffers = (uint16_t)((kit_pages_left() - (kit_pages_left() > 0)) / 2);
+	if (n->buffers < 4) {
+		kit_print("vif %u: too little memory\r\n", index);
+		kit_device_close(&n->dev);
+		return false;
+	}
 	for (n->tx_free = 0; n->tx_free < n->buffers; n->tx_free++)
 		n->tx_idle[n->tx_free] = n->rx_idle[n->tx_free] =
 			(uint8_t)(n->buffers - 1 - n->tx_free);

@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Any request, as the guest wrote it. */
-union any_request {
-	struct blkif_request rw;
-	struct blkif_request_discard discard;
-	struct blkif_request_indirect indirect;
-};
-
 /* One request while it is checked. */
 struct parsed {
 	struct blk_request r;
@@ -71,30 +64,45 @@ static bool segments(struct parsed *p, const struct blkif_request_segment *seg, 
 	return true;
 }
 
-/* The segments of an indirect request lie in a page of the guest's: copied, then checked. */
-static bool indirect(struct blkback *b, struct blk_scratch *s, struct parsed *p,
-		     const struct blkif_request_indirect *q)
+static bool is_indirect(const union any_request *q)
 {
-	struct xengnttab_grant_copy_segment seg = {.flags = GNTCOPY_source_gref};
+	return q->rw.operation == BLKIF_OP_INDIRECT && q->indirect.nr_segments > 0 &&
+	       q->indirect.nr_segments <= BLK_SEGMENTS;
+}
 
-	p->kind = q->indirect_op;
-	p->r.sector = q->sector_number;
-	if (q->nr_segments == 0 || q->nr_segments > BLK_SEGMENTS ||
-	    (p->kind != BLKIF_OP_READ && p->kind != BLKIF_OP_WRITE))
-		return false;
-	seg.source.foreign.ref = q->indirect_grefs[0];
-	seg.source.foreign.domid = b->domid;
-	seg.dest.virt = s->indirect;
-	seg.len = (uint16_t)(q->nr_segments * sizeof(s->indirect[0]));
-	if (b->seam->copy(b->seam->ctx, &seg, 1) < 0 || seg.status != GNTST_okay)
-		return false;
-	return segments(p, s->indirect, q->nr_segments);
+/* The segments of an indirect request lie in a page of the guest's. Those of all `n` requests are
+ * copied by one call, and checked when their turn comes; what could not be copied has none. */
+static void fetch_indirect(struct blkback *b, struct blk_scratch *s, uint32_t n)
+{
+	uint32_t k = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct blkif_request_indirect *q = &s->taken[i].indirect;
+		struct xengnttab_grant_copy_segment *seg = &s->segs[k];
+
+		if (!is_indirect(&s->taken[i]))
+			continue;
+		memset(seg, 0, sizeof(*seg));
+		seg->source.foreign.ref = q->indirect_grefs[0];
+		seg->source.foreign.domid = b->domid;
+		seg->dest.virt = s->indirect[i];
+		seg->len = (uint16_t)(q->nr_segments * sizeof(s->indirect[0][0]));
+		seg->flags = GNTCOPY_source_gref;
+		k++;
+	}
+	if (k > 0)
+		rc = b->seam->copy(b->seam->ctx, s->segs, k);
+	for (uint32_t i = 0, at = 0; i < n && at < k; i++)
+		if (is_indirect(&s->taken[i]) && (s->segs[at++].status != GNTST_okay || rc < 0))
+			s->taken[i].indirect.nr_segments = 0;
 }
 
 /* BLKIF_RSP_OKAY when there is something to do, else what to answer at once. */
-static int16_t parse(struct blkback *b, struct blk_scratch *s, const union any_request *q,
-		     struct parsed *p)
+static int16_t parse(const struct blkback *b, struct blk_scratch *s, uint32_t i, struct parsed *p)
 {
+	const union any_request *q = &s->taken[i];
+
 	memset(&p->r, 0, sizeof(p->r));
 	p->segment = s->parsed;
 	p->r.id = q->rw.id;
@@ -108,7 +116,10 @@ static int16_t parse(struct blkback *b, struct blk_scratch *s, const union any_r
 			return BLKIF_RSP_ERROR;
 		break;
 	case BLKIF_OP_INDIRECT:
-		if (!indirect(b, s, p, &q->indirect))
+		p->kind = q->indirect.indirect_op;
+		p->r.sector = q->indirect.sector_number;
+		if (!is_indirect(q) || (p->kind != BLKIF_OP_READ && p->kind != BLKIF_OP_WRITE) ||
+		    !segments(p, s->indirect[i], q->indirect.nr_segments))
 			return BLKIF_RSP_ERROR;
 		p->r.op = p->kind; /* Linux expects the answer to tell what was done */
 		break;
@@ -175,13 +186,13 @@ int blkback_poll(struct blkback *b, struct blk_scratch *s, struct blk_job **jobs
 	*jobs = NULL;
 	if (waiting < 0)
 		return err_set(e, EPROTO, "impossible index in the ring");
-	for (; waiting > 0; waiting--) {
-		union any_request q;
+	for (int32_t i = 0; i < waiting; i++)
+		ring_take(&b->ring, &s->taken[i], sizeof(s->taken[i]));
+	fetch_indirect(b, s, (uint32_t)waiting);
+	for (int32_t i = 0; i < waiting; i++) {
 		struct parsed p;
-		int16_t status;
+		int16_t status = parse(b, s, (uint32_t)i, &p);
 
-		ring_take(&b->ring, &q, sizeof(q));
-		status = parse(b, s, &q, &p);
 		if (status != BLKIF_RSP_OKAY) {
 			answer(b, p.r.id, p.r.op, status);
 			continue;

@@ -54,7 +54,9 @@ struct backend_vif {
 	uint32_t zero;
 };
 
-/* With the file descriptor of a regular file or block device. */
+/* With the file descriptor of a regular file or block device. Open a block device with O_DIRECT:
+ * with dom0's page cache between, each write is copied once more, and a flush waits for all of
+ * them. */
 struct backend_vbd {
 	struct backend_head head;
 	uint32_t domid;

@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <linux/if_tun.h>
 
 #include "base/log.h"
 #include "noxs/backend/blkback.h"
@@ -85,9 +88,23 @@ static int offer_all(const struct device *d)
 
 /* --- attaching --- */
 
+/* The TAP gives no frames that the guest cannot take. */
+static int set_offload(int tap, uint32_t features)
+{
+	unsigned int f = 0;
+
+	if (features & NET_RX_CSUM) {
+		f = TUN_F_CSUM;
+		f |= features & NET_RX_SG && features & NET_RX_GSO4 ? TUN_F_TSO4 : 0u;
+		f |= features & NET_RX_SG && features & NET_RX_GSO6 ? TUN_F_TSO6 : 0u;
+	}
+	return ioctl(tap, TUNSETOFFLOAD, f) < 0 ? -errno : 0;
+}
+
 static int attach(struct device *d, struct err *e)
 {
 	struct backend_client *c = d->en->user;
+	int rc;
 
 	d->user_state = USER_ATTACHING;
 	if (d->key.kind == DEVICE_VIF) {
@@ -104,6 +121,9 @@ static int attach(struct device *d, struct err *e)
 			m.features |= front_u32(d, "feature-gso-tcpv4", 0) ? NET_RX_GSO4 : 0;
 			m.features |= front_u32(d, "feature-gso-tcpv6", 0) ? NET_RX_GSO6 : 0;
 		}
+		rc = set_offload(d->user_fd, m.features);
+		if (rc < 0)
+			return err_sys(e, -rc, "offloads of %s", d->ifname);
 		return backend_client_attach_vif(c, &m, d->user_fd, e);
 	}
 	return backend_client_attach_vbd(
@@ -283,6 +303,8 @@ static void on_detached(void *arg, uint64_t id, int err)
 	d->user_state = USER_IDLE;
 	if (d->phase == PHASE_REMOVING)
 		device_gone(d);
+	else if (!d->noxs && front_u32(d, "state", 0) == DEVTREE_INITIALISING)
+		set_state(d, DEVTREE_INIT_WAIT); /* it has begun again meanwhile */
 }
 
 static void on_broken(void *arg, uint64_t id, int err, const char *text)

@@ -22,17 +22,20 @@
 /* An event that does not come within so long was lost, or never sent. */
 #define LOST_S 5.0
 
+/* Back to 0 only who has found it so. */
 static void hurry(struct engine *en, bool on)
 {
+	char was = '1';
 	int fd;
 
 	if (en->rcu_hurried == on || !en->conf.rcu_expedited)
 		return;
-	fd = open(RCU_HURRY, O_WRONLY | O_CLOEXEC);
+	fd = open(RCU_HURRY, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (write(fd, on ? "1" : "0", 1) == 1)
-		en->rcu_hurried = on;
+	if (!on || (read(fd, &was, 1) == 1 && was == '0'))
+		if (pwrite(fd, on ? "1" : "0", 1, 0) == 1)
+			en->rcu_hurried = on;
 	(void)close(fd);
 }
 

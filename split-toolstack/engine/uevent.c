@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/filter.h>
 #include <linux/netlink.h>
 
 #include "base/log.h"
@@ -152,6 +153,25 @@ static void on_uevent(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
+/* Half of what the kernel says is not for us: only add@, remove@ and move@ wake us. */
+static void filter(int fd)
+{
+	static const uint32_t wanted[] = {0x61646440u, 0x72656d6fu,
+					  0x6d6f7665u}; /* add@ remo move */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wanted[0], 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wanted[1], 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wanted[2], 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog prog = {sizeof(code) / sizeof(code[0]), code};
+
+	/* Without it they are read and passed over. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+}
+
 int uevent_open(struct engine *en, struct err *e)
 {
 	struct sockaddr_nl a = {.nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP};
@@ -161,6 +181,7 @@ int uevent_open(struct engine *en, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "listen to the kernel's device events");
+	filter(fd);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		int rc = err_sys(e, errno, "listen to the kernel's device events");

@@ -115,6 +115,8 @@ struct chaos_vm {
 struct chaos_flavor {
 	char type[8], image[4096], ramdisk[4096]; /* image "": for any ... */
 	bool for_linux;				  /* ... of Linux, or with a noxs entry */
+	char bridge[16], backend[8];		  /* of the vifs */
+	uint32_t vifs, vbds;			  /* of each shell */
 	uint32_t vcpus, low, high, target, ready;
 	uint64_t mem_kib, hits, misses, held_kib;
 };

@@ -66,7 +66,11 @@ bool decode_flavor(const struct wire_in *in, struct chaos_flavor *f)
 	TEXT(&v, PROTO_TYPE, f->type);
 	TEXT(&v, PROTO_KERNEL, f->image);
 	TEXT(&v, PROTO_RAMDISK, f->ramdisk);
+	TEXT(&v, PROTO_BRIDGE, f->bridge);
+	TEXT(&v, PROTO_BACKEND, f->backend);
 	f->for_linux = wire_get_u32(&v, PROTO_LINUX, 0);
+	f->vifs = wire_get_u32(&v, PROTO_VIFS, 0);
+	f->vbds = wire_get_u32(&v, PROTO_VBDS, 0);
 	f->vcpus = wire_get_u32(&v, PROTO_VCPUS, 0);
 	f->low = wire_get_u32(&v, PROTO_LOW, 0);
 	f->high = wire_get_u32(&v, PROTO_HIGH, 0);

@@ -86,6 +86,10 @@ json_t *flavor_json(const struct chaos_flavor *f)
 	(void)json_object_set_new(j, "image", *f->image ? json_string(f->image) : json_null());
 	(void)json_object_set_new(
 		j, "for", *f->image ? json_null() : json_string(f->for_linux ? "linux" : "noxs"));
+	set_number(j, "vifs", f->vifs);
+	set_number(j, "vbds", f->vbds);
+	(void)json_object_set_new(j, "bridge", *f->bridge ? json_string(f->bridge) : json_null());
+	(void)json_object_set_new(j, "backend", f->vifs ? json_string(f->backend) : json_null());
 	(void)json_object_set_new(j, "ramdisk",
 				  *f->ramdisk ? json_string(f->ramdisk) : json_null());
 	return j;

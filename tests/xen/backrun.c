@@ -297,7 +297,13 @@ static void take_device(char *arg)
 	if (!d->kernel && d == &vif && file) {
 		open_tap(d, file + 1);
 	} else if (d == &vbd && file) {
-		d->fd = open(file + 1, (d->limited ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+		struct stat st;
+		int flags = (d->limited ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+
+		/* a block device without dom0's page cache between, as blkback uses it */
+		if (stat(file + 1, &st) == 0 && S_ISBLK(st.st_mode))
+			flags |= O_DIRECT;
+		d->fd = open(file + 1, flags);
 		if (d->fd < 0)
 			die(file + 1);
 	}

@@ -124,8 +124,8 @@ static int disk(char **arg, bool loop)
 	struct disk_info d;
 	struct err e = {0};
 	char dev[32];
-	uint32_t major;
-	uint32_t minor;
+	uint32_t major = 0;
+	uint32_t minor = 0;
 	int loop_fd;
 	int rc;
 

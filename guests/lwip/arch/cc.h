@@ -4,8 +4,16 @@
 #define CHAOS_GUEST_LWIP_CC_H
 
 #include <stdint.h>
+#include <sys/types.h>
+
+/* lwIP takes a ssize_t for granted where this is, and makes its own elsewhere; freestanding
+ * compilers differ in it. */
+#ifndef SSIZE_MAX
+#define SSIZE_MAX 0x7fffffffffffffffl
+#endif
 
 #define LWIP_NO_INTTYPES_H 1
+#define LWIP_NO_UNISTD_H   1
 #define LWIP_NO_CTYPE_H	   1
 
 /* Formats of messages that are compiled out. */
