@@ -83,6 +83,7 @@ void device_done(struct device *d, int rc, const struct err *e)
 
 	ev_timer_stop(d->en->loop, &d->timer);
 	d->done = NULL;
+	d->attaching = false;
 	if (!fn)
 		return;
 	device_tell(d, &info);
@@ -108,6 +109,7 @@ void device_broken(struct device *d, const char *fmt, ...)
 {
 	struct err e = {0};
 	va_list ap;
+	bool failed;
 
 	if (d->reason[0])
 		return;
@@ -120,56 +122,23 @@ void device_broken(struct device *d, const char *fmt, ...)
 		      d->reason);
 	if (d->shell)
 		shell_device_failed(d->shell, &e);
+	if (d->phase >= PHASE_CLOSING) { /* who waits for its end waits on; it comes sooner now */
+		if (d->phase == PHASE_CLOSING)
+			device_wait(d, 0.);
+		return;
+	}
+	failed = d->attaching;
 	device_done(d, -EIO, &e);
+	if (failed) { /* nothing is left of it; not yet: the caller still uses it */
+		d->take_back = true;
+		device_wait(d, 0.);
+	}
 }
 
 /* --- starting --- */
 
-/* The interface of a vif gets what was asked for; the backend hears that it is plugged in. */
-static void configure_link(struct device *d)
-{
-	const struct vif_config *c = &d->cfg.u.vif;
-	struct link_change change = LINK_CHANGE_NONE;
-	char at[DEVTREE_PATH_MAX];
-	struct err e = {0};
-	int rc = 0;
-
-	change.up = 1;
-	change.mtu = c->mtu;
-	if (c->ifname[0] && strcmp(c->ifname, d->ifname) != 0)
-		change.name = c->ifname;
-	if (c->bridge[0]) {
-		struct link_info bridge;
-
-		rc = link_find(d->en->link, c->bridge, &bridge);
-		if (rc < 0) {
-			(void)err_sys(&e, -rc, "bridge \"%s\"", c->bridge);
-		} else {
-			change.master = bridge.ifindex;
-			change.port = true;
-			if (change.mtu == 0 && bridge.mtu != LINK_MTU_DEFAULT)
-				change.mtu = bridge.mtu;
-		}
-	}
-	if (rc == 0)
-		rc = link_set(d->en->link, d->ifindex, &change, &e);
-	if (rc < 0) {
-		device_broken(d, "%s", err_msg(&e));
-		return;
-	}
-	if (change.name)
-		memcpy(d->ifname, c->ifname, sizeof(d->ifname));
-	d->netdev = true;
-	if (c->mtu == 0)
-		d->cfg.u.vif.mtu = change.mtu ? change.mtu : LINK_MTU_DEFAULT;
-	if (d->noxs)
-		return;
-	devtree_back(&d->id, "hotplug-status", at);
-	(void)store_putf(engine_store(d->en), at, "connected");
-}
-
 /* Where a VM's device stands after each change. */
-static void look(struct device *d)
+void device_look(struct device *d)
 {
 	enum devtree_state s = devtree_back_state(engine_store(d->en), &d->id);
 	bool ready = d->key.kind == DEVICE_VBD || d->netdev || d->shell;
@@ -186,13 +155,15 @@ static void look(struct device *d)
 		d->loop_fd = -1;
 	}
 	if (s == DEVTREE_CONNECTED && ready) {
+		bool news = d->phase != PHASE_CONNECTED;
+
 		d->phase = PHASE_CONNECTED;
-		if (d->shell)
+		if (d->shell && news)
 			shell_device_ready(d->shell);
 	} else if (s >= DEVTREE_INIT_WAIT && ready) {
 		d->phase = PHASE_THERE;
 	}
-	if (d->phase >= PHASE_THERE)
+	if (d->phase == PHASE_CONNECTED || (d->phase == PHASE_THERE && !d->noxs))
 		device_done(d, 0, NULL);
 }
 
@@ -204,7 +175,7 @@ static void on_back(struct store_hook *h, const char *path, bool removed, uint32
 	(void)by;
 	device_mirror_back(d, path);
 	if (!removed && leaf && strcmp(leaf, "/state") == 0)
-		look(d);
+		device_look(d);
 }
 
 int device_watch(struct device *d)
@@ -214,67 +185,6 @@ int device_watch(struct device *d)
 	devtree_back(&d->id, NULL, at);
 	d->back.fn = on_back;
 	return store_hook(engine_store(d->en), &d->back, at);
-}
-
-void device_netdev(struct device *d, int ifindex, const char *name)
-{
-	if (d->ifindex || d->phase < PHASE_STARTED || d->phase >= PHASE_CLOSING)
-		return;
-	d->ifindex = ifindex;
-	(void)snprintf(d->ifname, sizeof(d->ifname), "%s", name);
-	if (d->vm || d->cfg.u.vif.bridge[0])
-		configure_link(d);
-	look(d);
-}
-
-/* What readers of the store, and the kernel's rate limit, are to find. */
-static void tell_claim(const struct device *d)
-{
-	const struct vif_config *c = &d->cfg.u.vif;
-	struct devtree_vif v = {.id = d->id,
-				.mac = c->mac,
-				.bridge = c->bridge,
-				.ifname = c->ifname,
-				.ip = c->ip_text,
-				.rate_bytes = c->rate_bytes,
-				.rate_us = c->rate_us};
-
-	devtree_bind_vif(engine_store(d->en), &v);
-}
-
-void devices_tell(struct engine *en)
-{
-	struct device *d;
-
-	while ((d = en->untold) != NULL) {
-		DL_DELETE2(en->untold, d, tell_prev, tell_next);
-		d->tell_prev = NULL;
-		if (d->phase < PHASE_CLOSING)
-			tell_claim(d);
-	}
-}
-
-int device_claim(struct device *d, struct vm *vm, const struct device_config *c)
-{
-	const struct vif_config *want = &c->u.vif;
-	struct vif_config was = d->cfg.u.vif;
-	struct device_config mine;
-	int rc = device_config_copy(&mine, c);
-
-	if (rc < 0)
-		return rc;
-	device_config_clear(&d->cfg);
-	d->cfg = mine;
-	d->vm = vm;
-	d->shell = NULL;
-	if (want->rate_bytes)
-		tell_claim(d);
-	else
-		DL_APPEND2(d->en->untold, d, tell_prev, tell_next);
-	if (d->ifindex && (!d->netdev || want->ifname[0] || (want->mtu && want->mtu != was.mtu) ||
-			   strcmp(want->bridge, was.bridge) != 0))
-		configure_link(d);
-	return d->reason[0] ? -EIO : 0;
 }
 
 static int start_vif(struct device *d)
@@ -357,11 +267,6 @@ int device_start(struct device *d, struct err *e)
 		if (rc < 0)
 			return err_sys(e, -rc, "event channel of %s %u", d->id.kind, d->key.devid);
 	}
-	if (en->store == STORE_NOBODY && !device_is_user(d))
-		return err_set(e, EOPNOTSUPP,
-			       "%s %u: without a store of dom0's (store=none) there are user-space "
-			       "backends only: give userspace=1",
-			       d->id.kind, d->key.devid);
 	if (d->key.kind == DEVICE_VBD)
 		rc = open_disk(d, e);
 	if (rc == 0 && device_is_user(d))
@@ -369,14 +274,16 @@ int device_start(struct device *d, struct err *e)
 	if (rc < 0)
 		return rc;
 	d->phase = PHASE_STARTED;
+	if (d->noxs) /* its backend has all it needs */
+		device_wait(d, CONNECT_S);
 	rc = device_watch(d);
 	if (rc == 0)
 		rc = d->key.kind == DEVICE_VIF ? start_vif(d) : start_vbd(d);
 	if (rc == 0 && device_is_user(d)) {
 		rc = device_user_start(d, e);
 		if (rc == 0 && d->vm && d->key.kind == DEVICE_VIF)
-			configure_link(d);
-		look(d);
+			device_link_set(d);
+		device_look(d);
 	} else if (rc == 0) {
 		rc = device_mirror(d);
 	}
@@ -385,51 +292,54 @@ int device_start(struct device *d, struct err *e)
 	return rc;
 }
 
-void device_adopt(struct device *d)
-{
-	struct link_info i;
+/* --- the end --- */
 
-	d->phase = PHASE_STARTED;
-	if (d->key.kind == DEVICE_VIF) {
-		(void)snprintf(d->ifname, sizeof(d->ifname), "vif%u.%u", d->key.domid,
-			       d->key.devid);
-		if (d->cfg.u.vif.ifname[0] && link_find(d->en->link, d->cfg.u.vif.ifname, &i) == 0)
-			memcpy(d->ifname, d->cfg.u.vif.ifname, sizeof(d->ifname));
-		if (link_find(d->en->link, d->ifname, &i) == 0) {
-			d->ifindex = i.ifindex;
-			configure_link(d); /* again: it may not have come to that */
-		} else {
-			d->ifname[0] = '\0';
-		}
-	}
-	(void)device_watch(d);
-	if (device_is_user(d))
-		device_user_adopt(d);
-	else
-		(void)device_mirror(d);
-	look(d);
+bool device_in_kernel(const struct device *d)
+{
+	return kernel_has_backend(d->id.kind, d->key.domid, d->key.devid);
 }
 
-/* --- the end --- */
+bool device_seen(const struct device *d)
+{
+	return devtree_back_state(engine_store(d->en), &d->id) > DEVTREE_INITIALISING;
+}
+
+void device_unbound(struct device *d)
+{
+	if (device_in_kernel(d)) /* an earlier one of this name is meant */
+		return;
+	if (d->phase < PHASE_QUEUED && !device_seen(d))
+		return;
+	device_gone(d);
+}
 
 void device_gone(struct device *d)
 {
 	struct engine *en = d->en;
 	struct device_domain *dom = d->dom;
+	struct err e = {0};
+	int rc = 0;
 
 	if (d->phase != PHASE_MADE && d->phase < PHASE_CLOSING) { /* unbound by hand? */
-		log_line(LOG_WARN, "op=device dom=%u %s=%u: its backend went away", d->key.domid,
-			 d->id.kind, d->key.devid);
-		devtree_remove(engine_store(en), &d->id);
+		rc = err_set(&e, EIO, "%s %u of domain %u: its backend went away", d->id.kind,
+			     d->key.devid, d->key.domid);
+		log_line(LOG_WARN, "op=device: %s", err_msg(&e));
+		if (d->shell)
+			shell_device_failed(d->shell, &e);
 	}
 	store_unhook(engine_store(en), &d->back);
+	if (d->phase != PHASE_MADE && d->phase < PHASE_REMOVING) {
+		device_unmirror(d);
+		devtree_remove(engine_store(en), &d->id);
+	}
+	store_unhook(engine_store(en), &d->front);
 	devices_forget(d);
 	HASH_DELETE(hh, en->devices, d);
 	if (d->loop_fd >= 0)
 		(void)close(d->loop_fd);
 	if (d->user_fd >= 0)
 		(void)close(d->user_fd);
-	device_done(d, 0, NULL);
+	device_done(d, rc, rc < 0 ? &e : NULL);
 	device_config_clear(&d->cfg);
 	free(d);
 	device_domain_put(dom, en);

@@ -12,6 +12,9 @@
 #include "noxs/store.h"
 
 #define LINK_MTU_DEFAULT 1500u
+/* A backend that is not there after so long will not come: with somebody waiting, and without. */
+#define ATTACH_S  10.0
+#define CONNECT_S 30.0
 
 /*
  * A device lives longer than its VM: a kernel backend lets go of a dead guest only after some
@@ -59,8 +62,10 @@ struct device {
 	struct device_config cfg;
 	struct devtree_id id;
 	enum device_phase phase;
-	bool noxs;   /* its rings are in the device page */
-	bool netdev; /* vif: its interface is set up */
+	bool noxs;    /* its rings are in the device page */
+	bool netdev;  /* vif: its interface is set up */
+	int master;   /* ... in the bridge of this ifindex; 0: in none */
+	uint32_t mtu; /* ... with this one; 0: as the kernel made it */
 	struct devtree_rings rings;
 	uint64_t ring_gfn; /* of the first ring page */
 	struct store_hook back, front;
@@ -77,6 +82,8 @@ struct device {
 	char reason[160]; /* broken; "" when not */
 	device_fn *done;  /* somebody waits for attach or detach */
 	void *done_arg;
+	bool attaching; /* for attach */
+	bool take_back; /* the attach has failed: it goes as soon as nobody uses it */
 	ev_timer timer;
 };
 
@@ -84,6 +91,11 @@ struct device {
 
 /* Numbers, MACs and interface names that were left open; the VM's uuid is known. */
 void devices_number(struct vm_config *c, const uint8_t uuid[16]);
+/* One of them, among those of `c`. */
+void device_number(struct vm_config *c, struct device_config *d, const uint8_t uuid[16]);
+/* One more in a list; not started. `ring`: the first of its ring pages. */
+int device_add(struct engine *en, struct device **list, const struct device_config *cfg,
+	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e);
 /* Ring pages that the devices of a noxs guest need. */
 uint32_t devices_rings(const struct vm_config *c);
 /* Makes and starts the devices of a VM that does not run yet, or takes over those of its shell; on
@@ -120,25 +132,43 @@ void device_broken(struct device *d, const char *fmt, ...) __attribute__((format
 void device_tell(const struct device *d, struct device_info *out);
 struct device *device_find(struct engine *en, uint32_t domid, enum device_kind kind,
 			   uint32_t devid);
-/* Its interface in dom0 is there. */
-void device_netdev(struct device *d, int ifindex, const char *name);
-/* The kernel has removed its backend. */
+/* Where it stands after a change of its backend's state; may free it. */
+void device_look(struct device *d);
+/* Nobody has anything of it any more: it is freed. */
 void device_gone(struct device *d);
-/* A shell's becomes the VM's, and what the VM's configuration says. */
-int device_claim(struct device *d, struct vm *vm, const struct device_config *c);
-/* The store says what was claimed lately: not on the time of who claims. */
-void devices_tell(struct engine *en);
+/* The kernel says that it has removed a backend of this name. */
+void device_unbound(struct device *d);
+bool device_in_kernel(const struct device *d);
+/* Its backend has said something. */
+bool device_seen(const struct device *d);
 /* Calls who waits for it, once. */
 void device_done(struct device *d, int rc, const struct err *e);
 /* Hears of its backend's state from now on. */
 int device_watch(struct device *d);
 
-/* Goes on where the last daemon was. */
-void device_adopt(struct device *d);
 /* Behind the others of its VM or shell. */
 void device_list_add(struct device **list, struct device *d);
 
+/* --- device_link.c: the interfaces of vifs --- */
+/* The interface gets what was asked for, and the backend hears that it is plugged in; on failure
+ * the device is broken. */
+void device_link_set(struct device *d);
+/* Its interface in dom0 is there. */
+void device_netdev(struct device *d, int ifindex, const char *name);
+/* A shell's becomes the VM's, and what the VM's configuration says. */
+int device_claim(struct device *d, struct vm *vm, const struct device_config *c, struct err *e);
+/* The store says what was claimed lately: not on the time of who claims. */
+void devices_tell(struct engine *en);
+/* Somebody has removed a bridge. */
+void devices_bridge_gone(struct engine *en, int ifindex);
+
+/* --- device_attach.c --- */
+/* The device's timer: in so many seconds its wait is over. */
+void device_wait(struct device *d, double seconds);
+
 /* --- removal.c --- */
+/* The engine closes: what waits for its turn need not wait. */
+void removals_close(struct engine *en);
 void removal_next(struct engine *en);
 /* Out of all lists: it is about to be freed. */
 void devices_forget(struct device *d);
@@ -171,7 +201,14 @@ void device_unmirror_domain(struct engine *en, uint32_t domid);
 /* A backend node has changed here. */
 void device_mirror_back(struct device *d, const char *path);
 
+/* --- kernel.c: what the kernel has --- */
+bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid);
+/* "vif-7-0", ... */
+void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg);
+
 /* --- uevent.c: what the kernel says of its backends --- */
+/* One message; buf[len] is NUL. */
+void uevent_take(struct engine *en, const char *buf, size_t len);
 int uevent_open(struct engine *en, struct err *e);
 void uevent_close(struct engine *en);
 

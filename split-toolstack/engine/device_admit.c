@@ -167,9 +167,23 @@ static int admit_vbd(const struct vbd_config *v, struct err *e)
 	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
 }
 
+int device_possible(const struct engine *en, enum device_backend b, struct err *e)
+{
+	if (b == BACKEND_USER || en->store != STORE_NOBODY)
+		return 0;
+	return err_set(e, EOPNOTSUPP,
+		       "without a store of dom0's (store=none) there are user-space backends only: "
+		       "give userspace=1");
+}
+
 static int admit(struct engine *en, const struct vm *self, const struct device_config *d,
 		 struct err *e)
 {
+	int rc =
+		device_possible(en, d->kind == DEVICE_VIF ? d->u.vif.backend : d->u.vbd.backend, e);
+
+	if (rc < 0)
+		return err_wrap(e, rc, "%s", d->kind == DEVICE_VIF ? "vif" : "disk");
 	return d->kind == DEVICE_VIF ? admit_vif(en, self, &d->u.vif, e) : admit_vbd(&d->u.vbd, e);
 }
 

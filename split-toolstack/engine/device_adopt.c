@@ -2,17 +2,16 @@
 /* After a restart of the daemon: devices that live on with their VMs, and those that nobody has. */
 #include "split-toolstack/engine/device.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "noxs/loopdev.h"
 #include "split-toolstack/engine/mirror.h"
-
-#define BACKENDS "/sys/bus/xen-backend/devices"
 
 /* Opening and closing what all devices share. */
 int devices_open(struct engine *en, struct err *e)
@@ -33,6 +32,7 @@ void devices_close(struct engine *en)
 
 	uevent_close(en);
 	user_backend_close(en);
+	removals_close(en);
 	mirror_close(en->mirror);
 	en->mirror = NULL;
 	HASH_ITER(hh, en->devices, d, tmp)
@@ -58,7 +58,85 @@ void devices_close(struct engine *en)
 	en->link = NULL;
 }
 
-/* What was configured and is in the store goes on; what was not yet there is lost. */
+/* --- VMs that live on --- */
+
+/* The lock of a block device was the last daemon's, that of a file is its loop device's. */
+static void hold_disk(struct device *d)
+{
+	struct vbd_config *c = &d->cfg.u.vbd;
+	struct disk_info info;
+	struct err e = {0};
+	int rc;
+
+	c->fd = c->path ? open(c->path, (c->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK)
+			: -1;
+	if (c->fd < 0)
+		return;
+	rc = disk_probe(c->fd, &info, &e);
+	if (rc == 0) {
+		d->sectors = info.sectors;
+		d->sector_size = info.sector_bytes;
+	}
+	if (rc == 0 && info.block)
+		rc = disk_lock(c->fd, c->readonly, &e);
+	if (rc < 0)
+		log_line(LOG_WARN, "op=adopt dom=%u disk \"%s\": %s", d->key.domid, c->path,
+			 err_msg(&e));
+	if (rc == 0 && info.block)
+		return;
+	(void)close(c->fd);
+	c->fd = -1;
+}
+
+static void find_link(struct device *d)
+{
+	const char *name = d->cfg.u.vif.ifname;
+	struct link_info i;
+
+	(void)snprintf(d->ifname, sizeof(d->ifname), "vif%u.%u", d->key.domid, d->key.devid);
+	if (*name && link_find(d->en->link, name, &i) == 0)
+		memcpy(d->ifname, name, sizeof(d->ifname));
+	if (link_find(d->en->link, d->ifname, &i) < 0) {
+		d->ifname[0] = '\0';
+		return;
+	}
+	d->ifindex = i.ifindex;
+	if (*name && i.up && strcmp(name, d->ifname) != 0)
+		d->netdev = true; /* so that it is taken down to be renamed */
+	device_link_set(d);
+}
+
+/* Goes on where the last daemon was. */
+static void adopt(struct device *d)
+{
+	struct err e = {0};
+	char at[DEVTREE_PATH_MAX];
+	uint32_t len;
+
+	devtree_back(&d->id, "frontend", at);
+	if (!store_get(engine_store(d->en), at, &len)) { /* it has not come to that */
+		if (d->noxs)
+			device_broken(d, "its nodes are gone");
+		else if (device_start(d, &e) < 0)
+			device_broken(d, "%s", err_msg(&e));
+		return;
+	}
+	d->phase = PHASE_STARTED;
+	if (d->key.kind == DEVICE_VIF)
+		find_link(d);
+	else if (!device_is_user(d))
+		hold_disk(d);
+	(void)device_watch(d);
+	if (device_is_user(d))
+		device_user_adopt(d);
+	else
+		(void)device_mirror(d);
+	if (d->noxs)
+		device_wait(d, CONNECT_S);
+	device_look(d);
+}
+
+/* What was configured and is in the store goes on; what was not yet there is made. */
 void devices_adopt(struct vm *vm)
 {
 	struct engine *en = vm->en;
@@ -74,7 +152,7 @@ void devices_adopt(struct vm *vm)
 		d->vm = vm;
 		d->noxs = vm->noxs;
 		device_list_add(&vm->devices, d);
-		device_adopt(d);
+		adopt(d);
 	}
 }
 
@@ -171,21 +249,14 @@ static void drop_known(struct engine *en, enum device_kind kind)
 
 /* Backends whose nodes are away already, but which the kernel had not let go. Beside xenstored they
  * can be of another toolstack. */
-static void drop_unknown(struct engine *en)
+static void drop_unknown(const char *name, void *arg)
 {
-	DIR *dir = opendir(BACKENDS);
-	const struct dirent *entry;
+	enum device_kind kind;
+	uint32_t domid;
+	uint32_t devid;
 
-	while (dir && (entry = readdir(dir)) != NULL) {
-		enum device_kind kind;
-		uint32_t domid;
-		uint32_t devid;
-
-		if (parse_name(entry->d_name, &kind, &domid, &devid))
-			drop_orphan(en, kind, domid, devid);
-	}
-	if (dir)
-		(void)closedir(dir);
+	if (parse_name(name, &kind, &domid, &devid))
+		drop_orphan(arg, kind, domid, devid);
 }
 
 void devices_adopted(struct engine *en)
@@ -193,5 +264,5 @@ void devices_adopted(struct engine *en)
 	drop_known(en, DEVICE_VIF);
 	drop_known(en, DEVICE_VBD);
 	if (en->store == STORE_OWN)
-		drop_unknown(en);
+		kernel_each_backend(drop_unknown, en);
 }

@@ -332,6 +332,7 @@ static void lost(struct engine *en, const struct err *why)
 
 	log_line(LOG_ERROR, "chaos-backend: %s: its devices are gone", err_msg(why));
 	user_backend_close(en);
+	en->removal_busy = true; /* no other one goes inside the walk */
 	HASH_ITER(hh, en->devices, d, tmp)
 	{
 		if (d->user_state == USER_IDLE)
@@ -342,6 +343,8 @@ static void lost(struct engine *en, const struct err *why)
 		else
 			device_broken(d, "chaos-backend has ended");
 	}
+	en->removal_busy = false;
+	removal_next(en);
 }
 
 static void on_read(struct ev_loop *loop, ev_io *io, int revents)

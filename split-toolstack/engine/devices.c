@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A backend that is not there after so long will not come. */
-#define ATTACH_S 10.0
-/* A guest has so long to let go of a device. */
-#define DETACH_S 10.0
-
 /* --- what a configuration leaves open --- */
 
 static uint32_t free_devid(const struct vm_config *c)
@@ -40,7 +35,7 @@ static void make_mac(uint8_t mac[6], const uint8_t uuid[16], uint32_t devid)
 	mac[5] = (uint8_t)h;
 }
 
-static void number(struct vm_config *c, struct device_config *d, const uint8_t uuid[16])
+void device_number(struct vm_config *c, struct device_config *d, const uint8_t uuid[16])
 {
 	static const uint8_t none[6];
 
@@ -55,7 +50,7 @@ static void number(struct vm_config *c, struct device_config *d, const uint8_t u
 void devices_number(struct vm_config *c, const uint8_t uuid[16])
 {
 	for (uint32_t i = 0; i < c->ndevice; i++)
-		number(c, &c->device[i], uuid);
+		device_number(c, &c->device[i], uuid);
 }
 
 static uint32_t rings_of(enum device_kind kind)
@@ -91,7 +86,7 @@ static void give_rings(struct device *d, const struct dom *dom, uint32_t ring)
 	d->rings.ring_ref[1] = DOM_RING_GREF + ring + 1;
 }
 
-static int add(struct engine *en, struct device **list, const struct device_config *cfg,
+int device_add(struct engine *en, struct device **list, const struct device_config *cfg,
 	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e)
 {
 	struct device *d = device_new(en, cfg, dom->domid, e);
@@ -120,9 +115,9 @@ static int make_kind(struct vm *vm, enum device_kind kind, uint32_t *ring, struc
 		while (have && (have->key.kind != (uint32_t)kind || have->vm))
 			have = have->next;
 		if (have) { /* of the shell it came from */
-			rc = device_claim(have, vm, c);
+			rc = device_claim(have, vm, c, e);
 		} else {
-			rc = add(vm->en, &vm->devices, c, &vm->dom, *ring, &d, e);
+			rc = device_add(vm->en, &vm->devices, c, &vm->dom, *ring, &d, e);
 			if (rc < 0)
 				return rc;
 			d->vm = vm;
@@ -177,7 +172,7 @@ int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err
 
 		c.u.vif.devid = i;
 		make_mac(c.u.vif.mac, s->uuid, i);
-		rc = add(en, &s->devices, &c, &s->dom, i * rings_of(DEVICE_VIF), &d, e);
+		rc = device_add(en, &s->devices, &c, &s->dom, i * rings_of(DEVICE_VIF), &d, e);
 		if (rc < 0)
 			break;
 		d->shell = s;
@@ -197,7 +192,7 @@ static void page_vif(const struct device *d, struct noxs_device *to)
 	to->flags = NOXS_VIF_UP | (c->ip.ipv4_prefix ? NOXS_VIF_IPV4 : 0) |
 		    (c->ip.ipv6_prefix ? NOXS_VIF_IPV6 : 0) | (c->ip.dhcp ? NOXS_VIF_DHCP : 0);
 	memcpy(v->mac, c->mac, sizeof(v->mac));
-	v->mtu = (uint16_t)(c->mtu ? c->mtu : LINK_MTU_DEFAULT);
+	v->mtu = (uint16_t)(c->mtu ? c->mtu : d->mtu ? d->mtu : LINK_MTU_DEFAULT);
 	memcpy(v->ipv4, c->ip.ipv4, sizeof(v->ipv4));
 	memcpy(v->ipv4_gateway, c->ip.ipv4_gateway, sizeof(v->ipv4_gateway));
 	memcpy(v->ipv6, c->ip.ipv6, sizeof(v->ipv6));
@@ -258,148 +253,4 @@ void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, v
 					    .reason = ""};
 		fn(&info, arg);
 	}
-}
-
-static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
-{
-	struct device *d = t->data;
-
-	(void)revents;
-	ev_timer_stop(loop, t);
-	if (d->phase == PHASE_CLOSING) {
-		device_remove(d);
-		return;
-	}
-	device_broken(d, "its backend did not come up within %.0f s", ATTACH_S);
-	device_remove(d);
-}
-
-static void wait_for(struct device *d, double seconds, device_fn *fn, void *arg)
-{
-	d->done = fn;
-	d->done_arg = arg;
-	ev_timer_init(&d->timer, on_timer, seconds, 0.);
-	d->timer.data = d;
-	ev_timer_start(d->en->loop, &d->timer);
-}
-
-/* What a restart and the next daemon make again. */
-static int remember(struct vm *vm, struct device_config *d)
-{
-	struct vm_config *c = &vm->cfg;
-	struct device_config *grown = realloc(c->device, (c->ndevice + 1) * sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	c->device = grown;
-	c->device[c->ndevice] = *d;
-	number(c, &c->device[c->ndevice], vm->uuid);
-	c->ndevice++;
-	device_config_init(d, d->kind);
-	return registry_put(vm, NULL);
-}
-
-static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
-{
-	struct vm_config *c = &vm->cfg;
-
-	for (uint32_t i = 0; i < c->ndevice; i++) {
-		struct device_config *d = &c->device[i];
-
-		if (d->kind != kind ||
-		    (kind == DEVICE_VIF ? d->u.vif.devid : d->u.vbd.vdev) != devid)
-			continue;
-		device_config_clear(d);
-		memmove(d, d + 1, (c->ndevice - i - 1) * sizeof(*d));
-		c->ndevice--;
-		(void)registry_put(vm, NULL);
-		return;
-	}
-}
-
-static int may_attach(struct vm *vm, const struct device_config *d, struct err *e)
-{
-	static const uint32_t most[2] = {VM_VIFS_MAX, VM_VBDS_MAX};
-	uint32_t n[2] = {0};
-
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
-		return err_set(e, ESRCH, "\"%s\" is %s", vm->name, vm_state_name(vm->state));
-	if (vm->noxs)
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" is a noxs guest: its devices are made with it; name them at "
-			       "its creation",
-			       vm->name);
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++)
-		n[vm->cfg.device[i].kind]++;
-	if (n[d->kind] >= most[d->kind])
-		return err_set(e, ENOSPC, "\"%s\" has %u %s already", vm->name, n[d->kind],
-			       d->kind == DEVICE_VIF ? "vifs" : "disks");
-	if (d->kind == DEVICE_VBD && device_find(vm->en, vm->domid, DEVICE_VBD, d->u.vbd.vdev))
-		return err_set(e, EEXIST, "\"%s\" has a disk %u already", vm->name, d->u.vbd.vdev);
-	if (d->kind == DEVICE_VIF && d->u.vif.devid != DEVICE_ANY &&
-	    device_find(vm->en, vm->domid, DEVICE_VIF, d->u.vif.devid))
-		return err_set(e, EEXIST, "\"%s\" has a vif %u already", vm->name, d->u.vif.devid);
-	return 0;
-}
-
-void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
-{
-	struct err e = {0};
-	struct device *d = NULL;
-	int fd = c->kind == DEVICE_VBD ? c->u.vbd.fd : -1;
-	int rc = may_attach(vm, c, &e);
-
-	if (rc == 0 && remember(vm, c) < 0)
-		rc = err_set(&e, ENOMEM, "out of memory");
-	if (rc == 0) {
-		struct device_config *kept = &vm->cfg.device[vm->cfg.ndevice - 1];
-
-		rc = add(vm->en, &vm->devices, kept, &vm->dom, 0, &d, &e);
-		if (fd >= 0) {
-			(void)close(fd); /* the device has its own */
-			kept->u.vbd.fd = -1;
-		}
-	}
-	if (rc == 0) {
-		d->vm = vm;
-		wait_for(d, ATTACH_S, fn, arg);
-		rc = device_start(d, &e);
-		if (rc == 0)
-			return;
-		d->done = NULL;
-		ev_timer_stop(vm->en->loop, &d->timer);
-		forget_config(vm, d->cfg.kind, d->key.devid);
-		device_remove(d);
-	}
-	device_config_clear(c);
-	fn(arg, rc, NULL, &e);
-}
-
-void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,
-	       void *arg)
-{
-	struct device *d = vm->domid ? device_find(vm->en, vm->domid, kind, devid) : NULL;
-	struct err e = {0};
-	int rc = 0;
-
-	if (!d || d->vm != vm)
-		rc = err_set(&e, ENODEV, "\"%s\" has no %s %u", vm->name,
-			     kind == DEVICE_VIF ? "vif" : "disk", devid);
-	else if (vm->noxs)
-		rc = err_set(&e, EOPNOTSUPP, "\"%s\" is a noxs guest: its devices end with it",
-			     vm->name);
-	else if (d->done || (d->phase >= PHASE_CLOSING && !force))
-		rc = err_set(&e, EBUSY, "%s %u of \"%s\" is being attached or detached", d->id.kind,
-			     devid, vm->name);
-	if (rc < 0) {
-		fn(arg, rc, NULL, &e);
-		return;
-	}
-	forget_config(vm, kind, devid);
-	wait_for(d, DETACH_S, fn, arg);
-	if (force || d->reason[0] || devtree_close(engine_store(vm->en), &d->id) < 0) {
-		device_remove(d);
-		return;
-	}
-	d->phase = PHASE_CLOSING;
 }

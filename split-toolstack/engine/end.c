@@ -14,6 +14,9 @@
 
 /* A guest that ends this soon after its start is restarted no faster than this. */
 #define RESTART_MIN_S 1.0
+/* The kernel closes a disk some moments after it has said that its backend is gone. */
+#define BUSY_S	   0.05
+#define BUSY_TRIES 40u
 
 struct destroy_job {
 	struct worker_job job;
@@ -57,7 +60,8 @@ void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot 
 
 	if (!j) {
 		(void)xen_domain_destroy(en->x, domid); /* slower, but gone */
-		slot_put_last(en, slot);
+		if (!devices_keep_slot(en, slot))
+			slot_put_last(en, slot);
 		if (uuid)
 			registry_delete(en, uuid);
 		return;
@@ -123,9 +127,28 @@ static void on_restart_timer(struct ev_loop *loop, ev_timer *t, int revents)
 	restart_now(t->data);
 }
 
+static void restart_in(struct vm *vm, double seconds)
+{
+	ev_timer_stop(vm->en->loop, &vm->restart);
+	ev_timer_init(&vm->restart, on_restart_timer, seconds, 0.);
+	vm->restart.data = vm;
+	ev_timer_start(vm->en->loop, &vm->restart);
+}
+
 void vm_devices_gone(struct vm *vm)
 {
-	restart_now(vm);
+	bool fast = vm->ended_ns - vm->started_ns < (uint64_t)(RESTART_MIN_S * 1e9);
+
+	restart_in(vm, fast ? RESTART_MIN_S : 0.); /* not inside the end of a device */
+}
+
+bool vm_restart_later(struct vm *vm)
+{
+	if (vm->restarts == 0 || vm->doomed || ++vm->busy_tries > BUSY_TRIES)
+		return false;
+	vm->state = VM_BUILDING;
+	restart_in(vm, BUSY_S);
+	return true;
 }
 
 static void restart(struct vm *vm)
@@ -137,6 +160,7 @@ static void restart(struct vm *vm)
 	vm_drop_domain(vm);
 	vm->state = VM_BUILDING;
 	vm->restarts++;
+	vm->busy_tries = 0;
 	if (vm->cfg.ndevice && devices_wait(vm, domid)) { /* its disks are still in use */
 		record(vm);
 		return;
@@ -146,9 +170,7 @@ static void restart(struct vm *vm)
 		return;
 	}
 	record(vm);
-	ev_timer_init(&vm->restart, on_restart_timer, RESTART_MIN_S, 0.);
-	vm->restart.data = vm;
-	ev_timer_start(vm->en->loop, &vm->restart);
+	restart_in(vm, RESTART_MIN_S);
 }
 
 static void ignore_create(void *arg, int rc, struct vm *vm, const struct vm_timings *t,

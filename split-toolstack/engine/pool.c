@@ -491,6 +491,7 @@ void pool_drop(struct engine *en)
 		flavor_drop_shells(en, f, 0);
 		f->retry_at = clock_ns() + (uint64_t)(RETRY_S * 1e9);
 	}
+	pool_connecting_drop(en);
 	if (en->flavors)
 		refill_in(en, RETRY_S);
 }

@@ -20,6 +20,8 @@ int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct 
 {
 	struct link_info i;
 
+	if ((f->vifs || f->vbds) && device_possible(en, f->backend, e) < 0)
+		return err_wrap(e, -e->code, "pool");
 	if (f->vifs > VM_VIFS_MAX || f->vbds > VM_VBDS_MAX)
 		return err_set(e, EINVAL, "pool: at most %u vifs and %u vbds are possible",
 			       VM_VIFS_MAX, VM_VBDS_MAX);
@@ -49,8 +51,14 @@ bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm)
 	if (!image_info(vm->img)->direct) /* connects them itself */
 		return f->vifs == 0 && f->vbds == 0;
 	for (uint32_t i = 0; i < c->ndevice; i++) {
-		n[c->device[i].kind]++;
-		if (c->device[i].kind == DEVICE_VIF && c->device[i].u.vif.backend != f->backend)
+		const struct vif_config *v = &c->device[i].u.vif;
+		uint32_t at = n[c->device[i].kind]++;
+
+		if (c->device[i].kind == DEVICE_VBD)
+			continue;
+		/* The shell's are numbered; and one that is in a bridge stays a bridge's port. */
+		if (v->backend != f->backend || (f->bridge[0] && !v->bridge[0]) ||
+		    (v->devid != DEVICE_ANY && v->devid != at))
 			return false;
 	}
 	return n[DEVICE_VIF] == f->vifs && n[DEVICE_VBD] == f->vbds;
@@ -69,10 +77,11 @@ static void into_pool(struct shell *s)
 	struct flavor *f = s->flavor;
 
 	DL_DELETE2(en->connecting, s, conn_prev, conn_next);
+	s->conn_prev = NULL;
 	en->nconnecting--;
 	if (f)
 		f->connecting--;
-	if (!f || s->failed) {
+	if (!f || s->failed || f->f.ready >= f->f.target) {
 		shell_end(en, s);
 		return;
 	}
@@ -98,10 +107,22 @@ void shell_device_ready(struct shell *s)
 
 void shell_device_failed(struct shell *s, const struct err *e)
 {
-	if (!s->failed && s->flavor)
-		flavor_back_off(s->flavor, e);
+	struct engine *en = s->en;
+	struct flavor *f = s->flavor;
+
+	if (s->failed)
+		return;
+	if (f)
+		flavor_back_off(f, e);
 	s->failed = true;
-	pool_idle_now(s->en);
+	if (f && !s->conn_prev) { /* from the pool: nobody gets it any more */
+		LL_DELETE(f->shells, s);
+		f->f.ready--;
+		f->connecting++;
+		en->nconnecting++;
+		DL_APPEND2(en->connecting, s, conn_prev, conn_next);
+	}
+	pool_idle_now(en);
 }
 
 void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
@@ -116,6 +137,15 @@ void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 	DL_APPEND2(en->connecting, s, conn_prev, conn_next);
 	if (devices_start_shell(s, &f->f, &err) < 0)
 		shell_device_failed(s, &err);
+}
+
+void pool_connecting_drop(struct engine *en)
+{
+	struct shell *s;
+
+	DL_FOREACH2(en->connecting, s, conn_next)
+	s->failed = true;
+	pool_reap(en);
 }
 
 void pool_connecting_ends(struct engine *en, const struct flavor *f)

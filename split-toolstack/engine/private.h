@@ -105,6 +105,7 @@ struct vm {
 	uint32_t seen;	/* the scan that saw its domain last */
 	uint32_t flags; /* VM_CREATE_* of the running create */
 	uint32_t restarts;
+	uint32_t busy_tries; /* of a restart whose disk its last life still had */
 	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;
 	uint64_t cpu_ns; /* as Xen said last */
@@ -266,6 +267,8 @@ int vm_config_copy(struct vm_config *to, const struct vm_config *from);
 /* --- device_admit.c --- */
 /* Everything that a new VM's devices need is there and nobody else's. The message says what is not.
  */
+/* -EOPNOTSUPP: not with this store mode. */
+int device_possible(const struct engine *en, enum device_backend b, struct err *e);
 int devices_admit(struct engine *en, const struct vm_config *c, struct err *e);
 
 /* --- vm.c: identity and lists --- */
@@ -307,8 +310,10 @@ void vm_drop_domain(struct vm *vm);
 
 /* Backends still have something of this domain, living or not. */
 bool devices_of(struct engine *en, uint32_t domid);
-/* The devices of the VM's last domain are gone: it can be built again. */
+/* The devices of the VM's last domain are gone: it can be built again, in a moment. */
 void vm_devices_gone(struct vm *vm);
+/* A restart has failed because its disk is in use: true when it is tried again in a moment. */
+bool vm_restart_later(struct vm *vm);
 
 /* --- events.c --- */
 int events_open(struct engine *en, struct err *e);
@@ -451,6 +456,8 @@ bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm);
 void shell_connect(struct engine *en, struct flavor *f, struct shell *s);
 bool pool_may_connect(const struct engine *en);
 void pool_reap(struct engine *en);
+/* All of them go. */
+void pool_connecting_drop(struct engine *en);
 void pool_connecting_ends(struct engine *en, const struct flavor *f);
 uint64_t pool_connecting_kib(const struct engine *en);
 bool pool_connects(const struct engine *en, uint32_t domid);

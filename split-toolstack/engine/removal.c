@@ -21,6 +21,9 @@
 #define RCU_HURRY "/sys/kernel/rcu_expedited"
 /* An event that does not come within so long was lost, or never sent. */
 #define LOST_S 5.0
+/* The kernel may be about to make a backend for nodes that were just made: its id must not be used
+ * again before that is clear. */
+#define UNSEEN_S 0.1
 
 /* Back to 0 only who has found it so. */
 static void hurry(struct engine *en, bool on)
@@ -39,53 +42,59 @@ static void hurry(struct engine *en, bool on)
 	(void)close(fd);
 }
 
-/* A backend that the kernel has not got, or not yet, will not be removed by it either. */
-static bool kernel_has(const struct device *d)
-{
-	char at[96];
-
-	(void)snprintf(at, sizeof(at), "/sys/bus/xen-backend/devices/%s-%u-%u", d->id.kind,
-		       d->key.domid, d->key.devid);
-	return access(at, F_OK) == 0;
-}
+static void wait_until_lost(struct device *d, double seconds);
 
 static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct device *d = t->data;
+	struct err e = {0};
+	int rc;
 
-	(void)revents;
-	if (!kernel_has(d)) {
+	if (!device_in_kernel(d)) {
 		ev_timer_stop(loop, t);
 		device_gone(d);
 		return;
 	}
-	log_line(LOG_WARN, "op=device dom=%u %s=%u: the kernel has not let go yet", d->key.domid,
-		 d->id.kind, d->key.devid);
+	rc = err_set(&e, ETIMEDOUT, "%s %u of domain %u: the kernel has not let go of it yet",
+		     d->id.kind, d->key.devid, d->key.domid);
+	log_line(LOG_WARN, "op=device: %s", err_msg(&e));
+	device_done(d, rc, &e); /* which stops the timer */
+	(void)revents;
+	wait_until_lost(d, LOST_S);
+}
+
+static void wait_until_lost(struct device *d, double seconds)
+{
+	ev_timer_stop(d->en->loop, &d->timer);
+	ev_timer_init(&d->timer, on_lost, seconds, 0.);
+	d->timer.data = d;
+	ev_timer_start(d->en->loop, &d->timer);
 }
 
 static void remove_now(struct device *d)
 {
 	struct engine *en = d->en;
+	bool user = device_is_user(d);
+	bool unseen = !user && !device_seen(d);
 
 	d->phase = PHASE_REMOVING;
 	store_unhook(engine_store(en), &d->back);
 	device_unmirror(d);
-	if (device_is_user(d) && device_user_stop(d)) {
+	if (user && device_user_stop(d)) {
 		devtree_remove(engine_store(en), &d->id);
 		return;
 	}
-	if (device_is_user(d) || !kernel_has(d)) {
+	if (user || (!unseen && !device_in_kernel(d))) {
 		devtree_remove(engine_store(en), &d->id);
 		device_gone(d);
 		return;
 	}
-	en->removing++;
-	d->counted = true;
-	hurry(en, true);
-	ev_timer_stop(en->loop, &d->timer);
-	ev_timer_init(&d->timer, on_lost, LOST_S, LOST_S);
-	d->timer.data = d;
-	ev_timer_start(en->loop, &d->timer);
+	if (device_in_kernel(d)) {
+		en->removing++;
+		d->counted = true;
+		hurry(en, true);
+	}
+	wait_until_lost(d, d->counted ? LOST_S : UNSEEN_S);
 	devtree_remove(engine_store(en), &d->id);
 }
 
@@ -104,6 +113,18 @@ void removal_next(struct engine *en)
 	en->removal_busy = false;
 	if (en->removing == 0 && !en->removals)
 		hurry(en, false);
+}
+
+void removals_close(struct engine *en)
+{
+	struct device *d;
+
+	DL_FOREACH2(en->removals, d, queue_next)
+	{
+		device_unmirror(d);
+		devtree_remove(engine_store(en), &d->id);
+	}
+	hurry(en, false);
 }
 
 void device_remove(struct device *d)

@@ -20,7 +20,7 @@
 #define BUFFER	     (4 << 20)
 
 struct uevent {
-	const char *action, *devpath, *subsystem, *interface, *ifindex;
+	const char *action, *devpath, *subsystem, *interface, *ifindex, *type;
 };
 
 /* The value when the field is `name=`, else NULL. */
@@ -50,6 +50,8 @@ static bool parse(const char *buf, size_t len, struct uevent *u)
 			u->interface = v;
 		else if ((v = value_of(p, "IFINDEX")) != NULL)
 			u->ifindex = v;
+		else if ((v = value_of(p, "DEVTYPE")) != NULL)
+			u->type = v;
 	}
 	return u->action && u->devpath && u->subsystem;
 }
@@ -85,6 +87,9 @@ static void handle(struct engine *en, const struct uevent *u)
 
 	if (strcmp(u->subsystem, "net") == 0 && strcmp(u->action, "add") != 0) {
 		en->nbridge = 0; /* gone, or of another name now */
+		if (strcmp(u->action, "remove") == 0 && u->type && u->ifindex &&
+		    strcmp(u->type, "bridge") == 0)
+			devices_bridge_gone(en, (int)strtol(u->ifindex, NULL, 10));
 	} else if (strcmp(u->subsystem, "net") == 0) {
 		if (!u->interface || !u->ifindex)
 			return;
@@ -94,8 +99,16 @@ static void handle(struct engine *en, const struct uevent *u)
 	} else if (strcmp(u->subsystem, "xen-backend") == 0 && strcmp(u->action, "remove") == 0) {
 		d = leaf ? find(en, leaf + 1, "-", '-') : NULL;
 		if (d)
-			device_gone(d);
+			device_unbound(d);
 	}
+}
+
+void uevent_take(struct engine *en, const char *buf, size_t len)
+{
+	struct uevent u;
+
+	if (parse(buf, len, &u))
+		handle(en, &u);
 }
 
 /* Too much has happened: what is in /sys tells the rest. */
@@ -106,13 +119,10 @@ static void look_again(struct engine *en)
 
 	log_line(LOG_WARN, "uevents were lost: looking at all devices");
 	en->nbridge = 0;
+	en->removal_busy = true; /* no other one goes inside the walk */
 	HASH_ITER(hh, en->devices, d, tmp)
 	{
-		char at[96];
-
-		(void)snprintf(at, sizeof(at), "/sys/bus/xen-backend/devices/%s-%u-%u", d->id.kind,
-			       d->key.domid, d->key.devid);
-		if (d->phase == PHASE_REMOVING && access(at, F_OK) != 0) {
+		if (d->phase == PHASE_REMOVING && !device_is_user(d) && !device_in_kernel(d)) {
 			device_gone(d);
 			continue;
 		}
@@ -125,6 +135,8 @@ static void look_again(struct engine *en)
 				device_netdev(d, i.ifindex, name);
 		}
 	}
+	en->removal_busy = false;
+	removal_next(en);
 }
 
 static void on_uevent(struct ev_loop *loop, ev_io *io, int revents)
@@ -137,7 +149,6 @@ static void on_uevent(struct ev_loop *loop, ev_io *io, int revents)
 		struct sockaddr_nl from = {0};
 		socklen_t len = sizeof(from);
 		char buf[4096];
-		struct uevent u;
 		ssize_t n = recvfrom(io->fd, buf, sizeof(buf) - 1, MSG_DONTWAIT,
 				     (struct sockaddr *)&from, &len);
 
@@ -148,8 +159,8 @@ static void on_uevent(struct ev_loop *loop, ev_io *io, int revents)
 		if (n <= 0)
 			return;
 		buf[n] = '\0';
-		if (from.nl_pid == 0 && parse(buf, (size_t)n, &u))
-			handle(en, &u);
+		if (from.nl_pid == 0)
+			uevent_take(en, buf, (size_t)n);
 	}
 }
 

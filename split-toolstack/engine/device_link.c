@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The interface of a vif in dom0: named, in its bridge, up; and what others do to both. */
+#include "split-toolstack/engine/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* A pooled one has another MTU than the kernel's only because of its bridge. */
+static uint32_t mtu_for(const struct device *d, const struct link_info *bridge)
+{
+	if (d->cfg.u.vif.mtu)
+		return d->cfg.u.vif.mtu;
+	return bridge->mtu != LINK_MTU_DEFAULT || d->mtu ? bridge->mtu : 0;
+}
+
+/* What was left open is shown as it is. */
+static void fill_mtu(struct device *d)
+{
+	if (d->netdev && d->cfg.u.vif.mtu == 0)
+		d->cfg.u.vif.mtu = d->mtu ? d->mtu : LINK_MTU_DEFAULT;
+}
+
+/* Its name can only be changed while it is down, as a pooled one is not. */
+static int change_link(struct device *d, const struct link_change *change, struct err *e)
+{
+	struct link_change down = LINK_CHANGE_NONE;
+	int rc = 0;
+
+	down.up = 0;
+	if (change->name && d->netdev)
+		rc = link_set(d->en->link, d->ifindex, &down, e);
+	return rc < 0 ? rc : link_set(d->en->link, d->ifindex, change, e);
+}
+
+void device_link_set(struct device *d)
+{
+	const struct vif_config *c = &d->cfg.u.vif;
+	struct link_info bridge = {.mtu = LINK_MTU_DEFAULT};
+	struct link_change change = LINK_CHANGE_NONE;
+	char at[DEVTREE_PATH_MAX];
+	struct link_info own;
+	struct err e = {0};
+	int rc = 0;
+
+	if (c->bridge[0]) {
+		rc = link_find(d->en->link, c->bridge, &bridge);
+		if (rc < 0)
+			(void)err_sys(&e, -rc, "bridge \"%s\"", c->bridge);
+		change.master = bridge.ifindex;
+		change.port = true;
+	}
+	change.up = 1;
+	change.mtu = mtu_for(d, &bridge);
+	if (c->ifname[0] && strcmp(c->ifname, d->ifname) != 0)
+		change.name = c->ifname;
+	if (rc == 0) {
+		rc = change_link(d, &change, &e);
+		if (rc == -ENODEV && link_find(d->en->link, d->ifname, &own) == -ENODEV) {
+			d->ifindex = 0; /* an earlier one of this name, and now gone: ours comes */
+			return;
+		}
+	}
+	if (rc < 0) {
+		device_broken(d, "%s", err_msg(&e));
+		return;
+	}
+	if (change.name)
+		memcpy(d->ifname, c->ifname, sizeof(d->ifname));
+	if (change.mtu)
+		d->mtu = change.mtu;
+	d->master = c->bridge[0] ? bridge.ifindex : 0;
+	d->netdev = true;
+	fill_mtu(d);
+	if (d->noxs)
+		return;
+	devtree_back(&d->id, "hotplug-status", at);
+	(void)store_putf(engine_store(d->en), at, "connected");
+}
+
+void device_netdev(struct device *d, int ifindex, const char *name)
+{
+	if (d->netdev || d->ifindex == ifindex || d->phase < PHASE_STARTED ||
+	    d->phase >= PHASE_CLOSING)
+		return;
+	d->ifindex = ifindex;
+	(void)snprintf(d->ifname, sizeof(d->ifname), "%s", name);
+	if (d->vm || d->cfg.u.vif.bridge[0])
+		device_link_set(d);
+	device_look(d);
+}
+
+/* What readers of the store, and the kernel's rate limit, are to find. */
+static void tell_claim(const struct device *d)
+{
+	const struct vif_config *c = &d->cfg.u.vif;
+	struct devtree_vif v = {.id = d->id,
+				.mac = c->mac,
+				.bridge = c->bridge,
+				.ifname = c->ifname,
+				.ip = c->ip_text,
+				.rate_bytes = c->rate_bytes,
+				.rate_us = c->rate_us};
+
+	devtree_bind_vif(engine_store(d->en), &v);
+}
+
+void devices_tell(struct engine *en)
+{
+	struct device *d;
+
+	while ((d = en->untold) != NULL) {
+		DL_DELETE2(en->untold, d, tell_prev, tell_next);
+		d->tell_prev = NULL;
+		if (d->phase < PHASE_CLOSING)
+			tell_claim(d);
+	}
+}
+
+int device_claim(struct device *d, struct vm *vm, const struct device_config *c, struct err *e)
+{
+	const struct vif_config *want = &c->u.vif;
+	struct vif_config was = d->cfg.u.vif;
+	struct device_config mine;
+
+	if (device_config_copy(&mine, c) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	device_config_clear(&d->cfg);
+	d->cfg = mine;
+	d->vm = vm;
+	d->shell = NULL;
+	if (want->rate_bytes)
+		tell_claim(d);
+	else
+		DL_APPEND2(d->en->untold, d, tell_prev, tell_next);
+	if (d->ifindex && (!d->netdev || want->ifname[0] || (want->mtu && want->mtu != was.mtu) ||
+			   strcmp(want->bridge, was.bridge) != 0))
+		device_link_set(d);
+	fill_mtu(d);
+	return d->reason[0] ? err_set(e, EIO, "vif %u: %s", d->key.devid, d->reason) : 0;
+}
+
+void devices_bridge_gone(struct engine *en, int ifindex)
+{
+	struct device *d;
+	struct device *tmp;
+
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		if (ifindex == 0 || d->master != ifindex)
+			continue;
+		d->master = 0;
+		if (d->shell)
+			d->netdev = false; /* whoever claims it sets it up again */
+		else if (d->vm)
+			log_line(LOG_WARN, "op=device dom=%u vif=%u: its bridge \"%s\" is gone",
+				 d->key.domid, d->key.devid, d->cfg.u.vif.bridge);
+	}
+}

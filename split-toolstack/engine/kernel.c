@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which backends dom0's kernel has at the moment; apart, so that units can play the kernel. */
+#include "split-toolstack/engine/device.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define BACKENDS "/sys/bus/xen-backend/devices"
+
+bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid)
+{
+	char at[96];
+
+	(void)snprintf(at, sizeof(at), BACKENDS "/%s-%u-%u", kind, domid, devid);
+	return access(at, F_OK) == 0;
+}
+
+void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg)
+{
+	DIR *dir = opendir(BACKENDS);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) != NULL)
+		fn(entry->d_name, arg);
+	if (dir)
+		(void)closedir(dir);
+}

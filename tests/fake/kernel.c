@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* In place of noxs/link.c, noxs/loopdev.c and engine/kernel.c. */
+#include "tests/fake/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "noxs/loopdev.h"
+#include "split-toolstack/engine/device.h"
+
+#define MANY 64u
+
+static struct link_info links[MANY];
+static char backends[MANY][32];
+static int next_index;
+
+void kernel_reset(void)
+{
+	memset(links, 0, sizeof(links));
+	memset(backends, 0, sizeof(backends));
+	next_index = 2;
+}
+
+/* --- interfaces --- */
+
+static struct link_info *by_name(const char *name)
+{
+	for (uint32_t i = 0; i < MANY; i++)
+		if (links[i].ifindex && strcmp(links[i].name, name) == 0)
+			return &links[i];
+	return NULL;
+}
+
+static struct link_info *by_index(int ifindex)
+{
+	for (uint32_t i = 0; i < MANY; i++)
+		if (links[i].ifindex == ifindex)
+			return &links[i];
+	return NULL;
+}
+
+int kernel_add_link(const char *name, bool bridge, uint32_t mtu)
+{
+	struct link_info *l = by_index(0);
+
+	if (!l)
+		abort();
+	*l = (struct link_info){.ifindex = next_index++, .is_bridge = bridge, .mtu = mtu};
+	(void)snprintf(l->name, sizeof(l->name), "%s", name);
+	return l->ifindex;
+}
+
+void kernel_del_link(const char *name)
+{
+	struct link_info *l = by_name(name);
+
+	if (l)
+		*l = (struct link_info){0};
+}
+
+const struct link_info *kernel_link(const char *name)
+{
+	return by_name(name);
+}
+
+uint32_t kernel_links(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < MANY; i++)
+		n += links[i].ifindex != 0;
+	return n;
+}
+
+int link_open(struct link **out, struct err *e)
+{
+	(void)e;
+	*out = (struct link *)(void *)links;
+	return 0;
+}
+
+void link_close(struct link *l)
+{
+	(void)l;
+}
+
+bool link_name_valid(const char *name)
+{
+	return *name && strlen(name) < LINK_NAME && !strchr(name, '/');
+}
+
+int link_find(struct link *l, const char *name, struct link_info *out)
+{
+	const struct link_info *i = by_name(name);
+
+	(void)l;
+	if (!i)
+		return -ENODEV;
+	*out = *i;
+	return 0;
+}
+
+int link_set(struct link *l, int ifindex, const struct link_change *c, struct err *e)
+{
+	struct link_info *i = by_index(ifindex);
+
+	(void)l;
+	if (!i)
+		return err_set(e, ENODEV, "interface %d: gone", ifindex);
+	if (c->name && i->up)
+		return err_set(e, EBUSY, "interface %s: cannot be renamed while it is up", i->name);
+	if (c->name && by_name(c->name))
+		return err_set(e, EEXIST, "interface %s: the name is taken", i->name);
+	if (c->mtu)
+		i->mtu = c->mtu;
+	if (c->name)
+		(void)snprintf(i->name, sizeof(i->name), "%s", c->name);
+	if (c->master >= 0)
+		i->master = c->master;
+	if (c->up >= 0)
+		i->up = c->up;
+	return 0;
+}
+
+/* --- disks --- */
+
+int loop_attach(int fd, bool readonly, bool direct_io, char dev[32], uint32_t *major,
+		uint32_t *minor, int *loop_fd, struct err *e)
+{
+	(void)readonly;
+	(void)direct_io;
+	(void)snprintf(dev, 32, "/dev/loop0");
+	*major = 7;
+	*minor = 0;
+	*loop_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* holds file and lock as the device does */
+	return *loop_fd < 0 ? err_sys(e, errno, "loop device") : 0;
+}
+
+/* --- backends --- */
+
+static char *find(const char *name)
+{
+	for (uint32_t i = 0; i < MANY; i++)
+		if (strcmp(backends[i], name) == 0)
+			return backends[i];
+	return NULL;
+}
+
+void kernel_add_backend(const char *kind, uint32_t domid, uint32_t devid)
+{
+	char *at = find("");
+
+	if (!at)
+		abort();
+	(void)snprintf(at, sizeof(backends[0]), "%s-%u-%u", kind, domid, devid);
+}
+
+void kernel_del_backend(const char *kind, uint32_t domid, uint32_t devid)
+{
+	char name[32];
+	char *at;
+
+	(void)snprintf(name, sizeof(name), "%s-%u-%u", kind, domid, devid);
+	at = find(name);
+	if (at)
+		*at = '\0';
+}
+
+const char *kernel_backend(uint32_t nth)
+{
+	for (uint32_t i = 0; i < MANY; i++)
+		if (backends[i][0] && nth-- == 0)
+			return backends[i];
+	return NULL;
+}
+
+uint32_t kernel_nbackends(void)
+{
+	uint32_t n = 0;
+
+	while (kernel_backend(n))
+		n++;
+	return n;
+}
+
+bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "%s-%u-%u", kind, domid, devid);
+	return find(name) != NULL;
+}
+
+void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg)
+{
+	for (uint32_t i = 0; kernel_backend(i); i++)
+		fn(kernel_backend(i), arg);
+}

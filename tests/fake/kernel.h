@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dom0's kernel as far as devices need it: backends, interfaces, loop devices; played by a test. */
+#ifndef CHAOS_FAKE_KERNEL_H
+#define CHAOS_FAKE_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "noxs/link.h"
+
+void kernel_reset(void);
+
+/* An interface that is there from now on; its ifindex. */
+int kernel_add_link(const char *name, bool bridge, uint32_t mtu);
+void kernel_del_link(const char *name);
+/* What link_set() has made of it; NULL: not there. */
+const struct link_info *kernel_link(const char *name);
+uint32_t kernel_links(void);
+
+void kernel_add_backend(const char *kind, uint32_t domid, uint32_t devid);
+void kernel_del_backend(const char *kind, uint32_t domid, uint32_t devid);
+uint32_t kernel_nbackends(void);
+/* The nth "vif-7-0"; NULL: there are no more. */
+const char *kernel_backend(uint32_t nth);
+
+#endif
