@@ -8,8 +8,8 @@
 
 #include "bench/conn.h"
 
-#define MEMORY	  "112"
-#define REFILL_US 3000000
+#define MEMORY	 "112"
+#define REFILL_S 3
 
 static void one_way(struct client *c, const char *type, const char *kernel, const char *way,
 		    const char *flavor, unsigned int n)
@@ -25,7 +25,7 @@ static void one_way(struct client *c, const char *type, const char *kernel, cons
 	for (unsigned int i = 0; i < n + 1; i++) {
 		uint64_t t;
 
-		(void)usleep(REFILL_US);
+		(void)sleep(REFILL_S);
 		t = conn_create_path(c, "bench", type, MEMORY, kernel, PROTO_F_PAUSED, way);
 		(void)conn_destroy(c, "bench");
 		if (i >= 1)

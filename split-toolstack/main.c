@@ -204,6 +204,16 @@ static int fill_pool(struct engine *en, const struct config *c, struct err *e)
 	return rc;
 }
 
+/* Of a host whose sysusers were not made yet. */
+static bool user_exists(const char *name)
+{
+	struct passwd pw;
+	struct passwd *found = NULL;
+	char text[1024];
+
+	return getpwnam_r(name, &pw, text, sizeof(text), &found) == 0 && found;
+}
+
 static int run(struct config *c, struct err *e)
 {
 	struct engine_conf ec = {
@@ -218,7 +228,7 @@ static int run(struct config *c, struct err *e)
 		.rcu_expedited = c->rcu_expedited,
 		.pool_kib = c->pool_kib,
 		.backend_exe = c->backend_exe,
-		.backend_user = getpwnam(c->backend_user) ? c->backend_user : "nobody",
+		.backend_user = user_exists(c->backend_user) ? c->backend_user : "nobody",
 	};
 	struct server_conf sc = {
 		.path = c->socket, .group = c->group, .listen_fd = passed_socket()};

@@ -73,7 +73,7 @@ static int take_userspace(char *spec, bool *user, struct err *e)
 	char *at = spec;
 
 	*user = false;
-	while (at) {
+	while (*at) {
 		char *token = at + strspn(at, " \t");
 		char *end = token + strcspn(token, ",");
 		size_t len = (size_t)(end - token);
@@ -82,7 +82,7 @@ static int take_userspace(char *spec, bool *user, struct err *e)
 			return 0;
 		if (len < sizeof(key) - 1 || strncmp(token, key, sizeof(key) - 1) != 0 ||
 		    (len > sizeof(key) - 1 && token[sizeof(key) - 1] != '=')) {
-			at = *end ? end + 1 : NULL;
+			at = *end ? end + 1 : end;
 			continue;
 		}
 		if (len > sizeof(key) + 1 ||

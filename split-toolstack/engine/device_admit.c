@@ -140,9 +140,11 @@ static int open_disk(const struct vbd_config *v, struct err *e)
 		return err_set(e, EINVAL, "is %s; a disk is a block device or a file",
 			       S_ISDIR(st.st_mode) ? "a folder" : "neither");
 	fd = open(v->path, (v->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == EROFS)
+	if (fd >= 0)
+		return fd;
+	if (errno == EROFS)
 		return err_set(e, EROFS, "lies on a read-only file system; give it access \"r\"");
-	return fd < 0 ? err_sys(e, errno, "cannot be opened") : fd;
+	return err_sys(e, errno, "cannot be opened");
 }
 
 /* The device opens it again, and looks again: here it is refused early, and nothing kept. */

@@ -327,7 +327,7 @@ static const struct backend_calls calls = {
 /* All devices it had are gone with it. */
 static void lost(struct engine *en, const struct err *why)
 {
-	struct device *d;
+	struct device *d = NULL;
 	struct device *tmp;
 
 	log_line(LOG_ERROR, "chaos-backend: %s: its devices are gone", err_msg(why));

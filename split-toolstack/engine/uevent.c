@@ -114,7 +114,7 @@ void uevent_take(struct engine *en, const char *buf, size_t len)
 /* Too much has happened: what is in /sys tells the rest. */
 static void look_again(struct engine *en)
 {
-	struct device *d;
+	struct device *d = NULL;
 	struct device *tmp;
 
 	log_line(LOG_WARN, "uevents were lost: looking at all devices");

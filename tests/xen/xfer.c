@@ -33,9 +33,9 @@ int main(int argc, char **argv)
 	unsigned long long bytes;
 	int fd, rc;
 
-	if (argc == 3 && !strcmp(argv[1], "serve"))
+	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		return serve((unsigned int)strtoul(argv[2], NULL, 10));
-	if (argc != 5 || (strcmp(argv[1], "put") && strcmp(argv[1], "get"))) {
+	if (argc != 5 || (strcmp(argv[1], "put") != 0 && strcmp(argv[1], "get") != 0)) {
 		(void)fprintf(stderr, "usage: xfer put|get HOST PORT MIB; xfer serve PORT\n");
 		return 2;
 	}

@@ -48,7 +48,7 @@ static bool verify_pattern(const char *device, int fd, uint64_t mib, uint64_t se
 		if (good != STEP / 8) {
 			if (!quiet)
 				say("%s is WRONG at byte %llu", device,
-				    (unsigned long long)(at * STEP + good * 8));
+				    (unsigned long long)at * STEP + (unsigned long long)good * 8);
 			return false;
 		}
 	}
