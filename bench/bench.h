@@ -58,5 +58,6 @@ void bench_process(unsigned int n);
 void bench_linux(unsigned int n);
 void bench_firstpacket(unsigned int n);
 void bench_devscale(unsigned int n);
+void bench_firewall(unsigned int n);
 
 #endif

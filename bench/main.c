@@ -19,6 +19,7 @@ static const struct bench benches[] = {
 	{"process", "a container of a static program", bench_process},
 	{"firstpacket", "VMs with a vif: until a frame, and a TCP answer", bench_firstpacket},
 	{"devscale", "so many vifs connected and let go", bench_devscale},
+	{"firewall", "so many guests fw, and frames through each", bench_firewall},
 	{"boot-xl", "xl create and xl destroy beside a running xenstored", bench_boot_xl},
 };
 
