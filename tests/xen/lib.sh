@@ -131,6 +131,22 @@ daemon_ports() {
 	echo $(($(grep -c 'evtchn:chaosd' /proc/interrupts || true) - $(chaos host --json | jq .slots)))
 }
 
+# what backends have in dom0: their interfaces, their kernel devices, files behind loop devices
+backends() {
+	find /sys/class/net -name 'vif*'
+	find /sys/bus/xen-backend/devices -mindepth 1 2>/dev/null || true
+	losetup -a 2>/dev/null || true
+}
+
+# nodes of domains but dom0, in the store that dom0's kernel reads
+store_nodes() {
+	local kind
+	xenstore-list /local/domain 2>/dev/null | grep -vx 0 || true
+	for kind in vif vbd; do
+		xenstore-list /local/domain/0/backend/$kind 2>/dev/null || true
+	done
+}
+
 log_files() {
 	find /var/log/chaos -type f | wc -l
 }
@@ -152,6 +168,8 @@ fds=$(daemon_fds)
 maps=$(daemon_maps)
 memory=$(free_pages)
 ports=$(daemon_ports)
+devices=$(backends)
+nodes=$(store_nodes)
 # shellcheck disable=SC1090
 . "$file"
 
@@ -166,4 +184,8 @@ until_true 5 eval '[ "$(daemon_ports)" -le '"$ports"' ]' || fail "ports left ove
 eq "$(log_files)" 0 "console logs left over"
 until_true 20 eval '[ "$(free_pages)" -ge '$((memory - 16))' ]' ||
 	fail "memory left over: $(free_pages) pages free, $memory before"
+until_true 20 eval '[ "$(backends)" = "$devices" ]' ||
+	fail "devices left over: $(backends), before: $devices"
+until_true 5 eval '[ "$(store_nodes)" = "$nodes" ]' ||
+	fail "nodes left over in the store: $(store_nodes), before: $nodes"
 stop_chaosd
