@@ -144,7 +144,7 @@ int device_claim(struct device *d, struct vm *vm, const struct device_config *c,
 
 void devices_bridge_gone(struct engine *en, int ifindex)
 {
-	struct device *d;
+	struct device *d = NULL;
 	struct device *tmp;
 
 	HASH_ITER(hh, en->devices, d, tmp)

@@ -141,10 +141,8 @@ void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 
 void pool_connecting_drop(struct engine *en)
 {
-	struct shell *s;
-
-	DL_FOREACH2(en->connecting, s, conn_next)
-	s->failed = true;
+	for (struct shell *s = en->connecting; s; s = s->conn_next)
+		s->failed = true;
 	pool_reap(en);
 }
 
@@ -161,10 +159,9 @@ void pool_connecting_ends(struct engine *en, const struct flavor *f)
 uint64_t pool_connecting_kib(const struct engine *en)
 {
 	uint64_t kib = 0;
-	const struct shell *s;
 
-	DL_FOREACH2(en->connecting, s, conn_next)
-	kib += s->dom.pages * 4;
+	for (const struct shell *s = en->connecting; s; s = s->conn_next)
+		kib += s->dom.pages * 4;
 	return kib;
 }
 

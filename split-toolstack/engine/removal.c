@@ -117,10 +117,7 @@ void removal_next(struct engine *en)
 
 void removals_close(struct engine *en)
 {
-	struct device *d;
-
-	DL_FOREACH2(en->removals, d, queue_next)
-	{
+	for (struct device *d = en->removals; d; d = d->queue_next) {
 		device_unmirror(d);
 		devtree_remove(engine_store(en), &d->id);
 	}
