@@ -123,6 +123,44 @@ static void restarts_when_told(void **state)
 	assert_string_equal(i.name, "again");
 }
 
+/* The id of its last domain may be another VM's by the time that a restart fails. */
+static void a_failed_restart_ends_nobody_else(void **state)
+{
+	char path[] = "/tmp/chaos-restart-XXXXXX";
+	struct vm_config c = guest("gone", DOM_PV, 256);
+	char command[128];
+	struct vm_info i;
+	struct vm_info other;
+	struct fake_count n;
+	struct result r;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	(void)close(fd);
+	(void)snprintf(command, sizeof(command), "cp %s %s", c.kernel, path);
+	assert_int_equal(system(command), 0);
+	free(c.kernel);
+	c.kernel = strdup(path);
+	r = create(c, 0);
+	assert_int_equal(r.rc, 0);
+	vm_get_info(r.vm, &i);
+	assert_int_equal(unlink(path), 0);
+	fake_end(i.domid, SHUTDOWN_reboot);
+	settle(0); /* lived for less than a second: it waits for its restart */
+	vm_get_info(create(guest("other", DOM_PV, 256), 0).vm, &other);
+	assert_int_equal(other.domid, i.domid);
+	for (int turns = 0; turns < 300 && i.state != VM_ENDED; turns++) {
+		turn(NULL);
+		(void)usleep(10000);
+		vm_get_info(r.vm, &i);
+	}
+	assert_int_equal(i.state, VM_ENDED);
+	turn(NULL);
+	fake_count(&n);
+	assert_int_equal(n.domains, 1);
+}
+
 static void vanished_domains_are_noticed(void **state)
 {
 	struct result r = create(guest("web", DOM_PVH, 256), 0);
@@ -438,6 +476,7 @@ int main(void)
 		LIFE(names_are_checked),
 		LIFE(refusals_name_the_reason),
 		LIFE(restarts_when_told),
+		LIFE(a_failed_restart_ends_nobody_else),
 		LIFE(vanished_domains_are_noticed),
 		LIFE(history_is_bounded),
 		LIFE(is_adopted),
