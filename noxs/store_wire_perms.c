@@ -66,8 +66,8 @@ static int parse_perms(const struct store_request *r, struct store_perm perm[PER
 int store_do_set_perms(struct store_request *r)
 {
 	struct store_perm perm[PERMS_MAX] = {0};
-	struct store_seen seen;
-	uint32_t n;
+	struct store_seen seen = {0};
+	uint32_t n = 0;
 	int rc = parse_perms(r, perm, &n);
 
 	if (rc == 0)

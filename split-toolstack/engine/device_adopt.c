@@ -158,15 +158,18 @@ void devices_adopt(struct vm *vm)
 
 static bool parse_name(const char *name, enum device_kind *kind, uint32_t *domid, uint32_t *devid)
 {
-	char end;
+	bool vif = strncmp(name, "vif-", 4) == 0;
+	char *end = NULL;
 
-	if (sscanf(name, "vif-%u-%u%c", domid, devid, &end) == 2)
-		*kind = DEVICE_VIF;
-	else if (sscanf(name, "vbd-%u-%u%c", domid, devid, &end) == 2)
-		*kind = DEVICE_VBD;
-	else
+	if (!vif && strncmp(name, "vbd-", 4) != 0)
 		return false;
-	return true;
+	*kind = vif ? DEVICE_VIF : DEVICE_VBD;
+	*domid = (uint32_t)strtoul(name + 4, &end, 10);
+	if (end == name + 4 || *end != '-')
+		return false;
+	name = end + 1;
+	*devid = (uint32_t)strtoul(name, &end, 10);
+	return end != name && *end == '\0';
 }
 
 /* Of shells, and of VMs that ended when nobody looked. */

@@ -153,7 +153,7 @@ void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 			kept->u.vbd.fd = -1;
 		}
 	}
-	if (rc == 0) {
+	if (rc == 0 && d) {
 		d->vm = vm;
 		d->attaching = true;
 		wait_for(d, ATTACH_S, fn, arg);

@@ -18,9 +18,9 @@ int mac_parse(const char *text, uint8_t mac[6])
 	for (int i = 2; i < 17; i += 3)
 		if (text[i] != ':')
 			return -EINVAL;
-	/* The form is checked: sscanf() only converts. */
+	/* The form is checked: sscanf() only converts. NOLINTNEXTLINE(cert-err34-c) */
 	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-		   &more) != 6) /* NOLINT(cert-err34-c) */
+		   &more) != 6)
 		return -EINVAL;
 	for (int i = 0; i < 6; i++)
 		mac[i] = (uint8_t)b[i];

@@ -172,6 +172,7 @@ static void kernel_works(void)
 		uint32_t domid;
 		uint32_t devid;
 
+		/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
 		assert_int_equal(sscanf(kernel_backend(i), "%3s-%u-%u", kind, &domid, &devid), 3);
 		if (has_nodes(kind, domid, devid))
 			i++;

@@ -48,9 +48,9 @@ static int set(struct link *l, char **arg)
 			return 2;
 		*value++ = '\0';
 		if (strcmp(*arg, "up") == 0)
-			c.up = atoi(value);
+			c.up = (int)strtol(value, NULL, 10);
 		else if (strcmp(*arg, "mtu") == 0)
-			c.mtu = (uint32_t)atoi(value);
+			c.mtu = (uint32_t)strtoul(value, NULL, 10);
 		else if (strcmp(*arg, "name") == 0)
 			c.name = value;
 		else if (strcmp(*arg, "mac") == 0)

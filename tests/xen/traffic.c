@@ -194,9 +194,11 @@ static void ping(int fd, uint64_t n)
 		ns[i] = clock_ns() - start;
 	}
 	if (ns && n > 0) {
+		uint64_t middle = n / 2;
+
 		qsort(ns, n, sizeof(*ns), by_size);
 		(void)printf("ping %llu median_us %.1f\n", (unsigned long long)n,
-			     (double)ns[n / 2] / 1e3);
+			     (double)ns[middle] / 1e3);
 	}
 	free(ns);
 }

@@ -83,7 +83,7 @@ static int give(int fd, uint64_t bytes, uint64_t seed)
 
 static int take(int fd, uint64_t bytes, uint64_t seed)
 {
-	uint64_t buf[WORDS];
+	uint64_t buf[WORDS] = {0};
 
 	for (uint64_t at = 0; at < bytes / 8;) {
 		size_t words = bytes / 8 - at < WORDS ? (size_t)(bytes / 8 - at) : WORDS;
