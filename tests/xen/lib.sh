@@ -158,6 +158,9 @@ if [ -d /run/chaos/registry ]; then # what a test before this one left when it f
 	until_true 20 no_domains || true
 	stop_chaosd
 fi
+for bridge in $(ip -o link show type bridge | awk -F': ' '{ print $2 }'); do
+	ip link del "$bridge" # of the test before
+done
 rm -rf /var/log/chaos /var/cache/chaos/tmp
 # but for the store: what dom0's kernel watches is known nowhere else
 [ ! -d /run/chaos ] || find /run/chaos -mindepth 1 -maxdepth 1 ! -name store -exec rm -rf {} +
