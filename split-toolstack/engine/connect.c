@@ -79,6 +79,7 @@ void vm_disconnect(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
+	vm_hold_end(vm);
 	vm_close_window(vm);
 	vm_view_close(vm);
 	if (vm->map)

@@ -165,7 +165,7 @@ static int start(struct vm *vm, struct err *e)
 	vm->t.record_ns += (uint32_t)(clock_ns() - since);
 	vm->unpaused = since = clock_ns();
 	if (rc == 0 && vm->state == VM_RUNNING) {
-		rc = xen_domain_unpause(en->x, vm->domid);
+		rc = vm_let_run(vm);
 		if (rc < 0)
 			rc = err_sys(e, -rc, "unpause domain %u", vm->domid);
 	}

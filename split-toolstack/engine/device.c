@@ -122,6 +122,8 @@ void device_broken(struct device *d, const char *fmt, ...)
 		      d->reason);
 	if (d->shell)
 		shell_device_failed(d->shell, &e);
+	if (d->vm)
+		vm_hold_look(d->vm);
 	if (d->phase >= PHASE_CLOSING) { /* who waits for its end waits on; it comes sooner now */
 		if (d->phase == PHASE_CLOSING)
 			device_wait(d, 0.);
@@ -160,6 +162,8 @@ void device_look(struct device *d)
 		d->phase = PHASE_CONNECTED;
 		if (d->shell && news)
 			shell_device_ready(d->shell);
+		if (d->vm)
+			vm_hold_look(d->vm);
 	} else if (s >= DEVTREE_INIT_WAIT && ready) {
 		d->phase = PHASE_THERE;
 	}
@@ -317,6 +321,7 @@ void device_gone(struct device *d)
 {
 	struct engine *en = d->en;
 	struct device_domain *dom = d->dom;
+	struct vm *vm = d->vm;
 	struct err e = {0};
 	int rc = 0;
 
@@ -334,6 +339,8 @@ void device_gone(struct device *d)
 	}
 	store_unhook(engine_store(en), &d->front);
 	devices_forget(d);
+	if (vm)
+		vm_hold_look(vm);
 	HASH_DELETE(hh, en->devices, d);
 	if (d->loop_fd >= 0)
 		(void)close(d->loop_fd);

@@ -321,7 +321,7 @@ int vm_unpause(struct vm *vm, struct err *e)
 
 	if (rc < 0 || vm->state == VM_RUNNING)
 		return rc;
-	rc = xen_domain_unpause(vm->en->x, vm->domid);
+	rc = vm_let_run(vm);
 	if (rc < 0)
 		return err_sys(e, -rc, "unpause \"%s\"", vm->name);
 	vm->state = VM_RUNNING;

@@ -130,6 +130,8 @@ struct vm {
 	struct image *img;
 	ev_timer restart;
 	struct device *devices; /* device.h */
+	ev_timer hold;		/* hold.c: runs as soon as its devices are connected */
+	bool held;
 	uint32_t waits_for;	/* the domain whose devices must be gone before it is built again */
 };
 
@@ -314,6 +316,12 @@ bool devices_of(struct engine *en, uint32_t domid);
 void vm_devices_gone(struct vm *vm);
 /* A restart has failed because its disk is in use: true when it is tried again in a moment. */
 bool vm_restart_later(struct vm *vm);
+
+/* --- hold.c: when a guest may run --- */
+/* Unpauses it, now or when the backends of its rings are connected. */
+int vm_let_run(struct vm *vm);
+void vm_hold_look(struct vm *vm); /* one of them is, or never will be */
+void vm_hold_end(struct vm *vm);  /* it is not to run any more */
 
 /* --- events.c --- */
 int events_open(struct engine *en, struct err *e);
