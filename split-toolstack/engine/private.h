@@ -132,7 +132,7 @@ struct vm {
 	struct device *devices; /* device.h */
 	ev_timer hold;		/* hold.c: runs as soon as its devices are connected */
 	bool held;
-	uint32_t waits_for;	/* the domain whose devices must be gone before it is built again */
+	uint32_t waits_for; /* the domain whose devices must be gone before it is built again */
 };
 
 struct image_entry;
