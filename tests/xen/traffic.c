@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -18,11 +19,15 @@
 
 #define CHUNK	 65536
 #define DISK_MAX (1 << 20)
+#define HEAR_S	 300
 
 static const char usage[] =
 	"usage: traffic serve PORT                 answers the three below\n"
 	"       traffic send|recv HOST PORT BYTES  to or from it; with \"check\" behind, verified\n"
 	"       traffic ping HOST PORT COUNT       one byte there and back, COUNT times\n"
+	"       traffic tell HOST PORT             its input, as one UDP datagram\n"
+	"       traffic hear PORT COUNT            waits for datagrams, prints when each came (ns "
+	"since 1970) and what it says\n"
 	"       traffic fill|check FILE BYTES BLOCK SEED   writes or verifies a pattern "
 	"(O_DIRECT)\n"
 	"       traffic read|write FILE BYTES BLOCK [random]   in order or not (O_DIRECT)\n";
@@ -234,6 +239,39 @@ static int talk(int argc, char **argv)
 	return 0;
 }
 
+static int tell(const char *host, const char *port)
+{
+	struct sockaddr_in a = address(host, port);
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+	ssize_t n = read(0, buf, 1400); /* a pipe or file of one short text */
+
+	if (n < 0 || sendto(s, buf, (size_t)n, 0, (struct sockaddr *)(void *)&a, sizeof(a)) != n)
+		die("tell");
+	return 0;
+}
+
+static int hear(const char *port, const char *count)
+{
+	struct sockaddr_in a = address(NULL, port);
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (bind(s, (struct sockaddr *)(void *)&a, sizeof(a)) < 0)
+		die("bind");
+	(void)alarm(HEAR_S);
+	for (unsigned long i = strtoul(count, NULL, 10); i > 0; i--) {
+		struct timespec now;
+		ssize_t n = read(s, buf, sizeof(buf) - 1);
+
+		if (n < 0)
+			die("hear");
+		(void)clock_gettime(CLOCK_REALTIME, &now);
+		buf[n] = '\0';
+		(void)printf("%lld%09ld\n%s", (long long)now.tv_sec, now.tv_nsec, (char *)buf);
+		(void)fflush(stdout);
+	}
+	return 0;
+}
+
 static int disk(int argc, char **argv)
 {
 	int writes = argv[1][0] == 'f' || argv[1][0] == 'w';
@@ -277,6 +315,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		return serve(argv[2]);
+	if (argc == 4 && strcmp(argv[1], "tell") == 0)
+		return tell(argv[2], argv[3]);
+	if (argc == 4 && strcmp(argv[1], "hear") == 0)
+		return hear(argv[2], argv[3]);
 	if (argc >= 5 && (strcmp(argv[1], "send") == 0 || strcmp(argv[1], "recv") == 0 ||
 			  strcmp(argv[1], "ping") == 0))
 		return talk(argc, argv);
