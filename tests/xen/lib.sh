@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The frame of a test in dom0: `bash lib.sh FILE` starts chaosd, runs FILE, and looks for left-overs.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "FAILED at line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND"' ERR
 [ -z "${TRACE:-}" ] || set -x
 
 G=/usr/lib/chaos/guests
 T=/usr/lib/chaos/tests
 GUESTS=$(readlink -m "$LIB/../../guests") # of xenbed run --guests
 KERNEL=$(find /boot -name 'vmlinuz-*' | head -1)
-GUESTS=$LIB/../../guests # of xenbed --guests
 DAEMON_LOG=$PWD/chaosd.log
 daemon=
 export CHAOS_SOCKET=/run/chaos/chaosd.sock
