@@ -107,10 +107,9 @@ void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, v
  * nothing is left. Comes once, on the loop, possibly before the call returns. */
 typedef void device_fn(void *arg, int rc, const struct device_info *d, const struct err *e);
 
-/* Whether the VM lives and may have it as it stands: bridge or file are there, not in use, MAC and
- * names not taken. What vm_attach() is given was asked about before. */
-int vm_admits(struct vm *vm, const struct device_config *d, struct err *e);
-/* Takes what is in `d` (it is cleared). -EOPNOTSUPP for noxs guests that have no room for one. */
+/* Takes what is in `d` (it is cleared). Bridge or file must be there and not in use, MAC and names
+ * not taken; what a device has that is leaving is waited for. -EOPNOTSUPP for noxs guests, which
+ * have no room for one. */
 void vm_attach(struct vm *vm, struct device_config *d, device_fn *fn, void *arg);
 /* Asks the guest to let go and waits for that, at most some seconds; `force` does not wait. */
 void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,

@@ -85,8 +85,6 @@ int op_attach(struct engine *en, struct request *r, struct err *e)
 		return rc;
 	device_config_init(&d, DEVICE_VIF);
 	rc = parse(r, &v.warning, &d, e);
-	if (rc == 0)
-		rc = vm_admits(vm, &d, e);
 	if (rc == 0) {
 		m = moving_new(r, "attach", vm, e);
 		rc = m ? 0 : -ENOMEM;

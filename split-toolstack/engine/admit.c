@@ -3,6 +3,7 @@
 #include "split-toolstack/engine/private.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@ static int foreign_has_uuid(struct engine *en, const uint8_t uuid[16])
 
 	while ((n = xen_domain_list(en->x, first, 64, info)) > 0) {
 		for (int i = 0; i < n; i++)
-			if (memcmp(info[i].uuid, uuid, 16) == 0 && !info[i].dying)
+			if (memcmp(info[i].uuid, uuid, 16) == 0 && !info[i].dying &&
+			    !domain_is_dropped(en, info[i].domid))
 				return 1;
 		first = info[n - 1].domid + 1;
 	}
@@ -77,6 +79,40 @@ static int enough_memory(struct engine *en, const struct vm_config *c, struct er
 		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
 }
 
+/* Nobody has heard of it yet. */
+static void refuse(struct vm *vm, int rc, const struct err *e)
+{
+	vm_create_done(vm, rc, e);
+	registry_delete(vm->en, vm->uuid); /* it may have been renamed */
+	vm_drop(vm);
+}
+
+static void build_again(struct leaving *l, bool last)
+{
+	struct vm *vm = (struct vm *)(void *)((char *)l - offsetof(struct vm, leaving));
+	bool restart = vm->restarts > 0; /* whatever else is wrong now, the build says so */
+	struct err err = {0};
+	int rc = devices_admit(vm->en, vm, &vm->cfg, &err);
+
+	if (rc == -EAGAIN && !last) {
+		leaving_wait(vm->en, l);
+		return;
+	}
+	l->until = 0.;
+	if (rc == -EAGAIN)
+		rc = leaving_over(&err);
+	if (rc < 0 && !restart)
+		refuse(vm, rc, &err);
+	else
+		vm_build(vm);
+}
+
+void vm_build_when_free(struct vm *vm)
+{
+	vm->leaving.again = build_again;
+	build_again(&vm->leaving, false);
+}
+
 void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_create_fn *fn,
 		   void *arg)
 {
@@ -84,6 +120,7 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	struct vm_timings none = {0};
 	struct err err = {0};
 	struct vm *vm = NULL;
+	bool wait = false;
 	struct vm *old;
 	int rc = vm_config_check(cfg, &err);
 
@@ -97,7 +134,11 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	if (rc == 0)
 		rc = enough_memory(en, cfg, &err);
 	if (rc == 0)
-		rc = devices_admit(en, cfg, &err);
+		rc = devices_admit(en, NULL, cfg, &err);
+	if (rc == -EAGAIN) {
+		wait = true;
+		rc = 0;
+	}
 	if (rc == 0) {
 		vm = vm_new(en);
 		if (!vm)
@@ -124,5 +165,9 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	vm->create_start = start_ns;
 	vm->created_ns = clock_wall_ns();
 	vm_link_alive(vm);
-	vm_build(vm);
+	vm->leaving.again = build_again;
+	if (wait)
+		leaving_wait(en, &vm->leaving);
+	else
+		vm_build(vm);
 }

@@ -213,8 +213,6 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	dom_init(&vm->dom);
 	image_put(vm->img);
 	vm->img = NULL;
-	if (rc == -EBUSY && vm_restart_later(vm))
-		return;
 	vm_create_done(vm, rc, e);
 	if (vm->restarts == 0 && vm->ended_ns == 0) {
 		vm->state = VM_ENDED;

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "noxs/loopdev.h"
 
 /* --- being found --- */
 
@@ -225,6 +224,8 @@ static int open_disk(struct device *d, struct err *e)
 		rc = disk_in_use(c->fd, &info, c->readonly, e);
 	if (rc == 0)
 		rc = disk_lock(c->fd, c->readonly, e);
+	d->disk.dev = info.dev;
+	d->disk.ino = info.ino;
 	d->major = info.major;
 	d->minor = info.minor;
 	d->sectors = info.sectors;
@@ -339,6 +340,7 @@ void device_gone(struct device *d)
 	}
 	store_unhook(engine_store(en), &d->front);
 	devices_forget(d);
+	leaving_gone(en, d);
 	if (vm)
 		vm_hold_look(vm);
 	HASH_DELETE(hh, en->devices, d);

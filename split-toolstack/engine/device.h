@@ -9,6 +9,7 @@
 
 #include "noxs/devtree.h"
 #include "noxs/link.h"
+#include "noxs/loopdev.h"
 #include "noxs/store.h"
 
 #define LINK_MTU_DEFAULT 1500u
@@ -73,6 +74,10 @@ struct device {
 	int ifindex;   /* vif: of the backend's interface; 0: not there yet */
 	char ifname[DEVICE_NAME];
 	int loop_fd; /* vbd: holds the loop device until the backend does */
+	struct {
+		dev_t dev;
+		ino_t ino;
+	} disk; /* vbd: the file or block device; 0: not known */
 	uint32_t major, minor, sector_size;
 	uint64_t sectors;
 	bool can_discard;
@@ -163,8 +168,19 @@ void devices_tell(struct engine *en);
 void devices_bridge_gone(struct engine *en, int ifindex);
 
 /* --- device_attach.c --- */
+/* The engine closes: nobody hears of what waits. */
+void attaches_close(struct engine *en);
 /* The device's timer: in so many seconds its wait is over. */
 void device_wait(struct device *d, double seconds);
+
+/* --- leaving.c --- */
+void leaving_open(struct engine *en);
+void leaving_close(struct engine *en);
+/* A device that is leaving may have it still; false: whoever has it keeps it. */
+bool disk_is_leaving(struct engine *en, const struct disk_info *disk);
+bool ifname_is_leaving(struct engine *en, const char *name);
+/* A device has gone. */
+void leaving_gone(struct engine *en, const struct device *d);
 
 /* --- removal.c --- */
 /* The engine closes: what waits for its turn need not wait. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* May a VM have this device: what in dom0 must be there, and what must not be another's. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "noxs/link.h"
-#include "noxs/loopdev.h"
 
 /* --- vifs --- */
 
@@ -76,10 +73,10 @@ static int check_ifname(struct engine *en, const char *name, struct err *e)
 			       "vif: vifname \"%s\": is of the form that domains get by "
 			       "themselves; choose another",
 			       name);
-	if (link_find(en->link, name, &i) == 0)
-		return err_set(e, EEXIST, "vif: vifname \"%s\": an interface has that name already",
-			       name);
-	return 0;
+	if (link_find(en->link, name, &i) < 0)
+		return 0;
+	(void)err_set(e, EEXIST, "vif: vifname \"%s\": an interface has that name already", name);
+	return ifname_is_leaving(en, name) ? -EAGAIN : -EEXIST;
 }
 
 /* Only for MACs and names that were chosen; a pass over all devices, some nanoseconds each. */
@@ -148,7 +145,7 @@ static int open_disk(const struct vbd_config *v, struct err *e)
 }
 
 /* The device opens it again, and looks again: here it is refused early, and nothing kept. */
-static int admit_vbd(const struct vbd_config *v, struct err *e)
+static int admit_vbd(struct engine *en, const struct vbd_config *v, struct err *e)
 {
 	struct disk_info info;
 	char name[16];
@@ -165,6 +162,8 @@ static int admit_vbd(const struct vbd_config *v, struct err *e)
 		(void)close(fd);
 	if (rc == 0)
 		return 0;
+	if (rc == -EBUSY && disk_is_leaving(en, &info))
+		rc = -EAGAIN;
 	vdev_name(v->vdev, name);
 	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
 }
@@ -186,25 +185,31 @@ static int admit(struct engine *en, const struct vm *self, const struct device_c
 
 	if (rc < 0)
 		return err_wrap(e, rc, "%s", d->kind == DEVICE_VIF ? "vif" : "disk");
-	return d->kind == DEVICE_VIF ? admit_vif(en, self, &d->u.vif, e) : admit_vbd(&d->u.vbd, e);
+	return d->kind == DEVICE_VIF ? admit_vif(en, self, &d->u.vif, e)
+				     : admit_vbd(en, &d->u.vbd, e);
 }
 
-int devices_admit(struct engine *en, const struct vm_config *c, struct err *e)
+int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
+		  struct err *e)
 {
+	bool leaving = false;
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
-		rc = admit(en, NULL, &c->device[i], e);
-	return rc;
+	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++) {
+		struct err why = {0};
+
+		rc = admit(en, self, &c->device[i], &why);
+		if (rc < 0 && (rc != -EAGAIN || !leaving))
+			*e = why;
+		if (rc == -EAGAIN) { /* the others may be refused for good */
+			leaving = true;
+			rc = 0;
+		}
+	}
+	return rc == 0 && leaving ? -EAGAIN : rc;
 }
 
-int vm_admits(struct vm *vm, const struct device_config *d, struct err *e)
+int device_admit(struct vm *vm, const struct device_config *d, struct err *e)
 {
-	int rc;
-
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
-		return err_set(e, ESRCH, "\"%s\" is not running: it is %s", vm->name,
-			       vm_state_name(vm->state));
-	rc = device_config_check(d, vm->cfg.device, vm->cfg.ndevice, e);
-	return rc < 0 ? rc : admit(vm->en, vm, d, e);
+	return admit(vm->en, vm, d, e);
 }

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "noxs/loopdev.h"
 #include "split-toolstack/engine/mirror.h"
 
 /* Opening and closing what all devices share. */
@@ -18,6 +17,7 @@ int devices_open(struct engine *en, struct err *e)
 {
 	int rc = link_open(&en->link, e);
 
+	leaving_open(en);
 	if (rc == 0)
 		rc = uevent_open(en, e);
 	return rc < 0 ? rc : device_mirror_open(en, e);
@@ -35,6 +35,8 @@ void devices_close(struct engine *en)
 	removals_close(en);
 	mirror_close(en->mirror);
 	en->mirror = NULL;
+	attaches_close(en);
+	leaving_close(en);
 	HASH_ITER(hh, en->devices, d, tmp)
 	{
 		HASH_DELETE(hh, en->devices, d);
@@ -74,6 +76,8 @@ static void hold_disk(struct device *d)
 		return;
 	rc = disk_probe(c->fd, &info, &e);
 	if (rc == 0) {
+		d->disk.dev = info.dev;
+		d->disk.ino = info.ino;
 		d->sectors = info.sectors;
 		d->sector_size = info.sector_bytes;
 	}

@@ -108,40 +108,38 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 
 static int may_attach(struct vm *vm, const struct device_config *d, struct err *e)
 {
-	static const uint32_t most[2] = {VM_VIFS_MAX, VM_VBDS_MAX};
-	uint32_t n[2] = {0};
+	bool vif = d->kind == DEVICE_VIF;
+	uint32_t devid = vif ? d->u.vif.devid : d->u.vbd.vdev;
+	const struct device *has;
+	int rc;
 
 	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
-		return err_set(e, ESRCH, "\"%s\" is %s", vm->name, vm_state_name(vm->state));
+		return err_set(e, ESRCH, "\"%s\" is not running: it is %s", vm->name,
+			       vm_state_name(vm->state));
 	if (vm->noxs)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" is a noxs guest: its devices are made with it; name them at "
 			       "its creation",
 			       vm->name);
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++)
-		n[vm->cfg.device[i].kind]++;
-	if (n[d->kind] >= most[d->kind])
-		return err_set(e, ENOSPC, "\"%s\" has %u %s already", vm->name, n[d->kind],
-			       d->kind == DEVICE_VIF ? "vifs" : "disks");
-	if (d->kind == DEVICE_VBD && device_find(vm->en, vm->domid, DEVICE_VBD, d->u.vbd.vdev))
-		return err_set(e, EEXIST, "\"%s\" has a disk %u already", vm->name, d->u.vbd.vdev);
-	if (d->kind == DEVICE_VIF && d->u.vif.devid != DEVICE_ANY &&
-	    device_find(vm->en, vm->domid, DEVICE_VIF, d->u.vif.devid))
-		return err_set(e, EEXIST, "\"%s\" has a vif %u already", vm->name, d->u.vif.devid);
-	return 0;
+	rc = device_config_check(d, vm->cfg.device, vm->cfg.ndevice, e);
+	has = rc == 0 ? device_find(vm->en, vm->domid, d->kind, devid) : NULL;
+	if (has) { /* none that the VM's configuration knows */
+		rc = err_set(e, EEXIST, "\"%s\" has a %s %u already", vm->name,
+			     vif ? "vif" : "disk", devid);
+		return has->phase >= PHASE_CLOSING ? -EAGAIN : rc;
+	}
+	return rc < 0 ? rc : device_admit(vm, d, e);
 }
 
-void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
+static void attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 {
 	uint32_t before = vm->cfg.ndevice;
 	enum device_kind kind = c->kind;
 	struct device *d = NULL;
 	struct err e = {0};
 	uint32_t devid = 0;
-	int rc = may_attach(vm, c, &e);
+	int rc = remember(vm, c, &e);
 
-	if (rc == 0)
-		rc = remember(vm, c, &e);
 	if (vm->cfg.ndevice > before) {
 		struct device_config *kept = &vm->cfg.device[before];
 
@@ -170,6 +168,85 @@ void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 		device_remove(d);
 	device_config_clear(c);
 	fn(arg, rc, NULL, &e);
+}
+
+/* An attach that waits. The VM can be gone meanwhile. */
+struct attach {
+	struct leaving leaving; /* first */
+	struct engine *en;
+	uint8_t uuid[16];
+	struct device_config config;
+	device_fn *fn;
+	void *arg;
+};
+
+static void attach_free(struct attach *a)
+{
+	device_config_clear(&a->config);
+	free(a);
+}
+
+static void attach_again(struct leaving *l, bool last)
+{
+	struct attach *a = (struct attach *)l;
+	struct vm *vm = engine_find_uuid(a->en, a->uuid);
+	struct err e = {0};
+	int rc = vm ? may_attach(vm, &a->config, &e)
+		    : err_set(&e, ESRCH, "the VM has ended and is forgotten");
+
+	if (rc == -EAGAIN && !last) {
+		leaving_wait(a->en, l);
+		return;
+	}
+	if (rc == -EAGAIN)
+		rc = leaving_over(&e);
+	if (rc < 0)
+		a->fn(a->arg, rc, NULL, &e);
+	else
+		attach(vm, &a->config, a->fn, a->arg);
+	attach_free(a);
+}
+
+void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
+{
+	struct attach *a = NULL;
+	struct err e = {0};
+	int rc = may_attach(vm, c, &e);
+
+	if (rc == 0) {
+		attach(vm, c, fn, arg);
+		return;
+	}
+	if (rc == -EAGAIN) {
+		a = malloc(sizeof(*a));
+		if (!a)
+			rc = err_set(&e, ENOMEM, "out of memory");
+	}
+	if (!a) {
+		device_config_clear(c);
+		fn(arg, rc, NULL, &e);
+		return;
+	}
+	*a = (struct attach){
+		.leaving.again = attach_again, .en = vm->en, .config = *c, .fn = fn, .arg = arg};
+	memcpy(a->uuid, vm->uuid, sizeof(a->uuid));
+	device_config_init(c, c->kind);
+	leaving_wait(vm->en, &a->leaving);
+}
+
+void attaches_close(struct engine *en)
+{
+	struct leaving *l = en->leaving;
+
+	while (l) {
+		struct leaving *next = l->next;
+
+		if (l->again == attach_again) {
+			leaving_end(en, l);
+			attach_free((struct attach *)l);
+		}
+		l = next;
+	}
 }
 
 void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,

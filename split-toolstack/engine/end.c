@@ -14,12 +14,10 @@
 
 /* A guest that ends this soon after its start is restarted no faster than this. */
 #define RESTART_MIN_S 1.0
-/* The kernel closes a disk some moments after it has said that its backend is gone. */
-#define BUSY_S	   0.05
-#define BUSY_TRIES 40u
 
 struct destroy_job {
 	struct worker_job job;
+	struct destroy_job *next, *prev; /* in engine.drops */
 	struct engine *en;
 	uint64_t pages;
 	struct slot slot;
@@ -50,6 +48,7 @@ static void destroy_done(struct worker_job *job)
 	if (j->rc == 0 && j->recorded)
 		registry_delete(j->en, j->uuid);
 	j->en->dying_pages -= j->pages;
+	DL_DELETE(j->en->drops, j);
 	free(j);
 }
 
@@ -76,7 +75,16 @@ void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot 
 		memcpy(j->uuid, uuid, sizeof(j->uuid));
 	*slot = (struct slot){0};
 	en->dying_pages += pages;
+	DL_APPEND(en->drops, j);
 	worker_push(en, &j->job);
+}
+
+bool domain_is_dropped(const struct engine *en, uint32_t domid)
+{
+	for (const struct destroy_job *j = en->drops; j; j = j->next)
+		if (j->dom.domid == domid)
+			return true;
+	return false;
 }
 
 void vm_drop_domain(struct vm *vm)
@@ -117,7 +125,7 @@ static void restart_now(struct vm *vm)
 	vm->flags = 0;
 	vm->ready = false;
 	vm->create_start = clock_ns();
-	vm_build(vm);
+	vm_build_when_free(vm);
 }
 
 static void on_restart_timer(struct ev_loop *loop, ev_timer *t, int revents)
@@ -142,15 +150,6 @@ void vm_devices_gone(struct vm *vm)
 	restart_in(vm, fast ? RESTART_MIN_S : 0.); /* not inside the end of a device */
 }
 
-bool vm_restart_later(struct vm *vm)
-{
-	if (vm->restarts == 0 || vm->doomed || ++vm->busy_tries > BUSY_TRIES)
-		return false;
-	vm->state = VM_BUILDING;
-	restart_in(vm, BUSY_S);
-	return true;
-}
-
 static void restart(struct vm *vm)
 {
 	uint64_t lived = clock_wall_ns() - vm->started_ns;
@@ -160,7 +159,6 @@ static void restart(struct vm *vm)
 	vm_drop_domain(vm);
 	vm->state = VM_BUILDING;
 	vm->restarts++;
-	vm->busy_tries = 0;
 	if (vm->cfg.ndevice && devices_wait(vm, domid)) { /* its disks are still in use */
 		record(vm);
 		return;
@@ -374,6 +372,20 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 	return 0;
 }
 
+/* It waits for others' devices, and its client with it. */
+static void create_no_more(struct vm *vm)
+{
+	struct err e = {0};
+	int rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it waited for its devices",
+			 vm->name);
+
+	if (!vm->announced) {
+		vm->announced = true;
+		vm_announce(vm, VM_EV_CREATED);
+	}
+	vm_create_done(vm, rc, &e);
+}
+
 int vm_destroy(struct vm *vm, struct err *e)
 {
 	int rc;
@@ -386,6 +398,8 @@ int vm_destroy(struct vm *vm, struct err *e)
 			vm->doomed = true; /* the build ends it */
 			return 0;
 		}
+		leaving_end(vm->en, &vm->leaving);
+		create_no_more(vm);
 		vm->reason = VM_REASON_DESTROYED;
 		into_history(vm);
 		return 0;

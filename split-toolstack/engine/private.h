@@ -18,6 +18,7 @@
 #include "noxs/control.h"
 #include "noxs/page.h"
 #include "noxs/store.h"
+#include "split-toolstack/engine/leaving.h"
 
 #define INPUT_QUEUE_MAX 65536u
 #define BRIDGES_KNOWN	8u
@@ -105,7 +106,6 @@ struct vm {
 	uint32_t seen;	/* the scan that saw its domain last */
 	uint32_t flags; /* VM_CREATE_* of the running create */
 	uint32_t restarts;
-	uint32_t busy_tries; /* of a restart whose disk its last life still had */
 	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;
 	uint64_t cpu_ns; /* as Xen said last */
@@ -133,6 +133,7 @@ struct vm {
 	ev_timer hold;		/* hold.c: runs as soon as its devices are connected */
 	bool held;
 	uint32_t waits_for; /* the domain whose devices must be gone before it is built again */
+	struct leaving leaving;
 };
 
 struct image_entry;
@@ -194,6 +195,7 @@ struct engine {
 	struct vm *ended;
 	uint32_t nended;
 	struct vm *names, *uuids, *domids; /* uthash heads */
+	struct destroy_job *drops;	   /* utlist head */
 	uint64_t dying_pages; /* of domains that the worker will have destroyed before its next job
 			       */
 	MDB_env *image_db;
@@ -244,6 +246,9 @@ struct engine {
 	struct device *removals; /* utlist head: wait for their turn */
 	struct device *untold;	 /* utlist head: claimed, and the store does not say so yet */
 	uint32_t removing;	 /* their turn it is */
+	struct leaving *leaving; /* utlist head: requests that wait */
+	ev_timer leaving_timer;
+	ev_tstamp disk_left; /* when a disk went the last time */
 	bool removal_busy, rcu_hurried;
 	struct backend_client *user; /* chaos-backend; NULL: not needed so far */
 	ev_io user_read, user_write;
@@ -267,16 +272,14 @@ bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);
 int vm_config_copy(struct vm_config *to, const struct vm_config *from);
 
 /* --- device_admit.c --- */
-/* Everything that a new VM's devices need is there and nobody else's. The message says what is not.
- */
 /* -EOPNOTSUPP: not with this store mode. */
 int device_possible(const struct engine *en, enum device_backend b, struct err *e);
-int devices_admit(struct engine *en, const struct vm_config *c, struct err *e);
 
 /* --- vm.c: identity and lists --- */
 int uuid_random(uint8_t uuid[16], struct err *e); /* RFC 9562, version 4 */
 struct vm *vm_new(struct engine *en);
 void vm_free(struct vm *vm);
+void vm_drop(struct vm *vm);		       /* a linked one that nobody has heard of is gone */
 void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid set */
 void vm_set_domid(struct vm *vm, uint32_t id); /* 0 takes it out of the table */
 /* From the living to the history; frees the name. */
@@ -307,6 +310,8 @@ void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
  * of `uuid` (NULL: nothing) is deleted. Clears the slot. */
 void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot *slot,
 		 const uint8_t *uuid);
+/* One that was handed over and is not gone yet. */
+bool domain_is_dropped(const struct engine *en, uint32_t domid);
 /* Disconnects and does so with the VM's domain. */
 void vm_drop_domain(struct vm *vm);
 
@@ -314,8 +319,6 @@ void vm_drop_domain(struct vm *vm);
 bool devices_of(struct engine *en, uint32_t domid);
 /* The devices of the VM's last domain are gone: it can be built again, in a moment. */
 void vm_devices_gone(struct vm *vm);
-/* A restart has failed because its disk is in use: true when it is tried again in a moment. */
-bool vm_restart_later(struct vm *vm);
 
 /* --- hold.c: when a guest may run --- */
 /* Unpauses it, now or when the backends of its rings are connected. */

@@ -79,6 +79,7 @@ void vm_free(struct vm *vm)
 	if (!vm)
 		return;
 	ev_timer_stop(vm->en->loop, &vm->restart);
+	leaving_end(vm->en, &vm->leaving);
 	dom_release(&vm->dom);
 	image_put(vm->img);
 	vm_config_clear(&vm->cfg);
@@ -136,6 +137,13 @@ static void unhash(struct vm *vm)
 	HASH_DELETE(by_name, vm->en->names, vm);
 	HASH_DELETE(by_uuid, vm->en->uuids, vm);
 	vm->hashed = false;
+}
+
+void vm_drop(struct vm *vm)
+{
+	unhash(vm);
+	unlink_list(vm);
+	vm_free(vm);
 }
 
 static void link_ended(struct vm *vm)

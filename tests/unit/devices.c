@@ -131,8 +131,10 @@ static void restarts_try_again(void **state)
 		work_for(1);
 	assert_int_equal(disk_probe(fd, &info, NULL), 0);
 	assert_int_equal(disk_lock(fd, false, NULL), 0);
-	for (int n = 0; n < 3000 && r.vm->busy_tries < 2; n++)
+	for (int n = 0; n < 3000 && !r.vm->leaving.prev; n++)
 		work_for(1);
+	work_for(120);
+	assert_non_null(r.vm->leaving.prev);
 	assert_int_equal(r.vm->state, VM_BUILDING);
 	assert_int_equal(close(fd), 0);
 	for (int n = 0; n < 3000 && r.vm->state != VM_RUNNING; n++)

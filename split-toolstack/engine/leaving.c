@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who wants a disk or a name that a device which is leaving still has, and waits for it. */
+#include "split-toolstack/engine/device.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* `chaos destroy` does not wait for backends: a create right behind it finds the old VM's devices
+ * still there. It waits so long for one of them. */
+#define WAIT_S 10.0
+/* The kernel closes a disk some moments after it has said that its backend is gone. */
+#define LATELY_S 2.0
+#define AGAIN_S	 0.05
+
+/* --- is it leaving --- */
+
+static bool has_left_lately(const struct engine *en)
+{
+	return en->disk_left != 0. && ev_now(en->loop) - en->disk_left < LATELY_S;
+}
+
+/* One that the last daemon had can be of any file, and have any name. */
+static bool may_be(const struct device *d, const struct disk_info *disk)
+{
+	return d->disk.dev == 0 || (d->disk.dev == disk->dev && d->disk.ino == disk->ino);
+}
+
+bool disk_is_leaving(struct engine *en, const struct disk_info *disk)
+{
+	struct device *d = NULL;
+	struct device *tmp;
+	bool leaving = has_left_lately(en);
+
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		if (d->key.kind != DEVICE_VBD || !may_be(d, disk))
+			continue;
+		if (d->phase < PHASE_CLOSING && d->disk.dev)
+			return false;
+		leaving = leaving || d->phase >= PHASE_CLOSING;
+	}
+	return leaving;
+}
+
+bool ifname_is_leaving(struct engine *en, const char *name)
+{
+	struct device *d = NULL;
+	struct device *tmp;
+	bool leaving = false;
+
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		bool it_is = strcmp(d->ifname, name) == 0;
+
+		if (d->key.kind != DEVICE_VIF || (!it_is && d->ifname[0]))
+			continue;
+		if (it_is && d->phase < PHASE_CLOSING)
+			return false;
+		leaving = leaving || d->phase >= PHASE_CLOSING;
+	}
+	return leaving;
+}
+
+/* --- waiting --- */
+
+static void look_in(struct engine *en, double seconds)
+{
+	ev_timer_stop(en->loop, &en->leaving_timer);
+	ev_timer_set(&en->leaving_timer, seconds > 0. ? seconds : 0., 0.);
+	ev_timer_start(en->loop, &en->leaving_timer);
+}
+
+/* All have the same time to wait: the first in the list is the first whose time is over. */
+static void look_later(struct engine *en)
+{
+	double left;
+
+	if (!en->leaving)
+		return;
+	left = en->leaving->until - ev_now(en->loop);
+	look_in(en, has_left_lately(en) && left > AGAIN_S ? AGAIN_S : left);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+	struct leaving *l;
+	uint32_t n = 0;
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	DL_COUNT(en->leaving, l, n);
+	while (n-- && (l = en->leaving) != NULL) { /* those that wait on come behind */
+		DL_DELETE(en->leaving, l);
+		l->prev = NULL;
+		l->again(l, ev_now(loop) >= l->until);
+	}
+	look_later(en);
+}
+
+void leaving_open(struct engine *en)
+{
+	ev_init(&en->leaving_timer, on_timer);
+	en->leaving_timer.data = en;
+}
+
+void leaving_close(struct engine *en)
+{
+	ev_timer_stop(en->loop, &en->leaving_timer);
+}
+
+void leaving_wait(struct engine *en, struct leaving *l)
+{
+	if (l->until == 0.)
+		l->until = ev_now(en->loop) + WAIT_S;
+	DL_APPEND(en->leaving, l);
+	if (!ev_is_active(&en->leaving_timer) || has_left_lately(en))
+		look_later(en);
+}
+
+void leaving_end(struct engine *en, struct leaving *l)
+{
+	if (l->prev)
+		DL_DELETE(en->leaving, l);
+	l->prev = NULL;
+	l->until = 0.;
+}
+
+int leaving_over(struct err *e)
+{
+	char what[ERR_MSG_MAX];
+
+	memcpy(what, e->msg, sizeof(what));
+	return err_set(e, EBUSY, "%.400s; its last VM has not let go of it within %.0f s", what,
+		       WAIT_S);
+}
+
+void leaving_gone(struct engine *en, const struct device *d)
+{
+	if (d->key.kind == DEVICE_VBD && d->phase >= PHASE_CLOSING)
+		en->disk_left = ev_now(en->loop);
+	if (en->leaving)
+		look_in(en, 0.); /* not inside the end of a device */
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests for what somebody else has, for a moment still or for good; part of private.h. */
+#ifndef CHAOS_ENGINE_LEAVING_H
+#define CHAOS_ENGINE_LEAVING_H
+
+#include <stdbool.h>
+
+#include <ev.h>
+
+#include "base/err.h"
+
+struct engine;
+struct vm;
+struct vm_config;
+struct device_config;
+
+/* --- device_admit.c: everything that devices need is there and nobody else's --- */
+
+/* Of a VM that is to be built: `self`, or NULL when it has no name yet. The message says what is
+ * not right; -EAGAIN: it will be when a device is gone that is leaving. */
+int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
+		  struct err *e);
+/* The same for one more device of a living VM. */
+int device_admit(struct vm *vm, const struct device_config *d, struct err *e);
+
+/* --- leaving.c: who waits for that --- */
+
+struct leaving {
+	struct leaving *next, *prev; /* prev NULL: does not wait */
+	ev_tstamp until;
+	/* Tries again, and waits again unless this is the last time. */
+	void (*again)(struct leaving *l, bool last);
+};
+
+/* At most some seconds from the first call on. */
+void leaving_wait(struct engine *en, struct leaving *l);
+void leaving_end(struct engine *en, struct leaving *l); /* does not wait any more */
+/* Changes the words of devices_admit() for who has waited for nothing; -EBUSY. */
+int leaving_over(struct err *e);
+
+/* --- admit.c --- */
+
+/* Builds a linked VM: at once, or when the devices are gone that have what its own need. */
+void vm_build_when_free(struct vm *vm);
+
+#endif
