@@ -149,6 +149,8 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		vm_config_init(cfg);
 		rc = identify(en, vm, &err);
 	}
+	if (rc == 0)
+		rc = claims_take(vm, &err);
 	if (rc < 0 || !vm) {
 		vm_free(vm);
 		vm_config_clear(cfg);

@@ -59,6 +59,8 @@ static int take_over(struct vm *vm, struct err *e)
 	vm->announced = true;
 	vm_link_alive(vm);
 	vm_set_domid(vm, domid);
+	if (claims_take(vm, e) < 0)
+		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm->name, err_msg(e));
 	rc = vm_connect(vm, true, e);
 	if (rc < 0)
 		return rc;

@@ -94,10 +94,8 @@ struct device {
 
 /* --- devices.c --- */
 
-/* Numbers, MACs and interface names that were left open; the VM's uuid is known. */
-void devices_number(struct vm_config *c, const uint8_t uuid[16]);
-/* One of them, among those of `c`. */
-void device_number(struct vm_config *c, struct device_config *d, const uint8_t uuid[16]);
+/* The number and MAC that one of the VM's vifs left open. */
+void device_number(struct vm *vm, struct device_config *d);
 /* One more in a list; not started. `ring`: the first of its ring pages. */
 int device_add(struct engine *en, struct device **list, const struct device_config *cfg,
 	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e);
@@ -172,6 +170,12 @@ void devices_bridge_gone(struct engine *en, int ifindex);
 void attaches_close(struct engine *en);
 /* The device's timer: in so many seconds its wait is over. */
 void device_wait(struct device *d, double seconds);
+
+/* --- hold.c: when a guest may run --- */
+/* Unpauses it, now or when the backends of its rings are connected. */
+int vm_let_run(struct vm *vm);
+void vm_hold_look(struct vm *vm); /* one of them is, or never will be */
+void vm_hold_end(struct vm *vm);  /* it is not to run any more */
 
 /* --- leaving.c --- */
 void leaving_open(struct engine *en);

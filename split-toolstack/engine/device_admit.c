@@ -79,41 +79,10 @@ static int check_ifname(struct engine *en, const char *name, struct err *e)
 	return ifname_is_leaving(en, name) ? -EAGAIN : -EEXIST;
 }
 
-/* Only for MACs and names that were chosen; a pass over all devices, some nanoseconds each. */
-static int taken_by_other(struct engine *en, const struct vm *self, const struct vif_config *v,
-			  struct err *e)
+static int admit_vif(struct engine *en, const struct vif_config *v, struct err *e)
 {
-	static const uint8_t none[6];
-	bool mac = memcmp(v->mac, none, 6) != 0;
+	int rc = v->bridge[0] ? check_bridge(en, v->bridge, e) : 0;
 
-	if (!mac && v->ifname[0] == '\0')
-		return 0;
-	for (const struct vm *vm = en->alive; vm; vm = vm->next) {
-		for (uint32_t i = 0; vm != self && i < vm->cfg.ndevice; i++) {
-			const struct vif_config *o = &vm->cfg.device[i].u.vif;
-			char text[18];
-
-			if (vm->cfg.device[i].kind != DEVICE_VIF)
-				continue;
-			mac_format(v->mac, text);
-			if (mac && memcmp(o->mac, v->mac, 6) == 0)
-				return err_set(e, EEXIST, "vif: mac %s: is taken by \"%s\"", text,
-					       vm->name);
-			if (v->ifname[0] && strcmp(o->ifname, v->ifname) == 0)
-				return err_set(e, EEXIST, "vif: vifname \"%s\": is taken by \"%s\"",
-					       v->ifname, vm->name);
-		}
-	}
-	return 0;
-}
-
-static int admit_vif(struct engine *en, const struct vm *self, const struct vif_config *v,
-		     struct err *e)
-{
-	int rc = taken_by_other(en, self, v, e);
-
-	if (rc == 0 && v->bridge[0])
-		rc = check_bridge(en, v->bridge, e);
 	if (rc == 0 && v->ifname[0])
 		rc = check_ifname(en, v->ifname, e);
 	return rc;
@@ -185,8 +154,10 @@ static int admit(struct engine *en, const struct vm *self, const struct device_c
 
 	if (rc < 0)
 		return err_wrap(e, rc, "%s", d->kind == DEVICE_VIF ? "vif" : "disk");
-	return d->kind == DEVICE_VIF ? admit_vif(en, self, &d->u.vif, e)
-				     : admit_vbd(en, &d->u.vbd, e);
+	rc = claims_check(en, self, d, e);
+	if (rc < 0)
+		return rc;
+	return d->kind == DEVICE_VIF ? admit_vif(en, &d->u.vif, e) : admit_vbd(en, &d->u.vbd, e);
 }
 
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,

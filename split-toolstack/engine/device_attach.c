@@ -73,6 +73,7 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 {
 	struct vm_config *c = &vm->cfg;
 	struct device_config *grown = realloc(c->device, (c->ndevice + 1) * sizeof(*grown));
+	int rc;
 
 	if (!grown)
 		return err_set(e, ENOMEM, "out of memory");
@@ -80,10 +81,11 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 	c->device[c->ndevice] = *d;
 	if (d->kind == DEVICE_VIF && d->u.vif.devid == DEVICE_ANY)
 		c->device[c->ndevice].u.vif.devid = free_devid(vm);
-	device_number(c, &c->device[c->ndevice], vm->uuid);
+	device_number(vm, &c->device[c->ndevice]);
 	c->ndevice++;
 	device_config_init(d, d->kind);
-	return registry_put(vm, e);
+	rc = claims_take(vm, e);
+	return rc < 0 ? rc : registry_put(vm, e);
 }
 
 static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
@@ -99,6 +101,7 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 		device_config_clear(d);
 		memmove(d, d + 1, (c->ndevice - i - 1) * sizeof(*d));
 		c->ndevice--;
+		(void)claims_take(vm, NULL);
 		(void)registry_put(vm, NULL);
 		return;
 	}

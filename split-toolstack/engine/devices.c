@@ -22,10 +22,10 @@ static uint32_t free_devid(const struct vm_config *c)
 	}
 }
 
-/* In Xen's own range; the same for every start of the VM. */
-static void make_mac(uint8_t mac[6], const uint8_t uuid[16], uint32_t devid)
+/* In Xen's own range; the same for every start of the VM, and `more` ones behind that. */
+static void make_mac(uint8_t mac[6], const uint8_t uuid[16], uint32_t devid, uint32_t more)
 {
-	uint32_t h = table_hash(uuid, 16) ^ devid * 0x9e3779b1u;
+	uint32_t h = (table_hash(uuid, 16) ^ devid * 0x9e3779b1u) + more;
 
 	mac[0] = 0x00;
 	mac[1] = 0x16;
@@ -35,22 +35,40 @@ static void make_mac(uint8_t mac[6], const uint8_t uuid[16], uint32_t devid)
 	mac[5] = (uint8_t)h;
 }
 
-void device_number(struct vm_config *c, struct device_config *d, const uint8_t uuid[16])
+/* Of its own, not claimed yet. */
+static bool has_mac(const struct vm *vm, const struct vif_config *v)
+{
+	bool has = false;
+
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
+		const struct device_config *o = &vm->cfg.device[i];
+
+		has = has || (o->kind == DEVICE_VIF && &o->u.vif != v &&
+			      memcmp(o->u.vif.mac, v->mac, sizeof(v->mac)) == 0);
+	}
+	return has;
+}
+
+/* One that no VM of this host has: of 23 bits, two are the same sooner or later. */
+static void choose_mac(const struct vm *vm, struct vif_config *v)
+{
+	uint32_t more = 0;
+
+	do
+		make_mac(v->mac, vm->uuid, v->devid, more++);
+	while (claims_mac(vm->en, v->mac) || has_mac(vm, v));
+}
+
+void device_number(struct vm *vm, struct device_config *d)
 {
 	static const uint8_t none[6];
 
 	if (d->kind != DEVICE_VIF)
 		return;
 	if (d->u.vif.devid == DEVICE_ANY)
-		d->u.vif.devid = free_devid(c);
+		d->u.vif.devid = free_devid(&vm->cfg);
 	if (memcmp(d->u.vif.mac, none, sizeof(none)) == 0)
-		make_mac(d->u.vif.mac, uuid, d->u.vif.devid);
-}
-
-void devices_number(struct vm_config *c, const uint8_t uuid[16])
-{
-	for (uint32_t i = 0; i < c->ndevice; i++)
-		device_number(c, &c->device[i], uuid);
+		choose_mac(vm, &d->u.vif);
 }
 
 static uint32_t rings_of(enum device_kind kind)
@@ -141,8 +159,11 @@ int devices_start(struct vm *vm, struct err *e)
 		return err_set(e, EOPNOTSUPP,
 			       "this image has a noxs note but no noxs entry: it can have no "
 			       "devices");
-	devices_number(&vm->cfg, vm->uuid);
-	rc = make_kind(vm, DEVICE_VIF, &ring, e);
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++)
+		device_number(vm, &vm->cfg.device[i]);
+	rc = claims_take(vm, e);
+	if (rc == 0)
+		rc = make_kind(vm, DEVICE_VIF, &ring, e);
 	if (rc == 0)
 		rc = make_kind(vm, DEVICE_VBD, &ring, e);
 	return rc;
@@ -171,7 +192,7 @@ int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err
 		struct device *d;
 
 		c.u.vif.devid = i;
-		make_mac(c.u.vif.mac, s->uuid, i);
+		make_mac(c.u.vif.mac, s->uuid, i, 0);
 		rc = device_add(en, &s->devices, &c, &s->dom, i * rings_of(DEVICE_VIF), &d, e);
 		if (rc < 0)
 			break;

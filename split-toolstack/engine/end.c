@@ -205,6 +205,7 @@ static void rename_restart(struct vm *vm)
 		return;
 	}
 	vm_announce(vm, VM_EV_PRESERVED);
+	(void)claims_take(vm, NULL); /* without its MACs */
 	engine_create(vm->en, &c, 0, ignore_create, NULL);
 }
 

@@ -4,6 +4,7 @@
 #define CHAOS_ENGINE_LEAVING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <ev.h>
 
@@ -22,6 +23,16 @@ int devices_admit(struct engine *en, const struct vm *self, const struct vm_conf
 		  struct err *e);
 /* The same for one more device of a living VM. */
 int device_admit(struct vm *vm, const struct device_config *d, struct err *e);
+
+/* --- claims.c: what each living VM has for itself --- */
+
+/* -EEXIST or -EBUSY: another VM has the device's MAC, interface name or disk. */
+int claims_check(struct engine *en, const struct vm *self, const struct device_config *d,
+		 struct err *e);
+bool claims_mac(struct engine *en, const uint8_t mac[6]); /* some VM has it */
+/* All that the VM's configuration says now, in place of what it said before. -ENOMEM. */
+int claims_take(struct vm *vm, struct err *e);
+void claims_drop(struct vm *vm);
 
 /* --- leaving.c: who waits for that --- */
 

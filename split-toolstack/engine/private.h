@@ -134,6 +134,7 @@ struct vm {
 	bool held;
 	uint32_t waits_for; /* the domain whose devices must be gone before it is built again */
 	struct leaving leaving;
+	struct claim *claims;
 };
 
 struct image_entry;
@@ -195,6 +196,7 @@ struct engine {
 	struct vm *ended;
 	uint32_t nended;
 	struct vm *names, *uuids, *domids; /* uthash heads */
+	struct claim *claims;		   /* likewise */
 	struct destroy_job *drops;	   /* utlist head */
 	uint64_t dying_pages; /* of domains that the worker will have destroyed before its next job
 			       */
@@ -319,12 +321,6 @@ void vm_drop_domain(struct vm *vm);
 bool devices_of(struct engine *en, uint32_t domid);
 /* The devices of the VM's last domain are gone: it can be built again, in a moment. */
 void vm_devices_gone(struct vm *vm);
-
-/* --- hold.c: when a guest may run --- */
-/* Unpauses it, now or when the backends of its rings are connected. */
-int vm_let_run(struct vm *vm);
-void vm_hold_look(struct vm *vm); /* one of them is, or never will be */
-void vm_hold_end(struct vm *vm);  /* it is not to run any more */
 
 /* --- events.c --- */
 int events_open(struct engine *en, struct err *e);

@@ -80,6 +80,7 @@ void vm_free(struct vm *vm)
 		return;
 	ev_timer_stop(vm->en->loop, &vm->restart);
 	leaving_end(vm->en, &vm->leaving);
+	claims_drop(vm);
 	dom_release(&vm->dom);
 	image_put(vm->img);
 	vm_config_clear(&vm->cfg);
@@ -183,6 +184,7 @@ void vm_retire(struct vm *vm)
 	struct engine *en = vm->en;
 
 	unhash(vm);
+	claims_drop(vm);
 	unlink_list(vm);
 	link_ended(vm);
 	console_log_close(&vm->log); /* who reads it opens it */

@@ -171,6 +171,130 @@ static void what_lives_is_not_waited_for(void **state)
 	nothing_is_left(0);
 }
 
+/* Between two lives the kernel knows of nothing; the VM has its disk and names all the same. */
+static void who_restarts_keeps_what_it_has(void **state)
+{
+	struct vm_config c = net_and_disk("old");
+	struct result old;
+	struct result r;
+
+	(void)state;
+	(void)snprintf(c.device[0].u.vif.ifname, sizeof(c.device[0].u.vif.ifname), "web0");
+	old = create(c, 0);
+	work_for(3);
+	fake_end(vm_domid(old.vm), SHUTDOWN_reboot);
+	turn(NULL);
+	for (int n = 0; n < 3000 && old.vm->waits_for; n++)
+		work_for(1);
+	assert_int_equal(vm_state(old.vm), VM_BUILDING);
+	assert_null(en->devices);
+	ask(wants("thief", "", true), &r);
+	assert_int_equal(r.rc, -EBUSY);
+	assert_non_null(strstr(r.err.msg, "is in use by \"old\""));
+	ask(wants("thief", "web0", false), &r);
+	assert_int_equal(r.rc, -EEXIST);
+	assert_non_null(strstr(r.err.msg, "is taken by \"old\""));
+	assert_int_equal(vm_destroy(old.vm, NULL), 0);
+	assert_null(en->claims);
+	ask(wants("next", "web0", true), &r);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	nothing_is_left(0);
+}
+
+static struct vm_config with_mac(const char *name, const uint8_t *mac)
+{
+	struct vm_config c = guest(name, DOM_PV, 4096);
+
+	memset(c.uuid, 7, sizeof(c.uuid));
+	c.have_uuid = mac == NULL;
+	give(&c, vif("br0", ""));
+	if (mac)
+		memcpy(c.device[0].u.vif.mac, mac, 6);
+	return c;
+}
+
+/* A MAC is made of the uuid; when another VM has it, the next one is taken. */
+static void macs_are_one_vms(void **state)
+{
+	struct engine_conf conf_again = conf();
+	struct vm *vm[3];
+	struct result r;
+	uint8_t mac[6];
+
+	(void)state;
+	r = create(with_mac("made", NULL), 0);
+	memcpy(mac, r.vm->cfg.device[0].u.vif.mac, 6);
+	ask(with_mac("same", mac), &r);
+	assert_int_equal(r.rc, -EEXIST);
+	assert_non_null(strstr(r.err.msg, "is taken by \"made\""));
+	assert_int_equal(vm_destroy(engine_find(en, "made"), NULL), 0);
+	r = create(with_mac("given", mac), 0);
+	vm[0] = r.vm;
+	vm[1] = create(with_mac("made", NULL), 0).vm;
+	assert_non_null(vm[1]);
+	mac[5]++;
+	assert_memory_equal(vm[1]->cfg.device[0].u.vif.mac, mac, 6);
+	/* also of VMs that were adopted */
+	work_for(3);
+	engine_close(en);
+	fake_process_died();
+	assert_int_equal(engine_open(loop, &conf_again, &en, NULL), 0);
+	ask(with_mac("same", mac), &r);
+	assert_int_equal(r.rc, -EEXIST);
+	/* and of those that come at run time */
+	vm[2] = create(other_guest("lin"), 0).vm;
+	for (int i = 0; i < 2; i++) {
+		struct device_config d = vif("br0", "");
+		struct answer a = {0};
+
+		memcpy(d.u.vif.mac, mac, 6);
+		mac[0] = 2;
+		vm_attach(vm[2], &d, on_device, &a);
+		work_for(3);
+		assert_int_equal(a.rc, i ? 0 : -EEXIST);
+	}
+	ask(with_mac("same", mac), &r);
+	assert_int_equal(r.rc, -EEXIST);
+	vm_detach(vm[2], DEVICE_VIF, 0, true, on_device, &(struct answer){0});
+	ask(with_mac("same", mac), &r);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	assert_int_equal(vm_destroy(vm[2], NULL), 0);
+	assert_int_equal(vm_destroy(engine_find(en, "given"), NULL), 0);
+	assert_int_equal(vm_destroy(engine_find(en, "made"), NULL), 0);
+	assert_null(en->claims);
+	nothing_is_left(0);
+}
+
+/* The domain that is kept has the MAC no more. */
+static void successors_have_the_mac(void **state)
+{
+	struct vm_config c = with_mac("web", NULL);
+	struct result r;
+	uint8_t mac[6];
+	struct vm *next;
+
+	(void)state;
+	c.on_crash = VM_RENAME_RESTART;
+	r = create(c, 0);
+	work_for(3);
+	memcpy(mac, r.vm->cfg.device[0].u.vif.mac, 6);
+	fake_end(vm_domid(r.vm), SHUTDOWN_crash);
+	turn(NULL);
+	next = engine_find(en, "web");
+	assert_non_null(next);
+	assert_ptr_not_equal(next, r.vm);
+	assert_memory_equal(next->cfg.device[0].u.vif.mac, mac, 6);
+	ask(with_mac("same", mac), &r);
+	assert_int_equal(r.rc, -EEXIST);
+	for (struct vm *vm = en->alive, *after; vm; vm = after) {
+		after = vm->next;
+		assert_int_equal(vm_destroy(vm, NULL), 0);
+	}
+	nothing_is_left(0);
+}
+
 /* Destroyed while it waits; the engine closes while somebody waits. */
 static void waits_end(void **state)
 {
@@ -273,6 +397,9 @@ int main(void)
 		DEVICES(nobody_waits_for_ever),
 		DEVICES(uuids_are_free_at_once),
 		DEVICES(what_lives_is_not_waited_for),
+		DEVICES(who_restarts_keeps_what_it_has),
+		DEVICES(macs_are_one_vms),
+		DEVICES(successors_have_the_mac),
 		DEVICES(waits_end),
 		DEVICES(attaches_wait),
 		DEVICES(attaches_end_with_the_engine),
