@@ -157,6 +157,8 @@ struct vm_info {
 struct vm *engine_find(struct engine *en, const char *what);
 struct vm *engine_find_uuid(struct engine *en, const uint8_t uuid[16]);
 void vm_get_info(struct vm *vm, struct vm_info *out);
+/* Likewise, without asking Xen: cpu_ns as it was seen last. */
+void vm_known_info(const struct vm *vm, struct vm_info *out);
 /* Parts of it that cost nothing. */
 const char *vm_name(const struct vm *vm);
 uint32_t vm_domid(const struct vm *vm);

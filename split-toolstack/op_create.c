@@ -53,8 +53,11 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 		if (!c->gone && (k->flags & PROTO_F_TIMINGS))
 			send_times(c, k->tag, t);
 		if (!c->gone) {
+			struct vm_info i;
+
+			vm_known_info(vm, &i); /* it has hardly run */
 			reply_begin(c, &w, PROTO_OK, k->tag);
-			fields_vm(&w, vm);
+			fields_vm_info(&w, &i);
 			wire_text(&w, PROTO_WAY, vm_way_name(t->way));
 			wire_text(&w, PROTO_WHY, t->why);
 			reply_send(c, &w);

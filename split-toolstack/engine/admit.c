@@ -157,8 +157,8 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		fn(arg, rc, NULL, &none, &err);
 		return;
 	}
-	old = engine_find_uuid(en, vm->uuid);
-	if (old) /* of the history: the uuid lives again */
+	old = vm->cfg.have_uuid ? engine_find_uuid(en, vm->uuid) : NULL; /* ours are new */
+	if (old) /* of the history: it lives again */
 		vm_forget(old);
 	vm->state = VM_BUILDING;
 	vm->flags = flags;

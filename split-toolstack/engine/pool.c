@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/registry_recent.h"
 
 /* Of a shell so much stays mapped, so that a claim only copies; larger images are mapped. */
 #define WINDOW_PAGES 16u
@@ -410,6 +411,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	struct engine *en = t->data;
 	struct flavor *f;
 	bool later = false;
+	bool more;
 
 	(void)revents;
 	ev_timer_stop(loop, t);
@@ -417,7 +419,8 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	touch_heap();
 	devices_tell(en);
 	pool_reap(en);
-	if (history_trim(en, TRIM_AT_ONCE)) {
+	more = recent_settle(en);
+	if (history_trim(en, TRIM_AT_ONCE) || more) {
 		refill_in(en, REFILL_GAP_S);
 		return;
 	}

@@ -140,6 +140,7 @@ struct vm {
 struct image_entry;
 struct device;
 struct device_domain;
+struct recent;
 struct backend_client;
 struct link;
 struct mirror;
@@ -225,6 +226,7 @@ struct engine {
 	/* registry.c */
 	MDB_env *db;
 	MDB_dbi dbi;
+	struct recent *recent;
 	/* worker.c */
 	struct worker *worker;
 	/* images.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The registry: one LMDB record a VM, keyed by uuid. It lies on a tmpfs and need only survive the
- * daemon, so nothing is ever synced. */
+ * daemon, so nothing is ever synced. Records of late wait in registry_recent.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/private.h"
 #include "split-toolstack/engine/registry_device.h"
+#include "split-toolstack/engine/registry_recent.h"
 
 #define RECORD_VERSION 2u
 #define RECORD_OLDEST  1u	      /* without devices */
@@ -68,11 +69,15 @@ int registry_open(struct engine *en, struct err *e)
 		return failed(e, rc, "open");
 	}
 	rc = mdb_txn_commit(txn);
-	return rc != 0 ? failed(e, rc, "open") : 0;
+	if (rc != 0)
+		return failed(e, rc, "open");
+	(void)snprintf(path, sizeof(path), "%s/registry/recent", en->conf.run_dir);
+	return recent_open(en, path, e);
 }
 
 void registry_close(struct engine *en)
 {
+	recent_close(en);
 	if (en->db)
 		mdb_env_close(en->db);
 	en->db = NULL;
@@ -113,48 +118,76 @@ static void fill(const struct vm *vm, struct record *r)
 	};
 }
 
-int registry_put(struct vm *vm, struct err *e)
-{
-	const char *text[TEXTS] = {vm->name, vm->cfg.kernel, vm->cfg.ramdisk, vm->cfg.cmdline};
-	MDB_val key = {sizeof(vm->uuid), vm->uuid};
-	MDB_val value = {sizeof(struct record), NULL};
-	struct record r;
-	MDB_txn *txn;
-	uint8_t *to;
-	int rc;
+struct texts {
+	const char *of[TEXTS];
+};
 
-	fill(vm, &r);
+/* The record with what follows it, at `to`, where there is room for it. */
+static void write_record(uint8_t *to, const struct record *r, const struct texts *text,
+			 const struct vm_config *c)
+{
+	memcpy(to, r, sizeof(*r));
+	to += sizeof(*r);
 	for (int i = 0; i < TEXTS; i++) {
-		r.text[i] = text[i] ? (uint32_t)strlen(text[i]) : NO_TEXT;
-		value.mv_size += text[i] ? r.text[i] : 0;
+		if (!text->of[i])
+			continue;
+		memcpy(to, text->of[i], r->text[i]);
+		to += r->text[i];
 	}
-	value.mv_size += r.cpumap_bytes;
-	for (uint32_t i = 0; i < r.ndevice; i++)
-		value.mv_size += device_record_bytes(&vm->cfg.device[i]);
-	rc = mdb_txn_begin(vm->en->db, NULL, 0, &txn);
+	if (r->cpumap_bytes)
+		memcpy(to, c->cpumap, r->cpumap_bytes);
+	to += r->cpumap_bytes;
+	for (uint32_t i = 0; i < r->ndevice; i++)
+		to = device_record_put(to, &c->device[i]);
+}
+
+/* Into the database, when it does not fit elsewhere. */
+static int put_now(struct vm *vm, const struct record *r, const struct texts *text, size_t bytes,
+		   struct err *e)
+{
+	struct engine *en = vm->en;
+	MDB_val key = {sizeof(vm->uuid), vm->uuid};
+	MDB_val value = {bytes, NULL};
+	MDB_txn *txn = NULL;
+	/* What waits of this VM is older, and must not come after. */
+	int rc = recent_settle_one(en, vm->uuid);
+
+	if (rc == 0)
+		rc = mdb_txn_begin(en->db, NULL, 0, &txn);
 	if (rc != 0)
 		return failed(e, rc, "begin");
-	rc = mdb_put(txn, vm->en->dbi, &key, &value, MDB_RESERVE);
+	rc = mdb_put(txn, en->dbi, &key, &value, MDB_RESERVE);
 	if (rc != 0) {
 		mdb_txn_abort(txn);
 		return failed(e, rc, "write");
 	}
-	to = value.mv_data;
-	memcpy(to, &r, sizeof(r));
-	to += sizeof(r);
-	for (int i = 0; i < TEXTS; i++) {
-		if (!text[i])
-			continue;
-		memcpy(to, text[i], r.text[i]);
-		to += r.text[i];
-	}
-	if (r.cpumap_bytes)
-		memcpy(to, vm->cfg.cpumap, r.cpumap_bytes);
-	to += r.cpumap_bytes;
-	for (uint32_t i = 0; i < r.ndevice; i++)
-		to = device_record_put(to, &vm->cfg.device[i]);
+	write_record(value.mv_data, r, text, &vm->cfg);
 	rc = mdb_txn_commit(txn);
 	return rc != 0 ? failed(e, rc, "write") : 0;
+}
+
+int registry_put(struct vm *vm, struct err *e)
+{
+	const struct vm_config *c = &vm->cfg;
+	const struct texts text = {{vm->name, c->kernel, c->ramdisk, c->cmdline}};
+	struct record r;
+	size_t bytes = sizeof(r);
+	uint8_t *to;
+
+	fill(vm, &r);
+	for (int i = 0; i < TEXTS; i++) {
+		r.text[i] = text.of[i] ? (uint32_t)strlen(text.of[i]) : NO_TEXT;
+		bytes += text.of[i] ? r.text[i] : 0;
+	}
+	bytes += r.cpumap_bytes;
+	for (uint32_t i = 0; i < r.ndevice; i++)
+		bytes += device_record_bytes(&c->device[i]);
+	to = recent_room(vm->en, bytes);
+	if (!to)
+		return put_now(vm, &r, &text, bytes, e);
+	write_record(to, &r, &text, c);
+	recent_keep(vm->en, vm->uuid, bytes);
+	return 0;
 }
 
 void registry_delete(struct engine *en, const uint8_t uuid[16])
@@ -172,6 +205,7 @@ void registry_delete(struct engine *en, const uint8_t uuid[16])
 	}
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		log_line(LOG_WARN, "registry: delete: %s", mdb_strerror(rc));
+	recent_forget(en, uuid); /* after the older one */
 }
 
 /* --- loading --- */

@@ -347,6 +347,11 @@ static void fill_info(const struct vm *vm, struct vm_info *out)
 	out->cpu_ns = vm->domid ? vm->cpu_ns : 0;
 }
 
+void vm_known_info(const struct vm *vm, struct vm_info *out)
+{
+	fill_info(vm, out);
+}
+
 void vm_get_info(struct vm *vm, struct vm_info *out)
 {
 	struct xen_domain_info info;

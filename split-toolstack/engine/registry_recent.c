@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What was recorded lately: slots in a mapped file, which take a record for the price of a copy,
+ * however many VMs there are. The database gets them when nobody waits. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/registry_recent.h"
+
+/*
+ * The file outlives the daemon and is read by the next one alone. A slot counts from the moment its
+ * length is there, which is written last; of two for one uuid the younger counts. It is emptied
+ * after the database has what it held, or what is younger. So at any moment the youngest record of
+ * a VM is either in a slot or, when no slot has any, in the database.
+ */
+
+#define MAGIC	   0x63726563u
+#define VERSION	   1u
+#define SLOTS	   64u
+#define SLOT_BYTES 1024u
+#define AT_ONCE	   8u /* that the database gets with one transaction */
+
+struct recent_slot {
+	uint32_t bytes; /* of the record; 0: empty */
+	uint32_t zero;
+	uint64_t age; /* higher: younger */
+	uint8_t uuid[16];
+	uint8_t record[SLOT_BYTES - 32];
+};
+
+struct recent_file {
+	uint32_t magic, version;
+	uint8_t zero[SLOT_BYTES - 8];
+	struct recent_slot slot[SLOTS];
+};
+
+_Static_assert(sizeof(struct recent_slot) == SLOT_BYTES, "slots lie side by side");
+
+struct recent {
+	struct recent_file *file;
+	uint64_t used;	/* a bit a slot */
+	uint64_t next;	/* age */
+	uint32_t taken; /* by recent_room(), until recent_keep() */
+};
+
+static struct recent_slot *slot_of(struct engine *en, const uint8_t uuid[16], uint32_t *at)
+{
+	struct recent *r = en->recent;
+
+	for (uint64_t left = r->used; left; left &= left - 1) {
+		*at = (uint32_t)__builtin_ctzll(left);
+		if (memcmp(r->file->slot[*at].uuid, uuid, 16) == 0)
+			return &r->file->slot[*at];
+	}
+	return NULL;
+}
+
+static void empty(struct recent *r, uint32_t at)
+{
+	__atomic_store_n(&r->file->slot[at].bytes, 0, __ATOMIC_RELEASE);
+	r->used &= ~(1ull << at);
+}
+
+static uint32_t oldest(const struct recent *r, uint64_t of)
+{
+	uint32_t best = (uint32_t)__builtin_ctzll(of);
+
+	for (uint64_t left = of; left; left &= left - 1) {
+		uint32_t at = (uint32_t)__builtin_ctzll(left);
+
+		if (r->file->slot[at].age < r->file->slot[best].age)
+			best = at;
+	}
+	return best;
+}
+
+/* 0 or LMDB's error. */
+static int write_slots(struct engine *en, uint64_t which)
+{
+	struct recent *r = en->recent;
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(en->db, NULL, 0, &txn);
+
+	if (rc != 0)
+		return rc;
+	for (uint64_t left = which; rc == 0 && left;) {
+		uint32_t at = oldest(r, left);
+		struct recent_slot *s = &r->file->slot[at];
+		MDB_val key = {sizeof(s->uuid), s->uuid};
+		MDB_val value = {s->bytes, s->record};
+
+		rc = mdb_put(txn, en->dbi, &key, &value, 0);
+		left &= ~(1ull << at);
+	}
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return rc;
+	}
+	rc = mdb_txn_commit(txn);
+	while (rc == 0 && which) {
+		empty(r, (uint32_t)__builtin_ctzll(which));
+		which &= which - 1;
+	}
+	return rc;
+}
+
+bool recent_settle(struct engine *en)
+{
+	struct recent *r = en->recent;
+	uint64_t which = 0;
+	int rc;
+
+	for (uint32_t i = 0; r && i < AT_ONCE && which != r->used; i++)
+		which |= 1ull << oldest(r, r->used & ~which);
+	if (which == 0)
+		return false;
+	rc = write_slots(en, which);
+	if (rc != 0)
+		log_line(LOG_WARN, "registry: write: %s", mdb_strerror(rc));
+	return rc == 0 && r->used != 0;
+}
+
+uint8_t *recent_room(struct engine *en, size_t bytes)
+{
+	struct recent *r = en->recent;
+
+	if (!r || bytes == 0 || bytes > sizeof(r->file->slot[0].record))
+		return NULL;
+	if (r->used == UINT64_MAX)
+		(void)recent_settle(en);
+	if (r->used == UINT64_MAX)
+		return NULL;
+	r->taken = (uint32_t)__builtin_ctzll(~r->used);
+	return r->file->slot[r->taken].record;
+}
+
+void recent_keep(struct engine *en, const uint8_t uuid[16], size_t bytes)
+{
+	struct recent *r = en->recent;
+	struct recent_slot *s = &r->file->slot[r->taken];
+	uint32_t old;
+	bool again = slot_of(en, uuid, &old) != NULL;
+
+	memcpy(s->uuid, uuid, sizeof(s->uuid));
+	s->age = r->next++;
+	__atomic_store_n(&s->bytes, (uint32_t)bytes, __ATOMIC_RELEASE);
+	r->used |= 1ull << r->taken;
+	if (again)
+		empty(r, old);
+}
+
+int recent_settle_one(struct engine *en, const uint8_t uuid[16])
+{
+	uint32_t at;
+
+	return en->recent && slot_of(en, uuid, &at) ? write_slots(en, 1ull << at) : 0;
+}
+
+void recent_forget(struct engine *en, const uint8_t uuid[16])
+{
+	uint32_t at;
+
+	if (en->recent && slot_of(en, uuid, &at))
+		empty(en->recent, at);
+}
+
+/* What the last daemon left goes into the database; a file of another form is made anew. */
+static int take_over(struct engine *en, bool fresh, struct err *e)
+{
+	struct recent *r = en->recent;
+	struct recent_file *f = r->file;
+	int rc;
+
+	if (fresh || f->magic != MAGIC || f->version != VERSION)
+		memset(f, 0, sizeof(*f));
+	f->magic = MAGIC;
+	f->version = VERSION;
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		struct recent_slot *s = &f->slot[i];
+
+		if (s->bytes > sizeof(s->record))
+			s->bytes = 0;
+		if (s->bytes == 0)
+			continue;
+		r->used |= 1ull << i;
+		if (s->age >= r->next)
+			r->next = s->age + 1;
+	}
+	rc = r->used ? write_slots(en, r->used) : 0;
+	return rc != 0 ? err_set(e, EIO, "registry: write: %s", mdb_strerror(rc)) : 0;
+}
+
+int recent_open(struct engine *en, const char *path, struct err *e)
+{
+	struct recent *r = calloc(1, sizeof(*r));
+	void *map = MAP_FAILED;
+	struct stat st = {0};
+	int fd;
+	int rc = 0;
+
+	if (!r)
+		return err_set(e, ENOMEM, "out of memory");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0 ||
+	    (st.st_size != sizeof(*r->file) && ftruncate(fd, sizeof(*r->file)) < 0))
+		rc = err_sys(e, errno, "registry: %s", path);
+	if (rc == 0) { /* all pages at once: none is missing when a create waits */
+		map = mmap(NULL, sizeof(*r->file), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_POPULATE, fd, 0);
+		if (map == MAP_FAILED)
+			rc = err_sys(e, errno, "registry: map %s", path);
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	if (rc < 0) {
+		free(r);
+		return rc;
+	}
+	r->file = map;
+	en->recent = r;
+	return take_over(en, st.st_size != sizeof(*r->file), e);
+}
+
+void recent_close(struct engine *en)
+{
+	struct recent *r = en->recent;
+
+	if (!r)
+		return;
+	while (recent_settle(en))
+		;
+	(void)munmap(r->file, sizeof(*r->file));
+	free(r);
+	en->recent = NULL;
+}
