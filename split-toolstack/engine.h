@@ -173,11 +173,19 @@ int uuid_parse(const char *text, uint8_t out[16]);
 /* Calls fn for every VM, living ones by creation, then with `ended` the history, newest first. */
 void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg),
 		     void *arg);
-/* The same as they are now, asking Xen about all of them at once; then, unless foreign is NULL,
- * domains that are not ours: id, uuid, state as Xen tells. */
-int engine_list(struct engine *en, bool ended, void (*fn)(const struct vm_info *i, void *arg),
-		void (*foreign)(const struct xen_domain_info *info, void *arg), void *arg,
-		struct err *e);
+/* --- listing.c: the same in pieces, with CPU times, and domains that are not ours --- */
+
+struct listing;
+typedef void listing_vm_fn(const struct vm_info *i, void *arg);
+typedef void listing_foreign_fn(const struct xen_domain_info *info, void *arg);
+/* A list of the VMs that there are now. Who goes before his turn is missing, who comes later, too;
+ * nobody is told twice. The caller closes it, before the engine. -ENOMEM. */
+int listing_open(struct engine *en, bool ended, bool foreign, struct listing **out, struct err *e);
+/* Asks Xen about as many domains, or tells as many: the living, with `ended` the history, foreign
+ * domains (id, uuid, state as Xen told). 1: there are more; 0: that was all. */
+int listing_more(struct listing *l, uint32_t most, listing_vm_fn *fn, listing_foreign_fn *foreign,
+		 void *arg, struct err *e);
+void listing_close(struct listing *l); /* NULL is fine */
 
 /* --- create
  * ------------------------------------------------------------------------------------------ */

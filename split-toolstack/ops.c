@@ -121,40 +121,7 @@ int op_metrics(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
-/* --- list and info --- */
-
-static void list_vm(const struct vm_info *i, void *arg)
-{
-	const struct request *r = arg;
-	struct wire_out w;
-
-	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
-	fields_vm_info(&w, i);
-	reply_send(r->c, &w);
-}
-
-static void list_foreign(const struct xen_domain_info *d, void *arg)
-{
-	const struct request *r = arg;
-	struct wire_out w;
-
-	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
-	fields_foreign(&w, d);
-	reply_send(r->c, &w);
-}
-
-int op_list(struct engine *en, struct request *r, struct err *e)
-{
-	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
-	int rc;
-
-	rc = engine_list(en, flags & PROTO_F_ALL, list_vm,
-			 flags & PROTO_F_FOREIGN ? list_foreign : NULL, r, e);
-	if (rc < 0)
-		return rc;
-	reply_ok(r->c, r->in.h.tag);
-	return 0;
-}
+/* --- info --- */
 
 static void add_device(const struct device_info *d, void *arg)
 {

@@ -78,6 +78,7 @@ static void hang_up(struct conn *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	s->nconn--;
+	lists_pump(c);
 	conn_unref(c);
 }
 
@@ -118,6 +119,7 @@ static void on_writable(struct ev_loop *loop, ev_io *io, int revents)
 	if (!c->gone && !c->queue) {
 		ev_io_stop(loop, &c->out);
 		streams_pump(c);
+		lists_pump(c);
 	}
 	if (!c->gone && c->queued < QUEUE_STOP)
 		ev_io_start(loop, &c->in);
@@ -447,6 +449,7 @@ int server_open(struct ev_loop *loop, struct engine *en, const struct server_con
 		server_close(s);
 		return rc;
 	}
+	lists_open(loop);
 	ev_io_init(&s->accept, on_accept, s->fd, EV_READ);
 	s->accept.data = s;
 	ev_io_start(loop, &s->accept);
@@ -464,6 +467,7 @@ void server_close(struct server *s)
 	}
 	while (s->conns)
 		hang_up(s->conns);
+	lists_close();
 	if (s->fd >= 0)
 		(void)close(s->fd);
 	if (s->path[0])

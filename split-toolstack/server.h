@@ -83,6 +83,11 @@ void streams_pump(struct conn *c);
 int streams_open(struct engine *en, struct ev_loop *loop, struct err *e);
 void streams_close(void);
 
+/* op_list.c: a connection has room again, or is gone. */
+void lists_pump(struct conn *c);
+void lists_open(struct ev_loop *loop);
+void lists_close(void);
+
 /* op_create.c: tells the client what was passed over. */
 struct vmcfg_list;
 void reply_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list *l);

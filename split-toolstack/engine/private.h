@@ -87,6 +87,7 @@ struct vm {
 	struct vm *view_next, *view_prev;     /* those whose ring has something to move */
 	struct vm *window_next, *window_prev; /* those whose window is still open */
 	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
+	uint64_t since;		 /* the move that put it into its list */
 	UT_hash_handle by_name, by_uuid, by_domid;
 	char name[VM_NAME_MAX + 1];
 	uint8_t uuid[16];
@@ -196,11 +197,12 @@ struct engine {
 	struct vm *alive, **alive_tail;
 	struct vm *ended;
 	uint32_t nended;
+	uint64_t moves;			   /* of VMs into either list */
+	struct listing *listings;	   /* under way */
 	struct vm *names, *uuids, *domids; /* uthash heads */
 	struct claim *claims;		   /* likewise */
 	struct destroy_job *drops;	   /* utlist head */
-	uint64_t dying_pages; /* of domains that the worker will have destroyed before its next job
-			       */
+	uint64_t dying_pages;		   /* the worker will have given back before its next job */
 	MDB_env *image_db;
 	MDB_dbi image_dbi;
 	int image_dirfd;
@@ -259,7 +261,6 @@ struct engine {
 	bool user_started;     /* by us: it has no devices of an earlier daemon */
 	struct mirror *mirror; /* beside xenstored */
 	bool mirror_news;      /* a change comes from there */
-	/* observers */
 	struct engine_observer *observers;
 };
 
@@ -294,6 +295,8 @@ bool history_trim(struct engine *en, uint32_t most);
 #define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
 void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
 void vm_announce(struct vm *vm, enum vm_event ev);
+/* listing.c: the VM is about to leave its list. */
+void listings_step_over(struct engine *en, const struct vm *vm);
 
 /* --- create.c, connect.c --- */
 /* Builds a domain for a linked vm (first time or restart) and calls `created` at the end. */

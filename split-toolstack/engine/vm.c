@@ -97,6 +97,7 @@ static void unlink_list(struct vm *vm)
 
 	if (!vm->prev)
 		return;
+	listings_step_over(en, vm);
 	*vm->prev = vm->next;
 	if (vm->next)
 		vm->next->prev = vm->prev;
@@ -117,6 +118,7 @@ void vm_link_alive(struct vm *vm)
 	HASH_ADD(by_name, en->names, name[0], strlen(vm->name), vm);
 	HASH_ADD(by_uuid, en->uuids, uuid[0], sizeof(vm->uuid), vm);
 	vm->hashed = true;
+	vm->since = ++en->moves;
 }
 
 void vm_set_domid(struct vm *vm, uint32_t id)
@@ -160,6 +162,7 @@ static void link_ended(struct vm *vm)
 		vm->next->prev = &vm->next;
 	*at = vm;
 	en->nended++;
+	vm->since = ++en->moves;
 }
 
 static struct vm *oldest_ended(struct engine *en)
@@ -318,7 +321,7 @@ enum vm_reason vm_reason(const struct vm *vm, int *exit_code)
 	return vm->reason;
 }
 
-static void fill_info(const struct vm *vm, struct vm_info *out)
+void vm_known_info(const struct vm *vm, struct vm_info *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->name = vm->name;
@@ -347,78 +350,13 @@ static void fill_info(const struct vm *vm, struct vm_info *out)
 	out->cpu_ns = vm->domid ? vm->cpu_ns : 0;
 }
 
-void vm_known_info(const struct vm *vm, struct vm_info *out)
-{
-	fill_info(vm, out);
-}
-
 void vm_get_info(struct vm *vm, struct vm_info *out)
 {
 	struct xen_domain_info info;
 
 	if (vm->domid && xen_domain_info(vm->en->x, vm->domid, &info) == 0)
 		vm->cpu_ns = info.cpu_ns;
-	fill_info(vm, out);
-}
-
-struct listing {
-	struct engine *en;
-	void (*fn)(const struct vm_info *i, void *arg);
-	void *arg;
-	bool want_foreign, no_memory;
-	struct xen_domain_info *foreign;
-	uint32_t nforeign, room;
-};
-
-static void list_one(struct vm *vm, void *arg)
-{
-	const struct listing *l = arg;
-	struct vm_info info;
-
-	fill_info(vm, &info);
-	l->fn(&info, l->arg);
-}
-
-/* Foreign ones wait until ours are told. */
-static void note_domain(const struct xen_domain_info *info, struct vm *vm, void *arg)
-{
-	struct listing *l = arg;
-
-	if (vm) {
-		vm->cpu_ns = info->cpu_ns;
-		return;
-	}
-	if (!l->want_foreign || !domain_is_foreign(l->en, info))
-		return;
-	if (l->nforeign == l->room) {
-		uint32_t room = l->room ? l->room * 2 : 16;
-		struct xen_domain_info *grown = realloc(l->foreign, room * sizeof(*grown));
-
-		if (!grown) {
-			l->no_memory = true;
-			return;
-		}
-		l->foreign = grown;
-		l->room = room;
-	}
-	l->foreign[l->nforeign++] = *info;
-}
-
-int engine_list(struct engine *en, bool ended, void (*fn)(const struct vm_info *i, void *arg),
-		void (*foreign)(const struct xen_domain_info *info, void *arg), void *arg,
-		struct err *e)
-{
-	struct listing l = {.en = en, .fn = fn, .arg = arg, .want_foreign = foreign != NULL};
-	int rc = domains_walk(en, note_domain, &l, e);
-
-	if (rc == 0 && l.no_memory)
-		rc = err_set(e, ENOMEM, "out of memory");
-	if (rc == 0)
-		engine_for_each(en, ended, list_one, &l);
-	for (uint32_t i = 0; rc == 0 && foreign && i < l.nforeign; i++)
-		foreign(&l.foreign[i], arg);
-	free(l.foreign);
-	return rc;
+	vm_known_info(vm, out);
 }
 
 const char *vm_event_name(enum vm_event ev)

@@ -429,49 +429,10 @@ static void ids_of_others_come_back(void **state)
 	}
 }
 
-static void count_vm(const struct vm_info *i, void *arg)
-{
-	assert_true(i->cpu_ns > 0);
-	(*(uint32_t *)arg)++;
-}
-
-static void count_foreign(const struct xen_domain_info *i, void *arg)
-{
-	assert_int_equal(i->domid, 7);
-	*(uint32_t *)arg += 100;
-}
-
-static void a_list_asks_xen_once(void **state)
-{
-	struct xen_domain_config other = {.domid = 7, .max_vcpus = 1};
-	struct xen *x;
-	uint32_t n = 0;
-	uint32_t id;
-
-	(void)state;
-	assert_int_equal(xen_open(&x, NULL), 0);
-	assert_int_equal(xen_domain_create(x, &other, &id), 0);
-	xen_close(x);
-	for (int i = 0; i < 40; i++) {
-		char name[8];
-
-		(void)snprintf(name, sizeof(name), "v%d", i);
-		assert_int_equal(create(guest(name, DOM_PV, 256), 0).rc, 0);
-	}
-	fake_fail_at(0, 0);
-	assert_int_equal(engine_list(en, true, count_vm, count_foreign, &n, NULL), 0);
-	assert_int_equal(n, 140);
-	assert_in_range(fake_calls(), 1, 2); /* the second finds no more */
-	fake_fail_at(1, EIO);
-	assert_int_equal(engine_list(en, true, count_vm, NULL, &n, NULL), -EIO);
-	fake_fail_at(0, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIFE(ids_of_others_come_back),
-		LIFE(a_list_asks_xen_once),
 		LIFE(lives_and_dies),
 		LIFE(names_are_checked),
 		LIFE(refusals_name_the_reason),

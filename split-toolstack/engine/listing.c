@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Lists of all VMs in pieces, while VMs come and go between two of them. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum part { ASK, ALIVE, ENDED, FOREIGN, DONE };
+
+struct listing {
+	struct listing *prev, *next; /* of the engine */
+	struct engine *en;
+	enum part part;
+	bool want_ended, want_foreign;
+	uint64_t opened; /* the last move before it */
+	uint32_t first;	 /* ASK: the next domain id */
+	struct vm *vm;	 /* ALIVE, ENDED: the next one */
+	struct xen_domain_info *foreign;
+	uint32_t nforeign, room, told;
+};
+
+int listing_open(struct engine *en, bool ended, bool foreign, struct listing **out, struct err *e)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+
+	*out = l;
+	if (!l)
+		return err_set(e, ENOMEM, "out of memory");
+	l->en = en;
+	l->want_ended = ended;
+	l->want_foreign = foreign;
+	l->opened = en->moves;
+	DL_APPEND(en->listings, l);
+	return 0;
+}
+
+void listing_close(struct listing *l)
+{
+	if (!l)
+		return;
+	DL_DELETE(l->en->listings, l);
+	free(l->foreign);
+	free(l);
+}
+
+void listings_step_over(struct engine *en, const struct vm *vm)
+{
+	for (struct listing *l = en->listings; l; l = l->next)
+		if (l->vm == vm)
+			l->vm = vm->next;
+}
+
+static bool note_foreign(struct listing *l, const struct xen_domain_info *info)
+{
+	if (l->nforeign == l->room) {
+		uint32_t room = l->room ? l->room * 2 : 16;
+		struct xen_domain_info *grown = realloc(l->foreign, room * sizeof(*grown));
+
+		if (!grown)
+			return false;
+		l->foreign = grown;
+		l->room = room;
+	}
+	l->foreign[l->nforeign++] = *info;
+	return true;
+}
+
+/* Of ours what Xen counts is kept; foreign ones wait until ours are told. */
+static int ask(struct listing *l, uint32_t most, struct err *e)
+{
+	struct xen_domain_info info[DOMAINS_AT_ONCE];
+	struct engine *en = l->en;
+	uint32_t max = most < DOMAINS_AT_ONCE ? most : DOMAINS_AT_ONCE;
+	int n = xen_domain_list(en->x, l->first, max, info);
+
+	if (n < 0)
+		return err_sys(e, -n, "list domains");
+	for (int i = 0; i < n; i++) {
+		struct vm *vm = NULL;
+
+		HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
+		if (vm)
+			vm->cpu_ns = info[i].cpu_ns;
+		else if (l->want_foreign && domain_is_foreign(en, &info[i]) &&
+			 !note_foreign(l, &info[i]))
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	if ((uint32_t)n == max) {
+		l->first = info[n - 1].domid + 1;
+		return 0;
+	}
+	l->part = ALIVE;
+	l->vm = en->alive;
+	return 0;
+}
+
+/* The next one of its list that was in it when the listing began. */
+static struct vm *next_vm(struct listing *l)
+{
+	struct vm *vm;
+
+	do {
+		vm = l->vm;
+		if (vm)
+			l->vm = vm->next;
+	} while (vm && vm->since > l->opened);
+	if (!vm && l->part == ALIVE && l->want_ended) {
+		l->part = ENDED;
+		l->vm = l->en->ended;
+		return next_vm(l);
+	}
+	return vm;
+}
+
+int listing_more(struct listing *l, uint32_t most, listing_vm_fn *fn, listing_foreign_fn *foreign,
+		 void *arg, struct err *e)
+{
+	if (l->part == ASK) {
+		int rc = ask(l, most, e);
+
+		if (rc < 0 || l->part == ASK)
+			return rc < 0 ? rc : 1;
+	}
+	for (uint32_t left = most; left && l->part < FOREIGN; left--, most--) {
+		struct vm *vm = next_vm(l);
+		struct vm_info info;
+
+		if (!vm) {
+			l->part = FOREIGN;
+			break;
+		}
+		vm_known_info(vm, &info);
+		fn(&info, arg);
+	}
+	for (; most && l->part == FOREIGN; most--) {
+		if (l->told == l->nforeign)
+			l->part = DONE;
+		else
+			foreign(&l->foreign[l->told++], arg);
+	}
+	return l->part != DONE;
+}
