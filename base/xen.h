@@ -146,9 +146,9 @@ int xen_evtchn_alloc(struct xen *x, uint32_t domid, uint32_t remote, uint32_t *p
 /* A port of dom0's own that `domid` may bind to; the domain need not exist yet. When it dies the
  * port waits for the next domain of that id. */
 int xen_evtchn_reserve(struct xen *x, uint32_t domid, uint32_t *port);
-/* A port of `domid` below `limit` that waits for dom0 to bind to it: what is left when dom0's end
- * was closed. -ENOENT: none. */
-int xen_evtchn_find(struct xen *x, uint32_t domid, uint32_t limit, uint32_t *port);
+/* The first port of `domid` from `first` on and below `limit` that waits for dom0 to bind to it:
+ * what is left when dom0's end was closed, or was never bound. -ENOENT: none. */
+int xen_evtchn_find(struct xen *x, uint32_t domid, uint32_t first, uint32_t limit, uint32_t *port);
 /* Dom0's own ports. One fd for all of them: poll for reading, then xen_evtchn_pending(). A port
  * that came out of pending() is masked until unmask(). */
 int xen_evtchn_fd(struct xen *x);

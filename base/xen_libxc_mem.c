@@ -181,9 +181,9 @@ int xen_evtchn_reserve(struct xen *x, uint32_t domid, uint32_t *port)
 	return 0;
 }
 
-int xen_evtchn_find(struct xen *x, uint32_t domid, uint32_t limit, uint32_t *port)
+int xen_evtchn_find(struct xen *x, uint32_t domid, uint32_t first, uint32_t limit, uint32_t *port)
 {
-	for (uint32_t i = 1; i < limit; i++) {
+	for (uint32_t i = first; i < limit; i++) {
 		xc_evtchn_status_t s = {.dom = (domid_t)domid, .port = i};
 
 		if (xc_evtchn_status(x->xch, &s) < 0)

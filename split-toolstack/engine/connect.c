@@ -28,6 +28,37 @@ static int reserve_again(struct vm *vm)
 	return rc;
 }
 
+/* A backend that has not come yet binds to it. */
+static bool is_device_port(struct vm *vm, uint32_t port)
+{
+	bool is = false;
+
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
+		const struct device_config *c = &vm->cfg.device[i];
+		bool vif = c->kind == DEVICE_VIF;
+		struct devtree_id id = {vif ? "vif" : "vbd", vm->domid,
+					vif ? c->u.vif.devid : c->u.vbd.vdev};
+		char at[DEVTREE_PATH_MAX];
+		uint32_t n = 0;
+
+		devtree_front(&id, "event-channel", at);
+		is = is || (store_get_u32(engine_store(vm->en), at, &n) == 0 && n == port);
+	}
+	return is;
+}
+
+/* The guest's end of the channel that the last daemon has left, or an end that nobody has bound. */
+static int find_port(struct vm *vm, uint32_t *port)
+{
+	int rc;
+
+	*port = 0;
+	do
+		rc = xen_evtchn_find(vm->en->x, vm->domid, *port + 1, DOM_DEFAULT_EVTCHNS, port);
+	while (rc == 0 && is_device_port(vm, *port));
+	return rc;
+}
+
 static int bind_port(struct vm *vm, bool adopt, struct err *e)
 {
 	uint32_t guest_port = vm->guest_port;
@@ -38,7 +69,7 @@ static int bind_port(struct vm *vm, bool adopt, struct err *e)
 		return 0;
 	}
 	if (guest_port == 0)
-		rc = xen_evtchn_find(vm->en->x, vm->domid, DOM_DEFAULT_EVTCHNS, &guest_port);
+		rc = find_port(vm, &guest_port);
 	if (rc == -ENOENT)
 		rc = reserve_again(vm);
 	else if (rc == 0)
