@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <linux/fs.h>
 #include <linux/loop.h>
+#include <linux/major.h>
 
 /* A free device can be taken by others between asking and configuring. */
 #define TRIES 256
@@ -65,4 +68,46 @@ int loop_attach(int fd, bool readonly, bool direct_io, char dev[32], uint32_t *m
 	*major = major(st.st_rdev);
 	*minor = minor(st.st_rdev);
 	return 0;
+}
+
+/* A number is not in the name when loop devices may have partitions; the kernel knows. */
+static int name_of(uint32_t major, uint32_t minor, char dev[64])
+{
+	char link[64];
+	char to[256];
+	const char *name;
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major, minor);
+	n = readlink(link, to, sizeof(to) - 1);
+	if (n < 0)
+		return errno == ENOENT ? -ENXIO : -errno;
+	to[n] = '\0';
+	name = strrchr(to, '/');
+	if (!name || snprintf(dev, 64, "/dev%s", name) >= 64)
+		return -ENXIO;
+	return 0;
+}
+
+int loop_find(uint32_t major, uint32_t minor, struct disk_info *file)
+{
+	struct loop_info64 i;
+	uint64_t bytes = 0;
+	char dev[64];
+	int rc = major == LOOP_MAJOR ? name_of(major, minor, dev) : -ENXIO;
+	int fd;
+
+	if (rc < 0)
+		return rc;
+	fd = open(dev, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ENXIO : -errno;
+	if (ioctl(fd, LOOP_GET_STATUS64, &i) < 0 || ioctl(fd, BLKGETSIZE64, &bytes) < 0) {
+		rc = -errno;
+		(void)close(fd);
+		return rc;
+	}
+	*file = (struct disk_info){
+		.dev = i.lo_device, .ino = i.lo_inode, .sectors = bytes / 512, .sector_bytes = 512};
+	return fd;
 }

@@ -54,4 +54,11 @@ int disk_lock(int fd, bool readonly, struct err *e);
 int loop_attach(int fd, bool readonly, bool direct_io, char dev[32], uint32_t *major,
 		uint32_t *minor, int *loop_fd, struct err *e);
 
+/*
+ * Opens the loop device of these numbers, which holds it, and says what it is over: dev, ino and
+ * sectors of the file. Returns the fd, -ENXIO when there is no such loop device or it is over
+ * nothing, or another -errno.
+ */
+int loop_find(uint32_t major, uint32_t minor, struct disk_info *file);
+
 #endif

@@ -208,7 +208,7 @@ static int start_vif(struct device *d)
 }
 
 /* The file behind a disk, held, and a block device over it. */
-static int open_disk(struct device *d, struct err *e)
+int device_open_disk(struct device *d, struct err *e)
 {
 	struct vbd_config *c = &d->cfg.u.vbd;
 	struct disk_info info;
@@ -273,7 +273,7 @@ int device_start(struct device *d, struct err *e)
 			return err_sys(e, -rc, "event channel of %s %u", d->id.kind, d->key.devid);
 	}
 	if (d->key.kind == DEVICE_VBD)
-		rc = open_disk(d, e);
+		rc = device_open_disk(d, e);
 	if (rc == 0 && device_is_user(d))
 		rc = device_user_open(d, e);
 	if (rc < 0)

@@ -128,6 +128,8 @@ struct device *device_new(struct engine *en, const struct device_config *cfg, ui
 			  struct err *e);
 /* Opens what it needs in dom0 and makes its nodes. */
 int device_start(struct device *d, struct err *e);
+/* Its disk: checked, locked, behind a loop device. */
+int device_open_disk(struct device *d, struct err *e);
 /* It goes, whatever the guest does; it frees itself. */
 void device_remove(struct device *d);
 /* Ends it because of a fault: said once, and shown. */

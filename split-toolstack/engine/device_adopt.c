@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/major.h>
+
 #include "base/log.h"
 #include "split-toolstack/engine/mirror.h"
 
@@ -62,34 +64,88 @@ void devices_close(struct engine *en)
 
 /* --- VMs that live on --- */
 
-/* The lock of a block device was the last daemon's, that of a file is its loop device's. */
+/* Its loop device, which blkback or nobody has kept. The last daemon has held it until blkback had
+ * opened it: when that was too early, the file gets another one, of which blkback reads. */
+static void find_loop(struct device *d, const struct disk_info *file)
+{
+	bool early = devtree_back_state(engine_store(d->en), &d->id) < DEVTREE_CONNECTED;
+	char at[DEVTREE_PATH_MAX];
+	struct disk_info has = {0};
+	const char *numbers;
+	struct err e = {0};
+	uint32_t len;
+	int fd = -ENXIO;
+
+	devtree_back(&d->id, "physical-device", at);
+	numbers = store_get(engine_store(d->en), at, &len);
+	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
+	if (numbers && sscanf(numbers, "%x:%x", &d->major, &d->minor) == 2) {
+		if (d->major != LOOP_MAJOR)
+			return; /* a block device whose path leads nowhere now */
+		fd = loop_find(d->major, d->minor, &has);
+	}
+	if (fd >= 0 &&
+	    (!early || file->dev == 0 || (has.dev == file->dev && has.ino == file->ino))) {
+		d->disk.dev = has.dev;
+		d->disk.ino = has.ino;
+		d->sectors = has.sectors;
+		if (early)
+			d->loop_fd = fd;
+		else
+			(void)close(fd);
+		return;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	if (early && d->cfg.u.vbd.path && device_open_disk(d, &e) == 0) {
+		log_line(LOG_INFO, "op=adopt dom=%u disk \"%s\": has a new loop device",
+			 d->key.domid, d->cfg.u.vbd.path);
+		(void)store_putf(engine_store(d->en), at, "%x:%x", d->major, d->minor);
+	} else if (early || fd == -ENXIO) {
+		device_broken(d, "its loop device is gone%s%s", e.code ? ": " : "", e.msg);
+	}
+}
+
+/* What the guest has been told. */
+static void read_size(struct device *d)
+{
+	char at[DEVTREE_PATH_MAX];
+	const char *text;
+	uint32_t len;
+
+	devtree_back(&d->id, "sectors", at);
+	text = store_get(engine_store(d->en), at, &len);
+	if (text && strtoull(text, NULL, 10))
+		d->sectors = strtoull(text, NULL, 10);
+}
+
+/* The lock of a block device was the last daemon's, that of a file is its loop device's, or
+ * chaos-backend's. */
 static void hold_disk(struct device *d)
 {
 	struct vbd_config *c = &d->cfg.u.vbd;
-	struct disk_info info;
+	struct disk_info info = {0};
 	struct err e = {0};
-	int rc;
 
 	c->fd = c->path ? open(c->path, (c->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK)
 			: -1;
-	if (c->fd < 0)
-		return;
-	rc = disk_probe(c->fd, &info, &e);
-	if (rc == 0) {
-		d->disk.dev = info.dev;
-		d->disk.ino = info.ino;
-		d->sectors = info.sectors;
-		d->sector_size = info.sector_bytes;
-	}
-	if (rc == 0 && info.block)
-		rc = disk_lock(c->fd, c->readonly, &e);
-	if (rc < 0)
+	if (c->fd >= 0)
+		(void)disk_probe(c->fd, &info, NULL); /* what the guest wrote is its own matter */
+	d->disk.dev = info.dev;
+	d->disk.ino = info.ino;
+	d->sectors = info.sectors;
+	d->sector_size = info.sector_bytes;
+	if (info.block && !device_is_user(d)) {
+		if (disk_lock(c->fd, c->readonly, &e) == 0)
+			return;
 		log_line(LOG_WARN, "op=adopt dom=%u disk \"%s\": %s", d->key.domid, c->path,
 			 err_msg(&e));
-	if (rc == 0 && info.block)
-		return;
-	(void)close(c->fd);
+	}
+	if (c->fd >= 0)
+		(void)close(c->fd);
 	c->fd = -1;
+	if (!info.block && !device_is_user(d))
+		find_loop(d, &info);
 }
 
 static void find_link(struct device *d)
@@ -128,8 +184,10 @@ static void adopt(struct device *d)
 	d->phase = PHASE_STARTED;
 	if (d->key.kind == DEVICE_VIF)
 		find_link(d);
-	else if (!device_is_user(d))
+	else
 		hold_disk(d);
+	if (d->key.kind == DEVICE_VBD)
+		read_size(d);
 	(void)device_watch(d);
 	if (device_is_user(d))
 		device_user_adopt(d);

@@ -156,7 +156,36 @@ static void attach_or_break(struct device *d)
 	want_write(d->en);
 }
 
-/* The frontend's state has changed: what it says is loaded now, checked there, and not again. */
+static int open_files(struct device *d, struct err *e);
+
+/* The rings are what the frontend says: loaded now, checked there, and not again. Its file can have
+ * been the last daemon's. */
+static void attach_front(struct device *d)
+{
+	bool vif = d->key.kind == DEVICE_VIF;
+	struct err e = {0};
+
+	d->rings.ring_ref[0] = front_u32(d, vif ? "tx-ring-ref" : "ring-ref", 0);
+	if (vif)
+		d->rings.ring_ref[1] = front_u32(d, "rx-ring-ref", 0);
+	d->rings.port = front_u32(d, "event-channel", 0);
+	if (d->user_fd < 0) {
+		int rc = vif ? 0 : device_open_disk(d, &e);
+
+		if (rc == 0)
+			rc = open_files(d, &e);
+		if (rc < 0) {
+			device_broken(d, "%s", err_msg(&e));
+			return;
+		}
+		if (vif) /* a new interface */
+			device_link_set(d);
+	}
+	if (!d->reason[0])
+		attach_or_break(d);
+}
+
+/* The frontend's state has changed. */
 static void on_front(struct store_hook *h, const char *path, bool removed, uint32_t by)
 {
 	struct device *d = (struct device *)(void *)((char *)h - offsetof(struct device, front));
@@ -170,14 +199,7 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 	state = front_u32(d, "state", 0);
 	if ((state == DEVTREE_INITIALISED || state == DEVTREE_CONNECTED) &&
 	    d->user_state == USER_IDLE) {
-		if (d->key.kind == DEVICE_VIF) {
-			d->rings.ring_ref[0] = front_u32(d, "tx-ring-ref", 0);
-			d->rings.ring_ref[1] = front_u32(d, "rx-ring-ref", 0);
-		} else {
-			d->rings.ring_ref[0] = front_u32(d, "ring-ref", 0);
-		}
-		d->rings.port = front_u32(d, "event-channel", 0);
-		attach_or_break(d);
+		attach_front(d);
 	} else if (state == DEVTREE_CLOSING || state == DEVTREE_CLOSED) {
 		set_state(d, (enum devtree_state)state);
 		if (d->user_state == USER_ATTACHED || d->user_state == USER_ATTACHING) {
@@ -241,6 +263,7 @@ void device_user_adopt(struct device *d)
 {
 	char front[DEVTREE_PATH_MAX];
 	struct err e = {0};
+	uint32_t state;
 	int rc = user_backend_open(d->en, &e);
 
 	if (rc == 0 && d->en->user_started)
@@ -249,8 +272,11 @@ void device_user_adopt(struct device *d)
 		device_broken(d, "%s", err_msg(&e));
 		return;
 	}
+	state = front_u32(d, "state", 0);
 	if (devtree_back_state(engine_store(d->en), &d->id) == DEVTREE_CONNECTED)
 		d->user_state = USER_ATTACHED;
+	else if (d->noxs || state == DEVTREE_INITIALISED || state == DEVTREE_CONNECTED)
+		d->user_state = USER_ATTACHING; /* it may have been asked: its list tells */
 	if (d->noxs)
 		return;
 	devtree_front(&d->id, NULL, front);
@@ -321,8 +347,43 @@ static void on_broken(void *arg, uint64_t id, int err, const char *text)
 	set_state(d, DEVTREE_CLOSED);
 }
 
-static const struct backend_calls calls = {
-	.attached = on_attached, .detached = on_detached, .broken = on_broken};
+/* After a restart: what it has. Of a VM that has ended meanwhile it is to let go. */
+static void on_device(void *arg, const struct backend_device *has)
+{
+	struct engine *en = arg;
+	struct device *d = by_number(en, has->head.id);
+
+	if (d) {
+		on_attached(arg, has->head.id, 0, "", 0);
+		return;
+	}
+	log_line(LOG_INFO, "op=clean dom=%u: chaos-backend has a device of it", has->domid);
+	(void)backend_client_detach(en->user, has->head.id, NULL);
+	want_write(en);
+}
+
+/* What it was to have, but has never heard of. */
+static void on_listed(void *arg)
+{
+	struct engine *en = arg;
+	struct device *d = NULL;
+	struct device *tmp;
+
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		if (d->user_state != USER_ATTACHING || d->user_fd >= 0)
+			continue;
+		d->user_state = USER_IDLE;
+		if (!d->reason[0] && d->phase < PHASE_CLOSING)
+			attach_front(d);
+	}
+}
+
+static const struct backend_calls calls = {.attached = on_attached,
+					   .detached = on_detached,
+					   .broken = on_broken,
+					   .device = on_device,
+					   .listed = on_listed};
 
 /* All devices it had are gone with it. */
 static void lost(struct engine *en, const struct err *why)
@@ -389,6 +450,10 @@ int user_backend_open(struct engine *en, struct err *e)
 	en->user_read.data = en;
 	en->user_write.data = en;
 	ev_io_start(en->loop, &en->user_read);
+	if (!en->user_started) {
+		(void)backend_client_list(en->user, NULL);
+		want_write(en);
+	}
 	return 0;
 }
 

@@ -16,11 +16,13 @@
 static struct link_info links[MANY];
 static char backends[MANY][32];
 static int next_index;
+static struct disk_info loops[MANY]; /* by minor: the file; dev 0: none */
 
 void kernel_reset(void)
 {
 	memset(links, 0, sizeof(links));
 	memset(backends, 0, sizeof(backends));
+	memset(loops, 0, sizeof(loops));
 	next_index = 2;
 }
 
@@ -130,13 +132,33 @@ int link_set(struct link *l, int ifindex, const struct link_change *c, struct er
 int loop_attach(int fd, bool readonly, bool direct_io, char dev[32], uint32_t *major,
 		uint32_t *minor, int *loop_fd, struct err *e)
 {
+	uint32_t n = 0;
+
 	(void)readonly;
 	(void)direct_io;
-	(void)snprintf(dev, 32, "/dev/loop0");
+	while (n < MANY - 1 && loops[n].dev)
+		n++;
+	(void)disk_probe(fd, &loops[n], NULL);
+	(void)snprintf(dev, 32, "/dev/loop%u", n);
 	*major = 7;
-	*minor = 0;
+	*minor = n;
 	*loop_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* holds file and lock as the device does */
 	return *loop_fd < 0 ? err_sys(e, errno, "loop device") : 0;
+}
+
+int loop_find(uint32_t major, uint32_t minor, struct disk_info *file)
+{
+	if (major != 7 || minor >= MANY || loops[minor].dev == 0)
+		return -ENXIO;
+	*file = loops[minor];
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+void kernel_lose_loops(uint32_t others)
+{
+	memset(loops, 0, sizeof(loops));
+	while (others--)
+		loops[others].dev = 1;
 }
 
 /* --- backends --- */

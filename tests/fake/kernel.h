@@ -17,6 +17,10 @@ void kernel_del_link(const char *name);
 const struct link_info *kernel_link(const char *name);
 uint32_t kernel_links(void);
 
+/* Loop devices lose their files, as when their last user has closed them; so many are others' now.
+ */
+void kernel_lose_loops(uint32_t others);
+
 void kernel_add_backend(const char *kind, uint32_t domid, uint32_t devid);
 void kernel_del_backend(const char *kind, uint32_t domid, uint32_t devid);
 uint32_t kernel_nbackends(void);
