@@ -208,6 +208,8 @@ int device_attach_vbd(struct devices *d, const struct backend_vbd *m, int fd, ui
 	dev->blk.fd = fd;
 	dev->blk.sectors = *sectors;
 	dev->blk.flags = m->flags;
+	/* a direct read waits for its disk whatever one says: it is for the threads */
+	dev->blk.no_nowait = (fcntl(fd, F_GETFL) & O_DIRECT) != 0;
 	blkback_init(&dev->blk, dev->page[0]);
 	device_ready(dev);
 	return 0;

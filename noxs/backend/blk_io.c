@@ -9,23 +9,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-struct blk_scratch *blk_scratch_new(void)
+struct blk_scratch *blk_scratch_new(uint8_t *area)
 {
 	struct blk_scratch *s = calloc(1, sizeof(*s));
 
 	if (s)
-		s->area = aligned_alloc(BLK_PAGE, BLK_SEGMENTS * BLK_PAGE);
-	if (s && !s->area) {
-		free(s);
-		return NULL;
-	}
+		s->area = area;
 	return s;
 }
 
 void blk_scratch_free(struct blk_scratch *s)
 {
-	if (s)
-		free(s->area);
 	free(s);
 }
 

@@ -70,9 +70,10 @@ struct blk_job {
 	struct blk_segment segment[BLK_SEGMENTS];
 };
 
-/* Where one thread runs jobs. About 1.1 MiB. */
+/* Where one thread runs jobs: about 0.1 MiB, and `area`, BLK_SEGMENTS pages that are the caller's
+ * and outlive it. */
 struct blk_scratch;
-struct blk_scratch *blk_scratch_new(void);
+struct blk_scratch *blk_scratch_new(uint8_t *area);
 void blk_scratch_free(struct blk_scratch *s);
 
 void blkback_init(struct blkback *b, void *ring_page);

@@ -238,10 +238,16 @@ void device_tell(const struct device *dev, struct backend_device *out)
 
 /* --- all of them --- */
 
+/* The area's parts, in bytes. */
+#define AREA_NET     0
+#define AREA_BLK     ((size_t)NET_AREA_PAGES * NET_PAGE)
+#define AREA_THREADS (AREA_BLK + (size_t)BLK_SEGMENTS * BLK_PAGE)
+
 static int grant_copy(void *ctx, struct xengnttab_grant_copy_segment *segs, uint32_t n)
 {
 	struct devices *d = ctx;
 
+	area_name(&d->area, segs, n);
 	return xengnttab_grant_copy(d->gnt, n, segs) < 0 ? -errno : 0;
 }
 
@@ -262,8 +268,10 @@ int devices_open(struct devices *d, struct err *e)
 	if (!d->evt)
 		return err_sys(e, errno, "open evtchn");
 	d->seam = (struct backend_seam){.copy = grant_copy, .notify = notify, .ctx = d};
-	d->net_scratch = net_scratch_new();
-	d->blk_scratch = blk_scratch_new();
+	if (area_open(&d->area, NET_AREA_PAGES + (1 + BLK_THREADS) * BLK_SEGMENTS) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	d->net_scratch = net_scratch_new(d->area.base + AREA_NET);
+	d->blk_scratch = blk_scratch_new(d->area.base + AREA_BLK);
 	if (!d->net_scratch || !d->blk_scratch)
 		return err_set(e, ENOMEM, "out of memory");
 	return 0;
@@ -271,7 +279,7 @@ int devices_open(struct devices *d, struct err *e)
 
 int devices_start(struct devices *d, struct err *e)
 {
-	int rc = blk_pool_new(&d->pool, wake, d, e);
+	int rc = blk_pool_new(&d->pool, d->area.base + AREA_THREADS, wake, d, e);
 
 	if (rc < 0)
 		return rc;
@@ -299,6 +307,7 @@ void devices_close(struct devices *d)
 	}
 	net_scratch_free(d->net_scratch);
 	blk_scratch_free(d->blk_scratch);
+	area_close(&d->area);
 	free(d->by_port);
 	if (d->evt)
 		(void)xenevtchn_close(d->evt);

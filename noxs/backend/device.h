@@ -5,6 +5,7 @@
 
 #include <ev.h>
 
+#include "noxs/backend/area.h"
 #include "noxs/backend/blkback.h"
 #include "noxs/backend/netback.h"
 #include "noxs/backend/pool.h"
@@ -44,6 +45,7 @@ struct devices {
 	struct xengntdev_handle *gnt;
 	struct xenevtchn_handle *evt;
 	struct backend_seam seam;
+	struct area area; /* of all scratches */
 	struct net_scratch *net_scratch;
 	struct blk_scratch *blk_scratch;
 	struct blk_pool *pool;

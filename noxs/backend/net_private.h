@@ -9,8 +9,6 @@
 
 #include "noxs/backend/netback.h"
 
-#define NET_AREA_PAGES (NET_SLOTS + NET_FRAME_SLOTS)
-
 /* A frame from the guest: its slots, the first one with all its facts. */
 struct net_frame {
 	uint16_t slot;	/* index of its first slot in this pass */

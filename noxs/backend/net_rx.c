@@ -245,23 +245,17 @@ int netback_rx(struct netback *n, struct err *e)
 
 /* --- both directions --- */
 
-struct net_scratch *net_scratch_new(void)
+struct net_scratch *net_scratch_new(uint8_t *area)
 {
 	struct net_scratch *s = calloc(1, sizeof(*s));
 
 	if (s)
-		s->area = aligned_alloc(NET_PAGE, NET_AREA_PAGES * NET_PAGE);
-	if (s && !s->area) {
-		free(s);
-		return NULL;
-	}
+		s->area = area;
 	return s;
 }
 
 void net_scratch_free(struct net_scratch *s)
 {
-	if (s)
-		free(s->area);
 	free(s);
 }
 

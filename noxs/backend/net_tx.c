@@ -18,6 +18,11 @@ struct pass {
 	uint16_t frames;
 };
 
+static uint8_t *segment_at(const struct net_scratch *s, uint32_t i)
+{
+	return s->area + (size_t)i * NET_PAGE;
+}
+
 /* A request's bytes go to a page of their own: each copy is one operation for Xen. */
 static void add_segment(struct pass *p, const struct netif_tx_request *r, uint16_t bytes)
 {
@@ -27,7 +32,7 @@ static void add_segment(struct pass *p, const struct netif_tx_request *r, uint16
 	seg->source.foreign.ref = r->gref;
 	seg->source.foreign.offset = r->offset;
 	seg->source.foreign.domid = p->n->domid;
-	seg->dest.virt = p->s->area + (uint32_t)p->segs * NET_PAGE;
+	seg->dest.virt = segment_at(p->s, p->segs);
 	seg->len = bytes;
 	seg->flags = GNTCOPY_source_gref;
 	p->segs++;
@@ -135,7 +140,7 @@ static uint32_t gather(const struct net_scratch *s, const struct net_frame *f, u
 
 		if (n > NET_HEAD_MAX - len)
 			n = NET_HEAD_MAX - len;
-		memcpy(head + len, s->segs[i].dest.virt, n);
+		memcpy(head + len, segment_at(s, i), n);
 		len += n;
 	}
 	return len;
@@ -152,7 +157,7 @@ static void send_frame(struct netback *n, struct net_frame *f)
 	for (uint32_t i = f->seg; i < f->seg + (uint32_t)f->segs; i++) {
 		if (s->segs[i].status != GNTST_okay)
 			f->bad = true;
-		v[pieces].iov_base = s->segs[i].dest.virt;
+		v[pieces].iov_base = segment_at(s, i);
 		v[pieces++].iov_len = s->segs[i].len;
 	}
 	if (!f->bad && ((f->flags & NETTXF_csum_blank) || f->gso_size) &&

@@ -27,9 +27,12 @@
 #define NET_RX_GSO6  (1u << 3)
 #define NET_FEATURES (NET_RX_SG | NET_RX_CSUM | NET_RX_GSO4 | NET_RX_GSO6)
 
-/* Buffers for one pass over one ring; devices of a thread share it. About 1.1 MiB. */
+#define NET_AREA_PAGES (NET_SLOTS + NET_FRAME_SLOTS)
+
+/* Buffers for one pass over one ring; devices of a thread share it. `area` has NET_AREA_PAGES
+ * pages, is the caller's and outlives it. */
 struct net_scratch;
-struct net_scratch *net_scratch_new(void);
+struct net_scratch *net_scratch_new(uint8_t *area);
 void net_scratch_free(struct net_scratch *s);
 
 struct net_counts {

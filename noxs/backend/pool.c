@@ -114,7 +114,8 @@ struct blk_job *blk_pool_take(struct blk_pool *p)
 	return jobs;
 }
 
-int blk_pool_new(struct blk_pool **out, void (*done)(void *arg), void *arg, struct err *e)
+int blk_pool_new(struct blk_pool **out, uint8_t *area, void (*done)(void *arg), void *arg,
+		 struct err *e)
 {
 	struct blk_pool *p = calloc(1, sizeof(*p));
 	int rc = 0;
@@ -127,7 +128,7 @@ int blk_pool_new(struct blk_pool **out, void (*done)(void *arg), void *arg, stru
 	p->wake = done;
 	p->arg = arg;
 	for (int i = 0; i < BLK_THREADS && rc == 0; i++) {
-		p->scratch[i] = blk_scratch_new();
+		p->scratch[i] = blk_scratch_new(area + (size_t)i * BLK_SEGMENTS * BLK_PAGE);
 		rc = p->scratch[i] ? pthread_create(&p->thread[i], NULL, run, p) : ENOMEM;
 		if (rc == 0)
 			p->threads++;

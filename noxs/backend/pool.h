@@ -16,9 +16,11 @@ struct blk_queue {
 	struct blk_job *last;
 };
 
-/* Starts the threads. `done` is called on one of them, with `arg`, when the list of finished jobs
- * is no longer empty: wake the loop there. */
-int blk_pool_new(struct blk_pool **out, void (*done)(void *arg), void *arg, struct err *e);
+/* Starts the threads; `area` has BLK_SEGMENTS pages for each and outlives them. `done` is called on
+ * one of them, with `arg`, when the list of finished jobs is no longer empty: wake the loop there.
+ */
+int blk_pool_new(struct blk_pool **out, uint8_t *area, void (*done)(void *arg), void *arg,
+		 struct err *e);
 /* Waits for the jobs that run; jobs that wait are dropped. NULL is fine. */
 void blk_pool_free(struct blk_pool *p);
 

@@ -11,8 +11,9 @@
 
 /* The name libxengnttab gives a segment, without its typedef. */
 struct backend_seam {
-	/* Copies `n` segments; each `status` says how its copy went (GNTST_okay is 0). Negative
-	 * errno when nothing was copied. Called by several threads at once. */
+	/* Copies `n` segments, and may change all of them but their length; each `status` says how
+	 * its copy went (GNTST_okay is 0). Negative errno when nothing was copied. Called by
+	 * several threads at once. */
 	int (*copy)(void *ctx, struct xengnttab_grant_copy_segment *segs, uint32_t n);
 	/* Tells the guest at our local port. */
 	void (*notify)(void *ctx, uint32_t port);

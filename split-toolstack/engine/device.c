@@ -236,6 +236,10 @@ int device_open_disk(struct device *d, struct err *e)
 				 e);
 	if (rc < 0)
 		return err_wrap(e, rc, "disk \"%s\"", c->path ? c->path : "(an open file)");
+	/* As the kernel's backend: the guest has a cache of its own. A device may not know how, and
+	 * one with larger sectors could not be served in those that the guest is told of. */
+	if (info.block && device_is_user(d) && c->path && info.sector_bytes == 512)
+		(void)fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_DIRECT);
 	if (!info.block && !device_is_user(d)) { /* the loop device has it, lock and all */
 		(void)close(c->fd);
 		c->fd = -1;

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!scratch) {
 		guest_init(&guest);
-		scratch = blk_scratch_new();
+		scratch = blk_scratch_new(aligned_alloc(BLK_PAGE, BLK_SEGMENTS * BLK_PAGE));
 		fd = memfd_create("disk", MFD_CLOEXEC);
 		if (!scratch || fd < 0 || ftruncate(fd, SECTORS * BLK_SECTOR) < 0)
 			__builtin_trap();

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!scratch) {
 		guest_init(&guest);
-		scratch = net_scratch_new();
+		scratch = net_scratch_new(aligned_alloc(NET_PAGE, NET_AREA_PAGES * NET_PAGE));
 		if (!scratch || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) < 0)
 			__builtin_trap();
 	}

@@ -18,6 +18,7 @@
 #define ENTRY	112
 
 struct env {
+	uint8_t *area;
 	struct guest guest;
 	struct front front;
 	struct blkback b;
@@ -32,7 +33,9 @@ static int setup(void **state)
 	assert_non_null(v);
 	guest_init(&v->guest);
 	front_init(&v->front, BLK_REQUESTS, ENTRY);
-	v->s = blk_scratch_new();
+	v->area = aligned_alloc(BLK_PAGE, BLK_SEGMENTS * BLK_PAGE);
+	assert_non_null(v->area);
+	v->s = blk_scratch_new(v->area);
 	v->b.seam = &v->guest.seam;
 	v->b.domid = GUEST_DOMID;
 	v->b.port = GUEST_PORT;
@@ -52,6 +55,7 @@ static int teardown(void **state)
 	assert_int_equal(v->b.running, 0);
 	(void)close(v->b.fd);
 	blk_scratch_free(v->s);
+	free(v->area);
 	free(v);
 	return 0;
 }

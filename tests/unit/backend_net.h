@@ -14,6 +14,7 @@
 #include "tests/unit/unit.h"
 
 struct env {
+	uint8_t *area;
 	struct guest guest;
 	struct front tx;
 	struct front rx;
@@ -34,7 +35,9 @@ static int setup(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
 	v->tap = pair[1];
 	v->n.seam = &v->guest.seam;
-	v->n.scratch = net_scratch_new();
+	v->area = aligned_alloc(NET_PAGE, NET_AREA_PAGES * NET_PAGE);
+	assert_non_null(v->area);
+	v->n.scratch = net_scratch_new(v->area);
 	v->n.domid = GUEST_DOMID;
 	v->n.port = GUEST_PORT;
 	v->n.tap = pair[0];
@@ -50,6 +53,7 @@ static int teardown(void **state)
 
 	netback_fini(&v->n);
 	net_scratch_free(v->n.scratch);
+	free(v->area);
 	(void)close(v->n.tap);
 	if (v->tap >= 0)
 		(void)close(v->tap);

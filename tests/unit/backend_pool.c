@@ -20,7 +20,10 @@ static void threads_run_jobs(void **state)
 	struct blk_pool *pool;
 	uint32_t left = 0;
 
-	assert_int_equal(blk_pool_new(&pool, wake, &fd, &v->e), 0);
+	uint8_t *area = aligned_alloc(BLK_PAGE, (size_t)BLK_THREADS * BLK_SEGMENTS * BLK_PAGE);
+
+	assert_non_null(area);
+	assert_int_equal(blk_pool_new(&pool, area, wake, &fd, &v->e), 0);
 	for (int round = 0; round < 50; round++) {
 		struct blk_job *jobs;
 
@@ -46,6 +49,7 @@ static void threads_run_jobs(void **state)
 			assert_int_equal(r.status, BLKIF_RSP_OKAY);
 	}
 	blk_pool_free(pool); /* with jobs left in it */
+	free(area);
 	v->b.running = 0;
 	(void)close(fd);
 }
