@@ -72,7 +72,7 @@ int store_node_path(const struct store_node *n, char path[STORE_PATH_MAX])
 	}
 	if (!path[at])
 		path[--at] = '/';
-	else if (path[at + 1] == '@')
+	else if (n->name_len)
 		at++; /* "@releaseDomain" */
 	memmove(path, path + at, STORE_PATH_MAX - at);
 	return (int)(STORE_PATH_MAX - at) - 1;

@@ -423,6 +423,7 @@ int store_tree_open(struct store *s)
 		return -ENOMEM;
 	s->root->hash = store_hash_seed;
 	s->special->hash = ~store_hash_seed;
+	s->special->name_len = 1; /* tells it from the root */
 	s->root->gen = ++s->gen;
 	s->root->perms = store_perms_new(s, &nobody, 1);
 	s->special->perms = store_perms_new(s, &nobody, 1);

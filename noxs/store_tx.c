@@ -23,15 +23,17 @@ static void free_node(struct store *s, struct store_tx *t, struct tx_node *n)
 	free(n);
 }
 
-/* It has grown by so many bytes; a guest's may not grow for ever. */
-static int grown(struct store_conn *c, struct store_tx *t, uint64_t bytes)
+/* It grows by so much. A guest's may not grow for ever, so this comes before what is taken. */
+static int grow(const struct store_conn *c, struct store_tx *t, uint32_t nodes, uint64_t bytes)
 {
 	const struct store_quota *q = &c->s->quota;
 
+	if (store_is_guest(c->domid) &&
+	    (t->n + nodes > q->nodes + SEEN_MORE || t->bytes + bytes > 2 * q->bytes))
+		return -ENOSPC;
+	t->n += nodes;
 	t->bytes += bytes;
-	if (!store_is_guest(c->domid))
-		return 0;
-	return t->n > q->nodes + SEEN_MORE || t->bytes > 2 * q->bytes ? -ENOSPC : 0;
+	return 0;
 }
 
 static int copy_node(struct tx_node *to, const struct store_node *from)
@@ -55,12 +57,16 @@ int store_tx_node(struct store_conn *c, struct store_tx *t, const char *path, st
 	size_t len = strlen(path) + 1;
 	struct store_node *base;
 	struct tx_node *n = NULL;
+	int rc;
 
 	HASH_FIND(hh, t->nodes, path, len - 1, n);
 	*out = n;
 	if (n)
 		return 0;
 	base = store_find(c->s, path);
+	rc = grow(c, t, 1, len + (base ? base->len : 0));
+	if (rc < 0)
+		return rc;
 	n = calloc(1, sizeof(*n) + len);
 	if (!n)
 		return -ENOMEM;
@@ -70,9 +76,8 @@ int store_tx_node(struct store_conn *c, struct store_tx *t, const char *path, st
 		return -ENOMEM;
 	}
 	HASH_ADD(hh, t->nodes, path[0], (unsigned int)(len - 1), n);
-	t->n++;
 	*out = n;
-	return grown(c, t, len + n->len);
+	return 0;
 }
 
 int store_tx_list(struct store_conn *c, struct store_tx *t, struct tx_node *n)
@@ -83,6 +88,8 @@ int store_tx_list(struct store_conn *c, struct store_tx *t, struct tx_node *n)
 	if (n->listed)
 		return 0;
 	rc = store_tree_names(c->s, n->removed || !n->gen ? NULL : store_find(c->s, n->path), &len);
+	if (rc == 0)
+		rc = grow(c, t, 0, len);
 	if (rc < 0)
 		return rc;
 	n->names = malloc(len + 1u);
@@ -91,7 +98,7 @@ int store_tx_list(struct store_conn *c, struct store_tx *t, struct tx_node *n)
 	memcpy(n->names, c->s->scratch, len);
 	n->names_len = len;
 	n->listed = true;
-	return grown(c, t, len);
+	return 0;
 }
 
 static int add_name(struct store_conn *c, struct store_tx *t, struct tx_node *parent,
@@ -101,6 +108,8 @@ static int add_name(struct store_conn *c, struct store_tx *t, struct tx_node *pa
 	int rc = store_tx_list(c, t, parent);
 	char *names;
 
+	if (rc == 0)
+		rc = grow(c, t, 0, len);
 	if (rc < 0)
 		return rc;
 	names = realloc(parent->names, parent->names_len + len);
@@ -109,7 +118,7 @@ static int add_name(struct store_conn *c, struct store_tx *t, struct tx_node *pa
 	memcpy(names + parent->names_len, name, len);
 	parent->names = names;
 	parent->names_len += len;
-	return grown(c, t, len);
+	return 0;
 }
 
 static void drop_name(struct tx_node *parent, const char *name)
@@ -142,6 +151,7 @@ static int tx_make(struct store_conn *c, struct store_tx *t, struct tx_node *n)
 {
 	char path[STORE_PATH_MAX];
 	struct tx_node *parent;
+	struct store_perms *perms;
 	const char *name;
 	int rc;
 
@@ -149,15 +159,18 @@ static int tx_make(struct store_conn *c, struct store_tx *t, struct tx_node *n)
 	name = store_cut(path);
 	rc = store_tx_node(c, t, store_or_root(path), &parent);
 	if (rc == 0)
-		rc = add_name(c, t, parent, name);
-	if (rc == 0)
-		rc = store_may_own(c, ++t->made, t->bytes);
+		rc = store_may_own(c, t->made + 1, t->bytes);
 	if (rc < 0)
 		return rc;
+	perms = store_perms_inherit(c->s, parent->perms, c->domid);
+	rc = perms ? add_name(c, t, parent, name) : -ENOMEM;
+	if (rc < 0) {
+		store_perms_put(c->s, perms);
+		return rc;
+	}
+	t->made++;
 	store_perms_put(c->s, n->perms);
-	n->perms = store_perms_inherit(c->s, parent->perms, c->domid);
-	if (!n->perms)
-		return -ENOMEM;
+	n->perms = perms;
 	free(n->value);
 	n->value = NULL;
 	n->len = 0;
@@ -197,6 +210,9 @@ int store_tx_write(struct store_conn *c, struct store_tx *t, const char *path, c
 
 	if (rc < 0 || (n->exists && keep))
 		return rc;
+	rc = grow(c, t, 0, len);
+	if (rc < 0)
+		return rc;
 	if (!n->exists) {
 		rc = tx_parents(c, t, path);
 		if (rc == 0)
@@ -216,7 +232,7 @@ int store_tx_write(struct store_conn *c, struct store_tx *t, const char *path, c
 	if (!n->changed)
 		n->order = ++t->order;
 	n->changed = true;
-	return grown(c, t, len);
+	return 0;
 }
 
 /* Everything at and below `path`, which is changed and put back. */
@@ -344,6 +360,24 @@ static bool unchanged(struct store *s, const struct store_tx *t)
 	return true;
 }
 
+/* Bytes that the tree has more than before, at the most. */
+static uint64_t more_bytes(struct store *s, const struct store_tx *t)
+{
+	uint64_t more = 0;
+	uint64_t less = 0;
+
+	for (const struct tx_node *n = t->nodes; n; n = n->hh.next) {
+		const struct store_node *base = store_find(s, n->path);
+
+		if (n->exists && n->changed) {
+			more += n->len;
+			less += base ? base->len : 0;
+			more += base ? 0 : strlen(strrchr(n->path, '/'));
+		}
+	}
+	return more > less ? more - less : 0;
+}
+
 static int apply_one(struct store_conn *c, struct tx_node *tn)
 {
 	struct store *s = c->s;
@@ -404,7 +438,7 @@ int store_tx_end(struct store_conn *c, struct store_tx *t, bool commit)
 	if (commit && !unchanged(c->s, t))
 		rc = -EAGAIN;
 	if (commit && rc == 0)
-		rc = store_may_own(c, t->made, 0);
+		rc = store_may_own(c, t->made, more_bytes(c->s, t));
 	if (commit && rc == 0)
 		rc = apply(c, t);
 	drop(c, t);

@@ -68,7 +68,9 @@ static int take_path(struct store_request *r)
 	if (base + len >= sizeof(r->path))
 		return -EINVAL;
 	memcpy(r->path + base, r->data, len + 1);
-	return *r->data == '@' || store_path_ok(r->path, base + len) ? 0 : -EINVAL;
+	if (*r->data == '@') /* an event, not a path */
+		return strchr(r->data, '/') || len >= STORE_REL_MAX ? -EINVAL : 0;
+	return store_path_ok(r->path, base + len) ? 0 : -EINVAL;
 }
 
 /* The daemon may have a tree to show when somebody looks for it. */

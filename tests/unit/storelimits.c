@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The store's protocol: limits, and what the daemon does and hears. */
+#include "noxs/store_private.h"
 #include "tests/unit/store_help.h"
 
 #include <errno.h>
@@ -59,6 +60,89 @@ static void quotas_hold(void **state)
 	assert_string_equal(got, "!ENOMEM|");
 	assert_int_equal(store_domain_numbers(s, 8, &n), 0);
 	assert_in_range(n.bytes, 254 << 10, 256 << 10);
+}
+
+static const struct store_tx *tx_of(const struct client *cl, uint32_t id)
+{
+	const struct store_tx *t = store_tx_find(cl->c, id);
+
+	if (!t)
+		abort();
+	return t;
+}
+
+static const struct tx_node *tx_node_of(const struct store_tx *t, const char *path)
+{
+	for (const struct tx_node *n = t->nodes; n; n = n->hh.next)
+		if (strcmp(n->path, path) == 0)
+			return n;
+	abort();
+}
+
+/* Whoever goes on after a refusal gets no more than who stops. */
+static void transactions_stay_small(void **state)
+{
+	char text[2200];
+	const struct store_tx *t;
+	const struct tx_node *top;
+	struct store_numbers n;
+	uint32_t names;
+	uint32_t a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		(void)snprintf(text, sizeof(text), "data/seen%d|", i);
+		(void)ask(&g7, XS_READ, a, text);
+	}
+	assert_string_equal(g7.answer, "!ENOSPC|");
+	t = tx_of(&g7, a);
+	assert_int_equal(t->n, 1256);
+	assert_int_equal(HASH_COUNT(t->nodes), 1256);
+	assert_string_equal(ask(&g7, XS_TRANSACTION_END, a, "F|"), "OK|");
+
+	assert_string_equal(WRITE(&g7, "data/x|1"), "OK|");
+	a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+	for (int i = 0; i < 1100; i++) { /* one more than it may own, again and again */
+		(void)snprintf(text, sizeof(text), "data/n%d|", i < 1050 ? i : 1050);
+		(void)ask(&g7, XS_MKDIR, a, text);
+	}
+	assert_string_equal(g7.answer, "!ENOSPC|");
+	t = tx_of(&g7, a);
+	top = tx_node_of(t, "/local/domain/7/data");
+	names = top->names_len;
+	for (int i = 0; i < 100; i++)
+		(void)ask(&g7, XS_MKDIR, a, "data/another|");
+	assert_int_equal(top->names_len, names);
+	assert_string_equal(ask(&g7, XS_TRANSACTION_END, a, "T|"), "OK|");
+	assert_int_equal(store_domain_numbers(s, 7, &n), 0);
+	assert_int_equal(n.nodes, 1000);
+	assert_string_equal(ask(&g7, XS_READ, 0, "data/another|"), "!ENOENT|");
+
+	for (int i = 0; i < 200; i++) { /* values of nodes that are there count as well */
+		if (i % 100 == 0)
+			a = number(ask(&g7, XS_TRANSACTION_START, 0, "|"));
+		(void)snprintf(text, sizeof(text), "data/n%d|%02000d", i, i);
+		assert_string_equal(ask(&g7, XS_WRITE, a, text), "OK|");
+		if (i % 100 == 99)
+			(void)ask(&g7, XS_TRANSACTION_END, a, "T|");
+	}
+	assert_string_equal(g7.answer, "!ENOMEM|");
+	assert_int_equal(store_domain_numbers(s, 7, &n), 0);
+	assert_in_range(n.bytes, 200000, 256 << 10);
+}
+
+static void names_with_an_at_are_names(void **state)
+{
+	(void)state;
+	assert_string_equal(WRITE(&dom0, "/@odd/node|1"), "OK|");
+	assert_string_equal(ask(&dom0, XS_WATCH, 0, "/@odd|t|"), "OK|");
+	(void)events(&dom0);
+	assert_string_equal(WRITE(&dom0, "/@odd/node|2"), "OK|");
+	assert_string_equal(events(&dom0), "/@odd/node t;");
+	assert_string_equal(ask(&dom0, XS_RM, 0, "/@odd|"), "OK|");
+	assert_string_equal(events(&dom0), "/@odd t;");
+	assert_string_equal(ask(&g7, XS_WATCH, 0, "@a//b|t|"), "!EINVAL|");
+	assert_string_equal(ask(&g7, XS_WATCH, 0, "@releaseDomain|t|"), "OK|");
 }
 
 static void a_slow_reader_costs_little(void **state)
@@ -265,6 +349,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(quotas_hold),
+		STORE_TEST(transactions_stay_small),
+		STORE_TEST(names_with_an_at_are_names),
 		STORE_TEST(a_slow_reader_costs_little),
 		STORE_TEST(messages_come_in_pieces),
 		STORE_TEST(long_things),
