@@ -66,7 +66,8 @@ static bool flush(struct client *cl)
 		}
 		store_conn_sent(cl->conn, (uint32_t)sent);
 	}
-	ev_io_stop(cl->ss->en->loop, &cl->out);
+	if (cl->left_len == 0) /* else on_out() offers it again */
+		ev_io_stop(cl->ss->en->loop, &cl->out);
 	return true;
 }
 
@@ -81,10 +82,12 @@ static bool feed(struct client *cl)
 	}
 	cl->left_at += (uint32_t)took;
 	cl->left_len -= (uint32_t)took;
-	if (cl->left_len)
+	if (cl->left_len) {
 		ev_io_stop(cl->ss->en->loop, &cl->in);
-	else
+		ev_io_start(cl->ss->en->loop, &cl->out);
+	} else {
 		ev_io_start(cl->ss->en->loop, &cl->in);
+	}
 	return true;
 }
 
