@@ -285,6 +285,8 @@ int device_start(struct device *d, struct err *e)
 	d->phase = PHASE_STARTED;
 	if (d->noxs) /* its backend has all it needs */
 		device_wait(d, CONNECT_S);
+	if (d->noxs && d->key.kind == DEVICE_VIF)
+		device_foresee_mtu(d);
 	rc = device_watch(d);
 	if (rc == 0)
 		rc = d->key.kind == DEVICE_VIF ? start_vif(d) : start_vbd(d);

@@ -155,6 +155,8 @@ int device_watch(struct device *d);
 void device_list_add(struct device **list, struct device *d);
 
 /* --- device_link.c: the interfaces of vifs --- */
+/* What MTU the interface of a noxs guest will have. */
+void device_foresee_mtu(struct device *d);
 /* The interface gets what was asked for, and the backend hears that it is plugged in; on failure
  * the device is broken. */
 void device_link_set(struct device *d);

@@ -23,6 +23,17 @@ static void fill_mtu(struct device *d)
 		d->cfg.u.vif.mtu = d->mtu ? d->mtu : LINK_MTU_DEFAULT;
 }
 
+/* The MTU of its bridge goes into the device page, which is shown before there is an interface. */
+void device_foresee_mtu(struct device *d)
+{
+	const struct vif_config *c = &d->cfg.u.vif;
+	struct link_info bridge;
+
+	if (c->mtu == 0 && c->bridge[0] && link_find(d->en->link, c->bridge, &bridge) == 0 &&
+	    bridge.mtu != LINK_MTU_DEFAULT)
+		d->mtu = bridge.mtu;
+}
+
 /* Its name can only be changed while it is down, as a pooled one is not. */
 static int change_link(struct device *d, const struct link_change *change, struct err *e)
 {
@@ -76,6 +87,11 @@ void device_link_set(struct device *d)
 	fill_mtu(d);
 	if (d->noxs)
 		return;
+	if (c->bridge[0]) { /* Linux does not look, others do */
+		devtree_front(&d->id, "mtu", at);
+		(void)store_putf(engine_store(d->en), at, "%u",
+				 change.mtu ? change.mtu : bridge.mtu);
+	}
 	devtree_back(&d->id, "hotplug-status", at);
 	(void)store_putf(engine_store(d->en), at, "connected");
 }

@@ -223,6 +223,46 @@ static void attach_and_detach(void **state)
 	nothing_is_left(0);
 }
 
+/* The bridge's, or what was asked for: in the page at once, in the frontend's node when it is set.
+ */
+static void mtus_are_told(void **state)
+{
+	static const struct {
+		const char *bridge;
+		uint32_t mtu, want;
+	} t[] = {{"br0", 0, 1500}, {"br1", 0, 9000}, {"br1", 1400, 1400}, {"", 0, 1500}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct noxs_device page[NOXS_MAX_DEVICES];
+		struct vm_config c = guest("page", DOM_PV, 4096);
+		struct vm_config o = other_guest("node");
+		struct device_config d = vif(t[i].bridge, "");
+		struct devtree_id id = {"vif", 0, 0};
+		struct result r;
+		char at[DEVTREE_PATH_MAX];
+		uint32_t n = 0;
+
+		d.u.vif.mtu = t[i].mtu;
+		give(&c, d);
+		give(&o, d);
+		r = create(c, 0);
+		assert_int_equal(devices_page(r.vm->devices, page), 1);
+		assert_int_equal(page[0].u.vif.mtu, t[i].want);
+		work_for(3);
+		assert_int_equal(kernel_link(r.vm->devices->ifname)->mtu, t[i].want);
+		assert_int_equal(vm_destroy(r.vm, NULL), 0);
+		r = create(o, 0);
+		work_for(3);
+		id.domid = vm_domid(r.vm);
+		devtree_front(&id, "mtu", at);
+		assert_int_equal(store_get_u32(engine_store(en), at, &n) == 0, t[i].bridge[0] != 0);
+		assert_int_equal(n, t[i].bridge[0] ? t[i].want : 0);
+		assert_int_equal(vm_destroy(r.vm, NULL), 0);
+		nothing_is_left(0);
+	}
+}
+
 /* The id of one that is on its way out is not given away. */
 static void numbers_are_not_used_twice(void **state)
 {
@@ -378,6 +418,7 @@ int main(void)
 		DEVICES(restarts_try_again),
 		DEVICES(engines_close_in_every_phase),
 		DEVICES(attach_and_detach),
+		DEVICES(mtus_are_told),
 		DEVICES(numbers_are_not_used_twice),
 		DEVICES(failed_attach_leaves_nothing),
 		DEVICES(creates_fail_clean),
