@@ -18,7 +18,7 @@ struct walk {
 	int rc;
 };
 
-static void put_node(struct engine *en, const char *path)
+static int put_node(struct engine *en, const char *path)
 {
 	uint32_t len = 0;
 	const char *value = store_get(engine_store(en), path, &len);
@@ -27,6 +27,7 @@ static void put_node(struct engine *en, const char *path)
 	rc = value ? mirror_put(en->mirror, path, value, len) : mirror_rm(en->mirror, path);
 	if (rc < 0)
 		log_line(LOG_ERROR, "xenstored: %s: %s", path, strerror(-rc));
+	return rc;
 }
 
 static void put_child(const char *name, void *arg)
@@ -34,15 +35,16 @@ static void put_child(const char *name, void *arg)
 	struct walk *w = arg;
 	char at[DEVTREE_PATH_MAX + 64];
 
-	if (snprintf(at, sizeof(at), "%s/%s", w->base, name) < (int)sizeof(at))
-		put_node(w->en, at);
+	if (w->rc == 0 && snprintf(at, sizeof(at), "%s/%s", w->base, name) < (int)sizeof(at))
+		w->rc = put_node(w->en, at);
 }
 
-static void put_all(struct engine *en, const char *base)
+static int put_all(struct engine *en, const char *base)
 {
 	struct walk w = {en, base, 0};
 
 	(void)store_children(engine_store(en), base, put_child, &w);
+	return w.rc;
 }
 
 static void on_front(struct store_hook *h, const char *path, bool removed, uint32_t by)
@@ -55,13 +57,13 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 		return;
 	}
 	if (!d->reason[0])
-		put_node(d->en, path);
+		(void)put_node(d->en, path);
 }
 
 void device_mirror_back(struct device *d, const char *path)
 {
 	if (d->mirrored && !d->en->mirror_news)
-		put_node(d->en, path);
+		(void)put_node(d->en, path);
 }
 
 int device_mirror(struct device *d)
@@ -69,6 +71,7 @@ int device_mirror(struct device *d)
 	struct engine *en = d->en;
 	char front[DEVTREE_PATH_MAX];
 	char back[DEVTREE_PATH_MAX];
+	int end;
 	int rc;
 
 	if (!en->mirror)
@@ -78,12 +81,15 @@ int device_mirror(struct device *d)
 	rc = mirror_begin(en->mirror);
 	if (rc < 0)
 		return rc;
-	put_all(en, front);
-	put_all(en, back);
-	rc = mirror_end(en->mirror);
+	d->mirrored = true;
+	rc = put_all(en, front);
+	if (rc == 0)
+		rc = put_all(en, back);
+	end = mirror_end(en->mirror); /* also of a part of it: then the device goes again */
+	if (rc == 0)
+		rc = end;
 	if (rc == 0)
 		rc = mirror_follow(en->mirror, back);
-	d->mirrored = true;
 	d->front.fn = on_front;
 	if (rc == 0)
 		rc = store_hook(engine_store(en), &d->front, front);

@@ -353,7 +353,7 @@ static void on_device(void *arg, const struct backend_device *has)
 	struct engine *en = arg;
 	struct device *d = by_number(en, has->head.id);
 
-	if (d) {
+	if (d && device_is_user(d)) { /* else it is what the store has of one that is gone */
 		on_attached(arg, has->head.id, 0, "", 0);
 		return;
 	}

@@ -46,6 +46,7 @@ struct mirror {
 	pthread_mutex_t lock;
 	struct queue in, out;
 	struct item *open, **open_last; /* the loop's: a transaction that is being put together */
+	struct item *stop; /* made before it is needed: the thread ends without any memory */
 };
 
 static void item_free(struct item *i)
@@ -169,15 +170,17 @@ static void transaction(struct mirror *m, const struct item *all)
 {
 	for (int round = 0; round < RETRIES; round++) {
 		xs_transaction_t t = xs_transaction_start(m->xs);
-		const struct item *bad = t == XBT_NULL ? all : NULL;
+		const struct item *bad = NULL;
+
+		if (t == XBT_NULL)
+			break;
 
 		for (const struct item *i = all->sub; i && !bad; i = i->next)
 			if (!do_one(m, t, i))
 				bad = i;
 		if (bad) {
 			failed(bad);
-			if (t != XBT_NULL)
-				(void)xs_transaction_end(m->xs, t, true);
+			(void)xs_transaction_end(m->xs, t, true);
 			return;
 		}
 		if (xs_transaction_end(m->xs, t, false))
@@ -185,7 +188,7 @@ static void transaction(struct mirror *m, const struct item *all)
 		if (errno != EAGAIN)
 			break;
 	}
-	failed(all);
+	failed(all->sub ? all->sub : all);
 }
 
 static bool work(struct mirror *m, struct item *i)
@@ -329,9 +332,12 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **
 	m->in.last = &m->in.first;
 	m->out.last = &m->out.first;
 	(void)pthread_mutex_init(&m->lock, NULL);
+	m->stop = item_new(OP_STOP, "", NULL, 0);
 	m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m->wake < 0)
 		rc = err_sys(e, errno, "eventfd");
+	else if (!m->stop)
+		rc = err_set(e, ENOMEM, "out of memory");
 	ev_async_init(&m->news, on_news);
 	m->news.data = m;
 	ev_async_start(loop, &m->news);
@@ -357,8 +363,14 @@ void mirror_close(struct mirror *m)
 
 	if (!m)
 		return;
-	if (m->running && ask(m, OP_STOP, "", NULL, 0) == 0)
+	if (m->running) {
+		(void)hand_over(m, m->stop);
 		(void)pthread_join(m->thread, NULL);
+	} else if (m->stop) {
+		item_free(m->stop);
+	}
+	if (m->open)
+		item_free(m->open);
 	ev_async_stop(m->loop, &m->news);
 	while ((i = pop(m, &m->in)) != NULL || (i = pop(m, &m->out)) != NULL)
 		item_free(i);

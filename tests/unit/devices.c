@@ -390,6 +390,42 @@ static void attach_fails_clean(void **state)
 	nothing_is_left(0);
 }
 
+/* Every step of a detach, asked and forced; the VM may end in the middle of it. */
+static void detach_fails_clean(void **state)
+{
+	(void)state;
+	for (uint32_t nth = 1; nth < 12; nth++) {
+		struct result r = create(other_guest("lin"), 0);
+		struct device_config d = nth & 1 ? vbd() : vif("br0", "");
+		enum device_kind kind = d.kind;
+		const char *name = kind == DEVICE_VBD ? "vbd" : "vif";
+		uint32_t devid = kind == DEVICE_VBD ? 51712 : 0;
+		struct answer a = {0};
+		bool gone;
+
+		vm_attach(r.vm, &d, on_device, &a);
+		work_for(3);
+		assert_int_equal(a.rc, 0);
+		a = (struct answer){0};
+		fake_fail_at(nth / 4 + 1, EIO);
+		vm_detach(r.vm, kind, devid, nth & 2, on_device, &a);
+		gone = nth % 3 == 0 && vm_destroy(r.vm, NULL) == 0;
+		if (!gone && !(nth & 2))
+			say_state(name, vm_domid(r.vm), devid, 6);
+		for (int i = 0; i < 200 && !a.called; i++)
+			work_for(1);
+		assert_true(a.called);
+		assert_int_equal(r.vm->cfg.ndevice, 0);
+		fake_fail_at(0, 0);
+		if (!gone)
+			assert_int_equal(vm_destroy(r.vm, NULL), 0);
+		for (int i = 0; i < 500 && en->devices; i++)
+			work_for(1);
+		assert_null(en->devices);
+		assert_int_equal(vm_rm(engine_find(en, "lin"), NULL), 0);
+	}
+}
+
 /* --- without a store --- */
 
 static void kernel_devices_need_a_store(void **state)
@@ -423,6 +459,7 @@ int main(void)
 		DEVICES(failed_attach_leaves_nothing),
 		DEVICES(creates_fail_clean),
 		DEVICES(attach_fails_clean),
+		DEVICES(detach_fails_clean),
 		DEVICES(kernel_devices_need_a_store),
 	};
 

@@ -171,6 +171,37 @@ static void shells_fail_clean(void **state)
 	}
 }
 
+/* A claim that fails ends its shell; the VM is built or refused. */
+static void claims_fail_clean(void **state)
+{
+	(void)state;
+	for (uint32_t nth = 1;; nth++) {
+		struct vm_config c = guest("web", DOM_PV, 4096);
+		struct result r;
+		bool through;
+
+		set_pool(1, 1, "br0");
+		wait_shells(1);
+		give(&c, vif("br1", "web0"));
+		fake_fail_at(nth, EIO);
+		r = create(c, 0);
+		through = !fake_failed();
+		fake_fail_at(0, 0);
+		if (r.rc < 0 && r.err.msg[0] == '\0')
+			fail_msg("call %u: no words", nth);
+		if (r.rc == 0) {
+			assert_int_equal(vm_destroy(r.vm, NULL), 0);
+			assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+		}
+		set_pool(0, 1, "br0");
+		nothing_is_left(0);
+		if (through) {
+			assert_true(nth > 1);
+			break;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +211,7 @@ int main(void)
 		DEVICES(broken_shells_are_not_claimed),
 		DEVICES(flavors_end_while_shells_connect),
 		DEVICES(shells_fail_clean),
+		DEVICES(claims_fail_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
