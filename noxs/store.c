@@ -122,6 +122,7 @@ static void drop_all(struct store *s)
 	s->special = NULL;
 	s->bucket = NULL;
 	s->nhashed = 0;
+	s->nsplit = 0;
 	s->nodes = 0;
 	s->found = NULL;
 }

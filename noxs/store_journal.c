@@ -8,14 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MAGIC	  0x3165726f74736863ull /* "chstore1" */
-#define STEP	  (1u << 20)
+#define STEP	  (1u << 20)		/* that it grows by: reserving takes time */
+#define SLICE	  8192u
 #define FILE_MAX_ (4ull << 30)
 
 struct journal_head {
@@ -25,21 +25,9 @@ struct journal_head {
 	uint8_t pad[40];
 };
 
-struct store_journal {
-	char *path;
-	uint8_t *old; /* as it was found */
-	uint64_t old_len;
-	uint8_t *map; /* NULL: nothing is logged yet */
-	int fd;
-	uint64_t room, end;
-	uint64_t renewed; /* its end after the last renewal */
-	uint64_t epoch;
-	bool lost; /* the file could not grow: it says nothing any more */
-};
-
-static struct journal_head *head(const struct store_journal *j)
+static struct journal_head *head(const struct store_journal_file *f)
 {
-	return (struct journal_head *)(void *)j->map;
+	return (struct journal_head *)(void *)f->map;
 }
 
 static uint64_t padded(uint64_t bytes)
@@ -52,7 +40,7 @@ static uint64_t padded(uint64_t bytes)
 static void lose(struct store_journal *j)
 {
 	j->lost = true;
-	__atomic_store_n(&head(j)->end, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&head(&j->file)->end, 0, __ATOMIC_RELEASE);
 }
 
 /* Reserved, not only promised: a full tmpfs would end us by a signal. */
@@ -66,40 +54,34 @@ static int reserve(int fd, uint64_t from, uint64_t to)
 	return -rc;
 }
 
-static bool grow(struct store_journal *j, uint64_t need)
+static bool grow(struct store_journal_file *f, uint64_t need)
 {
-	uint64_t room = j->room + STEP + j->room / 2;
+	uint64_t room = f->room;
 	void *map;
 
 	while (room < need)
 		room += STEP;
-	room &= ~(uint64_t)(STEP - 1);
-	if (room > FILE_MAX_ || reserve(j->fd, j->room, room) < 0)
+	if (room > FILE_MAX_ || reserve(f->fd, f->room, room) < 0)
 		return false;
-	map = mremap(j->map, j->room, room, MREMAP_MAYMOVE);
+	map = mremap(f->map, f->room, room, MREMAP_MAYMOVE);
 	if (map == MAP_FAILED)
 		return false;
-	j->map = map;
-	j->room = room;
+	f->map = map;
+	f->room = room;
 	return true;
 }
 
-void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t domid, uint32_t value,
-	       const struct store_part *part, uint32_t nparts)
+bool store_journal_append(struct store_journal_file *f, struct store_record_head r,
+			  const struct store_part *part, uint32_t nparts)
 {
-	struct store_journal *j = s->journal;
-	struct store_record_head r = {sizeof(r), (uint16_t)type, n, domid, value};
 	uint8_t *to;
 
-	if (!j || !j->map || j->lost)
-		return;
+	r.bytes = sizeof(r);
 	for (uint32_t i = 0; i < nparts; i++)
 		r.bytes += part[i].len;
-	if (j->end + padded(r.bytes) > j->room && !grow(j, j->end + padded(r.bytes))) {
-		lose(j);
-		return;
-	}
-	to = j->map + j->end;
+	if (f->end + padded(r.bytes) > f->room && !grow(f, f->end + padded(r.bytes)))
+		return false;
+	to = f->map + f->end;
 	memcpy(to, &r, sizeof(r));
 	to += sizeof(r);
 	for (uint32_t i = 0; i < nparts; i++) {
@@ -107,133 +89,120 @@ void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t dom
 			memcpy(to, part[i].data, part[i].len);
 		to += part[i].len;
 	}
-	j->end += padded(r.bytes);
+	f->end += padded(r.bytes);
+	return true;
+}
+
+static void append(struct store *s, struct store_record_head r, const struct store_part *part,
+		   uint32_t nparts)
+{
+	struct store_journal *j = s->journal;
+
+	if (j->lost || store_journal_append(&j->file, r, part, nparts))
+		return;
+	store_renew_end(s); /* room for what matters more */
+	store_journal_file_drop(&j->gone);
+	if (!store_journal_append(&j->file, r, part, nparts))
+		lose(j);
+}
+
+void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t domid, uint32_t value,
+	       const struct store_part *part, uint32_t nparts)
+{
+	struct store_journal *j = s->journal;
+	struct store_record_head r = {0, (uint16_t)type, n, domid, value};
+
+	if (!j || !j->file.map)
+		return;
+	append(s, r, part, nparts);
+	if (j->next.map)
+		store_renew_conn(s, r, part, nparts);
+}
+
+void store_log_node(struct store *s, struct store_node *n, enum store_record type, uint16_t nperms,
+		    uint32_t value, const struct store_part *part, uint32_t nparts)
+{
+	struct store_journal *j = s->journal;
+	struct store_record_head r = {0, (uint16_t)type, nperms, 0, value};
+
+	if (!j || !j->file.map)
+		return;
+	append(s, r, part, nparts);
+	if (j->next.map)
+		store_renew_node(s, n, r, part, nparts);
 }
 
 void store_commit(struct store *s)
 {
 	struct store_journal *j = s->journal;
 
-	if (!j || !j->map || j->lost || j->end == head(j)->end)
+	if (!j || !j->file.map || j->lost || j->file.end == head(&j->file)->end)
 		return;
-	__atomic_store_n(&head(j)->end, j->end, __ATOMIC_RELEASE);
-	if (j->end > 2 * j->renewed + STEP)
-		(void)store_journal_renew(s); /* else it goes on growing */
+	__atomic_store_n(&head(&j->file)->end, j->file.end, __ATOMIC_RELEASE);
+	if (j->next.map || j->gone.map)
+		store_renew_go_on(s);
+	else if (j->file.end > 2 * j->renewed + STEP)
+		(void)store_renew_begin(s); /* else it goes on growing */
 }
 
 uint64_t store_journal_bytes(const struct store *s)
 {
 	const struct store_journal *j = s->journal;
 
-	return j && j->map && !j->lost ? j->end : 0;
+	return j && j->file.map && !j->lost ? j->file.end : 0;
 }
 
-/* --- anew --- */
+/* --- files --- */
 
-static void log_conn(struct store *s, const struct store_conn *c)
+int store_journal_file_make(const char *path, uint64_t epoch, struct store_journal_file *f)
 {
-	struct store_part in = {c->in, c->in_len};
-	struct store_part out = {c->out ? c->out + c->out_at : NULL, c->out_len};
-	const struct store_watch *w = NULL;
-
-	store_conn_log(c);
-	if (in.len)
-		store_log(s, STORE_J_IN, 0, c->domid, 0, &in, 1);
-	if (out.len)
-		store_log(s, STORE_J_OUT, 0, c->domid, 0, &out, 1);
-	for (const struct store_tx *t = c->txs; t; t = t->hh.next)
-		store_log(s, STORE_J_TX, 0, c->domid, t->id, NULL, 0);
-	DL_FOREACH2(c->watches, w, conn_next)
-	{
-		char path[STORE_PATH_MAX];
-		struct store_part both[] = {{path, (uint32_t)store_node_path(w->at, path)},
-					    {w->token, w->token_len}};
-
-		store_log(s, STORE_J_WATCH, w->relative, c->domid, both[0].len, both, 2);
-	}
-}
-
-static void log_all(struct store *s)
-{
-	const struct store_conn *c = NULL;
-
-	for (struct store_node *n = s->root; n; n = store_walk(s->root, n)) {
-		char path[STORE_PATH_MAX];
-		struct store_part part[3];
-
-		if (!n->perms)
-			continue;
-		part[0].data = n->perms->perm;
-		part[0].len = n->perms->n * (uint32_t)sizeof(struct store_perm);
-		part[1].len = (uint32_t)store_node_path(n, path);
-		part[1].data = path;
-		part[2].data = n->value;
-		part[2].len = n->len;
-		store_log(s, STORE_J_NODE, (uint16_t)n->perms->n, 0, part[1].len, part, 3);
-	}
-	DL_FOREACH(s->conns, c)
-	if (c->lasting)
-		log_conn(s, c);
-}
-
-static int make_file(const char *path, int *fd, uint8_t **map)
-{
-	void *at;
+	void *at = MAP_FAILED;
 	int rc;
 
-	*fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (*fd < 0)
+	*f = (struct store_journal_file){.fd = -1};
+	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (f->fd < 0)
 		return -errno;
-	rc = reserve(*fd, 0, STEP);
-	if (rc < 0)
-		return rc;
-	at = mmap(NULL, STEP, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, *fd, 0);
-	if (at == MAP_FAILED)
-		return -errno;
-	*map = at;
-	return 0;
-}
-
-static void drop_map(struct store_journal *j)
-{
-	if (j->map)
-		(void)munmap(j->map, j->room);
-	if (j->fd >= 0)
-		(void)close(j->fd);
-	j->map = NULL;
-	j->fd = -1;
-}
-
-int store_journal_renew(struct store *s)
-{
-	struct store_journal *j = s->journal;
-	struct store_journal was = *j;
-	char path[512];
-	int rc = -ENAMETOOLONG;
-
-	j->fd = -1;
-	j->map = NULL;
-	if (snprintf(path, sizeof(path), "%s.new", j->path) < (int)sizeof(path))
-		rc = make_file(path, &j->fd, &j->map);
+	rc = reserve(f->fd, 0, STEP);
 	if (rc == 0) {
-		j->room = STEP;
-		j->end = sizeof(struct journal_head);
-		j->lost = false;
-		*head(j) = (struct journal_head){.magic = MAGIC, .epoch = j->epoch};
-		log_all(s);
-		head(j)->end = j->end;
-		rc = j->lost ? -ENOSPC : rename(path, j->path) < 0 ? -errno : 0;
+		at = mmap(NULL, STEP, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, f->fd, 0);
+		rc = at == MAP_FAILED ? -errno : 0;
 	}
 	if (rc < 0) {
-		drop_map(j);
-		(void)unlink(path);
-		*j = was;
-		j->renewed = j->end; /* not again at once */
+		store_journal_file_drop(f);
 		return rc;
 	}
-	j->renewed = j->end;
-	drop_map(&was);
+	f->map = at;
+	f->room = STEP;
+	f->end = sizeof(struct journal_head);
+	*head(f) = (struct journal_head){.magic = MAGIC, .epoch = epoch};
 	return 0;
+}
+
+void store_journal_file_seal(struct store_journal_file *f)
+{
+	__atomic_store_n(&head(f)->end, f->end, __ATOMIC_RELEASE);
+}
+
+void store_journal_file_drop(struct store_journal_file *f)
+{
+	if (f->map)
+		(void)munmap(f->map, f->room);
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	*f = (struct store_journal_file){.fd = -1};
+}
+
+/* A big file's pages are not given back in no time, either. */
+void store_journal_file_shrink(struct store_journal_file *f)
+{
+	if (f->room <= STEP || munmap(f->map + f->room - STEP, STEP) < 0) {
+		store_journal_file_drop(f);
+		return;
+	}
+	f->room -= STEP;
+	if (ftruncate(f->fd, (off_t)f->room) < 0)
+		store_journal_file_drop(f);
 }
 
 /* --- open and close --- */
@@ -275,8 +244,9 @@ int store_journal_open(struct store *s, const char *path, const uint8_t **data, 
 	*len = 0;
 	if (!j)
 		return err_set(e, ENOMEM, "out of memory");
-	j->fd = -1;
+	j->file.fd = j->next.fd = j->gone.fd = -1;
 	j->epoch = 1;
+	j->slice = SLICE;
 	j->path = strdup(path);
 	s->journal = j;
 	if (!j->path)
@@ -296,8 +266,10 @@ void store_journal_close(struct store *s)
 
 	if (!j)
 		return;
+	store_renew_end(s);
 	s->journal = NULL;
-	drop_map(j);
+	store_journal_file_drop(&j->file);
+	store_journal_file_drop(&j->gone);
 	if (j->old)
 		(void)munmap(j->old, j->old_len);
 	free(j->path);

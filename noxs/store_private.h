@@ -49,6 +49,7 @@ struct store_node {
 	uint32_t len;
 	uint32_t hash;
 	uint32_t children; /* that are there */
+	uint32_t round;	   /* the journal's renewal that has it */
 	uint32_t name_len;
 	char name[];
 };
@@ -69,7 +70,7 @@ struct store {
 	struct store_quota quota;
 	struct store_node *root, *special; /* "/" and what is above "@releaseDomain" */
 	struct store_node **bucket;
-	uint32_t nbucket, nhashed;
+	uint32_t nbucket, nsplit, nhashed;
 	uint64_t nodes, gen;
 	struct store_node *found; /* the last one that store_find() has found, by found_path */
 	char found_path[128];
@@ -195,6 +196,7 @@ struct store_conn {
 	uint8_t *out; /* what waits is [out_at, out_at + out_len) */
 	uint32_t out_at, out_len, out_room;
 	uint32_t in_pos, out_pos; /* in the streams of bytes; out_pos of out[out_at] */
+	uint32_t round;		  /* as a node's */
 	uint64_t requests, dropped;
 	uint32_t base_len;
 	char base[32]; /* what relative paths are relative to */
@@ -321,7 +323,8 @@ struct store_tx *store_tx_find(struct store_conn *c, uint32_t id);
 int store_tx_end(struct store_conn *c, struct store_tx *t, bool commit);
 void store_tx_clear(struct store_conn *c);
 
-/* --- store_journal.c, store_replay.c -----------------------------------------------------------
+/* --- store_journal.c, store_renew.c, store_replay.c
+ * -----------------------------------------------------------
  */
 
 enum store_record {
@@ -355,15 +358,57 @@ struct store_record_head {
 	uint32_t value;
 };
 
+struct store_journal_file {
+	uint8_t *map; /* NULL: there is none */
+	int fd;
+	uint64_t room, end;
+};
+
+struct store_journal {
+	char *path;
+	uint8_t *old; /* as it was found */
+	uint64_t old_len;
+	struct store_journal_file file; /* no map: nothing is logged yet */
+	struct store_journal_file next; /* that is being written to take its place */
+	struct store_journal_file gone; /* the one before, until it is given back */
+	uint64_t renewed;		/* the file's end after the last renewal */
+	uint64_t epoch;
+	uint32_t round;
+	uint32_t slice; /* bytes that a commit writes: some 30 us; a test takes less */
+	/* Where the renewal is: at a node that is there; behind the last, at a lasting connection.
+	 */
+	struct store_node *at;
+	struct store_conn *conn;
+	bool conns;
+	bool lost; /* the file could not grow: it says nothing any more */
+};
+
+/* About a connection; about a node (which exists still when STORE_J_RM is logged). */
 void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t domid, uint32_t value,
 	       const struct store_part *part, uint32_t nparts);
+void store_log_node(struct store *s, struct store_node *n, enum store_record type, uint16_t nperms,
+		    uint32_t value, const struct store_part *part, uint32_t nparts);
+bool store_journal_append(struct store_journal_file *f, struct store_record_head r,
+			  const struct store_part *part, uint32_t nparts); /* r.bytes: ours */
+int store_journal_file_make(const char *path, uint64_t epoch, struct store_journal_file *f);
+void store_journal_file_seal(struct store_journal_file *f); /* all of it is valid */
+void store_journal_file_shrink(struct store_journal_file *f);
+void store_journal_file_drop(struct store_journal_file *f);
+/* A renewal begins, goes on by a slice, is given up (none: fine), hears of a change. */
+int store_renew_begin(struct store *s);
+void store_renew_go_on(struct store *s);
+void store_renew_end(struct store *s);
+void store_renew_node(struct store *s, struct store_node *n, struct store_record_head r,
+		      const struct store_part *part, uint32_t nparts);
+void store_renew_conn(struct store *s, struct store_record_head r, const struct store_part *part,
+		      uint32_t nparts);
 void store_commit(struct store *s);
 /* Opens the file; *data and *len are its records, NULL and 0 when there is none. -EBADMSG. Nothing
  * is logged before store_journal_renew(). */
 int store_journal_open(struct store *s, const char *path, const uint8_t **data, uint64_t *len,
 		       struct err *e);
 void store_journal_close(struct store *s);
-/* Writes the file anew, as things are. */
+/* Writes the file anew, as things are, at once. */
 int store_journal_renew(struct store *s);
 uint64_t store_journal_bytes(const struct store *s);
 /* -EBADMSG: not what we write; some of it may have been done. */

@@ -9,32 +9,52 @@
 
 /* --- the table --- */
 
+/* Linear hashing: there are nbucket + nsplit chains. */
+static struct store_node **chain(const struct store *s, uint32_t hash)
+{
+	uint32_t at = hash & (2 * s->nbucket - 1);
+
+	return &s->bucket[at < s->nbucket + s->nsplit ? at : hash & (s->nbucket - 1)];
+}
+
 static struct store_node *child(struct store *s, const struct store_node *parent, const char *name,
 				uint32_t len, uint32_t hash)
 {
-	for (struct store_node *n = s->bucket[hash & (s->nbucket - 1)]; n; n = n->bucket)
+	for (struct store_node *n = *chain(s, hash); n; n = n->bucket)
 		if (n->hash == hash && n->parent == parent && n->name_len == len &&
 		    memcmp(n->name, name, len) == 0)
 			return n;
 	return NULL;
 }
 
-static void rehash(struct store *s)
+/* One chain becomes two with each node that comes, so that none waits for all to be moved. */
+static void split(struct store *s)
 {
-	uint32_t n = s->nbucket * 2;
-	struct store_node **bucket = calloc(n, sizeof(struct store_node *));
+	struct store_node *n = s->bucket[s->nsplit];
 
-	if (!bucket)
-		return; /* longer chains, then */
-	for (uint32_t i = 0; i < s->nbucket; i++)
-		for (struct store_node *at = s->bucket[i], *next; at; at = next) {
-			next = at->bucket;
-			at->bucket = bucket[at->hash & (n - 1)];
-			bucket[at->hash & (n - 1)] = at;
-		}
-	free(s->bucket);
-	s->bucket = bucket;
-	s->nbucket = n;
+	if (s->nsplit == 0) {
+		struct store_node **grown =
+			realloc(s->bucket, 2ul * s->nbucket * sizeof(struct store_node *));
+
+		if (!grown)
+			return; /* longer chains, then */
+		s->bucket = grown;
+		n = grown[0];
+	}
+	s->bucket[s->nsplit] = NULL;
+	s->bucket[s->nbucket + s->nsplit] = NULL;
+	s->nsplit++;
+	while (n) {
+		struct store_node *next = n->bucket;
+
+		n->bucket = *chain(s, n->hash);
+		*chain(s, n->hash) = n;
+		n = next;
+	}
+	if (s->nsplit == s->nbucket) {
+		s->nbucket *= 2;
+		s->nsplit = 0;
+	}
 }
 
 static struct store_node *add_child(struct store *s, struct store_node *parent, const char *name,
@@ -54,16 +74,16 @@ static struct store_node *add_child(struct store *s, struct store_node *parent, 
 	else
 		parent->first = n;
 	parent->last = n;
-	if (++s->nhashed > s->nbucket)
-		rehash(s);
-	n->bucket = s->bucket[n->hash & (s->nbucket - 1)];
-	s->bucket[n->hash & (s->nbucket - 1)] = n;
+	if (++s->nhashed > s->nbucket + s->nsplit)
+		split(s);
+	n->bucket = *chain(s, n->hash);
+	*chain(s, n->hash) = n;
 	return n;
 }
 
 static void unlink_node(struct store *s, struct store_node *n)
 {
-	struct store_node **p = &s->bucket[n->hash & (s->nbucket - 1)];
+	struct store_node **p = chain(s, n->hash);
 
 	while (*p != n)
 		p = &(*p)->bucket;
@@ -214,15 +234,14 @@ static char *copy_value(const void *data, uint32_t len)
 	return value;
 }
 
-static void log_node(struct store *s, const struct store_node *n, const char *path,
-		     uint32_t path_len)
+static void log_node(struct store *s, struct store_node *n, const char *path, uint32_t path_len)
 {
 	struct store_part part[] = {
 		{n->perms->perm, n->perms->n * (uint32_t)sizeof(struct store_perm)},
 		{path, path_len},
 		{n->value, n->len}};
 
-	store_log(s, STORE_J_NODE, (uint16_t)n->perms->n, 0, path_len, part, 3);
+	store_log_node(s, n, STORE_J_NODE, (uint16_t)n->perms->n, path_len, part, 3);
 }
 
 /* Makes a place a node. Takes the reference. */
@@ -306,7 +325,7 @@ int store_set_value(struct store *s, struct store_node *n, const char *path, con
 		d->bytes += (uint64_t)len - n->len;
 	n->len = len;
 	n->gen = ++s->gen;
-	store_log(s, STORE_J_VALUE, 0, 0, part[0].len, part, 2);
+	store_log_node(s, n, STORE_J_VALUE, 0, part[0].len, part, 2);
 	return 0;
 }
 
@@ -323,7 +342,7 @@ int store_node_perms(struct store *s, struct store_node *n, const char *path, st
 	store_perms_put(s, n->perms);
 	n->perms = p;
 	n->gen = ++s->gen;
-	store_log(s, STORE_J_PERMS, (uint16_t)p->n, 0, part[1].len, part, 2);
+	store_log_node(s, n, STORE_J_PERMS, (uint16_t)p->n, part[1].len, part, 2);
 	return 0;
 }
 
@@ -347,7 +366,7 @@ void store_remove(struct store *s, struct store_node *n, uint32_t by)
 	struct store_node *at = n;
 
 	store_tell(s, n, NULL, true, by);
-	store_log(s, STORE_J_RM, 0, 0, part.len, &part, 1);
+	store_log_node(s, n, STORE_J_RM, 0, 0, &part, 1);
 	n->parent->children--;
 	n->parent->gen = ++s->gen;
 	while (at->first)
