@@ -2,7 +2,8 @@
 /* xsdev: a guest of the old kind, without noxs: its disk and its vif by the classic XenStore
  * handshake. Verifies the disk's pattern (disk.h; write=1 writes it first), then answers ARP, ping
  * and UDP echo at ip=A.B.C.D until control/shutdown says otherwise, and closes its devices as
- * backends expect. Without ip= it ends after the disk; exit status by what the disk held. */
+ * backends expect. Without ip= it ends after the disk; exit status by what the disk held. again=S:
+ * S seconds after its start it closes both and sets them up anew, as a kernel does after GRUB. */
 #include "answer.h"
 #include "disk.h"
 
@@ -49,8 +50,21 @@ static bool check_disk(void)
 	return (!kit_option("write", 0) || disk_run(&job, true)) && disk_run(&job, false);
 }
 
+static void open_again(void)
+{
+	bool good;
+
+	close_devices();
+	memset(&net, 0, sizeof(net));
+	memset(&disk, 0, sizeof(disk));
+	good = check_disk() && have_disk;
+	have_net = kit_net_open(&net, 0, 32);
+	kit_print("xsdev: again: %s\r\n", good && have_net ? "good" : "bad");
+}
+
 int guest_main(void)
 {
+	uint64_t again = kit_option("again", 0) * 1000000000u;
 	size_t len = 0;
 	const char *ip = kit_option_text("ip=", 0, &len);
 	const uint8_t *m = me.mac;
@@ -79,6 +93,10 @@ int guest_main(void)
 
 		kit_net_flush(&net);
 		if (n < BUDGET)
-			kit_idle(0);
+			kit_idle(again ? 100000000u : 0);
+		if (again && kit_time_ns() - kit.start_ns > again) {
+			again = 0;
+			open_again();
+		}
 	}
 }

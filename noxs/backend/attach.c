@@ -211,6 +211,11 @@ int device_attach_vbd(struct devices *d, const struct backend_vbd *m, int fd, ui
 	/* a direct read waits for its disk whatever one says: it is for the threads */
 	dev->blk.no_nowait = (fcntl(fd, F_GETFL) & O_DIRECT) != 0;
 	blkback_init(&dev->blk, dev->page[0]);
+	if ((m->flags & BLK_AGAIN) && !ring_was_idle(&dev->blk.ring)) {
+		device_free(dev);
+		return err_set(e, EUCLEAN,
+			       "the process before ended with requests of this disk open");
+	}
 	device_ready(dev);
 	return 0;
 }

@@ -20,7 +20,9 @@
 
 #define BLK_READ_ONLY (1u << 0)
 #define BLK_DISCARD   (1u << 1) /* holes are punched */
-#define BLK_FLAGS     (BLK_READ_ONLY | BLK_DISCARD)
+/* Another process has served this ring: it goes on if that one has answered all it had taken. */
+#define BLK_AGAIN (1u << 2)
+#define BLK_FLAGS (BLK_READ_ONLY | BLK_DISCARD | BLK_AGAIN)
 
 struct blkback {
 	/* IN, before blkback_init() */

@@ -307,7 +307,7 @@ int backend_client_open(struct backend_client **out, const char *path, const cha
 		return err_set(e, ENAMETOOLONG, "%s is too long", path);
 	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	fd = reach(&a);
-	if (fd == -ECONNREFUSED || fd == -ENOENT) { /* nobody, or nobody any more */
+	if (exe && (fd == -ECONNREFUSED || fd == -ENOENT)) { /* nobody, or nobody any more */
 		rc = start(&a, exe, user, e);
 		if (rc < 0)
 			return rc;

@@ -28,9 +28,9 @@ struct backend_calls {
 
 /*
  * Connects to the process that listens at `path` (absolute, in a directory of root's), or starts
- * `exe` there for `user` (NULL: root; it inherits stderr) and connects. The process lives on when
- * the client ends: after a restart, list what it has. *started says which it was. It serves one
- * client at a time: while another is connected nothing is answered. Never waits.
+ * `exe` there (NULL: does not) for `user` (NULL: root; it inherits stderr) and connects. The
+ * process lives on when the client ends: after a restart, list what it has. *started says which it
+ * was. It serves one client at a time: while another is connected nothing is answered. Never waits.
  */
 int backend_client_open(struct backend_client **out, const char *path, const char *exe,
 			const char *user, const struct backend_calls *calls, void *arg,

@@ -49,6 +49,13 @@ static inline void ring_init(struct ring *r, void *page, uint32_t entry)
 	r->req_cons = r->rsp_prod = r->rsp_shown = shared_load(&r->page->rsp_prod);
 }
 
+/* Has the backend before us answered all requests it had taken? It took those before what it asked
+ * to be told of. When it ended with some open, a ring answered out of order cannot go on. */
+static inline bool ring_was_idle(const struct ring *r)
+{
+	return shared_load(&r->page->req_event) == r->rsp_prod + 1;
+}
+
 /* Requests that wait, 0..size; -1 when the guest's index is impossible: more requests than the ring
  * holds beyond what was answered. */
 static inline int32_t ring_waiting(const struct ring *r)

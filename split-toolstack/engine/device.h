@@ -211,10 +211,29 @@ int device_user_open(struct device *d, struct err *e);
 int device_user_start(struct device *d, struct err *e);
 /* Goes on where the last daemon was. */
 void device_user_adopt(struct device *d);
+/* One of nobody's, about to be removed: the process may have it. */
+void device_user_orphan(struct device *d);
+/* Attaches what the frontend's nodes say; `again`: rings that another process has served before.
+ * Files that were the last daemon's are opened anew. On failure it is broken. */
+void device_user_attach(struct device *d, bool again);
+/* It has ended by itself: said once, and its frontend sees it closed. */
+void device_user_broken(struct device *d, const char *why);
+/* The process says so. The second may free it. */
+void device_user_attached(struct device *d);
+void device_user_detached(struct device *d);
+/* By its number there; NULL: there is none. */
+struct device *device_user_find(struct engine *en, uint64_t number);
 /* True: the process has to let go first; device_gone() comes then. */
 bool device_user_stop(struct device *d);
+
+/* --- user_backend.c: the process --- */
+/* Connects to it, and starts it when there is none. */
 int user_backend_open(struct engine *en, struct err *e);
+/* Connects to it if there is one. */
+bool user_backend_find(struct engine *en);
 void user_backend_close(struct engine *en);
+/* Requests may have been queued. */
+void user_backend_wants(struct engine *en);
 
 /* --- device_mirror.c: nothing but in mode beside --- */
 int device_mirror_open(struct engine *en, struct err *e);

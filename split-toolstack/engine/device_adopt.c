@@ -253,6 +253,8 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	log_line(LOG_INFO, "op=clean dom=%u %s=%u: its VM is gone", domid, d->id.kind, devid);
 	d->phase = PHASE_STARTED;
 	d->mirrored = en->mirror != NULL;
+	if (en->user && device_seen(d) && !device_in_kernel(d))
+		device_user_orphan(d);
 	device_remove(d);
 }
 
@@ -326,6 +328,7 @@ static void drop_unknown(const char *name, void *arg)
 
 void devices_adopted(struct engine *en)
 {
+	(void)user_backend_find(en); /* of shells, too, it may have some */
 	drop_known(en, DEVICE_VIF);
 	drop_known(en, DEVICE_VBD);
 	if (en->store == STORE_OWN)

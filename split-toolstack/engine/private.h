@@ -254,13 +254,13 @@ struct engine {
 	uint32_t removing;	 /* their turn it is */
 	struct leaving *leaving; /* utlist head: requests that wait */
 	ev_timer leaving_timer;
-	ev_tstamp disk_left; /* when a disk went the last time */
+	ev_tstamp disk_left, user_lost; /* when a disk went, chaos-backend ended, the last time */
 	bool removal_busy, rcu_hurried;
 	struct backend_client *user; /* chaos-backend; NULL: not needed so far */
 	ev_io user_read, user_write;
-	bool user_started;     /* by us: it has no devices of an earlier daemon */
-	struct mirror *mirror; /* beside xenstored */
-	bool mirror_news;      /* a change comes from there */
+	bool user_started, user_answers; /* by us, without devices; ... or its list has come */
+	struct mirror *mirror;		 /* beside xenstored */
+	bool mirror_news;		 /* a change comes from there */
 	struct engine_observer *observers;
 };
 
