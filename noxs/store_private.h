@@ -41,7 +41,7 @@ struct store_perms {
 struct store_node {
 	struct store_node *bucket; /* next in its chain of the hash table */
 	struct store_node *parent, *first, *last, *prev, *next;
-	struct store_watch *watches; /* that hang here */
+	struct store_watch *watches; /* that hang here: dom0's, then those of guests */
 	struct store_hook *hooks;
 	struct store_perms *perms; /* NULL: not there, a place for watches and hooks only */
 	char *value;		   /* NUL-terminated; NULL: empty */
@@ -50,6 +50,7 @@ struct store_node {
 	uint32_t hash;
 	uint32_t children; /* that are there */
 	uint32_t round;	   /* the journal's renewal that has it */
+	uint32_t guests;   /* watches here that are of guests' rings */
 	uint32_t name_len;
 	char name[];
 };
@@ -89,6 +90,7 @@ struct store {
 	uint32_t scratch_room;
 	struct store_journal *journal;
 	uint64_t watches, requests, events;
+	uint64_t looks; /* at watches, for changes */
 	uint32_t nconns, transactions;
 };
 

@@ -9,6 +9,10 @@
  * a place for it. */
 #define PLACE_COST 64u
 
+/* Watches of guests at one place that are looked at one by one. */
+#define GUESTS_FEW 16u
+#define TOLD_MOST  16u /* entries of a permission list */
+
 #define BACKEND "/local/domain/0/backend"
 
 /* A hook that is to hear of a change when all of the group is done. */
@@ -22,15 +26,48 @@ struct store_change {
 
 /* --- watches --- */
 
+static bool of_guest(const struct store_conn *c)
+{
+	return c->lasting && store_is_guest(c->domid);
+}
+
 static struct store_watch *find(const struct store_conn *c, const struct store_node *n,
 				const char *token)
 {
 	struct store_watch *w;
 
+	if (of_guest(c)) {
+		DL_FOREACH2(c->watches, w, conn_next)
+		if (w->at == n && strcmp(w->token, token) == 0)
+			return w;
+		return NULL;
+	}
 	DL_FOREACH(n->watches, w)
-	if (w->conn == c && strcmp(w->token, token) == 0)
-		return w;
+	{
+		if (of_guest(w->conn))
+			return NULL;
+		if (w->conn == c && strcmp(w->token, token) == 0)
+			return w;
+	}
 	return NULL;
+}
+
+/* Those of guests are behind all others. */
+static void hang(struct store_node *at, struct store_watch *w)
+{
+	struct store_watch *first = at->watches;
+
+	if (of_guest(w->conn)) {
+		DL_APPEND(at->watches, w);
+		at->guests++;
+		return;
+	}
+	while (first && !of_guest(first->conn))
+		first = first->next;
+	if (first)
+		DL_PREPEND_ELEM(at->watches, first, w);
+	else
+		DL_APPEND(at->watches, w);
 }
 
 static uint32_t cost_of(const char *path, uint32_t token_len)
@@ -49,6 +86,7 @@ static void forget(struct store_watch *w)
 	struct store_node *at = w->at;
 
 	DL_DELETE(at->watches, w);
+	at->guests -= of_guest(c);
 	DL_DELETE2(c->watches, w, conn_prev, conn_next);
 	c->dom->watches--;
 	c->dom->bytes -= w->cost;
@@ -95,7 +133,7 @@ int store_watch_add(struct store_conn *c, const char *path, bool relative, const
 	*w = (struct store_watch){
 		.at = at, .conn = c, .cost = cost, .relative = relative, .token_len = token_len};
 	memcpy(w->token, token, token_len);
-	DL_APPEND(at->watches, w);
+	hang(at, w);
 	DL_APPEND2(c->watches, w, conn_prev, conn_next);
 	c->dom->watches++;
 	c->dom->bytes += cost;
@@ -174,14 +212,66 @@ static bool tells_nothing(const struct store_watch *w, const char *path, bool re
 	return depth != 4 || strcmp(last, "/online") != 0;
 }
 
-static void tell_watches(const struct store_node *at, const struct store_node *n, const char *path,
-			 const struct store_perms *old, bool removed)
+/* Watches of one guest at a place. */
+static void tell_guest(struct store *s, uint32_t domid, const struct store_node *at,
+		       const char *path)
 {
+	const struct store_domain *d = store_is_guest(domid) ? store_domain(s, domid, false) : NULL;
+	struct store_watch *w;
+
+	if (!d || !d->ring)
+		return;
+	DL_FOREACH2(d->ring->watches, w, conn_next)
+	{
+		s->looks++;
+		if (w->at == at)
+			store_conn_event(w, path);
+	}
+}
+
+/* Guests may watch what all of them have in common, but only few may know of a change: those that
+ * permissions name. False: everybody may. */
+static bool tell_named(struct store *s, const struct store_node *at, const struct store_node *n,
+		       const char *path, const struct store_perms *old)
+{
+	const struct store_perms *list[] = {old, n->perms, n->parent ? n->parent->perms : NULL};
+	uint32_t told[3 * TOLD_MOST];
+	uint32_t ntold = 0;
+
+	for (uint32_t i = 0; i < 3; i++)
+		if (list[i] && (list[i]->n > TOLD_MOST || list[i]->perm[0].access & STORE_READ))
+			return false;
+	for (uint32_t i = 0; i < 3; i++)
+		for (uint32_t k = 0; list[i] && k < list[i]->n; k++) {
+			uint32_t domid = list[i]->perm[k].domid;
+			uint32_t t = 0;
+
+			if (!(store_allowed(list[i], domid) & STORE_READ))
+				continue;
+			while (t < ntold && told[t] != domid)
+				t++;
+			if (t < ntold)
+				continue;
+			told[ntold++] = domid;
+			tell_guest(s, domid, at, path);
+		}
+	return true;
+}
+
+static void tell_watches(struct store *s, const struct store_node *at, const struct store_node *n,
+			 const char *path, const struct store_perms *old, bool removed)
+{
+	bool named = at->guests > GUESTS_FEW && tell_named(s, at, n, path, old);
 	struct store_watch *w;
 
 	DL_FOREACH(at->watches, w)
-	if (may_know(w->conn, n, old) && !tells_nothing(w, path, removed))
-		store_conn_event(w, path);
+	{
+		if (named && of_guest(w->conn))
+			return;
+		s->looks++;
+		if (may_know(w->conn, n, old) && !tells_nothing(w, path, removed))
+			store_conn_event(w, path);
+	}
 }
 
 static void tell_hooks(struct store *s, const struct store_node *at, const char *path, bool removed,
@@ -220,7 +310,7 @@ void store_tell(struct store *s, struct store_node *n, const struct store_perms 
 		if (!have)
 			(void)store_node_path(n, path);
 		have = true;
-		tell_watches(at, n, path, old, removed);
+		tell_watches(s, at, n, path, old, removed);
 		tell_hooks(s, at, path, removed, by);
 	}
 	if (!removed)
@@ -229,7 +319,7 @@ void store_tell(struct store *s, struct store_node *n, const struct store_perms 
 		if (!at->perms || (!at->watches && !at->hooks))
 			continue;
 		(void)store_node_path(at, path);
-		tell_watches(at, at, path, NULL, true);
+		tell_watches(s, at, at, path, NULL, true);
 		tell_hooks(s, at, path, true, by);
 	}
 }

@@ -145,6 +145,63 @@ static void names_with_an_at_are_names(void **state)
 	assert_string_equal(ask(&g7, XS_WATCH, 0, "@releaseDomain|t|"), "OK|");
 }
 
+/* What all guests may watch costs a change no more when all of them do. */
+static void watches_of_many_guests_cost_nothing(void **state)
+{
+	static struct client many[50];
+	struct store_perm both[] = {{7, STORE_NONE}, {8, STORE_READ}};
+	struct store_perm every = {0, STORE_READ};
+	char text[32];
+	uint64_t before;
+
+	(void)state;
+	for (uint32_t i = 0; i < 50; i++) {
+		client_open(&many[i], s, 100 + i, true);
+		for (int k = 0; k < 100; k++) {
+			(void)snprintf(text, sizeof(text), "/|t%d|", k);
+			assert_string_equal(ask(&many[i], XS_WATCH, 0, text), "OK|");
+		}
+		assert_string_equal(ask(&many[i], XS_WATCH, 0, text), "!EEXIST|");
+		(void)events(&many[i]);
+	}
+	assert_string_equal(ask(&g7, XS_WATCH, 0, "/|one|"), "OK|");
+	assert_string_equal(ask(&g7, XS_WATCH, 0, "/|two|"), "OK|");
+	assert_string_equal(ask(&g8, XS_WATCH, 0, "/|x|"), "OK|");
+	assert_string_equal(ask(&dom0, XS_WATCH, 0, "/|first|"), "OK|");
+	assert_string_equal(ask(&dom0, XS_WATCH, 0, "/|second|"), "OK|");
+	assert_string_equal(ask(&dom0, XS_WATCH, 0, "/|first|"), "!EEXIST|");
+	(void)events(&g7);
+	(void)events(&g8);
+	(void)events(&dom0);
+	before = s->looks;
+	assert_string_equal(WRITE(&g7, "data/x|1"), "OK|");
+	assert_int_equal(s->looks - before, 4);
+	assert_string_equal(events(&g7), "/local/domain/7/data/x one;/local/domain/7/data/x two;");
+	assert_string_equal(events(&g8), "");
+	assert_string_equal(events(&dom0),
+			    "/local/domain/7/data/x first;/local/domain/7/data/x second;");
+	assert_int_equal(store_set_perms(s, "/local/domain/7/data/x", both, 2), 0);
+	assert_string_equal(WRITE(&g7, "data/x|2"), "OK|");
+	assert_string_equal(events(&g8), "/local/domain/7/data/x x;");
+	assert_string_equal(events(&many[3]), "");
+	/* who loses the right hears of that */
+	assert_string_equal(ask(&g7, XS_SET_PERMS, 0, "data/x|n7|"), "OK|");
+	assert_string_equal(events(&g8), "/local/domain/7/data/x x;");
+	assert_string_equal(WRITE(&g7, "data/x|3"), "OK|");
+	assert_string_equal(events(&g8), "");
+	assert_int_equal(store_putf(s, "/all", "1"), 0);
+	assert_int_equal(store_set_perms(s, "/all", &every, 1), 0);
+	assert_int_equal(store_putf(s, "/all", "2"), 0);
+	assert_string_equal(events(&g8), "/all x;");
+	assert_int_equal(strlen(events(&many[3])), 90 * 9 + 10 * 8);
+	for (uint32_t i = 0; i < 50; i++)
+		store_forget_domain(s, 100 + i);
+	before = s->looks;
+	assert_string_equal(ask(&g7, XS_UNWATCH, 0, "/|one|"), "OK|");
+	assert_string_equal(WRITE(&g7, "data/x|4"), "OK|");
+	assert_int_equal(s->looks - before, 4); /* one by one again */
+}
+
 static void a_slow_reader_costs_little(void **state)
 {
 	char path[64];
@@ -351,6 +408,7 @@ int main(void)
 		STORE_TEST(quotas_hold),
 		STORE_TEST(transactions_stay_small),
 		STORE_TEST(names_with_an_at_are_names),
+		STORE_TEST(watches_of_many_guests_cost_nothing),
 		STORE_TEST(a_slow_reader_costs_little),
 		STORE_TEST(messages_come_in_pieces),
 		STORE_TEST(long_things),
