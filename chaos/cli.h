@@ -63,6 +63,18 @@ int failed(const struct err *e);
 int next_option(const struct command *cmd, int argc, char **argv, const char *letters,
 		const struct option *longs);
 
+/* -j, and -f where it may be, of commands that know no other options. EXIT_USAGE: something else
+ * was given, and it was said. */
+struct plain_options {
+	json_t *json; /* an array; NULL: not asked for */
+	uint32_t flags;
+};
+int plain_options(const struct command *cmd, int argc, char **argv, bool can_force,
+		  struct plain_options *out);
+/* The end of a command: closes the connection, prints and frees `json` (NULL: nothing). Returns
+ * `result`, or EXIT_FAILED when stdout fails. */
+int conclude(struct client *c, json_t *json, int result);
+
 /* --- VMs --- */
 
 void view_print(const struct chaos_vm *v);

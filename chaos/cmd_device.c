@@ -7,11 +7,6 @@
 
 #include "chaos/cli.h"
 
-static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
-				      {"force", no_argument, NULL, 'f'},
-				      {"help", no_argument, NULL, 'h'},
-				      {NULL, 0, NULL, 0}};
-
 static bool is_network(const struct command *cmd)
 {
 	return strncmp(cmd->name, "network", 7) == 0;
@@ -219,28 +214,17 @@ int cmd_device(const struct command *cmd, int argc, char **argv)
 	int least = strstr(cmd->name, "list") || strcmp(cmd->name, "network-attach") == 0 ? 1 : 2;
 	struct client client = {.fd = -1};
 	struct err e = {0};
-	json_t *json = NULL;
-	uint32_t flags = 0;
-	int result;
-	int c;
+	struct plain_options o;
+	int result = plain_options(cmd, argc, argv, can_force, &o);
 
-	while ((c = next_option(cmd, argc, argv, ":jfh", longs)) != -1) {
-		if (c == 'j')
-			json = json ? json : json_array();
-		else if (can_force)
-			flags |= PROTO_F_FORCE;
-		else
-			return usage(cmd, "option \"%s\" is unknown", argv[optind - 1]);
-	}
+	if (result != EXIT_DONE)
+		return result;
 	if (argc - optind < least)
 		return usage(cmd, argc - optind < 1 ? "name a VM"
 				  : can_force	    ? "which device?"
 						    : "which disk?");
 	if (client_open(&client, NULL, &e) < 0)
 		return failed(&e);
-	result = run(cmd, &client, argv + optind, argc - optind, flags, json);
-	client_close(&client);
-	if (json && print_json(json) < 0)
-		result = EXIT_FAILED;
-	return result;
+	result = run(cmd, &client, argv + optind, argc - optind, o.flags, o.json);
+	return conclude(&client, o.json, result);
 }

@@ -45,37 +45,21 @@ static enum proto_op op_of(const char *name)
 
 int cmd_simple(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
-					      {"force", no_argument, NULL, 'f'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
-	bool can_force = strcmp(cmd->name, "rm") == 0;
 	struct client client = {.fd = -1};
 	struct err e = {0};
-	json_t *json = NULL;
-	uint32_t flags = 0;
-	int result = EXIT_DONE;
-	int c;
+	struct plain_options o;
+	int result = plain_options(cmd, argc, argv, strcmp(cmd->name, "rm") == 0, &o);
 
-	while ((c = next_option(cmd, argc, argv, ":jfh", longs)) != -1) {
-		if (c == 'j')
-			json = json ? json : json_array();
-		else if (can_force)
-			flags |= PROTO_F_FORCE;
-		else
-			return usage(cmd, "option \"%s\" is unknown", argv[optind - 1]);
-	}
+	if (result != EXIT_DONE)
+		return result;
 	if (optind >= argc)
 		return usage(cmd, "name a VM");
 	if (client_open(&client, NULL, &e) < 0)
 		return failed(&e);
 	for (int i = optind; i < argc; i++)
-		if (one(&client, op_of(cmd->name), argv[i], flags, json, &e) < 0)
+		if (one(&client, op_of(cmd->name), argv[i], o.flags, o.json, &e) < 0)
 			result = failed(&e);
-	client_close(&client);
-	if (json && print_json(json) < 0)
-		result = EXIT_FAILED;
-	return result;
+	return conclude(&client, o.json, result);
 }
 
 int cmd_rename(const struct command *cmd, int argc, char **argv)
@@ -241,10 +225,7 @@ int cmd_end(const struct command *cmd, int argc, char **argv)
 			break; /* the answer is still to come: the connection is of no use */
 		}
 	}
-	client_close(&client);
-	if (json && print_json(json) < 0)
-		result = EXIT_FAILED;
-	return result;
+	return conclude(&client, json, result);
 }
 
 int cmd_wait(const struct command *cmd, int argc, char **argv)
@@ -279,8 +260,5 @@ int cmd_wait(const struct command *cmd, int argc, char **argv)
 		if (rc == -ETIMEDOUT)
 			break;
 	}
-	client_close(&client);
-	if (json && print_json(json) < 0)
-		result = EXIT_FAILED;
-	return result;
+	return conclude(&client, json, result);
 }

@@ -169,10 +169,7 @@ int cmd_info(const struct command *cmd, int argc, char **argv)
 		if (!json && i + 1 < argc)
 			putchar('\n');
 	}
-	client_close(&client);
-	if (json && print_json(json) < 0)
-		result = EXIT_FAILED;
-	return result;
+	return conclude(&client, json, result);
 }
 
 /* --- version --- */

@@ -216,6 +216,33 @@ int next_option(const struct command *cmd, int argc, char **argv, const char *le
 	return c;
 }
 
+int plain_options(const struct command *cmd, int argc, char **argv, bool can_force,
+		  struct plain_options *out)
+{
+	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
+					      {"force", no_argument, NULL, 'f'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	int c;
+
+	*out = (struct plain_options){0};
+	while ((c = next_option(cmd, argc, argv, ":jfh", longs)) != -1) {
+		if (c == 'j')
+			out->json = out->json ? out->json : json_array();
+		else if (can_force)
+			out->flags |= PROTO_F_FORCE;
+		else
+			return usage(cmd, "option \"%s\" is unknown", argv[optind - 1]);
+	}
+	return EXIT_DONE;
+}
+
+int conclude(struct client *c, json_t *json, int result)
+{
+	client_close(c);
+	return json && print_json(json) < 0 ? EXIT_FAILED : result;
+}
+
 static const struct command *find_command(const char *name)
 {
 	for (unsigned int i = 0; i < ncommands; i++)

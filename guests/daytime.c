@@ -4,9 +4,6 @@
 #include "date.h"
 #include "lwip/port.h"
 
-#include "lwip/tcp.h"
-#include "lwip/udp.h"
-
 #define PORT 13
 
 static size_t now(char *line, size_t size)
@@ -49,21 +46,6 @@ static void asked(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_
 
 int guest_main(void)
 {
-	struct tcp_pcb *tcp;
-	struct udp_pcb *udp;
-
 	kit_traps();
-	if (!port_open())
-		return 1;
-	tcp = tcp_new_ip_type(IPADDR_TYPE_ANY);
-	udp = udp_new_ip_type(IPADDR_TYPE_ANY);
-	if (!tcp || !udp || tcp_bind(tcp, IP_ANY_TYPE, PORT) != ERR_OK ||
-	    udp_bind(udp, IP_ANY_TYPE, PORT) != ERR_OK)
-		return 1;
-	tcp = tcp_listen(tcp);
-	if (!tcp)
-		return 1;
-	tcp_accept(tcp, accepted);
-	udp_recv(udp, asked, NULL);
-	port_run();
+	return port_serve(PORT, accepted, asked);
 }

@@ -3,9 +3,6 @@
  * printed when it is asked to end. Addresses: see lwip/port.h. */
 #include "lwip/port.h"
 
-#include "lwip/tcp.h"
-#include "lwip/udp.h"
-
 #define PORT 7
 
 static struct {
@@ -144,22 +141,7 @@ static void print_counters(void)
 
 int guest_main(void)
 {
-	struct tcp_pcb *tcp;
-	struct udp_pcb *udp;
-
 	kit_traps();
 	kit.at_stop = print_counters;
-	if (!port_open())
-		return 1;
-	tcp = tcp_new_ip_type(IPADDR_TYPE_ANY);
-	udp = udp_new_ip_type(IPADDR_TYPE_ANY);
-	if (!tcp || !udp || tcp_bind(tcp, IP_ANY_TYPE, PORT) != ERR_OK ||
-	    udp_bind(udp, IP_ANY_TYPE, PORT) != ERR_OK)
-		return 1;
-	tcp = tcp_listen(tcp);
-	if (!tcp)
-		return 1;
-	tcp_accept(tcp, accepted);
-	udp_recv(udp, datagram, NULL);
-	port_run();
+	return port_serve(PORT, accepted, datagram);
 }

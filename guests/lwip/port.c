@@ -277,3 +277,23 @@ void port_run(void)
 			kit_idle(ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? 0 : ms * 1000000ull);
 	}
 }
+
+int port_serve(uint16_t port, tcp_accept_fn accepted, udp_recv_fn datagram)
+{
+	struct tcp_pcb *tcp;
+	struct udp_pcb *udp;
+
+	if (!port_open())
+		return 1;
+	tcp = tcp_new_ip_type(IPADDR_TYPE_ANY);
+	udp = udp_new_ip_type(IPADDR_TYPE_ANY);
+	if (!tcp || !udp || tcp_bind(tcp, IP_ANY_TYPE, port) != ERR_OK ||
+	    udp_bind(udp, IP_ANY_TYPE, port) != ERR_OK)
+		return 1;
+	tcp = tcp_listen(tcp);
+	if (!tcp)
+		return 1;
+	tcp_accept(tcp, accepted);
+	udp_recv(udp, datagram, NULL);
+	port_run();
+}

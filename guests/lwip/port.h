@@ -6,6 +6,8 @@
 #include "guests/kit/dev.h"
 
 #include "lwip/netif.h"
+#include "lwip/tcp.h"
+#include "lwip/udp.h"
 
 /*
  * Opens the first vif and gives it its addresses: those of the device page, or of the command line
@@ -16,6 +18,9 @@ bool port_open(void);
 /* Moves frames and timers for ever. Says "ready" when the first IPv4 address is there, or at once
  * when none is asked for by DHCP. */
 void port_run(void) __attribute__((noreturn));
+/* Both, for a guest that serves one port of TCP and UDP. Returns its exit code when that cannot be.
+ */
+int port_serve(uint16_t port, tcp_accept_fn accepted, udp_recv_fn datagram);
 /* The vif, for its counters. */
 const struct kit_net *port_vif(void);
 
