@@ -52,7 +52,8 @@ int backend_client_write(struct backend_client *c, struct err *e);
 int backend_client_read(struct backend_client *c, struct err *e);
 
 /* Requests; queued when the socket is full. `m` needs everything but version, type and bytes. The
- * file stays the caller's, who may close it at once. -ENOMEM, -EPIPE. */
+ * file stays the caller's, who may close it at once. That the process is gone shows with the next
+ * backend_client_read() or _write(). -ENOMEM, -EMFILE. */
 int backend_client_attach_vif(struct backend_client *c, const struct backend_vif *m, int tap,
 			      struct err *e);
 int backend_client_attach_vbd(struct backend_client *c, const struct backend_vbd *m, int disk,
