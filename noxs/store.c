@@ -22,14 +22,16 @@ static const bool name_byte[256] = {
 
 static const char *behind_domain(const char *path, uint32_t *domid)
 {
-	const char *at = path + sizeof(DOMAIN_PREFIX) - 1;
+	const char *first = path + sizeof(DOMAIN_PREFIX) - 1;
+	const char *at;
 	uint32_t v = 0;
 
-	if (strncmp(path, DOMAIN_PREFIX, sizeof(DOMAIN_PREFIX) - 1) != 0 || *at < '0' || *at > '9')
+	if (strncmp(path, DOMAIN_PREFIX, sizeof(DOMAIN_PREFIX) - 1) != 0 || *first < '0' ||
+	    *first > '9')
 		return NULL;
-	for (; *at >= '0' && *at <= '9' && v <= 0x7fff; at++)
+	for (at = first; *at >= '0' && *at <= '9' && v <= 0x7fff; at++)
 		v = v * 10 + (uint32_t)(*at - '0');
-	if ((*at != '\0' && *at != '/') || v > 0x7fff)
+	if ((*at != '\0' && *at != '/') || v > 0x7fff || (first[0] == '0' && at > first + 1))
 		return NULL;
 	*domid = v;
 	return at;

@@ -65,14 +65,35 @@ static struct store_node *behind(struct store_node *n)
 	return n->next;
 }
 
-/* What it has in trees of others: rare, so all of them are looked at. */
+/* Nobody can have rights below it but whose place it is. */
+static bool nobody_elses(struct store *s, const struct store_node *n, const struct store_node *top)
+{
+	const struct store_domain *d;
+
+	if (s->dom0_gave || !n->parent || !top)
+		return false;
+	if (n->parent->parent == top && strcmp(n->parent->name, "0") == 0)
+		return strcmp(n->name, "backend") == 0;
+	if (n->parent != top || strcmp(n->name, "0") == 0)
+		return false;
+	d = store_domain(s, (uint32_t)strtoul(n->name, NULL, 10), false);
+	return !d || !d->gave;
+}
+
+/* What it has in trees of others: those that have let others in are looked at. */
 static void forget_elsewhere(struct store *s, uint32_t domid)
 {
+	const struct store_node *top = store_find(s, "/local/domain");
 	struct store_node *next;
 
 	for (struct store_node *n = store_walk(s->root, s->root); n; n = next) {
 		bool owned = n->perms && n->perms->perm[0].domid == domid;
 
+		s->looks++;
+		if (!owned && nobody_elses(s, n, top)) {
+			next = behind(n);
+			continue;
+		}
 		next = owned ? behind(n) : store_walk(s->root, n);
 		if (owned)
 			store_remove(s, n, STORE_NO_DOMAIN);

@@ -3,6 +3,7 @@
 #include "noxs/store_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- permissions --- */
@@ -69,6 +70,49 @@ enum store_access store_allowed(const struct store_perms *p, uint32_t domid)
 bool store_owns(const struct store_perms *p, uint32_t domid)
 {
 	return !store_is_guest(domid) || p->perm[0].domid == domid;
+}
+
+/* A guest's own places: what is there goes with it. */
+static bool is_place_of(const char *path, uint32_t domid)
+{
+	static const char back[] = "/local/domain/0/backend/";
+	const char *at = NULL;
+	char name[16];
+	size_t n = (size_t)snprintf(name, sizeof(name), "/%u", domid);
+
+	if (store_path_domain(path) == domid)
+		return true;
+	if (strncmp(path, back, sizeof(back) - 1) == 0)
+		at = strchr(path + sizeof(back) - 1, '/');
+	return at && strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == '/');
+}
+
+/* Others have rights at a place. */
+static void give(struct store *s, uint32_t domid)
+{
+	struct store_domain *d = store_is_guest(domid) ? store_domain(s, domid, false) : NULL;
+
+	if (d)
+		d->gave = true;
+	else
+		s->dom0_gave = true;
+}
+
+void store_perms_note(struct store *s, const struct store_perms *p, const char *path)
+{
+	uint32_t owner = p->perm[0].domid;
+
+	if (!store_is_guest(owner)) {
+		if (p->perm[0].access & STORE_WRITE)
+			s->dom0_gave = true;
+	} else if (!is_place_of(path, owner)) {
+		give(s, store_path_domain(path));
+	} else if (p->perm[0].access != STORE_NONE) {
+		give(s, owner);
+	}
+	for (uint32_t i = 1; i < p->n; i++)
+		if (store_is_guest(p->perm[i].domid) && !is_place_of(path, p->perm[i].domid))
+			give(s, store_path_domain(path));
 }
 
 /* --- what domains hold --- */

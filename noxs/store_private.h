@@ -61,6 +61,7 @@ struct store_domain {
 	uint32_t nodes, watches, transactions;
 	uint32_t mentions; /* entries of permission lists, but as owner */
 	uint64_t bytes;
+	bool gave;		 /* others rights in nodes of its own, at some time */
 	struct store_conn *ring; /* its lasting connection */
 	UT_hash_handle hh;
 };
@@ -86,6 +87,7 @@ struct store {
 	void *missing_arg;
 	bool in_missing;
 	bool replaying; /* nobody is told of anything */
+	bool dom0_gave; /* rights of guests outside of what is theirs by its place */
 	char *scratch;	/* lists of names */
 	uint32_t scratch_room;
 	struct store_journal *journal;
@@ -122,6 +124,8 @@ void store_perms_put(struct store *s, struct store_perms *p); /* NULL is fine */
 /* A child's: the parent's, owned by who makes it if that is a guest. A reference, or NULL. */
 struct store_perms *store_perms_inherit(struct store *s, struct store_perms *parent, uint32_t by);
 enum store_access store_allowed(const struct store_perms *p, uint32_t domid);
+/* Notes that a node at `path` has these: where a domain's rights may be when it ends. */
+void store_perms_note(struct store *s, const struct store_perms *p, const char *path);
 bool store_owns(const struct store_perms *p, uint32_t domid);
 
 int store_tree_open(struct store *s);

@@ -342,6 +342,7 @@ int store_node_perms(struct store *s, struct store_node *n, const char *path, st
 	store_perms_put(s, n->perms);
 	n->perms = p;
 	n->gen = ++s->gen;
+	store_perms_note(s, p, path);
 	store_log_node(s, n, STORE_J_PERMS, (uint16_t)p->n, part[1].len, part, 2);
 	return 0;
 }
@@ -401,6 +402,7 @@ int store_restore_node(struct store *s, const char *path, const struct store_per
 	const char *name = NULL;
 	uint32_t name_len = 0;
 	uint32_t hash = 0;
+	int rc;
 
 	while ((next = next_name(next, at, &name, &name_len, &hash)) != NULL) {
 		struct store_node *c = child(s, at, name, name_len, hash);
@@ -421,11 +423,13 @@ int store_restore_node(struct store *s, const char *path, const struct store_per
 	if (!p)
 		return -ENOMEM;
 	if (at->perms) {
-		int rc = store_node_perms(s, at, path, p);
-
+		rc = store_node_perms(s, at, path, p);
 		return rc < 0 ? rc : store_set_value(s, at, path, data, len);
 	}
-	return come_to_be(s, at, p, data, len);
+	rc = come_to_be(s, at, p, data, len);
+	if (rc == 0)
+		store_perms_note(s, p, path);
+	return rc;
 }
 
 /* --- the whole --- */

@@ -402,6 +402,47 @@ static void nothing_of_a_domain_stays(void **state)
 	assert_string_equal(ask(&dom0, XS_GET_PERMS, 0, "/local/domain/8/data|"), "n8|");
 }
 
+static void ends_look_only_where_they_must(void **state)
+{
+	struct store_perm mine[] = {{0, STORE_NONE}, {50, STORE_READ}};
+	char path[64];
+	uint64_t before;
+
+	(void)state;
+	for (uint32_t d = 100; d < 150; d++)
+		for (uint32_t i = 0; i < 40; i++) {
+			(void)snprintf(path, sizeof(path), "/local/domain/%u/data/%u", d, i);
+			assert_int_equal(store_putf(s, path, "x"), 0);
+			(void)snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u/%u", d,
+				       i);
+			assert_int_equal(store_putf(s, path, "x"), 0);
+		}
+	assert_int_equal(store_mkdir(s, "/local/domain/50"), 0);
+	assert_int_equal(store_set_perms(s, "/local/domain/50", mine, 2), 0);
+	assert_int_equal(store_mkdir(s, "/local/domain/0/backend/vif/50"), 0);
+	assert_int_equal(store_set_perms(s, "/local/domain/0/backend/vif/50", mine, 2), 0);
+	assert_string_equal(ask(&g7, XS_SET_PERMS, 0, "data|n7|r50|"), "OK|");
+	before = s->looks;
+	store_forget_domain(s, 50);
+	assert_in_range(s->looks - before, 50, 100); /* of 4000 nodes */
+	assert_string_equal(ask(&dom0, XS_GET_PERMS, 0, "/local/domain/7/data|"), "n7|");
+	/* dom0 gives one's node to another */
+	assert_int_equal(store_putf(s, "/local/domain/100/lent", "x"), 0);
+	mine[0].domid = 50;
+	assert_int_equal(store_set_perms(s, "/local/domain/100/lent", mine, 1), 0);
+	store_forget_domain(s, 50);
+	assert_null(store_get(s, "/local/domain/100/lent", NULL));
+	/* tools give rights anywhere */
+	assert_string_equal(ask(&dom0, XS_SET_PERMS, 0, "/local/domain/0/backend|n0|r50|"), "OK|");
+	store_forget_domain(s, 50);
+	assert_string_equal(ask(&dom0, XS_GET_PERMS, 0, "/local/domain/0/backend|"), "n0|");
+	/* a guest's open folder */
+	assert_string_equal(ask(&g8, XS_SET_PERMS, 0, "data|b8|"), "OK|");
+	assert_string_equal(WRITE(&g7, "/local/domain/8/data/by7|1"), "OK|");
+	store_forget_domain(s, 7);
+	assert_null(store_get(s, "/local/domain/8/data/by7", NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +456,7 @@ int main(void)
 		STORE_TEST(the_daemon_hears_by_hooks),
 		STORE_TEST(trees_come_when_asked_for),
 		STORE_TEST(nothing_of_a_domain_stays),
+		STORE_TEST(ends_look_only_where_they_must),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
