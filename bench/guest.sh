@@ -17,7 +17,7 @@ emit() { # bench, metric, unit, VALUE...: one line of their order statistics
 		p99: .[length * 99 / 100 | floor], max: .[-1]}'
 }
 
-# The kernel, an initramfs that serves and reports, and a disk of 64 MiB.
+# The kernel, an initramfs that serves and reports, and disks of 64 MiB: a file, a block device.
 make_guest() {
 	local guests
 	guests=$(readlink -m "$here/../guests")
@@ -58,6 +58,8 @@ make_guest() {
 	(cd $work/tree && find . | cpio -o -H newc --quiet) >>$work/initrd
 	cp "$guests/cloud/vmlinuz" $work/vmlinuz
 	fallocate -l 64M $work/disk
+	fallocate -l 64M $work/blockfile
+	ln -s "$(losetup -f --show $work/blockfile)" $work/blockdisk
 }
 
 start_side() { # SIDE
@@ -72,7 +74,7 @@ start_side() { # SIDE
 }
 
 # Creates the guest; its first report comes when its init has network and disk. Sets $init_us.
-create_guest() { # SIDE (chaos, user or xl), words for its command line, how many reports come
+create_guest() { # SIDE (chaos, user or xl), words for its command line, how many reports come, disk
 	local side=$1 words=$2 vif="bridge=benchbr,mac=00:16:3e:99:00:01" start end
 	local disk="vdev=xvda,format=raw,access=rw,backendtype=phy" # a loop device, but in user space
 	if [ "$side" = user ]; then
@@ -81,13 +83,13 @@ create_guest() { # SIDE (chaos, user or xl), words for its command line, how man
 	fi
 	cat >$work/cfg <<-END
 		name = "bench"
-		type = "pv"
+		type = "$type"
 		kernel = "$work/vmlinuz"
 		ramdisk = "$work/initrd"
 		memory = 128
 		extra = "console=hvc0 quiet $words"
 		vif = [ "$vif" ]
-		disk = [ "$disk,target=$work/disk" ]
+		disk = [ "$disk,target=$work/${4:-disk}" ]
 	END
 	"$tools/traffic" hear $report_port "${3:-1}" >$work/heard &
 	local hear=$!
@@ -118,9 +120,9 @@ measure_net() { # SIDE
 		b+=("$("$tools/traffic" send $guest_ip 7000 $((net_mib << 20)) | awk '{print $4}')")
 		p+=("$("$tools/traffic" ping $guest_ip 7000 200 | awk '{print $4}')")
 	done
-	emit net "tcp_from_guest_$1" mbit/s "${a[@]}"
-	emit net "tcp_to_guest_$1" mbit/s "${b[@]}"
-	emit net "tcp_round_trip_$1" us "${p[@]}"
+	emit net "tcp_from_guest_$of_type$1" mbit/s "${a[@]}"
+	emit net "tcp_to_guest_$of_type$1" mbit/s "${b[@]}"
+	emit net "tcp_round_trip_$of_type$1" us "${p[@]}"
 }
 
 bench_net() { # [MiB]
@@ -137,20 +139,24 @@ bench_net() { # [MiB]
 	stop_daemons
 }
 
-bench_disk() {
-	local side
+bench_disk() { # [disk or blockdisk]
+	local side disk=${1:-disk}
 	make_bridge
 	make_guest
 	"$bench" fork "$samples"
 	for side in chaos user xl; do
 		start_side $side
-		create_guest $side bench=disk 2
-		emit disk "disk_write_1m_$side" MB/s "$(awk '/^fill/ {print $5}' $work/heard)"
-		emit disk "disk_read_1m_$side" MB/s "$(awk '/^read -/ {print $5}' $work/heard)"
-		emit disk "disk_read_4k_random_$side" us "$(awk '/^read random/ {print $7}' $work/heard)"
+		create_guest $side bench=disk 2 "$disk"
+		emit disk "${disk}_write_1m_$of_type$side" MB/s "$(awk '/^fill/ {print $5}' $work/heard)"
+		emit disk "${disk}_read_1m_$of_type$side" MB/s "$(awk '/^read -/ {print $5}' $work/heard)"
+		emit disk "${disk}_read_4k_random_$of_type$side" us "$(awk '/^read random/ {print $7}' $work/heard)"
 		destroy_guest $side
 	done
 	stop_daemons
+}
+
+bench_blockdisk() {
+	bench_disk blockdisk
 }
 
 bench_linuxdev() {
@@ -167,8 +173,8 @@ bench_linuxdev() {
 			[ $i -lt "$first" ] || { t+=("$init_us"); r+=("$created_us"); }
 			destroy_guest $side
 		done
-		emit linuxdev "linux_128m_init_$side" us "${t[@]}"
-		emit linuxdev "linux_128m_created_$side" us "${r[@]}"
+		emit linuxdev "linux_128m_init_$of_type$side" us "${t[@]}"
+		emit linuxdev "linux_128m_created_$of_type$side" us "${r[@]}"
 	done
 	stop_daemons
 }
