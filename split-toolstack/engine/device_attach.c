@@ -203,7 +203,7 @@ static void attach_again(struct leaving *l, bool last)
 	}
 	if (rc == -EAGAIN)
 		rc = leaving_over(&e);
-	if (rc < 0)
+	if (!vm || rc < 0)
 		a->fn(a->arg, rc, NULL, &e);
 	else
 		attach(vm, &a->config, a->fn, a->arg);

@@ -228,8 +228,8 @@ char **xs_check_watch(struct xs_handle *h)
 	(void)pthread_mutex_lock(&lock);
 	if (event[0]) {
 		e = __real_malloc(2 * sizeof(char *) + 2 * sizeof(event));
-		e[XS_WATCH_PATH] = strcpy((char *)(e + 2), event);
-		e[XS_WATCH_TOKEN] = strcpy((char *)(e + 2) + sizeof(event), watched);
+		e[XS_WATCH_PATH] = memcpy(e + 2, event, sizeof(event));
+		e[XS_WATCH_TOKEN] = memcpy(e[0] + sizeof(event), watched, sizeof(watched));
 		event[0] = '\0';
 		(void)!read(h->pipe[0], &byte, 1);
 	}
