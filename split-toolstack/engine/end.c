@@ -305,9 +305,11 @@ int vm_pause(struct vm *vm, struct err *e)
 
 	if (rc < 0 || vm->state == VM_PAUSED)
 		return rc;
-	rc = xen_domain_pause(vm->en->x, vm->domid);
+	/* One that is held is paused; twice would be once too often for what lets it run. */
+	rc = vm->held ? 0 : xen_domain_pause(vm->en->x, vm->domid);
 	if (rc < 0)
 		return err_sys(e, -rc, "pause \"%s\"", vm->name);
+	vm_hold_end(vm);
 	vm->state = VM_PAUSED;
 	record(vm);
 	vm_announce(vm, VM_EV_PAUSED);

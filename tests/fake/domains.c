@@ -92,7 +92,7 @@ int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t
 		d->id = c->domid ? c->domid : fake_next_domid++;
 		memcpy(d->uuid, c->uuid, sizeof(d->uuid));
 		d->hvm = c->hvm;
-		d->paused = true;
+		d->pauses = 1;
 		fake_held.domains++;
 		*domid = d->id;
 		return fake_leave(0);
@@ -131,19 +131,19 @@ int xen_domain_set_uuid(struct xen *x, uint32_t domid, const uint8_t uuid[16])
 
 int xen_domain_pause(struct xen *x, uint32_t domid)
 {
-	ONE_DOMAIN(d->paused = true);
+	ONE_DOMAIN(d->pauses++);
 }
 
 int xen_domain_unpause(struct xen *x, uint32_t domid)
 {
-	ONE_DOMAIN(d->paused = false; d->bound = true);
+	ONE_DOMAIN(d->pauses -= d->pauses > 0; d->bound = true);
 }
 
 static void describe(const struct domain *d, struct xen_domain_info *out)
 {
 	*out = (struct xen_domain_info){.domid = d->id,
 					.hvm = d->hvm,
-					.paused = d->paused,
+					.paused = d->pauses > 0,
 					.shutdown = d->shutdown,
 					.shutdown_reason = d->reason,
 					.vcpus = 1,

@@ -25,8 +25,9 @@ struct xen {
 struct domain {
 	uint32_t id;
 	uint8_t uuid[16];
-	bool hvm, paused, shutdown;
-	bool bound; /* ran once, and so has bound its end of the channel */
+	bool hvm, shutdown;
+	uint32_t pauses; /* Xen counts them */
+	bool bound;	 /* ran once, and so has bound its end of the channel */
 	uint32_t reason;
 	int mem;
 	uint32_t guest_ports;

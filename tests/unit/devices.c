@@ -57,6 +57,36 @@ static void unseen_ones_are_waited_for(void **state)
 	nothing_is_left(0);
 }
 
+/* It waits for its backends: a pause ends that, and begins nothing that stays. */
+static void paused_while_held(void **state)
+{
+	struct result r = create(net_and_disk("web"), 0);
+	struct xen_domain_info info;
+
+	(void)state;
+	assert_true(r.vm->held);
+	assert_int_equal(vm_pause(r.vm, NULL), 0);
+	work_for(3);
+	assert_int_equal(connected(r.vm), 2);
+	assert_int_equal(xen_domain_info(en->x, vm_domid(r.vm), &info), 0);
+	assert_true(info.paused);
+	assert_int_equal(vm_unpause(r.vm, NULL), 0);
+	assert_int_equal(xen_domain_info(en->x, vm_domid(r.vm), &info), 0);
+	assert_false(info.paused);
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	work_for(3);
+	r = create(net_and_disk("again"), 0);
+	assert_true(r.vm->held);
+	assert_int_equal(vm_pause(r.vm, NULL), 0);
+	assert_int_equal(vm_unpause(r.vm, NULL), 0);
+	assert_true(r.vm->held);
+	work_for(3);
+	assert_int_equal(xen_domain_info(en->x, vm_domid(r.vm), &info), 0);
+	assert_false(info.paused);
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	work_for(3);
+}
+
 /* Events of an earlier device of the same name. */
 static void stale_events_are_ignored(void **state)
 {
@@ -449,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		DEVICES(lives_and_dies),
 		DEVICES(unseen_ones_are_waited_for),
+		DEVICES(paused_while_held),
 		DEVICES(stale_events_are_ignored),
 		DEVICES(restarts_wait_for_their_disk),
 		DEVICES(restarts_try_again),
