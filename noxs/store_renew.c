@@ -135,9 +135,11 @@ static void slice(struct store *s, uint64_t bytes)
 		j->conn = lasting(s->conns);
 	}
 	while (j->next.map && !j->at && j->conn && j->next.end < until) {
-		write_conn(s, j->conn);
+		struct store_conn *c = j->conn;
+
+		write_conn(s, c);
 		if (j->next.map)
-			j->conn = lasting(j->conn->next);
+			j->conn = lasting(c->next);
 	}
 	if (j->next.map && !j->at && !j->conn)
 		finish(s);

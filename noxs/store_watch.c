@@ -34,7 +34,7 @@ static bool of_guest(const struct store_conn *c)
 static struct store_watch *find(const struct store_conn *c, const struct store_node *n,
 				const char *token)
 {
-	struct store_watch *w;
+	struct store_watch *w = NULL;
 
 	if (of_guest(c)) {
 		DL_FOREACH2(c->watches, w, conn_next)
@@ -217,7 +217,7 @@ static void tell_guest(struct store *s, uint32_t domid, const struct store_node 
 		       const char *path)
 {
 	const struct store_domain *d = store_is_guest(domid) ? store_domain(s, domid, false) : NULL;
-	struct store_watch *w;
+	struct store_watch *w = NULL;
 
 	if (!d || !d->ring)
 		return;
@@ -262,7 +262,7 @@ static void tell_watches(struct store *s, const struct store_node *at, const str
 			 const char *path, const struct store_perms *old, bool removed)
 {
 	bool named = at->guests > GUESTS_FEW && tell_named(s, at, n, path, old);
-	struct store_watch *w;
+	struct store_watch *w = NULL;
 
 	DL_FOREACH(at->watches, w)
 	{
