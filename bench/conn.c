@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The requests that benches send over an open connection, timed. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "bench/conn.h"
+
+#define BACKENDS "/sys/bus/xen-backend/devices"
+#define READY_S	 60
 
 void check(int rc, const struct err *e)
 {
@@ -90,4 +95,54 @@ void conn_set_pool(struct client *c, const char *flavor)
 	wire_text(&w, PROTO_TEXT, flavor);
 	check(client_send(c, &w, NULL, 0, &e), &e);
 	check(client_finish(c, &in, NULL, NULL, &e), &e);
+}
+
+static int add_ready(const struct wire_in *item, void *arg)
+{
+	uint32_t *sum = arg;
+	struct wire_field f;
+	struct wire_in in;
+
+	if (wire_find(item, PROTO_FLAVOR, &f) && wire_nested(&in, &f) == 0)
+		*sum += wire_get_u32(&in, PROTO_READY, 0);
+	return 0;
+}
+
+static uint32_t ready_shells(struct client *c)
+{
+	struct err e = {0};
+	struct wire_out w;
+	struct wire_in in;
+	uint32_t sum = 0;
+
+	client_begin(c, &w, PROTO_REQ_POOL);
+	check(client_send(c, &w, NULL, 0, &e), &e);
+	check(client_finish(c, &in, add_ready, &sum, &e), &e);
+	return sum;
+}
+
+void conn_wait_ready(struct client *c, uint32_t n)
+{
+	uint64_t end = clock_ns() + READY_S * 1000000000ull;
+	uint32_t ready;
+
+	while ((ready = ready_shells(c)) < n) {
+		if (clock_ns() > end)
+			die("the pool did not get its %u shells", n);
+		/* to ask costs chaosd time, too: not often before the end is near */
+		(void)usleep(n - ready > 4 ? 10000 : 500);
+	}
+}
+
+unsigned int vif_backends(void)
+{
+	DIR *dir = opendir(BACKENDS);
+	const struct dirent *d;
+	unsigned int n = 0;
+
+	while (dir && (d = readdir(dir)) != NULL)
+		n += strncmp(d->d_name, "vif-", 4) == 0;
+	if (dir)
+		(void)closedir(dir);
+	return n;
 }

@@ -20,6 +20,9 @@ uint64_t conn_destroy(struct client *c, const char *name);
 int http_open(void);
 uint64_t http_create(int fd, const char *type);
 /* As chaos pool set. */
+/* Until so many shells are ready, of all flavors; dies after a minute. */
+void conn_wait_ready(struct client *c, uint32_t n);
+unsigned int vif_backends(void); /* that the kernel has */
 void conn_set_pool(struct client *c, const char *flavor);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VMs with a vif from the pool: until their first frame and first TCP answer is seen in dom0, and
  * how fast vifs are connected and let go. The script has made the bridge. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,6 @@
 #define ANSWER_S       5
 #define REFILL_US      60000
 #define DEVICES_STEP   20u
-#define BACKENDS       "/sys/bus/xen-backend/devices"
 #define DEVICES_WAIT_S 60
 
 static void set_pool(struct client *c, const char *type, const char *image, unsigned int count)
@@ -48,41 +46,6 @@ static void set_small(struct client *c, const char *type, const char *bridge, un
 	(void)snprintf(text, sizeof(text), "type=%s memory=256K count=%u vifs=1%s", type, count,
 		       bridge);
 	conn_set_pool(c, text);
-}
-
-static int add_ready(const struct wire_in *item, void *arg)
-{
-	uint32_t *sum = arg;
-	struct wire_field f;
-	struct wire_in in;
-
-	if (wire_find(item, PROTO_FLAVOR, &f) && wire_nested(&in, &f) == 0)
-		*sum += wire_get_u32(&in, PROTO_READY, 0);
-	return 0;
-}
-
-static uint32_t ready_shells(struct client *c)
-{
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_in in;
-	uint32_t sum = 0;
-
-	client_begin(c, &w, PROTO_REQ_POOL);
-	check(client_send(c, &w, NULL, 0, &e), &e);
-	check(client_finish(c, &in, add_ready, &sum, &e), &e);
-	return sum;
-}
-
-static void wait_ready(struct client *c, uint32_t n)
-{
-	uint64_t end = clock_ns() + DEVICES_WAIT_S * 1000000000ull;
-
-	while (ready_shells(c) < n) {
-		if (clock_ns() > end)
-			die("the pool did not get its %u shells", n);
-		(void)usleep(10000); /* to ask costs chaosd time, too */
-	}
 }
 
 static void send_create(struct client *c, const char *type, const char *kernel, const char *vif)
@@ -143,7 +106,7 @@ static void first_frame(struct client *c, const char *type, unsigned int n)
 		uint64_t took;
 		ssize_t got;
 
-		wait_ready(c, 4);
+		conn_wait_ready(c, 4);
 		(void)usleep(REFILL_US);
 		start = clock_ns();
 		send_create(c, type, "frame", "bridge=" BRIDGE);
@@ -190,7 +153,7 @@ static void first_reply(struct client *c, const char *type, unsigned int n)
 	for (unsigned int i = 0; i < n + 2; i++) {
 		uint64_t start;
 
-		wait_ready(c, 4);
+		conn_wait_ready(c, 4);
 		(void)usleep(REFILL_US);
 		start = clock_ns();
 		send_create(c, type, "daytime",
@@ -222,26 +185,13 @@ void bench_firstpacket(unsigned int n)
 
 /* --- how many, how fast --- */
 
-static unsigned int backends(void)
-{
-	DIR *dir = opendir(BACKENDS);
-	const struct dirent *d;
-	unsigned int n = 0;
-
-	while (dir && (d = readdir(dir)) != NULL)
-		n += strncmp(d->d_name, "vif-", 4) == 0;
-	if (dir)
-		(void)closedir(dir);
-	return n;
-}
-
 /* ns until there are `to` of them. */
 static uint64_t grow(struct client *c, const char *type, const char *bridge, unsigned int to)
 {
 	uint64_t start = clock_ns();
 
 	set_small(c, type, bridge, to);
-	wait_ready(c, to);
+	conn_wait_ready(c, to);
 	return clock_ns() - start;
 }
 
@@ -250,9 +200,9 @@ static uint64_t let_go(struct client *c, const char *type, const char *bridge)
 	uint64_t start = clock_ns();
 
 	set_small(c, type, bridge, 0);
-	while (backends() > 0) {
+	while (vif_backends() > 0) {
 		if (clock_ns() - start > DEVICES_WAIT_S * 1000000000ull)
-			die("%u vifs were not let go", backends());
+			die("%u vifs were not let go", vif_backends());
 		(void)usleep(2000);
 	}
 	return clock_ns() - start;
@@ -295,9 +245,13 @@ void bench_devscale(unsigned int n)
 		die("give %u or more", 3 * DEVICES_STEP);
 	check(client_open(&c, NULL, &e), &e);
 	/* The first so many of a boot make the kernel take memory for its own tables: 60 ms in all,
-	 * which it keeps. */
-	(void)grow(&c, "pv", "", n + 1);
-	(void)let_go(&c, "pv", "");
+	 * which it keeps; and for those of a bridge's ports. */
+	for (size_t i = 0; i < 2; i++) {
+		const char *bridge = i ? " bridge=" BRIDGE : "";
+
+		(void)grow(&c, "pv", bridge, n + 1);
+		(void)let_go(&c, "pv", bridge);
+	}
 	for (size_t i = 0; i < 2; i++) {
 		connect_and_let_go(&c, i ? "pvh" : "pv", "", n);
 		connect_and_let_go(&c, i ? "pvh" : "pv", " bridge=" BRIDGE, n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One firewall (guest fw) a user, all at once: paced frames through each and back, counted in dom0.
- * The script has made the two bridges; frames go to a bridge's own MAC, so that they reach no other
- * user. */
+/* One firewall (guest fw) a user, all at once, each from a warm shell with two vifs: paced frames
+ * through each and back, counted in dom0. The script has made the two bridges; frames go to a
+ * bridge's own MAC, so that they reach no other user. */
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -21,6 +21,8 @@
 #include "bench/conn.h"
 
 #define ROUNDS	  20u
+#define POOLED	  4u
+#define GONE_S	  60u
 #define USERS_MAX 1000u
 #define PACE_NS	  1000000u    /* from one user's frame to the next user's */
 #define LATE_NS	  2000000000u /* a frame that is not there by then is lost */
@@ -38,14 +40,18 @@ static const char *const bridge[2] = {"benchin", "benchout"};
 static int ifindex[2][USERS_MAX];
 static uint8_t mac[2][ETH_ALEN]; /* of the bridges */
 static int packets;
-static struct samples there_and_back;
+static struct samples made, there_and_back;
 static uint64_t got[2];
 
-static void create(struct client *c, unsigned int i)
+/* Its domain id. */
+static uint32_t create(struct client *c, const char *type, unsigned int i)
 {
+	uint64_t start = clock_ns();
 	struct err e = {0};
 	struct wire_out w;
+	struct wire_field f;
 	struct wire_in in;
+	struct wire_in vm;
 	char text[160];
 
 	client_begin(c, &w, PROTO_REQ_CREATE);
@@ -53,14 +59,19 @@ static void create(struct client *c, unsigned int i)
 	(void)snprintf(text, sizeof(text), "name=fw%u", i);
 	wire_text(&w, PROTO_SET, text);
 	wire_text(&w, PROTO_SET, "kernel=" CHAOS_GUEST_DIR "/fw");
-	wire_text(&w, PROTO_SET, "type=pv");
+	(void)snprintf(text, sizeof(text), "type=%s", type);
+	wire_text(&w, PROTO_SET, text);
 	wire_text(&w, PROTO_SET, "memory=2");
-	(void)snprintf(text, sizeof(text),
-		       "vif=['bridge=%s,vifname=fwin%u','bridge=%s,vifname=fwout%u']", bridge[0], i,
-		       bridge[1], i);
+	(void)snprintf(text, sizeof(text), "vif=['bridge=%s','bridge=%s']", bridge[0], bridge[1]);
 	wire_text(&w, PROTO_OVERRIDE, text);
 	check(client_send(c, &w, NULL, 0, &e), &e);
 	check(client_finish(c, &in, NULL, NULL, &e), &e);
+	samples_add(&made, clock_ns() - start);
+	if (!wire_get_text(&in, PROTO_WAY, text, sizeof(text)) || strcmp(text, "warm") != 0)
+		die("a create went the way \"%s\" instead of \"warm\"", text);
+	if (!wire_find(&in, PROTO_VM, &f) || wire_nested(&vm, &f) < 0)
+		die("a reply without its VM");
+	return wire_get_u32(&vm, PROTO_DOMID, 0);
 }
 
 /* A guest may be ready before its interfaces are. */
@@ -112,11 +123,11 @@ static void isolate(const char *name)
 		die("%s: %s", path, strerror(errno));
 }
 
-static void find_vif(int side, unsigned int user)
+static void find_vif(int side, unsigned int user, uint32_t domid)
 {
 	char name[IFNAMSIZ];
 
-	(void)snprintf(name, sizeof(name), "%s%u", side ? "fwout" : "fwin", user);
+	(void)snprintf(name, sizeof(name), "vif%u.%d", domid, side);
 	ifindex[side][user] = index_of(name);
 	isolate(name);
 }
@@ -189,21 +200,69 @@ static void take_until(unsigned int users, uint64_t end, uint64_t want)
 	}
 }
 
-void bench_firewall(unsigned int users)
+static void set_pool(struct client *c, const char *type, unsigned int count)
 {
-	uint64_t all = (uint64_t)users * ROUNDS;
-	struct client c;
-	struct err e = {0};
+	char text[160];
+
+	(void)snprintf(text, sizeof(text),
+		       "type=%s memory=2 vifs=2 count=%u image=" CHAOS_GUEST_DIR "/fw", type,
+		       count);
+	conn_set_pool(c, text);
+}
+
+static void create_all(struct client *c, const char *type, unsigned int users)
+{
+	set_pool(c, type, POOLED);
+	for (unsigned int i = 0; i < users; i++) {
+		uint32_t domid;
+
+		conn_wait_ready(c, 1);
+		domid = create(c, type, i);
+		find_vif(0, i, domid);
+		find_vif(1, i, domid);
+	}
+	set_pool(c, type, 0);
+}
+
+static void destroy_all(struct client *c, unsigned int users)
+{
+	uint64_t end = clock_ns() + GONE_S * 1000000000ull;
 	char name[IFNAMSIZ];
 
-	if (users > USERS_MAX)
-		die("at most %u users: a bridge has 1024 ports", USERS_MAX);
-	check(client_open(&c, NULL, &e), &e);
 	for (unsigned int i = 0; i < users; i++) {
-		create(&c, i);
-		find_vif(0, i);
-		find_vif(1, i);
+		(void)snprintf(name, sizeof(name), "fw%u", i);
+		(void)conn_destroy(c, name);
 	}
+	while (vif_backends() > 0) {
+		if (clock_ns() > end)
+			die("%u vifs were not let go", vif_backends());
+		(void)usleep(10000);
+	}
+}
+
+static void print_number(const char *type, const char *what, const char *unit, uint64_t n)
+{
+	char metric[64];
+
+	(void)snprintf(metric, sizeof(metric), "fw_%s_%s", what, type);
+	number_print("firewall", metric, unit, (double)n);
+}
+
+static void print_samples(const char *type, const char *what, struct samples *s)
+{
+	char metric[64];
+
+	(void)snprintf(metric, sizeof(metric), "fw_%s_%s", what, type);
+	samples_print(s, "firewall", metric);
+}
+
+static void firewalls(struct client *c, const char *type, unsigned int users)
+{
+	uint64_t all = (uint64_t)users * ROUNDS;
+
+	made.n = there_and_back.n = 0;
+	got[0] = got[1] = 0;
+	create_all(c, type, users);
 	open_packets();
 	take_until(users, clock_ns() + LATE_NS, UINT64_MAX); /* what hosts say when they come up */
 	for (unsigned int round = 0; round < ROUNDS; round++)
@@ -214,15 +273,24 @@ void bench_firewall(unsigned int users)
 			take_until(users, p.sent_ns + PACE_NS, UINT64_MAX);
 		}
 	take_until(users, clock_ns() + LATE_NS, all);
-	number_print("firewall", "fw_users", "vms", users);
-	number_print("firewall", "fw_frames_sent_each_way", "frames", (double)all);
-	number_print("firewall", "fw_frames_lost", "frames",
-		     (double)(all - got[1] + (got[1] - got[0])));
-	samples_print(&there_and_back, "firewall", "fw_round_trip");
-	for (unsigned int i = 0; i < users; i++) {
-		(void)snprintf(name, sizeof(name), "fw%u", i);
-		(void)conn_destroy(&c, name);
-	}
+	print_number(type, "users", "vms", users);
+	print_number(type, "frames_sent_each_way", "frames", all);
+	print_number(type, "frames_lost", "frames", all - got[1] + (got[1] - got[0]));
+	print_samples(type, "round_trip", &there_and_back);
+	print_samples(type, "ready_warm", &made);
 	(void)close(packets);
+	destroy_all(c, users);
+}
+
+void bench_firewall(unsigned int users)
+{
+	struct client c;
+	struct err e = {0};
+
+	if (users > USERS_MAX)
+		die("at most %u users: a bridge has 1024 ports", USERS_MAX);
+	check(client_open(&c, NULL, &e), &e);
+	firewalls(&c, "pv", users);
+	firewalls(&c, "pvh", users);
 	client_close(&c);
 }
