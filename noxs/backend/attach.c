@@ -20,7 +20,7 @@ static struct device *find(const struct devices *d, uint64_t id)
 {
 	struct device *dev = d->first;
 
-	while (dev && (dev->id != id || dev->dying))
+	while (dev && dev->id != id)
 		dev = dev->next;
 	return dev;
 }
@@ -97,6 +97,8 @@ void device_free(struct device *dev)
 		if (dev->page[i])
 			(void)xengnttab_unmap(d->gnt, dev->page[i], 1);
 	(void)close(dev->fd);
+	if (dev->broken && d->tell) /* its file is nobody's now */
+		d->tell(d->arg, BACKEND_BROKEN, dev->id, dev->broken, dev->why);
 	if (dev->detached && d->tell)
 		d->tell(d->arg, BACKEND_DETACHED, dev->id, 0, "");
 	while (*p != dev)
@@ -226,6 +228,9 @@ int device_detach(struct devices *d, uint64_t id)
 
 	if (!dev)
 		return -ENOENT;
-	device_end(dev, 0, NULL);
+	if (dev->dying) /* its jobs run still */
+		dev->detached = true;
+	else
+		device_end(dev, 0, NULL);
 	return 0;
 }

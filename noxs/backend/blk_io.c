@@ -95,6 +95,9 @@ static int transfer_each(struct blk_job *job, struct blk_scratch *s, int flags)
 
 		if (r->status == BLKIF_RSP_OKAY && transfer(job, at, r->sector, r->sectors, 0) < 0)
 			r->status = BLKIF_RSP_ERROR;
+		/* what lies there is of another job, perhaps of another guest's */
+		if (r->status != BLKIF_RSP_OKAY && job->kind == BLKIF_OP_READ)
+			memset(at, 0, r->sectors * BLK_SECTOR);
 		at += r->sectors * BLK_SECTOR;
 	}
 	return 0;

@@ -22,6 +22,7 @@
 /* Always allowed. Memory and threads; files that are open; the control socket. */
 static const int calls[] = {
 	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
 	SCMP_SYS(madvise),
 	SCMP_SYS(brk),
 	SCMP_SYS(futex),
@@ -83,6 +84,7 @@ static const struct {
 	{SCMP_SYS(ioctl), TUNGETVNETHDRSZ},
 	{SCMP_SYS(fcntl), F_GETFL},
 	{SCMP_SYS(fcntl), F_SETFL},
+	{SCMP_SYS(fcntl), F_GETFD},
 	{SCMP_SYS(fcntl), F_SETFD},
 	{SCMP_SYS(getsockopt), 1 /* SOL_SOCKET */},
 };

@@ -124,8 +124,6 @@ static void list(struct control *c)
 	for (const struct device *dev = c->devices->first; dev; dev = dev->next) {
 		struct backend_device m = {0};
 
-		if (dev->dying)
-			continue;
 		device_tell(dev, &m);
 		put(c, &m, BACKEND_DEVICE, sizeof(m));
 	}

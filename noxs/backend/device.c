@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -88,8 +89,9 @@ static int poll_vif(struct device *dev, struct err *e)
 	/* One frame is a question, more often than not: who is to answer it on this CPU gets it. */
 	if (more == 0 && dev->net.tx.frames - sent == 1)
 		(void)sched_yield();
-	/* What was sent often has its answer in the TAP by now. */
-	if (more >= 0 && (dev->net.rx_full || dev->net.tx.frames != sent))
+	/* What was sent often has its answer in the TAP by now; and of what is held the TAP tells
+	 * nothing any more. */
+	if (more >= 0 && (dev->net.rx_full || dev->net.held || dev->net.tx.frames != sent))
 		rc = poll_tap(dev, e);
 	netback_notify(&dev->net); /* one event for both directions */
 	return rc < 0 ? rc : more | rc;
@@ -139,6 +141,8 @@ void device_tap_ready(struct ev_loop *loop, ev_io *w, int events)
 	(void)events;
 	if (rc < 0)
 		device_end(dev, -rc, err_msg(&e));
+	else if (rc > 0)
+		device_ready(dev);
 }
 
 static void on_event(struct ev_loop *loop, ev_io *w, int events)
@@ -209,10 +213,11 @@ void device_end(struct device *dev, int err, const char *why)
 	not_ready(dev);
 	if (ev_is_active(&dev->tap))
 		ev_io_stop(d->loop, &dev->tap);
-	if (why) /* told at once; its memory goes when the threads have let go of it */
-		d->tell(d->arg, BACKEND_BROKEN, dev->id, err, why);
 	dev->dying = true;
 	dev->detached = !why;
+	dev->broken = err;
+	if (why)
+		(void)snprintf(dev->why, sizeof(dev->why), "%s", why);
 	if (dev->blk.running == 0)
 		device_free(dev);
 }

@@ -25,7 +25,9 @@ struct device {
 	uint16_t domid;
 	bool ready;
 	bool dying;    /* waits for its jobs */
-	bool detached; /* and was asked to */
+	bool detached; /* and was asked to, which is answered when it is freed */
+	int broken;    /* and ended by itself: an errno, told when it is freed, too */
+	char why[BACKEND_TEXT];
 	uint32_t port; /* local; 0: none */
 	int fd;
 	void *page[2];
@@ -75,7 +77,8 @@ int device_attach_vif(struct devices *d, const struct backend_vif *m, int fd, st
 int device_attach_vbd(struct devices *d, const struct backend_vbd *m, int fd, uint64_t *sectors,
 		      struct err *e);
 
-/* DETACHED is told when it is done: at once, or when its last job is. -ENOENT. */
+/* DETACHED is told when it is done: at once, or when its last job is; also of one that has ended by
+ * itself and has jobs. -ENOENT. */
 int device_detach(struct devices *d, uint64_t id);
 
 /* A device's facts and counters. */

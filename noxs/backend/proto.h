@@ -16,7 +16,8 @@
  *   LIST (id 0) -> DEVICE for each device, then LISTED
  *
  * BROKEN comes unasked: the device ended because its guest broke the protocol, or its file is gone;
- * its mappings and port are released and the id is free.
+ * its mappings, port and file are released and the id is free. When a DETACH has crossed it, that
+ * is answered, too.
  */
 #define BACKEND_VERSION 1u
 #define BACKEND_TEXT	216u /* with NUL */

@@ -298,6 +298,46 @@ static void short_file(void **state)
 	assert_int_equal(status(v), BLKIF_RSP_ERROR);
 }
 
+/* The buffers have seen other requests, of other guests. */
+static void failed_reads_tell_nothing(void **state)
+{
+	struct env *v = *state;
+
+	fill(v, 3, 2);
+	put(v, rw(BLKIF_OP_WRITE, 0, 3, 2));
+	assert_int_equal(serve(v), 1);
+	assert_int_equal(status(v), BLKIF_RSP_OKAY);
+	assert_int_equal(ftruncate(v->b.fd, 2048), 0);
+	put(v, rw(BLKIF_OP_READ, 0, 10, 2));
+	assert_int_equal(serve(v), 1);
+	assert_int_equal(status(v), BLKIF_RSP_ERROR);
+	assert_memory_equal(v->guest.page[10], v->guest.page[0], RING_PAGE);
+	assert_memory_equal(v->guest.page[11], v->guest.page[0], RING_PAGE);
+}
+
+/* What the next process finds in a ring that the one before has left. */
+static void left_rings(void **state)
+{
+	struct env *v = *state;
+	struct blk_job *job;
+	struct ring next;
+
+	ring_init(&next, v->front.page, ENTRY);
+	assert_true(ring_was_idle(&next));
+	put(v, rw(BLKIF_OP_READ, 0, 1, 1));
+	ring_init(&next, v->front.page, ENTRY); /* asked for, but not taken */
+	assert_true(ring_was_idle(&next));
+	assert_int_equal(blkback_poll(&v->b, v->s, &job, &v->e), 0);
+	ring_init(&next, v->front.page, ENTRY);
+	assert_false(ring_was_idle(&next));
+	assert_true(blk_run(job, v->s, false));
+	blk_finish(job);
+	blkback_publish(&v->b);
+	ring_init(&next, v->front.page, ENTRY);
+	assert_true(ring_was_idle(&next));
+	assert_int_equal(ring_waiting(&next), 0);
+}
+
 static void file_errors(void **state)
 {
 	struct env *v = *state;
@@ -379,6 +419,8 @@ int main(void)
 		T(bad_grants),
 		T(short_file),
 		T(file_errors),
+		T(failed_reads_tell_nothing),
+		T(left_rings),
 		T(impossible_index),
 		T(outstanding_are_counted),
 		T(nowait_leaves_what_would_wait),
