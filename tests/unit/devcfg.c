@@ -34,6 +34,44 @@ static void show_vif(const struct vif_config *v, char *to, size_t room)
 		ip->ipv6_gateway[1], ip->ipv6_gateway[15], v->ip_text);
 }
 
+static int read_spec(enum device_kind kind, const char *spec, struct vmcfg_list *warning,
+		     struct device_config *d, struct err *e)
+{
+	return kind == DEVICE_VIF ? vmcfg_vif(spec, warning, d, e)
+				  : vmcfg_disk(spec, NULL, warning, d, e);
+}
+
+/* With this warning, or (NULL) with none. */
+static void understood(enum device_kind kind, const char *spec, const char *warning,
+		       struct device_config *d)
+{
+	struct vmcfg v = {0};
+	struct err e = {0};
+	int rc = read_spec(kind, spec, &v.warning, d, &e);
+
+	if (rc < 0)
+		fail_msg("\"%s\": %d \"%s\"", spec, rc, e.msg);
+	if (v.warning.n != (warning != NULL) || (warning && !strstr(v.warning.item[0], warning)))
+		fail_msg("\"%s\": warnings: %u \"%s\"", spec, v.warning.n,
+			 v.warning.n ? v.warning.item[0] : "");
+	vmcfg_clear(&v);
+}
+
+/* In one line that has the words. */
+static void refused(enum device_kind kind, const char *spec, const char *words)
+{
+	const char *begins = kind == DEVICE_VIF ? "vif \"" : "disk \"";
+	struct device_config d;
+	struct err e = {0};
+	int rc = read_spec(kind, spec, NULL, &d, &e);
+
+	if (rc >= 0 || !strstr(e.msg, words) || strncmp(e.msg, begins, strlen(begins)) != 0 ||
+	    strchr(e.msg, '\n'))
+		fail_msg("\"%s\": %d \"%s\"", spec, rc, e.msg);
+	assert_true(kind == DEVICE_VIF || !d.u.vbd.path);
+	device_config_clear(&d);
+}
+
 static void vifs_are_understood(void **state)
 {
 	static const struct {
@@ -79,22 +117,14 @@ static void vifs_are_understood(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct vmcfg v = {0};
 		struct device_config d;
-		struct err e = {0};
-		char text[512] = "";
-		int rc = vmcfg_vif(t[i].spec, &v.warning, &d, &e);
+		char text[512];
 
-		if (rc == 0)
-			show_vif(&d.u.vif, text, sizeof(text));
-		if (rc < 0 || !strstr(text, t[i].part))
-			fail_msg("\"%s\": %d \"%s\": %s", t[i].spec, rc, e.msg, text);
-		if (v.warning.n != (t[i].warning != NULL) ||
-		    (t[i].warning && !strstr(v.warning.item[0], t[i].warning)))
-			fail_msg("\"%s\": warnings: %u \"%s\"", t[i].spec, v.warning.n,
-				 v.warning.n ? v.warning.item[0] : "");
+		understood(DEVICE_VIF, t[i].spec, t[i].warning, &d);
+		show_vif(&d.u.vif, text, sizeof(text));
+		if (!strstr(text, t[i].part))
+			fail_msg("\"%s\": %s", t[i].spec, text);
 		device_config_clear(&d);
-		vmcfg_clear(&v);
 	}
 }
 
@@ -152,16 +182,8 @@ static void bad_vifs_are_named(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct device_config d;
-		struct err e = {0};
-		int rc = vmcfg_vif(t[i].spec, NULL, &d, &e);
-
-		if (rc >= 0 || !strstr(e.msg, t[i].words) || strncmp(e.msg, "vif \"", 5) != 0 ||
-		    strchr(e.msg, '\n'))
-			fail_msg("\"%s\": %d \"%s\"", t[i].spec, rc, e.msg);
-		device_config_clear(&d);
-	}
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		refused(DEVICE_VIF, t[i].spec, t[i].words);
 }
 
 /* --- disk --- */
@@ -222,21 +244,14 @@ static void disks_are_understood(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct vmcfg v = {0};
 		struct device_config d;
-		struct err e = {0};
-		char text[512] = "";
-		int rc = vmcfg_disk(t[i].spec, NULL, &v.warning, &d, &e);
+		char text[512];
 
-		if (rc == 0)
-			show_vbd(&d.u.vbd, text, sizeof(text));
-		if (rc < 0 || strcmp(text, t[i].all) != 0)
-			fail_msg("\"%s\": %d \"%s\": %s", t[i].spec, rc, e.msg, text);
-		if (v.warning.n != (t[i].warning != NULL) ||
-		    (t[i].warning && !strstr(v.warning.item[0], t[i].warning)))
-			fail_msg("\"%s\": warnings: %u", t[i].spec, v.warning.n);
+		understood(DEVICE_VBD, t[i].spec, t[i].warning, &d);
+		show_vbd(&d.u.vbd, text, sizeof(text));
+		if (strcmp(text, t[i].all) != 0)
+			fail_msg("\"%s\": %s", t[i].spec, text);
 		device_config_clear(&d);
-		vmcfg_clear(&v);
 	}
 }
 
@@ -272,17 +287,8 @@ static void bad_disks_are_named(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct device_config d;
-		struct err e = {0};
-		int rc = vmcfg_disk(t[i].spec, NULL, NULL, &d, &e);
-
-		if (rc >= 0 || !strstr(e.msg, t[i].words) || strncmp(e.msg, "disk \"", 6) != 0 ||
-		    strchr(e.msg, '\n'))
-			fail_msg("\"%s\": %d \"%s\"", t[i].spec, rc, e.msg);
-		assert_null(d.u.vbd.path);
-		device_config_clear(&d);
-	}
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		refused(DEVICE_VBD, t[i].spec, t[i].words);
 }
 
 static void relative_targets(void **state)
