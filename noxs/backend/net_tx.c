@@ -183,7 +183,7 @@ static void answer(struct netback *n, const struct net_frame *f)
 		r.status = f->bad ? NETIF_RSP_ERROR : NETIF_RSP_OKAY;
 		if (slot->extra)
 			r.status = NETIF_RSP_NULL;
-		ring_answer(&n->tx_ring, &r, sizeof(r));
+		ring_answer_shown(&n->tx_ring, &r, sizeof(r));
 	}
 }
 

@@ -86,6 +86,14 @@ static inline void ring_answer(struct ring *r, const void *response, uint32_t le
 	r->rsp_prod++;
 }
 
+/* As ring_answer(), and the guest may see it; it is told by ring_publish(). For rings that another
+ * process may go on with: what was written and not shown it would take for a request. */
+static inline void ring_answer_shown(struct ring *r, const void *response, uint32_t len)
+{
+	ring_answer(r, response, len);
+	shared_store_release(&r->page->rsp_prod, r->rsp_prod);
+}
+
 /* Publishes the responses; true when the guest asked to be told of one of them. */
 static inline bool ring_publish(struct ring *r)
 {
