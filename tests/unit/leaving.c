@@ -109,11 +109,13 @@ static void creates_wait(void **state)
 static void nobody_waits_for_ever(void **state)
 {
 	uint32_t domid = destroyed_a_moment_ago();
-	uint32_t files = open_files();
+	uint32_t files;
 	struct vm_config c;
 	struct result r;
 
 	(void)state;
+	settle(0); /* its devices are left */
+	files = open_files();
 	c = wants("new", "web0", true);
 	(void)snprintf(c.device[0].u.vif.bridge, sizeof(c.device[0].u.vif.bridge), "nonesuch");
 	ask(c, &r);
