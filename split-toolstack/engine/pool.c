@@ -420,7 +420,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	devices_tell(en);
 	pool_reap(en);
 	more = recent_settle(en);
-	if (history_trim(en, TRIM_AT_ONCE) || more) {
+	if (history_trim(en, TRIM_AT_ONCE)) {
 		refill_in(en, REFILL_GAP_S);
 		return;
 	}
@@ -428,7 +428,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	if (f) {
 		add_shell(en, f);
 		refill_in(en, REFILL_GAP_S);
-	} else if (slots_refill(en)) {
+	} else if (slots_refill(en) || more) {
 		refill_in(en, REFILL_GAP_S);
 	} else if (later || en->shell_job) {
 		refill_in(en, en->shell_job ? REFILL_QUIET_S : RETRY_S);
