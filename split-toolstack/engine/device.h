@@ -193,6 +193,8 @@ void leaving_gone(struct engine *en, const struct device *d);
 /* --- removal.c --- */
 /* The engine closes: what waits for its turn need not wait. */
 void removals_close(struct engine *en);
+/* RCU is not to be waited for so long, if the settings say so. */
+void removal_hurry(struct engine *en, bool on);
 void removal_next(struct engine *en);
 /* Out of all lists: it is about to be freed. */
 void devices_forget(struct device *d);

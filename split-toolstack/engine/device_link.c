@@ -34,16 +34,25 @@ void device_foresee_mtu(struct device *d)
 		d->mtu = bridge.mtu;
 }
 
-/* Its name can only be changed while it is down, as a pooled one is not. */
+/* Its name can only be changed while it is down, as a pooled one is not, and the kernel waits for
+ * RCU to do so: some 10 ms, in which we would do nothing else. */
 static int change_link(struct device *d, const struct link_change *change, struct err *e)
 {
 	struct link_change down = LINK_CHANGE_NONE;
+	struct engine *en = d->en;
+	bool hurry = change->name && !en->rcu_hurried;
 	int rc = 0;
 
 	down.up = 0;
+	if (hurry)
+		removal_hurry(en, true);
 	if (change->name && d->netdev)
-		rc = link_set(d->en->link, d->ifindex, &down, e);
-	return rc < 0 ? rc : link_set(d->en->link, d->ifindex, change, e);
+		rc = link_set(en->link, d->ifindex, &down, e);
+	if (rc == 0)
+		rc = link_set(en->link, d->ifindex, change, e);
+	if (hurry)
+		removal_hurry(en, false);
+	return rc;
 }
 
 void device_link_set(struct device *d)

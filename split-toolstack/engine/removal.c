@@ -26,7 +26,7 @@
 #define UNSEEN_S 0.1
 
 /* Back to 0 only who has found it so. */
-static void hurry(struct engine *en, bool on)
+void removal_hurry(struct engine *en, bool on)
 {
 	char was = '1';
 	int fd;
@@ -92,7 +92,7 @@ static void remove_now(struct device *d)
 	if (device_in_kernel(d)) {
 		en->removing++;
 		d->counted = true;
-		hurry(en, true);
+		removal_hurry(en, true);
 	}
 	wait_until_lost(d, d->counted ? LOST_S : UNSEEN_S);
 	devtree_remove(engine_store(en), &d->id);
@@ -112,7 +112,7 @@ void removal_next(struct engine *en)
 	}
 	en->removal_busy = false;
 	if (en->removing == 0 && !en->removals)
-		hurry(en, false);
+		removal_hurry(en, false);
 }
 
 void removals_close(struct engine *en)
@@ -121,7 +121,7 @@ void removals_close(struct engine *en)
 		device_unmirror(d);
 		devtree_remove(engine_store(en), &d->id);
 	}
-	hurry(en, false);
+	removal_hurry(en, false);
 }
 
 void device_remove(struct device *d)
