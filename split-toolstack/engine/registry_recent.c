@@ -196,35 +196,44 @@ static int take_over(struct engine *en, bool fresh, struct err *e)
 	return rc != 0 ? err_set(e, EIO, "registry: write: %s", mdb_strerror(rc)) : 0;
 }
 
+/* All pages at once: none is missing when a create waits. `fresh`: it had another size. */
+static int map_file(struct recent *r, int fd, bool *fresh)
+{
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*fresh = st.st_size != sizeof(*r->file);
+	if (*fresh && ftruncate(fd, sizeof(*r->file)) < 0)
+		return -errno;
+	map = mmap(NULL, sizeof(*r->file), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+		   0);
+	if (map == MAP_FAILED)
+		return -errno;
+	r->file = map;
+	return 0;
+}
+
 int recent_open(struct engine *en, const char *path, struct err *e)
 {
 	struct recent *r = calloc(1, sizeof(*r));
-	void *map = MAP_FAILED;
-	struct stat st = {0};
+	bool fresh = false;
 	int fd;
-	int rc = 0;
+	int rc;
 
 	if (!r)
 		return err_set(e, ENOMEM, "out of memory");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || fstat(fd, &st) < 0 ||
-	    (st.st_size != sizeof(*r->file) && ftruncate(fd, sizeof(*r->file)) < 0))
-		rc = err_sys(e, errno, "registry: %s", path);
-	if (rc == 0) { /* all pages at once: none is missing when a create waits */
-		map = mmap(NULL, sizeof(*r->file), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_POPULATE, fd, 0);
-		if (map == MAP_FAILED)
-			rc = err_sys(e, errno, "registry: map %s", path);
-	}
+	rc = fd < 0 ? -errno : map_file(r, fd, &fresh);
 	if (fd >= 0)
 		(void)close(fd);
 	if (rc < 0) {
 		free(r);
-		return rc;
+		return err_sys(e, -rc, "registry: %s", path);
 	}
-	r->file = map;
 	en->recent = r;
-	return take_over(en, st.st_size != sizeof(*r->file), e);
+	return take_over(en, fresh, e);
 }
 
 void recent_close(struct engine *en)

@@ -2,6 +2,7 @@
 /* A guest that writes anything into a vbd's ring. */
 #include "noxs/backend/blkback.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -2,6 +2,7 @@
 /* A guest that writes anything into a vif's rings, and a TAP that gives anything. */
 #include "noxs/backend/net_private.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
