@@ -98,9 +98,12 @@ class Machine:
         return os.path.join(self.image, f"snapshot-{hashlib.sha256(what).hexdigest()[:16]}")
 
     def put_guests(self, path):
-        """A copy of the file path becomes the second disk; before dom0 looks at it."""
-        subprocess.run(["cp", "--sparse=always", path, self.guests], check=True)
-        os.truncate(self.guests, GUESTS_BYTES)
+        """A copy of the file path becomes the second disk; before dom0 looks at it.
+
+        The disk keeps its size meanwhile: QEMU, which may still be resuming, asks for it, and what lay
+        beyond a smaller one would be an I/O error for good."""
+        subprocess.run(["dd", f"if={path}", f"of={self.guests}", "bs=1M", "conv=notrunc,sparse", "status=none"],
+                       check=True)
 
     # --- life ---
 
