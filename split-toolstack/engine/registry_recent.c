@@ -196,17 +196,22 @@ static int take_over(struct engine *en, bool fresh, struct err *e)
 	return rc != 0 ? err_set(e, EIO, "registry: write: %s", mdb_strerror(rc)) : 0;
 }
 
-/* All pages at once: none is missing when a create waits. `fresh`: it had another size. */
+/* All pages at once: none is missing when a create waits, or on a file system that is full by then.
+ * `fresh`: it had another size. */
 static int map_file(struct recent *r, int fd, bool *fresh)
 {
 	struct stat st;
 	void *map;
+	int rc;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	*fresh = st.st_size != sizeof(*r->file);
 	if (*fresh && ftruncate(fd, sizeof(*r->file)) < 0)
 		return -errno;
+	rc = posix_fallocate(fd, 0, sizeof(*r->file));
+	if (rc != 0)
+		return -rc;
 	map = mmap(NULL, sizeof(*r->file), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
 		   0);
 	if (map == MAP_FAILED)
