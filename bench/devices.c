@@ -215,6 +215,7 @@ static void ratio(struct client *c, const char *type, const char *bridge, unsign
 {
 	static struct samples first;
 	static struct samples last;
+	const unsigned int middle = DEVICES_ROUNDS / 2;
 	const char *more = *bridge ? "_bridged" : "";
 	char metric[64];
 
@@ -235,7 +236,7 @@ static void ratio(struct client *c, const char *type, const char *bridge, unsign
 	samples_print(&last, "devscale", metric);
 	(void)snprintf(metric, sizeof(metric), "vif_%uth_over_1st_%s%s", n, type, more);
 	number_print("devscale", metric, "ratio",
-		     (double)last.ns[last.n / 2] / (double)first.ns[first.n / 2]);
+		     (double)last.ns[middle] / (double)first.ns[middle]);
 }
 
 static void connect_and_let_go(struct client *c, const char *type, const char *bridge,

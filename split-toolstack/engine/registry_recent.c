@@ -197,45 +197,44 @@ static int take_over(struct engine *en, bool fresh, struct err *e)
 }
 
 /* All pages at once: none is missing when a create waits, or on a file system that is full by then.
- * `fresh`: it had another size. */
-static int map_file(struct recent *r, int fd, bool *fresh)
+ * `fresh`: it had another size. NULL: errno says why. */
+static struct recent_file *map_file(int fd, bool *fresh)
 {
+	struct recent_file *f;
 	struct stat st;
-	void *map;
-	int rc;
 
 	if (fstat(fd, &st) < 0)
-		return -errno;
-	*fresh = st.st_size != sizeof(*r->file);
-	if (*fresh && ftruncate(fd, sizeof(*r->file)) < 0)
-		return -errno;
-	rc = posix_fallocate(fd, 0, sizeof(*r->file));
-	if (rc != 0)
-		return -rc;
-	map = mmap(NULL, sizeof(*r->file), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
-		   0);
-	if (map == MAP_FAILED)
-		return -errno;
-	r->file = map;
-	return 0;
+		return NULL;
+	*fresh = st.st_size != sizeof(*f);
+	if (*fresh && ftruncate(fd, sizeof(*f)) < 0)
+		return NULL;
+	errno = posix_fallocate(fd, 0, sizeof(*f));
+	if (errno != 0)
+		return NULL;
+	f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (f == MAP_FAILED)
+		return NULL;
+	return f;
 }
 
 int recent_open(struct engine *en, const char *path, struct err *e)
 {
 	struct recent *r = calloc(1, sizeof(*r));
 	bool fresh = false;
+	int rc = 0;
 	int fd;
-	int rc;
 
 	if (!r)
 		return err_set(e, ENOMEM, "out of memory");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	rc = fd < 0 ? -errno : map_file(r, fd, &fresh);
+	r->file = fd < 0 ? NULL : map_file(fd, &fresh);
+	if (!r->file)
+		rc = err_sys(e, errno, "registry: %s", path);
 	if (fd >= 0)
 		(void)close(fd);
-	if (rc < 0) {
+	if (!r->file) {
 		free(r);
-		return err_sys(e, -rc, "registry: %s", path);
+		return rc;
 	}
 	en->recent = r;
 	return take_over(en, fresh, e);
