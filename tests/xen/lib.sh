@@ -158,6 +158,7 @@ if [ -d /run/chaos/registry ]; then # what a test before this one left when it f
 	until_true 20 no_domains || true
 	stop_chaosd
 fi
+pkill -x chaos-backend && until_true 10 eval '! pidof chaos-backend >/dev/null'
 for bridge in $(ip -o link show type bridge | awk -F': ' '{ print $2 }'); do
 	ip link del "$bridge" # of the test before
 done
