@@ -59,7 +59,7 @@ static int identify(struct engine *en, struct vm *vm, struct err *e)
 }
 
 /* Big guests are refused before anything is made; small ones find out on the way. What is being
- * destroyed counts as free: big builds wait for it in the worker's queue. */
+ * destroyed counts as free: builds wait for it (memory.h). */
 static int enough_memory(struct engine *en, const struct vm_config *c, struct err *e)
 {
 	uint64_t free_pages;

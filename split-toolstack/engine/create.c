@@ -2,6 +2,7 @@
 /* From a configuration to a running domain: what may take long runs on the worker, the rest here.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +17,8 @@
 struct build_job {
 	struct worker_job job;
 	struct vm *vm;
-	bool claimed; /* from a shell: lacks its image only */
+	bool claimed;		 /* from a shell: lacks its image only */
+	struct memory_wait wait; /* until: not done so far, and may be */
 	int rc;
 	struct err err;
 };
@@ -274,7 +276,11 @@ static void job_done(struct worker_job *job)
 	struct build_job *b = (struct build_job *)job;
 
 	if (!b->claimed && other_slot(b->vm, b->rc, &b->err)) {
-		worker_push(b->vm->en, job);
+		worker_push(b->vm->en, WORKER_BUILDS, job);
+		return;
+	}
+	if (b->rc == -ENOMEM && b->wait.until) {
+		memory_wait(b->vm->en, &b->wait);
 		return;
 	}
 	b->vm->job = false;
@@ -329,8 +335,24 @@ static bool is_short(const struct vm *vm)
 	return images_is_small(vm->cfg.kernel_fd);
 }
 
-/* Behind the destroys that are under way. */
-static void build_on_worker(struct vm *vm, bool claimed)
+/* The destroys that were under way have given their memory back: it is not waited for again. */
+static void build_with_memory(struct memory_wait *m)
+{
+	struct build_job *b =
+		(struct build_job *)(void *)((char *)m - offsetof(struct build_job, wait));
+
+	m->until = 0;
+	b->rc = 0;
+	b->err = (struct err){0};
+	if (b->vm->doomed)
+		job_done(&b->job);
+	else
+		worker_push(b->vm->en, WORKER_BUILDS, &b->job);
+}
+
+/* A build that lacks memory which destroys under way will give back begins after them; with
+ * `lacked` it was tried before. */
+static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 {
 	struct build_job *b = calloc(1, sizeof(*b));
 	struct err err = {0};
@@ -345,7 +367,15 @@ static void build_on_worker(struct vm *vm, bool claimed)
 		.job = {.work = job_work, .done = job_done}, .vm = vm, .claimed = claimed};
 	vm->job = true;
 	vm->en->builds++;
-	worker_push(vm->en, &b->job);
+	if (!claimed) {
+		b->wait.again = build_with_memory;
+		b->wait.until = memory_youngest(vm->en);
+		if (lacked || memory_is_coming(vm->en, vm->cfg.mem_kib)) {
+			memory_wait(vm->en, &b->wait);
+			return;
+		}
+	}
+	worker_push(vm->en, WORKER_BUILDS, &b->job);
 }
 
 void vm_build(struct vm *vm)
@@ -375,7 +405,7 @@ void vm_build(struct vm *vm)
 		c->kernel_fd = -1;
 		rc = complete_shell(vm, &err);
 		if (rc == 0 && !vm->map)
-			build_on_worker(vm, true);
+			build_on_worker(vm, true, false);
 		else
 			finish(vm, rc, &err);
 		return;
@@ -395,7 +425,7 @@ void vm_build(struct vm *vm)
 		if (rc == 0)
 			rc = build_inline(vm, &err);
 		if (rc == -ENOMEM && vm->en->dying_pages) { /* there will be memory in a moment */
-			build_on_worker(vm, false);
+			build_on_worker(vm, false, true);
 			return;
 		}
 		if (cached && c->kernel_fd >= 0) { /* is in the cache already */
@@ -405,5 +435,5 @@ void vm_build(struct vm *vm)
 		finish(vm, rc, &err);
 		return;
 	}
-	build_on_worker(vm, false);
+	build_on_worker(vm, false, false);
 }

@@ -49,6 +49,7 @@ static void destroy_done(struct worker_job *job)
 		registry_delete(j->en, j->uuid);
 	j->en->dying_pages -= j->pages;
 	DL_DELETE(j->en->drops, j);
+	memory_came(j->en);
 	free(j);
 }
 
@@ -75,8 +76,9 @@ void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot 
 		memcpy(j->uuid, uuid, sizeof(j->uuid));
 	*slot = (struct slot){0};
 	en->dying_pages += pages;
+	en->drops_begun++;
 	DL_APPEND(en->drops, j);
-	worker_push(en, &j->job);
+	worker_push(en, WORKER_DESTROYS, &j->job);
 }
 
 bool domain_is_dropped(const struct engine *en, uint32_t domid)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "split-toolstack/engine/device.h"
 
 /* mkdir -p for the last two parts: /run/chaos, /var/log/chaos/console. */
@@ -88,11 +89,15 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 
 void engine_close(struct engine *en)
 {
+	bool ended;
+
 	if (!en)
 		return;
 	if (en->x)
 		pool_close(en);
-	worker_close(en); /* builds and destroys under way end first */
+	ended = worker_close(en); /* builds and destroys under way end first */
+	if (!ended)
+		log_line(LOG_WARN, "op=close: files that do not answer are left behind");
 	HASH_CLEAR(by_name, en->names);
 	HASH_CLEAR(by_uuid, en->uuids);
 	HASH_CLEAR(by_domid, en->domids);
@@ -121,7 +126,8 @@ void engine_close(struct engine *en)
 	imagestore_close(en);
 	registry_close(en);
 	xen_close(en->x);
-	free(en);
+	if (ended) /* else jobs that hang still look at its configuration */
+		free(en);
 }
 
 enum store_mode engine_store_mode(const struct engine *en)

@@ -365,6 +365,6 @@ int engine_image_import(struct engine *en, const char *name, int fd, image_impor
 		.job = {.work = import_work, .done = import_done}, .en = en, .fn = fn, .arg = arg};
 	(void)snprintf(j->name, sizeof(j->name), "%s", name);
 	j->fd = fd;
-	worker_push(en, &j->job);
+	worker_push(en, WORKER_FILES, &j->job);
 	return 0;
 }

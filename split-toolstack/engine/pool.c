@@ -11,8 +11,6 @@
 #include "base/log.h"
 #include "split-toolstack/engine/registry_recent.h"
 
-/* Of a shell so much stays mapped, so that a claim only copies; larger images are mapped. */
-#define WINDOW_PAGES 16u
 /* Refilling waits until nobody has asked for so long: it must not run into the next request, nor
  * keep the CPU from the guest that was just started. Between two shells there is a gap. */
 #define REFILL_QUIET_S 0.005
@@ -31,43 +29,6 @@ const char *vm_way_name(enum vm_way w)
 	static const char *const name[] = {"cold", "shell", "warm"};
 
 	return name[w];
-}
-
-/* --- windows --- */
-
-struct window_job {
-	struct worker_job job;
-	struct dom dom; /* no more than its window */
-};
-
-static void window_work(struct worker_job *job, struct xen *x)
-{
-	dom_window_close(x, &((struct window_job *)job)->dom);
-}
-
-static void window_done(struct worker_job *job)
-{
-	free(job);
-}
-
-/* A large one is the worker's, before it destroys the domain: unmapping takes as long as copying.
- */
-static void window_close(struct engine *en, struct dom *d)
-{
-	bool large = d->window_pages > WINDOW_PAGES && en->worker; /* none: the engine closes */
-	struct window_job *j = large ? calloc(1, sizeof(*j)) : NULL;
-
-	if (!j) {
-		dom_window_close(en->x, d);
-		return;
-	}
-	j->job.work = window_work;
-	j->job.done = window_done;
-	j->dom.window = d->window;
-	j->dom.window_pages = d->window_pages;
-	d->window = NULL;
-	d->window_pages = 0;
-	worker_push(en, &j->job);
 }
 
 /* --- making and ending shells --- */
@@ -300,7 +261,7 @@ static void add_shell(struct engine *en, struct flavor *f)
 	}
 	en->shell_job = j;
 	if (!is_short(f, j)) {
-		worker_push(en, &j->job);
+		worker_push(en, WORKER_BUILDS, &j->job);
 		return;
 	}
 	build_shell(&j->job, en->x);
@@ -343,35 +304,20 @@ static void refill_in(struct engine *en, double seconds)
 	ev_timer_start(en->loop, &en->refill);
 }
 
-void vm_close_window(struct vm *vm)
-{
-	if (vm->window_prev)
-		DL_DELETE2(vm->en->windows, vm, window_prev, window_next);
-	vm->window_prev = NULL;
-	window_close(vm->en, &vm->dom);
-}
-
-void vm_list_window(struct vm *vm)
-{
-	if (vm->dom.window && !vm->window_prev)
-		DL_APPEND2(vm->en->windows, vm, window_prev, window_next);
-}
-
 void pool_idle_later(struct engine *en)
 {
 	refill_in(en, REFILL_QUIET_S);
 }
 
+void pool_idle_soon(struct engine *en)
+{
+	if (en->flavors && !ev_is_active(&en->refill))
+		refill_in(en, REFILL_QUIET_S);
+}
+
 void pool_idle_now(struct engine *en)
 {
 	refill_in(en, 0.);
-}
-
-/* What claims left mapped: unmapping was not on their time. */
-static void close_windows(struct engine *en)
-{
-	while (en->windows)
-		vm_close_window(en->windows);
 }
 
 /* The next flavor that lacks a shell and may have one; *later when one must wait. */
@@ -389,7 +335,8 @@ static struct flavor *hungry(struct engine *en, bool *later)
 			continue; /* goes on when one of them is complete */
 		if (now < f->retry_at)
 			*later = true;
-		else if (held + f->f.mem_kib <= en->conf.pool_kib)
+		else if (held + f->f.mem_kib <= en->conf.pool_kib &&
+			 !memory_is_coming(en, f->f.mem_kib))
 			return f;
 	}
 	return NULL;
@@ -415,7 +362,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	close_windows(en);
+	windows_close(en);
 	touch_heap();
 	devices_tell(en);
 	pool_reap(en);

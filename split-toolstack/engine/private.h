@@ -19,6 +19,8 @@
 #include "noxs/page.h"
 #include "noxs/store.h"
 #include "split-toolstack/engine/leaving.h"
+#include "split-toolstack/engine/memory.h"
+#include "split-toolstack/engine/worker.h"
 
 #define INPUT_QUEUE_MAX 65536u
 #define BRIDGES_KNOWN	8u
@@ -46,14 +48,6 @@ struct console_log {
 	uint64_t size;	    /* of the ring */
 	uint32_t ring_cons; /* the guest's ring up to where the log has it */
 	bool failed;	    /* could not be written: said once */
-};
-
-/* --- vm --- */
-
-struct worker_job {
-	void (*work)(struct worker_job *job, struct xen *x); /* on the worker's thread */
-	void (*done)(struct worker_job *job);		     /* on the loop */
-	struct worker_job *next;
 };
 
 /* --- slots.c: domain ids with a port of dom0's each --- */
@@ -202,7 +196,9 @@ struct engine {
 	struct vm *names, *uuids, *domids; /* uthash heads */
 	struct claim *claims;		   /* likewise */
 	struct destroy_job *drops;	   /* utlist head */
-	uint64_t dying_pages;		   /* the worker will have given back before its next job */
+	uint64_t dying_pages;		   /* destroys under way will have given back */
+	uint64_t drops_begun, drops_ended; /* destroys, ever */
+	struct memory_wait *lacks_memory;  /* utlist head: builds that wait for destroys */
 	MDB_env *image_db;
 	MDB_dbi image_dbi;
 	int image_dirfd;
@@ -391,11 +387,6 @@ void view_on_missing(void *arg, uint32_t domid); /* for store_on_missing() */
 /* --- adopt.c --- */
 int adopt_all(struct engine *en, struct err *e);
 
-/* --- worker.c --- */
-int worker_open(struct engine *en, struct err *e);
-void worker_close(struct engine *en);
-void worker_push(struct engine *en, struct worker_job *job);
-
 /* --- slots.c --- */
 int slots_open(struct engine *en, struct err *e);
 void slots_close(struct engine *en);
@@ -434,60 +425,6 @@ void imagestore_close(struct engine *en);
 /* An open file of the image's content. */
 int imagestore_file(struct engine *en, const char *name, struct err *e);
 
-/* --- pool.c --- */
-void pool_open(struct engine *en);
-void pool_close(struct engine *en); /* destroys all shells */
-/* Moves the best fitting shell into the vm, whose image and configuration are known: the domain is
- * not started yet. False: none; t.why says why. */
-bool pool_claim(struct vm *vm);
-/* Gives all memory of shells back, at once; they come again when there is room. */
-void pool_drop(struct engine *en);
-/* As soon as the loop has nothing else to do. */
-void pool_idle_now(struct engine *en);
-/* Ends a shell that nobody claimed, or whose claim failed. */
-void shell_end(struct engine *en, struct shell *s);
-/* All but so many shells of a flavor go. */
-void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
-/* The flavor, which is in no list any more, goes. */
-void flavor_ends(struct engine *en, struct flavor *f);
-/* Somebody wanted a shell of it. */
-void flavor_wanted(struct engine *en, struct flavor *f);
-/* -EOPNOTSUPP: it cannot be made ahead. */
-int flavor_check_image(const struct image *img, struct err *e);
-void flavor_add_shell(struct flavor *f, struct shell *s);
-/* What failed is not tried again at once. */
-void flavor_back_off(struct flavor *f, const struct err *e);
-
-/* --- pool_devices.c --- */
-uint32_t flavor_rings(const struct pool_flavor *f);
-int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e);
-bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *b);
-/* The VM's devices are those that the flavor has. */
-bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm);
-/* A shell of a flavor with devices: into the pool when they are connected. */
-void shell_connect(struct engine *en, struct flavor *f, struct shell *s);
-bool pool_may_connect(const struct engine *en);
-void pool_reap(struct engine *en);
-/* All of them go. */
-void pool_connecting_drop(struct engine *en);
-void pool_connecting_ends(struct engine *en, const struct flavor *f);
-uint64_t pool_connecting_kib(const struct engine *en);
-bool pool_connects(const struct engine *en, uint32_t domid);
-/* A device of a shell is connected, or will never be. */
-void shell_device_ready(struct shell *s);
-void shell_device_failed(struct shell *s, const struct err *e);
-/* Unmaps what a shell had kept mapped; nothing is fine. */
-void vm_close_window(struct vm *vm);
-/* Nobody needs it any more: it is unmapped when there is time. */
-void vm_list_window(struct vm *vm);
-/* Somebody asked for something: what is made ahead is made when he had his answer. */
-void pool_idle_later(struct engine *en);
-/* KiB of all shells. */
-uint64_t pool_held(const struct engine *en);
-/* A shell's, also of the one that is being made. */
-bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info);
-bool pool_makes(const struct engine *en, const uint8_t uuid[16]);
-
 /* --- console_log.c --- */
 void console_log_init(struct console_log *l, const struct engine *en);
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons);
@@ -496,5 +433,7 @@ void console_log_new_ring(struct vm *vm);
 int console_log_open_old(struct vm *vm); /* -ENOENT: nothing was ever written */
 void console_log_close(struct console_log *l);
 void console_log_delete(struct vm *vm);
+
+#include "split-toolstack/engine/pool.h"
 
 #endif

@@ -1,51 +1,81 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One thread with a Xen handle of its own, for hypercalls that take long. Jobs run in order. */
+/* Threads for what takes long: files, builds and destroys, a queue each. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "split-toolstack/engine/private.h"
 
-struct worker {
-	struct engine *en;
-	struct xen *x;
-	pthread_t thread;
-	pthread_mutex_t lock; /* guards the four fields below */
+/* So many files may hang before others wait for them. */
+#define FILE_THREADS 16u
+/* So long the end of the engine waits for files that hang. */
+#define FILES_END_S 2
+
+struct queue {
+	struct worker *w;
+	struct xen *x; /* NULL: of the files */
 	pthread_cond_t wake;
 	struct worker_job *todo, **todo_tail;
-	struct worker_job *done;
+	uint32_t waiting; /* jobs of todo */
+	uint32_t most, threads, idle;
 	bool ending;
-	ev_async finished;
-	ev_prepare tell; /* wakes the thread when the loop has answered its clients */
 };
+
+struct worker {
+	struct engine *en;
+	pthread_mutex_t lock; /* guards the queues and the four fields below */
+	pthread_cond_t left;  /* a thread has ended */
+	struct queue queue[WORKER_QUEUES];
+	struct worker_job *done;
+	bool stuck; /* threads were left behind: they still use this */
+	ev_async finished;
+	ev_prepare tell; /* wakes the threads when the loop has answered its clients */
+};
+
+static struct worker_job *next_job(struct queue *q)
+{
+	struct worker_job *job = q->todo;
+
+	if (!job)
+		return NULL;
+	q->waiting--;
+	q->todo = job->next;
+	if (!q->todo)
+		q->todo_tail = &q->todo;
+	return job;
+}
 
 static void *run(void *arg)
 {
-	struct worker *w = arg;
+	struct queue *q = arg;
+	struct worker *w = q->w;
 	struct sched_param batch = {0};
 
 	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &batch);
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
-		struct worker_job *job = w->todo;
+		struct worker_job *job = next_job(q);
 
 		if (!job) {
-			if (w->ending)
+			if (q->ending)
 				break;
-			(void)pthread_cond_wait(&w->wake, &w->lock);
+			q->idle++;
+			(void)pthread_cond_wait(&q->wake, &w->lock);
+			q->idle--;
 			continue;
 		}
-		w->todo = job->next;
-		if (!w->todo)
-			w->todo_tail = &w->todo;
 		(void)pthread_mutex_unlock(&w->lock);
-		job->work(job, w->x);
+		job->work(job, q->x);
 		(void)pthread_mutex_lock(&w->lock);
 		job->next = w->done;
 		w->done = job;
-		ev_async_send(w->en->loop, &w->finished);
+		if (!w->stuck) /* else there is no loop any more */
+			ev_async_send(w->en->loop, &w->finished);
 	}
+	q->threads--;
+	(void)pthread_cond_signal(&w->left);
 	(void)pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
@@ -87,8 +117,30 @@ static void on_finished(struct ev_loop *loop, ev_async *a, int revents)
 	call_done(a->data);
 }
 
+/* The lock is held. */
+static int start_thread(struct queue *q)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all;
+	sigset_t old;
+	int rc;
+
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	/* Signals are the loop's. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&thread, &attr, run, q);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&attr);
+	if (rc == 0)
+		q->threads++;
+	return rc;
+}
+
 /* A destroy holds a CPU for as long as its hypercall takes: answers go out before that, and a woken
- * worker preempts nobody (SCHED_BATCH). */
+ * thread preempts nothing (SCHED_BATCH). */
 static void on_tell(struct ev_loop *loop, ev_prepare *p, int revents)
 {
 	struct worker *w = p->data;
@@ -96,81 +148,128 @@ static void on_tell(struct ev_loop *loop, ev_prepare *p, int revents)
 	(void)revents;
 	ev_prepare_stop(loop, p);
 	(void)pthread_mutex_lock(&w->lock);
-	(void)pthread_cond_signal(&w->wake);
+	for (uint32_t i = 0; i < WORKER_QUEUES; i++) {
+		struct queue *q = &w->queue[i];
+
+		if (!q->todo)
+			continue;
+		/* When it cannot be had, a thread that is there does the job later. */
+		for (uint32_t n = q->idle; n < q->waiting && q->threads < q->most; n++)
+			if (start_thread(q) != 0)
+				break;
+		(void)pthread_cond_broadcast(&q->wake);
+	}
 	(void)pthread_mutex_unlock(&w->lock);
+}
+
+/* Of one queue; waits until its threads have ended. */
+static void end_queue(struct worker *w, struct queue *q)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += FILES_END_S;
+	(void)pthread_mutex_lock(&w->lock);
+	q->ending = true;
+	(void)pthread_cond_broadcast(&q->wake);
+	while (q->threads) {
+		if (q->x)
+			(void)pthread_cond_wait(&w->left, &w->lock);
+		else if (pthread_cond_timedwait(&w->left, &w->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	if (q->threads)
+		w->stuck = true;
+	(void)pthread_mutex_unlock(&w->lock);
+	call_done(w);
+}
+
+static void free_worker(struct worker *w)
+{
+	for (uint32_t i = 0; i < WORKER_QUEUES; i++) {
+		xen_close(w->queue[i].x);
+		(void)pthread_cond_destroy(&w->queue[i].wake);
+	}
+	(void)pthread_cond_destroy(&w->left);
+	(void)pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+static int open_queue(struct worker *w, enum worker_queue i, struct err *e)
+{
+	struct queue *q = &w->queue[i];
+	int rc = i == WORKER_FILES ? 0 : xen_open(&q->x, e);
+
+	if (rc < 0)
+		return rc;
+	q->most = i == WORKER_FILES ? FILE_THREADS : 1;
+	(void)pthread_mutex_lock(&w->lock);
+	rc = start_thread(q);
+	(void)pthread_mutex_unlock(&w->lock);
+	return rc ? err_sys(e, rc, "start a worker thread") : 0;
 }
 
 int worker_open(struct engine *en, struct err *e)
 {
 	struct worker *w = calloc(1, sizeof(*w));
-	sigset_t all;
-	sigset_t old;
-	int rc;
+	int rc = 0;
 
 	if (!w)
 		return err_set(e, ENOMEM, "out of memory");
 	w->en = en;
-	w->todo_tail = &w->todo;
-	rc = xen_open(&w->x, e);
-	if (rc < 0) {
-		free(w);
-		return rc;
-	}
 	(void)pthread_mutex_init(&w->lock, NULL);
-	(void)pthread_cond_init(&w->wake, NULL);
+	(void)pthread_cond_init(&w->left, NULL);
 	ev_async_init(&w->finished, on_finished);
 	w->finished.data = w;
 	ev_prepare_init(&w->tell, on_tell);
 	w->tell.data = w;
-	/* Signals are the loop's. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&w->thread, NULL, run, w);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc != 0) {
-		xen_close(w->x);
-		free(w);
-		return err_sys(e, rc, "start the worker thread");
+	for (uint32_t i = 0; i < WORKER_QUEUES; i++) {
+		w->queue[i].w = w;
+		w->queue[i].todo_tail = &w->queue[i].todo;
+		(void)pthread_cond_init(&w->queue[i].wake, NULL);
 	}
+	for (uint32_t i = 0; i < WORKER_QUEUES && rc == 0; i++)
+		rc = open_queue(w, i, e);
 	ev_async_start(en->loop, &w->finished);
 	en->worker = w;
-	return 0;
+	if (rc < 0)
+		(void)worker_close(en);
+	return rc;
 }
 
-void worker_close(struct engine *en)
+bool worker_close(struct engine *en)
 {
 	struct worker *w = en->worker;
 
 	if (!w)
-		return;
-	(void)pthread_mutex_lock(&w->lock);
-	w->ending = true;
-	(void)pthread_cond_signal(&w->wake);
-	(void)pthread_mutex_unlock(&w->lock);
-	(void)pthread_join(w->thread, NULL);
+		return true;
+	/* In this order: files that have come are built, builds that fail are destroyed. */
+	for (uint32_t i = 0; i < WORKER_QUEUES; i++)
+		end_queue(w, &w->queue[i]);
 	ev_async_stop(en->loop, &w->finished);
 	ev_prepare_stop(en->loop, &w->tell);
-	call_done(w);
-	xen_close(w->x);
-	(void)pthread_cond_destroy(&w->wake);
-	(void)pthread_mutex_destroy(&w->lock);
-	free(w);
 	en->worker = NULL;
+	if (w->stuck) /* the end of the process frees it */
+		return false;
+	free_worker(w);
+	return true;
 }
 
-void worker_push(struct engine *en, struct worker_job *job)
+void worker_push(struct engine *en, enum worker_queue i, struct worker_job *job)
 {
 	struct worker *w = en->worker;
+	struct queue *q = &w->queue[i];
 
-	if (w->ending) { /* a job that ended the last one left behind: the thread is gone */
-		job->work(job, w->x);
+	if (q->ending) { /* a job that ended the last one left behind: the threads are gone */
+		job->work(job, q->x);
 		job->done(job);
 		return;
 	}
 	job->next = NULL;
 	(void)pthread_mutex_lock(&w->lock);
-	*w->todo_tail = job;
-	w->todo_tail = &job->next;
+	*q->todo_tail = job;
+	q->todo_tail = &job->next;
+	q->waiting++;
 	(void)pthread_mutex_unlock(&w->lock);
 	ev_prepare_start(en->loop, &w->tell);
 }

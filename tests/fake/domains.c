@@ -69,8 +69,9 @@ int xen_host_info(struct xen *x, struct xen_host *out)
 int xen_free_pages(struct xen *x, uint64_t *out)
 {
 	(void)x;
+	(void)pthread_mutex_lock(&fake_lock);
 	*out = fake_free;
-	return 0;
+	return fake_leave(0);
 }
 
 /* --- domains --- */
@@ -118,6 +119,7 @@ int xen_domain_destroy(struct xen *x, uint32_t domid)
 
 	(void)x;
 	(void)pthread_mutex_lock(&fake_lock);
+	fake_while_held(domid);
 	d = fake_find(domid);
 	if (d)
 		fake_remove(d);
@@ -206,6 +208,7 @@ int xen_populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_
 	ONE_DOMAIN({
 		d->pages += (uint64_t)n << order;
 		fake_held.populated_pages += n << order;
+		fake_free -= (uint64_t)n << order;
 	});
 }
 

@@ -15,6 +15,9 @@ uint32_t fake_next_domid = 1;
 static int fail_error;
 static const char *failed_call;
 uint64_t fake_free = 1u << 20;
+static pthread_cond_t held_change = PTHREAD_COND_INITIALIZER;
+static uint32_t hold_domid;
+static bool is_held;
 
 int fake_may_fail(const char *name)
 {
@@ -73,6 +76,32 @@ void fake_set_free(uint64_t pages)
 	fake_free = pages;
 }
 
+void fake_hold_destroy(uint32_t domid)
+{
+	(void)pthread_mutex_lock(&fake_lock);
+	hold_domid = domid;
+	is_held = false;
+	(void)pthread_cond_broadcast(&held_change);
+	(void)pthread_mutex_unlock(&fake_lock);
+}
+
+void fake_await_destroy(void)
+{
+	(void)pthread_mutex_lock(&fake_lock);
+	while (!is_held)
+		(void)pthread_cond_wait(&held_change, &fake_lock);
+	(void)pthread_mutex_unlock(&fake_lock);
+}
+
+void fake_while_held(uint32_t domid)
+{
+	while (domid && hold_domid == domid) {
+		is_held = true;
+		(void)pthread_cond_broadcast(&held_change);
+		(void)pthread_cond_wait(&held_change, &fake_lock);
+	}
+}
+
 void fake_raise(struct port *p)
 {
 	p->pending = true;
@@ -103,6 +132,7 @@ void fake_remove(struct domain *d)
 	fake_held.domains--;
 	fake_held.guest_ports -= d->guest_ports;
 	fake_held.populated_pages -= (uint32_t)d->pages;
+	fake_free += d->pages;
 	memset(d, 0, sizeof(*d));
 }
 

@@ -31,7 +31,11 @@ void fake_process_died(void);
 /* Everything away, for the next test. */
 void fake_reset(void);
 
-/* Free memory of the host, in pages. */
+/* Free memory of the host, in pages: less by what domains are given, more when they go. */
 void fake_set_free(uint64_t pages);
+/* The destroy of this domain does not return until it is let go (0). */
+void fake_hold_destroy(uint32_t domid);
+/* Waits until it has begun. */
+void fake_await_destroy(void);
 
 #endif

@@ -54,6 +54,8 @@ int fake_leave(int rc);
 struct domain *fake_find(uint32_t id);
 void fake_raise(struct port *p);
 void fake_remove(struct domain *d);
+/* Returns when this domain's destroy is not held; the lock is given up meanwhile. */
+void fake_while_held(uint32_t domid);
 
 #define ENTER()                                                                                    \
 	int rc;                                                                                    \

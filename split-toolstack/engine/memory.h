@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Memory that destroys under way will give back: what is built next may wait for it. */
+#ifndef CHAOS_ENGINE_MEMORY_H
+#define CHAOS_ENGINE_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine;
+
+/* Embedded in what waits. */
+struct memory_wait {
+	void (*again)(struct memory_wait *m);
+	uint64_t until; /* the destroy that it waits for and all before it; 0: for none */
+	struct memory_wait *next, *prev;
+};
+
+/* So much is not free now, and destroys are under way. Without them it costs nothing. */
+bool memory_is_coming(struct engine *en, uint64_t kib);
+/* The youngest destroy under way, 0 without: what fails for want of memory from now on has reason
+ * to wait until this one has ended. */
+uint64_t memory_youngest(const struct engine *en);
+/* Calls m->again when destroy m->until and all before it have ended: at once if they have. The
+ * caller owns m. */
+void memory_wait(struct engine *en, struct memory_wait *m);
+/* A destroy has ended. */
+void memory_came(struct engine *en);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What takes long runs on threads, in queues that do not wait for each other. */
+#ifndef CHAOS_ENGINE_WORKER_H
+#define CHAOS_ENGINE_WORKER_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct engine;
+struct xen;
+
+/* Jobs of one queue begin in the order in which they were pushed. */
+enum worker_queue {
+	/* What may hang with a file system. Several threads: a file that does not answer holds up
+	 * no other one. `work` has no Xen handle (NULL) and touches the job's own memory and the
+	 * engine's configuration alone: a job that still hangs when the engine closes is left
+	 * behind. */
+	WORKER_FILES,
+	WORKER_BUILDS,	 /* one thread */
+	WORKER_DESTROYS, /* one thread: mappings of a domain go before the domain */
+	WORKER_QUEUES,
+};
+
+struct worker_job {
+	void (*work)(struct worker_job *job, struct xen *x); /* on a thread of the queue */
+	void (*done)(struct worker_job *job);		     /* on the loop; may free the job */
+	struct worker_job *next;
+};
+
+/* Opens a Xen handle each for builds and destroys, and starts the threads. */
+int worker_open(struct engine *en, struct err *e);
+/* Jobs under way end first, then `done` is called for all. False: files still hang after a moment,
+ * and their threads were left behind; they go with the process. */
+bool worker_close(struct engine *en);
+/* The job is the worker's until `done`. The threads wake when the loop has answered its clients. */
+void worker_push(struct engine *en, enum worker_queue q, struct worker_job *job);
+
+#endif
