@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Unpacks kernels in a child that can do nothing but compute, and keeps the result in a cache. */
-#include <dirent.h>
+/* Unpacks kernels in a child that can do nothing but compute and write into one bounded file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,31 +11,24 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <gcrypt.h>
 #include <seccomp.h>
 
 #include "libdom/image.h"
 #include "libdom/unpack.h"
 
-#define NOBODY	    65534
-#define CACHE_KEEP  16
-#define CPU_SECONDS 300 /* unpacking under emulation takes ten */
+#define NOBODY 65534
 
-/* Shared between parent and child: the result, then the bytes. */
-struct result {
+/* Shared between parent and child: the verdict. */
+struct verdict {
 	int rc;
-	size_t len;
-	_Alignas(4096) uint8_t bytes[];
+	struct err err; /* of what is no kernel */
 };
 
-bool image_is_packed(const uint8_t *file, size_t bytes)
-{
-	return bzimage_is(file, bytes) || (bytes >= 2 && file[0] == 0x1f && file[1] == 0x8b);
-}
+/* One child at a time: what it may take is taken once. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- the child --- */
 
@@ -52,6 +44,9 @@ static int forbid(void)
 	for (size_t i = 0; rc == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
+				      SCMP_A0(SCMP_CMP_EQ, STDIN_FILENO));
+	if (rc == 0)
 		rc = seccomp_load(f);
 	seccomp_release(f);
 	return rc;
@@ -64,208 +59,186 @@ static void give_up(int resource, rlim_t to)
 	(void)setrlimit(resource, &l);
 }
 
-__attribute__((noreturn)) static void child(const uint8_t *file, const struct packed *p,
-					    struct result *r)
+/* When memory runs out the kernel ends this process, not the one that it unpacks for. */
+static void die_first(void)
 {
-	(void)close_range(0, ~0u, 0);
-	give_up(RLIMIT_CPU, CPU_SECONDS);
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "1000", 4) == 4)
+		(void)close(fd);
+}
+
+/* UNPACK_MEMORY more than what is mapped now, most of it the parent's. */
+static rlim_t address_space(void)
+{
+	unsigned long long pages = 0;
+	char text[64] = "";
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return RLIM_INFINITY;
+	pages = strtoull(text, NULL, 10);
+	return pages * 4096 + UNPACK_MEMORY;
+}
+
+/* No signal but the alarm: the parent's handlers must not run here. */
+static void limit_time(void)
+{
+	sigset_t set;
+
+	(void)signal(SIGALRM, SIG_DFL);
+	(void)sigfillset(&set);
+	(void)sigdelset(&set, SIGALRM);
+	(void)sigprocmask(SIG_SETMASK, &set, NULL);
+	(void)alarm(UNPACK_SECONDS);
+	give_up(RLIMIT_CPU, UNPACK_CPU_SECONDS);
+	(void)setpriority(PRIO_PROCESS, 0, 10);
+}
+
+struct sorter {
+	uint8_t head[16];
+	uint64_t done;
+};
+
+/* What does not begin like a kernel ends at once. */
+static int take(void *arg, const uint8_t *data, size_t n)
+{
+	struct sorter *s = arg;
+
+	for (size_t i = 0; i < n && s->done + i < sizeof(s->head); i++)
+		s->head[s->done + i] = data[i];
+	s->done += n;
+	if (s->done >= sizeof(s->head) && !elf_is(s->head, sizeof(s->head)))
+		return -ENOEXEC;
+	while (n) {
+		ssize_t put = write(STDIN_FILENO, data, n);
+
+		if (put < 0 && errno != EINTR)
+			return errno == EFBIG ? -E2BIG : -ENOSPC;
+		if (put > 0) {
+			data += put;
+			n -= (size_t)put;
+		}
+	}
+	return 0;
+}
+
+static int unpack(const uint8_t *file, const struct packed *p, const uint8_t *result, struct err *e)
+{
+	struct sorter s = {.done = 0};
+	struct elf_image img;
+	int rc = packed_open(file, p, IMAGE_MAX_BYTES, take, &s);
+
+	if (rc == -ENOEXEC || (rc == 0 && !elf_is(s.head, s.done)))
+		return err_set(e, ENOEXEC, "what is packed inside is no ELF file");
+	return rc < 0 ? rc : elf_parse(result, s.done, &img, e);
+}
+
+__attribute__((noreturn)) static void child(const uint8_t *file, const struct packed *p, int fd,
+					    struct verdict *v)
+{
+	/* Only what is written of it may be looked at. */
+	const uint8_t *result = mmap(NULL, IMAGE_MAX_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+
+	die_first();
+	limit_time();
+	give_up(RLIMIT_AS, address_space());
+	give_up(RLIMIT_FSIZE, IMAGE_MAX_BYTES);
 	give_up(RLIMIT_CORE, 0);
+	if (result == MAP_FAILED || dup2(fd, STDIN_FILENO) < 0) {
+		v->rc = -errno;
+		_exit(1);
+	}
+	(void)close_range(1, ~0u, 0);
 	give_up(RLIMIT_NOFILE, 0);
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 			       setresuid(NOBODY, NOBODY, NOBODY) < 0)) {
-		r->rc = -EPERM;
+		v->rc = -EPERM;
 		_exit(1);
 	}
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	r->rc = forbid();
-	if (r->rc == 0)
-		r->rc = packed_open(file, p, r->bytes, IMAGE_MAX_BYTES, &r->len);
+	v->rc = forbid();
+	if (v->rc == 0)
+		v->rc = unpack(file, p, result, &v->err);
 	_exit(0);
 }
 
 /* --- the parent --- */
 
-static int explain(int rc, const struct packed *p, struct err *e)
+static int explain_end(int status, const struct rusage *used, struct err *e)
 {
-	if (rc == -E2BIG)
-		return err_set(e, E2BIG, "the kernel inside is larger than %llu MiB",
-			       IMAGE_MAX_BYTES >> 20);
-	if (rc == -ENOMEM)
-		return err_set(e, ENOMEM, "out of memory while unpacking %s", p->name);
-	return err_set(e, ENOEXEC, "the %s data inside is damaged", p->name);
+	int sig = WTERMSIG(status);
+
+	if (sig == SIGALRM)
+		return err_set(e, ETIMEDOUT, "unpacking took longer than %u seconds",
+			       UNPACK_SECONDS);
+	if (sig != SIGKILL)
+		return err_set(e, ENOEXEC, "unpacking was ended by signal %d (hostile data?)", sig);
+	if (used->ru_utime.tv_sec + used->ru_stime.tv_sec + 2 >= UNPACK_CPU_SECONDS)
+		return err_set(e, ETIMEDOUT, "unpacking took more than %u seconds of CPU time",
+			       UNPACK_CPU_SECONDS);
+	return err_set(e, ENOMEM, "unpacking was killed: this host has too little memory for it");
 }
 
-static int run(const uint8_t *file, const struct packed *p, uint8_t **out, size_t *len,
-	       struct err *e)
+static int explain(const struct verdict *v, const struct packed *p, struct err *e)
 {
-	size_t room = sizeof(struct result) + IMAGE_MAX_BYTES;
-	struct result *r = mmap(NULL, room, PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char text[ERR_MSG_MAX];
+
+	if (v->rc == -E2BIG)
+		return err_set(e, E2BIG, "the kernel inside is larger than %llu MiB",
+			       IMAGE_MAX_BYTES >> 20);
+	if (v->rc == -ENOMEM)
+		return err_set(e, ENOMEM, "unpacking %s takes more memory than %llu MiB", p->name,
+			       UNPACK_MEMORY >> 20);
+	if (v->rc == -ENOSPC)
+		return err_set(e, ENOSPC, "no room on disk for the unpacked kernel");
+	if (v->err.code == 0)
+		return err_set(e, ENOEXEC, "the %s data inside is damaged", p->name);
+	/* The child's words are as little to be trusted as what it read. */
+	memcpy(text, v->err.msg, sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	for (char *at = text; *at; at++)
+		if (*at < 0x20 || *at > 0x7e)
+			*at = '?';
+	return err_set(e, ENOEXEC, "%s", text);
+}
+
+static int run(const uint8_t *file, const struct packed *p, int fd, struct err *e)
+{
+	struct verdict *v =
+		mmap(NULL, sizeof(*v), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct rusage used;
 	int status = 0;
 	pid_t pid;
 	int rc;
 
-	if (r == MAP_FAILED)
-		return err_sys(e, errno, "memory for the unpacked kernel");
-	r->rc = -EINTR;
+	if (v == MAP_FAILED)
+		return err_sys(e, errno, "memory for the unpacking child");
+	v->rc = -EINTR;
 	pid = fork();
 	if (pid == 0)
-		child(file, p, r);
+		child(file, p, fd, v);
 	if (pid < 0) {
 		rc = err_sys(e, errno, "start the unpacking child");
-		goto out;
+	} else {
+		while (wait4(pid, &status, 0, &used) < 0 && errno == EINTR)
+			;
+		/* The child is gone: nothing changes the verdict any more. */
+		rc = WIFSIGNALED(status) ? explain_end(status, &used, e)
+		     : v->rc < 0	 ? explain(v, p, e)
+					 : 0;
 	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFSIGNALED(status)) {
-		rc = err_set(e, ENOEXEC, "unpacking was ended by signal %d (hostile data?)",
-			     WTERMSIG(status));
-		goto out;
-	}
-	/* The child is gone: nothing changes the result any more. */
-	rc = r->rc < 0 ? explain(r->rc, p, e) : 0;
-	if (rc == 0 && r->len > IMAGE_MAX_BYTES)
-		rc = err_set(e, ENOEXEC, "the unpacking child told nonsense");
-	if (rc == 0) {
-		*len = r->len;
-		*out = malloc(r->len ? r->len : 1);
-		if (*out)
-			memcpy(*out, r->bytes, r->len);
-		else
-			rc = err_set(e, ENOMEM, "out of memory");
-	}
-out:
-	(void)munmap(r, room);
+	(void)munmap(v, sizeof(*v));
 	return rc;
 }
 
-/* --- the cache: one file a kernel, named by the SHA-256 of the packed file --- */
-
-static void digest_of(const uint8_t *file, size_t bytes, char hex[65])
+int confined_unpack(const uint8_t *file, const struct packed *p, int fd, struct err *e)
 {
-	uint8_t digest[32];
-
-	if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
-		(void)gcry_check_version(NULL);
-		(void)gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
-		(void)gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-	}
-	gcry_md_hash_buffer(GCRY_MD_SHA256, digest, file, bytes);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
-int image_digest(int fd, char hex[65], struct err *e)
-{
-	uint8_t *file = NULL;
-	size_t bytes = 0;
-	int rc = image_read_fd(fd, &file, &bytes, e);
-
-	if (rc == 0)
-		digest_of(file, bytes, hex);
-	free(file);
-	return rc;
-}
-
-static void cache_name(const char *dir, const uint8_t *file, size_t bytes, char *out, size_t room)
-{
-	char hex[65];
-
-	digest_of(file, bytes, hex);
-	(void)snprintf(out, room, "%s/kernel-%s", dir, hex);
-}
-
-static int cache_get(const char *path, uint8_t **out, size_t *bytes)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
 	int rc;
 
-	if (fd < 0)
-		return -errno;
-	rc = fstat(fd, &st) == 0 && st.st_uid == geteuid() ? image_read_fd(fd, out, bytes, NULL)
-							   : -EPERM;
-	(void)close(fd);
+	(void)pthread_mutex_lock(&turn);
+	rc = run(file, p, fd, e);
+	(void)pthread_mutex_unlock(&turn);
 	return rc;
-}
-
-/* Keeps the newest CACHE_KEEP kernels. */
-static void cache_prune(const char *path)
-{
-	char dir[448];
-	char oldest[NAME_MAX + 1] = "";
-	struct timespec age = {0};
-	uint32_t n = 0;
-	struct dirent *entry;
-	DIR *d;
-
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
-	d = opendir(dir);
-	while (d && (entry = readdir(d)) != NULL) {
-		struct stat st;
-
-		if (strncmp(entry->d_name, "kernel-", 7) != 0 ||
-		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (n++ == 0 || st.st_mtim.tv_sec < age.tv_sec) {
-			age = st.st_mtim;
-			(void)snprintf(oldest, sizeof(oldest), "%s", entry->d_name);
-		}
-	}
-	if (d && n > CACHE_KEEP)
-		(void)unlinkat(dirfd(d), oldest, 0);
-	if (d)
-		(void)closedir(d);
-}
-
-/* Best effort: a cache that cannot be written only costs time. */
-static void cache_put(const char *path, const uint8_t *data, size_t bytes)
-{
-	char temp[512];
-	size_t done = 0;
-	int fd;
-
-	if (snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >= (int)sizeof(temp))
-		return;
-	fd = mkostemp(temp, O_CLOEXEC);
-	if (fd < 0)
-		return;
-	while (done < bytes) {
-		ssize_t n = write(fd, data + done, bytes - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	if (close(fd) < 0 || done < bytes || rename(temp, path) < 0)
-		(void)unlink(temp);
-	cache_prune(path);
-}
-
-int image_unpack(uint8_t **file, size_t *bytes, const char *cache_dir, struct err *e)
-{
-	struct packed p;
-	char path[448] = "";
-	uint8_t *kernel = NULL;
-	size_t len = 0;
-	int rc = packed_find(*file, *bytes, &p, e);
-
-	if (rc < 0)
-		return rc;
-	if (cache_dir)
-		cache_name(cache_dir, *file, *bytes, path, sizeof(path));
-	if (!cache_dir || cache_get(path, &kernel, &len) < 0) {
-		rc = run(*file, &p, &kernel, &len, e);
-		if (rc < 0)
-			return rc;
-		if (cache_dir)
-			cache_put(path, kernel, len);
-	}
-	free(*file);
-	*file = kernel;
-	*bytes = len;
-	return 0;
 }

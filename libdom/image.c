@@ -13,12 +13,35 @@
 /* The ABI versions of the device page this build writes (noxs/include/noxs/abi.h). */
 #define NOXS_VERSION 1u
 
+/* A file from this size on is not read when that would leave the host less than the reserve. */
+#define LARGE_BYTES   (16ull << 20)
+#define RESERVE_BYTES (64ull << 20)
+
+/* Large files are refused before dom0 runs out of memory for them. */
+static int memory_left(uint64_t bytes, struct err *e)
+{
+	FILE *f = bytes < LARGE_BYTES ? NULL : fopen("/proc/meminfo", "re");
+	unsigned long long kib = UINT64_MAX >> 10;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "MemAvailable:", 13) == 0)
+			kib = strtoull(line + 13, NULL, 10);
+	if (f)
+		(void)fclose(f);
+	if (bytes + RESERVE_BYTES <= kib << 10)
+		return 0;
+	return err_set(e, ENOMEM, "it has %llu MiB, and dom0 only %llu MiB of memory to spare",
+		       (unsigned long long)bytes >> 20, kib >> 10);
+}
+
 int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e)
 {
 	struct stat st;
 	uint8_t *buf;
 	size_t size;
 	size_t done = 0;
+	int rc;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at it");
@@ -31,6 +54,9 @@ int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e)
 	if ((uint64_t)st.st_size > IMAGE_MAX_BYTES)
 		return err_set(e, E2BIG, "larger than %llu MiB", IMAGE_MAX_BYTES >> 20);
 	size = (size_t)st.st_size;
+	rc = memory_left(size, e);
+	if (rc < 0)
+		return rc;
 	buf = malloc(size);
 	if (!buf)
 		return err_set(e, ENOMEM, "out of memory for %zu bytes", size);
@@ -40,9 +66,8 @@ int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			int rc = n < 0 ? err_sys(e, errno, "cannot read it")
-				       : err_set(e, EIO, "the file got shorter while it was read");
-
+			rc = n < 0 ? err_sys(e, errno, "cannot read it")
+				   : err_set(e, EIO, "the file got shorter while it was read");
 			free(buf);
 			return rc;
 		}
@@ -126,6 +151,7 @@ static int classify(struct image *img, struct err *e)
 int image_open(int fd, const char *name, const char *cache_dir, struct image **out, struct err *e)
 {
 	struct image *img = calloc(1, sizeof(*img));
+	struct unpacked unpacked = {.temp = ""};
 	int rc;
 
 	*out = NULL;
@@ -138,7 +164,7 @@ int image_open(int fd, const char *name, const char *cache_dir, struct image **o
 	else
 		rc = image_read_fd(fd, &img->file, &img->bytes, e);
 	if (rc == 0 && image_is_packed(img->file, img->bytes))
-		rc = image_unpack(&img->file, &img->bytes, cache_dir, e);
+		rc = image_unpack(&img->file, &img->bytes, cache_dir, &unpacked, e);
 	if (rc == 0 && !elf_is(img->file, img->bytes))
 		rc = err_set(e, ENOEXEC, "not an ELF or bzImage");
 	if (rc == 0)
@@ -147,6 +173,7 @@ int image_open(int fd, const char *name, const char *cache_dir, struct image **o
 		rc = classify(img, e);
 	if (rc == 0 && img->info.builder == IMAGE_OWN)
 		rc = check_hypercall_page(img, e);
+	image_unpacked(&unpacked, rc == 0); /* nothing but kernels is kept */
 	if (rc < 0) {
 		image_put(img);
 		return err_wrap(e, rc, "image \"%s\"", name);

@@ -15,12 +15,32 @@ struct image {
 	uint8_t hypercall_page[2][4096]; /* by enum dom_type; ready to copy */
 };
 
-/* Reads all of `fd` from position 0 into malloced memory. */
+/* Reads all of `fd` from position 0 into malloced memory. -ENOMEM, before anything is read, when
+ * the host has less memory to spare than a large file takes. */
 int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e);
 
-/* libdom/unpack.c: true for a bzImage or a compressed kernel, which image_open() must unpack. */
+/* --- image_cache.c --- */
+/* True for a bzImage or a compressed kernel, which image_open() must unpack. */
 bool image_is_packed(const uint8_t *file, size_t bytes);
-/* Replaces the packed kernel in *file by the ELF inside, from the cache or by a confined child. */
-int image_unpack(uint8_t **file, size_t *bytes, const char *cache_dir, struct err *e);
+/* A kernel that was unpacked just now: it is kept when it was recognised. */
+struct unpacked {
+	char temp[512]; /* its file; empty: nothing to keep */
+	char path[512];
+};
+/* Replaces the packed kernel in *file by the ELF inside, from the cache or by a confined child.
+ * On success image_unpacked() must follow. */
+int image_unpack(uint8_t **file, size_t *bytes, const char *cache_dir, struct unpacked *u,
+		 struct err *e);
+void image_unpacked(struct unpacked *u, bool keep);
+
+/* --- confine.c --- */
+/* What an unpacking child may take: see UNPACK_MEMORY, and IMAGE_MAX_BYTES for its file. */
+#define UNPACK_CPU_SECONDS 120u /* under emulation xz takes ten */
+#define UNPACK_SECONDS	   600u /* in all, when others have the CPU */
+struct packed;
+/* Unpacks into the empty file `fd` and parses what comes out, all in the child. 0: a Xen guest's
+ * ELF, as far as the child can be believed. -E2BIG, -ENOMEM, -ETIMEDOUT, -ENOSPC at a limit;
+ * -ENOEXEC damaged or no kernel. Blocks; children run one at a time. */
+int confined_unpack(const uint8_t *file, const struct packed *p, int fd, struct err *e);
 
 #endif

@@ -56,6 +56,13 @@ struct image_info {
  */
 #define IMAGE_MAX_BYTES (512ull << 20)
 int image_open(int fd, const char *name, const char *cache_dir, struct image **out, struct err *e);
+/* The cache is within both limits: what was used longest ago goes. A kernel that is larger than all
+ * of it is not kept. */
+#define IMAGE_CACHE_FILES 16u
+#define IMAGE_CACHE_BYTES (512ull << 20)
+/* At the start of the only user of the cache: what an unpacking left that did not end goes, and
+ * what is too much. */
+void image_cache_tidy(const char *cache_dir);
 /* SHA-256 of a file, in hex. */
 int image_digest(int fd, char hex[65], struct err *e);
 struct image *image_ref(struct image *img);

@@ -3,12 +3,15 @@
 #include "libdom/unpack.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lz4.h>
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 /* Offsets of the setup header. */
 #define HDR_SETUP_SECTS	   0x1f1u
@@ -19,7 +22,10 @@
 #define HDR_END		   0x250u
 #define PROTOCOL_PAYLOAD   0x208u /* the first version that names the payload */
 
-#define XZ_MEMORY (256ull << 20)
+/* Linux packs with dictionaries and windows of at most 128 MiB. */
+#define XZ_MEMORY	(160ull << 20)
+#define ZSTD_WINDOW_LOG 27
+#define PIECE		(256u << 10) /* unpacked at a time */
 
 /* LZ4's legacy frame: a magic, then blocks of 4 bytes length and what unpacks to 8 MiB at most. */
 #define LZ4_MAGIC 0x184c2102u
@@ -99,111 +105,151 @@ int packed_find(const uint8_t *file, size_t bytes, struct packed *out, struct er
 	return 0;
 }
 
-static int open_gzip(const uint8_t *from, size_t bytes, uint8_t *to, size_t room, size_t *len)
+/* Where unpacked bytes go, and how many there may still be. */
+struct output {
+	unpack_sink *sink;
+	void *arg;
+	uint64_t left;
+	uint8_t *piece;
+};
+
+static int put(struct output *o, size_t n)
+{
+	if (n > o->left)
+		return -E2BIG;
+	o->left -= n;
+	return n ? o->sink(o->arg, o->piece, n) : 0;
+}
+
+static int open_gzip(const uint8_t *from, size_t bytes, struct output *o)
 {
 	z_stream z = {0};
-	int rc;
+	int rc = 0;
+	int end = Z_OK;
 
-	if (bytes > UINT32_MAX || room > UINT32_MAX || inflateInit2(&z, 15 + 16) != Z_OK)
+	if (bytes > UINT32_MAX || inflateInit2(&z, 15 + 16) != Z_OK)
 		return -ENOMEM;
 	z.next_in = (Bytef *)(uintptr_t)from; /* zlib only reads it */
 	z.avail_in = (uInt)bytes;
-	z.next_out = to;
-	z.avail_out = (uInt)room;
-	rc = inflate(&z, Z_FINISH);
-	*len = z.total_out;
+	while (rc == 0 && end == Z_OK) {
+		z.next_out = o->piece;
+		z.avail_out = PIECE;
+		end = inflate(&z, Z_NO_FLUSH);
+		if (end == Z_OK || end == Z_STREAM_END)
+			rc = put(o, PIECE - z.avail_out);
+	}
 	(void)inflateEnd(&z);
-	if (rc == Z_STREAM_END)
-		return 0;
-	return z.avail_out == 0 ? -E2BIG : -EINVAL;
+	if (rc == 0 && end != Z_STREAM_END) /* Z_BUF_ERROR: cut off */
+		rc = end == Z_MEM_ERROR ? -ENOMEM : -EINVAL;
+	return rc;
 }
 
-static int open_xz(const uint8_t *from, size_t bytes, uint8_t *to, size_t room, size_t *len)
+static int open_xz(const uint8_t *from, size_t bytes, struct output *o)
 {
-	uint64_t limit = XZ_MEMORY;
-	size_t in = 0;
-	size_t out = 0;
-	lzma_ret rc;
+	lzma_stream s = LZMA_STREAM_INIT;
+	lzma_ret end = lzma_stream_decoder(&s, XZ_MEMORY, 0);
+	int rc = 0;
 
+	s.next_in = from;
+	s.avail_in = bytes;
 	/* Behind the stream come four bytes of size, so decoding stops at the stream's end. */
-	rc = lzma_stream_buffer_decode(&limit, 0, NULL, from, &in, bytes, to, &out, room);
-	*len = out;
-	if (rc == LZMA_OK)
-		return 0;
-	if (rc == LZMA_BUF_ERROR)
-		return -E2BIG;
-	return rc == LZMA_MEM_ERROR || rc == LZMA_MEMLIMIT_ERROR ? -ENOMEM : -EINVAL;
+	while (rc == 0 && end == LZMA_OK) {
+		s.next_out = o->piece;
+		s.avail_out = PIECE;
+		end = lzma_code(&s, LZMA_RUN);
+		if (end == LZMA_OK || end == LZMA_STREAM_END)
+			rc = put(o, PIECE - s.avail_out);
+	}
+	lzma_end(&s);
+	if (rc == 0 && end != LZMA_STREAM_END)
+		rc = end == LZMA_MEM_ERROR || end == LZMA_MEMLIMIT_ERROR ? -ENOMEM : -EINVAL;
+	return rc;
 }
 
-static int open_zstd(const uint8_t *from, size_t bytes, uint8_t *to, size_t room, size_t *len)
+static int open_zstd(const uint8_t *from, size_t bytes, struct output *o)
 {
 	ZSTD_DCtx *z = ZSTD_createDCtx();
 	ZSTD_inBuffer in = {from, bytes, 0};
-	ZSTD_outBuffer out = {to, room, 0};
-	size_t rc = 1;
+	size_t end = 1;
+	int rc = 0;
 
 	if (!z)
 		return -ENOMEM;
-	(void)ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, 28);
-	while (rc != 0 && !ZSTD_isError(rc) && out.pos < out.size && in.pos < in.size)
-		rc = ZSTD_decompressStream(z, &out, &in);
+	(void)ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
+	while (rc == 0 && end != 0) {
+		ZSTD_outBuffer out = {o->piece, PIECE, 0};
+		size_t before = in.pos;
+
+		end = ZSTD_decompressStream(z, &out, &in);
+		if (ZSTD_isError(end))
+			rc = ZSTD_getErrorCode(end) == ZSTD_error_memory_allocation ||
+					     ZSTD_getErrorCode(end) ==
+						     ZSTD_error_frameParameter_windowTooLarge
+				     ? -ENOMEM
+				     : -EINVAL;
+		else if (end != 0 && out.pos == 0 && in.pos == before)
+			rc = -EINVAL; /* cut off */
+		else
+			rc = put(o, out.pos);
+	}
 	(void)ZSTD_freeDCtx(z);
-	*len = out.pos;
-	if (rc == 0)
-		return 0;
-	return !ZSTD_isError(rc) && out.pos == out.size ? -E2BIG : -EINVAL;
+	return rc;
 }
 
-static int open_lz4(const uint8_t *from, size_t bytes, uint8_t *to, size_t room, size_t *len)
+static int open_lz4(const uint8_t *from, size_t bytes, struct output *o)
 {
+	bool any = false;
 	size_t at = 4;
 
-	*len = 0;
 	for (;;) {
-		size_t left = room - *len;
 		uint32_t block;
 		int n;
+		int rc;
 
 		/* As with xz, four bytes of size follow. */
-		if (bytes - at < 4 || (bytes - at == 4 && *len > 0))
-			return *len > 0 ? 0 : -EINVAL;
+		if (bytes - at < 4 || (bytes - at == 4 && any))
+			return any ? 0 : -EINVAL;
 		block = load32(from + at);
 		at += 4;
 		if (block == LZ4_MAGIC) /* frames may follow each other */
 			continue;
 		if (block == 0 || block > bytes - at || block > LZ4_COMPRESSBOUND(LZ4_BLOCK))
 			return -EINVAL;
-		n = LZ4_decompress_safe((const char *)from + at, (char *)to + *len, (int)block,
-					left < LZ4_BLOCK ? (int)left : (int)LZ4_BLOCK);
+		n = LZ4_decompress_safe((const char *)from + at, (char *)o->piece, (int)block,
+					(int)LZ4_BLOCK);
 		if (n < 0)
-			return left < LZ4_BLOCK ? -E2BIG : -EINVAL;
+			return -EINVAL;
+		rc = put(o, (size_t)n);
+		if (rc < 0)
+			return rc;
 		at += block;
-		*len += (size_t)n;
+		any = any || n > 0;
 	}
 }
 
-int packed_open(const uint8_t *file, const struct packed *p, uint8_t *to, size_t room, size_t *len)
+static int open_plain(const uint8_t *from, size_t bytes, struct output *o)
 {
-	const uint8_t *from = file + p->offset;
+	if (bytes > o->left)
+		return -E2BIG;
+	return o->sink(o->arg, from, bytes);
+}
 
-	*len = 0;
-	switch (p->packing) {
-	case PACK_GZIP:
-		return open_gzip(from, p->bytes, to, room, len);
-	case PACK_XZ:
-		return open_xz(from, p->bytes, to, room, len);
-	case PACK_ZSTD:
-		return open_zstd(from, p->bytes, to, room, len);
-	case PACK_LZ4:
-		return open_lz4(from, p->bytes, to, room, len);
-	case PACK_NONE:
-		if (p->bytes > room)
-			return -E2BIG;
-		memcpy(to, from, p->bytes);
-		*len = p->bytes;
-		return 0;
-	case PACK_OTHER:
-		break;
-	}
-	return -EINVAL;
+int packed_open(const uint8_t *file, const struct packed *p, uint64_t limit, unpack_sink *sink,
+		void *arg)
+{
+	static int (*const opener[])(const uint8_t *from, size_t bytes, struct output *o) = {
+		[PACK_NONE] = open_plain, [PACK_GZIP] = open_gzip, [PACK_XZ] = open_xz,
+		[PACK_ZSTD] = open_zstd,  [PACK_LZ4] = open_lz4,
+	};
+	struct output o = {.sink = sink, .arg = arg, .left = limit};
+	int rc;
+
+	if (p->packing == PACK_OTHER)
+		return -EINVAL;
+	o.piece = malloc(p->packing == PACK_LZ4 ? LZ4_BLOCK : PIECE);
+	if (!o.piece)
+		return -ENOMEM;
+	rc = opener[p->packing](file + p->offset, p->bytes, &o);
+	free(o.piece);
+	return rc;
 }

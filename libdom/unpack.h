@@ -22,7 +22,15 @@ int bzimage_is(const uint8_t *file, size_t bytes);
 /* Finds the stream of a bzImage, or takes the whole file when it is packed itself. -ENOEXEC with a
  * reason when there is none. */
 int packed_find(const uint8_t *file, size_t bytes, struct packed *out, struct err *e);
-/* Unpacks in this process; at most `room` bytes to `to`. Returns 0 and *len, or -errno. */
-int packed_open(const uint8_t *file, const struct packed *p, uint8_t *to, size_t room, size_t *len);
+/* Takes the next `n` bytes of what is unpacked; 0, or -errno, which ends it. */
+typedef int unpack_sink(void *arg, const uint8_t *data, size_t n);
+
+/* What unpacking needs beside the packed file, at most: windows, dictionaries, blocks. */
+#define UNPACK_MEMORY (256ull << 20)
+
+/* Unpacks in this process, piece by piece. Returns 0; -E2BIG behind `limit` bytes; -ENOMEM when it
+ * wants more than UNPACK_MEMORY; -EINVAL for damaged data; or what the sink returned. */
+int packed_open(const uint8_t *file, const struct packed *p, uint64_t limit, unpack_sink *sink,
+		void *arg);
 
 #endif

@@ -34,6 +34,40 @@ static uint8_t *bzimage(const uint8_t *payload, size_t n, size_t *bytes)
 	return f;
 }
 
+/* Collects what is unpacked. */
+struct room {
+	uint8_t *to;
+	size_t room, len;
+};
+
+static int collect(void *arg, const uint8_t *data, size_t n)
+{
+	struct room *r = arg;
+
+	assert_true(n > 0);
+	assert_true(r->len + n <= r->room); /* never behind the limit */
+	memcpy(r->to + r->len, data, n);
+	r->len += n;
+	return 0;
+}
+
+static int open_to(const uint8_t *f, const struct packed *p, uint8_t *to, size_t room, size_t *len)
+{
+	struct room r = {to, room, 0};
+	int rc = packed_open(f, p, room, collect, &r);
+
+	*len = r.len;
+	return rc;
+}
+
+/* Takes the first piece and wants no more. */
+static int enough(void *arg, const uint8_t *data, size_t n)
+{
+	(void)data;
+	*(size_t *)arg += n;
+	return -ECANCELED;
+}
+
 static void check(const uint8_t *payload, size_t n, enum packing want, const uint8_t *text,
 		  size_t len)
 {
@@ -46,12 +80,18 @@ static void check(const uint8_t *payload, size_t n, enum packing want, const uin
 	assert_non_null(to);
 	assert_int_equal(packed_find(f, bytes, &p, NULL), 0);
 	assert_int_equal(p.packing, want);
-	assert_int_equal(packed_open(f, &p, to, len, &got), 0);
+	assert_int_equal(open_to(f, &p, to, len, &got), 0);
 	assert_int_equal(got, len);
 	assert_memory_equal(to, text, len);
-	assert_int_equal(packed_open(f, &p, to, len / 2, &got), -E2BIG);
+	assert_int_equal(open_to(f, &p, to, len / 2, &got), -E2BIG);
+	got = 0;
+	assert_int_equal(packed_open(f, &p, len, enough, &got), -ECANCELED);
+	assert_true(got > 0);
+	p.bytes /= 2; /* cut off */
+	assert_int_equal(open_to(f, &p, to, len, &got), -EINVAL);
+	p.bytes *= 2;
 	f[bytes - n / 2] ^= 0x55; /* damaged in the middle */
-	(void)packed_open(f, &p, to, len, &got);
+	(void)open_to(f, &p, to, len, &got);
 	free(to);
 	free(f);
 }
@@ -90,7 +130,7 @@ static void lz4_lengths_lie(void **state)
 		memcpy(payload + 4, &lies[i], 4);
 		f = bzimage(payload, sizeof(payload), &bytes);
 		assert_int_equal(packed_find(f, bytes, &p, NULL), 0);
-		assert_true(packed_open(f, &p, to, sizeof(to), &len) < 0);
+		assert_true(open_to(f, &p, to, sizeof(to), &len) < 0);
 		free(f);
 	}
 }
@@ -125,6 +165,43 @@ static void four_ways(void **state)
 	check(out, n + 4, PACK_LZ4, text, sizeof(text));
 }
 
+static void refuse_greedy(const uint8_t *payload, size_t n)
+{
+	struct packed p;
+	size_t bytes, len;
+	uint8_t to[64];
+	uint8_t *f = bzimage(payload, n, &bytes);
+
+	assert_int_equal(packed_find(f, bytes, &p, NULL), 0);
+	assert_int_equal(open_to(f, &p, to, sizeof(to), &len), -ENOMEM);
+	assert_int_equal(len, 0);
+	free(f);
+}
+
+/* What a stream may claim to need has a limit: nothing is unpacked behind it. */
+static void greedy_streams_are_refused(void **state)
+{
+	/* A window of 512 MiB, and one last block of a byte. */
+	static const uint8_t zstd[20] = {0x28, 0xb5, 0x2f, 0xfd, 0, 19 << 3, 9, 0, 0, 'x'};
+	static const uint8_t text[16];
+	static uint8_t xz[1024];
+	uint8_t *block = xz + 12;
+	uint32_t crc;
+	size_t n = 0;
+
+	(void)state;
+	refuse_greedy(zstd, sizeof(zstd));
+	assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, text, sizeof(text), xz,
+						 &n, sizeof(xz)),
+			 LZMA_OK);
+	assert_int_equal(block[0], 2);	  /* its header has 12 bytes: ... */
+	assert_int_equal(block[4], 0x21); /* LZMA2, behind flags and two sizes */
+	block[6] = 34;			  /* a dictionary of 512 MiB */
+	crc = lzma_crc32(block, 8, 0);
+	memcpy(block + 8, &crc, sizeof(crc));
+	refuse_greedy(xz, n + 4);
+}
+
 static void outside_is_refused(void **state)
 {
 	uint8_t payload[64] = {0x1f, 0x8b};
@@ -153,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(four_ways),
+		cmocka_unit_test(greedy_streams_are_refused),
 		cmocka_unit_test(lz4_lengths_lie),
 		cmocka_unit_test(outside_is_refused),
 	};
