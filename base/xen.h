@@ -3,9 +3,11 @@
 #ifndef CHAOS_BASE_XEN_H
 #define CHAOS_BASE_XEN_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <xenctrl.h>
 
@@ -78,15 +80,28 @@ struct xen_domain_info {
 int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t *domid);
 int xen_domain_max_vcpus(struct xen *x, uint32_t domid, uint32_t vcpus);
 int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib);
-/* Synchronous and linear in the memory of the guest. -ESRCH when it is gone. Mappings of its pages
- * that are still held keep it as a zombie: unmap first. */
-int xen_domain_destroy(struct xen *x, uint32_t domid);
+/* Destroys the domain of that id if it carries `uuid`; -ESRCH when it is gone, or when its id was
+ * given to another domain. Checked right before, which is all that Xen allows: no call does both.
+ * Synchronous and linear in the memory of the guest. Mappings of its pages that are still held keep
+ * it as a zombie: unmap first. */
+int xen_domain_destroy(struct xen *x, uint32_t domid, const uint8_t uuid[16]);
 /* Gives a domain another uuid. */
 int xen_domain_set_uuid(struct xen *x, uint32_t domid, const uint8_t uuid[16]);
 int xen_domain_pause(struct xen *x, uint32_t domid);
 int xen_domain_unpause(struct xen *x, uint32_t domid);
 /* -ESRCH when there is no such domain. */
 int xen_domain_info(struct xen *x, uint32_t domid, struct xen_domain_info *out);
+/* 0 when the domain of that id carries `uuid`; -ESRCH when another one does, or there is none. A
+ * domain whose pages are mapped keeps its id until they are unmapped: then this stays true. */
+static inline int xen_domain_is(struct xen *x, uint32_t domid, const uint8_t uuid[16])
+{
+	struct xen_domain_info info;
+	int rc = xen_domain_info(x, domid, &info);
+
+	if (rc < 0)
+		return rc;
+	return memcmp(info.uuid, uuid, sizeof(info.uuid)) == 0 ? 0 : -ESRCH;
+}
 /* Domains with ids from `first` on, ascending; the number filled in, at most `max`. */
 int xen_domain_list(struct xen *x, uint32_t first, uint32_t max, struct xen_domain_info *out);
 /* weight 0 and cap UINT32_MAX leave as is; works for credit and credit2, -ENOSYS for others. */

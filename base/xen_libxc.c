@@ -168,8 +168,12 @@ int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib)
 	return xc_domain_setmaxmem(x->xch, domid, kib) < 0 ? -errno : 0;
 }
 
-int xen_domain_destroy(struct xen *x, uint32_t domid)
+int xen_domain_destroy(struct xen *x, uint32_t domid, const uint8_t uuid[16])
 {
+	int rc = xen_domain_is(x, domid, uuid);
+
+	if (rc < 0)
+		return rc;
 	return xc_domain_destroy(x->xch, domid) < 0 ? -errno : 0;
 }
 

@@ -292,6 +292,7 @@ int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *
 	int rc;
 
 	dom_init(d);
+	memcpy(d->uuid, spec->uuid, sizeof(d->uuid));
 	rc = check_spec(spec, img, e);
 	if (rc < 0)
 		return rc;
@@ -463,7 +464,7 @@ int dom_destroy(struct xen *x, struct dom *d, struct err *e)
 	dom_release(d);
 	dom_window_close(x, d);
 	if (d->domid)
-		rc = xen_domain_destroy(x, d->domid);
+		rc = xen_domain_destroy(x, d->domid, d->uuid);
 	if (rc < 0 && rc != -ESRCH)
 		return err_sys(e, -rc, "destroy domain %u", d->domid);
 	d->domid = 0;

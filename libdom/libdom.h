@@ -140,7 +140,8 @@ const char *dom_phase_name(enum dom_phase p);
  * embeds it; fields are for reading. One thread at a time.
  */
 struct dom {
-	uint32_t domid; /* 0 = none */
+	uint32_t domid;	  /* 0 = none */
+	uint8_t uuid[16]; /* which it carries: without it nothing is destroyed */
 	enum dom_type type;
 	uint32_t vcpus;
 	uint64_t pages;	      /* of RAM, guest frames [0, pages) */
@@ -213,7 +214,8 @@ int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e
 void dom_release(struct dom *d);
 
 /* dom_release(), then destroys the domain in Xen. The caller has unmapped its own mappings and
- * unbound its ports. -ESRCH is success. Synchronous; linear in memory. */
+ * unbound its ports. Success when it is gone, or its id another domain's, which is left alone.
+ * Synchronous; linear in memory. */
 int dom_destroy(struct xen *x, struct dom *d, struct err *e);
 
 #endif

@@ -27,7 +27,7 @@ static bool find_domain(struct vm *vm, bool keep, struct xen_domain_info *out)
 			} else if (!info[i].dying) {
 				log_line(LOG_INFO, "op=clean dom=%u name=%s", info[i].domid,
 					 vm->name);
-				(void)xen_domain_destroy(en->x, info[i].domid);
+				(void)xen_domain_destroy(en->x, info[i].domid, vm->uuid);
 			}
 		}
 		first = info[n - 1].domid + 1;

@@ -18,6 +18,11 @@ int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t c
 	return 0;
 }
 
+int vm_check_domain(const struct vm *vm)
+{
+	return vm->map ? 0 : xen_domain_is(vm->en->x, vm->domid, vm->uuid);
+}
+
 /* A guest that had not bound its end when the last daemon went still can: to a new port. */
 static int reserve_again(struct vm *vm)
 {

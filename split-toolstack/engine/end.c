@@ -23,6 +23,7 @@ struct destroy_job {
 	struct slot slot;
 	uint8_t uuid[16]; /* of its record, */
 	bool recorded;	  /* if it has one of its own */
+	uint32_t domid;	  /* for the loop: the worker writes to what follows */
 	struct dom dom;
 	int rc;
 	struct err err;
@@ -40,7 +41,7 @@ static void destroy_done(struct worker_job *job)
 	struct destroy_job *j = (struct destroy_job *)job;
 
 	if (j->rc < 0)
-		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->dom.domid, err_msg(&j->err));
+		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->domid, err_msg(&j->err));
 	if (j->rc < 0) /* its id stays taken for now */
 		slot_put_last(j->en, &j->slot);
 	else if (!devices_keep_slot(j->en, &j->slot))
@@ -53,16 +54,16 @@ static void destroy_done(struct worker_job *job)
 	free(j);
 }
 
-void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot *slot,
-		 const uint8_t *uuid)
+void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint64_t pages,
+		 struct slot *slot, bool recorded)
 {
 	struct destroy_job *j = calloc(1, sizeof(*j));
 
 	if (!j) {
-		(void)xen_domain_destroy(en->x, domid); /* slower, but gone */
+		(void)xen_domain_destroy(en->x, domid, uuid); /* slower, but gone */
 		if (!devices_keep_slot(en, slot))
 			slot_put_last(en, slot);
-		if (uuid)
+		if (recorded)
 			registry_delete(en, uuid);
 		return;
 	}
@@ -70,10 +71,11 @@ void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot 
 				  .en = en,
 				  .pages = pages,
 				  .slot = *slot,
-				  .recorded = uuid != NULL};
+				  .recorded = recorded,
+				  .domid = domid};
 	j->dom.domid = domid;
-	if (uuid)
-		memcpy(j->uuid, uuid, sizeof(j->uuid));
+	memcpy(j->dom.uuid, uuid, sizeof(j->dom.uuid));
+	memcpy(j->uuid, uuid, sizeof(j->uuid));
 	*slot = (struct slot){0};
 	en->dying_pages += pages;
 	en->drops_begun++;
@@ -84,7 +86,7 @@ void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot 
 bool domain_is_dropped(const struct engine *en, uint32_t domid)
 {
 	for (const struct destroy_job *j = en->drops; j; j = j->next)
-		if (j->dom.domid == domid)
+		if (j->domid == domid)
 			return true;
 	return false;
 }
@@ -95,7 +97,7 @@ void vm_drop_domain(struct vm *vm)
 	dom_release(&vm->dom);
 	devices_drop(&vm->devices);
 	if (vm->domid)
-		domain_drop(vm->en, vm->domid, vm->pages, &vm->slot, NULL);
+		domain_drop(vm->en, vm->domid, vm->uuid, vm->pages, &vm->slot, false);
 	else
 		slot_put(vm->en, &vm->slot);
 	vm_view_forget(vm);
@@ -308,7 +310,9 @@ int vm_pause(struct vm *vm, struct err *e)
 	if (rc < 0 || vm->state == VM_PAUSED)
 		return rc;
 	/* One that is held is paused; twice would be once too often for what lets it run. */
-	rc = vm->held ? 0 : xen_domain_pause(vm->en->x, vm->domid);
+	rc = vm_check_domain(vm);
+	if (rc == 0 && !vm->held)
+		rc = xen_domain_pause(vm->en->x, vm->domid);
 	if (rc < 0)
 		return err_sys(e, -rc, "pause \"%s\"", vm->name);
 	vm_hold_end(vm);
@@ -410,7 +414,9 @@ int vm_destroy(struct vm *vm, struct err *e)
 		return 0;
 	case VM_RUNNING:
 	case VM_PAUSED:
-		rc = xen_domain_pause(vm->en->x, vm->domid);
+		rc = vm_check_domain(vm);
+		if (rc == 0)
+			rc = xen_domain_pause(vm->en->x, vm->domid);
 		if (rc < 0 && rc != -ESRCH)
 			return err_sys(e, -rc, "pause \"%s\"", vm->name);
 		if (vm->con.page)

@@ -231,8 +231,12 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 static int take_identity(struct vm *vm, const struct shell *s)
 {
 	struct engine *en = vm->en;
-	int rc;
+	/* One with pages mapped keeps its id; another one may have gone, and its id be others'. */
+	bool mapped = s->map || s->dom.window;
+	int rc = mapped ? 0 : xen_domain_is(en->x, s->dom.domid, s->uuid);
 
+	if (rc < 0)
+		return rc;
 	if (vm->cfg.have_uuid || vm->restarts) {
 		rc = registry_put(vm, NULL); /* the intent, under the uuid to come */
 		if (rc == 0)
@@ -302,6 +306,7 @@ bool pool_claim(struct vm *vm)
 	if (s->img)
 		vm->t.why = "";
 	vm->dom = s->dom;
+	memcpy(vm->dom.uuid, vm->uuid, sizeof(vm->dom.uuid));
 	vm->slot = s->slot;
 	vm->guest_port = s->guest_port;
 	vm->view.guest_port = s->store_port;

@@ -23,9 +23,11 @@ static bool must_wait(const struct vm *vm)
 
 static int run(struct vm *vm)
 {
+	int rc = vm_check_domain(vm);
+
 	vm_hold_end(vm);
 	vm->unpaused = clock_ns();
-	return xen_domain_unpause(vm->en->x, vm->domid);
+	return rc < 0 ? rc : xen_domain_unpause(vm->en->x, vm->domid);
 }
 
 static void on_hold(struct ev_loop *loop, ev_timer *t, int revents)

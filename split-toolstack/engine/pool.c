@@ -71,7 +71,7 @@ void shell_end(struct engine *en, struct shell *s)
 	dom_release(&s->dom);
 	devices_drop(&s->devices);
 	if (s->dom.domid)
-		domain_drop(en, s->dom.domid, pages, &s->slot, s->uuid);
+		domain_drop(en, s->dom.domid, s->uuid, pages, &s->slot, true);
 	else
 		slot_put(en, &s->slot);
 	image_put(s->img);

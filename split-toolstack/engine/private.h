@@ -20,6 +20,7 @@
 #include "noxs/store.h"
 #include "split-toolstack/engine/leaving.h"
 #include "split-toolstack/engine/memory.h"
+#include "split-toolstack/engine/slots.h"
 #include "split-toolstack/engine/worker.h"
 
 #define INPUT_QUEUE_MAX 65536u
@@ -48,23 +49,6 @@ struct console_log {
 	uint64_t size;	    /* of the ring */
 	uint32_t ring_cons; /* the guest's ring up to where the log has it */
 	bool failed;	    /* could not be written: said once */
-};
-
-/* --- slots.c: domain ids with a port of dom0's each --- */
-
-struct slot {
-	uint32_t domid; /* 0: none */
-	uint32_t port;	/* of dom0's, for this domain to bind to; 0: not made yet */
-};
-
-struct slots {
-	struct slot *free; /* a stack */
-	uint32_t n, room;
-	uint32_t next;		     /* the highest id that was never handed out */
-	uint8_t taken[0x8000 / 8];   /* by domains that were there at the start */
-	uint8_t foreign[0x8000 / 8]; /* of these, others' */
-	uint32_t nforeign;
-	uint64_t look_at; /* ns: not before, whether they are there still */
 };
 
 /* A guest's end of the store, when it has no device page. */
@@ -300,6 +284,9 @@ void vm_build(struct vm *vm);
 /* Maps device and control page of a domain side by side. */
 int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
 	       uint8_t **map, struct err *e);
+/* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
+ * when it is gone or the id another domain's. While pages of it are mapped the id stays its own. */
+int vm_check_domain(const struct vm *vm);
 /* Maps the VM's pages and hears its events from then on; on failure nothing is left. */
 int vm_connect(struct vm *vm, bool adopt, struct err *e);
 /* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
@@ -309,10 +296,10 @@ void vm_create_done(struct vm *vm, int rc, const struct err *e);
 /* --- end.c --- */
 /* A domain of ours was seen shut down, or gone. */
 void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
-/* Hands a domain to the worker, which destroys it; then its slot is free, and what the registry has
- * of `uuid` (NULL: nothing) is deleted. Clears the slot. */
-void domain_drop(struct engine *en, uint32_t domid, uint64_t pages, struct slot *slot,
-		 const uint8_t *uuid);
+/* Hands the domain of that id and uuid to the worker, which destroys it; then its slot is free, and
+ * with `recorded` what the registry has of the uuid is deleted. Clears the slot. */
+void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint64_t pages,
+		 struct slot *slot, bool recorded);
 /* One that was handed over and is not gone yet. */
 bool domain_is_dropped(const struct engine *en, uint32_t domid);
 /* Disconnects and does so with the VM's domain. */
@@ -386,21 +373,6 @@ void view_on_missing(void *arg, uint32_t domid); /* for store_on_missing() */
 
 /* --- adopt.c --- */
 int adopt_all(struct engine *en, struct err *e);
-
-/* --- slots.c --- */
-int slots_open(struct engine *en, struct err *e);
-void slots_close(struct engine *en);
-/* A domain that was there at the start is ours: its id becomes a slot when it ends. */
-void slots_adopt(struct engine *en, uint32_t domid);
-/* An id for a domain, with a port when asked for. */
-int slot_take(struct engine *en, bool port, struct slot *out, struct err *e);
-/* For the next domain: when this one is destroyed. Clears it; none is fine. */
-void slot_put(struct engine *en, struct slot *slot);
-/* The same when the id could not be had: it comes last. */
-void slot_put_last(struct engine *en, struct slot *slot);
-uint32_t slots_ready(const struct engine *en); /* free ones with a port */
-/* Makes one for creates to come; false when there are enough. */
-bool slots_refill(struct engine *en);
 
 /* --- images.c --- */
 /* A reference to the parsed image behind fd when the file is as it was then, else NULL. */

@@ -129,6 +129,7 @@ void vm_set_domid(struct vm *vm, uint32_t id)
 		HASH_DELETE(by_domid, en->domids, vm);
 	vm->domid = id;
 	vm->dom.domid = id; /* also of one that was adopted; none when there is none any more */
+	memcpy(vm->dom.uuid, vm->uuid, sizeof(vm->uuid));
 	if (id)
 		HASH_ADD(by_domid, en->domids, domid, sizeof(vm->domid), vm);
 }

@@ -113,7 +113,7 @@ int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib)
 	ONE_DOMAIN();
 }
 
-int xen_domain_destroy(struct xen *x, uint32_t domid)
+int xen_domain_destroy(struct xen *x, uint32_t domid, const uint8_t uuid[16])
 {
 	struct domain *d;
 
@@ -121,6 +121,8 @@ int xen_domain_destroy(struct xen *x, uint32_t domid)
 	(void)pthread_mutex_lock(&fake_lock);
 	fake_while_held(domid);
 	d = fake_find(domid);
+	if (d && memcmp(d->uuid, uuid, sizeof(d->uuid)) != 0)
+		d = NULL;
 	if (d)
 		fake_remove(d);
 	return fake_leave(d ? 0 : -ESRCH);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "noxs/include/noxs/abi.h"
+#include "split-toolstack/engine/device.h"
 
 /* --- lives --- */
 
@@ -173,6 +174,43 @@ static void vanished_domains_are_noticed(void **state)
 	vm_get_info(r.vm, &i);
 	assert_int_equal(i.state, VM_ENDED);
 	assert_int_equal(i.reason, VM_REASON_LOST);
+}
+
+/* Its domain went behind the daemon's back, and the id is another toolstack's by the time that the
+ * VM is destroyed, or its end noticed. */
+static void ids_of_others_are_left_alone(void **state)
+{
+	(void)state;
+	for (int noticed = 0; noticed < 2; noticed++) {
+		struct err e = {0};
+		struct vm *vm = create(guest("web", DOM_PV, 256), 0).vm;
+		struct xen_domain_config other = {.domid = vm_domid(vm), .max_vcpus = 1};
+		struct xen_domain_info info;
+		struct xen *x = engine_xen(en);
+		uint32_t id;
+
+		xen_unmap(x, vm->map, 2); /* else Xen would keep the id from others */
+		vm->map = NULL;
+		vm->con.page = NULL;
+		fake_vanish(other.domid);
+		assert_int_equal(xen_domain_create(x, &other, &id), 0);
+		assert_int_equal(vm_pause(vm, &e), -ESRCH);
+		vm->state = VM_PAUSED;
+		assert_int_equal(vm_unpause(vm, &e), -ESRCH);
+		vm->state = VM_RUNNING;
+		if (noticed)
+			turn(NULL);
+		else
+			assert_int_equal(vm_destroy(vm, NULL), 0);
+		settle(1);
+		assert_int_equal(vm_state(vm), VM_ENDED);
+		assert_int_equal(xen_domain_unpause(x, id), 0);
+		assert_int_equal(xen_domain_info(x, id, &info), 0);
+		assert_memory_equal(info.uuid, other.uuid, 16);
+		assert_false(info.paused); /* it was paused once: by its creation */
+		assert_int_equal(xen_domain_destroy(x, id, other.uuid), 0);
+		assert_int_equal(vm_rm(vm, NULL), 0);
+	}
 }
 
 static void history_is_bounded(void **state)
@@ -403,7 +441,7 @@ static void ids_of_others_come_back(void **state)
 	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
 	assert_int_equal(vm_domid(create(guest("a", DOM_PV, 256), 0).vm), TOP - 1);
 	turn(NULL);
-	assert_int_equal(xen_domain_destroy(x, TOP), 0);
+	assert_int_equal(xen_domain_destroy(x, TOP, other.uuid), 0);
 	xen_close(x);
 	for (int i = 0; i < 240 && !seen; i++) {
 		char name[8];
@@ -441,6 +479,7 @@ int main(void)
 		LIFE(restarts_when_told),
 		LIFE(a_failed_restart_ends_nobody_else),
 		LIFE(vanished_domains_are_noticed),
+		LIFE(ids_of_others_are_left_alone),
 		LIFE(history_is_bounded),
 		LIFE(is_adopted),
 		LIFE(console_log_is_bounded),
