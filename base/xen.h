@@ -49,6 +49,15 @@ int xen_host_info(struct xen *x, struct xen_host *out);
 /* Free pages alone; one cheap hypercall. */
 int xen_free_pages(struct xen *x, uint64_t *out);
 
+#define XEN_NO_CPU UINT32_MAX
+/* Physical CPUs by id. */
+struct xen_cpus {
+	uint32_t n;	/* ids are 0 to n - 1 */
+	uint32_t *node; /* NUMA node of each; XEN_NO_CPU: there is no CPU of that id */
+};
+/* `out->node` is malloced, and the caller's to free. -ENOMEM. XEN_SYSCTL_cputopoinfo. */
+int xen_host_cpus(struct xen *x, struct xen_cpus *out);
+
 /* --- domains -------------------------------------------------------------------------------------
  */
 

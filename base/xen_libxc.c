@@ -313,23 +313,3 @@ int xen_domain_sched(struct xen *x, uint32_t domid, uint32_t weight, uint32_t ca
 		return -ENOSYS;
 	}
 }
-
-int xen_vcpu_affinity(struct xen *x, uint32_t domid, uint32_t vcpu, const uint8_t *map,
-		      size_t bytes)
-{
-	int host = xc_get_cpumap_size(x->xch);
-	uint8_t *copy;
-	int rc = 0;
-
-	if (host <= 0)
-		return -errno;
-	/* Xen writes the effective map back, and reads as many bytes as the host has CPUs for. */
-	copy = calloc(1, (size_t)host);
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, map, bytes < (size_t)host ? bytes : (size_t)host);
-	if (xc_vcpu_setaffinity(x->xch, domid, (int)vcpu, copy, NULL, XEN_VCPUAFFINITY_HARD) < 0)
-		rc = -errno;
-	free(copy);
-	return rc;
-}

@@ -106,6 +106,7 @@ void view_print(const struct chaos_vm *v)
 		line("maxmem", text);
 	}
 	printf("%-12s %u\n", "vcpus", v->vcpus);
+	line("cpus", v->cpus);
 	line("kernel", v->kernel);
 	line("ramdisk", v->ramdisk);
 	line("cmdline", v->cmdline);

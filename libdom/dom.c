@@ -209,23 +209,6 @@ static int set_limits(struct xen *x, const struct dom_spec *s, const struct imag
 	return 0;
 }
 
-int dom_schedule(struct xen *x, const struct dom *d, const struct dom_spec *s, struct err *e)
-{
-	int rc = 0;
-
-	if (s->weight || s->cap != UINT32_MAX)
-		rc = xen_domain_sched(x, d->domid, s->weight, s->cap);
-	if (rc < 0)
-		return err_sys(e, -rc, "set weight %u, cap %d", s->weight,
-			       s->cap == UINT32_MAX ? -1 : (int)s->cap);
-	for (uint32_t i = 0; s->cpumap && i < s->vcpus; i++) {
-		rc = xen_vcpu_affinity(x, d->domid, i, s->cpumap, s->cpumap_bytes);
-		if (rc < 0)
-			return err_sys(e, -rc, "tie vCPU %u to its CPUs", i);
-	}
-	return 0;
-}
-
 /* What noxs guests have from the start: a final layout, tables, shared info. */
 static int prepare_direct(struct xen *x, struct dom *d, const struct image *img, uint32_t rings,
 			  struct err *e)

@@ -81,6 +81,19 @@ uint64_t image_min_kib(const struct image *img, enum dom_type type, uint32_t vcp
 /* --- domains -------------------------------------------------------------------------------------
  */
 
+/* Which physical CPUs may run a domain's vCPUs: bitmaps side by side, bit n = pCPU n. */
+struct dom_cpus {
+	uint8_t *map;	/* NULL: all may run all */
+	uint32_t bytes; /* of one bitmap */
+	uint32_t n;	/* 0: there is one, for every vCPU; else the first n vCPUs have one each */
+};
+
+/* Of all its bitmaps. */
+static inline size_t dom_cpus_bytes(const struct dom_cpus *c)
+{
+	return c->map ? (size_t)c->bytes * (c->n ? c->n : 1) : 0;
+}
+
 struct dom_spec {
 	enum dom_type type;
 	uint32_t domid; /* wanted, or 0 */
@@ -93,10 +106,9 @@ struct dom_spec {
 	uint32_t max_maptrack_frames; /* 0 = default */
 	uint32_t weight;	      /* 0 = scheduler's default */
 	uint32_t cap;		      /* in % of one CPU; UINT32_MAX = leave */
-	uint32_t ring_pages;   /* for devices of guests with a noxs entry; <= DOM_RINGS_MAX */
-	const uint8_t *cpumap; /* hard affinity of all vCPUs, NULL = any; bit n = pCPU n */
-	size_t cpumap_bytes;
-	bool for_linux; /* without an image: a shell for Linux kernels, not for noxs images */
+	uint32_t ring_pages;  /* for devices of guests with a noxs entry; <= DOM_RINGS_MAX */
+	struct dom_cpus cpus; /* hard affinity; the caller's */
+	bool for_linux;	      /* without an image: a shell for Linux kernels, not for noxs images */
 };
 
 #define DOM_WINDOW_MAX	    16384u /* pages */

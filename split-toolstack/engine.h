@@ -43,10 +43,9 @@ struct vm_config {
 	uint64_t mem_kib;
 	uint64_t maxmem_kib; /* 0 = mem_kib */
 	uint32_t vcpus;
-	uint32_t weight; /* 0 = default */
-	uint32_t cap;	 /* UINT32_MAX = none given */
-	uint8_t *cpumap; /* malloced bitmap of pCPUs, NULL = any */
-	uint32_t cpumap_bytes;
+	uint32_t weight;      /* 0 = default */
+	uint32_t cap;	      /* UINT32_MAX = none given */
+	struct dom_cpus cpus; /* its bitmaps are malloced */
 	enum vm_action on_poweroff, on_reboot, on_crash;
 	struct device_config *device; /* malloced; in the order they were named */
 	uint32_t ndevice;
@@ -142,6 +141,7 @@ struct vm_info {
 	enum dom_type type;
 	uint64_t mem_kib, maxmem_kib;
 	uint32_t vcpus;
+	const struct dom_cpus *cpus;
 	const char *kernel, *ramdisk, *cmdline; /* NULL when not known */
 	enum vm_action on_poweroff, on_reboot, on_crash;
 	uint64_t created_ns; /* wall clock */

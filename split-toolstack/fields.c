@@ -4,12 +4,22 @@
 
 #include <stdio.h>
 
+#include "split-toolstack/vmcfg.h"
+
 void fields_vm(struct wire_out *w, struct vm *vm)
 {
 	struct vm_info i;
 
 	vm_get_info(vm, &i);
 	fields_vm_info(w, &i);
+}
+
+static void fields_cpus(struct wire_out *w, const struct dom_cpus *c)
+{
+	char text[2048];
+
+	vmcfg_cpus_text(c, text, sizeof(text));
+	wire_text(w, PROTO_PINNED, text);
 }
 
 void fields_vm_info(struct wire_out *w, const struct vm_info *i)
@@ -29,6 +39,8 @@ void fields_vm_info(struct wire_out *w, const struct vm_info *i)
 	wire_u64(w, PROTO_MEM_KIB, i->mem_kib);
 	wire_u64(w, PROTO_MAXMEM_KIB, i->maxmem_kib);
 	wire_u32(w, PROTO_VCPUS, i->vcpus);
+	if (i->cpus->map)
+		fields_cpus(w, i->cpus);
 	wire_text(w, PROTO_KERNEL, i->kernel);
 	wire_text(w, PROTO_RAMDISK, i->ramdisk);
 	wire_text(w, PROTO_CMDLINE, i->cmdline);

@@ -170,6 +170,7 @@ int op_create(struct engine *en, struct request *r, struct err *e)
 	int rc = read_fields(r, &v, e);
 
 	vm_config_init(&cfg);
+	v.xen = engine_xen(en);
 	if (rc == 0)
 		rc = vmcfg_parse(&v, &cfg, e);
 	if (rc == 0)

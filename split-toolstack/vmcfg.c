@@ -127,6 +127,15 @@ static int join_cmdline(struct vmcfg_walk *w, struct err *e)
 	return 0;
 }
 
+/* When all else is known: the texts of vCPUs that there are not do not count, as in xl. */
+static int read_cpus(struct vmcfg_walk *w, struct err *e)
+{
+	if (w->cpus_each)
+		while (w->cpus.n > w->c->vcpus)
+			free(w->cpus.item[--w->cpus.n]);
+	return vmcfg_cpus(w->v->xen, "cpus", &w->cpus, w->cpus_each, &w->c->cpus, e);
+}
+
 static int warn(struct vmcfg_walk *w, struct err *e)
 {
 	char text[320];
@@ -154,8 +163,11 @@ int vmcfg_parse(struct vmcfg *v, struct vm_config *out, struct err *e)
 		rc = apply_sets(&w, e);
 	if (rc == 0)
 		rc = join_cmdline(&w, e);
+	if (rc == 0 && w.cpus.n)
+		rc = read_cpus(&w, e);
 	if (rc == 0)
 		rc = warn(&w, e);
+	vmcfg_list_clear(&w.cpus);
 	free(w.root);
 	free(w.extra);
 	if (rc < 0)
@@ -177,7 +189,7 @@ int vmcfg_add(struct vmcfg_list *l, const char *text, size_t len)
 	return 0;
 }
 
-static void clear_list(struct vmcfg_list *l)
+void vmcfg_list_clear(struct vmcfg_list *l)
 {
 	for (uint32_t i = 0; i < l->n; i++)
 		free(l->item[i]);
@@ -190,9 +202,9 @@ void vmcfg_clear(struct vmcfg *v)
 	free(v->text);
 	free(v->name);
 	free(v->cwd);
-	clear_list(&v->override);
-	clear_list(&v->set);
-	clear_list(&v->ignore);
-	clear_list(&v->warning);
+	vmcfg_list_clear(&v->override);
+	vmcfg_list_clear(&v->set);
+	vmcfg_list_clear(&v->ignore);
+	vmcfg_list_clear(&v->warning);
 	*v = (struct vmcfg){0};
 }

@@ -12,9 +12,10 @@ struct vmcfg_list {
 	uint32_t n;
 };
 
-/* What a client sent. Everything is its own until vmcfg_clear(). */
+/* What a client sent. Everything but `xen` is its own until vmcfg_clear(). */
 struct vmcfg {
-	char *text; /* of the file; may be NULL */
+	struct xen *xen; /* the host that it is for; NULL: not known, and not asked */
+	char *text;	 /* of the file; may be NULL */
 	size_t text_len;
 	char *name;		    /* of the file, for messages; NULL: "config" */
 	char *cwd;		    /* relative paths start here; NULL: they are refused */
@@ -26,6 +27,7 @@ struct vmcfg {
 
 /* -ENOMEM. */
 int vmcfg_add(struct vmcfg_list *l, const char *text, size_t len);
+void vmcfg_list_clear(struct vmcfg_list *l);
 void vmcfg_clear(struct vmcfg *v);
 
 /* Fills `out` (which is initialised here). -EINVAL with key, value and what to do; -EOPNOTSUPP for
@@ -36,8 +38,15 @@ int vmcfg_parse(struct vmcfg *v, struct vm_config *out, struct err *e);
 
 /* "512", "256K", "4M", "1G" or "16T": MiB without a suffix. */
 int vmcfg_memory(const char *key, const char *value, uint64_t *kib, struct err *e);
-/* "all", "0-3,^1,5": a bitmap, or NULL for "all". */
-int vmcfg_cpus(const char *value, uint8_t **map, uint32_t *bytes, struct err *e);
+/* Texts as xl.cfg(5) has them for cpus ("all", "0-3,^1", "nodes:0,^7"): one for all vCPUs, or with
+ * `each` one a vCPU in their order, no more than DOM_MAX_VCPUS. `x` (may be NULL) is asked which
+ * CPUs there are; one that is not is named with `key` and the text. The bitmaps in `out` are the
+ * caller's; none for "all". -EINVAL, -ENOMEM. */
+int vmcfg_cpus(struct xen *x, const char *key, const struct vmcfg_list *text, bool each,
+	       struct dom_cpus *out, struct err *e);
+/* The other way: "0,2-3"; of several vCPUs with a semicolon behind each but the last of more than
+ * one: "0;1-2", "0;". Empty when all may run all; ends with "..." when it does not fit. */
+void vmcfg_cpus_text(const struct dom_cpus *c, char *to, size_t room);
 int vmcfg_number(const char *key, const char *value, uint32_t low, uint32_t high, uint32_t *out,
 		 struct err *e);
 

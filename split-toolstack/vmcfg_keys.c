@@ -125,9 +125,33 @@ static int set_vcpus(struct vmcfg_walk *w, const char *key, const char *value, s
 
 static int set_cpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
-	(void)key;
-	free(w->c->cpumap);
-	return vmcfg_cpus(value, &w->c->cpumap, &w->c->cpumap_bytes, e);
+	const char *end = value;
+
+	vmcfg_list_clear(&w->cpus);
+	w->cpus_each = strchr(value, ';') != NULL;
+	for (; *value; value = *end ? end + 1 : end) {
+		end = value + strcspn(value, ";");
+		if (vmcfg_add(&w->cpus, value, (size_t)(end - value)) < 0)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return w->cpus.n ? 0 : err_set(e, EINVAL, "%s: is empty", key);
+}
+
+/* A text for each vCPU. */
+static int set_cpus_list(struct vmcfg_walk *w, const char *key, XLU_ConfigList *list, int n,
+			 struct err *e)
+{
+	vmcfg_list_clear(&w->cpus);
+	w->cpus_each = true;
+	for (int i = 0; i < n; i++) {
+		const char *item = xlu_cfg_get_listitem(list, i);
+
+		if (!item)
+			return err_set(e, EINVAL, "%s: item %d is no text", key, i + 1);
+		if (vmcfg_add(&w->cpus, item, strlen(item)) < 0)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return 0;
 }
 
 static int set_weight(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
@@ -342,7 +366,7 @@ int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, str
 	return k->set(w, name, value, e);
 }
 
-/* A list as its items with commas between: what `cpus` allows. */
+/* A list as its items with commas between. */
 static int join_list(XLU_ConfigList *list, int n, char *to, size_t room)
 {
 	size_t used = 0;
@@ -376,6 +400,8 @@ int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list,
 		}
 		return rc;
 	}
+	if (k && k->set == set_cpus && !is_ignored(w->v, name))
+		return set_cpus_list(w, name, list, n, e);
 	if (n == 0)
 		return 0; /* nothing asked for */
 	if (join_list(list, n, joined, sizeof(joined)) < 0)

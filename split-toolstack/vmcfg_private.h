@@ -17,6 +17,8 @@ struct vmcfg_walk {
 	char *root, *extra; /* together the command line, when `cmdline` is not given */
 	bool have_cmdline;
 	char harmless[256];
+	struct vmcfg_list cpus; /* texts of `cpus`, */
+	bool cpus_each;		/* each of which is one vCPU's */
 };
 
 /* vmcfg_keys.c: sets one key from text, by its class; a key that is a list gets one item more. */
@@ -24,6 +26,9 @@ int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, str
 /* Sets a key from all items of a list, which replace what the key had. */
 int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list, int n,
 		   struct err *e);
+
+/* vmcfg_values.c: digits at *at, which moves behind them; false when there are none or too many. */
+bool vmcfg_digits(const char **at, uint64_t *out);
 
 /* vmcfg_disk.c: libxlutil with its complaints in memory. */
 struct vmcfg_report {

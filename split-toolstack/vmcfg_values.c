@@ -4,12 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/vmcfg.h"
+#include "split-toolstack/vmcfg_private.h"
 
-#define CPUS_MAX 4096u
-
-/* Digits at *at; false when there are none or too many. */
-static bool digits(const char **at, uint64_t *out)
+bool vmcfg_digits(const char **at, uint64_t *out)
 {
 	const char *p = *at;
 
@@ -31,7 +28,7 @@ int vmcfg_number(const char *key, const char *value, uint32_t low, uint32_t high
 	const char *at = value;
 	uint64_t v;
 
-	if (!digits(&at, &v) || *at != '\0')
+	if (!vmcfg_digits(&at, &v) || *at != '\0')
 		return err_set(e, EINVAL, "%s \"%s\": not a number; give %u to %u", key, value, low,
 			       high);
 	if (v < low || v > high)
@@ -49,7 +46,7 @@ int vmcfg_memory(const char *key, const char *value, uint64_t *kib, struct err *
 	uint64_t v;
 	uint32_t shift = 10; /* MiB */
 
-	if (!digits(&at, &v))
+	if (!vmcfg_digits(&at, &v))
 		return err_set(e, EINVAL,
 			       "%s \"%s\": not a number; give MiB, or a number with K, M or G", key,
 			       value);
@@ -69,70 +66,6 @@ int vmcfg_memory(const char *key, const char *value, uint64_t *kib, struct err *
 	if (v > (UINT64_MAX >> shift) || v << shift > (16ull << 30))
 		return err_set(e, EINVAL, "%s %s: more than 16 TiB", key, value);
 	*kib = v << shift;
-	return 0;
-}
-
-/* One of "N", "N-M", "^N", "^N-M". */
-static bool cpu_range(const char **at, uint8_t *map, uint32_t *highest)
-{
-	bool take_out = **at == '^';
-	uint64_t from;
-	uint64_t to;
-
-	if (take_out)
-		(*at)++;
-	if (!digits(at, &from))
-		return false;
-	to = from;
-	if (**at == '-') {
-		(*at)++;
-		if (!digits(at, &to))
-			return false;
-	}
-	if (from > to || to >= CPUS_MAX)
-		return false;
-	for (uint64_t i = from; i <= to; i++) {
-		uint8_t bit = (uint8_t)(1u << (i % 8));
-
-		map[i / 8] = take_out ? map[i / 8] & (uint8_t)~bit : map[i / 8] | bit;
-	}
-	if (to > *highest)
-		*highest = (uint32_t)to;
-	return true;
-}
-
-int vmcfg_cpus(const char *value, uint8_t **map, uint32_t *bytes, struct err *e)
-{
-	const char *at = value;
-	uint32_t highest = 0;
-	bool any = false;
-	uint8_t *m;
-
-	*map = NULL;
-	*bytes = 0;
-	if (strcmp(value, "all") == 0)
-		return 0;
-	m = calloc(1, CPUS_MAX / 8);
-	if (!m)
-		return err_set(e, ENOMEM, "out of memory");
-	if (strncmp(value, "all,", 4) == 0) {
-		memset(m, 0xff, CPUS_MAX / 8);
-		highest = CPUS_MAX - 1;
-		at += 4;
-	}
-	while (cpu_range(&at, m, &highest) && *at == ',')
-		at++;
-	for (uint32_t i = 0; i < CPUS_MAX / 8; i++)
-		any = any || m[i];
-	if (*at != '\0' || at == value || at[-1] == ',' || !any) {
-		free(m);
-		return err_set(e, EINVAL,
-			       "cpus \"%s\": give CPUs such as \"0-3,^1\" or \"all\" (nodes are "
-			       "not supported)",
-			       value);
-	}
-	*map = m;
-	*bytes = highest / 8 + 1;
 	return 0;
 }
 

@@ -42,6 +42,31 @@ static bool add_json(struct body *b, const char *key, json_t *value)
 	return add(b, key, number);
 }
 
+/* A text for each vCPU. */
+static int take_cpus(struct body *b, json_t *list)
+{
+	char text[4096] = "";
+	size_t used = 0;
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		int len = -1;
+
+		if (json_is_string(v))
+			len = snprintf(text + used, sizeof(text) - used, "%s;",
+				       json_string_value(v));
+		else if (json_is_integer(v))
+			len = snprintf(text + used, sizeof(text) - used, "%lld;",
+				       (long long)json_integer_value(v));
+		if (len < 0 || (size_t)len >= sizeof(text) - used)
+			return -EINVAL;
+		used += (size_t)len;
+	}
+	return used == 0 || add(b, "cpus", text) ? 0 : -EINVAL;
+}
+
 static int take_lists(struct body *b, const char *key, json_t *value)
 {
 	const char *k;
@@ -66,6 +91,8 @@ static int take_lists(struct body *b, const char *key, json_t *value)
 		}
 		return json_is_array(value) ? 0 : -EINVAL;
 	}
+	if (strcmp(key, "cpus") == 0 && json_is_array(value))
+		return take_cpus(b, value);
 	if (strcmp(key, "ignore") == 0 && json_is_array(value)) {
 		json_array_foreach(value, i, v)
 		{
@@ -86,7 +113,7 @@ static int take_key(struct body *b, const char *key, json_t *value)
 		"cmdline", "on_poweroff", "on_reboot", "on_crash", "cpus",   "cpu_weight", "cap"};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-		if (strcmp(key, plain[i]) == 0)
+		if (strcmp(key, plain[i]) == 0 && !json_is_array(value))
 			return (json_is_string(value) || json_is_integer(value)) &&
 					       add_json(b, key, value)
 				       ? 0

@@ -43,7 +43,7 @@ void vm_config_clear(struct vm_config *c)
 	free(c->kernel);
 	free(c->ramdisk);
 	free(c->cmdline);
-	free(c->cpumap);
+	free(c->cpus.map);
 	for (uint32_t i = 0; i < c->ndevice; i++)
 		device_config_clear(&c->device[i]);
 	free(c->device);
@@ -81,10 +81,10 @@ int vm_config_copy(struct vm_config *to, const struct vm_config *from)
 	to->kernel_fd = -1;
 	to->ramdisk_fd = -1;
 	to->have_uuid = false;
-	to->cpumap = from->cpumap ? malloc(from->cpumap_bytes) : NULL;
-	ok = !from->cpumap || to->cpumap;
-	if (to->cpumap)
-		memcpy(to->cpumap, from->cpumap, from->cpumap_bytes);
+	to->cpus.map = from->cpus.map ? malloc(dom_cpus_bytes(&from->cpus)) : NULL;
+	ok = !from->cpus.map || to->cpus.map;
+	if (to->cpus.map)
+		memcpy(to->cpus.map, from->cpus.map, dom_cpus_bytes(&from->cpus));
 	to->device = NULL;
 	to->ndevice = 0;
 	ok = copy_devices(to, from) && ok;

@@ -63,8 +63,7 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 		.vcpus = c->vcpus,
 		.weight = c->weight,
 		.cap = c->cap,
-		.cpumap = c->cpumap,
-		.cpumap_bytes = c->cpumap_bytes,
+		.cpus = c->cpus,
 	};
 	uint64_t since = clock_ns();
 	int rc = 0;
@@ -295,11 +294,8 @@ static void job_done(struct worker_job *job)
 static int complete_shell(struct vm *vm, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
-	struct dom_spec spec = {.vcpus = c->vcpus,
-				.weight = c->weight,
-				.cap = c->cap,
-				.cpumap = c->cpumap,
-				.cpumap_bytes = c->cpumap_bytes};
+	struct dom_spec spec = {
+		.vcpus = c->vcpus, .weight = c->weight, .cap = c->cap, .cpus = c->cpus};
 	int rc = dom_schedule(vm->en->x, &vm->dom, &spec, e);
 
 	memset(vm->dom.phase_ns, 0,

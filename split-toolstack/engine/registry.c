@@ -2,6 +2,7 @@
 /* The registry: one LMDB record a VM, keyed by uuid. It lies on a tmpfs and need only survive the
  * daemon, so nothing is ever synced. Records of late wait in registry_recent.c. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,11 @@
 #include "split-toolstack/engine/registry_device.h"
 #include "split-toolstack/engine/registry_recent.h"
 
-#define RECORD_VERSION 2u
+#define RECORD_VERSION 3u
 #define RECORD_OLDEST  1u	      /* without devices */
 #define MAP_BYTES      (256ull << 20) /* room for 32751 VMs with long command lines */
 #define TEXTS	       4	      /* name, kernel, ramdisk, cmdline */
+#define CPUMAP_MAX     4096u	      /* bytes of one */
 #define NO_TEXT	       UINT32_MAX
 
 struct record {
@@ -32,8 +34,15 @@ struct record {
 	uint64_t created_ns, started_ns, ended_ns;
 	uint32_t text[TEXTS]; /* lengths of the strings that follow, NO_TEXT for none */
 	uint32_t cpumap_bytes;
-	uint32_t ndevice; /* that follow the bitmap */
+	uint32_t ndevice; /* that follow the bitmaps */
+	/* from version 3 on */
+	uint32_t ncpumap; /* bitmaps of cpumap_bytes each; 0: one, of all vCPUs */
+	uint32_t reserved;
 };
+
+/* What versions before 3 wrote. */
+#define RECORD_BYTES_2 offsetof(struct record, ncpumap)
+_Static_assert(RECORD_BYTES_2 == 152, "as it was");
 
 static int failed(struct err *e, int rc, const char *what)
 {
@@ -113,7 +122,8 @@ static void fill(const struct vm *vm, struct record *r)
 		.created_ns = vm->created_ns,
 		.started_ns = vm->started_ns,
 		.ended_ns = vm->ended_ns,
-		.cpumap_bytes = c->cpumap ? c->cpumap_bytes : 0,
+		.cpumap_bytes = c->cpus.map ? c->cpus.bytes : 0,
+		.ncpumap = c->cpus.map ? c->cpus.n : 0,
 		.ndevice = c->ndevice,
 	};
 }
@@ -134,9 +144,9 @@ static void write_record(uint8_t *to, const struct record *r, const struct texts
 		memcpy(to, text->of[i], r->text[i]);
 		to += r->text[i];
 	}
-	if (r->cpumap_bytes)
-		memcpy(to, c->cpumap, r->cpumap_bytes);
-	to += r->cpumap_bytes;
+	if (c->cpus.map)
+		memcpy(to, c->cpus.map, dom_cpus_bytes(&c->cpus));
+	to += dom_cpus_bytes(&c->cpus);
 	for (uint32_t i = 0; i < r->ndevice; i++)
 		to = device_record_put(to, &c->device[i]);
 }
@@ -179,7 +189,7 @@ int registry_put(struct vm *vm, struct err *e)
 		r.text[i] = text.of[i] ? (uint32_t)strlen(text.of[i]) : NO_TEXT;
 		bytes += text.of[i] ? r.text[i] : 0;
 	}
-	bytes += r.cpumap_bytes;
+	bytes += dom_cpus_bytes(&c->cpus);
 	for (uint32_t i = 0; i < r.ndevice; i++)
 		bytes += device_record_bytes(&c->device[i]);
 	to = recent_room(vm->en, bytes);
@@ -233,7 +243,27 @@ static bool plausible(const struct record *r)
 	       r->ndevice <= VM_VIFS_MAX + VM_VBDS_MAX && r->state <= VM_ENDED &&
 	       r->reason <= VM_REASON_LOST && r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE &&
 	       r->on_reboot <= VM_PRESERVE && r->on_crash <= VM_PRESERVE &&
-	       r->vcpus <= DOM_MAX_VCPUS;
+	       r->vcpus <= DOM_MAX_VCPUS && r->ncpumap <= DOM_MAX_VCPUS &&
+	       r->cpumap_bytes <= CPUMAP_MAX;
+}
+
+static bool parse_cpus(struct dom_cpus *c, const struct record *r, const uint8_t **at,
+		       const uint8_t *end)
+{
+	size_t bytes = (size_t)r->cpumap_bytes * (r->ncpumap ? r->ncpumap : 1);
+
+	if (bytes == 0)
+		return true;
+	if (bytes > (size_t)(end - *at))
+		return false;
+	c->map = malloc(bytes);
+	if (!c->map)
+		return false;
+	memcpy(c->map, *at, bytes);
+	c->bytes = r->cpumap_bytes;
+	c->n = r->ncpumap;
+	*at += bytes;
+	return true;
 }
 
 static bool parse_devices(struct vm_config *c, const uint8_t *at, const uint8_t *end, uint32_t n)
@@ -250,21 +280,36 @@ static bool parse_devices(struct vm_config *c, const uint8_t *at, const uint8_t 
 	return c->device != NULL;
 }
 
+/* The fixed part of any version; what an older one has not is 0. */
+static bool read_head(struct record *r, const uint8_t **at, size_t size)
+{
+	size_t bytes = RECORD_BYTES_2;
+
+	memset(r, 0, sizeof(*r));
+	if (size < bytes)
+		return false;
+	memcpy(r, *at, bytes);
+	if (r->version >= 3)
+		bytes = sizeof(*r);
+	if (size < bytes)
+		return false;
+	memcpy(r, *at, bytes);
+	if (r->version == RECORD_OLDEST) /* what was padding */
+		r->ndevice = 0;
+	*at += bytes;
+	return true;
+}
+
 static bool parse(struct vm *vm, const uint8_t *data, size_t size)
 {
 	struct vm_config *c = &vm->cfg;
-	const uint8_t *at = data + sizeof(struct record);
+	const uint8_t *at = data;
 	const uint8_t *end = data + size;
 	struct record r;
 	bool ok = true;
 	char *name;
 
-	if (size < sizeof(r))
-		return false;
-	memcpy(&r, data, sizeof(r));
-	if (r.version == RECORD_OLDEST) /* what was padding */
-		r.ndevice = 0;
-	if (!plausible(&r))
+	if (!read_head(&r, &at, size) || !plausible(&r))
 		return false;
 	name = copy_text(&at, end, r.text[0], &ok);
 	if (name)
@@ -273,17 +318,7 @@ static bool parse(struct vm *vm, const uint8_t *data, size_t size)
 	c->kernel = copy_text(&at, end, r.text[1], &ok);
 	c->ramdisk = copy_text(&at, end, r.text[2], &ok);
 	c->cmdline = copy_text(&at, end, r.text[3], &ok);
-	if (!ok || r.cpumap_bytes > (size_t)(end - at))
-		return false;
-	if (r.cpumap_bytes) {
-		c->cpumap = malloc(r.cpumap_bytes);
-		if (!c->cpumap)
-			return false;
-		memcpy(c->cpumap, at, r.cpumap_bytes);
-		c->cpumap_bytes = r.cpumap_bytes;
-		at += r.cpumap_bytes;
-	}
-	if (!parse_devices(c, at, end, r.ndevice))
+	if (!ok || !parse_cpus(&c->cpus, &r, &at, end) || !parse_devices(c, at, end, r.ndevice))
 		return false;
 	vm->state = (enum vm_state)r.state;
 	vm->reason = (enum vm_reason)r.reason;

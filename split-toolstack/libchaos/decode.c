@@ -20,7 +20,7 @@ bool decode_vm(const struct wire_in *in, struct chaos_vm *v)
 	struct wire_in vm;
 
 	memset(v, 0, offsetof(struct chaos_vm, cmdline)); /* the rest is long, and text */
-	v->cmdline[0] = v->kernel[0] = v->ramdisk[0] = '\0';
+	v->cmdline[0] = v->kernel[0] = v->ramdisk[0] = v->cpus[0] = '\0';
 	v->exit_code = -1;
 	if (!open_nested(in, PROTO_VM, &vm))
 		return false;
@@ -31,6 +31,7 @@ bool decode_vm(const struct wire_in *in, struct chaos_vm *v)
 	TEXT(&vm, PROTO_KERNEL, v->kernel);
 	TEXT(&vm, PROTO_RAMDISK, v->ramdisk);
 	TEXT(&vm, PROTO_CMDLINE, v->cmdline);
+	TEXT(&vm, PROTO_PINNED, v->cpus);
 	TEXT(&vm, PROTO_ON_POWEROFF, v->on_poweroff);
 	TEXT(&vm, PROTO_ON_REBOOT, v->on_reboot);
 	TEXT(&vm, PROTO_ON_CRASH, v->on_crash);

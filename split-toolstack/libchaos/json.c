@@ -40,6 +40,25 @@ static void set_number(json_t *j, const char *key, uint64_t n)
 	(void)json_object_set_new(j, key, json_integer((json_int_t)n));
 }
 
+/* A text for all vCPUs, or a list with one for each, as in a configuration. */
+static void set_cpus(json_t *j, const char *cpus)
+{
+	json_t *list;
+
+	if (!strchr(cpus, ';')) {
+		set_text(j, "cpus", cpus);
+		return;
+	}
+	list = json_array();
+	while (*cpus) {
+		size_t len = strcspn(cpus, ";");
+
+		(void)json_array_append_new(list, json_stringn(cpus, len));
+		cpus += len + (cpus[len] == ';');
+	}
+	(void)json_object_set_new(j, "cpus", list);
+}
+
 json_t *vm_json(const struct chaos_vm *v)
 {
 	json_t *j = json_object();
@@ -56,6 +75,7 @@ json_t *vm_json(const struct chaos_vm *v)
 	if (is_foreign(v))
 		return j;
 	set_number(j, "maxmem_kib", v->maxmem_kib);
+	set_cpus(j, v->cpus);
 	set_text(j, "reason", v->reason);
 	(void)json_object_set_new(j, "exit_code",
 				  v->exit_code >= 0 ? json_integer(v->exit_code) : json_null());

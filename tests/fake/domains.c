@@ -66,6 +66,32 @@ int xen_host_info(struct xen *x, struct xen_host *out)
 	return 0;
 }
 
+static uint32_t cpu_node[FAKE_CPUS];
+static uint32_t ncpu;
+
+void fake_set_cpus(const uint32_t *node, uint32_t n)
+{
+	if (n)
+		memcpy(cpu_node, node, n * sizeof(*node));
+	ncpu = n;
+}
+
+int xen_host_cpus(struct xen *x, struct xen_cpus *out)
+{
+	static const uint32_t two[2];
+	const uint32_t *node = ncpu ? cpu_node : two;
+	uint32_t n = ncpu ? ncpu : 2;
+	ENTER();
+
+	(void)x;
+	out->n = n;
+	out->node = malloc(n * sizeof(*node));
+	if (!out->node)
+		abort();
+	memcpy(out->node, node, n * sizeof(*node));
+	return fake_leave(0);
+}
+
 int xen_free_pages(struct xen *x, uint64_t *out)
 {
 	(void)x;
@@ -94,6 +120,7 @@ int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t
 		memcpy(d->uuid, c->uuid, sizeof(d->uuid));
 		d->hvm = c->hvm;
 		d->pauses = 1;
+		memset(d->affinity, 0, sizeof(d->affinity));
 		fake_held.domains++;
 		*domid = d->id;
 		return fake_leave(0);
@@ -194,10 +221,22 @@ int xen_domain_sched(struct xen *x, uint32_t domid, uint32_t weight, uint32_t ca
 int xen_vcpu_affinity(struct xen *x, uint32_t domid, uint32_t vcpu, const uint8_t *map,
 		      size_t bytes)
 {
-	(void)vcpu;
-	(void)map;
-	(void)bytes;
-	ONE_DOMAIN();
+	ONE_DOMAIN({
+		if (vcpu < FAKE_VCPUS && bytes)
+			d->affinity[vcpu] = map[0];
+	});
+}
+
+uint8_t fake_affinity(uint32_t domid, uint32_t vcpu)
+{
+	struct domain *d;
+	uint8_t map;
+
+	(void)pthread_mutex_lock(&fake_lock);
+	d = fake_find(domid);
+	map = d && vcpu < FAKE_VCPUS ? d->affinity[vcpu] : 0;
+	(void)fake_leave(0);
+	return map;
 }
 
 /* --- memory --- */

@@ -203,5 +203,6 @@ void fake_reset(void)
 	calls = fail_nth = 0;
 	failed_call = NULL;
 	fake_free = 1u << 20;
+	fake_set_cpus(NULL, 0);
 	(void)pthread_mutex_unlock(&fake_lock);
 }

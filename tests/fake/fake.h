@@ -31,6 +31,13 @@ void fake_process_died(void);
 /* Everything away, for the next test. */
 void fake_reset(void);
 
+/* The NUMA nodes of the host's n CPUs, XEN_NO_CPU for none; 2 CPUs on node 0 unless set. */
+#define FAKE_CPUS 16u
+void fake_set_cpus(const uint32_t *node, uint32_t n);
+/* Which of pCPUs 0 to 7 may run a vCPU, as bits; 0: that was not said. */
+#define FAKE_VCPUS 8u
+uint8_t fake_affinity(uint32_t domid, uint32_t vcpu);
+
 /* Free memory of the host, in pages: less by what domains are given, more when they go. */
 void fake_set_free(uint64_t pages);
 /* The destroy of this domain does not return until it is let go (0). */

@@ -365,10 +365,6 @@ static void lists_have_items(void **state)
 	assert_int_equal(parse(BASE "vif = 'bridge=br0'", NULL, &c, &e), 0);
 	assert_int_equal(c.ndevice, 1);
 	vm_config_clear(&c);
-	/* Other lists are values, as before. */
-	assert_int_equal(parse(BASE "cpus = ['0', '2']", NULL, &c, &e), 0);
-	assert_int_equal(c.cpumap[0], 5);
-	vm_config_clear(&c);
 }
 
 static void devices_side_by_side(void **state)

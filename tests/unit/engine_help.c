@@ -85,6 +85,39 @@ void ignore_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 	(void)e;
 }
 
+static void too_long(struct ev_loop *l, struct ev_timer *guard, int events)
+{
+	(void)l;
+	(void)events;
+	fail_msg("still not: %s", (const char *)guard->data);
+}
+
+void until_begin(struct ev_timer *guard, const char *what)
+{
+	ev_timer_init(guard, too_long, 60., 0.);
+	guard->data = (void *)(uintptr_t)what;
+	ev_now_update(loop);
+	ev_timer_start(loop, guard);
+}
+
+void until_end(struct ev_timer *guard)
+{
+	ev_timer_stop(loop, guard);
+}
+
+static void add_ready(const struct pool_flavor *f, void *arg)
+{
+	*(uint32_t *)arg += f->ready;
+}
+
+uint32_t pool_ready(void)
+{
+	uint32_t n = 0;
+
+	pool_for_each(en, add_ready, &n);
+	return n;
+}
+
 /* Lets the loop run until *flag, or for a while. */
 void turn(const bool *flag)
 {

@@ -24,6 +24,20 @@ int setup(void **state);
 int teardown(void **state);
 /* Lets the loop run until *flag, or for a moment without one. */
 void turn(const bool *flag);
+/* Lets the loop take one event after the other until the condition holds. That a minute passes
+ * without ends the test: nothing else depends on time. */
+#define until(condition)                                                                           \
+	do {                                                                                       \
+		struct ev_timer until_guard;                                                       \
+		until_begin(&until_guard, #condition);                                             \
+		while (!(condition))                                                               \
+			(void)ev_run(loop, EVRUN_ONCE);                                            \
+		until_end(&until_guard);                                                           \
+	} while (0)
+void until_begin(struct ev_timer *guard, const char *what);
+void until_end(struct ev_timer *guard);
+/* Shells of all flavors that wait. */
+uint32_t pool_ready(void);
 /* Until so many domains are left: the worker destroys the rest. */
 void settle(uint32_t domains);
 struct vm_config guest(const char *name, enum dom_type type, uint64_t kib);

@@ -155,7 +155,8 @@ static void configurations_are_understood(void **state)
 	assert_int_equal(c.mem_kib, 64 << 10);
 	assert_int_equal(c.maxmem_kib, 128 << 10);
 	assert_int_equal(c.vcpus, 2);
-	assert_int_equal(c.cpumap[0], 5);
+	assert_int_equal(c.cpus.map[0], 5);
+	assert_int_equal(c.cpus.n, 0);
 	assert_int_equal(c.weight, 512);
 	assert_int_equal(c.cap, 50);
 	assert_string_equal(c.cmdline, "root=/dev/xvda ro quiet");
@@ -188,8 +189,12 @@ static void bad_values_are_named(void **state)
 		{"vcpus = 129", NULL, {"vcpus 129", "1 to 128"}},
 		{"vcpus = 'two'", NULL, {"vcpus \"two\"", "not a number"}},
 		{"cpus = '3-1'", NULL, {"cpus \"3-1\"", ""}},
-		{"cpus = '0,'", NULL, {"cpus \"0,\"", ""}},
+		{"cpus = ','", NULL, {"cpus \",\"", "no CPU"}},
 		{"cpus = 'nodes:0'", NULL, {"nodes", ""}},
+		{"cpus = '^all'", NULL, {"cpus \"^all\"", "give CPUs"}},
+		{"cpus = '0x'", NULL, {"cpus \"0x\"", "give CPUs"}},
+		{"cpus = ''", NULL, {"cpus", "empty"}},
+		{"cpus = ['0', ['1']]", NULL, {"cpus", "item 2 is no text"}},
 		{"cpus = '^0'", NULL, {"cpus \"^0\"", ""}},
 		{"cpu_weight = 0", NULL, {"cpu_weight 0", "65535"}},
 		{"type = 'hvm'", NULL, {"hvm", "pv and pvh"}},

@@ -19,19 +19,6 @@ static void fill_pool(enum dom_type type, const char *image, uint32_t count)
 	free(f.image);
 }
 
-static void add_ready(const struct pool_flavor *f, void *arg)
-{
-	*(uint32_t *)arg += f->ready;
-}
-
-static uint32_t pool_ready(void)
-{
-	uint32_t n = 0;
-
-	pool_for_each(en, add_ready, &n);
-	return n;
-}
-
 static void wait_ready(uint32_t n)
 {
 	for (int i = 0; i < 500 && pool_ready() != n; i++) {

@@ -181,13 +181,61 @@ static void garbage_is_not_read(void **state)
 	assert_int_equal(living(), 1);
 }
 
+#define BYTES_2 152 /* of the fixed part before version 3 */
+
+/* Records of the daemons before: a shorter fixed part, one bitmap for all vCPUs. */
+static void older_versions_are_read(void **state)
+{
+	static const char command_line[] = "of version";
+	struct vm_config c = guest("old", DOM_PV, 256);
+	size_t tail = strlen("old") + strlen(c.kernel) + strlen(command_line) + 1;
+
+	(void)state;
+	c.cmdline = strdup(command_line);
+	c.cpus.map = malloc(1);
+	assert_non_null(c.cpus.map);
+	c.cpus.map[0] = 1;
+	c.cpus.bytes = 1;
+	assert_int_equal(create(c, 0).rc, 0);
+	for (uint32_t version = 3; version > 0; version--) {
+		MDB_val key = {16, engine_find(en, "old")->uuid};
+		MDB_val value;
+		MDB_txn *txn;
+		uint8_t old[1024];
+		struct vm *vm;
+
+		while (recent_settle(en))
+			;
+		assert_int_equal(mdb_txn_begin(en->db, NULL, 0, &txn), 0);
+		assert_int_equal(mdb_get(txn, en->dbi, &key, &value), 0);
+		assert_true(value.mv_size > BYTES_2 + tail && value.mv_size <= sizeof(old));
+		memcpy(old, value.mv_data, value.mv_size);
+		if (version < 3) {
+			memcpy(old, &version, sizeof(version));
+			memmove(old + BYTES_2, old + value.mv_size - tail, tail);
+			value.mv_size = BYTES_2 + tail;
+		}
+		value.mv_data = old;
+		assert_int_equal(mdb_put(txn, en->dbi, &key, &value, 0), 0);
+		assert_int_equal(mdb_txn_commit(txn), 0);
+		die();
+		vm = engine_find(en, "old");
+		assert_non_null(vm);
+		assert_string_equal(vm->cfg.cmdline, command_line);
+		assert_int_equal(vm->cfg.cpus.map[0], 1);
+		assert_int_equal(vm->cfg.cpus.bytes, 1);
+		assert_int_equal(vm->cfg.cpus.n, 0);
+		assert_int_equal(registry_put(vm, NULL), 0); /* as today's */
+	}
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(death_loses_nothing), TEST(youngest_counts),     TEST(room_for_all),
-		TEST(younger_of_two),	   TEST(garbage_is_not_read),
+		TEST(younger_of_two),	   TEST(garbage_is_not_read), TEST(older_versions_are_read),
 	};
 
 	return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
