@@ -48,10 +48,10 @@ static const enum proto_op proto_ops[] = {
 
 static int tell(struct chaos_error *to, const struct err *from, int rc)
 {
-	if (to) {
+	if (to)
 		to->code = from->code;
+	if (to && rc < 0) /* it is long */
 		memcpy(to->message, from->msg, sizeof(to->message));
-	}
 	return rc;
 }
 
@@ -151,48 +151,6 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 
 /* --- receiving --- */
 
-static void take_event(const struct wire_in *in, struct chaos_reply *r)
-{
-	r->has_event = wire_get_text(in, PROTO_EVENT, r->event, sizeof(r->event));
-	r->event_id = wire_get_u64(in, PROTO_EVENT_ID, 0);
-	r->when_ns = wire_get_u64(in, PROTO_WHEN, 0);
-}
-
-static void take(const struct wire_in *in, struct chaos_reply *r)
-{
-	struct wire_field f;
-	uint32_t at = 0;
-
-	memset(r, 0, offsetof(struct chaos_reply, vm));
-	r->warning[0] = r->way[0] = r->why[0] = r->event[0] = '\0';
-	r->data = NULL;
-	r->len = 0;
-	r->tag = in->h.tag;
-	r->last = in->h.op != PROTO_ITEM;
-	r->has_vm = decode_vm(in, &r->vm);
-	r->has_flavor = wire_find(in, PROTO_FLAVOR, &f) && decode_flavor(in, &r->flavor);
-	r->has_image = wire_find(in, PROTO_IMAGE, &f) && decode_image(in, &r->image);
-	r->has_host = wire_find(in, PROTO_XEN, &f);
-	if (r->has_host)
-		decode_host(in, &r->host);
-	if (!r->has_vm && wire_get_text(in, PROTO_NAME, r->vm.name, sizeof(r->vm.name)))
-		r->has_vm = true; /* what the request was about */
-	(void)wire_get_text(in, PROTO_WARNING, r->warning, sizeof(r->warning));
-	(void)wire_get_text(in, PROTO_WAY, r->way, sizeof(r->way));
-	(void)wire_get_text(in, PROTO_WHY, r->why, sizeof(r->why));
-	take_event(in, r);
-	r->ndevice = 0;
-	while (wire_next(in, &at, &f))
-		r->ndevice += f.id == PROTO_DEVICE;
-	r->frame = in->fields;
-	r->frame_len = in->bytes;
-	r->lost = wire_get_u64(in, PROTO_LOST, 0);
-	if (wire_find(in, PROTO_DATA, &f)) {
-		r->data = f.data;
-		r->len = f.len;
-	}
-}
-
 EXPORT int chaos_device(const struct chaos_reply *r, uint32_t i, struct chaos_device *out)
 {
 	struct wire_in in = {.fields = r->frame, .bytes = (uint32_t)r->frame_len};
@@ -219,7 +177,7 @@ EXPORT int chaos_receive(struct chaos *c, struct chaos_reply *r, int timeout_ms,
 	rc = client_receive(&c->client, &in, &err);
 	if (rc < 0 && in.h.op != PROTO_ERROR)
 		return tell(e, &err, rc);
-	take(&in, r);
+	decode_reply(&in, r);
 	if (rc < 0) {
 		r->error = err.code;
 		memcpy(r->message, err.msg, sizeof(r->message));

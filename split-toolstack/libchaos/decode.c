@@ -1,9 +1,181 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From fields to structures. */
+/* From fields to structures: a table for each structure says where a field goes, so that a frame is
+ * walked once. */
 #include "split-toolstack/libchaos/decode.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum kind { NONE, TEXT, U32, U64, FLAG };
+
+/* Where the field of an id goes: the id is the index. */
+struct place {
+	uint8_t kind; /* enum kind */
+	uint16_t size;
+	uint16_t offset;
+};
+
+#define PLACE(kind, type, member)                                                                  \
+	{                                                                                          \
+		kind, sizeof(((struct type *)0)->member), offsetof(struct type, member)            \
+	}
+
+static const struct place vm_places[PROTO_ID_END] = {
+	[PROTO_NAME] = PLACE(TEXT, chaos_vm, name),
+	[PROTO_STATE] = PLACE(TEXT, chaos_vm, state),
+	[PROTO_REASON] = PLACE(TEXT, chaos_vm, reason),
+	[PROTO_TYPE] = PLACE(TEXT, chaos_vm, type),
+	[PROTO_KERNEL] = PLACE(TEXT, chaos_vm, kernel),
+	[PROTO_RAMDISK] = PLACE(TEXT, chaos_vm, ramdisk),
+	[PROTO_CMDLINE] = PLACE(TEXT, chaos_vm, cmdline),
+	[PROTO_PINNED] = PLACE(TEXT, chaos_vm, cpus),
+	[PROTO_ON_POWEROFF] = PLACE(TEXT, chaos_vm, on_poweroff),
+	[PROTO_ON_REBOOT] = PLACE(TEXT, chaos_vm, on_reboot),
+	[PROTO_ON_CRASH] = PLACE(TEXT, chaos_vm, on_crash),
+	[PROTO_DOMID] = PLACE(U32, chaos_vm, domid),
+	[PROTO_VCPUS] = PLACE(U32, chaos_vm, vcpus),
+	[PROTO_RESTARTS] = PLACE(U32, chaos_vm, restarts),
+	[PROTO_EXIT_CODE] = PLACE(U32, chaos_vm, exit_code),
+	[PROTO_READY] = PLACE(FLAG, chaos_vm, ready),
+	[PROTO_NOXS] = PLACE(FLAG, chaos_vm, noxs),
+	[PROTO_MEM_KIB] = PLACE(U64, chaos_vm, mem_kib),
+	[PROTO_MAXMEM_KIB] = PLACE(U64, chaos_vm, maxmem_kib),
+	[PROTO_CREATED] = PLACE(U64, chaos_vm, created_ns),
+	[PROTO_STARTED] = PLACE(U64, chaos_vm, started_ns),
+	[PROTO_ENDED] = PLACE(U64, chaos_vm, ended_ns),
+	[PROTO_CPU_NS] = PLACE(U64, chaos_vm, cpu_ns),
+	[PROTO_CONSOLE_BYTES] = PLACE(U64, chaos_vm, console_bytes),
+};
+
+static const struct place flavor_places[PROTO_ID_END] = {
+	[PROTO_TYPE] = PLACE(TEXT, chaos_flavor, type),
+	[PROTO_KERNEL] = PLACE(TEXT, chaos_flavor, image),
+	[PROTO_RAMDISK] = PLACE(TEXT, chaos_flavor, ramdisk),
+	[PROTO_BRIDGE] = PLACE(TEXT, chaos_flavor, bridge),
+	[PROTO_BACKEND] = PLACE(TEXT, chaos_flavor, backend),
+	[PROTO_LINUX] = PLACE(FLAG, chaos_flavor, for_linux),
+	[PROTO_VIFS] = PLACE(U32, chaos_flavor, vifs),
+	[PROTO_VBDS] = PLACE(U32, chaos_flavor, vbds),
+	[PROTO_VCPUS] = PLACE(U32, chaos_flavor, vcpus),
+	[PROTO_LOW] = PLACE(U32, chaos_flavor, low),
+	[PROTO_HIGH] = PLACE(U32, chaos_flavor, high),
+	[PROTO_TARGET] = PLACE(U32, chaos_flavor, target),
+	[PROTO_READY] = PLACE(U32, chaos_flavor, ready),
+	[PROTO_MEM_KIB] = PLACE(U64, chaos_flavor, mem_kib),
+	[PROTO_HITS] = PLACE(U64, chaos_flavor, hits),
+	[PROTO_MISSES] = PLACE(U64, chaos_flavor, misses),
+};
+
+static const struct place image_places[PROTO_ID_END] = {
+	[PROTO_NAME] = PLACE(TEXT, chaos_image, name),
+	[PROTO_DIGEST] = PLACE(TEXT, chaos_image, digest),
+	[PROTO_TYPE] = PLACE(TEXT, chaos_image, types),
+	[PROTO_TEXT] = PLACE(TEXT, chaos_image, guest_os),
+	[PROTO_NOXS] = PLACE(FLAG, chaos_image, noxs),
+	[PROTO_LINUX] = PLACE(FLAG, chaos_image, linux_kernel),
+	[PROTO_BYTES] = PLACE(U64, chaos_image, bytes),
+	[PROTO_MEM_KIB] = PLACE(U64, chaos_image, min_kib),
+	[PROTO_WHEN] = PLACE(U64, chaos_image, used_ns),
+};
+
+static const struct place device_places[PROTO_ID_END] = {
+	[PROTO_KIND] = PLACE(TEXT, chaos_device, kind),
+	[PROTO_ID] = PLACE(TEXT, chaos_device, id),
+	[PROTO_STATE] = PLACE(TEXT, chaos_device, state),
+	[PROTO_REASON] = PLACE(TEXT, chaos_device, reason),
+	[PROTO_BACKEND] = PLACE(TEXT, chaos_device, backend),
+	[PROTO_MAC] = PLACE(TEXT, chaos_device, mac),
+	[PROTO_BRIDGE] = PLACE(TEXT, chaos_device, bridge),
+	[PROTO_IFNAME] = PLACE(TEXT, chaos_device, ifname),
+	[PROTO_IP] = PLACE(TEXT, chaos_device, ip),
+	[PROTO_PATH] = PLACE(TEXT, chaos_device, path),
+	[PROTO_DEVID] = PLACE(U32, chaos_device, devid),
+	[PROTO_MTU] = PLACE(U32, chaos_device, mtu),
+	[PROTO_RATE_US] = PLACE(U32, chaos_device, rate_us),
+	[PROTO_RATE_BYTES] = PLACE(U64, chaos_device, rate_bytes),
+	[PROTO_READONLY] = PLACE(FLAG, chaos_device, readonly),
+	[PROTO_CDROM] = PLACE(FLAG, chaos_device, cdrom),
+	[PROTO_SECTORS] = PLACE(U64, chaos_device, sectors),
+};
+
+static const struct place host_places[PROTO_ID_END] = {
+	[PROTO_VERSION_TEXT] = PLACE(TEXT, chaos_host, chaos),
+	[PROTO_XEN] = PLACE(TEXT, chaos_host, xen),
+	[PROTO_STORE] = PLACE(TEXT, chaos_host, store),
+	[PROTO_CPUS] = PLACE(U32, chaos_host, cpus),
+	[PROTO_SLOTS] = PLACE(U32, chaos_host, slots),
+	[PROTO_VMS] = PLACE(U32, chaos_host, vms),
+	[PROTO_PVH] = PLACE(FLAG, chaos_host, pvh),
+	[PROTO_MEM_KIB] = PLACE(U64, chaos_host, mem_kib),
+	[PROTO_FREE_KIB] = PLACE(U64, chaos_host, free_kib),
+	[PROTO_POOL_KIB] = PLACE(U64, chaos_host, pool_kib),
+};
+
+static const struct place reply_places[PROTO_ID_END] = {
+	[PROTO_WARNING] = PLACE(TEXT, chaos_reply, warning),
+	[PROTO_WAY] = PLACE(TEXT, chaos_reply, way),
+	[PROTO_WHY] = PLACE(TEXT, chaos_reply, why),
+	[PROTO_EVENT_ID] = PLACE(U64, chaos_reply, event_id),
+	[PROTO_WHEN] = PLACE(U64, chaos_reply, when_ns),
+	[PROTO_LOST] = PLACE(U64, chaos_reply, lost),
+};
+
+/* A field of another size or without a place is passed over; a text ends at its first zero byte. */
+static inline void put(const struct wire_field *f, const struct place *places, void *to)
+{
+	const struct place *p = &places[f->id];
+	uint8_t *at = (uint8_t *)to + p->offset;
+	uint32_t v;
+
+	switch ((enum kind)p->kind) {
+	case NONE:
+		break;
+	case TEXT:
+		if (f->len < p->size) {
+			memcpy(at, f->data, f->len);
+			at[f->len] = '\0';
+		}
+		break;
+	case U32:
+		if (f->len == sizeof(uint32_t))
+			memcpy(at, f->data, sizeof(uint32_t));
+		break;
+	case U64:
+		if (f->len == sizeof(uint64_t))
+			memcpy(at, f->data, sizeof(uint64_t));
+		break;
+	case FLAG:
+		if (f->len == sizeof(v)) {
+			memcpy(&v, f->data, sizeof(v));
+			*(bool *)at = v != 0;
+		}
+		break;
+	}
+}
+
+/* The next field of a frame whose outline wire_parse() or wire_nested() has checked. */
+static inline bool next(const struct wire_in *in, uint32_t *at, struct wire_field *out)
+{
+	struct proto_field f;
+
+	if (*at >= in->bytes)
+		return false;
+	memcpy(&f, in->fields + *at, sizeof(f));
+	out->id = (enum proto_id)f.id;
+	out->data = in->fields + *at + sizeof(f);
+	out->len = f.bytes;
+	*at += (uint32_t)sizeof(f) + f.bytes;
+	return true;
+}
+
+static void put_all(const struct wire_in *in, const struct place *places, void *to)
+{
+	struct wire_field f;
+	uint32_t at = 0;
+
+	while (next(in, &at, &f))
+		put(&f, places, to);
+}
 
 static bool open_nested(const struct wire_in *in, enum proto_id id, struct wire_in *out)
 {
@@ -12,49 +184,52 @@ static bool open_nested(const struct wire_in *in, enum proto_id id, struct wire_
 	return wire_find(in, id, &f) && wire_nested(out, &f) == 0;
 }
 
-#define TEXT(in, id, to) (void)wire_get_text((in), (id), (to), sizeof(to))
+static void format_uuid(const uint8_t uuid[16], char *to)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*to++ = '-';
+		*to++ = digits[uuid[i] >> 4];
+		*to++ = digits[uuid[i] & 15];
+	}
+	*to = '\0';
+}
+
+static void empty_vm(struct chaos_vm *v)
+{
+	memset(v, 0, offsetof(struct chaos_vm, cmdline)); /* the rest is long, and text */
+	v->cmdline[0] = v->kernel[0] = v->ramdisk[0] = v->cpus[0] = '\0';
+	v->exit_code = -1;
+}
+
+/* *v is empty. */
+static bool fill_vm(const struct wire_field *field, struct chaos_vm *v)
+{
+	struct wire_field f;
+	struct wire_in vm;
+	uint32_t at = 0;
+
+	if (wire_nested(&vm, field) < 0)
+		return false;
+	while (next(&vm, &at, &f)) {
+		if (f.id == PROTO_UUID && f.len == 16)
+			format_uuid(f.data, v->uuid);
+		else
+			put(&f, vm_places, v);
+	}
+	if (strcmp(v->state, "foreign") == 0 && v->domid == 0)
+		(void)snprintf(v->name, sizeof(v->name), "Domain-0");
+	return true;
+}
 
 bool decode_vm(const struct wire_in *in, struct chaos_vm *v)
 {
 	struct wire_field f;
-	struct wire_in vm;
 
-	memset(v, 0, offsetof(struct chaos_vm, cmdline)); /* the rest is long, and text */
-	v->cmdline[0] = v->kernel[0] = v->ramdisk[0] = v->cpus[0] = '\0';
-	v->exit_code = -1;
-	if (!open_nested(in, PROTO_VM, &vm))
-		return false;
-	TEXT(&vm, PROTO_NAME, v->name);
-	TEXT(&vm, PROTO_STATE, v->state);
-	TEXT(&vm, PROTO_REASON, v->reason);
-	TEXT(&vm, PROTO_TYPE, v->type);
-	TEXT(&vm, PROTO_KERNEL, v->kernel);
-	TEXT(&vm, PROTO_RAMDISK, v->ramdisk);
-	TEXT(&vm, PROTO_CMDLINE, v->cmdline);
-	TEXT(&vm, PROTO_PINNED, v->cpus);
-	TEXT(&vm, PROTO_ON_POWEROFF, v->on_poweroff);
-	TEXT(&vm, PROTO_ON_REBOOT, v->on_reboot);
-	TEXT(&vm, PROTO_ON_CRASH, v->on_crash);
-	if (wire_find(&vm, PROTO_UUID, &f) && f.len == 16)
-		for (int i = 0, at = 0; i < 16; i++)
-			at += snprintf(v->uuid + at, sizeof(v->uuid) - (size_t)at, "%s%02x",
-				       i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", f.data[i]);
-	v->domid = wire_get_u32(&vm, PROTO_DOMID, 0);
-	v->vcpus = wire_get_u32(&vm, PROTO_VCPUS, 0);
-	v->restarts = wire_get_u32(&vm, PROTO_RESTARTS, 0);
-	v->exit_code = (int)wire_get_u32(&vm, PROTO_EXIT_CODE, UINT32_MAX);
-	v->ready = wire_get_u32(&vm, PROTO_READY, 0);
-	v->noxs = wire_get_u32(&vm, PROTO_NOXS, 0);
-	v->mem_kib = wire_get_u64(&vm, PROTO_MEM_KIB, 0);
-	v->maxmem_kib = wire_get_u64(&vm, PROTO_MAXMEM_KIB, 0);
-	v->created_ns = wire_get_u64(&vm, PROTO_CREATED, 0);
-	v->started_ns = wire_get_u64(&vm, PROTO_STARTED, 0);
-	v->ended_ns = wire_get_u64(&vm, PROTO_ENDED, 0);
-	v->cpu_ns = wire_get_u64(&vm, PROTO_CPU_NS, 0);
-	v->console_bytes = wire_get_u64(&vm, PROTO_CONSOLE_BYTES, 0);
-	if (strcmp(v->state, "foreign") == 0 && v->domid == 0)
-		(void)snprintf(v->name, sizeof(v->name), "Domain-0");
-	return true;
+	empty_vm(v);
+	return wire_find(in, PROTO_VM, &f) && fill_vm(&f, v);
 }
 
 bool decode_flavor(const struct wire_in *in, struct chaos_flavor *f)
@@ -64,22 +239,7 @@ bool decode_flavor(const struct wire_in *in, struct chaos_flavor *f)
 	memset(f, 0, sizeof(*f));
 	if (!open_nested(in, PROTO_FLAVOR, &v))
 		return false;
-	TEXT(&v, PROTO_TYPE, f->type);
-	TEXT(&v, PROTO_KERNEL, f->image);
-	TEXT(&v, PROTO_RAMDISK, f->ramdisk);
-	TEXT(&v, PROTO_BRIDGE, f->bridge);
-	TEXT(&v, PROTO_BACKEND, f->backend);
-	f->for_linux = wire_get_u32(&v, PROTO_LINUX, 0);
-	f->vifs = wire_get_u32(&v, PROTO_VIFS, 0);
-	f->vbds = wire_get_u32(&v, PROTO_VBDS, 0);
-	f->vcpus = wire_get_u32(&v, PROTO_VCPUS, 0);
-	f->low = wire_get_u32(&v, PROTO_LOW, 0);
-	f->high = wire_get_u32(&v, PROTO_HIGH, 0);
-	f->target = wire_get_u32(&v, PROTO_TARGET, 0);
-	f->ready = wire_get_u32(&v, PROTO_READY, 0);
-	f->mem_kib = wire_get_u64(&v, PROTO_MEM_KIB, 0);
-	f->hits = wire_get_u64(&v, PROTO_HITS, 0);
-	f->misses = wire_get_u64(&v, PROTO_MISSES, 0);
+	put_all(&v, flavor_places, f);
 	f->held_kib = f->mem_kib * f->ready;
 	return true;
 }
@@ -91,15 +251,7 @@ bool decode_image(const struct wire_in *in, struct chaos_image *i)
 	memset(i, 0, sizeof(*i));
 	if (!open_nested(in, PROTO_IMAGE, &v))
 		return false;
-	TEXT(&v, PROTO_NAME, i->name);
-	TEXT(&v, PROTO_DIGEST, i->digest);
-	TEXT(&v, PROTO_TYPE, i->types);
-	TEXT(&v, PROTO_TEXT, i->guest_os);
-	i->noxs = wire_get_u32(&v, PROTO_NOXS, 0);
-	i->linux_kernel = wire_get_u32(&v, PROTO_LINUX, 0);
-	i->bytes = wire_get_u64(&v, PROTO_BYTES, 0);
-	i->min_kib = wire_get_u64(&v, PROTO_MEM_KIB, 0);
-	i->used_ns = wire_get_u64(&v, PROTO_WHEN, 0);
+	put_all(&v, image_places, i);
 	return true;
 }
 
@@ -111,43 +263,62 @@ bool decode_device(const struct wire_in *in, uint32_t i, struct chaos_device *d)
 
 	memset(d, 0, offsetof(struct chaos_device, path));
 	d->path[0] = '\0';
+	d->readonly = d->cdrom = false;
+	d->sectors = 0;
 	do {
-		if (!wire_next(in, &at, &f))
+		if (!next(in, &at, &f))
 			return false;
 	} while (f.id != PROTO_DEVICE || i-- > 0);
 	if (wire_nested(&v, &f) < 0)
 		return false;
-	TEXT(&v, PROTO_KIND, d->kind);
-	TEXT(&v, PROTO_ID, d->id);
-	TEXT(&v, PROTO_STATE, d->state);
-	TEXT(&v, PROTO_REASON, d->reason);
-	TEXT(&v, PROTO_BACKEND, d->backend);
-	TEXT(&v, PROTO_MAC, d->mac);
-	TEXT(&v, PROTO_BRIDGE, d->bridge);
-	TEXT(&v, PROTO_IFNAME, d->ifname);
-	TEXT(&v, PROTO_IP, d->ip);
-	TEXT(&v, PROTO_PATH, d->path);
-	d->devid = wire_get_u32(&v, PROTO_DEVID, 0);
-	d->mtu = wire_get_u32(&v, PROTO_MTU, 0);
-	d->rate_us = wire_get_u32(&v, PROTO_RATE_US, 0);
-	d->rate_bytes = wire_get_u64(&v, PROTO_RATE_BYTES, 0);
-	d->readonly = wire_get_u32(&v, PROTO_READONLY, 0);
-	d->cdrom = wire_get_u32(&v, PROTO_CDROM, 0);
-	d->sectors = wire_get_u64(&v, PROTO_SECTORS, 0);
+	put_all(&v, device_places, d);
 	return true;
 }
 
 void decode_host(const struct wire_in *in, struct chaos_host *h)
 {
 	memset(h, 0, sizeof(*h));
-	TEXT(in, PROTO_VERSION_TEXT, h->chaos);
-	TEXT(in, PROTO_XEN, h->xen);
-	TEXT(in, PROTO_STORE, h->store);
-	h->cpus = wire_get_u32(in, PROTO_CPUS, 0);
-	h->slots = wire_get_u32(in, PROTO_SLOTS, 0);
-	h->vms = wire_get_u32(in, PROTO_VMS, 0);
-	h->pvh = wire_get_u32(in, PROTO_PVH, 0);
-	h->mem_kib = wire_get_u64(in, PROTO_MEM_KIB, 0);
-	h->free_kib = wire_get_u64(in, PROTO_FREE_KIB, 0);
-	h->pool_kib = wire_get_u64(in, PROTO_POOL_KIB, 0);
+	put_all(in, host_places, h);
+}
+
+void decode_reply(const struct wire_in *in, struct chaos_reply *r)
+{
+	struct wire_field f;
+	uint32_t at = 0;
+
+	memset(r, 0, offsetof(struct chaos_reply, vm));
+	r->warning[0] = r->way[0] = r->why[0] = r->event[0] = '\0';
+	r->event_id = r->when_ns = r->lost = 0;
+	r->data = NULL;
+	r->len = 0;
+	r->ndevice = 0;
+	r->tag = in->h.tag;
+	r->last = in->h.op != PROTO_ITEM;
+	r->frame = in->fields;
+	r->frame_len = in->bytes;
+	empty_vm(&r->vm);
+	while (next(in, &at, &f)) {
+		if (f.id == PROTO_VM) {
+			empty_vm(&r->vm);
+			r->has_vm = fill_vm(&f, &r->vm);
+		} else if (f.id == PROTO_NAME && !r->has_vm) { /* what the request was about */
+			r->has_vm = wire_field_text(&f, r->vm.name, sizeof(r->vm.name));
+		} else if (f.id == PROTO_FLAVOR) {
+			r->has_flavor = decode_flavor(in, &r->flavor);
+		} else if (f.id == PROTO_IMAGE) {
+			r->has_image = decode_image(in, &r->image);
+		} else if (f.id == PROTO_DEVICE) {
+			r->ndevice++;
+		} else if (f.id == PROTO_DATA) {
+			r->data = f.data;
+			r->len = f.len;
+		} else if (f.id == PROTO_EVENT) {
+			r->has_event = wire_field_text(&f, r->event, sizeof(r->event));
+		} else {
+			r->has_host |= f.id == PROTO_XEN;
+			put(&f, reply_places, r);
+		}
+	}
+	if (r->has_host)
+		decode_host(in, &r->host);
 }

@@ -12,6 +12,8 @@ bool decode_flavor(const struct wire_in *in, struct chaos_flavor *f);
 bool decode_image(const struct wire_in *in, struct chaos_image *i);
 /* Number i of those in the frame. */
 bool decode_device(const struct wire_in *in, uint32_t i, struct chaos_device *d);
+/* A whole frame; texts and data lie in it. */
+void decode_reply(const struct wire_in *in, struct chaos_reply *r);
 void decode_host(const struct wire_in *in, struct chaos_host *h);
 
 #endif
