@@ -17,6 +17,7 @@ struct samples {
 
 /* Drops what is past BENCH_SAMPLES_MAX; benches ask for less. */
 void samples_add(struct samples *s, uint64_t ns);
+void samples_sort(struct samples *s); /* ascending */
 
 /*
  * Prints one JSON line to stdout, times in microseconds:

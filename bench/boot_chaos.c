@@ -16,7 +16,7 @@ static void print(struct samples *s, const char *what, const char *type, const c
 	samples_print(s, "boot", metric);
 }
 
-static void connection(struct client *c, const char *type, const char *memory, const char *size,
+static void connection(struct chaos *c, const char *type, const char *memory, const char *size,
 		       unsigned int n)
 {
 	static struct samples ready;
@@ -26,7 +26,7 @@ static void connection(struct client *c, const char *type, const char *memory, c
 
 	ready.n = reply.n = end.n = 0;
 	for (unsigned int i = 0; i < n + 2; i++) { /* two for the caches */
-		uint64_t t = conn_create(c, "bench", type, memory, kernel, PROTO_F_READY, "cold");
+		uint64_t t = conn_create(c, "bench", type, memory, kernel, CHAOS_READY, "cold");
 		uint64_t d;
 
 		(void)usleep(SETTLE_US);
@@ -49,7 +49,7 @@ static void connection(struct client *c, const char *type, const char *memory, c
 	print(&end, "conn_destroy", type, size);
 }
 
-static void command(struct client *c, const char *type, const char *memory, const char *size,
+static void command(struct chaos *c, const char *type, const char *memory, const char *size,
 		    unsigned int n)
 {
 	static struct samples s;
@@ -79,13 +79,10 @@ void bench_boot_chaos(unsigned int n)
 		     {"pvh", "256K", "256k"},
 		     {"pv", "4", "4m"},
 		     {"pvh", "4", "4m"}};
-	struct client c;
-	struct err e = {0};
-
-	check(client_open(&c, NULL, &e), &e);
+	struct chaos *c = conn_open();
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		connection(&c, kinds[i].type, kinds[i].memory, kinds[i].size, n);
-		command(&c, kinds[i].type, kinds[i].memory, kinds[i].size, n);
+		connection(c, kinds[i].type, kinds[i].memory, kinds[i].size, n);
+		command(c, kinds[i].type, kinds[i].memory, kinds[i].size, n);
 	}
-	client_close(&c);
+	chaos_close(c);
 }

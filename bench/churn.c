@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "bench/conn.h"
 
-static void one(struct client *c, const char *type, const char *memory, const char *size,
+static void one(struct chaos *c, const char *type, const char *memory, const char *size,
 		unsigned int n)
 {
 	int kernel = open_noop();
@@ -20,7 +20,7 @@ static void one(struct client *c, const char *type, const char *memory, const ch
 	(void)usleep(300000);
 	start = clock_ns();
 	for (unsigned int i = 0; i < n; i++) {
-		(void)conn_create(c, "churn", type, memory, kernel, PROTO_F_READY, NULL);
+		(void)conn_create(c, "churn", type, memory, kernel, CHAOS_READY, NULL);
 		(void)conn_destroy(c, "churn");
 	}
 	(void)snprintf(metric, sizeof(metric), "per_second_%s_%s", type, size);
@@ -34,13 +34,10 @@ static void one(struct client *c, const char *type, const char *memory, const ch
 
 void bench_churn(unsigned int n)
 {
-	struct client c;
-	struct err e = {0};
-
-	check(client_open(&c, NULL, &e), &e);
-	one(&c, "pv", "256K", "256k", n * 5);
-	one(&c, "pv", "4", "4m", n * 5);
-	one(&c, "pvh", "256K", "256k", n * 5);
-	one(&c, "pvh", "4", "4m", n * 5);
-	client_close(&c);
+	struct chaos *c = conn_open();
+	one(c, "pv", "256K", "256k", n * 5);
+	one(c, "pv", "4", "4m", n * 5);
+	one(c, "pvh", "256K", "256k", n * 5);
+	one(c, "pvh", "4", "4m", n * 5);
+	chaos_close(c);
 }

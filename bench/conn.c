@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The requests that benches send over an open connection, timed. */
+/* The requests that benches send over an open connection of libchaos, timed. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +13,12 @@
 #define BACKENDS "/sys/bus/xen-backend/devices"
 #define READY_S	 60
 
-void check(int rc, const struct err *e)
+static struct chaos_reply reply; /* of the last request; replies are large */
+
+void check(int rc, const struct chaos_error *e)
 {
 	if (rc < 0)
-		die("%s", err_msg(e));
+		die("%s", e->message);
 }
 
 int open_noop(void)
@@ -28,100 +30,101 @@ int open_noop(void)
 	return fd;
 }
 
+struct chaos *conn_open(void)
+{
+	struct chaos_error e = {0};
+	struct chaos *c;
+
+	check(chaos_open(&c, NULL, &e), &e);
+	return c;
+}
+
+void conn_expect_way(const struct chaos_reply *r, const char *way)
+{
+	if (way && strcmp(r->way, way) != 0)
+		die("a create went the way \"%s\" instead of \"%s\"", r->way, way);
+}
+
 /* kernel -1: the daemon opens the path itself. */
-static uint64_t create(struct client *c, const char *name, const char *type, const char *memory,
+static uint64_t create(struct chaos *c, const char *name, const char *type, const char *memory,
 		       const char *path, int kernel, uint32_t flags, const char *way)
 {
+	char set_name[64];
+	char set_kernel[256];
+	char set_type[16];
+	char set_memory[32];
+	const char *const set[] = {set_name, set_kernel, set_type, set_memory, NULL};
+	struct chaos_error e = {0};
+	struct chaos_request rq;
 	uint64_t start = clock_ns();
 	uint64_t took;
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_in in;
-	char text[256];
 
-	client_begin(c, &w, PROTO_REQ_CREATE);
-	wire_u32(&w, PROTO_FLAGS, flags);
-	(void)snprintf(text, sizeof(text), "name=%s", name);
-	wire_text(&w, PROTO_SET, text);
-	(void)snprintf(text, sizeof(text), "kernel=%s", path);
-	wire_text(&w, PROTO_SET, text);
-	(void)snprintf(text, sizeof(text), "type=%s", type);
-	wire_text(&w, PROTO_SET, text);
-	(void)snprintf(text, sizeof(text), "memory=%s", memory);
-	wire_text(&w, PROTO_SET, text);
-	if (kernel >= 0)
-		wire_u32(&w, PROTO_KERNEL_FD, 0);
-	check(client_send(c, &w, &kernel, kernel >= 0, &e), &e);
-	check(client_finish(c, &in, NULL, NULL, &e), &e);
+	(void)snprintf(set_name, sizeof(set_name), "name=%s", name);
+	(void)snprintf(set_kernel, sizeof(set_kernel), "kernel=%s", path);
+	(void)snprintf(set_type, sizeof(set_type), "type=%s", type);
+	(void)snprintf(set_memory, sizeof(set_memory), "memory=%s", memory);
+	chaos_request_init(&rq, CHAOS_CREATE);
+	rq.flags = flags;
+	rq.set = set;
+	rq.kernel_fd = kernel;
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
 	took = clock_ns() - start;
-	if (way && (!wire_get_text(&in, PROTO_WAY, text, sizeof(text)) || strcmp(text, way) != 0))
-		die("a create went the way \"%s\" instead of \"%s\"", text, way);
+	conn_expect_way(&reply, way);
 	return took;
 }
 
-uint64_t conn_create(struct client *c, const char *name, const char *type, const char *memory,
+uint64_t conn_create(struct chaos *c, const char *name, const char *type, const char *memory,
 		     int kernel, uint32_t flags, const char *way)
 {
 	return create(c, name, type, memory, CHAOS_GUEST_DIR "/noop", kernel, flags, way);
 }
 
-uint64_t conn_create_path(struct client *c, const char *name, const char *type, const char *memory,
+uint64_t conn_create_path(struct chaos *c, const char *name, const char *type, const char *memory,
 			  const char *path, uint32_t flags, const char *way)
 {
 	return create(c, name, type, memory, path, -1, flags, way);
 }
 
-uint64_t conn_destroy(struct client *c, const char *name)
+uint64_t conn_destroy(struct chaos *c, const char *name)
 {
 	uint64_t start = clock_ns();
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_in in;
+	struct chaos_error e = {0};
+	struct chaos_request rq;
 
-	client_begin(c, &w, PROTO_REQ_DESTROY);
-	wire_text(&w, PROTO_WHAT, name);
-	check(client_send(c, &w, NULL, 0, &e), &e);
-	check(client_finish(c, &in, NULL, NULL, &e), &e);
+	chaos_request_init(&rq, CHAOS_DESTROY);
+	rq.vm = name;
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
 	return clock_ns() - start;
 }
 
-void conn_set_pool(struct client *c, const char *flavor)
+void conn_set_pool(struct chaos *c, const char *flavor)
 {
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_in in;
+	struct chaos_error e = {0};
+	struct chaos_request rq;
 
-	client_begin(c, &w, PROTO_REQ_POOL_SET);
-	wire_text(&w, PROTO_TEXT, flavor);
-	check(client_send(c, &w, NULL, 0, &e), &e);
-	check(client_finish(c, &in, NULL, NULL, &e), &e);
+	chaos_request_init(&rq, CHAOS_POOL_SET);
+	rq.text = flavor;
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
 }
 
-static int add_ready(const struct wire_in *item, void *arg)
+static int add_ready(const struct chaos_reply *r, void *arg)
 {
-	uint32_t *sum = arg;
-	struct wire_field f;
-	struct wire_in in;
-
-	if (wire_find(item, PROTO_FLAVOR, &f) && wire_nested(&in, &f) == 0)
-		*sum += wire_get_u32(&in, PROTO_READY, 0);
+	*(uint32_t *)arg += r->has_flavor ? r->flavor.ready : 0;
 	return 0;
 }
 
-static uint32_t ready_shells(struct client *c)
+static uint32_t ready_shells(struct chaos *c)
 {
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_in in;
+	struct chaos_error e = {0};
+	struct chaos_request rq;
 	uint32_t sum = 0;
 
-	client_begin(c, &w, PROTO_REQ_POOL);
-	check(client_send(c, &w, NULL, 0, &e), &e);
-	check(client_finish(c, &in, add_ready, &sum, &e), &e);
+	chaos_request_init(&rq, CHAOS_POOL);
+	check(chaos_call(c, &rq, &reply, add_ready, &sum, &e), &e);
 	return sum;
 }
 
-void conn_wait_ready(struct client *c, uint32_t n)
+void conn_wait_ready(struct chaos *c, uint32_t n)
 {
 	uint64_t end = clock_ns() + READY_S * 1000000000ull;
 	uint32_t ready;

@@ -12,16 +12,16 @@
 #define EDGE_MAX 1000u
 #define AT_ONCE	 32u
 
-static uint64_t host_number(struct client *c, enum proto_id id)
-{
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_in in;
+static struct chaos_reply reply;
 
-	client_begin(c, &w, PROTO_REQ_HOST);
-	check(client_send(c, &w, NULL, 0, &e), &e);
-	check(client_finish(c, &in, NULL, NULL, &e), &e);
-	return wire_get_u64(&in, id, 0);
+static uint64_t free_memory_kib(struct chaos *c)
+{
+	struct chaos_error e = {0};
+	struct chaos_request rq;
+
+	chaos_request_init(&rq, CHAOS_HOST);
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
+	return reply.host.free_kib;
 }
 
 static uint64_t dom0_available_kib(void)
@@ -41,45 +41,44 @@ static uint64_t dom0_available_kib(void)
 	return kib;
 }
 
-/* Asks every guest to power off, some at a time, and counts those whose end is told. */
-static unsigned int all_answer(struct client *c, unsigned int n)
+static void ask_shutdown(struct chaos *c, unsigned int i)
 {
-	struct client events;
+	struct chaos_error e = {0};
+	struct chaos_request rq;
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "tiny%u", i);
+	chaos_request_init(&rq, CHAOS_SHUTDOWN);
+	rq.vm = name;
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
+}
+
+/* Asks every guest to power off, some at a time, and counts those whose end is told. */
+static unsigned int all_answer(struct chaos *c, unsigned int n)
+{
+	struct chaos *events = conn_open();
+	struct chaos_error e = {0};
+	struct chaos_request rq;
 	unsigned int asked = 0;
 	unsigned int ended = 0;
 	unsigned int answered = 0;
-	struct wire_out w;
-	struct wire_in in;
-	struct err e = {0};
-	char name[32];
 
-	check(client_open(&events, NULL, &e), &e);
-	client_begin(&events, &w, PROTO_REQ_EVENTS);
-	check(client_send(&events, &w, NULL, 0, &e), &e);
+	chaos_request_init(&rq, CHAOS_EVENTS);
+	check(chaos_send(events, &rq, NULL, &e), &e);
 	while (ended < n) {
-		struct wire_field f;
-		struct wire_in vm;
-		char text[16] = "";
-
 		if (asked < n && asked - ended < AT_ONCE) {
-			(void)snprintf(name, sizeof(name), "tiny%u", asked++);
-			client_begin(c, &w, PROTO_REQ_SHUTDOWN);
-			wire_text(&w, PROTO_WHAT, name);
-			check(client_send(c, &w, NULL, 0, &e), &e);
-			check(client_finish(c, &in, NULL, NULL, &e), &e);
+			ask_shutdown(c, asked++);
 			continue;
 		}
-		check(client_receive(&events, &in, &e), &e);
-		if (!wire_get_text(&in, PROTO_EVENT, text, sizeof(text)) ||
-		    (strcmp(text, "exited") != 0 && strcmp(text, "crashed") != 0))
+		check(chaos_receive(events, &reply, -1, &e), &e);
+		if (!reply.has_event ||
+		    (strcmp(reply.event, "exited") != 0 && strcmp(reply.event, "crashed") != 0))
 			continue;
 		ended++;
-		if (wire_find(&in, PROTO_VM, &f) && wire_nested(&vm, &f) == 0 &&
-		    wire_get_text(&vm, PROTO_REASON, text, sizeof(text)) &&
-		    strcmp(text, "poweroff") == 0)
+		if (strcmp(reply.vm.reason, "poweroff") == 0)
 			answered++;
 	}
-	client_close(&events);
+	chaos_close(events);
 	return answered;
 }
 
@@ -93,19 +92,16 @@ void bench_density(unsigned int n)
 	uint64_t free_kib;
 	uint64_t dom0_kib;
 	unsigned int answered;
-	struct client c;
-	struct err e = {0};
-
-	check(client_open(&c, NULL, &e), &e);
+	struct chaos *c = conn_open();
 	(void)usleep(200000);
-	free_kib = host_number(&c, PROTO_FREE_KIB);
+	free_kib = free_memory_kib(c);
 	dom0_kib = dom0_available_kib();
 	for (unsigned int i = 0; i < n; i++) {
 		char name[32];
 		uint64_t t;
 
 		(void)snprintf(name, sizeof(name), "tiny%u", i);
-		t = conn_create(&c, name, "pv", MEMORY, kernel, PROTO_F_READY, "cold");
+		t = conn_create(c, name, "pv", MEMORY, kernel, CHAOS_READY, "cold");
 		(void)usleep(IDLE_US);
 		if (i >= 2 && i < 2 + edge)
 			samples_add(&first, t);
@@ -119,16 +115,15 @@ void bench_density(unsigned int n)
 	}
 	(void)usleep(200000);
 	number_print("density", "vms", "1", n);
-	number_print("density", "host_memory", "KiB",
-		     (double)(free_kib - host_number(&c, PROTO_FREE_KIB)));
+	number_print("density", "host_memory", "KiB", (double)(free_kib - free_memory_kib(c)));
 	number_print("density", "dom0_memory_per_vm", "KiB",
 		     ((double)dom0_kib - (double)dom0_available_kib()) / n);
 	samples_print(&first, "density", "cold_first");
 	samples_print(&last, "density", "cold_last");
-	answered = all_answer(&c, n);
+	answered = all_answer(c, n);
 	number_print("density", "answered", "1", answered);
 	if (answered != n)
 		die("%u of %u guests answered", answered, n);
-	client_close(&c);
+	chaos_close(c);
 	(void)close(kernel);
 }

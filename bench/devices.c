@@ -28,7 +28,7 @@
 #define DEVICES_ROUNDS 5
 #define DEVICES_WAIT_S 60
 
-static void set_pool(struct client *c, const char *type, const char *image, unsigned int count)
+static void set_pool(struct chaos *c, const char *type, const char *image, unsigned int count)
 {
 	char text[256];
 
@@ -40,7 +40,7 @@ static void set_pool(struct client *c, const char *type, const char *image, unsi
 }
 
 /* Shells of 256 KiB with a vif, in the bridge or in none. */
-static void set_small(struct client *c, const char *type, const char *bridge, unsigned int count)
+static void set_small(struct chaos *c, const char *type, const char *bridge, unsigned int count)
 {
 	char text[256];
 
@@ -49,34 +49,34 @@ static void set_small(struct client *c, const char *type, const char *bridge, un
 	conn_set_pool(c, text);
 }
 
-static void send_create(struct client *c, const char *type, const char *kernel, const char *vif)
+static void send_create(struct chaos *c, const char *type, const char *kernel, const char *vif)
 {
-	struct err e = {0};
-	struct wire_out w;
-	char text[160];
+	char set_kernel[160];
+	char set_type[16];
+	char set_vif[160];
+	const char *const set[] = {"name=bench", set_kernel, set_type, "memory=4", set_vif, NULL};
+	struct chaos_error e = {0};
+	struct chaos_request rq;
 
-	client_begin(c, &w, PROTO_REQ_CREATE);
-	wire_u32(&w, PROTO_FLAGS, 0);
-	wire_text(&w, PROTO_SET, "name=bench");
-	(void)snprintf(text, sizeof(text), "kernel=" CHAOS_GUEST_DIR "/%s", kernel);
-	wire_text(&w, PROTO_SET, text);
-	(void)snprintf(text, sizeof(text), "type=%s", type);
-	wire_text(&w, PROTO_SET, text);
-	wire_text(&w, PROTO_SET, "memory=4");
-	(void)snprintf(text, sizeof(text), "vif=%s", vif); /* as chaos create --vif sends it */
-	wire_text(&w, PROTO_SET, text);
-	check(client_send(c, &w, NULL, 0, &e), &e);
+	(void)snprintf(set_kernel, sizeof(set_kernel), "kernel=" CHAOS_GUEST_DIR "/%s", kernel);
+	(void)snprintf(set_type, sizeof(set_type), "type=%s", type);
+	(void)snprintf(set_vif, sizeof(set_vif), "vif=%s", vif); /* as chaos create --vif */
+	chaos_request_init(&rq, CHAOS_CREATE);
+	rq.set = set;
+	check(chaos_send(c, &rq, NULL, &e), &e);
 }
 
-static void expect_way(struct client *c, const char *want)
+static void expect_way(struct chaos *c, const char *want)
 {
-	struct err e = {0};
-	struct wire_in in;
-	char way[16];
+	static struct chaos_reply r;
+	struct chaos_error e = {0};
 
-	check(client_finish(c, &in, NULL, NULL, &e), &e);
-	if (!wire_get_text(&in, PROTO_WAY, way, sizeof(way)) || strcmp(way, want) != 0)
-		die("a create went the way \"%s\" instead of \"%s\"", way, want);
+	do
+		check(chaos_receive(c, &r, -1, &e), &e);
+	while (!r.last);
+	if (r.error)
+		die("%s", r.message);
+	conn_expect_way(&r, want);
 }
 
 static int listen_frames(void)
@@ -93,7 +93,7 @@ static int listen_frames(void)
 	return fd;
 }
 
-static void first_frame(struct client *c, const char *type, unsigned int n)
+static void first_frame(struct chaos *c, const char *type, unsigned int n)
 {
 	static struct samples seen;
 	char frame[2048];
@@ -144,7 +144,7 @@ static void ask_daytime(void)
 }
 
 /* All VMs have the same MAC, so that dom0's neighbour table stays right. */
-static void first_reply(struct client *c, const char *type, unsigned int n)
+static void first_reply(struct chaos *c, const char *type, unsigned int n)
 {
 	static struct samples seen;
 	char metric[64];
@@ -173,21 +173,18 @@ static void first_reply(struct client *c, const char *type, unsigned int n)
 void bench_firstpacket(unsigned int n)
 {
 	static const char *const types[] = {"pv", "pvh"};
-	struct client c;
-	struct err e = {0};
-
-	check(client_open(&c, NULL, &e), &e);
+	struct chaos *c = conn_open();
 	for (size_t i = 0; i < 2; i++) {
-		first_frame(&c, types[i], n);
-		first_reply(&c, types[i], n);
+		first_frame(c, types[i], n);
+		first_reply(c, types[i], n);
 	}
-	client_close(&c);
+	chaos_close(c);
 }
 
 /* --- how many, how fast --- */
 
 /* ns until there are `to` of them. */
-static uint64_t grow(struct client *c, const char *type, const char *bridge, unsigned int to)
+static uint64_t grow(struct chaos *c, const char *type, const char *bridge, unsigned int to)
 {
 	uint64_t start = clock_ns();
 
@@ -196,7 +193,7 @@ static uint64_t grow(struct client *c, const char *type, const char *bridge, uns
 	return clock_ns() - start;
 }
 
-static uint64_t let_go(struct client *c, const char *type, const char *bridge)
+static uint64_t let_go(struct chaos *c, const char *type, const char *bridge)
 {
 	uint64_t start = clock_ns();
 
@@ -211,7 +208,7 @@ static uint64_t let_go(struct client *c, const char *type, const char *bridge)
 
 /* The last ones beside all others over the first ones alone: medians of rounds, as one step in ten
  * meets a kernel that takes memory for more. */
-static void ratio(struct client *c, const char *type, const char *bridge, unsigned int n)
+static void ratio(struct chaos *c, const char *type, const char *bridge, unsigned int n)
 {
 	static struct samples first;
 	static struct samples last;
@@ -239,7 +236,7 @@ static void ratio(struct client *c, const char *type, const char *bridge, unsign
 		     (double)last.ns[middle] / (double)first.ns[middle]);
 }
 
-static void connect_and_let_go(struct client *c, const char *type, const char *bridge,
+static void connect_and_let_go(struct chaos *c, const char *type, const char *bridge,
 			       unsigned int n)
 {
 	const char *more = *bridge ? "_bridged" : "";
@@ -258,23 +255,21 @@ static void connect_and_let_go(struct client *c, const char *type, const char *b
 
 void bench_devscale(unsigned int n)
 {
-	struct client c;
-	struct err e = {0};
+	struct chaos *c = conn_open();
 
 	if (n < 3 * DEVICES_STEP)
 		die("give %u or more", 3 * DEVICES_STEP);
-	check(client_open(&c, NULL, &e), &e);
 	/* The first so many of a boot make the kernel take memory for its own tables: 60 ms in all,
 	 * which it keeps; and for those of a bridge's ports. */
 	for (size_t i = 0; i < 2; i++) {
 		const char *bridge = i ? " bridge=" BRIDGE : "";
 
-		(void)grow(&c, "pv", bridge, n + 1);
-		(void)let_go(&c, "pv", bridge);
+		(void)grow(c, "pv", bridge, n + 1);
+		(void)let_go(c, "pv", bridge);
 	}
 	for (size_t i = 0; i < 2; i++) {
-		connect_and_let_go(&c, i ? "pvh" : "pv", "", n);
-		connect_and_let_go(&c, i ? "pvh" : "pv", " bridge=" BRIDGE, n);
+		connect_and_let_go(c, i ? "pvh" : "pv", "", n);
+		connect_and_let_go(c, i ? "pvh" : "pv", " bridge=" BRIDGE, n);
 	}
-	client_close(&c);
+	chaos_close(c);
 }

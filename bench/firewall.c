@@ -44,34 +44,32 @@ static struct samples made, there_and_back;
 static uint64_t got[2];
 
 /* Its domain id. */
-static uint32_t create(struct client *c, const char *type, unsigned int i)
+static uint32_t create(struct chaos *c, const char *type, unsigned int i)
 {
+	static struct chaos_reply r;
 	uint64_t start = clock_ns();
-	struct err e = {0};
-	struct wire_out w;
-	struct wire_field f;
-	struct wire_in in;
-	struct wire_in vm;
-	char text[160];
+	char set_name[32];
+	char set_type[16];
+	char vifs[160];
+	const char *const set[] = {set_name, "kernel=" CHAOS_GUEST_DIR "/fw", set_type, "memory=2",
+				   NULL};
+	const char *const override[] = {vifs, NULL};
+	struct chaos_error e = {0};
+	struct chaos_request rq;
 
-	client_begin(c, &w, PROTO_REQ_CREATE);
-	wire_u32(&w, PROTO_FLAGS, PROTO_F_READY);
-	(void)snprintf(text, sizeof(text), "name=fw%u", i);
-	wire_text(&w, PROTO_SET, text);
-	wire_text(&w, PROTO_SET, "kernel=" CHAOS_GUEST_DIR "/fw");
-	(void)snprintf(text, sizeof(text), "type=%s", type);
-	wire_text(&w, PROTO_SET, text);
-	wire_text(&w, PROTO_SET, "memory=2");
-	(void)snprintf(text, sizeof(text), "vif=['bridge=%s','bridge=%s']", bridge[0], bridge[1]);
-	wire_text(&w, PROTO_OVERRIDE, text);
-	check(client_send(c, &w, NULL, 0, &e), &e);
-	check(client_finish(c, &in, NULL, NULL, &e), &e);
+	(void)snprintf(set_name, sizeof(set_name), "name=fw%u", i);
+	(void)snprintf(set_type, sizeof(set_type), "type=%s", type);
+	(void)snprintf(vifs, sizeof(vifs), "vif=['bridge=%s','bridge=%s']", bridge[0], bridge[1]);
+	chaos_request_init(&rq, CHAOS_CREATE);
+	rq.flags = CHAOS_READY;
+	rq.set = set;
+	rq.override = override;
+	check(chaos_call(c, &rq, &r, NULL, NULL, &e), &e);
 	samples_add(&made, clock_ns() - start);
-	if (!wire_get_text(&in, PROTO_WAY, text, sizeof(text)) || strcmp(text, "warm") != 0)
-		die("a create went the way \"%s\" instead of \"warm\"", text);
-	if (!wire_find(&in, PROTO_VM, &f) || wire_nested(&vm, &f) < 0)
+	conn_expect_way(&r, "warm");
+	if (!r.has_vm)
 		die("a reply without its VM");
-	return wire_get_u32(&vm, PROTO_DOMID, 0);
+	return r.vm.domid;
 }
 
 /* A guest may be ready before its interfaces are. */
@@ -200,7 +198,7 @@ static void take_until(unsigned int users, uint64_t end, uint64_t want)
 	}
 }
 
-static void set_pool(struct client *c, const char *type, unsigned int count)
+static void set_pool(struct chaos *c, const char *type, unsigned int count)
 {
 	char text[160];
 
@@ -210,7 +208,7 @@ static void set_pool(struct client *c, const char *type, unsigned int count)
 	conn_set_pool(c, text);
 }
 
-static void create_all(struct client *c, const char *type, unsigned int users)
+static void create_all(struct chaos *c, const char *type, unsigned int users)
 {
 	set_pool(c, type, POOLED);
 	for (unsigned int i = 0; i < users; i++) {
@@ -224,7 +222,7 @@ static void create_all(struct client *c, const char *type, unsigned int users)
 	set_pool(c, type, 0);
 }
 
-static void destroy_all(struct client *c, unsigned int users)
+static void destroy_all(struct chaos *c, unsigned int users)
 {
 	uint64_t end = clock_ns() + GONE_S * 1000000000ull;
 	char name[IFNAMSIZ];
@@ -256,7 +254,7 @@ static void print_samples(const char *type, const char *what, struct samples *s)
 	samples_print(s, "firewall", metric);
 }
 
-static void firewalls(struct client *c, const char *type, unsigned int users)
+static void firewalls(struct chaos *c, const char *type, unsigned int users)
 {
 	uint64_t all = (uint64_t)users * ROUNDS;
 
@@ -284,13 +282,11 @@ static void firewalls(struct client *c, const char *type, unsigned int users)
 
 void bench_firewall(unsigned int users)
 {
-	struct client c;
-	struct err e = {0};
+	struct chaos *c = conn_open();
 
 	if (users > USERS_MAX)
 		die("at most %u users: a bridge has 1024 ports", USERS_MAX);
-	check(client_open(&c, NULL, &e), &e);
-	firewalls(&c, "pv", users);
-	firewalls(&c, "pvh", users);
-	client_close(&c);
+	firewalls(c, "pv", users);
+	firewalls(c, "pvh", users);
+	chaos_close(c);
 }

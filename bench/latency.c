@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #include "bench/conn.h"
+#include "split-toolstack/client.h"
 
 #define REFILL_US 30000
 
-static void set_pool(struct client *c, const char *type, const char *more, unsigned int count)
+static void set_pool(struct chaos *c, const char *type, const char *more, unsigned int count)
 {
 	char text[256];
 
@@ -16,7 +17,7 @@ static void set_pool(struct client *c, const char *type, const char *more, unsig
 	conn_set_pool(c, text);
 }
 
-static void one_way(struct client *c, const char *type, const char *way, unsigned int n)
+static void one_way(struct chaos *c, const char *type, const char *way, unsigned int n)
 {
 	static struct samples ready;
 	static struct samples end;
@@ -25,7 +26,7 @@ static void one_way(struct client *c, const char *type, const char *way, unsigne
 
 	ready.n = end.n = 0;
 	for (unsigned int i = 0; i < n + 2; i++) {
-		uint64_t t = conn_create(c, "bench", type, "4", kernel, PROTO_F_READY, way);
+		uint64_t t = conn_create(c, "bench", type, "4", kernel, CHAOS_READY, way);
 		uint64_t d;
 
 		(void)usleep(REFILL_US);
@@ -43,8 +44,38 @@ static void one_way(struct client *c, const char *type, const char *way, unsigne
 	samples_print(&end, "latency", metric);
 }
 
+/* What libchaos adds to a warm create over what the frames alone cost. */
+static void beside_bare(struct chaos *c, const char *type, unsigned int n)
+{
+	static struct samples ready[2];
+	int kernel = open_noop();
+	struct client without;
+	char metric[64];
+
+	bare_open(&without);
+	ready[0].n = ready[1].n = 0;
+	for (unsigned int i = 0; i < 2 * (n + 2); i++) {
+		uint64_t t = i % 2 ? conn_create(c, "bench", type, "4", kernel, CHAOS_READY, "warm")
+				   : bare_create(&without, type, kernel, "warm");
+
+		(void)usleep(REFILL_US);
+		(void)conn_destroy(c, "bench");
+		(void)usleep(REFILL_US);
+		if (i >= 4)
+			samples_add(&ready[i % 2], t);
+	}
+	client_close(&without);
+	(void)close(kernel);
+	(void)snprintf(metric, sizeof(metric), "bare_ready_%s_4m", type);
+	samples_print(&ready[0], "latency", metric);
+	samples_sort(&ready[1]);
+	(void)snprintf(metric, sizeof(metric), "libchaos_over_bare_%s", type);
+	number_print("latency", metric, "ratio",
+		     (double)ready[1].ns[n / 2] / (double)ready[0].ns[n / 2]);
+}
+
 /* Over HTTP, and as a command: what a warm hit costs there. */
-static void other_ways(struct client *c, const char *type, unsigned int n)
+static void other_ways(struct chaos *c, const char *type, unsigned int n)
 {
 	static struct samples http;
 	static struct samples cmd;
@@ -79,14 +110,14 @@ static void other_ways(struct client *c, const char *type, unsigned int n)
 }
 
 /* The reply does not wait for the memory: a small and a large VM, in turns. */
-static void destroy_sizes(struct client *c, unsigned int n)
+static void destroy_sizes(struct chaos *c, unsigned int n)
 {
 	static struct samples end[2];
 	int kernel = open_noop();
 
 	end[0].n = end[1].n = 0;
 	for (unsigned int i = 0; i < 2 * n; i++) {
-		(void)conn_create(c, "bench", "pv", i % 2 ? "256" : "4", kernel, PROTO_F_READY,
+		(void)conn_create(c, "bench", "pv", i % 2 ? "256" : "4", kernel, CHAOS_READY,
 				  "cold");
 		(void)usleep(REFILL_US * 10);
 		samples_add(&end[i % 2], conn_destroy(c, "bench"));
@@ -98,19 +129,19 @@ static void destroy_sizes(struct client *c, unsigned int n)
 }
 
 /* Warm hits while the worker gives 1 GiB back. */
-static void beside_destroy(struct client *c, unsigned int n)
+static void beside_destroy(struct chaos *c, unsigned int n)
 {
 	static struct samples ready;
 	int kernel = open_noop();
 
 	ready.n = 0;
 	while (ready.n < n) {
-		(void)conn_create(c, "large", "pv", "1024", kernel, PROTO_F_READY, "cold");
+		(void)conn_create(c, "large", "pv", "1024", kernel, CHAOS_READY, "cold");
 		(void)usleep(REFILL_US * 10);
 		(void)conn_destroy(c, "large");
 		for (unsigned int i = 0; i < 8 && ready.n < n; i++) {
-			samples_add(&ready, conn_create(c, "bench", "pv", "4", kernel,
-							PROTO_F_READY, NULL));
+			samples_add(&ready,
+				    conn_create(c, "bench", "pv", "4", kernel, CHAOS_READY, NULL));
 			(void)conn_destroy(c, "bench");
 			(void)usleep(8000); /* so that the pool refills */
 		}
@@ -124,26 +155,24 @@ void bench_latency(unsigned int n)
 {
 	static const char *const types[] = {"pv", "pvh"};
 	static const char warm[] = " image=" CHAOS_GUEST_DIR "/noop";
-	struct client c;
-	struct err e = {0};
-
-	check(client_open(&c, NULL, &e), &e);
+	struct chaos *c = conn_open();
 	for (size_t i = 0; i < 2; i++) {
-		one_way(&c, types[i], "cold", n);
-		set_pool(&c, types[i], "", 4);
+		one_way(c, types[i], "cold", n);
+		set_pool(c, types[i], "", 4);
 		(void)usleep(REFILL_US * 10);
-		one_way(&c, types[i], "shell", n);
-		set_pool(&c, types[i], "", 0);
-		set_pool(&c, types[i], warm, 4);
+		one_way(c, types[i], "shell", n);
+		set_pool(c, types[i], "", 0);
+		set_pool(c, types[i], warm, 4);
 		(void)usleep(REFILL_US * 10);
-		one_way(&c, types[i], "warm", n);
-		other_ways(&c, types[i], n);
+		one_way(c, types[i], "warm", n);
+		beside_bare(c, types[i], n);
+		other_ways(c, types[i], n);
 		if (i == 0)
-			beside_destroy(&c, n / 4 + 8);
-		set_pool(&c, types[i], warm, 0);
+			beside_destroy(c, n / 4 + 8);
+		set_pool(c, types[i], warm, 0);
 	}
-	destroy_sizes(&c, n / 10 + 5);
-	client_close(&c);
+	destroy_sizes(c, n / 10 + 5);
+	chaos_close(c);
 }
 
 /* Warm creates alone; the metric is named by the environment, so that a script can put load beside
@@ -154,24 +183,21 @@ void bench_warm(unsigned int n)
 	static struct samples ready;
 	const char *label = getenv("CHAOS_BENCH_LABEL");
 	int kernel = open_noop();
-	struct client c;
-	struct err e = {0};
+	struct chaos *c = conn_open();
 	char metric[64];
-
-	check(client_open(&c, NULL, &e), &e);
-	set_pool(&c, "pv", flavor, 4);
+	set_pool(c, "pv", flavor, 4);
 	(void)usleep(REFILL_US * 10);
 	for (unsigned int i = 0; i < n + 2; i++) {
-		uint64_t t = conn_create(&c, "bench", "pv", "4", kernel, PROTO_F_READY, NULL);
+		uint64_t t = conn_create(c, "bench", "pv", "4", kernel, CHAOS_READY, NULL);
 
 		(void)usleep(REFILL_US);
-		(void)conn_destroy(&c, "bench");
+		(void)conn_destroy(c, "bench");
 		(void)usleep(REFILL_US);
 		if (i >= 2)
 			samples_add(&ready, t);
 	}
 	(void)close(kernel);
-	client_close(&c);
+	chaos_close(c);
 	(void)snprintf(metric, sizeof(metric), "warm_%s", label ? label : "alone");
 	samples_print(&ready, "load", metric);
 }

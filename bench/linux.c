@@ -11,7 +11,7 @@
 #define MEMORY	 "112"
 #define REFILL_S 3
 
-static void one_way(struct client *c, const char *type, const char *kernel, const char *way,
+static void one_way(struct chaos *c, const char *type, const char *kernel, const char *way,
 		    const char *flavor, unsigned int n)
 {
 	static struct samples reply;
@@ -26,7 +26,7 @@ static void one_way(struct client *c, const char *type, const char *kernel, cons
 		uint64_t t;
 
 		(void)sleep(REFILL_S);
-		t = conn_create_path(c, "bench", type, MEMORY, kernel, PROTO_F_PAUSED, way);
+		t = conn_create_path(c, "bench", type, MEMORY, kernel, CHAOS_PAUSED, way);
 		(void)conn_destroy(c, "bench");
 		if (i >= 1)
 			samples_add(&reply, t);
@@ -42,19 +42,17 @@ void bench_linux(unsigned int n)
 {
 	static const char *const types[] = {"pv", "pvh"};
 	char image[300];
-	struct client c;
-	struct err e = {0};
+	struct chaos *c = conn_open();
 	glob_t found;
 
 	if (glob("/boot/vmlinuz-*", 0, NULL, &found) != 0)
 		die("there is no /boot/vmlinuz-*");
 	(void)snprintf(image, sizeof(image), "image=%.250s", found.gl_pathv[0]);
-	check(client_open(&c, NULL, &e), &e);
 	for (size_t i = 0; i < 2; i++) {
-		one_way(&c, types[i], found.gl_pathv[0], "cold", "", n);
-		one_way(&c, types[i], found.gl_pathv[0], "shell", "for=linux", n);
-		one_way(&c, types[i], found.gl_pathv[0], "warm", image, n);
+		one_way(c, types[i], found.gl_pathv[0], "cold", "", n);
+		one_way(c, types[i], found.gl_pathv[0], "shell", "for=linux", n);
+		one_way(c, types[i], found.gl_pathv[0], "warm", image, n);
 	}
-	client_close(&c);
+	chaos_close(c);
 	globfree(&found);
 }

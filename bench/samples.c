@@ -19,6 +19,11 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void samples_sort(struct samples *s)
+{
+	qsort(s->ns, s->n, sizeof(s->ns[0]), by_size);
+}
+
 static double us(uint64_t ns)
 {
 	return (double)ns / 1000.0;
@@ -34,7 +39,7 @@ void series_print(struct samples *s, const char *metric, unsigned int vms)
 {
 	if (s->n == 0)
 		return;
-	qsort(s->ns, s->n, sizeof(s->ns[0]), by_size);
+	samples_sort(s);
 	printf("{\"bench\":\"series\",\"metric\":\"%s\",\"unit\":\"us\",\"vms\":%u,\"n\":%u,"
 	       "\"min\":%.1f,\"median\":%.1f,\"max\":%.1f}\n",
 	       metric, vms, s->n, us(s->ns[0]), us(s->ns[s->n / 2]), us(s->ns[s->n - 1]));
@@ -53,7 +58,7 @@ void samples_print(struct samples *s, const char *bench, const char *metric)
 {
 	if (s->n == 0)
 		die("%s: no samples of %s", bench, metric);
-	qsort(s->ns, s->n, sizeof(s->ns[0]), by_size);
+	samples_sort(s);
 	printf("{\"bench\":\"%s\",\"metric\":\"%s\",\"unit\":\"us\",\"n\":%u,\"min\":%.1f,"
 	       "\"median\":%.1f,\"p99\":%.1f,\"max\":%.1f}\n",
 	       bench, metric, s->n, us(s->ns[0]), us(s->ns[s->n / 2]),

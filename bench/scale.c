@@ -9,7 +9,7 @@
 #define EDGE	  50u /* the first and the last so many are compared */
 #define REFILL_US 10000
 
-static void destroy_all(struct client *c)
+static void destroy_all(struct chaos *c)
 {
 	for (unsigned int i = 0; i < VMS; i++) {
 		char name[32];
@@ -19,7 +19,7 @@ static void destroy_all(struct client *c)
 	}
 }
 
-static void grow(struct client *c, const char *way)
+static void grow(struct chaos *c, const char *way)
 {
 	static struct samples first;
 	static struct samples last;
@@ -33,7 +33,7 @@ static void grow(struct client *c, const char *way)
 		uint64_t t;
 
 		(void)snprintf(name, sizeof(name), "scale%u", i);
-		t = conn_create(c, name, "pv", "256K", kernel, PROTO_F_READY, way);
+		t = conn_create(c, name, "pv", "256K", kernel, CHAOS_READY, way);
 		(void)usleep(REFILL_US);
 		if (i >= 2 && i < 2 + EDGE)
 			samples_add(&first, t);
@@ -55,18 +55,16 @@ static void grow(struct client *c, const char *way)
 
 void bench_scale(unsigned int n)
 {
-	struct client c;
-	struct err e = {0};
+	struct chaos *c = conn_open();
 
 	(void)n; /* each VM is a sample */
-	check(client_open(&c, NULL, &e), &e);
-	grow(&c, "cold");
-	conn_set_pool(&c, "type=pv memory=256K count=4");
+	grow(c, "cold");
+	conn_set_pool(c, "type=pv memory=256K count=4");
 	(void)usleep(REFILL_US * 10);
-	grow(&c, "shell");
-	conn_set_pool(&c, "type=pv memory=256K count=0");
-	conn_set_pool(&c, "type=pv memory=256K count=4 image=" CHAOS_GUEST_DIR "/noop");
+	grow(c, "shell");
+	conn_set_pool(c, "type=pv memory=256K count=0");
+	conn_set_pool(c, "type=pv memory=256K count=4 image=" CHAOS_GUEST_DIR "/noop");
 	(void)usleep(REFILL_US * 10);
-	grow(&c, "warm");
-	client_close(&c);
+	grow(c, "warm");
+	chaos_close(c);
 }
