@@ -167,7 +167,7 @@ static int on_device(const struct wire_in *in, void *arg)
 		return 0;
 	}
 	j = device_json(&d);
-	(void)json_object_set_new(j, "vm", json_string(l->vm));
+	(void)json_object_set_new(j, "vm", text_json(l->vm));
 	return json_array_append_new(l->json, j);
 }
 

@@ -116,7 +116,7 @@ static int remove_all(struct client *c, struct looking *l, struct err *e)
 		if (rc == 0)
 			rc = client_finish(c, &in, NULL, NULL, e);
 		if (rc == 0 && l->json)
-			(void)json_array_append_new(l->json, json_string(l->names[k]));
+			(void)json_array_append_new(l->json, text_json(l->names[k]));
 		else if (rc == 0)
 			printf("%s\n", l->names[k]);
 	}

@@ -22,7 +22,7 @@ static int one(struct client *c, enum proto_op op, const char *what, uint32_t fl
 		return rc;
 	(void)wire_get_text(&in, PROTO_NAME, name, sizeof(name));
 	if (json)
-		(void)json_array_append_new(json, json_string(name));
+		(void)json_array_append_new(json, text_json(name));
 	else
 		printf("%s\n", name);
 	return 0;

@@ -150,8 +150,8 @@ static void tell_way(const struct create_args *a, const struct wire_in *in, json
 		printf("%-8s %s%s%s\n", "way", way, *why ? ": " : "", why);
 		return;
 	}
-	(void)json_object_set_new(times, "way", json_string(way));
-	(void)json_object_set_new(times, "why", json_string(why));
+	(void)json_object_set_new(times, "way", text_json(way));
+	(void)json_object_set_new(times, "why", text_json(why));
 }
 
 /* Waits for the answer; on a terminal, tells that it takes a while. */

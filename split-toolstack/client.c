@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Connecting, sending with files, receiving. */
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -71,18 +72,17 @@ void client_begin(struct client *c, struct wire_out *w, enum proto_op op)
 	wire_begin(w, c->out, PROTO_FRAME_MAX, op, ++c->tag);
 }
 
-int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t nfd, struct err *e)
+static int send_frame(struct client *c, const void *frame, uint32_t len, const int *fds,
+		      uint32_t nfd, int flags, struct err *e)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * PROTO_FDS_MAX)];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = {.iov_base = c->out, .iov_len = wire_end(w)};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)frame, .iov_len = len};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
-	if (iov.iov_len == 0)
-		return err_set(e, E2BIG, "the request is larger than %u bytes", PROTO_FRAME_MAX);
 	if (nfd > PROTO_FDS_MAX)
 		return err_set(e, E2BIG, "too many files for one request");
 	if (nfd) {
@@ -98,7 +98,7 @@ int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t n
 		memcpy(CMSG_DATA(h), fds, sizeof(int) * nfd);
 	}
 	do
-		n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | flags);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EPIPE) { /* it hung up, and may have said why */
 		struct wire_in in = {.h.op = 0};
@@ -106,9 +106,26 @@ int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t n
 
 		return rc < 0 ? rc : err_set(e, EPIPE, "chaosd closed the connection");
 	}
+	if (n < 0 && errno == EAGAIN)
+		return -EAGAIN;
 	if (n < 0)
 		return err_sys(e, errno, "the connection to chaosd");
 	return 0;
+}
+
+int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t nfd, struct err *e)
+{
+	uint32_t len = wire_end(w);
+
+	if (len == 0)
+		return err_set(e, E2BIG, "the request is larger than %u bytes", PROTO_FRAME_MAX);
+	return send_frame(c, c->out, len, fds, nfd, 0, e);
+}
+
+int client_send_now(struct client *c, const void *frame, uint32_t len, const int *fds, uint32_t nfd,
+		    struct err *e)
+{
+	return send_frame(c, frame, len, fds, nfd, MSG_DONTWAIT, e);
 }
 
 int client_receive(struct client *c, struct wire_in *in, struct err *e)

@@ -23,6 +23,10 @@ void client_close(struct client *c);
 void client_begin(struct client *c, struct wire_out *w, enum proto_op op);
 /* Sends it with open files, which stay the caller's. -E2BIG: the frame is too large. */
 int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t nfd, struct err *e);
+/* A finished frame, without waiting: -EAGAIN, with no message, when the daemon has not taken what
+ * was sent before. */
+int client_send_now(struct client *c, const void *frame, uint32_t len, const int *fds, uint32_t nfd,
+		    struct err *e);
 /* Waits for the next frame; it is valid until the next call. An PROTO_ERROR frame becomes a
  * negative errno with the daemon's message. */
 int client_receive(struct client *c, struct wire_in *in, struct err *e);

@@ -16,21 +16,26 @@
  * nobody. While chaosd works, the HTTP connection is suspended.
  */
 
-#define BODY_MAX    (64u << 10)	 /* of JSON */
-#define UPLOAD_MAX  (512u << 20) /* of an image */
-#define STREAMS_MAX 256u	 /* waits, consoles and events at a time */
+#define BODY_MAX	(64u << 10)  /* of JSON */
+#define UPLOAD_MAX	(512u << 20) /* of an image */
+#define STREAMS_MAX	256u	     /* waits, consoles and events at a time */
+#define CONNECTIONS_MAX 1024u
 
 struct api {
 	struct ev_loop *loop;
 	struct MHD_Daemon *http;
-	const char *chaosd; /* its socket */
-	struct chaos *main; /* for short requests; NULL: not connected */
-	ev_io main_io;
+	const char *chaosd;	 /* its socket */
+	struct chaos *main;	 /* for short requests; NULL: not connected */
+	ev_io main_io, main_out; /* out: requests wait for chaosd */
 	uint32_t streams;
 	struct rq *all; /* utlist: all requests that live */
 	ev_io http_io;
 	ev_timer http_timer, beat;
 	ev_prepare run_http;
+	/* clients.c */
+	struct http_client *idle; /* utlist: connections that wait for their clients */
+	uint32_t nclient;
+	ev_timer evict;
 };
 
 struct route;
@@ -78,6 +83,16 @@ void rq_problem(struct rq *rq, int code, const char *fmt, ...)
 /* Something can be written to a stream, or it is over. */
 void rq_wake(struct rq *rq);
 const char *rq_query(struct rq *rq, const char *key);
+
+/* --- clients.c --- */
+void clients_open(struct api *a);
+void clients_close(struct api *a);
+/* MHD's word on connections that come and go. */
+void client_notify(void *cls, struct MHD_Connection *conn, void **context,
+		   enum MHD_ConnectionNotificationCode code);
+/* From now on it is the client's turn, or (false) chaosd's. The longest wait is the first to end
+ * when connections run out. */
+void client_waits(struct MHD_Connection *conn, bool waits);
 
 /* --- backend.c --- */
 /* Sends a request; replies come to rq->on_reply, the last one with `last` set. A failure is the

@@ -41,6 +41,7 @@ static void hand_over(struct rq *rq, const struct chaos_reply *r)
 static void lost(struct api *a, const char *why)
 {
 	ev_io_stop(a->loop, &a->main_io);
+	ev_io_stop(a->loop, &a->main_out);
 	chaos_close(a->main);
 	a->main = NULL;
 	for (uint32_t i = 0; i < BUCKETS; i++) {
@@ -83,6 +84,27 @@ static void on_main(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
+/* Requests wait as long as chaosd takes none: it may be waiting for its answers to be read. */
+static void flush(struct api *a)
+{
+	struct chaos_error e = {0};
+	int rc = chaos_flush(a->main, &e);
+
+	if (rc == 1)
+		ev_io_start(a->loop, &a->main_out);
+	else
+		ev_io_stop(a->loop, &a->main_out);
+	if (rc < 0)
+		lost(a, e.message);
+}
+
+static void on_room(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	(void)revents;
+	flush(io->data);
+}
+
 static int connect_main(struct api *a, struct chaos_error *e)
 {
 	int rc;
@@ -95,6 +117,8 @@ static int connect_main(struct api *a, struct chaos_error *e)
 	ev_io_init(&a->main_io, on_main, chaos_fd(a->main), EV_READ);
 	a->main_io.data = a;
 	ev_io_start(a->loop, &a->main_io);
+	ev_io_init(&a->main_out, on_room, chaos_fd(a->main), EV_WRITE);
+	a->main_out.data = a;
 	return 0;
 }
 
@@ -115,6 +139,7 @@ void backend_send(struct rq *rq, const struct chaos_request *cr)
 	}
 	if (rc == 0) {
 		remember(rq);
+		flush(a);
 		return;
 	}
 	rq->tag = 0;

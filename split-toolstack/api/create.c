@@ -145,15 +145,15 @@ static void created(struct rq *rq, const struct chaos_reply *r)
 	if (r->warning[0]) {
 		if (!rq->json)
 			rq->json = json_array();
-		(void)json_array_append_new(rq->json, json_string(r->warning));
+		(void)json_array_append_new(rq->json, text_json(r->warning));
 	}
 	if (!r->last)
 		return;
 	if (r->has_vm) {
 		json_t *j = vm_json(&r->vm);
 
-		(void)json_object_set_new(j, "way", json_string(r->way));
-		(void)json_object_set_new(j, "why", json_string(r->why));
+		(void)json_object_set_new(j, "way", text_json(r->way));
+		(void)json_object_set_new(j, "why", text_json(r->why));
 		if (rq->json)
 			(void)json_object_set_new(j, "warnings", rq->json);
 		rq->json = j;

@@ -51,7 +51,7 @@ static void attached(struct rq *rq, const struct chaos_reply *r)
 	if (r->warning[0]) {
 		if (!rq->json)
 			rq->json = json_array();
-		(void)json_array_append_new(rq->json, json_string(r->warning));
+		(void)json_array_append_new(rq->json, text_json(r->warning));
 	}
 	if (!r->last)
 		return;

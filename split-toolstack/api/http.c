@@ -12,10 +12,11 @@
 
 #include <utlist.h>
 
-#define CONNECTIONS_MAX 1024u
-#define IDLE_S		30u /* a client that sends or reads nothing for so long is left */
-#define CONN_MEMORY	(16u << 10)
-#define BEAT_S		10.0 /* streams write something at least so often: who is gone is noticed */
+#include "split-toolstack/libchaos/json.h"
+
+#define IDLE_S	    30u /* a client that sends or reads nothing for so long is left */
+#define CONN_MEMORY (16u << 10)
+#define BEAT_S	    10.0 /* streams write something at least so often: who is gone is noticed */
 
 /* --- errors --- */
 
@@ -88,8 +89,8 @@ static const char *title_of(unsigned int status)
 static void problem(struct rq *rq, unsigned int status, int code, const char *detail)
 {
 	json_decref(rq->json);
-	rq->json = json_pack("{s:s,s:s,s:i,s:s}", "type", "about:blank", "title", title_of(status),
-			     "status", (int)status, "detail", detail);
+	rq->json = json_pack("{s:s,s:s,s:i,s:o}", "type", "about:blank", "title", title_of(status),
+			     "status", (int)status, "detail", text_json(detail));
 	if (code)
 		(void)json_object_set_new(rq->json, "errno", json_string(strerrorname_np(code)));
 	rq->text_type = "application/problem+json";
@@ -148,6 +149,8 @@ static enum MHD_Result respond(struct rq *rq)
 		return MHD_NO;
 	if (rq->own) /* streams have a heartbeat instead */
 		(void)MHD_set_connection_option(rq->conn, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	else
+		client_waits(rq->conn, true); /* to read it */
 	ok = MHD_queue_response(rq->conn, rq->status, r);
 	MHD_destroy_response(r);
 	return ok;
@@ -308,6 +311,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *conn, const char
 			problem(rq, status, 0, url);
 		return status ? respond(rq) : MHD_YES;
 	}
+	client_waits(conn, *len != 0);
 	if (*len) {
 		take_body(rq, data, *len);
 		*len = 0;
@@ -330,8 +334,8 @@ static void completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 	struct api *a = cls;
 	struct rq *rq = *con_cls;
 
-	(void)conn;
 	(void)why;
+	client_waits(conn, true);
 	if (!rq)
 		return;
 	backend_forget(rq);
@@ -411,11 +415,13 @@ int http_open(struct api *a, int fd, struct chaos_error *e)
 {
 	const union MHD_DaemonInfo *info;
 
+	clients_open(a);
 	a->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle,
 				   a, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 				   CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
 				   MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
-				   MHD_OPTION_NOTIFY_COMPLETED, completed, a, MHD_OPTION_END);
+				   MHD_OPTION_NOTIFY_COMPLETED, completed, a,
+				   MHD_OPTION_NOTIFY_CONNECTION, client_notify, a, MHD_OPTION_END);
 	info = a->http ? MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
 		e->code = EIO;
@@ -454,5 +460,6 @@ void http_close(struct api *a)
 	ev_timer_stop(a->loop, &a->beat);
 	ev_prepare_stop(a->loop, &a->run_http);
 	MHD_stop_daemon(a->http);
+	clients_close(a);
 	a->http = NULL;
 }

@@ -20,7 +20,7 @@ static void answer_info(struct rq *rq, const struct chaos_reply *r)
 
 static void answer_name(struct rq *rq, const struct chaos_reply *r)
 {
-	rq->json = json_pack("{s:s}", "name", r->vm.name);
+	rq->json = json_pack("{s:o}", "name", text_json(r->vm.name));
 	rq_answer(rq, MHD_HTTP_OK);
 }
 

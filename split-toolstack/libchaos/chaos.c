@@ -3,9 +3,11 @@
 #include "split-toolstack/libchaos/chaos.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "split-toolstack/client.h"
 #include "split-toolstack/libchaos/decode.h"
@@ -14,8 +16,21 @@
 
 _Static_assert(sizeof(struct chaos_error) == sizeof(struct err), "the same shape");
 
+/* More than this does not wait for the daemon. */
+#define WAITING_MAX (64u << 20)
+
+/* A request that the daemon did not take at once. */
+struct waiting {
+	struct waiting *next;
+	int fds[2];
+	uint32_t nfd, len;
+	uint8_t frame[];
+};
+
 struct chaos {
 	struct client client;
+	struct waiting *waiting, **last;
+	size_t bytes; /* of them */
 };
 
 static const enum proto_op proto_ops[] = {
@@ -69,14 +84,38 @@ EXPORT int chaos_open(struct chaos **out, const char *socket, struct chaos_error
 		free(c);
 		return tell(e, &err, rc);
 	}
+	c->waiting = NULL;
+	c->last = &c->waiting;
+	c->bytes = 0;
 	*out = c;
 	return 0;
+}
+
+static void free_waiting(struct waiting *w)
+{
+	for (uint32_t i = 0; i < w->nfd; i++)
+		(void)close(w->fds[i]);
+	free(w);
+}
+
+/* The first of those that wait is sent, or the connection ends. */
+static void drop_first(struct chaos *c)
+{
+	struct waiting *w = c->waiting;
+
+	c->waiting = w->next;
+	if (!c->waiting)
+		c->last = &c->waiting;
+	c->bytes -= w->len;
+	free_waiting(w);
 }
 
 EXPORT void chaos_close(struct chaos *c)
 {
 	if (!c)
 		return;
+	while (c->waiting)
+		drop_first(c);
 	client_close(&c->client);
 	free(c);
 }
@@ -109,6 +148,70 @@ static void put_file(struct wire_out *w, enum proto_id id, int fd, int *fds, uin
 		return;
 	wire_u32(w, id, *n);
 	fds[(*n)++] = fd;
+}
+
+/* Keeps the frame that the client has in its buffer. */
+static int keep(struct chaos *c, uint32_t len, const int *fds, uint32_t nfd, struct err *e)
+{
+	struct waiting *w;
+
+	if (c->bytes + len > WAITING_MAX)
+		return err_set(e, ENOBUFS, "%u MiB of requests wait for chaosd already",
+			       WAITING_MAX >> 20);
+	w = malloc(sizeof(*w) + len);
+	if (!w)
+		return err_set(e, ENOMEM, "out of memory");
+	*w = (struct waiting){.len = len};
+	memcpy(w->frame, c->client.out, len);
+	for (; w->nfd < nfd; w->nfd++) {
+		w->fds[w->nfd] = fcntl(fds[w->nfd], F_DUPFD_CLOEXEC, 0);
+		if (w->fds[w->nfd] < 0) {
+			int rc = err_sys(e, errno, "keep a file for chaosd");
+
+			free_waiting(w);
+			return rc;
+		}
+	}
+	*c->last = w;
+	c->last = &w->next;
+	c->bytes += len;
+	return 0;
+}
+
+static int flush(struct chaos *c, struct err *e)
+{
+	while (c->waiting) {
+		struct waiting *w = c->waiting;
+		int rc = client_send_now(&c->client, w->frame, w->len, w->fds, w->nfd, e);
+
+		if (rc == -EAGAIN)
+			return 1;
+		drop_first(c);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+EXPORT int chaos_flush(struct chaos *c, struct chaos_error *e)
+{
+	struct err err = {0};
+
+	return tell(e, &err, flush(c, &err));
+}
+
+static int send_or_keep(struct chaos *c, struct wire_out *w, const int *fds, uint32_t nfd,
+			struct err *e)
+{
+	uint32_t len = wire_end(w);
+	int rc;
+
+	if (len == 0)
+		return err_set(e, E2BIG, "the request is larger than %u bytes", PROTO_FRAME_MAX);
+	rc = c->waiting ? flush(c, e) : 0;
+	if (rc == 0)
+		rc = client_send_now(&c->client, c->client.out, len, fds, nfd, e);
+	return rc == 1 || rc == -EAGAIN ? keep(c, len, fds, nfd, e) : rc;
 }
 
 EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t *tag,
@@ -146,7 +249,7 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 	put_file(&w, PROTO_RAMDISK_FD, rq->ramdisk_fd, fds, &nfd);
 	if (tag)
 		*tag = rq->op == CHAOS_INPUT ? rq->tag : c->client.tag;
-	return tell(e, &err, client_send(&c->client, &w, fds, nfd, &err));
+	return tell(e, &err, send_or_keep(c, &w, fds, nfd, &err));
 }
 
 /* --- receiving --- */
@@ -158,20 +261,39 @@ EXPORT int chaos_device(const struct chaos_reply *r, uint32_t i, struct chaos_de
 	return i < r->ndevice && decode_device(&in, i, out) ? 0 : -ENOENT;
 }
 
+/* Until there is something to read; meanwhile what waits is sent. 0: nothing came in time. */
+static int await(struct chaos *c, int timeout_ms, struct err *e)
+{
+	int rc;
+
+	do {
+		struct pollfd p = {c->client.fd, POLLIN, 0};
+
+		rc = c->waiting ? flush(c, e) : 0;
+		if (rc < 0)
+			return rc;
+		if (rc == 1)
+			p.events |= POLLOUT;
+		rc = poll(&p, 1, timeout_ms);
+		if (rc > 0 && !(p.revents & ~POLLOUT))
+			rc = -1; /* room for what waits */
+		else if (rc < 0 && errno != EINTR)
+			return err_sys(e, errno, "poll");
+	} while (rc < 0);
+	return rc;
+}
+
 EXPORT int chaos_receive(struct chaos *c, struct chaos_reply *r, int timeout_ms,
 			 struct chaos_error *e)
 {
-	struct pollfd p = {c->client.fd, POLLIN, 0};
 	struct err err = {0};
 	struct wire_in in;
 	int rc;
 
-	if (timeout_ms >= 0) {
-		do
-			rc = poll(&p, 1, timeout_ms);
-		while (rc < 0 && errno == EINTR);
-		if (rc == 0)
-			return -EAGAIN;
+	if (timeout_ms >= 0 || c->waiting) {
+		rc = await(c, timeout_ms, &err);
+		if (rc <= 0)
+			return rc == 0 ? -EAGAIN : tell(e, &err, rc);
 	}
 	in.h.op = 0;
 	rc = client_receive(&c->client, &in, &err);

@@ -31,7 +31,8 @@ struct chaos_error {
 /* Connects to the socket, else to $CHAOS_SOCKET, else to /run/chaos/chaosd.sock. */
 int chaos_open(struct chaos **out, const char *socket, struct chaos_error *e);
 void chaos_close(struct chaos *c); /* NULL is fine */
-/* To poll for reading; then chaos_receive() with a timeout of 0 until -EAGAIN. */
+/* To poll for reading; then chaos_receive() with a timeout of 0 until -EAGAIN. While chaos_flush()
+ * returns 1, to poll for writing too. */
 int chaos_fd(const struct chaos *c);
 
 /* --- requests --- */
@@ -173,9 +174,13 @@ struct chaos_reply {
 	size_t frame_len;
 };
 
-/* Sends a request; *tag (may be NULL) is what its replies will carry. */
+/* Sends a request; *tag (may be NULL) is what its replies will carry. It waits for nothing: what
+ * the daemon does not take now is kept (files too) and sent by the next call of chaos_flush(),
+ * chaos_receive() or chaos_send(). -ENOBUFS: more than 64 MiB wait already. */
 int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t *tag,
 	       struct chaos_error *e);
+/* Sends what waits, as far as the daemon takes it. 1: some still waits; 0: all is sent. */
+int chaos_flush(struct chaos *c, struct chaos_error *e);
 /* Takes the next reply of any request. timeout_ms -1: for ever; -EAGAIN when none came. */
 int chaos_receive(struct chaos *c, struct chaos_reply *r, int timeout_ms, struct chaos_error *e);
 /* Sends and receives until the last reply, which is left in *r; the others go to `each` (may be

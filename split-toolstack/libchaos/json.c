@@ -2,8 +2,50 @@
 /* Structures to JSON. */
 #include "split-toolstack/libchaos/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* Bytes of the character that `s` begins with, 0 when it is none (RFC 3629). */
+static size_t utf8_bytes(const uint8_t *s)
+{
+	size_t n = s[0] < 0x80	 ? 1
+		   : s[0] < 0xc2 ? 0
+		   : s[0] < 0xe0 ? 2
+		   : s[0] < 0xf0 ? 3
+		   : s[0] < 0xf5 ? 4
+				 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* longer than need be, halves of pairs, beyond the last one */
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+json_t *text_json(const char *text)
+{
+	json_t *j = json_string(text);
+	const uint8_t *from = (const uint8_t *)text;
+	char *clean = j ? NULL : malloc(3 * strlen(text) + 1);
+	size_t len = 0;
+
+	if (!clean)
+		return j;
+	while (*from) {
+		size_t n = utf8_bytes(from);
+
+		memcpy(clean + len, n ? (const char *)from : "\xef\xbf\xbd", n ? n : 3);
+		len += n ? n : 3;
+		from += n ? n : 1;
+	}
+	j = json_stringn(clean, len);
+	free(clean);
+	return j;
+}
 
 static bool is_foreign(const struct chaos_vm *v)
 {
@@ -22,7 +64,7 @@ static void format_time(uint64_t ns, char *to, size_t room)
 static void set_text(json_t *j, const char *key, const char *value)
 {
 	if (value[0])
-		(void)json_object_set_new(j, key, json_string(value));
+		(void)json_object_set_new(j, key, text_json(value));
 }
 
 static void set_time(json_t *j, const char *key, uint64_t ns)
@@ -32,7 +74,7 @@ static void set_time(json_t *j, const char *key, uint64_t ns)
 	if (!ns)
 		return;
 	format_time(ns, text, sizeof(text));
-	(void)json_object_set_new(j, key, json_string(text));
+	(void)json_object_set_new(j, key, text_json(text));
 }
 
 static void set_number(json_t *j, const char *key, uint64_t n)
@@ -103,37 +145,37 @@ json_t *flavor_json(const struct chaos_flavor *f)
 			      (int)f->ready, "hits", (json_int_t)f->hits, "misses",
 			      (json_int_t)f->misses, "held_kib", (json_int_t)f->held_kib);
 
-	(void)json_object_set_new(j, "image", *f->image ? json_string(f->image) : json_null());
+	(void)json_object_set_new(j, "image", *f->image ? text_json(f->image) : json_null());
 	(void)json_object_set_new(
 		j, "for", *f->image ? json_null() : json_string(f->for_linux ? "linux" : "noxs"));
 	set_number(j, "vifs", f->vifs);
 	set_number(j, "vbds", f->vbds);
-	(void)json_object_set_new(j, "bridge", *f->bridge ? json_string(f->bridge) : json_null());
-	(void)json_object_set_new(j, "backend", f->vifs ? json_string(f->backend) : json_null());
-	(void)json_object_set_new(j, "ramdisk",
-				  *f->ramdisk ? json_string(f->ramdisk) : json_null());
+	(void)json_object_set_new(j, "bridge", *f->bridge ? text_json(f->bridge) : json_null());
+	(void)json_object_set_new(j, "backend", f->vifs ? text_json(f->backend) : json_null());
+	(void)json_object_set_new(j, "ramdisk", *f->ramdisk ? text_json(f->ramdisk) : json_null());
 	return j;
 }
 
 json_t *image_json(const struct chaos_image *i)
 {
-	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:s,s:I,s:I,s:I}", "name", i->name, "digest",
+	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:o,s:I,s:I,s:I}", "name", i->name, "digest",
 			 i->digest, "types", i->types, "noxs", i->noxs, "linux", i->linux_kernel,
-			 "guest_os", i->guest_os, "bytes", (json_int_t)i->bytes, "memory_min_kib",
-			 (json_int_t)i->min_kib, "imported_ns", (json_int_t)i->used_ns);
+			 "guest_os", text_json(i->guest_os), "bytes", (json_int_t)i->bytes,
+			 "memory_min_kib", (json_int_t)i->min_kib, "imported_ns",
+			 (json_int_t)i->used_ns);
 }
 
 json_t *device_json(const struct chaos_device *d)
 {
-	json_t *j = json_pack("{s:s,s:s,s:s,s:s}", "kind", d->kind, "id", d->id, "state", d->state,
-			      "backend", d->backend);
+	json_t *j = json_pack("{s:s,s:o,s:s,s:s}", "kind", d->kind, "id", text_json(d->id), "state",
+			      d->state, "backend", d->backend);
 
 	set_text(j, "reason", d->reason);
 	set_number(j, "devid", d->devid);
 	if (strcmp(d->kind, "vif") == 0) {
 		set_text(j, "mac", d->mac);
 		(void)json_object_set_new(j, "bridge",
-					  *d->bridge ? json_string(d->bridge) : json_null());
+					  *d->bridge ? text_json(d->bridge) : json_null());
 		set_text(j, "ifname", d->ifname);
 		set_number(j, "mtu", d->mtu);
 		set_text(j, "ip", d->ip);
@@ -162,8 +204,8 @@ json_t *host_json(const struct chaos_host *h)
 /* Only what an event carries; "chaos info" has the rest. */
 static json_t *event_vm(const struct chaos_vm *v)
 {
-	json_t *j = json_pack("{s:s,s:s,s:s,s:s}", "name", v->name, "uuid", v->uuid, "state",
-			      v->state, "reason", v->reason);
+	json_t *j = json_pack("{s:o,s:s,s:s,s:s}", "name", text_json(v->name), "uuid", v->uuid,
+			      "state", v->state, "reason", v->reason);
 
 	(void)json_object_set_new(j, "domid", v->domid ? json_integer(v->domid) : json_null());
 	(void)json_object_set_new(j, "exit_code",

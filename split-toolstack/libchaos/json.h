@@ -7,6 +7,9 @@
 
 #include "split-toolstack/libchaos/chaos.h"
 
+/* A string of any bytes: what is no UTF-8 (paths and command lines may be anything) becomes U+FFFD.
+ * NULL: out of memory. */
+json_t *text_json(const char *text);
 json_t *vm_json(const struct chaos_vm *v);
 json_t *flavor_json(const struct chaos_flavor *f);
 json_t *image_json(const struct chaos_image *i);
