@@ -284,7 +284,8 @@ int vm_rename(struct vm *vm, const char *name, struct err *e);
 /* Asks the guest to end; noxs guests by the control page. -EOPNOTSUPP for guests that have no way
  * to be asked. Completion is seen by vm_wait or engine events. */
 int vm_shutdown(struct vm *vm, bool reboot, struct err *e);
-/* On return the guest executes nothing more and the name is free; memory follows on the worker. */
+/* On return the guest executes nothing more and the name is free; memory follows on the worker. One
+ * that is being built is in the history at once, and its create has failed with -ECANCELED. */
 int vm_destroy(struct vm *vm, struct err *e);
 /* Forgets an ended VM and deletes its console log; -EBUSY while it lives. */
 int vm_rm(struct vm *vm, struct err *e);

@@ -212,9 +212,7 @@ static int force_rm(struct vm *vm, struct err *e)
 	struct vm_info i;
 	int rc = 0;
 
-	vm_get_info(vm, &i);
-	if (i.state == VM_BUILDING)
-		return err_set(e, EBUSY, "\"%s\" is still being built", i.name);
+	vm_known_info(vm, &i);
 	if (i.state != VM_ENDED)
 		rc = vm_destroy(vm, e);
 	return rc < 0 ? rc : vm_rm(vm, e);

@@ -110,6 +110,7 @@ int adopt_all(struct engine *en, struct err *e)
 	int rc = registry_load(en, adopt, e);
 
 	if (rc == 0) {
+		drops_adopt(en);
 		devices_adopted(en);
 		storehost_tidy(en);
 		death_scan(en); /* who died while nobody looked */

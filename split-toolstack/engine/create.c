@@ -195,36 +195,27 @@ void vm_create_done(struct vm *vm, int rc, const struct err *e)
 		fn(vm->created_arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
 }
 
-/* Nothing of a failed build is left in Xen; a VM that had lived goes into the history. */
-static void failed(struct vm *vm, int rc, const struct err *e)
+/* What was built goes, and what was opened for it. */
+static void unbuild(struct vm *vm)
 {
-	struct engine *en = vm->en;
-	struct dom d;
-
-	dom_window_close(en->x, &vm->dom); /* not by the worker: the domain goes now */
-	vm_disconnect(vm);
-	d = vm->dom;
-	devices_drop(&vm->devices);
-	vm_view_forget(vm);
-	vm_set_domid(vm, 0);
-	close_files(vm);
-	if (dom_destroy(en->x, &d, NULL) == 0 && !devices_keep_slot(en, &vm->slot))
-		slot_put(en, &vm->slot);
-	slot_put_last(en, &vm->slot); /* it could not be destroyed: its id stays taken for now */
+	vm_drop_domain(vm);
 	dom_init(&vm->dom);
+	close_files(vm);
 	image_put(vm->img);
 	vm->img = NULL;
+}
+
+/* Nothing of a failed build is left; a VM that had lived goes into the history. */
+static void failed(struct vm *vm, int rc, const struct err *e)
+{
+	unbuild(vm);
 	vm_create_done(vm, rc, e);
+	vm->state = VM_ENDED;
 	if (vm->restarts == 0 && vm->ended_ns == 0) {
-		vm->state = VM_ENDED;
 		vm_forget(vm);
 		return;
 	}
-	if (vm->doomed)
-		vm->reason = VM_REASON_DESTROYED;
-	else
-		log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));
-	vm->state = VM_ENDED;
+	log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));
 	vm->ended_ns = clock_wall_ns();
 	(void)registry_put(vm, NULL);
 	vm_retire(vm);
@@ -233,8 +224,6 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 
 static void finish(struct vm *vm, int rc, struct err *e)
 {
-	if (rc == 0 && vm->doomed)
-		rc = err_set(e, ECANCELED, "\"%s\" was destroyed while it was built", vm->name);
 	if (rc == 0) {
 		if (vm->cfg.kernel_fd >= 0)
 			images_keep(vm->en, vm->img);
@@ -270,23 +259,36 @@ static bool other_slot(struct vm *vm, int rc, struct err *e)
 	return slot_take(vm->en, true, &vm->slot, e) == 0;
 }
 
+/* It was destroyed meanwhile: the VM is of the history, or of nothing any more. */
+static void abandoned(struct vm *vm)
+{
+	unbuild(vm);
+	if (vm->forgotten)
+		vm_free(vm);
+}
+
 static void job_done(struct worker_job *job)
 {
 	struct build_job *b = (struct build_job *)job;
+	bool ended = b->vm->state == VM_ENDED;
 
-	if (!b->claimed && other_slot(b->vm, b->rc, &b->err)) {
+	if (!ended && !b->claimed && other_slot(b->vm, b->rc, &b->err)) {
 		worker_push(b->vm->en, WORKER_BUILDS, job);
 		return;
 	}
-	if (b->rc == -ENOMEM && b->wait.until) {
+	if (!ended && b->rc == -ENOMEM && b->wait.until) {
 		memory_wait(b->vm->en, &b->wait);
 		return;
 	}
 	b->vm->job = false;
-	vm_list_window(b->vm);
 	b->vm->en->builds--;
 	pool_idle_later(b->vm->en);
-	finish(b->vm, b->rc, &b->err);
+	if (ended) {
+		abandoned(b->vm);
+	} else {
+		vm_list_window(b->vm);
+		finish(b->vm, b->rc, &b->err);
+	}
 	free(b);
 }
 
@@ -340,7 +342,7 @@ static void build_with_memory(struct memory_wait *m)
 	m->until = 0;
 	b->rc = 0;
 	b->err = (struct err){0};
-	if (b->vm->doomed)
+	if (b->vm->state == VM_ENDED)
 		job_done(&b->job);
 	else
 		worker_push(b->vm->en, WORKER_BUILDS, &b->job);

@@ -20,7 +20,7 @@
 /*
  * A device lives longer than its VM: a kernel backend lets go of a dead guest only after some
  * milliseconds, and until then the domain's id cannot be used again. So devices are found by domain
- * id, kind and number, and the record of their domain (struct device_domain) holds the slot.
+ * id, kind and number, and what holds the slot (drop.c) asks for their domain.
  */
 
 enum device_phase {
@@ -45,8 +45,7 @@ struct device_domain {
 	UT_hash_handle hh;
 	uint32_t domid;
 	uint32_t n;	  /* devices there still are */
-	struct slot slot; /* to be given back when the last one is gone; 0: the VM has it */
-	struct vm *waits; /* for that, to be built again */
+	struct vm *waits; /* until there are none, to be built again */
 };
 
 struct device {
@@ -112,8 +111,6 @@ void devices_drop(struct device **list);
 void devices_hand_over(struct device **from, struct device **to);
 /* The VM's entries of the device page; returns their number. */
 uint32_t devices_page(const struct device *list, struct noxs_device *to);
-/* Takes the slot of a destroyed domain until its devices are gone. False: it has none. */
-bool devices_keep_slot(struct engine *en, struct slot *slot);
 /* The VM is to be built again when the devices of its old domain are gone. False: they are. */
 bool devices_wait(struct vm *vm, uint32_t domid);
 void devices_wait_no_more(struct vm *vm);

@@ -55,7 +55,6 @@ void devices_close(struct engine *en)
 	HASH_ITER(hh, en->device_domains, dom, tmp_dom)
 	{
 		HASH_DELETE(hh, en->device_domains, dom);
-		slot_put(en, &dom->slot);
 		free(dom);
 	}
 	link_close(en->link);
@@ -314,16 +313,21 @@ static void drop_known(struct engine *en, enum device_kind kind)
 	free(domains.id);
 }
 
-/* Backends whose nodes are away already, but which the kernel had not let go. Beside xenstored they
- * can be of another toolstack. */
+/* Backends whose nodes are away already, but which the kernel had not let go, or of which xenstored
+ * has not heard. Beside xenstored others are another toolstack's. */
 static void drop_unknown(const char *name, void *arg)
 {
+	struct engine *en = arg;
+	struct vm *vm = NULL;
 	enum device_kind kind;
 	uint32_t domid;
 	uint32_t devid;
 
-	if (parse_name(name, &kind, &domid, &devid))
-		drop_orphan(arg, kind, domid, devid);
+	if (!parse_name(name, &kind, &domid, &devid))
+		return;
+	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	if (en->store == STORE_OWN || vm || domain_is_dropped(en, domid))
+		drop_orphan(en, kind, domid, devid);
 }
 
 void devices_adopted(struct engine *en)
@@ -331,6 +335,6 @@ void devices_adopted(struct engine *en)
 	(void)user_backend_find(en); /* of shells, too, it may have some */
 	drop_known(en, DEVICE_VIF);
 	drop_known(en, DEVICE_VBD);
-	if (en->store == STORE_OWN)
+	if (en->store != STORE_NOBODY)
 		kernel_each_backend(drop_unknown, en);
 }

@@ -15,89 +15,17 @@
 /* A guest that ends this soon after its start is restarted no faster than this. */
 #define RESTART_MIN_S 1.0
 
-struct destroy_job {
-	struct worker_job job;
-	struct destroy_job *next, *prev; /* in engine.drops */
-	struct engine *en;
-	uint64_t pages;
-	struct slot slot;
-	uint8_t uuid[16]; /* of its record, */
-	bool recorded;	  /* if it has one of its own */
-	uint32_t domid;	  /* for the loop: the worker writes to what follows */
-	struct dom dom;
-	int rc;
-	struct err err;
-};
-
-static void destroy_work(struct worker_job *job, struct xen *x)
-{
-	struct destroy_job *j = (struct destroy_job *)job;
-
-	j->rc = dom_destroy(x, &j->dom, &j->err);
-}
-
-static void destroy_done(struct worker_job *job)
-{
-	struct destroy_job *j = (struct destroy_job *)job;
-
-	if (j->rc < 0)
-		log_line(LOG_ERROR, "op=destroy dom=%u: %s", j->domid, err_msg(&j->err));
-	if (j->rc < 0) /* its id stays taken for now */
-		slot_put_last(j->en, &j->slot);
-	else if (!devices_keep_slot(j->en, &j->slot))
-		slot_put(j->en, &j->slot);
-	if (j->rc == 0 && j->recorded)
-		registry_delete(j->en, j->uuid);
-	j->en->dying_pages -= j->pages;
-	DL_DELETE(j->en->drops, j);
-	memory_came(j->en);
-	free(j);
-}
-
-void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint64_t pages,
-		 struct slot *slot, bool recorded)
-{
-	struct destroy_job *j = calloc(1, sizeof(*j));
-
-	if (!j) {
-		(void)xen_domain_destroy(en->x, domid, uuid); /* slower, but gone */
-		if (!devices_keep_slot(en, slot))
-			slot_put_last(en, slot);
-		if (recorded)
-			registry_delete(en, uuid);
-		return;
-	}
-	*j = (struct destroy_job){.job = {.work = destroy_work, .done = destroy_done},
-				  .en = en,
-				  .pages = pages,
-				  .slot = *slot,
-				  .recorded = recorded,
-				  .domid = domid};
-	j->dom.domid = domid;
-	memcpy(j->dom.uuid, uuid, sizeof(j->dom.uuid));
-	memcpy(j->uuid, uuid, sizeof(j->uuid));
-	*slot = (struct slot){0};
-	en->dying_pages += pages;
-	en->drops_begun++;
-	DL_APPEND(en->drops, j);
-	worker_push(en, WORKER_DESTROYS, &j->job);
-}
-
-bool domain_is_dropped(const struct engine *en, uint32_t domid)
-{
-	for (const struct destroy_job *j = en->drops; j; j = j->next)
-		if (j->domid == domid)
-			return true;
-	return false;
-}
-
 void vm_drop_domain(struct vm *vm)
 {
+	uint32_t domid = vm->dom.domid;
+
+	drop_note(vm->en, domid, vm->uuid);
 	vm_disconnect(vm);
 	dom_release(&vm->dom);
 	devices_drop(&vm->devices);
-	if (vm->domid)
-		domain_drop(vm->en, vm->domid, vm->uuid, vm->pages, &vm->slot, false);
+	if (domid)
+		domain_drop(vm->en, domid, vm->uuid, vm->dom.pages ? vm->dom.pages : vm->pages,
+			    &vm->slot, false);
 	else
 		slot_put(vm->en, &vm->slot);
 	vm_view_forget(vm);
@@ -114,12 +42,15 @@ static void record(struct vm *vm)
 		log_line(LOG_ERROR, "name=%s: %s", vm->name, err_msg(&err));
 }
 
+/* What the worker builds goes when that is done: job_done(). */
 static void into_history(struct vm *vm)
 {
 	vm->state = VM_ENDED;
 	vm->ended_ns = clock_wall_ns();
-	vm_drop_domain(vm);
+	drop_note(vm->en, vm->job ? vm->slot.domid : vm->domid, vm->uuid);
 	record(vm);
+	if (!vm->job)
+		vm_drop_domain(vm);
 	vm_retire(vm);
 	vm_announce(vm, VM_EV_DESTROYED);
 }
@@ -160,19 +91,17 @@ static void restart(struct vm *vm)
 	uint32_t domid = vm->domid;
 
 	vm->ended_ns = clock_wall_ns();
-	vm_drop_domain(vm);
 	vm->state = VM_BUILDING;
 	vm->restarts++;
-	if (vm->cfg.ndevice && devices_wait(vm, domid)) { /* its disks are still in use */
-		record(vm);
-		return;
-	}
-	if (lived >= (uint64_t)(RESTART_MIN_S * 1e9)) {
-		restart_now(vm);
-		return;
-	}
+	drop_note(vm->en, domid, vm->uuid);
 	record(vm);
-	restart_in(vm, RESTART_MIN_S);
+	vm_drop_domain(vm);
+	if (vm->cfg.ndevice && devices_wait(vm, domid)) /* its disks are still in use */
+		return;
+	if (lived >= (uint64_t)(RESTART_MIN_S * 1e9))
+		restart_now(vm);
+	else
+		restart_in(vm, RESTART_MIN_S);
 }
 
 static void ignore_create(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
@@ -381,12 +310,12 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 	return 0;
 }
 
-/* It waits for others' devices, and its client with it. */
+/* It is being built, or waits for others' devices, and its client with it. */
 static void create_no_more(struct vm *vm)
 {
 	struct err e = {0};
-	int rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it waited for its devices",
-			 vm->name);
+	int rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it %s", vm->name,
+			 vm->job ? "was built" : "waited for its devices");
 
 	if (!vm->announced) {
 		vm->announced = true;
@@ -403,10 +332,6 @@ int vm_destroy(struct vm *vm, struct err *e)
 	case VM_BUILDING:
 		ev_timer_stop(vm->en->loop, &vm->restart);
 		devices_wait_no_more(vm);
-		if (vm->job) {
-			vm->doomed = true; /* the build ends it */
-			return 0;
-		}
 		leaving_end(vm->en, &vm->leaving);
 		create_no_more(vm);
 		vm->reason = VM_REASON_DESTROYED;

@@ -64,6 +64,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = registry_open(en, e);
 	if (rc == 0)
+		rc = drops_open(en, e);
+	if (rc == 0)
 		rc = imagestore_open(en, e);
 	if (rc == 0)
 		rc = slots_open(en, e);
@@ -126,6 +128,7 @@ void engine_close(struct engine *en)
 		slots_close(en);
 	images_close(en);
 	imagestore_close(en);
+	drops_close(en);
 	registry_close(en);
 	xen_close(en->x);
 	if (ended) /* else jobs that hang still look at its configuration */
@@ -185,5 +188,5 @@ bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)
 
 	/* Being built: it has no domain id yet. */
 	HASH_FIND(by_uuid, en->uuids, info->uuid, sizeof(info->uuid), vm);
-	return !vm && !pool_has_domain(en, info);
+	return !vm && !pool_has_domain(en, info) && !domain_is_dropped(en, info->domid);
 }

@@ -3,16 +3,21 @@
  * give it back. */
 #include "split-toolstack/engine/private.h"
 
+static bool any_under_way(const struct engine *en)
+{
+	return en->drops_begun != en->drops_ended;
+}
+
 bool memory_is_coming(struct engine *en, uint64_t kib)
 {
 	uint64_t free_pages;
 
-	return en->drops && xen_free_pages(en->x, &free_pages) == 0 && kib / 4 > free_pages;
+	return any_under_way(en) && xen_free_pages(en->x, &free_pages) == 0 && kib / 4 > free_pages;
 }
 
 uint64_t memory_youngest(const struct engine *en)
 {
-	return en->drops ? en->drops_begun : 0;
+	return any_under_way(en) ? en->drops_begun : 0;
 }
 
 /* Destroys end in the order in which they were handed over. */

@@ -63,15 +63,14 @@ static int record_intent(struct engine *en, const struct shell *s, struct err *e
 
 void shell_end(struct engine *en, struct shell *s)
 {
-	uint64_t pages = s->dom.pages;
-
+	drop_note(en, s->dom.domid, s->uuid);
 	if (s->map)
 		xen_unmap(en->x, s->map, 2);
 	window_close(en, &s->dom);
 	dom_release(&s->dom);
 	devices_drop(&s->devices);
 	if (s->dom.domid)
-		domain_drop(en, s->dom.domid, s->uuid, pages, &s->slot, true);
+		domain_drop(en, s->dom.domid, s->uuid, s->dom.pages, &s->slot, true);
 	else
 		slot_put(en, &s->slot);
 	image_put(s->img);

@@ -18,6 +18,7 @@
 #include "noxs/control.h"
 #include "noxs/page.h"
 #include "noxs/store.h"
+#include "split-toolstack/engine/drop.h"
 #include "split-toolstack/engine/leaving.h"
 #include "split-toolstack/engine/memory.h"
 #include "split-toolstack/engine/slots.h"
@@ -77,7 +78,7 @@ struct vm {
 	bool hashed;	/* in the tables of the living */
 	bool ready;	/* said so */
 	bool noxs;	/* has a device page */
-	bool doomed;	/* destroyed while it was built */
+	bool forgotten; /* out of all lists; freed when the worker is done with it */
 	bool masked;	/* its port waits for fresh credit */
 	bool job;	/* the worker has it */
 	bool announced; /* its creation, once */
@@ -179,7 +180,7 @@ struct engine {
 	struct listing *listings;	   /* under way */
 	struct vm *names, *uuids, *domids; /* uthash heads */
 	struct claim *claims;		   /* likewise */
-	struct destroy_job *drops;	   /* utlist head */
+	struct drops *drops;
 	uint64_t dying_pages;		   /* destroys under way will have given back */
 	uint64_t drops_begun, drops_ended; /* destroys, ever */
 	struct memory_wait *lacks_memory;  /* utlist head: builds that wait for destroys */
@@ -249,7 +250,8 @@ struct engine {
 /* Calls fn for each domain of the host, with the VM it belongs to or NULL. */
 typedef void domain_fn(const struct xen_domain_info *info, struct vm *vm, void *arg);
 int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e);
-/* One that belongs to no VM is not a shell's either, nor of a VM that is being built. */
+/* One that belongs to no VM is not a shell's either, nor of a VM that is being built, nor dropped.
+ */
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);
 
 /* --- config.c --- */
@@ -296,13 +298,7 @@ void vm_create_done(struct vm *vm, int rc, const struct err *e);
 /* --- end.c --- */
 /* A domain of ours was seen shut down, or gone. */
 void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
-/* Hands the domain of that id and uuid to the worker, which destroys it; then its slot is free, and
- * with `recorded` what the registry has of the uuid is deleted. Clears the slot. */
-void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint64_t pages,
-		 struct slot *slot, bool recorded);
-/* One that was handed over and is not gone yet. */
-bool domain_is_dropped(const struct engine *en, uint32_t domid);
-/* Disconnects and does so with the VM's domain. */
+/* Disconnects the VM's domain, if it has one, and drops it. */
 void vm_drop_domain(struct vm *vm);
 
 /* Backends still have something of this domain, living or not. */

@@ -198,17 +198,6 @@ bool devices_of(struct engine *en, uint32_t domid)
 	return find_domain(en, domid);
 }
 
-bool devices_keep_slot(struct engine *en, struct slot *slot)
-{
-	struct device_domain *dom = slot->domid ? find_domain(en, slot->domid) : NULL;
-
-	if (!dom)
-		return false;
-	dom->slot = *slot;
-	*slot = (struct slot){0};
-	return true;
-}
-
 bool devices_wait(struct vm *vm, uint32_t domid)
 {
 	struct device_domain *dom = find_domain(vm->en, domid);
@@ -240,8 +229,8 @@ void device_domain_put(struct device_domain *dom, struct engine *en)
 	HASH_FIND(by_domid, en->domids, &dom->domid, sizeof(dom->domid), vm);
 	if (!vm) /* its VM is gone already */
 		store_forget_domain(engine_store(en), dom->domid);
-	slot_put(en, &dom->slot);
 	HASH_DELETE(hh, en->device_domains, dom);
+	drop_devices_gone(en, dom->domid);
 	free(dom);
 	if (waits) {
 		waits->waits_for = 0;

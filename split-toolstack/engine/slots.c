@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Slots: domain ids with a port of dom0's each, made ahead and used again and again. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/device.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,11 +45,22 @@ static void note(const struct xen_domain_info *info, struct vm *vm, void *arg)
 		add(arg, info->domid);
 }
 
+/* A backend that is left of a domain keeps the names that the next one of this id needs. */
+static void note_backend(const char *name, void *arg)
+{
+	const char *number = strchr(name, '-');
+	unsigned long domid = number ? strtoul(number + 1, NULL, 10) : 0;
+
+	if (domid > 0 && domid <= DOMID_TOP)
+		add(arg, (uint32_t)domid);
+}
+
 int slots_open(struct engine *en, struct err *e)
 {
 	struct slots *s = &en->slots;
 	int rc = domains_walk(en, note, s->taken, e);
 
+	kernel_each_backend(note_backend, s->taken);
 	memcpy(s->foreign, s->taken, sizeof(s->foreign));
 	for (uint32_t id = 1; id <= DOMID_TOP; id++)
 		s->nforeign += has(s->foreign, id);
@@ -65,6 +76,13 @@ void slots_adopt(struct engine *en, uint32_t domid)
 	en->slots.nforeign--;
 }
 
+void slots_hold(struct engine *en, uint32_t domid)
+{
+	slots_adopt(en, domid);
+	if (domid <= DOMID_TOP)
+		add(en->slots.taken, domid);
+}
+
 /* Ids that others had at the start and have no more are as good as any. */
 static void look_again(struct engine *en)
 {
@@ -75,6 +93,7 @@ static void look_again(struct engine *en)
 
 	if (domains_walk(en, note, now, NULL) < 0)
 		return;
+	kernel_each_backend(note_backend, now);
 	end = clock_ns();
 	s->look_at = end + (end - start) * LOOK_SHARE;
 	for (uint32_t id = 1; id <= DOMID_TOP; id++) {

@@ -29,6 +29,8 @@ int slots_open(struct engine *en, struct err *e);
 void slots_close(struct engine *en);
 /* A domain that was there at the start is ours: its id becomes a slot when it ends. */
 void slots_adopt(struct engine *en, uint32_t domid);
+/* Something of a domain that is gone uses its id: no VM gets it until it is put back. */
+void slots_hold(struct engine *en, uint32_t domid);
 /* An id for a domain, with a port when asked for. */
 int slot_take(struct engine *en, bool port, struct slot *out, struct err *e);
 /* For the next domain: when this one is destroyed. Clears it; none is fine. */

@@ -212,7 +212,10 @@ void vm_forget(struct vm *vm)
 		registry_delete(en, vm->uuid);
 		console_log_delete(vm);
 	}
-	vm_free(vm);
+	if (vm->job)
+		vm->forgotten = true;
+	else
+		vm_free(vm);
 }
 
 /* --- finding --- */

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Domains that go: destroyed by the worker, and noted in a file until Xen has nothing of them. */
+#include "split-toolstack/engine/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/*
+ * A VM's record can be deleted or used again while its last domain still waits for the worker, and
+ * a domain stays with Xen as long as a backend has a page of it. So what goes is noted by domain id
+ * in a file of its own, with the uuid that proves that the domain is the one that was meant. The
+ * note comes before the VM's record says that it has ended: a daemon that dies in between leaves a
+ * record of a living VM, which counts.
+ */
+
+#define MAGIC 0x706f7264u /* "drop" */
+#define IDS   0x8000u
+/* What could not be destroyed, or is not gone though nothing of ours holds it: tried again. */
+#define AGAIN_S 1.0
+
+/* One domain id's place in the file; that of dom0 is the header. */
+struct note {
+	uint32_t magic; /* 0: nothing is noted */
+	uint32_t zero;
+	uint8_t uuid[16];
+};
+
+struct drop {
+	struct worker_job job;
+	UT_hash_handle hh;
+	struct engine *en;
+	uint32_t domid;
+	uint8_t uuid[16];
+	uint64_t pages; /* the worker will give back */
+	struct slot slot;
+	bool recorded;		     /* the registry has a record of its own for it */
+	bool adopted;		     /* noted by the last daemon */
+	bool first, working;	     /* not tried so far; the worker has it */
+	bool destroyed, gone, other; /* Xen frees it; has freed it; has another one of this id */
+	int rc;
+	struct err err;
+};
+
+struct drops {
+	int fd;
+	uint8_t noted[IDS / 8];
+	struct drop *all; /* uthash head */
+	ev_timer again;
+	bool failed; /* to write: said once */
+};
+
+/* --- notes --- */
+
+static bool is_noted(const struct drops *ds, uint32_t domid)
+{
+	return domid < IDS && ds->noted[domid / 8] & 1u << domid % 8;
+}
+
+static void write_note(struct engine *en, uint32_t domid, const struct note *n)
+{
+	struct drops *ds = en->drops;
+
+	if (pwrite(ds->fd, n, sizeof(*n), (off_t)(domid * sizeof(*n))) == (ssize_t)sizeof(*n) ||
+	    ds->failed)
+		return;
+	ds->failed = true;
+	log_line(LOG_ERROR,
+		 "registry: domains that are being destroyed cannot be noted: %s; free space in %s",
+		 strerror(errno), en->conf.run_dir);
+}
+
+void drop_note(struct engine *en, uint32_t domid, const uint8_t uuid[16])
+{
+	struct note n = {.magic = MAGIC};
+
+	if (domid == 0 || domid >= IDS)
+		return;
+	memcpy(n.uuid, uuid, sizeof(n.uuid));
+	en->drops->noted[domid / 8] |= (uint8_t)(1u << domid % 8);
+	write_note(en, domid, &n);
+}
+
+static void erase_note(struct engine *en, uint32_t domid)
+{
+	struct note n = {0};
+
+	en->drops->noted[domid / 8] &= (uint8_t) ~(1u << domid % 8);
+	write_note(en, domid, &n);
+}
+
+bool domain_is_dropped(const struct engine *en, uint32_t domid)
+{
+	return is_noted(en->drops, domid);
+}
+
+/* --- on the worker --- */
+
+/* Whether Xen has nothing of it any more. */
+static void see_whether_gone(struct drop *d, struct xen *x)
+{
+	struct xen_domain_info i;
+	int rc = xen_domain_info(x, d->domid, &i);
+
+	d->other = rc == 0 && memcmp(i.uuid, d->uuid, sizeof(i.uuid)) != 0;
+	d->gone = rc == -ESRCH || d->other;
+}
+
+static void destroy_work(struct worker_job *job, struct xen *x)
+{
+	struct drop *d = (struct drop *)job;
+	int rc = xen_domain_destroy(x, d->domid, d->uuid);
+
+	d->rc = rc == -ESRCH ? 0 : rc;
+	if (d->rc == 0)
+		see_whether_gone(d, x);
+	else
+		(void)err_sys(&d->err, -rc, "destroy domain %u", d->domid);
+}
+
+/* --- on the loop --- */
+
+static void finish(struct drop *d)
+{
+	struct engine *en = d->en;
+
+	if (d->adopted)
+		device_unmirror_domain(en, d->domid);
+	if (d->recorded)
+		registry_delete(en, d->uuid);
+	if (d->other)
+		slot_put_last(en, &d->slot);
+	else
+		slot_put(en, &d->slot);
+	erase_note(en, d->domid);
+	HASH_DELETE(hh, en->drops->all, d);
+	free(d);
+}
+
+static void again_later(struct engine *en)
+{
+	struct drops *ds = en->drops;
+
+	if (ev_is_active(&ds->again))
+		return;
+	ev_timer_set(&ds->again, AGAIN_S, 0.);
+	ev_timer_start(en->loop, &ds->again);
+}
+
+static void look(struct drop *d)
+{
+	struct xen_domain_info i;
+
+	if (d->working || !d->destroyed || devices_of(d->en, d->domid))
+		return;
+	if (!d->gone) {
+		int rc = xen_domain_info(d->en->x, d->domid, &i);
+
+		d->gone = rc == -ESRCH || (rc == 0 && memcmp(i.uuid, d->uuid, sizeof(i.uuid)) != 0);
+	}
+	if (d->gone)
+		finish(d);
+	else
+		again_later(d->en);
+}
+
+/* Whether it could be destroyed or not: what waits for its memory is not to wait for a later try.
+ */
+static void memory_is_back(struct drop *d)
+{
+	d->first = false;
+	d->en->dying_pages -= d->pages;
+	memory_came(d->en);
+}
+
+static void destroy_done(struct worker_job *job)
+{
+	struct drop *d = (struct drop *)job;
+
+	d->working = false;
+	if (d->first)
+		memory_is_back(d);
+	if (d->rc < 0) {
+		log_line(LOG_ERROR, "op=destroy dom=%u: %s; it is tried again", d->domid,
+			 err_msg(&d->err));
+		again_later(d->en);
+		return;
+	}
+	d->destroyed = true;
+	look(d);
+}
+
+static void destroy(struct drop *d)
+{
+	d->working = true;
+	worker_push(d->en, WORKER_DESTROYS, &d->job);
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+	struct drop *d = NULL;
+	struct drop *tmp;
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	HASH_ITER(hh, en->drops->all, d, tmp)
+	{
+		if (!d->working && !d->destroyed)
+			destroy(d);
+		else
+			look(d);
+	}
+}
+
+static struct drop *add(struct engine *en, uint32_t domid, const uint8_t uuid[16])
+{
+	struct drop *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->job.work = destroy_work;
+	d->job.done = destroy_done;
+	d->en = en;
+	d->domid = domid;
+	memcpy(d->uuid, uuid, sizeof(d->uuid));
+	d->first = true;
+	HASH_ADD(hh, en->drops->all, domid, sizeof(d->domid), d);
+	en->drops_begun++;
+	return d;
+}
+
+void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint64_t pages,
+		 struct slot *slot, bool recorded)
+{
+	struct drop *d;
+
+	drop_note(en, domid, uuid);
+	d = add(en, domid, uuid);
+	if (!d) {
+		(void)xen_domain_destroy(en->x, domid, uuid); /* slower, but gone */
+		slot_put_last(en, slot);
+		if (recorded)
+			registry_delete(en, uuid);
+		return;
+	}
+	d->slot = *slot;
+	*slot = (struct slot){0};
+	d->recorded = recorded;
+	d->pages = pages;
+	en->dying_pages += pages;
+	destroy(d);
+}
+
+void drop_devices_gone(struct engine *en, uint32_t domid)
+{
+	struct drop *d = NULL;
+
+	HASH_FIND(hh, en->drops->all, &domid, sizeof(domid), d);
+	if (d)
+		look(d);
+}
+
+/* --- after a restart --- */
+
+static void adopt(struct engine *en, uint32_t domid, const struct note *n)
+{
+	struct drop *d;
+	struct vm *vm = NULL;
+
+	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	if (vm) { /* it was to end, but not so far that anything knows of it; or a later one's id */
+		erase_note(en, domid);
+		return;
+	}
+	d = add(en, domid, n->uuid);
+	if (!d) /* the next daemon */
+		return;
+	log_line(LOG_INFO, "op=clean dom=%u: it was being destroyed", domid);
+	d->adopted = true;
+	d->slot.domid = domid;
+	slots_hold(en, domid);
+	destroy(d);
+}
+
+void drops_adopt(struct engine *en)
+{
+	struct drops *ds = en->drops;
+
+	for (uint32_t id = 1; id < IDS; id++) {
+		struct note n;
+
+		if (is_noted(ds, id) &&
+		    pread(ds->fd, &n, sizeof(n), (off_t)(id * sizeof(n))) == (ssize_t)sizeof(n))
+			adopt(en, id, &n);
+	}
+}
+
+/* --- open and close --- */
+
+static void read_notes(struct drops *ds)
+{
+	struct note n[128];
+	ssize_t got;
+
+	for (uint32_t first = 0; first < IDS; first += 128) {
+		got = pread(ds->fd, n, sizeof(n), (off_t)(first * sizeof(*n)));
+		if (got <= 0)
+			return;
+		for (uint32_t i = first == 0; i < (size_t)got / sizeof(*n); i++)
+			if (n[i].magic == MAGIC)
+				ds->noted[(first + i) / 8] |= (uint8_t)(1u << (first + i) % 8);
+	}
+}
+
+int drops_open(struct engine *en, struct err *e)
+{
+	struct drops *ds = calloc(1, sizeof(*ds));
+	char path[512];
+	int rc = 0;
+
+	if (!ds)
+		return err_set(e, ENOMEM, "out of memory");
+	(void)snprintf(path, sizeof(path), "%s/registry/drops", en->conf.run_dir);
+	ds->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (ds->fd < 0) {
+		rc = err_sys(e, errno, "registry: %s", path);
+		free(ds);
+		return rc;
+	}
+	ev_init(&ds->again, on_again);
+	ds->again.data = en;
+	read_notes(ds);
+	en->drops = ds;
+	return 0;
+}
+
+void drops_close(struct engine *en)
+{
+	struct drops *ds = en->drops;
+	struct drop *d = NULL;
+	struct drop *tmp;
+
+	if (!ds)
+		return;
+	ev_timer_stop(en->loop, &ds->again);
+	HASH_ITER(hh, ds->all, d, tmp)
+	{
+		HASH_DELETE(hh, ds->all, d);
+		free(d);
+	}
+	(void)close(ds->fd);
+	free(ds);
+	en->drops = NULL;
+}
