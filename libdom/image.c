@@ -95,19 +95,20 @@ static int place(struct image *img, struct err *e)
 	if (n->virt_base & 0xfff)
 		return err_set(e, EINVAL, "VIRT_BASE 0x%llx is not on a page",
 			       (unsigned long long)n->virt_base);
-	if (n->paddr_offset != 0 && img->info.pvh && n->have_noxs && n->noxs_entry)
+	if (n->paddr_offset != 0 && img->info.pvh && img->info.direct)
 		return err_set(e, EINVAL, "a direct noxs entry needs PADDR_OFFSET 0");
 	img->info.start -= n->paddr_offset;
 	img->info.end -= n->paddr_offset;
 	return 0;
 }
 
+/* It is filled for PV and for the noxs entry. */
 static int check_hypercall_page(const struct image *img, struct err *e)
 {
 	const struct elf_notes *n = &img->elf.notes;
 	uint64_t at = n->hypercall_page - n->virt_base;
 
-	if (!n->have_hypercall_page)
+	if (!n->have_hypercall_page || !img->info.pv)
 		return 0;
 	if ((at & 0xfff) || n->hypercall_page < n->virt_base || at < img->info.start ||
 	    at + 4096 > img->info.end)
@@ -122,30 +123,27 @@ static int classify(struct image *img, struct err *e)
 	const struct elf_notes *n = &img->elf.notes;
 	struct image_info *i = &img->info;
 	bool linux_kernel = strcmp(n->guest_os, "linux") == 0;
+	struct err pv = {0};
+	struct err pvh = {0};
 
 	i->builder = linux_kernel ? IMAGE_LINUX : IMAGE_OWN;
 	i->noxs = !linux_kernel && n->have_noxs && n->noxs_min <= NOXS_VERSION &&
 		  n->noxs_max >= NOXS_VERSION;
-	i->direct = i->noxs && n->noxs_entry != 0 && img->elf.elf64;
-	i->pv = img->elf.elf64 && (n->have_virt_base || n->have_entry || i->direct);
+	i->direct = i->noxs && n->noxs_entry != 0 && img->elf.elf64 && img->elf.x86_64;
+	i->pv = i->direct || elf_check_pv(&img->elf, &pv) == 0;
 	/* PVH tables are 1:1, so that a direct entry linked elsewhere only makes sense as PV. */
-	i->pvh = i->direct ? n->virt_base == 0 : n->have_phys32_entry;
+	i->pvh = i->direct ? n->virt_base == 0 : elf_check_pvh(&img->elf, &pvh) == 0;
 	i->virt_base = n->virt_base;
 	(void)snprintf(i->guest_os, sizeof(i->guest_os), "%s", n->guest_os);
-	if (!i->pv && !i->pvh) {
-		if (!img->elf.elf64)
-			return err_set(
-				e, ENOEXEC,
-				"a 32-bit PV guest, which this Xen does not start; it needs a "
-				"64-bit build or a PVH entry");
-		return err_set(e, ENOEXEC, "its Xen notes name neither a PV nor a PVH entry");
-	}
-	if (n->have_noxs && !i->noxs && !linux_kernel && !i->pv && !n->have_phys32_entry)
+	if (!i->pv && !i->pvh && n->have_noxs && !i->noxs && !linux_kernel)
 		return err_set(e, ENOEXEC, "it wants noxs ABI %u to %u; this chaos speaks %u",
 			       n->noxs_min, n->noxs_max, NOXS_VERSION);
-	if (linux_kernel)
-		return 0;
-	return place(img, e);
+	if (!i->pv && !i->pvh) {
+		const struct err *why = n->have_phys32_entry ? &pvh : &pv;
+
+		return err_set(e, why->code, "%s", why->msg);
+	}
+	return linux_kernel ? 0 : place(img, e);
 }
 
 int image_open(int fd, const char *name, const char *cache_dir, struct image **out, struct err *e)

@@ -14,16 +14,21 @@
 	.balign 4; .long 4, 2f - 1f, type; .asciz "Xen"; 1: .asciz text; 2: .balign 4; \
 	.popsection
 
-/* Xen public/elfnote.h */
-XEN_NOTE_STRING(6, "chaos-guest")	/* GUEST_OS */
+/* Xen public/elfnote.h. KIT_FEW_NOTES: no more than Xen's own loader needs for PV; KIT_NO_NOTES: not
+ * even these (guests/legacy gives such an image what came before notes). */
+#ifndef KIT_NO_NOTES
 XEN_NOTE_STRING(5, "xen-3.0")		/* XEN_VERSION */
 XEN_NOTE_STRING(8, "generic")		/* LOADER */
+XEN_NOTE_NUMBER(2, hypercall_page)	/* HYPERCALL_PAGE */
+#ifndef KIT_FEW_NOTES
+XEN_NOTE_STRING(6, "chaos-guest")	/* GUEST_OS */
 XEN_NOTE_STRING(9, "yes")		/* PAE_MODE */
 XEN_NOTE_NUMBER(3, 0)			/* VIRT_BASE */
 XEN_NOTE_NUMBER(4, 0)			/* PADDR_OFFSET */
 XEN_NOTE_NUMBER(1, entry_pv)		/* ENTRY */
-XEN_NOTE_NUMBER(2, hypercall_page)	/* HYPERCALL_PAGE */
 XEN_NOTE_NUMBER32(18, entry_phys32)	/* PHYS32_ENTRY */
+#endif
+#endif
 
 #ifndef KIT_NO_NOXS
 	/* The noxs note: struct noxs_note with ABI 1..1 and the direct entry (or none). */

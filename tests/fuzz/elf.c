@@ -11,8 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = {0};
 	struct layout l;
 	uint64_t need;
+	int rc = elf_parse(data, size, &img, &e);
 
-	if (elf_parse(data, size, &img, &e) < 0) {
+	if (img.work > ELF_WORK_MAX(size) + 4096)
+		__builtin_trap(); /* looked at the same bytes too often */
+	if (rc < 0) {
 		if (e.msg[0] == '\0')
 			__builtin_trap(); /* a refusal without words */
 		return 0;
@@ -23,6 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    (i &&
 		     img.segment[i - 1].paddr + img.segment[i - 1].memsz > img.segment[i].paddr))
 			__builtin_trap();
+	(void)elf_check_pv(&img, &e);
+	(void)elf_check_pvh(&img, &e);
 	for (int k = 0; k < 4; k++) {
 		struct layout_in in = {.type = k & 1 ? DOM_PVH : DOM_PV,
 				       .direct = k & 2,

@@ -164,12 +164,98 @@ static void survives_every_length(void **state)
 	}
 }
 
+/* --- the work for a file grows no faster than the file --- */
+
+enum bomb { SEGMENTS, SECTIONS, MANY, TEXTS, HONEST };
+
+/* A file of about `bytes`, of which half are headers, where the bomb has many, and the rest notes.
+ */
+static uint8_t *bomb(enum bomb kind, size_t bytes, size_t *size)
+{
+	static const struct {
+		Elf64_Nhdr h;
+		char name[4];
+	} note = {{4, 0, 77}, "Xen"}, other = {{4, 0, 77}, "xen"}, text = {{4, 4000, 6}, "Xen"};
+	size_t n = kind == SEGMENTS || kind == TEXTS ? bytes / 2 / sizeof(Elf64_Phdr) : 3;
+	size_t sections = kind == SECTIONS ? bytes / 2 / sizeof(Elf64_Shdr) : 0;
+	size_t left = kind == HONEST ? 60000 : kind == TEXTS ? 0 : SIZE_MAX;
+	struct file f = good();
+	uint8_t *file;
+	size_t from;
+	size_t at;
+
+	n = n < 60000 ? n : 60000;
+	sections = sections < 60000 ? sections : 60000;
+	*size = bytes + sizeof(f);
+	file = calloc(1, *size);
+	assert_non_null(file);
+	f.eh.e_phoff = sizeof(f);
+	f.eh.e_phnum = (Elf64_Half)n;
+	f.eh.e_shoff = sizeof(f) + n * sizeof(Elf64_Phdr);
+	f.eh.e_shnum = (Elf64_Half)sections;
+	f.eh.e_shentsize = sizeof(Elf64_Shdr);
+	memcpy(file, &f, sizeof(f));
+	at = from = f.eh.e_shoff + sections * sizeof(Elf64_Shdr);
+	if (kind == TEXTS) { /* one long one, under every header */
+		memcpy(file + at, &text, sizeof(text));
+		memset(file + at + sizeof(text), 'x', 3999);
+		at += sizeof(text) + 4000;
+	}
+	for (; *size - at >= sizeof(note) && left; at += sizeof(note), left--)
+		memcpy(file + at, kind == SECTIONS ? &other : &note, sizeof(note));
+	for (size_t i = 0; i < n; i++) {
+		Elf64_Phdr p = {.p_type = PT_NOTE, .p_offset = from, .p_filesz = at - from};
+
+		if (i < 2)
+			p = f.ph[i];
+		else if (kind == SECTIONS)
+			p.p_type = PT_NULL;
+		memcpy(file + f.eh.e_phoff + i * sizeof(p), &p, sizeof(p));
+	}
+	for (size_t i = 0; i < sections; i++) {
+		Elf64_Shdr s = {.sh_type = SHT_NOTE, .sh_offset = from, .sh_size = at - from};
+
+		memcpy(file + f.eh.e_shoff + i * sizeof(s), &s, sizeof(s));
+	}
+	return file;
+}
+
+static void work_is_linear(void **state)
+{
+	static const struct {
+		enum bomb kind;
+		const char *words; /* NULL: taken */
+	} list[] = {{SEGMENTS, "more than 65536 ELF notes"},
+		    {SECTIONS, "more than 65536 ELF notes"},
+		    {MANY, "more than 65536 ELF notes"},
+		    {TEXTS, "again and again"},
+		    {HONEST, NULL}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		for (size_t bytes = 2u << 20; bytes <= 16u << 20; bytes *= 2) {
+			struct elf_image img;
+			struct err e = {0};
+			size_t size;
+			uint8_t *file = bomb(list[i].kind, bytes, &size);
+			int rc = elf_parse(file, size, &img, &e);
+
+			if (list[i].words ? rc != -E2BIG || !strstr(e.msg, list[i].words) : rc < 0)
+				fail_msg("bomb %zu of %zu bytes: %d \"%s\"", i, bytes, rc, e.msg);
+			assert_true(img.work <= ELF_WORK_MAX(size) + 4096);
+			assert_true(list[i].words || img.work <= 2 * size);
+			free(file);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_a_good_one),
 		cmocka_unit_test(refuses_with_words),
 		cmocka_unit_test(survives_every_length),
+		cmocka_unit_test(work_is_linear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ struct note {
 struct kernel {
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph[2];
-	struct note note[4];
+	struct note note[5];
 	uint8_t code[64];
 };
 
@@ -71,6 +71,7 @@ static int make_kernel(void **state)
 	set_note(&k.note[1], XEN_ELFNOTE_VIRT_BASE, &base);
 	set_note(&k.note[2], XEN_ELFNOTE_ENTRY, &entry);
 	set_note(&k.note[3], XEN_ELFNOTE_PHYS32_ENTRY, &phys);
+	set_note(&k.note[4], XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
 	(void)snprintf(kernel_path, sizeof(kernel_path), "/tmp/chaos-kernel-XXXXXX");
 	fd = mkstemp(kernel_path);
 	assert_true(fd >= 0);
