@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /*
  * By what it is, over all VMs, so that a create costs the same with thousands of others. What a VM
@@ -12,7 +13,7 @@
  * nothing. Disks that are only read can be several VMs'.
  */
 
-enum { MAC = 'm', NAME = 'n', DISK = 'd' };
+enum { MAC = 'm', NAME = 'n', DISK = 'd', FILE_ID = 'f' };
 #define WHAT_MAX 4096u /* bytes of it */
 
 struct claim {
@@ -43,6 +44,31 @@ static struct claim *find(struct engine *en, char kind, const void *what, size_t
 	return c;
 }
 
+/* What a disk is, whatever it is called: the device, or the file. False when it is not there. */
+static bool file_id(const struct vbd_config *v, uint64_t id[3])
+{
+	struct stat st;
+
+	if (!v->path || stat(v->path, &st) < 0)
+		return false;
+	id[0] = S_ISBLK(st.st_mode);
+	id[1] = id[0] ? st.st_rdev : st.st_dev;
+	id[2] = id[0] ? 0 : st.st_ino;
+	return true;
+}
+
+/* By its path, which may lead to nothing between two lives, and by what it leads to now. */
+static const struct claim *find_disk(struct engine *en, const struct vm *self,
+				     const struct vbd_config *v)
+{
+	const struct claim *c = v->path ? find(en, DISK, v->path, strlen(v->path)) : NULL;
+	uint64_t id[3];
+
+	if ((!c || c->vm == self || !(c->writes || !v->readonly)) && file_id(v, id))
+		c = find(en, FILE_ID, id, sizeof(id));
+	return c && c->vm != self && (c->writes || !v->readonly) ? c : NULL;
+}
+
 bool claims_mac(struct engine *en, const uint8_t mac[6])
 {
 	return find(en, MAC, mac, 6);
@@ -56,13 +82,11 @@ int claims_check(struct engine *en, const struct vm *self, const struct device_c
 	char text[18];
 
 	if (d->kind == DEVICE_VBD) {
-		const char *path = d->u.vbd.path;
-
-		c = path ? find(en, DISK, path, strlen(path)) : NULL;
-		if (c && c->vm != self && (c->writes || !d->u.vbd.readonly)) {
+		c = find_disk(en, self, &d->u.vbd);
+		if (c) {
 			vdev_name(d->u.vbd.vdev, text);
-			return err_set(e, EBUSY, "disk %s: %s: is in use by \"%s\"", text, path,
-				       c->vm->name);
+			return err_set(e, EBUSY, "disk %s: %s: is in use by \"%s\"", text,
+				       d->u.vbd.path, c->vm->name);
 		}
 		return 0;
 	}
@@ -94,15 +118,21 @@ static int take(struct vm *vm, char kind, const void *what, size_t len, bool wri
 	return 0;
 }
 
+static int take_disk(struct vm *vm, const struct vbd_config *v)
+{
+	uint64_t id[3];
+	int rc = v->path ? take(vm, DISK, v->path, strlen(v->path), !v->readonly) : 0;
+
+	return rc == 0 && file_id(v, id) ? take(vm, FILE_ID, id, sizeof(id), !v->readonly) : rc;
+}
+
 static int take_all_of(struct vm *vm, const struct device_config *d)
 {
 	const struct vif_config *v = &d->u.vif;
 	int rc = 0;
 
 	if (d->kind == DEVICE_VBD)
-		return d->u.vbd.path ? take(vm, DISK, d->u.vbd.path, strlen(d->u.vbd.path),
-					    !d->u.vbd.readonly)
-				     : 0;
+		return take_disk(vm, &d->u.vbd);
 	/* One that is kept for who looks into it sends nothing: its successor has its MAC. */
 	if (has_mac(v) && vm->state != VM_ENDED_PRESERVED)
 		rc = take(vm, MAC, v->mac, sizeof(v->mac), true);

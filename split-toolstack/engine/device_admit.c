@@ -137,6 +137,47 @@ static int admit_vbd(struct engine *en, const struct vbd_config *v, struct err *
 	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
 }
 
+static int look(const struct vbd_config *v, struct stat *st)
+{
+	if (v->fd >= 0)
+		return fstat(v->fd, st);
+	return v->path ? stat(v->path, st) : -1;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	if (S_ISBLK(a->st_mode) || S_ISBLK(b->st_mode))
+		return S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* One disk under two names: by a link, or as another node of the same device. */
+static int given_twice(const struct device_config *d, const struct device_config *other, uint32_t n,
+		       struct err *e)
+{
+	struct stat mine;
+	struct stat st;
+	char name[16];
+
+	if (d->kind != DEVICE_VBD || n == 0 || look(&d->u.vbd, &mine) < 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct vbd_config *o = &other[i].u.vbd;
+
+		if (other[i].kind != DEVICE_VBD || (o->readonly && d->u.vbd.readonly) ||
+		    look(o, &st) < 0 || !same_file(&mine, &st))
+			continue;
+		vdev_name(o->vdev, name);
+		return err_set(
+			e, EEXIST,
+			"disk: %s is given twice: it is %s, which is %s, and not for reading "
+			"alone",
+			d->u.vbd.path ? d->u.vbd.path : "the file", o->path ? o->path : "the file",
+			name);
+	}
+	return 0;
+}
+
 int device_possible(const struct engine *en, enum device_backend b, struct err *e)
 {
 	if (b == BACKEND_USER || en->store != STORE_NOBODY)
@@ -169,7 +210,9 @@ int devices_admit(struct engine *en, const struct vm *self, const struct vm_conf
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++) {
 		struct err why = {0};
 
-		rc = admit(en, self, &c->device[i], &why);
+		rc = given_twice(&c->device[i], c->device, i, &why);
+		if (rc == 0)
+			rc = admit(en, self, &c->device[i], &why);
 		if (rc < 0 && (rc != -EAGAIN || !leaving))
 			*e = why;
 		if (rc == -EAGAIN) { /* the others may be refused for good */
@@ -182,5 +225,7 @@ int devices_admit(struct engine *en, const struct vm *self, const struct vm_conf
 
 int device_admit(struct vm *vm, const struct device_config *d, struct err *e)
 {
-	return admit(vm->en, vm, d, e);
+	int rc = given_twice(d, vm->cfg.device, vm->cfg.ndevice, e);
+
+	return rc < 0 ? rc : admit(vm->en, vm, d, e);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "noxs/loopdev.h"
+#include "split-toolstack/engine/device.h"
 #include "split-toolstack/engine/registry_device.h"
 
 static struct result create_with(struct device_config *d)
@@ -98,6 +99,116 @@ static void disks_are_refused_early(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* A file of a megabyte in a folder of its own, with a link and a hard link to it. */
+static char disks[32], file[64], soft[64], hard[64];
+
+static void make_disk(void)
+{
+	int fd;
+
+	(void)snprintf(disks, sizeof(disks), "/tmp/chaos-disks-XXXXXX");
+	assert_non_null(mkdtemp(disks));
+	(void)snprintf(file, sizeof(file), "%s/a.img", disks);
+	(void)snprintf(soft, sizeof(soft), "%s/b.img", disks);
+	(void)snprintf(hard, sizeof(hard), "%s/c.img", disks);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	(void)close(fd);
+	assert_int_equal(symlink(file, soft), 0);
+	assert_int_equal(link(file, hard), 0);
+}
+
+static void remove_disk(void)
+{
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(unlink(soft), 0);
+	assert_int_equal(unlink(hard), 0);
+	assert_int_equal(rmdir(disks), 0);
+}
+
+/* With one path as xvda and another as xvdb. */
+static struct result create_two(const char *first, const char *second, bool readonly)
+{
+	struct vm_config c = guest("dev", DOM_PV, 256);
+
+	c.device = calloc(2, sizeof(*c.device));
+	assert_non_null(c.device);
+	vbd(&c.device[0], first, readonly);
+	vbd(&c.device[1], second, readonly);
+	c.device[1].u.vbd.vdev = 51728;
+	c.ndevice = 2;
+	return create(c, 0);
+}
+
+/* By the same path, by a link, by a hard link: one disk is one disk. */
+static void a_disk_is_given_once(void **state)
+{
+	struct result r;
+
+	(void)state;
+	make_disk();
+	r = create_two(file, file, false);
+	assert_int_equal(r.rc, -EEXIST);
+	assert_non_null(strstr(r.err.msg, "a.img is given twice"));
+	r = create_two(file, soft, false);
+	assert_int_equal(r.rc, -EEXIST);
+	assert_non_null(strstr(r.err.msg, "b.img is given twice: it is "));
+	assert_non_null(strstr(r.err.msg, "a.img, which is xvda"));
+	r = create_two(soft, hard, false);
+	assert_int_equal(r.rc, -EEXIST);
+	assert_non_null(strstr(r.err.msg, "c.img is given twice"));
+	only_the_daemon_is_left();
+	remove_disk();
+}
+
+/* Also between two lives of the VM that has it, when no backend does. */
+static void a_disk_is_one_vms(void **state)
+{
+	struct vm_config c;
+	struct vm owner = {.en = en, .name = "owner"};
+	struct device_config d;
+	struct err e = {0};
+
+	(void)state;
+	make_disk();
+	vm_config_init(&c);
+	vbd(&d, file, false);
+	owner.cfg = c;
+	owner.cfg.device = &d;
+	owner.cfg.ndevice = 1;
+	assert_int_equal(claims_take(&owner, &e), 0);
+	{
+		const char *const path[] = {file, soft, hard};
+
+		for (int i = 0; i < 3; i++) {
+			struct device_config other;
+
+			vbd(&other, path[i], true);
+			assert_int_equal(claims_check(en, NULL, &other, &e), -EBUSY);
+			assert_non_null(strstr(e.msg, path[i]));
+			assert_non_null(strstr(e.msg, "is in use by \"owner\""));
+			assert_int_equal(claims_check(en, &owner, &other, &e), 0);
+			device_config_clear(&other);
+		}
+	}
+	claims_drop(&owner);
+	d.u.vbd.readonly = true; /* several may read */
+	assert_int_equal(claims_take(&owner, &e), 0);
+	{
+		struct device_config other;
+
+		vbd(&other, soft, true);
+		assert_int_equal(claims_check(en, NULL, &other, &e), 0);
+		other.u.vbd.readonly = false;
+		assert_int_equal(claims_check(en, NULL, &other, &e), -EBUSY);
+		device_config_clear(&other);
+	}
+	claims_drop(&owner);
+	device_config_clear(&d);
+	remove_disk();
+}
+
 /* --- records --- */
 
 static uint8_t *as_bytes(const struct device_config *d, size_t *len)
@@ -175,8 +286,8 @@ static void records_come_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIFE(vifs_are_refused_early),
-		LIFE(disks_are_refused_early),
+		LIFE(vifs_are_refused_early),	     LIFE(disks_are_refused_early),
+		LIFE(a_disk_is_given_once),	     LIFE(a_disk_is_one_vms),
 		cmocka_unit_test(records_come_back),
 	};
 
