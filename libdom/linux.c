@@ -20,6 +20,7 @@
 struct linux_build {
 	struct xc_dom_image *dom;
 	uint8_t *ramdisk;
+	uint64_t ramdisk_bytes; /* as libxenguest puts it into the guest */
 	uint8_t *acpi;
 	struct e820entry map[4];
 	uint32_t entries;
@@ -68,6 +69,17 @@ static int describe(struct linux_build *b, const struct dom *d, const struct ima
 	return step(xc_dom_kernel_mem(dom, img->file, img->bytes), "take the kernel", e);
 }
 
+/* libxenguest unpacks what gzip packed, by the length in its last bytes. */
+static uint64_t loaded_bytes(const uint8_t *ramdisk, size_t bytes)
+{
+	uint32_t unpacked;
+
+	if (bytes < 18 || ramdisk[0] != 0x1f || ramdisk[1] != 0x8b)
+		return bytes;
+	memcpy(&unpacked, ramdisk + bytes - sizeof(unpacked), sizeof(unpacked));
+	return unpacked > bytes && unpacked <= XC_DOM_DECOMPRESS_MAX ? unpacked : bytes;
+}
+
 static int add_ramdisk(struct linux_build *b, const struct dom_load *load, struct err *e)
 {
 	size_t bytes;
@@ -80,6 +92,7 @@ static int add_ramdisk(struct linux_build *b, const struct dom_load *load, struc
 	rc = image_read_fd(load->module[0].fd, &b->ramdisk, &bytes, e);
 	if (rc < 0)
 		return err_wrap(e, rc, "ramdisk \"%s\"", load->module[0].name);
+	b->ramdisk_bytes = loaded_bytes(b->ramdisk, bytes);
 	return step(xc_dom_module_mem(b->dom, b->ramdisk, bytes, NULL), "take the ramdisk", e);
 }
 
@@ -156,7 +169,24 @@ static void take_window_back(struct xen *x, struct linux_build *b, struct dom *d
 		dom_window_close(x, d);
 }
 
-static int build(struct xen *x, struct linux_build *b, struct dom *d, struct err *e)
+/* When kernel and ramdisk could not be loaded: what they need, if that is the reason. */
+static int not_loaded(const struct linux_build *b, const struct dom *d, const struct image *img,
+		      int rc, struct err *e)
+{
+	uint64_t need = image_min_kib(img, d->type, d->vcpus, b->ramdisk_bytes);
+
+	if (rc == 0 || d->pages * 4 >= need)
+		return rc;
+	return err_set(e, EINVAL,
+		       "memory %llu MiB is too small for kernel and ramdisk of %llu MiB: at "
+		       "least %llu MiB are needed",
+		       (unsigned long long)d->pages >> 8,
+		       (unsigned long long)(b->ramdisk_bytes + (1 << 20) - 1) >> 20,
+		       (unsigned long long)(need + 1023) >> 10);
+}
+
+static int build(struct xen *x, struct linux_build *b, struct dom *d, const struct image *img,
+		 struct err *e)
 {
 	struct xc_dom_image *dom = b->dom;
 	int rc = step(xc_dom_boot_xen_init(dom, xen_xc(x), d->domid), "start", e);
@@ -171,9 +201,9 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, struct err
 		rc = give_memory_map(x, b, d, e);
 	if (rc == 0) {
 		lend_window(b, d);
-		rc = step(xc_dom_build_image(dom), "load kernel and ramdisk (is memory too small?)",
-			  e);
+		rc = step(xc_dom_build_image(dom), "load kernel and ramdisk", e);
 		take_window_back(x, b, d);
+		rc = not_loaded(b, d, img, rc, e);
 	}
 	if (rc == 0)
 		rc = step(xc_dom_boot_image(dom), "set up the first vCPU", e);
@@ -283,7 +313,7 @@ int linux_load(struct xen *x, struct dom *d, const struct image *img, const stru
 	if (rc == 0)
 		rc = add_ramdisk(&b, load, e);
 	if (rc == 0)
-		rc = build(x, &b, d, e);
+		rc = build(x, &b, d, img, e);
 	if (rc == 0 && d->type == DOM_PVH)
 		rc = tell_ports(x, d, load, e);
 	if (rc == 0 && load->cmdline_room)
