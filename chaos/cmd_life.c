@@ -133,15 +133,16 @@ static int receive(struct client *c, struct wire_in *in, const struct patience *
 	return client_finish(c, in, NULL, NULL, e);
 }
 
-static int wait_for(struct client *c, const char *what, uint32_t flags, const struct patience *p,
-		    json_t *json, struct err *e)
+/* `told` is what the user calls it. */
+static int wait_for(struct client *c, const char *what, const char *told, uint32_t flags,
+		    const struct patience *p, json_t *json, struct err *e)
 {
 	struct wire_in in;
 	struct chaos_vm v;
 	int rc = ask(c, PROTO_REQ_WAIT, what, flags, e);
 
 	if (rc == 0)
-		rc = receive(c, &in, p, what, e);
+		rc = receive(c, &in, p, told, e);
 	if (rc < 0 || !decode_vm(&in, &v))
 		return rc;
 	if (json)
@@ -174,6 +175,49 @@ static int uuid_of(struct client *c, const char *what, char uuid[37], struct err
 	return rc;
 }
 
+/* Asks it to end; what is waited for then goes to `uuid`, which is empty after a failure. */
+static int ask_to_end(struct client *c, enum proto_op op, const char *what, char uuid[37],
+		      struct err *e)
+{
+	struct wire_in in;
+	int rc;
+
+	uuid[0] = '\0';
+	rc = uuid_of(c, what, uuid, e);
+	if (rc == 0)
+		rc = ask(c, op, uuid, 0, e);
+	if (rc == 0)
+		rc = client_finish(c, &in, NULL, NULL, e);
+	if (rc < 0)
+		uuid[0] = '\0';
+	return rc;
+}
+
+/* All are asked first, then waited for. */
+static int end_and_wait(struct client *c, enum proto_op op, char **what, int n,
+			const struct patience *p, json_t *json)
+{
+	char(*uuid)[37] = calloc((size_t)n, sizeof(*uuid));
+	struct err e = {0};
+	int result = EXIT_DONE;
+
+	if (!uuid) {
+		(void)err_set(&e, ENOMEM, "out of memory");
+		return failed(&e);
+	}
+	for (int i = 0; i < n; i++)
+		if (ask_to_end(c, op, what[i], uuid[i], &e) < 0)
+			result = failed(&e);
+	for (int i = 0; i < n; i++) {
+		if (uuid[i][0] && wait_for(c, uuid[i], what[i], 0, p, json, &e) < 0) {
+			result = failed(&e);
+			break; /* the answer is still to come: the connection is of no use */
+		}
+	}
+	free(uuid);
+	return result;
+}
+
 int cmd_end(const struct command *cmd, int argc, char **argv)
 {
 	struct client client = {.fd = -1};
@@ -196,35 +240,12 @@ int cmd_end(const struct command *cmd, int argc, char **argv)
 		return usage(cmd, "name a VM");
 	if (client_open(&client, NULL, &e) < 0)
 		return failed(&e);
-	/* All are asked first, then waited for. */
-	for (int i = optind; i < argc; i++) {
-		static char uuid[37];
-
-		if (wait && uuid_of(&client, argv[i], uuid, &e) == 0) {
-			char *copy = strdup(uuid);
-			struct wire_in in;
-			int rc = ask(&client, op_of(cmd->name), uuid, 0, &e);
-
-			if (rc == 0)
-				rc = client_finish(&client, &in, NULL, NULL, &e);
-			if (rc < 0)
-				result = failed(&e);
-			if (rc < 0) {
-				free(copy);
-				copy = NULL;
-			}
-			argv[i] = copy;
-		} else if (wait || one(&client, op_of(cmd->name), argv[i], 0, json, &e) < 0) {
+	if (wait)
+		result = end_and_wait(&client, op_of(cmd->name), argv + optind, argc - optind, &p,
+				      json);
+	for (int i = optind; !wait && i < argc; i++)
+		if (one(&client, op_of(cmd->name), argv[i], 0, json, &e) < 0)
 			result = failed(&e);
-			argv[i] = NULL;
-		}
-	}
-	for (int i = optind; wait && i < argc; i++) {
-		if (argv[i] && wait_for(&client, argv[i], 0, &p, json, &e) < 0) {
-			result = failed(&e);
-			break; /* the answer is still to come: the connection is of no use */
-		}
-	}
 	return conclude(&client, json, result);
 }
 
@@ -253,7 +274,7 @@ int cmd_wait(const struct command *cmd, int argc, char **argv)
 	if (client_open(&client, NULL, &e) < 0)
 		return failed(&e);
 	for (int i = optind; i < argc; i++) {
-		int rc = wait_for(&client, argv[i], flags, &p, json, &e);
+		int rc = wait_for(&client, argv[i], argv[i], flags, &p, json, &e);
 
 		if (rc < 0)
 			result = failed(&e);
