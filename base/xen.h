@@ -46,6 +46,8 @@ struct xen_host {
 };
 
 int xen_host_info(struct xen *x, struct xen_host *out);
+/* Whether Xen labels domains (XSM with FLASK); true when it does not say. */
+bool xen_has_xsm(struct xen *x);
 /* Free pages alone; one cheap hypercall. */
 int xen_free_pages(struct xen *x, uint64_t *out);
 

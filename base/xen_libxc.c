@@ -123,6 +123,11 @@ int xen_host_info(struct xen *x, struct xen_host *out)
 	return 0;
 }
 
+bool xen_has_xsm(struct xen *x)
+{
+	return xc_flask_getenforce(x->xch) >= 0 || errno != ENOSYS;
+}
+
 int xen_free_pages(struct xen *x, uint64_t *out)
 {
 	xc_physinfo_t info = {0};

@@ -19,6 +19,7 @@ const struct option create_options[] = {
 	{"vif", required_argument, NULL, CREATE_VIF},
 	{"disk", required_argument, NULL, CREATE_DISK},
 	{"ignore", required_argument, NULL, CREATE_IGNORE},
+	{"xl", no_argument, NULL, CREATE_XL},
 	{"paused", no_argument, NULL, 'p'},
 	{"ready", no_argument, NULL, 'w'},
 	{"console", no_argument, NULL, 'C'},
@@ -89,6 +90,9 @@ void create_read_option(struct create_args *a, int c)
 	case CREATE_IGNORE:
 		if (a->nignore < SETS_MAX)
 			a->ignore[a->nignore++] = optarg;
+		break;
+	case CREATE_XL:
+		a->flags |= PROTO_F_XL;
 		break;
 	case 'p':
 		a->flags |= PROTO_F_PAUSED;

@@ -24,7 +24,15 @@ struct create_args {
 	bool console, json, quiet, interactive, rm;
 };
 
-enum { CREATE_SET = 256, CREATE_IGNORE, CREATE_RM, CREATE_COUNT, CREATE_VIF, CREATE_DISK };
+enum {
+	CREATE_SET = 256,
+	CREATE_IGNORE,
+	CREATE_RM,
+	CREATE_COUNT,
+	CREATE_VIF,
+	CREATE_DISK,
+	CREATE_XL
+};
 extern const struct option create_options[];
 void create_read_option(struct create_args *a, int c);
 void create_add_set(struct create_args *a, const char *key, const char *value);

@@ -11,7 +11,7 @@
 static const char create_help[] =
 	"Creates and starts a VM from an xl.cfg file (\"-\": standard input), or from options "
 	"alone.\n"
-	"key=value sets a key of the file, in its syntax.\n"
+	"key=value sets a key of the file, in its syntax; a text needs no quotes.\n"
 	"\n"
 	"  -k, --kernel IMAGE      what to boot, when there is no file\n"
 	"  -r, --ramdisk FILE\n"
@@ -25,6 +25,7 @@ static const char create_help[] =
 	"      --disk SPEC         a disk more, as in disk=[]: /dev/vg/web,raw,xvda,rw\n"
 	"      --set KEY=TEXT      any other key, its text taken as it is\n"
 	"      --ignore KEY        go on without a key that chaos does not support\n"
+	"      --xl                pass over keys that are unknown, as xl does, with a warning\n"
 	"      --count N           so many of them, named NAME-1, NAME-2, ...\n"
 	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
 	"  -w, --ready             wait until the guest says that it is ready (noxs guests)\n"

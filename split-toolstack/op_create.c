@@ -171,6 +171,7 @@ int op_create(struct engine *en, struct request *r, struct err *e)
 
 	vm_config_init(&cfg);
 	v.xen = engine_xen(en);
+	v.xl = flags & PROTO_F_XL;
 	if (rc == 0)
 		rc = vmcfg_parse(&v, &cfg, e);
 	if (rc == 0)

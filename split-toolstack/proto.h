@@ -173,5 +173,6 @@ enum proto_id {
 #define PROTO_F_LOG	(1u << 7) /* console: from the first byte kept, not from now on */
 #define PROTO_F_FORCE	(1u << 8) /* rm: destroy it first; detach: do not ask the guest */
 #define PROTO_F_SAME	(1u << 9) /* create: a VM of this uuid that is there already is the answer */
+#define PROTO_F_XL	(1u << 10) /* create: keys that are unknown are passed over, as xl does */
 
 #endif

@@ -25,45 +25,12 @@ static int from_file(const char *name, void *arg, struct err *e)
 	return vmcfg_set_key(w, name, value, e);
 }
 
-/* Text and overrides as one, in that order: the later one counts, as in xl. */
-static char *whole_text(const struct vmcfg *v, size_t *len)
-{
-	FILE *f;
-	char *text = NULL;
-	bool ok = true;
-
-	*len = 0;
-	f = open_memstream(&text, len);
-	if (!f)
-		return NULL;
-	if (v->text_len)
-		ok = fwrite(v->text, 1, v->text_len, f) == v->text_len && fputc('\n', f) != EOF;
-	for (uint32_t i = 0; ok && i < v->override.n; i++)
-		ok = fprintf(f, "%s\n", v->override.item[i]) > 0;
-	if (fclose(f) != 0 || !ok) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
-/* xlu's report as one line, without the "config parsing error" words around it. */
-static int syntax_error(char *report, struct err *e)
-{
-	char *end = report ? strchr(report, '\n') : NULL;
-
-	if (end)
-		*end = '\0';
-	return err_set(e, EINVAL, "%s",
-		       report && *report ? report : "the configuration cannot be read");
-}
-
 static int read_text(struct vmcfg_walk *w, struct err *e)
 {
 	char *report = NULL;
 	size_t report_len = 0;
 	size_t len;
-	char *text = whole_text(w->v, &len);
+	char *text = vmcfg_text(w->v, &len);
 	FILE *f = open_memstream(&report, &report_len);
 	int rc = -ENOMEM;
 
@@ -79,7 +46,7 @@ static int read_text(struct vmcfg_walk *w, struct err *e)
 	rc = xlu_cfg_readdata(w->xlu, text, (int)len);
 	(void)fflush(f);
 	if (rc != 0)
-		rc = syntax_error(report, e);
+		rc = vmcfg_syntax_error(w->v, report ? report : "", e);
 	else
 		rc = cfglex_keys(text, len, from_file, w, e);
 out:
@@ -136,21 +103,6 @@ static int read_cpus(struct vmcfg_walk *w, struct err *e)
 	return vmcfg_cpus(w->v->xen, "cpus", &w->cpus, w->cpus_each, &w->c->cpus, e);
 }
 
-static int warn(struct vmcfg_walk *w, struct err *e)
-{
-	char text[320];
-	int len;
-
-	if (w->harmless[0] == '\0')
-		return 0;
-	len = snprintf(text, sizeof(text), "these keys do nothing here and were passed over: %s",
-		       w->harmless);
-	if (vmcfg_add(&w->v->warning, text,
-		      (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1) < 0)
-		return err_set(e, ENOMEM, "out of memory");
-	return 0;
-}
-
 int vmcfg_parse(struct vmcfg *v, struct vm_config *out, struct err *e)
 {
 	struct vmcfg_walk w = {.v = v, .c = out};
@@ -162,12 +114,20 @@ int vmcfg_parse(struct vmcfg *v, struct vm_config *out, struct err *e)
 	if (rc == 0)
 		rc = apply_sets(&w, e);
 	if (rc == 0)
+		rc = vmcfg_refuse(&w, e);
+	if (rc == 0)
 		rc = join_cmdline(&w, e);
+	if (rc == 0 && w.pvh && !w.have_type)
+		out->type = DOM_PVH;
 	if (rc == 0 && w.cpus.n)
 		rc = read_cpus(&w, e);
 	if (rc == 0)
-		rc = warn(&w, e);
+		rc = vmcfg_warn(&w, e);
 	vmcfg_list_clear(&w.cpus);
+	vmcfg_list_clear(&w.harmless);
+	vmcfg_list_clear(&w.unknown);
+	vmcfg_list_clear(&w.refused);
+	vmcfg_list_clear(&w.refused_why);
 	free(w.root);
 	free(w.extra);
 	if (rc < 0)

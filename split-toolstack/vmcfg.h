@@ -22,6 +22,7 @@ struct vmcfg {
 	struct vmcfg_list override; /* "key=value" in xl syntax */
 	struct vmcfg_list set;	    /* "key=text", the text as it is */
 	struct vmcfg_list ignore;   /* keys of the third class to leave out */
+	bool xl;		    /* keys that are unknown are passed over, as xl does */
 	struct vmcfg_list warning;  /* out: what the client should print */
 };
 

@@ -195,6 +195,26 @@ static int convert(const libxl_device_disk *d, const char *cwd, struct vbd_confi
 	return set_path(vbd, d->pdev_path, cwd, e);
 }
 
+/* Its complaint of a value, with those that work. */
+static int not_parsed(struct vmcfg_report *r, struct err *e)
+{
+	static const struct {
+		const char *begin, *more;
+	} help[] = {
+		{"unknown value for format",
+		 "; the only one is raw: convert others with \"qemu-img convert -O raw\""},
+		{"unknown value for access", "; use r, ro, w or rw"},
+		{"unknown value for backendtype", "; use phy"},
+		{"unknown value for type", "; use disk or cdrom"},
+	};
+	const char *words = vmcfg_report_words(r);
+
+	for (size_t i = 0; i < sizeof(help) / sizeof(help[0]); i++)
+		if (strncmp(words, help[i].begin, strlen(help[i].begin)) == 0)
+			return err_set(e, EINVAL, "%s%s", words, help[i].more);
+	return err_set(e, EINVAL, "%s", words);
+}
+
 int vmcfg_disk(const char *spec, const char *cwd, struct vmcfg_list *warning,
 	       struct device_config *out, struct err *e)
 {
@@ -213,7 +233,7 @@ int vmcfg_disk(const char *spec, const char *cwd, struct vmcfg_list *warning,
 	if (rc == 0)
 		rc = vmcfg_report_open(&r, e);
 	if (rc == 0 && xlu_disk_parse(r.xlu, 1, specs, &d) != 0)
-		rc = err_set(e, EINVAL, "%s", vmcfg_report_words(&r));
+		rc = not_parsed(&r, e);
 	if (rc == 0)
 		rc = check(&d, spec, warning, e);
 	if (rc == 0)

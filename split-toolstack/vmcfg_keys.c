@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of keys in its three classes, and what each does with its text. */
+/* The table of keys that are honoured, and what each does with its text. */
 #include "split-toolstack/vmcfg_private.h"
 
 #include <errno.h>
@@ -11,7 +11,6 @@
 struct key {
 	const char *name;
 	int (*set)(struct vmcfg_walk *w, const char *key, const char *value, struct err *e);
-	const char *why; /* third class: what to say */
 };
 
 /* --- setters --- */
@@ -39,6 +38,7 @@ static int set_name(struct vmcfg_walk *w, const char *key, const char *value, st
 
 static int set_type(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
+	w->have_type = true;
 	if (strcmp(value, "pv") == 0)
 		w->c->type = DOM_PV;
 	else if (strcmp(value, "pvh") == 0)
@@ -53,10 +53,21 @@ static int set_type(struct vmcfg_walk *w, const char *key, const char *value, st
 static int set_builder(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
 	(void)w;
-	if (strcmp(value, "generic") == 0 || strcmp(value, "linux") == 0)
+	if (strcmp(value, "generic") == 0 || strcmp(value, "linux") == 0 ||
+	    strcmp(value, "pv") == 0)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
 		       "%s \"%s\": chaos runs pv and pvh guests only; use type=", key, value);
+}
+
+/* How files of before type="pvh" said it. */
+static int set_pvh(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	uint32_t pvh;
+	int rc = vmcfg_number(key, value, 0, 1, &pvh, e);
+
+	w->pvh = rc == 0 && pvh;
+	return rc;
 }
 
 static int set_path(struct vmcfg_walk *w, char **to, const char *key, const char *value,
@@ -86,6 +97,11 @@ static int set_kernel(struct vmcfg_walk *w, const char *key, const char *value, 
 
 static int set_ramdisk(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
+	if (*value == '\0') { /* none */
+		free(w->c->ramdisk);
+		w->c->ramdisk = NULL;
+		return 0;
+	}
 	return set_path(w, &w->c->ramdisk, key, value, e);
 }
 
@@ -115,6 +131,10 @@ static int set_memory(struct vmcfg_walk *w, const char *key, const char *value, 
 
 static int set_maxmem(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
+	if (strcmp(value, "0") == 0) { /* as much as memory */
+		w->c->maxmem_kib = 0;
+		return 0;
+	}
 	return vmcfg_memory(key, value, &w->c->maxmem_kib, e);
 }
 
@@ -186,6 +206,22 @@ static int set_action(struct vmcfg_walk *w, const char *key, const char *value, 
 		       key, value);
 }
 
+/* Without XSM, Xen gives no domain a label, whatever the toolstack. */
+static int set_seclabel(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	char text[256];
+
+	if (*value == '\0')
+		return 0;
+	if (w->v->xen && xen_has_xsm(w->v->xen))
+		return vmcfg_refuse_key(w, key, "XSM labels are not supported", e);
+	(void)snprintf(text, sizeof(text), "%s \"%.80s\": this Xen has no XSM, and no labels", key,
+		       value);
+	return vmcfg_add(&w->v->warning, text, strlen(text)) < 0
+		       ? err_set(e, ENOMEM, "out of memory")
+		       : 0;
+}
+
 /* --- devices --- */
 
 /* Those of a kind go: a list that is said again replaces the first. */
@@ -241,97 +277,30 @@ static int set_disk(struct vmcfg_walk *w, const char *key, const char *value, st
 	return rc < 0 ? rc : add_device(w->c, &d, e);
 }
 
-static int harmless(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
-{
-	size_t used = strlen(w->harmless);
-
-	(void)value;
-	(void)e;
-	(void)snprintf(w->harmless + used, sizeof(w->harmless) - used, "%s%s", used ? ", " : "",
-		       key);
-	return 0;
-}
-
-/* First what is honoured, then what is harmless, then what would change what the guest gets; a key
- * in no row is an unknown one of the third class. */
 static const struct key keys[] = {
-	{"name", set_name, NULL},
-	{"type", set_type, NULL},
-	{"builder", set_builder, NULL},
-	{"kernel", set_kernel, NULL},
-	{"ramdisk", set_ramdisk, NULL},
-	{"cmdline", set_cmdline, NULL},
-	{"extra", set_extra, NULL},
-	{"root", set_root, NULL},
-	{"memory", set_memory, NULL},
-	{"maxmem", set_maxmem, NULL},
-	{"vcpus", set_vcpus, NULL},
-	{"cpus", set_cpus, NULL},
-	{"cpu_weight", set_weight, NULL},
-	{"cap", set_cap, NULL},
-	{"uuid", set_uuid, NULL},
-	{"on_poweroff", set_action, NULL},
-	{"on_reboot", set_action, NULL},
-	{"on_crash", set_action, NULL},
-	{"vif", set_vif, NULL},
-	{"disk", set_disk, NULL},
-
-	{"acpi", harmless, NULL},
-	{"apic", harmless, NULL},
-	{"boot", harmless, NULL},
-	{"claim_mode", harmless, NULL},
-	{"device_model_version", harmless, NULL},
-	{"device_model_override", harmless, NULL},
-	{"gfx_passthru", harmless, NULL},
-	{"hap", harmless, NULL},
-	{"keymap", harmless, NULL},
-	{"localtime", harmless, NULL},
-	{"nographic", harmless, NULL},
-	{"nx", harmless, NULL},
-	{"on_soft_reset", harmless, NULL},
-	{"on_watchdog", harmless, NULL},
-	{"pae", harmless, NULL},
-	{"pool", harmless, NULL},
-	{"sdl", harmless, NULL},
-	{"serial", harmless, NULL},
-	{"shadow_memory", harmless, NULL},
-	{"soundhw", harmless, NULL},
-	{"stdvga", harmless, NULL},
-	{"usb", harmless, NULL},
-	{"usbdevice", harmless, NULL},
-	{"vfb", harmless, NULL},
-	{"vga", harmless, NULL},
-	{"videoram", harmless, NULL},
-	{"vnc", harmless, NULL},
-	{"vncconsole", harmless, NULL},
-	{"vnclisten", harmless, NULL},
-	{"vncpasswd", harmless, NULL},
-	{"vncunused", harmless, NULL},
-	{"xen_platform_pci", harmless, NULL},
-
-	{"pci", NULL, "PCI passthrough is not supported"},
-	{"p9", NULL, "9p shares are not supported"},
-	{"vtpm", NULL, "vTPMs are not supported"},
-	{"usbctrl", NULL, "USB is not supported"},
-	{"usbdev", NULL, "USB is not supported"},
-	{"dtdev", NULL, "device passthrough is not supported"},
-	{"ioports", NULL, "device passthrough is not supported"},
-	{"iomem", NULL, "device passthrough is not supported"},
-	{"irqs", NULL, "device passthrough is not supported"},
-	{"bootloader", NULL,
-	 "boot loaders in dom0 are not supported; name a kernel, or GRUB's Xen image"},
-	{"firmware", NULL, "firmware images are not supported"},
-	{"maxvcpus", NULL, "vCPUs cannot be added later; use vcpus alone"},
-	{"cpus_soft", NULL, "soft affinity is not supported"},
-	{"cpuid", NULL, "CPUID policies are not supported yet"},
-	{"nestedhvm", NULL, "nested virtualization is not supported"},
-	{"seclabel", NULL, "XSM labels are not supported"},
-	{"driver_domain", NULL, "driver domains are not supported"},
-	{"tsc_mode", NULL, "TSC modes are not supported"},
-	{"max_grant_frames", NULL, "limits are chosen by chaos"},
-	{"max_maptrack_frames", NULL, "limits are chosen by chaos"},
-	{"max_event_channels", NULL, "limits are chosen by chaos"},
-	{"channel", NULL, "channels are not supported"},
+	{"name", set_name},
+	{"type", set_type},
+	{"builder", set_builder},
+	{"pvh", set_pvh},
+	{"kernel", set_kernel},
+	{"ramdisk", set_ramdisk},
+	{"cmdline", set_cmdline},
+	{"extra", set_extra},
+	{"root", set_root},
+	{"memory", set_memory},
+	{"maxmem", set_maxmem},
+	{"vcpus", set_vcpus},
+	{"cpus", set_cpus},
+	{"cpu_weight", set_weight},
+	{"cap", set_cap},
+	{"uuid", set_uuid},
+	{"on_poweroff", set_action},
+	{"on_reboot", set_action},
+	{"on_crash", set_action},
+	{"vif", set_vif},
+	{"disk", set_disk},
+	{"seclabel", set_seclabel},
+	{"init_seclabel", set_seclabel},
 };
 
 static const struct key *find_key(const char *name)
@@ -342,11 +311,18 @@ static const struct key *find_key(const char *name)
 	return NULL;
 }
 
+/* What is left out, as one key or several with commas between. */
 static bool is_ignored(const struct vmcfg *v, const char *name)
 {
-	for (uint32_t i = 0; i < v->ignore.n; i++)
-		if (strcmp(v->ignore.item[i], name) == 0)
-			return true;
+	size_t len = strlen(name);
+
+	for (uint32_t i = 0; i < v->ignore.n; i++) {
+		const char *at = v->ignore.item[i];
+
+		for (; *at; at += strcspn(at, ","), at += *at == ',')
+			if (strcspn(at, ",") == len && strncmp(at, name, len) == 0)
+				return true;
+	}
 	return false;
 }
 
@@ -356,14 +332,7 @@ int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, str
 
 	if (is_ignored(w->v, name))
 		return 0;
-	if (!k)
-		return err_set(e, EOPNOTSUPP,
-			       "%s: an unknown key; correct it, or leave it out with --ignore %s",
-			       name, name);
-	if (!k->set)
-		return err_set(e, EOPNOTSUPP, "%s: %s; remove it, or leave it out with --ignore %s",
-			       name, k->why, name);
-	return k->set(w, name, value, e);
+	return k ? k->set(w, name, value, e) : vmcfg_other_key(w, name, value, e);
 }
 
 /* A list as its items with commas between. */
@@ -390,7 +359,11 @@ int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list,
 	char joined[4096];
 	int rc = 0;
 
-	if (k && (k->set == set_vif || k->set == set_disk)) {
+	if (is_ignored(w->v, name))
+		return 0;
+	if (!k)
+		return vmcfg_other_key(w, name, n ? NULL : "", e);
+	if (k->set == set_vif || k->set == set_disk) {
 		drop_devices(w->c, k->set == set_vif ? DEVICE_VIF : DEVICE_VBD);
 		for (int i = 0; rc == 0 && i < n; i++) {
 			const char *item = xlu_cfg_get_listitem(list, i);
@@ -400,7 +373,7 @@ int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list,
 		}
 		return rc;
 	}
-	if (k && k->set == set_cpus && !is_ignored(w->v, name))
+	if (k->set == set_cpus)
 		return set_cpus_list(w, name, list, n, e);
 	if (n == 0)
 		return 0; /* nothing asked for */

@@ -74,6 +74,7 @@ enum chaos_op {
 #define CHAOS_LOG	(1u << 7) /* console: from the first byte kept, not from now on */
 #define CHAOS_FORCE	(1u << 8) /* rm: destroy it first; detach: do not ask the guest */
 #define CHAOS_SAME	(1u << 9) /* create: a VM of this uuid that is there is the answer */
+#define CHAOS_XL	(1u << 10) /* create: unknown keys are passed over with a warning, as xl does */
 
 #define CHAOS_NOW UINT64_MAX /* since: no event of the past */
 

@@ -92,6 +92,19 @@ int xen_host_cpus(struct xen *x, struct xen_cpus *out)
 	return fake_leave(0);
 }
 
+static bool has_xsm;
+
+void fake_set_xsm(bool xsm)
+{
+	has_xsm = xsm;
+}
+
+bool xen_has_xsm(struct xen *x)
+{
+	(void)x;
+	return has_xsm;
+}
+
 int xen_free_pages(struct xen *x, uint64_t *out)
 {
 	(void)x;

@@ -204,5 +204,6 @@ void fake_reset(void)
 	failed_call = NULL;
 	fake_free = 1u << 20;
 	fake_set_cpus(NULL, 0);
+	fake_set_xsm(false);
 	(void)pthread_mutex_unlock(&fake_lock);
 }

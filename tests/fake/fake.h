@@ -3,6 +3,7 @@
 #ifndef CHAOS_FAKE_H
 #define CHAOS_FAKE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What is held at the moment, over all handles. */
@@ -34,6 +35,8 @@ void fake_reset(void);
 /* The NUMA nodes of the host's n CPUs, XEN_NO_CPU for none; 2 CPUs on node 0 unless set. */
 #define FAKE_CPUS 16u
 void fake_set_cpus(const uint32_t *node, uint32_t n);
+/* Whether it labels domains; not unless set. */
+void fake_set_xsm(bool xsm);
 /* Which of pCPUs 0 to 7 may run a vCPU, as bits; 0: that was not said. */
 #define FAKE_VCPUS 8u
 uint8_t fake_affinity(uint32_t domid, uint32_t vcpu);
