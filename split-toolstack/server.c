@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/unix.h"
 #include "split-toolstack/metrics.h"
 
 /* A connection with more than this waiting for its client is not read from. */
@@ -24,7 +25,7 @@ struct server {
 	struct ev_loop *loop;
 	struct engine *en;
 	int fd;
-	ev_io accept;
+	struct unix_acceptor accept;
 	struct conn *conns;
 	uint32_t nconn;
 	gid_t gid;
@@ -187,26 +188,6 @@ void reply_error(struct conn *c, uint32_t tag, const struct err *e)
 
 /* --- in --- */
 
-static void take_files(struct request *r, struct msghdr *m)
-{
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
-		size_t n;
-
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(fd));
-			if (r->nfd < PROTO_FDS_MAX)
-				r->fd[r->nfd++] = fd;
-			else
-				(void)close(fd);
-		}
-	}
-}
-
 static void run_request(struct server *s, struct request *r, size_t len)
 {
 	struct err e = {0};
@@ -240,34 +221,46 @@ static void run_request(struct server *s, struct request *r, size_t len)
 	reply_error(r->c, r->in.h.tag, &e);
 }
 
+/* A packet that cannot be taken as it was sent is an error of its connection. */
+static void refuse_packet(struct conn *c, int rc)
+{
+	struct err e = {0};
+
+	if (rc == -EMFILE)
+		(void)err_set(
+			&e, EMFILE,
+			"the files of the request could not be taken: more than %u, or chaosd "
+			"has too many open",
+			PROTO_FDS_MAX);
+	else
+		(void)err_set(&e, EPROTO, "a frame that makes no sense");
+	conn_ref(c);
+	reply_error(c, 0, &e);
+	hang_up(c);
+	conn_unref(c);
+}
+
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * PROTO_FDS_MAX)];
-		struct cmsghdr align;
-	} control;
 	struct conn *c = io->data;
 	struct server *s = c->s;
 	struct request r = {.c = c};
-	struct iovec iov = {s->in, sizeof(s->in)};
-	struct msghdr m = {.msg_iov = &iov,
-			   .msg_iovlen = 1,
-			   .msg_control = control.bytes,
-			   .msg_controllen = sizeof(control.bytes)};
-	ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = unix_receive(c->fd, s->in, sizeof(s->in), r.fd, PROTO_FDS_MAX, &r.nfd);
 
 	(void)loop;
 	(void)revents;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN)
 		return;
+	if (n == -EMSGSIZE || n == -EMFILE) {
+		refuse_packet(c, (int)n);
+		return;
+	}
 	if (n <= 0) {
 		hang_up(c);
 		return;
 	}
-	take_files(&r, &m);
 	conn_ref(c);
-	/* A packet that is too long arrives cut: its length no longer fits its header. */
-	run_request(s, &r, m.msg_flags & MSG_TRUNC ? 0 : (size_t)n);
+	run_request(s, &r, (size_t)n);
 	for (uint32_t i = 0; i < r.nfd; i++)
 		if (r.fd[i] >= 0)
 			(void)close(r.fd[i]);
@@ -323,18 +316,13 @@ static struct conn *new_conn(struct server *s, int fd)
 	return c;
 }
 
-static void on_accept(struct ev_loop *loop, ev_io *io, int revents)
+static void accepted(struct unix_acceptor *a, int fd)
 {
-	struct server *s = io->data;
+	struct server *s = a->data;
 	struct err e = {0};
 	struct ucred cred;
 	struct conn *c;
-	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)loop;
-	(void)revents;
-	if (fd < 0)
-		return;
 	if (!may(s, fd, &cred)) {
 		log_line(LOG_WARN, "client refused: no rights");
 		(void)close(fd);
@@ -348,7 +336,7 @@ static void on_accept(struct ev_loop *loop, ev_io *io, int revents)
 	c->pid = cred.pid;
 	c->uid = cred.uid;
 	if (s->nconn <= CLIENTS_MAX) {
-		on_readable(loop, &c->in, EV_READ); /* a command has sent its request already */
+		on_readable(s->loop, &c->in, EV_READ); /* a command has sent its request already */
 	} else {
 		(void)err_set(&e, EBUSY, "chaosd has %u clients already; try again later",
 			      CLIENTS_MAX);
@@ -450,9 +438,7 @@ int server_open(struct ev_loop *loop, struct engine *en, const struct server_con
 		return rc;
 	}
 	lists_open(loop);
-	ev_io_init(&s->accept, on_accept, s->fd, EV_READ);
-	s->accept.data = s;
-	ev_io_start(loop, &s->accept);
+	unix_accept_start(&s->accept, loop, s->fd, accepted, s);
 	*out = s;
 	return 0;
 }
@@ -461,8 +447,8 @@ void server_close(struct server *s)
 {
 	if (!s)
 		return;
-	if (ev_is_active(&s->accept)) {
-		ev_io_stop(s->loop, &s->accept);
+	if (s->accept.loop) {
+		unix_accept_stop(&s->accept);
 		streams_close();
 	}
 	while (s->conns)

@@ -19,6 +19,8 @@ struct control_packet {
 	union backend_message m;
 };
 
+static void accepted(struct unix_acceptor *a, int fd);
+
 static void drop_client(struct control *c, const char *why)
 {
 	if (c->fd < 0)
@@ -39,7 +41,7 @@ static void drop_client(struct control *c, const char *why)
 	if (c->listener < 0)
 		ev_break(c->loop, EVBREAK_ALL);
 	else
-		ev_io_start(c->loop, &c->accepting);
+		unix_accept_start(&c->accepting, c->loop, c->listener, accepted, c);
 }
 
 static int transmit(const struct control *c, const void *m, uint32_t bytes)
@@ -190,49 +192,35 @@ static void serve(struct control *c, const union backend_message *m, int fd)
 	}
 }
 
-static int file_of(struct msghdr *h)
-{
-	struct cmsghdr *c = CMSG_FIRSTHDR(h);
-	int fd = -1;
-
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(fd)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
-}
-
 static void on_readable(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct control *c = w->data;
 	union backend_message m;
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec v = {&m, sizeof(m)};
-	struct msghdr h = {.msg_iov = &v,
-			   .msg_iovlen = 1,
-			   .msg_control = &control,
-			   .msg_controllen = sizeof(control)};
-	ssize_t got = recvmsg(c->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int fd;
+	uint32_t nfile;
+	int file = -1;
+	ssize_t got = unix_receive(c->fd, &m, sizeof(m), &file, 1, &nfile);
 
 	(void)loop;
 	(void)events;
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	if (got == -EAGAIN)
 		return;
-	if (got <= 0) {
-		drop_client(c, got == 0 ? "closed" : strerror(errno));
-		return;
-	}
-	fd = file_of(&h);
-	if ((h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || !well_formed(&m, got, fd)) {
-		if (fd >= 0)
-			(void)close(fd);
+	if (got == -EMSGSIZE || got == -EMFILE) {
 		drop_client(c, "malformed message");
 		return;
 	}
-	serve(c, &m, fd);
+	if (got <= 0) {
+		drop_client(c, got == 0 ? "closed" : strerror((int)-got));
+		return;
+	}
+	if (nfile == 0)
+		file = -1;
+	if (!well_formed(&m, got, file)) {
+		if (file >= 0)
+			(void)close(file);
+		drop_client(c, "malformed message");
+		return;
+	}
+	serve(c, &m, file);
 }
 
 static void use(struct control *c)
@@ -242,22 +230,18 @@ static void use(struct control *c)
 	ev_io_start(c->loop, &c->reading);
 }
 
-static void on_client(struct ev_loop *loop, ev_io *w, int events)
+static void accepted(struct unix_acceptor *a, int fd)
 {
-	struct control *c = w->data;
+	struct control *c = a->data;
 	struct ucred who = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(who);
-	int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)events;
-	if (fd < 0)
-		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.uid != 0) {
 		log_line(LOG_WARN, "op=refused uid=%u", who.uid);
 		(void)close(fd);
 		return;
 	}
-	ev_io_stop(loop, w); /* the next one waits until this one has gone */
+	unix_accept_stop(a); /* the next one waits until this one has gone */
 	c->fd = fd;
 	use(c);
 	log_line(LOG_INFO, "op=client pid=%d", who.pid);
@@ -270,19 +254,18 @@ void control_start(struct control *c)
 	c->devices->arg = c;
 	ev_init(&c->reading, on_readable);
 	ev_init(&c->writing, on_writable);
-	ev_io_init(&c->accepting, on_client, c->listener, EV_READ);
-	c->reading.data = c->writing.data = c->accepting.data = c;
+	c->reading.data = c->writing.data = c;
 	if (c->fd >= 0)
 		use(c);
 	else
-		ev_io_start(c->loop, &c->accepting);
+		unix_accept_start(&c->accepting, c->loop, c->listener, accepted, c);
 }
 
 void control_stop(struct control *c)
 {
 	drop_client(c, "ending");
 	if (c->listener >= 0) {
-		ev_io_stop(c->loop, &c->accepting);
+		unix_accept_stop(&c->accepting);
 		(void)close(c->listener);
 	}
 }

@@ -3,6 +3,7 @@
 #ifndef NOXS_BACKEND_CONTROL_H
 #define NOXS_BACKEND_CONTROL_H
 
+#include "base/unix.h"
 #include "noxs/backend/device.h"
 
 struct control_packet;
@@ -14,7 +15,7 @@ struct control {
 	int listener; /* -1: `fd` is the only client, and its end is ours */
 	int fd;	      /* -1: none yet */
 	/* ours */
-	ev_io accepting;
+	struct unix_acceptor accepting;
 	ev_io reading;
 	ev_io writing;
 	struct control_packet *first;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/unix.h"
 
 #define CLIENTS_MAX 256u
 #define CHUNK	    4096u
@@ -28,7 +29,7 @@ struct client {
 struct storesocket {
 	struct engine *en;
 	int fd;
-	ev_io accept;
+	struct unix_acceptor accept;
 	struct client *clients;
 	uint32_t n;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -130,16 +131,12 @@ static void on_wake(struct store_conn *c, void *arg)
 	ev_io_start(cl->ss->en->loop, &cl->out);
 }
 
-static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
+static void accepted(struct unix_acceptor *a, int fd)
 {
 	static const struct store_conn_ops ops = {on_wake};
-	struct storesocket *ss = w->data;
+	struct storesocket *ss = a->data;
 	struct client *cl;
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)revents;
-	if (fd < 0)
-		return;
 	cl = ss->n < CLIENTS_MAX ? calloc(1, sizeof(*cl)) : NULL;
 	if (!cl || store_conn_new(ss->en->tree, 0, false, &ops, cl, &cl->conn, NULL) < 0) {
 		free(cl);
@@ -153,7 +150,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	cl->out.data = cl;
 	DL_APPEND(ss->clients, cl);
 	ss->n++;
-	ev_io_start(loop, &cl->in);
+	ev_io_start(ss->en->loop, &cl->in);
 }
 
 /* The folder is made; what is there already is left by one who died. */
@@ -202,9 +199,7 @@ int storesocket_open(struct engine *en, const char *path, struct storesocket **o
 	ss->en = en;
 	ss->fd = fd;
 	(void)snprintf(ss->path, sizeof(ss->path), "%s", path);
-	ev_io_init(&ss->accept, on_accept, fd, EV_READ);
-	ss->accept.data = ss;
-	ev_io_start(en->loop, &ss->accept);
+	unix_accept_start(&ss->accept, en->loop, fd, accepted, ss);
 	*out = ss;
 	return 0;
 }
@@ -215,7 +210,7 @@ void storesocket_close(struct storesocket *ss)
 		return;
 	while (ss->clients)
 		drop(ss->clients); /* NOLINT(clang-analyzer-unix.Malloc) */
-	ev_io_stop(ss->en->loop, &ss->accept);
+	unix_accept_stop(&ss->accept);
 	(void)close(ss->fd);
 	(void)unlink(ss->path);
 	free(ss);
