@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* wait, console and events: answers that come when something happens to a VM. */
+/* wait and console: answers that come when something happens to a VM. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/log.h"
 #include "split-toolstack/fields.h"
-#include "split-toolstack/feed.h"
-#include "split-toolstack/server.h"
+#include "split-toolstack/stream.h"
 
-#define CHUNK	    16384u
-#define STREAMS_MAX 64u /* of one connection */
+#define CHUNK	16384u
+#define BUCKETS 1024u
 
-/* One wait, console or subscription of one connection. It knows its VM by uuid alone. */
-struct stream {
-	struct stream *next;
-	struct conn *c;
-	uint32_t tag, flags;
-	bool console, events;
-	uint8_t uuid[16];
-	uint64_t pos; /* of the console log, or the next event */
-};
+/* Waits and consoles by their VM: what happens to one VM is no matter of the others' clients. */
+static struct stream *by_vm[BUCKETS];
+
+static struct stream **bucket(const uint8_t uuid[16])
+{
+	uint32_t h = 0;
+
+	for (int i = 0; i < 16; i++)
+		h = h * 31 + uuid[i];
+	return &by_vm[h % BUCKETS];
+}
 
 static struct engine_observer observer;
 
@@ -31,6 +34,10 @@ static void end_stream(struct stream *st)
 	while (*at != st)
 		at = &(*at)->next;
 	*at = st->next;
+	if (st->events)
+		subscription_end(st);
+	else
+		DL_DELETE2(*bucket(st->uuid), st, peer_prev, peer_next);
 	free(st);
 }
 
@@ -100,121 +107,60 @@ static bool satisfied(const struct stream *st, struct vm *vm)
 	return is_over(vm);
 }
 
-/* Sends the events a subscriber has not seen, as long as he takes them. Who reads too slowly is
- * told how many he lost. */
-static void pump_events(struct stream *st)
+/* A VM changed: tell one that waits for it. */
+static void advance(struct stream *st, enum vm_event ev, struct vm *vm)
 {
 	struct conn *c = st->c;
 
-	while (!c->gone && !c->queue && st->pos < feed_next()) {
-		struct wire_out w;
-
-		reply_begin(c, &w, PROTO_ITEM, st->tag);
-		if (st->pos < feed_oldest()) {
-			wire_u64(&w, PROTO_LOST, feed_oldest() - st->pos);
-			st->pos = feed_oldest();
-		} else {
-			feed_put(st->pos++, &w);
-		}
-		reply_send(c, &w);
-	}
-}
-
-/* A VM changed: tell those of one connection who wait for it. */
-static void advance(struct conn *c, enum vm_event ev, struct vm *vm, const uint8_t uuid[16])
-{
-	bool removed = ev == VM_EV_REMOVED;
-	struct stream *next;
-
-	for (struct stream *st = c->streams; st; st = next) {
+	conn_ref(c);
+	if (ev == VM_EV_REMOVED) {
 		struct err e = {0};
+		uint32_t tag = st->tag;
 
-		next = st->next;
-		if (st->events || memcmp(st->uuid, uuid, sizeof(st->uuid)) != 0)
-			continue; /* events have their own way */
-		if (removed) {
-			uint32_t tag = st->tag;
-
-			end_stream(st);
-			(void)err_set(&e, ESRCH, "the VM was removed");
-			reply_error(c, tag, &e);
-		} else if (st->console) {
-			(void)pump(st, vm);
-		} else if (satisfied(st, vm)) {
-			finish(st, vm);
-		}
-		if (c->gone)
-			return;
+		end_stream(st);
+		(void)err_set(&e, ESRCH, "the VM was removed");
+		reply_error(c, tag, &e);
+	} else if (st->console) {
+		(void)pump(st, vm);
+	} else if (satisfied(st, vm)) {
+		finish(st, vm);
 	}
-}
-
-/* --- the list of connections with streams: few, so it is walked --- */
-
-static struct conn *watching[CLIENTS_MAX + 8];
-static uint32_t nwatching;
-
-static void watch(struct conn *c)
-{
-	for (uint32_t i = 0; i < nwatching; i++)
-		if (watching[i] == c)
-			return;
-	watching[nwatching++] = c;
-}
-
-static void unwatch(struct conn *c)
-{
-	for (uint32_t i = 0; i < nwatching; i++) {
-		if (watching[i] == c) {
-			watching[i] = watching[--nwatching];
-			return;
-		}
-	}
+	conn_unref(c);
 }
 
 static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm,
 		     const struct pool_flavor *f)
 {
 	uint8_t uuid[16];
+	struct stream *st;
+	struct stream **head;
 
 	(void)ob;
 	(void)f;
-	if (nwatching == 0 || !vm)
+	if (!vm)
 		return;
 	vm_uuid(vm, uuid);
-	for (uint32_t i = nwatching; i-- > 0;) {
-		struct conn *c = watching[i];
+	head = bucket(uuid);
+	/* A connection that breaks takes its streams with it, whichever they are: from the start
+	 * then, as often as there are such. */
+	for (st = *head; st;) {
+		struct conn *c = st->c;
+		struct stream *next = st->peer_next;
 
-		conn_ref(c);
-		advance(c, ev, vm, uuid);
-		if (!c->streams)
-			unwatch(c);
-		conn_unref(c);
-		if (i > nwatching)
-			i = nwatching;
-	}
-}
-
-/* Something is in the feed. */
-static void on_news(void)
-{
-	for (uint32_t i = nwatching; i-- > 0;) {
-		struct conn *c = watching[i];
-
-		conn_ref(c);
-		for (struct stream *st = c->streams, *next; st; st = c->gone ? NULL : next) {
-			next = st->next;
-			if (st->events)
-				pump_events(st);
+		if (memcmp(st->uuid, uuid, sizeof(uuid)) != 0) {
+			st = next;
+			continue;
 		}
+		conn_ref(c);
+		advance(st, ev, vm);
+		st = c->gone ? *head : next;
 		conn_unref(c);
-		if (i > nwatching)
-			i = nwatching;
 	}
 }
 
-int streams_open(struct engine *en, struct ev_loop *loop, struct err *e)
+int streams_open(struct engine *en, struct ev_loop *loop, struct server *s, struct err *e)
 {
-	int rc = feed_open(en, loop, on_news, e);
+	int rc = subscriptions_open(en, loop, s, e);
 
 	if (rc < 0)
 		return rc;
@@ -226,14 +172,13 @@ int streams_open(struct engine *en, struct ev_loop *loop, struct err *e)
 void streams_close(void)
 {
 	engine_unobserve(&observer);
-	feed_close();
+	subscriptions_close();
 }
 
 void streams_end(struct conn *c)
 {
 	while (c->streams)
 		end_stream(c->streams);
-	unwatch(c);
 }
 
 void streams_pump(struct conn *c)
@@ -246,14 +191,13 @@ void streams_pump(struct conn *c)
 
 		next = st->next;
 		if (st->events)
-			pump_events(st);
+			subscription_pump(st);
 		else if (vm)
 			(void)pump(st, vm);
 	}
 }
 
-static int add_stream(struct request *r, struct vm *vm, bool console, struct stream **out,
-		      struct err *e)
+int stream_new(struct request *r, struct stream **out, struct err *e)
 {
 	struct stream *st;
 	uint32_t n = 0;
@@ -270,13 +214,23 @@ static int add_stream(struct request *r, struct vm *vm, bool console, struct str
 	st->c = r->c;
 	st->tag = r->in.h.tag;
 	st->flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
-	st->console = console;
-	if (vm)
-		vm_uuid(vm, st->uuid);
 	st->next = r->c->streams;
 	r->c->streams = st;
-	watch(r->c);
 	*out = st;
+	return 0;
+}
+
+/* One of a VM. */
+static int add_stream(struct request *r, struct vm *vm, bool console, struct stream **out,
+		      struct err *e)
+{
+	int rc = stream_new(r, out, e);
+
+	if (rc < 0)
+		return rc;
+	(*out)->console = console;
+	vm_uuid(vm, (*out)->uuid);
+	DL_APPEND2(*bucket((*out)->uuid), *out, peer_prev, peer_next);
 	return 0;
 }
 
@@ -299,11 +253,10 @@ static bool has_writer(struct vm *vm)
 	uint8_t uuid[16];
 
 	vm_uuid(vm, uuid);
-	for (uint32_t i = 0; i < nwatching; i++)
-		for (const struct stream *st = watching[i]->streams; st; st = st->next)
-			if (st->console && (st->flags & PROTO_F_INPUT) &&
-			    memcmp(st->uuid, uuid, sizeof(uuid)) == 0)
-				return true;
+	for (const struct stream *st = *bucket(uuid); st; st = st->peer_next)
+		if (st->console && (st->flags & PROTO_F_INPUT) &&
+		    memcmp(st->uuid, uuid, sizeof(uuid)) == 0)
+			return true;
 	return false;
 }
 
@@ -342,22 +295,6 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 			return 0;
 	}
 	(void)pump(st, vm);
-	return 0;
-}
-
-int op_events(struct engine *en, struct request *r, struct err *e)
-{
-	struct stream *st = NULL;
-	int rc = add_stream(r, NULL, false, &st, e);
-
-	(void)en;
-	if (rc < 0 || !st)
-		return rc;
-	st->events = true;
-	st->pos = wire_get_u64(&r->in, PROTO_SINCE, feed_next() - 1) + 1;
-	if (st->pos > feed_next() || st->pos == 0)
-		st->pos = feed_next(); /* from a future, or of another host */
-	pump_events(st);
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct server {
 	struct unix_acceptor accept;
 	struct conn *conns;
 	uint32_t nconn;
+	ev_tstamp last_request;
 	gid_t gid;
 	bool have_gid;
 	char path[108];
@@ -42,6 +43,11 @@ struct engine *server_engine(struct server *s)
 uint32_t server_clients(const struct server *s)
 {
 	return s->nconn;
+}
+
+ev_tstamp server_last_request(const struct server *s)
+{
+	return s->last_request;
 }
 
 /* --- the life of a connection --- */
@@ -259,6 +265,7 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 		hang_up(c);
 		return;
 	}
+	s->last_request = ev_now(s->loop);
 	conn_ref(c);
 	run_request(s, &r, (size_t)n);
 	for (uint32_t i = 0; i < r.nfd; i++)
@@ -432,7 +439,7 @@ int server_open(struct ev_loop *loop, struct engine *en, const struct server_con
 		server_close(s);
 		return rc;
 	}
-	rc = streams_open(en, loop, e);
+	rc = streams_open(en, loop, s, e);
 	if (rc < 0) {
 		server_close(s);
 		return rc;

@@ -63,6 +63,8 @@ int server_open(struct ev_loop *loop, struct engine *en, const struct server_con
 void server_close(struct server *s);
 struct engine *server_engine(struct server *s);
 uint32_t server_clients(const struct server *s);
+/* When the loop last had one, by ev_now(). */
+ev_tstamp server_last_request(const struct server *s);
 
 /* --- for operations --- */
 
@@ -80,7 +82,7 @@ int request_vm(struct engine *en, const struct request *r, struct vm **out, stru
 /* op_stream.c: ends the waits and consoles of a connection; pumps them when there is room again. */
 void streams_end(struct conn *c);
 void streams_pump(struct conn *c);
-int streams_open(struct engine *en, struct ev_loop *loop, struct err *e);
+int streams_open(struct engine *en, struct ev_loop *loop, struct server *s, struct err *e);
 void streams_close(void);
 
 /* op_list.c: a connection has room again, or is gone. */
