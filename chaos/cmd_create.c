@@ -22,6 +22,7 @@ const struct option create_options[] = {
 	{"xl", no_argument, NULL, CREATE_XL},
 	{"paused", no_argument, NULL, 'p'},
 	{"ready", no_argument, NULL, 'w'},
+	{"no-wait-devices", no_argument, NULL, CREATE_NO_WAIT},
 	{"console", no_argument, NULL, 'C'},
 	{"timings", no_argument, NULL, 'T'},
 	{"quiet", no_argument, NULL, 'q'},
@@ -99,6 +100,9 @@ void create_read_option(struct create_args *a, int c)
 		break;
 	case 'w':
 		a->flags |= PROTO_F_READY;
+		break;
+	case CREATE_NO_WAIT:
+		a->flags |= PROTO_F_NO_WAIT_DEVICES;
 		break;
 	case 'C':
 		a->console = true;

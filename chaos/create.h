@@ -31,7 +31,8 @@ enum {
 	CREATE_COUNT,
 	CREATE_VIF,
 	CREATE_DISK,
-	CREATE_XL
+	CREATE_XL,
+	CREATE_NO_WAIT
 };
 extern const struct option create_options[];
 void create_read_option(struct create_args *a, int c);

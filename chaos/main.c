@@ -29,6 +29,7 @@ static const char create_help[] =
 	"      --count N           so many of them, named NAME-1, NAME-2, ...\n"
 	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
 	"  -w, --ready             wait until the guest says that it is ready (noxs guests)\n"
+	"      --no-wait-devices   run without devices whose backends do not come\n"
 	"  -C, --console           attach to its console\n"
 	"  -T, --timings           where the time went, in microseconds\n"
 	"  -q, --quiet             print nothing but errors\n" HELP_JSON;
@@ -45,6 +46,7 @@ static const char run_help[] =
 	"      --vif SPEC          a network interface more; an empty one has all defaults\n"
 	"      --disk SPEC         a disk more\n"
 	"      --set KEY=TEXT      any other key of xl.cfg\n"
+	"      --no-wait-devices   run without devices whose backends do not come\n"
 	"  -i, --interactive       pass the terminal's input on; ^] detaches\n"
 	"      --rm                forget the VM when it has ended\n";
 

@@ -192,6 +192,9 @@ void listing_close(struct listing *l); /* NULL is fine */
 
 #define VM_CREATE_PAUSED     (1u << 0)
 #define VM_CREATE_WAIT_READY (1u << 1) /* call back when a noxs guest is ready (or has ended) */
+/* The backends of all its devices are there before it runs, or the create fails. Without, it runs
+ * without those that do not come. */
+#define VM_CREATE_WAIT_DEVICES (1u << 2)
 
 /* How a VM was made: built, from a shell, or from a shell that had its image already. */
 enum vm_way { VM_COLD, VM_SHELL, VM_WARM };

@@ -194,6 +194,7 @@ int op_create(struct engine *en, struct request *r, struct err *e)
 		conn_ref(r->c);
 		how |= flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0;
 		how |= flags & PROTO_F_READY ? VM_CREATE_WAIT_READY : 0;
+		how |= flags & PROTO_F_NO_WAIT_DEVICES ? 0 : VM_CREATE_WAIT_DEVICES;
 		engine_create(en, &cfg, how, created, k);
 	} else if (v.name) {
 		rc = err_wrap(e, rc, "%s", v.name);

@@ -163,16 +163,17 @@ enum proto_id {
 	PROTO_ID_END,
 };
 
-#define PROTO_F_PAUSED	(1u << 0) /* create: leave it paused */
-#define PROTO_F_READY	(1u << 1) /* create, wait: until the guest is ready */
-#define PROTO_F_TIMINGS (1u << 2) /* create: with times */
-#define PROTO_F_ALL	(1u << 3) /* list: the ended, too */
-#define PROTO_F_FOREIGN (1u << 4) /* list: domains of other toolstacks, too */
-#define PROTO_F_FOLLOW	(1u << 5) /* console: until the VM has ended */
-#define PROTO_F_INPUT	(1u << 6) /* console: takes input */
-#define PROTO_F_LOG	(1u << 7) /* console: from the first byte kept, not from now on */
-#define PROTO_F_FORCE	(1u << 8) /* rm: destroy it first; detach: do not ask the guest */
-#define PROTO_F_SAME	(1u << 9) /* create: a VM of this uuid that is there already is the answer */
-#define PROTO_F_XL	(1u << 10) /* create: keys that are unknown are passed over, as xl does */
+#define PROTO_F_PAUSED		(1u << 0) /* create: leave it paused */
+#define PROTO_F_READY		(1u << 1) /* create, wait: until the guest is ready */
+#define PROTO_F_TIMINGS		(1u << 2) /* create: with times */
+#define PROTO_F_ALL		(1u << 3) /* list: the ended, too */
+#define PROTO_F_FOREIGN		(1u << 4) /* list: domains of other toolstacks, too */
+#define PROTO_F_FOLLOW		(1u << 5) /* console: until the VM has ended */
+#define PROTO_F_INPUT		(1u << 6) /* console: takes input */
+#define PROTO_F_LOG		(1u << 7) /* console: from the first byte kept, not from now on */
+#define PROTO_F_FORCE		(1u << 8) /* rm: destroy it first; detach: do not ask the guest */
+#define PROTO_F_SAME		(1u << 9) /* create: a VM of this uuid that is there already is the answer */
+#define PROTO_F_XL		(1u << 10) /* create: keys that are unknown are passed over, as xl does */
+#define PROTO_F_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
 
 #endif

@@ -134,6 +134,10 @@ static int take_key(struct body *b, const char *key, json_t *value)
 		b->flags |= json_is_true(value) ? CHAOS_XL : 0;
 		return 0;
 	}
+	if (strcmp(key, "wait_devices") == 0 && json_is_boolean(value)) {
+		b->flags |= json_is_true(value) ? 0 : CHAOS_NO_WAIT_DEVICES;
+		return 0;
+	}
 	if (strcmp(key, "wait") == 0 && json_is_string(value)) {
 		if (strcmp(json_string_value(value), "ready") == 0)
 			b->flags |= CHAOS_READY;

@@ -100,7 +100,7 @@ static void adopt(struct vm *vm)
 	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
 	devices_adopt(vm);
 	if (vm->state == VM_RUNNING && info.paused) /* recorded, but not started any more */
-		(void)vm_let_run(vm);
+		vm_adopt_run(vm);
 	if (vm->con.page)
 		vm_look(vm);
 }

@@ -154,14 +154,20 @@ static int start(struct vm *vm, struct err *e)
 		rc = dom_arm(en->x, &vm->dom, vm->img, e);
 	if (rc < 0)
 		return rc;
-	vm->state = vm->flags & VM_CREATE_PAUSED ? VM_PAUSED : VM_RUNNING;
-	vm->started_ns = clock_wall_ns();
 	vm->reason = VM_REASON_NONE;
 	vm->exit_code = -1;
 	console_log_new_ring(vm);
-	since = clock_ns();
-	/* The final record comes before the guest's first instruction: from now on it is adopted.
-	 */
+	return 0;
+}
+
+/* The final record comes before the guest's first instruction: from now on it is adopted. */
+static int run(struct vm *vm, struct err *e)
+{
+	uint64_t since = clock_ns();
+	int rc;
+
+	vm->state = vm->flags & VM_CREATE_PAUSED ? VM_PAUSED : VM_RUNNING;
+	vm->started_ns = clock_wall_ns();
 	rc = registry_put(vm, e);
 	vm->t.record_ns += (uint32_t)(clock_ns() - since);
 	vm->unpaused = since = clock_ns();
@@ -222,6 +228,20 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	vm_announce(vm, VM_EV_DESTROYED);
 }
 
+void vm_start_over(struct vm *vm, int rc, struct err *e)
+{
+	if (rc == 0)
+		rc = run(vm, e);
+	if (rc < 0) {
+		failed(vm, rc, e);
+		return;
+	}
+	vm_announce(vm, VM_EV_STARTED);
+	death_hint(vm->en);
+	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->state == VM_PAUSED)
+		vm_create_done(vm, 0, NULL);
+}
+
 static void finish(struct vm *vm, int rc, struct err *e)
 {
 	if (rc == 0) {
@@ -229,17 +249,13 @@ static void finish(struct vm *vm, int rc, struct err *e)
 			images_keep(vm->en, vm->img);
 		rc = start(vm, e);
 	}
-	if (rc < 0) {
-		failed(vm, rc, e);
-		return;
+	if (rc == 0) {
+		close_files(vm);
+		image_put(vm->img);
+		vm->img = NULL;
 	}
-	close_files(vm);
-	image_put(vm->img);
-	vm->img = NULL;
-	vm_announce(vm, VM_EV_STARTED);
-	death_hint(vm->en);
-	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->state == VM_PAUSED)
-		vm_create_done(vm, 0, NULL);
+	if (rc < 0 || !vm_wait_devices(vm))
+		vm_start_over(vm, rc, e);
 }
 
 static void job_work(struct worker_job *job, struct xen *x)

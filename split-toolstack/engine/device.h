@@ -175,7 +175,12 @@ void device_wait(struct device *d, double seconds);
 /* --- hold.c: when a guest may run --- */
 /* Unpauses it, now or when the backends of its rings are connected. */
 int vm_let_run(struct vm *vm);
-void vm_hold_look(struct vm *vm); /* one of them is, or never will be */
+/* The same for one that was recorded as running; a failure is logged, and the VM is paused then. */
+void vm_adopt_run(struct vm *vm);
+/* With VM_CREATE_WAIT_DEVICES, unless all its devices are there: true, and vm_start_over() is
+ * called when they are or one does not come. */
+bool vm_wait_devices(struct vm *vm);
+void vm_hold_look(struct vm *vm); /* a device is there, or never will be */
 void vm_hold_end(struct vm *vm);  /* it is not to run any more */
 
 /* --- leaving.c --- */
@@ -245,6 +250,7 @@ void device_mirror_back(struct device *d, const char *path);
 
 /* --- kernel.c: what the kernel has --- */
 bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid);
+bool kernel_has_driver(const char *kind); /* "vif", "vbd" */
 /* "vif-7-0", ... */
 void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg);
 

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/mirror.h"
+
 /* --- vifs --- */
 
 /* Asking costs 40 us, and nearly all VMs of a host are in the same few. */
@@ -180,7 +182,13 @@ static int given_twice(const struct device_config *d, const struct device_config
 
 int device_possible(const struct engine *en, enum device_backend b, struct err *e)
 {
-	if (b == BACKEND_USER || en->store != STORE_NOBODY)
+	if (b == BACKEND_USER)
+		return 0;
+	if (en->mirror && mirror_is_dead(en->mirror))
+		return err_set(e, ENOTCONN,
+			       "xenstored is gone, and dom0's backends hear of nothing: start it "
+			       "again and restart chaosd, or give userspace=1");
+	if (en->store != STORE_NOBODY)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
 		       "without a store of dom0's (store=none) there are user-space backends only: "

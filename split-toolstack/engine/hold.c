@@ -1,22 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A noxs guest runs when the kernel's backends of its devices are connected, not before. */
+/* When a guest runs: its devices are there, or it goes without them. */
 #include "split-toolstack/engine/device.h"
+
+#include <errno.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/mirror.h"
 
 /*
  * xen-netback binds a channel and only then remembers its interrupt. An event that the guest sends
  * in between is acknowledged to the wrong interrupt, and the channel stays masked: the guest can
- * send nothing for ever. A guest out of a shell with vifs never waits: they are connected. Others
- * wait some milliseconds; a backend that does not come keeps nobody waiting for long.
+ * send nothing for ever. So a noxs guest runs when the kernel's backends of its devices are
+ * connected, not before. A guest out of a shell with vifs never waits: they are connected. Others
+ * wait some milliseconds.
+ *
+ * With VM_CREATE_WAIT_DEVICES the VM is being built until all its devices are there, and a device
+ * that does not come ends the create. Without it, and at restarts, the guest runs without such a
+ * device after a moment.
  */
 #define HOLD_S 5.0
 
-static bool must_wait(const struct vm *vm)
+/* The guest finds what it needs: a noxs guest has no handshake. */
+static bool is_there(const struct device *d)
+{
+	return d->phase >= (d->noxs ? PHASE_CONNECTED : PHASE_THERE);
+}
+
+static bool must_hold(const struct vm *vm)
 {
 	for (const struct device *d = vm->devices; d; d = d->next)
-		if (d->noxs && !device_is_user(d) && d->phase < PHASE_CONNECTED && !d->reason[0])
+		if (d->noxs && !device_is_user(d) && !is_there(d) && !d->reason[0])
 			return true;
 	return false;
 }
@@ -30,38 +44,162 @@ static int run(struct vm *vm)
 	return rc < 0 ? rc : xen_domain_unpause(vm->en->x, vm->domid);
 }
 
+/* With nothing that waits for the answer: what is recorded and shown is what is so. */
+static void run_or_tell(struct vm *vm)
+{
+	int rc = run(vm);
+	struct err e = {0};
+
+	if (rc == 0)
+		return;
+	if (rc == -ESRCH) { /* it is gone, which is noticed as any end */
+		death_hint(vm->en);
+		return;
+	}
+	(void)err_sys(&e, -rc, "unpause");
+	log_line(LOG_ERROR,
+		 "op=start dom=%u name=%s: %s; it stays paused: \"chaos unpause %s\" tries again",
+		 vm->domid, vm->name, err_msg(&e), vm->name);
+	vm->state = VM_PAUSED;
+	if (registry_put(vm, &e) < 0)
+		log_line(LOG_ERROR, "name=%s: %s", vm->name, err_msg(&e));
+	vm_announce(vm, VM_EV_PAUSED);
+}
+
+/* --- the create waits --- */
+
+/* A device of the VM that is broken, or else one that is not there (NULL: all are); *gone: one is
+ * not even in the list. */
+static const struct device *lacking(const struct vm *vm, bool *gone)
+{
+	const struct device *found = NULL;
+	uint32_t n = 0;
+
+	for (const struct device *d = vm->devices; d; d = d->next, n++)
+		if (d->reason[0] ? !found || !found->reason[0] : !found && !is_there(d))
+			found = d;
+	*gone = n < vm->cfg.ndevice;
+	return found;
+}
+
+/* Why its backend has not come, as far as can be seen. */
+static int not_come(const struct device *d, struct err *e)
+{
+	bool vif = d->key.kind == DEVICE_VIF;
+	const char *why = "is not ready";
+
+	if (!device_is_user(d) && !kernel_has_driver(d->id.kind))
+		why = vif ? "is not loaded (modprobe xen-netback)"
+			  : "is not loaded (modprobe xen-blkback)";
+	else if (!device_is_user(d) && d->en->mirror && mirror_is_dead(d->en->mirror))
+		why = "cannot be told: xenstored is gone";
+	return err_set(e, ETIMEDOUT,
+		       "%s %u: its backend did not come up within %.0f s: %s %s; "
+		       "--no-wait-devices runs the VM without it",
+		       d->id.kind, d->key.devid, ATTACH_S,
+		       device_is_user(d) ? "chaos-backend"
+		       : vif		 ? "xen-netback"
+					 : "xen-blkback",
+		       why);
+}
+
+/* -EAGAIN: not yet. */
+static int devices_there(struct vm *vm, struct err *e)
+{
+	bool gone;
+	const struct device *d = lacking(vm, &gone);
+
+	if (gone)
+		return err_set(e, EIO, "a device went away while the VM waited for it");
+	if (!d)
+		return 0;
+	if (d->reason[0])
+		return err_set(e, EIO, "%s %u: %s", d->id.kind, d->key.devid, d->reason);
+	return ev_now(vm->en->loop) < vm->devices_until ? -EAGAIN : not_come(d, e);
+}
+
+static void look_in(struct vm *vm, double seconds)
+{
+	ev_timer_stop(vm->en->loop, &vm->hold);
+	ev_timer_set(&vm->hold, seconds > 0. ? seconds : 0., 0.);
+	ev_timer_start(vm->en->loop, &vm->hold);
+}
+
 static void on_hold(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct vm *vm = t->data;
+	struct err e = {0};
+	int rc;
 
-	(void)loop;
 	(void)revents;
-	log_line(LOG_WARN, "op=start dom=%u name=%s: a backend has not come: it starts without",
-		 vm->domid, vm->name);
-	(void)run(vm);
+	ev_timer_stop(loop, t);
+	if (vm->devices_until == 0.) {
+		log_line(LOG_WARN,
+			 "op=start dom=%u name=%s: a backend has not come: it starts without",
+			 vm->domid, vm->name);
+		run_or_tell(vm);
+		return;
+	}
+	rc = devices_there(vm, &e);
+	if (rc == -EAGAIN) {
+		look_in(vm, vm->devices_until - ev_now(loop));
+		return;
+	}
+	vm->devices_until = 0.;
+	vm_start_over(vm, rc, &e);
 }
+
+static void start_timer(struct vm *vm, double seconds)
+{
+	ev_timer_init(&vm->hold, on_hold, seconds, 0.);
+	vm->hold.data = vm;
+	ev_timer_start(vm->en->loop, &vm->hold);
+}
+
+bool vm_wait_devices(struct vm *vm)
+{
+	bool gone;
+
+	if (!(vm->flags & VM_CREATE_WAIT_DEVICES) || !lacking(vm, &gone))
+		return false;
+	vm->devices_until = ev_now(vm->en->loop) + ATTACH_S;
+	start_timer(vm, ATTACH_S);
+	vm_hold_look(vm); /* one may be broken already */
+	return true;
+}
+
+/* --- the guest waits --- */
 
 int vm_let_run(struct vm *vm)
 {
-	if (!must_wait(vm))
+	if (!must_hold(vm))
 		return run(vm);
 	if (vm->held)
 		return 0;
 	vm->held = true;
-	ev_timer_init(&vm->hold, on_hold, HOLD_S, 0.);
-	vm->hold.data = vm;
-	ev_timer_start(vm->en->loop, &vm->hold);
+	start_timer(vm, HOLD_S);
 	return 0;
+}
+
+void vm_adopt_run(struct vm *vm)
+{
+	if (must_hold(vm))
+		(void)vm_let_run(vm);
+	else
+		run_or_tell(vm);
 }
 
 void vm_hold_look(struct vm *vm)
 {
-	if (vm->held && !must_wait(vm))
-		(void)run(vm);
+	if (vm->devices_until != 0.)
+		look_in(vm, 0.); /* not inside what has happened to a device */
+	else if (vm->held && !must_hold(vm))
+		run_or_tell(vm);
 }
 
 void vm_hold_end(struct vm *vm)
 {
 	vm->held = false;
+	vm->devices_until = 0.;
 	ev_timer_stop(vm->en->loop, &vm->hold);
 }

@@ -7,12 +7,21 @@
 #include <unistd.h>
 
 #define BACKENDS "/sys/bus/xen-backend/devices"
+#define DRIVERS	 "/sys/bus/xen-backend/drivers"
 
 bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid)
 {
 	char at[96];
 
 	(void)snprintf(at, sizeof(at), BACKENDS "/%s-%u-%u", kind, domid, devid);
+	return access(at, F_OK) == 0;
+}
+
+bool kernel_has_driver(const char *kind)
+{
+	char at[96];
+
+	(void)snprintf(at, sizeof(at), DRIVERS "/%s", kind);
 	return access(at, F_OK) == 0;
 }
 

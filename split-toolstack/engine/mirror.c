@@ -46,6 +46,7 @@ struct mirror {
 	pthread_mutex_t lock;
 	struct queue in, out;
 	struct item *open, **open_last; /* the loop's: a transaction that is being put together */
+	bool dead;			/* the thread's word */
 	struct item *stop; /* made before it is needed: the thread ends without any memory */
 };
 
@@ -229,6 +230,7 @@ static void *run(void *arg)
 			log_line(LOG_ERROR, "xenstored went away: devices are not followed any "
 					    "more; restart chaosd");
 			p[1].fd = -1;
+			__atomic_store_n(&m->dead, true, __ATOMIC_RELAXED);
 		}
 	}
 }
@@ -306,6 +308,11 @@ int mirror_follow(struct mirror *m, const char *path)
 int mirror_unfollow(struct mirror *m, const char *path)
 {
 	return ask(m, OP_UNFOLLOW, path, NULL, 0);
+}
+
+bool mirror_is_dead(const struct mirror *m)
+{
+	return __atomic_load_n(&m->dead, __ATOMIC_RELAXED);
 }
 
 uint32_t mirror_backlog(struct mirror *m)

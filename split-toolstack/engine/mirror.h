@@ -32,6 +32,8 @@ int mirror_rm(struct mirror *m, const char *path);
 /* All of what is below `path` now, and each change. */
 int mirror_follow(struct mirror *m, const char *path);
 int mirror_unfollow(struct mirror *m, const char *path);
+/* xenstored is gone: nothing that is asked for is done any more. */
+bool mirror_is_dead(const struct mirror *m);
 /* So many requests are not done yet. */
 uint32_t mirror_backlog(struct mirror *m);
 

@@ -112,6 +112,7 @@ struct vm {
 	struct device *devices; /* device.h */
 	ev_timer hold;		/* hold.c: runs as soon as its devices are connected */
 	bool held;
+	ev_tstamp devices_until; /* its create waits for its devices so long; 0: it does not */
 	uint32_t waits_for; /* the domain whose devices must be gone before it is built again */
 	struct leaving leaving;
 	struct claim *claims;
@@ -294,6 +295,8 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e);
 /* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
 void vm_disconnect(struct vm *vm);
 void vm_create_done(struct vm *vm, int rc, const struct err *e);
+/* What was built runs from now on, or (rc < 0) its create has failed. */
+void vm_start_over(struct vm *vm, int rc, struct err *e);
 
 /* --- end.c --- */
 /* A domain of ours was seen shut down, or gone. */

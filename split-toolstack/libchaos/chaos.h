@@ -76,6 +76,8 @@ enum chaos_op {
 #define CHAOS_SAME	(1u << 9) /* create: a VM of this uuid that is there is the answer */
 #define CHAOS_XL	(1u << 10) /* create: unknown keys are passed over with a warning, as xl does */
 
+#define CHAOS_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
+
 #define CHAOS_NOW UINT64_MAX /* since: no event of the past */
 
 /* chaos_request_init() sets what is not needed to nothing. All stays the caller's. */

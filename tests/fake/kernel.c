@@ -16,6 +16,7 @@
 static struct link_info links[MANY];
 static char backends[MANY][32];
 static int next_index;
+static const char *no_driver;	     /* of which kind; NULL: all are there */
 static struct disk_info loops[MANY]; /* by minor: the file; dev 0: none */
 
 void kernel_reset(void)
@@ -24,6 +25,12 @@ void kernel_reset(void)
 	memset(backends, 0, sizeof(backends));
 	memset(loops, 0, sizeof(loops));
 	next_index = 2;
+	no_driver = NULL;
+}
+
+void kernel_lacks_driver(const char *kind)
+{
+	no_driver = kind;
 }
 
 /* --- interfaces --- */
@@ -214,6 +221,11 @@ bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid)
 
 	(void)snprintf(name, sizeof(name), "%s-%u-%u", kind, domid, devid);
 	return find(name) != NULL;
+}
+
+bool kernel_has_driver(const char *kind)
+{
+	return !no_driver || strcmp(kind, no_driver) != 0;
 }
 
 void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg)

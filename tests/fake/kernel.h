@@ -21,6 +21,9 @@ uint32_t kernel_links(void);
  */
 void kernel_lose_loops(uint32_t others);
 
+/* "vif" or "vbd"; NULL: none. */
+void kernel_lacks_driver(const char *kind);
+
 void kernel_add_backend(const char *kind, uint32_t domid, uint32_t devid);
 void kernel_del_backend(const char *kind, uint32_t domid, uint32_t devid);
 uint32_t kernel_nbackends(void);
