@@ -24,7 +24,7 @@ static int print_event(const struct wire_in *in, const char *event, bool json)
 	bool is_vm = decode_vm(in, &v);
 	bool is_flavor = !is_vm && decode_flavor(in, &f);
 	char text[32] = "";
-	char end[64] = "";
+	char end[192] = "";
 	struct tm tm;
 	json_t *j;
 	int rc;

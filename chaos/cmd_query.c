@@ -32,7 +32,7 @@ static void print_row(const struct chaos_vm *v, uint64_t now)
 	char mem[32];
 	char age[32] = "-";
 	char id[16] = "-";
-	char state[64];
+	char state[192];
 
 	format_kib(v->mem_kib, mem, sizeof(mem));
 	if (v->domid == 0 && v->ended_ns)
@@ -44,6 +44,8 @@ static void print_row(const struct chaos_vm *v, uint64_t now)
 	(void)snprintf(state, sizeof(state), "%s", v->state);
 	if (strcmp(v->state, "ended") == 0 || strcmp(v->state, "preserved") == 0)
 		view_end_text(v, state, sizeof(state));
+	else if (strcmp(v->state, "unknown") == 0)
+		(void)snprintf(state, sizeof(state), "unknown: %s", v->reason);
 	printf("%-24s %5s %-4s %7s %5u %9.1f %9s  %s\n", v->name[0] ? v->name : "-", id, v->type,
 	       mem, v->vcpus, (double)v->cpu_ns / 1e9, age, state);
 }

@@ -88,7 +88,7 @@ int cmd_run(const struct command *cmd, int argc, char **argv)
 		else if (ended)
 			rc = exit_of(&v);
 		if (ended && strcmp(v.reason, "poweroff") != 0) {
-			char text[64];
+			char text[192];
 
 			view_end_text(&v, text, sizeof(text));
 			(void)fprintf(stderr, "chaos: \"%s\" ended: %s\n", v.name, text);

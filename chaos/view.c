@@ -87,14 +87,16 @@ static void print_times(const struct chaos_vm *v)
 
 void view_print(const struct chaos_vm *v)
 {
-	char text[64];
+	char text[192];
 
 	line("name", v->name);
 	line("uuid", v->uuid);
 	if (v->domid)
 		printf("%-12s %u\n", "domid", v->domid);
 	line("state", v->state);
-	if (strcmp(v->reason, "none") != 0) {
+	if (strcmp(v->state, "unknown") == 0) {
+		line("because", v->reason);
+	} else if (strcmp(v->reason, "none") != 0) {
 		view_end_text(v, text, sizeof(text));
 		line("end", text);
 	}

@@ -16,7 +16,9 @@
  * The engine composes libdom (domains) with noxs (device page, console, control) and owns what must
  * survive the daemon (LMDB under the run directory). It lives on one libev loop; long hypercalls
  * run on its worker thread and come back as callbacks on the loop. All functions are called on the
- * loop's thread. Nothing here trusts a domid to stay the same VM: everything is keyed by uuid.
+ * loop's thread. Nothing here trusts a domid to stay the same VM: a domain is a VM's when its
+ * record has both the id and the uuid, and calls that change it are made only after that was seen
+ * to be so still.
  */
 
 struct engine;
@@ -113,6 +115,7 @@ enum vm_state {
 	VM_PAUSED,	    /* by us: created with VM_CREATE_PAUSED or vm_pause() */
 	VM_ENDED_PRESERVED, /* shut down, domain kept because of on_*=preserve */
 	VM_ENDED,	    /* history: no domain */
+	VM_UNKNOWN,	    /* after a restart of the daemon: could not be taken over yet */
 };
 const char *vm_state_name(enum vm_state s); /* "building", "running", ... "ended" */
 
@@ -135,6 +138,7 @@ struct vm_info {
 	uint32_t domid; /* 0 when ended or building */
 	enum vm_state state;
 	enum vm_reason reason; /* of the last end */
+	const char *unknown;   /* VM_UNKNOWN: why; else NULL */
 	int exit_code;	       /* 0..255, -1 unknown */
 	bool ready;	       /* a noxs guest has said so */
 	bool noxs;	       /* has a device page */

@@ -30,7 +30,7 @@ void fields_vm_info(struct wire_out *w, const struct vm_info *i)
 	wire_bytes(w, PROTO_UUID, i->uuid, sizeof(i->uuid));
 	wire_u32(w, PROTO_DOMID, i->domid);
 	wire_text(w, PROTO_STATE, vm_state_name(i->state));
-	wire_text(w, PROTO_REASON, vm_reason_name(i->reason));
+	wire_text(w, PROTO_REASON, i->unknown ? i->unknown : vm_reason_name(i->reason));
 	if (i->exit_code >= 0)
 		wire_u32(w, PROTO_EXIT_CODE, (uint32_t)i->exit_code);
 	wire_u32(w, PROTO_READY, i->ready);

@@ -1,120 +1,414 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* After a restart of the daemon: adopts what runs, removes what was half made, remembers the rest.
  */
-#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/device.h"
 
-/* Finds the domain of a record among all; others with its uuid are left-overs and go. */
-static bool find_domain(struct vm *vm, bool keep, struct xen_domain_info *out)
-{
-	struct engine *en = vm->en;
-	struct xen_domain_info info[64];
-	uint32_t first = 1;
-	bool found = false;
-	int n;
+/* What could not be asked for is asked again after so long, then later each time. */
+#define AGAIN_MIN_S 0.1
+#define AGAIN_MAX_S 10.0
 
-	while ((n = xen_domain_list(en->x, first, 64, info)) > 0) {
-		for (int i = 0; i < n; i++) {
-			if (memcmp(info[i].uuid, vm->uuid, sizeof(vm->uuid)) != 0)
-				continue;
-			if (keep && info[i].domid == vm->domid && !info[i].dying) {
-				*out = info[i];
-				found = true;
-			} else if (!info[i].dying) {
-				log_line(LOG_INFO, "op=clean dom=%u name=%s", info[i].domid,
-					 vm->name);
-				(void)xen_domain_destroy(en->x, info[i].domid, vm->uuid);
-			}
+/* A domain that was half made, of which Xen could not be asked yet. */
+struct half_made {
+	struct half_made *next;
+	uint8_t uuid[16];
+	uint32_t domid;
+};
+
+struct adoption {
+	struct engine *en;
+	/* At the start: all that Xen has, by rising id. */
+	struct xen_domain_info *domain;
+	uint32_t ndomain, room;
+	bool listed; /* it is complete; else Xen is asked for one at a time */
+	struct half_made *half_made;
+	ev_timer again;
+	double wait_s;
+	bool changed; /* an unknown VM is known, or gone: its devices may be nobody's */
+};
+
+/* --- what Xen has --- */
+
+static void note(const struct xen_domain_info *info, struct vm *vm, void *arg)
+{
+	struct adoption *a = arg;
+
+	(void)vm;
+	if (a->ndomain == a->room) {
+		uint32_t room = a->room ? a->room * 2 : DOMAINS_AT_ONCE;
+		struct xen_domain_info *grown = realloc(a->domain, room * sizeof(*grown));
+
+		if (!grown) {
+			a->listed = false;
+			return;
 		}
-		first = info[n - 1].domid + 1;
+		a->domain = grown;
+		a->room = room;
 	}
-	return found;
+	a->domain[a->ndomain++] = *info;
 }
 
-static void remember(struct vm *vm, enum vm_reason reason)
+static int by_domid(const void *key, const void *at)
 {
-	if (vm->state != VM_ENDED) {
-		vm->state = VM_ENDED;
-		vm->reason = reason;
-		vm->ended_ns = clock_wall_ns();
+	uint32_t domid = *(const uint32_t *)key;
+	uint32_t other = ((const struct xen_domain_info *)at)->domid;
+
+	return domid < other ? -1 : domid > other;
+}
+
+/* 1: the domain of that id carries the uuid, and may be dying; 0: it does not; else Xen could not
+ * be asked. */
+static int look_up(struct engine *en, uint32_t domid, const uint8_t uuid[16],
+		   struct xen_domain_info *info)
+{
+	const struct adoption *a = en->adoption;
+	int rc = 0;
+
+	if (domid == 0)
+		return 0;
+	if (a->listed) {
+		const struct xen_domain_info *found =
+			bsearch(&domid, a->domain, a->ndomain, sizeof(*a->domain), by_domid);
+
+		if (!found)
+			return 0;
+		*info = *found;
+	} else {
+		rc = xen_domain_info(en->x, domid, info);
 	}
-	vm->domid = 0;
-	(void)registry_put(vm, NULL);
+	if (rc == -ESRCH)
+		return 0;
+	return rc < 0 ? rc : memcmp(info->uuid, uuid, sizeof(info->uuid)) == 0;
+}
+
+/* --- trying again --- */
+
+static void again_in(struct adoption *a, double seconds)
+{
+	ev_timer_stop(a->en->loop, &a->again);
+	ev_timer_set(&a->again, seconds, 0.);
+	ev_timer_start(a->en->loop, &a->again);
+}
+
+void adopt_soon(struct engine *en)
+{
+	struct adoption *a = en->adoption;
+
+	a->changed = true;
+	if (!ev_is_active(&a->again) || ev_timer_remaining(en->loop, &a->again) > AGAIN_MIN_S)
+		again_in(a, AGAIN_MIN_S);
+}
+
+/* --- what was half made --- */
+
+static bool clean(struct engine *en, const struct half_made *h)
+{
+	struct xen_domain_info info;
+	struct slot slot = {.domid = h->domid};
+	int rc = look_up(en, h->domid, h->uuid, &info);
+
+	if (rc < 0) {
+		log_line(LOG_WARN, "op=clean dom=%u: %s; it is tried again", h->domid,
+			 strerror(-rc));
+		return false;
+	}
+	if (rc == 0) {
+		registry_delete(en, h->uuid);
+		return true;
+	}
+	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
+	slots_adopt(en, h->domid);
+	domain_drop(en, h->domid, h->uuid, info.pages, &slot, true);
+	return true;
+}
+
+static void clean_half_made(struct engine *en, const struct vm *vm)
+{
+	struct half_made h = {.domid = vm->recorded};
+	struct half_made *kept;
+
+	memcpy(h.uuid, vm->uuid, sizeof(h.uuid));
+	if (clean(en, &h))
+		return;
+	kept = malloc(sizeof(*kept)); /* without it the next daemon cleans it */
+	if (!kept)
+		return;
+	*kept = h;
+	LL_PREPEND(en->adoption->half_made, kept);
+}
+
+static void clean_again(struct engine *en)
+{
+	struct half_made *h;
+	struct half_made *tmp;
+
+	LL_FOREACH_SAFE(en->adoption->half_made, h, tmp)
+	{
+		if (!clean(en, h))
+			continue;
+		LL_DELETE(en->adoption->half_made, h);
+		free(h);
+	}
+}
+
+bool adopt_has_domain(const struct engine *en, const struct xen_domain_info *info)
+{
+	const struct half_made *h;
+
+	LL_FOREACH(en->adoption->half_made, h)
+	if (h->domid == info->domid && memcmp(h->uuid, info->uuid, sizeof(h->uuid)) == 0)
+		return true;
+	return false;
+}
+
+/* --- what has ended --- */
+
+static void remember(struct vm *vm)
+{
 	(void)console_log_open_old(vm);
 	console_log_close(&vm->log); /* its numbers stay; the file opens when it is read */
 	vm_retire(vm);
 }
 
-/* Name, tables, ring position, port: as before the daemon died. */
-static int take_over(struct vm *vm, struct err *e)
+/* Also an unknown VM is found by its id, unless another one is. */
+static void take_id(struct vm *vm, bool proven)
+{
+	struct engine *en = vm->en;
+	struct vm *other = NULL;
+
+	HASH_FIND(by_domid, en->domids, &vm->recorded, sizeof(vm->recorded), other);
+	if (vm->recorded == 0 || other == vm || (other && !proven))
+		return;
+	if (other) /* one with an older record of the same id */
+		vm_set_domid(other, 0);
+	vm_set_domid(vm, vm->recorded);
+}
+
+/* Its domain went when no daemon looked, or goes. */
+static void is_lost(struct vm *vm, bool dying)
+{
+	if (dying) { /* so far that it can be helped to its end */
+		take_id(vm, true);
+		slots_adopt(vm->en, vm->domid);
+		vm->slot.domid = vm->domid;
+	} else {
+		vm_set_domid(vm, 0);
+	}
+	vm_drop_domain(vm);
+	if (vm->was != VM_ENDED_PRESERVED)
+		vm->reason = VM_REASON_LOST;
+	vm->state = VM_ENDED;
+	vm->ended_ns = clock_wall_ns();
+	log_line(LOG_INFO, "op=adopt name=%s: its domain is gone", vm->name);
+	(void)registry_put(vm, NULL);
+	remember(vm);
+	vm_announce(vm, VM_EV_DESTROYED);
+}
+
+/* --- what lives --- */
+
+/* Ring position and port as before the daemon died. */
+static int connect_again(struct vm *vm, struct err *e)
 {
 	uint32_t domid = vm->domid;
-	int rc;
+	int rc = vm->log.fd < 0 ? console_log_open_old(vm) : 0;
 
-	vm->domid = 0;
-	vm->announced = true;
-	vm_link_alive(vm);
-	vm_set_domid(vm, domid);
-	if (claims_take(vm, e) < 0)
-		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm->name, err_msg(e));
+	if (adopt_later(rc))
+		return err_sys(e, -rc, "console log");
+	if (vm->map)
+		return 0;
 	rc = vm_connect(vm, true, e);
 	if (rc < 0)
 		return rc;
 	/* Its id becomes a slot again when it ends, with the port when that is not the guest's own.
 	 */
 	vm->slot = (struct slot){domid, vm->guest_port ? 0 : vm->port};
-	slots_adopt(vm->en, domid);
-	if (console_log_open_old(vm) == 0)
+	if (vm->log.fd >= 0)
 		/* What the log has and the ring still shows must not be taken twice. */
 		vm->con.out_cons = vm->log.ring_cons;
 	return 0;
 }
 
-static void adopt(struct vm *vm)
+static int take_over(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	struct err err = {0};
-	bool alive = vm->state == VM_RUNNING || vm->state == VM_PAUSED ||
-		     vm->state == VM_ENDED_PRESERVED;
+	int rc = look_up(vm->en, vm->recorded, vm->uuid, &info);
 
-	if (!find_domain(vm, alive, &info)) {
-		if (vm->state == VM_BUILDING && vm->restarts == 0) {
-			registry_delete(vm->en, vm->uuid);
-			log_line(LOG_INFO, "op=clean name=%s: was half made", vm->name);
-			vm_free(vm);
-			return;
-		}
-		remember(vm, VM_REASON_LOST);
-		return;
+	if (rc < 0)
+		return err_sys(e, -rc, "ask Xen for domain %u", vm->recorded);
+	if (rc == 0 || info.dying) {
+		is_lost(vm, rc == 1);
+		return 0;
 	}
-	if (take_over(vm, &err) < 0 && vm->state != VM_ENDED_PRESERVED) {
-		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s", vm->domid, vm->name,
-			 err_msg(&err));
-		(void)vm_destroy(vm, NULL);
-		return;
+	take_id(vm, true);
+	slots_adopt(vm->en, vm->domid);
+	rc = claims_take(vm, e);
+	if (rc == 0)
+		rc = connect_again(vm, e);
+	if (rc == 0)
+		rc = devices_adopt(vm, e);
+	if (rc == 0 && vm->was == VM_RUNNING && info.paused) { /* recorded, but not started yet */
+		rc = vm_let_run(vm);
+		if (rc < 0)
+			(void)err_sys(e, -rc, "unpause domain %u", vm->domid);
 	}
+	if (rc < 0)
+		return rc;
+	vm->state = vm->was;
 	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
-	devices_adopt(vm);
-	if (vm->state == VM_RUNNING && info.paused) /* recorded, but not started any more */
-		vm_adopt_run(vm);
 	if (vm->con.page)
 		vm_look(vm);
+	return 0;
+}
+
+/* The last daemon was about to build it once more. */
+static int start_again(struct vm *vm, struct err *e)
+{
+	struct xen_domain_info info;
+	int rc = look_up(vm->en, vm->recorded, vm->uuid, &info);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "ask Xen for domain %u", vm->recorded);
+	vm_set_domid(vm, 0);
+	if (rc == 1) { /* so far it had come */
+		slots_adopt(vm->en, vm->recorded);
+		vm->slot.domid = vm->recorded;
+		domain_drop(vm->en, vm->recorded, vm->uuid, info.pages, &vm->slot, false);
+		vm->recorded = 0;
+	}
+	rc = claims_take(vm, e);
+	if (rc < 0)
+		return rc;
+	vm->state = VM_BUILDING;
+	(void)console_log_open_old(vm);
+	log_line(LOG_INFO, "op=adopt name=%s: is restarted", vm->name);
+	vm_restart_later(vm);
+	return 0;
+}
+
+/* One try. The VM is what its record says, or in the history, or unknown still. */
+static void go_on(struct vm *vm)
+{
+	struct adoption *a = vm->en->adoption;
+	struct err e = {0};
+	int rc = vm->was == VM_BUILDING ? start_again(vm, &e) : take_over(vm, &e);
+
+	if (rc == 0) {
+		a->changed = true;
+		return;
+	}
+	if (strncmp(vm->why, err_msg(&e), sizeof(vm->why) - 1) != 0)
+		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; it is tried again", vm->recorded,
+			 vm->name, err_msg(&e));
+	(void)snprintf(vm->why, sizeof(vm->why), "%s", err_msg(&e));
+	if (!ev_is_active(&a->again))
+		again_in(a, a->wait_s);
+}
+
+static void adopt(struct vm *vm)
+{
+	vm->was = vm->state;
+	vm->recorded = vm->domid;
+	vm->domid = 0;
+	if (vm->state == VM_ENDED) {
+		remember(vm);
+		return;
+	}
+	if (vm->state == VM_BUILDING && vm->restarts == 0) {
+		clean_half_made(vm->en, vm);
+		vm_free(vm);
+		return;
+	}
+	vm->state = VM_UNKNOWN;
+	vm->announced = true;
+	vm_link_alive(vm);
+	take_id(vm, false);
+	go_on(vm);
+}
+
+/* --- all of them --- */
+
+/* VMs have become known, or ended: what is nobody's goes, and who died meanwhile is noticed. */
+static void settle(struct engine *en)
+{
+	en->adoption->changed = false;
+	devices_adopted(en);
+	storehost_tidy(en);
+	death_scan(en);
+	death_hint(en);
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+	struct adoption *a = en->adoption;
+	bool unknown = false;
+	struct vm *next;
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	a->wait_s = a->wait_s * 2 < AGAIN_MAX_S ? a->wait_s * 2 : AGAIN_MAX_S;
+	clean_again(en);
+	for (struct vm *vm = en->alive; vm; vm = next) {
+		next = vm->next;
+		if (vm->state != VM_UNKNOWN)
+			continue;
+		unknown = true;
+		go_on(vm);
+	}
+	if (a->changed)
+		settle(en);
+	if (!unknown && !a->half_made)
+		a->wait_s = AGAIN_MIN_S;
+	else if (!ev_is_active(t))
+		again_in(a, a->wait_s);
 }
 
 int adopt_all(struct engine *en, struct err *e)
 {
-	int rc = registry_load(en, adopt, e);
+	struct adoption *a = calloc(1, sizeof(*a));
+	int rc;
 
-	if (rc == 0) {
-		drops_adopt(en);
-		devices_adopted(en);
-		storehost_tidy(en);
-		death_scan(en); /* who died while nobody looked */
-		death_hint(en);
+	if (!a)
+		return err_set(e, ENOMEM, "out of memory");
+	en->adoption = a;
+	a->en = en;
+	a->wait_s = AGAIN_MIN_S;
+	ev_init(&a->again, on_again);
+	a->again.data = en;
+	a->listed = true;
+	if (domains_walk(en, note, a, NULL) < 0)
+		a->listed = false;
+	rc = registry_load(en, adopt, e);
+	a->listed = false;
+	free(a->domain);
+	a->domain = NULL;
+	if (rc < 0)
+		return rc;
+	drops_adopt(en);
+	settle(en);
+	if (a->half_made && !ev_is_active(&a->again))
+		again_in(a, a->wait_s);
+	return 0;
+}
+
+void adopt_close(struct engine *en)
+{
+	struct adoption *a = en->adoption;
+	struct half_made *h;
+
+	if (!a)
+		return;
+	ev_timer_stop(en->loop, &a->again);
+	while ((h = a->half_made) != NULL) {
+		a->half_made = h->next;
+		free(h);
 	}
-	return rc;
+	free(a);
+	en->adoption = NULL;
 }

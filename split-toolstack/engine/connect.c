@@ -95,6 +95,13 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	if (adopt) { /* from now on the id is this domain's: is it the VM's? */
+		rc = xen_domain_is(vm->en->x, vm->domid, vm->uuid);
+		if (rc < 0) {
+			vm_disconnect(vm);
+			return err_sys(e, -rc, "ask Xen for domain %u", vm->domid);
+		}
+	}
 	if (adopt)
 		noxs_control_adopt(&vm->con, vm->map + 4096);
 	else

@@ -272,7 +272,8 @@ static bool other_slot(struct vm *vm, int rc, struct err *e)
 		return false;
 	slot_put_last(vm->en, &vm->slot);
 	*e = (struct err){0};
-	return slot_take(vm->en, true, &vm->slot, e) == 0;
+	/* The intent has the id: with the uuid it tells the next daemon what is ours. */
+	return slot_take(vm->en, true, &vm->slot, e) == 0 && registry_put(vm, e) == 0;
 }
 
 /* It was destroyed meanwhile: the VM is of the history, or of nothing any more. */

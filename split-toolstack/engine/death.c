@@ -22,6 +22,8 @@
 /* Beside xenstored: how soon to look after a hint, and at the latest. */
 #define POLL_MIN_S 0.001
 #define POLL_MAX_S 0.1
+/* After Xen could not be asked. */
+#define RETRY_S 0.1
 
 static void scan_some(struct engine *en, const struct xen_domain_info *info, int n)
 {
@@ -59,6 +61,11 @@ void death_scan(struct engine *en)
 	}
 	en->scan_end = clock_ns();
 	en->scan_took = en->scan_end - start;
+	if (n < 0) { /* what died is not known: it is looked for again */
+		ev_timer_stop(en->loop, &en->scan);
+		ev_timer_set(&en->scan, RETRY_S, 0.);
+		ev_timer_start(en->loop, &en->scan);
+	}
 }
 
 /* Beside xenstored, as long as anything lives: the next look, later each time nothing happened. */

@@ -117,7 +117,7 @@ void devices_wait_no_more(struct vm *vm);
 int devices_open(struct engine *en, struct err *e);
 void devices_close(struct engine *en);
 /* After a restart: the devices of an adopted VM, and then of domains that nobody adopted. */
-void devices_adopt(struct vm *vm);
+int devices_adopt(struct vm *vm, struct err *e); /* again: what is missing */
 void devices_adopted(struct engine *en);
 
 /* --- device.c: one of them --- */
@@ -157,6 +157,8 @@ void device_foresee_mtu(struct device *d);
 /* The interface gets what was asked for, and the backend hears that it is plugged in; on failure
  * the device is broken. */
 void device_link_set(struct device *d);
+/* The same; on failure nothing is broken. */
+int device_link_try(struct device *d, struct err *e);
 /* Its interface in dom0 is there. */
 void device_netdev(struct device *d, int ifindex, const char *name);
 /* A shell's becomes the VM's, and what the VM's configuration says. */
@@ -175,8 +177,6 @@ void device_wait(struct device *d, double seconds);
 /* --- hold.c: when a guest may run --- */
 /* Unpauses it, now or when the backends of its rings are connected. */
 int vm_let_run(struct vm *vm);
-/* The same for one that was recorded as running; a failure is logged, and the VM is paused then. */
-void vm_adopt_run(struct vm *vm);
 /* With VM_CREATE_WAIT_DEVICES, unless all its devices are there: true, and vm_start_over() is
  * called when they are or one does not come. */
 bool vm_wait_devices(struct vm *vm);
@@ -214,7 +214,7 @@ int device_user_open(struct device *d, struct err *e);
 /* From now on the frontend is heard; noxs guests are attached at once. */
 int device_user_start(struct device *d, struct err *e);
 /* Goes on where the last daemon was. */
-void device_user_adopt(struct device *d);
+int device_user_adopt(struct device *d);
 /* One of nobody's, about to be removed: the process may have it. */
 void device_user_orphan(struct device *d);
 /* Attaches what the frontend's nodes say; `again`: rings that another process has served before.

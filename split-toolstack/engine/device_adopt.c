@@ -14,6 +14,23 @@
 #include "base/log.h"
 #include "split-toolstack/engine/mirror.h"
 
+/* Out of this process: the device itself goes on. */
+static void let_go(struct device *d)
+{
+	struct engine *en = d->en;
+
+	store_unhook(engine_store(en), &d->back);
+	store_unhook(engine_store(en), &d->front);
+	devices_forget(d);
+	HASH_DELETE(hh, en->devices, d);
+	if (d->loop_fd >= 0)
+		(void)close(d->loop_fd);
+	if (d->user_fd >= 0)
+		(void)close(d->user_fd);
+	device_config_clear(&d->cfg);
+	free(d);
+}
+
 /* Opening and closing what all devices share. */
 int devices_open(struct engine *en, struct err *e)
 {
@@ -40,18 +57,7 @@ void devices_close(struct engine *en)
 	attaches_close(en);
 	leaving_close(en);
 	HASH_ITER(hh, en->devices, d, tmp)
-	{
-		HASH_DELETE(hh, en->devices, d);
-		store_unhook(engine_store(en), &d->back);
-		store_unhook(engine_store(en), &d->front);
-		ev_timer_stop(en->loop, &d->timer);
-		if (d->loop_fd >= 0)
-			(void)close(d->loop_fd);
-		if (d->user_fd >= 0)
-			(void)close(d->user_fd);
-		device_config_clear(&d->cfg);
-		free(d);
-	}
+	let_go(d);
 	HASH_ITER(hh, en->device_domains, dom, tmp_dom)
 	{
 		HASH_DELETE(hh, en->device_domains, dom);
@@ -65,7 +71,7 @@ void devices_close(struct engine *en)
 
 /* Its loop device, which blkback or nobody has kept. The last daemon has held it until blkback had
  * opened it: when that was too early, the file gets another one, of which blkback reads. */
-static void find_loop(struct device *d, const struct disk_info *file)
+static int find_loop(struct device *d, const struct disk_info *file)
 {
 	bool early = devtree_back_state(engine_store(d->en), &d->id) < DEVTREE_CONNECTED;
 	char at[DEVTREE_PATH_MAX];
@@ -74,15 +80,18 @@ static void find_loop(struct device *d, const struct disk_info *file)
 	struct err e = {0};
 	uint32_t len;
 	int fd = -ENXIO;
+	int rc = -ENOENT;
 
 	devtree_back(&d->id, "physical-device", at);
 	numbers = store_get(engine_store(d->en), at, &len);
 	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
 	if (numbers && sscanf(numbers, "%x:%x", &d->major, &d->minor) == 2) {
 		if (d->major != LOOP_MAJOR)
-			return; /* a block device whose path leads nowhere now */
+			return 0; /* a block device whose path leads nowhere now */
 		fd = loop_find(d->major, d->minor, &has);
 	}
+	if (adopt_later(fd))
+		return fd;
 	if (fd >= 0 &&
 	    (!early || file->dev == 0 || (has.dev == file->dev && has.ino == file->ino))) {
 		d->disk.dev = has.dev;
@@ -92,17 +101,22 @@ static void find_loop(struct device *d, const struct disk_info *file)
 			d->loop_fd = fd;
 		else
 			(void)close(fd);
-		return;
+		return 0;
 	}
 	if (fd >= 0)
 		(void)close(fd);
-	if (early && d->cfg.u.vbd.path && device_open_disk(d, &e) == 0) {
+	if (early && d->cfg.u.vbd.path)
+		rc = device_open_disk(d, &e);
+	if (adopt_later(rc))
+		return rc;
+	if (rc == 0) {
 		log_line(LOG_INFO, "op=adopt dom=%u disk \"%s\": has a new loop device",
 			 d->key.domid, d->cfg.u.vbd.path);
 		(void)store_putf(engine_store(d->en), at, "%x:%x", d->major, d->minor);
 	} else if (early || fd == -ENXIO) {
 		device_broken(d, "its loop device is gone%s%s", e.code ? ": " : "", e.msg);
 	}
+	return 0;
 }
 
 /* What the guest has been told. */
@@ -120,7 +134,7 @@ static void read_size(struct device *d)
 
 /* The lock of a block device was the last daemon's, that of a file is its loop device's, or
  * chaos-backend's. */
-static void hold_disk(struct device *d)
+static int hold_disk(struct device *d)
 {
 	struct vbd_config *c = &d->cfg.u.vbd;
 	struct disk_info info = {0};
@@ -128,6 +142,8 @@ static void hold_disk(struct device *d)
 
 	c->fd = c->path ? open(c->path, (c->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK)
 			: -1;
+	if (c->fd < 0 && c->path && adopt_later(-errno))
+		return -errno;
 	if (c->fd >= 0)
 		(void)disk_probe(c->fd, &info, NULL); /* what the guest wrote is its own matter */
 	d->disk.dev = info.dev;
@@ -136,85 +152,119 @@ static void hold_disk(struct device *d)
 	d->sector_size = info.sector_bytes;
 	if (info.block && !device_is_user(d)) {
 		if (disk_lock(c->fd, c->readonly, &e) == 0)
-			return;
+			return 0;
 		log_line(LOG_WARN, "op=adopt dom=%u disk \"%s\": %s", d->key.domid, c->path,
 			 err_msg(&e));
 	}
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
-	if (!info.block && !device_is_user(d))
-		find_loop(d, &info);
+	return info.block || device_is_user(d) ? 0 : find_loop(d, &info);
 }
 
-static void find_link(struct device *d)
+static int find_link(struct device *d)
 {
 	const char *name = d->cfg.u.vif.ifname;
+	struct err e = {0};
 	struct link_info i;
+	int rc = *name ? link_find(d->en->link, name, &i) : -ENODEV;
 
 	(void)snprintf(d->ifname, sizeof(d->ifname), "vif%u.%u", d->key.domid, d->key.devid);
-	if (*name && link_find(d->en->link, name, &i) == 0)
+	if (rc == 0)
 		memcpy(d->ifname, name, sizeof(d->ifname));
-	if (link_find(d->en->link, d->ifname, &i) < 0) {
+	if (!adopt_later(rc))
+		rc = link_find(d->en->link, d->ifname, &i);
+	if (rc < 0) {
 		d->ifname[0] = '\0';
-		return;
+		return adopt_later(rc) ? rc : 0;
 	}
 	d->ifindex = i.ifindex;
 	if (*name && i.up && strcmp(name, d->ifname) != 0)
 		d->netdev = true; /* so that it is taken down to be renamed */
-	device_link_set(d);
+	rc = device_link_try(d, &e);
+	if (rc < 0 && !adopt_later(rc))
+		device_broken(d, "%s", err_msg(&e));
+	return adopt_later(rc) ? rc : 0;
 }
 
-/* Goes on where the last daemon was. */
-static void adopt(struct device *d)
+/* It has not come to that: a device of a guest that makes the handshake itself is made now. */
+static int make(struct device *d)
 {
 	struct err e = {0};
+	int rc;
+
+	if (d->noxs) {
+		device_broken(d, "its nodes are gone");
+		return 0;
+	}
+	rc = device_start(d, &e);
+	if (adopt_later(rc) && d->phase == PHASE_MADE)
+		return rc;
+	if (rc < 0)
+		device_broken(d, "%s", err_msg(&e));
+	return 0;
+}
+
+/* Goes on where the last daemon was. On failure nothing was changed. */
+static int adopt(struct device *d)
+{
 	char at[DEVTREE_PATH_MAX];
 	uint32_t len;
+	int rc;
 
 	devtree_back(&d->id, "frontend", at);
-	if (!store_get(engine_store(d->en), at, &len)) { /* it has not come to that */
-		if (d->noxs)
-			device_broken(d, "its nodes are gone");
-		else if (device_start(d, &e) < 0)
-			device_broken(d, "%s", err_msg(&e));
-		return;
-	}
+	if (!store_get(engine_store(d->en), at, &len))
+		return make(d);
 	d->phase = PHASE_STARTED;
-	if (d->key.kind == DEVICE_VIF)
-		find_link(d);
-	else
-		hold_disk(d);
+	rc = d->key.kind == DEVICE_VIF ? find_link(d) : hold_disk(d);
+	if (rc == 0)
+		rc = device_watch(d);
+	if (rc < 0)
+		return rc;
 	if (d->key.kind == DEVICE_VBD)
 		read_size(d);
-	(void)device_watch(d);
-	if (device_is_user(d))
-		device_user_adopt(d);
-	else
-		(void)device_mirror(d);
+	rc = device_is_user(d) ? device_user_adopt(d) : device_mirror(d);
+	if (adopt_later(rc))
+		return rc;
 	if (d->noxs)
 		device_wait(d, CONNECT_S);
 	device_look(d);
+	return 0;
 }
 
 /* What was configured and is in the store goes on; what was not yet there is made. */
-void devices_adopt(struct vm *vm)
+int devices_adopt(struct vm *vm, struct err *e)
 {
 	struct engine *en = vm->en;
 
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		struct err err = {0};
-		struct device *d = device_new(en, &vm->cfg.device[i], vm->domid, &err);
+		const struct device_config *c = &vm->cfg.device[i];
+		uint32_t devid = c->kind == DEVICE_VIF ? c->u.vif.devid : c->u.vbd.vdev;
+		struct device *d = device_find(en, vm->domid, c->kind, devid);
+		int rc;
 
-		if (!d) {
-			log_line(LOG_ERROR, "op=adopt dom=%u: %s", vm->domid, err_msg(&err));
-			return;
-		}
+		if (d) /* by the try before */
+			continue;
+		d = device_new(en, c, vm->domid, e);
+		if (!d)
+			return -ENOMEM;
 		d->vm = vm;
 		d->noxs = vm->noxs;
 		device_list_add(&vm->devices, d);
-		adopt(d);
+		rc = adopt(d);
+		if (rc < 0) {
+			struct device_domain *dom = d->dom;
+
+			rc = err_sys(e, -rc, "%s %u", d->id.kind, devid);
+			let_go(d);
+			if (--dom->n == 0) { /* the VM has its slot, and its nodes stay */
+				HASH_DELETE(hh, en->device_domains, dom);
+				free(dom);
+			}
+			return rc;
+		}
 	}
+	return 0;
 }
 
 static bool parse_name(const char *name, enum device_kind *kind, uint32_t *domid, uint32_t *devid)
@@ -237,9 +287,11 @@ static bool parse_name(const char *name, enum device_kind *kind, uint32_t *domid
 static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid, uint32_t devid)
 {
 	struct device_config c;
+	struct vm *vm = NULL;
 	struct device *d;
 
-	if (device_find(en, domid, kind, devid))
+	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	if (device_find(en, domid, kind, devid) || (vm && vm->state == VM_UNKNOWN))
 		return;
 	device_config_init(&c, kind);
 	if (kind == DEVICE_VIF)

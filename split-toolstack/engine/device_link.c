@@ -55,20 +55,19 @@ static int change_link(struct device *d, const struct link_change *change, struc
 	return rc;
 }
 
-void device_link_set(struct device *d)
+int device_link_try(struct device *d, struct err *e)
 {
 	const struct vif_config *c = &d->cfg.u.vif;
 	struct link_info bridge = {.mtu = LINK_MTU_DEFAULT};
 	struct link_change change = LINK_CHANGE_NONE;
 	char at[DEVTREE_PATH_MAX];
 	struct link_info own;
-	struct err e = {0};
 	int rc = 0;
 
 	if (c->bridge[0]) {
 		rc = link_find(d->en->link, c->bridge, &bridge);
 		if (rc < 0)
-			(void)err_sys(&e, -rc, "bridge \"%s\"", c->bridge);
+			(void)err_sys(e, -rc, "bridge \"%s\"", c->bridge);
 		change.master = bridge.ifindex;
 		change.port = true;
 	}
@@ -77,16 +76,14 @@ void device_link_set(struct device *d)
 	if (c->ifname[0] && strcmp(c->ifname, d->ifname) != 0)
 		change.name = c->ifname;
 	if (rc == 0) {
-		rc = change_link(d, &change, &e);
+		rc = change_link(d, &change, e);
 		if (rc == -ENODEV && link_find(d->en->link, d->ifname, &own) == -ENODEV) {
 			d->ifindex = 0; /* an earlier one of this name, and now gone: ours comes */
-			return;
+			return 0;
 		}
 	}
-	if (rc < 0) {
-		device_broken(d, "%s", err_msg(&e));
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	if (change.name)
 		memcpy(d->ifname, c->ifname, sizeof(d->ifname));
 	if (change.mtu)
@@ -95,7 +92,7 @@ void device_link_set(struct device *d)
 	d->netdev = true;
 	fill_mtu(d);
 	if (d->noxs)
-		return;
+		return 0;
 	if (c->bridge[0]) { /* Linux does not look, others do */
 		devtree_front(&d->id, "mtu", at);
 		(void)store_putf(engine_store(d->en), at, "%u",
@@ -103,6 +100,15 @@ void device_link_set(struct device *d)
 	}
 	devtree_back(&d->id, "hotplug-status", at);
 	(void)store_putf(engine_store(d->en), at, "connected");
+	return 0;
+}
+
+void device_link_set(struct device *d)
+{
+	struct err e = {0};
+
+	if (device_link_try(d, &e) < 0)
+		device_broken(d, "%s", err_msg(&e));
 }
 
 void device_netdev(struct device *d, int ifindex, const char *name)

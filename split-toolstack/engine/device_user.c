@@ -161,26 +161,32 @@ void device_user_broken(struct device *d, const char *why)
 
 /* The rings are what the frontend says: loaded now, checked there, and not again. Its file can have
  * been the last daemon's. */
-void device_user_attach(struct device *d, bool again)
+static int user_attach(struct device *d, bool again, struct err *e)
 {
 	bool vif = d->key.kind == DEVICE_VIF;
 	struct engine *en = d->en;
-	struct err e = {0};
-	int rc = user_backend_open(en, &e);
+	int rc = user_backend_open(en, e);
 
 	d->rings.ring_ref[0] = front_u32(d, vif ? "tx-ring-ref" : "ring-ref", 0);
 	if (vif)
 		d->rings.ring_ref[1] = front_u32(d, "rx-ring-ref", 0);
 	d->rings.port = front_u32(d, "event-channel", 0);
 	if (rc == 0 && d->user_fd < 0)
-		rc = reopen(d, &e);
+		rc = reopen(d, e);
 	if (rc == 0 && !d->reason[0])
-		rc = attach(d, again, &e);
-	if (rc < 0) {
+		rc = attach(d, again, e);
+	if (rc < 0)
 		d->user_state = USER_IDLE;
-		device_user_broken(d, err_msg(&e)); /* which may free it */
-	}
 	user_backend_wants(en);
+	return rc;
+}
+
+void device_user_attach(struct device *d, bool again)
+{
+	struct err e = {0};
+
+	if (user_attach(d, again, &e) < 0)
+		device_user_broken(d, err_msg(&e)); /* which may free it */
 }
 
 /* The frontend's state has changed. */
@@ -264,23 +270,30 @@ static bool front_has_rings(const struct device *d)
 	return d->noxs || state == DEVTREE_INITIALISED || state == DEVTREE_CONNECTED;
 }
 
-void device_user_adopt(struct device *d)
+int device_user_adopt(struct device *d)
 {
 	char front[DEVTREE_PATH_MAX];
 	struct err e = {0};
 	int rc = user_backend_open(d->en, &e);
 
-	if (!d->noxs) {
+	if (!d->noxs && !adopt_later(rc)) {
+		int hooked;
+
 		devtree_front(&d->id, NULL, front);
 		d->front.fn = on_front;
-		(void)store_hook(engine_store(d->en), &d->front, front);
+		hooked = store_hook(engine_store(d->en), &d->front, front);
+		if (hooked < 0)
+			return hooked;
 	}
-	if (rc < 0)
+	if (rc == 0 && front_has_rings(d)) {
+		if (d->en->user_started) /* the process went when nobody looked */
+			rc = user_attach(d, true, &e);
+		else
+			d->user_state = USER_ATTACHING; /* or attached: its list tells */
+	}
+	if (rc < 0 && !adopt_later(rc))
 		device_user_broken(d, err_msg(&e));
-	else if (front_has_rings(d) && d->en->user_started)
-		device_user_attach(d, true); /* the process went when nobody looked */
-	else if (front_has_rings(d))
-		d->user_state = USER_ATTACHING; /* or attached: its list tells */
+	return adopt_later(rc) ? rc : 0;
 }
 
 void device_user_orphan(struct device *d)

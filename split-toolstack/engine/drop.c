@@ -270,10 +270,15 @@ void drop_devices_gone(struct engine *en, uint32_t domid)
 
 static void adopt(struct engine *en, uint32_t domid, const struct note *n)
 {
-	struct drop *d;
+	struct drop *d = NULL;
 	struct vm *vm = NULL;
 
+	HASH_FIND(hh, en->drops->all, &domid, sizeof(domid), d);
+	if (d) /* was half made */
+		return;
 	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	if (vm && vm->state == VM_UNKNOWN && memcmp(vm->uuid, n->uuid, sizeof(n->uuid)) != 0)
+		vm = NULL;
 	if (vm) { /* it was to end, but not so far that anything knows of it; or a later one's id */
 		erase_note(en, domid);
 		return;

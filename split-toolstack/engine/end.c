@@ -78,6 +78,11 @@ static void restart_in(struct vm *vm, double seconds)
 	ev_timer_start(vm->en->loop, &vm->restart);
 }
 
+void vm_restart_later(struct vm *vm)
+{
+	restart_in(vm, RESTART_MIN_S);
+}
+
 void vm_devices_gone(struct vm *vm)
 {
 	bool fast = vm->ended_ns - vm->started_ns < (uint64_t)(RESTART_MIN_S * 1e9);
@@ -193,6 +198,10 @@ static enum vm_action action_for(const struct vm *vm)
 
 void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
 {
+	if (vm->state == VM_UNKNOWN)
+		adopt_soon(vm->en);
+	if (vm->state == VM_ENDED_PRESERVED && (!info || info->dying)) /* not by us */
+		into_history(vm);
 	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
 		return;
 	if (vm->con.page)
@@ -229,6 +238,11 @@ static int need_domain(const struct vm *vm, struct err *e)
 		return 0;
 	if (vm->state == VM_BUILDING)
 		return err_set(e, EBUSY, "\"%s\" is still being built", vm->name);
+	if (vm->state == VM_UNKNOWN)
+		return err_set(e, EAGAIN,
+			       "\"%s\" was not taken over from the last daemon yet, which is tried "
+			       "again: %s",
+			       vm->name, vm->why);
 	return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
 }
 
@@ -337,13 +351,16 @@ int vm_destroy(struct vm *vm, struct err *e)
 		vm->reason = VM_REASON_DESTROYED;
 		into_history(vm);
 		return 0;
+	case VM_UNKNOWN:
 	case VM_RUNNING:
 	case VM_PAUSED:
-		rc = vm_check_domain(vm);
+		rc = vm->domid ? vm_check_domain(vm) : -ESRCH;
 		if (rc == 0)
 			rc = xen_domain_pause(vm->en->x, vm->domid);
 		if (rc < 0 && rc != -ESRCH)
 			return err_sys(e, -rc, "pause \"%s\"", vm->name);
+		if (vm->state == VM_UNKNOWN)
+			adopt_soon(vm->en); /* its devices */
 		if (vm->con.page)
 			vm_look(vm);
 		vm->reason = VM_REASON_DESTROYED;

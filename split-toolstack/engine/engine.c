@@ -97,6 +97,7 @@ void engine_close(struct engine *en)
 
 	if (!en)
 		return;
+	adopt_close(en);
 	if (en->x)
 		pool_close(en);
 	ended = worker_close(en); /* builds and destroys under way end first */
@@ -175,6 +176,8 @@ int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e)
 			struct vm *vm = NULL;
 
 			HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
+			if (vm && memcmp(vm->uuid, info[i].uuid, sizeof(vm->uuid)) != 0)
+				vm = NULL;
 			fn(&info[i], vm, arg);
 		}
 		first = info[n - 1].domid + 1;
@@ -186,7 +189,13 @@ bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)
 {
 	struct vm *vm = NULL;
 
-	/* Being built: it has no domain id yet. */
 	HASH_FIND(by_uuid, en->uuids, info->uuid, sizeof(info->uuid), vm);
-	return !vm && !pool_has_domain(en, info) && !domain_is_dropped(en, info->domid);
+	/* While it is being built it has no more than the id to come. */
+	if (vm && (vm->domid ? vm->domid : vm->slot.domid) == info->domid)
+		return false;
+	if (pool_has_domain(en, info) || domain_is_dropped(en, info->domid) ||
+	    adopt_has_domain(en, info))
+		return false;
+	/* Destroyed, and something of it still held. */
+	return !info->dying || !slots_has(en, info->domid);
 }

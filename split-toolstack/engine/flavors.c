@@ -161,7 +161,7 @@ bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info
 		for (const struct shell *s = f->shells; s; s = s->next)
 			if (s->dom.domid == info->domid)
 				return true;
-	return pool_makes(en, info->uuid);
+	return pool_makes(en, info->uuid) || pool_connects(en, info->domid);
 }
 
 /* --- claiming --- */
@@ -238,7 +238,9 @@ static int take_identity(struct vm *vm, const struct shell *s)
 	if (rc < 0)
 		return rc;
 	if (vm->cfg.have_uuid || vm->restarts) {
+		vm->slot.domid = s->dom.domid;
 		rc = registry_put(vm, NULL); /* the intent, under the uuid to come */
+		vm->slot.domid = 0;
 		if (rc == 0)
 			rc = xen_domain_set_uuid(en->x, s->dom.domid, vm->uuid);
 		if (rc == 0)

@@ -181,14 +181,6 @@ int vm_let_run(struct vm *vm)
 	return 0;
 }
 
-void vm_adopt_run(struct vm *vm)
-{
-	if (must_hold(vm))
-		(void)vm_let_run(vm);
-	else
-		run_or_tell(vm);
-}
-
 void vm_hold_look(struct vm *vm)
 {
 	if (vm->devices_until != 0.)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum part { ASK, ALIVE, ENDED, FOREIGN, DONE };
 
@@ -79,7 +80,7 @@ static int ask(struct listing *l, uint32_t most, struct err *e)
 		struct vm *vm = NULL;
 
 		HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
-		if (vm)
+		if (vm && memcmp(vm->uuid, info[i].uuid, sizeof(vm->uuid)) == 0)
 			vm->cpu_ns = info[i].cpu_ns;
 		else if (l->want_foreign && domain_is_foreign(en, &info[i]) &&
 			 !note_foreign(l, &info[i]))

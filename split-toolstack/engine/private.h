@@ -18,6 +18,7 @@
 #include "noxs/control.h"
 #include "noxs/page.h"
 #include "noxs/store.h"
+#include "split-toolstack/engine/adopt.h"
 #include "split-toolstack/engine/drop.h"
 #include "split-toolstack/engine/leaving.h"
 #include "split-toolstack/engine/memory.h"
@@ -73,6 +74,9 @@ struct vm {
 	uint32_t domid; /* 0: none */
 	struct vm_config cfg;
 	enum vm_state state;
+	enum vm_state was;	 /* VM_UNKNOWN: as its record says, ... */
+	uint32_t recorded;	 /* ... and the id there; 0: none */
+	char why[ADOPT_WHY_MAX]; /* ... and why it is not known */
 	enum vm_reason reason;
 	int exit_code;
 	bool hashed;	/* in the tables of the living */
@@ -181,6 +185,7 @@ struct engine {
 	struct listing *listings;	   /* under way */
 	struct vm *names, *uuids, *domids; /* uthash heads */
 	struct claim *claims;		   /* likewise */
+	struct adoption *adoption;
 	struct drops *drops;
 	uint64_t dying_pages;		   /* destroys under way will have given back */
 	uint64_t drops_begun, drops_ended; /* destroys, ever */
@@ -251,7 +256,7 @@ struct engine {
 /* Calls fn for each domain of the host, with the VM it belongs to or NULL. */
 typedef void domain_fn(const struct xen_domain_info *info, struct vm *vm, void *arg);
 int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e);
-/* One that belongs to no VM is not a shell's either, nor of a VM that is being built, nor dropped.
+/* It belongs to no VM, also none that is being built, to no shell, and is not ours to be destroyed.
  */
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);
 
@@ -308,6 +313,8 @@ void vm_drop_domain(struct vm *vm);
 bool devices_of(struct engine *en, uint32_t domid);
 /* The devices of the VM's last domain are gone: it can be built again, in a moment. */
 void vm_devices_gone(struct vm *vm);
+/* Builds a linked VM again, not faster than one that ends at once is restarted. */
+void vm_restart_later(struct vm *vm);
 
 /* --- events.c --- */
 int events_open(struct engine *en, struct err *e);
@@ -369,9 +376,6 @@ void views_poll(struct engine *en); /* those that were woken */
 void vm_view_renamed(struct vm *vm);
 int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e);
 void view_on_missing(void *arg, uint32_t domid); /* for store_on_missing() */
-
-/* --- adopt.c --- */
-int adopt_all(struct engine *en, struct err *e);
 
 /* --- images.c --- */
 /* A reference to the parsed image behind fd when the file is as it was then, else NULL. */

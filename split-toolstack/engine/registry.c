@@ -92,16 +92,25 @@ void registry_close(struct engine *en)
 	en->db = NULL;
 }
 
+/* Of one that is being built the id that its domain will have; a last domain is noted elsewhere. */
+static uint32_t domid_of(const struct vm *vm)
+{
+	if (vm->state == VM_BUILDING)
+		return vm->domid ? 0 : vm->slot.domid;
+	return vm->state == VM_ENDED ? 0 : vm->domid;
+}
+
 static void fill(const struct vm *vm, struct record *r)
 {
 	const struct vm_config *c = &vm->cfg;
+	bool unknown = vm->state == VM_UNKNOWN;
 
 	*r = (struct record){
 		.version = RECORD_VERSION,
-		.state = vm->state,
+		.state = unknown ? vm->was : vm->state,
 		.reason = vm->reason,
 		.exit_code = vm->exit_code,
-		.domid = vm->state == VM_ENDED || vm->state == VM_BUILDING ? 0 : vm->domid,
+		.domid = unknown ? vm->recorded : domid_of(vm),
 		.guest_port = vm->job ? 0 : vm->guest_port, /* the worker may be writing it */
 		.type = c->type,
 		.vcpus = c->vcpus,
@@ -367,11 +376,16 @@ static int read_all(struct engine *en, struct vm **chain)
 			rc = ENOMEM;
 			break;
 		}
+		errno = 0; /* allocators set it: what they lack says nothing of the record */
 		if (key.mv_size == sizeof(vm->uuid) && parse(vm, value.mv_data, value.mv_size)) {
 			memcpy(vm->uuid, key.mv_data, sizeof(vm->uuid));
 			memcpy(vm->cfg.uuid, key.mv_data, sizeof(vm->uuid));
 			vm->next = *chain;
 			*chain = vm;
+		} else if (errno == ENOMEM) {
+			vm_free(vm);
+			rc = ENOMEM;
+			break;
 		} else {
 			log_line(LOG_WARN, "registry: a record of an unknown form is left alone");
 			vm_free(vm);

@@ -83,6 +83,14 @@ void slots_hold(struct engine *en, uint32_t domid)
 		add(en->slots.taken, domid);
 }
 
+bool slots_has(const struct engine *en, uint32_t domid)
+{
+	const struct slots *s = &en->slots;
+
+	return domid > 0 && domid <= DOMID_TOP && !has(s->foreign, domid) &&
+	       (domid > s->next || has(s->taken, domid));
+}
+
 /* Ids that others had at the start and have no more are as good as any. */
 static void look_again(struct engine *en)
 {

@@ -31,6 +31,8 @@ void slots_close(struct engine *en);
 void slots_adopt(struct engine *en, uint32_t domid);
 /* Something of a domain that is gone uses its id: no VM gets it until it is put back. */
 void slots_hold(struct engine *en, uint32_t domid);
+/* Ours: handed out, or of a domain that was there at the start and is ours. */
+bool slots_has(const struct engine *en, uint32_t domid);
 /* An id for a domain, with a port when asked for. */
 int slot_take(struct engine *en, bool port, struct slot *out, struct err *e);
 /* For the next domain: when this one is destroyed. Clears it; none is fine. */

@@ -286,7 +286,8 @@ void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, vo
 
 const char *vm_state_name(enum vm_state s)
 {
-	static const char *const name[] = {"building", "running", "paused", "preserved", "ended"};
+	static const char *const name[] = {"building",	"running", "paused",
+					   "preserved", "ended",   "unknown"};
 
 	return name[s];
 }
@@ -333,6 +334,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->domid = vm->domid;
 	out->state = vm->state;
 	out->reason = vm->reason;
+	out->unknown = vm->state == VM_UNKNOWN ? vm->why : NULL;
 	out->exit_code = vm->exit_code;
 	out->ready = vm->ready;
 	out->noxs = vm->noxs;

@@ -107,7 +107,8 @@ void chaos_request_init(struct chaos_request *rq, enum chaos_op op);
 /* --- replies --- */
 
 struct chaos_vm {
-	char name[160], uuid[37], state[16], reason[16], type[8];
+	char name[160], uuid[37], state[16], type[8];
+	char reason[160]; /* of its last end; of an unknown one why it is not known */
 	char on_poweroff[16], on_reboot[16], on_crash[16];
 	uint32_t domid, vcpus, restarts;
 	int exit_code; /* -1: unknown */
