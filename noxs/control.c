@@ -21,6 +21,19 @@ void noxs_control_adopt(struct noxs_control_end *c, volatile void *page)
 	c->request_seq = shared_load(&c->page->request_seq);
 }
 
+bool noxs_console_resume(struct noxs_control_end *c, uint32_t cons)
+{
+	uint32_t prod = shared_load_acquire(&c->page->out_prod);
+
+	if (prod - cons <= NOXS_CONSOLE_OUT_SIZE) {
+		c->out_cons = cons;
+		return true;
+	}
+	if (prod - c->out_cons > NOXS_CONSOLE_OUT_SIZE)
+		c->out_cons = prod;
+	return false;
+}
+
 static int broken(struct noxs_control_end *c)
 {
 	if (c->broken)

@@ -28,6 +28,10 @@ void noxs_control_init(struct noxs_control_end *c, volatile void *page);
 /* A page that lived on without us: takes our own indices from it, as far as they make sense. */
 void noxs_control_adopt(struct noxs_control_end *c, volatile void *page);
 
+/* Goes on where what was taken last was kept: at `cons`, if the ring still has all that came since;
+ * else where the page says, or behind all of it. False: bytes are lost. */
+bool noxs_console_resume(struct noxs_control_end *c, uint32_t cons);
+
 /*
  * Moves what the guest wrote into buf (room for NOXS_CONSOLE_OUT_SIZE bytes suffices to empty the
  * ring) and returns how much. The room in the ring is only given back by noxs_console_release(),

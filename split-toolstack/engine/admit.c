@@ -83,8 +83,7 @@ static int enough_memory(struct engine *en, const struct vm_config *c, struct er
 static void refuse(struct vm *vm, int rc, const struct err *e)
 {
 	vm_create_done(vm, rc, e);
-	registry_delete(vm->en, vm->uuid); /* it may have been renamed */
-	vm_drop(vm);
+	vm_unmake(vm); /* it may have been renamed, and so recorded */
 }
 
 static void build_again(struct leaving *l, bool last)
@@ -158,8 +157,11 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		return;
 	}
 	old = vm->cfg.have_uuid ? engine_find_uuid(en, vm->uuid) : NULL; /* ours are new */
-	if (old) /* of the history: it lives again */
-		vm_forget(old);
+	if (old) { /* of the history: it goes on if this works */
+		vm->replaces = true;
+		vm->log.end = old->log.end;
+		vm->log.size = old->log.size;
+	}
 	vm->state = VM_BUILDING;
 	vm->flags = flags;
 	vm->created = fn;

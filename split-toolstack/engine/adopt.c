@@ -228,9 +228,7 @@ static int connect_again(struct vm *vm, struct err *e)
 	/* Its id becomes a slot again when it ends, with the port when that is not the guest's own.
 	 */
 	vm->slot = (struct slot){domid, vm->guest_port ? 0 : vm->port};
-	if (vm->log.fd >= 0)
-		/* What the log has and the ring still shows must not be taken twice. */
-		vm->con.out_cons = vm->log.ring_cons;
+	console_log_adopt(vm);
 	return 0;
 }
 

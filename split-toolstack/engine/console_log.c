@@ -64,6 +64,15 @@ int console_log_open_old(struct vm *vm)
 	return 0;
 }
 
+void console_log_adopt(struct vm *vm)
+{
+	if (vm->log.fd < 0 || noxs_console_resume(&vm->con, vm->log.ring_cons))
+		return;
+	log_line(LOG_WARN,
+		 "op=console dom=%u name=%s: output is lost: its log could not be written before",
+		 vm->domid, vm->name);
+}
+
 static int write_all(int fd, const uint8_t *data, uint64_t len, uint64_t at)
 {
 	while (len) {
@@ -134,7 +143,9 @@ int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ri
 	l->ring_cons = ring_cons;
 	if (rc == 0)
 		rc = append(l, data, len);
-	if (rc < 0 && !l->failed) {
+	if (rc == 0)
+		l->failed = false;
+	else if (!l->failed) {
 		l->failed = true;
 		log_line(LOG_WARN, "op=console name=%s: log cannot be written: %s", vm->name,
 			 strerror(-rc));

@@ -218,7 +218,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	vm_create_done(vm, rc, e);
 	vm->state = VM_ENDED;
 	if (vm->restarts == 0 && vm->ended_ns == 0) {
-		vm_forget(vm);
+		vm_unmake(vm);
 		return;
 	}
 	log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));
@@ -236,6 +236,7 @@ void vm_start_over(struct vm *vm, int rc, struct err *e)
 		failed(vm, rc, e);
 		return;
 	}
+	vm_replace_old(vm);
 	vm_announce(vm, VM_EV_STARTED);
 	death_hint(vm->en);
 	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->state == VM_PAUSED)

@@ -195,6 +195,8 @@ void leaving_gone(struct engine *en, const struct device *d);
 /* --- removal.c --- */
 /* The engine closes: what waits for its turn need not wait. */
 void removals_close(struct engine *en);
+/* A setting that a killed daemon had changed is as it was. */
+void removal_open(struct engine *en);
 /* RCU is not to be waited for so long, if the settings say so. */
 void removal_hurry(struct engine *en, bool on);
 void removal_next(struct engine *en);
@@ -251,6 +253,9 @@ void device_mirror_back(struct device *d, const char *path);
 /* --- kernel.c: what the kernel has --- */
 bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid);
 bool kernel_has_driver(const char *kind); /* "vif", "vbd" */
+/* Whether the kernel hurries RCU's grace periods up: 0, 1 or -errno. */
+int kernel_rcu_expedited(void);
+int kernel_set_rcu_expedited(bool on);
 /* "vif-7-0", ... */
 void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg);
 

@@ -37,6 +37,7 @@ int devices_open(struct engine *en, struct err *e)
 	int rc = link_open(&en->link, e);
 
 	leaving_open(en);
+	removal_open(en);
 	if (rc == 0)
 		rc = uevent_open(en, e);
 	return rc < 0 ? rc : device_mirror_open(en, e);

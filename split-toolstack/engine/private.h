@@ -86,6 +86,7 @@ struct vm {
 	bool masked;	/* its port waits for fresh credit */
 	bool job;	/* the worker has it */
 	bool announced; /* its creation, once */
+	bool replaces;	/* the history has one of its uuid, until it lives */
 	uint32_t slot_tries;
 	uint32_t seen;	/* the scan that saw its domain last */
 	uint32_t flags; /* VM_CREATE_* of the running create */
@@ -272,7 +273,10 @@ int device_possible(const struct engine *en, enum device_backend b, struct err *
 int uuid_random(uint8_t uuid[16], struct err *e); /* RFC 9562, version 4 */
 struct vm *vm_new(struct engine *en);
 void vm_free(struct vm *vm);
-void vm_drop(struct vm *vm);		       /* a linked one that nobody has heard of is gone */
+/* A linked one whose create has failed is gone, but what the history has of its uuid is not. */
+void vm_unmake(struct vm *vm);
+/* It lives: what the history has of its uuid is its own past, record and console log. */
+void vm_replace_old(struct vm *vm);
 void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid set */
 void vm_set_domid(struct vm *vm, uint32_t id); /* 0 takes it out of the table */
 /* From the living to the history; frees the name. */
@@ -406,6 +410,9 @@ int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ri
 /* A restarted VM has a fresh ring; the log goes on. */
 void console_log_new_ring(struct vm *vm);
 int console_log_open_old(struct vm *vm); /* -ENOENT: nothing was ever written */
+/* With the old log open: what it has and the ring still shows is not taken twice; what came while
+ * it could not be written is lost. */
+void console_log_adopt(struct vm *vm);
 void console_log_close(struct console_log *l);
 void console_log_delete(struct vm *vm);
 

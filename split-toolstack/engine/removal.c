@@ -17,29 +17,52 @@
  * connected waits behind all that are removed. Removing an interface waits for RCU, tens of
  * milliseconds each, unless the kernel is told to hurry.
  */
-#define AT_ONCE	  2u
-#define RCU_HURRY "/sys/kernel/rcu_expedited"
+#define AT_ONCE 2u
 /* An event that does not come within so long was lost, or never sent. */
 #define LOST_S 5.0
 /* The kernel may be about to make a backend for nodes that were just made: its id must not be used
  * again before that is clear. */
 #define UNSEEN_S 0.1
 
-/* Back to 0 only who has found it so. */
+/* A file that says, to the next daemon too, that the setting is ours and was 0 before. */
+static void mark_path(const struct engine *en, char *to, size_t room)
+{
+	(void)snprintf(to, room, "%s/rcu_expedited", en->conf.run_dir);
+}
+
+/* Back to 0 only what was found so. The mark is there before the setting changes and until it is
+ * as it was. */
 void removal_hurry(struct engine *en, bool on)
 {
-	char was = '1';
+	char mark[512];
 	int fd;
 
 	if (en->rcu_hurried == on || !en->conf.rcu_expedited)
 		return;
-	fd = open(RCU_HURRY, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
+	mark_path(en, mark, sizeof(mark));
+	if (on) {
+		if (kernel_rcu_expedited() != 0)
+			return;
+		fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return;
+		(void)close(fd);
+	}
+	if (kernel_set_rcu_expedited(on) == 0)
+		en->rcu_hurried = on;
+	if (!en->rcu_hurried)
+		(void)unlink(mark);
+}
+
+void removal_open(struct engine *en)
+{
+	char mark[512];
+
+	mark_path(en, mark, sizeof(mark));
+	if (access(mark, F_OK) < 0 || kernel_set_rcu_expedited(false) < 0)
 		return;
-	if (!on || (read(fd, &was, 1) == 1 && was == '0'))
-		if (pwrite(fd, on ? "1" : "0", 1, 0) == 1)
-			en->rcu_hurried = on;
-	(void)close(fd);
+	log_line(LOG_INFO, "op=clean rcu_expedited=0: the last daemon had set it");
+	(void)unlink(mark);
 }
 
 static void wait_until_lost(struct device *d, double seconds);

@@ -143,13 +143,6 @@ static void unhash(struct vm *vm)
 	vm->hashed = false;
 }
 
-void vm_drop(struct vm *vm)
-{
-	unhash(vm);
-	unlink_list(vm);
-	vm_free(vm);
-}
-
 static void link_ended(struct vm *vm)
 {
 	struct engine *en = vm->en;
@@ -183,10 +176,53 @@ bool history_trim(struct engine *en, uint32_t most)
 	return en->nended > en->conf.history_max && en->nended > 1;
 }
 
+static struct vm *ended_by_uuid(struct engine *en, const uint8_t uuid[16]);
+
+static void free_ended(struct vm *vm)
+{
+	vm->en->nended--;
+	unlink_list(vm);
+	if (vm->job)
+		vm->forgotten = true;
+	else
+		vm_free(vm);
+}
+
+void vm_replace_old(struct vm *vm)
+{
+	struct vm *old = vm->replaces ? ended_by_uuid(vm->en, vm->uuid) : NULL;
+
+	vm->replaces = false;
+	if (old)
+		free_ended(old);
+}
+
+void vm_unmake(struct vm *vm)
+{
+	struct engine *en = vm->en;
+	struct vm *old;
+
+	unhash(vm);
+	old = vm->replaces ? ended_by_uuid(en, vm->uuid) : NULL;
+	if (old)
+		(void)registry_put(old, NULL);
+	else
+		registry_delete(en, vm->uuid);
+	if (!old && vm->announced) {
+		vm_announce(vm, VM_EV_REMOVED);
+		console_log_delete(vm);
+	} else if (vm->announced) {
+		vm_announce(old, VM_EV_DESTROYED);
+	}
+	unlink_list(vm);
+	vm_free(vm);
+}
+
 void vm_retire(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
+	vm_replace_old(vm); /* it was destroyed before it ran */
 	unhash(vm);
 	claims_drop(vm);
 	unlink_list(vm);
@@ -201,21 +237,16 @@ void vm_forget(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
+	struct vm *other = NULL;
+
 	vm_announce(vm, VM_EV_REMOVED);
-	if (vm->hashed)
-		unhash(vm);
-	else
-		en->nended--;
-	unlink_list(vm);
-	/* Another VM may carry the same uuid: the files are its own then. */
-	if (!engine_find_uuid(en, vm->uuid)) {
+	/* A living VM may carry the same uuid: the files are its own then. */
+	HASH_FIND(by_uuid, en->uuids, vm->uuid, sizeof(vm->uuid), other);
+	if (!other) {
 		registry_delete(en, vm->uuid);
 		console_log_delete(vm);
 	}
-	if (vm->job)
-		vm->forgotten = true;
-	else
-		vm_free(vm);
+	free_ended(vm);
 }
 
 /* --- finding --- */

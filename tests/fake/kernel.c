@@ -16,6 +16,7 @@
 static struct link_info links[MANY];
 static char backends[MANY][32];
 static int next_index;
+static int rcu_expedited;
 static const char *no_driver;	     /* of which kind; NULL: all are there */
 static struct disk_info loops[MANY]; /* by minor: the file; dev 0: none */
 
@@ -26,6 +27,7 @@ void kernel_reset(void)
 	memset(loops, 0, sizeof(loops));
 	next_index = 2;
 	no_driver = NULL;
+	rcu_expedited = 0;
 }
 
 void kernel_lacks_driver(const char *kind)
@@ -221,6 +223,17 @@ bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid)
 
 	(void)snprintf(name, sizeof(name), "%s-%u-%u", kind, domid, devid);
 	return find(name) != NULL;
+}
+
+int kernel_rcu_expedited(void)
+{
+	return rcu_expedited;
+}
+
+int kernel_set_rcu_expedited(bool on)
+{
+	rcu_expedited = on;
+	return 0;
 }
 
 bool kernel_has_driver(const char *kind)
