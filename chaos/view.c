@@ -108,6 +108,8 @@ void view_print(const struct chaos_vm *v)
 		line("maxmem", text);
 	}
 	printf("%-12s %u\n", "vcpus", v->vcpus);
+	if (v->maxvcpus)
+		printf("%-12s %u\n", "maxvcpus", v->maxvcpus);
 	line("cpus", v->cpus);
 	line("kernel", v->kernel);
 	line("ramdisk", v->ramdisk);

@@ -45,6 +45,7 @@ struct vm_config {
 	uint64_t mem_kib;
 	uint64_t maxmem_kib; /* 0 = mem_kib */
 	uint32_t vcpus;
+	uint32_t maxvcpus;    /* it can have so many later; 0 = vcpus */
 	uint32_t weight;      /* 0 = default */
 	uint32_t cap;	      /* UINT32_MAX = none given */
 	struct dom_cpus cpus; /* its bitmaps are malloced */
@@ -56,6 +57,11 @@ struct vm_config {
 /* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,
  * on_crash destroy. */
 void vm_config_init(struct vm_config *c);
+/* vCPUs that the domain has, whether they are on or not. */
+static inline uint32_t vm_config_vcpus(const struct vm_config *c)
+{
+	return c->maxvcpus > c->vcpus ? c->maxvcpus : c->vcpus;
+}
 /* Frees strings and closes fds; safe on a zeroed-then-inited or already cleared one. */
 void vm_config_clear(struct vm_config *c);
 /* -EINVAL with a message naming the key, the value and what to do. */
@@ -144,7 +150,7 @@ struct vm_info {
 	bool noxs;	       /* has a device page */
 	enum dom_type type;
 	uint64_t mem_kib, maxmem_kib;
-	uint32_t vcpus;
+	uint32_t vcpus, maxvcpus;
 	const struct dom_cpus *cpus;
 	const char *kernel, *ramdisk, *cmdline; /* NULL when not known */
 	enum vm_action on_poweroff, on_reboot, on_crash;

@@ -39,6 +39,8 @@ void fields_vm_info(struct wire_out *w, const struct vm_info *i)
 	wire_u64(w, PROTO_MEM_KIB, i->mem_kib);
 	wire_u64(w, PROTO_MAXMEM_KIB, i->maxmem_kib);
 	wire_u32(w, PROTO_VCPUS, i->vcpus);
+	if (i->maxvcpus != i->vcpus)
+		wire_u32(w, PROTO_MAXVCPUS, i->maxvcpus);
 	if (i->cpus->map)
 		fields_cpus(w, i->cpus);
 	wire_text(w, PROTO_KERNEL, i->kernel);

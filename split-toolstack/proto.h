@@ -159,7 +159,8 @@ enum proto_id {
 	PROTO_SECTORS, /* u64, of 512 bytes */
 	PROTO_VIFS,    /* u32: of a flavor's shells, which also has BRIDGE and BACKEND */
 	PROTO_VBDS,
-	PROTO_PINNED, /* text: CPUs that a VM's vCPUs run on; with semicolons, those of each */
+	PROTO_PINNED,	/* text: CPUs that a VM's vCPUs run on; with semicolons, those of each */
+	PROTO_MAXVCPUS, /* u32, when it differs from VCPUS */
 	PROTO_ID_END,
 };
 

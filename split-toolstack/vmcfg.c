@@ -98,7 +98,7 @@ static int join_cmdline(struct vmcfg_walk *w, struct err *e)
 static int read_cpus(struct vmcfg_walk *w, struct err *e)
 {
 	if (w->cpus_each)
-		while (w->cpus.n > w->c->vcpus)
+		while (w->cpus.n > vm_config_vcpus(w->c))
 			free(w->cpus.item[--w->cpus.n]);
 	return vmcfg_cpus(w->v->xen, "cpus", &w->cpus, w->cpus_each, &w->c->cpus, e);
 }

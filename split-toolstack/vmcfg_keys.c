@@ -143,6 +143,11 @@ static int set_vcpus(struct vmcfg_walk *w, const char *key, const char *value, s
 	return vmcfg_number(key, value, 1, DOM_MAX_VCPUS, &w->c->vcpus, e);
 }
 
+static int set_maxvcpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	return vmcfg_number(key, value, 1, DOM_MAX_VCPUS, &w->c->maxvcpus, e);
+}
+
 static int set_cpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
 	const char *end = value;
@@ -278,29 +283,14 @@ static int set_disk(struct vmcfg_walk *w, const char *key, const char *value, st
 }
 
 static const struct key keys[] = {
-	{"name", set_name},
-	{"type", set_type},
-	{"builder", set_builder},
-	{"pvh", set_pvh},
-	{"kernel", set_kernel},
-	{"ramdisk", set_ramdisk},
-	{"cmdline", set_cmdline},
-	{"extra", set_extra},
-	{"root", set_root},
-	{"memory", set_memory},
-	{"maxmem", set_maxmem},
-	{"vcpus", set_vcpus},
-	{"cpus", set_cpus},
-	{"cpu_weight", set_weight},
-	{"cap", set_cap},
-	{"uuid", set_uuid},
-	{"on_poweroff", set_action},
-	{"on_reboot", set_action},
-	{"on_crash", set_action},
-	{"vif", set_vif},
-	{"disk", set_disk},
-	{"seclabel", set_seclabel},
-	{"init_seclabel", set_seclabel},
+	{"name", set_name},	    {"type", set_type},		{"builder", set_builder},
+	{"pvh", set_pvh},	    {"kernel", set_kernel},	{"ramdisk", set_ramdisk},
+	{"cmdline", set_cmdline},   {"extra", set_extra},	{"root", set_root},
+	{"memory", set_memory},	    {"maxmem", set_maxmem},	{"vcpus", set_vcpus},
+	{"maxvcpus", set_maxvcpus}, {"cpus", set_cpus},		{"cpu_weight", set_weight},
+	{"cap", set_cap},	    {"uuid", set_uuid},		{"on_poweroff", set_action},
+	{"on_reboot", set_action},  {"on_crash", set_action},	{"vif", set_vif},
+	{"disk", set_disk},	    {"seclabel", set_seclabel}, {"init_seclabel", set_seclabel},
 };
 
 static const struct key *find_key(const char *name)

@@ -108,9 +108,10 @@ static int take_lists(struct body *b, const char *key, json_t *value)
 /* 0, or -EINVAL: this key or value makes no sense. */
 static int take_key(struct body *b, const char *key, json_t *value)
 {
-	static const char *const plain[] = {
-		"name",	   "type",	  "kernel",    "ramdisk",  "memory", "maxmem",	   "vcpus",
-		"cmdline", "on_poweroff", "on_reboot", "on_crash", "cpus",   "cpu_weight", "cap"};
+	static const char *const plain[] = {"name",	   "type",	"kernel",   "ramdisk",
+					    "memory",	   "maxmem",	"vcpus",    "cmdline",
+					    "on_poweroff", "on_reboot", "on_crash", "cpus",
+					    "cpu_weight",  "cap",	"maxvcpus"};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (strcmp(key, plain[i]) == 0 && !json_is_array(value))

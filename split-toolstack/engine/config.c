@@ -140,11 +140,17 @@ int vm_config_check(const struct vm_config *c, struct err *e)
 	if (c->vcpus < 1 || c->vcpus > DOM_MAX_VCPUS)
 		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", c->vcpus,
 			       DOM_MAX_VCPUS);
+	if (c->maxvcpus && c->maxvcpus < c->vcpus)
+		return err_set(e, EINVAL, "maxvcpus %u: less than vcpus, which is %u", c->maxvcpus,
+			       c->vcpus);
+	if (c->maxvcpus > DOM_MAX_VCPUS)
+		return err_set(e, EINVAL, "maxvcpus %u: at most %d are possible", c->maxvcpus,
+			       DOM_MAX_VCPUS);
 	if (c->weight > 65535)
 		return err_set(e, EINVAL, "cpu_weight %u: 1 to 65535 are possible", c->weight);
-	if (c->cap != UINT32_MAX && c->cap > 100 * c->vcpus)
+	if (c->cap != UINT32_MAX && c->cap > 100 * vm_config_vcpus(c))
 		return err_set(e, EINVAL, "cap %u: at most 100 for each of the %u vCPUs", c->cap,
-			       c->vcpus);
+			       vm_config_vcpus(c));
 	if (c->cmdline && strlen(c->cmdline) > VM_CMDLINE_MAX)
 		return err_set(e, EINVAL, "cmdline: %zu bytes; at most %d fit", strlen(c->cmdline),
 			       VM_CMDLINE_MAX);

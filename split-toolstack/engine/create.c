@@ -60,7 +60,7 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 		.type = c->type,
 		.mem_kib = c->mem_kib,
 		.maxmem_kib = c->maxmem_kib,
-		.vcpus = c->vcpus,
+		.vcpus = vm_config_vcpus(c),
 		.weight = c->weight,
 		.cap = c->cap,
 		.cpus = c->cpus,
@@ -102,7 +102,7 @@ static int show_device_page(struct vm *vm, struct err *e)
 	struct noxs_facts f = {
 		.pv = d->type == DOM_PV,
 		.domid = d->domid,
-		.vcpus = d->vcpus,
+		.vcpus = vm->cfg.vcpus, /* nothing turns on the others */
 		.mem_pages = d->pages,
 		.shared_info_gfn = d->shared_info_gfn,
 		.control_gfn = d->control_gfn,
@@ -315,7 +315,7 @@ static int complete_shell(struct vm *vm, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
 	struct dom_spec spec = {
-		.vcpus = c->vcpus, .weight = c->weight, .cap = c->cap, .cpus = c->cpus};
+		.vcpus = vm_config_vcpus(c), .weight = c->weight, .cap = c->cap, .cpus = c->cpus};
 	int rc = dom_schedule(vm->en->x, &vm->dom, &spec, e);
 
 	memset(vm->dom.phase_ns, 0,

@@ -189,6 +189,10 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 		*why = "maxmem differs from memory";
 		return NULL;
 	}
+	if (vm_config_vcpus(c) != c->vcpus) {
+		*why = "maxvcpus differs from vcpus";
+		return NULL;
+	}
 	for (struct flavor *f = en->flavors; f; f = f->next) {
 		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
 			continue;

@@ -37,7 +37,7 @@ struct record {
 	uint32_t ndevice; /* that follow the bitmaps */
 	/* from version 3 on */
 	uint32_t ncpumap; /* bitmaps of cpumap_bytes each; 0: one, of all vCPUs */
-	uint32_t reserved;
+	uint32_t maxvcpus;
 };
 
 /* What versions before 3 wrote. */
@@ -114,6 +114,7 @@ static void fill(const struct vm *vm, struct record *r)
 		.guest_port = vm->job ? 0 : vm->guest_port, /* the worker may be writing it */
 		.type = c->type,
 		.vcpus = c->vcpus,
+		.maxvcpus = c->maxvcpus,
 		.weight = c->weight,
 		.cap = c->cap,
 		.on_poweroff = c->on_poweroff,
@@ -252,8 +253,8 @@ static bool plausible(const struct record *r)
 	       r->ndevice <= VM_VIFS_MAX + VM_VBDS_MAX && r->state <= VM_ENDED &&
 	       r->reason <= VM_REASON_LOST && r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE &&
 	       r->on_reboot <= VM_PRESERVE && r->on_crash <= VM_PRESERVE &&
-	       r->vcpus <= DOM_MAX_VCPUS && r->ncpumap <= DOM_MAX_VCPUS &&
-	       r->cpumap_bytes <= CPUMAP_MAX;
+	       r->vcpus <= DOM_MAX_VCPUS && r->maxvcpus <= DOM_MAX_VCPUS &&
+	       r->ncpumap <= DOM_MAX_VCPUS && r->cpumap_bytes <= CPUMAP_MAX;
 }
 
 static bool parse_cpus(struct dom_cpus *c, const struct record *r, const uint8_t **at,
@@ -348,6 +349,7 @@ static bool parse(struct vm *vm, const uint8_t *data, size_t size)
 	c->mem_kib = r.mem_kib;
 	c->maxmem_kib = r.maxmem_kib;
 	c->vcpus = r.vcpus;
+	c->maxvcpus = r.maxvcpus;
 	c->weight = r.weight;
 	c->cap = r.cap;
 	c->on_poweroff = (enum vm_action)r.on_poweroff;

@@ -96,9 +96,9 @@ static int put_machine(const struct vm *vm)
 	char rest[64];
 	int rc = 0;
 
-	for (uint32_t i = 0; i < c->vcpus && rc == 0; i++) {
+	for (uint32_t i = 0; i < vm_config_vcpus(c) && rc == 0; i++) {
 		(void)snprintf(rest, sizeof(rest), "cpu/%u/availability", i);
-		rc = put(vm, rest, "online");
+		rc = put(vm, rest, i < c->vcpus ? "online" : "offline");
 	}
 	if (rc == 0)
 		rc = put_u64(vm, "memory/static-max", c->maxmem_kib ? c->maxmem_kib : c->mem_kib);

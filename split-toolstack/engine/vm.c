@@ -373,6 +373,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->mem_kib = vm->cfg.mem_kib;
 	out->maxmem_kib = vm->cfg.maxmem_kib ? vm->cfg.maxmem_kib : vm->cfg.mem_kib;
 	out->vcpus = vm->cfg.vcpus;
+	out->maxvcpus = vm_config_vcpus(&vm->cfg);
 	out->cpus = &vm->cfg.cpus;
 	out->kernel = vm->cfg.kernel;
 	out->ramdisk = vm->cfg.ramdisk;

@@ -111,7 +111,8 @@ struct chaos_vm {
 	char reason[160]; /* of its last end; of an unknown one why it is not known */
 	char on_poweroff[16], on_reboot[16], on_crash[16];
 	uint32_t domid, vcpus, restarts;
-	int exit_code; /* -1: unknown */
+	uint32_t maxvcpus; /* 0: as vcpus */
+	int exit_code;	   /* -1: unknown */
 	bool ready, noxs;
 	uint64_t mem_kib, maxmem_kib, created_ns, started_ns, ended_ns, cpu_ns, console_bytes;
 	char cmdline[1024], kernel[4096], ramdisk[4096];

@@ -143,8 +143,19 @@ int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t
 
 int xen_domain_max_vcpus(struct xen *x, uint32_t domid, uint32_t vcpus)
 {
-	(void)vcpus;
-	ONE_DOMAIN();
+	ONE_DOMAIN(d->vcpus = vcpus);
+}
+
+uint32_t fake_vcpus(uint32_t domid)
+{
+	struct domain *d;
+	uint32_t n;
+
+	(void)pthread_mutex_lock(&fake_lock);
+	d = fake_find(domid);
+	n = d ? d->vcpus : 0;
+	(void)fake_leave(0);
+	return n;
 }
 
 int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib)

@@ -39,6 +39,8 @@ void fake_set_cpus(const uint32_t *node, uint32_t n);
 void fake_set_xsm(bool xsm);
 /* Which of pCPUs 0 to 7 may run a vCPU, as bits; 0: that was not said. */
 #define FAKE_VCPUS 8u
+/* vCPUs that it has. */
+uint32_t fake_vcpus(uint32_t domid);
 uint8_t fake_affinity(uint32_t domid, uint32_t vcpu);
 
 /* Free memory of the host, in pages: less by what domains are given, more when they go. */

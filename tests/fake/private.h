@@ -32,6 +32,7 @@ struct domain {
 	int mem;
 	uint32_t guest_ports;
 	uint64_t pages;
+	uint32_t vcpus;
 	uint8_t affinity[FAKE_VCPUS]; /* of pCPUs 0 to 7; 0: not set */
 };
 

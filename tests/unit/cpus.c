@@ -201,6 +201,36 @@ static void vcpus_are_pinned_one_by_one(void **state)
 	is_pinned(vm, 1, 6, 0);
 }
 
+/* maxvcpus: the domain has them, each is tied, and none is forgotten. */
+static void vcpus_that_come_later(void **state)
+{
+	struct engine_conf conf_ = conf();
+	struct vm_config c = guest("more", DOM_PVH, 1024);
+	struct vm_info i;
+	struct result r;
+	struct err e = {0};
+
+	(void)state;
+	c.vcpus = 1;
+	c.maxvcpus = 3;
+	c.cpus = (struct dom_cpus){.map = malloc(1), .bytes = 1};
+	assert_non_null(c.cpus.map);
+	c.cpus.map[0] = 2;
+	r = create(c, 0);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(fake_vcpus(vm_domid(r.vm)), 3);
+	is_pinned(r.vm, 2, 2, 2);
+	engine_close(en);
+	assert_int_equal(engine_open(loop, &conf_, &en, &e), 0);
+	vm_get_info(engine_find(en, "more"), &i);
+	assert_int_equal(i.vcpus, 1);
+	assert_int_equal(i.maxvcpus, 3);
+	r = create(guest("one", DOM_PVH, 1024), 0);
+	assert_int_equal(fake_vcpus(vm_domid(r.vm)), 1);
+	vm_get_info(r.vm, &i);
+	assert_int_equal(i.maxvcpus, 1);
+}
+
 /* Longer than any text has room for. */
 static void long_texts_end_in_dots(void **state)
 {
@@ -220,6 +250,7 @@ int main(void)
 		LIFE(texts_are_understood),
 		LIFE(what_is_not_there_is_named),
 		LIFE(vcpus_are_pinned_one_by_one),
+		LIFE(vcpus_that_come_later),
 		cmocka_unit_test(long_texts_end_in_dots),
 	};
 

@@ -404,13 +404,46 @@ static void devices_side_by_side(void **state)
 	vm_config_clear(&c);
 }
 
+/* What is right alone and wrong beside another key, in whichever order. */
+static void keys_side_by_side(void **state)
+{
+	static const struct {
+		const char *text, *words; /* NULL: fine */
+	} t[] = {
+		{"vcpus=2\nmaxvcpus=2", NULL},
+		{"maxvcpus=4\nvcpus=2", NULL},
+		{"maxvcpus=3", NULL},
+		{"vcpus=2\nmaxvcpus=1", "maxvcpus 1: less than vcpus, which is 2"},
+		{"maxvcpus=1\nvcpus=2", "maxvcpus 1: less than vcpus, which is 2"},
+		{"vcpus=2\nmaxvcpus=4\ncap=400", NULL},
+		{"vcpus=2\nmaxvcpus=4\ncap=401", "cap 401: at most 100 for each of the 4 vCPUs"},
+		{"maxmem=0", NULL},
+		{"maxmem=4", NULL},
+		{"maxmem=3", "maxmem 3072 KiB: less than memory, which is 4096 KiB"},
+	};
+	struct vm_config c;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		char text[128];
+		int rc;
+
+		(void)snprintf(text, sizeof(text), BASE "%s", t[i].text);
+		rc = parse(text, NULL, &c, &e);
+		if ((rc < 0) != (t[i].words != NULL) || (rc < 0 && !strstr(e.msg, t[i].words)))
+			fail_msg("%s: %d \"%s\"", t[i].text, rc, e.msg);
+		vm_config_clear(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vifs_are_understood),	cmocka_unit_test(bad_vifs_are_named),
 		cmocka_unit_test(disks_are_understood), cmocka_unit_test(bad_disks_are_named),
 		cmocka_unit_test(relative_targets),	cmocka_unit_test(lists_have_items),
-		cmocka_unit_test(devices_side_by_side),
+		cmocka_unit_test(devices_side_by_side), cmocka_unit_test(keys_side_by_side),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,8 @@ static void bad_values_are_named(void **state)
 		{"cpus = ''", NULL, {"cpus", "empty"}},
 		{"cpus = ['0', ['1']]", NULL, {"cpus", "item 2 is no text"}},
 		{"cpus = '^0'", NULL, {"cpus \"^0\"", ""}},
+		{"maxvcpus = 0", NULL, {"maxvcpus 0", "1 to 128"}},
+		{"maxvcpus = 129", NULL, {"maxvcpus 129", "1 to 128"}},
 		{"cpu_weight = 0", NULL, {"cpu_weight 0", "65535"}},
 		{"type = 'hvm'", NULL, {"hvm", "pv and pvh"}},
 		{"type = 'xen'", NULL, {"type \"xen\"", "\"pvh\""}},
