@@ -160,7 +160,7 @@ int store_journal_file_make(const char *path, uint64_t epoch, struct store_journ
 	int rc;
 
 	*f = (struct store_journal_file){.fd = -1};
-	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (f->fd < 0)
 		return -errno;
 	rc = reserve(f->fd, 0, STEP);
@@ -251,7 +251,7 @@ int store_journal_open(struct store *s, const char *path, const uint8_t **data, 
 	s->journal = j;
 	if (!j->path)
 		return err_set(e, ENOMEM, "out of memory");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "%s", path);
 	rc = read_old(j, fd, data, len);

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/log.h"
 #include "split-toolstack/poolcfg.h"
 #include "split-toolstack/server.h"
@@ -176,10 +177,14 @@ static int lock_run_dir(const char *dir, int *fd, struct err *e)
 {
 	char path[512];
 
-	(void)mkdir(dir, 0755);
+	int folder = dir_prepare(dir, true, e);
+
+	if (folder < 0)
+		return folder;
+	(void)close(folder);
 	if (snprintf(path, sizeof(path), "%s/chaosd.lock", dir) >= (int)sizeof(path))
 		return err_set(e, ENAMETOOLONG, "run_dir \"%s\": too long", dir);
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*fd < 0)
 		return err_sys(e, errno, "%s", path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) < 0)

@@ -4,26 +4,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/log.h"
 #include "split-toolstack/engine/device.h"
 
-/* mkdir -p for the last two parts: /run/chaos, /var/log/chaos/console. */
-static int make_dir(const char *path, struct err *e)
+/* What is in them is opened by name later: they must be ours alone. */
+static int prepare_folders(const struct engine_conf *c, struct err *e)
 {
-	char parent[512];
-	char *slash;
+	const struct {
+		const char *path;
+		bool readers; /* others may look into it */
+		bool links;   /* might be followed in it, by LMDB */
+	} all[] = {{c->run_dir, true, true},
+		   {c->log_dir, false, false},
+		   {c->cache_dir, false, false},
+		   {c->image_dir, false, true}};
 
-	if (snprintf(parent, sizeof(parent), "%s", path) >= (int)sizeof(parent))
-		return err_set(e, ENAMETOOLONG, "%s: too long", path);
-	slash = strrchr(parent, '/');
-	if (slash && slash != parent) {
-		*slash = '\0';
-		(void)mkdir(parent, 0755);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		int dir = dir_prepare(all[i].path, all[i].readers, e);
+		int rc;
+
+		if (dir < 0)
+			return dir;
+		rc = all[i].links ? dir_refuse_links(dir, all[i].path, e) : 0;
+		(void)close(dir);
+		if (rc < 0)
+			return rc;
 	}
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "make the folder %s", path);
 	return 0;
 }
 
@@ -42,18 +51,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	/* 1. Folders and Xen. 2. Registry. 3. Worker. 4. Events, so that adopted VMs can be heard.
 	 * 5. Deaths, before adoption looks for them: none falls between. 6. The host's store, which
 	 * pool and adoption need. 7. What devices need. 8. Adoption. */
-	rc = make_dir(conf->run_dir, e);
-	if (rc == 0)
-		rc = make_dir(conf->log_dir, e);
-	if (rc == 0)
-		rc = make_dir(conf->cache_dir, e);
-	if (rc == 0)
-		rc = chmod(conf->cache_dir, 0700) < 0 || chmod(conf->log_dir, 0700) < 0
-			     ? err_sys(e, errno, "protect %s and %s", conf->cache_dir,
-				       conf->log_dir)
-			     : 0;
-	if (rc == 0)
-		image_cache_tidy(conf->cache_dir);
+	rc = prepare_folders(conf, e);
 	if (rc == 0)
 		rc = xen_open(&en->x, e);
 	if (rc == 0) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,28 +67,22 @@ static void drop_unfinished(int dirfd)
 int imagestore_open(struct engine *en, struct err *e)
 {
 	const char *dir = en->conf.image_dir;
-	char parent[512];
-	char *slash;
 	MDB_txn *txn;
 	int rc;
 
-	(void)snprintf(parent, sizeof(parent), "%s", dir);
-	slash = strrchr(parent, '/');
-	if (slash && slash != parent) {
-		*slash = '\0';
-		(void)mkdir(parent, 0755);
-	}
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "image store: %s", dir);
 	en->image_dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	if (en->image_dirfd < 0 || fchmod(en->image_dirfd, 0700) < 0)
+	if (en->image_dirfd < 0)
 		return err_sys(e, errno, "image store: %s", dir);
+	/* For two daemons with run directories of their own: LMDB's own locks are not used, since
+	 * its file of them ends a process by SIGBUS when the file system is full. */
+	if (flock(en->image_dirfd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, EBUSY, "image store: another chaosd uses %s", dir);
 	drop_unfinished(en->image_dirfd);
 	rc = mdb_env_create(&en->image_db);
 	if (rc != 0)
 		return failed(e, rc);
 	(void)mdb_env_set_mapsize(en->image_db, INDEX_BYTES);
-	rc = mdb_env_open(en->image_db, dir, MDB_NOTLS, 0600);
+	rc = mdb_env_open(en->image_db, dir, MDB_NOTLS | MDB_NOLOCK, 0600);
 	if (rc != 0)
 		return failed(e, rc);
 	rc = mdb_txn_begin(en->image_db, NULL, 0, &txn);

@@ -217,6 +217,7 @@ struct engine {
 	MDB_env *db;
 	MDB_dbi dbi;
 	struct recent *recent;
+	uint64_t registry_room; /* bytes that its file has for sure */
 	/* worker.c */
 	struct worker *worker;
 	/* images.c */
@@ -344,6 +345,9 @@ void registry_close(struct engine *en);
 /* Writes the VM as it is now: an intent while VM_BUILDING. */
 int registry_put(struct vm *vm, struct err *e);
 void registry_delete(struct engine *en, const uint8_t uuid[16]);
+/* A host whose run directory is full goes on: what ends must be recorded, and a database that
+ * copies pages when it changes them needs some to do so. Its file is given them ahead. */
+void registry_keep_room(struct engine *en);
 /* Calls fn with a fresh vm for each record; fn owns it. */
 int registry_load(struct engine *en, void (*fn)(struct vm *vm), struct err *e);
 

@@ -2,12 +2,14 @@
 /* The registry: one LMDB record a VM, keyed by uuid. It lies on a tmpfs and need only survive the
  * daemon, so nothing is ever synced. Records of late wait in registry_recent.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/log.h"
 #include "split-toolstack/engine/private.h"
 #include "split-toolstack/engine/registry_device.h"
@@ -19,6 +21,7 @@
 #define TEXTS	       4	      /* name, kernel, ramdisk, cmdline */
 #define CPUMAP_MAX     4096u	      /* bytes of one */
 #define NO_TEXT	       UINT32_MAX
+#define ROOM_BYTES     (1u << 20) /* that the file has beyond what it uses */
 
 struct record {
 	uint32_t version;
@@ -51,6 +54,37 @@ static int failed(struct err *e, int rc, const char *what)
 	return err_set(e, code, "registry: %s: %s", what, mdb_strerror(rc));
 }
 
+/* The folder of our files; nothing in it may lead elsewhere. */
+static int open_folder(const char *path, struct err *e)
+{
+	int dir = dir_prepare(path, false, e);
+	int rc = dir < 0 ? dir : dir_refuse_links(dir, path, e);
+
+	if (dir >= 0)
+		(void)close(dir);
+	return rc;
+}
+
+void registry_keep_room(struct engine *en)
+{
+	mdb_filehandle_t fd;
+	MDB_envinfo info;
+	MDB_stat stat;
+	uint64_t used;
+
+	if (mdb_env_get_fd(en->db, &fd) != 0 || mdb_env_info(en->db, &info) != 0 ||
+	    mdb_env_stat(en->db, &stat) != 0)
+		return;
+	used = (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize;
+	if (used + ROOM_BYTES / 2 <= en->registry_room)
+		return;
+	en->registry_room = used + ROOM_BYTES;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)en->registry_room) < 0)
+		log_line(LOG_WARN, "registry: no room for changes to come: %s", strerror(errno));
+}
+
+/* Neither a writable map nor LMDB's file of locks: both are sparse, and touching a page that a full
+ * file system cannot give ends the process by SIGBUS. One process uses it, on one thread. */
 int registry_open(struct engine *en, struct err *e)
 {
 	char path[512];
@@ -58,15 +92,16 @@ int registry_open(struct engine *en, struct err *e)
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/registry", en->conf.run_dir);
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "registry: %s", path);
+	rc = open_folder(path, e);
+	if (rc < 0)
+		return rc;
 	rc = mdb_env_create(&en->db);
 	if (rc != 0)
 		return failed(e, rc, "open");
 	rc = mdb_env_set_mapsize(en->db, MAP_BYTES);
 	if (rc == 0)
 		rc = mdb_env_open(en->db, path,
-				  MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_NOTLS, 0600);
+				  MDB_NOSYNC | MDB_NOMETASYNC | MDB_NOTLS | MDB_NOLOCK, 0600);
 	if (rc != 0)
 		return failed(e, rc, path);
 	rc = mdb_txn_begin(en->db, NULL, 0, &txn);
@@ -80,6 +115,7 @@ int registry_open(struct engine *en, struct err *e)
 	rc = mdb_txn_commit(txn);
 	if (rc != 0)
 		return failed(e, rc, "open");
+	registry_keep_room(en);
 	(void)snprintf(path, sizeof(path), "%s/registry/recent", en->conf.run_dir);
 	return recent_open(en, path, e);
 }
@@ -229,6 +265,12 @@ void registry_delete(struct engine *en, const uint8_t uuid[16])
 }
 
 /* --- loading --- */
+
+struct loading {
+	struct engine *en;
+	struct vm *chain;
+	int rc;
+};
 
 static char *copy_text(const uint8_t **at, const uint8_t *end, uint32_t len, bool *ok)
 {
@@ -399,10 +441,48 @@ static int read_all(struct engine *en, struct vm **chain)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* A record that the database could not take yet: it counts, not the older one. */
+static void load_recent(void *arg, const uint8_t uuid[16], const uint8_t *record, size_t bytes)
+{
+	struct loading *l = arg;
+	struct vm *vm = vm_new(l->en);
+
+	if (!vm) {
+		l->rc = ENOMEM;
+		return;
+	}
+	if (!parse(vm, record, bytes)) {
+		log_line(LOG_WARN, "registry: a record of an unknown form is left alone");
+		vm_free(vm);
+		return;
+	}
+	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
+	memcpy(vm->cfg.uuid, uuid, sizeof(vm->uuid));
+	for (struct vm **at = &l->chain; *at; at = &(*at)->next) {
+		struct vm *old = *at;
+
+		if (memcmp(old->uuid, uuid, sizeof(old->uuid)) != 0)
+			continue;
+		*at = old->next;
+		old->next = NULL;
+		vm_free(old);
+		break;
+	}
+	vm->next = l->chain;
+	l->chain = vm;
+}
+
 int registry_load(struct engine *en, void (*fn)(struct vm *vm), struct err *e)
 {
-	struct vm *chain = NULL;
-	int rc = read_all(en, &chain);
+	struct loading l = {.en = en};
+	struct vm *chain;
+	int rc = read_all(en, &l.chain);
+
+	if (rc == 0) {
+		recent_each(en, load_recent, &l);
+		rc = l.rc;
+	}
+	chain = l.chain;
 
 	while (chain) {
 		struct vm *vm = chain;

@@ -123,6 +123,8 @@ bool recent_settle(struct engine *en)
 	rc = write_slots(en, which);
 	if (rc != 0)
 		log_line(LOG_WARN, "registry: write: %s", mdb_strerror(rc));
+	else
+		registry_keep_room(en);
 	return rc == 0 && r->used != 0;
 }
 
@@ -171,7 +173,7 @@ void recent_forget(struct engine *en, const uint8_t uuid[16])
 }
 
 /* What the last daemon left goes into the database; a file of another form is made anew. */
-static int take_over(struct engine *en, bool fresh, struct err *e)
+static void take_over(struct engine *en, bool fresh)
 {
 	struct recent *r = en->recent;
 	struct recent_file *f = r->file;
@@ -193,7 +195,23 @@ static int take_over(struct engine *en, bool fresh, struct err *e)
 			r->next = s->age + 1;
 	}
 	rc = r->used ? write_slots(en, r->used) : 0;
-	return rc != 0 ? err_set(e, EIO, "registry: write: %s", mdb_strerror(rc)) : 0;
+	if (rc != 0) /* they stay where they are, and count (recent_each) */
+		log_line(LOG_WARN, "registry: write: %s", mdb_strerror(rc));
+}
+
+void recent_each(struct engine *en,
+		 void (*fn)(void *arg, const uint8_t uuid[16], const uint8_t *record, size_t bytes),
+		 void *arg)
+{
+	struct recent *r = en->recent;
+
+	for (uint64_t left = r ? r->used : 0; left;) {
+		uint32_t at = oldest(r, left);
+		const struct recent_slot *s = &r->file->slot[at];
+
+		fn(arg, s->uuid, s->record, s->bytes);
+		left &= ~(1ull << at);
+	}
 }
 
 /* All pages at once: none is missing when a create waits, or on a file system that is full by then.
@@ -202,15 +220,20 @@ static struct recent_file *map_file(int fd, bool *fresh)
 {
 	struct recent_file *f;
 	struct stat st;
+	int rc;
 
 	if (fstat(fd, &st) < 0)
 		return NULL;
 	*fresh = st.st_size != sizeof(*f);
 	if (*fresh && ftruncate(fd, sizeof(*f)) < 0)
 		return NULL;
-	errno = posix_fallocate(fd, 0, sizeof(*f));
-	if (errno != 0)
+	rc = posix_fallocate(fd, 0, sizeof(*f));
+	if (rc != 0) {
+		if (*fresh) /* or the next start takes it for one that has its pages */
+			(void)!ftruncate(fd, 0);
+		errno = rc;
 		return NULL;
+	}
 	f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (f == MAP_FAILED)
 		return NULL;
@@ -221,23 +244,27 @@ int recent_open(struct engine *en, const char *path, struct err *e)
 {
 	struct recent *r = calloc(1, sizeof(*r));
 	bool fresh = false;
-	int rc = 0;
+	int code;
 	int fd;
 
 	if (!r)
 		return err_set(e, ENOMEM, "out of memory");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r->file = fd < 0 ? NULL : map_file(fd, &fresh);
-	if (!r->file)
-		rc = err_sys(e, errno, "registry: %s", path);
+	code = r->file ? 0 : errno;
 	if (fd >= 0)
 		(void)close(fd);
-	if (!r->file) {
-		free(r);
-		return rc;
+	if (r->file) {
+		en->recent = r;
+		take_over(en, fresh);
+		return 0;
 	}
-	en->recent = r;
-	return take_over(en, fresh, e);
+	free(r);
+	if (code != ENOSPC || !fresh)
+		return err_sys(e, code, "registry: %s", path);
+	/* Nothing was in it, and nothing will be: each record goes into the database at once. */
+	log_line(LOG_WARN, "registry: %s: %s; records take longer", path, strerror(code));
+	return 0;
 }
 
 void recent_close(struct engine *en)

@@ -5,7 +5,8 @@
 
 #include "split-toolstack/engine/private.h"
 
-int recent_open(struct engine *en, const char *path, struct err *e); /* the database is open */
+/* The database is open. Without room for the file all records go there. */
+int recent_open(struct engine *en, const char *path, struct err *e);
 void recent_close(struct engine *en);
 /* Where a record of so many bytes can be written; NULL: only into the database. */
 uint8_t *recent_room(struct engine *en, size_t bytes);
@@ -16,5 +17,9 @@ bool recent_settle(struct engine *en);
 /* The one of this VM, if there is one. LMDB's error. */
 int recent_settle_one(struct engine *en, const uint8_t uuid[16]);
 void recent_forget(struct engine *en, const uint8_t uuid[16]);
+/* Those that the database could not take, oldest first. */
+void recent_each(struct engine *en,
+		 void (*fn)(void *arg, const uint8_t uuid[16], const uint8_t *record, size_t bytes),
+		 void *arg);
 
 #endif
