@@ -101,6 +101,14 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		struct err *e);
 /* Lets all VMs run on; flushes and frees. NULL is fine. */
 void engine_close(struct engine *en);
+/* What can change while it is open. A smaller pool gives shells back at once. */
+struct engine_limits {
+	uint32_t console_log_kib; /* of logs to come */
+	uint32_t history_max;
+	bool rcu_expedited;
+	uint64_t pool_kib;
+};
+void engine_set_limits(struct engine *en, const struct engine_limits *l);
 enum store_mode engine_store_mode(const struct engine *en); /* never STORE_AUTO */
 struct xen *engine_xen(struct engine *en);
 

@@ -20,7 +20,7 @@
 
 #include "base/dirs.h"
 #include "base/log.h"
-#include "split-toolstack/poolcfg.h"
+#include "split-toolstack/reload.h"
 #include "split-toolstack/server.h"
 
 #define USAGE 2
@@ -42,13 +42,21 @@ static const char help[] =
 	"  -V, --version\n"
 	"  -h, --help\n"
 	"\n"
-	"SIGTERM and SIGINT end chaosd; VMs run on and are adopted by the next one. chaosd(8) says "
-	"more.\n";
+	"SIGTERM and SIGINT end chaosd; VMs run on and are adopted by the next one. SIGHUP has "
+	"the\n"
+	"settings read again. chaosd(8) says more.\n";
 
 struct args {
 	struct config config;
 	const char *path;
 	bool show;
+	int argc; /* as main() got them, for a reload */
+	char **argv;
+};
+
+struct running {
+	struct args *args;
+	struct engine *en;
 };
 
 static int apply(struct args *a, const char *key, const char *value, struct err *e)
@@ -56,14 +64,18 @@ static int apply(struct args *a, const char *key, const char *value, struct err 
 	return config_set(&a->config, key, value, e);
 }
 
-static int apply_pair(struct args *a, char *pair, struct err *e)
+static int apply_pair(struct args *a, const char *pair, struct err *e)
 {
-	char *eq = strchr(pair, '=');
+	const char *eq = strchr(pair, '=');
+	char *key;
+	int rc;
 
 	if (!eq)
 		return err_set(e, EINVAL, "--set \"%s\": not of the form key=value", pair);
-	*eq = '\0';
-	return apply(a, pair, eq + 1, e);
+	key = strndup(pair, (size_t)(eq - pair)); /* read again by a reload */
+	rc = key ? apply(a, key, eq + 1, e) : err_set(e, ENOMEM, "out of memory");
+	free(key);
+	return rc;
 }
 
 enum { OPT_STORE = 256, OPT_SHOW };
@@ -192,21 +204,43 @@ static int lock_run_dir(const char *dir, int *fd, struct err *e)
 	return 0;
 }
 
-static int fill_pool(struct engine *en, const struct config *c, struct err *e)
+/* Settings as they are now; the command line counts more than the file. */
+static int read_settings(struct args *a, int *usage, struct err *e)
 {
-	int rc = 0;
+	int rc = config_init(&a->config);
 
-	for (uint32_t i = 0; i < c->pool.n && rc == 0; i++) {
-		struct pool_flavor f;
-
-		rc = poolcfg_parse(c->pool.item[i], &f, e);
-		if (rc == 0) {
-			rc = pool_set(en, &f, e);
-			free(f.image);
-			free(f.ramdisk);
-		}
-	}
+	if (rc < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = config_read(&a->config, a->path, strcmp(a->path, CONFIG_PATH) == 0, e);
+	if (rc == 0)
+		*usage = rc = read_args(a->argc, a->argv, false, a, e);
 	return rc;
+}
+
+/* A file with a mistake changes nothing. A terminal that closes sends the same signal. */
+static void on_reload(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct running *r = w->data;
+	struct args fresh = *r->args;
+	struct err e = {0};
+	int usage = 0;
+
+	(void)loop;
+	(void)revents;
+	if (read_settings(&fresh, &usage, &e) < 0) {
+		log_line(LOG_ERROR, "op=reload: %s; the settings stay as they are", err_msg(&e));
+	} else {
+		reload_settings(r->en, &r->args->config, &fresh.config);
+		log_line(LOG_INFO, "op=reload");
+	}
+	config_clear(&fresh.config);
+}
+
+static void on_nothing(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	log_line(LOG_INFO, "signal %d: it has no meaning here", w->signum);
 }
 
 /* Of a host whose sysusers were not made yet. */
@@ -219,8 +253,10 @@ static bool user_exists(const char *name)
 	return getpwnam_r(name, &pw, text, sizeof(text), &found) == 0 && found;
 }
 
-static int run(struct config *c, struct err *e)
+static int run(struct args *a, struct err *e)
 {
+	struct config *c = &a->config;
+	struct running running = {.args = a};
 	struct engine_conf ec = {
 		.run_dir = c->run_dir,
 		.log_dir = c->log_dir,
@@ -241,8 +277,16 @@ static int run(struct config *c, struct err *e)
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct engine *en = NULL;
 	struct server *server = NULL;
-	ev_signal term;
-	ev_signal intr;
+	static const struct {
+		int signum;
+		void (*fn)(struct ev_loop *loop, ev_signal *w, int revents);
+	} signals[] = {{SIGTERM, on_signal},
+		       {SIGINT, on_signal},
+		       {SIGHUP, on_reload},
+		       {SIGUSR1, on_nothing},
+		       {SIGUSR2, on_nothing}};
+	ev_signal watch[sizeof(signals) / sizeof(signals[0])];
+	const uint32_t nsignal = sizeof(signals) / sizeof(signals[0]);
 	int lock = -1;
 	int rc;
 
@@ -253,28 +297,31 @@ static int run(struct config *c, struct err *e)
 	/* What a burst of VMs took is kept for the next one: growing the heap costs page faults. */
 	(void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	(void)mallopt(M_TOP_PAD, 1 << 20);
-	ev_signal_init(&term, on_signal, SIGTERM);
-	ev_signal_init(&intr, on_signal, SIGINT);
-	ev_signal_start(loop, &term);
-	ev_signal_start(loop, &intr);
+	/* What comes before the loop runs waits for it. */
+	for (uint32_t i = 0; i < nsignal; i++) {
+		ev_signal_init(&watch[i], signals[i].fn, signals[i].signum);
+		watch[i].data = &running;
+		ev_signal_start(loop, &watch[i]);
+	}
 	rc = lock_run_dir(c->run_dir, &lock, e);
 	if (rc == 0)
 		rc = engine_open(loop, &ec, &en, e);
 	if (rc == 0)
-		rc = fill_pool(en, c, e);
+		rc = reload_pool(en, &c->pool, e);
 	if (rc == 0)
 		rc = server_open(loop, en, &sc, &server, e);
 	if (rc == 0) {
 		log_line(LOG_INFO, "chaosd %s is up: socket=%s store=%s", CHAOS_VERSION, c->socket,
 			 store_mode_name(engine_store_mode(en)));
 		notify("READY=1");
+		running.en = en;
 		ev_run(loop, 0);
 		notify("STOPPING=1");
 	}
 	server_close(server);
 	engine_close(en);
-	ev_signal_stop(loop, &term);
-	ev_signal_stop(loop, &intr);
+	for (uint32_t i = 0; i < nsignal; i++)
+		ev_signal_stop(loop, &watch[i]);
 	ev_loop_destroy(loop);
 	if (lock >= 0)
 		(void)close(lock);
@@ -283,23 +330,18 @@ static int run(struct config *c, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct args a = {.path = CONFIG_PATH};
+	struct args a = {.path = CONFIG_PATH, .argc = argc, .argv = argv};
 	struct err e = {0};
-	int usage;
-	int rc = config_init(&a.config);
+	int rc = read_args(argc, argv, true, &a, &e);
+	int usage = rc;
 
 	if (rc == 0)
-		rc = read_args(argc, argv, true, &a, &e);
-	usage = rc;
-	if (rc == 0)
-		rc = config_read(&a.config, a.path, strcmp(a.path, CONFIG_PATH) == 0, &e);
-	if (rc == 0)
-		usage = rc = read_args(argc, argv, false, &a, &e);
+		rc = read_settings(&a, &usage, &e);
 	if (rc == 0 && a.show) {
 		config_print(&a.config);
 	} else if (rc == 0) {
 		log_set_level(a.config.log_level);
-		rc = run(&a.config, &e);
+		rc = run(&a, &e);
 	}
 	if (rc < 0)
 		fprintf(stderr, "chaosd: %s\n", err_msg(&e));

@@ -134,6 +134,17 @@ void engine_close(struct engine *en)
 		free(en);
 }
 
+void engine_set_limits(struct engine *en, const struct engine_limits *l)
+{
+	en->conf.console_log_kib = l->console_log_kib;
+	en->conf.history_max = l->history_max;
+	en->conf.rcu_expedited = l->rcu_expedited;
+	en->conf.pool_kib = l->pool_kib;
+	if (pool_held(en) > l->pool_kib)
+		pool_drop(en);
+	pool_idle_later(en); /* trims the history, fills the pool */
+}
+
 enum store_mode engine_store_mode(const struct engine *en)
 {
 	return en->store;
