@@ -51,13 +51,17 @@ void subscription_pump(struct stream *st)
 	(void)pump(st, UINT32_MAX);
 }
 
+/* Which list it is in can be seen at the ends of the lists alone; in between it does not matter. */
 static void unlist(struct stream *st)
 {
-	/* Only the first and the last one of a list are known to its head. */
-	if (subs.behind && (subs.behind == st || subs.behind->peer_prev == st))
+	if (subs.behind && (subs.behind == st || subs.behind->peer_prev == st)) {
 		DL_DELETE2(subs.behind, st, peer_prev, peer_next);
-	else
+	} else if (subs.even && (subs.even == st || subs.even->peer_prev == st)) {
 		DL_DELETE2(subs.even, st, peer_prev, peer_next);
+	} else {
+		st->peer_prev->peer_next = st->peer_next;
+		st->peer_next->peer_prev = st->peer_prev;
+	}
 }
 
 /* One turn: who has more to hear than is sent now comes again, after the others. */

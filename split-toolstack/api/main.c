@@ -161,7 +161,7 @@ int main(int argc, char **argv)
 
 	read_args(argc, argv, &args);
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN); /* of a terminal that closes; there is nothing to read again */
+	(void)signal(SIGHUP, SIG_IGN); /* of a terminal that closes */
 	raise_files();
 	fd = passed >= 0 ? passed : listen_on(&args);
 	if (fd < 0)

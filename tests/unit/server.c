@@ -132,15 +132,18 @@ static void subscribers_cost_a_create_next_to_nothing(void **state)
 		frames += hear(&subs[i], &last[i]);
 	/* 20 creates, of each at least two events for 1000; a few frames a turn of the loop */
 	assert_true(frames < 20 * 100);
-	for (uint32_t quiet = 0; quiet < 50; quiet++) {
+	for (uint32_t quiet = 0; quiet < 20; quiet++) {
 		uint32_t n = 0;
 
 		(void)usleep(1000);
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		for (uint32_t i = 0; i < SUBSCRIBERS; i++)
+		for (uint32_t i = 0; i < 100; i++)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+		for (uint32_t i = 0; i < SUBSCRIBERS; i += 50)
 			n += hear(&subs[i], &last[i]);
 		quiet = n ? 0 : quiet;
 	}
+	for (uint32_t i = 0; i < SUBSCRIBERS; i++)
+		(void)hear(&subs[i], &last[i]);
 	for (uint32_t i = 0; i < SUBSCRIBERS; i++) {
 		heard += last[i] == last[0];
 		client_close(&subs[i]);
@@ -148,6 +151,56 @@ static void subscribers_cost_a_create_next_to_nothing(void **state)
 	assert_int_equal(heard, SUBSCRIBERS); /* all have heard all of it */
 	client_close(&c);
 	(void)ev_run(loop, EVRUN_NOWAIT);
+}
+
+/* Subscribers that go while all are behind, all have heard, and in between; from everywhere in the
+ * list. */
+static void subscribers_go_at_any_time(void **state)
+{
+	static struct client subs[60];
+	static uint64_t last[60];
+	struct client c;
+	char name[16];
+	uint32_t left = 60;
+
+	(void)state;
+	connects(&c);
+	for (uint32_t i = 0; i < 60; i++) {
+		connects(&subs[i]);
+		ask(&subs[i], PROTO_REQ_EVENTS);
+		(void)ev_run(loop, EVRUN_NOWAIT);
+	}
+	for (uint32_t round = 0; left > 3; round++) {
+		(void)snprintf(name, sizeof(name), "v%u", round);
+		ask_create(&c, name);
+		answered(&c);
+		for (uint32_t i = 0; i < round % 4; i++)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+		for (uint32_t i = 0; i < 3; i++) {
+			uint32_t at = (round * 23 + i * 31) % 60;
+
+			while (subs[at].fd < 0)
+				at = (at + 1) % 60;
+			client_close(&subs[at]);
+			left--;
+		}
+		for (uint32_t i = 0; i < round % 3; i++)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+	}
+	while (server_clients(server) > left + 1)
+		(void)ev_run(loop, EVRUN_ONCE);
+	ask_create(&c, "last");
+	answered(&c);
+	for (uint32_t i = 0; i < 60; i++) {
+		if (subs[i].fd < 0)
+			continue;
+		while (hear(&subs[i], &last[i]) == 0)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+		client_close(&subs[i]);
+	}
+	client_close(&c);
+	while (server_clients(server))
+		(void)ev_run(loop, EVRUN_ONCE);
 }
 
 /* A packet of 0 bytes with files, and one with more files than a request may have. */
@@ -232,6 +285,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SERVER(subscribers_cost_a_create_next_to_nothing),
+		SERVER(subscribers_go_at_any_time),
 		SERVER(files_of_odd_packets_are_closed),
 		SERVER(waits_end_with_their_vm),
 	};
