@@ -158,7 +158,9 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	}
 	old = vm->cfg.have_uuid ? engine_find_uuid(en, vm->uuid) : NULL; /* ours are new */
 	if (old) { /* of the history: it goes on if this works */
-		vm->replaces = true;
+		vm->past_ns = old->ended_ns;
+		vm->reason = old->reason;
+		vm->exit_code = old->exit_code;
 		vm->log.end = old->log.end;
 		vm->log.size = old->log.size;
 	}

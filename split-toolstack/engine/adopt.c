@@ -18,6 +18,7 @@ struct half_made {
 	struct half_made *next;
 	uint8_t uuid[16];
 	uint32_t domid;
+	bool past; /* its uuid is of the history: the record stays */
 };
 
 struct adoption {
@@ -118,18 +119,19 @@ static bool clean(struct engine *en, const struct half_made *h)
 		return false;
 	}
 	if (rc == 0) {
-		registry_delete(en, h->uuid);
+		if (!h->past)
+			registry_delete(en, h->uuid);
 		return true;
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
 	slots_adopt(en, h->domid);
-	domain_drop(en, h->domid, h->uuid, info.pages, &slot, true);
+	domain_drop(en, h->domid, h->uuid, info.pages, &slot, !h->past);
 	return true;
 }
 
 static void clean_half_made(struct engine *en, const struct vm *vm)
 {
-	struct half_made h = {.domid = vm->recorded};
+	struct half_made h = {.domid = vm->recorded, .past = vm->ended_ns != 0};
 	struct half_made *kept;
 
 	memcpy(h.uuid, vm->uuid, sizeof(h.uuid));
@@ -173,6 +175,13 @@ static void remember(struct vm *vm)
 	(void)console_log_open_old(vm);
 	console_log_close(&vm->log); /* its numbers stay; the file opens when it is read */
 	vm_retire(vm);
+}
+
+/* It was to live again: it is of the history as before, which the record says as it is. */
+static void has_past(struct vm *vm)
+{
+	vm->state = VM_ENDED;
+	remember(vm);
 }
 
 /* Also an unknown VM is found by its id, unless another one is. */
@@ -319,7 +328,10 @@ static void adopt(struct vm *vm)
 	}
 	if (vm->state == VM_BUILDING && vm->restarts == 0) {
 		clean_half_made(vm->en, vm);
-		vm_free(vm);
+		if (vm->ended_ns)
+			has_past(vm);
+		else
+			vm_free(vm);
 		return;
 	}
 	vm->state = VM_UNKNOWN;

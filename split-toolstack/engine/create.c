@@ -154,8 +154,6 @@ static int start(struct vm *vm, struct err *e)
 		rc = dom_arm(en->x, &vm->dom, vm->img, e);
 	if (rc < 0)
 		return rc;
-	vm->reason = VM_REASON_NONE;
-	vm->exit_code = -1;
 	console_log_new_ring(vm);
 	return 0;
 }
@@ -168,6 +166,8 @@ static int run(struct vm *vm, struct err *e)
 
 	vm->state = vm->flags & VM_CREATE_PAUSED ? VM_PAUSED : VM_RUNNING;
 	vm->started_ns = clock_wall_ns();
+	vm->reason = VM_REASON_NONE;
+	vm->exit_code = -1;
 	rc = registry_put(vm, e);
 	vm->t.record_ns += (uint32_t)(clock_ns() - since);
 	vm->unpaused = since = clock_ns();

@@ -86,14 +86,14 @@ struct vm {
 	bool masked;	/* its port waits for fresh credit */
 	bool job;	/* the worker has it */
 	bool announced; /* its creation, once */
-	bool replaces;	/* the history has one of its uuid, until it lives */
 	uint32_t slot_tries;
 	uint32_t seen;	/* the scan that saw its domain last */
 	uint32_t flags; /* VM_CREATE_* of the running create */
 	uint32_t restarts;
 	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;
-	uint64_t cpu_ns; /* as Xen said last */
+	uint64_t past_ns; /* when the one of its uuid in the history has ended; 0: it lives */
+	uint64_t cpu_ns;  /* as Xen said last */
 	struct dom dom;
 	uint64_t dev_frame, control_frame;
 	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */
@@ -245,6 +245,7 @@ struct engine {
 	ev_timer leaving_timer;
 	ev_tstamp disk_left, user_lost; /* when a disk went, chaos-backend ended, the last time */
 	bool removal_busy, rcu_hurried;
+	int hurry_fd; /* removal.c: whether rcu_expedited is ours; 0 and below: none */
 	struct backend_client *user; /* chaos-backend; NULL: not needed so far */
 	ev_io user_read, user_write;
 	bool user_started, user_answers; /* by us, without devices; ... or its list has come */

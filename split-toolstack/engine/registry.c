@@ -132,7 +132,7 @@ void registry_close(struct engine *en)
 static uint32_t domid_of(const struct vm *vm)
 {
 	if (vm->state == VM_BUILDING)
-		return vm->domid ? 0 : vm->slot.domid;
+		return vm->domid && vm->devices_until == 0. ? 0 : vm->slot.domid;
 	return vm->state == VM_ENDED ? 0 : vm->domid;
 }
 
@@ -167,7 +167,8 @@ static void fill(const struct vm *vm, struct record *r)
 		.control_frame = vm->control_frame,
 		.created_ns = vm->created_ns,
 		.started_ns = vm->started_ns,
-		.ended_ns = vm->ended_ns,
+		/* With the end of its past it is of the history if it never gets to run. */
+		.ended_ns = vm->state == VM_BUILDING && vm->past_ns ? vm->past_ns : vm->ended_ns,
 		.cpumap_bytes = c->cpus.map ? c->cpus.bytes : 0,
 		.ncpumap = c->cpus.map ? c->cpus.n : 0,
 		.ndevice = c->ndevice,

@@ -24,45 +24,38 @@
  * again before that is clear. */
 #define UNSEEN_S 0.1
 
-/* A file that says, to the next daemon too, that the setting is ours and was 0 before. */
-static void mark_path(const struct engine *en, char *to, size_t room)
+/* Says, to the next daemon too, whether the setting is ours and was 0 before. */
+static bool mark(const struct engine *en, bool ours)
 {
-	(void)snprintf(to, room, "%s/rcu_expedited", en->conf.run_dir);
+	return en->hurry_fd > 0 && pwrite(en->hurry_fd, ours ? "1" : "0", 1, 0) == 1;
 }
 
 /* Back to 0 only what was found so. The mark is there before the setting changes and until it is
  * as it was. */
 void removal_hurry(struct engine *en, bool on)
 {
-	char mark[512];
-	int fd;
-
 	if (en->rcu_hurried == on || !en->conf.rcu_expedited)
 		return;
-	mark_path(en, mark, sizeof(mark));
-	if (on) {
-		if (kernel_rcu_expedited() != 0)
-			return;
-		fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0)
-			return;
-		(void)close(fd);
-	}
+	if (on && (kernel_rcu_expedited() != 0 || !mark(en, true)))
+		return;
 	if (kernel_set_rcu_expedited(on) == 0)
 		en->rcu_hurried = on;
 	if (!en->rcu_hurried)
-		(void)unlink(mark);
+		(void)mark(en, false);
 }
 
 void removal_open(struct engine *en)
 {
-	char mark[512];
+	char path[512];
+	char ours = '0';
 
-	mark_path(en, mark, sizeof(mark));
-	if (access(mark, F_OK) < 0 || kernel_set_rcu_expedited(false) < 0)
+	(void)snprintf(path, sizeof(path), "%s/rcu_expedited", en->conf.run_dir);
+	en->hurry_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (en->hurry_fd < 0 || pread(en->hurry_fd, &ours, 1, 0) != 1 || ours != '1' ||
+	    kernel_set_rcu_expedited(false) < 0)
 		return;
 	log_line(LOG_INFO, "op=clean rcu_expedited=0: the last daemon had set it");
-	(void)unlink(mark);
+	(void)mark(en, false);
 }
 
 static void wait_until_lost(struct device *d, double seconds);
@@ -145,6 +138,9 @@ void removals_close(struct engine *en)
 		devtree_remove(engine_store(en), &d->id);
 	}
 	removal_hurry(en, false);
+	if (en->hurry_fd > 0)
+		(void)close(en->hurry_fd);
+	en->hurry_fd = 0;
 }
 
 void device_remove(struct device *d)

@@ -190,9 +190,9 @@ static void free_ended(struct vm *vm)
 
 void vm_replace_old(struct vm *vm)
 {
-	struct vm *old = vm->replaces ? ended_by_uuid(vm->en, vm->uuid) : NULL;
+	struct vm *old = vm->past_ns ? ended_by_uuid(vm->en, vm->uuid) : NULL;
 
-	vm->replaces = false;
+	vm->past_ns = 0;
 	if (old)
 		free_ended(old);
 }
@@ -203,7 +203,7 @@ void vm_unmake(struct vm *vm)
 	struct vm *old;
 
 	unhash(vm);
-	old = vm->replaces ? ended_by_uuid(en, vm->uuid) : NULL;
+	old = vm->past_ns ? ended_by_uuid(en, vm->uuid) : NULL;
 	if (old)
 		(void)registry_put(old, NULL);
 	else

@@ -3,6 +3,8 @@
  * unpaused afterwards is not shown as running. */
 #include "tests/unit/devices_help.h"
 
+#include <xen/sched.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +212,43 @@ static void a_failed_unpause_is_told(void **state)
 	nothing_is_left(0);
 }
 
+/* Killed while a create under a uuid of the history waits: the history has it as before. */
+static void a_killed_create_leaves_history(void **state)
+{
+	struct vm_config c = guest("old", DOM_PV, 4096);
+	struct engine_conf again = conf();
+	struct xen_domain_info info;
+	struct fake_count n;
+	uint8_t uuid[16];
+	struct result r;
+	int code;
+
+	(void)state;
+	memset(uuid, 7, sizeof(uuid));
+	memcpy(c.uuid, uuid, sizeof(uuid));
+	c.have_uuid = true;
+	r = create(c, 0);
+	fake_end(vm_domid(r.vm), SHUTDOWN_crash);
+	settle(0);
+	c = net_and_disk("new");
+	memcpy(c.uuid, uuid, sizeof(uuid));
+	c.have_uuid = true;
+	ask(c, VM_CREATE_WAIT_DEVICES, &r);
+	assert_int_equal(vm_rename(engine_find(en, "new"), "other", NULL), 0);
+	engine_close(en);
+	fake_process_died();
+	fake_count(&n);
+	assert_int_equal(n.domains, 1);
+	assert_int_equal(engine_open(loop, &again, &en, NULL), 0);
+	settle(0);
+	nothing_is_left(0);
+	assert_int_equal(xen_domain_list(en->x, 1, 1, &info), 0);
+	assert_null(en->alive);
+	assert_int_equal(vm_state(engine_find_uuid(en, uuid)), VM_ENDED);
+	assert_int_equal(vm_reason(engine_find_uuid(en, uuid), &code), VM_REASON_CRASH);
+	assert_int_equal(en->nended, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +259,7 @@ int main(void)
 		DEVICES(others_do_not_wait),
 		DEVICES(every_call_may_fail),
 		DEVICES(a_failed_unpause_is_told),
+		DEVICES(a_killed_create_leaves_history),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

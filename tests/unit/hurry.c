@@ -3,6 +3,7 @@
  * after one that was killed in between. */
 #include "tests/unit/devices_help.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -22,9 +23,15 @@ static int with_hurry(void **state)
 static bool is_marked(void)
 {
 	char path[512];
+	char ours = '0';
+	int fd;
 
 	(void)snprintf(path, sizeof(path), "%s/rcu_expedited", conf().run_dir);
-	return access(path, F_OK) == 0;
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_true(read(fd, &ours, 1) >= 0);
+	assert_int_equal(close(fd), 0);
+	return ours == '1';
 }
 
 /* A device of the kernel's is on its way out. */
