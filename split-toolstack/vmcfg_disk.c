@@ -150,7 +150,7 @@ static int check(const libxl_device_disk *d, const char *spec, struct vmcfg_list
 {
 	int rc = 0;
 
-	if (d->script)
+	if (d->script && d->script[0])
 		return err_set(
 			e, EOPNOTSUPP,
 			"script \"%s\": scripts for disks are not run; make the block device "

@@ -183,6 +183,10 @@ static const char *hint(const char *statement, const char *words)
 {
 	if (statement && lacks_quotes(statement))
 		return "; a text must be in quotes";
+	if (strstr(words, "unexpected $end, expecting ']'"))
+		return "; a list is not closed";
+	if (statement && !value_of(statement))
+		return "; write key = value";
 	if (strncmp(words, "near `\"", 7) == 0 || strncmp(words, "near `'", 7) == 0)
 		return strstr(words, "lexical error") ? "; its quote does not end on that line"
 						      : "";

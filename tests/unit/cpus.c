@@ -36,6 +36,7 @@ static void texts_are_understood(void **state)
 	} t[] = {
 		{"cpus = 'all'", ""},
 		{"cpus = []", ""},
+		{"cpus = ''", ""},
 		{"cpus = '0'", "0"},
 		{"cpus = 2", "2"},
 		{"cpus = '0-3,^1'", "0,2-3"},

@@ -193,7 +193,6 @@ static void bad_values_are_named(void **state)
 		{"cpus = 'nodes:0'", NULL, {"nodes", ""}},
 		{"cpus = '^all'", NULL, {"cpus \"^all\"", "give CPUs"}},
 		{"cpus = '0x'", NULL, {"cpus \"0x\"", "give CPUs"}},
-		{"cpus = ''", NULL, {"cpus", "empty"}},
 		{"cpus = ['0', ['1']]", NULL, {"cpus", "item 2 is no text"}},
 		{"cpus = '^0'", NULL, {"cpus \"^0\"", ""}},
 		{"maxvcpus = 0", NULL, {"maxvcpus 0", "1 to 128"}},
