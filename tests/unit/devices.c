@@ -48,11 +48,11 @@ static void unseen_ones_are_waited_for(void **state)
 
 	(void)state;
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	kernel_add_backend("vif", domid, 0); /* it was on the way */
 	settle(0);
 	assert_true(devices_of(en, domid));
-	kernel_add_backend("vif", domid, 0); /* it was on the way */
-	(void)usleep(150000);
-	turn(NULL);
+	for (int i = 0; i < 150; i++) /* longer than what is not seen is waited for */
+		tick();
 	assert_true(devices_of(en, domid));
 	nothing_is_left(0);
 }
@@ -128,10 +128,8 @@ static void restarts_wait_for_their_disk(void **state)
 	turn(NULL);
 	vm_get_info(r.vm, &i);
 	assert_int_equal(i.state, VM_BUILDING);
-	for (int n = 0; n < 3000 && i.state != VM_RUNNING; n++) {
-		work_for(1);
-		vm_get_info(r.vm, &i);
-	}
+	work_until(vm_state(r.vm) == VM_RUNNING);
+	vm_get_info(r.vm, &i);
 	assert_int_equal(i.restarts, 1);
 	assert_int_equal(i.state, VM_RUNNING);
 	work_for(3);
@@ -157,18 +155,15 @@ static void restarts_try_again(void **state)
 	work_for(3);
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
 	turn(NULL);
-	for (int n = 0; n < 100 && r.vm->waits_for; n++)
-		work_for(1);
+	work_until(!r.vm->waits_for);
 	assert_int_equal(disk_probe(fd, &info, NULL), 0);
 	assert_int_equal(disk_lock(fd, false, NULL), 0);
-	for (int n = 0; n < 3000 && !r.vm->leaving.prev; n++)
-		work_for(1);
+	work_until(r.vm->leaving.prev);
 	work_for(120);
 	assert_non_null(r.vm->leaving.prev);
 	assert_int_equal(r.vm->state, VM_BUILDING);
 	assert_int_equal(close(fd), 0);
-	for (int n = 0; n < 3000 && r.vm->state != VM_RUNNING; n++)
-		work_for(1);
+	work_until(r.vm->state == VM_RUNNING);
 	assert_int_equal(r.vm->state, VM_RUNNING);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
@@ -327,8 +322,7 @@ static void failed_attach_leaves_nothing(void **state)
 	assert_true(a.called);
 	assert_int_equal(a.rc, -EIO);
 	assert_non_null(strstr(a.err.msg, "bridge \"br0\""));
-	for (int i = 0; i < 200 && en->devices; i++)
-		work_for(1);
+	work_until(!en->devices);
 	assert_null(en->devices);
 	assert_int_equal(r.vm->cfg.ndevice, 0);
 	(void)kernel_add_link("br0", true, 1500);
@@ -407,8 +401,7 @@ static void attach_fails_clean(void **state)
 			a = (struct answer){0};
 			vm_detach(r.vm, nth & 1 ? DEVICE_VBD : DEVICE_VIF, nth & 1 ? 51712 : 0,
 				  true, on_device, &a);
-			for (int i = 0; i < 200 && !a.called; i++)
-				work_for(1);
+			work_until(a.called);
 		}
 		assert_null(en->devices);
 		assert_int_equal(r.vm->cfg.ndevice, 0);
@@ -442,15 +435,13 @@ static void detach_fails_clean(void **state)
 		gone = nth % 3 == 0 && vm_destroy(r.vm, NULL) == 0;
 		if (!gone && !(nth & 2))
 			say_state(name, vm_domid(r.vm), devid, 6);
-		for (int i = 0; i < 200 && !a.called; i++)
-			work_for(1);
+		work_until(a.called);
 		assert_true(a.called);
 		assert_int_equal(r.vm->cfg.ndevice, 0);
 		fake_fail_at(0, 0);
 		if (!gone)
 			assert_int_equal(vm_destroy(r.vm, NULL), 0);
-		for (int i = 0; i < 500 && en->devices; i++)
-			work_for(1);
+		work_until(!en->devices);
 		assert_null(en->devices);
 		assert_int_equal(vm_rm(engine_find(en, "lin"), NULL), 0);
 	}

@@ -185,16 +185,14 @@ void work_for(uint32_t ms)
 {
 	while (ms--) {
 		kernel_works();
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
+		tick();
 	}
 }
 
 /* Until the daemon has nothing but itself. */
 void nothing_is_left(uint32_t files)
 {
-	for (int i = 0; i < 3000 && (en->devices || en->device_domains || kernel_nbackends()); i++)
-		work_for(1);
+	work_until(!en->devices && !en->device_domains && !kernel_nbackends());
 	settle(0);
 	assert_null(en->devices);
 	assert_null(en->device_domains);

@@ -29,6 +29,15 @@ void goes(const char *kind, uint32_t domid, uint32_t devid);
 /* Turns the loop, and does what the kernel would: connects what there are rings for, and lets go of
  * what has no nodes. */
 void work_for(uint32_t ms);
+/* The same until the condition holds, which ends the test after a minute (engine_help.h). */
+#define work_until(condition)                                                                      \
+	do {                                                                                       \
+		struct ev_timer work_guard;                                                        \
+		until_begin(&work_guard, #condition);                                              \
+		while (!(condition))                                                               \
+			work_for(1);                                                               \
+		until_end(&work_guard);                                                            \
+	} while (0)
 /* In the end the daemon has nothing but itself, and so many files (0: whatever). */
 void nothing_is_left(uint32_t files);
 

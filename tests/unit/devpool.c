@@ -24,8 +24,7 @@ static void set_pool(uint32_t count, uint32_t vifs, const char *bridge)
 
 static void wait_shells(uint32_t n)
 {
-	for (int i = 0; i < 500 && en->flavors->f.ready != n; i++)
-		work_for(1);
+	work_until(en->flavors->f.ready == n);
 	assert_int_equal(en->flavors->f.ready, n);
 }
 
@@ -35,10 +34,7 @@ static void shells_need_all_their_vifs(void **state)
 
 	(void)state;
 	set_pool(1, 2, "br0");
-	for (int i = 0; i < 200 && !en->connecting; i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-	}
+	until(en->connecting);
 	s = en->connecting;
 	assert_non_null(s);
 	kernel_add_backend("vif", s->dom.domid, 0);
@@ -130,21 +126,15 @@ static void flavors_end_while_shells_connect(void **state)
 {
 	(void)state;
 	set_pool(3, 1, "br0");
-	for (int i = 0; i < 500 && en->nconnecting < 3; i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-	}
+	until(en->nconnecting >= 3);
 	assert_int_equal(en->nconnecting, 3);
 	set_pool(1, 1, "br0"); /* fewer than are on the way */
 	wait_shells(1);
-	for (int i = 0; i < 500 && en->nconnecting; i++)
-		work_for(1);
+	work_until(!en->nconnecting);
 	assert_int_equal(en->flavors->f.ready, 1);
 	set_pool(3, 1, "br0");
-	for (int i = 0; i < 20; i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-	}
+	for (int i = 0; i < 20; i++)
+		tick();
 	set_pool(0, 1, "br0");
 	assert_int_equal(en->nconnecting, 0);
 	nothing_is_left(0);
@@ -158,8 +148,7 @@ static void shells_fail_clean(void **state)
 
 		fake_fail_at(nth, EIO);
 		set_pool(1, 1, "br0");
-		for (int i = 0; i < 100 && !fake_failed() && en->flavors->f.ready == 0; i++)
-			work_for(1);
+		work_until(fake_failed() || en->flavors->f.ready);
 		through = !fake_failed();
 		fake_fail_at(0, 0);
 		set_pool(0, 1, "br0");

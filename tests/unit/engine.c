@@ -108,19 +108,10 @@ static void restarts_when_told(void **state)
 	r = create(c, 0);
 	vm_get_info(r.vm, &i);
 	fake_end(i.domid, SHUTDOWN_reboot);
-	for (int n = 0; n < 200 && i.restarts == 0; n++) {
-		turn(NULL);
-		(void)usleep(10000);
-		vm_get_info(r.vm, &i);
-	}
+	until(vm_state(r.vm) == VM_BUILDING);
+	until(vm_state(r.vm) == VM_RUNNING); /* it was alive for less than a second */
+	vm_get_info(r.vm, &i);
 	assert_int_equal(i.restarts, 1);
-	for (int n = 0; n < 300 && i.state != VM_RUNNING;
-	     n++) { /* it was alive for less than a second */
-		turn(NULL);
-		(void)usleep(10000);
-		vm_get_info(r.vm, &i);
-	}
-	assert_int_equal(i.state, VM_RUNNING);
 	assert_string_equal(i.name, "again");
 }
 
@@ -151,12 +142,7 @@ static void a_failed_restart_ends_nobody_else(void **state)
 	settle(0); /* lived for less than a second: it waits for its restart */
 	vm_get_info(create(guest("other", DOM_PV, 256), 0).vm, &other);
 	assert_int_equal(other.domid, i.domid);
-	for (int turns = 0; turns < 300 && i.state != VM_ENDED; turns++) {
-		turn(NULL);
-		(void)usleep(10000);
-		vm_get_info(r.vm, &i);
-	}
-	assert_int_equal(i.state, VM_ENDED);
+	until(vm_state(r.vm) == VM_ENDED);
 	turn(NULL);
 	fake_count(&n);
 	assert_int_equal(n.domains, 1);
@@ -227,10 +213,8 @@ static void history_is_bounded(void **state)
 		assert_int_equal(r.rc, 0);
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	}
-	for (int i = 0; i < 100; i++) { /* trimmed when there is nothing else to do */
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-	}
+	for (int i = 0; i < 100; i++) /* trimmed when there is nothing else to do */
+		tick();
 	for (int i = 0; i < 10; i++) {
 		char name[16];
 
@@ -449,10 +433,8 @@ static void ids_of_others_come_back(void **state)
 
 		/* Idle times. How many it takes to look again depends on how long the last look
 		 * took. */
-		for (int k = 0; i % 24 == 0 && k < 300; k++) {
-			(void)ev_run(loop, EVRUN_NOWAIT);
-			(void)usleep(1000);
-		}
+		for (int k = 0; i % 24 == 0 && k < 300; k++)
+			tick();
 		(void)snprintf(name, sizeof(name), "b%d", i);
 		r = create(guest(name, DOM_PV, 256), 0);
 		assert_int_equal(r.rc, 0);

@@ -105,6 +105,25 @@ void until_end(struct ev_timer *guard)
 	ev_timer_stop(loop, guard);
 }
 
+static void on_tick(struct ev_loop *l, ev_timer *t, int events)
+{
+	(void)l;
+	(void)events;
+	*(bool *)t->data = true;
+}
+
+void tick(void)
+{
+	struct ev_timer t;
+	bool over = false;
+
+	ev_timer_init(&t, on_tick, 0.001, 0.);
+	t.data = &over;
+	ev_now_update(loop);
+	ev_timer_start(loop, &t);
+	until(over);
+}
+
 static void add_ready(const struct pool_flavor *f, void *arg)
 {
 	*(uint32_t *)arg += f->ready;
@@ -118,30 +137,27 @@ uint32_t pool_ready(void)
 	return n;
 }
 
-/* Lets the loop run until *flag, or for a while. */
+/* Lets the loop run until *flag, or for a few turns. */
 void turn(const bool *flag)
 {
-	for (int i = 0; i < 2000 && !(flag && *flag); i++) {
+	if (flag)
+		until(*flag);
+	for (int i = 0; !flag && i < 20; i++)
 		(void)ev_run(loop, EVRUN_NOWAIT);
-		if (!flag && i > 20)
-			break;
-		if (flag)
-			(void)usleep(1000);
-	}
+}
+
+static uint32_t domains_now(void)
+{
+	struct fake_count n;
+
+	fake_count(&n);
+	return n.domains;
 }
 
 /* The worker has nothing left to do when the domains it destroys are gone. */
 void settle(uint32_t domains)
 {
-	struct fake_count n;
-
-	for (int i = 0; i < 2000; i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		fake_count(&n);
-		if (n.domains == domains)
-			break;
-		(void)usleep(1000);
-	}
+	until(domains_now() == domains);
 	turn(NULL);
 }
 

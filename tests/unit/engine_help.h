@@ -36,6 +36,8 @@ void turn(const bool *flag);
 	} while (0)
 void until_begin(struct ev_timer *guard, const char *what);
 void until_end(struct ev_timer *guard);
+/* A millisecond of the loop's time: its other timers and idle watchers have their turn. */
+void tick(void);
 /* Shells of all flavors that wait. */
 uint32_t pool_ready(void);
 /* Until so many domains are left: the worker destroys the rest. */

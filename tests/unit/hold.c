@@ -60,8 +60,7 @@ static void creates_wait_for_backends(void **state)
 		assert_int_equal(vm_state(engine_find(en, "web")), VM_BUILDING);
 		assert_true(is_paused(engine_find(en, "web")));
 		assert_int_equal(vm_unpause(engine_find(en, "web"), NULL), -EBUSY);
-		while (!r.called)
-			work_for(1);
+		work_until(r.called);
 		assert_int_equal(r.rc, 0);
 		assert_int_equal(connected(r.vm), 2);
 		assert_int_equal(vm_state(r.vm), paused ? VM_PAUSED : VM_RUNNING);
@@ -81,8 +80,7 @@ static void others_wait_for_half_of_it(void **state)
 	(void)state;
 	give(&c, vif("br0", ""));
 	ask(c, VM_CREATE_WAIT_DEVICES, &r);
-	while (!r.called)
-		work_for(1);
+	work_until(r.called);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(connected(r.vm), 0); /* its half is missing */
 	assert_false(is_paused(r.vm));
@@ -169,8 +167,7 @@ static void every_call_may_fail(void **state)
 
 		fake_fail_at(nth, ENOMEM);
 		ask(net_and_disk("web"), VM_CREATE_WAIT_DEVICES, &r);
-		while (!r.called)
-			work_for(1);
+		work_until(r.called);
 		through = nth > 0 && r.rc == 0 && !fake_failed();
 		fake_fail_at(0, 0);
 		if (r.rc == 0)

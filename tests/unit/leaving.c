@@ -186,8 +186,7 @@ static void who_restarts_keeps_what_it_has(void **state)
 	work_for(3);
 	fake_end(vm_domid(old.vm), SHUTDOWN_reboot);
 	turn(NULL);
-	for (int n = 0; n < 3000 && old.vm->waits_for; n++)
-		work_for(1);
+	work_until(!old.vm->waits_for);
 	assert_int_equal(vm_state(old.vm), VM_BUILDING);
 	assert_null(en->devices);
 	ask(wants("thief", "", true), &r);

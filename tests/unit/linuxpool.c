@@ -110,22 +110,9 @@ static void fill_pool(enum dom_type type, uint32_t count)
 		fail_msg("%s", e.msg);
 }
 
-static void add_ready(const struct pool_flavor *f, void *arg)
-{
-	*(uint32_t *)arg += f->ready;
-}
-
 static void wait_ready(uint32_t n)
 {
-	uint32_t ready = UINT32_MAX;
-
-	for (int i = 0; i < 5000 && ready != n; i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-		ready = 0;
-		pool_for_each(en, add_ready, &ready);
-	}
-	assert_int_equal(ready, n);
+	until(pool_ready() == n);
 }
 
 /* Its kernel is in the cache from then on, and its size known. */

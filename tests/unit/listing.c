@@ -133,7 +133,7 @@ static void lists_outlive_their_vms(void **state)
 		(void)snprintf(name, sizeof(name), "v%d", i);
 		destroy(name);
 	}
-	settle(0);
+	settle(2);
 	for (int i = 0; i < 3; i++) {
 		l[i] = begin(false);
 		while (all < 2u + (uint32_t)i) /* v4 and v5, then v3 and so on */

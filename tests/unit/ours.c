@@ -251,8 +251,7 @@ static struct vm *restarted(void)
 
 	assert_non_null(vm);
 	assert_int_equal(vm_state(vm), VM_BUILDING);
-	for (int i = 0; i < 5000 && vm_state(vm) == VM_BUILDING; i++)
-		work_for(1);
+	work_until(vm_state(vm) != VM_BUILDING);
 	assert_int_equal(vm_state(vm), VM_RUNNING);
 	return vm;
 }
@@ -384,8 +383,7 @@ static void unknown_ones_end(void **state)
 			fake_vanish(vm_domid(vm));
 		else
 			fake_end(vm_domid(vm), SHUTDOWN_poweroff);
-		for (int n = 0; n < 3000 && vm_state(vm) != VM_ENDED; n++)
-			work_for(1);
+		work_until(vm_state(vm) == VM_ENDED);
 		vm_get_info(vm, &i);
 		assert_int_equal(i.state, VM_ENDED);
 		assert_int_equal(i.reason, vanishes ? VM_REASON_LOST : VM_REASON_POWEROFF);
@@ -432,8 +430,7 @@ static void preserved_ones_that_vanish_end(void **state)
 	turn(NULL);
 	assert_int_equal(vm_state(vm), VM_ENDED_PRESERVED);
 	fake_vanish(vm_domid(vm));
-	for (int i = 0; i < 1000 && vm_state(vm) != VM_ENDED; i++)
-		work_for(1);
+	work_until(vm_state(vm) == VM_ENDED);
 	assert_int_equal(vm_state(vm), VM_ENDED);
 	assert_int_equal(vm_reason(vm, &code), VM_REASON_CRASH);
 }
@@ -454,7 +451,6 @@ static void shells_are_never_foreign(void **state)
 		assert_int_equal(list().n, 0);
 		if (i > 100)
 			work_for(1);
-		(void)usleep(100);
 	}
 	assert_true(waited);
 	assert_int_equal(en->flavors->f.ready, 2);

@@ -21,11 +21,7 @@ static void fill_pool(enum dom_type type, const char *image, uint32_t count)
 
 static void wait_ready(uint32_t n)
 {
-	for (int i = 0; i < 500 && pool_ready() != n; i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-	}
-	assert_int_equal(pool_ready(), n);
+	until(pool_ready() == n);
 }
 
 static void pool_is_claimed_and_refilled(void **state)
@@ -74,10 +70,8 @@ static void a_burst_raises_the_target(void **state)
 	pool_for_each(en, learn_target, &target);
 	assert_int_equal(target, 3);
 	wait_ready(3);
-	for (int i = 0; i < 20; i++) { /* ... and is seen to be full */
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-	}
+	for (int i = 0; i < 20; i++) /* ... and is seen to be full */
+		tick();
 	for (int i = 3; i < 6; i++) /* another burst begins at none */
 		assert_int_equal(create(guest(names[i], DOM_PV, 4096), 0).rc, 0);
 	pool_for_each(en, learn_target, &target);

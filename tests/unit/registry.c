@@ -56,7 +56,7 @@ static void death_loses_nothing(void **state)
 	vm_get_info(engine_find(en, "three"), &i);
 	assert_int_equal(i.state, VM_ENDED);
 	assert_int_equal(i.reason, VM_REASON_DESTROYED);
-	settle(0);
+	settle(2);
 	assert_int_equal(vm_rm(engine_find(en, "three"), NULL), 0);
 	die();
 	assert_null(engine_find(en, "three"));

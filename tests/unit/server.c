@@ -135,7 +135,7 @@ static void subscribers_cost_a_create_next_to_nothing(void **state)
 	for (uint32_t quiet = 0; quiet < 20; quiet++) {
 		uint32_t n = 0;
 
-		(void)usleep(1000);
+		tick();
 		for (uint32_t i = 0; i < 100; i++)
 			(void)ev_run(loop, EVRUN_NOWAIT);
 		for (uint32_t i = 0; i < SUBSCRIBERS; i += 50)
