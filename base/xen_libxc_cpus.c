@@ -6,6 +6,14 @@
 
 #include "base/xen_private.h"
 
+/* A CPU without a topology of its own, as a host's only one can be, has no core id; one that is not
+ * there has nothing at all. */
+static bool is_there(const xc_cputopo_t *t)
+{
+	return t->core != XEN_INVALID_CORE_ID || t->socket != XEN_INVALID_SOCKET_ID ||
+	       t->node != XEN_INVALID_NODE_ID;
+}
+
 int xen_host_cpus(struct xen *x, struct xen_cpus *out)
 {
 	xc_cputopo_t *topo;
@@ -22,7 +30,7 @@ int xen_host_cpus(struct xen *x, struct xen_cpus *out)
 	else if (xc_cputopoinfo(x->xch, &n, topo) < 0)
 		rc = -errno;
 	for (unsigned int i = 0; rc == 0 && i < n; i++) {
-		if (topo[i].core == XEN_INVALID_CORE_ID)
+		if (!is_there(&topo[i]))
 			out->node[i] = XEN_NO_CPU;
 		else
 			out->node[i] = topo[i].node == XEN_INVALID_NODE_ID ? 0 : topo[i].node;
