@@ -117,6 +117,14 @@ static inline int xen_domain_is(struct xen *x, uint32_t domid, const uint8_t uui
 int xen_domain_list(struct xen *x, uint32_t first, uint32_t max, struct xen_domain_info *out);
 /* weight 0 and cap UINT32_MAX leave as is; works for credit and credit2, -ENOSYS for others. */
 int xen_domain_sched(struct xen *x, uint32_t domid, uint32_t weight, uint32_t cap);
+/* A domain's weight, 1..65535, as credit2 has it; -ENOSYS for other schedulers. Xen
+ * public/domctl.h, XEN_DOMCTL_scheduler_op. */
+int xen_domain_weight(struct xen *x, uint32_t domid, uint32_t *weight);
+/* For so long a vCPU that runs is not preempted by one that wakes, in microseconds; 0: not at all,
+ * else 100 or more. Of credit2; -ENOSYS for other schedulers. Xen public/sysctl.h,
+ * XEN_SYSCTL_scheduler_op. */
+int xen_ratelimit(struct xen *x, uint32_t *us);
+int xen_set_ratelimit(struct xen *x, uint32_t us);
 /* Hard affinity; bit n of map = physical CPU n; `bytes` long. */
 int xen_vcpu_affinity(struct xen *x, uint32_t domid, uint32_t vcpu, const uint8_t *map,
 		      size_t bytes);

@@ -15,9 +15,9 @@ static void print_host(const struct chaos_host *h)
 	format_kib(h->free_kib, free_mem, sizeof(free_mem));
 	format_kib(h->pool_kib, pool, sizeof(pool));
 	printf("chaosd  %s\nXen     %s\nstore   %s\ntypes   %s\ncpus    %u\nmemory  %s\n"
-	       "free    %s\nVMs     %u\npool    %s\n",
+	       "free    %s\nVMs     %u\npool    %s\nguard   %s\n",
 	       h->chaos, h->xen, h->store, h->pvh ? "pv pvh" : "pv", h->cpus, mem, free_mem, h->vms,
-	       pool);
+	       pool, h->tail_guard);
 }
 
 int cmd_host(const struct command *cmd, int argc, char **argv)

@@ -17,6 +17,7 @@
 #define FILE_MAX (1u << 20)
 
 static const char *const stores[] = {"auto", "own", "beside", "none"};
+static const char *const guards[] = {"off", "auto", "on"};
 static const char *const levels[] = {"error", "warn", "info", "debug"};
 
 int config_init(struct config *c)
@@ -35,6 +36,7 @@ int config_init(struct config *c)
 		.console_log_kib = 1024,
 		.history = 256,
 		.rcu_expedited = 1,
+		.tail_guard = TAIL_AUTO,
 		.pool_kib = 256u << 10,
 	};
 	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir && c->image_dir &&
@@ -99,6 +101,16 @@ static int set_level(struct config *c, const char *value, struct err *e)
 	return 0;
 }
 
+static int set_guard(struct config *c, const char *value, struct err *e)
+{
+	int i = find_word(guards, 3, value);
+
+	if (i < 0)
+		return err_set(e, EINVAL, "tail_guard \"%s\": use auto, on or off", value);
+	c->tail_guard = (enum tail_guard)i;
+	return 0;
+}
+
 static int add_flavor(struct config *c, const char *value, struct err *e)
 {
 	struct pool_flavor f;
@@ -135,6 +147,8 @@ int config_set(struct config *c, const char *key, const char *value, struct err 
 		return vmcfg_number(key, value, 0, 100000, &c->history, e);
 	if (strcmp(key, "rcu_expedited") == 0)
 		return vmcfg_number(key, value, 0, 1, &c->rcu_expedited, e);
+	if (strcmp(key, "tail_guard") == 0)
+		return set_guard(c, value, e);
 	if (strcmp(key, "pool_memory") == 0)
 		return vmcfg_memory(key, value, &c->pool_kib, e);
 	if (strcmp(key, "pool") == 0)
@@ -238,6 +252,7 @@ void config_print(const struct config *c)
 	printf("console_log_kib = %u\n", c->console_log_kib);
 	printf("history = %u\n", c->history);
 	printf("rcu_expedited = %u\n", c->rcu_expedited);
+	printf("tail_guard = \"%s\"\n", guards[c->tail_guard]);
 	printf("pool_memory = \"%lluK\"\n", (unsigned long long)c->pool_kib);
 	printf("pool = [");
 	for (uint32_t i = 0; i < c->pool.n; i++)

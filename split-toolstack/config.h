@@ -18,6 +18,7 @@ struct config {
 	uint32_t console_log_kib; /* 16..1048576 */
 	uint32_t history;	  /* 0..100000 */
 	uint32_t rcu_expedited;	  /* 0 or 1 */
+	enum tail_guard tail_guard;
 	uint64_t pool_kib;
 	struct vmcfg_list pool; /* flavors as text */
 };

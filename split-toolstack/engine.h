@@ -77,6 +77,14 @@ int vm_action_parse(const char *word, enum vm_action *out); /* -EINVAL */
 enum store_mode { STORE_AUTO, STORE_OWN, STORE_BESIDE, STORE_NOBODY };
 const char *store_mode_name(enum store_mode mode); /* "auto", "own", "beside", "none" */
 
+/* Settings of dom0's kernel and of Xen that keep requests quick beside long hypercalls and busy
+ * guests; chaosd(8) has them. */
+enum tail_guard {
+	TAIL_OFF,
+	TAIL_AUTO, /* those that can be made here */
+	TAIL_ON,   /* all, or the engine does not open */
+};
+
 struct engine_conf {
 	const char *run_dir;   /* registry (LMDB): /run/chaos */
 	const char *log_dir;   /* console logs: /var/log/chaos/console */
@@ -89,6 +97,8 @@ struct engine_conf {
 	uint32_t history_max;	  /* ended VMs remembered */
 	const char *backend_exe;  /* chaos-backend */
 	const char *backend_user; /* who it runs as: a name or number; NULL: root */
+	enum tail_guard tail_guard;
+	const char *preempt_file; /* of dom0's kernel; NULL: debugfs' sched/preempt */
 	bool rcu_expedited;	  /* the kernel is told to hurry while backends are removed */
 };
 
@@ -114,9 +124,10 @@ struct xen *engine_xen(struct engine *en);
 
 struct engine_host {
 	struct xen_host xen;
-	uint32_t vms;	   /* that live */
-	uint32_t slots;	   /* domain ids with a channel, for VMs to come */
-	uint64_t pool_kib; /* shells hold */
+	uint32_t vms;	      /* that live */
+	uint32_t slots;	      /* domain ids with a channel, for VMs to come */
+	uint64_t pool_kib;    /* shells hold */
+	char tail_guard[256]; /* its settings as text; "off" */
 };
 int engine_host(struct engine *en, struct engine_host *out, struct err *e);
 

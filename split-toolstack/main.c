@@ -267,6 +267,7 @@ static int run(struct args *a, struct err *e)
 		.console_log_kib = c->console_log_kib,
 		.history_max = c->history,
 		.rcu_expedited = c->rcu_expedited,
+		.tail_guard = c->tail_guard,
 		.pool_kib = c->pool_kib,
 		.backend_exe = c->backend_exe,
 		.backend_user = user_exists(c->backend_user) ? c->backend_user : "nobody",

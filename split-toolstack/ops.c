@@ -90,6 +90,7 @@ int op_host(struct engine *en, struct request *r, struct err *e)
 	wire_u32(&w, PROTO_VMS, h.vms);
 	wire_u32(&w, PROTO_SLOTS, h.slots);
 	wire_u32(&w, PROTO_PVH, h.xen.hvm);
+	wire_text(&w, PROTO_TAIL, h.tail_guard);
 	reply_send(r->c, &w);
 	return 0;
 }

@@ -56,12 +56,13 @@ enum proto_op {
 	PROTO_REQ_CONSOLE,  /* WHAT, FLAGS -> DATA items; at its end a VM */
 	PROTO_REQ_POOL,	    /* -> a FLAVOR in each item */
 	PROTO_REQ_POOL_SET, /* TEXT "type=pv memory=4 count=8": a flavor and its new target */
-	PROTO_REQ_EVENTS,  /* [SINCE] -> EVENT, EVENT_ID, WHEN and a VM or FLAVOR, or LOST alone, in
-			      each  item, until the client goes */
-	PROTO_REQ_INPUT,   /* DATA, for the console request of the same tag; no answer */
-	PROTO_REQ_HOST,	   /* -> VERSION, XEN, STORE, CPUS, MEM_KIB, FREE_KIB, POOL_KIB, VMS, PVH */
-	PROTO_REQ_METRICS, /* -> DATA items: Prometheus' text form */
-	PROTO_REQ_IMAGES,  /* -> an IMAGE in each item */
+	PROTO_REQ_EVENTS, /* [SINCE] -> EVENT, EVENT_ID, WHEN and a VM or FLAVOR, or LOST alone, in
+			     each  item, until the client goes */
+	PROTO_REQ_INPUT,  /* DATA, for the console request of the same tag; no answer */
+	PROTO_REQ_HOST, /* -> VERSION, XEN, STORE, CPUS, MEM_KIB, FREE_KIB, POOL_KIB, VMS, PVH, TAIL
+			 */
+	PROTO_REQ_METRICS,	 /* -> DATA items: Prometheus' text form */
+	PROTO_REQ_IMAGES,	 /* -> an IMAGE in each item */
 	PROTO_REQ_IMAGE_IMPORT,	 /* NAME, KERNEL_FD -> IMAGE */
 	PROTO_REQ_IMAGE_RM,	 /* NAME -> NAME */
 	PROTO_REQ_DEVICE_ATTACH, /* WHAT, SET "vif=.." or "disk=..", CWD -> WARNING items; a DEVICE
@@ -161,6 +162,7 @@ enum proto_id {
 	PROTO_VBDS,
 	PROTO_PINNED,	/* text: CPUs that a VM's vCPUs run on; with semicolons, those of each */
 	PROTO_MAXVCPUS, /* u32, when it differs from VCPUS */
+	PROTO_TAIL,	/* text: the host's tail guard */
 	PROTO_ID_END,
 };
 

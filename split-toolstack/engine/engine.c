@@ -9,6 +9,7 @@
 #include "base/dirs.h"
 #include "base/log.h"
 #include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/tail.h"
 
 /* What is in them is opened by name later: they must be ours alone. */
 static int prepare_folders(const struct engine_conf *c, struct err *e)
@@ -48,7 +49,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	en->loop = loop;
 	en->conf = *conf;
 	en->alive_tail = &en->alive;
-	/* 1. Folders and Xen. 2. Registry. 3. Worker. 4. Events, so that adopted VMs can be heard.
+	/* 1. Folders, Xen, and the host's settings. 2. Registry. 3. Worker. 4. Events, so that
+	 * adopted VMs can be heard.
 	 * 5. Deaths, before adoption looks for them: none falls between. 6. The host's store, which
 	 * pool and adoption need. 7. What devices need. 8. Adoption. */
 	rc = prepare_folders(conf, e);
@@ -59,6 +61,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		if (rc < 0)
 			rc = err_sys(e, -rc, "ask Xen about this host");
 	}
+	if (rc == 0)
+		rc = tail_open(en, e);
 	if (rc == 0)
 		rc = registry_open(en, e);
 	if (rc == 0)
@@ -129,6 +133,7 @@ void engine_close(struct engine *en)
 	imagestore_close(en);
 	drops_close(en);
 	registry_close(en);
+	tail_close(en);
 	xen_close(en->x);
 	if (ended) /* else jobs that hang still look at its configuration */
 		free(en);
@@ -166,6 +171,7 @@ int engine_host(struct engine *en, struct engine_host *out, struct err *e)
 	out->vms = HASH_CNT(by_name, en->names);
 	out->pool_kib = pool_held(en);
 	out->slots = slots_ready(en);
+	tail_describe(en, out->tail_guard, sizeof(out->tail_guard));
 	return 0;
 }
 

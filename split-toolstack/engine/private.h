@@ -245,7 +245,8 @@ struct engine {
 	ev_timer leaving_timer;
 	ev_tstamp disk_left, user_lost; /* when a disk went, chaos-backend ended, the last time */
 	bool removal_busy, rcu_hurried;
-	int hurry_fd; /* removal.c: whether rcu_expedited is ours; 0 and below: none */
+	int hurry_fd;	   /* removal.c: whether rcu_expedited is ours; 0 and below: none */
+	struct tail *tail; /* tail.c; NULL: off */
 	struct backend_client *user; /* chaos-backend; NULL: not needed so far */
 	ev_io user_read, user_write;
 	bool user_started, user_answers; /* by us, without devices; ... or its list has come */

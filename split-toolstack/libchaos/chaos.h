@@ -133,6 +133,7 @@ struct chaos_host {
 	uint32_t cpus, vms, slots;
 	bool pvh;
 	uint64_t mem_kib, free_kib, pool_kib;
+	char tail_guard[256]; /* the host's settings; "off" */
 };
 
 struct chaos_image {

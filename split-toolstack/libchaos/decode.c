@@ -110,6 +110,7 @@ static const struct place host_places[PROTO_ID_END] = {
 	[PROTO_MEM_KIB] = PLACE(U64, chaos_host, mem_kib),
 	[PROTO_FREE_KIB] = PLACE(U64, chaos_host, free_kib),
 	[PROTO_POOL_KIB] = PLACE(U64, chaos_host, pool_kib),
+	[PROTO_TAIL] = PLACE(TEXT, chaos_host, tail_guard),
 };
 
 static const struct place reply_places[PROTO_ID_END] = {

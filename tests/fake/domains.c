@@ -235,13 +235,6 @@ int xen_domain_list(struct xen *x, uint32_t from, uint32_t max, struct xen_domai
 	return fake_leave((int)n);
 }
 
-int xen_domain_sched(struct xen *x, uint32_t domid, uint32_t weight, uint32_t cap)
-{
-	(void)weight;
-	(void)cap;
-	ONE_DOMAIN();
-}
-
 int xen_vcpu_affinity(struct xen *x, uint32_t domid, uint32_t vcpu, const uint8_t *map,
 		      size_t bytes)
 {

@@ -43,6 +43,14 @@ void fake_set_xsm(bool xsm);
 uint32_t fake_vcpus(uint32_t domid);
 uint8_t fake_affinity(uint32_t domid, uint32_t vcpu);
 
+/* Xen's scheduler; 1000 us and a weight of 256 at first. */
+struct fake_sched {
+	uint32_t ratelimit_us, dom0_weight;
+	int other; /* it is not credit2 */
+};
+void fake_sched_get(struct fake_sched *out);
+void fake_sched_set(const struct fake_sched *s);
+
 /* Free memory of the host, in pages: less by what domains are given, more when they go. */
 void fake_set_free(uint64_t pages);
 /* The destroy of this domain does not return until it is let go (0). */

@@ -210,6 +210,7 @@ static void hosts_flavors_and_images(void **state)
 	wire_u32(&w, PROTO_VMS, 5);
 	wire_u64(&w, PROTO_FREE_KIB, 6);
 	wire_u32(&w, PROTO_PVH, 1);
+	wire_text(&w, PROTO_TAIL, "off");
 	mark = wire_open(&w, PROTO_FLAVOR);
 	wire_u64(&w, PROTO_MEM_KIB, 256);
 	wire_u32(&w, PROTO_READY, 4);
@@ -226,6 +227,7 @@ static void hosts_flavors_and_images(void **state)
 	assert_int_equal(reply.host.vms, 5);
 	assert_int_equal(reply.host.free_kib, 6);
 	assert_true(reply.host.pvh);
+	assert_string_equal(reply.host.tail_guard, "off");
 	assert_string_equal(reply.flavor.image, "image");
 	assert_int_equal(reply.flavor.held_kib, 1024);
 	assert_string_equal(reply.image.name, "web");

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What holds up a request beside a large destroy or busy guests, and the settings against it. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/tail.h"
+
+/*
+ * Destroying a domain is one hypercall of 0.2 s a GiB. Xen interrupts it every few microseconds,
+ * but
+ *
+ * 1. a dom0 kernel without full preemption goes on with it when an interrupt has made the loop
+ *    runnable (sched/preempt of debugfs);
+ * 2. credit2 does not let a guest that wakes preempt dom0's vCPU while that is younger than the
+ *    rate limit, and does not look again before the end of the slice: a warm VM would answer after
+ *    10 ms (100 us are the least that Xen takes);
+ * 3. with more than one dom0 vCPU the hypercall holds the lock of all domctls between its
+ *    preemption points, and another vCPU only tries it: loop and worker share one CPU, so that the
+ *    loop runs when the lock is free.
+ *
+ * And by default dom0 has the weight of any guest, so that guests that never block get the most of
+ * the CPU: its weight is raised, to what lets its vCPU run whenever it wants to.
+ */
+#define PREEMPT	     "sched/preempt"
+#define PREEMPT_FILE "/sys/kernel/debug/" PREEMPT
+#define RATELIMIT_US "100"
+#define DOM0_WEIGHT  "8192"
+#define VALUE_MAX    16u
+#define RECORD	     "tail_guard" /* in the run directory: a line "name old new" a setting */
+
+struct setting {
+	const char *name;
+	const char *want;
+	int (*get)(struct engine *en, char value[VALUE_MAX]);
+	int (*set)(struct engine *en, const char *value);
+	bool (*enough)(const char *value); /* as it is */
+};
+
+/* --- dom0's preemption --- */
+
+/* debugfs need not be mounted: an instance of our own is in no one's namespace. */
+static int open_in_debugfs(const char *path)
+{
+	int fs = fsopen("debugfs", FSOPEN_CLOEXEC);
+	int mount = -1;
+	int fd = -1;
+
+	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mount = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (mount >= 0)
+		fd = openat(mount, path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	if (mount >= 0)
+		(void)close(mount);
+	if (fs >= 0)
+		(void)close(fs);
+	return fd;
+}
+
+static int open_preempt(struct engine *en)
+{
+	const char *path = en->conf.preempt_file ? en->conf.preempt_file : PREEMPT_FILE;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT && !en->conf.preempt_file ? open_in_debugfs(PREEMPT) : -errno;
+}
+
+/* "none (voluntary) full": the one in brackets. */
+static int get_preempt(struct engine *en, char value[VALUE_MAX])
+{
+	int fd = open_preempt(en);
+	char text[128];
+	const char *at;
+	size_t len;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read(fd, text, sizeof(text) - 1);
+	n = n < 0 ? -errno : n;
+	(void)close(fd);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	at = strchr(text, '(');
+	at = at ? at + 1 : text;
+	len = strcspn(at, ") \n");
+	if (len == 0 || len >= VALUE_MAX)
+		return -EPROTO;
+	memcpy(value, at, len);
+	value[len] = '\0';
+	return 0;
+}
+
+static int set_preempt(struct engine *en, const char *value)
+{
+	int fd = open_preempt(en);
+	int rc = fd;
+
+	if (fd < 0)
+		return rc;
+	rc = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	(void)close(fd);
+	return rc;
+}
+
+static bool is_full(const char *value)
+{
+	return strcmp(value, "full") == 0;
+}
+
+/* --- Xen's scheduler --- */
+
+static int get_ratelimit(struct engine *en, char value[VALUE_MAX])
+{
+	uint32_t us = 0;
+	int rc = xen_ratelimit(en->x, &us);
+
+	(void)snprintf(value, VALUE_MAX, "%u", us);
+	return rc;
+}
+
+static int set_ratelimit(struct engine *en, const char *value)
+{
+	return xen_set_ratelimit(en->x, (uint32_t)strtoul(value, NULL, 10));
+}
+
+static bool is_short(const char *value)
+{
+	return strtoul(value, NULL, 10) <= strtoul(RATELIMIT_US, NULL, 10);
+}
+
+static int get_weight(struct engine *en, char value[VALUE_MAX])
+{
+	uint32_t weight = 0;
+	int rc = xen_domain_weight(en->x, 0, &weight);
+
+	(void)snprintf(value, VALUE_MAX, "%u", weight);
+	return rc;
+}
+
+static int set_weight(struct engine *en, const char *value)
+{
+	return xen_domain_sched(en->x, 0, (uint32_t)strtoul(value, NULL, 10), UINT32_MAX);
+}
+
+static bool is_heavy(const char *value)
+{
+	return strtoul(value, NULL, 10) >= strtoul(DOM0_WEIGHT, NULL, 10);
+}
+
+static const struct setting settings[] = {
+	{"preempt", "full", get_preempt, set_preempt, is_full},
+	{"ratelimit_us", RATELIMIT_US, get_ratelimit, set_ratelimit, is_short},
+	{"dom0_weight", DOM0_WEIGHT, get_weight, set_weight, is_heavy},
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+struct tail {
+	struct {
+		char old[VALUE_MAX];
+		bool made;
+		int rc; /* why not */
+	} of[SETTINGS];
+	int cpu; /* of loop and worker; -1: any */
+};
+
+/* --- one CPU for the loop and the worker --- */
+
+static cpu_set_t all_cpus; /* of the process, as it was started */
+static bool pinned;
+
+void tail_unpin(void)
+{
+	if (pinned)
+		(void)sched_setaffinity(0, sizeof(all_cpus), &all_cpus);
+}
+
+/* The last one: the first gets most interrupts. */
+static int pin(void)
+{
+	static bool children;
+	cpu_set_t one;
+	int cpu = CPU_SETSIZE - 1;
+
+	if (sched_getaffinity(0, sizeof(all_cpus), &all_cpus) < 0 || CPU_COUNT(&all_cpus) < 2)
+		return -1;
+	while (!CPU_ISSET(cpu, &all_cpus))
+		cpu--;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	/* What is started runs anywhere. */
+	if (!children && pthread_atfork(NULL, NULL, tail_unpin) != 0)
+		return -1;
+	children = true;
+	if (sched_setaffinity(0, sizeof(one), &one) < 0)
+		return -1;
+	pinned = true;
+	return cpu;
+}
+
+/* --- the record --- */
+
+static void record_path(const struct engine *en, const char *suffix, char *to, size_t room)
+{
+	(void)snprintf(to, room, "%s/" RECORD "%s", en->conf.run_dir, suffix);
+}
+
+static int write_record(struct engine *en)
+{
+	char path[512];
+	char new[512];
+	FILE *f;
+	bool failed;
+
+	record_path(en, "", path, sizeof(path));
+	record_path(en, ".new", new, sizeof(new));
+	f = fopen(new, "we");
+	if (!f)
+		return -errno;
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (en->tail->of[i].made)
+			(void)fprintf(f, "%s %s %s\n", settings[i].name, en->tail->of[i].old,
+				      settings[i].want);
+	failed = ferror(f);
+	if (fclose(f) != 0 || failed || rename(new, path) < 0) {
+		(void)unlink(new);
+		return errno ? -errno : -EIO;
+	}
+	return 0;
+}
+
+static void forget_record(const struct engine *en)
+{
+	char path[512];
+
+	record_path(en, "", path, sizeof(path));
+	(void)unlink(path);
+}
+
+/* Unless it was changed since. */
+static void put_back(struct engine *en, const struct setting *s, const char *old, const char *made)
+{
+	char now[VALUE_MAX];
+	int rc = s->get(en, now);
+
+	if (rc == 0 && strcmp(now, made) != 0)
+		return;
+	if (rc == 0)
+		rc = s->set(en, old);
+	if (rc < 0)
+		log_line(LOG_ERROR, "op=tail-guard %s: not put back to %s: %s", s->name, old,
+			 strerror(-rc));
+	else
+		log_line(LOG_INFO, "op=tail-guard %s=%s was=%s: put back", s->name, old, made);
+}
+
+/* Of an engine that was killed. */
+static void put_back_recorded(struct engine *en)
+{
+	char path[512];
+	char name[32];
+	char old[VALUE_MAX];
+	char made[VALUE_MAX];
+	FILE *f;
+
+	record_path(en, "", path, sizeof(path));
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fscanf(f, "%31s %15s %15s", name, old, made) == 3)
+		for (size_t i = 0; i < SETTINGS; i++)
+			if (strcmp(settings[i].name, name) == 0)
+				put_back(en, &settings[i], old, made);
+	(void)fclose(f);
+	forget_record(en);
+}
+
+/* --- all of them --- */
+
+/* What is to be made, and what cannot be. */
+static void look(struct engine *en)
+{
+	struct tail *t = en->tail;
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		t->of[i].rc = settings[i].get(en, t->of[i].old);
+		t->of[i].made = t->of[i].rc == 0 && !settings[i].enough(t->of[i].old);
+	}
+}
+
+static void make(struct engine *en)
+{
+	struct tail *t = en->tail;
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		if (!t->of[i].made)
+			continue;
+		t->of[i].rc = settings[i].set(en, settings[i].want);
+		t->of[i].made = t->of[i].rc == 0;
+	}
+}
+
+/* The first one that could not be made; SETTINGS: all are. */
+static size_t first_failed(const struct tail *t)
+{
+	size_t i = 0;
+
+	while (i < SETTINGS && t->of[i].rc == 0)
+		i++;
+	return i;
+}
+
+int tail_open(struct engine *en, struct err *e)
+{
+	struct tail *t;
+	char text[256];
+	size_t failed;
+	int rc;
+
+	put_back_recorded(en);
+	if (en->conf.tail_guard == TAIL_OFF)
+		return 0;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return err_set(e, ENOMEM, "out of memory");
+	en->tail = t;
+	t->cpu = -1;
+	look(en);
+	rc = write_record(en);
+	if (rc < 0) { /* what nothing would put back is not made */
+		for (size_t i = 0; i < SETTINGS; i++) {
+			t->of[i].rc = t->of[i].made ? rc : t->of[i].rc;
+			t->of[i].made = false;
+		}
+	}
+	make(en);
+	failed = first_failed(t);
+	if (failed < SETTINGS && en->conf.tail_guard == TAIL_ON)
+		return err_sys(e, -t->of[failed].rc,
+			       "tail_guard: %s cannot be set to %s; with tail_guard=auto chaosd "
+			       "does without",
+			       settings[failed].name, settings[failed].want);
+	t->cpu = pin();
+	tail_describe(en, text, sizeof(text));
+	log_line(failed < SETTINGS ? LOG_WARN : LOG_INFO, "op=tail-guard %s", text);
+	return 0;
+}
+
+void tail_close(struct engine *en)
+{
+	struct tail *t = en->tail;
+
+	if (!t)
+		return;
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (t->of[i].made)
+			put_back(en, &settings[i], t->of[i].old, settings[i].want);
+	forget_record(en);
+	tail_unpin();
+	pinned = false;
+	free(t);
+	en->tail = NULL;
+}
+
+__attribute__((format(printf, 4, 5))) static size_t add(char *to, size_t room, size_t at,
+							const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(to + at, room - at, fmt, ap);
+	va_end(ap);
+	return n < 0 || (size_t)n >= room - at ? room - 1 : at + (size_t)n;
+}
+
+void tail_describe(const struct engine *en, char *to, size_t room)
+{
+	const struct tail *t = en->tail;
+	size_t at = 0;
+
+	if (!t) {
+		(void)snprintf(to, room, "off");
+		return;
+	}
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const char *comma = i ? ", " : "";
+
+		if (t->of[i].rc < 0)
+			at = add(to, room, at, "%s%s not set (%s)", comma, settings[i].name,
+				 strerror(-t->of[i].rc));
+		else if (t->of[i].made)
+			at = add(to, room, at, "%s%s %s (was %s)", comma, settings[i].name,
+				 settings[i].want, t->of[i].old);
+		else
+			at = add(to, room, at, "%s%s %s", comma, settings[i].name, t->of[i].old);
+	}
+	if (t->cpu >= 0)
+		(void)add(to, room, at, ", cpu %d", t->cpu);
+}
