@@ -28,10 +28,12 @@ static bool still_under_way(const struct engine *en, uint64_t nr)
 
 void memory_wait(struct engine *en, struct memory_wait *m)
 {
-	if (still_under_way(en, m->until))
+	if (still_under_way(en, m->until)) {
 		DL_APPEND(en->lacks_memory, m);
-	else
+		worker_hurry(en);
+	} else {
 		m->again(m);
+	}
 }
 
 void memory_came(struct engine *en)

@@ -7,11 +7,16 @@
 #include <time.h>
 
 #include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/tail.h"
 
 /* So many files may hang before others wait for them. */
 #define FILE_THREADS 16u
 /* So long the end of the engine waits for files that hang. */
 #define FILES_END_S 2
+/* A destroy holds a CPU of dom0 for as long as its hypercall takes, and a thread that wakes is
+ * scheduled before a client that has its answer: it begins when a command has had the time to end.
+ */
+#define DESTROY_DELAY_S 0.003
 
 struct queue {
 	struct worker *w;
@@ -29,7 +34,9 @@ struct worker {
 	pthread_cond_t left;  /* a thread has ended */
 	struct queue queue[WORKER_QUEUES];
 	struct worker_job *done;
-	bool stuck; /* threads were left behind: they still use this */
+	struct worker_job *later, **later_tail; /* destroys that have not begun; of the loop */
+	ev_timer begin;				/* ... then they do */
+	bool stuck;				/* threads were left behind: they still use this */
 	ev_async finished;
 	ev_prepare tell; /* wakes the threads when the loop has answered its clients */
 };
@@ -54,6 +61,8 @@ static void *run(void *arg)
 	struct sched_param batch = {0};
 
 	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &batch);
+	if (!q->x) /* makes no hypercalls */
+		tail_unpin();
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct worker_job *job = next_job(q);
@@ -139,8 +148,7 @@ static int start_thread(struct queue *q)
 	return rc;
 }
 
-/* A destroy holds a CPU for as long as its hypercall takes: answers go out before that, and a woken
- * thread preempts nothing (SCHED_BATCH). */
+/* Answers go out before long hypercalls, and a woken thread preempts nothing (SCHED_BATCH). */
 static void on_tell(struct ev_loop *loop, ev_prepare *p, int revents)
 {
 	struct worker *w = p->data;
@@ -160,6 +168,40 @@ static void on_tell(struct ev_loop *loop, ev_prepare *p, int revents)
 		(void)pthread_cond_broadcast(&q->wake);
 	}
 	(void)pthread_mutex_unlock(&w->lock);
+}
+
+/* The lock is not held. */
+static void enqueue(struct worker *w, enum worker_queue i, struct worker_job *job)
+{
+	struct queue *q = &w->queue[i];
+
+	job->next = NULL;
+	(void)pthread_mutex_lock(&w->lock);
+	*q->todo_tail = job;
+	q->todo_tail = &job->next;
+	q->waiting++;
+	(void)pthread_mutex_unlock(&w->lock);
+	ev_prepare_start(w->en->loop, &w->tell);
+}
+
+static void begin_destroys(struct worker *w)
+{
+	struct worker_job *next;
+
+	ev_timer_stop(w->en->loop, &w->begin);
+	for (struct worker_job *job = w->later; job; job = next) {
+		next = job->next;
+		enqueue(w, WORKER_DESTROYS, job);
+	}
+	w->later = NULL;
+	w->later_tail = &w->later;
+}
+
+static void on_begin(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop;
+	(void)revents;
+	begin_destroys(t->data);
 }
 
 /* Of one queue; waits until its threads have ended. */
@@ -223,6 +265,9 @@ int worker_open(struct engine *en, struct err *e)
 	w->finished.data = w;
 	ev_prepare_init(&w->tell, on_tell);
 	w->tell.data = w;
+	ev_timer_init(&w->begin, on_begin, DESTROY_DELAY_S, 0.);
+	w->begin.data = w;
+	w->later_tail = &w->later;
 	for (uint32_t i = 0; i < WORKER_QUEUES; i++) {
 		w->queue[i].w = w;
 		w->queue[i].todo_tail = &w->queue[i].todo;
@@ -244,8 +289,11 @@ bool worker_close(struct engine *en)
 	if (!w)
 		return true;
 	/* In this order: files that have come are built, builds that fail are destroyed. */
-	for (uint32_t i = 0; i < WORKER_QUEUES; i++)
+	for (uint32_t i = 0; i < WORKER_QUEUES; i++) {
+		if (i == WORKER_DESTROYS)
+			begin_destroys(w);
 		end_queue(w, &w->queue[i]);
+	}
 	ev_async_stop(en->loop, &w->finished);
 	ev_prepare_stop(en->loop, &w->tell);
 	en->worker = NULL;
@@ -253,6 +301,12 @@ bool worker_close(struct engine *en)
 		return false;
 	free_worker(w);
 	return true;
+}
+
+void worker_hurry(struct engine *en)
+{
+	if (en->worker)
+		begin_destroys(en->worker);
 }
 
 void worker_push(struct engine *en, enum worker_queue i, struct worker_job *job)
@@ -265,11 +319,15 @@ void worker_push(struct engine *en, enum worker_queue i, struct worker_job *job)
 		job->done(job);
 		return;
 	}
+	if (i != WORKER_DESTROYS) {
+		enqueue(w, i, job);
+		return;
+	}
 	job->next = NULL;
-	(void)pthread_mutex_lock(&w->lock);
-	*q->todo_tail = job;
-	q->todo_tail = &job->next;
-	q->waiting++;
-	(void)pthread_mutex_unlock(&w->lock);
-	ev_prepare_start(en->loop, &w->tell);
+	*w->later_tail = job;
+	w->later_tail = &job->next;
+	if (!ev_is_active(&w->begin)) {
+		ev_timer_init(&w->begin, on_begin, DESTROY_DELAY_S, 0.);
+		ev_timer_start(en->loop, &w->begin);
+	}
 }

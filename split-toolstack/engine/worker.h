@@ -33,7 +33,11 @@ int worker_open(struct engine *en, struct err *e);
 /* Jobs under way end first, then `done` is called for all. False: files still hang after a moment,
  * and their threads were left behind; they go with the process. */
 bool worker_close(struct engine *en);
-/* The job is the worker's until `done`. The threads wake when the loop has answered its clients. */
+/* The job is the worker's until `done`. The threads wake when the loop has answered its clients;
+ * destroys begin some milliseconds later. */
 void worker_push(struct engine *en, enum worker_queue q, struct worker_job *job);
+
+/* Destroys that have not begun begin now: their memory is wanted. */
+void worker_hurry(struct engine *en);
 
 #endif

@@ -50,6 +50,7 @@ static void destroy_that_hangs(uint64_t kib)
 	assert_int_equal(r.rc, 0);
 	fake_hold_destroy(vm_domid(r.vm));
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	worker_hurry(en); /* it would begin in a moment */
 	(void)ev_run(loop, EVRUN_NOWAIT);
 	fake_await_destroy();
 }
