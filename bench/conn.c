@@ -85,6 +85,11 @@ uint64_t conn_create_path(struct chaos *c, const char *name, const char *type, c
 	return create(c, name, type, memory, path, -1, flags, way);
 }
 
+bool conn_was_warm(void)
+{
+	return strcmp(reply.way, "warm") == 0;
+}
+
 uint64_t conn_destroy(struct chaos *c, const char *name)
 {
 	uint64_t start = clock_ns();

@@ -18,6 +18,8 @@ uint64_t conn_create(struct chaos *c, const char *name, const char *type, const 
 /* The same of another kernel. */
 uint64_t conn_create_path(struct chaos *c, const char *name, const char *type, const char *memory,
 			  const char *path, uint32_t flags, const char *way);
+/* How the last one was made. */
+bool conn_was_warm(void);
 uint64_t conn_destroy(struct chaos *c, const char *name);
 /* The answer of a create that must have gone this way; NULL: any. */
 void conn_expect_way(const struct chaos_reply *r, const char *way);
