@@ -58,11 +58,7 @@ static struct found pool(void)
 
 static void fill(uint32_t ready)
 {
-	for (int i = 0; i < 2000 && pool().ready != ready; i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-	}
-	assert_int_equal(pool().ready, ready);
+	until(pool().ready == ready);
 }
 
 static void the_pool_is_what_the_settings_say(void **state)
@@ -114,10 +110,7 @@ static void what_cannot_change_stays(void **state)
 	assert_int_equal(now.store, STORE_AUTO);
 	assert_int_equal(now.history, 1);
 	assert_int_equal(now.console_log_kib, 64);
-	for (int i = 0; i < 2000 && engine_find(en, "v2"); i++) {
-		(void)ev_run(loop, EVRUN_NOWAIT);
-		(void)usleep(1000);
-	}
+	until(!engine_find(en, "v2"));
 	assert_null(engine_find(en, "v0"));
 	assert_non_null(engine_find(en, "v3"));
 	config_clear(&now);
