@@ -3,6 +3,8 @@
  * they are built. */
 #include "tests/unit/engine_help.h"
 
+#include <xen/sched.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,6 +121,33 @@ static void what_is_forgotten_goes_too(void **state)
 	assert_int_equal(open_files(), files);
 }
 
+/* Between two lives, and while it is built once more. */
+static void a_crash_loop_ends_at_once(void **state)
+{
+	(void)state;
+	for (int building = 0; building < 2; building++) {
+		struct vm_config c = guest("loop", DOM_PV, building ? BIG_KIB : 256);
+		struct result r;
+
+		c.on_crash = VM_RESTART;
+		r = create(c, 0);
+		fake_end(vm_domid(r.vm), SHUTDOWN_crash);
+		while (vm_state(r.vm) != VM_BUILDING)
+			turn(NULL);
+		while (building && !r.vm->job) /* its wait is over */
+			(void)ev_run(loop, EVRUN_ONCE);
+		assert_int_equal(vm_destroy(r.vm, NULL), 0);
+		assert_int_equal(vm_state(r.vm), VM_ENDED);
+		assert_int_equal(vm_rm(r.vm, NULL), 0);
+		assert_null(engine_find(en, "loop"));
+		while (en->builds)
+			turn(NULL);
+		settle(0);
+		only_the_daemon_is_left();
+		nothing_is_noted();
+	}
+}
+
 /* The domain under construction is the VM's own all the time. */
 static void it_is_not_foreign(void **state)
 {
@@ -229,11 +258,9 @@ static void a_failed_destroy_is_tried_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIFE(a_name_is_free_at_once),
-		LIFE(what_is_forgotten_goes_too),
-		LIFE(it_is_not_foreign),
-		LIFE(what_was_noted_goes),
-		LIFE(a_failed_destroy_is_tried_again),
+		LIFE(a_name_is_free_at_once), LIFE(what_is_forgotten_goes_too),
+		LIFE(it_is_not_foreign),      LIFE(a_crash_loop_ends_at_once),
+		LIFE(what_was_noted_goes),    LIFE(a_failed_destroy_is_tried_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
