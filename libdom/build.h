@@ -32,14 +32,19 @@ static inline xen_pfn_t build_frame(const struct dom_build *b, uint64_t gfn)
 /* libdom/memory.c: all of RAM, in the largest extents that are aligned and to be had. Guest frames
  * are [0, pages), for Linux in a PVH container with the hole that libxenguest wants. */
 int build_populate(struct xen *x, struct dom *d, struct err *e);
-/* Copies len bytes to the start of guest frame `gfn`, a bounded number of pages mapped at a time.
- */
+/* Maps up to BUILD_MAP_MAX pages from `gfn` on. */
+#define BUILD_MAP_MAX 128u
+int build_map(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n, void **out,
+	      struct err *e);
+/* Copies len bytes to the start of guest frame `gfn`, a bounded number of pages mapped at a time;
+ * the rest of the last page is zeroed. */
 int build_write(struct xen *x, const struct dom *d, uint64_t gfn, const void *from, uint64_t len,
 		struct err *e);
 /* The same out of a file, from its start. */
 int build_write_fd(struct xen *x, const struct dom *d, uint64_t gfn, int fd, uint64_t len,
 		   struct err *e);
-/* Puts segments and hypercall page in place. */
+/* libdom/load.c: puts segments and hypercall page in place, and zeroes what of their pages, bss
+ * foremost, the file does not fill. */
 int build_load_image(struct xen *x, const struct dom *d, const struct image *img, struct err *e);
 /* Bytes of all modules, each rounded up to pages; -errno with a message. */
 int build_module_bytes(const struct dom_load *load, uint64_t *out, struct err *e);

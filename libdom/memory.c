@@ -12,9 +12,6 @@
 #define LARGE_PAGES (1ull << LARGE_ORDER)
 #define HUGE_ORDER  18u
 #define HUGE_PAGES  (1ull << HUGE_ORDER)
-/* Pages mapped at a time when something long is copied. */
-#define WINDOW 128u
-
 static int no_memory(struct xen *x, const struct dom *d, int rc, struct err *e)
 {
 	uint64_t free_pages = 0;
@@ -91,11 +88,10 @@ int build_populate(struct xen *x, struct dom *d, struct err *e)
 	return 0;
 }
 
-/* Maps up to WINDOW pages from `gfn` on. */
-static int map_window(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n, void **out,
-		      struct err *e)
+int build_map(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n, void **out,
+	      struct err *e)
 {
-	xen_pfn_t frames[WINDOW];
+	xen_pfn_t frames[BUILD_MAP_MAX];
 	int rc;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -131,10 +127,11 @@ static int copy_in(struct xen *x, const struct dom *d, uint64_t gfn, const uint8
 {
 	for (uint64_t done = 0; done < len;) {
 		uint64_t left = len - done;
-		uint64_t now = left < WINDOW * PAGE_BYTES ? left : WINDOW * PAGE_BYTES;
+		uint64_t now =
+			left < BUILD_MAP_MAX * PAGE_BYTES ? left : BUILD_MAP_MAX * PAGE_BYTES;
 		uint32_t n = (uint32_t)((now + PAGE_BYTES - 1) / PAGE_BYTES);
 		void *at = NULL;
-		int rc = map_window(x, d, gfn + done / PAGE_BYTES, n, &at, e);
+		int rc = build_map(x, d, gfn + done / PAGE_BYTES, n, &at, e);
 
 		if (rc < 0)
 			return rc;
@@ -142,6 +139,7 @@ static int copy_in(struct xen *x, const struct dom *d, uint64_t gfn, const uint8
 			memcpy(at, from + done, now);
 		else
 			rc = read_all(fd, at, now, done, e);
+		memset((uint8_t *)at + now, 0, n * PAGE_BYTES - now); /* pages may come dirty */
 		xen_unmap(x, at, n);
 		if (rc < 0)
 			return rc;
@@ -160,120 +158,6 @@ int build_write_fd(struct xen *x, const struct dom *d, uint64_t gfn, int fd, uin
 		   struct err *e)
 {
 	return copy_in(x, d, gfn, NULL, fd, len, e);
-}
-
-/* --- the image --- */
-
-/* The frames an image's bytes and its hypercall page lie in, each once, ascending. */
-struct image_map {
-	xen_pfn_t *gfn;
-	uint32_t n;
-	uint32_t first[ELF_SEGMENTS_MAX]; /* index of each segment's first page */
-};
-
-static uint64_t segment_start(const struct dom *d, const struct image *img, uint32_t i)
-{
-	return img->elf.segment[i].paddr - (d->type == DOM_PV ? img->elf.notes.paddr_offset : 0);
-}
-
-static int list_frames(const struct dom *d, const struct image *img, struct image_map *m)
-{
-	uint64_t room = 1;
-
-	for (uint32_t i = 0; i < img->elf.nsegment; i++)
-		room += img->elf.segment[i].filesz / PAGE_BYTES + 2;
-	m->gfn = malloc(room * sizeof(*m->gfn));
-	if (!m->gfn)
-		return -ENOMEM;
-	m->n = 0;
-	for (uint32_t i = 0; i < img->elf.nsegment; i++) {
-		uint64_t at = segment_start(d, img, i);
-		uint64_t len = img->elf.segment[i].filesz;
-		uint64_t gfn = at / PAGE_BYTES;
-
-		if (len == 0)
-			continue;
-		m->first[i] = m->n;
-		if (m->n && m->gfn[m->n - 1] == gfn)
-			m->first[i]--;
-		for (; gfn <= (at + len - 1) / PAGE_BYTES; gfn++)
-			if (!m->n || m->gfn[m->n - 1] != gfn)
-				m->gfn[m->n++] = gfn;
-	}
-	return 0;
-}
-
-/* The index of the hypercall page in the map, added at its end if need be. */
-static int find_page(struct image_map *m, uint64_t gfn)
-{
-	for (uint32_t i = m->n; i-- > 0;)
-		if (m->gfn[i] == gfn)
-			return (int)i;
-	m->gfn[m->n] = gfn;
-	return (int)m->n++;
-}
-
-static bool in_window(const struct dom *d, const struct image_map *m)
-{
-	for (uint32_t i = 0; i < m->n; i++)
-		if (m->gfn[i] >= d->window_pages)
-			return false;
-	return true;
-}
-
-static void copy_to_window(const struct dom *d, const struct image *img)
-{
-	for (uint32_t i = 0; i < img->elf.nsegment; i++) {
-		const struct elf_segment *s = &img->elf.segment[i];
-
-		if (s->filesz)
-			memcpy(d->window + segment_start(d, img, i), img->file + s->offset,
-			       s->filesz);
-	}
-}
-
-int build_load_image(struct xen *x, const struct dom *d, const struct image *img, struct err *e)
-{
-	const struct elf_notes *notes = &img->elf.notes;
-	bool stub = notes->have_hypercall_page && (d->type == DOM_PV || d->build->direct);
-	struct image_map m = {0};
-	uint8_t *at = NULL;
-	int page = -1;
-	int rc = list_frames(d, img, &m);
-
-	if (rc < 0)
-		return err_set(e, ENOMEM, "out of memory");
-	if (stub)
-		page = find_page(&m, (notes->hypercall_page - notes->virt_base) / PAGE_BYTES);
-	if (m.n == 0)
-		goto out;
-	if (in_window(d, &m)) {
-		copy_to_window(d, img);
-		if (page >= 0)
-			memcpy(d->window + m.gfn[page] * PAGE_BYTES, img->hypercall_page[d->type],
-			       PAGE_BYTES);
-		goto out;
-	}
-	for (uint32_t i = 0; i < m.n; i++)
-		m.gfn[i] = build_frame(d->build, m.gfn[i]);
-	rc = xen_map(x, d->domid, true, m.n, m.gfn, (void **)&at);
-	if (rc < 0) {
-		rc = err_sys(e, -rc, "map %u pages of domain %u for its image", m.n, d->domid);
-		goto out;
-	}
-	for (uint32_t i = 0; i < img->elf.nsegment; i++) {
-		const struct elf_segment *s = &img->elf.segment[i];
-
-		if (s->filesz)
-			memcpy(at + m.first[i] * PAGE_BYTES + segment_start(d, img, i) % PAGE_BYTES,
-			       img->file + s->offset, s->filesz);
-	}
-	if (page >= 0)
-		memcpy(at + (uint64_t)page * PAGE_BYTES, img->hypercall_page[d->type], PAGE_BYTES);
-	xen_unmap(x, at, m.n);
-out:
-	free(m.gfn);
-	return rc;
 }
 
 /* --- modules --- */

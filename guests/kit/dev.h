@@ -21,7 +21,7 @@
 
 /* --- memory --- */
 
-/* n pages of zeroes side by side, for good; NULL when there are no more. */
+/* n pages side by side, for good, with anything in them; NULL when there are no more. */
 void *kit_pages(uint32_t n);
 uint32_t kit_pages_left(void);
 /* The frame behind a page of the guest: machine frame (PV) or guest frame (PVH); 0 if not writable.

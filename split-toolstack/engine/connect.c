@@ -6,7 +6,7 @@
 #include <string.h>
 
 int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
-	       uint8_t **map, struct err *e)
+	       bool fresh, uint8_t **map, struct err *e)
 {
 	xen_pfn_t frames[2] = {dev_frame, control_frame};
 	void *at = NULL;
@@ -14,6 +14,8 @@ int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t c
 
 	if (rc < 0)
 		return err_sys(e, -rc, "map device and control page of domain %u", domid);
+	if (fresh) /* pages may come dirty */
+		memset(at, 0, 2 * 4096);
 	*map = at;
 	return 0;
 }
@@ -90,8 +92,8 @@ static int bind_port(struct vm *vm, bool adopt, struct err *e)
 int vm_connect(struct vm *vm, bool adopt, struct err *e)
 {
 	int rc = vm->map ? 0
-			 : domain_map(vm->en, vm->domid, vm->dev_frame, vm->control_frame, &vm->map,
-				      e);
+			 : domain_map(vm->en, vm->domid, vm->dev_frame, vm->control_frame, !adopt,
+				      &vm->map, e);
 
 	if (rc < 0)
 		return rc;

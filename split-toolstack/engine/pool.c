@@ -156,7 +156,7 @@ static void shell_done(struct worker_job *job)
 	if (j->rc == 0 && s->img && j->image_fd >= 0)
 		images_keep(en, s->img);
 	if (j->rc == 0 && (s->img || !j->spec.for_linux))
-		j->rc = domain_map(en, s->dom.domid, s->dom.dev_frame, s->dom.control_frame,
+		j->rc = domain_map(en, s->dom.domid, s->dom.dev_frame, s->dom.control_frame, true,
 				   &s->map, &j->err);
 	if (j->rc == 0 && !s->img && !j->spec.for_linux)
 		j->rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);

@@ -296,9 +296,9 @@ void listings_step_over(struct engine *en, const struct vm *vm);
 /* --- create.c, connect.c --- */
 /* Builds a domain for a linked vm (first time or restart) and calls `created` at the end. */
 void vm_build(struct vm *vm);
-/* Maps device and control page of a domain side by side. */
+/* Maps device and control page of a domain side by side; of a fresh one they are zeroed. */
 int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
-	       uint8_t **map, struct err *e);
+	       bool fresh, uint8_t **map, struct err *e);
 /* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
  * when it is gone or the id another domain's. While pages of it are mapped the id stays its own. */
 int vm_check_domain(const struct vm *vm);

@@ -282,7 +282,6 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 	if (vm->noxs || v->guest_port == 0)
 		return 0;
 	if (!adopt) {
-		memset(vm->map, 0, 4096); /* pages may come dirty */
 		rc = put_all(vm, e);
 		if (rc < 0)
 			return rc;

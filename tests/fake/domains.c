@@ -258,14 +258,28 @@ uint8_t fake_affinity(uint32_t domid, uint32_t vcpu)
 
 /* --- memory --- */
 
+static void make_dirty(const struct domain *d, xen_pfn_t frame, uint32_t n)
+{
+	size_t bytes = (size_t)n * PAGE;
+	void *at =
+		mmap(NULL, bytes, PROT_WRITE, MAP_SHARED, d->mem, (off_t)(frame % FRAMES * PAGE));
+
+	if (at == MAP_FAILED)
+		abort();
+	memset(at, FAKE_DIRT, bytes);
+	(void)munmap(at, bytes);
+}
+
 int xen_populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_pfn_t *frames)
 {
-	(void)frames; /* PV: machine frame = guest frame */
 	if ((uint64_t)n << order > fake_free)
 		return -ENOMEM;
 	ONE_DOMAIN({
 		d->pages += (uint64_t)n << order;
 		fake_held.populated_pages += n << order;
+		/* PV: machine frame = guest frame */
+		for (uint32_t i = 0; fake_dirty && i < n; i++)
+			make_dirty(d, frames[i], 1u << order);
 		fake_free -= (uint64_t)n << order;
 	});
 }

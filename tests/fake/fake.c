@@ -15,6 +15,7 @@ uint32_t fake_next_domid = 1;
 static int fail_error;
 static const char *failed_call;
 uint64_t fake_free = 1u << 20;
+bool fake_dirty;
 static pthread_cond_t held_change = PTHREAD_COND_INITIALIZER;
 static uint32_t hold_domid;
 static bool is_held;
@@ -69,6 +70,11 @@ uint32_t fake_calls(void)
 const char *fake_failed(void)
 {
 	return failed_call;
+}
+
+void fake_set_dirty(bool dirty)
+{
+	fake_dirty = dirty;
 }
 
 void fake_set_free(uint64_t pages)
@@ -194,6 +200,7 @@ void fake_process_died(void)
 
 void fake_reset(void)
 {
+	fake_dirty = false;
 	(void)pthread_mutex_lock(&fake_lock);
 	for (uint32_t i = 0; i < DOMAINS; i++)
 		if (fake_domains[i].id)

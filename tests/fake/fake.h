@@ -50,6 +50,9 @@ struct fake_sched {
 };
 void fake_sched_get(struct fake_sched *out);
 void fake_sched_set(const struct fake_sched *s);
+/* Memory comes with FAKE_DIRT in every byte from now on, as on a host that does not scrub. */
+#define FAKE_DIRT 0xa5
+void fake_set_dirty(bool dirty);
 
 /* Free memory of the host, in pages: less by what domains are given, more when they go. */
 void fake_set_free(uint64_t pages);

@@ -48,6 +48,7 @@ extern struct port fake_ports[PORTS];
 extern struct fake_count fake_held;
 extern uint32_t fake_next_domid;
 extern uint64_t fake_free;
+extern bool fake_dirty;
 
 void fake_drop_port(struct port *p);
 /* Counts a call that can fail; the error when it is its turn. */

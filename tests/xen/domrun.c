@@ -66,6 +66,7 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 			     &pages);
 	if (rc < 0)
 		goto out;
+	memset(pages, 0, 8192); /* as they came */
 	noxs_control_init(&con, (char *)pages + 4096);
 	if (image_info(img)->noxs) {
 		struct noxs_facts f = {.pv = d.type == DOM_PV,

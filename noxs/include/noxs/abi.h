@@ -172,7 +172,7 @@ struct noxs_page {
 	uint64_t page_table_pages; /* ... and how many; they may be reused after a switch of cr3 */
 	uint64_t image_end_gfn;	   /* first page behind the image: pages from here to
 				      min(device page, control page, page tables, rings of devices)
-				      are free and zero */
+				      are free; zero where Xen scrubs memory (man 7 noxs) */
 
 	/* 0x060: clock, taken when the guest was started. Later: the vcpu_time_info of shared info.
 	 */
