@@ -26,23 +26,57 @@ int op_pool(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
+/* Waits for the image to be read. */
+struct setting {
+	struct conn *c;
+	uint32_t tag;
+	char text[4096];
+};
+
+static void set_is_done(const struct setting *k)
+{
+	log_line(LOG_INFO, "op=pool set=\"%s\" uid=%u pid=%d", k->text, k->c->uid, k->c->pid);
+	reply_ok(k->c, k->tag);
+}
+
+static void was_set(void *arg, int rc, const struct err *e)
+{
+	struct setting *k = arg;
+
+	if (rc < 0)
+		reply_error(k->c, k->tag, e);
+	else
+		set_is_done(k);
+	conn_unref(k->c);
+	free(k);
+}
+
 int op_pool_set(struct engine *en, struct request *r, struct err *e)
 {
+	struct setting *k = calloc(1, sizeof(*k));
 	struct pool_flavor f;
-	char text[4096];
 	int rc;
 
-	if (!wire_get_text(&r->in, PROTO_TEXT, text, sizeof(text)))
+	if (!k)
+		return err_set(e, ENOMEM, "out of memory");
+	k->c = r->c;
+	k->tag = r->in.h.tag;
+	if (!wire_get_text(&r->in, PROTO_TEXT, k->text, sizeof(k->text))) {
+		free(k);
 		return err_set(e, EINVAL, "pool: no flavor given");
-	rc = poolcfg_parse(text, &f, e);
-	if (rc < 0)
-		return rc;
-	rc = pool_set(en, &f, e);
-	free(f.image);
-	free(f.ramdisk);
-	if (rc < 0)
-		return rc;
-	log_line(LOG_INFO, "op=pool set=\"%s\" uid=%u pid=%d", text, r->c->uid, r->c->pid);
-	reply_ok(r->c, r->in.h.tag);
-	return 0;
+	}
+	rc = poolcfg_parse(k->text, &f, e);
+	if (rc == 0) {
+		rc = pool_set_later(en, &f, was_set, k, e);
+		free(f.image);
+		free(f.ramdisk);
+	}
+	if (rc == 1) {
+		conn_ref(r->c);
+		return 0;
+	}
+	if (rc == 0)
+		set_is_done(k);
+	free(k);
+	return rc;
 }

@@ -65,19 +65,14 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 		.cap = c->cap,
 		.cpus = c->cpus,
 	};
-	uint64_t since = clock_ns();
-	int rc = 0;
+	uint64_t since;
+	int rc;
 
 	memcpy(spec.uuid, vm->uuid, sizeof(spec.uuid));
 	spec.domid = vm->slot.domid;
-	if (!vm->img)
-		rc = image_open(c->kernel_fd, c->kernel ? c->kernel : "kernel",
-				vm->en->conf.cache_dir, &vm->img, e);
-	vm->t.image_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0 && image_info(vm->img)->direct)
+	if (image_info(vm->img)->direct)
 		spec.ring_pages = devices_rings(c);
-	if (rc == 0)
-		rc = dom_prepare(x, &spec, vm->img, &vm->dom, e);
+	rc = dom_prepare(x, &spec, vm->img, &vm->dom, e);
 	if (rc < 0)
 		return rc;
 	since = clock_ns();
@@ -245,11 +240,8 @@ void vm_start_over(struct vm *vm, int rc, struct err *e)
 
 static void finish(struct vm *vm, int rc, struct err *e)
 {
-	if (rc == 0) {
-		if (vm->cfg.kernel_fd >= 0)
-			images_keep(vm->en, vm->img);
+	if (rc == 0)
 		rc = start(vm, e);
-	}
 	if (rc == 0) {
 		close_files(vm);
 		image_put(vm->img);
@@ -310,7 +302,15 @@ static void job_done(struct worker_job *job)
 	free(b);
 }
 
-/* What a claimed shell still lacks; Linux is loaded by the worker. */
+/* Quickly loaded, by our own builder. */
+static bool is_small(const struct image *img)
+{
+	const struct image_info *i = image_info(img);
+
+	return i->builder == IMAGE_OWN && i->end - i->start <= INLINE_IMAGE_BYTES;
+}
+
+/* What a claimed shell still lacks; Linux, and what is large, is loaded by the worker. */
 static int complete_shell(struct vm *vm, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
@@ -320,7 +320,7 @@ static int complete_shell(struct vm *vm, struct err *e)
 
 	memset(vm->dom.phase_ns, 0,
 	       sizeof(vm->dom.phase_ns)); /* what came before was not on our time */
-	if (rc == 0 && vm->t.way == VM_SHELL && image_info(vm->img)->builder == IMAGE_OWN)
+	if (rc == 0 && vm->t.way == VM_SHELL && is_small(vm->img))
 		rc = load_image(vm, vm->en->x, e);
 	if (rc == 0 && vm->dom.cmdline_room) /* Linux has no device page to find it in */
 		rc = dom_set_cmdline(vm->en->x, &vm->dom, c->cmdline ? c->cmdline : "", e);
@@ -342,13 +342,10 @@ static int build_inline(struct vm *vm, struct err *e)
 	return build_domain(vm, vm->en->x, e);
 }
 
+/* A ramdisk is a file, which may not answer. */
 static bool is_short(const struct vm *vm)
 {
-	if (vm->cfg.mem_kib > INLINE_MEM_KIB || !images_is_small(vm->cfg.ramdisk_fd))
-		return false;
-	if (vm->img)
-		return image_info(vm->img)->builder == IMAGE_OWN;
-	return images_is_small(vm->cfg.kernel_fd);
+	return vm->cfg.mem_kib <= INLINE_MEM_KIB && vm->cfg.ramdisk_fd < 0 && is_small(vm->img);
 }
 
 /* The destroys that were under way have given their memory back: it is not waited for again. */
@@ -394,12 +391,67 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 	worker_push(vm->en, WORKER_BUILDS, &b->job);
 }
 
+/* Its files are open, its image is known. */
+static void build_with_image(struct vm *vm, int rc, struct err *e)
+{
+	struct vm_config *c = &vm->cfg;
+	bool claimed = rc == 0 && pool_claim(vm); /* may change its uuid */
+	uint64_t since;
+
+	if (!vm->announced) {
+		vm->announced = true;
+		vm_announce(vm, VM_EV_CREATED);
+	}
+	if (claimed) {
+		(void)close(c->kernel_fd);
+		c->kernel_fd = -1;
+		rc = complete_shell(vm, e);
+		if (rc == 0 && (!vm->map || (vm->t.way == VM_SHELL && !is_small(vm->img))))
+			build_on_worker(vm, true, false);
+		else
+			finish(vm, rc, e);
+		return;
+	}
+	vm->slot_tries = 0;
+	if (rc == 0)
+		rc = slot_take(vm->en, image_info(vm->img)->direct, &vm->slot, e);
+	pool_idle_later(vm->en);
+	since = clock_ns();
+	/* The intent comes before the domain: whatever happens, the next start knows the uuid. */
+	if (rc == 0)
+		rc = registry_put(vm, e);
+	vm->t.record_ns = (uint32_t)(clock_ns() - since);
+	if (rc == 0 && !is_short(vm)) {
+		build_on_worker(vm, false, false);
+		return;
+	}
+	if (rc == 0)
+		rc = build_inline(vm, e);
+	if (rc == -ENOMEM && vm->en->dying_pages) /* there will be memory in a moment */
+		build_on_worker(vm, false, true);
+	else
+		finish(vm, rc, e);
+}
+
+static void image_read(void *arg, struct image *img, int rc, const struct err *e)
+{
+	struct err err = *e;
+	struct vm *vm = arg;
+
+	vm->job = false;
+	vm->img = img;
+	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create_start);
+	if (vm->state == VM_ENDED)
+		abandoned(vm);
+	else
+		build_with_image(vm, rc, &err);
+}
+
 void vm_build(struct vm *vm)
 {
 	struct vm_config *c = &vm->cfg;
 	struct err err = {0};
 	uint64_t since = clock_ns();
-	bool claimed;
 	int rc;
 
 	memset(&vm->t, 0, sizeof(vm->t));
@@ -408,48 +460,13 @@ void vm_build(struct vm *vm)
 	if (rc == 0)
 		rc = open_file(vm->en, &c->ramdisk_fd, c->ramdisk, "ramdisk", &err);
 	if (rc == 0)
-		rc = images_get(vm->en, c->kernel_fd, c->kernel ? c->kernel : "kernel", &vm->img,
-				&err);
+		vm->img = images_find(vm->en, c->kernel_fd);
+	if (rc == 0 && !vm->img) {
+		rc = images_read(vm->en, c->kernel_fd, c->kernel ? c->kernel : "kernel", image_read,
+				 vm, &err);
+		vm->job = rc == 0;
+	}
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
-	claimed = rc == 0 && pool_claim(vm); /* may change its uuid */
-	if (!vm->announced) {
-		vm->announced = true;
-		vm_announce(vm, VM_EV_CREATED);
-	}
-	if (claimed) {
-		(void)close(c->kernel_fd);
-		c->kernel_fd = -1;
-		rc = complete_shell(vm, &err);
-		if (rc == 0 && !vm->map)
-			build_on_worker(vm, true, false);
-		else
-			finish(vm, rc, &err);
-		return;
-	}
-	vm->slot_tries = 0;
-	if (rc == 0)
-		rc = slot_take(vm->en, !vm->img || image_info(vm->img)->direct, &vm->slot, &err);
-	pool_idle_later(vm->en);
-	since = clock_ns();
-	/* The intent comes before the domain: whatever happens, the next start knows the uuid. */
-	if (rc == 0)
-		rc = registry_put(vm, &err);
-	vm->t.record_ns = (uint32_t)(clock_ns() - since);
-	if (rc < 0 || is_short(vm)) {
-		bool cached = vm->img != NULL;
-
-		if (rc == 0)
-			rc = build_inline(vm, &err);
-		if (rc == -ENOMEM && vm->en->dying_pages) { /* there will be memory in a moment */
-			build_on_worker(vm, false, true);
-			return;
-		}
-		if (cached && c->kernel_fd >= 0) { /* is in the cache already */
-			(void)close(c->kernel_fd);
-			c->kernel_fd = -1;
-		}
-		finish(vm, rc, &err);
-		return;
-	}
-	build_on_worker(vm, false, false);
+	if (!vm->job)
+		build_with_image(vm, rc, &err);
 }

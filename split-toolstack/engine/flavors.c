@@ -59,16 +59,19 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 	return 0;
 }
 
-/* Says at once what is wrong with an image, as far as that does not take long. */
-static int try_image(struct engine *en, const struct flavor *f, struct err *e)
+/* Says what is wrong with an image; one that is not known is read if the loop does not run yet. */
+static int try_image(struct engine *en, const struct flavor *f, bool may_read, struct err *e)
 {
 	struct image *img = NULL;
 	int fd = images_file(en, f->f.image, "image", e);
-	int rc;
+	int rc = 0;
 
 	if (fd < 0)
 		return fd;
-	rc = images_get(en, fd, f->f.image, &img, e);
+	if (may_read)
+		rc = images_load(en, fd, f->f.image, &img, e);
+	else
+		img = images_find(en, fd);
 	(void)close(fd);
 	if (rc == 0 && img)
 		rc = flavor_check_image(img, e);
@@ -83,8 +86,8 @@ static int try_image(struct engine *en, const struct flavor *f, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
-static int new_flavor(struct engine *en, const struct pool_flavor *f, struct flavor **out,
-		      struct err *e)
+static int new_flavor(struct engine *en, const struct pool_flavor *f, bool may_read,
+		      struct flavor **out, struct err *e)
 {
 	struct flavor *own = calloc(1, sizeof(*own));
 	int rc = 0;
@@ -99,7 +102,7 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, struct fla
 	if ((f->image && !own->f.image) || (f->ramdisk && !own->f.ramdisk))
 		rc = err_set(e, ENOMEM, "out of memory");
 	else if (f->image)
-		rc = try_image(en, own, e);
+		rc = try_image(en, own, may_read, e);
 	if (rc < 0) {
 		free(own->f.ramdisk);
 		free(own->f.image);
@@ -110,7 +113,7 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, struct fla
 	return 0;
 }
 
-int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
+static int set_flavor(struct engine *en, const struct pool_flavor *f, bool may_read, struct err *e)
 {
 	struct flavor **at = find_flavor(en, f);
 	struct flavor *own = *at;
@@ -126,7 +129,7 @@ int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
 		return 0;
 	}
 	if (!own) {
-		rc = new_flavor(en, f, at, e);
+		rc = new_flavor(en, f, may_read, at, e);
 		if (rc < 0)
 			return rc;
 		own = *at;
@@ -138,6 +141,80 @@ int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
 	flavor_drop_shells(en, own, own->f.target);
 	pool_idle_now(en);
 	return 0;
+}
+
+int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
+{
+	return set_flavor(en, f, true, e);
+}
+
+/* A flavor whose image is being read. */
+struct flavor_wait {
+	struct engine *en;
+	struct pool_flavor f;
+	char *image, *ramdisk;
+	pool_set_fn *fn;
+	void *arg;
+};
+
+static void free_wait(struct flavor_wait *w)
+{
+	free(w->image);
+	free(w->ramdisk);
+	free(w);
+}
+
+static void flavor_image(void *arg, struct image *img, int rc, const struct err *e)
+{
+	struct flavor_wait *w = arg;
+	struct err err = *e;
+
+	if (rc == 0)
+		rc = set_flavor(w->en, &w->f, false, &err);
+	w->fn(w->arg, rc, &err);
+	image_put(img);
+	free_wait(w);
+}
+
+static int wait_for_image(struct engine *en, const struct pool_flavor *f, int fd, pool_set_fn *fn,
+			  void *arg, struct err *e)
+{
+	struct flavor_wait *w = calloc(1, sizeof(*w));
+	int rc;
+
+	if (!w)
+		return err_set(e, ENOMEM, "out of memory");
+	*w = (struct flavor_wait){.en = en, .f = *f, .fn = fn, .arg = arg};
+	w->f.image = w->image = strdup(f->image);
+	w->f.ramdisk = w->ramdisk = f->ramdisk ? strdup(f->ramdisk) : NULL;
+	rc = !w->image || (f->ramdisk && !w->ramdisk)
+		     ? err_set(e, ENOMEM, "out of memory")
+		     : images_read(en, fd, f->image, flavor_image, w, e);
+	if (rc < 0)
+		free_wait(w);
+	return rc;
+}
+
+int pool_set_later(struct engine *en, const struct pool_flavor *f, pool_set_fn *fn, void *arg,
+		   struct err *e)
+{
+	struct image *img;
+	int rc;
+	int fd;
+
+	if (!f->image || f->high == 0 || *find_flavor(en, f))
+		return set_flavor(en, f, false, e);
+	fd = images_file(en, f->image, "image", e);
+	if (fd < 0)
+		return fd;
+	img = images_find(en, fd);
+	if (img)
+		rc = set_flavor(en, f, false, e);
+	else
+		rc = wait_for_image(en, f, fd, fn, arg, e) < 0 ? -e->code : 1;
+	image_put(img);
+	(void)close(fd);
+	return rc;
 }
 
 void pool_for_each(struct engine *en, void (*fn)(const struct pool_flavor *f, void *arg), void *arg)

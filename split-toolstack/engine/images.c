@@ -2,6 +2,7 @@
 /* Parsed images kept for the next create: the same file, unchanged, is not read again. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -141,21 +142,116 @@ uint32_t images_window(const struct engine *en)
 	return most;
 }
 
-bool images_is_small(int fd)
-{
-	struct stat st;
+/* --- reading, away from the loop --- */
 
-	return fd < 0 || (fstat(fd, &st) == 0 && st.st_size <= INLINE_FILE_BYTES);
+struct image_wait {
+	image_read_fn *fn;
+	void *arg;
+	struct image_wait *next;
+};
+
+/* One file that is being read, for all that wait for it. */
+struct image_job {
+	struct worker_job job;
+	struct image_job *prev, *next;
+	struct engine *en;
+	struct file_key key;
+	int fd;
+	char name[256], cache_dir[512];
+	struct image *img;
+	struct image_wait *waits;
+	int rc;
+	struct err err;
+};
+
+static void read_work(struct worker_job *job, struct xen *x)
+{
+	struct image_job *j = (struct image_job *)job;
+
+	(void)x;
+	j->rc = image_open(j->fd, j->name, j->cache_dir, &j->img, &j->err);
 }
 
-int images_get(struct engine *en, int fd, const char *name, struct image **out, struct err *e)
+static void read_done(struct worker_job *job)
 {
-	int rc;
+	struct image_job *j = (struct image_job *)job;
+	struct engine *en = j->en;
+
+	DL_DELETE(en->image_reads, j);
+	en->builds--;
+	if (j->rc == 0)
+		images_keep(en, j->img);
+	while (j->waits) {
+		struct image_wait *w = j->waits;
+
+		j->waits = w->next;
+		w->fn(w->arg, j->img ? image_ref(j->img) : NULL, j->rc, &j->err);
+		free(w);
+	}
+	image_put(j->img);
+	(void)close(j->fd);
+	free(j);
+}
+
+static struct image_job *new_job(struct engine *en, int fd, const char *name, struct err *e)
+{
+	struct image_job *j = calloc(1, sizeof(*j));
+
+	if (!j) {
+		(void)err_set(e, ENOMEM, "out of memory");
+		return NULL;
+	}
+	j->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (j->fd < 0) {
+		(void)err_sys(e, errno, "image \"%s\"", name);
+		free(j);
+		return NULL;
+	}
+	j->job = (struct worker_job){.work = read_work, .done = read_done};
+	j->en = en;
+	file_key(fd, &j->key);
+	(void)snprintf(j->name, sizeof(j->name), "%s", name);
+	(void)snprintf(j->cache_dir, sizeof(j->cache_dir), "%s", en->conf.cache_dir);
+	DL_APPEND(en->image_reads, j);
+	en->builds++;
+	worker_push(en, WORKER_FILES, &j->job);
+	return j;
+}
+
+int images_read(struct engine *en, int fd, const char *name, image_read_fn *fn, void *arg,
+		struct err *e)
+{
+	struct image_wait *w = malloc(sizeof(*w));
+	struct image_wait **tail;
+	struct image_job *j;
+	struct file_key key;
+
+	if (!w)
+		return err_set(e, ENOMEM, "out of memory");
+	file_key(fd, &key);
+	DL_FOREACH(en->image_reads, j)
+	if (memcmp(&j->key, &key, sizeof(key)) == 0)
+		break;
+	if (!j)
+		j = new_job(en, fd, name, e);
+	if (!j) {
+		free(w);
+		return -e->code;
+	}
+	*w = (struct image_wait){fn, arg, NULL};
+	for (tail = &j->waits; *tail; tail = &(*tail)->next)
+		;
+	*tail = w;
+	return 0;
+}
+
+int images_load(struct engine *en, int fd, const char *name, struct image **out, struct err *e)
+{
+	int rc = 0;
 
 	*out = images_find(en, fd);
-	if (*out || !images_is_small(fd))
-		return 0;
-	rc = image_open(fd, name, en->conf.cache_dir, out, e);
+	if (!*out)
+		rc = image_open(fd, name, en->conf.cache_dir, out, e);
 	if (rc == 0)
 		images_keep(en, *out);
 	return rc;

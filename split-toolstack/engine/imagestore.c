@@ -2,7 +2,6 @@
 /* Images that chaosd keeps: files named by content, and an LMDB index from names to them. */
 #include "split-toolstack/engine/private.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #define RECORD_VERSION 1u
 #define INDEX_BYTES    (64ull << 20)
 #define COPY_STEP      (1u << 20)
-#define UNFINISHED     "new-" /* what the name of a copy under way begins with */
 
 /* The value of a name. */
 struct record {
@@ -46,24 +44,6 @@ static int failed(struct err *e, int rc)
 	return err_set(e, rc > 0 ? rc : EIO, "image store: %s", mdb_strerror(rc));
 }
 
-/* Copies that a daemon before this one did not finish. */
-static void drop_unfinished(int dirfd)
-{
-	int fd = openat(dirfd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *d;
-
-	if (!dir) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	while ((d = readdir(dir)) != NULL)
-		if (strncmp(d->d_name, UNFINISHED, strlen(UNFINISHED)) == 0)
-			(void)unlinkat(dirfd, d->d_name, 0);
-	(void)closedir(dir);
-}
-
 int imagestore_open(struct engine *en, struct err *e)
 {
 	const char *dir = en->conf.image_dir;
@@ -77,7 +57,6 @@ int imagestore_open(struct engine *en, struct err *e)
 	 * its file of them ends a process by SIGBUS when the file system is full. */
 	if (flock(en->image_dirfd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, EBUSY, "image store: another chaosd uses %s", dir);
-	drop_unfinished(en->image_dirfd);
 	rc = mdb_env_create(&en->image_db);
 	if (rc != 0)
 		return failed(e, rc);
@@ -93,7 +72,10 @@ int imagestore_open(struct engine *en, struct err *e)
 		rc = mdb_txn_commit(txn);
 	else
 		mdb_txn_abort(txn);
-	return rc != 0 ? failed(e, rc) : 0;
+	if (rc != 0)
+		return failed(e, rc);
+	imagestore_sweep(en);
+	return 0;
 }
 
 void imagestore_close(struct engine *en)
@@ -200,11 +182,15 @@ static void count_digest(const struct stored_image *i, void *arg)
 		r->version++;
 }
 
-/* The file goes with its last name. */
+/* The file goes with its last name; not now when an import may be about to name it. */
 static void drop_file(struct engine *en, const char *digest)
 {
 	struct record r = {.version = 0};
 
+	if (en->image_imports) {
+		en->image_sweep = true;
+		return;
+	}
 	memcpy(r.digest, digest, sizeof(r.digest));
 	if (engine_images(en, count_digest, &r, NULL) == 0 && r.version == 0)
 		(void)unlinkat(en->image_dirfd, digest, 0);
@@ -308,7 +294,7 @@ static void import_work(struct worker_job *job, struct xen *x)
 	int fd;
 
 	(void)x;
-	(void)snprintf(tmp, sizeof(tmp), UNFINISHED "%llx", (unsigned long long)clock_ns());
+	(void)snprintf(tmp, sizeof(tmp), IMAGE_UNFINISHED "%llx", (unsigned long long)clock_ns());
 	fd = openat(dir, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		j->rc = err_sys(&j->err, errno, "image store");
@@ -319,7 +305,8 @@ static void import_work(struct worker_job *job, struct xen *x)
 		j->rc = err_wrap(&j->err, j->rc, "image \"%s\"", j->name);
 	else
 		j->rc = describe(j, fd, &j->err);
-	if (j->rc == 0 && renameat(dir, tmp, dir, j->r.digest) < 0)
+	/* The folder comes before the index: no name may outlive its file. */
+	if (j->rc == 0 && (renameat(dir, tmp, dir, j->r.digest) < 0 || fsync(dir) < 0))
 		j->rc = err_sys(&j->err, errno, "image store");
 	if (j->rc < 0)
 		(void)unlinkat(dir, tmp, 0);
@@ -329,14 +316,21 @@ static void import_work(struct worker_job *job, struct xen *x)
 static void import_done(struct worker_job *job)
 {
 	struct import_job *j = (struct import_job *)job;
+	struct engine *en = j->en;
 	struct stored_image out;
 	struct record old;
-	bool had = get(j->en, j->name, &old) == 0;
+	bool had = get(en, j->name, &old) == 0;
 
-	if (j->rc == 0)
-		j->rc = put(j->en, j->name, &j->r, &j->err);
+	en->image_imports--;
+	if (j->rc == 0) {
+		j->rc = put(en, j->name, &j->r, &j->err);
+		if (j->rc < 0)
+			drop_file(en, j->r.digest);
+	}
 	if (j->rc == 0 && had && memcmp(old.digest, j->r.digest, sizeof(old.digest)) != 0)
-		drop_file(j->en, old.digest);
+		drop_file(en, old.digest);
+	if (en->image_sweep && en->image_imports == 0)
+		imagestore_sweep(en);
 	to_info(j->name, strlen(j->name), &j->r, &out);
 	j->fn(j->arg, j->rc, j->rc < 0 ? NULL : &out, &j->err);
 	(void)close(j->fd);
@@ -360,6 +354,7 @@ int engine_image_import(struct engine *en, const char *name, int fd, image_impor
 		.job = {.work = import_work, .done = import_done}, .en = en, .fn = fn, .arg = arg};
 	(void)snprintf(j->name, sizeof(j->name), "%s", name);
 	j->fd = fd;
+	en->image_imports++;
 	worker_push(en, WORKER_FILES, &j->job);
 	return 0;
 }

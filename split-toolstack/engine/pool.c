@@ -100,14 +100,7 @@ static void build_shell(struct worker_job *job, struct xen *x)
 				.cmdline_room = VM_CMDLINE_MAX + 1};
 	struct shell *s = j->shell;
 
-	if (!s->img && j->image_fd >= 0) {
-		j->rc = image_open(j->image_fd, "of the pool", j->en->conf.cache_dir, &s->img,
-				   &j->err);
-		if (j->rc == 0)
-			j->rc = flavor_check_image(s->img, &j->err);
-	}
-	if (j->rc == 0)
-		j->rc = dom_prepare(x, &j->spec, s->img, &s->dom, &j->err);
+	j->rc = dom_prepare(x, &j->spec, s->img, &s->dom, &j->err);
 	if (j->rc == 0 && (s->img ? !image_info(s->img)->direct : j->spec.for_linux)) {
 		j->rc = view_ports(x, s->dom.domid, s->img && image_info(s->img)->noxs,
 				   &s->guest_port, &s->store_port, &j->err);
@@ -153,8 +146,6 @@ static void shell_done(struct worker_job *job)
 	struct shell *s = j->shell;
 
 	en->shell_job = NULL;
-	if (j->rc == 0 && s->img && j->image_fd >= 0)
-		images_keep(en, s->img);
 	if (j->rc == 0 && (s->img || !j->spec.for_linux))
 		j->rc = domain_map(en, s->dom.domid, s->dom.dev_frame, s->dom.control_frame, true,
 				   &s->map, &j->err);
@@ -220,19 +211,42 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 	return rc;
 }
 
-/* Unpacking or reading a large image, or a ramdisk, is not for the loop. */
-static bool is_short(const struct flavor *f, const struct shell_job *j)
+/* A ramdisk is a file, which may not answer. */
+static bool is_short(const struct shell_job *j)
 {
-	const struct image *img = j->shell->img;
+	const struct image_info *i = j->shell->img ? image_info(j->shell->img) : NULL;
 
-	if (f->f.mem_kib > INLINE_MEM_KIB)
-		return false;
-	if (img)
-		return image_info(img)->direct;
-	return images_is_small(j->image_fd);
+	return j->spec.mem_kib <= INLINE_MEM_KIB && j->ramdisk_fd < 0 &&
+	       (!i || (i->direct && i->end - i->start <= INLINE_IMAGE_BYTES));
 }
 
-/* Small ones here, large ones on the worker; one at a time. */
+/* Small ones here, large ones on the worker. */
+static void make_shell(struct shell_job *j)
+{
+	if (!is_short(j)) {
+		worker_push(j->en, WORKER_BUILDS, &j->job);
+		return;
+	}
+	build_shell(&j->job, j->en->x);
+	shell_done(&j->job);
+}
+
+static void shell_image(void *arg, struct image *img, int rc, const struct err *e)
+{
+	struct shell_job *j = arg;
+
+	j->shell->img = img;
+	j->rc = rc;
+	j->err = *e;
+	if (rc == 0)
+		j->rc = flavor_check_image(img, &j->err);
+	if (j->rc == 0 && j->flavor)
+		make_shell(j);
+	else
+		shell_done(&j->job);
+}
+
+/* One at a time. */
 static void add_shell(struct engine *en, struct flavor *f)
 {
 	struct shell_job *j = calloc(1, sizeof(*j));
@@ -260,12 +274,12 @@ static void add_shell(struct engine *en, struct flavor *f)
 		return;
 	}
 	en->shell_job = j;
-	if (!is_short(f, j)) {
-		worker_push(en, WORKER_BUILDS, &j->job);
-		return;
+	if (s->img || !f->f.image) {
+		make_shell(j);
+	} else if (images_read(en, j->image_fd, f->f.image, shell_image, j, &j->err) < 0) {
+		j->rc = -j->err.code;
+		shell_done(&j->job);
 	}
-	build_shell(&j->job, en->x);
-	shell_done(&j->job);
 }
 
 bool pool_makes(const struct engine *en, const uint8_t uuid[16])

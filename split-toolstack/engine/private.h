@@ -29,8 +29,8 @@
 #define BRIDGES_KNOWN	8u
 /* Up to here a build is short enough for the loop. */
 #define INLINE_MEM_KIB (16u << 10)
-/* Up to here a file is short enough for it. */
-#define INLINE_FILE_BYTES (1u << 20)
+/* Up to here an image is short enough for it: of memory that is mapped and written. */
+#define INLINE_IMAGE_BYTES (1u << 20)
 
 /* FNV-1a; names come from clients that are trusted with more than that. */
 static inline uint32_t table_hash(const void *key, size_t len)
@@ -124,6 +124,7 @@ struct vm {
 };
 
 struct image_entry;
+struct image_job;
 struct device;
 struct device_domain;
 struct recent;
@@ -194,7 +195,10 @@ struct engine {
 	MDB_env *image_db;
 	MDB_dbi image_dbi;
 	int image_dirfd;
-	uint32_t builds;	     /* on the worker: what they need is not the pool's */
+	uint32_t image_imports; /* under way: files have no names yet ... */
+	bool image_sweep;	/* ... and whether some file lost its name meanwhile */
+	uint32_t builds; /* on the worker, or their images are being read: what they need is not the
+			    pool's */
 	struct shell_job *shell_job; /* the shell that is being made */
 	struct vm *windows;	     /* utlist head */
 	struct slots slots;
@@ -222,6 +226,7 @@ struct engine {
 	struct worker *worker;
 	/* images.c */
 	struct image_entry *images;
+	struct image_job *image_reads; /* utlist head */
 	/* pool.c */
 	struct flavor *flavors;
 	ev_timer refill;
@@ -397,16 +402,23 @@ int images_file(struct engine *en, const char *path, const char *key, struct err
 void images_keep(struct engine *en, struct image *img);
 /* Pages of a Linux shell that the largest kernel in the cache would fill. */
 uint32_t images_window(const struct engine *en);
-/* Short enough for the loop to read; -1 is. */
-bool images_is_small(int fd);
-/* A reference to the parsed image behind fd: from the cache, or parsed now if the file is small;
- * else *out is NULL. */
-int images_get(struct engine *en, int fd, const char *name, struct image **out, struct err *e);
+/* Reads, unpacks and parses what is behind `fd` away from the loop; once for all that ask for the
+ * same file meanwhile. `fn` is called later, on the loop, with a reference or an error. -errno: it
+ * is not called. */
+typedef void image_read_fn(void *arg, struct image *img, int rc, const struct err *e);
+int images_read(struct engine *en, int fd, const char *name, image_read_fn *fn, void *arg,
+		struct err *e);
+/* The same at once, before the loop runs. */
+int images_load(struct engine *en, int fd, const char *name, struct image **out, struct err *e);
 void images_close(struct engine *en);
 
 /* --- imagestore.c --- */
 int imagestore_open(struct engine *en, struct err *e);
 void imagestore_close(struct engine *en);
+/* What an import that was killed left goes, files that no name has, and names whose files are gone.
+ * Only while no import is under way: the name of its file comes last. */
+void imagestore_sweep(struct engine *en);
+#define IMAGE_UNFINISHED "new-" /* what the name of a copy under way begins with */
 /* An open file of the image's content. */
 int imagestore_file(struct engine *en, const char *name, struct err *e);
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The store of images put in order: files that no name has go, and names that have no file. */
+#include "split-toolstack/engine/private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* All that the index has: digests in order, and the names whose files are gone. */
+struct census {
+	struct engine *en;
+	char (*digest)[65];
+	char (*lost)[IMAGE_NAME_MAX + 1];
+	uint32_t n, nlost;
+	bool failed; /* out of memory */
+};
+
+static bool has_file(const struct engine *en, const char *digest)
+{
+	struct stat st;
+
+	return fstatat(en->image_dirfd, digest, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+static void add_to_census(const struct stored_image *i, void *arg)
+{
+	struct census *c = arg;
+	void *digest = realloc(c->digest, (c->n + 1) * sizeof(*c->digest));
+	void *lost = realloc(c->lost, (c->nlost + 1) * sizeof(*c->lost));
+
+	c->digest = digest ? digest : c->digest;
+	c->lost = lost ? lost : c->lost;
+	if (!digest || !lost) {
+		c->failed = true;
+		return;
+	}
+	memcpy(c->digest[c->n++], i->digest, sizeof(i->digest));
+	if (!has_file(c->en, i->digest))
+		memcpy(c->lost[c->nlost++], i->name, sizeof(i->name));
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static bool is_orphan(const struct census *c, const char *name)
+{
+	if (strncmp(name, IMAGE_UNFINISHED, strlen(IMAGE_UNFINISHED)) == 0)
+		return true;
+	return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64 &&
+	       (c->n == 0 || !bsearch(name, c->digest, c->n, sizeof(*c->digest), by_text));
+}
+
+static void drop_orphans(const struct census *c)
+{
+	int dirfd = c->en->image_dirfd;
+	int fd = openat(dirfd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *d;
+
+	if (!dir && fd >= 0)
+		(void)close(fd);
+	while (dir && (d = readdir(dir)) != NULL)
+		if (is_orphan(c, d->d_name) && unlinkat(dirfd, d->d_name, 0) == 0)
+			log_line(LOG_INFO, "op=image-store file=%s: no name has it: removed",
+				 d->d_name);
+	if (dir)
+		(void)closedir(dir);
+}
+
+/* Only while no import is under way: the name of its file comes last. What an import that was
+ * killed left goes, and names whose files somebody took away. */
+void imagestore_sweep(struct engine *en)
+{
+	struct census c = {.en = en};
+
+	en->image_sweep = false;
+	c.failed = engine_images(en, add_to_census, &c, NULL) < 0;
+	if (c.n)
+		qsort(c.digest, c.n, sizeof(*c.digest), by_text);
+	if (!c.failed)
+		drop_orphans(&c);
+	for (uint32_t i = 0; i < c.nlost && !c.failed; i++)
+		if (engine_image_rm(en, c.lost[i], NULL) == 0)
+			log_line(LOG_WARN, "op=image-store image=%s: its file is gone: removed",
+				 c.lost[i]);
+	free(c.digest);
+	free(c.lost);
+}
