@@ -63,9 +63,10 @@ int guest_main(void)
 			checked++;
 		}
 	}
-	for (uint64_t gfn = 0; gfn < end && !bad; gfn = gfn ? gfn + 1 : kit.page->image_end_gfn)
-		if (is_free(gfn))
-			bad = check_writable(gfn);
+	/* Also when it was not zero: the next one is to find the pattern. */
+	for (uint64_t gfn = 0; gfn < end && bad != 2; gfn = gfn ? gfn + 1 : kit.page->image_end_gfn)
+		if (is_free(gfn) && check_writable(gfn))
+			bad = 2;
 	kit_ready();
 	kit_print("mem: %lu of %lu pages checked: %s\r\n", (unsigned long)checked,
 		  (unsigned long)end, bad ? "BAD" : "all zero and writable");

@@ -32,7 +32,33 @@ struct engine_conf conf(void)
 				    .history_max = 4};
 }
 
+/* The engine knows the image from then on, so that creates from it are not left to the worker. */
+void know_image(const char *path)
+{
+	char image[256];
+	char ramdisk[] = "/dev/null";
+	struct pool_flavor f = {.type = DOM_PV,
+				.vcpus = 1,
+				.mem_kib = 256,
+				.low = 1,
+				.high = 1,
+				.image = image,
+				.ramdisk = ramdisk};
+
+	(void)snprintf(image, sizeof(image), "%s", path);
+	assert_true(pool_set(en, &f, NULL) < 0); /* it takes no ramdisk, but was read */
+}
+
 int setup(void **state)
+{
+	int rc = setup_cold(state);
+
+	know_image(GUEST_NOOP);
+	know_image(GUEST_VIEW);
+	return rc;
+}
+
+int setup_cold(void **state)
 {
 	struct engine_conf c;
 	struct err e = {0};

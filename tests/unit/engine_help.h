@@ -21,6 +21,9 @@ struct result {
 
 struct engine_conf conf(void);
 int setup(void **state);
+/* Without an image in the cache: the first create from it is the worker's. */
+int setup_cold(void **state);
+void know_image(const char *path);
 int teardown(void **state);
 /* Lets the loop run until *flag, or for a moment without one. */
 void turn(const bool *flag);

@@ -46,7 +46,7 @@ static int begin(void **state)
 	held = NULL;
 	(void)sem_init(&waits, 0, 0);
 	(void)sem_init(&go, 0, 0);
-	return setup(state);
+	return setup_cold(state);
 }
 
 static int end(void **state)

@@ -241,6 +241,7 @@ static void macs_are_one_vms(void **state)
 	engine_close(en);
 	fake_process_died();
 	assert_int_equal(engine_open(loop, &conf_again, &en, NULL), 0);
+	know_image(GUEST_NOOP);
 	ask(with_mac("same", mac), &r);
 	assert_int_equal(r.rc, -EEXIST);
 	/* and of those that come at run time */
