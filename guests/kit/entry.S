@@ -76,6 +76,10 @@ entry_pv:				/* %rsi: struct start_info */
 	.code32
 	.globl entry_phys32
 entry_phys32:				/* %ebx: struct hvm_start_info; 32-bit, no paging */
+	mov $TABLES, %edi		/* memory may come dirty */
+	xor %eax, %eax
+	mov $4 * 1024, %ecx
+	rep stosl
 	mov $(TABLES + 0x1000) + 7, %eax
 	mov %eax, TABLES		/* level 4 */
 	mov $(TABLES + 0x2000) + 7, %eax
