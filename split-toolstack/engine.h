@@ -279,8 +279,8 @@ struct pool_flavor {
 #define POOL_TARGET_MAX 4096u
 
 /* Adds a flavor or changes the water marks of the same one; high 0 ends it. Takes a copy. -EINVAL
- * names what is wrong; -ENOMEM when the targets need more than the pool may hold. Reads its image: it
- * is for the start. */
+ * names what is wrong; -ENOMEM when the targets need more than the pool may hold. Reads its image:
+ * it is for the start. */
 int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e);
 /* The same while the loop runs: 0 or an error at once, or 1, and `fn` is called when its image has
  * been read. */
