@@ -101,6 +101,11 @@ static int set_level(struct config *c, const char *value, struct err *e)
 	return 0;
 }
 
+const char *config_guard_name(enum tail_guard g)
+{
+	return guards[g];
+}
+
 static int set_guard(struct config *c, const char *value, struct err *e)
 {
 	int i = find_word(guards, 3, value);
@@ -252,7 +257,7 @@ void config_print(const struct config *c)
 	printf("console_log_kib = %u\n", c->console_log_kib);
 	printf("history = %u\n", c->history);
 	printf("rcu_expedited = %u\n", c->rcu_expedited);
-	printf("tail_guard = \"%s\"\n", guards[c->tail_guard]);
+	printf("tail_guard = \"%s\"\n", config_guard_name(c->tail_guard));
 	printf("pool_memory = \"%lluK\"\n", (unsigned long long)c->pool_kib);
 	printf("pool = [");
 	for (uint32_t i = 0; i < c->pool.n; i++)

@@ -30,6 +30,8 @@ void config_clear(struct config *c);
 int config_read(struct config *c, const char *path, bool optional, struct err *e);
 /* One setting as text; -EINVAL names key, value and what to do. */
 int config_set(struct config *c, const char *key, const char *value, struct err *e);
+/* "off", "auto" or "on". */
+const char *config_guard_name(enum tail_guard g);
 /* The settings as lines "key = value", for --show-config. */
 void config_print(const struct config *c);
 

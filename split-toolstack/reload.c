@@ -77,6 +77,9 @@ static void tell_fixed(const struct config *now, const struct config *fresh)
 	if (now->store != fresh->store)
 		log_line(LOG_WARN, "op=reload: store stays \"%s\" until chaosd is restarted",
 			 store_mode_name(now->store));
+	if (now->tail_guard != fresh->tail_guard)
+		log_line(LOG_WARN, "op=reload: tail_guard stays \"%s\" until chaosd is restarted",
+			 config_guard_name(now->tail_guard));
 }
 
 void reload_settings(struct engine *en, struct config *now, struct config *fresh)
