@@ -79,7 +79,7 @@ void drop_note(struct engine *en, uint32_t domid, const uint8_t uuid[16])
 {
 	struct note n = {.magic = MAGIC};
 
-	if (domid == 0 || domid >= IDS)
+	if (domid == 0 || domid >= IDS || is_noted(en->drops, domid))
 		return;
 	memcpy(n.uuid, uuid, sizeof(n.uuid));
 	en->drops->noted[domid / 8] |= (uint8_t)(1u << domid % 8);
@@ -125,6 +125,13 @@ static void destroy_work(struct worker_job *job, struct xen *x)
 
 /* --- on the loop --- */
 
+/* Unless the uuid is a VM's by now: the record is its own then. */
+static void delete_record(struct engine *en, const uint8_t uuid[16])
+{
+	if (!engine_find_uuid(en, uuid))
+		registry_delete(en, uuid);
+}
+
 static void finish(struct drop *d)
 {
 	struct engine *en = d->en;
@@ -132,7 +139,7 @@ static void finish(struct drop *d)
 	if (d->adopted)
 		device_unmirror_domain(en, d->domid);
 	if (d->recorded)
-		registry_delete(en, d->uuid);
+		delete_record(en, d->uuid);
 	if (d->other)
 		slot_put_last(en, &d->slot);
 	else
@@ -243,10 +250,13 @@ void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint
 	drop_note(en, domid, uuid);
 	d = add(en, domid, uuid);
 	if (!d) {
-		(void)xen_domain_destroy(en->x, domid, uuid); /* slower, but gone */
+		int rc = xen_domain_destroy(en->x, domid, uuid); /* slower, but gone */
+
 		slot_put_last(en, slot);
 		if (recorded)
-			registry_delete(en, uuid);
+			delete_record(en, uuid);
+		if ((rc == 0 || rc == -ESRCH) && !devices_of(en, domid))
+			erase_note(en, domid); /* else the next daemon looks */
 		return;
 	}
 	d->slot = *slot;

@@ -228,6 +228,36 @@ static void what_was_noted_goes(void **state)
 	only_the_daemon_is_left();
 }
 
+/* What was half made goes while its client asks again, with the same uuid. */
+static void a_record_of_the_next_one_stays(void **state)
+{
+	static const char same[16] = "one uuid of two";
+	struct slot slot = {.domid = 100};
+	struct vm_config c = guest("again", DOM_PV, 256);
+	struct result r;
+	struct xen *x;
+
+	(void)state;
+	assert_int_equal(xen_open(&x, NULL), 0);
+	(void)make(x, 100, same);
+	xen_close(x);
+	fake_hold_destroy(100);
+	domain_drop(en, 100, (const uint8_t *)same, 0, &slot, true);
+	memcpy(c.uuid, same, sizeof(c.uuid));
+	c.have_uuid = true;
+	r = create(c, 0);
+	if (r.rc < 0)
+		fail_msg("%s", r.err.msg);
+	fake_hold_destroy(0);
+	settle(1);
+	while (domain_is_dropped(en, 100))
+		turn(NULL);
+	engine_close(en);
+	open_again();
+	assert_non_null(engine_find(en, "again"));
+	assert_int_equal(vm_state(engine_find(en, "again")), VM_RUNNING);
+}
+
 /* A destroy that fails is not the last. */
 static void a_failed_destroy_is_tried_again(void **state)
 {
@@ -258,9 +288,13 @@ static void a_failed_destroy_is_tried_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIFE(a_name_is_free_at_once), LIFE(what_is_forgotten_goes_too),
-		LIFE(it_is_not_foreign),      LIFE(a_crash_loop_ends_at_once),
-		LIFE(what_was_noted_goes),    LIFE(a_failed_destroy_is_tried_again),
+		LIFE(a_name_is_free_at_once),
+		LIFE(what_is_forgotten_goes_too),
+		LIFE(it_is_not_foreign),
+		LIFE(a_crash_loop_ends_at_once),
+		LIFE(what_was_noted_goes),
+		LIFE(a_failed_destroy_is_tried_again),
+		LIFE(a_record_of_the_next_one_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
