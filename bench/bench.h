@@ -53,6 +53,7 @@ void bench_latency(unsigned int n);
 void bench_scale(unsigned int n);
 void bench_scale_xl(unsigned int n);
 void bench_density(unsigned int n);
+void bench_adopt(unsigned int n);
 void bench_warm(unsigned int n);
 void bench_churn(unsigned int n);
 void bench_process(unsigned int n);

@@ -13,6 +13,7 @@ static const struct bench benches[] = {
 	{"scale", "creates up to the 1000th VM, cold, shell and warm", bench_scale},
 	{"scale-xl", "xl create with so many VMs of its own", bench_scale_xl},
 	{"density", "so many tiny VMs alive at once", bench_density},
+	{"adopt", "starts of chaosd with up to so many VMs", bench_adopt},
 	{"warm", "warm creates alone, for scripts", bench_warm},
 	{"churn", "creates and destroys a second", bench_churn},
 	{"destroy_cmd", "chaos destroy as a command", bench_destroy_cmd},

@@ -166,12 +166,15 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	}
 	vm->state = VM_BUILDING;
 	vm->flags = flags;
+	vm->restarts = flags & VM_CREATE_RESTART ? 1 : 0;
 	vm->created = fn;
 	vm->created_arg = arg;
 	vm->create_start = start_ns;
 	vm->created_ns = clock_wall_ns();
 	vm_link_alive(vm);
 	vm->leaving.again = build_again;
+	if (vm->restarts) /* also while it waits */
+		(void)registry_put(vm, NULL);
 	if (wait)
 		leaving_wait(en, &vm->leaving);
 	else

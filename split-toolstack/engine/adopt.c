@@ -12,6 +12,10 @@
 /* What could not be asked for is asked again after so long, then later each time. */
 #define AGAIN_MIN_S 0.1
 #define AGAIN_MAX_S 10.0
+/* Xen walks all ports of dom0 to find a free one to bind: with thousands of VMs that takes longer
+ * than all else. So many are bound at once, and the others afterwards, a few a turn of the loop. */
+#define LISTEN_FIRST 256u
+#define LISTEN_TURN  4u
 
 /* A domain that was half made, of which Xen could not be asked yet. */
 struct half_made {
@@ -28,9 +32,10 @@ struct adoption {
 	uint32_t ndomain, room;
 	bool listed; /* it is complete; else Xen is asked for one at a time */
 	struct half_made *half_made;
-	ev_timer again;
+	ev_timer again, listen;
 	double wait_s;
-	bool changed; /* an unknown VM is known, or gone: its devices may be nobody's */
+	uint32_t heard; /* VMs whose channels were bound as they were taken over */
+	bool changed;	/* an unknown VM is known, or gone: its devices may be nobody's */
 };
 
 /* --- what Xen has --- */
@@ -229,16 +234,19 @@ static int connect_again(struct vm *vm, struct err *e)
 
 	if (adopt_later(rc))
 		return err_sys(e, -rc, "console log");
-	if (vm->map)
+	if (!vm->map) {
+		rc = vm_connect(vm, true, e);
+		if (rc < 0)
+			return rc;
+		vm->slot.domid = domid; /* becomes a slot again when it ends */
+		console_log_adopt(vm);
+	}
+	if (!vm->unheard_prev || (vm->noxs && vm->en->adoption->heard >= LISTEN_FIRST))
 		return 0;
-	rc = vm_connect(vm, true, e);
-	if (rc < 0)
-		return rc;
-	/* Its id becomes a slot again when it ends, with the port when that is not the guest's own.
-	 */
-	vm->slot = (struct slot){domid, vm->guest_port ? 0 : vm->port};
-	console_log_adopt(vm);
-	return 0;
+	rc = vm_listen(vm, e);
+	if (rc == 0)
+		vm->en->adoption->heard++;
+	return rc;
 }
 
 static int take_over(struct vm *vm, struct err *e)
@@ -268,7 +276,7 @@ static int take_over(struct vm *vm, struct err *e)
 		return rc;
 	vm->state = vm->was;
 	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
-	if (vm->con.page)
+	if (!vm->unheard_prev)
 		vm_look(vm);
 	return 0;
 }
@@ -298,23 +306,64 @@ static int start_again(struct vm *vm, struct err *e)
 	return 0;
 }
 
+static void is_unknown(struct vm *vm, const struct err *e)
+{
+	struct adoption *a = vm->en->adoption;
+
+	vm->state = VM_UNKNOWN;
+	if (strncmp(vm->why, err_msg(e), sizeof(vm->why) - 1) != 0)
+		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; it is tried again", vm->recorded,
+			 vm->name, err_msg(e));
+	(void)snprintf(vm->why, sizeof(vm->why), "%s", err_msg(e));
+	if (!ev_is_active(&a->again))
+		again_in(a, a->wait_s);
+}
+
 /* One try. The VM is what its record says, or in the history, or unknown still. */
 static void go_on(struct vm *vm)
 {
-	struct adoption *a = vm->en->adoption;
 	struct err e = {0};
 	int rc = vm->was == VM_BUILDING ? start_again(vm, &e) : take_over(vm, &e);
 
-	if (rc == 0) {
-		a->changed = true;
+	if (rc < 0)
+		is_unknown(vm, &e);
+	else
+		vm->en->adoption->changed = true;
+}
+
+static void listen_soon(struct engine *en)
+{
+	ev_timer *t = &en->adoption->listen;
+
+	if (!en->unheard || ev_is_active(t))
 		return;
+	ev_timer_set(t, 0., 0.);
+	ev_timer_start(en->loop, t);
+}
+
+static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	en->adoption->heard = 0;
+	for (uint32_t i = 0; i < LISTEN_TURN && en->unheard; i++) {
+		struct vm *vm = en->unheard;
+		struct err e = {0};
+
+		if (vm_listen(vm, &e) == 0) {
+			vm_look(vm);
+			continue;
+		}
+		if (vm->state != VM_UNKNOWN) {
+			vm->was = vm->state;
+			vm->recorded = vm->domid;
+		}
+		is_unknown(vm, &e);
+		return; /* on_again() goes on with it, and then with the others */
 	}
-	if (strncmp(vm->why, err_msg(&e), sizeof(vm->why) - 1) != 0)
-		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; it is tried again", vm->recorded,
-			 vm->name, err_msg(&e));
-	(void)snprintf(vm->why, sizeof(vm->why), "%s", err_msg(&e));
-	if (!ev_is_active(&a->again))
-		again_in(a, a->wait_s);
+	listen_soon(en);
 }
 
 static void adopt(struct vm *vm)
@@ -351,6 +400,7 @@ static void settle(struct engine *en)
 	storehost_tidy(en);
 	death_scan(en);
 	death_hint(en);
+	listen_soon(en);
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
@@ -373,6 +423,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 	}
 	if (a->changed)
 		settle(en);
+	listen_soon(en);
 	if (!unknown && !a->half_made)
 		a->wait_s = AGAIN_MIN_S;
 	else if (!ev_is_active(t))
@@ -391,6 +442,8 @@ int adopt_all(struct engine *en, struct err *e)
 	a->wait_s = AGAIN_MIN_S;
 	ev_init(&a->again, on_again);
 	a->again.data = en;
+	ev_init(&a->listen, on_listen);
+	a->listen.data = en;
 	a->listed = true;
 	if (domains_walk(en, note, a, NULL) < 0)
 		a->listed = false;
@@ -415,6 +468,7 @@ void adopt_close(struct engine *en)
 	if (!a)
 		return;
 	ev_timer_stop(en->loop, &a->again);
+	ev_timer_stop(en->loop, &a->listen);
 	while ((h = a->half_made) != NULL) {
 		a->half_made = h->next;
 		free(h);

@@ -89,6 +89,41 @@ static int bind_port(struct vm *vm, bool adopt, struct err *e)
 	return 0;
 }
 
+static void unlist(struct vm *vm)
+{
+	if (vm->unheard_prev)
+		DL_DELETE2(vm->en->unheard, vm, unheard_prev, unheard_next);
+	vm->unheard_prev = NULL;
+}
+
+int vm_listen(struct vm *vm, struct err *e)
+{
+	bool adopted = vm->unheard_prev != NULL;
+	int rc = bind_port(vm, adopted, e);
+
+	if (rc == 0 && events_watch(vm->en, vm->port, vm) < 0) {
+		if (adopted) { /* else vm_disconnect() does: the port is the slot's */
+			(void)xen_evtchn_unbind(vm->en->x, vm->port);
+			vm->port = 0;
+		}
+		rc = err_set(e, ENOMEM, "out of memory");
+	}
+	if (rc < 0)
+		return rc;
+	unlist(vm);
+	if (adopted && vm->guest_port == 0) /* its id keeps the port when it ends */
+		vm->slot.port = vm->port;
+	return 0;
+}
+
+/* From now on the id is this domain's: is it the VM's? */
+static int check_again(struct vm *vm, struct err *e)
+{
+	int rc = xen_domain_is(vm->en->x, vm->domid, vm->uuid);
+
+	return rc < 0 ? err_sys(e, -rc, "ask Xen for domain %u", vm->domid) : 0;
+}
+
 int vm_connect(struct vm *vm, bool adopt, struct err *e)
 {
 	int rc = vm->map ? 0
@@ -97,24 +132,17 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	if (adopt) { /* from now on the id is this domain's: is it the VM's? */
-		rc = xen_domain_is(vm->en->x, vm->domid, vm->uuid);
-		if (rc < 0) {
-			vm_disconnect(vm);
-			return err_sys(e, -rc, "ask Xen for domain %u", vm->domid);
-		}
-	}
 	if (adopt)
+		rc = check_again(vm, e);
+	if (rc == 0 && adopt) {
 		noxs_control_adopt(&vm->con, vm->map + 4096);
-	else
+		DL_APPEND2(vm->en->unheard, vm, unheard_prev, unheard_next);
+	} else if (rc == 0) {
 		noxs_control_init(&vm->con, vm->map + 4096);
-	rc = bind_port(vm, adopt, e);
-	if (rc < 0) {
-		vm_disconnect(vm);
-		return rc;
+		rc = vm_listen(vm, e);
 	}
-	rc = events_watch(vm->en, vm->port, vm);
-	rc = rc < 0 ? err_set(e, ENOMEM, "out of memory") : vm_view_open(vm, adopt, e);
+	if (rc == 0)
+		rc = vm_view_open(vm, adopt, e);
 	if (rc < 0)
 		vm_disconnect(vm);
 	return rc;
@@ -124,6 +152,7 @@ void vm_disconnect(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
+	unlist(vm);
 	vm_hold_end(vm);
 	vm_close_window(vm);
 	vm_view_close(vm);

@@ -284,6 +284,17 @@ static bool parse_name(const char *name, enum device_kind *kind, uint32_t *domid
 	return end != name && *end == '\0';
 }
 
+/* Another toolstack's domain has the id by now: in xenstored its backends have our paths. */
+static bool is_others(struct engine *en, uint32_t domid)
+{
+	struct xen_domain_info info;
+	struct vm *vm = NULL;
+
+	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	return !vm && !domain_is_dropped(en, domid) &&
+	       xen_domain_info(en->x, domid, &info) != -ESRCH;
+}
+
 /* Of shells, and of VMs that ended when nobody looked. */
 static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid, uint32_t devid)
 {
@@ -294,6 +305,12 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
 	if (device_find(en, domid, kind, devid) || (vm && vm->state == VM_UNKNOWN))
 		return;
+	if (en->mirror && is_others(en, domid)) {
+		devtree_remove(
+			engine_store(en),
+			&(struct devtree_id){kind == DEVICE_VIF ? "vif" : "vbd", domid, devid});
+		return;
+	}
 	device_config_init(&c, kind);
 	if (kind == DEVICE_VIF)
 		c.u.vif.devid = devid;

@@ -136,7 +136,7 @@ static void finish(struct drop *d)
 {
 	struct engine *en = d->en;
 
-	if (d->adopted)
+	if (d->adopted && !d->other)
 		device_unmirror_domain(en, d->domid);
 	if (d->recorded)
 		delete_record(en, d->uuid);

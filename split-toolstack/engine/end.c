@@ -144,7 +144,7 @@ static void rename_restart(struct vm *vm)
 	}
 	vm_announce(vm, VM_EV_PRESERVED);
 	(void)claims_take(vm, NULL); /* without its MACs */
-	engine_create(vm->en, &c, 0, ignore_create, NULL);
+	engine_create(vm->en, &c, VM_CREATE_RESTART, ignore_create, NULL);
 }
 
 static void classify(struct vm *vm, const struct xen_domain_info *info)
@@ -317,6 +317,10 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 		return rc;
 	if (!vm->noxs)
 		return vm_view_shutdown(vm, reboot, e);
+	if (vm->unheard_prev)
+		rc = vm_listen(vm, e);
+	if (rc < 0)
+		return rc;
 	noxs_control_request(&vm->con, reboot ? NOXS_REQ_REBOOT : NOXS_REQ_POWEROFF);
 	rc = xen_evtchn_notify(vm->en->x, vm->port);
 	if (rc < 0)

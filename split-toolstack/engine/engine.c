@@ -105,6 +105,7 @@ void engine_close(struct engine *en)
 	ended = worker_close(en); /* builds and destroys under way end first */
 	if (!ended)
 		log_line(LOG_WARN, "op=close: files that do not answer are left behind");
+	ev_timer_stop(en->loop, &en->refill); /* what ended has started it again */
 	HASH_CLEAR(by_name, en->names);
 	HASH_CLEAR(by_uuid, en->uuids);
 	HASH_CLEAR(by_domid, en->domids);

@@ -197,6 +197,13 @@ int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e
 		return err_set(e, EAGAIN, "\"%s\" was not taken over yet: %s", vm->name, vm->why);
 	if (!vm->con.page)
 		return err_set(e, EPIPE, "\"%s\" has ended", vm->name);
+	if (vm->unheard_prev) {
+		int rc = vm_listen(vm, e);
+
+		if (rc < 0)
+			return rc;
+		vm_look(vm);
+	}
 	if (!vm->input) {
 		vm->input = malloc(INPUT_QUEUE_MAX);
 		if (!vm->input)

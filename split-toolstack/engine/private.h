@@ -64,8 +64,9 @@ struct vm_view {
 
 struct vm {
 	struct engine *en;
-	struct vm *view_next, *view_prev;     /* those whose ring has something to move */
-	struct vm *window_next, *window_prev; /* those whose window is still open */
+	struct vm *view_next, *view_prev;	/* those whose ring has something to move */
+	struct vm *window_next, *window_prev;	/* those whose window is still open */
+	struct vm *unheard_next, *unheard_prev; /* adopted, and their channels not bound yet */
 	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
 	uint64_t since;		 /* the move that put it into its list */
 	UT_hash_handle by_name, by_uuid, by_domid;
@@ -188,6 +189,7 @@ struct engine {
 	struct vm *names, *uuids, *domids; /* uthash heads */
 	struct claim *claims;		   /* likewise */
 	struct adoption *adoption;
+	struct vm *unheard; /* utlist head */
 	struct drops *drops;
 	uint64_t dying_pages;		   /* destroys under way will have given back */
 	uint64_t drops_begun, drops_ended; /* destroys, ever */
@@ -307,8 +309,11 @@ int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t c
 /* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
  * when it is gone or the id another domain's. While pages of it are mapped the id stays its own. */
 int vm_check_domain(const struct vm *vm);
-/* Maps the VM's pages and hears its events from then on; on failure nothing is left. */
+/* Maps the VM's pages and hears its events from then on; with `adopt` after vm_listen(). On failure
+ * nothing is left. */
 int vm_connect(struct vm *vm, bool adopt, struct err *e);
+/* Binds its control channel. On failure it is as before. */
+int vm_listen(struct vm *vm, struct err *e);
 /* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
 void vm_disconnect(struct vm *vm);
 void vm_create_done(struct vm *vm, int rc, const struct err *e);

@@ -12,8 +12,8 @@
 
 #include "tests/fake/fake.h"
 
-#define DOMAINS	    64u
-#define PORTS	    256u
+#define DOMAINS	    320u
+#define PORTS	    1024u
 #define FRAMES	    (1u << 16) /* of one domain */
 #define SHARED_INFO (FRAMES - 1)
 #define PAGE	    4096u

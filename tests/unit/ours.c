@@ -288,6 +288,27 @@ static void restarts_go_on(void **state)
 	nothing_is_left(0);
 }
 
+/* The successor of one that is kept under another name. */
+static void restarts_under_the_name_go_on(void **state)
+{
+	struct vm_config c = guest("again", DOM_PV, 32768); /* the worker builds it */
+	struct vm *vm;
+
+	(void)state;
+	c.on_crash = VM_RENAME_RESTART;
+	vm = create(c, 0).vm;
+	fake_end(vm_domid(vm), SHUTDOWN_crash);
+	for (int i = 0; i < 1000 && vm_state(vm) != VM_ENDED_PRESERVED; i++)
+		(void)ev_run(loop, EVRUN_ONCE);
+	assert_int_equal(vm_state(engine_find(en, "again")), VM_BUILDING);
+	die();
+	start();
+	vm = restarted();
+	assert_int_equal(vm_destroy(vm, NULL), 0);
+	assert_int_equal(vm_destroy(en->alive, NULL), 0);
+	nothing_is_left(0);
+}
+
 /* It was destroyed before the daemon died: it stays so. */
 static void ended_restarts_do_not(void **state)
 {
@@ -393,6 +414,53 @@ static void unknown_ones_end(void **state)
 	}
 }
 
+/* --- many --- */
+
+/* The channels of some are bound after the start: what they say is found nevertheless. */
+static void many_are_heard_in_the_end(void **state)
+{
+	uint32_t domid[300];
+	bool waited;
+
+	(void)state;
+	for (uint32_t i = 0; i < 300; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "vm%u", i);
+		domid[i] = vm_domid(create(guest(name, DOM_PV, 256), 0).vm);
+	}
+	for (int fails = 0; fails < 2; fails++) {
+		die();
+		start();
+		waited = en->unheard != NULL;
+		assert_true(waited);
+		assert_int_equal(vm_state(en->unheard), VM_RUNNING);
+		assert_int_equal(vm_shutdown(en->unheard->unheard_next, false, NULL), 0);
+		if (fails) {
+			fake_fail_at(1, ENOMEM);
+			(void)ev_run(loop, EVRUN_NOWAIT);
+			for (int i = 0; i < 100 && !fake_failed(); i++)
+				(void)ev_run(loop, EVRUN_NOWAIT);
+			fake_fail_at(0, 0);
+		}
+		for (int i = 0; i < 5000 && en->unheard; i++)
+			work_for(1);
+		assert_null(en->unheard);
+	}
+	for (uint32_t i = 0; i < 300; i++) {
+		char name[16];
+		struct vm *vm;
+
+		(void)snprintf(name, sizeof(name), "vm%u", i);
+		vm = engine_find(en, name);
+		assert_non_null(vm);
+		assert_int_equal(vm_domid(vm), domid[i]);
+		assert_int_equal(vm_state(vm), VM_RUNNING);
+		assert_int_equal(vm_destroy(vm, NULL), 0);
+	}
+	nothing_is_left(0);
+}
+
 /* --- deaths --- */
 
 static void deaths_are_looked_for_again(void **state)
@@ -472,9 +540,11 @@ int main(void)
 		DEVICES(an_intent_proves_its_own_domain_alone),
 		DEVICES(cleaning_is_tried_again),
 		DEVICES(restarts_go_on),
+		DEVICES(restarts_under_the_name_go_on),
 		DEVICES(ended_restarts_do_not),
 		DEVICES(unknown_ones_can_be_destroyed),
 		DEVICES(unknown_ones_end),
+		DEVICES(many_are_heard_in_the_end),
 		DEVICES(deaths_are_looked_for_again),
 		DEVICES(preserved_ones_that_vanish_end),
 		DEVICES(shells_are_never_foreign),
