@@ -259,11 +259,22 @@ static void sweep(bool xen, int error)
 {
 	uint32_t n[LOST + 1] = {0};
 	uint32_t nth = 0;
-	enum outcome o;
+	uint32_t step = 1;
+	enum outcome o = ADOPTED;
 
 	four_vms();
 	do {
-		o = try(xen, ++nth, error);
+		nth += step;
+		o = try(xen, nth, error);
+		/* What opens files and reads records ends the start: some of these calls, and each
+		 * one from where VMs are taken over. */
+		if (step > 1 && o != REFUSED && o != ENDED) {
+			nth -= step - 1;
+			step = 1;
+			o = try(xen, nth, error);
+		} else if (!xen && o == REFUSED && n[UNKNOWN] == 0) {
+			step = 7;
+		}
 		if (o == ENDED && try(xen, 0, 0) != NO_MORE) /* what it left behind */
 			o = LOST;
 		if (o >= LOST)
@@ -274,8 +285,9 @@ static void sweep(bool xen, int error)
 	printf("  %s%s: %u points tried: %u adopted, %u unknown for a while, %u starts refused, "
 	       "%u "
 	       "ended by a library, 0 lost\n",
-	       xen ? "calls of Xen, " : "calls of dom0", xen ? strerror(error) : "", nth - 1,
-	       n[ADOPTED], n[UNKNOWN], n[REFUSED], n[ENDED]);
+	       xen ? "calls of Xen, " : "calls of dom0", xen ? strerror(error) : "",
+	       n[ADOPTED] + n[UNKNOWN] + n[REFUSED] + n[ENDED], n[ADOPTED], n[UNKNOWN], n[REFUSED],
+	       n[ENDED]);
 	copy_run_dir(".then", "");
 	assert_int_equal(start(NULL), 0);
 }
