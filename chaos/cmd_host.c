@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* host and metrics: what Xen and chaosd have, and how they do. */
+#include <string.h>
+
 #include "chaos/cli.h"
 
 static const struct option longs[] = {
 	{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+
+static const char *about_room(const struct chaos_host *h)
+{
+	if (strcmp(h->store_room, "none") == 0)
+		return " (its folder is full: nothing is answered)";
+	if (strcmp(h->store_room, "tight") == 0)
+		return " (its folder is full: guests may not grow there)";
+	return "";
+}
 
 static void print_host(const struct chaos_host *h)
 {
@@ -14,10 +25,10 @@ static void print_host(const struct chaos_host *h)
 	format_kib(h->mem_kib, mem, sizeof(mem));
 	format_kib(h->free_kib, free_mem, sizeof(free_mem));
 	format_kib(h->pool_kib, pool, sizeof(pool));
-	printf("chaosd  %s\nXen     %s\nstore   %s\ntypes   %s\ncpus    %u\nmemory  %s\n"
+	printf("chaosd  %s\nXen     %s\nstore   %s%s\ntypes   %s\ncpus    %u\nmemory  %s\n"
 	       "free    %s\nVMs     %u\npool    %s\nguard   %s\n",
-	       h->chaos, h->xen, h->store, h->pvh ? "pv pvh" : "pv", h->cpus, mem, free_mem, h->vms,
-	       pool, h->tail_guard);
+	       h->chaos, h->xen, h->store, about_room(h), h->pvh ? "pv pvh" : "pv", h->cpus, mem,
+	       free_mem, h->vms, pool, h->tail_guard);
 }
 
 int cmd_host(const struct command *cmd, int argc, char **argv)

@@ -103,6 +103,7 @@ static void fill_quota(struct store_quota *q)
 						 .value_bytes = 2048,
 						 .perms = 5,
 						 .bytes = 256u << 10,
+						 .memory = 1280u << 10,
 						 .queue_bytes = 64u << 10};
 
 	q->nodes = q->nodes ? q->nodes : usual.nodes;
@@ -111,6 +112,7 @@ static void fill_quota(struct store_quota *q)
 	q->value_bytes = q->value_bytes ? q->value_bytes : usual.value_bytes;
 	q->perms = q->perms ? q->perms : usual.perms;
 	q->bytes = q->bytes ? q->bytes : usual.bytes;
+	q->memory = q->memory ? q->memory : usual.memory;
 	q->queue_bytes = q->queue_bytes ? q->queue_bytes : usual.queue_bytes;
 }
 
@@ -126,6 +128,8 @@ static void drop_all(struct store *s)
 	s->nhashed = 0;
 	s->nsplit = 0;
 	s->nodes = 0;
+	s->live = 0;
+	s->queued = 0;
 	s->found = NULL;
 }
 
@@ -142,6 +146,7 @@ static int bring_back(struct store *s, const char *path, struct err *e)
 		rc = store_replay(s, data, len);
 		if (rc == -ENOMEM)
 			return err_set(e, ENOMEM, "out of memory");
+		store_journal_read(s->journal);
 	}
 	if (rc == -EBADMSG) {
 		bad = true;
@@ -153,10 +158,11 @@ static int bring_back(struct store *s, const char *path, struct err *e)
 			(void)rename(path, aside);
 		rc = store_journal_open(s, path, &data, &len, e);
 	}
-	if (rc == 0)
-		rc = store_journal_renew(s);
 	if (rc < 0)
 		return err_wrap(e, rc, "the store's journal %s", path);
+	if (store_journal_renew(s) < 0)
+		(void)store_journal_keep(s);
+	(void)store_retry(s);
 	if (bad)
 		return err_set(e, EBADMSG,
 			       "the store's journal %s is damaged: put aside as %s.bad; the store "
@@ -418,6 +424,7 @@ int store_domain_numbers(const struct store *s, uint32_t domid, struct store_num
 				      .watches = d->watches,
 				      .requests = d->ring ? d->ring->requests : 0,
 				      .bytes = d->bytes,
+				      .memory = d->memory,
 				      .conns = d->ring != NULL,
 				      .transactions = d->transactions};
 	return 0;

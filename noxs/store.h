@@ -38,6 +38,9 @@ struct store_quota {
 	uint32_t value_bytes;  /* of one node [2048] */
 	uint32_t perms;	       /* entries of one node [5] */
 	uint64_t bytes;	       /* of names and values of nodes it owns, and its watches [256 KiB] */
+	uint64_t memory;       /* of all that it makes the store keep, in this process and twice in
+				  the journal [1280 KiB]. Output that waits is charged, but never
+				  refused: with it a guest holds less than 2 MiB */
 	uint32_t queue_bytes;  /* of output it has not taken; further input waits, further watch
 				  events are merged, then dropped [64 KiB] */
 };
@@ -137,11 +140,24 @@ uint32_t store_conn_output(struct store_conn *c, const uint8_t **data);
 /* So many of them were sent. */
 void store_conn_sent(struct store_conn *c, uint32_t n);
 
+/*
+ * A full folder loses nothing. Room for the journal is allocated ahead. While that is not possible
+ * (TIGHT) guests that hold much may not grow, then none; with no room for a change (NONE) nothing
+ * is taken from connections or sent to them until there is: the file is valid, and says what they
+ * know.
+ */
+enum store_room { STORE_ROOM_FINE, STORE_ROOM_TIGHT, STORE_ROOM_NONE };
+enum store_room store_room(const struct store *s);
+/* Tries again to allocate; in NONE to write the journal anew, and wakes all connections then. To be
+ * called from time to time while there is not enough. */
+enum store_room store_retry(struct store *s);
+
 /* For people and tests. */
 struct store_numbers {
 	uint64_t nodes, watches, requests, events;
-	uint64_t bytes; /* of the journal (0: there is none, or it could not grow); of one domain:
-			   that count for its quota */
+	uint64_t bytes;	 /* of the journal (0: there is none, or it could not grow); of one domain:
+			    that count for its quota */
+	uint64_t memory; /* of one domain: all that is kept because of it */
 	uint32_t conns, transactions;
 };
 void store_numbers(const struct store *s, struct store_numbers *out);
@@ -162,6 +178,7 @@ struct store_ring {
 	uint32_t req_cons, rsp_prod; /* ours */
 	bool broken;
 	bool polling;
+	bool untold;			      /* the page does not have req_cons yet */
 	void (*notify)(struct store_ring *r); /* the other side's turn; set by the owner */
 	/* There is something to move: poll soon. Inside any call into the store; may poll. */
 	void (*wake)(struct store_ring *r);

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OUT_MIN 1024u
+#define OUT_MIN	 1024u
+#define OUT_STEP 16384u /* that it grows by, from there on */
+#define OUT_KEPT 4096u	/* room that is kept when nothing waits; with a full journal, what may */
 
 /* --- waking --- */
 
@@ -28,7 +30,7 @@ static void unwake(struct store_conn *c)
 
 void store_wakes_run(struct store *s)
 {
-	if (s->in_wakes)
+	if (s->in_wakes || store_is_stuck(s))
 		return;
 	s->in_wakes = true;
 	while (s->waking) {
@@ -38,6 +40,57 @@ void store_wakes_run(struct store *s)
 		c->ops.wake(c, c->arg);
 	}
 	s->in_wakes = false;
+}
+
+void store_wake_all(struct store *s)
+{
+	struct store_conn *c = NULL;
+
+	DL_FOREACH(s->conns, c)
+	{
+		c->stalled = false;
+		wake(c);
+	}
+	store_wakes_run(s);
+}
+
+/* --- what it holds --- */
+
+static void charge(struct store_conn *c, uint64_t memory, bool add)
+{
+	store_charge(c->s, c->dom, (struct store_cost){memory, 0}, add);
+}
+
+bool store_conn_half(struct store_conn *c)
+{
+	if (c->in)
+		return true;
+	c->in = malloc(STORE_HEADER + STORE_PAYLOAD_MAX);
+	if (c->in)
+		charge(c, STORE_HEADER + STORE_PAYLOAD_MAX, true);
+	return c->in != NULL;
+}
+
+void store_conn_waits(struct store_conn *c, int64_t bytes)
+{
+	c->out_len += (uint32_t)bytes;
+	if (!c->lasting)
+		return;
+	c->s->queued += (uint64_t)bytes;
+	store_charge(c->s, c->dom, (struct store_cost){0, (uint64_t)bytes}, true);
+	c->s->live -= (uint64_t)bytes; /* it is counted above */
+}
+
+/* What a burst of output has left behind. */
+static void give_room_back(struct store_conn *c)
+{
+	c->out_at = 0;
+	if (c->out_room <= OUT_KEPT)
+		return;
+	charge(c, c->out_room, false);
+	free(c->out);
+	c->out = NULL;
+	c->out_room = 0;
 }
 
 /* --- output --- */
@@ -54,12 +107,13 @@ static bool make_room(struct store_conn *c, uint32_t len)
 		c->out_at = 0;
 	}
 	while (room < c->out_len + len)
-		room *= 2;
+		room += room < OUT_STEP ? room : OUT_STEP;
 	if (room == c->out_room)
 		return true;
 	grown = realloc(c->out, room);
 	if (!grown)
 		return false;
+	charge(c, room - c->out_room, true);
 	c->out = grown;
 	c->out_room = room;
 	return true;
@@ -71,7 +125,7 @@ int store_conn_append(struct store_conn *c, const void *data, uint32_t len)
 		return -ENOMEM;
 	if (len)
 		memcpy(c->out + c->out_at + c->out_len, data, len);
-	c->out_len += len;
+	store_conn_waits(c, len);
 	return 0;
 }
 
@@ -91,7 +145,7 @@ static int put(struct store_conn *c, const struct xsd_sockmsg *h, const struct s
 	for (uint32_t i = 0, at = STORE_HEADER; i < n; at += part[i++].len)
 		if (part[i].len)
 			memcpy(to + at, part[i].data, part[i].len);
-	c->out_len += STORE_HEADER + h->len;
+	store_conn_waits(c, STORE_HEADER + h->len);
 	if (c->lasting) {
 		struct store_part whole = {to, STORE_HEADER + h->len};
 
@@ -114,7 +168,9 @@ static uint32_t queue_max(const struct store_conn *c)
 {
 	uint32_t max = c->s->quota.queue_bytes;
 
-	return store_is_guest(c->domid) ? max : max * STORE_DOM0_QUEUE;
+	if (!store_is_guest(c->domid))
+		return max * STORE_DOM0_QUEUE;
+	return store_journal_refuses(c->s, c->dom->memory) ? OUT_KEPT : max;
 }
 
 /* The watch's last event waits still, and says the same: the reader will look after it. */
@@ -159,7 +215,7 @@ void store_conn_event(struct store_watch *w, const char *path)
 uint32_t store_conn_output(struct store_conn *c, const uint8_t **data)
 {
 	*data = c->out ? c->out + c->out_at : NULL;
-	return c->out_len;
+	return store_is_stuck(c->s) ? 0 : c->out_len;
 }
 
 void store_conn_sent(struct store_conn *c, uint32_t n)
@@ -170,10 +226,10 @@ void store_conn_sent(struct store_conn *c, uint32_t n)
 		return;
 	store_begin(c->s);
 	c->out_at += n;
-	c->out_len -= n;
 	c->out_pos += n;
+	store_conn_waits(c, -(int64_t)n);
 	if (c->out_len == 0)
-		c->out_at = 0;
+		give_room_back(c);
 	if (c->lasting)
 		store_log(c->s, STORE_J_SENT, 0, c->domid, n, NULL, 0);
 	if (c->stalled && c->out_len < queue_max(c)) {
@@ -204,9 +260,7 @@ static int complete(struct store_conn *c, const uint8_t *data, uint32_t len, uin
 	uint32_t want = STORE_HEADER;
 	uint32_t n;
 
-	if (!c->in)
-		c->in = malloc(STORE_HEADER + STORE_PAYLOAD_MAX);
-	if (!c->in) {
+	if (!store_conn_half(c)) {
 		c->over = true;
 		return -EPROTO;
 	}
@@ -283,7 +337,7 @@ int store_conn_input(struct store_conn *c, const void *data, uint32_t len)
 	while (rc == 1 && took < len && !c->over) {
 		uint32_t n = 0;
 
-		if (c->out_len >= queue_max(c)) {
+		if (c->out_len >= queue_max(c) || store_is_stuck(c->s)) {
 			c->stalled = true;
 			break;
 		}
@@ -323,6 +377,7 @@ struct store_conn *store_conn_make(struct store *s, uint32_t domid, bool lasting
 	c->base_len = (uint32_t)snprintf(c->base, sizeof(c->base), "/local/domain/%u", domid);
 	DL_APPEND(s->conns, c);
 	s->nconns++;
+	store_charge(s, c->dom, store_conn_cost(lasting), true);
 	if (lasting) {
 		c->dom->ring = c;
 		store_conn_log(c);
@@ -367,6 +422,9 @@ void store_conn_end(struct store_conn *c)
 	}
 	DL_DELETE(s->conns, c);
 	s->nconns--;
+	store_conn_waits(c, -(int64_t)c->out_len);
+	charge(c, c->out_room + (c->in ? STORE_HEADER + STORE_PAYLOAD_MAX : 0), false);
+	store_charge(s, d, store_conn_cost(c->lasting), false);
 	free(c->in);
 	free(c->out);
 	free(c);

@@ -8,15 +8,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC	  0x3165726f74736863ull /* "chstore1" */
-#define STEP	  (1u << 20)		/* that it grows by: reserving takes time */
-#define SLICE	  8192u
-#define FILE_MAX_ (4ull << 30)
+#define MAGIC	   0x3165726f74736863ull /* "chstore1" */
+#define STEP	   (1u << 20)		 /* that it grows by: reserving takes time */
+#define AHEAD	   (512u << 10)		 /* allocated before it is needed, in both files */
+#define AHEAD_CONN 2048u		 /* ... and for each connection */
+#define RETRY	   4096u		 /* commits between two trials to allocate */
+#define SLICE	   8192u
+#define FILE_MAX_  (4ull << 30)
+/* What a guest may hold to grow on while no room can be allocated ahead. */
+#define MODEST (192u << 10)
 
 struct journal_head {
 	uint64_t magic;
@@ -35,13 +41,7 @@ static uint64_t padded(uint64_t bytes)
 	return (bytes + 7) & ~7ull;
 }
 
-/* --- appending --- */
-
-static void lose(struct store_journal *j)
-{
-	j->lost = true;
-	__atomic_store_n(&head(&j->file)->end, 0, __ATOMIC_RELEASE);
-}
+/* --- room --- */
 
 /* Reserved, not only promised: a full tmpfs would end us by a signal. */
 static int reserve(int fd, uint64_t from, uint64_t to)
@@ -54,13 +54,15 @@ static int reserve(int fd, uint64_t from, uint64_t to)
 	return -rc;
 }
 
-static bool grow(struct store_journal_file *f, uint64_t need)
+bool store_journal_file_grow(struct store_journal_file *f, uint64_t need)
 {
 	uint64_t room = f->room;
 	void *map;
 
 	while (room < need)
 		room += STEP;
+	if (room == f->room)
+		return true;
 	if (room > FILE_MAX_ || reserve(f->fd, f->room, room) < 0)
 		return false;
 	map = mremap(f->map, f->room, room, MREMAP_MAYMOVE);
@@ -71,6 +73,46 @@ static bool grow(struct store_journal_file *f, uint64_t need)
 	return true;
 }
 
+/* That a renewed file needs, and some more. */
+static uint64_t spare_room(const struct store *s)
+{
+	return s->live + s->queued + AHEAD + (uint64_t)s->nconns * AHEAD_CONN;
+}
+
+/*
+ * Whatever fills the folder later, there is room for what comes next in the file, and for all of it
+ * in the spare one: so the journal can be renewed for ever as long as the tree does not grow.
+ */
+static void allocate_ahead(struct store *s)
+{
+	struct store_journal *j = s->journal;
+	uint64_t spare = spare_room(s);
+	bool have = j->next.map || j->spare.room >= spare;
+	uint64_t need = j->file.end + AHEAD;
+
+	if (have && j->file.room >= need && !j->tight)
+		return;
+	if (j->tight) { /* until something was allocated: what a renewal frees is no room */
+		need = j->file.room + 1;
+		if (j->pass && --j->pass)
+			return;
+	}
+	have = have || (store_journal_spare(j) == 0 && store_journal_file_grow(&j->spare, spare));
+	j->tight = !have || !store_journal_file_grow(&j->file, need);
+	j->pass = RETRY;
+}
+
+bool store_journal_refuses(const struct store *s, uint64_t held)
+{
+	const struct store_journal *j = s->journal;
+
+	if (!j || !j->tight)
+		return false;
+	return held > MODEST || j->spare.room + j->next.room < spare_room(s) - AHEAD / 2;
+}
+
+/* --- appending --- */
+
 bool store_journal_append(struct store_journal_file *f, struct store_record_head r,
 			  const struct store_part *part, uint32_t nparts)
 {
@@ -79,7 +121,7 @@ bool store_journal_append(struct store_journal_file *f, struct store_record_head
 	r.bytes = sizeof(r);
 	for (uint32_t i = 0; i < nparts; i++)
 		r.bytes += part[i].len;
-	if (f->end + padded(r.bytes) > f->room && !grow(f, f->end + padded(r.bytes)))
+	if (!store_journal_file_grow(f, f->end + padded(r.bytes)))
 		return false;
 	to = f->map + f->end;
 	memcpy(to, &r, sizeof(r));
@@ -98,12 +140,8 @@ static void append(struct store *s, struct store_record_head r, const struct sto
 {
 	struct store_journal *j = s->journal;
 
-	if (j->lost || store_journal_append(&j->file, r, part, nparts))
-		return;
-	store_renew_end(s); /* room for what matters more */
-	store_journal_file_drop(&j->gone);
-	if (!store_journal_append(&j->file, r, part, nparts))
-		lose(j);
+	if (!j->torn)
+		j->torn = !store_journal_append(&j->file, r, part, nparts);
 }
 
 void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t domid, uint32_t value,
@@ -132,51 +170,124 @@ void store_log_node(struct store *s, struct store_node *n, enum store_record typ
 		store_renew_node(s, n, r, part, nparts);
 }
 
+/* The group did not fit: a file that is written anew has what it has led to, and no more. Without
+ * room for that either the last valid file is as it was, and connections wait. */
+static void mend(struct store *s)
+{
+	struct store_journal *j = s->journal;
+
+	j->stuck = store_journal_renew(s) < 0;
+	j->torn = j->stuck;
+}
+
 void store_commit(struct store *s)
 {
 	struct store_journal *j = s->journal;
 
-	if (!j || !j->file.map || j->lost || j->file.end == head(&j->file)->end)
+	if (!j || !j->file.map || j->stuck)
+		return;
+	if (j->torn) {
+		mend(s);
+		return;
+	}
+	if (j->file.end == head(&j->file)->end)
 		return;
 	__atomic_store_n(&head(&j->file)->end, j->file.end, __ATOMIC_RELEASE);
-	if (j->next.map || j->gone.map)
+	allocate_ahead(s);
+	if (j->next.map)
 		store_renew_go_on(s);
-	else if (j->file.end > 2 * j->renewed + STEP)
+	else if (j->spare.room > spare_room(s) + 2 * STEP)
+		store_journal_file_shrink(&j->spare);
+	else if (j->file.end > j->renewed + j->renewed / 2 + STEP ||
+		 (j->tight && j->file.end > j->renewed + AHEAD / 4 &&
+		  j->file.room < j->file.end + AHEAD / 2))
 		(void)store_renew_begin(s); /* else it goes on growing */
+}
+
+enum store_room store_retry(struct store *s)
+{
+	struct store_journal *j = s->journal;
+
+	if (!j)
+		return STORE_ROOM_FINE;
+	j->pass = 0;
+	if (j->stuck) {
+		mend(s);
+		if (!j->stuck)
+			store_wake_all(s);
+	}
+	if (!j->stuck)
+		allocate_ahead(s);
+	return store_room(s);
+}
+
+enum store_room store_room(const struct store *s)
+{
+	const struct store_journal *j = s->journal;
+
+	if (j && j->stuck)
+		return STORE_ROOM_NONE;
+	return j && j->tight ? STORE_ROOM_TIGHT : STORE_ROOM_FINE;
 }
 
 uint64_t store_journal_bytes(const struct store *s)
 {
 	const struct store_journal *j = s->journal;
 
-	return j && j->file.map && !j->lost ? j->file.end : 0;
+	return j && j->file.map && !j->stuck ? j->file.end : 0;
 }
 
 /* --- files --- */
 
-int store_journal_file_make(const char *path, uint64_t epoch, struct store_journal_file *f)
+static int map_all(struct store_journal_file *f, uint64_t room)
 {
 	void *at = MAP_FAILED;
-	int rc;
+	int rc = reserve(f->fd, 0, room);
 
-	*f = (struct store_journal_file){.fd = -1};
-	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (f->fd < 0)
-		return -errno;
-	rc = reserve(f->fd, 0, STEP);
 	if (rc == 0) {
-		at = mmap(NULL, STEP, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, f->fd, 0);
+		at = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, f->fd, 0);
 		rc = at == MAP_FAILED ? -errno : 0;
 	}
-	if (rc < 0) {
-		store_journal_file_drop(f);
+	if (rc < 0)
 		return rc;
-	}
 	f->map = at;
-	f->room = STEP;
+	f->room = room;
+	return 0;
+}
+
+int store_journal_file_make(const char *path, struct store_journal_file *f)
+{
+	struct stat st;
+	int rc = 0;
+
+	*f = (struct store_journal_file){.fd = -1};
+	f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (f->fd < 0 || fstat(f->fd, &st) < 0)
+		rc = -errno;
+	else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > FILE_MAX_)
+		rc = -EBADMSG;
+	else
+		rc = map_all(f, st.st_size > STEP ? (uint64_t)st.st_size : STEP);
+	if (rc < 0)
+		store_journal_file_drop(f);
+	return rc;
+}
+
+int store_journal_spare(struct store_journal *j)
+{
+	char path[512];
+
+	if (j->spare.map)
+		return 0;
+	if (snprintf(path, sizeof(path), "%s.new", j->path) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return store_journal_file_make(path, &j->spare);
+}
+
+void store_journal_file_begin(struct store_journal_file *f, uint64_t epoch)
+{
 	f->end = sizeof(struct journal_head);
 	*head(f) = (struct journal_head){.magic = MAGIC, .epoch = epoch};
-	return 0;
 }
 
 void store_journal_file_seal(struct store_journal_file *f)
@@ -226,7 +337,8 @@ static int read_old(struct store_journal *j, int fd, const uint8_t **data, uint6
 	if (h.magic != MAGIC || h.end > j->old_len || h.end % 8)
 		return -EBADMSG;
 	j->epoch = h.epoch + 1;
-	if (h.end >= sizeof(h)) { /* 0: it was given up */
+	j->old_end = h.end;
+	if (h.end >= sizeof(h)) { /* 0: an older version gave it up */
 		*data = j->old + sizeof(h);
 		*len = h.end - sizeof(h);
 	}
@@ -244,7 +356,7 @@ int store_journal_open(struct store *s, const char *path, const uint8_t **data, 
 	*len = 0;
 	if (!j)
 		return err_set(e, ENOMEM, "out of memory");
-	j->file.fd = j->next.fd = j->gone.fd = -1;
+	j->file.fd = j->next.fd = j->spare.fd = -1;
 	j->epoch = 1;
 	j->slice = SLICE;
 	j->path = strdup(path);
@@ -260,6 +372,30 @@ int store_journal_open(struct store *s, const char *path, const uint8_t **data, 
 	return rc;
 }
 
+void store_journal_read(struct store_journal *j)
+{
+	if (j->old)
+		(void)munmap(j->old, j->old_len);
+	j->old = NULL;
+}
+
+int store_journal_keep(struct store *s)
+{
+	struct store_journal *j = s->journal;
+	int rc = -ENOENT;
+
+	if (j->old_end >= sizeof(struct journal_head)) {
+		rc = store_journal_file_make(j->path, &j->file);
+		if (rc == 0) {
+			j->file.end = j->renewed = j->old_end;
+			head(&j->file)->epoch = j->epoch;
+		}
+	}
+	j->tight = true;
+	j->stuck = j->torn = rc < 0;
+	return rc;
+}
+
 void store_journal_close(struct store *s)
 {
 	struct store_journal *j = s->journal;
@@ -269,9 +405,8 @@ void store_journal_close(struct store *s)
 	store_renew_end(s);
 	s->journal = NULL;
 	store_journal_file_drop(&j->file);
-	store_journal_file_drop(&j->gone);
-	if (j->old)
-		(void)munmap(j->old, j->old_len);
+	store_journal_file_drop(&j->spare);
+	store_journal_read(j);
 	free(j->path);
 	free(j);
 }

@@ -87,6 +87,13 @@ static bool is_place_of(const char *path, uint32_t domid)
 	return at && strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == '/');
 }
 
+/* "/vm/<uuid>", which its domain may read: it goes with it. */
+static bool is_identity(const struct store_perms *p, const char *path)
+{
+	return strncmp(path, "/vm/", 4) == 0 && p->n == 2 && p->perm[0].domid == 0 &&
+	       p->perm[0].access == STORE_NONE && p->perm[1].access == STORE_READ;
+}
+
 /* Others have rights at a place. */
 static void give(struct store *s, uint32_t domid)
 {
@@ -102,6 +109,8 @@ void store_perms_note(struct store *s, const struct store_perms *p, const char *
 {
 	uint32_t owner = p->perm[0].domid;
 
+	if (is_identity(p, path))
+		return;
 	if (!store_is_guest(owner)) {
 		if (p->perm[0].access & STORE_WRITE)
 			s->dom0_gave = true;
@@ -134,7 +143,8 @@ struct store_domain *store_domain(struct store *s, uint32_t domid, bool make)
 
 void store_domain_tidy(struct store *s, struct store_domain *d)
 {
-	if (d->ring || d->nodes || d->watches || d->transactions || d->mentions || d->bytes)
+	if (d->ring || d->nodes || d->watches || d->transactions || d->mentions || d->bytes ||
+	    d->memory)
 		return;
 	HASH_DEL(s->domains, d);
 	free(d);

@@ -30,6 +30,11 @@ static inline uint32_t store_hash(uint32_t h, const void *key, size_t len)
 	return h * 0x85ebca6bu;
 }
 
+/* Bytes of memory, and bytes that a renewed journal has of it: store_quota.c. */
+struct store_cost {
+	uint64_t memory, record;
+};
+
 /* --- store_tree.c: nodes ---------------------------------------------------------------------- */
 
 /* Shared by all nodes that have the same: children take their parent's. */
@@ -46,21 +51,25 @@ struct store_node {
 	struct store_perms *perms; /* NULL: not there, a place for watches and hooks only */
 	char *value;		   /* NUL-terminated; NULL: empty */
 	uint64_t gen;		   /* when value, permissions or the set of children changed */
-	uint32_t len;
+	uint32_t len, room;	   /* of the value; bytes that are allocated for it */
 	uint32_t hash;
 	uint32_t children; /* that are there */
 	uint32_t round;	   /* the journal's renewal that has it */
 	uint32_t guests;   /* watches here that are of guests' rings */
+	uint32_t path_len; /* of its path, without NUL */
 	uint32_t name_len;
 	char name[];
 };
+
+#define STORE_VALUE_SLACK 64u /* bytes that a value may leave unused */
 
 /* What a domain holds, by its id: as owner, watcher, and in permissions of others' nodes. */
 struct store_domain {
 	uint32_t domid;
 	uint32_t nodes, watches, transactions;
-	uint32_t mentions; /* entries of permission lists, but as owner */
-	uint64_t bytes;
+	uint32_t mentions;	 /* entries of permission lists, but as owner */
+	uint64_t bytes;		 /* of names, values and watches, as XenStore counts them */
+	uint64_t memory;	 /* of all of it: store_quota.c */
 	bool gave;		 /* others rights in nodes of its own, at some time */
 	struct store_conn *ring; /* its lasting connection */
 	UT_hash_handle hh;
@@ -91,13 +100,15 @@ struct store {
 	char *scratch;	/* lists of names */
 	uint32_t scratch_room;
 	struct store_journal *journal;
+	uint64_t live;	 /* bytes that a renewed journal says of nodes, watches and connections */
+	uint64_t queued; /* ... and of what waits to be sent to lasting connections */
 	uint64_t watches, requests, events;
 	uint64_t looks; /* at watches, for changes */
 	uint32_t nconns, transactions;
 };
 
 /* All changes happen between these two; with the last end they are in the journal, and only then
- * anybody is told. */
+ * connections are told. */
 static inline void store_begin(struct store *s)
 {
 	s->depth++;
@@ -165,7 +176,8 @@ struct store_watch {
 	struct store_watch *conn_prev, *conn_next; /* of its connection */
 	struct store_node *at;
 	struct store_conn *conn;
-	uint32_t cost;
+	struct store_cost charged;
+	uint32_t cost;	 /* of bytes */
 	uint32_t queued; /* where its last event begins in the stream of output */
 	bool has_queued;
 	bool relative;
@@ -217,9 +229,14 @@ int store_conn_put(struct store_conn *c, uint32_t type, uint32_t req, uint32_t t
 		   uint32_t len);
 void store_conn_event(struct store_watch *w, const char *path);
 void store_wakes_run(struct store *s);
+void store_wake_all(struct store *s); /* those that were held up by a full journal */
 struct store_conn *store_conn_make(struct store *s, uint32_t domid, bool lasting);
 /* Everything of it is gone, in the journal too. */
 void store_conn_end(struct store_conn *c);
+/* The buffer of half messages is there. */
+bool store_conn_half(struct store_conn *c);
+/* So many bytes of output more, or (negative) fewer, wait. */
+void store_conn_waits(struct store_conn *c, int64_t bytes);
 /* Its positions are what they are now. */
 void store_conn_log(const struct store_conn *c);
 int store_conn_append(struct store_conn *c, const void *data, uint32_t len);
@@ -269,6 +286,7 @@ struct store_tx {
 	struct tx_node *nodes;
 	uint32_t n, order, made;
 	uint64_t bytes;
+	uint64_t memory; /* that its domain is charged with */
 	UT_hash_handle hh;
 };
 
@@ -301,8 +319,6 @@ int store_tx_perms(struct store_conn *c, struct store_tx *t, const char *path,
 
 /* Names of the children in s->scratch; `n` may be NULL. */
 int store_tree_names(struct store *s, const struct store_node *n, uint32_t *len);
-/* What a guest may own at most; `nodes` more of `bytes` come. */
-int store_may_own(const struct store_conn *c, uint64_t nodes, uint64_t bytes);
 /* Cuts the last name off ("" for the root); returns it, which has its NUL still. */
 const char *store_cut(char *path);
 
@@ -328,96 +344,32 @@ struct store_tx *store_tx_find(struct store_conn *c, uint32_t id);
 /* 0 or -EAGAIN, -ENOSPC, -ENOMEM; it is over in any case. */
 int store_tx_end(struct store_conn *c, struct store_tx *t, bool commit);
 void store_tx_clear(struct store_conn *c);
+void store_tx_drop(struct store_conn *c, struct store_tx *t); /* with its picture */
 
-/* --- store_journal.c, store_renew.c, store_replay.c
- * -----------------------------------------------------------
- */
+/* --- store_quota.c: what each domain makes the store keep
+ * ----------------------------------------------------------- */
 
-enum store_record {
-	STORE_J_NODE = 1, /* n permissions, path of `value` bytes, its value */
-	STORE_J_VALUE,	  /* path of `value` bytes, its value */
-	STORE_J_PERMS,	  /* n permissions, path */
-	STORE_J_RM,	  /* path */
-	STORE_J_CONN,	  /* domain; `value`: in_pos, data: out_pos, next_tx */
-	STORE_J_FORGET,	  /* domain: its connection */
-	STORE_J_IN,	  /* domain, bytes of half a message */
-	STORE_J_DONE,	  /* domain, `value`: in_pos behind a whole one */
-	STORE_J_OUT,	  /* domain, bytes that wait */
-	STORE_J_SENT,	  /* domain, `value` of them were sent */
-	STORE_J_WATCH,	  /* domain, n: relative, path of `value` bytes, token */
-	STORE_J_UNWATCH,  /* domain, path of `value` bytes, token */
-	STORE_J_RESET,	  /* domain: its watches */
-	STORE_J_TX,	  /* domain, `value`: id */
-	STORE_J_TX_END,	  /* domain, `value`: id */
-};
+#define STORE_RECORD 24u /* a record's head, and what it is padded with */
 
-struct store_part {
-	const void *data;
-	uint32_t len;
-};
+struct store_cost store_cost_sum(struct store_cost a, struct store_cost b);
+struct store_cost store_perms_cost(uint32_t n); /* a list of its own; n >= 1 */
+struct store_cost store_node_cost(uint32_t nperms, uint32_t path_len, uint32_t name_len,
+				  uint32_t len);
+struct store_cost store_watch_cost(const char *path, uint32_t token_len);
+struct store_cost store_conn_cost(bool lasting);
+struct store_cost store_tx_cost(void);
+/* So many nodes more in a transaction's picture; `bytes` of paths, values, names. */
+struct store_cost store_tx_node_cost(uint32_t nodes, uint64_t bytes);
+void store_charge(struct store *s, struct store_domain *d, struct store_cost c, bool add);
+/* A guest may have so much more. What is not asked for by it is charged without this. */
+bool store_may_keep(const struct store_conn *c, struct store_cost more);
+/* A node with the permissions `p` comes to its owner's account, or leaves it. False: no memory. */
+bool store_account(struct store *s, const struct store_node *n, const struct store_perms *p,
+		   bool add);
+/* What a guest may own at most; `nodes` more of `bytes` of names and values come. 0, -ENOSPC,
+ * -ENOMEM. */
+int store_may_own(const struct store_conn *c, uint64_t nodes, uint64_t bytes);
 
-struct store_record_head {
-	uint32_t bytes; /* with this; the next one begins at a multiple of 8 */
-	uint16_t type;
-	uint16_t n;
-	uint32_t domid;
-	uint32_t value;
-};
-
-struct store_journal_file {
-	uint8_t *map; /* NULL: there is none */
-	int fd;
-	uint64_t room, end;
-};
-
-struct store_journal {
-	char *path;
-	uint8_t *old; /* as it was found */
-	uint64_t old_len;
-	struct store_journal_file file; /* no map: nothing is logged yet */
-	struct store_journal_file next; /* that is being written to take its place */
-	struct store_journal_file gone; /* the one before, until it is given back */
-	uint64_t renewed;		/* the file's end after the last renewal */
-	uint64_t epoch;
-	uint32_t round;
-	uint32_t slice; /* bytes that a commit writes: some 30 us; a test takes less */
-	/* Where the renewal is: at a node that is there; behind the last, at a lasting connection.
-	 */
-	struct store_node *at;
-	struct store_conn *conn;
-	bool conns;
-	bool lost; /* the file could not grow: it says nothing any more */
-};
-
-/* About a connection; about a node (which exists still when STORE_J_RM is logged). */
-void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t domid, uint32_t value,
-	       const struct store_part *part, uint32_t nparts);
-void store_log_node(struct store *s, struct store_node *n, enum store_record type, uint16_t nperms,
-		    uint32_t value, const struct store_part *part, uint32_t nparts);
-bool store_journal_append(struct store_journal_file *f, struct store_record_head r,
-			  const struct store_part *part, uint32_t nparts); /* r.bytes: ours */
-int store_journal_file_make(const char *path, uint64_t epoch, struct store_journal_file *f);
-void store_journal_file_seal(struct store_journal_file *f); /* all of it is valid */
-void store_journal_file_shrink(struct store_journal_file *f);
-void store_journal_file_drop(struct store_journal_file *f);
-/* A renewal begins, goes on by a slice, is given up (none: fine), hears of a change. */
-int store_renew_begin(struct store *s);
-void store_renew_go_on(struct store *s);
-void store_renew_end(struct store *s);
-void store_renew_node(struct store *s, struct store_node *n, struct store_record_head r,
-		      const struct store_part *part, uint32_t nparts);
-void store_renew_conn(struct store *s, struct store_record_head r, const struct store_part *part,
-		      uint32_t nparts);
-void store_commit(struct store *s);
-/* Opens the file; *data and *len are its records, NULL and 0 when there is none. -EBADMSG. Nothing
- * is logged before store_journal_renew(). */
-int store_journal_open(struct store *s, const char *path, const uint8_t **data, uint64_t *len,
-		       struct err *e);
-void store_journal_close(struct store *s);
-/* Writes the file anew, as things are, at once. */
-int store_journal_renew(struct store *s);
-uint64_t store_journal_bytes(const struct store *s);
-/* -EBADMSG: not what we write; some of it may have been done. */
-int store_replay(struct store *s, const uint8_t *data, uint64_t len);
+#include "noxs/store_journal.h"
 
 #endif

@@ -9,6 +9,7 @@
 #include "noxs/store_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -98,24 +99,33 @@ static struct store_conn *lasting(struct store_conn *c)
 	return c;
 }
 
-static void finish(struct store *s)
+static bool finish(struct store *s)
 {
 	struct store_journal *j = s->journal;
 	char path[512];
+	bool kept; /* the one before, under the name of the spare one */
 
 	store_journal_file_seal(&j->next);
-	if (snprintf(path, sizeof(path), "%s.new", j->path) >= (int)sizeof(path) ||
-	    rename(path, j->path) < 0) {
+	if (snprintf(path, sizeof(path), "%s.new", j->path) >= (int)sizeof(path)) {
 		store_renew_end(s);
-		return;
+		return false;
 	}
-	j->gone = j->file;
+	kept = renameat2(AT_FDCWD, path, AT_FDCWD, j->path, RENAME_EXCHANGE) == 0;
+	if (!kept && rename(path, j->path) < 0) {
+		store_renew_end(s);
+		return false;
+	}
+	j->spare = j->file;
+	if (!kept)
+		store_journal_file_drop(&j->spare);
 	j->file = j->next;
 	j->next = (struct store_journal_file){.fd = -1};
 	j->renewed = j->file.end;
+	return true;
 }
 
-static void slice(struct store *s, uint64_t bytes)
+/* True: the new file has taken the place of the one before. */
+static bool slice(struct store *s, uint64_t bytes)
 {
 	struct store_journal *j = s->journal;
 	uint64_t until = j->next.end + bytes;
@@ -141,8 +151,7 @@ static void slice(struct store *s, uint64_t bytes)
 		if (j->next.map)
 			j->conn = lasting(c->next);
 	}
-	if (j->next.map && !j->at && !j->conn)
-		finish(s);
+	return j->next.map && !j->at && !j->conn && finish(s);
 }
 
 /* --- beginning and end --- */
@@ -150,15 +159,15 @@ static void slice(struct store *s, uint64_t bytes)
 int store_renew_begin(struct store *s)
 {
 	struct store_journal *j = s->journal;
-	char path[512];
-	int rc = -ENAMETOOLONG;
+	int rc = store_journal_spare(j);
 
-	if (snprintf(path, sizeof(path), "%s.new", j->path) < (int)sizeof(path))
-		rc = store_journal_file_make(path, j->epoch, &j->next);
 	if (rc < 0) {
 		j->renewed = j->file.end; /* not again at once */
 		return rc;
 	}
+	j->next = j->spare;
+	j->spare = (struct store_journal_file){.fd = -1};
+	store_journal_file_begin(&j->next, j->epoch);
 	j->round++;
 	j->at = s->root;
 	j->conn = NULL;
@@ -169,40 +178,30 @@ int store_renew_begin(struct store *s)
 void store_renew_end(struct store *s)
 {
 	struct store_journal *j = s->journal;
-	char path[512];
 
 	if (!j->next.map)
 		return;
-	store_journal_file_drop(&j->next);
+	j->spare = j->next;
+	j->next = (struct store_journal_file){.fd = -1};
 	j->at = NULL;
 	j->conn = NULL;
-	if (snprintf(path, sizeof(path), "%s.new", j->path) < (int)sizeof(path))
-		(void)unlink(path);
 	j->renewed = j->file.end;
 }
 
 void store_renew_go_on(struct store *s)
 {
-	struct store_journal *j = s->journal;
-
-	if (j->next.map)
-		slice(s, j->slice);
-	else if (j->gone.map)
-		store_journal_file_shrink(&j->gone);
+	(void)slice(s, s->journal->slice);
 }
 
 int store_journal_renew(struct store *s)
 {
-	struct store_journal *j = s->journal;
-	int rc = store_renew_begin(s);
+	int rc;
 
+	store_renew_end(s);
+	rc = store_renew_begin(s);
 	if (rc < 0)
 		return rc;
-	slice(s, UINT64_MAX / 2);
-	if (j->next.map || !j->file.map)
-		return -ENOSPC;
-	store_journal_file_drop(&j->gone);
-	return 0;
+	return slice(s, UINT64_MAX / 2) ? 0 : -ENOSPC;
 }
 
 /* --- changes meanwhile --- */

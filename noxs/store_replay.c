@@ -119,9 +119,7 @@ static int do_in(struct store_conn *c, const struct record *r)
 {
 	if (r->len > STORE_HEADER + STORE_PAYLOAD_MAX - c->in_len)
 		return -EBADMSG;
-	if (!c->in)
-		c->in = malloc(STORE_HEADER + STORE_PAYLOAD_MAX);
-	if (!c->in)
+	if (!store_conn_half(c))
 		return -ENOMEM;
 	memcpy(c->in + c->in_len, r->data, r->len);
 	c->in_len += r->len;
@@ -133,8 +131,8 @@ static int do_sent(struct store_conn *c, const struct record *r)
 	if (r->h.value > c->out_len)
 		return -EBADMSG;
 	c->out_at += r->h.value;
-	c->out_len -= r->h.value;
 	c->out_pos += r->h.value;
+	store_conn_waits(c, -(int64_t)r->h.value);
 	return 0;
 }
 

@@ -39,6 +39,7 @@ int store_ring_open(struct store *s, uint32_t domid, volatile void *page, bool a
 	r->page = page;
 	r->broken = false;
 	r->polling = false;
+	r->untold = false;
 	r->req_cons = shared_load(&p->req_cons);
 	r->rsp_prod = shared_load(&p->rsp_prod);
 	if (!adopt || !r->conn->replayed) {
@@ -61,6 +62,15 @@ int store_ring_open(struct store *s, uint32_t domid, volatile void *page, bool a
 	return 0;
 }
 
+/* The other side may overwrite what was taken: not before the journal says so. */
+static void tell_taken(struct store_ring *r)
+{
+	if (!r->untold || store_is_stuck(r->conn->s))
+		return;
+	r->untold = false;
+	shared_store_release(&page_of(r)->req_cons, r->req_cons);
+}
+
 /* Takes what is there; how many bytes, or -EPROTO. */
 static int take(struct store_ring *r)
 {
@@ -73,6 +83,7 @@ static int take(struct store_ring *r)
 
 	if (n > RING)
 		return -EPROTO;
+	tell_taken(r);
 	if (n == 0)
 		return 0;
 	shared_read(buf, p->req + at, first);
@@ -80,8 +91,9 @@ static int take(struct store_ring *r)
 	took = store_conn_input(r->conn, buf, n);
 	if (took > 0) {
 		r->req_cons += (uint32_t)took;
-		shared_store_release(&p->req_cons, r->req_cons);
+		r->untold = true;
 	}
+	tell_taken(r);
 	return took;
 }
 

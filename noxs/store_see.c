@@ -107,18 +107,6 @@ int store_see_names(struct store_conn *c, struct store_tx *t, const char *path, 
 
 /* --- changing --- */
 
-/* What a guest may own at most; `more` nodes of `bytes` come. */
-int store_may_own(const struct store_conn *c, uint64_t nodes, uint64_t bytes)
-{
-	const struct store_quota *q = &c->s->quota;
-
-	if (!store_is_guest(c->domid))
-		return 0;
-	if (c->dom->nodes + nodes > q->nodes)
-		return -ENOSPC;
-	return c->dom->bytes + bytes > q->bytes ? -ENOMEM : 0;
-}
-
 static uint32_t names_below(const struct store_node *near, const char *path)
 {
 	char at[STORE_PATH_MAX];
@@ -129,15 +117,35 @@ static uint32_t names_below(const struct store_node *near, const char *path)
 	return missing + (near->parent ? 0 : 1);
 }
 
+/* What is there already may always become shorter. */
+static bool may_write(const struct store_conn *c, const struct store_node *near, uint32_t missing,
+		      uint32_t path_len, uint32_t len)
+{
+	struct store_cost each = store_node_cost(near->perms->n, path_len, 0, 0);
+
+	if (!missing)
+		return len <= near->len ||
+		       store_may_keep(c,
+				      (struct store_cost){len - near->len + 2 * STORE_VALUE_SLACK,
+							  len - near->len});
+	return store_may_keep(c, (struct store_cost){missing * each.memory + path_len + len +
+							     2 * STORE_VALUE_SLACK,
+						     missing * each.record + len});
+}
+
 static int tree_write(struct store_conn *c, const char *path, const void *data, uint32_t len,
 		      bool keep)
 {
 	struct store *s = c->s;
 	struct store_node *n = store_find(s, path);
-	uint32_t missing = n ? 0 : names_below(store_find_near(s, path), path);
+	const struct store_node *near = n ? n : store_find_near(s, path);
+	uint32_t missing = n ? 0 : names_below(near, path);
+	uint32_t path_len = (uint32_t)strlen(path);
 	bool made;
-	int rc = store_may_own(c, missing, missing ? strlen(path) + len : len);
+	int rc = store_may_own(c, missing, missing ? path_len + len : len);
 
+	if (rc == 0 && !may_write(c, near, missing, path_len, len))
+		rc = -ENOSPC;
 	if (rc < 0)
 		return rc;
 	if (missing) {
@@ -196,8 +204,11 @@ static int tree_perms(struct store *s, const char *path, struct store_perms *p, 
 int store_do_perms(struct store_conn *c, struct store_tx *t, const char *path,
 		   const struct store_perm *perm, uint32_t n)
 {
-	struct store_perms *p = store_perms_new(c->s, perm, n);
+	struct store_perms *p = NULL;
 
+	if (!store_may_keep(c, store_perms_cost(n)))
+		return -ENOSPC;
+	p = store_perms_new(c->s, perm, n);
 	if (!p)
 		return -ENOMEM;
 	return t ? store_tx_perms(c, t, path, p) : tree_perms(c->s, path, p, c->domid);

@@ -66,6 +66,7 @@ static struct store_node *add_child(struct store *s, struct store_node *parent, 
 		return NULL;
 	memcpy(n->name, name, len);
 	n->name_len = len;
+	n->path_len = parent->path_len + 1 + len;
 	n->parent = parent;
 	n->hash = hash;
 	n->prev = parent->last;
@@ -204,24 +205,6 @@ struct store_node *store_walk(const struct store_node *top, struct store_node *n
 
 /* --- changes --- */
 
-/* To or from an owner's account. */
-static bool account(struct store *s, const struct store_node *n, uint32_t owner, bool add)
-{
-	struct store_domain *d = store_domain(s, owner, add);
-	uint64_t bytes = n->name_len + n->len;
-
-	if (!d)
-		return false;
-	d->nodes += add ? 1 : -1u;
-	d->bytes += add ? bytes : -bytes;
-	s->nodes += add ? 1 : -1ull;
-	if (!add)
-		store_domain_tidy(s, d);
-	return true;
-}
-
-/* --- changes --- */
-
 static char *copy_value(const void *data, uint32_t len)
 {
 	char *value = malloc(len + 1u);
@@ -250,10 +233,10 @@ static int come_to_be(struct store *s, struct store_node *n, struct store_perms 
 {
 	n->value = len ? copy_value(data, len) : NULL;
 	n->perms = p;
-	n->len = len;
-	if (!p || (len && !n->value) || !account(s, n, p->perm[0].domid, true)) {
+	n->len = n->room = len;
+	if (!p || (len && !n->value) || !store_account(s, n, p, true)) {
 		n->perms = NULL;
-		n->len = 0;
+		n->len = n->room = 0;
 		free(n->value);
 		n->value = NULL;
 		store_perms_put(s, p);
@@ -310,19 +293,21 @@ int store_set_value(struct store *s, struct store_node *n, const char *path, con
 	struct store_domain *d = store_domain(s, n->perms->perm[0].domid, false);
 	struct store_part part[] = {{path, (uint32_t)strlen(path)}, {data, len}};
 
-	if (!n->value || len > n->len) {
+	if (!n->value || len > n->room || n->room - len > STORE_VALUE_SLACK) {
 		char *value = copy_value(data, len);
 
 		if (!value)
 			return -ENOMEM;
 		free(n->value);
 		n->value = value;
+		n->room = len;
 	} else if (len) {
 		memmove(n->value, data, len);
 	}
 	n->value[len] = '\0';
-	if (d)
-		d->bytes += (uint64_t)len - n->len;
+	store_charge(s, d, store_node_cost(1, 0, 0, n->len), false);
+	store_charge(s, d, store_node_cost(1, 0, 0, len), true);
+	d->bytes += (uint64_t)len - n->len;
 	n->len = len;
 	n->gen = ++s->gen;
 	store_log_node(s, n, STORE_J_VALUE, 0, part[0].len, part, 2);
@@ -334,11 +319,11 @@ int store_node_perms(struct store *s, struct store_node *n, const char *path, st
 	struct store_part part[] = {{p->perm, p->n * (uint32_t)sizeof(struct store_perm)},
 				    {path, (uint32_t)strlen(path)}};
 
-	if (!account(s, n, p->perm[0].domid, true)) {
+	if (!store_account(s, n, p, true)) {
 		store_perms_put(s, p);
 		return -ENOMEM;
 	}
-	(void)account(s, n, n->perms->perm[0].domid, false);
+	(void)store_account(s, n, n->perms, false);
 	store_perms_put(s, n->perms);
 	n->perms = p;
 	n->gen = ++s->gen;
@@ -349,12 +334,12 @@ int store_node_perms(struct store *s, struct store_node *n, const char *path, st
 
 static void cease(struct store *s, struct store_node *n)
 {
-	(void)account(s, n, n->perms->perm[0].domid, false);
+	(void)store_account(s, n, n->perms, false);
 	store_perms_put(s, n->perms);
 	n->perms = NULL;
 	free(n->value);
 	n->value = NULL;
-	n->len = 0;
+	n->len = n->room = 0;
 	n->children = 0;
 	n->gen = ++s->gen;
 	s->found = NULL;
@@ -450,7 +435,8 @@ int store_tree_open(struct store *s)
 	s->root->gen = ++s->gen;
 	s->root->perms = store_perms_new(s, &nobody, 1);
 	s->special->perms = store_perms_new(s, &nobody, 1);
-	if (!s->root->perms || !s->special->perms || !account(s, s->root, 0, true))
+	if (!s->root->perms || !s->special->perms ||
+	    !store_account(s, s->root, s->root->perms, true))
 		return -ENOMEM;
 	return 0;
 }

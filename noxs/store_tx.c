@@ -23,17 +23,36 @@ static void free_node(struct store *s, struct store_tx *t, struct tx_node *n)
 	free(n);
 }
 
+static int charge(const struct store_conn *c, struct store_tx *t, struct store_cost cost)
+{
+	if (!store_may_keep(c, cost))
+		return -ENOSPC;
+	t->memory += cost.memory;
+	store_charge(c->s, c->dom, cost, true);
+	return 0;
+}
+
 /* It grows by so much. A guest's may not grow for ever, so this comes before what is taken. */
 static int grow(const struct store_conn *c, struct store_tx *t, uint32_t nodes, uint64_t bytes)
 {
 	const struct store_quota *q = &c->s->quota;
+	int rc = 0;
 
 	if (store_is_guest(c->domid) &&
 	    (t->n + nodes > q->nodes + SEEN_MORE || t->bytes + bytes > 2 * q->bytes))
 		return -ENOSPC;
+	rc = charge(c, t, store_tx_node_cost(nodes, bytes));
+	if (rc < 0)
+		return rc;
 	t->n += nodes;
 	t->bytes += bytes;
 	return 0;
+}
+
+/* A list of permissions of its own. */
+static int grow_perms(const struct store_conn *c, struct store_tx *t, uint32_t n)
+{
+	return charge(c, t, (struct store_cost){store_perms_cost(n).memory, 0});
 }
 
 static int copy_node(struct tx_node *to, const struct store_node *from)
@@ -160,6 +179,8 @@ static int tx_make(struct store_conn *c, struct store_tx *t, struct tx_node *n)
 	rc = store_tx_node(c, t, store_or_root(path), &parent);
 	if (rc == 0)
 		rc = store_may_own(c, t->made + 1, t->bytes);
+	if (rc == 0)
+		rc = grow_perms(c, t, parent->perms->n);
 	if (rc < 0)
 		return rc;
 	perms = store_perms_inherit(c->s, parent->perms, c->domid);
@@ -286,9 +307,13 @@ int store_tx_perms(struct store_conn *c, struct store_tx *t, const char *path,
 	struct tx_node *n;
 	int rc = store_tx_node(c, t, path, &n);
 
-	if (rc < 0 || !n->exists) {
+	if (rc == 0 && !n->exists)
+		rc = -ENOENT;
+	if (rc == 0)
+		rc = grow_perms(c, t, p->n);
+	if (rc < 0) {
 		store_perms_put(c->s, p);
-		return rc < 0 ? rc : -ENOENT;
+		return rc;
 	}
 	store_perms_put(c->s, n->perms);
 	n->perms = p;
@@ -316,6 +341,7 @@ int store_tx_start(struct store_conn *c, uint32_t id, struct store_tx **out)
 		return -ENOMEM;
 	t->id = id;
 	HASH_ADD(hh, c->txs, id, sizeof(t->id), t);
+	store_charge(c->s, c->dom, store_tx_cost(), true);
 	c->dom->transactions++;
 	c->s->transactions++;
 	if (c->lasting)
@@ -324,7 +350,7 @@ int store_tx_start(struct store_conn *c, uint32_t id, struct store_tx **out)
 	return 0;
 }
 
-static void drop(struct store_conn *c, struct store_tx *t)
+void store_tx_drop(struct store_conn *c, struct store_tx *t)
 {
 	struct tx_node *n = NULL;
 	struct tx_node *tmp = NULL;
@@ -336,6 +362,8 @@ static void drop(struct store_conn *c, struct store_tx *t)
 		free_node(c->s, t, n);
 	}
 	HASH_DEL(c->txs, t);
+	store_charge(c->s, c->dom, store_tx_cost(), false);
+	store_charge(c->s, c->dom, (struct store_cost){t->memory, 0}, false);
 	c->dom->transactions--;
 	c->s->transactions--;
 	free(t);
@@ -344,103 +372,5 @@ static void drop(struct store_conn *c, struct store_tx *t)
 void store_tx_clear(struct store_conn *c)
 {
 	while (c->txs)
-		drop(c, c->txs);
-}
-
-static bool unchanged(struct store *s, const struct store_tx *t)
-{
-	if (t->doomed)
-		return false;
-	for (const struct tx_node *n = t->nodes; n; n = n->hh.next) {
-		const struct store_node *base = store_find(s, n->path);
-
-		if ((base ? base->gen : 0) != n->gen)
-			return false;
-	}
-	return true;
-}
-
-/* Bytes that the tree has more than before, at the most. */
-static uint64_t more_bytes(struct store *s, const struct store_tx *t)
-{
-	uint64_t more = 0;
-	uint64_t less = 0;
-
-	for (const struct tx_node *n = t->nodes; n; n = n->hh.next) {
-		const struct store_node *base = store_find(s, n->path);
-
-		if (n->exists && n->changed) {
-			more += n->len;
-			less += base ? base->len : 0;
-			more += base ? 0 : strlen(strrchr(n->path, '/'));
-		}
-	}
-	return more > less ? more - less : 0;
-}
-
-static int apply_one(struct store_conn *c, struct tx_node *tn)
-{
-	struct store *s = c->s;
-	struct store_perms *old = NULL;
-	struct store_node *n;
-	bool made;
-	int rc = store_make(s, tn->path, c->domid, tn->value, tn->len, &n, &made);
-
-	if (rc == 0 && !made)
-		rc = store_set_value(s, n, tn->path, tn->value, tn->len);
-	if (rc == 0 && n->perms != tn->perms) {
-		old = n->perms;
-		old->refs++;
-		tn->perms->refs++;
-		rc = store_node_perms(s, n, tn->path, tn->perms);
-	}
-	if (rc == 0)
-		store_tell(s, n, old, false, c->domid);
-	store_perms_put(s, old);
-	return rc;
-}
-
-static int by_order(const void *a, const void *b)
-{
-	const struct tx_node *const *x = a;
-	const struct tx_node *const *y = b;
-
-	return ((*x)->order > (*y)->order) - ((*x)->order < (*y)->order);
-}
-
-static int apply(struct store_conn *c, struct store_tx *t)
-{
-	struct tx_node **todo = calloc(t->n + 1u, sizeof(struct tx_node *));
-	uint32_t n = 0;
-	int rc = 0;
-
-	if (!todo)
-		return -ENOMEM;
-	for (struct tx_node *tn = t->nodes; tn; tn = tn->hh.next) {
-		struct store_node *base = tn->removed ? store_find(c->s, tn->path) : NULL;
-
-		if (base)
-			store_remove(c->s, base, c->domid);
-		if (tn->exists && tn->changed)
-			todo[n++] = tn;
-	}
-	qsort(todo, n, sizeof(struct tx_node *), by_order);
-	for (uint32_t i = 0; i < n && rc == 0; i++)
-		rc = apply_one(c, todo[i]);
-	free(todo);
-	return rc;
-}
-
-int store_tx_end(struct store_conn *c, struct store_tx *t, bool commit)
-{
-	int rc = 0;
-
-	if (commit && !unchanged(c->s, t))
-		rc = -EAGAIN;
-	if (commit && rc == 0)
-		rc = store_may_own(c, t->made, more_bytes(c->s, t));
-	if (commit && rc == 0)
-		rc = apply(c, t);
-	drop(c, t);
-	return rc;
+		store_tx_drop(c, c->txs);
 }

@@ -85,6 +85,7 @@ static void forget(struct store_watch *w)
 	struct store_conn *c = w->conn;
 	struct store_node *at = w->at;
 
+	store_charge(c->s, c->dom, w->charged, false);
 	DL_DELETE(at->watches, w);
 	at->guests -= of_guest(c);
 	DL_DELETE2(c->watches, w, conn_prev, conn_next);
@@ -95,7 +96,7 @@ static void forget(struct store_watch *w)
 	store_node_tidy(c->s, at);
 }
 
-static int may_have_another(const struct store_conn *c, uint32_t cost)
+static int may_have_another(const struct store_conn *c, uint32_t cost, struct store_cost charged)
 {
 	const struct store_quota *q = &c->s->quota;
 
@@ -103,17 +104,18 @@ static int may_have_another(const struct store_conn *c, uint32_t cost)
 		return 0;
 	if (c->dom->watches >= q->watches || c->dom->bytes + cost > q->bytes)
 		return -E2BIG;
-	return 0;
+	return store_may_keep(c, charged) ? 0 : -E2BIG;
 }
 
 int store_watch_add(struct store_conn *c, const char *path, bool relative, const char *token)
 {
 	uint32_t token_len = (uint32_t)strlen(token) + 1;
 	uint32_t cost = cost_of(path, token_len);
+	struct store_cost charged = store_watch_cost(path, token_len);
 	struct store_part part[] = {{path, (uint32_t)strlen(path)}, {token, token_len}};
 	struct store_watch *w = NULL;
 	struct store_node *at = NULL;
-	int rc = may_have_another(c, cost);
+	int rc = may_have_another(c, cost, charged);
 
 	if (rc == 0) {
 		at = store_place(c->s, path);
@@ -130,8 +132,15 @@ int store_watch_add(struct store_conn *c, const char *path, bool relative, const
 			store_node_tidy(c->s, at);
 		return rc;
 	}
-	*w = (struct store_watch){
-		.at = at, .conn = c, .cost = cost, .relative = relative, .token_len = token_len};
+	*w = (struct store_watch){.at = at,
+				  .conn = c,
+				  .cost = cost,
+				  .charged = charged,
+				  .relative = relative,
+				  .token_len = token_len};
+	if (!c->lasting)
+		w->charged.record = 0;
+	store_charge(c->s, c->dom, w->charged, true);
 	memcpy(w->token, token, token_len);
 	hang(at, w);
 	DL_APPEND2(c->watches, w, conn_prev, conn_next);

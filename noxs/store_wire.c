@@ -56,14 +56,15 @@ static int take_path(struct store_request *r)
 	size_t len = strlen(r->data);
 	size_t base = 0;
 
+	if (len == 0)
+		return -EINVAL;
 	r->relative = *r->data != '/' && *r->data != '@';
 	if (r->relative) {
 		if (len >= STORE_REL_MAX)
 			return -EINVAL;
 		base = r->c->base_len;
 		memcpy(r->path, r->c->base, base);
-		if (len) /* else it is what they are relative to */
-			r->path[base++] = '/';
+		r->path[base++] = '/';
 	}
 	if (base + len >= sizeof(r->path))
 		return -EINVAL;
@@ -78,11 +79,12 @@ static void make_missing(const struct store_request *r)
 {
 	struct store *s = r->s;
 	uint32_t domid = store_path_domain(r->path);
-	bool all = strcmp(r->path, "/local/domain") == 0;
+	bool all = strcmp(r->path, "/local/domain") == 0 || strcmp(r->path, "/vm") == 0 ||
+		   strncmp(r->path, "/vm/", 4) == 0;
 
 	if (!s->missing || s->in_missing || (domid == STORE_NO_DOMAIN && !all))
 		return;
-	if (!all && store_find(s, r->path))
+	if ((!all || r->path[1] == 'v') && store_find(s, r->path) && strcmp(r->path, "/vm") != 0)
 		return;
 	s->in_missing = true;
 	s->missing(s->missing_arg, domid);
@@ -285,6 +287,8 @@ static int do_tx_start(struct store_request *r)
 		return -EBUSY;
 	if (store_is_guest(c->domid) && c->dom->transactions >= r->s->quota.transactions)
 		return -ENOSPC;
+	if (!store_may_keep(c, store_tx_cost()))
+		return -ENOSPC;
 	do
 		c->next_tx++;
 	while (c->next_tx == 0 || store_tx_find(c, c->next_tx));
@@ -374,7 +378,7 @@ static const struct {
 	[XS_MKDIR] = {do_mkdir, 0},
 	[XS_RM] = {do_rm, 0},
 	[XS_SET_PERMS] = {store_do_set_perms, 0},
-	[XS_IS_DOMAIN_INTRODUCED] = {do_is_introduced, NO_TX},
+	[XS_IS_DOMAIN_INTRODUCED] = {do_is_introduced, PRIVILEGED | NO_TX},
 	[XS_RESUME] = {NULL, PRIVILEGED | NO_TX},
 	[XS_SET_TARGET] = {NULL, PRIVILEGED | NO_TX},
 	[XS_RESET_WATCHES] = {do_reset_watches, NO_TX},

@@ -121,6 +121,9 @@ struct engine_limits {
 void engine_set_limits(struct engine *en, const struct engine_limits *l);
 enum store_mode engine_store_mode(const struct engine *en); /* never STORE_AUTO */
 struct xen *engine_xen(struct engine *en);
+/* Of the store's journal, in the run directory: "fine", "tight" (full: guests may not grow in the
+ * store), "none" (nothing is answered until there is room). */
+const char *engine_store_room(const struct engine *en);
 
 struct engine_host {
 	struct xen_host xen;

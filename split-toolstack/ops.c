@@ -83,6 +83,7 @@ int op_host(struct engine *en, struct request *r, struct err *e)
 	wire_text(&w, PROTO_VERSION_TEXT, CHAOS_VERSION);
 	wire_text(&w, PROTO_XEN, h.xen.version);
 	wire_text(&w, PROTO_STORE, store_mode_name(engine_store_mode(en)));
+	wire_text(&w, PROTO_ROOM, engine_store_room(en));
 	wire_u32(&w, PROTO_CPUS, h.xen.cpus);
 	wire_u64(&w, PROTO_MEM_KIB, h.xen.total_pages * 4);
 	wire_u64(&w, PROTO_FREE_KIB, h.xen.free_pages * 4);

@@ -163,6 +163,7 @@ enum proto_id {
 	PROTO_PINNED,	/* text: CPUs that a VM's vCPUs run on; with semicolons, those of each */
 	PROTO_MAXVCPUS, /* u32, when it differs from VCPUS */
 	PROTO_TAIL,	/* text: the host's tail guard */
+	PROTO_ROOM,	/* text: fine, tight, none: of the store's journal */
 	PROTO_ID_END,
 };
 

@@ -7,6 +7,8 @@
  *   storm    events without end
  *   quota    nodes, watches and transactions until each is refused, and prints how many there were
  *   paths    what others own, and paths that are none
+ *   hold     as much of the store's memory as it gets, by transactions, nodes, watches and answers
+ *            that it does not take; prints what of that was refused
  * All but quota and paths go on for ever. */
 #include "../kit/dev.h"
 
@@ -91,6 +93,57 @@ static void quota(void)
 	kit_print("transactions %u\r\n", repeat(begin, "", 5000));
 }
 
+/* A path of a guest's own, and the longest that may be. */
+static const char *long_path(uint32_t n)
+{
+	static char path[2000] = "data/";
+	uint32_t at = 5;
+
+	for (; n; n /= 10)
+		path[at++] = (char)('0' + n % 10);
+	while (at < sizeof(path) - 1)
+		path[at++] = 'x';
+	return path;
+}
+
+/* data/NUMBER/d/d/d/... */
+static const char *deep_path(uint32_t n)
+{
+	static char path[2000] = "data/";
+	uint32_t at = 5;
+
+	path[at++] = (char)('a' + n % 26);
+	while (at < sizeof(path) - 3) {
+		path[at++] = '/';
+		path[at++] = 'd';
+	}
+	return path;
+}
+
+static void hold(void)
+{
+	static char value[64];
+	uint32_t tx[10];
+	uint32_t begun = 0;
+	uint32_t seen = 0;
+	uint32_t watched = 0;
+	uint32_t made = 0;
+
+	while (begun < 10 && kit_store_begin(&tx[begun]) >= 0)
+		begun++;
+	for (uint32_t n = 0; n < 26; n++)
+		watched += kit_store_watch(deep_path(n), "x") >= 0;
+	for (uint32_t n = 1; n < 200; n++)
+		made += kit_store_write(0, long_path(n), "x") >= 0;
+	for (uint32_t n = 1; begun && n < 3000; n++) {
+		/* that there is none is an answer, and is kept in the picture */
+		(void)kit_store_read(tx[n % begun], long_path(n), value, sizeof(value));
+		seen += kit_store_write(tx[n % begun], long_path(n), "x") >= 0;
+	}
+	kit_print("holds %u %u %u %u\r\n", begun, watched, made, seen);
+	flood();
+}
+
 static void paths(void)
 {
 	static const char *const path[] = {
@@ -115,7 +168,7 @@ static void paths(void)
 		if (kit_store_read(0, path[i], value, sizeof(value)) >= 0)
 			got++;
 	}
-	kit_print("read %u\r\n", got); /* its own name and its own top */
+	kit_print("read %u\r\n", got); /* its own name */
 }
 
 int guest_main(void)
@@ -144,6 +197,8 @@ int guest_main(void)
 		kit.store->rsp_cons = kit.store->rsp_prod + 1;
 	else if (how[0] == 'f')
 		flood();
+	else if (how[0] == 'h')
+		hold();
 	notify();
 	while (how[0] == 's')
 		notify();

@@ -213,7 +213,7 @@ int devices_admit(struct engine *en, const struct vm *self, const struct vm_conf
 		  struct err *e)
 {
 	bool leaving = false;
-	int rc = 0;
+	int rc = c->ndevice ? storehost_check_room(en, e) : 0;
 
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++) {
 		struct err why = {0};
@@ -235,5 +235,7 @@ int device_admit(struct vm *vm, const struct device_config *d, struct err *e)
 {
 	int rc = given_twice(d, vm->cfg.device, vm->cfg.ndevice, e);
 
+	if (rc == 0)
+		rc = storehost_check_room(vm->en, e);
 	return rc < 0 ? rc : admit(vm->en, vm, d, e);
 }

@@ -371,6 +371,8 @@ void storehost_tidy(struct engine *en);
 /* Never NULL while the engine is open: guests' views are in it in every mode, dom0's own devices in
  * mode own. */
 struct store *engine_store(struct engine *en);
+/* -ENOSPC: its folder is full, and nothing can be added to it. */
+int storehost_check_room(const struct engine *en, struct err *e);
 bool storehost_event(struct engine *en, uint32_t port); /* true: it was the kernel's */
 void storehost_busy(struct engine *en);			/* the loop comes round without sleeping */
 /* The backend's nodes of a guest's console, at a path that is there. */

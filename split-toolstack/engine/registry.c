@@ -49,7 +49,8 @@ _Static_assert(RECORD_BYTES_2 == 152, "as it was");
 
 static int failed(struct err *e, int rc, const char *what)
 {
-	int code = rc > 0 ? rc : rc == MDB_MAP_FULL ? ENOSPC : EIO;
+	/* EIO: so LMDB calls a write that came short, as it does in a full folder. */
+	int code = rc == EIO || rc == MDB_MAP_FULL ? ENOSPC : rc > 0 ? rc : EIO;
 
 	return err_set(e, code, "registry: %s: %s", what, mdb_strerror(rc));
 }

@@ -20,6 +20,7 @@
 #define BUDGET	       256u
 #define TURNS_MAX      128u /* an event of the kernel is worth */
 #define IDLE_TURNS_MAX 2u
+#define RETRY_S	       1. /* between two looks for room in a full folder */
 
 struct storehost {
 	struct engine *en;
@@ -28,8 +29,10 @@ struct storehost {
 	uint32_t port;
 	bool woken;
 	struct storesocket *socket;
-	ev_prepare flush; /* what was woken, before the loop sleeps */
-	ev_idle busy;	  /* keeps it from sleeping */
+	enum store_room room; /* that the journal had when it was said last */
+	ev_timer retry;	      /* while it lacks some */
+	ev_prepare flush;     /* what was woken, before the loop sleeps */
+	ev_idle busy;	      /* keeps it from sleeping */
 };
 
 struct store *engine_store(struct engine *en)
@@ -83,11 +86,73 @@ static void linger(struct storehost *sh)
 	}
 }
 
+/* --- room for the journal --- */
+
+static void log_room(const struct storehost *sh)
+{
+	const char *dir = sh->en->conf.run_dir;
+
+	if (sh->room == STORE_ROOM_NONE)
+		log_line(
+			LOG_ERROR,
+			"op=store dir=%s: full, and the store has no room for a change: no request "
+			"of guests or of dom0's kernel is answered until there is some",
+			dir);
+	else if (sh->room == STORE_ROOM_TIGHT)
+		log_line(LOG_WARN,
+			 "op=store dir=%s: full: what guests have in the store may change, and not "
+			 "grow much, until there is room",
+			 dir);
+	else
+		log_line(LOG_INFO, "op=store dir=%s: there is room for the store again", dir);
+}
+
+static void look_at_room(struct storehost *sh)
+{
+	enum store_room room = store_room(sh->en->tree);
+
+	if (room == sh->room)
+		return;
+	sh->room = room;
+	log_room(sh);
+	if (room == STORE_ROOM_FINE)
+		ev_timer_stop(sh->en->loop, &sh->retry);
+	else
+		ev_timer_again(sh->en->loop, &sh->retry);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct storehost *sh = t->data;
+
+	(void)loop;
+	(void)revents;
+	(void)store_retry(sh->en->tree);
+}
+
+int storehost_check_room(const struct engine *en, struct err *e)
+{
+	if (store_room(en->tree) != STORE_ROOM_NONE)
+		return 0;
+	return err_set(e, ENOSPC,
+		       "%s is full: the store has no room for another device or guest; "
+		       "free some there",
+		       en->conf.run_dir);
+}
+
+const char *engine_store_room(const struct engine *en)
+{
+	static const char *const name[] = {"fine", "tight", "none"};
+
+	return name[store_room(en->tree)];
+}
+
 static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct storehost *sh = w->data;
 
 	(void)revents;
+	look_at_room(sh);
 	if (sh->woken)
 		poll_kernel(sh);
 	if (sh->en->views_woken)
@@ -290,6 +355,9 @@ int storehost_open(struct engine *en, struct err *e)
 	en->storehost = sh;
 	ev_prepare_init(&sh->flush, on_flush);
 	sh->flush.data = sh;
+	ev_init(&sh->retry, on_retry);
+	sh->retry.repeat = RETRY_S;
+	sh->retry.data = sh;
 	ev_idle_init(&sh->busy, on_busy);
 	ev_prepare_start(en->loop, &sh->flush);
 	rc = store_open(path, NULL, &en->tree, &warning);
@@ -327,6 +395,7 @@ void storehost_close(struct engine *en)
 		(void)munmap(sh->page, 4096);
 	store_close(en->tree);
 	en->tree = NULL;
+	ev_timer_stop(en->loop, &sh->retry);
 	ev_idle_stop(en->loop, &sh->busy);
 	ev_prepare_stop(en->loop, &sh->flush);
 	free(sh);

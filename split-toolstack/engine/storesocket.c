@@ -85,7 +85,10 @@ static bool feed(struct client *cl)
 	cl->left_len -= (uint32_t)took;
 	if (cl->left_len) {
 		ev_io_stop(cl->ss->en->loop, &cl->in);
-		ev_io_start(cl->ss->en->loop, &cl->out);
+		if (store_room(cl->ss->en->tree) == STORE_ROOM_NONE)
+			ev_io_stop(cl->ss->en->loop, &cl->out); /* on_wake() tells when to go on */
+		else
+			ev_io_start(cl->ss->en->loop, &cl->out);
 	} else {
 		ev_io_start(cl->ss->en->loop, &cl->in);
 	}

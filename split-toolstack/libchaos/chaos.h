@@ -134,6 +134,8 @@ struct chaos_host {
 	bool pvh;
 	uint64_t mem_kib, free_kib, pool_kib;
 	char tail_guard[256]; /* the host's settings; "off" */
+	char store_room[8];   /* for what the store records in the run directory: "fine", "tight"
+				 (guests may not grow there), "none" (nothing is answered) */
 };
 
 struct chaos_image {

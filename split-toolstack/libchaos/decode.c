@@ -103,6 +103,7 @@ static const struct place host_places[PROTO_ID_END] = {
 	[PROTO_VERSION_TEXT] = PLACE(TEXT, chaos_host, chaos),
 	[PROTO_XEN] = PLACE(TEXT, chaos_host, xen),
 	[PROTO_STORE] = PLACE(TEXT, chaos_host, store),
+	[PROTO_ROOM] = PLACE(TEXT, chaos_host, store_room),
 	[PROTO_CPUS] = PLACE(U32, chaos_host, cpus),
 	[PROTO_SLOTS] = PLACE(U32, chaos_host, slots),
 	[PROTO_VMS] = PLACE(U32, chaos_host, vms),

@@ -195,11 +195,12 @@ json_t *device_json(const struct chaos_device *d)
 
 json_t *host_json(const struct chaos_host *h)
 {
-	return json_pack("{s:s,s:s,s:s,s:b,s:i,s:I,s:I,s:i,s:I,s:i,s:s}", "chaosd", h->chaos, "xen",
-			 h->xen, "store", h->store, "pvh", h->pvh, "cpus", (int)h->cpus,
-			 "memory_kib", (json_int_t)h->mem_kib, "free_kib", (json_int_t)h->free_kib,
-			 "vms", (int)h->vms, "pool_kib", (json_int_t)h->pool_kib, "slots",
-			 (int)h->slots, "tail_guard", h->tail_guard);
+	return json_pack("{s:s,s:s,s:s,s:s,s:b,s:i,s:I,s:I,s:i,s:I,s:i,s:s}", "chaosd", h->chaos,
+			 "xen", h->xen, "store", h->store, "store_room", h->store_room, "pvh",
+			 h->pvh, "cpus", (int)h->cpus, "memory_kib", (json_int_t)h->mem_kib,
+			 "free_kib", (json_int_t)h->free_kib, "vms", (int)h->vms, "pool_kib",
+			 (json_int_t)h->pool_kib, "slots", (int)h->slots, "tail_guard",
+			 h->tail_guard);
 }
 
 /* Only what an event carries; "chaos info" has the rest. */

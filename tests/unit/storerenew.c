@@ -245,7 +245,7 @@ static void what_comes_back_is_what_was_there(void **state)
 
 		for (uint32_t i = 0; i < 2000; i++)
 			host_does();
-		while (s->journal->next.map || s->journal->gone.map)
+		while (s->journal->next.map)
 			host_does();
 		assert_int_equal(stat(path, &st), 0);
 		ino = st.st_ino;
@@ -284,7 +284,7 @@ static void a_slice_is_small(void **state)
 		(void)snprintf(at, sizeof(at), "/many/%u/%u", i / 100, i);
 		assert_int_equal(store_putf(s, at, "%060u", i), 0);
 	}
-	while (s->journal->next.map || s->journal->gone.map)
+	while (s->journal->next.map)
 		assert_int_equal(store_putf(s, "/x", "1"), 0);
 	assert_int_equal(store_renew_begin(s), 0);
 	last = s->journal->next.end;
@@ -298,10 +298,11 @@ static void a_slice_is_small(void **state)
 	again();
 	assert_int_equal(store_renew_begin(s), 0);
 	assert_int_equal(store_putf(s, "/x", "2"), 0);
-	(void)snprintf(at, sizeof(at), "%s.new", path);
-	assert_int_equal(stat(at, &st), 0);
+	assert_non_null(s->journal->next.map);
 	again(); /* it ends in the middle */
-	assert_int_equal(stat(at, &st), -1);
+	(void)snprintf(at, sizeof(at), "%s.new", path);
+	assert_int_equal(stat(at, &st), 0); /* room for the next renewal */
+	assert_true((uint64_t)st.st_size >= s->live);
 }
 
 static int setup(void **state)
