@@ -72,6 +72,8 @@ static bool nobody_elses(struct store *s, const struct store_node *n, const stru
 
 	if (s->dom0_gave || !n->parent || !top)
 		return false;
+	if (!n->parent->parent && strcmp(n->name, "vm") == 0)
+		return true;
 	if (n->parent->parent == top && strcmp(n->parent->name, "0") == 0)
 		return strcmp(n->name, "backend") == 0;
 	if (n->parent != top || strcmp(n->name, "0") == 0)
@@ -102,6 +104,23 @@ static void forget_elsewhere(struct store *s, uint32_t domid)
 	}
 }
 
+/* "/vm/<uuid>", unless a later domain of the same VM has it. */
+static void forget_identity(struct store *s, uint32_t domid)
+{
+	char path[STORE_PATH_MAX];
+	const char *vm;
+	const struct store_node *n;
+
+	(void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
+	vm = store_get(s, path, NULL);
+	if (!vm || strncmp(vm, "/vm/", 4) != 0 || strlen(vm) >= sizeof(path))
+		return;
+	store_path_copy(path, vm);
+	n = store_find(s, path);
+	if (n && mentions(n->perms, domid))
+		remove_path(s, path);
+}
+
 void store_forget_domain(struct store *s, uint32_t domid)
 {
 	struct forgetting f = {s, domid};
@@ -112,6 +131,7 @@ void store_forget_domain(struct store *s, uint32_t domid)
 	d = store_domain(s, domid, false);
 	if (d && d->ring)
 		store_conn_end(d->ring);
+	forget_identity(s, domid);
 	(void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
 	remove_path(s, path);
 	(void)store_children(s, BACKENDS, forget_backends, &f);

@@ -71,18 +71,47 @@ static int put_top(const struct vm *vm)
 	return rc < 0 ? rc : store_set_perms(vm->en->tree, below(path, vm, ""), read, 2);
 }
 
+#define VM_PATH (sizeof("/vm/") + 36 + sizeof("/name"))
+
+static const char *vm_path(char path[VM_PATH], const struct vm *vm, const char *rest)
+{
+	char uuid[37];
+
+	uuid_format(vm->uuid, uuid);
+	(void)snprintf(path, VM_PATH, "/vm/%s%s", uuid, rest);
+	return path;
+}
+
+/* Where other toolstacks keep what a VM is over all its domains; a new domain may read it. */
+static int put_vm(const struct vm *vm)
+{
+	struct store_perm read[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
+	struct store *s = vm->en->tree;
+	char path[VM_PATH];
+	char uuid[37];
+	int rc;
+
+	uuid_format(vm->uuid, uuid);
+	(void)store_rm(s, vm_path(path, vm, "")); /* of the domain before */
+	rc = store_putf_quiet(s, path, "%s", "");
+	if (rc == 0)
+		rc = store_set_perms(s, path, read, 2);
+	if (rc == 0)
+		rc = store_putf_quiet(s, vm_path(path, vm, "/uuid"), "%s", uuid);
+	if (rc == 0)
+		rc = store_putf_quiet(s, vm_path(path, vm, "/name"), "%s", vm->name);
+	return rc;
+}
+
 static int put_identity(const struct vm *vm)
 {
-	const uint8_t *u = vm->uuid;
-	char text[64];
+	char text[VM_PATH];
 	int rc = put_top(vm);
 
-	(void)snprintf(text, sizeof(text),
-		       "/vm/%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		       u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
-		       u[12], u[13], u[14], u[15]);
 	if (rc == 0)
-		rc = put(vm, "vm", text);
+		rc = put_vm(vm);
+	if (rc == 0)
+		rc = put(vm, "vm", vm_path(text, vm, ""));
 	if (rc == 0)
 		rc = put(vm, "name", vm->name);
 	if (rc == 0)
@@ -209,9 +238,12 @@ void view_on_missing(void *arg, uint32_t domid)
 void vm_view_renamed(struct vm *vm)
 {
 	char path[STORE_PATH_MAX];
+	char at[VM_PATH];
 
-	if (vm->domid && store_get(vm->en->tree, below(path, vm, "name"), NULL))
-		(void)store_putf(vm->en->tree, path, "%s", vm->name);
+	if (!vm->domid || !store_get(vm->en->tree, below(path, vm, "name"), NULL))
+		return;
+	(void)store_putf(vm->en->tree, path, "%s", vm->name);
+	(void)store_putf(vm->en->tree, vm_path(at, vm, "/name"), "%s", vm->name);
 }
 
 /* --- the ring --- */
@@ -277,15 +309,20 @@ void views_poll(struct engine *en)
 int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 {
 	struct vm_view *v = &vm->view;
+	char at[VM_PATH];
 	int rc;
 
 	if (vm->noxs || v->guest_port == 0)
 		return 0;
 	if (!adopt) {
-		rc = put_all(vm, e);
+		rc = storehost_check_room(vm->en, e);
+		if (rc == 0)
+			rc = put_all(vm, e);
 		if (rc < 0)
 			return rc;
 	}
+	if (adopt && !store_get(vm->en->tree, vm_path(at, vm, ""), NULL))
+		(void)put_vm(vm); /* made by a version that had none */
 	v->ring.arg = vm;
 	v->ring.notify = on_notify;
 	v->ring.wake = on_wake;

@@ -41,6 +41,10 @@ static void answers(void **state)
 		{XS_SET_PERMS, "/a|n|", "!EINVAL|"},
 		{XS_SET_PERMS, "/a|", "!EINVAL|"},
 		{XS_SET_PERMS, "/none|n0|", "!ENOENT|"},
+		{XS_READ, "|", "!EINVAL|"}, /* no path */
+		{XS_DIRECTORY, "|", "!EINVAL|"},
+		{XS_WRITE, "|value", "!EINVAL|"},
+		{XS_WATCH, "|token|", "!EINVAL|"},
 		{XS_READ, "/a", "!EINVAL|"}, /* no NUL */
 		{XS_READ, "", "!EINVAL|"},
 		{XS_READ, "/a|b|", "!EINVAL|"},
@@ -102,7 +106,8 @@ static void guests_have_their_rights(void **state)
 		{XS_RM, "/local/domain/7|", "!EACCES|"},
 		{XS_WRITE, "data/a/b|mine", "OK|"},
 		{XS_GET_PERMS, "data/a/b|", "n7|"},
-		{XS_GET_PERMS, "|", "n0|r7|"},
+		{XS_GET_PERMS, "|", "!EINVAL|"},
+		{XS_GET_PERMS, "/local/domain/7|", "n0|r7|"},
 		{XS_SET_PERMS, "data/a|n7|r8|", "OK|"},
 		{XS_SET_PERMS, "data/a|n8|", "!EPERM|"}, /* it stays its own */
 		{XS_SET_PERMS, "name|n7|", "!EACCES|"},
@@ -112,7 +117,10 @@ static void guests_have_their_rights(void **state)
 		{XS_RESUME, "9|", "!EACCES|"},
 		{XS_SET_TARGET, "9|8|", "!EACCES|"},
 		{XS_CONTROL, "check|", "!EACCES|"},
-		{XS_IS_DOMAIN_INTRODUCED, "8|", "T|"},
+		{XS_IS_DOMAIN_INTRODUCED, "7|",
+		 "!EACCES|"}, /* which ids live is not its business */
+		{XS_IS_DOMAIN_INTRODUCED, "8|", "!EACCES|"},
+		{XS_IS_DOMAIN_INTRODUCED, "9|", "!EACCES|"},
 		{XS_RM, "data/a|", "OK|"},
 		{XS_DIRECTORY, "data|", ""},
 	};
@@ -170,9 +178,8 @@ static void watches_fire(void **state)
 	assert_string_equal(events(&g7), "");
 	assert_string_equal(ask(&g8, XS_SET_PERMS, 0, "data/secret|n8|r7|"), "OK|");
 	assert_string_equal(events(&g7), "/local/domain/8/data/secret spy;");
-	/* "" is its own domain */
-	assert_string_equal(ask(&g8, XS_WATCH, 0, "|all|"), "OK|");
-	assert_string_equal(events(&g8), " all;");
+	assert_string_equal(ask(&g8, XS_WATCH, 0, "data|all|"), "OK|");
+	assert_string_equal(events(&g8), "data all;");
 	assert_string_equal(WRITE(&g8, "data/q|1"), "OK|");
 	assert_string_equal(events(&g8), "data/q all;");
 	/* events of domains are dom0's */

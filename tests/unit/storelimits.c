@@ -387,6 +387,38 @@ static void trees_come_when_asked_for(void **state)
 	assert_string_equal(ask(&dom0, XS_DIRECTORY, 0, "/local/domain|"), "7|8|9|");
 }
 
+/* "/vm/<uuid>" as the daemon makes it. */
+static void identify(uint32_t domid, const char *vm)
+{
+	struct store_perm read[] = {{0, STORE_NONE}, {domid, STORE_READ}};
+	char path[64];
+
+	(void)store_rm(s, vm);
+	assert_int_equal(store_mkdir(s, vm), 0);
+	assert_int_equal(store_set_perms(s, vm, read, 2), 0);
+	(void)snprintf(path, sizeof(path), "%s/name", vm);
+	assert_int_equal(store_putf(s, path, "name"), 0);
+	(void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
+	assert_int_equal(store_putf(s, path, "%s", vm), 0);
+}
+
+static void an_identity_goes_with_its_domain(void **state)
+{
+	(void)state;
+	identify(7, "/vm/one");
+	identify(8, "/vm/two");
+	assert_string_equal(READ(&g7, "/vm/one/name"), "name");
+	assert_string_equal(ask(&g7, XS_WRITE, 0, "/vm/one/name|x"), "!EACCES|");
+	assert_string_equal(READ(&g7, "/vm/two/name"), "!EACCES|");
+	assert_string_equal(ask(&g7, XS_DIRECTORY, 0, "/vm|"), "!EACCES|");
+	identify(8, "/vm/one"); /* the next domain of the same VM */
+	store_forget_domain(s, 7);
+	assert_non_null(store_get(s, "/vm/one", NULL));
+	store_forget_domain(s, 8);
+	assert_null(store_get(s, "/vm/one", NULL));
+	assert_int_equal(store_rm(s, "/vm"), 0);
+}
+
 static void nothing_of_a_domain_stays(void **state)
 {
 	(void)state;
@@ -422,9 +454,13 @@ static void ends_look_only_where_they_must(void **state)
 	assert_int_equal(store_mkdir(s, "/local/domain/0/backend/vif/50"), 0);
 	assert_int_equal(store_set_perms(s, "/local/domain/0/backend/vif/50", mine, 2), 0);
 	assert_string_equal(ask(&g7, XS_SET_PERMS, 0, "data|n7|r50|"), "OK|");
+	for (uint32_t d = 100; d < 150; d++) {
+		(void)snprintf(path, sizeof(path), "/vm/%u", d);
+		identify(d, path);
+	}
 	before = s->looks;
 	store_forget_domain(s, 50);
-	assert_in_range(s->looks - before, 50, 100); /* of 4000 nodes */
+	assert_in_range(s->looks - before, 50, 110); /* of 4000 nodes */
 	assert_string_equal(ask(&dom0, XS_GET_PERMS, 0, "/local/domain/7/data|"), "n7|");
 	/* dom0 gives one's node to another */
 	assert_int_equal(store_putf(s, "/local/domain/100/lent", "x"), 0);
@@ -455,6 +491,7 @@ int main(void)
 		STORE_TEST(long_things),
 		STORE_TEST(the_daemon_hears_by_hooks),
 		STORE_TEST(trees_come_when_asked_for),
+		STORE_TEST(an_identity_goes_with_its_domain),
 		STORE_TEST(nothing_of_a_domain_stays),
 		STORE_TEST(ends_look_only_where_they_must),
 	};

@@ -72,6 +72,25 @@ static void walk(int fd, const char *path, unsigned int depth)
 	free(text);
 }
 
+/* Of "/vm/<uuid>" what does not depend on files of dom0. */
+static void show_vm(int fd, const char *vm)
+{
+	static const char *const name[] = {"", "/name", "/uuid", "/uuid/none", "/none"};
+	char path[64], text[PAYLOAD_MAX + 1];
+
+	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
+		int n;
+
+		(void)snprintf(path, sizeof(path), "%.48s%s", vm, name[i]);
+		n = ask(fd, XS_READ, path, text);
+		dprintf(1, "store: %s = %s%s", path, n < 0 ? "error " : "", text);
+		n = ask(fd, XS_GET_PERMS, path, text);
+		for (int at = 0; at < n; at += (int)strlen(text + at) + 1)
+			dprintf(1, "%s%s", at ? "," : " (", text + at);
+		dprintf(1, "%s", n > 0 ? ")\n" : "\n");
+	}
+}
+
 void store_dump(void)
 {
 	char home[64], domid[PAYLOAD_MAX + 1];
@@ -86,6 +105,9 @@ void store_dump(void)
 	} else {
 		(void)snprintf(home, sizeof(home), "/local/domain/%.10s", domid);
 		walk(fd, home, 0);
+		(void)snprintf(home, sizeof(home), "/local/domain/%.10s/vm", domid);
+		if (ask(fd, XS_READ, home, domid) > 0)
+			show_vm(fd, domid);
 		say("store dumped");
 	}
 	close(fd);
