@@ -209,7 +209,8 @@ void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, vo
 
 struct listing;
 typedef void listing_vm_fn(const struct vm_info *i, void *arg);
-typedef void listing_foreign_fn(const struct xen_domain_info *info, void *arg);
+/* `name`: what the store calls it, or NULL. */
+typedef void listing_foreign_fn(const struct xen_domain_info *info, const char *name, void *arg);
 /* A list of the VMs that there are now. Who goes before his turn is missing, who comes later, too;
  * nobody is told twice. The caller closes it, before the engine. -ENOMEM. */
 int listing_open(struct engine *en, bool ended, bool foreign, struct listing **out, struct err *e);

@@ -58,10 +58,11 @@ void fields_vm_info(struct wire_out *w, const struct vm_info *i)
 	wire_close(w, mark);
 }
 
-void fields_foreign(struct wire_out *w, const struct xen_domain_info *d)
+void fields_foreign(struct wire_out *w, const struct xen_domain_info *d, const char *name)
 {
 	uint32_t mark = wire_open(w, PROTO_VM);
 
+	wire_text(w, PROTO_NAME, name);
 	wire_bytes(w, PROTO_UUID, d->uuid, sizeof(d->uuid));
 	wire_u32(w, PROTO_DOMID, d->domid);
 	wire_text(w, PROTO_STATE, "foreign");

@@ -10,7 +10,7 @@
 void fields_vm(struct wire_out *w, struct vm *vm);
 void fields_vm_info(struct wire_out *w, const struct vm_info *i);
 /* A nested PROTO_VM of a domain that is not ours. */
-void fields_foreign(struct wire_out *w, const struct xen_domain_info *d);
+void fields_foreign(struct wire_out *w, const struct xen_domain_info *d, const char *name);
 /* A nested PROTO_FLAVOR. */
 void fields_flavor(struct wire_out *w, const struct pool_flavor *f);
 

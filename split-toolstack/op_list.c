@@ -34,13 +34,13 @@ static void tell_vm(const struct vm_info *i, void *arg)
 	reply_send(t->c, &w);
 }
 
-static void tell_foreign(const struct xen_domain_info *d, void *arg)
+static void tell_foreign(const struct xen_domain_info *d, const char *name, void *arg)
 {
 	const struct list *t = arg;
 	struct wire_out w;
 
 	reply_begin(t->c, &w, PROTO_ITEM, t->tag);
-	fields_foreign(&w, d);
+	fields_foreign(&w, d, name);
 	reply_send(t->c, &w);
 }
 

@@ -113,6 +113,8 @@ static int check_name(const char *name, struct err *e)
 	    strlen(name))
 		return err_set(e, EINVAL, "name \"%s\": use letters, digits and _ . : + - only",
 			       name);
+	if (strcmp(name, "Domain-0") == 0)
+		return err_set(e, EINVAL, "name \"Domain-0\": is dom0's; choose another");
 	if (name[0] == '-')
 		return err_set(e, EINVAL, "name \"%s\": must not begin with \"-\"", name);
 	if (all_digits(name) || uuid_parse(name, uuid) == 0)

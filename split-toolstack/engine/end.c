@@ -14,6 +14,7 @@
 
 /* A guest that ends this soon after its start is restarted no faster than this. */
 #define RESTART_MIN_S 1.0
+#define PAUSES_MOST   64 /* of other toolstacks, that one unpause ends */
 
 void vm_drop_domain(struct vm *vm)
 {
@@ -246,11 +247,33 @@ static int need_domain(const struct vm *vm, struct err *e)
 	return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
 }
 
+/* 1: Xen has it paused, 0: not. Its state is what we made of it; others can do the same. */
+static int is_paused(const struct vm *vm)
+{
+	struct xen_domain_info info;
+	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
+
+	return rc < 0 ? rc : info.paused;
+}
+
+/* Pauses of others end, too: each call takes one away. */
+static int unpause_all(const struct vm *vm)
+{
+	int rc = is_paused(vm);
+
+	for (int i = 0; rc == 1 && i < PAUSES_MOST; i++) {
+		rc = xen_domain_unpause(vm->en->x, vm->domid);
+		if (rc == 0)
+			rc = is_paused(vm);
+	}
+	return rc;
+}
+
 int vm_pause(struct vm *vm, struct err *e)
 {
 	int rc = need_domain(vm, e);
 
-	if (rc < 0 || vm->state == VM_PAUSED)
+	if (rc < 0 || (vm->state == VM_PAUSED && is_paused(vm) != 0))
 		return rc;
 	/* One that is held is paused; twice would be once too often for what lets it run. */
 	rc = vm_check_domain(vm);
@@ -259,6 +282,7 @@ int vm_pause(struct vm *vm, struct err *e)
 	if (rc < 0)
 		return err_sys(e, -rc, "pause \"%s\"", vm->name);
 	vm_hold_end(vm);
+	vm->pause_seen = PAUSE_UNSEEN;
 	vm->state = VM_PAUSED;
 	record(vm);
 	vm_announce(vm, VM_EV_PAUSED);
@@ -267,13 +291,21 @@ int vm_pause(struct vm *vm, struct err *e)
 
 int vm_unpause(struct vm *vm, struct err *e)
 {
+	bool ours = vm->state != VM_RUNNING;
 	int rc = need_domain(vm, e);
 
-	if (rc < 0 || vm->state == VM_RUNNING)
+	if (rc < 0)
 		return rc;
-	rc = vm_let_run(vm);
+	rc = vm_check_domain(vm);
+	if (rc == 0 && ours && is_paused(vm) == 1)
+		rc = vm_let_run(vm);
+	if (rc == 0 && !vm->held)
+		rc = unpause_all(vm);
 	if (rc < 0)
 		return err_sys(e, -rc, "unpause \"%s\"", vm->name);
+	vm->pause_seen = PAUSE_UNSEEN;
+	if (!ours)
+		return 0;
 	vm->state = VM_RUNNING;
 	record(vm);
 	vm_announce(vm, VM_EV_UNPAUSED);

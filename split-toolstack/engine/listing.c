@@ -81,7 +81,7 @@ static int ask(struct listing *l, uint32_t most, struct err *e)
 
 		HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
 		if (vm && memcmp(vm->uuid, info[i].uuid, sizeof(vm->uuid)) == 0)
-			vm->cpu_ns = info[i].cpu_ns;
+			vm_see(vm, &info[i]);
 		else if (l->want_foreign && domain_is_foreign(en, &info[i]) &&
 			 !note_foreign(l, &info[i]))
 			return err_set(e, ENOMEM, "out of memory");
@@ -113,6 +113,13 @@ static struct vm *next_vm(struct listing *l)
 	return vm;
 }
 
+static void tell_foreign(struct listing *l, listing_foreign_fn *fn, void *arg)
+{
+	const struct xen_domain_info *info = &l->foreign[l->told++];
+
+	fn(info, names_of(l->en, info->domid), arg);
+}
+
 int listing_more(struct listing *l, uint32_t most, listing_vm_fn *fn, listing_foreign_fn *foreign,
 		 void *arg, struct err *e)
 {
@@ -137,7 +144,7 @@ int listing_more(struct listing *l, uint32_t most, listing_vm_fn *fn, listing_fo
 		if (l->told == l->nforeign)
 			l->part = DONE;
 		else
-			foreign(&l->foreign[l->told++], arg);
+			tell_foreign(l, foreign, arg);
 	}
 	return l->part != DONE;
 }

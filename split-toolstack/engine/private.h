@@ -95,6 +95,11 @@ struct vm {
 	uint64_t created_ns, started_ns, ended_ns;
 	uint64_t past_ns; /* when the one of its uuid in the history has ended; 0: it lives */
 	uint64_t cpu_ns;  /* as Xen said last */
+	enum {
+		PAUSE_UNSEEN,
+		PAUSE_SEEN,
+		PAUSE_NONE
+	} pause_seen; /* likewise, since our last word */
 	struct dom dom;
 	uint64_t dev_frame, control_frame;
 	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */
@@ -206,6 +211,7 @@ struct engine {
 	struct slots slots;
 	struct store *tree;
 	struct storehost *storehost;
+	struct names *names_of_tools;
 	struct vm *views_woken; /* utlist head */
 	struct vm **by_port;
 	uint32_t nport;
@@ -297,6 +303,8 @@ bool history_trim(struct engine *en, uint32_t most);
 #define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
 void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
 void vm_announce(struct vm *vm, enum vm_event ev);
+/* What Xen says of its domain, as others may have changed it. */
+void vm_see(struct vm *vm, const struct xen_domain_info *info);
 /* listing.c: the VM is about to leave its list. */
 void listings_step_over(struct engine *en, const struct vm *vm);
 
@@ -377,6 +385,13 @@ bool storehost_event(struct engine *en, uint32_t port); /* true: it was the kern
 void storehost_busy(struct engine *en);			/* the loop comes round without sleeping */
 /* The backend's nodes of a guest's console, at a path that is there. */
 int storehost_console_backend(struct engine *en, uint32_t domid, const char *at);
+
+/* --- names.c: as dom0's tools use them, in the store that we are --- */
+struct names;
+int names_open(struct engine *en, struct err *e);
+void names_close(struct engine *en);
+/* What the store calls a domain, NULL: nothing; until the next call into the store. */
+const char *names_of(struct engine *en, uint32_t domid);
 
 /* --- storesocket.c --- */
 struct storesocket;

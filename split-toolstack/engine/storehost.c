@@ -371,6 +371,9 @@ int storehost_open(struct engine *en, struct err *e)
 	rc = host_nodes(en->tree);
 	if (rc < 0)
 		return err_sys(e, -rc, "the store");
+	rc = names_open(en, e);
+	if (rc < 0)
+		return rc;
 	if (en->store != STORE_OWN || !en->conf.store_socket)
 		return 0;
 	/* Without either VMs without devices do run: said, and not the end. */
@@ -393,6 +396,7 @@ void storehost_close(struct engine *en)
 		(void)xen_evtchn_unbind(en->x, sh->port);
 	if (sh->page)
 		(void)munmap(sh->page, 4096);
+	names_close(en);
 	store_close(en->tree);
 	en->tree = NULL;
 	ev_timer_stop(en->loop, &sh->retry);

@@ -357,13 +357,29 @@ enum vm_reason vm_reason(const struct vm *vm, int *exit_code)
 	return vm->reason;
 }
 
+void vm_see(struct vm *vm, const struct xen_domain_info *info)
+{
+	vm->cpu_ns = info->cpu_ns;
+	vm->pause_seen = info->paused ? PAUSE_SEEN : PAUSE_NONE;
+}
+
+/* Other toolstacks pause and unpause our domains, too; Xen tells of that when it is asked. */
+static enum vm_state shown_state(const struct vm *vm)
+{
+	if (vm->state == VM_RUNNING && !vm->held && vm->pause_seen == PAUSE_SEEN)
+		return VM_PAUSED;
+	if (vm->state == VM_PAUSED && vm->pause_seen == PAUSE_NONE)
+		return VM_RUNNING;
+	return vm->state;
+}
+
 void vm_known_info(const struct vm *vm, struct vm_info *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->name = vm->name;
 	memcpy(out->uuid, vm->uuid, sizeof(out->uuid));
 	out->domid = vm->domid;
-	out->state = vm->state;
+	out->state = shown_state(vm);
 	out->reason = vm->reason;
 	out->unknown = vm->state == VM_UNKNOWN ? vm->why : NULL;
 	out->exit_code = vm->exit_code;
@@ -394,7 +410,7 @@ void vm_get_info(struct vm *vm, struct vm_info *out)
 	struct xen_domain_info info;
 
 	if (vm->domid && xen_domain_info(vm->en->x, vm->domid, &info) == 0)
-		vm->cpu_ns = info.cpu_ns;
+		vm_see(vm, &info);
 	vm_known_info(vm, out);
 }
 

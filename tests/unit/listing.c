@@ -23,8 +23,9 @@ static void count_vm(const struct vm_info *i, void *arg)
 	all++;
 }
 
-static void count_foreign(const struct xen_domain_info *i, void *arg)
+static void count_foreign(const struct xen_domain_info *i, const char *name, void *arg)
 {
+	(void)name;
 	(void)arg;
 	assert_int_equal(i->domid, 7);
 	all += 100;

@@ -58,10 +58,11 @@ static void ignore_vm(const struct vm_info *i, void *arg)
 	(void)arg;
 }
 
-static void note_foreign(const struct xen_domain_info *info, void *arg)
+static void note_foreign(const struct xen_domain_info *info, const char *name, void *arg)
 {
 	struct seen *s = arg;
 
+	(void)name;
 	assert_true(s->n < 4);
 	s->foreign[s->n++] = info->domid;
 }
