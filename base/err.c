@@ -7,11 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What users and guests wrote can be in it: no line ends, and nothing that moves a terminal. */
 static void one_line(char *s)
 {
-	for (; *s; s++)
-		if (*s == '\n' || *s == '\r')
+	for (; *s; s++) {
+		if (*s == '\n' || *s == '\r' || *s == '\t')
 			*s = ' ';
+		else if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = '?';
+	}
 }
 
 static void set_v(struct err *e, int code, const char *fmt, va_list ap)

@@ -149,6 +149,15 @@ int vmcfg_add(struct vmcfg_list *l, const char *text, size_t len)
 	return 0;
 }
 
+int vmcfg_warning(struct vmcfg_list *l, const char *text, struct err *e)
+{
+	struct err clean; /* as messages of errors are */
+
+	(void)err_set(&clean, EINVAL, "%s", text);
+	return vmcfg_add(l, clean.msg, strlen(clean.msg)) < 0 ? err_set(e, ENOMEM, "out of memory")
+							      : 0;
+}
+
 void vmcfg_list_clear(struct vmcfg_list *l)
 {
 	for (uint32_t i = 0; i < l->n; i++)

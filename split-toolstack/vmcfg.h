@@ -29,6 +29,8 @@ struct vmcfg {
 /* -ENOMEM. */
 int vmcfg_add(struct vmcfg_list *l, const char *text, size_t len);
 void vmcfg_list_clear(struct vmcfg_list *l);
+/* Adds a warning, without the control characters that a value in it may have. -ENOMEM. */
+int vmcfg_warning(struct vmcfg_list *l, const char *text, struct err *e);
 void vmcfg_clear(struct vmcfg *v);
 
 /* Fills `out` (which is initialised here). -EINVAL with key, value and what to do; -EOPNOTSUPP for

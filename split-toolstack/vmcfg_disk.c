@@ -141,7 +141,7 @@ static int warn_qemu(struct vmcfg_list *warning, const char *spec, const char *t
 	(void)snprintf(text, sizeof(text),
 		       "disk \"%.100s\": there is no %s here; the kernel's backend serves it", spec,
 		       type);
-	return vmcfg_add(warning, text, strlen(text)) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+	return vmcfg_warning(warning, text, e);
 }
 
 /* What a guest would not get as it was asked for. */

@@ -223,9 +223,7 @@ static int set_seclabel(struct vmcfg_walk *w, const char *key, const char *value
 		return vmcfg_refuse_key(w, key, "XSM labels are not supported", e);
 	(void)snprintf(text, sizeof(text), "%s \"%.80s\": this Xen has no XSM, and no labels", key,
 		       value);
-	return vmcfg_add(&w->v->warning, text, strlen(text)) < 0
-		       ? err_set(e, ENOMEM, "out of memory")
-		       : 0;
+	return vmcfg_warning(&w->v->warning, text, e);
 }
 
 /* --- devices --- */

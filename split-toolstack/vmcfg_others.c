@@ -272,7 +272,7 @@ static int warn(struct vmcfg_walk *w, const struct vmcfg_list *keys, const char 
 		return 0;
 	(void)snprintf(text, sizeof(text), "%s: ", what);
 	join(keys, ", ", text, sizeof(text));
-	return note(&w->v->warning, text, e);
+	return vmcfg_warning(&w->v->warning, text, e);
 }
 
 int vmcfg_warn(struct vmcfg_walk *w, struct err *e)

@@ -201,8 +201,7 @@ static int warn(struct item *i, const char *key, const char *value, const char *
 	if (!i->warning)
 		return 0;
 	(void)snprintf(text, sizeof(text), "vif: %s \"%.80s\" %s", key, value ? value : "", why);
-	return vmcfg_add(i->warning, text, strlen(text)) < 0 ? err_set(e, ENOMEM, "out of memory")
-							     : 0;
+	return vmcfg_warning(i->warning, text, e);
 }
 
 static int set_script(struct item *i, const char *key, const char *value, struct err *e)

@@ -87,6 +87,8 @@ static void overrides_are_named_themselves(void **state)
 		{"memory=4", "memory=4;vcpus=two", "memory=4;vcpus=two: near "},
 		{"memory=4", "name=\"web", "name=\"web: "},
 		{"memory=4", "memory 4", "memory 4: "},
+		{"memory=4", "me\001\033[2Jx", "me??[2Jx: "},
+		{"memory=4", "type=\"a\\nb\033\"", "type \"a b?\": use \"pv\""},
 	};
 
 	(void)state;
@@ -171,6 +173,13 @@ static void all_bad_keys_are_told_at_once(void **state)
 	e = (struct err){0};
 	assert_int_equal(vmcfg_parse(&v, &c, &e), 0);
 	assert_int_equal(v.warning.n, 0);
+	vm_config_clear(&c);
+	vmcfg_clear(&v);
+	/* No value moves the terminal. */
+	assert_int_equal(parse("vif = ['script=\033[2J']\nseclabel='a\001'", &v, &c, &e), 0);
+	assert_int_equal(v.warning.n, 2);
+	assert_non_null(strstr(v.warning.item[0], "script \"?[2J\""));
+	assert_non_null(strstr(v.warning.item[1], "\"a?\""));
 	vm_config_clear(&c);
 	vmcfg_clear(&v);
 	/* As xl does it: what is unknown does not matter, what is not supported does. */
