@@ -69,10 +69,11 @@ struct xen_domain_config {
 	uint8_t uuid[16];
 	uint32_t max_vcpus;
 	uint32_t max_evtchn_port;
-	uint32_t max_grant_frames;
-	uint32_t max_maptrack_frames;
-	uint32_t grant_version; /* 1 or 2: the highest allowed */
+	uint32_t max_grant_frames;    /* XEN_HOST_LIMIT: all that this Xen allows a domain */
+	uint32_t max_maptrack_frames; /* likewise */
+	uint32_t grant_version;	      /* 1 or 2: the highest allowed; 0: the host's highest */
 };
+#define XEN_HOST_LIMIT UINT32_MAX
 
 struct xen_domain_info {
 	uint32_t domid;
@@ -135,6 +136,13 @@ int xen_vcpu_affinity(struct xen *x, uint32_t domid, uint32_t vcpu, const uint8_
 /* All extents or none are given (-ENOMEM). frames[]: in gfns; for PV out the mfns. Pages of a host
  * booted with bootscrub=0 can be dirty. */
 int xen_populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_pfn_t *frames);
+/* Populate on demand, for a PVH domain that has no page yet: `pages` are set aside for it, and the
+ * frames of xen_populate_later() get theirs out of these when something first uses them. The guest
+ * gives frames back until there are no more than that. XENMEM_set_pod_target, Xen public/memory.h.
+ */
+int xen_set_aside(struct xen *x, uint32_t domid, uint64_t pages);
+int xen_populate_later(struct xen *x, uint32_t domid, uint32_t n, uint32_t order,
+		       xen_pfn_t *frames);
 /* XENMEM_add_to_physmap: `space` XENMAPSPACE_*, at `gfn`. */
 int xen_add_to_physmap(struct xen *x, uint32_t domid, uint32_t space, uint64_t idx, uint64_t gfn);
 int xen_set_memory_map(struct xen *x, uint32_t domid, const struct e820entry *map, uint32_t n);

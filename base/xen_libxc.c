@@ -138,6 +138,16 @@ int xen_free_pages(struct xen *x, uint64_t *out)
 	return 0;
 }
 
+/* The highest version of grant tables that this Xen was booted with; asked once. */
+static uint32_t grant_version(struct xen *x)
+{
+	xc_physinfo_t info = {0};
+
+	if (x->grant_version == 0 && xc_physinfo(x->xch, &info) == 0)
+		x->grant_version = (info.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2) != 0 ? 2 : 1;
+	return x->grant_version ? x->grant_version : 1;
+}
+
 int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t *domid)
 {
 	struct xen_domctl_createdomain arg = {
@@ -146,7 +156,8 @@ int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t
 		.max_evtchn_port = (int32_t)c->max_evtchn_port,
 		.max_grant_frames = (int32_t)c->max_grant_frames,
 		.max_maptrack_frames = (int32_t)c->max_maptrack_frames,
-		.grant_opts = XEN_DOMCTL_GRANT_version(c->grant_version),
+		.grant_opts = XEN_DOMCTL_GRANT_version(c->grant_version ? c->grant_version
+									: grant_version(x)),
 	};
 	uint32_t id = c->domid;
 

@@ -34,12 +34,28 @@ xentoollog_logger *xen_quiet_logger(void)
 
 /* --- memory --- */
 
-int xen_populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_pfn_t *frames)
+static int populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, uint32_t flags,
+		    xen_pfn_t *frames)
 {
-	if (xc_domain_populate_physmap_exact(x->xch, domid, n, order, 0, frames) == 0)
+	if (xc_domain_populate_physmap_exact(x->xch, domid, n, order, flags, frames) == 0)
 		return 0;
 	/* A short answer leaves errno at what libxenctrl made of it; it means "no memory left". */
 	return errno == EPERM || errno == ESRCH ? -errno : -ENOMEM;
+}
+
+int xen_populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_pfn_t *frames)
+{
+	return populate(x, domid, n, order, 0, frames);
+}
+
+int xen_populate_later(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_pfn_t *frames)
+{
+	return populate(x, domid, n, order, XENMEMF_populate_on_demand, frames);
+}
+
+int xen_set_aside(struct xen *x, uint32_t domid, uint64_t pages)
+{
+	return xc_domain_set_pod_target(x->xch, domid, pages, NULL, NULL, NULL) < 0 ? -errno : 0;
 }
 
 int xen_add_to_physmap(struct xen *x, uint32_t domid, uint32_t space, uint64_t idx, uint64_t gfn)

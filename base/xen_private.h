@@ -16,7 +16,8 @@ struct xen {
 	xenevtchn_handle *xce;
 	xencall_handle *call;
 	xentoollog_logger *quiet;
-	int scheduler; /* XEN_SCHEDULER_*, -1 until asked */
+	int scheduler;		/* XEN_SCHEDULER_*, -1 until asked */
+	uint32_t grant_version; /* the highest, 0 until asked */
 };
 
 /* A logger that says nothing; free() ends it. NULL when memory is gone. */

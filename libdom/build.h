@@ -29,9 +29,19 @@ static inline xen_pfn_t build_frame(const struct dom_build *b, uint64_t gfn)
 #define BUILD_MMIO_START 0xf0000000ull
 #define BUILD_GIB4	 (4ull << 30)
 
+/* libdom/limits.c: what is asked for, and for the rest what such an image gets, into Xen's form. */
+void build_limits(const struct dom_limits *asked, bool noxs, struct xen_domain_config *c);
+/* Xen did not take them: -EINVAL, and e names those that were asked for. */
+int build_limits_refused(const struct dom_limits *l, struct err *e);
+
 /* libdom/memory.c: all of RAM, in the largest extents that are aligned and to be had. Guest frames
- * are [0, pages), for Linux in a PVH container with the hole that libxenguest wants. */
+ * are [0, pages), for Linux in a PVH container with the hole that libxenguest wants. A PVH guest
+ * that may grow has the frames [0, max_pages), which get their pages on demand: at its start it
+ * sees all of them as free memory, until its balloon driver has taken what is beyond `pages`. (A PV
+ * guest knows which of its frames have pages.) */
 int build_populate(struct xen *x, struct dom *d, struct err *e);
+/* PV: the memory map, which is of the guest as it may become. */
+int build_memory_map_pv(struct xen *x, const struct dom *d, struct err *e);
 /* Maps up to BUILD_MAP_MAX pages from `gfn` on. */
 #define BUILD_MAP_MAX 128u
 int build_map(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n, void **out,

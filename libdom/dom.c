@@ -7,16 +7,12 @@
 #include "base/clock.h"
 #include "libdom/build.h"
 
-/* Xen's limits when the caller names none. */
-#define DEFAULT_LINUX_EVTCHNS 1023u
-#define DEFAULT_GRANT_FRAMES  4u
-#define LINUX_GRANT_FRAMES    64u
 /* Where Linux kernels lie in guest memory: at 16 MiB. */
 #define LINUX_GFN	    0x1000u
 #define GRANT_FRAMES_MAPPED 2u /* for guests with devices */
-/* Pages beyond RAM: store, console, ACPI; Linux gets what other toolstacks give. */
-#define SLACK_KIB	16u
-#define LINUX_SLACK_KIB 1024u
+/* Pages beyond RAM: store, console, ACPI; images of others get what xl gives. */
+#define SLACK_KIB	 16u
+#define OTHERS_SLACK_KIB 1024u
 
 const char *dom_type_name(enum dom_type type)
 {
@@ -128,9 +124,19 @@ static int check_spec(const struct dom_spec *s, const struct image *img, struct 
 	if (s->ring_pages > DOM_RINGS_MAX)
 		return err_set(e, EINVAL, "%u rings of devices: at most %u are possible",
 			       s->ring_pages, DOM_RINGS_MAX);
+	if (s->ring_pages && s->limits.asked & DOM_LIMIT_GRANT_FRAMES &&
+	    s->limits.grant_frames < GRANT_FRAMES_MAPPED)
+		return err_set(e, EINVAL,
+			       "max_grant_frames %u: a noxs guest with devices needs %u or more",
+			       s->limits.grant_frames, GRANT_FRAMES_MAPPED);
 	if (s->vcpus < 1 || s->vcpus > DOM_MAX_VCPUS)
 		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", s->vcpus,
 			       DOM_MAX_VCPUS);
+	if (img && !img->info.noxs && img->info.builder == IMAGE_OWN && s->type == DOM_PVH &&
+	    s->maxmem_kib / 4 > LAYOUT_PVH_MAX_PAGES)
+		return err_set(e, EINVAL,
+			       "maxmem %llu MiB: PVH guests of such images have up to %llu MiB",
+			       (unsigned long long)s->maxmem_kib >> 10, LAYOUT_PVH_MAX_PAGES >> 8);
 	if (s->mem_kib == 0)
 		return err_set(e, EINVAL, "memory 0 is too small for anything");
 	return img ? check_image(img, s->type, s->mem_kib, s->vcpus, e) : 0;
@@ -142,32 +148,30 @@ static bool is_linux(const struct dom_spec *s, const struct image *img)
 	return img ? img->info.builder == IMAGE_LINUX : s->for_linux;
 }
 
+/* For the device page: little of Xen's tables is enough, and there is no balloon driver. */
+static bool is_noxs(const struct dom_spec *s, const struct image *img)
+{
+	return img ? img->info.noxs : !s->for_linux;
+}
+
 /* Everything Xen is told about a domain before it has memory. */
 static int create(struct xen *x, const struct dom_spec *s, const struct image *img, struct dom *d,
 		  struct err *e)
 {
-	bool linux_kernel = is_linux(s, img);
 	struct xen_domain_config c = {
 		.hvm = s->type == DOM_PVH,
 		.domid = s->domid,
 		.max_vcpus = s->vcpus,
-		.max_evtchn_port = linux_kernel ? DEFAULT_LINUX_EVTCHNS : DOM_DEFAULT_EVTCHNS,
-		.max_grant_frames = linux_kernel ? LINUX_GRANT_FRAMES : DEFAULT_GRANT_FRAMES,
-		.max_maptrack_frames = 0,
-		.grant_version = linux_kernel ? 2 : 1,
 	};
 	int rc;
 
-	if (s->max_evtchn_port)
-		c.max_evtchn_port = s->max_evtchn_port;
-	if (s->max_grant_frames)
-		c.max_grant_frames = s->max_grant_frames;
-	if (s->max_maptrack_frames)
-		c.max_maptrack_frames = s->max_maptrack_frames;
+	build_limits(&s->limits, is_noxs(s, img), &c);
 	memcpy(c.uuid, s->uuid, sizeof(c.uuid));
 	rc = xen_domain_create(x, &c, &d->domid);
 	if (rc == -ENOMEM)
 		return err_set(e, ENOMEM, "not enough memory: Xen has none left for a domain");
+	if (rc == -EINVAL && s->limits.asked & DOM_LIMITS)
+		return build_limits_refused(&s->limits, e);
 	if (rc == -EINVAL || rc == -EOPNOTSUPP || rc == -ENODEV)
 		return err_set(e, EOPNOTSUPP, "this host cannot create %s domains",
 			       s->type == DOM_PV ? "PV" : "PVH");
@@ -179,14 +183,14 @@ static int create(struct xen *x, const struct dom_spec *s, const struct image *i
 static int set_limits(struct xen *x, const struct dom_spec *s, const struct image *img,
 		      struct dom *d, struct err *e)
 {
-	bool linux_kernel = is_linux(s, img);
-	uint64_t max = s->maxmem_kib > s->mem_kib ? s->maxmem_kib : d->pages * 4;
+	uint64_t max = s->maxmem_kib > d->max_pages * 4 ? s->maxmem_kib : d->max_pages * 4;
 	uint64_t pool = s->type == DOM_PVH ? pvh_paging_pool(max, s->vcpus) : 0;
 	int rc = xen_domain_max_vcpus(x, d->domid, s->vcpus);
 
 	if (rc < 0)
 		return err_sys(e, -rc, "give domain %u its %u vCPUs", d->domid, s->vcpus);
-	rc = xen_domain_max_mem(x, d->domid, max + (linux_kernel ? LINUX_SLACK_KIB : SLACK_KIB));
+	rc = xen_domain_max_mem(x, d->domid,
+				max + (is_noxs(s, img) ? SLACK_KIB : OTHERS_SLACK_KIB));
 	if (rc < 0)
 		return err_sys(e, -rc, "limit the memory of domain %u", d->domid);
 	if (pool) {
@@ -249,10 +253,12 @@ static int new_build(struct dom *d, const struct dom_spec *s, const struct image
 		     struct err *e)
 {
 	uint64_t unit = is_linux(s, img) ? 1024 : 4; /* KiB */
+	uint64_t max = is_noxs(s, img) || s->maxmem_kib < s->mem_kib ? s->mem_kib : s->maxmem_kib;
 
 	d->type = s->type;
 	d->vcpus = s->vcpus;
 	d->pages = (s->mem_kib + unit - 1) / unit * unit / 4;
+	d->max_pages = (max + unit - 1) / unit * unit / 4;
 	d->build = calloc(1, sizeof(*d->build));
 	if (!d->build)
 		return err_set(e, ENOMEM, "out of memory");

@@ -94,28 +94,45 @@ static inline size_t dom_cpus_bytes(const struct dom_cpus *c)
 	return c->map ? (size_t)c->bytes * (c->n ? c->n : 1) : 0;
 }
 
+/* How much of Xen's tables a domain may use. What is not asked for is chosen by the kind of image:
+ * one with a noxs note gets little (4 grant frames, no maptrack frames, grant version 1, ports up
+ * to 127), any other what xl gives (this Xen's own limits, the host's highest grant version, ports
+ * up to 1023). */
+struct dom_limits {
+	uint32_t asked;		  /* DOM_LIMIT_*: those below that count */
+	uint32_t grant_frames;	  /* 1 and more; Xen refuses more than it was booted with */
+	uint32_t maptrack_frames; /* 0 and more; likewise */
+	uint32_t grant_version;	  /* 1 or 2 */
+	uint32_t evtchn_port;	  /* the highest port, 1..DOM_EVTCHN_PORT_MAX */
+};
+#define DOM_LIMIT_GRANT_FRAMES	  1u
+#define DOM_LIMIT_MAPTRACK_FRAMES 2u
+#define DOM_LIMIT_GRANT_VERSION	  4u
+#define DOM_LIMIT_EVTCHN_PORT	  8u
+#define DOM_LIMITS		  15u	  /* all of them */
+#define DOM_EVTCHN_PORT_MAX	  131071u /* of the FIFO ABI */
+/* The highest port of a domain with these limits, its image with a noxs note or without. */
+uint32_t dom_evtchn_port_max(const struct dom_limits *l, bool noxs);
+
 struct dom_spec {
 	enum dom_type type;
 	uint32_t domid; /* wanted, or 0 */
 	uint8_t uuid[16];
-	uint64_t mem_kib;	      /* rounded up to whole pages */
-	uint64_t maxmem_kib;	      /* >= mem_kib; 0 = mem_kib */
-	uint32_t vcpus;		      /* 1..DOM_MAX_VCPUS */
-	uint32_t max_evtchn_port;     /* 0 = a default that fits the type of image */
-	uint32_t max_grant_frames;    /* 0 = default */
-	uint32_t max_maptrack_frames; /* 0 = default */
-	uint32_t weight;	      /* 0 = scheduler's default */
-	uint32_t cap;		      /* in % of one CPU; UINT32_MAX = leave */
-	uint32_t ring_pages;  /* for devices of guests with a noxs entry; <= DOM_RINGS_MAX */
-	struct dom_cpus cpus; /* hard affinity; the caller's */
-	bool for_linux;	      /* without an image: a shell for Linux kernels, not for noxs images */
+	uint64_t mem_kib;	  /* rounded up to whole pages */
+	uint64_t maxmem_kib;	  /* >= mem_kib; 0 = mem_kib */
+	uint32_t vcpus;		  /* 1..DOM_MAX_VCPUS */
+	struct dom_limits limits; /* zeroed: all by the kind of image */
+	uint32_t weight;	  /* 0 = scheduler's default */
+	uint32_t cap;		  /* in % of one CPU; UINT32_MAX = leave */
+	uint32_t ring_pages;	  /* for devices of guests with a noxs entry; <= DOM_RINGS_MAX */
+	struct dom_cpus cpus;	  /* hard affinity; the caller's */
+	bool for_linux; /* without an image: a shell for Linux kernels, not for noxs images */
 };
 
-#define DOM_WINDOW_MAX	    16384u /* pages */
-#define DOM_RINGS_MAX	    24u
-#define DOM_RING_GREF	    8u /* ring page n is granted to dom0 by reference 8 + n */
-#define DOM_MAX_VCPUS	    128
-#define DOM_DEFAULT_EVTCHNS 127u /* ports of a guest that is no Linux */
+#define DOM_WINDOW_MAX 16384u /* pages */
+#define DOM_RINGS_MAX  24u
+#define DOM_RING_GREF  8u /* ring page n is granted to dom0 by reference 8 + n */
+#define DOM_MAX_VCPUS  128
 
 /* What a person calls modules: the ramdisk is the first. Each fd stays the caller's. */
 struct dom_module {
@@ -156,7 +173,10 @@ struct dom {
 	uint8_t uuid[16]; /* which it carries: without it nothing is destroyed */
 	enum dom_type type;
 	uint32_t vcpus;
-	uint64_t pages;	      /* of RAM, guest frames [0, pages) */
+	uint64_t pages;	    /* of RAM, guest frames [0, pages) */
+	uint64_t max_pages; /* of its memory map; when more than `pages`, a balloon driver must keep
+			     */
+	/* it to those, and may let it grow. Images with a noxs note: as pages */
 	uint64_t dev_gfn;     /* device page (noxs) or store page; valid after dom_prepare() for */
 	uint64_t control_gfn; /* shells, else after dom_load() */
 	uint64_t dev_frame;   /* the same two as xen_map() wants them: PV mfn, PVH gfn */

@@ -41,7 +41,7 @@ static int describe(struct linux_build *b, const struct dom *d, const struct ima
 		    const struct dom_load *load, struct err *e)
 {
 	struct xc_dom_image *dom = b->dom;
-	uint64_t bytes = d->pages * PAGE_BYTES;
+	uint64_t bytes = d->max_pages * PAGE_BYTES;
 
 	dom->container_type = d->type == DOM_PVH ? XC_DOM_HVM_CONTAINER : XC_DOM_PV_CONTAINER;
 	dom->flags = 0;
@@ -123,8 +123,9 @@ static int tell_memory(struct linux_build *b, const struct dom *d, struct err *e
 {
 	struct xc_dom_image *dom = b->dom;
 
-	dom->p2m_size =
-		d->type == DOM_PVH && dom->highmem_end ? dom->highmem_end / PAGE_BYTES : d->pages;
+	dom->p2m_size = d->type == DOM_PV  ? d->pages
+			: dom->highmem_end ? dom->highmem_end / PAGE_BYTES
+					   : d->max_pages;
 	if (d->type == DOM_PVH)
 		return 0;
 	dom->pv_p2m = xc_dom_malloc(dom, d->pages * sizeof(*dom->pv_p2m));
@@ -189,16 +190,18 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, const stru
 		 struct err *e)
 {
 	struct xc_dom_image *dom = b->dom;
+	bool pv = d->type == DOM_PV;
 	int rc = step(xc_dom_boot_xen_init(dom, xen_xc(x), d->domid), "start", e);
 
 	if (rc == 0)
 		rc = step(xc_dom_parse_image(dom), "understand the kernel", e);
 	if (rc == 0)
-		rc = step(xc_dom_mem_init(dom, (unsigned int)(d->pages >> 8)), "plan memory", e);
+		rc = step(xc_dom_mem_init(dom, (unsigned int)((pv ? d->pages : d->max_pages) >> 8)),
+			  "plan memory", e);
 	if (rc == 0)
 		rc = tell_memory(b, d, e);
-	if (rc == 0 && d->type == DOM_PVH)
-		rc = give_memory_map(x, b, d, e);
+	if (rc == 0)
+		rc = pv ? build_memory_map_pv(x, d, e) : give_memory_map(x, b, d, e);
 	if (rc == 0) {
 		lend_window(b, d);
 		rc = step(xc_dom_build_image(dom), "load kernel and ramdisk", e);

@@ -8,6 +8,8 @@
 
 #include "libdom/build.h"
 
+#include <xen/hvm/e820.h>
+
 #define LARGE_ORDER 9u
 #define LARGE_PAGES (1ull << LARGE_ORDER)
 #define HUGE_ORDER  18u
@@ -25,6 +27,11 @@ static int no_memory(struct xen *x, const struct dom *d, int rc, struct err *e)
 		       (unsigned long long)(free_pages + d->build->populated) * 4);
 }
 
+static bool on_demand(const struct dom *d)
+{
+	return d->type == DOM_PVH && d->max_pages > d->pages;
+}
+
 static int populate_small(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n)
 {
 	xen_pfn_t gfns[LARGE_PAGES];
@@ -32,13 +39,15 @@ static int populate_small(struct xen *x, const struct dom *d, uint64_t gfn, uint
 
 	for (uint32_t i = 0; i < n; i++)
 		out[i] = gfn + i;
-	return xen_populate(x, d->domid, n, 0, out);
+	return on_demand(d) ? xen_populate_later(x, d->domid, n, 0, out)
+			    : xen_populate(x, d->domid, n, 0, out);
 }
 
 static int populate_large(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t order)
 {
 	xen_pfn_t base = gfn;
-	int rc = xen_populate(x, d->domid, 1, order, &base);
+	int rc = on_demand(d) ? xen_populate_later(x, d->domid, 1, order, &base)
+			      : xen_populate(x, d->domid, 1, order, &base);
 
 	if (rc < 0)
 		return rc;
@@ -71,21 +80,34 @@ int build_populate(struct xen *x, struct dom *d, struct err *e)
 {
 	uint64_t hole = d->type == DOM_PVH && d->build->for_linux ? BUILD_MMIO_START / PAGE_BYTES
 								  : UINT64_MAX;
+	uint64_t all = on_demand(d) ? d->max_pages : d->pages;
 	uint64_t done = 0;
+	int rc = on_demand(d) ? xen_set_aside(x, d->domid, d->pages) : 0;
 
-	while (done < d->pages) {
+	if (rc < 0)
+		return no_memory(x, d, rc, e);
+	while (done < all) {
 		bool high = done >= hole;
 		uint64_t gfn = high ? done - hole + BUILD_GIB4 / PAGE_BYTES : done;
-		uint64_t end = !high && hole < d->pages ? hole : d->pages;
+		uint64_t end = !high && hole < all ? hole : all;
 		uint64_t n;
-		int rc = populate_some(x, d, gfn, end - done, &n);
+
+		rc = populate_some(x, d, gfn, end - done, &n);
 
 		if (rc < 0)
 			return no_memory(x, d, rc, e);
 		done += n;
-		d->build->populated = done;
+		d->build->populated = on_demand(d) ? d->pages : done;
 	}
 	return 0;
+}
+
+int build_memory_map_pv(struct xen *x, const struct dom *d, struct err *e)
+{
+	const struct e820entry ram = {0, d->max_pages * PAGE_BYTES, E820_RAM};
+	int rc = xen_set_memory_map(x, d->domid, &ram, 1);
+
+	return rc < 0 ? err_sys(e, -rc, "set the memory map of domain %u", d->domid) : 0;
 }
 
 int build_map(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n, void **out,

@@ -121,6 +121,8 @@ int pv_load_standard(struct xen *x, struct dom *d, const struct image *img,
 		rc = pv_tables(x, d, e);
 	if (rc == 0)
 		rc = write_start_info(x, d, img, load, mod, e);
+	if (rc == 0 && !img->info.noxs)
+		rc = build_memory_map_pv(x, d, e);
 	return rc;
 }
 

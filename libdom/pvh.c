@@ -63,7 +63,7 @@ int pvh_tables(struct xen *x, struct dom *d, struct err *e)
 
 static void memory_map(const struct dom *d, struct e820entry map[MAP_ENTRIES])
 {
-	map[0] = (struct e820entry){0, d->pages * PAGE_BYTES, E820_RAM};
+	map[0] = (struct e820entry){0, d->max_pages * PAGE_BYTES, E820_RAM};
 	map[1] = (struct e820entry){LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, PAGE_BYTES, E820_ACPI};
 	map[2] = (struct e820entry){
 		LAYOUT_PVH_STORE_GFN * PAGE_BYTES,

@@ -45,7 +45,8 @@ struct vm_config {
 	uint64_t mem_kib;
 	uint64_t maxmem_kib; /* 0 = mem_kib */
 	uint32_t vcpus;
-	uint32_t maxvcpus;    /* it can have so many later; 0 = vcpus */
+	uint32_t maxvcpus; /* it can have so many later; 0 = vcpus */
+	struct dom_limits limits;
 	uint32_t weight;      /* 0 = default */
 	uint32_t cap;	      /* UINT32_MAX = none given */
 	struct dom_cpus cpus; /* its bitmaps are malloced */

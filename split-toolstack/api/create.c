@@ -108,10 +108,25 @@ static int take_lists(struct body *b, const char *key, json_t *value)
 /* 0, or -EINVAL: this key or value makes no sense. */
 static int take_key(struct body *b, const char *key, json_t *value)
 {
-	static const char *const plain[] = {"name",	   "type",	"kernel",   "ramdisk",
-					    "memory",	   "maxmem",	"vcpus",    "cmdline",
-					    "on_poweroff", "on_reboot", "on_crash", "cpus",
-					    "cpu_weight",  "cap",	"maxvcpus"};
+	static const char *const plain[] = {"name",
+					    "type",
+					    "kernel",
+					    "ramdisk",
+					    "memory",
+					    "maxmem",
+					    "vcpus",
+					    "maxvcpus",
+					    "cmdline",
+					    "on_poweroff",
+					    "on_reboot",
+					    "on_crash",
+					    "cpus",
+					    "cpu_weight",
+					    "cap",
+					    "max_grant_frames",
+					    "max_maptrack_frames",
+					    "max_grant_version",
+					    "max_event_channels"};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (strcmp(key, plain[i]) == 0 && !json_is_array(value))

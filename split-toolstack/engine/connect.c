@@ -57,11 +57,12 @@ static bool is_device_port(struct vm *vm, uint32_t port)
 /* The guest's end of the channel that the last daemon has left, or an end that nobody has bound. */
 static int find_port(struct vm *vm, uint32_t *port)
 {
+	uint32_t end = dom_evtchn_port_max(&vm->cfg.limits, vm->noxs) + 1;
 	int rc;
 
 	*port = 0;
 	do
-		rc = xen_evtchn_find(vm->en->x, vm->domid, *port + 1, DOM_DEFAULT_EVTCHNS, port);
+		rc = xen_evtchn_find(vm->en->x, vm->domid, *port + 1, end, port);
 	while (rc == 0 && is_device_port(vm, *port));
 	return rc;
 }

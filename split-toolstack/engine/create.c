@@ -61,6 +61,7 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 		.mem_kib = c->mem_kib,
 		.maxmem_kib = c->maxmem_kib,
 		.vcpus = vm_config_vcpus(c),
+		.limits = c->limits,
 		.weight = c->weight,
 		.cap = c->cap,
 		.cpus = c->cpus,

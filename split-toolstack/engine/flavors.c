@@ -270,6 +270,10 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 		*why = "maxvcpus differs from vcpus";
 		return NULL;
 	}
+	if (c->limits.asked) { /* a shell has those of its kind of image, for good */
+		*why = "limits of its own (max_*)";
+		return NULL;
+	}
 	for (struct flavor *f = en->flavors; f; f = f->next) {
 		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
 			continue;

@@ -41,6 +41,8 @@ struct record {
 	/* from version 3 on */
 	uint32_t ncpumap; /* bitmaps of cpumap_bytes each; 0: one, of all vCPUs */
 	uint32_t maxvcpus;
+	struct dom_limits limits;
+	uint32_t reserved;
 };
 
 /* What versions before 3 wrote. */
@@ -173,6 +175,7 @@ static void fill(const struct vm *vm, struct record *r)
 		.cpumap_bytes = c->cpus.map ? c->cpus.bytes : 0,
 		.ncpumap = c->cpus.map ? c->cpus.n : 0,
 		.ndevice = c->ndevice,
+		.limits = c->limits,
 	};
 }
 
@@ -298,26 +301,8 @@ static bool plausible(const struct record *r)
 	       r->reason <= VM_REASON_LOST && r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE &&
 	       r->on_reboot <= VM_PRESERVE && r->on_crash <= VM_PRESERVE &&
 	       r->vcpus <= DOM_MAX_VCPUS && r->maxvcpus <= DOM_MAX_VCPUS &&
-	       r->ncpumap <= DOM_MAX_VCPUS && r->cpumap_bytes <= CPUMAP_MAX;
-}
-
-static bool parse_cpus(struct dom_cpus *c, const struct record *r, const uint8_t **at,
-		       const uint8_t *end)
-{
-	size_t bytes = (size_t)r->cpumap_bytes * (r->ncpumap ? r->ncpumap : 1);
-
-	if (bytes == 0)
-		return true;
-	if (bytes > (size_t)(end - *at))
-		return false;
-	c->map = malloc(bytes);
-	if (!c->map)
-		return false;
-	memcpy(c->map, *at, bytes);
-	c->bytes = r->cpumap_bytes;
-	c->n = r->ncpumap;
-	*at += bytes;
-	return true;
+	       r->ncpumap <= DOM_MAX_VCPUS && r->cpumap_bytes <= CPUMAP_MAX &&
+	       r->limits.asked <= DOM_LIMITS;
 }
 
 static bool parse_devices(struct vm_config *c, const uint8_t *at, const uint8_t *end, uint32_t n)
@@ -372,7 +357,8 @@ static bool parse(struct vm *vm, const uint8_t *data, size_t size)
 	c->kernel = copy_text(&at, end, r.text[1], &ok);
 	c->ramdisk = copy_text(&at, end, r.text[2], &ok);
 	c->cmdline = copy_text(&at, end, r.text[3], &ok);
-	if (!ok || !parse_cpus(&c->cpus, &r, &at, end) || !parse_devices(c, at, end, r.ndevice))
+	if (!ok || !cpus_record_get(&at, end, r.cpumap_bytes, r.ncpumap, &c->cpus) ||
+	    !parse_devices(c, at, end, r.ndevice))
 		return false;
 	vm->state = (enum vm_state)r.state;
 	vm->reason = (enum vm_reason)r.reason;
@@ -394,6 +380,7 @@ static bool parse(struct vm *vm, const uint8_t *data, size_t size)
 	c->maxmem_kib = r.maxmem_kib;
 	c->vcpus = r.vcpus;
 	c->maxvcpus = r.maxvcpus;
+	c->limits = r.limits;
 	c->weight = r.weight;
 	c->cap = r.cap;
 	c->on_poweroff = (enum vm_action)r.on_poweroff;

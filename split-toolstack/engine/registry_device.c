@@ -2,6 +2,7 @@
 /* Devices in a VM's record: fixed parts one after the other, each with its path behind it. */
 #include "split-toolstack/engine/registry_device.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PATH_BYTES_MAX 4096u
@@ -134,5 +135,24 @@ bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_con
 			return false;
 	}
 	*at += r.path_bytes;
+	return true;
+}
+
+bool cpus_record_get(const uint8_t **at, const uint8_t *end, uint32_t bytes, uint32_t n,
+		     struct dom_cpus *c)
+{
+	size_t all = (size_t)bytes * (n ? n : 1);
+
+	if (all == 0)
+		return true;
+	if (all > (size_t)(end - *at))
+		return false;
+	c->map = malloc(all);
+	if (!c->map)
+		return false;
+	memcpy(c->map, *at, all);
+	c->bytes = bytes;
+	c->n = n;
+	*at += all;
 	return true;
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "libdom/libdom.h"
 #include "split-toolstack/devices.h"
 
 size_t device_record_bytes(const struct device_config *d);
@@ -13,5 +14,9 @@ uint8_t *device_record_put(uint8_t *to, const struct device_config *d);
 /* Moves *at behind it. False: these bytes, up to `end`, are none; `d` is to be cleared in any case.
  */
 bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_config *d);
+
+/* CPUs of a VM: n bitmaps of `bytes` each, or one of all vCPUs with n 0; false: cut short. */
+bool cpus_record_get(const uint8_t **at, const uint8_t *end, uint32_t bytes, uint32_t n,
+		     struct dom_cpus *c);
 
 #endif

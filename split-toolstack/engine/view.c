@@ -119,6 +119,8 @@ static int put_identity(const struct vm *vm)
 	return rc;
 }
 
+/* A PVH kernel takes what static-max has more than its memory map for memory that it lacks, and
+ * gives back so much of what it has: both are of the domain as it was built. */
 static int put_machine(const struct vm *vm)
 {
 	const struct vm_config *c = &vm->cfg;
@@ -130,9 +132,9 @@ static int put_machine(const struct vm *vm)
 		rc = put(vm, rest, i < c->vcpus ? "online" : "offline");
 	}
 	if (rc == 0)
-		rc = put_u64(vm, "memory/static-max", c->maxmem_kib ? c->maxmem_kib : c->mem_kib);
+		rc = put_u64(vm, "memory/static-max", vm->dom.max_pages * 4);
 	if (rc == 0)
-		rc = put_u64(vm, "memory/target", c->mem_kib);
+		rc = put_u64(vm, "memory/target", vm->dom.pages * 4);
 	if (rc == 0)
 		rc = put(vm, "memory/videoram", "0");
 	if (rc == 0)

@@ -132,6 +132,7 @@ int xen_domain_create(struct xen *x, const struct xen_domain_config *c, uint32_t
 		d->id = c->domid ? c->domid : fake_next_domid++;
 		memcpy(d->uuid, c->uuid, sizeof(d->uuid));
 		d->hvm = c->hvm;
+		d->is.config = *c;
 		d->pauses = 1;
 		memset(d->affinity, 0, sizeof(d->affinity));
 		fake_held.domains++;
@@ -160,8 +161,7 @@ uint32_t fake_vcpus(uint32_t domid)
 
 int xen_domain_max_mem(struct xen *x, uint32_t domid, uint64_t kib)
 {
-	(void)kib;
-	ONE_DOMAIN();
+	ONE_DOMAIN(d->is.max_kib = kib);
 }
 
 int xen_domain_destroy(struct xen *x, uint32_t domid, const uint8_t uuid[16])
@@ -203,7 +203,7 @@ static void describe(const struct domain *d, struct xen_domain_info *out)
 					.shutdown_reason = d->reason,
 					.vcpus = 1,
 					.cpu_ns = 1000,
-					.pages = d->pages,
+					.pages = d->is.pages,
 					.shared_info_mfn = SHARED_INFO};
 	memcpy(out->uuid, d->uuid, sizeof(out->uuid));
 }
@@ -275,12 +275,29 @@ int xen_populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_
 	if ((uint64_t)n << order > fake_free)
 		return -ENOMEM;
 	ONE_DOMAIN({
-		d->pages += (uint64_t)n << order;
+		d->is.pages += (uint64_t)n << order;
 		fake_held.populated_pages += n << order;
 		/* PV: machine frame = guest frame */
 		for (uint32_t i = 0; fake_dirty && i < n; i++)
 			make_dirty(d, frames[i], 1u << order);
 		fake_free -= (uint64_t)n << order;
+	});
+}
+
+int xen_populate_later(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, xen_pfn_t *frames)
+{
+	(void)frames;
+	ONE_DOMAIN(d->is.later += (uint64_t)n << order);
+}
+
+int xen_set_aside(struct xen *x, uint32_t domid, uint64_t pages)
+{
+	if (pages > fake_free)
+		return -ENOMEM;
+	ONE_DOMAIN({
+		d->is.pages += pages;
+		fake_free -= pages;
+		fake_held.populated_pages += (uint32_t)pages;
 	});
 }
 
@@ -294,9 +311,11 @@ int xen_add_to_physmap(struct xen *x, uint32_t domid, uint32_t space, uint64_t i
 
 int xen_set_memory_map(struct xen *x, uint32_t domid, const struct e820entry *map, uint32_t n)
 {
-	(void)map;
-	(void)n;
-	ONE_DOMAIN();
+	ONE_DOMAIN({
+		d->is.ram_kib = 0;
+		for (uint32_t i = 0; i < n; i++)
+			d->is.ram_kib += map[i].type == 1 ? map[i].size / 1024 : 0;
+	});
 }
 
 int xen_set_paging_pool(struct xen *x, uint32_t domid, uint64_t bytes)

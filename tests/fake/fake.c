@@ -137,8 +137,8 @@ void fake_remove(struct domain *d)
 	}
 	fake_held.domains--;
 	fake_held.guest_ports -= d->guest_ports;
-	fake_held.populated_pages -= (uint32_t)d->pages;
-	fake_free += d->pages;
+	fake_held.populated_pages -= (uint32_t)d->is.pages;
+	fake_free += d->is.pages;
 	memset(d, 0, sizeof(*d));
 }
 
@@ -175,6 +175,18 @@ void fake_event(uint32_t domid)
 		if (fake_ports[i].used && !fake_ports[i].virq && fake_ports[i].domid == domid)
 			fake_raise(&fake_ports[i]);
 	(void)pthread_mutex_unlock(&fake_lock);
+}
+
+bool fake_domain(uint32_t domid, struct fake_domain *out)
+{
+	const struct domain *d;
+
+	(void)pthread_mutex_lock(&fake_lock);
+	d = fake_find(domid);
+	if (d)
+		*out = d->is;
+	(void)pthread_mutex_unlock(&fake_lock);
+	return d != NULL;
 }
 
 void *fake_page(uint32_t domid, uint64_t frame)

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/xen.h"
+
 /* What is held at the moment, over all handles. */
 struct fake_count {
 	uint32_t handles, domains, guest_ports, mapped_pages, populated_pages;
@@ -23,6 +25,15 @@ const char *fake_failed(void);
 /* Lets a domain end as Xen would: shut down with SHUTDOWN_*, or gone without a word. */
 void fake_end(uint32_t domid, uint32_t reason);
 void fake_vanish(uint32_t domid);
+/* How a domain was made, and what it has; false when there is none. */
+struct fake_domain {
+	struct xen_domain_config config;
+	uint64_t pages;	  /* populated, or set aside for what is populated on demand */
+	uint64_t later;	  /* frames that are populated on demand */
+	uint64_t ram_kib; /* in its memory map */
+	uint64_t max_kib; /* that it may have */
+};
+bool fake_domain(uint32_t domid, struct fake_domain *out);
 /* Raises the event of dom0's port that belongs to the domain's channel. */
 void fake_event(uint32_t domid);
 /* The guest's view of one of its frames, as xen_map() would name it. */

@@ -31,7 +31,7 @@ struct domain {
 	uint32_t reason;
 	int mem;
 	uint32_t guest_ports;
-	uint64_t pages;
+	struct fake_domain is;
 	uint32_t vcpus;
 	uint8_t affinity[FAKE_VCPUS]; /* of pCPUs 0 to 7; 0: not set */
 };

@@ -174,6 +174,32 @@ static void configurations_are_understood(void **state)
 	vmcfg_clear(&v);
 }
 
+static void limits_are_understood(void **state)
+{
+	struct vm_config c;
+	struct vmcfg v;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parse("kernel='k'\nmemory=4\nmax_grant_frames=64\nmax_maptrack_frames=0\n"
+			       "max_event_channels=0",
+			       NULL, &v, &c, &e),
+			 0);
+	assert_int_equal(c.limits.asked, DOM_LIMIT_GRANT_FRAMES | DOM_LIMIT_MAPTRACK_FRAMES);
+	assert_int_equal(c.limits.grant_frames, 64);
+	assert_int_equal(c.limits.maptrack_frames, 0);
+	vm_config_clear(&c);
+	vmcfg_clear(&v);
+	/* said again, 0 takes the first back */
+	assert_int_equal(parse("kernel='k'\nmemory=4\nmax_event_channels=300\nmax_grant_version=1",
+			       "max_event_channels=0", &v, &c, &e),
+			 0);
+	assert_int_equal(c.limits.asked, DOM_LIMIT_GRANT_VERSION);
+	assert_int_equal(c.limits.grant_version, 1);
+	vm_config_clear(&c);
+	vmcfg_clear(&v);
+}
+
 static void bad_values_are_named(void **state)
 {
 	static const struct {
@@ -198,6 +224,10 @@ static void bad_values_are_named(void **state)
 		{"maxvcpus = 0", NULL, {"maxvcpus 0", "1 to 128"}},
 		{"maxvcpus = 129", NULL, {"maxvcpus 129", "1 to 128"}},
 		{"cpu_weight = 0", NULL, {"cpu_weight 0", "65535"}},
+		{"max_grant_frames = 0", NULL, {"max_grant_frames 0", "1 to 2147483647"}},
+		{"max_grant_version = 3", NULL, {"max_grant_version 3", "1 to 2"}},
+		{"max_maptrack_frames = 'all'", NULL, {"max_maptrack_frames \"all\"", "number"}},
+		{"max_event_channels = 131072", NULL, {"max_event_channels", "131071"}},
 		{"type = 'hvm'", NULL, {"hvm", "pv and pvh"}},
 		{"type = 'xen'", NULL, {"type \"xen\"", "\"pvh\""}},
 		{"builder = 'hvm'", NULL, {"builder", "type="}},
@@ -299,6 +329,7 @@ int main(void)
 		cmocka_unit_test(every_broken_frame_is_refused),
 		cmocka_unit_test(lexer_finds_keys),
 		cmocka_unit_test(configurations_are_understood),
+		cmocka_unit_test(limits_are_understood),
 		cmocka_unit_test(bad_values_are_named),
 		cmocka_unit_test(ignored_keys_are_left_out),
 		cmocka_unit_test(relative_paths_need_a_folder),

@@ -1,100 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Shells for Linux on the fake hypervisor: what takes them, and failing claims that end clean. */
 #include "tests/unit/engine_help.h"
+#include "tests/unit/kernel_help.h"
 
 #include <elf.h>
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <xen/elfnote.h>
-
-#define MEM_KIB	     (32u << 10)
-#define KERNEL_GFN   0x1000u
-#define KERNEL_PAGES 1024u
-#define VIRT_BASE    0xffffffff80000000ull
-
-/* A kernel as far as libdom looks at one. */
-struct note {
-	Elf64_Nhdr h;
-	char name[4];
-	uint64_t value;
-};
-
-struct kernel {
-	Elf64_Ehdr eh;
-	Elf64_Phdr ph[2];
-	struct note note[5];
-	uint8_t code[64];
-};
-
-static char kernel_path[64];
-
-static void set_note(struct note *n, uint32_t type, const void *value)
-{
-	n->h = (Elf64_Nhdr){.n_namesz = 4, .n_descsz = 8, .n_type = type};
-	memcpy(n->name, "Xen", 4);
-	memcpy(&n->value, value, 8);
-}
-
-static int make_kernel(void **state)
-{
-	const uint64_t base = VIRT_BASE;
-	const uint64_t entry = VIRT_BASE + KERNEL_GFN * 4096ull;
-	const uint64_t phys = KERNEL_GFN * 4096ull;
-	struct kernel k;
-	int fd;
-
-	(void)state;
-	memset(&k, 0, sizeof(k));
-	memcpy(k.eh.e_ident, ELFMAG, SELFMAG);
-	k.eh.e_ident[EI_CLASS] = ELFCLASS64;
-	k.eh.e_ident[EI_DATA] = ELFDATA2LSB;
-	k.eh.e_machine = EM_X86_64;
-	k.eh.e_phoff = offsetof(struct kernel, ph);
-	k.eh.e_phentsize = sizeof(Elf64_Phdr);
-	k.eh.e_phnum = 2;
-	k.ph[0] = (Elf64_Phdr){.p_type = PT_LOAD,
-			       .p_offset = offsetof(struct kernel, code),
-			       .p_vaddr = entry,
-			       .p_paddr = phys,
-			       .p_filesz = sizeof(k.code),
-			       .p_memsz = KERNEL_PAGES * 4096ull};
-	k.ph[1] = (Elf64_Phdr){.p_type = PT_NOTE,
-			       .p_offset = offsetof(struct kernel, note),
-			       .p_filesz = sizeof(k.note)};
-	set_note(&k.note[0], XEN_ELFNOTE_GUEST_OS, "linux\0\0");
-	set_note(&k.note[1], XEN_ELFNOTE_VIRT_BASE, &base);
-	set_note(&k.note[2], XEN_ELFNOTE_ENTRY, &entry);
-	set_note(&k.note[3], XEN_ELFNOTE_PHYS32_ENTRY, &phys);
-	set_note(&k.note[4], XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
-	(void)snprintf(kernel_path, sizeof(kernel_path), "/tmp/chaos-kernel-XXXXXX");
-	fd = mkstemp(kernel_path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, &k, sizeof(k)), (ssize_t)sizeof(k));
-	(void)close(fd);
-	return 0;
-}
-
-static int remove_kernel(void **state)
-{
-	(void)state;
-	return unlink(kernel_path);
-}
-
-static struct vm_config linux_guest(const char *name, enum dom_type type)
-{
-	struct vm_config c = guest(name, type, MEM_KIB);
-
-	free(c.kernel);
-	c.kernel = strdup(kernel_path);
-	c.cmdline = strdup("console=hvc0");
-	return c;
-}
+#define MEM_KIB (32u << 10)
 
 static void fill_pool(enum dom_type type, uint32_t count)
 {
@@ -118,7 +35,7 @@ static void wait_ready(uint32_t n)
 /* Its kernel is in the cache from then on, and its size known. */
 static void cold_first(enum dom_type type)
 {
-	struct result r = create(linux_guest("first", type), 0);
+	struct result r = create(linux_guest("first", type, MEM_KIB), 0);
 
 	if (r.rc < 0)
 		fail_msg("%s", r.err.msg);
@@ -152,7 +69,7 @@ static void linux_takes_its_shells(void **state)
 		r = create(guest("noxs", type, MEM_KIB), 0);
 		assert_int_equal(r.rc, 0);
 		assert_int_equal(r.way, VM_COLD);
-		r = create(linux_guest("web", type), 0);
+		r = create(linux_guest("web", type, MEM_KIB), 0);
 		assert_int_equal(r.rc, 0);
 		assert_int_equal(r.way, VM_SHELL);
 		kernel_is_in_place(r.vm);
@@ -183,7 +100,7 @@ static void a_shell_that_is_too_small(void **state)
 	(void)state;
 	assert_int_equal(pool_set(en, &f, NULL), 0);
 	wait_ready(1);
-	c = linux_guest("web", DOM_PV);
+	c = linux_guest("web", DOM_PV, MEM_KIB);
 	c.mem_kib = f.mem_kib;
 	r = create(c, 0);
 	assert_int_equal(r.rc, -EINVAL);
@@ -210,7 +127,7 @@ static void failing_claims_end_clean(void **state)
 			assert_true(nth < 100);
 			wait_ready(1);
 			fake_fail_at(nth, EIO);
-			r = create(linux_guest("web", type), 0);
+			r = create(linux_guest("web", type, MEM_KIB), 0);
 			fake_fail_at(0, 0);
 			good = r.rc == 0 ? good + 1 : 0;
 			if (r.rc == 0)
@@ -239,7 +156,7 @@ static void destroyed_half_way(void **state)
 	cold_first(DOM_PVH);
 	fill_pool(DOM_PVH, 1);
 	wait_ready(1);
-	c = linux_guest("web", DOM_PVH);
+	c = linux_guest("web", DOM_PVH, MEM_KIB);
 	engine_create(en, &c, 0, ignore_created, NULL);
 	assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
 	fill_pool(DOM_PVH, 0);
@@ -257,7 +174,7 @@ static void closing_after_a_claim(void **state)
 	cold_first(DOM_PVH);
 	fill_pool(DOM_PVH, 1);
 	wait_ready(1);
-	assert_int_equal(create(linux_guest("web", DOM_PVH), 0).rc, 0);
+	assert_int_equal(create(linux_guest("web", DOM_PVH, MEM_KIB), 0).rc, 0);
 	engine_close(en);
 	fake_count(&n);
 	assert_int_equal(n.mapped_pages, 0);

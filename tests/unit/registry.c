@@ -196,6 +196,7 @@ static void older_versions_are_read(void **state)
 	assert_non_null(c.cpus.map);
 	c.cpus.map[0] = 1;
 	c.cpus.bytes = 1;
+	c.limits = (struct dom_limits){.asked = DOM_LIMIT_GRANT_FRAMES, .grant_frames = 9};
 	assert_int_equal(create(c, 0).rc, 0);
 	for (uint32_t version = 3; version > 0; version--) {
 		MDB_val key = {16, engine_find(en, "old")->uuid};
@@ -225,6 +226,7 @@ static void older_versions_are_read(void **state)
 		assert_int_equal(vm->cfg.cpus.map[0], 1);
 		assert_int_equal(vm->cfg.cpus.bytes, 1);
 		assert_int_equal(vm->cfg.cpus.n, 0);
+		assert_int_equal(vm->cfg.limits.asked, version < 3 ? 0 : DOM_LIMIT_GRANT_FRAMES);
 		assert_int_equal(registry_put(vm, NULL), 0); /* as today's */
 	}
 }

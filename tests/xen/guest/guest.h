@@ -20,6 +20,17 @@ void net_serve(void);
 /* "put" or "get" with "address:port:MiB". */
 void net_transfer(const char *way, char *what);
 
+/* Brings eth0 to eth<n-1> up, waits for the carrier of each, and says how many have one and the
+ * least and the largest number of queues. */
+void net_count(unsigned int n);
+
+/* Says how much memory the kernel counts. */
+void mem_report(void);
+
+/* "most:least": waits until the kernel counts no more than `most` MiB, then until it counts
+ * `least`, and fills and verifies what is free then. */
+void mem_grown(const char *what);
+
 /* "write", "verify", "keep" (verify, or write when it is not there) or "ro" with "device:MiB:seed".
  */
 void disk_do(const char *way, char *what);

@@ -4,7 +4,8 @@
  *
  *   ip=ADDRESS/PREFIX, ip1=.., ip6=..  addresses of eth0, eth1, and a second one of eth0
  *   guest=WORD,WORD,...                nproc, dump, put=IP:PORT:MIB, get=.., write=DEV:MIB:SEED,
- *                                      verify=.., keep=.., ro=DEV, poweroff, reboot
+ *                                      verify=.., keep=.., ro=DEV, vifs=N, mem, grown=MIB:MIB,
+ * poweroff, reboot
  *
  * Then it waits for the toolstack. As /sbin/poweroff or /sbin/reboot, which is what the kernel runs
  * when control/shutdown is written, it tells process 1.
@@ -112,12 +113,18 @@ static void act(char *what)
 		say("nproc %ld", sysconf(_SC_NPROCESSORS_ONLN));
 	else if (!strcmp(what, "dump"))
 		store_dump();
+	else if (!strcmp(what, "mem"))
+		mem_report();
 	else if (!strcmp(what, "poweroff"))
 		over(RB_POWER_OFF);
 	else if (!strcmp(what, "reboot"))
 		over(RB_AUTOBOOT);
 	else if (value && (!strcmp(what, "put") || !strcmp(what, "get")))
 		net_transfer(what, value);
+	else if (value && !strcmp(what, "vifs"))
+		net_count((unsigned int)strtoul(value, NULL, 10));
+	else if (value && !strcmp(what, "grown"))
+		mem_grown(value);
 	else if (value && (!strcmp(what, "write") || !strcmp(what, "verify") ||
 			   !strcmp(what, "keep") || !strcmp(what, "ro")))
 		disk_do(what, value);

@@ -100,6 +100,51 @@ static void report(const char *name, const char *address)
 	say("%s has %s mac %s mtu %s carrier %s", name, address, mac, mtu, carrier);
 }
 
+/* Directories rx-N: one a queue. */
+static unsigned int queues(const char *name)
+{
+	unsigned int n = 0;
+	char path[96];
+
+	do
+		(void)snprintf(path, sizeof(path), "/sys/class/net/%s/queues/rx-%u", name, n);
+	while (access(path, F_OK) == 0 && ++n);
+	return n;
+}
+
+void net_count(unsigned int n)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	unsigned int up = 0, least = ~0u, most = 0;
+	char name[IFNAMSIZ], path[64], carrier[8];
+
+	for (unsigned int i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "eth%u", i);
+		(void)snprintf(path, sizeof(path), "/sys/class/net/%s", name);
+		if (appears(path) && set_up(fd, name))
+			say("%s: %s", name, strerror(errno));
+	}
+	for (unsigned int tries = 0; tries < 600 && up < n; tries++) {
+		up = 0;
+		for (unsigned int i = 0; i < n; i++) {
+			(void)snprintf(name, sizeof(name), "eth%u", i);
+			sys_line(name, "carrier", carrier, sizeof(carrier));
+			up += !strcmp(carrier, "1");
+		}
+		(void)usleep(50000);
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int q;
+
+		(void)snprintf(name, sizeof(name), "eth%u", i);
+		q = queues(name);
+		least = q < least ? q : least;
+		most = q > most ? q : most;
+	}
+	say("%u of %u vifs have a carrier, %u to %u queues", up, n, n ? least : 0, most);
+	close(fd);
+}
+
 void net_address(unsigned int index, const char *address)
 {
 	bool v6 = strchr(address, ':') != NULL;
