@@ -21,9 +21,11 @@
  * Frames both ways: one byte type, four bytes length (little-endian), payload.
  *   to us:   G go (8 bytes time of day in ns, then random bytes), C run a command (NUL-separated
  *            argv), T the same on a terminal (rows and columns as two uint16 first),
- *            I input, E end of input, W rows and columns, S signal (one byte)
- *   from us: R ready, at start and after G, O output, F error output, X exit status (4 bytes)
- * One port carries everything, so the exit status cannot overtake output.
+ *            I input, E end of input, W rows and columns, S signal (one byte), P are you there?
+ *   from us: R ready, at start and after G, O output, F error output, X exit status (4 bytes),
+ *            I the command has taken the input: the next may be sent, P yes (while a command runs)
+ * One port carries everything, so the exit status cannot overtake output. Nothing that the command
+ * does or leaves undone keeps P from its answer.
  */
 #define CHUNK 65536
 
@@ -103,7 +105,10 @@ static void go(const uint8_t *data, uint32_t len)
 
 struct job {
 	pid_t pid;
-	int in, out, err; /* our ends; -1 when closed. On a terminal in == out, err == -1 */
+	int in, out, err;     /* our ends; -1 when closed. On a terminal in == out, err == -1 */
+	uint8_t input[CHUNK]; /* not taken yet: so many bytes */
+	uint32_t waiting;
+	bool end; /* of input, behind it */
 };
 
 static void to_pipe(struct job *j, char **argv)
@@ -126,6 +131,7 @@ static void to_pipe(struct job *j, char **argv)
 	close(out[1]);
 	close(err[1]);
 	j->in = in[1];
+	(void)fcntl(j->in, F_SETFL, O_NONBLOCK);
 	j->out = out[0];
 	j->err = err[0];
 }
@@ -140,6 +146,7 @@ static void to_terminal(struct job *j, char **argv, const uint16_t *size)
 		dprintf(2, "xenbed: %s: %s\n", argv[0], strerror(errno));
 		_exit(127);
 	}
+	(void)fcntl(j->in, F_SETFL, O_NONBLOCK);
 	j->out = j->in;
 	j->err = -1;
 }
@@ -162,6 +169,8 @@ static void start(struct job *j, char type, uint8_t *data, uint32_t len)
 	argv[argc] = NULL;
 	if (argc == 0)
 		exit(1);
+	j->waiting = 0;
+	j->end = false;
 	if (type == 'T')
 		to_terminal(j, argv, size);
 	else
@@ -184,6 +193,29 @@ static int forward(int fd, char type)
 	return 1;
 }
 
+/* Gives the command what it takes now; says when that was all. */
+static void feed(struct job *j)
+{
+	ssize_t n = j->in < 0 ? (ssize_t)j->waiting : write(j->in, j->input, j->waiting);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) { /* the command has closed it */
+		n = (ssize_t)j->waiting;
+		if (j->in != j->out)
+			close(j->in);
+		j->in = -1;
+	}
+	j->waiting -= (uint32_t)n;
+	memmove(j->input, j->input + n, j->waiting);
+	if (j->waiting)
+		return;
+	send_frame('I', "", 0);
+	if (j->end && j->in >= 0 && j->in != j->out)
+		close(j->in);
+	j->in = j->end ? -1 : j->in;
+}
+
 static void from_host(struct job *j)
 {
 	static uint8_t data[CHUNK];
@@ -196,14 +228,19 @@ static void from_host(struct job *j)
 		exit(1);
 	read_all(data, len);
 	switch (head[0]) {
-	case 'I':
-		if (j->in >= 0 && write(j->in, data, len) < 0)
-			j->in = -1;
+	case 'I': /* more than there is room for is typed faster than it is read */
+		len = len < CHUNK - j->waiting ? len : CHUNK - j->waiting;
+		memcpy(j->input + j->waiting, data, len);
+		j->waiting += len;
+		feed(j);
 		break;
 	case 'E':
-		if (j->in >= 0 && j->in != j->out)
-			close(j->in);
-		j->in = -1;
+		j->end = true;
+		if (!j->waiting)
+			feed(j);
+		break;
+	case 'P':
+		send_frame('P', data, len);
 		break;
 	case 'W': {
 		uint16_t size[2];
@@ -233,14 +270,15 @@ static uint32_t serve(struct job *j)
 	if (end < 0)
 		die("pidfd_open");
 	for (;;) {
-		struct pollfd p[4] = {{j->out, POLLIN, 0},
+		struct pollfd p[5] = {{j->out, POLLIN, 0},
 				      {j->err, POLLIN, 0},
 				      {over ? -1 : port, POLLIN, 0},
-				      {over ? -1 : end, POLLIN, 0}};
+				      {over ? -1 : end, POLLIN, 0},
+				      {over || !j->waiting ? -1 : j->in, POLLOUT, 0}};
 
 		/* What daemons of the command still hold open is read as far as it is, not waited
 		 * for. */
-		if (poll(p, 4, over ? 0 : -1) == 0 && over)
+		if (poll(p, 5, over ? 0 : -1) == 0 && over)
 			break;
 		if (p[0].revents && !forward(j->out, 'O')) {
 			j->in = j->in == j->out ? -1 : j->in;
@@ -250,6 +288,8 @@ static uint32_t serve(struct job *j)
 			j->err = -1;
 		if (p[2].revents & POLLIN)
 			from_host(j);
+		if (p[4].revents && j->waiting)
+			feed(j);
 		if (p[3].revents) {
 			(void)waitpid(j->pid, &status, 0);
 			over = true;

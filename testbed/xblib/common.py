@@ -14,6 +14,7 @@ NO_SPACE = 121
 NO_BUILD = 122  # the build to install failed
 NOT_UP = 123    # dom0 did not come up, or went away
 TIMEOUT = 124   # the command ran longer than --timeout
+HUNG = 125      # dom0 makes no progress
 KILLED = 130    # xenbed itself was interrupted (128 + signal)
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))

@@ -48,6 +48,7 @@ class Machine:
         self.process = None
         self.agent = None
         self.qmp = None
+        self.qmp_socket = None
         self.console = os.path.join(work, "console.log")
         self.disk = os.path.join(work, "disk")
         self.guests = os.path.join(work, "guests")
@@ -80,7 +81,9 @@ class Machine:
         """The arguments that differ from run to run and do not matter to a snapshot."""
         return ["-qmp", f"unix:{self.work}/qmp,server=on,wait=off",
                 "-chardev", f"socket,id=agent,path={self.work}/agent,server=on,wait=off",
-                "-serial", f"file:{self.console}",
+                "-chardev", f"socket,id=console,path={self.work}/console,server=on,wait=off,"
+                            f"logfile={self.console},logappend=on",
+                "-serial", "chardev:console",
                 "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=unsafe",
                 "-drive", f"file={self.guests},format=raw,if=none,id=guests,cache=unsafe"]
 
@@ -130,7 +133,8 @@ class Machine:
 
     def monitor(self, command, **arguments):
         if self.qmp is None:
-            self.qmp = self.connect("qmp").makefile("rw")
+            self.qmp_socket = self.connect("qmp")
+            self.qmp = self.qmp_socket.makefile("rw")
             self.qmp.readline()
             self.monitor("qmp_capabilities")
         self.qmp.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
@@ -145,6 +149,10 @@ class Machine:
             if "error" in answer:
                 raise self.failed(f"QEMU: {command}: {answer['error']['desc']}")
 
+    def human(self, line):
+        """What QEMU's monitor for people says to a line."""
+        return self.monitor("human-monitor-command", **{"command-line": line})
+
     def tail(self):
         lines = []
         for name in ("qemu.log", "console.log"):
@@ -158,7 +166,7 @@ class Machine:
         return Failure(NOT_UP, f"{what}; last lines of the console:{self.tail()}")
 
     def kill(self):
-        for s in (self.agent, self.qmp):
+        for s in (self.agent, self.qmp, self.qmp_socket):
             if s:
                 try:
                     s.close()

@@ -14,11 +14,14 @@ import termios
 import time
 import tty
 
-from .common import NO_BUILD, TIMEOUT, TOP, Failure, progress
+from . import hang
+from .common import HUNG, NO_BUILD, TIMEOUT, TOP, Failure, progress
 from .machine import RESUME_SECONDS
 
 # In dom0, before the command: the second disk, which dom0 has not read yet, becomes guests/.
 MOUNT_GUESTS = "blockdev --flushbufs /dev/vdb && mkdir -p guests && mount -t ext4 -o noatime /dev/vdb guests && "
+
+TICK_SECONDS = 1
 
 ALWAYS = ("bench", "tests/xen")  # folders of the source tree that every run finds in dom0
 
@@ -72,22 +75,36 @@ def command(machine, argv, timeout, use_stdin, with_guests=False):
         machine.send(b"E")
     end = time.monotonic() + timeout if timeout else None
     stdin = [sys.stdin.fileno()] if use_stdin else []
+    taken = True  # what was sent last of the input
+    pulse = hang.Pulse(machine)
     while True:
-        left = None if end is None else end - time.monotonic()
-        if left is not None and left <= 0:
+        left = TICK_SECONDS if end is None else min(TICK_SECONDS, end - time.monotonic())
+        if left <= 0:
             raise Failure(TIMEOUT, f"{argv[0]}: ran longer than {timeout} s and was ended")
-        ready, _, _ = select.select([machine.agent, *stdin], [], [], left)
+        ready, _, _ = select.select([machine.agent, *(stdin if taken else [])], [], [], left)
         if stdin and stdin[0] in ready:
-            data = os.read(stdin[0], 4096)
+            data = os.read(stdin[0], 32768)
             machine.send(b"I", data) if data else machine.send(b"E")
             stdin = stdin if data else []
+            taken = False
         if machine.agent not in ready:
+            if pulse.gone():
+                raise Failure(HUNG, hang.report(machine, pulse))
             continue
-        kind, data = machine.receive(None)
+        try:
+            frame = machine.receive(pulse.patience)
+        except TimeoutError:  # in the middle of one
+            frame = None
+        if frame is None:
+            raise Failure(HUNG, hang.report(machine, pulse))
+        kind, data = frame
+        pulse.felt()
         if kind == b"O":
             write_all(1, data)
         elif kind == b"F":
             write_all(2, data)
+        elif kind == b"I":
+            taken = True
         elif kind == b"X":
             return int.from_bytes(data, "little")
 
