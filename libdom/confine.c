@@ -64,21 +64,23 @@ static void die_first(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
-	if (fd >= 0 && write(fd, "1000", 4) == 4)
-		(void)close(fd);
+	if (fd < 0)
+		return;
+	if (write(fd, "1000", 4) < 0)
+		errno = 0; /* unusual, and no reason not to unpack */
+	(void)close(fd);
 }
 
 /* UNPACK_MEMORY more than what is mapped now, most of it the parent's. */
 static rlim_t address_space(void)
 {
-	unsigned long long pages = 0;
 	char text[64] = "";
 	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return RLIM_INFINITY;
-	pages = strtoull(text, NULL, 10);
-	return pages * 4096 + UNPACK_MEMORY;
+	if (fd >= 0)
+		(void)close(fd);
+	return n > 0 ? strtoull(text, NULL, 10) * 4096 + UNPACK_MEMORY : RLIM_INFINITY;
 }
 
 /* No signal but the alarm: the parent's handlers must not run here. */

@@ -28,18 +28,28 @@ static bool has_file(const struct engine *en, const char *digest)
 	return fstatat(en->image_dirfd, digest, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
+/* Room for one more; false: out of memory. */
+static bool grow(void *at, uint32_t n, size_t size)
+{
+	void *old;
+	void *more;
+
+	memcpy(&old, at, sizeof(old));
+	more = realloc(old, (n + 1) * size);
+	if (more)
+		memcpy(at, &more, sizeof(more));
+	/* cppcheck-suppress memleak ; *at has it */
+	return more != NULL;
+}
+
 static void add_to_census(const struct stored_image *i, void *arg)
 {
 	struct census *c = arg;
-	void *digest = realloc(c->digest, (c->n + 1) * sizeof(*c->digest));
-	void *lost = realloc(c->lost, (c->nlost + 1) * sizeof(*c->lost));
 
-	c->digest = digest ? digest : c->digest;
-	c->lost = lost ? lost : c->lost;
-	if (!digest || !lost) {
-		c->failed = true;
+	c->failed = c->failed || !grow(&c->digest, c->n, sizeof(*c->digest)) ||
+		    !grow(&c->lost, c->nlost, sizeof(*c->lost));
+	if (c->failed)
 		return;
-	}
 	memcpy(c->digest[c->n++], i->digest, sizeof(i->digest));
 	if (!has_file(c->en, i->digest))
 		memcpy(c->lost[c->nlost++], i->name, sizeof(i->name));
@@ -82,7 +92,8 @@ void imagestore_sweep(struct engine *en)
 	struct census c = {.en = en};
 
 	en->image_sweep = false;
-	c.failed = engine_images(en, add_to_census, &c, NULL) < 0;
+	if (engine_images(en, add_to_census, &c, NULL) < 0)
+		c.failed = true;
 	if (c.n)
 		qsort(c.digest, c.n, sizeof(*c.digest), by_text);
 	if (!c.failed)
