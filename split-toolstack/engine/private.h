@@ -11,7 +11,7 @@
 
 /* uthash's own hash falls through switch labels without saying so. */
 #define HASH_FUNCTION(key, len, hash) (hash) = table_hash((key), (len))
-#include <uthash.h>
+#include "base/table.h"
 #include <utlist.h>
 
 #include "base/xen.h"
