@@ -7,16 +7,26 @@
 
 #include "split-toolstack/poolcfg.h"
 
-static int set_flavor(struct engine *en, const char *text, bool end, struct err *e)
+static void was_set(void *arg, int rc, const struct err *e)
+{
+	(void)arg;
+	if (rc < 0)
+		log_line(LOG_ERROR, "op=reload: %s", err_msg(e));
+}
+
+enum when { AT_START, NOW, END };
+
+/* Images are read on the loop before it runs only. */
+static int set_flavor(struct engine *en, const char *text, enum when when, struct err *e)
 {
 	struct pool_flavor f;
 	int rc = poolcfg_parse(text, &f, e);
 
 	if (rc < 0)
 		return rc;
-	if (end)
+	if (when == END)
 		f.low = f.high = 0;
-	rc = pool_set(en, &f, e);
+	rc = when == AT_START ? pool_set(en, &f, e) : pool_set_later(en, &f, was_set, NULL, e);
 	free(f.image);
 	free(f.ramdisk);
 	return rc;
@@ -27,7 +37,7 @@ int reload_pool(struct engine *en, const struct vmcfg_list *pool, struct err *e)
 	int rc = 0;
 
 	for (uint32_t i = 0; i < pool->n && rc == 0; i++)
-		rc = set_flavor(en, pool->item[i], false, e);
+		rc = set_flavor(en, pool->item[i], AT_START, e);
 	return rc;
 }
 
@@ -47,12 +57,12 @@ static void change_pool(struct engine *en, const struct vmcfg_list *old,
 
 	for (uint32_t i = 0; i < old->n; i++)
 		if (!has(fresh, old->item[i]))
-			(void)set_flavor(en, old->item[i], true, NULL);
+			(void)set_flavor(en, old->item[i], END, NULL);
 	for (uint32_t i = 0; i < fresh->n; i++) {
 		if (has(old, fresh->item[i]))
 			continue;
 		e = (struct err){0};
-		if (set_flavor(en, fresh->item[i], false, &e) < 0)
+		if (set_flavor(en, fresh->item[i], NOW, &e) < 0)
 			log_line(LOG_ERROR, "op=reload: %s", err_msg(&e));
 	}
 }
