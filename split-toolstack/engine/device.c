@@ -155,6 +155,10 @@ void device_look(struct device *d)
 		(void)close(d->loop_fd);
 		d->loop_fd = -1;
 	}
+	if (s >= DEVTREE_INIT_WAIT && !device_is_user(d) && d->nr > d->en->reached) {
+		d->en->reached = d->nr;
+		d->en->reached_at = ev_now(d->en->loop);
+	}
 	if (s == DEVTREE_CONNECTED && ready) {
 		bool news = d->phase != PHASE_CONNECTED;
 
@@ -283,6 +287,7 @@ int device_start(struct device *d, struct err *e)
 	if (rc < 0)
 		return rc;
 	d->phase = PHASE_STARTED;
+	d->nr = ++en->started;
 	if (d->noxs) /* its backend has all it needs */
 		device_wait(d, CONNECT_S);
 	if (d->noxs && d->key.kind == DEVICE_VIF)

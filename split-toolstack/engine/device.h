@@ -62,6 +62,7 @@ struct device {
 	struct device_config cfg;
 	struct devtree_id id;
 	enum device_phase phase;
+	uint64_t nr;  /* of those started, in order */
 	bool noxs;    /* its rings are in the device page */
 	bool netdev;  /* vif: its interface is set up */
 	int master;   /* ... in the bridge of this ifindex; 0: in none */

@@ -103,6 +103,16 @@ static int not_come(const struct device *d, struct err *e)
 		       why);
 }
 
+/* The kernel has one thread that takes devices up in order: of many creates at once the last ones
+ * have their turn late, and as long as it gets on their time does not run. */
+static void wait_for_turn(struct vm *vm, const struct device *d)
+{
+	ev_tstamp end = vm->en->reached_at + ATTACH_S;
+
+	if (!device_is_user(d) && d->nr > vm->en->reached && end > vm->devices_until)
+		vm->devices_until = end;
+}
+
 /* -EAGAIN: not yet. */
 static int devices_there(struct vm *vm, struct err *e)
 {
@@ -115,6 +125,7 @@ static int devices_there(struct vm *vm, struct err *e)
 		return 0;
 	if (d->reason[0])
 		return err_set(e, EIO, "%s %u: %s", d->id.kind, d->key.devid, d->reason);
+	wait_for_turn(vm, d);
 	return ev_now(vm->en->loop) < vm->devices_until ? -EAGAIN : not_come(d, e);
 }
 

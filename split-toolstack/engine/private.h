@@ -257,6 +257,9 @@ struct engine {
 	struct leaving *leaving; /* utlist head: requests that wait */
 	ev_timer leaving_timer;
 	ev_tstamp disk_left, user_lost; /* when a disk went, chaos-backend ended, the last time */
+	uint64_t started,
+		reached;      /* devices ever; the last of these that a kernel backend took up, */
+	ev_tstamp reached_at; /* ... then */
 	bool removal_busy, rcu_hurried;
 	int hurry_fd;	   /* removal.c: whether rcu_expedited is ours; 0 and below: none */
 	struct tail *tail; /* tail.c; NULL: off */

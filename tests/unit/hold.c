@@ -124,6 +124,51 @@ static void what_does_not_come_ends_the_create(void **state)
 	nothing_is_left(0);
 }
 
+/* The kernel takes up one after the other: as long as it gets on the last one is waited for. */
+static void the_last_of_many_has_its_time(void **state)
+{
+	struct result first;
+	struct result last;
+	struct vm *vm;
+
+	(void)state;
+	ask(net_and_disk("web"), 0, &first);
+	ask(other_guest("no devices"), 0, &last);
+	while (!last.called)
+		turn(NULL);
+	{
+		struct vm_config c = guest("last", DOM_PV, 4096);
+
+		give(&c, vif("br1", ""));
+		ask(c, VM_CREATE_WAIT_DEVICES, &last);
+	}
+	vm = engine_find(en, "last");
+	say_state("vif", vm_domid(first.vm), 0, 2); /* one before it has its turn */
+	time_is_over(vm);
+	turn(NULL);
+	assert_false(last.called);
+	assert_true(vm->devices_until > ev_now(loop));
+	while (!last.called)
+		work_for(1);
+	assert_int_equal(last.rc, 0);
+	/* One that others have overtaken is not. */
+	{
+		struct vm_config c = guest("web2", DOM_PV, 4096);
+
+		give(&c, vif("br1", ""));
+		ask(c, VM_CREATE_WAIT_DEVICES, &last);
+	}
+	en->reached = en->started;
+	en->reached_at = ev_now(loop);
+	time_is_over(engine_find(en, "web2"));
+	while (!last.called)
+		turn(NULL);
+	assert_int_equal(last.rc, -ETIMEDOUT);
+	while (en->alive)
+		assert_int_equal(vm_destroy(en->alive, NULL), 0);
+	nothing_is_left(0);
+}
+
 /* A device that goes by other hands is missed. */
 static void what_goes_ends_the_create(void **state)
 {
@@ -252,6 +297,7 @@ int main(void)
 		DEVICES(creates_wait_for_backends),
 		DEVICES(others_wait_for_half_of_it),
 		DEVICES(what_does_not_come_ends_the_create),
+		DEVICES(the_last_of_many_has_its_time),
 		DEVICES(what_goes_ends_the_create),
 		DEVICES(others_do_not_wait),
 		DEVICES(every_call_may_fail),
