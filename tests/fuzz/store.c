@@ -67,7 +67,8 @@ static void talk(struct store_conn *c, const uint8_t *data, size_t size)
 
 static void guest(const uint8_t *data, size_t size)
 {
-	struct store_quota q = {.nodes = 40, .watches = 10, .bytes = 8192, .queue_bytes = 4096};
+	struct store_quota q = {
+		.nodes = 40, .watches = 10, .bytes = 8192, .memory = 65536, .queue_bytes = 4096};
 	struct store_conn *bad;
 	struct store_conn *good;
 	struct store_numbers n;
@@ -81,6 +82,7 @@ static void guest(const uint8_t *data, size_t size)
 	talk(bad, data, size);
 	must(store_domain_numbers(s, 7, &n) == 0);
 	must(n.nodes <= q.nodes && n.watches <= q.watches && n.bytes <= q.bytes + 512);
+	must(n.memory <= q.memory + 65536); /* output is charged, and not refused */
 	must(strcmp(store_get(s, "/local/domain/8/data", NULL), "secret") == 0);
 	must(store_get(s, "/local/domain/7", NULL) != NULL);
 	must(good->out_len == 0);
