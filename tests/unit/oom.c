@@ -135,8 +135,11 @@ static void tidy(void)
 
 		if (vm && vm_state(vm) != VM_ENDED)
 			assert_int_equal(vm_destroy(vm, NULL), 0);
-		settle(0);
-		vm = engine_find(en, names[i]);
+	}
+	settle(0);
+	for (int i = 0; i < 2; i++) {
+		struct vm *vm = engine_find(en, names[i]);
+
 		if (vm)
 			assert_int_equal(vm_rm(vm, NULL), 0);
 	}
