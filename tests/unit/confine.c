@@ -263,14 +263,18 @@ int main(void)
 {
 #define IN_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 	const struct CMUnitTest tests[] = {
-#if !__has_feature(address_sanitizer) /* whose runtime makes calls that the filter forbids */
+		IN_DIR(a_start_tidies),
+	};
+	const struct CMUnitTest confined[] = {
 		IN_DIR(bombs_leave_nothing),
 		IN_DIR(kernels_are_kept),
 		IN_DIR(too_many_go),
 		IN_DIR(too_large_ones_go),
-#endif
-		IN_DIR(a_start_tidies),
 	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* Its runtime makes calls that the filter forbids. */
+	if (!__has_feature(address_sanitizer))
+		failed += cmocka_run_group_tests(confined, NULL, NULL);
+	return failed;
 }
