@@ -110,8 +110,8 @@ static void line_ends_do_not_matter(void **state)
 	static const char *const same[] = {
 		"\xef\xbb\xbfname = 'web'\nmemory = 4\nvif = [ 'bridge=br0',\n 'bridge=br1' ]",
 		"name = 'web'\r\nmemory = 4\r\nvif = [ 'bridge=br0',\r\n 'bridge=br1' ]\r\n",
-		"\xef\xbb\xbf# of an editor\r\nname = 'web' # x\r\nmemory=4\r\n\r\n"
-		"vif=['bridge=br0','bridge=br1',]\r",
+		("\xef\xbb\xbf# of an editor\r\nname = 'web' # x\r\nmemory=4\r\n\r\n"
+		 "vif=['bridge=br0','bridge=br1',]\r"),
 	};
 	static const struct {
 		const char *text, *begin, *end;

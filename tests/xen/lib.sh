@@ -22,6 +22,10 @@ fail() {
 }
 
 skip() {
+	if [ -n "${daemon:-}" ]; then
+		kill "$daemon" 2>/dev/null || :
+		wait "$daemon" || :
+	fi
 	echo "$*"
 	exit 77
 }
