@@ -149,7 +149,8 @@ static void beside_destroy(struct chaos *c, const char *memory, const char *size
 			else
 				missed++;
 			(void)conn_destroy(c, "bench");
-			(void)usleep(REFILL_US); /* a shell that is being made would hold up the next one */
+			/* A shell that is being made would hold up the next one. */
+			(void)usleep(REFILL_US);
 		}
 		(void)usleep(REFILL_US * 20);
 	}

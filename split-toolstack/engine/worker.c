@@ -29,6 +29,7 @@ struct queue {
 };
 
 struct worker {
+	struct worker *left_before; /* see worker_close() */
 	struct engine *en;
 	pthread_mutex_t lock; /* guards the queues and the four fields below */
 	pthread_cond_t left;  /* a thread has ended */
@@ -284,6 +285,7 @@ int worker_open(struct engine *en, struct err *e)
 
 bool worker_close(struct engine *en)
 {
+	static struct worker *left; /* those that threads which hang still use */
 	struct worker *w = en->worker;
 
 	if (!w)
@@ -297,8 +299,11 @@ bool worker_close(struct engine *en)
 	ev_async_stop(en->loop, &w->finished);
 	ev_prepare_stop(en->loop, &w->tell);
 	en->worker = NULL;
-	if (w->stuck) /* the end of the process frees it */
+	if (w->stuck) { /* the end of the process frees it */
+		w->left_before = left;
+		left = w;
 		return false;
+	}
 	free_worker(w);
 	return true;
 }
