@@ -50,6 +50,7 @@ static void beside_bare(struct chaos *c, const char *type, unsigned int n)
 	static struct samples ready[2];
 	int kernel = open_noop();
 	struct client without;
+	size_t middle = n / 2;
 	char metric[64];
 
 	bare_open(&without);
@@ -71,7 +72,7 @@ static void beside_bare(struct chaos *c, const char *type, unsigned int n)
 	samples_sort(&ready[1]);
 	(void)snprintf(metric, sizeof(metric), "libchaos_over_bare_%s", type);
 	number_print("latency", metric, "ratio",
-		     (double)ready[1].ns[n / 2] / (double)ready[0].ns[n / 2]);
+		     (double)ready[1].ns[middle] / (double)ready[0].ns[middle]);
 }
 
 /* Over HTTP, and as a command: what a warm hit costs there. */

@@ -371,6 +371,7 @@ void store_tx_drop(struct store_conn *c, struct store_tx *t)
 
 void store_tx_clear(struct store_conn *c)
 {
+	/* HASH_DEL takes what is freed out of the table, which the analyzer does not see. */
 	while (c->txs)
-		store_tx_drop(c, c->txs);
+		store_tx_drop(c, c->txs); /* NOLINT(clang-analyzer-unix.Malloc) */
 }

@@ -61,7 +61,7 @@ void devices_close(struct engine *en)
 	let_go(d);
 	HASH_ITER(hh, en->device_domains, dom, tmp_dom)
 	{
-		HASH_DELETE(hh, en->device_domains, dom);
+		HASH_DELETE(hh, en->device_domains, dom); /* NOLINT(clang-analyzer-unix.Malloc) */
 		free(dom);
 	}
 	link_close(en->link);

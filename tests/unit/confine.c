@@ -237,8 +237,8 @@ static void too_large_ones_go(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < 6; i++) /* sparse */
-		old_kernel(i, 200ll * MIB, 1000 + i);
-	put_file("other", 1000ll * MIB, 1);
+		old_kernel(i, 200LL * MIB, 1000 + i);
+	put_file("other", 1000LL * MIB, 1);
 	open_guest(3);
 	for (uint32_t i = 0; i < 6; i++)
 		assert_int_equal(is_there(i), i >= 4);
@@ -250,7 +250,7 @@ static void a_start_tidies(void **state)
 	(void)state;
 	put_file("unpack-AbCdEf", 100, 1);
 	put_file("kernel-0123.XXXXXX", 100, 1);
-	old_kernel(1, 513ll * MIB, 1);
+	old_kernel(1, 513LL * MIB, 1);
 	old_kernel(2, 513, 2);
 	put_file("other", 100, 1);
 	image_cache_tidy(dir);

@@ -80,7 +80,7 @@ static struct result create_long(uint32_t i)
 static void a_full_run_directory_refuses_and_goes_on(void **state)
 {
 	struct fake_count n;
-	struct result r = {0};
+	struct result r;
 	uint32_t made;
 
 	(void)state;

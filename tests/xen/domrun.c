@@ -64,7 +64,7 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 	if (rc == 0)
 		rc = xen_map(x, d.domid, true, 2, (xen_pfn_t[]){d.dev_frame, d.control_frame},
 			     &pages);
-	if (rc < 0)
+	if (rc < 0 || !pages)
 		goto out;
 	memset(pages, 0, 8192); /* as they came */
 	noxs_control_init(&con, (char *)pages + 4096);
