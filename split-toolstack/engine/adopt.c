@@ -151,8 +151,8 @@ static void clean_half_made(struct engine *en, const struct vm *vm)
 
 static void clean_again(struct engine *en)
 {
-	struct half_made *h;
-	struct half_made *tmp;
+	struct half_made *h = NULL;
+	struct half_made *tmp = NULL;
 
 	LL_FOREACH_SAFE(en->adoption->half_made, h, tmp)
 	{

@@ -45,10 +45,10 @@ int devices_open(struct engine *en, struct err *e)
 
 void devices_close(struct engine *en)
 {
-	struct device *d;
-	struct device *tmp;
-	struct device_domain *dom;
-	struct device_domain *tmp_dom;
+	struct device *d = NULL;
+	struct device *tmp = NULL;
+	struct device_domain *dom = NULL;
+	struct device_domain *tmp_dom = NULL;
 
 	uevent_close(en);
 	user_backend_close(en);
@@ -58,7 +58,9 @@ void devices_close(struct engine *en)
 	attaches_close(en);
 	leaving_close(en);
 	HASH_ITER(hh, en->devices, d, tmp)
-	let_go(d);
+	{
+		let_go(d);
+	}
 	HASH_ITER(hh, en->device_domains, dom, tmp_dom)
 	{
 		HASH_DELETE(hh, en->device_domains, dom); /* NOLINT(clang-analyzer-unix.Malloc) */

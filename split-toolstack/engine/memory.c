@@ -38,8 +38,8 @@ void memory_wait(struct engine *en, struct memory_wait *m)
 
 void memory_came(struct engine *en)
 {
-	struct memory_wait *m;
-	struct memory_wait *next;
+	struct memory_wait *m = NULL;
+	struct memory_wait *next = NULL;
 
 	en->drops_ended++;
 	DL_FOREACH_SAFE(en->lacks_memory, m, next)
