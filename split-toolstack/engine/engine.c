@@ -49,10 +49,11 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	en->loop = loop;
 	en->conf = *conf;
 	en->alive_tail = &en->alive;
-	/* 1. Folders, Xen, and the host's settings. 2. Registry. 3. Worker. 4. Events, so that
-	 * adopted VMs can be heard.
-	 * 5. Deaths, before adoption looks for them: none falls between. 6. The host's store, which
-	 * pool and adoption need. 7. What devices need. 8. Adoption. */
+	/* 1. Folders and Xen. 2. Registry. 3. The host's settings, when it is known that nothing of
+	 * ours is in the way, and the worker, whose threads take their CPU over. 4. Events, so that
+	 * adopted VMs can be heard. 5. Deaths, before adoption looks for them: none falls
+	 * between. 6. The host's store, which pool and adoption need. 7. What devices need. 8.
+	 * Adoption. */
 	rc = prepare_folders(conf, e);
 	if (rc == 0)
 		rc = xen_open(&en->x, e);
@@ -62,8 +63,6 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 			rc = err_sys(e, -rc, "ask Xen about this host");
 	}
 	if (rc == 0)
-		rc = tail_open(en, e);
-	if (rc == 0)
 		rc = registry_open(en, e);
 	if (rc == 0)
 		rc = drops_open(en, e);
@@ -71,6 +70,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		rc = imagestore_open(en, e);
 	if (rc == 0)
 		rc = slots_open(en, e);
+	if (rc == 0)
+		rc = tail_open(en, e);
 	if (rc == 0)
 		rc = worker_open(en, e);
 	if (rc == 0)
