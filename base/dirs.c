@@ -98,7 +98,7 @@ int dir_prepare(const char *path, bool open_to_readers, struct err *e)
 		return err_sys(e, errno, "folder %s", path);
 	dir = open_checked(real, e);
 	if (dir >= 0 && !open_to_readers) {
-		/* An O_PATH descriptor has no fchmod(); nobody else can have moved the folder. */
+		/* An O_PATH descriptor has no fchmod(); the folder cannot have been moved. */
 		if (chmod(real, mode) < 0) {
 			rc = err_sys(e, errno, "protect the folder %s", path);
 			(void)close(dir);

@@ -64,7 +64,7 @@ static void unlist(struct stream *st)
 	}
 }
 
-/* One turn: who has more to hear than is sent now comes again, after the others. */
+/* One turn: a subscriber with more to hear than is sent now comes again, after the others. */
 static void serve(void)
 {
 	uint32_t frames = 0;

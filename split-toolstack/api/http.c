@@ -16,7 +16,8 @@
 
 #define IDLE_S	    30u /* a client that sends or reads nothing for so long is left */
 #define CONN_MEMORY (16u << 10)
-#define BEAT_S	    10.0 /* streams write something at least so often: who is gone is noticed */
+#define BEAT_S                                                                                     \
+	10.0 /* streams write something at least so often: a client that is gone is noticed */
 
 /* --- errors --- */
 

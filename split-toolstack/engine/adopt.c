@@ -392,7 +392,7 @@ static void adopt(struct vm *vm)
 
 /* --- all of them --- */
 
-/* VMs have become known, or ended: what is nobody's goes, and who died meanwhile is noticed. */
+/* VMs have become known, or ended: what belongs to none goes, and deaths since then are noticed. */
 static void settle(struct engine *en)
 {
 	en->adoption->changed = false;

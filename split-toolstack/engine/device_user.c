@@ -286,7 +286,7 @@ int device_user_adopt(struct device *d)
 			return hooked;
 	}
 	if (rc == 0 && front_has_rings(d)) {
-		if (d->en->user_started) /* the process went when nobody looked */
+		if (d->en->user_started) /* the process went unnoticed */
 			rc = user_attach(d, true, &e);
 		else
 			d->user_state = USER_ATTACHING; /* or attached: its list tells */

@@ -14,7 +14,7 @@ bool pool_claim(struct vm *vm);
 void pool_drop(struct engine *en);
 /* As soon as the loop has nothing else to do. */
 void pool_idle_now(struct engine *en);
-/* Ends a shell that nobody claimed, or whose claim failed. */
+/* Ends a shell that was not claimed, or whose claim failed. */
 void shell_end(struct engine *en, struct shell *s);
 /* All but so many shells of a flavor go. */
 void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
