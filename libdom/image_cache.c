@@ -13,6 +13,7 @@
 
 #include <gcrypt.h>
 
+#include "base/hex.h"
 #include "libdom/image.h"
 #include "libdom/unpack.h"
 
@@ -35,7 +36,8 @@ static void digest_of(const uint8_t *file, size_t bytes, char hex[65])
 	}
 	gcry_md_hash_buffer(GCRY_MD_SHA256, digest, file, bytes);
 	for (size_t i = 0; i < sizeof(digest); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+		hex = hex_put(hex, digest[i]);
+	*hex = '\0';
 }
 
 int image_digest(int fd, char hex[65], struct err *e)

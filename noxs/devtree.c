@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mac.h"
+
 static void path(char out[DEVTREE_PATH_MAX], const char *leaf, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -135,12 +137,6 @@ static int finish(struct side *front, struct side *back, const struct devtree_ri
 	return back->rc;
 }
 
-static void format_mac(const uint8_t m[6], char out[18])
-{
-	(void)snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
-		       m[5]);
-}
-
 void devtree_bind_vif(struct store *s, const struct devtree_vif *v)
 {
 	struct side front = {.s = s};
@@ -150,7 +146,7 @@ void devtree_bind_vif(struct store *s, const struct devtree_vif *v)
 
 	devtree_front(&v->id, NULL, front.base);
 	devtree_back(&v->id, NULL, back.base);
-	format_mac(v->mac, mac);
+	mac_print(v->mac, mac);
 	put(&front, "mac", "%s", mac);
 	put(&back, "mac", "%s", mac);
 	if (*v->bridge)
@@ -171,7 +167,7 @@ int devtree_make_vif(struct store *s, const struct devtree_vif *v)
 	char mac[18];
 
 	begin(&front, &back, s, &v->id);
-	format_mac(v->mac, mac);
+	mac_print(v->mac, mac);
 	put(&front, "handle", "%u", v->id.devid);
 	put(&front, "mac", "%s", mac);
 	if (v->mtu) {

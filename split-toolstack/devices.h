@@ -71,10 +71,6 @@ int vdev_parse(const char *text, uint32_t *vdev);
 /* The name Linux gives it ("xvda"), or the number. */
 void vdev_name(uint32_t vdev, char out[16]);
 
-/* "00:16:3e:12:34:56" in either case. -EINVAL. */
-int mac_parse(const char *text, uint8_t mac[6]);
-void mac_format(const uint8_t mac[6], char out[18]);
-
 /* What a device can say wrong alone, and beside those that a VM has: ids, MACs and names taken, or
  * too many. -EINVAL, -EEXIST or -E2BIG. */
 int device_config_check(const struct device_config *d, const struct device_config *other,

@@ -200,9 +200,6 @@ enum vm_state vm_state(const struct vm *vm);
 /* Of the last end; the exit code is -1 when unknown. */
 enum vm_reason vm_reason(const struct vm *vm, int *exit_code);
 
-void uuid_format(const uint8_t uuid[16], char out[37]);
-/* -EINVAL unless it is "01234567-89ab-cdef-0123-456789abcdef" in either case. */
-int uuid_parse(const char *text, uint8_t out[16]);
 /* Calls fn for every VM, living ones by creation, then with `ended` the history, newest first. */
 void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg),
 		     void *arg);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/mac.h"
 #include "split-toolstack/vmcfg.h"
 
 void fields_vm(struct wire_out *w, struct vm *vm)
@@ -103,7 +104,7 @@ static void fields_vif(struct wire_out *w, const struct vif_config *v, const cha
 	(void)snprintf(text, sizeof(text), "%u", v->devid);
 	wire_text(w, PROTO_ID, v->devid == DEVICE_ANY ? "" : text);
 	wire_u32(w, PROTO_DEVID, v->devid);
-	mac_format(v->mac, text);
+	mac_print(v->mac, text);
 	wire_text(w, PROTO_MAC, text);
 	wire_text(w, PROTO_BRIDGE, v->bridge);
 	wire_text(w, PROTO_IFNAME, ifname);

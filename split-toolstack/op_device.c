@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mac.h"
 #include "split-toolstack/fields.h"
 #include "split-toolstack/server.h"
 #include "split-toolstack/vmcfg.h"
@@ -158,7 +159,7 @@ static int find_device(const struct request *r, struct vm *vm, struct wanted *w,
 		return rc;
 	if (!given || !wire_get_text(&r->in, PROTO_ID, w->id, sizeof(w->id)) || w->id[0] == '\0')
 		return err_set(e, EINVAL, "no device named, or its name is too long");
-	w->has_mac = w->kind == DEVICE_VIF && mac_parse(w->id, w->mac) == 0;
+	w->has_mac = w->kind == DEVICE_VIF && mac_read(w->id, w->mac) == 0;
 	if (w->kind == DEVICE_VBD && vdev_parse(w->id, &w->vdev) < 0)
 		return err_set(e, EINVAL, "\"%s\": not the name of a virtual disk, as xvda", w->id);
 	w->found = DEVICE_ANY;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/uuid.h"
+
 /* Every key is set from text; `value` is what the configuration or a client said. */
 struct key {
 	const char *name;
@@ -192,7 +194,7 @@ static int set_cap(struct vmcfg_walk *w, const char *key, const char *value, str
 
 static int set_uuid(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
-	if (uuid_parse(value, w->c->uuid) < 0)
+	if (uuid_read(value, w->c->uuid) < 0)
 		return err_set(e, EINVAL,
 			       "%s \"%s\": not of the form 01234567-89ab-cdef-0123-456789abcdef",
 			       key, value);

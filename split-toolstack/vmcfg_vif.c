@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mac.h"
 #include "noxs/link.h"
 
 struct item {
@@ -23,7 +24,7 @@ struct vif_key {
 
 static int set_mac(struct item *i, const char *key, const char *value, struct err *e)
 {
-	if (mac_parse(value, i->vif->mac) < 0)
+	if (mac_read(value, i->vif->mac) < 0)
 		return err_set(e, EINVAL, "%s \"%s\": not of the form 00:16:3e:12:34:56", key,
 			       value);
 	if (i->vif->mac[0] & 1)

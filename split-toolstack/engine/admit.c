@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/uuid.h"
 
 static int foreign_has_uuid(struct engine *en, const uint8_t uuid[16])
 {

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/mac.h"
+
 /*
  * By what it is, over all VMs, so that a create costs the same with thousands of others. What a VM
  * has is its own from its create to its end, also between two lives, when the kernel knows of
@@ -92,7 +94,7 @@ int claims_check(struct engine *en, const struct vm *self, const struct device_c
 	}
 	c = has_mac(v) ? find(en, MAC, v->mac, sizeof(v->mac)) : NULL;
 	if (c && c->vm != self) {
-		mac_format(v->mac, text);
+		mac_print(v->mac, text);
 		return err_set(e, EEXIST, "vif: mac %s: is taken by \"%s\"", text, c->vm->name);
 	}
 	c = v->ifname[0] ? find(en, NAME, v->ifname, strlen(v->ifname)) : NULL;

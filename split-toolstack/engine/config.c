@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/uuid.h"
 #include "split-toolstack/engine/private.h"
 
 static const char *const action_names[] = {"destroy", "restart", "rename-restart", "preserve"};
@@ -117,7 +118,7 @@ static int check_name(const char *name, struct err *e)
 		return err_set(e, EINVAL, "name \"Domain-0\": is dom0's; choose another");
 	if (name[0] == '-')
 		return err_set(e, EINVAL, "name \"%s\": must not begin with \"-\"", name);
-	if (all_digits(name) || uuid_parse(name, uuid) == 0)
+	if (all_digits(name) || uuid_read(name, uuid) == 0)
 		return err_set(e, EINVAL, "name \"%s\": must not look like a domain id or a uuid",
 			       name);
 	return 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/uuid.h"
 #include "split-toolstack/engine/private.h"
 
 #define MAGIC 0x676f6c736f616863ull /* "chaoslog" */
@@ -25,7 +26,7 @@ static void path_of(const struct vm *vm, char *out, size_t room)
 {
 	char uuid[37];
 
-	uuid_format(vm->uuid, uuid);
+	uuid_print(vm->uuid, uuid);
 	(void)snprintf(out, room, "%s/%s.log", vm->en->conf.log_dir, uuid);
 }
 

@@ -1,37 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What configurations of devices can say wrong, alone and beside each other; MAC addresses. */
+/* What configurations of devices can say wrong, alone and beside each other. */
 #include "split-toolstack/engine/private.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mac.h"
 #include "noxs/link.h"
-
-int mac_parse(const char *text, uint8_t mac[6])
-{
-	unsigned int b[6];
-	char more;
-
-	if (strlen(text) != 17 || strspn(text, "0123456789abcdefABCDEF:") != 17)
-		return -EINVAL;
-	for (int i = 2; i < 17; i += 3)
-		if (text[i] != ':')
-			return -EINVAL;
-	/* The form is checked: sscanf() only converts. NOLINTNEXTLINE(cert-err34-c) */
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-		   &more) != 6)
-		return -EINVAL;
-	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)b[i];
-	return 0;
-}
-
-void mac_format(const uint8_t mac[6], char out[18])
-{
-	(void)snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-		       mac[4], mac[5]);
-}
 
 static bool has_mac(const struct vif_config *v)
 {
@@ -46,7 +22,7 @@ static int check_vif(const struct vif_config *v, struct err *e)
 	char mac[18];
 
 	if (v->mac[0] & 1) {
-		mac_format(v->mac, mac);
+		mac_print(v->mac, mac);
 		return err_set(e, EINVAL, "vif: mac %s is a multicast address", mac);
 	}
 	if (v->mtu && (v->mtu < LINK_MTU_MIN || v->mtu > LINK_MTU_MAX))
@@ -69,7 +45,7 @@ static int vif_beside(const struct vif_config *v, const struct vif_config *o, st
 	char mac[18];
 
 	if (has_mac(v) && memcmp(v->mac, o->mac, 6) == 0) {
-		mac_format(v->mac, mac);
+		mac_print(v->mac, mac);
 		return err_set(e, EEXIST, "vif: mac %s is given twice; leave it out of one", mac);
 	}
 	if (v->ifname[0] && strcmp(v->ifname, o->ifname) == 0)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/uuid.h"
 
 struct names {
 	struct engine *en;
@@ -28,7 +29,7 @@ static struct vm *named_by(struct engine *en, const char *path)
 		return NULL;
 	memcpy(text, path + 4, 36);
 	text[36] = '\0';
-	if (uuid_parse(text, uuid) == 0)
+	if (uuid_read(text, uuid) == 0)
 		HASH_FIND(by_uuid, en->uuids, uuid, sizeof(uuid), vm);
 	return vm;
 }

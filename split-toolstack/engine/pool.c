@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/uuid.h"
 #include "split-toolstack/engine/registry_recent.h"
 
 /* Refilling waits until nobody has asked for so long: it must not run into the next request, nor

@@ -289,7 +289,6 @@ int vm_config_copy(struct vm_config *to, const struct vm_config *from);
 int device_possible(const struct engine *en, enum device_backend b, struct err *e);
 
 /* --- vm.c: identity and lists --- */
-int uuid_random(uint8_t uuid[16], struct err *e); /* RFC 9562, version 4 */
 struct vm *vm_new(struct engine *en);
 void vm_free(struct vm *vm);
 /* A linked one whose create has failed is gone, but what the history has of its uuid is not. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
-
+#include "base/uuid.h"
 /* Messages of one guest before others have their turn. */
 #define BUDGET 32u
 
@@ -77,7 +77,7 @@ static const char *vm_path(char path[VM_PATH], const struct vm *vm, const char *
 {
 	char uuid[37];
 
-	uuid_format(vm->uuid, uuid);
+	uuid_print(vm->uuid, uuid);
 	(void)snprintf(path, VM_PATH, "/vm/%s%s", uuid, rest);
 	return path;
 }
@@ -91,7 +91,7 @@ static int put_vm(const struct vm *vm)
 	char uuid[37];
 	int rc;
 
-	uuid_format(vm->uuid, uuid);
+	uuid_print(vm->uuid, uuid);
 	(void)store_rm(s, vm_path(path, vm, "")); /* of the domain before */
 	rc = store_putf_quiet(s, path, "%s", "");
 	if (rc == 0)

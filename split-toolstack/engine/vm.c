@@ -4,61 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "split-toolstack/engine/private.h"
-
-void uuid_format(const uint8_t u[16], char out[37])
-{
-	(void)snprintf(out, 37,
-		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
-		       u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
-		       u[13], u[14], u[15]);
-}
-
-int uuid_random(uint8_t uuid[16], struct err *e)
-{
-	if (getrandom(uuid, 16, 0) != 16)
-		return err_sys(e, errno, "random uuid");
-	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
-	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-	return 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-int uuid_parse(const char *text, uint8_t out[16])
-{
-	static const uint8_t dash_before[16] = {[4] = 1, [6] = 1, [8] = 1, [10] = 1};
-	const char *p = text;
-
-	for (int i = 0; i < 16; i++) {
-		int hi;
-		int lo;
-
-		if (dash_before[i] && *p++ != '-')
-			return -EINVAL;
-		hi = hex_digit(*p);
-		if (hi < 0)
-			return -EINVAL;
-		lo = hex_digit(p[1]);
-		if (lo < 0)
-			return -EINVAL;
-		out[i] = (uint8_t)(hi << 4 | lo);
-		p += 2;
-	}
-	return *p == '\0' ? 0 : -EINVAL;
-}
 
 struct vm *vm_new(struct engine *en)
 {
@@ -284,7 +233,7 @@ struct vm *engine_find(struct engine *en, const char *what)
 	char *end = NULL;
 	unsigned long number;
 
-	if (uuid_parse(what, uuid) == 0)
+	if (uuid_read(what, uuid) == 0)
 		return engine_find_uuid(en, uuid);
 	if (*what >= '0' && *what <= '9') {
 		number = strtoul(what, &end, 10);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/uuid.h"
+
 enum kind { NONE, TEXT, U32, U64, FLAG };
 
 /* Where the field of an id goes: the id is the index. */
@@ -187,19 +189,6 @@ static bool open_nested(const struct wire_in *in, enum proto_id id, struct wire_
 	return wire_find(in, id, &f) && wire_nested(out, &f) == 0;
 }
 
-static void format_uuid(const uint8_t uuid[16], char *to)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (int i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*to++ = '-';
-		*to++ = digits[uuid[i] >> 4];
-		*to++ = digits[uuid[i] & 15];
-	}
-	*to = '\0';
-}
-
 static void empty_vm(struct chaos_vm *v)
 {
 	memset(v, 0, offsetof(struct chaos_vm, cmdline)); /* the rest is long, and text */
@@ -218,7 +207,7 @@ static bool fill_vm(const struct wire_field *field, struct chaos_vm *v)
 		return false;
 	while (next(&vm, &at, &f)) {
 		if (f.id == PROTO_UUID && f.len == 16)
-			format_uuid(f.data, v->uuid);
+			uuid_print(f.data, v->uuid);
 		else
 			put(&f, vm_places, v);
 	}

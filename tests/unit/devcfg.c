@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mac.h"
 #include "tests/unit/unit.h"
 
 /* --- vif --- */
@@ -20,7 +21,7 @@ static void show_vif(const struct vif_config *v, char *to, size_t room)
 	char mac[18];
 	const struct vif_ip *ip = &v->ip;
 
-	mac_format(v->mac, mac);
+	mac_print(v->mac, mac);
 	(void)snprintf(
 		to, room,
 		"mac=%s mtu=%u bridge=%s ifname=%s devid=%d rate=%llu/%u user=%d dhcp=%d "

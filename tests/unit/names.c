@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/uuid.h"
 #include "split-toolstack/engine/device.h"
 
 static enum vm_state shown(struct vm *vm)
@@ -84,7 +85,7 @@ static void rename_by(struct client *tool, struct vm *vm, const char *name)
 	uint8_t u[16];
 
 	vm_uuid(vm, u);
-	uuid_format(u, uuid);
+	uuid_print(u, uuid);
 	(void)snprintf(text, sizeof(text), "/local/domain/%u/name|", vm_domid(vm));
 	assert_string_equal(ask(tool, XS_READ, 0, text), vm_name(vm));
 	(void)snprintf(text, sizeof(text), "/local/domain/%u/name|%s", vm_domid(vm), name);

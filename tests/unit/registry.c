@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/uuid.h"
 #include "split-toolstack/engine/registry_recent.h"
 
 #define SLOT_BYTES 1024 /* registry_recent.c: a header, then slots */

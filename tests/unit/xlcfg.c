@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mac.h"
 #include "tests/fake/fake.h"
 #include "tests/unit/unit.h"
 
@@ -33,7 +34,7 @@ static void show_devices(const struct vm_config *c, FILE *to)
 				      d->u.vbd.readonly ? ",ro" : "", d->u.vbd.cdrom ? ",cd" : "");
 			continue;
 		}
-		mac_format(d->u.vif.mac, name);
+		mac_print(d->u.vif.mac, name);
 		(void)fprintf(to, " vif=%s%s%s", d->u.vif.bridge,
 			      strcmp(name, "00:00:00:00:00:00") == 0 ? "" : ",",
 			      strcmp(name, "00:00:00:00:00:00") == 0 ? "" : name);

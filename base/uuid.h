@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* UUIDs: making them, and their text. */
+#ifndef CHAOS_BASE_UUID_H
+#define CHAOS_BASE_UUID_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define UUID_TEXT 37u /* bytes of the text, with its end */
+
+/* A random one: RFC 9562, version 4. */
+int uuid_random(uint8_t uuid[16], struct err *e);
+/* "01234567-89ab-cdef-0123-456789abcdef". */
+void uuid_print(const uint8_t uuid[16], char out[UUID_TEXT]);
+/* Reads that form, in either case, and nothing else; -EINVAL. Not called uuid_parse(): libuuid,
+ * which libxenlight uses in the same process, has a function of that name. */
+int uuid_read(const char *text, uint8_t out[16]);
+
+#endif
