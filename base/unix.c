@@ -1,69 +1,136 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Accepting that pauses, and files that never leak. */
+/* Sockets that have their rights from the start, and files that never leak. */
 #include "base/unix.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
+/* --- listening and connecting --- */
 
-#define PAUSE_S 0.1
-
-/* --- accepting --- */
-
-static void on_connection(struct ev_loop *loop, ev_io *io, int revents)
+static int address(struct sockaddr_un *a, const char *path)
 {
-	struct unix_acceptor *a = io->data;
-	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	size_t len = strlen(path);
 
-	(void)revents;
-	if (fd >= 0) {
-		a->told = false;
-		a->accepted(a, fd);
-		return;
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	if (len >= sizeof(a->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(a->sun_path, path, len);
+	return 0;
+}
+
+int unix_connect(const char *path, int type, int flags)
+{
+	struct sockaddr_un a;
+	int rc = address(&a, path);
+	int fd;
+
+	if (rc < 0)
+		return rc;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | flags, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)(const void *)&a, sizeof(a)) < 0) {
+		rc = -errno;
+		(void)close(fd);
+		return rc;
 	}
-	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-		return; /* it has gone, or another signal of the same one */
-	if (!a->told)
-		log_line(LOG_WARN, "op=accept: %s; new clients wait", strerror(errno));
-	a->told = true;
-	ev_io_stop(loop, io);
-	ev_timer_set(&a->pause, PAUSE_S, 0.);
-	ev_timer_start(loop, &a->pause);
+	return fd;
 }
 
-static void on_pause_over(struct ev_loop *loop, ev_timer *t, int revents)
+/* A queue that is full, or another type, are signs of a process too. */
+static bool is_listened_on(const char *path, int type)
 {
-	struct unix_acceptor *a = t->data;
+	int fd = unix_connect(path, type, SOCK_NONBLOCK);
 
-	(void)revents;
-	ev_io_start(loop, &a->io);
+	if (fd >= 0)
+		(void)close(fd);
+	return fd >= 0 || fd == -EAGAIN || fd == -EPROTOTYPE;
 }
 
-void unix_accept_start(struct unix_acceptor *a, struct ev_loop *loop, int fd,
-		       void (*accepted)(struct unix_acceptor *a, int fd), void *data)
+static int make_room(const struct unix_listener *l, struct err *e)
 {
-	a->loop = loop;
-	a->accepted = accepted;
-	a->data = data;
-	a->told = false;
-	ev_io_init(&a->io, on_connection, fd, EV_READ);
-	ev_init(&a->pause, on_pause_over);
-	a->io.data = a->pause.data = a;
-	ev_io_start(loop, &a->io);
+	struct stat st;
+
+	if (is_listened_on(l->path, l->type))
+		return err_set(e, EADDRINUSE, "socket %s: a process listens there already",
+			       l->path);
+	if (lstat(l->path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return err_set(e, EEXIST, "%s: is there and no socket; remove it", l->path);
+	if (unlink(l->path) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove the old socket %s", l->path);
+	return 0;
 }
 
-void unix_accept_stop(struct unix_acceptor *a)
+int unix_listen(const struct unix_listener *l, struct err *e)
 {
-	if (!a->loop)
-		return;
-	ev_io_stop(a->loop, &a->io);
-	ev_timer_stop(a->loop, &a->pause);
+	bool group = l->group != UNIX_NO_GROUP;
+	struct sockaddr_un a;
+	int fd;
+	int rc;
+
+	if (address(&a, l->path) < 0)
+		return err_set(e, ENAMETOOLONG, "socket \"%s\": the path is too long", l->path);
+	rc = make_room(l, e);
+	if (rc < 0)
+		return rc;
+	fd = socket(AF_UNIX, l->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "socket");
+	/* The file that bind() makes has the mode of the socket: private from its first moment on,
+	 * without the umask, which belongs to all threads. */
+	if (fchmod(fd, 0600) < 0 ||
+	    bind(fd, (const struct sockaddr *)(const void *)&a, sizeof(a)) < 0) {
+		rc = err_sys(e, errno, "socket %s", l->path);
+		(void)close(fd);
+		return rc;
+	}
+	if ((group && chown(l->path, (uid_t)-1, l->group) < 0) ||
+	    chmod(l->path, group ? 0660 : 0600) < 0 || listen(fd, l->backlog) < 0) {
+		rc = err_sys(e, errno, "socket %s", l->path);
+		(void)unlink(l->path);
+		(void)close(fd);
+		return rc;
+	}
+	return fd;
 }
 
 /* --- packets --- */
+
+int unix_send(int fd, const void *buf, size_t len, const int *files, uint32_t nfile, int flags)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * UNIX_FILES_MAX)];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {(void *)(uintptr_t)buf, len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	if (nfile > UNIX_FILES_MAX)
+		return -E2BIG;
+	if (nfile > 0) {
+		struct cmsghdr *h;
+
+		memset(&control, 0, sizeof(control));
+		m.msg_control = control.bytes;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * nfile);
+		h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int) * nfile);
+		memcpy(CMSG_DATA(h), files, sizeof(int) * nfile);
+	}
+	do
+		n = sendmsg(fd, &m, MSG_NOSIGNAL | flags);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
 
 /* Takes note of what the kernel has opened for us, all of it: files beyond `most` are closed. */
 static bool take_files(struct msghdr *m, int *files, uint32_t most, uint32_t *nfile)

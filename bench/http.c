@@ -5,21 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/unix.h"
 #include "bench/conn.h"
 
 #define API_SOCKET "/run/chaos/api.sock"
 
 static int connect_api(void)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = API_SOCKET};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = unix_connect(API_SOCKET, SOCK_STREAM, 0);
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		die("%s: %s", API_SOCKET, strerror(errno));
+	if (fd < 0)
+		die("%s: %s", API_SOCKET, strerror(-fd));
 	return fd;
 }
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/unix.h"
 #include "split-toolstack/client.h"
 
 static int explain(struct err *e, int code, const char *path)
@@ -20,12 +20,13 @@ static int explain(struct err *e, int code, const char *path)
 			path);
 	if (code == EACCES || code == EPERM)
 		return err_set(e, code, "no rights on %s: be root or in the group \"chaos\"", path);
+	if (code == ENAMETOOLONG)
+		return err_set(e, code, "socket \"%s\": the path is too long", path);
 	return err_sys(e, code, "connect to %s", path);
 }
 
 int client_open(struct client *c, const char *path, struct err *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int rc;
 
 	memset(c, 0, sizeof(*c));
@@ -34,23 +35,16 @@ int client_open(struct client *c, const char *path, struct err *e)
 		path = getenv("CHAOS_SOCKET");
 	if (!path || !*path)
 		path = PROTO_SOCKET;
-	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(e, ENAMETOOLONG, "socket \"%s\": the path is too long", path);
-	memcpy(a.sun_path, path, strlen(path) + 1);
 	c->in = malloc(PROTO_FRAME_MAX);
 	c->out = malloc(PROTO_FRAME_MAX);
 	if (!c->in || !c->out) {
 		rc = err_set(e, ENOMEM, "out of memory");
 		goto out;
 	}
-	c->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (c->fd < 0) {
-		rc = err_sys(e, errno, "socket");
-		goto out;
-	}
-	if (connect(c->fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+	c->fd = unix_connect(path, SOCK_SEQPACKET, 0);
+	if (c->fd >= 0)
 		return 0;
-	rc = explain(e, errno, path);
+	rc = explain(e, -c->fd, path);
 out:
 	client_close(c);
 	return rc;
@@ -75,42 +69,20 @@ void client_begin(struct client *c, struct wire_out *w, enum proto_op op)
 static int send_frame(struct client *c, const void *frame, uint32_t len, const int *fds,
 		      uint32_t nfd, int flags, struct err *e)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * PROTO_FDS_MAX)];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)frame, .iov_len = len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n;
+	int rc;
 
 	if (nfd > PROTO_FDS_MAX)
 		return err_set(e, E2BIG, "too many files for one request");
-	if (nfd) {
-		struct cmsghdr *h;
-
-		memset(&control, 0, sizeof(control));
-		m.msg_control = control.bytes;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * nfd);
-		h = CMSG_FIRSTHDR(&m);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int) * nfd);
-		memcpy(CMSG_DATA(h), fds, sizeof(int) * nfd);
-	}
-	do
-		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | flags);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EPIPE) { /* it hung up, and may have said why */
+	rc = unix_send(c->fd, frame, len, fds, nfd, flags);
+	if (rc == -EPIPE) { /* it hung up, and may have said why */
 		struct wire_in in = {.h.op = 0};
-		int rc = client_receive(c, &in, e);
 
+		rc = client_receive(c, &in, e);
 		return rc < 0 ? rc : err_set(e, EPIPE, "chaosd closed the connection");
 	}
-	if (n < 0 && errno == EAGAIN)
-		return -EAGAIN;
-	if (n < 0)
-		return err_sys(e, errno, "the connection to chaosd");
-	return 0;
+	if (rc < 0 && rc != -EAGAIN)
+		return err_sys(e, -rc, "the connection to chaosd");
+	return rc;
 }
 
 int client_send(struct client *c, struct wire_out *w, const int *fds, uint32_t nfd, struct err *e)

@@ -11,15 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/dirs.h"
 #include "base/log.h"
+#include "base/service.h"
 #include "split-toolstack/reload.h"
 #include "split-toolstack/server.h"
 
@@ -140,50 +138,6 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* sd_listen_fds(3) and sd_notify(3) without the library: two variables and one datagram. */
-static int passed_socket(void)
-{
-	const char *pid = getenv("LISTEN_PID");
-	const char *n = getenv("LISTEN_FDS");
-
-	if (!pid || !n || strtol(pid, NULL, 10) != (long)getpid() || strcmp(n, "1") != 0)
-		return -1;
-	(void)fcntl(3, F_SETFD, FD_CLOEXEC);
-	(void)fcntl(3, F_SETFL, O_NONBLOCK);
-	return 3;
-}
-
-static void notify(const char *text)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	size_t len = path ? strlen(path) : 0;
-	int fd;
-
-	if (!path || len == 0 || len >= sizeof(a.sun_path) || (*path != '/' && *path != '@'))
-		return;
-	memcpy(a.sun_path, path, len);
-	if (*path == '@')
-		a.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&a,
-		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
-	(void)close(fd);
-}
-
-/* Chatty guests have a log open each: as many files as the system allows. */
-static void raise_files(void)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
-		l.rlim_cur = l.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &l);
-	}
-}
-
 /* One daemon per run directory: the lock goes with the process, however it ends. */
 static int lock_run_dir(const char *dir, int *fd, struct err *e)
 {
@@ -273,7 +227,7 @@ static int run(struct args *a, struct err *e)
 		.backend_user = user_exists(c->backend_user) ? c->backend_user : "nobody",
 	};
 	struct server_conf sc = {
-		.path = c->socket, .group = c->group, .listen_fd = passed_socket()};
+		.path = c->socket, .group = c->group, .listen_fd = service_socket()};
 	/* Not the default loop: that one would reap children that libdom waits for. */
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct engine *en = NULL;
@@ -294,7 +248,7 @@ static int run(struct args *a, struct err *e)
 	if (!loop)
 		return err_set(e, ENOMEM, "out of memory");
 	(void)signal(SIGPIPE, SIG_IGN);
-	raise_files();
+	service_raise_files();
 	/* What a burst of VMs took is kept for the next one: growing the heap costs page faults. */
 	(void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	(void)mallopt(M_TOP_PAD, 1 << 20);
@@ -314,10 +268,10 @@ static int run(struct args *a, struct err *e)
 	if (rc == 0) {
 		log_line(LOG_INFO, "chaosd %s is up: socket=%s store=%s", CHAOS_VERSION, c->socket,
 			 store_mode_name(engine_store_mode(en)));
-		notify("READY=1");
+		service_notify("READY=1");
 		running.en = en;
 		ev_run(loop, 0);
-		notify("STOPPING=1");
+		service_notify("STOPPING=1");
 	}
 	server_close(server);
 	engine_close(en);

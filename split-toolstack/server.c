@@ -4,13 +4,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/acceptor.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/unix.h"
@@ -25,7 +25,7 @@ struct server {
 	struct ev_loop *loop;
 	struct engine *en;
 	int fd;
-	struct unix_acceptor accept;
+	struct acceptor accept;
 	struct conn *conns;
 	uint32_t nconn;
 	ev_tstamp last_request;
@@ -323,7 +323,7 @@ static struct conn *new_conn(struct server *s, int fd)
 	return c;
 }
 
-static void accepted(struct unix_acceptor *a, int fd)
+static void accepted(struct acceptor *a, int fd)
 {
 	struct server *s = a->data;
 	struct err e = {0};
@@ -376,47 +376,17 @@ static int find_group(struct server *s, const char *name, struct err *e)
 	return 0;
 }
 
-static int somebody_listens(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	int rc;
-
-	if (fd < 0)
-		return 0;
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	rc = connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-	(void)close(fd);
-	return rc;
-}
-
 static int listen_on(struct server *s, const char *path, struct err *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	struct stat st;
-	mode_t old;
-	int rc;
+	struct unix_listener l = {.path = path,
+				  .type = SOCK_SEQPACKET,
+				  .backlog = 256,
+				  .group = s->have_gid ? s->gid : UNIX_NO_GROUP};
 
-	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(e, ENAMETOOLONG, "socket \"%s\": the path is too long", path);
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	if (somebody_listens(path))
-		return err_set(e, EADDRINUSE, "another chaosd listens on %s", path);
-	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return err_set(e, EEXIST, "%s: is there and no socket; remove it", path);
-	(void)unlink(path);
-	s->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	s->fd = unix_listen(&l, e);
 	if (s->fd < 0)
-		return err_sys(e, errno, "socket");
-	old = umask(0177);
-	rc = bind(s->fd, (struct sockaddr *)&a, sizeof(a));
-	(void)umask(old);
-	if (rc < 0)
-		return err_sys(e, errno, "socket %s", path);
-	memcpy(s->path, a.sun_path, sizeof(s->path));
-	if ((s->have_gid && chown(path, (uid_t)-1, s->gid) < 0) ||
-	    chmod(path, s->have_gid ? 0660 : 0600) < 0 || listen(s->fd, 256) < 0)
-		return err_sys(e, errno, "socket %s", path);
+		return s->fd;
+	(void)snprintf(s->path, sizeof(s->path), "%s", path);
 	return 0;
 }
 
@@ -445,7 +415,7 @@ int server_open(struct ev_loop *loop, struct engine *en, const struct server_con
 		return rc;
 	}
 	lists_open(loop);
-	unix_accept_start(&s->accept, loop, s->fd, accepted, s);
+	acceptor_start(&s->accept, loop, s->fd, accepted, s);
 	*out = s;
 	return 0;
 }
@@ -455,7 +425,7 @@ void server_close(struct server *s)
 	if (!s)
 		return;
 	if (s->accept.loop) {
-		unix_accept_stop(&s->accept);
+		acceptor_stop(&s->accept);
 		streams_close();
 	}
 	while (s->conns)

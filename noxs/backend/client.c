@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/unix.h"
 
 struct packet {
 	struct packet *next;
@@ -30,26 +30,6 @@ struct backend_client {
 
 /* --- sending --- */
 
-static int transmit(const struct backend_client *c, const union backend_message *m, int fd)
-{
-	struct iovec v = {(void *)(uintptr_t)m, m->head.bytes};
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-		h.msg_control = &control;
-		h.msg_controllen = sizeof(control);
-	}
-	return sendmsg(c->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 static void drop_first(struct backend_client *c)
 {
 	struct packet *p = c->first;
@@ -65,7 +45,9 @@ static void drop_first(struct backend_client *c)
 int backend_client_write(struct backend_client *c, struct err *e)
 {
 	while (c->first) {
-		int rc = transmit(c, &c->first->m, c->first->fd);
+		const struct packet *p = c->first;
+		int rc = unix_send(c->fd, &p->m, p->m.head.bytes, &p->fd, p->fd >= 0 ? 1 : 0,
+				   MSG_DONTWAIT);
 
 		if (rc == -EAGAIN || rc == -ETOOMANYREFS)
 			return 0;
@@ -251,69 +233,46 @@ __attribute__((noreturn)) static void become(int listener, const char *exe, cons
 	_exit(127);
 }
 
-static int start(const struct sockaddr_un *a, const char *exe, const char *user, struct err *e)
+static int start(const char *path, const char *exe, const char *user, struct err *e)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct unix_listener l = {
+		.path = path, .type = SOCK_SEQPACKET, .backlog = 4, .group = UNIX_NO_GROUP};
+	int fd;
 	pid_t pid;
 	int rc = 0;
 
+	if (access(exe, X_OK) < 0)
+		return err_sys(e, errno, "%s", exe);
+	fd = unix_listen(&l, e);
 	if (fd < 0)
-		return err_sys(e, errno, "socket");
-	if (unlink(a->sun_path) < 0 && errno != ENOENT)
-		rc = err_sys(e, errno, "remove %s", a->sun_path);
-	if (rc == 0 && (bind(fd, (const struct sockaddr *)(const void *)a, sizeof(*a)) < 0 ||
-			chmod(a->sun_path, 0600) < 0 || listen(fd, 4) < 0))
-		rc = err_sys(e, errno, "listen at %s", a->sun_path);
-	if (rc == 0 && access(exe, X_OK) < 0)
-		rc = err_sys(e, errno, "%s", exe);
-	if (rc == 0) {
-		pid = fork();
-		if (pid == 0)
-			become(fd, exe, user);
-		if (pid < 0)
-			rc = err_sys(e, errno, "start %s", exe);
-		else
-			while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-				;
-	}
+		return fd;
+	pid = fork();
+	if (pid == 0)
+		become(fd, exe, user);
+	if (pid < 0)
+		rc = err_sys(e, errno, "start %s", exe);
+	else
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
 	(void)close(fd);
 	return rc;
-}
-
-static int reach(const struct sockaddr_un *a)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)(const void *)a, sizeof(*a)) < 0) {
-		int rc = -errno;
-
-		(void)close(fd);
-		return rc;
-	}
-	return fd;
 }
 
 int backend_client_open(struct backend_client **out, const char *path, const char *exe,
 			const char *user, const struct backend_calls *calls, void *arg,
 			bool *started, struct err *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd;
 	int rc;
 
 	*started = false;
-	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(e, ENAMETOOLONG, "%s is too long", path);
-	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	fd = reach(&a);
-	if (exe && (fd == -ECONNREFUSED || fd == -ENOENT)) { /* nobody, or nobody any more */
-		rc = start(&a, exe, user, e);
+	fd = unix_connect(path, SOCK_SEQPACKET, SOCK_NONBLOCK);
+	if (exe && (fd == -ECONNREFUSED || fd == -ENOENT)) { /* not started, or it has ended */
+		rc = start(path, exe, user, e);
 		if (rc < 0)
 			return rc;
 		*started = true;
-		fd = reach(&a);
+		fd = unix_connect(path, SOCK_SEQPACKET, SOCK_NONBLOCK);
 	}
 	if (fd < 0)
 		return err_sys(e, -fd, "connect to %s", path);

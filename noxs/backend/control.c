@@ -10,6 +10,7 @@
 #include "noxs/backend/control.h"
 
 #include "base/log.h"
+#include "base/unix.h"
 
 #define QUEUE_MAX 65536u
 
@@ -19,7 +20,7 @@ struct control_packet {
 	union backend_message m;
 };
 
-static void accepted(struct unix_acceptor *a, int fd);
+static void accepted(struct acceptor *a, int fd);
 
 static void drop_client(struct control *c, const char *why)
 {
@@ -41,7 +42,7 @@ static void drop_client(struct control *c, const char *why)
 	if (c->listener < 0)
 		ev_break(c->loop, EVBREAK_ALL);
 	else
-		unix_accept_start(&c->accepting, c->loop, c->listener, accepted, c);
+		acceptor_start(&c->accepting, c->loop, c->listener, accepted, c);
 }
 
 static int transmit(const struct control *c, const void *m, uint32_t bytes)
@@ -230,7 +231,7 @@ static void use(struct control *c)
 	ev_io_start(c->loop, &c->reading);
 }
 
-static void accepted(struct unix_acceptor *a, int fd)
+static void accepted(struct acceptor *a, int fd)
 {
 	struct control *c = a->data;
 	struct ucred who = {.uid = (uid_t)-1};
@@ -241,7 +242,7 @@ static void accepted(struct unix_acceptor *a, int fd)
 		(void)close(fd);
 		return;
 	}
-	unix_accept_stop(a); /* the next one waits until this one has gone */
+	acceptor_stop(a); /* the next one waits until this one has gone */
 	c->fd = fd;
 	use(c);
 	log_line(LOG_INFO, "op=client pid=%d", who.pid);
@@ -258,14 +259,14 @@ void control_start(struct control *c)
 	if (c->fd >= 0)
 		use(c);
 	else
-		unix_accept_start(&c->accepting, c->loop, c->listener, accepted, c);
+		acceptor_start(&c->accepting, c->loop, c->listener, accepted, c);
 }
 
 void control_stop(struct control *c)
 {
 	drop_client(c, "ending");
 	if (c->listener >= 0) {
-		unix_accept_stop(&c->accepting);
+		acceptor_stop(&c->accepting);
 		(void)close(c->listener);
 	}
 }

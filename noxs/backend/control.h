@@ -3,7 +3,7 @@
 #ifndef NOXS_BACKEND_CONTROL_H
 #define NOXS_BACKEND_CONTROL_H
 
-#include "base/unix.h"
+#include "base/acceptor.h"
 #include "noxs/backend/device.h"
 
 struct control_packet;
@@ -15,7 +15,7 @@ struct control {
 	int listener; /* -1: `fd` is the only client, and its end is ours */
 	int fd;	      /* -1: none yet */
 	/* ours */
-	struct unix_acceptor accepting;
+	struct acceptor accepting;
 	ev_io reading;
 	ev_io writing;
 	struct control_packet *first;

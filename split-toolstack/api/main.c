@@ -2,18 +2,16 @@
 /* chaos-api: options, socket, loop. */
 #include "split-toolstack/api/api.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "base/service.h"
+#include "base/unix.h"
 
 #define API_SOCKET "/run/chaos/api.sock"
 
@@ -80,56 +78,25 @@ static void read_args(int argc, char **argv, struct args *a)
 	}
 }
 
-static int fail(const char *what, const char *which)
-{
-	(void)fprintf(stderr, "chaos-api: %s %s: %s\n", what, which, strerror(errno));
-	return -1;
-}
-
 static int listen_on(const struct args *a)
 {
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	const struct group *g = *a->group ? getgrnam(a->group) : NULL;
+	struct unix_listener l = {.path = a->socket,
+				  .type = SOCK_STREAM,
+				  .backlog = 512,
+				  .group = g ? g->gr_gid : UNIX_NO_GROUP};
+	struct err e = {0};
 	int fd;
 
-	if (strlen(a->socket) >= sizeof(un.sun_path)) {
-		errno = ENAMETOOLONG;
-		return fail("socket", a->socket);
-	}
-	(void)memcpy(un.sun_path, a->socket, strlen(a->socket) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return fail("socket", a->socket);
-	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0) {
-		(void)fprintf(stderr, "chaos-api: another one listens on %s\n", a->socket);
-		return -1;
-	}
-	if (errno == ECONNREFUSED)
-		(void)unlink(a->socket);
-	(void)umask(0177);
-	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
-		return fail("socket", a->socket);
 	if (*a->group && !g)
 		(void)fprintf(stderr,
 			      "chaos-api: group \"%s\" does not exist: only this user may "
 			      "connect\n",
 			      a->group);
-	if (g && chown(a->socket, (uid_t)-1, g->gr_gid) < 0)
-		return fail("group of", a->socket);
-	if (chmod(a->socket, g ? 0660 : 0600) < 0 || listen(fd, 512) < 0)
-		return fail("socket", a->socket);
+	fd = unix_listen(&l, &e);
+	if (fd < 0)
+		(void)fprintf(stderr, "chaos-api: %s\n", err_msg(&e));
 	return fd;
-}
-
-/* sd_listen_fds(3) without the library. */
-static int passed_socket(void)
-{
-	const char *pid = getenv("LISTEN_PID");
-	const char *n = getenv("LISTEN_FDS");
-
-	if (!pid || !n || strtol(pid, NULL, 10) != (long)getpid() || strcmp(n, "1") != 0)
-		return -1;
-	return 3;
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
@@ -139,16 +106,6 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-static void raise_files(void)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
-		l.rlim_cur = l.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &l);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct args args = {.socket = API_SOCKET, .group = "chaos"};
@@ -156,13 +113,13 @@ int main(int argc, char **argv)
 	struct chaos_error e = {0};
 	ev_signal term;
 	ev_signal intr;
-	int passed = passed_socket();
+	int passed = service_socket();
 	int fd;
 
 	read_args(argc, argv, &args);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN); /* of a terminal that closes */
-	raise_files();
+	service_raise_files();
 	fd = passed >= 0 ? passed : listen_on(&args);
 	if (fd < 0)
 		return 1;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <xen/xen.h>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/unix.h"
 
 #define AT_ONCE 64 /* domains asked for in one hypercall */
 /* Looking for the dead takes at most a tenth of the time. */
@@ -116,25 +116,20 @@ void death_virq(struct engine *en)
 
 /* --- where the news come from --- */
 
-static int try_socket(const char *path)
+static bool is_listened_on(const char *path)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc;
+	int fd = unix_connect(path, SOCK_STREAM, 0);
 
-	if (fd < 0)
-		return -errno;
-	strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
-	rc = connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
-	(void)close(fd);
-	return rc;
+	if (fd >= 0)
+		(void)close(fd);
+	return fd >= 0;
 }
 
 /* Asking through the kernel would hang for ever without a xenstored; its socket tells. */
 static bool xenstored_runs(void)
 {
-	return try_socket("/run/xenstored/socket") == 0 ||
-	       try_socket("/var/run/xenstored/socket") == 0;
+	return is_listened_on("/run/xenstored/socket") ||
+	       is_listened_on("/var/run/xenstored/socket");
 }
 
 static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/acceptor.h"
 #include "base/log.h"
 #include "base/unix.h"
 
@@ -29,7 +30,7 @@ struct client {
 struct storesocket {
 	struct engine *en;
 	int fd;
-	struct unix_acceptor accept;
+	struct acceptor accept;
 	struct client *clients;
 	uint32_t n;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -134,7 +135,7 @@ static void on_wake(struct store_conn *c, void *arg)
 	ev_io_start(cl->ss->en->loop, &cl->out);
 }
 
-static void accepted(struct unix_acceptor *a, int fd)
+static void accepted(struct acceptor *a, int fd)
 {
 	static const struct store_conn_ops ops = {on_wake};
 	struct storesocket *ss = a->data;
@@ -156,34 +157,24 @@ static void accepted(struct unix_acceptor *a, int fd)
 	ev_io_start(ss->en->loop, &cl->in);
 }
 
-/* The folder is made; what is there already is left by one who died. */
+/* The folder is made; its modes are those of xenstored. */
 static int listen_at(const char *path, struct err *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	char *slash;
-	int fd;
+	struct unix_listener l = {
+		.path = path, .type = SOCK_STREAM, .backlog = 16, .group = UNIX_NO_GROUP};
+	const char *slash = strrchr(path, '/');
+	char *dir = strndup(path, slash ? (size_t)(slash - path) : 0);
 
-	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(e, ENAMETOOLONG, "%s: too long", path);
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	slash = strrchr(a.sun_path, '/');
-	*slash = '\0';
-	if (*a.sun_path && mkdir(a.sun_path, 0755) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "%s", a.sun_path);
-	*slash = '/';
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_sys(e, errno, "socket");
-	(void)unlink(path);
-	/* Nobody connects before listen(), so its mode is right in time. */
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || chmod(path, 0600) < 0 ||
-	    listen(fd, 16) < 0) {
-		int rc = err_sys(e, errno, "%s", path);
+	if (!dir)
+		return err_set(e, ENOMEM, "out of memory");
+	if (*dir && mkdir(dir, 0755) < 0 && errno != EEXIST) {
+		int rc = err_sys(e, errno, "%s", dir);
 
-		(void)close(fd);
+		free(dir);
 		return rc;
 	}
-	return fd;
+	free(dir);
+	return unix_listen(&l, e);
 }
 
 int storesocket_open(struct engine *en, const char *path, struct storesocket **out, struct err *e)
@@ -202,7 +193,7 @@ int storesocket_open(struct engine *en, const char *path, struct storesocket **o
 	ss->en = en;
 	ss->fd = fd;
 	(void)snprintf(ss->path, sizeof(ss->path), "%s", path);
-	unix_accept_start(&ss->accept, en->loop, fd, accepted, ss);
+	acceptor_start(&ss->accept, en->loop, fd, accepted, ss);
 	*out = ss;
 	return 0;
 }
@@ -213,7 +204,7 @@ void storesocket_close(struct storesocket *ss)
 		return;
 	while (ss->clients)
 		drop(ss->clients); /* NOLINT(clang-analyzer-unix.Malloc) */
-	unix_accept_stop(&ss->accept);
+	acceptor_stop(&ss->accept);
 	(void)close(ss->fd);
 	(void)unlink(ss->path);
 	free(ss);

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/acceptor.h"
 #include "base/log.h"
 #include "base/unix.h"
 
@@ -31,7 +32,7 @@ static uint32_t open_files(void)
 
 static int connection = -1;
 
-static void accepted(struct unix_acceptor *a, int fd)
+static void accepted(struct acceptor *a, int fd)
 {
 	assert_ptr_equal(a->data, &connection);
 	assert_int_equal(connection, -1);
@@ -54,7 +55,7 @@ static int listens(struct sockaddr_un *a)
 static void accepting_pauses_at_the_limit_and_goes_on(void **state)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct unix_acceptor a;
+	struct acceptor a;
 	struct sockaddr_un name;
 	struct rlimit old;
 	struct rlimit low;
@@ -63,7 +64,7 @@ static void accepting_pauses_at_the_limit_and_goes_on(void **state)
 
 	(void)state;
 	log_set_level(LOG_ERROR);
-	unix_accept_start(&a, loop, fd, accepted, &connection);
+	acceptor_start(&a, loop, fd, accepted, &connection);
 	(void)ev_run(loop, EVRUN_NOWAIT); /* the loop opens its own files */
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low = old;
@@ -86,7 +87,7 @@ static void accepting_pauses_at_the_limit_and_goes_on(void **state)
 	while (connection < 0)
 		(void)ev_run(loop, EVRUN_ONCE);
 	(void)close(connection);
-	unix_accept_stop(&a);
+	acceptor_stop(&a);
 	assert_false(ev_is_active(&a.io) || ev_is_active(&a.pause));
 	(void)close(fd);
 	(void)close(client);
