@@ -100,13 +100,13 @@ static void settings_are_made_and_put_back(void **state)
 	assert_int_equal(engine_host(en, &h, &e), 0);
 	assert_string_equal(h.tail_guard, "off");
 	assert_int_equal(open_as(TAIL_ON), 0);
-	assert_sched(100, 8192);
+	assert_sched(100, 2048);
 	assert_file(preempt, "full (voluntary) full\n");
 	assert_file(record,
-		    "preempt voluntary full\nratelimit_us 1000 100\ndom0_weight 256 8192\n");
+		    "preempt voluntary full\nratelimit_us 1000 100\ndom0_weight 256 2048\n");
 	assert_int_equal(engine_host(en, &h, &e), 0);
 	assert_non_null(strstr(h.tail_guard, "preempt full (was voluntary), ratelimit_us 100 (was "
-					     "1000), dom0_weight 8192 (was 256)"));
+					     "1000), dom0_weight 2048 (was 256)"));
 	write_file(preempt, "none voluntary (full)\n"); /* as the kernel shows it */
 	assert_int_equal(open_as(TAIL_OFF), 0);
 	assert_sched(1000, 256);
@@ -131,8 +131,8 @@ static void what_is_good_enough_is_left(void **state)
 static void a_killed_one_is_put_back(void **state)
 {
 	(void)state;
-	leave_behind("preempt voluntary full\nratelimit_us 1000 100\ndom0_weight 256 8192\n", 100,
-		     8192);
+	leave_behind("preempt voluntary full\nratelimit_us 1000 100\ndom0_weight 256 2048\n", 100,
+		     2048);
 	write_file(preempt, "none voluntary (full)\n");
 	assert_int_equal(open_as(TAIL_OFF), 0);
 	assert_sched(1000, 256);
@@ -144,22 +144,22 @@ static void a_killed_one_is_put_back(void **state)
 static void a_killed_one_is_followed(void **state)
 {
 	(void)state;
-	leave_behind("ratelimit_us 500 100\ndom0_weight 300 8192\n", 100, 8192);
+	leave_behind("ratelimit_us 500 100\ndom0_weight 300 2048\n", 100, 2048);
 	assert_int_equal(open_as(TAIL_AUTO), 0);
-	assert_sched(100, 8192);
-	assert_file(record, "preempt voluntary full\nratelimit_us 500 100\ndom0_weight 300 8192\n");
+	assert_sched(100, 2048);
+	assert_file(record, "preempt voluntary full\nratelimit_us 500 100\ndom0_weight 300 2048\n");
 }
 
 static void what_others_changed_is_left(void **state)
 {
-	const struct fake_sched s = {.ratelimit_us = 2000, .dom0_weight = 8192};
+	const struct fake_sched s = {.ratelimit_us = 2000, .dom0_weight = 2048};
 
 	(void)state;
 	assert_int_equal(open_as(TAIL_AUTO), 0);
 	fake_sched_set(&s);
 	assert_int_equal(open_as(TAIL_OFF), 0);
 	assert_sched(2000, 256);
-	leave_behind("ratelimit_us 1000 100\ndom0_weight 256 8192\nnonsense\n", 700, 8192);
+	leave_behind("ratelimit_us 1000 100\ndom0_weight 256 2048\nnonsense\n", 700, 2048);
 	assert_int_equal(open_as(TAIL_OFF), 0);
 	assert_sched(700, 256);
 }
