@@ -50,6 +50,9 @@ struct vbd_config {
 	bool cdrom;
 	bool discard; /* offer it where the file or device can */
 	enum device_backend backend;
+	/* The engine's: what it was when it was opened last, a block device's number and 0, or a
+	 * file's device and inode; dev 0: not known. */
+	uint64_t dev, ino;
 };
 
 struct device_config {

@@ -87,24 +87,90 @@ static void refuse(struct vm *vm, int rc, const struct err *e)
 	vm_unmake(vm); /* it may have been renamed, and so recorded */
 }
 
+/* Waits for what is leaving, goes on, or ends; whatever else is wrong with a VM that is restarted,
+ * its build says. True: it goes on. */
+static bool is_admitted(struct vm *vm, int rc, struct err *e)
+{
+	struct leaving *l = &vm->leaving;
+
+	if (rc == -EAGAIN && (l->until == 0. || ev_now(vm->en->loop) < l->until)) {
+		files_drop(&vm->files);
+		leaving_wait(vm->en, l);
+		return false;
+	}
+	if (rc == -EAGAIN)
+		rc = leaving_over(e);
+	if (rc == 0 || vm->restarts > 0)
+		return true;
+	l->until = 0.;
+	refuse(vm, rc, e);
+	return false;
+}
+
+static void files_are_open(void *arg, struct files *f)
+{
+	struct vm *vm = arg;
+	struct err err = {0};
+	int rc = disks_admit(vm, f, &err);
+
+	if (!is_admitted(vm, rc, &err))
+		return;
+	vm->leaving.until = 0.;
+	rc = f && vm->cfg.ndevice ? claims_take(vm, &err) : 0; /* by what they are, too */
+	vm_build(vm, rc, &err);
+}
+
+static bool names_files(const struct vm_config *c)
+{
+	bool any = (c->kernel_fd < 0 && c->kernel) || (c->ramdisk_fd < 0 && c->ramdisk);
+
+	for (uint32_t i = 0; !any && i < c->ndevice; i++)
+		any = c->device[i].kind == DEVICE_VBD;
+	return any;
+}
+
+static int list_files(const struct vm *vm, struct files *f, struct err *e)
+{
+	const struct vm_config *c = &vm->cfg;
+	int rc = 0;
+
+	if (c->kernel_fd < 0 && c->kernel)
+		rc = images_add(f, vm->en, c->kernel, "kernel", e);
+	if (rc == 0 && c->ramdisk_fd < 0 && c->ramdisk)
+		rc = images_add(f, vm->en, c->ramdisk, "ramdisk", e);
+	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
+		if (c->device[i].kind == DEVICE_VBD)
+			rc = files_add_disk(f, FILE_DISK, &c->device[i].u.vbd, e);
+	return rc;
+}
+
+static void open_files(struct vm *vm)
+{
+	struct err err = {0};
+	int rc;
+
+	files_drop(&vm->files);
+	if (!names_files(&vm->cfg)) {
+		files_are_open(vm, NULL);
+		return;
+	}
+	vm->files = files_new(vm->en);
+	rc = vm->files ? list_files(vm, vm->files, &err) : err_set(&err, ENOMEM, "out of memory");
+	if (rc < 0)
+		vm_build(vm, rc, &err);
+	else if (files_open(vm->files, files_are_open, vm))
+		files_are_open(vm, vm->files);
+}
+
 static void build_again(struct leaving *l, bool last)
 {
 	struct vm *vm = (struct vm *)(void *)((char *)l - offsetof(struct vm, leaving));
-	bool restart = vm->restarts > 0; /* whatever else is wrong now, the build says so */
 	struct err err = {0};
 	int rc = devices_admit(vm->en, vm, &vm->cfg, &err);
 
-	if (rc == -EAGAIN && !last) {
-		leaving_wait(vm->en, l);
-		return;
-	}
-	l->until = 0.;
-	if (rc == -EAGAIN)
-		rc = leaving_over(&err);
-	if (rc < 0 && !restart)
-		refuse(vm, rc, &err);
-	else
-		vm_build(vm);
+	(void)last; /* by its time */
+	if (is_admitted(vm, rc, &err))
+		open_files(vm);
 }
 
 void vm_build_when_free(struct vm *vm)
@@ -179,5 +245,5 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	if (wait)
 		leaving_wait(en, &vm->leaving);
 	else
-		vm_build(vm);
+		open_files(vm);
 }

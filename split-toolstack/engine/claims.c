@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mac.h"
 
@@ -46,25 +45,21 @@ static struct claim *find(struct engine *en, char kind, const void *what, size_t
 	return c;
 }
 
-/* What a disk is, whatever it is called: the device, or the file. False when it is not there. */
-static bool file_id(const struct vbd_config *v, uint64_t id[3])
+/* What a disk is, whatever it is called: the device, or the file. False: not known. */
+static bool file_id(const struct vbd_config *v, uint64_t id[2])
 {
-	struct stat st;
-
-	if (!v->path || stat(v->path, &st) < 0)
-		return false;
-	id[0] = S_ISBLK(st.st_mode);
-	id[1] = id[0] ? st.st_rdev : st.st_dev;
-	id[2] = id[0] ? 0 : st.st_ino;
-	return true;
+	id[0] = v->dev;
+	id[1] = v->ino;
+	return v->path && v->dev;
 }
 
-/* By its path, which may lead to nothing between two lives, and by what it leads to now. */
+/* By its path, which may lead to nothing between two lives, and by what it led to when it was
+ * opened last. */
 static const struct claim *find_disk(struct engine *en, const struct vm *self,
 				     const struct vbd_config *v)
 {
 	const struct claim *c = v->path ? find(en, DISK, v->path, strlen(v->path)) : NULL;
-	uint64_t id[3];
+	uint64_t id[2];
 
 	if ((!c || c->vm == self || !(c->writes || !v->readonly)) && file_id(v, id))
 		c = find(en, FILE_ID, id, sizeof(id));
@@ -122,7 +117,7 @@ static int take(struct vm *vm, char kind, const void *what, size_t len, bool wri
 
 static int take_disk(struct vm *vm, const struct vbd_config *v)
 {
-	uint64_t id[3];
+	uint64_t id[2];
 	int rc = v->path ? take(vm, DISK, v->path, strlen(v->path), !v->readonly) : 0;
 
 	return rc == 0 && file_id(v, id) ? take(vm, FILE_ID, id, sizeof(id), !v->readonly) : rc;

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -22,21 +21,6 @@ struct build_job {
 	int rc;
 	struct err err;
 };
-
-/* --- what is needed of the file system --- */
-
-static int open_file(struct engine *en, int *fd, const char *path, const char *key, struct err *e)
-{
-	int got;
-
-	if (*fd >= 0 || !path)
-		return 0;
-	got = images_file(en, path, key, e);
-	if (got < 0)
-		return got;
-	*fd = got;
-	return 0;
-}
 
 /* --- the long part: thread-safe, touches only this vm --- */
 
@@ -179,12 +163,11 @@ static int run(struct vm *vm, struct err *e)
 
 static void close_files(struct vm *vm)
 {
-	if (vm->cfg.kernel_fd >= 0)
-		(void)close(vm->cfg.kernel_fd);
-	if (vm->cfg.ramdisk_fd >= 0)
-		(void)close(vm->cfg.ramdisk_fd);
+	file_close(vm->en, FILE_READ, vm->cfg.kernel_fd);
+	file_close(vm->en, FILE_READ, vm->cfg.ramdisk_fd);
 	vm->cfg.kernel_fd = -1;
 	vm->cfg.ramdisk_fd = -1;
+	files_drop(&vm->files);
 }
 
 void vm_create_done(struct vm *vm, int rc, const struct err *e)
@@ -404,7 +387,7 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 		vm_announce(vm, VM_EV_CREATED);
 	}
 	if (claimed) {
-		(void)close(c->kernel_fd);
+		file_close(vm->en, FILE_READ, c->kernel_fd);
 		c->kernel_fd = -1;
 		rc = complete_shell(vm, e);
 		if (rc == 0 && (!vm->map || (vm->t.way == VM_SHELL && !is_small(vm->img))))
@@ -448,26 +431,25 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 		build_with_image(vm, rc, &err);
 }
 
-void vm_build(struct vm *vm)
+void vm_build(struct vm *vm, int rc, struct err *e)
 {
 	struct vm_config *c = &vm->cfg;
-	struct err err = {0};
 	uint64_t since = clock_ns();
-	int rc;
 
 	memset(&vm->t, 0, sizeof(vm->t));
 	vm->t.why = "";
-	rc = open_file(vm->en, &c->kernel_fd, c->kernel, "kernel", &err);
 	if (rc == 0)
-		rc = open_file(vm->en, &c->ramdisk_fd, c->ramdisk, "ramdisk", &err);
+		rc = files_take(vm->files, "kernel", c->kernel, &c->kernel_fd, e);
+	if (rc == 0)
+		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, e);
 	if (rc == 0)
 		vm->img = images_find(vm->en, c->kernel_fd);
 	if (rc == 0 && !vm->img) {
 		rc = images_read(vm->en, c->kernel_fd, c->kernel ? c->kernel : "kernel", image_read,
-				 vm, &err);
+				 vm, e);
 		vm->job = rc == 0;
 	}
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
 	if (!vm->job)
-		build_with_image(vm, rc, &err);
+		build_with_image(vm, rc, e);
 }

@@ -54,11 +54,6 @@ struct device *device_new(struct engine *en, const struct device_config *cfg, ui
 	d->dom = domain_of(en, domid);
 	if (!d->dom)
 		goto fail;
-	if (cfg->kind == DEVICE_VBD && cfg->u.vbd.fd >= 0) {
-		d->cfg.u.vbd.fd = fcntl(cfg->u.vbd.fd, F_DUPFD_CLOEXEC, 3);
-		if (d->cfg.u.vbd.fd < 0)
-			goto fail;
-	}
 	d->dom->n++;
 	HASH_ADD(hh, en->devices, key, sizeof(d->key), d);
 	return d;
@@ -211,43 +206,73 @@ static int start_vif(struct device *d)
 	return devtree_make_vif(engine_store(d->en), &v);
 }
 
-/* The file behind a disk, held, and a block device over it. */
-int device_open_disk(struct device *d, struct err *e)
+void device_note_disk(struct device *d, const struct disk_info *info)
+{
+	d->disk.dev = info->dev;
+	d->disk.ino = info->ino;
+	d->sectors = info->sectors;
+	d->sector_size = info->sector_bytes;
+	d->can_discard = info->discard;
+}
+
+/* The file behind a disk, open and locked, is held, and a block device over it. */
+int device_take_disk(struct device *d, struct file *file, struct err *e)
 {
 	struct vbd_config *c = &d->cfg.u.vbd;
-	struct disk_info info;
+	const struct disk_info *info = &file->info;
 	char dev[32];
-	int rc;
+	int rc = file->rc;
 
-	if (c->fd < 0)
-		c->fd = open(c->path, (c->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-	if (c->fd < 0)
-		return err_sys(e, errno, "disk \"%s\"", c->path);
-	rc = disk_probe(c->fd, &info, e);
-	if (rc == 0)
-		rc = disk_in_use(c->fd, &info, c->readonly, e);
-	if (rc == 0)
-		rc = disk_lock(c->fd, c->readonly, e);
-	d->disk.dev = info.dev;
-	d->disk.ino = info.ino;
-	d->major = info.major;
-	d->minor = info.minor;
-	d->sectors = info.sectors;
-	d->sector_size = info.sector_bytes;
-	d->can_discard = info.discard;
-	if (rc == 0 && !info.block && !device_is_user(d))
+	if (rc < 0 && e)
+		*e = file->err;
+	file_close(d->en, FILE_DISK, c->fd);
+	c->fd = file_take(file);
+	device_note_disk(d, info);
+	d->major = info->major;
+	d->minor = info->minor;
+	if (rc == 0 && !info->block && !device_is_user(d))
 		rc = loop_attach(c->fd, c->readonly, false, dev, &d->major, &d->minor, &d->loop_fd,
 				 e);
 	if (rc < 0)
 		return err_wrap(e, rc, "disk \"%s\"", c->path ? c->path : "(an open file)");
 	/* As the kernel's backend: the guest has a cache of its own. A device may not know how, and
 	 * one with larger sectors could not be served in those that the guest is told of. */
-	if (info.block && device_is_user(d) && c->path && info.sector_bytes == 512)
+	if (info->block && device_is_user(d) && c->path && info->sector_bytes == 512)
 		(void)fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_DIRECT);
-	if (!info.block && !device_is_user(d)) { /* the loop device has it, lock and all */
+	if (!info->block && !device_is_user(d)) { /* the loop device has it, lock and all */
 		(void)close(c->fd);
 		c->fd = -1;
 	}
+	return 0;
+}
+
+/* --- opening it away from the loop --- */
+
+static void disk_is_open(void *arg, struct files *f)
+{
+	struct device *d = arg;
+
+	d->files = NULL; /* the device may have others opened now, or go */
+	if (d->phase < PHASE_CLOSING)
+		d->then(d, files_at(f, 0));
+	files_drop(&f);
+}
+
+int device_open_later(struct device *d, enum file_use use, device_disk_fn *then, struct err *e)
+{
+	int rc;
+
+	files_drop(&d->files);
+	d->files = files_new(d->en);
+	rc = d->files ? files_add_disk(d->files, use, &d->cfg.u.vbd, e)
+		      : err_set(e, ENOMEM, "out of memory");
+	if (rc < 0) {
+		files_drop(&d->files);
+		return rc;
+	}
+	d->then = then;
+	if (files_open(d->files, disk_is_open, d))
+		disk_is_open(d, d->files);
 	return 0;
 }
 
@@ -270,7 +295,7 @@ static int start_vbd(struct device *d)
 	return devtree_make_vbd(engine_store(d->en), &v);
 }
 
-int device_start(struct device *d, struct err *e)
+int device_start(struct device *d, struct file *disk, struct err *e)
 {
 	struct engine *en = d->en;
 	int rc = 0;
@@ -281,7 +306,7 @@ int device_start(struct device *d, struct err *e)
 			return err_sys(e, -rc, "event channel of %s %u", d->id.kind, d->key.devid);
 	}
 	if (d->key.kind == DEVICE_VBD)
-		rc = device_open_disk(d, e);
+		rc = disk ? device_take_disk(d, disk, e) : err_set(e, EIO, "its disk is not open");
 	if (rc == 0 && device_is_user(d))
 		rc = device_user_open(d, e);
 	if (rc < 0)
@@ -329,6 +354,24 @@ void device_unbound(struct device *d)
 	device_gone(d);
 }
 
+void device_close_files(struct device *d)
+{
+	bool vbd = d->key.kind == DEVICE_VBD;
+
+	files_drop(&d->files);
+	file_close(d->en, FILE_DISK, d->loop_fd);
+	if (vbd)
+		file_close(d->en, FILE_DISK, d->user_fd);
+	else if (d->user_fd >= 0) /* of a TAP: its interface goes with it, now */
+		(void)close(d->user_fd);
+	if (vbd)
+		file_close(d->en, FILE_DISK, d->cfg.u.vbd.fd);
+	if (vbd)
+		d->cfg.u.vbd.fd = -1;
+	d->loop_fd = -1;
+	d->user_fd = -1;
+}
+
 void device_gone(struct device *d)
 {
 	struct engine *en = d->en;
@@ -355,10 +398,7 @@ void device_gone(struct device *d)
 	if (vm)
 		vm_hold_look(vm);
 	HASH_DELETE(hh, en->devices, d);
-	if (d->loop_fd >= 0)
-		(void)close(d->loop_fd);
-	if (d->user_fd >= 0)
-		(void)close(d->user_fd);
+	device_close_files(d);
 	device_done(d, rc, rc < 0 ? &e : NULL);
 	device_config_clear(&d->cfg);
 	free(d);

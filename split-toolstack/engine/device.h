@@ -73,6 +73,8 @@ struct device {
 	bool mirrored; /* is in xenstored, too */
 	int ifindex;   /* vif: of the backend's interface; 0: not there yet */
 	char ifname[DEVICE_NAME];
+	struct files *files; /* vbd: its disk, while a thread opens it, ... */
+	void (*then)(struct device *d, struct file *disk); /* ... and what follows */
 	int loop_fd; /* vbd: holds the loop device until the backend does */
 	struct {
 		dev_t dev;
@@ -82,14 +84,19 @@ struct device {
 	uint64_t sectors;
 	bool can_discard;
 	enum user_state user_state;
-	int user_fd;	  /* the tap or the disk that chaos-backend gets; -1: none */
-	bool counted;	  /* in engine.removing */
-	char reason[160]; /* broken; "" when not */
-	device_fn *done;  /* somebody waits for attach or detach */
+	bool attach_again; /* when its disk is open */
+	int user_fd;	   /* the tap or the disk that chaos-backend gets; -1: none */
+	bool counted;	   /* in engine.removing */
+	char reason[160];  /* broken; "" when not */
+	device_fn *done;   /* somebody waits for attach or detach */
 	void *done_arg;
 	bool attaching; /* for attach */
 	bool take_back; /* the attach has failed: it goes as soon as nobody uses it */
 	ev_timer timer;
+	/* device_adopt.c: what dom0 lacked may be there, and the disk is opened again */
+	ev_timer again;
+	enum file_use again_use;
+	void (*again_then)(struct device *d, struct file *disk);
 };
 
 /* --- devices.c --- */
@@ -121,13 +128,27 @@ void devices_close(struct engine *en);
 int devices_adopt(struct vm *vm, struct err *e); /* again: what is missing */
 void devices_adopted(struct engine *en);
 
+/* --- device_adopt_disk.c --- */
+/* The disk of a device that goes on: held again, at once what the kernel has of it, and the rest
+ * when its path is open. -errno: dom0 lacked something, nothing was changed. */
+int device_hold_disk(struct device *d);
+/* The same of a device that has to be started once more. */
+int device_start_again(struct device *d);
+
 /* --- device.c: one of them --- */
 struct device *device_new(struct engine *en, const struct device_config *cfg, uint32_t domid,
 			  struct err *e);
-/* Opens what it needs in dom0 and makes its nodes. */
-int device_start(struct device *d, struct err *e);
-/* Its disk: checked, locked, behind a loop device. */
-int device_open_disk(struct device *d, struct err *e);
+/* Gets what it needs in dom0 and makes its nodes. A vbd takes its disk, which was opened before. */
+int device_start(struct device *d, struct file *disk, struct err *e);
+/* Has its disk opened by a thread. `then` is called later on the loop, with what came of it, and
+ * not at all when the device goes before. */
+typedef void device_disk_fn(struct device *d, struct file *disk);
+int device_open_later(struct device *d, enum file_use use, device_disk_fn *then, struct err *e);
+/* Its disk is this file: held, and put behind a loop device. */
+int device_take_disk(struct device *d, struct file *disk, struct err *e);
+void device_note_disk(struct device *d, const struct disk_info *info);
+/* All that it has open, closed by threads. */
+void device_close_files(struct device *d);
 /* It goes, whatever the guest does; it frees itself. */
 void device_remove(struct device *d);
 /* Ends it because of a fault: said once, and shown. */
@@ -172,6 +193,8 @@ void devices_bridge_gone(struct engine *en, int ifindex);
 /* --- device_attach.c --- */
 /* The engine closes: nobody hears of what waits. */
 void attaches_close(struct engine *en);
+/* Those of the VM that wait fail now: its domain ends. */
+void attaches_end(const struct vm *vm);
 /* The device's timer: in so many seconds its wait is over. */
 void device_wait(struct device *d, double seconds);
 

@@ -3,11 +3,8 @@
 #include "split-toolstack/engine/device.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "split-toolstack/engine/mirror.h"
 
@@ -92,92 +89,46 @@ static int admit_vif(struct engine *en, const struct vif_config *v, struct err *
 
 /* --- disks --- */
 
-/* Looked at before it is opened: opening alone can do something to what is no disk. */
-static int open_disk(const struct vbd_config *v, struct err *e)
-{
-	struct stat st;
-	int fd;
-
-	if (v->fd >= 0) {
-		fd = fcntl(v->fd, F_DUPFD_CLOEXEC, 3);
-		return fd < 0 ? err_sys(e, errno, "cannot be used") : fd;
-	}
-	if (stat(v->path, &st) < 0)
-		return err_sys(e, errno, "cannot be opened");
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(e, EINVAL, "is %s; a disk is a block device or a file",
-			       S_ISDIR(st.st_mode) ? "a folder" : "neither");
-	fd = open(v->path, (v->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0)
-		return fd;
-	if (errno == EROFS)
-		return err_set(e, EROFS, "lies on a read-only file system; give it access \"r\"");
-	return err_sys(e, errno, "cannot be opened");
-}
-
-/* The device opens it again, and looks again: here it is refused early, and nothing kept. */
-static int admit_vbd(struct engine *en, const struct vbd_config *v, struct err *e)
-{
-	struct disk_info info;
-	char name[16];
-	int fd = open_disk(v, e);
-	int rc = fd < 0 ? fd : 0;
-
-	if (rc == 0)
-		rc = disk_probe(fd, &info, e);
-	if (rc == 0)
-		rc = disk_in_use(fd, &info, v->readonly, e);
-	if (rc == 0)
-		rc = disk_lock(fd, v->readonly, e);
-	if (fd >= 0)
-		(void)close(fd);
-	if (rc == 0)
-		return 0;
-	if (rc == -EBUSY && disk_is_leaving(en, &info))
-		rc = -EAGAIN;
-	vdev_name(v->vdev, name);
-	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
-}
-
-static int look(const struct vbd_config *v, struct stat *st)
-{
-	if (v->fd >= 0)
-		return fstat(v->fd, st);
-	return v->path ? stat(v->path, st) : -1;
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	if (S_ISBLK(a->st_mode) || S_ISBLK(b->st_mode))
-		return S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* One disk under two names: by a link, or as another node of the same device. */
-static int given_twice(const struct device_config *d, const struct device_config *other, uint32_t n,
+static int given_twice(const struct vbd_config *v, const struct device_config *other, uint32_t n,
 		       struct err *e)
 {
-	struct stat mine;
-	struct stat st;
 	char name[16];
 
-	if (d->kind != DEVICE_VBD || n == 0 || look(&d->u.vbd, &mine) < 0)
-		return 0;
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; v->dev && i < n; i++) {
 		const struct vbd_config *o = &other[i].u.vbd;
 
-		if (other[i].kind != DEVICE_VBD || (o->readonly && d->u.vbd.readonly) ||
-		    look(o, &st) < 0 || !same_file(&mine, &st))
+		if (other[i].kind != DEVICE_VBD || (o->readonly && v->readonly) ||
+		    o->dev != v->dev || o->ino != v->ino)
 			continue;
 		vdev_name(o->vdev, name);
 		return err_set(
 			e, EEXIST,
 			"disk: %s is given twice: it is %s, which is %s, and not for reading "
 			"alone",
-			d->u.vbd.path ? d->u.vbd.path : "the file", o->path ? o->path : "the file",
-			name);
+			v->path ? v->path : "the file", o->path ? o->path : "the file", name);
 	}
 	return 0;
+}
+
+static int admit_disk(struct vm *vm, struct device_config *d, const struct device_config *other,
+		      uint32_t n, const struct file *file, struct err *e)
+{
+	struct vbd_config *v = &d->u.vbd;
+	char name[16];
+	int rc;
+
+	v->dev = file->info.dev;
+	v->ino = file->info.ino;
+	rc = given_twice(v, other, n, e);
+	if (rc == 0)
+		rc = claims_check(vm->en, vm, d, e);
+	if (rc < 0 || file->rc == 0)
+		return rc;
+	*e = file->err;
+	rc = file->rc == -EBUSY && disk_is_leaving(vm->en, &file->info) ? -EAGAIN : file->rc;
+	vdev_name(v->vdev, name);
+	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
 }
 
 int device_possible(const struct engine *en, enum device_backend b, struct err *e)
@@ -204,38 +155,56 @@ static int admit(struct engine *en, const struct vm *self, const struct device_c
 	if (rc < 0)
 		return err_wrap(e, rc, "%s", d->kind == DEVICE_VIF ? "vif" : "disk");
 	rc = claims_check(en, self, d, e);
-	if (rc < 0)
-		return rc;
-	return d->kind == DEVICE_VIF ? admit_vif(en, &d->u.vif, e) : admit_vbd(en, &d->u.vbd, e);
+	return rc == 0 && d->kind == DEVICE_VIF ? admit_vif(en, &d->u.vif, e) : rc;
+}
+
+/* Of several devices the error that lasts is told rather than one that ends by itself. */
+static int worse(int so_far, int rc, const struct err *why, struct err *e)
+{
+	if (rc == 0 || (rc == -EAGAIN && so_far < 0))
+		return so_far;
+	*e = *why;
+	return rc;
 }
 
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e)
 {
-	bool leaving = false;
 	int rc = c->ndevice ? storehost_check_room(en, e) : 0;
 
-	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++) {
+	for (uint32_t i = 0; (rc == 0 || rc == -EAGAIN) && i < c->ndevice; i++) {
 		struct err why = {0};
 
-		rc = given_twice(&c->device[i], c->device, i, &why);
-		if (rc == 0)
-			rc = admit(en, self, &c->device[i], &why);
-		if (rc < 0 && (rc != -EAGAIN || !leaving))
-			*e = why;
-		if (rc == -EAGAIN) { /* the others may be refused for good */
-			leaving = true;
-			rc = 0;
-		}
+		rc = worse(rc, admit(en, self, &c->device[i], &why), &why, e);
 	}
-	return rc == 0 && leaving ? -EAGAIN : rc;
+	return rc;
 }
 
-int device_admit(struct vm *vm, const struct device_config *d, struct err *e)
+int disks_admit(struct vm *vm, struct files *f, struct err *e)
 {
-	int rc = given_twice(d, vm->cfg.device, vm->cfg.ndevice, e);
+	struct vm_config *c = &vm->cfg;
+	int rc = 0;
+
+	for (uint32_t i = 0; (rc == 0 || rc == -EAGAIN) && i < c->ndevice; i++) {
+		const struct file *file = c->device[i].kind == DEVICE_VBD
+						  ? files_disk(f, c->device[i].u.vbd.vdev)
+						  : NULL;
+		struct err why = {0};
+
+		if (file)
+			rc = worse(rc, admit_disk(vm, &c->device[i], c->device, i, file, &why),
+				   &why, e);
+	}
+	return rc;
+}
+
+int device_admit(struct vm *vm, struct device_config *d, const struct file *file, struct err *e)
+{
+	int rc = storehost_check_room(vm->en, e);
 
 	if (rc == 0)
-		rc = storehost_check_room(vm->en, e);
-	return rc < 0 ? rc : admit(vm->en, vm, d, e);
+		rc = admit(vm->en, vm, d, e);
+	if (rc == 0 && file)
+		rc = admit_disk(vm, d, vm->cfg.device, vm->cfg.ndevice, file, e);
+	return rc;
 }

@@ -3,13 +3,10 @@
 #include "split-toolstack/engine/device.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <linux/major.h>
 
 #include "base/log.h"
 #include "split-toolstack/engine/mirror.h"
@@ -23,10 +20,7 @@ static void let_go(struct device *d)
 	store_unhook(engine_store(en), &d->front);
 	devices_forget(d);
 	HASH_DELETE(hh, en->devices, d);
-	if (d->loop_fd >= 0)
-		(void)close(d->loop_fd);
-	if (d->user_fd >= 0)
-		(void)close(d->user_fd);
+	device_close_files(d);
 	device_config_clear(&d->cfg);
 	free(d);
 }
@@ -72,99 +66,6 @@ void devices_close(struct engine *en)
 
 /* --- VMs that live on --- */
 
-/* Its loop device, which blkback or nobody has kept. The last daemon has held it until blkback had
- * opened it: when that was too early, the file gets another one, of which blkback reads. */
-static int find_loop(struct device *d, const struct disk_info *file)
-{
-	bool early = devtree_back_state(engine_store(d->en), &d->id) < DEVTREE_CONNECTED;
-	char at[DEVTREE_PATH_MAX];
-	struct disk_info has = {0};
-	const char *numbers;
-	struct err e = {0};
-	uint32_t len;
-	int fd = -ENXIO;
-	int rc = -ENOENT;
-
-	devtree_back(&d->id, "physical-device", at);
-	numbers = store_get(engine_store(d->en), at, &len);
-	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
-	if (numbers && sscanf(numbers, "%x:%x", &d->major, &d->minor) == 2) {
-		if (d->major != LOOP_MAJOR)
-			return 0; /* a block device whose path leads nowhere now */
-		fd = loop_find(d->major, d->minor, &has);
-	}
-	if (adopt_later(fd))
-		return fd;
-	if (fd >= 0 &&
-	    (!early || file->dev == 0 || (has.dev == file->dev && has.ino == file->ino))) {
-		d->disk.dev = has.dev;
-		d->disk.ino = has.ino;
-		d->sectors = has.sectors;
-		if (early)
-			d->loop_fd = fd;
-		else
-			(void)close(fd);
-		return 0;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	if (early && d->cfg.u.vbd.path)
-		rc = device_open_disk(d, &e);
-	if (adopt_later(rc))
-		return rc;
-	if (rc == 0) {
-		log_line(LOG_INFO, "op=adopt dom=%u disk \"%s\": has a new loop device",
-			 d->key.domid, d->cfg.u.vbd.path);
-		(void)store_putf(engine_store(d->en), at, "%x:%x", d->major, d->minor);
-	} else if (early || fd == -ENXIO) {
-		device_broken(d, "its loop device is gone%s%s", e.code ? ": " : "", e.msg);
-	}
-	return 0;
-}
-
-/* What the guest has been told. */
-static void read_size(struct device *d)
-{
-	char at[DEVTREE_PATH_MAX];
-	const char *text;
-	uint32_t len;
-
-	devtree_back(&d->id, "sectors", at);
-	text = store_get(engine_store(d->en), at, &len);
-	if (text && strtoull(text, NULL, 10))
-		d->sectors = strtoull(text, NULL, 10);
-}
-
-/* The lock of a block device was the last daemon's, that of a file is its loop device's, or
- * chaos-backend's. */
-static int hold_disk(struct device *d)
-{
-	struct vbd_config *c = &d->cfg.u.vbd;
-	struct disk_info info = {0};
-	struct err e = {0};
-
-	c->fd = c->path ? open(c->path, (c->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK)
-			: -1;
-	if (c->fd < 0 && c->path && adopt_later(-errno))
-		return -errno;
-	if (c->fd >= 0)
-		(void)disk_probe(c->fd, &info, NULL); /* what the guest wrote is its own matter */
-	d->disk.dev = info.dev;
-	d->disk.ino = info.ino;
-	d->sectors = info.sectors;
-	d->sector_size = info.sector_bytes;
-	if (info.block && !device_is_user(d)) {
-		if (disk_lock(c->fd, c->readonly, &e) == 0)
-			return 0;
-		log_line(LOG_WARN, "op=adopt dom=%u disk \"%s\": %s", d->key.domid, c->path,
-			 err_msg(&e));
-	}
-	if (c->fd >= 0)
-		(void)close(c->fd);
-	c->fd = -1;
-	return info.block || device_is_user(d) ? 0 : find_loop(d, &info);
-}
-
 static int find_link(struct device *d)
 {
 	const char *name = d->cfg.u.vif.ifname;
@@ -200,7 +101,9 @@ static int make(struct device *d)
 		device_broken(d, "its nodes are gone");
 		return 0;
 	}
-	rc = device_start(d, &e);
+	if (d->key.kind == DEVICE_VBD && d->cfg.u.vbd.path)
+		return device_start_again(d);
+	rc = device_start(d, NULL, &e);
 	if (adopt_later(rc) && d->phase == PHASE_MADE)
 		return rc;
 	if (rc < 0)
@@ -219,13 +122,11 @@ static int adopt(struct device *d)
 	if (!store_get(engine_store(d->en), at, &len))
 		return make(d);
 	d->phase = PHASE_STARTED;
-	rc = d->key.kind == DEVICE_VIF ? find_link(d) : hold_disk(d);
+	rc = d->key.kind == DEVICE_VIF ? find_link(d) : device_hold_disk(d);
 	if (rc == 0)
 		rc = device_watch(d);
 	if (rc < 0)
 		return rc;
-	if (d->key.kind == DEVICE_VBD)
-		read_size(d);
 	rc = device_is_user(d) ? device_user_adopt(d) : device_mirror(d);
 	if (adopt_later(rc))
 		return rc;

@@ -109,7 +109,9 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 
 /* --- attach and detach --- */
 
-static int may_attach(struct vm *vm, const struct device_config *d, struct err *e)
+/* `disk`: NULL when it was not opened yet. */
+static int may_attach(struct vm *vm, struct device_config *d, const struct file *disk,
+		      struct err *e)
 {
 	bool vif = d->kind == DEVICE_VIF;
 	uint32_t devid = vif ? d->u.vif.devid : d->u.vbd.vdev;
@@ -131,10 +133,11 @@ static int may_attach(struct vm *vm, const struct device_config *d, struct err *
 			     vif ? "vif" : "disk", devid);
 		return has->phase >= PHASE_CLOSING ? -EAGAIN : rc;
 	}
-	return rc < 0 ? rc : device_admit(vm, d, e);
+	return rc < 0 ? rc : device_admit(vm, d, disk, e);
 }
 
-static void attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
+static void attach(struct vm *vm, struct device_config *c, struct file *disk, device_fn *fn,
+		   void *arg)
 {
 	uint32_t before = vm->cfg.ndevice;
 	enum device_kind kind = c->kind;
@@ -158,7 +161,7 @@ static void attach(struct vm *vm, struct device_config *c, device_fn *fn, void *
 		d->vm = vm;
 		d->attaching = true;
 		wait_for(d, ATTACH_S, fn, arg);
-		rc = device_start(d, &e);
+		rc = device_start(d, disk, &e);
 		if (rc == 0 || !d->done) /* it has heard, or will */
 			return;
 		d->done = NULL;
@@ -173,20 +176,93 @@ static void attach(struct vm *vm, struct device_config *c, device_fn *fn, void *
 	fn(arg, rc, NULL, &e);
 }
 
-/* An attach that waits. The VM can be gone meanwhile. */
+/* An attach that waits: for its disk to be opened, or for a device that is leaving. The VM can be
+ * gone meanwhile. */
 struct attach {
 	struct leaving leaving; /* first */
+	struct attach *next, *prev;
 	struct engine *en;
 	uint8_t uuid[16];
 	struct device_config config;
+	struct files *files;
 	device_fn *fn;
 	void *arg;
 };
 
 static void attach_free(struct attach *a)
 {
+	DL_DELETE(a->en->attaches, a);
+	leaving_end(a->en, &a->leaving);
+	files_drop(&a->files);
 	device_config_clear(&a->config);
 	free(a);
+}
+
+/* It is over with rc and the reason. */
+static void attach_ends(struct attach *a, int rc, const struct err *e)
+{
+	device_fn *fn = a->fn;
+	void *arg = a->arg;
+
+	attach_free(a);
+	fn(arg, rc, NULL, e);
+}
+
+/* Waits when something is leaving; true: rc is 0, and it goes on. */
+static bool is_admitted(struct attach *a, int rc, struct err *e)
+{
+	if (rc == -EAGAIN && (a->leaving.until == 0. || ev_now(a->en->loop) < a->leaving.until)) {
+		files_drop(&a->files);
+		leaving_wait(a->en, &a->leaving);
+		return false;
+	}
+	if (rc == -EAGAIN)
+		rc = leaving_over(e);
+	if (rc < 0)
+		attach_ends(a, rc, e);
+	return rc == 0;
+}
+
+static void attach_now(struct attach *a, struct vm *vm, struct file *disk)
+{
+	device_fn *fn = a->fn;
+	void *arg = a->arg;
+	struct device_config c = a->config;
+	struct files *files = a->files;
+
+	device_config_init(&a->config, c.kind);
+	a->files = NULL;
+	attach_free(a);
+	attach(vm, &c, disk, fn, arg);
+	files_drop(&files);
+	device_config_clear(&c);
+}
+
+static void disk_is_open(void *arg, struct files *f)
+{
+	struct attach *a = arg;
+	struct vm *vm = engine_find_uuid(a->en, a->uuid);
+	struct file *disk = files_at(f, 0);
+	struct err e = {0};
+	int rc = vm ? may_attach(vm, &a->config, disk, &e)
+		    : err_set(&e, ESRCH, "the VM has ended and is forgotten");
+
+	if (is_admitted(a, rc, &e))
+		attach_now(a, vm, disk);
+}
+
+static void open_disk(struct attach *a)
+{
+	struct err e = {0};
+	int rc;
+
+	a->files = files_new(a->en);
+	rc = a->files ? files_add_disk(a->files, FILE_DISK, &a->config.u.vbd, &e)
+		      : err_set(&e, ENOMEM, "out of memory");
+	if (rc < 0)
+		attach_ends(a, rc, &e);
+	else if (files_open(a->files, disk_is_open, a))
+		disk_is_open(a, a->files);
 }
 
 static void attach_again(struct leaving *l, bool last)
@@ -194,38 +270,26 @@ static void attach_again(struct leaving *l, bool last)
 	struct attach *a = (struct attach *)l;
 	struct vm *vm = engine_find_uuid(a->en, a->uuid);
 	struct err e = {0};
-	int rc = vm ? may_attach(vm, &a->config, &e)
+	int rc = vm ? may_attach(vm, &a->config, NULL, &e)
 		    : err_set(&e, ESRCH, "the VM has ended and is forgotten");
 
-	if (rc == -EAGAIN && !last) {
-		leaving_wait(a->en, l);
+	(void)last; /* by its time */
+	if (!is_admitted(a, rc, &e))
 		return;
-	}
-	if (rc == -EAGAIN)
-		rc = leaving_over(&e);
-	if (!vm || rc < 0)
-		a->fn(a->arg, rc, NULL, &e);
+	if (a->config.kind == DEVICE_VBD)
+		open_disk(a);
 	else
-		attach(vm, &a->config, a->fn, a->arg);
-	attach_free(a);
+		attach_now(a, vm, NULL);
 }
 
 void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 {
-	struct attach *a = NULL;
+	struct attach *a = calloc(1, sizeof(*a));
 	struct err e = {0};
-	int rc = may_attach(vm, c, &e);
 
-	if (rc == 0) {
-		attach(vm, c, fn, arg);
-		return;
-	}
-	if (rc == -EAGAIN) {
-		a = malloc(sizeof(*a));
-		if (!a)
-			rc = err_set(&e, ENOMEM, "out of memory");
-	}
 	if (!a) {
+		int rc = err_set(&e, ENOMEM, "out of memory");
+
 		device_config_clear(c);
 		fn(arg, rc, NULL, &e);
 		return;
@@ -234,22 +298,32 @@ void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 		.leaving.again = attach_again, .en = vm->en, .config = *c, .fn = fn, .arg = arg};
 	memcpy(a->uuid, vm->uuid, sizeof(a->uuid));
 	device_config_init(c, c->kind);
-	leaving_wait(vm->en, &a->leaving);
+	DL_APPEND(vm->en->attaches, a);
+	attach_again(&a->leaving, false);
+}
+
+void attaches_end(const struct vm *vm)
+{
+	struct attach *a = vm->en->attaches;
+
+	while (a) {
+		struct attach *next = a->next;
+
+		if (memcmp(a->uuid, vm->uuid, sizeof(a->uuid)) == 0) {
+			struct err e = {0};
+			int rc = err_set(&e, ECANCELED, "the VM has ended");
+
+			attach_ends(a, rc, &e);
+			next = vm->en->attaches; /* what hears of it may end others */
+		}
+		a = next;
+	}
 }
 
 void attaches_close(struct engine *en)
 {
-	struct leaving *l = en->leaving;
-
-	while (l) {
-		struct leaving *next = l->next;
-
-		if (l->again == attach_again) {
-			leaving_end(en, l);
-			attach_free((struct attach *)l);
-		}
-		l = next;
-	}
+	while (en->attaches)
+		attach_free(en->attaches);
 }
 
 void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,

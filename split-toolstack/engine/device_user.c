@@ -140,17 +140,66 @@ static int attach(struct device *d, bool again, struct err *e)
 
 static int open_files(struct device *d, struct err *e);
 
-static int reopen(struct device *d, struct err *e)
+/* The rings are what the frontend says: loaded now, checked there, and not again. */
+static int user_attach(struct device *d, bool again, struct err *e)
 {
-	int rc = d->key.kind == DEVICE_VBD ? device_open_disk(d, e) : 0;
+	bool vif = d->key.kind == DEVICE_VIF;
+	int rc = user_backend_open(d->en, e);
 
-	if (rc == 0)
-		rc = open_files(d, e);
-	if (rc == 0 && d->key.kind == DEVICE_VIF) { /* a new interface */
-		d->netdev = false;
-		device_link_set(d);
-	}
+	d->rings.ring_ref[0] = front_u32(d, vif ? "tx-ring-ref" : "ring-ref", 0);
+	if (vif)
+		d->rings.ring_ref[1] = front_u32(d, "rx-ring-ref", 0);
+	d->rings.port = front_u32(d, "event-channel", 0);
+	if (rc == 0 && !d->reason[0])
+		rc = attach(d, again, e);
+	if (rc < 0)
+		d->user_state = USER_IDLE;
+	user_backend_wants(d->en);
 	return rc;
+}
+
+static void disk_is_open(struct device *d, struct file *disk)
+{
+	struct err e = {0};
+	int rc;
+
+	if (d->user_state != USER_ATTACHING || d->user_fd >= 0)
+		return;
+	rc = device_take_disk(d, disk, &e);
+	if (rc == 0)
+		rc = open_files(d, &e);
+	if (rc == 0)
+		rc = user_attach(d, d->attach_again, &e);
+	if (rc == 0)
+		return;
+	d->user_state = USER_IDLE;
+	device_user_broken(d, err_msg(&e));
+}
+
+/* Files that were the last daemon's are opened anew. */
+static int reopen(struct device *d, bool again, struct err *e)
+{
+	int rc;
+
+	if (d->key.kind == DEVICE_VBD) {
+		d->user_state = USER_ATTACHING; /* in a moment */
+		d->attach_again = again;
+		rc = device_open_later(d, FILE_DISK, disk_is_open, e);
+		if (rc < 0)
+			d->user_state = USER_IDLE;
+		return rc;
+	}
+	rc = open_files(d, e);
+	if (rc < 0)
+		return rc;
+	d->netdev = false; /* a new interface */
+	device_link_set(d);
+	return user_attach(d, again, e);
+}
+
+static int attach_or_reopen(struct device *d, bool again, struct err *e)
+{
+	return d->user_fd < 0 ? reopen(d, again, e) : user_attach(d, again, e);
 }
 
 void device_user_broken(struct device *d, const char *why)
@@ -159,33 +208,11 @@ void device_user_broken(struct device *d, const char *why)
 	set_state(d, DEVTREE_CLOSED);
 }
 
-/* The rings are what the frontend says: loaded now, checked there, and not again. Its file can have
- * been the last daemon's. */
-static int user_attach(struct device *d, bool again, struct err *e)
-{
-	bool vif = d->key.kind == DEVICE_VIF;
-	struct engine *en = d->en;
-	int rc = user_backend_open(en, e);
-
-	d->rings.ring_ref[0] = front_u32(d, vif ? "tx-ring-ref" : "ring-ref", 0);
-	if (vif)
-		d->rings.ring_ref[1] = front_u32(d, "rx-ring-ref", 0);
-	d->rings.port = front_u32(d, "event-channel", 0);
-	if (rc == 0 && d->user_fd < 0)
-		rc = reopen(d, e);
-	if (rc == 0 && !d->reason[0])
-		rc = attach(d, again, e);
-	if (rc < 0)
-		d->user_state = USER_IDLE;
-	user_backend_wants(en);
-	return rc;
-}
-
 void device_user_attach(struct device *d, bool again)
 {
 	struct err e = {0};
 
-	if (user_attach(d, again, &e) < 0)
+	if (attach_or_reopen(d, again, &e) < 0)
 		device_user_broken(d, err_msg(&e)); /* which may free it */
 }
 
@@ -224,7 +251,7 @@ static int open_files(struct device *d, struct err *e)
 	int rc;
 
 	if (d->key.kind == DEVICE_VBD) {
-		d->user_fd = d->cfg.u.vbd.fd; /* open_disk() has it */
+		d->user_fd = d->cfg.u.vbd.fd; /* device_take_disk() has it */
 		d->cfg.u.vbd.fd = -1;
 		return 0;
 	}
@@ -287,7 +314,7 @@ int device_user_adopt(struct device *d)
 	}
 	if (rc == 0 && front_has_rings(d)) {
 		if (d->en->user_started) /* the process went unnoticed */
-			rc = user_attach(d, true, &e);
+			rc = attach_or_reopen(d, true, &e);
 		else
 			d->user_state = USER_ATTACHING; /* or attached: its list tells */
 	}

@@ -139,7 +139,7 @@ static int make_kind(struct vm *vm, enum device_kind kind, uint32_t *ring, struc
 			if (rc < 0)
 				return rc;
 			d->vm = vm;
-			rc = device_start(d, e);
+			rc = device_start(d, files_disk(vm->files, d->key.devid), e);
 		}
 		if (rc < 0)
 			return rc;
@@ -197,7 +197,7 @@ int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err
 		if (rc < 0)
 			break;
 		d->shell = s;
-		rc = device_start(d, e);
+		rc = device_start(d, NULL, e);
 	}
 	return rc;
 }

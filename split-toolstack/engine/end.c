@@ -23,6 +23,7 @@ void vm_drop_domain(struct vm *vm)
 	drop_note(vm->en, domid, vm->uuid);
 	vm_disconnect(vm);
 	dom_release(&vm->dom);
+	attaches_end(vm);
 	devices_drop(&vm->devices);
 	if (domid)
 		domain_drop(vm->en, domid, vm->uuid, vm->dom.pages ? vm->dom.pages : vm->pages,
@@ -363,9 +364,11 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 /* It is being built, or waits for others' devices, and its client with it. */
 static void create_no_more(struct vm *vm)
 {
+	const char *what = vm->job		   ? "was built"
+			   : files_busy(vm->files) ? "waited for its files to be opened"
+						   : "waited for its devices";
 	struct err e = {0};
-	int rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it %s", vm->name,
-			 vm->job ? "was built" : "waited for its devices");
+	int rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it %s", vm->name, what);
 
 	if (!vm->announced) {
 		vm->announced = true;
@@ -384,6 +387,8 @@ int vm_destroy(struct vm *vm, struct err *e)
 		devices_wait_no_more(vm);
 		leaving_end(vm->en, &vm->leaving);
 		create_no_more(vm);
+		if (!vm->job) /* else it uses them, and job_done() drops them */
+			files_drop(&vm->files);
 		vm->reason = VM_REASON_DESTROYED;
 		into_history(vm);
 		return 0;

@@ -72,6 +72,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		rc = slots_open(en, e);
 	if (rc == 0)
 		rc = tail_open(en, e);
+	(void)quick_may_close(); /* reads the mounts, before anybody waits for it */
 	if (rc == 0)
 		rc = worker_open(en, e);
 	if (rc == 0)

@@ -59,35 +59,39 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 	return 0;
 }
 
+static int open_error(struct files *f, const char *key, const char *path, struct err *e)
+{
+	const struct file *file = files_read(f, key);
+
+	if (!file || file->rc == 0)
+		return 0;
+	*e = file->err;
+	return err_wrap(e, file->rc, "%s \"%s\"", key, path);
+}
+
 /* Says what is wrong with an image; one that is not known is read if the loop does not run yet. */
-static int try_image(struct engine *en, const struct flavor *f, bool may_read, struct err *e)
+static int try_image(struct engine *en, const struct flavor *f, struct files *files, bool may_read,
+		     struct err *e)
 {
 	struct image *img = NULL;
-	int fd = images_file(en, f->f.image, "image", e);
-	int rc = 0;
+	int rc = open_error(files, "image", f->f.image, e);
 
-	if (fd < 0)
-		return fd;
+	if (rc < 0)
+		return rc;
 	if (may_read)
-		rc = images_load(en, fd, f->f.image, &img, e);
+		rc = images_load(en, files_read(files, "image")->fd, f->f.image, &img, e);
 	else
-		img = images_find(en, fd);
-	(void)close(fd);
+		img = images_find(en, files_read(files, "image")->fd);
 	if (rc == 0 && img)
 		rc = flavor_check_image(img, e);
 	if (rc == 0 && img && f->f.ramdisk && image_info(img)->direct)
 		rc = err_set(e, EINVAL, "pool: image \"%s\" takes no ramdisk", f->f.image);
 	image_put(img);
-	if (rc == 0 && f->f.ramdisk) {
-		rc = images_file(en, f->f.ramdisk, "ramdisk", e);
-		if (rc >= 0)
-			(void)close(rc);
-	}
-	return rc < 0 ? rc : 0;
+	return rc < 0 ? rc : open_error(files, "ramdisk", f->f.ramdisk, e);
 }
 
-static int new_flavor(struct engine *en, const struct pool_flavor *f, bool may_read,
-		      struct flavor **out, struct err *e)
+static int new_flavor(struct engine *en, const struct pool_flavor *f, struct files *files,
+		      bool may_read, struct flavor **out, struct err *e)
 {
 	struct flavor *own = calloc(1, sizeof(*own));
 	int rc = 0;
@@ -102,7 +106,7 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, bool may_r
 	if ((f->image && !own->f.image) || (f->ramdisk && !own->f.ramdisk))
 		rc = err_set(e, ENOMEM, "out of memory");
 	else if (f->image)
-		rc = try_image(en, own, may_read, e);
+		rc = try_image(en, own, files, may_read, e);
 	if (rc < 0) {
 		free(own->f.ramdisk);
 		free(own->f.image);
@@ -113,7 +117,9 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, bool may_r
 	return 0;
 }
 
-static int set_flavor(struct engine *en, const struct pool_flavor *f, bool may_read, struct err *e)
+/* `files`: its own, open. */
+static int set_flavor(struct engine *en, const struct pool_flavor *f, struct files *files,
+		      bool may_read, struct err *e)
 {
 	struct flavor **at = find_flavor(en, f);
 	struct flavor *own = *at;
@@ -129,7 +135,7 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, bool may_r
 		return 0;
 	}
 	if (!own) {
-		rc = new_flavor(en, f, may_read, at, e);
+		rc = new_flavor(en, f, files, may_read, at, e);
 		if (rc < 0)
 			return rc;
 		own = *at;
@@ -143,25 +149,57 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, bool may_r
 	return 0;
 }
 
-int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
+int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e)
 {
-	return set_flavor(en, f, true, e);
+	int rc = 0;
+
+	*out = files_new(en);
+	if (!*out)
+		return err_set(e, ENOMEM, "out of memory");
+	if (f->image)
+		rc = images_add(*out, en, f->image, "image", e);
+	if (rc == 0 && f->image && f->ramdisk)
+		rc = images_add(*out, en, f->ramdisk, "ramdisk", e);
+	if (rc < 0)
+		files_drop(out);
+	return rc;
 }
 
-/* A flavor whose image is being read. */
+int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
+{
+	struct files *files;
+	int rc = flavor_files(en, f, &files, e);
+
+	if (rc < 0)
+		return rc;
+	files_open_now(files);
+	rc = set_flavor(en, f, files, true, e);
+	files_drop(&files);
+	return rc;
+}
+
+/* A flavor whose files are being opened, or whose image is being read. */
 struct flavor_wait {
 	struct engine *en;
 	struct pool_flavor f;
 	char *image, *ramdisk;
+	struct files *files;
 	pool_set_fn *fn;
 	void *arg;
 };
 
 static void free_wait(struct flavor_wait *w)
 {
+	files_drop(&w->files);
 	free(w->image);
 	free(w->ramdisk);
 	free(w);
+}
+
+static void wait_ends(struct flavor_wait *w, int rc, const struct err *e)
+{
+	w->fn(w->arg, rc, e);
+	free_wait(w);
 }
 
 static void flavor_image(void *arg, struct image *img, int rc, const struct err *e)
@@ -170,50 +208,73 @@ static void flavor_image(void *arg, struct image *img, int rc, const struct err 
 	struct err err = *e;
 
 	if (rc == 0)
-		rc = set_flavor(w->en, &w->f, false, &err);
-	w->fn(w->arg, rc, &err);
+		rc = set_flavor(w->en, &w->f, w->files, false, &err);
 	image_put(img);
-	free_wait(w);
+	wait_ends(w, rc, &err);
 }
 
-static int wait_for_image(struct engine *en, const struct pool_flavor *f, int fd, pool_set_fn *fn,
-			  void *arg, struct err *e)
+/* 1: its image is being read, and flavor_image() goes on. */
+static int set_or_read(struct flavor_wait *w, struct err *e)
 {
-	struct flavor_wait *w = calloc(1, sizeof(*w));
+	const struct file *file = files_read(w->files, "image");
+	struct image *img = file->rc == 0 ? images_find(w->en, file->fd) : NULL;
 	int rc;
 
-	if (!w)
-		return err_set(e, ENOMEM, "out of memory");
-	*w = (struct flavor_wait){.en = en, .f = *f, .fn = fn, .arg = arg};
-	w->f.image = w->image = strdup(f->image);
-	w->f.ramdisk = w->ramdisk = f->ramdisk ? strdup(f->ramdisk) : NULL;
-	rc = !w->image || (f->ramdisk && !w->ramdisk)
-		     ? err_set(e, ENOMEM, "out of memory")
-		     : images_read(en, fd, f->image, flavor_image, w, e);
-	if (rc < 0)
-		free_wait(w);
+	if (file->rc == 0 && !img) {
+		rc = images_read(w->en, file->fd, w->f.image, flavor_image, w, e);
+		return rc < 0 ? rc : 1;
+	}
+	rc = set_flavor(w->en, &w->f, w->files, false, e);
+	image_put(img);
 	return rc;
+}
+
+static void files_are_open(void *arg, struct files *f)
+{
+	struct flavor_wait *w = arg;
+	struct err err = {0};
+	int rc = set_or_read(w, &err);
+
+	(void)f;
+	if (rc != 1)
+		wait_ends(w, rc, &err);
+}
+
+static struct flavor_wait *new_wait(struct engine *en, const struct pool_flavor *f, pool_set_fn *fn,
+				    void *arg, struct err *e)
+{
+	struct flavor_wait *w = calloc(1, sizeof(*w));
+
+	if (w) {
+		*w = (struct flavor_wait){.en = en, .f = *f, .fn = fn, .arg = arg};
+		w->f.image = w->image = strdup(f->image);
+		w->f.ramdisk = w->ramdisk = f->ramdisk ? strdup(f->ramdisk) : NULL;
+	}
+	if (!w || !w->image || (f->ramdisk && !w->ramdisk))
+		(void)err_set(e, ENOMEM, "out of memory");
+	else if (flavor_files(en, f, &w->files, e) == 0)
+		return w;
+	if (w)
+		free_wait(w);
+	return NULL;
 }
 
 int pool_set_later(struct engine *en, const struct pool_flavor *f, pool_set_fn *fn, void *arg,
 		   struct err *e)
 {
-	struct image *img;
+	struct flavor_wait *w;
 	int rc;
-	int fd;
 
 	if (!f->image || f->high == 0 || *find_flavor(en, f))
-		return set_flavor(en, f, false, e);
-	fd = images_file(en, f->image, "image", e);
-	if (fd < 0)
-		return fd;
-	img = images_find(en, fd);
-	if (img)
-		rc = set_flavor(en, f, false, e);
-	else
-		rc = wait_for_image(en, f, fd, fn, arg, e) < 0 ? -e->code : 1;
-	image_put(img);
-	(void)close(fd);
+		return set_flavor(en, f, NULL, false, e);
+	w = new_wait(en, f, fn, arg, e);
+	if (!w)
+		return -ENOMEM;
+	if (!files_open(w->files, files_are_open, w))
+		return 1;
+	rc = set_or_read(w, e);
+	if (rc != 1)
+		free_wait(w);
 	return rc;
 }
 
@@ -260,7 +321,7 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 	struct flavor *shell = NULL;
 	struct file_key ramdisk;
 
-	file_key(c->ramdisk_fd, &ramdisk);
+	(void)file_key(c->ramdisk_fd, &ramdisk);
 	*why = en->flavors ? no_flavor : "no flavors";
 	if (c->maxmem_kib && c->maxmem_kib != c->mem_kib) {
 		*why = "maxmem differs from memory";

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "split-toolstack/engine/private.h"
@@ -30,14 +31,21 @@ static void to_key(const struct stat *st, struct file_key *out)
 	out->ctime = st->st_ctim;
 }
 
-void file_key(int fd, struct file_key *out)
+/* As the kernel has it in memory: that is as fresh as the open() of the file, and no server is
+ * asked. */
+bool file_key(int fd, struct file_key *out)
 {
-	struct stat st;
+	struct statx st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0)
-		to_key(&st, out);
-	else
-		memset(out, 0, sizeof(*out));
+	memset(out, 0, sizeof(*out)); /* compared as bytes */
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
+		return false;
+	out->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	out->ino = st.stx_ino;
+	out->size = (off_t)st.stx_size;
+	out->mtime = (struct timespec){st.stx_mtime.tv_sec, st.stx_mtime.tv_nsec};
+	out->ctime = (struct timespec){st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec};
+	return true;
 }
 
 /* Most recently used first. */
@@ -99,24 +107,28 @@ void images_keep(struct engine *en, struct image *img)
 struct image *images_find(struct engine *en, int fd)
 {
 	struct file_key key;
-	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return NULL;
-	to_key(&st, &key);
-	return lookup(en, &key);
+	return file_key(fd, &key) ? lookup(en, &key) : NULL;
 }
 
-int images_file(struct engine *en, const char *path, const char *key, struct err *e)
+int images_add(struct files *f, struct engine *en, const char *path, const char *key, struct err *e)
 {
-	int fd;
+	bool stored = strncmp(path, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0;
+	struct file *file;
+	char digest[65] = "";
+	struct err why = {0};
+	int rc = 0;
 
-	if (strncmp(path, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0)
-		return imagestore_file(en, path + strlen(IMAGE_PREFIX), e);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return err_sys(e, errno, "%s \"%s\"", key, path);
-	return fd;
+	if (stored)
+		rc = imagestore_digest(en, path + strlen(IMAGE_PREFIX), digest, &why);
+	file = files_add(f, FILE_READ, stored ? digest : path, e);
+	if (!file)
+		return -ENOMEM;
+	file->key = key;
+	file->dirfd = stored ? en->image_dirfd : AT_FDCWD;
+	file->rc = rc;
+	file->err = why;
+	return 0;
 }
 
 void images_close(struct engine *en)
@@ -189,7 +201,7 @@ static void read_done(struct worker_job *job)
 		free(w);
 	}
 	image_put(j->img);
-	(void)close(j->fd);
+	file_close(en, FILE_READ, j->fd);
 	free(j);
 }
 
@@ -209,7 +221,7 @@ static struct image_job *new_job(struct engine *en, int fd, const char *name, st
 	}
 	j->job = (struct worker_job){.work = read_work, .done = read_done};
 	j->en = en;
-	file_key(fd, &j->key);
+	(void)file_key(fd, &j->key);
 	(void)snprintf(j->name, sizeof(j->name), "%s", name);
 	(void)snprintf(j->cache_dir, sizeof(j->cache_dir), "%s", en->conf.cache_dir);
 	DL_APPEND(en->image_reads, j);
@@ -228,7 +240,7 @@ int images_read(struct engine *en, int fd, const char *name, image_read_fn *fn, 
 
 	if (!w)
 		return err_set(e, ENOMEM, "out of memory");
-	file_key(fd, &key);
+	(void)file_key(fd, &key);
 	DL_FOREACH(en->image_reads, j)
 	if (memcmp(&j->key, &key, sizeof(key)) == 0)
 		break;

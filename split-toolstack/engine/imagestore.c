@@ -212,18 +212,15 @@ int engine_image_rm(struct engine *en, const char *name, struct err *e)
 	return rc;
 }
 
-int imagestore_file(struct engine *en, const char *name, struct err *e)
+int imagestore_digest(struct engine *en, const char *name, char digest[65], struct err *e)
 {
 	struct record r;
-	int fd;
 
 	if (get(en, name, &r) < 0)
 		return err_set(e, ENOENT,
 			       "no image \"%s\"; \"chaos image list\" shows what there is", name);
-	fd = openat(en->image_dirfd, r.digest, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return err_sys(e, errno, "image \"%s\"", name);
-	return fd;
+	memcpy(digest, r.digest, sizeof(r.digest));
+	return 0;
 }
 
 /* --- import --- */

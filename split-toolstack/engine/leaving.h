@@ -14,15 +14,22 @@ struct engine;
 struct vm;
 struct vm_config;
 struct device_config;
+struct file;
+struct files;
 
 /* --- device_admit.c: everything that devices need is there and nobody else's --- */
 
 /* Of a VM that is to be built: `self`, or NULL when it has no name yet. The message says what is
- * not right; -EAGAIN: it will be when a device is gone that is leaving. */
+ * not right; -EAGAIN: it will be when a device is gone that is leaving. Says nothing of what lies
+ * behind the paths of disks. */
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e);
-/* The same for one more device of a living VM. */
-int device_admit(struct vm *vm, const struct device_config *d, struct err *e);
+/* That of a linked VM's disks, which were opened; notes what they are in its configuration. */
+int disks_admit(struct vm *vm, struct files *f, struct err *e);
+/* Both for one more device of a living VM; a disk that was not opened yet (NULL) without the
+ * latter.
+ */
+int device_admit(struct vm *vm, struct device_config *d, const struct file *file, struct err *e);
 
 /* --- claims.c: what each living VM has for itself --- */
 
@@ -51,7 +58,8 @@ int leaving_over(struct err *e);
 
 /* --- admit.c --- */
 
-/* Builds a linked VM: at once, or when the devices are gone that have what its own need. */
+/* Builds a linked VM: at once, or when its files are open and the devices are gone that have what
+ * its own need. */
 void vm_build_when_free(struct vm *vm);
 
 #endif

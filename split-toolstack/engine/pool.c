@@ -43,6 +43,7 @@ struct shell_job {
 	struct shell *shell;
 	uint32_t window;	  /* pages to keep mapped, without an image and for Linux */
 	int image_fd, ramdisk_fd; /* -1: not needed */
+	struct files *files;	  /* both, until they are open */
 	int rc;
 	struct err err;
 };
@@ -125,10 +126,9 @@ void flavor_back_off(struct flavor *f, const struct err *e)
 
 static void free_job(struct shell_job *j)
 {
-	if (j->image_fd >= 0)
-		(void)close(j->image_fd);
-	if (j->ramdisk_fd >= 0)
-		(void)close(j->ramdisk_fd);
+	files_drop(&j->files);
+	file_close(j->en, FILE_READ, j->image_fd);
+	file_close(j->en, FILE_READ, j->ramdisk_fd);
 	free(j);
 }
 
@@ -169,32 +169,24 @@ static void shell_done(struct worker_job *job)
 }
 
 /* The files of a warm flavor, as they are now. */
-static int open_files(struct engine *en, const struct flavor *f, struct shell_job *j, struct err *e)
+static int take_files(struct engine *en, const struct flavor *f, struct shell_job *j, struct err *e)
 {
-	int fd = images_file(en, f->f.image, "image", e);
+	int rc = files_take(j->files, "image", f->f.image, &j->image_fd, e);
 
-	if (fd < 0)
-		return fd;
-	j->image_fd = fd;
-	j->shell->img = images_find(en, fd);
-	if (!f->f.ramdisk)
-		return 0;
-	fd = images_file(en, f->f.ramdisk, "ramdisk", e);
-	if (fd < 0)
-		return fd;
-	j->ramdisk_fd = fd;
-	file_key(fd, &j->shell->ramdisk);
+	if (rc == 0)
+		rc = files_take(j->files, "ramdisk", f->f.ramdisk, &j->ramdisk_fd, e);
+	if (rc < 0)
+		return rc;
+	j->shell->img = images_find(en, j->image_fd);
+	(void)file_key(j->ramdisk_fd, &j->shell->ramdisk);
 	return 0;
 }
 
 static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j, struct err *e)
 {
 	struct shell *s = j->shell;
-	int rc = 0;
+	int rc = j->files ? take_files(en, f, j, e) : 0;
 
-	dom_init(&s->dom);
-	if (f->f.image)
-		rc = open_files(en, f, j, e);
 	if (rc == 0)
 		rc = uuid_random(s->uuid, e);
 	if (rc == 0)
@@ -247,6 +239,36 @@ static void shell_image(void *arg, struct image *img, int rc, const struct err *
 		shell_done(&j->job);
 }
 
+static void never_made(struct shell_job *j, const struct err *e)
+{
+	struct engine *en = j->en;
+
+	en->shell_job = NULL;
+	if (j->flavor)
+		flavor_back_off(j->flavor, e);
+	shell_end(en, j->shell);
+	free_job(j);
+}
+
+static void files_are_open(void *arg, struct files *f)
+{
+	struct shell_job *j = arg;
+	struct engine *en = j->en;
+	struct err err = {0};
+
+	(void)f;
+	if (!j->flavor || start_shell(en, j->flavor, j, &err) < 0) {
+		never_made(j, &err);
+		return;
+	}
+	if (j->shell->img || !j->flavor->f.image) {
+		make_shell(j);
+	} else if (images_read(en, j->image_fd, j->flavor->f.image, shell_image, j, &j->err) < 0) {
+		j->rc = -j->err.code;
+		shell_done(&j->job);
+	}
+}
+
 /* One at a time. */
 static void add_shell(struct engine *en, struct flavor *f)
 {
@@ -268,24 +290,18 @@ static void add_shell(struct engine *en, struct flavor *f)
 				.window = images_window(en),
 				.image_fd = -1,
 				.ramdisk_fd = -1};
-	if (start_shell(en, f, j, &err) < 0) {
-		flavor_back_off(f, &err);
-		shell_end(en, s);
-		free_job(j);
-		return;
-	}
+	dom_init(&s->dom);
 	en->shell_job = j;
-	if (s->img || !f->f.image) {
-		make_shell(j);
-	} else if (images_read(en, j->image_fd, f->f.image, shell_image, j, &j->err) < 0) {
-		j->rc = -j->err.code;
-		shell_done(&j->job);
-	}
+	if (f->f.image && flavor_files(en, &f->f, &j->files, &err) < 0)
+		never_made(j, &err);
+	else if (!j->files || files_open(j->files, files_are_open, j))
+		files_are_open(j, j->files);
 }
 
 bool pool_makes(const struct engine *en, const uint8_t uuid[16])
 {
-	return en->shell_job && memcmp(en->shell_job->shell->uuid, uuid, 16) == 0;
+	return en->shell_job && en->shell_job->shell->slot.domid &&
+	       memcmp(en->shell_job->shell->uuid, uuid, 16) == 0;
 }
 
 void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep)

@@ -20,6 +20,8 @@ void shell_end(struct engine *en, struct shell *s);
 void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
 /* The flavor, which is in no list any more, goes. */
 void flavor_ends(struct engine *en, struct flavor *f);
+/* What of a flavor is to be opened, not opened yet. -ENOMEM. */
+int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e);
 /* Somebody wanted a shell of it. */
 void flavor_wanted(struct engine *en, struct flavor *f);
 /* -EOPNOTSUPP: it cannot be made ahead. */

@@ -20,6 +20,7 @@
 #include "noxs/store.h"
 #include "split-toolstack/engine/adopt.h"
 #include "split-toolstack/engine/drop.h"
+#include "split-toolstack/engine/files.h"
 #include "split-toolstack/engine/leaving.h"
 #include "split-toolstack/engine/memory.h"
 #include "split-toolstack/engine/slots.h"
@@ -127,8 +128,10 @@ struct vm {
 	uint32_t waits_for; /* the domain whose devices must be gone before it is built again */
 	struct leaving leaving;
 	struct claim *claims;
+	struct files *files; /* to be built from: being opened, or open and not used yet */
 };
 
+struct attach;
 struct image_entry;
 struct image_job;
 struct device;
@@ -232,6 +235,8 @@ struct engine {
 	uint64_t registry_room; /* bytes that its file has for sure */
 	/* worker.c */
 	struct worker *worker;
+	/* files.c */
+	uint32_t opening; /* sets of files that threads open or close */
 	/* images.c */
 	struct image_entry *images;
 	struct image_job *image_reads; /* utlist head */
@@ -255,6 +260,7 @@ struct engine {
 	struct device *untold;	 /* utlist head: claimed, and the store does not say so yet */
 	uint32_t removing;	 /* their turn it is */
 	struct leaving *leaving; /* utlist head: requests that wait */
+	struct attach *attaches; /* utlist head: those that wait */
 	ev_timer leaving_timer;
 	ev_tstamp disk_left, user_lost; /* when a disk went, chaos-backend ended, the last time */
 	uint64_t started,
@@ -311,8 +317,9 @@ void vm_see(struct vm *vm, const struct xen_domain_info *info);
 void listings_step_over(struct engine *en, const struct vm *vm);
 
 /* --- create.c, connect.c --- */
-/* Builds a domain for a linked vm (first time or restart) and calls `created` at the end. */
-void vm_build(struct vm *vm);
+/* Builds a domain for a linked vm (first time or restart), whose files are open, and calls
+ * `created` at the end. With rc < 0 and a reason its build has failed already. */
+void vm_build(struct vm *vm, int rc, struct err *e);
 /* Maps device and control page of a domain side by side; of a fresh one they are zeroed. */
 int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
 	       bool fresh, uint8_t **map, struct err *e);
@@ -419,10 +426,12 @@ void view_on_missing(void *arg, uint32_t domid); /* for store_on_missing() */
 /* --- images.c --- */
 /* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
 struct image *images_find(struct engine *en, int fd);
-/* What is behind an open file; all zero for -1. */
-void file_key(int fd, struct file_key *out);
-/* Opens a path, or an image of the store; `key` is for the message. Returns the fd. */
-int images_file(struct engine *en, const char *path, const char *key, struct err *e);
+/* What is behind an open file; false and all zero: not known, or -1. */
+bool file_key(int fd, struct file_key *out);
+/* Puts a path, or an image of the store, to the files to be opened; `key` is for the message. An
+ * image that is not there is an error of the file. -ENOMEM. */
+int images_add(struct files *f, struct engine *en, const char *path, const char *key,
+	       struct err *e);
 void images_keep(struct engine *en, struct image *img);
 /* Pages of a Linux shell that the largest kernel in the cache would fill. */
 uint32_t images_window(const struct engine *en);
@@ -443,8 +452,8 @@ void imagestore_close(struct engine *en);
  * Only while no import is under way: the name of its file comes last. */
 void imagestore_sweep(struct engine *en);
 #define IMAGE_UNFINISHED "new-" /* what the name of a copy under way begins with */
-/* An open file of the image's content. */
-int imagestore_file(struct engine *en, const char *name, struct err *e);
+/* The file of an image's content: its name in the folder of images. -ENOENT with the reason. */
+int imagestore_digest(struct engine *en, const char *name, char digest[65], struct err *e);
 
 /* --- console_log.c --- */
 void console_log_init(struct console_log *l, const struct engine *en);

@@ -180,6 +180,7 @@ void devices_forget(struct device *d)
 		en->removing--;
 	d->counted = false;
 	ev_timer_stop(en->loop, &d->timer);
+	ev_timer_stop(en->loop, &d->again);
 }
 
 void devices_drop(struct device **list)

@@ -32,6 +32,7 @@ void vm_free(struct vm *vm)
 	claims_drop(vm);
 	dom_release(&vm->dom);
 	image_put(vm->img);
+	files_drop(&vm->files);
 	vm_config_clear(&vm->cfg);
 	console_log_close(&vm->log);
 	free(vm->input);

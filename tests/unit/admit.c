@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "noxs/loopdev.h"
@@ -162,6 +163,16 @@ static void a_disk_is_given_once(void **state)
 	remove_disk();
 }
 
+/* As if it had been opened. */
+static void is_known(struct device_config *d)
+{
+	struct stat st;
+
+	assert_int_equal(stat(d->u.vbd.path, &st), 0);
+	d->u.vbd.dev = st.st_dev;
+	d->u.vbd.ino = st.st_ino;
+}
+
 /* Also between two lives of the VM that has it, when no backend does. */
 static void a_disk_is_one_vms(void **state)
 {
@@ -174,6 +185,7 @@ static void a_disk_is_one_vms(void **state)
 	make_disk();
 	vm_config_init(&c);
 	vbd(&d, file, false);
+	is_known(&d);
 	owner.cfg = c;
 	owner.cfg.device = &d;
 	owner.cfg.ndevice = 1;
@@ -185,6 +197,7 @@ static void a_disk_is_one_vms(void **state)
 			struct device_config other;
 
 			vbd(&other, path[i], true);
+			is_known(&other);
 			assert_int_equal(claims_check(en, NULL, &other, &e), -EBUSY);
 			assert_non_null(strstr(e.msg, path[i]));
 			assert_non_null(strstr(e.msg, "is in use by \"owner\""));
@@ -199,6 +212,7 @@ static void a_disk_is_one_vms(void **state)
 		struct device_config other;
 
 		vbd(&other, soft, true);
+		is_known(&other);
 		assert_int_equal(claims_check(en, NULL, &other, &e), 0);
 		other.u.vbd.readonly = false;
 		assert_int_equal(claims_check(en, NULL, &other, &e), -EBUSY);

@@ -14,6 +14,7 @@ static void next_daemon(void)
 	engine_close(en);
 	fake_process_died();
 	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
+	files_settle();
 }
 
 static void on_disk(const struct device_info *d, void *arg)

@@ -243,6 +243,7 @@ static void attach_and_detach(void **state)
 	goes("vbd", domid, 51712);
 	assert_true(a.called);
 	assert_false(has_nodes("vbd", domid, 51712));
+	files_settle();
 	assert_int_equal(open_files(), files);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
@@ -405,6 +406,7 @@ static void attach_fails_clean(void **state)
 		}
 		assert_null(en->devices);
 		assert_int_equal(r.vm->cfg.ndevice, 0);
+		files_settle();
 		assert_int_equal(open_files(), files);
 		if (through && nth > 2)
 			break;

@@ -184,6 +184,7 @@ static void kernel_works(void)
 void work_for(uint32_t ms)
 {
 	while (ms--) {
+		files_settle();
 		kernel_works();
 		tick();
 	}
@@ -194,6 +195,7 @@ void nothing_is_left(uint32_t files)
 {
 	work_until(!en->devices && !en->device_domains && !kernel_nbackends());
 	settle(0);
+	files_settle();
 	assert_null(en->devices);
 	assert_null(en->device_domains);
 	assert_null(en->removals);

@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/device.h"
 
+bool files_hang;
+bool mounts_remote;
 static char dir[64];
 struct ev_loop *loop;
 struct engine *en;
@@ -111,6 +114,13 @@ void ignore_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 	(void)e;
 }
 
+/* In place of what this machine has mounted: the tests know what is opened at once. */
+bool __wrap_mounts_are_local(void);
+bool __wrap_mounts_are_local(void)
+{
+	return !mounts_remote;
+}
+
 static void too_long(struct ev_loop *l, struct ev_timer *guard, int events)
 {
 	(void)l;
@@ -163,13 +173,20 @@ uint32_t pool_ready(void)
 	return n;
 }
 
+void files_settle(void)
+{
+	until(!en || en->opening == 0 || files_hang);
+}
+
 /* Lets the loop run until *flag, or for a few turns. */
 void turn(const bool *flag)
 {
 	if (flag)
 		until(*flag);
-	for (int i = 0; !flag && i < 20; i++)
+	for (int i = 0; !flag && i < 20; i++) {
 		(void)ev_run(loop, EVRUN_NOWAIT);
+		files_settle();
+	}
 }
 
 static uint32_t domains_now(void)
@@ -212,9 +229,11 @@ struct result create(struct vm_config c, uint32_t flags)
 
 uint32_t open_files(void)
 {
-	DIR *d = opendir("/proc/self/fd");
 	uint32_t n = 0;
+	DIR *d;
 
+	files_settle();
+	d = opendir("/proc/self/fd");
 	assert_non_null(d);
 	while (readdir(d))
 		n++;

@@ -25,7 +25,12 @@ int setup(void **state);
 int setup_cold(void **state);
 void know_image(const char *path);
 int teardown(void **state);
-/* Lets the loop run until *flag, or for a moment without one. */
+/* Lets the loop run until *flag, or without one for a moment, and until no thread opens or closes
+ * files any more; not so long when the test makes some hang. */
+extern bool files_hang;
+void files_settle(void); /* the latter alone */
+/* Whether the host has a mount that may ask a server: then nothing is opened on the loop. */
+extern bool mounts_remote;
 void turn(const bool *flag);
 /* Lets the loop take one event after the other until the condition holds. That a minute passes
  * without ends the test: nothing else depends on time. */

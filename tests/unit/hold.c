@@ -24,11 +24,12 @@ static void on_created(void *arg, int rc, struct vm *vm, const struct vm_timings
 		r->err = *e;
 }
 
-/* Does not turn the loop. */
+/* Turns the loop no further than to open its disk. */
 static void ask(struct vm_config c, uint32_t flags, struct result *r)
 {
 	*r = (struct result){0};
 	engine_create(en, &c, flags, on_created, r);
+	files_settle();
 }
 
 /* The create's time to wait is over. */

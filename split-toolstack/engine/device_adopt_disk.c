@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* After a restart of the daemon: the disks of VMs that live on. Their paths are opened away from
+ * the loop, and neither the start nor the VM waits for them. */
+#include "split-toolstack/engine/device.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <linux/major.h>
+
+#include "base/log.h"
+
+/* What dom0 lacked is asked for again after so long. */
+#define AGAIN_S 1.0
+
+/* What the guest has been told. */
+static void read_size(struct device *d)
+{
+	char at[DEVTREE_PATH_MAX];
+	const char *text;
+	uint32_t len;
+
+	devtree_back(&d->id, "sectors", at);
+	text = store_get(engine_store(d->en), at, &len);
+	if (text && strtoull(text, NULL, 10))
+		d->sectors = strtoull(text, NULL, 10);
+}
+
+/* What its disk is. */
+static void note(struct device *d, const struct disk_info *info)
+{
+	struct vm_config *c = &d->vm->cfg;
+
+	device_note_disk(d, info);
+	read_size(d);
+	for (uint32_t i = 0; i < c->ndevice; i++) {
+		struct vbd_config *v = &c->device[i].u.vbd;
+
+		if (c->device[i].kind != DEVICE_VBD || v->vdev != d->key.devid)
+			continue;
+		v->dev = info->dev;
+		v->ino = info->ino;
+		(void)claims_take(d->vm, NULL); /* by its path it has it already */
+	}
+}
+
+static void open_again(struct device *d, enum file_use use, device_disk_fn *then);
+
+static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct device *d = t->data;
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	if (d->phase < PHASE_CLOSING)
+		open_again(d, d->again_use, d->again_then);
+}
+
+static void try_later(struct device *d, enum file_use use, device_disk_fn *then)
+{
+	d->again_use = use;
+	d->again_then = then;
+	ev_timer_init(&d->again, on_again, AGAIN_S, 0.);
+	d->again.data = d;
+	ev_timer_start(d->en->loop, &d->again);
+}
+
+/* Also when there is no memory for it now. */
+static void open_again(struct device *d, enum file_use use, device_disk_fn *then)
+{
+	if (device_open_later(d, use, then, NULL) < 0)
+		try_later(d, use, then);
+}
+
+/* A loop device in the place of one that is gone, or over another file by now. */
+static void take_new_loop(struct device *d, struct file *disk)
+{
+	char at[DEVTREE_PATH_MAX];
+	struct err e = {0};
+	int rc;
+
+	if (devtree_back_state(engine_store(d->en), &d->id) >= DEVTREE_CONNECTED)
+		return; /* blkback has got it after all */
+	rc = device_take_disk(d, disk, &e);
+	if (adopt_later(rc)) {
+		try_later(d, FILE_DISK, take_new_loop);
+		return;
+	}
+	if (rc < 0) {
+		device_broken(d, "its loop device is gone: %s", err_msg(&e));
+		return;
+	}
+	note(d, &disk->info);
+	log_line(LOG_INFO, "op=adopt dom=%u disk \"%s\": has a new loop device", d->key.domid,
+		 d->cfg.u.vbd.path);
+	devtree_back(&d->id, "physical-device", at);
+	(void)store_putf(engine_store(d->en), at, "%x:%x", d->major, d->minor);
+}
+
+/* Is the loop device over the disk's file? */
+static void compare_loop(struct device *d, struct file *disk)
+{
+	if (d->loop_fd < 0 || disk->info.dev == 0 ||
+	    (d->disk.dev == disk->info.dev && d->disk.ino == disk->info.ino))
+		return;
+	(void)close(d->loop_fd);
+	d->loop_fd = -1;
+	open_again(d, FILE_DISK, take_new_loop);
+}
+
+/* Its loop device, which blkback or nobody has kept. The last daemon has held it until blkback had
+ * opened it: when that was too early, the file gets another one, of which blkback reads. */
+static int find_loop(struct device *d)
+{
+	bool early = devtree_back_state(engine_store(d->en), &d->id) < DEVTREE_CONNECTED;
+	struct disk_info has = {0};
+	int fd = loop_find(d->major, d->minor, &has);
+
+	if (adopt_later(fd))
+		return fd;
+	if (fd < 0 && early && d->cfg.u.vbd.path)
+		return device_open_later(d, FILE_DISK, take_new_loop, NULL);
+	if (fd < 0) {
+		if (early || fd == -ENXIO)
+			device_broken(d, "its loop device is gone");
+		return 0;
+	}
+	note(d, &has);
+	if (!early) {
+		(void)close(fd);
+		return 0;
+	}
+	d->loop_fd = fd;
+	return d->cfg.u.vbd.path ? device_open_later(d, FILE_DISK_HELD, compare_loop, NULL) : 0;
+}
+
+static void lock_again(struct device *d, struct file *disk)
+{
+	if (adopt_later(disk->rc)) {
+		try_later(d, FILE_DISK_LOCK, lock_again);
+		return;
+	}
+	if (disk->rc < 0)
+		log_line(LOG_WARN, "op=adopt dom=%u disk \"%s\": %s", d->key.domid,
+			 d->cfg.u.vbd.path, err_msg(&disk->err));
+	if (disk->info.block)
+		note(d, &disk->info);
+	if (disk->rc == 0 && disk->info.block)
+		d->cfg.u.vbd.fd = file_take(disk);
+}
+
+static void look_at_disk(struct device *d, struct file *disk)
+{
+	if (adopt_later(disk->rc))
+		try_later(d, FILE_DISK_HELD, look_at_disk);
+	else if (disk->info.dev)
+		note(d, &disk->info);
+}
+
+/* The lock of a block device was the last daemon's, that of a file is its loop device's, or
+ * chaos-backend's. A path is opened away from the loop: the device goes on meanwhile. */
+int device_hold_disk(struct device *d)
+{
+	const char *path = d->cfg.u.vbd.path;
+	char at[DEVTREE_PATH_MAX];
+	const char *numbers;
+	uint32_t len;
+
+	read_size(d);
+	if (device_is_user(d))
+		return path ? device_open_later(d, FILE_DISK_HELD, look_at_disk, NULL) : 0;
+	devtree_back(&d->id, "physical-device", at);
+	numbers = store_get(engine_store(d->en), at, &len);
+	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
+	if (numbers && sscanf(numbers, "%x:%x", &d->major, &d->minor) == 2) {
+		if (d->major == LOOP_MAJOR)
+			return find_loop(d);
+		note(d, &(struct disk_info){.dev = makedev(d->major, d->minor)});
+		return path ? device_open_later(d, FILE_DISK_LOCK, lock_again, NULL) : 0;
+	}
+	return path ? device_open_later(d, FILE_DISK, take_new_loop, NULL) : 0;
+}
+
+static void start_now(struct device *d, struct file *disk)
+{
+	struct err e = {0};
+	int rc = device_start(d, disk, &e);
+
+	if (adopt_later(rc) && d->phase == PHASE_MADE)
+		try_later(d, FILE_DISK, start_now);
+	else if (rc < 0)
+		device_broken(d, "%s", err_msg(&e));
+}
+
+int device_start_again(struct device *d)
+{
+	return device_open_later(d, FILE_DISK, start_now, NULL);
+}

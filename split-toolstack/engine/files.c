@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files that are named by path: opened, and disks looked at, by the threads for files. */
+#include "split-toolstack/engine/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "split-toolstack/engine/private.h"
+
+/* Another thread that looks whether a file is used elsewhere (ours_alone() in noxs/disk.c) has a
+ * lease on it for some microseconds, in which it cannot be opened. */
+#define LEASE_TRIES 20
+#define LEASE_NS    1000000
+
+struct files {
+	struct worker_job job;
+	struct engine *en;
+	files_fn *fn; /* NULL: not wanted any more */
+	void *arg;
+	bool busy; /* a thread has it */
+	uint32_t n;
+	struct file *file;
+};
+
+/* --- a set --- */
+
+struct files *files_new(struct engine *en)
+{
+	struct files *f = calloc(1, sizeof(*f));
+
+	if (f)
+		f->en = en;
+	return f;
+}
+
+static struct file *one_more(struct files *f, enum file_use use, struct err *e)
+{
+	struct file *grown = realloc(f->file, (f->n + 1) * sizeof(*grown));
+
+	if (!grown) {
+		(void)err_set(e, ENOMEM, "out of memory");
+		return NULL;
+	}
+	f->file = grown;
+	grown[f->n] = (struct file){.use = use, .dirfd = AT_FDCWD, .key = "file", .fd = -1};
+	return &grown[f->n];
+}
+
+struct file *files_add(struct files *f, enum file_use use, const char *path, struct err *e)
+{
+	struct file *file = one_more(f, use, e);
+
+	if (!file)
+		return NULL;
+	file->path = strdup(path);
+	if (!file->path) {
+		(void)err_set(e, ENOMEM, "out of memory");
+		return NULL;
+	}
+	f->n++;
+	return file;
+}
+
+int files_add_disk(struct files *f, enum file_use use, const struct vbd_config *v, struct err *e)
+{
+	struct file *file;
+
+	if (v->fd < 0) {
+		file = files_add(f, use, v->path, e);
+		if (!file)
+			return -ENOMEM;
+	} else {
+		file = one_more(f, use, e);
+		if (!file)
+			return -ENOMEM;
+		file->fd = fcntl(v->fd, F_DUPFD_CLOEXEC, 3);
+		if (file->fd < 0)
+			return err_sys(e, errno, "the file of a disk");
+		f->n++;
+	}
+	file->readonly = v->readonly;
+	file->vdev = v->vdev;
+	return 0;
+}
+
+uint32_t files_count(const struct files *f)
+{
+	return f ? f->n : 0;
+}
+
+struct file *files_at(struct files *f, uint32_t i)
+{
+	return &f->file[i];
+}
+
+struct file *files_read(struct files *f, const char *key)
+{
+	for (uint32_t i = 0; f && i < f->n; i++)
+		if (f->file[i].use == FILE_READ && strcmp(f->file[i].key, key) == 0)
+			return &f->file[i];
+	return NULL;
+}
+
+struct file *files_disk(struct files *f, uint32_t vdev)
+{
+	for (uint32_t i = 0; f && i < f->n; i++)
+		if (f->file[i].use != FILE_READ && f->file[i].vdev == vdev)
+			return &f->file[i];
+	return NULL;
+}
+
+int file_take(struct file *file)
+{
+	int fd = file->fd;
+
+	file->fd = -1;
+	return fd;
+}
+
+int files_take(struct files *f, const char *key, const char *name, int *fd, struct err *e)
+{
+	struct file *file = files_read(f, key);
+
+	if (!file)
+		return 0;
+	if (file->rc < 0) {
+		*e = file->err;
+		return err_wrap(e, file->rc, "%s \"%s\"", key, name);
+	}
+	*fd = file_take(file);
+	return 0;
+}
+
+bool files_busy(const struct files *f)
+{
+	return f && f->busy;
+}
+
+/* --- on a thread --- */
+
+static int open_path(const struct file *f, int flags)
+{
+	struct timespec moment = {0, LEASE_NS};
+	int fd = -1;
+
+	flags |= O_CLOEXEC | O_NONBLOCK | (f->dirfd == AT_FDCWD ? 0 : O_NOFOLLOW);
+	for (int i = 0; i < LEASE_TRIES; i++) {
+		fd = f->dirfd == AT_FDCWD ? open(f->path, flags) : openat(f->dirfd, f->path, flags);
+		if (fd >= 0 || errno != EWOULDBLOCK)
+			break;
+		(void)nanosleep(&moment, NULL);
+	}
+	return fd;
+}
+
+/* Looked at before it is opened: opening alone can do something to what is no disk. */
+static int open_disk(struct file *f, struct err *e)
+{
+	struct stat st;
+
+	if (f->fd >= 0)
+		return 0;
+	if (stat(f->path, &st) < 0)
+		return err_sys(e, errno, "cannot be opened");
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(e, EINVAL, "is %s; a disk is a block device or a file",
+			       S_ISDIR(st.st_mode) ? "a folder" : "neither");
+	f->fd = open_path(f, f->readonly ? O_RDONLY : O_RDWR);
+	if (f->fd >= 0)
+		return 0;
+	if (errno == EROFS)
+		return err_set(e, EROFS, "lies on a read-only file system; give it access \"r\"");
+	return err_sys(e, errno, "cannot be opened");
+}
+
+static int look_at_disk(struct file *f, struct err *e)
+{
+	int rc = open_disk(f, e);
+
+	if (rc < 0)
+		return rc;
+	rc = disk_probe(f->fd, &f->info, e);
+	if (f->use == FILE_DISK_HELD) /* what the guest wrote is its own matter */
+		return 0;
+	if (f->use == FILE_DISK_LOCK)
+		return f->info.block ? disk_lock(f->fd, f->readonly, e) : 0;
+	if (rc == 0)
+		rc = disk_in_use(f->fd, &f->info, f->readonly, e);
+	return rc < 0 ? rc : disk_lock(f->fd, f->readonly, e);
+}
+
+static int open_to_read(struct file *f, struct err *e)
+{
+	if (f->fd < 0)
+		f->fd = open_path(f, O_RDONLY);
+	return f->fd < 0 ? err_set(e, errno, "%s", strerror(errno)) : 0;
+}
+
+static void open_work(struct worker_job *job, struct xen *x)
+{
+	struct files *f = (struct files *)job;
+
+	(void)x;
+	for (uint32_t i = 0; i < f->n; i++) {
+		struct file *file = &f->file[i];
+
+		if (file->rc < 0) /* known before */
+			continue;
+		file->rc = file->use == FILE_READ ? open_to_read(file, &file->err)
+						  : look_at_disk(file, &file->err);
+		if (file->rc < 0 && file->fd >= 0)
+			(void)close(file_take(file));
+	}
+}
+
+static void close_work(struct worker_job *job, struct xen *x)
+{
+	struct files *f = (struct files *)job;
+
+	(void)x;
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->file[i].fd >= 0)
+			(void)close(file_take(&f->file[i]));
+}
+
+/* --- on the loop --- */
+
+static void free_files(struct files *f)
+{
+	for (uint32_t i = 0; i < f->n; i++)
+		free(f->file[i].path);
+	free(f->file);
+	free(f);
+}
+
+static void close_done(struct worker_job *job)
+{
+	struct files *f = (struct files *)job;
+
+	f->en->opening--;
+	free_files(f);
+}
+
+/* The job that has opened them closes them: it needs no memory. */
+static void close_all(struct files *f)
+{
+	bool slow = false;
+
+	for (uint32_t i = 0; i < f->n; i++)
+		slow = slow ||
+		       (f->file[i].fd >= 0 && (f->file[i].use != FILE_READ || !quick_may_close()));
+	if (slow && f->en->worker) {
+		f->job = (struct worker_job){.work = close_work, .done = close_done};
+		f->en->opening++;
+		worker_push(f->en, WORKER_FILES, &f->job);
+		return;
+	}
+	close_work(&f->job, NULL);
+	free_files(f);
+}
+
+static void open_done(struct worker_job *job)
+{
+	struct files *f = (struct files *)job;
+
+	f->en->opening--;
+	f->busy = false;
+	if (f->fn)
+		f->fn(f->arg, f);
+	else
+		close_all(f);
+}
+
+static bool open_at_once(struct files *f)
+{
+	for (uint32_t i = 0; i < f->n; i++) {
+		struct file *file = &f->file[i];
+		int fd;
+
+		if (file->use != FILE_READ)
+			return false;
+		if (file->rc < 0)
+			continue;
+		fd = file->fd < 0 ? quick_open(file->dirfd, file->path) : file->fd;
+		if (fd < 0)
+			return false;
+		file->fd = fd;
+	}
+	return true;
+}
+
+bool files_open(struct files *f, files_fn *fn, void *arg)
+{
+	if (open_at_once(f))
+		return true;
+	f->fn = fn;
+	f->arg = arg;
+	f->busy = true;
+	f->job = (struct worker_job){.work = open_work, .done = open_done};
+	f->en->opening++;
+	worker_push(f->en, WORKER_FILES, &f->job);
+	return false;
+}
+
+void files_open_now(struct files *f)
+{
+	open_work(&f->job, NULL);
+}
+
+void files_drop(struct files **of)
+{
+	struct files *f = *of;
+
+	*of = NULL;
+	if (!f)
+		return;
+	if (f->busy)
+		f->fn = NULL; /* open_done() frees it; when it hangs, the end of the process */
+	else
+		close_all(f);
+}
+
+void file_close(struct engine *en, enum file_use use, int fd)
+{
+	bool quick = fd < 0 || !en->worker || (use == FILE_READ && quick_may_close());
+	struct files *f = quick ? NULL : files_new(en);
+	struct file *file = f ? one_more(f, use, NULL) : NULL;
+
+	if (file) {
+		file->fd = fd;
+		f->n = 1;
+		close_all(f);
+		return;
+	}
+	free(f);
+	if (fd >= 0)
+		(void)close(fd);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files that are named by path: opened, and disks looked at, away from the loop. */
+#ifndef CHAOS_ENGINE_FILES_H
+#define CHAOS_ENGINE_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "noxs/loopdev.h"
+
+struct engine;
+struct files;
+
+enum file_use {
+	FILE_READ, /* a kernel or a ramdisk: open for reading */
+	/* A disk for a VM: its kind and format are checked, that nothing else uses it, and it is
+	 * locked. */
+	FILE_DISK,
+	FILE_DISK_HELD, /* one that a VM has already: its kind is found out, and nothing refused */
+	/* The same, and a block device is locked: its lock was the last daemon's. */
+	FILE_DISK_LOCK,
+};
+
+struct file {
+	enum file_use use;
+	bool readonly;
+	char *path;	       /* a copy; NULL: `fd` was given */
+	int dirfd;	       /* the folder that it begins in; AT_FDCWD: none */
+	const char *key;       /* of what is read: "kernel", ...; not copied */
+	uint32_t vdev;	       /* of a disk: the caller's */
+	int fd;		       /* open with rc 0; -1: not open, or taken by file_take() */
+	struct disk_info info; /* of a disk; known as far as looking at it came */
+	int rc;		       /* 0 or -errno, with a reason that does not name the file */
+	struct err err;
+};
+
+/* Called on the loop, once. */
+typedef void files_fn(void *arg, struct files *f);
+
+/* A set of files for one request. NULL: no memory. */
+struct files *files_new(struct engine *en);
+/* One more, by its path, which is copied. NULL: no memory; the set is as before. */
+struct file *files_add(struct files *f, enum file_use use, const char *path, struct err *e);
+/* A disk: by `fd`, of which a copy is made, or when that is -1 by its path. -errno with the reason.
+ */
+struct vbd_config;
+int files_add_disk(struct files *f, enum file_use use, const struct vbd_config *v, struct err *e);
+uint32_t files_count(const struct files *f); /* NULL: 0 */
+struct file *files_at(struct files *f, uint32_t i);
+/* What is read under this key, the disk of this number; NULL: none. */
+struct file *files_read(struct files *f, const char *key);
+struct file *files_disk(struct files *f, uint32_t vdev);
+/* The descriptor, which is the caller's from then on; -1: it is not open. */
+int file_take(struct file *file);
+/* The same into *fd, or the file's error, in which it is called `name`. */
+int files_take(struct files *f, const char *key, const char *name, int *fd, struct err *e);
+
+/* Opens all: true when that was done at once, false when `fn` is called later on the loop. A file
+ * that hangs holds up the whole set, and a thread. Errors are those of each file. */
+bool files_open(struct files *f, files_fn *fn, void *arg);
+/* The same before the loop runs: nothing is left to threads. */
+void files_open_now(struct files *f);
+/* Being opened, and `fn` not called yet. */
+bool files_busy(const struct files *f);
+/* The set is not wanted any more, in whatever state: `fn` is not called, what is open and was not
+ * taken is closed, by a thread, since that can hang as well. NULL is fine; *f becomes NULL. */
+void files_drop(struct files **f);
+/* Closes a descriptor, by a thread where that can wait; -1 is fine. */
+void file_close(struct engine *en, enum file_use use, int fd);
+
+/* --- mounts.c --- */
+
+/* All mounts of this host are of file systems whose open() takes what lies in memory. For the
+ * loop's thread alone. */
+bool mounts_are_local(void);
+
+/* --- quick.c --- */
+
+/* Opens a regular file for reading at once, or -EAGAIN: only a thread can tell whether that waits.
+ * A relative path begins in the folder `dirfd`. */
+int quick_open(int dirfd, const char *path);
+/* A regular file that was open for reading alone can be closed on the loop. */
+bool quick_may_close(void);
+
+#endif
