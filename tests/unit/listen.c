@@ -156,10 +156,10 @@ static void readiness_goes_to_both_kinds_of_names(void **state)
 		if (*name == '@')
 			a.sun_path[0] = '\0';
 		assert_true(fd >= 0);
-		assert_int_equal(bind(fd, (struct sockaddr *)&a,
-				      (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-						  strlen(name))),
-				 0);
+		assert_int_equal(
+			bind(fd, (struct sockaddr *)&a,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
+			0);
 		(void)setenv("NOTIFY_SOCKET", name, 1);
 		service_notify("READY=1");
 		assert_int_equal(recv(fd, text, sizeof(text) - 1, 0), 7);
