@@ -56,6 +56,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	 * Adoption. */
 	rc = prepare_folders(conf, e);
 	if (rc == 0)
+		image_cache_tidy(conf->cache_dir);
+	if (rc == 0)
 		rc = xen_open(&en->x, e);
 	if (rc == 0) {
 		rc = xen_host_info(en->x, &en->host);

@@ -344,6 +344,23 @@ static void a_start_sweeps(void **state)
 	assert_int_equal(names, 0); /* a name that pointed to nothing */
 }
 
+static void a_start_tidies_the_cache(void **state)
+{
+	struct engine_conf c = conf();
+	char path[512];
+	int fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/unpack-AbCdEf", c.cache_dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	engine_close(en);
+	fake_process_died();
+	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
 #define APART(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -351,7 +368,7 @@ int main(void)
 		APART(one_read_for_all),    APART(a_file_that_hangs),
 		APART(a_bad_file),	    APART(flavors_are_read_apart),
 		APART(an_import_and_an_rm), APART(an_rm_beside_an_import),
-		APART(a_start_sweeps),
+		APART(a_start_sweeps),	    APART(a_start_tidies_the_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
