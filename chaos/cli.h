@@ -29,8 +29,6 @@ struct command {
 	const char *help; /* options, each on a line; may be NULL */
 	int (*run)(const struct command *cmd, int argc, char **argv);
 };
-extern const struct command commands[];
-extern const unsigned int ncommands;
 
 int cmd_create(const struct command *cmd, int argc, char **argv);
 int cmd_run(const struct command *cmd, int argc, char **argv);
@@ -50,11 +48,9 @@ int cmd_top(const struct command *cmd, int argc, char **argv);
 int cmd_host(const struct command *cmd, int argc, char **argv);
 int cmd_metrics(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
-int cmd_help(const struct command *cmd, int argc, char **argv);
 
 /* --- usage and errors --- */
 
-void print_help(const struct command *cmd, FILE *to);
 /* "chaos create: <text>" and where help is; returns EXIT_USAGE. */
 int usage(const struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "chaos: <message>"; returns EXIT_FAILED. */

@@ -39,8 +39,6 @@ void create_read_option(struct create_args *a, int c);
 void create_add_set(struct create_args *a, const char *key, const char *value);
 void create_args_clear(struct create_args *a);
 
-/* Sends the request for a VM of that name; NULL: whatever the options say. */
-int create_send(struct client *c, struct create_args *a, const char *name, struct err *e);
 /* Connects, creates one VM, prints it; an exit status. The connection stays open. */
 int create_one(struct create_args *a, struct client *c, struct chaos_vm *v);
 /* The same for a->count of them, over one connection that is closed again. */

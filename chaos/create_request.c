@@ -75,7 +75,8 @@ static int add_file(struct wire_out *w, const char *key, const char *path, enum 
 	return 0;
 }
 
-int create_send(struct client *c, struct create_args *a, const char *name, struct err *e)
+/* Sends the request for a VM of that name; NULL: whatever the options say. */
+static int send_create(struct client *c, struct create_args *a, const char *name, struct err *e)
 {
 	char cwd[4096];
 	char set[256];
@@ -197,7 +198,7 @@ int create_one(struct create_args *a, struct client *c, struct chaos_vm *v)
 	int rc = client_open(c, NULL, &e);
 
 	if (rc == 0)
-		rc = create_send(c, a, a->name, &e);
+		rc = send_create(c, a, a->name, &e);
 	if (rc == 0)
 		rc = receive_create(c, a, v, &times, &e);
 	if (rc == 0 && print_created(a, v, times) != EXIT_DONE)
@@ -223,9 +224,9 @@ static int send_next(struct client *c, struct many *m, struct err *e)
 
 	m->sent++;
 	if (!m->a->name)
-		return create_send(c, m->a, NULL, e);
+		return send_create(c, m->a, NULL, e);
 	(void)snprintf(name, sizeof(name), "%.160s-%u", m->a->name, m->sent);
-	return create_send(c, m->a, name, e);
+	return send_create(c, m->a, name, e);
 }
 
 static void take_answer(struct many *m, const struct wire_in *in)

@@ -119,7 +119,9 @@ static const char detach_help[] =
 static const char json_help[] = HELP_JSON;
 static const char rm_help[] = "  -f, --force             destroy a VM that still lives\n" HELP_JSON;
 
-const struct command commands[] = {
+static int cmd_help(const struct command *cmd, int argc, char **argv);
+
+static const struct command commands[] = {
 	{"create", "[OPTION]... [FILE] [key=value]...", "create and start a VM", create_help,
 	 cmd_create},
 	{"run", "[OPTION]... IMAGE [-- WORD...]",
@@ -157,7 +159,7 @@ const struct command commands[] = {
 	{"version", "[OPTION]...", "versions of chaos, chaosd and Xen", json_help, cmd_version},
 	{"help", "[COMMAND]", "this text, or that of a command", NULL, cmd_help},
 };
-const unsigned int ncommands = sizeof(commands) / sizeof(commands[0]);
+static const unsigned int ncommands = sizeof(commands) / sizeof(commands[0]);
 
 static void print_overview(FILE *to)
 {
@@ -172,7 +174,7 @@ static void print_overview(FILE *to)
 		to);
 }
 
-void print_help(const struct command *cmd, FILE *to)
+static void print_help(const struct command *cmd, FILE *to)
 {
 	(void)fprintf(to, "usage: chaos %s %s\n\n", cmd->name, cmd->args);
 	if (!cmd->help || cmd->help[0] == ' ')
@@ -254,7 +256,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-int cmd_help(const struct command *cmd, int argc, char **argv)
+static int cmd_help(const struct command *cmd, int argc, char **argv)
 {
 	const struct command *about;
 

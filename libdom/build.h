@@ -50,9 +50,6 @@ int build_map(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n, void
  * the rest of the last page is zeroed. */
 int build_write(struct xen *x, const struct dom *d, uint64_t gfn, const void *from, uint64_t len,
 		struct err *e);
-/* The same out of a file, from its start. */
-int build_write_fd(struct xen *x, const struct dom *d, uint64_t gfn, int fd, uint64_t len,
-		   struct err *e);
 /* libdom/load.c: puts segments and hypercall page in place, and zeroes what of their pages, bss
  * foremost, the file does not fill. */
 int build_load_image(struct xen *x, const struct dom *d, const struct image *img, struct err *e);

@@ -21,7 +21,8 @@ static uint64_t blocks(uint64_t first, uint64_t pages, unsigned int shift)
 	return ((first + pages - 1) >> shift) - (first >> shift) + 1;
 }
 
-uint32_t layout_pv_tables(uint64_t virt, uint64_t pages, uint32_t levels[4])
+/* PV tables for `pages` pages from `virt` on, by level 4..1; returns their sum. */
+static uint32_t pv_tables(uint64_t virt, uint64_t pages, uint32_t levels[4])
 {
 	uint64_t first = (virt & VA_MASK) / PAGE_BYTES;
 
@@ -48,8 +49,7 @@ static int direct(const struct layout_in *in, struct layout *l, uint64_t *need)
 	uint64_t tables;
 
 	if (in->type == DOM_PV) {
-		tables = layout_pv_tables(in->virt_base, in->pages + 1 + in->grant_frames,
-					  l->levels);
+		tables = pv_tables(in->virt_base, in->pages + 1 + in->grant_frames, l->levels);
 		l->mapped = in->pages;
 	} else {
 		tables = pvh_tables(in->pages);
@@ -90,7 +90,7 @@ static int standard_pv(const struct layout_in *in, struct layout *l, uint64_t *n
 			l->mapped = in->pages;
 		if (l->mapped < end)
 			l->mapped = end;
-		count = layout_pv_tables(in->virt_base, l->mapped, l->levels);
+		count = pv_tables(in->virt_base, l->mapped, l->levels);
 		if (count == tables)
 			break;
 		tables = count;

@@ -60,9 +60,6 @@ struct layout {
  * no size would do; `e` tells. */
 int layout_make(const struct layout_in *in, struct layout *out, uint64_t *need, struct err *e);
 
-/* PV tables for `pages` pages from `virt` on, by level 4..1; returns their sum. */
-uint32_t layout_pv_tables(uint64_t virt, uint64_t pages, uint32_t levels[4]);
-
 /*
  * Fill page tables in `t`, the builder's table pages mapped side by side and zeroed by this call.
  * frame[i] is the machine frame of RAM page i; `shared_mfn` the frame of shared info (0: not

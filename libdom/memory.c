@@ -176,8 +176,9 @@ int build_write(struct xen *x, const struct dom *d, uint64_t gfn, const void *fr
 	return copy_in(x, d, gfn, from, -1, len, e);
 }
 
-int build_write_fd(struct xen *x, const struct dom *d, uint64_t gfn, int fd, uint64_t len,
-		   struct err *e)
+/* The same out of a file, from its start. */
+static int write_file(struct xen *x, const struct dom *d, uint64_t gfn, int fd, uint64_t len,
+		      struct err *e)
 {
 	return copy_in(x, d, gfn, NULL, fd, len, e);
 }
@@ -221,7 +222,7 @@ int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load
 		if (end > d->build->l.modules.gfn + d->build->l.modules.pages)
 			return err_set(e, EIO, "module \"%s\" got longer while it was read",
 				       m->name);
-		rc = build_write_fd(x, d, at[i].paddr / PAGE_BYTES, m->fd, at[i].bytes, e);
+		rc = write_file(x, d, at[i].paddr / PAGE_BYTES, m->fd, at[i].bytes, e);
 		if (rc < 0)
 			return err_wrap(e, rc, "module \"%s\"", m->name);
 	}

@@ -65,19 +65,4 @@ int link_set(struct link *l, int ifindex, const struct link_change *c, struct er
  * over frames with partial checksums and TCP segments of up to 64 KiB. The file does not block. */
 int link_tap(const char *name, bool vnet_hdr, int *fd, struct err *e);
 
-/* --- what changes --- */
-
-struct link_watch;
-
-/* An interface is there or has changed (its name, too), or is gone. */
-typedef void link_watch_fn(void *arg, const char *name, int ifindex, bool gone);
-
-int link_watch_open(struct link_watch **out, link_watch_fn *fn, void *arg, struct err *e);
-void link_watch_close(struct link_watch *w); /* NULL is fine; not inside the callback */
-int link_watch_fd(const struct link_watch *w);
-/* Calls fn for all that has happened, without waiting. -ENOBUFS: so much has happened that some of
- * it was lost; what is there must be looked at again (what is still queued comes with the next
- * call). */
-int link_watch_poll(struct link_watch *w);
-
 #endif

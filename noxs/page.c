@@ -68,20 +68,6 @@ void noxs_page_show(volatile void *page, const struct noxs_page *copy)
 	shared_write(page, copy, sizeof(*copy));
 }
 
-void noxs_page_update(volatile void *page, struct noxs_page *copy)
-{
-	volatile struct noxs_page *p = page;
-	uint32_t even = copy->seq + 2;
-
-	shared_store(&p->seq, copy->seq + 1);
-	shared_fence();
-	copy->seq = even - 1; /* stays odd in the page until all of it is there */
-	shared_write(page, copy, sizeof(*copy));
-	shared_fence();
-	copy->seq = even;
-	shared_store_release(&p->seq, even);
-}
-
 void noxs_page_set_remote(volatile void *page, uint32_t port)
 {
 	volatile struct noxs_page *p = page;

@@ -39,10 +39,6 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 /* Shows the copy to a guest that does not run. */
 void noxs_page_show(volatile void *page, const struct noxs_page *copy);
 
-/* The same while the guest runs: under the sequence count, which goes up by two in copy and page.
- * Send an event afterwards. */
-void noxs_page_update(volatile void *page, struct noxs_page *copy);
-
 /* Shows another port of dom0's to a guest that has not bound its end yet. */
 void noxs_page_set_remote(volatile void *page, uint32_t port);
 

@@ -106,8 +106,6 @@ void store_on_missing(struct store *s, void (*fn)(void *arg, uint32_t domid), vo
 /* The end of a domain: its tree, its device nodes under /local/domain/0/backend, its connection,
  * its watches and what it owns are gone; watches of others fire. */
 void store_forget_domain(struct store *s, uint32_t domid);
-/* Ids of the domains whose connections the journal has brought back. */
-void store_for_each_domain(struct store *s, void (*fn)(uint32_t domid, void *arg), void *arg);
 
 /* Fires "@introduceDomain" or "@releaseDomain". */
 void store_fire_special(struct store *s, const char *path);

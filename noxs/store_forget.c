@@ -140,19 +140,3 @@ void store_forget_domain(struct store *s, uint32_t domid)
 		forget_elsewhere(s, domid);
 	store_end(s);
 }
-
-void store_for_each_domain(struct store *s, void (*fn)(uint32_t domid, void *arg), void *arg)
-{
-	uint32_t n = 0;
-	uint32_t *domid = calloc(s->nconns + 1u, sizeof(*domid));
-	struct store_conn *c;
-
-	if (!domid)
-		return;
-	DL_FOREACH(s->conns, c)
-	if (c->replayed && !c->attached)
-		domid[n++] = c->domid;
-	for (uint32_t i = 0; i < n; i++)
-		fn(domid[i], arg);
-	free(domid);
-}

@@ -54,7 +54,8 @@ static int reserve(int fd, uint64_t from, uint64_t to)
 	return -rc;
 }
 
-bool store_journal_file_grow(struct store_journal_file *f, uint64_t need)
+/* Room for `need` bytes is allocated. */
+static bool file_grow(struct store_journal_file *f, uint64_t need)
 {
 	uint64_t room = f->room;
 	void *map;
@@ -71,6 +72,18 @@ bool store_journal_file_grow(struct store_journal_file *f, uint64_t need)
 	f->map = map;
 	f->room = room;
 	return true;
+}
+
+/* A big file's pages are not given back in no time, either. */
+static void file_shrink(struct store_journal_file *f)
+{
+	if (f->room <= STEP || munmap(f->map + f->room - STEP, STEP) < 0) {
+		store_journal_file_drop(f);
+		return;
+	}
+	f->room -= STEP;
+	if (ftruncate(f->fd, (off_t)f->room) < 0)
+		store_journal_file_drop(f);
 }
 
 /* That a renewed file needs, and some more. */
@@ -97,8 +110,8 @@ static void allocate_ahead(struct store *s)
 		if (j->pass && --j->pass)
 			return;
 	}
-	have = have || (store_journal_spare(j) == 0 && store_journal_file_grow(&j->spare, spare));
-	j->tight = !have || !store_journal_file_grow(&j->file, need);
+	have = have || (store_journal_spare(j) == 0 && file_grow(&j->spare, spare));
+	j->tight = !have || !file_grow(&j->file, need);
 	j->pass = RETRY;
 }
 
@@ -121,7 +134,7 @@ bool store_journal_append(struct store_journal_file *f, struct store_record_head
 	r.bytes = sizeof(r);
 	for (uint32_t i = 0; i < nparts; i++)
 		r.bytes += part[i].len;
-	if (!store_journal_file_grow(f, f->end + padded(r.bytes)))
+	if (!file_grow(f, f->end + padded(r.bytes)))
 		return false;
 	to = f->map + f->end;
 	memcpy(to, &r, sizeof(r));
@@ -197,7 +210,7 @@ void store_commit(struct store *s)
 	if (j->next.map)
 		store_renew_go_on(s);
 	else if (j->spare.room > spare_room(s) + 2 * STEP)
-		store_journal_file_shrink(&j->spare);
+		file_shrink(&j->spare);
 	else if (j->file.end > j->renewed + j->renewed / 2 + STEP ||
 		 (j->tight && j->file.end > j->renewed + AHEAD / 4 &&
 		  j->file.room < j->file.end + AHEAD / 2))
@@ -255,7 +268,8 @@ static int map_all(struct store_journal_file *f, uint64_t room)
 	return 0;
 }
 
-int store_journal_file_make(const char *path, struct store_journal_file *f)
+/* Opens or makes the file with all of its bytes allocated, at least STEP; what it says is void. */
+static int file_make(const char *path, struct store_journal_file *f)
 {
 	struct stat st;
 	int rc = 0;
@@ -281,7 +295,7 @@ int store_journal_spare(struct store_journal *j)
 		return 0;
 	if (snprintf(path, sizeof(path), "%s.new", j->path) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	return store_journal_file_make(path, &j->spare);
+	return file_make(path, &j->spare);
 }
 
 void store_journal_file_begin(struct store_journal_file *f, uint64_t epoch)
@@ -302,18 +316,6 @@ void store_journal_file_drop(struct store_journal_file *f)
 	if (f->fd >= 0)
 		(void)close(f->fd);
 	*f = (struct store_journal_file){.fd = -1};
-}
-
-/* A big file's pages are not given back in no time, either. */
-void store_journal_file_shrink(struct store_journal_file *f)
-{
-	if (f->room <= STEP || munmap(f->map + f->room - STEP, STEP) < 0) {
-		store_journal_file_drop(f);
-		return;
-	}
-	f->room -= STEP;
-	if (ftruncate(f->fd, (off_t)f->room) < 0)
-		store_journal_file_drop(f);
 }
 
 /* --- open and close --- */
@@ -385,7 +387,7 @@ int store_journal_keep(struct store *s)
 	int rc = -ENOENT;
 
 	if (j->old_end >= sizeof(struct journal_head)) {
-		rc = store_journal_file_make(j->path, &j->file);
+		rc = file_make(j->path, &j->file);
 		if (rc == 0) {
 			j->file.end = j->renewed = j->old_end;
 			head(&j->file)->epoch = j->epoch;

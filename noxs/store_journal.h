@@ -77,14 +77,9 @@ void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t dom
 void store_log_node(struct store *s, struct store_node *n, enum store_record type, uint16_t nperms,
 		    uint32_t value, const struct store_part *part, uint32_t nparts);
 bool store_journal_append(struct store_journal_file *f, struct store_record_head r,
-			  const struct store_part *part, uint32_t nparts); /* r.bytes: ours */
-/* Opens or makes the file with all of its bytes allocated, at least STEP; what it says is void. */
-int store_journal_file_make(const char *path, struct store_journal_file *f);
+			  const struct store_part *part, uint32_t nparts);   /* r.bytes: ours */
 void store_journal_file_begin(struct store_journal_file *f, uint64_t epoch); /* no record yet */
 void store_journal_file_seal(struct store_journal_file *f); /* all of it is valid */
-/* Room for `need` bytes is allocated. */
-bool store_journal_file_grow(struct store_journal_file *f, uint64_t need);
-void store_journal_file_shrink(struct store_journal_file *f);
 void store_journal_file_drop(struct store_journal_file *f);
 /* The spare file is opened, if it is not. */
 int store_journal_spare(struct store_journal *j);

@@ -200,10 +200,7 @@ enum vm_state vm_state(const struct vm *vm);
 /* Of the last end; the exit code is -1 when unknown. */
 enum vm_reason vm_reason(const struct vm *vm, int *exit_code);
 
-/* Calls fn for every VM, living ones by creation, then with `ended` the history, newest first. */
-void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg),
-		     void *arg);
-/* --- listing.c: the same in pieces, with CPU times, and domains that are not ours --- */
+/* --- listing.c: VMs in pieces, with CPU times, and domains that are not ours --- */
 
 struct listing;
 typedef void listing_vm_fn(const struct vm_info *i, void *arg);

@@ -13,35 +13,6 @@
 /* Of a text that does not fit a frame. */
 #define CHUNK 32768u
 
-const struct operation operations[] = {
-	{PROTO_REQ_VERSION, "version", op_version},
-	{PROTO_REQ_CREATE, "create", op_create},
-	{PROTO_REQ_LIST, "list", op_list},
-	{PROTO_REQ_INFO, "info", op_info},
-	{PROTO_REQ_PAUSE, "pause", op_pause},
-	{PROTO_REQ_UNPAUSE, "unpause", op_unpause},
-	{PROTO_REQ_RENAME, "rename", op_rename},
-	{PROTO_REQ_SHUTDOWN, "shutdown", op_shutdown},
-	{PROTO_REQ_REBOOT, "reboot", op_reboot},
-	{PROTO_REQ_DESTROY, "destroy", op_destroy},
-	{PROTO_REQ_RM, "rm", op_rm},
-	{PROTO_REQ_WAIT, "wait", op_wait},
-	{PROTO_REQ_CONSOLE, "console", op_console},
-	{PROTO_REQ_POOL, "pool", op_pool},
-	{PROTO_REQ_POOL_SET, "pool set", op_pool_set},
-	{PROTO_REQ_EVENTS, "events", op_events},
-	{PROTO_REQ_INPUT, "input", op_input},
-	{PROTO_REQ_HOST, "host", op_host},
-	{PROTO_REQ_METRICS, "metrics", op_metrics},
-	{PROTO_REQ_IMAGES, "images", op_images},
-	{PROTO_REQ_IMAGE_IMPORT, "image import", op_image_import},
-	{PROTO_REQ_IMAGE_RM, "image rm", op_image_rm},
-	{PROTO_REQ_DEVICE_ATTACH, "attach", op_attach},
-	{PROTO_REQ_DEVICE_DETACH, "detach", op_detach},
-	{PROTO_REQ_DEVICES, "devices", op_devices},
-};
-const uint32_t noperation = sizeof(operations) / sizeof(operations[0]);
-
 int request_vm(struct engine *en, const struct request *r, struct vm **out, struct err *e)
 {
 	char what[VM_NAME_MAX + 1];
@@ -55,7 +26,7 @@ int request_vm(struct engine *en, const struct request *r, struct vm **out, stru
 	return 0;
 }
 
-int op_version(struct engine *en, struct request *r, struct err *e)
+static int op_version(struct engine *en, struct request *r, struct err *e)
 {
 	struct xen_host host;
 	struct wire_out w;
@@ -71,7 +42,7 @@ int op_version(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
-int op_host(struct engine *en, struct request *r, struct err *e)
+static int op_host(struct engine *en, struct request *r, struct err *e)
 {
 	struct engine_host h;
 	struct wire_out w;
@@ -96,7 +67,7 @@ int op_host(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
-int op_metrics(struct engine *en, struct request *r, struct err *e)
+static int op_metrics(struct engine *en, struct request *r, struct err *e)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -130,7 +101,7 @@ static void add_device(const struct device_info *d, void *arg)
 	fields_device(arg, d);
 }
 
-int op_info(struct engine *en, struct request *r, struct err *e)
+static int op_info(struct engine *en, struct request *r, struct err *e)
 {
 	struct wire_out w;
 	struct vm *vm;
@@ -174,12 +145,12 @@ static int simple(struct engine *en, struct request *r, struct err *e, const cha
 	return 0;
 }
 
-int op_pause(struct engine *en, struct request *r, struct err *e)
+static int op_pause(struct engine *en, struct request *r, struct err *e)
 {
 	return simple(en, r, e, "pause", vm_pause);
 }
 
-int op_unpause(struct engine *en, struct request *r, struct err *e)
+static int op_unpause(struct engine *en, struct request *r, struct err *e)
 {
 	return simple(en, r, e, "unpause", vm_unpause);
 }
@@ -194,17 +165,17 @@ static int ask_reboot(struct vm *vm, struct err *e)
 	return vm_shutdown(vm, true, e);
 }
 
-int op_shutdown(struct engine *en, struct request *r, struct err *e)
+static int op_shutdown(struct engine *en, struct request *r, struct err *e)
 {
 	return simple(en, r, e, "shutdown", ask_poweroff);
 }
 
-int op_reboot(struct engine *en, struct request *r, struct err *e)
+static int op_reboot(struct engine *en, struct request *r, struct err *e)
 {
 	return simple(en, r, e, "reboot", ask_reboot);
 }
 
-int op_destroy(struct engine *en, struct request *r, struct err *e)
+static int op_destroy(struct engine *en, struct request *r, struct err *e)
 {
 	return simple(en, r, e, "destroy", vm_destroy);
 }
@@ -220,14 +191,14 @@ static int force_rm(struct vm *vm, struct err *e)
 	return rc < 0 ? rc : vm_rm(vm, e);
 }
 
-int op_rm(struct engine *en, struct request *r, struct err *e)
+static int op_rm(struct engine *en, struct request *r, struct err *e)
 {
 	bool force = wire_get_u32(&r->in, PROTO_FLAGS, 0) & PROTO_F_FORCE;
 
 	return simple(en, r, e, "rm", force ? force_rm : vm_rm);
 }
 
-int op_rename(struct engine *en, struct request *r, struct err *e)
+static int op_rename(struct engine *en, struct request *r, struct err *e)
 {
 	char name[VM_NAME_MAX + 1];
 	struct vm *vm;
@@ -244,3 +215,32 @@ int op_rename(struct engine *en, struct request *r, struct err *e)
 	reply_name(r, name);
 	return 0;
 }
+
+const struct operation operations[] = {
+	{PROTO_REQ_VERSION, "version", op_version},
+	{PROTO_REQ_CREATE, "create", op_create},
+	{PROTO_REQ_LIST, "list", op_list},
+	{PROTO_REQ_INFO, "info", op_info},
+	{PROTO_REQ_PAUSE, "pause", op_pause},
+	{PROTO_REQ_UNPAUSE, "unpause", op_unpause},
+	{PROTO_REQ_RENAME, "rename", op_rename},
+	{PROTO_REQ_SHUTDOWN, "shutdown", op_shutdown},
+	{PROTO_REQ_REBOOT, "reboot", op_reboot},
+	{PROTO_REQ_DESTROY, "destroy", op_destroy},
+	{PROTO_REQ_RM, "rm", op_rm},
+	{PROTO_REQ_WAIT, "wait", op_wait},
+	{PROTO_REQ_CONSOLE, "console", op_console},
+	{PROTO_REQ_POOL, "pool", op_pool},
+	{PROTO_REQ_POOL_SET, "pool set", op_pool_set},
+	{PROTO_REQ_EVENTS, "events", op_events},
+	{PROTO_REQ_INPUT, "input", op_input},
+	{PROTO_REQ_HOST, "host", op_host},
+	{PROTO_REQ_METRICS, "metrics", op_metrics},
+	{PROTO_REQ_IMAGES, "images", op_images},
+	{PROTO_REQ_IMAGE_IMPORT, "image import", op_image_import},
+	{PROTO_REQ_IMAGE_RM, "image rm", op_image_rm},
+	{PROTO_REQ_DEVICE_ATTACH, "attach", op_attach},
+	{PROTO_REQ_DEVICE_DETACH, "detach", op_detach},
+	{PROTO_REQ_DEVICES, "devices", op_devices},
+};
+const uint32_t noperation = sizeof(operations) / sizeof(operations[0]);

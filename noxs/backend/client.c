@@ -182,8 +182,8 @@ bool backend_client_wants_write(const struct backend_client *c)
 
 /* --- starting and ending --- */
 
-int backend_client_adopt(struct backend_client **out, int fd, const struct backend_calls *calls,
-			 void *arg, struct err *e)
+static int adopt(struct backend_client **out, int fd, const struct backend_calls *calls, void *arg,
+		 struct err *e)
 {
 	struct backend_client *c = calloc(1, sizeof(*c));
 
@@ -276,5 +276,5 @@ int backend_client_open(struct backend_client **out, const char *path, const cha
 	}
 	if (fd < 0)
 		return err_sys(e, -fd, "connect to %s", path);
-	return backend_client_adopt(out, fd, calls, arg, e);
+	return adopt(out, fd, calls, arg, e);
 }

@@ -35,11 +35,7 @@ struct backend_calls {
 int backend_client_open(struct backend_client **out, const char *path, const char *exe,
 			const char *user, const struct backend_calls *calls, void *arg,
 			bool *started, struct err *e);
-/* As above over one end of a socket pair, whose other end a process was given by --control. Takes
- * over `fd`. */
-int backend_client_adopt(struct backend_client **out, int fd, const struct backend_calls *calls,
-			 void *arg, struct err *e);
-/* Closes the connection; devices stay (adopted: the process ends). NULL is fine. */
+/* Closes the connection; devices stay. NULL is fine. */
 void backend_client_close(struct backend_client *c);
 
 /* To be watched for reading always, for writing while backend_client_wants_write(). */

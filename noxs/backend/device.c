@@ -43,6 +43,8 @@ static void not_ready(struct device *dev)
 		ev_idle_stop(d->loop, &d->busy);
 }
 
+static void poll_device(struct device *dev);
+
 /* One turn for each that had work left over; what they add waits for the next round. */
 static void on_turn(struct ev_loop *loop, ev_check *w, int events)
 {
@@ -57,7 +59,7 @@ static void on_turn(struct ev_loop *loop, ev_check *w, int events)
 		struct device *dev = d->ready;
 
 		not_ready(dev);
-		device_poll(dev);
+		poll_device(dev);
 	}
 }
 
@@ -116,7 +118,8 @@ static int poll_vbd(struct device *dev, struct err *e)
 	return rc;
 }
 
-void device_poll(struct device *dev)
+/* Serves what waits in the rings. */
+static void poll_device(struct device *dev)
 {
 	struct err e = {0};
 	int rc;
@@ -157,7 +160,7 @@ static void on_event(struct ev_loop *loop, ev_io *w, int events)
 		return;
 	dev = (uint32_t)port < d->ports ? d->by_port[port].dev : NULL;
 	if (dev)
-		device_poll(dev);
+		poll_device(dev);
 	/* Masked until here: a guest that floods us gets one turn a round. A device that ended is
 	 * unbound by now. */
 	if ((uint32_t)port < d->ports && d->by_port[port].dev)

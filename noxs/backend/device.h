@@ -86,8 +86,6 @@ void device_tell(const struct device *dev, struct backend_device *out);
 
 /* --- device.c for attach.c --- */
 
-/* Serves what waits in the rings. */
-void device_poll(struct device *dev);
 /* It gets a turn in this round of the loop. */
 void device_ready(struct device *dev);
 /* Ends a device; `why` NULL: it was detached. */

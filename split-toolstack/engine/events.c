@@ -75,12 +75,23 @@ static void look_at_words(struct vm *vm)
 	vm_create_done(vm, 0, NULL);
 }
 
+static void push_input(struct vm *vm)
+{
+	int n = noxs_console_put(&vm->con, vm->input, vm->input_len);
+
+	if (n <= 0)
+		return;
+	memmove(vm->input, vm->input + n, vm->input_len - (uint32_t)n);
+	vm->input_len -= (uint32_t)n;
+	(void)xen_evtchn_notify(vm->en->x, vm->port);
+}
+
 void vm_look(struct vm *vm)
 {
 	look_at_words(vm); /* first: somebody may be waiting for it */
 	take_console(vm);
 	if (vm->input_len)
-		vm_push_input(vm);
+		push_input(vm);
 }
 
 void vm_spend(struct vm *vm, bool *masked)
@@ -178,17 +189,6 @@ void events_close(struct engine *en)
 
 /* --- input --- */
 
-void vm_push_input(struct vm *vm)
-{
-	int n = noxs_console_put(&vm->con, vm->input, vm->input_len);
-
-	if (n <= 0)
-		return;
-	memmove(vm->input, vm->input + n, vm->input_len - (uint32_t)n);
-	vm->input_len -= (uint32_t)n;
-	(void)xen_evtchn_notify(vm->en->x, vm->port);
-}
-
 int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e)
 {
 	uint32_t room;
@@ -214,6 +214,6 @@ int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e
 		len = room;
 	memcpy(vm->input + vm->input_len, buf, len);
 	vm->input_len += len;
-	vm_push_input(vm);
+	push_input(vm);
 	return (int)len;
 }

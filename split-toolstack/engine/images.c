@@ -85,7 +85,7 @@ static void shrink(struct engine *en)
 	}
 }
 
-void images_keep(struct engine *en, struct image *img)
+static void keep(struct engine *en, struct image *img)
 {
 	struct file_key key;
 	struct image_entry *i;
@@ -192,7 +192,7 @@ static void read_done(struct worker_job *job)
 	DL_DELETE(en->image_reads, j);
 	en->builds--;
 	if (j->rc == 0)
-		images_keep(en, j->img);
+		keep(en, j->img);
 	while (j->waits) {
 		struct image_wait *w = j->waits;
 
@@ -265,6 +265,6 @@ int images_load(struct engine *en, int fd, const char *name, struct image **out,
 	if (!*out)
 		rc = image_open(fd, name, en->conf.cache_dir, out, e);
 	if (rc == 0)
-		images_keep(en, *out);
+		keep(en, *out);
 	return rc;
 }

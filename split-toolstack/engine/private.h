@@ -356,7 +356,6 @@ void events_close(struct engine *en);
 int events_watch(struct engine *en, uint32_t port, struct vm *vm); /* NULL: no longer */
 /* Looks at ring and words of one VM now. */
 void vm_look(struct vm *vm);
-void vm_push_input(struct vm *vm);
 /* The VM has caused work; with its credit gone *masked is set, and cleared when it is back. */
 void vm_spend(struct vm *vm, bool *masked);
 
@@ -432,7 +431,6 @@ bool file_key(int fd, struct file_key *out);
  * image that is not there is an error of the file. -ENOMEM. */
 int images_add(struct files *f, struct engine *en, const char *path, const char *key,
 	       struct err *e);
-void images_keep(struct engine *en, struct image *img);
 /* Pages of a Linux shell that the largest kernel in the cache would fill. */
 uint32_t images_window(const struct engine *en);
 /* Reads, unpacks and parses what is behind `fd` away from the loop; once for all that ask for the

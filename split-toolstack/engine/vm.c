@@ -249,20 +249,6 @@ struct vm *engine_find(struct engine *en, const char *what)
 	return vm ? vm : ended_by_name(en, what);
 }
 
-void engine_for_each(struct engine *en, bool ended, void (*fn)(struct vm *vm, void *arg), void *arg)
-{
-	struct vm *next;
-
-	for (struct vm *vm = en->alive; vm; vm = next) {
-		next = vm->next;
-		fn(vm, arg);
-	}
-	for (struct vm *vm = ended ? en->ended : NULL; vm; vm = next) {
-		next = vm->next;
-		fn(vm, arg);
-	}
-}
-
 /* --- telling --- */
 
 const char *vm_state_name(enum vm_state s)

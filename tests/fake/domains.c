@@ -426,12 +426,6 @@ int xen_hvm_param_set(struct xen *x, uint32_t domid, uint32_t param, uint64_t va
 	ONE_DOMAIN();
 }
 
-int xen_hvm_param_get(struct xen *x, uint32_t domid, uint32_t param, uint64_t *value)
-{
-	(void)param;
-	ONE_DOMAIN(*value = 0);
-}
-
 int xen_pin_l4(struct xen *x, uint32_t domid, uint64_t mfn)
 {
 	(void)mfn;

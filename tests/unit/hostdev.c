@@ -178,28 +178,6 @@ static void finding_interfaces(void **state)
 	link_close(NULL);
 }
 
-static void seen(void *arg, const char *name, int ifindex, bool gone)
-{
-	(void)name;
-	(void)ifindex;
-	(void)gone;
-	(*(int *)arg)++;
-}
-
-static void watching_does_not_wait(void **state)
-{
-	struct link_watch *w = NULL;
-	struct err e = {0};
-	int n = 0;
-
-	(void)state;
-	assert_int_equal(link_watch_open(&w, seen, &n, &e), 0);
-	assert_true(link_watch_fd(w) >= 0);
-	assert_int_equal(link_watch_poll(w), 0);
-	link_watch_close(w);
-	link_watch_close(NULL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,7 +187,6 @@ int main(void)
 		cmocka_unit_test(a_file_alone_is_not_in_use),
 		cmocka_unit_test(names_of_interfaces),
 		cmocka_unit_test(finding_interfaces),
-		cmocka_unit_test(watching_does_not_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

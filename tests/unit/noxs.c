@@ -33,11 +33,6 @@ static void page_tells_the_facts(void **state)
 	assert_string_equal(shown.cmdline, "a=1");
 	assert_int_equal(noxs_page_fill(&other, &f, NULL), 0);
 	assert_memory_not_equal(other.seed, copy.seed, sizeof(copy.seed));
-	copy.ndev = 1;
-	noxs_page_update(&shown, &copy);
-	assert_int_equal(shown.seq, 2);
-	assert_int_equal(copy.seq, 2);
-	assert_int_equal(shown.ndev, 1);
 }
 
 static void page_refuses_long_lines(void **state)

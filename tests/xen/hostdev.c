@@ -2,7 +2,6 @@
 /* hostdev: interfaces and disks of dom0 through noxs' functions, one a call, for hostdev.test. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,34 +62,6 @@ static int set(struct link *l, char **arg)
 	if (rc == 0)
 		rc = link_set(l, i.ifindex, &c, &e);
 	return say(rc, &e);
-}
-
-static void changed(void *arg, const char *name, int ifindex, bool gone)
-{
-	(void)arg;
-	(void)ifindex;
-	(void)printf("%s %s\n", gone ? "gone" : "there", name);
-	(void)fflush(stdout);
-}
-
-/* Until stdin ends. */
-static int watch(void)
-{
-	struct link_watch *w = NULL;
-	struct err e = {0};
-	int rc = link_watch_open(&w, changed, NULL, &e);
-	struct pollfd p[2] = {{.fd = 0, .events = POLLIN}};
-
-	if (rc < 0)
-		return say(rc, &e);
-	(void)printf("watching\n");
-	(void)fflush(stdout);
-	p[1] = (struct pollfd){.fd = link_watch_fd(w), .events = POLLIN};
-	while (poll(p, 2, -1) > 0 && !p[0].revents)
-		if (link_watch_poll(w) == -ENOBUFS)
-			(void)printf("lost\n");
-	link_watch_close(w);
-	return 0;
 }
 
 static void until_stdin_ends(void)
@@ -157,10 +128,6 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int rc = 2;
 
-	if (argc < 2)
-		return 2;
-	if (strcmp(argv[1], "watch") == 0)
-		return watch();
 	if (argc < 3)
 		return 2;
 	if (strcmp(argv[1], "tap") == 0)
