@@ -25,6 +25,16 @@
 /* After Xen could not be asked. */
 #define RETRY_S 0.1
 
+struct deaths {
+	uint32_t virq_port;   /* 0: beside xenstored */
+	struct xs_handle *xs; /* NULL: not beside it */
+	ev_io xs_io;
+	ev_timer scan;
+	uint32_t scans;
+	uint64_t scan_end, scan_took; /* ns */
+	double poll_s;		      /* beside: until the next look */
+};
+
 static void scan_some(struct engine *en, const struct xen_domain_info *info, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -33,7 +43,7 @@ static void scan_some(struct engine *en, const struct xen_domain_info *info, int
 		HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
 		if (!vm || memcmp(vm->uuid, info[i].uuid, sizeof(vm->uuid)) != 0)
 			continue;
-		vm->seen = en->scans;
+		vm->seen = en->deaths->scans;
 		if (info[i].shutdown || info[i].dying)
 			vm_has_ended(vm, &info[i]);
 	}
@@ -41,12 +51,13 @@ static void scan_some(struct engine *en, const struct xen_domain_info *info, int
 
 void death_scan(struct engine *en)
 {
+	struct deaths *d = en->deaths;
 	struct xen_domain_info info[AT_ONCE];
 	uint64_t start = clock_ns();
 	uint32_t first = 1;
 	int n;
 
-	en->scans++;
+	d->scans++;
 	while ((n = xen_domain_list(en->x, first, AT_ONCE, info)) > 0) {
 		scan_some(en, info, n);
 		if (n < AT_ONCE)
@@ -55,30 +66,31 @@ void death_scan(struct engine *en)
 	}
 	for (struct vm *vm = en->alive, *next; n >= 0 && vm; vm = next) {
 		next = vm->next;
-		if (vm->domid && vm->seen != en->scans && vm->started_ns &&
+		if (vm->domid && vm->seen != d->scans && vm->started_ns &&
 		    vm->unpaused < start) /* gone: somebody else destroyed it */
 			vm_has_ended(vm, NULL);
 	}
-	en->scan_end = clock_ns();
-	en->scan_took = en->scan_end - start;
+	d->scan_end = clock_ns();
+	d->scan_took = d->scan_end - start;
 	if (n < 0) { /* what died is not known: it is looked for again */
-		ev_timer_stop(en->loop, &en->scan);
-		ev_timer_set(&en->scan, RETRY_S, 0.);
-		ev_timer_start(en->loop, &en->scan);
+		ev_timer_stop(en->loop, &d->scan);
+		ev_timer_set(&d->scan, RETRY_S, 0.);
+		ev_timer_start(en->loop, &d->scan);
 	}
 }
 
 /* Beside xenstored, as long as anything lives: the next look, later each time nothing happened. */
 static void poll_again(struct engine *en)
 {
-	double floor = (double)(en->scan_took * SHARE) / 1e9;
+	struct deaths *d = en->deaths;
+	double floor = (double)(d->scan_took * SHARE) / 1e9;
 
 	if (en->store != STORE_BESIDE || !en->alive)
 		return;
-	ev_timer_stop(en->loop, &en->scan);
-	ev_timer_set(&en->scan, en->poll_s > floor ? en->poll_s : floor, 0.);
-	ev_timer_start(en->loop, &en->scan);
-	en->poll_s = en->poll_s * 2 < POLL_MAX_S ? en->poll_s * 2 : POLL_MAX_S;
+	ev_timer_stop(en->loop, &d->scan);
+	ev_timer_set(&d->scan, d->poll_s > floor ? d->poll_s : floor, 0.);
+	ev_timer_start(en->loop, &d->scan);
+	d->poll_s = d->poll_s * 2 < POLL_MAX_S ? d->poll_s * 2 : POLL_MAX_S;
 }
 
 static void on_scan(struct ev_loop *loop, ev_timer *t, int revents)
@@ -95,23 +107,33 @@ void death_hint(struct engine *en)
 {
 	if (en->store != STORE_BESIDE)
 		return;
-	en->poll_s = POLL_MIN_S;
+	en->deaths->poll_s = POLL_MIN_S;
 	poll_again(en);
 }
 
-void death_virq(struct engine *en)
+static void on_notice(struct engine *en)
 {
-	uint64_t next = en->scan_end + en->scan_took * SHARE;
+	struct deaths *d = en->deaths;
+	uint64_t next = d->scan_end + d->scan_took * SHARE;
 	uint64_t now = clock_ns();
 
-	if (ev_is_active(&en->scan))
+	if (ev_is_active(&d->scan))
 		return;
 	if (now >= next) {
 		death_scan(en);
 		return;
 	}
-	ev_timer_set(&en->scan, (double)(next - now) / 1e9, 0.);
-	ev_timer_start(en->loop, &en->scan);
+	ev_timer_set(&d->scan, (double)(next - now) / 1e9, 0.);
+	ev_timer_start(en->loop, &d->scan);
+}
+
+bool death_event(struct engine *en, uint32_t port)
+{
+	if (port == 0 || port != en->deaths->virq_port)
+		return false;
+	(void)xen_evtchn_unmask(en->x, port);
+	on_notice(en);
+	return true;
 }
 
 /* --- where the news come from --- */
@@ -138,7 +160,7 @@ static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)
 	char **event;
 
 	(void)revents;
-	while ((event = xs_check_watch(en->xs)) != NULL)
+	while ((event = xs_check_watch(en->deaths->xs)) != NULL)
 		free(event);
 	if (errno != EAGAIN) {
 		log_line(LOG_ERROR, "xenstored went away: deaths of VMs are not noticed any more; "
@@ -151,6 +173,7 @@ static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)
 
 static int open_beside(struct engine *en, struct err *e)
 {
+	struct deaths *d = en->deaths;
 	struct xs_handle *xs;
 
 	if (!xenstored_runs())
@@ -165,16 +188,16 @@ static int open_beside(struct engine *en, struct err *e)
 		xs_close(xs);
 		return rc;
 	}
-	en->xs = xs;
-	ev_io_init(&en->xs_io, on_xenstore, xs_fileno(xs), EV_READ);
-	en->xs_io.data = en;
-	ev_io_start(en->loop, &en->xs_io);
+	d->xs = xs;
+	ev_io_init(&d->xs_io, on_xenstore, xs_fileno(xs), EV_READ);
+	d->xs_io.data = en;
+	ev_io_start(en->loop, &d->xs_io);
 	return 0;
 }
 
 static int open_own(struct engine *en, struct err *e)
 {
-	int rc = xen_evtchn_bind_virq(en->x, VIRQ_DOM_EXC, &en->virq_port);
+	int rc = xen_evtchn_bind_virq(en->x, VIRQ_DOM_EXC, &en->deaths->virq_port);
 
 	if (rc == -EEXIST || rc == -EBUSY)
 		return err_set(e, EBUSY,
@@ -189,10 +212,14 @@ static int open_own(struct engine *en, struct err *e)
 int death_open(struct engine *en, struct err *e)
 {
 	enum store_mode mode = en->conf.store;
+	struct deaths *d = calloc(1, sizeof(*d));
 
-	ev_init(&en->scan, on_scan);
-	en->scan.data = en;
-	en->poll_s = POLL_MAX_S;
+	if (!d)
+		return err_set(e, ENOMEM, "out of memory");
+	en->deaths = d;
+	ev_init(&d->scan, on_scan);
+	d->scan.data = en;
+	d->poll_s = POLL_MAX_S;
 	if (mode == STORE_AUTO)
 		mode = xenstored_runs() ? STORE_BESIDE : STORE_OWN;
 	en->store = mode;
@@ -201,13 +228,17 @@ int death_open(struct engine *en, struct err *e)
 
 void death_close(struct engine *en)
 {
-	ev_timer_stop(en->loop, &en->scan);
-	if (en->xs) {
-		ev_io_stop(en->loop, &en->xs_io);
-		xs_close(en->xs);
+	struct deaths *d = en->deaths;
+
+	if (!d)
+		return;
+	ev_timer_stop(en->loop, &d->scan);
+	if (d->xs) {
+		ev_io_stop(en->loop, &d->xs_io);
+		xs_close(d->xs);
 	}
-	en->xs = NULL;
-	if (en->virq_port)
-		(void)xen_evtchn_unbind(en->x, en->virq_port);
-	en->virq_port = 0;
+	if (d->virq_port)
+		(void)xen_evtchn_unbind(en->x, d->virq_port);
+	free(d);
+	en->deaths = NULL;
 }

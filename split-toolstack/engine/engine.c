@@ -128,8 +128,7 @@ void engine_close(struct engine *en)
 		vm_free(vm);
 	}
 	storehost_close(en);
-	if (en->loop && ev_cb(&en->scan))
-		death_close(en);
+	death_close(en);
 	if (ev_cb(&en->events))
 		events_close(en);
 	if (en->x)

@@ -116,13 +116,8 @@ static void one_event(struct engine *en, uint32_t port)
 	struct vm *vm = port < en->nport ? en->by_port[port] : NULL;
 	bool *masked;
 
-	if (storehost_event(en, port))
+	if (storehost_event(en, port) || death_event(en, port))
 		return;
-	if (port == en->virq_port && port != 0) {
-		(void)xen_evtchn_unmask(en->x, port);
-		death_virq(en);
-		return;
-	}
 	if (!vm) { /* a late one: its VM is gone */
 		(void)xen_evtchn_unmask(en->x, port);
 		return;

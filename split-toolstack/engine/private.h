@@ -220,14 +220,7 @@ struct engine {
 	uint32_t nport;
 	ev_io events;
 	ev_timer credit;
-	/* deaths */
-	uint32_t virq_port;
-	void *xs; /* struct xs_handle, beside mode */
-	ev_io xs_io;
-	ev_timer scan;
-	uint32_t scans;
-	uint64_t scan_end, scan_took; /* ns */
-	double poll_s;		      /* beside: until the next look */
+	struct deaths *deaths; /* death.c */
 	/* registry.c */
 	MDB_env *db;
 	MDB_dbi dbi;
@@ -360,9 +353,11 @@ void vm_look(struct vm *vm);
 void vm_spend(struct vm *vm, bool *masked);
 
 /* --- death.c --- */
-int death_open(struct engine *en, struct err *e);
-void death_close(struct engine *en);
-void death_virq(struct engine *en);
+struct deaths;
+int death_open(struct engine *en, struct err *e); /* decides on the mode of the store */
+void death_close(struct engine *en);		  /* not opened is fine */
+/* An event of that port: true: it was the notice of deaths. */
+bool death_event(struct engine *en, uint32_t port);
 /* Somebody may be dying, or may from now on: look soon (beside xenstored). */
 void death_hint(struct engine *en);
 void death_scan(struct engine *en);
