@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/registry_recent.h"
 
 /* Refilling waits until nobody has asked for so long: it must not run into the next request, nor
  * keep the CPU from the guest that was just started. Between two shells there is a gap. */
@@ -397,7 +396,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	touch_heap();
 	devices_tell(en);
 	pool_reap(en);
-	more = recent_settle(en);
+	more = registry_settle(en);
 	if (history_trim(en, TRIM_AT_ONCE)) {
 		refill_in(en, REFILL_GAP_S);
 		return;

@@ -136,7 +136,7 @@ struct image_entry;
 struct image_job;
 struct device;
 struct device_domain;
-struct recent;
+struct registry;
 struct backend_client;
 struct link;
 struct mirror;
@@ -221,11 +221,7 @@ struct engine {
 	ev_io events;
 	ev_timer credit;
 	struct deaths *deaths; /* death.c */
-	/* registry.c */
-	MDB_env *db;
-	MDB_dbi dbi;
-	struct recent *recent;
-	uint64_t registry_room; /* bytes that its file has for sure */
+	struct registry *registry;
 	/* worker.c */
 	struct worker *worker;
 	/* files.c */
@@ -368,9 +364,9 @@ void registry_close(struct engine *en);
 /* Writes the VM as it is now: an intent while VM_BUILDING. */
 int registry_put(struct vm *vm, struct err *e);
 void registry_delete(struct engine *en, const uint8_t uuid[16]);
-/* A host whose run directory is full goes on: what ends must be recorded, and a database that
- * copies pages when it changes them needs some to do so. Its file is given them ahead. */
-void registry_keep_room(struct engine *en);
+/* Gives some of what was written lately to the database, which takes longer; true: there is more.
+ */
+bool registry_settle(struct engine *en);
 /* Calls fn with a fresh vm for each record; fn owns it. */
 int registry_load(struct engine *en, void (*fn)(struct vm *vm), struct err *e);
 

@@ -49,9 +49,9 @@ struct recent {
 	uint32_t taken; /* by recent_room(), until recent_keep() */
 };
 
-static struct recent_slot *slot_of(struct engine *en, const uint8_t uuid[16], uint32_t *at)
+static struct recent_slot *slot_of(struct registry *reg, const uint8_t uuid[16], uint32_t *at)
 {
-	struct recent *r = en->recent;
+	struct recent *r = reg->recent;
 
 	for (uint64_t left = r->used; left; left &= left - 1) {
 		*at = (uint32_t)__builtin_ctzll(left);
@@ -81,11 +81,11 @@ static uint32_t oldest(const struct recent *r, uint64_t of)
 }
 
 /* 0 or LMDB's error. */
-static int write_slots(struct engine *en, uint64_t which)
+static int write_slots(struct registry *reg, uint64_t which)
 {
-	struct recent *r = en->recent;
+	struct recent *r = reg->recent;
 	MDB_txn *txn;
-	int rc = mdb_txn_begin(en->db, NULL, 0, &txn);
+	int rc = mdb_txn_begin(reg->db, NULL, 0, &txn);
 
 	if (rc != 0)
 		return rc;
@@ -95,7 +95,7 @@ static int write_slots(struct engine *en, uint64_t which)
 		MDB_val key = {sizeof(s->uuid), s->uuid};
 		MDB_val value = {s->bytes, s->record};
 
-		rc = mdb_put(txn, en->dbi, &key, &value, 0);
+		rc = mdb_put(txn, reg->dbi, &key, &value, 0);
 		left &= ~(1ull << at);
 	}
 	if (rc != 0) {
@@ -110,9 +110,9 @@ static int write_slots(struct engine *en, uint64_t which)
 	return rc;
 }
 
-bool recent_settle(struct engine *en)
+bool recent_settle(struct registry *reg)
 {
-	struct recent *r = en->recent;
+	struct recent *r = reg->recent;
 	uint64_t which = 0;
 	int rc;
 
@@ -120,34 +120,34 @@ bool recent_settle(struct engine *en)
 		which |= 1ull << oldest(r, r->used & ~which);
 	if (which == 0)
 		return false;
-	rc = write_slots(en, which);
+	rc = write_slots(reg, which);
 	if (rc != 0)
 		log_line(LOG_WARN, "registry: write: %s", mdb_strerror(rc));
 	else
-		registry_keep_room(en);
+		registry_keep_room(reg);
 	return rc == 0 && r->used != 0;
 }
 
-uint8_t *recent_room(struct engine *en, size_t bytes)
+uint8_t *recent_room(struct registry *reg, size_t bytes)
 {
-	struct recent *r = en->recent;
+	struct recent *r = reg->recent;
 
 	if (!r || bytes == 0 || bytes > sizeof(r->file->slot[0].record))
 		return NULL;
 	if (r->used == UINT64_MAX)
-		(void)recent_settle(en);
+		(void)recent_settle(reg);
 	if (r->used == UINT64_MAX)
 		return NULL;
 	r->taken = (uint32_t)__builtin_ctzll(~r->used);
 	return r->file->slot[r->taken].record;
 }
 
-void recent_keep(struct engine *en, const uint8_t uuid[16], size_t bytes)
+void recent_keep(struct registry *reg, const uint8_t uuid[16], size_t bytes)
 {
-	struct recent *r = en->recent;
+	struct recent *r = reg->recent;
 	struct recent_slot *s = &r->file->slot[r->taken];
 	uint32_t old;
-	bool again = slot_of(en, uuid, &old) != NULL;
+	bool again = slot_of(reg, uuid, &old) != NULL;
 
 	memcpy(s->uuid, uuid, sizeof(s->uuid));
 	s->age = r->next++;
@@ -157,25 +157,25 @@ void recent_keep(struct engine *en, const uint8_t uuid[16], size_t bytes)
 		empty(r, old);
 }
 
-int recent_settle_one(struct engine *en, const uint8_t uuid[16])
+int recent_settle_one(struct registry *reg, const uint8_t uuid[16])
 {
 	uint32_t at;
 
-	return en->recent && slot_of(en, uuid, &at) ? write_slots(en, 1ull << at) : 0;
+	return reg->recent && slot_of(reg, uuid, &at) ? write_slots(reg, 1ull << at) : 0;
 }
 
-void recent_forget(struct engine *en, const uint8_t uuid[16])
+void recent_forget(struct registry *reg, const uint8_t uuid[16])
 {
 	uint32_t at;
 
-	if (en->recent && slot_of(en, uuid, &at))
-		empty(en->recent, at);
+	if (reg->recent && slot_of(reg, uuid, &at))
+		empty(reg->recent, at);
 }
 
 /* What the last daemon left goes into the database; a file of another form is made anew. */
-static void take_over(struct engine *en, bool fresh)
+static void take_over(struct registry *reg, bool fresh)
 {
-	struct recent *r = en->recent;
+	struct recent *r = reg->recent;
 	struct recent_file *f = r->file;
 	int rc;
 
@@ -194,16 +194,16 @@ static void take_over(struct engine *en, bool fresh)
 		if (s->age >= r->next)
 			r->next = s->age + 1;
 	}
-	rc = r->used ? write_slots(en, r->used) : 0;
+	rc = r->used ? write_slots(reg, r->used) : 0;
 	if (rc != 0) /* they stay where they are, and count (recent_each) */
 		log_line(LOG_WARN, "registry: write: %s", mdb_strerror(rc));
 }
 
-void recent_each(struct engine *en,
+void recent_each(struct registry *reg,
 		 void (*fn)(void *arg, const uint8_t uuid[16], const uint8_t *record, size_t bytes),
 		 void *arg)
 {
-	struct recent *r = en->recent;
+	struct recent *r = reg->recent;
 
 	for (uint64_t left = r ? r->used : 0; left;) {
 		uint32_t at = oldest(r, left);
@@ -240,7 +240,7 @@ static struct recent_file *map_file(int fd, bool *fresh)
 	return f;
 }
 
-int recent_open(struct engine *en, const char *path, struct err *e)
+int recent_open(struct registry *reg, const char *path, struct err *e)
 {
 	struct recent *r = calloc(1, sizeof(*r));
 	bool fresh = false;
@@ -255,8 +255,8 @@ int recent_open(struct engine *en, const char *path, struct err *e)
 	if (fd >= 0)
 		(void)close(fd);
 	if (r->file) {
-		en->recent = r;
-		take_over(en, fresh);
+		reg->recent = r;
+		take_over(reg, fresh);
 		return 0;
 	}
 	free(r);
@@ -267,15 +267,15 @@ int recent_open(struct engine *en, const char *path, struct err *e)
 	return 0;
 }
 
-void recent_close(struct engine *en)
+void recent_close(struct registry *reg)
 {
-	struct recent *r = en->recent;
+	struct recent *r = reg->recent;
 
 	if (!r)
 		return;
-	while (recent_settle(en))
+	while (recent_settle(reg))
 		;
 	(void)munmap(r->file, sizeof(*r->file));
 	free(r);
-	en->recent = NULL;
+	reg->recent = NULL;
 }

@@ -3,22 +3,42 @@
 #ifndef CHAOS_ENGINE_REGISTRY_RECENT_H
 #define CHAOS_ENGINE_REGISTRY_RECENT_H
 
-#include "split-toolstack/engine/private.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lmdb.h>
+
+#include "base/err.h"
+
+struct recent;
+
+/* The registry, as its files see it. */
+struct registry {
+	MDB_env *db;
+	MDB_dbi dbi;
+	struct recent *recent; /* NULL: there was no room for the file */
+	uint64_t room;	       /* bytes that the database's file has for sure */
+};
+
+/* A run directory that is full goes on: what ends must be recorded, and a database that copies
+ * pages when it changes them needs some to do so. Its file is given them ahead. */
+void registry_keep_room(struct registry *reg);
 
 /* The database is open. Without room for the file all records go there. */
-int recent_open(struct engine *en, const char *path, struct err *e);
-void recent_close(struct engine *en);
+int recent_open(struct registry *reg, const char *path, struct err *e);
+void recent_close(struct registry *reg);
 /* Where a record of so many bytes can be written; NULL: only into the database. */
-uint8_t *recent_room(struct engine *en, size_t bytes);
+uint8_t *recent_room(struct registry *reg, size_t bytes);
 /* It has been written there: from now on it counts, and none of before. */
-void recent_keep(struct engine *en, const uint8_t uuid[16], size_t bytes);
+void recent_keep(struct registry *reg, const uint8_t uuid[16], size_t bytes);
 /* Gives the oldest ones to the database; true: there are more. */
-bool recent_settle(struct engine *en);
+bool recent_settle(struct registry *reg);
 /* The one of this VM, if there is one. LMDB's error. */
-int recent_settle_one(struct engine *en, const uint8_t uuid[16]);
-void recent_forget(struct engine *en, const uint8_t uuid[16]);
+int recent_settle_one(struct registry *reg, const uint8_t uuid[16]);
+void recent_forget(struct registry *reg, const uint8_t uuid[16]);
 /* Those that the database could not take, oldest first. */
-void recent_each(struct engine *en,
+void recent_each(struct registry *reg,
 		 void (*fn)(void *arg, const uint8_t uuid[16], const uint8_t *record, size_t bytes),
 		 void *arg);
 

@@ -9,6 +9,7 @@
 
 #include "base/uuid.h"
 #include "split-toolstack/engine/registry_recent.h"
+#include "split-toolstack/engine/registry_record.h"
 
 #define SLOT_BYTES 1024 /* registry_recent.c: a header, then slots */
 #define LONG_TEXT  3000
@@ -165,7 +166,7 @@ static void garbage_is_not_read(void **state)
 
 	(void)state;
 	(void)create(guest("web", DOM_PV, 256), 0);
-	while (recent_settle(en))
+	while (registry_settle(en))
 		;
 	f = slots("w");
 	for (int i = 0; i < 70000; i++)
@@ -206,10 +207,10 @@ static void older_versions_are_read(void **state)
 		uint8_t old[1024];
 		struct vm *vm;
 
-		while (recent_settle(en))
+		while (registry_settle(en))
 			;
-		assert_int_equal(mdb_txn_begin(en->db, NULL, 0, &txn), 0);
-		assert_int_equal(mdb_get(txn, en->dbi, &key, &value), 0);
+		assert_int_equal(mdb_txn_begin(en->registry->db, NULL, 0, &txn), 0);
+		assert_int_equal(mdb_get(txn, en->registry->dbi, &key, &value), 0);
 		assert_true(value.mv_size > BYTES_2 + tail && value.mv_size <= sizeof(old));
 		memcpy(old, value.mv_data, value.mv_size);
 		if (version < 3) {
@@ -218,7 +219,7 @@ static void older_versions_are_read(void **state)
 			value.mv_size = BYTES_2 + tail;
 		}
 		value.mv_data = old;
-		assert_int_equal(mdb_put(txn, en->dbi, &key, &value, 0), 0);
+		assert_int_equal(mdb_put(txn, en->registry->dbi, &key, &value, 0), 0);
 		assert_int_equal(mdb_txn_commit(txn), 0);
 		die();
 		vm = engine_find(en, "old");

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM as the bytes of its record. */
+#ifndef CHAOS_ENGINE_REGISTRY_RECORD_H
+#define CHAOS_ENGINE_REGISTRY_RECORD_H
+
+#include "split-toolstack/engine/private.h"
+
+#define RECORD_TEXTS 4u /* name, kernel, ramdisk, cmdline */
+
+struct record {
+	uint32_t version;
+	uint32_t state, reason;
+	int32_t exit_code;
+	uint32_t domid, guest_port;
+	uint32_t type, vcpus, weight, cap;
+	uint32_t on_poweroff, on_reboot, on_crash;
+	uint32_t restarts, noxs;
+	uint16_t ready, store_port; /* a new domain's first ports are small */
+	uint64_t mem_kib, maxmem_kib, pages;
+	uint64_t dev_frame, control_frame;
+	uint64_t created_ns, started_ns, ended_ns;
+	uint32_t text[RECORD_TEXTS]; /* lengths of the strings that follow, NO_TEXT for none */
+	uint32_t cpumap_bytes;
+	uint32_t ndevice; /* that follow the bitmaps */
+	/* from version 3 on */
+	uint32_t ncpumap; /* bitmaps of cpumap_bytes each; 0: one, of all vCPUs */
+	uint32_t maxvcpus;
+	struct dom_limits limits;
+	uint32_t reserved;
+};
+
+/* What is to be written of a VM: the fixed part, and the texts, which are the VM's. */
+struct record_draft {
+	struct record r;
+	const char *text[RECORD_TEXTS];
+	const struct vm_config *cfg;
+	size_t bytes; /* of all of it */
+};
+
+/* The VM as it is now: an intent while VM_BUILDING. */
+void record_draft(const struct vm *vm, struct record_draft *d);
+/* Writes d->bytes. */
+void record_write(const struct record_draft *d, uint8_t *to);
+/* Fills a fresh VM, but for its uuid. False: the bytes are of no form that is known, or there is no
+ * memory (errno is ENOMEM then). */
+bool record_read(struct vm *vm, const uint8_t *data, size_t size);
+
+#endif
