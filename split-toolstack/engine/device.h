@@ -208,7 +208,7 @@ void vm_hold_look(struct vm *vm); /* a device is there, or never will be */
 void vm_hold_end(struct vm *vm);  /* it is not to run any more */
 
 /* --- leaving.c --- */
-void leaving_open(struct engine *en);
+int leaving_open(struct engine *en, struct err *e);
 void leaving_close(struct engine *en);
 /* A device that is leaving may have it still; false: whoever has it keeps it. */
 bool disk_is_leaving(struct engine *en, const struct disk_info *disk);
@@ -220,10 +220,17 @@ void leaving_gone(struct engine *en, const struct device *d);
 /* The engine closes: what waits for its turn need not wait. */
 void removals_close(struct engine *en);
 /* A setting that a killed daemon had changed is as it was. */
-void removal_open(struct engine *en);
+int removal_open(struct engine *en, struct err *e);
 /* RCU is not to be waited for so long, if the settings say so. */
 void removal_hurry(struct engine *en, bool on);
+bool removal_hurried(const struct engine *en);
+/* The next ones that wait have their turn. */
 void removal_next(struct engine *en);
+/* Between these none is begun, so that all devices can be walked over while some of them end. */
+void removal_hold(struct engine *en);
+void removal_release(struct engine *en);
+/* None waits, and none is under way. */
+bool removal_is_idle(const struct engine *en);
 /* Out of all lists: it is about to be freed. */
 void devices_forget(struct device *d);
 /* One device of the domain less; with the last one its slot is free. */
@@ -257,11 +264,16 @@ struct device *device_user_find(struct engine *en, uint64_t number);
 bool device_user_stop(struct device *d);
 
 /* --- user_backend.c: the process --- */
+struct backend_client;
 /* Connects to it, and starts it when there is none. */
 int user_backend_open(struct engine *en, struct err *e);
 /* Connects to it if there is one. */
 bool user_backend_find(struct engine *en);
 void user_backend_close(struct engine *en);
+/* The connection; NULL: there is none. */
+struct backend_client *user_backend_client(const struct engine *en);
+/* The process that is connected was started by us, and had no devices. */
+bool user_backend_started(const struct engine *en);
 /* Requests may have been queued. */
 void user_backend_wants(struct engine *en);
 

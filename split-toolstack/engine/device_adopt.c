@@ -30,8 +30,10 @@ int devices_open(struct engine *en, struct err *e)
 {
 	int rc = link_open(&en->link, e);
 
-	leaving_open(en);
-	removal_open(en);
+	if (rc == 0)
+		rc = leaving_open(en, e);
+	if (rc == 0)
+		rc = removal_open(en, e);
 	if (rc == 0)
 		rc = uevent_open(en, e);
 	return rc < 0 ? rc : device_mirror_open(en, e);
@@ -225,7 +227,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	log_line(LOG_INFO, "op=clean dom=%u %s=%u: its VM is gone", domid, d->id.kind, devid);
 	d->phase = PHASE_STARTED;
 	d->mirrored = en->mirror != NULL;
-	if (en->user && device_seen(d) && !device_in_kernel(d))
+	if (user_backend_client(en) && device_seen(d) && !device_in_kernel(d))
 		device_user_orphan(d);
 	device_remove(d);
 }

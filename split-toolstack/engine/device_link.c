@@ -40,7 +40,7 @@ static int change_link(struct device *d, const struct link_change *change, struc
 {
 	struct link_change down = LINK_CHANGE_NONE;
 	struct engine *en = d->en;
-	bool hurry = change->name && !en->rcu_hurried;
+	bool hurry = change->name && !removal_hurried(en);
 	int rc = 0;
 
 	down.up = 0;

@@ -101,7 +101,7 @@ static int set_offload(int tap, uint32_t features)
 /* `again`: another process has served these rings before. */
 static int attach(struct device *d, bool again, struct err *e)
 {
-	struct backend_client *c = d->en->user;
+	struct backend_client *c = user_backend_client(d->en);
 	int rc;
 
 	d->user_state = USER_ATTACHING;
@@ -234,7 +234,7 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 	} else if (state == DEVTREE_CLOSING || state == DEVTREE_CLOSED) {
 		if (d->user_state == USER_ATTACHED || d->user_state == USER_ATTACHING) {
 			d->user_state = USER_DETACHING;
-			(void)backend_client_detach(d->en->user, number_of(d), &e);
+			(void)backend_client_detach(user_backend_client(d->en), number_of(d), &e);
 			user_backend_wants(d->en);
 		}
 		set_state(d, (enum devtree_state)state); /* which may free it */
@@ -313,7 +313,7 @@ int device_user_adopt(struct device *d)
 			return hooked;
 	}
 	if (rc == 0 && front_has_rings(d)) {
-		if (d->en->user_started) /* the process went unnoticed */
+		if (user_backend_started(d->en)) /* the process went unnoticed */
 			rc = attach_or_reopen(d, true, &e);
 		else
 			d->user_state = USER_ATTACHING; /* or attached: its list tells */
@@ -340,10 +340,10 @@ bool device_user_stop(struct device *d)
 	store_unhook(engine_store(d->en), &d->front);
 	if (d->user_state == USER_DETACHING)
 		return true;
-	if (d->user_state == USER_IDLE || !d->en->user)
+	if (d->user_state == USER_IDLE || !user_backend_client(d->en))
 		return false;
 	d->user_state = USER_DETACHING;
-	if (backend_client_detach(d->en->user, number_of(d), &e) < 0)
+	if (backend_client_detach(user_backend_client(d->en), number_of(d), &e) < 0)
 		return false;
 	user_backend_wants(d->en);
 	return true;

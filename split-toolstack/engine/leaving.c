@@ -3,6 +3,7 @@
 #include "split-toolstack/engine/device.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* `chaos destroy` does not wait for backends: a create right behind it finds the old VM's devices
@@ -16,7 +17,9 @@
 
 static bool has_left_lately(const struct engine *en)
 {
-	return en->disk_left != 0. && ev_now(en->loop) - en->disk_left < LATELY_S;
+	ev_tstamp left = en->leavings->disk_left;
+
+	return left != 0. && ev_now(en->loop) - left < LATELY_S;
 }
 
 /* One that the last daemon had can be of any file, and have any name. */
@@ -65,9 +68,9 @@ bool ifname_is_leaving(struct engine *en, const char *name)
 
 static void look_in(struct engine *en, double seconds)
 {
-	ev_timer_stop(en->loop, &en->leaving_timer);
-	ev_timer_set(&en->leaving_timer, seconds > 0. ? seconds : 0., 0.);
-	ev_timer_start(en->loop, &en->leaving_timer);
+	ev_timer_stop(en->loop, &en->leavings->timer);
+	ev_timer_set(&en->leavings->timer, seconds > 0. ? seconds : 0., 0.);
+	ev_timer_start(en->loop, &en->leavings->timer);
 }
 
 /* All have the same time to wait: the first in the list is the first whose time is over. */
@@ -75,9 +78,9 @@ static void look_later(struct engine *en)
 {
 	double left;
 
-	if (!en->leaving)
+	if (!en->leavings->first)
 		return;
-	left = en->leaving->until - ev_now(en->loop);
+	left = en->leavings->first->until - ev_now(en->loop);
 	look_in(en, has_left_lately(en) && left > AGAIN_S ? AGAIN_S : left);
 }
 
@@ -89,39 +92,53 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	DL_COUNT(en->leaving, l, n);
-	while (n-- && (l = en->leaving) != NULL) { /* those that wait on come behind */
-		DL_DELETE(en->leaving, l);
+	DL_COUNT(en->leavings->first, l, n);
+	while (n-- && (l = en->leavings->first) != NULL) { /* those that wait on come behind */
+		DL_DELETE(en->leavings->first, l);
 		l->prev = NULL;
 		l->again(l, ev_now(loop) >= l->until);
 	}
 	look_later(en);
 }
 
-void leaving_open(struct engine *en)
+int leaving_open(struct engine *en, struct err *e)
 {
-	ev_init(&en->leaving_timer, on_timer);
-	en->leaving_timer.data = en;
+	struct leavings *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return err_set(e, ENOMEM, "out of memory");
+	en->leavings = all;
+	ev_init(&all->timer, on_timer);
+	all->timer.data = en;
+	return 0;
 }
 
 void leaving_close(struct engine *en)
 {
-	ev_timer_stop(en->loop, &en->leaving_timer);
+	struct leavings *all = en->leavings;
+
+	if (!all)
+		return;
+	while (all->first)
+		leaving_end(en, all->first);
+	ev_timer_stop(en->loop, &all->timer);
+	free(all);
+	en->leavings = NULL;
 }
 
 void leaving_wait(struct engine *en, struct leaving *l)
 {
 	if (l->until == 0.)
 		l->until = ev_now(en->loop) + WAIT_S;
-	DL_APPEND(en->leaving, l);
-	if (!ev_is_active(&en->leaving_timer) || has_left_lately(en))
+	DL_APPEND(en->leavings->first, l);
+	if (!ev_is_active(&en->leavings->timer) || has_left_lately(en))
 		look_later(en);
 }
 
 void leaving_end(struct engine *en, struct leaving *l)
 {
 	if (l->prev)
-		DL_DELETE(en->leaving, l);
+		DL_DELETE(en->leavings->first, l);
 	l->prev = NULL;
 	l->until = 0.;
 }
@@ -138,7 +155,7 @@ int leaving_over(struct err *e)
 void leaving_gone(struct engine *en, const struct device *d)
 {
 	if (d->key.kind == DEVICE_VBD && d->phase >= PHASE_CLOSING)
-		en->disk_left = ev_now(en->loop);
-	if (en->leaving)
+		en->leavings->disk_left = ev_now(en->loop);
+	if (en->leavings->first)
 		look_in(en, 0.); /* not inside the end of a device */
 }

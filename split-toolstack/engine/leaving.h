@@ -50,6 +50,13 @@ struct leaving {
 	void (*again)(struct leaving *l, bool last);
 };
 
+/* leaving.c's own. */
+struct leavings {
+	struct leaving *first; /* utlist head: requests that wait */
+	ev_timer timer;
+	ev_tstamp disk_left; /* when a disk went the last time; 0: none did */
+};
+
 /* At most some seconds from the first call on. */
 void leaving_wait(struct engine *en, struct leaving *l);
 void leaving_end(struct engine *en, struct leaving *l); /* does not wait any more */

@@ -137,7 +137,6 @@ struct image_job;
 struct device;
 struct device_domain;
 struct registry;
-struct backend_client;
 struct link;
 struct mirror;
 
@@ -245,24 +244,17 @@ struct engine {
 	ev_io uevents;
 	struct device *devices; /* uthash heads */
 	struct device_domain *device_domains;
-	struct device *removals; /* utlist head: wait for their turn */
-	struct device *untold;	 /* utlist head: claimed, and the store does not say so yet */
-	uint32_t removing;	 /* their turn it is */
-	struct leaving *leaving; /* utlist head: requests that wait */
-	struct attach *attaches; /* utlist head: those that wait */
-	ev_timer leaving_timer;
-	ev_tstamp disk_left, user_lost; /* when a disk went, chaos-backend ended, the last time */
+	struct device *untold;	   /* utlist head: claimed, and the store does not say so yet */
+	struct teardown *teardown; /* removal.c */
+	struct leavings *leavings; /* leaving.c */
+	struct user_backend *user; /* NULL: not needed so far */
+	struct attach *attaches;   /* utlist head: those that wait */
 	uint64_t started,
-		reached;      /* devices ever; the last of these that a kernel backend took up, */
-	ev_tstamp reached_at; /* ... then */
-	bool removal_busy, rcu_hurried;
-	int hurry_fd;	   /* removal.c: whether rcu_expedited is ours; 0 and below: none */
-	struct tail *tail; /* tail.c; NULL: off */
-	struct backend_client *user; /* chaos-backend; NULL: not needed so far */
-	ev_io user_read, user_write;
-	bool user_started, user_answers; /* by us, without devices; ... or its list has come */
-	struct mirror *mirror;		 /* beside xenstored */
-	bool mirror_news;		 /* a change comes from there */
+		reached;       /* devices ever; the last of these that a kernel backend took up, */
+	ev_tstamp reached_at;  /* ... then */
+	struct tail *tail;     /* tail.c; NULL: off */
+	struct mirror *mirror; /* beside xenstored */
+	bool mirror_news;      /* a change comes from there */
 	struct engine_observer *observers;
 };
 

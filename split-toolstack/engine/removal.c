@@ -24,38 +24,58 @@
  * again before that is clear. */
 #define UNSEEN_S 0.1
 
+struct teardown {
+	struct device *queue; /* utlist head: wait for their turn */
+	uint32_t under_way;   /* whose turn it is */
+	bool held;	      /* nothing is begun: a walk over all devices is under way */
+	bool hurried;	      /* rcu_expedited is set by us */
+	int mark;	      /* file: whether it is ours; -1: it could not be opened */
+};
+
 /* Says, to the next daemon too, whether the setting is ours and was 0 before. */
 static bool mark(const struct engine *en, bool ours)
 {
-	return en->hurry_fd > 0 && pwrite(en->hurry_fd, ours ? "1" : "0", 1, 0) == 1;
+	return en->teardown->mark >= 0 && pwrite(en->teardown->mark, ours ? "1" : "0", 1, 0) == 1;
 }
 
 /* Back to 0 only what was found so. The mark is there before the setting changes and until it is
  * as it was. */
 void removal_hurry(struct engine *en, bool on)
 {
-	if (en->rcu_hurried == on || !en->conf.rcu_expedited)
+	struct teardown *t = en->teardown;
+
+	if (t->hurried == on || !en->conf.rcu_expedited)
 		return;
 	if (on && (kernel_rcu_expedited() != 0 || !mark(en, true)))
 		return;
 	if (kernel_set_rcu_expedited(on) == 0)
-		en->rcu_hurried = on;
-	if (!en->rcu_hurried)
+		t->hurried = on;
+	if (!t->hurried)
 		(void)mark(en, false);
 }
 
-void removal_open(struct engine *en)
+bool removal_hurried(const struct engine *en)
 {
+	return en->teardown->hurried;
+}
+
+int removal_open(struct engine *en, struct err *e)
+{
+	struct teardown *t = calloc(1, sizeof(*t));
 	char path[512];
 	char ours = '0';
 
+	if (!t)
+		return err_set(e, ENOMEM, "out of memory");
+	en->teardown = t;
 	(void)snprintf(path, sizeof(path), "%s/rcu_expedited", en->conf.run_dir);
-	en->hurry_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (en->hurry_fd < 0 || pread(en->hurry_fd, &ours, 1, 0) != 1 || ours != '1' ||
+	t->mark = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (t->mark < 0 || pread(t->mark, &ours, 1, 0) != 1 || ours != '1' ||
 	    kernel_set_rcu_expedited(false) < 0)
-		return;
+		return 0;
 	log_line(LOG_INFO, "op=clean rcu_expedited=0: the last daemon had set it");
 	(void)mark(en, false);
+	return 0;
 }
 
 static void wait_until_lost(struct device *d, double seconds);
@@ -106,7 +126,7 @@ static void remove_now(struct device *d)
 		return;
 	}
 	if (device_in_kernel(d)) {
-		en->removing++;
+		en->teardown->under_way++;
 		d->counted = true;
 		removal_hurry(en, true);
 	}
@@ -116,31 +136,54 @@ static void remove_now(struct device *d)
 
 void removal_next(struct engine *en)
 {
-	if (en->removal_busy) /* called from below */
-		return;
-	en->removal_busy = true;
-	while (en->removals && en->removing < AT_ONCE) {
-		struct device *d = en->removals;
+	struct teardown *t = en->teardown;
 
-		DL_DELETE2(en->removals, d, queue_prev, queue_next);
+	if (t->held) /* called from below, or from a walk */
+		return;
+	t->held = true;
+	while (t->queue && t->under_way < AT_ONCE) {
+		struct device *d = t->queue;
+
+		DL_DELETE2(t->queue, d, queue_prev, queue_next);
 		d->queue_prev = NULL;
 		remove_now(d);
 	}
-	en->removal_busy = false;
-	if (en->removing == 0 && !en->removals)
+	t->held = false;
+	if (removal_is_idle(en))
 		removal_hurry(en, false);
+}
+
+void removal_hold(struct engine *en)
+{
+	en->teardown->held = true;
+}
+
+void removal_release(struct engine *en)
+{
+	en->teardown->held = false;
+	removal_next(en);
+}
+
+bool removal_is_idle(const struct engine *en)
+{
+	return en->teardown->under_way == 0 && !en->teardown->queue;
 }
 
 void removals_close(struct engine *en)
 {
-	for (struct device *d = en->removals; d; d = d->queue_next) {
+	struct teardown *t = en->teardown;
+
+	if (!t)
+		return;
+	for (struct device *d = t->queue; d; d = d->queue_next) {
 		device_unmirror(d);
 		devtree_remove(engine_store(en), &d->id);
 	}
 	removal_hurry(en, false);
-	if (en->hurry_fd > 0)
-		(void)close(en->hurry_fd);
-	en->hurry_fd = 0;
+	if (t->mark >= 0)
+		(void)close(t->mark);
+	free(t);
+	en->teardown = NULL;
 }
 
 void device_remove(struct device *d)
@@ -155,7 +198,7 @@ void device_remove(struct device *d)
 	}
 	d->phase = PHASE_QUEUED;
 	d->shell = NULL;
-	DL_APPEND2(en->removals, d, queue_prev, queue_next);
+	DL_APPEND2(en->teardown->queue, d, queue_prev, queue_next);
 	removal_next(en);
 }
 
@@ -173,11 +216,11 @@ void devices_forget(struct device *d)
 	if (d->tell_prev)
 		DL_DELETE2(en->untold, d, tell_prev, tell_next);
 	d->tell_prev = NULL;
-	if (d->queue_prev)
-		DL_DELETE2(en->removals, d, queue_prev, queue_next);
+	if (d->queue_prev && en->teardown) /* else all go: the engine closes */
+		DL_DELETE2(en->teardown->queue, d, queue_prev, queue_next);
 	d->queue_prev = NULL;
-	if (d->counted)
-		en->removing--;
+	if (d->counted && en->teardown)
+		en->teardown->under_way--;
 	d->counted = false;
 	ev_timer_stop(en->loop, &d->timer);
 	ev_timer_stop(en->loop, &d->again);

@@ -119,7 +119,7 @@ static void look_again(struct engine *en)
 
 	log_line(LOG_WARN, "uevents were lost: looking at all devices");
 	en->nbridge = 0;
-	en->removal_busy = true; /* no other one goes inside the walk */
+	removal_hold(en); /* no other one goes inside the walk */
 	HASH_ITER(hh, en->devices, d, tmp)
 	{
 		if (d->phase == PHASE_REMOVING && !device_is_user(d) && !device_in_kernel(d)) {
@@ -135,8 +135,7 @@ static void look_again(struct engine *en)
 				device_netdev(d, i.ifindex, name);
 		}
 	}
-	en->removal_busy = false;
-	removal_next(en);
+	removal_release(en);
 }
 
 static void on_uevent(struct ev_loop *loop, ev_io *io, int revents)

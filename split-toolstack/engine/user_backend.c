@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +14,14 @@
 /* One that ends again so soon is not given the same devices a third time: one of them may be why.
  */
 #define AGAIN_S 10.0
+
+struct user_backend {
+	struct backend_client *client; /* NULL: not connected */
+	ev_io read, write;
+	bool started;	/* by us, without devices */
+	bool answered;	/* ... or its list has come */
+	ev_tstamp lost; /* when one has ended the last time; 0: none has */
+};
 
 /* --- what it says --- */
 
@@ -64,7 +73,7 @@ static void on_device(void *arg, const struct backend_device *has)
 		return;
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: chaos-backend has a device of it", has->domid);
-	(void)backend_client_detach(en->user, has->head.id, NULL);
+	(void)backend_client_detach(en->user->client, has->head.id, NULL);
 	if (d && device_is_user(d)) /* else it is what the store has of one that is gone */
 		d->user_state = USER_DETACHING;
 	user_backend_wants(en);
@@ -77,7 +86,7 @@ static void on_listed(void *arg)
 	struct device *d = NULL;
 	struct device *tmp;
 
-	en->user_answers = true;
+	en->user->answered = true;
 	HASH_ITER(hh, en->devices, d, tmp)
 	{
 		if (d->user_state != USER_ATTACHING)
@@ -113,45 +122,54 @@ static void lost_one(struct device *d, bool again)
 		device_user_detached(d);
 	else if (!again || d->reason[0] || d->phase >= PHASE_CLOSING)
 		device_user_broken(d, "chaos-backend has ended");
-	else if (d->en->user_started)
+	else if (user_backend_started(d->en))
 		device_user_attach(d, true);
 	else /* it lives: its list tells */
 		d->user_state = USER_ATTACHING;
+}
+
+static void disconnect(struct engine *en)
+{
+	struct user_backend *u = en->user;
+
+	ev_io_stop(en->loop, &u->read);
+	ev_io_stop(en->loop, &u->write);
+	backend_client_close(u->client);
+	u->client = NULL;
 }
 
 /* Its devices go to the next one. What was in flight is lost as on a wire, or, with a disk, the end
  * of the device (BLK_AGAIN). */
 static void lost(struct engine *en, const struct err *why)
 {
+	struct user_backend *u = en->user;
 	/* One that never answered was on its way out when it was found. */
-	bool again = !en->user_answers || en->user_lost == 0 ||
-		     ev_now(en->loop) - en->user_lost > AGAIN_S;
+	bool again = !u->answered || u->lost == 0 || ev_now(en->loop) - u->lost > AGAIN_S;
 	struct device *d = NULL;
 	struct device *tmp;
 	struct err e = {0};
 
 	if (!has_devices(en)) {
 		log_line(LOG_INFO, "%s; it had no devices", err_msg(why));
-		user_backend_close(en);
+		disconnect(en);
 		return;
 	}
 	log_line(LOG_ERROR, "%s: %s", err_msg(why),
 		 again ? "another one gets its devices" : "it has ended twice: so do its devices");
-	if (en->user_answers)
-		en->user_lost = ev_now(en->loop);
-	user_backend_close(en);
+	if (u->answered)
+		u->lost = ev_now(en->loop);
+	disconnect(en);
 	if (again && user_backend_open(en, &e) < 0) {
 		log_line(LOG_ERROR, "%s", err_msg(&e));
 		again = false;
 	}
-	en->removal_busy = true; /* no other one goes inside the walk */
+	removal_hold(en); /* no other one goes inside the walk */
 	HASH_ITER(hh, en->devices, d, tmp)
 	{
 		if (d->user_state != USER_IDLE)
 			lost_one(d, again);
 	}
-	en->removal_busy = false;
-	removal_next(en);
+	removal_release(en);
 }
 
 static void on_read(struct ev_loop *loop, ev_io *io, int revents)
@@ -161,7 +179,7 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (backend_client_read(en->user, &e) < 0)
+	if (backend_client_read(en->user->client, &e) < 0)
 		lost(en, &e);
 }
 
@@ -172,7 +190,7 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (backend_client_write(en->user, &e) < 0)
+	if (backend_client_write(en->user->client, &e) < 0)
 		lost(en, &e);
 	else
 		user_backend_wants(en);
@@ -180,37 +198,53 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 
 /* --- found, started, left --- */
 
+struct backend_client *user_backend_client(const struct engine *en)
+{
+	return en->user ? en->user->client : NULL;
+}
+
+bool user_backend_started(const struct engine *en)
+{
+	return en->user && en->user->started;
+}
+
 void user_backend_wants(struct engine *en)
 {
-	if (!en->user)
+	struct user_backend *u = en->user;
+
+	if (!user_backend_client(en))
 		return;
-	if (backend_client_wants_write(en->user))
-		ev_io_start(en->loop, &en->user_write);
+	if (backend_client_wants_write(u->client))
+		ev_io_start(en->loop, &u->write);
 	else
-		ev_io_stop(en->loop, &en->user_write);
+		ev_io_stop(en->loop, &u->write);
 }
 
 static int reach(struct engine *en, bool start, struct err *e)
 {
+	struct user_backend *u = en->user ? en->user : calloc(1, sizeof(*u));
 	char path[108];
 	int rc;
 
-	if (en->user)
+	if (!u)
+		return err_set(e, ENOMEM, "out of memory");
+	en->user = u;
+	if (u->client)
 		return 0;
 	if (snprintf(path, sizeof(path), "%s/" SOCKET_NAME, en->conf.run_dir) >= (int)sizeof(path))
 		return err_set(e, ENAMETOOLONG, "run_dir \"%s\": too long", en->conf.run_dir);
-	rc = backend_client_open(&en->user, path, start ? en->conf.backend_exe : NULL,
-				 en->conf.backend_user, &calls, en, &en->user_started, e);
+	rc = backend_client_open(&u->client, path, start ? en->conf.backend_exe : NULL,
+				 en->conf.backend_user, &calls, en, &u->started, e);
 	if (rc < 0)
 		return err_wrap(e, rc, "chaos-backend");
-	ev_io_init(&en->user_read, on_read, backend_client_fd(en->user), EV_READ);
-	ev_io_init(&en->user_write, on_write, backend_client_fd(en->user), EV_WRITE);
-	en->user_read.data = en;
-	en->user_write.data = en;
-	ev_io_start(en->loop, &en->user_read);
-	en->user_answers = en->user_started;
-	if (!en->user_started) {
-		(void)backend_client_list(en->user, NULL);
+	ev_io_init(&u->read, on_read, backend_client_fd(u->client), EV_READ);
+	ev_io_init(&u->write, on_write, backend_client_fd(u->client), EV_WRITE);
+	u->read.data = en;
+	u->write.data = en;
+	ev_io_start(en->loop, &u->read);
+	u->answered = u->started;
+	if (!u->started) {
+		(void)backend_client_list(u->client, NULL);
 		user_backend_wants(en);
 	}
 	return 0;
@@ -228,10 +262,8 @@ bool user_backend_find(struct engine *en)
 
 void user_backend_close(struct engine *en)
 {
-	if (!en->user)
-		return;
-	ev_io_stop(en->loop, &en->user_read);
-	ev_io_stop(en->loop, &en->user_write);
-	backend_client_close(en->user);
+	if (user_backend_client(en))
+		disconnect(en);
+	free(en->user);
 	en->user = NULL;
 }

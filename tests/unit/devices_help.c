@@ -198,8 +198,7 @@ void nothing_is_left(uint32_t files)
 	files_settle();
 	assert_null(en->devices);
 	assert_null(en->device_domains);
-	assert_null(en->removals);
-	assert_int_equal(en->removing, 0);
+	assert_true(removal_is_idle(en));
 	assert_int_equal(kernel_nbackends(), 0);
 	assert_int_equal(kernel_links(), 2);
 	only_the_daemon_is_left();

@@ -67,11 +67,11 @@ static struct vm_config wants(const char *name, const char *ifname, bool with_di
 /* Time goes by for those that wait. */
 static void time_is_over(void)
 {
-	for (struct leaving *l = en->leaving; l; l = l->next)
+	for (struct leaving *l = en->leavings->first; l; l = l->next)
 		l->until = ev_now(loop);
-	ev_timer_stop(loop, &en->leaving_timer);
-	ev_timer_set(&en->leaving_timer, 0., 0.);
-	ev_timer_start(loop, &en->leaving_timer);
+	ev_timer_stop(loop, &en->leavings->timer);
+	ev_timer_set(&en->leavings->timer, 0., 0.);
+	ev_timer_start(loop, &en->leavings->timer);
 	turn(NULL);
 }
 
@@ -310,7 +310,7 @@ static void waits_end(void **state)
 	assert_int_equal(vm_destroy(engine_find(en, "new"), NULL), 0);
 	assert_true(r.called);
 	assert_int_equal(r.rc, -ECANCELED);
-	assert_null(en->leaving);
+	assert_null(en->leavings->first);
 	assert_int_equal(vm_state(engine_find(en, "new")), VM_ENDED);
 	ask(wants("newer", "web0", true), &r);
 	assert_false(r.called);
