@@ -15,6 +15,12 @@ printf '# modes: own\necho why; exit 77\n' >"$work/skips.test"
 printf 'true\n' >"$work/nomode.test"
 printf '# modes: beside\ntrue\n' >"$work/other.test"
 
+# What ends the daemons of a failed test in dom0 must not end those of this machine.
+mkdir "$work/bin"
+printf '#!/bin/sh\necho "ended: $*"\n' >"$work/bin/pkill"
+chmod +x "$work/bin/pkill"
+export PATH=$work/bin:$PATH
+
 expect() { # status, part, arguments...
 	local want=$1 part=$2 out code=0
 	shift 2
@@ -30,6 +36,7 @@ expect 0 "PASS good" good
 expect 0 "SKIP skips why" own skips
 expect 1 "FAIL bad" own good bad
 expect 1 "PASS good" own good bad
+expect 1 "ended: -9 -x chaosd" own good bad
 expect 1 "FAIL good" beside good
 expect 1 "good.test has the modes: own" beside good
 expect 1 "FAIL nomode" own nomode
