@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# tools/objects: calls upwards, calls out of no room, and what nobody calls are found.
+set -uo pipefail
+objects=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+status=0
+
+mkdir low high build
+echo 'int up(void); int low(void); int low(void) { return up(); }' >low/a.c
+echo 'int low(void); int up(void); int up(void) { return 0; } int main(void) { return low(); }' >high/b.c
+for f in low/a high/b; do
+	cc -c "$f.c" -o "build/${f//\//_}.o" || exit 1
+done
+cat >build/compile_commands.json <<-END
+[{"directory": "$work/build", "file": "../low/a.c", "output": "low_a.o"},
+ {"directory": "$work/build", "file": "../high/b.c", "output": "high_b.o"}]
+END
+
+expect() { # status, part of what is said, lines of the table...
+	local want=$1 part=$2 out code=0
+	shift 2
+	printf '%s\n' "$@" >table
+	out=$("$objects" build table 2>&1) || code=$?
+	if [ "$code" != "$want" ] || [[ $out != *"$part"* ]]; then
+		echo "FAILED: status $code instead of $want, or no \"$part\" in: $out"
+		status=1
+	fi
+}
+
+expect 0 "" "room low: low/:" "room high: high/: low" "up low/a.c up for now"
+expect 1 "low/a.c: up() is of high, which low may not use" "room low: low/:" "room high: high/: low"
+expect 1 "high/b.c: low() is of low, which high may not use" "room low: low/:" "room high: high/:" "up low/a.c up for now"
+expect 1 "low uses high, which does not stand below it" "room low: low/: high" "room high: high/: low"
+expect 1 "low/a.c: stands in no room" "room high: high/:"
+expect 1 "low/a.c does not use down upwards any more" "room low: low/:" "room high: high/: low" "up low/a.c up for now" "up low/a.c down for now"
+expect 1 "low/a.c: low is global, and no other" "room low: low/:" "room high: high/:" "apart high"
+expect 1 'what is "rom low: low/:"?' "rom low: low/:"
+rm build/low_a.o
+expect 1 "build/low_a.o and 0 others are not built" "room low: low/:" "room high: high/: low"
+exit $status
