@@ -1,133 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The tree: nodes in one hash table, permissions shared, everything accounted to its owner. */
-#include "noxs/store_private.h"
-
+/* The tree: finding nodes, and changing them. */
 #include <errno.h>
 #include <stdlib.h>
 
-#define BUCKETS_MIN 256u
-
-/* --- the table --- */
-
-/* Linear hashing: there are nbucket + nsplit chains. */
-static struct store_node **chain(const struct store *s, uint32_t hash)
-{
-	uint32_t at = hash & (2 * s->nbucket - 1);
-
-	return &s->bucket[at < s->nbucket + s->nsplit ? at : hash & (s->nbucket - 1)];
-}
-
-static struct store_node *child(struct store *s, const struct store_node *parent, const char *name,
-				uint32_t len, uint32_t hash)
-{
-	for (struct store_node *n = *chain(s, hash); n; n = n->bucket)
-		if (n->hash == hash && n->parent == parent && n->name_len == len &&
-		    memcmp(n->name, name, len) == 0)
-			return n;
-	return NULL;
-}
-
-/* One chain becomes two with each node that comes, so that none waits for all to be moved. */
-static void split(struct store *s)
-{
-	struct store_node *n = s->bucket[s->nsplit];
-
-	if (s->nsplit == 0) {
-		struct store_node **grown =
-			realloc(s->bucket, 2ul * s->nbucket * sizeof(struct store_node *));
-
-		if (!grown)
-			return; /* longer chains, then */
-		s->bucket = grown;
-		n = grown[0];
-	}
-	s->bucket[s->nsplit] = NULL;
-	s->bucket[s->nbucket + s->nsplit] = NULL;
-	s->nsplit++;
-	while (n) {
-		struct store_node *next = n->bucket;
-
-		n->bucket = *chain(s, n->hash);
-		*chain(s, n->hash) = n;
-		n = next;
-	}
-	if (s->nsplit == s->nbucket) {
-		s->nbucket *= 2;
-		s->nsplit = 0;
-	}
-}
-
-static struct store_node *add_child(struct store *s, struct store_node *parent, const char *name,
-				    uint32_t len, uint32_t hash)
-{
-	struct store_node *n = calloc(1, sizeof(*n) + len + 1);
-
-	if (!n)
-		return NULL;
-	memcpy(n->name, name, len);
-	n->name_len = len;
-	n->path_len = parent->path_len + 1 + len;
-	n->parent = parent;
-	n->hash = hash;
-	n->prev = parent->last;
-	if (parent->last)
-		parent->last->next = n;
-	else
-		parent->first = n;
-	parent->last = n;
-	if (++s->nhashed > s->nbucket + s->nsplit)
-		split(s);
-	n->bucket = *chain(s, n->hash);
-	*chain(s, n->hash) = n;
-	return n;
-}
-
-static void unlink_node(struct store *s, struct store_node *n)
-{
-	struct store_node **p = chain(s, n->hash);
-
-	while (*p != n)
-		p = &(*p)->bucket;
-	*p = n->bucket;
-	s->nhashed--;
-	if (n->prev)
-		n->prev->next = n->next;
-	else
-		n->parent->first = n->next;
-	if (n->next)
-		n->next->prev = n->prev;
-	else
-		n->parent->last = n->prev;
-}
-
-void store_node_tidy(struct store *s, struct store_node *n)
-{
-	while (n->parent && !n->perms && !n->watches && !n->hooks && !n->first) {
-		struct store_node *parent = n->parent;
-
-		unlink_node(s, n);
-		free(n);
-		n = parent;
-	}
-}
-
-/* The next name of a path, hashed with its parent, and what comes behind it; NULL: none. */
-static const char *next_name(const char *path, const struct store_node *parent, const char **name,
-			     uint32_t *len, uint32_t *hash)
-{
-	uint32_t h = parent->hash ^ 2166136261u;
-	const char *at;
-
-	path += *path == '/';
-	if (!*path)
-		return NULL;
-	for (at = path; *at && *at != '/'; at++)
-		h = (h ^ (uint8_t)*at) * 16777619u;
-	*name = path;
-	*len = (uint32_t)(at - path);
-	*hash = (h ^ h >> 15) * 0x85ebca6bu;
-	return at;
-}
+#include "noxs/store_table.h"
 
 static struct store_node *top_of(struct store *s, const char *path)
 {
@@ -144,8 +20,8 @@ struct store_node *store_find(struct store *s, const char *path)
 
 	if (s->found && strcmp(path, s->found_path) == 0)
 		return s->found;
-	while (n && (at = next_name(at, n, &name, &len, &hash)) != NULL)
-		n = child(s, n, name, len, hash);
+	while (n && (at = store_next_name(at, n, &name, &len, &hash)) != NULL)
+		n = store_child(s, n, name, len, hash);
 	if (!n || !n->perms)
 		return NULL;
 	len = (uint32_t)strlen(path);
@@ -163,8 +39,8 @@ struct store_node *store_find_near(struct store *s, const char *path)
 	uint32_t len;
 	uint32_t hash;
 
-	while ((path = next_name(path, n, &name, &len, &hash)) != NULL) {
-		struct store_node *c = child(s, n, name, len, hash);
+	while ((path = store_next_name(path, n, &name, &len, &hash)) != NULL) {
+		struct store_node *c = store_child(s, n, name, len, hash);
 
 		if (!c || !c->perms)
 			break;
@@ -180,11 +56,11 @@ struct store_node *store_place(struct store *s, const char *path)
 	uint32_t len;
 	uint32_t hash;
 
-	while ((path = next_name(path, n, &name, &len, &hash)) != NULL) {
-		struct store_node *c = child(s, n, name, len, hash);
+	while ((path = store_next_name(path, n, &name, &len, &hash)) != NULL) {
+		struct store_node *c = store_child(s, n, name, len, hash);
 
 		if (!c)
-			c = add_child(s, n, name, len, hash);
+			c = store_add_child(s, n, name, len, hash);
 		if (!c) {
 			store_node_tidy(s, n);
 			return NULL;
@@ -260,13 +136,13 @@ int store_make(struct store *s, const char *path, uint32_t by, const void *data,
 	uint32_t hash;
 
 	*made = false;
-	while ((at = next_name(at, n, &name, &name_len, &hash)) != NULL) {
-		struct store_node *c = child(s, n, name, name_len, hash);
+	while ((at = store_next_name(at, n, &name, &name_len, &hash)) != NULL) {
+		struct store_node *c = store_child(s, n, name, name_len, hash);
 		bool leaf = *at == '\0';
 		int rc;
 
 		if (!c)
-			c = add_child(s, n, name, name_len, hash);
+			c = store_add_child(s, n, name, name_len, hash);
 		if (!c) {
 			store_node_tidy(s, n);
 			return -ENOMEM;
@@ -365,7 +241,7 @@ void store_remove(struct store *s, struct store_node *n, uint32_t by)
 		if (at->perms)
 			cease(s, at);
 		if (!at->watches && !at->hooks && !at->first) {
-			unlink_node(s, at);
+			store_unlink(s, at);
 			free(at);
 		}
 		if (top) {
@@ -389,13 +265,13 @@ int store_restore_node(struct store *s, const char *path, const struct store_per
 	uint32_t hash = 0;
 	int rc;
 
-	while ((next = next_name(next, at, &name, &name_len, &hash)) != NULL) {
-		struct store_node *c = child(s, at, name, name_len, hash);
+	while ((next = store_next_name(next, at, &name, &name_len, &hash)) != NULL) {
+		struct store_node *c = store_child(s, at, name, name_len, hash);
 
 		if (!at->perms)
 			return -EBADMSG;
 		if (!c)
-			c = add_child(s, at, name, name_len, hash);
+			c = store_add_child(s, at, name, name_len, hash);
 		if (!c)
 			return -ENOMEM;
 		at = c;
@@ -415,69 +291,4 @@ int store_restore_node(struct store *s, const char *path, const struct store_per
 	if (rc == 0)
 		store_perms_note(s, p, path);
 	return rc;
-}
-
-/* --- the whole --- */
-
-int store_tree_open(struct store *s)
-{
-	struct store_perm nobody = {0, STORE_NONE};
-
-	s->nbucket = BUCKETS_MIN;
-	s->bucket = calloc(s->nbucket, sizeof(struct store_node *));
-	s->root = calloc(1, sizeof(*s->root));
-	s->special = calloc(1, sizeof(*s->special));
-	if (!s->bucket || !s->root || !s->special)
-		return -ENOMEM;
-	s->root->hash = store_hash_seed;
-	s->special->hash = ~store_hash_seed;
-	s->special->name_len = 1; /* tells it from the root */
-	s->root->gen = ++s->gen;
-	s->root->perms = store_perms_new(s, &nobody, 1);
-	s->special->perms = store_perms_new(s, &nobody, 1);
-	if (!s->root->perms || !s->special->perms ||
-	    !store_account(s, s->root, s->root->perms, true))
-		return -ENOMEM;
-	return 0;
-}
-
-static void free_below(struct store *s, struct store_node *top)
-{
-	struct store_node *n = top;
-
-	while (n) {
-		struct store_node *parent = n->parent;
-
-		if (n->first) {
-			n = n->first;
-			continue;
-		}
-		if (n == top)
-			break;
-		store_perms_put(s, n->perms);
-		free(n->value);
-		unlink_node(s, n);
-		free(n);
-		n = parent;
-	}
-	if (top) {
-		store_perms_put(s, top->perms);
-		free(top->value);
-	}
-	free(top);
-}
-
-void store_tree_close(struct store *s)
-{
-	struct store_domain *d;
-	struct store_domain *tmp;
-
-	free_below(s, s->root);
-	free_below(s, s->special);
-	HASH_ITER(hh, s->domains, d, tmp)
-	{
-		HASH_DEL(s->domains, d); /* NOLINT(clang-analyzer-unix.Malloc) */
-		free(d);
-	}
-	free(s->bucket);
 }
