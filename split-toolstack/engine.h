@@ -304,14 +304,18 @@ struct stored_image {
 	uint64_t bytes, min_kib, imported_ns;
 };
 
-int engine_images(struct engine *en, void (*fn)(const struct stored_image *i, void *arg), void *arg,
-		  struct err *e);
+/* In the order of names. */
+void engine_images(struct engine *en, void (*fn)(const struct stored_image *i, void *arg),
+		   void *arg);
 /* Copies, checks and names what `fd` holds, on the worker; a name that is there already is moved.
  * On success the fd is the engine's, and the callback comes once, on the loop. */
 typedef void image_import_fn(void *arg, int rc, const struct stored_image *i, const struct err *e);
 int engine_image_import(struct engine *en, const char *name, int fd, image_import_fn *fn, void *arg,
 			struct err *e);
-int engine_image_rm(struct engine *en, const char *name, struct err *e);
+/* The name goes, and with the last one its file. The callback comes on the loop when that is on the
+ * disk; with -errno it does not. */
+typedef void image_rm_fn(void *arg, int rc, const struct err *e);
+int engine_image_rm(struct engine *en, const char *name, image_rm_fn *fn, void *arg, struct err *e);
 
 /* --- operations on one VM
  * ------------------------------------------------------------------------------ */

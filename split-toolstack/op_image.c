@@ -35,32 +35,58 @@ static void send_image(const struct stored_image *i, void *arg)
 
 int op_images(struct engine *en, struct request *r, struct err *e)
 {
-	int rc = engine_images(en, send_image, r, e);
+	(void)e;
+	engine_images(en, send_image, r);
+	reply_ok(r->c, r->in.h.tag);
+	return 0;
+}
 
-	if (rc == 0)
-		reply_ok(r->c, r->in.h.tag);
-	return rc;
+/* --- rm and import: answered when it is on the disk --- */
+
+struct removing {
+	struct conn *c;
+	uint32_t tag;
+	char name[IMAGE_NAME_MAX + 1];
+};
+
+static void removed(void *arg, int rc, const struct err *e)
+{
+	struct removing *k = arg;
+	struct wire_out w;
+
+	if (rc < 0) {
+		reply_error(k->c, k->tag, e);
+	} else {
+		log_line(LOG_INFO, "op=image-rm image=%s uid=%u pid=%d", k->name, k->c->uid,
+			 k->c->pid);
+		reply_begin(k->c, &w, PROTO_OK, k->tag);
+		wire_text(&w, PROTO_NAME, k->name);
+		reply_send(k->c, &w);
+	}
+	conn_unref(k->c);
+	free(k);
 }
 
 int op_image_rm(struct engine *en, struct request *r, struct err *e)
 {
-	char name[IMAGE_NAME_MAX + 1];
-	struct wire_out w;
+	struct removing *k = calloc(1, sizeof(*k));
 	int rc;
 
-	if (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)))
-		return err_set(e, EINVAL, "no image named, or its name is too long");
-	rc = engine_image_rm(en, name, e);
-	if (rc < 0)
-		return rc;
-	log_line(LOG_INFO, "op=image-rm image=%s uid=%u pid=%d", name, r->c->uid, r->c->pid);
-	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
-	wire_text(&w, PROTO_NAME, name);
-	reply_send(r->c, &w);
-	return 0;
+	if (!k)
+		return err_set(e, ENOMEM, "out of memory");
+	k->c = r->c;
+	k->tag = r->in.h.tag;
+	conn_ref(r->c);
+	if (!wire_get_text(&r->in, PROTO_NAME, k->name, sizeof(k->name)))
+		rc = err_set(e, EINVAL, "no image named, or its name is too long");
+	else
+		rc = engine_image_rm(en, k->name, removed, k, e);
+	if (rc < 0) {
+		conn_unref(r->c);
+		free(k);
+	}
+	return rc;
 }
-
-/* --- import: answered when the worker has it --- */
 
 struct importing {
 	struct conn *c;

@@ -134,7 +134,7 @@ void engine_close(struct engine *en)
 	if (en->x)
 		slots_close(en);
 	images_close(en);
-	imagestore_close(en);
+	imagestore_close(en, ended);
 	drops_close(en);
 	registry_close(en);
 	tail_close(en);

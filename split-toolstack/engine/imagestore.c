@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Images that chaosd keeps: files named by content, and an LMDB index from names to them. */
-#include "split-toolstack/engine/private.h"
+/* Images that chaosd keeps: files named by content, and an index from names to them
+ * (imageindex.h). */
+#include "split-toolstack/engine/imageindex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,130 +14,70 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "split-toolstack/engine/private.h"
 
 #define RECORD_VERSION 1u
-#define INDEX_BYTES    (64ull << 20)
 #define COPY_STEP      (1u << 20)
 
-/* The value of a name. */
-struct record {
-	uint32_t version;
-	uint32_t pv, pvh, noxs, linux_kernel;
-	char digest[65];
-	char guest_os[32];
-	uint64_t bytes, min_kib, imported_ns;
-};
-
-struct import_job {
+/*
+ * A change of the index: a name is given to a file (an import), or goes. Changes are made one after
+ * the other, by the threads for files, since each waits for the disk; what the index has in memory
+ * is changed, and the request answered, when it is on the disk. Files get their names and go inside
+ * changes alone, so that no file is removed to which another change gives a name.
+ */
+struct image_change {
 	struct worker_job job;
+	struct image_change *next;
 	struct engine *en;
-	int fd;
 	char name[IMAGE_NAME_MAX + 1];
-	struct record r;
-	image_import_fn *fn;
+	bool removes;
+	int fd;		       /* import: of what is copied */
+	char copy[32];	       /* import: the name of the copy so far */
+	struct image_record r; /* import */
+	bool only;	       /* import: no other name has the content */
+	char drop[65];	       /* the file that no name has afterwards; "": none */
+	image_import_fn *imported;
+	image_rm_fn *removed;
 	void *arg;
 	int rc;
 	struct err err;
 };
 
-static int failed(struct err *e, int rc)
-{
-	return err_set(e, rc > 0 ? rc : EIO, "image store: %s", mdb_strerror(rc));
-}
-
 int imagestore_open(struct engine *en, struct err *e)
 {
 	const char *dir = en->conf.image_dir;
-	MDB_txn *txn;
 	int rc;
 
 	en->image_dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	if (en->image_dirfd < 0)
 		return err_sys(e, errno, "image store: %s", dir);
-	/* For two daemons with run directories of their own: LMDB's own locks are not used, since
-	 * its file of them ends a process by SIGBUS when the file system is full. */
+	/* For two daemons with run directories of their own. */
 	if (flock(en->image_dirfd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, EBUSY, "image store: another chaosd uses %s", dir);
-	rc = mdb_env_create(&en->image_db);
-	if (rc != 0)
-		return failed(e, rc);
-	(void)mdb_env_set_mapsize(en->image_db, INDEX_BYTES);
-	rc = mdb_env_open(en->image_db, dir, MDB_NOTLS | MDB_NOLOCK, 0600);
-	if (rc != 0)
-		return failed(e, rc);
-	rc = mdb_txn_begin(en->image_db, NULL, 0, &txn);
-	if (rc != 0)
-		return failed(e, rc);
-	rc = mdb_dbi_open(txn, NULL, 0, &en->image_dbi);
+	rc = imageindex_open(en, dir, e);
 	if (rc == 0)
-		rc = mdb_txn_commit(txn);
-	else
-		mdb_txn_abort(txn);
-	if (rc != 0)
-		return failed(e, rc);
-	imagestore_sweep(en);
-	return 0;
+		imagestore_sweep(en);
+	return rc;
 }
 
-void imagestore_close(struct engine *en)
+void imagestore_close(struct engine *en, bool ended)
 {
-	if (en->image_db)
-		mdb_env_close(en->image_db);
-	en->image_db = NULL;
+	if (!ended && (en->image_imports || en->image_changes))
+		return; /* a thread that hangs uses it */
+	imageindex_close(en);
 	if (en->image_dirfd > 0)
 		(void)close(en->image_dirfd);
 	en->image_dirfd = -1;
 }
 
-/* --- the index --- */
+/* --- what there is --- */
 
-static int get(struct engine *en, const char *name, struct record *out)
-{
-	MDB_val key = {strlen(name), (void *)(uintptr_t)name};
-	MDB_val value;
-	MDB_txn *txn = NULL;
-	int rc = key.mv_size == 0 ? MDB_NOTFOUND
-				  : mdb_txn_begin(en->image_db, NULL, MDB_RDONLY, &txn);
-
-	if (rc != 0)
-		return rc == MDB_NOTFOUND ? -ENOENT : -EIO;
-	rc = mdb_get(txn, en->image_dbi, &key, &value);
-	if (rc == 0 && value.mv_size == sizeof(*out))
-		memcpy(out, value.mv_data, sizeof(*out));
-	else if (rc == 0)
-		rc = EIO;
-	mdb_txn_abort(txn);
-	if (rc == 0 && out->version != RECORD_VERSION)
-		rc = EIO;
-	return rc == MDB_NOTFOUND ? -ENOENT : rc != 0 ? -EIO : 0;
-}
-
-static int put(struct engine *en, const char *name, const struct record *r, struct err *e)
-{
-	MDB_val key = {strlen(name), (void *)(uintptr_t)name};
-	MDB_val value = {sizeof(*r), (void *)(uintptr_t)r};
-	MDB_txn *txn;
-	int rc = mdb_txn_begin(en->image_db, NULL, 0, &txn);
-
-	if (rc == 0) {
-		rc = r ? mdb_put(txn, en->image_dbi, &key, &value, 0)
-		       : mdb_del(txn, en->image_dbi, &key, NULL);
-		if (rc == 0)
-			rc = mdb_txn_commit(txn);
-		else
-			mdb_txn_abort(txn);
-	}
-	return rc != 0 ? failed(e, rc) : 0;
-}
-
-static void to_info(const char *name, size_t len, const struct record *r, struct stored_image *out)
+static void to_info(const char *name, const struct image_record *r, struct stored_image *out)
 {
 	memset(out, 0, sizeof(*out));
-	(void)snprintf(out->name, sizeof(out->name), "%.*s", (int)len, name);
+	(void)snprintf(out->name, sizeof(out->name), "%s", name);
 	memcpy(out->digest, r->digest, sizeof(out->digest));
 	memcpy(out->guest_os, r->guest_os, sizeof(out->guest_os));
-	out->digest[sizeof(out->digest) - 1] = '\0';
-	out->guest_os[sizeof(out->guest_os) - 1] = '\0';
 	out->pv = r->pv;
 	out->pvh = r->pvh;
 	out->noxs = r->noxs;
@@ -146,80 +87,137 @@ static void to_info(const char *name, size_t len, const struct record *r, struct
 	out->imported_ns = r->imported_ns;
 }
 
-int engine_images(struct engine *en, void (*fn)(const struct stored_image *i, void *arg), void *arg,
-		  struct err *e)
+void engine_images(struct engine *en, void (*fn)(const struct stored_image *i, void *arg),
+		   void *arg)
 {
-	MDB_cursor *cursor = NULL;
-	MDB_val key;
-	MDB_val value;
-	MDB_txn *txn;
-	int rc = mdb_txn_begin(en->image_db, NULL, MDB_RDONLY, &txn);
+	for (uint32_t i = 0; i < imageindex_count(en); i++) {
+		struct stored_image info;
+		const char *name;
+		const struct image_record *r = imageindex_at(en, i, &name);
 
-	if (rc != 0)
-		return failed(e, rc);
-	rc = mdb_cursor_open(txn, en->image_dbi, &cursor);
-	while (rc == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		struct stored_image i;
-		struct record r;
-
-		if (value.mv_size != sizeof(r))
-			continue;
-		memcpy(&r, value.mv_data, sizeof(r));
-		to_info(key.mv_data, key.mv_size, &r, &i);
-		fn(&i, arg);
+		to_info(name, r, &info);
+		fn(&info, arg);
 	}
-	if (cursor)
-		mdb_cursor_close(cursor);
-	mdb_txn_abort(txn);
-	return rc == MDB_NOTFOUND ? 0 : failed(e, rc);
 }
 
-static void count_digest(const struct stored_image *i, void *arg)
+static int no_image(const char *name, struct err *e)
 {
-	struct record *r = arg; /* its version counts */
-
-	if (memcmp(i->digest, r->digest, sizeof(r->digest)) == 0)
-		r->version++;
-}
-
-/* The file goes with its last name; not now when an import may be about to name it. */
-static void drop_file(struct engine *en, const char *digest)
-{
-	struct record r = {.version = 0};
-
-	if (en->image_imports) {
-		en->image_sweep = true;
-		return;
-	}
-	memcpy(r.digest, digest, sizeof(r.digest));
-	if (engine_images(en, count_digest, &r, NULL) == 0 && r.version == 0)
-		(void)unlinkat(en->image_dirfd, digest, 0);
-}
-
-int engine_image_rm(struct engine *en, const char *name, struct err *e)
-{
-	struct record r;
-	int rc = get(en, name, &r);
-
-	if (rc == -ENOENT)
-		return err_set(e, ENOENT,
-			       "no image \"%s\"; \"chaos image list\" shows what there is", name);
-	if (rc < 0)
-		return err_sys(e, -rc, "image \"%s\"", name);
-	rc = put(en, name, NULL, e);
-	if (rc == 0)
-		drop_file(en, r.digest);
-	return rc;
+	return err_set(e, ENOENT, "no image \"%s\"; \"chaos image list\" shows what there is",
+		       name);
 }
 
 int imagestore_digest(struct engine *en, const char *name, char digest[65], struct err *e)
 {
-	struct record r;
+	const struct image_record *r = imageindex_find(en, name);
 
-	if (get(en, name, &r) < 0)
-		return err_set(e, ENOENT,
-			       "no image \"%s\"; \"chaos image list\" shows what there is", name);
-	memcpy(digest, r.digest, sizeof(r.digest));
+	if (!r || r->version != RECORD_VERSION)
+		return no_image(name, e);
+	memcpy(digest, r->digest, sizeof(r->digest));
+	return 0;
+}
+
+/* --- changes --- */
+
+static void begin_change(struct engine *en);
+
+static void change_work(struct worker_job *job, struct xen *x)
+{
+	struct image_change *c = (struct image_change *)job;
+	int dir = c->en->image_dirfd;
+
+	(void)x;
+	/* The folder comes before the index: no name may outlive its file. */
+	if (!c->removes && (renameat(dir, c->copy, dir, c->r.digest) < 0 || fsync(dir) < 0)) {
+		c->rc = err_sys(&c->err, errno, "image store");
+		(void)unlinkat(dir, c->copy, 0);
+		return;
+	}
+	c->rc = imageindex_commit(c->en, c->name, c->removes ? NULL : &c->r, &c->err);
+	if (c->rc < 0 && c->only)
+		(void)unlinkat(dir, c->r.digest, 0);
+	if (c->rc == 0 && c->drop[0])
+		(void)unlinkat(dir, c->drop, 0);
+}
+
+static void change_ends(struct image_change *c)
+{
+	struct engine *en = c->en;
+	struct stored_image out;
+
+	if (c->removes) {
+		if (c->removed)
+			c->removed(c->arg, c->rc, &c->err);
+	} else {
+		en->image_imports--;
+		to_info(c->name, &c->r, &out);
+		c->imported(c->arg, c->rc, c->rc < 0 ? NULL : &out, &c->err);
+		file_close(en, FILE_READ, c->fd);
+	}
+	free(c);
+}
+
+static void change_done(struct worker_job *job)
+{
+	struct image_change *c = (struct image_change *)job;
+	struct engine *en = c->en;
+
+	en->image_changes = c->next;
+	if (c->rc == 0)
+		imageindex_set(en, c->name, c->removes ? NULL : &c->r);
+	change_ends(c);
+	begin_change(en);
+}
+
+/* The first of those that wait. Nothing else changes the index until it is done. */
+static void begin_change(struct engine *en)
+{
+	struct image_change *c = en->image_changes;
+	const struct image_record *old = c ? imageindex_find(en, c->name) : NULL;
+
+	if (!c)
+		return;
+	if (c->removes && !old) { /* by the one before */
+		c->rc = no_image(c->name, &c->err);
+		en->image_changes = c->next;
+		change_ends(c);
+		begin_change(en);
+		return;
+	}
+	c->only = !c->removes && !imageindex_uses(en, c->r.digest, "");
+	if (old && (c->removes || strcmp(old->digest, c->r.digest) != 0) &&
+	    !imageindex_uses(en, old->digest, c->name))
+		memcpy(c->drop, old->digest, sizeof(c->drop));
+	c->job = (struct worker_job){.work = change_work, .done = change_done};
+	worker_push(en, WORKER_FILES, &c->job);
+}
+
+static void push_change(struct image_change *c)
+{
+	struct image_change **at = &c->en->image_changes;
+	bool first = !*at;
+
+	while (*at)
+		at = &(*at)->next;
+	*at = c;
+	if (first)
+		begin_change(c->en);
+}
+
+int engine_image_rm(struct engine *en, const char *name, image_rm_fn *fn, void *arg, struct err *e)
+{
+	struct image_change *c;
+
+	if (!imageindex_find(en, name))
+		return no_image(name, e);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(e, ENOMEM, "out of memory");
+	c->en = en;
+	c->removes = true;
+	c->removed = fn;
+	c->arg = arg;
+	(void)snprintf(c->name, sizeof(c->name), "%s", name);
+	push_change(c);
 	return 0;
 }
 
@@ -258,7 +256,7 @@ static int copy(int from, int to, struct err *e)
 }
 
 /* Looks at the copy, which nobody can change any more. */
-static int describe(struct import_job *j, int fd, struct err *e)
+static int describe(struct image_change *j, int fd, struct err *e)
 {
 	const struct image_info *i;
 	struct image *img = NULL;
@@ -285,14 +283,14 @@ static int describe(struct import_job *j, int fd, struct err *e)
 
 static void import_work(struct worker_job *job, struct xen *x)
 {
-	struct import_job *j = (struct import_job *)job;
+	struct image_change *j = (struct image_change *)job;
 	int dir = j->en->image_dirfd;
-	char tmp[32];
 	int fd;
 
 	(void)x;
-	(void)snprintf(tmp, sizeof(tmp), IMAGE_UNFINISHED "%llx", (unsigned long long)clock_ns());
-	fd = openat(dir, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	(void)snprintf(j->copy, sizeof(j->copy), IMAGE_UNFINISHED "%llx",
+		       (unsigned long long)clock_ns());
+	fd = openat(dir, j->copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		j->rc = err_sys(&j->err, errno, "image store");
 		return;
@@ -302,56 +300,43 @@ static void import_work(struct worker_job *job, struct xen *x)
 		j->rc = err_wrap(&j->err, j->rc, "image \"%s\"", j->name);
 	else
 		j->rc = describe(j, fd, &j->err);
-	/* The folder comes before the index: no name may outlive its file. */
-	if (j->rc == 0 && (renameat(dir, tmp, dir, j->r.digest) < 0 || fsync(dir) < 0))
-		j->rc = err_sys(&j->err, errno, "image store");
 	if (j->rc < 0)
-		(void)unlinkat(dir, tmp, 0);
+		(void)unlinkat(dir, j->copy, 0);
 	(void)close(fd);
 }
 
 static void import_done(struct worker_job *job)
 {
-	struct import_job *j = (struct import_job *)job;
-	struct engine *en = j->en;
-	struct stored_image out;
-	struct record old;
-	bool had = get(en, j->name, &old) == 0;
+	struct image_change *c = (struct image_change *)job;
 
-	en->image_imports--;
-	if (j->rc == 0) {
-		j->rc = put(en, j->name, &j->r, &j->err);
-		if (j->rc < 0)
-			drop_file(en, j->r.digest);
-	}
-	if (j->rc == 0 && had && memcmp(old.digest, j->r.digest, sizeof(old.digest)) != 0)
-		drop_file(en, old.digest);
-	if (en->image_sweep && en->image_imports == 0)
-		imagestore_sweep(en);
-	to_info(j->name, strlen(j->name), &j->r, &out);
-	j->fn(j->arg, j->rc, j->rc < 0 ? NULL : &out, &j->err);
-	(void)close(j->fd);
-	free(j);
+	if (c->rc < 0)
+		change_ends(c);
+	else
+		push_change(c);
 }
 
 int engine_image_import(struct engine *en, const char *name, int fd, image_import_fn *fn, void *arg,
 			struct err *e)
 {
-	struct import_job *j;
+	struct image_change *c;
 
 	if (!name_ok(name))
 		return err_set(e, EINVAL,
 			       "image name \"%s\": 1 to %u letters, digits and . _ + : -, not "
 			       "beginning with . or -",
 			       name, IMAGE_NAME_MAX);
-	j = calloc(1, sizeof(*j));
-	if (!j)
+	if (imageindex_reserve(en, en->image_imports + 1, e) < 0)
+		return -ENOMEM;
+	c = calloc(1, sizeof(*c));
+	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
-	*j = (struct import_job){
-		.job = {.work = import_work, .done = import_done}, .en = en, .fn = fn, .arg = arg};
-	(void)snprintf(j->name, sizeof(j->name), "%s", name);
-	j->fd = fd;
+	*c = (struct image_change){.job = {.work = import_work, .done = import_done},
+				   .en = en,
+				   .fd = fd,
+				   .imported = fn,
+				   .arg = arg};
+	(void)snprintf(c->name, sizeof(c->name), "%s", name);
 	en->image_imports++;
-	worker_push(en, WORKER_FILES, &j->job);
+	worker_push(en, WORKER_FILES, &c->job);
 	return 0;
 }

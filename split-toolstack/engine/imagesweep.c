@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The store of images put in order: files that no name has go, and names that have no file. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/imageindex.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/private.h"
 
 /* All that the index has: digests in order, and the names whose files are gone. */
 struct census {
@@ -85,23 +86,22 @@ static void drop_orphans(const struct census *c)
 		(void)closedir(dir);
 }
 
-/* Only while no import is under way: the name of its file comes last. What an import that was
- * killed left goes, and names whose files somebody took away. */
+/* What an import that was killed left goes, and names whose files somebody took away. */
 void imagestore_sweep(struct engine *en)
 {
 	struct census c = {.en = en};
 
-	en->image_sweep = false;
-	if (engine_images(en, add_to_census, &c, NULL) < 0)
-		c.failed = true;
+	engine_images(en, add_to_census, &c);
 	if (c.n)
 		qsort(c.digest, c.n, sizeof(*c.digest), by_text);
 	if (!c.failed)
 		drop_orphans(&c);
-	for (uint32_t i = 0; i < c.nlost && !c.failed; i++)
-		if (engine_image_rm(en, c.lost[i], NULL) == 0)
-			log_line(LOG_WARN, "op=image-store image=%s: its file is gone: removed",
-				 c.lost[i]);
+	for (uint32_t i = 0; i < c.nlost && !c.failed; i++) {
+		if (imageindex_commit(en, c.lost[i], NULL, NULL) < 0)
+			continue;
+		imageindex_set(en, c.lost[i], NULL);
+		log_line(LOG_WARN, "op=image-store image=%s: its file is gone: removed", c.lost[i]);
+	}
 	free(c.digest);
 	free(c.lost);
 }

@@ -132,7 +132,9 @@ struct vm {
 };
 
 struct attach;
+struct image_change;
 struct image_entry;
+struct image_name;
 struct image_job;
 struct device;
 struct device_domain;
@@ -204,8 +206,10 @@ struct engine {
 	MDB_env *image_db;
 	MDB_dbi image_dbi;
 	int image_dirfd;
-	uint32_t image_imports; /* under way: files have no names yet ... */
-	bool image_sweep;	/* ... and whether some file lost its name meanwhile */
+	struct image_name *image_names; /* in order */
+	uint32_t nimage_names, image_room;
+	uint32_t image_imports;		    /* under way, also as changes */
+	struct image_change *image_changes; /* of the index: the first is under way */
 	uint32_t builds; /* on the worker, or their images are being read: what they need is not the
 			    pool's */
 	struct shell_job *shell_job; /* the shell that is being made */
@@ -428,9 +432,10 @@ void images_close(struct engine *en);
 
 /* --- imagestore.c --- */
 int imagestore_open(struct engine *en, struct err *e);
-void imagestore_close(struct engine *en);
-/* What an import that was killed left goes, files that no name has, and names whose files are gone.
- * Only while no import is under way: the name of its file comes last. */
+/* `ended`: no thread uses it any more. */
+void imagestore_close(struct engine *en, bool ended);
+/* What an import that was killed left goes, files that no name has, and names whose files are gone:
+ * at the start. */
 void imagestore_sweep(struct engine *en);
 #define IMAGE_UNFINISHED "new-" /* what the name of a copy under way begins with */
 /* The file of an image's content: its name in the folder of images. -ENOENT with the reason. */

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/imageindex.h"
+
 static pthread_t loop_thread;
 static uint32_t opened, on_loop; /* atomic: calls of image_open() */
 static const char *held;	 /* the end of the name that waits for `go` */
@@ -39,11 +41,33 @@ int __wrap_image_open(int fd, const char *name, const char *cache_dir, struct im
 	return __real_image_open(fd, name, cache_dir, out, e);
 }
 
+static uint32_t commits, commits_on_loop; /* atomic */
+static bool hold_commit;
+
+int __real_imageindex_commit(struct engine *e, const char *name, const struct image_record *r,
+			     struct err *err);
+int __wrap_imageindex_commit(struct engine *e, const char *name, const struct image_record *r,
+			     struct err *err);
+
+int __wrap_imageindex_commit(struct engine *e, const char *name, const struct image_record *r,
+			     struct err *err)
+{
+	(void)__atomic_add_fetch(&commits, 1, __ATOMIC_SEQ_CST);
+	if (pthread_equal(pthread_self(), loop_thread))
+		(void)__atomic_add_fetch(&commits_on_loop, 1, __ATOMIC_SEQ_CST);
+	if (hold_commit) {
+		(void)sem_post(&waits);
+		(void)sem_wait(&go);
+	}
+	return __real_imageindex_commit(e, name, r, err);
+}
+
 static int begin(void **state)
 {
 	loop_thread = pthread_self();
-	opened = on_loop = 0;
+	opened = on_loop = commits = commits_on_loop = 0;
 	held = NULL;
+	hold_commit = false;
 	(void)sem_init(&waits, 0, 0);
 	(void)sem_init(&go, 0, 0);
 	return setup_cold(state);
@@ -52,6 +76,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	assert_int_equal(on_loop, 0);
+	assert_int_equal(commits_on_loop, 0);
 	return teardown(state);
 }
 
@@ -258,34 +283,55 @@ static uint32_t files(const char *begins, char *last)
 	return n;
 }
 
-/* The worker has done its part of an import and the loop not yet: the name is still to come. */
-static void wait_for_file(void)
+static void was_removed(void *arg, int rc, const struct err *e)
 {
-	(void)ev_run(loop, EVRUN_NOWAIT); /* wakes the worker */
-	for (int i = 0; i < 5000 && (opened < 2 || files("new-", NULL)); i++)
-		(void)usleep(1000);
-	assert_int_equal(files("new-", NULL), 0);
+	struct answer *a = arg;
+
+	assert_false(a->called);
+	a->called = true;
+	a->rc = rc;
+	if (e)
+		a->err = *e;
+}
+
+static void begin_rm(const char *name, struct answer *a)
+{
+	*a = (struct answer){0};
+	assert_int_equal(engine_image_rm(en, name, was_removed, a, NULL), 0);
+	assert_false(a->called);
+}
+
+static void rm(const char *name)
+{
+	struct answer a;
+
+	begin_rm(name, &a);
+	turn(&a.called);
+	assert_int_equal(a.rc, 0);
 }
 
 static void an_import_and_an_rm(void **state)
 {
 	struct answer a;
+	struct answer gone;
 
 	(void)state;
 	import("first");
 	assert_int_equal(files(NULL, NULL), 1);
 	begin_import("second", &a); /* the same content */
-	wait_for_file();
-	assert_int_equal(engine_image_rm(en, "first", NULL), 0);
+	begin_rm("first", &gone);
 	turn(&a.called);
+	turn(&gone.called);
 	assert_int_equal(a.rc, 0);
+	assert_int_equal(gone.rc, 0);
 	assert_int_equal(files(NULL, NULL), 1);
 	assert_int_equal(create(guest_of("vm", "image:second"), 0).rc, 0);
-	assert_int_equal(engine_image_rm(en, "second", NULL), 0);
+	rm("second");
 	assert_int_equal(files(NULL, NULL), 0);
+	assert_int_equal(engine_image_rm(en, "second", was_removed, &gone, NULL), -ENOENT);
 }
 
-/* What lost its last name while something else was imported goes afterwards. */
+/* What loses its last name goes, and what was imported meanwhile stays. */
 static void an_rm_beside_an_import(void **state)
 {
 	struct answer a;
@@ -296,10 +342,56 @@ static void an_rm_beside_an_import(void **state)
 	fd = open(GUEST_VIEW, O_RDONLY | O_CLOEXEC);
 	a = (struct answer){0};
 	assert_int_equal(engine_image_import(en, "other", fd, imported, &a, NULL), 0);
-	assert_int_equal(engine_image_rm(en, "first", NULL), 0);
+	rm("first");
 	turn(&a.called);
 	assert_int_equal(a.rc, 0);
 	assert_int_equal(files(NULL, NULL), 1);
+}
+
+static void count(const struct stored_image *i, void *arg);
+
+static uint32_t names(void)
+{
+	uint32_t n = 0;
+
+	engine_images(en, count, &n);
+	return n;
+}
+
+/* The disk does not answer when the index is written: nothing waits but the changes themselves,
+ * which are made in their order. */
+static void a_commit_that_hangs(void **state)
+{
+	struct answer imports[2];
+	struct answer rms[2];
+
+	(void)state;
+	import("old");
+	hold_commit = true;
+	begin_rm("old", &rms[0]);
+	begin_rm("old", &rms[1]);
+	begin_import("new", &imports[0]);
+	begin_import("newer", &imports[1]);
+	(void)ev_run(loop, EVRUN_NOWAIT); /* wakes the threads */
+	(void)sem_wait(&waits);
+	assert_int_equal(create(guest_of("vm", "image:old"), 0).rc, 0);
+	assert_int_equal(vm_destroy(engine_find(en, "vm"), NULL), 0);
+	assert_int_equal(names(), 1);
+	assert_false(rms[0].called || rms[1].called || imports[0].called || imports[1].called);
+	hold_commit = false;
+	(void)sem_post(&go);
+	turn(&rms[0].called);
+	turn(&rms[1].called);
+	turn(&imports[0].called);
+	turn(&imports[1].called);
+	assert_int_equal(rms[0].rc, 0);
+	assert_int_equal(rms[1].rc, -ENOENT);
+	assert_int_equal(imports[0].rc, 0);
+	assert_int_equal(imports[1].rc, 0);
+	assert_int_equal(names(), 2);
+	assert_int_equal(files(NULL, NULL), 1);
+	assert_int_equal(files("new-", NULL), 0);
+	settle(0);
 }
 
 static void count(const struct stored_image *i, void *arg)
@@ -312,7 +404,6 @@ static void a_start_sweeps(void **state)
 {
 	struct engine_conf c = conf();
 	char path[512], file[256];
-	uint32_t names = 0;
 	int fd;
 
 	(void)state;
@@ -340,8 +431,9 @@ static void a_start_sweeps(void **state)
 	engine_close(en);
 	fake_process_died();
 	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
-	assert_int_equal(engine_images(en, count, &names, NULL), 0);
-	assert_int_equal(names, 0); /* a name that pointed to nothing */
+	assert_int_equal(names(), 0); /* a name that pointed to nothing */
+	assert_int_equal(commits_on_loop, 1);
+	commits_on_loop = 0; /* before the loop runs */
 }
 
 static void a_start_tidies_the_cache(void **state)
@@ -365,10 +457,15 @@ int main(void)
 {
 #define APART(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		APART(one_read_for_all),    APART(a_file_that_hangs),
-		APART(a_bad_file),	    APART(flavors_are_read_apart),
-		APART(an_import_and_an_rm), APART(an_rm_beside_an_import),
-		APART(a_start_sweeps),	    APART(a_start_tidies_the_cache),
+		APART(one_read_for_all),
+		APART(a_file_that_hangs),
+		APART(a_bad_file),
+		APART(flavors_are_read_apart),
+		APART(an_import_and_an_rm),
+		APART(an_rm_beside_an_import),
+		APART(a_commit_that_hangs),
+		APART(a_start_sweeps),
+		APART(a_start_tidies_the_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

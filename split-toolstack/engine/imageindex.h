@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The index of the store of images: names in memory, and what a restart finds on the disk. */
+#ifndef CHAOS_ENGINE_IMAGEINDEX_H
+#define CHAOS_ENGINE_IMAGEINDEX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct engine;
+
+/* The value of a name. */
+struct image_record {
+	uint32_t version;
+	uint32_t pv, pvh, noxs, linux_kernel;
+	char digest[65];
+	char guest_os[32];
+	uint64_t bytes, min_kib, imported_ns;
+};
+
+/* Opens the database in the folder `dir` and reads it. */
+int imageindex_open(struct engine *en, const char *dir, struct err *e);
+void imageindex_close(struct engine *en);
+
+/* --- in memory, on the loop --- */
+
+uint32_t imageindex_count(const struct engine *en);
+/* In the order of names. */
+const struct image_record *imageindex_at(const struct engine *en, uint32_t i, const char **name);
+/* NULL: no such name. Until the next change. */
+const struct image_record *imageindex_find(const struct engine *en, const char *name);
+/* Another name than this one has the content. */
+bool imageindex_uses(const struct engine *en, const char *digest, const char *but);
+/* So many more names will have room. -ENOMEM. */
+int imageindex_reserve(struct engine *en, uint32_t more, struct err *e);
+/* NULL: the name goes. There must be room for a new one. */
+void imageindex_set(struct engine *en, const char *name, const struct image_record *r);
+
+/* --- on the disk --- */
+
+/* The same for the next daemon: returns when it is on the disk. On any thread, one call at a time.
+ */
+int imageindex_commit(struct engine *en, const char *name, const struct image_record *r,
+		      struct err *e);
+
+#endif
