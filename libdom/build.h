@@ -29,6 +29,22 @@ static inline xen_pfn_t build_frame(const struct dom_build *b, uint64_t gfn)
 #define BUILD_MMIO_START 0xf0000000ull
 #define BUILD_GIB4	 (4ull << 30)
 
+/* Where Linux kernels lie in guest memory: at 16 MiB. */
+#define BUILD_LINUX_GFN 0x1000u
+
+/* libdom/fit.c: where the image ends in guest memory, in bytes. */
+uint64_t build_image_end(const struct image *img, enum dom_type type);
+/* A layout for an image (NULL: for none yet) with what comes beside it; -ENOSPC:
+ * *need is the number of pages that would be enough. */
+int build_plan(const struct image *img, enum dom_type type, uint64_t pages, uint64_t mod_bytes,
+	       uint32_t cmdline_bytes, uint32_t rings, struct layout *l, uint64_t *need,
+	       struct err *e);
+/* Whether an image can run in a domain of this type and size. */
+int build_check_image(const struct image *img, enum dom_type type, uint64_t mem_kib, uint32_t vcpus,
+		      struct err *e);
+/* Whether there can be such a domain, with this image if it is known. */
+int build_check_spec(const struct dom_spec *s, const struct image *img, struct err *e);
+
 /* libdom/limits.c: what is asked for, and for the rest what such an image gets, into Xen's form. */
 void build_limits(const struct dom_limits *asked, bool noxs, struct xen_domain_config *c);
 /* Xen did not take them: -EINVAL, and e names those that were asked for. */

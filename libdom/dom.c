@@ -7,9 +7,6 @@
 #include "base/clock.h"
 #include "libdom/build.h"
 
-/* Where Linux kernels lie in guest memory: at 16 MiB. */
-#define LINUX_GFN	    0x1000u
-#define GRANT_FRAMES_MAPPED 2u /* for guests with devices */
 /* Pages beyond RAM: store, console, ACPI; images of others get what xl gives. */
 #define SLACK_KIB	 16u
 #define OTHERS_SLACK_KIB 1024u
@@ -41,106 +38,7 @@ static void lap(struct dom *d, enum dom_phase p, uint64_t *since)
 	*since = now;
 }
 
-static uint64_t image_end(const struct image *img, enum dom_type type)
-{
-	uint64_t end = img->elf.end;
-
-	return type == DOM_PV ? end - img->elf.notes.paddr_offset : end;
-}
-
-static int plan(const struct image *img, enum dom_type type, uint64_t pages, uint64_t mod_bytes,
-		uint32_t cmdline_bytes, uint32_t rings, struct layout *l, uint64_t *need,
-		struct err *e)
-{
-	struct layout_in in = {
-		.type = type,
-		.direct = !img || img->info.direct,
-		.pages = pages,
-		.virt_base = img && type == DOM_PV ? img->info.virt_base : 0,
-		.image_end = img ? image_end(img, type) : 0,
-		.mod_bytes = mod_bytes,
-		.cmdline_bytes = cmdline_bytes,
-		.ring_pages = rings,
-		.grant_frames = rings ? GRANT_FRAMES_MAPPED : 0,
-	};
-
-	return layout_make(&in, l, need, e);
-}
-
-uint64_t image_min_kib(const struct image *img, enum dom_type type, uint32_t vcpus,
-		       uint64_t module_bytes)
-{
-	uint64_t pages = 1;
-	uint64_t mods = (module_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-
-	(void)vcpus;
-	if (img->info.builder == IMAGE_LINUX) /* loaded where it was linked; room to unpack */
-		return (img->elf.end + mods) / 1024 + (8u << 10);
-	for (int round = 0; round < 64; round++) { /* bigger guests need bigger tables */
-		struct layout l;
-		uint64_t need = 0;
-		int rc = plan(img, type, pages, mods, 1024, 0, &l, &need, NULL);
-
-		if (rc == 0)
-			break;
-		if (rc != -ENOSPC)
-			return 0;
-		pages = need;
-	}
-	return pages * 4;
-}
-
-uint32_t image_window_pages(const struct image *img)
-{
-	uint64_t end = (img->elf.end + PAGE_BYTES - 1) / PAGE_BYTES;
-
-	if (img->info.builder != IMAGE_LINUX || end <= LINUX_GFN)
-		return 0;
-	return end - LINUX_GFN < DOM_WINDOW_MAX ? (uint32_t)(end - LINUX_GFN) : DOM_WINDOW_MAX;
-}
-
 /* --- prepare --- */
-
-/* Whether an image can run in a domain of this type and size. */
-static int check_image(const struct image *img, enum dom_type type, uint64_t mem_kib,
-		       uint32_t vcpus, struct err *e)
-{
-	uint64_t least = image_min_kib(img, type, vcpus, 0);
-
-	if (!(type == DOM_PV ? img->info.pv : img->info.pvh))
-		return err_set(e, EOPNOTSUPP, "image \"%s\" has no %s entry: use type=\"%s\"",
-			       img->info.name, type == DOM_PV ? "PV" : "PVH",
-			       type == DOM_PV ? "pvh" : "pv");
-	if (mem_kib < least)
-		return err_set(e, EINVAL,
-			       "memory %llu KiB is too small for image \"%s\": it needs %llu KiB",
-			       (unsigned long long)mem_kib, img->info.name,
-			       (unsigned long long)least);
-	return 0;
-}
-
-static int check_spec(const struct dom_spec *s, const struct image *img, struct err *e)
-{
-	if (s->ring_pages > DOM_RINGS_MAX)
-		return err_set(e, EINVAL, "%u rings of devices: at most %u are possible",
-			       s->ring_pages, DOM_RINGS_MAX);
-	if (s->ring_pages && s->limits.asked & DOM_LIMIT_GRANT_FRAMES &&
-	    s->limits.grant_frames < GRANT_FRAMES_MAPPED)
-		return err_set(e, EINVAL,
-			       "max_grant_frames %u: a noxs guest with devices needs %u or more",
-			       s->limits.grant_frames, GRANT_FRAMES_MAPPED);
-	if (s->vcpus < 1 || s->vcpus > DOM_MAX_VCPUS)
-		return err_set(e, EINVAL, "vcpus %u: 1 to %d are possible", s->vcpus,
-			       DOM_MAX_VCPUS);
-	if (img && !img->info.noxs && img->info.builder == IMAGE_OWN && s->type == DOM_PVH &&
-	    s->maxmem_kib / 4 > LAYOUT_PVH_MAX_PAGES)
-		return err_set(e, EINVAL,
-			       "maxmem %llu MiB: PVH guests of such images have up to %llu MiB",
-			       (unsigned long long)s->maxmem_kib >> 10, LAYOUT_PVH_MAX_PAGES >> 8);
-	if (s->mem_kib == 0)
-		return err_set(e, EINVAL, "memory 0 is too small for anything");
-	return img ? check_image(img, s->type, s->mem_kib, s->vcpus, e) : 0;
-}
 
 /* Built by libxenguest, now or later. */
 static bool is_linux(const struct dom_spec *s, const struct image *img)
@@ -219,7 +117,7 @@ static int prepare_direct(struct xen *x, struct dom *d, const struct image *img,
 {
 	struct dom_build *b = d->build;
 	uint64_t need;
-	int rc = plan(img, d->type, d->pages, 0, 0, rings, &b->l, &need, e);
+	int rc = build_plan(img, d->type, d->pages, 0, 0, rings, &b->l, &need, e);
 
 	if (rc == -ENOSPC)
 		return err_set(e, EINVAL, "memory %llu KiB is too small: %llu KiB are needed",
@@ -282,7 +180,7 @@ int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *
 
 	dom_init(d);
 	memcpy(d->uuid, spec->uuid, sizeof(d->uuid));
-	rc = check_spec(spec, img, e);
+	rc = build_check_spec(spec, img, e);
 	if (rc < 0)
 		return rc;
 	rc = new_build(d, spec, img, e);
@@ -319,8 +217,8 @@ static int load_standard(struct xen *x, struct dom *d, const struct image *img,
 
 	if (rc < 0)
 		return rc;
-	rc = plan(img, d->type, d->pages, mods, (uint32_t)strlen(load->cmdline) + 1, 0, &b->l,
-		  &need, e);
+	rc = build_plan(img, d->type, d->pages, mods, (uint32_t)strlen(load->cmdline) + 1, 0, &b->l,
+			&need, e);
 	if (rc == -ENOSPC)
 		return err_set(
 			e, EINVAL,
@@ -343,7 +241,7 @@ static int load_direct(struct xen *x, struct dom *d, const struct image *img,
 		       const struct dom_load *load, struct err *e)
 {
 	struct dom_build *b = d->build;
-	uint64_t end = (image_end(img, d->type) + PAGE_BYTES - 1) / PAGE_BYTES;
+	uint64_t end = (build_image_end(img, d->type) + PAGE_BYTES - 1) / PAGE_BYTES;
 
 	if (load->nmodule)
 		return err_set(e, EINVAL,
@@ -373,7 +271,7 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
 	    d->build->for_linux != (img->info.builder == IMAGE_LINUX))
 		return err_set(e, EINVAL, "image \"%s\" cannot go into a shell of this kind",
 			       img->info.name);
-	rc = check_image(img, d->type, d->pages * 4, d->vcpus, e);
+	rc = build_check_image(img, d->type, d->pages * 4, d->vcpus, e);
 	if (rc < 0)
 		return rc;
 	if (img->info.builder == IMAGE_LINUX)
@@ -401,7 +299,7 @@ int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e
 
 int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e)
 {
-	uint64_t first = d->build->for_linux ? LINUX_GFN : 0;
+	uint64_t first = d->build->for_linux ? BUILD_LINUX_GFN : 0;
 	/* not what lies above: page tables of PV must not be mapped */
 	uint64_t end = d->build->for_linux ? d->pages : d->ring_gfn;
 	xen_pfn_t *frames;
