@@ -77,12 +77,16 @@ int http_open(struct api *a, int fd, struct chaos_error *e);
 void http_close(struct api *a);
 /* The answer is complete, in status and json or text: the connection goes on. */
 void rq_answer(struct rq *rq, unsigned int status);
-/* RFC 9457; the status comes from the errno. */
-void rq_problem(struct rq *rq, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
 /* Something can be written to a stream, or it is over. */
 void rq_wake(struct rq *rq);
 const char *rq_query(struct rq *rq, const char *key);
+
+/* --- problem.c --- */
+/* RFC 9457; the status comes from the errno. */
+void rq_problem(struct rq *rq, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same with a status of HTTP; `code` is an errno, 0: none. */
+void rq_refuse(struct rq *rq, unsigned int status, int code, const char *detail);
 
 /* --- clients.c --- */
 void clients_open(struct api *a);
