@@ -66,12 +66,12 @@ static int enough_memory(struct engine *en, const struct vm_config *c, struct er
 	uint64_t free_pages;
 
 	if (c->mem_kib <= INLINE_MEM_KIB || xen_free_pages(en->x, &free_pages) < 0 ||
-	    c->mem_kib / 4 <= free_pages + en->dying_pages)
+	    c->mem_kib / 4 <= free_pages + memory_promised(en))
 		return 0;
-	if (en->flavors) {
+	if (en->pool.flavors) {
 		pool_drop(en);
 		if (xen_free_pages(en->x, &free_pages) < 0 ||
-		    c->mem_kib / 4 <= free_pages + en->dying_pages)
+		    c->mem_kib / 4 <= free_pages + memory_promised(en))
 			return 0;
 	}
 	return err_set(e, ENOMEM,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From a configuration to a running domain: what may take long runs on the worker, the rest here.
+/* Building a domain: files and images first, then on the worker what may take long, the rest here.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ struct build_job {
 	struct err err;
 };
 
-/* --- the long part: thread-safe, touches only this vm --- */
+/* --- thread-safe: touches only this vm --- */
 
 static int load_image(struct vm *vm, struct xen *x, struct err *e)
 {
@@ -74,166 +74,7 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 	return rc;
 }
 
-/* --- the short part --- */
-
-static int show_device_page(struct vm *vm, struct err *e)
-{
-	const struct dom *d = &vm->dom;
-	struct noxs_facts f = {
-		.pv = d->type == DOM_PV,
-		.domid = d->domid,
-		.vcpus = vm->cfg.vcpus, /* nothing turns on the others */
-		.mem_pages = d->pages,
-		.shared_info_gfn = d->shared_info_gfn,
-		.control_gfn = d->control_gfn,
-		.page_table_gfn = d->page_table_gfn,
-		.page_table_pages = d->page_table_pages,
-		.image_end_gfn = d->image_end_gfn,
-		.tsc_khz = vm->en->host.cpu_khz,
-		.control_port = vm->guest_port,
-		.entry = d->entry,
-		.control_remote = vm->guest_port ? 0 : vm->slot.port,
-		.cmdline = vm->cfg.cmdline ? vm->cfg.cmdline : "",
-	};
-	struct noxs_device dev[NOXS_MAX_DEVICES];
-	struct noxs_page page;
-	int rc;
-
-	if (!vm->noxs)
-		return 0;
-	f.dev = dev;
-	f.ndev = devices_page(vm->devices, dev);
-	f.grant_gfn = d->grant_gfn;
-	f.grant_frames = d->grant_frames;
-	memcpy(f.uuid, vm->uuid, sizeof(f.uuid));
-	rc = noxs_page_fill(&page, &f, e);
-	if (rc == 0)
-		noxs_page_show(vm->map, &page);
-	return rc;
-}
-
-/* Everything between a loaded domain and one that runs. */
-static int start(struct vm *vm, struct err *e)
-{
-	struct engine *en = vm->en;
-	uint64_t since = clock_ns();
-	int rc;
-
-	vm_set_domid(vm, vm->dom.domid);
-	vm->dev_frame = vm->dom.dev_frame;
-	vm->control_frame = vm->dom.control_frame;
-	vm->pages = vm->dom.pages;
-	vm->noxs = image_info(vm->img)->noxs;
-	rc = vm_connect(vm, false, e);
-	if (rc == 0)
-		rc = devices_start(vm, e);
-	if (rc == 0)
-		rc = show_device_page(vm, e);
-	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0 && vm->dom.build) /* warm shells are armed */
-		rc = dom_arm(en->x, &vm->dom, vm->img, e);
-	if (rc < 0)
-		return rc;
-	console_log_new_ring(vm);
-	return 0;
-}
-
-/* The final record comes before the guest's first instruction: from now on it is adopted. */
-static int run(struct vm *vm, struct err *e)
-{
-	uint64_t since = clock_ns();
-	int rc;
-
-	vm->state = vm->flags & VM_CREATE_PAUSED ? VM_PAUSED : VM_RUNNING;
-	vm->started_ns = clock_wall_ns();
-	vm->reason = VM_REASON_NONE;
-	vm->exit_code = -1;
-	rc = registry_put(vm, e);
-	vm->t.record_ns += (uint32_t)(clock_ns() - since);
-	vm->unpaused = since = clock_ns();
-	if (rc == 0 && vm->state == VM_RUNNING) {
-		rc = vm_let_run(vm);
-		if (rc < 0)
-			rc = err_sys(e, -rc, "unpause domain %u", vm->domid);
-	}
-	memcpy(vm->t.phase_ns, vm->dom.phase_ns, sizeof(vm->t.phase_ns));
-	vm->t.phase_ns[DOM_T_START] = (uint32_t)(clock_ns() - since);
-	return rc;
-}
-
-static void close_files(struct vm *vm)
-{
-	file_close(vm->en, FILE_READ, vm->cfg.kernel_fd);
-	file_close(vm->en, FILE_READ, vm->cfg.ramdisk_fd);
-	vm->cfg.kernel_fd = -1;
-	vm->cfg.ramdisk_fd = -1;
-	files_drop(&vm->files);
-}
-
-void vm_create_done(struct vm *vm, int rc, const struct err *e)
-{
-	vm_create_fn *fn = vm->created;
-
-	vm->created = NULL;
-	vm->t.total_ns = (uint32_t)(clock_ns() - vm->create_start);
-	if (fn)
-		fn(vm->created_arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
-}
-
-/* What was built goes, and what was opened for it. */
-static void unbuild(struct vm *vm)
-{
-	vm_drop_domain(vm);
-	dom_init(&vm->dom);
-	close_files(vm);
-	image_put(vm->img);
-	vm->img = NULL;
-}
-
-/* Nothing of a failed build is left; a VM that had lived goes into the history. */
-static void failed(struct vm *vm, int rc, const struct err *e)
-{
-	unbuild(vm);
-	vm_create_done(vm, rc, e);
-	vm->state = VM_ENDED;
-	if (vm->restarts == 0 && vm->ended_ns == 0) {
-		vm_unmake(vm);
-		return;
-	}
-	log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));
-	vm->ended_ns = clock_wall_ns();
-	(void)registry_put(vm, NULL);
-	vm_retire(vm);
-	vm_announce(vm, VM_EV_DESTROYED);
-}
-
-void vm_start_over(struct vm *vm, int rc, struct err *e)
-{
-	if (rc == 0)
-		rc = run(vm, e);
-	if (rc < 0) {
-		failed(vm, rc, e);
-		return;
-	}
-	vm_replace_old(vm);
-	vm_announce(vm, VM_EV_STARTED);
-	death_hint(vm->en);
-	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->state == VM_PAUSED)
-		vm_create_done(vm, 0, NULL);
-}
-
-static void finish(struct vm *vm, int rc, struct err *e)
-{
-	if (rc == 0)
-		rc = start(vm, e);
-	if (rc == 0) {
-		close_files(vm);
-		image_put(vm->img);
-		vm->img = NULL;
-	}
-	if (rc < 0 || !vm_wait_devices(vm))
-		vm_start_over(vm, rc, e);
-}
+/* --- on the loop --- */
 
 static void job_work(struct worker_job *job, struct xen *x)
 {
@@ -256,7 +97,7 @@ static bool other_slot(struct vm *vm, int rc, struct err *e)
 /* It was destroyed meanwhile: the VM is of the history, or of nothing any more. */
 static void abandoned(struct vm *vm)
 {
-	unbuild(vm);
+	vm_unbuild(vm);
 	if (vm->forgotten)
 		vm_free(vm);
 }
@@ -281,7 +122,7 @@ static void job_done(struct worker_job *job)
 		abandoned(b->vm);
 	} else {
 		vm_list_window(b->vm);
-		finish(b->vm, b->rc, &b->err);
+		vm_built(b->vm, b->rc, &b->err);
 	}
 	free(b);
 }
@@ -319,7 +160,7 @@ static int build_inline(struct vm *vm, struct err *e)
 	do
 		rc = build_domain(vm, vm->en->x, e);
 	while (other_slot(vm, rc, e));
-	if (rc != -ENOMEM || !vm->en->flavors)
+	if (rc != -ENOMEM || !vm->en->pool.flavors)
 		return rc;
 	pool_drop(vm->en);
 	*e = (struct err){0};
@@ -357,7 +198,7 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 	if (!b) {
 		int rc = err_set(&err, ENOMEM, "out of memory");
 
-		finish(vm, rc, &err);
+		vm_built(vm, rc, &err);
 		return;
 	}
 	*b = (struct build_job){
@@ -393,7 +234,7 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 		if (rc == 0 && (!vm->map || (vm->t.way == VM_SHELL && !is_small(vm->img))))
 			build_on_worker(vm, true, false);
 		else
-			finish(vm, rc, e);
+			vm_built(vm, rc, e);
 		return;
 	}
 	vm->slot_tries = 0;
@@ -411,10 +252,10 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 	}
 	if (rc == 0)
 		rc = build_inline(vm, e);
-	if (rc == -ENOMEM && vm->en->dying_pages) /* there will be memory in a moment */
+	if (rc == -ENOMEM && memory_promised(vm->en)) /* there will be memory in a moment */
 		build_on_worker(vm, false, true);
 	else
-		finish(vm, rc, e);
+		vm_built(vm, rc, e);
 }
 
 static void image_read(void *arg, struct image *img, int rc, const struct err *e)

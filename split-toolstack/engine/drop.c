@@ -181,8 +181,7 @@ static void look(struct drop *d)
 static void memory_is_back(struct drop *d)
 {
 	d->first = false;
-	d->en->dying_pages -= d->pages;
-	memory_came(d->en);
+	memory_came(d->en, d->pages);
 }
 
 static void destroy_done(struct worker_job *job)
@@ -238,7 +237,7 @@ static struct drop *add(struct engine *en, uint32_t domid, const uint8_t uuid[16
 	memcpy(d->uuid, uuid, sizeof(d->uuid));
 	d->first = true;
 	HASH_ADD(hh, en->drops->all, domid, sizeof(d->domid), d);
-	en->drops_begun++;
+	memory_begins(en);
 	return d;
 }
 
@@ -263,7 +262,7 @@ void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint
 	*slot = (struct slot){0};
 	d->recorded = recorded;
 	d->pages = pages;
-	en->dying_pages += pages;
+	memory_promise(en, pages);
 	destroy(d);
 }
 

@@ -109,7 +109,7 @@ void engine_close(struct engine *en)
 	ended = worker_close(en); /* builds and destroys under way end first */
 	if (!ended)
 		log_line(LOG_WARN, "op=close: files that do not answer are left behind");
-	ev_timer_stop(en->loop, &en->refill); /* what ended has started it again */
+	ev_timer_stop(en->loop, &en->pool.refill); /* what ended has started it again */
 	HASH_CLEAR(by_name, en->names);
 	HASH_CLEAR(by_uuid, en->uuids);
 	HASH_CLEAR(by_domid, en->domids);
@@ -129,8 +129,7 @@ void engine_close(struct engine *en)
 	}
 	storehost_close(en);
 	death_close(en);
-	if (ev_cb(&en->events))
-		events_close(en);
+	events_close(en);
 	if (en->x)
 		slots_close(en);
 	images_close(en);

@@ -14,6 +14,13 @@
 #define WINDOW_S 0.01
 #define CREDIT	 50u
 
+struct ports {
+	struct vm **vm; /* by port */
+	uint32_t n;
+	ev_io io;
+	ev_timer credit; /* until the next window */
+};
+
 static void window_over(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct engine *en = t->data;
@@ -105,15 +112,16 @@ void vm_spend(struct vm *vm, bool *masked)
 	if (++vm->events <= CREDIT)
 		return;
 	*masked = true; /* a storm: the next events wait */
-	if (!ev_is_active(&en->credit)) {
-		ev_timer_set(&en->credit, WINDOW_S, 0.);
-		ev_timer_start(en->loop, &en->credit);
+	if (!ev_is_active(&en->ports->credit)) {
+		ev_timer_set(&en->ports->credit, WINDOW_S, 0.);
+		ev_timer_start(en->loop, &en->ports->credit);
 	}
 }
 
 static void one_event(struct engine *en, uint32_t port)
 {
-	struct vm *vm = port < en->nport ? en->by_port[port] : NULL;
+	const struct ports *p = en->ports;
+	struct vm *vm = port < p->n ? p->vm[port] : NULL;
 	bool *masked;
 
 	if (storehost_event(en, port) || death_event(en, port))
@@ -145,41 +153,51 @@ static void on_events(struct ev_loop *loop, ev_io *io, int revents)
 
 int events_watch(struct engine *en, uint32_t port, struct vm *vm)
 {
-	if (port >= en->nport) {
+	struct ports *p = en->ports;
+
+	if (!p || port >= p->n) {
 		uint32_t n = (port + 64) & ~63u;
 		struct vm **grown;
 
 		if (!vm)
 			return 0;
-		grown = realloc(en->by_port, n * sizeof(struct vm *));
+		grown = realloc(p->vm, n * sizeof(struct vm *));
 		if (!grown)
 			return -ENOMEM;
-		memset(grown + en->nport, 0, (n - en->nport) * sizeof(struct vm *));
-		en->by_port = grown;
-		en->nport = n;
+		memset(grown + p->n, 0, (n - p->n) * sizeof(struct vm *));
+		p->vm = grown;
+		p->n = n;
 	}
-	en->by_port[port] = vm;
+	p->vm[port] = vm;
 	return 0;
 }
 
 int events_open(struct engine *en, struct err *e)
 {
-	(void)e;
-	ev_init(&en->credit, window_over);
-	en->credit.data = en;
-	ev_io_init(&en->events, on_events, xen_evtchn_fd(en->x), EV_READ);
-	en->events.data = en;
-	ev_io_start(en->loop, &en->events);
+	struct ports *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return err_set(e, ENOMEM, "out of memory");
+	en->ports = p;
+	ev_init(&p->credit, window_over);
+	p->credit.data = en;
+	ev_io_init(&p->io, on_events, xen_evtchn_fd(en->x), EV_READ);
+	p->io.data = en;
+	ev_io_start(en->loop, &p->io);
 	return 0;
 }
 
 void events_close(struct engine *en)
 {
-	ev_timer_stop(en->loop, &en->credit);
-	ev_io_stop(en->loop, &en->events);
-	free(en->by_port);
-	en->by_port = NULL;
-	en->nport = 0;
+	struct ports *p = en->ports;
+
+	if (!p)
+		return;
+	ev_timer_stop(en->loop, &p->credit);
+	ev_io_stop(en->loop, &p->io);
+	free(p->vm);
+	free(p);
+	en->ports = NULL;
 }
 
 /* --- input --- */

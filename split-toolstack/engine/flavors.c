@@ -23,7 +23,7 @@ static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 
 static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
 {
-	struct flavor **at = &en->flavors;
+	struct flavor **at = &en->pool.flavors;
 
 	while (*at && !same(&(*at)->f, f))
 		at = &(*at)->next;
@@ -49,7 +49,7 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 		return err_set(e, EOPNOTSUPP, "pool: this host cannot create PVH domains");
 	if (flavor_check_devices(en, f, e) < 0)
 		return -e->code;
-	for (struct flavor *o = en->flavors; o; o = o->next)
+	for (struct flavor *o = en->pool.flavors; o; o = o->next)
 		if (!same(&o->f, f))
 			kib += o->f.mem_kib * o->f.low;
 	if (kib > en->conf.pool_kib)
@@ -280,7 +280,7 @@ int pool_set_later(struct engine *en, const struct pool_flavor *f, pool_set_fn *
 
 void pool_for_each(struct engine *en, void (*fn)(const struct pool_flavor *f, void *arg), void *arg)
 {
-	for (struct flavor *f = en->flavors; f; f = f->next)
+	for (struct flavor *f = en->pool.flavors; f; f = f->next)
 		fn(&f->f, arg);
 }
 
@@ -288,14 +288,14 @@ uint64_t pool_held(const struct engine *en)
 {
 	uint64_t kib = 0;
 
-	for (const struct flavor *f = en->flavors; f; f = f->next)
+	for (const struct flavor *f = en->pool.flavors; f; f = f->next)
 		kib += f->f.mem_kib * f->f.ready;
 	return kib + pool_connecting_kib(en);
 }
 
 bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info)
 {
-	for (const struct flavor *f = en->flavors; f; f = f->next)
+	for (const struct flavor *f = en->pool.flavors; f; f = f->next)
 		for (const struct shell *s = f->shells; s; s = s->next)
 			if (s->dom.domid == info->domid)
 				return true;
@@ -322,7 +322,7 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 	struct file_key ramdisk;
 
 	(void)file_key(c->ramdisk_fd, &ramdisk);
-	*why = en->flavors ? no_flavor : "no flavors";
+	*why = en->pool.flavors ? no_flavor : "no flavors";
 	if (c->maxmem_kib && c->maxmem_kib != c->mem_kib) {
 		*why = "maxmem differs from memory";
 		return NULL;
@@ -335,7 +335,7 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 		*why = "limits of its own (max_*)";
 		return NULL;
 	}
-	for (struct flavor *f = en->flavors; f; f = f->next) {
+	for (struct flavor *f = en->pool.flavors; f; f = f->next) {
 		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
 			continue;
 		if (!flavor_fits_devices(&f->f, vm)) {

@@ -5,7 +5,7 @@
 
 static bool any_under_way(const struct engine *en)
 {
-	return en->drops_begun != en->drops_ended;
+	return en->memory.begun != en->memory.ended;
 }
 
 bool memory_is_coming(struct engine *en, uint64_t kib)
@@ -17,36 +17,52 @@ bool memory_is_coming(struct engine *en, uint64_t kib)
 
 uint64_t memory_youngest(const struct engine *en)
 {
-	return any_under_way(en) ? en->drops_begun : 0;
+	return any_under_way(en) ? en->memory.begun : 0;
 }
 
 /* Destroys end in the order in which they were handed over. */
 static bool still_under_way(const struct engine *en, uint64_t nr)
 {
-	return en->drops_ended < nr;
+	return en->memory.ended < nr;
 }
 
 void memory_wait(struct engine *en, struct memory_wait *m)
 {
 	if (still_under_way(en, m->until)) {
-		DL_APPEND(en->lacks_memory, m);
+		DL_APPEND(en->memory.waits, m);
 		worker_hurry(en);
 	} else {
 		m->again(m);
 	}
 }
 
-void memory_came(struct engine *en)
+void memory_begins(struct engine *en)
+{
+	en->memory.begun++;
+}
+
+void memory_promise(struct engine *en, uint64_t pages)
+{
+	en->memory.promised += pages;
+}
+
+uint64_t memory_promised(const struct engine *en)
+{
+	return en->memory.promised;
+}
+
+void memory_came(struct engine *en, uint64_t pages)
 {
 	struct memory_wait *m = NULL;
 	struct memory_wait *next = NULL;
 
-	en->drops_ended++;
-	DL_FOREACH_SAFE(en->lacks_memory, m, next)
+	en->memory.promised -= pages;
+	en->memory.ended++;
+	DL_FOREACH_SAFE(en->memory.waits, m, next)
 	{
 		if (still_under_way(en, m->until))
 			continue;
-		DL_DELETE(en->lacks_memory, m);
+		DL_DELETE(en->memory.waits, m);
 		m->again(m);
 	}
 	pool_idle_soon(en); /* a shell may have had no room */

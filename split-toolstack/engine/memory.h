@@ -15,6 +15,13 @@ struct memory_wait {
 	struct memory_wait *next, *prev;
 };
 
+/* memory.c's own. */
+struct memory {
+	uint64_t promised;	   /* pages that destroys under way will have given back */
+	uint64_t begun, ended;	   /* destroys, ever */
+	struct memory_wait *waits; /* utlist head: builds that wait for destroys */
+};
+
 /* So much is not free now, and destroys are under way. Without them it costs nothing. */
 bool memory_is_coming(struct engine *en, uint64_t kib);
 /* The youngest destroy under way, 0 without: what fails for want of memory from now on has reason
@@ -23,7 +30,13 @@ uint64_t memory_youngest(const struct engine *en);
 /* Calls m->again when destroy m->until and all before it have ended: at once if they have. The
  * caller owns m. */
 void memory_wait(struct engine *en, struct memory_wait *m);
-/* A destroy has ended. */
-void memory_came(struct engine *en);
+/* A destroy begins. */
+void memory_begins(struct engine *en);
+/* It will give back so many pages. */
+void memory_promise(struct engine *en, uint64_t pages);
+/* What destroys under way have promised, in pages. */
+uint64_t memory_promised(const struct engine *en);
+/* A destroy has ended, which had promised so many pages. */
+void memory_came(struct engine *en, uint64_t pages);
 
 #endif

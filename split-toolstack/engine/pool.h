@@ -5,6 +5,8 @@
 #define CHAOS_ENGINE_POOL_H
 
 /* --- pool.c --- */
+/* After a failure (no memory, no image) a flavor waits. */
+#define POOL_RETRY_S 2.0
 void pool_open(struct engine *en);
 void pool_close(struct engine *en); /* destroys all shells */
 /* Moves the best fitting shell into the vm, whose image and configuration are known: the domain is
@@ -14,21 +16,10 @@ bool pool_claim(struct vm *vm);
 void pool_drop(struct engine *en);
 /* As soon as the loop has nothing else to do. */
 void pool_idle_now(struct engine *en);
-/* Ends a shell that was not claimed, or whose claim failed. */
-void shell_end(struct engine *en, struct shell *s);
-/* All but so many shells of a flavor go. */
-void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
-/* The flavor, which is in no list any more, goes. */
-void flavor_ends(struct engine *en, struct flavor *f);
 /* What of a flavor is to be opened, not opened yet. -ENOMEM. */
 int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e);
 /* Somebody wanted a shell of it. */
 void flavor_wanted(struct engine *en, struct flavor *f);
-/* -EOPNOTSUPP: it cannot be made ahead. */
-int flavor_check_image(const struct image *img, struct err *e);
-void flavor_add_shell(struct flavor *f, struct shell *s);
-/* What failed is not tried again at once. */
-void flavor_back_off(struct flavor *f, const struct err *e);
 /* A request came in: what is made ahead is made when its answer was sent. */
 void pool_idle_later(struct engine *en);
 /* When a refill is due anyway, no later than that. */
@@ -37,7 +28,22 @@ void pool_idle_soon(struct engine *en);
 uint64_t pool_held(const struct engine *en);
 /* A shell's, also of the one that is being made. */
 bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info);
+
+/* --- shells.c --- */
+/* Begins with one more of a flavor; what fails is not tried again at once. */
+void pool_make_shell(struct engine *en, struct flavor *f);
 bool pool_makes(const struct engine *en, const uint8_t uuid[16]);
+/* Ends a shell that was not claimed, or whose claim failed. */
+void shell_end(struct engine *en, struct shell *s);
+/* All but so many shells of a flavor go. */
+void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
+/* The flavor, which is in no list any more, goes. */
+void flavor_ends(struct engine *en, struct flavor *f);
+/* -EOPNOTSUPP: it cannot be made ahead. */
+int flavor_check_image(const struct image *img, struct err *e);
+void flavor_add_shell(struct flavor *f, struct shell *s);
+/* What failed is not tried again at once. */
+void flavor_back_off(struct flavor *f, const struct err *e);
 
 /* --- pool_devices.c --- */
 uint32_t flavor_rings(const struct pool_flavor *f);

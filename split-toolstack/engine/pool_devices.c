@@ -68,7 +68,7 @@ bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm)
 
 bool pool_may_connect(const struct engine *en)
 {
-	return en->nconnecting < CONNECTING_MAX;
+	return en->pool.nconnecting < CONNECTING_MAX;
 }
 
 static void into_pool(struct shell *s)
@@ -76,9 +76,9 @@ static void into_pool(struct shell *s)
 	struct engine *en = s->en;
 	struct flavor *f = s->flavor;
 
-	DL_DELETE2(en->connecting, s, conn_prev, conn_next);
+	DL_DELETE2(en->pool.connecting, s, conn_prev, conn_next);
 	s->conn_prev = NULL;
-	en->nconnecting--;
+	en->pool.nconnecting--;
 	if (f)
 		f->connecting--;
 	if (!f || s->failed || f->f.ready >= f->f.target) {
@@ -94,7 +94,7 @@ void pool_reap(struct engine *en)
 	struct shell *s;
 	struct shell *tmp;
 
-	DL_FOREACH_SAFE2(en->connecting, s, tmp, conn_next)
+	DL_FOREACH_SAFE2(en->pool.connecting, s, tmp, conn_next)
 	if (s->failed || s->lacks == 0 || !s->flavor)
 		into_pool(s);
 }
@@ -119,8 +119,8 @@ void shell_device_failed(struct shell *s, const struct err *e)
 		LL_DELETE(f->shells, s);
 		f->f.ready--;
 		f->connecting++;
-		en->nconnecting++;
-		DL_APPEND2(en->connecting, s, conn_prev, conn_next);
+		en->pool.nconnecting++;
+		DL_APPEND2(en->pool.connecting, s, conn_prev, conn_next);
 	}
 	pool_idle_now(en);
 }
@@ -133,15 +133,15 @@ void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 	s->flavor = f;
 	s->lacks = f->f.vifs;
 	f->connecting++;
-	en->nconnecting++;
-	DL_APPEND2(en->connecting, s, conn_prev, conn_next);
+	en->pool.nconnecting++;
+	DL_APPEND2(en->pool.connecting, s, conn_prev, conn_next);
 	if (devices_start_shell(s, &f->f, &err) < 0)
 		shell_device_failed(s, &err);
 }
 
 void pool_connecting_drop(struct engine *en)
 {
-	for (struct shell *s = en->connecting; s; s = s->conn_next)
+	for (struct shell *s = en->pool.connecting; s; s = s->conn_next)
 		s->failed = true;
 	pool_reap(en);
 }
@@ -150,7 +150,7 @@ void pool_connecting_ends(struct engine *en, const struct flavor *f)
 {
 	struct shell *s;
 
-	DL_FOREACH2(en->connecting, s, conn_next)
+	DL_FOREACH2(en->pool.connecting, s, conn_next)
 	if (s->flavor == f)
 		s->flavor = NULL;
 	pool_reap(en);
@@ -160,7 +160,7 @@ uint64_t pool_connecting_kib(const struct engine *en)
 {
 	uint64_t kib = 0;
 
-	for (const struct shell *s = en->connecting; s; s = s->conn_next)
+	for (const struct shell *s = en->pool.connecting; s; s = s->conn_next)
 		kib += s->dom.pages * 4;
 	return kib;
 }
@@ -169,7 +169,7 @@ bool pool_connects(const struct engine *en, uint32_t domid)
 {
 	const struct shell *s;
 
-	DL_FOREACH2(en->connecting, s, conn_next)
+	DL_FOREACH2(en->pool.connecting, s, conn_next)
 	if (s->dom.domid == domid)
 		return true;
 	return false;

@@ -184,6 +184,15 @@ struct flavor {
 	uint32_t burst;	     /* wanted since it was last full */
 };
 
+/* What the pool's files know together. */
+struct pool {
+	struct flavor *flavors;
+	struct shell_job *job; /* the shell that is being made */
+	ev_timer refill, sink;
+	struct shell *connecting; /* utlist head: they wait for their devices */
+	uint32_t nconnecting;
+};
+
 struct engine {
 	struct ev_loop *loop;
 	struct xen *x;
@@ -200,9 +209,7 @@ struct engine {
 	struct adoption *adoption;
 	struct vm *unheard; /* utlist head */
 	struct drops *drops;
-	uint64_t dying_pages;		   /* destroys under way will have given back */
-	uint64_t drops_begun, drops_ended; /* destroys, ever */
-	struct memory_wait *lacks_memory;  /* utlist head: builds that wait for destroys */
+	struct memory memory;
 	MDB_env *image_db;
 	MDB_dbi image_dbi;
 	int image_dirfd;
@@ -212,18 +219,14 @@ struct engine {
 	struct image_change *image_changes; /* of the index: the first is under way */
 	uint32_t builds; /* on the worker, or their images are being read: what they need is not the
 			    pool's */
-	struct shell_job *shell_job; /* the shell that is being made */
-	struct vm *windows;	     /* utlist head */
+	struct vm *windows; /* utlist head */
 	struct slots slots;
 	struct store *tree;
 	struct storehost *storehost;
 	struct names *names_of_tools;
 	struct vm *views_woken; /* utlist head */
-	struct vm **by_port;
-	uint32_t nport;
-	ev_io events;
-	ev_timer credit;
-	struct deaths *deaths; /* death.c */
+	struct ports *ports;	/* events.c */
+	struct deaths *deaths;	/* death.c */
 	struct registry *registry;
 	/* worker.c */
 	struct worker *worker;
@@ -232,17 +235,11 @@ struct engine {
 	/* images.c */
 	struct image_entry *images;
 	struct image_job *image_reads; /* utlist head */
-	/* pool.c */
-	struct flavor *flavors;
-	ev_timer refill;
-	ev_timer sink;
+	struct pool pool;
 	/* device_admit.c: bridges that were seen, until the kernel says that some interface went or
 	 * was renamed */
 	char bridge[BRIDGES_KNOWN][DEVICE_NAME];
 	uint32_t nbridge;
-	/* pool_devices.c */
-	struct shell *connecting; /* utlist head */
-	uint32_t nconnecting;
 	/* devices */
 	struct link *link;
 	ev_io uevents;
@@ -301,7 +298,7 @@ void vm_see(struct vm *vm, const struct xen_domain_info *info);
 /* listing.c: the VM is about to leave its list. */
 void listings_step_over(struct engine *en, const struct vm *vm);
 
-/* --- create.c, connect.c --- */
+/* --- create.c, start.c, connect.c --- */
 /* Builds a domain for a linked vm (first time or restart), whose files are open, and calls
  * `created` at the end. With rc < 0 and a reason its build has failed already. */
 void vm_build(struct vm *vm, int rc, struct err *e);
@@ -318,6 +315,11 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e);
 int vm_listen(struct vm *vm, struct err *e);
 /* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
 void vm_disconnect(struct vm *vm);
+/* Its domain is built: it is connected, and runs when its devices are there; or (rc < 0) the build
+ * has failed. */
+void vm_built(struct vm *vm, int rc, struct err *e);
+/* What was built goes, and what was opened for it. */
+void vm_unbuild(struct vm *vm);
 void vm_create_done(struct vm *vm, int rc, const struct err *e);
 /* What was built runs from now on, or (rc < 0) its create has failed. */
 void vm_start_over(struct vm *vm, int rc, struct err *e);

@@ -296,15 +296,15 @@ static void shells_are_never_foreign(void **state)
 
 	(void)state;
 	assert_int_equal(pool_set(en, &f, NULL), 0);
-	for (int i = 0; i < 2000 && en->flavors->f.ready < 2; i++) {
+	for (int i = 0; i < 2000 && en->pool.flavors->f.ready < 2; i++) {
 		(void)ev_run(loop, EVRUN_NOWAIT);
-		waited = waited || en->connecting;
+		waited = waited || en->pool.connecting;
 		assert_int_equal(list().n, 0);
 		if (i > 100)
 			work_for(1);
 	}
 	assert_true(waited);
-	assert_int_equal(en->flavors->f.ready, 2);
+	assert_int_equal(en->pool.flavors->f.ready, 2);
 	f.low = f.high = 0;
 	assert_int_equal(pool_set(en, &f, NULL), 0);
 	for (int i = 0; i < 200; i++) {
