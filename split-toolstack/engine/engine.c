@@ -74,7 +74,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		rc = slots_open(en, e);
 	if (rc == 0)
 		rc = tail_open(en, e);
-	(void)quick_may_close(); /* reads the mounts, before anybody waits for it */
+	mounts_watch(en->loop, &en->mounts); /* and reads them, before a request waits for it */
 	if (rc == 0)
 		rc = worker_open(en, e);
 	if (rc == 0)
@@ -137,6 +137,7 @@ void engine_close(struct engine *en)
 	drops_close(en);
 	registry_close(en);
 	tail_close(en);
+	ev_io_stop(en->loop, &en->mounts);
 	xen_close(en->x);
 	if (ended) /* else jobs that hang still look at its configuration */
 		free(en);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 /* File systems whose open() takes what lies in memory. overlay is not among them: what lies below
@@ -61,23 +62,66 @@ static bool read_mounts(int fd)
 	return n == 0 && len && all_in_memory(text);
 }
 
-/* The list is read again when the kernel says that a mount has come or gone. */
+/* For the life of the process. */
+static struct {
+	int fd;	     /* mountinfo; 0: not open yet */
+	int changes; /* becomes readable with it, once a change; 0: none is heard of */
+	bool good;
+} mounts;
+
+static void open_mounts(void)
+{
+	struct epoll_event ev = {.events = EPOLLPRI | EPOLLET};
+
+	mounts.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (mounts.fd < 0)
+		return;
+	/* Mountinfo itself is always readable, which a loop that knows no edges takes for a change.
+	 */
+	mounts.changes = epoll_create1(EPOLL_CLOEXEC);
+	if (mounts.changes >= 0 && epoll_ctl(mounts.changes, EPOLL_CTL_ADD, mounts.fd, &ev) < 0) {
+		(void)close(mounts.changes);
+		mounts.changes = -1;
+	}
+	mounts.good = read_mounts(mounts.fd);
+}
+
 bool mounts_are_local(void)
 {
-	static int fd = -1; /* for the life of the process */
-	static bool good;
 	struct pollfd p = {.events = POLLPRI};
-	bool fresh = fd < 0;
 
-	if (fresh)
-		fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (mounts.fd <= 0)
+		open_mounts();
+	if (mounts.fd < 0)
 		return false;
-	p.fd = fd;
+	p.fd = mounts.fd;
 	/* Asked first: what changes after that is said the next time. */
 	if (poll(&p, 1, 0) < 0)
 		return false;
-	if (fresh || p.revents & (POLLPRI | POLLERR))
-		good = read_mounts(fd);
-	return good;
+	if (p.revents & (POLLPRI | POLLERR))
+		mounts.good = read_mounts(mounts.fd);
+	return mounts.good;
+}
+
+bool mounts_were_local(void)
+{
+	return mounts.changes > 0 ? mounts.good : mounts_are_local();
+}
+
+static void on_change(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct epoll_event ev;
+
+	(void)loop;
+	(void)revents;
+	(void)epoll_wait(io->fd, &ev, 1, 0);
+	mounts.good = read_mounts(mounts.fd);
+}
+
+void mounts_watch(struct ev_loop *loop, ev_io *io)
+{
+	(void)mounts_are_local(); /* opens them */
+	ev_io_init(io, on_change, mounts.changes, EV_READ);
+	if (mounts.changes > 0)
+		ev_io_start(loop, io);
 }

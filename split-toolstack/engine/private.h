@@ -242,6 +242,7 @@ struct engine {
 	uint32_t nbridge;
 	/* devices */
 	struct link *link;
+	ev_io mounts; /* mounts.c */
 	ev_io uevents;
 	struct device *devices; /* uthash heads */
 	struct device_domain *device_domains;

@@ -60,5 +60,5 @@ int quick_open(int dirfd, const char *path)
 /* Those that are not in memory may tell their server (FUSE does, and waits). */
 bool quick_may_close(void)
 {
-	return mounts_are_local();
+	return mounts_were_local();
 }
