@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/census.h"
 #include "split-toolstack/engine/device.h"
 
 /* What could not be asked for is asked again after so long, then later each time. */
@@ -27,70 +28,13 @@ struct half_made {
 
 struct adoption {
 	struct engine *en;
-	/* At the start: all that Xen has, by rising id. */
-	struct xen_domain_info *domain;
-	uint32_t ndomain, room;
-	bool listed; /* it is complete; else Xen is asked for one at a time */
+	struct census *census; /* at the start; NULL: Xen is asked for one domain at a time */
 	struct half_made *half_made;
 	ev_timer again, listen;
 	double wait_s;
 	uint32_t heard; /* VMs whose channels were bound as they were taken over */
 	bool changed;	/* an unknown VM is known, or gone: its devices may be nobody's */
 };
-
-/* --- what Xen has --- */
-
-static void note(const struct xen_domain_info *info, struct vm *vm, void *arg)
-{
-	struct adoption *a = arg;
-
-	(void)vm;
-	if (a->ndomain == a->room) {
-		uint32_t room = a->room ? a->room * 2 : DOMAINS_AT_ONCE;
-		struct xen_domain_info *grown = realloc(a->domain, room * sizeof(*grown));
-
-		if (!grown) {
-			a->listed = false;
-			return;
-		}
-		a->domain = grown;
-		a->room = room;
-	}
-	a->domain[a->ndomain++] = *info;
-}
-
-static int by_domid(const void *key, const void *at)
-{
-	uint32_t domid = *(const uint32_t *)key;
-	uint32_t other = ((const struct xen_domain_info *)at)->domid;
-
-	return domid < other ? -1 : domid > other;
-}
-
-/* 1: the domain of that id carries the uuid, and may be dying; 0: it does not; else Xen could not
- * be asked. */
-static int look_up(struct engine *en, uint32_t domid, const uint8_t uuid[16],
-		   struct xen_domain_info *info)
-{
-	const struct adoption *a = en->adoption;
-	int rc = 0;
-
-	if (domid == 0)
-		return 0;
-	if (a->listed) {
-		const struct xen_domain_info *found =
-			bsearch(&domid, a->domain, a->ndomain, sizeof(*a->domain), by_domid);
-
-		if (!found)
-			return 0;
-		*info = *found;
-	} else {
-		rc = xen_domain_info(en->x, domid, info);
-	}
-	if (rc == -ESRCH)
-		return 0;
-	return rc < 0 ? rc : memcmp(info->uuid, uuid, sizeof(info->uuid)) == 0;
-}
 
 /* --- trying again --- */
 
@@ -116,7 +60,7 @@ static bool clean(struct engine *en, const struct half_made *h)
 {
 	struct xen_domain_info info;
 	struct slot slot = {.domid = h->domid};
-	int rc = look_up(en, h->domid, h->uuid, &info);
+	int rc = census_find(en->adoption->census, en->x, h->domid, h->uuid, &info);
 
 	if (rc < 0) {
 		log_line(LOG_WARN, "op=clean dom=%u: %s; it is tried again", h->domid,
@@ -252,7 +196,7 @@ static int connect_again(struct vm *vm, struct err *e)
 static int take_over(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	int rc = look_up(vm->en, vm->recorded, vm->uuid, &info);
+	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->recorded, vm->uuid, &info);
 
 	if (rc < 0)
 		return err_sys(e, -rc, "ask Xen for domain %u", vm->recorded);
@@ -285,7 +229,7 @@ static int take_over(struct vm *vm, struct err *e)
 static int start_again(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	int rc = look_up(vm->en, vm->recorded, vm->uuid, &info);
+	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->recorded, vm->uuid, &info);
 
 	if (rc < 0)
 		return err_sys(e, -rc, "ask Xen for domain %u", vm->recorded);
@@ -444,13 +388,10 @@ int adopt_all(struct engine *en, struct err *e)
 	a->again.data = en;
 	ev_init(&a->listen, on_listen);
 	a->listen.data = en;
-	a->listed = true;
-	if (domains_walk(en, note, a, NULL) < 0)
-		a->listed = false;
+	a->census = census_take(en);
 	rc = registry_load(en, adopt, e);
-	a->listed = false;
-	free(a->domain);
-	a->domain = NULL;
+	census_free(a->census);
+	a->census = NULL;
 	if (rc < 0)
 		return rc;
 	drops_adopt(en);

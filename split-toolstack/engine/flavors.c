@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What shells are made for, and how a create gets one. */
+/* Flavors: what shells are made for. */
 #include "split-toolstack/engine/device.h"
 
 #include <errno.h>
@@ -7,18 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- flavors --- */
-
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 {
 	return a->type == b->type && a->vcpus == b->vcpus && a->mem_kib == b->mem_kib &&
-	       a->for_linux == b->for_linux && same_text(a->image, b->image) &&
-	       same_text(a->ramdisk, b->ramdisk) && flavor_same_devices(a, b);
+	       a->for_linux == b->for_linux && flavor_same_text(a->image, b->image) &&
+	       flavor_same_text(a->ramdisk, b->ramdisk) && flavor_same_devices(a, b);
 }
 
 static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
@@ -308,7 +301,7 @@ bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info
 static bool could_serve(const struct flavor *f, const struct vm *vm)
 {
 	if (f->f.image)
-		return same_text(f->f.image, vm->cfg.kernel);
+		return flavor_same_text(f->f.image, vm->cfg.kernel);
 	return f->f.for_linux == (image_info(vm->img)->builder == IMAGE_LINUX);
 }
 
@@ -361,8 +354,8 @@ static struct flavor *best(struct engine *en, const struct vm *vm, const char **
 		}
 		*why = c->ramdisk_fd < 0 ? "another image is warm"
 					 : "another image or ramdisk is warm";
-		if (same_text(f->f.image, c->kernel) &&
-		    same_text(f->f.ramdisk, c->ramdisk)) { /* a file has changed since */
+		if (flavor_same_text(f->f.image, c->kernel) &&
+		    flavor_same_text(f->f.ramdisk, c->ramdisk)) { /* a file has changed since */
 			*why = "the image has changed";
 			flavor_drop_shells(en, f, 0);
 			pool_idle_later(en);

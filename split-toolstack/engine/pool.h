@@ -9,9 +9,6 @@
 #define POOL_RETRY_S 2.0
 void pool_open(struct engine *en);
 void pool_close(struct engine *en); /* destroys all shells */
-/* Moves the best fitting shell into the vm, whose image and configuration are known: the domain is
- * not started yet. False: none; t.why says why. */
-bool pool_claim(struct vm *vm);
 /* Gives all memory of shells back, at once; they come again when there is room. */
 void pool_drop(struct engine *en);
 /* As soon as the loop has nothing else to do. */
@@ -44,6 +41,18 @@ int flavor_check_image(const struct image *img, struct err *e);
 void flavor_add_shell(struct flavor *f, struct shell *s);
 /* What failed is not tried again at once. */
 void flavor_back_off(struct flavor *f, const struct err *e);
+
+/* --- flavors.c --- */
+/* Both may be NULL. */
+static inline bool flavor_same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* --- pool_claim.c --- */
+/* Moves the best fitting shell into the vm, whose image and configuration are known: the domain is
+ * not started yet. False: none; t.why says why. */
+bool pool_claim(struct vm *vm);
 
 /* --- pool_devices.c --- */
 uint32_t flavor_rings(const struct pool_flavor *f);
