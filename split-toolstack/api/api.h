@@ -82,6 +82,8 @@ void rq_wake(struct rq *rq);
 const char *rq_query(struct rq *rq, const char *key);
 
 /* --- problem.c --- */
+/* The warning of a reply, if it has one, is kept in rq->json until the answer is made. */
+void rq_keep_warning(struct rq *rq, const struct chaos_reply *r);
 /* RFC 9457; the status comes from the errno. */
 void rq_problem(struct rq *rq, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

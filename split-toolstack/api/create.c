@@ -166,11 +166,7 @@ static int take_key(struct body *b, const char *key, json_t *value)
 
 static void created(struct rq *rq, const struct chaos_reply *r)
 {
-	if (r->warning[0]) {
-		if (!rq->json)
-			rq->json = json_array();
-		(void)json_array_append_new(rq->json, text_json(r->warning));
-	}
+	rq_keep_warning(rq, r);
 	if (!r->last)
 		return;
 	if (r->has_vm) {

@@ -48,11 +48,7 @@ static void attached(struct rq *rq, const struct chaos_reply *r)
 	json_t *list;
 	json_t *j;
 
-	if (r->warning[0]) {
-		if (!rq->json)
-			rq->json = json_array();
-		(void)json_array_append_new(rq->json, text_json(r->warning));
-	}
+	rq_keep_warning(rq, r);
 	if (!r->last)
 		return;
 	list = devices_json(r);

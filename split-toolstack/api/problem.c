@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What went wrong as an answer: RFC 9457, with the status that an errno stands for. */
+/* What went wrong as an answer: RFC 9457, with the status that an errno stands for; and warnings.
+ */
 #include "split-toolstack/api/api.h"
 
 #include <errno.h>
@@ -87,6 +88,15 @@ void rq_refuse(struct rq *rq, unsigned int status, int code, const char *detail)
 	free(rq->text);
 	rq->text = NULL;
 	rq_answer(rq, status);
+}
+
+void rq_keep_warning(struct rq *rq, const struct chaos_reply *r)
+{
+	if (!r->warning[0])
+		return;
+	if (!rq->json)
+		rq->json = json_array();
+	(void)json_array_append_new(rq->json, text_json(r->warning));
 }
 
 void rq_problem(struct rq *rq, int code, const char *fmt, ...)

@@ -38,6 +38,9 @@ expect 1 "low/a.c: stands in no room" "room high: high/:"
 expect 1 "low/a.c does not use down upwards any more" "room low: low/:" "room high: high/: low" "up low/a.c up for now" "up low/a.c down for now"
 expect 1 "low/a.c: low is global, and no other" "room low: low/:" "room high: high/:" "apart high"
 expect 1 'what is "rom low: low/:"?' "rom low: low/:"
+echo 'int low(void); int low(void) { return 0; } int main(void) { return low(); }' >high/b.c
+cc -c high/b.c -o build/high_b.o
+expect 1 "low is defined by high/b.c and low/a.c" "room all: low/ high/:"
 rm build/low_a.o
 expect 1 "build/low_a.o and 0 others are not built" "room low: low/:" "room high: high/: low"
 exit $status
