@@ -103,8 +103,8 @@ void store_unhook(struct store *s, struct store_hook *h); /* one that is not hoo
  * node (STORE_NO_DOMAIN: it lists /local/domain): the daemon may make it now, quietly. */
 void store_on_missing(struct store *s, void (*fn)(void *arg, uint32_t domid), void *arg);
 
-/* The end of a domain: its tree, its device nodes under /local/domain/0/backend, its connection,
- * its watches and what it owns are gone; watches of others fire. */
+/* The end of a domain: its tree, /libxl/ID, its device nodes under /local/domain/0/backend, its
+ * connection, its watches and what it owns are gone; watches of others fire. */
 void store_forget_domain(struct store *s, uint32_t domid);
 
 /* Fires "@introduceDomain" or "@releaseDomain". */

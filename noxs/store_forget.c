@@ -72,7 +72,7 @@ static bool nobody_elses(struct store *s, const struct store_node *n, const stru
 
 	if (s->dom0_gave || !n->parent || !top)
 		return false;
-	if (!n->parent->parent && strcmp(n->name, "vm") == 0)
+	if (!n->parent->parent && (strcmp(n->name, "vm") == 0 || strcmp(n->name, "libxl") == 0))
 		return true;
 	if (n->parent->parent == top && strcmp(n->parent->name, "0") == 0)
 		return strcmp(n->name, "backend") == 0;
@@ -133,6 +133,8 @@ void store_forget_domain(struct store *s, uint32_t domid)
 		store_conn_end(d->ring);
 	forget_identity(s, domid);
 	(void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	remove_path(s, path);
+	(void)snprintf(path, sizeof(path), "/libxl/%u", domid);
 	remove_path(s, path);
 	(void)store_children(s, BACKENDS, forget_backends, &f);
 	d = store_domain(s, domid, false);

@@ -174,6 +174,7 @@ struct vm_info {
 	enum dom_type type;
 	uint64_t mem_kib, maxmem_kib;
 	uint32_t vcpus, maxvcpus;
+	uint32_t online; /* vCPUs that Xen runs, 0: not known; "xl vcpu-set" and the guest decide */
 	const struct dom_cpus *cpus;
 	const char *kernel, *ramdisk, *cmdline; /* NULL when not known */
 	enum vm_action on_poweroff, on_reboot, on_crash;

@@ -56,7 +56,7 @@ static int identify(struct engine *en, struct vm *vm, struct err *e)
 			e, EEXIST,
 			"name \"%s\": taken by domain %u; choose another or destroy that one",
 			vm->name, other->domid);
-	return 0;
+	return names_check(en, vm->name, e);
 }
 
 /* Big guests are refused before anything is made; small ones find out on the way. What is being

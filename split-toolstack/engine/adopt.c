@@ -219,6 +219,7 @@ static int take_over(struct vm *vm, struct err *e)
 	if (rc < 0)
 		return rc;
 	vm->state = vm->was;
+	names_changed(vm);
 	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
 	if (!vm->unheard_prev)
 		vm_look(vm);
@@ -342,6 +343,7 @@ static void settle(struct engine *en)
 	en->adoption->changed = false;
 	devices_adopted(en);
 	storehost_tidy(en);
+	names_adopted(en);
 	death_scan(en);
 	death_hint(en);
 	listen_soon(en);

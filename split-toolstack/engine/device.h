@@ -87,6 +87,7 @@ struct device {
 	bool attach_again; /* when its disk is open */
 	int user_fd;	   /* the tap or the disk that chaos-backend gets; -1: none */
 	bool counted;	   /* in engine.removing */
+	bool lost;	   /* the kernel was slow to let go of it, which was said */
 	char reason[160];  /* broken; "" when not */
 	device_fn *done;   /* somebody waits for attach or detach */
 	void *done_arg;

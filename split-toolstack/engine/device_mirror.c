@@ -112,23 +112,25 @@ void device_unmirror(struct device *d)
 	(void)mirror_rm(en->mirror, at);
 }
 
-/* What was made above the devices of a domain that is gone. */
+/* What was made above the devices of a domain that is gone, or (it lives) has none any more. */
 void device_unmirror_domain(struct engine *en, uint32_t domid)
 {
 	char at[DEVTREE_PATH_MAX];
+	struct vm *vm = NULL;
 
 	if (!en->mirror)
 		return;
+	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
 	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/vif/%u", domid);
 	(void)mirror_rm(en->mirror, at);
 	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/vbd/%u", domid);
 	(void)mirror_rm(en->mirror, at);
-	(void)snprintf(at, sizeof(at), "/local/domain/%u", domid);
+	(void)snprintf(at, sizeof(at), "/local/domain/%u%s", domid, vm ? "/device" : "");
 	(void)mirror_rm(en->mirror, at);
 }
 
 /* Xenstored's side has changed: the kernel's backend, most of the time. */
-static void on_news(void *arg, const char *path, const char *value, uint32_t len)
+static void on_news(void *arg, const char *path, const char *value, uint32_t len, uint64_t done)
 {
 	struct engine *en = arg;
 	struct store *s = engine_store(en);
@@ -140,6 +142,8 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 	uint32_t domid;
 	uint32_t devid;
 
+	if (names_news(en, path, value, done))
+		return;
 	if (!devtree_parse_back(path, kind, &domid, &devid, &rest) || *rest == '\0')
 		return;
 	d = device_find(en, domid, strcmp(kind, "vif") == 0 ? DEVICE_VIF : DEVICE_VBD, devid);
@@ -160,7 +164,12 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 
 int device_mirror_open(struct engine *en, struct err *e)
 {
+	int rc;
+
 	if (en->store != STORE_BESIDE)
 		return 0;
-	return mirror_open(en->loop, on_news, en, &en->mirror, e);
+	rc = mirror_open(en->loop, on_news, en, &en->mirror, e);
+	if (rc == 0)
+		names_follow(en);
+	return rc;
 }

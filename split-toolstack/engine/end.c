@@ -31,6 +31,7 @@ void vm_drop_domain(struct vm *vm)
 	else
 		slot_put(vm->en, &vm->slot);
 	vm_view_forget(vm);
+	names_ended(vm);
 	vm_set_domid(vm, 0);
 }
 
@@ -332,12 +333,16 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 		return 0;
 	if (other)
 		return err_set(e, EEXIST, "name \"%s\": taken by domain %u", name, other->domid);
+	rc = names_check(vm->en, name, e);
+	if (rc < 0)
+		return rc;
 	HASH_DELETE(by_name, vm->en->names, vm);
 	memcpy(vm->name, probe.name, sizeof(vm->name));
 	memcpy(vm->cfg.name, probe.name, sizeof(vm->name));
 	HASH_ADD(by_name, vm->en->names, name[0], strlen(vm->name), vm);
 	record(vm);
 	vm_view_renamed(vm);
+	names_changed(vm);
 	vm_announce(vm, VM_EV_RENAMED);
 	return 0;
 }

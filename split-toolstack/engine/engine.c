@@ -110,6 +110,7 @@ void engine_close(struct engine *en)
 	if (!ended)
 		log_line(LOG_WARN, "op=close: files that do not answer are left behind");
 	ev_timer_stop(en->loop, &en->pool.refill); /* what ended has started it again */
+	names_flush(en);
 	HASH_CLEAR(by_name, en->names);
 	HASH_CLEAR(by_uuid, en->uuids);
 	HASH_CLEAR(by_domid, en->domids);

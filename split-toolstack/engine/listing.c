@@ -117,7 +117,7 @@ static void tell_foreign(struct listing *l, listing_foreign_fn *fn, void *arg)
 {
 	const struct xen_domain_info *info = &l->foreign[l->told++];
 
-	fn(info, names_of(l->en, info->domid), arg);
+	fn(info, names_of(l->en, info), arg);
 }
 
 int listing_more(struct listing *l, uint32_t most, listing_vm_fn *fn, listing_foreign_fn *foreign,

@@ -9,30 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <xenstore.h>
+#include <xenstore_lib.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/mirror_queue.h"
 
 #define RETRIES 100 /* of a transaction that others disturb */
-
-enum op { OP_PUT, OP_RM, OP_TRANSACTION, OP_FOLLOW, OP_UNFOLLOW, OP_STOP };
-
-/* A request to the thread, or (as OP_PUT and OP_RM) news from it. */
-struct item {
-	struct item *next;
-	struct item *sub; /* of a transaction */
-	enum op op;
-	uint32_t len;
-	char *value; /* behind the path; NULL: none */
-	char path[];
-};
-
-struct queue {
-	struct item *first, **last;
-	uint32_t n;
-};
+/* News wait in so many bytes. With more the thread reads nothing of xenstored until the loop has
+ * taken some. */
+#define NEWS_MAX  (256u << 10)
+#define NEWS_TURN 64u /* that the loop takes before others have their turn */
+#define UUID_LEN  36u
 
 struct mirror {
 	struct ev_loop *loop;
@@ -42,79 +34,41 @@ struct mirror {
 	pthread_t thread;
 	bool running;
 	int wake; /* eventfd: there are requests */
+	int life; /* a connection that tells of xenstored's end: libxenstore does not. -1: none */
 	ev_async news;
-	pthread_mutex_t lock;
-	struct queue in, out;
-	struct item *open, **open_last; /* the loop's: a transaction that is being put together */
-	bool dead;			/* the thread's word */
-	struct item *stop; /* made before it is needed: the thread ends without any memory */
+	struct mirror_queue in, out;
+	uint64_t asked; /* requests, ever */
+	uint64_t done;	/* the thread's: of these */
+	struct mirror_item *open,
+		**open_last;	  /* the loop's: a transaction that is being put together */
+	bool dead;		  /* the thread's word */
+	struct mirror_item *stop; /* made before it is needed: the thread ends without any memory */
+	/* the thread's: VMs whose names are to be read, one after the other */
+	char **vms;
+	uint32_t nvms, vm;
 };
-
-static void item_free(struct item *i)
-{
-	while (i->sub) {
-		struct item *first = i->sub;
-
-		i->sub = first->next;
-		free(first);
-	}
-	free(i);
-}
-
-static struct item *item_new(enum op op, const char *path, const char *value, uint32_t len)
-{
-	size_t n = strlen(path) + 1;
-	struct item *i = malloc(sizeof(*i) + n + (value ? len + 1u : 0));
-
-	if (!i)
-		return NULL;
-	i->next = NULL;
-	i->sub = NULL;
-	i->op = op;
-	i->len = len;
-	i->value = value ? i->path + n : NULL;
-	memcpy(i->path, path, n);
-	if (value) {
-		memcpy(i->value, value, len);
-		i->value[len] = '\0';
-	}
-	return i;
-}
-
-static void push(struct mirror *m, struct queue *q, struct item *i)
-{
-	(void)pthread_mutex_lock(&m->lock);
-	*q->last = i;
-	q->last = &i->next;
-	q->n++;
-	(void)pthread_mutex_unlock(&m->lock);
-}
-
-static struct item *pop(struct mirror *m, struct queue *q)
-{
-	struct item *i;
-
-	(void)pthread_mutex_lock(&m->lock);
-	i = q->first;
-	if (i) {
-		q->first = i->next;
-		if (!q->first)
-			q->last = &q->first;
-		q->n--;
-	}
-	(void)pthread_mutex_unlock(&m->lock);
-	return i;
-}
 
 /* --- the thread --- */
 
+static void is_gone(struct mirror *m)
+{
+	if (m->dead)
+		return;
+	log_line(LOG_ERROR, "xenstored went away: devices and names are not followed any more, and "
+			    "dom0's kernel cannot let go of devices; restart the host");
+	__atomic_store_n(&m->dead, true, __ATOMIC_RELAXED);
+}
+
 static void say(struct mirror *m, const char *path, const char *value, uint32_t len)
 {
-	struct item *i = item_new(value ? OP_PUT : OP_RM, path, value, len);
+	struct mirror_item *i = mirror_item_new(value ? OP_PUT : OP_RM, path, value, len);
 
-	if (!i)
+	if (!i) {
+		log_line(LOG_ERROR, "xenstored: what %s is now was not taken: out of memory", path);
 		return;
-	push(m, &m->out, i);
+	}
+	i->done = m->done;
+	mirror_push(&m->out, i);
 	ev_async_send(m->loop, &m->news);
 }
 
@@ -143,44 +97,119 @@ static void look(struct mirror *m, const char *path, bool deep)
 	free(dir);
 }
 
+#define VM_NODE_MAX (sizeof(MIRROR_NAMES "//" MIRROR_MARK) + UUID_LEN)
+
+static void node_of(const char *vm, const char *node, char at[VM_NODE_MAX])
+{
+	(void)snprintf(at, VM_NODE_MAX, MIRROR_NAMES "/%.*s/%s", (int)UUID_LEN, vm, node);
+}
+
+static void look_for_name(struct mirror *m, const char *vm)
+{
+	char at[VM_NODE_MAX];
+
+	node_of(vm, "name", at);
+	look(m, at, false);
+}
+
+static void look_for_mark(struct mirror *m, const char *vm)
+{
+	unsigned int len = 0;
+	char at[VM_NODE_MAX];
+	char *value;
+
+	node_of(vm, MIRROR_MARK, at);
+	value = xs_read(m->xs, XBT_NULL, at, &len);
+	if (value)
+		say(m, at, value, len);
+	free(value);
+}
+
+static void forget_vms(struct mirror *m)
+{
+	free(m->vms);
+	m->vms = NULL;
+}
+
+/* Something at or below the VMs' folder has changed, or (the folder itself) it is followed now. */
+static void look_at_name(struct mirror *m, const char *path)
+{
+	const char *vm = path + sizeof(MIRROR_NAMES);
+	size_t n = strlen(path);
+
+	if (strcmp(path, MIRROR_NAMES) == 0) {
+		forget_vms(m);
+		m->vm = 0;
+		m->nvms = 0;
+		m->vms = xs_directory(m->xs, XBT_NULL, path, &m->nvms);
+	} else if (n >= sizeof(MIRROR_NAMES) + UUID_LEN &&
+		   (vm[UUID_LEN] == '\0' || strcmp(vm + UUID_LEN, "/name") == 0)) {
+		look_for_name(m, vm);
+	}
+}
+
+/* One of them. Requests of the loop come before the next one. */
+static void next_vm(struct mirror *m)
+{
+	if (!m->vms)
+		return;
+	if (m->vm == m->nvms || m->dead) {
+		forget_vms(m);
+		return;
+	}
+	if (strlen(m->vms[m->vm]) == UUID_LEN) {
+		look_for_mark(m, m->vms[m->vm]);
+		look_for_name(m, m->vms[m->vm]);
+	}
+	m->vm++;
+}
+
 static void on_watches(struct mirror *m)
 {
 	char **event;
 
 	while ((event = xs_check_watch(m->xs)) != NULL) {
-		look(m, event[XS_WATCH_PATH],
-		     strcmp(event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]) == 0);
+		const char *path = event[XS_WATCH_PATH];
+		const char *token = event[XS_WATCH_TOKEN];
+
+		if (strcmp(token, MIRROR_NAMES) == 0)
+			look_at_name(m, path);
+		else
+			look(m, path, strcmp(path, token) == 0);
 		free(event);
 	}
 }
 
-static bool do_one(struct mirror *m, xs_transaction_t t, const struct item *i)
+static bool do_one(struct mirror *m, xs_transaction_t t, const struct mirror_item *i)
 {
 	if (i->op == OP_PUT)
 		return xs_write(m->xs, t, i->path, i->value, i->len);
 	return xs_rm(m->xs, t, i->path) || errno == ENOENT;
 }
 
-static void failed(const struct item *i)
+static void failed(struct mirror *m, const struct mirror_item *i)
 {
-	log_line(LOG_ERROR, "xenstored refuses %s: %s", i->path, strerror(errno));
+	if (errno == EBADF || errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
+		is_gone(m);
+	else
+		log_line(LOG_ERROR, "xenstored refuses %s: %s", i->path, strerror(errno));
 }
 
 /* Again when somebody else got in between. */
-static void transaction(struct mirror *m, const struct item *all)
+static void transaction(struct mirror *m, const struct mirror_item *all)
 {
 	for (int round = 0; round < RETRIES; round++) {
 		xs_transaction_t t = xs_transaction_start(m->xs);
-		const struct item *bad = NULL;
+		const struct mirror_item *bad = NULL;
 
 		if (t == XBT_NULL)
 			break;
 
-		for (const struct item *i = all->sub; i && !bad; i = i->next)
+		for (const struct mirror_item *i = all->sub; i && !bad; i = i->next)
 			if (!do_one(m, t, i))
 				bad = i;
 		if (bad) {
-			failed(bad);
+			failed(m, bad);
 			(void)xs_transaction_end(m->xs, t, true);
 			return;
 		}
@@ -189,49 +218,53 @@ static void transaction(struct mirror *m, const struct item *all)
 		if (errno != EAGAIN)
 			break;
 	}
-	failed(all->sub ? all->sub : all);
+	failed(m, all->sub ? all->sub : all);
 }
 
-static bool work(struct mirror *m, struct item *i)
+static bool work(struct mirror *m, struct mirror_item *i)
 {
 	bool go_on = i->op != OP_STOP;
 
-	if (i->op == OP_TRANSACTION)
+	m->done++;
+	if (m->dead)
+		; /* nobody would answer */
+	else if (i->op == OP_TRANSACTION)
 		transaction(m, i);
 	else if (i->op == OP_FOLLOW && !xs_watch(m->xs, i->path, i->path))
-		failed(i);
+		failed(m, i);
 	else if (i->op == OP_UNFOLLOW)
 		(void)xs_unwatch(m->xs, i->path, i->path);
 	else if ((i->op == OP_PUT || i->op == OP_RM) && !do_one(m, XBT_NULL, i))
-		failed(i);
-	item_free(i);
+		failed(m, i);
+	mirror_item_free(i);
 	return go_on;
 }
 
 static void *run(void *arg)
 {
 	struct mirror *m = arg;
-	struct pollfd p[2] = {{.fd = m->wake, .events = POLLIN},
-			      {.fd = xs_fileno(m->xs), .events = POLLIN}};
-	struct item *i;
+	struct pollfd p[3] = {{.fd = m->wake, .events = POLLIN},
+			      {.fd = xs_fileno(m->xs), .events = POLLIN},
+			      {.fd = m->life}};
+	struct mirror_item *i;
 
 	for (;;) {
 		uint64_t n;
 
 		on_watches(m); /* requests may have read events, too */
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, m->vms ? 0 : -1) < 0 && errno != EINTR)
 			return NULL;
 		if (p[0].revents && read(m->wake, &n, sizeof(n)) < 0 && errno != EAGAIN)
 			return NULL;
-		while ((i = pop(m, &m->in)) != NULL)
+		if ((p[1].revents | p[2].revents) & (POLLERR | POLLHUP | POLLNVAL)) {
+			is_gone(m);
+			p[1].fd = -1;
+			p[2].fd = -1;
+		}
+		while ((i = mirror_pop(&m->in)) != NULL)
 			if (!work(m, i))
 				return NULL;
-		if (p[1].revents & (POLLERR | POLLHUP)) {
-			log_line(LOG_ERROR, "xenstored went away: devices are not followed any "
-					    "more; restart chaosd");
-			p[1].fd = -1;
-			__atomic_store_n(&m->dead, true, __ATOMIC_RELAXED);
-		}
+		next_vm(m);
 	}
 }
 
@@ -240,27 +273,30 @@ static void *run(void *arg)
 static void on_news(struct ev_loop *loop, ev_async *a, int revents)
 {
 	struct mirror *m = a->data;
-	struct item *i;
+	struct mirror_item *i = NULL;
 
-	(void)loop;
 	(void)revents;
-	while ((i = pop(m, &m->out)) != NULL) {
-		m->fn(m->arg, i->path, i->value, i->len);
-		free(i);
+	for (uint32_t n = 0; n < NEWS_TURN && (i = mirror_pop(&m->out)) != NULL; n++) {
+		m->fn(m->arg, i->path, i->value, i->len, i->done);
+		mirror_item_free(i);
 	}
+	if (i)
+		ev_async_send(loop, a); /* perhaps there are more */
 }
 
-static int hand_over(struct mirror *m, struct item *i)
+static int hand_over(struct mirror *m, struct mirror_item *i)
 {
 	uint64_t one = 1;
 
-	push(m, &m->in, i);
+	m->asked++;
+	mirror_push(&m->in, i);
 	return write(m->wake, &one, sizeof(one)) < 0 ? -errno : 0;
 }
 
-static int ask(struct mirror *m, enum op op, const char *path, const char *value, uint32_t len)
+static int ask(struct mirror *m, enum mirror_op op, const char *path, const char *value,
+	       uint32_t len)
 {
-	struct item *i = item_new(op, path, value, len);
+	struct mirror_item *i = mirror_item_new(op, path, value, len);
 
 	if (!i)
 		return -ENOMEM;
@@ -273,7 +309,7 @@ static int ask(struct mirror *m, enum op op, const char *path, const char *value
 
 int mirror_begin(struct mirror *m)
 {
-	struct item *i = item_new(OP_TRANSACTION, "", NULL, 0);
+	struct mirror_item *i = mirror_item_new(OP_TRANSACTION, "", NULL, 0);
 
 	if (!i)
 		return -ENOMEM;
@@ -284,7 +320,7 @@ int mirror_begin(struct mirror *m)
 
 int mirror_end(struct mirror *m)
 {
-	struct item *i = m->open;
+	struct mirror_item *i = m->open;
 
 	m->open = NULL;
 	return hand_over(m, i);
@@ -317,12 +353,27 @@ bool mirror_is_dead(const struct mirror *m)
 
 uint32_t mirror_backlog(struct mirror *m)
 {
-	uint32_t n;
+	return mirror_queue_length(&m->in);
+}
 
-	(void)pthread_mutex_lock(&m->lock);
-	n = m->in.n;
-	(void)pthread_mutex_unlock(&m->lock);
-	return n;
+uint64_t mirror_asked(const struct mirror *m)
+{
+	return m->asked;
+}
+
+/* Says nothing on it, and is told nothing but that its other end is gone. */
+static int connect_for_life(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", xs_daemon_socket());
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
 }
 
 int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **out, struct err *e)
@@ -336,10 +387,10 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **
 	m->loop = loop;
 	m->fn = fn;
 	m->arg = arg;
-	m->in.last = &m->in.first;
-	m->out.last = &m->out.first;
-	(void)pthread_mutex_init(&m->lock, NULL);
-	m->stop = item_new(OP_STOP, "", NULL, 0);
+	mirror_queue_init(&m->in, 0);
+	mirror_queue_init(&m->out, NEWS_MAX);
+	m->stop = mirror_item_new(OP_STOP, "", NULL, 0);
+	m->life = -1;
 	m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m->wake < 0)
 		rc = err_sys(e, errno, "eventfd");
@@ -352,6 +403,7 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **
 	if (rc == 0 && !m->xs)
 		rc = err_sys(e, errno, "xenstored");
 	if (rc == 0) {
+		m->life = connect_for_life();
 		rc = pthread_create(&m->thread, NULL, run, m);
 		if (rc)
 			rc = err_sys(e, rc, "thread for xenstored");
@@ -366,25 +418,26 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **
 
 void mirror_close(struct mirror *m)
 {
-	struct item *i;
-
 	if (!m)
 		return;
+	mirror_queue_open(&m->out); /* the thread may wait for room */
 	if (m->running) {
 		(void)hand_over(m, m->stop);
 		(void)pthread_join(m->thread, NULL);
 	} else if (m->stop) {
-		item_free(m->stop);
+		mirror_item_free(m->stop);
 	}
 	if (m->open)
-		item_free(m->open);
+		mirror_item_free(m->open);
 	ev_async_stop(m->loop, &m->news);
-	while ((i = pop(m, &m->in)) != NULL || (i = pop(m, &m->out)) != NULL)
-		item_free(i);
+	mirror_queue_destroy(&m->in);
+	mirror_queue_destroy(&m->out);
+	forget_vms(m);
 	if (m->xs)
 		xs_close(m->xs);
 	if (m->wake >= 0)
 		(void)close(m->wake);
-	(void)pthread_mutex_destroy(&m->lock);
+	if (m->life >= 0)
+		(void)close(m->life);
 	free(m);
 }

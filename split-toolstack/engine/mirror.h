@@ -14,12 +14,20 @@
  * dom0's xenbus talks to xenstored there, so the kernel's backends look for their devices in its
  * tree. A thread of its own speaks to xenstored (each request is a round trip of 0.1 ms and more);
  * the loop hands it changes and hears of changes in directories that it follows. Everything
- * happens in the order it was asked for.
+ * happens in the order it was asked for. When the loop does not take the news, the thread stops
+ * until it does: what waits is bounded.
  */
 struct mirror;
 
-/* A node in a followed directory is now so; value NULL: it is gone. On the loop. */
-typedef void mirror_fn(void *arg, const char *path, const char *value, uint32_t len);
+/* A node in a followed directory is now so; value NULL: it is gone. It was read when `done`
+ * requests had been done: with less than mirror_asked() what was asked for since may have changed
+ * it. On the loop. */
+typedef void mirror_fn(void *arg, const char *path, const char *value, uint32_t len, uint64_t done);
+
+/* Where toolstacks keep what VMs are called: following it tells of "/vm/UUID/name" alone, and at
+ * first of "/vm/UUID/" MIRROR_MARK, too. */
+#define MIRROR_NAMES "/vm"
+#define MIRROR_MARK  "chaosd" /* a node that says that the VM is ours, and its domain's id */
 
 int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **out, struct err *e);
 void mirror_close(struct mirror *m); /* what was asked for is done first; NULL is fine */
@@ -36,5 +44,7 @@ int mirror_unfollow(struct mirror *m, const char *path);
 bool mirror_is_dead(const struct mirror *m);
 /* So many requests are not done yet. */
 uint32_t mirror_backlog(struct mirror *m);
+/* So many were made, ever; a transaction is one. */
+uint64_t mirror_asked(const struct mirror *m);
 
 #endif

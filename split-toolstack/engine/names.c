@@ -11,57 +11,168 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "split-toolstack/engine/names_private.h"
 
-struct names {
-	struct engine *en;
-	struct store_hook hook; /* at "/vm": changes there are few, unlike in /local/domain */
-};
+#define UUID_AT	 (sizeof("/vm/") - 1)
+#define UUID_LEN 36u
 
-/* "/vm/<uuid>/name" of a VM that lives. */
-static struct vm *named_by(struct engine *en, const char *path)
+bool names_parse(const char *path, uint8_t uuid[16], const char **leaf)
 {
-	struct vm *vm = NULL;
-	uint8_t uuid[16];
-	char text[37];
+	char text[UUID_LEN + 1];
 
-	if (strlen(path) != sizeof("/vm/") - 1 + 36 + sizeof("/name") - 1 ||
-	    strcmp(path + 40, "/name") != 0)
-		return NULL;
-	memcpy(text, path + 4, 36);
-	text[36] = '\0';
-	if (uuid_read(text, uuid) == 0)
-		HASH_FIND(by_uuid, en->uuids, uuid, sizeof(uuid), vm);
-	return vm;
+	if (strncmp(path, "/vm/", UUID_AT) != 0 || strlen(path) < UUID_AT + UUID_LEN)
+		return false;
+	memcpy(text, path + UUID_AT, UUID_LEN);
+	text[UUID_LEN] = '\0';
+	*leaf = path + UUID_AT + UUID_LEN;
+	if (**leaf == '/')
+		(*leaf)++;
+	else if (**leaf)
+		return false;
+	return uuid_read(text, uuid) == 0;
 }
+
+/* --- domains of other toolstacks --- */
+
+static void remove_other(struct names *n, struct other_name *o)
+{
+	HASH_DELETE(by_uuid, n->uuids, o);
+	HASH_DELETE(by_name, n->others, o);
+	free(o);
+}
+
+void names_other(struct engine *en, const uint8_t uuid[16], const char *name)
+{
+	struct names *n = en->names_of_tools;
+	struct other_name *o = NULL;
+
+	HASH_FIND(by_uuid, n->uuids, uuid, 16, o);
+	if (o && name && strcmp(o->name, name) == 0)
+		return;
+	if (o)
+		remove_other(n, o);
+	if (!name || *name == '\0')
+		return;
+	o = calloc(1, sizeof(*o) + strlen(name) + 1);
+	if (!o) {
+		log_line(LOG_ERROR, "the name of a domain of another toolstack, %s: out of memory",
+			 name);
+		return;
+	}
+	memcpy(o->uuid, uuid, sizeof(o->uuid));
+	memcpy(o->name, name, strlen(name) + 1);
+	HASH_ADD(by_uuid, n->uuids, uuid[0], sizeof(o->uuid), o);
+	HASH_ADD_KEYPTR(by_name, n->others, o->name, strlen(o->name), o);
+}
+
+/* Tools that end in the middle leave names of domains that are gone. */
+static bool lives(struct engine *en, const uint8_t uuid[16])
+{
+	struct xen_domain_info info[DOMAINS_AT_ONCE];
+	uint32_t first = 1;
+	int n;
+
+	while ((n = xen_domain_list(en->x, first, DOMAINS_AT_ONCE, info)) > 0) {
+		for (int i = 0; i < n; i++)
+			if (memcmp(info[i].uuid, uuid, sizeof(info[i].uuid)) == 0)
+				return !info[i].dying && domain_is_foreign(en, &info[i]);
+		first = info[n - 1].domid + 1;
+	}
+	return n < 0; /* not known: the name may be taken */
+}
+
+int names_check(struct engine *en, const char *name, struct err *e)
+{
+	struct names *n = en->names_of_tools;
+	struct other_name *o = NULL;
+
+	for (;;) {
+		HASH_FIND(by_name, n->others, name, strlen(name), o);
+		if (!o)
+			return 0;
+		if (lives(en, o->uuid))
+			return err_set(e, EEXIST,
+				       "name \"%s\": taken by a domain of another toolstack; "
+				       "choose another",
+				       name);
+		remove_other(n, o);
+	}
+}
+
+const char *names_of(struct engine *en, const struct xen_domain_info *info)
+{
+	struct other_name *o = NULL;
+	const char *name;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/local/domain/%u/name", info->domid);
+	name = store_get(en->tree, path, NULL);
+	if (name)
+		return name;
+	HASH_FIND(by_uuid, en->names_of_tools->uuids, info->uuid, sizeof(info->uuid), o);
+	return o ? o->name : NULL;
+}
+
+/* --- what tools call a VM of ours --- */
+
+bool names_by_tool(struct vm *vm, const char *value)
+{
+	char name[VM_NAME_MAX + 2];
+	struct err e = {0};
+
+	(void)snprintf(name, sizeof(name), "%s", value);
+	if (vm_rename(vm, name, &e) == 0) {
+		log_line(LOG_INFO, "op=rename dom=%u name=%s: by a tool of dom0", vm->domid, name);
+		return true;
+	}
+	log_line(LOG_WARN, "op=rename dom=%u name=%s: a tool of dom0 wrote another name: %s",
+		 vm->domid, vm->name, err_msg(&e));
+	return false;
+}
+
+/* --- mode own: the store is ours --- */
 
 /* A tool has renamed it ("xl rename" writes here, and in the domain's own folder). A name that
  * cannot be is taken back. */
 static void on_change(struct store_hook *h, const char *path, bool removed, uint32_t by)
 {
 	struct names *n = (struct names *)(void *)((char *)h - offsetof(struct names, hook));
-	struct vm *vm = by == 0 && !removed ? named_by(n->en, path) : NULL;
-	char name[VM_NAME_MAX + 2];
-	const char *value = vm ? store_get(n->en->tree, path, NULL) : NULL;
-	struct err e = {0};
+	struct engine *en = n->en;
+	const char *value;
+	const char *leaf;
+	struct vm *vm = NULL;
+	uint8_t uuid[16];
 
-	if (!value || strcmp(value, vm->name) == 0)
+	if (by != 0 || !names_parse(path, uuid, &leaf) ||
+	    (strcmp(leaf, "name") != 0 && !(removed && *leaf == '\0')))
 		return;
-	(void)snprintf(name, sizeof(name), "%s", value);
-	if (vm_rename(vm, name, &e) == 0) {
-		log_line(LOG_INFO, "op=rename dom=%u name=%s: by a tool of dom0", vm->domid, name);
-		return;
-	}
-	log_line(LOG_WARN, "op=rename dom=%u name=%s: a tool of dom0 wrote another name: %s",
-		 vm->domid, vm->name, err_msg(&e));
-	vm_view_renamed(vm);
+	value = removed ? NULL : store_get(en->tree, path, NULL);
+	HASH_FIND(by_uuid, en->uuids, uuid, sizeof(uuid), vm);
+	if (!vm)
+		names_other(en, uuid, value);
+	else if (value && strcmp(value, vm->name) != 0 && !names_by_tool(vm, value))
+		vm_view_renamed(vm);
 }
 
-const char *names_of(struct engine *en, uint32_t domid)
+static void add_other(const char *name, void *arg)
 {
+	struct engine *en = arg;
+	struct vm *vm = NULL;
+	uint8_t uuid[16];
 	char path[64];
 
-	(void)snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
-	return store_get(en->tree, path, NULL);
+	if (snprintf(path, sizeof(path), "/vm/%s/name", name) >= (int)sizeof(path) ||
+	    uuid_read(name, uuid) < 0)
+		return;
+	HASH_FIND(by_uuid, en->uuids, uuid, sizeof(uuid), vm);
+	if (!vm)
+		names_other(en, uuid, store_get(en->tree, path, NULL));
+}
+
+void names_adopted(struct engine *en)
+{
+	if (en->store != STORE_BESIDE)
+		(void)store_children(en->tree, "/vm", add_other, en);
 }
 
 int names_open(struct engine *en, struct err *e)
@@ -82,9 +193,18 @@ int names_open(struct engine *en, struct err *e)
 
 void names_close(struct engine *en)
 {
-	if (!en->names_of_tools)
+	struct names *n = en->names_of_tools;
+	struct other_name *o = NULL;
+	struct other_name *tmp = NULL;
+
+	if (!n)
 		return;
-	store_unhook(en->tree, &en->names_of_tools->hook);
-	free(en->names_of_tools);
+	names_gone_free(n);
+	store_unhook(en->tree, &n->hook);
+	HASH_ITER(by_uuid, n->uuids, o, tmp)
+	{
+		remove_other(n, o);
+	}
+	free(n);
 	en->names_of_tools = NULL;
 }

@@ -14,6 +14,7 @@
 #define REFILL_QUIET_S 0.005
 #define REFILL_GAP_S   0.0005
 #define TRIM_AT_ONCE   4u
+#define NAMES_AT_ONCE  1u
 #define HEAP_AHEAD     (64u << 10)
 /* So long after the last claim a target that demand had raised begins to sink: a quarter at a time.
  */
@@ -98,6 +99,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	devices_tell(en);
 	pool_reap(en);
 	more = registry_settle(en);
+	more = names_settle(en, NAMES_AT_ONCE) || more;
 	if (history_trim(en, TRIM_AT_ONCE)) {
 		refill_in(en, REFILL_GAP_S);
 		return;

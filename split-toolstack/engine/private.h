@@ -23,6 +23,7 @@
 #include "split-toolstack/engine/files.h"
 #include "split-toolstack/engine/leaving.h"
 #include "split-toolstack/engine/memory.h"
+#include "split-toolstack/engine/names.h"
 #include "split-toolstack/engine/slots.h"
 #include "split-toolstack/engine/worker.h"
 
@@ -68,6 +69,8 @@ struct vm {
 	struct vm *view_next, *view_prev;	/* those whose ring has something to move */
 	struct vm *window_next, *window_prev;	/* those whose window is still open */
 	struct vm *unheard_next, *unheard_prev; /* adopted, and their channels not bound yet */
+	struct vm *untold_next, *untold_prev;	/* names_beside.c */
+	struct shown_name *shown;
 	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
 	uint64_t since;		 /* the move that put it into its list */
 	UT_hash_handle by_name, by_uuid, by_domid;
@@ -95,7 +98,8 @@ struct vm {
 	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;
 	uint64_t past_ns; /* when the one of its uuid in the history has ended; 0: it lives */
-	uint64_t cpu_ns;  /* as Xen said last */
+	uint64_t cpu_ns;  /* as Xen said last, ... */
+	uint32_t online;  /* ... and its vCPUs that are not down */
 	enum {
 		PAUSE_UNSEEN,
 		PAUSE_SEEN,
@@ -383,13 +387,6 @@ bool storehost_event(struct engine *en, uint32_t port); /* true: it was the kern
 void storehost_busy(struct engine *en);			/* the loop comes round without sleeping */
 /* The backend's nodes of a guest's console, at a path that is there. */
 int storehost_console_backend(struct engine *en, uint32_t domid, const char *at);
-
-/* --- names.c: as dom0's tools use them, in the store that we are --- */
-struct names;
-int names_open(struct engine *en, struct err *e);
-void names_close(struct engine *en);
-/* What the store calls a domain, NULL: nothing; until the next call into the store. */
-const char *names_of(struct engine *en, uint32_t domid);
 
 /* --- storesocket.c --- */
 struct storesocket;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/mirror.h"
 
 /*
  * One kernel thread (xenwatch) does all the work of kernel backends, in order: a device that is
@@ -83,6 +84,7 @@ static void wait_until_lost(struct device *d, double seconds);
 static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct device *d = t->data;
+	struct engine *en = d->en;
 	struct err e = {0};
 	int rc;
 
@@ -91,9 +93,14 @@ static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
 		device_gone(d);
 		return;
 	}
-	rc = err_set(&e, ETIMEDOUT, "%s %u of domain %u: the kernel has not let go of it yet",
-		     d->id.kind, d->key.devid, d->key.domid);
-	log_line(LOG_WARN, "op=device: %s", err_msg(&e));
+	rc = err_set(&e, ETIMEDOUT, "%s %u of domain %u: the kernel has not let go of it yet%s",
+		     d->id.kind, d->key.devid, d->key.domid,
+		     en->mirror && mirror_is_dead(en->mirror)
+			     ? ", and cannot before the host is restarted: xenstored is gone"
+			     : "");
+	if (!d->lost)
+		log_line(LOG_WARN, "op=device: %s", err_msg(&e));
+	d->lost = true;
 	device_done(d, rc, &e); /* which stops the timer */
 	(void)revents;
 	wait_until_lost(d, LOST_S);

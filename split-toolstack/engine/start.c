@@ -147,6 +147,7 @@ void vm_start_over(struct vm *vm, int rc, struct err *e)
 	}
 	vm_replace_old(vm);
 	vm_announce(vm, VM_EV_STARTED);
+	names_changed(vm);
 	death_hint(vm->en);
 	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->state == VM_PAUSED)
 		vm_create_done(vm, 0, NULL);

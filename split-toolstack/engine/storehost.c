@@ -293,13 +293,21 @@ struct tidying {
 	uint32_t n, room;
 };
 
+/* A domain of another toolstack lives: what is there is its own, and that toolstack's to remove. */
+static bool is_others(struct engine *en, uint32_t domid)
+{
+	struct xen_domain_info info;
+
+	return xen_domain_info(en->x, domid, &info) == 0 && domain_is_foreign(en, &info);
+}
+
 static void note_domain(uint32_t domid, struct tidying *t)
 {
 	struct vm *vm = NULL;
 	uint32_t *grown;
 
 	HASH_FIND(by_domid, t->en->domids, &domid, sizeof(domid), vm);
-	if (domid == 0 || vm || devices_of(t->en, domid))
+	if (domid == 0 || vm || devices_of(t->en, domid) || is_others(t->en, domid))
 		return;
 	if (t->n == t->room) {
 		grown = realloc(t->domid, (t->room + 64) * sizeof(*grown));

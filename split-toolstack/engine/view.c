@@ -116,6 +116,11 @@ static int put_identity(const struct vm *vm)
 		rc = put(vm, "name", vm->name);
 	if (rc == 0)
 		rc = put_u64(vm, "domid", vm->domid);
+	/* Without it xl takes a PVH domain for an HVM one. */
+	(void)snprintf(text, sizeof(text), "/libxl/%u/type", vm->domid);
+	if (rc == 0)
+		rc = store_putf_quiet(vm->en->tree, text, "%s",
+				      vm->cfg.type == DOM_PVH ? "pvh" : "pv");
 	return rc;
 }
 

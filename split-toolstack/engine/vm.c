@@ -29,6 +29,7 @@ void vm_free(struct vm *vm)
 		return;
 	ev_timer_stop(vm->en->loop, &vm->restart);
 	leaving_end(vm->en, &vm->leaving);
+	names_forget(vm);
 	claims_drop(vm);
 	dom_release(&vm->dom);
 	image_put(vm->img);
@@ -296,6 +297,7 @@ enum vm_reason vm_reason(const struct vm *vm, int *exit_code)
 void vm_see(struct vm *vm, const struct xen_domain_info *info)
 {
 	vm->cpu_ns = info->cpu_ns;
+	vm->online = info->vcpus;
 	vm->pause_seen = info->paused ? PAUSE_SEEN : PAUSE_NONE;
 }
 
@@ -326,6 +328,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->maxmem_kib = vm->cfg.maxmem_kib ? vm->cfg.maxmem_kib : vm->cfg.mem_kib;
 	out->vcpus = vm->cfg.vcpus;
 	out->maxvcpus = vm_config_vcpus(&vm->cfg);
+	out->online = vm->domid ? vm->online : 0;
 	out->cpus = &vm->cfg.cpus;
 	out->kernel = vm->cfg.kernel;
 	out->ramdisk = vm->cfg.ramdisk;

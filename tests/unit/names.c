@@ -120,12 +120,80 @@ static void tools_of_dom0_rename(void **state)
 	settle(0);
 }
 
+/* Another toolstack makes a domain, and says in the store what it is. */
+static void theirs(struct client *tool, uint32_t domid, const uint8_t uuid[16], const char *name)
+{
+	struct xen_domain_config c = {.domid = domid, .max_vcpus = 1};
+	char text[128];
+	char u[37];
+	uint32_t id;
+
+	memcpy(c.uuid, uuid, sizeof(c.uuid));
+	assert_int_equal(xen_domain_create(engine_xen(en), &c, &id), 0);
+	uuid_print(uuid, u);
+	(void)snprintf(text, sizeof(text), "/vm/%s/name|%s", u, name);
+	assert_string_equal(ask(tool, XS_WRITE, 0, text), "OK|");
+	(void)snprintf(text, sizeof(text), "/local/domain/%u/name|%s", domid, name);
+	assert_string_equal(ask(tool, XS_WRITE, 0, text), "OK|");
+}
+
+static const char *name_of(uint32_t domid)
+{
+	struct xen_domain_info info;
+
+	assert_int_equal(xen_domain_info(engine_xen(en), domid, &info), 0);
+	return names_of(en, &info);
+}
+
+static void names_of_others_are_taken(void **state)
+{
+	static const uint8_t seven[16] = {7}, eight[16] = {8};
+	struct vm *vm = create(guest("web", DOM_PV, 256), 0).vm;
+	struct engine_conf c = conf();
+	struct client tool;
+	struct result r;
+
+	(void)state;
+	client_open(&tool, engine_store(en), 0, false);
+	theirs(&tool, 7, seven, "theirs");
+	theirs(&tool, 8, eight, "gone");
+	store_conn_close(tool.c);
+	assert_string_equal(name_of(7), "theirs");
+	r = create(guest("theirs", DOM_PV, 256), 0);
+	assert_int_equal(r.rc, -EEXIST);
+	assert_int_equal(vm_rename(vm, "gone", NULL), -EEXIST);
+	assert_int_equal(vm_destroy(vm, NULL), 0);
+	settle(2);
+	/* the next daemon knows those that live, and what is left of others goes */
+	engine_close(en);
+	fake_vanish(8);
+	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
+	know_image(GUEST_NOOP);
+	assert_string_equal(name_of(7), "theirs");
+	assert_non_null(store_get(engine_store(en), "/local/domain/7/name", NULL));
+	assert_null(store_get(engine_store(en), "/local/domain/8", NULL));
+	r = create(guest("theirs", DOM_PV, 256), 0);
+	assert_int_equal(r.rc, -EEXIST);
+	r = create(guest("gone", DOM_PV, 256), 0);
+	assert_int_equal(r.rc, 0);
+	/* removed by its toolstack, it is free */
+	client_open(&tool, engine_store(en), 0, false);
+	assert_string_equal(ask(&tool, XS_RM, 0, "/vm/07000000-0000-0000-0000-000000000000|"),
+			    "OK|");
+	store_conn_close(tool.c);
+	assert_int_equal(vm_rename(r.vm, "theirs", NULL), 0);
+	fake_vanish(7);
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	settle(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIFE(pauses_of_others_are_seen_and_undone),
 		LIFE(the_name_of_dom0_is_taken),
 		LIFE(tools_of_dom0_rename),
+		LIFE(names_of_others_are_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

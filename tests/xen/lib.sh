@@ -150,6 +150,8 @@ store_nodes() {
 	for kind in vif vbd; do
 		xenstore-list /local/domain/0/backend/$kind 2>/dev/null || true
 	done
+	xenstore-list /vm 2>/dev/null || true
+	xenstore-list /libxl 2>/dev/null || true
 }
 
 log_files() {
@@ -181,6 +183,7 @@ fi
 start_chaosd
 chaos run "$G/hello" -m 256K --rm >/dev/null # warms up: caches, first allocations
 until_true 10 no_domains
+until_true 5 eval '[ "$(xenstore-list /local/domain 2>/dev/null || echo 0)" = 0 ]' || true # ... and its name
 fds=$(daemon_fds)
 maps=$(daemon_maps)
 memory=$(free_pages)

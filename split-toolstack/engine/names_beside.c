@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Beside xenstored: the nodes that xl reads to know a VM by its name, and what xl writes there. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/uuid.h"
+#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/mirror.h"
+#include "split-toolstack/engine/names_private.h"
+
+/*
+ * For each VM xenstored has
+ *
+ *   /vm/UUID/chaosd         the domain's id: the VM is ours (the first one to come)
+ *   /vm/UUID/uuid, name
+ *   /libxl/ID/type          pv or pvh, without which xl takes a PVH domain for an HVM one
+ *   /local/domain/ID/vm     "/vm/UUID"
+ *   /local/domain/ID/name
+ *
+ * written in idle time, a VM at a time, when the mirror has nothing else to do. At a start all VMs
+ * are written anew, and what has our mark and is no VM (any more) goes.
+ */
+
+struct shown_name {
+	struct shown_name *prev, *next; /* of those that go */
+	uint8_t uuid[16];
+	uint32_t domid;
+	uint64_t asked; /* the mirror's number of the last request for it */
+	bool cpus;	/* the domain's CPUs are followed */
+};
+
+#define PATH_MAX_LEN 96u
+
+static bool is_served(const struct engine *en)
+{
+	return en->mirror && en->names_of_tools && !mirror_is_dead(en->mirror);
+}
+
+/* --- what is to be done --- */
+
+void names_changed(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	if (!is_served(en) || vm->domid == 0)
+		return;
+	if (!vm->untold_prev)
+		DL_APPEND2(en->names_of_tools->untold, vm, untold_prev, untold_next);
+	pool_idle_later(en);
+}
+
+static void told(struct vm *vm)
+{
+	if (vm->untold_prev)
+		DL_DELETE2(vm->en->names_of_tools->untold, vm, untold_prev, untold_next);
+	vm->untold_prev = NULL;
+}
+
+static void will_go(struct engine *en, struct shown_name *s)
+{
+	DL_APPEND(en->names_of_tools->gone, s);
+	pool_idle_later(en);
+}
+
+void names_ended(struct vm *vm)
+{
+	told(vm);
+	if (vm->shown)
+		will_go(vm->en, vm->shown);
+	vm->shown = NULL;
+}
+
+void names_forget(struct vm *vm)
+{
+	told(vm);
+	free(vm->shown);
+	vm->shown = NULL;
+}
+
+/* --- writing --- */
+
+struct place {
+	char vm[sizeof("/vm/") + 36];
+	char domain[32], libxl[24];
+};
+
+static void place_of(const uint8_t uuid[16], uint32_t domid, struct place *p)
+{
+	char text[37];
+
+	uuid_print(uuid, text);
+	(void)snprintf(p->vm, sizeof(p->vm), "/vm/%s", text);
+	(void)snprintf(p->domain, sizeof(p->domain), "/local/domain/%u", domid);
+	(void)snprintf(p->libxl, sizeof(p->libxl), "/libxl/%u", domid);
+}
+
+static void put(struct mirror *m, const char *at, const char *leaf, const char *value, int *rc)
+{
+	char path[PATH_MAX_LEN];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", at, leaf);
+	if (*rc == 0)
+		*rc = mirror_put(m, path, value, (uint32_t)strlen(value));
+}
+
+static void rm(struct mirror *m, const char *at, const char *leaf)
+{
+	char path[PATH_MAX_LEN];
+
+	(void)snprintf(path, sizeof(path), "%s%s%s", at, *leaf ? "/" : "", leaf);
+	(void)mirror_rm(m, path); /* without memory the next daemon does it */
+}
+
+/* A guest with a store view hears of CPUs by it, and "xl vcpu-set" writes into xenstored. */
+static void follow_cpus(struct vm *vm, const struct place *p, int *rc)
+{
+	char path[PATH_MAX_LEN];
+
+	if (*rc < 0 || vm->shown->cpus || vm->view.guest_port == 0)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/cpu", p->domain);
+	*rc = mirror_follow(vm->en->mirror, path);
+	vm->shown->cpus = *rc == 0;
+}
+
+static int tell(struct vm *vm)
+{
+	struct mirror *m = vm->en->mirror;
+	struct place p;
+	char text[16];
+	int rc = 0;
+
+	if (!vm->shown)
+		vm->shown = calloc(1, sizeof(*vm->shown));
+	if (!vm->shown)
+		return -ENOMEM;
+	vm->shown->domid = vm->domid;
+	memcpy(vm->shown->uuid, vm->uuid, sizeof(vm->uuid));
+	place_of(vm->uuid, vm->domid, &p);
+	(void)snprintf(text, sizeof(text), "%u", vm->domid);
+	put(m, p.vm, MIRROR_MARK, text, &rc);
+	put(m, p.vm, "uuid", p.vm + sizeof("/vm/") - 1, &rc);
+	put(m, p.vm, "name", vm->name, &rc);
+	put(m, p.libxl, "type", vm->cfg.type == DOM_PVH ? "pvh" : "pv", &rc);
+	put(m, p.domain, "vm", p.vm, &rc);
+	put(m, p.domain, "name", vm->name, &rc);
+	follow_cpus(vm, &p, &rc);
+	vm->shown->asked = mirror_asked(m);
+	return rc;
+}
+
+/* Its id may be another domain's by now: a VM's, whose nodes replace these, or of another
+ * toolstack. */
+static void remove_domain(struct engine *en, const struct shown_name *s, const struct place *p)
+{
+	struct xen_domain_info info;
+	struct vm *vm = NULL;
+
+	HASH_FIND(by_domid, en->domids, &s->domid, sizeof(s->domid), vm);
+	if (vm)
+		return;
+	if (xen_domain_info(en->x, s->domid, &info) == 0 &&
+	    memcmp(info.uuid, s->uuid, sizeof(s->uuid)) != 0 && domain_is_foreign(en, &info))
+		return;
+	rm(en->mirror, p->libxl, "");
+	if (!devices_of(en, s->domid)) { /* else it goes with the last of them */
+		rm(en->mirror, p->domain, "");
+		return;
+	}
+	rm(en->mirror, p->domain, "name");
+	rm(en->mirror, p->domain, "vm");
+}
+
+static void remove_shown(struct engine *en, const struct shown_name *s)
+{
+	struct vm *vm = NULL;
+	struct place p;
+	char path[PATH_MAX_LEN];
+
+	place_of(s->uuid, s->domid, &p);
+	if (s->cpus) {
+		(void)snprintf(path, sizeof(path), "%s/cpu", p.domain);
+		(void)mirror_unfollow(en->mirror, path);
+	}
+	remove_domain(en, s, &p);
+	HASH_FIND(by_uuid, en->uuids, s->uuid, sizeof(s->uuid), vm);
+	if (!vm) /* else it has another domain now, or will have */
+		rm(en->mirror, p.vm, "");
+}
+
+static void remove_first(struct engine *en)
+{
+	struct shown_name *s = en->names_of_tools->gone;
+
+	DL_DELETE(en->names_of_tools->gone, s);
+	remove_shown(en, s);
+	free(s);
+}
+
+bool names_settle(struct engine *en, uint32_t most)
+{
+	struct names *n = en->names_of_tools;
+
+	if (!is_served(en) || (!n->gone && !n->untold))
+		return false;
+	if (mirror_backlog(en->mirror))
+		return true; /* devices, most of the time: they come first */
+	for (; most && n->gone; most--)
+		remove_first(en);
+	for (; most && n->untold; most--) {
+		struct vm *vm = n->untold;
+
+		if (tell(vm) < 0)
+			return true; /* without memory it is tried again */
+		told(vm);
+	}
+	return n->gone || n->untold;
+}
+
+void names_flush(struct engine *en)
+{
+	while (en->names_of_tools && en->names_of_tools->gone && en->mirror)
+		remove_first(en);
+}
+
+void names_gone_free(struct names *n)
+{
+	struct shown_name *s;
+
+	while ((s = n->gone) != NULL) {
+		DL_DELETE(n->gone, s);
+		free(s);
+	}
+}
+
+/* --- what is written there --- */
+
+/* Our mark, at a start: of a VM that lives it is written anew, else something is left of it. */
+static void look_at_mark(struct engine *en, const uint8_t uuid[16], const struct vm *vm,
+			 const char *value)
+{
+	uint32_t domid = (uint32_t)strtoul(value, NULL, 10);
+	struct shown_name *s;
+
+	if (domid == 0 || (vm && vm->domid == domid))
+		return;
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		log_line(LOG_ERROR, "op=clean dom=%u: its name is left in xenstored: out of memory",
+			 domid);
+		return;
+	}
+	s->domid = domid;
+	memcpy(s->uuid, uuid, sizeof(s->uuid));
+	log_line(LOG_INFO, "op=clean dom=%u: its name was left in xenstored", domid);
+	will_go(en, s);
+}
+
+/* What was read before our last word was written says nothing. */
+static void look_at_name(struct vm *vm, const char *value, uint64_t done)
+{
+	if (!value || vm->untold_prev || !vm->shown || done < vm->shown->asked ||
+	    strcmp(value, vm->name) == 0)
+		return;
+	if (!names_by_tool(vm, value))
+		names_changed(vm);
+}
+
+/* "/local/domain/<domid>/cpu/<n>/availability" */
+static bool parse_cpu(const char *path, uint32_t *domid, uint32_t *cpu)
+{
+	int end = 0;
+
+	return sscanf(path, "/local/domain/%u/cpu/%u/availability%n", domid, cpu, &end) == 2 &&
+	       end > 0 && path[end] == '\0';
+}
+
+static void look_at_cpu(struct engine *en, uint32_t domid, uint32_t cpu, const char *path,
+			const char *value)
+{
+	struct vm *vm = NULL;
+	const char *has;
+
+	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	if (!vm || !vm->shown || !vm->shown->cpus || !value ||
+	    (strcmp(value, "online") != 0 && strcmp(value, "offline") != 0))
+		return;
+	has = store_get(en->tree, path, NULL);
+	if (!has || strcmp(has, value) == 0)
+		return;
+	log_line(LOG_INFO, "op=vcpu-set dom=%u name=%s vcpu=%u: %s, by a tool of dom0", domid,
+		 vm->name, cpu, value);
+	(void)store_put(en->tree, path, value, (uint32_t)strlen(value));
+}
+
+bool names_news(struct engine *en, const char *path, const char *value, uint64_t done)
+{
+	struct vm *vm = NULL;
+	const char *leaf;
+	uint8_t uuid[16];
+	uint32_t domid;
+	uint32_t cpu;
+
+	if (parse_cpu(path, &domid, &cpu)) {
+		look_at_cpu(en, domid, cpu, path, value);
+		return true;
+	}
+	if (!names_parse(path, uuid, &leaf))
+		return strncmp(path, "/vm", 3) == 0;
+	HASH_FIND(by_uuid, en->uuids, uuid, sizeof(uuid), vm);
+	if (strcmp(leaf, MIRROR_MARK) == 0 && value)
+		look_at_mark(en, uuid, vm, value);
+	else if (strcmp(leaf, "name") == 0 && vm)
+		look_at_name(vm, value, done);
+	else if (strcmp(leaf, "name") == 0)
+		names_other(en, uuid, value);
+	return true;
+}
+
+void names_follow(struct engine *en)
+{
+	if (mirror_follow(en->mirror, MIRROR_NAMES) < 0)
+		log_line(LOG_ERROR, "xenstored: names are not followed: out of memory");
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What names.c and names_beside.c share; after private.h. */
+#ifndef CHAOS_ENGINE_NAMES_PRIVATE_H
+#define CHAOS_ENGINE_NAMES_PRIVATE_H
+
+/* A VM of another toolstack, or what is left of one. */
+struct other_name {
+	UT_hash_handle by_uuid, by_name; /* a name can be there more than once */
+	uint8_t uuid[16];
+	char name[];
+};
+
+struct names {
+	struct engine *en;
+	struct store_hook hook;		   /* at "/vm": changes there are few, unlike in
+					      /local/domain */
+	struct other_name *uuids, *others; /* uthash heads: by uuid, by name */
+	struct vm *untold;		   /* utlist head: xenstored has not what they are called */
+	struct shown_name *gone;	   /* utlist head: xenstored has them still */
+};
+
+/* Those that xenstored still has, without a word to it: the next daemon finds them. */
+void names_gone_free(struct names *n);
+
+#endif
