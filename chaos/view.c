@@ -110,6 +110,8 @@ void view_print(const struct chaos_vm *v)
 	printf("%-12s %u\n", "vcpus", v->vcpus);
 	if (v->maxvcpus)
 		printf("%-12s %u\n", "maxvcpus", v->maxvcpus);
+	if (v->online)
+		printf("%-12s %u\n", "online", v->online);
 	line("cpus", v->cpus);
 	line("kernel", v->kernel);
 	line("ramdisk", v->ramdisk);

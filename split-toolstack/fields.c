@@ -42,6 +42,8 @@ void fields_vm_info(struct wire_out *w, const struct vm_info *i)
 	wire_u32(w, PROTO_VCPUS, i->vcpus);
 	if (i->maxvcpus != i->vcpus)
 		wire_u32(w, PROTO_MAXVCPUS, i->maxvcpus);
+	if (i->online && i->online != i->vcpus)
+		wire_u32(w, PROTO_ONLINE, i->online);
 	if (i->cpus->map)
 		fields_cpus(w, i->cpus);
 	wire_text(w, PROTO_KERNEL, i->kernel);

@@ -164,6 +164,7 @@ enum proto_id {
 	PROTO_MAXVCPUS, /* u32, when it differs from VCPUS */
 	PROTO_TAIL,	/* text: the host's tail guard */
 	PROTO_ROOM,	/* text: fine, tight, none: of the store's journal */
+	PROTO_ONLINE,	/* u32, when it differs from VCPUS: the vCPUs that Xen runs */
 	PROTO_ID_END,
 };
 

@@ -112,6 +112,7 @@ struct chaos_vm {
 	char on_poweroff[16], on_reboot[16], on_crash[16];
 	uint32_t domid, vcpus, restarts;
 	uint32_t maxvcpus; /* 0: as vcpus */
+	uint32_t online;   /* vCPUs that are not down; 0: as vcpus */
 	int exit_code;	   /* -1: unknown */
 	bool ready, noxs;
 	uint64_t mem_kib, maxmem_kib, created_ns, started_ns, ended_ns, cpu_ns, console_bytes;

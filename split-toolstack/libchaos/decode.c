@@ -37,6 +37,7 @@ static const struct place vm_places[PROTO_ID_END] = {
 	[PROTO_DOMID] = PLACE(U32, chaos_vm, domid),
 	[PROTO_VCPUS] = PLACE(U32, chaos_vm, vcpus),
 	[PROTO_MAXVCPUS] = PLACE(U32, chaos_vm, maxvcpus),
+	[PROTO_ONLINE] = PLACE(U32, chaos_vm, online),
 	[PROTO_RESTARTS] = PLACE(U32, chaos_vm, restarts),
 	[PROTO_EXIT_CODE] = PLACE(U32, chaos_vm, exit_code),
 	[PROTO_READY] = PLACE(FLAG, chaos_vm, ready),

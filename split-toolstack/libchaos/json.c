@@ -118,6 +118,7 @@ json_t *vm_json(const struct chaos_vm *v)
 		return j;
 	set_number(j, "maxmem_kib", v->maxmem_kib);
 	set_number(j, "maxvcpus", v->maxvcpus ? v->maxvcpus : v->vcpus);
+	set_number(j, "vcpus_online", v->domid == 0 ? 0 : v->online ? v->online : v->vcpus);
 	set_cpus(j, v->cpus);
 	set_text(j, "reason", v->reason);
 	(void)json_object_set_new(j, "exit_code",
