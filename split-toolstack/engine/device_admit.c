@@ -136,9 +136,10 @@ int device_possible(const struct engine *en, enum device_backend b, struct err *
 	if (b == BACKEND_USER)
 		return 0;
 	if (en->mirror && mirror_is_dead(en->mirror))
-		return err_set(e, ENOTCONN,
-			       "xenstored is gone, and dom0's backends hear of nothing: start it "
-			       "again and restart chaosd, or give userspace=1");
+		return err_set(
+			e, ENOTCONN,
+			"xenstored is gone, and dom0's backends hear of nothing: restart the "
+			"host, or give userspace=1");
 	if (en->store != STORE_NOBODY)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
