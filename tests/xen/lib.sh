@@ -99,7 +99,7 @@ said() { # VM PART TIMES
 }
 
 guest_says() { # VM PART [TIMES]: waits for it on the console
-	local end=$((SECONDS + 150))
+	local end=$((SECONDS + 400))
 	until said "$1" "$2" "${3:-1}"; do
 		[ $SECONDS -lt $end ] || fail "\"$2\" is not on the console of $1, which ends: $(chaos console --log "$1" | tail -5)"
 		sleep 0.5
