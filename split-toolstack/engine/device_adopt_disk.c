@@ -28,22 +28,28 @@ static void read_size(struct device *d)
 		d->sectors = strtoull(text, NULL, 10);
 }
 
-/* What its disk is. */
-static void note(struct device *d, const struct disk_info *info)
+/* Other VMs cannot have it, under whatever name. */
+static void claim(struct device *d, uint64_t dev, uint64_t ino)
 {
 	struct vm_config *c = &d->vm->cfg;
 
-	device_note_disk(d, info);
-	read_size(d);
 	for (uint32_t i = 0; i < c->ndevice; i++) {
 		struct vbd_config *v = &c->device[i].u.vbd;
 
 		if (c->device[i].kind != DEVICE_VBD || v->vdev != d->key.devid)
 			continue;
-		v->dev = info->dev;
-		v->ino = info->ino;
+		v->dev = dev;
+		v->ino = ino;
 		(void)claims_take(d->vm, NULL); /* by its path it has it already */
 	}
+}
+
+/* What its disk is. */
+static void note(struct device *d, const struct disk_info *info)
+{
+	device_note_disk(d, info);
+	read_size(d);
+	claim(d, info->dev, info->ino);
 }
 
 static void open_again(struct device *d, enum file_use use, device_disk_fn *then);
@@ -99,15 +105,30 @@ static void take_new_loop(struct device *d, struct file *disk)
 	(void)store_putf(engine_store(d->en), at, "%x:%x", d->major, d->minor);
 }
 
-/* Is the loop device over the disk's file? */
-static void compare_loop(struct device *d, struct file *disk)
+/* What the path leads to. A loop device can be its user's own, and is a block device as others
+ * then; or it was put over a file, which it holds, lock and all. */
+static void lock_again(struct device *d, struct file *disk)
 {
-	if (d->loop_fd < 0 || disk->info.dev == 0 ||
-	    (d->disk.dev == disk->info.dev && d->disk.ino == disk->info.ino))
+	const struct disk_info *info = &disk->info;
+
+	if (adopt_later(disk->rc)) {
+		try_later(d, FILE_DISK_LOCK, lock_again);
 		return;
-	(void)close(d->loop_fd);
-	d->loop_fd = -1;
-	open_again(d, FILE_DISK, take_new_loop);
+	}
+	if (info->block) {
+		if (disk->rc < 0)
+			log_line(LOG_WARN, "op=adopt dom=%u disk \"%s\": %s", d->key.domid,
+				 d->cfg.u.vbd.path, err_msg(&disk->err));
+		note(d, info);
+		d->cfg.u.vbd.fd = file_take(disk);
+	} else if (d->loop_fd >= 0 && info->dev &&
+		   (d->disk.dev != info->dev || d->disk.ino != info->ino)) {
+		(void)close(d->loop_fd); /* over another file by now */
+		d->loop_fd = -1;
+		open_again(d, FILE_DISK, take_new_loop);
+	} else if (d->major == LOOP_MAJOR) {
+		claim(d, d->disk.dev, d->disk.ino);
+	}
 }
 
 /* Its loop device, which blkback or nobody has kept. The last daemon has held it until blkback had
@@ -115,40 +136,26 @@ static void compare_loop(struct device *d, struct file *disk)
 static int find_loop(struct device *d)
 {
 	bool early = devtree_back_state(engine_store(d->en), &d->id) < DEVTREE_CONNECTED;
+	const char *path = d->cfg.u.vbd.path;
 	struct disk_info has = {0};
 	int fd = loop_find(d->major, d->minor, &has);
 
 	if (adopt_later(fd))
 		return fd;
-	if (fd < 0 && early && d->cfg.u.vbd.path)
+	if (fd < 0 && early && path)
 		return device_open_later(d, FILE_DISK, take_new_loop, NULL);
 	if (fd < 0) {
 		if (early || fd == -ENXIO)
 			device_broken(d, "its loop device is gone");
 		return 0;
 	}
-	note(d, &has);
-	if (!early) {
+	device_note_disk(d, &has);
+	read_size(d);
+	if (early)
+		d->loop_fd = fd;
+	else
 		(void)close(fd);
-		return 0;
-	}
-	d->loop_fd = fd;
-	return d->cfg.u.vbd.path ? device_open_later(d, FILE_DISK_HELD, compare_loop, NULL) : 0;
-}
-
-static void lock_again(struct device *d, struct file *disk)
-{
-	if (adopt_later(disk->rc)) {
-		try_later(d, FILE_DISK_LOCK, lock_again);
-		return;
-	}
-	if (disk->rc < 0)
-		log_line(LOG_WARN, "op=adopt dom=%u disk \"%s\": %s", d->key.domid,
-			 d->cfg.u.vbd.path, err_msg(&disk->err));
-	if (disk->info.block)
-		note(d, &disk->info);
-	if (disk->rc == 0 && disk->info.block)
-		d->cfg.u.vbd.fd = file_take(disk);
+	return path ? device_open_later(d, FILE_DISK_LOCK, lock_again, NULL) : 0;
 }
 
 static void look_at_disk(struct device *d, struct file *disk)
@@ -175,9 +182,9 @@ int device_hold_disk(struct device *d)
 	numbers = store_get(engine_store(d->en), at, &len);
 	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
 	if (numbers && sscanf(numbers, "%x:%x", &d->major, &d->minor) == 2) {
+		claim(d, makedev(d->major, d->minor), 0);
 		if (d->major == LOOP_MAJOR)
 			return find_loop(d);
-		note(d, &(struct disk_info){.dev = makedev(d->major, d->minor)});
 		return path ? device_open_later(d, FILE_DISK_LOCK, lock_again, NULL) : 0;
 	}
 	return path ? device_open_later(d, FILE_DISK, take_new_loop, NULL) : 0;
