@@ -45,6 +45,7 @@ struct vif_config {
 struct vbd_config {
 	uint32_t vdev; /* Xen's number: its device id; 51712 = xvda */
 	char *path;    /* absolute; a block device or a raw file; malloced */
+	char *or_path; /* tried when nothing is at `path`, and becomes it; malloced; NULL: none */
 	int fd;	       /* open, or -1: then the engine opens `path`; owned */
 	bool readonly;
 	bool cdrom;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* --- libxlutil's reports --- */
 
@@ -96,31 +95,29 @@ static int take_userspace(char *spec, bool *user, struct err *e)
 	return 0;
 }
 
-/* xl looks for a relative path below /dev; files lie beside their configuration. */
+/* xl looks for a relative path below /dev; files lie beside their configuration. Which of them is
+ * there is seen when it is opened: the client's folder can be on a server that does not answer. */
 static int set_path(struct vbd_config *vbd, const char *path, const char *cwd, struct err *e)
 {
-	char *tried[2] = {NULL, NULL};
-	int rc = 0;
+	char *below_dev = NULL;
+	int rc;
 
 	if (*path == '/') {
 		vbd->path = strdup(path);
 		return vbd->path ? 0 : err_set(e, ENOMEM, "out of memory");
 	}
-	if ((cwd && asprintf(&tried[0], "%s/%s", cwd, path) < 0) ||
-	    asprintf(&tried[1], "/dev/%s", path) < 0)
-		rc = err_set(e, ENOMEM, "out of memory");
-	for (int i = 0; rc == 0 && !vbd->path && i < 2; i++) {
-		if (tried[i] && access(tried[i], F_OK) == 0) {
-			vbd->path = tried[i];
-			tried[i] = NULL;
-		}
+	rc = asprintf(&below_dev, "/dev/%s", path);
+	if (rc >= 0 && !cwd) {
+		vbd->path = below_dev;
+		return 0;
 	}
-	if (rc == 0 && !vbd->path)
-		rc = err_set(e, ENOENT, "target \"%s\": neither %s nor %s is there", path,
-			     tried[0] ? tried[0] : "an absolute path", tried[1]);
-	free(tried[0]);
-	free(tried[1]);
-	return rc;
+	if (rc >= 0) {
+		vbd->or_path = below_dev;
+		rc = asprintf(&vbd->path, "%s/%s", cwd, path);
+		if (rc < 0)
+			vbd->path = NULL;
+	}
+	return rc < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
 static const char *format_name(libxl_disk_format f)

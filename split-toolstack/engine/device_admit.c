@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "split-toolstack/engine/mirror.h"
@@ -120,6 +121,14 @@ static int admit_disk(struct vm *vm, struct device_config *d, const struct devic
 
 	v->dev = file->info.dev;
 	v->ino = file->info.ino;
+	if (v->or_path && file->path && !file->or_path) { /* the first one was not there */
+		free(v->path);
+		v->path = v->or_path;
+		v->or_path = NULL;
+	} else if (file->rc == 0) {
+		free(v->or_path);
+		v->or_path = NULL;
+	}
 	rc = given_twice(v, other, n, e);
 	if (rc == 0)
 		rc = claims_check(vm->en, vm, d, e);

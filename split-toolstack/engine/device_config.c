@@ -24,6 +24,7 @@ void device_config_clear(struct device_config *d)
 {
 	if (d->kind == DEVICE_VBD) {
 		free(d->u.vbd.path);
+		free(d->u.vbd.or_path);
 		if (d->u.vbd.fd >= 0)
 			(void)close(d->u.vbd.fd);
 	}
@@ -37,7 +38,11 @@ int device_config_copy(struct device_config *to, const struct device_config *fro
 		return 0;
 	to->u.vbd.fd = -1;
 	to->u.vbd.path = from->u.vbd.path ? strdup(from->u.vbd.path) : NULL;
-	return from->u.vbd.path && !to->u.vbd.path ? -ENOMEM : 0;
+	to->u.vbd.or_path = from->u.vbd.or_path ? strdup(from->u.vbd.or_path) : NULL;
+	if ((!from->u.vbd.path || to->u.vbd.path) && (!from->u.vbd.or_path || to->u.vbd.or_path))
+		return 0;
+	device_config_clear(to);
+	return -ENOMEM;
 }
 
 const char *device_state_name(enum device_state s)

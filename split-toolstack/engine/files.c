@@ -74,6 +74,9 @@ int files_add_disk(struct files *f, enum file_use use, const struct vbd_config *
 		file = files_add(f, use, v->path, e);
 		if (!file)
 			return -ENOMEM;
+		file->or_path = v->or_path ? strdup(v->or_path) : NULL;
+		if (v->or_path && !file->or_path)
+			return err_set(e, ENOMEM, "out of memory");
 	} else {
 		file = one_more(f, use, e);
 		if (!file)
@@ -162,10 +165,20 @@ static int open_path(const struct file *f, int flags)
 static int open_disk(struct file *f, struct err *e)
 {
 	struct stat st;
+	int rc;
 
 	if (f->fd >= 0)
 		return 0;
-	if (stat(f->path, &st) < 0)
+	rc = stat(f->path, &st);
+	if (rc < 0 && errno == ENOENT && f->or_path) {
+		if (stat(f->or_path, &st) < 0 && errno == ENOENT)
+			return err_set(e, ENOENT, "neither that nor %s is there", f->or_path);
+		free(f->path);
+		f->path = f->or_path;
+		f->or_path = NULL;
+		rc = stat(f->path, &st);
+	}
+	if (rc < 0)
 		return err_sys(e, errno, "cannot be opened");
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_set(e, EINVAL, "is %s; a disk is a block device or a file",
@@ -232,8 +245,10 @@ static void close_work(struct worker_job *job, struct xen *x)
 
 static void free_files(struct files *f)
 {
-	for (uint32_t i = 0; i < f->n; i++)
+	for (uint32_t i = 0; i < f->n; i++) {
 		free(f->file[i].path);
+		free(f->file[i].or_path);
+	}
 	free(f->file);
 	free(f);
 }

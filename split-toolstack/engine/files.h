@@ -28,6 +28,7 @@ struct file {
 	enum file_use use;
 	bool readonly;
 	char *path;	       /* a copy; NULL: `fd` was given */
+	char *or_path;	       /* of a disk: tried when nothing is there, and becomes `path` */
 	int dirfd;	       /* the folder that it begins in; AT_FDCWD: none */
 	const char *key;       /* of what is read: "kernel", ...; not copied */
 	uint32_t vdev;	       /* of a disk: the caller's */

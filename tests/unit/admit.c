@@ -86,6 +86,12 @@ static void disks_are_refused_early(void **state)
 	refused(&d, -EINVAL, "/dev/null: is neither");
 	vbd(&d, path, false);
 	refused(&d, -EINVAL, "is empty");
+	vbd(&d, "/nonexistent/disk", false); /* a relative one: as in xl */
+	d.u.vbd.or_path = strdup("/dev/nonexistent");
+	refused(&d, -ENOENT, "/nonexistent/disk: neither that nor /dev/nonexistent is there");
+	vbd(&d, "/nonexistent/disk", false);
+	d.u.vbd.or_path = strdup(path);
+	refused(&d, -EINVAL, "is empty");
 	assert_int_equal(pwrite(fd, "QFI\xfb", 4, 0), 4);
 	assert_int_equal(ftruncate(fd, 65536), 0);
 	vbd(&d, path, false);
