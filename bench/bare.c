@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "bench/conn.h"
-#include "split-toolstack/client.h"
+#include "split-toolstack/protocol/client.h"
 
 void bare_open(struct client *c)
 {

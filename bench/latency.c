@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "bench/conn.h"
-#include "split-toolstack/client.h"
+#include "split-toolstack/protocol/client.h"
 
 #define REFILL_US 30000
 

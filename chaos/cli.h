@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "split-toolstack/client.h"
+#include "split-toolstack/protocol/client.h"
 #include "split-toolstack/libchaos/decode.h"
 #include "split-toolstack/libchaos/json.h"
 

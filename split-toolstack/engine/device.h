@@ -7,10 +7,10 @@
 
 #include <noxs/abi.h>
 
-#include "noxs/devtree.h"
-#include "noxs/link.h"
-#include "noxs/loopdev.h"
-#include "noxs/store.h"
+#include "dom0/devtree.h"
+#include "dom0/link.h"
+#include "dom0/loopdev.h"
+#include "store/store.h"
 
 #define LINK_MTU_DEFAULT 1500u
 /* A backend that is not there after so long will not come: with somebody waiting, and without. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mac.h"
-#include "noxs/link.h"
+#include "dom0/link.h"
 
 static bool has_mac(const struct vif_config *v)
 {

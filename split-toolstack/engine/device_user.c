@@ -11,9 +11,9 @@
 
 #include <linux/if_tun.h>
 
-#include "noxs/backend/blkback.h"
-#include "noxs/backend/client.h"
-#include "noxs/backend/netback.h"
+#include "backend/blkback.h"
+#include "backend/client.h"
+#include "backend/netback.h"
 
 /* --- its number there --- */
 

@@ -12,7 +12,7 @@
 
 #include "split-toolstack/engine/private.h"
 
-/* Another thread that looks whether a file is used elsewhere (ours_alone() in noxs/disk.c) has a
+/* Another thread that looks whether a file is used elsewhere (ours_alone() in dom0/disk.c) has a
  * lease on it for some microseconds, in which it cannot be opened. */
 #define LEASE_TRIES 20
 #define LEASE_NS    1000000

@@ -9,7 +9,7 @@
 #include <ev.h>
 
 #include "base/err.h"
-#include "noxs/loopdev.h"
+#include "dom0/loopdev.h"
 
 struct engine;
 struct files;

@@ -3,7 +3,7 @@
 #ifndef CHAOS_ENGINE_PRIVATE_H
 #define CHAOS_ENGINE_PRIVATE_H
 
-#include "split-toolstack/engine.h"
+#include "split-toolstack/engine/engine.h"
 
 #include <sys/types.h>
 
@@ -17,7 +17,7 @@
 #include "base/xen.h"
 #include "noxs/control.h"
 #include "noxs/page.h"
-#include "noxs/store.h"
+#include "store/store.h"
 #include "split-toolstack/engine/adopt.h"
 #include "split-toolstack/engine/drop.h"
 #include "split-toolstack/engine/files.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "noxs/backend/client.h"
+#include "backend/client.h"
 
 #define SOCKET_NAME "backend.sock"
 /* One that ends again so soon is not given the same devices a third time: one of them may be why.

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split-toolstack/client.h"
+#include "split-toolstack/protocol/client.h"
 #include "split-toolstack/libchaos/decode.h"
 
 #define EXPORT __attribute__((visibility("default")))

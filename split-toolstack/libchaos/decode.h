@@ -4,7 +4,7 @@
 #define CHAOS_DECODE_H
 
 #include "split-toolstack/libchaos/chaos.h"
-#include "split-toolstack/wire.h"
+#include "split-toolstack/protocol/wire.h"
 
 /* False when the frame has none. */
 bool decode_vm(const struct wire_in *in, struct chaos_vm *v);

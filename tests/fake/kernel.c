@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* In place of noxs/link.c, noxs/loopdev.c and engine/kernel.c. */
+/* In place of dom0/link.c, dom0/loopdev.c and engine/kernel.c. */
 #include "tests/fake/kernel.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "noxs/loopdev.h"
+#include "dom0/loopdev.h"
 #include "split-toolstack/engine/device.h"
 
 #define MANY 64u

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "noxs/link.h"
+#include "dom0/link.h"
 
 void kernel_reset(void);
 

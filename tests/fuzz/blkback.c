@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A guest that writes anything into a vbd's ring. */
-#include "noxs/backend/blkback.h"
+#include "backend/blkback.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/backend_guest.h"
+#include "tests/unit/backend/backend_guest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

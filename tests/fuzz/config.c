@@ -2,7 +2,7 @@
 /* Any text as an xl.cfg file of a host with two nodes, with or without its last line as an
  * override: taken, or refused in one line that a terminal shows. CPUs that were taken are told so
  * that they can be read again. */
-#include "split-toolstack/vmcfg.h"
+#include "split-toolstack/vmcfg/vmcfg.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Any text as an item of vif and of disk: taken, or refused in one line. */
-#include "split-toolstack/vmcfg.h"
+#include "split-toolstack/vmcfg/vmcfg.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A guest that writes anything into a vif's rings, and a TAP that gives anything. */
-#include "noxs/backend/net_private.h"
+#include "backend/net_private.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/unit/backend_guest.h"
+#include "tests/unit/backend/backend_guest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A guest that says anything to the store, beside one that it must not reach; and any journal. */
-#include "noxs/store_private.h"
+#include "store/private.h"
 
 #include <stdlib.h>
 

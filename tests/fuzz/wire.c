@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as a frame: what is taken can be read to its end. */
-#include "split-toolstack/wire.h"
+#include "split-toolstack/protocol/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

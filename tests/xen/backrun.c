@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The least of a toolstack: gives a paused domain of xl's a vif or vbd served by chaos-backend, or
  * by the kernel for comparison. Needs xenstored. */
-#include "noxs/backend/blkback.h"
+#include "backend/blkback.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +19,8 @@
 #include <linux/if_tun.h>
 #include <xenstore.h>
 
-#include "noxs/backend/client.h"
-#include "noxs/backend/netback.h"
+#include "backend/client.h"
+#include "backend/netback.h"
 
 #define XVDA 51712
 

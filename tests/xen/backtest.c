@@ -2,7 +2,7 @@
 /* chaos-backend with this process, in dom0, as the guest: rings granted by dom0 to itself. Attach
  * and its refusals, hostile rings, clients that come and go. Prints what failed; exit status 0:
  * nothing. */
-#include "noxs/backend/blkback.h"
+#include "backend/blkback.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,8 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
-#include "noxs/backend/client.h"
-#include "noxs/backend/netback.h"
+#include "backend/client.h"
+#include "backend/netback.h"
 
 #define SECTORS 2048u
 

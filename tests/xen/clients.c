@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "split-toolstack/client.h"
+#include "split-toolstack/protocol/client.h"
 
 static void fail(const char *what, const struct err *e)
 {

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "noxs/link.h"
-#include "noxs/loopdev.h"
+#include "dom0/link.h"
+#include "dom0/loopdev.h"
 
 static int say(int rc, const struct err *e)
 {

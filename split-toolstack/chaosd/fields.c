@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs, foreign domains and flavors as fields. */
+#include "split-toolstack/chaosd/fields.h"
+
+#include <stdio.h>
+
+#include "base/mac.h"
+#include "split-toolstack/vmcfg/vmcfg.h"
+
+void fields_vm(struct wire_out *w, struct vm *vm)
+{
+	struct vm_info i;
+
+	vm_get_info(vm, &i);
+	fields_vm_info(w, &i);
+}
+
+static void fields_cpus(struct wire_out *w, const struct dom_cpus *c)
+{
+	char text[2048];
+
+	vmcfg_cpus_text(c, text, sizeof(text));
+	wire_text(w, PROTO_PINNED, text);
+}
+
+void fields_vm_info(struct wire_out *w, const struct vm_info *i)
+{
+	uint32_t mark = wire_open(w, PROTO_VM);
+
+	wire_text(w, PROTO_NAME, i->name);
+	wire_bytes(w, PROTO_UUID, i->uuid, sizeof(i->uuid));
+	wire_u32(w, PROTO_DOMID, i->domid);
+	wire_text(w, PROTO_STATE, vm_state_name(i->state));
+	wire_text(w, PROTO_REASON, i->unknown ? i->unknown : vm_reason_name(i->reason));
+	if (i->exit_code >= 0)
+		wire_u32(w, PROTO_EXIT_CODE, (uint32_t)i->exit_code);
+	wire_u32(w, PROTO_READY, i->ready);
+	wire_u32(w, PROTO_NOXS, i->noxs);
+	wire_text(w, PROTO_TYPE, dom_type_name(i->type));
+	wire_u64(w, PROTO_MEM_KIB, i->mem_kib);
+	wire_u64(w, PROTO_MAXMEM_KIB, i->maxmem_kib);
+	wire_u32(w, PROTO_VCPUS, i->vcpus);
+	if (i->maxvcpus != i->vcpus)
+		wire_u32(w, PROTO_MAXVCPUS, i->maxvcpus);
+	if (i->online && i->online != i->vcpus)
+		wire_u32(w, PROTO_ONLINE, i->online);
+	if (i->cpus->map)
+		fields_cpus(w, i->cpus);
+	wire_text(w, PROTO_KERNEL, i->kernel);
+	wire_text(w, PROTO_RAMDISK, i->ramdisk);
+	wire_text(w, PROTO_CMDLINE, i->cmdline);
+	wire_text(w, PROTO_ON_POWEROFF, vm_action_name(i->on_poweroff));
+	wire_text(w, PROTO_ON_REBOOT, vm_action_name(i->on_reboot));
+	wire_text(w, PROTO_ON_CRASH, vm_action_name(i->on_crash));
+	wire_u64(w, PROTO_CREATED, i->created_ns);
+	wire_u64(w, PROTO_STARTED, i->started_ns);
+	wire_u64(w, PROTO_ENDED, i->ended_ns);
+	wire_u32(w, PROTO_RESTARTS, i->restarts);
+	wire_u64(w, PROTO_CPU_NS, i->cpu_ns);
+	wire_u64(w, PROTO_CONSOLE_BYTES, i->console_bytes);
+	wire_close(w, mark);
+}
+
+void fields_foreign(struct wire_out *w, const struct xen_domain_info *d, const char *name)
+{
+	uint32_t mark = wire_open(w, PROTO_VM);
+
+	wire_text(w, PROTO_NAME, name);
+	wire_bytes(w, PROTO_UUID, d->uuid, sizeof(d->uuid));
+	wire_u32(w, PROTO_DOMID, d->domid);
+	wire_text(w, PROTO_STATE, "foreign");
+	wire_text(w, PROTO_TYPE, d->hvm ? "hvm" : "pv");
+	wire_u64(w, PROTO_MEM_KIB, d->pages * 4);
+	wire_u32(w, PROTO_VCPUS, d->vcpus);
+	wire_u64(w, PROTO_CPU_NS, d->cpu_ns);
+	wire_close(w, mark);
+}
+
+void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
+{
+	uint32_t mark = wire_open(w, PROTO_FLAVOR);
+
+	wire_text(w, PROTO_TYPE, dom_type_name(f->type));
+	wire_u32(w, PROTO_VCPUS, f->vcpus);
+	wire_u64(w, PROTO_MEM_KIB, f->mem_kib);
+	wire_text(w, PROTO_KERNEL, f->image);
+	wire_text(w, PROTO_RAMDISK, f->ramdisk);
+	wire_u32(w, PROTO_LINUX, f->for_linux);
+	wire_u32(w, PROTO_VIFS, f->vifs);
+	wire_u32(w, PROTO_VBDS, f->vbds);
+	wire_text(w, PROTO_BRIDGE, f->bridge);
+	wire_text(w, PROTO_BACKEND, f->backend == BACKEND_USER ? "user" : "kernel");
+	wire_u32(w, PROTO_LOW, f->low);
+	wire_u32(w, PROTO_HIGH, f->high);
+	wire_u64(w, PROTO_MISSES, f->misses);
+	wire_u32(w, PROTO_TARGET, f->target);
+	wire_u32(w, PROTO_READY, f->ready);
+	wire_u64(w, PROTO_HITS, f->hits);
+	wire_close(w, mark);
+}
+
+static void fields_vif(struct wire_out *w, const struct vif_config *v, const char *ifname)
+{
+	char text[18];
+
+	(void)snprintf(text, sizeof(text), "%u", v->devid);
+	wire_text(w, PROTO_ID, v->devid == DEVICE_ANY ? "" : text);
+	wire_u32(w, PROTO_DEVID, v->devid);
+	mac_print(v->mac, text);
+	wire_text(w, PROTO_MAC, text);
+	wire_text(w, PROTO_BRIDGE, v->bridge);
+	wire_text(w, PROTO_IFNAME, ifname);
+	wire_u32(w, PROTO_MTU, v->mtu);
+	wire_text(w, PROTO_IP, v->ip.dhcp ? "dhcp" : v->ip_text);
+	if (v->rate_bytes) {
+		wire_u64(w, PROTO_RATE_BYTES, v->rate_bytes);
+		wire_u32(w, PROTO_RATE_US, v->rate_us);
+	}
+}
+
+static void fields_vbd(struct wire_out *w, const struct vbd_config *v, uint64_t sectors)
+{
+	char name[16];
+
+	vdev_name(v->vdev, name);
+	wire_text(w, PROTO_ID, name);
+	wire_u32(w, PROTO_DEVID, v->vdev);
+	wire_text(w, PROTO_PATH, v->path);
+	wire_u32(w, PROTO_READONLY, v->readonly);
+	wire_u32(w, PROTO_CDROM, v->cdrom);
+	wire_u64(w, PROTO_SECTORS, sectors);
+}
+
+void fields_device(struct wire_out *w, const struct device_info *d)
+{
+	uint32_t mark = wire_open(w, PROTO_DEVICE);
+	bool vif = d->config->kind == DEVICE_VIF;
+	enum device_backend backend = vif ? d->config->u.vif.backend : d->config->u.vbd.backend;
+
+	wire_text(w, PROTO_KIND, vif ? "vif" : "vbd");
+	wire_text(w, PROTO_STATE, device_state_name(d->state));
+	wire_text(w, PROTO_REASON, d->reason);
+	wire_text(w, PROTO_BACKEND, backend == BACKEND_USER ? "user" : "kernel");
+	if (vif)
+		fields_vif(w, &d->config->u.vif, d->ifname);
+	else
+		fields_vbd(w, &d->config->u.vbd, d->sectors);
+	wire_close(w, mark);
+}

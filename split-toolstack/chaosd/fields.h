@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the engine knows, as fields of frames. */
+#ifndef CHAOS_FIELDS_H
+#define CHAOS_FIELDS_H
+
+#include "split-toolstack/engine/engine.h"
+#include "split-toolstack/protocol/wire.h"
+
+/* A nested PROTO_VM; asks Xen for the CPU time. */
+void fields_vm(struct wire_out *w, struct vm *vm);
+void fields_vm_info(struct wire_out *w, const struct vm_info *i);
+/* A nested PROTO_VM of a domain that is not ours. */
+void fields_foreign(struct wire_out *w, const struct xen_domain_info *d, const char *name);
+/* A nested PROTO_FLAVOR. */
+void fields_flavor(struct wire_out *w, const struct pool_flavor *f);
+
+/* A nested PROTO_DEVICE. */
+void fields_device(struct wire_out *w, const struct device_info *d);
+
+#endif

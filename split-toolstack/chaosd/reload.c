@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From one set of settings to another. */
+#include "split-toolstack/chaosd/reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "split-toolstack/vmcfg/pool.h"
+
+static void was_set(void *arg, int rc, const struct err *e)
+{
+	(void)arg;
+	if (rc < 0)
+		log_line(LOG_ERROR, "op=reload: %s", err_msg(e));
+}
+
+enum when { AT_START, NOW, END };
+
+/* Images are read on the loop before it runs only. */
+static int set_flavor(struct engine *en, const char *text, enum when when, struct err *e)
+{
+	struct pool_flavor f;
+	int rc = poolcfg_parse(text, &f, e);
+
+	if (rc < 0)
+		return rc;
+	if (when == END)
+		f.low = f.high = 0;
+	rc = when == AT_START ? pool_set(en, &f, e) : pool_set_later(en, &f, was_set, NULL, e);
+	free(f.image);
+	free(f.ramdisk);
+	return rc;
+}
+
+int reload_pool(struct engine *en, const struct vmcfg_list *pool, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < pool->n && rc == 0; i++)
+		rc = set_flavor(en, pool->item[i], AT_START, e);
+	return rc;
+}
+
+static bool has(const struct vmcfg_list *l, const char *text)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (strcmp(l->item[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* Only what changed: a flavor that stays keeps its shells. */
+static void change_pool(struct engine *en, const struct vmcfg_list *old,
+			const struct vmcfg_list *fresh)
+{
+	struct err e = {0};
+
+	for (uint32_t i = 0; i < old->n; i++)
+		if (!has(fresh, old->item[i]))
+			(void)set_flavor(en, old->item[i], END, NULL);
+	for (uint32_t i = 0; i < fresh->n; i++) {
+		if (has(old, fresh->item[i]))
+			continue;
+		e = (struct err){0};
+		if (set_flavor(en, fresh->item[i], NOW, &e) < 0)
+			log_line(LOG_ERROR, "op=reload: %s", err_msg(&e));
+	}
+}
+
+static void tell_fixed(const struct config *now, const struct config *fresh)
+{
+	const struct {
+		const char *key, *now, *fresh;
+	} texts[] = {{"socket", now->socket, fresh->socket},
+		     {"group", now->group, fresh->group},
+		     {"run_dir", now->run_dir, fresh->run_dir},
+		     {"console_log_dir", now->log_dir, fresh->log_dir},
+		     {"cache_dir", now->cache_dir, fresh->cache_dir},
+		     {"image_dir", now->image_dir, fresh->image_dir},
+		     {"backend", now->backend_exe, fresh->backend_exe},
+		     {"backend_user", now->backend_user, fresh->backend_user}};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strcmp(texts[i].now, texts[i].fresh) != 0)
+			log_line(LOG_WARN, "op=reload: %s stays \"%s\" until chaosd is restarted",
+				 texts[i].key, texts[i].now);
+	if (now->store != fresh->store)
+		log_line(LOG_WARN, "op=reload: store stays \"%s\" until chaosd is restarted",
+			 store_mode_name(now->store));
+	if (now->tail_guard != fresh->tail_guard)
+		log_line(LOG_WARN, "op=reload: tail_guard stays \"%s\" until chaosd is restarted",
+			 config_guard_name(now->tail_guard));
+}
+
+void reload_settings(struct engine *en, struct config *now, struct config *fresh)
+{
+	const struct engine_limits limits = {.console_log_kib = fresh->console_log_kib,
+					     .history_max = fresh->history,
+					     .rcu_expedited = fresh->rcu_expedited,
+					     .pool_kib = fresh->pool_kib};
+	struct vmcfg_list pool = now->pool;
+
+	tell_fixed(now, fresh);
+	log_set_level(fresh->log_level);
+	engine_set_limits(en, &limits);
+	change_pool(en, &now->pool, &fresh->pool);
+	now->log_level = fresh->log_level;
+	now->console_log_kib = fresh->console_log_kib;
+	now->history = fresh->history;
+	now->rcu_expedited = fresh->rcu_expedited;
+	now->pool_kib = fresh->pool_kib;
+	now->pool = fresh->pool;
+	fresh->pool = pool; /* freed with the rest of it */
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Settings that are read again while chaosd runs. */
+#ifndef CHAOS_RELOAD_H
+#define CHAOS_RELOAD_H
+
+#include "split-toolstack/chaosd/settings.h"
+
+/*
+ * Takes what can change while VMs run: log_level, console_log_kib (of logs to come), history,
+ * rcu_expedited, pool_memory and pool. Flavors that the old settings had and the new ones have not
+ * end; those that clients made stay. `now` gets what was taken; `fresh` stays the caller's, to be
+ * cleared. What cannot change is logged, and so is a flavor that is refused.
+ */
+void reload_settings(struct engine *en, struct config *now, struct config *fresh);
+/* The flavors of the settings; -errno with the reason of the first that is refused. */
+int reload_pool(struct engine *en, const struct vmcfg_list *pool, struct err *e);
+
+#endif

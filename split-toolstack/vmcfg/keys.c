@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of keys that are honoured, and what each does with its text. */
+#include "split-toolstack/vmcfg/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/uuid.h"
+
+/* Every key is set from text; `value` is what the configuration or a client said. */
+struct key {
+	const char *name;
+	int (*set)(struct vmcfg_walk *w, const char *key, const char *value, struct err *e);
+};
+
+/* --- setters --- */
+
+static int keep(char **to, const char *value, struct err *e)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return err_set(e, ENOMEM, "out of memory");
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int set_name(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	if (*value == '\0')
+		return err_set(e, EINVAL, "%s: is empty; leave it out to have one made up", key);
+	if (snprintf(w->c->name, sizeof(w->c->name), "%s", value) > VM_NAME_MAX)
+		return err_set(e, EINVAL, "%s \"%.40s...\": longer than %d characters", key, value,
+			       VM_NAME_MAX);
+	return 0;
+}
+
+static int set_type(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	w->have_type = true;
+	if (strcmp(value, "pv") == 0)
+		w->c->type = DOM_PV;
+	else if (strcmp(value, "pvh") == 0)
+		w->c->type = DOM_PVH;
+	else if (strcmp(value, "hvm") == 0)
+		return err_set(e, EOPNOTSUPP, "%s \"hvm\": chaos runs pv and pvh guests only", key);
+	else
+		return err_set(e, EINVAL, "%s \"%s\": use \"pv\" or \"pvh\"", key, value);
+	return 0;
+}
+
+static int set_builder(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	(void)w;
+	if (strcmp(value, "generic") == 0 || strcmp(value, "linux") == 0 ||
+	    strcmp(value, "pv") == 0)
+		return 0;
+	return err_set(e, EOPNOTSUPP,
+		       "%s \"%s\": chaos runs pv and pvh guests only; use type=", key, value);
+}
+
+/* How files of before type="pvh" said it. */
+static int set_pvh(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	uint32_t pvh;
+	int rc = vmcfg_number(key, value, 0, 1, &pvh, e);
+
+	w->pvh = rc == 0 && pvh;
+	return rc;
+}
+
+static int set_path(struct vmcfg_walk *w, char **to, const char *key, const char *value,
+		    struct err *e)
+{
+	char *path;
+
+	if (*value == '\0')
+		return err_set(e, EINVAL, "%s: is empty", key);
+	if (*value == '/')
+		return keep(to, value, e);
+	if (!w->v->cwd)
+		return err_set(e, EINVAL, "%s \"%s\": give a path that begins with /", key, value);
+	if (asprintf(&path, "%s/%s", w->v->cwd, value) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	free(*to);
+	*to = path;
+	return 0;
+}
+
+static int set_kernel(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	if (strncmp(value, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0)
+		return keep(&w->c->kernel, value, e);
+	return set_path(w, &w->c->kernel, key, value, e);
+}
+
+static int set_ramdisk(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	if (*value == '\0') { /* none */
+		free(w->c->ramdisk);
+		w->c->ramdisk = NULL;
+		return 0;
+	}
+	return set_path(w, &w->c->ramdisk, key, value, e);
+}
+
+static int set_cmdline(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	(void)key;
+	w->have_cmdline = true;
+	return keep(&w->c->cmdline, value, e);
+}
+
+static int set_extra(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	(void)key;
+	return keep(&w->extra, value, e);
+}
+
+static int set_root(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	(void)key;
+	return keep(&w->root, value, e);
+}
+
+static int set_memory(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	return vmcfg_memory(key, value, &w->c->mem_kib, e);
+}
+
+static int set_maxmem(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	if (strcmp(value, "0") == 0) { /* as much as memory */
+		w->c->maxmem_kib = 0;
+		return 0;
+	}
+	return vmcfg_memory(key, value, &w->c->maxmem_kib, e);
+}
+
+static int set_vcpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	return vmcfg_number(key, value, 1, DOM_MAX_VCPUS, &w->c->vcpus, e);
+}
+
+static int set_maxvcpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	return vmcfg_number(key, value, 1, DOM_MAX_VCPUS, &w->c->maxvcpus, e);
+}
+
+static int set_cpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	const char *end = value;
+
+	(void)key;
+	vmcfg_list_clear(&w->cpus);
+	w->cpus_each = strchr(value, ';') != NULL;
+	for (; *value; value = *end ? end + 1 : end) {
+		end = value + strcspn(value, ";");
+		if (vmcfg_add(&w->cpus, value, (size_t)(end - value)) < 0)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+/* A text for each vCPU. */
+static int set_cpus_list(struct vmcfg_walk *w, const char *key, XLU_ConfigList *list, int n,
+			 struct err *e)
+{
+	vmcfg_list_clear(&w->cpus);
+	w->cpus_each = true;
+	for (int i = 0; i < n; i++) {
+		const char *item = xlu_cfg_get_listitem(list, i);
+
+		if (!item)
+			return err_set(e, EINVAL, "%s: item %d is no text", key, i + 1);
+		if (vmcfg_add(&w->cpus, item, strlen(item)) < 0)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int set_weight(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	return vmcfg_number(key, value, 1, 65535, &w->c->weight, e);
+}
+
+static int set_cap(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	return vmcfg_number(key, value, 0, 100 * DOM_MAX_VCPUS, &w->c->cap, e);
+}
+
+static int set_uuid(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	if (uuid_read(value, w->c->uuid) < 0)
+		return err_set(e, EINVAL,
+			       "%s \"%s\": not of the form 01234567-89ab-cdef-0123-456789abcdef",
+			       key, value);
+	w->c->have_uuid = true;
+	return 0;
+}
+
+static int set_action(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	enum vm_action *to = strcmp(key, "on_poweroff") == 0 ? &w->c->on_poweroff
+			     : strcmp(key, "on_reboot") == 0 ? &w->c->on_reboot
+							     : &w->c->on_crash;
+
+	if (vm_action_parse(value, to) == 0)
+		return 0;
+	return err_set(e, EINVAL, "%s \"%s\": use destroy, restart, rename-restart or preserve",
+		       key, value);
+}
+
+/* Without XSM, Xen gives no domain a label, whatever the toolstack. */
+static int set_seclabel(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	char text[256];
+
+	if (*value == '\0')
+		return 0;
+	if (w->v->xen && xen_has_xsm(w->v->xen))
+		return vmcfg_refuse_key(w, key, "XSM labels are not supported", e);
+	(void)snprintf(text, sizeof(text), "%s \"%.80s\": this Xen has no XSM, and no labels", key,
+		       value);
+	return vmcfg_warning(&w->v->warning, text, e);
+}
+
+/* --- devices --- */
+
+/* Those of a kind go: a list that is said again replaces the first. */
+static void drop_devices(struct vm_config *c, enum device_kind kind)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < c->ndevice; i++) {
+		if (c->device[i].kind == kind)
+			device_config_clear(&c->device[i]);
+		else
+			c->device[kept++] = c->device[i];
+	}
+	c->ndevice = kept;
+}
+
+/* Takes what is in `d`. */
+static int add_device(struct vm_config *c, struct device_config *d, struct err *e)
+{
+	struct device_config *grown = NULL;
+
+	if (c->ndevice < VM_VIFS_MAX + VM_VBDS_MAX)
+		grown = realloc(c->device, (c->ndevice + 1) * sizeof(*grown));
+	if (!grown) {
+		int rc = c->ndevice < VM_VIFS_MAX + VM_VBDS_MAX
+				 ? err_set(e, ENOMEM, "out of memory")
+				 : err_set(e, E2BIG, "more than %u vifs and %u disks", VM_VIFS_MAX,
+					   VM_VBDS_MAX);
+
+		device_config_clear(d);
+		return rc;
+	}
+	c->device = grown;
+	c->device[c->ndevice++] = *d;
+	return 0;
+}
+
+static int set_vif(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	struct device_config d;
+	int rc = vmcfg_vif(value, &w->v->warning, &d, e);
+
+	(void)key;
+	return rc < 0 ? rc : add_device(w->c, &d, e);
+}
+
+static int set_disk(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	struct device_config d;
+	int rc = vmcfg_disk(value, w->v->cwd, &w->v->warning, &d, e);
+
+	(void)key;
+	return rc < 0 ? rc : add_device(w->c, &d, e);
+}
+
+static const struct key keys[] = {
+	{"name", set_name},
+	{"type", set_type},
+	{"builder", set_builder},
+	{"pvh", set_pvh},
+	{"kernel", set_kernel},
+	{"ramdisk", set_ramdisk},
+	{"cmdline", set_cmdline},
+	{"extra", set_extra},
+	{"root", set_root},
+	{"memory", set_memory},
+	{"maxmem", set_maxmem},
+	{"vcpus", set_vcpus},
+	{"maxvcpus", set_maxvcpus},
+	{"cpus", set_cpus},
+	{"cpu_weight", set_weight},
+	{"cap", set_cap},
+	{"max_grant_frames", vmcfg_limit},
+	{"max_maptrack_frames", vmcfg_limit},
+	{"max_grant_version", vmcfg_limit},
+	{"max_event_channels", vmcfg_limit},
+	{"uuid", set_uuid},
+	{"on_poweroff", set_action},
+	{"on_reboot", set_action},
+	{"on_crash", set_action},
+	{"vif", set_vif},
+	{"disk", set_disk},
+	{"seclabel", set_seclabel},
+	{"init_seclabel", set_seclabel},
+};
+
+static const struct key *find_key(const char *name)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+/* What is left out, as one key or several with commas between. */
+static bool is_ignored(const struct vmcfg *v, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (uint32_t i = 0; i < v->ignore.n; i++) {
+		const char *at = v->ignore.item[i];
+
+		for (; *at; at += strcspn(at, ","), at += *at == ',')
+			if (strcspn(at, ",") == len && strncmp(at, name, len) == 0)
+				return true;
+	}
+	return false;
+}
+
+int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, struct err *e)
+{
+	const struct key *k = find_key(name);
+
+	if (is_ignored(w->v, name))
+		return 0;
+	return k ? k->set(w, name, value, e) : vmcfg_other_key(w, name, value, e);
+}
+
+/* A list as its items with commas between. */
+static int join_list(XLU_ConfigList *list, int n, char *to, size_t room)
+{
+	size_t used = 0;
+
+	to[0] = '\0';
+	for (int i = 0; i < n; i++) {
+		const char *item = xlu_cfg_get_listitem(list, i);
+		int len = snprintf(to + used, room - used, "%s%s", i ? "," : "", item ? item : "");
+
+		if (len < 0 || (size_t)len >= room - used)
+			return -E2BIG;
+		used += (size_t)len;
+	}
+	return 0;
+}
+
+int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list, int n,
+		   struct err *e)
+{
+	const struct key *k = find_key(name);
+	char joined[4096];
+	int rc = 0;
+
+	if (is_ignored(w->v, name))
+		return 0;
+	if (!k)
+		return vmcfg_other_key(w, name, n ? NULL : "", e);
+	if (k->set == set_vif || k->set == set_disk) {
+		drop_devices(w->c, k->set == set_vif ? DEVICE_VIF : DEVICE_VBD);
+		for (int i = 0; rc == 0 && i < n; i++) {
+			const char *item = xlu_cfg_get_listitem(list, i);
+
+			rc = item ? vmcfg_set_key(w, name, item, e)
+				  : err_set(e, EINVAL, "%s: item %d is no text", name, i + 1);
+		}
+		return rc;
+	}
+	if (k->set == set_cpus)
+		return set_cpus_list(w, name, list, n, e);
+	if (n == 0)
+		return 0; /* nothing asked for */
+	if (join_list(list, n, joined, sizeof(joined)) < 0)
+		return err_set(e, E2BIG, "%s: the list is too long", name);
+	return vmcfg_set_key(w, name, joined, e);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* chaosd's socket on the fake hypervisor, its clients in the same loop: what one client costs
+ * another. */
+#include "tests/unit/engine/engine_help.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "split-toolstack/protocol/client.h"
+#include "split-toolstack/chaosd/server.h"
+
+static char path[64];
+static struct server *server;
+
+static int open_server(void **state)
+{
+	struct server_conf c = {.path = path, .group = "", .listen_fd = -1};
+	struct rlimit l;
+	struct err e = {0};
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+	assert_int_equal(setup(state), 0);
+	(void)snprintf(path, sizeof(path), "/tmp/chaos-server-%d", (int)getpid());
+	assert_int_equal(server_open(loop, en, &c, &server, &e), 0);
+	return 0;
+}
+
+static int close_server(void **state)
+{
+	server_close(server);
+	return teardown(state);
+}
+
+static void connects(struct client *c)
+{
+	struct err e = {0};
+
+	assert_int_equal(client_open(c, path, &e), 0);
+	(void)ev_run(loop, EVRUN_NOWAIT);
+}
+
+static void ask(struct client *c, enum proto_op op)
+{
+	struct wire_out w;
+
+	client_begin(c, &w, op);
+	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
+}
+
+static void ask_create(struct client *c, const char *name)
+{
+	struct wire_out w;
+	char text[256];
+
+	client_begin(c, &w, PROTO_REQ_CREATE);
+	(void)snprintf(text, sizeof(text), "name=%s", name);
+	wire_text(&w, PROTO_SET, text);
+	wire_text(&w, PROTO_SET, "kernel=" GUEST_NOOP);
+	wire_text(&w, PROTO_SET, "memory=256K");
+	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
+}
+
+static bool readable(const struct client *c)
+{
+	struct pollfd p = {c->fd, POLLIN, 0};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* Turns the loop until the answer is there. */
+static void answered(struct client *c)
+{
+	struct err e = {0};
+	struct wire_in in;
+
+	while (!readable(c))
+		(void)ev_run(loop, EVRUN_ONCE);
+	if (client_finish(c, &in, NULL, NULL, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+/* Takes what has come; how many frames. Event numbers rise by one. */
+static uint32_t hear(struct client *c, uint64_t *last)
+{
+	struct wire_in in;
+	uint32_t n = 0;
+
+	while (readable(c)) {
+		uint64_t id;
+
+		assert_int_equal(client_receive(c, &in, NULL), 0);
+		id = wire_get_u64(&in, PROTO_EVENT_ID, 0);
+		assert_true(*last == 0 || id == *last + 1);
+		*last = id;
+		n++;
+	}
+	return n;
+}
+
+#define SUBSCRIBERS 1000u
+
+static void subscribers_cost_a_create_next_to_nothing(void **state)
+{
+	static struct client subs[SUBSCRIBERS];
+	static uint64_t last[SUBSCRIBERS];
+	struct client c;
+	uint32_t frames = 0;
+	uint32_t heard = 0;
+	char name[16];
+
+	(void)state;
+	connects(&c);
+	for (uint32_t i = 0; i < SUBSCRIBERS; i++) {
+		connects(&subs[i]);
+		ask(&subs[i], PROTO_REQ_EVENTS);
+		(void)ev_run(loop, EVRUN_NOWAIT);
+	}
+	for (uint32_t i = 0; i < 20; i++) {
+		(void)snprintf(name, sizeof(name), "v%u", i);
+		ask_create(&c, name);
+		answered(&c);
+	}
+	for (uint32_t i = 0; i < SUBSCRIBERS; i++)
+		frames += hear(&subs[i], &last[i]);
+	/* 20 creates, of each at least two events for 1000; a few frames a turn of the loop */
+	assert_true(frames < 20 * 100);
+	for (uint32_t quiet = 0; quiet < 20; quiet++) {
+		uint32_t n = 0;
+
+		tick();
+		for (uint32_t i = 0; i < 100; i++)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+		for (uint32_t i = 0; i < SUBSCRIBERS; i += 50)
+			n += hear(&subs[i], &last[i]);
+		quiet = n ? 0 : quiet;
+	}
+	for (uint32_t i = 0; i < SUBSCRIBERS; i++)
+		(void)hear(&subs[i], &last[i]);
+	for (uint32_t i = 0; i < SUBSCRIBERS; i++) {
+		heard += last[i] == last[0];
+		client_close(&subs[i]);
+	}
+	assert_int_equal(heard, SUBSCRIBERS); /* all have heard all of it */
+	client_close(&c);
+	(void)ev_run(loop, EVRUN_NOWAIT);
+}
+
+/* Subscribers that go while all are behind, all have heard, and in between; from everywhere in the
+ * list. */
+static void subscribers_go_at_any_time(void **state)
+{
+	static struct client subs[60];
+	static uint64_t last[60];
+	struct client c;
+	char name[16];
+	uint32_t left = 60;
+
+	(void)state;
+	connects(&c);
+	for (uint32_t i = 0; i < 60; i++) {
+		connects(&subs[i]);
+		ask(&subs[i], PROTO_REQ_EVENTS);
+		(void)ev_run(loop, EVRUN_NOWAIT);
+	}
+	for (uint32_t round = 0; left > 3; round++) {
+		(void)snprintf(name, sizeof(name), "v%u", round);
+		ask_create(&c, name);
+		answered(&c);
+		for (uint32_t i = 0; i < round % 4; i++)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+		for (uint32_t i = 0; i < 3; i++) {
+			uint32_t at = (round * 23 + i * 31) % 60;
+
+			while (subs[at].fd < 0)
+				at = (at + 1) % 60;
+			client_close(&subs[at]);
+			left--;
+		}
+		for (uint32_t i = 0; i < round % 3; i++)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+	}
+	while (server_clients(server) > left + 1)
+		(void)ev_run(loop, EVRUN_ONCE);
+	ask_create(&c, "last");
+	answered(&c);
+	for (uint32_t i = 0; i < 60; i++) {
+		if (subs[i].fd < 0)
+			continue;
+		while (hear(&subs[i], &last[i]) == 0)
+			(void)ev_run(loop, EVRUN_NOWAIT);
+		client_close(&subs[i]);
+	}
+	client_close(&c);
+	while (server_clients(server))
+		(void)ev_run(loop, EVRUN_ONCE);
+}
+
+/* A packet of 0 bytes with files, and one with more files than a request may have. */
+static void files_of_odd_packets_are_closed(void **state)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * 8)];
+		struct cmsghdr align;
+	} control;
+	char text[] = "request";
+	uint32_t before;
+
+	(void)state;
+	before = open_files();
+	for (uint32_t n = 0; n < 40; n++) {
+		uint32_t files = n % 2 ? 4 : 8;
+		struct iovec iov = {text, n % 2 ? 0 : sizeof(text)};
+		struct msghdr m = {.msg_iov = &iov,
+				   .msg_iovlen = 1,
+				   .msg_control = control.bytes,
+				   .msg_controllen = CMSG_SPACE(sizeof(int) * files)};
+		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+		struct client c;
+		int two = 2;
+
+		connects(&c);
+		memset(&control, 0, sizeof(control));
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int) * files);
+		for (uint32_t i = 0; i < files; i++)
+			memcpy(CMSG_DATA(h) + i * sizeof(int), &two, sizeof(two));
+		assert_int_equal(sendmsg(c.fd, &m, 0), (ssize_t)iov.iov_len);
+		while (server_clients(server))
+			(void)ev_run(loop, EVRUN_ONCE);
+		client_close(&c);
+	}
+	assert_int_equal(open_files(), before);
+}
+
+/* The end of a VM is told to those that wait for it, and to no other; a removal, too. */
+static void waits_end_with_their_vm(void **state)
+{
+	static struct client waits[60];
+	struct client c;
+	char name[16];
+
+	(void)state;
+	connects(&c);
+	for (uint32_t i = 0; i < 3; i++) {
+		(void)snprintf(name, sizeof(name), "v%u", i);
+		ask_create(&c, name);
+		answered(&c);
+	}
+	for (uint32_t i = 0; i < 60; i++) {
+		struct wire_out w;
+
+		connects(&waits[i]);
+		(void)snprintf(name, sizeof(name), "v%u", i % 3);
+		client_begin(&waits[i], &w, i % 2 ? PROTO_REQ_WAIT : PROTO_REQ_CONSOLE);
+		wire_u32(&w, PROTO_FLAGS, i % 2 ? 0 : PROTO_F_FOLLOW);
+		wire_text(&w, PROTO_WHAT, name);
+		assert_int_equal(client_send(&waits[i], &w, NULL, 0, NULL), 0);
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		(void)ev_run(loop, EVRUN_NOWAIT);
+	}
+	client_close(&waits[1]); /* v1: its end is noticed when the VM ends */
+	assert_int_equal(vm_destroy(engine_find(en, "v1"), NULL), 0);
+	for (uint32_t i = 0; i < 60; i++)
+		assert_true(i == 1 || readable(&waits[i]) == (i % 3 == 1));
+	settle(2);
+	for (uint32_t i = 0; i < 60; i++)
+		client_close(&waits[i]);
+	client_close(&c);
+	while (server_clients(server))
+		(void)ev_run(loop, EVRUN_ONCE);
+}
+
+#define SERVER(f) cmocka_unit_test_setup_teardown(f, open_server, close_server)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SERVER(subscribers_cost_a_create_next_to_nothing),
+		SERVER(subscribers_go_at_any_time),
+		SERVER(files_of_odd_packets_are_closed),
+		SERVER(waits_end_with_their_vm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Configurations with devices, and the kernel's part of their lives. */
+#include "tests/unit/engine/devices_help.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+char disk[64];
+
+int devices_start_test(void **state)
+{
+	int fd;
+
+	kernel_reset();
+	(void)kernel_add_link("br0", true, 1500);
+	(void)kernel_add_link("br1", true, 9000);
+	(void)snprintf(disk, sizeof(disk), "/tmp/chaos-disk-XXXXXX");
+	fd = mkstemp(disk);
+	if (fd < 0 || ftruncate(fd, 1 << 20) < 0 || close(fd) < 0)
+		return -1;
+	return setup(state);
+}
+
+int devices_stop_test(void **state)
+{
+	int rc = teardown(state);
+
+	return unlink(disk) < 0 ? -1 : rc;
+}
+
+/* --- configurations --- */
+
+struct device_config vif(const char *bridge, const char *name)
+{
+	struct device_config d;
+
+	device_config_init(&d, DEVICE_VIF);
+	(void)snprintf(d.u.vif.bridge, sizeof(d.u.vif.bridge), "%s", bridge);
+	(void)snprintf(d.u.vif.ifname, sizeof(d.u.vif.ifname), "%s", name);
+	return d;
+}
+
+struct device_config vbd(void)
+{
+	struct device_config d;
+
+	device_config_init(&d, DEVICE_VBD);
+	d.u.vbd.vdev = 51712;
+	d.u.vbd.path = strdup(disk);
+	return d;
+}
+
+void give(struct vm_config *c, struct device_config d)
+{
+	c->device = realloc(c->device, (c->ndevice + 1) * sizeof(d));
+	assert_non_null(c->device);
+	c->device[c->ndevice++] = d;
+}
+
+struct vm_config net_and_disk(const char *name)
+{
+	struct vm_config c = guest(name, DOM_PV, 4096);
+
+	give(&c, vif("br0", ""));
+	give(&c, vbd());
+	return c;
+}
+
+/* Makes the handshake itself. */
+struct vm_config other_guest(const char *name)
+{
+	struct vm_config c = guest(name, DOM_PVH, 4096);
+
+	free(c.kernel);
+	c.kernel = strdup(GUEST_VIEW);
+	return c;
+}
+
+/* --- the kernel --- */
+
+/* Fields are parted by '|'. */
+void uevent(const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+	size_t len;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	len = strlen(text);
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '|')
+			text[i] = '\0';
+	uevent_take(en, text, len);
+}
+
+void say_state(const char *kind, uint32_t domid, uint32_t devid, uint32_t state)
+{
+	struct devtree_id id = {kind, domid, devid};
+	char at[DEVTREE_PATH_MAX];
+
+	devtree_back(&id, "state", at);
+	assert_int_equal(store_putf(engine_store(en), at, "%u", state), 0);
+}
+
+bool has_nodes(const char *kind, uint32_t domid, uint32_t devid)
+{
+	struct devtree_id id = {kind, domid, devid};
+	char at[DEVTREE_PATH_MAX];
+	uint32_t len;
+
+	devtree_back(&id, "online", at);
+	return store_get(engine_store(en), at, &len) != NULL;
+}
+
+void interface_comes(uint32_t domid, uint32_t devid)
+{
+	char name[16];
+	int ifindex;
+
+	(void)snprintf(name, sizeof(name), "vif%u.%u", domid, devid);
+	ifindex = kernel_add_link(name, false, 1500);
+	uevent("add@/devices/x|ACTION=add|DEVPATH=/devices/vif-%u-%u/net/%s|SUBSYSTEM=net|"
+	       "INTERFACE=%s|IFINDEX=%d",
+	       domid, devid, name, name, ifindex);
+}
+
+static void appears(const char *kind, uint32_t domid, uint32_t devid)
+{
+	kernel_add_backend(kind, domid, devid);
+	if (strcmp(kind, "vif") == 0)
+		interface_comes(domid, devid);
+	say_state(kind, domid, devid, 2);
+}
+
+void goes(const char *kind, uint32_t domid, uint32_t devid)
+{
+	const struct device *d =
+		device_find(en, domid, strcmp(kind, "vif") == 0 ? DEVICE_VIF : DEVICE_VBD, devid);
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "vif%u.%u", domid, devid);
+	if (d && d->ifname[0])
+		kernel_del_link(d->ifname);
+	kernel_del_link(name);
+	kernel_del_backend(kind, domid, devid);
+	uevent("remove@/devices/x|ACTION=remove|DEVPATH=/devices/%s-%u-%u|SUBSYSTEM=xen-backend",
+	       kind, domid, devid);
+}
+
+/* Does what the kernel would: connects what there are rings for, lets go of what has no nodes. */
+static void kernel_works(void)
+{
+	struct device *d;
+	struct device *tmp;
+	char kind[4];
+
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		if (d->phase != PHASE_STARTED ||
+		    kernel_has_backend(d->id.kind, d->key.domid, d->key.devid))
+			continue;
+		appears(d->id.kind, d->key.domid, d->key.devid);
+		if (d->noxs)
+			say_state(d->id.kind, d->key.domid, d->key.devid, 4);
+	}
+	for (uint32_t i = 0; kernel_backend(i);) {
+		uint32_t domid;
+		uint32_t devid;
+
+		/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
+		assert_int_equal(sscanf(kernel_backend(i), "%3s-%u-%u", kind, &domid, &devid), 3);
+		if (has_nodes(kind, domid, devid))
+			i++;
+		else
+			goes(kind, domid, devid);
+	}
+}
+
+void work_for(uint32_t ms)
+{
+	while (ms--) {
+		files_settle();
+		kernel_works();
+		tick();
+	}
+}
+
+/* Until the daemon has nothing but itself. */
+void nothing_is_left(uint32_t files)
+{
+	work_until(!en->devices && !en->device_domains && !kernel_nbackends());
+	settle(0);
+	files_settle();
+	assert_null(en->devices);
+	assert_null(en->device_domains);
+	assert_true(removal_is_idle(en));
+	assert_int_equal(kernel_nbackends(), 0);
+	assert_int_equal(kernel_links(), 2);
+	only_the_daemon_is_left();
+	if (files)
+		assert_int_equal(open_files(), files);
+}
+
+void on_device(void *arg, int rc, const struct device_info *d, const struct err *e)
+{
+	struct answer *a = arg;
+
+	(void)d;
+	assert_false(a->called);
+	a->called = true;
+	a->rc = rc;
+	if (e)
+		a->err = *e;
+}
+
+static void count_connected(const struct device_info *d, void *arg)
+{
+	if (d->state == DEVICE_CONNECTED && d->reason[0] == '\0')
+		(*(uint32_t *)arg)++;
+}
+
+uint32_t connected(struct vm *vm)
+{
+	uint32_t n = 0;
+
+	vm_for_each_device(vm, count_connected, &n);
+	return n;
+}
