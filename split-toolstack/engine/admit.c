@@ -107,6 +107,15 @@ static bool is_admitted(struct vm *vm, int rc, struct err *e)
 	return false;
 }
 
+static bool has_disks(const struct vm_config *c)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; !any && i < c->ndevice; i++)
+		any = c->device[i].kind == DEVICE_VBD;
+	return any;
+}
+
 static void files_are_open(void *arg, struct files *f)
 {
 	struct vm *vm = arg;
@@ -116,17 +125,13 @@ static void files_are_open(void *arg, struct files *f)
 	if (!is_admitted(vm, rc, &err))
 		return;
 	vm->leaving.until = 0.;
-	rc = f && vm->cfg.ndevice ? claims_take(vm, &err) : 0; /* by what they are, too */
+	rc = has_disks(&vm->cfg) ? claims_take(vm, &err) : 0; /* by what they are, too */
 	vm_build(vm, rc, &err);
 }
 
 static bool names_files(const struct vm_config *c)
 {
-	bool any = (c->kernel_fd < 0 && c->kernel) || (c->ramdisk_fd < 0 && c->ramdisk);
-
-	for (uint32_t i = 0; !any && i < c->ndevice; i++)
-		any = c->device[i].kind == DEVICE_VBD;
-	return any;
+	return (c->kernel_fd < 0 && c->kernel) || (c->ramdisk_fd < 0 && c->ramdisk) || has_disks(c);
 }
 
 static int list_files(const struct vm *vm, struct files *f, struct err *e)

@@ -74,11 +74,9 @@ void file_close(struct engine *en, enum file_use use, int fd);
 
 /* --- mounts.c --- */
 
-/* All mounts of this host are of file systems whose open() takes what lies in memory. For the
- * loop's thread alone. */
+/* All mounts of this host are of file systems whose open() takes what lies in memory, as of when
+ * the loop waited last. For the loop's thread alone. */
 bool mounts_are_local(void);
-/* The same as of when the loop waited last, without asking the kernel. */
-bool mounts_were_local(void);
 /* Hears of mounts that come and go; `io` is stopped by its owner. */
 void mounts_watch(struct ev_loop *loop, ev_io *io);
 

@@ -86,7 +86,7 @@ static void open_mounts(void)
 	mounts.good = read_mounts(mounts.fd);
 }
 
-bool mounts_are_local(void)
+static bool ask_mounts(void)
 {
 	struct pollfd p = {.events = POLLPRI};
 
@@ -103,9 +103,9 @@ bool mounts_are_local(void)
 	return mounts.good;
 }
 
-bool mounts_were_local(void)
+bool mounts_are_local(void)
 {
-	return mounts.changes > 0 ? mounts.good : mounts_are_local();
+	return mounts.changes > 0 ? mounts.good : ask_mounts();
 }
 
 static void on_change(struct ev_loop *loop, ev_io *io, int revents)
@@ -120,8 +120,9 @@ static void on_change(struct ev_loop *loop, ev_io *io, int revents)
 
 void mounts_watch(struct ev_loop *loop, ev_io *io)
 {
-	(void)mounts_are_local(); /* opens them */
+	(void)ask_mounts(); /* opens them */
 	ev_io_init(io, on_change, mounts.changes, EV_READ);
+	ev_set_priority(io, EV_MAXPRI); /* before the requests of the same turn */
 	if (mounts.changes > 0)
 		ev_io_start(loop, io);
 }

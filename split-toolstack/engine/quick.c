@@ -36,29 +36,22 @@ static int open_cached(int dirfd, const char *path, unsigned int flags)
 	return fd;
 }
 
-/* With O_PATH nothing of the file is called: a device is left alone. */
-static bool is_regular(int dirfd, const char *path)
-{
-	struct stat st;
-	int fd = open_cached(dirfd, path, O_PATH);
-	bool regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-
-	if (fd >= 0)
-		(void)close(fd);
-	return regular;
-}
-
+/* What is no regular file goes to a thread, which says so. O_NONBLOCK: a device or a pipe that is
+ * named as a kernel does not wait for its other end. */
 int quick_open(int dirfd, const char *path)
 {
-	int fd = -1;
+	struct stat st;
+	int fd = mounts_are_local() ? open_cached(dirfd, path, O_RDONLY | O_NONBLOCK) : -1;
 
-	if (mounts_are_local() && is_regular(dirfd, path))
-		fd = open_cached(dirfd, path, O_RDONLY | O_NONBLOCK);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		(void)close(fd);
+		fd = -1;
+	}
 	return fd < 0 ? -EAGAIN : fd;
 }
 
 /* Those that are not in memory may tell their server (FUSE does, and waits). */
 bool quick_may_close(void)
 {
-	return mounts_were_local();
+	return mounts_are_local();
 }

@@ -121,12 +121,6 @@ bool __wrap_mounts_are_local(void)
 	return !mounts_remote;
 }
 
-bool __wrap_mounts_were_local(void);
-bool __wrap_mounts_were_local(void)
-{
-	return !mounts_remote;
-}
-
 static void too_long(struct ev_loop *l, struct ev_timer *guard, int events)
 {
 	(void)l;
