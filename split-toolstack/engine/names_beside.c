@@ -189,7 +189,7 @@ static void remove_shown(struct engine *en, const struct shown_name *s)
 	}
 	remove_domain(en, s, &p);
 	HASH_FIND(by_uuid, en->uuids, s->uuid, sizeof(s->uuid), vm);
-	if (!vm) /* else it has another domain now, or will have */
+	if (!vm || !vm->shown) /* else it has another domain, which has been told */
 		rm(en->mirror, p.vm, "");
 }
 

@@ -177,6 +177,31 @@ static void a_short_life_is_not_told(void **state)
 	assert_true(xs_has("/local/domain", NULL));
 }
 
+/* It ends while it waits for its restart: its last domain is gone, and it gets no other. */
+static void a_restart_that_is_not_leaves_nothing(void **state)
+{
+	(void)state;
+	for (int told = 0; told < 2; told++) {
+		struct vm_config c = guest("loop", DOM_PV, 256);
+		struct vm *vm;
+		char path[96];
+
+		c.on_crash = VM_RESTART;
+		vm = create(c, 0).vm;
+		(void)snprintf(path, sizeof(path), "%s", of_vm(vm, ""));
+		until(shown_as(vm, "loop"));
+		fake_end(vm_domid(vm), SHUTDOWN_crash);
+		until(vm_state(vm) == VM_BUILDING);
+		if (told) /* that the domain has gone */
+			until(xs_has("/local/domain", NULL));
+		assert_int_equal(vm_destroy(vm, NULL), 0);
+		assert_int_equal(vm_rm(vm, NULL), 0);
+		until(xs_has(path, NULL) && xs_has("/local/domain", NULL) &&
+		      xs_has("/libxl", NULL));
+		settle(0);
+	}
+}
+
 static void tools_rename(void **state)
 {
 	struct vm *vm = make("web");
@@ -394,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BESIDE(vms_have_their_names_there),
 		BESIDE(a_short_life_is_not_told),
+		BESIDE(a_restart_that_is_not_leaves_nothing),
 		BESIDE(tools_rename),
 		BESIDE(old_news_are_no_rename),
 		BESIDE(others_have_their_names_here),
