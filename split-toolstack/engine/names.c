@@ -36,8 +36,8 @@ bool names_parse(const char *path, uint8_t uuid[16], const char **leaf)
 
 static void remove_other(struct names *n, struct other_name *o)
 {
-	HASH_DELETE(by_uuid, n->uuids, o);
-	HASH_DELETE(by_name, n->others, o);
+	HASH_DELETE(by_uuid, n->uuids, o);  /* NOLINT(clang-analyzer-*) */
+	HASH_DELETE(by_name, n->others, o); /* NOLINT(clang-analyzer-*) */
 	free(o);
 }
 

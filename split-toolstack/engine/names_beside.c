@@ -131,7 +131,7 @@ static void follow_cpus(struct vm *vm, const struct place *p, int *rc)
 static int tell(struct vm *vm)
 {
 	struct mirror *m = vm->en->mirror;
-	struct place p;
+	struct place p = {0};
 	char text[16];
 	int rc = 0;
 
@@ -179,7 +179,7 @@ static void remove_domain(struct engine *en, const struct shown_name *s, const s
 static void remove_shown(struct engine *en, const struct shown_name *s)
 {
 	struct vm *vm = NULL;
-	struct place p;
+	struct place p = {0};
 	char path[PATH_MAX_LEN];
 
 	place_of(s->uuid, s->domid, &p);
@@ -276,6 +276,7 @@ static bool parse_cpu(const char *path, uint32_t *domid, uint32_t *cpu)
 {
 	int end = 0;
 
+	/* Of a watch's own path. NOLINTNEXTLINE(cert-err34-c) */
 	return sscanf(path, "/local/domain/%u/cpu/%u/availability%n", domid, cpu, &end) == 2 &&
 	       end > 0 && path[end] == '\0';
 }
