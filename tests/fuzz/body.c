@@ -49,6 +49,12 @@ void rq_wake(struct rq *rq)
 	(void)rq;
 }
 
+void rq_keep_warning(struct rq *rq, const struct chaos_reply *r)
+{
+	(void)rq;
+	(void)r;
+}
+
 const char *rq_query(struct rq *rq, const char *key)
 {
 	(void)rq;
