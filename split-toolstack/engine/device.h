@@ -89,7 +89,7 @@ struct device {
 	bool counted;	   /* in engine.removing */
 	bool lost;	   /* the kernel was slow to let go of it, which was said */
 	char reason[160];  /* broken; "" when not */
-	device_fn *done;   /* somebody waits for attach or detach */
+	device_fn *done;   /* called when attach or detach has ended; NULL: none waits */
 	void *done_arg;
 	bool attaching; /* for attach */
 	bool take_back; /* the attach has failed: it goes as soon as nobody uses it */

@@ -131,8 +131,8 @@ static void lock_again(struct device *d, struct file *disk)
 	}
 }
 
-/* Its loop device, which blkback or nobody has kept. The last daemon has held it until blkback had
- * opened it: when that was too early, the file gets another one, of which blkback reads. */
+/* Its loop device, which exists if blkback has it open. The last daemon has held it until blkback
+ * had opened it: when that was too early, the file gets another one, of which blkback reads. */
 static int find_loop(struct device *d)
 {
 	bool early = devtree_back_state(engine_store(d->en), &d->id) < DEVTREE_CONNECTED;

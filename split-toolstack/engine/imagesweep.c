@@ -86,7 +86,7 @@ static void drop_orphans(const struct census *c)
 		(void)closedir(dir);
 }
 
-/* What an import that was killed left goes, and names whose files somebody took away. */
+/* Removes what a killed import left, and names whose files are missing. */
 void imagestore_sweep(struct engine *en)
 {
 	struct census c = {.en = en};

@@ -10,13 +10,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <xenstore.h>
 #include <xenstore_lib.h>
 
 #include "base/log.h"
+#include "base/unix.h"
 #include "split-toolstack/engine/mirror_queue.h"
 
 #define RETRIES 100 /* of a transaction that others disturb */
@@ -34,7 +34,7 @@ struct mirror {
 	pthread_t thread;
 	bool running;
 	int wake; /* eventfd: there are requests */
-	int life; /* a connection that tells of xenstored's end: libxenstore does not. -1: none */
+	int life; /* a connection that tells of xenstored's end: libxenstore does not; < 0: none */
 	ev_async news;
 	struct mirror_queue in, out;
 	uint64_t asked; /* requests, ever */
@@ -227,7 +227,7 @@ static bool work(struct mirror *m, struct mirror_item *i)
 
 	m->done++;
 	if (m->dead)
-		; /* nobody would answer */
+		; /* there is no xenstored to answer */
 	else if (i->op == OP_TRANSACTION)
 		transaction(m, i);
 	else if (i->op == OP_FOLLOW && !xs_watch(m->xs, i->path, i->path))
@@ -361,21 +361,6 @@ uint64_t mirror_asked(const struct mirror *m)
 	return m->asked;
 }
 
-/* Says nothing on it, and is told nothing but that its other end is gone. */
-static int connect_for_life(void)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -1;
-	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", xs_daemon_socket());
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
-		return fd;
-	(void)close(fd);
-	return -1;
-}
-
 int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **out, struct err *e)
 {
 	struct mirror *m = calloc(1, sizeof(*m));
@@ -403,7 +388,8 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **
 	if (rc == 0 && !m->xs)
 		rc = err_sys(e, errno, "xenstored");
 	if (rc == 0) {
-		m->life = connect_for_life();
+		/* Nothing is sent on it; it tells that its other end is gone. */
+		m->life = unix_connect(xs_daemon_socket(), SOCK_STREAM, 0);
 		rc = pthread_create(&m->thread, NULL, run, m);
 		if (rc)
 			rc = err_sys(e, rc, "thread for xenstored");
