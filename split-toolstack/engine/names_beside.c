@@ -128,6 +128,17 @@ static void follow_cpus(struct vm *vm, const struct place *p, int *rc)
 	vm->shown->cpus = *rc == 0;
 }
 
+static struct shown_name *shown_new(const uint8_t uuid[16], uint32_t domid)
+{
+	struct shown_name *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->domid = domid;
+	memcpy(s->uuid, uuid, sizeof(s->uuid));
+	return s;
+}
+
 static int tell(struct vm *vm)
 {
 	struct mirror *m = vm->en->mirror;
@@ -136,11 +147,10 @@ static int tell(struct vm *vm)
 	int rc = 0;
 
 	if (!vm->shown)
-		vm->shown = calloc(1, sizeof(*vm->shown));
+		vm->shown = shown_new(vm->uuid, vm->domid);
 	if (!vm->shown)
 		return -ENOMEM;
 	vm->shown->domid = vm->domid;
-	memcpy(vm->shown->uuid, vm->uuid, sizeof(vm->uuid));
 	place_of(vm->uuid, vm->domid, &p);
 	(void)snprintf(text, sizeof(text), "%u", vm->domid);
 	put(m, p.vm, MIRROR_MARK, text, &rc);
@@ -240,25 +250,28 @@ void names_gone_free(struct names *n)
 
 /* --- what is written there --- */
 
-/* Our mark, at a start: of a VM that lives it is written anew, else something is left of it. */
-static void look_at_mark(struct engine *en, const uint8_t uuid[16], const struct vm *vm,
+/* Our mark, at a start. A VM that lives is written anew, and may end before that: what its last
+ * daemon wrote goes then. Without such a VM it goes now. */
+static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *vm,
 			 const char *value)
 {
 	uint32_t domid = (uint32_t)strtoul(value, NULL, 10);
+	bool lives = vm && vm->domid == domid;
 	struct shown_name *s;
 
-	if (domid == 0 || (vm && vm->domid == domid))
+	if (domid == 0 || (lives && vm->shown))
 		return;
-	s = calloc(1, sizeof(*s));
+	s = shown_new(uuid, domid);
 	if (!s) {
 		log_line(LOG_ERROR, "op=clean dom=%u: its name is left in xenstored: out of memory",
 			 domid);
-		return;
+	} else if (lives) {
+		s->asked = mirror_asked(en->mirror);
+		vm->shown = s;
+	} else {
+		log_line(LOG_INFO, "op=clean dom=%u: its name was left in xenstored", domid);
+		will_go(en, s);
 	}
-	s->domid = domid;
-	memcpy(s->uuid, uuid, sizeof(s->uuid));
-	log_line(LOG_INFO, "op=clean dom=%u: its name was left in xenstored", domid);
-	will_go(en, s);
 }
 
 /* What was read before our last word was written says nothing. */

@@ -311,6 +311,24 @@ static void what_was_left_goes(void **state)
 	fake_vanish(8);
 }
 
+/* A VM that was shown by the daemon before this one ends before this one has written anything. */
+static void what_the_last_daemon_wrote_goes(void **state)
+{
+	struct vm *vm = make("web");
+	char path[96];
+	char domid[16];
+
+	(void)state;
+	until(shown_as(vm, "web"));
+	(void)snprintf(domid, sizeof(domid), "%u", vm_domid(vm));
+	(void)snprintf(path, sizeof(path), "%s", of_vm(vm, ""));
+	names_forget(vm); /* as after a start */
+	assert_true(names_news(en, of_vm(vm, "/" MIRROR_MARK), domid, 0));
+	assert_int_equal(vm_destroy(vm, NULL), 0);
+	until(xs_has(path, NULL) && xs_has("/local/domain", NULL) && xs_has("/libxl", NULL));
+	settle(0);
+}
+
 /* The end of the daemon writes what was to be written. */
 static void the_last_words_are_written(void **state)
 {
@@ -424,6 +442,7 @@ int main(void)
 		BESIDE(old_news_are_no_rename),
 		BESIDE(others_have_their_names_here),
 		BESIDE(what_was_left_goes),
+		BESIDE(what_the_last_daemon_wrote_goes),
 		BESIDE(the_last_words_are_written),
 		BESIDE(xenstored_is_gone),
 		BESIDE(no_memory),
