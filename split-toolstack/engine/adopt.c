@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/census.h"
 #include "split-toolstack/engine/device.h"
 
 /* What could not be asked for is asked again after so long, then later each time. */
@@ -73,7 +72,7 @@ static bool clean(struct engine *en, const struct half_made *h)
 		return true;
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
-	slots_adopt(en, h->domid);
+	slots_adopt(en->slots, h->domid);
 	domain_drop(en, h->domid, h->uuid, info.pages, &slot, !h->past);
 	return true;
 }
@@ -152,7 +151,7 @@ static void is_lost(struct vm *vm, bool dying)
 {
 	if (dying) { /* so far that it can be helped to its end */
 		take_id(vm, true);
-		slots_adopt(vm->en, vm->domid);
+		slots_adopt(vm->en->slots, vm->domid);
 		vm->slot.domid = vm->domid;
 	} else {
 		vm_set_domid(vm, 0);
@@ -205,7 +204,7 @@ static int take_over(struct vm *vm, struct err *e)
 		return 0;
 	}
 	take_id(vm, true);
-	slots_adopt(vm->en, vm->domid);
+	slots_adopt(vm->en->slots, vm->domid);
 	rc = claims_take(vm, e);
 	if (rc == 0)
 		rc = connect_again(vm, e);
@@ -236,7 +235,7 @@ static int start_again(struct vm *vm, struct err *e)
 		return err_sys(e, -rc, "ask Xen for domain %u", vm->recorded);
 	vm_set_domid(vm, 0);
 	if (rc == 1) { /* so far it had come */
-		slots_adopt(vm->en, vm->recorded);
+		slots_adopt(vm->en->slots, vm->recorded);
 		vm->slot.domid = vm->recorded;
 		domain_drop(vm->en, vm->recorded, vm->uuid, info.pages, &vm->slot, false);
 		vm->recorded = 0;
@@ -390,7 +389,7 @@ int adopt_all(struct engine *en, struct err *e)
 	a->again.data = en;
 	ev_init(&a->listen, on_listen);
 	a->listen.data = en;
-	a->census = census_take(en);
+	a->census = census_take(en->x);
 	rc = registry_load(en, adopt, e);
 	census_free(a->census);
 	a->census = NULL;

@@ -88,10 +88,10 @@ static bool other_slot(struct vm *vm, int rc, struct err *e)
 {
 	if (rc != -EEXIST || ++vm->slot_tries > SLOT_TRIES)
 		return false;
-	slot_put_last(vm->en, &vm->slot);
+	slot_put_last(vm->en->slots, &vm->slot);
 	*e = (struct err){0};
 	/* The intent has the id: with the uuid it tells the next daemon what is ours. */
-	return slot_take(vm->en, true, &vm->slot, e) == 0 && registry_put(vm, e) == 0;
+	return slot_take(vm->en->slots, true, &vm->slot, e) == 0 && registry_put(vm, e) == 0;
 }
 
 /* It was destroyed meanwhile: the VM is of the history, or of nothing any more. */
@@ -108,7 +108,7 @@ static void job_done(struct worker_job *job)
 	bool ended = b->vm->state == VM_ENDED;
 
 	if (!ended && !b->claimed && other_slot(b->vm, b->rc, &b->err)) {
-		worker_push(b->vm->en, WORKER_BUILDS, job);
+		worker_push(b->vm->en->worker, WORKER_BUILDS, job);
 		return;
 	}
 	if (!ended && b->rc == -ENOMEM && b->wait.until) {
@@ -185,7 +185,7 @@ static void build_with_memory(struct memory_wait *m)
 	if (b->vm->state == VM_ENDED)
 		job_done(&b->job);
 	else
-		worker_push(b->vm->en, WORKER_BUILDS, &b->job);
+		worker_push(b->vm->en->worker, WORKER_BUILDS, &b->job);
 }
 
 /* A build that lacks memory which destroys under way will give back begins after them; with
@@ -213,7 +213,7 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 			return;
 		}
 	}
-	worker_push(vm->en, WORKER_BUILDS, &b->job);
+	worker_push(vm->en->worker, WORKER_BUILDS, &b->job);
 }
 
 /* Its files are open, its image is known. */
@@ -239,7 +239,7 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 	}
 	vm->slot_tries = 0;
 	if (rc == 0)
-		rc = slot_take(vm->en, image_info(vm->img)->direct, &vm->slot, e);
+		rc = slot_take(vm->en->slots, image_info(vm->img)->direct, &vm->slot, e);
 	pool_idle_later(vm->en);
 	since = clock_ns();
 	/* The intent comes before the domain: whatever happens, the next start knows the uuid. */

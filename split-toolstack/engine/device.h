@@ -8,6 +8,7 @@
 #include <noxs/abi.h>
 
 #include "dom0/devtree.h"
+#include "dom0/kernel.h"
 #include "dom0/link.h"
 #include "dom0/loopdev.h"
 #include "store/store.h"
@@ -286,15 +287,6 @@ void device_unmirror(struct device *d);
 void device_unmirror_domain(struct engine *en, uint32_t domid);
 /* A backend node has changed here. */
 void device_mirror_back(struct device *d, const char *path);
-
-/* --- kernel.c: what the kernel has --- */
-bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid);
-bool kernel_has_driver(const char *kind); /* "vif", "vbd" */
-/* Whether the kernel hurries RCU's grace periods up: 0, 1 or -errno. */
-int kernel_rcu_expedited(void);
-int kernel_set_rcu_expedited(bool on);
-/* "vif-7-0", ... */
-void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg);
 
 /* --- uevent.c: what the kernel says of its backends --- */
 /* One message; buf[len] is NUL. */

@@ -141,9 +141,9 @@ static void finish(struct drop *d)
 	if (d->recorded)
 		delete_record(en, d->uuid);
 	if (d->other)
-		slot_put_last(en, &d->slot);
+		slot_put_last(en->slots, &d->slot);
 	else
-		slot_put(en, &d->slot);
+		slot_put(en->slots, &d->slot);
 	erase_note(en, d->domid);
 	HASH_DELETE(hh, en->drops->all, d);
 	free(d);
@@ -204,7 +204,7 @@ static void destroy_done(struct worker_job *job)
 static void destroy(struct drop *d)
 {
 	d->working = true;
-	worker_push(d->en, WORKER_DESTROYS, &d->job);
+	worker_push(d->en->worker, WORKER_DESTROYS, &d->job);
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
@@ -251,7 +251,7 @@ void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint
 	if (!d) {
 		int rc = xen_domain_destroy(en->x, domid, uuid); /* slower, but gone */
 
-		slot_put_last(en, slot);
+		slot_put_last(en->slots, slot);
 		if (recorded)
 			delete_record(en, uuid);
 		if ((rc == 0 || rc == -ESRCH) && !devices_of(en, domid))
@@ -298,7 +298,7 @@ static void adopt(struct engine *en, uint32_t domid, const struct note *n)
 	log_line(LOG_INFO, "op=clean dom=%u: it was being destroyed", domid);
 	d->adopted = true;
 	d->slot.domid = domid;
-	slots_hold(en, domid);
+	slots_hold(en->slots, domid);
 	destroy(d);
 }
 

@@ -29,7 +29,7 @@ void vm_drop_domain(struct vm *vm)
 		domain_drop(vm->en, domid, vm->uuid, vm->dom.pages ? vm->dom.pages : vm->pages,
 			    &vm->slot, false);
 	else
-		slot_put(vm->en, &vm->slot);
+		slot_put(vm->en->slots, &vm->slot);
 	vm_view_forget(vm);
 	names_ended(vm);
 	vm_set_domid(vm, 0);

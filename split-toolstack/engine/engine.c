@@ -9,7 +9,6 @@
 #include "base/dirs.h"
 #include "base/log.h"
 #include "split-toolstack/engine/device.h"
-#include "split-toolstack/engine/tail.h"
 
 /* What is in them is opened by name later: they must be ours alone. */
 static int prepare_folders(const struct engine_conf *c, struct err *e)
@@ -71,12 +70,15 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = imagestore_open(en, e);
 	if (rc == 0)
-		rc = slots_open(en, e);
+		rc = slots_open(en->x, &en->slots, e);
 	if (rc == 0)
-		rc = tail_open(en, e);
+		rc = tail_open(
+			en->x,
+			&(struct tail_conf){conf->tail_guard, conf->preempt_file, conf->run_dir},
+			&en->tail, e);
 	mounts_watch(en->loop, &en->mounts); /* and reads them, before a request waits for it */
 	if (rc == 0)
-		rc = worker_open(en, e);
+		rc = worker_open(loop, &en->worker, e);
 	if (rc == 0)
 		rc = events_open(en, e);
 	if (rc == 0)
@@ -106,7 +108,8 @@ void engine_close(struct engine *en)
 	adopt_close(en);
 	if (en->x)
 		pool_close(en);
-	ended = worker_close(en); /* builds and destroys under way end first */
+	ended = worker_close(en->worker); /* builds and destroys under way end first */
+	en->worker = NULL;
 	if (!ended)
 		log_line(LOG_WARN, "op=close: files that do not answer are left behind");
 	ev_timer_stop(en->loop, &en->pool.refill); /* what ended has started it again */
@@ -131,13 +134,12 @@ void engine_close(struct engine *en)
 	storehost_close(en);
 	death_close(en);
 	events_close(en);
-	if (en->x)
-		slots_close(en);
+	slots_close(en->slots);
 	images_close(en);
 	imagestore_close(en, ended);
 	drops_close(en);
 	registry_close(en);
-	tail_close(en);
+	tail_close(en->tail);
 	ev_io_stop(en->loop, &en->mounts);
 	xen_close(en->x);
 	if (ended) /* else jobs that hang still look at its configuration */
@@ -175,34 +177,14 @@ int engine_host(struct engine *en, struct engine_host *out, struct err *e)
 		return err_sys(e, -rc, "ask Xen about this host");
 	out->vms = HASH_CNT(by_name, en->names);
 	out->pool_kib = pool_held(en);
-	out->slots = slots_ready(en);
-	tail_describe(en, out->tail_guard, sizeof(out->tail_guard));
+	out->slots = slots_ready(en->slots);
+	tail_describe(en->tail, out->tail_guard, sizeof(out->tail_guard));
 	return 0;
 }
 
 struct xen *engine_xen(struct engine *en)
 {
 	return en->x;
-}
-
-int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e)
-{
-	struct xen_domain_info info[DOMAINS_AT_ONCE];
-	uint32_t first = 0;
-	int n;
-
-	while ((n = xen_domain_list(en->x, first, DOMAINS_AT_ONCE, info)) > 0) {
-		for (int i = 0; i < n; i++) {
-			struct vm *vm = NULL;
-
-			HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
-			if (vm && memcmp(vm->uuid, info[i].uuid, sizeof(vm->uuid)) != 0)
-				vm = NULL;
-			fn(&info[i], vm, arg);
-		}
-		first = info[n - 1].domid + 1;
-	}
-	return n < 0 ? err_sys(e, -n, "list domains") : 0;
 }
 
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)
@@ -217,5 +199,5 @@ bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)
 	    adopt_has_domain(en, info))
 		return false;
 	/* Destroyed, and something of it still held. */
-	return !info->dying || !slots_has(en, info->domid);
+	return !info->dying || !slots_has(en->slots, info->domid);
 }

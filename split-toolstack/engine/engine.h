@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "libdom/libdom.h"
 #include "split-toolstack/engine/devices.h"
+#include "split-toolstack/engine/services/tail.h"
 
 /*
  * The engine composes libdom (domains) with noxs (device page, console, control) and owns what must
@@ -77,14 +78,6 @@ int vm_action_parse(const char *word, enum vm_action *out); /* -EINVAL */
 /* Who is the host's store: chosen at start, chaosd, a xenstored that runs, nobody. */
 enum store_mode { STORE_AUTO, STORE_OWN, STORE_BESIDE, STORE_NOBODY };
 const char *store_mode_name(enum store_mode mode); /* "auto", "own", "beside", "none" */
-
-/* Settings of dom0's kernel and of Xen that keep requests quick beside long hypercalls and busy
- * guests; chaosd(8) has them. */
-enum tail_guard {
-	TAIL_OFF,
-	TAIL_AUTO, /* those that can be made here */
-	TAIL_ON,   /* all, or the engine does not open */
-};
 
 struct engine_conf {
 	const char *run_dir;   /* registry (LMDB): /run/chaos */

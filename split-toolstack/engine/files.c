@@ -272,7 +272,7 @@ static void close_all(struct files *f)
 	if (slow && f->en->worker) {
 		f->job = (struct worker_job){.work = close_work, .done = close_done};
 		f->en->opening++;
-		worker_push(f->en, WORKER_FILES, &f->job);
+		worker_push(f->en->worker, WORKER_FILES, &f->job);
 		return;
 	}
 	close_work(&f->job, NULL);
@@ -318,7 +318,7 @@ bool files_open(struct files *f, files_fn *fn, void *arg)
 	f->busy = true;
 	f->job = (struct worker_job){.work = open_work, .done = open_done};
 	f->en->opening++;
-	worker_push(f->en, WORKER_FILES, &f->job);
+	worker_push(f->en->worker, WORKER_FILES, &f->job);
 	return false;
 }
 

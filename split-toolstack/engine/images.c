@@ -226,7 +226,7 @@ static struct image_job *new_job(struct engine *en, int fd, const char *name, st
 	(void)snprintf(j->cache_dir, sizeof(j->cache_dir), "%s", en->conf.cache_dir);
 	DL_APPEND(en->image_reads, j);
 	en->builds++;
-	worker_push(en, WORKER_FILES, &j->job);
+	worker_push(en->worker, WORKER_FILES, &j->job);
 	return j;
 }
 

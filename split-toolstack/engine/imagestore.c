@@ -188,7 +188,7 @@ static void begin_change(struct engine *en)
 	    !imageindex_uses(en, old->digest, c->name))
 		memcpy(c->drop, old->digest, sizeof(c->drop));
 	c->job = (struct worker_job){.work = change_work, .done = change_done};
-	worker_push(en, WORKER_FILES, &c->job);
+	worker_push(en->worker, WORKER_FILES, &c->job);
 }
 
 static void push_change(struct image_change *c)
@@ -337,6 +337,6 @@ int engine_image_import(struct engine *en, const char *name, int fd, image_impor
 				   .arg = arg};
 	(void)snprintf(c->name, sizeof(c->name), "%s", name);
 	en->image_imports++;
-	worker_push(en, WORKER_FILES, &c->job);
+	worker_push(en->worker, WORKER_FILES, &c->job);
 	return 0;
 }

@@ -30,7 +30,7 @@ void memory_wait(struct engine *en, struct memory_wait *m)
 {
 	if (still_under_way(en, m->until)) {
 		DL_APPEND(en->memory.waits, m);
-		worker_hurry(en);
+		worker_hurry(en->worker);
 	} else {
 		m->again(m);
 	}

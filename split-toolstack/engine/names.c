@@ -65,20 +65,30 @@ void names_other(struct engine *en, const uint8_t uuid[16], const char *name)
 	HASH_ADD_KEYPTR(by_name, n->others, o->name, strlen(o->name), o);
 }
 
+struct search {
+	const uint8_t *uuid;
+	struct xen_domain_info found;
+	bool is;
+};
+
+static bool compare(const struct xen_domain_info *info, void *arg)
+{
+	struct search *s = arg;
+
+	s->is = memcmp(info->uuid, s->uuid, sizeof(info->uuid)) == 0;
+	if (s->is)
+		s->found = *info;
+	return !s->is;
+}
+
 /* Tools that end in the middle leave names of domains that are gone. */
 static bool lives(struct engine *en, const uint8_t uuid[16])
 {
-	struct xen_domain_info info[DOMAINS_AT_ONCE];
-	uint32_t first = 1;
-	int n;
+	struct search s = {.uuid = uuid};
 
-	while ((n = xen_domain_list(en->x, first, DOMAINS_AT_ONCE, info)) > 0) {
-		for (int i = 0; i < n; i++)
-			if (memcmp(info[i].uuid, uuid, sizeof(info[i].uuid)) == 0)
-				return !info[i].dying && domain_is_foreign(en, &info[i]);
-		first = info[n - 1].domid + 1;
-	}
-	return n < 0; /* not known: the name may be taken */
+	if (domains_walk(en->x, compare, &s, NULL) < 0)
+		return true; /* not known: the name may be taken */
+	return s.is && !s.found.dying && domain_is_foreign(en, &s.found);
 }
 
 int names_check(struct engine *en, const char *name, struct err *e)

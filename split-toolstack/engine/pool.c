@@ -108,7 +108,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	if (f) {
 		pool_make_shell(en, f);
 		refill_in(en, REFILL_GAP_S);
-	} else if (slots_refill(en) || more) {
+	} else if (slots_refill(en->slots) || more) {
 		refill_in(en, REFILL_GAP_S);
 	} else if (later || en->pool.job) {
 		refill_in(en, en->pool.job ? REFILL_QUIET_S : POOL_RETRY_S);

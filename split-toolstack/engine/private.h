@@ -24,8 +24,9 @@
 #include "split-toolstack/engine/leaving.h"
 #include "split-toolstack/engine/memory.h"
 #include "split-toolstack/engine/names.h"
-#include "split-toolstack/engine/slots.h"
-#include "split-toolstack/engine/worker.h"
+#include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/services/slots.h"
+#include "split-toolstack/engine/services/worker.h"
 
 #define INPUT_QUEUE_MAX 65536u
 #define BRIDGES_KNOWN	8u
@@ -224,7 +225,7 @@ struct engine {
 	uint32_t builds; /* on the worker, or their images are being read: what they need is not the
 			    pool's */
 	struct vm *windows; /* utlist head */
-	struct slots slots;
+	struct slots *slots;
 	struct store *tree;
 	struct storehost *storehost;
 	struct names *names_of_tools;
@@ -232,8 +233,7 @@ struct engine {
 	struct ports *ports;	/* events.c */
 	struct deaths *deaths;	/* death.c */
 	struct registry *registry;
-	/* worker.c */
-	struct worker *worker;
+	struct worker *worker; /* NULL: the engine closes */
 	/* files.c */
 	uint32_t opening; /* sets of files that threads open or close */
 	/* images.c */
@@ -258,17 +258,13 @@ struct engine {
 	uint64_t started,
 		reached;       /* devices ever; the last of these that a kernel backend took up, */
 	ev_tstamp reached_at;  /* ... then */
-	struct tail *tail;     /* tail.c; NULL: off */
+	struct tail *tail;     /* NULL: off */
 	struct mirror *mirror; /* beside xenstored */
 	bool mirror_news;      /* a change comes from there */
 	struct engine_observer *observers;
 };
 
 /* --- engine.c --- */
-#define DOMAINS_AT_ONCE 256u /* asked for with one hypercall */
-/* Calls fn for each domain of the host, with the VM it belongs to or NULL. */
-typedef void domain_fn(const struct xen_domain_info *info, struct vm *vm, void *arg);
-int domains_walk(struct engine *en, domain_fn *fn, void *arg, struct err *e);
 /* It belongs to no VM, also none that is being built, to no shell, and is not ours to be destroyed.
  */
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);

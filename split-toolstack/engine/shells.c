@@ -55,7 +55,7 @@ void shell_end(struct engine *en, struct shell *s)
 	if (s->dom.domid)
 		domain_drop(en, s->dom.domid, s->uuid, s->dom.pages, &s->slot, true);
 	else
-		slot_put(en, &s->slot);
+		slot_put(en->slots, &s->slot);
 	image_put(s->img);
 	free(s);
 }
@@ -136,7 +136,7 @@ static void shell_done(struct worker_job *job)
 		if (f)
 			flavor_back_off(f, &j->err);
 		if (j->rc == -EEXIST) /* somebody has its id: the next try takes another */
-			slot_put_last(en, &s->slot);
+			slot_put_last(en->slots, &s->slot);
 		shell_end(en, s);
 	} else {
 		f->backoff = 0;
@@ -170,7 +170,7 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 	if (rc == 0)
 		rc = uuid_random(s->uuid, e);
 	if (rc == 0)
-		rc = slot_take(en, true, &s->slot, e);
+		rc = slot_take(en->slots, true, &s->slot, e);
 	if (rc == 0)
 		rc = record_intent(en, s, e);
 	j->spec = (struct dom_spec){.type = f->f.type,
@@ -197,7 +197,7 @@ static bool is_short(const struct shell_job *j)
 static void make_shell(struct shell_job *j)
 {
 	if (!is_short(j)) {
-		worker_push(j->en, WORKER_BUILDS, &j->job);
+		worker_push(j->en->worker, WORKER_BUILDS, &j->job);
 		return;
 	}
 	build_shell(&j->job, j->en->x);

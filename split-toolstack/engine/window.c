@@ -35,7 +35,7 @@ void window_close(struct engine *en, struct dom *d)
 	j->dom.window_pages = d->window_pages;
 	d->window = NULL;
 	d->window_pages = 0;
-	worker_push(en, WORKER_DESTROYS, &j->job);
+	worker_push(en->worker, WORKER_DESTROYS, &j->job);
 }
 
 void vm_close_window(struct vm *vm)

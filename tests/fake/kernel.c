@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* In place of dom0/link.c, dom0/loopdev.c and engine/kernel.c. */
+/* In place of dom0/link.c, dom0/loopdev.c and dom0/kernel.c. */
 #include "tests/fake/kernel.h"
 
 #include <errno.h>

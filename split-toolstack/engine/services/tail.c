@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What holds up a request beside a large destroy or busy guests, and the settings against it. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/services/tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/tail.h"
+#include "base/xen.h"
 
 /*
  * Destroying a domain is one hypercall of 0.2 s a GiB. Xen interrupts it every few microseconds,
@@ -41,11 +41,24 @@
 #define VALUE_MAX    16u
 #define RECORD	     "tail_guard" /* in the run directory: a line "name old new" a setting */
 
+#define SETTINGS 3u
+
+struct tail {
+	struct xen *x;
+	struct tail_conf conf;
+	struct {
+		char old[VALUE_MAX];
+		bool made;
+		int rc; /* why not */
+	} of[SETTINGS];
+	int cpu; /* of loop and worker; -1: any */
+};
+
 struct setting {
 	const char *name;
 	const char *want;
-	int (*get)(struct engine *en, char value[VALUE_MAX]);
-	int (*set)(struct engine *en, const char *value);
+	int (*get)(struct tail *t, char value[VALUE_MAX]);
+	int (*set)(struct tail *t, const char *value);
 	bool (*enough)(const char *value); /* as it is */
 };
 
@@ -71,20 +84,20 @@ static int open_in_debugfs(const char *path)
 	return fd;
 }
 
-static int open_preempt(struct engine *en)
+static int open_preempt(struct tail *t)
 {
-	const char *path = en->conf.preempt_file ? en->conf.preempt_file : PREEMPT_FILE;
+	const char *path = t->conf.preempt_file ? t->conf.preempt_file : PREEMPT_FILE;
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	if (fd >= 0)
 		return fd;
-	return errno == ENOENT && !en->conf.preempt_file ? open_in_debugfs(PREEMPT) : -errno;
+	return errno == ENOENT && !t->conf.preempt_file ? open_in_debugfs(PREEMPT) : -errno;
 }
 
 /* "none (voluntary) full": the one in brackets. */
-static int get_preempt(struct engine *en, char value[VALUE_MAX])
+static int get_preempt(struct tail *t, char value[VALUE_MAX])
 {
-	int fd = open_preempt(en);
+	int fd = open_preempt(t);
 	char text[128];
 	const char *at;
 	size_t len;
@@ -108,9 +121,9 @@ static int get_preempt(struct engine *en, char value[VALUE_MAX])
 	return 0;
 }
 
-static int set_preempt(struct engine *en, const char *value)
+static int set_preempt(struct tail *t, const char *value)
 {
-	int fd = open_preempt(en);
+	int fd = open_preempt(t);
 	int rc = fd;
 
 	if (fd < 0)
@@ -127,18 +140,18 @@ static bool is_full(const char *value)
 
 /* --- Xen's scheduler --- */
 
-static int get_ratelimit(struct engine *en, char value[VALUE_MAX])
+static int get_ratelimit(struct tail *t, char value[VALUE_MAX])
 {
 	uint32_t us = 0;
-	int rc = xen_ratelimit(en->x, &us);
+	int rc = xen_ratelimit(t->x, &us);
 
 	(void)snprintf(value, VALUE_MAX, "%u", us);
 	return rc;
 }
 
-static int set_ratelimit(struct engine *en, const char *value)
+static int set_ratelimit(struct tail *t, const char *value)
 {
-	return xen_set_ratelimit(en->x, (uint32_t)strtoul(value, NULL, 10));
+	return xen_set_ratelimit(t->x, (uint32_t)strtoul(value, NULL, 10));
 }
 
 static bool is_short(const char *value)
@@ -146,18 +159,18 @@ static bool is_short(const char *value)
 	return strtoul(value, NULL, 10) <= strtoul(RATELIMIT_US, NULL, 10);
 }
 
-static int get_weight(struct engine *en, char value[VALUE_MAX])
+static int get_weight(struct tail *t, char value[VALUE_MAX])
 {
 	uint32_t weight = 0;
-	int rc = xen_domain_weight(en->x, 0, &weight);
+	int rc = xen_domain_weight(t->x, 0, &weight);
 
 	(void)snprintf(value, VALUE_MAX, "%u", weight);
 	return rc;
 }
 
-static int set_weight(struct engine *en, const char *value)
+static int set_weight(struct tail *t, const char *value)
 {
-	return xen_domain_sched(en->x, 0, (uint32_t)strtoul(value, NULL, 10), UINT32_MAX);
+	return xen_domain_sched(t->x, 0, (uint32_t)strtoul(value, NULL, 10), UINT32_MAX);
 }
 
 static bool is_heavy(const char *value)
@@ -170,16 +183,7 @@ static const struct setting settings[] = {
 	{"ratelimit_us", RATELIMIT_US, get_ratelimit, set_ratelimit, is_short},
 	{"dom0_weight", DOM0_WEIGHT, get_weight, set_weight, is_heavy},
 };
-#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
-
-struct tail {
-	struct {
-		char old[VALUE_MAX];
-		bool made;
-		int rc; /* why not */
-	} of[SETTINGS];
-	int cpu; /* of loop and worker; -1: any */
-};
+_Static_assert(sizeof(settings) / sizeof(settings[0]) == SETTINGS, "each has its state");
 
 /* --- one CPU for the loop and the worker --- */
 
@@ -217,26 +221,26 @@ static int pin(void)
 
 /* --- the record --- */
 
-static void record_path(const struct engine *en, const char *suffix, char *to, size_t room)
+static void record_path(const struct tail *t, const char *suffix, char *to, size_t room)
 {
-	(void)snprintf(to, room, "%s/" RECORD "%s", en->conf.run_dir, suffix);
+	(void)snprintf(to, room, "%s/" RECORD "%s", t->conf.run_dir, suffix);
 }
 
-static int write_record(struct engine *en)
+static int write_record(struct tail *t)
 {
 	char path[512];
 	char new[512];
 	FILE *f;
 	bool failed;
 
-	record_path(en, "", path, sizeof(path));
-	record_path(en, ".new", new, sizeof(new));
+	record_path(t, "", path, sizeof(path));
+	record_path(t, ".new", new, sizeof(new));
 	f = fopen(new, "we");
 	if (!f)
 		return -errno;
 	for (size_t i = 0; i < SETTINGS; i++)
-		if (en->tail->of[i].made)
-			(void)fprintf(f, "%s %s %s\n", settings[i].name, en->tail->of[i].old,
+		if (t->of[i].made)
+			(void)fprintf(f, "%s %s %s\n", settings[i].name, t->of[i].old,
 				      settings[i].want);
 	failed = ferror(f);
 	if (fclose(f) != 0 || failed || rename(new, path) < 0) {
@@ -246,24 +250,24 @@ static int write_record(struct engine *en)
 	return 0;
 }
 
-static void forget_record(const struct engine *en)
+static void forget_record(const struct tail *t)
 {
 	char path[512];
 
-	record_path(en, "", path, sizeof(path));
+	record_path(t, "", path, sizeof(path));
 	(void)unlink(path);
 }
 
 /* Unless it was changed since. */
-static void put_back(struct engine *en, const struct setting *s, const char *old, const char *made)
+static void put_back(struct tail *t, const struct setting *s, const char *old, const char *made)
 {
 	char now[VALUE_MAX];
-	int rc = s->get(en, now);
+	int rc = s->get(t, now);
 
 	if (rc == 0 && strcmp(now, made) != 0)
 		return;
 	if (rc == 0)
-		rc = s->set(en, old);
+		rc = s->set(t, old);
 	if (rc < 0)
 		log_line(LOG_ERROR, "op=tail-guard %s: not put back to %s: %s", s->name, old,
 			 strerror(-rc));
@@ -272,7 +276,7 @@ static void put_back(struct engine *en, const struct setting *s, const char *old
 }
 
 /* Of an engine that was killed. */
-static void put_back_recorded(struct engine *en)
+static void put_back_recorded(struct tail *t)
 {
 	char path[512];
 	char name[32];
@@ -280,39 +284,35 @@ static void put_back_recorded(struct engine *en)
 	char made[VALUE_MAX];
 	FILE *f;
 
-	record_path(en, "", path, sizeof(path));
+	record_path(t, "", path, sizeof(path));
 	f = fopen(path, "re");
 	if (!f)
 		return;
 	while (fscanf(f, "%31s %15s %15s", name, old, made) == 3)
 		for (size_t i = 0; i < SETTINGS; i++)
 			if (strcmp(settings[i].name, name) == 0)
-				put_back(en, &settings[i], old, made);
+				put_back(t, &settings[i], old, made);
 	(void)fclose(f);
-	forget_record(en);
+	forget_record(t);
 }
 
 /* --- all of them --- */
 
 /* What is to be made, and what cannot be. */
-static void look(struct engine *en)
+static void look(struct tail *t)
 {
-	struct tail *t = en->tail;
-
 	for (size_t i = 0; i < SETTINGS; i++) {
-		t->of[i].rc = settings[i].get(en, t->of[i].old);
+		t->of[i].rc = settings[i].get(t, t->of[i].old);
 		t->of[i].made = t->of[i].rc == 0 && !settings[i].enough(t->of[i].old);
 	}
 }
 
-static void make(struct engine *en)
+static void make(struct tail *t)
 {
-	struct tail *t = en->tail;
-
 	for (size_t i = 0; i < SETTINGS; i++) {
 		if (!t->of[i].made)
 			continue;
-		t->of[i].rc = settings[i].set(en, settings[i].want);
+		t->of[i].rc = settings[i].set(t, settings[i].want);
 		t->of[i].made = t->of[i].rc == 0;
 	}
 }
@@ -327,56 +327,58 @@ static size_t first_failed(const struct tail *t)
 	return i;
 }
 
-int tail_open(struct engine *en, struct err *e)
+int tail_open(struct xen *x, const struct tail_conf *conf, struct tail **out, struct err *e)
 {
-	struct tail *t;
+	struct tail *t = calloc(1, sizeof(*t));
 	char text[256];
 	size_t failed;
 	int rc;
 
-	put_back_recorded(en);
-	if (en->conf.tail_guard == TAIL_OFF)
-		return 0;
-	t = calloc(1, sizeof(*t));
+	*out = NULL;
 	if (!t)
 		return err_set(e, ENOMEM, "out of memory");
-	en->tail = t;
-	t->cpu = -1;
-	look(en);
-	rc = write_record(en);
+	*t = (struct tail){.x = x, .conf = *conf, .cpu = -1};
+	put_back_recorded(t);
+	if (conf->guard == TAIL_OFF) {
+		free(t);
+		return 0;
+	}
+	look(t);
+	rc = write_record(t);
 	if (rc < 0) { /* what nothing would put back is not made */
 		for (size_t i = 0; i < SETTINGS; i++) {
 			t->of[i].rc = t->of[i].made ? rc : t->of[i].rc;
 			t->of[i].made = false;
 		}
 	}
-	make(en);
+	make(t);
 	failed = first_failed(t);
-	if (failed < SETTINGS && en->conf.tail_guard == TAIL_ON)
-		return err_sys(e, -t->of[failed].rc,
-			       "tail_guard: %s cannot be set to %s; with tail_guard=auto chaosd "
-			       "does without",
-			       settings[failed].name, settings[failed].want);
+	if (failed < SETTINGS && conf->guard == TAIL_ON) {
+		rc = err_sys(e, -t->of[failed].rc,
+			     "tail_guard: %s cannot be set to %s; with tail_guard=auto chaosd "
+			     "does without",
+			     settings[failed].name, settings[failed].want);
+		tail_close(t);
+		return rc;
+	}
 	t->cpu = pin();
-	tail_describe(en, text, sizeof(text));
+	tail_describe(t, text, sizeof(text));
 	log_line(failed < SETTINGS ? LOG_WARN : LOG_INFO, "op=tail-guard %s", text);
+	*out = t;
 	return 0;
 }
 
-void tail_close(struct engine *en)
+void tail_close(struct tail *t)
 {
-	struct tail *t = en->tail;
-
 	if (!t)
 		return;
 	for (size_t i = 0; i < SETTINGS; i++)
 		if (t->of[i].made)
-			put_back(en, &settings[i], t->of[i].old, settings[i].want);
-	forget_record(en);
+			put_back(t, &settings[i], t->of[i].old, settings[i].want);
+	forget_record(t);
 	tail_unpin();
 	pinned = false;
 	free(t);
-	en->tail = NULL;
 }
 
 __attribute__((format(printf, 4, 5))) static size_t add(char *to, size_t room, size_t at,
@@ -391,9 +393,8 @@ __attribute__((format(printf, 4, 5))) static size_t add(char *to, size_t room, s
 	return n < 0 || (size_t)n >= room - at ? room - 1 : at + (size_t)n;
 }
 
-void tail_describe(const struct engine *en, char *to, size_t room)
+void tail_describe(const struct tail *t, char *to, size_t room)
 {
-	const struct tail *t = en->tail;
 	size_t at = 0;
 
 	if (!t) {

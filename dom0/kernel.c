@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which backends dom0's kernel has at the moment; apart, so that units can play the kernel. */
-#include "split-toolstack/engine/device.h"
+#include "dom0/kernel.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/worker.h"
+#include "split-toolstack/engine/device.h"
 
 #define MIB	 1024u
 #define BIG	 (32u * MIB) /* built on the worker */
@@ -50,7 +50,7 @@ static void destroy_that_hangs(uint64_t kib)
 	assert_int_equal(r.rc, 0);
 	fake_hold_destroy(vm_domid(r.vm));
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
-	worker_hurry(en); /* it would begin in a moment */
+	worker_hurry(en->worker); /* it would begin in a moment */
 	(void)ev_run(loop, EVRUN_NOWAIT);
 	fake_await_destroy();
 }
@@ -206,7 +206,7 @@ static void read_file(struct hanging *h, sem_t *answer)
 {
 	*h = (struct hanging){.job = {.work = hang, .done = hung}, .answer = answer};
 	(void)sem_init(&h->ended, 0, 0);
-	worker_push(en, WORKER_FILES, &h->job);
+	worker_push(en->worker, WORKER_FILES, &h->job);
 	(void)ev_run(loop, EVRUN_NOWAIT);
 }
 

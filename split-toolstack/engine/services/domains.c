@@ -1,13 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What Xen has when the daemon starts: with thousands of VMs one list is faster than a question for
- * each. */
-#include "split-toolstack/engine/census.h"
+/* What domains Xen has. */
+#include "split-toolstack/engine/services/domains.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/private.h"
+/* Up to so many the first hypercall tells, with less to copy. */
+#define FEW 64u
+
+int domains_walk(struct xen *x, domains_fn *fn, void *arg, struct err *e)
+{
+	struct xen_domain_info info[DOMAINS_AT_ONCE];
+	uint32_t first = 1;
+	uint32_t most = FEW;
+	int n;
+
+	while ((n = xen_domain_list(x, first, most, info)) > 0) {
+		for (int i = 0; i < n; i++)
+			if (!fn(&info[i], arg))
+				return 0;
+		if ((uint32_t)n < most)
+			return 0;
+		first = info[n - 1].domid + 1;
+		most = DOMAINS_AT_ONCE;
+	}
+	return n < 0 ? err_sys(e, -n, "list domains") : 0;
+}
+
+/* --- when the daemon starts: with thousands of VMs one list is faster than a question for each ---
+ */
 
 struct census {
 	struct xen_domain_info *domain; /* by rising id */
@@ -15,30 +37,30 @@ struct census {
 	bool short_of_memory;
 };
 
-static void note(const struct xen_domain_info *info, struct vm *vm, void *arg)
+static bool note(const struct xen_domain_info *info, void *arg)
 {
 	struct census *c = arg;
 
-	(void)vm;
 	if (c->n == c->room) {
 		uint32_t room = c->room ? c->room * 2 : DOMAINS_AT_ONCE;
 		struct xen_domain_info *grown = realloc(c->domain, room * sizeof(*grown));
 
 		if (!grown) {
 			c->short_of_memory = true;
-			return;
+			return false;
 		}
 		c->domain = grown;
 		c->room = room;
 	}
 	c->domain[c->n++] = *info;
+	return true;
 }
 
-struct census *census_take(struct engine *en)
+struct census *census_take(struct xen *x)
 {
 	struct census *c = calloc(1, sizeof(*c));
 
-	if (c && domains_walk(en, note, c, NULL) == 0 && !c->short_of_memory)
+	if (c && domains_walk(x, note, c, NULL) == 0 && !c->short_of_memory)
 		return c;
 	census_free(c);
 	return NULL;

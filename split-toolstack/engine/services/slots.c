@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Slots: domain ids with a port of dom0's each, made ahead and used again and again. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/services/slots.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/xen.h"
+#include "dom0/kernel.h"
+#include "split-toolstack/engine/services/domains.h"
 
 /*
  * Two things of a create grow with the number of domains: Xen walks its list of domains, sorted by
@@ -21,6 +24,17 @@
 /* Looking whether others still have what they had takes no more than one in so many parts of the
  * time. */
 #define LOOK_SHARE 1000u
+
+struct slots {
+	struct xen *x;
+	struct slot *free; /* a stack */
+	uint32_t n, room;
+	uint32_t next;		     /* the highest id that was never handed out */
+	uint8_t taken[0x8000 / 8];   /* by domains that were there at the start */
+	uint8_t foreign[0x8000 / 8]; /* of these, others' */
+	uint32_t nforeign;
+	uint64_t look_at; /* ns: not before, whether they are there still */
+};
 
 static bool has(const uint8_t *set, uint32_t domid)
 {
@@ -38,11 +52,11 @@ static void take_out(uint8_t *set, uint32_t domid)
 }
 
 /* `arg`: a set, which the domain's id joins. */
-static void note(const struct xen_domain_info *info, struct vm *vm, void *arg)
+static bool note(const struct xen_domain_info *info, void *arg)
 {
-	(void)vm;
-	if (info->domid > 0 && info->domid <= DOMID_TOP)
+	if (info->domid <= DOMID_TOP)
 		add(arg, info->domid);
+	return true;
 }
 
 /* A backend that is left of a domain keeps the names that the next one of this id needs. */
@@ -55,51 +69,58 @@ static void note_backend(const char *name, void *arg)
 		add(arg, (uint32_t)domid);
 }
 
-int slots_open(struct engine *en, struct err *e)
+int slots_open(struct xen *x, struct slots **out, struct err *e)
 {
-	struct slots *s = &en->slots;
-	int rc = domains_walk(en, note, s->taken, e);
+	struct slots *s = calloc(1, sizeof(*s));
+	int rc;
 
+	*out = NULL;
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	s->x = x;
+	rc = domains_walk(x, note, s->taken, e);
+	if (rc < 0) {
+		free(s);
+		return rc;
+	}
 	kernel_each_backend(note_backend, s->taken);
 	memcpy(s->foreign, s->taken, sizeof(s->foreign));
 	for (uint32_t id = 1; id <= DOMID_TOP; id++)
 		s->nforeign += has(s->foreign, id);
 	s->next = DOMID_TOP;
-	return rc;
+	*out = s;
+	return 0;
 }
 
-void slots_adopt(struct engine *en, uint32_t domid)
+void slots_adopt(struct slots *s, uint32_t domid)
 {
-	if (domid > DOMID_TOP || !has(en->slots.foreign, domid))
+	if (domid > DOMID_TOP || !has(s->foreign, domid))
 		return;
-	take_out(en->slots.foreign, domid);
-	en->slots.nforeign--;
+	take_out(s->foreign, domid);
+	s->nforeign--;
 }
 
-void slots_hold(struct engine *en, uint32_t domid)
+void slots_hold(struct slots *s, uint32_t domid)
 {
-	slots_adopt(en, domid);
+	slots_adopt(s, domid);
 	if (domid <= DOMID_TOP)
-		add(en->slots.taken, domid);
+		add(s->taken, domid);
 }
 
-bool slots_has(const struct engine *en, uint32_t domid)
+bool slots_has(const struct slots *s, uint32_t domid)
 {
-	const struct slots *s = &en->slots;
-
 	return domid > 0 && domid <= DOMID_TOP && !has(s->foreign, domid) &&
 	       (domid > s->next || has(s->taken, domid));
 }
 
 /* Ids that others had at the start and have no more are as good as any. */
-static void look_again(struct engine *en)
+static void look_again(struct slots *s)
 {
-	struct slots *s = &en->slots;
 	uint8_t now[sizeof(s->taken)] = {0};
 	uint64_t start = clock_ns();
 	uint64_t end;
 
-	if (domains_walk(en, note, now, NULL) < 0)
+	if (domains_walk(s->x, note, now, NULL) < 0)
 		return;
 	kernel_each_backend(note_backend, now);
 	end = clock_ns();
@@ -110,25 +131,25 @@ static void look_again(struct engine *en)
 		if (!has(s->foreign, id) || has(now, id))
 			continue;
 		take_out(s->taken, id);
-		slots_adopt(en, id);
+		slots_adopt(s, id);
 		if (id > s->next) /* passed by; else its turn comes */
-			slot_put_last(en, &free);
+			slot_put_last(s, &free);
 	}
 }
 
-void slots_close(struct engine *en)
+void slots_close(struct slots *s)
 {
-	for (uint32_t i = 0; i < en->slots.n; i++)
-		if (en->slots.free[i].port)
-			(void)xen_evtchn_unbind(en->x, en->slots.free[i].port);
-	free(en->slots.free);
-	en->slots.free = NULL;
-	en->slots.n = 0;
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->free[i].port)
+			(void)xen_evtchn_unbind(s->x, s->free[i].port);
+	free(s->free);
+	free(s);
 }
 
-static int new_domid(struct engine *en, uint32_t *out, struct err *e)
+static int new_domid(struct slots *s, uint32_t *out, struct err *e)
 {
-	struct slots *s = &en->slots;
 
 	while (s->next > 0 && has(s->taken, s->next))
 		s->next--;
@@ -138,34 +159,33 @@ static int new_domid(struct engine *en, uint32_t *out, struct err *e)
 	return 0;
 }
 
-static int reserve(struct engine *en, struct slot *s, struct err *e)
+static int reserve(struct slots *s, struct slot *slot, struct err *e)
 {
 	int rc;
 
-	if (s->port)
+	if (slot->port)
 		return 0;
-	rc = xen_evtchn_reserve(en->x, s->domid, &s->port);
+	rc = xen_evtchn_reserve(s->x, slot->domid, &slot->port);
 	if (rc < 0)
-		return err_sys(e, -rc, "event channel for domain %u", s->domid);
+		return err_sys(e, -rc, "event channel for domain %u", slot->domid);
 	return 0;
 }
 
-int slot_take(struct engine *en, bool port, struct slot *out, struct err *e)
+int slot_take(struct slots *s, bool port, struct slot *out, struct err *e)
 {
-	struct slots *s = &en->slots;
 	int rc = 0;
 
 	*out = (struct slot){0};
 	if (s->n == 0 && s->next == 0 && s->nforeign)
-		look_again(en);
+		look_again(s);
 	if (s->n)
 		*out = s->free[--s->n];
 	else
-		rc = new_domid(en, &out->domid, e);
+		rc = new_domid(s, &out->domid, e);
 	if (rc == 0 && port)
-		rc = reserve(en, out, e);
+		rc = reserve(s, out, e);
 	if (rc < 0)
-		slot_put(en, out);
+		slot_put(s, out);
 	return rc;
 }
 
@@ -185,35 +205,34 @@ static bool make_room(struct slots *s)
 	return true;
 }
 
-static void forget(struct engine *en, const struct slot *slot)
+static void forget(struct slots *s, const struct slot *slot)
 {
 	if (slot->port)
-		(void)xen_evtchn_unbind(en->x, slot->port);
+		(void)xen_evtchn_unbind(s->x, slot->port);
 }
 
-void slot_put(struct engine *en, struct slot *slot)
+void slot_put(struct slots *s, struct slot *slot)
 {
 	struct slot free = *slot;
 
 	*slot = (struct slot){0};
 	if (free.domid == 0)
 		return;
-	if (make_room(&en->slots))
-		en->slots.free[en->slots.n++] = free;
+	if (make_room(s))
+		s->free[s->n++] = free;
 	else
-		forget(en, &free);
+		forget(s, &free);
 }
 
-void slot_put_last(struct engine *en, struct slot *slot)
+void slot_put_last(struct slots *s, struct slot *slot)
 {
-	struct slots *s = &en->slots;
 	struct slot free = *slot;
 
 	*slot = (struct slot){0};
 	if (free.domid == 0)
 		return;
 	if (!make_room(s)) {
-		forget(en, &free);
+		forget(s, &free);
 		return;
 	}
 	memmove(s->free + 1, s->free, s->n * sizeof(*s->free));
@@ -221,31 +240,30 @@ void slot_put_last(struct engine *en, struct slot *slot)
 	s->n++;
 }
 
-uint32_t slots_ready(const struct engine *en)
+uint32_t slots_ready(const struct slots *s)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < en->slots.n; i++)
-		n += en->slots.free[i].port != 0;
+	for (uint32_t i = 0; i < s->n; i++)
+		n += s->free[i].port != 0;
 	return n;
 }
 
-bool slots_refill(struct engine *en)
+bool slots_refill(struct slots *s)
 {
-	struct slots *s = &en->slots;
 	struct slot fresh = {0};
 
 	if (s->nforeign && clock_ns() >= s->look_at)
-		look_again(en);
+		look_again(s);
 	for (uint32_t i = s->n; i > 0 && i + SLOTS_AHEAD > s->n; i--)
 		if (!s->free[i - 1].port)
-			return reserve(en, &s->free[i - 1], NULL) == 0;
-	if (s->n >= SLOTS_AHEAD || new_domid(en, &fresh.domid, NULL) < 0)
+			return reserve(s, &s->free[i - 1], NULL) == 0;
+	if (s->n >= SLOTS_AHEAD || new_domid(s, &fresh.domid, NULL) < 0)
 		return false;
-	if (reserve(en, &fresh, NULL) < 0) {
+	if (reserve(s, &fresh, NULL) < 0) {
 		s->next = fresh.domid;
 		return false;
 	}
-	slot_put_last(en, &fresh);
+	slot_put_last(s, &fresh);
 	return true;
 }

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What takes long runs on threads, in queues that do not wait for each other. */
-#ifndef CHAOS_ENGINE_WORKER_H
-#define CHAOS_ENGINE_WORKER_H
+#ifndef CHAOS_ENGINE_SERVICES_WORKER_H
+#define CHAOS_ENGINE_SERVICES_WORKER_H
 
 #include <stdbool.h>
 
+#include <ev.h>
+
 #include "base/err.h"
 
-struct engine;
+struct worker;
 struct xen;
 
 /* Jobs of one queue begin in the order in which they were pushed. */
 enum worker_queue {
 	/* What may hang with a file system. Several threads: a file that does not answer holds up
 	 * no other one. `work` has no Xen handle (NULL) and touches the job's own memory and the
-	 * engine's configuration alone: a job that still hangs when the engine closes is left
+	 * engine's configuration alone: a job that still hangs when the worker closes is left
 	 * behind. */
 	WORKER_FILES,
 	WORKER_BUILDS,	 /* one thread */
@@ -29,15 +31,15 @@ struct worker_job {
 };
 
 /* Opens a Xen handle each for builds and destroys, and starts the threads. */
-int worker_open(struct engine *en, struct err *e);
+int worker_open(struct ev_loop *loop, struct worker **out, struct err *e);
 /* Jobs under way end first, then `done` is called for all. False: files still hang after a moment,
- * and their threads were left behind; they go with the process. */
-bool worker_close(struct engine *en);
+ * and their threads were left behind; they go with the process. NULL is fine. */
+bool worker_close(struct worker *w);
 /* The job is the worker's until `done`. The threads wake when the loop has answered its clients;
  * destroys begin some milliseconds later. */
-void worker_push(struct engine *en, enum worker_queue q, struct worker_job *job);
+void worker_push(struct worker *w, enum worker_queue q, struct worker_job *job);
 
-/* Destroys that have not begun begin now: their memory is wanted. */
-void worker_hurry(struct engine *en);
+/* Destroys that have not begun begin now: their memory is wanted. NULL is fine. */
+void worker_hurry(struct worker *w);
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Threads for what takes long: files, builds and destroys, a queue each. */
+#include "split-toolstack/engine/services/worker.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "split-toolstack/engine/private.h"
-#include "split-toolstack/engine/tail.h"
+#include "base/xen.h"
+#include "split-toolstack/engine/services/tail.h"
 
 /* So many files may hang before others wait for them. */
 #define FILE_THREADS 16u
@@ -30,7 +32,7 @@ struct queue {
 
 struct worker {
 	struct worker *left_before; /* see worker_close() */
-	struct engine *en;
+	struct ev_loop *loop;
 	pthread_mutex_t lock; /* guards the queues and the four fields below */
 	pthread_cond_t left;  /* a thread has ended */
 	struct queue queue[WORKER_QUEUES];
@@ -82,7 +84,7 @@ static void *run(void *arg)
 		job->next = w->done;
 		w->done = job;
 		if (!w->stuck) /* else there is no loop any more */
-			ev_async_send(w->en->loop, &w->finished);
+			ev_async_send(w->loop, &w->finished);
 	}
 	q->threads--;
 	(void)pthread_cond_signal(&w->left);
@@ -182,14 +184,14 @@ static void enqueue(struct worker *w, enum worker_queue i, struct worker_job *jo
 	q->todo_tail = &job->next;
 	q->waiting++;
 	(void)pthread_mutex_unlock(&w->lock);
-	ev_prepare_start(w->en->loop, &w->tell);
+	ev_prepare_start(w->loop, &w->tell);
 }
 
 static void begin_destroys(struct worker *w)
 {
 	struct worker_job *next;
 
-	ev_timer_stop(w->en->loop, &w->begin);
+	ev_timer_stop(w->loop, &w->begin);
 	for (struct worker_job *job = w->later; job; job = next) {
 		next = job->next;
 		enqueue(w, WORKER_DESTROYS, job);
@@ -252,14 +254,15 @@ static int open_queue(struct worker *w, enum worker_queue i, struct err *e)
 	return rc ? err_sys(e, rc, "start a worker thread") : 0;
 }
 
-int worker_open(struct engine *en, struct err *e)
+int worker_open(struct ev_loop *loop, struct worker **out, struct err *e)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	int rc = 0;
 
+	*out = NULL;
 	if (!w)
 		return err_set(e, ENOMEM, "out of memory");
-	w->en = en;
+	w->loop = loop;
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_cond_init(&w->left, NULL);
 	ev_async_init(&w->finished, on_finished);
@@ -276,17 +279,17 @@ int worker_open(struct engine *en, struct err *e)
 	}
 	for (uint32_t i = 0; i < WORKER_QUEUES && rc == 0; i++)
 		rc = open_queue(w, i, e);
-	ev_async_start(en->loop, &w->finished);
-	en->worker = w;
+	ev_async_start(loop, &w->finished);
 	if (rc < 0)
-		(void)worker_close(en);
+		(void)worker_close(w);
+	else
+		*out = w;
 	return rc;
 }
 
-bool worker_close(struct engine *en)
+bool worker_close(struct worker *w)
 {
 	static struct worker *left; /* those that threads which hang still use */
-	struct worker *w = en->worker;
 
 	if (!w)
 		return true;
@@ -296,9 +299,8 @@ bool worker_close(struct engine *en)
 			begin_destroys(w);
 		end_queue(w, &w->queue[i]);
 	}
-	ev_async_stop(en->loop, &w->finished);
-	ev_prepare_stop(en->loop, &w->tell);
-	en->worker = NULL;
+	ev_async_stop(w->loop, &w->finished);
+	ev_prepare_stop(w->loop, &w->tell);
 	if (w->stuck) { /* the end of the process frees it */
 		w->left_before = left;
 		left = w;
@@ -308,15 +310,14 @@ bool worker_close(struct engine *en)
 	return true;
 }
 
-void worker_hurry(struct engine *en)
+void worker_hurry(struct worker *w)
 {
-	if (en->worker)
-		begin_destroys(en->worker);
+	if (w)
+		begin_destroys(w);
 }
 
-void worker_push(struct engine *en, enum worker_queue i, struct worker_job *job)
+void worker_push(struct worker *w, enum worker_queue i, struct worker_job *job)
 {
-	struct worker *w = en->worker;
 	struct queue *q = &w->queue[i];
 
 	if (q->ending) { /* a job that ended the last one left behind: the threads are gone */
@@ -333,6 +334,6 @@ void worker_push(struct engine *en, enum worker_queue i, struct worker_job *job)
 	w->later_tail = &job->next;
 	if (!ev_is_active(&w->begin)) {
 		ev_timer_init(&w->begin, on_begin, DESTROY_DELAY_S, 0.);
-		ev_timer_start(en->loop, &w->begin);
+		ev_timer_start(w->loop, &w->begin);
 	}
 }
