@@ -89,7 +89,7 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_u32(w, PROTO_VIFS, f->vifs);
 	wire_u32(w, PROTO_VBDS, f->vbds);
 	wire_text(w, PROTO_BRIDGE, f->bridge);
-	wire_text(w, PROTO_BACKEND, f->backend == BACKEND_USER ? "user" : "kernel");
+	wire_text(w, PROTO_BACKEND, device_backend_name(f->backend));
 	wire_u32(w, PROTO_LOW, f->low);
 	wire_u32(w, PROTO_HIGH, f->high);
 	wire_u64(w, PROTO_MISSES, f->misses);
@@ -99,13 +99,14 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_close(w, mark);
 }
 
-static void fields_vif(struct wire_out *w, const struct vif_config *v, const char *ifname)
+static void fields_vif(struct wire_out *w, const struct device_config *d, const char *ifname)
 {
+	const struct vif_config *v = &d->u.vif;
 	char text[18];
 
-	(void)snprintf(text, sizeof(text), "%u", v->devid);
-	wire_text(w, PROTO_ID, v->devid == DEVICE_ANY ? "" : text);
-	wire_u32(w, PROTO_DEVID, v->devid);
+	(void)snprintf(text, sizeof(text), "%u", d->devid);
+	wire_text(w, PROTO_ID, d->devid == DEVICE_ANY ? "" : text);
+	wire_u32(w, PROTO_DEVID, d->devid);
 	mac_print(v->mac, text);
 	wire_text(w, PROTO_MAC, text);
 	wire_text(w, PROTO_BRIDGE, v->bridge);
@@ -118,13 +119,14 @@ static void fields_vif(struct wire_out *w, const struct vif_config *v, const cha
 	}
 }
 
-static void fields_vbd(struct wire_out *w, const struct vbd_config *v, uint64_t sectors)
+static void fields_vbd(struct wire_out *w, const struct device_config *d, uint64_t sectors)
 {
+	const struct vbd_config *v = &d->u.vbd;
 	char name[16];
 
-	vdev_name(v->vdev, name);
+	vdev_name(d->devid, name);
 	wire_text(w, PROTO_ID, name);
-	wire_u32(w, PROTO_DEVID, v->vdev);
+	wire_u32(w, PROTO_DEVID, d->devid);
 	wire_text(w, PROTO_PATH, v->path);
 	wire_u32(w, PROTO_READONLY, v->readonly);
 	wire_u32(w, PROTO_CDROM, v->cdrom);
@@ -135,15 +137,14 @@ void fields_device(struct wire_out *w, const struct device_info *d)
 {
 	uint32_t mark = wire_open(w, PROTO_DEVICE);
 	bool vif = d->config->kind == DEVICE_VIF;
-	enum device_backend backend = vif ? d->config->u.vif.backend : d->config->u.vbd.backend;
 
-	wire_text(w, PROTO_KIND, vif ? "vif" : "vbd");
+	wire_text(w, PROTO_KIND, device_kind_name(d->config->kind));
 	wire_text(w, PROTO_STATE, device_state_name(d->state));
 	wire_text(w, PROTO_REASON, d->reason);
-	wire_text(w, PROTO_BACKEND, backend == BACKEND_USER ? "user" : "kernel");
+	wire_text(w, PROTO_BACKEND, device_backend_name(d->config->backend));
 	if (vif)
-		fields_vif(w, &d->config->u.vif, d->ifname);
+		fields_vif(w, d->config, d->ifname);
 	else
-		fields_vbd(w, &d->config->u.vbd, d->sectors);
+		fields_vbd(w, d->config, d->sectors);
 	wire_close(w, mark);
 }

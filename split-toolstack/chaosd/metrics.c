@@ -137,7 +137,7 @@ static void print_flavor(const struct pool_flavor *f, void *arg)
 	(void)fputs("\",ramdisk=\"", l->to);
 	print_label(l->to, f->ramdisk ? f->ramdisk : "");
 	(void)fprintf(l->to, "\",vifs=\"%u\",vbds=\"%u\",bridge=\"%s\",backend=\"%s", f->vifs,
-		      f->vbds, f->bridge, f->backend == BACKEND_USER ? "user" : "kernel");
+		      f->vbds, f->bridge, device_backend_name(f->backend));
 	(void)fprintf(l->to, "\",for=\"%s", f->image ? "" : f->for_linux ? "linux" : "noxs");
 	(void)fprintf(l->to, "\"} %" PRIu64 "\n", l->value(f));
 }

@@ -126,11 +126,12 @@ static void look(const struct device_info *d, void *arg)
 	if (d->config->kind != w->kind)
 		return;
 	if (w->kind == DEVICE_VBD) {
-		if (d->config->u.vbd.vdev == w->vdev)
+		if (d->config->devid == w->vdev)
 			w->found = w->vdev;
-	} else if (is_number(w->id, v->devid) || (w->has_mac && memcmp(w->mac, v->mac, 6) == 0) ||
+	} else if (is_number(w->id, d->config->devid) ||
+		   (w->has_mac && memcmp(w->mac, v->mac, 6) == 0) ||
 		   strcmp(w->id, d->ifname) == 0) {
-		w->found = v->devid;
+		w->found = d->config->devid;
 	}
 }
 
@@ -141,11 +142,7 @@ static int read_kind(const struct request *r, enum device_kind *kind, bool *give
 	*given = wire_get_text(&r->in, PROTO_KIND, text, sizeof(text));
 	if (!*given)
 		return 0;
-	if (strcmp(text, "vif") == 0)
-		*kind = DEVICE_VIF;
-	else if (strcmp(text, "vbd") == 0)
-		*kind = DEVICE_VBD;
-	else
+	if (device_kind_parse(text, kind) < 0)
 		return err_set(e, EINVAL, "\"%s\": devices are vif or vbd", text);
 	return 0;
 }
@@ -167,7 +164,7 @@ static int find_device(const struct request *r, struct vm *vm, struct wanted *w,
 	if (w->found == DEVICE_ANY)
 		return err_set(e, ENOENT,
 			       "\"%s\" has no %s \"%s\"; \"chaos %s-list %s\" shows what it has",
-			       vm_name(vm), w->kind == DEVICE_VIF ? "vif" : "disk", w->id,
+			       vm_name(vm), device_kind_word(w->kind), w->id,
 			       w->kind == DEVICE_VIF ? "network" : "block", vm_name(vm));
 	return 0;
 }

@@ -145,7 +145,7 @@ static int list_files(const struct vm *vm, struct files *f, struct err *e)
 		rc = images_add(f, vm->en, c->ramdisk, "ramdisk", e);
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
 		if (c->device[i].kind == DEVICE_VBD)
-			rc = files_add_disk(f, FILE_DISK, &c->device[i].u.vbd, e);
+			rc = files_add_disk(f, FILE_DISK, &c->device[i], e);
 	return rc;
 }
 

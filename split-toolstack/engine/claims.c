@@ -81,7 +81,7 @@ int claims_check(struct engine *en, const struct vm *self, const struct device_c
 	if (d->kind == DEVICE_VBD) {
 		c = find_disk(en, self, &d->u.vbd);
 		if (c) {
-			vdev_name(d->u.vbd.vdev, text);
+			vdev_name(d->devid, text);
 			return err_set(e, EBUSY, "disk %s: %s: is in use by \"%s\"", text,
 				       d->u.vbd.path, c->vm->name);
 		}

@@ -42,9 +42,7 @@ static bool is_device_port(struct vm *vm, uint32_t port)
 
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
 		const struct device_config *c = &vm->cfg.device[i];
-		bool vif = c->kind == DEVICE_VIF;
-		struct devtree_id id = {vif ? "vif" : "vbd", vm->domid,
-					vif ? c->u.vif.devid : c->u.vbd.vdev};
+		struct devtree_id id = {device_kind_name(c->kind), vm->domid, c->devid};
 		char at[DEVTREE_PATH_MAX];
 		uint32_t n = 0;
 

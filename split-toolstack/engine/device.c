@@ -41,14 +41,13 @@ static struct device_domain *domain_of(struct engine *en, uint32_t domid)
 struct device *device_new(struct engine *en, const struct device_config *cfg, uint32_t domid,
 			  struct err *e)
 {
-	uint32_t devid = cfg->kind == DEVICE_VIF ? cfg->u.vif.devid : cfg->u.vbd.vdev;
 	struct device *d = calloc(1, sizeof(*d));
 
 	if (!d || device_config_copy(&d->cfg, cfg) < 0)
 		goto fail;
 	d->en = en;
-	d->key = (struct device_key){domid, cfg->kind, devid};
-	d->id = (struct devtree_id){cfg->kind == DEVICE_VIF ? "vif" : "vbd", domid, devid};
+	d->key = (struct device_key){domid, cfg->kind, cfg->devid};
+	d->id = (struct devtree_id){cfg->kind == DEVICE_VIF ? "vif" : "vbd", domid, cfg->devid};
 	d->loop_fd = -1;
 	d->user_fd = -1;
 	d->dom = domain_of(en, domid);
@@ -264,7 +263,7 @@ int device_open_later(struct device *d, enum file_use use, device_disk_fn *then,
 
 	files_drop(&d->files);
 	d->files = files_new(d->en);
-	rc = d->files ? files_add_disk(d->files, use, &d->cfg.u.vbd, e)
+	rc = d->files ? files_add_disk(d->files, use, &d->cfg, e)
 		      : err_set(e, ENOMEM, "out of memory");
 	if (rc < 0) {
 		files_drop(&d->files);
@@ -289,7 +288,7 @@ static int start_vbd(struct device *d)
 				.rings = d->noxs ? &d->rings : NULL,
 				.user = device_is_user(d)};
 
-	vdev_name(c->vdev, name);
+	vdev_name(d->key.devid, name);
 	v.major = d->major;
 	v.minor = d->minor;
 	return devtree_make_vbd(engine_store(d->en), &v);

@@ -241,8 +241,7 @@ void device_domain_put(struct device_domain *dom, struct engine *en);
 /* --- device_user.c: backends in the process chaos-backend --- */
 static inline bool device_is_user(const struct device *d)
 {
-	return (d->key.kind == DEVICE_VIF ? d->cfg.u.vif.backend : d->cfg.u.vbd.backend) ==
-	       BACKEND_USER;
+	return d->cfg.backend == BACKEND_USER;
 }
 /* The process, and what it is to be given: before the nodes are made. */
 int device_user_open(struct device *d, struct err *e);

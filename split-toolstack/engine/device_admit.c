@@ -102,7 +102,7 @@ static int given_twice(const struct vbd_config *v, const struct device_config *o
 		if (other[i].kind != DEVICE_VBD || (o->readonly && v->readonly) ||
 		    o->dev != v->dev || o->ino != v->ino)
 			continue;
-		vdev_name(o->vdev, name);
+		vdev_name(other[i].devid, name);
 		return err_set(
 			e, EEXIST,
 			"disk: %s is given twice: it is %s, which is %s, and not for reading "
@@ -136,7 +136,7 @@ static int admit_disk(struct vm *vm, struct device_config *d, const struct devic
 		return rc;
 	*e = file->err;
 	rc = file->rc == -EBUSY && disk_is_leaving(vm->en, &file->info) ? -EAGAIN : file->rc;
-	vdev_name(v->vdev, name);
+	vdev_name(d->devid, name);
 	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
 }
 
@@ -159,8 +159,7 @@ int device_possible(const struct engine *en, enum device_backend b, struct err *
 static int admit(struct engine *en, const struct vm *self, const struct device_config *d,
 		 struct err *e)
 {
-	int rc =
-		device_possible(en, d->kind == DEVICE_VIF ? d->u.vif.backend : d->u.vbd.backend, e);
+	int rc = device_possible(en, d->backend, e);
 
 	if (rc < 0)
 		return err_wrap(e, rc, "%s", d->kind == DEVICE_VIF ? "vif" : "disk");
@@ -196,9 +195,8 @@ int disks_admit(struct vm *vm, struct files *f, struct err *e)
 	int rc = 0;
 
 	for (uint32_t i = 0; (rc == 0 || rc == -EAGAIN) && i < c->ndevice; i++) {
-		const struct file *file = c->device[i].kind == DEVICE_VBD
-						  ? files_disk(f, c->device[i].u.vbd.vdev)
-						  : NULL;
+		const struct file *file =
+			c->device[i].kind == DEVICE_VBD ? files_disk(f, c->device[i].devid) : NULL;
 		struct err why = {0};
 
 		if (file)

@@ -145,8 +145,7 @@ int devices_adopt(struct vm *vm, struct err *e)
 
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
 		const struct device_config *c = &vm->cfg.device[i];
-		uint32_t devid = c->kind == DEVICE_VIF ? c->u.vif.devid : c->u.vbd.vdev;
-		struct device *d = device_find(en, vm->domid, c->kind, devid);
+		struct device *d = device_find(en, vm->domid, c->kind, c->devid);
 		int rc;
 
 		if (d) /* by the try before */
@@ -161,7 +160,7 @@ int devices_adopt(struct vm *vm, struct err *e)
 		if (rc < 0) {
 			struct device_domain *dom = d->dom;
 
-			rc = err_sys(e, -rc, "%s %u", d->id.kind, devid);
+			rc = err_sys(e, -rc, "%s %u", d->id.kind, c->devid);
 			let_go(d);
 			if (--dom->n == 0) { /* the VM has its slot, and its nodes stay */
 				HASH_DELETE(hh, en->device_domains, dom);
@@ -217,10 +216,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 		return;
 	}
 	device_config_init(&c, kind);
-	if (kind == DEVICE_VIF)
-		c.u.vif.devid = devid;
-	else
-		c.u.vbd.vdev = devid;
+	c.devid = devid;
 	d = device_new(en, &c, domid, NULL);
 	if (!d)
 		return;

@@ -36,7 +36,7 @@ static void claim(struct device *d, uint64_t dev, uint64_t ino)
 	for (uint32_t i = 0; i < c->ndevice; i++) {
 		struct vbd_config *v = &c->device[i].u.vbd;
 
-		if (c->device[i].kind != DEVICE_VBD || v->vdev != d->key.devid)
+		if (c->device[i].kind != DEVICE_VBD || c->device[i].devid != d->key.devid)
 			continue;
 		v->dev = dev;
 		v->ino = ino;

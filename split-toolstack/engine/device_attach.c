@@ -62,7 +62,7 @@ static uint32_t free_devid(const struct vm *vm)
 
 		for (uint32_t i = 0; i < vm->cfg.ndevice && !taken; i++)
 			taken = vm->cfg.device[i].kind == DEVICE_VIF &&
-				vm->cfg.device[i].u.vif.devid == id;
+				vm->cfg.device[i].devid == id;
 		if (!taken)
 			return id;
 	}
@@ -79,8 +79,8 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	c->device = grown;
 	c->device[c->ndevice] = *d;
-	if (d->kind == DEVICE_VIF && d->u.vif.devid == DEVICE_ANY)
-		c->device[c->ndevice].u.vif.devid = free_devid(vm);
+	if (d->kind == DEVICE_VIF && d->devid == DEVICE_ANY)
+		c->device[c->ndevice].devid = free_devid(vm);
 	device_number(vm, &c->device[c->ndevice]);
 	c->ndevice++;
 	device_config_init(d, d->kind);
@@ -95,8 +95,7 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 	for (uint32_t i = 0; i < c->ndevice; i++) {
 		struct device_config *d = &c->device[i];
 
-		if (d->kind != kind ||
-		    (kind == DEVICE_VIF ? d->u.vif.devid : d->u.vbd.vdev) != devid)
+		if (d->kind != kind || d->devid != devid)
 			continue;
 		device_config_clear(d);
 		memmove(d, d + 1, (c->ndevice - i - 1) * sizeof(*d));
@@ -114,7 +113,7 @@ static int may_attach(struct vm *vm, struct device_config *d, const struct file 
 		      struct err *e)
 {
 	bool vif = d->kind == DEVICE_VIF;
-	uint32_t devid = vif ? d->u.vif.devid : d->u.vbd.vdev;
+	uint32_t devid = d->devid;
 	const struct device *has;
 	int rc;
 
@@ -149,7 +148,7 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 	if (vm->cfg.ndevice > before) {
 		struct device_config *kept = &vm->cfg.device[before];
 
-		devid = kind == DEVICE_VIF ? kept->u.vif.devid : kept->u.vbd.vdev;
+		devid = kept->devid;
 		if (rc == 0)
 			rc = device_add(vm->en, &vm->devices, kept, &vm->dom, 0, &d, &e);
 		if (kind == DEVICE_VBD && kept->u.vbd.fd >= 0) { /* the device has its own */
@@ -257,7 +256,7 @@ static void open_disk(struct attach *a)
 	int rc;
 
 	a->files = files_new(a->en);
-	rc = a->files ? files_add_disk(a->files, FILE_DISK, &a->config.u.vbd, &e)
+	rc = a->files ? files_add_disk(a->files, FILE_DISK, &a->config, &e)
 		      : err_set(&e, ENOMEM, "out of memory");
 	if (rc < 0)
 		attach_ends(a, rc, &e);

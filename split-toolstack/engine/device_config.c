@@ -1,48 +1,76 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* struct device_config: defaults, copies, names of virtual disks. */
-#include "split-toolstack/engine/private.h"
+/* struct device_config: the table of kinds, and what is the same for all of them. */
+#include "split-toolstack/engine/device_config.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+const struct device_config_ops *const device_config_ops[DEVICE_KINDS] = {
+	[DEVICE_VIF] = &vif_config_ops, [DEVICE_VBD] = &vbd_config_ops};
 
 void device_config_init(struct device_config *d, enum device_kind kind)
 {
 	memset(d, 0, sizeof(*d));
 	d->kind = kind;
-	if (kind == DEVICE_VIF) {
-		d->u.vif.devid = DEVICE_ANY;
-	} else {
-		d->u.vbd.fd = -1;
-		d->u.vbd.discard = true;
-	}
+	device_config_ops[kind]->init(d);
 }
 
 void device_config_clear(struct device_config *d)
 {
-	if (d->kind == DEVICE_VBD) {
-		free(d->u.vbd.path);
-		free(d->u.vbd.or_path);
-		if (d->u.vbd.fd >= 0)
-			(void)close(d->u.vbd.fd);
-	}
+	if (device_config_ops[d->kind]->clear)
+		device_config_ops[d->kind]->clear(d);
 	device_config_init(d, d->kind);
 }
 
 int device_config_copy(struct device_config *to, const struct device_config *from)
 {
+	int (*copy)(struct device_config *, const struct device_config *) =
+		device_config_ops[from->kind]->copy;
+
 	*to = *from;
-	if (from->kind != DEVICE_VBD)
-		return 0;
-	to->u.vbd.fd = -1;
-	to->u.vbd.path = from->u.vbd.path ? strdup(from->u.vbd.path) : NULL;
-	to->u.vbd.or_path = from->u.vbd.or_path ? strdup(from->u.vbd.or_path) : NULL;
-	if ((!from->u.vbd.path || to->u.vbd.path) && (!from->u.vbd.or_path || to->u.vbd.or_path))
+	if (!copy || copy(to, from) == 0)
 		return 0;
 	device_config_clear(to);
 	return -ENOMEM;
+}
+
+int device_config_check(const struct device_config *d, const struct device_config *other,
+			uint32_t nother, struct err *e)
+{
+	const struct device_config_ops *ops = device_config_ops[d->kind];
+	uint32_t n = 0;
+	int rc = ops->check(d, e);
+
+	for (uint32_t i = 0; rc == 0 && i < nother; i++) {
+		if (other[i].kind != d->kind)
+			continue;
+		n++;
+		rc = ops->check_beside(d, &other[i], e);
+	}
+	if (rc == 0 && n >= ops->most)
+		rc = err_set(e, E2BIG, "%s: a VM has at most %u", ops->word, ops->most);
+	return rc;
+}
+
+const char *device_kind_name(enum device_kind kind)
+{
+	return device_config_ops[kind]->name;
+}
+
+const char *device_kind_word(enum device_kind kind)
+{
+	return device_config_ops[kind]->word;
+}
+
+int device_kind_parse(const char *name, enum device_kind *out)
+{
+	for (uint32_t i = 0; i < DEVICE_KINDS; i++) {
+		if (strcmp(name, device_config_ops[i]->name) != 0)
+			continue;
+		*out = (enum device_kind)i;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 const char *device_state_name(enum device_state s)
@@ -52,136 +80,9 @@ const char *device_state_name(enum device_state s)
 	return name[s];
 }
 
-/* --- numbers of virtual disks: xen-vbd-interface(7) --- */
-
-#define VDEV_EXT  (1u << 28)
-#define XVD_MAJOR 202u
-#define SD_MAJOR  8u
-#define XVD_DISKS 16u /* with four bits of partition; more need the extended form */
-#define EXT_DISKS (1u << 20)
-#define EXT_PARTS 256u
-
-/* "a" = 0, "z" = 25, "aa" = 26, ...; returns the rest of the text, NULL for no letter. */
-static const char *letters(const char *p, uint32_t *disk)
+const char *device_backend_name(enum device_backend b)
 {
-	uint32_t n = 0;
-	const char *start = p;
+	static const char *const name[] = {"kernel", "user"};
 
-	for (; *p >= 'a' && *p <= 'z' && p - start < 4; p++)
-		n = n * 26 + (uint32_t)(*p - 'a') + 1;
-	if (p == start)
-		return NULL;
-	*disk = n - 1;
-	return p;
-}
-
-static int partition(const char *p, uint32_t *part)
-{
-	char *end = NULL;
-	unsigned long n;
-
-	*part = 0;
-	if (*p == '\0')
-		return 0;
-	if (*p < '1' || *p > '9')
-		return -EINVAL;
-	n = strtoul(p, &end, 10);
-	if (*end != '\0' || n >= EXT_PARTS)
-		return -EINVAL;
-	*part = (uint32_t)n;
-	return 0;
-}
-
-static int xvd(uint32_t disk, uint32_t part, uint32_t *vdev)
-{
-	if (disk >= EXT_DISKS || part >= EXT_PARTS)
-		return -EINVAL;
-	*vdev = disk < XVD_DISKS && part < 16 ? XVD_MAJOR << 8 | disk << 4 | part
-					      : VDEV_EXT | disk << 8 | part;
-	return 0;
-}
-
-static int hd(uint32_t disk, uint32_t part, uint32_t *vdev)
-{
-	if (disk > 3 || part > 63)
-		return -EINVAL;
-	*vdev = (disk < 2 ? 3u : 22u) << 8 | (disk & 1) << 6 | part;
-	return 0;
-}
-
-static int sd(uint32_t disk, uint32_t part, uint32_t *vdev)
-{
-	if (disk > 15 || part > 15)
-		return -EINVAL;
-	*vdev = SD_MAJOR << 8 | disk << 4 | part;
-	return 0;
-}
-
-static int numbered(const char *text, uint32_t *vdev)
-{
-	char *end = NULL;
-	unsigned long n = strtoul(text, &end, 0);
-
-	if (*end != '\0' || n == 0 || n >= VDEV_EXT * 2)
-		return -EINVAL;
-	*vdev = (uint32_t)n;
-	return 0;
-}
-
-int vdev_parse(const char *text, uint32_t *vdev)
-{
-	uint32_t disk = 0;
-	uint32_t part;
-	const char *rest;
-
-	if (*text >= '0' && *text <= '9')
-		return numbered(text, vdev);
-	if (*text == 'd' && text[1] >= '0' && text[1] <= '9') {
-		char *end = NULL;
-		unsigned long n = strtoul(text + 1, &end, 10);
-
-		if (n >= EXT_DISKS || (*end && *end != 'p') ||
-		    partition(*end ? end + 1 : end, &part) < 0 || (*end && part == 0))
-			return -EINVAL;
-		return xvd((uint32_t)n, part, vdev);
-	}
-	if (strncmp(text, "xvd", 3) == 0)
-		rest = letters(text + 3, &disk);
-	else if (strncmp(text, "hd", 2) == 0 || strncmp(text, "sd", 2) == 0)
-		rest = letters(text + 2, &disk);
-	else
-		rest = NULL;
-	if (!rest || partition(rest, &part) < 0)
-		return -EINVAL;
-	if (*text == 'x')
-		return xvd(disk, part, vdev);
-	return *text == 'h' ? hd(disk, part, vdev) : sd(disk, part, vdev);
-}
-
-static void name_of(const char *prefix, uint32_t disk, uint32_t part, char out[16])
-{
-	char letter[8];
-	int at = (int)sizeof(letter) - 1;
-
-	letter[at] = '\0';
-	for (disk++; disk && at > 0; disk = (disk - 1) / 26)
-		letter[--at] = (char)('a' + (disk - 1) % 26);
-	if (part)
-		(void)snprintf(out, 16, "%s%s%u", prefix, letter + at, part);
-	else
-		(void)snprintf(out, 16, "%s%s", prefix, letter + at);
-}
-
-void vdev_name(uint32_t vdev, char out[16])
-{
-	if (vdev & VDEV_EXT)
-		name_of("xvd", vdev >> 8 & (EXT_DISKS - 1), vdev & 255, out);
-	else if (vdev >> 8 == XVD_MAJOR)
-		name_of("xvd", vdev >> 4 & 15, vdev & 15, out);
-	else if (vdev >> 8 == SD_MAJOR)
-		name_of("sd", vdev >> 4 & 15, vdev & 15, out);
-	else if (vdev >> 8 == 3 || vdev >> 8 == 22)
-		name_of("hd", (vdev >> 8 == 22 ? 2u : 0u) | (vdev >> 6 & 1), vdev & 63, out);
-	else
-		(void)snprintf(out, 16, "%u", vdev);
+	return name[b];
 }

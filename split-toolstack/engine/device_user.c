@@ -325,10 +325,7 @@ int device_user_adopt(struct device *d)
 
 void device_user_orphan(struct device *d)
 {
-	if (d->key.kind == DEVICE_VIF)
-		d->cfg.u.vif.backend = BACKEND_USER;
-	else
-		d->cfg.u.vbd.backend = BACKEND_USER;
+	d->cfg.backend = BACKEND_USER;
 	d->user_state = USER_ATTACHED; /* or not: it says so when it is asked to detach */
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/device_config.h"
+
 /* --- what a configuration leaves open --- */
 
 static uint32_t free_devid(const struct vm_config *c)
@@ -16,7 +18,7 @@ static uint32_t free_devid(const struct vm_config *c)
 
 		for (uint32_t i = 0; i < c->ndevice; i++)
 			taken = taken ||
-				(c->device[i].kind == DEVICE_VIF && c->device[i].u.vif.devid == id);
+				(c->device[i].kind == DEVICE_VIF && c->device[i].devid == id);
 		if (!taken)
 			return id;
 	}
@@ -50,12 +52,13 @@ static bool has_mac(const struct vm *vm, const struct vif_config *v)
 }
 
 /* One that no VM of this host has: of 23 bits, two are the same sooner or later. */
-static void choose_mac(const struct vm *vm, struct vif_config *v)
+static void choose_mac(const struct vm *vm, struct device_config *d)
 {
+	struct vif_config *v = &d->u.vif;
 	uint32_t more = 0;
 
 	do
-		make_mac(v->mac, vm->uuid, v->devid, more++);
+		make_mac(v->mac, vm->uuid, d->devid, more++);
 	while (claims_mac(vm->en, v->mac) || has_mac(vm, v));
 }
 
@@ -65,15 +68,15 @@ void device_number(struct vm *vm, struct device_config *d)
 
 	if (d->kind != DEVICE_VIF)
 		return;
-	if (d->u.vif.devid == DEVICE_ANY)
-		d->u.vif.devid = free_devid(&vm->cfg);
+	if (d->devid == DEVICE_ANY)
+		d->devid = free_devid(&vm->cfg);
 	if (memcmp(d->u.vif.mac, none, sizeof(none)) == 0)
-		choose_mac(vm, &d->u.vif);
+		choose_mac(vm, d);
 }
 
 static uint32_t rings_of(enum device_kind kind)
 {
-	return kind == DEVICE_VIF ? 2 : 1;
+	return device_config_ops[kind]->rings;
 }
 
 uint32_t devices_rings(const struct vm_config *c)
@@ -187,11 +190,11 @@ int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err
 
 	device_config_init(&c, DEVICE_VIF);
 	memcpy(c.u.vif.bridge, f->bridge, sizeof(c.u.vif.bridge));
-	c.u.vif.backend = f->backend;
+	c.backend = f->backend;
 	for (uint32_t i = 0; i < f->vifs && rc == 0; i++) {
 		struct device *d;
 
-		c.u.vif.devid = i;
+		c.devid = i;
 		make_mac(c.u.vif.mac, s->uuid, i, 0);
 		rc = device_add(en, &s->devices, &c, &s->dom, i * rings_of(DEVICE_VIF), &d, e);
 		if (rc < 0)
@@ -231,7 +234,7 @@ static void page_vbd(const struct device *d, struct noxs_device *to)
 		    (c->discard && d->can_discard ? NOXS_VBD_DISCARD : 0);
 	to->u.vbd.sectors = d->sectors;
 	to->u.vbd.sector_size = d->sector_size;
-	to->u.vbd.vdev = c->vdev;
+	to->u.vbd.vdev = d->key.devid;
 }
 
 uint32_t devices_page(const struct device *list, struct noxs_device *to)

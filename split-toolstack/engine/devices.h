@@ -19,7 +19,13 @@ struct vm;
 #define VIF_BRIDGE_DEFAULT "xenbr0"   /* xl's, too */
 
 enum device_kind { DEVICE_VIF, DEVICE_VBD };
+#define DEVICE_KINDS 2u
+const char *device_kind_name(enum device_kind kind); /* "vif", "vbd" */
+const char *device_kind_word(enum device_kind kind); /* as a configuration says it: "vif", "disk" */
+int device_kind_parse(const char *name, enum device_kind *out); /* "vif", "vbd"; -EINVAL */
+
 enum device_backend { BACKEND_KERNEL, BACKEND_USER };
+const char *device_backend_name(enum device_backend b); /* "kernel", "user" */
 
 /* IP settings that a noxs guest finds in its device page; prefix 0: none of that family. */
 struct vif_ip {
@@ -30,27 +36,23 @@ struct vif_ip {
 };
 
 struct vif_config {
-	uint32_t devid; /* 0.. or DEVICE_ANY */
 	uint8_t mac[6]; /* all zero: made of the VM's uuid and devid, in 00:16:3e */
 	uint32_t mtu;	/* 0: the bridge's, or 1500 */
 	char bridge[DEVICE_NAME];
 	char ifname[DEVICE_NAME]; /* of the backend in dom0, "" = vif<domid>.<devid> */
 	uint64_t rate_bytes;	  /* per rate_us; 0: no limit */
 	uint32_t rate_us;
-	enum device_backend backend;
 	struct vif_ip ip;
 	char ip_text[128]; /* as it was said: what a backend's node `ip` gets */
 };
 
 struct vbd_config {
-	uint32_t vdev; /* Xen's number: its device id; 51712 = xvda */
 	char *path;    /* absolute; a block device or a raw file; malloced */
 	char *or_path; /* tried when nothing is at `path`, and becomes it; malloced; NULL: none */
 	int fd;	       /* open, or -1: then the engine opens `path`; owned */
 	bool readonly;
 	bool cdrom;
 	bool discard; /* offer it where the file or device can */
-	enum device_backend backend;
 	/* The engine's: what it was when it was opened last, a block device's number and 0, or a
 	 * file's device and inode; dev 0: not known. */
 	uint64_t dev, ino;
@@ -58,6 +60,9 @@ struct vbd_config {
 
 struct device_config {
 	enum device_kind kind;
+	/* vif: 0.. or DEVICE_ANY; vbd: Xen's number of the virtual disk, 51712 = xvda */
+	uint32_t devid;
+	enum device_backend backend;
 	union {
 		struct vif_config vif;
 		struct vbd_config vbd;

@@ -66,8 +66,9 @@ struct file *files_add(struct files *f, enum file_use use, const char *path, str
 	return file;
 }
 
-int files_add_disk(struct files *f, enum file_use use, const struct vbd_config *v, struct err *e)
+int files_add_disk(struct files *f, enum file_use use, const struct device_config *d, struct err *e)
 {
+	const struct vbd_config *v = &d->u.vbd;
 	struct file *file;
 
 	if (v->fd < 0) {
@@ -87,7 +88,7 @@ int files_add_disk(struct files *f, enum file_use use, const struct vbd_config *
 		f->n++;
 	}
 	file->readonly = v->readonly;
-	file->vdev = v->vdev;
+	file->vdev = d->devid;
 	return 0;
 }
 

@@ -47,8 +47,9 @@ struct files *files_new(struct engine *en);
 struct file *files_add(struct files *f, enum file_use use, const char *path, struct err *e);
 /* A disk: by `fd`, of which a copy is made, or when that is -1 by its path. -errno with the reason.
  */
-struct vbd_config;
-int files_add_disk(struct files *f, enum file_use use, const struct vbd_config *v, struct err *e);
+struct device_config;
+int files_add_disk(struct files *f, enum file_use use, const struct device_config *d,
+		   struct err *e);
 uint32_t files_count(const struct files *f); /* NULL: 0 */
 struct file *files_at(struct files *f, uint32_t i);
 /* What is read under this key, the disk of this number; NULL: none. */

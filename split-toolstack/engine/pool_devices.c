@@ -51,14 +51,14 @@ bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm)
 	if (!image_info(vm->img)->direct) /* connects them itself */
 		return f->vifs == 0 && f->vbds == 0;
 	for (uint32_t i = 0; i < c->ndevice; i++) {
-		const struct vif_config *v = &c->device[i].u.vif;
-		uint32_t at = n[c->device[i].kind]++;
+		const struct device_config *d = &c->device[i];
+		uint32_t at = n[d->kind]++;
 
-		if (c->device[i].kind == DEVICE_VBD)
+		if (d->kind == DEVICE_VBD)
 			continue;
 		/* The shell's are numbered; and one that is in a bridge stays a bridge's port. */
-		if (v->backend != f->backend || (f->bridge[0] && !v->bridge[0]) ||
-		    (v->devid != DEVICE_ANY && v->devid != at))
+		if (d->backend != f->backend || (f->bridge[0] && !d->u.vif.bridge[0]) ||
+		    (d->devid != DEVICE_ANY && d->devid != at))
 			return false;
 	}
 	return n[DEVICE_VIF] == f->vifs && n[DEVICE_VBD] == f->vbds;

@@ -37,8 +37,7 @@ static void put_vif(struct device_record *r, const struct vif_config *v)
 {
 	const struct vif_ip *ip = &v->ip;
 
-	r->id = v->devid;
-	r->flags = (ip->dhcp ? DHCP : 0) | (v->backend == BACKEND_USER ? USER : 0);
+	r->flags = ip->dhcp ? DHCP : 0;
 	r->rate_bytes = v->rate_bytes;
 	r->rate_us = v->rate_us;
 	r->mtu = v->mtu;
@@ -56,7 +55,7 @@ static void put_vif(struct device_record *r, const struct vif_config *v)
 
 uint8_t *device_record_put(uint8_t *to, const struct device_config *d)
 {
-	struct device_record r = {.kind = d->kind};
+	struct device_record r = {.kind = d->kind, .id = d->devid};
 	const char *path = NULL;
 
 	if (d->kind == DEVICE_VIF) {
@@ -65,11 +64,11 @@ uint8_t *device_record_put(uint8_t *to, const struct device_config *d)
 		const struct vbd_config *v = &d->u.vbd;
 
 		path = v->path;
-		r.id = v->vdev;
 		r.flags = (v->readonly ? READONLY : 0) | (v->cdrom ? CDROM : 0) |
-			  (v->discard ? DISCARD : 0) | (v->backend == BACKEND_USER ? USER : 0);
+			  (v->discard ? DISCARD : 0);
 		r.path_bytes = path ? (uint32_t)strlen(path) : 0;
 	}
+	r.flags |= d->backend == BACKEND_USER ? USER : 0;
 	memcpy(to, &r, sizeof(r));
 	to += sizeof(r);
 	if (path)
@@ -89,11 +88,9 @@ static bool get_vif(const struct device_record *r, struct vif_config *v)
 	if (!ends(r->bridge, sizeof(r->bridge)) || !ends(r->ifname, sizeof(r->ifname)) ||
 	    !ends(r->ip_text, sizeof(r->ip_text)) || r->ipv4_prefix > 32 || r->ipv6_prefix > 128)
 		return false;
-	v->devid = r->id;
 	v->rate_bytes = r->rate_bytes;
 	v->rate_us = r->rate_us;
 	v->mtu = r->mtu;
-	v->backend = r->flags & USER ? BACKEND_USER : BACKEND_KERNEL;
 	ip->dhcp = r->flags & DHCP;
 	memcpy(ip->ipv4, r->ipv4, sizeof(ip->ipv4));
 	memcpy(ip->ipv4_gateway, r->ipv4_gateway, sizeof(ip->ipv4_gateway));
@@ -121,14 +118,14 @@ bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_con
 	    (r.kind == DEVICE_VIF && r.path_bytes))
 		return false;
 	*at += sizeof(r);
+	device_config_init(d, (enum device_kind)r.kind);
+	d->devid = r.id;
+	d->backend = r.flags & USER ? BACKEND_USER : BACKEND_KERNEL;
 	if (r.kind == DEVICE_VIF)
 		return get_vif(&r, &d->u.vif);
-	device_config_init(d, DEVICE_VBD);
-	d->u.vbd.vdev = r.id;
 	d->u.vbd.readonly = r.flags & READONLY;
 	d->u.vbd.cdrom = r.flags & CDROM;
 	d->u.vbd.discard = r.flags & DISCARD;
-	d->u.vbd.backend = r.flags & USER ? BACKEND_USER : BACKEND_KERNEL;
 	if (r.path_bytes) {
 		d->u.vbd.path = strndup((const char *)*at, r.path_bytes);
 		if (!d->u.vbd.path)

@@ -178,10 +178,12 @@ static int check(const libxl_device_disk *d, const char *spec, struct vmcfg_list
 	return rc;
 }
 
-static int convert(const libxl_device_disk *d, const char *cwd, struct vbd_config *vbd,
+static int convert(const libxl_device_disk *d, const char *cwd, struct device_config *out,
 		   struct err *e)
 {
-	if (vdev_parse(d->vdev, &vbd->vdev) < 0)
+	struct vbd_config *vbd = &out->u.vbd;
+
+	if (vdev_parse(d->vdev, &out->devid) < 0)
 		return err_set(e, EINVAL,
 			       "vdev \"%s\": not the name of a virtual disk; use xvda, xvdb, ...",
 			       d->vdev);
@@ -234,8 +236,8 @@ int vmcfg_disk(const char *spec, const char *cwd, struct vmcfg_list *warning,
 	if (rc == 0)
 		rc = check(&d, spec, warning, e);
 	if (rc == 0)
-		rc = convert(&d, cwd, &out->u.vbd, e);
-	out->u.vbd.backend = user ? BACKEND_USER : BACKEND_KERNEL;
+		rc = convert(&d, cwd, out, e);
+	out->backend = user ? BACKEND_USER : BACKEND_KERNEL;
 	libxl_device_disk_dispose(&d);
 	vmcfg_report_close(&r);
 	free(copy);

@@ -13,7 +13,8 @@
 
 struct item {
 	struct vmcfg_list *warning;
-	struct vif_config *vif;
+	struct device_config *device;
+	struct vif_config *vif; /* of it */
 	bool have_bridge;
 };
 
@@ -65,7 +66,7 @@ static int set_mtu(struct item *i, const char *key, const char *value, struct er
 
 static int set_devid(struct item *i, const char *key, const char *value, struct err *e)
 {
-	return vmcfg_number(key, value, 0, VIF_DEVID_MAX, &i->vif->devid, e);
+	return vmcfg_number(key, value, 0, VIF_DEVID_MAX, &i->device->devid, e);
 }
 
 static int set_rate(struct item *i, const char *key, const char *value, struct err *e)
@@ -174,7 +175,7 @@ static int set_userspace(struct item *i, const char *key, const char *value, str
 	bool user;
 	int rc = flag(&user, key, value, e);
 
-	i->vif->backend = user ? BACKEND_USER : BACKEND_KERNEL;
+	i->device->backend = user ? BACKEND_USER : BACKEND_KERNEL;
 	return rc;
 }
 
@@ -328,7 +329,7 @@ static char *trim(char *s)
 int vmcfg_vif(const char *spec, struct vmcfg_list *warning, struct device_config *out,
 	      struct err *e)
 {
-	struct item i = {.warning = warning, .vif = &out->u.vif};
+	struct item i = {.warning = warning, .device = out, .vif = &out->u.vif};
 	char *copy = strdup(spec);
 	char *rest = copy;
 	int rc = copy ? 0 : err_set(e, ENOMEM, "out of memory");

@@ -45,7 +45,7 @@ static void vif(struct device_config *d, const char *bridge, const char *ifname)
 static void vbd(struct device_config *d, const char *path, bool readonly)
 {
 	device_config_init(d, DEVICE_VBD);
-	d->u.vbd.vdev = 51712;
+	d->devid = 51712;
 	d->u.vbd.path = strdup(path);
 	d->u.vbd.readonly = readonly;
 }
@@ -143,7 +143,7 @@ static struct result create_two(const char *first, const char *second, bool read
 	assert_non_null(c.device);
 	vbd(&c.device[0], first, readonly);
 	vbd(&c.device[1], second, readonly);
-	c.device[1].u.vbd.vdev = 51728;
+	c.device[1].devid = 51728;
 	c.ndevice = 2;
 	return create(c, 0);
 }
@@ -252,12 +252,12 @@ static void records_come_back(void **state)
 
 	(void)state;
 	vif(&d, "xenbr0", "web0");
-	d.u.vif.devid = 3;
+	d.devid = 3;
 	memcpy(d.u.vif.mac, "\x00\x16\x3e\x01\x02\x03", 6);
 	d.u.vif.mtu = 9000;
 	d.u.vif.rate_bytes = 1ull << 40;
 	d.u.vif.rate_us = 20000;
-	d.u.vif.backend = BACKEND_USER;
+	d.backend = BACKEND_USER;
 	d.u.vif.ip.dhcp = true;
 	memset(d.u.vif.ip.ipv6, 0xfd, 16);
 	d.u.vif.ip.ipv6_prefix = 64;
@@ -280,7 +280,7 @@ static void records_come_back(void **state)
 	at = bytes;
 	assert_true(device_record_get(&at, bytes + len, &back));
 	assert_string_equal(back.u.vbd.path, d.u.vbd.path);
-	assert_int_equal(back.u.vbd.vdev, 51712);
+	assert_int_equal(back.devid, 51712);
 	assert_int_equal(back.u.vbd.fd, -1);
 	assert_true(back.u.vbd.readonly && back.u.vbd.cdrom && !back.u.vbd.discard);
 	device_config_clear(&back);

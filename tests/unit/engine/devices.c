@@ -304,7 +304,7 @@ static void numbers_are_not_used_twice(void **state)
 	assert_false(a.called);
 	d = vif("br0", "");
 	vm_attach(r.vm, &d, on_device, &(struct answer){0});
-	assert_int_equal(r.vm->cfg.device[0].u.vif.devid, 1);
+	assert_int_equal(r.vm->cfg.device[0].devid, 1);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 	assert_true(a.called);
@@ -338,7 +338,7 @@ static void failed_attach_leaves_nothing(void **state)
 	assert_int_equal(a.rc, -EIO);
 	/* the VM ends meanwhile */
 	d = vif("br0", "");
-	d.u.vif.devid = 5;
+	d.devid = 5;
 	a = (struct answer){0};
 	vm_attach(r.vm, &d, on_device, &a);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);

@@ -48,7 +48,7 @@ struct device_config vbd(void)
 	struct device_config d;
 
 	device_config_init(&d, DEVICE_VBD);
-	d.u.vbd.vdev = 51712;
+	d.devid = 51712;
 	d.u.vbd.path = strdup(disk);
 	return d;
 }

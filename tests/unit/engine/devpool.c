@@ -68,7 +68,7 @@ static void claims_bind(void **state)
 	wait_shells(1);
 	c = guest("five", DOM_PV, 4096);
 	d = vif("br0", "");
-	d.u.vif.devid = 5;
+	d.devid = 5;
 	give(&c, d);
 	r = create(c, 0);
 	assert_int_equal(r.way, VM_COLD);

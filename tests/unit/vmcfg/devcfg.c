@@ -16,8 +16,9 @@
 /* --- vif --- */
 
 /* All of it as one text. */
-static void show_vif(const struct vif_config *v, char *to, size_t room)
+static void show_vif(const struct device_config *d, char *to, size_t room)
 {
+	const struct vif_config *v = &d->u.vif;
 	char mac[18];
 	const struct vif_ip *ip = &v->ip;
 
@@ -27,8 +28,8 @@ static void show_vif(const struct vif_config *v, char *to, size_t room)
 		"mac=%s mtu=%u bridge=%s ifname=%s devid=%d rate=%llu/%u user=%d dhcp=%d "
 		"ip4=%u.%u.%u.%u/%u gw=%u.%u.%u.%u ip6=%02x%02x..%02x/%u gw6=%02x%02x..%02x "
 		"text=%s",
-		mac, v->mtu, v->bridge, v->ifname, v->devid == DEVICE_ANY ? -1 : (int)v->devid,
-		(unsigned long long)v->rate_bytes, v->rate_us, v->backend == BACKEND_USER, ip->dhcp,
+		mac, v->mtu, v->bridge, v->ifname, d->devid == DEVICE_ANY ? -1 : (int)d->devid,
+		(unsigned long long)v->rate_bytes, v->rate_us, d->backend == BACKEND_USER, ip->dhcp,
 		ip->ipv4[0], ip->ipv4[1], ip->ipv4[2], ip->ipv4[3], ip->ipv4_prefix,
 		ip->ipv4_gateway[0], ip->ipv4_gateway[1], ip->ipv4_gateway[2], ip->ipv4_gateway[3],
 		ip->ipv6[0], ip->ipv6[1], ip->ipv6[15], ip->ipv6_prefix, ip->ipv6_gateway[0],
@@ -122,7 +123,7 @@ static void vifs_are_understood(void **state)
 		char text[512];
 
 		understood(DEVICE_VIF, t[i].spec, t[i].warning, &d);
-		show_vif(&d.u.vif, text, sizeof(text));
+		show_vif(&d, text, sizeof(text));
 		if (!strstr(text, t[i].part))
 			fail_msg("\"%s\": %s", t[i].spec, text);
 		device_config_clear(&d);
@@ -189,13 +190,14 @@ static void bad_vifs_are_named(void **state)
 
 /* --- disk --- */
 
-static void show_vbd(const struct vbd_config *v, char *to, size_t room)
+static void show_vbd(const struct device_config *d, char *to, size_t room)
 {
+	const struct vbd_config *v = &d->u.vbd;
 	char name[16];
 
-	vdev_name(v->vdev, name);
+	vdev_name(d->devid, name);
 	(void)snprintf(to, room, "%s %s %s cd=%d discard=%d user=%d", v->path, name,
-		       v->readonly ? "ro" : "rw", v->cdrom, v->discard, v->backend == BACKEND_USER);
+		       v->readonly ? "ro" : "rw", v->cdrom, v->discard, d->backend == BACKEND_USER);
 }
 
 static void disks_are_understood(void **state)
@@ -247,7 +249,7 @@ static void disks_are_understood(void **state)
 		char text[512];
 
 		understood(DEVICE_VBD, t[i].spec, t[i].warning, &d);
-		show_vbd(&d.u.vbd, text, sizeof(text));
+		show_vbd(&d, text, sizeof(text));
 		if (strcmp(text, t[i].all) != 0)
 			fail_msg("\"%s\": %s", t[i].spec, text);
 		device_config_clear(&d);

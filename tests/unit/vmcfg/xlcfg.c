@@ -29,7 +29,7 @@ static void show_devices(const struct vm_config *c, FILE *to)
 		char name[18];
 
 		if (d->kind == DEVICE_VBD) {
-			vdev_name(d->u.vbd.vdev, name);
+			vdev_name(d->devid, name);
 			(void)fprintf(to, " %s=%s%s%s", name, d->u.vbd.path,
 				      d->u.vbd.readonly ? ",ro" : "", d->u.vbd.cdrom ? ",cd" : "");
 			continue;

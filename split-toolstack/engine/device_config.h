@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the kinds of devices differ in as far as their configuration goes: a row each. */
+#ifndef CHAOS_ENGINE_DEVICE_CONFIG_H
+#define CHAOS_ENGINE_DEVICE_CONFIG_H
+
+#include "split-toolstack/engine/devices.h"
+
+struct device_config_ops {
+	const char *name; /* in the store, in /sys, in lines of the log: "vbd" */
+	const char *word; /* in messages about configurations, as they say it: "disk" */
+	uint32_t most;	  /* of one VM */
+	uint32_t rings;	  /* pages, of a noxs guest's device */
+	/* All but kind and zeros. */
+	void (*init)(struct device_config *d);
+	/* What it has malloced or open; NULL: nothing. */
+	void (*clear)(struct device_config *d);
+	/* `to` is `from` byte by byte: its own copies of that. -ENOMEM. NULL: there is nothing. */
+	int (*copy)(struct device_config *to, const struct device_config *from);
+	/* Alone, and beside another one of its kind. -errno with the reason. */
+	int (*check)(const struct device_config *d, struct err *e);
+	int (*check_beside)(const struct device_config *d, const struct device_config *other,
+			    struct err *e);
+};
+
+extern const struct device_config_ops vif_config_ops, vbd_config_ops;
+extern const struct device_config_ops *const device_config_ops[DEVICE_KINDS];
+
+#endif
