@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/chaosd/server.h"
+#include "split-toolstack/engine/images/imagestore.h"
 
 static void put_image(struct wire_out *w, const struct stored_image *i)
 {
@@ -36,7 +37,7 @@ static void send_image(const struct stored_image *i, void *arg)
 int op_images(struct engine *en, struct request *r, struct err *e)
 {
 	(void)e;
-	engine_images(en, send_image, r);
+	imagestore_each(engine_imagestore(en), send_image, r);
 	reply_ok(r->c, r->in.h.tag);
 	return 0;
 }
@@ -80,7 +81,7 @@ int op_image_rm(struct engine *en, struct request *r, struct err *e)
 	if (!wire_get_text(&r->in, PROTO_NAME, k->name, sizeof(k->name)))
 		rc = err_set(e, EINVAL, "no image named, or its name is too long");
 	else
-		rc = engine_image_rm(en, k->name, removed, k, e);
+		rc = imagestore_rm(engine_imagestore(en), k->name, removed, k, e);
 	if (rc < 0) {
 		conn_unref(r->c);
 		free(k);
@@ -126,7 +127,7 @@ int op_image_import(struct engine *en, struct request *r, struct err *e)
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
 	*k = (struct importing){r->c, r->in.h.tag};
-	rc = engine_image_import(en, name, r->fd[at], imported, k, e);
+	rc = imagestore_import(engine_imagestore(en), name, r->fd[at], imported, k, e);
 	if (rc < 0) {
 		free(k);
 		return rc;

@@ -140,9 +140,9 @@ static int list_files(const struct vm *vm, struct files *f, struct err *e)
 	int rc = 0;
 
 	if (c->kernel_fd < 0 && c->kernel)
-		rc = images_add(f, vm->en, c->kernel, "kernel", e);
+		rc = images_add(vm->en->images, f, c->kernel, "kernel", e);
 	if (rc == 0 && c->ramdisk_fd < 0 && c->ramdisk)
-		rc = images_add(f, vm->en, c->ramdisk, "ramdisk", e);
+		rc = images_add(vm->en->images, f, c->ramdisk, "ramdisk", e);
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
 		if (c->device[i].kind == DEVICE_VBD)
 			rc = files_add_disk(f, FILE_DISK, &c->device[i], e);
@@ -159,7 +159,7 @@ static void open_files(struct vm *vm)
 		files_are_open(vm, NULL);
 		return;
 	}
-	vm->files = files_new(vm->en);
+	vm->files = files_new(vm->en->opener);
 	rc = vm->files ? list_files(vm, vm->files, &err) : err_set(&err, ENOMEM, "out of memory");
 	if (rc < 0)
 		vm_build(vm, rc, &err);

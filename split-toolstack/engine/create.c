@@ -228,7 +228,7 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 		vm_announce(vm, VM_EV_CREATED);
 	}
 	if (claimed) {
-		file_close(vm->en, FILE_READ, c->kernel_fd);
+		file_close(vm->en->opener, FILE_READ, c->kernel_fd);
 		c->kernel_fd = -1;
 		rc = complete_shell(vm, e);
 		if (rc == 0 && (!vm->map || (vm->t.way == VM_SHELL && !is_small(vm->img))))
@@ -284,10 +284,10 @@ void vm_build(struct vm *vm, int rc, struct err *e)
 	if (rc == 0)
 		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, e);
 	if (rc == 0)
-		vm->img = images_find(vm->en, c->kernel_fd);
+		vm->img = images_find(vm->en->images, c->kernel_fd);
 	if (rc == 0 && !vm->img) {
-		rc = images_read(vm->en, c->kernel_fd, c->kernel ? c->kernel : "kernel", image_read,
-				 vm, e);
+		rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
+				 image_read, vm, e);
 		vm->job = rc == 0;
 	}
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);

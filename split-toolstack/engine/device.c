@@ -224,7 +224,7 @@ int device_take_disk(struct device *d, struct file *file, struct err *e)
 
 	if (rc < 0 && e)
 		*e = file->err;
-	file_close(d->en, FILE_DISK, c->fd);
+	file_close(d->en->opener, FILE_DISK, c->fd);
 	c->fd = file_take(file);
 	device_note_disk(d, info);
 	d->major = info->major;
@@ -262,7 +262,7 @@ int device_open_later(struct device *d, enum file_use use, device_disk_fn *then,
 	int rc;
 
 	files_drop(&d->files);
-	d->files = files_new(d->en);
+	d->files = files_new(d->en->opener);
 	rc = d->files ? files_add_disk(d->files, use, &d->cfg, e)
 		      : err_set(e, ENOMEM, "out of memory");
 	if (rc < 0) {
@@ -358,13 +358,13 @@ void device_close_files(struct device *d)
 	bool vbd = d->key.kind == DEVICE_VBD;
 
 	files_drop(&d->files);
-	file_close(d->en, FILE_DISK, d->loop_fd);
+	file_close(d->en->opener, FILE_DISK, d->loop_fd);
 	if (vbd)
-		file_close(d->en, FILE_DISK, d->user_fd);
+		file_close(d->en->opener, FILE_DISK, d->user_fd);
 	else if (d->user_fd >= 0) /* of a TAP: its interface goes with it, now */
 		(void)close(d->user_fd);
 	if (vbd)
-		file_close(d->en, FILE_DISK, d->cfg.u.vbd.fd);
+		file_close(d->en->opener, FILE_DISK, d->cfg.u.vbd.fd);
 	if (vbd)
 		d->cfg.u.vbd.fd = -1;
 	d->loop_fd = -1;

@@ -255,7 +255,7 @@ static void open_disk(struct attach *a)
 	struct err e = {0};
 	int rc;
 
-	a->files = files_new(a->en);
+	a->files = files_new(a->en->opener);
 	rc = a->files ? files_add_disk(a->files, FILE_DISK, &a->config, &e)
 		      : err_set(&e, ENOMEM, "out of memory");
 	if (rc < 0)

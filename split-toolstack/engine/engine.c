@@ -36,6 +36,15 @@ static int prepare_folders(const struct engine_conf *c, struct err *e)
 	return 0;
 }
 
+static int open_images(struct engine *en, struct err *e)
+{
+	struct images_conf conf = {.opener = en->opener,
+				   .cache_dir = en->conf.cache_dir,
+				   .store_dir = en->conf.image_dir};
+
+	return images_open(&conf, &en->images, e);
+}
+
 int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct engine **out,
 		struct err *e)
 {
@@ -68,7 +77,9 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = drops_open(en, e);
 	if (rc == 0)
-		rc = imagestore_open(en, e);
+		rc = opener_open(loop, &en->opener, e);
+	if (rc == 0)
+		rc = open_images(en, e);
 	if (rc == 0)
 		rc = slots_open(en->x, &en->slots, e);
 	if (rc == 0)
@@ -76,9 +87,10 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 			en->x,
 			&(struct tail_conf){conf->tail_guard, conf->preempt_file, conf->run_dir},
 			&en->tail, e);
-	mounts_watch(en->loop, &en->mounts); /* and reads them, before a request waits for it */
 	if (rc == 0)
 		rc = worker_open(loop, &en->worker, e);
+	if (rc == 0)
+		opener_set_worker(en->opener, en->worker);
 	if (rc == 0)
 		rc = events_open(en, e);
 	if (rc == 0)
@@ -112,6 +124,8 @@ void engine_close(struct engine *en)
 	en->worker = NULL;
 	if (!ended)
 		log_line(LOG_WARN, "op=close: files that do not answer are left behind");
+	if (en->opener)
+		opener_set_worker(en->opener, NULL);
 	ev_timer_stop(en->loop, &en->pool.refill); /* what ended has started it again */
 	names_flush(en);
 	HASH_CLEAR(by_name, en->names);
@@ -135,12 +149,11 @@ void engine_close(struct engine *en)
 	death_close(en);
 	events_close(en);
 	slots_close(en->slots);
-	images_close(en);
-	imagestore_close(en, ended);
+	images_close(en->images, ended);
 	drops_close(en);
 	registry_close(en);
 	tail_close(en->tail);
-	ev_io_stop(en->loop, &en->mounts);
+	opener_close(en->opener);
 	xen_close(en->x);
 	if (ended) /* else jobs that hang still look at its configuration */
 		free(en);
@@ -185,6 +198,11 @@ int engine_host(struct engine *en, struct engine_host *out, struct err *e)
 struct xen *engine_xen(struct engine *en)
 {
 	return en->x;
+}
+
+struct imagestore *engine_imagestore(struct engine *en)
+{
+	return images_store(en->images);
 }
 
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)

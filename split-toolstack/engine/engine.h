@@ -23,6 +23,7 @@
  */
 
 struct engine;
+struct imagestore;
 struct vm;
 
 /* --- configuration of one VM
@@ -115,6 +116,7 @@ struct engine_limits {
 void engine_set_limits(struct engine *en, const struct engine_limits *l);
 enum store_mode engine_store_mode(const struct engine *en); /* never STORE_AUTO */
 struct xen *engine_xen(struct engine *en);
+struct imagestore *engine_imagestore(struct engine *en); /* images/imagestore.h */
 /* Of the store's journal, in the run directory: "fine", "tight" (full: guests may not grow in the
  * store), "none" (nothing is answered until there is room). */
 const char *engine_store_room(const struct engine *en);
@@ -283,33 +285,6 @@ int pool_set_later(struct engine *en, const struct pool_flavor *f, pool_set_fn *
 		   struct err *e);
 void pool_for_each(struct engine *en, void (*fn)(const struct pool_flavor *f, void *arg),
 		   void *arg);
-
-/* --- images that chaosd keeps
- * ------------------------------------------------------------------------------ */
-
-#define IMAGE_NAME_MAX 128u
-#define IMAGE_PREFIX   "image:" /* a kernel "image:web" is the image of that name */
-
-struct stored_image {
-	char name[IMAGE_NAME_MAX + 1];
-	char digest[65]; /* SHA-256 of the file, hex */
-	char guest_os[32];
-	bool pv, pvh, noxs, linux_kernel;
-	uint64_t bytes, min_kib, imported_ns;
-};
-
-/* In the order of names. */
-void engine_images(struct engine *en, void (*fn)(const struct stored_image *i, void *arg),
-		   void *arg);
-/* Copies, checks and names what `fd` holds, on the worker; a name that is there already is moved.
- * On success the fd is the engine's, and the callback comes once, on the loop. */
-typedef void image_import_fn(void *arg, int rc, const struct stored_image *i, const struct err *e);
-int engine_image_import(struct engine *en, const char *name, int fd, image_import_fn *fn, void *arg,
-			struct err *e);
-/* The name goes, and with the last one its file. The callback comes on the loop when that is on the
- * disk; with -errno it does not. */
-typedef void image_rm_fn(void *arg, int rc, const struct err *e);
-int engine_image_rm(struct engine *en, const char *name, image_rm_fn *fn, void *arg, struct err *e);
 
 /* --- operations on one VM
  * ------------------------------------------------------------------------------ */

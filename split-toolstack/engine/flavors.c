@@ -72,9 +72,9 @@ static int try_image(struct engine *en, const struct flavor *f, struct files *fi
 	if (rc < 0)
 		return rc;
 	if (may_read)
-		rc = images_load(en, files_read(files, "image")->fd, f->f.image, &img, e);
+		rc = images_load(en->images, files_read(files, "image")->fd, f->f.image, &img, e);
 	else
-		img = images_find(en, files_read(files, "image")->fd);
+		img = images_find(en->images, files_read(files, "image")->fd);
 	if (rc == 0 && img)
 		rc = flavor_check_image(img, e);
 	if (rc == 0 && img && f->f.ramdisk && image_info(img)->direct)
@@ -146,13 +146,13 @@ int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **
 {
 	int rc = 0;
 
-	*out = files_new(en);
+	*out = files_new(en->opener);
 	if (!*out)
 		return err_set(e, ENOMEM, "out of memory");
 	if (f->image)
-		rc = images_add(*out, en, f->image, "image", e);
+		rc = images_add(en->images, *out, f->image, "image", e);
 	if (rc == 0 && f->image && f->ramdisk)
-		rc = images_add(*out, en, f->ramdisk, "ramdisk", e);
+		rc = images_add(en->images, *out, f->ramdisk, "ramdisk", e);
 	if (rc < 0)
 		files_drop(out);
 	return rc;
@@ -210,11 +210,11 @@ static void flavor_image(void *arg, struct image *img, int rc, const struct err 
 static int set_or_read(struct flavor_wait *w, struct err *e)
 {
 	const struct file *file = files_read(w->files, "image");
-	struct image *img = file->rc == 0 ? images_find(w->en, file->fd) : NULL;
+	struct image *img = file->rc == 0 ? images_find(w->en->images, file->fd) : NULL;
 	int rc;
 
 	if (file->rc == 0 && !img) {
-		rc = images_read(w->en, file->fd, w->f.image, flavor_image, w, e);
+		rc = images_read(w->en->images, file->fd, w->f.image, flavor_image, w, e);
 		return rc < 0 ? rc : 1;
 	}
 	rc = set_flavor(w->en, &w->f, w->files, false, e);

@@ -104,7 +104,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 		refill_in(en, REFILL_GAP_S);
 		return;
 	}
-	f = en->pool.job || en->builds ? NULL : hungry(en, &later);
+	f = en->pool.job || en->builds || images_busy(en->images) ? NULL : hungry(en, &later);
 	if (f) {
 		pool_make_shell(en, f);
 		refill_in(en, REFILL_GAP_S);

@@ -20,7 +20,9 @@
 #include "store/store.h"
 #include "split-toolstack/engine/adopt.h"
 #include "split-toolstack/engine/drop.h"
-#include "split-toolstack/engine/files.h"
+#include "split-toolstack/engine/files/file_key.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/leaving.h"
 #include "split-toolstack/engine/memory.h"
 #include "split-toolstack/engine/names.h"
@@ -137,23 +139,11 @@ struct vm {
 };
 
 struct attach;
-struct image_change;
-struct image_entry;
-struct image_name;
-struct image_job;
 struct device;
 struct device_domain;
 struct registry;
 struct link;
 struct mirror;
-
-/* A file as it was: identity, size and both times to the nanosecond. Compared as bytes. */
-struct file_key {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime, ctime;
-};
 
 /* --- pool.c: domains made ahead --- */
 
@@ -215,15 +205,7 @@ struct engine {
 	struct vm *unheard; /* utlist head */
 	struct drops *drops;
 	struct memory memory;
-	MDB_env *image_db;
-	MDB_dbi image_dbi;
-	int image_dirfd;
-	struct image_name *image_names; /* in order */
-	uint32_t nimage_names, image_room;
-	uint32_t image_imports;		    /* under way, also as changes */
-	struct image_change *image_changes; /* of the index: the first is under way */
-	uint32_t builds; /* on the worker, or their images are being read: what they need is not the
-			    pool's */
+	uint32_t builds;    /* on the worker */
 	struct vm *windows; /* utlist head */
 	struct slots *slots;
 	struct store *tree;
@@ -234,11 +216,8 @@ struct engine {
 	struct deaths *deaths;	/* death.c */
 	struct registry *registry;
 	struct worker *worker; /* NULL: the engine closes */
-	/* files.c */
-	uint32_t opening; /* sets of files that threads open or close */
-	/* images.c */
-	struct image_entry *images;
-	struct image_job *image_reads; /* utlist head */
+	struct opener *opener;
+	struct images *images;
 	struct pool pool;
 	/* device_admit.c: bridges that were seen, until the kernel says that some interface went or
 	 * was renamed */
@@ -246,7 +225,6 @@ struct engine {
 	uint32_t nbridge;
 	/* devices */
 	struct link *link;
-	ev_io mounts; /* mounts.c */
 	ev_io uevents;
 	struct device *devices; /* uthash heads */
 	struct device_domain *device_domains;
@@ -404,38 +382,6 @@ void views_poll(struct engine *en); /* those that were woken */
 void vm_view_renamed(struct vm *vm);
 int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e);
 void view_on_missing(void *arg, uint32_t domid); /* for store_on_missing() */
-
-/* --- images.c --- */
-/* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
-struct image *images_find(struct engine *en, int fd);
-/* What is behind an open file; false and all zero: not known, or -1. */
-bool file_key(int fd, struct file_key *out);
-/* Puts a path, or an image of the store, to the files to be opened; `key` is for the message. An
- * image that is not there is an error of the file. -ENOMEM. */
-int images_add(struct files *f, struct engine *en, const char *path, const char *key,
-	       struct err *e);
-/* Pages of a Linux shell that the largest kernel in the cache would fill. */
-uint32_t images_window(const struct engine *en);
-/* Reads, unpacks and parses what is behind `fd` away from the loop; once for all that ask for the
- * same file meanwhile. `fn` is called later, on the loop, with a reference or an error. -errno: it
- * is not called. */
-typedef void image_read_fn(void *arg, struct image *img, int rc, const struct err *e);
-int images_read(struct engine *en, int fd, const char *name, image_read_fn *fn, void *arg,
-		struct err *e);
-/* The same at once, before the loop runs. */
-int images_load(struct engine *en, int fd, const char *name, struct image **out, struct err *e);
-void images_close(struct engine *en);
-
-/* --- imagestore.c --- */
-int imagestore_open(struct engine *en, struct err *e);
-/* `ended`: no thread uses it any more. */
-void imagestore_close(struct engine *en, bool ended);
-/* What an import that was killed left goes, files that no name has, and names whose files are gone:
- * at the start. */
-void imagestore_sweep(struct engine *en);
-#define IMAGE_UNFINISHED "new-" /* what the name of a copy under way begins with */
-/* The file of an image's content: its name in the folder of images. -ENOENT with the reason. */
-int imagestore_digest(struct engine *en, const char *name, char digest[65], struct err *e);
 
 /* --- console_log.c --- */
 void console_log_init(struct console_log *l, const struct engine *en);

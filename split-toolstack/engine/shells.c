@@ -107,8 +107,8 @@ void flavor_back_off(struct flavor *f, const struct err *e)
 static void free_job(struct shell_job *j)
 {
 	files_drop(&j->files);
-	file_close(j->en, FILE_READ, j->image_fd);
-	file_close(j->en, FILE_READ, j->ramdisk_fd);
+	file_close(j->en->opener, FILE_READ, j->image_fd);
+	file_close(j->en->opener, FILE_READ, j->ramdisk_fd);
 	free(j);
 }
 
@@ -157,7 +157,7 @@ static int take_files(struct engine *en, const struct flavor *f, struct shell_jo
 		rc = files_take(j->files, "ramdisk", f->f.ramdisk, &j->ramdisk_fd, e);
 	if (rc < 0)
 		return rc;
-	j->shell->img = images_find(en, j->image_fd);
+	j->shell->img = images_find(en->images, j->image_fd);
 	(void)file_key(j->ramdisk_fd, &j->shell->ramdisk);
 	return 0;
 }
@@ -243,7 +243,8 @@ static void files_are_open(void *arg, struct files *f)
 	}
 	if (j->shell->img || !j->flavor->f.image) {
 		make_shell(j);
-	} else if (images_read(en, j->image_fd, j->flavor->f.image, shell_image, j, &j->err) < 0) {
+	} else if (images_read(en->images, j->image_fd, j->flavor->f.image, shell_image, j,
+			       &j->err) < 0) {
 		j->rc = -j->err.code;
 		shell_done(&j->job);
 	}
@@ -267,7 +268,7 @@ void pool_make_shell(struct engine *en, struct flavor *f)
 				.en = en,
 				.flavor = f,
 				.shell = s,
-				.window = images_window(en),
+				.window = images_window(en->images),
 				.image_fd = -1,
 				.ramdisk_fd = -1};
 	dom_init(&s->dom);

@@ -94,8 +94,8 @@ static int run(struct vm *vm, struct err *e)
 
 static void close_files(struct vm *vm)
 {
-	file_close(vm->en, FILE_READ, vm->cfg.kernel_fd);
-	file_close(vm->en, FILE_READ, vm->cfg.ramdisk_fd);
+	file_close(vm->en->opener, FILE_READ, vm->cfg.kernel_fd);
+	file_close(vm->en->opener, FILE_READ, vm->cfg.ramdisk_fd);
 	vm->cfg.kernel_fd = -1;
 	vm->cfg.ramdisk_fd = -1;
 	files_drop(&vm->files);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
+#include "split-toolstack/engine/images/imagestore.h"
 
 /* Every key is set from text; `value` is what the configuration or a client said. */
 struct key {

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/images/imagestore.h"
+
 static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err *e)
 {
 	char *value = strchr(word, '=');

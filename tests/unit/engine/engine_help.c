@@ -175,7 +175,7 @@ uint32_t pool_ready(void)
 
 void files_settle(void)
 {
-	until(!en || en->opening == 0 || files_hang);
+	until(!en || opener_is_idle(en->opener) || files_hang);
 }
 
 /* Lets the loop run until *flag, or for a few turns. */

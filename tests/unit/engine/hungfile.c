@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/files.h"
+#include "split-toolstack/engine/files/files.h"
 
 static pthread_t loop_thread;
 static char hung[128]; /* the path; "": none */

@@ -182,7 +182,7 @@ static void the_old_one_can_be_forgotten(void **state)
 	c.mem_kib = 32768;
 	engine_create(en, &c, 0, ignore_created, &r);
 	assert_int_equal(vm_destroy(of_same(), NULL), 0);
-	while (en->builds)
+	while (en->builds || images_busy(en->images))
 		turn(NULL);
 	settle(0);
 	assert_int_equal(en->nended, 1);

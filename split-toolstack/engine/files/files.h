@@ -6,13 +6,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <ev.h>
-
 #include "base/err.h"
 #include "dom0/loopdev.h"
 
-struct engine;
+struct ev_loop;
 struct files;
+struct opener;
+struct device_config;
+struct worker;
+struct worker_job;
+
+/* Where files are opened: at once where that cannot wait, else on the threads of a worker. While it
+ * has none files are closed on the loop, and none are opened. -ENOMEM. */
+int opener_open(struct ev_loop *loop, struct opener **out, struct err *e);
+void opener_set_worker(struct opener *o, struct worker *w); /* NULL: it has ended */
+/* Another job for the same threads: of what may hang with a file system. */
+void opener_push(struct opener *o, struct worker_job *job);
+/* No thread opens or closes a file. */
+bool opener_is_idle(const struct opener *o);
+void opener_close(struct opener *o); /* NULL is fine */
 
 enum file_use {
 	FILE_READ, /* a kernel or a ramdisk: open for reading */
@@ -42,12 +54,11 @@ struct file {
 typedef void files_fn(void *arg, struct files *f);
 
 /* A set of files for one request. NULL: no memory. */
-struct files *files_new(struct engine *en);
+struct files *files_new(struct opener *o);
 /* One more, by its path, which is copied. NULL: no memory; the set is as before. */
 struct file *files_add(struct files *f, enum file_use use, const char *path, struct err *e);
 /* A disk: by `fd`, of which a copy is made, or when that is -1 by its path. -errno with the reason.
  */
-struct device_config;
 int files_add_disk(struct files *f, enum file_use use, const struct device_config *d,
 		   struct err *e);
 uint32_t files_count(const struct files *f); /* NULL: 0 */
@@ -71,22 +82,6 @@ bool files_busy(const struct files *f);
  * taken is closed, by a thread, since that can hang as well. NULL is fine; *f becomes NULL. */
 void files_drop(struct files **f);
 /* Closes a descriptor, by a thread where that can wait; -1 is fine. */
-void file_close(struct engine *en, enum file_use use, int fd);
-
-/* --- mounts.c --- */
-
-/* All mounts of this host are of file systems whose open() takes what lies in memory, as of when
- * the loop waited last. For the loop's thread alone. */
-bool mounts_are_local(void);
-/* Hears of mounts that come and go; `io` is stopped by its owner. */
-void mounts_watch(struct ev_loop *loop, ev_io *io);
-
-/* --- quick.c --- */
-
-/* Opens a regular file for reading at once, or -EAGAIN: only a thread can tell whether that waits.
- * A relative path begins in the folder `dirfd`. */
-int quick_open(int dirfd, const char *path);
-/* A regular file that was open for reading alone can be closed on the loop. */
-bool quick_may_close(void);
+void file_close(struct opener *o, enum file_use use, int fd);
 
 #endif

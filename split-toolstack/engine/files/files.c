@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Files that are named by path: opened, and disks looked at, by the threads for files. */
-#include "split-toolstack/engine/files.h"
+#include "split-toolstack/engine/files/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,16 +10,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/private.h"
+#include <ev.h>
+
+#include "split-toolstack/engine/devices.h"
+#include "split-toolstack/engine/files/local.h"
+#include "split-toolstack/engine/services/worker.h"
 
 /* Another thread that looks whether a file is used elsewhere (ours_alone() in dom0/disk.c) has a
  * lease on it for some microseconds, in which it cannot be opened. */
 #define LEASE_TRIES 20
 #define LEASE_NS    1000000
 
+struct opener {
+	struct ev_loop *loop;
+	struct worker *worker; /* NULL: no threads */
+	uint32_t opening;      /* sets of files that they open or close */
+	ev_io mounts;
+};
+
 struct files {
 	struct worker_job job;
-	struct engine *en;
+	struct opener *opener;
 	files_fn *fn; /* NULL: not wanted any more */
 	void *arg;
 	bool busy; /* a thread has it */
@@ -27,14 +38,59 @@ struct files {
 	struct file *file;
 };
 
+/* --- threads --- */
+
+int opener_open(struct ev_loop *loop, struct opener **out, struct err *e)
+{
+	struct opener *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return err_set(e, ENOMEM, "out of memory");
+	o->loop = loop;
+	mounts_watch(loop, &o->mounts); /* and reads them, before a request waits for it */
+	*out = o;
+	return 0;
+}
+
+void opener_set_worker(struct opener *o, struct worker *w)
+{
+	o->worker = w;
+}
+
+bool opener_is_idle(const struct opener *o)
+{
+	return o->opening == 0;
+}
+
+void opener_close(struct opener *o)
+{
+	if (!o)
+		return;
+	ev_io_stop(o->loop, &o->mounts);
+	free(o);
+}
+
+void opener_push(struct opener *o, struct worker_job *job)
+{
+	worker_push(o->worker, WORKER_FILES, job);
+}
+
+static void push(struct files *f, void (*work)(struct worker_job *job, struct xen *x),
+		 void (*done)(struct worker_job *job))
+{
+	f->job = (struct worker_job){.work = work, .done = done};
+	f->opener->opening++;
+	opener_push(f->opener, &f->job);
+}
+
 /* --- a set --- */
 
-struct files *files_new(struct engine *en)
+struct files *files_new(struct opener *o)
 {
 	struct files *f = calloc(1, sizeof(*f));
 
 	if (f)
-		f->en = en;
+		f->opener = o;
 	return f;
 }
 
@@ -258,7 +314,7 @@ static void close_done(struct worker_job *job)
 {
 	struct files *f = (struct files *)job;
 
-	f->en->opening--;
+	f->opener->opening--;
 	free_files(f);
 }
 
@@ -270,10 +326,8 @@ static void close_all(struct files *f)
 	for (uint32_t i = 0; i < f->n; i++)
 		slow = slow ||
 		       (f->file[i].fd >= 0 && (f->file[i].use != FILE_READ || !quick_may_close()));
-	if (slow && f->en->worker) {
-		f->job = (struct worker_job){.work = close_work, .done = close_done};
-		f->en->opening++;
-		worker_push(f->en->worker, WORKER_FILES, &f->job);
+	if (slow && f->opener->worker) {
+		push(f, close_work, close_done);
 		return;
 	}
 	close_work(&f->job, NULL);
@@ -284,7 +338,7 @@ static void open_done(struct worker_job *job)
 {
 	struct files *f = (struct files *)job;
 
-	f->en->opening--;
+	f->opener->opening--;
 	f->busy = false;
 	if (f->fn)
 		f->fn(f->arg, f);
@@ -317,9 +371,7 @@ bool files_open(struct files *f, files_fn *fn, void *arg)
 	f->fn = fn;
 	f->arg = arg;
 	f->busy = true;
-	f->job = (struct worker_job){.work = open_work, .done = open_done};
-	f->en->opening++;
-	worker_push(f->en->worker, WORKER_FILES, &f->job);
+	push(f, open_work, open_done);
 	return false;
 }
 
@@ -341,10 +393,10 @@ void files_drop(struct files **of)
 		close_all(f);
 }
 
-void file_close(struct engine *en, enum file_use use, int fd)
+void file_close(struct opener *o, enum file_use use, int fd)
 {
-	bool quick = fd < 0 || !en->worker || (use == FILE_READ && quick_may_close());
-	struct files *f = quick ? NULL : files_new(en);
+	bool quick = fd < 0 || !o || !o->worker || (use == FILE_READ && quick_may_close());
+	struct files *f = quick ? NULL : files_new(o);
 	struct file *file = f ? one_more(f, use, NULL) : NULL;
 
 	if (file) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Opening a file on the loop, where that cannot wait for anything. */
-#include "split-toolstack/engine/files.h"
+#include "split-toolstack/engine/files/local.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Is every mount of the host of a file system that asks no server? */
-#include "split-toolstack/engine/files.h"
+#include "split-toolstack/engine/files/local.h"
 
 #include <fcntl.h>
 #include <poll.h>

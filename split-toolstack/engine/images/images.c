@@ -5,11 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/private.h"
+#include <utlist.h>
+
+#include "split-toolstack/engine/files/file_key.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/images/imagestore.h"
+#include "split-toolstack/engine/services/worker.h"
 
 /* Kept at most: so many images, so many bytes together. */
 #define KEEP_IMAGES 32u
@@ -21,53 +25,70 @@ struct image_entry {
 	struct image_entry *next;
 };
 
-static void to_key(const struct stat *st, struct file_key *out)
+struct images {
+	struct images_conf conf;
+	struct imagestore *store;
+	struct image_entry *kept;
+	struct image_job *reads; /* utlist head */
+};
+
+int images_open(const struct images_conf *conf, struct images **out, struct err *e)
 {
-	memset(out, 0, sizeof(*out)); /* compared as bytes */
-	out->dev = st->st_dev;
-	out->ino = st->st_ino;
-	out->size = st->st_size;
-	out->mtime = st->st_mtim;
-	out->ctime = st->st_ctim;
+	struct images *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	s->conf = *conf;
+	rc = imagestore_open(conf, &s->store, e);
+	if (rc < 0) {
+		free(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
 }
 
-/* As the kernel has it in memory: that is as fresh as the open() of the file, and no server is
- * asked. */
-bool file_key(int fd, struct file_key *out)
+void images_close(struct images *s, bool ended)
 {
-	struct statx st;
+	if (!s)
+		return;
+	while (s->kept) {
+		struct image_entry *next = s->kept->next;
 
-	memset(out, 0, sizeof(*out)); /* compared as bytes */
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
-		return false;
-	out->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
-	out->ino = st.stx_ino;
-	out->size = (off_t)st.stx_size;
-	out->mtime = (struct timespec){st.stx_mtime.tv_sec, st.stx_mtime.tv_nsec};
-	out->ctime = (struct timespec){st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec};
-	return true;
+		image_put(s->kept->img);
+		free(s->kept);
+		s->kept = next;
+	}
+	imagestore_close(s->store, ended);
+	free(s);
+}
+
+struct imagestore *images_store(struct images *s)
+{
+	return s->store;
 }
 
 /* Most recently used first. */
-static struct image *lookup(struct engine *en, const struct file_key *key)
+static struct image *lookup(struct images *s, const struct file_key *key)
 {
-	for (struct image_entry **at = &en->images; *at; at = &(*at)->next) {
+	for (struct image_entry **at = &s->kept; *at; at = &(*at)->next) {
 		struct image_entry *i = *at;
 
 		if (memcmp(&i->key, key, sizeof(*key)) != 0)
 			continue;
 		*at = i->next;
-		i->next = en->images;
-		en->images = i;
+		i->next = s->kept;
+		s->kept = i;
 		return image_ref(i->img);
 	}
 	return NULL;
 }
 
 /* Drops the least recently used ones that are too much. */
-static void shrink(struct engine *en)
+static void shrink(struct images *s)
 {
-	struct image_entry **at = &en->images;
+	struct image_entry **at = &s->kept;
 	uint64_t bytes = 0;
 
 	for (uint32_t n = 0; *at; n++) {
@@ -85,33 +106,33 @@ static void shrink(struct engine *en)
 	}
 }
 
-static void keep(struct engine *en, struct image *img)
+static void keep(struct images *s, struct image *img)
 {
 	struct file_key key;
 	struct image_entry *i;
 	struct image *known;
 
-	to_key(&image_info(img)->file, &key);
-	known = lookup(en, &key);
+	file_key_of(&image_info(img)->file, &key);
+	known = lookup(s, &key);
 	image_put(known);
 	i = known ? NULL : calloc(1, sizeof(*i));
 	if (!i)
 		return;
 	i->key = key;
 	i->img = image_ref(img);
-	i->next = en->images;
-	en->images = i;
-	shrink(en);
+	i->next = s->kept;
+	s->kept = i;
+	shrink(s);
 }
 
-struct image *images_find(struct engine *en, int fd)
+struct image *images_find(struct images *s, int fd)
 {
 	struct file_key key;
 
-	return file_key(fd, &key) ? lookup(en, &key) : NULL;
+	return file_key(fd, &key) ? lookup(s, &key) : NULL;
 }
 
-int images_add(struct files *f, struct engine *en, const char *path, const char *key, struct err *e)
+int images_add(struct images *s, struct files *f, const char *path, const char *key, struct err *e)
 {
 	bool stored = strncmp(path, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0;
 	struct file *file;
@@ -120,33 +141,22 @@ int images_add(struct files *f, struct engine *en, const char *path, const char 
 	int rc = 0;
 
 	if (stored)
-		rc = imagestore_digest(en, path + strlen(IMAGE_PREFIX), digest, &why);
+		rc = imagestore_digest(s->store, path + strlen(IMAGE_PREFIX), digest, &why);
 	file = files_add(f, FILE_READ, stored ? digest : path, e);
 	if (!file)
 		return -ENOMEM;
 	file->key = key;
-	file->dirfd = stored ? en->image_dirfd : AT_FDCWD;
+	file->dirfd = stored ? imagestore_dir(s->store) : AT_FDCWD;
 	file->rc = rc;
 	file->err = why;
 	return 0;
 }
 
-void images_close(struct engine *en)
-{
-	while (en->images) {
-		struct image_entry *next = en->images->next;
-
-		image_put(en->images->img);
-		free(en->images);
-		en->images = next;
-	}
-}
-
-uint32_t images_window(const struct engine *en)
+uint32_t images_window(const struct images *s)
 {
 	uint32_t most = 0;
 
-	for (const struct image_entry *i = en->images; i; i = i->next) {
+	for (const struct image_entry *i = s->kept; i; i = i->next) {
 		uint32_t pages = image_window_pages(i->img);
 
 		most = pages > most ? pages : most;
@@ -166,7 +176,7 @@ struct image_wait {
 struct image_job {
 	struct worker_job job;
 	struct image_job *prev, *next;
-	struct engine *en;
+	struct images *images;
 	struct file_key key;
 	int fd;
 	char name[256], cache_dir[512];
@@ -187,12 +197,11 @@ static void read_work(struct worker_job *job, struct xen *x)
 static void read_done(struct worker_job *job)
 {
 	struct image_job *j = (struct image_job *)job;
-	struct engine *en = j->en;
+	struct images *s = j->images;
 
-	DL_DELETE(en->image_reads, j);
-	en->builds--;
+	DL_DELETE(s->reads, j);
 	if (j->rc == 0)
-		keep(en, j->img);
+		keep(s, j->img);
 	while (j->waits) {
 		struct image_wait *w = j->waits;
 
@@ -201,11 +210,11 @@ static void read_done(struct worker_job *job)
 		free(w);
 	}
 	image_put(j->img);
-	file_close(en, FILE_READ, j->fd);
+	file_close(s->conf.opener, FILE_READ, j->fd);
 	free(j);
 }
 
-static struct image_job *new_job(struct engine *en, int fd, const char *name, struct err *e)
+static struct image_job *new_job(struct images *s, int fd, const char *name, struct err *e)
 {
 	struct image_job *j = calloc(1, sizeof(*j));
 
@@ -220,17 +229,16 @@ static struct image_job *new_job(struct engine *en, int fd, const char *name, st
 		return NULL;
 	}
 	j->job = (struct worker_job){.work = read_work, .done = read_done};
-	j->en = en;
+	j->images = s;
 	(void)file_key(fd, &j->key);
 	(void)snprintf(j->name, sizeof(j->name), "%s", name);
-	(void)snprintf(j->cache_dir, sizeof(j->cache_dir), "%s", en->conf.cache_dir);
-	DL_APPEND(en->image_reads, j);
-	en->builds++;
-	worker_push(en->worker, WORKER_FILES, &j->job);
+	(void)snprintf(j->cache_dir, sizeof(j->cache_dir), "%s", s->conf.cache_dir);
+	DL_APPEND(s->reads, j);
+	opener_push(s->conf.opener, &j->job);
 	return j;
 }
 
-int images_read(struct engine *en, int fd, const char *name, image_read_fn *fn, void *arg,
+int images_read(struct images *s, int fd, const char *name, image_read_fn *fn, void *arg,
 		struct err *e)
 {
 	struct image_wait *w = malloc(sizeof(*w));
@@ -241,11 +249,11 @@ int images_read(struct engine *en, int fd, const char *name, image_read_fn *fn, 
 	if (!w)
 		return err_set(e, ENOMEM, "out of memory");
 	(void)file_key(fd, &key);
-	DL_FOREACH(en->image_reads, j)
+	DL_FOREACH(s->reads, j)
 	if (memcmp(&j->key, &key, sizeof(key)) == 0)
 		break;
 	if (!j)
-		j = new_job(en, fd, name, e);
+		j = new_job(s, fd, name, e);
 	if (!j) {
 		free(w);
 		return -e->code;
@@ -257,14 +265,19 @@ int images_read(struct engine *en, int fd, const char *name, image_read_fn *fn, 
 	return 0;
 }
 
-int images_load(struct engine *en, int fd, const char *name, struct image **out, struct err *e)
+bool images_busy(const struct images *s)
+{
+	return s->reads != NULL;
+}
+
+int images_load(struct images *s, int fd, const char *name, struct image **out, struct err *e)
 {
 	int rc = 0;
 
-	*out = images_find(en, fd);
+	*out = images_find(s, fd);
 	if (!*out)
-		rc = image_open(fd, name, en->conf.cache_dir, out, e);
+		rc = image_open(fd, name, s->conf.cache_dir, out, e);
 	if (rc == 0)
-		keep(en, *out);
+		keep(s, *out);
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Images that chaosd keeps: files named by content, and an index from names to them
  * (imageindex.h). */
-#include "split-toolstack/engine/imageindex.h"
+#include "split-toolstack/engine/images/imagestore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +14,23 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "split-toolstack/engine/private.h"
+#include "libdom/libdom.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/images/imageindex.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/images/imagesweep.h"
+#include "split-toolstack/engine/services/worker.h"
 
 #define RECORD_VERSION 1u
 #define COPY_STEP      (1u << 20)
+
+struct imagestore {
+	struct images_conf conf;
+	int dirfd;
+	struct imageindex *index;
+	uint32_t imports;	      /* under way, also as changes */
+	struct image_change *changes; /* of the index: the first is under way */
+};
 
 /*
  * A change of the index: a name is given to a file (an import), or goes. Changes are made one after
@@ -28,7 +41,7 @@
 struct image_change {
 	struct worker_job job;
 	struct image_change *next;
-	struct engine *en;
+	struct imagestore *store;
 	char name[IMAGE_NAME_MAX + 1];
 	bool removes;
 	int fd;		       /* import: of what is copied */
@@ -43,31 +56,53 @@ struct image_change {
 	struct err err;
 };
 
-int imagestore_open(struct engine *en, struct err *e)
+static int open_store(struct imagestore *s, struct err *e)
 {
-	const char *dir = en->conf.image_dir;
+	const char *dir = s->conf.store_dir;
 	int rc;
 
-	en->image_dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	if (en->image_dirfd < 0)
+	s->dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	if (s->dirfd < 0)
 		return err_sys(e, errno, "image store: %s", dir);
 	/* For two daemons with run directories of their own. */
-	if (flock(en->image_dirfd, LOCK_EX | LOCK_NB) < 0)
+	if (flock(s->dirfd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, EBUSY, "image store: another chaosd uses %s", dir);
-	rc = imageindex_open(en, dir, e);
+	rc = imageindex_open(dir, &s->index, e);
 	if (rc == 0)
-		imagestore_sweep(en);
+		imagesweep(s->index, s->dirfd);
 	return rc;
 }
 
-void imagestore_close(struct engine *en, bool ended)
+int imagestore_open(const struct images_conf *conf, struct imagestore **out, struct err *e)
 {
-	if (!ended && (en->image_imports || en->image_changes))
+	struct imagestore *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	s->conf = *conf;
+	rc = open_store(s, e);
+	if (rc < 0) {
+		imagestore_close(s, true);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void imagestore_close(struct imagestore *s, bool ended)
+{
+	if (!s || (!ended && (s->imports || s->changes)))
 		return; /* a thread that hangs uses it */
-	imageindex_close(en);
-	if (en->image_dirfd > 0)
-		(void)close(en->image_dirfd);
-	en->image_dirfd = -1;
+	imageindex_close(s->index);
+	if (s->dirfd >= 0)
+		(void)close(s->dirfd);
+	free(s);
+}
+
+int imagestore_dir(const struct imagestore *s)
+{
+	return s->dirfd;
 }
 
 /* --- what there is --- */
@@ -87,13 +122,13 @@ static void to_info(const char *name, const struct image_record *r, struct store
 	out->imported_ns = r->imported_ns;
 }
 
-void engine_images(struct engine *en, void (*fn)(const struct stored_image *i, void *arg),
-		   void *arg)
+void imagestore_each(const struct imagestore *s,
+		     void (*fn)(const struct stored_image *i, void *arg), void *arg)
 {
-	for (uint32_t i = 0; i < imageindex_count(en); i++) {
+	for (uint32_t i = 0; i < imageindex_count(s->index); i++) {
 		struct stored_image info;
 		const char *name;
-		const struct image_record *r = imageindex_at(en, i, &name);
+		const struct image_record *r = imageindex_at(s->index, i, &name);
 
 		to_info(name, r, &info);
 		fn(&info, arg);
@@ -106,9 +141,9 @@ static int no_image(const char *name, struct err *e)
 		       name);
 }
 
-int imagestore_digest(struct engine *en, const char *name, char digest[65], struct err *e)
+int imagestore_digest(const struct imagestore *s, const char *name, char digest[65], struct err *e)
 {
-	const struct image_record *r = imageindex_find(en, name);
+	const struct image_record *r = imageindex_find(s->index, name);
 
 	if (!r || r->version != RECORD_VERSION)
 		return no_image(name, e);
@@ -118,12 +153,12 @@ int imagestore_digest(struct engine *en, const char *name, char digest[65], stru
 
 /* --- changes --- */
 
-static void begin_change(struct engine *en);
+static void begin_change(struct imagestore *s);
 
 static void change_work(struct worker_job *job, struct xen *x)
 {
 	struct image_change *c = (struct image_change *)job;
-	int dir = c->en->image_dirfd;
+	int dir = c->store->dirfd;
 
 	(void)x;
 	/* The folder comes before the index: no name may outlive its file. */
@@ -132,7 +167,7 @@ static void change_work(struct worker_job *job, struct xen *x)
 		(void)unlinkat(dir, c->copy, 0);
 		return;
 	}
-	c->rc = imageindex_commit(c->en, c->name, c->removes ? NULL : &c->r, &c->err);
+	c->rc = imageindex_commit(c->store->index, c->name, c->removes ? NULL : &c->r, &c->err);
 	if (c->rc < 0 && c->only)
 		(void)unlinkat(dir, c->r.digest, 0);
 	if (c->rc == 0 && c->drop[0])
@@ -141,17 +176,17 @@ static void change_work(struct worker_job *job, struct xen *x)
 
 static void change_ends(struct image_change *c)
 {
-	struct engine *en = c->en;
+	struct imagestore *s = c->store;
 	struct stored_image out;
 
 	if (c->removes) {
 		if (c->removed)
 			c->removed(c->arg, c->rc, &c->err);
 	} else {
-		en->image_imports--;
+		s->imports--;
 		to_info(c->name, &c->r, &out);
 		c->imported(c->arg, c->rc, c->rc < 0 ? NULL : &out, &c->err);
-		file_close(en, FILE_READ, c->fd);
+		file_close(s->conf.opener, FILE_READ, c->fd);
 	}
 	free(c);
 }
@@ -159,60 +194,60 @@ static void change_ends(struct image_change *c)
 static void change_done(struct worker_job *job)
 {
 	struct image_change *c = (struct image_change *)job;
-	struct engine *en = c->en;
+	struct imagestore *s = c->store;
 
-	en->image_changes = c->next;
+	s->changes = c->next;
 	if (c->rc == 0)
-		imageindex_set(en, c->name, c->removes ? NULL : &c->r);
+		imageindex_set(s->index, c->name, c->removes ? NULL : &c->r);
 	change_ends(c);
-	begin_change(en);
+	begin_change(s);
 }
 
 /* The first of those that wait. Nothing else changes the index until it is done. */
-static void begin_change(struct engine *en)
+static void begin_change(struct imagestore *s)
 {
-	struct image_change *c = en->image_changes;
-	const struct image_record *old = c ? imageindex_find(en, c->name) : NULL;
+	struct image_change *c = s->changes;
+	const struct image_record *old = c ? imageindex_find(s->index, c->name) : NULL;
 
 	if (!c)
 		return;
 	if (c->removes && !old) { /* by the one before */
 		c->rc = no_image(c->name, &c->err);
-		en->image_changes = c->next;
+		s->changes = c->next;
 		change_ends(c);
-		begin_change(en);
+		begin_change(s);
 		return;
 	}
-	c->only = !c->removes && !imageindex_uses(en, c->r.digest, "");
+	c->only = !c->removes && !imageindex_uses(s->index, c->r.digest, "");
 	if (old && (c->removes || strcmp(old->digest, c->r.digest) != 0) &&
-	    !imageindex_uses(en, old->digest, c->name))
+	    !imageindex_uses(s->index, old->digest, c->name))
 		memcpy(c->drop, old->digest, sizeof(c->drop));
 	c->job = (struct worker_job){.work = change_work, .done = change_done};
-	worker_push(en->worker, WORKER_FILES, &c->job);
+	opener_push(s->conf.opener, &c->job);
 }
 
 static void push_change(struct image_change *c)
 {
-	struct image_change **at = &c->en->image_changes;
+	struct image_change **at = &c->store->changes;
 	bool first = !*at;
 
 	while (*at)
 		at = &(*at)->next;
 	*at = c;
 	if (first)
-		begin_change(c->en);
+		begin_change(c->store);
 }
 
-int engine_image_rm(struct engine *en, const char *name, image_rm_fn *fn, void *arg, struct err *e)
+int imagestore_rm(struct imagestore *s, const char *name, image_rm_fn *fn, void *arg, struct err *e)
 {
 	struct image_change *c;
 
-	if (!imageindex_find(en, name))
+	if (!imageindex_find(s->index, name))
 		return no_image(name, e);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
-	c->en = en;
+	c->store = s;
 	c->removes = true;
 	c->removed = fn;
 	c->arg = arg;
@@ -264,7 +299,7 @@ static int describe(struct image_change *j, int fd, struct err *e)
 	int rc = image_digest(fd, j->r.digest, e);
 
 	if (rc == 0)
-		rc = image_open(fd, j->name, j->en->conf.cache_dir, &img, e);
+		rc = image_open(fd, j->name, j->store->conf.cache_dir, &img, e);
 	if (rc < 0)
 		return rc;
 	i = image_info(img);
@@ -284,7 +319,7 @@ static int describe(struct image_change *j, int fd, struct err *e)
 static void import_work(struct worker_job *job, struct xen *x)
 {
 	struct image_change *j = (struct image_change *)job;
-	int dir = j->en->image_dirfd;
+	int dir = j->store->dirfd;
 	int fd;
 
 	(void)x;
@@ -315,8 +350,8 @@ static void import_done(struct worker_job *job)
 		push_change(c);
 }
 
-int engine_image_import(struct engine *en, const char *name, int fd, image_import_fn *fn, void *arg,
-			struct err *e)
+int imagestore_import(struct imagestore *s, const char *name, int fd, image_import_fn *fn,
+		      void *arg, struct err *e)
 {
 	struct image_change *c;
 
@@ -325,18 +360,18 @@ int engine_image_import(struct engine *en, const char *name, int fd, image_impor
 			       "image name \"%s\": 1 to %u letters, digits and . _ + : -, not "
 			       "beginning with . or -",
 			       name, IMAGE_NAME_MAX);
-	if (imageindex_reserve(en, en->image_imports + 1, e) < 0)
+	if (imageindex_reserve(s->index, s->imports + 1, e) < 0)
 		return -ENOMEM;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
 	*c = (struct image_change){.job = {.work = import_work, .done = import_done},
-				   .en = en,
+				   .store = s,
 				   .fd = fd,
 				   .imported = fn,
 				   .arg = arg};
 	(void)snprintf(c->name, sizeof(c->name), "%s", name);
-	en->image_imports++;
-	worker_push(en->worker, WORKER_FILES, &c->job);
+	s->imports++;
+	opener_push(s->conf.opener, &c->job);
 	return 0;
 }

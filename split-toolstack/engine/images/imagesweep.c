@@ -1,32 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The store of images put in order: files that no name has go, and names that have no file. */
-#include "split-toolstack/engine/imageindex.h"
+#include "split-toolstack/engine/images/imagesweep.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/images/imageindex.h"
+#include "split-toolstack/engine/images/imagestore.h"
 
 /* All that the index has: digests in order, and the names whose files are gone. */
 struct census {
-	struct engine *en;
+	int dirfd;
 	char (*digest)[65];
 	char (*lost)[IMAGE_NAME_MAX + 1];
 	uint32_t n, nlost;
 	bool failed; /* out of memory */
 };
 
-static bool has_file(const struct engine *en, const char *digest)
+static bool has_file(int dirfd, const char *digest)
 {
 	struct stat st;
 
-	return fstatat(en->image_dirfd, digest, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+	return fstatat(dirfd, digest, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 /* Room for one more; false: out of memory. */
@@ -43,17 +45,15 @@ static bool grow(void *at, uint32_t n, size_t size)
 	return more != NULL;
 }
 
-static void add_to_census(const struct stored_image *i, void *arg)
+static void add_to_census(struct census *c, const char *name, const struct image_record *r)
 {
-	struct census *c = arg;
-
 	c->failed = c->failed || !grow(&c->digest, c->n, sizeof(*c->digest)) ||
 		    !grow(&c->lost, c->nlost, sizeof(*c->lost));
 	if (c->failed)
 		return;
-	memcpy(c->digest[c->n++], i->digest, sizeof(i->digest));
-	if (!has_file(c->en, i->digest))
-		memcpy(c->lost[c->nlost++], i->name, sizeof(i->name));
+	memcpy(c->digest[c->n++], r->digest, sizeof(r->digest));
+	if (!has_file(c->dirfd, r->digest))
+		(void)snprintf(c->lost[c->nlost++], sizeof(*c->lost), "%s", name);
 }
 
 static int by_text(const void *a, const void *b)
@@ -71,7 +71,7 @@ static bool is_orphan(const struct census *c, const char *name)
 
 static void drop_orphans(const struct census *c)
 {
-	int dirfd = c->en->image_dirfd;
+	int dirfd = c->dirfd;
 	int fd = openat(dirfd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *d;
@@ -86,20 +86,24 @@ static void drop_orphans(const struct census *c)
 		(void)closedir(dir);
 }
 
-/* Removes what a killed import left, and names whose files are missing. */
-void imagestore_sweep(struct engine *en)
+void imagesweep(struct imageindex *x, int dirfd)
 {
-	struct census c = {.en = en};
+	struct census c = {.dirfd = dirfd};
 
-	engine_images(en, add_to_census, &c);
+	for (uint32_t i = 0; i < imageindex_count(x); i++) {
+		const char *name;
+		const struct image_record *r = imageindex_at(x, i, &name);
+
+		add_to_census(&c, name, r);
+	}
 	if (c.n)
 		qsort(c.digest, c.n, sizeof(*c.digest), by_text);
 	if (!c.failed)
 		drop_orphans(&c);
 	for (uint32_t i = 0; i < c.nlost && !c.failed; i++) {
-		if (imageindex_commit(en, c.lost[i], NULL, NULL) < 0)
+		if (imageindex_commit(x, c.lost[i], NULL, NULL) < 0)
 			continue;
-		imageindex_set(en, c.lost[i], NULL);
+		imageindex_set(x, c.lost[i], NULL);
 		log_line(LOG_WARN, "op=image-store image=%s: its file is gone: removed", c.lost[i]);
 	}
 	free(c.digest);
