@@ -236,7 +236,6 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		vm->log.end = old->log.end;
 		vm->log.size = old->log.size;
 	}
-	vm->state = VM_BUILDING;
 	vm->flags = flags;
 	vm->restarts = flags & VM_CREATE_RESTART ? 1 : 0;
 	vm->created = fn;

@@ -128,7 +128,7 @@ static void remember(struct vm *vm)
 /* It was to live again: it is of the history as before, which the record says as it is. */
 static void has_past(struct vm *vm)
 {
-	vm->state = VM_ENDED;
+	vm->life.now = NOW_ENDED;
 	remember(vm);
 }
 
@@ -159,7 +159,7 @@ static void is_lost(struct vm *vm, bool dying)
 	vm_drop_domain(vm);
 	if (vm->was != VM_ENDED_PRESERVED)
 		vm->reason = VM_REASON_LOST;
-	vm->state = VM_ENDED;
+	vm->life.now = NOW_ENDED;
 	vm->ended_ns = clock_wall_ns();
 	log_line(LOG_INFO, "op=adopt name=%s: its domain is gone", vm->name);
 	(void)registry_put(vm, NULL);
@@ -192,6 +192,13 @@ static int connect_again(struct vm *vm, struct err *e)
 	return rc;
 }
 
+static enum vm_now now_of_record(const struct vm *vm)
+{
+	return vm->was == VM_RUNNING  ? NOW_RUNNING
+	       : vm->was == VM_PAUSED ? NOW_PAUSED
+				      : NOW_PRESERVED;
+}
+
 static int take_over(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
@@ -217,7 +224,8 @@ static int take_over(struct vm *vm, struct err *e)
 	}
 	if (rc < 0)
 		return rc;
-	vm->state = vm->was;
+	if (vm->life.now == NOW_UNKNOWN) /* else its gate is closed, or it was unpaused */
+		vm->life.now = now_of_record(vm);
 	names_changed(vm);
 	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
 	if (!vm->unheard_prev)
@@ -243,7 +251,7 @@ static int start_again(struct vm *vm, struct err *e)
 	rc = claims_take(vm, e);
 	if (rc < 0)
 		return rc;
-	vm->state = VM_BUILDING;
+	vm->life.now = NOW_WAITING;
 	(void)console_log_open_old(vm);
 	log_line(LOG_INFO, "op=adopt name=%s: is restarted", vm->name);
 	vm_restart_later(vm);
@@ -254,7 +262,7 @@ static void is_unknown(struct vm *vm, const struct err *e)
 {
 	struct adoption *a = vm->en->adoption;
 
-	vm->state = VM_UNKNOWN;
+	vm->life.now = NOW_UNKNOWN;
 	if (strncmp(vm->why, err_msg(e), sizeof(vm->why) - 1) != 0)
 		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; it is tried again", vm->recorded,
 			 vm->name, err_msg(e));
@@ -300,8 +308,9 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 			vm_look(vm);
 			continue;
 		}
-		if (vm->state != VM_UNKNOWN) {
-			vm->was = vm->state;
+		if (vm->life.now != NOW_UNKNOWN) {
+			vm_hold_end(vm);
+			vm->was = vm_state(vm);
 			vm->recorded = vm->domid;
 		}
 		is_unknown(vm, &e);
@@ -312,14 +321,13 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void adopt(struct vm *vm)
 {
-	vm->was = vm->state;
 	vm->recorded = vm->domid;
 	vm->domid = 0;
-	if (vm->state == VM_ENDED) {
+	if (vm->life.now == NOW_ENDED) {
 		remember(vm);
 		return;
 	}
-	if (vm->state == VM_BUILDING && vm->restarts == 0) {
+	if (vm->was == VM_BUILDING && vm->restarts == 0) {
 		clean_half_made(vm->en, vm);
 		if (vm->ended_ns)
 			has_past(vm);
@@ -327,7 +335,6 @@ static void adopt(struct vm *vm)
 			vm_free(vm);
 		return;
 	}
-	vm->state = VM_UNKNOWN;
 	vm->announced = true;
 	vm_link_alive(vm);
 	take_id(vm, false);
@@ -361,7 +368,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 	clean_again(en);
 	for (struct vm *vm = en->alive; vm; vm = next) {
 		next = vm->next;
-		if (vm->state != VM_UNKNOWN)
+		if (vm->life.now != NOW_UNKNOWN)
 			continue;
 		unknown = true;
 		go_on(vm);

@@ -131,7 +131,7 @@ static int take_all_of(struct vm *vm, const struct device_config *d)
 	if (d->kind == DEVICE_VBD)
 		return take_disk(vm, &d->u.vbd);
 	/* One that is kept for who looks into it sends nothing: its successor has its MAC. */
-	if (has_mac(v) && vm->state != VM_ENDED_PRESERVED)
+	if (has_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
 		rc = take(vm, MAC, v->mac, sizeof(v->mac), true);
 	if (rc == 0 && v->ifname[0])
 		rc = take(vm, NAME, v->ifname, strlen(v->ifname), true);

@@ -105,7 +105,7 @@ static void abandoned(struct vm *vm)
 static void job_done(struct worker_job *job)
 {
 	struct build_job *b = (struct build_job *)job;
-	bool ended = b->vm->state == VM_ENDED;
+	bool ended = life_is_over(&b->vm->life);
 
 	if (!ended && !b->claimed && other_slot(b->vm, b->rc, &b->err)) {
 		worker_push(b->vm->en->worker, WORKER_BUILDS, job);
@@ -182,7 +182,7 @@ static void build_with_memory(struct memory_wait *m)
 	m->until = 0;
 	b->rc = 0;
 	b->err = (struct err){0};
-	if (b->vm->state == VM_ENDED)
+	if (life_is_over(&b->vm->life))
 		job_done(&b->job);
 	else
 		worker_push(b->vm->en->worker, WORKER_BUILDS, &b->job);
@@ -223,6 +223,7 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 	bool claimed = rc == 0 && pool_claim(vm); /* may change its uuid */
 	uint64_t since;
 
+	vm->life.now = NOW_BUILDING;
 	if (!vm->announced) {
 		vm->announced = true;
 		vm_announce(vm, VM_EV_CREATED);
@@ -266,7 +267,7 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 	vm->job = false;
 	vm->img = img;
 	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create_start);
-	if (vm->state == VM_ENDED)
+	if (life_is_over(&vm->life))
 		abandoned(vm);
 	else
 		build_with_image(vm, rc, &err);

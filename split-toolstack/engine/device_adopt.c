@@ -207,7 +207,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	struct device *d;
 
 	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
-	if (device_find(en, domid, kind, devid) || (vm && vm->state == VM_UNKNOWN))
+	if (device_find(en, domid, kind, devid) || (vm && vm_state(vm) == VM_UNKNOWN))
 		return;
 	if (en->mirror && is_others(en, domid)) {
 		devtree_remove(

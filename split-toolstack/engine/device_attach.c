@@ -117,9 +117,9 @@ static int may_attach(struct vm *vm, struct device_config *d, const struct file 
 	const struct device *has;
 	int rc;
 
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
+	if (vm_state(vm) != VM_RUNNING && vm_state(vm) != VM_PAUSED)
 		return err_set(e, ESRCH, "\"%s\" is not running: it is %s", vm->name,
-			       vm_state_name(vm->state));
+			       vm_state_name(vm_state(vm)));
 	if (vm->noxs)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" is a noxs guest: its devices are made with it; name them at "

@@ -286,7 +286,7 @@ static void adopt(struct engine *en, uint32_t domid, const struct note *n)
 	if (d) /* was half made */
 		return;
 	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
-	if (vm && vm->state == VM_UNKNOWN && memcmp(vm->uuid, n->uuid, sizeof(n->uuid)) != 0)
+	if (vm && vm_state(vm) == VM_UNKNOWN && memcmp(vm->uuid, n->uuid, sizeof(n->uuid)) != 0)
 		vm = NULL;
 	if (vm) { /* it was to end, but not so far that anything knows of it; or a later one's id */
 		erase_note(en, domid);

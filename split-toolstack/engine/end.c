@@ -37,6 +37,13 @@ void vm_drop_domain(struct vm *vm)
 
 /* --- the end of a VM, in both ways --- */
 
+static bool is_in_use(const struct vm *vm)
+{
+	enum vm_state s = vm_state(vm);
+
+	return s == VM_RUNNING || s == VM_PAUSED;
+}
+
 static void record(struct vm *vm)
 {
 	struct err err = {0};
@@ -48,7 +55,7 @@ static void record(struct vm *vm)
 /* What the worker builds goes when that is done: job_done(). */
 static void into_history(struct vm *vm)
 {
-	vm->state = VM_ENDED;
+	vm->life.now = vm->job ? NOW_ABANDONED : NOW_ENDED;
 	vm->ended_ns = clock_wall_ns();
 	drop_note(vm->en, vm->job ? vm->slot.domid : vm->domid, vm->uuid);
 	record(vm);
@@ -99,7 +106,7 @@ static void restart(struct vm *vm)
 	uint32_t domid = vm->domid;
 
 	vm->ended_ns = clock_wall_ns();
-	vm->state = VM_BUILDING;
+	vm->life.now = NOW_WAITING;
 	vm->restarts++;
 	drop_note(vm->en, domid, vm->uuid);
 	record(vm);
@@ -129,7 +136,7 @@ static void rename_restart(struct vm *vm)
 	struct err err = {0};
 	char name[VM_NAME_MAX + 1];
 
-	vm->state = VM_ENDED_PRESERVED;
+	vm->life.now = NOW_PRESERVED;
 	if (vm_config_copy(&c, &vm->cfg) < 0) {
 		log_line(LOG_ERROR, "op=rename-restart name=%s: out of memory", vm->name);
 		record(vm);
@@ -201,14 +208,15 @@ static enum vm_action action_for(const struct vm *vm)
 
 void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
 {
-	if (vm->state == VM_UNKNOWN)
+	if (vm->life.now == NOW_UNKNOWN)
 		adopt_soon(vm->en);
-	if (vm->state == VM_ENDED_PRESERVED && (!info || info->dying)) /* not by us */
+	if (vm->life.now == NOW_PRESERVED && (!info || info->dying)) /* not by us */
 		into_history(vm);
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
+	if (!is_in_use(vm))
 		return;
 	if (vm->con.page)
 		vm_look(vm); /* its last words */
+	vm_hold_end(vm);
 	classify(vm, info);
 	vm->ended_ns = clock_wall_ns();
 	log_line(LOG_INFO, "op=exited dom=%u name=%s reason=%s code=%d", vm->domid, vm->name,
@@ -220,7 +228,7 @@ void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
 		into_history(vm);
 		break;
 	case VM_PRESERVE:
-		vm->state = VM_ENDED_PRESERVED;
+		vm->life.now = NOW_PRESERVED;
 		record(vm);
 		vm_announce(vm, VM_EV_PRESERVED);
 		break;
@@ -237,11 +245,11 @@ void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
 
 static int need_domain(const struct vm *vm, struct err *e)
 {
-	if (vm->state == VM_RUNNING || vm->state == VM_PAUSED)
+	if (is_in_use(vm))
 		return 0;
-	if (vm->state == VM_BUILDING)
+	if (vm_state(vm) == VM_BUILDING)
 		return err_set(e, EBUSY, "\"%s\" is still being built", vm->name);
-	if (vm->state == VM_UNKNOWN)
+	if (vm->life.now == NOW_UNKNOWN)
 		return err_set(e, EAGAIN,
 			       "\"%s\" was not taken over from the last daemon yet, which is tried "
 			       "again: %s",
@@ -275,17 +283,17 @@ int vm_pause(struct vm *vm, struct err *e)
 {
 	int rc = need_domain(vm, e);
 
-	if (rc < 0 || (vm->state == VM_PAUSED && is_paused(vm) != 0))
+	if (rc < 0 || (vm->life.now == NOW_PAUSED && is_paused(vm) != 0))
 		return rc;
 	/* One that is held is paused; twice would be once too often for what lets it run. */
 	rc = vm_check_domain(vm);
-	if (rc == 0 && !vm->held)
+	if (rc == 0 && vm->life.now != NOW_GATED)
 		rc = xen_domain_pause(vm->en->x, vm->domid);
 	if (rc < 0)
 		return err_sys(e, -rc, "pause \"%s\"", vm->name);
 	vm_hold_end(vm);
 	vm->pause_seen = PAUSE_UNSEEN;
-	vm->state = VM_PAUSED;
+	vm->life.now = NOW_PAUSED;
 	record(vm);
 	vm_announce(vm, VM_EV_PAUSED);
 	return 0;
@@ -293,7 +301,7 @@ int vm_pause(struct vm *vm, struct err *e)
 
 int vm_unpause(struct vm *vm, struct err *e)
 {
-	bool ours = vm->state != VM_RUNNING;
+	bool ours = vm->life.now == NOW_PAUSED;
 	int rc = need_domain(vm, e);
 
 	if (rc < 0)
@@ -301,14 +309,17 @@ int vm_unpause(struct vm *vm, struct err *e)
 	rc = vm_check_domain(vm);
 	if (rc == 0 && ours && is_paused(vm) == 1)
 		rc = vm_let_run(vm);
-	if (rc == 0 && !vm->held)
+	if (rc == 0 && vm->life.now != NOW_GATED)
 		rc = unpause_all(vm);
+	if (rc < 0 && ours)
+		vm->life.now = NOW_PAUSED;
 	if (rc < 0)
 		return err_sys(e, -rc, "unpause \"%s\"", vm->name);
 	vm->pause_seen = PAUSE_UNSEEN;
 	if (!ours)
 		return 0;
-	vm->state = VM_RUNNING;
+	if (vm->life.now == NOW_PAUSED)
+		vm->life.now = NOW_RUNNING; /* others had unpaused it */
 	record(vm);
 	vm_announce(vm, VM_EV_UNPAUSED);
 	return 0;
@@ -386,7 +397,7 @@ int vm_destroy(struct vm *vm, struct err *e)
 {
 	int rc;
 
-	switch (vm->state) {
+	switch (vm_state(vm)) {
 	case VM_BUILDING:
 		ev_timer_stop(vm->en->loop, &vm->restart);
 		devices_wait_no_more(vm);
@@ -405,7 +416,7 @@ int vm_destroy(struct vm *vm, struct err *e)
 			rc = xen_domain_pause(vm->en->x, vm->domid);
 		if (rc < 0 && rc != -ESRCH)
 			return err_sys(e, -rc, "pause \"%s\"", vm->name);
-		if (vm->state == VM_UNKNOWN)
+		if (vm->life.now == NOW_UNKNOWN)
 			adopt_soon(vm->en); /* its devices */
 		if (vm->con.page)
 			vm_look(vm);
@@ -426,9 +437,9 @@ int vm_destroy(struct vm *vm, struct err *e)
 
 int vm_rm(struct vm *vm, struct err *e)
 {
-	if (vm->state != VM_ENDED)
+	if (!life_is_over(&vm->life))
 		return err_set(e, EBUSY, "\"%s\" is %s: destroy it first, or use --force", vm->name,
-			       vm_state_name(vm->state));
+			       vm_state_name(vm_state(vm)));
 	vm_forget(vm);
 	return 0;
 }

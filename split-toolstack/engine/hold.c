@@ -41,7 +41,11 @@ static int run(struct vm *vm)
 
 	vm_hold_end(vm);
 	vm->unpaused = clock_ns();
-	return rc < 0 ? rc : xen_domain_unpause(vm->en->x, vm->domid);
+	if (rc == 0)
+		rc = xen_domain_unpause(vm->en->x, vm->domid);
+	if (rc == 0)
+		vm->life.now = NOW_RUNNING;
+	return rc;
 }
 
 /* With nothing that waits for the answer: what is recorded and shown is what is so. */
@@ -53,6 +57,7 @@ static void run_or_tell(struct vm *vm)
 	if (rc == 0)
 		return;
 	if (rc == -ESRCH) { /* it is gone, which is noticed as any end */
+		vm->life.now = NOW_RUNNING;
 		death_hint(vm->en);
 		return;
 	}
@@ -60,7 +65,7 @@ static void run_or_tell(struct vm *vm)
 	log_line(LOG_ERROR,
 		 "op=start dom=%u name=%s: %s; it stays paused: \"chaos unpause %s\" tries again",
 		 vm->domid, vm->name, err_msg(&e), vm->name);
-	vm->state = VM_PAUSED;
+	vm->life.now = NOW_PAUSED;
 	if (registry_put(vm, &e) < 0)
 		log_line(LOG_ERROR, "name=%s: %s", vm->name, err_msg(&e));
 	vm_announce(vm, VM_EV_PAUSED);
@@ -109,8 +114,8 @@ static void wait_for_turn(struct vm *vm, const struct device *d)
 {
 	ev_tstamp end = vm->en->reached_at + ATTACH_S;
 
-	if (!device_is_user(d) && d->nr > vm->en->reached && end > vm->devices_until)
-		vm->devices_until = end;
+	if (!device_is_user(d) && d->nr > vm->en->reached && end > vm->life.gate_until)
+		vm->life.gate_until = end;
 }
 
 /* -EAGAIN: not yet. */
@@ -126,7 +131,7 @@ static int devices_there(struct vm *vm, struct err *e)
 	if (d->reason[0])
 		return err_set(e, EIO, "%s %u: %s", d->id.kind, d->key.devid, d->reason);
 	wait_for_turn(vm, d);
-	return ev_now(vm->en->loop) < vm->devices_until ? -EAGAIN : not_come(d, e);
+	return ev_now(vm->en->loop) < vm->life.gate_until ? -EAGAIN : not_come(d, e);
 }
 
 static void look_in(struct vm *vm, double seconds)
@@ -144,7 +149,7 @@ static void on_hold(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	if (vm->devices_until == 0.) {
+	if (!life_create_waits(&vm->life)) {
 		log_line(LOG_WARN,
 			 "op=start dom=%u name=%s: a backend has not come: it starts without",
 			 vm->domid, vm->name);
@@ -153,10 +158,10 @@ static void on_hold(struct ev_loop *loop, ev_timer *t, int revents)
 	}
 	rc = devices_there(vm, &e);
 	if (rc == -EAGAIN) {
-		look_in(vm, vm->devices_until - ev_now(loop));
+		look_in(vm, vm->life.gate_until - ev_now(loop));
 		return;
 	}
-	vm->devices_until = 0.;
+	vm->life.gate_until = 0.;
 	vm_start_over(vm, rc, &e);
 }
 
@@ -173,7 +178,8 @@ bool vm_wait_devices(struct vm *vm)
 
 	if (!(vm->flags & VM_CREATE_WAIT_DEVICES) || !lacking(vm, &gone))
 		return false;
-	vm->devices_until = ev_now(vm->en->loop) + ATTACH_S;
+	vm->life.now = NOW_GATED;
+	vm->life.gate_until = ev_now(vm->en->loop) + ATTACH_S;
 	start_timer(vm, ATTACH_S);
 	vm_hold_look(vm); /* one may be broken already */
 	return true;
@@ -185,24 +191,22 @@ int vm_let_run(struct vm *vm)
 {
 	if (!must_hold(vm))
 		return run(vm);
-	if (vm->held)
-		return 0;
-	vm->held = true;
+	vm->life.now = NOW_GATED;
+	vm->life.gate_until = 0.;
 	start_timer(vm, HOLD_S);
 	return 0;
 }
 
 void vm_hold_look(struct vm *vm)
 {
-	if (vm->devices_until != 0.)
+	if (life_create_waits(&vm->life))
 		look_in(vm, 0.); /* not inside what has happened to a device */
-	else if (vm->held && !must_hold(vm))
+	else if (vm->life.now == NOW_GATED && !must_hold(vm))
 		run_or_tell(vm);
 }
 
 void vm_hold_end(struct vm *vm)
 {
-	vm->held = false;
-	vm->devices_until = 0.;
+	vm->life.gate_until = 0.;
 	ev_timer_stop(vm->en->loop, &vm->hold);
 }

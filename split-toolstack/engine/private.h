@@ -24,6 +24,7 @@
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/leaving.h"
+#include "split-toolstack/engine/life/state.h"
 #include "split-toolstack/engine/memory.h"
 #include "split-toolstack/engine/names.h"
 #include "split-toolstack/engine/services/domains.h"
@@ -81,8 +82,8 @@ struct vm {
 	uint8_t uuid[16];
 	uint32_t domid; /* 0: none */
 	struct vm_config cfg;
-	enum vm_state state;
-	enum vm_state was;	 /* VM_UNKNOWN: as its record says, ... */
+	struct vm_life life;
+	enum vm_state was;	 /* NOW_UNKNOWN: as its record says, ... */
 	uint32_t recorded;	 /* ... and the id there; 0: none */
 	char why[ADOPT_WHY_MAX]; /* ... and why it is not known */
 	enum vm_reason reason;
@@ -130,8 +131,6 @@ struct vm {
 	ev_timer restart;
 	struct device *devices; /* device.h */
 	ev_timer hold;		/* hold.c: runs as soon as its devices are connected */
-	bool held;
-	ev_tstamp devices_until; /* its create waits for its devices so long; 0: it does not */
 	uint32_t waits_for; /* the domain whose devices must be gone before it is built again */
 	struct leaving leaving;
 	struct claim *claims;

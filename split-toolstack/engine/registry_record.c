@@ -23,19 +23,20 @@ _Static_assert(RECORD_BYTES_2 == 152, "as it was");
 /* Of one that is being built the id that its domain will have; a last domain is noted elsewhere. */
 static uint32_t domid_of(const struct vm *vm)
 {
-	if (vm->state == VM_BUILDING)
-		return vm->domid && vm->devices_until == 0. ? 0 : vm->slot.domid;
-	return vm->state == VM_ENDED ? 0 : vm->domid;
+	if (vm->life.now == NOW_BUILDING || life_create_waits(&vm->life))
+		return vm->slot.domid;
+	return life_has_domain(&vm->life) ? vm->domid : 0;
 }
 
 static void fill(const struct vm *vm, struct record *r)
 {
 	const struct vm_config *c = &vm->cfg;
-	bool unknown = vm->state == VM_UNKNOWN;
+	enum vm_state state = life_state(&vm->life);
+	bool unknown = state == VM_UNKNOWN;
 
 	*r = (struct record){
 		.version = RECORD_VERSION,
-		.state = unknown ? vm->was : vm->state,
+		.state = unknown ? vm->was : state,
 		.reason = vm->reason,
 		.exit_code = vm->exit_code,
 		.domid = unknown ? vm->recorded : domid_of(vm),
@@ -60,7 +61,7 @@ static void fill(const struct vm *vm, struct record *r)
 		.created_ns = vm->created_ns,
 		.started_ns = vm->started_ns,
 		/* With the end of its past it is of the history if it never gets to run. */
-		.ended_ns = vm->state == VM_BUILDING && vm->past_ns ? vm->past_ns : vm->ended_ns,
+		.ended_ns = state == VM_BUILDING && vm->past_ns ? vm->past_ns : vm->ended_ns,
 		.cpumap_bytes = c->cpus.map ? c->cpus.bytes : 0,
 		.ncpumap = c->cpus.map ? c->cpus.n : 0,
 		.ndevice = c->ndevice,
@@ -189,7 +190,8 @@ bool record_read(struct vm *vm, const uint8_t *data, size_t size)
 	if (!ok || !cpus_record_get(&at, end, r.cpumap_bytes, r.ncpumap, &c->cpus) ||
 	    !parse_devices(c, at, end, r.ndevice))
 		return false;
-	vm->state = (enum vm_state)r.state;
+	vm->was = (enum vm_state)r.state;
+	vm->life.now = vm->was == VM_ENDED ? NOW_ENDED : NOW_UNKNOWN;
 	vm->reason = (enum vm_reason)r.reason;
 	vm->exit_code = r.exit_code;
 	vm->domid = r.domid; /* not in the table: adopt.c decides */

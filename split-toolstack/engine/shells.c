@@ -37,7 +37,7 @@ static int record_intent(struct engine *en, const struct shell *s, struct err *e
 	if (!vm)
 		return err_set(e, ENOMEM, "out of memory");
 	memcpy(vm->uuid, s->uuid, sizeof(vm->uuid));
-	vm->state = VM_BUILDING;
+	vm->life.now = NOW_BUILDING;
 	vm->slot.domid = s->slot.domid;
 	rc = registry_put(vm, e);
 	vm_free(vm);

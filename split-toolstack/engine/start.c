@@ -75,14 +75,14 @@ static int run(struct vm *vm, struct err *e)
 	uint64_t since = clock_ns();
 	int rc;
 
-	vm->state = vm->flags & VM_CREATE_PAUSED ? VM_PAUSED : VM_RUNNING;
+	vm->life.now = vm->flags & VM_CREATE_PAUSED ? NOW_PAUSED : NOW_RUNNING;
 	vm->started_ns = clock_wall_ns();
 	vm->reason = VM_REASON_NONE;
 	vm->exit_code = -1;
 	rc = registry_put(vm, e);
 	vm->t.record_ns += (uint32_t)(clock_ns() - since);
 	vm->unpaused = since = clock_ns();
-	if (rc == 0 && vm->state == VM_RUNNING) {
+	if (rc == 0 && vm->life.now == NOW_RUNNING) {
 		rc = vm_let_run(vm);
 		if (rc < 0)
 			rc = err_sys(e, -rc, "unpause domain %u", vm->domid);
@@ -123,9 +123,9 @@ void vm_unbuild(struct vm *vm)
 /* Nothing of a failed build is left; a VM that had lived goes into the history. */
 static void failed(struct vm *vm, int rc, const struct err *e)
 {
+	vm->life.now = NOW_ENDED;
 	vm_unbuild(vm);
 	vm_create_done(vm, rc, e);
-	vm->state = VM_ENDED;
 	if (vm->restarts == 0 && vm->ended_ns == 0) {
 		vm_unmake(vm);
 		return;
@@ -149,7 +149,7 @@ void vm_start_over(struct vm *vm, int rc, struct err *e)
 	vm_announce(vm, VM_EV_STARTED);
 	names_changed(vm);
 	death_hint(vm->en);
-	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->state == VM_PAUSED)
+	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->life.now == NOW_PAUSED)
 		vm_create_done(vm, 0, NULL);
 }
 

@@ -285,7 +285,7 @@ void vm_uuid(const struct vm *vm, uint8_t out[16])
 
 enum vm_state vm_state(const struct vm *vm)
 {
-	return vm->state;
+	return life_state(&vm->life);
 }
 
 enum vm_reason vm_reason(const struct vm *vm, int *exit_code)
@@ -304,11 +304,11 @@ void vm_see(struct vm *vm, const struct xen_domain_info *info)
 /* Other toolstacks pause and unpause our domains, too; Xen tells of that when it is asked. */
 static enum vm_state shown_state(const struct vm *vm)
 {
-	if (vm->state == VM_RUNNING && !vm->held && vm->pause_seen == PAUSE_SEEN)
+	if (vm->life.now == NOW_RUNNING && vm->pause_seen == PAUSE_SEEN)
 		return VM_PAUSED;
-	if (vm->state == VM_PAUSED && vm->pause_seen == PAUSE_NONE)
+	if (vm->life.now == NOW_PAUSED && vm->pause_seen == PAUSE_NONE)
 		return VM_RUNNING;
-	return vm->state;
+	return life_state(&vm->life);
 }
 
 void vm_known_info(const struct vm *vm, struct vm_info *out)
@@ -319,7 +319,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->domid = vm->domid;
 	out->state = shown_state(vm);
 	out->reason = vm->reason;
-	out->unknown = vm->state == VM_UNKNOWN ? vm->why : NULL;
+	out->unknown = vm->life.now == NOW_UNKNOWN ? vm->why : NULL;
 	out->exit_code = vm->exit_code;
 	out->ready = vm->ready;
 	out->noxs = vm->noxs;

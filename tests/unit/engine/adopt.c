@@ -130,7 +130,7 @@ static void four_vms(void)
 static bool all_known(void)
 {
 	for (struct vm *vm = en->alive; vm; vm = vm->next)
-		if (vm->state == VM_UNKNOWN)
+		if (vm_state(vm) == VM_UNKNOWN)
 			return false;
 	return true;
 }

@@ -64,7 +64,7 @@ static void paused_while_held(void **state)
 	struct xen_domain_info info;
 
 	(void)state;
-	assert_true(r.vm->held);
+	assert_int_equal(r.vm->life.now, NOW_GATED);
 	assert_int_equal(vm_pause(r.vm, NULL), 0);
 	work_for(3);
 	assert_int_equal(connected(r.vm), 2);
@@ -76,10 +76,10 @@ static void paused_while_held(void **state)
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	work_for(3);
 	r = create(net_and_disk("again"), 0);
-	assert_true(r.vm->held);
+	assert_int_equal(r.vm->life.now, NOW_GATED);
 	assert_int_equal(vm_pause(r.vm, NULL), 0);
 	assert_int_equal(vm_unpause(r.vm, NULL), 0);
-	assert_true(r.vm->held);
+	assert_int_equal(r.vm->life.now, NOW_GATED);
 	work_for(3);
 	assert_int_equal(xen_domain_info(en->x, vm_domid(r.vm), &info), 0);
 	assert_false(info.paused);
@@ -141,7 +141,7 @@ static void restarts_wait_for_their_disk(void **state)
 	assert_int_not_equal(r.vm->waits_for, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
-	assert_int_equal(r.vm->state, VM_ENDED);
+	assert_int_equal(vm_state(r.vm), VM_ENDED);
 }
 
 /* A disk that somebody still has when its backend is gone: the kernel closes it a little later. */
@@ -161,10 +161,10 @@ static void restarts_try_again(void **state)
 	work_until(r.vm->leaving.prev);
 	work_for(120);
 	assert_non_null(r.vm->leaving.prev);
-	assert_int_equal(r.vm->state, VM_BUILDING);
+	assert_int_equal(vm_state(r.vm), VM_BUILDING);
 	assert_int_equal(close(fd), 0);
-	work_until(r.vm->state == VM_RUNNING);
-	assert_int_equal(r.vm->state, VM_RUNNING);
+	work_until(vm_state(r.vm) == VM_RUNNING);
+	assert_int_equal(vm_state(r.vm), VM_RUNNING);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 }

@@ -181,9 +181,9 @@ static void ids_of_others_are_left_alone(void **state)
 		fake_vanish(other.domid);
 		assert_int_equal(xen_domain_create(x, &other, &id), 0);
 		assert_int_equal(vm_pause(vm, &e), -ESRCH);
-		vm->state = VM_PAUSED;
+		vm->life.now = NOW_PAUSED;
 		assert_int_equal(vm_unpause(vm, &e), -ESRCH);
-		vm->state = VM_RUNNING;
+		vm->life.now = NOW_RUNNING;
 		if (noticed)
 			turn(NULL);
 		else

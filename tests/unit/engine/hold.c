@@ -35,8 +35,8 @@ static void ask(struct vm_config c, uint32_t flags, struct result *r)
 /* The create's time to wait is over. */
 static void time_is_over(struct vm *vm)
 {
-	assert_true(vm->devices_until != 0.);
-	vm->devices_until = ev_now(loop) - 1.;
+	assert_true(vm->life.gate_until != 0.);
+	vm->life.gate_until = ev_now(loop) - 1.;
 	vm_hold_look(vm);
 }
 
@@ -148,7 +148,7 @@ static void the_last_of_many_has_its_time(void **state)
 	time_is_over(vm);
 	turn(NULL);
 	assert_false(last.called);
-	assert_true(vm->devices_until > ev_now(loop));
+	assert_true(vm->life.gate_until > ev_now(loop));
 	while (!last.called)
 		work_for(1);
 	assert_int_equal(last.rc, 0);
@@ -197,7 +197,7 @@ static void others_do_not_wait(void **state)
 	ask(net_and_disk("web"), 0, &r);
 	assert_true(r.called);
 	assert_int_equal(vm_state(r.vm), VM_RUNNING);
-	assert_true(r.vm->held);
+	assert_int_equal(r.vm->life.now, NOW_GATED);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 }
@@ -236,7 +236,7 @@ static void a_failed_unpause_is_told(void **state)
 
 	(void)state;
 	ask(net_and_disk("web"), 0, &r);
-	assert_true(r.vm->held);
+	assert_int_equal(r.vm->life.now, NOW_GATED);
 	for (struct device *d = r.vm->devices; d; d = d->next)
 		d->phase = PHASE_CONNECTED;
 	fake_fail_at(1, ENOMEM);

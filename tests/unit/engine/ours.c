@@ -185,7 +185,7 @@ static void intend(uint32_t domid, const uint8_t uuid[16])
 
 	assert_non_null(vm);
 	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
-	vm->state = VM_BUILDING;
+	vm->life.now = NOW_BUILDING;
 	vm->slot.domid = domid;
 	assert_int_equal(registry_put(vm, NULL), 0);
 	vm_free(vm);

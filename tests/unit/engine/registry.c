@@ -95,7 +95,7 @@ static void room_for_all(void **state)
 		assert_non_null(vm);
 		assert_int_equal(uuid_random(vm->uuid, NULL), 0);
 		(void)snprintf(vm->name, sizeof(vm->name), "ended%d", i);
-		vm->state = VM_ENDED;
+		vm->life.now = NOW_ENDED;
 		vm->ended_ns = (uint64_t)i + 1;
 		assert_int_equal(registry_put(vm, NULL), 0);
 		vm_free(vm);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where a VM is in its life, as types: struct vm embeds it. */
+#ifndef CHAOS_ENGINE_LIFE_STATE_T_H
+#define CHAOS_ENGINE_LIFE_STATE_T_H
+
+#include <ev.h>
+
+enum vm_now {
+	NOW_NEW,      /* its create waits: for devices of others, its files, its image */
+	NOW_WAITING,  /* likewise to be built again, or for its own old devices, or the delay */
+	NOW_BUILDING, /* threads may be at work on it */
+	NOW_GATED,    /* built; backends of its devices are not there yet */
+	NOW_RUNNING,
+	NOW_PAUSED,    /* by us */
+	NOW_PRESERVED, /* shut down, its domain is kept */
+	NOW_ABANDONED, /* in the history, but threads are still at work on it */
+	NOW_ENDED,     /* in the history, without a domain */
+	NOW_UNKNOWN,   /* the last daemon's, not taken over yet */
+	NOW_COUNT,
+};
+
+/* What a VM in NOW_NEW or NOW_WAITING waits for. */
+enum vm_wait {
+	WAIT_OTHERS, /* devices that others have, then its files */
+	WAIT_IMAGE,  /* threads read it, and call back */
+	WAIT_OWN,    /* devices of its last domain */
+	WAIT_DELAY,
+};
+
+struct vm_life {
+	enum vm_now now;
+	enum vm_wait wait;
+	/* NOW_GATED: its create waits for its devices until then; 0: the create has succeeded, and
+	 * the guest waits */
+	ev_tstamp gate_until;
+};
+
+#endif
