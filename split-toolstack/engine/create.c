@@ -94,11 +94,12 @@ static bool other_slot(struct vm *vm, int rc, struct err *e)
 	return slot_take(vm->en->slots, true, &vm->slot, e) == 0 && registry_put(vm, e) == 0;
 }
 
-/* It was destroyed meanwhile: the VM is of the history, or of nothing any more. */
+/* It was destroyed meanwhile: the VM is of the history, or out of all lists by now. */
 static void abandoned(struct vm *vm)
 {
 	vm_unbuild(vm);
-	if (vm->forgotten)
+	vm->life.now = NOW_ENDED;
+	if (!vm->prev)
 		vm_free(vm);
 }
 
@@ -115,7 +116,6 @@ static void job_done(struct worker_job *job)
 		memory_wait(b->vm->en, &b->wait);
 		return;
 	}
-	b->vm->job = false;
 	b->vm->en->builds--;
 	pool_idle_later(b->vm->en);
 	if (ended) {
@@ -203,7 +203,6 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 	}
 	*b = (struct build_job){
 		.job = {.work = job_work, .done = job_done}, .vm = vm, .claimed = claimed};
-	vm->job = true;
 	vm->en->builds++;
 	if (!claimed) {
 		b->wait.again = build_with_memory;
@@ -264,7 +263,7 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 	struct err err = *e;
 	struct vm *vm = arg;
 
-	vm->job = false;
+	vm->life.wait = WAIT_OTHERS;
 	vm->img = img;
 	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create_start);
 	if (life_is_over(&vm->life))
@@ -289,9 +288,10 @@ void vm_build(struct vm *vm, int rc, struct err *e)
 	if (rc == 0 && !vm->img) {
 		rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
 				 image_read, vm, e);
-		vm->job = rc == 0;
+		if (rc == 0)
+			vm->life.wait = WAIT_IMAGE;
 	}
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
-	if (!vm->job)
+	if (vm->life.wait != WAIT_IMAGE)
 		build_with_image(vm, rc, e);
 }

@@ -52,14 +52,16 @@ static void record(struct vm *vm)
 		log_line(LOG_ERROR, "name=%s: %s", vm->name, err_msg(&err));
 }
 
-/* What the worker builds goes when that is done: job_done(). */
+/* What threads build goes when they are done: abandoned(). */
 static void into_history(struct vm *vm)
 {
-	vm->life.now = vm->job ? NOW_ABANDONED : NOW_ENDED;
+	bool threads = life_has_threads(&vm->life);
+
+	vm->life.now = threads ? NOW_ABANDONED : NOW_ENDED;
 	vm->ended_ns = clock_wall_ns();
-	drop_note(vm->en, vm->job ? vm->slot.domid : vm->domid, vm->uuid);
+	drop_note(vm->en, threads ? vm->slot.domid : vm->domid, vm->uuid);
 	record(vm);
-	if (!vm->job)
+	if (!threads)
 		vm_drop_domain(vm);
 	vm_retire(vm);
 	vm_announce(vm, VM_EV_DESTROYED);
@@ -67,6 +69,7 @@ static void into_history(struct vm *vm)
 
 static void restart_now(struct vm *vm)
 {
+	vm->life.wait = WAIT_OTHERS;
 	vm->flags = 0;
 	vm->ready = false;
 	vm->create_start = clock_ns();
@@ -82,6 +85,7 @@ static void on_restart_timer(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void restart_in(struct vm *vm, double seconds)
 {
+	vm->life.wait = WAIT_DELAY;
 	ev_timer_stop(vm->en->loop, &vm->restart);
 	ev_timer_init(&vm->restart, on_restart_timer, seconds, 0.);
 	vm->restart.data = vm;
@@ -111,6 +115,7 @@ static void restart(struct vm *vm)
 	drop_note(vm->en, domid, vm->uuid);
 	record(vm);
 	vm_drop_domain(vm);
+	vm->life.wait = WAIT_OWN;
 	if (vm->cfg.ndevice && devices_wait(vm, domid)) /* its disks are still in use */
 		return;
 	if (lived >= (uint64_t)(RESTART_MIN_S * 1e9))
@@ -380,9 +385,9 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 /* It is being built, or waits for others' devices, and its client with it. */
 static void create_no_more(struct vm *vm)
 {
-	const char *what = vm->job		   ? "was built"
-			   : files_busy(vm->files) ? "waited for its files to be opened"
-						   : "waited for its devices";
+	const char *what = life_has_threads(&vm->life) ? "was built"
+			   : files_busy(vm->files)     ? "waited for its files to be opened"
+						       : "waited for its devices";
 	struct err e = {0};
 	int rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it %s", vm->name, what);
 
@@ -403,7 +408,7 @@ int vm_destroy(struct vm *vm, struct err *e)
 		devices_wait_no_more(vm);
 		leaving_end(vm->en, &vm->leaving);
 		create_no_more(vm);
-		if (!vm->job) /* else it uses them, and job_done() drops them */
+		if (!life_has_threads(&vm->life)) /* else they use them */
 			files_drop(&vm->files);
 		vm->reason = VM_REASON_DESTROYED;
 		into_history(vm);

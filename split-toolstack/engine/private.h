@@ -91,9 +91,7 @@ struct vm {
 	bool hashed;	/* in the tables of the living */
 	bool ready;	/* said so */
 	bool noxs;	/* has a device page */
-	bool forgotten; /* out of all lists; freed when the worker is done with it */
 	bool masked;	/* its port waits for fresh credit */
-	bool job;	/* the worker has it */
 	bool announced; /* its creation, once */
 	uint32_t slot_tries;
 	uint32_t seen;	/* the scan that saw its domain last */

@@ -33,6 +33,7 @@ static void fill(const struct vm *vm, struct record *r)
 	const struct vm_config *c = &vm->cfg;
 	enum vm_state state = life_state(&vm->life);
 	bool unknown = state == VM_UNKNOWN;
+	bool threads = life_has_threads(&vm->life);
 
 	*r = (struct record){
 		.version = RECORD_VERSION,
@@ -40,7 +41,7 @@ static void fill(const struct vm *vm, struct record *r)
 		.reason = vm->reason,
 		.exit_code = vm->exit_code,
 		.domid = unknown ? vm->recorded : domid_of(vm),
-		.guest_port = vm->job ? 0 : vm->guest_port, /* the worker may be writing it */
+		.guest_port = threads ? 0 : vm->guest_port, /* which they may be writing */
 		.type = c->type,
 		.vcpus = c->vcpus,
 		.maxvcpus = c->maxvcpus,
@@ -52,7 +53,7 @@ static void fill(const struct vm *vm, struct record *r)
 		.restarts = vm->restarts,
 		.noxs = vm->noxs,
 		.ready = vm->ready,
-		.store_port = vm->job ? 0 : (uint16_t)vm->view.guest_port,
+		.store_port = threads ? 0 : (uint16_t)vm->view.guest_port,
 		.mem_kib = c->mem_kib,
 		.maxmem_kib = c->maxmem_kib,
 		.pages = vm->pages,

@@ -133,9 +133,7 @@ static void free_ended(struct vm *vm)
 {
 	vm->en->nended--;
 	unlink_list(vm);
-	if (vm->job)
-		vm->forgotten = true;
-	else
+	if (vm->life.now != NOW_ABANDONED) /* else it is freed when the threads are done with it */
 		vm_free(vm);
 }
 

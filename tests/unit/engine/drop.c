@@ -134,7 +134,7 @@ static void a_crash_loop_ends_at_once(void **state)
 		fake_end(vm_domid(r.vm), SHUTDOWN_crash);
 		while (vm_state(r.vm) != VM_BUILDING)
 			turn(NULL);
-		while (building && !r.vm->job) /* its wait is over */
+		while (building && r.vm->life.now != NOW_BUILDING) /* its wait is over */
 			(void)ev_run(loop, EVRUN_ONCE);
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
 		assert_int_equal(vm_state(r.vm), VM_ENDED);
