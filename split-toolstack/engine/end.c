@@ -336,7 +336,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	struct vm *other = NULL;
 	int rc;
 
-	if (!vm->hashed)
+	if (life_is_over(&vm->life))
 		return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
 	if (*name == '\0' || strlen(name) > VM_NAME_MAX)
 		return err_set(e, EINVAL, "name: 1 to %d characters", VM_NAME_MAX);

@@ -88,7 +88,6 @@ struct vm {
 	char why[ADOPT_WHY_MAX]; /* ... and why it is not known */
 	enum vm_reason reason;
 	int exit_code;
-	bool hashed;	/* in the tables of the living */
 	bool ready;	/* said so */
 	bool noxs;	/* has a device page */
 	bool masked;	/* its port waits for fresh credit */

@@ -68,7 +68,6 @@ void vm_link_alive(struct vm *vm)
 	en->alive_tail = &vm->next;
 	HASH_ADD(by_name, en->names, name[0], strlen(vm->name), vm);
 	HASH_ADD(by_uuid, en->uuids, uuid[0], sizeof(vm->uuid), vm);
-	vm->hashed = true;
 	vm->since = ++en->moves;
 }
 
@@ -87,11 +86,8 @@ void vm_set_domid(struct vm *vm, uint32_t id)
 
 static void unhash(struct vm *vm)
 {
-	if (!vm->hashed)
-		return;
 	HASH_DELETE(by_name, vm->en->names, vm);
 	HASH_DELETE(by_uuid, vm->en->uuids, vm);
-	vm->hashed = false;
 }
 
 static void link_ended(struct vm *vm)
@@ -172,7 +168,8 @@ void vm_retire(struct vm *vm)
 	struct engine *en = vm->en;
 
 	vm_replace_old(vm); /* it was destroyed before it ran */
-	unhash(vm);
+	if (vm->prev) /* else it has just been read from its record */
+		unhash(vm);
 	claims_drop(vm);
 	unlink_list(vm);
 	link_ended(vm);
