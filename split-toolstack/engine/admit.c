@@ -84,7 +84,7 @@ static int enough_memory(struct engine *en, const struct vm_config *c, struct er
 static void refuse(struct vm *vm, int rc, const struct err *e)
 {
 	vm_create_done(vm, rc, e);
-	vm_unmake(vm); /* it may have been renamed, and so recorded */
+	vm_unmake(vm, false); /* it may have been renamed, and so recorded */
 }
 
 /* Waits for what is leaving, goes on, or ends; whatever else is wrong with a VM that is restarted,

@@ -335,7 +335,6 @@ static void adopt(struct vm *vm)
 			vm_free(vm);
 		return;
 	}
-	vm->announced = true;
 	vm_link_alive(vm);
 	take_id(vm, false);
 	go_on(vm);

@@ -219,14 +219,14 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 static void build_with_image(struct vm *vm, int rc, struct err *e)
 {
 	struct vm_config *c = &vm->cfg;
-	bool claimed = rc == 0 && pool_claim(vm); /* may change its uuid */
+	bool fresh = vm->life.now == NOW_NEW;
+	bool claimed;
 	uint64_t since;
 
 	vm->life.now = NOW_BUILDING;
-	if (!vm->announced) {
-		vm->announced = true;
+	claimed = rc == 0 && pool_claim(vm); /* may change its uuid */
+	if (fresh)
 		vm_announce(vm, VM_EV_CREATED);
-	}
 	if (claimed) {
 		file_close(vm->en->opener, FILE_READ, c->kernel_fd);
 		c->kernel_fd = -1;

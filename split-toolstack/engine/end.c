@@ -391,10 +391,8 @@ static void create_no_more(struct vm *vm)
 	struct err e = {0};
 	int rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it %s", vm->name, what);
 
-	if (!vm->announced) {
-		vm->announced = true;
+	if (vm->life.now == NOW_NEW)
 		vm_announce(vm, VM_EV_CREATED);
-	}
 	vm_create_done(vm, rc, &e);
 }
 

@@ -91,7 +91,6 @@ struct vm {
 	bool ready;	/* said so */
 	bool noxs;	/* has a device page */
 	bool masked;	/* its port waits for fresh credit */
-	bool announced; /* its creation, once */
 	uint32_t slot_tries;
 	uint32_t seen;	/* the scan that saw its domain last */
 	uint32_t flags; /* VM_CREATE_* of the running create */
@@ -254,8 +253,9 @@ int device_possible(const struct engine *en, enum device_backend b, struct err *
 /* --- vm.c: identity and lists --- */
 struct vm *vm_new(struct engine *en);
 void vm_free(struct vm *vm);
-/* A linked one whose create has failed is gone, but what the history has of its uuid is not. */
-void vm_unmake(struct vm *vm);
+/* A linked one whose create has failed is gone, but what the history has of its uuid is not.
+ * `announced`: VM_EV_CREATED was. */
+void vm_unmake(struct vm *vm, bool announced);
 /* It lives: what the history has of its uuid is its own past, record and console log. */
 void vm_replace_old(struct vm *vm);
 void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid set */

@@ -127,7 +127,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	vm_unbuild(vm);
 	vm_create_done(vm, rc, e);
 	if (vm->restarts == 0 && vm->ended_ns == 0) {
-		vm_unmake(vm);
+		vm_unmake(vm, true);
 		return;
 	}
 	log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));

@@ -230,14 +230,14 @@ void view_on_missing(void *arg, uint32_t domid)
 
 	if (domid != STORE_NO_DOMAIN) {
 		HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
-		if (vm && vm->announced)
+		if (vm)
 			(void)put_identity(vm);
 		return;
 	}
 	for (vm = en->alive; vm; vm = vm->next) {
 		char path[STORE_PATH_MAX];
 
-		if (vm->domid && vm->announced && !store_get(en->tree, below(path, vm, ""), NULL))
+		if (vm->domid && !store_get(en->tree, below(path, vm, ""), NULL))
 			(void)put_identity(vm);
 	}
 }

@@ -142,7 +142,7 @@ void vm_replace_old(struct vm *vm)
 		free_ended(old);
 }
 
-void vm_unmake(struct vm *vm)
+void vm_unmake(struct vm *vm, bool announced)
 {
 	struct engine *en = vm->en;
 	struct vm *old;
@@ -153,10 +153,10 @@ void vm_unmake(struct vm *vm)
 		(void)registry_put(old, NULL);
 	else
 		registry_delete(en, vm->uuid);
-	if (!old && vm->announced) {
+	if (!old && announced) {
 		vm_announce(vm, VM_EV_REMOVED);
 		console_log_delete(vm);
-	} else if (vm->announced) {
+	} else if (announced) {
 		vm_announce(old, VM_EV_DESTROYED);
 	}
 	unlink_list(vm);
