@@ -272,7 +272,7 @@ void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, v
 	for (uint32_t i = 0; !vm->devices && i < vm->cfg.ndevice; i++) {
 		info = (struct device_info){.config = &vm->cfg.device[i],
 					    .state = vm_state(vm) == VM_ENDED ? DEVICE_ENDED
-									   : DEVICE_WAITING,
+									      : DEVICE_WAITING,
 					    .ifname = "",
 					    .reason = ""};
 		fn(&info, arg);

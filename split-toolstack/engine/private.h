@@ -88,9 +88,9 @@ struct vm {
 	char why[ADOPT_WHY_MAX]; /* ... and why it is not known */
 	enum vm_reason reason;
 	int exit_code;
-	bool ready;	/* said so */
-	bool noxs;	/* has a device page */
-	bool masked;	/* its port waits for fresh credit */
+	bool ready;  /* said so */
+	bool noxs;   /* has a device page */
+	bool masked; /* its port waits for fresh credit */
 	uint32_t slot_tries;
 	uint32_t seen;	/* the scan that saw its domain last */
 	uint32_t flags; /* VM_CREATE_* of the running create */
@@ -127,7 +127,7 @@ struct vm {
 	ev_timer restart;
 	struct device *devices; /* device.h */
 	ev_timer hold;		/* hold.c: runs as soon as its devices are connected */
-	uint32_t waits_for; /* the domain whose devices must be gone before it is built again */
+	uint32_t waits_for;	/* the domain whose devices must be gone before it is built again */
 	struct leaving leaving;
 	struct claim *claims;
 	struct files *files; /* to be built from: being opened, or open and not used yet */

@@ -168,7 +168,7 @@ void vm_retire(struct vm *vm)
 	struct engine *en = vm->en;
 
 	vm_replace_old(vm); /* it was destroyed before it ran */
-	if (vm->prev) /* else it has just been read from its record */
+	if (vm->prev)	    /* else it has just been read from its record */
 		unhash(vm);
 	claims_drop(vm);
 	unlink_list(vm);
