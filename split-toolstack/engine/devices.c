@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/device_config.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
 
 /* --- what a configuration leaves open --- */
 
@@ -277,4 +277,11 @@ void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, v
 					    .reason = ""};
 		fn(&info, arg);
 	}
+}
+
+const char *device_state_name(enum device_state s)
+{
+	static const char *const name[] = {"waiting", "connected", "detaching", "broken", "ended"};
+
+	return name[s];
 }

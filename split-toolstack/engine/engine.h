@@ -10,6 +10,8 @@
 
 #include "base/err.h"
 #include "libdom/libdom.h"
+#include "split-toolstack/engine/config/pool_flavor.h"
+#include "split-toolstack/engine/config/vm_config.h"
 #include "split-toolstack/engine/devices.h"
 #include "split-toolstack/engine/services/tail.h"
 
@@ -25,53 +27,6 @@
 struct engine;
 struct imagestore;
 struct vm;
-
-/* --- configuration of one VM
- * ---------------------------------------------------------------------- */
-
-#define VM_NAME_MAX    128 /* bytes without NUL; [A-Za-z0-9_.:+-], not all digits, not a uuid */
-#define VM_CMDLINE_MAX 1023
-
-enum vm_action { VM_DESTROY, VM_RESTART, VM_RENAME_RESTART, VM_PRESERVE };
-
-struct vm_config {
-	char name[VM_NAME_MAX + 1]; /* empty: the engine makes one up ("vm-1a2b3c4d") */
-	uint8_t uuid[16];
-	bool have_uuid; /* else the engine makes a random one */
-	enum dom_type type;
-	char *kernel;  /* absolute path, for messages, restart and `info`; malloced, may be NULL */
-	char *ramdisk; /* likewise */
-	char *cmdline; /* malloced, NULL = empty */
-	int kernel_fd; /* open for reading, or -1: then the engine opens `kernel` */
-	int ramdisk_fd;
-	uint64_t mem_kib;
-	uint64_t maxmem_kib; /* 0 = mem_kib */
-	uint32_t vcpus;
-	uint32_t maxvcpus; /* it can have so many later; 0 = vcpus */
-	struct dom_limits limits;
-	uint32_t weight;      /* 0 = default */
-	uint32_t cap;	      /* UINT32_MAX = none given */
-	struct dom_cpus cpus; /* its bitmaps are malloced */
-	enum vm_action on_poweroff, on_reboot, on_crash;
-	struct device_config *device; /* malloced; in the order they were named */
-	uint32_t ndevice;
-};
-
-/* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,
- * on_crash destroy. */
-void vm_config_init(struct vm_config *c);
-/* vCPUs that the domain has, whether they are on or not. */
-static inline uint32_t vm_config_vcpus(const struct vm_config *c)
-{
-	return c->maxvcpus > c->vcpus ? c->maxvcpus : c->vcpus;
-}
-/* Frees strings and closes fds; safe on a zeroed-then-inited or already cleared one. */
-void vm_config_clear(struct vm_config *c);
-/* -EINVAL with a message naming the key, the value and what to do. */
-int vm_config_check(const struct vm_config *c, struct err *e);
-
-const char *vm_action_name(enum vm_action a);		    /* "destroy", "restart", ... */
-int vm_action_parse(const char *word, enum vm_action *out); /* -EINVAL */
 
 /* --- the engine
  * ------------------------------------------------------------------------------------ */
@@ -252,27 +207,6 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 
 /* --- the pool
  * ------------------------------------------------------------------------------ */
-
-/* What shells are made for. Type, vCPUs and memory of a create must be the same. */
-struct pool_flavor {
-	enum dom_type type;
-	uint32_t vcpus;
-	uint64_t mem_kib;
-	char *image; /* absolute path or image:NAME: warm shells of it; NULL: for any image ... */
-	bool for_linux; /* ... of Linux, or (false) with a noxs entry */
-	char *ramdisk;	/* Linux, with an image: absolute path; may be NULL */
-	/* of noxs guests: so many devices, exactly; vifs are connected ahead, disks when claimed */
-	uint32_t vifs, vbds;
-	enum device_backend backend; /* of the vifs */
-	char bridge[DEVICE_NAME];    /* the vifs are in it while they wait, "": in none */
-	uint32_t low, high; /* shells there are at least and at most; high 0 ends the flavor */
-	/* for readers */
-	uint32_t target; /* in between, by demand */
-	uint32_t ready;
-	uint64_t hits, misses;
-};
-
-#define POOL_TARGET_MAX 4096u
 
 /* Adds a flavor or changes the water marks of the same one; high 0 ends it. Takes a copy. -EINVAL
  * names what is wrong; -ENOMEM when the targets need more than the pool may hold. Reads its image:

@@ -242,10 +242,6 @@ struct engine {
  */
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);
 
-/* --- config.c --- */
-/* All but open files and the uuid. -ENOMEM; then `to` is cleared. */
-int vm_config_copy(struct vm_config *to, const struct vm_config *from);
-
 /* --- device_admit.c --- */
 /* -EOPNOTSUPP: not with this store mode. */
 int device_possible(const struct engine *en, enum device_backend b, struct err *e);

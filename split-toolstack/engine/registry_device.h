@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "libdom/libdom.h"
-#include "split-toolstack/engine/devices.h"
+#include "split-toolstack/engine/config/device_config.h"
 
 size_t device_record_bytes(const struct device_config *d);
 /* Writes so many bytes; returns the first one behind them. Open files are not kept. */

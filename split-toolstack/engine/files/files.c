@@ -12,7 +12,7 @@
 
 #include <ev.h>
 
-#include "split-toolstack/engine/devices.h"
+#include "split-toolstack/engine/config/device_config.h"
 #include "split-toolstack/engine/files/local.h"
 #include "split-toolstack/engine/services/worker.h"
 

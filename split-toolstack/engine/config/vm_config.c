@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* struct vm_config: defaults, checks, words. */
+#include "split-toolstack/engine/config/vm_config.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/private.h"
 
 static const char *const action_names[] = {"destroy", "restart", "rename-restart", "preserve"};
 

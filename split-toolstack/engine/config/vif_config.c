@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What configurations of vifs can say wrong, alone and beside each other. */
-#include "split-toolstack/engine/device_config.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Configurations of vbds: defaults, copies, what they can say wrong, and names of virtual disks. */
-#include "split-toolstack/engine/device_config.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
 
 #include <errno.h>
 #include <stdio.h>

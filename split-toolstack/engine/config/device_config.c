@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* struct device_config: the table of kinds, and what is the same for all of them. */
-#include "split-toolstack/engine/device_config.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
 
 #include <errno.h>
 #include <string.h>
@@ -71,13 +71,6 @@ int device_kind_parse(const char *name, enum device_kind *out)
 		return 0;
 	}
 	return -EINVAL;
-}
-
-const char *device_state_name(enum device_state s)
-{
-	static const char *const name[] = {"waiting", "connected", "detaching", "broken", "ended"};
-
-	return name[s];
 }
 
 const char *device_backend_name(enum device_backend b)

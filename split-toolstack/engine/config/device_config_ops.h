@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the kinds of devices differ in as far as their configuration goes: a row each. */
-#ifndef CHAOS_ENGINE_DEVICE_CONFIG_H
-#define CHAOS_ENGINE_DEVICE_CONFIG_H
+#ifndef CHAOS_ENGINE_DEVICE_CONFIG_OPS_H
+#define CHAOS_ENGINE_DEVICE_CONFIG_OPS_H
 
-#include "split-toolstack/engine/devices.h"
+#include "split-toolstack/engine/config/device_config.h"
 
 struct device_config_ops {
 	const char *name; /* in the store, in /sys, in lines of the log: "vbd" */

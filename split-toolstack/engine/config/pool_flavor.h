@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What shells of the pool are made for. */
+#ifndef CHAOS_ENGINE_POOL_FLAVOR_H
+#define CHAOS_ENGINE_POOL_FLAVOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libdom/libdom.h"
+#include "split-toolstack/engine/config/device_config.h"
+
+/* Type, vCPUs and memory of a create must be the same. */
+struct pool_flavor {
+	enum dom_type type;
+	uint32_t vcpus;
+	uint64_t mem_kib;
+	char *image; /* absolute path or image:NAME: warm shells of it; NULL: for any image ... */
+	bool for_linux; /* ... of Linux, or (false) with a noxs entry */
+	char *ramdisk;	/* Linux, with an image: absolute path; may be NULL */
+	/* of noxs guests: so many devices, exactly; vifs are connected ahead, disks when claimed */
+	uint32_t vifs, vbds;
+	enum device_backend backend; /* of the vifs */
+	char bridge[DEVICE_NAME];    /* the vifs are in it while they wait, "": in none */
+	uint32_t low, high; /* shells there are at least and at most; high 0 ends the flavor */
+	/* for readers */
+	uint32_t target; /* in between, by demand */
+	uint32_t ready;
+	uint64_t hits, misses;
+};
+
+#define POOL_TARGET_MAX 4096u
+
+#endif

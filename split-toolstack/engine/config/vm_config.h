@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a client says of a VM: plain data, with defaults, checks and copies. */
+#ifndef CHAOS_ENGINE_VM_CONFIG_H
+#define CHAOS_ENGINE_VM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "libdom/libdom.h"
+#include "split-toolstack/engine/config/device_config.h"
+
+#define VM_NAME_MAX    128 /* bytes without NUL; [A-Za-z0-9_.:+-], not all digits, not a uuid */
+#define VM_CMDLINE_MAX 1023
+
+enum vm_action { VM_DESTROY, VM_RESTART, VM_RENAME_RESTART, VM_PRESERVE };
+
+struct vm_config {
+	char name[VM_NAME_MAX + 1]; /* empty: the engine makes one up ("vm-1a2b3c4d") */
+	uint8_t uuid[16];
+	bool have_uuid; /* else the engine makes a random one */
+	enum dom_type type;
+	char *kernel;  /* absolute path, for messages, restart and `info`; malloced, may be NULL */
+	char *ramdisk; /* likewise */
+	char *cmdline; /* malloced, NULL = empty */
+	int kernel_fd; /* open for reading, or -1: then the engine opens `kernel` */
+	int ramdisk_fd;
+	uint64_t mem_kib;
+	uint64_t maxmem_kib; /* 0 = mem_kib */
+	uint32_t vcpus;
+	uint32_t maxvcpus; /* it can have so many later; 0 = vcpus */
+	struct dom_limits limits;
+	uint32_t weight;      /* 0 = default */
+	uint32_t cap;	      /* UINT32_MAX = none given */
+	struct dom_cpus cpus; /* its bitmaps are malloced */
+	enum vm_action on_poweroff, on_reboot, on_crash;
+	struct device_config *device; /* malloced; in the order they were named */
+	uint32_t ndevice;
+};
+
+/* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,
+ * on_crash destroy. */
+void vm_config_init(struct vm_config *c);
+/* vCPUs that the domain has, whether they are on or not. */
+static inline uint32_t vm_config_vcpus(const struct vm_config *c)
+{
+	return c->maxvcpus > c->vcpus ? c->maxvcpus : c->vcpus;
+}
+/* Frees strings and closes fds; safe on a zeroed-then-inited or already cleared one. */
+void vm_config_clear(struct vm_config *c);
+/* All but open files and the uuid. -ENOMEM; then `to` is cleared. */
+int vm_config_copy(struct vm_config *to, const struct vm_config *from);
+/* -EINVAL with a message naming the key, the value and what to do. */
+int vm_config_check(const struct vm_config *c, struct err *e);
+
+const char *vm_action_name(enum vm_action a);		    /* "destroy", "restart", ... */
+int vm_action_parse(const char *word, enum vm_action *out); /* -EINVAL */
+
+#endif
