@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/device_backend.h"
 
 /* --- being found --- */
 
@@ -48,6 +49,7 @@ struct device *device_new(struct engine *en, const struct device_config *cfg, ui
 	d->en = en;
 	d->key = (struct device_key){domid, cfg->kind, cfg->devid};
 	d->id = (struct devtree_id){cfg->kind == DEVICE_VIF ? "vif" : "vbd", domid, cfg->devid};
+	d->backend = en->backends[cfg->backend];
 	d->loop_fd = -1;
 	d->user_fd = -1;
 	d->dom = domain_of(en, domid);
@@ -149,10 +151,8 @@ void device_look(struct device *d)
 		(void)close(d->loop_fd);
 		d->loop_fd = -1;
 	}
-	if (s >= DEVTREE_INIT_WAIT && !device_is_user(d) && d->nr > d->en->reached) {
-		d->en->reached = d->nr;
-		d->en->reached_at = ev_now(d->en->loop);
-	}
+	if (s >= DEVTREE_INIT_WAIT && d->backend->seen)
+		d->backend->seen(d);
 	if (s == DEVTREE_CONNECTED && ready) {
 		bool news = d->phase != PHASE_CONNECTED;
 
@@ -174,7 +174,8 @@ static void on_back(struct store_hook *h, const char *path, bool removed, uint32
 	const char *leaf = strrchr(path, '/');
 
 	(void)by;
-	device_mirror_back(d, path);
+	if (d->backend->changed)
+		d->backend->changed(d, path);
 	if (!removed && leaf && strcmp(leaf, "/state") == 0)
 		device_look(d);
 }
@@ -200,7 +201,7 @@ static int start_vif(struct device *d)
 				.rate_bytes = c->rate_bytes,
 				.rate_us = c->rate_us,
 				.rings = d->noxs ? &d->rings : NULL,
-				.user = device_is_user(d)};
+				.user = d->backend->user};
 
 	return devtree_make_vif(engine_store(d->en), &v);
 }
@@ -229,16 +230,16 @@ int device_take_disk(struct device *d, struct file *file, struct err *e)
 	device_note_disk(d, info);
 	d->major = info->major;
 	d->minor = info->minor;
-	if (rc == 0 && !info->block && !device_is_user(d))
+	if (rc == 0 && !info->block && d->backend->loops)
 		rc = loop_attach(c->fd, c->readonly, false, dev, &d->major, &d->minor, &d->loop_fd,
 				 e);
 	if (rc < 0)
 		return err_wrap(e, rc, "disk \"%s\"", c->path ? c->path : "(an open file)");
 	/* As the kernel's backend: the guest has a cache of its own. A device may not know how, and
 	 * one with larger sectors could not be served in those that the guest is told of. */
-	if (info->block && device_is_user(d) && c->path && info->sector_bytes == 512)
+	if (info->block && !d->backend->loops && c->path && info->sector_bytes == 512)
 		(void)fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_DIRECT);
-	if (!info->block && !device_is_user(d)) { /* the loop device has it, lock and all */
+	if (!info->block && d->backend->loops) { /* the loop device has it, lock and all */
 		(void)close(c->fd);
 		c->fd = -1;
 	}
@@ -286,7 +287,7 @@ static int start_vbd(struct device *d)
 				.cdrom = c->cdrom,
 				.discard = c->discard,
 				.rings = d->noxs ? &d->rings : NULL,
-				.user = device_is_user(d)};
+				.user = d->backend->user};
 
 	vdev_name(d->key.devid, name);
 	v.major = d->major;
@@ -306,8 +307,8 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 	}
 	if (d->key.kind == DEVICE_VBD)
 		rc = disk ? device_take_disk(d, disk, e) : err_set(e, EIO, "its disk is not open");
-	if (rc == 0 && device_is_user(d))
-		rc = device_user_open(d, e);
+	if (rc == 0 && d->backend->open)
+		rc = d->backend->open(d, e);
 	if (rc < 0)
 		return rc;
 	d->phase = PHASE_STARTED;
@@ -319,20 +320,56 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 	rc = device_watch(d);
 	if (rc == 0)
 		rc = d->key.kind == DEVICE_VIF ? start_vif(d) : start_vbd(d);
-	if (rc == 0 && device_is_user(d)) {
-		rc = device_user_start(d, e);
-		if (rc == 0 && d->vm && d->key.kind == DEVICE_VIF)
-			device_link_set(d);
-		device_look(d);
-	} else if (rc == 0) {
-		rc = device_mirror(d);
-	}
+	if (rc == 0 && d->backend->start)
+		rc = d->backend->start(d, e);
 	if (rc < 0 && (!e || !e->code))
 		(void)err_sys(e, -rc, "nodes of %s %u", d->id.kind, d->key.devid);
 	return rc;
 }
 
+/* --- its backend --- */
+
+void device_set_backend(struct device *d, enum device_backend b)
+{
+	d->cfg.backend = b;
+	d->backend = d->en->backends[b];
+}
+
+int device_possible(const struct engine *en, enum device_backend b, struct err *e)
+{
+	const struct backend_ops *ops = en->backends[b];
+
+	return ops->possible ? ops->possible(en, e) : 0;
+}
+
+bool device_gates(const struct device *d)
+{
+	return d->noxs && d->backend->gates;
+}
+
+int device_not_come(const struct device *d, struct err *e)
+{
+	char why[128];
+
+	d->backend->absent(d, why, sizeof(why));
+	return err_set(e, ETIMEDOUT,
+		       "%s %u: its backend did not come up within %.0f s: %s; "
+		       "--no-wait-devices runs the VM without it",
+		       d->id.kind, d->key.devid, ATTACH_S, why);
+}
+
+ev_tstamp device_turn(const struct device *d)
+{
+	return d->backend->turn ? d->backend->turn(d) : 0.;
+}
+
 /* --- the end --- */
+
+void device_hide(struct device *d)
+{
+	if (d->backend->hide)
+		d->backend->hide(d);
+}
 
 bool device_in_kernel(const struct device *d)
 {
@@ -388,7 +425,7 @@ void device_gone(struct device *d)
 	}
 	store_unhook(engine_store(en), &d->back);
 	if (d->phase != PHASE_MADE && d->phase < PHASE_REMOVING) {
-		device_unmirror(d);
+		device_hide(d);
 		devtree_remove(engine_store(en), &d->id);
 	}
 	store_unhook(engine_store(en), &d->front);

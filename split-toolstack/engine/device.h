@@ -61,6 +61,7 @@ struct device {
 	struct shell *shell; /* that waits for it */
 	struct device_domain *dom;
 	struct device_config cfg;
+	const struct backend_ops *backend; /* device_backend.h */
 	struct devtree_id id;
 	enum device_phase phase;
 	uint64_t nr;  /* of those started, in order */
@@ -165,6 +166,18 @@ void device_gone(struct device *d);
 /* The kernel says that it has removed a backend of this name. */
 void device_unbound(struct device *d);
 bool device_in_kernel(const struct device *d);
+/* Its nodes are about to be removed. */
+void device_hide(struct device *d);
+/* It is another backend's than its configuration says. */
+void device_set_backend(struct device *d, enum device_backend b);
+/* -EOPNOTSUPP: not with this store mode; -ENOTCONN: not any more. */
+int device_possible(const struct engine *en, enum device_backend b, struct err *e);
+/* Its backend is one that a noxs guest has to wait for. */
+bool device_gates(const struct device *d);
+/* Its backend has not come within the time for it: says why, as far as can be seen. -ETIMEDOUT. */
+int device_not_come(const struct device *d, struct err *e);
+/* As long as others are still before it: the time at which it was too late; 0: none are. */
+ev_tstamp device_turn(const struct device *d);
 /* Its backend has said something. */
 bool device_seen(const struct device *d);
 /* Calls who waits for it, once. */
@@ -239,16 +252,6 @@ void devices_forget(struct device *d);
 void device_domain_put(struct device_domain *dom, struct engine *en);
 
 /* --- device_user.c: backends in the process chaos-backend --- */
-static inline bool device_is_user(const struct device *d)
-{
-	return d->cfg.backend == BACKEND_USER;
-}
-/* The process, and what it is to be given: before the nodes are made. */
-int device_user_open(struct device *d, struct err *e);
-/* From now on the frontend is heard; noxs guests are attached at once. */
-int device_user_start(struct device *d, struct err *e);
-/* Goes on where the last daemon was. */
-int device_user_adopt(struct device *d);
 /* One of nobody's, about to be removed: the process may have it. */
 void device_user_orphan(struct device *d);
 /* Attaches what the frontend's nodes say; `again`: rings that another process has served before.
@@ -261,8 +264,6 @@ void device_user_attached(struct device *d);
 void device_user_detached(struct device *d);
 /* By its number there; NULL: there is none. */
 struct device *device_user_find(struct engine *en, uint64_t number);
-/* True: the process has to let go first; device_gone() comes then. */
-bool device_user_stop(struct device *d);
 
 /* --- user_backend.c: the process --- */
 struct backend_client;
@@ -279,13 +280,7 @@ bool user_backend_started(const struct engine *en);
 void user_backend_wants(struct engine *en);
 
 /* --- device_mirror.c: nothing but in mode beside --- */
-int device_mirror_open(struct engine *en, struct err *e);
-/* Shows the device to xenstored and follows its backend there. */
-int device_mirror(struct device *d);
-void device_unmirror(struct device *d);
 void device_unmirror_domain(struct engine *en, uint32_t domid);
-/* A backend node has changed here. */
-void device_mirror_back(struct device *d, const char *path);
 
 /* --- uevent.c: what the kernel says of its backends --- */
 /* One message; buf[len] is NUL. */

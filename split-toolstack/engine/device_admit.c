@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/mirror.h"
-
 /* --- vifs --- */
 
 /* Asking costs 40 us, and nearly all VMs of a host are in the same few. */
@@ -138,22 +136,6 @@ static int admit_disk(struct vm *vm, struct device_config *d, const struct devic
 	rc = file->rc == -EBUSY && disk_is_leaving(vm->en, &file->info) ? -EAGAIN : file->rc;
 	vdev_name(d->devid, name);
 	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
-}
-
-int device_possible(const struct engine *en, enum device_backend b, struct err *e)
-{
-	if (b == BACKEND_USER)
-		return 0;
-	if (en->mirror && mirror_is_dead(en->mirror))
-		return err_set(
-			e, ENOTCONN,
-			"xenstored is gone, and dom0's backends hear of nothing: restart the "
-			"host, or give userspace=1");
-	if (en->store != STORE_NOBODY)
-		return 0;
-	return err_set(e, EOPNOTSUPP,
-		       "without a store of dom0's (store=none) there are user-space backends only: "
-		       "give userspace=1");
 }
 
 static int admit(struct engine *en, const struct vm *self, const struct device_config *d,

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/mirror.h"
+#include "split-toolstack/engine/device_backend.h"
 
 /* Out of this process: the device itself goes on. */
 static void let_go(struct device *d)
@@ -28,7 +28,10 @@ static void let_go(struct device *d)
 /* Opening and closing what all devices share. */
 int devices_open(struct engine *en, struct err *e)
 {
-	int rc = link_open(&en->link, e);
+	int rc;
+
+	backends_choose(en);
+	rc = link_open(&en->link, e);
 
 	if (rc == 0)
 		rc = leaving_open(en, e);
@@ -36,7 +39,10 @@ int devices_open(struct engine *en, struct err *e)
 		rc = removal_open(en, e);
 	if (rc == 0)
 		rc = uevent_open(en, e);
-	return rc < 0 ? rc : device_mirror_open(en, e);
+	for (uint32_t i = 0; rc == 0 && i < DEVICE_BACKENDS; i++)
+		if (en->backends[i]->setup)
+			rc = en->backends[i]->setup(en, e);
+	return rc;
 }
 
 void devices_close(struct engine *en)
@@ -47,10 +53,10 @@ void devices_close(struct engine *en)
 	struct device_domain *tmp_dom = NULL;
 
 	uevent_close(en);
-	user_backend_close(en);
 	removals_close(en);
-	mirror_close(en->mirror);
-	en->mirror = NULL;
+	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
+		if (en->backends[i] && en->backends[i]->close)
+			en->backends[i]->close(en);
 	attaches_close(en);
 	leaving_close(en);
 	HASH_ITER(hh, en->devices, d, tmp)
@@ -129,7 +135,7 @@ static int adopt(struct device *d)
 		rc = device_watch(d);
 	if (rc < 0)
 		return rc;
-	rc = device_is_user(d) ? device_user_adopt(d) : device_mirror(d);
+	rc = d->backend->adopt ? d->backend->adopt(d) : 0;
 	if (adopt_later(rc))
 		return rc;
 	if (d->noxs)

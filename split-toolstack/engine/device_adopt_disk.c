@@ -11,6 +11,7 @@
 #include <linux/major.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/device_backend.h"
 
 /* What dom0 lacked is asked for again after so long. */
 #define AGAIN_S 1.0
@@ -176,7 +177,7 @@ int device_hold_disk(struct device *d)
 	uint32_t len;
 
 	read_size(d);
-	if (device_is_user(d))
+	if (d->backend->keeps_file)
 		return path ? device_open_later(d, FILE_DISK_HELD, look_at_disk, NULL) : 0;
 	devtree_back(&d->id, "physical-device", at);
 	numbers = store_get(engine_store(d->en), at, &len);

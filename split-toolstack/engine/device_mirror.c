@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/device_backend.h"
 #include "split-toolstack/engine/mirror.h"
 
 /* A guest that writes faster than xenstored takes it is stopped here. */
@@ -60,13 +61,13 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 		(void)put_node(d->en, path);
 }
 
-void device_mirror_back(struct device *d, const char *path)
+static void changed(struct device *d, const char *path)
 {
 	if (d->mirrored && !d->en->mirror_news)
 		(void)put_node(d->en, path);
 }
 
-int device_mirror(struct device *d)
+static int adopt(struct device *d)
 {
 	struct engine *en = d->en;
 	char front[DEVTREE_PATH_MAX];
@@ -74,8 +75,6 @@ int device_mirror(struct device *d)
 	int end;
 	int rc;
 
-	if (!en->mirror)
-		return 0;
 	devtree_front(&d->id, NULL, front);
 	devtree_back(&d->id, NULL, back);
 	rc = mirror_begin(en->mirror);
@@ -96,7 +95,7 @@ int device_mirror(struct device *d)
 	return rc;
 }
 
-void device_unmirror(struct device *d)
+static void hide(struct device *d)
 {
 	struct engine *en = d->en;
 	char at[DEVTREE_PATH_MAX];
@@ -110,6 +109,12 @@ void device_unmirror(struct device *d)
 	(void)mirror_rm(en->mirror, at);
 	devtree_front(&d->id, NULL, at);
 	(void)mirror_rm(en->mirror, at);
+}
+
+static int start(struct device *d, struct err *e)
+{
+	(void)e;
+	return adopt(d);
 }
 
 /* What was made above the devices of a domain that is gone, or (it lives) has none any more. */
@@ -162,14 +167,48 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 	en->mirror_news = false;
 }
 
-int device_mirror_open(struct engine *en, struct err *e)
+static int setup(struct engine *en, struct err *e)
 {
-	int rc;
+	int rc = mirror_open(en->loop, on_news, en, &en->mirror, e);
 
-	if (en->store != STORE_BESIDE)
-		return 0;
-	rc = mirror_open(en->loop, on_news, en, &en->mirror, e);
 	if (rc == 0)
 		names_follow(en);
 	return rc;
 }
+
+static void close_mirror(struct engine *en)
+{
+	mirror_close(en->mirror);
+	en->mirror = NULL;
+}
+
+static const char *deaf(const struct engine *en)
+{
+	return mirror_is_dead(en->mirror) ? "xenstored is gone" : NULL;
+}
+
+static int possible(const struct engine *en, struct err *e)
+{
+	if (!deaf(en))
+		return 0;
+	return err_set(e, ENOTCONN,
+		       "xenstored is gone, and dom0's backends hear of nothing: restart the "
+		       "host, or give userspace=1");
+}
+
+const struct backend_ops mirrored_backend_ops = {.loops = true,
+						 .gates = true,
+						 .setup = setup,
+						 .close = close_mirror,
+						 .possible = possible,
+						 .deaf = deaf,
+						 .absent = kernel_backend_absent,
+						 .start = start,
+						 .adopt = adopt,
+						 .changed = changed,
+						 .seen = kernel_backend_seen,
+						 .turn = kernel_backend_turn,
+						 .hide = hide,
+						 .stop = kernel_backend_stop,
+						 .has = device_in_kernel,
+						 .domain_gone = device_unmirror_domain};

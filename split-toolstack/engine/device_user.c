@@ -14,6 +14,7 @@
 #include "backend/blkback.h"
 #include "backend/client.h"
 #include "backend/netback.h"
+#include "split-toolstack/engine/device_backend.h"
 
 /* --- its number there --- */
 
@@ -265,14 +266,14 @@ static int open_files(struct device *d, struct err *e)
 	return rc;
 }
 
-int device_user_open(struct device *d, struct err *e)
+static int open_device(struct device *d, struct err *e)
 {
 	int rc = user_backend_open(d->en, e);
 
 	return rc < 0 ? rc : open_files(d, e);
 }
 
-int device_user_start(struct device *d, struct err *e)
+static int start_handshake(struct device *d, struct err *e)
 {
 	char front[DEVTREE_PATH_MAX];
 	int rc;
@@ -290,6 +291,16 @@ int device_user_start(struct device *d, struct err *e)
 	return rc;
 }
 
+static int start(struct device *d, struct err *e)
+{
+	int rc = start_handshake(d, e);
+
+	if (rc == 0 && d->vm && d->key.kind == DEVICE_VIF)
+		device_link_set(d);
+	device_look(d);
+	return rc;
+}
+
 static bool front_has_rings(const struct device *d)
 {
 	uint32_t state = front_u32(d, "state", 0);
@@ -297,7 +308,7 @@ static bool front_has_rings(const struct device *d)
 	return d->noxs || state == DEVTREE_INITIALISED || state == DEVTREE_CONNECTED;
 }
 
-int device_user_adopt(struct device *d)
+static int adopt(struct device *d)
 {
 	char front[DEVTREE_PATH_MAX];
 	struct err e = {0};
@@ -325,25 +336,29 @@ int device_user_adopt(struct device *d)
 
 void device_user_orphan(struct device *d)
 {
-	d->cfg.backend = BACKEND_USER;
+	device_hide(d); /* it may have been the kernel's after all */
+	device_set_backend(d, BACKEND_USER);
 	d->user_state = USER_ATTACHED; /* or not: it says so when it is asked to detach */
 }
 
-/* True: the process has to let go first; device_gone() comes then. */
-bool device_user_stop(struct device *d)
+static void hide(struct device *d)
+{
+	store_unhook(engine_store(d->en), &d->front);
+}
+
+static enum backend_end stop(struct device *d)
 {
 	struct err e = {0};
 
-	store_unhook(engine_store(d->en), &d->front);
 	if (d->user_state == USER_DETACHING)
-		return true;
+		return END_TOLD;
 	if (d->user_state == USER_IDLE || !user_backend_client(d->en))
-		return false;
+		return END_NOW;
 	d->user_state = USER_DETACHING;
 	if (backend_client_detach(user_backend_client(d->en), number_of(d), &e) < 0)
-		return false;
+		return END_NOW;
 	user_backend_wants(d->en);
-	return true;
+	return END_TOLD;
 }
 
 void device_user_attached(struct device *d)
@@ -360,3 +375,27 @@ void device_user_detached(struct device *d)
 	else if (!d->noxs && front_u32(d, "state", 0) == DEVTREE_INITIALISING)
 		set_state(d, DEVTREE_INIT_WAIT); /* it has begun again meanwhile */
 }
+
+/* What the process has is known by its list, and not looked at here. */
+static bool has(const struct device *d)
+{
+	(void)d;
+	return true;
+}
+
+static void absent(const struct device *d, char *to, size_t room)
+{
+	(void)d;
+	(void)snprintf(to, room, "chaos-backend is not ready");
+}
+
+const struct backend_ops user_backend_ops = {.user = true,
+					     .keeps_file = true,
+					     .close = user_backend_close,
+					     .absent = absent,
+					     .open = open_device,
+					     .start = start,
+					     .adopt = adopt,
+					     .hide = hide,
+					     .stop = stop,
+					     .has = has};

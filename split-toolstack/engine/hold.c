@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/mirror.h"
 
 /*
  * xen-netback binds a channel and only then remembers its interrupt. An event that the guest sends
@@ -30,7 +29,7 @@ static bool is_there(const struct device *d)
 static bool must_hold(const struct vm *vm)
 {
 	for (const struct device *d = vm->devices; d; d = d->next)
-		if (d->noxs && !device_is_user(d) && !is_there(d) && !d->reason[0])
+		if (device_gates(d) && !is_there(d) && !d->reason[0])
 			return true;
 	return false;
 }
@@ -87,34 +86,13 @@ static const struct device *lacking(const struct vm *vm, bool *gone)
 	return found;
 }
 
-/* Why its backend has not come, as far as can be seen. */
-static int not_come(const struct device *d, struct err *e)
-{
-	bool vif = d->key.kind == DEVICE_VIF;
-	const char *why = "is not ready";
-
-	if (!device_is_user(d) && !kernel_has_driver(d->id.kind))
-		why = vif ? "is not loaded (modprobe xen-netback)"
-			  : "is not loaded (modprobe xen-blkback)";
-	else if (!device_is_user(d) && d->en->mirror && mirror_is_dead(d->en->mirror))
-		why = "cannot be told: xenstored is gone";
-	return err_set(e, ETIMEDOUT,
-		       "%s %u: its backend did not come up within %.0f s: %s %s; "
-		       "--no-wait-devices runs the VM without it",
-		       d->id.kind, d->key.devid, ATTACH_S,
-		       device_is_user(d) ? "chaos-backend"
-		       : vif		 ? "xen-netback"
-					 : "xen-blkback",
-		       why);
-}
-
 /* The kernel has one thread that takes devices up in order: of many creates at once the last ones
  * have their turn late, and as long as it gets on their time does not run. */
 static void wait_for_turn(struct vm *vm, const struct device *d)
 {
-	ev_tstamp end = vm->en->reached_at + ATTACH_S;
+	ev_tstamp end = device_turn(d);
 
-	if (!device_is_user(d) && d->nr > vm->en->reached && end > vm->life.gate_until)
+	if (end > vm->life.gate_until)
 		vm->life.gate_until = end;
 }
 
@@ -131,7 +109,7 @@ static int devices_there(struct vm *vm, struct err *e)
 	if (d->reason[0])
 		return err_set(e, EIO, "%s %u: %s", d->id.kind, d->key.devid, d->reason);
 	wait_for_turn(vm, d);
-	return ev_now(vm->en->loop) < vm->life.gate_until ? -EAGAIN : not_come(d, e);
+	return ev_now(vm->en->loop) < vm->life.gate_until ? -EAGAIN : device_not_come(d, e);
 }
 
 static void look_in(struct vm *vm, double seconds)

@@ -221,6 +221,7 @@ struct engine {
 	/* devices */
 	struct link *link;
 	ev_io uevents;
+	const struct backend_ops *backends[DEVICE_BACKENDS];
 	struct device *devices; /* uthash heads */
 	struct device_domain *device_domains;
 	struct device *untold;	   /* utlist head: claimed, and the store does not say so yet */
@@ -241,10 +242,6 @@ struct engine {
 /* It belongs to no VM, also none that is being built, to no shell, and is not ours to be destroyed.
  */
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);
-
-/* --- device_admit.c --- */
-/* -EOPNOTSUPP: not with this store mode. */
-int device_possible(const struct engine *en, enum device_backend b, struct err *e);
 
 /* --- vm.c: identity and lists --- */
 struct vm *vm_new(struct engine *en);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/mirror.h"
+#include "split-toolstack/engine/device_backend.h"
 
 /*
  * One kernel thread (xenwatch) does all the work of kernel backends, in order: a device that is
@@ -84,20 +84,19 @@ static void wait_until_lost(struct device *d, double seconds);
 static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct device *d = t->data;
-	struct engine *en = d->en;
+	const char *deaf;
 	struct err e = {0};
 	int rc;
 
-	if (!device_in_kernel(d)) {
+	if (!d->backend->has(d)) {
 		ev_timer_stop(loop, t);
 		device_gone(d);
 		return;
 	}
-	rc = err_set(&e, ETIMEDOUT, "%s %u of domain %u: the kernel has not let go of it yet%s",
+	deaf = d->backend->deaf ? d->backend->deaf(d->en) : NULL;
+	rc = err_set(&e, ETIMEDOUT, "%s %u of domain %u: the kernel has not let go of it yet%s%s",
 		     d->id.kind, d->key.devid, d->key.domid,
-		     en->mirror && mirror_is_dead(en->mirror)
-			     ? ", and cannot before the host is restarted: xenstored is gone"
-			     : "");
+		     deaf ? ", and cannot before the host is restarted: " : "", deaf ? deaf : "");
 	if (!d->lost)
 		log_line(LOG_WARN, "op=device: %s", err_msg(&e));
 	d->lost = true;
@@ -117,22 +116,19 @@ static void wait_until_lost(struct device *d, double seconds)
 static void remove_now(struct device *d)
 {
 	struct engine *en = d->en;
-	bool user = device_is_user(d);
-	bool unseen = !user && !device_seen(d);
+	enum backend_end end;
 
 	d->phase = PHASE_REMOVING;
 	store_unhook(engine_store(en), &d->back);
-	device_unmirror(d);
-	if (user && device_user_stop(d)) {
+	device_hide(d);
+	end = d->backend->stop(d);
+	if (end == END_NOW || end == END_TOLD) {
 		devtree_remove(engine_store(en), &d->id);
+		if (end == END_NOW)
+			device_gone(d);
 		return;
 	}
-	if (user || (!unseen && !device_in_kernel(d))) {
-		devtree_remove(engine_store(en), &d->id);
-		device_gone(d);
-		return;
-	}
-	if (device_in_kernel(d)) {
+	if (end == END_QUEUE) {
 		en->teardown->under_way++;
 		d->counted = true;
 		removal_hurry(en, true);
@@ -183,7 +179,7 @@ void removals_close(struct engine *en)
 	if (!t)
 		return;
 	for (struct device *d = t->queue; d; d = d->queue_next) {
-		device_unmirror(d);
+		device_hide(d);
 		devtree_remove(engine_store(en), &d->id);
 	}
 	removal_hurry(en, false);
@@ -295,7 +291,9 @@ void device_domain_put(struct device_domain *dom, struct engine *en)
 
 	if (--dom->n)
 		return;
-	device_unmirror_domain(en, dom->domid);
+	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
+		if (en->backends[i]->domain_gone)
+			en->backends[i]->domain_gone(en, dom->domid);
 	HASH_FIND(by_domid, en->domids, &dom->domid, sizeof(dom->domid), vm);
 	if (!vm) /* its VM is gone already */
 		store_forget_domain(engine_store(en), dom->domid);

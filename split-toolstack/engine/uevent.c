@@ -14,6 +14,7 @@
 #include <linux/netlink.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/device_backend.h"
 
 #define BATCH	     64
 #define KERNEL_GROUP 1u
@@ -122,7 +123,7 @@ static void look_again(struct engine *en)
 	removal_hold(en); /* no other one goes inside the walk */
 	HASH_ITER(hh, en->devices, d, tmp)
 	{
-		if (d->phase == PHASE_REMOVING && !device_is_user(d) && !device_in_kernel(d)) {
+		if (d->phase == PHASE_REMOVING && !d->backend->has(d)) {
 			device_gone(d);
 			continue;
 		}

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "backend/client.h"
+#include "split-toolstack/engine/device_backend.h"
 
 #define SOCKET_NAME "backend.sock"
 /* One that ends again so soon is not given the same devices a third time: one of them may be why.
@@ -62,19 +63,24 @@ static void on_broken(void *arg, uint64_t id, int err, const char *text)
 	device_user_broken(d, text);
 }
 
+static bool is_user(const struct device *d)
+{
+	return d->backend == &user_backend_ops;
+}
+
 /* After a restart: what it has. What ended, or was closed, when nobody looked it is to let go. */
 static void on_device(void *arg, const struct backend_device *has)
 {
 	struct engine *en = arg;
 	struct device *d = device_user_find(en, has->head.id);
 
-	if (d && device_is_user(d) && d->user_state != USER_IDLE) {
+	if (d && is_user(d) && d->user_state != USER_IDLE) {
 		on_attached(arg, has->head.id, 0, "", 0);
 		return;
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: chaos-backend has a device of it", has->domid);
 	(void)backend_client_detach(en->user->client, has->head.id, NULL);
-	if (d && device_is_user(d)) /* else it is what the store has of one that is gone */
+	if (d && is_user(d)) /* else it is what the store has of one that is gone */
 		d->user_state = USER_DETACHING;
 	user_backend_wants(en);
 }

@@ -22,6 +22,7 @@ const char *device_kind_word(enum device_kind kind); /* as a configuration says 
 int device_kind_parse(const char *name, enum device_kind *out); /* "vif", "vbd"; -EINVAL */
 
 enum device_backend { BACKEND_KERNEL, BACKEND_USER };
+#define DEVICE_BACKENDS 2u
 const char *device_backend_name(enum device_backend b); /* "kernel", "user" */
 
 /* IP settings that a noxs guest finds in its device page; prefix 0: none of that family. */

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/device_backend.h"
 #include "split-toolstack/engine/mirror.h"
 #include "tests/unit/engine/xenstored_help.h"
 
@@ -48,7 +48,8 @@ void *__wrap_calloc(size_t n, size_t size)
 static void go_beside(void)
 {
 	en->store = STORE_BESIDE;
-	assert_int_equal(device_mirror_open(en, NULL), 0);
+	backends_choose(en);
+	assert_int_equal(en->backends[BACKEND_KERNEL]->setup(en, NULL), 0);
 }
 
 static int start(void **state)

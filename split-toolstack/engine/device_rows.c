@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The rows of the tables of devices. */
+#include "split-toolstack/engine/device_backend.h"
+
+void backends_choose(struct engine *en)
+{
+	en->backends[BACKEND_KERNEL] =
+		en->store == STORE_BESIDE ? &mirrored_backend_ops : &kernel_backend_ops;
+	en->backends[BACKEND_USER] = &user_backend_ops;
+}
