@@ -43,6 +43,14 @@ has() {
 	esac
 }
 
+# A moment, without a process that takes a CPU from what is waited for: nothing ever comes on that pipe.
+mkfifo silence
+exec {silence}<>silence
+rm silence
+rest() {
+	read -rt "${1:-0.1}" -u "$silence" || true
+}
+
 # until_true SECONDS COMMAND...: waits for it to become true; six times as long, since the testbed's host may get a
 # fraction of a CPU
 until_true() {
@@ -50,7 +58,7 @@ until_true() {
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
+		rest
 	done
 }
 
@@ -71,7 +79,7 @@ need_guests() {
 start_chaosd() {
 	chaosd --store="$MODE" "$@" >>"$DAEMON_LOG" 2>&1 &
 	daemon=$!
-	until_true 20 answers || fail "chaosd did not come up"
+	"$T/ask" up 120 || fail "chaosd did not come up"
 }
 
 answers() {
@@ -91,28 +99,37 @@ kill_chaosd() {
 }
 
 field() { # VM KEY
-	chaos info --json "$1" | jq -r ".[0].$2"
+	"$T/ask" field "$1" "$2"
 }
 
-said() { # VM PART TIMES
-	[ "$(chaos console --log "$1" 2>/dev/null | grep -acF -- "$2")" -ge "$3" ]
+said() { # VM PART [TIMES]
+	"$T/ask" says "$1" "$2" "${3:-1}" 0
 }
 
 guest_says() { # VM PART [TIMES]: waits for it on the console
-	local end=$((SECONDS + 400))
-	until said "$1" "$2" "${3:-1}"; do
-		[ $SECONDS -lt $end ] || fail "\"$2\" is not on the console of $1, which ends: $(chaos console --log "$1" | tail -5)"
-		sleep 0.5
-	done
+	"$T/ask" says "$1" "$2" "${3:-1}" 400 ||
+		fail "\"$2\" is not on the console of $1, which ends: $(chaos console --log "$1" | tail -5)"
 }
 
 state_is() { # VM STATE
-	[ "$(field "$1" state 2>/dev/null)" = "$2" ]
+	"$T/ask" is "$1" state "$2" 0
 }
 
-# ids of the domains that Xen has, but dom0
+becomes() { # VM KEY VALUE: waits for it
+	"$T/ask" is "$1" "$2" "$3" 180
+}
+
+shells_are() { # N: waits until so many are ready
+	"$T/ask" shells "$1" 360
+}
+
+connects() { # VM N: waits until so many of its devices are connected
+	"$T/ask" devices "$1" "$2" 180
+}
+
+# how many domains Xen has, but dom0
 domains() {
-	chaos list --json | jq '[.[] | select(.domid != null and .domid > 0)] | length'
+	"$T/ask" domains
 }
 
 no_domains() { # Xen has none beside dom0, not even one that is dying
