@@ -245,7 +245,7 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	vm_link_alive(vm);
 	vm->leaving.again = build_again;
 	if (vm->restarts) /* also while it waits */
-		(void)registry_put(vm, NULL);
+		(void)vm_record(vm, NULL);
 	if (wait)
 		leaving_wait(en, &vm->leaving);
 	else

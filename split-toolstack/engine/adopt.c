@@ -28,6 +28,7 @@ struct half_made {
 struct adoption {
 	struct engine *en;
 	struct census *census; /* at the start; NULL: Xen is asked for one domain at a time */
+	struct vm *read;       /* of records, and not adopted yet: a chain */
 	struct half_made *half_made;
 	ev_timer again, listen;
 	double wait_s;
@@ -68,7 +69,7 @@ static bool clean(struct engine *en, const struct half_made *h)
 	}
 	if (rc == 0) {
 		if (!h->past)
-			registry_delete(en, h->uuid);
+			registry_delete(en->registry, h->uuid);
 		return true;
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
@@ -162,7 +163,7 @@ static void is_lost(struct vm *vm, bool dying)
 	vm->life.now = NOW_ENDED;
 	vm->ended_ns = clock_wall_ns();
 	log_line(LOG_INFO, "op=adopt name=%s: its domain is gone", vm->name);
-	(void)registry_put(vm, NULL);
+	(void)vm_record(vm, NULL);
 	remember(vm);
 	vm_announce(vm, VM_EV_DESTROYED);
 }
@@ -321,8 +322,6 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void adopt(struct vm *vm)
 {
-	vm->recorded = vm->domid;
-	vm->domid = 0;
 	if (vm->life.now == NOW_ENDED) {
 		remember(vm);
 		return;
@@ -341,6 +340,36 @@ static void adopt(struct vm *vm)
 }
 
 /* --- all of them --- */
+
+static int keep(void *arg, const struct vm_record *r, struct vm_config *cfg)
+{
+	struct adoption *a = arg;
+	struct vm *vm = vm_of_record(a->en, r, cfg);
+
+	if (!vm)
+		return -ENOMEM;
+	vm->next = a->read;
+	a->read = vm;
+	return 0;
+}
+
+/* All records are read first: adopting writes some, and nothing was touched when reading fails. */
+static int adopt_records(struct adoption *a, struct err *e)
+{
+	int rc = registry_load(a->en->registry, keep, a, e);
+
+	while (a->read) {
+		struct vm *vm = a->read;
+
+		a->read = vm->next;
+		vm->next = NULL;
+		if (rc == 0)
+			adopt(vm);
+		else
+			vm_free(vm);
+	}
+	return rc;
+}
 
 /* VMs have become known, or ended: what belongs to none goes, and deaths since then are noticed. */
 static void settle(struct engine *en)
@@ -396,7 +425,7 @@ int adopt_all(struct engine *en, struct err *e)
 	ev_init(&a->listen, on_listen);
 	a->listen.data = en;
 	a->census = census_take(en->x);
-	rc = registry_load(en, adopt, e);
+	rc = adopt_records(a, e);
 	census_free(a->census);
 	a->census = NULL;
 	if (rc < 0)

@@ -91,7 +91,7 @@ static bool other_slot(struct vm *vm, int rc, struct err *e)
 	slot_put_last(vm->en->slots, &vm->slot);
 	*e = (struct err){0};
 	/* The intent has the id: with the uuid it tells the next daemon what is ours. */
-	return slot_take(vm->en->slots, true, &vm->slot, e) == 0 && registry_put(vm, e) == 0;
+	return slot_take(vm->en->slots, true, &vm->slot, e) == 0 && vm_record(vm, e) == 0;
 }
 
 /* It was destroyed meanwhile: the VM is of the history, or out of all lists by now. */
@@ -244,7 +244,7 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 	since = clock_ns();
 	/* The intent comes before the domain: whatever happens, the next start knows the uuid. */
 	if (rc == 0)
-		rc = registry_put(vm, e);
+		rc = vm_record(vm, e);
 	vm->t.record_ns = (uint32_t)(clock_ns() - since);
 	if (rc == 0 && !is_short(vm)) {
 		build_on_worker(vm, false, false);

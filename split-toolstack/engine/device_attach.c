@@ -85,7 +85,7 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 	c->ndevice++;
 	device_config_init(d, d->kind);
 	rc = claims_take(vm, e);
-	return rc < 0 ? rc : registry_put(vm, e);
+	return rc < 0 ? rc : vm_record(vm, e);
 }
 
 static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
@@ -101,7 +101,7 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 		memmove(d, d + 1, (c->ndevice - i - 1) * sizeof(*d));
 		c->ndevice--;
 		(void)claims_take(vm, NULL);
-		(void)registry_put(vm, NULL);
+		(void)vm_record(vm, NULL);
 		return;
 	}
 }

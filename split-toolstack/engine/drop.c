@@ -129,7 +129,7 @@ static void destroy_work(struct worker_job *job, struct xen *x)
 static void delete_record(struct engine *en, const uint8_t uuid[16])
 {
 	if (!engine_find_uuid(en, uuid))
-		registry_delete(en, uuid);
+		registry_delete(en->registry, uuid);
 }
 
 static void finish(struct drop *d)

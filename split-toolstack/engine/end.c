@@ -48,7 +48,7 @@ static void record(struct vm *vm)
 {
 	struct err err = {0};
 
-	if (registry_put(vm, &err) < 0)
+	if (vm_record(vm, &err) < 0)
 		log_line(LOG_ERROR, "name=%s: %s", vm->name, err_msg(&err));
 }
 

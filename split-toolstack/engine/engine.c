@@ -73,7 +73,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 			rc = err_sys(e, -rc, "ask Xen about this host");
 	}
 	if (rc == 0)
-		rc = registry_open(en, e);
+		rc = registry_open(conf->run_dir, &en->registry, e);
 	if (rc == 0)
 		rc = drops_open(en, e);
 	if (rc == 0)
@@ -151,7 +151,7 @@ void engine_close(struct engine *en)
 	slots_close(en->slots);
 	images_close(en->images, ended);
 	drops_close(en);
-	registry_close(en);
+	registry_close(en->registry);
 	tail_close(en->tail);
 	opener_close(en->opener);
 	xen_close(en->x);

@@ -12,6 +12,7 @@
 #include "libdom/libdom.h"
 #include "split-toolstack/engine/config/pool_flavor.h"
 #include "split-toolstack/engine/config/vm_config.h"
+#include "split-toolstack/engine/config/vm_state.h"
 #include "split-toolstack/engine/devices.h"
 #include "split-toolstack/engine/services/tail.h"
 
@@ -88,26 +89,7 @@ int engine_host(struct engine *en, struct engine_host *out, struct err *e);
 /* --- VMs
  * --------------------------------------------------------------------------------------------- */
 
-enum vm_state {
-	VM_BUILDING, /* reserved name; not yet a domain, or not yet complete */
-	VM_RUNNING,
-	VM_PAUSED,	    /* by us: created with VM_CREATE_PAUSED or vm_pause() */
-	VM_ENDED_PRESERVED, /* shut down, domain kept because of on_*=preserve */
-	VM_ENDED,	    /* history: no domain */
-	VM_UNKNOWN,	    /* after a restart of the daemon: could not be taken over yet */
-};
 const char *vm_state_name(enum vm_state s); /* "building", "running", ... "ended" */
-
-enum vm_reason {
-	VM_REASON_NONE,
-	VM_REASON_POWEROFF, /* exit_code is valid */
-	VM_REASON_REBOOT,
-	VM_REASON_SUSPEND,
-	VM_REASON_CRASH,
-	VM_REASON_WATCHDOG,
-	VM_REASON_DESTROYED, /* by a client */
-	VM_REASON_LOST,	     /* the domain vanished behind our back or while the daemon was down */
-};
 const char *vm_reason_name(enum vm_reason r);
 
 /* A snapshot of one VM for readers; strings live until the next call into the engine. */

@@ -65,7 +65,7 @@ static void run_or_tell(struct vm *vm)
 		 "op=start dom=%u name=%s: %s; it stays paused: \"chaos unpause %s\" tries again",
 		 vm->domid, vm->name, err_msg(&e), vm->name);
 	vm->life.now = NOW_PAUSED;
-	if (registry_put(vm, &e) < 0)
+	if (vm_record(vm, &e) < 0)
 		log_line(LOG_ERROR, "name=%s: %s", vm->name, err_msg(&e));
 	vm_announce(vm, VM_EV_PAUSED);
 }

@@ -98,7 +98,7 @@ static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
 	touch_heap();
 	devices_tell(en);
 	pool_reap(en);
-	more = registry_settle(en);
+	more = registry_settle(en->registry);
 	more = names_settle(en, NAMES_AT_ONCE) || more;
 	if (history_trim(en, TRIM_AT_ONCE)) {
 		refill_in(en, REFILL_GAP_S);

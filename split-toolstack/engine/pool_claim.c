@@ -89,12 +89,12 @@ static int take_identity(struct vm *vm, const struct shell *s)
 		return rc;
 	if (vm->cfg.have_uuid || vm->restarts) {
 		vm->slot.domid = s->dom.domid;
-		rc = registry_put(vm, NULL); /* the intent, under the uuid to come */
+		rc = vm_record(vm, NULL); /* the intent, under the uuid to come */
 		vm->slot.domid = 0;
 		if (rc == 0)
 			rc = xen_domain_set_uuid(en->x, s->dom.domid, vm->uuid);
 		if (rc == 0)
-			registry_delete(en, s->uuid);
+			registry_delete(en->registry, s->uuid);
 		return rc;
 	}
 	HASH_DELETE(by_uuid, en->uuids, vm);

@@ -7,8 +7,6 @@
 
 #include <sys/types.h>
 
-#include <lmdb.h>
-
 /* uthash's own hash falls through switch labels without saying so. */
 #define HASH_FUNCTION(key, len, hash) (hash) = table_hash((key), (len))
 #include "base/table.h"
@@ -24,9 +22,11 @@
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/leaving.h"
+#include "split-toolstack/engine/life/record.h"
 #include "split-toolstack/engine/life/state.h"
 #include "split-toolstack/engine/memory.h"
 #include "split-toolstack/engine/names.h"
+#include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/domains.h"
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/services/worker.h"
@@ -323,18 +323,6 @@ bool death_event(struct engine *en, uint32_t port);
 /* Somebody may be dying, or may from now on: look soon (beside xenstored). */
 void death_hint(struct engine *en);
 void death_scan(struct engine *en);
-
-/* --- registry.c: what survives the daemon --- */
-int registry_open(struct engine *en, struct err *e);
-void registry_close(struct engine *en);
-/* Writes the VM as it is now: an intent while VM_BUILDING. */
-int registry_put(struct vm *vm, struct err *e);
-void registry_delete(struct engine *en, const uint8_t uuid[16]);
-/* Gives some of what was written lately to the database, which takes longer; true: there is more.
- */
-bool registry_settle(struct engine *en);
-/* Calls fn with a fresh vm for each record; fn owns it. */
-int registry_load(struct engine *en, void (*fn)(struct vm *vm), struct err *e);
 
 /* --- storehost.c: the host's store --- */
 int storehost_open(struct engine *en, struct err *e); /* the mode is known */

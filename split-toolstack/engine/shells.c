@@ -31,17 +31,16 @@ struct shell_job {
 /* What is recorded of a shell: an intent, which the next start removes with its domain. */
 static int record_intent(struct engine *en, const struct shell *s, struct err *e)
 {
-	struct vm *vm = vm_new(en);
-	int rc;
+	struct vm_config none;
+	struct vm_record r = {.name = "",
+			      .cfg = &none,
+			      .state = VM_BUILDING,
+			      .exit_code = -1,
+			      .domid = s->slot.domid};
 
-	if (!vm)
-		return err_set(e, ENOMEM, "out of memory");
-	memcpy(vm->uuid, s->uuid, sizeof(vm->uuid));
-	vm->life.now = NOW_BUILDING;
-	vm->slot.domid = s->slot.domid;
-	rc = registry_put(vm, e);
-	vm_free(vm);
-	return rc;
+	vm_config_init(&none);
+	memcpy(r.uuid, s->uuid, sizeof(r.uuid));
+	return registry_put(en->registry, &r, e);
 }
 
 void shell_end(struct engine *en, struct shell *s)

@@ -79,7 +79,7 @@ static int run(struct vm *vm, struct err *e)
 	vm->started_ns = clock_wall_ns();
 	vm->reason = VM_REASON_NONE;
 	vm->exit_code = -1;
-	rc = registry_put(vm, e);
+	rc = vm_record(vm, e);
 	vm->t.record_ns += (uint32_t)(clock_ns() - since);
 	vm->unpaused = since = clock_ns();
 	if (rc == 0 && vm->life.now == NOW_RUNNING) {
@@ -132,7 +132,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	}
 	log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));
 	vm->ended_ns = clock_wall_ns();
-	(void)registry_put(vm, NULL);
+	(void)vm_record(vm, NULL);
 	vm_retire(vm);
 	vm_announce(vm, VM_EV_DESTROYED);
 }

@@ -150,9 +150,9 @@ void vm_unmake(struct vm *vm, bool announced)
 	unhash(vm);
 	old = vm->past_ns ? ended_by_uuid(en, vm->uuid) : NULL;
 	if (old)
-		(void)registry_put(old, NULL);
+		(void)vm_record(old, NULL);
 	else
-		registry_delete(en, vm->uuid);
+		registry_delete(en->registry, vm->uuid);
 	if (!old && announced) {
 		vm_announce(vm, VM_EV_REMOVED);
 		console_log_delete(vm);
@@ -189,7 +189,7 @@ void vm_forget(struct vm *vm)
 	/* A living VM may carry the same uuid: the files are its own then. */
 	HASH_FIND(by_uuid, en->uuids, vm->uuid, sizeof(vm->uuid), other);
 	if (!other) {
-		registry_delete(en, vm->uuid);
+		registry_delete(en->registry, vm->uuid);
 		console_log_delete(vm);
 	}
 	free_ended(vm);

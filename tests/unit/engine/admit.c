@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices that are refused before anything is made, and devices as bytes of a record. */
+/* Devices that are refused before anything is made. */
 #include "tests/unit/engine/engine_help.h"
 
 #include <errno.h>
@@ -12,7 +12,6 @@
 
 #include "dom0/loopdev.h"
 #include "split-toolstack/engine/device.h"
-#include "split-toolstack/engine/registry_device.h"
 
 static struct result create_with(struct device_config *d)
 {
@@ -229,86 +228,13 @@ static void a_disk_is_one_vms(void **state)
 	remove_disk();
 }
 
-/* --- records --- */
-
-static uint8_t *as_bytes(const struct device_config *d, size_t *len)
-{
-	uint8_t *to;
-
-	*len = device_record_bytes(d);
-	to = malloc(*len);
-	assert_non_null(to);
-	assert_ptr_equal(device_record_put(to, d), to + *len);
-	return to;
-}
-
-static void records_come_back(void **state)
-{
-	struct device_config back;
-	struct device_config d;
-	const uint8_t *at;
-	uint8_t *bytes;
-	size_t len;
-
-	(void)state;
-	vif(&d, "xenbr0", "web0");
-	d.devid = 3;
-	memcpy(d.u.vif.mac, "\x00\x16\x3e\x01\x02\x03", 6);
-	d.u.vif.mtu = 9000;
-	d.u.vif.rate_bytes = 1ull << 40;
-	d.u.vif.rate_us = 20000;
-	d.backend = BACKEND_USER;
-	d.u.vif.ip.dhcp = true;
-	memset(d.u.vif.ip.ipv6, 0xfd, 16);
-	d.u.vif.ip.ipv6_prefix = 64;
-	(void)snprintf(d.u.vif.ip_text, sizeof(d.u.vif.ip_text), "fdfd::1/64");
-	bytes = as_bytes(&d, &len);
-	at = bytes;
-	assert_true(device_record_get(&at, bytes + len, &back));
-	assert_ptr_equal(at, bytes + len);
-	assert_memory_equal(&back.u.vif, &d.u.vif, sizeof(d.u.vif));
-	for (size_t n = 0; n < len; n++) {
-		at = bytes;
-		assert_false(device_record_get(&at, bytes + n, &back));
-		device_config_clear(&back);
-	}
-	free(bytes);
-	vbd(&d, "/var/lib/vms/web.img", true);
-	d.u.vbd.discard = false;
-	d.u.vbd.cdrom = true;
-	bytes = as_bytes(&d, &len);
-	at = bytes;
-	assert_true(device_record_get(&at, bytes + len, &back));
-	assert_string_equal(back.u.vbd.path, d.u.vbd.path);
-	assert_int_equal(back.devid, 51712);
-	assert_int_equal(back.u.vbd.fd, -1);
-	assert_true(back.u.vbd.readonly && back.u.vbd.cdrom && !back.u.vbd.discard);
-	device_config_clear(&back);
-	for (size_t n = 0; n < len; n++) {
-		at = bytes;
-		assert_false(device_record_get(&at, bytes + n, &back));
-		device_config_clear(&back);
-	}
-	memset(bytes, 0xff, len); /* another kind, texts without an end */
-	at = bytes;
-	assert_false(device_record_get(&at, bytes + len, &back));
-	device_config_clear(&back);
-	memset(bytes, 0xff, len);
-	memset(bytes, 0, 4);
-	memset(bytes + 12, 0, 4);
-	at = bytes;
-	assert_false(device_record_get(&at, bytes + len, &back));
-	device_config_clear(&back);
-	free(bytes);
-	device_config_clear(&d);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIFE(vifs_are_refused_early),	     LIFE(disks_are_refused_early),
-		LIFE(a_disk_is_given_once),	     LIFE(a_disk_is_one_vms),
-		cmocka_unit_test(records_come_back),
+		LIFE(vifs_are_refused_early),
+		LIFE(disks_are_refused_early),
+		LIFE(a_disk_is_given_once),
+		LIFE(a_disk_is_one_vms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

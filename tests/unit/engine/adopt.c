@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <lmdb.h>
+
 #include "split-toolstack/engine/device.h"
 
 /* --- calls of dom0's that fail --- */

@@ -187,7 +187,7 @@ static void intend(uint32_t domid, const uint8_t uuid[16])
 	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
 	vm->life.now = NOW_BUILDING;
 	vm->slot.domid = domid;
-	assert_int_equal(registry_put(vm, NULL), 0);
+	assert_int_equal(vm_record(vm, NULL), 0);
 	vm_free(vm);
 }
 

@@ -2,14 +2,14 @@
 /* The form of a record: a fixed part, texts, bitmaps of CPUs, devices; and what older daemons
  * wrote.
  */
-#include "split-toolstack/engine/registry_record.h"
+#include "split-toolstack/engine/registry/record.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/registry_device.h"
+#include "split-toolstack/engine/registry/device_record.h"
 
 #define RECORD_VERSION 3u
 #define RECORD_OLDEST  1u    /* without devices */
@@ -20,28 +20,17 @@
 #define RECORD_BYTES_2 offsetof(struct record, ncpumap)
 _Static_assert(RECORD_BYTES_2 == 152, "as it was");
 
-/* Of one that is being built the id that its domain will have; a last domain is noted elsewhere. */
-static uint32_t domid_of(const struct vm *vm)
+static void fill(const struct vm_record *v, struct record *r)
 {
-	if (vm->life.now == NOW_BUILDING || life_create_waits(&vm->life))
-		return vm->slot.domid;
-	return life_has_domain(&vm->life) ? vm->domid : 0;
-}
-
-static void fill(const struct vm *vm, struct record *r)
-{
-	const struct vm_config *c = &vm->cfg;
-	enum vm_state state = life_state(&vm->life);
-	bool unknown = state == VM_UNKNOWN;
-	bool threads = life_has_threads(&vm->life);
+	const struct vm_config *c = v->cfg;
 
 	*r = (struct record){
 		.version = RECORD_VERSION,
-		.state = unknown ? vm->was : state,
-		.reason = vm->reason,
-		.exit_code = vm->exit_code,
-		.domid = unknown ? vm->recorded : domid_of(vm),
-		.guest_port = threads ? 0 : vm->guest_port, /* which they may be writing */
+		.state = v->state,
+		.reason = v->reason,
+		.exit_code = v->exit_code,
+		.domid = v->domid,
+		.guest_port = v->guest_port,
 		.type = c->type,
 		.vcpus = c->vcpus,
 		.maxvcpus = c->maxvcpus,
@@ -50,19 +39,18 @@ static void fill(const struct vm *vm, struct record *r)
 		.on_poweroff = c->on_poweroff,
 		.on_reboot = c->on_reboot,
 		.on_crash = c->on_crash,
-		.restarts = vm->restarts,
-		.noxs = vm->noxs,
-		.ready = vm->ready,
-		.store_port = threads ? 0 : (uint16_t)vm->view.guest_port,
+		.restarts = v->restarts,
+		.noxs = v->noxs,
+		.ready = v->ready,
+		.store_port = v->store_port,
 		.mem_kib = c->mem_kib,
 		.maxmem_kib = c->maxmem_kib,
-		.pages = vm->pages,
-		.dev_frame = vm->dev_frame,
-		.control_frame = vm->control_frame,
-		.created_ns = vm->created_ns,
-		.started_ns = vm->started_ns,
-		/* With the end of its past it is of the history if it never gets to run. */
-		.ended_ns = state == VM_BUILDING && vm->past_ns ? vm->past_ns : vm->ended_ns,
+		.pages = v->pages,
+		.dev_frame = v->dev_frame,
+		.control_frame = v->control_frame,
+		.created_ns = v->created_ns,
+		.started_ns = v->started_ns,
+		.ended_ns = v->ended_ns,
 		.cpumap_bytes = c->cpus.map ? c->cpus.bytes : 0,
 		.ncpumap = c->cpus.map ? c->cpus.n : 0,
 		.ndevice = c->ndevice,
@@ -70,12 +58,12 @@ static void fill(const struct vm *vm, struct record *r)
 	};
 }
 
-void record_draft(const struct vm *vm, struct record_draft *d)
+void record_draft(const struct vm_record *v, struct record_draft *d)
 {
-	const struct vm_config *c = &vm->cfg;
-	const char *const text[RECORD_TEXTS] = {vm->name, c->kernel, c->ramdisk, c->cmdline};
+	const struct vm_config *c = v->cfg;
+	const char *const text[RECORD_TEXTS] = {v->name, c->kernel, c->ramdisk, c->cmdline};
 
-	fill(vm, &d->r);
+	fill(v, &d->r);
 	d->cfg = c;
 	d->bytes = sizeof(d->r) + dom_cpus_bytes(&c->cpus);
 	for (uint32_t i = 0; i < RECORD_TEXTS; i++) {
@@ -170,9 +158,8 @@ static bool read_head(struct record *r, const uint8_t **at, size_t size)
 	return true;
 }
 
-bool record_read(struct vm *vm, const uint8_t *data, size_t size)
+bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, size_t size)
 {
-	struct vm_config *c = &vm->cfg;
 	const uint8_t *at = data;
 	const uint8_t *end = data + size;
 	struct record r;
@@ -183,7 +170,7 @@ bool record_read(struct vm *vm, const uint8_t *data, size_t size)
 		return false;
 	name = copy_text(&at, end, r.text[0], &ok);
 	if (name)
-		(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
+		(void)snprintf(c->name, sizeof(c->name), "%s", name);
 	free(name);
 	c->kernel = copy_text(&at, end, r.text[1], &ok);
 	c->ramdisk = copy_text(&at, end, r.text[2], &ok);
@@ -191,22 +178,25 @@ bool record_read(struct vm *vm, const uint8_t *data, size_t size)
 	if (!ok || !cpus_record_get(&at, end, r.cpumap_bytes, r.ncpumap, &c->cpus) ||
 	    !parse_devices(c, at, end, r.ndevice))
 		return false;
-	vm->was = (enum vm_state)r.state;
-	vm->life.now = vm->was == VM_ENDED ? NOW_ENDED : NOW_UNKNOWN;
-	vm->reason = (enum vm_reason)r.reason;
-	vm->exit_code = r.exit_code;
-	vm->domid = r.domid; /* not in the table: adopt.c decides */
-	vm->guest_port = r.guest_port;
-	vm->restarts = r.restarts;
-	vm->noxs = r.noxs;
-	vm->ready = r.ready;
-	vm->view.guest_port = r.store_port;
-	vm->pages = r.pages;
-	vm->dev_frame = r.dev_frame;
-	vm->control_frame = r.control_frame;
-	vm->created_ns = r.created_ns;
-	vm->started_ns = r.started_ns;
-	vm->ended_ns = r.ended_ns;
+	*v = (struct vm_record){
+		.name = c->name,
+		.cfg = c,
+		.state = (enum vm_state)r.state,
+		.reason = (enum vm_reason)r.reason,
+		.exit_code = r.exit_code,
+		.domid = r.domid,
+		.guest_port = r.guest_port,
+		.store_port = r.store_port,
+		.restarts = r.restarts,
+		.noxs = r.noxs,
+		.ready = r.ready,
+		.pages = r.pages,
+		.dev_frame = r.dev_frame,
+		.control_frame = r.control_frame,
+		.created_ns = r.created_ns,
+		.started_ns = r.started_ns,
+		.ended_ns = r.ended_ns,
+	};
 	c->type = (enum dom_type)r.type;
 	c->mem_kib = r.mem_kib;
 	c->maxmem_kib = r.maxmem_kib;
@@ -218,6 +208,5 @@ bool record_read(struct vm *vm, const uint8_t *data, size_t size)
 	c->on_poweroff = (enum vm_action)r.on_poweroff;
 	c->on_reboot = (enum vm_action)r.on_reboot;
 	c->on_crash = (enum vm_action)r.on_crash;
-	memcpy(c->name, vm->name, sizeof(c->name));
 	return true;
 }

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/registry_recent.h"
-#include "split-toolstack/engine/registry_record.h"
+#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/registry/recent.h"
 
-#define SLOT_BYTES 1024 /* registry_recent.c: a header, then slots */
+#define SLOT_BYTES 1024 /* recent.c: a header, then slots */
 #define LONG_TEXT  3000
 
 /* The daemon is gone, and the next one finds the folder as it was just now. */
@@ -77,7 +77,7 @@ static void youngest_counts(void **state)
 		free(vm->cfg.cmdline);
 		text[LONG_TEXT - i] = '\0';
 		vm->cfg.cmdline = i % 3 == 2 ? strdup("short") : strdup(text);
-		assert_int_equal(registry_put(vm, NULL), 0);
+		assert_int_equal(vm_record(vm, NULL), 0);
 		die();
 		vm = engine_find(en, "web");
 		assert_non_null(vm);
@@ -97,7 +97,7 @@ static void room_for_all(void **state)
 		(void)snprintf(vm->name, sizeof(vm->name), "ended%d", i);
 		vm->life.now = NOW_ENDED;
 		vm->ended_ns = (uint64_t)i + 1;
-		assert_int_equal(registry_put(vm, NULL), 0);
+		assert_int_equal(vm_record(vm, NULL), 0);
 		vm_free(vm);
 	}
 	en->conf.history_max = 1000;
@@ -166,7 +166,7 @@ static void garbage_is_not_read(void **state)
 
 	(void)state;
 	(void)create(guest("web", DOM_PV, 256), 0);
-	while (registry_settle(en))
+	while (registry_settle(en->registry))
 		;
 	f = slots("w");
 	for (int i = 0; i < 70000; i++)
@@ -207,7 +207,7 @@ static void older_versions_are_read(void **state)
 		uint8_t old[1024];
 		struct vm *vm;
 
-		while (registry_settle(en))
+		while (registry_settle(en->registry))
 			;
 		assert_int_equal(mdb_txn_begin(en->registry->db, NULL, 0, &txn), 0);
 		assert_int_equal(mdb_get(txn, en->registry->dbi, &key, &value), 0);
@@ -229,7 +229,7 @@ static void older_versions_are_read(void **state)
 		assert_int_equal(vm->cfg.cpus.bytes, 1);
 		assert_int_equal(vm->cfg.cpus.n, 0);
 		assert_int_equal(vm->cfg.limits.asked, version < 3 ? 0 : DOM_LIMIT_GRANT_FRAMES);
-		assert_int_equal(registry_put(vm, NULL), 0); /* as today's */
+		assert_int_equal(vm_record(vm, NULL), 0); /* as today's */
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices in a VM's record: fixed parts one after the other, each with its path behind it. */
-#include "split-toolstack/engine/registry_device.h"
+#include "split-toolstack/engine/registry/device_record.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One device as bytes of a VM's record. Pure. */
-#ifndef CHAOS_REGISTRY_DEVICE_H
-#define CHAOS_REGISTRY_DEVICE_H
+#ifndef CHAOS_ENGINE_REGISTRY_DEVICE_RECORD_H
+#define CHAOS_ENGINE_REGISTRY_DEVICE_RECORD_H
 
 #include <stddef.h>
 

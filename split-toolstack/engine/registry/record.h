@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM as the bytes of its record. */
+/* A record as bytes. */
 #ifndef CHAOS_ENGINE_REGISTRY_RECORD_H
 #define CHAOS_ENGINE_REGISTRY_RECORD_H
 
-#include "split-toolstack/engine/private.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "split-toolstack/engine/registry/record-t.h"
 
 #define RECORD_TEXTS 4u /* name, kernel, ramdisk, cmdline */
 
@@ -29,7 +33,7 @@ struct record {
 	uint32_t reserved;
 };
 
-/* What is to be written of a VM: the fixed part, and the texts, which are the VM's. */
+/* What is to be written of a VM: the fixed part, and the texts, which are the caller's. */
 struct record_draft {
 	struct record r;
 	const char *text[RECORD_TEXTS];
@@ -37,12 +41,11 @@ struct record_draft {
 	size_t bytes; /* of all of it */
 };
 
-/* The VM as it is now: an intent while VM_BUILDING. */
-void record_draft(const struct vm *vm, struct record_draft *d);
+void record_draft(const struct vm_record *v, struct record_draft *d);
 /* Writes d->bytes. */
 void record_write(const struct record_draft *d, uint8_t *to);
-/* Fills a fresh VM, but for its uuid. False: the bytes are of no form that is known, or there is no
- * memory (errno is ENOMEM then). */
-bool record_read(struct vm *vm, const uint8_t *data, size_t size);
+/* Fills all but the uuid; `cfg` is fresh, becomes v->cfg, and is to be cleared in any case. False:
+ * the bytes are of no form that is known, or there is no memory (errno is ENOMEM then). */
+bool record_read(struct vm_record *v, struct vm_config *cfg, const uint8_t *data, size_t size);
 
 #endif

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/registry_recent.h"
+#include "split-toolstack/engine/registry/recent.h"
 
 /*
  * The file outlives the daemon and is read by the next one alone. A slot counts from the moment its

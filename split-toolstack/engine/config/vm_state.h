@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The states of a VM and the reasons of its end, as clients see them and records keep them. */
+#ifndef CHAOS_ENGINE_VM_STATE_H
+#define CHAOS_ENGINE_VM_STATE_H
+
+enum vm_state {
+	VM_BUILDING, /* reserved name; not yet a domain, or not yet complete */
+	VM_RUNNING,
+	VM_PAUSED,	    /* by us: created with VM_CREATE_PAUSED or vm_pause() */
+	VM_ENDED_PRESERVED, /* shut down, domain kept because of on_*=preserve */
+	VM_ENDED,	    /* history: no domain */
+	VM_UNKNOWN,	    /* after a restart of the daemon: could not be taken over yet */
+};
+
+enum vm_reason {
+	VM_REASON_NONE,
+	VM_REASON_POWEROFF, /* exit_code is valid */
+	VM_REASON_REBOOT,
+	VM_REASON_SUSPEND,
+	VM_REASON_CRASH,
+	VM_REASON_WATCHDOG,
+	VM_REASON_DESTROYED, /* by a client */
+	VM_REASON_LOST,	     /* the domain vanished behind our back or while the daemon was down */
+};
+
+#endif

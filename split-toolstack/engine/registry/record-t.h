@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is recorded of a VM: plain data. */
+#ifndef CHAOS_ENGINE_REGISTRY_RECORD_T_H
+#define CHAOS_ENGINE_REGISTRY_RECORD_T_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "split-toolstack/engine/config/vm_config.h"
+#include "split-toolstack/engine/config/vm_state.h"
+
+/* Name and configuration are the caller's. */
+struct vm_record {
+	uint8_t uuid[16];
+	const char *name;
+	const struct vm_config *cfg; /* without its open files */
+	enum vm_state state;	     /* never VM_UNKNOWN; VM_BUILDING: an intent */
+	enum vm_reason reason;
+	int exit_code;
+	uint32_t domid; /* 0: none */
+	uint32_t guest_port;
+	uint16_t store_port; /* a new domain's first ports are small */
+	uint32_t restarts;
+	bool noxs, ready;
+	uint64_t pages;
+	uint64_t dev_frame, control_frame;
+	uint64_t created_ns, started_ns, ended_ns;
+};
+
+#endif
