@@ -107,15 +107,6 @@ static bool is_admitted(struct vm *vm, int rc, struct err *e)
 	return false;
 }
 
-static bool has_disks(const struct vm_config *c)
-{
-	bool any = false;
-
-	for (uint32_t i = 0; !any && i < c->ndevice; i++)
-		any = c->device[i].kind == DEVICE_VBD;
-	return any;
-}
-
 static void files_are_open(void *arg, struct files *f)
 {
 	struct vm *vm = arg;
@@ -125,13 +116,17 @@ static void files_are_open(void *arg, struct files *f)
 	if (!is_admitted(vm, rc, &err))
 		return;
 	vm->leaving.until = 0.;
-	rc = has_disks(&vm->cfg) ? claims_take(vm, &err) : 0; /* by what they are, too */
+	rc = devices_have_files(vm->en, &vm->cfg) ? claims_take(vm, &err)
+						  : 0; /* by what they are, too */
 	vm_build(vm, rc, &err);
 }
 
-static bool names_files(const struct vm_config *c)
+static bool names_files(const struct vm *vm)
 {
-	return (c->kernel_fd < 0 && c->kernel) || (c->ramdisk_fd < 0 && c->ramdisk) || has_disks(c);
+	const struct vm_config *c = &vm->cfg;
+
+	return (c->kernel_fd < 0 && c->kernel) || (c->ramdisk_fd < 0 && c->ramdisk) ||
+	       devices_have_files(vm->en, c);
 }
 
 static int list_files(const struct vm *vm, struct files *f, struct err *e)
@@ -143,10 +138,7 @@ static int list_files(const struct vm *vm, struct files *f, struct err *e)
 		rc = images_add(vm->en->images, f, c->kernel, "kernel", e);
 	if (rc == 0 && c->ramdisk_fd < 0 && c->ramdisk)
 		rc = images_add(vm->en->images, f, c->ramdisk, "ramdisk", e);
-	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
-		if (c->device[i].kind == DEVICE_VBD)
-			rc = files_add_disk(f, FILE_DISK, &c->device[i], e);
-	return rc;
+	return rc < 0 ? rc : devices_add_files(vm->en, c, f, e);
 }
 
 static void open_files(struct vm *vm)
@@ -155,7 +147,7 @@ static void open_files(struct vm *vm)
 	int rc;
 
 	files_drop(&vm->files);
-	if (!names_files(&vm->cfg)) {
+	if (!names_files(vm)) {
 		files_are_open(vm, NULL);
 		return;
 	}

@@ -3,7 +3,6 @@
 #include "split-toolstack/engine/device.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 /* --- being found --- */
 
@@ -22,6 +22,30 @@ struct device *device_find(struct engine *en, uint32_t domid, enum device_kind k
 
 	HASH_FIND(hh, en->devices, &key, sizeof(key), d);
 	return d;
+}
+
+bool device_parse_name(const char *name, const char *first, char second, enum device_kind *kind,
+		       uint32_t *domid, uint32_t *devid)
+{
+	size_t n = strcspn(name, "-0123456789");
+	char word[8] = "";
+	char *end = NULL;
+	unsigned long id;
+
+	if (n >= sizeof(word))
+		return false;
+	memcpy(word, name, n);
+	if (device_kind_parse(word, kind) < 0 || strncmp(name + n, first, strlen(first)) != 0)
+		return false;
+	name += n + strlen(first);
+	id = strtoul(name, &end, 10);
+	if (end == name || *end != second || id > UINT32_MAX)
+		return false;
+	*domid = (uint32_t)id;
+	name = end + 1;
+	id = strtoul(name, &end, 10);
+	*devid = (uint32_t)id;
+	return end != name && *end == '\0' && id <= UINT32_MAX;
 }
 
 static struct device_domain *domain_of(struct engine *en, uint32_t domid)
@@ -48,7 +72,8 @@ struct device *device_new(struct engine *en, const struct device_config *cfg, ui
 		goto fail;
 	d->en = en;
 	d->key = (struct device_key){domid, cfg->kind, cfg->devid};
-	d->id = (struct devtree_id){cfg->kind == DEVICE_VIF ? "vif" : "vbd", domid, cfg->devid};
+	d->id = (struct devtree_id){device_kind_name(cfg->kind), domid, cfg->devid};
+	d->kind = en->kinds[cfg->kind];
 	d->backend = en->backends[cfg->backend];
 	d->loop_fd = -1;
 	d->user_fd = -1;
@@ -138,7 +163,7 @@ void device_broken(struct device *d, const char *fmt, ...)
 void device_look(struct device *d)
 {
 	enum devtree_state s = devtree_back_state(engine_store(d->en), &d->id);
-	bool ready = d->key.kind == DEVICE_VBD || d->netdev || d->shell;
+	bool ready = !d->kind->is_set_up || d->kind->is_set_up(d);
 
 	if (d->phase == PHASE_CLOSING && s == DEVTREE_CLOSED) {
 		device_remove(d);
@@ -189,63 +214,6 @@ int device_watch(struct device *d)
 	return store_hook(engine_store(d->en), &d->back, at);
 }
 
-static int start_vif(struct device *d)
-{
-	const struct vif_config *c = &d->cfg.u.vif;
-	struct devtree_vif v = {.id = d->id,
-				.mac = c->mac,
-				.mtu = c->mtu,
-				.bridge = c->bridge,
-				.ifname = c->ifname,
-				.ip = c->ip_text,
-				.rate_bytes = c->rate_bytes,
-				.rate_us = c->rate_us,
-				.rings = d->noxs ? &d->rings : NULL,
-				.user = d->backend->user};
-
-	return devtree_make_vif(engine_store(d->en), &v);
-}
-
-void device_note_disk(struct device *d, const struct disk_info *info)
-{
-	d->disk.dev = info->dev;
-	d->disk.ino = info->ino;
-	d->sectors = info->sectors;
-	d->sector_size = info->sector_bytes;
-	d->can_discard = info->discard;
-}
-
-/* The file behind a disk, open and locked, is held, and a block device over it. */
-int device_take_disk(struct device *d, struct file *file, struct err *e)
-{
-	struct vbd_config *c = &d->cfg.u.vbd;
-	const struct disk_info *info = &file->info;
-	char dev[32];
-	int rc = file->rc;
-
-	if (rc < 0 && e)
-		*e = file->err;
-	file_close(d->en->opener, FILE_DISK, c->fd);
-	c->fd = file_take(file);
-	device_note_disk(d, info);
-	d->major = info->major;
-	d->minor = info->minor;
-	if (rc == 0 && !info->block && d->backend->loops)
-		rc = loop_attach(c->fd, c->readonly, false, dev, &d->major, &d->minor, &d->loop_fd,
-				 e);
-	if (rc < 0)
-		return err_wrap(e, rc, "disk \"%s\"", c->path ? c->path : "(an open file)");
-	/* As the kernel's backend: the guest has a cache of its own. A device may not know how, and
-	 * one with larger sectors could not be served in those that the guest is told of. */
-	if (info->block && !d->backend->loops && c->path && info->sector_bytes == 512)
-		(void)fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_DIRECT);
-	if (!info->block && d->backend->loops) { /* the loop device has it, lock and all */
-		(void)close(c->fd);
-		c->fd = -1;
-	}
-	return 0;
-}
-
 /* --- opening it away from the loop --- */
 
 static void disk_is_open(void *arg, struct files *f)
@@ -276,25 +244,6 @@ int device_open_later(struct device *d, enum file_use use, device_disk_fn *then,
 	return 0;
 }
 
-static int start_vbd(struct device *d)
-{
-	const struct vbd_config *c = &d->cfg.u.vbd;
-	char name[16];
-	struct devtree_vbd v = {.id = d->id,
-				.dev = name,
-				.params = c->path ? c->path : "",
-				.readonly = c->readonly,
-				.cdrom = c->cdrom,
-				.discard = c->discard,
-				.rings = d->noxs ? &d->rings : NULL,
-				.user = d->backend->user};
-
-	vdev_name(d->key.devid, name);
-	v.major = d->major;
-	v.minor = d->minor;
-	return devtree_make_vbd(engine_store(d->en), &v);
-}
-
 int device_start(struct device *d, struct file *disk, struct err *e)
 {
 	struct engine *en = d->en;
@@ -305,8 +254,9 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 		if (rc < 0)
 			return err_sys(e, -rc, "event channel of %s %u", d->id.kind, d->key.devid);
 	}
-	if (d->key.kind == DEVICE_VBD)
-		rc = disk ? device_take_disk(d, disk, e) : err_set(e, EIO, "its disk is not open");
+	if (d->kind->has_file)
+		rc = disk ? d->kind->take_file(d, disk, e)
+			  : err_set(e, EIO, "its disk is not open");
 	if (rc == 0 && d->backend->open)
 		rc = d->backend->open(d, e);
 	if (rc < 0)
@@ -315,11 +265,11 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 	d->nr = ++en->started;
 	if (d->noxs) /* its backend has all it needs */
 		device_wait(d, CONNECT_S);
-	if (d->noxs && d->key.kind == DEVICE_VIF)
-		device_foresee_mtu(d);
+	if (d->kind->prepare)
+		d->kind->prepare(d);
 	rc = device_watch(d);
 	if (rc == 0)
-		rc = d->key.kind == DEVICE_VIF ? start_vif(d) : start_vbd(d);
+		rc = d->kind->make_nodes(d);
 	if (rc == 0 && d->backend->start)
 		rc = d->backend->start(d, e);
 	if (rc < 0 && (!e || !e->code))
@@ -392,20 +342,8 @@ void device_unbound(struct device *d)
 
 void device_close_files(struct device *d)
 {
-	bool vbd = d->key.kind == DEVICE_VBD;
-
 	files_drop(&d->files);
-	file_close(d->en->opener, FILE_DISK, d->loop_fd);
-	if (vbd)
-		file_close(d->en->opener, FILE_DISK, d->user_fd);
-	else if (d->user_fd >= 0) /* of a TAP: its interface goes with it, now */
-		(void)close(d->user_fd);
-	if (vbd)
-		file_close(d->en->opener, FILE_DISK, d->cfg.u.vbd.fd);
-	if (vbd)
-		d->cfg.u.vbd.fd = -1;
-	d->loop_fd = -1;
-	d->user_fd = -1;
+	d->kind->close_files(d);
 }
 
 void device_gone(struct device *d)

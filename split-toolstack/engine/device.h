@@ -61,7 +61,8 @@ struct device {
 	struct shell *shell; /* that waits for it */
 	struct device_domain *dom;
 	struct device_config cfg;
-	const struct backend_ops *backend; /* device_backend.h */
+	const struct device_kind_ops *kind; /* devices/kind.h */
+	const struct backend_ops *backend;  /* device_backend.h */
 	struct devtree_id id;
 	enum device_phase phase;
 	uint64_t nr;  /* of those started, in order */
@@ -104,8 +105,6 @@ struct device {
 
 /* --- devices.c --- */
 
-/* The number and MAC that one of the VM's vifs left open. */
-void device_number(struct vm *vm, struct device_config *d);
 /* One more in a list; not started. `ring`: the first of its ring pages. */
 int device_add(struct engine *en, struct device **list, const struct device_config *cfg,
 	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e);
@@ -130,13 +129,8 @@ void devices_close(struct engine *en);
 /* After a restart: the devices of an adopted VM, and then of domains that nobody adopted. */
 int devices_adopt(struct vm *vm, struct err *e); /* again: what is missing */
 void devices_adopted(struct engine *en);
-
-/* --- device_adopt_disk.c --- */
-/* The disk of a device that goes on: held again, at once what the kernel has of it, and the rest
- * when its path is open. -errno: dom0 lacked something, nothing was changed. */
-int device_hold_disk(struct device *d);
-/* The same of a device that has to be started once more. */
-int device_start_again(struct device *d);
+/* Its disk is open: it is started, after all. */
+void device_start_now(struct device *d, struct file *disk);
 
 /* --- device.c: one of them --- */
 struct device *device_new(struct engine *en, const struct device_config *cfg, uint32_t domid,
@@ -147,9 +141,6 @@ int device_start(struct device *d, struct file *disk, struct err *e);
  * not at all when the device goes before. */
 typedef void device_disk_fn(struct device *d, struct file *disk);
 int device_open_later(struct device *d, enum file_use use, device_disk_fn *then, struct err *e);
-/* Its disk is this file: held, and put behind a loop device. */
-int device_take_disk(struct device *d, struct file *disk, struct err *e);
-void device_note_disk(struct device *d, const struct disk_info *info);
 /* All that it has open, closed by threads. */
 void device_close_files(struct device *d);
 /* It goes, whatever the guest does; it frees itself. */
@@ -159,6 +150,9 @@ void device_broken(struct device *d, const char *fmt, ...) __attribute__((format
 void device_tell(const struct device *d, struct device_info *out);
 struct device *device_find(struct engine *en, uint32_t domid, enum device_kind kind,
 			   uint32_t devid);
+/* "<kind><first><domid><second><devid>", as in vif7.0 (no first) and vbd-7-51712. */
+bool device_parse_name(const char *name, const char *first, char second, enum device_kind *kind,
+		       uint32_t *domid, uint32_t *devid);
 /* Where it stands after a change of its backend's state; may free it. */
 void device_look(struct device *d);
 /* Nobody has anything of it any more: it is freed. */
@@ -188,18 +182,12 @@ int device_watch(struct device *d);
 /* Behind the others of its VM or shell. */
 void device_list_add(struct device **list, struct device *d);
 
-/* --- device_link.c: the interfaces of vifs --- */
-/* What MTU the interface of a noxs guest will have. */
-void device_foresee_mtu(struct device *d);
+/* --- vif_link.c: the interfaces of vifs --- */
 /* The interface gets what was asked for, and the backend hears that it is plugged in; on failure
  * the device is broken. */
 void device_link_set(struct device *d);
 /* The same; on failure nothing is broken. */
 int device_link_try(struct device *d, struct err *e);
-/* Its interface in dom0 is there. */
-void device_netdev(struct device *d, int ifindex, const char *name);
-/* A shell's becomes the VM's, and what the VM's configuration says. */
-int device_claim(struct device *d, struct vm *vm, const struct device_config *c, struct err *e);
 /* The store says what was claimed lately: not on the time of who claims. */
 void devices_tell(struct engine *en);
 /* Somebody has removed a bridge. */
@@ -225,9 +213,8 @@ void vm_hold_end(struct vm *vm);  /* it is not to run any more */
 /* --- leaving.c --- */
 int leaving_open(struct engine *en, struct err *e);
 void leaving_close(struct engine *en);
-/* A device that is leaving may have it still; false: whoever has it keeps it. */
-bool disk_is_leaving(struct engine *en, const struct disk_info *disk);
-bool ifname_is_leaving(struct engine *en, const char *name);
+/* A device with a file has gone within the last seconds. */
+bool leaving_lately(const struct engine *en);
 /* A device has gone. */
 void leaving_gone(struct engine *en, const struct device *d);
 
@@ -262,6 +249,11 @@ void device_user_broken(struct device *d, const char *why);
 /* The process says so. The second may free it. */
 void device_user_attached(struct device *d);
 void device_user_detached(struct device *d);
+/* The same, of one whose files are open. */
+int device_user_attach_now(struct device *d, bool again, struct err *e);
+/* A number that the frontend has written; `none` without. */
+uint32_t device_front_u32(const struct device *d, const char *leaf, uint32_t none);
+int device_offer(const struct device *d, const char *leaf, uint64_t value); /* a backend's node */
 /* By its number there; NULL: there is none. */
 struct device *device_user_find(struct engine *en, uint64_t number);
 

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 /* Out of this process: the device itself goes on. */
 static void let_go(struct device *d)
@@ -30,7 +31,7 @@ int devices_open(struct engine *en, struct err *e)
 {
 	int rc;
 
-	backends_choose(en);
+	rows_choose(en);
 	rc = link_open(&en->link, e);
 
 	if (rc == 0)
@@ -74,31 +75,6 @@ void devices_close(struct engine *en)
 
 /* --- VMs that live on --- */
 
-static int find_link(struct device *d)
-{
-	const char *name = d->cfg.u.vif.ifname;
-	struct err e = {0};
-	struct link_info i;
-	int rc = *name ? link_find(d->en->link, name, &i) : -ENODEV;
-
-	(void)snprintf(d->ifname, sizeof(d->ifname), "vif%u.%u", d->key.domid, d->key.devid);
-	if (rc == 0)
-		memcpy(d->ifname, name, sizeof(d->ifname));
-	if (!adopt_later(rc))
-		rc = link_find(d->en->link, d->ifname, &i);
-	if (rc < 0) {
-		d->ifname[0] = '\0';
-		return adopt_later(rc) ? rc : 0;
-	}
-	d->ifindex = i.ifindex;
-	if (*name && i.up && strcmp(name, d->ifname) != 0)
-		d->netdev = true; /* so that it is taken down to be renamed */
-	rc = device_link_try(d, &e);
-	if (rc < 0 && !adopt_later(rc))
-		device_broken(d, "%s", err_msg(&e));
-	return adopt_later(rc) ? rc : 0;
-}
-
 /* It has not come to that: a device of a guest that makes the handshake itself is made now. */
 static int make(struct device *d)
 {
@@ -109,8 +85,8 @@ static int make(struct device *d)
 		device_broken(d, "its nodes are gone");
 		return 0;
 	}
-	if (d->key.kind == DEVICE_VBD && d->cfg.u.vbd.path)
-		return device_start_again(d);
+	if (d->kind->has_file && d->cfg.u.vbd.path)
+		return device_open_later(d, FILE_DISK, device_start_now, NULL);
 	rc = device_start(d, NULL, &e);
 	if (adopt_later(rc) && d->phase == PHASE_MADE)
 		return rc;
@@ -130,7 +106,7 @@ static int adopt(struct device *d)
 	if (!store_get(engine_store(d->en), at, &len))
 		return make(d);
 	d->phase = PHASE_STARTED;
-	rc = d->key.kind == DEVICE_VIF ? find_link(d) : device_hold_disk(d);
+	rc = d->kind->adopt(d);
 	if (rc == 0)
 		rc = device_watch(d);
 	if (rc < 0)
@@ -178,22 +154,6 @@ int devices_adopt(struct vm *vm, struct err *e)
 	return 0;
 }
 
-static bool parse_name(const char *name, enum device_kind *kind, uint32_t *domid, uint32_t *devid)
-{
-	bool vif = strncmp(name, "vif-", 4) == 0;
-	char *end = NULL;
-
-	if (!vif && strncmp(name, "vbd-", 4) != 0)
-		return false;
-	*kind = vif ? DEVICE_VIF : DEVICE_VBD;
-	*domid = (uint32_t)strtoul(name + 4, &end, 10);
-	if (end == name + 4 || *end != '-')
-		return false;
-	name = end + 1;
-	*devid = (uint32_t)strtoul(name, &end, 10);
-	return end != name && *end == '\0';
-}
-
 /* Another toolstack's domain has the id by now: in xenstored its backends have our paths. */
 static bool is_others(struct engine *en, uint32_t domid)
 {
@@ -216,9 +176,8 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	if (device_find(en, domid, kind, devid) || (vm && vm_state(vm) == VM_UNKNOWN))
 		return;
 	if (en->mirror && is_others(en, domid)) {
-		devtree_remove(
-			engine_store(en),
-			&(struct devtree_id){kind == DEVICE_VIF ? "vif" : "vbd", domid, devid});
+		devtree_remove(engine_store(en),
+			       &(struct devtree_id){device_kind_name(kind), domid, devid});
 		return;
 	}
 	device_config_init(&c, kind);
@@ -275,7 +234,7 @@ static void children(struct engine *en, struct numbers *l, const char *kind, uin
 /* What our store has is ours. */
 static void drop_known(struct engine *en, enum device_kind kind)
 {
-	const char *name = kind == DEVICE_VIF ? "vif" : "vbd";
+	const char *name = device_kind_name(kind);
 	struct numbers domains;
 
 	children(en, &domains, name, 0);
@@ -300,7 +259,7 @@ static void drop_unknown(const char *name, void *arg)
 	uint32_t domid;
 	uint32_t devid;
 
-	if (!parse_name(name, &kind, &domid, &devid))
+	if (!device_parse_name(name, "-", '-', &kind, &domid, &devid))
 		return;
 	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
 	if (en->store == STORE_OWN || vm || domain_is_dropped(en, domid))
@@ -310,8 +269,8 @@ static void drop_unknown(const char *name, void *arg)
 void devices_adopted(struct engine *en)
 {
 	(void)user_backend_find(en); /* of shells, too, it may have some */
-	drop_known(en, DEVICE_VIF);
-	drop_known(en, DEVICE_VBD);
+	for (uint32_t kind = 0; kind < DEVICE_KINDS; kind++)
+		drop_known(en, (enum device_kind)kind);
 	if (en->store != STORE_NOBODY)
 		kernel_each_backend(drop_unknown, en);
 }

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 /* What dom0 lacked is asked for again after so long. */
 #define AGAIN_S 1.0
@@ -48,7 +49,7 @@ static void claim(struct device *d, uint64_t dev, uint64_t ino)
 /* What its disk is. */
 static void note(struct device *d, const struct disk_info *info)
 {
-	device_note_disk(d, info);
+	vbd_note_disk(d, info);
 	read_size(d);
 	claim(d, info->dev, info->ino);
 }
@@ -90,7 +91,7 @@ static void take_new_loop(struct device *d, struct file *disk)
 
 	if (devtree_back_state(engine_store(d->en), &d->id) >= DEVTREE_CONNECTED)
 		return; /* blkback has got it after all */
-	rc = device_take_disk(d, disk, &e);
+	rc = vbd_take_file(d, disk, &e);
 	if (adopt_later(rc)) {
 		try_later(d, FILE_DISK, take_new_loop);
 		return;
@@ -150,7 +151,7 @@ static int find_loop(struct device *d)
 			device_broken(d, "its loop device is gone");
 		return 0;
 	}
-	device_note_disk(d, &has);
+	vbd_note_disk(d, &has);
 	read_size(d);
 	if (early)
 		d->loop_fd = fd;
@@ -169,7 +170,7 @@ static void look_at_disk(struct device *d, struct file *disk)
 
 /* The lock of a block device was the last daemon's, that of a file is its loop device's, or
  * chaos-backend's. A path is opened away from the loop: the device goes on meanwhile. */
-int device_hold_disk(struct device *d)
+int vbd_adopt(struct device *d)
 {
 	const char *path = d->cfg.u.vbd.path;
 	char at[DEVTREE_PATH_MAX];
@@ -191,18 +192,13 @@ int device_hold_disk(struct device *d)
 	return path ? device_open_later(d, FILE_DISK, take_new_loop, NULL) : 0;
 }
 
-static void start_now(struct device *d, struct file *disk)
+void device_start_now(struct device *d, struct file *disk)
 {
 	struct err e = {0};
 	int rc = device_start(d, disk, &e);
 
 	if (adopt_later(rc) && d->phase == PHASE_MADE)
-		try_later(d, FILE_DISK, start_now);
+		try_later(d, FILE_DISK, device_start_now);
 	else if (rc < 0)
 		device_broken(d, "%s", err_msg(&e));
-}
-
-int device_start_again(struct device *d)
-{
-	return device_open_later(d, FILE_DISK, start_now, NULL);
 }

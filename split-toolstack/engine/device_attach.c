@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices that come and go while their VM runs. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,20 +54,6 @@ static void wait_for(struct device *d, double seconds, device_fn *fn, void *arg)
 
 /* --- what a restart and the next daemon make again --- */
 
-/* Not one that is on its way out either. */
-static uint32_t free_devid(const struct vm *vm)
-{
-	for (uint32_t id = 0;; id++) {
-		bool taken = device_find(vm->en, vm->domid, DEVICE_VIF, id);
-
-		for (uint32_t i = 0; i < vm->cfg.ndevice && !taken; i++)
-			taken = vm->cfg.device[i].kind == DEVICE_VIF &&
-				vm->cfg.device[i].devid == id;
-		if (!taken)
-			return id;
-	}
-}
-
 /* Takes what is in `d`. */
 static int remember(struct vm *vm, struct device_config *d, struct err *e)
 {
@@ -79,9 +65,8 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	c->device = grown;
 	c->device[c->ndevice] = *d;
-	if (d->kind == DEVICE_VIF && d->devid == DEVICE_ANY)
-		c->device[c->ndevice].devid = free_devid(vm);
-	device_number(vm, &c->device[c->ndevice]);
+	if (vm->en->kinds[d->kind]->number)
+		vm->en->kinds[d->kind]->number(vm, &c->device[c->ndevice], true);
 	c->ndevice++;
 	device_config_init(d, d->kind);
 	rc = claims_take(vm, e);
@@ -112,7 +97,6 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 static int may_attach(struct vm *vm, struct device_config *d, const struct file *disk,
 		      struct err *e)
 {
-	bool vif = d->kind == DEVICE_VIF;
 	uint32_t devid = d->devid;
 	const struct device *has;
 	int rc;
@@ -129,7 +113,7 @@ static int may_attach(struct vm *vm, struct device_config *d, const struct file 
 	has = rc == 0 ? device_find(vm->en, vm->domid, d->kind, devid) : NULL;
 	if (has) { /* none that the VM's configuration knows */
 		rc = err_set(e, EEXIST, "\"%s\" has a %s %u already", vm->name,
-			     vif ? "vif" : "disk", devid);
+			     device_kind_word(d->kind), devid);
 		return has->phase >= PHASE_CLOSING ? -EAGAIN : rc;
 	}
 	return rc < 0 ? rc : device_admit(vm, d, disk, e);
@@ -151,7 +135,8 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 		devid = kept->devid;
 		if (rc == 0)
 			rc = device_add(vm->en, &vm->devices, kept, &vm->dom, 0, &d, &e);
-		if (kind == DEVICE_VBD && kept->u.vbd.fd >= 0) { /* the device has its own */
+		if (vm->en->kinds[kind]->has_file &&
+		    kept->u.vbd.fd >= 0) { /* the device has its own */
 			(void)close(kept->u.vbd.fd);
 			kept->u.vbd.fd = -1;
 		}
@@ -275,7 +260,7 @@ static void attach_again(struct leaving *l, bool last)
 	(void)last; /* by its time */
 	if (!is_admitted(a, rc, &e))
 		return;
-	if (a->config.kind == DEVICE_VBD)
+	if (a->en->kinds[a->config.kind]->has_file)
 		open_disk(a);
 	else
 		attach_now(a, vm, NULL);
@@ -333,8 +318,8 @@ void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force,
 	int rc = 0;
 
 	if (!d || d->vm != vm)
-		rc = err_set(&e, ENODEV, "\"%s\" has no %s %u", vm->name,
-			     kind == DEVICE_VIF ? "vif" : "disk", devid);
+		rc = err_set(&e, ENODEV, "\"%s\" has no %s %u", vm->name, device_kind_word(kind),
+			     devid);
 	else if (vm->noxs)
 		rc = err_set(&e, EOPNOTSUPP, "\"%s\" is a noxs guest: its devices end with it",
 			     vm->name);

@@ -62,7 +62,7 @@ void kernel_backend_seen(struct device *d);
 ev_tstamp kernel_backend_turn(const struct device *d);
 enum backend_end kernel_backend_stop(struct device *d);
 
-/* Picks the rows that the mode of the store asks for. */
-void backends_choose(struct engine *en);
+/* The rows of the tables; the mode of the store is known. */
+void rows_choose(struct engine *en);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices whose backend is dom0's kernel: it finds their nodes in the store and does the rest. */
 #include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@ static int possible(const struct engine *en, struct err *e)
 
 void kernel_backend_absent(const struct device *d, char *to, size_t room)
 {
-	const char *driver = d->key.kind == DEVICE_VIF ? "xen-netback" : "xen-blkback";
+	const char *driver = d->kind->driver;
 	const char *deaf = d->backend->deaf ? d->backend->deaf(d->en) : NULL;
 
 	if (!kernel_has_driver(d->id.kind))

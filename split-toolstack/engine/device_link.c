@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The interface of a vif in dom0: named, in its bridge, up; and what others do to both. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static void fill_mtu(struct device *d)
 }
 
 /* The MTU of its bridge goes into the device page, which is shown before there is an interface. */
-void device_foresee_mtu(struct device *d)
+void vif_foresee_mtu(struct device *d)
 {
 	const struct vif_config *c = &d->cfg.u.vif;
 	struct link_info bridge;
@@ -111,7 +111,7 @@ void device_link_set(struct device *d)
 		device_broken(d, "%s", err_msg(&e));
 }
 
-void device_netdev(struct device *d, int ifindex, const char *name)
+void vif_netdev(struct device *d, int ifindex, const char *name)
 {
 	if (d->netdev || d->ifindex == ifindex || d->phase < PHASE_STARTED ||
 	    d->phase >= PHASE_CLOSING)
@@ -150,7 +150,7 @@ void devices_tell(struct engine *en)
 	}
 }
 
-int device_claim(struct device *d, struct vm *vm, const struct device_config *c, struct err *e)
+int vif_claim(struct device *d, struct vm *vm, const struct device_config *c, struct err *e)
 {
 	const struct vif_config *want = &c->u.vif;
 	struct vif_config was = d->cfg.u.vif;

@@ -126,10 +126,11 @@ void device_unmirror_domain(struct engine *en, uint32_t domid)
 	if (!en->mirror)
 		return;
 	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
-	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/vif/%u", domid);
-	(void)mirror_rm(en->mirror, at);
-	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/vbd/%u", domid);
-	(void)mirror_rm(en->mirror, at);
+	for (uint32_t i = 0; i < DEVICE_KINDS; i++) {
+		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s/%u",
+			       device_kind_name((enum device_kind)i), domid);
+		(void)mirror_rm(en->mirror, at);
+	}
 	(void)snprintf(at, sizeof(at), "/local/domain/%u%s", domid, vm ? "/device" : "");
 	(void)mirror_rm(en->mirror, at);
 }
@@ -143,6 +144,7 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 	uint32_t have_len = 0;
 	const char *have;
 	const char *rest;
+	enum device_kind of;
 	char kind[4];
 	uint32_t domid;
 	uint32_t devid;
@@ -151,7 +153,7 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 		return;
 	if (!devtree_parse_back(path, kind, &domid, &devid, &rest) || *rest == '\0')
 		return;
-	d = device_find(en, domid, strcmp(kind, "vif") == 0 ? DEVICE_VIF : DEVICE_VBD, devid);
+	d = device_kind_parse(kind, &of) == 0 ? device_find(en, domid, of, devid) : NULL;
 	if (!d || !d->mirrored)
 		return;
 	have = store_get(s, path, &have_len);

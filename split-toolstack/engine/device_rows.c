@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The rows of the tables of devices. */
 #include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/kind.h"
 
-void backends_choose(struct engine *en)
+void rows_choose(struct engine *en)
 {
+	en->kinds[DEVICE_VIF] = &vif_ops;
+	en->kinds[DEVICE_VBD] = &vbd_ops;
 	en->backends[BACKEND_KERNEL] =
 		en->store == STORE_BESIDE ? &mirrored_backend_ops : &kernel_backend_ops;
 	en->backends[BACKEND_USER] = &user_backend_ops;

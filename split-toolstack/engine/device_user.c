@@ -6,28 +6,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <linux/if_tun.h>
-
-#include "backend/blkback.h"
 #include "backend/client.h"
-#include "backend/netback.h"
 #include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 /* --- its number there --- */
 
+/* A process that was found has those that the last daemon made of it. */
+#define KIND_BITS 1u
+_Static_assert(DEVICE_KINDS <= 1u << KIND_BITS, "numbers of all kinds");
+
 static uint64_t number_of(const struct device *d)
 {
-	return ((uint64_t)d->key.domid << 1 | d->key.kind) << 32 | d->key.devid;
+	return ((uint64_t)d->key.domid << KIND_BITS | d->key.kind) << 32 | d->key.devid;
 }
 
 struct device *device_user_find(struct engine *en, uint64_t n)
 {
-	enum device_kind kind = n >> 32 & 1 ? DEVICE_VBD : DEVICE_VIF;
+	uint32_t kind = n >> 32 & ((1u << KIND_BITS) - 1);
 
-	return device_find(en, (uint32_t)(n >> 33), kind, (uint32_t)n);
+	return device_find(en, (uint32_t)(n >> (32 + KIND_BITS)), (enum device_kind)kind,
+			   (uint32_t)n);
 }
 
 /* --- nodes --- */
@@ -40,7 +41,7 @@ static void set_state(struct device *d, enum devtree_state s)
 	(void)store_putf(engine_store(d->en), at, "%d", (int)s);
 }
 
-static uint32_t front_u32(const struct device *d, const char *leaf, uint32_t none)
+uint32_t device_front_u32(const struct device *d, const char *leaf, uint32_t none)
 {
 	char at[DEVTREE_PATH_MAX];
 	uint32_t n = none;
@@ -49,7 +50,7 @@ static uint32_t front_u32(const struct device *d, const char *leaf, uint32_t non
 	return store_get_u32(engine_store(d->en), at, &n) < 0 ? none : n;
 }
 
-static int offer(const struct device *d, const char *leaf, uint64_t value)
+int device_offer(const struct device *d, const char *leaf, uint64_t value)
 {
 	char at[DEVTREE_PATH_MAX];
 
@@ -57,100 +58,21 @@ static int offer(const struct device *d, const char *leaf, uint64_t value)
 	return store_putf_quiet(engine_store(d->en), at, "%llu", (unsigned long long)value);
 }
 
-/* What the backend can do: read by frontends that make the handshake themselves. */
-static int offer_all(const struct device *d)
-{
-	static const char *const vif[] = {"feature-sg", "feature-gso-tcpv4", "feature-gso-tcpv6",
-					  "feature-ipv6-csum-offload", "feature-rx-copy"};
-	int rc = 0;
-
-	if (d->key.kind == DEVICE_VIF) {
-		for (size_t i = 0; i < sizeof(vif) / sizeof(vif[0]) && rc == 0; i++)
-			rc = offer(d, vif[i], 1);
-		return rc < 0 ? rc : offer(d, "feature-rx-flip", 0);
-	}
-	rc = offer(d, "sectors", d->sectors);
-	if (rc == 0)
-		rc = offer(d, "sector-size", 512);
-	if (rc == 0)
-		rc = offer(d, "info",
-			   (d->cfg.u.vbd.readonly ? 4u : 0u) | (d->cfg.u.vbd.cdrom ? 1u : 0u));
-	if (rc == 0)
-		rc = offer(d, "feature-flush-cache", 1);
-	if (rc == 0)
-		rc = offer(d, "feature-max-indirect-segments", BLK_SEGMENTS);
-	if (rc == 0 && d->can_discard && d->cfg.u.vbd.discard)
-		rc = offer(d, "feature-discard", 1);
-	return rc;
-}
-
 /* --- attaching --- */
 
-/* The TAP gives no frames that the guest cannot take. */
-static int set_offload(int tap, uint32_t features)
-{
-	unsigned int f = 0;
-
-	if (features & NET_RX_CSUM) {
-		f = TUN_F_CSUM;
-		f |= features & NET_RX_SG && features & NET_RX_GSO4 ? TUN_F_TSO4 : 0u;
-		f |= features & NET_RX_SG && features & NET_RX_GSO6 ? TUN_F_TSO6 : 0u;
-	}
-	return ioctl(tap, TUNSETOFFLOAD, f) < 0 ? -errno : 0;
-}
-
-/* `again`: another process has served these rings before. */
 static int attach(struct device *d, bool again, struct err *e)
 {
-	struct backend_client *c = user_backend_client(d->en);
-	int rc;
-
 	d->user_state = USER_ATTACHING;
-	if (d->key.kind == DEVICE_VIF) {
-		struct backend_vif m = {.head.id = number_of(d),
-					.domid = d->key.domid,
-					.remote_port = d->rings.port,
-					.tx_ref = d->rings.ring_ref[0],
-					.rx_ref = d->rings.ring_ref[1],
-					.features = NET_RX_SG | NET_RX_CSUM};
-
-		if (!d->noxs) {
-			m.features = front_u32(d, "feature-sg", 0) ? NET_RX_SG : 0;
-			m.features |= front_u32(d, "feature-no-csum-offload", 0) ? 0 : NET_RX_CSUM;
-			m.features |= front_u32(d, "feature-gso-tcpv4", 0) ? NET_RX_GSO4 : 0;
-			m.features |= front_u32(d, "feature-gso-tcpv6", 0) ? NET_RX_GSO6 : 0;
-		}
-		rc = set_offload(d->user_fd, m.features);
-		if (rc < 0)
-			return err_sys(e, -rc, "offloads of %s", d->ifname);
-		return backend_client_attach_vif(c, &m, d->user_fd, e);
-	}
-	return backend_client_attach_vbd(
-		c,
-		&(struct backend_vbd){
-			.head.id = number_of(d),
-			.domid = d->key.domid,
-			.remote_port = d->rings.port,
-			.ring_ref = d->rings.ring_ref[0],
-			.sectors = d->sectors,
-			.flags = (again ? BLK_AGAIN : 0u) |
-				 (d->cfg.u.vbd.readonly ? BLK_READ_ONLY : 0u) |
-				 (d->can_discard && d->cfg.u.vbd.discard ? BLK_DISCARD : 0u)},
-		d->user_fd, e);
+	return d->kind->user_attach(d, user_backend_client(d->en), number_of(d), again, e);
 }
 
-static int open_files(struct device *d, struct err *e);
-
 /* The rings are what the frontend says: loaded now, checked there, and not again. */
-static int user_attach(struct device *d, bool again, struct err *e)
+int device_user_attach_now(struct device *d, bool again, struct err *e)
 {
-	bool vif = d->key.kind == DEVICE_VIF;
 	int rc = user_backend_open(d->en, e);
 
-	d->rings.ring_ref[0] = front_u32(d, vif ? "tx-ring-ref" : "ring-ref", 0);
-	if (vif)
-		d->rings.ring_ref[1] = front_u32(d, "rx-ring-ref", 0);
-	d->rings.port = front_u32(d, "event-channel", 0);
+	d->kind->user_rings(d);
+	d->rings.port = device_front_u32(d, "event-channel", 0);
 	if (rc == 0 && !d->reason[0])
 		rc = attach(d, again, e);
 	if (rc < 0)
@@ -159,48 +81,10 @@ static int user_attach(struct device *d, bool again, struct err *e)
 	return rc;
 }
 
-static void disk_is_open(struct device *d, struct file *disk)
-{
-	struct err e = {0};
-	int rc;
-
-	if (d->user_state != USER_ATTACHING || d->user_fd >= 0)
-		return;
-	rc = device_take_disk(d, disk, &e);
-	if (rc == 0)
-		rc = open_files(d, &e);
-	if (rc == 0)
-		rc = user_attach(d, d->attach_again, &e);
-	if (rc == 0)
-		return;
-	d->user_state = USER_IDLE;
-	device_user_broken(d, err_msg(&e));
-}
-
-/* Files that were the last daemon's are opened anew. */
-static int reopen(struct device *d, bool again, struct err *e)
-{
-	int rc;
-
-	if (d->key.kind == DEVICE_VBD) {
-		d->user_state = USER_ATTACHING; /* in a moment */
-		d->attach_again = again;
-		rc = device_open_later(d, FILE_DISK, disk_is_open, e);
-		if (rc < 0)
-			d->user_state = USER_IDLE;
-		return rc;
-	}
-	rc = open_files(d, e);
-	if (rc < 0)
-		return rc;
-	d->netdev = false; /* a new interface */
-	device_link_set(d);
-	return user_attach(d, again, e);
-}
-
 static int attach_or_reopen(struct device *d, bool again, struct err *e)
 {
-	return d->user_fd < 0 ? reopen(d, again, e) : user_attach(d, again, e);
+	return d->user_fd < 0 ? d->kind->user_reopen(d, again, e)
+			      : device_user_attach_now(d, again, e);
 }
 
 void device_user_broken(struct device *d, const char *why)
@@ -228,7 +112,7 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 	(void)by;
 	if (removed || !leaf || strcmp(leaf, "/state") != 0 || d->reason[0])
 		return;
-	state = front_u32(d, "state", 0);
+	state = device_front_u32(d, "state", 0);
 	if ((state == DEVTREE_INITIALISED || state == DEVTREE_CONNECTED) &&
 	    d->user_state == USER_IDLE) {
 		device_user_attach(d, false);
@@ -245,32 +129,11 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 	}
 }
 
-static int open_files(struct device *d, struct err *e)
-{
-	struct link_info i;
-	char name[DEVICE_NAME];
-	int rc;
-
-	if (d->key.kind == DEVICE_VBD) {
-		d->user_fd = d->cfg.u.vbd.fd; /* device_take_disk() has it */
-		d->cfg.u.vbd.fd = -1;
-		return 0;
-	}
-	(void)snprintf(name, sizeof(name), "vif%u.%u", d->key.domid, d->key.devid);
-	rc = link_tap(name, true, &d->user_fd, e);
-	if (rc == 0)
-		rc = link_find(d->en->link, name, &i);
-	if (rc == 0)
-		d->ifindex = i.ifindex;
-	memcpy(d->ifname, name, sizeof(d->ifname));
-	return rc;
-}
-
 static int open_device(struct device *d, struct err *e)
 {
 	int rc = user_backend_open(d->en, e);
 
-	return rc < 0 ? rc : open_files(d, e);
+	return rc < 0 ? rc : d->kind->user_open(d, e);
 }
 
 static int start_handshake(struct device *d, struct err *e)
@@ -283,7 +146,7 @@ static int start_handshake(struct device *d, struct err *e)
 		user_backend_wants(d->en);
 		return rc;
 	}
-	rc = offer_all(d);
+	rc = d->kind->user_offer(d);
 	devtree_front(&d->id, NULL, front);
 	d->front.fn = on_front;
 	if (rc == 0)
@@ -295,15 +158,15 @@ static int start(struct device *d, struct err *e)
 {
 	int rc = start_handshake(d, e);
 
-	if (rc == 0 && d->vm && d->key.kind == DEVICE_VIF)
-		device_link_set(d);
+	if (rc == 0 && d->kind->user_started)
+		d->kind->user_started(d);
 	device_look(d);
 	return rc;
 }
 
 static bool front_has_rings(const struct device *d)
 {
-	uint32_t state = front_u32(d, "state", 0);
+	uint32_t state = device_front_u32(d, "state", 0);
 
 	return d->noxs || state == DEVTREE_INITIALISED || state == DEVTREE_CONNECTED;
 }
@@ -372,7 +235,7 @@ void device_user_detached(struct device *d)
 	d->user_state = USER_IDLE;
 	if (d->phase == PHASE_REMOVING)
 		device_gone(d);
-	else if (!d->noxs && front_u32(d, "state", 0) == DEVTREE_INITIALISING)
+	else if (!d->noxs && device_front_u32(d, "state", 0) == DEVTREE_INITIALISING)
 		set_state(d, DEVTREE_INIT_WAIT); /* it has begun again meanwhile */
 }
 

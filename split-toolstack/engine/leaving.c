@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Who wants a disk or a name that a device which is leaving still has, and waits for it. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,53 +15,11 @@
 
 /* --- is it leaving --- */
 
-static bool has_left_lately(const struct engine *en)
+bool leaving_lately(const struct engine *en)
 {
 	ev_tstamp left = en->leavings->disk_left;
 
 	return left != 0. && ev_now(en->loop) - left < LATELY_S;
-}
-
-/* One that the last daemon had can be of any file, and have any name. */
-static bool may_be(const struct device *d, const struct disk_info *disk)
-{
-	return d->disk.dev == 0 || (d->disk.dev == disk->dev && d->disk.ino == disk->ino);
-}
-
-bool disk_is_leaving(struct engine *en, const struct disk_info *disk)
-{
-	struct device *d = NULL;
-	struct device *tmp;
-	bool leaving = has_left_lately(en);
-
-	HASH_ITER(hh, en->devices, d, tmp)
-	{
-		if (d->key.kind != DEVICE_VBD || !may_be(d, disk))
-			continue;
-		if (d->phase < PHASE_CLOSING && d->disk.dev)
-			return false;
-		leaving = leaving || d->phase >= PHASE_CLOSING;
-	}
-	return leaving;
-}
-
-bool ifname_is_leaving(struct engine *en, const char *name)
-{
-	struct device *d = NULL;
-	struct device *tmp;
-	bool leaving = false;
-
-	HASH_ITER(hh, en->devices, d, tmp)
-	{
-		bool it_is = strcmp(d->ifname, name) == 0;
-
-		if (d->key.kind != DEVICE_VIF || (!it_is && d->ifname[0]))
-			continue;
-		if (it_is && d->phase < PHASE_CLOSING)
-			return false;
-		leaving = leaving || d->phase >= PHASE_CLOSING;
-	}
-	return leaving;
 }
 
 /* --- waiting --- */
@@ -81,7 +39,7 @@ static void look_later(struct engine *en)
 	if (!en->leavings->first)
 		return;
 	left = en->leavings->first->until - ev_now(en->loop);
-	look_in(en, has_left_lately(en) && left > AGAIN_S ? AGAIN_S : left);
+	look_in(en, leaving_lately(en) && left > AGAIN_S ? AGAIN_S : left);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
@@ -131,7 +89,7 @@ void leaving_wait(struct engine *en, struct leaving *l)
 	if (l->until == 0.)
 		l->until = ev_now(en->loop) + WAIT_S;
 	DL_APPEND(en->leavings->first, l);
-	if (!ev_is_active(&en->leavings->timer) || has_left_lately(en))
+	if (!ev_is_active(&en->leavings->timer) || leaving_lately(en))
 		look_later(en);
 }
 
@@ -154,7 +112,7 @@ int leaving_over(struct err *e)
 
 void leaving_gone(struct engine *en, const struct device *d)
 {
-	if (d->key.kind == DEVICE_VBD && d->phase >= PHASE_CLOSING)
+	if (d->kind->has_file && d->phase >= PHASE_CLOSING)
 		en->leavings->disk_left = ev_now(en->loop);
 	if (en->leavings->first)
 		look_in(en, 0.); /* not inside the end of a device */

@@ -24,6 +24,11 @@ struct files;
  * behind the paths of disks. */
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e);
+/* Some device of it has a file behind it, to be opened; and puts all of these to those to be
+ * opened. */
+bool devices_have_files(const struct engine *en, const struct vm_config *c);
+int devices_add_files(const struct engine *en, const struct vm_config *c, struct files *f,
+		      struct err *e);
 /* That of a linked VM's disks, which were opened; notes what they are in its configuration. */
 int disks_admit(struct vm *vm, struct files *f, struct err *e);
 /* Both for one more device of a living VM; a disk that was not opened yet (NULL) without the
@@ -33,10 +38,14 @@ int device_admit(struct vm *vm, struct device_config *d, const struct file *file
 
 /* --- claims.c: what each living VM has for itself --- */
 
-/* -EEXIST or -EBUSY: another VM has the device's MAC, interface name or disk. */
-int claims_check(struct engine *en, const struct vm *self, const struct device_config *d,
-		 struct err *e);
-bool claims_mac(struct engine *en, const uint8_t mac[6]); /* some VM has it */
+enum claim_of { CLAIM_MAC = 'm', CLAIM_NAME = 'n', CLAIM_DISK = 'd', CLAIM_FILE = 'f' };
+/* Some VM has it. */
+bool claims_has(struct engine *en, enum claim_of of, const void *what, size_t len);
+/* Another VM than `self` has it, and one of both writes; NULL: none has. */
+const struct vm *claims_holder(struct engine *en, const struct vm *self, enum claim_of of,
+			       const void *what, size_t len, bool writes);
+/* One more of the VM's. -ENOMEM. */
+int claims_add(struct vm *vm, enum claim_of of, const void *what, size_t len, bool writes);
 /* All that the VM's configuration says now, in place of what it said before. -ENOMEM. */
 int claims_take(struct vm *vm, struct err *e);
 void claims_drop(struct vm *vm);

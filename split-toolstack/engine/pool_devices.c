@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Shells with devices: they come into the pool when their vifs are connected. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,22 +46,21 @@ bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *
 bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm)
 {
 	const struct vm_config *c = &vm->cfg;
-	uint32_t n[2] = {0};
+	uint32_t n[DEVICE_KINDS] = {0};
+	bool fits = true;
 
 	if (!image_info(vm->img)->direct) /* connects them itself */
 		return f->vifs == 0 && f->vbds == 0;
-	for (uint32_t i = 0; i < c->ndevice; i++) {
+	for (uint32_t i = 0; fits && i < c->ndevice; i++) {
 		const struct device_config *d = &c->device[i];
+		const struct device_kind_ops *kind = vm->en->kinds[d->kind];
 		uint32_t at = n[d->kind]++;
 
-		if (d->kind == DEVICE_VBD)
-			continue;
-		/* The shell's are numbered; and one that is in a bridge stays a bridge's port. */
-		if (d->backend != f->backend || (f->bridge[0] && !d->u.vif.bridge[0]) ||
-		    (d->devid != DEVICE_ANY && d->devid != at))
-			return false;
+		fits = !kind->fits_shell || kind->fits_shell(f, d, at);
 	}
-	return n[DEVICE_VIF] == f->vifs && n[DEVICE_VBD] == f->vbds;
+	for (uint32_t i = 0; fits && i < DEVICE_KINDS; i++)
+		fits = n[i] == vm->en->kinds[i]->in_flavor(f);
+	return fits;
 }
 
 /* --- on their way into the pool --- */

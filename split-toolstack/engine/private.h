@@ -221,6 +221,7 @@ struct engine {
 	/* devices */
 	struct link *link;
 	ev_io uevents;
+	const struct device_kind_ops *kinds[DEVICE_KINDS];
 	const struct backend_ops *backends[DEVICE_BACKENDS];
 	struct device *devices; /* uthash heads */
 	struct device_domain *device_domains;

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 #define BATCH	     64
 #define KERNEL_GROUP 1u
@@ -57,28 +58,15 @@ static bool parse(const char *buf, size_t len, struct uevent *u)
 	return u->action && u->devpath && u->subsystem;
 }
 
-/* "<kind><separator><domid><separator2><devid>", as in vif7.0 and vbd-7-51712. */
 static struct device *find(struct engine *en, const char *name, const char *first, char second)
 {
-	bool vif = strncmp(name, "vif", 3) == 0;
-	char *end = NULL;
-	unsigned long domid;
-	unsigned long devid;
+	enum device_kind kind;
+	uint32_t domid;
+	uint32_t devid;
 
-	if (!vif && strncmp(name, "vbd", 3) != 0)
+	if (!device_parse_name(name, first, second, &kind, &domid, &devid))
 		return NULL;
-	name += 3;
-	if (strncmp(name, first, strlen(first)) != 0)
-		return NULL;
-	name += strlen(first);
-	domid = strtoul(name, &end, 10);
-	if (end == name || *end != second)
-		return NULL;
-	name = end + 1;
-	devid = strtoul(name, &end, 10);
-	if (end == name || *end != '\0' || domid > UINT32_MAX || devid > UINT32_MAX)
-		return NULL;
-	return device_find(en, (uint32_t)domid, vif ? DEVICE_VIF : DEVICE_VBD, (uint32_t)devid);
+	return device_find(en, domid, kind, devid);
 }
 
 static void handle(struct engine *en, const struct uevent *u)
@@ -95,8 +83,8 @@ static void handle(struct engine *en, const struct uevent *u)
 		if (!u->interface || !u->ifindex)
 			return;
 		d = find(en, u->interface, "", '.');
-		if (d)
-			device_netdev(d, (int)strtol(u->ifindex, NULL, 10), u->interface);
+		if (d && d->kind->netdev)
+			d->kind->netdev(d, (int)strtol(u->ifindex, NULL, 10), u->interface);
 	} else if (strcmp(u->subsystem, "xen-backend") == 0 && strcmp(u->action, "remove") == 0) {
 		d = leaf ? find(en, leaf + 1, "-", '-') : NULL;
 		if (d)
@@ -127,14 +115,8 @@ static void look_again(struct engine *en)
 			device_gone(d);
 			continue;
 		}
-		if (d->key.kind == DEVICE_VIF && d->ifindex == 0 && d->phase < PHASE_CLOSING) {
-			struct link_info i;
-			char name[DEVICE_NAME];
-
-			(void)snprintf(name, sizeof(name), "vif%u.%u", d->key.domid, d->key.devid);
-			if (link_find(en->link, name, &i) == 0)
-				device_netdev(d, i.ifindex, name);
-		}
+		if (d->kind->look_again)
+			d->kind->look_again(d);
 	}
 	removal_release(en);
 }

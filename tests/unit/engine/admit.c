@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "dom0/loopdev.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/kind.h"
 
 static struct result create_with(struct device_config *d)
 {
@@ -203,10 +203,10 @@ static void a_disk_is_one_vms(void **state)
 
 			vbd(&other, path[i], true);
 			is_known(&other);
-			assert_int_equal(claims_check(en, NULL, &other, &e), -EBUSY);
+			assert_int_equal(vbd_admit(en, NULL, &other, &e), -EBUSY);
 			assert_non_null(strstr(e.msg, path[i]));
 			assert_non_null(strstr(e.msg, "is in use by \"owner\""));
-			assert_int_equal(claims_check(en, &owner, &other, &e), 0);
+			assert_int_equal(vbd_admit(en, &owner, &other, &e), 0);
 			device_config_clear(&other);
 		}
 	}
@@ -218,9 +218,9 @@ static void a_disk_is_one_vms(void **state)
 
 		vbd(&other, soft, true);
 		is_known(&other);
-		assert_int_equal(claims_check(en, NULL, &other, &e), 0);
+		assert_int_equal(vbd_admit(en, NULL, &other, &e), 0);
 		other.u.vbd.readonly = false;
-		assert_int_equal(claims_check(en, NULL, &other, &e), -EBUSY);
+		assert_int_equal(vbd_admit(en, NULL, &other, &e), -EBUSY);
 		device_config_clear(&other);
 	}
 	claims_drop(&owner);

@@ -48,7 +48,7 @@ void *__wrap_calloc(size_t n, size_t size)
 static void go_beside(void)
 {
 	en->store = STORE_BESIDE;
-	backends_choose(en);
+	rows_choose(en);
 	assert_int_equal(en->backends[BACKEND_KERNEL]->setup(en, NULL), 0);
 }
 

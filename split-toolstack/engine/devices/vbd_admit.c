@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* May a VM have this disk: what lies behind it, and whether another VM has it. */
+#include "split-toolstack/engine/devices/kind.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- what is no other VM's --- */
+
+/* What a disk is, whatever it is called: the device, or the file. False: not known. */
+static bool file_id(const struct vbd_config *v, uint64_t id[2])
+{
+	id[0] = v->dev;
+	id[1] = v->ino;
+	return v->path && v->dev;
+}
+
+/* By its path, which may lead to nothing between two lives, and by what it led to when it was
+ * opened last. */
+int vbd_admit(struct engine *en, const struct vm *self, const struct device_config *d,
+	      struct err *e)
+{
+	const struct vbd_config *v = &d->u.vbd;
+	const struct vm *has = NULL;
+	uint64_t id[2];
+	char name[16];
+
+	if (v->path)
+		has = claims_holder(en, self, CLAIM_DISK, v->path, strlen(v->path), !v->readonly);
+	if (!has && file_id(v, id))
+		has = claims_holder(en, self, CLAIM_FILE, id, sizeof(id), !v->readonly);
+	if (!has)
+		return 0;
+	vdev_name(d->devid, name);
+	return err_set(e, EBUSY, "disk %s: %s: is in use by \"%s\"", name, v->path, has->name);
+}
+
+int vbd_reserve(struct vm *vm, const struct device_config *d)
+{
+	const struct vbd_config *v = &d->u.vbd;
+	uint64_t id[2];
+	int rc = 0;
+
+	if (v->path)
+		rc = claims_add(vm, CLAIM_DISK, v->path, strlen(v->path), !v->readonly);
+	return rc == 0 && file_id(v, id) ? claims_add(vm, CLAIM_FILE, id, sizeof(id), !v->readonly)
+					 : rc;
+}
+
+/* --- its file --- */
+
+/* One that the last daemon had can be of any file, and have any name. */
+static bool may_be(const struct device *d, const struct disk_info *disk)
+{
+	return d->disk.dev == 0 || (d->disk.dev == disk->dev && d->disk.ino == disk->ino);
+}
+
+static bool disk_is_leaving(struct engine *en, const struct disk_info *disk)
+{
+	struct device *d = NULL;
+	struct device *tmp;
+	bool leaving = leaving_lately(en);
+
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		if (d->key.kind != DEVICE_VBD || !may_be(d, disk))
+			continue;
+		if (d->phase < PHASE_CLOSING && d->disk.dev)
+			return false;
+		leaving = leaving || d->phase >= PHASE_CLOSING;
+	}
+	return leaving;
+}
+
+/* One disk under two names: by a link, or as another node of the same device. */
+static int given_twice(const struct vbd_config *v, const struct device_config *other, uint32_t n,
+		       struct err *e)
+{
+	char name[16];
+
+	for (uint32_t i = 0; v->dev && i < n; i++) {
+		const struct vbd_config *o = &other[i].u.vbd;
+
+		if (other[i].kind != DEVICE_VBD || (o->readonly && v->readonly) ||
+		    o->dev != v->dev || o->ino != v->ino)
+			continue;
+		vdev_name(other[i].devid, name);
+		return err_set(
+			e, EEXIST,
+			"disk: %s is given twice: it is %s, which is %s, and not for reading "
+			"alone",
+			v->path ? v->path : "the file", o->path ? o->path : "the file", name);
+	}
+	return 0;
+}
+
+int vbd_admit_file(struct vm *vm, struct device_config *d, const struct device_config *other,
+		   uint32_t n, const struct file *file, struct err *e)
+{
+	struct vbd_config *v = &d->u.vbd;
+	char name[16];
+	int rc;
+
+	v->dev = file->info.dev;
+	v->ino = file->info.ino;
+	if (v->or_path && file->path && !file->or_path) { /* the first one was not there */
+		free(v->path);
+		v->path = v->or_path;
+		v->or_path = NULL;
+	} else if (file->rc == 0) {
+		free(v->or_path);
+		v->or_path = NULL;
+	}
+	rc = given_twice(v, other, n, e);
+	if (rc == 0)
+		rc = vbd_admit(vm->en, vm, d, e);
+	if (rc < 0 || file->rc == 0)
+		return rc;
+	*e = file->err;
+	rc = file->rc == -EBUSY && disk_is_leaving(vm->en, &file->info) ? -EAGAIN : file->rc;
+	vdev_name(d->devid, name);
+	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* May a VM have this vif: numbers and MACs, its bridge, and what it has for itself. */
+#include "split-toolstack/engine/devices/kind.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mac.h"
+
+static bool has_mac(const struct vif_config *v)
+{
+	static const uint8_t none[6];
+
+	return memcmp(v->mac, none, sizeof(none)) != 0;
+}
+
+/* --- what a configuration leaves open --- */
+
+/* With `domid` not one that is on its way out either. */
+static uint32_t free_devid(const struct vm *vm, uint32_t domid)
+{
+	for (uint32_t id = 0;; id++) {
+		bool taken = domid && device_find(vm->en, domid, DEVICE_VIF, id);
+
+		for (uint32_t i = 0; i < vm->cfg.ndevice && !taken; i++)
+			taken = vm->cfg.device[i].kind == DEVICE_VIF &&
+				vm->cfg.device[i].devid == id;
+		if (!taken)
+			return id;
+	}
+}
+
+/* In Xen's own range; the same for every start of the VM, and `more` ones behind that. */
+void vif_make_mac(uint8_t mac[6], const uint8_t uuid[16], uint32_t devid, uint32_t more)
+{
+	uint32_t h = (table_hash(uuid, 16) ^ devid * 0x9e3779b1u) + more;
+
+	mac[0] = 0x00;
+	mac[1] = 0x16;
+	mac[2] = 0x3e;
+	mac[3] = (uint8_t)(h >> 16 & 0x7f);
+	mac[4] = (uint8_t)(h >> 8);
+	mac[5] = (uint8_t)h;
+}
+
+/* Of its own, not claimed yet. */
+static bool has_such(const struct vm *vm, const struct vif_config *v)
+{
+	bool has = false;
+
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
+		const struct device_config *o = &vm->cfg.device[i];
+
+		has = has || (o->kind == DEVICE_VIF && &o->u.vif != v &&
+			      memcmp(o->u.vif.mac, v->mac, sizeof(v->mac)) == 0);
+	}
+	return has;
+}
+
+/* One that no VM of this host has: of 23 bits, two are the same sooner or later. */
+static void choose_mac(const struct vm *vm, struct device_config *d)
+{
+	struct vif_config *v = &d->u.vif;
+	uint32_t more = 0;
+
+	do
+		vif_make_mac(v->mac, vm->uuid, d->devid, more++);
+	while (claims_has(vm->en, CLAIM_MAC, v->mac, sizeof(v->mac)) || has_such(vm, v));
+}
+
+void vif_number(struct vm *vm, struct device_config *d, bool also_leaving)
+{
+	if (d->devid == DEVICE_ANY)
+		d->devid = free_devid(vm, also_leaving ? vm->domid : 0);
+	if (!has_mac(&d->u.vif))
+		choose_mac(vm, d);
+}
+
+/* --- what is no other VM's --- */
+
+static int check_claims(struct engine *en, const struct vm *self, const struct vif_config *v,
+			struct err *e)
+{
+	const struct vm *has = NULL;
+	char text[18];
+
+	if (has_mac(v))
+		has = claims_holder(en, self, CLAIM_MAC, v->mac, sizeof(v->mac), true);
+	if (has) {
+		mac_print(v->mac, text);
+		return err_set(e, EEXIST, "vif: mac %s: is taken by \"%s\"", text, has->name);
+	}
+	if (v->ifname[0])
+		has = claims_holder(en, self, CLAIM_NAME, v->ifname, strlen(v->ifname), true);
+	if (has)
+		return err_set(e, EEXIST, "vif: vifname \"%s\": is taken by \"%s\"", v->ifname,
+			       has->name);
+	return 0;
+}
+
+int vif_reserve(struct vm *vm, const struct device_config *d)
+{
+	const struct vif_config *v = &d->u.vif;
+	int rc = 0;
+
+	/* One that is kept for who looks into it sends nothing: its successor has its MAC. */
+	if (has_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
+		rc = claims_add(vm, CLAIM_MAC, v->mac, sizeof(v->mac), true);
+	if (rc == 0 && v->ifname[0])
+		rc = claims_add(vm, CLAIM_NAME, v->ifname, strlen(v->ifname), true);
+	return rc;
+}
+
+/* --- what must be in dom0 --- */
+
+/* Asking costs 40 us, and nearly all VMs of a host are in the same few. */
+static bool is_known(const struct engine *en, const char *bridge)
+{
+	for (uint32_t i = 0; i < en->nbridge; i++)
+		if (strcmp(en->bridge[i], bridge) == 0)
+			return true;
+	return false;
+}
+
+static void know(struct engine *en, const char *bridge)
+{
+	if (en->nbridge < BRIDGES_KNOWN)
+		(void)snprintf(en->bridge[en->nbridge++], sizeof(en->bridge[0]), "%s", bridge);
+}
+
+static int check_bridge(struct engine *en, const char *bridge, struct err *e)
+{
+	struct link_info i;
+	int rc;
+
+	if (is_known(en, bridge))
+		return 0;
+	rc = link_find(en->link, bridge, &i);
+	if (rc == -ENODEV)
+		return err_set(
+			e, ENODEV,
+			"vif: there is no bridge \"%s\"; make it, or name another with bridge=",
+			bridge);
+	if (rc < 0)
+		return err_sys(e, -rc, "vif: look for bridge \"%s\"", bridge);
+	if (!i.is_bridge)
+		return err_set(e, EINVAL, "vif: \"%s\" is an interface, but not a bridge", bridge);
+	know(en, bridge);
+	return 0;
+}
+
+/* vif<domid>.<devid>: what interfaces get when no other name is given. */
+static bool is_default_name(const char *name)
+{
+	size_t first;
+	size_t second;
+
+	if (strncmp(name, "vif", 3) != 0)
+		return false;
+	name += 3;
+	first = strspn(name, "0123456789");
+	if (first == 0 || name[first] != '.')
+		return false;
+	name += first + 1;
+	second = strspn(name, "0123456789");
+	return second > 0 && name[second] == '\0';
+}
+
+static bool ifname_is_leaving(struct engine *en, const char *name)
+{
+	struct device *d = NULL;
+	struct device *tmp;
+	bool leaving = false;
+
+	HASH_ITER(hh, en->devices, d, tmp)
+	{
+		bool it_is = strcmp(d->ifname, name) == 0;
+
+		if (d->key.kind != DEVICE_VIF || (!it_is && d->ifname[0]))
+			continue;
+		if (it_is && d->phase < PHASE_CLOSING)
+			return false;
+		leaving = leaving || d->phase >= PHASE_CLOSING;
+	}
+	return leaving;
+}
+
+static int check_ifname(struct engine *en, const char *name, struct err *e)
+{
+	struct link_info i;
+
+	if (is_default_name(name))
+		return err_set(e, EINVAL,
+			       "vif: vifname \"%s\": is of the form that domains get by "
+			       "themselves; choose another",
+			       name);
+	if (link_find(en->link, name, &i) < 0)
+		return 0;
+	(void)err_set(e, EEXIST, "vif: vifname \"%s\": an interface has that name already", name);
+	return ifname_is_leaving(en, name) ? -EAGAIN : -EEXIST;
+}
+
+int vif_admit(struct engine *en, const struct vm *self, const struct device_config *d,
+	      struct err *e)
+{
+	const struct vif_config *v = &d->u.vif;
+	int rc = check_claims(en, self, v, e);
+
+	if (rc == 0 && v->bridge[0])
+		rc = check_bridge(en, v->bridge, e);
+	if (rc == 0 && v->ifname[0])
+		rc = check_ifname(en, v->ifname, e);
+	return rc;
+}
