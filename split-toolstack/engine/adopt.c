@@ -74,7 +74,7 @@ static bool clean(struct engine *en, const struct half_made *h)
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
 	slots_adopt(en->slots, h->domid);
-	domain_drop(en, h->domid, h->uuid, info.pages, &slot, !h->past);
+	domain_drop(en, h->domid, h->uuid, info.pages, &slot, NULL, !h->past);
 	return true;
 }
 
@@ -246,7 +246,7 @@ static int start_again(struct vm *vm, struct err *e)
 	if (rc == 1) { /* so far it had come */
 		slots_adopt(vm->en->slots, vm->recorded);
 		vm->slot.domid = vm->recorded;
-		domain_drop(vm->en, vm->recorded, vm->uuid, info.pages, &vm->slot, false);
+		domain_drop(vm->en, vm->recorded, vm->uuid, info.pages, &vm->slot, NULL, false);
 		vm->recorded = 0;
 	}
 	rc = claims_take(vm, e);

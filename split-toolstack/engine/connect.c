@@ -147,16 +147,15 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e)
 	return rc;
 }
 
-void vm_disconnect(struct vm *vm)
+uint8_t *vm_let_go(struct vm *vm)
 {
 	struct engine *en = vm->en;
+	uint8_t *map = vm->map;
 
 	unlist(vm);
 	vm_hold_end(vm);
 	vm_close_window(vm);
 	vm_view_close(vm);
-	if (vm->map)
-		xen_unmap(en->x, vm->map, 2);
 	vm->map = NULL;
 	vm->con.page = NULL;
 	if (vm->port) {
@@ -169,4 +168,13 @@ void vm_disconnect(struct vm *vm)
 	vm->port = 0;
 	vm->masked = false;
 	vm->input_len = 0;
+	return map;
+}
+
+void vm_disconnect(struct vm *vm)
+{
+	uint8_t *map = vm_let_go(vm);
+
+	if (map)
+		xen_unmap(vm->en->x, map, 2);
 }

@@ -39,6 +39,7 @@ struct drop {
 	uint8_t uuid[16];
 	uint64_t pages; /* the worker will give back */
 	struct slot slot;
+	uint8_t *map;		     /* its two pages, as long as they are mapped */
 	bool recorded;		     /* the registry has a record of its own for it */
 	bool adopted;		     /* noted by the last daemon */
 	bool first, working;	     /* not tried so far; the worker has it */
@@ -114,8 +115,12 @@ static void see_whether_gone(struct drop *d, struct xen *x)
 static void destroy_work(struct worker_job *job, struct xen *x)
 {
 	struct drop *d = (struct drop *)job;
-	int rc = xen_domain_destroy(x, d->domid, d->uuid);
+	int rc;
 
+	if (d->map) /* else they would keep the domain */
+		xen_unmap(x, d->map, 2);
+	d->map = NULL;
+	rc = xen_domain_destroy(x, d->domid, d->uuid);
 	d->rc = rc == -ESRCH ? 0 : rc;
 	if (d->rc == 0)
 		see_whether_gone(d, x);
@@ -242,15 +247,18 @@ static struct drop *add(struct engine *en, uint32_t domid, const uint8_t uuid[16
 }
 
 void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint64_t pages,
-		 struct slot *slot, bool recorded)
+		 struct slot *slot, uint8_t *map, bool recorded)
 {
 	struct drop *d;
 
 	drop_note(en, domid, uuid);
 	d = add(en, domid, uuid);
-	if (!d) {
-		int rc = xen_domain_destroy(en->x, domid, uuid); /* slower, but gone */
+	if (!d) { /* slower, but gone */
+		int rc;
 
+		if (map)
+			xen_unmap(en->x, map, 2);
+		rc = xen_domain_destroy(en->x, domid, uuid);
 		slot_put_last(en->slots, slot);
 		if (recorded)
 			delete_record(en, uuid);
@@ -260,6 +268,7 @@ void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint
 	}
 	d->slot = *slot;
 	*slot = (struct slot){0};
+	d->map = map;
 	d->recorded = recorded;
 	d->pages = pages;
 	memory_promise(en, pages);

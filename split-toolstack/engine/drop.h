@@ -18,11 +18,12 @@ void drops_close(struct engine *en);
  * lives in it. To be called before anything of the domain goes and before its VM's record says that
  * the VM has ended. */
 void drop_note(struct engine *en, uint32_t domid, const uint8_t uuid[16]);
-/* Hands a domain to the worker, which destroys it. When Xen and the backends have nothing of it any
- * more its slot is free, and with `recorded` what the registry has of `uuid` is deleted. Clears the
- * slot. */
+/* Hands a domain to the worker, which destroys it, and before that unmaps the two pages at `map`
+ * (NULL: none are mapped): no client waits for that. When Xen and the backends have nothing of it
+ * any more its slot is free, and with `recorded` what the registry has of `uuid` is deleted. Clears
+ * the slot. */
 void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint64_t pages,
-		 struct slot *slot, bool recorded);
+		 struct slot *slot, uint8_t *map, bool recorded);
 /* Noted, and not gone yet. */
 bool domain_is_dropped(const struct engine *en, uint32_t domid);
 /* No backend has anything of this domain any more. */

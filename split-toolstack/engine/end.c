@@ -19,15 +19,16 @@
 void vm_drop_domain(struct vm *vm)
 {
 	uint32_t domid = vm->dom.domid;
+	uint8_t *map;
 
 	drop_note(vm->en, domid, vm->uuid);
-	vm_disconnect(vm);
+	map = vm_let_go(vm);
 	dom_release(&vm->dom);
 	attaches_end(vm);
 	devices_drop(&vm->devices);
 	if (domid)
 		domain_drop(vm->en, domid, vm->uuid, vm->dom.pages ? vm->dom.pages : vm->pages,
-			    &vm->slot, false);
+			    &vm->slot, map, false);
 	else
 		slot_put(vm->en->slots, &vm->slot);
 	vm_view_forget(vm);

@@ -284,6 +284,8 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e);
 int vm_listen(struct vm *vm, struct err *e);
 /* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
 void vm_disconnect(struct vm *vm);
+/* The same, but its two pages stay mapped: they are the caller's. NULL: they were not. */
+uint8_t *vm_let_go(struct vm *vm);
 /* Its domain is built: it is connected, and runs when its devices are there; or (rc < 0) the build
  * has failed. */
 void vm_built(struct vm *vm, int rc, struct err *e);

@@ -46,13 +46,11 @@ static int record_intent(struct engine *en, const struct shell *s, struct err *e
 void shell_end(struct engine *en, struct shell *s)
 {
 	drop_note(en, s->dom.domid, s->uuid);
-	if (s->map)
-		xen_unmap(en->x, s->map, 2);
 	window_close(en, &s->dom);
 	dom_release(&s->dom);
 	devices_drop(&s->devices);
 	if (s->dom.domid)
-		domain_drop(en, s->dom.domid, s->uuid, s->dom.pages, &s->slot, true);
+		domain_drop(en, s->dom.domid, s->uuid, s->dom.pages, &s->slot, s->map, true);
 	else
 		slot_put(en->slots, &s->slot);
 	image_put(s->img);

@@ -242,7 +242,7 @@ static void a_record_of_the_next_one_stays(void **state)
 	(void)make(x, 100, same);
 	xen_close(x);
 	fake_hold_destroy(100);
-	domain_drop(en, 100, (const uint8_t *)same, 0, &slot, true);
+	domain_drop(en, 100, (const uint8_t *)same, 0, &slot, NULL, true);
 	memcpy(c.uuid, same, sizeof(c.uuid));
 	c.have_uuid = true;
 	r = create(c, 0);
