@@ -31,7 +31,7 @@ static struct claim *find(struct engine *en, enum claim_of of, const void *what,
 		return NULL;
 	key[0] = (char)of;
 	memcpy(key + 1, what, len);
-	HASH_FIND(hh, en->claims, key, len + 1, c);
+	HASH_FIND(hh, en->devices->claims, key, len + 1, c);
 	return c;
 }
 
@@ -60,7 +60,7 @@ int claims_add(struct vm *vm, enum claim_of of, const void *what, size_t len, bo
 	memcpy(c->key + 1, what, len);
 	c->next = vm->claims;
 	vm->claims = c;
-	HASH_ADD_KEYPTR(hh, vm->en->claims, c->key, len + 1, c);
+	HASH_ADD_KEYPTR(hh, vm->en->devices->claims, c->key, len + 1, c);
 	return 0;
 }
 
@@ -70,7 +70,8 @@ int claims_take(struct vm *vm, struct err *e)
 
 	claims_drop(vm);
 	for (uint32_t i = 0; rc == 0 && i < vm->cfg.ndevice; i++)
-		rc = vm->en->kinds[vm->cfg.device[i].kind]->reserve(vm, &vm->cfg.device[i]);
+		rc = vm->en->devices->kinds[vm->cfg.device[i].kind]->reserve(vm,
+									     &vm->cfg.device[i]);
 	return rc < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
@@ -83,7 +84,7 @@ void claims_drop(struct vm *vm)
 		vm->claims = c->next;
 		/* It is in the table, which is there.
 		 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-		HASH_DELETE(hh, en->claims, c);
+		HASH_DELETE(hh, en->devices->claims, c);
 		free(c);
 	}
 }

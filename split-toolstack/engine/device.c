@@ -20,7 +20,7 @@ struct device *device_find(struct engine *en, uint32_t domid, enum device_kind k
 	struct device_key key = {domid, kind, devid};
 	struct device *d = NULL;
 
-	HASH_FIND(hh, en->devices, &key, sizeof(key), d);
+	HASH_FIND(hh, en->devices->all, &key, sizeof(key), d);
 	return d;
 }
 
@@ -52,14 +52,14 @@ static struct device_domain *domain_of(struct engine *en, uint32_t domid)
 {
 	struct device_domain *dom = NULL;
 
-	HASH_FIND(hh, en->device_domains, &domid, sizeof(domid), dom);
+	HASH_FIND(hh, en->devices->domains, &domid, sizeof(domid), dom);
 	if (dom)
 		return dom;
 	dom = calloc(1, sizeof(*dom));
 	if (!dom)
 		return NULL;
 	dom->domid = domid;
-	HASH_ADD(hh, en->device_domains, domid, sizeof(dom->domid), dom);
+	HASH_ADD(hh, en->devices->domains, domid, sizeof(dom->domid), dom);
 	return dom;
 }
 
@@ -73,15 +73,15 @@ struct device *device_new(struct engine *en, const struct device_config *cfg, ui
 	d->en = en;
 	d->key = (struct device_key){domid, cfg->kind, cfg->devid};
 	d->id = (struct devtree_id){device_kind_name(cfg->kind), domid, cfg->devid};
-	d->kind = en->kinds[cfg->kind];
-	d->backend = en->backends[cfg->backend];
+	d->kind = en->devices->kinds[cfg->kind];
+	d->backend = en->devices->backends[cfg->backend];
 	d->loop_fd = -1;
 	d->user_fd = -1;
 	d->dom = domain_of(en, domid);
 	if (!d->dom)
 		goto fail;
 	d->dom->n++;
-	HASH_ADD(hh, en->devices, key, sizeof(d->key), d);
+	HASH_ADD(hh, en->devices->all, key, sizeof(d->key), d);
 	return d;
 fail:
 	(void)err_set(e, ENOMEM, "out of memory");
@@ -140,10 +140,8 @@ void device_broken(struct device *d, const char *fmt, ...)
 		 d->reason);
 	(void)err_set(&e, EIO, "%s %u of domain %u: %s", d->id.kind, d->key.devid, d->key.domid,
 		      d->reason);
-	if (d->shell)
-		shell_device_failed(d->shell, &e);
-	if (d->vm)
-		vm_hold_look(d->vm);
+	if (d->set)
+		d->set->ops->failed(d->set, &e);
 	if (d->phase >= PHASE_CLOSING) { /* who waits for its end waits on; it comes sooner now */
 		if (d->phase == PHASE_CLOSING)
 			device_wait(d, 0.);
@@ -182,10 +180,8 @@ void device_look(struct device *d)
 		bool news = d->phase != PHASE_CONNECTED;
 
 		d->phase = PHASE_CONNECTED;
-		if (d->shell && news)
-			shell_device_ready(d->shell);
-		if (d->vm)
-			vm_hold_look(d->vm);
+		if (d->set)
+			d->set->ops->changed(d->set, news);
 	} else if (s >= DEVTREE_INIT_WAIT && ready) {
 		d->phase = PHASE_THERE;
 	}
@@ -262,7 +258,7 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 	if (rc < 0)
 		return rc;
 	d->phase = PHASE_STARTED;
-	d->nr = ++en->started;
+	d->nr = ++en->devices->started;
 	if (d->noxs) /* its backend has all it needs */
 		device_wait(d, CONNECT_S);
 	if (d->kind->prepare)
@@ -282,35 +278,14 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 void device_set_backend(struct device *d, enum device_backend b)
 {
 	d->cfg.backend = b;
-	d->backend = d->en->backends[b];
+	d->backend = d->en->devices->backends[b];
 }
 
 int device_possible(const struct engine *en, enum device_backend b, struct err *e)
 {
-	const struct backend_ops *ops = en->backends[b];
+	const struct backend_ops *ops = en->devices->backends[b];
 
 	return ops->possible ? ops->possible(en, e) : 0;
-}
-
-bool device_gates(const struct device *d)
-{
-	return d->noxs && d->backend->gates;
-}
-
-int device_not_come(const struct device *d, struct err *e)
-{
-	char why[128];
-
-	d->backend->absent(d, why, sizeof(why));
-	return err_set(e, ETIMEDOUT,
-		       "%s %u: its backend did not come up within %.0f s: %s; "
-		       "--no-wait-devices runs the VM without it",
-		       d->id.kind, d->key.devid, ATTACH_S, why);
-}
-
-ev_tstamp device_turn(const struct device *d)
-{
-	return d->backend->turn ? d->backend->turn(d) : 0.;
 }
 
 /* --- the end --- */
@@ -350,7 +325,7 @@ void device_gone(struct device *d)
 {
 	struct engine *en = d->en;
 	struct device_domain *dom = d->dom;
-	struct vm *vm = d->vm;
+	struct device_set *set = d->set;
 	struct err e = {0};
 	int rc = 0;
 
@@ -358,8 +333,8 @@ void device_gone(struct device *d)
 		rc = err_set(&e, EIO, "%s %u of domain %u: its backend went away", d->id.kind,
 			     d->key.devid, d->key.domid);
 		log_line(LOG_WARN, "op=device: %s", err_msg(&e));
-		if (d->shell)
-			shell_device_failed(d->shell, &e);
+		if (set)
+			set->ops->failed(set, &e);
 	}
 	store_unhook(engine_store(en), &d->back);
 	if (d->phase != PHASE_MADE && d->phase < PHASE_REMOVING) {
@@ -369,9 +344,9 @@ void device_gone(struct device *d)
 	store_unhook(engine_store(en), &d->front);
 	devices_forget(d);
 	leaving_gone(en, d);
-	if (vm)
-		vm_hold_look(vm);
-	HASH_DELETE(hh, en->devices, d);
+	if (set)
+		set->ops->changed(set, false);
+	HASH_DELETE(hh, en->devices->all, d);
 	device_close_files(d);
 	device_done(d, rc, rc < 0 ? &e : NULL);
 	device_config_clear(&d->cfg);

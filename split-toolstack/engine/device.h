@@ -45,20 +45,19 @@ struct device_key {
 struct device_domain {
 	UT_hash_handle hh;
 	uint32_t domid;
-	uint32_t n;	  /* devices there still are */
-	struct vm *waits; /* until there are none, to be built again */
+	uint32_t n;		  /* devices there still are */
+	struct device_set *waits; /* until there are none */
 };
 
 struct device {
-	struct device *next;  /* of the VM or shell ... */
-	struct device **list; /* ... in whose list it is; NULL: in none any more */
+	struct device *next;	/* of the set ... */
+	struct device_set *set; /* ... in which it is; NULL: in none any more */
 	struct device *queue_next, *queue_prev;
 	struct device *tell_next, *tell_prev;
 	UT_hash_handle hh;
 	struct device_key key;
 	struct engine *en;
-	struct vm *vm;	     /* NULL: of a shell, or of nobody any more */
-	struct shell *shell; /* that waits for it */
+	struct vm *vm; /* NULL: of a shell, or of nobody any more */
 	struct device_domain *dom;
 	struct device_config cfg;
 	const struct device_kind_ops *kind; /* devices/kind.h */
@@ -103,10 +102,51 @@ struct device {
 	void (*again_then)(struct device *d, struct file *disk);
 };
 
+#define BRIDGES_KNOWN 8u
+struct backend_ops;
+struct device_kind_ops;
+struct attach;
+struct claim;
+struct link;
+struct mirror;
+struct teardown;
+struct user_backend;
+
+/* What the files about devices know together. */
+struct devices {
+	const struct device_kind_ops *kinds[DEVICE_KINDS];
+	const struct backend_ops *backends[DEVICE_BACKENDS];
+	struct device *all;	       /* uthash heads */
+	struct device_domain *domains; /* likewise */
+	struct claim *claims;	       /* likewise */
+	struct link *link;
+	ev_io uevents;
+	struct device *untold;	   /* utlist head: claimed, and the store does not say so yet */
+	struct teardown *teardown; /* removal.c */
+	struct leavings *leavings; /* leaving.c */
+	struct attach *attaches;   /* utlist head: those that wait */
+	struct user_backend *user; /* NULL: not needed so far */
+	struct mirror *mirror;	   /* NULL: not beside xenstored */
+	bool mirror_news;	   /* a change comes from there */
+	/* Bridges that were seen, until the kernel says that some interface went or was renamed. */
+	char bridge[BRIDGES_KNOWN][DEVICE_NAME];
+	uint32_t nbridge;
+	uint64_t started,
+		reached;      /* devices ever; the last of these that a kernel backend took up, */
+	ev_tstamp reached_at; /* ... then */
+};
+
 /* --- devices.c --- */
 
-/* One more in a list; not started. `ring`: the first of its ring pages. */
-int device_add(struct engine *en, struct device **list, const struct device_config *cfg,
+/* -ENOMEM. What is in it is opened with devices_open(), when the rest of the engine is there. */
+int devices_new(struct engine *en, struct err *e);
+void devices_free(struct engine *en); /* NULL is fine */
+/* The one to xenstored; NULL: there is none. */
+struct mirror *engine_mirror(const struct engine *en);
+bool devices_have_bridge(const struct engine *en, const char *name);
+
+/* One more in a set; not started. `ring`: the first of its ring pages. */
+int device_add(struct engine *en, struct device_set *set, const struct device_config *cfg,
 	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e);
 /* Ring pages that the devices of a noxs guest need. */
 uint32_t devices_rings(const struct vm_config *c);
@@ -116,14 +156,22 @@ int devices_start(struct vm *vm, struct err *e);
 /* Those of a shell: its vifs. */
 int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err *e);
 /* The domain is about to be destroyed: its backends are told to let go. */
-void devices_drop(struct device **list);
+void devices_drop(struct device_set *set);
 /* From a shell to the VM that has claimed it. */
-void devices_hand_over(struct device **from, struct device **to);
+void devices_hand_over(struct device_set *from, struct device_set *to);
 /* The VM's entries of the device page; returns their number. */
-uint32_t devices_page(const struct device *list, struct noxs_device *to);
-/* The VM is to be built again when the devices of its old domain are gone. False: they are. */
-bool devices_wait(struct vm *vm, uint32_t domid);
-void devices_wait_no_more(struct vm *vm);
+uint32_t devices_page(const struct device_set *set, struct noxs_device *to);
+/* `gone` of the set is called when the devices of this domain are gone. False: they are. */
+bool devices_wait(struct engine *en, struct device_set *set, uint32_t domid);
+void devices_wait_no_more(struct engine *en, struct device_set *set);
+/* A noxs guest may not run yet: a device is not connected that it has to wait for. */
+bool devices_gate(const struct device_set *set);
+/* A device is broken, or its backend is not there yet. */
+bool devices_lack(const struct device_set *set);
+/* All `n` devices of the set are there: 0. -EAGAIN: not yet, and *until has not come; it is moved
+ * on while others are before them. Else -errno with the reason. */
+int devices_there(const struct device_set *set, uint32_t n, ev_tstamp now, ev_tstamp *until,
+		  struct err *e);
 int devices_open(struct engine *en, struct err *e);
 void devices_close(struct engine *en);
 /* After a restart: the devices of an adopted VM, and then of domains that nobody adopted. */
@@ -166,12 +214,6 @@ void device_hide(struct device *d);
 void device_set_backend(struct device *d, enum device_backend b);
 /* -EOPNOTSUPP: not with this store mode; -ENOTCONN: not any more. */
 int device_possible(const struct engine *en, enum device_backend b, struct err *e);
-/* Its backend is one that a noxs guest has to wait for. */
-bool device_gates(const struct device *d);
-/* Its backend has not come within the time for it: says why, as far as can be seen. -ETIMEDOUT. */
-int device_not_come(const struct device *d, struct err *e);
-/* As long as others are still before it: the time at which it was too late; 0: none are. */
-ev_tstamp device_turn(const struct device *d);
 /* Its backend has said something. */
 bool device_seen(const struct device *d);
 /* Calls who waits for it, once. */
@@ -179,8 +221,8 @@ void device_done(struct device *d, int rc, const struct err *e);
 /* Hears of its backend's state from now on. */
 int device_watch(struct device *d);
 
-/* Behind the others of its VM or shell. */
-void device_list_add(struct device **list, struct device *d);
+/* Behind the others of its owner. */
+void device_set_add(struct device_set *set, struct device *d);
 
 /* --- vif_link.c: the interfaces of vifs --- */
 /* The interface gets what was asked for, and the backend hears that it is plugged in; on failure
@@ -207,8 +249,7 @@ int vm_let_run(struct vm *vm);
 /* With VM_CREATE_WAIT_DEVICES, unless all its devices are there: true, and vm_start_over() is
  * called when they are or one does not come. */
 bool vm_wait_devices(struct vm *vm);
-void vm_hold_look(struct vm *vm); /* a device is there, or never will be */
-void vm_hold_end(struct vm *vm);  /* it is not to run any more */
+void vm_hold_end(struct vm *vm); /* it is not to run any more */
 
 /* --- leaving.c --- */
 int leaving_open(struct engine *en, struct err *e);

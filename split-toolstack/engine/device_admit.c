@@ -11,7 +11,7 @@ static int admit(struct engine *en, const struct vm *self, const struct device_c
 
 	if (rc < 0)
 		return err_wrap(e, rc, "%s", device_kind_word(d->kind));
-	return en->kinds[d->kind]->admit(en, self, d, e);
+	return en->devices->kinds[d->kind]->admit(en, self, d, e);
 }
 
 /* Of several devices the error that lasts is told rather than one that ends by itself. */
@@ -41,7 +41,7 @@ bool devices_have_files(const struct engine *en, const struct vm_config *c)
 	bool any = false;
 
 	for (uint32_t i = 0; !any && i < c->ndevice; i++)
-		any = en->kinds[c->device[i].kind]->has_file;
+		any = en->devices->kinds[c->device[i].kind]->has_file;
 	return any;
 }
 
@@ -51,7 +51,7 @@ int devices_add_files(const struct engine *en, const struct vm_config *c, struct
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
-		if (en->kinds[c->device[i].kind]->has_file)
+		if (en->devices->kinds[c->device[i].kind]->has_file)
 			rc = files_add_disk(f, FILE_DISK, &c->device[i], e);
 	return rc;
 }
@@ -62,7 +62,7 @@ int disks_admit(struct vm *vm, struct files *f, struct err *e)
 	int rc = 0;
 
 	for (uint32_t i = 0; (rc == 0 || rc == -EAGAIN) && i < c->ndevice; i++) {
-		const struct device_kind_ops *kind = vm->en->kinds[c->device[i].kind];
+		const struct device_kind_ops *kind = vm->en->devices->kinds[c->device[i].kind];
 		const struct file *file = kind->has_file ? files_disk(f, c->device[i].devid) : NULL;
 		struct err why = {0};
 
@@ -81,7 +81,7 @@ int device_admit(struct vm *vm, struct device_config *d, const struct file *file
 	if (rc == 0)
 		rc = admit(vm->en, vm, d, e);
 	if (rc == 0 && file)
-		rc = vm->en->kinds[d->kind]->admit_file(vm, d, vm->cfg.device, vm->cfg.ndevice,
-							file, e);
+		rc = vm->en->devices->kinds[d->kind]->admit_file(vm, d, vm->cfg.device,
+								 vm->cfg.ndevice, file, e);
 	return rc;
 }

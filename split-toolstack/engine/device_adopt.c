@@ -20,7 +20,7 @@ static void let_go(struct device *d)
 	store_unhook(engine_store(en), &d->back);
 	store_unhook(engine_store(en), &d->front);
 	devices_forget(d);
-	HASH_DELETE(hh, en->devices, d);
+	HASH_DELETE(hh, en->devices->all, d);
 	device_close_files(d);
 	device_config_clear(&d->cfg);
 	free(d);
@@ -32,7 +32,7 @@ int devices_open(struct engine *en, struct err *e)
 	int rc;
 
 	rows_choose(en);
-	rc = link_open(&en->link, e);
+	rc = link_open(&en->devices->link, e);
 
 	if (rc == 0)
 		rc = leaving_open(en, e);
@@ -41,8 +41,8 @@ int devices_open(struct engine *en, struct err *e)
 	if (rc == 0)
 		rc = uevent_open(en, e);
 	for (uint32_t i = 0; rc == 0 && i < DEVICE_BACKENDS; i++)
-		if (en->backends[i]->setup)
-			rc = en->backends[i]->setup(en, e);
+		if (en->devices->backends[i]->setup)
+			rc = en->devices->backends[i]->setup(en, e);
 	return rc;
 }
 
@@ -53,24 +53,26 @@ void devices_close(struct engine *en)
 	struct device_domain *dom = NULL;
 	struct device_domain *tmp_dom = NULL;
 
+	if (!en->devices)
+		return;
 	uevent_close(en);
 	removals_close(en);
 	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
-		if (en->backends[i] && en->backends[i]->close)
-			en->backends[i]->close(en);
+		if (en->devices->backends[i] && en->devices->backends[i]->close)
+			en->devices->backends[i]->close(en);
 	attaches_close(en);
 	leaving_close(en);
-	HASH_ITER(hh, en->devices, d, tmp)
+	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		let_go(d);
 	}
-	HASH_ITER(hh, en->device_domains, dom, tmp_dom)
+	HASH_ITER(hh, en->devices->domains, dom, tmp_dom)
 	{
-		HASH_DELETE(hh, en->device_domains, dom); /* NOLINT(clang-analyzer-unix.Malloc) */
+		HASH_DELETE(hh, en->devices->domains, dom); /* NOLINT(clang-analyzer-unix.Malloc) */
 		free(dom);
 	}
-	link_close(en->link);
-	en->link = NULL;
+	link_close(en->devices->link);
+	en->devices->link = NULL;
 }
 
 /* --- VMs that live on --- */
@@ -137,7 +139,7 @@ int devices_adopt(struct vm *vm, struct err *e)
 			return -ENOMEM;
 		d->vm = vm;
 		d->noxs = vm->noxs;
-		device_list_add(&vm->devices, d);
+		device_set_add(&vm->devices, d);
 		rc = adopt(d);
 		if (rc < 0) {
 			struct device_domain *dom = d->dom;
@@ -145,7 +147,7 @@ int devices_adopt(struct vm *vm, struct err *e)
 			rc = err_sys(e, -rc, "%s %u", d->id.kind, c->devid);
 			let_go(d);
 			if (--dom->n == 0) { /* the VM has its slot, and its nodes stay */
-				HASH_DELETE(hh, en->device_domains, dom);
+				HASH_DELETE(hh, en->devices->domains, dom);
 				free(dom);
 			}
 			return rc;
@@ -175,7 +177,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
 	if (device_find(en, domid, kind, devid) || (vm && vm_state(vm) == VM_UNKNOWN))
 		return;
-	if (en->mirror && is_others(en, domid)) {
+	if (en->devices->mirror && is_others(en, domid)) {
 		devtree_remove(engine_store(en),
 			       &(struct devtree_id){device_kind_name(kind), domid, devid});
 		return;
@@ -187,7 +189,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 		return;
 	log_line(LOG_INFO, "op=clean dom=%u %s=%u: its VM is gone", domid, d->id.kind, devid);
 	d->phase = PHASE_STARTED;
-	d->mirrored = en->mirror != NULL;
+	d->mirrored = en->devices->mirror != NULL;
 	if (user_backend_client(en) && device_seen(d) && !device_in_kernel(d))
 		device_user_orphan(d);
 	device_remove(d);

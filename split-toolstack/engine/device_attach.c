@@ -65,8 +65,8 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	c->device = grown;
 	c->device[c->ndevice] = *d;
-	if (vm->en->kinds[d->kind]->number)
-		vm->en->kinds[d->kind]->number(vm, &c->device[c->ndevice], true);
+	if (vm->en->devices->kinds[d->kind]->number)
+		vm->en->devices->kinds[d->kind]->number(vm, &c->device[c->ndevice], true);
 	c->ndevice++;
 	device_config_init(d, d->kind);
 	rc = claims_take(vm, e);
@@ -135,7 +135,7 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 		devid = kept->devid;
 		if (rc == 0)
 			rc = device_add(vm->en, &vm->devices, kept, &vm->dom, 0, &d, &e);
-		if (vm->en->kinds[kind]->has_file &&
+		if (vm->en->devices->kinds[kind]->has_file &&
 		    kept->u.vbd.fd >= 0) { /* the device has its own */
 			(void)close(kept->u.vbd.fd);
 			kept->u.vbd.fd = -1;
@@ -175,7 +175,7 @@ struct attach {
 
 static void attach_free(struct attach *a)
 {
-	DL_DELETE(a->en->attaches, a); /* NOLINT(clang-analyzer-unix.Malloc) */
+	DL_DELETE(a->en->devices->attaches, a); /* NOLINT(clang-analyzer-unix.Malloc) */
 	leaving_end(a->en, &a->leaving);
 	files_drop(&a->files);
 	device_config_clear(&a->config);
@@ -260,7 +260,7 @@ static void attach_again(struct leaving *l, bool last)
 	(void)last; /* by its time */
 	if (!is_admitted(a, rc, &e))
 		return;
-	if (a->en->kinds[a->config.kind]->has_file)
+	if (a->en->devices->kinds[a->config.kind]->has_file)
 		open_disk(a);
 	else
 		attach_now(a, vm, NULL);
@@ -282,13 +282,13 @@ void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 		.leaving.again = attach_again, .en = vm->en, .config = *c, .fn = fn, .arg = arg};
 	memcpy(a->uuid, vm->uuid, sizeof(a->uuid));
 	device_config_init(c, c->kind);
-	DL_APPEND(vm->en->attaches, a);
+	DL_APPEND(vm->en->devices->attaches, a);
 	attach_again(&a->leaving, false);
 }
 
 void attaches_end(const struct vm *vm)
 {
-	struct attach *a = vm->en->attaches;
+	struct attach *a = vm->en->devices->attaches;
 
 	while (a) {
 		struct attach *next = a->next; /* NOLINT(clang-analyzer-unix.Malloc) */
@@ -298,7 +298,7 @@ void attaches_end(const struct vm *vm)
 			int rc = err_set(&e, ECANCELED, "the VM has ended");
 
 			attach_ends(a, rc, &e);
-			next = vm->en->attaches; /* what hears of it may end others */
+			next = vm->en->devices->attaches; /* what hears of it may end others */
 		}
 		a = next;
 	}
@@ -306,8 +306,8 @@ void attaches_end(const struct vm *vm)
 
 void attaches_close(struct engine *en)
 {
-	while (en->attaches)
-		attach_free(en->attaches); /* NOLINT(clang-analyzer-unix.Malloc) */
+	while (en->devices->attaches)
+		attach_free(en->devices->attaches); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,

@@ -33,15 +33,15 @@ void kernel_backend_seen(struct device *d)
 {
 	struct engine *en = d->en;
 
-	if (d->nr <= en->reached)
+	if (d->nr <= en->devices->reached)
 		return;
-	en->reached = d->nr;
-	en->reached_at = ev_now(en->loop);
+	en->devices->reached = d->nr;
+	en->devices->reached_at = ev_now(en->loop);
 }
 
 ev_tstamp kernel_backend_turn(const struct device *d)
 {
-	return d->nr > d->en->reached ? d->en->reached_at + ATTACH_S : 0.;
+	return d->nr > d->en->devices->reached ? d->en->devices->reached_at + ATTACH_S : 0.;
 }
 
 enum backend_end kernel_backend_stop(struct device *d)

@@ -29,7 +29,8 @@ void vif_foresee_mtu(struct device *d)
 	const struct vif_config *c = &d->cfg.u.vif;
 	struct link_info bridge;
 
-	if (c->mtu == 0 && c->bridge[0] && link_find(d->en->link, c->bridge, &bridge) == 0 &&
+	if (c->mtu == 0 && c->bridge[0] &&
+	    link_find(d->en->devices->link, c->bridge, &bridge) == 0 &&
 	    bridge.mtu != LINK_MTU_DEFAULT)
 		d->mtu = bridge.mtu;
 }
@@ -47,9 +48,9 @@ static int change_link(struct device *d, const struct link_change *change, struc
 	if (hurry)
 		removal_hurry(en, true);
 	if (change->name && d->netdev)
-		rc = link_set(en->link, d->ifindex, &down, e);
+		rc = link_set(en->devices->link, d->ifindex, &down, e);
 	if (rc == 0)
-		rc = link_set(en->link, d->ifindex, change, e);
+		rc = link_set(en->devices->link, d->ifindex, change, e);
 	if (hurry)
 		removal_hurry(en, false);
 	return rc;
@@ -65,7 +66,7 @@ int device_link_try(struct device *d, struct err *e)
 	int rc = 0;
 
 	if (c->bridge[0]) {
-		rc = link_find(d->en->link, c->bridge, &bridge);
+		rc = link_find(d->en->devices->link, c->bridge, &bridge);
 		if (rc < 0)
 			(void)err_sys(e, -rc, "bridge \"%s\"", c->bridge);
 		change.master = bridge.ifindex;
@@ -77,7 +78,7 @@ int device_link_try(struct device *d, struct err *e)
 		change.name = c->ifname;
 	if (rc == 0) {
 		rc = change_link(d, &change, e);
-		if (rc == -ENODEV && link_find(d->en->link, d->ifname, &own) == -ENODEV) {
+		if (rc == -ENODEV && link_find(d->en->devices->link, d->ifname, &own) == -ENODEV) {
 			d->ifindex = 0; /* an earlier one of this name, and now gone: ours comes */
 			return 0;
 		}
@@ -142,8 +143,8 @@ void devices_tell(struct engine *en)
 {
 	struct device *d;
 
-	while ((d = en->untold) != NULL) {
-		DL_DELETE2(en->untold, d, tell_prev, tell_next);
+	while ((d = en->devices->untold) != NULL) {
+		DL_DELETE2(en->devices->untold, d, tell_prev, tell_next);
 		d->tell_prev = NULL;
 		if (d->phase < PHASE_CLOSING)
 			tell_claim(d);
@@ -161,11 +162,10 @@ int vif_claim(struct device *d, struct vm *vm, const struct device_config *c, st
 	device_config_clear(&d->cfg);
 	d->cfg = mine;
 	d->vm = vm;
-	d->shell = NULL;
 	if (want->rate_bytes)
 		tell_claim(d);
 	else
-		DL_APPEND2(d->en->untold, d, tell_prev, tell_next);
+		DL_APPEND2(d->en->devices->untold, d, tell_prev, tell_next);
 	if (d->ifindex && (!d->netdev || want->ifname[0] || (want->mtu && want->mtu != was.mtu) ||
 			   strcmp(want->bridge, was.bridge) != 0))
 		device_link_set(d);
@@ -178,14 +178,14 @@ void devices_bridge_gone(struct engine *en, int ifindex)
 	struct device *d = NULL;
 	struct device *tmp;
 
-	HASH_ITER(hh, en->devices, d, tmp)
+	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		if (ifindex == 0 || d->master != ifindex)
 			continue;
 		d->master = 0;
-		if (d->shell)
+		if (!d->vm)
 			d->netdev = false; /* whoever claims it sets it up again */
-		else if (d->vm)
+		else
 			log_line(LOG_WARN, "op=device dom=%u vif=%u: its bridge \"%s\" is gone",
 				 d->key.domid, d->key.devid, d->cfg.u.vif.bridge);
 	}

@@ -25,7 +25,8 @@ static int put_node(struct engine *en, const char *path)
 	const char *value = store_get(engine_store(en), path, &len);
 	int rc;
 
-	rc = value ? mirror_put(en->mirror, path, value, len) : mirror_rm(en->mirror, path);
+	rc = value ? mirror_put(en->devices->mirror, path, value, len)
+		   : mirror_rm(en->devices->mirror, path);
 	if (rc < 0)
 		log_line(LOG_ERROR, "xenstored: %s: %s", path, strerror(-rc));
 	return rc;
@@ -53,7 +54,7 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 	struct device *d = (struct device *)(void *)((char *)h - offsetof(struct device, front));
 
 	(void)removed;
-	if (by == d->key.domid && mirror_backlog(d->en->mirror) > BACKLOG_MAX) {
+	if (by == d->key.domid && mirror_backlog(d->en->devices->mirror) > BACKLOG_MAX) {
 		device_broken(d, "its guest writes faster than xenstored takes it");
 		return;
 	}
@@ -63,7 +64,7 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 
 static void changed(struct device *d, const char *path)
 {
-	if (d->mirrored && !d->en->mirror_news)
+	if (d->mirrored && !d->en->devices->mirror_news)
 		(void)put_node(d->en, path);
 }
 
@@ -77,18 +78,19 @@ static int adopt(struct device *d)
 
 	devtree_front(&d->id, NULL, front);
 	devtree_back(&d->id, NULL, back);
-	rc = mirror_begin(en->mirror);
+	rc = mirror_begin(en->devices->mirror);
 	if (rc < 0)
 		return rc;
 	d->mirrored = true;
 	rc = put_all(en, front);
 	if (rc == 0)
 		rc = put_all(en, back);
-	end = mirror_end(en->mirror); /* also of a part of it: then the device goes again */
+	end = mirror_end(
+		en->devices->mirror); /* also of a part of it: then the device goes again */
 	if (rc == 0)
 		rc = end;
 	if (rc == 0)
-		rc = mirror_follow(en->mirror, back);
+		rc = mirror_follow(en->devices->mirror, back);
 	d->front.fn = on_front;
 	if (rc == 0)
 		rc = store_hook(engine_store(en), &d->front, front);
@@ -105,10 +107,10 @@ static void hide(struct device *d)
 		return;
 	d->mirrored = false;
 	devtree_back(&d->id, NULL, at);
-	(void)mirror_unfollow(en->mirror, at);
-	(void)mirror_rm(en->mirror, at);
+	(void)mirror_unfollow(en->devices->mirror, at);
+	(void)mirror_rm(en->devices->mirror, at);
 	devtree_front(&d->id, NULL, at);
-	(void)mirror_rm(en->mirror, at);
+	(void)mirror_rm(en->devices->mirror, at);
 }
 
 static int start(struct device *d, struct err *e)
@@ -123,16 +125,16 @@ void device_unmirror_domain(struct engine *en, uint32_t domid)
 	char at[DEVTREE_PATH_MAX];
 	struct vm *vm = NULL;
 
-	if (!en->mirror)
+	if (!en->devices->mirror)
 		return;
 	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
 	for (uint32_t i = 0; i < DEVICE_KINDS; i++) {
 		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s/%u",
 			       device_kind_name((enum device_kind)i), domid);
-		(void)mirror_rm(en->mirror, at);
+		(void)mirror_rm(en->devices->mirror, at);
 	}
 	(void)snprintf(at, sizeof(at), "/local/domain/%u%s", domid, vm ? "/device" : "");
-	(void)mirror_rm(en->mirror, at);
+	(void)mirror_rm(en->devices->mirror, at);
 }
 
 /* Xenstored's side has changed: the kernel's backend, most of the time. */
@@ -161,17 +163,17 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 		return;
 	if (value && have && have_len == len && memcmp(have, value, len) == 0)
 		return;
-	en->mirror_news = true;
+	en->devices->mirror_news = true;
 	if (value)
 		(void)store_put(s, path, value, len);
 	else
 		(void)store_rm(s, path);
-	en->mirror_news = false;
+	en->devices->mirror_news = false;
 }
 
 static int setup(struct engine *en, struct err *e)
 {
-	int rc = mirror_open(en->loop, on_news, en, &en->mirror, e);
+	int rc = mirror_open(en->loop, on_news, en, &en->devices->mirror, e);
 
 	if (rc == 0)
 		names_follow(en);
@@ -180,13 +182,13 @@ static int setup(struct engine *en, struct err *e)
 
 static void close_mirror(struct engine *en)
 {
-	mirror_close(en->mirror);
-	en->mirror = NULL;
+	mirror_close(en->devices->mirror);
+	en->devices->mirror = NULL;
 }
 
 static const char *deaf(const struct engine *en)
 {
-	return mirror_is_dead(en->mirror) ? "xenstored is gone" : NULL;
+	return mirror_is_dead(en->devices->mirror) ? "xenstored is gone" : NULL;
 }
 
 static int possible(const struct engine *en, struct err *e)

@@ -5,9 +5,9 @@
 
 void rows_choose(struct engine *en)
 {
-	en->kinds[DEVICE_VIF] = &vif_ops;
-	en->kinds[DEVICE_VBD] = &vbd_ops;
-	en->backends[BACKEND_KERNEL] =
+	en->devices->kinds[DEVICE_VIF] = &vif_ops;
+	en->devices->kinds[DEVICE_VBD] = &vbd_ops;
+	en->devices->backends[BACKEND_KERNEL] =
 		en->store == STORE_BESIDE ? &mirrored_backend_ops : &kernel_backend_ops;
-	en->backends[BACKEND_USER] = &user_backend_ops;
+	en->devices->backends[BACKEND_USER] = &user_backend_ops;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "split-toolstack/engine/config/device_config_ops.h"
+#include "split-toolstack/engine/device_backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 static uint32_t rings_of(enum device_kind kind)
@@ -24,14 +25,42 @@ uint32_t devices_rings(const struct vm_config *c)
 	return n;
 }
 
+/* --- what all of them share --- */
+
+int devices_new(struct engine *en, struct err *e)
+{
+	en->devices = calloc(1, sizeof(*en->devices));
+	return en->devices ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
+void devices_free(struct engine *en)
+{
+	free(en->devices);
+	en->devices = NULL;
+}
+
+struct mirror *engine_mirror(const struct engine *en)
+{
+	return en->devices->mirror;
+}
+
+bool devices_have_bridge(const struct engine *en, const char *name)
+{
+	struct link_info i;
+
+	return link_find(en->devices->link, name, &i) == 0 && i.is_bridge;
+}
+
 /* --- making --- */
 
-void device_list_add(struct device **list, struct device *d)
+void device_set_add(struct device_set *set, struct device *d)
 {
-	d->list = list;
-	while (*list)
-		list = &(*list)->next;
-	*list = d;
+	struct device **at = &set->first;
+
+	d->set = set;
+	while (*at)
+		at = &(*at)->next;
+	*at = d;
 }
 
 /* The rings of device `d` are pages `ring` and on of those that libdom has made. */
@@ -43,7 +72,7 @@ static void give_rings(struct device *d, const struct dom *dom, uint32_t ring)
 	d->rings.ring_ref[1] = DOM_RING_GREF + ring + 1;
 }
 
-int device_add(struct engine *en, struct device **list, const struct device_config *cfg,
+int device_add(struct engine *en, struct device_set *set, const struct device_config *cfg,
 	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e)
 {
 	struct device *d = device_new(en, cfg, dom->domid, e);
@@ -53,14 +82,14 @@ int device_add(struct engine *en, struct device **list, const struct device_conf
 		return -ENOMEM;
 	if (dom->ring_pages)
 		give_rings(d, dom, ring);
-	device_list_add(list, d);
+	device_set_add(set, d);
 	return 0;
 }
 
 /* vifs come first, so that a shell with so many of them has theirs at the same place. */
 static int make_kind(struct vm *vm, enum device_kind kind, uint32_t *ring, struct err *e)
 {
-	struct device *have = vm->devices;
+	struct device *have = vm->devices.first;
 
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
 		const struct device_config *c = &vm->cfg.device[i];
@@ -101,8 +130,8 @@ int devices_start(struct vm *vm, struct err *e)
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
 		struct device_config *c = &vm->cfg.device[i];
 
-		if (vm->en->kinds[c->kind]->number)
-			vm->en->kinds[c->kind]->number(vm, c, false);
+		if (vm->en->devices->kinds[c->kind]->number)
+			vm->en->devices->kinds[c->kind]->number(vm, c, false);
 	}
 	rc = claims_take(vm, e);
 	for (uint32_t kind = 0; rc == 0 && kind < DEVICE_KINDS; kind++)
@@ -110,14 +139,12 @@ int devices_start(struct vm *vm, struct err *e)
 	return rc;
 }
 
-void devices_hand_over(struct device **from, struct device **to)
+void devices_hand_over(struct device_set *from, struct device_set *to)
 {
-	*to = *from;
-	*from = NULL;
-	for (struct device *d = *to; d; d = d->next) {
-		d->list = to;
-		d->shell = NULL;
-	}
+	to->first = from->first;
+	from->first = NULL;
+	for (struct device *d = to->first; d; d = d->next)
+		d->set = to;
 }
 
 static int start_kind(struct shell *s, const struct pool_flavor *f,
@@ -134,7 +161,6 @@ static int start_kind(struct shell *s, const struct pool_flavor *f,
 		if (rc < 0)
 			break;
 		*ring += rings_of(c.kind);
-		d->shell = s;
 		rc = device_start(d, NULL, e);
 	}
 	return rc;
@@ -146,19 +172,19 @@ int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < DEVICE_KINDS; i++)
-		if (s->en->kinds[i]->of_shell)
-			rc = start_kind(s, f, s->en->kinds[i], &ring, e);
+		if (s->en->devices->kinds[i]->of_shell)
+			rc = start_kind(s, f, s->en->devices->kinds[i], &ring, e);
 	return rc;
 }
 
 /* --- the device page --- */
 
-uint32_t devices_page(const struct device *list, struct noxs_device *to)
+uint32_t devices_page(const struct device_set *set, struct noxs_device *to)
 {
 	uint32_t index[DEVICE_KINDS] = {0};
 	uint32_t n = 0;
 
-	for (const struct device *d = list; d && n < NOXS_MAX_DEVICES; d = d->next, n++) {
+	for (const struct device *d = set->first; d && n < NOXS_MAX_DEVICES; d = d->next, n++) {
 		memset(&to[n], 0, sizeof(to[n]));
 		to[n].index = (uint16_t)index[d->key.kind]++;
 		to[n].evtchn.local_port = d->rings.port;
@@ -171,6 +197,74 @@ uint32_t devices_page(const struct device *list, struct noxs_device *to)
 	return n;
 }
 
+/* --- are they there --- */
+
+/* The guest finds what it needs: a noxs guest has no handshake. */
+static bool is_there(const struct device *d)
+{
+	return d->phase >= (d->noxs ? PHASE_CONNECTED : PHASE_THERE);
+}
+
+bool devices_gate(const struct device_set *set)
+{
+	for (const struct device *d = set->first; d; d = d->next)
+		if (d->noxs && d->backend->gates && !is_there(d) && !d->reason[0])
+			return true;
+	return false;
+}
+
+/* A device that is broken, or else one that is not there (NULL: all are); *n: how many are in the
+ * set. */
+static const struct device *lacking(const struct device_set *set, uint32_t *n)
+{
+	const struct device *found = NULL;
+
+	*n = 0;
+	for (const struct device *d = set->first; d; d = d->next, (*n)++)
+		if (d->reason[0] ? !found || !found->reason[0] : !found && !is_there(d))
+			found = d;
+	return found;
+}
+
+bool devices_lack(const struct device_set *set)
+{
+	uint32_t n;
+
+	return lacking(set, &n);
+}
+
+static int not_come(const struct device *d, struct err *e)
+{
+	char why[128];
+
+	d->backend->absent(d, why, sizeof(why));
+	return err_set(e, ETIMEDOUT,
+		       "%s %u: its backend did not come up within %.0f s: %s; "
+		       "--no-wait-devices runs the VM without it",
+		       d->id.kind, d->key.devid, ATTACH_S, why);
+}
+
+int devices_there(const struct device_set *set, uint32_t n, ev_tstamp now, ev_tstamp *until,
+		  struct err *e)
+{
+	uint32_t has;
+	const struct device *d = lacking(set, &has);
+	ev_tstamp end;
+
+	if (has < n)
+		return err_set(e, EIO, "a device went away while the VM waited for it");
+	if (!d)
+		return 0;
+	if (d->reason[0])
+		return err_set(e, EIO, "%s %u: %s", d->id.kind, d->key.devid, d->reason);
+	/* Of many creates at once the last ones have their turn late: as long as the backend gets
+	 * on their time does not run. */
+	end = d->backend->turn ? d->backend->turn(d) : 0.;
+	if (end > *until)
+		*until = end;
+	return now < *until ? -EAGAIN : not_come(d, e);
+}
+
 /* --- at run time --- */
 
 void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, void *arg),
@@ -178,11 +272,11 @@ void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, v
 {
 	struct device_info info;
 
-	for (const struct device *d = vm->devices; d; d = d->next) {
+	for (const struct device *d = vm->devices.first; d; d = d->next) {
 		device_tell(d, &info);
 		fn(&info, arg);
 	}
-	for (uint32_t i = 0; !vm->devices && i < vm->cfg.ndevice; i++) {
+	for (uint32_t i = 0; !vm->devices.first && i < vm->cfg.ndevice; i++) {
 		info = (struct device_info){.config = &vm->cfg.device[i],
 					    .state = vm_state(vm) == VM_ENDED ? DEVICE_ENDED
 									      : DEVICE_WAITING,

@@ -98,8 +98,10 @@ void vm_restart_later(struct vm *vm)
 	restart_in(vm, RESTART_MIN_S);
 }
 
-void vm_devices_gone(struct vm *vm)
+/* Its last domain's: it can be built again, in a moment. */
+void vm_devices_gone(struct device_set *s)
 {
+	struct vm *vm = (struct vm *)(void *)((char *)s - offsetof(struct vm, devices));
 	bool fast = vm->ended_ns - vm->started_ns < (uint64_t)(RESTART_MIN_S * 1e9);
 
 	restart_in(vm, fast ? RESTART_MIN_S : 0.); /* not inside the end of a device */
@@ -117,7 +119,8 @@ static void restart(struct vm *vm)
 	record(vm);
 	vm_drop_domain(vm);
 	vm->life.wait = WAIT_OWN;
-	if (vm->cfg.ndevice && devices_wait(vm, domid)) /* its disks are still in use */
+	if (vm->cfg.ndevice &&
+	    devices_wait(vm->en, &vm->devices, domid)) /* its disks are still in use */
 		return;
 	if (lived >= (uint64_t)(RESTART_MIN_S * 1e9))
 		restart_now(vm);
@@ -404,7 +407,7 @@ int vm_destroy(struct vm *vm, struct err *e)
 	switch (vm_state(vm)) {
 	case VM_BUILDING:
 		ev_timer_stop(vm->en->loop, &vm->restart);
-		devices_wait_no_more(vm);
+		devices_wait_no_more(vm->en, &vm->devices);
 		leaving_end(vm->en, &vm->leaving);
 		create_no_more(vm);
 		if (!life_has_threads(&vm->life)) /* else they use them */

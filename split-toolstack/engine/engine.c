@@ -57,12 +57,14 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	en->loop = loop;
 	en->conf = *conf;
 	en->alive_tail = &en->alive;
+	rc = devices_new(en, e);
 	/* 1. Folders and Xen. 2. Registry. 3. The host's settings, when it is known that nothing of
 	 * ours is in the way, and the worker, whose threads take their CPU over. 4. Events, so that
 	 * adopted VMs can be heard. 5. Deaths, before adoption looks for them: none falls
 	 * between. 6. The host's store, which pool and adoption need. 7. What devices need. 8.
 	 * Adoption. */
-	rc = prepare_folders(conf, e);
+	if (rc == 0)
+		rc = prepare_folders(conf, e);
 	if (rc == 0)
 		image_cache_tidy(conf->cache_dir);
 	if (rc == 0)
@@ -155,6 +157,7 @@ void engine_close(struct engine *en)
 	tail_close(en->tail);
 	opener_close(en->opener);
 	xen_close(en->x);
+	devices_free(en);
 	if (ended) /* else jobs that hang still look at its configuration */
 		free(en);
 }

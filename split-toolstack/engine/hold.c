@@ -20,20 +20,6 @@
  */
 #define HOLD_S 5.0
 
-/* The guest finds what it needs: a noxs guest has no handshake. */
-static bool is_there(const struct device *d)
-{
-	return d->phase >= (d->noxs ? PHASE_CONNECTED : PHASE_THERE);
-}
-
-static bool must_hold(const struct vm *vm)
-{
-	for (const struct device *d = vm->devices; d; d = d->next)
-		if (device_gates(d) && !is_there(d) && !d->reason[0])
-			return true;
-	return false;
-}
-
 static int run(struct vm *vm)
 {
 	int rc = vm_check_domain(vm);
@@ -72,46 +58,6 @@ static void run_or_tell(struct vm *vm)
 
 /* --- the create waits --- */
 
-/* A device of the VM that is broken, or else one that is not there (NULL: all are); *gone: one is
- * not even in the list. */
-static const struct device *lacking(const struct vm *vm, bool *gone)
-{
-	const struct device *found = NULL;
-	uint32_t n = 0;
-
-	for (const struct device *d = vm->devices; d; d = d->next, n++)
-		if (d->reason[0] ? !found || !found->reason[0] : !found && !is_there(d))
-			found = d;
-	*gone = n < vm->cfg.ndevice;
-	return found;
-}
-
-/* The kernel has one thread that takes devices up in order: of many creates at once the last ones
- * have their turn late, and as long as it gets on their time does not run. */
-static void wait_for_turn(struct vm *vm, const struct device *d)
-{
-	ev_tstamp end = device_turn(d);
-
-	if (end > vm->life.gate_until)
-		vm->life.gate_until = end;
-}
-
-/* -EAGAIN: not yet. */
-static int devices_there(struct vm *vm, struct err *e)
-{
-	bool gone;
-	const struct device *d = lacking(vm, &gone);
-
-	if (gone)
-		return err_set(e, EIO, "a device went away while the VM waited for it");
-	if (!d)
-		return 0;
-	if (d->reason[0])
-		return err_set(e, EIO, "%s %u: %s", d->id.kind, d->key.devid, d->reason);
-	wait_for_turn(vm, d);
-	return ev_now(vm->en->loop) < vm->life.gate_until ? -EAGAIN : device_not_come(d, e);
-}
-
 static void look_in(struct vm *vm, double seconds)
 {
 	ev_timer_stop(vm->en->loop, &vm->hold);
@@ -134,7 +80,7 @@ static void on_hold(struct ev_loop *loop, ev_timer *t, int revents)
 		run_or_tell(vm);
 		return;
 	}
-	rc = devices_there(vm, &e);
+	rc = devices_there(&vm->devices, vm->cfg.ndevice, ev_now(loop), &vm->life.gate_until, &e);
 	if (rc == -EAGAIN) {
 		look_in(vm, vm->life.gate_until - ev_now(loop));
 		return;
@@ -150,16 +96,23 @@ static void start_timer(struct vm *vm, double seconds)
 	ev_timer_start(vm->en->loop, &vm->hold);
 }
 
+/* A device is there, or never will be. */
+static void hold_look(struct vm *vm)
+{
+	if (life_create_waits(&vm->life))
+		look_in(vm, 0.); /* not inside what has happened to a device */
+	else if (vm->life.now == NOW_GATED && !devices_gate(&vm->devices))
+		run_or_tell(vm);
+}
+
 bool vm_wait_devices(struct vm *vm)
 {
-	bool gone;
-
-	if (!(vm->flags & VM_CREATE_WAIT_DEVICES) || !lacking(vm, &gone))
+	if (!(vm->flags & VM_CREATE_WAIT_DEVICES) || !devices_lack(&vm->devices))
 		return false;
 	vm->life.now = NOW_GATED;
 	vm->life.gate_until = ev_now(vm->en->loop) + ATTACH_S;
 	start_timer(vm, ATTACH_S);
-	vm_hold_look(vm); /* one may be broken already */
+	hold_look(vm); /* one may be broken already */
 	return true;
 }
 
@@ -167,7 +120,7 @@ bool vm_wait_devices(struct vm *vm)
 
 int vm_let_run(struct vm *vm)
 {
-	if (!must_hold(vm))
+	if (!devices_gate(&vm->devices))
 		return run(vm);
 	vm->life.now = NOW_GATED;
 	vm->life.gate_until = 0.;
@@ -175,16 +128,23 @@ int vm_let_run(struct vm *vm)
 	return 0;
 }
 
-void vm_hold_look(struct vm *vm)
-{
-	if (life_create_waits(&vm->life))
-		look_in(vm, 0.); /* not inside what has happened to a device */
-	else if (vm->life.now == NOW_GATED && !must_hold(vm))
-		run_or_tell(vm);
-}
-
 void vm_hold_end(struct vm *vm)
 {
 	vm->life.gate_until = 0.;
 	ev_timer_stop(vm->en->loop, &vm->hold);
 }
+
+static void devices_changed(struct device_set *s, bool news)
+{
+	(void)news;
+	hold_look((struct vm *)(void *)((char *)s - offsetof(struct vm, devices)));
+}
+
+static void devices_failed(struct device_set *s, const struct err *e)
+{
+	(void)e;
+	devices_changed(s, false);
+}
+
+const struct device_set_ops vm_device_set_ops = {
+	.changed = devices_changed, .failed = devices_failed, .gone = vm_devices_gone};

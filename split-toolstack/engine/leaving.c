@@ -17,7 +17,7 @@
 
 bool leaving_lately(const struct engine *en)
 {
-	ev_tstamp left = en->leavings->disk_left;
+	ev_tstamp left = en->devices->leavings->disk_left;
 
 	return left != 0. && ev_now(en->loop) - left < LATELY_S;
 }
@@ -26,9 +26,9 @@ bool leaving_lately(const struct engine *en)
 
 static void look_in(struct engine *en, double seconds)
 {
-	ev_timer_stop(en->loop, &en->leavings->timer);
-	ev_timer_set(&en->leavings->timer, seconds > 0. ? seconds : 0., 0.);
-	ev_timer_start(en->loop, &en->leavings->timer);
+	ev_timer_stop(en->loop, &en->devices->leavings->timer);
+	ev_timer_set(&en->devices->leavings->timer, seconds > 0. ? seconds : 0., 0.);
+	ev_timer_start(en->loop, &en->devices->leavings->timer);
 }
 
 /* All have the same time to wait: the first in the list is the first whose time is over. */
@@ -36,9 +36,9 @@ static void look_later(struct engine *en)
 {
 	double left;
 
-	if (!en->leavings->first)
+	if (!en->devices->leavings->first)
 		return;
-	left = en->leavings->first->until - ev_now(en->loop);
+	left = en->devices->leavings->first->until - ev_now(en->loop);
 	look_in(en, leaving_lately(en) && left > AGAIN_S ? AGAIN_S : left);
 }
 
@@ -50,9 +50,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	DL_COUNT(en->leavings->first, l, n);
-	while (n-- && (l = en->leavings->first) != NULL) { /* those that wait on come behind */
-		DL_DELETE(en->leavings->first, l);
+	DL_COUNT(en->devices->leavings->first, l, n);
+	while (n-- &&
+	       (l = en->devices->leavings->first) != NULL) { /* those that wait on come behind */
+		DL_DELETE(en->devices->leavings->first, l);
 		l->prev = NULL;
 		l->again(l, ev_now(loop) >= l->until);
 	}
@@ -65,7 +66,7 @@ int leaving_open(struct engine *en, struct err *e)
 
 	if (!all)
 		return err_set(e, ENOMEM, "out of memory");
-	en->leavings = all;
+	en->devices->leavings = all;
 	ev_init(&all->timer, on_timer);
 	all->timer.data = en;
 	return 0;
@@ -73,7 +74,7 @@ int leaving_open(struct engine *en, struct err *e)
 
 void leaving_close(struct engine *en)
 {
-	struct leavings *all = en->leavings;
+	struct leavings *all = en->devices->leavings;
 
 	if (!all)
 		return;
@@ -81,22 +82,22 @@ void leaving_close(struct engine *en)
 		leaving_end(en, all->first);
 	ev_timer_stop(en->loop, &all->timer);
 	free(all);
-	en->leavings = NULL;
+	en->devices->leavings = NULL;
 }
 
 void leaving_wait(struct engine *en, struct leaving *l)
 {
 	if (l->until == 0.)
 		l->until = ev_now(en->loop) + WAIT_S;
-	DL_APPEND(en->leavings->first, l);
-	if (!ev_is_active(&en->leavings->timer) || leaving_lately(en))
+	DL_APPEND(en->devices->leavings->first, l);
+	if (!ev_is_active(&en->devices->leavings->timer) || leaving_lately(en))
 		look_later(en);
 }
 
 void leaving_end(struct engine *en, struct leaving *l)
 {
 	if (l->prev)
-		DL_DELETE(en->leavings->first, l);
+		DL_DELETE(en->devices->leavings->first, l);
 	l->prev = NULL;
 	l->until = 0.;
 }
@@ -113,7 +114,7 @@ int leaving_over(struct err *e)
 void leaving_gone(struct engine *en, const struct device *d)
 {
 	if (d->kind->has_file && d->phase >= PHASE_CLOSING)
-		en->leavings->disk_left = ev_now(en->loop);
-	if (en->leavings->first)
+		en->devices->leavings->disk_left = ev_now(en->loop);
+	if (en->devices->leavings->first)
 		look_in(en, 0.); /* not inside the end of a device */
 }

@@ -38,7 +38,7 @@ struct shown_name {
 
 static bool is_served(const struct engine *en)
 {
-	return en->mirror && en->names_of_tools && !mirror_is_dead(en->mirror);
+	return engine_mirror(en) && en->names_of_tools && !mirror_is_dead(engine_mirror(en));
 }
 
 /* --- what is to be done --- */
@@ -124,7 +124,7 @@ static void follow_cpus(struct vm *vm, const struct place *p, int *rc)
 	if (*rc < 0 || vm->shown->cpus || vm->view.guest_port == 0)
 		return;
 	(void)snprintf(path, sizeof(path), "%s/cpu", p->domain);
-	*rc = mirror_follow(vm->en->mirror, path);
+	*rc = mirror_follow(engine_mirror(vm->en), path);
 	vm->shown->cpus = *rc == 0;
 }
 
@@ -141,7 +141,7 @@ static struct shown_name *shown_new(const uint8_t uuid[16], uint32_t domid)
 
 static int tell(struct vm *vm)
 {
-	struct mirror *m = vm->en->mirror;
+	struct mirror *m = engine_mirror(vm->en);
 	struct place p = {0};
 	char text[16];
 	int rc = 0;
@@ -177,13 +177,13 @@ static void remove_domain(struct engine *en, const struct shown_name *s, const s
 	if (xen_domain_info(en->x, s->domid, &info) == 0 &&
 	    memcmp(info.uuid, s->uuid, sizeof(s->uuid)) != 0 && domain_is_foreign(en, &info))
 		return;
-	rm(en->mirror, p->libxl, "");
+	rm(engine_mirror(en), p->libxl, "");
 	if (!devices_of(en, s->domid)) { /* else it goes with the last of them */
-		rm(en->mirror, p->domain, "");
+		rm(engine_mirror(en), p->domain, "");
 		return;
 	}
-	rm(en->mirror, p->domain, "name");
-	rm(en->mirror, p->domain, "vm");
+	rm(engine_mirror(en), p->domain, "name");
+	rm(engine_mirror(en), p->domain, "vm");
 }
 
 static void remove_shown(struct engine *en, const struct shown_name *s)
@@ -195,12 +195,12 @@ static void remove_shown(struct engine *en, const struct shown_name *s)
 	place_of(s->uuid, s->domid, &p);
 	if (s->cpus) {
 		(void)snprintf(path, sizeof(path), "%s/cpu", p.domain);
-		(void)mirror_unfollow(en->mirror, path);
+		(void)mirror_unfollow(engine_mirror(en), path);
 	}
 	remove_domain(en, s, &p);
 	HASH_FIND(by_uuid, en->uuids, s->uuid, sizeof(s->uuid), vm);
 	if (!vm || !vm->shown) /* else it has another domain, which has been told */
-		rm(en->mirror, p.vm, "");
+		rm(engine_mirror(en), p.vm, "");
 }
 
 static void remove_first(struct engine *en)
@@ -218,7 +218,7 @@ bool names_settle(struct engine *en, uint32_t most)
 
 	if (!is_served(en) || (!n->gone && !n->untold))
 		return false;
-	if (mirror_backlog(en->mirror))
+	if (mirror_backlog(engine_mirror(en)))
 		return true; /* devices, most of the time: they come first */
 	for (; most && n->gone; most--)
 		remove_first(en);
@@ -234,7 +234,7 @@ bool names_settle(struct engine *en, uint32_t most)
 
 void names_flush(struct engine *en)
 {
-	while (en->names_of_tools && en->names_of_tools->gone && en->mirror)
+	while (en->names_of_tools && en->names_of_tools->gone && engine_mirror(en))
 		remove_first(en);
 }
 
@@ -266,7 +266,7 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 		log_line(LOG_ERROR, "op=clean dom=%u: its name is left in xenstored: out of memory",
 			 domid);
 	} else if (lives) {
-		s->asked = mirror_asked(en->mirror);
+		s->asked = mirror_asked(engine_mirror(en));
 		vm->shown = s;
 	} else {
 		log_line(LOG_INFO, "op=clean dom=%u: its name was left in xenstored", domid);
@@ -338,6 +338,6 @@ bool names_news(struct engine *en, const char *path, const char *value, uint64_t
 
 void names_follow(struct engine *en)
 {
-	if (mirror_follow(en->mirror, MIRROR_NAMES) < 0)
+	if (mirror_follow(engine_mirror(en), MIRROR_NAMES) < 0)
 		log_line(LOG_ERROR, "xenstored: names are not followed: out of memory");
 }

@@ -69,9 +69,6 @@ void pool_connecting_drop(struct engine *en);
 void pool_connecting_ends(struct engine *en, const struct flavor *f);
 uint64_t pool_connecting_kib(const struct engine *en);
 bool pool_connects(const struct engine *en, uint32_t domid);
-/* A device of a shell is connected, or will never be. */
-void shell_device_ready(struct shell *s);
-void shell_device_failed(struct shell *s, const struct err *e);
 
 /* --- window.c --- */
 /* Of a shell so much stays mapped; larger images are mapped when they are loaded. */

@@ -18,8 +18,6 @@ uint32_t flavor_rings(const struct pool_flavor *f)
 
 int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e)
 {
-	struct link_info i;
-
 	if ((f->vifs || f->vbds) && device_possible(en, f->backend, e) < 0)
 		return err_wrap(e, -e->code, "pool");
 	if (f->vifs > VM_VIFS_MAX || f->vbds > VM_VBDS_MAX)
@@ -31,7 +29,7 @@ int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct 
 			       "its shells take requests with any");
 	if (f->bridge[0] && f->vifs == 0)
 		return err_set(e, EINVAL, "pool: bridge \"%s\": give vifs, too", f->bridge);
-	if (f->bridge[0] && (link_find(en->link, f->bridge, &i) < 0 || !i.is_bridge))
+	if (f->bridge[0] && !devices_have_bridge(en, f->bridge))
 		return err_set(e, ENODEV, "pool: bridge \"%s\": there is no such bridge",
 			       f->bridge);
 	return 0;
@@ -53,13 +51,13 @@ bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm)
 		return f->vifs == 0 && f->vbds == 0;
 	for (uint32_t i = 0; fits && i < c->ndevice; i++) {
 		const struct device_config *d = &c->device[i];
-		const struct device_kind_ops *kind = vm->en->kinds[d->kind];
+		const struct device_kind_ops *kind = vm->en->devices->kinds[d->kind];
 		uint32_t at = n[d->kind]++;
 
 		fits = !kind->fits_shell || kind->fits_shell(f, d, at);
 	}
 	for (uint32_t i = 0; fits && i < DEVICE_KINDS; i++)
-		fits = n[i] == vm->en->kinds[i]->in_flavor(f);
+		fits = n[i] == vm->en->devices->kinds[i]->in_flavor(f);
 	return fits;
 }
 
@@ -98,13 +96,20 @@ void pool_reap(struct engine *en)
 		into_pool(s);
 }
 
-void shell_device_ready(struct shell *s)
+static struct shell *shell_of(struct device_set *s)
 {
-	if (s->lacks && --s->lacks == 0)
+	return (struct shell *)(void *)((char *)s - offsetof(struct shell, devices));
+}
+
+static void device_changed(struct device_set *set, bool connected)
+{
+	struct shell *s = shell_of(set);
+
+	if (connected && s->lacks && --s->lacks == 0)
 		pool_idle_now(s->en);
 }
 
-void shell_device_failed(struct shell *s, const struct err *e)
+static void shell_failed(struct shell *s, const struct err *e)
 {
 	struct engine *en = s->en;
 	struct flavor *f = s->flavor;
@@ -124,18 +129,27 @@ void shell_device_failed(struct shell *s, const struct err *e)
 	pool_idle_now(en);
 }
 
+static void device_failed(struct device_set *s, const struct err *e)
+{
+	shell_failed(shell_of(s), e);
+}
+
+static const struct device_set_ops device_ops = {.changed = device_changed,
+						 .failed = device_failed};
+
 void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 {
 	struct err err = {0};
 
 	s->en = en;
 	s->flavor = f;
+	s->devices.ops = &device_ops;
 	s->lacks = f->f.vifs;
 	f->connecting++;
 	en->pool.nconnecting++;
 	DL_APPEND2(en->pool.connecting, s, conn_prev, conn_next);
 	if (devices_start_shell(s, &f->f, &err) < 0)
-		shell_device_failed(s, &err);
+		shell_failed(s, &err);
 }
 
 void pool_connecting_drop(struct engine *en)

@@ -21,6 +21,7 @@
 #include "split-toolstack/engine/files/file_key.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/leaving.h"
 #include "split-toolstack/engine/life/record.h"
 #include "split-toolstack/engine/life/state.h"
@@ -32,7 +33,6 @@
 #include "split-toolstack/engine/services/worker.h"
 
 #define INPUT_QUEUE_MAX 65536u
-#define BRIDGES_KNOWN	8u
 /* Up to here a build is short enough for the loop. */
 #define INLINE_MEM_KIB (16u << 10)
 /* Up to here an image is short enough for it: of memory that is mapped and written. */
@@ -125,20 +125,15 @@ struct vm {
 	uint64_t create_start, unpaused;
 	struct image *img;
 	ev_timer restart;
-	struct device *devices; /* device.h */
-	ev_timer hold;		/* hold.c: runs as soon as its devices are connected */
-	uint32_t waits_for;	/* the domain whose devices must be gone before it is built again */
+	struct device_set devices;
+	ev_timer hold; /* hold.c: runs as soon as its devices are connected */
 	struct leaving leaving;
 	struct claim *claims;
 	struct files *files; /* to be built from: being opened, or open and not used yet */
 };
 
-struct attach;
-struct device;
-struct device_domain;
+struct devices;
 struct registry;
-struct link;
-struct mirror;
 
 /* --- pool.c: domains made ahead --- */
 
@@ -155,7 +150,7 @@ struct shell {
 	uint32_t store_port;	 /* likewise */
 	struct file_key ramdisk; /* all zero: none */
 	struct engine *en;
-	struct device *devices;
+	struct device_set devices;
 	/* pool_devices.c: while they are being connected */
 	struct shell *conn_prev, *conn_next;
 	struct flavor *flavor; /* NULL: ended in the meantime */
@@ -195,7 +190,6 @@ struct engine {
 	uint64_t moves;			   /* of VMs into either list */
 	struct listing *listings;	   /* under way */
 	struct vm *names, *uuids, *domids; /* uthash heads */
-	struct claim *claims;		   /* likewise */
 	struct adoption *adoption;
 	struct vm *unheard; /* utlist head */
 	struct drops *drops;
@@ -214,28 +208,8 @@ struct engine {
 	struct opener *opener;
 	struct images *images;
 	struct pool pool;
-	/* device_admit.c: bridges that were seen, until the kernel says that some interface went or
-	 * was renamed */
-	char bridge[BRIDGES_KNOWN][DEVICE_NAME];
-	uint32_t nbridge;
-	/* devices */
-	struct link *link;
-	ev_io uevents;
-	const struct device_kind_ops *kinds[DEVICE_KINDS];
-	const struct backend_ops *backends[DEVICE_BACKENDS];
-	struct device *devices; /* uthash heads */
-	struct device_domain *device_domains;
-	struct device *untold;	   /* utlist head: claimed, and the store does not say so yet */
-	struct teardown *teardown; /* removal.c */
-	struct leavings *leavings; /* leaving.c */
-	struct user_backend *user; /* NULL: not needed so far */
-	struct attach *attaches;   /* utlist head: those that wait */
-	uint64_t started,
-		reached;       /* devices ever; the last of these that a kernel backend took up, */
-	ev_tstamp reached_at;  /* ... then */
-	struct tail *tail;     /* NULL: off */
-	struct mirror *mirror; /* beside xenstored */
-	bool mirror_news;      /* a change comes from there */
+	struct devices *devices; /* device.h */
+	struct tail *tail;	 /* NULL: off */
 	struct engine_observer *observers;
 };
 
@@ -303,8 +277,9 @@ void vm_drop_domain(struct vm *vm);
 
 /* Backends still have something of this domain, living or not. */
 bool devices_of(struct engine *en, uint32_t domid);
-/* The devices of the VM's last domain are gone: it can be built again, in a moment. */
-void vm_devices_gone(struct vm *vm);
+/* What the owner of a VM's devices does: hold.c, and when those of its last domain are gone. */
+extern const struct device_set_ops vm_device_set_ops;
+void vm_devices_gone(struct device_set *s);
 /* Builds a linked VM again, not faster than one that ends at once is restarted. */
 void vm_restart_later(struct vm *vm);
 

@@ -36,14 +36,15 @@ struct teardown {
 /* Says, to the next daemon too, whether the setting is ours and was 0 before. */
 static bool mark(const struct engine *en, bool ours)
 {
-	return en->teardown->mark >= 0 && pwrite(en->teardown->mark, ours ? "1" : "0", 1, 0) == 1;
+	return en->devices->teardown->mark >= 0 &&
+	       pwrite(en->devices->teardown->mark, ours ? "1" : "0", 1, 0) == 1;
 }
 
 /* Back to 0 only what was found so. The mark is there before the setting changes and until it is
  * as it was. */
 void removal_hurry(struct engine *en, bool on)
 {
-	struct teardown *t = en->teardown;
+	struct teardown *t = en->devices->teardown;
 
 	if (t->hurried == on || !en->conf.rcu_expedited)
 		return;
@@ -57,7 +58,7 @@ void removal_hurry(struct engine *en, bool on)
 
 bool removal_hurried(const struct engine *en)
 {
-	return en->teardown->hurried;
+	return en->devices->teardown->hurried;
 }
 
 int removal_open(struct engine *en, struct err *e)
@@ -68,7 +69,7 @@ int removal_open(struct engine *en, struct err *e)
 
 	if (!t)
 		return err_set(e, ENOMEM, "out of memory");
-	en->teardown = t;
+	en->devices->teardown = t;
 	(void)snprintf(path, sizeof(path), "%s/rcu_expedited", en->conf.run_dir);
 	t->mark = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (t->mark < 0 || pread(t->mark, &ours, 1, 0) != 1 || ours != '1' ||
@@ -129,7 +130,7 @@ static void remove_now(struct device *d)
 		return;
 	}
 	if (end == END_QUEUE) {
-		en->teardown->under_way++;
+		en->devices->teardown->under_way++;
 		d->counted = true;
 		removal_hurry(en, true);
 	}
@@ -139,7 +140,7 @@ static void remove_now(struct device *d)
 
 void removal_next(struct engine *en)
 {
-	struct teardown *t = en->teardown;
+	struct teardown *t = en->devices->teardown;
 
 	if (t->held) /* called from below, or from a walk */
 		return;
@@ -158,23 +159,23 @@ void removal_next(struct engine *en)
 
 void removal_hold(struct engine *en)
 {
-	en->teardown->held = true;
+	en->devices->teardown->held = true;
 }
 
 void removal_release(struct engine *en)
 {
-	en->teardown->held = false;
+	en->devices->teardown->held = false;
 	removal_next(en);
 }
 
 bool removal_is_idle(const struct engine *en)
 {
-	return en->teardown->under_way == 0 && !en->teardown->queue;
+	return en->devices->teardown->under_way == 0 && !en->devices->teardown->queue;
 }
 
 void removals_close(struct engine *en)
 {
-	struct teardown *t = en->teardown;
+	struct teardown *t = en->devices->teardown;
 
 	if (!t)
 		return;
@@ -186,7 +187,7 @@ void removals_close(struct engine *en)
 	if (t->mark >= 0)
 		(void)close(t->mark);
 	free(t);
-	en->teardown = NULL;
+	en->devices->teardown = NULL;
 }
 
 void device_remove(struct device *d)
@@ -200,8 +201,7 @@ void device_remove(struct device *d)
 		return;
 	}
 	d->phase = PHASE_QUEUED;
-	d->shell = NULL;
-	DL_APPEND2(en->teardown->queue, d, queue_prev, queue_next);
+	DL_APPEND2(en->devices->teardown->queue, d, queue_prev, queue_next);
 	removal_next(en);
 }
 
@@ -209,36 +209,35 @@ void device_remove(struct device *d)
 void devices_forget(struct device *d)
 {
 	struct engine *en = d->en;
-	struct device **list = d->list;
+	struct device **at = d->set ? &d->set->first : NULL;
 
-	while (list && *list && *list != d)
-		list = &(*list)->next;
-	if (list && *list)
-		*list = d->next;
-	d->list = NULL;
+	while (at && *at && *at != d)
+		at = &(*at)->next;
+	if (at && *at)
+		*at = d->next;
+	d->set = NULL;
 	if (d->tell_prev)
-		DL_DELETE2(en->untold, d, tell_prev, tell_next);
+		DL_DELETE2(en->devices->untold, d, tell_prev, tell_next);
 	d->tell_prev = NULL;
-	if (d->queue_prev && en->teardown) /* else all go: the engine closes */
-		DL_DELETE2(en->teardown->queue, d, queue_prev, queue_next);
+	if (d->queue_prev && en->devices->teardown) /* else all go: the engine closes */
+		DL_DELETE2(en->devices->teardown->queue, d, queue_prev, queue_next);
 	d->queue_prev = NULL;
-	if (d->counted && en->teardown)
-		en->teardown->under_way--;
+	if (d->counted && en->devices->teardown)
+		en->devices->teardown->under_way--;
 	d->counted = false;
 	ev_timer_stop(en->loop, &d->timer);
 	ev_timer_stop(en->loop, &d->again);
 }
 
-void devices_drop(struct device **list)
+void devices_drop(struct device_set *set)
 {
 	struct device *d;
 
-	while ((d = *list) != NULL) {
-		*list = d->next;
+	while ((d = set->first) != NULL) {
+		set->first = d->next;
 		d->next = NULL;
-		d->list = NULL;
+		d->set = NULL;
 		d->vm = NULL;
-		d->shell = NULL;
 		if (d->done) {
 			struct err e = {0};
 			int rc = err_set(&e, ECANCELED, "the VM has ended");
@@ -255,7 +254,7 @@ static struct device_domain *find_domain(struct engine *en, uint32_t domid)
 {
 	struct device_domain *dom = NULL;
 
-	HASH_FIND(hh, en->device_domains, &domid, sizeof(domid), dom);
+	HASH_FIND(hh, en->devices->domains, &domid, sizeof(domid), dom);
 	return dom;
 }
 
@@ -264,44 +263,44 @@ bool devices_of(struct engine *en, uint32_t domid)
 	return find_domain(en, domid);
 }
 
-bool devices_wait(struct vm *vm, uint32_t domid)
+bool devices_wait(struct engine *en, struct device_set *set, uint32_t domid)
 {
-	struct device_domain *dom = find_domain(vm->en, domid);
+	struct device_domain *dom = find_domain(en, domid);
 
 	if (!dom)
 		return false;
-	dom->waits = vm;
-	vm->waits_for = domid;
+	dom->waits = set;
+	set->waits_for = domid;
 	return true;
 }
 
-void devices_wait_no_more(struct vm *vm)
+void devices_wait_no_more(struct engine *en, struct device_set *set)
 {
-	struct device_domain *dom = vm->waits_for ? find_domain(vm->en, vm->waits_for) : NULL;
+	struct device_domain *dom = set->waits_for ? find_domain(en, set->waits_for) : NULL;
 
-	vm->waits_for = 0;
-	if (dom && dom->waits == vm)
+	set->waits_for = 0;
+	if (dom && dom->waits == set)
 		dom->waits = NULL;
 }
 
 void device_domain_put(struct device_domain *dom, struct engine *en)
 {
-	struct vm *waits = dom->waits;
+	struct device_set *waits = dom->waits;
 	struct vm *vm = NULL;
 
 	if (--dom->n)
 		return;
 	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
-		if (en->backends[i]->domain_gone)
-			en->backends[i]->domain_gone(en, dom->domid);
+		if (en->devices->backends[i]->domain_gone)
+			en->devices->backends[i]->domain_gone(en, dom->domid);
 	HASH_FIND(by_domid, en->domids, &dom->domid, sizeof(dom->domid), vm);
 	if (!vm) /* its VM is gone already */
 		store_forget_domain(engine_store(en), dom->domid);
-	HASH_DELETE(hh, en->device_domains, dom);
+	HASH_DELETE(hh, en->devices->domains, dom);
 	drop_devices_gone(en, dom->domid);
 	free(dom);
 	if (waits) {
 		waits->waits_for = 0;
-		vm_devices_gone(waits);
+		waits->ops->gone(waits);
 	}
 }

@@ -33,7 +33,7 @@ static int show_device_page(struct vm *vm, struct err *e)
 	if (!vm->noxs)
 		return 0;
 	f.dev = dev;
-	f.ndev = devices_page(vm->devices, dev);
+	f.ndev = devices_page(&vm->devices, dev);
 	f.grant_gfn = d->grant_gfn;
 	f.grant_frames = d->grant_frames;
 	memcpy(f.uuid, vm->uuid, sizeof(f.uuid));

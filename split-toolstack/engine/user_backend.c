@@ -79,7 +79,7 @@ static void on_device(void *arg, const struct backend_device *has)
 		return;
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: chaos-backend has a device of it", has->domid);
-	(void)backend_client_detach(en->user->client, has->head.id, NULL);
+	(void)backend_client_detach(en->devices->user->client, has->head.id, NULL);
 	if (d && is_user(d)) /* else it is what the store has of one that is gone */
 		d->user_state = USER_DETACHING;
 	user_backend_wants(en);
@@ -92,8 +92,8 @@ static void on_listed(void *arg)
 	struct device *d = NULL;
 	struct device *tmp;
 
-	en->user->answered = true;
-	HASH_ITER(hh, en->devices, d, tmp)
+	en->devices->user->answered = true;
+	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		if (d->user_state != USER_ATTACHING)
 			continue; /* one that was sent since is refused the second time */
@@ -113,7 +113,7 @@ static const struct backend_calls calls = {.attached = on_attached,
 
 static bool has_devices(const struct engine *en)
 {
-	for (const struct device *d = en->devices; d; d = d->hh.next)
+	for (const struct device *d = en->devices->all; d; d = d->hh.next)
 		if (d->user_state != USER_IDLE)
 			return true;
 	return false;
@@ -136,7 +136,7 @@ static void lost_one(struct device *d, bool again)
 
 static void disconnect(struct engine *en)
 {
-	struct user_backend *u = en->user;
+	struct user_backend *u = en->devices->user;
 
 	ev_io_stop(en->loop, &u->read);
 	ev_io_stop(en->loop, &u->write);
@@ -148,7 +148,7 @@ static void disconnect(struct engine *en)
  * of the device (BLK_AGAIN). */
 static void lost(struct engine *en, const struct err *why)
 {
-	struct user_backend *u = en->user;
+	struct user_backend *u = en->devices->user;
 	/* One that never answered was on its way out when it was found. */
 	bool again = !u->answered || u->lost == 0 || ev_now(en->loop) - u->lost > AGAIN_S;
 	struct device *d = NULL;
@@ -170,7 +170,7 @@ static void lost(struct engine *en, const struct err *why)
 		again = false;
 	}
 	removal_hold(en); /* no other one goes inside the walk */
-	HASH_ITER(hh, en->devices, d, tmp)
+	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		if (d->user_state != USER_IDLE)
 			lost_one(d, again);
@@ -185,7 +185,7 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (backend_client_read(en->user->client, &e) < 0)
+	if (backend_client_read(en->devices->user->client, &e) < 0)
 		lost(en, &e);
 }
 
@@ -196,7 +196,7 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (backend_client_write(en->user->client, &e) < 0)
+	if (backend_client_write(en->devices->user->client, &e) < 0)
 		lost(en, &e);
 	else
 		user_backend_wants(en);
@@ -206,17 +206,17 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 
 struct backend_client *user_backend_client(const struct engine *en)
 {
-	return en->user ? en->user->client : NULL;
+	return en->devices->user ? en->devices->user->client : NULL;
 }
 
 bool user_backend_started(const struct engine *en)
 {
-	return en->user && en->user->started;
+	return en->devices->user && en->devices->user->started;
 }
 
 void user_backend_wants(struct engine *en)
 {
-	struct user_backend *u = en->user;
+	struct user_backend *u = en->devices->user;
 
 	if (!user_backend_client(en))
 		return;
@@ -228,13 +228,13 @@ void user_backend_wants(struct engine *en)
 
 static int reach(struct engine *en, bool start, struct err *e)
 {
-	struct user_backend *u = en->user ? en->user : calloc(1, sizeof(*u));
+	struct user_backend *u = en->devices->user ? en->devices->user : calloc(1, sizeof(*u));
 	char path[108];
 	int rc;
 
 	if (!u)
 		return err_set(e, ENOMEM, "out of memory");
-	en->user = u;
+	en->devices->user = u;
 	if (u->client)
 		return 0;
 	if (snprintf(path, sizeof(path), "%s/" SOCKET_NAME, en->conf.run_dir) >= (int)sizeof(path))
@@ -270,6 +270,6 @@ void user_backend_close(struct engine *en)
 {
 	if (user_backend_client(en))
 		disconnect(en);
-	free(en->user);
-	en->user = NULL;
+	free(en->devices->user);
+	en->devices->user = NULL;
 }

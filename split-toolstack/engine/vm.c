@@ -17,6 +17,7 @@ struct vm *vm_new(struct engine *en)
 		return NULL;
 	vm->en = en;
 	vm->exit_code = -1;
+	vm->devices.ops = &vm_device_set_ops;
 	vm_config_init(&vm->cfg);
 	dom_init(&vm->dom);
 	console_log_init(&vm->log, en);

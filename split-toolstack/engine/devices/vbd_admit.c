@@ -62,7 +62,7 @@ static bool disk_is_leaving(struct engine *en, const struct disk_info *disk)
 	struct device *tmp;
 	bool leaving = leaving_lately(en);
 
-	HASH_ITER(hh, en->devices, d, tmp)
+	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		if (d->key.kind != DEVICE_VBD || !may_be(d, disk))
 			continue;

@@ -57,10 +57,10 @@ static int make_nodes(struct device *d)
 	return devtree_make_vif(engine_store(d->en), &v);
 }
 
-/* A shell's may be in no bridge yet. */
+/* One that no VM has claimed yet may be in no bridge. */
 static bool is_set_up(const struct device *d)
 {
-	return d->netdev || d->shell;
+	return d->netdev || !d->vm;
 }
 
 static void page(const struct device *d, struct noxs_device *to)
@@ -97,7 +97,7 @@ static void look_again(struct device *d)
 	if (d->ifindex || d->phase >= PHASE_CLOSING)
 		return;
 	(void)snprintf(name, sizeof(name), "vif%u.%u", d->key.domid, d->key.devid);
-	if (link_find(d->en->link, name, &i) == 0)
+	if (link_find(d->en->devices->link, name, &i) == 0)
 		vif_netdev(d, i.ifindex, name);
 }
 
@@ -106,13 +106,13 @@ static int adopt(struct device *d)
 	const char *name = d->cfg.u.vif.ifname;
 	struct err e = {0};
 	struct link_info i;
-	int rc = *name ? link_find(d->en->link, name, &i) : -ENODEV;
+	int rc = *name ? link_find(d->en->devices->link, name, &i) : -ENODEV;
 
 	(void)snprintf(d->ifname, sizeof(d->ifname), "vif%u.%u", d->key.domid, d->key.devid);
 	if (rc == 0)
 		memcpy(d->ifname, name, sizeof(d->ifname));
 	if (!adopt_later(rc))
-		rc = link_find(d->en->link, d->ifname, &i);
+		rc = link_find(d->en->devices->link, d->ifname, &i);
 	if (rc < 0) {
 		d->ifname[0] = '\0';
 		return adopt_later(rc) ? rc : 0;

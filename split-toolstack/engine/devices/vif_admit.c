@@ -117,16 +117,17 @@ int vif_reserve(struct vm *vm, const struct device_config *d)
 /* Asking costs 40 us, and nearly all VMs of a host are in the same few. */
 static bool is_known(const struct engine *en, const char *bridge)
 {
-	for (uint32_t i = 0; i < en->nbridge; i++)
-		if (strcmp(en->bridge[i], bridge) == 0)
+	for (uint32_t i = 0; i < en->devices->nbridge; i++)
+		if (strcmp(en->devices->bridge[i], bridge) == 0)
 			return true;
 	return false;
 }
 
 static void know(struct engine *en, const char *bridge)
 {
-	if (en->nbridge < BRIDGES_KNOWN)
-		(void)snprintf(en->bridge[en->nbridge++], sizeof(en->bridge[0]), "%s", bridge);
+	if (en->devices->nbridge < BRIDGES_KNOWN)
+		(void)snprintf(en->devices->bridge[en->devices->nbridge++],
+			       sizeof(en->devices->bridge[0]), "%s", bridge);
 }
 
 static int check_bridge(struct engine *en, const char *bridge, struct err *e)
@@ -136,7 +137,7 @@ static int check_bridge(struct engine *en, const char *bridge, struct err *e)
 
 	if (is_known(en, bridge))
 		return 0;
-	rc = link_find(en->link, bridge, &i);
+	rc = link_find(en->devices->link, bridge, &i);
 	if (rc == -ENODEV)
 		return err_set(
 			e, ENODEV,
@@ -173,7 +174,7 @@ static bool ifname_is_leaving(struct engine *en, const char *name)
 	struct device *tmp;
 	bool leaving = false;
 
-	HASH_ITER(hh, en->devices, d, tmp)
+	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		bool it_is = strcmp(d->ifname, name) == 0;
 
@@ -195,7 +196,7 @@ static int check_ifname(struct engine *en, const char *name, struct err *e)
 			       "vif: vifname \"%s\": is of the form that domains get by "
 			       "themselves; choose another",
 			       name);
-	if (link_find(en->link, name, &i) < 0)
+	if (link_find(en->devices->link, name, &i) < 0)
 		return 0;
 	(void)err_set(e, EEXIST, "vif: vifname \"%s\": an interface has that name already", name);
 	return ifname_is_leaving(en, name) ? -EAGAIN : -EEXIST;

@@ -138,7 +138,7 @@ static void restarts_wait_for_their_disk(void **state)
 	/* destroyed while it waits */
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
 	turn(NULL);
-	assert_int_not_equal(r.vm->waits_for, 0);
+	assert_int_not_equal(r.vm->devices.waits_for, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 	assert_int_equal(vm_state(r.vm), VM_ENDED);
@@ -155,7 +155,7 @@ static void restarts_try_again(void **state)
 	work_for(3);
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
 	turn(NULL);
-	work_until(!r.vm->waits_for);
+	work_until(!r.vm->devices.waits_for);
 	assert_int_equal(disk_probe(fd, &info, NULL), 0);
 	assert_int_equal(disk_lock(fd, false, NULL), 0);
 	work_until(r.vm->leaving.prev);
@@ -273,10 +273,10 @@ static void mtus_are_told(void **state)
 		give(&c, d);
 		give(&o, d);
 		r = create(c, 0);
-		assert_int_equal(devices_page(r.vm->devices, page), 1);
+		assert_int_equal(devices_page(&r.vm->devices, page), 1);
 		assert_int_equal(page[0].u.vif.mtu, t[i].want);
 		work_for(3);
-		assert_int_equal(kernel_link(r.vm->devices->ifname)->mtu, t[i].want);
+		assert_int_equal(kernel_link(r.vm->devices.first->ifname)->mtu, t[i].want);
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
 		r = create(o, 0);
 		work_for(3);
@@ -323,8 +323,8 @@ static void failed_attach_leaves_nothing(void **state)
 	assert_true(a.called);
 	assert_int_equal(a.rc, -EIO);
 	assert_non_null(strstr(a.err.msg, "bridge \"br0\""));
-	work_until(!en->devices);
-	assert_null(en->devices);
+	work_until(!en->devices->all);
+	assert_null(en->devices->all);
 	assert_int_equal(r.vm->cfg.ndevice, 0);
 	(void)kernel_add_link("br0", true, 1500);
 	/* its backend is unbound while it is awaited */
@@ -404,7 +404,7 @@ static void attach_fails_clean(void **state)
 				  true, on_device, &a);
 			work_until(a.called);
 		}
-		assert_null(en->devices);
+		assert_null(en->devices->all);
 		assert_int_equal(r.vm->cfg.ndevice, 0);
 		files_settle();
 		assert_int_equal(open_files(), files);
@@ -443,8 +443,8 @@ static void detach_fails_clean(void **state)
 		fake_fail_at(0, 0);
 		if (!gone)
 			assert_int_equal(vm_destroy(r.vm, NULL), 0);
-		work_until(!en->devices);
-		assert_null(en->devices);
+		work_until(!en->devices->all);
+		assert_null(en->devices->all);
 		assert_int_equal(vm_rm(engine_find(en, "lin"), NULL), 0);
 	}
 }

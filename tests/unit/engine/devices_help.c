@@ -159,7 +159,7 @@ static void kernel_works(void)
 	struct device *tmp;
 	char kind[4];
 
-	HASH_ITER(hh, en->devices, d, tmp)
+	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		if (d->phase != PHASE_STARTED ||
 		    kernel_has_backend(d->id.kind, d->key.domid, d->key.devid))
@@ -193,11 +193,11 @@ void work_for(uint32_t ms)
 /* Until the daemon has nothing but itself. */
 void nothing_is_left(uint32_t files)
 {
-	work_until(!en->devices && !en->device_domains && !kernel_nbackends());
+	work_until(!en->devices->all && !en->devices->domains && !kernel_nbackends());
 	settle(0);
 	files_settle();
-	assert_null(en->devices);
-	assert_null(en->device_domains);
+	assert_null(en->devices->all);
+	assert_null(en->devices->domains);
 	assert_true(removal_is_idle(en));
 	assert_int_equal(kernel_nbackends(), 0);
 	assert_int_equal(kernel_links(), 2);

@@ -95,7 +95,8 @@ static void bridges_go_and_come(void **state)
 	give(&c, vif("br0", ""));
 	r = create(c, 0);
 	assert_int_equal(r.way, VM_SHELL);
-	assert_int_equal(kernel_link(r.vm->devices->ifname)->master, kernel_link("br0")->ifindex);
+	assert_int_equal(kernel_link(r.vm->devices.first->ifname)->master,
+			 kernel_link("br0")->ifindex);
 }
 
 /* A shell whose backend goes away is nobody's. */

@@ -37,7 +37,7 @@ static void time_is_over(struct vm *vm)
 {
 	assert_true(vm->life.gate_until != 0.);
 	vm->life.gate_until = ev_now(loop) - 1.;
-	vm_hold_look(vm);
+	vm->devices.ops->changed(&vm->devices, false);
 }
 
 static bool is_paused(const struct vm *vm)
@@ -115,7 +115,7 @@ static void what_does_not_come_ends_the_create(void **state)
 	failed_with(&r, -ETIMEDOUT, "xen-netback is not loaded (modprobe xen-netback)");
 	kernel_lacks_driver(NULL);
 	ask(net_and_disk("web"), VM_CREATE_WAIT_DEVICES, &r);
-	device_broken(engine_find(en, "web")->devices->next, "its disk does not answer");
+	device_broken(engine_find(en, "web")->devices.first->next, "its disk does not answer");
 	assert_false(r.called); /* not inside what has happened to the device */
 	failed_with(&r, -EIO, "vbd 51712: its disk does not answer");
 	ask(net_and_disk("web"), VM_CREATE_WAIT_DEVICES, &r);
@@ -159,8 +159,8 @@ static void the_last_of_many_has_its_time(void **state)
 		give(&c, vif("br1", ""));
 		ask(c, VM_CREATE_WAIT_DEVICES, &last);
 	}
-	en->reached = en->started;
-	en->reached_at = ev_now(loop);
+	en->devices->reached = en->devices->started;
+	en->devices->reached_at = ev_now(loop);
 	time_is_over(engine_find(en, "web2"));
 	while (!last.called)
 		turn(NULL);
@@ -237,10 +237,10 @@ static void a_failed_unpause_is_told(void **state)
 	(void)state;
 	ask(net_and_disk("web"), 0, &r);
 	assert_int_equal(r.vm->life.now, NOW_GATED);
-	for (struct device *d = r.vm->devices; d; d = d->next)
+	for (struct device *d = r.vm->devices.first; d; d = d->next)
 		d->phase = PHASE_CONNECTED;
 	fake_fail_at(1, ENOMEM);
-	vm_hold_look(r.vm);
+	r.vm->devices.ops->changed(&r.vm->devices, false);
 	assert_non_null(fake_failed());
 	fake_fail_at(0, 0);
 	vm_get_info(r.vm, &i);
@@ -250,7 +250,7 @@ static void a_failed_unpause_is_told(void **state)
 	assert_int_equal(vm_state(r.vm), VM_RUNNING);
 	assert_false(is_paused(r.vm));
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
-	for (struct device *d = en->devices; d; d = d->hh.next)
+	for (struct device *d = en->devices->all; d; d = d->hh.next)
 		d->phase = d->phase == PHASE_CONNECTED ? PHASE_STARTED : d->phase;
 	nothing_is_left(0);
 }

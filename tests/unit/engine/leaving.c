@@ -67,11 +67,11 @@ static struct vm_config wants(const char *name, const char *ifname, bool with_di
 /* Time goes by for those that wait. */
 static void time_is_over(void)
 {
-	for (struct leaving *l = en->leavings->first; l; l = l->next)
+	for (struct leaving *l = en->devices->leavings->first; l; l = l->next)
 		l->until = ev_now(loop);
-	ev_timer_stop(loop, &en->leavings->timer);
-	ev_timer_set(&en->leavings->timer, 0., 0.);
-	ev_timer_start(loop, &en->leavings->timer);
+	ev_timer_stop(loop, &en->devices->leavings->timer);
+	ev_timer_set(&en->devices->leavings->timer, 0., 0.);
+	ev_timer_start(loop, &en->devices->leavings->timer);
 	turn(NULL);
 }
 
@@ -187,9 +187,9 @@ static void who_restarts_keeps_what_it_has(void **state)
 	work_for(3);
 	fake_end(vm_domid(old.vm), SHUTDOWN_reboot);
 	turn(NULL);
-	work_until(!old.vm->waits_for);
+	work_until(!old.vm->devices.waits_for);
 	assert_int_equal(vm_state(old.vm), VM_BUILDING);
-	assert_null(en->devices);
+	assert_null(en->devices->all);
 	ask(wants("thief", "", true), &r);
 	assert_int_equal(r.rc, -EBUSY);
 	assert_non_null(strstr(r.err.msg, "is in use by \"old\""));
@@ -197,7 +197,7 @@ static void who_restarts_keeps_what_it_has(void **state)
 	assert_int_equal(r.rc, -EEXIST);
 	assert_non_null(strstr(r.err.msg, "is taken by \"old\""));
 	assert_int_equal(vm_destroy(old.vm, NULL), 0);
-	assert_null(en->claims);
+	assert_null(en->devices->claims);
 	ask(wants("next", "web0", true), &r);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
@@ -266,7 +266,7 @@ static void macs_are_one_vms(void **state)
 	assert_int_equal(vm_destroy(vm[2], NULL), 0);
 	assert_int_equal(vm_destroy(engine_find(en, "given"), NULL), 0);
 	assert_int_equal(vm_destroy(engine_find(en, "made"), NULL), 0);
-	assert_null(en->claims);
+	assert_null(en->devices->claims);
 	nothing_is_left(0);
 }
 
@@ -310,7 +310,7 @@ static void waits_end(void **state)
 	assert_int_equal(vm_destroy(engine_find(en, "new"), NULL), 0);
 	assert_true(r.called);
 	assert_int_equal(r.rc, -ECANCELED);
-	assert_null(en->leavings->first);
+	assert_null(en->devices->leavings->first);
 	assert_int_equal(vm_state(engine_find(en, "new")), VM_ENDED);
 	ask(wants("newer", "web0", true), &r);
 	assert_false(r.called);

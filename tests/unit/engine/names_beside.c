@@ -49,7 +49,7 @@ static void go_beside(void)
 {
 	en->store = STORE_BESIDE;
 	rows_choose(en);
-	assert_int_equal(en->backends[BACKEND_KERNEL]->setup(en, NULL), 0);
+	assert_int_equal(en->devices->backends[BACKEND_KERNEL]->setup(en, NULL), 0);
 }
 
 static int start(void **state)
@@ -167,14 +167,14 @@ static void vms_have_their_names_there(void **state)
 static void a_short_life_is_not_told(void **state)
 {
 	struct vm *vm = make("web");
-	uint64_t asked = mirror_asked(en->mirror);
+	uint64_t asked = mirror_asked(engine_mirror(en));
 
 	(void)state;
 	assert_int_equal(vm_destroy(vm, NULL), 0);
 	settle(0);
 	for (int i = 0; i < 20; i++)
 		tick();
-	assert_int_equal(mirror_asked(en->mirror), asked);
+	assert_int_equal(mirror_asked(engine_mirror(en)), asked);
 	assert_true(xs_has("/local/domain", NULL));
 }
 
@@ -239,7 +239,7 @@ static void old_news_are_no_rename(void **state)
 	assert_true(names_news(en, of_vm(vm, "/name"), "web", UINT64_MAX)); /* not written so far */
 	assert_string_equal(vm_name(vm), "b");
 	until(!vm->untold_prev);
-	asked = mirror_asked(en->mirror);
+	asked = mirror_asked(engine_mirror(en));
 	assert_true(names_news(en, of_vm(vm, "/name"), "web", asked - 1));
 	assert_string_equal(vm_name(vm), "b");
 	assert_true(names_news(en, of_vm(vm, "/name"), "c", asked));
@@ -289,7 +289,7 @@ static void what_was_left_goes(void **state)
 
 	(void)state;
 	until(shown_as(vm, "web"));
-	mirror_close(en->mirror);
+	mirror_close(engine_mirror(en));
 	xs_reset();
 	theirs(8, other);
 	xs_put_in(of_uuid(gone, "/" MIRROR_MARK), "7");
@@ -351,7 +351,7 @@ static void xenstored_is_gone(void **state)
 	(void)state;
 	until(shown_as(vm, "web"));
 	xs_dies();
-	until(mirror_is_dead(en->mirror));
+	until(mirror_is_dead(engine_mirror(en)));
 	assert_int_equal(vm_rename(vm, "new", NULL), 0);
 	assert_int_equal(vm_destroy(vm, NULL), 0);
 	vm = make("new");
