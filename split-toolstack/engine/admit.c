@@ -118,7 +118,7 @@ static void files_are_open(void *arg, struct files *f)
 	vm->leaving.until = 0.;
 	rc = devices_have_files(vm->en, &vm->cfg) ? claims_take(vm, &err)
 						  : 0; /* by what they are, too */
-	vm_build(vm, rc, &err);
+	vm_place(vm, rc, &err);
 }
 
 static bool names_files(const struct vm *vm)
@@ -154,7 +154,7 @@ static void open_files(struct vm *vm)
 	vm->files = files_new(vm->en->opener);
 	rc = vm->files ? list_files(vm, vm->files, &err) : err_set(&err, ENOMEM, "out of memory");
 	if (rc < 0)
-		vm_build(vm, rc, &err);
+		vm_place(vm, rc, &err);
 	else if (files_open(vm->files, files_are_open, vm))
 		files_are_open(vm, vm->files);
 }

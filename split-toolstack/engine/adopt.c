@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/life/verbs.h"
 
 /* What could not be asked for is asked again after so long, then later each time. */
 #define AGAIN_MIN_S 0.1
@@ -273,15 +274,39 @@ static void is_unknown(struct vm *vm, const struct err *e)
 }
 
 /* One try. The VM is what its record says, or in the history, or unknown still. */
-static void go_on(struct vm *vm)
+int life_adopt(struct vm *vm, const struct life_news *n)
 {
 	struct err e = {0};
 	int rc = vm->was == VM_BUILDING ? start_again(vm, &e) : take_over(vm, &e);
 
+	(void)n;
 	if (rc < 0)
 		is_unknown(vm, &e);
 	else
 		vm->en->adoption->changed = true;
+	return 0;
+}
+
+static void try(struct vm *vm)
+{
+	const struct life_news n = {0};
+
+	(void)life_event(vm, LIFE_TIMER, &n);
+}
+
+int life_still_unknown(struct vm *vm, const struct life_news *n)
+{
+	is_unknown(vm, n->e);
+	return 0;
+}
+
+int life_unheard(struct vm *vm, const struct life_news *n)
+{
+	life_timer_stop(vm);
+	vm->was = vm_state(vm);
+	vm->recorded = vm->domid;
+	is_unknown(vm, n->e);
+	return 0;
 }
 
 static void listen_soon(struct engine *en)
@@ -304,17 +329,13 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 	for (uint32_t i = 0; i < LISTEN_TURN && en->unheard; i++) {
 		struct vm *vm = en->unheard;
 		struct err e = {0};
+		const struct life_news n = {.e = &e};
 
 		if (vm_listen(vm, &e) == 0) {
 			vm_look(vm);
 			continue;
 		}
-		if (vm->life.now != NOW_UNKNOWN) {
-			vm_hold_end(vm);
-			vm->was = vm_state(vm);
-			vm->recorded = vm->domid;
-		}
-		is_unknown(vm, &e);
+		(void)life_event(vm, LIFE_UNHEARD, &n);
 		return; /* on_again() goes on with it, and then with the others */
 	}
 	listen_soon(en);
@@ -336,7 +357,7 @@ static void adopt(struct vm *vm)
 	}
 	vm_link_alive(vm);
 	take_id(vm, false);
-	go_on(vm);
+	try(vm);
 }
 
 /* --- all of them --- */
@@ -399,7 +420,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 		if (vm->life.now != NOW_UNKNOWN)
 			continue;
 		unknown = true;
-		go_on(vm);
+		try(vm);
 	}
 	if (a->changed)
 		settle(en);

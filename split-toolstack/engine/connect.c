@@ -153,7 +153,7 @@ uint8_t *vm_let_go(struct vm *vm)
 	uint8_t *map = vm->map;
 
 	unlist(vm);
-	vm_hold_end(vm);
+	life_timer_stop(vm);
 	vm_close_window(vm);
 	vm_view_close(vm);
 	vm->map = NULL;

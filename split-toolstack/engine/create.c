@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/life/verbs.h"
 
 /* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
 #define SLOT_TRIES 64u
@@ -95,12 +96,28 @@ static bool other_slot(struct vm *vm, int rc, struct err *e)
 }
 
 /* It was destroyed meanwhile: the VM is of the history, or out of all lists by now. */
-static void abandoned(struct vm *vm)
+int life_abandoned(struct vm *vm, const struct life_news *n)
 {
+	(void)n;
 	vm_unbuild(vm);
 	vm->life.now = NOW_ENDED;
 	if (!vm->prev)
 		vm_free(vm);
+	return 0;
+}
+
+static void built(struct vm *vm, int rc, struct err *e)
+{
+	const struct life_news n = {.rc = rc, .e = e};
+
+	(void)life_event(vm, LIFE_BUILT, &n);
+}
+
+static void placed(struct vm *vm, int rc, struct err *e)
+{
+	const struct life_news n = {.rc = rc, .e = e};
+
+	(void)life_event(vm, LIFE_PLACED, &n);
 }
 
 static void job_done(struct worker_job *job)
@@ -118,12 +135,9 @@ static void job_done(struct worker_job *job)
 	}
 	b->vm->en->builds--;
 	pool_idle_later(b->vm->en);
-	if (ended) {
-		abandoned(b->vm);
-	} else {
+	if (!ended)
 		vm_list_window(b->vm);
-		vm_built(b->vm, b->rc, &b->err);
-	}
+	built(b->vm, b->rc, &b->err);
 	free(b);
 }
 
@@ -198,7 +212,7 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 	if (!b) {
 		int rc = err_set(&err, ENOMEM, "out of memory");
 
-		vm_built(vm, rc, &err);
+		built(vm, rc, &err);
 		return;
 	}
 	*b = (struct build_job){
@@ -215,10 +229,11 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 	worker_push(vm->en->worker, WORKER_BUILDS, &b->job);
 }
 
-/* Its files are open, its image is known. */
-static void build_with_image(struct vm *vm, int rc, struct err *e)
+int life_build(struct vm *vm, const struct life_news *n)
 {
 	struct vm_config *c = &vm->cfg;
+	struct err *e = n->e;
+	int rc = n->rc;
 	bool fresh = vm->life.now == NOW_NEW;
 	bool claimed;
 	uint64_t since;
@@ -234,8 +249,8 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 		if (rc == 0 && (!vm->map || (vm->t.way == VM_SHELL && !is_small(vm->img))))
 			build_on_worker(vm, true, false);
 		else
-			vm_built(vm, rc, e);
-		return;
+			built(vm, rc, e);
+		return 0;
 	}
 	vm->slot_tries = 0;
 	if (rc == 0)
@@ -248,14 +263,15 @@ static void build_with_image(struct vm *vm, int rc, struct err *e)
 	vm->t.record_ns = (uint32_t)(clock_ns() - since);
 	if (rc == 0 && !is_short(vm)) {
 		build_on_worker(vm, false, false);
-		return;
+		return 0;
 	}
 	if (rc == 0)
 		rc = build_inline(vm, e);
 	if (rc == -ENOMEM && memory_promised(vm->en)) /* there will be memory in a moment */
 		build_on_worker(vm, false, true);
 	else
-		vm_built(vm, rc, e);
+		built(vm, rc, e);
+	return 0;
 }
 
 static void image_read(void *arg, struct image *img, int rc, const struct err *e)
@@ -266,13 +282,10 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 	vm->life.wait = WAIT_OTHERS;
 	vm->img = img;
 	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create_start);
-	if (life_is_over(&vm->life))
-		abandoned(vm);
-	else
-		build_with_image(vm, rc, &err);
+	placed(vm, rc, &err);
 }
 
-void vm_build(struct vm *vm, int rc, struct err *e)
+void vm_place(struct vm *vm, int rc, struct err *e)
 {
 	struct vm_config *c = &vm->cfg;
 	uint64_t since = clock_ns();
@@ -293,5 +306,5 @@ void vm_build(struct vm *vm, int rc, struct err *e)
 	}
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
 	if (vm->life.wait != WAIT_IMAGE)
-		build_with_image(vm, rc, e);
+		placed(vm, rc, e);
 }

@@ -246,10 +246,6 @@ void device_wait(struct device *d, double seconds);
 /* --- hold.c: when a guest may run --- */
 /* Unpauses it, now or when the backends of its rings are connected. */
 int vm_let_run(struct vm *vm);
-/* With VM_CREATE_WAIT_DEVICES, unless all its devices are there: true, and vm_start_over() is
- * called when they are or one does not come. */
-bool vm_wait_devices(struct vm *vm);
-void vm_hold_end(struct vm *vm); /* it is not to run any more */
 
 /* --- leaving.c --- */
 int leaving_open(struct engine *en, struct err *e);

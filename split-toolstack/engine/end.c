@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How VMs end: noticed deaths and their on_* actions, and what clients ask for. */
 #include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/life/verbs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,13 +39,6 @@ void vm_drop_domain(struct vm *vm)
 
 /* --- the end of a VM, in both ways --- */
 
-static bool is_in_use(const struct vm *vm)
-{
-	enum vm_state s = vm_state(vm);
-
-	return s == VM_RUNNING || s == VM_PAUSED;
-}
-
 static void record(struct vm *vm)
 {
 	struct err err = {0};
@@ -77,20 +71,17 @@ static void restart_now(struct vm *vm)
 	vm_build_when_free(vm);
 }
 
-static void on_restart_timer(struct ev_loop *loop, ev_timer *t, int revents)
+int life_restart(struct vm *vm, const struct life_news *n)
 {
-	(void)loop;
-	(void)revents;
-	restart_now(t->data);
+	(void)n;
+	restart_now(vm);
+	return 0;
 }
 
 static void restart_in(struct vm *vm, double seconds)
 {
 	vm->life.wait = WAIT_DELAY;
-	ev_timer_stop(vm->en->loop, &vm->restart);
-	ev_timer_init(&vm->restart, on_restart_timer, seconds, 0.);
-	vm->restart.data = vm;
-	ev_timer_start(vm->en->loop, &vm->restart);
+	life_timer(vm, seconds);
 }
 
 void vm_restart_later(struct vm *vm)
@@ -98,13 +89,13 @@ void vm_restart_later(struct vm *vm)
 	restart_in(vm, RESTART_MIN_S);
 }
 
-/* Its last domain's: it can be built again, in a moment. */
-void vm_devices_gone(struct device_set *s)
+int life_delay(struct vm *vm, const struct life_news *n)
 {
-	struct vm *vm = (struct vm *)(void *)((char *)s - offsetof(struct vm, devices));
 	bool fast = vm->ended_ns - vm->started_ns < (uint64_t)(RESTART_MIN_S * 1e9);
 
+	(void)n;
 	restart_in(vm, fast ? RESTART_MIN_S : 0.); /* not inside the end of a device */
+	return 0;
 }
 
 static void restart(struct vm *vm)
@@ -215,18 +206,26 @@ static enum vm_action action_for(const struct vm *vm)
 	return VM_DESTROY;
 }
 
-void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
+int life_end_unknown(struct vm *vm, const struct life_news *n)
 {
-	if (vm->life.now == NOW_UNKNOWN)
-		adopt_soon(vm->en);
-	if (vm->life.now == NOW_PRESERVED && (!info || info->dying)) /* not by us */
+	(void)n;
+	adopt_soon(vm->en);
+	return 0;
+}
+
+int life_end_kept(struct vm *vm, const struct life_news *n)
+{
+	if (!n->info || n->info->dying) /* not by us */
 		into_history(vm);
-	if (!is_in_use(vm))
-		return;
+	return 0;
+}
+
+int life_end(struct vm *vm, const struct life_news *n)
+{
 	if (vm->con.page)
 		vm_look(vm); /* its last words */
-	vm_hold_end(vm);
-	classify(vm, info);
+	life_timer_stop(vm);
+	classify(vm, n->info);
 	vm->ended_ns = clock_wall_ns();
 	log_line(LOG_INFO, "op=exited dom=%u name=%s reason=%s code=%d", vm->domid, vm->name,
 		 vm_reason_name(vm->reason), vm->exit_code);
@@ -248,22 +247,27 @@ void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
 		rename_restart(vm);
 		break;
 	}
+	return 0;
 }
 
 /* --- operations --- */
 
-static int need_domain(const struct vm *vm, struct err *e)
+int life_refuse_built(struct vm *vm, const struct life_news *n)
 {
-	if (is_in_use(vm))
-		return 0;
-	if (vm_state(vm) == VM_BUILDING)
-		return err_set(e, EBUSY, "\"%s\" is still being built", vm->name);
-	if (vm->life.now == NOW_UNKNOWN)
-		return err_set(e, EAGAIN,
-			       "\"%s\" was not taken over from the last daemon yet, which is tried "
-			       "again: %s",
-			       vm->name, vm->why);
-	return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
+	return err_set(n->e, EBUSY, "\"%s\" is still being built", vm->name);
+}
+
+int life_refuse_ended(struct vm *vm, const struct life_news *n)
+{
+	return err_set(n->e, ESRCH, "\"%s\" has ended", vm->name);
+}
+
+int life_refuse_unknown(struct vm *vm, const struct life_news *n)
+{
+	return err_set(n->e, EAGAIN,
+		       "\"%s\" was not taken over from the last daemon yet, which is tried "
+		       "again: %s",
+		       vm->name, vm->why);
 }
 
 /* 1: Xen has it paused, 0: not. Its state is what we made of it; others can do the same. */
@@ -288,50 +292,89 @@ static int unpause_all(const struct vm *vm)
 	return rc;
 }
 
-int vm_pause(struct vm *vm, struct err *e)
+static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
 {
-	int rc = need_domain(vm, e);
+	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
+}
 
-	if (rc < 0 || (vm->life.now == NOW_PAUSED && is_paused(vm) != 0))
-		return rc;
-	/* One that is held is paused; twice would be once too often for what lets it run. */
-	rc = vm_check_domain(vm);
-	if (rc == 0 && vm->life.now != NOW_GATED)
-		rc = xen_domain_pause(vm->en->x, vm->domid);
-	if (rc < 0)
-		return err_sys(e, -rc, "pause \"%s\"", vm->name);
-	vm_hold_end(vm);
+static void is_now_paused(struct vm *vm)
+{
+	life_timer_stop(vm);
 	vm->pause_seen = PAUSE_UNSEEN;
 	vm->life.now = NOW_PAUSED;
 	record(vm);
 	vm_announce(vm, VM_EV_PAUSED);
+}
+
+int life_pause(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0)
+		rc = xen_domain_pause(vm->en->x, vm->domid);
+	if (rc < 0)
+		return failed_to("pause", vm, rc, n->e);
+	is_now_paused(vm);
 	return 0;
+}
+
+/* It is paused; twice would be once too often for what lets it run. */
+int life_pause_gated(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc < 0)
+		return failed_to("pause", vm, rc, n->e);
+	is_now_paused(vm);
+	return 0;
+}
+
+/* Others may have unpaused it. */
+int life_pause_again(struct vm *vm, const struct life_news *n)
+{
+	return is_paused(vm) != 0 ? 0 : life_pause(vm, n);
+}
+
+int life_unpause_others(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0)
+		rc = unpause_all(vm);
+	if (rc < 0)
+		return failed_to("unpause", vm, rc, n->e);
+	vm->pause_seen = PAUSE_UNSEEN;
+	return 0;
+}
+
+int life_unpause(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0 && is_paused(vm) == 1)
+		rc = vm_let_run(vm);
+	if (rc == 0 && vm->life.now != NOW_GATED)
+		rc = unpause_all(vm);
+	if (rc < 0) {
+		vm->life.now = NOW_PAUSED;
+		return failed_to("unpause", vm, rc, n->e);
+	}
+	if (vm->life.now == NOW_PAUSED) /* others had unpaused it */
+		vm->life.now = NOW_RUNNING;
+	vm->pause_seen = PAUSE_UNSEEN;
+	record(vm);
+	vm_announce(vm, VM_EV_UNPAUSED);
+	return 0;
+}
+
+int vm_pause(struct vm *vm, struct err *e)
+{
+	return life_event(vm, LIFE_PAUSE, &(struct life_news){.e = e});
 }
 
 int vm_unpause(struct vm *vm, struct err *e)
 {
-	bool ours = vm->life.now == NOW_PAUSED;
-	int rc = need_domain(vm, e);
-
-	if (rc < 0)
-		return rc;
-	rc = vm_check_domain(vm);
-	if (rc == 0 && ours && is_paused(vm) == 1)
-		rc = vm_let_run(vm);
-	if (rc == 0 && vm->life.now != NOW_GATED)
-		rc = unpause_all(vm);
-	if (rc < 0 && ours)
-		vm->life.now = NOW_PAUSED;
-	if (rc < 0)
-		return err_sys(e, -rc, "unpause \"%s\"", vm->name);
-	vm->pause_seen = PAUSE_UNSEEN;
-	if (!ours)
-		return 0;
-	if (vm->life.now == NOW_PAUSED)
-		vm->life.now = NOW_RUNNING; /* others had unpaused it */
-	record(vm);
-	vm_announce(vm, VM_EV_UNPAUSED);
-	return 0;
+	return life_event(vm, LIFE_RUN, &(struct life_news){.e = e});
 }
 
 int vm_rename(struct vm *vm, const char *name, struct err *e)
@@ -364,6 +407,25 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	vm_view_renamed(vm);
 	names_changed(vm);
 	vm_announce(vm, VM_EV_RENAMED);
+	return 0;
+}
+
+static int need_domain(struct vm *vm, struct err *e)
+{
+	const struct life_news n = {.e = e};
+
+	switch (vm_state(vm)) {
+	case VM_RUNNING:
+	case VM_PAUSED:
+		break;
+	case VM_BUILDING:
+		return life_refuse_built(vm, &n);
+	case VM_UNKNOWN:
+		return life_refuse_unknown(vm, &n);
+	case VM_ENDED_PRESERVED:
+	case VM_ENDED:
+		return life_refuse_ended(vm, &n);
+	}
 	return 0;
 }
 
@@ -400,46 +462,50 @@ static void create_no_more(struct vm *vm)
 	vm_create_done(vm, rc, &e);
 }
 
+int life_destroy_waiting(struct vm *vm, const struct life_news *n)
+{
+	(void)n;
+	life_timer_stop(vm);
+	devices_wait_no_more(vm->en, &vm->devices);
+	leaving_end(vm->en, &vm->leaving);
+	create_no_more(vm);
+	if (!life_has_threads(&vm->life)) /* else they use them */
+		files_drop(&vm->files);
+	vm->reason = VM_REASON_DESTROYED;
+	into_history(vm);
+	return 0;
+}
+
+int life_destroy_living(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm->domid ? vm_check_domain(vm) : -ESRCH;
+
+	if (rc == 0)
+		rc = xen_domain_pause(vm->en->x, vm->domid);
+	if (rc < 0 && rc != -ESRCH)
+		return failed_to("pause", vm, rc, n->e);
+	if (vm->life.now == NOW_UNKNOWN)
+		adopt_soon(vm->en); /* its devices */
+	if (vm->con.page)
+		vm_look(vm);
+	vm->reason = VM_REASON_DESTROYED;
+	vm->exit_code = -1;
+	vm_announce(vm, VM_EV_EXITED);
+	vm_create_done(vm, 0, NULL);
+	into_history(vm);
+	return 0;
+}
+
+int life_destroy_kept(struct vm *vm, const struct life_news *n)
+{
+	(void)n;
+	into_history(vm);
+	return 0;
+}
+
 int vm_destroy(struct vm *vm, struct err *e)
 {
-	int rc;
-
-	switch (vm_state(vm)) {
-	case VM_BUILDING:
-		ev_timer_stop(vm->en->loop, &vm->restart);
-		devices_wait_no_more(vm->en, &vm->devices);
-		leaving_end(vm->en, &vm->leaving);
-		create_no_more(vm);
-		if (!life_has_threads(&vm->life)) /* else they use them */
-			files_drop(&vm->files);
-		vm->reason = VM_REASON_DESTROYED;
-		into_history(vm);
-		return 0;
-	case VM_UNKNOWN:
-	case VM_RUNNING:
-	case VM_PAUSED:
-		rc = vm->domid ? vm_check_domain(vm) : -ESRCH;
-		if (rc == 0)
-			rc = xen_domain_pause(vm->en->x, vm->domid);
-		if (rc < 0 && rc != -ESRCH)
-			return err_sys(e, -rc, "pause \"%s\"", vm->name);
-		if (vm->life.now == NOW_UNKNOWN)
-			adopt_soon(vm->en); /* its devices */
-		if (vm->con.page)
-			vm_look(vm);
-		vm->reason = VM_REASON_DESTROYED;
-		vm->exit_code = -1;
-		vm_announce(vm, VM_EV_EXITED);
-		vm_create_done(vm, 0, NULL);
-		into_history(vm);
-		return 0;
-	case VM_ENDED_PRESERVED:
-		into_history(vm);
-		return 0;
-	case VM_ENDED:
-		break;
-	}
-	return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
+	return life_event(vm, LIFE_DESTROY, &(struct life_news){.e = e});
 }
 
 int vm_rm(struct vm *vm, struct err *e)

@@ -55,6 +55,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (!en)
 		return err_set(e, ENOMEM, "out of memory");
 	en->loop = loop;
+	en->life = life_table;
 	en->conf = *conf;
 	en->alive_tail = &en->alive;
 	rc = devices_new(en, e);

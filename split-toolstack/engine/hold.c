@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* When a guest runs: its devices are there, or it goes without them. */
 #include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/life/verbs.h"
 
 #include <errno.h>
 
@@ -24,7 +25,7 @@ static int run(struct vm *vm)
 {
 	int rc = vm_check_domain(vm);
 
-	vm_hold_end(vm);
+	life_timer_stop(vm);
 	vm->unpaused = clock_ns();
 	if (rc == 0)
 		rc = xen_domain_unpause(vm->en->x, vm->domid);
@@ -58,61 +59,34 @@ static void run_or_tell(struct vm *vm)
 
 /* --- the create waits --- */
 
-static void look_in(struct vm *vm, double seconds)
+int life_look_at_connecting(struct vm *vm, const struct life_news *n)
 {
-	ev_timer_stop(vm->en->loop, &vm->hold);
-	ev_timer_set(&vm->hold, seconds > 0. ? seconds : 0., 0.);
-	ev_timer_start(vm->en->loop, &vm->hold);
+	(void)n;
+	life_timer(vm, 0.);
+	return 0;
 }
 
-static void on_hold(struct ev_loop *loop, ev_timer *t, int revents)
+int life_connect_time(struct vm *vm, const struct life_news *n)
 {
-	struct vm *vm = t->data;
 	struct err e = {0};
-	int rc;
+	ev_tstamp now = ev_now(vm->en->loop);
+	int rc = devices_there(&vm->devices, vm->cfg.ndevice, now, &vm->life.connect_until, &e);
 
-	(void)revents;
-	ev_timer_stop(loop, t);
-	if (!life_create_waits(&vm->life)) {
-		log_line(LOG_WARN,
-			 "op=start dom=%u name=%s: a backend has not come: it starts without",
-			 vm->domid, vm->name);
-		run_or_tell(vm);
-		return;
-	}
-	rc = devices_there(&vm->devices, vm->cfg.ndevice, ev_now(loop), &vm->life.gate_until, &e);
-	if (rc == -EAGAIN) {
-		look_in(vm, vm->life.gate_until - ev_now(loop));
-		return;
-	}
-	vm->life.gate_until = 0.;
-	vm_start_over(vm, rc, &e);
+	(void)n;
+	if (rc == -EAGAIN)
+		life_timer(vm, vm->life.connect_until - now);
+	else
+		life_start(vm, rc, &e);
+	return 0;
 }
 
-static void start_timer(struct vm *vm, double seconds)
-{
-	ev_timer_init(&vm->hold, on_hold, seconds, 0.);
-	vm->hold.data = vm;
-	ev_timer_start(vm->en->loop, &vm->hold);
-}
-
-/* A device is there, or never will be. */
-static void hold_look(struct vm *vm)
-{
-	if (life_create_waits(&vm->life))
-		look_in(vm, 0.); /* not inside what has happened to a device */
-	else if (vm->life.now == NOW_GATED && !devices_gate(&vm->devices))
-		run_or_tell(vm);
-}
-
-bool vm_wait_devices(struct vm *vm)
+bool life_connect(struct vm *vm)
 {
 	if (!(vm->flags & VM_CREATE_WAIT_DEVICES) || !devices_lack(&vm->devices))
 		return false;
-	vm->life.now = NOW_GATED;
-	vm->life.gate_until = ev_now(vm->en->loop) + ATTACH_S;
-	start_timer(vm, ATTACH_S);
-	hold_look(vm); /* one may be broken already */
+	vm->life.now = NOW_CONNECTING;
+	vm->life.connect_until = ev_now(vm->en->loop) + ATTACH_S;
+	life_timer(vm, 0.); /* one may be broken already */
 	return true;
 }
 
@@ -123,28 +97,52 @@ int vm_let_run(struct vm *vm)
 	if (!devices_gate(&vm->devices))
 		return run(vm);
 	vm->life.now = NOW_GATED;
-	vm->life.gate_until = 0.;
-	start_timer(vm, HOLD_S);
+	life_timer(vm, HOLD_S);
 	return 0;
 }
 
-void vm_hold_end(struct vm *vm)
+int life_look_at_gated(struct vm *vm, const struct life_news *n)
 {
-	vm->life.gate_until = 0.;
-	ev_timer_stop(vm->en->loop, &vm->hold);
+	(void)n;
+	if (!devices_gate(&vm->devices))
+		run_or_tell(vm);
+	return 0;
+}
+
+int life_gate_time(struct vm *vm, const struct life_news *n)
+{
+	(void)n;
+	log_line(LOG_WARN, "op=start dom=%u name=%s: a backend has not come: it starts without",
+		 vm->domid, vm->name);
+	run_or_tell(vm);
+	return 0;
+}
+
+/* --- what devices tell --- */
+
+static void raise_event(struct device_set *s, enum life_event ev)
+{
+	const struct life_news n = {0};
+
+	(void)life_event((struct vm *)(void *)((char *)s - offsetof(struct vm, devices)), ev, &n);
 }
 
 static void devices_changed(struct device_set *s, bool news)
 {
 	(void)news;
-	hold_look((struct vm *)(void *)((char *)s - offsetof(struct vm, devices)));
+	raise_event(s, LIFE_CONNECTED);
 }
 
 static void devices_failed(struct device_set *s, const struct err *e)
 {
 	(void)e;
-	devices_changed(s, false);
+	raise_event(s, LIFE_CONNECTED);
+}
+
+static void devices_gone(struct device_set *s)
+{
+	raise_event(s, LIFE_FREED);
 }
 
 const struct device_set_ops vm_device_set_ops = {
-	.changed = devices_changed, .failed = devices_failed, .gone = vm_devices_gone};
+	.changed = devices_changed, .failed = devices_failed, .gone = devices_gone};

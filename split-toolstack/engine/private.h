@@ -124,9 +124,7 @@ struct vm {
 	struct vm_timings t;
 	uint64_t create_start, unpaused;
 	struct image *img;
-	ev_timer restart;
 	struct device_set devices;
-	ev_timer hold; /* hold.c: runs as soon as its devices are connected */
 	struct leaving leaving;
 	struct claim *claims;
 	struct files *files; /* to be built from: being opened, or open and not used yet */
@@ -179,6 +177,7 @@ struct pool {
 };
 
 struct engine {
+	const struct life_cell (*life)[LIFE_EVENTS]; /* life_table */
 	struct ev_loop *loop;
 	struct xen *x;
 	struct engine_conf conf;
@@ -242,9 +241,9 @@ void vm_see(struct vm *vm, const struct xen_domain_info *info);
 void listings_step_over(struct engine *en, const struct vm *vm);
 
 /* --- create.c, start.c, connect.c --- */
-/* Builds a domain for a linked vm (first time or restart), whose files are open, and calls
- * `created` at the end. With rc < 0 and a reason its build has failed already. */
-void vm_build(struct vm *vm, int rc, struct err *e);
+/* The files of a linked VM (first time or restart) are open: LIFE_PLACED follows, perhaps when its
+ * image has been read. With rc < 0 and a reason it cannot be built. */
+void vm_place(struct vm *vm, int rc, struct err *e);
 /* Maps device and control page of a domain side by side; of a fresh one they are zeroed. */
 int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
 	       bool fresh, uint8_t **map, struct err *e);
@@ -260,26 +259,22 @@ int vm_listen(struct vm *vm, struct err *e);
 void vm_disconnect(struct vm *vm);
 /* The same, but its two pages stay mapped: they are the caller's. NULL: they were not. */
 uint8_t *vm_let_go(struct vm *vm);
-/* Its domain is built: it is connected, and runs when its devices are there; or (rc < 0) the build
- * has failed. */
-void vm_built(struct vm *vm, int rc, struct err *e);
 /* What was built goes, and what was opened for it. */
 void vm_unbuild(struct vm *vm);
 void vm_create_done(struct vm *vm, int rc, const struct err *e);
-/* What was built runs from now on, or (rc < 0) its create has failed. */
-void vm_start_over(struct vm *vm, int rc, struct err *e);
+
+/* --- life/state.c --- */
+/* LIFE_ENDED: a domain of ours was seen shut down, or gone (NULL). */
+void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
 
 /* --- end.c --- */
-/* A domain of ours was seen shut down, or gone. */
-void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
 /* Disconnects the VM's domain, if it has one, and drops it. */
 void vm_drop_domain(struct vm *vm);
 
 /* Backends still have something of this domain, living or not. */
 bool devices_of(struct engine *en, uint32_t domid);
-/* What the owner of a VM's devices does: hold.c, and when those of its last domain are gone. */
+/* What the owner of a VM's devices does: LIFE_CONNECTED and LIFE_FREED. */
 extern const struct device_set_ops vm_device_set_ops;
-void vm_devices_gone(struct device_set *s);
 /* Builds a linked VM again, not faster than one that ends at once is restarted. */
 void vm_restart_later(struct vm *vm);
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/life/verbs.h"
 
 static int show_device_page(struct vm *vm, struct err *e)
 {
@@ -137,7 +138,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	vm_announce(vm, VM_EV_DESTROYED);
 }
 
-void vm_start_over(struct vm *vm, int rc, struct err *e)
+void life_start(struct vm *vm, int rc, struct err *e)
 {
 	if (rc == 0)
 		rc = run(vm, e);
@@ -153,15 +154,16 @@ void vm_start_over(struct vm *vm, int rc, struct err *e)
 		vm_create_done(vm, 0, NULL);
 }
 
-void vm_built(struct vm *vm, int rc, struct err *e)
+int life_built(struct vm *vm, const struct life_news *n)
 {
-	if (rc == 0)
-		rc = start(vm, e);
+	int rc = n->rc == 0 ? start(vm, n->e) : n->rc;
+
 	if (rc == 0) {
 		close_files(vm);
 		image_put(vm->img);
 		vm->img = NULL;
 	}
-	if (rc < 0 || !vm_wait_devices(vm))
-		vm_start_over(vm, rc, e);
+	if (rc < 0 || !life_connect(vm))
+		life_start(vm, rc, n->e);
+	return 0;
 }

@@ -28,7 +28,7 @@ void vm_free(struct vm *vm)
 {
 	if (!vm)
 		return;
-	ev_timer_stop(vm->en->loop, &vm->restart);
+	life_timer_stop(vm);
 	leaving_end(vm->en, &vm->leaving);
 	names_forget(vm);
 	claims_drop(vm);

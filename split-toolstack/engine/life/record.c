@@ -11,7 +11,7 @@
 /* Of one that is being built the id that its domain will have; a last domain is noted elsewhere. */
 static uint32_t domid_of(const struct vm *vm)
 {
-	if (vm->life.now == NOW_BUILDING || life_create_waits(&vm->life))
+	if (vm->life.now == NOW_BUILDING || vm->life.now == NOW_CONNECTING)
 		return vm->slot.domid;
 	return life_has_domain(&vm->life) ? vm->domid : 0;
 }

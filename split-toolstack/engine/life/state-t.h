@@ -6,10 +6,11 @@
 #include <ev.h>
 
 enum vm_now {
-	NOW_NEW,      /* its create waits: for devices of others, its files, its image */
-	NOW_WAITING,  /* likewise to be built again, or for its own old devices, or the delay */
-	NOW_BUILDING, /* threads may be at work on it */
-	NOW_GATED,    /* built; backends of its devices are not there yet */
+	NOW_NEW,	/* its create waits: for devices of others, its files, its image */
+	NOW_WAITING,	/* likewise to be built again, or for its own old devices, or the delay */
+	NOW_BUILDING,	/* threads may be at work on it */
+	NOW_CONNECTING, /* built; its create waits for the backends of its devices */
+	NOW_GATED,	/* its create has succeeded; the guest waits for backends */
 	NOW_RUNNING,
 	NOW_PAUSED,    /* by us */
 	NOW_PRESERVED, /* shut down, its domain is kept */
@@ -30,9 +31,8 @@ enum vm_wait {
 struct vm_life {
 	enum vm_now now;
 	enum vm_wait wait;
-	/* NOW_GATED: its create waits for its devices until then; 0: the create has succeeded, and
-	 * the guest waits */
-	ev_tstamp gate_until;
+	ev_timer timer;		 /* of the state it is in: life_timer() */
+	ev_tstamp connect_until; /* NOW_CONNECTING: then the create fails */
 };
 
 #endif

@@ -1,21 +1,66 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What others see of where a VM is in its life. */
-#include "split-toolstack/engine/life/state.h"
+/* Events reach a VM through one table; what others see of the state it is in. */
+#include "split-toolstack/engine/private.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+
+int life_event(struct vm *vm, enum life_event ev, const struct life_news *n)
+{
+	static const char *const name[LIFE_EVENTS] = {"placed", "built",  "connected", "freed",
+						      "timer",	"ended",  "unheard",   "run",
+						      "pause",	"destroy"};
+	const struct life_cell *c = &vm->en->life[vm->life.now][ev];
+
+	if (c->fn)
+		return c->fn(vm, n);
+	log_line(LOG_ERROR, "name=%s: \"%s\" in state %u is not possible and was ignored", vm->name,
+		 name[ev], vm->life.now);
+	return -EINVAL;
+}
+
+void vm_has_ended(struct vm *vm, const struct xen_domain_info *info)
+{
+	const struct life_news n = {.info = info};
+
+	(void)life_event(vm, LIFE_ENDED, &n);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	const struct life_news n = {0};
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	(void)life_event(t->data, LIFE_TIMER, &n);
+}
+
+void life_timer(struct vm *vm, double seconds)
+{
+	ev_timer *t = &vm->life.timer;
+
+	ev_timer_stop(vm->en->loop, t);
+	ev_timer_init(t, on_timer, seconds > 0. ? seconds : 0., 0.);
+	t->data = vm;
+	ev_timer_start(vm->en->loop, t);
+}
+
+void life_timer_stop(struct vm *vm)
+{
+	ev_timer_stop(vm->en->loop, &vm->life.timer);
+}
 
 enum vm_state life_state(const struct vm_life *l)
 {
 	static const enum vm_state state[NOW_COUNT] = {
-		[NOW_NEW] = VM_BUILDING,
-		[NOW_WAITING] = VM_BUILDING,
-		[NOW_BUILDING] = VM_BUILDING,
-		[NOW_GATED] = VM_RUNNING,
-		[NOW_RUNNING] = VM_RUNNING,
-		[NOW_PAUSED] = VM_PAUSED,
-		[NOW_PRESERVED] = VM_ENDED_PRESERVED,
-		[NOW_ABANDONED] = VM_ENDED,
-		[NOW_ENDED] = VM_ENDED,
+		[NOW_NEW] = VM_BUILDING,      [NOW_WAITING] = VM_BUILDING,
+		[NOW_BUILDING] = VM_BUILDING, [NOW_CONNECTING] = VM_BUILDING,
+		[NOW_GATED] = VM_RUNNING,     [NOW_RUNNING] = VM_RUNNING,
+		[NOW_PAUSED] = VM_PAUSED,     [NOW_PRESERVED] = VM_ENDED_PRESERVED,
+		[NOW_ABANDONED] = VM_ENDED,   [NOW_ENDED] = VM_ENDED,
 		[NOW_UNKNOWN] = VM_UNKNOWN,
 	};
 
-	return life_create_waits(l) ? VM_BUILDING : state[l->now];
+	return state[l->now];
 }

@@ -1,12 +1,52 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where a VM is in its life, and what that means to others. */
+/* A VM's life: where it is, what can happen to it, and what that means to others. */
 #ifndef CHAOS_ENGINE_LIFE_STATE_H
 #define CHAOS_ENGINE_LIFE_STATE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "split-toolstack/engine/engine.h"
 #include "split-toolstack/engine/life/state-t.h"
+
+/* What can happen to a VM. */
+enum life_event {
+	LIFE_PLACED, /* rc 0: its files are open and its image is known; else it cannot be built */
+	LIFE_BUILT,  /* rc 0: its domain is; else why not */
+	LIFE_CONNECTED, /* a device is connected, or never will be */
+	LIFE_FREED,	/* the devices of its last domain are gone */
+	LIFE_TIMER,   /* its time is over: of the delay, of what it waits for, to be tried again */
+	LIFE_ENDED,   /* its domain was seen shut down, or is gone */
+	LIFE_UNHEARD, /* taken over, but its event channel cannot be bound now */
+	LIFE_RUN,     /* clients ask for these */
+	LIFE_PAUSE,
+	LIFE_DESTROY,
+	LIFE_EVENTS,
+};
+
+struct life_news {
+	int rc;	       /* LIFE_PLACED, LIFE_BUILT */
+	struct err *e; /* why rc, or why LIFE_UNHEARD; what clients ask for: to be set */
+	const struct xen_domain_info *info; /* LIFE_ENDED; NULL: Xen has no such domain */
+};
+
+/* What an event does in a state, and the states in which it may leave the VM when it returns. */
+struct life_cell {
+	int (*fn)(struct vm *vm, const struct life_news *n); /* NULL: it cannot be */
+	uint32_t to;					     /* bits of enum vm_now, and: */
+};
+#define LIFE_FREE (1u << NOW_COUNT) /* nothing of it is left, and it is freed */
+
+/* table.c; the engine has a pointer to it, so that what raises events need not know what follows.
+ */
+extern const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS];
+
+/* Does what the table says; the VM may be freed afterwards. What cannot be is logged and does
+ * nothing: -EINVAL. */
+int life_event(struct vm *vm, enum life_event ev, const struct life_news *n);
+/* LIFE_TIMER comes after so long, in place of what was set before. */
+void life_timer(struct vm *vm, double seconds);
+void life_timer_stop(struct vm *vm);
 
 /* What clients see, and what is recorded unless it is VM_UNKNOWN. */
 enum vm_state life_state(const struct vm_life *l);
@@ -28,12 +68,6 @@ static inline bool life_has_domain(const struct vm_life *l)
 static inline bool life_is_over(const struct vm_life *l)
 {
 	return l->now == NOW_ENDED || l->now == NOW_ABANDONED;
-}
-
-/* Built, and its create waits for the backends of its devices. */
-static inline bool life_create_waits(const struct vm_life *l)
-{
-	return l->now == NOW_GATED && l->gate_until != 0.;
 }
 
 #endif

@@ -35,8 +35,8 @@ static void ask(struct vm_config c, uint32_t flags, struct result *r)
 /* The create's time to wait is over. */
 static void time_is_over(struct vm *vm)
 {
-	assert_true(vm->life.gate_until != 0.);
-	vm->life.gate_until = ev_now(loop) - 1.;
+	assert_int_equal(vm->life.now, NOW_CONNECTING);
+	vm->life.connect_until = ev_now(loop) - 1.;
 	vm->devices.ops->changed(&vm->devices, false);
 }
 
@@ -148,7 +148,7 @@ static void the_last_of_many_has_its_time(void **state)
 	time_is_over(vm);
 	turn(NULL);
 	assert_false(last.called);
-	assert_true(vm->life.gate_until > ev_now(loop));
+	assert_true(vm->life.connect_until > ev_now(loop));
 	while (!last.called)
 		work_for(1);
 	assert_int_equal(last.rc, 0);

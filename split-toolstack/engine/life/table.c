@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* All of a VM's life: what each event does in each state, and where it leads. */
+#include <stddef.h>
+
+#include "split-toolstack/engine/life/verbs.h"
+
+/* Events that say nothing to a VM in this state. */
+static int nothing(struct vm *vm, const struct life_news *n)
+{
+	(void)vm;
+	(void)n;
+	return 0;
+}
+
+#define TO(state) (1u << NOW_##state)
+/* A VM that is built on the loop may run already when that returns, or have failed. */
+#define STARTED (TO(CONNECTING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(ENDED) | LIFE_FREE)
+/* It was looked at once more, and is as it was recorded. */
+#define ADOPTED                                                                                    \
+	(TO(WAITING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(PRESERVED) | TO(ENDED) |          \
+	 TO(UNKNOWN))
+/* The on_* action was done; one that is built on the loop may run again already. */
+#define ACTION (TO(WAITING) | TO(PRESERVED) | TO(ENDED) | TO(BUILDING) | STARTED)
+
+/* clang-format off */
+const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
+	[NOW_NEW] = {
+		[LIFE_PLACED]    = {life_build, TO(BUILDING) | STARTED},
+		[LIFE_RUN]       = {life_refuse_built, TO(NEW)},
+		[LIFE_PAUSE]     = {life_refuse_built, TO(NEW)},
+		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ENDED) | TO(ABANDONED)},
+	},
+	[NOW_WAITING] = {
+		[LIFE_PLACED]    = {life_build, TO(BUILDING) | STARTED},
+		[LIFE_CONNECTED] = {nothing, TO(WAITING)},
+		[LIFE_FREED]     = {life_delay, TO(WAITING)},
+		[LIFE_TIMER]     = {life_restart, TO(WAITING) | TO(BUILDING) | STARTED},
+		[LIFE_RUN]       = {life_refuse_built, TO(WAITING)},
+		[LIFE_PAUSE]     = {life_refuse_built, TO(WAITING)},
+		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ENDED) | TO(ABANDONED)},
+	},
+	[NOW_BUILDING] = {
+		[LIFE_BUILT]     = {life_built, STARTED},
+		[LIFE_CONNECTED] = {nothing, TO(BUILDING)},
+		[LIFE_ENDED]     = {nothing, TO(BUILDING)},
+		[LIFE_RUN]       = {life_refuse_built, TO(BUILDING)},
+		[LIFE_PAUSE]     = {life_refuse_built, TO(BUILDING)},
+		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ABANDONED)},
+	},
+	[NOW_CONNECTING] = {
+		[LIFE_CONNECTED] = {life_look_at_connecting, TO(CONNECTING)},
+		[LIFE_TIMER]     = {life_connect_time, STARTED},
+		[LIFE_ENDED]     = {nothing, TO(CONNECTING)},
+		[LIFE_RUN]       = {life_refuse_built, TO(CONNECTING)},
+		[LIFE_PAUSE]     = {life_refuse_built, TO(CONNECTING)},
+		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ENDED)},
+	},
+	[NOW_GATED] = {
+		[LIFE_CONNECTED] = {life_look_at_gated, TO(GATED) | TO(RUNNING) | TO(PAUSED)},
+		[LIFE_TIMER]     = {life_gate_time, TO(RUNNING) | TO(PAUSED)},
+		[LIFE_ENDED]     = {life_end, ACTION},
+		[LIFE_UNHEARD]   = {life_unheard, TO(UNKNOWN)},
+		[LIFE_RUN]       = {nothing, TO(GATED)},
+		[LIFE_PAUSE]     = {life_pause_gated, TO(GATED) | TO(PAUSED)},
+		[LIFE_DESTROY]   = {life_destroy_living, TO(GATED) | TO(ENDED)},
+	},
+	[NOW_RUNNING] = {
+		[LIFE_CONNECTED] = {nothing, TO(RUNNING)},
+		[LIFE_ENDED]     = {life_end, ACTION},
+		[LIFE_UNHEARD]   = {life_unheard, TO(UNKNOWN)},
+		[LIFE_RUN]       = {life_unpause_others, TO(RUNNING)},
+		[LIFE_PAUSE]     = {life_pause, TO(RUNNING) | TO(PAUSED)},
+		[LIFE_DESTROY]   = {life_destroy_living, TO(RUNNING) | TO(ENDED)},
+	},
+	[NOW_PAUSED] = {
+		[LIFE_CONNECTED] = {nothing, TO(PAUSED)},
+		[LIFE_ENDED]     = {life_end, ACTION},
+		[LIFE_UNHEARD]   = {life_unheard, TO(UNKNOWN)},
+		[LIFE_RUN]       = {life_unpause, TO(GATED) | TO(RUNNING) | TO(PAUSED)},
+		[LIFE_PAUSE]     = {life_pause_again, TO(PAUSED)},
+		[LIFE_DESTROY]   = {life_destroy_living, TO(PAUSED) | TO(ENDED)},
+	},
+	[NOW_PRESERVED] = {
+		[LIFE_CONNECTED] = {nothing, TO(PRESERVED)},
+		[LIFE_ENDED]     = {life_end_kept, TO(PRESERVED) | TO(ENDED)},
+		[LIFE_UNHEARD]   = {life_unheard, TO(UNKNOWN)},
+		[LIFE_RUN]       = {life_refuse_ended, TO(PRESERVED)},
+		[LIFE_PAUSE]     = {life_refuse_ended, TO(PRESERVED)},
+		[LIFE_DESTROY]   = {life_destroy_kept, TO(ENDED)},
+	},
+	[NOW_ABANDONED] = {
+		[LIFE_PLACED]    = {life_abandoned, TO(ENDED) | LIFE_FREE},
+		[LIFE_BUILT]     = {life_abandoned, TO(ENDED) | LIFE_FREE},
+		[LIFE_CONNECTED] = {nothing, TO(ABANDONED)},
+		[LIFE_RUN]       = {life_refuse_ended, TO(ABANDONED)},
+		[LIFE_PAUSE]     = {life_refuse_ended, TO(ABANDONED)},
+		[LIFE_DESTROY]   = {life_refuse_ended, TO(ABANDONED)},
+	},
+	[NOW_ENDED] = {
+		[LIFE_CONNECTED] = {nothing, TO(ENDED)},
+		[LIFE_RUN]       = {life_refuse_ended, TO(ENDED)},
+		[LIFE_PAUSE]     = {life_refuse_ended, TO(ENDED)},
+		[LIFE_DESTROY]   = {life_refuse_ended, TO(ENDED)},
+	},
+	[NOW_UNKNOWN] = {
+		[LIFE_CONNECTED] = {nothing, TO(UNKNOWN)},
+		[LIFE_TIMER]     = {life_adopt, ADOPTED},
+		[LIFE_ENDED]     = {life_end_unknown, TO(UNKNOWN)},
+		[LIFE_UNHEARD]   = {life_still_unknown, TO(UNKNOWN)},
+		[LIFE_RUN]       = {life_refuse_unknown, TO(UNKNOWN)},
+		[LIFE_PAUSE]     = {life_refuse_unknown, TO(UNKNOWN)},
+		[LIFE_DESTROY]   = {life_destroy_living, TO(UNKNOWN) | TO(ENDED)},
+	},
+};
+/* clang-format on */

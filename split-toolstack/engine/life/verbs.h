@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the events of a VM's life do (state.h), for table.c and among the verbs themselves. */
+#ifndef CHAOS_ENGINE_LIFE_VERBS_H
+#define CHAOS_ENGINE_LIFE_VERBS_H
+
+#include "split-toolstack/engine/life/state.h"
+
+typedef int life_verb(struct vm *vm, const struct life_news *n);
+
+/* create.c */
+life_verb life_build;	  /* builds it on the loop or on the worker */
+life_verb life_abandoned; /* what was built in vain goes */
+/* start.c */
+life_verb life_built; /* connects it and starts its devices; it runs when these are there */
+/* hold.c */
+life_verb life_look_at_connecting; /* soon: not inside what has happened to a device */
+life_verb life_connect_time;	   /* its create ends when its devices are there, or too late */
+life_verb life_look_at_gated;	   /* runs it when its devices are there */
+life_verb life_gate_time;	   /* runs it without those that have not come */
+/* end.c */
+life_verb life_restart;	 /* the delay is over */
+life_verb life_delay;	 /* its old devices are gone: the delay begins */
+life_verb life_end;	 /* reason, code, and its on_* action */
+life_verb life_end_kept; /* a preserved domain goes by other hands */
+life_verb life_end_unknown;
+life_verb life_unpause, life_unpause_others;
+life_verb life_pause, life_pause_gated, life_pause_again;
+life_verb life_destroy_waiting, life_destroy_living, life_destroy_kept;
+life_verb life_refuse_built, life_refuse_ended, life_refuse_unknown; /* and say why */
+/* adopt.c */
+life_verb life_adopt;	/* tries to take it over */
+life_verb life_unheard; /* is to be taken over once more */
+life_verb life_still_unknown;
+
+/* start.c: its create has succeeded and it runs, or (rc < 0) it has failed. */
+void life_start(struct vm *vm, int rc, struct err *e);
+/* hold.c: true: it waits for its devices first, and life_start() follows. */
+bool life_connect(struct vm *vm);
+
+#endif
