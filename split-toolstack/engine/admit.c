@@ -100,7 +100,7 @@ static bool is_admitted(struct vm *vm, int rc, struct err *e)
 	}
 	if (rc == -EAGAIN)
 		rc = leaving_over(e);
-	if (rc == 0 || vm->restarts > 0)
+	if (rc == 0 || vm->life.kept)
 		return true;
 	l->until = 0.;
 	refuse(vm, rc, e);
@@ -229,14 +229,16 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		vm->log.size = old->log.size;
 	}
 	vm->flags = flags;
-	vm->restarts = flags & VM_CREATE_RESTART ? 1 : 0;
+	vm->life.want = flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;
+	vm->life.kept = flags & VM_CREATE_RESTART;
+	vm->restarts = vm->life.kept ? 1 : 0;
 	vm->created = fn;
 	vm->created_arg = arg;
 	vm->create_start = start_ns;
 	vm->created_ns = clock_wall_ns();
 	vm_link_alive(vm);
 	vm->leaving.again = build_again;
-	if (vm->restarts) /* also while it waits */
+	if (vm->life.kept) /* also while it waits */
 		(void)vm_record(vm, NULL);
 	if (wait)
 		leaving_wait(en, &vm->leaving);

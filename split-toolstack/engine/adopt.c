@@ -347,7 +347,7 @@ static void adopt(struct vm *vm)
 		remember(vm);
 		return;
 	}
-	if (vm->was == VM_BUILDING && vm->restarts == 0) {
+	if (vm->was == VM_BUILDING && vm->life.want == WANT_GONE) {
 		clean_half_made(vm->en, vm);
 		if (vm->ended_ns)
 			has_past(vm);

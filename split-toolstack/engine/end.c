@@ -52,6 +52,7 @@ static void into_history(struct vm *vm)
 {
 	bool threads = life_has_threads(&vm->life);
 
+	vm->life.want = WANT_GONE;
 	vm->life.now = threads ? NOW_ABANDONED : NOW_ENDED;
 	vm->ended_ns = clock_wall_ns();
 	drop_note(vm->en, threads ? vm->slot.domid : vm->domid, vm->uuid);
@@ -105,6 +106,7 @@ static void restart(struct vm *vm)
 
 	vm->ended_ns = clock_wall_ns();
 	vm->life.now = NOW_WAITING;
+	vm->life.want = WANT_RUN;
 	vm->restarts++;
 	drop_note(vm->en, domid, vm->uuid);
 	record(vm);
@@ -302,6 +304,7 @@ static void is_now_paused(struct vm *vm)
 	life_timer_stop(vm);
 	vm->pause_seen = PAUSE_UNSEEN;
 	vm->life.now = NOW_PAUSED;
+	vm->life.want = WANT_PAUSED;
 	record(vm);
 	vm_announce(vm, VM_EV_PAUSED);
 }
@@ -362,6 +365,7 @@ int life_unpause(struct vm *vm, const struct life_news *n)
 	if (vm->life.now == NOW_PAUSED) /* others had unpaused it */
 		vm->life.now = NOW_RUNNING;
 	vm->pause_seen = PAUSE_UNSEEN;
+	vm->life.want = WANT_RUN;
 	record(vm);
 	vm_announce(vm, VM_EV_UNPAUSED);
 	return 0;

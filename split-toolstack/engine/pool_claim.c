@@ -87,7 +87,7 @@ static int take_identity(struct vm *vm, const struct shell *s)
 
 	if (rc < 0)
 		return rc;
-	if (vm->cfg.have_uuid || vm->restarts) {
+	if (vm->cfg.have_uuid || vm->life.kept) {
 		vm->slot.domid = s->dom.domid;
 		rc = vm_record(vm, NULL); /* the intent, under the uuid to come */
 		vm->slot.domid = 0;

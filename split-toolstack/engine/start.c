@@ -76,7 +76,7 @@ static int run(struct vm *vm, struct err *e)
 	uint64_t since = clock_ns();
 	int rc;
 
-	vm->life.now = vm->flags & VM_CREATE_PAUSED ? NOW_PAUSED : NOW_RUNNING;
+	vm->life.now = vm->life.want == WANT_PAUSED ? NOW_PAUSED : NOW_RUNNING;
 	vm->started_ns = clock_wall_ns();
 	vm->reason = VM_REASON_NONE;
 	vm->exit_code = -1;
@@ -127,7 +127,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	vm->life.now = NOW_ENDED;
 	vm_unbuild(vm);
 	vm_create_done(vm, rc, e);
-	if (vm->restarts == 0 && vm->ended_ns == 0) {
+	if (!vm->life.kept) {
 		vm_unmake(vm, true);
 		return;
 	}
@@ -146,6 +146,7 @@ void life_start(struct vm *vm, int rc, struct err *e)
 		failed(vm, rc, e);
 		return;
 	}
+	vm->life.kept = true;
 	vm_replace_old(vm);
 	vm_announce(vm, VM_EV_STARTED);
 	names_changed(vm);

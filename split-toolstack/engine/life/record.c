@@ -16,6 +16,20 @@ static uint32_t domid_of(const struct vm *vm)
 	return life_has_domain(&vm->life) ? vm->domid : 0;
 }
 
+/* What the next daemon is told. */
+static enum vm_want want_of(const struct vm_life *l)
+{
+	return life_is_over(l) || (!l->kept && life_state(l) == VM_BUILDING) ? WANT_GONE : l->want;
+}
+
+/* What a record says that has no word on it. */
+static enum vm_want guess_want(enum vm_state recorded, bool restarted)
+{
+	if (recorded == VM_ENDED || (recorded == VM_BUILDING && !restarted))
+		return WANT_GONE;
+	return recorded == VM_PAUSED ? WANT_PAUSED : WANT_RUN;
+}
+
 int vm_record(const struct vm *vm, struct err *e)
 {
 	enum vm_state state = life_state(&vm->life);
@@ -30,6 +44,7 @@ int vm_record(const struct vm *vm, struct err *e)
 		.domid = unknown ? vm->recorded : domid_of(vm),
 		.guest_port = threads ? 0 : vm->guest_port, /* which they may be writing */
 		.store_port = threads ? 0 : (uint16_t)vm->view.guest_port,
+		.want = want_of(&vm->life),
 		.restarts = vm->restarts,
 		.noxs = vm->noxs,
 		.ready = vm->ready,
@@ -57,6 +72,8 @@ struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_
 	vm->was = r->state;
 	vm->recorded = r->domid; /* adopt.c decides whether it is the VM's */
 	vm->life.now = vm->was == VM_ENDED ? NOW_ENDED : NOW_UNKNOWN;
+	vm->life.want = r->want ? r->want : guess_want(r->state, r->restarts > 0);
+	vm->life.kept = vm->life.want != WANT_GONE;
 	vm->reason = r->reason;
 	vm->exit_code = r->exit_code;
 	vm->guest_port = r->guest_port;

@@ -3,7 +3,11 @@
 #ifndef CHAOS_ENGINE_LIFE_STATE_T_H
 #define CHAOS_ENGINE_LIFE_STATE_T_H
 
+#include <stdbool.h>
+
 #include <ev.h>
+
+#include "split-toolstack/engine/registry/record-t.h"
 
 enum vm_now {
 	NOW_NEW,	/* its create waits: for devices of others, its files, its image */
@@ -30,6 +34,10 @@ enum vm_wait {
 
 struct vm_life {
 	enum vm_now now;
+	enum vm_want want;
+	/* It was told to be there, or an on_* action made it: a build that fails puts it into the
+	 * history, and the next daemon builds it. Else nothing of it is left in both cases. */
+	bool kept;
 	enum vm_wait wait;
 	ev_timer timer;		 /* of the state it is in: life_timer() */
 	ev_tstamp connect_until; /* NOW_CONNECTING: then the create fails */

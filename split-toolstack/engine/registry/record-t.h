@@ -9,6 +9,14 @@
 #include "split-toolstack/engine/config/vm_config.h"
 #include "split-toolstack/engine/config/vm_state.h"
 
+/* What a client or an on_* action asked for last. */
+enum vm_want {
+	WANT_UNSAID, /* in records of older daemons, which do not read it either */
+	WANT_GONE,   /* also while its create has not succeeded yet */
+	WANT_RUN,
+	WANT_PAUSED,
+};
+
 /* Name and configuration are the caller's. */
 struct vm_record {
 	uint8_t uuid[16];
@@ -20,6 +28,7 @@ struct vm_record {
 	uint32_t domid; /* 0: none */
 	uint32_t guest_port;
 	uint16_t store_port; /* a new domain's first ports are small */
+	enum vm_want want;
 	uint32_t restarts;
 	bool noxs, ready;
 	uint64_t pages;

@@ -55,6 +55,7 @@ static void fill(const struct vm_record *v, struct record *r)
 		.ncpumap = c->cpus.map ? c->cpus.n : 0,
 		.ndevice = c->ndevice,
 		.limits = c->limits,
+		.want = v->want,
 	};
 }
 
@@ -121,7 +122,7 @@ static bool plausible(const struct record *r)
 	       r->on_reboot <= VM_PRESERVE && r->on_crash <= VM_PRESERVE &&
 	       r->vcpus <= DOM_MAX_VCPUS && r->maxvcpus <= DOM_MAX_VCPUS &&
 	       r->ncpumap <= DOM_MAX_VCPUS && r->cpumap_bytes <= CPUMAP_MAX &&
-	       r->limits.asked <= DOM_LIMITS;
+	       r->limits.asked <= DOM_LIMITS && r->want <= WANT_PAUSED;
 }
 
 static bool parse_devices(struct vm_config *c, const uint8_t *at, const uint8_t *end, uint32_t n)
@@ -187,6 +188,7 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 		.domid = r.domid,
 		.guest_port = r.guest_port,
 		.store_port = r.store_port,
+		.want = (enum vm_want)r.want,
 		.restarts = r.restarts,
 		.noxs = r.noxs,
 		.ready = r.ready,

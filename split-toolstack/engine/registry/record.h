@@ -30,7 +30,7 @@ struct record {
 	uint32_t ncpumap; /* bitmaps of cpumap_bytes each; 0: one, of all vCPUs */
 	uint32_t maxvcpus;
 	struct dom_limits limits;
-	uint32_t reserved;
+	uint32_t want; /* enum vm_want; older daemons leave it 0 and do not read it */
 };
 
 /* What is to be written of a VM: the fixed part, and the texts, which are the caller's. */

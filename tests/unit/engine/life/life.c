@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* All of the table of a VM's life: each event in each state does what the table says and leaves the
  * VM in a state that it names, or is refused and changes nothing. */
+#include "split-toolstack/engine/life/record.h"
+#include "split-toolstack/engine/registry/registry.h"
 #include "tests/unit/engine/devices_help.h"
 
 #include <xen/sched.h>
@@ -219,6 +221,63 @@ static void an_image_comes_too_late(void **state)
 	}
 }
 
+struct reading {
+	const uint8_t *uuid;
+	bool old; /* as a daemon that knew of no want has written it */
+	enum vm_want want;
+};
+
+static int read_one(void *arg, const struct vm_record *r, struct vm_config *cfg)
+{
+	struct reading *reading = arg;
+	struct vm_record now = *r;
+	struct vm *vm;
+
+	if (memcmp(r->uuid, reading->uuid, sizeof(r->uuid)) != 0)
+		return 0;
+	if (reading->old)
+		now.want = WANT_UNSAID;
+	vm = vm_of_record(en, &now, cfg);
+	assert_non_null(vm);
+	reading->want = vm->life.want;
+	assert_int_equal(vm->life.kept, vm->life.want != WANT_GONE);
+	vm_free(vm);
+	return 0;
+}
+
+static enum vm_want read_back(const struct vm *vm, bool old)
+{
+	struct reading r = {.uuid = vm->uuid, .old = old};
+
+	assert_int_equal(vm_record(vm, NULL), 0);
+	assert_int_equal(registry_load(en->registry, read_one, &r, NULL), 0);
+	return r.want;
+}
+
+static void the_next_daemon_hears_what_is_wanted(void **state)
+{
+	static const enum vm_want want[NOW_COUNT] = {
+		[NOW_NEW] = WANT_GONE,	     [NOW_WAITING] = WANT_RUN,
+		[NOW_BUILDING] = WANT_GONE,  [NOW_CONNECTING] = WANT_GONE,
+		[NOW_GATED] = WANT_RUN,	     [NOW_RUNNING] = WANT_RUN,
+		[NOW_PAUSED] = WANT_PAUSED,  [NOW_PRESERVED] = WANT_RUN,
+		[NOW_ABANDONED] = WANT_GONE, [NOW_ENDED] = WANT_GONE,
+		[NOW_UNKNOWN] = WANT_RUN,
+	};
+
+	(void)state;
+	for (enum vm_now now = 0; now < NOW_COUNT; now++) {
+		struct vm *vm = vm_in(now);
+		uint8_t uuid[16];
+
+		vm_uuid(vm, uuid);
+		for (int old = 0; old < 2; old++)
+			if (read_back(vm, old) != want[now])
+				fail_msg("%s: %u", state_name[now], read_back(vm, old));
+		clean_up(uuid);
+	}
+}
+
 /* A state without an event that leads out of it would keep its VM for ever. */
 static void every_state_has_a_way_in_and_out(void **state)
 {
@@ -245,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		DEVICES(every_event_in_every_state),
 		DEVICES(an_image_comes_too_late),
+		DEVICES(the_next_daemon_hears_what_is_wanted),
 		DEVICES(every_state_has_a_way_in_and_out),
 	};
 
