@@ -15,7 +15,6 @@
 
 /* A guest that ends this soon after its start is restarted no faster than this. */
 #define RESTART_MIN_S 1.0
-#define PAUSES_MOST   64 /* of other toolstacks, that one unpause ends */
 
 void vm_drop_domain(struct vm *vm)
 {
@@ -39,7 +38,7 @@ void vm_drop_domain(struct vm *vm)
 
 /* --- the end of a VM, in both ways --- */
 
-static void record(struct vm *vm)
+void life_record(struct vm *vm)
 {
 	struct err err = {0};
 
@@ -56,7 +55,7 @@ static void into_history(struct vm *vm)
 	vm->life.now = threads ? NOW_ABANDONED : NOW_ENDED;
 	vm->ended_ns = clock_wall_ns();
 	drop_note(vm->en, threads ? vm->slot.domid : vm->domid, vm->uuid);
-	record(vm);
+	life_record(vm);
 	if (!threads)
 		vm_drop_domain(vm);
 	vm_retire(vm);
@@ -109,7 +108,7 @@ static void restart(struct vm *vm)
 	vm->life.want = WANT_RUN;
 	vm->restarts++;
 	drop_note(vm->en, domid, vm->uuid);
-	record(vm);
+	life_record(vm);
 	vm_drop_domain(vm);
 	vm->life.wait = WAIT_OWN;
 	if (vm->cfg.ndevice &&
@@ -141,7 +140,7 @@ static void rename_restart(struct vm *vm)
 	vm->life.now = NOW_PRESERVED;
 	if (vm_config_copy(&c, &vm->cfg) < 0) {
 		log_line(LOG_ERROR, "op=rename-restart name=%s: out of memory", vm->name);
-		record(vm);
+		life_record(vm);
 		vm_announce(vm, VM_EV_PRESERVED);
 		return;
 	}
@@ -150,7 +149,7 @@ static void rename_restart(struct vm *vm)
 	if (vm_rename(vm, name, &err) < 0) {
 		log_line(LOG_ERROR, "op=rename-restart name=%s: %s", vm->name, err_msg(&err));
 		vm_config_clear(&c);
-		record(vm);
+		life_record(vm);
 		vm_announce(vm, VM_EV_PRESERVED);
 		return;
 	}
@@ -239,7 +238,7 @@ int life_end(struct vm *vm, const struct life_news *n)
 		break;
 	case VM_PRESERVE:
 		vm->life.now = NOW_PRESERVED;
-		record(vm);
+		life_record(vm);
 		vm_announce(vm, VM_EV_PRESERVED);
 		break;
 	case VM_RESTART:
@@ -272,115 +271,6 @@ int life_refuse_unknown(struct vm *vm, const struct life_news *n)
 		       vm->name, vm->why);
 }
 
-/* 1: Xen has it paused, 0: not. Its state is what we made of it; others can do the same. */
-static int is_paused(const struct vm *vm)
-{
-	struct xen_domain_info info;
-	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
-
-	return rc < 0 ? rc : info.paused;
-}
-
-/* Pauses of others end, too: each call takes one away. */
-static int unpause_all(const struct vm *vm)
-{
-	int rc = is_paused(vm);
-
-	for (int i = 0; rc == 1 && i < PAUSES_MOST; i++) {
-		rc = xen_domain_unpause(vm->en->x, vm->domid);
-		if (rc == 0)
-			rc = is_paused(vm);
-	}
-	return rc;
-}
-
-static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
-{
-	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
-}
-
-static void is_now_paused(struct vm *vm)
-{
-	life_timer_stop(vm);
-	vm->pause_seen = PAUSE_UNSEEN;
-	vm->life.now = NOW_PAUSED;
-	vm->life.want = WANT_PAUSED;
-	record(vm);
-	vm_announce(vm, VM_EV_PAUSED);
-}
-
-int life_pause(struct vm *vm, const struct life_news *n)
-{
-	int rc = vm_check_domain(vm);
-
-	if (rc == 0)
-		rc = xen_domain_pause(vm->en->x, vm->domid);
-	if (rc < 0)
-		return failed_to("pause", vm, rc, n->e);
-	is_now_paused(vm);
-	return 0;
-}
-
-/* It is paused; twice would be once too often for what lets it run. */
-int life_pause_gated(struct vm *vm, const struct life_news *n)
-{
-	int rc = vm_check_domain(vm);
-
-	if (rc < 0)
-		return failed_to("pause", vm, rc, n->e);
-	is_now_paused(vm);
-	return 0;
-}
-
-/* Others may have unpaused it. */
-int life_pause_again(struct vm *vm, const struct life_news *n)
-{
-	return is_paused(vm) != 0 ? 0 : life_pause(vm, n);
-}
-
-int life_unpause_others(struct vm *vm, const struct life_news *n)
-{
-	int rc = vm_check_domain(vm);
-
-	if (rc == 0)
-		rc = unpause_all(vm);
-	if (rc < 0)
-		return failed_to("unpause", vm, rc, n->e);
-	vm->pause_seen = PAUSE_UNSEEN;
-	return 0;
-}
-
-int life_unpause(struct vm *vm, const struct life_news *n)
-{
-	int rc = vm_check_domain(vm);
-
-	if (rc == 0 && is_paused(vm) == 1)
-		rc = vm_let_run(vm);
-	if (rc == 0 && vm->life.now != NOW_GATED)
-		rc = unpause_all(vm);
-	if (rc < 0) {
-		vm->life.now = NOW_PAUSED;
-		return failed_to("unpause", vm, rc, n->e);
-	}
-	if (vm->life.now == NOW_PAUSED) /* others had unpaused it */
-		vm->life.now = NOW_RUNNING;
-	vm->pause_seen = PAUSE_UNSEEN;
-	vm->life.want = WANT_RUN;
-	record(vm);
-	vm_announce(vm, VM_EV_UNPAUSED);
-	return 0;
-}
-
-int vm_pause(struct vm *vm, struct err *e)
-{
-	return life_event(vm, LIFE_PAUSE, &(struct life_news){.e = e});
-}
-
-int vm_unpause(struct vm *vm, struct err *e)
-{
-	return life_event(vm, LIFE_RUN, &(struct life_news){.e = e});
-}
-
 int vm_rename(struct vm *vm, const char *name, struct err *e)
 {
 	struct vm_config probe = vm->cfg;
@@ -407,7 +297,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	memcpy(vm->name, probe.name, sizeof(vm->name));
 	memcpy(vm->cfg.name, probe.name, sizeof(vm->name));
 	HASH_ADD(by_name, vm->en->names, name[0], strlen(vm->name), vm);
-	record(vm);
+	life_record(vm);
 	vm_view_renamed(vm);
 	names_changed(vm);
 	vm_announce(vm, VM_EV_RENAMED);
@@ -487,7 +377,7 @@ int life_destroy_living(struct vm *vm, const struct life_news *n)
 	if (rc == 0)
 		rc = xen_domain_pause(vm->en->x, vm->domid);
 	if (rc < 0 && rc != -ESRCH)
-		return failed_to("pause", vm, rc, n->e);
+		return err_sys(n->e, -rc, "pause \"%s\"", vm->name);
 	if (vm->life.now == NOW_UNKNOWN)
 		adopt_soon(vm->en); /* its devices */
 	if (vm->con.page)

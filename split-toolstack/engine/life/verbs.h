@@ -23,10 +23,11 @@ life_verb life_delay;	 /* its old devices are gone: the delay begins */
 life_verb life_end;	 /* reason, code, and its on_* action */
 life_verb life_end_kept; /* a preserved domain goes by other hands */
 life_verb life_end_unknown;
-life_verb life_unpause, life_unpause_others;
-life_verb life_pause, life_pause_gated, life_pause_again;
 life_verb life_destroy_waiting, life_destroy_living, life_destroy_kept;
 life_verb life_refuse_built, life_refuse_ended, life_refuse_unknown; /* and say why */
+/* pause.c */
+life_verb life_unpause, life_unpause_others;
+life_verb life_pause, life_pause_gated, life_pause_again;
 /* adopt.c */
 life_verb life_adopt;	/* tries to take it over */
 life_verb life_unheard; /* is to be taken over once more */
@@ -34,6 +35,8 @@ life_verb life_still_unknown;
 
 /* start.c: its create has succeeded and it runs, or (rc < 0) it has failed. */
 void life_start(struct vm *vm, int rc, struct err *e);
+/* end.c: writes the VM into the registry; what goes wrong is logged. */
+void life_record(struct vm *vm);
 /* hold.c: true: it waits for its devices first, and life_start() follows. */
 bool life_connect(struct vm *vm);
 

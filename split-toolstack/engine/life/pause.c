@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Pausing and unpausing, as clients ask for it; other toolstacks do the same to our domains. */
+#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/life/verbs.h"
+
+#define PAUSES_MOST 64 /* of other toolstacks, that one unpause ends */
+
+/* 1: Xen has it paused, 0: not. Its state is what we made of it; others can do the same. */
+static int is_paused(const struct vm *vm)
+{
+	struct xen_domain_info info;
+	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
+
+	return rc < 0 ? rc : info.paused;
+}
+
+/* Pauses of others end, too: each call takes one away. */
+static int unpause_all(const struct vm *vm)
+{
+	int rc = is_paused(vm);
+
+	for (int i = 0; rc == 1 && i < PAUSES_MOST; i++) {
+		rc = xen_domain_unpause(vm->en->x, vm->domid);
+		if (rc == 0)
+			rc = is_paused(vm);
+	}
+	return rc;
+}
+
+static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
+{
+	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
+}
+
+static void is_now_paused(struct vm *vm)
+{
+	life_timer_stop(vm);
+	vm->pause_seen = PAUSE_UNSEEN;
+	vm->life.now = NOW_PAUSED;
+	vm->life.want = WANT_PAUSED;
+	life_record(vm);
+	vm_announce(vm, VM_EV_PAUSED);
+}
+
+int life_pause(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0)
+		rc = xen_domain_pause(vm->en->x, vm->domid);
+	if (rc < 0)
+		return failed_to("pause", vm, rc, n->e);
+	is_now_paused(vm);
+	return 0;
+}
+
+/* It is paused; twice would be once too often for what lets it run. */
+int life_pause_gated(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc < 0)
+		return failed_to("pause", vm, rc, n->e);
+	is_now_paused(vm);
+	return 0;
+}
+
+/* Others may have unpaused it. */
+int life_pause_again(struct vm *vm, const struct life_news *n)
+{
+	return is_paused(vm) != 0 ? 0 : life_pause(vm, n);
+}
+
+int life_unpause_others(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0)
+		rc = unpause_all(vm);
+	if (rc < 0)
+		return failed_to("unpause", vm, rc, n->e);
+	vm->pause_seen = PAUSE_UNSEEN;
+	return 0;
+}
+
+int life_unpause(struct vm *vm, const struct life_news *n)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0 && is_paused(vm) == 1)
+		rc = vm_let_run(vm);
+	if (rc == 0 && vm->life.now != NOW_GATED)
+		rc = unpause_all(vm);
+	if (rc < 0) {
+		vm->life.now = NOW_PAUSED;
+		return failed_to("unpause", vm, rc, n->e);
+	}
+	if (vm->life.now == NOW_PAUSED) /* others had unpaused it */
+		vm->life.now = NOW_RUNNING;
+	vm->pause_seen = PAUSE_UNSEEN;
+	vm->life.want = WANT_RUN;
+	life_record(vm);
+	vm_announce(vm, VM_EV_UNPAUSED);
+	return 0;
+}
+
+int vm_pause(struct vm *vm, struct err *e)
+{
+	return life_event(vm, LIFE_PAUSE, &(struct life_news){.e = e});
+}
+
+int vm_unpause(struct vm *vm, struct err *e)
+{
+	return life_event(vm, LIFE_RUN, &(struct life_news){.e = e});
+}
