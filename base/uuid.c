@@ -4,14 +4,16 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <sys/random.h>
 
 #include "base/hex.h"
+#include "base/random.h"
 
 int uuid_random(uint8_t uuid[16], struct err *e)
 {
-	if (getrandom(uuid, 16, 0) != 16)
-		return err_sys(e, errno, "random uuid");
+	int rc = random_bytes(uuid, 16, "uuid", e);
+
+	if (rc < 0)
+		return rc;
 	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
 	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 	return 0;

@@ -4,11 +4,11 @@
 #include <stddef.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "noxs/page.h"
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/shared.h"
 
 /* movabs $entry, %rax; jmp *%rax */
@@ -24,6 +24,7 @@ static void write_start(uint8_t to[NOXS_START_BYTES], uint64_t entry)
 int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct err *e)
 {
 	size_t len = strlen(f->cmdline);
+	int rc;
 
 	if (len >= NOXS_CMDLINE_MAX)
 		return err_set(e, EINVAL, "the command line has %zu bytes; a noxs guest takes %u",
@@ -47,8 +48,9 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	copy->image_end_gfn = f->image_end_gfn;
 	copy->wallclock_ns = clock_wall_ns();
 	copy->tsc_khz = f->tsc_khz;
-	if (getrandom(copy->seed, sizeof(copy->seed), 0) != (ssize_t)sizeof(copy->seed))
-		return err_sys(e, errno, "random seed");
+	rc = random_bytes(copy->seed, sizeof(copy->seed), "seed", e);
+	if (rc < 0)
+		return rc;
 	copy->control.local_port = f->control_port;
 	if (f->entry)
 		write_start(copy->start, f->entry);

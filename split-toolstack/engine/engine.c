@@ -159,8 +159,7 @@ void engine_close(struct engine *en)
 	opener_close(en->opener);
 	xen_close(en->x);
 	devices_free(en);
-	if (ended) /* else jobs that hang still look at its configuration */
-		free(en);
+	free(en);
 }
 
 void engine_set_limits(struct engine *en, const struct engine_limits *l)
