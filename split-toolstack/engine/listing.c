@@ -9,13 +9,12 @@
 enum part { ASK, ALIVE, ENDED, FOREIGN, DONE };
 
 struct listing {
-	struct listing *prev, *next; /* of the engine */
+	struct vm_cursor at; /* ALIVE, ENDED: the next one */
 	struct engine *en;
 	enum part part;
 	bool want_ended, want_foreign;
 	uint64_t opened; /* the last move before it */
 	uint32_t first;	 /* ASK: the next domain id */
-	struct vm *vm;	 /* ALIVE, ENDED: the next one */
 	struct xen_domain_info *foreign;
 	uint32_t nforeign, room, told;
 };
@@ -31,7 +30,7 @@ int listing_open(struct engine *en, bool ended, bool foreign, struct listing **o
 	l->want_ended = ended;
 	l->want_foreign = foreign;
 	l->opened = en->moves;
-	DL_APPEND(en->listings, l);
+	DL_APPEND(en->cursors, &l->at);
 	return 0;
 }
 
@@ -39,16 +38,9 @@ void listing_close(struct listing *l)
 {
 	if (!l)
 		return;
-	DL_DELETE(l->en->listings, l);
+	DL_DELETE(l->en->cursors, &l->at);
 	free(l->foreign);
 	free(l);
-}
-
-void listings_step_over(struct engine *en, const struct vm *vm)
-{
-	for (struct listing *l = en->listings; l; l = l->next)
-		if (l->vm == vm)
-			l->vm = vm->next;
 }
 
 static bool note_foreign(struct listing *l, const struct xen_domain_info *info)
@@ -91,7 +83,7 @@ static int ask(struct listing *l, uint32_t most, struct err *e)
 		return 0;
 	}
 	l->part = ALIVE;
-	l->vm = en->alive;
+	l->at.vm = en->alive;
 	return 0;
 }
 
@@ -101,13 +93,13 @@ static struct vm *next_vm(struct listing *l)
 	struct vm *vm;
 
 	do {
-		vm = l->vm;
+		vm = l->at.vm;
 		if (vm)
-			l->vm = vm->next;
+			l->at.vm = vm->next;
 	} while (vm && vm->since > l->opened);
 	if (!vm && l->part == ALIVE && l->want_ended) {
 		l->part = ENDED;
-		l->vm = l->en->ended;
+		l->at.vm = l->en->ended;
 		return next_vm(l);
 	}
 	return vm;

@@ -16,21 +16,23 @@
 #include "noxs/control.h"
 #include "noxs/page.h"
 #include "store/store.h"
-#include "split-toolstack/engine/adopt.h"
-#include "split-toolstack/engine/drop.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/domain/map.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/files/file_key.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/leaving.h"
-#include "split-toolstack/engine/life/record.h"
-#include "split-toolstack/engine/life/state.h"
-#include "split-toolstack/engine/memory.h"
+#include "split-toolstack/engine/life/adopt.h"
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/names.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/domains.h"
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
 
 #define INPUT_QUEUE_MAX 65536u
 /* Up to here a build is short enough for the loop. */
@@ -187,7 +189,7 @@ struct engine {
 	struct vm *ended;
 	uint32_t nended;
 	uint64_t moves;			   /* of VMs into either list */
-	struct listing *listings;	   /* under way */
+	struct vm_cursor *cursors;	   /* utlist head */
 	struct vm *names, *uuids, *domids; /* uthash heads */
 	struct adoption *adoption;
 	struct vm *unheard; /* utlist head */
@@ -217,66 +219,8 @@ struct engine {
  */
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);
 
-/* --- vm.c: identity and lists --- */
-struct vm *vm_new(struct engine *en);
-void vm_free(struct vm *vm);
-/* A linked one whose create has failed is gone, but what the history has of its uuid is not.
- * `announced`: VM_EV_CREATED was. */
-void vm_unmake(struct vm *vm, bool announced);
-/* It lives: what the history has of its uuid is its own past, record and console log. */
-void vm_replace_old(struct vm *vm);
-void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid set */
-void vm_set_domid(struct vm *vm, uint32_t id); /* 0 takes it out of the table */
-/* From the living to the history; frees the name. */
-void vm_retire(struct vm *vm);
-/* Forgets the oldest ended ones that are too many, at most so many of them; true: there are more.
- * The newest one stays in any case. */
-bool history_trim(struct engine *en, uint32_t most);
-#define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
-void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
-void vm_announce(struct vm *vm, enum vm_event ev);
-/* What Xen says of its domain, as others may have changed it. */
-void vm_see(struct vm *vm, const struct xen_domain_info *info);
-/* listing.c: the VM is about to leave its list. */
-void listings_step_over(struct engine *en, const struct vm *vm);
-
-/* --- create.c, start.c, connect.c --- */
-/* The files of a linked VM (first time or restart) are open: LIFE_PLACED follows, perhaps when its
- * image has been read. With rc < 0 and a reason it cannot be built. */
-void vm_place(struct vm *vm, int rc, struct err *e);
-/* Maps device and control page of a domain side by side; of a fresh one they are zeroed. */
-int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
-	       bool fresh, uint8_t **map, struct err *e);
-/* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
- * when it is gone or the id another domain's. While pages of it are mapped the id stays its own. */
-int vm_check_domain(const struct vm *vm);
-/* Maps the VM's pages and hears its events from then on; with `adopt` after vm_listen(). On failure
- * nothing is left. */
-int vm_connect(struct vm *vm, bool adopt, struct err *e);
-/* Binds its control channel. On failure it is as before. */
-int vm_listen(struct vm *vm, struct err *e);
-/* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
-void vm_disconnect(struct vm *vm);
-/* The same, but its two pages stay mapped: they are the caller's. NULL: they were not. */
-uint8_t *vm_let_go(struct vm *vm);
-/* What was built goes, and what was opened for it. */
-void vm_unbuild(struct vm *vm);
-void vm_create_done(struct vm *vm, int rc, const struct err *e);
-
-/* --- life/state.c --- */
-/* LIFE_ENDED: a domain of ours was seen shut down, or gone (NULL). */
-void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
-
-/* --- end.c --- */
-/* Disconnects the VM's domain, if it has one, and drops it. */
-void vm_drop_domain(struct vm *vm);
-
 /* Backends still have something of this domain, living or not. */
 bool devices_of(struct engine *en, uint32_t domid);
-/* What the owner of a VM's devices does: LIFE_CONNECTED and LIFE_FREED. */
-extern const struct device_set_ops vm_device_set_ops;
-/* Builds a linked VM again, not faster than one that ends at once is restarted. */
-void vm_restart_later(struct vm *vm);
 
 /* --- events.c --- */
 int events_open(struct engine *en, struct err *e);

@@ -3,7 +3,7 @@
 #ifndef CHAOS_ENGINE_LIFE_VERBS_H
 #define CHAOS_ENGINE_LIFE_VERBS_H
 
-#include "split-toolstack/engine/life/state.h"
+#include "split-toolstack/engine/vm/state.h"
 
 typedef int life_verb(struct vm *vm, const struct life_news *n);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VMs as objects: identity, the lists of the living and the ended, finding, telling. */
+/* The lists and tables of VMs: the living and the ended, finding, telling. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,47 +9,17 @@
 #include "base/uuid.h"
 #include "split-toolstack/engine/private.h"
 
-struct vm *vm_new(struct engine *en)
-{
-	struct vm *vm = calloc(1, sizeof(*vm));
-
-	if (!vm)
-		return NULL;
-	vm->en = en;
-	vm->exit_code = -1;
-	vm->devices.ops = &vm_device_set_ops;
-	vm_config_init(&vm->cfg);
-	dom_init(&vm->dom);
-	console_log_init(&vm->log, en);
-	return vm;
-}
-
-void vm_free(struct vm *vm)
-{
-	if (!vm)
-		return;
-	life_timer_stop(vm);
-	leaving_end(vm->en, &vm->leaving);
-	names_forget(vm);
-	claims_drop(vm);
-	dom_release(&vm->dom);
-	image_put(vm->img);
-	files_drop(&vm->files);
-	vm_config_clear(&vm->cfg);
-	console_log_close(&vm->log);
-	free(vm->input);
-	free(vm);
-}
-
 /* --- lists --- */
 
-static void unlink_list(struct vm *vm)
+void vm_unlink(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
 	if (!vm->prev)
 		return;
-	listings_step_over(en, vm);
+	for (struct vm_cursor *c = en->cursors; c; c = c->next)
+		if (c->vm == vm)
+			c->vm = vm->next;
 	*vm->prev = vm->next;
 	if (vm->next)
 		vm->next->prev = vm->prev;
@@ -85,13 +55,13 @@ void vm_set_domid(struct vm *vm, uint32_t id)
 		HASH_ADD(by_domid, en->domids, domid, sizeof(vm->domid), vm);
 }
 
-static void unhash(struct vm *vm)
+void vm_unhash(struct vm *vm)
 {
 	HASH_DELETE(by_name, vm->en->names, vm);
 	HASH_DELETE(by_uuid, vm->en->uuids, vm);
 }
 
-static void link_ended(struct vm *vm)
+void vm_link_ended(struct vm *vm)
 {
 	struct engine *en = vm->en;
 	struct vm **at = &en->ended;
@@ -107,95 +77,6 @@ static void link_ended(struct vm *vm)
 	vm->since = ++en->moves;
 }
 
-static struct vm *oldest_ended(struct engine *en)
-{
-	struct vm *vm = en->ended;
-
-	/* vm_forget() takes what it frees out of the list, which the analyzer does not see. */
-	while (vm && vm->next) /* NOLINT(clang-analyzer-unix.Malloc) */
-		vm = vm->next;
-	return vm;
-}
-
-bool history_trim(struct engine *en, uint32_t most)
-{
-	while (en->nended > en->conf.history_max && en->nended > 1 && most--)
-		vm_forget(oldest_ended(en));
-	return en->nended > en->conf.history_max && en->nended > 1;
-}
-
-static struct vm *ended_by_uuid(struct engine *en, const uint8_t uuid[16]);
-
-static void free_ended(struct vm *vm)
-{
-	vm->en->nended--;
-	unlink_list(vm);
-	if (vm->life.now != NOW_ABANDONED) /* else it is freed when the threads are done with it */
-		vm_free(vm);
-}
-
-void vm_replace_old(struct vm *vm)
-{
-	struct vm *old = vm->past_ns ? ended_by_uuid(vm->en, vm->uuid) : NULL;
-
-	vm->past_ns = 0;
-	if (old)
-		free_ended(old);
-}
-
-void vm_unmake(struct vm *vm, bool announced)
-{
-	struct engine *en = vm->en;
-	struct vm *old;
-
-	unhash(vm);
-	old = vm->past_ns ? ended_by_uuid(en, vm->uuid) : NULL;
-	if (old)
-		(void)vm_record(old, NULL);
-	else
-		registry_delete(en->registry, vm->uuid);
-	if (!old && announced) {
-		vm_announce(vm, VM_EV_REMOVED);
-		console_log_delete(vm);
-	} else if (announced) {
-		vm_announce(old, VM_EV_DESTROYED);
-	}
-	unlink_list(vm);
-	vm_free(vm);
-}
-
-void vm_retire(struct vm *vm)
-{
-	struct engine *en = vm->en;
-
-	vm_replace_old(vm); /* it was destroyed before it ran */
-	if (vm->prev)	    /* else it has just been read from its record */
-		unhash(vm);
-	claims_drop(vm);
-	unlink_list(vm);
-	link_ended(vm);
-	console_log_close(&vm->log); /* who reads it opens it */
-	if (en->nended > en->conf.history_max + HISTORY_SLACK)
-		(void)history_trim(en, HISTORY_SLACK);
-	pool_idle_later(en); /* where the rest is trimmed */
-}
-
-void vm_forget(struct vm *vm)
-{
-	struct engine *en = vm->en;
-
-	struct vm *other = NULL;
-
-	vm_announce(vm, VM_EV_REMOVED);
-	/* A living VM may carry the same uuid: the files are its own then. */
-	HASH_FIND(by_uuid, en->uuids, vm->uuid, sizeof(vm->uuid), other);
-	if (!other) {
-		registry_delete(en->registry, vm->uuid);
-		console_log_delete(vm);
-	}
-	free_ended(vm);
-}
-
 /* --- finding --- */
 
 static struct vm *ended_by_name(struct engine *en, const char *name)
@@ -207,7 +88,7 @@ static struct vm *ended_by_name(struct engine *en, const char *name)
 	return vm;
 }
 
-static struct vm *ended_by_uuid(struct engine *en, const uint8_t uuid[16])
+struct vm *vm_ended_by_uuid(struct engine *en, const uint8_t uuid[16])
 {
 	struct vm *vm = en->ended;
 
@@ -221,7 +102,7 @@ struct vm *engine_find_uuid(struct engine *en, const uint8_t uuid[16])
 	struct vm *vm = NULL;
 
 	HASH_FIND(by_uuid, en->uuids, uuid, 16, vm);
-	return vm ? vm : ended_by_uuid(en, uuid);
+	return vm ? vm : vm_ended_by_uuid(en, uuid);
 }
 
 struct vm *engine_find(struct engine *en, const char *what)
@@ -386,4 +267,14 @@ void engine_unobserve(struct engine_observer *ob)
 		ob->next->prev = ob->prev;
 	ob->next = NULL;
 	ob->prev = NULL;
+}
+
+void vm_create_done(struct vm *vm, int rc, const struct err *e)
+{
+	vm_create_fn *fn = vm->created;
+
+	vm->created = NULL;
+	vm->t.total_ns = (uint32_t)(clock_ns() - vm->create_start);
+	if (fn)
+		fn(vm->created_arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
 }

@@ -5,21 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
-	       bool fresh, uint8_t **map, struct err *e)
-{
-	xen_pfn_t frames[2] = {dev_frame, control_frame};
-	void *at = NULL;
-	int rc = xen_map(en->x, domid, true, 2, frames, &at);
-
-	if (rc < 0)
-		return err_sys(e, -rc, "map device and control page of domain %u", domid);
-	if (fresh) /* pages may come dirty */
-		memset(at, 0, 2 * 4096);
-	*map = at;
-	return 0;
-}
-
 int vm_check_domain(const struct vm *vm)
 {
 	return vm->map ? 0 : xen_domain_is(vm->en->x, vm->domid, vm->uuid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where a VM is in its life, as types: struct vm embeds it. */
-#ifndef CHAOS_ENGINE_LIFE_STATE_T_H
-#define CHAOS_ENGINE_LIFE_STATE_T_H
+#ifndef CHAOS_VM_STATE_T_H
+#define CHAOS_VM_STATE_T_H
 
 #include <stdbool.h>
 

@@ -102,16 +102,6 @@ static void close_files(struct vm *vm)
 	files_drop(&vm->files);
 }
 
-void vm_create_done(struct vm *vm, int rc, const struct err *e)
-{
-	vm_create_fn *fn = vm->created;
-
-	vm->created = NULL;
-	vm->t.total_ns = (uint32_t)(clock_ns() - vm->create_start);
-	if (fn)
-		fn(vm->created_arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
-}
-
 void vm_unbuild(struct vm *vm)
 {
 	vm_drop_domain(vm);

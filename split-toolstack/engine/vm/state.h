@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A VM's life: where it is, what can happen to it, and what that means to others. */
-#ifndef CHAOS_ENGINE_LIFE_STATE_H
-#define CHAOS_ENGINE_LIFE_STATE_H
+#ifndef CHAOS_VM_STATE_H
+#define CHAOS_VM_STATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "split-toolstack/engine/engine.h"
-#include "split-toolstack/engine/life/state-t.h"
+#include "split-toolstack/engine/vm/state-t.h"
 
 /* What can happen to a VM. */
 enum life_event {
@@ -69,5 +69,8 @@ static inline bool life_is_over(const struct vm_life *l)
 {
 	return l->now == NOW_ENDED || l->now == NOW_ABANDONED;
 }
+
+/* LIFE_ENDED: a domain of ours was seen shut down, or gone (NULL). */
+void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);
 
 #endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs that have ended: into the history, and out of it again; creates that leave nothing. */
+#include "split-toolstack/engine/private.h"
+
+static struct vm *oldest_ended(struct engine *en)
+{
+	struct vm *vm = en->ended;
+
+	/* vm_forget() takes what it frees out of the list, which the analyzer does not see. */
+	while (vm && vm->next) /* NOLINT(clang-analyzer-unix.Malloc) */
+		vm = vm->next;
+	return vm;
+}
+
+bool history_trim(struct engine *en, uint32_t most)
+{
+	while (en->nended > en->conf.history_max && en->nended > 1 && most--)
+		vm_forget(oldest_ended(en));
+	return en->nended > en->conf.history_max && en->nended > 1;
+}
+
+static void free_ended(struct vm *vm)
+{
+	vm->en->nended--;
+	vm_unlink(vm);
+	if (vm->life.now != NOW_ABANDONED) /* else it is freed when the threads are done with it */
+		vm_free(vm);
+}
+
+void vm_replace_old(struct vm *vm)
+{
+	struct vm *old = vm->past_ns ? vm_ended_by_uuid(vm->en, vm->uuid) : NULL;
+
+	vm->past_ns = 0;
+	if (old)
+		free_ended(old);
+}
+
+void vm_unmake(struct vm *vm, bool announced)
+{
+	struct engine *en = vm->en;
+	struct vm *old;
+
+	vm_unhash(vm);
+	old = vm->past_ns ? vm_ended_by_uuid(en, vm->uuid) : NULL;
+	if (old)
+		(void)vm_record(old, NULL);
+	else
+		registry_delete(en->registry, vm->uuid);
+	if (!old && announced) {
+		vm_announce(vm, VM_EV_REMOVED);
+		console_log_delete(vm);
+	} else if (announced) {
+		vm_announce(old, VM_EV_DESTROYED);
+	}
+	vm_unlink(vm);
+	vm_free(vm);
+}
+
+void vm_retire(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	vm_replace_old(vm); /* it was destroyed before it ran */
+	if (vm->prev)	    /* else it has just been read from its record */
+		vm_unhash(vm);
+	claims_drop(vm);
+	vm_unlink(vm);
+	vm_link_ended(vm);
+	console_log_close(&vm->log); /* who reads it opens it */
+	if (en->nended > en->conf.history_max + HISTORY_SLACK)
+		(void)history_trim(en, HISTORY_SLACK);
+	pool_idle_later(en); /* where the rest is trimmed */
+}
+
+void vm_forget(struct vm *vm)
+{
+	struct engine *en = vm->en;
+
+	struct vm *other = NULL;
+
+	vm_announce(vm, VM_EV_REMOVED);
+	/* A living VM may carry the same uuid: the files are its own then. */
+	HASH_FIND(by_uuid, en->uuids, vm->uuid, sizeof(vm->uuid), other);
+	if (!other) {
+		registry_delete(en->registry, vm->uuid);
+		console_log_delete(vm);
+	}
+	free_ended(vm);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs as objects, and what their verbs have in common. */
+#ifndef CHAOS_ENGINE_LIFE_H
+#define CHAOS_ENGINE_LIFE_H
+
+#include "split-toolstack/engine/life/adopt.h"
+#include "split-toolstack/engine/vm/state.h"
+
+struct device_set_ops;
+struct vm_record;
+
+/* --- new.c --- */
+struct vm *vm_new(struct engine *en);
+void vm_free(struct vm *vm);
+/* A fresh VM, in no list, of the state that its record says; an id there is in `recorded`. Takes
+ * what is in `cfg`. NULL: no memory. */
+struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_config *cfg);
+
+/* --- history.c --- */
+/* A linked one whose create has failed is gone, but what the history has of its uuid is not.
+ * `announced`: VM_EV_CREATED was. */
+void vm_unmake(struct vm *vm, bool announced);
+/* It lives: what the history has of its uuid is its own past, record and console log. */
+void vm_replace_old(struct vm *vm);
+/* From the living to the history; frees the name. */
+void vm_retire(struct vm *vm);
+/* Forgets the oldest ended ones that are too many, at most so many of them; true: there are more.
+ * The newest one stays in any case. */
+bool history_trim(struct engine *en, uint32_t most);
+#define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
+void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
+
+/* --- build.c, start.c, connect.c --- */
+/* The files of a linked VM (first time or restart) are open: LIFE_PLACED follows, perhaps when its
+ * image has been read. With rc < 0 and a reason it cannot be built. */
+void vm_place(struct vm *vm, int rc, struct err *e);
+/* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
+ * when it is gone or the id another domain's. While pages of it are mapped the id stays its own. */
+int vm_check_domain(const struct vm *vm);
+/* Maps the VM's pages and hears its events from then on; with `adopt` after vm_listen(). On failure
+ * nothing is left. */
+int vm_connect(struct vm *vm, bool adopt, struct err *e);
+/* Binds its control channel. On failure it is as before. */
+int vm_listen(struct vm *vm, struct err *e);
+/* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
+void vm_disconnect(struct vm *vm);
+/* The same, but its two pages stay mapped: they are the caller's. NULL: they were not. */
+uint8_t *vm_let_go(struct vm *vm);
+/* What was built goes, and what was opened for it. */
+void vm_unbuild(struct vm *vm);
+
+/* --- run_gate.c --- */
+/* What the owner of a VM's devices does: LIFE_CONNECTED and LIFE_FREED. */
+extern const struct device_set_ops vm_device_set_ops;
+
+/* --- end.c --- */
+/* Disconnects the VM's domain, if it has one, and drops it. */
+void vm_drop_domain(struct vm *vm);
+/* Builds a linked VM again, not faster than one that ends at once is restarted. */
+void vm_restart_later(struct vm *vm);
+
+#endif

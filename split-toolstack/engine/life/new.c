@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs as objects: a new one, one of a record, and the end of both. */
+#include "split-toolstack/engine/private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct vm *vm_new(struct engine *en)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	if (!vm)
+		return NULL;
+	vm->en = en;
+	vm->exit_code = -1;
+	vm->devices.ops = &vm_device_set_ops;
+	vm_config_init(&vm->cfg);
+	dom_init(&vm->dom);
+	console_log_init(&vm->log, en);
+	return vm;
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	life_timer_stop(vm);
+	leaving_end(vm->en, &vm->leaving);
+	names_forget(vm);
+	claims_drop(vm);
+	dom_release(&vm->dom);
+	image_put(vm->img);
+	files_drop(&vm->files);
+	vm_config_clear(&vm->cfg);
+	console_log_close(&vm->log);
+	free(vm->input);
+	free(vm);
+}
+
+/* --- of a record --- */
+
+/* What a record says that has no word on it. */
+static enum vm_want guess_want(enum vm_state recorded, bool restarted)
+{
+	if (recorded == VM_ENDED || (recorded == VM_BUILDING && !restarted))
+		return WANT_GONE;
+	return recorded == VM_PAUSED ? WANT_PAUSED : WANT_RUN;
+}
+
+struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_config *cfg)
+{
+	struct vm *vm = vm_new(en);
+
+	if (!vm)
+		return NULL;
+	memcpy(vm->uuid, r->uuid, sizeof(vm->uuid));
+	(void)snprintf(vm->name, sizeof(vm->name), "%s", r->name);
+	vm->was = r->state;
+	vm->recorded = r->domid; /* adopt.c decides whether it is the VM's */
+	vm->life.now = vm->was == VM_ENDED ? NOW_ENDED : NOW_UNKNOWN;
+	vm->life.want = r->want ? r->want : guess_want(r->state, r->restarts > 0);
+	vm->life.kept = vm->life.want != WANT_GONE;
+	vm->reason = r->reason;
+	vm->exit_code = r->exit_code;
+	vm->guest_port = r->guest_port;
+	vm->view.guest_port = r->store_port;
+	vm->restarts = r->restarts;
+	vm->noxs = r->noxs;
+	vm->ready = r->ready;
+	vm->pages = r->pages;
+	vm->dev_frame = r->dev_frame;
+	vm->control_frame = r->control_frame;
+	vm->created_ns = r->created_ns;
+	vm->started_ns = r->started_ns;
+	vm->ended_ns = r->ended_ns;
+	vm->cfg = *cfg;
+	memcpy(vm->cfg.uuid, r->uuid, sizeof(vm->cfg.uuid));
+	vm_config_init(cfg);
+	return vm;
+}
