@@ -14,7 +14,7 @@
 
 #define PAGE 4096u
 
-/* gntalloc's limit is one number for all processes, 1024 pages unless somebody said otherwise: ours
+/* gntalloc's limit is one number for all processes, 1024 pages unless it was set otherwise: ours
  * take more, and leave the others what they had. */
 #define LIMIT	    "/sys/module/xen_gntalloc/parameters/limit"
 #define LIMIT_PAGES 4096u

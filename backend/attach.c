@@ -97,7 +97,7 @@ void device_free(struct device *dev)
 		if (dev->page[i])
 			(void)xengnttab_unmap(d->gnt, dev->page[i], 1);
 	(void)close(dev->fd);
-	if (dev->broken && d->tell) /* its file is nobody's now */
+	if (dev->broken && d->tell) /* its file is not used any more */
 		d->tell(d->arg, BACKEND_BROKEN, dev->id, dev->broken, dev->why);
 	if (dev->detached && d->tell)
 		d->tell(d->arg, BACKEND_DETACHED, dev->id, 0, "");

@@ -78,7 +78,7 @@ static int put(struct backend_client *c, uint16_t type, const void *m, uint32_t 
 	}
 	*c->tail = p;
 	c->tail = &p->next;
-	(void)backend_client_write(c, NULL); /* who reads or writes next finds its end */
+	(void)backend_client_write(c, NULL); /* the next read or write finds its end */
 	return 0;
 }
 
@@ -219,7 +219,7 @@ __attribute__((noreturn)) static void become(int listener, const char *exe, cons
 		argv[3] = (char *)(uintptr_t) "--user";
 		argv[4] = (char *)(uintptr_t)user;
 	}
-	/* A child of nobody: it outlives us, and we need not wait for it. */
+	/* Not our child: it outlives this process, and need not be waited for. */
 	if (setsid() < 0 || fork() != 0)
 		_exit(0);
 	(void)sigemptyset(&none);

@@ -90,7 +90,7 @@ static void put(struct control *c, void *m, uint16_t type, uint32_t bytes)
 		if (rc == 0)
 			return;
 		if (rc !=
-		    -EAGAIN) /* reading finds the end, too, when nobody is in the middle of it */
+		    -EAGAIN) /* reading finds the end, too, when nothing is in the middle of it */
 			return;
 	}
 	p = c->queued < QUEUE_MAX ? malloc(sizeof(*p)) : NULL;

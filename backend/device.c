@@ -88,7 +88,8 @@ static int poll_vif(struct device *dev, struct err *e)
 	int more = netback_tx(&dev->net, e);
 	int rc = 0;
 
-	/* One frame is a question, more often than not: who is to answer it on this CPU gets it. */
+	/* One frame is a question, more often than not: what answers it on this CPU gets the CPU.
+	 */
 	if (more == 0 && dev->net.tx.frames - sent == 1)
 		(void)sched_yield();
 	/* What was sent often has its answer in the TAP by now; and of what is held the TAP tells
@@ -304,7 +305,7 @@ int devices_start(struct devices *d, struct err *e)
 
 void devices_close(struct devices *d)
 {
-	blk_pool_free(d->pool); /* now nobody else touches a device */
+	blk_pool_free(d->pool); /* now nothing else touches a device */
 	d->pool = NULL;
 	d->tell = NULL;
 	while (d->first) {

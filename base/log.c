@@ -56,7 +56,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = ' ';
 	line[len++] = '\n';
-	/* Nobody is left to tell when stderr is gone. */
+	/* When stderr is gone there is no place left to report it. */
 	if (write(STDERR_FILENO, line, len) < 0)
 		return;
 }

@@ -25,7 +25,7 @@ struct unix_listener {
 int unix_listen(const struct unix_listener *l, struct err *e);
 
 /* Connects to a socket; `flags`: 0 or SOCK_NONBLOCK, then a full queue is -EAGAIN. The fd, or a
- * negative errno: -ENOENT and -ECONNREFUSED say that nobody listens. */
+ * negative errno: -ENOENT and -ECONNREFUSED say that nothing listens. */
 int unix_connect(const char *path, int type, int flags);
 
 #define UNIX_FILES_MAX 16u

@@ -119,7 +119,7 @@ static void begin(struct side *front, struct side *back, struct store *s,
 	put(back, "frontend-id", "%u", id->domid);
 }
 
-/* Whoever watches these directories looks now: a guest that lives sees its new device, and a
+/* The watches of these directories fire now: a guest that lives sees its new device, and a
  * backend in dom0 its own. */
 static int finish(struct side *front, struct side *back, const struct devtree_rings *rings,
 		  uint32_t front_state, bool user)

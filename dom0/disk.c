@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What lies behind a disk: its kind, its size, and who else uses it. */
+/* What lies behind a disk: its kind, its size, and its other users. */
 #include "dom0/loopdev.h"
 
 #include <dirent.h>
@@ -135,7 +135,7 @@ int disk_probe(int fd, struct disk_info *out, struct err *e)
 	return check_format(fd, out, e);
 }
 
-/* --- who uses it --- */
+/* --- its users --- */
 
 static int reopen(int fd, int flags)
 {
@@ -145,9 +145,9 @@ static int reopen(int fd, int flags)
 	return open(path, flags | O_CLOEXEC);
 }
 
-/* The kernel gives a lease on a file only when nobody else has it open in a way that conflicts: one
- * call, however many loop devices there are. Somebody who opens it meanwhile makes the kernel
- * signal us, by a signal that does nothing. False when that cannot be told, too. */
+/* The kernel gives a lease on a file only when no other process has it open in a way that
+ * conflicts: one call, however many loop devices there are. A process that opens it meanwhile makes
+ * the kernel signal us, by a signal that does nothing. False when that cannot be told, too. */
 static bool ours_alone(int fd)
 {
 	int mode = fcntl(fd, F_GETFL);

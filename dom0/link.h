@@ -12,7 +12,7 @@
  * Over rtnetlink(7), one message a request and no cache. Requests are answered by the kernel while
  * the caller waits, tens of microseconds each, under the kernel's one lock for interfaces. Nothing
  * here makes the kernel load a module, as ioctls with a name that is gone do. Interfaces can be
- * renamed and removed by anybody at any time: an index stays with its interface, a name does not.
+ * renamed and removed by any tool at any time: an index stays with its interface, a name does not.
  */
 
 #define LINK_NAME    16u /* with NUL: Linux' IFNAMSIZ */

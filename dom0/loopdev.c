@@ -18,7 +18,7 @@
 /* A free device can be taken by others between asking and configuring. */
 #define TRIES 256
 
-/* 1: somebody else was faster. */
+/* 1: another process was faster. */
 static int configure(int n, const struct loop_config *c, char dev[32], int *out)
 {
 	bool readonly = c->info.lo_flags & LO_FLAGS_READ_ONLY;

@@ -12,7 +12,7 @@ struct disk_info {
 	bool block;	       /* a block device, else a regular file */
 	uint32_t major, minor; /* of the block device */
 	uint64_t dev,
-		ino; /* who it is: a block device's number and 0, or a file's device and inode */
+		ino; /* its identity: a block device's number and 0, or a file's device and inode */
 	uint64_t sectors;      /* of 512 bytes; a last part of a sector does not count */
 	uint32_t sector_bytes; /* logical: 512 or 4096 */
 	bool discard;	       /* may be possible: what lies below has the last word */
@@ -21,12 +21,12 @@ struct disk_info {
 /*
  * What `fd` (open for reading) is. -EINVAL names what cannot be a disk: directories, empty files,
  * and files whose contents have a structure of their own (qcow, qcow2, qed, vmdk, vdi, vhd, vhdx),
- * which a guest that is handed the bytes would destroy. Nothing is said of who uses it.
+ * which a guest that is handed the bytes would destroy. Nothing is said of its users.
  */
 int disk_probe(int fd, struct disk_info *out, struct err *e);
 
 /*
- * -EBUSY when somebody else uses it: it is mounted, swapped to, part of a volume group or an array
+ * -EBUSY when something else uses it: it is mounted, swapped to, part of a volume group or an array
  * (which the kernel knows of block devices), or behind a loop device; loop devices are only looked
  * through when the file is open elsewhere. Readers alone do not matter when `readonly`. Does not
  * know of other VMs' block devices: disk_lock() does, and the engine.

@@ -31,7 +31,7 @@ static uint32_t arp(const struct answer_host *me, uint8_t *frame, uint32_t len)
 	if (len < ETH + ARP_LEN || memcmp(a, ask, 8) != 0 || memcmp(a + 24, me->ip, 4) != 0)
 		return 0;
 	a[7] = 2;
-	memcpy(a + 18, a + 8, 10); /* the target is who asked */
+	memcpy(a + 18, a + 8, 10); /* the target is the sender */
 	memcpy(a + 8, me->mac, 6);
 	memcpy(a + 14, me->ip, 4);
 	return ETH + ARP_LEN;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* daytime: tells the time to whoever asks on port 13, TCP or UDP (RFC 867). Addresses: see
+/* daytime: tells the time to clients of port 13, TCP or UDP (RFC 867). Addresses: see
  * lwip/port.h. */
 #include "date.h"
 #include "lwip/port.h"

@@ -67,7 +67,7 @@ static bool option(const char *word, size_t len)
 	if (len >= 5 && memcmp(word, "deny=", 5) == 0)
 		return filter_add(&filter, false, word + 5, len - 5);
 	if (len < 8 || memcmp(word, "default=", 8) != 0)
-		return true; /* somebody else's */
+		return true; /* another's */
 	filter.deny_rest = len == 12 && memcmp(word + 8, "deny", 4) == 0;
 	return filter.deny_rest || (len == 13 && memcmp(word + 8, "allow", 5) == 0);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ELF images with Xen notes, parsed from bytes nobody vouches for. Pure: no file, no Xen. */
+/* ELF images with Xen notes, parsed from bytes that are not trusted. Pure: no file, no Xen. */
 #ifndef CHAOS_LIBDOM_IMAGE_ELF_H
 #define CHAOS_LIBDOM_IMAGE_ELF_H
 

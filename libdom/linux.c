@@ -215,7 +215,7 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, const stru
 	return rc;
 }
 
-/* A PVH kernel that finds a store page talks to it and waits for ever if nobody answers: without a
+/* A PVH kernel that finds a store page talks to it and waits for ever without an answer: without a
  * store it must find none. (PV kernels look at the event channel.) */
 static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load *load,
 		      struct err *e)

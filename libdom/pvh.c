@@ -117,7 +117,8 @@ static int write_start_page(struct xen *x, const struct dom *d, const struct dom
 static int special_pages(struct xen *x, const struct dom *d, const struct image *img,
 			 const struct dom_load *load, struct err *e)
 {
-	/* Who finds a store page talks to it: only noxs guests find one without a store. */
+	/* A guest that finds a store page talks to it: only noxs guests find one without a store.
+	 */
 	bool store = load->store_port != 0 || img->info.noxs;
 	xen_pfn_t gfns[] = {LAYOUT_PVH_ACPI_GFN, LAYOUT_PVH_STORE_GFN, LAYOUT_PVH_CONSOLE_GFN};
 	const struct {

@@ -35,8 +35,8 @@ bool noxs_console_resume(struct noxs_control_end *c, uint32_t cons);
 /*
  * Moves what the guest wrote into buf (room for NOXS_CONSOLE_OUT_SIZE bytes suffices to empty the
  * ring) and returns how much. The room in the ring is only given back by noxs_console_release(),
- * after which the guest must be told: whoever dies between the two takes the same bytes again.
- * -EPROTO once, when the guest's index is impossible; from then on 0.
+ * after which the guest must be told: a process that dies between the two takes the same bytes
+ * again. -EPROTO once, when the guest's index is impossible; from then on 0.
  */
 int noxs_console_take(struct noxs_control_end *c, void *buf, uint32_t room);
 void noxs_console_release(struct noxs_control_end *c);

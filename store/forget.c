@@ -65,7 +65,7 @@ static struct store_node *behind(struct store_node *n)
 	return n->next;
 }
 
-/* Nobody can have rights below it but whose place it is. */
+/* Only the domain whose place it is can have rights below it. */
 static bool nobody_elses(struct store *s, const struct store_node *n, const struct store_node *top)
 {
 	const struct store_domain *d;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who may what, and what each domain holds. */
+/* What each domain may do, and what it holds. */
 #include "store/private.h"
 
 #include <errno.h>

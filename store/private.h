@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of the store share. Nobody else includes it, but its tests. */
+/* What the files of the store share. Nothing else includes it, but its tests. */
 #ifndef CHAOS_NOXS_STORE_PRIVATE_H
 #define CHAOS_NOXS_STORE_PRIVATE_H
 
@@ -95,7 +95,7 @@ struct store {
 	void (*missing)(void *arg, uint32_t domid);
 	void *missing_arg;
 	bool in_missing;
-	bool replaying; /* nobody is told of anything */
+	bool replaying; /* no watch fires */
 	bool dom0_gave; /* rights of guests outside of what is theirs by its place */
 	char *scratch;	/* lists of names */
 	uint32_t scratch_room;
@@ -132,7 +132,7 @@ void store_domain_tidy(struct store *s, struct store_domain *d); /* frees one th
 
 struct store_perms *store_perms_new(struct store *s, const struct store_perm *perm, uint32_t n);
 void store_perms_put(struct store *s, struct store_perms *p); /* NULL is fine */
-/* A child's: the parent's, owned by who makes it if that is a guest. A reference, or NULL. */
+/* A child's: the parent's, owned by its maker if that is a guest. A reference, or NULL. */
 struct store_perms *store_perms_inherit(struct store *s, struct store_perms *parent, uint32_t by);
 enum store_access store_allowed(const struct store_perms *p, uint32_t domid);
 /* Notes that a node at `path` has these: where a domain's rights may be when it ends. */
@@ -148,7 +148,7 @@ struct store_node *store_find_near(struct store *s, const char *path);
 /* A node or a place for one, "@..." too; store_node_tidy() when nothing hangs there any more. */
 struct store_node *store_place(struct store *s, const char *path);
 void store_node_tidy(struct store *s, struct store_node *n);
-/* Makes the node and its parents as `by`. Not told to anybody. *made: it was not there. */
+/* Makes the node and its parents as `by`. No watch fires. *made: it was not there. */
 int store_make(struct store *s, const char *path, uint32_t by, const void *data, uint32_t len,
 	       struct store_node **out, bool *made);
 int store_set_value(struct store *s, struct store_node *n, const char *path, const void *data,
@@ -168,7 +168,8 @@ static inline bool store_is_guest(uint32_t domid)
 	return domid != 0 && domid != STORE_NO_DOMAIN;
 }
 
-/* --- store_watch.c: who hears of changes -------------------------------------------------------
+/* --- store_watch.c: the receivers of changes
+ * -------------------------------------------------------
  */
 
 struct store_watch {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Out of a journal: every record is checked as if somebody else had written it. */
+/* Out of a journal: every record is checked as if it came from outside. */
 #include "store/private.h"
 
 #include <errno.h>

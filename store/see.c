@@ -81,7 +81,7 @@ struct store_perms *store_see_near(struct store_conn *c, struct store_tx *t, con
 		if (n)
 			return n->perms;
 		if (!*at)
-			return c->s->root->perms; /* nobody removes that */
+			return c->s->root->perms; /* that is never removed */
 		(void)store_cut(at);
 	}
 }

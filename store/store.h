@@ -68,7 +68,7 @@ struct store_perm {
 int store_put(struct store *s, const char *path, const void *data, uint32_t len);
 int store_putf(struct store *s, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Like store_put(), silently: no watch fires. For trees that nobody can know yet. */
+/* Like store_put(), silently: no watch fires. For trees that no client can know yet. */
 int store_putf_quiet(struct store *s, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int store_mkdir(struct store *s, const char *path);
@@ -88,7 +88,7 @@ int store_children(struct store *s, const char *path, void (*fn)(const char *nam
 /* Fires the watches at and above a path as if it had been written. */
 void store_fire(struct store *s, const char *path);
 
-/* A change at or below `path`, by whoever (`by`: the connection's domid, STORE_NO_DOMAIN for the
+/* A change at or below `path`, by any writer (`by`: the connection's domid, STORE_NO_DOMAIN for the
  * daemon itself), seen after it is done and, in a transaction, when it is committed. May change the
  * tree; may not remove other hooks than its own. Embedded in the owner's own struct. */
 struct store_hook {

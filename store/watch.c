@@ -182,7 +182,7 @@ void store_watches_clear(struct store_conn *c)
 
 /* --- telling --- */
 
-/* A node and its parent: whoever may read one of them may know of the change. */
+/* A node and its parent: a domain that may read one of them may know of the change. */
 static bool may_know(const struct store_conn *c, const struct store_node *n,
 		     const struct store_perms *old)
 {
@@ -239,7 +239,7 @@ static void tell_guest(struct store *s, uint32_t domid, const struct store_node 
 }
 
 /* Guests may watch what all of them have in common, but only few may know of a change: those that
- * permissions name. False: everybody may. */
+ * permissions name. False: every domain may. */
 static bool tell_named(struct store *s, const struct store_node *at, const struct store_node *n,
 		       const char *path, const struct store_perms *old)
 {

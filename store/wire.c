@@ -74,7 +74,7 @@ static int take_path(struct store_request *r)
 	return store_path_ok(r->path, base + len) ? 0 : -EINVAL;
 }
 
-/* The daemon may have a tree to show when somebody looks for it. */
+/* The daemon may have a tree to show when it is looked up. */
 static void make_missing(const struct store_request *r)
 {
 	struct store *s = r->s;

@@ -3,7 +3,7 @@
  *   index    a producer index that no ring can have
  *   length   a message longer than any may be
  *   answers  a consumer index beyond what was answered
- *   flood    requests without end, whose answers nobody takes
+ *   flood    requests without end, whose answers are not taken
  *   storm    events without end
  *   quota    nodes, watches and transactions until each is refused, and prints how many there were
  *   paths    what others own, and paths that are none

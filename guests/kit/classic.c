@@ -215,7 +215,7 @@ bool classic_open(struct kit_device *d)
 
 	if (!find(d))
 		return false;
-	if (number_of(d->remote, "state", 0) >= XenbusStateClosing) /* after somebody's close */
+	if (number_of(d->remote, "state", 0) >= XenbusStateClosing) /* after a close */
 		set_state(d, XenbusStateInitialising);
 	if (make_channel(d) && (vif ? connect_vif(d) : connect_vbd(d)))
 		return true;

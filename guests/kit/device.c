@@ -32,7 +32,7 @@ static bool bind(struct kit_device *d, volatile struct noxs_evtchn *e)
 		if (hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind) ==
 		    0) {
 			d->port = bind.local_port;
-			e->local_port = bind.local_port; /* for who opens it again */
+			e->local_port = bind.local_port; /* for the next one that opens it */
 		} else {
 			kit_wait(BIND_AGAIN_NS);
 			bind.remote_port = e->remote_port;

@@ -50,7 +50,7 @@ int guest_main(void);
 
 /* Ends the VM: SHUTDOWN_* of Xen public/sched.h; exit_code 0..255 counts with SHUTDOWN_poweroff. */
 void kit_shutdown(unsigned int reason, uint32_t exit_code) __attribute__((noreturn));
-/* Ends as somebody asked it to, at_stop() first. */
+/* Ends as it was asked to, at_stop() first. */
 void kit_stop(unsigned int reason) __attribute__((noreturn));
 
 /* --- events --- */

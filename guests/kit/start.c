@@ -15,7 +15,7 @@ struct kit kit;
 
 #define BIND_AGAIN_NS 10000000u
 
-/* Behind the tables of entry.S: RAM that only guests with a standard entry have, and nobody uses.
+/* Behind the tables of entry.S: RAM that only guests with a standard entry have, and nothing uses.
  */
 #define SHARED_INFO_AT 0x205000ull
 

@@ -243,7 +243,8 @@ bool port_open(void)
 	    !netif_add(&interface, &ip, &net, &gw, NULL, attach, ethernet_input))
 		return false;
 	netif_set_default(&interface);
-	if (!ip6_addr_isany(&ip6) || ip4_addr_isany(&ip)) /* who has IPv4 alone, has it alone */
+	if (!ip6_addr_isany(&ip6) ||
+	    ip4_addr_isany(&ip)) /* a guest that has IPv4 alone has it alone */
 		netif_create_ip6_linklocal_address(&interface, 1);
 	if (!ip6_addr_isany(&ip6)) {
 		netif_ip6_addr_set(&interface, 1, &ip6);

@@ -294,7 +294,7 @@ static void on_run_http(struct ev_loop *loop, ev_prepare *p, int revents)
 	run_now(p->data);
 }
 
-/* Comments keep event streams open and find out who has gone. */
+/* Comments keep event streams open and find out which clients have gone. */
 static void on_beat(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct api *a = t->data;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The last events, numbered, so that whoever was away can go on where he stopped. */
+/* The last events, numbered, so that a client that was away can go on where it stopped. */
 #ifndef CHAOS_FEED_H
 #define CHAOS_FEED_H
 

@@ -32,7 +32,7 @@ static const char help[] =
 	"\n"
 	"  -c, --config FILE      settings (" CONFIG_PATH ", which may be missing)\n"
 	"  -s, --socket PATH      listen there (/run/chaos/chaosd.sock)\n"
-	"      --store MODE       auto, own, beside or none: who is dom0's store; beside needs a\n"
+	"      --store MODE       auto, own, beside or none: what dom0's store is; beside needs a\n"
 	"                         running xenstored, own and none need that there is none\n"
 	"  -l, --log-level LEVEL  error, warn, info or debug\n"
 	"  -o, --set KEY=VALUE    any setting of the file\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Histograms with fixed buckets, and gauges asked for when somebody wants to know. */
+/* Histograms with fixed buckets, and gauges computed when they are asked for. */
 #include "split-toolstack/chaosd/metrics.h"
 
 #include <inttypes.h>

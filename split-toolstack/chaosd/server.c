@@ -274,9 +274,9 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	conn_unref(c);
 }
 
-/* --- who may come in --- */
+/* --- which clients may come in --- */
 
-/* The socket's mode decides first; this also holds when somebody passes a connected socket on. */
+/* The socket's mode decides first; this also holds when a connected socket is passed on. */
 static bool may(const struct server *s, int fd, struct ucred *cred)
 {
 	gid_t groups[256];

@@ -12,7 +12,7 @@
 struct config {
 	char *socket, *group;
 	char *run_dir, *log_dir, *cache_dir, *image_dir;
-	char *backend_exe, *backend_user; /* chaos-backend, and who it runs as */
+	char *backend_exe, *backend_user; /* chaos-backend, and the user that it runs as */
 	enum store_mode store;
 	enum log_level log_level;
 	uint32_t console_log_kib; /* 16..1048576 */

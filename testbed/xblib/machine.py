@@ -225,7 +225,7 @@ class Machine:
                      capabilities=[{"capability": "x-ignore-shared", "state": True}])
 
     def save(self, state):
-        self.agent.close()  # a saved port has nobody at its other end
+        self.agent.close()  # a saved port has nothing at its other end
         self.ignore_shared()
         self.monitor("migrate", uri=f"exec:cat > '{state}'")
         while True:

@@ -64,7 +64,7 @@ int xen_evtchn_reserve(struct xen *x, uint32_t domid, uint32_t *port)
 	return fake_leave(new_port(x, (struct port){.domid = domid, .reserved = true}, port));
 }
 
-/* Those that were made for the guest are as if nobody had bound to them. */
+/* Those that were made for the guest are as if nothing had bound to them. */
 int xen_evtchn_find(struct xen *x, uint32_t domid, uint32_t first, uint32_t limit, uint32_t *port)
 {
 	(void)limit;

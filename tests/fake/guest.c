@@ -117,7 +117,7 @@ int xc_dom_build_image(struct xc_dom_image *dom)
 	void *at = NULL;
 
 	if (dom->p2m_size < dom->total_pages || (!xc_dom_translated(dom) && !dom->pv_p2m))
-		abort(); /* memory nobody gave */
+		abort(); /* memory that was not given to it */
 	if (step(__func__) < 0)
 		return -1;
 	dom->kernel_seg.pfn = KERNEL_GFN;

@@ -50,7 +50,7 @@ static int print(const json_t *value)
 	return putchar('\n') < 0;
 }
 
-/* As jq -r prints it: NULL when the VM is not there or nobody answers. */
+/* As jq -r prints it: NULL when the VM is not there or chaosd does not answer. */
 static json_t *field(struct chaos *c, const char *vm, const char *key)
 {
 	struct chaos_request rq;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Clients nobody wants: idle, deaf, vanishing, and such that send garbage. For load.test. */
+/* Clients that misbehave: idle, deaf, vanishing, and such that send garbage. For load.test. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #define AT_ONCE 1024u
 #define PAGE	4096u
 
-/* Of so many frames those count that can be mapped: others are holes, or somebody else's. */
+/* Of so many frames those count that can be mapped: others are holes, or another domain's. */
 static uint32_t look(xenforeignmemory_handle *fm, uint32_t domid, xen_pfn_t first)
 {
 	static const uint8_t zero[PAGE];

@@ -158,7 +158,7 @@ struct noxs_page {
 	uint32_t seq;	  /* odd while dom0 changes the page */
 	uint32_t flags;	  /* NOXS_FLAG_* */
 
-	/* 0x010: who and what */
+	/* 0x010: identity and size */
 	uint8_t uuid[16];
 	uint64_t generation; /* changes whenever this state may exist twice: clone, restore */
 	uint32_t domid;
@@ -187,7 +187,7 @@ struct noxs_page {
 	/* 0x0a0: the one channel for console, power and control */
 	struct noxs_evtchn control;
 
-	/* 0x0b0: where vCPU 0 starts when `entry` is used: dom0's jump to it. Nobody's afterwards.
+	/* 0x0b0: where vCPU 0 starts when `entry` is used: dom0's jump to it. Not used afterwards.
 	 */
 	uint8_t start[NOXS_START_BYTES];
 

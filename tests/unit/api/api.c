@@ -216,7 +216,8 @@ static json_t *body(const struct http *h, int status)
 	return j;
 }
 
-/* As systemd starts it, with its socket: who connects waits in the kernel until it is ready. */
+/* As systemd starts it, with its socket: a client that connects waits in the kernel until it is
+ * ready. */
 static void start_api(int listener)
 {
 	char pid[16];

@@ -58,7 +58,7 @@ static void tx_one_frame(void **state)
 	assert_int_equal(v->guest.notified, 1);
 	assert_int_equal(v->n.tx.frames, 1);
 	assert_int_equal(v->n.tx.bytes, 60);
-	/* it will be told of the next request; told nobody who did not ask */
+	/* it will be told of the next request; not told without being asked */
 	assert_int_equal(v->tx.page->req_event, 2);
 	v->tx.page->rsp_event = 100;
 	put_tx(v, 5, 100, 60, 0);

@@ -144,7 +144,7 @@ static void readiness_goes_to_both_kinds_of_names(void **state)
 
 	(void)state;
 	(void)unsetenv("NOTIFY_SOCKET");
-	service_notify("READY=1"); /* nobody asked */
+	service_notify("READY=1"); /* it was not asked for */
 	for (int i = 0; i < 2; i++) {
 		struct sockaddr_un a = {.sun_family = AF_UNIX};
 		const char *name = *names[i] ? names[i] : path;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Creates and attaches right behind the end of who has their disk or name: they wait for it. */
+/* Creates and attaches right behind the end of the VM that has their disk or name: they wait for
+ * it. */
 #include "tests/unit/engine/devices_help.h"
 
 #include <xen/sched.h>
@@ -298,7 +299,7 @@ static void successors_have_the_mac(void **state)
 	nothing_is_left(0);
 }
 
-/* Destroyed while it waits; the engine closes while somebody waits. */
+/* Destroyed while it waits; the engine closes while one waits. */
 static void waits_end(void **state)
 {
 	struct engine_conf c = conf();

@@ -235,7 +235,7 @@ static void transactions_stand_alone(void **state)
 	assert_string_equal(ask(&g7, XS_WRITE, a, "data/x/y|1"), "OK|");
 	assert_string_equal(ask(&g7, XS_READ, a, "data/x/y|"), "1");
 	assert_string_equal(ask(&g7, XS_DIRECTORY, a, "data|"), "x|");
-	assert_string_equal(READ(&g7, "data/x/y"), "!ENOENT|"); /* nobody else sees it */
+	assert_string_equal(READ(&g7, "data/x/y"), "!ENOENT|"); /* no one else sees it */
 	assert_string_equal(events(&g7), "");
 	assert_string_equal(ask(&g7, XS_MKDIR, a, "data/z|"), "OK|");
 	assert_string_equal(ask(&g7, XS_SET_PERMS, a, "data/z|n7|r8|"), "OK|");

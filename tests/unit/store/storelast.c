@@ -34,7 +34,7 @@ static void begin(bool adopt)
 	assert_int_equal(store_ring_open(last, 7, &page, adopt, &ring, NULL), 0);
 }
 
-/* As if killed: nothing of ours is said to anybody. */
+/* As if killed: no client is told anything. */
 static void die(void)
 {
 	store_ring_close(&ring);

@@ -79,7 +79,7 @@ static const struct tx_node *tx_node_of(const struct store_tx *t, const char *pa
 	abort();
 }
 
-/* Whoever goes on after a refusal gets no more than who stops. */
+/* A client that goes on after a refusal gets no more than one that stops. */
 static void transactions_stay_small(void **state)
 {
 	char text[2200];
@@ -184,7 +184,7 @@ static void watches_of_many_guests_cost_nothing(void **state)
 	assert_string_equal(WRITE(&g7, "data/x|2"), "OK|");
 	assert_string_equal(events(&g8), "/local/domain/7/data/x x;");
 	assert_string_equal(events(&many[3]), "");
-	/* who loses the right hears of that */
+	/* the client that loses the right hears of that */
 	assert_string_equal(ask(&g7, XS_SET_PERMS, 0, "data/x|n7|"), "OK|");
 	assert_string_equal(events(&g8), "/local/domain/7/data/x x;");
 	assert_string_equal(WRITE(&g7, "data/x|3"), "OK|");

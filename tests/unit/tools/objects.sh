@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# tools/objects: calls upwards, calls out of no room, and what nobody calls are found.
+# tools/objects: calls upwards, calls out of no room, and what is never called are found.
 set -uo pipefail
 objects=$1
 work=$(mktemp -d)

@@ -48,7 +48,7 @@ static int set_v6(int fd, const char *name, const char *address, unsigned int pr
 		errno = EINVAL;
 		return -1;
 	}
-	/* usable at once: nobody else here has it */
+	/* usable at once: no one else here has it */
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_dad", name);
 	off = open(path, O_WRONLY | O_CLOEXEC);
 	if (off >= 0) {
