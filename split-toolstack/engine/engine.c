@@ -8,7 +8,7 @@
 
 #include "base/dirs.h"
 #include "base/log.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 /* What is in them is opened by name later: they must be ours alone. */
 static int prepare_folders(const struct engine_conf *c, struct err *e)
@@ -43,6 +43,16 @@ static int open_images(struct engine *en, struct err *e)
 				   .store_dir = en->conf.image_dir};
 
 	return images_open(&conf, &en->images, e);
+}
+
+static int open_devices(struct engine *en, struct err *e)
+{
+	const struct devices_host host = {.store = engine_store(en),
+					  .domain_free = drop_devices_gone,
+					  .mirror_open = names_follow,
+					  .mirror_news = names_news};
+
+	return devices_open(en, &host, e);
 }
 
 int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct engine **out,
@@ -103,7 +113,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		pool_open(en);
 	if (rc == 0)
-		rc = devices_open(en, e);
+		rc = open_devices(en, e);
 	if (rc == 0)
 		rc = adopt_all(en, e);
 	if (rc < 0) {

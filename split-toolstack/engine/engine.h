@@ -13,7 +13,7 @@
 #include "split-toolstack/engine/config/pool_flavor.h"
 #include "split-toolstack/engine/config/vm_config.h"
 #include "split-toolstack/engine/config/vm_state.h"
-#include "split-toolstack/engine/devices.h"
+#include "split-toolstack/engine/devices/devices.h"
 #include "split-toolstack/engine/services/tail.h"
 
 /*

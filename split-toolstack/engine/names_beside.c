@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/device.h"
-#include "split-toolstack/engine/mirror.h"
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/mirror.h"
 #include "split-toolstack/engine/names_private.h"
 
 /*

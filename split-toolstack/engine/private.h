@@ -23,7 +23,7 @@
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/devices/set-t.h"
-#include "split-toolstack/engine/leaving.h"
+#include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/life/adopt.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/names.h"

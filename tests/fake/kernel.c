@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "dom0/loopdev.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #define MANY 64u
 

@@ -4,7 +4,7 @@
 #ifndef CHAOS_ENGINE_DEVICES_KIND_H
 #define CHAOS_ENGINE_DEVICES_KIND_H
 
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 struct backend_client;
 
@@ -25,7 +25,7 @@ struct device_kind_ops {
 	 */
 	int (*admit_file)(struct vm *vm, struct device_config *d, const struct device_config *other,
 			  uint32_t n, const struct file *file, struct err *e);
-	/* Notes what the VM has for itself by that (claims.c). -ENOMEM. */
+	/* Notes what the VM has for itself by that (reservations.c). -ENOMEM. */
 	int (*reserve)(struct vm *vm, const struct device_config *d);
 
 	/* --- in shells --- */

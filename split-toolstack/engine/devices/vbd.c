@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The row of vbds: block devices. */
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 static uint32_t in_flavor(const struct pool_flavor *f)
@@ -24,7 +24,7 @@ static int make_nodes(struct device *d)
 	vdev_name(d->key.devid, name);
 	v.major = d->major;
 	v.minor = d->minor;
-	return devtree_make_vbd(engine_store(d->en), &v);
+	return devtree_make_vbd(d->en->devices->host.store, &v);
 }
 
 static void page(const struct device *d, struct noxs_device *to)

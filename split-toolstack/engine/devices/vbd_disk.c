@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The file or block device behind a vbd. */
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The row of vifs: network devices. */
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 #include <stdio.h>
@@ -54,7 +54,7 @@ static int make_nodes(struct device *d)
 				.rings = d->noxs ? &d->rings : NULL,
 				.user = d->backend->user};
 
-	return devtree_make_vif(engine_store(d->en), &v);
+	return devtree_make_vif(d->en->devices->host.store, &v);
 }
 
 /* One that no VM has claimed yet may be in no bridge. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Domains that go: destroyed by the worker, and noted in a file until Xen has nothing of them. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/life/verbs.h"
 
 /* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How VMs end: noticed deaths and their on_* actions, and what clients ask for. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/life/verbs.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pausing and unpausing, as clients ask for it; other toolstacks do the same to our domains. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/life/verbs.h"
 
 #define PAUSES_MOST 64 /* of other toolstacks, that one unpause ends */

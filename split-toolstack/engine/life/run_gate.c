@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* When a guest runs: its devices are there, or it goes without them. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/life/verbs.h"
 
 #include <errno.h>

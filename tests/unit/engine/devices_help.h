@@ -5,7 +5,7 @@
 
 #include "tests/unit/engine/engine_help.h"
 
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 #include "tests/fake/kernel.h"
 
 extern char disk[64]; /* a path */

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "noxs/include/noxs/abi.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 /* --- lives --- */
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #define MEM_KIB (32u << 10)
 #define MAX_KIB (96u << 10)

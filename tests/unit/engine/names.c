@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 static enum vm_state shown(struct vm *vm)
 {

@@ -12,8 +12,8 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/device_backend.h"
-#include "split-toolstack/engine/mirror.h"
+#include "split-toolstack/engine/devices/backend.h"
+#include "split-toolstack/engine/devices/mirror.h"
 #include "tests/unit/engine/xenstored_help.h"
 
 /* --- memory that fails --- */

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #define BIG_KIB 32768u /* is built on the worker */
 

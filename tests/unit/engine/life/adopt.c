@@ -16,7 +16,7 @@
 
 #include <lmdb.h>
 
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 /* --- calls of dom0's that fail --- */
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "noxs/include/noxs/abi.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 static void guest_says(const struct vm *vm, const char *text)
 {

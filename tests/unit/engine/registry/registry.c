@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/registry/recent.h"
 
 #define SLOT_BYTES 1024 /* recent.c: a header, then slots */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #define MIB	 1024u
 #define BIG	 (32u * MIB) /* built on the worker */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices that go: a few at a time, so that others can be made meanwhile, and what waits for that.
  */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 
 /*
  * One kernel thread (xenwatch) does all the work of kernel backends, in order: a device that is
@@ -120,11 +120,11 @@ static void remove_now(struct device *d)
 	enum backend_end end;
 
 	d->phase = PHASE_REMOVING;
-	store_unhook(engine_store(en), &d->back);
+	store_unhook(en->devices->host.store, &d->back);
 	device_hide(d);
 	end = d->backend->stop(d);
 	if (end == END_NOW || end == END_TOLD) {
-		devtree_remove(engine_store(en), &d->id);
+		devtree_remove(en->devices->host.store, &d->id);
 		if (end == END_NOW)
 			device_gone(d);
 		return;
@@ -135,7 +135,7 @@ static void remove_now(struct device *d)
 		removal_hurry(en, true);
 	}
 	wait_until_lost(d, d->counted ? LOST_S : UNSEEN_S);
-	devtree_remove(engine_store(en), &d->id);
+	devtree_remove(en->devices->host.store, &d->id);
 }
 
 void removal_next(struct engine *en)
@@ -181,7 +181,7 @@ void removals_close(struct engine *en)
 		return;
 	for (struct device *d = t->queue; d; d = d->queue_next) {
 		device_hide(d);
-		devtree_remove(engine_store(en), &d->id);
+		devtree_remove(en->devices->host.store, &d->id);
 	}
 	removal_hurry(en, false);
 	if (t->mark >= 0)
@@ -295,9 +295,9 @@ void device_domain_put(struct device_domain *dom, struct engine *en)
 			en->devices->backends[i]->domain_gone(en, dom->domid);
 	HASH_FIND(by_domid, en->domids, &dom->domid, sizeof(dom->domid), vm);
 	if (!vm) /* its VM is gone already */
-		store_forget_domain(engine_store(en), dom->domid);
+		store_forget_domain(en->devices->host.store, dom->domid);
 	HASH_DELETE(hh, en->devices->domains, dom);
-	drop_devices_gone(en, dom->domid);
+	en->devices->host.domain_free(en, dom->domid);
 	free(dom);
 	if (waits) {
 		waits->waits_for = 0;

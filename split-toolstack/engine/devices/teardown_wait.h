@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests for what somebody else has, for a moment still or for good; part of private.h. */
-#ifndef CHAOS_ENGINE_LEAVING_H
-#define CHAOS_ENGINE_LEAVING_H
+/* Requests for what somebody else has, for a moment still or for good. */
+#ifndef CHAOS_ENGINE_DEVICES_TEARDOWN_WAIT_H
+#define CHAOS_ENGINE_DEVICES_TEARDOWN_WAIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@ struct device_config;
 struct file;
 struct files;
 
-/* --- device_admit.c: everything that devices need is there and nobody else's --- */
+/* --- admit.c: everything that devices need is there and nobody else's --- */
 
 /* Of a VM that is to be built: `self`, or NULL when it has no name yet. The message says what is
  * not right; -EAGAIN: it will be when a device is gone that is leaving. Says nothing of what lies
@@ -36,7 +36,7 @@ int disks_admit(struct vm *vm, struct files *f, struct err *e);
  */
 int device_admit(struct vm *vm, struct device_config *d, const struct file *file, struct err *e);
 
-/* --- claims.c: what each living VM has for itself --- */
+/* --- reservations.c: what each living VM has for itself --- */
 
 enum claim_of { CLAIM_MAC = 'm', CLAIM_NAME = 'n', CLAIM_DISK = 'd', CLAIM_FILE = 'f' };
 /* Some VM has it. */
@@ -50,7 +50,7 @@ int claims_add(struct vm *vm, enum claim_of of, const void *what, size_t len, bo
 int claims_take(struct vm *vm, struct err *e);
 void claims_drop(struct vm *vm);
 
-/* --- leaving.c: who waits for that --- */
+/* --- teardown_wait.c: who waits for that --- */
 
 struct leaving {
 	struct leaving *next, *prev; /* prev NULL: does not wait */
@@ -59,7 +59,7 @@ struct leaving {
 	void (*again)(struct leaving *l, bool last);
 };
 
-/* leaving.c's own. */
+/* teardown_wait.c's own. */
 struct leavings {
 	struct leaving *first; /* utlist head: requests that wait */
 	ev_timer timer;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files about devices share; part of private.h. */
-#ifndef CHAOS_ENGINE_DEVICE_H
-#define CHAOS_ENGINE_DEVICE_H
+/* Devices: what VMs and shells do with them, and what the files of this folder share. */
+#ifndef CHAOS_ENGINE_DEVICES_DEVICE_H
+#define CHAOS_ENGINE_DEVICES_DEVICE_H
 
 #include "split-toolstack/engine/private.h"
 
@@ -61,7 +61,7 @@ struct device {
 	struct device_domain *dom;
 	struct device_config cfg;
 	const struct device_kind_ops *kind; /* devices/kind.h */
-	const struct backend_ops *backend;  /* device_backend.h */
+	const struct backend_ops *backend;  /* backend.h */
 	struct devtree_id id;
 	enum device_phase phase;
 	uint64_t nr;  /* of those started, in order */
@@ -94,9 +94,10 @@ struct device {
 	device_fn *done;   /* called when attach or detach has ended; NULL: none waits */
 	void *done_arg;
 	bool attaching; /* for attach */
-	bool take_back; /* the attach has failed: it goes as soon as nobody uses it */
+	bool take_back; /* the attach has failed: it goes as soon as nobody uses it ... */
+	void (*forget)(struct device *d); /* ... and the VM's configuration has it no more */
 	ev_timer timer;
-	/* device_adopt.c: what dom0 lacked may be there, and the disk is opened again */
+	/* adopt.c: what dom0 lacked may be there, and the disk is opened again */
 	ev_timer again;
 	enum file_use again_use;
 	void (*again_then)(struct device *d, struct file *disk);
@@ -112,8 +113,20 @@ struct mirror;
 struct teardown;
 struct user_backend;
 
+/* What they need of what stands above them. */
+struct devices_host {
+	struct store *store; /* their nodes are in it */
+	/* No backend has anything of the domain any more. */
+	void (*domain_free)(struct engine *en, uint32_t domid);
+	/* Beside xenstored: its mirror is open; and news of it that may be no device's: true: they
+	 * are not. */
+	void (*mirror_open)(struct engine *en);
+	bool (*mirror_news)(struct engine *en, const char *path, const char *value, uint64_t done);
+};
+
 /* What the files about devices know together. */
 struct devices {
+	struct devices_host host;
 	const struct device_kind_ops *kinds[DEVICE_KINDS];
 	const struct backend_ops *backends[DEVICE_BACKENDS];
 	struct device *all;	       /* uthash heads */
@@ -122,8 +135,8 @@ struct devices {
 	struct link *link;
 	ev_io uevents;
 	struct device *untold;	   /* utlist head: claimed, and the store does not say so yet */
-	struct teardown *teardown; /* removal.c */
-	struct leavings *leavings; /* leaving.c */
+	struct teardown *teardown; /* teardown.c */
+	struct leavings *leavings; /* teardown_wait.c */
 	struct attach *attaches;   /* utlist head: those that wait */
 	struct user_backend *user; /* NULL: not needed so far */
 	struct mirror *mirror;	   /* NULL: not beside xenstored */
@@ -136,7 +149,7 @@ struct devices {
 	ev_tstamp reached_at; /* ... then */
 };
 
-/* --- devices.c --- */
+/* --- set.c --- */
 
 /* -ENOMEM. What is in it is opened with devices_open(), when the rest of the engine is there. */
 int devices_new(struct engine *en, struct err *e);
@@ -172,7 +185,7 @@ bool devices_lack(const struct device_set *set);
  * on while others are before them. Else -errno with the reason. */
 int devices_there(const struct device_set *set, uint32_t n, ev_tstamp now, ev_tstamp *until,
 		  struct err *e);
-int devices_open(struct engine *en, struct err *e);
+int devices_open(struct engine *en, const struct devices_host *host, struct err *e);
 void devices_close(struct engine *en);
 /* After a restart: the devices of an adopted VM, and then of domains that nobody adopted. */
 int devices_adopt(struct vm *vm, struct err *e); /* again: what is missing */
@@ -216,6 +229,8 @@ void device_set_backend(struct device *d, enum device_backend b);
 int device_possible(const struct engine *en, enum device_backend b, struct err *e);
 /* Its backend has said something. */
 bool device_seen(const struct device *d);
+/* The device's timer: in so many seconds its wait is over. */
+void device_wait(struct device *d, double seconds);
 /* Calls who waits for it, once. */
 void device_done(struct device *d, int rc, const struct err *e);
 /* Hears of its backend's state from now on. */
@@ -235,19 +250,17 @@ void devices_tell(struct engine *en);
 /* Somebody has removed a bridge. */
 void devices_bridge_gone(struct engine *en, int ifindex);
 
-/* --- device_attach.c --- */
+/* --- attach.c --- */
 /* The engine closes: nobody hears of what waits. */
 void attaches_close(struct engine *en);
 /* Those of the VM that wait fail now: its domain ends. */
 void attaches_end(const struct vm *vm);
-/* The device's timer: in so many seconds its wait is over. */
-void device_wait(struct device *d, double seconds);
 
-/* --- hold.c: when a guest may run --- */
+/* --- life/run_gate.c: when a guest may run --- */
 /* Unpauses it, now or when the backends of its rings are connected. */
 int vm_let_run(struct vm *vm);
 
-/* --- leaving.c --- */
+/* --- teardown_wait.c --- */
 int leaving_open(struct engine *en, struct err *e);
 void leaving_close(struct engine *en);
 /* A device with a file has gone within the last seconds. */
@@ -255,7 +268,7 @@ bool leaving_lately(const struct engine *en);
 /* A device has gone. */
 void leaving_gone(struct engine *en, const struct device *d);
 
-/* --- removal.c --- */
+/* --- teardown.c --- */
 /* The engine closes: what waits for its turn need not wait. */
 void removals_close(struct engine *en);
 /* A setting that a killed daemon had changed is as it was. */
@@ -275,7 +288,7 @@ void devices_forget(struct device *d);
 /* One device of the domain less; with the last one its slot is free. */
 void device_domain_put(struct device_domain *dom, struct engine *en);
 
-/* --- device_user.c: backends in the process chaos-backend --- */
+/* --- user.c: backends in the process chaos-backend --- */
 /* One of nobody's, about to be removed: the process may have it. */
 void device_user_orphan(struct device *d);
 /* Attaches what the frontend's nodes say; `again`: rings that another process has served before.
@@ -294,7 +307,7 @@ int device_offer(const struct device *d, const char *leaf, uint64_t value); /* a
 /* By its number there; NULL: there is none. */
 struct device *device_user_find(struct engine *en, uint64_t number);
 
-/* --- user_backend.c: the process --- */
+/* --- user_process.c: the process --- */
 struct backend_client;
 /* Connects to it, and starts it when there is none. */
 int user_backend_open(struct engine *en, struct err *e);
@@ -308,7 +321,7 @@ bool user_backend_started(const struct engine *en);
 /* Requests may have been queued. */
 void user_backend_wants(struct engine *en);
 
-/* --- device_mirror.c: nothing but in mode beside --- */
+/* --- mirrored.c: nothing but in mode beside --- */
 void device_unmirror_domain(struct engine *en, uint32_t domid);
 
 /* --- uevent.c: what the kernel says of its backends --- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Beside xenstored: the nodes of kernel-backed devices, shown there and followed from there. */
-#ifndef CHAOS_ENGINE_MIRROR_H
-#define CHAOS_ENGINE_MIRROR_H
+#ifndef CHAOS_ENGINE_DEVICES_MIRROR_H
+#define CHAOS_ENGINE_DEVICES_MIRROR_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One device: what it needs in dom0, its nodes, and the states of its backend. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 /* --- being found --- */
@@ -96,6 +96,37 @@ fail:
 	return NULL;
 }
 
+static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct device *d = t->data;
+	struct err e = {0};
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	if (d->phase >= PHASE_QUEUED) {
+		int rc = err_set(&e, ETIMEDOUT, "%s %u: the kernel has not let go of it yet",
+				 d->id.kind, d->key.devid);
+
+		device_done(d, rc, &e);
+		return;
+	}
+	if (d->phase < PHASE_CLOSING && !d->take_back)
+		device_broken(d, "its backend did not come up within %.0f s",
+			      d->noxs ? CONNECT_S : ATTACH_S);
+	if (d->take_back)
+		d->forget(d);
+	if (d->take_back || d->phase == PHASE_CLOSING)
+		device_remove(d);
+}
+
+void device_wait(struct device *d, double seconds)
+{
+	ev_timer_stop(d->en->loop, &d->timer);
+	ev_timer_init(&d->timer, on_timer, seconds, 0.);
+	d->timer.data = d;
+	ev_timer_start(d->en->loop, &d->timer);
+}
+
 void device_done(struct device *d, int rc, const struct err *e)
 {
 	device_fn *fn = d->done;
@@ -160,7 +191,7 @@ void device_broken(struct device *d, const char *fmt, ...)
 /* Where a VM's device stands after each change. */
 void device_look(struct device *d)
 {
-	enum devtree_state s = devtree_back_state(engine_store(d->en), &d->id);
+	enum devtree_state s = devtree_back_state(d->en->devices->host.store, &d->id);
 	bool ready = !d->kind->is_set_up || d->kind->is_set_up(d);
 
 	if (d->phase == PHASE_CLOSING && s == DEVTREE_CLOSED) {
@@ -207,7 +238,7 @@ int device_watch(struct device *d)
 
 	devtree_back(&d->id, NULL, at);
 	d->back.fn = on_back;
-	return store_hook(engine_store(d->en), &d->back, at);
+	return store_hook(d->en->devices->host.store, &d->back, at);
 }
 
 /* --- opening it away from the loop --- */
@@ -303,7 +334,7 @@ bool device_in_kernel(const struct device *d)
 
 bool device_seen(const struct device *d)
 {
-	return devtree_back_state(engine_store(d->en), &d->id) > DEVTREE_INITIALISING;
+	return devtree_back_state(d->en->devices->host.store, &d->id) > DEVTREE_INITIALISING;
 }
 
 void device_unbound(struct device *d)
@@ -336,12 +367,12 @@ void device_gone(struct device *d)
 		if (set)
 			set->ops->failed(set, &e);
 	}
-	store_unhook(engine_store(en), &d->back);
+	store_unhook(en->devices->host.store, &d->back);
 	if (d->phase != PHASE_MADE && d->phase < PHASE_REMOVING) {
 		device_hide(d);
-		devtree_remove(engine_store(en), &d->id);
+		devtree_remove(en->devices->host.store, &d->id);
 	}
-	store_unhook(engine_store(en), &d->front);
+	store_unhook(en->devices->host.store, &d->front);
 	devices_forget(d);
 	leaving_gone(en, d);
 	if (set)

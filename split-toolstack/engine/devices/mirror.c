@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The thread that speaks to xenstored, and the two queues between it and the loop. */
-#include "split-toolstack/engine/mirror.h"
+#include "split-toolstack/engine/devices/mirror.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 
 #include "base/log.h"
 #include "base/unix.h"
-#include "split-toolstack/engine/mirror_queue.h"
+#include "split-toolstack/engine/devices/mirror_queue.h"
 
 #define RETRIES 100 /* of a transaction that others disturb */
 /* News wait in so many bytes. With more the thread reads nothing of xenstored until the loop has

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the loop and the mirror's thread hand to each other; part of mirror.c. */
-#ifndef CHAOS_ENGINE_MIRROR_QUEUE_H
-#define CHAOS_ENGINE_MIRROR_QUEUE_H
+#ifndef CHAOS_ENGINE_DEVICES_MIRROR_QUEUE_H
+#define CHAOS_ENGINE_DEVICES_MIRROR_QUEUE_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -12,39 +12,6 @@
 
 /* --- waiting --- */
 
-static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid);
-
-static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
-{
-	struct device *d = t->data;
-	struct err e = {0};
-
-	(void)revents;
-	ev_timer_stop(loop, t);
-	if (d->phase >= PHASE_QUEUED) {
-		int rc = err_set(&e, ETIMEDOUT, "%s %u: the kernel has not let go of it yet",
-				 d->id.kind, d->key.devid);
-
-		device_done(d, rc, &e);
-		return;
-	}
-	if (d->phase < PHASE_CLOSING && !d->take_back)
-		device_broken(d, "its backend did not come up within %.0f s",
-			      d->noxs ? CONNECT_S : ATTACH_S);
-	if (d->take_back && d->vm)
-		forget_config(d->vm, d->cfg.kind, d->key.devid);
-	if (d->take_back || d->phase == PHASE_CLOSING)
-		device_remove(d);
-}
-
-void device_wait(struct device *d, double seconds)
-{
-	ev_timer_stop(d->en->loop, &d->timer);
-	ev_timer_init(&d->timer, on_timer, seconds, 0.);
-	d->timer.data = d;
-	ev_timer_start(d->en->loop, &d->timer);
-}
-
 static void wait_for(struct device *d, double seconds, device_fn *fn, void *arg)
 {
 	d->done = fn;
@@ -89,6 +56,13 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 		(void)vm_record(vm, NULL);
 		return;
 	}
+}
+
+/* Its attach has failed later on. */
+static void forget_device(struct device *d)
+{
+	if (d->vm)
+		forget_config(d->vm, d->cfg.kind, d->key.devid);
 }
 
 /* --- attach and detach --- */
@@ -144,6 +118,7 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 	if (rc == 0 && d) {
 		d->vm = vm;
 		d->attaching = true;
+		d->forget = forget_device;
 		wait_for(d, ATTACH_S, fn, arg);
 		rc = device_start(d, disk, &e);
 		if (rc == 0 || !d->done) /* it has heard, or will */
@@ -333,6 +308,6 @@ void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force,
 	forget_config(vm, kind, devid);
 	wait_for(d, DETACH_S, fn, arg);
 	d->phase = PHASE_CLOSING; /* before its state is seen to change */
-	if (force || d->reason[0] || devtree_close(engine_store(vm->en), &d->id) < 0)
+	if (force || d->reason[0] || devtree_close(vm->en->devices->host.store, &d->id) < 0)
 		device_remove(d);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices whose backend is the process chaos-backend: the toolstack's half of the handshake. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "backend/client.h"
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 /* --- its number there --- */
@@ -38,7 +38,7 @@ static void set_state(struct device *d, enum devtree_state s)
 	char at[DEVTREE_PATH_MAX];
 
 	devtree_back(&d->id, "state", at);
-	(void)store_putf(engine_store(d->en), at, "%d", (int)s);
+	(void)store_putf(d->en->devices->host.store, at, "%d", (int)s);
 }
 
 uint32_t device_front_u32(const struct device *d, const char *leaf, uint32_t none)
@@ -47,7 +47,7 @@ uint32_t device_front_u32(const struct device *d, const char *leaf, uint32_t non
 	uint32_t n = none;
 
 	devtree_front(&d->id, leaf, at);
-	return store_get_u32(engine_store(d->en), at, &n) < 0 ? none : n;
+	return store_get_u32(d->en->devices->host.store, at, &n) < 0 ? none : n;
 }
 
 int device_offer(const struct device *d, const char *leaf, uint64_t value)
@@ -55,7 +55,7 @@ int device_offer(const struct device *d, const char *leaf, uint64_t value)
 	char at[DEVTREE_PATH_MAX];
 
 	devtree_back(&d->id, leaf, at);
-	return store_putf_quiet(engine_store(d->en), at, "%llu", (unsigned long long)value);
+	return store_putf_quiet(d->en->devices->host.store, at, "%llu", (unsigned long long)value);
 }
 
 /* --- attaching --- */
@@ -150,7 +150,7 @@ static int start_handshake(struct device *d, struct err *e)
 	devtree_front(&d->id, NULL, front);
 	d->front.fn = on_front;
 	if (rc == 0)
-		rc = store_hook(engine_store(d->en), &d->front, front);
+		rc = store_hook(d->en->devices->host.store, &d->front, front);
 	return rc;
 }
 
@@ -182,7 +182,7 @@ static int adopt(struct device *d)
 
 		devtree_front(&d->id, NULL, front);
 		d->front.fn = on_front;
-		hooked = store_hook(engine_store(d->en), &d->front, front);
+		hooked = store_hook(d->en->devices->host.store, &d->front, front);
 		if (hooked < 0)
 			return hooked;
 	}
@@ -206,7 +206,7 @@ void device_user_orphan(struct device *d)
 
 static void hide(struct device *d)
 {
-	store_unhook(engine_store(d->en), &d->front);
+	store_unhook(d->en->devices->host.store, &d->front);
 }
 
 static enum backend_end stop(struct device *d)

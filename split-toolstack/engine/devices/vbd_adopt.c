@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* After a restart of the daemon: the disks of VMs that live on. Their paths are opened away from
  * the loop, and neither the start nor the VM waits for them. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include <linux/major.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 /* What dom0 lacked is asked for again after so long. */
@@ -25,7 +25,7 @@ static void read_size(struct device *d)
 	uint32_t len;
 
 	devtree_back(&d->id, "sectors", at);
-	text = store_get(engine_store(d->en), at, &len);
+	text = store_get(d->en->devices->host.store, at, &len);
 	if (text && strtoull(text, NULL, 10))
 		d->sectors = strtoull(text, NULL, 10);
 }
@@ -89,7 +89,7 @@ static void take_new_loop(struct device *d, struct file *disk)
 	struct err e = {0};
 	int rc;
 
-	if (devtree_back_state(engine_store(d->en), &d->id) >= DEVTREE_CONNECTED)
+	if (devtree_back_state(d->en->devices->host.store, &d->id) >= DEVTREE_CONNECTED)
 		return; /* blkback has got it after all */
 	rc = vbd_take_file(d, disk, &e);
 	if (adopt_later(rc)) {
@@ -104,7 +104,7 @@ static void take_new_loop(struct device *d, struct file *disk)
 	log_line(LOG_INFO, "op=adopt dom=%u disk \"%s\": has a new loop device", d->key.domid,
 		 d->cfg.u.vbd.path);
 	devtree_back(&d->id, "physical-device", at);
-	(void)store_putf(engine_store(d->en), at, "%x:%x", d->major, d->minor);
+	(void)store_putf(d->en->devices->host.store, at, "%x:%x", d->major, d->minor);
 }
 
 /* What the path leads to. A loop device can be its user's own, and is a block device as others
@@ -137,7 +137,7 @@ static void lock_again(struct device *d, struct file *disk)
  * had opened it: when that was too early, the file gets another one, of which blkback reads. */
 static int find_loop(struct device *d)
 {
-	bool early = devtree_back_state(engine_store(d->en), &d->id) < DEVTREE_CONNECTED;
+	bool early = devtree_back_state(d->en->devices->host.store, &d->id) < DEVTREE_CONNECTED;
 	const char *path = d->cfg.u.vbd.path;
 	struct disk_info has = {0};
 	int fd = loop_find(d->major, d->minor, &has);
@@ -181,7 +181,7 @@ int vbd_adopt(struct device *d)
 	if (d->backend->keeps_file)
 		return path ? device_open_later(d, FILE_DISK_HELD, look_at_disk, NULL) : 0;
 	devtree_back(&d->id, "physical-device", at);
-	numbers = store_get(engine_store(d->en), at, &len);
+	numbers = store_get(d->en->devices->host.store, at, &len);
 	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
 	if (numbers && sscanf(numbers, "%x:%x", &d->major, &d->minor) == 2) {
 		claim(d, makedev(d->major, d->minor), 0);

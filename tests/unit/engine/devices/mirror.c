@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The thread beside xenstored, against a xenstored that refuses, conflicts and dies; no memory. */
-#include "split-toolstack/engine/mirror.h"
+#include "split-toolstack/engine/devices/mirror.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices whose backend is dom0's kernel: it finds their nodes in the store and does the rest. */
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>

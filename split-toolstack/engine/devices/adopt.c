@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* After a restart of the daemon: devices that live on with their VMs, and those that nobody has. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 
 /* Out of this process: the device itself goes on. */
@@ -17,8 +17,8 @@ static void let_go(struct device *d)
 {
 	struct engine *en = d->en;
 
-	store_unhook(engine_store(en), &d->back);
-	store_unhook(engine_store(en), &d->front);
+	store_unhook(en->devices->host.store, &d->back);
+	store_unhook(en->devices->host.store, &d->front);
 	devices_forget(d);
 	HASH_DELETE(hh, en->devices->all, d);
 	device_close_files(d);
@@ -27,10 +27,11 @@ static void let_go(struct device *d)
 }
 
 /* Opening and closing what all devices share. */
-int devices_open(struct engine *en, struct err *e)
+int devices_open(struct engine *en, const struct devices_host *host, struct err *e)
 {
 	int rc;
 
+	en->devices->host = *host;
 	rows_choose(en);
 	rc = link_open(&en->devices->link, e);
 
@@ -105,7 +106,7 @@ static int adopt(struct device *d)
 	int rc;
 
 	devtree_back(&d->id, "frontend", at);
-	if (!store_get(engine_store(d->en), at, &len))
+	if (!store_get(d->en->devices->host.store, at, &len))
 		return make(d);
 	d->phase = PHASE_STARTED;
 	rc = d->kind->adopt(d);
@@ -178,7 +179,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	if (device_find(en, domid, kind, devid) || (vm && vm_state(vm) == VM_UNKNOWN))
 		return;
 	if (en->devices->mirror && is_others(en, domid)) {
-		devtree_remove(engine_store(en),
+		devtree_remove(en->devices->host.store,
 			       &(struct devtree_id){device_kind_name(kind), domid, devid});
 		return;
 	}
@@ -230,7 +231,7 @@ static void children(struct engine *en, struct numbers *l, const char *kind, uin
 		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s/%u", kind, domid);
 	else
 		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s", kind);
-	(void)store_children(engine_store(en), at, note_child, l);
+	(void)store_children(en->devices->host.store, at, note_child, l);
 }
 
 /* What our store has is ours. */

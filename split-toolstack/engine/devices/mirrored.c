@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Beside xenstored: one device there and here, both ways. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/device_backend.h"
-#include "split-toolstack/engine/mirror.h"
+#include "split-toolstack/engine/devices/backend.h"
+#include "split-toolstack/engine/devices/mirror.h"
 
 /* A guest that writes faster than xenstored takes it is stopped here. */
 #define BACKLOG_MAX 4096u
@@ -22,7 +22,7 @@ struct walk {
 static int put_node(struct engine *en, const char *path)
 {
 	uint32_t len = 0;
-	const char *value = store_get(engine_store(en), path, &len);
+	const char *value = store_get(en->devices->host.store, path, &len);
 	int rc;
 
 	rc = value ? mirror_put(en->devices->mirror, path, value, len)
@@ -45,7 +45,7 @@ static int put_all(struct engine *en, const char *base)
 {
 	struct walk w = {en, base, 0};
 
-	(void)store_children(engine_store(en), base, put_child, &w);
+	(void)store_children(en->devices->host.store, base, put_child, &w);
 	return w.rc;
 }
 
@@ -93,7 +93,7 @@ static int adopt(struct device *d)
 		rc = mirror_follow(en->devices->mirror, back);
 	d->front.fn = on_front;
 	if (rc == 0)
-		rc = store_hook(engine_store(en), &d->front, front);
+		rc = store_hook(en->devices->host.store, &d->front, front);
 	return rc;
 }
 
@@ -102,7 +102,7 @@ static void hide(struct device *d)
 	struct engine *en = d->en;
 	char at[DEVTREE_PATH_MAX];
 
-	store_unhook(engine_store(en), &d->front);
+	store_unhook(en->devices->host.store, &d->front);
 	if (!d->mirrored)
 		return;
 	d->mirrored = false;
@@ -141,7 +141,7 @@ void device_unmirror_domain(struct engine *en, uint32_t domid)
 static void on_news(void *arg, const char *path, const char *value, uint32_t len, uint64_t done)
 {
 	struct engine *en = arg;
-	struct store *s = engine_store(en);
+	struct store *s = en->devices->host.store;
 	const struct device *d;
 	uint32_t have_len = 0;
 	const char *have;
@@ -151,7 +151,7 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 	uint32_t domid;
 	uint32_t devid;
 
-	if (names_news(en, path, value, done))
+	if (en->devices->host.mirror_news(en, path, value, done))
 		return;
 	if (!devtree_parse_back(path, kind, &domid, &devid, &rest) || *rest == '\0')
 		return;
@@ -176,7 +176,7 @@ static int setup(struct engine *en, struct err *e)
 	int rc = mirror_open(en->loop, on_news, en, &en->devices->mirror, e);
 
 	if (rc == 0)
-		names_follow(en);
+		en->devices->host.mirror_open(en);
 	return rc;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Queues between the loop and the mirror's thread, with an account of what waits. */
-#include "split-toolstack/engine/mirror_queue.h"
+#include "split-toolstack/engine/devices/mirror_queue.h"
 
 #include <stdlib.h>
 #include <string.h>

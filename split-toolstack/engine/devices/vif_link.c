@@ -96,11 +96,11 @@ int device_link_try(struct device *d, struct err *e)
 		return 0;
 	if (c->bridge[0]) { /* Linux does not look, others do */
 		devtree_front(&d->id, "mtu", at);
-		(void)store_putf(engine_store(d->en), at, "%u",
+		(void)store_putf(d->en->devices->host.store, at, "%u",
 				 change.mtu ? change.mtu : bridge.mtu);
 	}
 	devtree_back(&d->id, "hotplug-status", at);
-	(void)store_putf(engine_store(d->en), at, "connected");
+	(void)store_putf(d->en->devices->host.store, at, "connected");
 	return 0;
 }
 
@@ -136,7 +136,7 @@ static void tell_claim(const struct device *d)
 				.rate_bytes = c->rate_bytes,
 				.rate_us = c->rate_us};
 
-	devtree_bind_vif(engine_store(d->en), &v);
+	devtree_bind_vif(d->en->devices->host.store, &v);
 }
 
 void devices_tell(struct engine *en)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The process chaos-backend as the engine sees it: found or started, what it says, and its end. */
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "backend/client.h"
-#include "split-toolstack/engine/device_backend.h"
+#include "split-toolstack/engine/devices/backend.h"
 
 #define SOCKET_NAME "backend.sock"
 /* One that ends again so soon is not given the same devices a third time: one of them may be why.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the backends of devices differ in: dom0's kernel, the same beside xenstored, and the process
  * chaos-backend. A row each; NULL: it has nothing to do there. */
-#ifndef CHAOS_ENGINE_DEVICE_BACKEND_H
-#define CHAOS_ENGINE_DEVICE_BACKEND_H
+#ifndef CHAOS_ENGINE_DEVICES_BACKEND_H
+#define CHAOS_ENGINE_DEVICES_BACKEND_H
 
-#include "split-toolstack/engine/device.h"
+#include "split-toolstack/engine/devices/device.h"
 
 /* How the end of a device goes on when its turn has come. */
 enum backend_end {
@@ -17,7 +17,7 @@ enum backend_end {
 struct backend_ops {
 	bool user;	 /* its nodes are not for the kernel */
 	bool loops;	 /* it has block devices only: a file is put behind a loop device */
-	bool gates;	 /* a noxs guest may not run before it is connected: hold.c */
+	bool gates;	 /* a noxs guest may not run before it is connected: life/run_gate.c */
 	bool keeps_file; /* it holds the file of a disk, lock and all */
 
 	/* The engine opens and closes. */
@@ -56,7 +56,7 @@ struct backend_ops {
 
 extern const struct backend_ops kernel_backend_ops, mirrored_backend_ops, user_backend_ops;
 
-/* --- device_kernel.c: for the row of the mirrored one, too --- */
+/* --- kernel.c: for the row of the mirrored one, too --- */
 void kernel_backend_absent(const struct device *d, char *to, size_t room);
 void kernel_backend_seen(struct device *d);
 ev_tstamp kernel_backend_turn(const struct device *d);
