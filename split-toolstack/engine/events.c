@@ -209,7 +209,8 @@ int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e
 	uint32_t room;
 
 	if (vm_state(vm) == VM_UNKNOWN)
-		return err_set(e, EAGAIN, "\"%s\" was not taken over yet: %s", vm->name, vm->why);
+		return err_set(e, EAGAIN, "\"%s\" was not taken over yet: %s", vm->name,
+			       vm->left.why);
 	if (!vm->con.page)
 		return err_set(e, EPIPE, "\"%s\" has ended", vm->name);
 	if (vm->unheard_prev) {

@@ -24,6 +24,7 @@
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/life/adopt-t.h"
 #include "split-toolstack/engine/life/adopt.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/names.h"
@@ -32,6 +33,7 @@
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 #define INPUT_QUEUE_MAX 65536u
@@ -85,9 +87,7 @@ struct vm {
 	uint32_t domid; /* 0: none */
 	struct vm_config cfg;
 	struct vm_life life;
-	enum vm_state was;	 /* NOW_UNKNOWN: as its record says, ... */
-	uint32_t recorded;	 /* ... and the id there; 0: none */
-	char why[ADOPT_WHY_MAX]; /* ... and why it is not known */
+	struct vm_left left; /* by the last daemon */
 	enum vm_reason reason;
 	int exit_code;
 	bool ready;  /* said so */
@@ -100,13 +100,7 @@ struct vm {
 	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;
 	uint64_t past_ns; /* when the one of its uuid in the history has ended; 0: it lives */
-	uint64_t cpu_ns;  /* as Xen said last, ... */
-	uint32_t online;  /* ... and its vCPUs that are not down */
-	enum {
-		PAUSE_UNSEEN,
-		PAUSE_SEEN,
-		PAUSE_NONE
-	} pause_seen; /* likewise, since our last word */
+	struct vm_seen last;
 	struct dom dom;
 	uint64_t dev_frame, control_frame;
 	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */

@@ -81,7 +81,7 @@ static bool clean(struct engine *en, const struct half_made *h)
 
 static void clean_half_made(struct engine *en, const struct vm *vm)
 {
-	struct half_made h = {.domid = vm->recorded, .past = vm->ended_ns != 0};
+	struct half_made h = {.domid = vm->left.domid, .past = vm->ended_ns != 0};
 	struct half_made *kept;
 
 	memcpy(h.uuid, vm->uuid, sizeof(h.uuid));
@@ -140,12 +140,12 @@ static void take_id(struct vm *vm, bool proven)
 	struct engine *en = vm->en;
 	struct vm *other = NULL;
 
-	HASH_FIND(by_domid, en->domids, &vm->recorded, sizeof(vm->recorded), other);
-	if (vm->recorded == 0 || other == vm || (other && !proven))
+	HASH_FIND(by_domid, en->domids, &vm->left.domid, sizeof(vm->left.domid), other);
+	if (vm->left.domid == 0 || other == vm || (other && !proven))
 		return;
 	if (other) /* one with an older record of the same id */
 		vm_set_domid(other, 0);
-	vm_set_domid(vm, vm->recorded);
+	vm_set_domid(vm, vm->left.domid);
 }
 
 /* Its domain went when no daemon looked, or goes. */
@@ -159,7 +159,7 @@ static void is_lost(struct vm *vm, bool dying)
 		vm_set_domid(vm, 0);
 	}
 	vm_drop_domain(vm);
-	if (vm->was != VM_ENDED_PRESERVED)
+	if (vm->left.was != VM_ENDED_PRESERVED)
 		vm->reason = VM_REASON_LOST;
 	vm->life.now = NOW_ENDED;
 	vm->ended_ns = clock_wall_ns();
@@ -196,18 +196,18 @@ static int connect_again(struct vm *vm, struct err *e)
 
 static enum vm_now now_of_record(const struct vm *vm)
 {
-	return vm->was == VM_RUNNING  ? NOW_RUNNING
-	       : vm->was == VM_PAUSED ? NOW_PAUSED
-				      : NOW_PRESERVED;
+	return vm->left.was == VM_RUNNING  ? NOW_RUNNING
+	       : vm->left.was == VM_PAUSED ? NOW_PAUSED
+					   : NOW_PRESERVED;
 }
 
 static int take_over(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->recorded, vm->uuid, &info);
+	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->left.domid, vm->uuid, &info);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "ask Xen for domain %u", vm->recorded);
+		return err_sys(e, -rc, "ask Xen for domain %u", vm->left.domid);
 	if (rc == 0 || info.dying) {
 		is_lost(vm, rc == 1);
 		return 0;
@@ -219,7 +219,8 @@ static int take_over(struct vm *vm, struct err *e)
 		rc = connect_again(vm, e);
 	if (rc == 0)
 		rc = devices_adopt(vm, e);
-	if (rc == 0 && vm->was == VM_RUNNING && info.paused) { /* recorded, but not started yet */
+	if (rc == 0 && vm->left.was == VM_RUNNING &&
+	    info.paused) { /* recorded, but not started yet */
 		rc = vm_let_run(vm);
 		if (rc < 0)
 			(void)err_sys(e, -rc, "unpause domain %u", vm->domid);
@@ -239,16 +240,16 @@ static int take_over(struct vm *vm, struct err *e)
 static int start_again(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->recorded, vm->uuid, &info);
+	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->left.domid, vm->uuid, &info);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "ask Xen for domain %u", vm->recorded);
+		return err_sys(e, -rc, "ask Xen for domain %u", vm->left.domid);
 	vm_set_domid(vm, 0);
 	if (rc == 1) { /* so far it had come */
-		slots_adopt(vm->en->slots, vm->recorded);
-		vm->slot.domid = vm->recorded;
-		domain_drop(vm->en, vm->recorded, vm->uuid, info.pages, &vm->slot, NULL, false);
-		vm->recorded = 0;
+		slots_adopt(vm->en->slots, vm->left.domid);
+		vm->slot.domid = vm->left.domid;
+		domain_drop(vm->en, vm->left.domid, vm->uuid, info.pages, &vm->slot, NULL, false);
+		vm->left.domid = 0;
 	}
 	rc = claims_take(vm, e);
 	if (rc < 0)
@@ -265,10 +266,10 @@ static void is_unknown(struct vm *vm, const struct err *e)
 	struct adoption *a = vm->en->adoption;
 
 	vm->life.now = NOW_UNKNOWN;
-	if (strncmp(vm->why, err_msg(e), sizeof(vm->why) - 1) != 0)
-		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; it is tried again", vm->recorded,
-			 vm->name, err_msg(e));
-	(void)snprintf(vm->why, sizeof(vm->why), "%s", err_msg(e));
+	if (strncmp(vm->left.why, err_msg(e), sizeof(vm->left.why) - 1) != 0)
+		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; it is tried again",
+			 vm->left.domid, vm->name, err_msg(e));
+	(void)snprintf(vm->left.why, sizeof(vm->left.why), "%s", err_msg(e));
 	if (!ev_is_active(&a->again))
 		again_in(a, a->wait_s);
 }
@@ -277,7 +278,7 @@ static void is_unknown(struct vm *vm, const struct err *e)
 int life_adopt(struct vm *vm, const struct life_news *n)
 {
 	struct err e = {0};
-	int rc = vm->was == VM_BUILDING ? start_again(vm, &e) : take_over(vm, &e);
+	int rc = vm->left.was == VM_BUILDING ? start_again(vm, &e) : take_over(vm, &e);
 
 	(void)n;
 	if (rc < 0)
@@ -303,8 +304,8 @@ int life_still_unknown(struct vm *vm, const struct life_news *n)
 int life_unheard(struct vm *vm, const struct life_news *n)
 {
 	life_timer_stop(vm);
-	vm->was = vm_state(vm);
-	vm->recorded = vm->domid;
+	vm->left.was = vm_state(vm);
+	vm->left.domid = vm->domid;
 	is_unknown(vm, n->e);
 	return 0;
 }
@@ -347,7 +348,7 @@ static void adopt(struct vm *vm)
 		remember(vm);
 		return;
 	}
-	if (vm->was == VM_BUILDING && vm->life.want == WANT_GONE) {
+	if (vm->left.was == VM_BUILDING && vm->life.want == WANT_GONE) {
 		clean_half_made(vm->en, vm);
 		if (vm->ended_ns)
 			has_past(vm);

@@ -12,8 +12,6 @@ struct engine;
 struct vm;
 struct xen_domain_info;
 
-#define ADOPT_WHY_MAX 128
-
 /*
  * A record, a domain id and a uuid together say what is ours. A call that fails says nothing: then
  * the VM is VM_UNKNOWN, with the reason, keeps its record, its domain and its devices as they are,

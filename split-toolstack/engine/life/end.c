@@ -268,7 +268,7 @@ int life_refuse_unknown(struct vm *vm, const struct life_news *n)
 	return err_set(n->e, EAGAIN,
 		       "\"%s\" was not taken over from the last daemon yet, which is tried "
 		       "again: %s",
-		       vm->name, vm->why);
+		       vm->name, vm->left.why);
 }
 
 int vm_rename(struct vm *vm, const char *name, struct err *e)

@@ -12,7 +12,7 @@ struct vm_record;
 /* --- new.c --- */
 struct vm *vm_new(struct engine *en);
 void vm_free(struct vm *vm);
-/* A fresh VM, in no list, of the state that its record says; an id there is in `recorded`. Takes
+/* A fresh VM, in no list, of the state that its record says; an id there is in `left`. Takes
  * what is in `cfg`. NULL: no memory. */
 struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_config *cfg);
 

@@ -56,9 +56,9 @@ struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_
 		return NULL;
 	memcpy(vm->uuid, r->uuid, sizeof(vm->uuid));
 	(void)snprintf(vm->name, sizeof(vm->name), "%s", r->name);
-	vm->was = r->state;
-	vm->recorded = r->domid; /* adopt.c decides whether it is the VM's */
-	vm->life.now = vm->was == VM_ENDED ? NOW_ENDED : NOW_UNKNOWN;
+	vm->left.was = r->state;
+	vm->left.domid = r->domid; /* adopt.c decides whether it is the VM's */
+	vm->life.now = vm->left.was == VM_ENDED ? NOW_ENDED : NOW_UNKNOWN;
 	vm->life.want = r->want ? r->want : guess_want(r->state, r->restarts > 0);
 	vm->life.kept = vm->life.want != WANT_GONE;
 	vm->reason = r->reason;

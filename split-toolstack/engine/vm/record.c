@@ -30,10 +30,10 @@ int vm_record(const struct vm *vm, struct err *e)
 	struct vm_record r = {
 		.name = vm->name,
 		.cfg = &vm->cfg,
-		.state = unknown ? vm->was : state,
+		.state = unknown ? vm->left.was : state,
 		.reason = vm->reason,
 		.exit_code = vm->exit_code,
-		.domid = unknown ? vm->recorded : domid_of(vm),
+		.domid = unknown ? vm->left.domid : domid_of(vm),
 		.guest_port = threads ? 0 : vm->guest_port, /* which they may be writing */
 		.store_port = threads ? 0 : (uint16_t)vm->view.guest_port,
 		.want = want_of(&vm->life),

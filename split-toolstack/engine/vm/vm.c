@@ -173,17 +173,17 @@ enum vm_reason vm_reason(const struct vm *vm, int *exit_code)
 
 void vm_see(struct vm *vm, const struct xen_domain_info *info)
 {
-	vm->cpu_ns = info->cpu_ns;
-	vm->online = info->vcpus;
-	vm->pause_seen = info->paused ? PAUSE_SEEN : PAUSE_NONE;
+	vm->last.cpu_ns = info->cpu_ns;
+	vm->last.online = info->vcpus;
+	vm->last.pause = info->paused ? PAUSE_SEEN : PAUSE_NONE;
 }
 
 /* Other toolstacks pause and unpause our domains, too; Xen tells of that when it is asked. */
 static enum vm_state shown_state(const struct vm *vm)
 {
-	if (vm->life.now == NOW_RUNNING && vm->pause_seen == PAUSE_SEEN)
+	if (vm->life.now == NOW_RUNNING && vm->last.pause == PAUSE_SEEN)
 		return VM_PAUSED;
-	if (vm->life.now == NOW_PAUSED && vm->pause_seen == PAUSE_NONE)
+	if (vm->life.now == NOW_PAUSED && vm->last.pause == PAUSE_NONE)
 		return VM_RUNNING;
 	return life_state(&vm->life);
 }
@@ -196,7 +196,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->domid = vm->domid;
 	out->state = shown_state(vm);
 	out->reason = vm->reason;
-	out->unknown = vm->life.now == NOW_UNKNOWN ? vm->why : NULL;
+	out->unknown = vm->life.now == NOW_UNKNOWN ? vm->left.why : NULL;
 	out->exit_code = vm->exit_code;
 	out->ready = vm->ready;
 	out->noxs = vm->noxs;
@@ -205,7 +205,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->maxmem_kib = vm->cfg.maxmem_kib ? vm->cfg.maxmem_kib : vm->cfg.mem_kib;
 	out->vcpus = vm->cfg.vcpus;
 	out->maxvcpus = vm_config_vcpus(&vm->cfg);
-	out->online = vm->domid ? vm->online : 0;
+	out->online = vm->domid ? vm->last.online : 0;
 	out->cpus = &vm->cfg.cpus;
 	out->kernel = vm->cfg.kernel;
 	out->ramdisk = vm->cfg.ramdisk;
@@ -218,7 +218,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->ended_ns = vm->ended_ns;
 	out->restarts = vm->restarts;
 	out->console_bytes = vm->log.end;
-	out->cpu_ns = vm->domid ? vm->cpu_ns : 0;
+	out->cpu_ns = vm->domid ? vm->last.cpu_ns : 0;
 }
 
 void vm_get_info(struct vm *vm, struct vm_info *out)

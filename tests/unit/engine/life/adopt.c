@@ -166,7 +166,8 @@ static void nothing_is_lost(bool may_be_unknown)
 			continue;
 		}
 		if (info.state != vms[i].state)
-			fail_msg("%s is %s: %s", vms[i].name, vm_state_name(info.state), vm->why);
+			fail_msg("%s is %s: %s", vms[i].name, vm_state_name(info.state),
+				 vm->left.why);
 		assert_null(info.unknown);
 		vm_for_each_device(vm, count, &devices);
 		if (devices != vms[i].devices || (i == 0 && connected(vm) != devices))
