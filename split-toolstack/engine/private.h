@@ -90,12 +90,10 @@ struct vm {
 	struct vm_left left; /* by the last daemon */
 	enum vm_reason reason;
 	int exit_code;
-	bool ready;  /* said so */
-	bool noxs;   /* has a device page */
-	bool masked; /* its port waits for fresh credit */
-	uint32_t slot_tries;
-	uint32_t seen;	/* the scan that saw its domain last */
-	uint32_t flags; /* VM_CREATE_* of the running create */
+	bool ready;    /* said so */
+	bool noxs;     /* has a device page */
+	bool masked;   /* its port waits for fresh credit */
+	uint32_t seen; /* the scan that saw its domain last */
 	uint32_t restarts;
 	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;
@@ -115,10 +113,9 @@ struct vm {
 	uint32_t events;  /* in the current window of credit ... */
 	ev_tstamp window; /* ... which began then */
 	/* create in progress */
-	vm_create_fn *created;
-	void *created_arg;
+	struct vm_create create;
 	struct vm_timings t;
-	uint64_t create_start, unpaused;
+	uint64_t unpaused;
 	struct image *img;
 	struct device_set devices;
 	struct leaving leaving;

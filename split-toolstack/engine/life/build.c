@@ -87,7 +87,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 /* True when the domain id was somebody else's and another try is worth while. */
 static bool other_slot(struct vm *vm, int rc, struct err *e)
 {
-	if (rc != -EEXIST || ++vm->slot_tries > SLOT_TRIES)
+	if (rc != -EEXIST || ++vm->create.slot_tries > SLOT_TRIES)
 		return false;
 	slot_put_last(vm->en->slots, &vm->slot);
 	*e = (struct err){0};
@@ -252,7 +252,7 @@ int life_build(struct vm *vm, const struct life_news *n)
 			built(vm, rc, e);
 		return 0;
 	}
-	vm->slot_tries = 0;
+	vm->create.slot_tries = 0;
 	if (rc == 0)
 		rc = slot_take(vm->en->slots, image_info(vm->img)->direct, &vm->slot, e);
 	pool_idle_later(vm->en);
@@ -281,7 +281,7 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 
 	vm->life.wait = WAIT_OTHERS;
 	vm->img = img;
-	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create_start);
+	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create.start_ns);
 	placed(vm, rc, &err);
 }
 

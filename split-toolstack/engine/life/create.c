@@ -228,13 +228,13 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		vm->log.end = old->log.end;
 		vm->log.size = old->log.size;
 	}
-	vm->flags = flags;
+	vm->create.flags = flags;
 	vm->life.want = flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;
 	vm->life.kept = flags & VM_CREATE_RESTART;
 	vm->restarts = vm->life.kept ? 1 : 0;
-	vm->created = fn;
-	vm->created_arg = arg;
-	vm->create_start = start_ns;
+	vm->create.fn = fn;
+	vm->create.arg = arg;
+	vm->create.start_ns = start_ns;
 	vm->created_ns = clock_wall_ns();
 	vm_link_alive(vm);
 	vm->leaving.again = build_again;

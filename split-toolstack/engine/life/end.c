@@ -65,9 +65,9 @@ static void into_history(struct vm *vm)
 static void restart_now(struct vm *vm)
 {
 	vm->life.wait = WAIT_OTHERS;
-	vm->flags = 0;
+	vm->create.flags = 0;
 	vm->ready = false;
-	vm->create_start = clock_ns();
+	vm->create.start_ns = clock_ns();
 	vm_build_when_free(vm);
 }
 

@@ -82,7 +82,7 @@ int life_connect_time(struct vm *vm, const struct life_news *n)
 
 bool life_connect(struct vm *vm)
 {
-	if (!(vm->flags & VM_CREATE_WAIT_DEVICES) || !devices_lack(&vm->devices))
+	if (!(vm->create.flags & VM_CREATE_WAIT_DEVICES) || !devices_lack(&vm->devices))
 		return false;
 	vm->life.now = NOW_CONNECTING;
 	vm->life.connect_until = ev_now(vm->en->loop) + ATTACH_S;

@@ -141,7 +141,7 @@ void life_start(struct vm *vm, int rc, struct err *e)
 	vm_announce(vm, VM_EV_STARTED);
 	names_changed(vm);
 	death_hint(vm->en);
-	if (!vm->noxs || !(vm->flags & VM_CREATE_WAIT_READY) || vm->life.now == NOW_PAUSED)
+	if (!vm->noxs || !(vm->create.flags & VM_CREATE_WAIT_READY) || vm->life.now == NOW_PAUSED)
 		vm_create_done(vm, 0, NULL);
 }
 

@@ -271,10 +271,10 @@ void engine_unobserve(struct engine_observer *ob)
 
 void vm_create_done(struct vm *vm, int rc, const struct err *e)
 {
-	vm_create_fn *fn = vm->created;
+	vm_create_fn *fn = vm->create.fn;
 
-	vm->created = NULL;
-	vm->t.total_ns = (uint32_t)(clock_ns() - vm->create_start);
+	vm->create.fn = NULL;
+	vm->t.total_ns = (uint32_t)(clock_ns() - vm->create.start_ns);
 	if (fn)
-		fn(vm->created_arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
+		fn(vm->create.arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
 }
