@@ -118,8 +118,8 @@ struct vm {
 	uint64_t unpaused;
 	struct image *img;
 	struct device_set devices;
-	struct leaving leaving;
-	struct claim *claims;
+	struct teardown_wait teardown_wait;
+	struct reservation *reservations;
 	struct files *files; /* to be built from: being opened, or open and not used yet */
 };
 

@@ -36,9 +36,9 @@ int devices_open(struct engine *en, const struct devices_host *host, struct err 
 	rc = link_open(&en->devices->link, e);
 
 	if (rc == 0)
-		rc = leaving_open(en, e);
+		rc = teardown_wait_open(en, e);
 	if (rc == 0)
-		rc = removal_open(en, e);
+		rc = teardown_open(en, e);
 	if (rc == 0)
 		rc = uevent_open(en, e);
 	for (uint32_t i = 0; rc == 0 && i < DEVICE_BACKENDS; i++)
@@ -57,12 +57,12 @@ void devices_close(struct engine *en)
 	if (!en->devices)
 		return;
 	uevent_close(en);
-	removals_close(en);
+	teardown_close(en);
 	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
 		if (en->devices->backends[i] && en->devices->backends[i]->close)
 			en->devices->backends[i]->close(en);
 	attaches_close(en);
-	leaving_close(en);
+	teardown_wait_close(en);
 	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		let_go(d);

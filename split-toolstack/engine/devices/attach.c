@@ -36,7 +36,7 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 		vm->en->devices->kinds[d->kind]->number(vm, &c->device[c->ndevice], true);
 	c->ndevice++;
 	device_config_init(d, d->kind);
-	rc = claims_take(vm, e);
+	rc = reservations_take(vm, e);
 	return rc < 0 ? rc : vm_record(vm, e);
 }
 
@@ -52,7 +52,7 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 		device_config_clear(d);
 		memmove(d, d + 1, (c->ndevice - i - 1) * sizeof(*d));
 		c->ndevice--;
-		(void)claims_take(vm, NULL);
+		(void)reservations_take(vm, NULL);
 		(void)vm_record(vm, NULL);
 		return;
 	}
@@ -138,7 +138,7 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 /* An attach that waits: for its disk to be opened, or for a device that is leaving. The VM can be
  * gone meanwhile. */
 struct attach {
-	struct leaving leaving; /* first */
+	struct teardown_wait teardown_wait; /* first */
 	struct attach *next, *prev;
 	struct engine *en;
 	uint8_t uuid[16];
@@ -151,7 +151,7 @@ struct attach {
 static void attach_free(struct attach *a)
 {
 	DL_DELETE(a->en->devices->attaches, a); /* NOLINT(clang-analyzer-unix.Malloc) */
-	leaving_end(a->en, &a->leaving);
+	teardown_wait_end(a->en, &a->teardown_wait);
 	files_drop(&a->files);
 	device_config_clear(&a->config);
 	free(a);
@@ -170,13 +170,14 @@ static void attach_ends(struct attach *a, int rc, const struct err *e)
 /* Waits when something is leaving; true: rc is 0, and it goes on. */
 static bool is_admitted(struct attach *a, int rc, struct err *e)
 {
-	if (rc == -EAGAIN && (a->leaving.until == 0. || ev_now(a->en->loop) < a->leaving.until)) {
+	if (rc == -EAGAIN &&
+	    (a->teardown_wait.until == 0. || ev_now(a->en->loop) < a->teardown_wait.until)) {
 		files_drop(&a->files);
-		leaving_wait(a->en, &a->leaving);
+		teardown_wait_begin(a->en, &a->teardown_wait);
 		return false;
 	}
 	if (rc == -EAGAIN)
-		rc = leaving_over(e);
+		rc = teardown_wait_over(e);
 	if (rc < 0)
 		attach_ends(a, rc, e);
 	return rc == 0;
@@ -224,7 +225,7 @@ static void open_disk(struct attach *a)
 		disk_is_open(a, a->files);
 }
 
-static void attach_again(struct leaving *l, bool last)
+static void attach_again(struct teardown_wait *l, bool last)
 {
 	struct attach *a = (struct attach *)l;
 	struct vm *vm = engine_find_uuid(a->en, a->uuid);
@@ -253,12 +254,15 @@ void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 		fn(arg, rc, NULL, &e);
 		return;
 	}
-	*a = (struct attach){
-		.leaving.again = attach_again, .en = vm->en, .config = *c, .fn = fn, .arg = arg};
+	*a = (struct attach){.teardown_wait.again = attach_again,
+			     .en = vm->en,
+			     .config = *c,
+			     .fn = fn,
+			     .arg = arg};
 	memcpy(a->uuid, vm->uuid, sizeof(a->uuid));
 	device_config_init(c, c->kind);
 	DL_APPEND(vm->en->devices->attaches, a);
-	attach_again(&a->leaving, false);
+	attach_again(&a->teardown_wait, false);
 }
 
 void attaches_end(const struct vm *vm)

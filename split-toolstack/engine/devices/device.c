@@ -374,7 +374,7 @@ void device_gone(struct device *d)
 	}
 	store_unhook(en->devices->host.store, &d->front);
 	devices_forget(d);
-	leaving_gone(en, d);
+	teardown_wait_gone(en, d);
 	if (set)
 		set->ops->changed(set, false);
 	HASH_DELETE(hh, en->devices->all, d);
@@ -383,5 +383,5 @@ void device_gone(struct device *d)
 	device_config_clear(&d->cfg);
 	free(d);
 	device_domain_put(dom, en);
-	removal_next(en);
+	teardown_next(en);
 }

@@ -107,7 +107,7 @@ struct device {
 struct backend_ops;
 struct device_kind_ops;
 struct attach;
-struct claim;
+struct reservation;
 struct link;
 struct mirror;
 struct teardown;
@@ -129,18 +129,18 @@ struct devices {
 	struct devices_host host;
 	const struct device_kind_ops *kinds[DEVICE_KINDS];
 	const struct backend_ops *backends[DEVICE_BACKENDS];
-	struct device *all;	       /* uthash heads */
-	struct device_domain *domains; /* likewise */
-	struct claim *claims;	       /* likewise */
+	struct device *all;		  /* uthash heads */
+	struct device_domain *domains;	  /* likewise */
+	struct reservation *reservations; /* likewise */
 	struct link *link;
 	ev_io uevents;
 	struct device *untold;	   /* utlist head: claimed, and the store does not say so yet */
 	struct teardown *teardown; /* teardown.c */
-	struct leavings *leavings; /* teardown_wait.c */
-	struct attach *attaches;   /* utlist head: those that wait */
-	struct user_backend *user; /* NULL: not needed so far */
-	struct mirror *mirror;	   /* NULL: not beside xenstored */
-	bool mirror_news;	   /* a change comes from there */
+	struct teardown_waits *teardown_waits; /* teardown_wait.c */
+	struct attach *attaches;	       /* utlist head: those that wait */
+	struct user_backend *user;	       /* NULL: not needed so far */
+	struct mirror *mirror;		       /* NULL: not beside xenstored */
+	bool mirror_news;		       /* a change comes from there */
 	/* Bridges that were seen, until the kernel says that some interface went or was renamed. */
 	char bridge[BRIDGES_KNOWN][DEVICE_NAME];
 	uint32_t nbridge;
@@ -256,33 +256,29 @@ void attaches_close(struct engine *en);
 /* Those of the VM that wait fail now: its domain ends. */
 void attaches_end(const struct vm *vm);
 
-/* --- life/run_gate.c: when a guest may run --- */
-/* Unpauses it, now or when the backends of its rings are connected. */
-int vm_let_run(struct vm *vm);
-
 /* --- teardown_wait.c --- */
-int leaving_open(struct engine *en, struct err *e);
-void leaving_close(struct engine *en);
+int teardown_wait_open(struct engine *en, struct err *e);
+void teardown_wait_close(struct engine *en);
 /* A device with a file has gone within the last seconds. */
-bool leaving_lately(const struct engine *en);
+bool teardown_lately(const struct engine *en);
 /* A device has gone. */
-void leaving_gone(struct engine *en, const struct device *d);
+void teardown_wait_gone(struct engine *en, const struct device *d);
 
 /* --- teardown.c --- */
 /* The engine closes: what waits for its turn need not wait. */
-void removals_close(struct engine *en);
+void teardown_close(struct engine *en);
 /* A setting that a killed daemon had changed is as it was. */
-int removal_open(struct engine *en, struct err *e);
+int teardown_open(struct engine *en, struct err *e);
 /* RCU is not to be waited for so long, if the settings say so. */
-void removal_hurry(struct engine *en, bool on);
-bool removal_hurried(const struct engine *en);
+void teardown_hurry(struct engine *en, bool on);
+bool teardown_hurried(const struct engine *en);
 /* The next ones that wait have their turn. */
-void removal_next(struct engine *en);
+void teardown_next(struct engine *en);
 /* Between these none is begun, so that all devices can be walked over while some of them end. */
-void removal_hold(struct engine *en);
-void removal_release(struct engine *en);
+void teardown_hold(struct engine *en);
+void teardown_release(struct engine *en);
 /* None waits, and none is under way. */
-bool removal_is_idle(const struct engine *en);
+bool teardown_is_idle(const struct engine *en);
 /* Out of all lists: it is about to be freed. */
 void devices_forget(struct device *d);
 /* One device of the domain less; with the last one its slot is free. */

@@ -18,7 +18,7 @@ struct device_kind_ops {
 	 * device of the VM's domain has. */
 	void (*number)(struct vm *vm, struct device_config *d, bool also_leaving);
 	/* What in dom0 must be there, or no other VM's. -errno with the reason; -EAGAIN: it will be
-	 * when a device is gone that is leaving. */
+	 * when a device is gone that is being torn down. */
 	int (*admit)(struct engine *en, const struct vm *self, const struct device_config *d,
 		     struct err *e);
 	/* Likewise, by its file; `other`: n devices that the VM has, too. Notes what the file is.

@@ -12,45 +12,45 @@
  * nothing. Disks that are only read can be several VMs'.
  */
 
-#define WHAT_MAX 4096u /* bytes of what a claim is of */
+#define WHAT_MAX 4096u /* bytes of what a reservation is of */
 
-struct claim {
+struct reservation {
 	UT_hash_handle hh;
-	struct claim *next; /* of the VM */
+	struct reservation *next; /* of the VM */
 	struct vm *vm;
 	bool writes;
 	char key[];
 };
 
-static struct claim *find(struct engine *en, enum claim_of of, const void *what, size_t len)
+static struct reservation *find(struct engine *en, enum reserved of, const void *what, size_t len)
 {
 	char key[1 + WHAT_MAX];
-	struct claim *c = NULL;
+	struct reservation *c = NULL;
 
 	if (len > WHAT_MAX)
 		return NULL;
 	key[0] = (char)of;
 	memcpy(key + 1, what, len);
-	HASH_FIND(hh, en->devices->claims, key, len + 1, c);
+	HASH_FIND(hh, en->devices->reservations, key, len + 1, c);
 	return c;
 }
 
-bool claims_has(struct engine *en, enum claim_of of, const void *what, size_t len)
+bool reservations_has(struct engine *en, enum reserved of, const void *what, size_t len)
 {
 	return find(en, of, what, len);
 }
 
-const struct vm *claims_holder(struct engine *en, const struct vm *self, enum claim_of of,
-			       const void *what, size_t len, bool writes)
+const struct vm *reservations_holder(struct engine *en, const struct vm *self, enum reserved of,
+				     const void *what, size_t len, bool writes)
 {
-	const struct claim *c = find(en, of, what, len);
+	const struct reservation *c = find(en, of, what, len);
 
 	return c && c->vm != self && (c->writes || writes) ? c->vm : NULL;
 }
 
-int claims_add(struct vm *vm, enum claim_of of, const void *what, size_t len, bool writes)
+int reservations_add(struct vm *vm, enum reserved of, const void *what, size_t len, bool writes)
 {
-	struct claim *c = malloc(sizeof(*c) + 1 + len);
+	struct reservation *c = malloc(sizeof(*c) + 1 + len);
 
 	if (!c)
 		return -ENOMEM;
@@ -58,33 +58,33 @@ int claims_add(struct vm *vm, enum claim_of of, const void *what, size_t len, bo
 	c->writes = writes;
 	c->key[0] = (char)of;
 	memcpy(c->key + 1, what, len);
-	c->next = vm->claims;
-	vm->claims = c;
-	HASH_ADD_KEYPTR(hh, vm->en->devices->claims, c->key, len + 1, c);
+	c->next = vm->reservations;
+	vm->reservations = c;
+	HASH_ADD_KEYPTR(hh, vm->en->devices->reservations, c->key, len + 1, c);
 	return 0;
 }
 
-int claims_take(struct vm *vm, struct err *e)
+int reservations_take(struct vm *vm, struct err *e)
 {
 	int rc = 0;
 
-	claims_drop(vm);
+	reservations_drop(vm);
 	for (uint32_t i = 0; rc == 0 && i < vm->cfg.ndevice; i++)
 		rc = vm->en->devices->kinds[vm->cfg.device[i].kind]->reserve(vm,
 									     &vm->cfg.device[i]);
 	return rc < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
-void claims_drop(struct vm *vm)
+void reservations_drop(struct vm *vm)
 {
 	struct engine *en = vm->en;
-	struct claim *c;
+	struct reservation *c;
 
-	while ((c = vm->claims) != NULL) {
-		vm->claims = c->next;
+	while ((c = vm->reservations) != NULL) {
+		vm->reservations = c->next;
 		/* It is in the table, which is there.
 		 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-		HASH_DELETE(hh, en->devices->claims, c);
+		HASH_DELETE(hh, en->devices->reservations, c);
 		free(c);
 	}
 }

@@ -133,7 +133,7 @@ int devices_start(struct vm *vm, struct err *e)
 		if (vm->en->devices->kinds[c->kind]->number)
 			vm->en->devices->kinds[c->kind]->number(vm, c, false);
 	}
-	rc = claims_take(vm, e);
+	rc = reservations_take(vm, e);
 	for (uint32_t kind = 0; rc == 0 && kind < DEVICE_KINDS; kind++)
 		rc = make_kind(vm, (enum device_kind)kind, &ring, e);
 	return rc;

@@ -42,7 +42,7 @@ static bool mark(const struct engine *en, bool ours)
 
 /* Back to 0 only what was found so. The mark is there before the setting changes and until it is
  * as it was. */
-void removal_hurry(struct engine *en, bool on)
+void teardown_hurry(struct engine *en, bool on)
 {
 	struct teardown *t = en->devices->teardown;
 
@@ -56,12 +56,12 @@ void removal_hurry(struct engine *en, bool on)
 		(void)mark(en, false);
 }
 
-bool removal_hurried(const struct engine *en)
+bool teardown_hurried(const struct engine *en)
 {
 	return en->devices->teardown->hurried;
 }
 
-int removal_open(struct engine *en, struct err *e)
+int teardown_open(struct engine *en, struct err *e)
 {
 	struct teardown *t = calloc(1, sizeof(*t));
 	char path[512];
@@ -132,13 +132,13 @@ static void remove_now(struct device *d)
 	if (end == END_QUEUE) {
 		en->devices->teardown->under_way++;
 		d->counted = true;
-		removal_hurry(en, true);
+		teardown_hurry(en, true);
 	}
 	wait_until_lost(d, d->counted ? LOST_S : UNSEEN_S);
 	devtree_remove(en->devices->host.store, &d->id);
 }
 
-void removal_next(struct engine *en)
+void teardown_next(struct engine *en)
 {
 	struct teardown *t = en->devices->teardown;
 
@@ -153,27 +153,27 @@ void removal_next(struct engine *en)
 		remove_now(d);
 	}
 	t->held = false;
-	if (removal_is_idle(en))
-		removal_hurry(en, false);
+	if (teardown_is_idle(en))
+		teardown_hurry(en, false);
 }
 
-void removal_hold(struct engine *en)
+void teardown_hold(struct engine *en)
 {
 	en->devices->teardown->held = true;
 }
 
-void removal_release(struct engine *en)
+void teardown_release(struct engine *en)
 {
 	en->devices->teardown->held = false;
-	removal_next(en);
+	teardown_next(en);
 }
 
-bool removal_is_idle(const struct engine *en)
+bool teardown_is_idle(const struct engine *en)
 {
 	return en->devices->teardown->under_way == 0 && !en->devices->teardown->queue;
 }
 
-void removals_close(struct engine *en)
+void teardown_close(struct engine *en)
 {
 	struct teardown *t = en->devices->teardown;
 
@@ -183,7 +183,7 @@ void removals_close(struct engine *en)
 		device_hide(d);
 		devtree_remove(en->devices->host.store, &d->id);
 	}
-	removal_hurry(en, false);
+	teardown_hurry(en, false);
 	if (t->mark >= 0)
 		(void)close(t->mark);
 	free(t);
@@ -202,7 +202,7 @@ void device_remove(struct device *d)
 	}
 	d->phase = PHASE_QUEUED;
 	DL_APPEND2(en->devices->teardown->queue, d, queue_prev, queue_next);
-	removal_next(en);
+	teardown_next(en);
 }
 
 /* It is about to be freed. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who wants a disk or a name that a device which is leaving still has, and waits for it. */
+/* Who wants a disk or a name that a device that is torn down still has, and waits for it. */
 #include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>
@@ -13,11 +13,11 @@
 #define LATELY_S 2.0
 #define AGAIN_S	 0.05
 
-/* --- is it leaving --- */
+/* --- was there one lately --- */
 
-bool leaving_lately(const struct engine *en)
+bool teardown_lately(const struct engine *en)
 {
-	ev_tstamp left = en->devices->leavings->disk_left;
+	ev_tstamp left = en->devices->teardown_waits->disk_left;
 
 	return left != 0. && ev_now(en->loop) - left < LATELY_S;
 }
@@ -26,9 +26,9 @@ bool leaving_lately(const struct engine *en)
 
 static void look_in(struct engine *en, double seconds)
 {
-	ev_timer_stop(en->loop, &en->devices->leavings->timer);
-	ev_timer_set(&en->devices->leavings->timer, seconds > 0. ? seconds : 0., 0.);
-	ev_timer_start(en->loop, &en->devices->leavings->timer);
+	ev_timer_stop(en->loop, &en->devices->teardown_waits->timer);
+	ev_timer_set(&en->devices->teardown_waits->timer, seconds > 0. ? seconds : 0., 0.);
+	ev_timer_start(en->loop, &en->devices->teardown_waits->timer);
 }
 
 /* All have the same time to wait: the first in the list is the first whose time is over. */
@@ -36,73 +36,73 @@ static void look_later(struct engine *en)
 {
 	double left;
 
-	if (!en->devices->leavings->first)
+	if (!en->devices->teardown_waits->first)
 		return;
-	left = en->devices->leavings->first->until - ev_now(en->loop);
-	look_in(en, leaving_lately(en) && left > AGAIN_S ? AGAIN_S : left);
+	left = en->devices->teardown_waits->first->until - ev_now(en->loop);
+	look_in(en, teardown_lately(en) && left > AGAIN_S ? AGAIN_S : left);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct engine *en = t->data;
-	struct leaving *l;
+	struct teardown_wait *l;
 	uint32_t n = 0;
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	DL_COUNT(en->devices->leavings->first, l, n);
-	while (n-- &&
-	       (l = en->devices->leavings->first) != NULL) { /* those that wait on come behind */
-		DL_DELETE(en->devices->leavings->first, l);
+	DL_COUNT(en->devices->teardown_waits->first, l, n);
+	while (n-- && (l = en->devices->teardown_waits->first) !=
+			      NULL) { /* those that wait on come behind */
+		DL_DELETE(en->devices->teardown_waits->first, l);
 		l->prev = NULL;
 		l->again(l, ev_now(loop) >= l->until);
 	}
 	look_later(en);
 }
 
-int leaving_open(struct engine *en, struct err *e)
+int teardown_wait_open(struct engine *en, struct err *e)
 {
-	struct leavings *all = calloc(1, sizeof(*all));
+	struct teardown_waits *all = calloc(1, sizeof(*all));
 
 	if (!all)
 		return err_set(e, ENOMEM, "out of memory");
-	en->devices->leavings = all;
+	en->devices->teardown_waits = all;
 	ev_init(&all->timer, on_timer);
 	all->timer.data = en;
 	return 0;
 }
 
-void leaving_close(struct engine *en)
+void teardown_wait_close(struct engine *en)
 {
-	struct leavings *all = en->devices->leavings;
+	struct teardown_waits *all = en->devices->teardown_waits;
 
 	if (!all)
 		return;
 	while (all->first)
-		leaving_end(en, all->first);
+		teardown_wait_end(en, all->first);
 	ev_timer_stop(en->loop, &all->timer);
 	free(all);
-	en->devices->leavings = NULL;
+	en->devices->teardown_waits = NULL;
 }
 
-void leaving_wait(struct engine *en, struct leaving *l)
+void teardown_wait_begin(struct engine *en, struct teardown_wait *l)
 {
 	if (l->until == 0.)
 		l->until = ev_now(en->loop) + WAIT_S;
-	DL_APPEND(en->devices->leavings->first, l);
-	if (!ev_is_active(&en->devices->leavings->timer) || leaving_lately(en))
+	DL_APPEND(en->devices->teardown_waits->first, l);
+	if (!ev_is_active(&en->devices->teardown_waits->timer) || teardown_lately(en))
 		look_later(en);
 }
 
-void leaving_end(struct engine *en, struct leaving *l)
+void teardown_wait_end(struct engine *en, struct teardown_wait *l)
 {
 	if (l->prev)
-		DL_DELETE(en->devices->leavings->first, l);
+		DL_DELETE(en->devices->teardown_waits->first, l);
 	l->prev = NULL;
 	l->until = 0.;
 }
 
-int leaving_over(struct err *e)
+int teardown_wait_over(struct err *e)
 {
 	char what[ERR_MSG_MAX];
 
@@ -111,10 +111,10 @@ int leaving_over(struct err *e)
 		       WAIT_S);
 }
 
-void leaving_gone(struct engine *en, const struct device *d)
+void teardown_wait_gone(struct engine *en, const struct device *d)
 {
 	if (d->kind->has_file && d->phase >= PHASE_CLOSING)
-		en->devices->leavings->disk_left = ev_now(en->loop);
-	if (en->devices->leavings->first)
+		en->devices->teardown_waits->disk_left = ev_now(en->loop);
+	if (en->devices->teardown_waits->first)
 		look_in(en, 0.); /* not inside the end of a device */
 }

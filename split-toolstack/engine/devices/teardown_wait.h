@@ -20,8 +20,8 @@ struct files;
 /* --- admit.c: everything that devices need is there and nobody else's --- */
 
 /* Of a VM that is to be built: `self`, or NULL when it has no name yet. The message says what is
- * not right; -EAGAIN: it will be when a device is gone that is leaving. Says nothing of what lies
- * behind the paths of disks. */
+ * not right; -EAGAIN: it will be when a device is gone that is being torn down. Says nothing of
+ * what lies behind the paths of disks. */
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e);
 /* Some device of it has a file behind it, to be opened; and puts all of these to those to be
@@ -38,39 +38,39 @@ int device_admit(struct vm *vm, struct device_config *d, const struct file *file
 
 /* --- reservations.c: what each living VM has for itself --- */
 
-enum claim_of { CLAIM_MAC = 'm', CLAIM_NAME = 'n', CLAIM_DISK = 'd', CLAIM_FILE = 'f' };
+enum reserved { RESERVED_MAC = 'm', RESERVED_NAME = 'n', RESERVED_DISK = 'd', RESERVED_FILE = 'f' };
 /* Some VM has it. */
-bool claims_has(struct engine *en, enum claim_of of, const void *what, size_t len);
+bool reservations_has(struct engine *en, enum reserved of, const void *what, size_t len);
 /* Another VM than `self` has it, and one of both writes; NULL: none has. */
-const struct vm *claims_holder(struct engine *en, const struct vm *self, enum claim_of of,
-			       const void *what, size_t len, bool writes);
+const struct vm *reservations_holder(struct engine *en, const struct vm *self, enum reserved of,
+				     const void *what, size_t len, bool writes);
 /* One more of the VM's. -ENOMEM. */
-int claims_add(struct vm *vm, enum claim_of of, const void *what, size_t len, bool writes);
+int reservations_add(struct vm *vm, enum reserved of, const void *what, size_t len, bool writes);
 /* All that the VM's configuration says now, in place of what it said before. -ENOMEM. */
-int claims_take(struct vm *vm, struct err *e);
-void claims_drop(struct vm *vm);
+int reservations_take(struct vm *vm, struct err *e);
+void reservations_drop(struct vm *vm);
 
 /* --- teardown_wait.c: who waits for that --- */
 
-struct leaving {
-	struct leaving *next, *prev; /* prev NULL: does not wait */
+struct teardown_wait {
+	struct teardown_wait *next, *prev; /* prev NULL: does not wait */
 	ev_tstamp until;
 	/* Tries again, and waits again unless this is the last time. */
-	void (*again)(struct leaving *l, bool last);
+	void (*again)(struct teardown_wait *l, bool last);
 };
 
 /* teardown_wait.c's own. */
-struct leavings {
-	struct leaving *first; /* utlist head: requests that wait */
+struct teardown_waits {
+	struct teardown_wait *first; /* utlist head: requests that wait */
 	ev_timer timer;
 	ev_tstamp disk_left; /* when a disk went the last time; 0: none did */
 };
 
 /* At most some seconds from the first call on. */
-void leaving_wait(struct engine *en, struct leaving *l);
-void leaving_end(struct engine *en, struct leaving *l); /* does not wait any more */
+void teardown_wait_begin(struct engine *en, struct teardown_wait *l);
+void teardown_wait_end(struct engine *en, struct teardown_wait *l); /* does not wait any more */
 /* Changes the words of devices_admit() for who has waited for nothing; -EBUSY. */
-int leaving_over(struct err *e);
+int teardown_wait_over(struct err *e);
 
 /* --- admit.c --- */
 

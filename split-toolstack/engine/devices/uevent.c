@@ -108,7 +108,7 @@ static void look_again(struct engine *en)
 
 	log_line(LOG_WARN, "uevents were lost: looking at all devices");
 	en->devices->nbridge = 0;
-	removal_hold(en); /* no other one goes inside the walk */
+	teardown_hold(en); /* no other one goes inside the walk */
 	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		if (d->phase == PHASE_REMOVING && !d->backend->has(d)) {
@@ -118,7 +118,7 @@ static void look_again(struct engine *en)
 		if (d->kind->look_again)
 			d->kind->look_again(d);
 	}
-	removal_release(en);
+	teardown_release(en);
 }
 
 static void on_uevent(struct ev_loop *loop, ev_io *io, int revents)

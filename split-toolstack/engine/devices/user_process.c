@@ -169,13 +169,13 @@ static void lost(struct engine *en, const struct err *why)
 		log_line(LOG_ERROR, "%s", err_msg(&e));
 		again = false;
 	}
-	removal_hold(en); /* no other one goes inside the walk */
+	teardown_hold(en); /* no other one goes inside the walk */
 	HASH_ITER(hh, en->devices->all, d, tmp)
 	{
 		if (d->user_state != USER_IDLE)
 			lost_one(d, again);
 	}
-	removal_release(en);
+	teardown_release(en);
 }
 
 static void on_read(struct ev_loop *loop, ev_io *io, int revents)

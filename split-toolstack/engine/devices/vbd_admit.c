@@ -27,9 +27,10 @@ int vbd_admit(struct engine *en, const struct vm *self, const struct device_conf
 	char name[16];
 
 	if (v->path)
-		has = claims_holder(en, self, CLAIM_DISK, v->path, strlen(v->path), !v->readonly);
+		has = reservations_holder(en, self, RESERVED_DISK, v->path, strlen(v->path),
+					  !v->readonly);
 	if (!has && file_id(v, id))
-		has = claims_holder(en, self, CLAIM_FILE, id, sizeof(id), !v->readonly);
+		has = reservations_holder(en, self, RESERVED_FILE, id, sizeof(id), !v->readonly);
 	if (!has)
 		return 0;
 	vdev_name(d->devid, name);
@@ -43,9 +44,10 @@ int vbd_reserve(struct vm *vm, const struct device_config *d)
 	int rc = 0;
 
 	if (v->path)
-		rc = claims_add(vm, CLAIM_DISK, v->path, strlen(v->path), !v->readonly);
-	return rc == 0 && file_id(v, id) ? claims_add(vm, CLAIM_FILE, id, sizeof(id), !v->readonly)
-					 : rc;
+		rc = reservations_add(vm, RESERVED_DISK, v->path, strlen(v->path), !v->readonly);
+	return rc == 0 && file_id(v, id)
+		       ? reservations_add(vm, RESERVED_FILE, id, sizeof(id), !v->readonly)
+		       : rc;
 }
 
 /* --- its file --- */
@@ -60,7 +62,7 @@ static bool disk_is_leaving(struct engine *en, const struct disk_info *disk)
 {
 	struct device *d = NULL;
 	struct device *tmp;
-	bool leaving = leaving_lately(en);
+	bool leaving = teardown_lately(en);
 
 	HASH_ITER(hh, en->devices->all, d, tmp)
 	{

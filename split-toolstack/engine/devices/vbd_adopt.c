@@ -31,7 +31,7 @@ static void read_size(struct device *d)
 }
 
 /* Other VMs cannot have it, under whatever name. */
-static void claim(struct device *d, uint64_t dev, uint64_t ino)
+static void reserve(struct device *d, uint64_t dev, uint64_t ino)
 {
 	struct vm_config *c = &d->vm->cfg;
 
@@ -42,7 +42,7 @@ static void claim(struct device *d, uint64_t dev, uint64_t ino)
 			continue;
 		v->dev = dev;
 		v->ino = ino;
-		(void)claims_take(d->vm, NULL); /* by its path it has it already */
+		(void)reservations_take(d->vm, NULL); /* by its path it has it already */
 	}
 }
 
@@ -51,7 +51,7 @@ static void note(struct device *d, const struct disk_info *info)
 {
 	vbd_note_disk(d, info);
 	read_size(d);
-	claim(d, info->dev, info->ino);
+	reserve(d, info->dev, info->ino);
 }
 
 static void open_again(struct device *d, enum file_use use, device_disk_fn *then);
@@ -129,7 +129,7 @@ static void lock_again(struct device *d, struct file *disk)
 		d->loop_fd = -1;
 		open_again(d, FILE_DISK, take_new_loop);
 	} else if (d->major == LOOP_MAJOR) {
-		claim(d, d->disk.dev, d->disk.ino);
+		reserve(d, d->disk.dev, d->disk.ino);
 	}
 }
 
@@ -184,7 +184,7 @@ int vbd_adopt(struct device *d)
 	numbers = store_get(d->en->devices->host.store, at, &len);
 	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
 	if (numbers && sscanf(numbers, "%x:%x", &d->major, &d->minor) == 2) {
-		claim(d, makedev(d->major, d->minor), 0);
+		reserve(d, makedev(d->major, d->minor), 0);
 		if (d->major == LOOP_MAJOR)
 			return find_loop(d);
 		return path ? device_open_later(d, FILE_DISK_LOCK, lock_again, NULL) : 0;

@@ -66,7 +66,7 @@ static void choose_mac(const struct vm *vm, struct device_config *d)
 
 	do
 		vif_make_mac(v->mac, vm->uuid, d->devid, more++);
-	while (claims_has(vm->en, CLAIM_MAC, v->mac, sizeof(v->mac)) || has_such(vm, v));
+	while (reservations_has(vm->en, RESERVED_MAC, v->mac, sizeof(v->mac)) || has_such(vm, v));
 }
 
 void vif_number(struct vm *vm, struct device_config *d, bool also_leaving)
@@ -86,13 +86,14 @@ static int check_claims(struct engine *en, const struct vm *self, const struct v
 	char text[18];
 
 	if (has_mac(v))
-		has = claims_holder(en, self, CLAIM_MAC, v->mac, sizeof(v->mac), true);
+		has = reservations_holder(en, self, RESERVED_MAC, v->mac, sizeof(v->mac), true);
 	if (has) {
 		mac_print(v->mac, text);
 		return err_set(e, EEXIST, "vif: mac %s: is taken by \"%s\"", text, has->name);
 	}
 	if (v->ifname[0])
-		has = claims_holder(en, self, CLAIM_NAME, v->ifname, strlen(v->ifname), true);
+		has = reservations_holder(en, self, RESERVED_NAME, v->ifname, strlen(v->ifname),
+					  true);
 	if (has)
 		return err_set(e, EEXIST, "vif: vifname \"%s\": is taken by \"%s\"", v->ifname,
 			       has->name);
@@ -106,9 +107,9 @@ int vif_reserve(struct vm *vm, const struct device_config *d)
 
 	/* One that is kept for who looks into it sends nothing: its successor has its MAC. */
 	if (has_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
-		rc = claims_add(vm, CLAIM_MAC, v->mac, sizeof(v->mac), true);
+		rc = reservations_add(vm, RESERVED_MAC, v->mac, sizeof(v->mac), true);
 	if (rc == 0 && v->ifname[0])
-		rc = claims_add(vm, CLAIM_NAME, v->ifname, strlen(v->ifname), true);
+		rc = reservations_add(vm, RESERVED_NAME, v->ifname, strlen(v->ifname), true);
 	return rc;
 }
 

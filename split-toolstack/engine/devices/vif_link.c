@@ -41,18 +41,18 @@ static int change_link(struct device *d, const struct link_change *change, struc
 {
 	struct link_change down = LINK_CHANGE_NONE;
 	struct engine *en = d->en;
-	bool hurry = change->name && !removal_hurried(en);
+	bool hurry = change->name && !teardown_hurried(en);
 	int rc = 0;
 
 	down.up = 0;
 	if (hurry)
-		removal_hurry(en, true);
+		teardown_hurry(en, true);
 	if (change->name && d->netdev)
 		rc = link_set(en->devices->link, d->ifindex, &down, e);
 	if (rc == 0)
 		rc = link_set(en->devices->link, d->ifindex, change, e);
 	if (hurry)
-		removal_hurry(en, false);
+		teardown_hurry(en, false);
 	return rc;
 }
 

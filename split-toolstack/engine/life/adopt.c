@@ -214,7 +214,7 @@ static int take_over(struct vm *vm, struct err *e)
 	}
 	take_id(vm, true);
 	slots_adopt(vm->en->slots, vm->domid);
-	rc = claims_take(vm, e);
+	rc = reservations_take(vm, e);
 	if (rc == 0)
 		rc = connect_again(vm, e);
 	if (rc == 0)
@@ -251,7 +251,7 @@ static int start_again(struct vm *vm, struct err *e)
 		domain_drop(vm->en, vm->left.domid, vm->uuid, info.pages, &vm->slot, NULL, false);
 		vm->left.domid = 0;
 	}
-	rc = claims_take(vm, e);
+	rc = reservations_take(vm, e);
 	if (rc < 0)
 		return rc;
 	vm->life.now = NOW_WAITING;

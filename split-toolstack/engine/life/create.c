@@ -91,15 +91,15 @@ static void refuse(struct vm *vm, int rc, const struct err *e)
  * its build says. True: it goes on. */
 static bool is_admitted(struct vm *vm, int rc, struct err *e)
 {
-	struct leaving *l = &vm->leaving;
+	struct teardown_wait *l = &vm->teardown_wait;
 
 	if (rc == -EAGAIN && (l->until == 0. || ev_now(vm->en->loop) < l->until)) {
 		files_drop(&vm->files);
-		leaving_wait(vm->en, l);
+		teardown_wait_begin(vm->en, l);
 		return false;
 	}
 	if (rc == -EAGAIN)
-		rc = leaving_over(e);
+		rc = teardown_wait_over(e);
 	if (rc == 0 || vm->life.kept)
 		return true;
 	l->until = 0.;
@@ -115,8 +115,8 @@ static void files_are_open(void *arg, struct files *f)
 
 	if (!is_admitted(vm, rc, &err))
 		return;
-	vm->leaving.until = 0.;
-	rc = devices_have_files(vm->en, &vm->cfg) ? claims_take(vm, &err)
+	vm->teardown_wait.until = 0.;
+	rc = devices_have_files(vm->en, &vm->cfg) ? reservations_take(vm, &err)
 						  : 0; /* by what they are, too */
 	vm_place(vm, rc, &err);
 }
@@ -159,9 +159,9 @@ static void open_files(struct vm *vm)
 		files_are_open(vm, vm->files);
 }
 
-static void build_again(struct leaving *l, bool last)
+static void build_again(struct teardown_wait *l, bool last)
 {
-	struct vm *vm = (struct vm *)(void *)((char *)l - offsetof(struct vm, leaving));
+	struct vm *vm = (struct vm *)(void *)((char *)l - offsetof(struct vm, teardown_wait));
 	struct err err = {0};
 	int rc = devices_admit(vm->en, vm, &vm->cfg, &err);
 
@@ -172,8 +172,8 @@ static void build_again(struct leaving *l, bool last)
 
 void vm_build_when_free(struct vm *vm)
 {
-	vm->leaving.again = build_again;
-	build_again(&vm->leaving, false);
+	vm->teardown_wait.again = build_again;
+	build_again(&vm->teardown_wait, false);
 }
 
 void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_create_fn *fn,
@@ -213,7 +213,7 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		rc = identify(en, vm, &err);
 	}
 	if (rc == 0)
-		rc = claims_take(vm, &err);
+		rc = reservations_take(vm, &err);
 	if (rc < 0 || !vm) {
 		vm_free(vm);
 		vm_config_clear(cfg);
@@ -237,11 +237,11 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	vm->create.start_ns = start_ns;
 	vm->created_ns = clock_wall_ns();
 	vm_link_alive(vm);
-	vm->leaving.again = build_again;
+	vm->teardown_wait.again = build_again;
 	if (vm->life.kept) /* also while it waits */
 		(void)vm_record(vm, NULL);
 	if (wait)
-		leaving_wait(en, &vm->leaving);
+		teardown_wait_begin(en, &vm->teardown_wait);
 	else
 		open_files(vm);
 }

@@ -154,7 +154,7 @@ static void rename_restart(struct vm *vm)
 		return;
 	}
 	vm_announce(vm, VM_EV_PRESERVED);
-	(void)claims_take(vm, NULL); /* without its MACs */
+	(void)reservations_take(vm, NULL); /* without its MACs */
 	engine_create(vm->en, &c, VM_CREATE_RESTART, ignore_create, NULL);
 }
 
@@ -361,7 +361,7 @@ int life_destroy_waiting(struct vm *vm, const struct life_news *n)
 	(void)n;
 	life_timer_stop(vm);
 	devices_wait_no_more(vm->en, &vm->devices);
-	leaving_end(vm->en, &vm->leaving);
+	teardown_wait_end(vm->en, &vm->teardown_wait);
 	create_no_more(vm);
 	if (!life_has_threads(&vm->life)) /* else they use them */
 		files_drop(&vm->files);

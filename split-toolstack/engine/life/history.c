@@ -64,7 +64,7 @@ void vm_retire(struct vm *vm)
 	vm_replace_old(vm); /* it was destroyed before it ran */
 	if (vm->prev)	    /* else it has just been read from its record */
 		vm_unhash(vm);
-	claims_drop(vm);
+	reservations_drop(vm);
 	vm_unlink(vm);
 	vm_link_ended(vm);
 	console_log_close(&vm->log); /* who reads it opens it */

@@ -26,9 +26,9 @@ void vm_free(struct vm *vm)
 	if (!vm)
 		return;
 	life_timer_stop(vm);
-	leaving_end(vm->en, &vm->leaving);
+	teardown_wait_end(vm->en, &vm->teardown_wait);
 	names_forget(vm);
-	claims_drop(vm);
+	reservations_drop(vm);
 	dom_release(&vm->dom);
 	image_put(vm->img);
 	files_drop(&vm->files);

@@ -12,7 +12,9 @@ life_verb life_build;	  /* builds it on the loop or on the worker */
 life_verb life_abandoned; /* what was built in vain goes */
 /* start.c */
 life_verb life_built; /* connects it and starts its devices; it runs when these are there */
-/* hold.c */
+/* run_gate.c */
+/* Unpauses it, now or when the backends of its rings are connected. */
+int vm_let_run(struct vm *vm);
 life_verb life_look_at_connecting; /* soon: not inside what has happened to a device */
 life_verb life_connect_time;	   /* its create ends when its devices are there, or too late */
 life_verb life_look_at_gated;	   /* runs it when its devices are there */
@@ -37,7 +39,7 @@ life_verb life_still_unknown;
 void life_start(struct vm *vm, int rc, struct err *e);
 /* end.c: writes the VM into the registry; what goes wrong is logged. */
 void life_record(struct vm *vm);
-/* hold.c: true: it waits for its devices first, and life_start() follows. */
+/* run_gate.c: true: it waits for its devices first, and life_start() follows. */
 bool life_connect(struct vm *vm);
 
 #endif

@@ -198,7 +198,7 @@ void nothing_is_left(uint32_t files)
 	files_settle();
 	assert_null(en->devices->all);
 	assert_null(en->devices->domains);
-	assert_true(removal_is_idle(en));
+	assert_true(teardown_is_idle(en));
 	assert_int_equal(kernel_nbackends(), 0);
 	assert_int_equal(kernel_links(), 2);
 	only_the_daemon_is_left();

@@ -193,7 +193,7 @@ static void a_create_waits_and_is_cancelled(struct vm_config (*config)(const cha
 			assert_non_null(strstr(r.err.msg, "waited for its files to be opened"));
 			assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
 			assert_null(engine_find(en, "web"));
-			assert_null(en->devices->claims);
+			assert_null(en->devices->reservations);
 		}
 		let_go();
 		if (!cancelled) {

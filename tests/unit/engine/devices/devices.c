@@ -158,9 +158,9 @@ static void restarts_try_again(void **state)
 	work_until(!r.vm->devices.waits_for);
 	assert_int_equal(disk_probe(fd, &info, NULL), 0);
 	assert_int_equal(disk_lock(fd, false, NULL), 0);
-	work_until(r.vm->leaving.prev);
+	work_until(r.vm->teardown_wait.prev);
 	work_for(120);
-	assert_non_null(r.vm->leaving.prev);
+	assert_non_null(r.vm->teardown_wait.prev);
 	assert_int_equal(vm_state(r.vm), VM_BUILDING);
 	assert_int_equal(close(fd), 0);
 	work_until(vm_state(r.vm) == VM_RUNNING);

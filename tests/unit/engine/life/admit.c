@@ -194,7 +194,7 @@ static void a_disk_is_one_vms(void **state)
 	owner.cfg = c;
 	owner.cfg.device = &d;
 	owner.cfg.ndevice = 1;
-	assert_int_equal(claims_take(&owner, &e), 0);
+	assert_int_equal(reservations_take(&owner, &e), 0);
 	{
 		const char *const path[] = {file, soft, hard};
 
@@ -210,9 +210,9 @@ static void a_disk_is_one_vms(void **state)
 			device_config_clear(&other);
 		}
 	}
-	claims_drop(&owner);
+	reservations_drop(&owner);
 	d.u.vbd.readonly = true; /* several may read */
-	assert_int_equal(claims_take(&owner, &e), 0);
+	assert_int_equal(reservations_take(&owner, &e), 0);
 	{
 		struct device_config other;
 
@@ -223,7 +223,7 @@ static void a_disk_is_one_vms(void **state)
 		assert_int_equal(vbd_admit(en, NULL, &other, &e), -EBUSY);
 		device_config_clear(&other);
 	}
-	claims_drop(&owner);
+	reservations_drop(&owner);
 	device_config_clear(&d);
 	remove_disk();
 }

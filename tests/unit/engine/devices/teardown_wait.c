@@ -68,11 +68,11 @@ static struct vm_config wants(const char *name, const char *ifname, bool with_di
 /* Time goes by for those that wait. */
 static void time_is_over(void)
 {
-	for (struct leaving *l = en->devices->leavings->first; l; l = l->next)
+	for (struct teardown_wait *l = en->devices->teardown_waits->first; l; l = l->next)
 		l->until = ev_now(loop);
-	ev_timer_stop(loop, &en->devices->leavings->timer);
-	ev_timer_set(&en->devices->leavings->timer, 0., 0.);
-	ev_timer_start(loop, &en->devices->leavings->timer);
+	ev_timer_stop(loop, &en->devices->teardown_waits->timer);
+	ev_timer_set(&en->devices->teardown_waits->timer, 0., 0.);
+	ev_timer_start(loop, &en->devices->teardown_waits->timer);
 	turn(NULL);
 }
 
@@ -91,7 +91,7 @@ static void creates_wait(void **state)
 		ask(wants("new", both[i].ifname, both[i].disk), &r);
 		turn(NULL);
 		assert_false(r.called);
-		assert_ptr_equal(engine_find(en, "new")->leaving.next, NULL);
+		assert_ptr_equal(engine_find(en, "new")->teardown_wait.next, NULL);
 		assert_int_equal(vm_state(engine_find(en, "new")), VM_BUILDING);
 		goes("vif", domid, 0);
 		goes("vbd", domid, 51712);
@@ -198,7 +198,7 @@ static void who_restarts_keeps_what_it_has(void **state)
 	assert_int_equal(r.rc, -EEXIST);
 	assert_non_null(strstr(r.err.msg, "is taken by \"old\""));
 	assert_int_equal(vm_destroy(old.vm, NULL), 0);
-	assert_null(en->devices->claims);
+	assert_null(en->devices->reservations);
 	ask(wants("next", "web0", true), &r);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
@@ -267,7 +267,7 @@ static void macs_are_one_vms(void **state)
 	assert_int_equal(vm_destroy(vm[2], NULL), 0);
 	assert_int_equal(vm_destroy(engine_find(en, "given"), NULL), 0);
 	assert_int_equal(vm_destroy(engine_find(en, "made"), NULL), 0);
-	assert_null(en->devices->claims);
+	assert_null(en->devices->reservations);
 	nothing_is_left(0);
 }
 
@@ -311,7 +311,7 @@ static void waits_end(void **state)
 	assert_int_equal(vm_destroy(engine_find(en, "new"), NULL), 0);
 	assert_true(r.called);
 	assert_int_equal(r.rc, -ECANCELED);
-	assert_null(en->devices->leavings->first);
+	assert_null(en->devices->teardown_waits->first);
 	assert_int_equal(vm_state(engine_find(en, "new")), VM_ENDED);
 	ask(wants("newer", "web0", true), &r);
 	assert_false(r.called);
