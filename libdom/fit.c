@@ -39,6 +39,8 @@ uint64_t image_min_kib(const struct image *img, enum dom_type type, uint32_t vcp
 	uint64_t mods = (module_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 
 	(void)vcpus;
+	if (mods == 0 && img->min_kib[type]) /* each create asks, more than once */
+		return img->min_kib[type];
 	if (img->info.builder == IMAGE_LINUX) /* loaded where it was linked; room to unpack */
 		return (img->elf.end + mods) / 1024 + (8u << 10);
 	for (int round = 0; round < 64; round++) { /* bigger guests need bigger tables */

@@ -179,6 +179,8 @@ int image_open(int fd, const char *name, const char *cache_dir, struct image **o
 	img->info.bytes = sizeof(*img) + img->bytes;
 	hypercall_page_fill(img->hypercall_page[DOM_PV], DOM_PV, cpu_is_amd());
 	hypercall_page_fill(img->hypercall_page[DOM_PVH], DOM_PVH, cpu_is_amd());
+	img->min_kib[DOM_PV] = image_min_kib(img, DOM_PV, 1, 0);
+	img->min_kib[DOM_PVH] = image_min_kib(img, DOM_PVH, 1, 0);
 	*out = img;
 	return 0;
 }

@@ -13,6 +13,7 @@ struct image {
 	uint8_t *file; /* the whole file; Linux: the unpacked ELF kernel */
 	size_t bytes;
 	uint8_t hypercall_page[2][4096]; /* by enum dom_type; ready to copy */
+	uint64_t min_kib[2]; /* likewise: of image_min_kib() without modules; 0: not known */
 };
 
 /* Reads all of `fd` from position 0 into malloced memory. -ENOMEM, before anything is read, when
