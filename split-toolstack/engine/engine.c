@@ -86,6 +86,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 			rc = err_sys(e, -rc, "ask Xen about this host");
 	}
 	if (rc == 0)
+		rc = chores_open(en, e);
+	if (rc == 0)
 		rc = registry_open(conf->run_dir, &en->registry, e);
 	if (rc == 0)
 		rc = drops_open(en, e);
@@ -105,9 +107,9 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		opener_set_worker(en->opener, en->worker);
 	if (rc == 0)
-		rc = events_open(en, e);
+		rc = ports_open(loop, en->x, &en->ports, e);
 	if (rc == 0)
-		rc = death_open(en, e);
+		rc = scan_open(en, e);
 	if (rc == 0)
 		rc = storehost_open(en, e);
 	if (rc == 0)
@@ -139,7 +141,8 @@ void engine_close(struct engine *en)
 		log_line(LOG_WARN, "op=close: files that do not answer are left behind");
 	if (en->opener)
 		opener_set_worker(en->opener, NULL);
-	ev_timer_stop(en->loop, &en->pool.refill); /* what ended has started it again */
+	idle_close(en->idle);
+	en->idle = NULL;
 	names_flush(en);
 	HASH_CLEAR(by_name, en->names);
 	HASH_CLEAR(by_uuid, en->uuids);
@@ -159,8 +162,8 @@ void engine_close(struct engine *en)
 		vm_free(vm);
 	}
 	storehost_close(en);
-	death_close(en);
-	events_close(en);
+	deaths_close(en->deaths);
+	ports_close(en->ports);
 	slots_close(en->slots);
 	images_close(en->images, ended);
 	drops_close(en);
@@ -180,7 +183,7 @@ void engine_set_limits(struct engine *en, const struct engine_limits *l)
 	en->conf.pool_kib = l->pool_kib;
 	if (pool_held(en) > l->pool_kib)
 		pool_drop(en);
-	pool_idle_later(en); /* trims the history, fills the pool */
+	idle_later(en->idle); /* trims the history, fills the pool */
 }
 
 enum store_mode engine_store_mode(const struct engine *en)

@@ -14,6 +14,7 @@
 #include "split-toolstack/engine/config/vm_config.h"
 #include "split-toolstack/engine/config/vm_state.h"
 #include "split-toolstack/engine/devices/devices.h"
+#include "split-toolstack/engine/services/store_mode.h"
 #include "split-toolstack/engine/services/tail.h"
 
 /*
@@ -32,8 +33,6 @@ struct vm;
 /* --- the engine
  * ------------------------------------------------------------------------------------ */
 
-/* Who is the host's store: chosen at start, chaosd, a xenstored that runs, nobody. */
-enum store_mode { STORE_AUTO, STORE_OWN, STORE_BESIDE, STORE_NOBODY };
 const char *store_mode_name(enum store_mode mode); /* "auto", "own", "beside", "none" */
 
 struct engine_conf {

@@ -138,7 +138,7 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 	own->f.target = f->low;
 	own->retry_at = 0;
 	flavor_drop_shells(en, own, own->f.target);
-	pool_idle_now(en);
+	idle_now(en->idle);
 	return 0;
 }
 

@@ -51,7 +51,7 @@ void names_changed(struct vm *vm)
 		return;
 	if (!vm->untold_prev)
 		DL_APPEND2(en->names_of_tools->untold, vm, untold_prev, untold_next);
-	pool_idle_later(en);
+	idle_later(en->idle);
 }
 
 static void told(struct vm *vm)
@@ -64,7 +64,7 @@ static void told(struct vm *vm)
 static void will_go(struct engine *en, struct shown_name *s)
 {
 	DL_APPEND(en->names_of_tools->gone, s);
-	pool_idle_later(en);
+	idle_later(en->idle);
 }
 
 void names_ended(struct vm *vm)

@@ -9,13 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* Refilling waits until nobody has asked for so long: it must not run into the next request, nor
- * keep the CPU from the guest that was just started. Between two shells there is a gap. */
-#define REFILL_QUIET_S 0.005
-#define REFILL_GAP_S   0.0005
-#define TRIM_AT_ONCE   4u
-#define NAMES_AT_ONCE  1u
-#define HEAP_AHEAD     (64u << 10)
 /* So long after the last claim a target that demand had raised begins to sink: a quarter at a time.
  */
 #define SINK_S 10.0
@@ -29,27 +22,10 @@ const char *vm_way_name(enum vm_way w)
 
 /* --- refilling --- */
 
-static void refill_in(struct engine *en, double seconds)
+void pool_refill_soon(struct engine *en)
 {
-	ev_timer_stop(en->loop, &en->pool.refill);
-	ev_timer_set(&en->pool.refill, seconds, 0.);
-	ev_timer_start(en->loop, &en->pool.refill);
-}
-
-void pool_idle_later(struct engine *en)
-{
-	refill_in(en, REFILL_QUIET_S);
-}
-
-void pool_idle_soon(struct engine *en)
-{
-	if (en->pool.flavors && !ev_is_active(&en->pool.refill))
-		refill_in(en, REFILL_QUIET_S);
-}
-
-void pool_idle_now(struct engine *en)
-{
-	refill_in(en, 0.);
+	if (en->pool.flavors)
+		idle_soon(en->idle);
 }
 
 /* The next flavor that lacks a shell and may have one; *later when one must wait. */
@@ -74,45 +50,20 @@ static struct flavor *hungry(struct engine *en, bool *later)
 	return NULL;
 }
 
-/* The heap's next pages are touched now, not by the next create. */
-static void touch_heap(void)
-{
-	volatile uint8_t *p = malloc(HEAP_AHEAD);
-
-	for (uint32_t i = 0; p && i < HEAP_AHEAD; i += 4096)
-		p[i] = 0;
-	free((void *)(uintptr_t)p);
-}
-
 /* One shell, then a gap in which guests and clients get the CPU. */
-static void on_refill(struct ev_loop *loop, ev_timer *t, int revents)
+enum idle_next pool_refill(struct engine *en)
 {
-	struct engine *en = t->data;
-	struct flavor *f;
 	bool later = false;
-	bool more;
+	bool busy = en->pool.job || en->builds || images_busy(en->images);
+	struct flavor *f = busy ? NULL : hungry(en, &later);
 
-	(void)revents;
-	ev_timer_stop(loop, t);
-	windows_close(en);
-	touch_heap();
-	devices_tell(en);
-	pool_reap(en);
-	more = registry_settle(en->registry);
-	more = names_settle(en, NAMES_AT_ONCE) || more;
-	if (history_trim(en, TRIM_AT_ONCE)) {
-		refill_in(en, REFILL_GAP_S);
-		return;
-	}
-	f = en->pool.job || en->builds || images_busy(en->images) ? NULL : hungry(en, &later);
 	if (f) {
 		pool_make_shell(en, f);
-		refill_in(en, REFILL_GAP_S);
-	} else if (slots_refill(en->slots) || more) {
-		refill_in(en, REFILL_GAP_S);
-	} else if (later || en->pool.job) {
-		refill_in(en, en->pool.job ? REFILL_QUIET_S : POOL_RETRY_S);
+		return IDLE_ALONE;
 	}
+	if (en->pool.job)
+		return IDLE_WAIT;
+	return later ? IDLE_RETRY : IDLE_DONE;
 }
 
 /* --- learning from demand --- */
@@ -148,17 +99,14 @@ static void on_sink(struct ev_loop *loop, ev_timer *t, int revents)
 
 void pool_open(struct engine *en)
 {
-	ev_init(&en->pool.refill, on_refill);
-	en->pool.refill.data = en;
 	ev_timer_init(&en->pool.sink, on_sink, 0., SINK_S);
 	en->pool.sink.data = en;
 }
 
 void pool_close(struct engine *en)
 {
-	if (!ev_cb(&en->pool.refill))
+	if (!ev_cb(&en->pool.sink))
 		return;
-	ev_timer_stop(en->loop, &en->pool.refill);
 	ev_timer_stop(en->loop, &en->pool.sink);
 	while (en->pool.flavors) {
 		struct flavor *f = en->pool.flavors;
@@ -176,5 +124,5 @@ void pool_drop(struct engine *en)
 	}
 	pool_connecting_drop(en);
 	if (en->pool.flavors)
-		refill_in(en, POOL_RETRY_S);
+		idle_in(en->idle, POOL_RETRY_S);
 }

@@ -6,21 +6,19 @@
 
 /* --- pool.c --- */
 /* After a failure (no memory, no image) a flavor waits. */
-#define POOL_RETRY_S 2.0
+#define POOL_RETRY_S IDLE_RETRY_S
 void pool_open(struct engine *en);
 void pool_close(struct engine *en); /* destroys all shells */
 /* Gives all memory of shells back, at once; they come again when there is room. */
 void pool_drop(struct engine *en);
-/* As soon as the loop has nothing else to do. */
-void pool_idle_now(struct engine *en);
+/* Makes one of the shells that are to be made ahead. */
+enum idle_next pool_refill(struct engine *en);
 /* What of a flavor is to be opened, not opened yet. -ENOMEM. */
 int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e);
 /* Somebody wanted a shell of it. */
 void flavor_wanted(struct engine *en, struct flavor *f);
-/* A request came in: what is made ahead is made when its answer was sent. */
-void pool_idle_later(struct engine *en);
-/* When a refill is due anyway, no later than that. */
-void pool_idle_soon(struct engine *en);
+/* There may be room for a shell that had none. */
+void pool_refill_soon(struct engine *en);
 /* KiB of all shells. */
 uint64_t pool_held(const struct engine *en);
 /* A shell's, also of the one that is being made. */
@@ -49,17 +47,41 @@ static inline bool flavor_same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* --- pool_claim.c --- */
-/* Moves the best fitting shell into the vm, whose image and configuration are known: the domain is
- * not started yet. False: none; t.why says why. */
-bool pool_claim(struct vm *vm);
+/* --- pool_take.c --- */
+/* What a create wants of a shell; the image may be NULL. */
+struct shell_want {
+	const struct vm_config *cfg;
+	struct image *img;
+	struct device_set *devices; /* empty: gets those of the shell, connected */
+	/* Gives the shell's domain the taker's identity, or the taker the domain's. -errno: the
+	 * shell ends. */
+	int (*identify)(void *arg, uint32_t domid, const uint8_t uuid[16]);
+	void *arg;
+};
+
+/* What was the shell's is the taker's. */
+struct shell_parts {
+	struct dom dom;
+	struct slot slot;
+	uint8_t *map;		       /* device and control page; NULL: not mapped yet */
+	uint32_t guest_port;	       /* allocated for Linux; 0: it binds to the slot's */
+	uint32_t store_port;	       /* likewise */
+	bool warm;		       /* the image is loaded */
+	const struct pool_flavor *low; /* it was the last one of this flavor; NULL: it was not */
+};
+
+/* Takes the best fitting shell, whose domain is not started yet, out of the pool. False: none.
+ * *why: says why none, or why it is not a warm one; "" for a warm one. */
+bool pool_take(struct engine *en, const struct shell_want *want, struct shell_parts *out,
+	       const char **why);
 
 /* --- pool_devices.c --- */
 uint32_t flavor_rings(const struct pool_flavor *f);
 int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e);
 bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *b);
-/* The VM's devices are those that the flavor has. */
-bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm);
+/* The wanted devices are those that the flavor has. */
+bool flavor_fits_devices(const struct engine *en, const struct pool_flavor *f,
+			 const struct shell_want *want);
 /* A shell of a flavor with devices: into the pool when they are connected. */
 void shell_connect(struct engine *en, struct flavor *f, struct shell *s);
 bool pool_may_connect(const struct engine *en);

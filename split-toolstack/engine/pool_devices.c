@@ -41,23 +41,24 @@ bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *
 	       strcmp(a->bridge, b->bridge) == 0;
 }
 
-bool flavor_fits_devices(const struct pool_flavor *f, const struct vm *vm)
+bool flavor_fits_devices(const struct engine *en, const struct pool_flavor *f,
+			 const struct shell_want *want)
 {
-	const struct vm_config *c = &vm->cfg;
+	const struct vm_config *c = want->cfg;
 	uint32_t n[DEVICE_KINDS] = {0};
 	bool fits = true;
 
-	if (!image_info(vm->img)->direct) /* connects them itself */
+	if (!image_info(want->img)->direct) /* connects them itself */
 		return f->vifs == 0 && f->vbds == 0;
 	for (uint32_t i = 0; fits && i < c->ndevice; i++) {
 		const struct device_config *d = &c->device[i];
-		const struct device_kind_ops *kind = vm->en->devices->kinds[d->kind];
+		const struct device_kind_ops *kind = en->devices->kinds[d->kind];
 		uint32_t at = n[d->kind]++;
 
 		fits = !kind->fits_shell || kind->fits_shell(f, d, at);
 	}
 	for (uint32_t i = 0; fits && i < DEVICE_KINDS; i++)
-		fits = n[i] == vm->en->devices->kinds[i]->in_flavor(f);
+		fits = n[i] == en->devices->kinds[i]->in_flavor(f);
 	return fits;
 }
 
@@ -106,7 +107,7 @@ static void device_changed(struct device_set *set, bool connected)
 	struct shell *s = shell_of(set);
 
 	if (connected && s->lacks && --s->lacks == 0)
-		pool_idle_now(s->en);
+		idle_now(s->en->idle);
 }
 
 static void shell_failed(struct shell *s, const struct err *e)
@@ -126,7 +127,7 @@ static void shell_failed(struct shell *s, const struct err *e)
 		en->pool.nconnecting++;
 		DL_APPEND2(en->pool.connecting, s, conn_prev, conn_next);
 	}
-	pool_idle_now(en);
+	idle_now(en->idle);
 }
 
 static void device_failed(struct device_set *s, const struct err *e)

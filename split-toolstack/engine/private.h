@@ -29,7 +29,10 @@
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/names.h"
 #include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -68,7 +71,7 @@ struct vm_view {
 	struct store_ring ring;
 	uint32_t port;	     /* ours */
 	uint32_t guest_port; /* 0: it has no store */
-	bool masked;	     /* waits for fresh credit */
+	struct port_user user;
 	bool woken;
 };
 
@@ -92,7 +95,6 @@ struct vm {
 	int exit_code;
 	bool ready;    /* said so */
 	bool noxs;     /* has a device page */
-	bool masked;   /* its port waits for fresh credit */
 	uint32_t seen; /* the scan that saw its domain last */
 	uint32_t restarts;
 	uint64_t pages;
@@ -101,17 +103,17 @@ struct vm {
 	struct vm_seen last;
 	struct dom dom;
 	uint64_t dev_frame, control_frame;
-	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */
-	uint32_t port;	     /* ours, of the control channel: the slot's or bound to guest_port */
-	uint32_t guest_port; /* allocated for the guest; 0: it binds to the slot's */
-	uint8_t *map;	     /* device page, then control page */
+	struct slot slot; /* 0: adopted, its id belongs to no slot yet */
+	uint32_t port;	  /* ours, of the control channel: the slot's or bound to guest_port */
+	struct port_user control;  /* ... listened to */
+	struct port_credit credit; /* of all its channels */
+	uint32_t guest_port;	   /* allocated for the guest; 0: it binds to the slot's */
+	uint8_t *map;		   /* device page, then control page */
 	struct noxs_control_end con;
 	struct console_log log;
 	struct vm_view view;
 	uint8_t *input; /* waits for room in the ring */
 	uint32_t input_len;
-	uint32_t events;  /* in the current window of credit ... */
-	ev_tstamp window; /* ... which began then */
 	/* create in progress */
 	struct vm_create create;
 	struct vm_timings t;
@@ -164,7 +166,7 @@ struct flavor {
 struct pool {
 	struct flavor *flavors;
 	struct shell_job *job; /* the shell that is being made */
-	ev_timer refill, sink;
+	ev_timer sink;
 	struct shell *connecting; /* utlist head: they wait for their devices */
 	uint32_t nconnecting;
 };
@@ -193,8 +195,9 @@ struct engine {
 	struct storehost *storehost;
 	struct names *names_of_tools;
 	struct vm *views_woken; /* utlist head */
-	struct ports *ports;	/* events.c */
-	struct deaths *deaths;	/* death.c */
+	struct idle *idle;	/* NULL: the engine closes */
+	struct ports *ports;
+	struct deaths *deaths;
 	struct registry *registry;
 	struct worker *worker; /* NULL: the engine closes */
 	struct opener *opener;
@@ -213,24 +216,23 @@ bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info);
 /* Backends still have something of this domain, living or not. */
 bool devices_of(struct engine *en, uint32_t domid);
 
-/* --- events.c --- */
-int events_open(struct engine *en, struct err *e);
-void events_close(struct engine *en);
-int events_watch(struct engine *en, uint32_t port, struct vm *vm); /* NULL: no longer */
+/* --- control.c --- */
+/* Listens to the VM's control channel, which is bound. */
+int vm_hear(struct vm *vm);
 /* Looks at ring and words of one VM now. */
 void vm_look(struct vm *vm);
-/* The VM has caused work; with its credit gone *masked is set, and cleared when it is back. */
-void vm_spend(struct vm *vm, bool *masked);
 
-/* --- death.c --- */
-struct deaths;
-int death_open(struct engine *en, struct err *e); /* decides on the mode of the store */
-void death_close(struct engine *en);		  /* not opened is fine */
-/* An event of that port: true: it was the notice of deaths. */
-bool death_event(struct engine *en, uint32_t port);
-/* Somebody may be dying, or may from now on: look soon (beside xenstored). */
-void death_hint(struct engine *en);
-void death_scan(struct engine *en);
+/* --- claim_shell.c --- */
+/* Moves the best fitting shell into the VM, whose image and configuration are known: the domain is
+ * not started yet. False: none; t.why says why. */
+bool vm_claim_shell(struct vm *vm);
+
+/* --- chores.c --- */
+int chores_open(struct engine *en, struct err *e);
+
+/* --- scan.c --- */
+/* Ends of VMs are noticed from now on; decides on the mode of the store. */
+int scan_open(struct engine *en, struct err *e);
 
 /* --- storehost.c: the host's store --- */
 int storehost_open(struct engine *en, struct err *e); /* the mode is known */
@@ -242,15 +244,9 @@ void storehost_tidy(struct engine *en);
 struct store *engine_store(struct engine *en);
 /* -ENOSPC: its folder is full, and nothing can be added to it. */
 int storehost_check_room(const struct engine *en, struct err *e);
-bool storehost_event(struct engine *en, uint32_t port); /* true: it was the kernel's */
-void storehost_busy(struct engine *en);			/* the loop comes round without sleeping */
+void storehost_busy(struct engine *en); /* the loop comes round without sleeping */
 /* The backend's nodes of a guest's console, at a path that is there. */
 int storehost_console_backend(struct engine *en, uint32_t domid, const char *at);
-
-/* --- storesocket.c --- */
-struct storesocket;
-int storesocket_open(struct engine *en, const char *path, struct storesocket **out, struct err *e);
-void storesocket_close(struct storesocket *ss); /* NULL is fine */
 
 /* --- view.c: what a guest that is not ours finds in the store --- */
 /* The guest's ends of the channels it expects: console and, without noxs, store. */
@@ -262,7 +258,6 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e);
 void vm_view_close(struct vm *vm); /* the nodes stay: for the next daemon */
 /* All that the store has of the VM's domain goes. */
 void vm_view_forget(struct vm *vm);
-void vm_view_poll(struct vm *vm);
 void views_poll(struct engine *en); /* those that were woken */
 void vm_view_renamed(struct vm *vm);
 int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e);

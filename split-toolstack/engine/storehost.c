@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/socket.h"
 
 #define XSD_PORT "/proc/xen/xsd_port"
 #define XSD_KVA	 "/proc/xen/xsd_kva"
@@ -27,6 +28,7 @@ struct storehost {
 	struct store_ring ring; /* the kernel's */
 	void *page;
 	uint32_t port;
+	struct port_user user;
 	bool woken;
 	struct storesocket *socket;
 	enum store_room room; /* that the journal had when it was said last */
@@ -163,16 +165,13 @@ static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 		ev_idle_start(loop, &sh->busy);
 }
 
-bool storehost_event(struct engine *en, uint32_t port)
+static void on_event(struct port_user *u)
 {
-	struct storehost *sh = en->storehost;
+	struct storehost *sh =
+		(struct storehost *)(void *)((char *)u - offsetof(struct storehost, user));
 
-	if (!sh || sh->port == 0 || port != sh->port)
-		return false;
 	poll_kernel(sh);
 	linger(sh);
-	(void)xen_evtchn_unmask(en->x, port);
-	return true;
 }
 
 /* --- the kernel --- */
@@ -245,6 +244,10 @@ static int serve_kernel(struct storehost *sh, struct err *e)
 		sh->port = 0;
 		return err_sys(e, -rc, "bind to the kernel's store channel %u", remote);
 	}
+	sh->user.event = on_event;
+	rc = ports_listen(en->ports, sh->port, &sh->user);
+	if (rc < 0)
+		return err_set(e, ENOMEM, "out of memory");
 	/* This tells the kernel that there is a store now. */
 	(void)xen_evtchn_notify(en->x, sh->port);
 	sh->woken = true;
@@ -387,7 +390,7 @@ int storehost_open(struct engine *en, struct err *e)
 	/* Without either VMs without devices do run: said, and not the end. */
 	if (serve_kernel(sh, &warning) < 0)
 		log_line(LOG_ERROR, "no devices of dom0's kernel: %s", err_msg(&warning));
-	if (storesocket_open(en, en->conf.store_socket, &sh->socket, &warning) < 0)
+	if (storesocket_open(en->loop, en->tree, en->conf.store_socket, &sh->socket, &warning) < 0)
 		log_line(LOG_ERROR, "no store for dom0's tools: %s", err_msg(&warning));
 	return 0;
 }
@@ -400,6 +403,7 @@ void storehost_close(struct engine *en)
 		return;
 	storesocket_close(sh->socket);
 	store_ring_close(&sh->ring);
+	ports_ignore(en->ports, &sh->user);
 	if (sh->port)
 		(void)xen_evtchn_unbind(en->x, sh->port);
 	if (sh->page)

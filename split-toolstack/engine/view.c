@@ -280,12 +280,12 @@ static void unwake(struct vm *vm)
 	vm->view.woken = false;
 }
 
-void vm_view_poll(struct vm *vm)
+static void vm_view_poll(struct vm *vm)
 {
 	int rc;
 
 	unwake(vm);
-	if (!vm->view.ring.conn || vm->view.masked)
+	if (!vm->view.ring.conn || vm->view.user.masked)
 		return; /* it is polled when its credit is back */
 	rc = store_ring_poll(&vm->view.ring, BUDGET);
 	if (rc == -EPROTO)
@@ -295,7 +295,7 @@ void vm_view_poll(struct vm *vm)
 			 vm->domid, vm->name);
 	if (rc > 0) {
 		on_wake(&vm->view.ring);
-		vm_spend(vm, &vm->view.masked);
+		ports_spend(vm->en->ports, &vm->view.user);
 	}
 }
 
@@ -311,6 +311,11 @@ void views_poll(struct engine *en)
 		vm_view_poll(vm);
 		vm = next;
 	}
+}
+
+static void on_event(struct port_user *u)
+{
+	vm_view_poll((struct vm *)(void *)((char *)u - offsetof(struct vm, view.user)));
 }
 
 int vm_view_open(struct vm *vm, bool adopt, struct err *e)
@@ -339,7 +344,12 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 		return err_sys(e, -rc, "bind to store channel %u of domain %u", v->guest_port,
 			       vm->domid);
 	}
-	rc = events_watch(vm->en, v->port, vm) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+	v->user.event = on_event;
+	v->user.resumed = on_event;
+	v->user.credit = &vm->credit;
+	rc = ports_listen(vm->en->ports, v->port, &v->user);
+	if (rc < 0)
+		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = store_ring_open(vm->en->tree, vm->domid, vm->map, adopt, &v->ring, e);
 	if (rc < 0) {
@@ -358,12 +368,10 @@ void vm_view_close(struct vm *vm)
 
 	unwake(vm);
 	store_ring_close(&v->ring);
-	if (v->port) {
-		(void)events_watch(vm->en, v->port, NULL);
+	ports_ignore(vm->en->ports, &v->user);
+	if (v->port)
 		(void)xen_evtchn_unbind(vm->en->x, v->port);
-	}
 	v->port = 0;
-	v->masked = false;
 }
 
 void vm_view_forget(struct vm *vm)

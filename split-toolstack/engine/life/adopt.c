@@ -400,8 +400,8 @@ static void settle(struct engine *en)
 	devices_adopted(en);
 	storehost_tidy(en);
 	names_adopted(en);
-	death_scan(en);
-	death_hint(en);
+	deaths_scan(en->deaths);
+	deaths_hint(en->deaths);
 	listen_soon(en);
 }
 

@@ -134,7 +134,7 @@ static void job_done(struct worker_job *job)
 		return;
 	}
 	b->vm->en->builds--;
-	pool_idle_later(b->vm->en);
+	idle_later(b->vm->en->idle);
 	if (!ended)
 		vm_list_window(b->vm);
 	built(b->vm, b->rc, &b->err);
@@ -239,7 +239,7 @@ int life_build(struct vm *vm, const struct life_news *n)
 	uint64_t since;
 
 	vm->life.now = NOW_BUILDING;
-	claimed = rc == 0 && pool_claim(vm); /* may change its uuid */
+	claimed = rc == 0 && vm_claim_shell(vm); /* may change its uuid */
 	if (fresh)
 		vm_announce(vm, VM_EV_CREATED);
 	if (claimed) {
@@ -255,7 +255,7 @@ int life_build(struct vm *vm, const struct life_news *n)
 	vm->create.slot_tries = 0;
 	if (rc == 0)
 		rc = slot_take(vm->en->slots, image_info(vm->img)->direct, &vm->slot, e);
-	pool_idle_later(vm->en);
+	idle_later(vm->en->idle);
 	since = clock_ns();
 	/* The intent comes before the domain: whatever happens, the next start knows the uuid. */
 	if (rc == 0)

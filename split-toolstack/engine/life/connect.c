@@ -85,7 +85,7 @@ int vm_listen(struct vm *vm, struct err *e)
 	bool adopted = vm->unheard_prev != NULL;
 	int rc = bind_port(vm, adopted, e);
 
-	if (rc == 0 && events_watch(vm->en, vm->port, vm) < 0) {
+	if (rc == 0 && vm_hear(vm) < 0) {
 		if (adopted) { /* else vm_disconnect() does: the port is the slot's */
 			(void)xen_evtchn_unbind(vm->en->x, vm->port);
 			vm->port = 0;
@@ -143,15 +143,10 @@ uint8_t *vm_let_go(struct vm *vm)
 	vm_view_close(vm);
 	vm->map = NULL;
 	vm->con.page = NULL;
-	if (vm->port) {
-		(void)events_watch(en, vm->port, NULL);
-		if (vm->port != vm->slot.port)
-			(void)xen_evtchn_unbind(en->x, vm->port);
-		else if (vm->masked) /* for the next one */
-			(void)xen_evtchn_unmask(en->x, vm->port);
-	}
+	ports_ignore(en->ports, &vm->control);
+	if (vm->port && vm->port != vm->slot.port)
+		(void)xen_evtchn_unbind(en->x, vm->port);
 	vm->port = 0;
-	vm->masked = false;
 	vm->input_len = 0;
 	return map;
 }

@@ -70,7 +70,7 @@ void vm_retire(struct vm *vm)
 	console_log_close(&vm->log); /* who reads it opens it */
 	if (en->nended > en->conf.history_max + HISTORY_SLACK)
 		(void)history_trim(en, HISTORY_SLACK);
-	pool_idle_later(en); /* where the rest is trimmed */
+	idle_later(en->idle); /* where the rest is trimmed */
 }
 
 void vm_forget(struct vm *vm)

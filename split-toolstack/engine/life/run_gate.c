@@ -44,7 +44,7 @@ static void run_or_tell(struct vm *vm)
 		return;
 	if (rc == -ESRCH) { /* it is gone, which is noticed as any end */
 		vm->life.now = NOW_RUNNING;
-		death_hint(vm->en);
+		deaths_hint(vm->en->deaths);
 		return;
 	}
 	(void)err_sys(&e, -rc, "unpause");

@@ -140,7 +140,7 @@ void life_start(struct vm *vm, int rc, struct err *e)
 	vm_replace_old(vm);
 	vm_announce(vm, VM_EV_STARTED);
 	names_changed(vm);
-	death_hint(vm->en);
+	deaths_hint(vm->en->deaths);
 	if (!vm->noxs || !(vm->create.flags & VM_CREATE_WAIT_READY) || vm->life.now == NOW_PAUSED)
 		vm_create_done(vm, 0, NULL);
 }

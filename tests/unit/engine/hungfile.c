@@ -398,7 +398,7 @@ static void pools(void **state)
 	/* a shell's image hangs: flavors can be changed, and others created */
 	hang(kernel);
 	pool_drop(en);
-	pool_idle_now(en);
+	idle_now(en->idle);
 	await_hang();
 	others_are_served();
 	f.low = f.high = 0;

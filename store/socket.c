@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The store's Unix socket: dom0's tools speak the protocol of the rings on it. */
-#include "split-toolstack/engine/private.h"
+/* The store's Unix socket. */
+#include "store/socket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,9 +11,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "base/acceptor.h"
 #include "base/log.h"
 #include "base/unix.h"
+#include "store/store.h"
 
 #define CLIENTS_MAX 256u
 #define CHUNK	    4096u
@@ -28,7 +31,8 @@ struct client {
 };
 
 struct storesocket {
-	struct engine *en;
+	struct ev_loop *loop;
+	struct store *store;
 	int fd;
 	struct acceptor accept;
 	struct client *clients;
@@ -40,8 +44,8 @@ static void drop(struct client *cl)
 {
 	struct storesocket *ss = cl->ss;
 
-	ev_io_stop(ss->en->loop, &cl->in);
-	ev_io_stop(ss->en->loop, &cl->out);
+	ev_io_stop(ss->loop, &cl->in);
+	ev_io_stop(ss->loop, &cl->out);
 	store_conn_close(cl->conn);
 	(void)close(cl->in.fd);
 	DL_DELETE(ss->clients, cl);
@@ -59,7 +63,7 @@ static bool flush(struct client *cl)
 		ssize_t sent = send(cl->in.fd, data, n, MSG_NOSIGNAL);
 
 		if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
-			ev_io_start(cl->ss->en->loop, &cl->out);
+			ev_io_start(cl->ss->loop, &cl->out);
 			return true;
 		}
 		if (sent < 0) {
@@ -69,7 +73,7 @@ static bool flush(struct client *cl)
 		store_conn_sent(cl->conn, (uint32_t)sent);
 	}
 	if (cl->left_len == 0) /* else on_out() offers it again */
-		ev_io_stop(cl->ss->en->loop, &cl->out);
+		ev_io_stop(cl->ss->loop, &cl->out);
 	return true;
 }
 
@@ -85,13 +89,13 @@ static bool feed(struct client *cl)
 	cl->left_at += (uint32_t)took;
 	cl->left_len -= (uint32_t)took;
 	if (cl->left_len) {
-		ev_io_stop(cl->ss->en->loop, &cl->in);
-		if (store_room(cl->ss->en->tree) == STORE_ROOM_NONE)
-			ev_io_stop(cl->ss->en->loop, &cl->out); /* on_wake() tells when to go on */
+		ev_io_stop(cl->ss->loop, &cl->in);
+		if (store_room(cl->ss->store) == STORE_ROOM_NONE)
+			ev_io_stop(cl->ss->loop, &cl->out); /* on_wake() tells when to go on */
 		else
-			ev_io_start(cl->ss->en->loop, &cl->out);
+			ev_io_start(cl->ss->loop, &cl->out);
 	} else {
-		ev_io_start(cl->ss->en->loop, &cl->in);
+		ev_io_start(cl->ss->loop, &cl->in);
 	}
 	return true;
 }
@@ -132,7 +136,7 @@ static void on_wake(struct store_conn *c, void *arg)
 	struct client *cl = arg;
 
 	(void)c;
-	ev_io_start(cl->ss->en->loop, &cl->out);
+	ev_io_start(cl->ss->loop, &cl->out);
 }
 
 static void accepted(struct acceptor *a, int fd)
@@ -142,7 +146,7 @@ static void accepted(struct acceptor *a, int fd)
 	struct client *cl;
 
 	cl = ss->n < CLIENTS_MAX ? calloc(1, sizeof(*cl)) : NULL;
-	if (!cl || store_conn_new(ss->en->tree, 0, false, &ops, cl, &cl->conn, NULL) < 0) {
+	if (!cl || store_conn_new(ss->store, 0, false, &ops, cl, &cl->conn, NULL) < 0) {
 		free(cl);
 		(void)close(fd);
 		return;
@@ -154,7 +158,7 @@ static void accepted(struct acceptor *a, int fd)
 	cl->out.data = cl;
 	DL_APPEND(ss->clients, cl);
 	ss->n++;
-	ev_io_start(ss->en->loop, &cl->in);
+	ev_io_start(ss->loop, &cl->in);
 }
 
 /* The folder is made; its modes are those of xenstored. */
@@ -177,7 +181,8 @@ static int listen_at(const char *path, struct err *e)
 	return unix_listen(&l, e);
 }
 
-int storesocket_open(struct engine *en, const char *path, struct storesocket **out, struct err *e)
+int storesocket_open(struct ev_loop *loop, struct store *s, const char *path,
+		     struct storesocket **out, struct err *e)
 {
 	struct storesocket *ss = calloc(1, sizeof(*ss));
 	int fd;
@@ -190,10 +195,11 @@ int storesocket_open(struct engine *en, const char *path, struct storesocket **o
 		free(ss);
 		return fd;
 	}
-	ss->en = en;
+	ss->loop = loop;
+	ss->store = s;
 	ss->fd = fd;
 	(void)snprintf(ss->path, sizeof(ss->path), "%s", path);
-	acceptor_start(&ss->accept, en->loop, fd, accepted, ss);
+	acceptor_start(&ss->accept, loop, fd, accepted, ss);
 	*out = ss;
 	return 0;
 }

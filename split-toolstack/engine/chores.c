@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the engine does while no request comes, in this order. */
+#include "split-toolstack/engine/devices/device.h"
+
+#include <stdlib.h>
+
+#define TRIM_AT_ONCE  4u
+#define NAMES_AT_ONCE 1u
+#define HEAP_AHEAD    (64u << 10)
+
+static enum idle_next close_windows(void *arg)
+{
+	windows_close(arg);
+	return IDLE_DONE;
+}
+
+/* The heap's next pages are touched now, not by the next create. */
+static enum idle_next touch_heap(void *arg)
+{
+	volatile uint8_t *p = malloc(HEAP_AHEAD);
+
+	(void)arg;
+	for (uint32_t i = 0; p && i < HEAP_AHEAD; i += 4096)
+		p[i] = 0;
+	free((void *)(uintptr_t)p);
+	return IDLE_DONE;
+}
+
+static enum idle_next tell_devices(void *arg)
+{
+	devices_tell(arg);
+	return IDLE_DONE;
+}
+
+static enum idle_next reap_shells(void *arg)
+{
+	pool_reap(arg);
+	return IDLE_DONE;
+}
+
+static enum idle_next settle_registry(void *arg)
+{
+	return registry_settle(((struct engine *)arg)->registry) ? IDLE_MORE : IDLE_DONE;
+}
+
+static enum idle_next settle_names(void *arg)
+{
+	return names_settle(arg, NAMES_AT_ONCE) ? IDLE_MORE : IDLE_DONE;
+}
+
+static enum idle_next trim_history(void *arg)
+{
+	return history_trim(arg, TRIM_AT_ONCE) ? IDLE_ALONE : IDLE_DONE;
+}
+
+static enum idle_next refill_pool(void *arg)
+{
+	return pool_refill(arg);
+}
+
+static enum idle_next refill_slots(void *arg)
+{
+	return slots_refill(((struct engine *)arg)->slots) ? IDLE_MORE : IDLE_DONE;
+}
+
+int chores_open(struct engine *en, struct err *e)
+{
+	static idle_chore *const chores[] = {close_windows, touch_heap,	     tell_devices,
+					     reap_shells,   settle_registry, settle_names,
+					     trim_history,  refill_pool,     refill_slots};
+
+	return idle_open(en->loop, chores, sizeof(chores) / sizeof(chores[0]), en, &en->idle, e);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Ends of VMs are noticed: what a scan of all domains says of theirs. */
+#include "split-toolstack/engine/private.h"
+
+#include <string.h>
+
+static void on_seen(void *arg, uint32_t scan, const struct xen_domain_info *info)
+{
+	struct engine *en = arg;
+	struct vm *vm = NULL;
+
+	HASH_FIND(by_domid, en->domids, &info->domid, sizeof(info->domid), vm);
+	if (!vm || memcmp(vm->uuid, info->uuid, sizeof(vm->uuid)) != 0)
+		return;
+	vm->seen = scan;
+	if (info->shutdown || info->dying)
+		vm_has_ended(vm, info);
+}
+
+static void on_over(void *arg, uint32_t scan, uint64_t start)
+{
+	struct engine *en = arg;
+
+	for (struct vm *vm = en->alive, *next; vm; vm = next) {
+		next = vm->next;
+		if (vm->domid && vm->seen != scan && vm->started_ns &&
+		    vm->unpaused < start) /* gone: another toolstack destroyed it */
+			vm_has_ended(vm, NULL);
+	}
+}
+
+static bool any_lives(void *arg)
+{
+	return ((const struct engine *)arg)->alive != NULL;
+}
+
+int scan_open(struct engine *en, struct err *e)
+{
+	static const struct deaths_ops ops = {on_seen, on_over, any_lives};
+	int rc = deaths_open(en->loop, en->x, en->ports, en->conf.store, &ops, en, &en->deaths, e);
+
+	if (rc == 0)
+		en->store = deaths_mode(en->deaths);
+	return rc;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A create takes a shell: the best one that fits. */
+#include "split-toolstack/engine/devices/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the request's image, as far as the flavor's words tell; or a shell that could take it. */
+static bool could_serve(const struct flavor *f, const struct shell_want *want)
+{
+	if (f->f.image)
+		return flavor_same_text(f->f.image, want->cfg->kernel);
+	return f->f.for_linux == (image_info(want->img)->builder == IMAGE_LINUX);
+}
+
+/* Warm first, then any shell of the size; NULL with a reason. */
+static struct flavor *best(struct engine *en, const struct shell_want *want, const char **why)
+{
+	static const char no_flavor[] = "no flavor of this type, size and number of vCPUs";
+	static const char other_devices[] = "no flavor with these devices";
+	const struct vm_config *c = want->cfg;
+	struct flavor *shell = NULL;
+	struct file_key ramdisk;
+
+	(void)file_key(c->ramdisk_fd, &ramdisk);
+	*why = en->pool.flavors ? no_flavor : "no flavors";
+	if (c->maxmem_kib && c->maxmem_kib != c->mem_kib) {
+		*why = "maxmem differs from memory";
+		return NULL;
+	}
+	if (vm_config_vcpus(c) != c->vcpus) {
+		*why = "maxvcpus differs from vcpus";
+		return NULL;
+	}
+	if (c->limits.asked) { /* a shell has those of its kind of image, for good */
+		*why = "limits of its own (max_*)";
+		return NULL;
+	}
+	for (struct flavor *f = en->pool.flavors; f; f = f->next) {
+		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
+			continue;
+		if (!flavor_fits_devices(en, &f->f, want)) {
+			if (*why == no_flavor)
+				*why = other_devices;
+			continue;
+		}
+		if (!f->shells) {
+			if (could_serve(f, want)) {
+				f->f.misses++;
+				flavor_wanted(en, f);
+				*why = "the pool ran dry";
+			}
+			continue;
+		}
+		if (f->shells->img == want->img &&
+		    memcmp(&f->shells->ramdisk, &ramdisk, sizeof(ramdisk)) == 0)
+			return f;
+		if (!f->shells->img) {
+			if (could_serve(f, want))
+				shell = f;
+			continue;
+		}
+		*why = c->ramdisk_fd < 0 ? "another image is warm"
+					 : "another image or ramdisk is warm";
+		if (flavor_same_text(f->f.image, c->kernel) &&
+		    flavor_same_text(f->f.ramdisk, c->ramdisk)) { /* a file has changed since */
+			*why = "the image has changed";
+			flavor_drop_shells(en, f, 0);
+			idle_later(en->idle);
+		}
+	}
+	if (shell && (*why == no_flavor || *why == other_devices))
+		*why = "no flavor has this image";
+	return shell;
+}
+
+/* Why no shell can be right, or NULL. */
+static const char *unfit(const struct shell_want *want)
+{
+	const struct image_info *i = want->img ? image_info(want->img) : NULL;
+
+	if (!i)
+		return "the image is large and new";
+	if (i->builder == IMAGE_LINUX)
+		return NULL;
+	if (!i->direct)
+		return "the image has no noxs entry";
+	return want->cfg->ramdisk_fd >= 0 ? "a noxs entry takes no ramdisk" : NULL;
+}
+
+/* What the pool knows of the shell is over: its parts are the taker's. */
+static void hand_over(struct shell *s, struct device_set *devices, struct shell_parts *out)
+{
+	*out = (struct shell_parts){.dom = s->dom,
+				    .slot = s->slot,
+				    .map = s->map,
+				    .guest_port = s->guest_port,
+				    .store_port = s->store_port,
+				    .warm = s->img != NULL};
+	devices_hand_over(&s->devices, devices);
+	image_put(s->img);
+	free(s);
+}
+
+static int identify(struct engine *en, const struct shell_want *want, const struct shell *s)
+{
+	/* One with pages mapped keeps its id; another one may have gone, and its id be others'. */
+	bool mapped = s->map || s->dom.window;
+	int rc = mapped ? 0 : xen_domain_is(en->x, s->dom.domid, s->uuid);
+
+	return rc < 0 ? rc : want->identify(want->arg, s->dom.domid, s->uuid);
+}
+
+bool pool_take(struct engine *en, const struct shell_want *want, struct shell_parts *out,
+	       const char **why)
+{
+	struct flavor *f;
+	struct shell *s;
+
+	*why = unfit(want);
+	if (*why)
+		return false;
+	f = best(en, want, why);
+	if (!f)
+		return false;
+	s = f->shells;
+	f->shells = s->next;
+	f->f.ready--;
+	idle_later(en->idle);
+	if (identify(en, want, s) < 0) {
+		*why = "its shell could not be used";
+		shell_end(en, s);
+		return false;
+	}
+	f->f.hits++;
+	flavor_wanted(en, f);
+	if (s->img)
+		*why = "";
+	hand_over(s, want->devices, out);
+	out->low = f->f.ready == 0 ? &f->f : NULL;
+	return true;
+}
