@@ -25,7 +25,8 @@
 #define COPY_STEP      (1u << 20)
 
 struct imagestore {
-	struct images_conf conf;
+	struct opener *opener;
+	char cache_dir[512]; /* a copy: a thread that hangs may outlive the caller's */
 	int dirfd;
 	struct imageindex *index;
 	uint32_t imports;	      /* under way, also as changes */
@@ -56,9 +57,8 @@ struct image_change {
 	struct err err;
 };
 
-static int open_store(struct imagestore *s, struct err *e)
+static int open_store(struct imagestore *s, const char *dir, struct err *e)
 {
-	const char *dir = s->conf.store_dir;
 	int rc;
 
 	s->dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
@@ -80,8 +80,9 @@ int imagestore_open(const struct images_conf *conf, struct imagestore **out, str
 
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
-	s->conf = *conf;
-	rc = open_store(s, e);
+	s->opener = conf->opener;
+	(void)snprintf(s->cache_dir, sizeof(s->cache_dir), "%s", conf->cache_dir);
+	rc = open_store(s, conf->store_dir, e);
 	if (rc < 0) {
 		imagestore_close(s, true);
 		return rc;
@@ -186,7 +187,7 @@ static void change_ends(struct image_change *c)
 		s->imports--;
 		to_info(c->name, &c->r, &out);
 		c->imported(c->arg, c->rc, c->rc < 0 ? NULL : &out, &c->err);
-		file_close(s->conf.opener, FILE_READ, c->fd);
+		file_close(s->opener, FILE_READ, c->fd);
 	}
 	free(c);
 }
@@ -223,7 +224,7 @@ static void begin_change(struct imagestore *s)
 	    !imageindex_uses(s->index, old->digest, c->name))
 		memcpy(c->drop, old->digest, sizeof(c->drop));
 	c->job = (struct worker_job){.work = change_work, .done = change_done};
-	opener_push(s->conf.opener, &c->job);
+	opener_push(s->opener, &c->job);
 }
 
 static void push_change(struct image_change *c)
@@ -299,7 +300,7 @@ static int describe(struct image_change *j, int fd, struct err *e)
 	int rc = image_digest(fd, j->r.digest, e);
 
 	if (rc == 0)
-		rc = image_open(fd, j->name, j->store->conf.cache_dir, &img, e);
+		rc = image_open(fd, j->name, j->store->cache_dir, &img, e);
 	if (rc < 0)
 		return rc;
 	i = image_info(img);
@@ -372,6 +373,6 @@ int imagestore_import(struct imagestore *s, const char *name, int fd, image_impo
 				   .arg = arg};
 	(void)snprintf(c->name, sizeof(c->name), "%s", name);
 	s->imports++;
-	opener_push(s->conf.opener, &c->job);
+	opener_push(s->opener, &c->job);
 	return 0;
 }

@@ -15,9 +15,9 @@ struct xen;
 /* Jobs of one queue begin in the order in which they were pushed. */
 enum worker_queue {
 	/* What may hang with a file system. Several threads: a file that does not answer holds up
-	 * no other one. `work` has no Xen handle (NULL) and touches the job's own memory and the
-	 * engine's configuration alone: a job that still hangs when the worker closes is left
-	 * behind. */
+	 * no other one. `work` has no Xen handle (NULL) and touches memory of the job
+	 * and of its owner that is left to it: a job that still hangs when the worker closes is
+	 * left behind. */
 	WORKER_FILES,
 	WORKER_BUILDS,	 /* one thread */
 	WORKER_DESTROYS, /* one thread: mappings of a domain go before the domain */
