@@ -14,11 +14,8 @@
 
 #include <xen/elfnote.h>
 
+#include "tests/unit/libdom/elf_help.h"
 #include "tests/unit/unit.h"
-
-#define ROOM  8192u
-#define START 0x100000u
-#define END   (START + 0x3000u)
 
 /* --- libxenguest --- */
 
@@ -46,161 +43,6 @@ static bool xen_takes(uint8_t *file, size_t bytes, bool hvm)
 	ok = ok && strcmp(*(const char *const *)(void *)dom->kernel_loader, "ELF-generic") == 0;
 	xc_dom_release(dom);
 	return ok;
-}
-
-/* --- images --- */
-
-struct builder {
-	uint8_t file[ROOM];
-	size_t at; /* the next free byte */
-	bool elf64;
-	uint32_t notes; /* where they begin */
-};
-
-static void put(struct builder *b, const void *from, size_t n)
-{
-	assert_true(b->at + n <= ROOM);
-	memcpy(b->file + b->at, from, n);
-	b->at += n;
-}
-
-static void align(struct builder *b)
-{
-	b->at = (b->at + 7) & ~7ull;
-}
-
-static void note(struct builder *b, uint32_t type, const void *desc, uint32_t n)
-{
-	const uint32_t head[3] = {4, n, type};
-
-	b->at = (b->at + 3) & ~3ull;
-	put(b, head, sizeof(head));
-	put(b, "Xen", 4);
-	put(b, desc, n);
-	b->at = (b->at + 3) & ~3ull;
-}
-
-static void text(struct builder *b, uint32_t type, const char *s)
-{
-	note(b, type, s, (uint32_t)strlen(s) + 1);
-}
-
-static void word(struct builder *b, uint32_t type, uint64_t value, uint32_t bytes)
-{
-	note(b, type, &value, bytes);
-}
-
-static void begin(struct builder *b, bool elf64)
-{
-	memset(b, 0, sizeof(*b));
-	b->elf64 = elf64;
-	b->at = b->notes = 512;
-}
-
-/* How the notes are named. */
-enum place { IN_SEGMENT, IN_SECTION, IN_SEGMENT_AT_0, NOWHERE };
-
-static void phdr(struct builder *b, uint32_t i, Elf64_Phdr p)
-{
-	Elf32_Phdr q = {.p_type = p.p_type,
-			.p_flags = p.p_flags,
-			.p_offset = (uint32_t)p.p_offset,
-			.p_paddr = (uint32_t)p.p_paddr,
-			.p_vaddr = (uint32_t)p.p_vaddr,
-			.p_filesz = (uint32_t)p.p_filesz,
-			.p_memsz = (uint32_t)p.p_memsz};
-
-	memcpy(b->file + 64 + i * (b->elf64 ? sizeof(p) : sizeof(q)),
-	       b->elf64 ? (void *)&p : (void *)&q, b->elf64 ? sizeof(p) : sizeof(q));
-}
-
-static void shdr(struct builder *b, Elf64_Shdr s)
-{
-	Elf32_Shdr t = {.sh_name = s.sh_name,
-			.sh_type = s.sh_type,
-			.sh_offset = (uint32_t)s.sh_offset,
-			.sh_size = (uint32_t)s.sh_size};
-
-	put(b, b->elf64 ? (void *)&s : (void *)&t, b->elf64 ? sizeof(s) : sizeof(t));
-}
-
-/* Headers around notes [512, at), and a section __xen_guest with `legacy` in it if given. */
-static void end(struct builder *b, uint16_t machine, uint64_t paddr, uint64_t entry,
-		enum place where, const char *legacy)
-{
-	static const char names[] = "\0.note\0__xen_guest\0.shstrtab";
-	uint64_t notes = b->at - b->notes;
-	uint64_t legacy_at = b->at;
-	uint64_t names_at;
-	uint64_t sections;
-
-	if (legacy)
-		put(b, legacy, strlen(legacy) + 1);
-	align(b);
-	names_at = b->at;
-	put(b, names, sizeof(names));
-	align(b);
-	sections = b->at;
-	shdr(b, (Elf64_Shdr){.sh_type = SHT_NULL});
-	shdr(b,
-	     (Elf64_Shdr){.sh_name = 1,
-			  .sh_type = where == IN_SECTION || where == IN_SEGMENT_AT_0 ? SHT_NOTE
-										     : SHT_PROGBITS,
-			  .sh_offset = b->notes,
-			  .sh_size = notes});
-	shdr(b, (Elf64_Shdr){.sh_name = legacy ? 7 : 1,
-			     .sh_type = SHT_PROGBITS,
-			     .sh_offset = legacy_at,
-			     .sh_size = legacy ? strlen(legacy) + 1 : 0});
-	shdr(b, (Elf64_Shdr){.sh_name = 19,
-			     .sh_type = SHT_STRTAB,
-			     .sh_offset = names_at,
-			     .sh_size = sizeof(names)});
-	phdr(b, 0,
-	     (Elf64_Phdr){.p_type = PT_LOAD,
-			  .p_flags = PF_R | PF_X,
-			  .p_offset = b->notes,
-			  .p_paddr = paddr,
-			  .p_filesz = 64,
-			  .p_memsz = END - START});
-	phdr(b, 1,
-	     (Elf64_Phdr){.p_type = where == IN_SEGMENT || where == IN_SEGMENT_AT_0 ? PT_NOTE
-										    : PT_NULL,
-			  .p_offset = where == IN_SEGMENT_AT_0 ? 0 : b->notes,
-			  .p_filesz = notes});
-	if (b->elf64) {
-		Elf64_Ehdr h = {.e_type = ET_EXEC,
-				.e_machine = machine,
-				.e_version = 1,
-				.e_entry = entry,
-				.e_phoff = 64,
-				.e_shoff = sections,
-				.e_phentsize = sizeof(Elf64_Phdr),
-				.e_phnum = 2,
-				.e_shentsize = sizeof(Elf64_Shdr),
-				.e_shnum = 4,
-				.e_shstrndx = 3};
-
-		memcpy(b->file, &h, sizeof(h));
-	} else {
-		Elf32_Ehdr h = {.e_type = ET_EXEC,
-				.e_machine = machine,
-				.e_version = 1,
-				.e_entry = (uint32_t)entry,
-				.e_phoff = 64,
-				.e_shoff = (uint32_t)sections,
-				.e_phentsize = sizeof(Elf32_Phdr),
-				.e_phnum = 2,
-				.e_shentsize = sizeof(Elf32_Shdr),
-				.e_shnum = 4,
-				.e_shstrndx = 3};
-
-		memcpy(b->file, &h, sizeof(h));
-	}
-	memcpy(b->file, ELFMAG, SELFMAG);
-	b->file[EI_CLASS] = b->elf64 ? ELFCLASS64 : ELFCLASS32;
-	b->file[EI_DATA] = ELFDATA2LSB;
-	b->file[EI_VERSION] = 1;
 }
 
 /* --- both are asked --- */
@@ -238,12 +80,12 @@ static void notes_without_entry_and_base(void **state)
 	struct builder b;
 
 	(void)state;
-	begin(&b, true);
-	text(&b, XEN_ELFNOTE_LOADER, "generic");
-	text(&b, XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
-	end(&b, EM_X86_64, START, START + 8, IN_SEGMENT, NULL);
+	elf_begin(&b, true);
+	elf_text(&b, XEN_ELFNOTE_LOADER, "generic");
+	elf_text(&b, XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
+	elf_end(&b, EM_X86_64, ELF_START, ELF_START + 8, IN_SEGMENT, NULL);
 	expect(&b, true, false); /* by e_entry, at base 0 */
-	end(&b, EM_X86_64, START, END + 8, IN_SEGMENT, NULL);
+	elf_end(&b, EM_X86_64, ELF_START, ELF_END + 8, IN_SEGMENT, NULL);
 	expect(&b, false, false); /* which is outside */
 }
 
@@ -253,17 +95,17 @@ static void any_class_for_pvh(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
-		begin(&b, i & 1);
-		word(&b, XEN_ELFNOTE_PHYS32_ENTRY, START, 4);
-		end(&b, i & 2 ? EM_X86_64 : EM_386, START, 0, IN_SEGMENT, NULL);
+		elf_begin(&b, i & 1);
+		elf_word(&b, XEN_ELFNOTE_PHYS32_ENTRY, ELF_START, 4);
+		elf_end(&b, i & 2 ? EM_X86_64 : EM_386, ELF_START, 0, IN_SEGMENT, NULL);
 		expect(&b, false, true);
 	}
-	begin(&b, false); /* a 64-bit PV kernel in a 32-bit file */
-	text(&b, XEN_ELFNOTE_GUEST_OS, "linux");
-	text(&b, XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
-	end(&b, EM_X86_64, START, START, IN_SEGMENT, NULL);
+	elf_begin(&b, false); /* a 64-bit PV kernel in a 32-bit file */
+	elf_text(&b, XEN_ELFNOTE_GUEST_OS, "linux");
+	elf_text(&b, XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
+	elf_end(&b, EM_X86_64, ELF_START, ELF_START, IN_SEGMENT, NULL);
 	expect(&b, true, false);
-	end(&b, EM_386, START, START, IN_SEGMENT, NULL);
+	elf_end(&b, EM_386, ELF_START, ELF_START, IN_SEGMENT, NULL);
 	expect(&b, false, false);
 }
 
@@ -272,20 +114,20 @@ static void the_legacy_section(void **state)
 	struct builder b;
 
 	(void)state;
-	begin(&b, true);
+	elf_begin(&b, true);
 	b.at += 64;
-	end(&b, EM_X86_64, START, START, NOWHERE,
-	    "GUEST_OS=Mini-OS,XEN_VER=xen-3.0,VIRT_BASE=0x0,ELF_PADDR_OFFSET=0x0,"
-	    "HYPERCALL_PAGE=0x101,LOADER=generic");
+	elf_end(&b, EM_X86_64, ELF_START, ELF_START, NOWHERE,
+		"GUEST_OS=Mini-OS,XEN_VER=xen-3.0,VIRT_BASE=0x0,ELF_PADDR_OFFSET=0x0,"
+		"HYPERCALL_PAGE=0x101,LOADER=generic");
 	expect(&b, true, false);
-	begin(&b, true); /* p_paddr is a virtual address, as it was then */
+	elf_begin(&b, true); /* p_paddr is a virtual address, as it was then */
 	b.at += 64;
-	end(&b, EM_X86_64, 0xc0000000u + START, 0xc0000000u + START, NOWHERE,
-	    "LOADER=generic,XEN_VER=xen-3.0,VIRT_BASE=0xc0000000");
+	elf_end(&b, EM_X86_64, 0xc0000000u + ELF_START, 0xc0000000u + ELF_START, NOWHERE,
+		"LOADER=generic,XEN_VER=xen-3.0,VIRT_BASE=0xc0000000");
 	expect(&b, true, false);
-	begin(&b, true); /* notes come first */
-	text(&b, XEN_ELFNOTE_GUEST_VERSION, "1");
-	end(&b, EM_X86_64, START, START, IN_SECTION, "LOADER=generic,XEN_VER=xen-3.0");
+	elf_begin(&b, true); /* notes come first */
+	elf_text(&b, XEN_ELFNOTE_GUEST_VERSION, "1");
+	elf_end(&b, EM_X86_64, ELF_START, ELF_START, IN_SECTION, "LOADER=generic,XEN_VER=xen-3.0");
 	expect(&b, false, false);
 }
 
@@ -307,12 +149,12 @@ static void features(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
-		begin(&b, true);
-		text(&b, XEN_ELFNOTE_LOADER, "generic");
-		text(&b, XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
-		text(&b, XEN_ELFNOTE_FEATURES, list[i].text);
-		word(&b, XEN_ELFNOTE_PHYS32_ENTRY, START, 4);
-		end(&b, EM_X86_64, START, START, IN_SEGMENT, NULL);
+		elf_begin(&b, true);
+		elf_text(&b, XEN_ELFNOTE_LOADER, "generic");
+		elf_text(&b, XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
+		elf_text(&b, XEN_ELFNOTE_FEATURES, list[i].text);
+		elf_word(&b, XEN_ELFNOTE_PHYS32_ENTRY, ELF_START, 4);
+		elf_end(&b, EM_X86_64, ELF_START, ELF_START, IN_SEGMENT, NULL);
 		expect(&b, list[i].ok, list[i].ok);
 	}
 }
@@ -330,14 +172,14 @@ static uint32_t dice(uint32_t n)
 static uint64_t address(void)
 {
 	static const uint64_t list[] = {0,
-					START,
-					START + 0x10,
-					END,
-					END + 1,
+					ELF_START,
+					ELF_START + 0x10,
+					ELF_END,
+					ELF_END + 1,
 					0xc0000000u,
-					0xc0000000u + START,
+					0xc0000000u + ELF_START,
 					0xffffffff80000000ull,
-					0xffffffff80000000ull + START,
+					0xffffffff80000000ull + ELF_START,
 					UINT64_MAX,
 					UINT32_MAX};
 
@@ -355,30 +197,31 @@ static void random_note(struct builder *b)
 
 	switch (dice(12)) {
 	case 0:
-		text(b, XEN_ELFNOTE_GUEST_OS, systems[dice(4)]);
+		elf_text(b, XEN_ELFNOTE_GUEST_OS, systems[dice(4)]);
 		break;
 	case 1:
 	case 2:
-		text(b, XEN_ELFNOTE_LOADER, loaders[dice(4) * dice(2)]);
+		elf_text(b, XEN_ELFNOTE_LOADER, loaders[dice(4) * dice(2)]);
 		break;
 	case 3:
 	case 4:
-		text(b, XEN_ELFNOTE_XEN_VERSION, versions[dice(4) * dice(2)]);
+		elf_text(b, XEN_ELFNOTE_XEN_VERSION, versions[dice(4) * dice(2)]);
 		break;
 	case 5:
-		text(b, XEN_ELFNOTE_PAE_MODE, "yes");
+		elf_text(b, XEN_ELFNOTE_PAE_MODE, "yes");
 		break;
 	case 6:
-		word(b, XEN_ELFNOTE_PHYS32_ENTRY, address() & UINT32_MAX, 4 << dice(2));
+		elf_word(b, XEN_ELFNOTE_PHYS32_ENTRY, address() & UINT32_MAX, 4 << dice(2));
 		break;
 	case 7:
-		text(b, XEN_ELFNOTE_FEATURES, dice(4) ? "!writable_page_tables" : "!unheard_of");
+		elf_text(b, XEN_ELFNOTE_FEATURES,
+			 dice(4) ? "!writable_page_tables" : "!unheard_of");
 		break;
 	case 8:
-		word(b, 77, 1, 4);
+		elf_word(b, 77, 1, 4);
 		break;
 	default:
-		word(b, addresses[dice(5)], address(), dice(5) ? 8 : 1 << dice(3));
+		elf_word(b, addresses[dice(5)], address(), dice(5) ? 8 : 1 << dice(3));
 	}
 }
 
@@ -419,14 +262,15 @@ static void any_combination(void **state)
 		struct builder b;
 		bool pv, pvh;
 
-		begin(&b, dice(3) != 0);
+		elf_begin(&b, dice(3) != 0);
 		while (n--)
 			random_note(&b);
 		if (b.at < b.notes + 64)
 			b.at = b.notes + 64;
 		random_legacy(old, sizeof(old));
-		end(&b, dice(4) ? EM_X86_64 : EM_386, dice(3) ? START : 0xc0000000u + START,
-		    address(), legacy ? NOWHERE : (enum place)dice(4), legacy ? old : NULL);
+		elf_end(&b, dice(4) ? EM_X86_64 : EM_386,
+			dice(3) ? ELF_START : 0xc0000000u + ELF_START, address(),
+			legacy ? NOWHERE : (enum place)dice(4), legacy ? old : NULL);
 		compare(&b, &pv, &pvh);
 		taken[0] += pv;
 		taken[1] += pvh;
