@@ -29,7 +29,6 @@ struct half_made {
 struct adoption {
 	struct engine *en;
 	struct census *census; /* at the start; NULL: Xen is asked for one domain at a time */
-	struct vm *read;       /* of records, and not adopted yet: a chain */
 	struct half_made *half_made;
 	ev_timer again, listen;
 	double wait_s;
@@ -363,36 +362,6 @@ static void adopt(struct vm *vm)
 
 /* --- all of them --- */
 
-static int keep(void *arg, const struct vm_record *r, struct vm_config *cfg)
-{
-	struct adoption *a = arg;
-	struct vm *vm = vm_of_record(a->en, r, cfg);
-
-	if (!vm)
-		return -ENOMEM;
-	vm->next = a->read;
-	a->read = vm;
-	return 0;
-}
-
-/* All records are read first: adopting writes some, and nothing was touched when reading fails. */
-static int adopt_records(struct adoption *a, struct err *e)
-{
-	int rc = registry_load(a->en->registry, keep, a, e);
-
-	while (a->read) {
-		struct vm *vm = a->read;
-
-		a->read = vm->next;
-		vm->next = NULL;
-		if (rc == 0)
-			adopt(vm);
-		else
-			vm_free(vm);
-	}
-	return rc;
-}
-
 /* VMs have become known, or ended: what belongs to none goes, and deaths since then are noticed. */
 static void settle(struct engine *en)
 {
@@ -447,7 +416,7 @@ int adopt_all(struct engine *en, struct err *e)
 	ev_init(&a->listen, on_listen);
 	a->listen.data = en;
 	a->census = census_take(en->x);
-	rc = adopt_records(a, e);
+	rc = vms_recorded(en, adopt, e);
 	census_free(a->census);
 	a->census = NULL;
 	if (rc < 0)

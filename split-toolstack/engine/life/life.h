@@ -15,6 +15,9 @@ void vm_free(struct vm *vm);
 /* A fresh VM, in no list, of the state that its record says; an id there is in `left`. Takes
  * what is in `cfg`. NULL: no memory. */
 struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_config *cfg);
+/* Calls fn with a VM for each record, which is of fn then; it may change the registry. -errno: fn
+ * was not called. */
+int vms_recorded(struct engine *en, void (*fn)(struct vm *vm), struct err *e);
 
 /* --- history.c --- */
 /* A linked one whose create has failed is gone, but what the history has of its uuid is not.

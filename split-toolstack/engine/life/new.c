@@ -2,6 +2,7 @@
 /* VMs as objects: a new one, one of a record, and the end of both. */
 #include "split-toolstack/engine/private.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,4 +79,39 @@ struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_
 	memcpy(vm->cfg.uuid, r->uuid, sizeof(vm->cfg.uuid));
 	vm_config_init(cfg);
 	return vm;
+}
+
+struct reading {
+	struct engine *en;
+	struct vm *chain;
+};
+
+static int keep(void *arg, const struct vm_record *r, struct vm_config *cfg)
+{
+	struct reading *g = arg;
+	struct vm *vm = vm_of_record(g->en, r, cfg);
+
+	if (!vm)
+		return -ENOMEM;
+	vm->next = g->chain;
+	g->chain = vm;
+	return 0;
+}
+
+int vms_recorded(struct engine *en, void (*fn)(struct vm *vm), struct err *e)
+{
+	struct reading g = {.en = en};
+	int rc = registry_load(en->registry, keep, &g, e);
+
+	while (g.chain) {
+		struct vm *vm = g.chain;
+
+		g.chain = vm->next;
+		vm->next = NULL;
+		if (rc == 0)
+			fn(vm);
+		else
+			vm_free(vm);
+	}
+	return rc;
 }

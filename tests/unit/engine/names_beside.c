@@ -28,9 +28,7 @@ void *__wrap_calloc(size_t n, size_t size);
 
 static bool must_fail(void)
 {
-	if (fail_in < 0 || !pthread_equal(pthread_self(), loop_thread))
-		return false;
-	return fail_in-- == 0;
+	return fail_in >= 0 && pthread_equal(pthread_self(), loop_thread) && fail_in-- == 0;
 }
 
 void *__wrap_malloc(size_t n)
@@ -42,8 +40,6 @@ void *__wrap_calloc(size_t n, size_t size)
 {
 	return must_fail() ? NULL : __real_calloc(n, size);
 }
-
-/* --- setting up --- */
 
 static void go_beside(void)
 {
@@ -316,8 +312,7 @@ static void what_was_left_goes(void **state)
 static void what_the_last_daemon_wrote_goes(void **state)
 {
 	struct vm *vm = make("web");
-	char path[96];
-	char domid[16];
+	char path[96], domid[16];
 
 	(void)state;
 	until(shown_as(vm, "web"));
