@@ -72,10 +72,4 @@ void teardown_wait_end(struct engine *en, struct teardown_wait *l); /* does not 
 /* Changes the words of devices_admit() for who has waited for nothing; -EBUSY. */
 int teardown_wait_over(struct err *e);
 
-/* --- admit.c --- */
-
-/* Builds a linked VM: at once, or when its files are open and the devices are gone that have what
- * its own need. */
-void vm_build_when_free(struct vm *vm);
-
 #endif

@@ -33,6 +33,11 @@ bool history_trim(struct engine *en, uint32_t most);
 #define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
 void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
 
+/* --- create.c --- */
+/* Builds a linked VM: at once, or when its files are open and the devices are gone that have what
+ * its own need. */
+void vm_build_when_free(struct vm *vm);
+
 /* --- build.c, start.c, connect.c --- */
 /* The files of a linked VM (first time or restart) are open: LIFE_PLACED follows, perhaps when its
  * image has been read. With rc < 0 and a reason it cannot be built. */

@@ -7,7 +7,7 @@
 
 typedef int life_verb(struct vm *vm, const struct life_news *n);
 
-/* create.c */
+/* build.c */
 life_verb life_build;	  /* builds it on the loop or on the worker */
 life_verb life_abandoned; /* what was built in vain goes */
 /* start.c */
