@@ -95,14 +95,16 @@ static void clean_half_made(struct engine *en, const struct vm *vm)
 
 static void clean_again(struct engine *en)
 {
-	struct half_made *h = NULL;
-	struct half_made *tmp = NULL;
+	struct half_made **at = &en->adoption->half_made;
 
-	LL_FOREACH_SAFE(en->adoption->half_made, h, tmp)
-	{
-		if (!clean(en, h))
+	while (*at) {
+		struct half_made *h = *at;
+
+		if (!clean(en, h)) {
+			at = &h->next;
 			continue;
-		LL_DELETE(en->adoption->half_made, h);
+		}
+		*at = h->next;
 		free(h);
 	}
 }
