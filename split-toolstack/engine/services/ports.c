@@ -104,11 +104,11 @@ int ports_listen(struct ports *p, uint32_t port, struct port_user *u)
 {
 	if (port >= p->n) {
 		uint32_t n = (port + 64) & ~63u;
-		struct port_user **grown = realloc(p->user, n * sizeof(*grown));
+		struct port_user **grown = realloc(p->user, n * sizeof(struct port_user *));
 
 		if (!grown)
 			return -ENOMEM;
-		memset(grown + p->n, 0, (n - p->n) * sizeof(*grown));
+		memset(grown + p->n, 0, (n - p->n) * sizeof(struct port_user *));
 		p->user = grown;
 		p->n = n;
 	}
