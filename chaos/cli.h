@@ -49,7 +49,9 @@ int cmd_host(const struct command *cmd, int argc, char **argv);
 int cmd_metrics(const struct command *cmd, int argc, char **argv);
 int cmd_version(const struct command *cmd, int argc, char **argv);
 
-/* --- usage and errors --- */
+/* --- options.c: help, usage and errors --- */
+
+void print_help(const struct command *cmd, FILE *to);
 
 /* "chaos create: <text>" and where help is; returns EXIT_USAGE. */
 int usage(const struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
