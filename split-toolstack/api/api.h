@@ -13,7 +13,7 @@
  * One loop, one thread, no rights but those on chaosd's socket. Short requests of all HTTP clients
  * share one connection to chaosd and are told apart by their tags; a request that can take long or
  * has no end (wait, console, events) has a connection of its own, so that a slow reader holds up
- * nobody. While chaosd works, the HTTP connection is suspended.
+ * no other client. While chaosd works, the HTTP connection is suspended.
  */
 
 #define BODY_MAX	(64u << 10)  /* of JSON */
@@ -75,6 +75,8 @@ struct rq {
 /* --- http.c --- */
 int http_open(struct api *a, int fd, struct chaos_error *e);
 void http_close(struct api *a);
+
+/* --- request.c --- */
 /* The answer is complete, in status and json or text: the connection goes on. */
 void rq_answer(struct rq *rq, unsigned int status);
 /* Something can be written to a stream, or it is over. */

@@ -64,33 +64,10 @@ static enum MHD_Result respond(struct rq *rq)
 	return ok;
 }
 
-void rq_wake(struct rq *rq)
-{
-	if (!rq->suspended)
-		return;
-	rq->suspended = false;
-	MHD_resume_connection(rq->conn);
-	ev_prepare_start(rq->api->loop, &rq->api->run_http);
-}
-
-void rq_answer(struct rq *rq, unsigned int status)
-{
-	if (rq->answered)
-		return;
-	rq->answered = true;
-	rq->status = status;
-	rq_wake(rq);
-}
-
-const char *rq_query(struct rq *rq, const char *key)
-{
-	return MHD_lookup_connection_value(rq->conn, MHD_GET_ARGUMENT_KIND, key);
-}
-
 /* --- in --- */
 
-/* "/v1/vms/{}/devices/{}": a name takes one part of the path; one that is too long is cut, and is
- * nobody's. */
+/* "/v1/vms/{}/devices/{}": a name takes one part of the path; one that is too long is cut, and
+ * found nowhere. */
 static bool matches(const char *pattern, const char *url, struct rq *rq)
 {
 	char *to = rq->what;
