@@ -44,6 +44,13 @@ static void one_way(struct chaos *c, const char *type, const char *way, unsigned
 	samples_print(&end, "latency", metric);
 }
 
+/* Until the pool has refilled, never the same time twice in a row: the ticks of dom0's kernel fall
+ * into creates of either kind, and not always into those of one. */
+static void refill(unsigned int i)
+{
+	(void)usleep(REFILL_US + i * 977u % 4001u);
+}
+
 /* What libchaos adds to a warm create over what the frames alone cost. */
 static void beside_bare(struct chaos *c, const char *type, unsigned int n)
 {
@@ -59,9 +66,9 @@ static void beside_bare(struct chaos *c, const char *type, unsigned int n)
 		uint64_t t = i % 2 ? conn_create(c, "bench", type, "4", kernel, CHAOS_READY, "warm")
 				   : bare_create(&without, type, kernel, "warm");
 
-		(void)usleep(REFILL_US);
+		refill(i);
 		(void)conn_destroy(c, "bench");
-		(void)usleep(REFILL_US);
+		refill(i + 7);
 		if (i >= 4)
 			samples_add(&ready[i % 2], t);
 	}
