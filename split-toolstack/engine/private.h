@@ -27,7 +27,7 @@
 #include "split-toolstack/engine/life/adopt-t.h"
 #include "split-toolstack/engine/life/adopt.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/names.h"
+#include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/domains.h"
@@ -275,6 +275,6 @@ void console_log_adopt(struct vm *vm);
 void console_log_close(struct console_log *l);
 void console_log_delete(struct vm *vm);
 
-#include "split-toolstack/engine/pool.h"
+#include "split-toolstack/engine/pool/pool.h"
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/names_private.h"
+#include "split-toolstack/engine/guest/names_private.h"
 
 #define UUID_AT	 (sizeof("/vm/") - 1)
 #define UUID_LEN 36u

@@ -11,7 +11,7 @@
 #include "base/uuid.h"
 #include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/devices/mirror.h"
-#include "split-toolstack/engine/names_private.h"
+#include "split-toolstack/engine/guest/names_private.h"
 
 /*
  * For each VM xenstored has
