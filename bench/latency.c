@@ -8,6 +8,16 @@
 #include "split-toolstack/protocol/client.h"
 
 #define REFILL_US 30000
+#define TICK_US	  4000 /* of dom0's kernel */
+
+/* Until the pool has refilled, `times` as long as it takes; never the same time twice in a row: a
+ * tick falls into one create or another, not into all of one kind. */
+static void refill(unsigned int times)
+{
+	static unsigned int n;
+
+	(void)usleep(REFILL_US * times + n++ * 977u % (TICK_US + 1));
+}
 
 static void set_pool(struct chaos *c, const char *type, const char *more, unsigned int count)
 {
@@ -29,9 +39,9 @@ static void one_way(struct chaos *c, const char *type, const char *way, unsigned
 		uint64_t t = conn_create(c, "bench", type, "4", kernel, CHAOS_READY, way);
 		uint64_t d;
 
-		(void)usleep(REFILL_US);
+		refill(1);
 		d = conn_destroy(c, "bench");
-		(void)usleep(REFILL_US);
+		refill(1);
 		if (i < 2)
 			continue;
 		samples_add(&ready, t);
@@ -42,13 +52,6 @@ static void one_way(struct chaos *c, const char *type, const char *way, unsigned
 	samples_print(&ready, "latency", metric);
 	(void)snprintf(metric, sizeof(metric), "%s_destroy_%s_4m", way, type);
 	samples_print(&end, "latency", metric);
-}
-
-/* Until the pool has refilled, never the same time twice in a row: the ticks of dom0's kernel fall
- * into creates of either kind, and not always into those of one. */
-static void refill(unsigned int i)
-{
-	(void)usleep(REFILL_US + i * 977u % 4001u);
 }
 
 /* What libchaos adds to a warm create over what the frames alone cost. */
@@ -66,9 +69,9 @@ static void beside_bare(struct chaos *c, const char *type, unsigned int n)
 		uint64_t t = i % 2 ? conn_create(c, "bench", type, "4", kernel, CHAOS_READY, "warm")
 				   : bare_create(&without, type, kernel, "warm");
 
-		refill(i);
+		refill(1);
 		(void)conn_destroy(c, "bench");
-		refill(i + 7);
+		refill(1);
 		if (i >= 4)
 			samples_add(&ready[i % 2], t);
 	}
@@ -98,15 +101,15 @@ static void other_ways(struct chaos *c, const char *type, unsigned int n)
 	for (unsigned int i = 0; i < n + 2; i++) {
 		uint64_t t = http_create(fd, type);
 
-		(void)usleep(REFILL_US);
+		refill(1);
 		(void)conn_destroy(c, "bench");
-		(void)usleep(REFILL_US);
+		refill(1);
 		if (i >= 2)
 			samples_add(&http, t);
 		t = spawn_timed(argv);
-		(void)usleep(REFILL_US);
+		refill(1);
 		(void)conn_destroy(c, "bench");
-		(void)usleep(REFILL_US);
+		refill(1);
 		if (i >= 2)
 			samples_add(&cmd, t);
 	}
@@ -127,9 +130,9 @@ static void destroy_sizes(struct chaos *c, unsigned int n)
 	for (unsigned int i = 0; i < 2 * n; i++) {
 		(void)conn_create(c, "bench", "pv", i % 2 ? "256" : "4", kernel, CHAOS_READY,
 				  "cold");
-		(void)usleep(REFILL_US * 10);
+		refill(10);
 		samples_add(&end[i % 2], conn_destroy(c, "bench"));
-		(void)usleep(REFILL_US * 10);
+		refill(10);
 	}
 	(void)close(kernel);
 	samples_print(&end[0], "latency", "destroy_pv_4m");
@@ -147,7 +150,7 @@ static void beside_destroy(struct chaos *c, const char *memory, const char *size
 	ready.n = 0;
 	while (ready.n < n && missed < n) {
 		(void)conn_create(c, "large", "pv", memory, kernel, CHAOS_READY, "cold");
-		(void)usleep(REFILL_US * 10);
+		refill(10);
 		(void)conn_destroy(c, "large");
 		for (unsigned int i = 0; i < 8 && ready.n < n; i++) {
 			uint64_t t = conn_create(c, "bench", "pv", "4", kernel, CHAOS_READY, NULL);
@@ -158,9 +161,9 @@ static void beside_destroy(struct chaos *c, const char *memory, const char *size
 				missed++;
 			(void)conn_destroy(c, "bench");
 			/* A shell that is being made would hold up the next one. */
-			(void)usleep(REFILL_US);
+			refill(1);
 		}
-		(void)usleep(REFILL_US * 20);
+		refill(20);
 	}
 	(void)close(kernel);
 	(void)snprintf(metric, sizeof(metric), "warm_ready_beside_destroy_%s", size);
@@ -177,11 +180,11 @@ void bench_latency(unsigned int n)
 	for (size_t i = 0; i < 2; i++) {
 		one_way(c, types[i], "cold", n);
 		set_pool(c, types[i], "", 4);
-		(void)usleep(REFILL_US * 10);
+		refill(10);
 		one_way(c, types[i], "shell", n);
 		set_pool(c, types[i], "", 0);
 		set_pool(c, types[i], warm, 4);
-		(void)usleep(REFILL_US * 10);
+		refill(10);
 		one_way(c, types[i], "warm", n);
 		beside_bare(c, types[i], n);
 		other_ways(c, types[i], n);
@@ -201,7 +204,7 @@ void bench_tails(unsigned int n)
 	struct chaos *c = conn_open();
 
 	set_pool(c, "pv", warm, 4);
-	(void)usleep(REFILL_US * 10);
+	refill(10);
 	beside_destroy(c, "256", "256m", n);
 	beside_destroy(c, "1024", "1g", n);
 	beside_destroy(c, "3072", "3g", n);
@@ -220,13 +223,13 @@ void bench_warm(unsigned int n)
 	struct chaos *c = conn_open();
 	char metric[64];
 	set_pool(c, "pv", flavor, 4);
-	(void)usleep(REFILL_US * 10);
+	refill(10);
 	for (unsigned int i = 0; i < n + 2; i++) {
 		uint64_t t = conn_create(c, "bench", "pv", "4", kernel, CHAOS_READY, NULL);
 
-		(void)usleep(REFILL_US);
+		refill(1);
 		(void)conn_destroy(c, "bench");
-		(void)usleep(REFILL_US);
+		refill(1);
 		if (i >= 2)
 			samples_add(&ready, t);
 	}
