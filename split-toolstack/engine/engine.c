@@ -48,6 +48,7 @@ static int open_images(struct engine *en, struct err *e)
 static int open_devices(struct engine *en, struct err *e)
 {
 	const struct devices_host host = {.store = engine_store(en),
+					  .store_check_room = storehost_check_room,
 					  .domain_free = drop_devices_gone,
 					  .mirror_open = names_follow,
 					  .mirror_news = names_news};
@@ -68,6 +69,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	en->life = life_table;
 	en->conf = *conf;
 	en->alive_tail = &en->alive;
+	en->memory.came = pool_refill_soon;
 	rc = devices_new(en, e);
 	/* 1. Folders and Xen. 2. Registry. 3. The host's settings, when it is known that nothing of
 	 * ours is in the way, and the worker, whose threads take their CPU over. 4. Events, so that

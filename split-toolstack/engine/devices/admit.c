@@ -26,7 +26,7 @@ static int worse(int so_far, int rc, const struct err *why, struct err *e)
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e)
 {
-	int rc = c->ndevice ? storehost_check_room(en, e) : 0;
+	int rc = c->ndevice ? en->devices->host.store_check_room(en, e) : 0;
 
 	for (uint32_t i = 0; (rc == 0 || rc == -EAGAIN) && i < c->ndevice; i++) {
 		struct err why = {0};
@@ -76,7 +76,7 @@ int disks_admit(struct vm *vm, struct files *f, struct err *e)
 
 int device_admit(struct vm *vm, struct device_config *d, const struct file *file, struct err *e)
 {
-	int rc = storehost_check_room(vm->en, e);
+	int rc = vm->en->devices->host.store_check_room(vm->en, e);
 
 	if (rc == 0)
 		rc = admit(vm->en, vm, d, e);

@@ -116,6 +116,8 @@ struct user_backend;
 /* What they need of what stands above them. */
 struct devices_host {
 	struct store *store; /* their nodes are in it */
+	/* -ENOSPC: nothing can be added to it. */
+	int (*store_check_room)(const struct engine *en, struct err *e);
 	/* No backend has anything of the domain any more. */
 	void (*domain_free)(struct engine *en, uint32_t domid);
 	/* Beside xenstored: its mirror is open; and news of it that may be no device's: true: they

@@ -65,5 +65,5 @@ void memory_came(struct engine *en, uint64_t pages)
 		DL_DELETE(en->memory.waits, m);
 		m->again(m);
 	}
-	pool_refill_soon(en); /* a shell may have had no room */
+	en->memory.came(en); /* a shell may have had no room */
 }

@@ -17,9 +17,10 @@ struct memory_wait {
 
 /* memory.c's own. */
 struct memory {
-	uint64_t promised;	   /* pages that destroys under way will have given back */
-	uint64_t begun, ended;	   /* destroys, ever */
-	struct memory_wait *waits; /* utlist head: builds that wait for destroys */
+	uint64_t promised;		 /* pages that destroys under way will have given back */
+	uint64_t begun, ended;		 /* destroys, ever */
+	struct memory_wait *waits;	 /* utlist head: builds that wait for destroys */
+	void (*came)(struct engine *en); /* called after them, for each destroy that ends */
 };
 
 /* So much is not free now, and destroys are under way. Without them it costs nothing. */
