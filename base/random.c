@@ -13,13 +13,20 @@
 static _Thread_local uint8_t pool[POOL];
 static _Thread_local size_t left; /* at the pool's end */
 
+static int fill(void)
+{
+	if (getrandom(pool, POOL, 0) != (ssize_t)POOL)
+		return -errno;
+	left = POOL;
+	return 0;
+}
+
 static int take(void *out, size_t len)
 {
-	if (left < len) {
-		if (getrandom(pool, POOL, 0) != (ssize_t)POOL)
-			return -errno;
-		left = POOL;
-	}
+	int rc = left < len ? fill() : 0;
+
+	if (rc < 0)
+		return rc;
 	memcpy(out, pool + POOL - left, len);
 	explicit_bzero(pool + POOL - left, len);
 	left -= len;
@@ -40,4 +47,10 @@ int random_bytes(void *out, size_t len, const char *what, struct err *e)
 		len -= n;
 	}
 	return 0;
+}
+
+void random_stock(void)
+{
+	if (left < POOL / 2 && fill() < 0)
+		left = 0; /* what is there may be half old, half new */
 }

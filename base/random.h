@@ -11,5 +11,8 @@
  * that. Each thread has its own; a child of fork() would have its parent's, and must not call it.
  */
 int random_bytes(void *out, size_t len, const char *what, struct err *e);
+/* In idle time: the next 128 bytes or more will need no system call, when the kernel gives some
+ * now. */
+void random_stock(void);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/random.h"
+
 #define TRIM_AT_ONCE  4u
 #define NAMES_AT_ONCE 1u
 #define HEAP_AHEAD    (64u << 10)
@@ -23,6 +25,13 @@ static enum idle_next touch_heap(void *arg)
 	for (uint32_t i = 0; p && i < HEAP_AHEAD; i += 4096)
 		p[i] = 0;
 	free((void *)(uintptr_t)p);
+	return IDLE_DONE;
+}
+
+static enum idle_next stock_random(void *arg)
+{
+	(void)arg;
+	random_stock();
 	return IDLE_DONE;
 }
 
@@ -65,9 +74,9 @@ static enum idle_next refill_slots(void *arg)
 
 int chores_open(struct engine *en, struct err *e)
 {
-	static idle_chore *const chores[] = {close_windows, touch_heap,	     tell_devices,
-					     reap_shells,   settle_registry, settle_names,
-					     trim_history,  refill_pool,     refill_slots};
+	static idle_chore *const chores[] = {
+		close_windows, touch_heap,   tell_devices, reap_shells,	 settle_registry,
+		settle_names,  trim_history, refill_pool,  refill_slots, stock_random};
 
 	return idle_open(en->loop, chores, sizeof(chores) / sizeof(chores[0]), en, &en->idle, e);
 }

@@ -97,6 +97,29 @@ static void threads(void **state)
 	no_two_are_equal(all[0], 4 * 512);
 }
 
+/* After it there are 128 bytes without a system call; it makes none when they are there. */
+static void stock(void **state)
+{
+	uint8_t out[128];
+
+	(void)state;
+	for (int i = 0; i < 64; i++) {
+		assert_int_equal(random_bytes(out, 16, "piece", NULL), 0);
+		random_stock();
+		calls = 0;
+		random_stock();
+		assert_int_equal(calls, 0);
+		if (i % 8 == 7)
+			assert_int_equal(random_bytes(out, sizeof(out), "piece", NULL), 0);
+		assert_int_equal(calls, 0);
+	}
+	fail_with = ENOSYS;
+	random_stock();
+	random_stock();
+	fail_with = 0;
+	assert_int_equal(random_bytes(out, sizeof(out), "piece", NULL), 0);
+}
+
 /* What is left is given; then the error, with what it was for; then it goes on. */
 static void the_kernel_gives_none(void **state)
 {
@@ -120,6 +143,7 @@ int main(void)
 		cmocka_unit_test(pieces_differ),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(threads),
+		cmocka_unit_test(stock),
 		cmocka_unit_test(the_kernel_gives_none),
 	};
 
