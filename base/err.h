@@ -40,6 +40,13 @@ static inline int err_is_negative(int rc)
 #define err_sys(...)  err_is_negative(err_sys(__VA_ARGS__))
 #define err_wrap(...) err_is_negative(err_wrap(__VA_ARGS__))
 
+/* Takes over an error that was found elsewhere; `to` may be NULL. */
+static inline void err_copy(struct err *to, const struct err *from)
+{
+	if (to)
+		*to = *from;
+}
+
 /* The message, or a text for "nothing set". Never NULL. */
 const char *err_msg(const struct err *e);
 

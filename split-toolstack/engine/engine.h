@@ -46,7 +46,7 @@ struct engine_conf {
 	uint32_t console_log_kib; /* bound of one VM's kept console output */
 	uint32_t history_max;	  /* ended VMs remembered */
 	const char *backend_exe;  /* chaos-backend */
-	const char *backend_user; /* who it runs as: a name or number; NULL: root */
+	const char *backend_user; /* the user that it runs as: a name or number; NULL: root */
 	enum tail_guard tail_guard;
 	const char *preempt_file; /* of dom0's kernel; NULL: debugfs' sched/preempt */
 	bool rcu_expedited;	  /* the kernel is told to hurry while backends are removed */
@@ -138,8 +138,8 @@ struct listing;
 typedef void listing_vm_fn(const struct vm_info *i, void *arg);
 /* `name`: what the store calls it, or NULL. */
 typedef void listing_foreign_fn(const struct xen_domain_info *info, const char *name, void *arg);
-/* A list of the VMs that there are now. Who goes before his turn is missing, who comes later, too;
- * nobody is told twice. The caller closes it, before the engine. -ENOMEM. */
+/* A list of the VMs that there are now. A VM that goes before its turn is missing, one that comes
+ * later, too; none is listed twice. The caller closes it, before the engine. -ENOMEM. */
 int listing_open(struct engine *en, bool ended, bool foreign, struct listing **out, struct err *e);
 /* Asks Xen about as many domains, or tells as many: the living, with `ended` the history, foreign
  * domains (id, uuid, state as Xen told). 1: there are more; 0: that was all. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of the engine share. Nobody outside this folder includes it. */
+/* What the files of the engine share. Nothing outside this folder includes it. */
 #ifndef CHAOS_ENGINE_PRIVATE_H
 #define CHAOS_ENGINE_PRIVATE_H
 
@@ -130,8 +130,8 @@ struct registry;
 
 /* --- pool.c: domains made ahead --- */
 
-/* A paused domain nobody has used: connected (but for a Linux one without its image, whose pages
- * are placed by the image), and for warm ones loaded and armed. */
+/* A paused domain that no VM has used: connected (but for a Linux one without its image, whose
+ * pages are placed by the image), and for warm ones loaded and armed. */
 struct shell {
 	struct shell *next;
 	struct dom dom;
@@ -156,7 +156,7 @@ struct flavor {
 	struct pool_flavor f;
 	struct shell *shells;
 	uint64_t retry_at;  /* ns: after a failure not before */
-	uint64_t wanted_at; /* ns: somebody wanted one */
+	uint64_t wanted_at; /* ns: a request wanted one */
 	uint32_t backoff;
 	uint32_t connecting; /* shells that wait for their devices */
 	uint32_t burst;	     /* wanted since it was last full */

@@ -19,7 +19,7 @@ static int worse(int so_far, int rc, const struct err *why, struct err *e)
 {
 	if (rc == 0 || (rc == -EAGAIN && so_far < 0))
 		return so_far;
-	*e = *why;
+	err_copy(e, why);
 	return rc;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* After a restart of the daemon: devices that live on with their VMs, and those that nobody has. */
+/* After a restart of the daemon: devices that live on with their VMs, and those that belong to
+ * none. */
 #include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
@@ -168,7 +169,7 @@ static bool is_others(struct engine *en, uint32_t domid)
 	       xen_domain_info(en->x, domid, &info) != -ESRCH;
 }
 
-/* Of shells, and of VMs that ended when nobody looked. */
+/* Of shells, and of VMs that ended while no daemon ran. */
 static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid, uint32_t devid)
 {
 	struct device_config c;

@@ -173,7 +173,7 @@ void device_broken(struct device *d, const char *fmt, ...)
 		      d->reason);
 	if (d->set)
 		d->set->ops->failed(d->set, &e);
-	if (d->phase >= PHASE_CLOSING) { /* who waits for its end waits on; it comes sooner now */
+	if (d->phase >= PHASE_CLOSING) { /* what waits for its end waits on; it comes sooner now */
 		if (d->phase == PHASE_CLOSING)
 			device_wait(d, 0.);
 		return;

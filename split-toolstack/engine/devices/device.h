@@ -14,7 +14,8 @@
 #include "store/store.h"
 
 #define LINK_MTU_DEFAULT 1500u
-/* A backend that is not there after so long will not come: with somebody waiting, and without. */
+/* A backend that is not there after so long will not come: when a request waits, and when none
+ * does. */
 #define ATTACH_S  10.0
 #define CONNECT_S 30.0
 
@@ -25,7 +26,7 @@
  */
 
 enum device_phase {
-	PHASE_MADE,    /* nobody else knows of it */
+	PHASE_MADE,    /* it is in no table yet */
 	PHASE_STARTED, /* its nodes are in the store; a backend is coming */
 	PHASE_THERE,   /* the backend waits for the frontend */
 	PHASE_CONNECTED,
@@ -57,7 +58,7 @@ struct device {
 	UT_hash_handle hh;
 	struct device_key key;
 	struct engine *en;
-	struct vm *vm; /* NULL: of a shell, or of nobody any more */
+	struct vm *vm; /* NULL: of a shell, or of a VM that is gone */
 	struct device_domain *dom;
 	struct device_config cfg;
 	const struct device_kind_ops *kind; /* devices/kind.h */
@@ -94,7 +95,7 @@ struct device {
 	device_fn *done;   /* called when attach or detach has ended; NULL: none waits */
 	void *done_arg;
 	bool attaching; /* for attach */
-	bool take_back; /* the attach has failed: it goes as soon as nobody uses it ... */
+	bool take_back; /* the attach has failed: it goes as soon as nothing uses it ... */
 	void (*forget)(struct device *d); /* ... and the VM's configuration has it no more */
 	ev_timer timer;
 	/* adopt.c: what dom0 lacked may be there, and the disk is opened again */
@@ -189,7 +190,7 @@ int devices_there(const struct device_set *set, uint32_t n, ev_tstamp now, ev_ts
 		  struct err *e);
 int devices_open(struct engine *en, const struct devices_host *host, struct err *e);
 void devices_close(struct engine *en);
-/* After a restart: the devices of an adopted VM, and then of domains that nobody adopted. */
+/* After a restart: the devices of an adopted VM, and then of domains that were not adopted. */
 int devices_adopt(struct vm *vm, struct err *e); /* again: what is missing */
 void devices_adopted(struct engine *en);
 /* Its disk is open: it is started, after all. */
@@ -218,7 +219,7 @@ bool device_parse_name(const char *name, const char *first, char second, enum de
 		       uint32_t *domid, uint32_t *devid);
 /* Where it stands after a change of its backend's state; may free it. */
 void device_look(struct device *d);
-/* Nobody has anything of it any more: it is freed. */
+/* Neither kernel nor store have anything of it any more: it is freed. */
 void device_gone(struct device *d);
 /* The kernel says that it has removed a backend of this name. */
 void device_unbound(struct device *d);
@@ -233,7 +234,7 @@ int device_possible(const struct engine *en, enum device_backend b, struct err *
 bool device_seen(const struct device *d);
 /* The device's timer: in so many seconds its wait is over. */
 void device_wait(struct device *d, double seconds);
-/* Calls who waits for it, once. */
+/* Calls what waits for it, once. */
 void device_done(struct device *d, int rc, const struct err *e);
 /* Hears of its backend's state from now on. */
 int device_watch(struct device *d);
@@ -247,13 +248,13 @@ void device_set_add(struct device_set *set, struct device *d);
 void device_link_set(struct device *d);
 /* The same; on failure nothing is broken. */
 int device_link_try(struct device *d, struct err *e);
-/* The store says what was claimed lately: not on the time of who claims. */
+/* Writes into the store what was claimed lately: in idle time, not during the claim. */
 void devices_tell(struct engine *en);
-/* Somebody has removed a bridge. */
+/* A bridge was removed. */
 void devices_bridge_gone(struct engine *en, int ifindex);
 
 /* --- attach.c --- */
-/* The engine closes: nobody hears of what waits. */
+/* The engine closes: what waits is dropped without a call. */
 void attaches_close(struct engine *en);
 /* Those of the VM that wait fail now: its domain ends. */
 void attaches_end(const struct vm *vm);
@@ -287,7 +288,7 @@ void devices_forget(struct device *d);
 void device_domain_put(struct device_domain *dom, struct engine *en);
 
 /* --- user.c: backends in the process chaos-backend --- */
-/* One of nobody's, about to be removed: the process may have it. */
+/* One that belongs to no VM, about to be removed: the process may have it. */
 void device_user_orphan(struct device *d);
 /* Attaches what the frontend's nodes say; `again`: rings that another process has served before.
  * Files that were the last daemon's are opened anew. On failure it is broken. */

@@ -195,7 +195,7 @@ static void failed(struct mirror *m, const struct mirror_item *i)
 		log_line(LOG_ERROR, "xenstored refuses %s: %s", i->path, strerror(errno));
 }
 
-/* Again when somebody else got in between. */
+/* Again when another client got in between. */
 static void transaction(struct mirror *m, const struct mirror_item *all)
 {
 	for (int round = 0; round < RETRIES; round++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who wants a disk or a name that a device that is torn down still has, and waits for it. */
+/* Requests that wait for a disk or a name which a device that is being torn down still has. */
 #include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>

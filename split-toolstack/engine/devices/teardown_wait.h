@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests for what somebody else has, for a moment still or for good. */
+/* Requests for what another VM has, for a moment still or for good. */
 #ifndef CHAOS_ENGINE_DEVICES_TEARDOWN_WAIT_H
 #define CHAOS_ENGINE_DEVICES_TEARDOWN_WAIT_H
 
@@ -17,7 +17,7 @@ struct device_config;
 struct file;
 struct files;
 
-/* --- admit.c: everything that devices need is there and nobody else's --- */
+/* --- admit.c: all that devices need is there, and no other VM has it --- */
 
 /* Of a VM that is to be built: `self`, or NULL when it has no name yet. The message says what is
  * not right; -EAGAIN: it will be when a device is gone that is being torn down. Says nothing of
@@ -50,7 +50,7 @@ int reservations_add(struct vm *vm, enum reserved of, const void *what, size_t l
 int reservations_take(struct vm *vm, struct err *e);
 void reservations_drop(struct vm *vm);
 
-/* --- teardown_wait.c: who waits for that --- */
+/* --- teardown_wait.c: requests that wait for that --- */
 
 struct teardown_wait {
 	struct teardown_wait *next, *prev; /* prev NULL: does not wait */
@@ -69,7 +69,7 @@ struct teardown_waits {
 /* At most some seconds from the first call on. */
 void teardown_wait_begin(struct engine *en, struct teardown_wait *l);
 void teardown_wait_end(struct engine *en, struct teardown_wait *l); /* does not wait any more */
-/* Changes the words of devices_admit() for who has waited for nothing; -EBUSY. */
+/* Replaces the message of devices_admit() for a request that has waited in vain; -EBUSY. */
 int teardown_wait_over(struct err *e);
 
 #endif

@@ -68,7 +68,7 @@ static bool is_user(const struct device *d)
 	return d->backend == &user_backend_ops;
 }
 
-/* After a restart: what it has. What ended, or was closed, when nobody looked it is to let go. */
+/* After a restart: what it has. What ended, or was closed, while no daemon ran it is to let go. */
 static void on_device(void *arg, const struct backend_device *has)
 {
 	struct engine *en = arg;

@@ -119,7 +119,7 @@ int vbd_admit_file(struct vm *vm, struct device_config *d, const struct device_c
 		rc = vbd_admit(vm->en, vm, d, e);
 	if (rc < 0 || file->rc == 0)
 		return rc;
-	*e = file->err;
+	err_copy(e, &file->err);
 	rc = file->rc == -EBUSY && disk_is_leaving(vm->en, &file->info) ? -EAGAIN : file->rc;
 	vdev_name(d->devid, name);
 	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");

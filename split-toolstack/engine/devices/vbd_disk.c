@@ -23,8 +23,8 @@ int vbd_take_file(struct device *d, struct file *file, struct err *e)
 	char dev[32];
 	int rc = file->rc;
 
-	if (rc < 0 && e)
-		*e = file->err;
+	if (rc < 0)
+		err_copy(e, &file->err);
 	file_close(d->en->opener, FILE_DISK, c->fd);
 	c->fd = file_take(file);
 	vbd_note_disk(d, info);

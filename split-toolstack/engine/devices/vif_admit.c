@@ -105,7 +105,7 @@ int vif_reserve(struct vm *vm, const struct device_config *d)
 	const struct vif_config *v = &d->u.vif;
 	int rc = 0;
 
-	/* One that is kept for who looks into it sends nothing: its successor has its MAC. */
+	/* The vif of a preserved VM sends nothing: its successor has its MAC. */
 	if (has_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
 		rc = reservations_add(vm, RESERVED_MAC, v->mac, sizeof(v->mac), true);
 	if (rc == 0 && v->ifname[0])

@@ -184,7 +184,7 @@ void devices_bridge_gone(struct engine *en, int ifindex)
 			continue;
 		d->master = 0;
 		if (!d->vm)
-			d->netdev = false; /* whoever claims it sets it up again */
+			d->netdev = false; /* the claim sets it up again */
 		else
 			log_line(LOG_WARN, "op=device dom=%u vif=%u: its bridge \"%s\" is gone",
 				 d->key.domid, d->key.devid, d->cfg.u.vif.bridge);

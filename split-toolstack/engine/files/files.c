@@ -189,7 +189,7 @@ int files_take(struct files *f, const char *key, const char *name, int *fd, stru
 	if (!file)
 		return 0;
 	if (file->rc < 0) {
-		*e = file->err;
+		err_copy(e, &file->err);
 		return err_wrap(e, file->rc, "%s \"%s\"", key, name);
 	}
 	*fd = file_take(file);

@@ -59,7 +59,7 @@ static void push_input(struct vm *vm)
 
 void vm_look(struct vm *vm)
 {
-	look_at_words(vm); /* first: somebody may be waiting for it */
+	look_at_words(vm); /* first: a create may wait for it */
 	take_console(vm);
 	if (vm->input_len)
 		push_input(vm);

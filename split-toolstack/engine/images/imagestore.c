@@ -291,7 +291,7 @@ static int copy(int from, int to, struct err *e)
 	return fsync(to) < 0 ? err_sys(e, errno, "write") : 0;
 }
 
-/* Looks at the copy, which nobody can change any more. */
+/* Looks at the copy, which cannot change any more. */
 static int describe(struct image_change *j, int fd, struct err *e)
 {
 	const struct image_info *i;

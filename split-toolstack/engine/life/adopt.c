@@ -33,7 +33,7 @@ struct adoption {
 	ev_timer again, listen;
 	double wait_s;
 	uint32_t heard; /* VMs whose channels were bound as they were taken over */
-	bool changed;	/* an unknown VM is known, or gone: its devices may be nobody's */
+	bool changed;	/* an unknown VM is known, or gone: its devices may belong to no VM */
 };
 
 /* --- trying again --- */

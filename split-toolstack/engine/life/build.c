@@ -84,7 +84,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 	b->rc = b->claimed ? load_image(b->vm, x, &b->err) : build_domain(b->vm, x, &b->err);
 }
 
-/* True when the domain id was somebody else's and another try is worth while. */
+/* True when another domain had the id, and another try is worth while. */
 static bool other_slot(struct vm *vm, int rc, struct err *e)
 {
 	if (rc != -EEXIST || ++vm->create.slot_tries > SLOT_TRIES)

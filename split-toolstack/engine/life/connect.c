@@ -37,7 +37,7 @@ static bool is_device_port(struct vm *vm, uint32_t port)
 	return is;
 }
 
-/* The guest's end of the channel that the last daemon has left, or an end that nobody has bound. */
+/* The guest's end of the channel that the last daemon has left, or an end that is not bound. */
 static int find_port(struct vm *vm, uint32_t *port)
 {
 	uint32_t end = dom_evtchn_port_max(&vm->cfg.limits, vm->noxs) + 1;

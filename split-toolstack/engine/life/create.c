@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* engine_create(): may this VM be, who is it, and then on to its build. */
+/* engine_create(): the checks of a configuration, name and uuid, and then on to the build. */
 #include "split-toolstack/engine/private.h"
 
 #include <errno.h>
@@ -80,7 +80,7 @@ static int enough_memory(struct engine *en, const struct vm_config *c, struct er
 		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
 }
 
-/* Nobody has heard of it yet. */
+/* No observer has heard of it yet. */
 static void refuse(struct vm *vm, int rc, const struct err *e)
 {
 	vm_create_done(vm, rc, e);

@@ -130,7 +130,7 @@ static void ignore_create(void *arg, int rc, struct vm *vm, const struct vm_timi
 		log_line(LOG_ERROR, "op=rename-restart: %s", err_msg(e));
 }
 
-/* The domain stays under another name for whoever looks into it; a new VM takes the name. */
+/* The domain stays under another name, to be examined; a new VM takes the name. */
 static void rename_restart(struct vm *vm)
 {
 	struct vm_config c;

@@ -67,7 +67,7 @@ void vm_retire(struct vm *vm)
 	reservations_drop(vm);
 	vm_unlink(vm);
 	vm_link_ended(vm);
-	console_log_close(&vm->log); /* who reads it opens it */
+	console_log_close(&vm->log); /* a reader opens it */
 	if (en->nended > en->conf.history_max + HISTORY_SLACK)
 		(void)history_trim(en, HISTORY_SLACK);
 	idle_later(en->idle); /* where the rest is trimmed */

@@ -120,7 +120,7 @@ static void shell_failed(struct shell *s, const struct err *e)
 	if (f)
 		flavor_back_off(f, e);
 	s->failed = true;
-	if (f && !s->conn_prev) { /* from the pool: nobody gets it any more */
+	if (f && !s->conn_prev) { /* from the pool: no claim gets it any more */
 		LL_DELETE(f->shells, s);
 		f->f.ready--;
 		f->connecting++;

@@ -58,7 +58,7 @@ static int open_error(struct files *f, const char *key, const char *path, struct
 
 	if (!file || file->rc == 0)
 		return 0;
-	*e = file->err;
+	err_copy(e, &file->err);
 	return err_wrap(e, file->rc, "%s \"%s\"", key, path);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The pool: domains made before anybody asks, refilled when nobody does. */
+/* The pool: domains made ahead of requests, refilled while there are none. */
 #include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>

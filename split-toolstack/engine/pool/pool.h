@@ -15,7 +15,7 @@ void pool_drop(struct engine *en);
 enum idle_next pool_refill(struct engine *en);
 /* What of a flavor is to be opened, not opened yet. -ENOMEM. */
 int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e);
-/* Somebody wanted a shell of it. */
+/* A request wanted a shell of it. */
 void flavor_wanted(struct engine *en, struct flavor *f);
 /* There may be room for a shell that had none. */
 void pool_refill_soon(struct engine *en);

@@ -132,7 +132,8 @@ static void shell_done(struct worker_job *job)
 	if (j->rc < 0 || !f) {
 		if (f)
 			flavor_back_off(f, &j->err);
-		if (j->rc == -EEXIST) /* somebody has its id: the next try takes another */
+		if (j->rc ==
+		    -EEXIST) /* another domain has its id: the next try takes another one */
 			slot_put_last(en->slots, &s->slot);
 		shell_end(en, s);
 	} else {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What was recorded lately: slots in a mapped file, which take a record for the price of a copy,
- * however many VMs there are. The database gets them when nobody waits. */
+ * however many VMs there are. The database gets them in idle time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

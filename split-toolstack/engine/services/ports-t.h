@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What who listens to an event channel embeds. */
+/* What a listener to an event channel embeds. */
 #ifndef CHAOS_ENGINE_SERVICES_PORTS_T_H
 #define CHAOS_ENGINE_SERVICES_PORTS_T_H
 

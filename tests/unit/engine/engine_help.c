@@ -216,15 +216,51 @@ struct vm_config guest(const char *name, enum dom_type type, uint64_t kib)
 	return c;
 }
 
+struct vm_config with_kernel(struct vm_config c, const char *kernel)
+{
+	free(c.kernel);
+	c.kernel = strdup(kernel);
+	return c;
+}
+
+void create_begin(struct vm_config c, uint32_t flags, struct result *r)
+{
+	*r = (struct result){0};
+	engine_create(en, &c, flags, on_created, r);
+	vm_config_clear(&c);
+}
+
 struct result create(struct vm_config c, uint32_t flags)
 {
-	struct result r = {0};
+	struct result r;
 
-	engine_create(en, &c, flags, on_created, &r);
+	create_begin(c, flags, &r);
 	turn(&r.called);
 	assert_true(r.called);
-	vm_config_clear(&c);
 	return r;
+}
+
+void daemon_dies(void)
+{
+	struct engine_conf c = conf();
+	char command[512];
+
+	(void)snprintf(command, sizeof(command), "cp -r %s %s.then", c.run_dir, c.run_dir);
+	assert_int_equal(system(command), 0);
+	engine_close(en);
+	(void)snprintf(command, sizeof(command), "rm -rf %s && mv %s.then %s", c.run_dir, c.run_dir,
+		       c.run_dir);
+	assert_int_equal(system(command), 0);
+}
+
+void daemon_starts(void)
+{
+	struct engine_conf c = conf();
+	struct err e = {0};
+
+	fake_process_died();
+	if (engine_open(loop, &c, &en, &e) < 0)
+		fail_msg("%s", e.msg);
 }
 
 uint32_t open_files(void)

@@ -53,7 +53,15 @@ void settle(uint32_t domains);
 struct vm_config guest(const char *name, enum dom_type type, uint64_t kib);
 /* Takes the configuration; returns when the engine has called back. */
 struct result create(struct vm_config c, uint32_t flags);
-/* For who does not care. */
+/* The same without turning the loop: *r is filled when the engine calls back. */
+void create_begin(struct vm_config c, uint32_t flags, struct result *r);
+/* The same configuration with another kernel. */
+struct vm_config with_kernel(struct vm_config c, const char *kernel);
+/* The daemon is killed: it leaves its folder as it is now. */
+void daemon_dies(void);
+/* The next one starts there; the dead one's mappings and ports are gone. */
+void daemon_starts(void);
+/* For a create whose outcome does not matter. */
 vm_create_fn ignore_created;
 uint32_t open_files(void);
 /* Slots with a port that no domain uses. */

@@ -6,20 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct vm_config guest_of(const char *kernel, const char *name, enum dom_type type)
-{
-	struct vm_config c = guest(name, type, 4096);
-
-	free(c.kernel);
-	c.kernel = strdup(kernel);
-	return c;
-}
-
 static void fail_each(const char *kernel, enum dom_type type, int error)
 {
 	uint32_t files;
 
-	assert_int_equal(create(guest_of(kernel, "warm-up", type), 0).rc, 0);
+	assert_int_equal(create(with_kernel(guest("warm-up", type, 4096), kernel), 0).rc, 0);
 	assert_int_equal(vm_destroy(engine_find(en, "warm-up"), NULL), 0);
 	settle(0);
 	assert_int_equal(vm_rm(engine_find(en, "warm-up"), NULL), 0);
@@ -28,7 +19,7 @@ static void fail_each(const char *kernel, enum dom_type type, int error)
 		struct result r;
 
 		fake_fail_at(nth, error);
-		r = create(guest_of(kernel, "web", type), 0);
+		r = create(with_kernel(guest("web", type, 4096), kernel), 0);
 		if (r.rc == 0 && !fake_failed()) {
 			assert_true(nth > 8); /* create makes more calls than that */
 			fake_fail_at(0, 0);
@@ -58,7 +49,8 @@ static void fail_each(const char *kernel, enum dom_type type, int error)
 			fake_fail_at(0, 0);
 			only_the_daemon_is_left();
 			assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
-			assert_int_equal(create(guest_of(kernel, "web", type), 0).rc, 0);
+			assert_int_equal(
+				create(with_kernel(guest("web", type, 4096), kernel), 0).rc, 0);
 		}
 		fake_fail_at(0, 0);
 	}

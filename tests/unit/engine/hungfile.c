@@ -103,26 +103,6 @@ static int begin(void **state)
 
 #define HUNG(f) cmocka_unit_test_setup_teardown(f, begin, devices_stop_test)
 
-static void on_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
-		       const struct err *e)
-{
-	struct result *r = arg;
-
-	(void)t;
-	assert_false(r->called);
-	r->called = true;
-	r->rc = rc;
-	r->vm = vm;
-	if (e)
-		r->err = *e;
-}
-
-static void ask(struct vm_config c, struct result *r)
-{
-	*r = (struct result){0};
-	engine_create(en, &c, 0, on_created, r);
-}
-
 static char kernel[128];
 
 static struct vm_config of_kernel(const char *name)
@@ -178,12 +158,12 @@ static void a_create_waits_and_is_cancelled(struct vm_config (*config)(const cha
 	files = open_files();
 	for (int cancelled = 0; cancelled < 2; cancelled++) {
 		hang(path);
-		ask(config("web"), &r);
+		create_begin(config("web"), 0, &r);
 		await_hang();
 		others_are_served();
 		assert_false(r.called);
 		assert_int_equal(vm_state(engine_find(en, "web")), VM_BUILDING);
-		ask(config("web"), &same); /* its name is taken */
+		create_begin(config("web"), 0, &same); /* its name is taken */
 		assert_true(same.called);
 		assert_true(same.rc < 0);
 		if (cancelled) {
@@ -224,14 +204,14 @@ static void mounts_that_may_hang(void **state)
 
 	(void)state;
 	mounts_remote = true;
-	ask(guest("web", DOM_PV, 4096), &r);
+	create_begin(guest("web", DOM_PV, 4096), 0, &r);
 	assert_false(r.called);
 	turn(&r.called);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 	mounts_remote = false;
-	ask(guest("web", DOM_PV, 4096), &r);
+	create_begin(guest("web", DOM_PV, 4096), 0, &r);
 	assert_true(r.called);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
@@ -256,11 +236,11 @@ static void a_thread_is_left(void **state)
 	hang(kernel);
 	for (int i = 0; i < 15; i++) {
 		(void)snprintf(name, sizeof(name), "web%d", i);
-		ask(of_kernel(name), &r[i]);
+		create_begin(of_kernel(name), 0, &r[i]);
 	}
 	for (int i = 0; i < 15; i++)
 		await_hang();
-	ask(with_disk("other"), &other);
+	create_begin(with_disk("other"), 0, &other);
 	turn(&other.called);
 	assert_int_equal(other.rc, 0);
 	let_go();

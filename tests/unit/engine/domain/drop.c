@@ -13,27 +13,6 @@
 
 #define BIG_KIB 32768u /* is built on the worker */
 
-static void on_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
-		       const struct err *e)
-{
-	struct result *r = arg;
-
-	(void)t;
-	assert_false(r->called);
-	r->called = true;
-	r->rc = rc;
-	r->vm = vm;
-	if (e)
-		r->err = *e;
-}
-
-/* Does not turn the loop: what the worker has done is not known yet. */
-static void ask(struct vm_config c, struct result *r)
-{
-	*r = (struct result){0};
-	engine_create(en, &c, 0, on_created, r);
-}
-
 static void nothing_is_noted(void)
 {
 	for (uint32_t id = 0; id < 0x8000; id++)
@@ -58,7 +37,7 @@ static void a_name_is_free_at_once(void **state)
 	struct vm *ended;
 
 	(void)state;
-	ask(guest("web", DOM_PV, BIG_KIB), &first);
+	create_begin(guest("web", DOM_PV, BIG_KIB), 0, &first);
 	assert_false(first.called);
 	assert_int_equal(vm_state(engine_find(en, "web")), VM_BUILDING);
 	ended = engine_find(en, "web");
@@ -68,7 +47,7 @@ static void a_name_is_free_at_once(void **state)
 	assert_non_null(strstr(first.err.msg, "\"web\" was destroyed while it was built"));
 	assert_int_equal(vm_state(ended), VM_ENDED);
 	assert_int_equal(vm_destroy(ended, NULL), -ESRCH);
-	ask(guest("web", DOM_PV, BIG_KIB), &second);
+	create_begin(guest("web", DOM_PV, BIG_KIB), 0, &second);
 	assert_false(second.called);
 	turn(&second.called);
 	if (second.rc < 0)
@@ -94,7 +73,7 @@ static void what_is_forgotten_goes_too(void **state)
 
 		memset(c.uuid, 7, sizeof(c.uuid));
 		c.have_uuid = true;
-		ask(c, &r[i]);
+		create_begin(c, 0, &r[i]);
 		if (r[i].called)
 			fail_msg("%d: %s", i, r[i].err.msg);
 		assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
@@ -107,7 +86,7 @@ static void what_is_forgotten_goes_too(void **state)
 		char name[8];
 
 		(void)snprintf(name, sizeof(name), "n%d", i);
-		ask(guest(name, DOM_PV, BIG_KIB), &r[i]);
+		create_begin(guest(name, DOM_PV, BIG_KIB), 0, &r[i]);
 		assert_int_equal(vm_destroy(engine_find(en, name), NULL), 0);
 	}
 	while (history_trim(en, 1))
@@ -156,7 +135,7 @@ static void it_is_not_foreign(void **state)
 	int n = 0;
 
 	(void)state;
-	ask(guest("web", DOM_PV, BIG_KIB), &r);
+	create_begin(guest("web", DOM_PV, BIG_KIB), 0, &r);
 	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), -EBUSY);
 	fake_hold_destroy(engine_find(en, "web")->slot.domid); /* nor does it end */
 	assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);

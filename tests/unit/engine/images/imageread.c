@@ -66,35 +66,6 @@ static char *copy_of_guest(const char *name)
 	return path;
 }
 
-static struct vm_config guest_of(const char *name, const char *file)
-{
-	struct vm_config c = guest(name, DOM_PV, 256);
-
-	free(c.kernel);
-	c.kernel = strdup(file);
-	return c;
-}
-
-static void on_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
-		       const struct err *e)
-{
-	struct result *r = arg;
-
-	(void)vm;
-	(void)t;
-	assert_false(r->called);
-	r->called = true;
-	r->rc = rc;
-	if (e)
-		r->err = *e;
-}
-
-static void begin_create(struct vm_config c, struct result *r)
-{
-	engine_create(en, &c, 0, on_created, r);
-	vm_config_clear(&c);
-}
-
 static void one_read_for_all(void **state)
 {
 	struct result r[3] = {{0}};
@@ -103,7 +74,7 @@ static void one_read_for_all(void **state)
 	for (int i = 0; i < 3; i++) {
 		char name[8] = {(char)('a' + i), '\0'};
 
-		begin_create(guest(name, DOM_PV, 256), &r[i]);
+		create_begin(guest(name, DOM_PV, 256), 0, &r[i]);
 		assert_false(r[i].called);
 	}
 	for (int i = 0; i < 3; i++) {
@@ -113,7 +84,7 @@ static void one_read_for_all(void **state)
 	assert_int_equal(opened, 1);
 	/* from then on it is in the cache: the loop has all it needs */
 	r[0] = (struct result){0};
-	begin_create(guest("d", DOM_PV, 256), &r[0]);
+	create_begin(guest("d", DOM_PV, 256), 0, &r[0]);
 	assert_true(r[0].called);
 	assert_int_equal(r[0].rc, 0);
 	assert_int_equal(opened, 1);
@@ -129,7 +100,7 @@ static void a_file_that_hangs(void **state)
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s", copy_of_guest("slow"));
 	held = "/slow";
-	begin_create(guest_of("slow", path), &slow);
+	create_begin(with_kernel(guest("slow", DOM_PV, 256), path), 0, &slow);
 	(void)ev_run(loop, EVRUN_NOWAIT);
 	(void)sem_wait(&waits);
 	assert_int_equal(create(guest("quick", DOM_PV, 256), 0).rc, 0);
@@ -138,7 +109,8 @@ static void a_file_that_hangs(void **state)
 	assert_int_equal(vm_destroy(engine_find(en, "slow"), NULL), 0);
 	assert_true(slow.called);
 	assert_int_equal(slow.rc, -ECANCELED);
-	begin_create(guest_of("slow", path), &again); /* the name is free; the same read does */
+	create_begin(with_kernel(guest("slow", DOM_PV, 256), path), 0,
+		     &again); /* the name is free; the same read does */
 	assert_false(again.called);
 	held = NULL;
 	(void)sem_post(&go);
@@ -155,7 +127,7 @@ static void a_bad_file(void **state)
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s", copy_of_guest("bad"));
 	assert_int_equal(truncate(path, 100), 0);
-	begin_create(guest_of("bad", path), &r);
+	create_begin(with_kernel(guest("bad", DOM_PV, 256), path), 0, &r);
 	turn(&r.called);
 	assert_int_equal(r.rc, -ENOEXEC);
 	assert_non_null(strstr(r.err.msg, "program headers"));

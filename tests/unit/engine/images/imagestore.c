@@ -55,15 +55,6 @@ static int end(void **state)
 	return teardown(state);
 }
 
-static struct vm_config guest_of(const char *name, const char *file)
-{
-	struct vm_config c = guest(name, DOM_PV, 256);
-
-	free(c.kernel);
-	c.kernel = strdup(file);
-	return c;
-}
-
 struct answer {
 	bool called;
 	int rc;
@@ -162,7 +153,7 @@ static void an_import_and_an_rm(void **state)
 	assert_int_equal(a.rc, 0);
 	assert_int_equal(gone.rc, 0);
 	assert_int_equal(files(NULL, NULL), 1);
-	assert_int_equal(create(guest_of("vm", "image:second"), 0).rc, 0);
+	assert_int_equal(create(with_kernel(guest("vm", DOM_PV, 256), "image:second"), 0).rc, 0);
 	rm("second");
 	assert_int_equal(files(NULL, NULL), 0);
 	assert_int_equal(imagestore_rm(engine_imagestore(en), "second", was_removed, &gone, NULL),
@@ -213,7 +204,7 @@ static void a_commit_that_hangs(void **state)
 	begin_import("newer", &imports[1]);
 	(void)ev_run(loop, EVRUN_NOWAIT); /* wakes the threads */
 	(void)sem_wait(&waits);
-	assert_int_equal(create(guest_of("vm", "image:old"), 0).rc, 0);
+	assert_int_equal(create(with_kernel(guest("vm", DOM_PV, 256), "image:old"), 0).rc, 0);
 	assert_int_equal(vm_destroy(engine_find(en, "vm"), NULL), 0);
 	assert_int_equal(names(), 1);
 	assert_false(rms[0].called || rms[1].called || imports[0].called || imports[1].called);
@@ -264,7 +255,7 @@ static void a_start_sweeps(void **state)
 	assert_int_equal(files(NULL, NULL), 1);
 	assert_int_equal(files("new-", NULL), 0);
 	assert_int_equal(files("a-file", NULL), 1);
-	assert_int_equal(create(guest_of("vm", "image:kept"), 0).rc, 0);
+	assert_int_equal(create(with_kernel(guest("vm", DOM_PV, 256), "image:kept"), 0).rc, 0);
 	(void)snprintf(path, sizeof(path), "%s/%s", c.image_dir, file);
 	assert_int_equal(unlink(path), 0);
 	engine_close(en);

@@ -10,30 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void start(void)
-{
-	struct engine_conf c = conf();
-	struct err e = {0};
-
-	fake_process_died();
-	if (engine_open(loop, &c, &en, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
-/* The daemon dies, and leaves its folder as it is now. */
-static void die(void)
-{
-	struct engine_conf c = conf();
-	char command[512];
-
-	(void)snprintf(command, sizeof(command), "cp -r %s %s.then", c.run_dir, c.run_dir);
-	assert_int_equal(system(command), 0);
-	engine_close(en);
-	(void)snprintf(command, sizeof(command), "rm -rf %s && mv %s.then %s", c.run_dir, c.run_dir,
-		       c.run_dir);
-	assert_int_equal(system(command), 0);
-}
-
 /* Another toolstack makes a domain. */
 static uint32_t theirs(uint32_t domid, const uint8_t uuid[16])
 {
@@ -109,9 +85,9 @@ static void a_uuid_of_the_history_proves_nothing(void **state)
 	vm_uuid(vm, uuid);
 	assert_int_equal(vm_destroy(vm, NULL), 0);
 	settle(0);
-	die();
+	daemon_dies();
 	(void)theirs(5, uuid);
-	start();
+	daemon_starts();
 	settle(1);
 	assert_int_equal(vm_state(engine_find(en, "web")), VM_ENDED);
 	is_untouched(5, uuid);
@@ -131,14 +107,14 @@ static void the_uuid_of_a_living_one_neither(void **state)
 	domid = vm_domid(vm);
 	(void)theirs(5, uuid); /* beside it */
 	assert_true(is_foreign(5));
-	die();
-	start();
+	daemon_dies();
+	daemon_starts();
 	assert_int_equal(vm_state(engine_find(en, "web")), VM_RUNNING);
 	assert_int_equal(vm_domid(engine_find(en, "web")), domid);
 	is_untouched(5, uuid);
-	die();
+	daemon_dies();
 	fake_vanish(domid); /* in its place */
-	start();
+	daemon_starts();
 	vm = engine_find(en, "web");
 	assert_int_equal(vm_state(vm), VM_ENDED);
 	is_untouched(5, uuid);
@@ -163,10 +139,10 @@ static void an_id_alone_neither(void **state)
 			fake_end(domid, SHUTDOWN_crash);
 		turn(NULL);
 		assert_int_equal(vm_state(vm), states[i]);
-		die();
+		daemon_dies();
 		fake_vanish(domid);
 		(void)theirs(domid, other);
-		start();
+		daemon_starts();
 		settle(1);
 		vm = engine_find(en, "web");
 		assert_int_equal(vm_state(vm), VM_ENDED);
@@ -199,20 +175,20 @@ static void an_intent_proves_its_own_domain_alone(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++)
 		intend(100 + i, u[i]);
-	die();
+	daemon_dies();
 	(void)theirs(100, u[0]);
 	(void)theirs(5, u[1]);
 	(void)theirs(102, other);
-	start();
+	daemon_starts();
 	assert_false(is_foreign(100)); /* on its way out */
 	settle(2);
 	is_untouched(5, u[1]);
 	is_untouched(102, other);
 	assert_int_equal(xen_domain_info(engine_xen(en), 100, &(struct xen_domain_info){0}),
 			 -ESRCH);
-	die();
+	daemon_dies();
 	(void)theirs(101, u[1]); /* the intent is gone: it proves nothing any more */
-	start();
+	daemon_starts();
 	settle(3);
 	is_untouched(101, u[1]);
 }
@@ -228,13 +204,13 @@ static void cleaning_is_tried_again(void **state)
 		struct engine_conf c = conf();
 
 		intend(100, u);
-		die();
+		daemon_dies();
 		(void)theirs(100, u);
 		fake_process_died();
 		fake_fail_at(nth, ENOMEM);
 		if (engine_open(loop, &c, &en, NULL) < 0) {
 			fake_fail_at(0, 0);
-			start();
+			daemon_starts();
 		}
 		fake_fail_at(0, 0);
 		pending += !domain_is_dropped(en, 100);

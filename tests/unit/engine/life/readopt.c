@@ -10,30 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void start(void)
-{
-	struct engine_conf c = conf();
-	struct err e = {0};
-
-	fake_process_died();
-	if (engine_open(loop, &c, &en, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
-/* The daemon dies, and leaves its folder as it is now. */
-static void die(void)
-{
-	struct engine_conf c = conf();
-	char command[512];
-
-	(void)snprintf(command, sizeof(command), "cp -r %s %s.then", c.run_dir, c.run_dir);
-	assert_int_equal(system(command), 0);
-	engine_close(en);
-	(void)snprintf(command, sizeof(command), "rm -rf %s && mv %s.then %s", c.run_dir, c.run_dir,
-		       c.run_dir);
-	assert_int_equal(system(command), 0);
-}
-
 /* --- restarts --- */
 
 static struct vm *restarted(void)
@@ -65,10 +41,10 @@ static void restarts_go_on(void **state)
 		if (n > 2) /* its devices are gone: it waits for the second to be over */
 			work_for(200);
 		if (n & 1)
-			die();
+			daemon_dies();
 		else
 			engine_close(en);
-		start();
+		daemon_starts();
 		vm = restarted();
 		vm_get_info(vm, &i);
 		assert_int_equal(i.restarts, n);
@@ -92,8 +68,8 @@ static void restarts_under_the_name_go_on(void **state)
 	for (int i = 0; i < 1000 && vm_state(vm) != VM_ENDED_PRESERVED; i++)
 		(void)ev_run(loop, EVRUN_ONCE);
 	assert_int_equal(vm_state(engine_find(en, "again")), VM_BUILDING);
-	die();
-	start();
+	daemon_dies();
+	daemon_starts();
 	vm = restarted();
 	assert_int_equal(vm_destroy(vm, NULL), 0);
 	assert_int_equal(vm_destroy(en->alive, NULL), 0);
@@ -113,8 +89,8 @@ static void ended_restarts_do_not(void **state)
 	turn(NULL);
 	assert_int_equal(vm_state(vm), VM_BUILDING);
 	assert_int_equal(vm_destroy(vm, NULL), 0);
-	die();
-	start();
+	daemon_dies();
+	daemon_starts();
 	vm = engine_find(en, "again");
 	assert_int_equal(vm_state(vm), VM_ENDED);
 	turn(NULL);
@@ -131,11 +107,11 @@ static struct vm *start_unknown(void)
 		struct engine_conf c = conf();
 		struct vm *vm;
 
-		die();
+		daemon_dies();
 		fake_process_died();
 		fake_fail_at(nth, ENOMEM);
 		if (engine_open(loop, &c, &en, NULL) < 0)
-			start();
+			daemon_starts();
 		vm = engine_find(en, "web");
 		if (fake_failed() && strcmp(fake_failed(), "xen_map") == 0) {
 			fake_fail_at(0, 0);
@@ -168,8 +144,8 @@ static void unknown_ones_can_be_destroyed(void **state)
 	assert_int_equal(vm_rm(vm, NULL), -EBUSY);
 	assert_int_equal(vm_rename(vm, "other", NULL), 0);
 	/* The record still says what it was. */
-	die();
-	start();
+	daemon_dies();
+	daemon_starts();
 	assert_null(engine_find(en, "web"));
 	assert_int_equal(vm_state(engine_find(en, "other")), VM_RUNNING);
 	assert_int_equal(vm_rename(engine_find(en, "other"), "web", NULL), 0);
@@ -220,8 +196,8 @@ static void many_are_heard_in_the_end(void **state)
 		domid[i] = vm_domid(create(guest(name, DOM_PV, 256), 0).vm);
 	}
 	for (int fails = 0; fails < 2; fails++) {
-		die();
-		start();
+		daemon_dies();
+		daemon_starts();
 		waited = en->unheard != NULL;
 		assert_true(waited);
 		assert_int_equal(vm_state(en->unheard), VM_RUNNING);

@@ -10,25 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
-		       const struct err *e)
-{
-	struct result *r = arg;
-
-	(void)t;
-	assert_false(r->called);
-	r->called = true;
-	r->rc = rc;
-	r->vm = vm;
-	if (e)
-		r->err = *e;
-}
-
 /* Turns the loop no further than to open its disk. */
 static void ask(struct vm_config c, uint32_t flags, struct result *r)
 {
-	*r = (struct result){0};
-	engine_create(en, &c, flags, on_created, r);
+	create_begin(c, flags, r);
 	files_settle();
 }
 

@@ -14,22 +14,6 @@
 #define SLOT_BYTES 1024 /* recent.c: a header, then slots */
 #define LONG_TEXT  3000
 
-/* The daemon is gone, and the next one finds the folder as it was just now. */
-static void die(void)
-{
-	struct engine_conf c = conf();
-	struct err e = {0};
-	char command[512];
-
-	(void)snprintf(command, sizeof(command), "cp -r %s %s.then", c.run_dir, c.run_dir);
-	assert_int_equal(system(command), 0);
-	engine_close(en);
-	(void)snprintf(command, sizeof(command), "rm -rf %s && mv %s.then %s", c.run_dir, c.run_dir,
-		       c.run_dir);
-	assert_int_equal(system(command), 0);
-	assert_int_equal(engine_open(loop, &c, &en, &e), 0);
-}
-
 static uint32_t living(void)
 {
 	uint32_t n = 0;
@@ -49,7 +33,8 @@ static void death_loses_nothing(void **state)
 	(void)create(guest("three", DOM_PV, 256), 0);
 	assert_int_equal(vm_pause(engine_find(en, "two"), NULL), 0);
 	assert_int_equal(vm_destroy(engine_find(en, "three"), NULL), 0);
-	die();
+	daemon_dies();
+	daemon_starts();
 	assert_int_equal(living(), 2);
 	vm_get_info(engine_find(en, "one"), &i);
 	assert_int_equal(i.state, VM_RUNNING);
@@ -60,7 +45,8 @@ static void death_loses_nothing(void **state)
 	assert_int_equal(i.reason, VM_REASON_DESTROYED);
 	settle(2);
 	assert_int_equal(vm_rm(engine_find(en, "three"), NULL), 0);
-	die();
+	daemon_dies();
+	daemon_starts();
 	assert_null(engine_find(en, "three"));
 	assert_int_equal(living(), 2);
 }
@@ -78,7 +64,8 @@ static void youngest_counts(void **state)
 		text[LONG_TEXT - i] = '\0';
 		vm->cfg.cmdline = i % 3 == 2 ? strdup("short") : strdup(text);
 		assert_int_equal(vm_record(vm, NULL), 0);
-		die();
+		daemon_dies();
+		daemon_starts();
 		vm = engine_find(en, "web");
 		assert_non_null(vm);
 		assert_string_equal(vm->cfg.cmdline, i % 3 == 2 ? "short" : text);
@@ -151,7 +138,8 @@ static void younger_of_two(void **state)
 		assert_int_equal(fseek(f, (later ? 60L : (long)at) * SLOT_BYTES, SEEK_SET), 0);
 		assert_int_equal(fwrite(old, 1, SLOT_BYTES, f), SLOT_BYTES);
 		(void)fclose(f);
-		die();
+		daemon_dies();
+		daemon_starts();
 		vm = engine_find(en, "web");
 		assert_non_null(vm);
 		vm_get_info(vm, &i);
@@ -172,14 +160,16 @@ static void garbage_is_not_read(void **state)
 	for (int i = 0; i < 70000; i++)
 		(void)fputc(0xa5, f);
 	(void)fclose(f);
-	die();
+	daemon_dies();
+	daemon_starts();
 	assert_int_equal(living(), 1);
 	f = slots("r+"); /* a header that is right, and lengths that are not */
 	assert_int_equal(fseek(f, SLOT_BYTES, SEEK_SET), 0);
 	for (int i = 0; i < 3 * SLOT_BYTES; i++)
 		(void)fputc(0xff, f);
 	(void)fclose(f);
-	die();
+	daemon_dies();
+	daemon_starts();
 	assert_int_equal(living(), 1);
 }
 
@@ -221,7 +211,8 @@ static void older_versions_are_read(void **state)
 		value.mv_data = old;
 		assert_int_equal(mdb_put(txn, en->registry->dbi, &key, &value, 0), 0);
 		assert_int_equal(mdb_txn_commit(txn), 0);
-		die();
+		daemon_dies();
+		daemon_starts();
 		vm = engine_find(en, "old");
 		assert_non_null(vm);
 		assert_string_equal(vm->cfg.cmdline, command_line);
