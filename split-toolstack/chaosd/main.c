@@ -18,6 +18,7 @@
 #include "base/dirs.h"
 #include "base/log.h"
 #include "base/service.h"
+#include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/chaosd/reload.h"
 #include "split-toolstack/chaosd/server.h"
 
@@ -226,8 +227,10 @@ static int run(struct args *a, struct err *e)
 		.backend_exe = c->backend_exe,
 		.backend_user = user_exists(c->backend_user) ? c->backend_user : "nobody",
 	};
-	struct server_conf sc = {
-		.path = c->socket, .group = c->group, .listen_fd = service_socket()};
+	struct server_conf sc = {.path = c->socket,
+				 .group = c->group,
+				 .listen_fd = service_socket(),
+				 .ops = &operations};
 	/* Not the default loop: that one would reap children that libdom waits for. */
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct engine *en = NULL;

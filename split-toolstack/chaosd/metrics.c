@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "split-toolstack/chaosd/feed.h"
-#include "split-toolstack/chaosd/server.h"
 
 #define OPERATIONS_MAX 64u
 
@@ -71,19 +70,19 @@ static void print_histogram(FILE *to, const char *name, const char *key, const c
 	(void)fprintf(to, "%s_count{%s=\"%s\"} %" PRIu64 "\n", name, key, value, h->n);
 }
 
-static void print_operations(FILE *to)
+static void print_operations(const struct operations *ops, FILE *to)
 {
 	head(to, "chaos_operation_seconds", "histogram",
 	     "Time in the daemon until a request was answered or was under way.");
-	for (uint32_t i = 0; i < noperation; i++)
+	for (uint32_t i = 0; i < ops->n; i++)
 		if (operation[i].n)
-			print_histogram(to, "chaos_operation_seconds", "op", operations[i].name,
+			print_histogram(to, "chaos_operation_seconds", "op", ops->item[i].name,
 					&operation[i]);
 	head(to, "chaos_operation_errors_total", "counter", "Requests answered with an error.");
-	for (uint32_t i = 0; i < noperation; i++)
+	for (uint32_t i = 0; i < ops->n; i++)
 		if (operation[i].n)
 			(void)fprintf(to, "chaos_operation_errors_total{op=\"%s\"} %" PRIu64 "\n",
-				      operations[i].name, operation[i].failed);
+				      ops->item[i].name, operation[i].failed);
 	head(to, "chaos_create_seconds", "histogram",
 	     "Creates, from the request to its answer, by the way they went.");
 	for (int i = 0; i <= VM_WARM; i++)
@@ -183,11 +182,11 @@ static uint64_t resident_bytes(void)
 	return (second ? strtoull(second, NULL, 10) : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-void metrics_print(struct engine *en, uint32_t clients, FILE *to)
+void metrics_print(struct engine *en, const struct operations *ops, uint32_t clients, FILE *to)
 {
 	struct engine_host h = {0};
 
-	print_operations(to);
+	print_operations(ops, to);
 	print_pool(en, to);
 	head(to, "chaos_events_total", "counter", "What happened to VMs.");
 	for (int i = 0; i < VM_EV_COUNT; i++)

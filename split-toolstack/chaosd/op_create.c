@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
 #include "split-toolstack/chaosd/metrics.h"
-#include "split-toolstack/chaosd/server.h"
+#include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/vmcfg/vmcfg.h"
 
 /* Outlives the request: the engine answers when it is done. */
@@ -132,17 +132,6 @@ static int take_file(struct request *r, enum proto_id id, int *fd, struct err *e
 	*fd = r->fd[i];
 	r->fd[i] = -1;
 	return 0;
-}
-
-void reply_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list *l)
-{
-	for (uint32_t i = 0; i < l->n; i++) {
-		struct wire_out w;
-
-		reply_begin(c, &w, PROTO_ITEM, tag);
-		wire_text(&w, PROTO_WARNING, l->item[i]);
-		reply_send(c, &w);
-	}
 }
 
 /* A client that did not hear the answer asks again: it is the VM that its first request made. */

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mac.h"
 #include "split-toolstack/chaosd/fields.h"
-#include "split-toolstack/chaosd/server.h"
+#include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/vmcfg/vmcfg.h"
 
 #define SPEC_MAX 8192u

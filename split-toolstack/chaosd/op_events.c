@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "split-toolstack/chaosd/feed.h"
+#include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/chaosd/stream.h"
 
 /* Of one turn: 50 us. */
@@ -16,8 +17,7 @@
 #define QUIET_S 0.002
 
 static struct {
-	struct ev_loop *loop;
-	struct server *s;
+	struct conns *conns;
 	struct stream *behind; /* utlist: something may have happened that they have not heard */
 	struct stream *even;   /* the others */
 	ev_timer turn;
@@ -46,7 +46,7 @@ static uint32_t pump(struct stream *st, uint32_t most)
 	return n;
 }
 
-void subscription_pump(struct stream *st)
+static void room(struct stream *st)
 {
 	(void)pump(st, UINT32_MAX);
 }
@@ -88,12 +88,12 @@ static void serve(void)
 
 static void again(void)
 {
-	bool busy = ev_now(subs.loop) - server_last_request(subs.s) < QUIET_S;
+	bool busy = ev_now(subs.conns->loop) - subs.conns->last_request < QUIET_S;
 
 	if (!subs.behind || ev_is_active(&subs.turn))
 		return;
 	ev_timer_set(&subs.turn, busy ? GAP_S : 0., 0.);
-	ev_timer_start(subs.loop, &subs.turn);
+	ev_timer_start(subs.conns->loop, &subs.turn);
 }
 
 static void on_turn(struct ev_loop *loop, ev_timer *t, int revents)
@@ -115,35 +115,29 @@ static void on_news(void)
 	again();
 }
 
-int subscriptions_open(struct engine *en, struct ev_loop *loop, struct server *s, struct err *e)
+int subscriptions_open(struct engine *en, struct conns *all, struct err *e)
 {
-	subs.loop = loop;
-	subs.s = s;
+	subs.conns = all;
 	ev_init(&subs.turn, on_turn);
-	return feed_open(en, loop, on_news, e);
+	return feed_open(en, all->loop, on_news, e);
 }
 
 void subscriptions_close(void)
 {
 	feed_close();
-	if (subs.loop)
-		ev_timer_stop(subs.loop, &subs.turn);
+	ev_timer_stop(subs.conns->loop, &subs.turn);
 }
 
-void subscription_end(struct stream *st)
-{
-	unlist(st);
-}
+static const struct stream_ops subscription_ops = {.room = room, .end = unlist};
 
 int op_events(struct engine *en, struct request *r, struct err *e)
 {
 	struct stream *st = NULL;
-	int rc = stream_new(r, &st, e);
+	int rc = stream_new(r, &subscription_ops, &st, e);
 
 	(void)en;
 	if (rc < 0 || !st)
 		return rc;
-	st->events = true;
 	st->pos = wire_get_u64(&r->in, PROTO_SINCE, feed_next() - 1) + 1;
 	if (st->pos > feed_next() || st->pos == 0)
 		st->pos = feed_next(); /* from a future, or of another host */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "split-toolstack/chaosd/server.h"
+#include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/engine/images/imagestore.h"
 
 static void put_image(struct wire_out *w, const struct stored_image *i)

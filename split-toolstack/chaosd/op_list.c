@@ -7,12 +7,13 @@
 #include <utlist.h>
 
 #include "split-toolstack/chaosd/fields.h"
-#include "split-toolstack/chaosd/server.h"
+#include "split-toolstack/chaosd/ops.h"
 
 #define AT_ONCE	  16u /* VMs: 0.1 ms */
 #define LISTS_MAX 64u /* of one connection */
 
 struct list {
+	struct conn_hook hook;
 	struct list *prev, *next; /* of those that have their turn, or of those that wait */
 	struct conn *c;
 	uint32_t tag;
@@ -51,6 +52,7 @@ static void end(struct list *t)
 	else
 		DL_DELETE(running, t);
 	listing_close(t->l);
+	conn_remove_hook(&t->hook);
 	conn_unref(t->c);
 	free(t);
 }
@@ -95,6 +97,21 @@ static void on_turn(struct ev_loop *l, ev_timer *t, int revents)
 	again();
 }
 
+/* Its connection has room again, or is over: it has its turn. */
+static void go_on(struct conn_hook *h)
+{
+	struct list *t = (struct list *)h;
+
+	if (!t->waits)
+		return;
+	DL_DELETE(waiting, t);
+	t->waits = false;
+	DL_APPEND(running, t);
+	again();
+}
+
+static const struct conn_hook_ops hook_ops = {.room = go_on, .gone = go_on};
+
 int op_list(struct engine *en, struct request *r, struct err *e)
 {
 	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
@@ -102,10 +119,8 @@ int op_list(struct engine *en, struct request *r, struct err *e)
 	uint32_t n = 0;
 	int rc;
 
-	DL_FOREACH(running, t)
-	n += t->c == r->c;
-	DL_FOREACH(waiting, t)
-	n += t->c == r->c;
+	for (const struct conn_hook *h = r->c->hooks; h; h = h->next)
+		n += h->ops == &hook_ops;
 	if (n >= LISTS_MAX)
 		return err_set(e, EBUSY, "this connection asks for %u lists already", LISTS_MAX);
 	t = calloc(1, sizeof(*t));
@@ -119,26 +134,11 @@ int op_list(struct engine *en, struct request *r, struct err *e)
 	t->c = r->c;
 	t->tag = r->in.h.tag;
 	conn_ref(t->c);
+	conn_add_hook(t->c, &t->hook, &hook_ops);
 	DL_APPEND(running, t);
 	advance(t);
 	again();
 	return 0;
-}
-
-void lists_pump(struct conn *c)
-{
-	struct list *t = NULL;
-	struct list *next = NULL;
-
-	DL_FOREACH_SAFE(waiting, t, next)
-	{
-		if (t->c != c)
-			continue;
-		DL_DELETE(waiting, t);
-		t->waits = false;
-		DL_APPEND(running, t);
-	}
-	again();
 }
 
 void lists_open(struct ev_loop *l)

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
 #include "split-toolstack/vmcfg/pool.h"
-#include "split-toolstack/chaosd/server.h"
+#include "split-toolstack/chaosd/ops.h"
 
 static void send_flavor(const struct pool_flavor *f, void *arg)
 {

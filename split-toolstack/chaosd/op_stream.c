@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
+#include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/chaosd/stream.h"
 
 #define CHUNK	16384u
@@ -25,20 +26,12 @@ static struct stream **bucket(const uint8_t uuid[16])
 	return &by_vm[h % BUCKETS];
 }
 
+static struct engine *engine;
 static struct engine_observer observer;
 
-static void end_stream(struct stream *st)
+static void unlist(struct stream *st)
 {
-	struct stream **at = &st->c->streams;
-
-	while (*at != st)
-		at = &(*at)->next;
-	*at = st->next;
-	if (st->events)
-		subscription_end(st);
-	else
-		DL_DELETE2(*bucket(st->uuid), st, peer_prev, peer_next);
-	free(st);
+	DL_DELETE2(*bucket(st->uuid), st, peer_prev, peer_next);
 }
 
 static void finish(struct stream *st, struct vm *vm)
@@ -47,7 +40,7 @@ static void finish(struct stream *st, struct vm *vm)
 	uint32_t tag = st->tag;
 	struct wire_out w;
 
-	end_stream(st);
+	stream_end(st);
 	reply_begin(c, &w, PROTO_OK, tag);
 	fields_vm(&w, vm);
 	reply_send(c, &w);
@@ -97,6 +90,17 @@ static bool pump(struct stream *st, struct vm *vm)
 	return true;
 }
 
+static void console_room(struct stream *st)
+{
+	struct vm *vm = engine_find_uuid(engine, st->uuid);
+
+	if (vm)
+		(void)pump(st, vm);
+}
+
+static const struct stream_ops console_ops = {.room = console_room, .end = unlist};
+static const struct stream_ops wait_ops = {.end = unlist};
+
 static bool satisfied(const struct stream *st, struct vm *vm)
 {
 	struct vm_info i;
@@ -117,10 +121,10 @@ static void advance(struct stream *st, enum vm_event ev, struct vm *vm)
 		struct err e = {0};
 		uint32_t tag = st->tag;
 
-		end_stream(st);
+		stream_end(st);
 		(void)err_set(&e, ESRCH, "the VM was removed");
 		reply_error(c, tag, &e);
-	} else if (st->console) {
+	} else if (st->ops == &console_ops) {
 		(void)pump(st, vm);
 	} else if (satisfied(st, vm)) {
 		finish(st, vm);
@@ -158,77 +162,26 @@ static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm
 	}
 }
 
-int streams_open(struct engine *en, struct ev_loop *loop, struct server *s, struct err *e)
+void streams_open(struct engine *en)
 {
-	int rc = subscriptions_open(en, loop, s, e);
-
-	if (rc < 0)
-		return rc;
+	engine = en;
 	observer.fn = on_event;
 	engine_observe(en, &observer);
-	return 0;
 }
 
 void streams_close(void)
 {
 	engine_unobserve(&observer);
-	subscriptions_close();
-}
-
-void streams_end(struct conn *c)
-{
-	while (c->streams)
-		end_stream(c->streams);
-}
-
-void streams_pump(struct conn *c)
-{
-	struct stream *next;
-
-	for (struct stream *st = c->streams; st && !c->gone && !c->queue; st = next) {
-		struct vm *vm =
-			st->console ? engine_find_uuid(server_engine(c->s), st->uuid) : NULL;
-
-		next = st->next;
-		if (st->events)
-			subscription_pump(st);
-		else if (vm)
-			(void)pump(st, vm);
-	}
-}
-
-int stream_new(struct request *r, struct stream **out, struct err *e)
-{
-	struct stream *st;
-	uint32_t n = 0;
-
-	for (st = r->c->streams; st; st = st->next)
-		n++;
-	if (n >= STREAMS_MAX)
-		return err_set(e, EBUSY,
-			       "at most %u waits, consoles and subscriptions a connection",
-			       STREAMS_MAX);
-	st = calloc(1, sizeof(*st));
-	if (!st)
-		return err_set(e, ENOMEM, "out of memory");
-	st->c = r->c;
-	st->tag = r->in.h.tag;
-	st->flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
-	st->next = r->c->streams;
-	r->c->streams = st;
-	*out = st;
-	return 0;
 }
 
 /* One of a VM. */
-static int add_stream(struct request *r, struct vm *vm, bool console, struct stream **out,
-		      struct err *e)
+static int add_stream(struct request *r, struct vm *vm, const struct stream_ops *ops,
+		      struct stream **out, struct err *e)
 {
-	int rc = stream_new(r, out, e);
+	int rc = stream_new(r, ops, out, e);
 
 	if (rc < 0)
 		return rc;
-	(*out)->console = console;
 	vm_uuid(vm, (*out)->uuid);
 	DL_APPEND2(*bucket((*out)->uuid), *out, peer_prev, peer_next);
 	return 0;
@@ -241,7 +194,7 @@ int op_wait(struct engine *en, struct request *r, struct err *e)
 	int rc = request_vm(en, r, &vm, e);
 
 	if (rc == 0)
-		rc = add_stream(r, vm, false, &st, e);
+		rc = add_stream(r, vm, &wait_ops, &st, e);
 	if (rc == 0 && satisfied(st, vm))
 		finish(st, vm);
 	return rc;
@@ -254,7 +207,7 @@ static bool has_writer(struct vm *vm)
 
 	vm_uuid(vm, uuid);
 	for (const struct stream *st = *bucket(uuid); st; st = st->peer_next)
-		if (st->console && (st->flags & PROTO_F_INPUT) &&
+		if (st->ops == &console_ops && (st->flags & PROTO_F_INPUT) &&
 		    memcmp(st->uuid, uuid, sizeof(uuid)) == 0)
 			return true;
 	return false;
@@ -280,7 +233,7 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 
 	taken = rc == 0 && has_writer(vm);
 	if (rc == 0)
-		rc = add_stream(r, vm, true, &st, e);
+		rc = add_stream(r, vm, &console_ops, &st, e);
 	if (rc < 0 || !st)
 		return rc;
 	vm_console_range(vm, &range);
@@ -300,19 +253,11 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 
 /* --- input --- */
 
-static struct stream *input_stream(const struct request *r)
-{
-	for (struct stream *st = r->c->streams; st; st = st->next)
-		if (st->console && st->tag == r->in.h.tag && (st->flags & PROTO_F_INPUT))
-			return st;
-	return NULL;
-}
-
 /* Input has no answer; what the guest has no room for is dropped only after its queue (64 KiB) and
  * is then told. */
 int op_input(struct engine *en, struct request *r, struct err *e)
 {
-	struct stream *st = input_stream(r);
+	struct stream *st = stream_of(r, &console_ops, PROTO_F_INPUT);
 	struct wire_field f;
 	struct vm *vm;
 	int n;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of operations, and those that answer at once. */
+#include "split-toolstack/chaosd/ops.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,23 +10,9 @@
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
 #include "split-toolstack/chaosd/metrics.h"
-#include "split-toolstack/chaosd/server.h"
 
 /* Of a text that does not fit a frame. */
 #define CHUNK 32768u
-
-int request_vm(struct engine *en, const struct request *r, struct vm **out, struct err *e)
-{
-	char what[VM_NAME_MAX + 1];
-
-	if (!wire_get_text(&r->in, PROTO_WHAT, what, sizeof(what)) || what[0] == '\0')
-		return err_set(e, EINVAL, "no VM named, or its name is too long");
-	*out = engine_find(en, what);
-	if (!*out)
-		return err_set(e, ESRCH, "no VM \"%s\"; \"chaos list --all\" shows what there is",
-			       what);
-	return 0;
-}
 
 static int op_version(struct engine *en, struct request *r, struct err *e)
 {
@@ -75,7 +63,7 @@ static int op_metrics(struct engine *en, struct request *r, struct err *e)
 
 	if (!f)
 		return err_set(e, ENOMEM, "out of memory");
-	metrics_print(en, server_clients(r->c->s), f);
+	metrics_print(en, &operations, r->c->of->n, f);
 	if (fclose(f) != 0 || !text) {
 		free(text);
 		return err_set(e, ENOMEM, "out of memory");
@@ -216,7 +204,7 @@ static int op_rename(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
-const struct operation operations[] = {
+static const struct operation table[] = {
 	{PROTO_REQ_VERSION, "version", op_version},
 	{PROTO_REQ_CREATE, "create", op_create},
 	{PROTO_REQ_LIST, "list", op_list},
@@ -243,4 +231,26 @@ const struct operation operations[] = {
 	{PROTO_REQ_DEVICE_DETACH, "detach", op_detach},
 	{PROTO_REQ_DEVICES, "devices", op_devices},
 };
-const uint32_t noperation = sizeof(operations) / sizeof(operations[0]);
+
+static int open_operations(struct engine *en, struct conns *all, struct err *e)
+{
+	int rc = subscriptions_open(en, all, e);
+
+	if (rc < 0)
+		return rc;
+	streams_open(en);
+	lists_open(all->loop);
+	return 0;
+}
+
+static void close_operations(void)
+{
+	streams_close();
+	subscriptions_close();
+	lists_close();
+}
+
+const struct operations operations = {.item = table,
+				      .n = sizeof(table) / sizeof(table[0]),
+				      .open = open_operations,
+				      .close = close_operations};

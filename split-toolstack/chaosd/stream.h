@@ -3,16 +3,27 @@
 #ifndef CHAOS_STREAM_H
 #define CHAOS_STREAM_H
 
-#include "split-toolstack/chaosd/server.h"
+#include "split-toolstack/chaosd/request.h"
 
 #define STREAMS_MAX 64u /* of one connection */
 
-/* One wait, console or subscription of one connection. It knows its VM by uuid alone. */
+struct stream;
+
+/* What the kinds of streams differ in. */
+struct stream_ops {
+	/* Its connection has room, and nothing waits there. May end it. NULL: not wanted. */
+	void (*room)(struct stream *st);
+	/* It is about to be freed: takes it out of the lists of its kind. */
+	void (*end)(struct stream *st);
+};
+
+/* One wait, console or subscription of one connection, which frees it when it goes. It knows its VM
+ * by uuid alone. */
 struct stream {
-	struct stream *next; /* of its connection */
+	struct conn_hook hook;
+	const struct stream_ops *ops;
 	struct conn *c;
 	uint32_t tag, flags;
-	bool console, events;
 	uint8_t uuid[16];
 	uint64_t pos; /* of the console log, or the next event */
 	/* of the same bucket of VMs, or of all subscriptions */
@@ -20,14 +31,10 @@ struct stream {
 };
 
 /* Opens one of the request; the caller lists it by its peers. -EBUSY, -ENOMEM. */
-int stream_new(struct request *r, struct stream **out, struct err *e);
-
-/* --- op_events.c --- */
-int subscriptions_open(struct engine *en, struct ev_loop *loop, struct server *s, struct err *e);
-void subscriptions_close(void);
-/* A subscription is about to be freed. */
-void subscription_end(struct stream *st);
-/* Its connection has room. */
-void subscription_pump(struct stream *st);
+int stream_new(struct request *r, const struct stream_ops *ops, struct stream **out, struct err *e);
+void stream_end(struct stream *st);
+/* The stream of this kind that the request goes on with, by its tag; the youngest one of these
+ * with all of `flags`. NULL: there is none. */
+struct stream *stream_of(const struct request *r, const struct stream_ops *ops, uint32_t flags);
 
 #endif

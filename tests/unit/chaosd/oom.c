@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/protocol/client.h"
+#include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/chaosd/server.h"
 
 /* The call from now on that fails; 0: none. Only while the loop turns: not the test's own. */
@@ -169,7 +170,7 @@ static void every_malloc_may_fail(void **state)
 
 static int open_server(void **state)
 {
-	struct server_conf c = {.path = path, .group = "", .listen_fd = -1};
+	struct server_conf c = {.path = path, .group = "", .listen_fd = -1, .ops = &operations};
 	struct err e = {0};
 
 	assert_int_equal(setup(state), 0);

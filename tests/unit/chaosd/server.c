@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "split-toolstack/protocol/client.h"
+#include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/chaosd/server.h"
 
 static char path[64];
@@ -19,7 +20,7 @@ static struct server *server;
 
 static int open_server(void **state)
 {
-	struct server_conf c = {.path = path, .group = "", .listen_fd = -1};
+	struct server_conf c = {.path = path, .group = "", .listen_fd = -1, .ops = &operations};
 	struct rlimit l;
 	struct err e = {0};
 
