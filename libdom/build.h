@@ -3,6 +3,7 @@
 #ifndef CHAOS_LIBDOM_BUILD_H
 #define CHAOS_LIBDOM_BUILD_H
 
+#include "base/clock.h"
 #include "libdom/image.h"
 #include "libdom/layout.h"
 
@@ -10,6 +11,8 @@
 struct dom_build {
 	struct layout l;
 	bool direct;	  /* starts by the noxs entry */
+	bool noxs;	  /* for the device page: little of Xen's tables, no balloon driver */
+	bool fits;	  /* its image was known, and checked, when it was prepared */
 	bool for_linux;	  /* libxenguest will load it */
 	bool libxenguest; /* built, vCPU state included, by libxenguest */
 	uint64_t virt_base;
@@ -32,8 +35,24 @@ static inline xen_pfn_t build_frame(const struct dom_build *b, uint64_t gfn)
 /* Where Linux kernels lie in guest memory: at 16 MiB. */
 #define BUILD_LINUX_GFN 0x1000u
 
-/* libdom/fit.c: where the image ends in guest memory, in bytes. */
-uint64_t build_image_end(const struct image *img, enum dom_type type);
+/* Adds the time since *since to a phase and starts the next one. */
+static inline void build_lap(struct dom *d, enum dom_phase p, uint64_t *since)
+{
+	uint64_t now = clock_ns();
+
+	d->phase_ns[p] += (uint32_t)(now - *since);
+	*since = now;
+}
+
+/* Where the image ends in guest memory, in bytes. */
+static inline uint64_t build_image_end(const struct image *img, enum dom_type type)
+{
+	return type == DOM_PV ? img->elf.end - img->elf.notes.paddr_offset : img->elf.end;
+}
+
+/* libdom/fit.c: checks what is asked for, with the image if it is known (NULL: it is not), makes
+ * d->build, and lays a noxs guest out; nothing of it is in Xen yet. */
+int build_begin(struct dom *d, const struct dom_spec *s, const struct image *img, struct err *e);
 /* A layout for an image (NULL: for none yet) with what comes beside it; -ENOSPC:
  * *need is the number of pages that would be enough. */
 int build_plan(const struct image *img, enum dom_type type, uint64_t pages, uint64_t mod_bytes,
@@ -42,13 +61,10 @@ int build_plan(const struct image *img, enum dom_type type, uint64_t pages, uint
 /* Whether an image can run in a domain of this type and size. */
 int build_check_image(const struct image *img, enum dom_type type, uint64_t mem_kib, uint32_t vcpus,
 		      struct err *e);
-/* Whether there can be such a domain, with this image if it is known. */
-int build_check_spec(const struct dom_spec *s, const struct image *img, struct err *e);
 
-/* libdom/limits.c: what is asked for, and for the rest what such an image gets, into Xen's form. */
-void build_limits(const struct dom_limits *asked, bool noxs, struct xen_domain_config *c);
-/* Xen did not take them: -EINVAL, and e names those that were asked for. */
-int build_limits_refused(const struct dom_limits *l, struct err *e);
+/* libdom/create.c: the domain in Xen, with vCPUs, limits and scheduling, and no memory yet. */
+int build_create(struct xen *x, struct dom *d, const struct dom_spec *s, uint64_t *since,
+		 struct err *e);
 
 /* libdom/memory.c: all of RAM, in the largest extents that are aligned and to be had. Guest frames
  * are [0, pages), for Linux in a PVH container with the hole that libxenguest wants. A PVH guest
@@ -79,7 +95,7 @@ int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load
 		       uint64_t gfn, struct build_module *at, struct err *e);
 #define BUILD_MODULES_MAX 16u
 
-/* libdom/rings.c: makes the ring pages of a direct layout empty rings and grants them to dom0. */
+/* libdom/rings.c: makes the ring pages empty rings and grants them to dom0. */
 int build_rings(struct xen *x, struct dom *d, struct err *e);
 
 /* libdom/pv.c */

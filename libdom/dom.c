@@ -7,10 +7,6 @@
 #include "base/clock.h"
 #include "libdom/build.h"
 
-/* Pages beyond RAM: store, console, ACPI; images of others get what xl gives. */
-#define SLACK_KIB	 16u
-#define OTHERS_SLACK_KIB 1024u
-
 const char *dom_type_name(enum dom_type type)
 {
 	return type == DOM_PV ? "pv" : "pvh";
@@ -29,177 +25,35 @@ void dom_init(struct dom *d)
 	memset(d, 0, sizeof(*d));
 }
 
-/* Adds the time since *since to a phase and starts the next one. */
-static void lap(struct dom *d, enum dom_phase p, uint64_t *since)
-{
-	uint64_t now = clock_ns();
-
-	d->phase_ns[p] += (uint32_t)(now - *since);
-	*since = now;
-}
-
 /* --- prepare --- */
-
-/* Built by libxenguest, now or later. */
-static bool is_linux(const struct dom_spec *s, const struct image *img)
-{
-	return img ? img->info.builder == IMAGE_LINUX : s->for_linux;
-}
-
-/* For the device page: little of Xen's tables is enough, and there is no balloon driver. */
-static bool is_noxs(const struct dom_spec *s, const struct image *img)
-{
-	return img ? img->info.noxs : !s->for_linux;
-}
-
-/* Everything Xen is told about a domain before it has memory. */
-static int create(struct xen *x, const struct dom_spec *s, const struct image *img, struct dom *d,
-		  struct err *e)
-{
-	struct xen_domain_config c = {
-		.hvm = s->type == DOM_PVH,
-		.domid = s->domid,
-		.max_vcpus = s->vcpus,
-	};
-	int rc;
-
-	build_limits(&s->limits, is_noxs(s, img), &c);
-	memcpy(c.uuid, s->uuid, sizeof(c.uuid));
-	rc = xen_domain_create(x, &c, &d->domid);
-	if (rc == -ENOMEM)
-		return err_set(e, ENOMEM, "not enough memory: Xen has none left for a domain");
-	if (rc == -EINVAL && s->limits.asked & DOM_LIMITS)
-		return build_limits_refused(&s->limits, e);
-	if (rc == -EINVAL || rc == -EOPNOTSUPP || rc == -ENODEV)
-		return err_set(e, EOPNOTSUPP, "this host cannot create %s domains",
-			       s->type == DOM_PV ? "PV" : "PVH");
-	if (rc < 0)
-		return err_sys(e, -rc, "create the domain");
-	return 0;
-}
-
-static int set_limits(struct xen *x, const struct dom_spec *s, const struct image *img,
-		      struct dom *d, struct err *e)
-{
-	uint64_t max = s->maxmem_kib > d->max_pages * 4 ? s->maxmem_kib : d->max_pages * 4;
-	uint64_t pool = s->type == DOM_PVH ? pvh_paging_pool(max, s->vcpus) : 0;
-	int rc = xen_domain_max_vcpus(x, d->domid, s->vcpus);
-
-	if (rc < 0)
-		return err_sys(e, -rc, "give domain %u its %u vCPUs", d->domid, s->vcpus);
-	rc = xen_domain_max_mem(x, d->domid,
-				max + (is_noxs(s, img) ? SLACK_KIB : OTHERS_SLACK_KIB));
-	if (rc < 0)
-		return err_sys(e, -rc, "limit the memory of domain %u", d->domid);
-	if (pool) {
-		rc = xen_set_paging_pool(x, d->domid, pool);
-		if (rc == -ENOMEM)
-			return err_set(e, ENOMEM,
-				       "not enough memory for the paging pool (%llu KiB)",
-				       (unsigned long long)pool >> 10);
-		if (rc < 0)
-			return err_sys(e, -rc, "paging pool of domain %u", d->domid);
-	}
-	if (d->build->direct)
-		return 0;
-	/* Kernels that look at CPUID want what other toolstacks show. */
-	rc = xen_tsc_default(x, d->domid);
-	if (rc == 0)
-		rc = xen_cpuid_default(x, d->domid);
-	if (rc < 0)
-		return err_sys(e, -rc, "CPU policy of domain %u", d->domid);
-	return 0;
-}
-
-/* What noxs guests have from the start: a final layout, tables, shared info. */
-static int prepare_direct(struct xen *x, struct dom *d, const struct image *img, uint32_t rings,
-			  struct err *e)
-{
-	struct dom_build *b = d->build;
-	uint64_t need;
-	int rc = build_plan(img, d->type, d->pages, 0, 0, rings, &b->l, &need, e);
-
-	if (rc == -ENOSPC)
-		return err_set(e, EINVAL, "memory %llu KiB is too small: %llu KiB are needed",
-			       (unsigned long long)d->pages * 4, (unsigned long long)need * 4);
-	if (rc < 0)
-		return rc;
-	rc = d->type == DOM_PV ? pv_tables(x, d, e) : pvh_tables(x, d, e);
-	if (rc < 0)
-		return rc;
-	d->dev_gfn = b->l.dev_gfn;
-	d->control_gfn = b->l.control_gfn;
-	d->shared_info_gfn = b->l.shared_gfn;
-	d->page_table_gfn = b->l.tables.gfn;
-	d->page_table_pages = b->l.tables.pages;
-	d->image_end_gfn = b->l.image_end_gfn;
-	d->dev_frame = build_frame(b, d->dev_gfn);
-	d->control_frame = build_frame(b, d->control_gfn);
-	return build_rings(x, d, e);
-}
-
-static int arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
-{
-	uint64_t since = clock_ns();
-	int rc = d->type == DOM_PV ? pv_arm(x, d, img, e) : pvh_arm(x, d, img, e);
-
-	lap(d, DOM_T_CONTEXT, &since);
-	return rc;
-}
-
-static int new_build(struct dom *d, const struct dom_spec *s, const struct image *img,
-		     struct err *e)
-{
-	uint64_t unit = is_linux(s, img) ? 1024 : 4; /* KiB */
-	uint64_t max = is_noxs(s, img) || s->maxmem_kib < s->mem_kib ? s->mem_kib : s->maxmem_kib;
-
-	d->type = s->type;
-	d->vcpus = s->vcpus;
-	d->pages = (s->mem_kib + unit - 1) / unit * unit / 4;
-	d->max_pages = (max + unit - 1) / unit * unit / 4;
-	d->build = calloc(1, sizeof(*d->build));
-	if (!d->build)
-		return err_set(e, ENOMEM, "out of memory");
-	d->build->for_linux = is_linux(s, img);
-	d->build->direct = img ? img->info.direct : !s->for_linux;
-	d->build->l.pages = d->pages;
-	d->build->virt_base = img && s->type == DOM_PV ? img->info.virt_base : 0;
-	if (s->type == DOM_PV) {
-		d->build->frame = malloc(d->pages * sizeof(*d->build->frame));
-		if (!d->build->frame)
-			return err_set(e, ENOMEM, "out of memory");
-	}
-	return 0;
-}
 
 int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *img, struct dom *d,
 		struct err *e)
 {
 	uint64_t since = clock_ns();
+	bool direct;
 	int rc;
 
 	dom_init(d);
 	memcpy(d->uuid, spec->uuid, sizeof(d->uuid));
-	rc = build_check_spec(spec, img, e);
-	if (rc < 0)
-		return rc;
-	rc = new_build(d, spec, img, e);
+	rc = build_begin(d, spec, img, e);
+	direct = rc == 0 && d->build->direct;
 	if (rc == 0)
-		rc = create(x, spec, img, d, e);
-	lap(d, DOM_T_CREATE, &since);
-	if (rc == 0)
-		rc = set_limits(x, spec, img, d, e);
-	if (rc == 0)
-		rc = dom_schedule(x, d, spec, e);
-	lap(d, DOM_T_VCPUS, &since);
+		rc = build_create(x, d, spec, &since, e);
 	if (rc == 0)
 		rc = build_populate(x, d, e);
-	lap(d, DOM_T_MEMORY, &since);
-	if (rc == 0 && d->build->direct)
-		rc = prepare_direct(x, d, img, spec->ring_pages, e);
-	lap(d, DOM_T_TABLES, &since);
-	if (rc == 0 && d->build->direct)
-		rc = arm(x, d, NULL, e);
+	build_lap(d, DOM_T_MEMORY, &since);
+	if (rc == 0 && direct) { /* what noxs guests have from the start */
+		d->dev_frame = build_frame(d->build, d->dev_gfn);
+		d->control_frame = build_frame(d->build, d->control_gfn);
+		rc = d->type == DOM_PV ? pv_tables(x, d, e) : pvh_tables(x, d, e);
+	}
+	if (rc == 0 && d->ring_pages)
+		rc = build_rings(x, d, e);
+	build_lap(d, DOM_T_TABLES, &since);
+	if (rc == 0 && direct)
+		rc = d->type == DOM_PV ? pv_arm(x, d, NULL, e) : pvh_arm(x, d, NULL, e);
+	build_lap(d, DOM_T_CONTEXT, &since);
 	if (rc < 0)
 		(void)dom_destroy(x, d, NULL);
 	return rc;
@@ -265,13 +119,14 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
 	     struct err *e)
 {
 	uint64_t since = clock_ns();
-	int rc;
+	int rc = 0;
 
 	if (d->build->direct != img->info.direct ||
 	    d->build->for_linux != (img->info.builder == IMAGE_LINUX))
 		return err_set(e, EINVAL, "image \"%s\" cannot go into a shell of this kind",
 			       img->info.name);
-	rc = build_check_image(img, d->type, d->pages * 4, d->vcpus, e);
+	if (!d->build->fits)
+		rc = build_check_image(img, d->type, d->pages * 4, d->vcpus, e);
 	if (rc < 0)
 		return rc;
 	if (img->info.builder == IMAGE_LINUX)
@@ -280,7 +135,9 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
 		rc = load_direct(x, d, img, l, e);
 	else
 		rc = load_standard(x, d, img, l, e);
-	lap(d, DOM_T_LOAD, &since);
+	build_lap(d, DOM_T_LOAD, &since);
+	if (rc == 0 && (d->build->direct || d->build->libxenguest))
+		dom_release(d);
 	return rc;
 }
 
@@ -288,10 +145,13 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
 
 int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
 {
-	int rc = 0;
+	uint64_t since = clock_ns();
+	int rc;
 
-	if (!d->build->libxenguest && !d->build->direct)
-		rc = arm(x, d, img, e);
+	if (!d->build)
+		return 0;
+	rc = d->type == DOM_PV ? pv_arm(x, d, img, e) : pvh_arm(x, d, img, e);
+	build_lap(d, DOM_T_CONTEXT, &since);
 	if (rc == 0)
 		dom_release(d);
 	return rc;

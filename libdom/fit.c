@@ -3,15 +3,9 @@
 #include "libdom/build.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define GRANT_FRAMES_MAPPED 2u /* for guests with devices */
-
-uint64_t build_image_end(const struct image *img, enum dom_type type)
-{
-	uint64_t end = img->elf.end;
-
-	return type == DOM_PV ? end - img->elf.notes.paddr_offset : end;
-}
 
 int build_plan(const struct image *img, enum dom_type type, uint64_t pages, uint64_t mod_bytes,
 	       uint32_t cmdline_bytes, uint32_t rings, struct layout *l, uint64_t *need,
@@ -84,7 +78,8 @@ int build_check_image(const struct image *img, enum dom_type type, uint64_t mem_
 	return 0;
 }
 
-int build_check_spec(const struct dom_spec *s, const struct image *img, struct err *e)
+/* Whether there can be such a domain, with this image if it is known. */
+static int check_spec(const struct dom_spec *s, const struct image *img, struct err *e)
 {
 	if (s->ring_pages > DOM_RINGS_MAX)
 		return err_set(e, EINVAL, "%u rings of devices: at most %u are possible",
@@ -105,4 +100,70 @@ int build_check_spec(const struct dom_spec *s, const struct image *img, struct e
 	if (s->mem_kib == 0)
 		return err_set(e, EINVAL, "memory 0 is too small for anything");
 	return img ? build_check_image(img, s->type, s->mem_kib, s->vcpus, e) : 0;
+}
+
+static int new_build(struct dom *d, const struct dom_spec *s, const struct image *img,
+		     struct err *e)
+{
+	bool for_linux = img ? img->info.builder == IMAGE_LINUX : s->for_linux;
+	bool noxs = img ? img->info.noxs : !s->for_linux;
+	uint64_t unit = for_linux ? 1024 : 4; /* KiB */
+	uint64_t max = noxs || s->maxmem_kib < s->mem_kib ? s->mem_kib : s->maxmem_kib;
+	struct dom_build *b = calloc(1, sizeof(*b));
+
+	d->type = s->type;
+	d->vcpus = s->vcpus;
+	d->pages = (s->mem_kib + unit - 1) / unit * unit / 4;
+	d->max_pages = (max + unit - 1) / unit * unit / 4;
+	d->build = b;
+	if (!b)
+		return err_set(e, ENOMEM, "out of memory");
+	b->for_linux = for_linux;
+	b->noxs = noxs;
+	b->direct = img ? img->info.direct : !s->for_linux;
+	b->fits = img != NULL;
+	b->l.pages = d->pages;
+	b->virt_base = img && s->type == DOM_PV ? img->info.virt_base : 0;
+	if (s->type == DOM_PV) {
+		b->frame = malloc(d->pages * sizeof(*b->frame));
+		if (!b->frame)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+/* The layout of a noxs guest is final before anything of it is there. */
+static int plan_direct(struct dom *d, const struct image *img, uint32_t rings, struct err *e)
+{
+	struct layout *l = &d->build->l;
+	uint64_t need;
+	int rc = build_plan(img, d->type, d->pages, 0, 0, rings, l, &need, e);
+
+	if (rc == -ENOSPC)
+		return err_set(e, EINVAL, "memory %llu KiB is too small: %llu KiB are needed",
+			       (unsigned long long)d->pages * 4, (unsigned long long)need * 4);
+	if (rc < 0)
+		return rc;
+	d->dev_gfn = l->dev_gfn;
+	d->control_gfn = l->control_gfn;
+	d->shared_info_gfn = l->shared_gfn;
+	d->page_table_gfn = l->tables.gfn;
+	d->page_table_pages = l->tables.pages;
+	d->image_end_gfn = l->image_end_gfn;
+	d->ring_pages = (uint32_t)l->rings.pages;
+	d->ring_gfn = l->rings.gfn;
+	d->grant_gfn = l->grants.gfn;
+	d->grant_frames = (uint32_t)l->grants.pages;
+	return 0;
+}
+
+int build_begin(struct dom *d, const struct dom_spec *s, const struct image *img, struct err *e)
+{
+	int rc = check_spec(s, img, e);
+
+	if (rc == 0)
+		rc = new_build(d, s, img, e);
+	if (rc == 0 && d->build->direct)
+		rc = plan_direct(d, img, s->ring_pages, e);
+	return rc;
 }

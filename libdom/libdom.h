@@ -221,7 +221,8 @@ int dom_schedule(struct xen *x, const struct dom *d, const struct dom_spec *spec
 /*
  * LOAD: puts image, modules and command line into a prepared domain. After it dev_frame and
  * control_frame may be mapped and written. The image must be the one prepared for, if one was
- * given. On failure the domain stays and must go through dom_destroy().
+ * given. Those with a noxs entry, and Linux, are ready to run then, and d->build is NULL. On
+ * failure the domain stays and must go through dom_destroy().
  */
 int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *l,
 	     struct err *e);
@@ -236,9 +237,9 @@ void dom_window_close(struct xen *x, struct dom *d);
 /* Gives a loaded Linux, which does not run yet, another command line. -E2BIG: no room for it. */
 int dom_set_cmdline(struct xen *x, const struct dom *d, const char *cmdline, struct err *e);
 
-/* START, first half: one xen_domain_unpause() runs it afterwards. Sets the vCPU state, but for
- * images with a noxs entry: theirs does not depend on the image and was set by dom_prepare(). Frees
- * d->build. */
+/* START, first half: one xen_domain_unpause() runs it afterwards. Sets the vCPU state of an image
+ * with the standard entry. Frees d->build; of others dom_load() has freed it, and nothing is to be
+ * done. */
 int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e);
 
 /* Frees what libdom holds in this process for the domain (mappings, tables), and nothing in Xen.

@@ -14,19 +14,12 @@ struct ring_head {
 
 int build_rings(struct xen *x, struct dom *d, struct err *e)
 {
-	const struct dom_build *b = d->build;
-	uint32_t n = (uint32_t)b->l.rings.pages;
+	uint32_t n = d->ring_pages;
 	uint8_t *at = NULL;
 	int rc;
 
-	d->ring_pages = n;
-	d->ring_gfn = b->l.rings.gfn;
-	d->grant_gfn = b->l.grants.gfn;
-	d->grant_frames = (uint32_t)b->l.grants.pages;
-	if (n == 0)
-		return 0;
 	for (uint32_t i = 0; i < n; i++)
-		d->ring_frame[i] = build_frame(b, b->l.rings.gfn + i);
+		d->ring_frame[i] = build_frame(d->build, d->ring_gfn + i);
 	rc = xen_map(x, d->domid, true, n, d->ring_frame, (void **)&at);
 	if (rc < 0)
 		return err_sys(e, -rc, "map the rings of domain %u", d->domid);
