@@ -20,11 +20,6 @@ const char *dom_phase_name(enum dom_phase p)
 	return p < DOM_T_COUNT ? name[p] : "?";
 }
 
-void dom_init(struct dom *d)
-{
-	memset(d, 0, sizeof(*d));
-}
-
 /* --- prepare --- */
 
 int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *img, struct dom *d,

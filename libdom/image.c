@@ -198,8 +198,3 @@ void image_put(struct image *img)
 	free(img->file);
 	free(img);
 }
-
-const struct image_info *image_info(const struct image *img)
-{
-	return &img->info;
-}

@@ -7,14 +7,16 @@
 #include "libdom/libdom.h"
 
 struct image {
-	uint32_t refs; /* atomic: workers hold references */
-	struct image_info info;
+	struct image_info info; /* first: image_info() */
+	uint32_t refs;		/* atomic: workers hold references */
 	struct elf_image elf;
 	uint8_t *file; /* the whole file; Linux: the unpacked ELF kernel */
 	size_t bytes;
 	uint8_t hypercall_page[2][4096]; /* by enum dom_type; ready to copy */
 	uint64_t min_kib[2]; /* likewise: of image_min_kib() without modules; 0: not known */
 };
+
+_Static_assert(offsetof(struct image, info) == 0, "as image_info() has it");
 
 /* Reads all of `fd` from position 0 into malloced memory. -ENOMEM, before anything is read, when
  * the host has less memory to spare than a large file takes. */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/err.h"
@@ -67,7 +68,10 @@ void image_cache_tidy(const char *cache_dir);
 int image_digest(int fd, char hex[65], struct err *e);
 struct image *image_ref(struct image *img);
 void image_put(struct image *img); /* NULL is fine */
-const struct image_info *image_info(const struct image *img);
+static inline const struct image_info *image_info(const struct image *img)
+{
+	return (const struct image_info *)(const void *)img; /* an image begins with it */
+}
 
 /* How many pages of a shell for Linux dom_window() should keep mapped for it; 0 for other images.
  */
@@ -201,7 +205,10 @@ struct dom {
 	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */
 };
 
-void dom_init(struct dom *d);
+static inline void dom_init(struct dom *d)
+{
+	memset(d, 0, sizeof(*d));
+}
 
 /*
  * PREPARE: creates the domain paused, gives it vCPUs and memory, scheduling and all that needs no

@@ -31,7 +31,7 @@ struct recent_slot {
 	uint32_t zero;
 	uint64_t age; /* higher: younger */
 	uint8_t uuid[16];
-	uint8_t record[SLOT_BYTES - 32];
+	uint8_t record[RECENT_BYTES];
 };
 
 struct recent_file {
@@ -44,9 +44,8 @@ _Static_assert(sizeof(struct recent_slot) == SLOT_BYTES, "slots lie side by side
 
 struct recent {
 	struct recent_file *file;
-	uint64_t used;	/* a bit a slot */
-	uint64_t next;	/* age */
-	uint32_t taken; /* by recent_room(), until recent_keep() */
+	uint64_t used; /* a bit a slot */
+	uint64_t next; /* age */
 };
 
 static struct recent_slot *slot_of(struct registry *reg, const uint8_t uuid[16], uint32_t *at)
@@ -128,33 +127,29 @@ bool recent_settle(struct registry *reg)
 	return rc == 0 && r->used != 0;
 }
 
-uint8_t *recent_room(struct registry *reg, size_t bytes)
+bool recent_put(struct registry *reg, const uint8_t uuid[16], const uint8_t *record, size_t bytes)
 {
 	struct recent *r = reg->recent;
-
-	if (!r || bytes == 0 || bytes > sizeof(r->file->slot[0].record))
-		return NULL;
-	if (r->used == UINT64_MAX)
-		(void)recent_settle(reg);
-	if (r->used == UINT64_MAX)
-		return NULL;
-	r->taken = (uint32_t)__builtin_ctzll(~r->used);
-	return r->file->slot[r->taken].record;
-}
-
-void recent_keep(struct registry *reg, const uint8_t uuid[16], size_t bytes)
-{
-	struct recent *r = reg->recent;
-	struct recent_slot *s = &r->file->slot[r->taken];
+	struct recent_slot *s;
+	uint32_t at;
 	uint32_t old;
-	bool again = slot_of(reg, uuid, &old) != NULL;
+	bool again;
 
+	if (r && r->used == UINT64_MAX)
+		(void)recent_settle(reg);
+	if (!r || r->used == UINT64_MAX)
+		return false;
+	at = (uint32_t)__builtin_ctzll(~r->used);
+	again = slot_of(reg, uuid, &old) != NULL;
+	s = &r->file->slot[at];
+	memcpy(s->record, record, bytes);
 	memcpy(s->uuid, uuid, sizeof(s->uuid));
 	s->age = r->next++;
 	__atomic_store_n(&s->bytes, (uint32_t)bytes, __ATOMIC_RELEASE);
-	r->used |= 1ull << r->taken;
+	r->used |= 1ull << at;
 	if (again)
 		empty(r, old);
+	return true;
 }
 
 int recent_settle_one(struct registry *reg, const uint8_t uuid[16])

@@ -28,10 +28,10 @@ void registry_keep_room(struct registry *reg);
 /* The database is open. Without room for the file all records go there. */
 int recent_open(struct registry *reg, const char *path, struct err *e);
 void recent_close(struct registry *reg);
-/* Where a record of so many bytes can be written; NULL: only into the database. */
-uint8_t *recent_room(struct registry *reg, size_t bytes);
-/* It has been written there: from now on it counts, and none of before. */
-void recent_keep(struct registry *reg, const uint8_t uuid[16], size_t bytes);
+/* Of one record at most. */
+#define RECENT_BYTES 992u
+/* From now on this record counts, and none of before. False: it can only go into the database. */
+bool recent_put(struct registry *reg, const uint8_t uuid[16], const uint8_t *record, size_t bytes);
 /* Gives the oldest ones to the database; true: there are more. */
 bool recent_settle(struct registry *reg);
 /* The one of this VM, if there is one. LMDB's error. */

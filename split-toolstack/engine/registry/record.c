@@ -59,40 +59,36 @@ static void fill(const struct vm_record *v, struct record *r)
 	};
 }
 
-void record_draft(const struct vm_record *v, struct record_draft *d)
+size_t record_write(const struct vm_record *v, uint8_t *to, size_t room)
 {
 	const struct vm_config *c = v->cfg;
 	const char *const text[RECORD_TEXTS] = {v->name, c->kernel, c->ramdisk, c->cmdline};
+	struct record r;
+	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus);
 
-	fill(v, &d->r);
-	d->cfg = c;
-	d->bytes = sizeof(d->r) + dom_cpus_bytes(&c->cpus);
+	fill(v, &r);
 	for (uint32_t i = 0; i < RECORD_TEXTS; i++) {
-		d->text[i] = text[i];
-		d->r.text[i] = text[i] ? (uint32_t)strlen(text[i]) : NO_TEXT;
-		d->bytes += text[i] ? d->r.text[i] : 0;
+		r.text[i] = text[i] ? (uint32_t)strlen(text[i]) : NO_TEXT;
+		bytes += text[i] ? r.text[i] : 0;
 	}
-	for (uint32_t i = 0; i < d->r.ndevice; i++)
-		d->bytes += device_record_bytes(&c->device[i]);
-}
-
-void record_write(const struct record_draft *d, uint8_t *to)
-{
-	const struct vm_config *c = d->cfg;
-
-	memcpy(to, &d->r, sizeof(d->r));
-	to += sizeof(d->r);
+	for (uint32_t i = 0; i < r.ndevice; i++)
+		bytes += device_record_bytes(&c->device[i]);
+	if (bytes > room)
+		return bytes;
+	memcpy(to, &r, sizeof(r));
+	to += sizeof(r);
 	for (uint32_t i = 0; i < RECORD_TEXTS; i++) {
-		if (!d->text[i])
+		if (!text[i])
 			continue;
-		memcpy(to, d->text[i], d->r.text[i]);
-		to += d->r.text[i];
+		memcpy(to, text[i], r.text[i]);
+		to += r.text[i];
 	}
 	if (c->cpus.map)
 		memcpy(to, c->cpus.map, dom_cpus_bytes(&c->cpus));
 	to += dom_cpus_bytes(&c->cpus);
-	for (uint32_t i = 0; i < d->r.ndevice; i++)
+	for (uint32_t i = 0; i < r.ndevice; i++)
 		to = device_record_put(to, &c->device[i]);
+	return bytes;
 }
 
 /* --- reading --- */

@@ -33,17 +33,8 @@ struct record {
 	uint32_t want; /* enum vm_want; older daemons leave it 0 and do not read it */
 };
 
-/* What is to be written of a VM: the fixed part, and the texts, which are the caller's. */
-struct record_draft {
-	struct record r;
-	const char *text[RECORD_TEXTS];
-	const struct vm_config *cfg;
-	size_t bytes; /* of all of it */
-};
-
-void record_draft(const struct vm_record *v, struct record_draft *d);
-/* Writes d->bytes. */
-void record_write(const struct record_draft *d, uint8_t *to);
+/* Writes what is known of a VM, if that is no more than `room` bytes; returns how many it is. */
+size_t record_write(const struct vm_record *v, uint8_t *to, size_t room);
 /* Fills all but the uuid; `cfg` is fresh, becomes v->cfg, and is to be cleared in any case. False:
  * the bytes are of no form that is known, or there is no memory (errno is ENOMEM then). */
 bool record_read(struct vm_record *v, struct vm_config *cfg, const uint8_t *data, size_t size);

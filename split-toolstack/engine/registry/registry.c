@@ -119,14 +119,13 @@ void registry_close(struct registry *reg)
 }
 
 /* Into the database, when it does not fit elsewhere. */
-static int put_now(struct registry *reg, const uint8_t uuid[16], const struct record_draft *d,
-		   struct err *e)
+static int put_now(struct registry *reg, const struct vm_record *r, size_t bytes, struct err *e)
 {
-	MDB_val key = {16, (void *)(uintptr_t)uuid};
-	MDB_val value = {d->bytes, NULL};
+	MDB_val key = {16, (void *)(uintptr_t)r->uuid};
+	MDB_val value = {bytes, NULL};
 	MDB_txn *txn = NULL;
 	/* What waits of this VM is older, and must not come after. */
-	int rc = recent_settle_one(reg, uuid);
+	int rc = recent_settle_one(reg, r->uuid);
 
 	if (rc == 0)
 		rc = mdb_txn_begin(reg->db, NULL, 0, &txn);
@@ -137,23 +136,19 @@ static int put_now(struct registry *reg, const uint8_t uuid[16], const struct re
 		mdb_txn_abort(txn);
 		return failed(e, rc, "write");
 	}
-	record_write(d, value.mv_data);
+	(void)record_write(r, value.mv_data, bytes);
 	rc = mdb_txn_commit(txn);
 	return rc != 0 ? failed(e, rc, "write") : 0;
 }
 
 int registry_put(struct registry *reg, const struct vm_record *r, struct err *e)
 {
-	struct record_draft d;
-	uint8_t *to;
+	uint8_t record[RECENT_BYTES];
+	size_t bytes = record_write(r, record, sizeof(record));
 
-	record_draft(r, &d);
-	to = recent_room(reg, d.bytes);
-	if (!to)
-		return put_now(reg, r->uuid, &d, e);
-	record_write(&d, to);
-	recent_keep(reg, r->uuid, d.bytes);
-	return 0;
+	if (bytes <= sizeof(record) && recent_put(reg, r->uuid, record, bytes))
+		return 0;
+	return put_now(reg, r, bytes, e);
 }
 
 bool registry_settle(struct registry *reg)
