@@ -74,7 +74,12 @@ _chaos() {
 		fi
 		;;
 	pool)
-		mapfile -t COMPREPLY < <(compgen -W "set type= memory= vcpus= low= high= count= image=" -- "$cur")
+		words=set
+		if [ "$COMP_CWORD" -gt 2 ]; then
+			compopt -o nospace 2>/dev/null
+			words=$(chaos help pool 2>/dev/null | sed -n 's/^  \([a-z]*=\).*/\1/p')
+		fi
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
 	*)
 		mapfile -t COMPREPLY < <(compgen -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur")

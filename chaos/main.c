@@ -93,14 +93,25 @@ static const char top_help[] =
 	"  -n, --iterations N      end after so many\n"
 	"  -b, --batch             no terminal control: one table after the other\n";
 
-static const char pool_help[] = "Without words shows the pool: domains made ahead, by what they "
-				"are made for. With set changes the\n"
-				"target of a flavor; count=0 ends it.\n"
-				"\n"
-				"  set type=pv memory=256K count=8                   shells for "
-				"any noxs image of that size\n"
-				"  set type=pvh memory=4 vcpus=1 count=4 image=PATH  with that "
-				"image loaded already\n" HELP_JSON;
+static const char pool_help[] =
+	"Shows the pool: domains made ahead (\"shells\"), by flavor. \"set\" adds or changes a "
+	"flavor;\n"
+	"count=0 ends it. For example: chaos pool set type=pvh memory=4 count=8\n"
+	"\n" HELP_JSON "\n"
+	"Words of a flavor:\n"
+	"  type=pv|pvh             pv if not given\n"
+	"  memory=SIZE             MiB, or a number with K, M or G\n"
+	"  vcpus=N                 1 if not given\n"
+	"  count=N                 shells to keep ready; the same as low=N high=N\n"
+	"  low=N                   at least so many\n"
+	"  high=N                  at most so many; demand decides between low and high\n"
+	"  for=noxs|linux          for any image of that kind; noxs if not given\n"
+	"  image=PATH              with this image loaded; or image:NAME\n"
+	"  ramdisk=PATH            of a Linux image\n"
+	"  vifs=N                  network interfaces, connected ahead (noxs)\n"
+	"  vbds=N                  disks, connected when a VM takes the shell (noxs)\n"
+	"  bridge=NAME             the bridge of the interfaces\n"
+	"  backend=kernel|user     what serves the interfaces; kernel if not given\n";
 
 static const char vif_attach_help[] = "Gives a VM a network interface; what it says are keys as in "
 				      "vif=[] of xl.cfg: mac=, bridge=,\n"

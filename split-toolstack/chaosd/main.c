@@ -31,22 +31,24 @@ static const char help[] =
 	"\n"
 	"Makes, watches and ends Xen VMs for the chaos command. Stays in the foreground.\n"
 	"\n"
-	"  -c, --config FILE      settings (" CONFIG_PATH ", which may be missing)\n"
-	"  -s, --socket PATH      listen there (/run/chaos/chaosd.sock)\n"
-	"      --store MODE       auto, own, beside or none: what dom0's store is; beside needs a\n"
-	"                         running xenstored, own and none need that there is none\n"
-	"  -l, --log-level LEVEL  error, warn, info or debug\n"
-	"  -o, --set KEY=VALUE    any setting of the file\n"
-	"      --show-config      print the settings and end\n"
-	"  -V, --version\n"
-	"  -h, --help\n"
+	"  -c, --config FILE      read settings from FILE (" SETTINGS_PATH "; may be missing)\n"
+	"  -o, --set KEY=VALUE    change a setting; counts more than the file\n"
+	"  -s, --socket PATH      --set socket=PATH\n"
+	"      --store MODE       --set store=MODE\n"
+	"  -l, --log-level LEVEL  --set log_level=LEVEL\n"
+	"      --show-config      print the settings in use and exit\n"
+	"  -V, --version          print the version and exit\n"
+	"  -h, --help             print this text and exit\n"
 	"\n"
-	"SIGTERM and SIGINT end chaosd; VMs run on and are adopted by the next one. SIGHUP has "
-	"the\n"
-	"settings read again. chaosd(8) says more.\n";
+	"SIGTERM and SIGINT end chaosd; VMs run on and are adopted by the next one. SIGHUP makes "
+	"it\n"
+	"read the settings again.\n"
+	"\n"
+	"Settings (* can change without a restart; chaosd(8) has the details):\n"
+	"\n";
 
 struct args {
-	struct config config;
+	struct settings settings;
 	const char *path;
 	bool show;
 	int argc; /* as main() got them, for a reload */
@@ -60,7 +62,7 @@ struct running {
 
 static int apply(struct args *a, const char *key, const char *value, struct err *e)
 {
-	return config_set(&a->config, key, value, e);
+	return settings_set(&a->settings, key, value, e);
 }
 
 static int apply_pair(struct args *a, const char *pair, struct err *e)
@@ -103,6 +105,7 @@ static int read_args(int argc, char **argv, bool only_path, struct args *a, stru
 			exit(USAGE);
 		if (c == 'h') {
 			(void)fputs(help, stdout);
+			settings_help(stdout);
 			exit(0);
 		}
 		if (c == 'V') {
@@ -162,11 +165,11 @@ static int lock_run_dir(const char *dir, int *fd, struct err *e)
 /* Settings as they are now; the command line counts more than the file. */
 static int read_settings(struct args *a, int *usage, struct err *e)
 {
-	int rc = config_init(&a->config);
+	int rc = settings_init(&a->settings, e);
 
 	if (rc < 0)
-		return err_set(e, ENOMEM, "out of memory");
-	rc = config_read(&a->config, a->path, strcmp(a->path, CONFIG_PATH) == 0, e);
+		return rc;
+	rc = settings_read(&a->settings, a->path, strcmp(a->path, SETTINGS_PATH) == 0, e);
 	if (rc == 0)
 		*usage = rc = read_args(a->argc, a->argv, false, a, e);
 	return rc;
@@ -185,10 +188,10 @@ static void on_reload(struct ev_loop *loop, ev_signal *w, int revents)
 	if (read_settings(&fresh, &usage, &e) < 0) {
 		log_line(LOG_ERROR, "op=reload: %s; the settings stay as they are", err_msg(&e));
 	} else {
-		reload_settings(r->en, &r->args->config, &fresh.config);
+		reload_settings(r->en, &r->args->settings, &fresh.settings);
 		log_line(LOG_INFO, "op=reload");
 	}
-	config_clear(&fresh.config);
+	settings_clear(&fresh.settings);
 }
 
 static void on_nothing(struct ev_loop *loop, ev_signal *w, int revents)
@@ -210,7 +213,7 @@ static bool user_exists(const char *name)
 
 static int run(struct args *a, struct err *e)
 {
-	struct config *c = &a->config;
+	struct settings *c = &a->settings;
 	struct running running = {.args = a};
 	struct engine_conf ec = {
 		.run_dir = c->run_dir,
@@ -288,7 +291,7 @@ static int run(struct args *a, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct args a = {.path = CONFIG_PATH, .argc = argc, .argv = argv};
+	struct args a = {.path = SETTINGS_PATH, .argc = argc, .argv = argv};
 	struct err e = {0};
 	int rc = read_args(argc, argv, true, &a, &e);
 	int usage = rc;
@@ -296,14 +299,14 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = read_settings(&a, &usage, &e);
 	if (rc == 0 && a.show) {
-		config_print(&a.config);
+		settings_print(&a.settings);
 	} else if (rc == 0) {
-		log_set_level(a.config.log_level);
+		log_set_level(a.settings.log_level);
 		rc = run(&a, &e);
 	}
 	if (rc < 0)
 		fprintf(stderr, "chaosd: %s\n", err_msg(&e));
-	config_clear(&a.config);
+	settings_clear(&a.settings);
 	if (rc == 0)
 		return 0;
 	return usage < 0 ? USAGE : 1;

@@ -67,48 +67,17 @@ static void change_pool(struct engine *en, const struct vmcfg_list *old,
 	}
 }
 
-static void tell_fixed(const struct config *now, const struct config *fresh)
+void reload_settings(struct engine *en, struct settings *now, struct settings *fresh)
 {
-	const struct {
-		const char *key, *now, *fresh;
-	} texts[] = {{"socket", now->socket, fresh->socket},
-		     {"group", now->group, fresh->group},
-		     {"run_dir", now->run_dir, fresh->run_dir},
-		     {"console_log_dir", now->log_dir, fresh->log_dir},
-		     {"cache_dir", now->cache_dir, fresh->cache_dir},
-		     {"image_dir", now->image_dir, fresh->image_dir},
-		     {"backend", now->backend_exe, fresh->backend_exe},
-		     {"backend_user", now->backend_user, fresh->backend_user}};
+	struct engine_limits limits;
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (strcmp(texts[i].now, texts[i].fresh) != 0)
-			log_line(LOG_WARN, "op=reload: %s stays \"%s\" until chaosd is restarted",
-				 texts[i].key, texts[i].now);
-	if (now->store != fresh->store)
-		log_line(LOG_WARN, "op=reload: store stays \"%s\" until chaosd is restarted",
-			 store_mode_name(now->store));
-	if (now->tail_guard != fresh->tail_guard)
-		log_line(LOG_WARN, "op=reload: tail_guard stays \"%s\" until chaosd is restarted",
-			 config_guard_name(now->tail_guard));
-}
+	settings_reload(now, fresh);
+	limits = (struct engine_limits){.console_log_kib = now->console_log_kib,
+					.history_max = now->history,
+					.rcu_expedited = now->rcu_expedited,
+					.pool_kib = now->pool_kib};
 
-void reload_settings(struct engine *en, struct config *now, struct config *fresh)
-{
-	const struct engine_limits limits = {.console_log_kib = fresh->console_log_kib,
-					     .history_max = fresh->history,
-					     .rcu_expedited = fresh->rcu_expedited,
-					     .pool_kib = fresh->pool_kib};
-	struct vmcfg_list pool = now->pool;
-
-	tell_fixed(now, fresh);
-	log_set_level(fresh->log_level);
+	log_set_level(now->log_level);
 	engine_set_limits(en, &limits);
-	change_pool(en, &now->pool, &fresh->pool);
-	now->log_level = fresh->log_level;
-	now->console_log_kib = fresh->console_log_kib;
-	now->history = fresh->history;
-	now->rcu_expedited = fresh->rcu_expedited;
-	now->pool_kib = fresh->pool_kib;
-	now->pool = fresh->pool;
-	fresh->pool = pool; /* freed with the rest of it */
+	change_pool(en, &fresh->pool, &now->pool); /* swapped: `fresh` has the old one */
 }

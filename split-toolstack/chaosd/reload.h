@@ -6,12 +6,11 @@
 #include "split-toolstack/chaosd/settings.h"
 
 /*
- * Takes what can change while VMs run: log_level, console_log_kib (of logs to come), history,
- * rcu_expedited, pool_memory and pool. Flavors that the old settings had and the new ones have not
- * end; those that clients made stay. `now` gets what was taken; `fresh` stays the caller's, to be
- * cleared. What cannot change is logged, and so is a flavor that is refused.
+ * Takes what can change while VMs run (settings.c has which). Flavors that the old settings had and
+ * the new ones have not end; those that clients made stay. `now` gets what was taken; `fresh` stays
+ * the caller's, to be cleared. What cannot change is logged, and so is a flavor that is refused.
  */
-void reload_settings(struct engine *en, struct config *now, struct config *fresh);
+void reload_settings(struct engine *en, struct settings *now, struct settings *fresh);
 /* The flavors of the settings; -errno with the reason of the first that is refused. */
 int reload_pool(struct engine *en, const struct vmcfg_list *pool, struct err *e);
 

@@ -12,111 +12,25 @@
 
 #include "split-toolstack/vmcfg/cfglex.h"
 #include "split-toolstack/protocol/proto.h"
+#include "split-toolstack/vmcfg/field.h"
 #include "split-toolstack/vmcfg/pool.h"
 
 #define FILE_MAX (1u << 20)
 
-static const char *const stores[] = {"auto", "own", "beside", "none"};
-static const char *const guards[] = {"off", "auto", "on"};
-static const char *const levels[] = {"error", "warn", "info", "debug"};
+/* By enum store_mode, tail_guard and log_level. */
+static const char *const stores[] = {"auto", "own", "beside", "none", NULL};
+static const char *const guards[] = {"off", "auto", "on", NULL};
+static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
-int config_init(struct config *c)
-{
-	*c = (struct config){
-		.socket = strdup(PROTO_SOCKET),
-		.group = strdup("chaos"),
-		.run_dir = strdup("/run/chaos"),
-		.log_dir = strdup("/var/log/chaos/console"),
-		.cache_dir = strdup("/var/cache/chaos"),
-		.image_dir = strdup("/var/lib/chaos/images"),
-		.backend_exe = strdup(CHAOS_BACKEND_EXE),
-		.backend_user = strdup("chaos-backend"),
-		.store = STORE_AUTO,
-		.log_level = LOG_INFO,
-		.console_log_kib = 1024,
-		.history = 256,
-		.rcu_expedited = 1,
-		.tail_guard = TAIL_AUTO,
-		.pool_kib = 256u << 10,
-	};
-	return c->socket && c->group && c->run_dir && c->log_dir && c->cache_dir && c->image_dir &&
-			       c->backend_exe && c->backend_user
-		       ? 0
-		       : -ENOMEM;
-}
+struct setting {
+	struct field field;
+	const char *preset; /* its default, as text; NULL: an empty list */
+	enum { AT_START, AT_RELOAD } taken;
+	const char *help; /* one line */
+	int (*check)(const char *value, struct err *e);
+};
 
-void config_clear(struct config *c)
-{
-	free(c->socket);
-	free(c->group);
-	free(c->run_dir);
-	free(c->log_dir);
-	free(c->cache_dir);
-	free(c->image_dir);
-	free(c->backend_exe);
-	free(c->backend_user);
-	for (uint32_t i = 0; i < c->pool.n; i++)
-		free(c->pool.item[i]);
-	free(c->pool.item);
-	*c = (struct config){0};
-}
-
-static int set_text(char **to, const char *key, const char *value, struct err *e)
-{
-	char *copy;
-
-	if (strcmp(key, "group") != 0 && strcmp(key, "backend_user") != 0 && value[0] != '/')
-		return err_set(e, EINVAL, "%s \"%s\": must begin with /", key, value);
-	copy = strdup(value);
-	if (!copy)
-		return err_set(e, ENOMEM, "out of memory");
-	free(*to);
-	*to = copy;
-	return 0;
-}
-
-static int find_word(const char *const *words, size_t n, const char *value)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(words[i], value) == 0)
-			return (int)i;
-	return -1;
-}
-
-static int set_store(struct config *c, const char *value, struct err *e)
-{
-	int i = find_word(stores, 4, value);
-
-	if (i < 0)
-		return err_set(e, EINVAL, "store \"%s\": use auto, own or beside", value);
-	c->store = (enum store_mode)i;
-	return 0;
-}
-
-static int set_level(struct config *c, const char *value, struct err *e)
-{
-	if (log_level_parse(value, &c->log_level) < 0)
-		return err_set(e, EINVAL, "log_level \"%s\": use error, warn, info or debug",
-			       value);
-	return 0;
-}
-
-const char *config_guard_name(enum tail_guard g)
-{
-	return guards[g];
-}
-
-static int set_guard(struct config *c, const char *value, struct err *e)
-{
-	int i = find_word(guards, 3, value);
-
-	if (i < 0)
-		return err_set(e, EINVAL, "tail_guard \"%s\": use auto, on or off", value);
-	c->tail_guard = (enum tail_guard)i;
-	return 0;
-}
-
-static int add_flavor(struct config *c, const char *value, struct err *e)
+static int check_flavor(const char *value, struct err *e)
 {
 	struct pool_flavor f;
 	int rc = poolcfg_parse(value, &f, e);
@@ -125,46 +39,163 @@ static int add_flavor(struct config *c, const char *value, struct err *e)
 		return rc;
 	free(f.image);
 	free(f.ramdisk);
-	return vmcfg_add(&c->pool, value, strlen(value)) < 0 ? err_set(e, ENOMEM, "out of memory")
-							     : 0;
+	return 0;
 }
 
-int config_set(struct config *c, const char *key, const char *value, struct err *e)
-{
-	const struct {
-		const char *key;
-		char **to;
-	} texts[] = {{"socket", &c->socket},	   {"group", &c->group},
-		     {"run_dir", &c->run_dir},	   {"console_log_dir", &c->log_dir},
-		     {"cache_dir", &c->cache_dir}, {"image_dir", &c->image_dir},
-		     {"backend", &c->backend_exe}, {"backend_user", &c->backend_user}};
+#define AT(member) FIELD_AT(struct settings, member)
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (strcmp(key, texts[i].key) == 0)
-			return set_text(texts[i].to, key, value, e);
-	if (strcmp(key, "store") == 0)
-		return set_store(c, value, e);
-	if (strcmp(key, "log_level") == 0)
-		return set_level(c, value, e);
-	if (strcmp(key, "console_log_kib") == 0)
-		return vmcfg_number(key, value, 16, 1u << 20, &c->console_log_kib, e);
-	if (strcmp(key, "history") == 0)
-		return vmcfg_number(key, value, 0, 100000, &c->history, e);
-	if (strcmp(key, "rcu_expedited") == 0)
-		return vmcfg_number(key, value, 0, 1, &c->rcu_expedited, e);
-	if (strcmp(key, "tail_guard") == 0)
-		return set_guard(c, value, e);
-	if (strcmp(key, "pool_memory") == 0)
-		return vmcfg_memory(key, value, &c->pool_kib, e);
-	if (strcmp(key, "pool") == 0)
-		return add_flavor(c, value, e);
-	return err_set(e, EINVAL, "%s: an unknown setting; chaosd(8) lists them", key);
+static const struct setting table[] = {
+	{{"store", FIELD_WORD, AT(store), .words = stores},
+	 "auto",
+	 AT_START,
+	 "which program is the store of dom0's kernel and tools"},
+	{{"socket", FIELD_PATH, AT(socket)}, PROTO_SOCKET, AT_START, "where clients connect"},
+	{{"group", FIELD_TEXT, AT(group)}, "chaos", AT_START, "its members may connect"},
+	{{"log_level", FIELD_WORD, AT(log_level), .words = levels},
+	 "info",
+	 AT_RELOAD,
+	 "lines above this level are not logged"},
+	{{"console_log_kib", FIELD_NUMBER, AT(console_log_kib), 16, 1u << 20},
+	 "1024",
+	 AT_RELOAD,
+	 "console output kept for each VM, KiB"},
+	{{"history", FIELD_NUMBER, AT(history), 0, 100000},
+	 "256",
+	 AT_RELOAD,
+	 "VMs that have ended and are still listed"},
+	{{"rcu_expedited", FIELD_NUMBER, AT(rcu_expedited), 0, 1},
+	 "1",
+	 AT_RELOAD,
+	 "1: dom0's kernel removes devices without delays"},
+	{{"tail_guard", FIELD_WORD, AT(tail_guard), .words = guards},
+	 "auto",
+	 AT_START,
+	 "settings of dom0's kernel and Xen that keep requests quick"},
+	{{"pool_memory", FIELD_MEMORY, AT(pool_kib)},
+	 "256M",
+	 AT_RELOAD,
+	 "memory that all shells of the pool may hold"},
+	{{"pool", FIELD_LIST, AT(pool)},
+	 NULL,
+	 AT_RELOAD,
+	 "flavors of the pool, as for \"chaos pool set\"",
+	 check_flavor},
+	{{"run_dir", FIELD_PATH, AT(run_dir)}, "/run/chaos", AT_START, "registry, store, lock"},
+	{{"console_log_dir", FIELD_PATH, AT(log_dir)},
+	 "/var/log/chaos/console",
+	 AT_START,
+	 "console logs of VMs"},
+	{{"cache_dir", FIELD_PATH, AT(cache_dir)},
+	 "/var/cache/chaos",
+	 AT_START,
+	 "unpacked Linux kernels"},
+	{{"image_dir", FIELD_PATH, AT(image_dir)},
+	 "/var/lib/chaos/images",
+	 AT_START,
+	 "images that were imported"},
+	{{"backend", FIELD_PATH, AT(backend_exe)},
+	 CHAOS_BACKEND_EXE,
+	 AT_START,
+	 "the program that serves devices in user space"},
+	{{"backend_user", FIELD_TEXT, AT(backend_user)},
+	 "chaos-backend",
+	 AT_START,
+	 "the user that it runs as"},
+};
+#define END (table + sizeof(table) / sizeof(table[0]))
+
+int settings_init(struct settings *s, struct err *e)
+{
+	*s = (struct settings){0};
+	for (const struct setting *t = table; t < END; t++)
+		if (t->preset && field_set(&t->field, s, t->field.name, t->preset, e) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+void settings_clear(struct settings *s)
+{
+	for (const struct setting *t = table; t < END; t++)
+		field_clear(&t->field, s);
+}
+
+int settings_set(struct settings *s, const char *key, const char *value, struct err *e)
+{
+	const struct setting *t = table;
+	int rc;
+
+	while (t < END && strcmp(t->field.name, key) != 0)
+		t++;
+	if (t == END)
+		return err_set(e, EINVAL, "%s: an unknown setting; chaosd --help lists them", key);
+	rc = t->check ? t->check(value, e) : 0;
+	return rc < 0 ? rc : field_set(&t->field, s, key, value, e);
+}
+
+static void swap(const struct field *f, struct settings *a, struct settings *b)
+{
+	char *at_a = (char *)a + f->at;
+	char *at_b = (char *)b + f->at;
+
+	for (size_t i = 0; i < f->size; i++) {
+		char byte = at_a[i];
+
+		at_a[i] = at_b[i];
+		at_b[i] = byte;
+	}
+}
+
+void settings_reload(struct settings *now, struct settings *fresh)
+{
+	char text[32];
+
+	for (const struct setting *t = table; t < END; t++) {
+		if (t->taken == AT_RELOAD)
+			swap(&t->field, now, fresh);
+		else if (!field_same(&t->field, now, fresh))
+			log_line(LOG_WARN, "op=reload: %s stays \"%s\" until chaosd is restarted",
+				 t->field.name, field_text(&t->field, now, text, sizeof(text)));
+	}
+}
+
+void settings_print(const struct settings *s)
+{
+	char text[32];
+
+	for (const struct setting *t = table; t < END; t++) {
+		const char *quote = t->field.type == FIELD_NUMBER ? "" : "\"";
+
+		if (t->field.type != FIELD_LIST) {
+			printf("%s = %s%s%s\n", t->field.name, quote,
+			       field_text(&t->field, s, text, sizeof(text)), quote);
+			continue;
+		}
+		printf("%s = [", t->field.name);
+		for (uint32_t i = 0; i < s->pool.n; i++)
+			printf("%s \"%s\"", i ? "," : "", s->pool.item[i]);
+		printf(" ]\n");
+	}
+}
+
+void settings_help(FILE *to)
+{
+	char range[128];
+
+	for (const struct setting *t = table; t < END; t++) {
+		const char *mark = t->taken == AT_RELOAD ? "*" : " ";
+
+		field_range(&t->field, range, sizeof(range));
+		(void)fprintf(to, "%s %-16s %s\n", mark, t->field.name, t->help);
+		if (t->preset)
+			(void)fprintf(to, "%19s%s%sdefault: %s\n", "", range, *range ? "; " : "",
+				      t->preset);
+	}
 }
 
 /* --- the file --- */
 
 struct reading {
-	struct config *c;
+	struct settings *c;
 	XLU_Config *xlu;
 };
 
@@ -180,16 +211,16 @@ static int from_file(const char *key, void *arg, struct err *e)
 
 		for (int i = 0; i < n && rc == 0; i++) {
 			value = xlu_cfg_get_listitem(list, i);
-			rc = config_set(r->c, key, value ? value : "", e);
+			rc = settings_set(r->c, key, value ? value : "", e);
 		}
 		return rc;
 	}
 	if (xlu_cfg_get_string(r->xlu, key, &value, 1) != 0 || !value)
 		return err_set(e, EINVAL, "%s: its value is no text and no number", key);
-	return config_set(r->c, key, value, e);
+	return settings_set(r->c, key, value, e);
 }
 
-static int parse(struct config *c, const char *path, const char *text, size_t len, struct err *e)
+static int parse(struct settings *c, const char *path, const char *text, size_t len, struct err *e)
 {
 	char *report = NULL;
 	size_t report_len = 0;
@@ -220,7 +251,7 @@ static int parse(struct config *c, const char *path, const char *text, size_t le
 	return rc;
 }
 
-int config_read(struct config *c, const char *path, bool optional, struct err *e)
+int settings_read(struct settings *s, const char *path, bool optional, struct err *e)
 {
 	FILE *f = fopen(path, "re");
 	char *text;
@@ -242,31 +273,8 @@ int config_read(struct config *c, const char *path, bool optional, struct err *e
 	else if (n == FILE_MAX || memchr(text, '\0', n))
 		rc = err_set(e, EINVAL, "settings %s: not a text of a sensible size", path);
 	else
-		rc = parse(c, path, text, n, e);
+		rc = parse(s, path, text, n, e);
 	(void)fclose(f);
 	free(text);
 	return rc;
-}
-
-void config_print(const struct config *c)
-{
-	printf("store = \"%s\"\n", stores[c->store]);
-	printf("socket = \"%s\"\n", c->socket);
-	printf("group = \"%s\"\n", c->group);
-	printf("log_level = \"%s\"\n", levels[c->log_level]);
-	printf("console_log_kib = %u\n", c->console_log_kib);
-	printf("history = %u\n", c->history);
-	printf("rcu_expedited = %u\n", c->rcu_expedited);
-	printf("tail_guard = \"%s\"\n", config_guard_name(c->tail_guard));
-	printf("pool_memory = \"%lluK\"\n", (unsigned long long)c->pool_kib);
-	printf("pool = [");
-	for (uint32_t i = 0; i < c->pool.n; i++)
-		printf("%s \"%s\"", i ? "," : "", c->pool.item[i]);
-	printf(" ]\n");
-	printf("run_dir = \"%s\"\n", c->run_dir);
-	printf("console_log_dir = \"%s\"\n", c->log_dir);
-	printf("cache_dir = \"%s\"\n", c->cache_dir);
-	printf("image_dir = \"%s\"\n", c->image_dir);
-	printf("backend = \"%s\"\n", c->backend_exe);
-	printf("backend_user = \"%s\"\n", c->backend_user);
 }

@@ -7,84 +7,81 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/images/imagestore.h"
+#include "split-toolstack/vmcfg/field.h"
+
+#define AT(member) FIELD_AT(struct pool_flavor, member)
+
+/* By enum dom_type, for_linux and enum device_backend. */
+static const char *const types[] = {"pv", "pvh", NULL};
+static const char *const systems[] = {"noxs", "linux", NULL};
+static const char *const backends[] = {"kernel", "user", NULL};
+
+static const struct field words[] = {
+	{"type", FIELD_WORD, AT(type), .words = types},
+	{"memory", FIELD_MEMORY, AT(mem_kib)},
+	{"vcpus", FIELD_NUMBER, AT(vcpus), 1, DOM_MAX_VCPUS},
+	{"count", FIELD_NUMBER, AT(high), 0, POOL_TARGET_MAX}, /* sets low, too */
+	{"low", FIELD_NUMBER, AT(low), 0, POOL_TARGET_MAX},
+	{"high", FIELD_NUMBER, AT(high), 0, POOL_TARGET_MAX},
+	{"for", FIELD_WORD, AT(for_linux), .words = systems},
+	{"image", FIELD_IMAGE, AT(image)},
+	{"ramdisk", FIELD_PATH, AT(ramdisk)},
+	{"vifs", FIELD_NUMBER, AT(vifs), 0, VM_VIFS_MAX},
+	{"vbds", FIELD_NUMBER, AT(vbds), 0, VM_VBDS_MAX},
+	{"bridge", FIELD_NAME, AT(bridge)},
+	{"backend", FIELD_WORD, AT(backend), .words = backends},
+};
+#define NWORDS (sizeof(words) / sizeof(words[0]))
+
+static int refuse_word(const char *word, struct err *e)
+{
+	char all[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < NWORDS && used < sizeof(all); i++) {
+		int n = snprintf(all + used, sizeof(all) - used, "%s%s",
+				 i == 0		   ? ""
+				 : i + 1 == NWORDS ? " and "
+						   : ", ",
+				 words[i].name);
+
+		used += n < 0 ? 0 : (size_t)n;
+	}
+	return err_set(e, EINVAL, "pool: \"%s\": an unknown word; there are %s", word, all);
+}
 
 static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err *e)
 {
 	char *value = strchr(word, '=');
+	const struct field *w = words;
+	char key[32];
+	int rc;
 
 	if (!value)
 		return err_set(e, EINVAL, "pool: \"%s\" is not of the form key=value", word);
 	*value++ = '\0';
-	if (strcmp(word, "memory") == 0)
-		return vmcfg_memory("pool: memory", value, &f->mem_kib, e);
-	if (strcmp(word, "vcpus") == 0)
-		return vmcfg_number("pool: vcpus", value, 1, DOM_MAX_VCPUS, &f->vcpus, e);
-	if (strcmp(word, "low") == 0)
-		return vmcfg_number("pool: low", value, 0, POOL_TARGET_MAX, &f->low, e);
-	if (strcmp(word, "count") == 0 || strcmp(word, "high") == 0) {
-		int rc;
+	while (w < words + NWORDS && strcmp(w->name, word) != 0)
+		w++;
+	if (w == words + NWORDS)
+		return refuse_word(word, e);
+	(void)snprintf(key, sizeof(key), "pool: %s", w->name);
+	rc = field_set(w, f, key, value, e);
+	if (rc == 0 && strcmp(w->name, "count") == 0)
+		f->low = f->high;
+	*counted |= w->at == offsetof(struct pool_flavor, high);
+	return rc;
+}
 
-		*counted = true;
-		rc = vmcfg_number(*word == 'c' ? "pool: count" : "pool: high", value, 0,
-				  POOL_TARGET_MAX, &f->high, e);
-		if (*word == 'c')
-			f->low = f->high;
-		return rc;
-	}
-	if (strcmp(word, "vifs") == 0)
-		return vmcfg_number("pool: vifs", value, 0, VM_VIFS_MAX, &f->vifs, e);
-	if (strcmp(word, "vbds") == 0)
-		return vmcfg_number("pool: vbds", value, 0, VM_VBDS_MAX, &f->vbds, e);
-	if (strcmp(word, "bridge") == 0) {
-		if (snprintf(f->bridge, sizeof(f->bridge), "%s", value) >= (int)sizeof(f->bridge))
-			return err_set(e, EINVAL, "pool: bridge \"%s\": too long", value);
-		return 0;
-	}
-	if (strcmp(word, "backend") == 0) {
-		if (strcmp(value, "kernel") != 0 && strcmp(value, "user") != 0)
-			return err_set(e, EINVAL,
-				       "pool: backend \"%s\": use \"kernel\" or \"user\"", value);
-		f->backend = *value == 'u' ? BACKEND_USER : BACKEND_KERNEL;
-		return 0;
-	}
-	if (strcmp(word, "type") == 0) {
-		if (strcmp(value, "pv") != 0 && strcmp(value, "pvh") != 0)
-			return err_set(e, EINVAL, "pool: type \"%s\": use \"pv\" or \"pvh\"",
-				       value);
-		f->type = strcmp(value, "pvh") == 0 ? DOM_PVH : DOM_PV;
-		return 0;
-	}
-	if (strcmp(word, "for") == 0) {
-		if (strcmp(value, "noxs") != 0 && strcmp(value, "linux") != 0)
-			return err_set(e, EINVAL, "pool: for \"%s\": use \"noxs\" or \"linux\"",
-				       value);
-		f->for_linux = strcmp(value, "linux") == 0;
-		return 0;
-	}
-	if (strcmp(word, "image") == 0) {
-		if (*value != '/' && strncmp(value, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) != 0)
-			return err_set(e, EINVAL,
-				       "pool: image \"%s\": give a path that begins with /, or "
-				       "image:NAME",
-				       value);
-		free(f->image);
-		f->image = strdup(value);
-		return f->image ? 0 : err_set(e, ENOMEM, "out of memory");
-	}
-	if (strcmp(word, "ramdisk") == 0) {
-		if (*value != '/')
-			return err_set(e, EINVAL,
-				       "pool: ramdisk \"%s\": give a path that begins with /",
-				       value);
-		free(f->ramdisk);
-		f->ramdisk = strdup(value);
-		return f->ramdisk ? 0 : err_set(e, ENOMEM, "out of memory");
-	}
-	return err_set(e, EINVAL,
-		       "pool: \"%s\": use type, memory, vcpus, count (or low and "
-		       "high), for, image, ramdisk, vifs, vbds, bridge and backend",
-		       word);
+/* What words must not have together, or cannot be without. */
+static int check(const struct pool_flavor *f, bool counted, struct err *e)
+{
+	if (!counted || f->mem_kib == 0)
+		return err_set(e, EINVAL, "pool: give memory and count (or low and high)");
+	if (f->ramdisk && !f->image)
+		return err_set(e, EINVAL, "pool: a ramdisk needs an image");
+	if (f->for_linux && f->image)
+		return err_set(e, EINVAL, "pool: give an image, or for=linux: shells without one");
+	return 0;
 }
 
 int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e)
@@ -99,17 +96,9 @@ int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e)
 	     word = strtok_r(NULL, " ,\t", &save))
 		rc = set_word(out, word, &counted, e);
 	free(copy);
-	if (rc == 0 && (!counted || out->mem_kib == 0))
-		rc = err_set(e, EINVAL, "pool: give memory and count (or low and high)");
-	if (rc == 0 && out->ramdisk && !out->image)
-		rc = err_set(e, EINVAL, "pool: a ramdisk needs an image");
-	if (rc == 0 && out->for_linux && out->image)
-		rc = err_set(e, EINVAL, "pool: give an image, or for=linux: shells without one");
-	if (rc < 0) {
-		free(out->ramdisk);
-		free(out->image);
-		out->ramdisk = NULL;
-		out->image = NULL;
-	}
+	if (rc == 0)
+		rc = check(out, counted, e);
+	for (size_t i = 0; rc < 0 && i < NWORDS; i++)
+		field_clear(&words[i], out);
 	return rc;
 }

@@ -5,8 +5,8 @@
 
 #include "split-toolstack/vmcfg/vmcfg.h"
 
-/* Words between spaces or commas; type and memory and count must be there. `out->image` is
- * malloced. -EINVAL names the word. */
+/* Words between spaces or commas; memory and count (or low and high) must be there. `out->image`
+ * and `out->ramdisk` are malloced. -EINVAL names the word, its value and what may be given. */
 int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e);
 
 #endif

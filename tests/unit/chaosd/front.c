@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "split-toolstack/vmcfg/cfglex.h"
-#include "split-toolstack/chaosd/settings.h"
 #include "split-toolstack/protocol/wire.h"
 #include "tests/unit/unit.h"
 
@@ -302,25 +301,6 @@ static void memory_has_units(void **state)
 	}
 }
 
-static void settings_are_checked(void **state)
-{
-	struct config c;
-	struct err e = {0};
-
-	(void)state;
-	assert_int_equal(config_init(&c), 0);
-	assert_int_equal(config_set(&c, "store", "own", &e), 0);
-	assert_int_equal(c.store, STORE_OWN);
-	assert_int_equal(config_set(&c, "store", "mine", &e), -EINVAL);
-	assert_int_equal(config_set(&c, "history", "-1", &e), -EINVAL);
-	assert_int_equal(config_set(&c, "run_dir", "relative", &e), -EINVAL);
-	assert_int_equal(config_set(&c, "colour", "red", &e), -EINVAL);
-	assert_non_null(strstr(e.msg, "colour"));
-	assert_int_equal(config_read(&c, "/nonexistent/chaosd.conf", true, &e), 0);
-	assert_int_equal(config_read(&c, "/nonexistent/chaosd.conf", false, &e), -ENOENT);
-	config_clear(&c);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,7 +314,6 @@ int main(void)
 		cmocka_unit_test(ignored_keys_are_left_out),
 		cmocka_unit_test(relative_paths_need_a_folder),
 		cmocka_unit_test(memory_has_units),
-		cmocka_unit_test(settings_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

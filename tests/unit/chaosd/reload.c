@@ -9,9 +9,9 @@
 
 #include "split-toolstack/chaosd/reload.h"
 
-static struct config now;
+static struct settings now;
 
-static void read_into(struct config *c, const char *text)
+static void read_into(struct settings *c, const char *text)
 {
 	char path[] = "/tmp/chaos-reload-XXXXXX";
 	struct err e = {0};
@@ -20,19 +20,19 @@ static void read_into(struct config *c, const char *text)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	(void)close(fd);
-	assert_int_equal(config_init(c), 0);
-	if (config_read(c, path, false, &e) < 0)
+	assert_int_equal(settings_init(c, NULL), 0);
+	if (settings_read(c, path, false, &e) < 0)
 		fail_msg("%s", e.msg);
 	(void)unlink(path);
 }
 
 static void reload(const char *text)
 {
-	struct config fresh;
+	struct settings fresh;
 
 	read_into(&fresh, text);
 	reload_settings(en, &now, &fresh);
-	config_clear(&fresh);
+	settings_clear(&fresh);
 }
 
 struct found {
@@ -87,7 +87,7 @@ static void the_pool_is_what_the_settings_say(void **state)
 	/* less memory: shells go at once, and as many come as may be */
 	reload("pool_memory = \"512K\"\npool = [\"type=pvh memory=1M count=1\"]");
 	fill(1);
-	config_clear(&now);
+	settings_clear(&now);
 }
 
 static void what_cannot_change_stays(void **state)
@@ -113,7 +113,7 @@ static void what_cannot_change_stays(void **state)
 	until(!engine_find(en, "v2"));
 	assert_null(engine_find(en, "v0"));
 	assert_non_null(engine_find(en, "v3"));
-	config_clear(&now);
+	settings_clear(&now);
 }
 
 int main(void)

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The tables of settings and of a flavor's words: values that are taken, and what errors say. */
+#include "split-toolstack/chaosd/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "split-toolstack/vmcfg/pool.h"
+#include "tests/unit/unit.h"
+
+/* An error names the key, the value and what may be given. */
+static void settings_are_checked(void **state)
+{
+	static const struct {
+		const char *key, *value, *words;
+	} wrong[] = {
+		{"store", "mine", "store \"mine\": give auto, own, beside or none"},
+		{"tail_guard", "1", "tail_guard \"1\": give off, auto or on"},
+		{"log_level", "", "log_level \"\": give error, warn, info or debug"},
+		{"history", "-1", "history \"-1\": not a number; give 0 to 100000"},
+		{"console_log_kib", "15", "console_log_kib 15: out of range; give 16 to 1048576"},
+		{"run_dir", "relative", "run_dir \"relative\": give a path that begins with /"},
+		{"pool_memory", "2X", "pool_memory \"2X\": an unknown unit"},
+		{"pool", "memory=4 count=x", "pool: count \"x\": not a number"},
+		{"colour", "red", "colour: an unknown setting"},
+	};
+	struct settings c;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(settings_init(&c, NULL), 0);
+	assert_int_equal(settings_set(&c, "store", "own", &e), 0);
+	assert_int_equal(c.store, STORE_OWN);
+	assert_int_equal(settings_set(&c, "tail_guard", "on", &e), 0);
+	assert_int_equal(c.tail_guard, TAIL_ON);
+	assert_int_equal(settings_set(&c, "log_level", "debug", &e), 0);
+	assert_int_equal(c.log_level, LOG_DEBUG);
+	assert_int_equal(settings_set(&c, "pool_memory", "3M", &e), 0);
+	assert_int_equal(c.pool_kib, 3072);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(settings_set(&c, wrong[i].key, wrong[i].value, &e), -EINVAL);
+		if (strncmp(e.msg, wrong[i].words, strlen(wrong[i].words)) != 0)
+			fail_msg("\"%s\" instead of \"%s\"", e.msg, wrong[i].words);
+	}
+	assert_int_equal(c.store, STORE_OWN);
+	assert_int_equal(c.pool.n, 0);
+	assert_int_equal(settings_read(&c, "/nonexistent/chaosd.conf", true, &e), 0);
+	assert_int_equal(settings_read(&c, "/nonexistent/chaosd.conf", false, &e), -ENOENT);
+	settings_clear(&c);
+}
+
+/* All words of a flavor; and what each refuses. */
+static void flavors_are_understood(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} wrong[] = {
+		{"memory", "pool: \"memory\" is not of the form key=value"},
+		{"type=hvm", "pool: type \"hvm\": give pv or pvh"},
+		{"memory=x", "pool: memory \"x\": not a number"},
+		{"vcpus=0", "pool: vcpus 0: out of range"},
+		{"low=5000", "pool: low 5000: out of range; give 0 to 4096"},
+		{"for=bsd", "pool: for \"bsd\": give noxs or linux"},
+		{"image=x", "pool: image \"x\": give a path that begins with /, or image:NAME"},
+		{"ramdisk=x", "pool: ramdisk \"x\": give a path that begins with /"},
+		{"bridge=a234567890123456", "pool: bridge \"a234567890123456\": give at most 15"},
+		{"backend=qemu", "pool: backend \"qemu\": give kernel or user"},
+		{"colour=red",
+		 "pool: \"colour\": an unknown word; there are type, memory, vcpus, count, low, "
+		 "high, for, image, ramdisk, vifs, vbds, bridge and backend"},
+		{"type=pv memory=4", "pool: give memory and count"},
+		{"count=4", "pool: give memory and count"},
+		{"memory=4 count=1 ramdisk=/r", "pool: a ramdisk needs an image"},
+		{"memory=4 count=1 for=linux image=/k", "pool: give an image, or for=linux"},
+	};
+	struct pool_flavor f;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(poolcfg_parse("type=pvh,memory=4 vcpus=2\tlow=1 high=3 image=/k "
+				       "ramdisk=/r vifs=1 vbds=2 bridge=br0 backend=user",
+				       &f, &e),
+			 0);
+	assert_int_equal(f.type, DOM_PVH);
+	assert_int_equal(f.mem_kib, 4096);
+	assert_int_equal(f.vcpus, 2);
+	assert_int_equal(f.low, 1);
+	assert_int_equal(f.high, 3);
+	assert_string_equal(f.image, "/k");
+	assert_string_equal(f.ramdisk, "/r");
+	assert_int_equal(f.vifs, 1);
+	assert_int_equal(f.vbds, 2);
+	assert_string_equal(f.bridge, "br0");
+	assert_int_equal(f.backend, BACKEND_USER);
+	free(f.image);
+	free(f.ramdisk);
+	assert_int_equal(poolcfg_parse("memory=256K count=8 for=linux", &f, &e), 0);
+	assert_int_equal(f.type, DOM_PV);
+	assert_int_equal(f.vcpus, 1);
+	assert_int_equal(f.low, 8);
+	assert_int_equal(f.high, 8);
+	assert_true(f.for_linux);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(poolcfg_parse(wrong[i].text, &f, &e), -EINVAL);
+		if (strncmp(e.msg, wrong[i].words, strlen(wrong[i].words)) != 0)
+			fail_msg("\"%s\" instead of \"%s\"", e.msg, wrong[i].words);
+		assert_null(f.image);
+		assert_null(f.ramdisk);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(settings_are_checked),
+		cmocka_unit_test(flavors_are_understood),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
