@@ -101,6 +101,8 @@ int xen_domain_destroy(struct xen *x, uint32_t domid, const uint8_t uuid[16]);
 int xen_domain_set_uuid(struct xen *x, uint32_t domid, const uint8_t uuid[16]);
 int xen_domain_pause(struct xen *x, uint32_t domid);
 int xen_domain_unpause(struct xen *x, uint32_t domid);
+/* Lets a domain go on that has shut down with SHUTDOWN_suspend: its call returns 1. */
+int xen_domain_resume(struct xen *x, uint32_t domid);
 /* -ESRCH when there is no such domain. */
 int xen_domain_info(struct xen *x, uint32_t domid, struct xen_domain_info *out);
 /* 0 when the domain of that id carries `uuid`; -ESRCH when another one does, or there is none. A

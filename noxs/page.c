@@ -35,9 +35,9 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	memset(copy, 0, sizeof(*copy));
 	copy->magic = NOXS_MAGIC;
 	copy->version = NOXS_ABI_VERSION;
-	copy->flags = f->pv ? NOXS_FLAG_PV : 0;
+	copy->flags = (f->pv ? NOXS_FLAG_PV : 0) | (f->resumed ? NOXS_FLAG_RESUMED : 0);
 	memcpy(copy->uuid, f->uuid, sizeof(copy->uuid));
-	copy->generation = 1;
+	copy->generation = f->generation ? f->generation : 1;
 	copy->domid = f->domid;
 	copy->vcpus = f->vcpus;
 	copy->mem_pages = f->mem_pages;

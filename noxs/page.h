@@ -12,6 +12,8 @@
 /* What a page says of its VM; field names as in struct noxs_page. */
 struct noxs_facts {
 	bool pv;
+	bool resumed;	     /* the guest has lived before: NOXS_FLAG_RESUMED */
+	uint64_t generation; /* another one than any that this guest had; 0 means 1 */
 	uint8_t uuid[16];
 	uint32_t domid;
 	uint32_t vcpus;

@@ -194,6 +194,11 @@ int xen_domain_unpause(struct xen *x, uint32_t domid)
 	ONE_DOMAIN(d->pauses -= d->pauses > 0; d->bound = true);
 }
 
+int xen_domain_resume(struct xen *x, uint32_t domid)
+{
+	ONE_DOMAIN(d->shutdown = false);
+}
+
 static void describe(const struct domain *d, struct xen_domain_info *out)
 {
 	*out = (struct xen_domain_info){.domid = d->id,

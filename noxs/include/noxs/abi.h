@@ -216,8 +216,29 @@ enum noxs_request {
 	NOXS_REQ_NONE = 0,
 	NOXS_REQ_POWEROFF = 1, /* end with SCHEDOP_shutdown(SHUTDOWN_poweroff) */
 	NOXS_REQ_REBOOT = 2,   /* end with SCHEDOP_shutdown(SHUTDOWN_reboot) */
-	NOXS_REQ_SUSPEND = 3,
+	NOXS_REQ_SUSPEND = 3,  /* stop with SCHEDOP_shutdown(SHUTDOWN_suspend), to be saved */
 };
+
+/*
+ * A GUEST THAT LIVES ON ELSEWHERE. A guest may be stopped and go on as another domain: on this
+ * host, on another one, more than once. Its memory and registers are the same then; its domid,
+ * uuid, event channels, grants, registrations with Xen (vcpu_info and runstate areas, VIRQs,
+ * timers, callback vector) are not, and the device page has another `generation` and
+ * NOXS_FLAG_RESUMED. A guest that can do with that sets NOXS_CAN_SAVE in its control page. It then
+ *  - compares `generation` with what it knew after every call that blocks (SCHEDOP_poll,
+ *    SCHEDOP_block, SCHEDOP_shutdown), and when it differs takes its domid, ports and grants from
+ *    the device page again, registers again what it had registered, and uses the new seed;
+ *  - keeps no TSC value, and no time computed from one, over a change; Xen's time goes on from
+ *    another value, that of the new host;
+ *  - as PV maps its own frames, the shared info and the grant table of the device page, and no
+ *    others, and leaves entries of its page tables that are not present at zero.
+ * A lie hurts the guest alone. What does not say so is not saved.
+ */
+#define NOXS_CAN_SAVE	 (1u << 0) /* all of the above */
+#define NOXS_CAN_SUSPEND (1u << 1) /* obeys NOXS_REQ_SUSPEND */
+/* Its vCPUs have no state but the registers of x86-64 with SSE2: no local APIC, no AVX, no MTRRs,
+ * no MSRs but those of 64-bit mode; and it runs on any such CPU (as PVH: of the same vendor). */
+#define NOXS_CAN_PLAIN (1u << 2)
 
 enum noxs_state {
 	NOXS_STATE_BOOTING = 0,
@@ -254,7 +275,16 @@ struct noxs_control {
 	uint32_t exit_code;   /* 0..255, valid with SHUTDOWN_poweroff; the VM's exit code */
 	uint32_t request_ack; /* the last request_seq it has seen */
 	uint32_t pong;
-	uint8_t reserved2[0x1000 - 0xe50];
+
+	/* 0xe50: how it may be saved */
+	uint32_t can; /* NOXS_CAN_* */
+	uint32_t reserved3;
+	/* Frames [untouched_gfn, untouched_end) were never written by the guest, and never read to
+	 * any effect: a copy may have anything in them. untouched_gfn rises before a frame is used;
+	 * both 0 (or no range): all may have been. */
+	uint64_t untouched_gfn;
+	uint64_t untouched_end;
+	uint8_t reserved2[0x1000 - 0xe68];
 };
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
@@ -276,6 +306,7 @@ _Static_assert(sizeof(struct noxs_control) == 4096, "control page");
 _Static_assert(__builtin_offsetof(struct noxs_control, in_cons) == 3072, "console indices");
 _Static_assert(__builtin_offsetof(struct noxs_control, request) == 0xe00, "dom0 words");
 _Static_assert(__builtin_offsetof(struct noxs_control, state) == 0xe40, "guest words");
+_Static_assert(__builtin_offsetof(struct noxs_control, untouched_gfn) == 0xe58, "how to save");
 #endif
 
 #endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Saved noxs guests: out of a domain into a stream, and out of a stream into a shell. */
+#ifndef CHAOS_LIBDOM_SAVE_H
+#define CHAOS_LIBDOM_SAVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "libdom/libdom.h"
+
+/*
+ * For images with a noxs entry. A stream (man 5 chaos-save) has a header, a block of bytes of its
+ * owner, the state of the vCPUs, runs of pages, and the pages. It may be a file or a pipe. The
+ * device page is never in it: who restores writes a new one.
+ *
+ * THREADS. save_write(), save_open(), save_verify() and save_restore() block on the file and take
+ * time in proportion to the pages: they are for a worker thread, with an xen handle of its own.
+ * Nothing else may use the same struct dom or save_stream meanwhile. The other functions do not
+ * block and call nothing.
+ *
+ * ERRORS are negative errnos, with one line in `e`; what makes no sense in a stream is said there
+ * ("the file is cut", "... is damaged", "... not one of chaos"). -EOPNOTSUPP: this guest cannot be
+ * saved, or this host cannot run it; -EPROTO: damaged, cut, or not a saved VM; -EINVAL: does not
+ * fit the shell; -ECANCELED: `tell` said so; of the file what read(2) and write(2) say.
+ */
+
+/* Numbers of pages of 4 KiB; bytes of the stream. */
+struct save_stats {
+	uint64_t pages;	    /* that the guest has */
+	uint64_t present;   /* in the stream: these are carried */
+	uint64_t zero;	    /* looked at, and left out because all of the page is zero */
+	uint64_t untouched; /* left out because the guest has said that it never wrote to them */
+	uint64_t done;	    /* of `present`, so far */
+	uint64_t bytes;	    /* written or read so far */
+};
+
+/* Called now and then by the thread that works, at the least every SAVE_TELL_PAGES pages; not 0
+ * ends the work with -ECANCELED. `tell` may be NULL. */
+#define SAVE_TELL_PAGES 4096u
+struct save_progress {
+	int (*tell)(void *arg, const struct save_stats *s);
+	void *arg;
+};
+
+/* --- saving --------------------------------------------------------------------------------------
+ */
+
+/* The most that an owner's block may have. */
+#define SAVE_OWNER_MAX (256u << 10)
+
+/* A domain to be saved. All of it stays the caller's. */
+struct save_source {
+	uint32_t domid;
+	enum dom_type type;
+	uint32_t vcpus;
+	uint64_t pages;		  /* of RAM */
+	uint32_t ring_pages;	  /* as the domain was prepared with; 0: it has no devices */
+	struct dom_limits limits; /* what was asked for as it was made */
+	const volatile void *device, *control; /* its two noxs pages, mapped by the caller */
+};
+
+/* Whether the guest says in its control page that it can live on in another domain (abi.h,
+ * NOXS_CAN_SAVE): 0, or -EOPNOTSUPP. To be asked before the guest is disturbed. */
+int save_check(const volatile void *control, struct err *e);
+/* It answers NOXS_REQ_SUSPEND. */
+bool save_can_suspend(const volatile void *control);
+
+/*
+ * Writes the domain into `fd`, from where its offset is. The domain does not run and stays so: it
+ * is paused by the caller, and all of its vCPUs were blocked (struct xen_domain_info, `blocked`),
+ * or it has shut down with SHUTDOWN_suspend. (A guest that is stopped anywhere else may have read
+ * half of what is about to change.) The domain is not changed: it may be unpaused, or
+ * xen_domain_resume()d, afterwards. `owner` (owner_bytes of them, at most SAVE_OWNER_MAX) comes out
+ * of save_info() as it went in. The file should be of mode 0600 and get its name when this has
+ * succeeded; nothing here syncs it. *st is filled, also on failure. A pipe without a reader is
+ * -EPIPE where SIGPIPE is ignored.
+ */
+int save_write(struct xen *x, const struct save_source *from, const void *owner,
+	       uint32_t owner_bytes, int fd, const struct save_progress *progress,
+	       struct save_stats *st, struct err *e);
+
+/* --- restoring -----------------------------------------------------------------------------------
+ */
+
+/* A stream whose header, vCPU states and list of pages have been read and checked. */
+struct save_stream;
+
+struct save_info {
+	enum dom_type type;
+	uint32_t vcpus;
+	uint64_t pages;	  /* of RAM */
+	uint64_t present; /* of them in the stream */
+	uint64_t bytes;	  /* of the whole stream */
+	uint32_t ring_pages;
+	struct dom_limits limits;
+	const void *owner; /* the stream's, until save_close() */
+	uint32_t owner_bytes;
+};
+
+/*
+ * Reads and checks all but the pages: magic, version, checksums, sizes against limits and (of a
+ * regular file) against its length, every frame number, what the host must be able to do. No domain
+ * is needed, and little memory: at most some MiB, whatever the stream says of itself. `fd` is to be
+ * kept open by the caller until the stream is closed; its offset moves. save_close() ends it.
+ */
+int save_open(struct xen *x, int fd, struct save_stream **out, struct err *e);
+const struct save_info *save_info(const struct save_stream *s);
+/* What a shell for it has to be; domid, uuid, weight, cap and cpus stay as the caller set them. */
+void save_spec(const struct save_stream *s, struct dom_spec *spec);
+/* Reads the pages of a regular file once and compares their checksum, so that damage is found
+ * before there is a domain. 0 for what cannot be read twice (a pipe): there save_restore() finds
+ * it. */
+int save_verify(struct save_stream *s, const struct save_progress *progress, struct err *e);
+
+/*
+ * Fills a shell: `d` was prepared by dom_prepare() for save_spec(), without an image, has not been
+ * loaded or armed, and does not run. Afterwards it is as after dom_load() and dom_arm() at once,
+ * but for the device page, which the caller writes anew (another generation, NOXS_FLAG_RESUMED, its
+ * domid, uuid, ports, clock, seed; where things lie from `d`, image_end_gfn included), then
+ * dom_arm(x, d, NULL, e) and xen_domain_unpause(). The control page is as the guest left it:
+ * noxs_control_adopt(). Pages that the window (dom_window()) does not have are mapped for a moment.
+ * On failure the shell is spoilt and must be destroyed; it has not run. Once for each stream.
+ */
+int save_restore(struct xen *x, struct save_stream *s, struct dom *d,
+		 const struct save_progress *progress, struct save_stats *st, struct err *e);
+void save_close(struct save_stream *s); /* NULL is fine */
+
+#endif
