@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the engine does while no request comes, in this order. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <stdlib.h>
 
 #include "base/random.h"
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/open.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/services/idle.h"
 
 #define TRIM_AT_ONCE  4u
 #define NAMES_AT_ONCE 1u

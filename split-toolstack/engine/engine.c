@@ -9,6 +9,21 @@
 #include "base/dirs.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/foreign.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/open.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/services/ports.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /* What is in them is opened by name later: they must be ours alone. */
 static int prepare_folders(const struct engine_conf *c, struct err *e)
@@ -56,6 +71,9 @@ static int open_devices(struct engine *en, struct err *e)
 	return devices_open(en, &host, e);
 }
 
+static const struct drop_ops drop_ops = {.has_devices = devices_of,
+					 .forget_devices = device_unmirror_domain};
+
 int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct engine **out,
 		struct err *e)
 {
@@ -66,10 +84,9 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (!en)
 		return err_set(e, ENOMEM, "out of memory");
 	en->loop = loop;
-	en->life = life_table;
 	en->conf = *conf;
-	en->alive_tail = &en->alive;
-	en->memory.came = pool_refill_soon;
+	vms_open(en, life_table);
+	memory_open(en, pool_refill_soon);
 	rc = devices_new(en, e);
 	/* 1. Folders and Xen. 2. Registry. 3. The host's settings, when it is known that nothing of
 	 * ours is in the way, and the worker, whose threads take their CPU over. 4. Events, so that
@@ -92,7 +109,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = registry_open(conf->run_dir, &en->registry, e);
 	if (rc == 0)
-		rc = drops_open(en, e);
+		rc = drops_open(en, &drop_ops, e);
 	if (rc == 0)
 		rc = opener_open(loop, &en->opener, e);
 	if (rc == 0)
@@ -115,7 +132,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = storehost_open(en, e);
 	if (rc == 0)
-		pool_open(en);
+		rc = pool_open(en, e);
 	if (rc == 0)
 		rc = open_devices(en, e);
 	if (rc == 0)
@@ -130,6 +147,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 
 void engine_close(struct engine *en)
 {
+	struct vm *vm;
 	bool ended;
 
 	if (!en)
@@ -146,23 +164,14 @@ void engine_close(struct engine *en)
 	idle_close(en->idle);
 	en->idle = NULL;
 	names_flush(en);
-	HASH_CLEAR(by_name, en->names);
-	HASH_CLEAR(by_uuid, en->uuids);
-	HASH_CLEAR(by_domid, en->domids);
+	vms_unhash(en);
 	devices_close(en);
-	while (en->alive) {
-		struct vm *vm = en->alive;
-
-		en->alive = vm->next;
+	while ((vm = vms_take_alive(en)) != NULL) {
 		vm_disconnect(vm); /* it runs on */
 		vm_free(vm);
 	}
-	while (en->ended) {
-		struct vm *vm = en->ended;
-
-		en->ended = vm->next;
+	while ((vm = vms_take_ended(en)) != NULL)
 		vm_free(vm);
-	}
 	storehost_close(en);
 	deaths_close(en->deaths);
 	ports_close(en->ports);
@@ -184,7 +193,7 @@ void engine_set_limits(struct engine *en, const struct engine_limits *l)
 	en->conf.rcu_expedited = l->rcu_expedited;
 	en->conf.pool_kib = l->pool_kib;
 	if (pool_held(en) > l->pool_kib)
-		pool_drop(en);
+		(void)pool_drop(en);
 	idle_later(en->idle); /* trims the history, fills the pool */
 }
 
@@ -206,7 +215,7 @@ int engine_host(struct engine *en, struct engine_host *out, struct err *e)
 
 	if (rc < 0)
 		return err_sys(e, -rc, "ask Xen about this host");
-	out->vms = HASH_CNT(by_name, en->names);
+	out->vms = vms_count(en);
 	out->pool_kib = pool_held(en);
 	out->slots = slots_ready(en->slots);
 	tail_describe(en->tail, out->tail_guard, sizeof(out->tail_guard));
@@ -225,9 +234,8 @@ struct imagestore *engine_imagestore(struct engine *en)
 
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)
 {
-	struct vm *vm = NULL;
+	const struct vm *vm = vm_by_uuid(en, info->uuid);
 
-	HASH_FIND(by_uuid, en->uuids, info->uuid, sizeof(info->uuid), vm);
 	/* While it is being built it has no more than the id to come. */
 	if (vm && (vm->domid ? vm->domid : vm->slot.domid) == info->domid)
 		return false;

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Lists of all VMs in pieces, while VMs come and go between two of them. */
-#include "split-toolstack/engine/private.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/foreign.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
+
 enum part { ASK, ALIVE, ENDED, FOREIGN, DONE };
 
 struct listing {
-	struct vm_cursor at; /* ALIVE, ENDED: the next one */
+	struct vm_cursor at; /* ALIVE, ENDED */
 	struct engine *en;
 	enum part part;
 	bool want_ended, want_foreign;
-	uint64_t opened; /* the last move before it */
-	uint32_t first;	 /* ASK: the next domain id */
+	uint32_t first; /* ASK: the next domain id */
 	struct xen_domain_info *foreign;
 	uint32_t nforeign, room, told;
 };
@@ -29,8 +32,7 @@ int listing_open(struct engine *en, bool ended, bool foreign, struct listing **o
 	l->en = en;
 	l->want_ended = ended;
 	l->want_foreign = foreign;
-	l->opened = en->moves;
-	DL_APPEND(en->cursors, &l->at);
+	vm_cursor_open(&l->at, en);
 	return 0;
 }
 
@@ -38,7 +40,7 @@ void listing_close(struct listing *l)
 {
 	if (!l)
 		return;
-	DL_DELETE(l->en->cursors, &l->at);
+	vm_cursor_close(&l->at);
 	free(l->foreign);
 	free(l);
 }
@@ -69,9 +71,8 @@ static int ask(struct listing *l, uint32_t most, struct err *e)
 	if (n < 0)
 		return err_sys(e, -n, "list domains");
 	for (int i = 0; i < n; i++) {
-		struct vm *vm = NULL;
+		struct vm *vm = vm_by_domid(en, info[i].domid);
 
-		HASH_FIND(by_domid, en->domids, &info[i].domid, sizeof(info[i].domid), vm);
 		if (vm && memcmp(vm->uuid, info[i].uuid, sizeof(vm->uuid)) == 0)
 			vm_see(vm, &info[i]);
 		else if (l->want_foreign && domain_is_foreign(en, &info[i]) &&
@@ -83,24 +84,19 @@ static int ask(struct listing *l, uint32_t most, struct err *e)
 		return 0;
 	}
 	l->part = ALIVE;
-	l->at.vm = en->alive;
+	vm_cursor_begin(&l->at, vms_alive(en));
 	return 0;
 }
 
 /* The next one of its list that was in it when the listing began. */
 static struct vm *next_vm(struct listing *l)
 {
-	struct vm *vm;
+	struct vm *vm = vm_cursor_next(&l->at);
 
-	do {
-		vm = l->at.vm;
-		if (vm)
-			l->at.vm = vm->next;
-	} while (vm && vm->since > l->opened);
 	if (!vm && l->part == ALIVE && l->want_ended) {
 		l->part = ENDED;
-		l->at.vm = l->en->ended;
-		return next_vm(l);
+		vm_cursor_begin(&l->at, vms_ended(l->en));
+		vm = vm_cursor_next(&l->at);
 	}
 	return vm;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* After a restart of the daemon: devices that live on with their VMs, and those that belong to
  * none. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +10,9 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/vm/adopt_later.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /* Out of this process: the device itself goes on. */
 static void let_go(struct device *d)
@@ -164,7 +165,7 @@ static bool is_others(struct engine *en, uint32_t domid)
 	struct xen_domain_info info;
 	struct vm *vm = NULL;
 
-	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	vm = vm_by_domid(en, domid);
 	return !vm && !domain_is_dropped(en, domid) &&
 	       xen_domain_info(en->x, domid, &info) != -ESRCH;
 }
@@ -176,7 +177,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	struct vm *vm = NULL;
 	struct device *d;
 
-	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	vm = vm_by_domid(en, domid);
 	if (device_find(en, domid, kind, devid) || (vm && vm_state(vm) == VM_UNKNOWN))
 		return;
 	if (en->devices->mirror && is_others(en, domid)) {
@@ -265,7 +266,7 @@ static void drop_unknown(const char *name, void *arg)
 
 	if (!device_parse_name(name, "-", '-', &kind, &domid, &devid))
 		return;
-	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	vm = vm_by_domid(en, domid);
 	if (en->store == STORE_OWN || vm || domain_is_dropped(en, domid))
 		drop_orphan(en, kind, domid, devid);
 }

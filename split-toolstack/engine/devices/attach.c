@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices that come and go while their VM runs. */
-#include "split-toolstack/engine/devices/kind.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <utlist.h>
+
+#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/vm/record.h"
 
 /* A guest has so long to let go of a device. */
 #define DETACH_S 10.0

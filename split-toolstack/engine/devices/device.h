@@ -3,14 +3,22 @@
 #ifndef CHAOS_ENGINE_DEVICES_DEVICE_H
 #define CHAOS_ENGINE_DEVICES_DEVICE_H
 
-#include "split-toolstack/engine/private.h"
+#include <sys/types.h>
 
+#include <ev.h>
 #include <noxs/abi.h>
+#include <utlist.h>
 
+#include "base/table.h"
 #include "dom0/devtree.h"
 #include "dom0/kernel.h"
 #include "dom0/link.h"
 #include "dom0/loopdev.h"
+#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "store/store.h"
 
 #define LINK_MTU_DEFAULT 1500u
@@ -170,7 +178,8 @@ uint32_t devices_rings(const struct vm_config *c);
  * failure what there is remains in vm->devices, for devices_drop(). */
 int devices_start(struct vm *vm, struct err *e);
 /* Those of a shell: its vifs. */
-int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err *e);
+int devices_start_shell(struct engine *en, struct device_set *set, const struct pool_flavor *f,
+			const struct dom *dom, struct err *e);
 /* The domain is about to be destroyed: its backends are told to let go. */
 void devices_drop(struct device_set *set);
 /* From a shell to the VM that has claimed it. */
@@ -284,6 +293,8 @@ void teardown_release(struct engine *en);
 bool teardown_is_idle(const struct engine *en);
 /* Out of all lists: it is about to be freed. */
 void devices_forget(struct device *d);
+/* Backends still have something of this domain, living or not. */
+bool devices_of(struct engine *en, uint32_t domid);
 /* One device of the domain less; with the last one its slot is free. */
 void device_domain_put(struct device_domain *dom, struct engine *en);
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Beside xenstored: one device there and here, both ways. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +7,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/mirror.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /* A guest that writes faster than xenstored takes it is stopped here. */
 #define BACKLOG_MAX 4096u
@@ -127,7 +126,7 @@ void device_unmirror_domain(struct engine *en, uint32_t domid)
 
 	if (!en->devices->mirror)
 		return;
-	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	vm = vm_by_domid(en, domid);
 	for (uint32_t i = 0; i < DEVICE_KINDS; i++) {
 		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s/%u",
 			       device_kind_name((enum device_kind)i), domid);

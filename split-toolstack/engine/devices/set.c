@@ -147,33 +147,41 @@ void devices_hand_over(struct device_set *from, struct device_set *to)
 		d->set = to;
 }
 
-static int start_kind(struct shell *s, const struct pool_flavor *f,
-		      const struct device_kind_ops *kind, uint32_t *ring, struct err *e)
+struct shell_devices {
+	struct engine *en;
+	struct device_set *set;
+	const struct pool_flavor *f;
+	const struct dom *dom;
+	uint32_t ring; /* the next one's first */
+};
+
+static int start_kind(struct shell_devices *s, const struct device_kind_ops *kind, struct err *e)
 {
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < kind->in_flavor(f); i++) {
+	for (uint32_t i = 0; rc == 0 && i < kind->in_flavor(s->f); i++) {
 		struct device_config c;
 		struct device *d;
 
-		kind->of_shell(f, s->uuid, i, &c);
-		rc = device_add(s->en, &s->devices, &c, &s->dom, *ring, &d, e);
+		kind->of_shell(s->f, s->dom->uuid, i, &c);
+		rc = device_add(s->en, s->set, &c, s->dom, s->ring, &d, e);
 		if (rc < 0)
 			break;
-		*ring += rings_of(c.kind);
+		s->ring += rings_of(c.kind);
 		rc = device_start(d, NULL, e);
 	}
 	return rc;
 }
 
-int devices_start_shell(struct shell *s, const struct pool_flavor *f, struct err *e)
+int devices_start_shell(struct engine *en, struct device_set *set, const struct pool_flavor *f,
+			const struct dom *dom, struct err *e)
 {
-	uint32_t ring = 0;
+	struct shell_devices s = {.en = en, .set = set, .f = f, .dom = dom};
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < DEVICE_KINDS; i++)
-		if (s->en->devices->kinds[i]->of_shell)
-			rc = start_kind(s, f, s->en->devices->kinds[i], &ring, e);
+		if (en->devices->kinds[i]->of_shell)
+			rc = start_kind(&s, en->devices->kinds[i], e);
 	return rc;
 }
 

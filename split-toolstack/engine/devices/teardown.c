@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices that go: a few at a time, so that others can be made meanwhile, and what waits for that.
  */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,8 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /*
  * One kernel thread (xenwatch) does all the work of kernel backends, in order: a device that is
@@ -293,7 +294,7 @@ void device_domain_put(struct device_domain *dom, struct engine *en)
 	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
 		if (en->devices->backends[i]->domain_gone)
 			en->devices->backends[i]->domain_gone(en, dom->domid);
-	HASH_FIND(by_domid, en->domids, &dom->domid, sizeof(dom->domid), vm);
+	vm = vm_by_domid(en, dom->domid);
 	if (!vm) /* its VM is gone already */
 		store_forget_domain(en->devices->host.store, dom->domid);
 	HASH_DELETE(hh, en->devices->domains, dom);

@@ -9,6 +9,7 @@
 #include <ev.h>
 
 #include "base/err.h"
+#include "split-toolstack/engine/devices/teardown_wait-t.h"
 
 struct engine;
 struct vm;
@@ -51,13 +52,6 @@ int reservations_take(struct vm *vm, struct err *e);
 void reservations_drop(struct vm *vm);
 
 /* --- teardown_wait.c: requests that wait for that --- */
-
-struct teardown_wait {
-	struct teardown_wait *next, *prev; /* prev NULL: does not wait */
-	ev_tstamp until;
-	/* Tries again, and waits again unless this is the last time. */
-	void (*again)(struct teardown_wait *l, bool last);
-};
 
 /* teardown_wait.c's own. */
 struct teardown_waits {

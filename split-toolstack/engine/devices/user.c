@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices whose backend is the process chaos-backend: the toolstack's half of the handshake. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 #include "backend/client.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/vm/adopt_later.h"
 
 /* --- its number there --- */
 

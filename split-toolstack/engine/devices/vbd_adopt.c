@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* After a restart of the daemon: the disks of VMs that live on. Their paths are opened away from
  * the loop, and neither the start nor the VM waits for them. */
-#include "split-toolstack/engine/devices/device.h"
-
+#include <linux/major.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <linux/major.h>
-
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/vm/adopt_later.h"
 
 /* What dom0 lacked is asked for again after so long. */
 #define AGAIN_S 1.0

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The row of vifs: network devices. */
-#include "split-toolstack/engine/devices/backend.h"
-#include "split-toolstack/engine/devices/kind.h"
-
-#include <stdio.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "split-toolstack/engine/devices/backend.h"
+#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/vm/adopt_later.h"
 
 /* --- in shells --- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Domains that go: destroyed by the worker, and noted in a file until Xen has nothing of them. */
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/domain/drop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /*
  * A VM's record can be deleted or used again while its last domain still waits for the worker, and
@@ -49,6 +52,7 @@ struct drop {
 };
 
 struct drops {
+	const struct drop_ops *ops;
 	int fd;
 	uint8_t noted[IDS / 8];
 	struct drop *all; /* uthash head */
@@ -142,7 +146,7 @@ static void finish(struct drop *d)
 	struct engine *en = d->en;
 
 	if (d->adopted && !d->other)
-		device_unmirror_domain(en, d->domid);
+		en->drops->ops->forget_devices(en, d->domid);
 	if (d->recorded)
 		delete_record(en, d->uuid);
 	if (d->other)
@@ -168,7 +172,7 @@ static void look(struct drop *d)
 {
 	struct xen_domain_info i;
 
-	if (d->working || !d->destroyed || devices_of(d->en, d->domid))
+	if (d->working || !d->destroyed || d->en->drops->ops->has_devices(d->en, d->domid))
 		return;
 	if (!d->gone) {
 		int rc = xen_domain_info(d->en->x, d->domid, &i);
@@ -262,7 +266,7 @@ void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint
 		slot_put_last(en->slots, slot);
 		if (recorded)
 			delete_record(en, uuid);
-		if ((rc == 0 || rc == -ESRCH) && !devices_of(en, domid))
+		if ((rc == 0 || rc == -ESRCH) && !en->drops->ops->has_devices(en, domid))
 			erase_note(en, domid); /* else the next daemon looks */
 		return;
 	}
@@ -294,7 +298,7 @@ static void adopt(struct engine *en, uint32_t domid, const struct note *n)
 	HASH_FIND(hh, en->drops->all, &domid, sizeof(domid), d);
 	if (d) /* was half made */
 		return;
-	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	vm = vm_by_domid(en, domid);
 	if (vm && vm_state(vm) == VM_UNKNOWN && memcmp(vm->uuid, n->uuid, sizeof(n->uuid)) != 0)
 		vm = NULL;
 	if (vm) { /* it was to end, but not so far that anything knows of it; or a later one's id */
@@ -341,7 +345,7 @@ static void read_notes(struct drops *ds)
 	}
 }
 
-int drops_open(struct engine *en, struct err *e)
+int drops_open(struct engine *en, const struct drop_ops *ops, struct err *e)
 {
 	struct drops *ds = calloc(1, sizeof(*ds));
 	char path[512];
@@ -356,6 +360,7 @@ int drops_open(struct engine *en, struct err *e)
 		free(ds);
 		return rc;
 	}
+	ds->ops = ops;
 	ev_init(&ds->again, on_again);
 	ds->again.data = en;
 	read_notes(ds);

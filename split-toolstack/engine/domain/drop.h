@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Domains of ours that go: known, also to the next daemon, until Xen has nothing of them; part of
- * private.h. */
+/* Domains of ours that go: known, also to the next daemon, until Xen has nothing of them. */
 #ifndef CHAOS_ENGINE_DROP_H
 #define CHAOS_ENGINE_DROP_H
 
@@ -12,7 +11,16 @@
 struct engine;
 struct slot;
 
-int drops_open(struct engine *en, struct err *e);
+/* What is asked of the devices of a domain that goes. */
+struct drop_ops {
+	/* Backends still have something of it. */
+	bool (*has_devices)(struct engine *en, uint32_t domid);
+	/* It is gone, and what xenstored still has of its devices goes. */
+	void (*forget_devices)(struct engine *en, uint32_t domid);
+};
+
+/* `ops` stay. */
+int drops_open(struct engine *en, const struct drop_ops *ops, struct err *e);
 void drops_close(struct engine *en);
 /* From now on the next daemon ends this domain and its devices, unless a record says that a VM
  * lives in it. To be called before anything of the domain goes and before its VM's record says that

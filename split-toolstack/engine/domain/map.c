@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pages of a domain that chaosd holds. */
+#include "split-toolstack/engine/domain/map.h"
+
 #include <string.h>
 
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/engine-t.h"
 
 int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
 	       bool fresh, uint8_t **map, struct err *e)

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Builds and destroys have a thread each: a build that lacks memory waits for the destroys that
  * give it back. */
-#include "split-toolstack/engine/private.h"
+#include <utlist.h>
+
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/services/worker.h"
+
+void memory_open(struct engine *en, void (*came)(struct engine *en))
+{
+	en->memory.came = came;
+}
 
 static bool any_under_way(const struct engine *en)
 {

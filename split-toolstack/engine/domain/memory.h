@@ -23,6 +23,8 @@ struct memory {
 	void (*came)(struct engine *en); /* called after them, for each destroy that ends */
 };
 
+/* `came` is called for each destroy that has ended. */
+void memory_open(struct engine *en, void (*came)(struct engine *en));
 /* So much is not free now, and destroys are under way. Without them it costs nothing. */
 bool memory_is_coming(struct engine *en, uint64_t kib);
 /* The youngest destroy under way, 0 without: what fails for want of memory from now on has reason

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Console logs: a ring in a file a VM, whose header says how far the guest's own ring is in it, so
  * that a daemon that was killed neither loses nor repeats a byte. */
+#include "split-toolstack/engine/guest/console_log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +12,8 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 #define MAGIC 0x676f6c736f616863ull /* "chaoslog" */
 

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The control channel: the guest's console output and words, and input for it. */
+#include "split-toolstack/engine/guest/control.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/services/ports.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vm.h"
+
+#define INPUT_QUEUE_MAX 65536u
 
 /* Takes console output into the log; the guest hears of the room it got. */
 static void take_console(struct vm *vm)

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Store views: what a guest that is not ours finds in the store, and its ring. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/guest/guest_store.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/log.h"
 #include "base/uuid.h"
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/services/ports.h"
+#include "split-toolstack/engine/vm/vms.h"
 /* Messages of one guest before others have their turn. */
 #define BUDGET 32u
 
@@ -41,7 +47,7 @@ static int put(const struct vm *vm, const char *rest, const char *value)
 {
 	char path[STORE_PATH_MAX];
 
-	return store_putf_quiet(vm->en->tree, below(path, vm, rest), "%s", value);
+	return store_putf_quiet(vm->en->guests.tree, below(path, vm, rest), "%s", value);
 }
 
 static int put_u64(const struct vm *vm, const char *rest, uint64_t value)
@@ -59,7 +65,7 @@ static int put_own(const struct vm *vm, const char *rest)
 	char path[STORE_PATH_MAX];
 	int rc = put(vm, rest, "");
 
-	return rc < 0 ? rc : store_set_perms(vm->en->tree, below(path, vm, rest), &own, 1);
+	return rc < 0 ? rc : store_set_perms(vm->en->guests.tree, below(path, vm, rest), &own, 1);
 }
 
 static int put_top(const struct vm *vm)
@@ -68,7 +74,7 @@ static int put_top(const struct vm *vm)
 	char path[STORE_PATH_MAX];
 	int rc = put(vm, "", "");
 
-	return rc < 0 ? rc : store_set_perms(vm->en->tree, below(path, vm, ""), read, 2);
+	return rc < 0 ? rc : store_set_perms(vm->en->guests.tree, below(path, vm, ""), read, 2);
 }
 
 #define VM_PATH (sizeof("/vm/") + 36 + sizeof("/name"))
@@ -86,7 +92,7 @@ static const char *vm_path(char path[VM_PATH], const struct vm *vm, const char *
 static int put_vm(const struct vm *vm)
 {
 	struct store_perm read[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
-	struct store *s = vm->en->tree;
+	struct store *s = vm->en->guests.tree;
 	char path[VM_PATH];
 	char uuid[37];
 	int rc;
@@ -119,7 +125,7 @@ static int put_identity(const struct vm *vm)
 	/* Without it xl takes a PVH domain for an HVM one. */
 	(void)snprintf(text, sizeof(text), "/libxl/%u/type", vm->domid);
 	if (rc == 0)
-		rc = store_putf_quiet(vm->en->tree, text, "%s",
+		rc = store_putf_quiet(vm->en->guests.tree, text, "%s",
 				      vm->cfg.type == DOM_PVH ? "pvh" : "pv");
 	return rc;
 }
@@ -174,7 +180,7 @@ static int put_channels(const struct vm *vm)
 {
 	struct store_perm readable[] = {{vm->domid, STORE_NONE}, {0, STORE_READ}};
 	struct store_perm back[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
-	struct store *s = vm->en->tree;
+	struct store *s = vm->en->guests.tree;
 	char path[STORE_PATH_MAX];
 	char at[64];
 	int rc = put_u64(vm, "store/port", vm->view.guest_port);
@@ -229,15 +235,15 @@ void view_on_missing(void *arg, uint32_t domid)
 	struct vm *vm = NULL;
 
 	if (domid != STORE_NO_DOMAIN) {
-		HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+		vm = vm_by_domid(en, domid);
 		if (vm)
 			(void)put_identity(vm);
 		return;
 	}
-	for (vm = en->alive; vm; vm = vm->next) {
+	for (vm = vms_alive(en); vm; vm = vm->next) {
 		char path[STORE_PATH_MAX];
 
-		if (vm->domid && !store_get(en->tree, below(path, vm, ""), NULL))
+		if (vm->domid && !store_get(en->guests.tree, below(path, vm, ""), NULL))
 			(void)put_identity(vm);
 	}
 }
@@ -247,10 +253,10 @@ void vm_view_renamed(struct vm *vm)
 	char path[STORE_PATH_MAX];
 	char at[VM_PATH];
 
-	if (!vm->domid || !store_get(vm->en->tree, below(path, vm, "name"), NULL))
+	if (!vm->domid || !store_get(vm->en->guests.tree, below(path, vm, "name"), NULL))
 		return;
-	(void)store_putf(vm->en->tree, path, "%s", vm->name);
-	(void)store_putf(vm->en->tree, vm_path(at, vm, "/name"), "%s", vm->name);
+	(void)store_putf(vm->en->guests.tree, path, "%s", vm->name);
+	(void)store_putf(vm->en->guests.tree, vm_path(at, vm, "/name"), "%s", vm->name);
 }
 
 /* --- the ring --- */
@@ -268,7 +274,7 @@ static void on_wake(struct store_ring *r)
 
 	if (!vm->view.woken) {
 		vm->view.woken = true;
-		DL_APPEND2(vm->en->views_woken, vm, view_prev, view_next);
+		DL_APPEND2(vm->en->guests.woken, vm, view_prev, view_next);
 		storehost_busy(vm->en);
 	}
 }
@@ -276,7 +282,7 @@ static void on_wake(struct store_ring *r)
 static void unwake(struct vm *vm)
 {
 	if (vm->view.woken)
-		DL_DELETE2(vm->en->views_woken, vm, view_prev, view_next);
+		DL_DELETE2(vm->en->guests.woken, vm, view_prev, view_next);
 	vm->view.woken = false;
 }
 
@@ -301,7 +307,7 @@ static void vm_view_poll(struct vm *vm)
 
 void views_poll(struct engine *en)
 {
-	struct vm *vm = en->views_woken;
+	struct vm *vm = en->guests.woken;
 	struct vm *last =
 		vm ? vm->view_prev : NULL; /* those that wake now wait for the next turn */
 
@@ -333,7 +339,7 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	if (adopt && !store_get(vm->en->tree, vm_path(at, vm, ""), NULL))
+	if (adopt && !store_get(vm->en->guests.tree, vm_path(at, vm, ""), NULL))
 		(void)put_vm(vm); /* made by a version that had none */
 	v->ring.arg = vm;
 	v->ring.notify = on_notify;
@@ -351,12 +357,12 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 	if (rc < 0)
 		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0)
-		rc = store_ring_open(vm->en->tree, vm->domid, vm->map, adopt, &v->ring, e);
+		rc = store_ring_open(vm->en->guests.tree, vm->domid, vm->map, adopt, &v->ring, e);
 	if (rc < 0) {
 		vm_view_close(vm);
 		return rc;
 	}
-	store_fire_special(vm->en->tree, "@introduceDomain");
+	store_fire_special(vm->en->guests.tree, "@introduceDomain");
 	if (adopt)
 		on_wake(&v->ring);
 	return 0;
@@ -378,12 +384,12 @@ void vm_view_forget(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
-	if (vm->domid == 0 || !en->tree)
+	if (vm->domid == 0 || !en->guests.tree)
 		return;
 	if (!devices_of(en, vm->domid)) /* else it goes with the last of them */
-		store_forget_domain(en->tree, vm->domid);
+		store_forget_domain(en->guests.tree, vm->domid);
 	if (vm->view.guest_port)
-		store_fire_special(en->tree, "@releaseDomain");
+		store_fire_special(en->guests.tree, "@releaseDomain");
 	vm->view.guest_port = 0;
 }
 
@@ -395,13 +401,13 @@ int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
 	int rc;
 
 	if (!vm->view.ring.conn || vm->view.ring.broken ||
-	    store_domain_numbers(vm->en->tree, vm->domid, &n) < 0 || n.watches == 0)
+	    store_domain_numbers(vm->en->guests.tree, vm->domid, &n) < 0 || n.watches == 0)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be asked (it has no noxs control page, and has not "
 			       "connected to its store): end it from inside, or by \"chaos "
 			       "destroy\"",
 			       vm->name);
-	rc = store_putf(vm->en->tree, below(path, vm, "control/shutdown"), "%s",
+	rc = store_putf(vm->en->guests.tree, below(path, vm, "control/shutdown"), "%s",
 			reboot ? "reboot" : "poweroff");
 	if (rc < 0)
 		return err_sys(e, -rc, "ask \"%s\"", vm->name);

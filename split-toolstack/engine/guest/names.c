@@ -2,7 +2,7 @@
 /* Names go both ways: what dom0's tools call a VM of ours in the store, and what it calls the
  * domains that are not ours.
  */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/guest/names.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,11 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "split-toolstack/engine/foreign.h"
+#include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names_private.h"
+#include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 #define UUID_AT	 (sizeof("/vm/") - 1)
 #define UUID_LEN 36u
@@ -43,7 +47,7 @@ static void remove_other(struct names *n, struct other_name *o)
 
 void names_other(struct engine *en, const uint8_t uuid[16], const char *name)
 {
-	struct names *n = en->names_of_tools;
+	struct names *n = en->guests.names;
 	struct other_name *o = NULL;
 
 	HASH_FIND(by_uuid, n->uuids, uuid, 16, o);
@@ -93,7 +97,7 @@ static bool lives(struct engine *en, const uint8_t uuid[16])
 
 int names_check(struct engine *en, const char *name, struct err *e)
 {
-	struct names *n = en->names_of_tools;
+	struct names *n = en->guests.names;
 	struct other_name *o = NULL;
 
 	for (;;) {
@@ -116,10 +120,10 @@ const char *names_of(struct engine *en, const struct xen_domain_info *info)
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "/local/domain/%u/name", info->domid);
-	name = store_get(en->tree, path, NULL);
+	name = store_get(en->guests.tree, path, NULL);
 	if (name)
 		return name;
-	HASH_FIND(by_uuid, en->names_of_tools->uuids, info->uuid, sizeof(info->uuid), o);
+	HASH_FIND(by_uuid, en->guests.names->uuids, info->uuid, sizeof(info->uuid), o);
 	return o ? o->name : NULL;
 }
 
@@ -156,8 +160,8 @@ static void on_change(struct store_hook *h, const char *path, bool removed, uint
 	if (by != 0 || !names_parse(path, uuid, &leaf) ||
 	    (strcmp(leaf, "name") != 0 && !(removed && *leaf == '\0')))
 		return;
-	value = removed ? NULL : store_get(en->tree, path, NULL);
-	HASH_FIND(by_uuid, en->uuids, uuid, sizeof(uuid), vm);
+	value = removed ? NULL : store_get(en->guests.tree, path, NULL);
+	vm = vm_by_uuid(en, uuid);
 	if (!vm)
 		names_other(en, uuid, value);
 	else if (value && strcmp(value, vm->name) != 0 && !names_by_tool(vm, value))
@@ -174,15 +178,15 @@ static void add_other(const char *name, void *arg)
 	if (snprintf(path, sizeof(path), "/vm/%s/name", name) >= (int)sizeof(path) ||
 	    uuid_read(name, uuid) < 0)
 		return;
-	HASH_FIND(by_uuid, en->uuids, uuid, sizeof(uuid), vm);
+	vm = vm_by_uuid(en, uuid);
 	if (!vm)
-		names_other(en, uuid, store_get(en->tree, path, NULL));
+		names_other(en, uuid, store_get(en->guests.tree, path, NULL));
 }
 
 void names_adopted(struct engine *en)
 {
 	if (en->store != STORE_BESIDE)
-		(void)store_children(en->tree, "/vm", add_other, en);
+		(void)store_children(en->guests.tree, "/vm", add_other, en);
 }
 
 int names_open(struct engine *en, struct err *e)
@@ -193,28 +197,28 @@ int names_open(struct engine *en, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	n->en = en;
 	n->hook.fn = on_change;
-	if (store_hook(en->tree, &n->hook, "/vm") < 0) {
+	if (store_hook(en->guests.tree, &n->hook, "/vm") < 0) {
 		free(n);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	en->names_of_tools = n;
+	en->guests.names = n;
 	return 0;
 }
 
 void names_close(struct engine *en)
 {
-	struct names *n = en->names_of_tools;
+	struct names *n = en->guests.names;
 	struct other_name *o = NULL;
 	struct other_name *tmp = NULL;
 
 	if (!n)
 		return;
 	names_gone_free(n);
-	store_unhook(en->tree, &n->hook);
+	store_unhook(en->guests.tree, &n->hook);
 	HASH_ITER(by_uuid, n->uuids, o, tmp)
 	{
 		remove_other(n, o);
 	}
 	free(n);
-	en->names_of_tools = NULL;
+	en->guests.names = NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names go both ways between VMs of ours and dom0's tools; part of private.h. */
+/* Names go both ways between VMs of ours and dom0's tools. */
 #ifndef CHAOS_ENGINE_NAMES_H
 #define CHAOS_ENGINE_NAMES_H
 

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Beside xenstored: the nodes that xl reads to know a VM by its name, and what xl writes there. */
-#include "split-toolstack/engine/private.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/log.h"
 #include "base/uuid.h"
 #include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/devices/mirror.h"
+#include "split-toolstack/engine/foreign.h"
+#include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/names_private.h"
+#include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /*
  * For each VM xenstored has
@@ -38,7 +42,7 @@ struct shown_name {
 
 static bool is_served(const struct engine *en)
 {
-	return engine_mirror(en) && en->names_of_tools && !mirror_is_dead(engine_mirror(en));
+	return engine_mirror(en) && en->guests.names && !mirror_is_dead(engine_mirror(en));
 }
 
 /* --- what is to be done --- */
@@ -50,20 +54,20 @@ void names_changed(struct vm *vm)
 	if (!is_served(en) || vm->domid == 0)
 		return;
 	if (!vm->untold_prev)
-		DL_APPEND2(en->names_of_tools->untold, vm, untold_prev, untold_next);
+		DL_APPEND2(en->guests.names->untold, vm, untold_prev, untold_next);
 	idle_later(en->idle);
 }
 
 static void told(struct vm *vm)
 {
 	if (vm->untold_prev)
-		DL_DELETE2(vm->en->names_of_tools->untold, vm, untold_prev, untold_next);
+		DL_DELETE2(vm->en->guests.names->untold, vm, untold_prev, untold_next);
 	vm->untold_prev = NULL;
 }
 
 static void will_go(struct engine *en, struct shown_name *s)
 {
-	DL_APPEND(en->names_of_tools->gone, s);
+	DL_APPEND(en->guests.names->gone, s);
 	idle_later(en->idle);
 }
 
@@ -171,7 +175,7 @@ static void remove_domain(struct engine *en, const struct shown_name *s, const s
 	struct xen_domain_info info;
 	struct vm *vm = NULL;
 
-	HASH_FIND(by_domid, en->domids, &s->domid, sizeof(s->domid), vm);
+	vm = vm_by_domid(en, s->domid);
 	if (vm)
 		return;
 	if (xen_domain_info(en->x, s->domid, &info) == 0 &&
@@ -198,23 +202,23 @@ static void remove_shown(struct engine *en, const struct shown_name *s)
 		(void)mirror_unfollow(engine_mirror(en), path);
 	}
 	remove_domain(en, s, &p);
-	HASH_FIND(by_uuid, en->uuids, s->uuid, sizeof(s->uuid), vm);
+	vm = vm_by_uuid(en, s->uuid);
 	if (!vm || !vm->shown) /* else it has another domain, which has been told */
 		rm(engine_mirror(en), p.vm, "");
 }
 
 static void remove_first(struct engine *en)
 {
-	struct shown_name *s = en->names_of_tools->gone;
+	struct shown_name *s = en->guests.names->gone;
 
-	DL_DELETE(en->names_of_tools->gone, s);
+	DL_DELETE(en->guests.names->gone, s);
 	remove_shown(en, s);
 	free(s);
 }
 
 bool names_settle(struct engine *en, uint32_t most)
 {
-	struct names *n = en->names_of_tools;
+	struct names *n = en->guests.names;
 
 	if (!is_served(en) || (!n->gone && !n->untold))
 		return false;
@@ -234,7 +238,7 @@ bool names_settle(struct engine *en, uint32_t most)
 
 void names_flush(struct engine *en)
 {
-	while (en->names_of_tools && en->names_of_tools->gone && engine_mirror(en))
+	while (en->guests.names && en->guests.names->gone && engine_mirror(en))
 		remove_first(en);
 }
 
@@ -300,16 +304,16 @@ static void look_at_cpu(struct engine *en, uint32_t domid, uint32_t cpu, const c
 	struct vm *vm = NULL;
 	const char *has;
 
-	HASH_FIND(by_domid, en->domids, &domid, sizeof(domid), vm);
+	vm = vm_by_domid(en, domid);
 	if (!vm || !vm->shown || !vm->shown->cpus || !value ||
 	    (strcmp(value, "online") != 0 && strcmp(value, "offline") != 0))
 		return;
-	has = store_get(en->tree, path, NULL);
+	has = store_get(en->guests.tree, path, NULL);
 	if (!has || strcmp(has, value) == 0)
 		return;
 	log_line(LOG_INFO, "op=vcpu-set dom=%u name=%s vcpu=%u: %s, by a tool of dom0", domid,
 		 vm->name, cpu, value);
-	(void)store_put(en->tree, path, value, (uint32_t)strlen(value));
+	(void)store_put(en->guests.tree, path, value, (uint32_t)strlen(value));
 }
 
 bool names_news(struct engine *en, const char *path, const char *value, uint64_t done)
@@ -326,7 +330,7 @@ bool names_news(struct engine *en, const char *path, const char *value, uint64_t
 	}
 	if (!names_parse(path, uuid, &leaf))
 		return strncmp(path, "/vm", 3) == 0;
-	HASH_FIND(by_uuid, en->uuids, uuid, sizeof(uuid), vm);
+	vm = vm_by_uuid(en, uuid);
 	if (strcmp(leaf, MIRROR_MARK) == 0 && value)
 		look_at_mark(en, uuid, vm, value);
 	else if (strcmp(leaf, "name") == 0 && vm)

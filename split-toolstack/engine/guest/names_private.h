@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What names.c and names_beside.c share; after private.h. */
+/* What names.c and names_beside.c share. */
 #ifndef CHAOS_ENGINE_NAMES_PRIVATE_H
 #define CHAOS_ENGINE_NAMES_PRIVATE_H
+
+#include "base/table.h"
+#include "store/store.h"
 
 /* A VM of another toolstack, or what is left of one. */
 struct other_name {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The host's store: opened with its journal, and in mode own given to dom0's kernel. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/guest/storehost.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/foreign.h"
+#include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/services/ports.h"
+#include "split-toolstack/engine/vm/vms.h"
 #include "store/socket.h"
 
 #define XSD_PORT "/proc/xen/xsd_port"
@@ -39,7 +45,7 @@ struct storehost {
 
 struct store *engine_store(struct engine *en)
 {
-	return en->tree;
+	return en->guests.tree;
 }
 
 /* --- turns --- */
@@ -53,8 +59,8 @@ static void on_busy(struct ev_loop *loop, ev_idle *w, int revents)
 
 void storehost_busy(struct engine *en)
 {
-	if (en->storehost)
-		ev_idle_start(en->loop, &en->storehost->busy);
+	if (en->guests.host)
+		ev_idle_start(en->loop, &en->guests.host->busy);
 }
 
 static void poll_kernel(struct storehost *sh)
@@ -111,7 +117,7 @@ static void log_room(const struct storehost *sh)
 
 static void look_at_room(struct storehost *sh)
 {
-	enum store_room room = store_room(sh->en->tree);
+	enum store_room room = store_room(sh->en->guests.tree);
 
 	if (room == sh->room)
 		return;
@@ -129,12 +135,12 @@ static void on_retry(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	(void)store_retry(sh->en->tree);
+	(void)store_retry(sh->en->guests.tree);
 }
 
 int storehost_check_room(const struct engine *en, struct err *e)
 {
-	if (store_room(en->tree) != STORE_ROOM_NONE)
+	if (store_room(en->guests.tree) != STORE_ROOM_NONE)
 		return 0;
 	return err_set(e, ENOSPC,
 		       "%s is full: the store has no room for another device or guest; "
@@ -146,7 +152,7 @@ const char *engine_store_room(const struct engine *en)
 {
 	static const char *const name[] = {"fine", "tight", "none"};
 
-	return name[store_room(en->tree)];
+	return name[store_room(en->guests.tree)];
 }
 
 static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
@@ -157,9 +163,9 @@ static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 	look_at_room(sh);
 	if (sh->woken)
 		poll_kernel(sh);
-	if (sh->en->views_woken)
+	if (sh->en->guests.woken)
 		views_poll(sh->en);
-	if (!sh->woken && !sh->en->views_woken)
+	if (!sh->woken && !sh->en->guests.woken)
 		ev_idle_stop(loop, &sh->busy);
 	else
 		ev_idle_start(loop, &sh->busy);
@@ -236,7 +242,7 @@ static int serve_kernel(struct storehost *sh, struct err *e)
 	sh->ring.arg = sh;
 	sh->ring.notify = on_notify;
 	sh->ring.wake = on_wake;
-	rc = store_ring_open(en->tree, 0, sh->page, true, &sh->ring, e);
+	rc = store_ring_open(en->guests.tree, 0, sh->page, true, &sh->ring, e);
 	if (rc < 0)
 		return rc;
 	rc = xen_evtchn_bind(en->x, 0, remote, &sh->port);
@@ -279,13 +285,13 @@ int storehost_console_backend(struct engine *en, uint32_t domid, const char *at)
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/frontend", at);
-	rc = store_putf_quiet(en->tree, path, "/local/domain/%u/console", domid);
+	rc = store_putf_quiet(en->guests.tree, path, "/local/domain/%u/console", domid);
 	(void)snprintf(path, sizeof(path), "%s/frontend-id", at);
 	if (rc == 0)
-		rc = store_putf_quiet(en->tree, path, "%u", domid);
+		rc = store_putf_quiet(en->guests.tree, path, "%u", domid);
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]) && rc == 0; i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", at, same[i].name);
-		rc = store_putf_quiet(en->tree, path, "%s", same[i].value);
+		rc = store_putf_quiet(en->guests.tree, path, "%s", same[i].value);
 	}
 	return rc;
 }
@@ -309,7 +315,7 @@ static void note_domain(uint32_t domid, struct tidying *t)
 	struct vm *vm = NULL;
 	uint32_t *grown;
 
-	HASH_FIND(by_domid, t->en->domids, &domid, sizeof(domid), vm);
+	vm = vm_by_domid(t->en, domid);
 	if (domid == 0 || vm || devices_of(t->en, domid) || is_others(t->en, domid))
 		return;
 	if (t->n == t->room) {
@@ -333,17 +339,17 @@ static void note_kind(const char *kind, void *arg)
 	char path[STORE_PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "/local/domain/0/backend/%s", kind) < (int)sizeof(path))
-		(void)store_children(t->en->tree, path, note_child, t);
+		(void)store_children(t->en->guests.tree, path, note_child, t);
 }
 
 void storehost_tidy(struct engine *en)
 {
 	struct tidying t = {.en = en};
 
-	(void)store_children(en->tree, "/local/domain", note_child, &t);
-	(void)store_children(en->tree, "/local/domain/0/backend", note_kind, &t);
+	(void)store_children(en->guests.tree, "/local/domain", note_child, &t);
+	(void)store_children(en->guests.tree, "/local/domain/0/backend", note_kind, &t);
 	for (uint32_t i = 0; i < t.n; i++)
-		store_forget_domain(en->tree, t.domid[i]);
+		store_forget_domain(en->guests.tree, t.domid[i]);
 	free(t.domid);
 }
 
@@ -363,7 +369,7 @@ int storehost_open(struct engine *en, struct err *e)
 		return err_set(e, ENAMETOOLONG, "run_dir: too long");
 	}
 	sh->en = en;
-	en->storehost = sh;
+	en->guests.host = sh;
 	ev_prepare_init(&sh->flush, on_flush);
 	sh->flush.data = sh;
 	ev_init(&sh->retry, on_retry);
@@ -371,15 +377,15 @@ int storehost_open(struct engine *en, struct err *e)
 	sh->retry.data = sh;
 	ev_idle_init(&sh->busy, on_busy);
 	ev_prepare_start(en->loop, &sh->flush);
-	rc = store_open(path, NULL, &en->tree, &warning);
-	if (rc == -EBADMSG && en->tree) {
+	rc = store_open(path, NULL, &en->guests.tree, &warning);
+	if (rc == -EBADMSG && en->guests.tree) {
 		log_line(LOG_ERROR, "%s", err_msg(&warning));
 		rc = 0;
 	}
 	if (rc < 0)
 		return err_set(e, -rc, "%s", err_msg(&warning));
-	store_on_missing(en->tree, view_on_missing, en);
-	rc = host_nodes(en->tree);
+	store_on_missing(en->guests.tree, view_on_missing, en);
+	rc = host_nodes(en->guests.tree);
 	if (rc < 0)
 		return err_sys(e, -rc, "the store");
 	rc = names_open(en, e);
@@ -390,14 +396,15 @@ int storehost_open(struct engine *en, struct err *e)
 	/* Without either VMs without devices do run: said, and not the end. */
 	if (serve_kernel(sh, &warning) < 0)
 		log_line(LOG_ERROR, "no devices of dom0's kernel: %s", err_msg(&warning));
-	if (storesocket_open(en->loop, en->tree, en->conf.store_socket, &sh->socket, &warning) < 0)
+	if (storesocket_open(en->loop, en->guests.tree, en->conf.store_socket, &sh->socket,
+			     &warning) < 0)
 		log_line(LOG_ERROR, "no store for dom0's tools: %s", err_msg(&warning));
 	return 0;
 }
 
 void storehost_close(struct engine *en)
 {
-	struct storehost *sh = en->storehost;
+	struct storehost *sh = en->guests.host;
 
 	if (!sh)
 		return;
@@ -409,11 +416,11 @@ void storehost_close(struct engine *en)
 	if (sh->page)
 		(void)munmap(sh->page, 4096);
 	names_close(en);
-	store_close(en->tree);
-	en->tree = NULL;
+	store_close(en->guests.tree);
+	en->guests.tree = NULL;
 	ev_timer_stop(en->loop, &sh->retry);
 	ev_idle_stop(en->loop, &sh->busy);
 	ev_prepare_stop(en->loop, &sh->flush);
 	free(sh);
-	en->storehost = NULL;
+	en->guests.host = NULL;
 }

@@ -8,7 +8,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/life/half_made.h"
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/vm/adopt_later.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /* What could not be asked for is asked again after so long, then later each time. */
 #define AGAIN_MIN_S 0.1
@@ -18,18 +31,10 @@
 #define LISTEN_FIRST 256u
 #define LISTEN_TURN  4u
 
-/* A domain that was half made, of which Xen could not be asked yet. */
-struct half_made {
-	struct half_made *next;
-	uint8_t uuid[16];
-	uint32_t domid;
-	bool past; /* its uuid is of the history: the record stays */
-};
-
 struct adoption {
 	struct engine *en;
-	struct census *census; /* at the start; NULL: Xen is asked for one domain at a time */
-	struct half_made *half_made;
+	struct census *census;	     /* at the start; NULL: Xen is asked for one domain at a time */
+	struct half_made *half_made; /* what is not cleaned up yet */
 	ev_timer again, listen;
 	double wait_s;
 	uint32_t heard; /* VMs whose channels were bound as they were taken over */
@@ -54,69 +59,9 @@ void adopt_soon(struct engine *en)
 		again_in(a, AGAIN_MIN_S);
 }
 
-/* --- what was half made --- */
-
-static bool clean(struct engine *en, const struct half_made *h)
-{
-	struct xen_domain_info info;
-	struct slot slot = {.domid = h->domid};
-	int rc = census_find(en->adoption->census, en->x, h->domid, h->uuid, &info);
-
-	if (rc < 0) {
-		log_line(LOG_WARN, "op=clean dom=%u: %s; it is tried again", h->domid,
-			 strerror(-rc));
-		return false;
-	}
-	if (rc == 0) {
-		if (!h->past)
-			registry_delete(en->registry, h->uuid);
-		return true;
-	}
-	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
-	slots_adopt(en->slots, h->domid);
-	domain_drop(en, h->domid, h->uuid, info.pages, &slot, NULL, !h->past);
-	return true;
-}
-
-static void clean_half_made(struct engine *en, const struct vm *vm)
-{
-	struct half_made h = {.domid = vm->left.domid, .past = vm->ended_ns != 0};
-	struct half_made *kept;
-
-	memcpy(h.uuid, vm->uuid, sizeof(h.uuid));
-	if (clean(en, &h))
-		return;
-	kept = malloc(sizeof(*kept)); /* without it the next daemon cleans it */
-	if (!kept)
-		return;
-	*kept = h;
-	LL_PREPEND(en->adoption->half_made, kept);
-}
-
-static void clean_again(struct engine *en)
-{
-	struct half_made **at = &en->adoption->half_made;
-
-	while (*at) {
-		struct half_made *h = *at;
-
-		if (!clean(en, h)) {
-			at = &h->next;
-			continue;
-		}
-		*at = h->next;
-		free(h);
-	}
-}
-
 bool adopt_has_domain(const struct engine *en, const struct xen_domain_info *info)
 {
-	const struct half_made *h;
-
-	LL_FOREACH(en->adoption->half_made, h)
-	if (h->domid == info->domid && memcmp(h->uuid, info->uuid, sizeof(h->uuid)) == 0)
-		return true;
-	return false;
+	return half_made_has(en->adoption->half_made, info);
 }
 
 /* --- what has ended --- */
@@ -141,7 +86,7 @@ static void take_id(struct vm *vm, bool proven)
 	struct engine *en = vm->en;
 	struct vm *other = NULL;
 
-	HASH_FIND(by_domid, en->domids, &vm->left.domid, sizeof(vm->left.domid), other);
+	other = vm_by_domid(en, vm->left.domid);
 	if (vm->left.domid == 0 || other == vm || (other && !proven))
 		return;
 	if (other) /* one with an older record of the same id */
@@ -315,7 +260,7 @@ static void listen_soon(struct engine *en)
 {
 	ev_timer *t = &en->adoption->listen;
 
-	if (!en->unheard || ev_is_active(t))
+	if (!en->guests.unheard || ev_is_active(t))
 		return;
 	ev_timer_set(t, 0., 0.);
 	ev_timer_start(en->loop, t);
@@ -328,8 +273,8 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	ev_timer_stop(loop, t);
 	en->adoption->heard = 0;
-	for (uint32_t i = 0; i < LISTEN_TURN && en->unheard; i++) {
-		struct vm *vm = en->unheard;
+	for (uint32_t i = 0; i < LISTEN_TURN && en->guests.unheard; i++) {
+		struct vm *vm = en->guests.unheard;
 		struct err e = {0};
 		const struct life_news n = {.e = &e};
 
@@ -345,12 +290,14 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void adopt(struct vm *vm)
 {
+	struct adoption *a = vm->en->adoption;
+
 	if (vm->life.now == NOW_ENDED) {
 		remember(vm);
 		return;
 	}
 	if (vm->left.was == VM_BUILDING && vm->life.want == WANT_GONE) {
-		clean_half_made(vm->en, vm);
+		half_made_clean(vm, &a->half_made, a->census);
 		if (vm->ended_ns)
 			has_past(vm);
 		else
@@ -386,8 +333,8 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	ev_timer_stop(loop, t);
 	a->wait_s = a->wait_s * 2 < AGAIN_MAX_S ? a->wait_s * 2 : AGAIN_MAX_S;
-	clean_again(en);
-	for (struct vm *vm = en->alive; vm; vm = next) {
+	half_made_again(en, &a->half_made);
+	for (struct vm *vm = vms_alive(en); vm; vm = next) {
 		next = vm->next;
 		if (vm->life.now != NOW_UNKNOWN)
 			continue;
@@ -433,16 +380,12 @@ int adopt_all(struct engine *en, struct err *e)
 void adopt_close(struct engine *en)
 {
 	struct adoption *a = en->adoption;
-	struct half_made *h;
 
 	if (!a)
 		return;
 	ev_timer_stop(en->loop, &a->again);
 	ev_timer_stop(en->loop, &a->listen);
-	while ((h = a->half_made) != NULL) {
-		a->half_made = h->next;
-		free(h);
-	}
+	half_made_free(&a->half_made);
 	free(a);
 	en->adoption = NULL;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Taking over what the last daemon left; part of private.h. */
+/* Taking over what the last daemon left. */
 #ifndef CHAOS_ENGINE_ADOPT_H
 #define CHAOS_ENGINE_ADOPT_H
 
-#include <errno.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -25,13 +24,5 @@ void adopt_close(struct engine *en);
 void adopt_soon(struct engine *en);
 /* The domain was half made by the last daemon, and is not cleaned up yet. */
 bool adopt_has_domain(const struct engine *en, const struct xen_domain_info *info);
-
-/* The error is of dom0's lack of something at that moment, and does not tell whether what was asked
- * for is there. */
-static inline bool adopt_later(int rc)
-{
-	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN || rc == -EINTR ||
-	       rc == -ENOBUFS;
-}
 
 #endif

@@ -9,7 +9,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
 
 /* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
 #define SLOT_TRIES 64u
@@ -174,9 +182,8 @@ static int build_inline(struct vm *vm, struct err *e)
 	do
 		rc = build_domain(vm, vm->en->x, e);
 	while (other_slot(vm, rc, e));
-	if (rc != -ENOMEM || !vm->en->pool.flavors)
+	if (rc != -ENOMEM || !pool_drop(vm->en))
 		return rc;
-	pool_drop(vm->en);
 	*e = (struct err){0};
 	return build_domain(vm, vm->en->x, e);
 }

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A create takes a shell from the pool: its domain becomes the VM's. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <string.h>
+
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vm.h"
 
 /* The VM takes the shell's uuid unless its creator chose one. */
 static int take_identity(void *arg, uint32_t domid, const uint8_t uuid[16])
@@ -21,21 +27,8 @@ static int take_identity(void *arg, uint32_t domid, const uint8_t uuid[16])
 			registry_delete(en->registry, uuid);
 		return rc;
 	}
-	HASH_DELETE(by_uuid, en->uuids, vm);
-	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
-	memcpy(vm->cfg.uuid, uuid, sizeof(vm->uuid));
-	HASH_ADD(by_uuid, en->uuids, uuid[0], sizeof(vm->uuid), vm);
+	vm_set_uuid(vm, uuid);
 	return 0;
-}
-
-static void announce_low(struct engine *en, const struct pool_flavor *f)
-{
-	struct engine_observer *next;
-
-	for (struct engine_observer *ob = en->observers; ob; ob = next) {
-		next = ob->next;
-		ob->fn(ob, VM_EV_POOL_LOW, NULL, f);
-	}
 }
 
 bool vm_claim_shell(struct vm *vm)
@@ -61,6 +54,6 @@ bool vm_claim_shell(struct vm *vm)
 	if (vm->map) /* else the worker needs it first */
 		vm_list_window(vm);
 	if (parts.low)
-		announce_low(en, parts.low);
+		vms_announce_low(en, parts.low);
 	return true;
 }

@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A VM's pages mapped and its channels heard, and the end of that. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <string.h>
+
+#include <utlist.h>
+
+#include "dom0/devtree.h"
+#include "noxs/page.h"
+#include "split-toolstack/engine/domain/map.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/services/ports.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 int vm_check_domain(const struct vm *vm)
 {
@@ -76,7 +88,7 @@ static int bind_port(struct vm *vm, bool adopt, struct err *e)
 static void unlist(struct vm *vm)
 {
 	if (vm->unheard_prev)
-		DL_DELETE2(vm->en->unheard, vm, unheard_prev, unheard_next);
+		DL_DELETE2(vm->en->guests.unheard, vm, unheard_prev, unheard_next);
 	vm->unheard_prev = NULL;
 }
 
@@ -120,7 +132,7 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e)
 		rc = check_again(vm, e);
 	if (rc == 0 && adopt) {
 		noxs_control_adopt(&vm->con, vm->map + 4096);
-		DL_APPEND2(vm->en->unheard, vm, unheard_prev, unheard_next);
+		DL_APPEND2(vm->en->guests.unheard, vm, unheard_prev, unheard_next);
 	} else if (rc == 0) {
 		noxs_control_init(&vm->con, vm->map + 4096);
 		rc = vm_listen(vm, e);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* engine_create(): the checks of a configuration, name and uuid, and then on to the build. */
-#include "split-toolstack/engine/private.h"
-
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -9,6 +7,17 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 static int foreign_has_uuid(struct engine *en, const uint8_t uuid[16])
 {
@@ -32,7 +41,7 @@ static int identify(struct engine *en, struct vm *vm, struct err *e)
 
 	if (vm->cfg.have_uuid) {
 		memcpy(vm->uuid, vm->cfg.uuid, sizeof(vm->uuid));
-		HASH_FIND(by_uuid, en->uuids, vm->uuid, 16, other);
+		other = vm_by_uuid(en, vm->uuid);
 		if (other)
 			return err_set(e, EEXIST,
 				       "uuid: taken by \"%s\"; leave it out or destroy that one",
@@ -50,7 +59,7 @@ static int identify(struct engine *en, struct vm *vm, struct err *e)
 		(void)snprintf(vm->cfg.name, sizeof(vm->cfg.name), "vm-%02x%02x%02x%02x",
 			       vm->uuid[0], vm->uuid[1], vm->uuid[2], vm->uuid[3]);
 	memcpy(vm->name, vm->cfg.name, sizeof(vm->name));
-	HASH_FIND(by_name, en->names, vm->name, strlen(vm->name), other);
+	other = vm_by_name(en, vm->name);
 	if (other)
 		return err_set(
 			e, EEXIST,
@@ -68,12 +77,9 @@ static int enough_memory(struct engine *en, const struct vm_config *c, struct er
 	if (c->mem_kib <= INLINE_MEM_KIB || xen_free_pages(en->x, &free_pages) < 0 ||
 	    c->mem_kib / 4 <= free_pages + memory_promised(en))
 		return 0;
-	if (en->pool.flavors) {
-		pool_drop(en);
-		if (xen_free_pages(en->x, &free_pages) < 0 ||
-		    c->mem_kib / 4 <= free_pages + memory_promised(en))
-			return 0;
-	}
+	if (pool_drop(en) && (xen_free_pages(en->x, &free_pages) < 0 ||
+			      c->mem_kib / 4 <= free_pages + memory_promised(en)))
+		return 0;
 	return err_set(e, ENOMEM,
 		       "not enough memory: %llu MiB wanted, %llu MiB free; give less, or free some "
 		       "(dom0's own: \"xl mem-set 0\")",

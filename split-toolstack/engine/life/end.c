@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How VMs end: noticed deaths and their on_* actions, and what clients ask for. */
-#include "split-toolstack/engine/devices/device.h"
-#include "split-toolstack/engine/life/verbs.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <xen/sched.h>
-
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+#include <xen/sched.h> /* behind xenctrl.h */
 
 /* A guest that ends this soon after its start is restarted no faster than this. */
 #define RESTART_MIN_S 1.0
@@ -274,7 +281,7 @@ int life_refuse_unknown(struct vm *vm, const struct life_news *n)
 int vm_rename(struct vm *vm, const char *name, struct err *e)
 {
 	struct vm_config probe = vm->cfg;
-	struct vm *other = NULL;
+	const struct vm *other;
 	int rc;
 
 	if (life_is_over(&vm->life))
@@ -285,7 +292,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	rc = vm_config_check(&probe, e);
 	if (rc < 0)
 		return rc;
-	HASH_FIND(by_name, vm->en->names, name, strlen(name), other);
+	other = vm_by_name(vm->en, name);
 	if (other == vm)
 		return 0;
 	if (other)
@@ -293,10 +300,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	rc = names_check(vm->en, name, e);
 	if (rc < 0)
 		return rc;
-	HASH_DELETE(by_name, vm->en->names, vm);
-	memcpy(vm->name, probe.name, sizeof(vm->name));
-	memcpy(vm->cfg.name, probe.name, sizeof(vm->name));
-	HASH_ADD(by_name, vm->en->names, name[0], strlen(vm->name), vm);
+	vm_set_name(vm, probe.name);
 	life_record(vm);
 	vm_view_renamed(vm);
 	names_changed(vm);

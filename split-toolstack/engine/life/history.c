@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VMs that have ended: into the history, and out of it again; creates that leave nothing. */
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 static struct vm *oldest_ended(struct engine *en)
 {
-	struct vm *vm = en->ended;
+	struct vm *vm = vms_ended(en);
 
 	/* vm_forget() takes what it frees out of the list, which the analyzer does not see. */
 	while (vm && vm->next) /* NOLINT(clang-analyzer-unix.Malloc) */
@@ -14,15 +21,14 @@ static struct vm *oldest_ended(struct engine *en)
 
 bool history_trim(struct engine *en, uint32_t most)
 {
-	while (en->nended > en->conf.history_max && en->nended > 1 && most--)
+	while (vms_ended_count(en) > en->conf.history_max && vms_ended_count(en) > 1 && most--)
 		vm_forget(oldest_ended(en));
-	return en->nended > en->conf.history_max && en->nended > 1;
+	return vms_ended_count(en) > en->conf.history_max && vms_ended_count(en) > 1;
 }
 
 static void free_ended(struct vm *vm)
 {
-	vm->en->nended--;
-	vm_unlink(vm);
+	vm_unlink_ended(vm);
 	if (vm->life.now != NOW_ABANDONED) /* else it is freed when the threads are done with it */
 		vm_free(vm);
 }
@@ -68,7 +74,7 @@ void vm_retire(struct vm *vm)
 	vm_unlink(vm);
 	vm_link_ended(vm);
 	console_log_close(&vm->log); /* a reader opens it */
-	if (en->nended > en->conf.history_max + HISTORY_SLACK)
+	if (vms_ended_count(en) > en->conf.history_max + HISTORY_SLACK)
 		(void)history_trim(en, HISTORY_SLACK);
 	idle_later(en->idle); /* where the rest is trimmed */
 }
@@ -77,12 +83,9 @@ void vm_forget(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
-	struct vm *other = NULL;
-
 	vm_announce(vm, VM_EV_REMOVED);
 	/* A living VM may carry the same uuid: the files are its own then. */
-	HASH_FIND(by_uuid, en->uuids, vm->uuid, sizeof(vm->uuid), other);
-	if (!other) {
+	if (!vm_by_uuid(en, vm->uuid)) {
 		registry_delete(en->registry, vm->uuid);
 		console_log_delete(vm);
 	}

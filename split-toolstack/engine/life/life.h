@@ -38,6 +38,15 @@ void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
  * its own need. */
 void vm_build_when_free(struct vm *vm);
 
+/* --- claim_shell.c --- */
+/* Moves the best fitting shell into the VM, whose image and configuration are known: the domain is
+ * not started yet. False: none; t.why says why. */
+bool vm_claim_shell(struct vm *vm);
+
+/* --- scan.c --- */
+/* Ends of VMs are noticed from now on; decides on the mode of the store. */
+int scan_open(struct engine *en, struct err *e);
+
 /* --- build.c, start.c, connect.c --- */
 /* The files of a linked VM (first time or restart) are open: LIFE_PLACED follows, perhaps when its
  * image has been read. With rc < 0 and a reason it cannot be built. */

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VMs as objects: a new one, one of a record, and the end of both. */
-#include "split-toolstack/engine/private.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 struct vm *vm_new(struct engine *en)
 {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pausing and unpausing, as clients ask for it; other toolstacks do the same to our domains. */
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vm.h"
 
 #define PAUSES_MOST 64 /* of other toolstacks, that one unpause ends */
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* When a guest runs: its devices are there, or it goes without them. */
-#include "split-toolstack/engine/devices/device.h"
-#include "split-toolstack/engine/life/verbs.h"
-
 #include <errno.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
 
 /*
  * xen-netback binds a channel and only then remembers its interrupt. An event that the guest sends

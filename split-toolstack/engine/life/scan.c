@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ends of VMs are noticed: what a scan of all domains says of theirs. */
-#include "split-toolstack/engine/private.h"
-
 #include <string.h>
+
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 static void on_seen(void *arg, uint32_t scan, const struct xen_domain_info *info)
 {
 	struct engine *en = arg;
 	struct vm *vm = NULL;
 
-	HASH_FIND(by_domid, en->domids, &info->domid, sizeof(info->domid), vm);
+	vm = vm_by_domid(en, info->domid);
 	if (!vm || memcmp(vm->uuid, info->uuid, sizeof(vm->uuid)) != 0)
 		return;
 	vm->seen = scan;
@@ -21,7 +23,7 @@ static void on_over(void *arg, uint32_t scan, uint64_t start)
 {
 	struct engine *en = arg;
 
-	for (struct vm *vm = en->alive, *next; vm; vm = next) {
+	for (struct vm *vm = vms_alive(en), *next; vm; vm = next) {
 		next = vm->next;
 		if (vm->domid && vm->seen != scan && vm->started_ns &&
 		    vm->unpaused < start) /* gone: another toolstack destroyed it */
@@ -31,7 +33,7 @@ static void on_over(void *arg, uint32_t scan, uint64_t start)
 
 static bool any_lives(void *arg)
 {
-	return ((const struct engine *)arg)->alive != NULL;
+	return vms_alive(arg) != NULL;
 }
 
 int scan_open(struct engine *en, struct err *e)

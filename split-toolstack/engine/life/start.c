@@ -5,8 +5,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "noxs/page.h"
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
 
 static int show_device_page(struct vm *vm, struct err *e)
 {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Shells with devices: they come into the pool when their vifs are connected. */
-#include "split-toolstack/engine/devices/kind.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/log.h"
+#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/pool/pool-t.h"
 
 /* One kernel thread connects all of them, in order: more at once would only wait longer. */
 #define CONNECTING_MAX 4u
@@ -66,7 +68,7 @@ bool flavor_fits_devices(const struct engine *en, const struct pool_flavor *f,
 
 bool pool_may_connect(const struct engine *en)
 {
-	return en->pool.nconnecting < CONNECTING_MAX;
+	return en->pool->nconnecting < CONNECTING_MAX;
 }
 
 static void into_pool(struct shell *s)
@@ -74,9 +76,9 @@ static void into_pool(struct shell *s)
 	struct engine *en = s->en;
 	struct flavor *f = s->flavor;
 
-	DL_DELETE2(en->pool.connecting, s, conn_prev, conn_next);
+	DL_DELETE2(en->pool->connecting, s, conn_prev, conn_next);
 	s->conn_prev = NULL;
-	en->pool.nconnecting--;
+	en->pool->nconnecting--;
 	if (f)
 		f->connecting--;
 	if (!f || s->failed || f->f.ready >= f->f.target) {
@@ -92,7 +94,7 @@ void pool_reap(struct engine *en)
 	struct shell *s;
 	struct shell *tmp;
 
-	DL_FOREACH_SAFE2(en->pool.connecting, s, tmp, conn_next)
+	DL_FOREACH_SAFE2(en->pool->connecting, s, tmp, conn_next)
 	if (s->failed || s->lacks == 0 || !s->flavor)
 		into_pool(s);
 }
@@ -124,8 +126,8 @@ static void shell_failed(struct shell *s, const struct err *e)
 		LL_DELETE(f->shells, s);
 		f->f.ready--;
 		f->connecting++;
-		en->pool.nconnecting++;
-		DL_APPEND2(en->pool.connecting, s, conn_prev, conn_next);
+		en->pool->nconnecting++;
+		DL_APPEND2(en->pool->connecting, s, conn_prev, conn_next);
 	}
 	idle_now(en->idle);
 }
@@ -147,15 +149,15 @@ void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 	s->devices.ops = &device_ops;
 	s->lacks = f->f.vifs;
 	f->connecting++;
-	en->pool.nconnecting++;
-	DL_APPEND2(en->pool.connecting, s, conn_prev, conn_next);
-	if (devices_start_shell(s, &f->f, &err) < 0)
+	en->pool->nconnecting++;
+	DL_APPEND2(en->pool->connecting, s, conn_prev, conn_next);
+	if (devices_start_shell(en, &s->devices, &f->f, &s->dom, &err) < 0)
 		shell_failed(s, &err);
 }
 
 void pool_connecting_drop(struct engine *en)
 {
-	for (struct shell *s = en->pool.connecting; s; s = s->conn_next)
+	for (struct shell *s = en->pool->connecting; s; s = s->conn_next)
 		s->failed = true;
 	pool_reap(en);
 }
@@ -164,7 +166,7 @@ void pool_connecting_ends(struct engine *en, const struct flavor *f)
 {
 	struct shell *s;
 
-	DL_FOREACH2(en->pool.connecting, s, conn_next)
+	DL_FOREACH2(en->pool->connecting, s, conn_next)
 	if (s->flavor == f)
 		s->flavor = NULL;
 	pool_reap(en);
@@ -174,7 +176,7 @@ uint64_t pool_connecting_kib(const struct engine *en)
 {
 	uint64_t kib = 0;
 
-	for (const struct shell *s = en->pool.connecting; s; s = s->conn_next)
+	for (const struct shell *s = en->pool->connecting; s; s = s->conn_next)
 		kib += s->dom.pages * 4;
 	return kib;
 }
@@ -183,7 +185,7 @@ bool pool_connects(const struct engine *en, uint32_t domid)
 {
 	const struct shell *s;
 
-	DL_FOREACH2(en->pool.connecting, s, conn_next)
+	DL_FOREACH2(en->pool->connecting, s, conn_next)
 	if (s->dom.domid == domid)
 		return true;
 	return false;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Flavors: what shells are made for. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/pool/pool-t.h"
 
 static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 {
@@ -16,7 +19,7 @@ static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 
 static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
 {
-	struct flavor **at = &en->pool.flavors;
+	struct flavor **at = &en->pool->flavors;
 
 	while (*at && !same(&(*at)->f, f))
 		at = &(*at)->next;
@@ -42,7 +45,7 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 		return err_set(e, EOPNOTSUPP, "pool: this host cannot create PVH domains");
 	if (flavor_check_devices(en, f, e) < 0)
 		return -e->code;
-	for (struct flavor *o = en->pool.flavors; o; o = o->next)
+	for (struct flavor *o = en->pool->flavors; o; o = o->next)
 		if (!same(&o->f, f))
 			kib += o->f.mem_kib * o->f.low;
 	if (kib > en->conf.pool_kib)
@@ -273,7 +276,7 @@ int pool_set_later(struct engine *en, const struct pool_flavor *f, pool_set_fn *
 
 void pool_for_each(struct engine *en, void (*fn)(const struct pool_flavor *f, void *arg), void *arg)
 {
-	for (struct flavor *f = en->pool.flavors; f; f = f->next)
+	for (struct flavor *f = en->pool->flavors; f; f = f->next)
 		fn(&f->f, arg);
 }
 
@@ -281,14 +284,14 @@ uint64_t pool_held(const struct engine *en)
 {
 	uint64_t kib = 0;
 
-	for (const struct flavor *f = en->pool.flavors; f; f = f->next)
+	for (const struct flavor *f = en->pool->flavors; f; f = f->next)
 		kib += f->f.mem_kib * f->f.ready;
 	return kib + pool_connecting_kib(en);
 }
 
 bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info)
 {
-	for (const struct flavor *f = en->pool.flavors; f; f = f->next)
+	for (const struct flavor *f = en->pool->flavors; f; f = f->next)
 		for (const struct shell *s = f->shells; s; s = s->next)
 			if (s->dom.domid == info->domid)
 				return true;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The pool: domains made ahead of requests, refilled while there are none. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/pool/pool-t.h"
 
 /* So long after the last claim a target that demand had raised begins to sink: a quarter at a time.
  */
@@ -24,7 +25,7 @@ const char *vm_way_name(enum vm_way w)
 
 void pool_refill_soon(struct engine *en)
 {
-	if (en->pool.flavors)
+	if (en->pool && en->pool->flavors)
 		idle_soon(en->idle);
 }
 
@@ -34,7 +35,7 @@ static struct flavor *hungry(struct engine *en, bool *later)
 	uint64_t held = pool_held(en);
 	uint64_t now = clock_ns();
 
-	for (struct flavor *f = en->pool.flavors; f; f = f->next) {
+	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
 		if (f->f.ready + f->connecting >= f->f.target) {
 			f->burst = 0; /* what comes next is another one */
 			continue;
@@ -54,14 +55,14 @@ static struct flavor *hungry(struct engine *en, bool *later)
 enum idle_next pool_refill(struct engine *en)
 {
 	bool later = false;
-	bool busy = en->pool.job || en->builds || images_busy(en->images);
+	bool busy = en->pool->job || en->builds || images_busy(en->images);
 	struct flavor *f = busy ? NULL : hungry(en, &later);
 
 	if (f) {
 		pool_make_shell(en, f);
 		return IDLE_ALONE;
 	}
-	if (en->pool.job)
+	if (en->pool->job)
 		return IDLE_WAIT;
 	return later ? IDLE_RETRY : IDLE_DONE;
 }
@@ -74,8 +75,8 @@ void flavor_wanted(struct engine *en, struct flavor *f)
 	f->wanted_at = clock_ns();
 	if (++f->burst > f->f.target && f->f.target < f->f.high) {
 		f->f.target = f->burst < f->f.high ? f->burst : f->f.high;
-		if (!ev_is_active(&en->pool.sink))
-			ev_timer_again(en->loop, &en->pool.sink);
+		if (!ev_is_active(&en->pool->sink))
+			ev_timer_again(en->loop, &en->pool->sink);
 	}
 }
 
@@ -86,7 +87,7 @@ static void on_sink(struct ev_loop *loop, ev_timer *t, int revents)
 	bool raised = false;
 
 	(void)revents;
-	for (struct flavor *f = en->pool.flavors; f; f = f->next) {
+	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
 		if (f->f.target > f->f.low && now - f->wanted_at >= (uint64_t)(SINK_S * 1e9)) {
 			f->f.target -= (f->f.target - f->f.low + 3) / 4;
 			flavor_drop_shells(en, f, f->f.target);
@@ -97,32 +98,39 @@ static void on_sink(struct ev_loop *loop, ev_timer *t, int revents)
 		ev_timer_stop(loop, t);
 }
 
-void pool_open(struct engine *en)
+int pool_open(struct engine *en, struct err *e)
 {
-	ev_timer_init(&en->pool.sink, on_sink, 0., SINK_S);
-	en->pool.sink.data = en;
+	en->pool = calloc(1, sizeof(*en->pool));
+	if (!en->pool)
+		return err_set(e, ENOMEM, "out of memory");
+	ev_timer_init(&en->pool->sink, on_sink, 0., SINK_S);
+	en->pool->sink.data = en;
+	return 0;
 }
 
 void pool_close(struct engine *en)
 {
-	if (!ev_cb(&en->pool.sink))
+	if (!en->pool)
 		return;
-	ev_timer_stop(en->loop, &en->pool.sink);
-	while (en->pool.flavors) {
-		struct flavor *f = en->pool.flavors;
+	ev_timer_stop(en->loop, &en->pool->sink);
+	while (en->pool->flavors) {
+		struct flavor *f = en->pool->flavors;
 
-		en->pool.flavors = f->next;
+		en->pool->flavors = f->next;
 		flavor_ends(en, f);
 	}
 }
 
-void pool_drop(struct engine *en)
+bool pool_drop(struct engine *en)
 {
-	for (struct flavor *f = en->pool.flavors; f; f = f->next) {
+	bool any = en->pool->flavors != NULL;
+
+	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
 		flavor_drop_shells(en, f, 0);
 		f->retry_at = clock_ns() + (uint64_t)(POOL_RETRY_S * 1e9);
 	}
 	pool_connecting_drop(en);
-	if (en->pool.flavors)
+	if (any)
 		idle_in(en->idle, POOL_RETRY_S);
+	return any;
 }

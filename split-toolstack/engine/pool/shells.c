@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Making a shell, on the loop or on the worker, and ending it. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +8,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/uuid.h"
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/domain/map.h"
+#include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/record.h"
 
 /* What goes on failing waits so many times as long, at the most. */
 #define BACKOFF_MAX 31u
@@ -123,7 +130,7 @@ static void shell_done(struct worker_job *job)
 	struct flavor *f = j->flavor;
 	struct shell *s = j->shell;
 
-	en->pool.job = NULL;
+	en->pool->job = NULL;
 	if (j->rc == 0 && (s->img || !j->spec.for_linux))
 		j->rc = domain_map(en, s->dom.domid, s->dom.dev_frame, s->dom.control_frame, true,
 				   &s->map, &j->err);
@@ -221,7 +228,7 @@ static void never_made(struct shell_job *j, const struct err *e)
 {
 	struct engine *en = j->en;
 
-	en->pool.job = NULL;
+	en->pool->job = NULL;
 	if (j->flavor)
 		flavor_back_off(j->flavor, e);
 	shell_end(en, j->shell);
@@ -270,7 +277,7 @@ void pool_make_shell(struct engine *en, struct flavor *f)
 				.image_fd = -1,
 				.ramdisk_fd = -1};
 	dom_init(&s->dom);
-	en->pool.job = j;
+	en->pool->job = j;
 	if (f->f.image && flavor_files(en, &f->f, &j->files, &err) < 0)
 		never_made(j, &err);
 	else if (!j->files || files_open(j->files, files_are_open, j))
@@ -279,8 +286,8 @@ void pool_make_shell(struct engine *en, struct flavor *f)
 
 bool pool_makes(const struct engine *en, const uint8_t uuid[16])
 {
-	return en->pool.job && en->pool.job->shell->slot.domid &&
-	       memcmp(en->pool.job->shell->uuid, uuid, 16) == 0;
+	return en->pool->job && en->pool->job->shell->slot.domid &&
+	       memcmp(en->pool->job->shell->uuid, uuid, 16) == 0;
 }
 
 void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep)
@@ -296,8 +303,8 @@ void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep)
 
 void flavor_ends(struct engine *en, struct flavor *f)
 {
-	if (en->pool.job && en->pool.job->flavor == f)
-		en->pool.job->flavor = NULL;
+	if (en->pool->job && en->pool->job->flavor == f)
+		en->pool->job->flavor = NULL;
 	flavor_drop_shells(en, f, 0);
 	pool_connecting_ends(en, f);
 	free(f->f.ramdisk);

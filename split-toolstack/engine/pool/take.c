@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A create takes a shell: the best one that fits. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/pool/pool-t.h"
 
 /* Of the request's image, as far as the flavor's words tell; or a shell that could take it. */
 static bool could_serve(const struct flavor *f, const struct shell_want *want)
@@ -23,7 +24,7 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 	struct file_key ramdisk;
 
 	(void)file_key(c->ramdisk_fd, &ramdisk);
-	*why = en->pool.flavors ? no_flavor : "no flavors";
+	*why = en->pool->flavors ? no_flavor : "no flavors";
 	if (c->maxmem_kib && c->maxmem_kib != c->mem_kib) {
 		*why = "maxmem differs from memory";
 		return NULL;
@@ -36,7 +37,7 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 		*why = "limits of its own (max_*)";
 		return NULL;
 	}
-	for (struct flavor *f = en->pool.flavors; f; f = f->next) {
+	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
 		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
 			continue;
 		if (!flavor_fits_devices(en, &f->f, want)) {

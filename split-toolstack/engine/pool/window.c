@@ -3,7 +3,12 @@
  * worker, before it destroys the domain: unmapping takes as long as copying. */
 #include <stdlib.h>
 
-#include "split-toolstack/engine/private.h"
+#include <utlist.h>
+
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 struct window_job {
 	struct worker_job job;
@@ -41,7 +46,7 @@ void window_close(struct engine *en, struct dom *d)
 void vm_close_window(struct vm *vm)
 {
 	if (vm->window_prev)
-		DL_DELETE2(vm->en->windows, vm, window_prev, window_next);
+		DL_DELETE2(vm->en->pool->windows, vm, window_prev, window_next);
 	vm->window_prev = NULL;
 	window_close(vm->en, &vm->dom);
 }
@@ -49,11 +54,11 @@ void vm_close_window(struct vm *vm)
 void vm_list_window(struct vm *vm)
 {
 	if (vm->dom.window && !vm->window_prev)
-		DL_APPEND2(vm->en->windows, vm, window_prev, window_next);
+		DL_APPEND2(vm->en->pool->windows, vm, window_prev, window_next);
 }
 
 void windows_close(struct engine *en)
 {
-	while (en->windows)
-		vm_close_window(en->windows);
+	while (en->pool->windows)
+		vm_close_window(en->pool->windows);
 }

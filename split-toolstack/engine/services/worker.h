@@ -12,6 +12,11 @@
 struct worker;
 struct xen;
 
+/* Up to here a build is short enough for the loop; and so is, of an image, memory that is mapped
+ * and written. */
+#define INLINE_MEM_KIB	   (16u << 10)
+#define INLINE_IMAGE_BYTES (1u << 20)
+
 /* Jobs of one queue begin in the order in which they were pushed. */
 enum worker_queue {
 	/* What may hang with a file system. Several threads: a file that does not answer holds up

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 /* Of one that is being built the id that its domain will have; a last domain is noted elsewhere. */
 static uint32_t domid_of(const struct vm *vm)

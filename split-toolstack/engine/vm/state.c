@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Events reach a VM through one table; what others see of the state it is in. */
-#include "split-toolstack/engine/private.h"
-
 #include <errno.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 int life_event(struct vm *vm, enum life_event ev, const struct life_news *n)
 {
 	static const char *const name[LIFE_EVENTS] = {"placed", "built",  "connected", "freed",
 						      "timer",	"ended",  "unheard",   "run",
 						      "pause",	"destroy"};
-	const struct life_cell *c = &vm->en->life[vm->life.now][ev];
+	const struct life_cell *c = &vm->en->vms.life[vm->life.now][ev];
 
 	if (c->fn)
 		return c->fn(vm, n);

@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parts of a VM, as types: struct vm embeds them. */
+/* A VM, in one piece: what it is, and a part for each room. Rooms above vm/ embed theirs as types
+ * of their own (x-t.h). */
 #ifndef CHAOS_VM_VM_T_H
 #define CHAOS_VM_VM_T_H
 
 #include <stdint.h>
 
+#include "base/table.h"
+#include "libdom/libdom.h"
+#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/devices/teardown_wait-t.h"
 #include "split-toolstack/engine/engine.h"
+#include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/services/slots.h"
+#include "split-toolstack/engine/vm/state-t.h"
+
+struct files;
+struct reservation;
 
 /* A create, or the building once more of a VM that is restarted. */
 struct vm_create {
@@ -25,6 +36,65 @@ struct vm_seen {
 		PAUSE_SEEN,
 		PAUSE_NONE
 	} pause;
+};
+
+#define LEFT_WHY_MAX 128
+
+/* As the last daemon left it, in NOW_UNKNOWN. */
+struct vm_left {
+	enum vm_state was;	/* as its record says, ... */
+	uint32_t domid;		/* ... and the id there; 0: none */
+	char why[LEFT_WHY_MAX]; /* why it could not be taken over yet */
+};
+
+struct vm {
+	struct engine *en;
+	struct vm *view_next, *view_prev;	/* those whose ring has something to move */
+	struct vm *window_next, *window_prev;	/* those whose window is still open */
+	struct vm *unheard_next, *unheard_prev; /* adopted, and their channels not bound yet */
+	struct vm *untold_next, *untold_prev;	/* names_beside.c */
+	struct shown_name *shown;
+	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
+	uint64_t since;		 /* the move that put it into its list */
+	UT_hash_handle by_name, by_uuid, by_domid;
+	char name[VM_NAME_MAX + 1];
+	uint8_t uuid[16];
+	uint32_t domid; /* 0: none */
+	struct vm_config cfg;
+	struct vm_life life;
+	struct vm_left left; /* by the last daemon */
+	enum vm_reason reason;
+	int exit_code;
+	bool ready;    /* said so */
+	bool noxs;     /* has a device page */
+	uint32_t seen; /* the scan that saw its domain last */
+	uint32_t restarts;
+	uint64_t pages;
+	uint64_t created_ns, started_ns, ended_ns;
+	uint64_t past_ns; /* when the one of its uuid in the history has ended; 0: it lives */
+	struct vm_seen last;
+	struct dom dom;
+	uint64_t dev_frame, control_frame;
+	struct slot slot; /* 0: adopted, its id belongs to no slot yet */
+	uint32_t port;	  /* ours, of the control channel: the slot's or bound to guest_port */
+	struct port_user control;  /* ... listened to */
+	struct port_credit credit; /* of all its channels */
+	uint32_t guest_port;	   /* allocated for the guest; 0: it binds to the slot's */
+	uint8_t *map;		   /* device page, then control page */
+	struct noxs_control_end con;
+	struct console_log log;
+	struct vm_view view;
+	uint8_t *input; /* waits for room in the ring */
+	uint32_t input_len;
+	/* create in progress */
+	struct vm_create create;
+	struct vm_timings t;
+	uint64_t unpaused;
+	struct image *img;
+	struct device_set devices;
+	struct teardown_wait teardown_wait;
+	struct reservation *reservations;
+	struct files *files; /* to be built from: being opened, or open and not used yet */
 };
 
 #endif

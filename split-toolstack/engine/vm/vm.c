@@ -1,13 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lists and tables of VMs: the living and the ended, finding, telling. */
+#include "split-toolstack/engine/vm/vm.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/clock.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/private.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/* --- all of them --- */
+
+void vms_open(struct engine *en, const struct life_cell (*table)[LIFE_EVENTS])
+{
+	en->vms.life = table;
+	en->vms.alive_tail = &en->vms.alive;
+}
+
+void vms_unhash(struct engine *en)
+{
+	HASH_CLEAR(by_name, en->vms.by_name);
+	HASH_CLEAR(by_uuid, en->vms.by_uuid);
+	HASH_CLEAR(by_domid, en->vms.by_domid);
+}
+
+struct vm *vms_take_alive(struct engine *en)
+{
+	struct vm *vm = en->vms.alive;
+
+	if (vm)
+		vm_unlink(vm);
+	return vm;
+}
+
+struct vm *vms_take_ended(struct engine *en)
+{
+	struct vm *vm = en->vms.ended;
+
+	if (vm)
+		vm_unlink_ended(vm);
+	return vm;
+}
 
 /* --- lists --- */
 
@@ -17,14 +54,14 @@ void vm_unlink(struct vm *vm)
 
 	if (!vm->prev)
 		return;
-	for (struct vm_cursor *c = en->cursors; c; c = c->next)
+	for (struct vm_cursor *c = en->vms.cursors; c; c = c->next)
 		if (c->vm == vm)
 			c->vm = vm->next;
 	*vm->prev = vm->next;
 	if (vm->next)
 		vm->next->prev = vm->prev;
-	else if (en->alive_tail == &vm->next)
-		en->alive_tail = vm->prev;
+	else if (en->vms.alive_tail == &vm->next)
+		en->vms.alive_tail = vm->prev;
 	vm->next = NULL;
 	vm->prev = NULL;
 }
@@ -34,12 +71,12 @@ void vm_link_alive(struct vm *vm)
 	struct engine *en = vm->en;
 
 	vm->next = NULL;
-	vm->prev = en->alive_tail;
-	*en->alive_tail = vm;
-	en->alive_tail = &vm->next;
-	HASH_ADD(by_name, en->names, name[0], strlen(vm->name), vm);
-	HASH_ADD(by_uuid, en->uuids, uuid[0], sizeof(vm->uuid), vm);
-	vm->since = ++en->moves;
+	vm->prev = en->vms.alive_tail;
+	*en->vms.alive_tail = vm;
+	en->vms.alive_tail = &vm->next;
+	HASH_ADD(by_name, en->vms.by_name, name[0], strlen(vm->name), vm);
+	HASH_ADD(by_uuid, en->vms.by_uuid, uuid[0], sizeof(vm->uuid), vm);
+	vm->since = ++en->vms.moves;
 }
 
 void vm_set_domid(struct vm *vm, uint32_t id)
@@ -47,24 +84,44 @@ void vm_set_domid(struct vm *vm, uint32_t id)
 	struct engine *en = vm->en;
 
 	if (vm->domid)
-		HASH_DELETE(by_domid, en->domids, vm);
+		HASH_DELETE(by_domid, en->vms.by_domid, vm);
 	vm->domid = id;
 	vm->dom.domid = id; /* also of one that was adopted; none when there is none any more */
 	memcpy(vm->dom.uuid, vm->uuid, sizeof(vm->uuid));
 	if (id)
-		HASH_ADD(by_domid, en->domids, domid, sizeof(vm->domid), vm);
+		HASH_ADD(by_domid, en->vms.by_domid, domid, sizeof(vm->domid), vm);
+}
+
+void vm_set_name(struct vm *vm, const char *name)
+{
+	struct engine *en = vm->en;
+
+	HASH_DELETE(by_name, en->vms.by_name, vm);
+	(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
+	memcpy(vm->cfg.name, vm->name, sizeof(vm->name));
+	HASH_ADD(by_name, en->vms.by_name, name[0], strlen(vm->name), vm);
+}
+
+void vm_set_uuid(struct vm *vm, const uint8_t uuid[16])
+{
+	struct engine *en = vm->en;
+
+	HASH_DELETE(by_uuid, en->vms.by_uuid, vm);
+	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
+	memcpy(vm->cfg.uuid, uuid, sizeof(vm->uuid));
+	HASH_ADD(by_uuid, en->vms.by_uuid, uuid[0], sizeof(vm->uuid), vm);
 }
 
 void vm_unhash(struct vm *vm)
 {
-	HASH_DELETE(by_name, vm->en->names, vm);
-	HASH_DELETE(by_uuid, vm->en->uuids, vm);
+	HASH_DELETE(by_name, vm->en->vms.by_name, vm);
+	HASH_DELETE(by_uuid, vm->en->vms.by_uuid, vm);
 }
 
 void vm_link_ended(struct vm *vm)
 {
 	struct engine *en = vm->en;
-	struct vm **at = &en->ended;
+	struct vm **at = &en->vms.ended;
 
 	while (*at && (*at)->ended_ns > vm->ended_ns)
 		at = &(*at)->next;
@@ -73,15 +130,54 @@ void vm_link_ended(struct vm *vm)
 	if (vm->next)
 		vm->next->prev = &vm->next;
 	*at = vm;
-	en->nended++;
-	vm->since = ++en->moves;
+	en->vms.nended++;
+	vm->since = ++en->vms.moves;
+}
+
+void vm_unlink_ended(struct vm *vm)
+{
+	vm->en->vms.nended--;
+	vm_unlink(vm);
+}
+
+/* --- cursors --- */
+
+void vm_cursor_open(struct vm_cursor *c, struct engine *en)
+{
+	c->en = en;
+	c->vm = NULL;
+	c->opened = en->vms.moves;
+	DL_APPEND(en->vms.cursors, c);
+}
+
+void vm_cursor_begin(struct vm_cursor *c, struct vm *first)
+{
+	c->vm = first;
+}
+
+/* One that came since is no part of it, and a VM that ended since is not told twice. */
+struct vm *vm_cursor_next(struct vm_cursor *c)
+{
+	struct vm *vm;
+
+	do {
+		vm = c->vm;
+		if (vm)
+			c->vm = vm->next;
+	} while (vm && vm->since > c->opened);
+	return vm;
+}
+
+void vm_cursor_close(struct vm_cursor *c)
+{
+	DL_DELETE(c->en->vms.cursors, c);
 }
 
 /* --- finding --- */
 
 static struct vm *ended_by_name(struct engine *en, const char *name)
 {
-	struct vm *vm = en->ended;
+	struct vm *vm = en->vms.ended;
 
 	while (vm && strcmp(vm->name, name) != 0)
 		vm = vm->next;
@@ -90,7 +186,7 @@ static struct vm *ended_by_name(struct engine *en, const char *name)
 
 struct vm *vm_ended_by_uuid(struct engine *en, const uint8_t uuid[16])
 {
-	struct vm *vm = en->ended;
+	struct vm *vm = en->vms.ended;
 
 	while (vm && memcmp(vm->uuid, uuid, sizeof(vm->uuid)) != 0)
 		vm = vm->next;
@@ -101,7 +197,7 @@ struct vm *engine_find_uuid(struct engine *en, const uint8_t uuid[16])
 {
 	struct vm *vm = NULL;
 
-	HASH_FIND(by_uuid, en->uuids, uuid, 16, vm);
+	vm = vm_by_uuid(en, uuid);
 	return vm ? vm : vm_ended_by_uuid(en, uuid);
 }
 
@@ -119,11 +215,11 @@ struct vm *engine_find(struct engine *en, const char *what)
 		if (*end == '\0' && number < 0x8000) {
 			uint32_t id = (uint32_t)number;
 
-			HASH_FIND(by_domid, en->domids, &id, sizeof(id), vm);
+			vm = vm_by_domid(en, id);
 			return vm;
 		}
 	}
-	HASH_FIND(by_name, en->names, what, strlen(what), vm);
+	vm = vm_by_name(en, what);
 	return vm ? vm : ended_by_name(en, what);
 }
 
@@ -243,19 +339,29 @@ void vm_announce(struct vm *vm, enum vm_event ev)
 {
 	struct engine_observer *next;
 
-	for (struct engine_observer *ob = vm->en->observers; ob; ob = next) {
+	for (struct engine_observer *ob = vm->en->vms.observers; ob; ob = next) {
 		next = ob->next;
 		ob->fn(ob, ev, vm, NULL);
 	}
 }
 
+void vms_announce_low(struct engine *en, const struct pool_flavor *f)
+{
+	struct engine_observer *next;
+
+	for (struct engine_observer *ob = en->vms.observers; ob; ob = next) {
+		next = ob->next;
+		ob->fn(ob, VM_EV_POOL_LOW, NULL, f);
+	}
+}
+
 void engine_observe(struct engine *en, struct engine_observer *ob)
 {
-	ob->next = en->observers;
-	ob->prev = &en->observers;
+	ob->next = en->vms.observers;
+	ob->prev = &en->vms.observers;
 	if (ob->next)
 		ob->next->prev = &ob->next;
-	en->observers = ob;
+	en->vms.observers = ob;
 }
 
 void engine_unobserve(struct engine_observer *ob)

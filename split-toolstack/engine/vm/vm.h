@@ -7,19 +7,41 @@
 
 struct xen_domain_info;
 
-/* Goes through a list of VMs while VMs leave it; in `cursors` of the engine. */
+/* Goes through a list of VMs while VMs come and leave: embedded by who does. */
 struct vm_cursor {
+	struct engine *en;
 	struct vm_cursor *prev, *next;
-	struct vm *vm; /* the next one */
+	struct vm *vm;	 /* the next one */
+	uint64_t opened; /* the last move before it */
 };
+
+void vms_open(struct engine *en, const struct life_cell (*table)[LIFE_EVENTS]);
+/* The engine closes: the living are found no more, but are in their list. */
+void vms_unhash(struct engine *en);
+/* The first of either list, which is in none then; NULL: that was all. */
+struct vm *vms_take_alive(struct engine *en);
+struct vm *vms_take_ended(struct engine *en);
 
 void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid set */
 void vm_set_domid(struct vm *vm, uint32_t id); /* 0 takes it out of the table */
-void vm_unhash(struct vm *vm);		       /* out of the tables of the living; its id stays */
-void vm_unlink(struct vm *vm);		       /* out of its list, if it is in one */
-void vm_link_ended(struct vm *vm);	       /* into the history, by the time of its end */
+/* Of one in the tables of the living. */
+void vm_set_name(struct vm *vm, const char *name);
+void vm_set_uuid(struct vm *vm, const uint8_t uuid[16]);
+void vm_unhash(struct vm *vm);	   /* out of the tables of the living; its id stays */
+void vm_unlink(struct vm *vm);	   /* out of its list, if it is in one */
+void vm_link_ended(struct vm *vm); /* into the history, by the time of its end */
+void vm_unlink_ended(struct vm *vm);
 struct vm *vm_ended_by_uuid(struct engine *en, const uint8_t uuid[16]); /* the newest, or NULL */
+
+/* VMs that are in a list when it opens; vm_cursor_begin() says in which. */
+void vm_cursor_open(struct vm_cursor *c, struct engine *en);
+void vm_cursor_begin(struct vm_cursor *c, struct vm *first);
+struct vm *vm_cursor_next(struct vm_cursor *c); /* NULL: that was all */
+void vm_cursor_close(struct vm_cursor *c);
+
+/* Tells the observers. */
 void vm_announce(struct vm *vm, enum vm_event ev);
+void vms_announce_low(struct engine *en, const struct pool_flavor *f); /* VM_EV_POOL_LOW */
 /* Answers its create, once. */
 void vm_create_done(struct vm *vm, int rc, const struct err *e);
 /* What Xen says of its domain, as others may have changed it. */

@@ -6,6 +6,7 @@
 #include "tests/unit/engine/engine_help.h"
 
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/guest/storehost.h"
 #include "tests/fake/kernel.h"
 
 extern char disk[64]; /* a path */

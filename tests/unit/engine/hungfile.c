@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 static pthread_t loop_thread;
 static char hung[128]; /* the path; "": none */
@@ -248,8 +251,8 @@ static void a_thread_is_left(void **state)
 		turn(&r[i].called);
 		assert_int_equal(r[i].rc, 0);
 	}
-	while (en->alive)
-		assert_int_equal(vm_destroy(en->alive, NULL), 0);
+	while (vms_alive(en))
+		assert_int_equal(vm_destroy(vms_alive(en), NULL), 0);
 	nothing_is_left(0);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/guest/storehost.h"
 
 #define MEM_KIB (32u << 10)
 #define MAX_KIB (96u << 10)

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/vm/vms.h"
+
 /* Turns the loop no further than to open its disk. */
 static void ask(struct vm_config c, struct result *r)
 {
@@ -277,7 +279,7 @@ static void successors_have_the_mac(void **state)
 	assert_memory_equal(next->cfg.device[0].u.vif.mac, mac, 6);
 	ask(with_mac("same", mac), &r);
 	assert_int_equal(r.rc, -EEXIST);
-	for (struct vm *vm = en->alive, *after; vm; vm = after) {
+	for (struct vm *vm = vms_alive(en), *after; vm; vm = after) {
 		after = vm->next;
 		assert_int_equal(vm_destroy(vm, NULL), 0);
 	}

@@ -10,6 +10,11 @@
 #include <string.h>
 
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/foreign.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 #define BIG_KIB 32768u /* is built on the worker */
 
@@ -23,7 +28,7 @@ static uint32_t in_history(void)
 {
 	uint32_t n = 0;
 
-	for (const struct vm *vm = en->ended; vm; vm = vm->next)
+	for (const struct vm *vm = vms_ended(en); vm; vm = vm->next)
 		n++;
 	return n;
 }

@@ -9,6 +9,8 @@
 
 #include "base/uuid.h"
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/guest/storehost.h"
 
 static enum vm_state shown(struct vm *vm)
 {

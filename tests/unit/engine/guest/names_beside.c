@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Beside xenstored: VMs have their names there and domains of others theirs here; restarts, no
- * memory, a xenstored that dies, news that come faster than they are taken. */
+/* Names beside xenstored: restarts, no memory, a xenstored that dies, more news than are taken. */
 #include "tests/unit/engine/engine_help.h"
 
 #include <errno.h>
@@ -8,12 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/uuid.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/mirror.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/guest/storehost.h"
 #include "tests/unit/engine/xenstored_help.h"
 
 /* --- memory that fails --- */

@@ -17,6 +17,7 @@
 #include <lmdb.h>
 
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /* --- calls of dom0's that fail --- */
 
@@ -131,7 +132,7 @@ static void four_vms(void)
 
 static bool all_known(void)
 {
-	for (struct vm *vm = en->alive; vm; vm = vm->next)
+	for (struct vm *vm = vms_alive(en); vm; vm = vm->next)
 		if (vm_state(vm) == VM_UNKNOWN)
 			return false;
 	return true;

@@ -10,6 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/pool/pool-t.h"
+
 /* Another toolstack makes a domain. */
 static uint32_t theirs(uint32_t domid, const uint8_t uuid[16])
 {
@@ -272,15 +277,15 @@ static void shells_are_never_foreign(void **state)
 
 	(void)state;
 	assert_int_equal(pool_set(en, &f, NULL), 0);
-	for (int i = 0; i < 2000 && en->pool.flavors->f.ready < 2; i++) {
+	for (int i = 0; i < 2000 && en->pool->flavors->f.ready < 2; i++) {
 		(void)ev_run(loop, EVRUN_NOWAIT);
-		waited = waited || en->pool.connecting;
+		waited = waited || en->pool->connecting;
 		assert_int_equal(list().n, 0);
 		if (i > 100)
 			work_for(1);
 	}
 	assert_true(waited);
-	assert_int_equal(en->pool.flavors->f.ready, 2);
+	assert_int_equal(en->pool->flavors->f.ready, 2);
 	f.low = f.high = 0;
 	assert_int_equal(pool_set(en, &f, NULL), 0);
 	for (int i = 0; i < 200; i++) {

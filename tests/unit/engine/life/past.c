@@ -13,6 +13,8 @@
 
 #include "noxs/include/noxs/abi.h"
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 static void guest_says(const struct vm *vm, const char *text)
 {
@@ -89,7 +91,7 @@ static void it_is_as_it_was(void)
 		log_is(of_same(), "one ");
 		open_again();
 	}
-	assert_int_equal(en->nended, 1);
+	assert_int_equal(vms_ended_count(en), 1);
 }
 
 static void the_log_goes_on(void **state)
@@ -103,13 +105,13 @@ static void the_log_goes_on(void **state)
 	log_is(vm, "one ");
 	guest_says(vm, "two");
 	log_is(vm, "one two");
-	assert_null(en->ended); /* one uuid, one VM */
+	assert_null(vms_ended(en)); /* one uuid, one VM */
 	assert_null(engine_find(en, "old"));
 	open_again();
 	log_is(of_same(), "one two");
 	assert_int_equal(vm_destroy(of_same(), NULL), 0);
 	settle(0);
-	assert_int_equal(en->nended, 1);
+	assert_int_equal(vms_ended_count(en), 1);
 	log_is(of_same(), "one two");
 	assert_int_equal(vm_rm(of_same(), NULL), 0);
 	assert_null(of_same());
@@ -150,7 +152,7 @@ static void a_failed_create_leaves_history(void **state)
 		settle(0);
 		if (nth % 8 == 0)
 			it_is_as_it_was();
-		assert_int_equal(en->nended, 1);
+		assert_int_equal(vms_ended_count(en), 1);
 		log_is(of_same(), "one ");
 	}
 	assert_true(nth > 8);
@@ -185,9 +187,9 @@ static void the_old_one_can_be_forgotten(void **state)
 	while (en->builds || images_busy(en->images))
 		turn(NULL);
 	settle(0);
-	assert_int_equal(en->nended, 1);
+	assert_int_equal(vms_ended_count(en), 1);
 	open_again();
-	assert_int_equal(en->nended, 1);
+	assert_int_equal(vms_ended_count(en), 1);
 	log_is(of_same(), "one ");
 }
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/vm/vms.h"
+
 /* --- restarts --- */
 
 static struct vm *restarted(void)
@@ -72,7 +74,7 @@ static void restarts_under_the_name_go_on(void **state)
 	daemon_starts();
 	vm = restarted();
 	assert_int_equal(vm_destroy(vm, NULL), 0);
-	assert_int_equal(vm_destroy(en->alive, NULL), 0);
+	assert_int_equal(vm_destroy(vms_alive(en), NULL), 0);
 	nothing_is_left(0);
 }
 
@@ -198,10 +200,10 @@ static void many_are_heard_in_the_end(void **state)
 	for (int fails = 0; fails < 2; fails++) {
 		daemon_dies();
 		daemon_starts();
-		waited = en->unheard != NULL;
+		waited = en->guests.unheard != NULL;
 		assert_true(waited);
-		assert_int_equal(vm_state(en->unheard), VM_RUNNING);
-		assert_int_equal(vm_shutdown(en->unheard->unheard_next, false, NULL), 0);
+		assert_int_equal(vm_state(en->guests.unheard), VM_RUNNING);
+		assert_int_equal(vm_shutdown(en->guests.unheard->unheard_next, false, NULL), 0);
 		if (fails) {
 			fake_fail_at(1, ENOMEM);
 			(void)ev_run(loop, EVRUN_NOWAIT);
@@ -209,9 +211,9 @@ static void many_are_heard_in_the_end(void **state)
 				(void)ev_run(loop, EVRUN_NOWAIT);
 			fake_fail_at(0, 0);
 		}
-		for (int i = 0; i < 5000 && en->unheard; i++)
+		for (int i = 0; i < 5000 && en->guests.unheard; i++)
 			work_for(1);
-		assert_null(en->unheard);
+		assert_null(en->guests.unheard);
 	}
 	for (uint32_t i = 0; i < 300; i++) {
 		char name[16];

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/vm/vms.h"
+
 /* Turns the loop no further than to open its disk. */
 static void ask(struct vm_config c, uint32_t flags, struct result *r)
 {
@@ -150,8 +152,8 @@ static void the_last_of_many_has_its_time(void **state)
 	while (!last.called)
 		turn(NULL);
 	assert_int_equal(last.rc, -ETIMEDOUT);
-	while (en->alive)
-		assert_int_equal(vm_destroy(en->alive, NULL), 0);
+	while (vms_alive(en))
+		assert_int_equal(vm_destroy(vms_alive(en), NULL), 0);
 	nothing_is_left(0);
 }
 
@@ -271,10 +273,10 @@ static void a_killed_create_leaves_history(void **state)
 	settle(0);
 	nothing_is_left(0);
 	assert_int_equal(xen_domain_list(en->x, 1, 1, &info), 0);
-	assert_null(en->alive);
+	assert_null(vms_alive(en));
 	assert_int_equal(vm_state(engine_find_uuid(en, uuid)), VM_ENDED);
 	assert_int_equal(vm_reason(engine_find_uuid(en, uuid), &code), VM_REASON_CRASH);
-	assert_int_equal(en->nended, 1);
+	assert_int_equal(vms_ended_count(en), 1);
 }
 
 int main(void)

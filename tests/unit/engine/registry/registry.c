@@ -9,7 +9,11 @@
 
 #include "base/uuid.h"
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/registry/recent.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 #define SLOT_BYTES 1024 /* recent.c: a header, then slots */
 #define LONG_TEXT  3000
@@ -18,7 +22,7 @@ static uint32_t living(void)
 {
 	uint32_t n = 0;
 
-	for (struct vm *vm = en->alive; vm; vm = vm->next)
+	for (struct vm *vm = vms_alive(en); vm; vm = vm->next)
 		n++;
 	return n;
 }
@@ -95,7 +99,7 @@ static void room_for_all(void **state)
 		engine_close(en);
 		c.history_max = 1000;
 		assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
-		for (struct vm *vm = en->ended; vm; vm = vm->next)
+		for (struct vm *vm = vms_ended(en); vm; vm = vm->next)
 			n++;
 		assert_int_equal(n, 300);
 	}

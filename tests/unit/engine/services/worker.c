@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/services/worker.h"
 
 #define MIB	 1024u
 #define BIG	 (32u * MIB) /* built on the worker */

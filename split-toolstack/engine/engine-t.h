@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the rooms of the engine find each other by: the services, and what each room has for itself.
+ */
+#ifndef CHAOS_ENGINE_ENGINE_T_H
+#define CHAOS_ENGINE_ENGINE_T_H
+
+#include "base/xen.h"
+#include "split-toolstack/engine/domain/memory.h"
+#include "split-toolstack/engine/engine.h"
+#include "split-toolstack/engine/guest/guests-t.h"
+#include "split-toolstack/engine/vm/vms-t.h"
+
+struct adoption;
+struct deaths;
+struct devices;
+struct drops;
+struct idle;
+struct images;
+struct opener;
+struct pool;
+struct ports;
+struct registry;
+struct slots;
+struct tail;
+struct worker;
+
+struct engine {
+	/* the host, and what was asked for */
+	struct ev_loop *loop;
+	struct xen *x;
+	struct engine_conf conf;
+	struct xen_host host;
+	enum store_mode store; /* as it was decided */
+	/* services: called by their headers */
+	struct registry *registry;
+	struct slots *slots;
+	struct ports *ports;
+	struct deaths *deaths;
+	struct idle *idle;     /* NULL: the engine closes */
+	struct worker *worker; /* NULL: the engine closes */
+	struct opener *opener;
+	struct images *images;
+	struct tail *tail; /* NULL: off */
+	/* rooms: what is in them is touched by their own files alone */
+	struct vms vms;
+	struct drops *drops;  /* domain/drop.c */
+	struct memory memory; /* domain/memory.c */
+	struct devices *devices;
+	struct guests guests;
+	struct pool *pool;
+	struct adoption *adoption; /* life/adopt.c */
+	uint32_t builds;	   /* life/build.c: on the worker */
+};
+
+#endif

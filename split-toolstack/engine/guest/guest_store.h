@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a guest that is not ours finds in the store, and its ring. */
+#ifndef CHAOS_GUEST_GUEST_STORE_H
+#define CHAOS_GUEST_GUEST_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct engine;
+struct vm;
+struct xen;
+
+/* The guest's ends of the channels it expects: console and, without noxs, store. */
+int view_ports(struct xen *x, uint32_t domid, bool noxs, uint32_t *console, uint32_t *store,
+	       struct err *e);
+/* Makes nodes (or adopts them) and serves the ring from then on; nothing for a VM without. On
+ * failure nothing is open. */
+int vm_view_open(struct vm *vm, bool adopt, struct err *e);
+void vm_view_close(struct vm *vm); /* the nodes stay: for the next daemon */
+/* All that the store has of the VM's domain goes. */
+void vm_view_forget(struct vm *vm);
+void views_poll(struct engine *en); /* those that were woken */
+void vm_view_renamed(struct vm *vm);
+int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e);
+void view_on_missing(void *arg, uint32_t domid); /* for store_on_missing() */
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The host's store. */
+#ifndef CHAOS_GUEST_STOREHOST_H
+#define CHAOS_GUEST_STOREHOST_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct engine;
+struct store;
+
+int storehost_open(struct engine *en, struct err *e); /* the mode is known */
+void storehost_close(struct engine *en);
+/* What the tree has of domains that are no VMs goes. */
+void storehost_tidy(struct engine *en);
+/* Never NULL while the engine is open: guests' views are in it in every mode, dom0's own devices in
+ * mode own. */
+struct store *engine_store(struct engine *en);
+/* -ENOSPC: its folder is full, and nothing can be added to it. */
+int storehost_check_room(const struct engine *en, struct err *e);
+void storehost_busy(struct engine *en); /* the loop comes round without sleeping */
+/* The backend's nodes of a guest's console, at a path that is there. */
+int storehost_console_backend(struct engine *en, uint32_t domid, const char *at);
+
+#endif

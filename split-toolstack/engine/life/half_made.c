@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Domains that the last daemon had half made: ended, as soon as Xen can be asked of them. */
+#include "split-toolstack/engine/life/half_made.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/services/slots.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+
+/* A domain that was half made, of which Xen could not be asked yet. */
+struct half_made {
+	struct half_made *next;
+	uint8_t uuid[16];
+	uint32_t domid;
+	bool past; /* its uuid is of the history: the record stays */
+};
+
+static bool clean(struct engine *en, const struct half_made *h, const struct census *census)
+{
+	struct xen_domain_info info;
+	struct slot slot = {.domid = h->domid};
+	int rc = census_find(census, en->x, h->domid, h->uuid, &info);
+
+	if (rc < 0) {
+		log_line(LOG_WARN, "op=clean dom=%u: %s; it is tried again", h->domid,
+			 strerror(-rc));
+		return false;
+	}
+	if (rc == 0) {
+		if (!h->past)
+			registry_delete(en->registry, h->uuid);
+		return true;
+	}
+	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
+	slots_adopt(en->slots, h->domid);
+	domain_drop(en, h->domid, h->uuid, info.pages, &slot, NULL, !h->past);
+	return true;
+}
+
+void half_made_clean(const struct vm *vm, struct half_made **kept, const struct census *census)
+{
+	struct half_made h = {.domid = vm->left.domid, .past = vm->ended_ns != 0};
+	struct half_made *later;
+
+	memcpy(h.uuid, vm->uuid, sizeof(h.uuid));
+	if (clean(vm->en, &h, census))
+		return;
+	later = malloc(sizeof(*later)); /* without it the next daemon cleans it */
+	if (!later)
+		return;
+	*later = h;
+	LL_PREPEND(*kept, later);
+}
+
+void half_made_again(struct engine *en, struct half_made **kept)
+{
+	struct half_made **at = kept;
+
+	while (*at) {
+		struct half_made *h = *at;
+
+		if (!clean(en, h, NULL)) {
+			at = &h->next;
+			continue;
+		}
+		*at = h->next;
+		free(h);
+	}
+}
+
+bool half_made_has(const struct half_made *kept, const struct xen_domain_info *info)
+{
+	const struct half_made *h;
+
+	LL_FOREACH(kept, h)
+	if (h->domid == info->domid && memcmp(h->uuid, info->uuid, sizeof(h->uuid)) == 0)
+		return true;
+	return false;
+}
+
+void half_made_free(struct half_made **kept)
+{
+	struct half_made *h;
+
+	while ((h = *kept) != NULL) {
+		*kept = h->next;
+		free(h);
+	}
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Domains made ahead, as the pool's own files see them. */
+#ifndef CHAOS_POOL_POOL_T_H
+#define CHAOS_POOL_POOL_T_H
+
+#include <ev.h>
+
+#include "split-toolstack/engine/config/pool_flavor.h"
+#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/files/file_key.h"
+#include "split-toolstack/engine/pool/pool.h"
+
+struct files;
+struct shell_job;
+
+/* A paused domain that no VM has used: connected (but for a Linux one without its image, whose
+ * pages are placed by the image), and for warm ones loaded and armed. */
+struct shell {
+	struct shell *next;
+	struct dom dom;
+	uint8_t uuid[16];
+	struct slot slot;
+	uint8_t *map;
+	struct image *img;	 /* warm */
+	uint32_t guest_port;	 /* allocated for Linux; 0: it binds to the slot's */
+	uint32_t store_port;	 /* likewise */
+	struct file_key ramdisk; /* all zero: none */
+	struct engine *en;
+	struct device_set devices;
+	/* devices.c: while they are being connected */
+	struct shell *conn_prev, *conn_next;
+	struct flavor *flavor; /* NULL: ended in the meantime */
+	uint32_t lacks;	       /* vifs that are not connected yet */
+	bool failed;
+};
+
+struct flavor {
+	struct flavor *next;
+	struct pool_flavor f;
+	struct shell *shells;
+	uint64_t retry_at;  /* ns: after a failure not before */
+	uint64_t wanted_at; /* ns: a request wanted one */
+	uint32_t backoff;
+	uint32_t connecting; /* shells that wait for their devices */
+	uint32_t burst;	     /* wanted since it was last full */
+};
+
+struct pool {
+	struct flavor *flavors;
+	struct shell_job *job; /* the shell that is being made */
+	ev_timer sink;
+	struct shell *connecting; /* utlist head: they wait for their devices */
+	uint32_t nconnecting;
+	struct vm *windows; /* utlist head: VMs whose claimed pages are still mapped */
+};
+
+/* --- pool.c --- */
+/* After a failure (no memory, no image) a flavor waits. */
+#define POOL_RETRY_S IDLE_RETRY_S
+/* What of a flavor is to be opened, not opened yet. -ENOMEM. */
+int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e);
+/* A request wanted a shell of it. */
+void flavor_wanted(struct engine *en, struct flavor *f);
+
+/* --- shells.c --- */
+/* Begins with one more of a flavor; what fails is not tried again at once. */
+void pool_make_shell(struct engine *en, struct flavor *f);
+bool pool_makes(const struct engine *en, const uint8_t uuid[16]);
+/* Ends a shell that was not claimed, or whose claim failed. */
+void shell_end(struct engine *en, struct shell *s);
+/* All but so many shells of a flavor go. */
+void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
+/* The flavor, which is in no list any more, goes. */
+void flavor_ends(struct engine *en, struct flavor *f);
+/* -EOPNOTSUPP: it cannot be made ahead. */
+int flavor_check_image(const struct image *img, struct err *e);
+void flavor_add_shell(struct flavor *f, struct shell *s);
+/* What failed is not tried again at once. */
+void flavor_back_off(struct flavor *f, const struct err *e);
+
+/* --- flavors.c --- */
+/* Both may be NULL. */
+static inline bool flavor_same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* --- devices.c --- */
+uint32_t flavor_rings(const struct pool_flavor *f);
+int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e);
+bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *b);
+/* The wanted devices are those that the flavor has. */
+bool flavor_fits_devices(const struct engine *en, const struct pool_flavor *f,
+			 const struct shell_want *want);
+/* A shell of a flavor with devices: into the pool when they are connected. */
+void shell_connect(struct engine *en, struct flavor *f, struct shell *s);
+bool pool_may_connect(const struct engine *en);
+/* All of them go. */
+void pool_connecting_drop(struct engine *en);
+void pool_connecting_ends(struct engine *en, const struct flavor *f);
+uint64_t pool_connecting_kib(const struct engine *en);
+bool pool_connects(const struct engine *en, uint32_t domid);
+
+/* --- window.c --- */
+/* Of a shell so much stays mapped; larger images are mapped when they are loaded. */
+#define WINDOW_PAGES 16u
+/* Unmaps what a shell had kept mapped; nothing is fine. */
+void window_close(struct engine *en, struct dom *d);
+
+#endif
