@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The journal, as the files of the store share it: store_journal.c, store_renew.c, store_replay.c.
- * Included by store_private.h alone. */
+/* The journal, as the files of the store share it. From the ground up: journal_file.c (files and
+ * their records), renew.c (written anew), journal.c (what is logged, and made valid), replay.c.
+ * Included by private.h alone. */
 #ifndef CHAOS_NOXS_STORE_JOURNAL_H
 #define CHAOS_NOXS_STORE_JOURNAL_H
 
@@ -41,6 +42,23 @@ struct store_journal_file {
 	uint64_t room, end;
 };
 
+#define STORE_J_MAGIC	   0x3165726f74736863ull /* "chstore1" */
+#define STORE_J_STEP	   (1u << 20)		 /* that it grows by: reserving takes time */
+#define STORE_J_AHEAD	   (512u << 10)		 /* allocated before it is needed, in both files */
+#define STORE_J_AHEAD_CONN 2048u		 /* ... and for each connection */
+
+struct journal_head {
+	uint64_t magic;
+	uint64_t epoch; /* grows with each open */
+	uint64_t end;	/* of what is valid, in the file */
+	uint8_t pad[40];
+};
+
+static inline struct journal_head *store_journal_head(const struct store_journal_file *f)
+{
+	return (struct journal_head *)(void *)f->map;
+}
+
 struct store_journal {
 	char *path;
 	uint8_t *old; /* as it was found */
@@ -71,6 +89,12 @@ static inline bool store_is_stuck(const struct store *s)
 	return s->journal && s->journal->stuck;
 }
 
+/* That a renewed file needs, and some more. */
+static inline uint64_t store_journal_spare_room(const struct store *s)
+{
+	return s->live + s->queued + STORE_J_AHEAD + (uint64_t)s->nconns * STORE_J_AHEAD_CONN;
+}
+
 /* About a connection; about a node (which exists still when STORE_J_RM is logged). */
 void store_log(struct store *s, enum store_record type, uint16_t n, uint32_t domid, uint32_t value,
 	       const struct store_part *part, uint32_t nparts);
@@ -81,6 +105,13 @@ bool store_journal_append(struct store_journal_file *f, struct store_record_head
 void store_journal_file_begin(struct store_journal_file *f, uint64_t epoch); /* no record yet */
 void store_journal_file_seal(struct store_journal_file *f); /* all of it is valid */
 void store_journal_file_drop(struct store_journal_file *f);
+/* Room for `need` bytes is allocated; false: there is none. */
+bool store_journal_file_grow(struct store_journal_file *f, uint64_t need);
+/* By a step: the pages of a big file are not given back in no time. */
+void store_journal_file_shrink(struct store_journal_file *f);
+/* Opens or makes the file with all of its bytes allocated, at least a step; what it says is void.
+ */
+int store_journal_file_make(const char *path, struct store_journal_file *f);
 /* The spare file is opened, if it is not. */
 int store_journal_spare(struct store_journal *j);
 /* No room for a renewal: records are appended to the file that was read. */
@@ -97,6 +128,8 @@ void store_renew_node(struct store *s, struct store_node *n, struct store_record
 void store_renew_conn(struct store *s, struct store_record_head r, const struct store_part *part,
 		      uint32_t nparts);
 void store_commit(struct store *s);
+/* Tries again to allocate, and to write what found no room. True: it found none before. */
+bool store_journal_retry(struct store *s);
 /* Opens the file; *data and *len are its records, NULL and 0 when there is none. -EBADMSG. Nothing
  * is logged before store_journal_renew(). */
 int store_journal_open(struct store *s, const char *path, const uint8_t **data, uint64_t *len,

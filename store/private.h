@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of the store share. Nothing else includes it, but its tests. */
+/* What the files of the store share. Nothing else includes it, but its tests.
+ *
+ * From the ground up, each calling only what stands before it: path.c, journal_file.c, perms.c,
+ * quota.c, table.c, renew.c, journal.c, tree.c (nodes); output.c, watch.c, group.c (who hears of
+ * changes); tx.c, commit.c, see.c (what a request sees and changes); wire_args.c, wire_perms.c,
+ * wire.c (requests); conn.c; replay.c; store.c; forget.c, ring.c, socket.c.
+ */
 #ifndef CHAOS_NOXS_STORE_PRIVATE_H
 #define CHAOS_NOXS_STORE_PRIVATE_H
 
@@ -30,12 +36,12 @@ static inline uint32_t store_hash(uint32_t h, const void *key, size_t len)
 	return h * 0x85ebca6bu;
 }
 
-/* Bytes of memory, and bytes that a renewed journal has of it: store_quota.c. */
+/* Bytes of memory, and bytes that a renewed journal has of it: quota.c. */
 struct store_cost {
 	uint64_t memory, record;
 };
 
-/* --- store_tree.c: nodes ---------------------------------------------------------------------- */
+/* --- path.c, perms.c, table.c, tree.c: nodes --- */
 
 /* Shared by all nodes that have the same: children take their parent's. */
 struct store_perms {
@@ -69,7 +75,7 @@ struct store_domain {
 	uint32_t nodes, watches, transactions;
 	uint32_t mentions;	 /* entries of permission lists, but as owner */
 	uint64_t bytes;		 /* of names, values and watches, as XenStore counts them */
-	uint64_t memory;	 /* of all of it: store_quota.c */
+	uint64_t memory;	 /* of all of it: quota.c */
 	bool gave;		 /* others rights in nodes of its own, at some time */
 	struct store_conn *ring; /* its lasting connection */
 	UT_hash_handle hh;
@@ -155,8 +161,10 @@ int store_set_value(struct store *s, struct store_node *n, const char *path, con
 		    uint32_t len);
 int store_node_perms(struct store *s, struct store_node *n, const char *path,
 		     struct store_perms *p); /* takes the reference */
-/* Removes it and what is below, and tells; `by` as in hooks. */
-void store_remove(struct store *s, struct store_node *n, uint32_t by);
+/* Removes it and what is below; store_remove() also tells. */
+void store_cut_off(struct store *s, struct store_node *n);
+/* Names of the children in s->scratch; `n` may be NULL. */
+int store_tree_names(struct store *s, const struct store_node *n, uint32_t *len);
 /* For replays: a node with exactly this; the parent is there. */
 int store_restore_node(struct store *s, const char *path, const struct store_perm *perm, uint32_t n,
 		       const void *data, uint32_t len);
@@ -168,9 +176,7 @@ static inline bool store_is_guest(uint32_t domid)
 	return domid != 0 && domid != STORE_NO_DOMAIN;
 }
 
-/* --- store_watch.c: the receivers of changes
- * -------------------------------------------------------
- */
+/* --- watch.c, group.c: the receivers of changes --- */
 
 struct store_watch {
 	struct store_watch *prev, *next;	   /* at its node */
@@ -194,10 +200,11 @@ void store_watches_clear(struct store_conn *c);
  * before, or NULL. */
 void store_tell(struct store *s, struct store_node *n, const struct store_perms *old, bool removed,
 		uint32_t by);
+/* Removes it and what is below, and tells; `by` as in hooks. */
+void store_remove(struct store *s, struct store_node *n, uint32_t by);
 void store_hooks_run(struct store *s);
 
-/* --- store_conn.c: connections -----------------------------------------------------------------
- */
+/* --- output.c, conn.c: connections --- */
 
 struct store_conn {
 	struct store *s;
@@ -241,6 +248,13 @@ void store_conn_waits(struct store_conn *c, int64_t bytes);
 /* Its positions are what they are now. */
 void store_conn_log(const struct store_conn *c);
 int store_conn_append(struct store_conn *c, const void *data, uint32_t len);
+/* n bytes of output, which wait, have left. */
+void store_conn_taken(struct store_conn *c, uint32_t n);
+/* What may wait before input does. */
+uint32_t store_conn_queue_max(const struct store_conn *c);
+/* Memory that the connection holds, or gives back, is its domain's. */
+void store_conn_charge(struct store_conn *c, uint64_t memory, bool add);
+void store_unwake(struct store_conn *c);
 
 struct store_seen {
 	bool exists;
@@ -250,8 +264,7 @@ struct store_seen {
 	uint64_t gen;
 };
 
-/* --- store_wire.c: requests --------------------------------------------------------------------
- */
+/* --- wire_args.c, wire_perms.c, wire.c: requests --- */
 
 struct store_request {
 	struct store_conn *c;
@@ -269,6 +282,8 @@ int store_ok(const struct store_request *r);
 bool store_one_string(const struct store_request *r);
 /* Behind the first string; NULL: there is none with a NUL. */
 const char *store_second(const struct store_request *r, uint32_t *len);
+/* Makes r->path of the string at the front of the payload. */
+int store_take_path(struct store_request *r);
 /* Takes the path at the front, of a node that is to be accessed so. -ENOENT only for those who
  * could have accessed it if it were there, else -EACCES. */
 int store_access_path(struct store_request *r, enum store_access want, struct store_seen *seen);
@@ -278,8 +293,7 @@ int store_do_set_perms(struct store_request *r);
 /* A whole message: header, then `h.len` bytes. */
 void store_handle(struct store_conn *c, const struct xsd_sockmsg *h, const char *data);
 
-/* --- store_tx.c: what a request sees and changes, in a transaction or not ------------------------
- */
+/* --- tx.c, commit.c, see.c: what a request sees and changes, in a transaction or not --- */
 
 struct store_tx {
 	uint32_t id;
@@ -318,8 +332,6 @@ int store_tx_rm(struct store_conn *c, struct store_tx *t, const char *path);
 int store_tx_perms(struct store_conn *c, struct store_tx *t, const char *path,
 		   struct store_perms *p);
 
-/* Names of the children in s->scratch; `n` may be NULL. */
-int store_tree_names(struct store *s, const struct store_node *n, uint32_t *len);
 /* Cuts the last name off ("" for the root); returns it, which has its NUL still. */
 const char *store_cut(char *path);
 
@@ -347,8 +359,7 @@ int store_tx_end(struct store_conn *c, struct store_tx *t, bool commit);
 void store_tx_clear(struct store_conn *c);
 void store_tx_drop(struct store_conn *c, struct store_tx *t); /* with its picture */
 
-/* --- store_quota.c: what each domain makes the store keep
- * ----------------------------------------------------------- */
+/* --- quota.c: what each domain makes the store keep --- */
 
 #define STORE_RECORD 24u /* a record's head, and what it is padded with */
 

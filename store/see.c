@@ -3,42 +3,6 @@
 #include "store/private.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-/* --- names of children --- */
-
-static bool scratch_room(struct store *s, uint32_t need)
-{
-	uint32_t room = s->scratch_room ? s->scratch_room : 4096;
-	char *grown;
-
-	if (need <= s->scratch_room)
-		return true;
-	while (room < need)
-		room *= 2;
-	grown = realloc(s->scratch, room);
-	if (!grown)
-		return false;
-	s->scratch = grown;
-	s->scratch_room = room;
-	return true;
-}
-
-int store_tree_names(struct store *s, const struct store_node *n, uint32_t *len)
-{
-	*len = 0;
-	if (!scratch_room(s, 1))
-		return -ENOMEM;
-	for (const struct store_node *c = n ? n->first : NULL; c; c = c->next) {
-		if (!c->perms)
-			continue;
-		if (!scratch_room(s, *len + c->name_len + 1))
-			return -ENOMEM;
-		memcpy(s->scratch + *len, c->name, c->name_len + 1);
-		*len += c->name_len + 1;
-	}
-	return 0;
-}
 
 /* --- seeing --- */
 

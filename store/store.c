@@ -8,91 +8,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-uint32_t store_hash_seed;
-
-/* --- paths --- */
-
-/* Bytes that names are made of. */
-static const bool name_byte[256] = {
-	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,
-	['-'] = true,	      ['_'] = true,	    ['@'] = true,
-};
-
-#define DOMAIN_PREFIX "/local/domain/"
-
-static const char *behind_domain(const char *path, uint32_t *domid)
-{
-	const char *first = path + sizeof(DOMAIN_PREFIX) - 1;
-	const char *at;
-	uint32_t v = 0;
-
-	if (strncmp(path, DOMAIN_PREFIX, sizeof(DOMAIN_PREFIX) - 1) != 0 || *first < '0' ||
-	    *first > '9')
-		return NULL;
-	for (at = first; *at >= '0' && *at <= '9' && v <= 0x7fff; at++)
-		v = v * 10 + (uint32_t)(*at - '0');
-	if ((*at != '\0' && *at != '/') || v > 0x7fff || (first[0] == '0' && at > first + 1))
-		return NULL;
-	*domid = v;
-	return at;
-}
-
-bool store_path_ok(const char *path, size_t len)
-{
-	const char *local;
-	uint32_t domid;
-
-	if (len == 0 || len >= STORE_PATH_MAX || *path != '/')
-		return false;
-	if (len == 1)
-		return true;
-	if (path[len - 1] == '/')
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!name_byte[(uint8_t)path[i]] && (path[i] != '/' || path[i + 1] == '/'))
-			return false;
-	local = behind_domain(path, &domid);
-	return !local || strlen(local) <= STORE_REL_MAX;
-}
-
-uint32_t store_path_domain(const char *path)
-{
-	uint32_t domid;
-
-	return behind_domain(path, &domid) ? domid : STORE_NO_DOMAIN;
-}
-
-int store_node_path(const struct store_node *n, char path[STORE_PATH_MAX])
-{
-	uint32_t at = STORE_PATH_MAX - 1;
-
-	path[at] = '\0';
-	for (; n->parent; n = n->parent) {
-		at -= n->name_len;
-		memcpy(path + at, n->name, n->name_len);
-		path[--at] = '/';
-	}
-	if (!path[at])
-		path[--at] = '/';
-	else if (n->name_len)
-		at++; /* "@releaseDomain" */
-	memmove(path, path + at, STORE_PATH_MAX - at);
-	return (int)(STORE_PATH_MAX - at) - 1;
-}
-
-/* --- groups --- */
-
-void store_end(struct store *s)
-{
-	if (s->depth == 1 && s->changes)
-		store_hooks_run(s);
-	if (--s->depth)
-		return;
-	store_commit(s);
-	if (s->waking)
-		store_wakes_run(s);
-}
-
 /* --- open and close --- */
 
 static void fill_quota(struct store_quota *q)
@@ -394,6 +309,13 @@ void store_fire(struct store *s, const char *path)
 void store_fire_special(struct store *s, const char *path)
 {
 	store_fire(s, path);
+}
+
+enum store_room store_retry(struct store *s)
+{
+	if (s->journal && store_journal_retry(s))
+		store_wake_all(s);
+	return store_room(s);
 }
 
 void store_on_missing(struct store *s, void (*fn)(void *arg, uint32_t domid), void *arg)

@@ -91,6 +91,24 @@ void store_node_tidy(struct store *s, struct store_node *n)
 	}
 }
 
+int store_node_path(const struct store_node *n, char path[STORE_PATH_MAX])
+{
+	uint32_t at = STORE_PATH_MAX - 1;
+
+	path[at] = '\0';
+	for (; n->parent; n = n->parent) {
+		at -= n->name_len;
+		memcpy(path + at, n->name, n->name_len);
+		path[--at] = '/';
+	}
+	if (!path[at])
+		path[--at] = '/';
+	else if (n->name_len)
+		at++; /* "@releaseDomain" */
+	memmove(path, path + at, STORE_PATH_MAX - at);
+	return (int)(STORE_PATH_MAX - at) - 1;
+}
+
 /* --- the whole --- */
 
 int store_tree_open(struct store *s)

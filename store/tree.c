@@ -79,6 +79,41 @@ struct store_node *store_walk(const struct store_node *top, struct store_node *n
 	return n == top ? NULL : n->next;
 }
 
+/* --- names of children --- */
+
+static bool scratch_room(struct store *s, uint32_t need)
+{
+	uint32_t room = s->scratch_room ? s->scratch_room : 4096;
+	char *grown;
+
+	if (need <= s->scratch_room)
+		return true;
+	while (room < need)
+		room *= 2;
+	grown = realloc(s->scratch, room);
+	if (!grown)
+		return false;
+	s->scratch = grown;
+	s->scratch_room = room;
+	return true;
+}
+
+int store_tree_names(struct store *s, const struct store_node *n, uint32_t *len)
+{
+	*len = 0;
+	if (!scratch_room(s, 1))
+		return -ENOMEM;
+	for (const struct store_node *c = n ? n->first : NULL; c; c = c->next) {
+		if (!c->perms)
+			continue;
+		if (!scratch_room(s, *len + c->name_len + 1))
+			return -ENOMEM;
+		memcpy(s->scratch + *len, c->name, c->name_len + 1);
+		*len += c->name_len + 1;
+	}
+	return 0;
+}
+
 /* --- changes --- */
 
 static char *copy_value(const void *data, uint32_t len)
@@ -221,13 +256,12 @@ static void cease(struct store *s, struct store_node *n)
 	s->found = NULL;
 }
 
-void store_remove(struct store *s, struct store_node *n, uint32_t by)
+void store_cut_off(struct store *s, struct store_node *n)
 {
 	char path[STORE_PATH_MAX];
 	struct store_part part = {path, (uint32_t)store_node_path(n, path)};
 	struct store_node *at = n;
 
-	store_tell(s, n, NULL, true, by);
 	store_log_node(s, n, STORE_J_RM, 0, 0, &part, 1);
 	n->parent->children--;
 	n->parent->gen = ++s->gen;

@@ -333,6 +333,12 @@ void store_tell(struct store *s, struct store_node *n, const struct store_perms 
 	}
 }
 
+void store_remove(struct store *s, struct store_node *n, uint32_t by)
+{
+	store_tell(s, n, NULL, true, by);
+	store_cut_off(s, n);
+}
+
 /* --- hooks --- */
 
 void store_hooks_run(struct store *s)

@@ -18,101 +18,6 @@ static const char *word_for(int rc)
 	return "EINVAL";
 }
 
-int store_answer(const struct store_request *r, const void *data, uint32_t len)
-{
-	if (len > STORE_PAYLOAD_MAX)
-		return -E2BIG;
-	(void)store_conn_put(r->c, r->h->type, r->h->req_id, r->h->tx_id, data, len);
-	return 0;
-}
-
-int store_ok(const struct store_request *r)
-{
-	return store_answer(r, "OK", 3);
-}
-
-/* --- arguments --- */
-
-/* The payload is exactly one string. */
-bool store_one_string(const struct store_request *r)
-{
-	return r->h->len > 0 && memchr(r->data, '\0', r->h->len) == r->data + r->h->len - 1;
-}
-
-/* Behind the first string; NULL: there is none with a NUL. */
-const char *store_second(const struct store_request *r, uint32_t *len)
-{
-	const char *end = r->h->len ? memchr(r->data, '\0', r->h->len) : NULL;
-
-	if (!end)
-		return NULL;
-	*len = (uint32_t)(r->data + r->h->len - (end + 1));
-	return end + 1;
-}
-
-/* Makes r->path of the string at the front of the payload. */
-static int take_path(struct store_request *r)
-{
-	size_t len = strlen(r->data);
-	size_t base = 0;
-
-	if (len == 0)
-		return -EINVAL;
-	r->relative = *r->data != '/' && *r->data != '@';
-	if (r->relative) {
-		if (len >= STORE_REL_MAX)
-			return -EINVAL;
-		base = r->c->base_len;
-		memcpy(r->path, r->c->base, base);
-		r->path[base++] = '/';
-	}
-	if (base + len >= sizeof(r->path))
-		return -EINVAL;
-	memcpy(r->path + base, r->data, len + 1);
-	if (*r->data == '@') /* an event, not a path */
-		return strchr(r->data, '/') || len >= STORE_REL_MAX ? -EINVAL : 0;
-	return store_path_ok(r->path, base + len) ? 0 : -EINVAL;
-}
-
-/* The daemon may have a tree to show when it is looked up. */
-static void make_missing(const struct store_request *r)
-{
-	struct store *s = r->s;
-	uint32_t domid = store_path_domain(r->path);
-	bool all = strcmp(r->path, "/local/domain") == 0 || strcmp(r->path, "/vm") == 0 ||
-		   strncmp(r->path, "/vm/", 4) == 0;
-
-	if (!s->missing || s->in_missing || (domid == STORE_NO_DOMAIN && !all))
-		return;
-	if ((!all || r->path[1] == 'v') && store_find(s, r->path) && strcmp(r->path, "/vm") != 0)
-		return;
-	s->in_missing = true;
-	s->missing(s->missing_arg, domid);
-	s->in_missing = false;
-}
-
-/* Path of a node that is to be accessed so; a missing one is only told of to those who could have
- * had it. */
-int store_access_path(struct store_request *r, enum store_access want, struct store_seen *seen)
-{
-	int rc = take_path(r);
-
-	if (rc == 0 && *r->path == '@')
-		rc = -EINVAL;
-	if (rc < 0)
-		return rc;
-	if (!store_is_guest(r->c->domid))
-		make_missing(r);
-	rc = store_see(r->c, r->t, r->path, seen);
-	if (rc < 0)
-		return rc;
-	if (seen->exists)
-		return (store_allowed(seen->perms, r->c->domid) & want) == want ? 0 : -EACCES;
-	if ((store_allowed(store_see_near(r->c, r->t, r->path), r->c->domid) & want) != want)
-		return -EACCES;
-	return -ENOENT;
-}
-
 /* --- reading --- */
 
 static int do_read(struct store_request *r)
@@ -238,7 +143,7 @@ static int watch_args(struct store_request *r, const char **token)
 	*token = store_second(r, &len);
 	if (!*token || len == 0 || !memchr(*token, '\0', len))
 		return -EINVAL;
-	return take_path(r);
+	return store_take_path(r);
 }
 
 static int do_watch(struct store_request *r)
