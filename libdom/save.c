@@ -32,23 +32,21 @@ static int not_yet(struct err *e)
 }
 
 int save_write(struct xen *x, const struct save_source *from, const void *owner,
-	       uint32_t owner_bytes, int fd, const struct save_progress *progress,
-	       struct save_stats *st, struct err *e)
+	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct err *e)
 {
 	(void)x;
 	(void)from;
 	(void)owner;
 	(void)owner_bytes;
-	(void)fd;
-	(void)progress;
+	(void)to;
 	*st = (struct save_stats){0};
 	return not_yet(e);
 }
 
-int save_open(struct xen *x, int fd, struct save_stream **out, struct err *e)
+int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e)
 {
 	(void)x;
-	(void)fd;
+	(void)from;
 	*out = NULL;
 	return not_yet(e);
 }
@@ -65,20 +63,18 @@ void save_spec(const struct save_stream *s, struct dom_spec *spec)
 	(void)spec;
 }
 
-int save_verify(struct save_stream *s, const struct save_progress *progress, struct err *e)
+int save_verify(struct save_stream *s, struct err *e)
 {
 	(void)s;
-	(void)progress;
 	return not_yet(e);
 }
 
-int save_restore(struct xen *x, struct save_stream *s, struct dom *d,
-		 const struct save_progress *progress, struct save_stats *st, struct err *e)
+int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct save_stats *st,
+		 struct err *e)
 {
 	(void)x;
 	(void)s;
 	(void)d;
-	(void)progress;
 	*st = (struct save_stats){0};
 	return not_yet(e);
 }

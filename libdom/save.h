@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/transfer.h"
 #include "libdom/libdom.h"
 
 /*
@@ -14,33 +15,26 @@
  * owner, the state of the vCPUs, runs of pages, and the pages. It may be a file or a pipe. The
  * device page is never in it: who restores writes a new one.
  *
- * THREADS. save_write(), save_open(), save_verify() and save_restore() block on the file and take
- * time in proportion to the pages: they are for a worker thread, with an xen handle of its own.
- * Nothing else may use the same struct dom or save_stream meanwhile. The other functions do not
- * block and call nothing.
+ * THREADS. save_write(), save_open(), save_verify() and save_restore() wait for the file and take
+ * time in proportion to the pages: they are for a worker thread, with an xen handle of its own;
+ * transfer_cancel() ends them with -ECANCELED. Nothing else may use the same struct dom or
+ * save_stream meanwhile. The other functions do not block and call nothing.
  *
  * ERRORS are negative errnos, with one line in `e`; what makes no sense in a stream is said there
  * ("the file is cut", "... is damaged", "... not one of chaos"). -EOPNOTSUPP: this guest cannot be
  * saved, or this host cannot run it; -EPROTO: damaged, cut, or not a saved VM; -EINVAL: does not
- * fit the shell; -ECANCELED: `tell` said so; of the file what read(2) and write(2) say.
+ * fit the shell; of the file what transfer_read() and transfer_write() say.
  */
 
-/* Numbers of pages of 4 KiB; bytes of the stream. */
+/* Numbers of pages of 4 KiB; bytes of the stream. All but `done` and `bytes` are known before the
+ * first page is moved; other threads may look at those two by shared_load() meanwhile. */
 struct save_stats {
 	uint64_t pages;	    /* that the guest has */
 	uint64_t present;   /* in the stream: these are carried */
-	uint64_t zero;	    /* looked at, and left out because all of the page is zero */
-	uint64_t untouched; /* left out because the guest has said that it never wrote to them */
+	uint64_t zero;	    /* left out because all of the page is zero */
+	uint64_t untouched; /* left out because the guest has said that it never used them */
 	uint64_t done;	    /* of `present`, so far */
 	uint64_t bytes;	    /* written or read so far */
-};
-
-/* Called now and then by the thread that works, at the least every SAVE_TELL_PAGES pages; not 0
- * ends the work with -ECANCELED. `tell` may be NULL. */
-#define SAVE_TELL_PAGES 4096u
-struct save_progress {
-	int (*tell)(void *arg, const struct save_stats *s);
-	void *arg;
 };
 
 /* --- saving --------------------------------------------------------------------------------------
@@ -67,7 +61,7 @@ int save_check(const volatile void *control, struct err *e);
 bool save_can_suspend(const volatile void *control);
 
 /*
- * Writes the domain into `fd`, from where its offset is. The domain does not run and stays so: it
+ * Writes the domain into `to`, from where its offset is. The domain does not run and stays so: it
  * is paused by the caller, and all of its vCPUs were blocked (struct xen_domain_info, `blocked`),
  * or it has shut down with SHUTDOWN_suspend. (A guest that is stopped anywhere else may have read
  * half of what is about to change.) The domain is not changed: it may be unpaused, or
@@ -77,8 +71,7 @@ bool save_can_suspend(const volatile void *control);
  * -EPIPE where SIGPIPE is ignored.
  */
 int save_write(struct xen *x, const struct save_source *from, const void *owner,
-	       uint32_t owner_bytes, int fd, const struct save_progress *progress,
-	       struct save_stats *st, struct err *e);
+	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct err *e);
 
 /* --- restoring -----------------------------------------------------------------------------------
  */
@@ -101,29 +94,30 @@ struct save_info {
 /*
  * Reads and checks all but the pages: magic, version, checksums, sizes against limits and (of a
  * regular file) against its length, every frame number, what the host must be able to do. No domain
- * is needed, and little memory: at most some MiB, whatever the stream says of itself. `fd` is to be
- * kept open by the caller until the stream is closed; its offset moves. save_close() ends it.
+ * is needed, and little memory: at most some MiB, whatever the stream says of itself. `from` is to
+ * be kept open by the caller until the stream is closed with save_close().
  */
-int save_open(struct xen *x, int fd, struct save_stream **out, struct err *e);
+int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e);
 const struct save_info *save_info(const struct save_stream *s);
 /* What a shell for it has to be; domid, uuid, weight, cap and cpus stay as the caller set them. */
 void save_spec(const struct save_stream *s, struct dom_spec *spec);
 /* Reads the pages of a regular file once and compares their checksum, so that damage is found
  * before there is a domain. 0 for what cannot be read twice (a pipe): there save_restore() finds
  * it. */
-int save_verify(struct save_stream *s, const struct save_progress *progress, struct err *e);
+int save_verify(struct save_stream *s, struct err *e);
 
 /*
  * Fills a shell: `d` was prepared by dom_prepare() for save_spec(), without an image, has not been
- * loaded or armed, and does not run. Afterwards it is as after dom_load() and dom_arm() at once,
- * but for the device page, which the caller writes anew (another generation, NOXS_FLAG_RESUMED, its
- * domid, uuid, ports, clock, seed; where things lie from `d`, image_end_gfn included), then
- * dom_arm(x, d, NULL, e) and xen_domain_unpause(). The control page is as the guest left it:
- * noxs_control_adopt(). Pages that the window (dom_window()) does not have are mapped for a moment.
- * On failure the shell is spoilt and must be destroyed; it has not run. Once for each stream.
+ * loaded, and does not run. Afterwards it is as after dom_load() (d->build is NULL, nothing is left
+ * to be armed), but for the device page, which the caller writes anew (struct noxs_facts: resumed,
+ * another generation than any that this VM had; domid, uuid, ports, seed; where things lie from
+ * `d`, image_end_gfn included) before xen_domain_unpause(). The control page is as the guest left
+ * it: noxs_control_adopt(). Pages that the window (dom_window()) does not have are mapped for a
+ * moment. On failure the shell is spoilt and must be destroyed; it has not run. Once for each
+ * stream.
  */
-int save_restore(struct xen *x, struct save_stream *s, struct dom *d,
-		 const struct save_progress *progress, struct save_stats *st, struct err *e);
+int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct save_stats *st,
+		 struct err *e);
 void save_close(struct save_stream *s); /* NULL is fine */
 
 #endif
