@@ -28,26 +28,43 @@ struct command {
 	const char *what; /* one line */
 	const char *help; /* options, each on a line; may be NULL */
 	int (*run)(const struct command *cmd, int argc, char **argv);
+	enum proto_op op; /* of a command that is one request about each VM */
 };
 
-int cmd_create(const struct command *cmd, int argc, char **argv);
-int cmd_run(const struct command *cmd, int argc, char **argv);
-int cmd_list(const struct command *cmd, int argc, char **argv);
-int cmd_info(const struct command *cmd, int argc, char **argv);
-int cmd_console(const struct command *cmd, int argc, char **argv);
-int cmd_simple(const struct command *cmd, int argc, char **argv); /* pause unpause destroy rm */
-int cmd_end(const struct command *cmd, int argc, char **argv);	  /* shutdown reboot */
-int cmd_rename(const struct command *cmd, int argc, char **argv);
-int cmd_wait(const struct command *cmd, int argc, char **argv);
-int cmd_pool(const struct command *cmd, int argc, char **argv);
-int cmd_events(const struct command *cmd, int argc, char **argv);
-/* network- and block-, -attach, -detach and -list */
-int cmd_device(const struct command *cmd, int argc, char **argv);
-int cmd_image(const struct command *cmd, int argc, char **argv);
-int cmd_top(const struct command *cmd, int argc, char **argv);
-int cmd_host(const struct command *cmd, int argc, char **argv);
-int cmd_metrics(const struct command *cmd, int argc, char **argv);
-int cmd_version(const struct command *cmd, int argc, char **argv);
+/* All commands but help, in the order of the overview: COMMAND(NAME) stands for `const struct
+ * command cmd_NAME`, which is beside its function, with its help. */
+#define COMMANDS(COMMAND)                                                                          \
+	COMMAND(create)                                                                            \
+	COMMAND(run)                                                                               \
+	COMMAND(list)                                                                              \
+	COMMAND(info)                                                                              \
+	COMMAND(console)                                                                           \
+	COMMAND(pause)                                                                             \
+	COMMAND(unpause)                                                                           \
+	COMMAND(rename)                                                                            \
+	COMMAND(shutdown)                                                                          \
+	COMMAND(reboot)                                                                            \
+	COMMAND(destroy)                                                                           \
+	COMMAND(rm)                                                                                \
+	COMMAND(wait)                                                                              \
+	COMMAND(network_attach)                                                                    \
+	COMMAND(network_detach)                                                                    \
+	COMMAND(network_list)                                                                      \
+	COMMAND(block_attach)                                                                      \
+	COMMAND(block_detach)                                                                      \
+	COMMAND(block_list)                                                                        \
+	COMMAND(events)                                                                            \
+	COMMAND(pool)                                                                              \
+	COMMAND(image)                                                                             \
+	COMMAND(top)                                                                               \
+	COMMAND(host)                                                                              \
+	COMMAND(metrics)                                                                           \
+	COMMAND(version)
+
+#define COMMAND_DECLARED(name) extern const struct command cmd_##name;
+COMMANDS(COMMAND_DECLARED)
+
+#define HELP_JSON "  -j, --json              the answer as JSON\n"
 
 /* --- options.c: help, usage and errors --- */
 

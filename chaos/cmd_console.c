@@ -146,7 +146,7 @@ int stream_console(struct client *c, const char *what, uint32_t flags, bool *end
 	return rc < 0 ? rc : 0;
 }
 
-int cmd_console(const struct command *cmd, int argc, char **argv)
+static int run_console(const struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {{"log", no_argument, NULL, 'l'},
 					      {"follow", no_argument, NULL, 'f'},
@@ -182,3 +182,17 @@ int cmd_console(const struct command *cmd, int argc, char **argv)
 		(void)fprintf(stderr, "\nchaos: \"%s\" has ended\n", v.name);
 	return EXIT_DONE;
 }
+
+static const char console_help[] =
+	"Attaches to a VM's console; ^] detaches. A VM that has ended still has its log.\n"
+	"\n"
+	"  -l, --log               print what is kept of its output, from the beginning\n"
+	"  -f, --follow            with --log: go on with what comes, until the VM ends\n";
+
+const struct command cmd_console = {
+	.name = "console",
+	.args = "[OPTION]... VM",
+	.what = "attach to a console, or show its log",
+	.help = console_help,
+	.run = run_console,
+};

@@ -135,7 +135,7 @@ void create_read_option(struct create_args *a, int c)
 	}
 }
 
-int cmd_create(const struct command *cmd, int argc, char **argv)
+static int run_create(const struct command *cmd, int argc, char **argv)
 {
 	struct create_args a = {0};
 	struct client client = {.fd = -1};
@@ -178,3 +178,37 @@ int cmd_create(const struct command *cmd, int argc, char **argv)
 	client_close(&client);
 	return rc;
 }
+
+static const char create_help[] =
+	"Creates and starts a VM from an xl.cfg file (\"-\": standard input), or from options "
+	"alone.\n"
+	"key=value sets a key of the file, in its syntax; a text needs no quotes.\n"
+	"\n"
+	"  -k, --kernel IMAGE      what to boot, when there is no file\n"
+	"  -r, --ramdisk FILE\n"
+	"  -m, --memory SIZE       MiB, or a number with K, M or G\n"
+	"  -t, --type TYPE         pv (default) or pvh\n"
+	"  -n, --name NAME\n"
+	"  -v, --vcpus N\n"
+	"  -c, --cmdline TEXT\n"
+	"      --vif SPEC          a network interface more, as in vif=[]: "
+	"bridge=xenbr0,ip=10.0.0.2\n"
+	"      --disk SPEC         a disk more, as in disk=[]: /dev/vg/web,raw,xvda,rw\n"
+	"      --set KEY=TEXT      any other key, its text taken as it is\n"
+	"      --ignore KEY        go on without a key that chaos does not support\n"
+	"      --xl                pass over keys that are unknown, as xl does, with a warning\n"
+	"      --count N           so many of them, named NAME-1, NAME-2, ...\n"
+	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
+	"  -w, --ready             wait until the guest says that it is ready (noxs guests)\n"
+	"      --no-wait-devices   run without devices whose backends do not come\n"
+	"  -C, --console           attach to its console\n"
+	"  -T, --timings           where the time went, in microseconds\n"
+	"  -q, --quiet             print nothing but errors\n" HELP_JSON;
+
+const struct command cmd_create = {
+	.name = "create",
+	.args = "[OPTION]... [FILE] [key=value]...",
+	.what = "create and start a VM",
+	.help = create_help,
+	.run = run_create,
+};

@@ -207,7 +207,7 @@ static int run(const struct command *cmd, struct client *c, char **words, int n,
 	return result;
 }
 
-int cmd_device(const struct command *cmd, int argc, char **argv)
+static int run_device(const struct command *cmd, int argc, char **argv)
 {
 	bool can_force = strstr(cmd->name, "detach");
 	/* A disk has no defaults; a vif has nothing else. */
@@ -228,3 +228,61 @@ int cmd_device(const struct command *cmd, int argc, char **argv)
 	result = run(cmd, &client, argv + optind, argc - optind, o.flags, o.json);
 	return conclude(&client, o.json, result);
 }
+
+/* --- commands --- */
+
+static const char vif_attach_help[] = "Gives a VM a network interface; what it says are keys as in "
+				      "vif=[] of xl.cfg: mac=, bridge=,\n"
+				      "rate=, mtu=, ... (chaos.cfg(5)). Prints its number.\n"
+				      "\n" HELP_JSON;
+
+static const char detach_help[] =
+	"  -f, --force             take it away, whether the guest lets go or not\n" HELP_JSON;
+
+static const char disk_attach_help[] =
+	"Gives a VM a disk; what it says is as in disk=[] of xl.cfg: /dev/vg/data,raw,xvdb,rw, or\n"
+	"vdev=xvdb access=ro target=FILE (chaos.cfg(5)). Prints what the guest calls it.\n"
+	"\n" HELP_JSON;
+
+const struct command cmd_network_attach = {
+	.name = "network-attach",
+	.args = "VM [KEY=VALUE]...",
+	.what = "give a VM a network interface",
+	.help = vif_attach_help,
+	.run = run_device,
+};
+const struct command cmd_network_detach = {
+	.name = "network-detach",
+	.args = "[OPTION]... VM NUMBER|MAC|INTERFACE...",
+	.what = "take network interfaces away",
+	.help = detach_help,
+	.run = run_device,
+};
+const struct command cmd_network_list = {
+	.name = "network-list",
+	.args = "[OPTION]... VM...",
+	.what = "show network interfaces of VMs",
+	.help = HELP_JSON,
+	.run = run_device,
+};
+const struct command cmd_block_attach = {
+	.name = "block-attach",
+	.args = "VM DISK",
+	.what = "give a VM a disk",
+	.help = disk_attach_help,
+	.run = run_device,
+};
+const struct command cmd_block_detach = {
+	.name = "block-detach",
+	.args = "[OPTION]... VM VDEV...",
+	.what = "take disks away",
+	.help = detach_help,
+	.run = run_device,
+};
+const struct command cmd_block_list = {
+	.name = "block-list",
+	.args = "[OPTION]... VM...",
+	.what = "show disks of VMs",
+	.help = HELP_JSON,
+	.run = run_device,
+};

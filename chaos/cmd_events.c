@@ -48,7 +48,7 @@ static int print_event(const struct wire_in *in, const char *event, bool json)
 	return rc == 0 && putchar('\n') != EOF ? 0 : -1;
 }
 
-int cmd_events(const struct command *cmd, int argc, char **argv)
+static int run_events(const struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
 					      {"since", required_argument, NULL, 's'},
@@ -102,3 +102,19 @@ int cmd_events(const struct command *cmd, int argc, char **argv)
 	client_close(&client);
 	return rc < 0 ? failed(&e) : EXIT_FAILED;
 }
+
+static const char events_help[] =
+	"Shows what happens to VMs, from now on until ^C: created, started, ready, paused, "
+	"unpaused,\n"
+	"renamed, exited, crashed, preserved, destroyed, removed; and pool-low.\n"
+	"\n"
+	"  -s, --since ID          begin behind the event of that number (--json shows it)\n"
+	"  -j, --json              one JSON object a line\n";
+
+const struct command cmd_events = {
+	.name = "events",
+	.args = "[OPTION]...",
+	.what = "show what happens to VMs",
+	.help = events_help,
+	.run = run_events,
+};

@@ -31,7 +31,7 @@ static void print_host(const struct chaos_host *h)
 	       free_mem, h->vms, pool, h->tail_guard);
 }
 
-int cmd_host(const struct command *cmd, int argc, char **argv)
+static int run_host(const struct command *cmd, int argc, char **argv)
 {
 	struct client client = {.fd = -1};
 	struct chaos_host h = {0};
@@ -70,7 +70,7 @@ static int print_data(const struct wire_in *in, void *arg)
 	return 0;
 }
 
-int cmd_metrics(const struct command *cmd, int argc, char **argv)
+static int run_metrics(const struct command *cmd, int argc, char **argv)
 {
 	struct client client = {.fd = -1};
 	struct err e = {0};
@@ -88,3 +88,19 @@ int cmd_metrics(const struct command *cmd, int argc, char **argv)
 	client_close(&client);
 	return rc < 0 ? failed(&e) : EXIT_DONE;
 }
+
+/* --- commands --- */
+
+const struct command cmd_host = {
+	.name = "host",
+	.args = "[OPTION]...",
+	.what = "show what Xen and chaosd have",
+	.help = HELP_JSON,
+	.run = run_host,
+};
+const struct command cmd_metrics = {
+	.name = "metrics",
+	.args = "",
+	.what = "counts and times in Prometheus' text form",
+	.run = run_metrics,
+};

@@ -123,7 +123,7 @@ static int remove_all(struct client *c, struct looking *l, struct err *e)
 	return rc;
 }
 
-int cmd_image(const struct command *cmd, int argc, char **argv)
+static int run_image(const struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
@@ -168,3 +168,20 @@ int cmd_image(const struct command *cmd, int argc, char **argv)
 	}
 	return l.json && print_json(l.json) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
+
+static const char image_help[] =
+	"Images that chaosd keeps: \"image:NAME\" is a kernel like a path. Without words, lists "
+	"them.\n"
+	"\n"
+	"  import FILE [NAME]      copy and check FILE; NAME is its own by default\n"
+	"  list                    show all\n"
+	"  inspect NAME...         show all about them\n"
+	"  rm NAME...              forget them\n" HELP_JSON;
+
+const struct command cmd_image = {
+	.name = "image",
+	.args = "[OPTION]... [import|list|inspect|rm WORD...]",
+	.what = "keep images in chaosd",
+	.help = image_help,
+	.run = run_image,
+};

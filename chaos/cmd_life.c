@@ -28,22 +28,7 @@ static int one(struct client *c, enum proto_op op, const char *what, uint32_t fl
 	return 0;
 }
 
-static enum proto_op op_of(const char *name)
-{
-	static const struct {
-		const char *name;
-		enum proto_op op;
-	} ops[] = {{"pause", PROTO_REQ_PAUSE},	     {"unpause", PROTO_REQ_UNPAUSE},
-		   {"destroy", PROTO_REQ_DESTROY},   {"rm", PROTO_REQ_RM},
-		   {"shutdown", PROTO_REQ_SHUTDOWN}, {"reboot", PROTO_REQ_REBOOT}};
-
-	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-		if (strcmp(ops[i].name, name) == 0)
-			return ops[i].op;
-	abort();
-}
-
-int cmd_simple(const struct command *cmd, int argc, char **argv)
+static int run_simple(const struct command *cmd, int argc, char **argv)
 {
 	struct client client = {.fd = -1};
 	struct err e = {0};
@@ -57,12 +42,12 @@ int cmd_simple(const struct command *cmd, int argc, char **argv)
 	if (client_open(&client, NULL, &e) < 0)
 		return failed(&e);
 	for (int i = optind; i < argc; i++)
-		if (one(&client, op_of(cmd->name), argv[i], o.flags, o.json, &e) < 0)
+		if (one(&client, cmd->op, argv[i], o.flags, o.json, &e) < 0)
 			result = failed(&e);
 	return conclude(&client, o.json, result);
 }
 
-int cmd_rename(const struct command *cmd, int argc, char **argv)
+static int run_rename(const struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
@@ -218,7 +203,7 @@ static int end_and_wait(struct client *c, enum proto_op op, char **what, int n,
 	return result;
 }
 
-int cmd_end(const struct command *cmd, int argc, char **argv)
+static int run_end(const struct command *cmd, int argc, char **argv)
 {
 	struct client client = {.fd = -1};
 	struct patience p = {0};
@@ -241,15 +226,14 @@ int cmd_end(const struct command *cmd, int argc, char **argv)
 	if (client_open(&client, NULL, &e) < 0)
 		return failed(&e);
 	if (wait)
-		result = end_and_wait(&client, op_of(cmd->name), argv + optind, argc - optind, &p,
-				      json);
+		result = end_and_wait(&client, cmd->op, argv + optind, argc - optind, &p, json);
 	for (int i = optind; !wait && i < argc; i++)
-		if (one(&client, op_of(cmd->name), argv[i], 0, json, &e) < 0)
+		if (one(&client, cmd->op, argv[i], 0, json, &e) < 0)
 			result = failed(&e);
 	return conclude(&client, json, result);
 }
 
-int cmd_wait(const struct command *cmd, int argc, char **argv)
+static int run_wait(const struct command *cmd, int argc, char **argv)
 {
 	struct client client = {.fd = -1};
 	struct patience p = {0};
@@ -283,3 +267,80 @@ int cmd_wait(const struct command *cmd, int argc, char **argv)
 	}
 	return conclude(&client, json, result);
 }
+
+/* --- commands --- */
+
+static const char end_help[] =
+	"  -w, --wait              until it has ended\n"
+	"  -t, --timeout SECONDS   with --wait: give up then (exit status 1)\n" HELP_JSON;
+
+static const char rm_help[] = "  -f, --force             destroy a VM that still lives\n" HELP_JSON;
+
+static const char wait_help[] =
+	"Waits until the VMs have ended and prints name, reason and exit code of each.\n"
+	"\n"
+	"  -r, --ready             until they are ready, or have ended\n"
+	"  -t, --timeout SECONDS   give up then (exit status 1)\n" HELP_JSON;
+
+const struct command cmd_pause = {
+	.name = "pause",
+	.args = "VM...",
+	.what = "stop VMs from executing",
+	.help = HELP_JSON,
+	.run = run_simple,
+	.op = PROTO_REQ_PAUSE,
+};
+const struct command cmd_unpause = {
+	.name = "unpause",
+	.args = "VM...",
+	.what = "let paused VMs execute",
+	.help = HELP_JSON,
+	.run = run_simple,
+	.op = PROTO_REQ_UNPAUSE,
+};
+const struct command cmd_rename = {
+	.name = "rename",
+	.args = "VM NAME",
+	.what = "give a VM another name",
+	.help = HELP_JSON,
+	.run = run_rename,
+};
+const struct command cmd_shutdown = {
+	.name = "shutdown",
+	.args = "[OPTION]... VM...",
+	.what = "ask guests to power off",
+	.help = end_help,
+	.run = run_end,
+	.op = PROTO_REQ_SHUTDOWN,
+};
+const struct command cmd_reboot = {
+	.name = "reboot",
+	.args = "[OPTION]... VM...",
+	.what = "ask guests to reboot",
+	.help = end_help,
+	.run = run_end,
+	.op = PROTO_REQ_REBOOT,
+};
+const struct command cmd_destroy = {
+	.name = "destroy",
+	.args = "VM...",
+	.what = "end VMs at once",
+	.help = HELP_JSON,
+	.run = run_simple,
+	.op = PROTO_REQ_DESTROY,
+};
+const struct command cmd_rm = {
+	.name = "rm",
+	.args = "[OPTION]... VM...",
+	.what = "forget VMs that have ended, and their logs",
+	.help = rm_help,
+	.run = run_simple,
+	.op = PROTO_REQ_RM,
+};
+const struct command cmd_wait = {
+	.name = "wait",
+	.args = "[OPTION]... VM...",
+	.what = "wait until VMs have ended",
+	.help = wait_help,
+	.run = run_wait,
+};

@@ -71,7 +71,7 @@ static int set_flavor(struct client *c, int n, char **words, struct err *e)
 	return rc < 0 ? rc : client_finish(c, &in, NULL, NULL, e);
 }
 
-int cmd_pool(const struct command *cmd, int argc, char **argv)
+static int run_pool(const struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
@@ -105,3 +105,31 @@ int cmd_pool(const struct command *cmd, int argc, char **argv)
 	}
 	return json && print_json(json) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
+
+static const char pool_help[] =
+	"Shows the pool: domains made ahead (\"shells\"), by flavor. \"set\" adds or changes a "
+	"flavor;\n"
+	"count=0 ends it. For example: chaos pool set type=pvh memory=4 count=8\n"
+	"\n" HELP_JSON "\n"
+	"Words of a flavor:\n"
+	"  type=pv|pvh             pv if not given\n"
+	"  memory=SIZE             MiB, or a number with K, M or G\n"
+	"  vcpus=N                 1 if not given\n"
+	"  count=N                 shells to keep ready; the same as low=N high=N\n"
+	"  low=N                   at least so many\n"
+	"  high=N                  at most so many; demand decides between low and high\n"
+	"  for=noxs|linux          for any image of that kind; noxs if not given\n"
+	"  image=PATH              with this image loaded; or image:NAME\n"
+	"  ramdisk=PATH            of a Linux image\n"
+	"  vifs=N                  network interfaces, connected ahead (noxs)\n"
+	"  vbds=N                  disks, connected when a VM takes the shell (noxs)\n"
+	"  bridge=NAME             the bridge of the interfaces\n"
+	"  backend=kernel|user     what serves the interfaces; kernel if not given\n";
+
+const struct command cmd_pool = {
+	.name = "pool",
+	.args = "[OPTION]... [set KEY=VALUE...]",
+	.what = "show and change the pool of domains made ahead",
+	.help = pool_help,
+	.run = run_pool,
+};

@@ -66,7 +66,7 @@ static int on_vm(const struct wire_in *in, void *arg)
 	return 0;
 }
 
-int cmd_list(const struct command *cmd, int argc, char **argv)
+static int run_list(const struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"all", no_argument, NULL, 'a'},   {"own", no_argument, NULL, 'o'},
@@ -141,7 +141,7 @@ static void show(const struct wire_in *in, const struct chaos_vm *v, json_t *jso
 static const struct option json_only[] = {
 	{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 
-int cmd_info(const struct command *cmd, int argc, char **argv)
+static int run_info(const struct command *cmd, int argc, char **argv)
 {
 	struct client client = {.fd = -1};
 	struct err e = {0};
@@ -176,7 +176,7 @@ int cmd_info(const struct command *cmd, int argc, char **argv)
 
 /* --- version --- */
 
-int cmd_version(const struct command *cmd, int argc, char **argv)
+static int run_version(const struct command *cmd, int argc, char **argv)
 {
 	char version[32] = "";
 	char xen[64] = "";
@@ -218,3 +218,31 @@ int cmd_version(const struct command *cmd, int argc, char **argv)
 	}
 	return rc < 0 ? failed(&e) : EXIT_DONE;
 }
+
+/* --- commands --- */
+
+static const char list_help[] = "  -a, --all               also VMs that have ended\n"
+				"  -o, --own               no domains of other toolstacks\n"
+				"  -q, --quiet             names only\n" HELP_JSON;
+
+const struct command cmd_list = {
+	.name = "list",
+	.args = "[OPTION]...",
+	.what = "show VMs",
+	.help = list_help,
+	.run = run_list,
+};
+const struct command cmd_info = {
+	.name = "info",
+	.args = "[OPTION]... VM...",
+	.what = "show all about VMs",
+	.help = HELP_JSON,
+	.run = run_info,
+};
+const struct command cmd_version = {
+	.name = "version",
+	.args = "[OPTION]...",
+	.what = "versions of chaos, chaosd and Xen",
+	.help = HELP_JSON,
+	.run = run_version,
+};

@@ -195,7 +195,7 @@ static void nothing(int sig)
 	(void)sig;
 }
 
-int cmd_top(const struct command *cmd, int argc, char **argv)
+static int run_top(const struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {{"delay", required_argument, NULL, 'd'},
 					      {"iterations", required_argument, NULL, 'n'},
@@ -247,3 +247,18 @@ int cmd_top(const struct command *cmd, int argc, char **argv)
 	client_close(&client);
 	return rc < 0 ? failed(&e) : EXIT_DONE;
 }
+
+static const char top_help[] =
+	"Shows VMs with what they use, most CPU first, again and again until ^C or q.\n"
+	"\n"
+	"  -d, --delay SECONDS     between two looks (1)\n"
+	"  -n, --iterations N      end after so many\n"
+	"  -b, --batch             no terminal control: one table after the other\n";
+
+const struct command cmd_top = {
+	.name = "top",
+	.args = "[OPTION]...",
+	.what = "watch what VMs use",
+	.help = top_help,
+	.run = run_top,
+};
