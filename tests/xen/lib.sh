@@ -106,8 +106,8 @@ said() { # VM PART [TIMES]
 	"$T/ask" says "$1" "$2" "${3:-1}" 0
 }
 
-guest_says() { # VM PART [TIMES]: waits for it on the console
-	"$T/ask" says "$1" "$2" "${3:-1}" 400 ||
+guest_says() { # VM PART [TIMES [SECONDS]]: waits for it on the console
+	"$T/ask" says "$1" "$2" "${3:-1}" "${4:-400}" ||
 		fail "\"$2\" is not on the console of $1, which ends: $(chaos console --log "$1" | tail -5)"
 }
 
