@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# tools/objects: calls upwards, calls out of no room, and what is never called are found.
+# tools/objects: calls upwards, calls out of no room, circles, and what is never called are found.
 set -uo pipefail
 objects=$1
 work=$(mktemp -d)
@@ -41,6 +41,32 @@ expect 1 'what is "rom low: low/:"?' "rom low: low/:"
 echo 'int low(void); int low(void) { return 0; } int main(void) { return low(); }' >high/b.c
 cc -c high/b.c -o build/high_b.o
 expect 1 "low is defined by high/b.c and low/a.c" "room all: low/ high/:"
-rm build/low_a.o
-expect 1 "build/low_a.o and 0 others are not built" "room low: low/:" "room high: high/: low"
+
+# Files of a room that call each other in a circle: four may, five may not.
+ring() { # files
+	local i next json=
+	mkdir -p ring
+	for ((i = 1; i <= $1; i++)); do
+		next=$((i % $1 + 1))
+		echo "int f$i(void); int f$next(void); int f$i(void) { return f$next(); }" >"ring/f$i.c"
+		cc -c "ring/f$i.c" -o "build/f$i.o" || exit 1
+		json+="{\"directory\": \"$work/build\", \"file\": \"../ring/f$i.c\", \"output\": \"f$i.o\"},"
+	done
+	echo "[${json%,}]" >build/compile_commands.json
+}
+
+room="room ring: ring/:"
+ring 4
+expect 0 "" "$room"
+expect 1 "ring has no circle of more than 4 files any more" "$room" "circle ring 5 for now"
+ring 5
+expect 1 "ring: a circle of 5 files: f1.c f2.c f3.c f4.c f5.c" "$room"
+expect 0 "" "$room" "circle ring 5 for now"
+expect 1 "the longest circle of ring has 5 files, not 6" "$room" "circle ring 6 for now"
+expect 1 'what is "circle ring 5"?' "$room" "circle ring 5"
+ring 6
+expect 1 "ring: a circle of 6 files" "$room" "circle ring 5 for now"
+expect 0 "" "$room" "apart ring"
+rm build/f1.o
+expect 1 "build/f1.o and 0 others are not built" "$room"
 exit $status
