@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/foreign.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/images/images.h"
@@ -71,6 +70,7 @@ static int open_devices(struct engine *en, struct err *e)
 	return devices_open(en, &host, e);
 }
 
+static const struct guests_ops guests_ops = {.is_foreign = domain_is_foreign, .rename = vm_rename};
 static const struct drop_ops drop_ops = {.has_devices = devices_of,
 					 .forget_devices = device_unmirror_domain};
 
@@ -130,7 +130,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = scan_open(en, e);
 	if (rc == 0)
-		rc = storehost_open(en, e);
+		rc = storehost_open(en, &guests_ops, e);
 	if (rc == 0)
 		rc = pool_open(en, e);
 	if (rc == 0)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/foreign.h"
+#include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/services/domains.h"
 #include "split-toolstack/engine/vm/vm.h"

@@ -33,21 +33,31 @@ static void path_of(const struct vm *vm, char *out, size_t room)
 	(void)snprintf(out, room, "%s/%s.log", vm->en->conf.log_dir, uuid);
 }
 
-void console_log_init(struct console_log *l, const struct engine *en)
+void console_log_init(struct vm *vm)
 {
-	memset(l, 0, sizeof(*l));
-	l->fd = -1;
-	l->size = (uint64_t)en->conf.console_log_kib * 1024;
+	vm->guest.log = (struct console_log){.fd = -1,
+					     .size = (uint64_t)vm->en->conf.console_log_kib * 1024};
 }
 
-void console_log_close(struct console_log *l)
+void console_log_go_on(struct vm *vm, const struct vm *old)
+{
+	vm->guest.log.end = old->guest.log.end;
+	vm->guest.log.size = old->guest.log.size;
+}
+
+static void close_log(struct console_log *l)
 {
 	if (l->fd >= 0)
 		(void)close(l->fd);
 	l->fd = -1;
 }
 
-int console_log_open_old(struct vm *vm)
+void console_log_close(struct vm *vm)
+{
+	close_log(&vm->guest.log);
+}
+
+static int open_old(struct vm *vm)
 {
 	struct header h;
 	char path[512];
@@ -61,16 +71,27 @@ int console_log_open_old(struct vm *vm)
 		(void)close(fd);
 		return -EINVAL;
 	}
-	vm->log.fd = fd;
-	vm->log.size = h.size;
-	vm->log.end = h.end;
-	vm->log.ring_cons = h.ring_cons;
+	vm->guest.log.fd = fd;
+	vm->guest.log.size = h.size;
+	vm->guest.log.end = h.end;
+	vm->guest.log.ring_cons = h.ring_cons;
 	return 0;
+}
+
+int console_log_open_old(struct vm *vm)
+{
+	return vm->guest.log.fd >= 0 ? 0 : open_old(vm);
+}
+
+void console_log_recall(struct vm *vm)
+{
+	(void)console_log_open_old(vm);
+	console_log_close(vm);
 }
 
 void console_log_adopt(struct vm *vm)
 {
-	if (vm->log.fd < 0 || noxs_console_resume(&vm->con, vm->log.ring_cons))
+	if (vm->guest.log.fd < 0 || noxs_console_resume(&vm->guest.con, vm->guest.log.ring_cons))
 		return;
 	log_line(LOG_WARN,
 		 "op=console dom=%u name=%s: output is lost: its log could not be written before",
@@ -101,8 +122,8 @@ static int make(struct vm *vm)
 	/* A VM may be made again under a uuid that history still knows: its output goes on. */
 	if (console_log_open_old(vm) == 0)
 		return 0;
-	vm->log.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return vm->log.fd < 0 ? -errno : 0;
+	vm->guest.log.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return vm->guest.log.fd < 0 ? -errno : 0;
 }
 
 /* Data first, header last: what the header tells is there. */
@@ -127,13 +148,13 @@ static int append(struct console_log *l, const uint8_t *data, uint32_t len)
 
 void console_log_new_ring(struct vm *vm)
 {
-	struct console_log *l = &vm->log;
+	struct console_log *l = &vm->guest.log;
 	struct header h = {.magic = MAGIC, .size = l->size, .end = l->end};
 
 	l->ring_cons = 0;
 	if (l->end == 0) /* there is no file yet */
 		return;
-	if (l->fd >= 0 || console_log_open_old(vm) == 0) {
+	if (console_log_open_old(vm) == 0) {
 		l->ring_cons = 0;
 		(void)write_all(l->fd, (const uint8_t *)&h, sizeof(h), 0);
 	}
@@ -141,7 +162,7 @@ void console_log_new_ring(struct vm *vm)
 
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons)
 {
-	struct console_log *l = &vm->log;
+	struct console_log *l = &vm->guest.log;
 	int rc = l->fd < 0 ? make(vm) : 0;
 
 	l->ring_cons = ring_cons;
@@ -161,20 +182,21 @@ void console_log_delete(struct vm *vm)
 {
 	char path[512];
 
-	console_log_close(&vm->log);
+	console_log_close(vm);
 	path_of(vm, path, sizeof(path));
 	(void)unlink(path);
 }
 
 void vm_console_range(struct vm *vm, struct vm_console_range *out)
 {
-	out->end = vm->log.end;
-	out->start = vm->log.end > vm->log.size ? vm->log.end - vm->log.size : 0;
+	out->end = vm->guest.log.end;
+	out->start =
+		vm->guest.log.end > vm->guest.log.size ? vm->guest.log.end - vm->guest.log.size : 0;
 }
 
 int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct err *e)
 {
-	struct console_log *l = &vm->log;
+	struct console_log *l = &vm->guest.log;
 	struct vm_console_range r;
 	uint64_t at;
 	ssize_t n;
@@ -185,7 +207,7 @@ int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct
 			       (unsigned long long)pos);
 	if (pos == r.end)
 		return 0;
-	if (l->fd < 0 && console_log_open_old(vm) < 0)
+	if (console_log_open_old(vm) < 0)
 		return err_set(e, ENOENT, "the console log of \"%s\" is gone", vm->name);
 	at = pos % l->size;
 	if (len > r.end - pos)
@@ -198,7 +220,7 @@ int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct
 	if (vm_state(vm) == VM_ENDED) { /* history holds no files */
 		int code = errno;
 
-		console_log_close(l);
+		close_log(l);
 		errno = code;
 	}
 	if (n < 0)

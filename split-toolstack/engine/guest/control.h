@@ -1,13 +1,47 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The control channel of a VM. */
+/* The control channel of a VM: the guest's console output and words, and what is said to it. */
 #ifndef CHAOS_GUEST_CONTROL_H
 #define CHAOS_GUEST_CONTROL_H
 
-struct vm;
+#include <stdbool.h>
+#include <stdint.h>
 
-/* Listens to the VM's control channel, which is bound. */
-int vm_hear(struct vm *vm);
+#include "base/err.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+
+/* Begins with the control page at vm->map, which is fresh; binds the channel. On failure
+ * control_close() follows. */
+int control_open(struct vm *vm, struct err *e);
+/* The same with a page that lived on without us. Its channel is bound by vm_listen(); until then
+ * the VM is unheard. */
+void control_adopt(struct vm *vm);
+/* Binds the channel and hears of its events from then on. On failure it is as before. */
+int vm_listen(struct vm *vm, struct err *e);
+/* Undoes all that; not open is fine. */
+void control_close(struct vm *vm);
+void control_free(struct vm *vm); /* the VM is about to be freed */
 /* Looks at ring and words of one VM now. */
 void vm_look(struct vm *vm);
+/* Of one that is open: what the guest says. */
+void control_words(const struct vm *vm, struct noxs_guest_words *w);
+/* NOXS_REQ_*: the guest is asked for it. */
+int control_request(struct vm *vm, uint32_t request, struct err *e);
+
+static inline bool control_is_open(const struct vm *vm)
+{
+	return vm->guest.con.page != NULL;
+}
+
+static inline bool control_is_unheard(const struct vm *vm)
+{
+	return vm->guest.unheard_prev != NULL;
+}
+
+/* NULL: all are heard. */
+static inline struct vm *control_first_unheard(const struct engine *in)
+{
+	return in->guests.unheard;
+}
 
 #endif

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 struct shown_name;
+struct vm;
 
 /* Its console log: one bounded file a VM, a ring behind a header. */
 struct console_log {
@@ -21,13 +22,32 @@ struct console_log {
 	bool failed;	    /* could not be written: said once */
 };
 
+static inline uint64_t console_log_end(const struct console_log *l)
+{
+	return l->end;
+}
+
 /* Its end of the store, when it has no device page. */
 struct vm_view {
 	struct store_ring ring;
-	uint32_t port;	     /* ours */
-	uint32_t guest_port; /* 0: it has no store */
+	uint32_t port; /* ours */
 	struct port_user user;
 	bool woken;
+};
+
+struct guest {
+	struct noxs_control_end con; /* its control page; page NULL: it is not mapped */
+	uint32_t port;		     /* ours, of the control channel */
+	struct port_user control;    /* ... listened to */
+	struct port_credit credit;   /* of all its channels */
+	struct console_log log;
+	uint8_t *input; /* waits for room in the ring */
+	uint32_t input_len;
+	struct vm *unheard_next, *unheard_prev; /* its channel is not bound yet */
+	struct vm_view view;
+	struct vm *view_next, *view_prev;     /* its store ring has something to move */
+	struct vm *untold_next, *untold_prev; /* xenstored has not what it is called */
+	struct shown_name *shown;	      /* what xenstored has of it */
 };
 
 #endif

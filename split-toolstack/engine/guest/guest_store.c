@@ -183,7 +183,7 @@ static int put_channels(const struct vm *vm)
 	struct store *s = vm->en->guests.tree;
 	char path[STORE_PATH_MAX];
 	char at[64];
-	int rc = put_u64(vm, "store/port", vm->view.guest_port);
+	int rc = put_u64(vm, "store/port", vm->store_port);
 
 	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/console/%u/0", vm->domid);
 	if (rc == 0)
@@ -265,25 +265,25 @@ static void on_notify(struct store_ring *r)
 {
 	struct vm *vm = r->arg;
 
-	(void)xen_evtchn_notify(vm->en->x, vm->view.port);
+	(void)xen_evtchn_notify(vm->en->x, vm->guest.view.port);
 }
 
 static void on_wake(struct store_ring *r)
 {
 	struct vm *vm = r->arg;
 
-	if (!vm->view.woken) {
-		vm->view.woken = true;
-		DL_APPEND2(vm->en->guests.woken, vm, view_prev, view_next);
+	if (!vm->guest.view.woken) {
+		vm->guest.view.woken = true;
+		DL_APPEND2(vm->en->guests.woken, vm, guest.view_prev, guest.view_next);
 		storehost_busy(vm->en);
 	}
 }
 
 static void unwake(struct vm *vm)
 {
-	if (vm->view.woken)
-		DL_DELETE2(vm->en->guests.woken, vm, view_prev, view_next);
-	vm->view.woken = false;
+	if (vm->guest.view.woken)
+		DL_DELETE2(vm->en->guests.woken, vm, guest.view_prev, guest.view_next);
+	vm->guest.view.woken = false;
 }
 
 static void vm_view_poll(struct vm *vm)
@@ -291,17 +291,17 @@ static void vm_view_poll(struct vm *vm)
 	int rc;
 
 	unwake(vm);
-	if (!vm->view.ring.conn || vm->view.user.masked)
+	if (!vm->guest.view.ring.conn || vm->guest.view.user.masked)
 		return; /* it is polled when its credit is back */
-	rc = store_ring_poll(&vm->view.ring, BUDGET);
+	rc = store_ring_poll(&vm->guest.view.ring, BUDGET);
 	if (rc == -EPROTO)
 		log_line(LOG_WARN,
 			 "op=store dom=%u name=%s: the guest broke the store's protocol: its view "
 			 "ends",
 			 vm->domid, vm->name);
 	if (rc > 0) {
-		on_wake(&vm->view.ring);
-		ports_spend(vm->en->ports, &vm->view.user);
+		on_wake(&vm->guest.view.ring);
+		ports_spend(vm->en->ports, &vm->guest.view.user);
 	}
 }
 
@@ -309,10 +309,10 @@ void views_poll(struct engine *en)
 {
 	struct vm *vm = en->guests.woken;
 	struct vm *last =
-		vm ? vm->view_prev : NULL; /* those that wake now wait for the next turn */
+		vm ? vm->guest.view_prev : NULL; /* those that wake now wait for the next turn */
 
 	while (vm) {
-		struct vm *next = vm == last ? NULL : vm->view_next;
+		struct vm *next = vm == last ? NULL : vm->guest.view_next;
 
 		vm_view_poll(vm);
 		vm = next;
@@ -321,16 +321,16 @@ void views_poll(struct engine *en)
 
 static void on_event(struct port_user *u)
 {
-	vm_view_poll((struct vm *)(void *)((char *)u - offsetof(struct vm, view.user)));
+	vm_view_poll((struct vm *)(void *)((char *)u - offsetof(struct vm, guest.view.user)));
 }
 
 int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 {
-	struct vm_view *v = &vm->view;
+	struct vm_view *v = &vm->guest.view;
 	char at[VM_PATH];
 	int rc;
 
-	if (vm->noxs || v->guest_port == 0)
+	if (vm->noxs || vm->store_port == 0)
 		return 0;
 	if (!adopt) {
 		rc = storehost_check_room(vm->en, e);
@@ -344,15 +344,15 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 	v->ring.arg = vm;
 	v->ring.notify = on_notify;
 	v->ring.wake = on_wake;
-	rc = xen_evtchn_bind(vm->en->x, vm->domid, v->guest_port, &v->port);
+	rc = xen_evtchn_bind(vm->en->x, vm->domid, vm->store_port, &v->port);
 	if (rc < 0) {
 		v->port = 0;
-		return err_sys(e, -rc, "bind to store channel %u of domain %u", v->guest_port,
+		return err_sys(e, -rc, "bind to store channel %u of domain %u", vm->store_port,
 			       vm->domid);
 	}
 	v->user.event = on_event;
 	v->user.resumed = on_event;
-	v->user.credit = &vm->credit;
+	v->user.credit = &vm->guest.credit;
 	rc = ports_listen(vm->en->ports, v->port, &v->user);
 	if (rc < 0)
 		rc = err_set(e, ENOMEM, "out of memory");
@@ -370,7 +370,7 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 
 void vm_view_close(struct vm *vm)
 {
-	struct vm_view *v = &vm->view;
+	struct vm_view *v = &vm->guest.view;
 
 	unwake(vm);
 	store_ring_close(&v->ring);
@@ -388,9 +388,9 @@ void vm_view_forget(struct vm *vm)
 		return;
 	if (!devices_of(en, vm->domid)) /* else it goes with the last of them */
 		store_forget_domain(en->guests.tree, vm->domid);
-	if (vm->view.guest_port)
+	if (vm->store_port)
 		store_fire_special(en->guests.tree, "@releaseDomain");
-	vm->view.guest_port = 0;
+	vm->store_port = 0;
 }
 
 /* Linux acknowledges by emptying the node. */
@@ -400,7 +400,7 @@ int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
 	char path[STORE_PATH_MAX];
 	int rc;
 
-	if (!vm->view.ring.conn || vm->view.ring.broken ||
+	if (!vm->guest.view.ring.conn || vm->guest.view.ring.broken ||
 	    store_domain_numbers(vm->en->guests.tree, vm->domid, &n) < 0 || n.watches == 0)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be asked (it has no noxs control page, and has not "

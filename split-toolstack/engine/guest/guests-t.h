@@ -3,12 +3,26 @@
 #ifndef CHAOS_GUEST_GUESTS_T_H
 #define CHAOS_GUEST_GUESTS_T_H
 
+#include <stdbool.h>
+
+struct engine;
+struct err;
 struct names;
 struct store;
 struct storehost;
 struct vm;
+struct xen_domain_info;
+
+/* What is asked of rooms above. */
+struct guests_ops {
+	/* The domain is not the engine's. */
+	bool (*is_foreign)(struct engine *en, const struct xen_domain_info *info);
+	/* A tool of dom0 has renamed it. */
+	int (*rename)(struct vm *vm, const char *name, struct err *e);
+};
 
 struct guests {
+	const struct guests_ops *ops;
 	struct store *tree;
 	struct storehost *host;
 	struct names *names; /* what dom0's tools call domains */

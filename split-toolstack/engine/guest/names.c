@@ -11,7 +11,6 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/foreign.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names_private.h"
 #include "split-toolstack/engine/services/domains.h"
@@ -92,7 +91,7 @@ static bool lives(struct engine *en, const uint8_t uuid[16])
 
 	if (domains_walk(en->x, compare, &s, NULL) < 0)
 		return true; /* not known: the name may be taken */
-	return s.is && !s.found.dying && domain_is_foreign(en, &s.found);
+	return s.is && !s.found.dying && en->guests.ops->is_foreign(en, &s.found);
 }
 
 int names_check(struct engine *en, const char *name, struct err *e)
@@ -135,7 +134,7 @@ bool names_by_tool(struct vm *vm, const char *value)
 	struct err e = {0};
 
 	(void)snprintf(name, sizeof(name), "%s", value);
-	if (vm_rename(vm, name, &e) == 0) {
+	if (vm->en->guests.ops->rename(vm, name, &e) == 0) {
 		log_line(LOG_INFO, "op=rename dom=%u name=%s: by a tool of dom0", vm->domid, name);
 		return true;
 	}

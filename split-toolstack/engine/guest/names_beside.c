@@ -11,7 +11,6 @@
 #include "base/uuid.h"
 #include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/devices/mirror.h"
-#include "split-toolstack/engine/foreign.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/names_private.h"
 #include "split-toolstack/engine/services/idle.h"
@@ -53,16 +52,16 @@ void names_changed(struct vm *vm)
 
 	if (!is_served(en) || vm->domid == 0)
 		return;
-	if (!vm->untold_prev)
-		DL_APPEND2(en->guests.names->untold, vm, untold_prev, untold_next);
+	if (!vm->guest.untold_prev)
+		DL_APPEND2(en->guests.names->untold, vm, guest.untold_prev, guest.untold_next);
 	idle_later(en->idle);
 }
 
 static void told(struct vm *vm)
 {
-	if (vm->untold_prev)
-		DL_DELETE2(vm->en->guests.names->untold, vm, untold_prev, untold_next);
-	vm->untold_prev = NULL;
+	if (vm->guest.untold_prev)
+		DL_DELETE2(vm->en->guests.names->untold, vm, guest.untold_prev, guest.untold_next);
+	vm->guest.untold_prev = NULL;
 }
 
 static void will_go(struct engine *en, struct shown_name *s)
@@ -74,16 +73,16 @@ static void will_go(struct engine *en, struct shown_name *s)
 void names_ended(struct vm *vm)
 {
 	told(vm);
-	if (vm->shown)
-		will_go(vm->en, vm->shown);
-	vm->shown = NULL;
+	if (vm->guest.shown)
+		will_go(vm->en, vm->guest.shown);
+	vm->guest.shown = NULL;
 }
 
 void names_forget(struct vm *vm)
 {
 	told(vm);
-	free(vm->shown);
-	vm->shown = NULL;
+	free(vm->guest.shown);
+	vm->guest.shown = NULL;
 }
 
 /* --- writing --- */
@@ -125,11 +124,11 @@ static void follow_cpus(struct vm *vm, const struct place *p, int *rc)
 {
 	char path[PATH_MAX_LEN];
 
-	if (*rc < 0 || vm->shown->cpus || vm->view.guest_port == 0)
+	if (*rc < 0 || vm->guest.shown->cpus || vm->store_port == 0)
 		return;
 	(void)snprintf(path, sizeof(path), "%s/cpu", p->domain);
 	*rc = mirror_follow(engine_mirror(vm->en), path);
-	vm->shown->cpus = *rc == 0;
+	vm->guest.shown->cpus = *rc == 0;
 }
 
 static struct shown_name *shown_new(const uint8_t uuid[16], uint32_t domid)
@@ -150,11 +149,11 @@ static int tell(struct vm *vm)
 	char text[16];
 	int rc = 0;
 
-	if (!vm->shown)
-		vm->shown = shown_new(vm->uuid, vm->domid);
-	if (!vm->shown)
+	if (!vm->guest.shown)
+		vm->guest.shown = shown_new(vm->uuid, vm->domid);
+	if (!vm->guest.shown)
 		return -ENOMEM;
-	vm->shown->domid = vm->domid;
+	vm->guest.shown->domid = vm->domid;
 	place_of(vm->uuid, vm->domid, &p);
 	(void)snprintf(text, sizeof(text), "%u", vm->domid);
 	put(m, p.vm, MIRROR_MARK, text, &rc);
@@ -164,7 +163,7 @@ static int tell(struct vm *vm)
 	put(m, p.domain, "vm", p.vm, &rc);
 	put(m, p.domain, "name", vm->name, &rc);
 	follow_cpus(vm, &p, &rc);
-	vm->shown->asked = mirror_asked(m);
+	vm->guest.shown->asked = mirror_asked(m);
 	return rc;
 }
 
@@ -179,7 +178,8 @@ static void remove_domain(struct engine *en, const struct shown_name *s, const s
 	if (vm)
 		return;
 	if (xen_domain_info(en->x, s->domid, &info) == 0 &&
-	    memcmp(info.uuid, s->uuid, sizeof(s->uuid)) != 0 && domain_is_foreign(en, &info))
+	    memcmp(info.uuid, s->uuid, sizeof(s->uuid)) != 0 &&
+	    en->guests.ops->is_foreign(en, &info))
 		return;
 	rm(engine_mirror(en), p->libxl, "");
 	if (!devices_of(en, s->domid)) { /* else it goes with the last of them */
@@ -203,7 +203,7 @@ static void remove_shown(struct engine *en, const struct shown_name *s)
 	}
 	remove_domain(en, s, &p);
 	vm = vm_by_uuid(en, s->uuid);
-	if (!vm || !vm->shown) /* else it has another domain, which has been told */
+	if (!vm || !vm->guest.shown) /* else it has another domain, which has been told */
 		rm(engine_mirror(en), p.vm, "");
 }
 
@@ -263,7 +263,7 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 	bool lives = vm && vm->domid == domid;
 	struct shown_name *s;
 
-	if (domid == 0 || (lives && vm->shown))
+	if (domid == 0 || (lives && vm->guest.shown))
 		return;
 	s = shown_new(uuid, domid);
 	if (!s) {
@@ -271,7 +271,7 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 			 domid);
 	} else if (lives) {
 		s->asked = mirror_asked(engine_mirror(en));
-		vm->shown = s;
+		vm->guest.shown = s;
 	} else {
 		log_line(LOG_INFO, "op=clean dom=%u: its name was left in xenstored", domid);
 		will_go(en, s);
@@ -281,7 +281,7 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 /* What was read before our last word was written says nothing. */
 static void look_at_name(struct vm *vm, const char *value, uint64_t done)
 {
-	if (!value || vm->untold_prev || !vm->shown || done < vm->shown->asked ||
+	if (!value || vm->guest.untold_prev || !vm->guest.shown || done < vm->guest.shown->asked ||
 	    strcmp(value, vm->name) == 0)
 		return;
 	if (!names_by_tool(vm, value))
@@ -305,7 +305,7 @@ static void look_at_cpu(struct engine *en, uint32_t domid, uint32_t cpu, const c
 	const char *has;
 
 	vm = vm_by_domid(en, domid);
-	if (!vm || !vm->shown || !vm->shown->cpus || !value ||
+	if (!vm || !vm->guest.shown || !vm->guest.shown->cpus || !value ||
 	    (strcmp(value, "online") != 0 && strcmp(value, "offline") != 0))
 		return;
 	has = store_get(en->guests.tree, path, NULL);

@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/devices/device.h"
-#include "split-toolstack/engine/foreign.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/services/ports.h"
@@ -307,7 +306,7 @@ static bool is_others(struct engine *en, uint32_t domid)
 {
 	struct xen_domain_info info;
 
-	return xen_domain_info(en->x, domid, &info) == 0 && domain_is_foreign(en, &info);
+	return xen_domain_info(en->x, domid, &info) == 0 && en->guests.ops->is_foreign(en, &info);
 }
 
 static void note_domain(uint32_t domid, struct tidying *t)
@@ -355,7 +354,7 @@ void storehost_tidy(struct engine *en)
 
 /* --- open and close --- */
 
-int storehost_open(struct engine *en, struct err *e)
+int storehost_open(struct engine *en, const struct guests_ops *ops, struct err *e)
 {
 	struct storehost *sh = calloc(1, sizeof(*sh));
 	struct err warning = {0};
@@ -370,6 +369,7 @@ int storehost_open(struct engine *en, struct err *e)
 	}
 	sh->en = en;
 	en->guests.host = sh;
+	en->guests.ops = ops;
 	ev_prepare_init(&sh->flush, on_flush);
 	sh->flush.data = sh;
 	ev_init(&sh->retry, on_retry);

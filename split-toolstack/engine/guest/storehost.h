@@ -8,9 +8,11 @@
 #include "base/err.h"
 
 struct engine;
+struct guests_ops;
 struct store;
 
-int storehost_open(struct engine *en, struct err *e); /* the mode is known */
+/* The mode is known; `ops` stay. */
+int storehost_open(struct engine *en, const struct guests_ops *ops, struct err *e);
 void storehost_close(struct engine *en);
 /* What the tree has of domains that are no VMs goes. */
 void storehost_tidy(struct engine *en);

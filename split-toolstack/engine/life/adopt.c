@@ -68,8 +68,7 @@ bool adopt_has_domain(const struct engine *en, const struct xen_domain_info *inf
 
 static void remember(struct vm *vm)
 {
-	(void)console_log_open_old(vm);
-	console_log_close(&vm->log); /* its numbers stay; the file opens when it is read */
+	console_log_recall(vm);
 	vm_retire(vm);
 }
 
@@ -121,7 +120,7 @@ static void is_lost(struct vm *vm, bool dying)
 static int connect_again(struct vm *vm, struct err *e)
 {
 	uint32_t domid = vm->domid;
-	int rc = vm->log.fd < 0 ? console_log_open_old(vm) : 0;
+	int rc = console_log_open_old(vm);
 
 	if (adopt_later(rc))
 		return err_sys(e, -rc, "console log");
@@ -132,7 +131,7 @@ static int connect_again(struct vm *vm, struct err *e)
 		vm->slot.domid = domid; /* becomes a slot again when it ends */
 		console_log_adopt(vm);
 	}
-	if (!vm->unheard_prev || (vm->noxs && vm->en->adoption->heard >= LISTEN_FIRST))
+	if (!control_is_unheard(vm) || (vm->noxs && vm->en->adoption->heard >= LISTEN_FIRST))
 		return 0;
 	rc = vm_listen(vm, e);
 	if (rc == 0)
@@ -177,7 +176,7 @@ static int take_over(struct vm *vm, struct err *e)
 		vm->life.now = now_of_record(vm);
 	names_changed(vm);
 	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
-	if (!vm->unheard_prev)
+	if (!control_is_unheard(vm))
 		vm_look(vm);
 	return 0;
 }
@@ -260,7 +259,7 @@ static void listen_soon(struct engine *en)
 {
 	ev_timer *t = &en->adoption->listen;
 
-	if (!en->guests.unheard || ev_is_active(t))
+	if (!control_first_unheard(en) || ev_is_active(t))
 		return;
 	ev_timer_set(t, 0., 0.);
 	ev_timer_start(en->loop, t);
@@ -273,8 +272,8 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	ev_timer_stop(loop, t);
 	en->adoption->heard = 0;
-	for (uint32_t i = 0; i < LISTEN_TURN && en->guests.unheard; i++) {
-		struct vm *vm = en->guests.unheard;
+	for (uint32_t i = 0; i < LISTEN_TURN && control_first_unheard(en); i++) {
+		struct vm *vm = control_first_unheard(en);
 		struct err e = {0};
 		const struct life_news n = {.e = &e};
 

@@ -41,7 +41,7 @@ static int load_image(struct vm *vm, struct xen *x, struct err *e)
 				.module = &ramdisk,
 				.nmodule = c->ramdisk_fd >= 0,
 				.console_port = vm->guest_port,
-				.store_port = vm->view.guest_port};
+				.store_port = vm->store_port};
 
 	return dom_load(x, &vm->dom, vm->img, &load, e);
 }
@@ -71,10 +71,10 @@ static int build_domain(struct vm *vm, struct xen *x, struct err *e)
 		return rc;
 	since = clock_ns();
 	vm->guest_port = 0;
-	vm->view.guest_port = 0;
+	vm->store_port = 0;
 	if (!image_info(vm->img)->direct) /* others expect to find their end */
 		rc = view_ports(x, vm->dom.domid, image_info(vm->img)->noxs, &vm->guest_port,
-				&vm->view.guest_port, e);
+				&vm->store_port, e);
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0)
 		rc = load_image(vm, x, e);

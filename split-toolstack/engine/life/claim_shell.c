@@ -49,7 +49,7 @@ bool vm_claim_shell(struct vm *vm)
 	memcpy(vm->dom.uuid, vm->uuid, sizeof(vm->dom.uuid));
 	vm->slot = parts.slot;
 	vm->guest_port = parts.guest_port;
-	vm->view.guest_port = parts.store_port;
+	vm->store_port = parts.store_port;
 	vm->map = parts.map;
 	if (vm->map) /* else the worker needs it first */
 		vm_list_window(vm);

@@ -10,6 +10,7 @@
 #include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
@@ -231,8 +232,7 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		vm->past_ns = old->ended_ns;
 		vm->reason = old->reason;
 		vm->exit_code = old->exit_code;
-		vm->log.end = old->log.end;
-		vm->log.size = old->log.size;
+		console_log_go_on(vm, old);
 	}
 	vm->create.flags = flags;
 	vm->life.want = flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;

@@ -173,8 +173,8 @@ static void classify(struct vm *vm, const struct xen_domain_info *info)
 	vm->exit_code = -1;
 	if (!info || !info->shutdown)
 		return;
-	if (vm->noxs && vm->con.page)
-		noxs_control_words(&vm->con, &w);
+	if (vm->noxs && control_is_open(vm))
+		control_words(vm, &w);
 	switch (info->shutdown_reason) {
 	case SHUTDOWN_poweroff:
 		vm->reason = VM_REASON_POWEROFF;
@@ -230,7 +230,7 @@ int life_end_kept(struct vm *vm, const struct life_news *n)
 
 int life_end(struct vm *vm, const struct life_news *n)
 {
-	if (vm->con.page)
+	if (control_is_open(vm))
 		vm_look(vm); /* its last words */
 	life_timer_stop(vm);
 	classify(vm, n->info);
@@ -335,15 +335,7 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 		return rc;
 	if (!vm->noxs)
 		return vm_view_shutdown(vm, reboot, e);
-	if (vm->unheard_prev)
-		rc = vm_listen(vm, e);
-	if (rc < 0)
-		return rc;
-	noxs_control_request(&vm->con, reboot ? NOXS_REQ_REBOOT : NOXS_REQ_POWEROFF);
-	rc = xen_evtchn_notify(vm->en->x, vm->port);
-	if (rc < 0)
-		return err_sys(e, -rc, "ask \"%s\"", vm->name);
-	return 0;
+	return control_request(vm, reboot ? NOXS_REQ_REBOOT : NOXS_REQ_POWEROFF, e);
 }
 
 /* It is being built, or waits for others' devices, and its client with it. */
@@ -384,7 +376,7 @@ int life_destroy_living(struct vm *vm, const struct life_news *n)
 		return err_sys(n->e, -rc, "pause \"%s\"", vm->name);
 	if (vm->life.now == NOW_UNKNOWN)
 		adopt_soon(vm->en); /* its devices */
-	if (vm->con.page)
+	if (control_is_open(vm))
 		vm_look(vm);
 	vm->reason = VM_REASON_DESTROYED;
 	vm->exit_code = -1;

@@ -73,7 +73,7 @@ void vm_retire(struct vm *vm)
 	reservations_drop(vm);
 	vm_unlink(vm);
 	vm_link_ended(vm);
-	console_log_close(&vm->log); /* a reader opens it */
+	console_log_close(vm); /* a reader opens it */
 	if (vms_ended_count(en) > en->conf.history_max + HISTORY_SLACK)
 		(void)history_trim(en, HISTORY_SLACK);
 	idle_later(en->idle); /* where the rest is trimmed */

@@ -57,8 +57,6 @@ int vm_check_domain(const struct vm *vm);
 /* Maps the VM's pages and hears its events from then on; with `adopt` after vm_listen(). On failure
  * nothing is left. */
 int vm_connect(struct vm *vm, bool adopt, struct err *e);
-/* Binds its control channel. On failure it is as before. */
-int vm_listen(struct vm *vm, struct err *e);
 /* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
 void vm_disconnect(struct vm *vm);
 /* The same, but its two pages stay mapped: they are the caller's. NULL: they were not. */

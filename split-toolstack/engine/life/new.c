@@ -9,6 +9,7 @@
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/registry/registry.h"
@@ -26,7 +27,7 @@ struct vm *vm_new(struct engine *en)
 	vm->devices.ops = &vm_device_set_ops;
 	vm_config_init(&vm->cfg);
 	dom_init(&vm->dom);
-	console_log_init(&vm->log, en);
+	console_log_init(vm);
 	return vm;
 }
 
@@ -42,8 +43,8 @@ void vm_free(struct vm *vm)
 	image_put(vm->img);
 	files_drop(&vm->files);
 	vm_config_clear(&vm->cfg);
-	console_log_close(&vm->log);
-	free(vm->input);
+	console_log_close(vm);
+	control_free(vm);
 	free(vm);
 }
 
@@ -73,7 +74,7 @@ struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_
 	vm->reason = r->reason;
 	vm->exit_code = r->exit_code;
 	vm->guest_port = r->guest_port;
-	vm->view.guest_port = r->store_port;
+	vm->store_port = r->store_port;
 	vm->restarts = r->restarts;
 	vm->noxs = r->noxs;
 	vm->ready = r->ready;

@@ -36,7 +36,7 @@ int vm_record(const struct vm *vm, struct err *e)
 		.exit_code = vm->exit_code,
 		.domid = unknown ? vm->left.domid : domid_of(vm),
 		.guest_port = threads ? 0 : vm->guest_port, /* which they may be writing */
-		.store_port = threads ? 0 : (uint16_t)vm->view.guest_port,
+		.store_port = threads ? 0 : (uint16_t)vm->store_port,
 		.want = want_of(&vm->life),
 		.restarts = vm->restarts,
 		.noxs = vm->noxs,

@@ -49,11 +49,7 @@ struct vm_left {
 
 struct vm {
 	struct engine *en;
-	struct vm *view_next, *view_prev;	/* those whose ring has something to move */
-	struct vm *window_next, *window_prev;	/* those whose window is still open */
-	struct vm *unheard_next, *unheard_prev; /* adopted, and their channels not bound yet */
-	struct vm *untold_next, *untold_prev;	/* names_beside.c */
-	struct shown_name *shown;
+	struct vm *window_next, *window_prev; /* those whose window is still open */
 	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
 	uint64_t since;		 /* the move that put it into its list */
 	UT_hash_handle by_name, by_uuid, by_domid;
@@ -75,17 +71,12 @@ struct vm {
 	struct vm_seen last;
 	struct dom dom;
 	uint64_t dev_frame, control_frame;
-	struct slot slot; /* 0: adopted, its id belongs to no slot yet */
-	uint32_t port;	  /* ours, of the control channel: the slot's or bound to guest_port */
-	struct port_user control;  /* ... listened to */
-	struct port_credit credit; /* of all its channels */
-	uint32_t guest_port;	   /* allocated for the guest; 0: it binds to the slot's */
-	uint8_t *map;		   /* device page, then control page */
-	struct noxs_control_end con;
-	struct console_log log;
-	struct vm_view view;
-	uint8_t *input; /* waits for room in the ring */
-	uint32_t input_len;
+	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */
+	uint32_t guest_port; /* of its control channel, allocated for it; 0: it binds to the slot's
+			      */
+	uint32_t store_port; /* likewise, of its store; 0: it has none */
+	struct guest guest;
+	uint8_t *map; /* device page, then control page */
 	/* create in progress */
 	struct vm_create create;
 	struct vm_timings t;

@@ -313,7 +313,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->started_ns = vm->started_ns;
 	out->ended_ns = vm->ended_ns;
 	out->restarts = vm->restarts;
-	out->console_bytes = vm->log.end;
+	out->console_bytes = console_log_end(&vm->guest.log);
 	out->cpu_ns = vm->domid ? vm->last.cpu_ns : 0;
 }
 

@@ -177,7 +177,7 @@ static void ids_of_others_are_left_alone(void **state)
 
 		xen_unmap(x, vm->map, 2); /* else Xen would keep the id from others */
 		vm->map = NULL;
-		vm->con.page = NULL;
+		vm->guest.con.page = NULL;
 		fake_vanish(other.domid);
 		assert_int_equal(xen_domain_create(x, &other, &id), 0);
 		assert_int_equal(vm_pause(vm, &e), -ESRCH);

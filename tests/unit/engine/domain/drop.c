@@ -11,7 +11,7 @@
 
 #include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/foreign.h"
+#include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/vm/vms.h"

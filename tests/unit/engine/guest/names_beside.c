@@ -234,7 +234,7 @@ static void old_news_are_no_rename(void **state)
 	assert_int_equal(vm_rename(vm, "b", NULL), 0);
 	assert_true(names_news(en, of_vm(vm, "/name"), "web", UINT64_MAX)); /* not written so far */
 	assert_string_equal(vm_name(vm), "b");
-	until(!vm->untold_prev);
+	until(!vm->guest.untold_prev);
 	asked = mirror_asked(engine_mirror(en));
 	assert_true(names_news(en, of_vm(vm, "/name"), "web", asked - 1));
 	assert_string_equal(vm_name(vm), "b");
@@ -366,7 +366,7 @@ static void no_memory(void **state)
 
 		(void)snprintf(name, sizeof(name), "web%d", n);
 		assert_int_equal(vm_rename(vm, name, NULL), 0);
-		for (fail_in = n; vm->untold_prev;) {
+		for (fail_in = n; vm->guest.untold_prev;) {
 			(void)names_settle(en, 1);
 			(void)usleep(100); /* the thread takes what was asked for */
 		}

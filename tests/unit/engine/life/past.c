@@ -205,18 +205,18 @@ static void a_full_disk_breaks_no_console(void **state)
 	assert_true(full >= 0);
 	guest_says(vm, "one ");
 	log_is(vm, "one ");
-	real = vm->log.fd;
-	vm->log.fd = full;
+	real = vm->guest.log.fd;
+	vm->guest.log.fd = full;
 	for (uint32_t n = 0; n <= NOXS_CONSOLE_OUT_SIZE; n += 64) /* more than the ring holds */
 		guest_says(vm, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-	assert_false(vm->con.broken);
-	assert_int_equal(vm->log.end, 4);
+	assert_false(vm->guest.con.broken);
+	assert_int_equal(vm->guest.log.end, 4);
 	assert_int_equal(close(real), 0);
 	open_again();
 	vm = engine_find(en, "web");
-	assert_false(vm->con.broken);
+	assert_false(vm->guest.con.broken);
 	guest_says(vm, "two");
-	assert_false(vm->con.broken);
+	assert_false(vm->guest.con.broken);
 	log_is(vm, "one two");
 }
 
@@ -228,9 +228,9 @@ static void the_ring_keeps_what_the_log_could_not(void **state)
 
 	(void)state;
 	guest_says(vm, "one ");
-	real = vm->log.fd;
-	vm->log.fd = open("/dev/full", O_RDWR | O_CLOEXEC);
-	assert_true(vm->log.fd >= 0);
+	real = vm->guest.log.fd;
+	vm->guest.log.fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+	assert_true(vm->guest.log.fd >= 0);
 	guest_says(vm, "two ");
 	assert_int_equal(close(real), 0);
 	open_again();

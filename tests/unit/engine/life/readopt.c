@@ -203,7 +203,8 @@ static void many_are_heard_in_the_end(void **state)
 		waited = en->guests.unheard != NULL;
 		assert_true(waited);
 		assert_int_equal(vm_state(en->guests.unheard), VM_RUNNING);
-		assert_int_equal(vm_shutdown(en->guests.unheard->unheard_next, false, NULL), 0);
+		assert_int_equal(vm_shutdown(en->guests.unheard->guest.unheard_next, false, NULL),
+				 0);
 		if (fails) {
 			fake_fail_at(1, ENOMEM);
 			(void)ev_run(loop, EVRUN_NOWAIT);
