@@ -15,7 +15,7 @@ static const struct command cmd_help = {
 };
 
 #define COMMAND_ADDRESS(name) &cmd_##name,
-static const struct command *const commands[] = {COMMANDS(COMMAND_ADDRESS) & cmd_help};
+static const struct command *const commands[] = {COMMANDS(COMMAND_ADDRESS) COMMAND_ADDRESS(help)};
 static const unsigned int ncommands = sizeof(commands) / sizeof(commands[0]);
 
 static void print_overview(FILE *to)

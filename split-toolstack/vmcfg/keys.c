@@ -14,6 +14,10 @@
 struct key {
 	const char *name;
 	int (*set)(struct vmcfg_walk *w, const char *key, const char *value, struct err *e);
+	/* From a list, which replaces what the key had. NULL: from its items with commas between.
+	 */
+	int (*set_list)(struct vmcfg_walk *w, const char *key, XLU_ConfigList *list, int n,
+			struct err *e);
 };
 
 /* --- setters --- */
@@ -284,6 +288,33 @@ static int set_disk(struct vmcfg_walk *w, const char *key, const char *value, st
 	return rc < 0 ? rc : add_device(w->c, &d, e);
 }
 
+static int set_devices(struct vmcfg_walk *w, const char *key, enum device_kind kind,
+		       XLU_ConfigList *list, int n, struct err *e)
+{
+	int rc = 0;
+
+	drop_devices(w->c, kind);
+	for (int i = 0; rc == 0 && i < n; i++) {
+		const char *item = xlu_cfg_get_listitem(list, i);
+
+		rc = item ? vmcfg_set_key(w, key, item, e)
+			  : err_set(e, EINVAL, "%s: item %d is no text", key, i + 1);
+	}
+	return rc;
+}
+
+static int set_vifs(struct vmcfg_walk *w, const char *key, XLU_ConfigList *list, int n,
+		    struct err *e)
+{
+	return set_devices(w, key, DEVICE_VIF, list, n, e);
+}
+
+static int set_disks(struct vmcfg_walk *w, const char *key, XLU_ConfigList *list, int n,
+		     struct err *e)
+{
+	return set_devices(w, key, DEVICE_VBD, list, n, e);
+}
+
 static const struct key keys[] = {
 	{"name", set_name},
 	{"type", set_type},
@@ -298,7 +329,7 @@ static const struct key keys[] = {
 	{"maxmem", set_maxmem},
 	{"vcpus", set_vcpus},
 	{"maxvcpus", set_maxvcpus},
-	{"cpus", set_cpus},
+	{"cpus", set_cpus, set_cpus_list},
 	{"cpu_weight", set_weight},
 	{"cap", set_cap},
 	{"max_grant_frames", vmcfg_limit},
@@ -309,8 +340,8 @@ static const struct key keys[] = {
 	{"on_poweroff", set_action},
 	{"on_reboot", set_action},
 	{"on_crash", set_action},
-	{"vif", set_vif},
-	{"disk", set_disk},
+	{"vif", set_vif, set_vifs},
+	{"disk", set_disk, set_disks},
 	{"seclabel", set_seclabel},
 	{"init_seclabel", set_seclabel},
 };
@@ -369,24 +400,13 @@ int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list,
 {
 	const struct key *k = find_key(name);
 	char joined[4096];
-	int rc = 0;
 
 	if (is_ignored(w->v, name))
 		return 0;
 	if (!k)
 		return vmcfg_other_key(w, name, n ? NULL : "", e);
-	if (k->set == set_vif || k->set == set_disk) {
-		drop_devices(w->c, k->set == set_vif ? DEVICE_VIF : DEVICE_VBD);
-		for (int i = 0; rc == 0 && i < n; i++) {
-			const char *item = xlu_cfg_get_listitem(list, i);
-
-			rc = item ? vmcfg_set_key(w, name, item, e)
-				  : err_set(e, EINVAL, "%s: item %d is no text", name, i + 1);
-		}
-		return rc;
-	}
-	if (k->set == set_cpus)
-		return set_cpus_list(w, name, list, n, e);
+	if (k->set_list)
+		return k->set_list(w, name, list, n, e);
 	if (n == 0)
 		return 0; /* nothing asked for */
 	if (join_list(list, n, joined, sizeof(joined)) < 0)

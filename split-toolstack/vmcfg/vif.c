@@ -18,9 +18,11 @@ struct item {
 	bool have_bridge;
 };
 
+/* `bare`: it may stand without a value, which is NULL then. */
 struct vif_key {
 	const char *name;
 	int (*set)(struct item *i, const char *key, const char *value, struct err *e);
+	bool bare;
 };
 
 static int set_mac(struct item *i, const char *key, const char *value, struct err *e)
@@ -246,28 +248,17 @@ static const struct vif_key keys[] = {
 	{"backend", set_backend},
 	{"script", set_script},
 	{"model", pass_over},
-	{"accel", pass_over},
+	{"accel", pass_over, .bare = true},
 	{"gatewaydev", pass_over},
 	{"netdev", pass_over},
-	{"trusted", refuse_untrusted},
-	{"untrusted", refuse_untrusted},
+	{"trusted", refuse_untrusted, .bare = true},
+	{"untrusted", refuse_untrusted, .bare = true},
 	/* our own */
-	{"dhcp", set_dhcp},
+	{"dhcp", set_dhcp, .bare = true},
 	{"gateway", set_gateway},
 	{"gateway6", set_gateway},
-	{"userspace", set_userspace},
+	{"userspace", set_userspace, .bare = true},
 };
-
-/* What may stand without a value. */
-static bool is_flag(const char *key)
-{
-	static const char *const flags[] = {"dhcp", "userspace", "trusted", "untrusted", "accel"};
-
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (strcmp(key, flags[i]) == 0)
-			return true;
-	return false;
-}
 
 static int set_one(struct item *i, char *token, struct err *e)
 {
@@ -278,7 +269,7 @@ static int set_one(struct item *i, char *token, struct err *e)
 	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
 		if (strcmp(keys[k].name, token) != 0)
 			continue;
-		if (!value && !is_flag(token))
+		if (!value && !keys[k].bare)
 			return err_set(e, EINVAL, "%s: has no value; write %s=...", token, token);
 		return keys[k].set(i, token, value, e);
 	}
