@@ -202,7 +202,7 @@ static int start_again(struct vm *vm, struct err *e)
 	vm->life.now = NOW_WAITING;
 	(void)console_log_open_old(vm);
 	log_line(LOG_INFO, "op=adopt name=%s: is restarted", vm->name);
-	vm_restart_later(vm);
+	life_restart_in(vm, RESTART_MIN_S);
 	return 0;
 }
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM's pages mapped and its channels heard, and the end of that. */
+/* A VM's pages mapped and its channels heard, and the end of that and of its domain. */
 #include <errno.h>
 #include <string.h>
 
+#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/map.h"
-#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/pool/pool.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vm.h"
 
 int vm_check_domain(const struct vm *vm)
 {
@@ -45,7 +47,8 @@ int vm_connect(struct vm *vm, bool adopt, struct err *e)
 	return rc;
 }
 
-uint8_t *vm_let_go(struct vm *vm)
+/* Its two pages stay mapped: they are the caller's. NULL: they were not. */
+static uint8_t *let_go(struct vm *vm)
 {
 	uint8_t *map = vm->map;
 
@@ -59,8 +62,28 @@ uint8_t *vm_let_go(struct vm *vm)
 
 void vm_disconnect(struct vm *vm)
 {
-	uint8_t *map = vm_let_go(vm);
+	uint8_t *map = let_go(vm);
 
 	if (map)
 		xen_unmap(vm->en->x, map, 2);
+}
+
+void vm_drop_domain(struct vm *vm)
+{
+	uint32_t domid = vm->dom.domid;
+	uint8_t *map;
+
+	drop_note(vm->en, domid, vm->uuid);
+	map = let_go(vm);
+	dom_release(&vm->dom);
+	attaches_end(vm);
+	devices_drop(&vm->devices);
+	if (domid)
+		domain_drop(vm->en, domid, vm->uuid, vm->dom.pages ? vm->dom.pages : vm->pages,
+			    &vm->slot, map, false);
+	else
+		slot_put(vm->en->slots, &vm->slot);
+	vm_view_forget(vm);
+	names_ended(vm);
+	vm_set_domid(vm, 0);
 }

@@ -20,29 +20,6 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-/* A guest that ends this soon after its start is restarted no faster than this. */
-#define RESTART_MIN_S 1.0
-
-void vm_drop_domain(struct vm *vm)
-{
-	uint32_t domid = vm->dom.domid;
-	uint8_t *map;
-
-	drop_note(vm->en, domid, vm->uuid);
-	map = vm_let_go(vm);
-	dom_release(&vm->dom);
-	attaches_end(vm);
-	devices_drop(&vm->devices);
-	if (domid)
-		domain_drop(vm->en, domid, vm->uuid, vm->dom.pages ? vm->dom.pages : vm->pages,
-			    &vm->slot, map, false);
-	else
-		slot_put(vm->en->slots, &vm->slot);
-	vm_view_forget(vm);
-	names_ended(vm);
-	vm_set_domid(vm, 0);
-}
-
 /* --- the end of a VM, in both ways --- */
 
 void life_record(struct vm *vm)
@@ -85,23 +62,12 @@ int life_restart(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-static void restart_in(struct vm *vm, double seconds)
-{
-	vm->life.wait = WAIT_DELAY;
-	life_timer(vm, seconds);
-}
-
-void vm_restart_later(struct vm *vm)
-{
-	restart_in(vm, RESTART_MIN_S);
-}
-
 int life_delay(struct vm *vm, const struct life_news *n)
 {
 	bool fast = vm->ended_ns - vm->started_ns < (uint64_t)(RESTART_MIN_S * 1e9);
 
 	(void)n;
-	restart_in(vm, fast ? RESTART_MIN_S : 0.); /* not inside the end of a device */
+	life_restart_in(vm, fast ? RESTART_MIN_S : 0.); /* not inside the end of a device */
 	return 0;
 }
 
@@ -124,7 +90,7 @@ static void restart(struct vm *vm)
 	if (lived >= (uint64_t)(RESTART_MIN_S * 1e9))
 		restart_now(vm);
 	else
-		restart_in(vm, RESTART_MIN_S);
+		life_restart_in(vm, RESTART_MIN_S);
 }
 
 static void ignore_create(void *arg, int rc, struct vm *vm, const struct vm_timings *t,

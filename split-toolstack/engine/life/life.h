@@ -6,7 +6,6 @@
 #include "split-toolstack/engine/life/adopt.h"
 #include "split-toolstack/engine/vm/state.h"
 
-struct device_set_ops;
 struct vm_record;
 
 /* --- new.c --- */
@@ -59,19 +58,9 @@ int vm_check_domain(const struct vm *vm);
 int vm_connect(struct vm *vm, bool adopt, struct err *e);
 /* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
 void vm_disconnect(struct vm *vm);
-/* The same, but its two pages stay mapped: they are the caller's. NULL: they were not. */
-uint8_t *vm_let_go(struct vm *vm);
+/* Disconnects its domain, if it has one, and drops it. */
+void vm_drop_domain(struct vm *vm);
 /* What was built goes, and what was opened for it. */
 void vm_unbuild(struct vm *vm);
-
-/* --- run_gate.c --- */
-/* What the owner of a VM's devices does: LIFE_CONNECTED and LIFE_FREED. */
-extern const struct device_set_ops vm_device_set_ops;
-
-/* --- end.c --- */
-/* Disconnects the VM's domain, if it has one, and drops it. */
-void vm_drop_domain(struct vm *vm);
-/* Builds a linked VM again, not faster than one that ends at once is restarted. */
-void vm_restart_later(struct vm *vm);
 
 #endif

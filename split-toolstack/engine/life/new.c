@@ -16,6 +16,37 @@
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
+/* --- what its devices tell --- */
+
+static void raise_event(struct device_set *s, enum life_event ev)
+{
+	const struct life_news n = {0};
+
+	(void)life_event((struct vm *)(void *)((char *)s - offsetof(struct vm, devices)), ev, &n);
+}
+
+static void devices_changed(struct device_set *s, bool news)
+{
+	(void)news;
+	raise_event(s, LIFE_CONNECTED);
+}
+
+static void devices_failed(struct device_set *s, const struct err *e)
+{
+	(void)e;
+	raise_event(s, LIFE_CONNECTED);
+}
+
+static void devices_gone(struct device_set *s)
+{
+	raise_event(s, LIFE_FREED);
+}
+
+static const struct device_set_ops device_set_ops = {
+	.changed = devices_changed, .failed = devices_failed, .gone = devices_gone};
+
+/* --- a new one, and its end --- */
+
 struct vm *vm_new(struct engine *en)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
@@ -24,7 +55,7 @@ struct vm *vm_new(struct engine *en)
 		return NULL;
 	vm->en = en;
 	vm->exit_code = -1;
-	vm->devices.ops = &vm_device_set_ops;
+	vm->devices.ops = &device_set_ops;
 	vm_config_init(&vm->cfg);
 	dom_init(&vm->dom);
 	console_log_init(vm);

@@ -3,7 +3,6 @@
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
-#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 #define PAUSES_MOST 64 /* of other toolstacks, that one unpause ends */

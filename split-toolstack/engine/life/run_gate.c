@@ -17,10 +17,8 @@
  * send nothing for ever. So a noxs guest runs when the kernel's backends of its devices are
  * connected, not before. A guest out of a shell with vifs never waits: they are connected. Others
  * wait some milliseconds.
- *
- * With VM_CREATE_WAIT_DEVICES the VM is being built until all its devices are there, and a device
- * that does not come ends the create. Without it, and at restarts, the guest runs without such a
- * device after a moment.
+ * When a device does not come the guest runs without it after a moment; a create with
+ * VM_CREATE_WAIT_DEVICES has waited for all of them before (start.c).
  */
 #define HOLD_S 5.0
 
@@ -60,41 +58,6 @@ static void run_or_tell(struct vm *vm)
 	vm_announce(vm, VM_EV_PAUSED);
 }
 
-/* --- the create waits --- */
-
-int life_look_at_connecting(struct vm *vm, const struct life_news *n)
-{
-	(void)n;
-	life_timer(vm, 0.);
-	return 0;
-}
-
-int life_connect_time(struct vm *vm, const struct life_news *n)
-{
-	struct err e = {0};
-	ev_tstamp now = ev_now(vm->en->loop);
-	int rc = devices_there(&vm->devices, vm->cfg.ndevice, now, &vm->life.connect_until, &e);
-
-	(void)n;
-	if (rc == -EAGAIN)
-		life_timer(vm, vm->life.connect_until - now);
-	else
-		life_start(vm, rc, &e);
-	return 0;
-}
-
-bool life_connect(struct vm *vm)
-{
-	if (!(vm->create.flags & VM_CREATE_WAIT_DEVICES) || !devices_lack(&vm->devices))
-		return false;
-	vm->life.now = NOW_CONNECTING;
-	vm->life.connect_until = ev_now(vm->en->loop) + ATTACH_S;
-	life_timer(vm, 0.); /* one may be broken already */
-	return true;
-}
-
-/* --- the guest waits --- */
-
 int vm_let_run(struct vm *vm)
 {
 	if (!devices_gate(&vm->devices))
@@ -120,32 +83,3 @@ int life_gate_time(struct vm *vm, const struct life_news *n)
 	run_or_tell(vm);
 	return 0;
 }
-
-/* --- what devices tell --- */
-
-static void raise_event(struct device_set *s, enum life_event ev)
-{
-	const struct life_news n = {0};
-
-	(void)life_event((struct vm *)(void *)((char *)s - offsetof(struct vm, devices)), ev, &n);
-}
-
-static void devices_changed(struct device_set *s, bool news)
-{
-	(void)news;
-	raise_event(s, LIFE_CONNECTED);
-}
-
-static void devices_failed(struct device_set *s, const struct err *e)
-{
-	(void)e;
-	raise_event(s, LIFE_CONNECTED);
-}
-
-static void devices_gone(struct device_set *s)
-{
-	raise_event(s, LIFE_FREED);
-}
-
-const struct device_set_ops vm_device_set_ops = {
-	.changed = devices_changed, .failed = devices_failed, .gone = devices_gone};

@@ -135,7 +135,8 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	vm_announce(vm, VM_EV_DESTROYED);
 }
 
-void life_start(struct vm *vm, int rc, struct err *e)
+/* Its create has succeeded and it runs, or (rc < 0) it has failed. */
+static void finish(struct vm *vm, int rc, struct err *e)
 {
 	if (rc == 0)
 		rc = run(vm, e);
@@ -152,6 +153,43 @@ void life_start(struct vm *vm, int rc, struct err *e)
 		vm_create_done(vm, 0, NULL);
 }
 
+/* --- the create waits: with VM_CREATE_WAIT_DEVICES it ends without a device that does not come ---
+ */
+
+int life_look_at_connecting(struct vm *vm, const struct life_news *n)
+{
+	(void)n;
+	life_timer(vm, 0.);
+	return 0;
+}
+
+int life_connect_time(struct vm *vm, const struct life_news *n)
+{
+	struct err e = {0};
+	ev_tstamp now = ev_now(vm->en->loop);
+	int rc = devices_there(&vm->devices, vm->cfg.ndevice, now, &vm->life.connect_until, &e);
+
+	(void)n;
+	if (rc == -EAGAIN)
+		life_timer(vm, vm->life.connect_until - now);
+	else
+		finish(vm, rc, &e);
+	return 0;
+}
+
+/* True: it waits for its devices first. */
+static bool waits_for_devices(struct vm *vm)
+{
+	if (!(vm->create.flags & VM_CREATE_WAIT_DEVICES) || !devices_lack(&vm->devices))
+		return false;
+	vm->life.now = NOW_CONNECTING;
+	vm->life.connect_until = ev_now(vm->en->loop) + ATTACH_S;
+	life_timer(vm, 0.); /* one may be broken already */
+	return true;
+}
+
+/* --- it is built --- */
+
 int life_built(struct vm *vm, const struct life_news *n)
 {
 	int rc = n->rc == 0 ? start(vm, n->e) : n->rc;
@@ -161,7 +199,7 @@ int life_built(struct vm *vm, const struct life_news *n)
 		image_put(vm->img);
 		vm->img = NULL;
 	}
-	if (rc < 0 || !life_connect(vm))
-		life_start(vm, rc, n->e);
+	if (rc < 0 || !waits_for_devices(vm))
+		finish(vm, rc, n->e);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #define CHAOS_ENGINE_LIFE_VERBS_H
 
 #include "split-toolstack/engine/vm/state.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 typedef int life_verb(struct vm *vm, const struct life_news *n);
 
@@ -12,13 +13,13 @@ life_verb life_build;	  /* builds it on the loop or on the worker */
 life_verb life_abandoned; /* what was built in vain goes */
 /* start.c */
 life_verb life_built; /* connects it and starts its devices; it runs when these are there */
+life_verb life_look_at_connecting; /* soon: not inside what has happened to a device */
+life_verb life_connect_time;	   /* its create ends when its devices are there, or too late */
 /* run_gate.c */
 /* Unpauses it, now or when the backends of its rings are connected. */
 int vm_let_run(struct vm *vm);
-life_verb life_look_at_connecting; /* soon: not inside what has happened to a device */
-life_verb life_connect_time;	   /* its create ends when its devices are there, or too late */
-life_verb life_look_at_gated;	   /* runs it when its devices are there */
-life_verb life_gate_time;	   /* runs it without those that have not come */
+life_verb life_look_at_gated; /* runs it when its devices are there */
+life_verb life_gate_time;     /* runs it without those that have not come */
 /* end.c */
 life_verb life_restart;	 /* the delay is over */
 life_verb life_delay;	 /* its old devices are gone: the delay begins */
@@ -35,11 +36,16 @@ life_verb life_adopt;	/* tries to take it over */
 life_verb life_unheard; /* is to be taken over once more */
 life_verb life_still_unknown;
 
-/* start.c: its create has succeeded and it runs, or (rc < 0) it has failed. */
-void life_start(struct vm *vm, int rc, struct err *e);
 /* end.c: writes the VM into the registry; what goes wrong is logged. */
 void life_record(struct vm *vm);
-/* run_gate.c: true: it waits for its devices first, and life_start() follows. */
-bool life_connect(struct vm *vm);
+/* A guest that ends this soon after its start is restarted no faster than this. */
+#define RESTART_MIN_S 1.0
+
+/* Builds a VM in NOW_WAITING again after so long: LIFE_TIMER. */
+static inline void life_restart_in(struct vm *vm, double seconds)
+{
+	vm->life.wait = WAIT_DELAY;
+	life_timer(vm, seconds);
+}
 
 #endif
