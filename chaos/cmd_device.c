@@ -116,7 +116,7 @@ static int attach(struct client *c, bool network, char **words, int n, json_t *j
 
 	if (!spec)
 		return err_set(e, ENOMEM, "out of memory");
-	client_begin(c, &w, PROTO_REQ_DEVICE_ATTACH);
+	client_begin(c, &w, PROTO_REQ_ATTACH);
 	wire_text(&w, PROTO_WHAT, words[0]);
 	wire_text(&w, PROTO_SET, spec);
 	if (getcwd(cwd, sizeof(cwd)))
@@ -137,7 +137,7 @@ static int detach(struct client *c, bool network, const char *vm, const char *id
 	struct wire_in in;
 	int rc;
 
-	client_begin(c, &w, PROTO_REQ_DEVICE_DETACH);
+	client_begin(c, &w, PROTO_REQ_DETACH);
 	wire_text(&w, PROTO_WHAT, vm);
 	wire_text(&w, PROTO_KIND, network ? "vif" : "vbd");
 	wire_text(&w, PROTO_ID, id);

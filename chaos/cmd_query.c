@@ -193,7 +193,7 @@ static int run_version(const struct command *cmd, int argc, char **argv)
 		return usage(cmd, "\"%s\" is too much", argv[optind]);
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0)
-		rc = ask(&client, PROTO_REQ_VERSION, NULL, 0, &e);
+		rc = ask(&client, PROTO_REQ_VERSION_INFO, NULL, 0, &e);
 	if (rc == 0)
 		rc = client_finish(&client, &in, NULL, NULL, &e);
 	if (rc == 0) {

@@ -9,8 +9,6 @@
 
 #include "split-toolstack/chaosd/feed.h"
 
-#define OPERATIONS_MAX 64u
-
 /* Upper bounds in microseconds: from a warm create to a big destroy. */
 static const uint32_t bound[] = {50,	100,   200,   500,    1000,   2000,   5000,
 				 10000, 20000, 50000, 100000, 200000, 500000, 1000000};
@@ -21,7 +19,12 @@ struct histogram {
 	uint64_t n, sum_ns, failed;
 };
 
-static struct histogram operation[OPERATIONS_MAX];
+static const char *const operation_name[] = {
+#define OPERATION(name, fn, text) text,
+	PROTO_REQUESTS(OPERATION)
+#undef OPERATION
+};
+static struct histogram operation[PROTO_REQUESTS_N];
 static struct histogram create[VM_WARM + 1];
 
 static void add(struct histogram *h, uint64_t ns)
@@ -35,12 +38,12 @@ static void add(struct histogram *h, uint64_t ns)
 	h->sum_ns += ns;
 }
 
-void metrics_operation(uint32_t index, uint64_t ns, bool failed)
+void metrics_operation(enum proto_op op, uint64_t ns, bool failed)
 {
-	if (index >= OPERATIONS_MAX)
-		return;
-	add(&operation[index], ns);
-	operation[index].failed += failed;
+	struct histogram *h = &operation[op - PROTO_REQ_FIRST];
+
+	add(h, ns);
+	h->failed += failed;
 }
 
 void metrics_create(enum vm_way way, uint64_t ns)
@@ -70,19 +73,19 @@ static void print_histogram(FILE *to, const char *name, const char *key, const c
 	(void)fprintf(to, "%s_count{%s=\"%s\"} %" PRIu64 "\n", name, key, value, h->n);
 }
 
-static void print_operations(const struct operations *ops, FILE *to)
+static void print_operations(FILE *to)
 {
 	head(to, "chaos_operation_seconds", "histogram",
 	     "Time in the daemon until a request was answered or was under way.");
-	for (uint32_t i = 0; i < ops->n; i++)
+	for (uint32_t i = 0; i < PROTO_REQUESTS_N; i++)
 		if (operation[i].n)
-			print_histogram(to, "chaos_operation_seconds", "op", ops->item[i].name,
+			print_histogram(to, "chaos_operation_seconds", "op", operation_name[i],
 					&operation[i]);
 	head(to, "chaos_operation_errors_total", "counter", "Requests answered with an error.");
-	for (uint32_t i = 0; i < ops->n; i++)
+	for (uint32_t i = 0; i < PROTO_REQUESTS_N; i++)
 		if (operation[i].n)
 			(void)fprintf(to, "chaos_operation_errors_total{op=\"%s\"} %" PRIu64 "\n",
-				      ops->item[i].name, operation[i].failed);
+				      operation_name[i], operation[i].failed);
 	head(to, "chaos_create_seconds", "histogram",
 	     "Creates, from the request to its answer, by the way they went.");
 	for (int i = 0; i <= VM_WARM; i++)
@@ -182,11 +185,11 @@ static uint64_t resident_bytes(void)
 	return (second ? strtoull(second, NULL, 10) : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-void metrics_print(struct engine *en, const struct operations *ops, uint32_t clients, FILE *to)
+void metrics_print(struct engine *en, uint32_t clients, FILE *to)
 {
 	struct engine_host h = {0};
 
-	print_operations(ops, to);
+	print_operations(to);
 	print_pool(en, to);
 	head(to, "chaos_events_total", "counter", "What happened to VMs.");
 	for (int i = 0; i < VM_EV_COUNT; i++)

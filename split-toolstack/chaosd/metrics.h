@@ -7,13 +7,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "split-toolstack/chaosd/request.h"
+#include "split-toolstack/engine/engine.h"
+#include "split-toolstack/protocol/proto.h"
 
-/* An operation of the table (its index there) was answered. */
-void metrics_operation(uint32_t index, uint64_t ns, bool failed);
+/* A request was answered. */
+void metrics_operation(enum proto_op op, uint64_t ns, bool failed);
 /* A VM was made. */
 void metrics_create(enum vm_way way, uint64_t ns);
-/* Writes all of it; `ops` has the names. */
-void metrics_print(struct engine *en, const struct operations *ops, uint32_t clients, FILE *to);
+/* Writes all of it. */
+void metrics_print(struct engine *en, uint32_t clients, FILE *to);
 
 #endif

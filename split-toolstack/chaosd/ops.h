@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The operations of chaosd: each in its file, all in the table of ops.c. */
+/* The operations of chaosd, op_NAME() for each request of the protocol; ops.c has all of them. */
 #ifndef CHAOS_OPS_H
 #define CHAOS_OPS_H
 
@@ -18,19 +18,8 @@ void subscriptions_close(void);
 void lists_open(struct ev_loop *loop);
 void lists_close(void);
 
-int op_create(struct engine *en, struct request *r, struct err *e);
-int op_list(struct engine *en, struct request *r, struct err *e);
-int op_wait(struct engine *en, struct request *r, struct err *e);
-int op_console(struct engine *en, struct request *r, struct err *e);
-int op_pool(struct engine *en, struct request *r, struct err *e);
-int op_pool_set(struct engine *en, struct request *r, struct err *e);
-int op_events(struct engine *en, struct request *r, struct err *e);
-int op_images(struct engine *en, struct request *r, struct err *e);
-int op_image_import(struct engine *en, struct request *r, struct err *e);
-int op_image_rm(struct engine *en, struct request *r, struct err *e);
-int op_attach(struct engine *en, struct request *r, struct err *e);
-int op_detach(struct engine *en, struct request *r, struct err *e);
-int op_devices(struct engine *en, struct request *r, struct err *e);
-int op_input(struct engine *en, struct request *r, struct err *e);
+#define OPERATION(name, fn, text) operation op_##fn;
+PROTO_REQUESTS(OPERATION)
+#undef OPERATION
 
 #endif

@@ -14,17 +14,12 @@ struct request {
 	uint32_t nfd;
 };
 
-struct operation {
-	enum proto_op op;
-	const char *name;
-	/* 0: answered, or will be; else the error to answer with. */
-	int (*run)(struct engine *en, struct request *r, struct err *e);
-};
+/* 0: answered, or will be; else the error to answer with. */
+typedef int operation(struct engine *en, struct request *r, struct err *e);
 
 /* What a server does with requests (ops.c). */
 struct operations {
-	const struct operation *item;
-	uint32_t n;
+	operation *run[PROTO_REQUESTS_N]; /* in the order of their numbers */
 	/* Before the first connection; after the last one is gone. */
 	int (*open)(struct engine *en, struct conns *all, struct err *e);
 	void (*close)(void);

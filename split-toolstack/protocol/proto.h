@@ -36,41 +36,52 @@ struct proto_field {
 	uint32_t bytes; /* of the data that follows, unpadded */
 };
 
+/*
+ * All requests, in the order of their numbers: a new one comes last. Its name here and, behind
+ * CHAOS_, in libchaos; the function of chaosd behind op_; its name in metrics; what its fields
+ * are, and those of the answer.
+ */
+/* clang-format off */
+#define PROTO_REQUESTS(REQUEST) \
+	REQUEST(VERSION_INFO, version, "version")           /* -> VERSION, XEN, STORE */ \
+	REQUEST(CREATE, create, "create")                   /* CONFIG or SET.., FLAGS -> WARNING, TIME items; a VM */ \
+	REQUEST(LIST, list, "list")                         /* FLAGS -> VM items */ \
+	REQUEST(INFO, info, "info")                         /* WHAT -> a VM, and its DEVICEs */ \
+	REQUEST(PAUSE, pause, "pause")                      /* WHAT -> NAME */ \
+	REQUEST(UNPAUSE, unpause, "unpause")                /* WHAT -> NAME */ \
+	REQUEST(RENAME, rename, "rename")                   /* WHAT, NAME -> NAME */ \
+	REQUEST(SHUTDOWN, shutdown, "shutdown")             /* WHAT -> NAME */ \
+	REQUEST(REBOOT, reboot, "reboot")                   /* WHAT -> NAME */ \
+	REQUEST(DESTROY, destroy, "destroy")                /* WHAT -> NAME */ \
+	REQUEST(RM, rm, "rm")                               /* WHAT, FLAGS -> NAME */ \
+	REQUEST(WAIT, wait, "wait")                         /* WHAT, FLAGS -> a VM that has ended, or is ready */ \
+	REQUEST(CONSOLE, console, "console")                /* WHAT, FLAGS -> DATA items; at its end a VM */ \
+	REQUEST(POOL, pool, "pool")                         /* -> a FLAVOR in each item */ \
+	REQUEST(POOL_SET, pool_set, "pool set")             /* TEXT "type=pv memory=4 count=8" */ \
+	REQUEST(EVENTS, events, "events")                   /* [SINCE] -> items without an end: see EVENT */ \
+	REQUEST(INPUT, input, "input")                      /* DATA, with the tag of a CONSOLE; no answer */ \
+	REQUEST(HOST, host, "host")                         /* -> VERSION, XEN, STORE, CPUS, MEM_KIB, ... */ \
+	REQUEST(METRICS, metrics, "metrics")                /* -> DATA items: Prometheus' text form */ \
+	REQUEST(IMAGES, images, "images")                   /* -> an IMAGE in each item */ \
+	REQUEST(IMAGE_IMPORT, image_import, "image import") /* NAME, KERNEL_FD -> IMAGE */ \
+	REQUEST(IMAGE_RM, image_rm, "image rm")             /* NAME -> NAME */ \
+	REQUEST(ATTACH, attach, "attach")                   /* WHAT, SET, CWD -> WARNING items; a DEVICE */ \
+	REQUEST(DETACH, detach, "detach")                   /* WHAT, KIND, ID, FLAGS -> a DEVICE */ \
+	REQUEST(DEVICES, devices, "devices")                /* WHAT, [KIND] -> a DEVICE in each item */
+/* clang-format on */
+
 enum proto_op {
 	PROTO_OK = 1,
 	PROTO_ERROR = 2, /* CODE, TEXT */
 	PROTO_ITEM = 3,
 
-	PROTO_REQ_VERSION = 16, /* -> VERSION, XEN, STORE */
-	PROTO_REQ_CREATE, /* CONFIG | SET.., FLAGS -> WARNING items; a VM; times with TIMINGS */
-	PROTO_REQ_LIST,	  /* FLAGS -> VM items */
-	PROTO_REQ_INFO,	  /* WHAT -> a VM, and its DEVICEs */
-	PROTO_REQ_PAUSE,  /* WHAT -> NAME */
-	PROTO_REQ_UNPAUSE,
-	PROTO_REQ_RENAME, /* WHAT, NAME */
-	PROTO_REQ_SHUTDOWN,
-	PROTO_REQ_REBOOT,
-	PROTO_REQ_DESTROY,
-	PROTO_REQ_RM,
-	PROTO_REQ_WAIT,	    /* WHAT, FLAGS -> a VM, when it has ended (or is ready) */
-	PROTO_REQ_CONSOLE,  /* WHAT, FLAGS -> DATA items; at its end a VM */
-	PROTO_REQ_POOL,	    /* -> a FLAVOR in each item */
-	PROTO_REQ_POOL_SET, /* TEXT "type=pv memory=4 count=8": a flavor and its new target */
-	PROTO_REQ_EVENTS, /* [SINCE] -> EVENT, EVENT_ID, WHEN and a VM or FLAVOR, or LOST alone, in
-			     each  item, until the client goes */
-	PROTO_REQ_INPUT,  /* DATA, for the console request of the same tag; no answer */
-	PROTO_REQ_HOST, /* -> VERSION, XEN, STORE, CPUS, MEM_KIB, FREE_KIB, POOL_KIB, VMS, PVH, TAIL
-			 */
-	PROTO_REQ_METRICS,	 /* -> DATA items: Prometheus' text form */
-	PROTO_REQ_IMAGES,	 /* -> an IMAGE in each item */
-	PROTO_REQ_IMAGE_IMPORT,	 /* NAME, KERNEL_FD -> IMAGE */
-	PROTO_REQ_IMAGE_RM,	 /* NAME -> NAME */
-	PROTO_REQ_DEVICE_ATTACH, /* WHAT, SET "vif=.." or "disk=..", CWD -> WARNING items; a DEVICE
-				  */
-	PROTO_REQ_DEVICE_DETACH, /* WHAT, KIND, ID, FLAGS -> a DEVICE */
-	PROTO_REQ_DEVICES,	 /* WHAT, [KIND] -> a DEVICE in each item */
-	PROTO_OP_END,
+	PROTO_REQ_FIRST = 16,
+	PROTO_REQ_BEFORE = PROTO_REQ_FIRST - 1,
+#define PROTO_NUMBER(name, fn, text) PROTO_REQ_##name,
+	PROTO_REQUESTS(PROTO_NUMBER) PROTO_OP_END,
+#undef PROTO_NUMBER
 };
+#define PROTO_REQUESTS_N (PROTO_OP_END - PROTO_REQ_FIRST)
 
 enum proto_id {
 	PROTO_CODE = 1, /* u32, errno */
@@ -117,14 +128,15 @@ enum proto_id {
 	PROTO_RESTARTS, /* u32 */
 	PROTO_CPU_NS,
 	PROTO_CONSOLE_BYTES,
-	PROTO_WAY,	/* text: warm, shell or cold */
-	PROTO_WHY,	/* text: why not a better way */
-	PROTO_FLAVOR,	/* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), LINUX (without KERNEL: for
-			   it),   TARGET, READY, HITS */
-	PROTO_TARGET,	/* u32 */
-	PROTO_HITS,	/* u64 */
-	PROTO_EVENT,	/* text: created, started, ready, ... */
-	PROTO_WHEN,	/* u64 ns since 1970 */
+	PROTO_WAY,    /* text: warm, shell or cold */
+	PROTO_WHY,    /* text: why not a better way */
+	PROTO_FLAVOR, /* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), LINUX (without KERNEL: for
+			 it),   TARGET, READY, HITS */
+	PROTO_TARGET, /* u32 */
+	PROTO_HITS,   /* u64 */
+	PROTO_EVENT,  /* text: created, started, ready, ...; with EVENT_ID, WHEN and a VM or FLAVOR;
+			 or LOST  alone */
+	PROTO_WHEN,   /* u64 ns since 1970 */
 	PROTO_EVENT_ID, /* u64: rising by one */
 	PROTO_SINCE,	/* u64: only events after this one */
 	PROTO_CPUS,	/* u32 */

@@ -115,7 +115,7 @@ static void pipeline(unsigned int n)
 		struct wire_in in;
 
 		if (sent < n && sent - got < 200) {
-			client_begin(&c, &w, sent % 2 ? PROTO_REQ_VERSION : PROTO_REQ_HOST);
+			client_begin(&c, &w, sent % 2 ? PROTO_REQ_VERSION_INFO : PROTO_REQ_HOST);
 			if (client_send(&c, &w, NULL, 0, &e) < 0)
 				fail("send", &e);
 			sent++;
