@@ -115,6 +115,10 @@ void backend_close(struct api *a);
 struct route {
 	const char *method, *path; /* "{}" stands for a name in it */
 	void (*run)(struct rq *rq);
+	/* of one that is one question: what run_plain() asks chaosd, and what becomes of replies */
+	enum chaos_op op;
+	uint32_t flags;
+	void (*answer)(struct rq *rq, const struct chaos_reply *r);
 	bool upload; /* the body is a file */
 };
 extern const struct route routes[];

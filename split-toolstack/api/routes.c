@@ -90,9 +90,9 @@ static void ask_about(struct rq *rq, enum chaos_op op, uint32_t flags,
 	backend_send(rq, &cr);
 }
 
-static void run_host(struct rq *rq)
+static void run_plain(struct rq *rq)
 {
-	ask_about(rq, CHAOS_HOST, 0, answer_host);
+	ask_about(rq, rq->route->op, rq->route->flags, rq->route->answer);
 }
 
 static void run_list(struct rq *rq)
@@ -100,41 +100,6 @@ static void run_list(struct rq *rq)
 	ask_about(rq, CHAOS_LIST,
 		  (is_set(rq, "all") ? CHAOS_ALL : 0) | (is_set(rq, "foreign") ? CHAOS_FOREIGN : 0),
 		  collect);
-}
-
-static void run_info(struct rq *rq)
-{
-	ask_about(rq, CHAOS_INFO, 0, answer_info);
-}
-
-static void run_delete(struct rq *rq)
-{
-	ask_about(rq, CHAOS_RM, CHAOS_FORCE, answer_nothing);
-}
-
-static void run_pause(struct rq *rq)
-{
-	ask_about(rq, CHAOS_PAUSE, 0, answer_name);
-}
-
-static void run_unpause(struct rq *rq)
-{
-	ask_about(rq, CHAOS_UNPAUSE, 0, answer_name);
-}
-
-static void run_shutdown(struct rq *rq)
-{
-	ask_about(rq, CHAOS_SHUTDOWN, 0, answer_name);
-}
-
-static void run_reboot(struct rq *rq)
-{
-	ask_about(rq, CHAOS_REBOOT, 0, answer_name);
-}
-
-static void run_destroy(struct rq *rq)
-{
-	ask_about(rq, CHAOS_DESTROY, 0, answer_name);
 }
 
 static void run_rename(struct rq *rq)
@@ -156,11 +121,6 @@ static void run_rename(struct rq *rq)
 	json_decref(body);
 }
 
-static void run_metrics(struct rq *rq)
-{
-	ask_about(rq, CHAOS_METRICS, 0, collect_text);
-}
-
 static void run_openapi(struct rq *rq)
 {
 	rq->text = malloc(openapi_len);
@@ -175,15 +135,10 @@ static void run_openapi(struct rq *rq)
 
 /* --- pool --- */
 
-static void run_pool(struct rq *rq)
-{
-	ask_about(rq, CHAOS_POOL, 0, collect);
-}
-
 static void answer_pool(struct rq *rq, const struct chaos_reply *r)
 {
 	(void)r;
-	run_pool(rq);
+	ask_about(rq, CHAOS_POOL, 0, collect);
 }
 
 /* {"type":"pv","memory":4,"low":2,"high":8} as the words that "chaos pool set" takes. */
@@ -236,11 +191,6 @@ static void run_pool_set(struct rq *rq)
 }
 
 /* --- images --- */
-
-static void run_images(struct rq *rq)
-{
-	ask_about(rq, CHAOS_IMAGES, 0, collect);
-}
 
 /* One of the list. */
 static void pick_image(struct rq *rq, const struct chaos_reply *r)
@@ -296,31 +246,31 @@ static void run_image_rm(struct rq *rq)
 }
 
 const struct route routes[] = {
-	{"GET", "/v1/host", run_host, false},
-	{"GET", "/v1/vms", run_list, false},
-	{"POST", "/v1/vms", run_create, false},
-	{"GET", "/v1/vms/{}", run_info, false},
-	{"DELETE", "/v1/vms/{}", run_delete, false},
-	{"POST", "/v1/vms/{}/pause", run_pause, false},
-	{"POST", "/v1/vms/{}/unpause", run_unpause, false},
-	{"POST", "/v1/vms/{}/shutdown", run_shutdown, false},
-	{"POST", "/v1/vms/{}/reboot", run_reboot, false},
-	{"POST", "/v1/vms/{}/destroy", run_destroy, false},
-	{"POST", "/v1/vms/{}/rename", run_rename, false},
-	{"GET", "/v1/vms/{}/devices", run_devices, false},
-	{"POST", "/v1/vms/{}/devices", run_attach, false},
-	{"DELETE", "/v1/vms/{}/devices/{}", run_detach, false},
-	{"GET", "/v1/vms/{}/wait", run_wait, false},
-	{"GET", "/v1/vms/{}/console", run_console, false},
-	{"POST", "/v1/vms/{}/console", run_console_input, false},
-	{"GET", "/v1/pool", run_pool, false},
-	{"PUT", "/v1/pool", run_pool_set, false},
-	{"GET", "/v1/images", run_images, false},
-	{"GET", "/v1/images/{}", run_image, false},
-	{"PUT", "/v1/images/{}", run_image_put, true},
-	{"DELETE", "/v1/images/{}", run_image_rm, false},
-	{"GET", "/v1/events", run_events, false},
-	{"GET", "/metrics", run_metrics, false},
-	{"GET", "/openapi.json", run_openapi, false},
+	{"GET", "/v1/host", run_plain, CHAOS_HOST, 0, answer_host},
+	{"GET", "/v1/vms", run_list},
+	{"POST", "/v1/vms", run_create},
+	{"GET", "/v1/vms/{}", run_plain, CHAOS_INFO, 0, answer_info},
+	{"DELETE", "/v1/vms/{}", run_plain, CHAOS_RM, CHAOS_FORCE, answer_nothing},
+	{"POST", "/v1/vms/{}/pause", run_plain, CHAOS_PAUSE, 0, answer_name},
+	{"POST", "/v1/vms/{}/unpause", run_plain, CHAOS_UNPAUSE, 0, answer_name},
+	{"POST", "/v1/vms/{}/shutdown", run_plain, CHAOS_SHUTDOWN, 0, answer_name},
+	{"POST", "/v1/vms/{}/reboot", run_plain, CHAOS_REBOOT, 0, answer_name},
+	{"POST", "/v1/vms/{}/destroy", run_plain, CHAOS_DESTROY, 0, answer_name},
+	{"POST", "/v1/vms/{}/rename", run_rename},
+	{"GET", "/v1/vms/{}/devices", run_devices},
+	{"POST", "/v1/vms/{}/devices", run_attach},
+	{"DELETE", "/v1/vms/{}/devices/{}", run_detach},
+	{"GET", "/v1/vms/{}/wait", run_wait},
+	{"GET", "/v1/vms/{}/console", run_console},
+	{"POST", "/v1/vms/{}/console", run_console_input},
+	{"GET", "/v1/pool", run_plain, CHAOS_POOL, 0, collect},
+	{"PUT", "/v1/pool", run_pool_set},
+	{"GET", "/v1/images", run_plain, CHAOS_IMAGES, 0, collect},
+	{"GET", "/v1/images/{}", run_image},
+	{"PUT", "/v1/images/{}", run_image_put, .upload = true},
+	{"DELETE", "/v1/images/{}", run_image_rm},
+	{"GET", "/v1/events", run_events},
+	{"GET", "/metrics", run_plain, CHAOS_METRICS, 0, collect_text},
+	{"GET", "/openapi.json", run_openapi},
 };
 const size_t nroute = sizeof(routes) / sizeof(routes[0]);
