@@ -280,6 +280,72 @@ static void waits_end_with_their_vm(void **state)
 		(void)ev_run(loop, EVRUN_ONCE);
 }
 
+#define LISTS 20u
+
+/* Lists, subscriptions, waits and consoles on one connection whose client does not read. */
+static void ask_much(struct client *c)
+{
+	for (uint32_t i = 0; i < LISTS; i++)
+		ask(c, PROTO_REQ_LIST);
+	ask(c, PROTO_REQ_EVENTS);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct wire_out w;
+
+		client_begin(c, &w, i ? PROTO_REQ_WAIT : PROTO_REQ_CONSOLE);
+		wire_u32(&w, PROTO_FLAGS, i ? 0 : PROTO_F_FOLLOW);
+		wire_text(&w, PROTO_WHAT, "v0");
+		assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
+	}
+	for (uint32_t i = 0; i < 50 * LISTS; i++)
+		(void)ev_run(loop, EVRUN_NOWAIT);
+}
+
+/* What waits for room in a connection goes on when there is some, all of it; and nothing of it is
+ * left when the connection goes instead. */
+static void much_waits_for_one_client(void **state)
+{
+	struct client c;
+	struct client slow;
+	uint32_t vms = 0;
+	uint32_t events = 0;
+	uint32_t ended = 0;
+	char name[16];
+
+	(void)state;
+	connects(&c);
+	for (uint32_t i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof(name), "v%u", i);
+		ask_create(&c, name);
+		answered(&c);
+	}
+	connects(&slow);
+	ask_much(&slow);
+	client_close(&slow); /* all of it waits */
+	while (server_clients(server) > 1)
+		(void)ev_run(loop, EVRUN_ONCE);
+	connects(&slow);
+	ask_much(&slow);
+	assert_int_equal(vm_destroy(engine_find(en, "v0"), NULL), 0);
+	while (ended < LISTS + 2 || events == 0) {
+		struct wire_in in;
+		struct wire_field field;
+
+		while (!readable(&slow))
+			(void)ev_run(loop, EVRUN_ONCE);
+		assert_int_equal(client_receive(&slow, &in, NULL), 0);
+		assert_int_not_equal(in.h.op, PROTO_ERROR);
+		ended += in.h.op == PROTO_OK;
+		events += wire_find(&in, PROTO_EVENT_ID, &field);
+		vms += in.h.op == PROTO_ITEM && wire_find(&in, PROTO_VM, &field) &&
+		       !wire_find(&in, PROTO_EVENT_ID, &field);
+	}
+	assert_true(vms >= LISTS * 99 && vms <= LISTS * 100); /* v0 may have gone in between */
+	client_close(&slow);
+	client_close(&c);
+	while (server_clients(server))
+		(void)ev_run(loop, EVRUN_ONCE);
+}
+
 #define SERVER(f) cmocka_unit_test_setup_teardown(f, open_server, close_server)
 
 int main(void)
@@ -289,6 +355,7 @@ int main(void)
 		SERVER(subscribers_go_at_any_time),
 		SERVER(files_of_odd_packets_are_closed),
 		SERVER(waits_end_with_their_vm),
+		SERVER(much_waits_for_one_client),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
