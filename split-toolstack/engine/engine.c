@@ -11,6 +11,7 @@
 #include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/guest/guests.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
@@ -130,7 +131,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = scan_open(en, e);
 	if (rc == 0)
-		rc = storehost_open(en, &guests_ops, e);
+		rc = guests_open(en, &guests_ops, e);
 	if (rc == 0)
 		rc = pool_open(en, e);
 	if (rc == 0)
@@ -172,7 +173,7 @@ void engine_close(struct engine *en)
 	}
 	while ((vm = vms_take_ended(en)) != NULL)
 		vm_free(vm);
-	storehost_close(en);
+	guests_close(en);
 	deaths_close(en->deaths);
 	ports_close(en->ports);
 	slots_close(en->slots);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "base/log.h"
 #include "base/uuid.h"
 #include "split-toolstack/engine/guest/guest_store.h"
@@ -204,6 +206,17 @@ int names_open(struct engine *en, struct err *e)
 	return 0;
 }
 
+/* Those that xenstored still has, without a word to it: the next daemon finds them. */
+static void free_gone(struct names *n)
+{
+	struct shown_name *s;
+
+	while ((s = n->gone) != NULL) {
+		DL_DELETE(n->gone, s);
+		free(s);
+	}
+}
+
 void names_close(struct engine *en)
 {
 	struct names *n = en->guests.names;
@@ -212,7 +225,7 @@ void names_close(struct engine *en)
 
 	if (!n)
 		return;
-	names_gone_free(n);
+	free_gone(n);
 	store_unhook(en->guests.tree, &n->hook);
 	HASH_ITER(by_uuid, n->uuids, o, tmp)
 	{

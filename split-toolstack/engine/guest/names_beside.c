@@ -29,14 +29,6 @@
  * are written anew, and what has our mark and is no VM (any more) goes.
  */
 
-struct shown_name {
-	struct shown_name *prev, *next; /* of those that go */
-	uint8_t uuid[16];
-	uint32_t domid;
-	uint64_t asked; /* the mirror's number of the last request for it */
-	bool cpus;	/* the domain's CPUs are followed */
-};
-
 #define PATH_MAX_LEN 96u
 
 static bool is_served(const struct engine *en)
@@ -240,16 +232,6 @@ void names_flush(struct engine *en)
 {
 	while (en->guests.names && en->guests.names->gone && engine_mirror(en))
 		remove_first(en);
-}
-
-void names_gone_free(struct names *n)
-{
-	struct shown_name *s;
-
-	while ((s = n->gone) != NULL) {
-		DL_DELETE(n->gone, s);
-		free(s);
-	}
 }
 
 /* --- what is written there --- */

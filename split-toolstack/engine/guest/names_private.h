@@ -3,6 +3,9 @@
 #ifndef CHAOS_ENGINE_NAMES_PRIVATE_H
 #define CHAOS_ENGINE_NAMES_PRIVATE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/table.h"
 #include "store/store.h"
 
@@ -13,6 +16,15 @@ struct other_name {
 	char name[];
 };
 
+/* What xenstored was told of a VM's domain (names_beside.c). */
+struct shown_name {
+	struct shown_name *prev, *next; /* of those that go */
+	uint8_t uuid[16];
+	uint32_t domid;
+	uint64_t asked; /* the mirror's number of the last request for it */
+	bool cpus;	/* the domain's CPUs are followed */
+};
+
 struct names {
 	struct engine *en;
 	struct store_hook hook;		   /* at "/vm": changes there are few, unlike in
@@ -21,8 +33,5 @@ struct names {
 	struct vm *untold;		   /* utlist head: xenstored has not what they are called */
 	struct shown_name *gone;	   /* utlist head: xenstored has them still */
 };
-
-/* Those that xenstored still has, without a word to it: the next daemon finds them. */
-void names_gone_free(struct names *n);
 
 #endif

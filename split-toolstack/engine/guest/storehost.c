@@ -13,8 +13,6 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/devices/device.h"
-#include "split-toolstack/engine/guest/guest_store.h"
-#include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/vm/vms.h"
 #include "store/socket.h"
@@ -30,7 +28,8 @@
 
 struct storehost {
 	struct engine *en;
-	struct store_ring ring; /* the kernel's */
+	void (*poll)(struct engine *en); /* guests' rings */
+	struct store_ring ring;		 /* the kernel's */
 	void *page;
 	uint32_t port;
 	struct port_user user;
@@ -163,7 +162,7 @@ static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 	if (sh->woken)
 		poll_kernel(sh);
 	if (sh->en->guests.woken)
-		views_poll(sh->en);
+		sh->poll(sh->en);
 	if (!sh->woken && !sh->en->guests.woken)
 		ev_idle_stop(loop, &sh->busy);
 	else
@@ -354,7 +353,7 @@ void storehost_tidy(struct engine *en)
 
 /* --- open and close --- */
 
-int storehost_open(struct engine *en, const struct guests_ops *ops, struct err *e)
+int storehost_open(struct engine *en, void (*poll)(struct engine *en), struct err *e)
 {
 	struct storehost *sh = calloc(1, sizeof(*sh));
 	struct err warning = {0};
@@ -368,8 +367,8 @@ int storehost_open(struct engine *en, const struct guests_ops *ops, struct err *
 		return err_set(e, ENAMETOOLONG, "run_dir: too long");
 	}
 	sh->en = en;
+	sh->poll = poll;
 	en->guests.host = sh;
-	en->guests.ops = ops;
 	ev_prepare_init(&sh->flush, on_flush);
 	sh->flush.data = sh;
 	ev_init(&sh->retry, on_retry);
@@ -384,22 +383,38 @@ int storehost_open(struct engine *en, const struct guests_ops *ops, struct err *
 	}
 	if (rc < 0)
 		return err_set(e, -rc, "%s", err_msg(&warning));
-	store_on_missing(en->guests.tree, view_on_missing, en);
 	rc = host_nodes(en->guests.tree);
-	if (rc < 0)
-		return err_sys(e, -rc, "the store");
-	rc = names_open(en, e);
-	if (rc < 0)
-		return rc;
+	return rc < 0 ? err_sys(e, -rc, "the store") : 0;
+}
+
+void storehost_serve(struct engine *en)
+{
+	struct storehost *sh = en->guests.host;
+	struct err err = {0};
+
 	if (en->store != STORE_OWN || !en->conf.store_socket)
-		return 0;
-	/* Without either VMs without devices do run: said, and not the end. */
-	if (serve_kernel(sh, &warning) < 0)
-		log_line(LOG_ERROR, "no devices of dom0's kernel: %s", err_msg(&warning));
-	if (storesocket_open(en->loop, en->guests.tree, en->conf.store_socket, &sh->socket,
-			     &warning) < 0)
-		log_line(LOG_ERROR, "no store for dom0's tools: %s", err_msg(&warning));
-	return 0;
+		return;
+	if (serve_kernel(sh, &err) < 0)
+		log_line(LOG_ERROR, "no devices of dom0's kernel: %s", err_msg(&err));
+	if (storesocket_open(en->loop, en->guests.tree, en->conf.store_socket, &sh->socket, &err) <
+	    0)
+		log_line(LOG_ERROR, "no store for dom0's tools: %s", err_msg(&err));
+}
+
+void storehost_stop_serving(struct engine *en)
+{
+	struct storehost *sh = en->guests.host;
+
+	storesocket_close(sh->socket);
+	sh->socket = NULL;
+	store_ring_close(&sh->ring);
+	ports_ignore(en->ports, &sh->user);
+	if (sh->port)
+		(void)xen_evtchn_unbind(en->x, sh->port);
+	sh->port = 0;
+	if (sh->page)
+		(void)munmap(sh->page, 4096);
+	sh->page = NULL;
 }
 
 void storehost_close(struct engine *en)
@@ -408,14 +423,6 @@ void storehost_close(struct engine *en)
 
 	if (!sh)
 		return;
-	storesocket_close(sh->socket);
-	store_ring_close(&sh->ring);
-	ports_ignore(en->ports, &sh->user);
-	if (sh->port)
-		(void)xen_evtchn_unbind(en->x, sh->port);
-	if (sh->page)
-		(void)munmap(sh->page, 4096);
-	names_close(en);
 	store_close(en->guests.tree);
 	en->guests.tree = NULL;
 	ev_timer_stop(en->loop, &sh->retry);

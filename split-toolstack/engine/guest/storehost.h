@@ -8,11 +8,15 @@
 #include "base/err.h"
 
 struct engine;
-struct guests_ops;
 struct store;
 
-/* The mode is known; `ops` stay. */
-int storehost_open(struct engine *en, const struct guests_ops *ops, struct err *e);
+/* Opens the store; `poll` is called in each turn of the loop in which guests' rings have something
+ * to move. On failure storehost_close() follows. */
+int storehost_open(struct engine *en, void (*poll)(struct engine *en), struct err *e);
+/* Mode own: gives it to dom0's kernel and tools. Without them VMs without devices run: it is
+ * logged, and not the end. */
+void storehost_serve(struct engine *en);
+void storehost_stop_serving(struct engine *en);
 void storehost_close(struct engine *en);
 /* What the tree has of domains that are no VMs goes. */
 void storehost_tidy(struct engine *en);
