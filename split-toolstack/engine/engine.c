@@ -173,6 +173,7 @@ void engine_close(struct engine *en)
 	}
 	while ((vm = vms_take_ended(en)) != NULL)
 		vm_free(vm);
+	pool_free(en);
 	guests_close(en);
 	deaths_close(en->deaths);
 	ports_close(en->ports);

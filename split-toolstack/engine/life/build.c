@@ -144,7 +144,7 @@ static void job_done(struct worker_job *job)
 	b->vm->en->builds--;
 	idle_later(b->vm->en->idle);
 	if (!ended)
-		vm_list_window(b->vm);
+		window_close_later(b->vm->en, &b->vm->window, &b->vm->dom);
 	built(b->vm, b->rc, &b->err);
 	free(b);
 }

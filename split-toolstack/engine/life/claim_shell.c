@@ -52,7 +52,7 @@ bool vm_claim_shell(struct vm *vm)
 	vm->store_port = parts.store_port;
 	vm->map = parts.map;
 	if (vm->map) /* else the worker needs it first */
-		vm_list_window(vm);
+		window_close_later(vm->en, &vm->window, &vm->dom);
 	if (parts.low)
 		vms_announce_low(en, parts.low);
 	return true;

@@ -53,7 +53,7 @@ static uint8_t *let_go(struct vm *vm)
 	uint8_t *map = vm->map;
 
 	life_timer_stop(vm);
-	vm_close_window(vm);
+	window_close_now(vm->en, &vm->window, &vm->dom);
 	vm_view_close(vm);
 	control_close(vm);
 	vm->map = NULL;

@@ -51,7 +51,7 @@ struct pool {
 	ev_timer sink;
 	struct shell *connecting; /* utlist head: they wait for their devices */
 	uint32_t nconnecting;
-	struct vm *windows; /* utlist head: VMs whose claimed pages are still mapped */
+	struct window *windows; /* utlist head */
 };
 
 /* --- pool.c --- */

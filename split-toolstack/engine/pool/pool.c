@@ -121,6 +121,12 @@ void pool_close(struct engine *en)
 	}
 }
 
+void pool_free(struct engine *en)
+{
+	free(en->pool);
+	en->pool = NULL;
+}
+
 bool pool_drop(struct engine *en)
 {
 	bool any = en->pool->flavors != NULL;

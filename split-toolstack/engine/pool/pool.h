@@ -15,13 +15,14 @@ struct device_set;
 struct engine;
 struct image;
 struct pool_flavor;
-struct vm;
 struct vm_config;
+struct window;
 struct xen_domain_info;
 
 /* --- pool.c --- */
 int pool_open(struct engine *en, struct err *e); /* -ENOMEM */
 void pool_close(struct engine *en);		 /* destroys all shells; not open is fine */
+void pool_free(struct engine *en);		 /* when the VMs are gone, too */
 /* Gives all memory of shells back, at once; they come again when there is room. False: it has no
  * flavors. */
 bool pool_drop(struct engine *en);
@@ -69,10 +70,11 @@ bool pool_take(struct engine *en, const struct shell_want *want, struct shell_pa
 void pool_reap(struct engine *en);
 
 /* --- window.c: pages of a claimed shell that are still mapped --- */
-void vm_close_window(struct vm *vm);
-/* Not needed any more: it is unmapped when there is time. */
-void vm_list_window(struct vm *vm);
-/* That time is now. */
+/* They are not needed any more: they are unmapped when there is time. None is fine. */
+void window_close_later(struct engine *en, struct window *w, struct dom *d);
+/* Now; none is fine. */
+void window_close_now(struct engine *en, struct window *w, struct dom *d);
+/* That time has come. */
 void windows_close(struct engine *en);
 
 #endif

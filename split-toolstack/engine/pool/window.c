@@ -7,8 +7,8 @@
 
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/pool/window-t.h"
 #include "split-toolstack/engine/services/worker.h"
-#include "split-toolstack/engine/vm/vm-t.h"
 
 struct window_job {
 	struct worker_job job;
@@ -43,22 +43,24 @@ void window_close(struct engine *en, struct dom *d)
 	worker_push(en->worker, WORKER_DESTROYS, &j->job);
 }
 
-void vm_close_window(struct vm *vm)
+void window_close_now(struct engine *en, struct window *w, struct dom *d)
 {
-	if (vm->window_prev)
-		DL_DELETE2(vm->en->pool->windows, vm, window_prev, window_next);
-	vm->window_prev = NULL;
-	window_close(vm->en, &vm->dom);
+	if (w->dom)
+		DL_DELETE(en->pool->windows, w);
+	w->dom = NULL;
+	window_close(en, d);
 }
 
-void vm_list_window(struct vm *vm)
+void window_close_later(struct engine *en, struct window *w, struct dom *d)
 {
-	if (vm->dom.window && !vm->window_prev)
-		DL_APPEND2(vm->en->pool->windows, vm, window_prev, window_next);
+	if (!d->window || w->dom)
+		return;
+	w->dom = d;
+	DL_APPEND(en->pool->windows, w);
 }
 
 void windows_close(struct engine *en)
 {
 	while (en->pool->windows)
-		vm_close_window(en->pool->windows);
+		window_close_now(en, en->pool->windows, en->pool->windows->dom);
 }

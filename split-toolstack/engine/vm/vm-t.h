@@ -12,6 +12,7 @@
 #include "split-toolstack/engine/devices/teardown_wait-t.h"
 #include "split-toolstack/engine/engine.h"
 #include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/pool/window-t.h"
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/vm/state-t.h"
 
@@ -49,7 +50,6 @@ struct vm_left {
 
 struct vm {
 	struct engine *en;
-	struct vm *window_next, *window_prev; /* those whose window is still open */
 	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
 	uint64_t since;		 /* the move that put it into its list */
 	UT_hash_handle by_name, by_uuid, by_domid;
@@ -76,7 +76,8 @@ struct vm {
 			      */
 	uint32_t store_port; /* likewise, of its store; 0: it has none */
 	struct guest guest;
-	uint8_t *map; /* device page, then control page */
+	struct window window; /* of its shell */
+	uint8_t *map;	      /* device page, then control page */
 	/* create in progress */
 	struct vm_create create;
 	struct vm_timings t;
