@@ -165,7 +165,7 @@ static int run_console(const struct command *cmd, int argc, char **argv)
 	if (argc - optind != 1)
 		return usage(cmd, "name one VM");
 	if ((flags & PROTO_F_FOLLOW) && !(flags & PROTO_F_LOG))
-		return usage(cmd, "--follow goes with --log");
+		return usage(cmd, "--follow needs --log");
 	if (!flags) {
 		flags = PROTO_F_FOLLOW | PROTO_F_INPUT;
 		if (isatty(0))

@@ -147,7 +147,8 @@ static int run_create(const struct command *cmd, int argc, char **argv)
 
 	while ((c = next_option(cmd, argc, argv, ":k:r:m:t:n:v:c:pwCTqjh", create_options)) != -1) {
 		if (c == 'i' || c == CREATE_RM)
-			return usage(cmd, "option \"%s\" belongs to run", argv[optind - 1]);
+			return usage(cmd, "option \"%s\" is one of \"chaos run\"",
+				     argv[optind - 1]);
 		create_read_option(&a, c);
 	}
 	if (optind < argc && !strchr(argv[optind], '='))
@@ -160,7 +161,7 @@ static int run_create(const struct command *cmd, int argc, char **argv)
 	if (!a.file && !a.kernel && a.noverride == 0 && a.nset == 0)
 		return usage(cmd, "give a configuration file or --kernel");
 	if (a.count && (a.console || (a.flags & PROTO_F_TIMINGS)))
-		return usage(cmd, "--count goes with neither --console nor --timings");
+		return usage(cmd, "--count cannot be combined with --console or --timings");
 	if (a.count && a.file && !a.name)
 		return usage(cmd, "--count with a file needs --name: each VM needs its own");
 	if (a.count) {

@@ -221,8 +221,8 @@ static int run_device(const struct command *cmd, int argc, char **argv)
 		return result;
 	if (argc - optind < least)
 		return usage(cmd, argc - optind < 1 ? "name a VM"
-				  : can_force	    ? "which device?"
-						    : "which disk?");
+				  : can_force	    ? "name a device"
+						    : "name a disk");
 	if (client_open(&client, NULL, &e) < 0)
 		return failed(&e);
 	result = run(cmd, &client, argv + optind, argc - optind, o.flags, o.json);

@@ -70,10 +70,10 @@ static int run_events(const struct command *cmd, int argc, char **argv)
 		}
 		since = strtoull(optarg, &rest, 10);
 		if (*rest || rest == optarg)
-			return usage(cmd, "event \"%s\" is no number", optarg);
+			return usage(cmd, "--since \"%s\": not the number of an event", optarg);
 	}
 	if (optind < argc)
-		return usage(cmd, "\"%s\" is too much", argv[optind]);
+		return usage(cmd, "unexpected argument \"%s\"", argv[optind]);
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0) {
 		client_begin(&client, &w, PROTO_REQ_EVENTS);

@@ -43,7 +43,7 @@ static int run_host(const struct command *cmd, int argc, char **argv)
 	while (next_option(cmd, argc, argv, ":jh", longs) != -1)
 		json = true;
 	if (optind < argc)
-		return usage(cmd, "\"%s\" is too much", argv[optind]);
+		return usage(cmd, "unexpected argument \"%s\"", argv[optind]);
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0)
 		rc = ask(&client, PROTO_REQ_HOST, NULL, 0, &e);
@@ -79,7 +79,7 @@ static int run_metrics(const struct command *cmd, int argc, char **argv)
 
 	(void)next_option(cmd, argc, argv, ":h", longs);
 	if (optind < argc)
-		return usage(cmd, "\"%s\" is too much", argv[optind]);
+		return usage(cmd, "unexpected argument \"%s\"", argv[optind]);
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0)
 		rc = ask(&client, PROTO_REQ_METRICS, NULL, 0, &e);

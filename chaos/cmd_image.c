@@ -92,7 +92,7 @@ static int import_one(struct client *c, const char *path, const char *name, stru
 	if (rc == 0)
 		rc = client_finish(c, &in, NULL, NULL, e);
 	if (rc == 0 && !decode_image(&in, &i))
-		rc = err_set(e, EPROTO, "chaosd told nothing of the image");
+		rc = err_set(e, EPROTO, "the answer of chaosd has no image in it");
 	if (rc < 0)
 		return rc;
 	if (l->json)
@@ -140,11 +140,11 @@ static int run_image(const struct command *cmd, int argc, char **argv)
 	l.names = optind < argc ? argv + optind : NULL;
 	l.n = argc - optind;
 	if (strcmp(verb, "import") == 0 && (l.n < 1 || l.n > 2))
-		return usage(cmd, "import: give a file, and a name if it shall have another");
+		return usage(cmd, "import: give a file, and optionally a name");
 	if ((strcmp(verb, "rm") == 0 || strcmp(verb, "inspect") == 0) && l.n < 1)
-		return usage(cmd, "%s: which image?", verb);
+		return usage(cmd, "%s: name an image", verb);
 	if (strcmp(verb, "list") == 0 && l.names)
-		return usage(cmd, "\"%s\" is too much", l.names[0]);
+		return usage(cmd, "unexpected argument \"%s\"", l.names[0]);
 	rc = client_open(&client, NULL, &e);
 	l.whole = strcmp(verb, "inspect") == 0;
 	if (rc < 0)

@@ -94,7 +94,7 @@ static int set_patience(const struct command *cmd, const char *text, struct pati
 	double s = strtod(text, &end);
 
 	if (end == text || *end || s < 0 || s > 1e9)
-		return usage(cmd, "--timeout \"%s\": give seconds", text);
+		return usage(cmd, "--timeout \"%s\": give a number of seconds", text);
 	p->limited = true;
 	p->until = clock_ns() + (uint64_t)(s * 1e9);
 	return EXIT_DONE;
@@ -249,7 +249,7 @@ static int run_wait(const struct command *cmd, int argc, char **argv)
 		else if (c == 'j')
 			json = json ? json : json_array();
 		else if (c == 'w')
-			return usage(cmd, "option \"--wait\" is what wait does anyway");
+			return usage(cmd, "option \"--wait\" is not needed here");
 		else if (set_patience(cmd, optarg, &p) != EXIT_DONE)
 			return EXIT_USAGE;
 	}

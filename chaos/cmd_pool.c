@@ -87,7 +87,7 @@ static int run_pool(const struct command *cmd, int argc, char **argv)
 	if (optind < argc && strcmp(argv[optind], "set") != 0)
 		return usage(cmd, "\"%s\" is neither an option nor \"set\"", argv[optind]);
 	if (optind + 1 == argc)
-		return usage(cmd, "set what? for example: set type=pv memory=4 count=8");
+		return usage(cmd, "set: give a flavor, such as type=pv memory=4 count=8");
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0 && optind < argc)
 		rc = set_flavor(&client, argc - optind - 1, argv + optind + 1, &e);

@@ -91,7 +91,8 @@ static int run_list(const struct command *cmd, int argc, char **argv)
 			l.json = l.json ? l.json : json_array();
 	}
 	if (optind < argc)
-		return usage(cmd, "\"%s\" is too much; info shows single VMs", argv[optind]);
+		return usage(cmd, "unexpected argument \"%s\"; \"chaos info\" shows single VMs",
+			     argv[optind]);
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0)
 		rc = ask(&client, PROTO_REQ_LIST, NULL, flags, &e);
@@ -190,7 +191,7 @@ static int run_version(const struct command *cmd, int argc, char **argv)
 	while (next_option(cmd, argc, argv, ":jh", json_only) != -1)
 		json = true;
 	if (optind < argc)
-		return usage(cmd, "\"%s\" is too much", argv[optind]);
+		return usage(cmd, "unexpected argument \"%s\"", argv[optind]);
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0)
 		rc = ask(&client, PROTO_REQ_VERSION_INFO, NULL, 0, &e);

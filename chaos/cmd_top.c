@@ -230,7 +230,7 @@ static int run_top(const struct command *cmd, int argc, char **argv)
 				     c == 'd' ? "0.1 to 3600 seconds" : "a number is needed");
 	}
 	if (optind < argc)
-		return usage(cmd, "\"%s\" is too much", argv[optind]);
+		return usage(cmd, "unexpected argument \"%s\"", argv[optind]);
 	keys = !batch && tcgetattr(0, &saved) == 0;
 	rc = client_open(&client, NULL, &e);
 	if (rc == 0 && keys) {

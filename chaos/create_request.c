@@ -171,7 +171,7 @@ static int receive_create(struct client *c, const struct create_args *a, struct 
 	if (rc == 0 && (a->flags & PROTO_F_TIMINGS))
 		tell_way(a, &in, x.times);
 	if (rc == 0 && !decode_vm(&in, v))
-		rc = err_set(e, EPROTO, "chaosd told nothing of the VM");
+		rc = err_set(e, EPROTO, "the answer of chaosd has no VM in it");
 	return rc;
 }
 

@@ -216,7 +216,7 @@ static int from_file(const char *key, void *arg, struct err *e)
 		return rc;
 	}
 	if (xlu_cfg_get_string(r->xlu, key, &value, 1) != 0 || !value)
-		return err_set(e, EINVAL, "%s: its value is no text and no number", key);
+		return err_set(e, EINVAL, "%s: its value is neither a text nor a number", key);
 	return settings_set(r->c, key, value, e);
 }
 
@@ -271,7 +271,7 @@ int settings_read(struct settings *s, const char *path, bool optional, struct er
 	if (ferror(f))
 		rc = err_sys(e, errno ? errno : EIO, "settings %s", path);
 	else if (n == FILE_MAX || memchr(text, '\0', n))
-		rc = err_set(e, EINVAL, "settings %s: not a text of a sensible size", path);
+		rc = err_set(e, EINVAL, "settings %s: not a text, or larger than 1 MiB", path);
 	else
 		rc = parse(s, path, text, n, e);
 	(void)fclose(f);

@@ -163,7 +163,7 @@ static int check(const libxl_device_disk *d, const char *spec, struct vmcfg_list
 			       d->is_cdrom ? "; a CD drive without a disk is not possible" : "");
 	if (!d->vdev || d->vdev[0] == '\0')
 		return err_set(e, EINVAL,
-			       "vdev: not given; say what the guest calls it: xvda, xvdb, ...");
+			       "vdev: not given; give its name in the guest: xvda, xvdb, ...");
 	if (d->specification == LIBXL_DISK_SPECIFICATION_VIRTIO ||
 	    d->backend == LIBXL_DISK_BACKEND_STANDALONE)
 		return err_set(e, EOPNOTSUPP, "virtio disks are not supported");

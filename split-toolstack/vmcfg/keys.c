@@ -36,7 +36,7 @@ static int keep(char **to, const char *value, struct err *e)
 static int set_name(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
 	if (*value == '\0')
-		return err_set(e, EINVAL, "%s: is empty; leave it out to have one made up", key);
+		return err_set(e, EINVAL, "%s: is empty; leave it out for a generated one", key);
 	if (snprintf(w->c->name, sizeof(w->c->name), "%s", value) > VM_NAME_MAX)
 		return err_set(e, EINVAL, "%s \"%.40s...\": longer than %d characters", key, value,
 			       VM_NAME_MAX);
@@ -180,7 +180,7 @@ static int set_cpus_list(struct vmcfg_walk *w, const char *key, XLU_ConfigList *
 		const char *item = xlu_cfg_get_listitem(list, i);
 
 		if (!item)
-			return err_set(e, EINVAL, "%s: item %d is no text", key, i + 1);
+			return err_set(e, EINVAL, "%s: item %d is not a text", key, i + 1);
 		if (vmcfg_add(&w->cpus, item, strlen(item)) < 0)
 			return err_set(e, ENOMEM, "out of memory");
 	}
@@ -298,7 +298,7 @@ static int set_devices(struct vmcfg_walk *w, const char *key, enum device_kind k
 		const char *item = xlu_cfg_get_listitem(list, i);
 
 		rc = item ? vmcfg_set_key(w, key, item, e)
-			  : err_set(e, EINVAL, "%s: item %d is no text", key, i + 1);
+			  : err_set(e, EINVAL, "%s: item %d is not a text", key, i + 1);
 	}
 	return rc;
 }

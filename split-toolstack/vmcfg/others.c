@@ -274,10 +274,9 @@ static int warn(struct vmcfg_walk *w, const struct vmcfg_list *keys, const char 
 
 int vmcfg_warn(struct vmcfg_walk *w, struct err *e)
 {
-	int rc = warn(w, &w->harmless, "these keys do nothing here and were passed over", e);
+	int rc = warn(w, &w->harmless, "these keys have no effect on PV and PVH guests", e);
 
 	if (rc == 0 && w->v->xl)
-		rc = warn(w, &w->unknown, "these keys are unknown and were passed over, as xl does",
-			  e);
+		rc = warn(w, &w->unknown, "unknown keys were ignored, as by xl", e);
 	return rc;
 }

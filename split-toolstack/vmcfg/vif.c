@@ -222,7 +222,7 @@ static int set_script(struct item *i, const char *key, const char *value, struct
 
 static int pass_over(struct item *i, const char *key, const char *value, struct err *e)
 {
-	return warn(i, key, value, "does nothing here and was passed over", e);
+	return warn(i, key, value, "has no effect", e);
 }
 
 static int refuse_untrusted(struct item *i, const char *key, const char *value, struct err *e)
@@ -233,7 +233,7 @@ static int refuse_untrusted(struct item *i, const char *key, const char *value, 
 	(void)i;
 	if (rc < 0 || trusted)
 		return rc;
-	return err_set(e, EOPNOTSUPP, "%s: guests are not told so; remove it", key);
+	return err_set(e, EOPNOTSUPP, "%s: not supported; remove it", key);
 }
 
 static const struct vif_key keys[] = {
@@ -299,7 +299,7 @@ static int check_ip(const struct vif_ip *ip, struct err *e)
 		return err_set(e, EINVAL, "gateway6: needs an IPv6 address in ip");
 	if (gateway && !same_network(ip->ipv4, ip->ipv4_gateway, ip->ipv4_prefix))
 		return err_set(e, EINVAL,
-			       "gateway: is not in the network that ip says, of prefix %u",
+			       "gateway: is not in the network of ip, which has the prefix %u",
 			       ip->ipv4_prefix);
 	/* An IPv6 gateway is link-local as a rule. */
 	return 0;

@@ -21,7 +21,8 @@ static int from_file(const char *name, void *arg, struct err *e)
 	if (xlu_cfg_get_list(w->xlu, name, &list, &n, 1) == 0)
 		return vmcfg_set_list(w, name, list, n, e);
 	if (xlu_cfg_get_string(w->xlu, name, &value, 1) != 0 || !value)
-		return err_set(e, EINVAL, "%s: has no value that can be read", name);
+		return err_set(e, EINVAL, "%s: its value is neither a text, a number nor a list",
+			       name);
 	return vmcfg_set_key(w, name, value, e);
 }
 

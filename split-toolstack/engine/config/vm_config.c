@@ -134,7 +134,7 @@ int vm_config_check(const struct vm_config *c, struct err *e)
 	if (!c->kernel && c->kernel_fd < 0)
 		return err_set(e, EINVAL, "kernel: not given; name the image to boot");
 	if (c->mem_kib == 0)
-		return err_set(e, EINVAL, "memory: not given; say how much, in MiB");
+		return err_set(e, EINVAL, "memory: not given; give it in MiB");
 	if (c->mem_kib > (16ull << 30))
 		return err_set(e, EINVAL, "memory %llu MiB: more than 16 TiB",
 			       (unsigned long long)c->mem_kib >> 10);

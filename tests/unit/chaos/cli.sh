@@ -39,7 +39,7 @@ one_line 2 'no command "x"' "$chaos" x
 one_line 2 'name a VM' "$chaos" destroy
 one_line 2 '"--paused" is unknown' "$chaos" list --paused
 one_line 2 '"--kernel" needs a value' "$chaos" create --kernel
-one_line 2 'give seconds' "$chaos" wait --timeout soon x
+one_line 2 'give a number of seconds' "$chaos" wait --timeout soon x
 one_line 1 "chaosd is not running" "$chaos" list
 one_line 1 "chaosd is not running" "$chaos" create --kernel /bin/true -m 4
 CHAOS_SOCKET=$(printf '%0200d' 0) one_line 1 "too long" "$chaos" list

@@ -218,7 +218,7 @@ static void bad_values_are_named(void **state)
 		{"cpus = 'nodes:0'", NULL, {"nodes", ""}},
 		{"cpus = '^all'", NULL, {"cpus \"^all\"", "give CPUs"}},
 		{"cpus = '0x'", NULL, {"cpus \"0x\"", "give CPUs"}},
-		{"cpus = ['0', ['1']]", NULL, {"cpus", "item 2 is no text"}},
+		{"cpus = ['0', ['1']]", NULL, {"cpus", "item 2 is not a text"}},
 		{"cpus = '^0'", NULL, {"cpus \"^0\"", ""}},
 		{"maxvcpus = 0", NULL, {"maxvcpus 0", "1 to 128"}},
 		{"maxvcpus = 129", NULL, {"maxvcpus 129", "1 to 128"}},

@@ -109,7 +109,7 @@ static void vifs_are_understood(void **state)
 		{"userspace=0", "user=0", NULL},
 		{"backend=0,type=vif,trusted", "user=0", NULL},
 		{"backend=Domain-0", "user=0", NULL},
-		{"model=e1000", "bridge=xenbr0", "model \"e1000\" does nothing"},
+		{"model=e1000", "bridge=xenbr0", "model \"e1000\" has no effect"},
 		{"gatewaydev=eth0", "bridge=xenbr0", "gatewaydev"},
 		{"script=vif-bridge", "bridge=xenbr0", "is not run: chaosd puts"},
 		{"script=/etc/xen/scripts/vif-route", "bridge= ", "routes are for you"},

@@ -46,7 +46,7 @@
 	 "freebsd pvh 4096M x4 /boot/kernel/kernel "
 	 "\"vfs.root.mountfrom=ufs:/dev/ada0p2,boot_serial=1\" hda=/dev/zvol/zroot/freebsd "
 	 "vif=bridge0 destroy/restart/destroy",
-	 "these keys do nothing here and were passed over: serial"},
+	 "these keys have no effect on PV and PVH guests: serial"},
 	{"gentoo-pv",
 	 "gentoo pv 512M x1 /mnt/data/xen/kernel/kernel-x86-v4.9.16-xen-guest \"root=/dev/xvda1 "
 	 "ro\" xvda1=/mnt/data/xen/disk/gentoo.ext4.img vif=xenbr0,00:16:3e:00:00:0a "
@@ -101,7 +101,7 @@
 	 "\"init=/nix/store/7k3c-nixos-system-nixos-24.05/init console=hvc0 loglevel=4 "
 	 "net.ifnames=0\" xvda=/var/lib/xen/images/nixos.raw vif=xenbr0,00:16:3e:4e:69:78 "
 	 "destroy/restart/destroy",
-	 "vif: model \"virtio\" does nothing here and was passed over"},
+	 "vif: model \"virtio\" has no effect"},
 	{"no-kernel", "refused: kernel: not given; name the image to boot", NULL},
 	{"no-newline-at-end", "short pv 64M x1 /boot/vmlinuz destroy/restart/destroy", NULL},
 	{"old-pvh-key",
@@ -156,7 +156,7 @@
 	{"qubes-sys-net", "refused: type \"hvm\": chaos runs pv and pvh guests only", NULL},
 	{"routed", "routed pv 256M x1 /boot/vmlinuz vif= vif=br1 destroy/restart/destroy",
 	 "vif: script \"vif-route\" is not run: addresses and routes are for you to set | vif: "
-	 "gatewaydev \"eth0\" does nothing here and was passed over"},
+	 "gatewaydev \"eth0\" has no effect"},
 	{"rumprun", "refused: vif \"xenif\": \"xenif\": not a key of a vif", NULL},
 	{"said-twice", "second pv 128M x1 /boot/vmlinuz vif=br1 vif=br2 destroy/restart/destroy",
 	 NULL},
@@ -169,7 +169,7 @@
 	 NULL},
 	{"tabs-and-blanks", "tabs pv 64M x1 /boot/vmlinuz vif=br0 destroy/restart/destroy", NULL},
 	{"timer-keys", "timer pvh 64M x1 /boot/vmlinuz destroy/restart/destroy",
-	 "these keys do nothing here and were passed over: hpet, apic, acpi, nx, hap, oos, "
+	 "these keys have no effect on PV and PVH guests: hpet, apic, acpi, nx, hap, oos, "
 	 "shadow_memory"},
 	{"typos",
 	 "refused: kernal, memery, vcpu, vifs: unknown keys; correct or remove them, or leave them "
