@@ -231,3 +231,26 @@ uint32_t connected(struct vm *vm)
 	vm_for_each_device(vm, count_connected, &n);
 	return n;
 }
+
+const char *physical_device(uint32_t domid)
+{
+	struct devtree_id id = {"vbd", domid, 51712};
+	char at[DEVTREE_PATH_MAX];
+	uint32_t len;
+
+	devtree_back(&id, "physical-device", at);
+	return store_get(engine_store(en), at, &len);
+}
+
+struct result create_failing(uint32_t nth, struct vm_config c, bool *through)
+{
+	struct result r;
+
+	fake_fail_at(nth, EIO);
+	r = create(c, 0);
+	*through = !fake_failed();
+	fake_fail_at(0, 0);
+	if (r.rc < 0 && r.err.msg[0] == '\0')
+		fail_msg("call %u: no words", nth);
+	return r;
+}

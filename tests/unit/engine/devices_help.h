@@ -49,5 +49,10 @@ struct answer {
 };
 device_fn on_device; /* of a struct answer */
 uint32_t connected(struct vm *vm);
+/* Of a disk's backend, as in the store: "7:0". */
+const char *physical_device(uint32_t domid);
+/* A create in which the nth call of Xen fails; *through: there are not so many. A create that fails
+ * says why. */
+struct result create_failing(uint32_t nth, struct vm_config c, bool *through);
 
 #endif

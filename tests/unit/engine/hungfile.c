@@ -309,16 +309,6 @@ static void next_daemon(void)
 	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
 }
 
-static const char *physical_device(uint32_t domid)
-{
-	struct devtree_id id = {"vbd", domid, 51712};
-	char at[DEVTREE_PATH_MAX];
-	uint32_t len;
-
-	devtree_back(&id, "physical-device", at);
-	return store_get(engine_store(en), at, &len);
-}
-
 /* The disk's file does not hold up the start; the VM goes on, and can be ended. */
 static void a_start_does_not_wait(void **state)
 {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/unit/unit.h"
 
@@ -145,4 +146,27 @@ int store_teardown(void **state)
 uint32_t number(const char *text)
 {
 	return (uint32_t)strtoul(text, NULL, 10);
+}
+
+char journal[64];
+char journal_new[80];
+static char folder[] = "/tmp/store-XXXXXX";
+
+int journal_folder(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	(void)snprintf(journal, sizeof(journal), "%s/journal", folder);
+	(void)snprintf(journal_new, sizeof(journal_new), "%s.new", journal);
+	return 0;
+}
+
+int journal_folder_gone(void **state)
+{
+	(void)state;
+	(void)unlink(journal);
+	(void)unlink(journal_new);
+	(void)rmdir(folder);
+	return 0;
 }

@@ -33,6 +33,12 @@ extern struct client dom0, g7, g8;
 int store_setup(void **state);
 int store_teardown(void **state);
 
+/* The journal of a store, in a folder of its own: for cmocka_run_group_tests(). */
+extern char journal[64];
+extern char journal_new[80]; /* while it is renewed */
+int journal_folder(void **state);
+int journal_folder_gone(void **state);
+
 /* The number at the front. */
 uint32_t number(const char *text);
 

@@ -91,9 +91,6 @@ int __wrap_renameat2(int a, const char *from, int b, const char *to, unsigned in
 
 /* --- a store with a guest on its ring --- */
 
-static char dir[] = "/tmp/store-XXXXXX";
-static char path[64];
-static char path_new[80];
 static struct store *st;
 static struct xenstore_domain_interface page;
 static struct store_ring ring;
@@ -104,10 +101,10 @@ static void begin(void)
 	int rc;
 
 	memset(&ring, 0, sizeof(ring));
-	rc = store_open(path, NULL, &st, NULL);
+	rc = store_open(journal, NULL, &st, NULL);
 	if (rc == -ENOMEM && fail_at) { /* said at the start, and tried again */
 		fail_at = 0;
-		rc = store_open(path, NULL, &st, NULL);
+		rc = store_open(journal, NULL, &st, NULL);
 	}
 	assert_int_equal(rc, 0);
 	assert_int_equal(store_ring_open(st, 7, &page, true, &ring, NULL), 0);
@@ -126,8 +123,8 @@ static int setup(void **state)
 	(void)state;
 	full = false;
 	fail_at = 0;
-	(void)unlink(path);
-	(void)unlink(path_new);
+	(void)unlink(journal);
+	(void)unlink(journal_new);
 	memset(&page, 0, sizeof(page));
 	memset(told, 0, sizeof(told));
 	begin();
@@ -386,8 +383,8 @@ static void a_first_start_without_room(void **state)
 {
 	(void)state;
 	die();
-	(void)unlink(path);
-	(void)unlink(path_new);
+	(void)unlink(journal);
+	(void)unlink(journal_new);
 	page.req_cons = page.req_prod;
 	full = true;
 	begin();
@@ -431,15 +428,6 @@ int main(void)
 		TEST(a_first_start_without_room),
 		TEST(live_bytes_are_what_is_written),
 	};
-	int failed;
 
-	if (!mkdtemp(dir))
-		return 1;
-	(void)snprintf(path, sizeof(path), "%s/journal", dir);
-	(void)snprintf(path_new, sizeof(path_new), "%s.new", path);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	(void)unlink(path);
-	(void)unlink(path_new);
-	(void)rmdir(dir);
-	return failed;
+	return cmocka_run_group_tests(tests, journal_folder, journal_folder_gone);
 }

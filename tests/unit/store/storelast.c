@@ -13,8 +13,6 @@
 
 #define RING XENSTORE_RING_SIZE
 
-static char dir[] = "/tmp/store-XXXXXX";
-static char path[64];
 static struct store *last;
 static struct xenstore_domain_interface page;
 static struct store_ring ring;
@@ -30,7 +28,7 @@ static void begin(bool adopt)
 {
 	memset(&ring, 0, sizeof(ring));
 	ring.notify = on_notify;
-	assert_int_equal(store_open(path, NULL, &last, NULL), 0);
+	assert_int_equal(store_open(journal, NULL, &last, NULL), 0);
 	assert_int_equal(store_ring_open(last, 7, &page, adopt, &ring, NULL), 0);
 }
 
@@ -46,7 +44,7 @@ static int setup(void **state)
 	struct store_perm own = {7, STORE_NONE};
 
 	(void)state;
-	(void)unlink(path);
+	(void)unlink(journal);
 	memset(&page, 0, sizeof(page));
 	page.req_prod = page.req_cons = page.rsp_prod = page.rsp_cons = UINT32_MAX - 100;
 	begin(false);
@@ -195,7 +193,7 @@ static void a_tree_comes_back(void **state)
 static void forget_sent(void)
 {
 	uint64_t end;
-	int fd = open(path, O_RDWR);
+	int fd = open(journal, O_RDWR);
 
 	assert_int_equal(pread(fd, &end, sizeof(end), 16), sizeof(end));
 	end -= 16;
@@ -351,22 +349,22 @@ static void damaged_journals_are_put_aside(void **state)
 	say(XS_TRANSACTION_START, 0, "|");
 	poll_all();
 	die();
-	fd = open(path, O_RDONLY);
+	fd = open(journal, O_RDONLY);
 	len = read(fd, whole, sizeof(whole));
 	(void)close(fd);
 	assert_true(len > 1000);
-	(void)snprintf(bad, sizeof(bad), "%s.bad", path);
+	(void)snprintf(bad, sizeof(bad), "%s.bad", journal);
 	for (ssize_t at = 0; at < 1000; at++) { /* every byte of what it says */
 		uint8_t was = whole[at];
 		int rc;
 
 		whole[at] ^= 0x55;
-		fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+		fd = open(journal, O_RDWR | O_CREAT | O_TRUNC, 0600);
 		assert_int_equal(write(fd, whole, (size_t)len), len);
 		(void)close(fd);
 		whole[at] = was;
 		(void)unlink(bad);
-		rc = store_open(path, NULL, &last, &e);
+		rc = store_open(journal, NULL, &last, &e);
 		assert_true(rc == 0 || rc == -EBADMSG);
 		assert_non_null(last);
 		assert_int_equal(stat(bad, &st), rc == 0 ? -1 : 0);
@@ -374,7 +372,7 @@ static void damaged_journals_are_put_aside(void **state)
 		store_close(last);
 	}
 	(void)unlink(bad);
-	(void)unlink(path);
+	(void)unlink(journal);
 	begin(true);
 }
 
@@ -393,13 +391,6 @@ int main(void)
 		TEST(the_journal_stays_small),
 		TEST(damaged_journals_are_put_aside),
 	};
-	int failed;
 
-	if (!mkdtemp(dir))
-		return 1;
-	(void)snprintf(path, sizeof(path), "%s/journal", dir);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	(void)unlink(path);
-	(void)rmdir(dir);
-	return failed;
+	return cmocka_run_group_tests(tests, journal_folder, journal_folder_gone);
 }

@@ -8,15 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/store/store_help.h"
 #include "tests/unit/unit.h"
 
 #define DOMAINS 8u
 #define LINES	30000u
 
 static const struct store_conn_ops ops;
-static char dir[] = "/tmp/store-XXXXXX";
-static char path[64];
-static struct store *s;
 static struct store_conn *conn[DOMAINS];
 static uint32_t seed;
 
@@ -213,7 +211,7 @@ static void the_walk_stumbles(void)
 static void begin(void)
 {
 	memset(conn, 0, sizeof(conn));
-	assert_int_equal(store_open(path, NULL, &s, NULL), 0);
+	assert_int_equal(store_open(journal, NULL, &s, NULL), 0);
 	connect_all();
 }
 
@@ -223,7 +221,7 @@ static void again(void)
 	char *after;
 
 	store_close(s);
-	assert_int_equal(store_open(path, NULL, &s, NULL), 0);
+	assert_int_equal(store_open(journal, NULL, &s, NULL), 0);
 	after = all();
 	assert_string_equal(before, after);
 	free(before);
@@ -247,7 +245,7 @@ static void what_comes_back_is_what_was_there(void **state)
 			host_does();
 		while (s->journal->next.map)
 			host_does();
-		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(stat(journal, &st), 0);
 		ino = st.st_ino;
 		assert_int_equal(store_renew_begin(s), 0);
 		assert_true(s->journal->round > round);
@@ -263,7 +261,7 @@ static void what_comes_back_is_what_was_there(void **state)
 		}
 		for (uint32_t i = any(20); i; i--)
 			host_does();
-		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(stat(journal, &st), 0);
 		assert_true(st.st_ino != ino);
 		again();
 		seed = kept + 1;
@@ -300,7 +298,7 @@ static void a_slice_is_small(void **state)
 	assert_int_equal(store_putf(s, "/x", "2"), 0);
 	assert_non_null(s->journal->next.map);
 	again(); /* it ends in the middle */
-	(void)snprintf(at, sizeof(at), "%s.new", path);
+	(void)snprintf(at, sizeof(at), "%s.new", journal);
 	assert_int_equal(stat(at, &st), 0); /* room for the next renewal */
 	assert_true((uint64_t)st.st_size >= s->live);
 }
@@ -308,7 +306,7 @@ static void a_slice_is_small(void **state)
 static int setup(void **state)
 {
 	(void)state;
-	(void)unlink(path);
+	(void)unlink(journal);
 	begin();
 	return 0;
 }
@@ -326,13 +324,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_comes_back_is_what_was_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_slice_is_small, setup, teardown),
 	};
-	int failed;
 
-	if (!mkdtemp(dir))
-		return 1;
-	(void)snprintf(path, sizeof(path), "%s/journal", dir);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	(void)unlink(path);
-	(void)rmdir(dir);
-	return failed;
+	return cmocka_run_group_tests(tests, journal_folder, journal_folder_gone);
 }

@@ -32,16 +32,6 @@ static struct device_info disk_of(struct vm *vm)
 	return d;
 }
 
-static const char *physical_device(uint32_t domid)
-{
-	struct devtree_id id = {"vbd", domid, 51712};
-	char at[DEVTREE_PATH_MAX];
-	uint32_t len;
-
-	devtree_back(&id, "physical-device", at);
-	return store_get(engine_store(en), at, &len);
-}
-
 static void is_refused(const char *name)
 {
 	struct vm_config c = guest(name, DOM_PV, 4096);

@@ -21,12 +21,7 @@ static void creates_fail_clean(void **state)
 		struct result r;
 		bool through;
 
-		fake_fail_at(nth, EIO);
-		r = create(net_and_disk("web"), 0);
-		through = !fake_failed();
-		fake_fail_at(0, 0);
-		if (r.rc < 0 && r.err.msg[0] == '\0')
-			fail_msg("call %u: no words", nth);
+		r = create_failing(nth, net_and_disk("web"), &through);
 		if (r.rc == 0) {
 			assert_int_equal(vm_destroy(r.vm, NULL), 0);
 			nothing_is_left(0);

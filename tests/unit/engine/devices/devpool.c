@@ -174,12 +174,7 @@ static void claims_fail_clean(void **state)
 		set_pool(1, 1, "br0");
 		wait_shells(1);
 		give(&c, vif("br1", "web0"));
-		fake_fail_at(nth, EIO);
-		r = create(c, 0);
-		through = !fake_failed();
-		fake_fail_at(0, 0);
-		if (r.rc < 0 && r.err.msg[0] == '\0')
-			fail_msg("call %u: no words", nth);
+		r = create_failing(nth, c, &through);
 		if (r.rc == 0) {
 			assert_int_equal(vm_destroy(r.vm, NULL), 0);
 			assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
