@@ -4,6 +4,7 @@
 set -uo pipefail
 chaos=$1
 chaosd=$2
+completion=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export CHAOS_SOCKET=$work/none.sock
@@ -51,4 +52,24 @@ one_line 1 'settings' "$chaosd" --config "$work/missing.conf"
 [ -e /proc/xen/capabilities ] ||
 	one_line 1 "not a Xen host" "$chaosd" --config /dev/null --set "run_dir=$work/run" \
 		--set "console_log_dir=$work/log" --set "cache_dir=$work/cache" --set "image_dir=$work/images"
+
+complete_words() { # WORDS WORD...: what the last WORD can become has all of WORDS
+	local want=$1 got
+	shift
+	got=$(PATH=$(dirname "$chaos"):$PATH bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _chaos 2>/dev/null
+		echo " ${COMPREPLY[*]} "' "$completion" chaos "$@")
+	for word in $want; do
+		[[ $got == *" $word "* ]] || {
+			echo "FAILED: completion of \"chaos $*\": no \"$word\" in: $got"
+			status=1
+		}
+	done
+}
+complete_words "create network-attach version help" ""
+complete_words "pause pool" p
+complete_words "--vif --vcpus" create --v
+complete_words "pv pvh" create --type ""
+complete_words set pool ""
+complete_words "type= memory= vcpus= count= low= high= for= image= ramdisk= vifs= vbds= bridge= backend=" pool set ""
+complete_words "pause pool" help p
 exit $status
