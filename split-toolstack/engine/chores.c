@@ -3,13 +3,15 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/services/slots.h"
 
 #define TRIM_AT_ONCE  4u
 #define NAMES_AT_ONCE 1u

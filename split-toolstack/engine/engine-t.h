@@ -49,7 +49,6 @@ struct engine {
 	struct guests guests;
 	struct pool *pool;
 	struct adoption *adoption; /* life/adopt.c */
-	uint32_t builds;	   /* life/build.c: on the worker */
 };
 
 #endif

@@ -8,10 +8,11 @@
 
 #include "base/dirs.h"
 #include "base/log.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/guests.h"
+#include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"

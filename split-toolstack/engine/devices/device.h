@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices: what VMs and shells do with them, and what the files of this folder share. */
+/* Devices, as the files of this folder share them; what others do with them is in set.h. */
 #ifndef CHAOS_ENGINE_DEVICES_DEVICE_H
 #define CHAOS_ENGINE_DEVICES_DEVICE_H
 
@@ -14,7 +14,7 @@
 #include "dom0/kernel.h"
 #include "dom0/link.h"
 #include "dom0/loopdev.h"
-#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
@@ -22,9 +22,7 @@
 #include "store/store.h"
 
 #define LINK_MTU_DEFAULT 1500u
-/* A backend that is not there after so long will not come: when a request waits, and when none
- * does. */
-#define ATTACH_S  10.0
+/* A backend that is not there after so long, when no request waits, will not come. */
 #define CONNECT_S 30.0
 
 /*
@@ -122,19 +120,6 @@ struct mirror;
 struct teardown;
 struct user_backend;
 
-/* What they need of what stands above them. */
-struct devices_host {
-	struct store *store; /* their nodes are in it */
-	/* -ENOSPC: nothing can be added to it. */
-	int (*store_check_room)(const struct engine *en, struct err *e);
-	/* No backend has anything of the domain any more. */
-	void (*domain_free)(struct engine *en, uint32_t domid);
-	/* Beside xenstored: its mirror is open; and news of it that may be no device's: true: they
-	 * are not. */
-	void (*mirror_open)(struct engine *en);
-	bool (*mirror_news)(struct engine *en, const char *path, const char *value, uint64_t done);
-};
-
 /* What the files about devices know together. */
 struct devices {
 	struct devices_host host;
@@ -162,46 +147,9 @@ struct devices {
 
 /* --- set.c --- */
 
-/* -ENOMEM. What is in it is opened with devices_open(), when the rest of the engine is there. */
-int devices_new(struct engine *en, struct err *e);
-void devices_free(struct engine *en); /* NULL is fine */
-/* The one to xenstored; NULL: there is none. */
-struct mirror *engine_mirror(const struct engine *en);
-bool devices_have_bridge(const struct engine *en, const char *name);
-
 /* One more in a set; not started. `ring`: the first of its ring pages. */
 int device_add(struct engine *en, struct device_set *set, const struct device_config *cfg,
 	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e);
-/* Ring pages that the devices of a noxs guest need. */
-uint32_t devices_rings(const struct vm_config *c);
-/* Makes and starts the devices of a VM that does not run yet, or takes over those of its shell; on
- * failure what there is remains in vm->devices, for devices_drop(). */
-int devices_start(struct vm *vm, struct err *e);
-/* Those of a shell: its vifs. */
-int devices_start_shell(struct engine *en, struct device_set *set, const struct pool_flavor *f,
-			const struct dom *dom, struct err *e);
-/* The domain is about to be destroyed: its backends are told to let go. */
-void devices_drop(struct device_set *set);
-/* From a shell to the VM that has claimed it. */
-void devices_hand_over(struct device_set *from, struct device_set *to);
-/* The VM's entries of the device page; returns their number. */
-uint32_t devices_page(const struct device_set *set, struct noxs_device *to);
-/* `gone` of the set is called when the devices of this domain are gone. False: they are. */
-bool devices_wait(struct engine *en, struct device_set *set, uint32_t domid);
-void devices_wait_no_more(struct engine *en, struct device_set *set);
-/* A noxs guest may not run yet: a device is not connected that it has to wait for. */
-bool devices_gate(const struct device_set *set);
-/* A device is broken, or its backend is not there yet. */
-bool devices_lack(const struct device_set *set);
-/* All `n` devices of the set are there: 0. -EAGAIN: not yet, and *until has not come; it is moved
- * on while others are before them. Else -errno with the reason. */
-int devices_there(const struct device_set *set, uint32_t n, ev_tstamp now, ev_tstamp *until,
-		  struct err *e);
-int devices_open(struct engine *en, const struct devices_host *host, struct err *e);
-void devices_close(struct engine *en);
-/* After a restart: the devices of an adopted VM, and then of domains that were not adopted. */
-int devices_adopt(struct vm *vm, struct err *e); /* again: what is missing */
-void devices_adopted(struct engine *en);
 /* Its disk is open: it is started, after all. */
 void device_start_now(struct device *d, struct file *disk);
 
@@ -237,8 +185,6 @@ bool device_in_kernel(const struct device *d);
 void device_hide(struct device *d);
 /* It is another backend's than its configuration says. */
 void device_set_backend(struct device *d, enum device_backend b);
-/* -EOPNOTSUPP: not with this store mode; -ENOTCONN: not any more. */
-int device_possible(const struct engine *en, enum device_backend b, struct err *e);
 /* Its backend has said something. */
 bool device_seen(const struct device *d);
 /* The device's timer: in so many seconds its wait is over. */
@@ -257,17 +203,12 @@ void device_set_add(struct device_set *set, struct device *d);
 void device_link_set(struct device *d);
 /* The same; on failure nothing is broken. */
 int device_link_try(struct device *d, struct err *e);
-/* Writes into the store what was claimed lately: in idle time, not during the claim. */
-void devices_tell(struct engine *en);
 /* A bridge was removed. */
 void devices_bridge_gone(struct engine *en, int ifindex);
 
 /* --- attach.c --- */
 /* The engine closes: what waits is dropped without a call. */
 void attaches_close(struct engine *en);
-/* Those of the VM that wait fail now: its domain ends. */
-void attaches_end(const struct vm *vm);
-
 /* --- teardown_wait.c --- */
 int teardown_wait_open(struct engine *en, struct err *e);
 void teardown_wait_close(struct engine *en);
@@ -293,8 +234,6 @@ void teardown_release(struct engine *en);
 bool teardown_is_idle(const struct engine *en);
 /* Out of all lists: it is about to be freed. */
 void devices_forget(struct device *d);
-/* Backends still have something of this domain, living or not. */
-bool devices_of(struct engine *en, uint32_t domid);
 /* One device of the domain less; with the last one its slot is free. */
 void device_domain_put(struct device_domain *dom, struct engine *en);
 
@@ -330,9 +269,6 @@ struct backend_client *user_backend_client(const struct engine *en);
 bool user_backend_started(const struct engine *en);
 /* Requests may have been queued. */
 void user_backend_wants(struct engine *en);
-
-/* --- mirrored.c: nothing but in mode beside --- */
-void device_unmirror_domain(struct engine *en, uint32_t domid);
 
 /* --- uevent.c: what the kernel says of its backends --- */
 /* One message; buf[len] is NUL. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The devices of one owner, a VM or a shell: what it embeds. The functions are in device.h. */
+/* The devices of one owner, a VM or a shell: what it embeds. The functions are in set.h. */
 #ifndef CHAOS_ENGINE_DEVICES_SET_T_H
 #define CHAOS_ENGINE_DEVICES_SET_T_H
 

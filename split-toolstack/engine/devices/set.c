@@ -147,6 +147,24 @@ void devices_hand_over(struct device_set *from, struct device_set *to)
 		d->set = to;
 }
 
+bool devices_fit_flavor(const struct engine *en, const struct pool_flavor *f,
+			const struct vm_config *c)
+{
+	uint32_t n[DEVICE_KINDS] = {0};
+	bool fits = true;
+
+	for (uint32_t i = 0; fits && i < c->ndevice; i++) {
+		const struct device_config *d = &c->device[i];
+		const struct device_kind_ops *kind = en->devices->kinds[d->kind];
+		uint32_t at = n[d->kind]++;
+
+		fits = !kind->fits_shell || kind->fits_shell(f, d, at);
+	}
+	for (uint32_t i = 0; fits && i < DEVICE_KINDS; i++)
+		fits = n[i] == en->devices->kinds[i]->in_flavor(f);
+	return fits;
+}
+
 struct shell_devices {
 	struct engine *en;
 	struct device_set *set;

@@ -44,6 +44,21 @@ void memory_wait(struct engine *en, struct memory_wait *m)
 	}
 }
 
+void memory_build_begins(struct engine *en)
+{
+	en->memory.builds++;
+}
+
+void memory_build_ends(struct engine *en)
+{
+	en->memory.builds--;
+}
+
+uint32_t memory_builds(const struct engine *en)
+{
+	return en->memory.builds;
+}
+
 void memory_begins(struct engine *en)
 {
 	en->memory.begun++;

@@ -20,6 +20,7 @@ struct memory {
 	uint64_t promised;		 /* pages that destroys under way will have given back */
 	uint64_t begun, ended;		 /* destroys, ever */
 	struct memory_wait *waits;	 /* utlist head: builds that wait for destroys */
+	uint32_t builds;		 /* on the worker, or waiting */
 	void (*came)(struct engine *en); /* called after them, for each destroy that ends */
 };
 
@@ -33,6 +34,10 @@ uint64_t memory_youngest(const struct engine *en);
 /* Calls m->again when destroy m->until and all before it have ended: at once if they have. The
  * caller owns m. */
 void memory_wait(struct engine *en, struct memory_wait *m);
+/* A build for the worker begins and ends; so many are under way. */
+void memory_build_begins(struct engine *en);
+void memory_build_ends(struct engine *en);
+uint32_t memory_builds(const struct engine *en);
 /* A destroy begins. */
 void memory_begins(struct engine *en);
 /* It will give back so many pages. */

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/vm/vms.h"

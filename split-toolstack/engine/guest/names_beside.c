@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/devices/mirror.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/names_private.h"
 #include "split-toolstack/engine/services/idle.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/vm/vms.h"
 #include "store/socket.h"

@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
@@ -141,7 +143,7 @@ static void job_done(struct worker_job *job)
 		memory_wait(b->vm->en, &b->wait);
 		return;
 	}
-	b->vm->en->builds--;
+	memory_build_ends(b->vm->en);
 	idle_later(b->vm->en->idle);
 	if (!ended)
 		window_close_later(b->vm->en, &b->vm->window, &b->vm->dom);
@@ -224,7 +226,7 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 	}
 	*b = (struct build_job){
 		.job = {.work = job_work, .done = job_done}, .vm = vm, .claimed = claimed};
-	vm->en->builds++;
+	memory_build_begins(vm->en);
 	if (!claimed) {
 		b->wait.again = build_with_memory;
 		b->wait.until = memory_youngest(vm->en);

@@ -3,14 +3,16 @@
 #include <errno.h>
 #include <string.h>
 
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/map.h"
+#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 int vm_check_domain(const struct vm *vm)

@@ -7,8 +7,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"

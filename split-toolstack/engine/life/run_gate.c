@@ -4,7 +4,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"

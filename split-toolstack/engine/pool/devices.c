@@ -7,7 +7,8 @@
 #include <utlist.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
 /* One kernel thread connects all of them, in order: more at once would only wait longer. */
@@ -46,22 +47,9 @@ bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *
 bool flavor_fits_devices(const struct engine *en, const struct pool_flavor *f,
 			 const struct shell_want *want)
 {
-	const struct vm_config *c = want->cfg;
-	uint32_t n[DEVICE_KINDS] = {0};
-	bool fits = true;
-
 	if (!image_info(want->img)->direct) /* connects them itself */
 		return f->vifs == 0 && f->vbds == 0;
-	for (uint32_t i = 0; fits && i < c->ndevice; i++) {
-		const struct device_config *d = &c->device[i];
-		const struct device_kind_ops *kind = en->devices->kinds[d->kind];
-		uint32_t at = n[d->kind]++;
-
-		fits = !kind->fits_shell || kind->fits_shell(f, d, at);
-	}
-	for (uint32_t i = 0; fits && i < DEVICE_KINDS; i++)
-		fits = n[i] == en->devices->kinds[i]->in_flavor(f);
-	return fits;
+	return devices_fit_flavor(en, f, want->cfg);
 }
 
 /* --- on their way into the pool --- */

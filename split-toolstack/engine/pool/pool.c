@@ -55,7 +55,7 @@ static struct flavor *hungry(struct engine *en, bool *later)
 enum idle_next pool_refill(struct engine *en)
 {
 	bool later = false;
-	bool busy = en->pool->job || en->builds || images_busy(en->images);
+	bool busy = en->pool->job || memory_builds(en) || images_busy(en->images);
 	struct flavor *f = busy ? NULL : hungry(en, &later);
 
 	if (f) {

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
 /* Of the request's image, as far as the flavor's words tell; or a shell that could take it. */

@@ -97,7 +97,7 @@ static void what_is_forgotten_goes_too(void **state)
 	while (history_trim(en, 1))
 		;
 	assert_int_equal(in_history(), 4);
-	while (en->builds || images_busy(en->images))
+	while (memory_builds(en) || images_busy(en->images))
 		(void)ev_run(loop, EVRUN_ONCE);
 	settle(0);
 	only_the_daemon_is_left();
@@ -124,7 +124,7 @@ static void a_crash_loop_ends_at_once(void **state)
 		assert_int_equal(vm_state(r.vm), VM_ENDED);
 		assert_int_equal(vm_rm(r.vm, NULL), 0);
 		assert_null(engine_find(en, "loop"));
-		while (en->builds || images_busy(en->images))
+		while (memory_builds(en) || images_busy(en->images))
 			turn(NULL);
 		settle(0);
 		only_the_daemon_is_left();
@@ -145,7 +145,7 @@ static void it_is_not_foreign(void **state)
 	fake_hold_destroy(engine_find(en, "web")->slot.domid); /* nor does it end */
 	assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
 	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
-	while (en->builds || images_busy(en->images) || n == 0) {
+	while (memory_builds(en) || images_busy(en->images) || n == 0) {
 		(void)ev_run(loop, EVRUN_NOWAIT);
 		n = xen_domain_list(en->x, 1, 4, info);
 	}

@@ -216,7 +216,7 @@ static void an_image_comes_too_late(void **state)
 		assert_int_equal(vm->life.now, NOW_ABANDONED);
 		if (removed)
 			assert_int_equal(vm_rm(vm, NULL), 0);
-		until(!en->builds && bit_of(uuid) != 1u << NOW_ABANDONED);
+		until(!memory_builds(en) && bit_of(uuid) != 1u << NOW_ABANDONED);
 		assert_int_equal(bit_of(uuid), removed ? LIFE_FREE : 1u << NOW_ENDED);
 		clean_up(uuid);
 	}

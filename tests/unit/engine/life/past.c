@@ -184,7 +184,7 @@ static void the_old_one_can_be_forgotten(void **state)
 	c.mem_kib = 32768;
 	engine_create(en, &c, 0, ignore_created, &r);
 	assert_int_equal(vm_destroy(of_same(), NULL), 0);
-	while (en->builds || images_busy(en->images))
+	while (memory_builds(en) || images_busy(en->images))
 		turn(NULL);
 	settle(0);
 	assert_int_equal(vms_ended_count(en), 1);
