@@ -64,7 +64,7 @@ struct command {
 #define COMMAND_DECLARED(name) extern const struct command cmd_##name;
 COMMANDS(COMMAND_DECLARED)
 
-#define HELP_JSON "  -j, --json              the answer as JSON\n"
+#define HELP_JSON "  -j, --json              print JSON\n"
 
 /* --- options.c: help, usage and errors --- */
 

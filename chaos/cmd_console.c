@@ -184,15 +184,15 @@ static int run_console(const struct command *cmd, int argc, char **argv)
 }
 
 static const char console_help[] =
-	"Attaches to a VM's console; ^] detaches. A VM that has ended still has its log.\n"
+	"Attaches to a VM's console; ^] detaches. --log also works after it has ended.\n"
 	"\n"
-	"  -l, --log               print what is kept of its output, from the beginning\n"
-	"  -f, --follow            with --log: go on with what comes, until the VM ends\n";
+	"  -l, --log               print the console log\n"
+	"  -f, --follow            with --log: continue with new output until the VM ends\n";
 
 const struct command cmd_console = {
 	.name = "console",
 	.args = "[OPTION]... VM",
-	.what = "attach to a console, or show its log",
+	.what = "attach to a console, or print its log",
 	.help = console_help,
 	.run = run_console,
 };

@@ -231,58 +231,58 @@ static int run_device(const struct command *cmd, int argc, char **argv)
 
 /* --- commands --- */
 
-static const char vif_attach_help[] = "Gives a VM a network interface; what it says are keys as in "
-				      "vif=[] of xl.cfg: mac=, bridge=,\n"
+static const char vif_attach_help[] = "Adds a network interface to a VM. The keys are those of "
+				      "vif=[] in xl.cfg: mac=, bridge=,\n"
 				      "rate=, mtu=, ... (chaos.cfg(5)). Prints its number.\n"
 				      "\n" HELP_JSON;
 
 static const char detach_help[] =
-	"  -f, --force             take it away, whether the guest lets go or not\n" HELP_JSON;
+	"  -f, --force             remove it without waiting for the guest\n" HELP_JSON;
 
 static const char disk_attach_help[] =
-	"Gives a VM a disk; what it says is as in disk=[] of xl.cfg: /dev/vg/data,raw,xvdb,rw, or\n"
-	"vdev=xvdb access=ro target=FILE (chaos.cfg(5)). Prints what the guest calls it.\n"
+	"Adds a disk to a VM, in the syntax of disk=[] in xl.cfg: /dev/vg/data,raw,xvdb,rw, or\n"
+	"vdev=xvdb access=ro target=FILE (chaos.cfg(5)). Prints its name in the guest.\n"
 	"\n" HELP_JSON;
 
 const struct command cmd_network_attach = {
 	.name = "network-attach",
 	.args = "VM [KEY=VALUE]...",
-	.what = "give a VM a network interface",
+	.what = "add a network interface to a VM",
 	.help = vif_attach_help,
 	.run = run_device,
 };
 const struct command cmd_network_detach = {
 	.name = "network-detach",
 	.args = "[OPTION]... VM NUMBER|MAC|INTERFACE...",
-	.what = "take network interfaces away",
+	.what = "remove network interfaces from a VM",
 	.help = detach_help,
 	.run = run_device,
 };
 const struct command cmd_network_list = {
 	.name = "network-list",
 	.args = "[OPTION]... VM...",
-	.what = "show network interfaces of VMs",
+	.what = "list network interfaces of VMs",
 	.help = HELP_JSON,
 	.run = run_device,
 };
 const struct command cmd_block_attach = {
 	.name = "block-attach",
 	.args = "VM DISK",
-	.what = "give a VM a disk",
+	.what = "add a disk to a VM",
 	.help = disk_attach_help,
 	.run = run_device,
 };
 const struct command cmd_block_detach = {
 	.name = "block-detach",
 	.args = "[OPTION]... VM VDEV...",
-	.what = "take disks away",
+	.what = "remove disks from a VM",
 	.help = detach_help,
 	.run = run_device,
 };
 const struct command cmd_block_list = {
 	.name = "block-list",
 	.args = "[OPTION]... VM...",
-	.what = "show disks of VMs",
+	.what = "list disks of VMs",
 	.help = HELP_JSON,
 	.run = run_device,
 };

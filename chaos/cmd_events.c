@@ -104,17 +104,17 @@ static int run_events(const struct command *cmd, int argc, char **argv)
 }
 
 static const char events_help[] =
-	"Shows what happens to VMs, from now on until ^C: created, started, ready, paused, "
+	"Prints events until ^C: created, started, ready, paused, "
 	"unpaused,\n"
 	"renamed, exited, crashed, preserved, destroyed, removed; and pool-low.\n"
 	"\n"
-	"  -s, --since ID          begin behind the event of that number (--json shows it)\n"
-	"  -j, --json              one JSON object a line\n";
+	"  -s, --since ID          begin after the event with that number (see --json)\n"
+	"  -j, --json              one JSON object for each event\n";
 
 const struct command cmd_events = {
 	.name = "events",
 	.args = "[OPTION]...",
-	.what = "show what happens to VMs",
+	.what = "print events of VMs",
 	.help = events_help,
 	.run = run_events,
 };

@@ -94,13 +94,13 @@ static int run_metrics(const struct command *cmd, int argc, char **argv)
 const struct command cmd_host = {
 	.name = "host",
 	.args = "[OPTION]...",
-	.what = "show what Xen and chaosd have",
+	.what = "show information about the host and chaosd",
 	.help = HELP_JSON,
 	.run = run_host,
 };
 const struct command cmd_metrics = {
 	.name = "metrics",
 	.args = "",
-	.what = "counts and times in Prometheus' text form",
+	.what = "print metrics for Prometheus",
 	.run = run_metrics,
 };

@@ -170,18 +170,18 @@ static int run_image(const struct command *cmd, int argc, char **argv)
 }
 
 static const char image_help[] =
-	"Images that chaosd keeps: \"image:NAME\" is a kernel like a path. Without words, lists "
+	"Manages images that chaosd stores; --kernel image:NAME boots one. Without arguments lists "
 	"them.\n"
 	"\n"
-	"  import FILE [NAME]      copy and check FILE; NAME is its own by default\n"
-	"  list                    show all\n"
-	"  inspect NAME...         show all about them\n"
-	"  rm NAME...              forget them\n" HELP_JSON;
+	"  import FILE [NAME]      copy and check FILE; the default NAME is its file name\n"
+	"  list                    list images\n"
+	"  inspect NAME...         show details\n"
+	"  rm NAME...              remove images\n" HELP_JSON;
 
 const struct command cmd_image = {
 	.name = "image",
 	.args = "[OPTION]... [import|list|inspect|rm WORD...]",
-	.what = "keep images in chaosd",
+	.what = "manage images stored by chaosd",
 	.help = image_help,
 	.run = run_image,
 };

@@ -271,21 +271,22 @@ static int run_wait(const struct command *cmd, int argc, char **argv)
 /* --- commands --- */
 
 static const char end_help[] =
-	"  -w, --wait              until it has ended\n"
-	"  -t, --timeout SECONDS   with --wait: give up then (exit status 1)\n" HELP_JSON;
+	"  -w, --wait              wait until they have ended\n"
+	"  -t, --timeout SECONDS   with --wait: fail after that time\n" HELP_JSON;
 
-static const char rm_help[] = "  -f, --force             destroy a VM that still lives\n" HELP_JSON;
+static const char rm_help[] =
+	"  -f, --force             destroy VMs that have not ended\n" HELP_JSON;
 
 static const char wait_help[] =
 	"Waits until the VMs have ended and prints name, reason and exit code of each.\n"
 	"\n"
-	"  -r, --ready             until they are ready, or have ended\n"
-	"  -t, --timeout SECONDS   give up then (exit status 1)\n" HELP_JSON;
+	"  -r, --ready             wait until they are ready, or have ended\n"
+	"  -t, --timeout SECONDS   fail after that time\n" HELP_JSON;
 
 const struct command cmd_pause = {
 	.name = "pause",
 	.args = "VM...",
-	.what = "stop VMs from executing",
+	.what = "pause VMs",
 	.help = HELP_JSON,
 	.run = run_simple,
 	.op = PROTO_REQ_PAUSE,
@@ -293,7 +294,7 @@ const struct command cmd_pause = {
 const struct command cmd_unpause = {
 	.name = "unpause",
 	.args = "VM...",
-	.what = "let paused VMs execute",
+	.what = "continue paused VMs",
 	.help = HELP_JSON,
 	.run = run_simple,
 	.op = PROTO_REQ_UNPAUSE,
@@ -301,14 +302,14 @@ const struct command cmd_unpause = {
 const struct command cmd_rename = {
 	.name = "rename",
 	.args = "VM NAME",
-	.what = "give a VM another name",
+	.what = "rename a VM",
 	.help = HELP_JSON,
 	.run = run_rename,
 };
 const struct command cmd_shutdown = {
 	.name = "shutdown",
 	.args = "[OPTION]... VM...",
-	.what = "ask guests to power off",
+	.what = "request guests to power off",
 	.help = end_help,
 	.run = run_end,
 	.op = PROTO_REQ_SHUTDOWN,
@@ -316,7 +317,7 @@ const struct command cmd_shutdown = {
 const struct command cmd_reboot = {
 	.name = "reboot",
 	.args = "[OPTION]... VM...",
-	.what = "ask guests to reboot",
+	.what = "request guests to reboot",
 	.help = end_help,
 	.run = run_end,
 	.op = PROTO_REQ_REBOOT,
@@ -324,7 +325,7 @@ const struct command cmd_reboot = {
 const struct command cmd_destroy = {
 	.name = "destroy",
 	.args = "VM...",
-	.what = "end VMs at once",
+	.what = "destroy VMs at once",
 	.help = HELP_JSON,
 	.run = run_simple,
 	.op = PROTO_REQ_DESTROY,
@@ -332,7 +333,7 @@ const struct command cmd_destroy = {
 const struct command cmd_rm = {
 	.name = "rm",
 	.args = "[OPTION]... VM...",
-	.what = "forget VMs that have ended, and their logs",
+	.what = "remove VMs that have ended, and their logs",
 	.help = rm_help,
 	.run = run_simple,
 	.op = PROTO_REQ_RM,

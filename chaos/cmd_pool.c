@@ -129,7 +129,7 @@ static const char pool_help[] =
 const struct command cmd_pool = {
 	.name = "pool",
 	.args = "[OPTION]... [set KEY=VALUE...]",
-	.what = "show and change the pool of domains made ahead",
+	.what = "list and change the pool of domains made ahead",
 	.help = pool_help,
 	.run = run_pool,
 };

@@ -222,28 +222,28 @@ static int run_version(const struct command *cmd, int argc, char **argv)
 
 /* --- commands --- */
 
-static const char list_help[] = "  -a, --all               also VMs that have ended\n"
-				"  -o, --own               no domains of other toolstacks\n"
-				"  -q, --quiet             names only\n" HELP_JSON;
+static const char list_help[] = "  -a, --all               include VMs that have ended\n"
+				"  -o, --own               leave out domains of other toolstacks\n"
+				"  -q, --quiet             print names only\n" HELP_JSON;
 
 const struct command cmd_list = {
 	.name = "list",
 	.args = "[OPTION]...",
-	.what = "show VMs",
+	.what = "list VMs",
 	.help = list_help,
 	.run = run_list,
 };
 const struct command cmd_info = {
 	.name = "info",
 	.args = "[OPTION]... VM...",
-	.what = "show all about VMs",
+	.what = "show details of VMs",
 	.help = HELP_JSON,
 	.run = run_info,
 };
 const struct command cmd_version = {
 	.name = "version",
 	.args = "[OPTION]...",
-	.what = "versions of chaos, chaosd and Xen",
+	.what = "print versions of chaos, chaosd and Xen",
 	.help = HELP_JSON,
 	.run = run_version,
 };

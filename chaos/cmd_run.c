@@ -101,25 +101,25 @@ static int run_run(const struct command *cmd, int argc, char **argv)
 }
 
 static const char run_help[] =
-	"Creates a VM, shows its console until it ends, and ends with its exit code: 134 when it\n"
-	"crashed, 137 when it was destroyed. The words behind -- are its command line.\n"
+	"Creates a VM, prints its console until it ends, and exits with its exit code: 134 if it\n"
+	"crashed, 137 if it was destroyed. The words after -- are its command line.\n"
 	"\n"
 	"  -m, --memory SIZE       MiB (32), or a number with K, M or G\n"
 	"  -r, --ramdisk FILE\n"
 	"  -t, --type TYPE         pv (default) or pvh\n"
 	"  -n, --name NAME\n"
 	"  -v, --vcpus N\n"
-	"      --vif SPEC          a network interface more; an empty one has all defaults\n"
-	"      --disk SPEC         a disk more\n"
-	"      --set KEY=TEXT      any other key of xl.cfg\n"
-	"      --no-wait-devices   run without devices whose backends do not come\n"
-	"  -i, --interactive       pass the terminal's input on; ^] detaches\n"
-	"      --rm                forget the VM when it has ended\n";
+	"      --vif SPEC          add a network interface; \"\" has all defaults\n"
+	"      --disk SPEC         add a disk\n"
+	"      --set KEY=TEXT      set any other key of xl.cfg\n"
+	"      --no-wait-devices   run without devices whose backends are missing\n"
+	"  -i, --interactive       pass input to the console; ^] detaches\n"
+	"      --rm                remove the VM from the history when it has ended\n";
 
 const struct command cmd_run = {
 	.name = "run",
 	.args = "[OPTION]... IMAGE [-- WORD...]",
-	.what = "create a VM, show its console, end with its code",
+	.what = "run a VM in the foreground",
 	.help = run_help,
 	.run = run_run,
 };

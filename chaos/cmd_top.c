@@ -249,16 +249,16 @@ static int run_top(const struct command *cmd, int argc, char **argv)
 }
 
 static const char top_help[] =
-	"Shows VMs with what they use, most CPU first, again and again until ^C or q.\n"
+	"Shows what VMs use, sorted by CPU, until ^C or q.\n"
 	"\n"
-	"  -d, --delay SECONDS     between two looks (1)\n"
-	"  -n, --iterations N      end after so many\n"
-	"  -b, --batch             no terminal control: one table after the other\n";
+	"  -d, --delay SECONDS     between two updates (default: 1)\n"
+	"  -n, --iterations N      end after N updates\n"
+	"  -b, --batch             print one table after the other, without terminal control\n";
 
 const struct command cmd_top = {
 	.name = "top",
 	.args = "[OPTION]...",
-	.what = "watch what VMs use",
+	.what = "show what VMs use, continuously",
 	.help = top_help,
 	.run = run_top,
 };

@@ -10,7 +10,7 @@ static int run_help(const struct command *cmd, int argc, char **argv);
 static const struct command cmd_help = {
 	.name = "help",
 	.args = "[COMMAND]",
-	.what = "this text, or that of a command",
+	.what = "print this text, or the help of a command",
 	.run = run_help,
 };
 
@@ -26,9 +26,9 @@ static void print_overview(FILE *to)
 		    to);
 	for (unsigned int i = 0; i < ncommands; i++)
 		(void)fprintf(to, "  %-14s %s\n", commands[i]->name, commands[i]->what);
-	(void)fputs(
-		"\n\"chaos help COMMAND\" or \"chaos COMMAND --help\" says more, chaos(1) all.\n",
-		to);
+	(void)fputs("\n\"chaos help COMMAND\" or \"chaos COMMAND --help\" has details; see also "
+		    "chaos(1).\n",
+		    to);
 }
 
 static const struct command *find_command(const char *name)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the commands have in common: options, help, and the way of an error to the user. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -9,7 +10,7 @@ void print_help(const struct command *cmd, FILE *to)
 {
 	(void)fprintf(to, "usage: chaos %s %s\n\n", cmd->name, cmd->args);
 	if (!cmd->help || cmd->help[0] == ' ')
-		(void)fprintf(to, "%s%s\n%s", cmd->what, cmd->what[0] ? "." : "",
+		(void)fprintf(to, "%c%s.\n%s", toupper(cmd->what[0]), cmd->what + 1,
 			      cmd->help ? "\n" : "");
 	if (cmd->help)
 		(void)fputs(cmd->help, to);
