@@ -3,46 +3,29 @@
 #include "base/random.h"
 
 #include <errno.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/random.h>
 
-/* The kernel gives up to 256 bytes whole, without a signal in between (getrandom(2)). */
-#define POOL 256u
-
-static _Thread_local uint8_t pool[POOL];
-static _Thread_local size_t left; /* at the pool's end */
+_Thread_local struct random_stock random_stocked;
 
 static int fill(void)
 {
-	if (getrandom(pool, POOL, 0) != (ssize_t)POOL)
+	if (getrandom(random_stocked.bytes, RANDOM_STOCK, 0) != (ssize_t)RANDOM_STOCK)
 		return -errno;
-	left = POOL;
+	random_stocked.left = RANDOM_STOCK;
 	return 0;
 }
 
-static int take(void *out, size_t len)
-{
-	int rc = left < len ? fill() : 0;
-
-	if (rc < 0)
-		return rc;
-	memcpy(out, pool + POOL - left, len);
-	explicit_bzero(pool + POOL - left, len);
-	left -= len;
-	return 0;
-}
-
-int random_bytes(void *out, size_t len, const char *what, struct err *e)
+int random_fetch(void *out, size_t len, const char *what, struct err *e)
 {
 	uint8_t *to = out;
 
 	while (len) {
-		size_t n = len < POOL ? len : POOL;
-		int rc = take(to, n);
+		size_t n = len < RANDOM_STOCK ? len : RANDOM_STOCK;
+		int rc = random_stocked.left < n ? fill() : 0;
 
 		if (rc < 0)
 			return err_sys(e, -rc, "random %s", what);
+		(void)random_bytes(to, n, what, e);
 		to += n;
 		len -= n;
 	}
@@ -51,6 +34,6 @@ int random_bytes(void *out, size_t len, const char *what, struct err *e)
 
 void random_stock(void)
 {
-	if (left < POOL / 2 && fill() < 0)
-		left = 0; /* what is there may be half old, half new */
+	if (random_stocked.left < RANDOM_STOCK / 2 && fill() < 0)
+		random_stocked.left = 0; /* what is there may be half old, half new */
 }

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Random UUIDs, and hexadecimal digits with dashes. */
+/* UUIDs as hexadecimal digits with dashes. */
 #include "base/uuid.h"
 
 #include <errno.h>
 #include <stdbool.h>
 
 #include "base/hex.h"
-#include "base/random.h"
-
-int uuid_random(uint8_t uuid[16], struct err *e)
-{
-	int rc = random_bytes(uuid, 16, "uuid", e);
-
-	if (rc < 0)
-		return rc;
-	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
-	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-	return 0;
-}
 
 static bool dash_before(int byte)
 {
