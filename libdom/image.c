@@ -185,16 +185,8 @@ int image_open(int fd, const char *name, const char *cache_dir, struct image **o
 	return 0;
 }
 
-struct image *image_ref(struct image *img)
+void image_free(struct image *img)
 {
-	(void)__atomic_add_fetch(&img->refs, 1, __ATOMIC_RELAXED);
-	return img;
-}
-
-void image_put(struct image *img)
-{
-	if (!img || __atomic_sub_fetch(&img->refs, 1, __ATOMIC_ACQ_REL) != 0)
-		return;
 	free(img->file);
 	free(img);
 }

@@ -7,8 +7,8 @@
 #include "libdom/libdom.h"
 
 struct image {
-	struct image_info info; /* first: image_info() */
-	uint32_t refs;		/* atomic: workers hold references */
+	struct image_info info; /* this and refs: as in struct image_head */
+	uint32_t refs;
 	struct elf_image elf;
 	uint8_t *file; /* the whole file; Linux: the unpacked ELF kernel */
 	size_t bytes;
@@ -16,7 +16,9 @@ struct image {
 	uint64_t min_kib[2]; /* likewise: of image_min_kib() without modules; 0: not known */
 };
 
-_Static_assert(offsetof(struct image, info) == 0, "as image_info() has it");
+_Static_assert(offsetof(struct image, info) == offsetof(struct image_head, info) &&
+		       offsetof(struct image, refs) == offsetof(struct image_head, refs),
+	       "an image begins with its head");
 
 /* Reads all of `fd` from position 0 into malloced memory. -ENOMEM, before anything is read, when
  * the host has less memory to spare than a large file takes. */

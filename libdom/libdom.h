@@ -66,11 +66,29 @@ int image_open(int fd, const char *name, const char *cache_dir, struct image **o
 void image_cache_tidy(const char *cache_dir);
 /* SHA-256 of a file, in hex. */
 int image_digest(int fd, char hex[65], struct err *e);
-struct image *image_ref(struct image *img);
-void image_put(struct image *img); /* NULL is fine */
+/* What each image begins with. */
+struct image_head {
+	struct image_info info;
+	uint32_t refs; /* atomic: threads hold references */
+};
+
 static inline const struct image_info *image_info(const struct image *img)
 {
-	return (const struct image_info *)(const void *)img; /* an image begins with it */
+	return &((const struct image_head *)(const void *)img)->info;
+}
+
+static inline struct image *image_ref(struct image *img)
+{
+	(void)__atomic_add_fetch(&((struct image_head *)(void *)img)->refs, 1, __ATOMIC_RELAXED);
+	return img;
+}
+
+void image_free(struct image *img);		/* for image_put() alone */
+static inline void image_put(struct image *img) /* NULL is fine */
+{
+	if (img &&
+	    __atomic_sub_fetch(&((struct image_head *)(void *)img)->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		image_free(img);
 }
 
 /* How many pages of a shell for Linux dom_window() should keep mapped for it; 0 for other images.

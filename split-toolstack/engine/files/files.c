@@ -14,7 +14,6 @@
 
 #include "split-toolstack/engine/config/device_config.h"
 #include "split-toolstack/engine/files/local.h"
-#include "split-toolstack/engine/services/worker.h"
 
 /* Another thread that looks whether a file is used elsewhere (ours_alone() in dom0/disk.c) has a
  * lease on it for some microseconds, in which it cannot be opened. */
@@ -26,16 +25,6 @@ struct opener {
 	struct worker *worker; /* NULL: no threads */
 	uint32_t opening;      /* sets of files that they open or close */
 	ev_io mounts;
-};
-
-struct files {
-	struct worker_job job;
-	struct opener *opener;
-	files_fn *fn; /* NULL: not wanted any more */
-	void *arg;
-	bool busy; /* a thread has it */
-	uint32_t n;
-	struct file *file;
 };
 
 /* --- threads --- */
@@ -146,59 +135,6 @@ int files_add_disk(struct files *f, enum file_use use, const struct device_confi
 	file->readonly = v->readonly;
 	file->vdev = d->devid;
 	return 0;
-}
-
-uint32_t files_count(const struct files *f)
-{
-	return f ? f->n : 0;
-}
-
-struct file *files_at(struct files *f, uint32_t i)
-{
-	return &f->file[i];
-}
-
-struct file *files_read(struct files *f, const char *key)
-{
-	for (uint32_t i = 0; f && i < f->n; i++)
-		if (f->file[i].use == FILE_READ && strcmp(f->file[i].key, key) == 0)
-			return &f->file[i];
-	return NULL;
-}
-
-struct file *files_disk(struct files *f, uint32_t vdev)
-{
-	for (uint32_t i = 0; f && i < f->n; i++)
-		if (f->file[i].use != FILE_READ && f->file[i].vdev == vdev)
-			return &f->file[i];
-	return NULL;
-}
-
-int file_take(struct file *file)
-{
-	int fd = file->fd;
-
-	file->fd = -1;
-	return fd;
-}
-
-int files_take(struct files *f, const char *key, const char *name, int *fd, struct err *e)
-{
-	struct file *file = files_read(f, key);
-
-	if (!file)
-		return 0;
-	if (file->rc < 0) {
-		err_copy(e, &file->err);
-		return err_wrap(e, file->rc, "%s \"%s\"", key, name);
-	}
-	*fd = file_take(file);
-	return 0;
-}
-
-bool files_busy(const struct files *f)
-{
-	return f && f->busy;
 }
 
 /* --- on a thread --- */
@@ -325,7 +261,7 @@ static void close_all(struct files *f)
 
 	for (uint32_t i = 0; i < f->n; i++)
 		slow = slow ||
-		       (f->file[i].fd >= 0 && (f->file[i].use != FILE_READ || !quick_may_close()));
+		       (f->file[i].fd >= 0 && (f->file[i].use != FILE_READ || !mounts_are_local()));
 	if (slow && f->opener->worker) {
 		push(f, close_work, close_done);
 		return;
@@ -395,7 +331,7 @@ void files_drop(struct files **of)
 
 void file_close(struct opener *o, enum file_use use, int fd)
 {
-	bool quick = fd < 0 || !o || !o->worker || (use == FILE_READ && quick_may_close());
+	bool quick = fd < 0 || !o || !o->worker || (use == FILE_READ && mounts_are_local());
 	struct files *f = quick ? NULL : files_new(o);
 	struct file *file = f ? one_more(f, use, NULL) : NULL;
 

@@ -5,16 +5,16 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "dom0/loopdev.h"
+#include "split-toolstack/engine/services/worker.h"
 
 struct ev_loop;
 struct files;
 struct opener;
 struct device_config;
-struct worker;
-struct worker_job;
 
 /* Where files are opened: at once where that cannot wait, else on the threads of a worker. While it
  * has none files are closed on the loop, and none are opened. -ENOMEM. */
@@ -53,7 +53,18 @@ struct file {
 /* Called on the loop, once. */
 typedef void files_fn(void *arg, struct files *f);
 
-/* A set of files for one request. NULL: no memory. */
+/* A set of files for one request. */
+struct files {
+	struct worker_job job;
+	struct opener *opener;
+	files_fn *fn; /* NULL: not wanted any more */
+	void *arg;
+	bool busy; /* a thread has it */
+	uint32_t n;
+	struct file *file;
+};
+
+/* NULL: no memory. */
 struct files *files_new(struct opener *o);
 /* One more, by its path, which is copied. NULL: no memory; the set is as before. */
 struct file *files_add(struct files *f, enum file_use use, const char *path, struct err *e);
@@ -61,23 +72,68 @@ struct file *files_add(struct files *f, enum file_use use, const char *path, str
  */
 int files_add_disk(struct files *f, enum file_use use, const struct device_config *d,
 		   struct err *e);
-uint32_t files_count(const struct files *f); /* NULL: 0 */
-struct file *files_at(struct files *f, uint32_t i);
-/* What is read under this key, the disk of this number; NULL: none. */
-struct file *files_read(struct files *f, const char *key);
-struct file *files_disk(struct files *f, uint32_t vdev);
+
+static inline uint32_t files_count(const struct files *f) /* NULL: 0 */
+{
+	return f ? f->n : 0;
+}
+
+/* What is read under this key; NULL: none. */
+static inline struct file *files_read(struct files *f, const char *key)
+{
+	for (uint32_t i = 0; i < files_count(f); i++)
+		if (f->file[i].use == FILE_READ && strcmp(f->file[i].key, key) == 0)
+			return &f->file[i];
+	return NULL;
+}
+
+/* The disk of this number; NULL: none. */
+static inline struct file *files_disk(struct files *f, uint32_t vdev)
+{
+	for (uint32_t i = 0; i < files_count(f); i++)
+		if (f->file[i].use != FILE_READ && f->file[i].vdev == vdev)
+			return &f->file[i];
+	return NULL;
+}
+
 /* The descriptor, which is the caller's from then on; -1: it is not open. */
-int file_take(struct file *file);
-/* The same into *fd, or the file's error, in which it is called `name`. */
-int files_take(struct files *f, const char *key, const char *name, int *fd, struct err *e);
+static inline int file_take(struct file *file)
+{
+	int fd = file->fd;
+
+	file->fd = -1;
+	return fd;
+}
+
+/* The same of what is read under this key into *fd, or the file's error, in which it is called
+ * `name`. */
+static inline int files_take(struct files *f, const char *key, const char *name, int *fd,
+			     struct err *e)
+{
+	struct file *file = files_read(f, key);
+
+	if (!file)
+		return 0;
+	if (file->rc < 0) {
+		err_copy(e, &file->err);
+		return err_wrap(e, file->rc, "%s \"%s\"", key, name);
+	}
+	*fd = file_take(file);
+	return 0;
+}
 
 /* Opens all: true when that was done at once, false when `fn` is called later on the loop. A file
  * that hangs holds up the whole set, and a thread. Errors are those of each file. */
 bool files_open(struct files *f, files_fn *fn, void *arg);
 /* The same before the loop runs: nothing is left to threads. */
 void files_open_now(struct files *f);
+
 /* Being opened, and `fn` not called yet. */
-bool files_busy(const struct files *f);
+static inline bool files_busy(const struct files *f)
+{
+	return f && f->busy;
+}
+
 /* The set is not wanted any more, in whatever state: `fn` is not called, what is open and was not
  * taken is closed, by a thread, since that can hang as well. NULL is fine; *f becomes NULL. */
 void files_drop(struct files **f);

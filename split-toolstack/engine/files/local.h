@@ -9,8 +9,9 @@
 
 /* --- mounts.c --- */
 
-/* All mounts of this host are of file systems whose open() takes what lies in memory, as of when
- * the loop waited last. For the loop's thread alone. */
+/* All mounts of this host are of file systems whose open() takes what lies in memory, and which
+ * have nothing to tell a server when a file is closed that was only read; as of when the loop
+ * waited last. For the loop's thread alone. */
 bool mounts_are_local(void);
 /* Hears of mounts that come and go, and reads those that there are; `io` is stopped by its owner.
  */
@@ -21,7 +22,5 @@ void mounts_watch(struct ev_loop *loop, ev_io *io);
 /* Opens a regular file for reading at once, or -EAGAIN: only a thread can tell whether that waits.
  * A relative path begins in the folder `dirfd`. */
 int quick_open(int dirfd, const char *path);
-/* A regular file that was open for reading alone can be closed on the loop. */
-bool quick_may_close(void);
 
 #endif

@@ -49,9 +49,3 @@ int quick_open(int dirfd, const char *path)
 	}
 	return fd < 0 ? -EAGAIN : fd;
 }
-
-/* Those that are not in memory may tell their server (FUSE does, and waits). */
-bool quick_may_close(void)
-{
-	return mounts_are_local();
-}

@@ -132,21 +132,19 @@ struct image *images_find(struct images *s, int fd)
 	return file_key(fd, &key) ? lookup(s, &key) : NULL;
 }
 
-int images_add(struct images *s, struct files *f, const char *path, const char *key, struct err *e)
+int images_add_stored(struct images *s, struct files *f, const char *path, const char *key,
+		      struct err *e)
 {
-	bool stored = strncmp(path, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0;
 	struct file *file;
 	char digest[65] = "";
 	struct err why = {0};
-	int rc = 0;
+	int rc = imagestore_digest(s->store, path + strlen(IMAGE_PREFIX), digest, &why);
 
-	if (stored)
-		rc = imagestore_digest(s->store, path + strlen(IMAGE_PREFIX), digest, &why);
-	file = files_add(f, FILE_READ, stored ? digest : path, e);
+	file = files_add(f, FILE_READ, digest, e);
 	if (!file)
 		return -ENOMEM;
 	file->key = key;
-	file->dirfd = stored ? imagestore_dir(s->store) : AT_FDCWD;
+	file->dirfd = imagestore_dir(s->store);
 	file->rc = rc;
 	file->err = why;
 	return 0;

@@ -3,16 +3,17 @@
 #ifndef CHAOS_ENGINE_IMAGES_H
 #define CHAOS_ENGINE_IMAGES_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "libdom/libdom.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/images/imagestore.h"
 
-struct files;
 struct images;
-struct imagestore;
-struct opener;
 
 struct images_conf {
 	struct opener *opener; /* whose threads read */
@@ -29,9 +30,24 @@ struct imagestore *images_store(struct images *s);
 
 /* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
 struct image *images_find(struct images *s, int fd);
+/* Of one whose path begins with IMAGE_PREFIX. */
+int images_add_stored(struct images *s, struct files *f, const char *path, const char *key,
+		      struct err *e);
 /* Puts a path, or an image of the store, to the files to be opened; `key` is for the message. An
  * image that is not there is an error of the file. -ENOMEM. */
-int images_add(struct images *s, struct files *f, const char *path, const char *key, struct err *e);
+static inline int images_add(struct images *s, struct files *f, const char *path, const char *key,
+			     struct err *e)
+{
+	struct file *file;
+
+	if (strncmp(path, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0)
+		return images_add_stored(s, f, path, key, e);
+	file = files_add(f, FILE_READ, path, e);
+	if (!file)
+		return -ENOMEM;
+	file->key = key;
+	return 0;
+}
 /* Pages of a Linux shell that the largest kernel in the cache would fill. */
 uint32_t images_window(const struct images *s);
 

@@ -69,15 +69,17 @@ static int open_error(struct files *f, const char *key, const char *path, struct
 static int try_image(struct engine *en, const struct flavor *f, struct files *files, bool may_read,
 		     struct err *e)
 {
+	const struct file *file = files_read(files, "image");
+	int fd = file ? file->fd : -1;
 	struct image *img = NULL;
 	int rc = open_error(files, "image", f->f.image, e);
 
 	if (rc < 0)
 		return rc;
 	if (may_read)
-		rc = images_load(en->images, files_read(files, "image")->fd, f->f.image, &img, e);
+		rc = images_load(en->images, fd, f->f.image, &img, e);
 	else
-		img = images_find(en->images, files_read(files, "image")->fd);
+		img = images_find(en->images, fd);
 	if (rc == 0 && img)
 		rc = flavor_check_image(img, e);
 	if (rc == 0 && img && f->f.ramdisk && image_info(img)->direct)
@@ -213,10 +215,11 @@ static void flavor_image(void *arg, struct image *img, int rc, const struct err 
 static int set_or_read(struct flavor_wait *w, struct err *e)
 {
 	const struct file *file = files_read(w->files, "image");
-	struct image *img = file->rc == 0 ? images_find(w->en->images, file->fd) : NULL;
+	bool open = file && file->rc == 0;
+	struct image *img = open ? images_find(w->en->images, file->fd) : NULL;
 	int rc;
 
-	if (file->rc == 0 && !img) {
+	if (open && !img) {
 		rc = images_read(w->en->images, file->fd, w->f.image, flavor_image, w, e);
 		return rc < 0 ? rc : 1;
 	}
