@@ -136,6 +136,22 @@ int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct
 	return rc;
 }
 
+int dom_build(struct xen *x, const struct dom_spec *spec, const struct image *img,
+	      struct dom_load *l, struct dom *d, struct err *e)
+{
+	int rc = dom_prepare(x, spec, img, d, e);
+
+	if (rc < 0)
+		return rc;
+	if (l->ports)
+		rc = l->ports(l->arg, x, d->domid, l, e);
+	if (rc == 0)
+		rc = dom_load(x, d, img, l, e);
+	if (rc < 0)
+		(void)dom_destroy(x, d, NULL);
+	return rc;
+}
+
 /* --- start and end --- */
 
 int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)

@@ -170,6 +170,9 @@ struct dom_load {
 		cmdline_room; /* Linux: keep room for one of so many bytes, for dom_set_cmdline() */
 	uint32_t console_port; /* guest-side event ports for guests that get their console (and */
 	uint32_t store_port;   /* store) the standard way; store 0 = no store */
+	/* dom_build(): makes these two when the domain is there; NULL: they need not be made */
+	int (*ports)(void *arg, struct xen *x, uint32_t domid, struct dom_load *l, struct err *e);
+	void *arg;
 };
 
 enum dom_phase {
@@ -251,6 +254,10 @@ int dom_schedule(struct xen *x, const struct dom *d, const struct dom_spec *spec
  */
 int dom_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *l,
 	     struct err *e);
+
+/* Both, for an image that is known. On failure nothing is left. */
+int dom_build(struct xen *x, const struct dom_spec *spec, const struct image *img,
+	      struct dom_load *l, struct dom *d, struct err *e);
 
 /* Keeps those of a prepared shell's pages mapped where images are loaded, at most `pages` of them,
  * so that dom_load() copies and no more; it stays mapped until dom_window_close(), at the latest

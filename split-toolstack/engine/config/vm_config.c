@@ -27,19 +27,6 @@ int vm_action_parse(const char *word, enum vm_action *out)
 	return -EINVAL;
 }
 
-void vm_config_init(struct vm_config *c)
-{
-	memset(c, 0, sizeof(*c));
-	c->type = DOM_PV;
-	c->kernel_fd = -1;
-	c->ramdisk_fd = -1;
-	c->vcpus = 1;
-	c->cap = UINT32_MAX;
-	c->on_poweroff = VM_DESTROY;
-	c->on_reboot = VM_RESTART;
-	c->on_crash = VM_DESTROY;
-}
-
 void vm_config_clear(struct vm_config *c)
 {
 	free(c->kernel);
@@ -119,7 +106,7 @@ static int check_name(const char *name, struct err *e)
 		return err_set(e, EINVAL, "name \"Domain-0\": is dom0's; choose another");
 	if (name[0] == '-')
 		return err_set(e, EINVAL, "name \"%s\": must not begin with \"-\"", name);
-	if (all_digits(name) || uuid_read(name, uuid) == 0)
+	if (all_digits(name) || (strlen(name) == UUID_TEXT - 1 && uuid_read(name, uuid) == 0))
 		return err_set(e, EINVAL, "name \"%s\": must not look like a domain id or a uuid",
 			       name);
 	return 0;

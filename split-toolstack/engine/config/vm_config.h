@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "libdom/libdom.h"
@@ -40,7 +41,18 @@ struct vm_config {
 
 /* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,
  * on_crash destroy. */
-void vm_config_init(struct vm_config *c);
+static inline void vm_config_init(struct vm_config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->type = DOM_PV;
+	c->kernel_fd = -1;
+	c->ramdisk_fd = -1;
+	c->vcpus = 1;
+	c->cap = UINT32_MAX;
+	c->on_poweroff = VM_DESTROY;
+	c->on_reboot = VM_RESTART;
+	c->on_crash = VM_DESTROY;
+}
 /* vCPUs that the domain has, whether they are on or not. */
 static inline uint32_t vm_config_vcpus(const struct vm_config *c)
 {

@@ -33,12 +33,6 @@ static void path_of(const struct vm *vm, char *out, size_t room)
 	(void)snprintf(out, room, "%s/%s.log", vm->en->conf.log_dir, uuid);
 }
 
-void console_log_init(struct vm *vm)
-{
-	vm->guest.log = (struct console_log){.fd = -1,
-					     .size = (uint64_t)vm->en->conf.console_log_kib * 1024};
-}
-
 void console_log_go_on(struct vm *vm, const struct vm *old)
 {
 	vm->guest.log.end = old->guest.log.end;

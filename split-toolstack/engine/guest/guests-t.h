@@ -4,6 +4,7 @@
 #define CHAOS_GUEST_GUESTS_T_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct engine;
 struct err;
@@ -26,6 +27,7 @@ struct guests {
 	struct store *tree;
 	struct storehost *host;
 	struct names *names; /* what dom0's tools call domains */
+	uint32_t others;     /* names of domains of other toolstacks that it has */
 	struct vm *woken;    /* utlist head: their store rings have something to move */
 	struct vm *unheard;  /* utlist head: taken over, and their channels not bound yet */
 };

@@ -43,6 +43,7 @@ static void remove_other(struct names *n, struct other_name *o)
 {
 	HASH_DELETE(by_uuid, n->uuids, o);  /* NOLINT(clang-analyzer-*) */
 	HASH_DELETE(by_name, n->others, o); /* NOLINT(clang-analyzer-*) */
+	n->en->guests.others--;
 	free(o);
 }
 
@@ -68,6 +69,7 @@ void names_other(struct engine *en, const uint8_t uuid[16], const char *name)
 	memcpy(o->name, name, strlen(name) + 1);
 	HASH_ADD(by_uuid, n->uuids, uuid[0], sizeof(o->uuid), o);
 	HASH_ADD_KEYPTR(by_name, n->others, o->name, strlen(o->name), o);
+	en->guests.others++;
 }
 
 struct search {
@@ -96,7 +98,7 @@ static bool lives(struct engine *en, const uint8_t uuid[16])
 	return s.is && !s.found.dying && en->guests.ops->is_foreign(en, &s.found);
 }
 
-int names_check(struct engine *en, const char *name, struct err *e)
+int names_search(struct engine *en, const char *name, struct err *e)
 {
 	struct names *n = en->guests.names;
 	struct other_name *o = NULL;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Building a domain: files and images first, then on the worker what may take long, the rest here.
- */
+/* Building a domain of a known image: on the worker what may take long, the rest here. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -35,54 +34,52 @@ struct build_job {
 
 /* --- thread-safe: touches only this vm --- */
 
-static int load_image(struct vm *vm, struct xen *x, struct err *e)
-{
-	const struct vm_config *c = &vm->cfg;
-	struct dom_module ramdisk = {c->ramdisk_fd, c->ramdisk ? c->ramdisk : "ramdisk"};
-	struct dom_load load = {.cmdline = c->cmdline ? c->cmdline : "",
-				.module = &ramdisk,
-				.nmodule = c->ramdisk_fd >= 0,
-				.console_port = vm->guest_port,
-				.store_port = vm->store_port};
+/* What libdom is asked for. */
+struct order {
+	struct dom_spec spec;
+	struct dom_module ramdisk;
+	struct dom_load load;
+};
 
-	return dom_load(x, &vm->dom, vm->img, &load, e);
+/* Guests that are not ours expect to find their ends of channels. */
+static int make_ports(void *arg, struct xen *x, uint32_t domid, struct dom_load *load,
+		      struct err *e)
+{
+	struct vm *vm = arg;
+	uint64_t since = clock_ns();
+	int rc = view_ports(x, domid, image_info(vm->img)->noxs, &load->console_port,
+			    &load->store_port, e);
+
+	vm->guest_port = load->console_port;
+	vm->store_port = load->store_port;
+	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
+	return rc;
 }
 
-static int build_domain(struct vm *vm, struct xen *x, struct err *e)
+static void order(struct vm *vm, struct order *o)
 {
-	struct vm_config *c = &vm->cfg;
-	struct dom_spec spec = {
-		.type = c->type,
-		.mem_kib = c->mem_kib,
-		.maxmem_kib = c->maxmem_kib,
-		.vcpus = vm_config_vcpus(c),
-		.limits = c->limits,
-		.weight = c->weight,
-		.cap = c->cap,
-		.cpus = c->cpus,
-	};
-	uint64_t since;
-	int rc;
+	const struct vm_config *c = &vm->cfg;
+	bool direct = image_info(vm->img)->direct;
 
-	memcpy(spec.uuid, vm->uuid, sizeof(spec.uuid));
-	spec.domid = vm->slot.domid;
-	if (image_info(vm->img)->direct)
-		spec.ring_pages = devices_rings(c);
-	rc = dom_prepare(x, &spec, vm->img, &vm->dom, e);
-	if (rc < 0)
-		return rc;
-	since = clock_ns();
-	vm->guest_port = 0;
-	vm->store_port = 0;
-	if (!image_info(vm->img)->direct) /* others expect to find their end */
-		rc = view_ports(x, vm->dom.domid, image_info(vm->img)->noxs, &vm->guest_port,
-				&vm->store_port, e);
-	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0)
-		rc = load_image(vm, x, e);
-	if (rc < 0)
-		(void)dom_destroy(x, &vm->dom, NULL);
-	return rc;
+	o->spec = (struct dom_spec){.type = c->type,
+				    .domid = vm->slot.domid,
+				    .mem_kib = c->mem_kib,
+				    .maxmem_kib = c->maxmem_kib,
+				    .vcpus = vm_config_vcpus(c),
+				    .limits = c->limits,
+				    .weight = c->weight,
+				    .cap = c->cap,
+				    .ring_pages = direct && c->ndevice ? devices_rings(c) : 0,
+				    .cpus = c->cpus};
+	memcpy(o->spec.uuid, vm->uuid, sizeof(o->spec.uuid));
+	o->ramdisk = (struct dom_module){c->ramdisk_fd, c->ramdisk ? c->ramdisk : "ramdisk"};
+	o->load = (struct dom_load){.cmdline = c->cmdline ? c->cmdline : "",
+				    .module = &o->ramdisk,
+				    .nmodule = c->ramdisk_fd >= 0,
+				    .console_port = vm->guest_port,
+				    .store_port = vm->store_port,
+				    .ports = direct ? NULL : make_ports,
+				    .arg = vm};
 }
 
 /* --- on the loop --- */
@@ -91,13 +88,18 @@ static void job_work(struct worker_job *job, struct xen *x)
 {
 	struct build_job *b = (struct build_job *)job;
 
-	b->rc = b->claimed ? load_image(b->vm, x, &b->err) : build_domain(b->vm, x, &b->err);
+	struct vm *vm = b->vm;
+	struct order o;
+
+	order(vm, &o);
+	b->rc = b->claimed ? dom_load(x, &vm->dom, vm->img, &o.load, &b->err)
+			   : dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, &b->err);
 }
 
-/* True when another domain had the id, and another try is worth while. */
-static bool other_slot(struct vm *vm, int rc, struct err *e)
+/* Another domain had the id. True: another try is worth while. */
+static bool other_slot(struct vm *vm, struct err *e)
 {
-	if (rc != -EEXIST || ++vm->create.slot_tries > SLOT_TRIES)
+	if (++vm->create.slot_tries > SLOT_TRIES)
 		return false;
 	slot_put_last(vm->en->slots, &vm->slot);
 	*e = (struct err){0};
@@ -123,19 +125,12 @@ static void built(struct vm *vm, int rc, struct err *e)
 	(void)life_event(vm, LIFE_BUILT, &n);
 }
 
-static void placed(struct vm *vm, int rc, struct err *e)
-{
-	const struct life_news n = {.rc = rc, .e = e};
-
-	(void)life_event(vm, LIFE_PLACED, &n);
-}
-
 static void job_done(struct worker_job *job)
 {
 	struct build_job *b = (struct build_job *)job;
 	bool ended = life_is_over(&b->vm->life);
 
-	if (!ended && !b->claimed && other_slot(b->vm, b->rc, &b->err)) {
+	if (!ended && !b->claimed && b->rc == -EEXIST && other_slot(b->vm, &b->err)) {
 		worker_push(b->vm->en->worker, WORKER_BUILDS, job);
 		return;
 	}
@@ -162,32 +157,66 @@ static bool is_small(const struct image *img)
 /* What a claimed shell still lacks; Linux, and what is large, is loaded by the worker. */
 static int complete_shell(struct vm *vm, struct err *e)
 {
-	const struct vm_config *c = &vm->cfg;
-	struct dom_spec spec = {
-		.vcpus = vm_config_vcpus(c), .weight = c->weight, .cap = c->cap, .cpus = c->cpus};
-	int rc = dom_schedule(vm->en->x, &vm->dom, &spec, e);
+	struct order o;
+	int rc;
 
+	order(vm, &o);
+	rc = dom_schedule(vm->en->x, &vm->dom, &o.spec, e);
 	memset(vm->dom.phase_ns, 0,
 	       sizeof(vm->dom.phase_ns)); /* what came before was not on our time */
 	if (rc == 0 && vm->t.way == VM_SHELL && is_small(vm->img))
-		rc = load_image(vm, vm->en->x, e);
+		rc = dom_load(vm->en->x, &vm->dom, vm->img, &o.load, e);
 	if (rc == 0 && vm->dom.cmdline_room) /* Linux has no device page to find it in */
-		rc = dom_set_cmdline(vm->en->x, &vm->dom, c->cmdline ? c->cmdline : "", e);
+		rc = dom_set_cmdline(vm->en->x, &vm->dom, o.load.cmdline, e);
+	return rc;
+}
+
+/* The image is known, and the kernel's file not needed any more. */
+static void close_kernel(struct vm *vm)
+{
+	file_close(vm->en->opener, FILE_READ, vm->cfg.kernel_fd);
+	vm->cfg.kernel_fd = -1;
+	if (vm->cfg.ndevice == 0) /* else its disks are in it */
+		files_drop(&vm->files);
+}
+
+/* The domain gets its id. The intent comes before the domain: whatever happens, the next start
+ * knows the uuid. */
+static int begin(struct vm *vm, struct err *e)
+{
+	uint64_t since;
+	int rc;
+
+	close_kernel(vm);
+	vm->create.slot_tries = 0;
+	rc = slot_take(vm->en->slots, image_info(vm->img)->direct, &vm->slot, e);
+	idle_later(vm->en->idle);
+	since = clock_ns();
+	if (rc == 0)
+		rc = vm_record(vm, e);
+	vm->t.record_ns = (uint32_t)(clock_ns() - since);
 	return rc;
 }
 
 /* Builds on the loop; shells give their memory back before a create fails for want of it. */
-static int build_inline(struct vm *vm, struct err *e)
+static int build_here(struct vm *vm, struct err *e)
 {
+	struct xen *x = vm->en->x;
+	struct order o;
 	int rc;
 
-	do
-		rc = build_domain(vm, vm->en->x, e);
-	while (other_slot(vm, rc, e));
+	order(vm, &o);
+	rc = begin(vm, e);
+	if (rc < 0)
+		return rc;
+	do {
+		o.spec.domid = vm->slot.domid;
+		rc = dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, e);
+	} while (rc == -EEXIST && other_slot(vm, e));
 	if (rc != -ENOMEM || !pool_drop(vm->en))
 		return rc;
 	*e = (struct err){0};
-	return build_domain(vm, vm->en->x, e);
+	return dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, e);
 }
 
 /* A ramdisk is a file, which may not answer. */
@@ -238,82 +267,50 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 	worker_push(vm->en->worker, WORKER_BUILDS, &b->job);
 }
 
-int life_build(struct vm *vm, const struct life_news *n)
+static void build_claimed(struct vm *vm, struct err *e)
 {
-	struct vm_config *c = &vm->cfg;
-	struct err *e = n->e;
-	int rc = n->rc;
-	bool fresh = vm->life.now == NOW_NEW;
-	bool claimed;
-	uint64_t since;
+	int rc;
 
-	vm->life.now = NOW_BUILDING;
-	claimed = rc == 0 && vm_claim_shell(vm); /* may change its uuid */
-	if (fresh)
-		vm_announce(vm, VM_EV_CREATED);
-	if (claimed) {
-		file_close(vm->en->opener, FILE_READ, c->kernel_fd);
-		c->kernel_fd = -1;
-		rc = complete_shell(vm, e);
-		if (rc == 0 && (!vm->map || (vm->t.way == VM_SHELL && !is_small(vm->img))))
-			build_on_worker(vm, true, false);
-		else
-			built(vm, rc, e);
-		return 0;
-	}
-	vm->create.slot_tries = 0;
-	if (rc == 0)
-		rc = slot_take(vm->en->slots, image_info(vm->img)->direct, &vm->slot, e);
-	idle_later(vm->en->idle);
-	since = clock_ns();
-	/* The intent comes before the domain: whatever happens, the next start knows the uuid. */
-	if (rc == 0)
-		rc = vm_record(vm, e);
-	vm->t.record_ns = (uint32_t)(clock_ns() - since);
-	if (rc == 0 && !is_short(vm)) {
+	close_kernel(vm);
+	rc = complete_shell(vm, e);
+	if (rc == 0 && (!vm->map || (vm->t.way == VM_SHELL && !is_small(vm->img))))
+		build_on_worker(vm, true, false);
+	else
+		built(vm, rc, e);
+}
+
+static void build_cold(struct vm *vm, struct err *e)
+{
+	bool here = is_short(vm);
+	int rc;
+
+	vm->guest_port = 0;
+	vm->store_port = 0;
+	rc = here ? build_here(vm, e) : begin(vm, e);
+	if (rc == 0 && !here)
 		build_on_worker(vm, false, false);
-		return 0;
-	}
-	if (rc == 0)
-		rc = build_inline(vm, e);
-	if (rc == -ENOMEM && memory_promised(vm->en)) /* there will be memory in a moment */
+	else if (rc == -ENOMEM && memory_promised(vm->en)) /* there will be memory in a moment */
 		build_on_worker(vm, false, true);
 	else
 		built(vm, rc, e);
-	return 0;
 }
 
-static void image_read(void *arg, struct image *img, int rc, const struct err *e)
+int life_build(struct vm *vm, const struct life_news *n)
 {
-	struct err err = *e;
-	struct vm *vm = arg;
+	bool fresh = vm->life.now == NOW_NEW;
+	bool claimed;
 
-	vm->life.wait = WAIT_OTHERS;
-	vm->img = img;
-	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create.start_ns);
-	placed(vm, rc, &err);
-}
-
-void vm_place(struct vm *vm, int rc, struct err *e)
-{
-	struct vm_config *c = &vm->cfg;
-	uint64_t since = clock_ns();
-
-	memset(&vm->t, 0, sizeof(vm->t));
-	vm->t.why = "";
-	if (rc == 0)
-		rc = files_take(vm->files, "kernel", c->kernel, &c->kernel_fd, e);
-	if (rc == 0)
-		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, e);
-	if (rc == 0)
-		vm->img = images_find(vm->en->images, c->kernel_fd);
-	if (rc == 0 && !vm->img) {
-		rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
-				 image_read, vm, e);
-		if (rc == 0)
-			vm->life.wait = WAIT_IMAGE;
+	vm->life.now = NOW_BUILDING;
+	claimed = n->rc == 0 && vm_claim_shell(vm); /* may change its uuid */
+	if (fresh)
+		vm_announce(vm, VM_EV_CREATED);
+	if (n->rc < 0) {
+		idle_later(vm->en->idle);
+		built(vm, n->rc, n->e);
+	} else if (claimed) {
+		build_claimed(vm, n->e);
+	} else {
+		build_cold(vm, n->e);
 	}
-	vm->t.image_ns = (uint32_t)(clock_ns() - since);
-	if (vm->life.wait != WAIT_IMAGE)
-		placed(vm, rc, e);
+	return 0;
 }

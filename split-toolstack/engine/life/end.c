@@ -54,7 +54,7 @@ static void restart_now(struct vm *vm)
 	vm->create.flags = 0;
 	vm->ready = false;
 	vm->create.start_ns = clock_ns();
-	vm_build_when_free(vm);
+	vm_place_again(vm);
 }
 
 int life_restart(struct vm *vm, const struct life_news *n)

@@ -32,10 +32,12 @@ bool history_trim(struct engine *en, uint32_t most);
 #define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
 void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
 
-/* --- create.c --- */
-/* Builds a linked VM: at once, or when its files are open and the devices are gone that have what
- * its own need. */
-void vm_build_when_free(struct vm *vm);
+/* --- place.c --- */
+/* A linked VM whose devices others have (`wait`: still) may be built: LIFE_PLACED follows when
+ * these are free, its files are open and its image is known, or when it cannot be built. */
+void vm_place(struct vm *vm, bool wait);
+/* The same, with its devices to be looked at first. */
+void vm_place_again(struct vm *vm);
 
 /* --- claim_shell.c --- */
 /* Moves the best fitting shell into the VM, whose image and configuration are known: the domain is
@@ -46,10 +48,7 @@ bool vm_claim_shell(struct vm *vm);
 /* Ends of VMs are noticed from now on; decides on the mode of the store. */
 int scan_open(struct engine *en, struct err *e);
 
-/* --- build.c, start.c, connect.c --- */
-/* The files of a linked VM (first time or restart) are open: LIFE_PLACED follows, perhaps when its
- * image has been read. With rc < 0 and a reason it cannot be built. */
-void vm_place(struct vm *vm, int rc, struct err *e);
+/* --- start.c, connect.c --- */
 /* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
  * when it is gone or the id another domain's. While pages of it are mapped the id stays its own. */
 int vm_check_domain(const struct vm *vm);

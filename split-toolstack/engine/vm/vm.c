@@ -173,6 +173,38 @@ void vm_cursor_close(struct vm_cursor *c)
 	DL_DELETE(c->en->vms.cursors, c);
 }
 
+/* --- who it is --- */
+
+int vm_identify(struct vm *vm, struct err *e)
+{
+	const struct vm *other = NULL;
+	int rc = 0;
+
+	if (vm->cfg.have_uuid)
+		memcpy(vm->uuid, vm->cfg.uuid, sizeof(vm->uuid));
+	else
+		rc = uuid_random(vm->uuid, e);
+	if (rc < 0)
+		return rc;
+	if (vm->cfg.have_uuid)
+		other = vm_by_uuid(vm->en, vm->uuid);
+	if (other)
+		return err_set(e, EEXIST, "uuid: taken by \"%s\"; leave it out or destroy that one",
+			       other->name);
+	memcpy(vm->cfg.uuid, vm->uuid, sizeof(vm->uuid));
+	if (vm->cfg.name[0] == '\0')
+		(void)snprintf(vm->cfg.name, sizeof(vm->cfg.name), "vm-%02x%02x%02x%02x",
+			       vm->uuid[0], vm->uuid[1], vm->uuid[2], vm->uuid[3]);
+	memcpy(vm->name, vm->cfg.name, sizeof(vm->name));
+	other = vm_by_name(vm->en, vm->name);
+	if (other)
+		return err_set(
+			e, EEXIST,
+			"name \"%s\": taken by domain %u; choose another or destroy that one",
+			vm->name, other->domid);
+	return 0;
+}
+
 /* --- finding --- */
 
 static struct vm *ended_by_name(struct engine *en, const char *name)

@@ -22,6 +22,9 @@ void vms_unhash(struct engine *en);
 struct vm *vms_take_alive(struct engine *en);
 struct vm *vms_take_ended(struct engine *en);
 
+/* Name and uuid out of its configuration, or made up. -EEXIST: another living one of ours has it.
+ */
+int vm_identify(struct vm *vm, struct err *e);
 void vm_link_alive(struct vm *vm);	       /* into list and tables; name and uuid set */
 void vm_set_domid(struct vm *vm, uint32_t id); /* 0 takes it out of the table */
 /* Of one in the tables of the living. */

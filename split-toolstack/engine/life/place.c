@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Before a VM is built: what its devices need and others have is waited for, its files are opened,
+ * and its image is found, or read. LIFE_PLACED follows. */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "split-toolstack/engine/devices/devices.h"
+#include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/* No observer has heard of it yet. */
+static void refuse(struct vm *vm, int rc, const struct err *e)
+{
+	vm_create_done(vm, rc, e);
+	vm_unmake(vm, false); /* it may have been renamed, and so recorded */
+}
+
+/* Waits for what is leaving, goes on, or ends; whatever else is wrong with a VM that is restarted,
+ * its build says. True: it goes on. */
+static bool is_admitted(struct vm *vm, int rc, struct err *e)
+{
+	struct teardown_wait *l = &vm->teardown_wait;
+
+	if (rc == -EAGAIN && (l->until == 0. || ev_now(vm->en->loop) < l->until)) {
+		files_drop(&vm->files);
+		teardown_wait_begin(vm->en, l);
+		return false;
+	}
+	if (rc == -EAGAIN)
+		rc = teardown_wait_over(e);
+	if (rc == 0 || vm->life.kept)
+		return true;
+	l->until = 0.;
+	refuse(vm, rc, e);
+	return false;
+}
+
+/* The disks, which are open, may be others', or leaving. False: it has ended, or waits. */
+static bool disks_are_free(struct vm *vm, int *rc, struct err *e)
+{
+	*rc = disks_admit(vm, vm->files, e);
+	if (!is_admitted(vm, *rc, e))
+		return false;
+	*rc = devices_have_files(vm->en, &vm->cfg) ? reservations_take(vm, e)
+						   : 0; /* by what they are, too */
+	return true;
+}
+
+static int list_files(struct vm *vm, struct err *e)
+{
+	const struct vm_config *c = &vm->cfg;
+	bool kernel = c->kernel_fd < 0 && c->kernel;
+	bool ramdisk = c->ramdisk_fd < 0 && c->ramdisk;
+	bool disks = c->ndevice && devices_have_files(vm->en, c);
+	int rc = 0;
+
+	if (vm->files)
+		files_drop(&vm->files);
+	if (!kernel && !ramdisk && !disks)
+		return 0;
+	vm->files = files_new(vm->en->opener);
+	if (!vm->files)
+		return err_set(e, ENOMEM, "out of memory");
+	if (kernel)
+		rc = images_add(vm->en->images, vm->files, c->kernel, "kernel", e);
+	if (rc == 0 && ramdisk)
+		rc = images_add(vm->en->images, vm->files, c->ramdisk, "ramdisk", e);
+	return rc == 0 && disks ? devices_add_files(vm->en, c, vm->files, e) : rc;
+}
+
+static void placed(struct vm *vm, int rc, struct err *e)
+{
+	const struct life_news n = {.rc = rc, .e = e};
+
+	(void)life_event(vm, LIFE_PLACED, &n);
+}
+
+static void image_read(void *arg, struct image *img, int rc, const struct err *e)
+{
+	struct err err = *e;
+	struct vm *vm = arg;
+
+	vm->life.wait = WAIT_OTHERS;
+	vm->img = img;
+	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create.start_ns);
+	placed(vm, rc, &err);
+}
+
+static void files_are_open(void *arg, struct files *f);
+
+/* Its devices are free. `open`: its files are; else that is done now, or by threads, and this is
+ * called again. */
+static void place(struct vm *vm, bool open)
+{
+	struct vm_config *c = &vm->cfg;
+	struct err err = {0};
+	uint64_t since;
+	int rc = open ? 0 : list_files(vm, &err);
+
+	if (!open && rc == 0 && vm->files && !files_open(vm->files, files_are_open, vm))
+		return;
+	if (rc == 0 && c->ndevice && !disks_are_free(vm, &rc, &err))
+		return;
+	vm->teardown_wait.until = 0.;
+	since = clock_ns();
+	memset(&vm->t, 0, sizeof(vm->t));
+	vm->t.why = "";
+	if (rc == 0)
+		rc = files_take(vm->files, "kernel", c->kernel, &c->kernel_fd, &err);
+	if (rc == 0)
+		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, &err);
+	if (rc == 0)
+		vm->img = images_find(vm->en->images, c->kernel_fd);
+	if (rc == 0 && !vm->img) {
+		rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
+				 image_read, vm, &err);
+		if (rc == 0)
+			vm->life.wait = WAIT_IMAGE;
+	}
+	vm->t.image_ns = (uint32_t)(clock_ns() - since);
+	if (vm->life.wait != WAIT_IMAGE)
+		placed(vm, rc, &err);
+}
+
+static void files_are_open(void *arg, struct files *f)
+{
+	(void)f;
+	place(arg, true);
+}
+
+static void place_again(struct teardown_wait *l, bool last)
+{
+	struct vm *vm = (struct vm *)(void *)((char *)l - offsetof(struct vm, teardown_wait));
+	struct err err = {0};
+	int rc = devices_admit(vm->en, vm, &vm->cfg, &err);
+
+	(void)last; /* by its time */
+	if (is_admitted(vm, rc, &err))
+		place(vm, false);
+}
+
+void vm_place(struct vm *vm, bool wait)
+{
+	vm->teardown_wait.again = place_again;
+	if (wait)
+		teardown_wait_begin(vm->en, &vm->teardown_wait);
+	else
+		place(vm, false);
+}
+
+void vm_place_again(struct vm *vm)
+{
+	vm->teardown_wait.again = place_again;
+	place_again(&vm->teardown_wait, false);
+}
