@@ -52,12 +52,8 @@ static void look_at_words(struct vm *vm)
 	noxs_control_words(&vm->guest.con, &w);
 	if (w.state == NOXS_STATE_STOPPING)
 		deaths_hint(vm->en->deaths);
-	if (vm->ready || w.state == NOXS_STATE_BOOTING)
-		return;
-	vm->ready = true;
-	vm->t.ready_ns = (uint32_t)(clock_ns() - vm->unpaused);
-	vm_announce(vm, VM_EV_READY);
-	vm_create_done(vm, 0, NULL);
+	if (!vm->ready && w.state != NOXS_STATE_BOOTING)
+		vm_is_ready(vm);
 }
 
 static void push_input(struct vm *vm)

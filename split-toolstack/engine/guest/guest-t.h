@@ -22,11 +22,6 @@ struct console_log {
 	bool failed;	    /* could not be written: said once */
 };
 
-static inline uint64_t console_log_end(const struct console_log *l)
-{
-	return l->end;
-}
-
 /* Its end of the store, when it has no device page. */
 struct vm_view {
 	struct store_ring ring;
@@ -49,5 +44,11 @@ struct guest {
 	struct vm *untold_next, *untold_prev; /* xenstored has not what it is called */
 	struct shown_name *shown;	      /* what xenstored has of it */
 };
+
+/* Bytes that it has written, ever. */
+static inline uint64_t guest_console_end(const struct guest *g)
+{
+	return g->log.end;
+}
 
 #endif

@@ -240,7 +240,7 @@ void view_on_missing(void *arg, uint32_t domid)
 			(void)put_identity(vm);
 		return;
 	}
-	for (vm = vms_alive(en); vm; vm = vm->next) {
+	for (vm = vms_alive(en); vm; vm = vm_next(vm)) {
 		char path[STORE_PATH_MAX];
 
 		if (vm->domid && !store_get(en->guests.tree, below(path, vm, ""), NULL))

@@ -335,7 +335,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 	a->wait_s = a->wait_s * 2 < AGAIN_MAX_S ? a->wait_s * 2 : AGAIN_MAX_S;
 	half_made_again(en, &a->half_made);
 	for (struct vm *vm = vms_alive(en); vm; vm = next) {
-		next = vm->next;
+		next = vm_next(vm);
 		if (vm->life.now != NOW_UNKNOWN)
 			continue;
 		unknown = true;

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/images/images.h"
@@ -19,6 +18,7 @@
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
 #define SLOT_TRIES 64u
@@ -113,7 +113,7 @@ int life_abandoned(struct vm *vm, const struct life_news *n)
 	(void)n;
 	vm_unbuild(vm);
 	vm->life.now = NOW_ENDED;
-	if (!vm->prev)
+	if (!vm_is_listed(vm))
 		vm_free(vm);
 	return 0;
 }

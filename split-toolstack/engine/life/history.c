@@ -14,8 +14,8 @@ static struct vm *oldest_ended(struct engine *en)
 	struct vm *vm = vms_ended(en);
 
 	/* vm_forget() takes what it frees out of the list, which the analyzer does not see. */
-	while (vm && vm->next) /* NOLINT(clang-analyzer-unix.Malloc) */
-		vm = vm->next;
+	while (vm && vm_next(vm)) /* NOLINT(clang-analyzer-unix.Malloc) */
+		vm = vm_next(vm);
 	return vm;
 }
 
@@ -67,8 +67,8 @@ void vm_retire(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
-	vm_replace_old(vm); /* it was destroyed before it ran */
-	if (vm->prev)	    /* else it has just been read from its record */
+	vm_replace_old(vm);   /* it was destroyed before it ran */
+	if (vm_is_listed(vm)) /* else it has just been read from its record */
 		vm_unhash(vm);
 	reservations_drop(vm);
 	vm_unlink(vm);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "split-toolstack/engine/devices/teardown_wait.h"
-#include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/control.h"
@@ -14,7 +13,7 @@
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 /* --- what its devices tell --- */
 
@@ -133,8 +132,7 @@ static int keep(void *arg, const struct vm_record *r, struct vm_config *cfg)
 
 	if (!vm)
 		return -ENOMEM;
-	vm->next = g->chain;
-	g->chain = vm;
+	vm_chain(&g->chain, vm);
 	return 0;
 }
 
@@ -142,12 +140,9 @@ int vms_recorded(struct engine *en, void (*fn)(struct vm *vm), struct err *e)
 {
 	struct reading g = {.en = en};
 	int rc = registry_load(en->registry, keep, &g, e);
+	struct vm *vm;
 
-	while (g.chain) {
-		struct vm *vm = g.chain;
-
-		g.chain = vm->next;
-		vm->next = NULL;
+	while ((vm = vm_unchain(&g.chain)) != NULL) {
 		if (rc == 0)
 			fn(vm);
 		else

@@ -37,7 +37,7 @@ static int failed_to(const char *what, const struct vm *vm, int rc, struct err *
 static void is_now_paused(struct vm *vm)
 {
 	life_timer_stop(vm);
-	vm->last.pause = PAUSE_UNSEEN;
+	vm_unsee(vm);
 	vm->life.now = NOW_PAUSED;
 	vm->life.want = WANT_PAUSED;
 	life_record(vm);
@@ -81,7 +81,7 @@ int life_unpause_others(struct vm *vm, const struct life_news *n)
 		rc = unpause_all(vm);
 	if (rc < 0)
 		return failed_to("unpause", vm, rc, n->e);
-	vm->last.pause = PAUSE_UNSEEN;
+	vm_unsee(vm);
 	return 0;
 }
 
@@ -99,7 +99,7 @@ int life_unpause(struct vm *vm, const struct life_news *n)
 	}
 	if (vm->life.now == NOW_PAUSED) /* others had unpaused it */
 		vm->life.now = NOW_RUNNING;
-	vm->last.pause = PAUSE_UNSEEN;
+	vm_unsee(vm);
 	vm->life.want = WANT_RUN;
 	life_record(vm);
 	vm_announce(vm, VM_EV_UNPAUSED);

@@ -24,7 +24,7 @@ static void on_over(void *arg, uint32_t scan, uint64_t start)
 	struct engine *en = arg;
 
 	for (struct vm *vm = vms_alive(en), *next; vm; vm = next) {
-		next = vm->next;
+		next = vm_next(vm);
 		if (vm->domid && vm->seen != scan && vm->started_ns &&
 		    vm->unpaused < start) /* gone: another toolstack destroyed it */
 			vm_has_ended(vm, NULL);

@@ -48,11 +48,16 @@ struct vm_left {
 	char why[LEFT_WHY_MAX]; /* why it could not be taken over yet */
 };
 
-struct vm {
-	struct engine *en;
+/* Its places in the lists and tables of VMs (vm.c, vms.h). */
+struct vm_links {
 	struct vm *next, **prev; /* living: in order of creation; ended: newest first */
 	uint64_t since;		 /* the move that put it into its list */
 	UT_hash_handle by_name, by_uuid, by_domid;
+};
+
+struct vm {
+	struct engine *en;
+	struct vm_links links;
 	char name[VM_NAME_MAX + 1];
 	uint8_t uuid[16];
 	uint32_t domid; /* 0: none */

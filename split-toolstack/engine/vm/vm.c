@@ -23,9 +23,9 @@ void vms_open(struct engine *en, const struct life_cell (*table)[LIFE_EVENTS])
 
 void vms_unhash(struct engine *en)
 {
-	HASH_CLEAR(by_name, en->vms.by_name);
-	HASH_CLEAR(by_uuid, en->vms.by_uuid);
-	HASH_CLEAR(by_domid, en->vms.by_domid);
+	HASH_CLEAR(links.by_name, en->vms.by_name);
+	HASH_CLEAR(links.by_uuid, en->vms.by_uuid);
+	HASH_CLEAR(links.by_domid, en->vms.by_domid);
 }
 
 struct vm *vms_take_alive(struct engine *en)
@@ -52,31 +52,31 @@ void vm_unlink(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
-	if (!vm->prev)
+	if (!vm->links.prev)
 		return;
 	for (struct vm_cursor *c = en->vms.cursors; c; c = c->next)
 		if (c->vm == vm)
-			c->vm = vm->next;
-	*vm->prev = vm->next;
-	if (vm->next)
-		vm->next->prev = vm->prev;
-	else if (en->vms.alive_tail == &vm->next)
-		en->vms.alive_tail = vm->prev;
-	vm->next = NULL;
-	vm->prev = NULL;
+			c->vm = vm->links.next;
+	*vm->links.prev = vm->links.next;
+	if (vm->links.next)
+		vm->links.next->links.prev = vm->links.prev;
+	else if (en->vms.alive_tail == &vm->links.next)
+		en->vms.alive_tail = vm->links.prev;
+	vm->links.next = NULL;
+	vm->links.prev = NULL;
 }
 
 void vm_link_alive(struct vm *vm)
 {
 	struct engine *en = vm->en;
 
-	vm->next = NULL;
-	vm->prev = en->vms.alive_tail;
+	vm->links.next = NULL;
+	vm->links.prev = en->vms.alive_tail;
 	*en->vms.alive_tail = vm;
-	en->vms.alive_tail = &vm->next;
-	HASH_ADD(by_name, en->vms.by_name, name[0], strlen(vm->name), vm);
-	HASH_ADD(by_uuid, en->vms.by_uuid, uuid[0], sizeof(vm->uuid), vm);
-	vm->since = ++en->vms.moves;
+	en->vms.alive_tail = &vm->links.next;
+	HASH_ADD(links.by_name, en->vms.by_name, name[0], strlen(vm->name), vm);
+	HASH_ADD(links.by_uuid, en->vms.by_uuid, uuid[0], sizeof(vm->uuid), vm);
+	vm->links.since = ++en->vms.moves;
 }
 
 void vm_set_domid(struct vm *vm, uint32_t id)
@@ -84,38 +84,38 @@ void vm_set_domid(struct vm *vm, uint32_t id)
 	struct engine *en = vm->en;
 
 	if (vm->domid)
-		HASH_DELETE(by_domid, en->vms.by_domid, vm);
+		HASH_DELETE(links.by_domid, en->vms.by_domid, vm);
 	vm->domid = id;
 	vm->dom.domid = id; /* also of one that was adopted; none when there is none any more */
 	memcpy(vm->dom.uuid, vm->uuid, sizeof(vm->uuid));
 	if (id)
-		HASH_ADD(by_domid, en->vms.by_domid, domid, sizeof(vm->domid), vm);
+		HASH_ADD(links.by_domid, en->vms.by_domid, domid, sizeof(vm->domid), vm);
 }
 
 void vm_set_name(struct vm *vm, const char *name)
 {
 	struct engine *en = vm->en;
 
-	HASH_DELETE(by_name, en->vms.by_name, vm);
+	HASH_DELETE(links.by_name, en->vms.by_name, vm);
 	(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
 	memcpy(vm->cfg.name, vm->name, sizeof(vm->name));
-	HASH_ADD(by_name, en->vms.by_name, name[0], strlen(vm->name), vm);
+	HASH_ADD(links.by_name, en->vms.by_name, name[0], strlen(vm->name), vm);
 }
 
 void vm_set_uuid(struct vm *vm, const uint8_t uuid[16])
 {
 	struct engine *en = vm->en;
 
-	HASH_DELETE(by_uuid, en->vms.by_uuid, vm);
+	HASH_DELETE(links.by_uuid, en->vms.by_uuid, vm);
 	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
 	memcpy(vm->cfg.uuid, uuid, sizeof(vm->uuid));
-	HASH_ADD(by_uuid, en->vms.by_uuid, uuid[0], sizeof(vm->uuid), vm);
+	HASH_ADD(links.by_uuid, en->vms.by_uuid, uuid[0], sizeof(vm->uuid), vm);
 }
 
 void vm_unhash(struct vm *vm)
 {
-	HASH_DELETE(by_name, vm->en->vms.by_name, vm);
-	HASH_DELETE(by_uuid, vm->en->vms.by_uuid, vm);
+	HASH_DELETE(links.by_name, vm->en->vms.by_name, vm);
+	HASH_DELETE(links.by_uuid, vm->en->vms.by_uuid, vm);
 }
 
 void vm_link_ended(struct vm *vm)
@@ -124,14 +124,14 @@ void vm_link_ended(struct vm *vm)
 	struct vm **at = &en->vms.ended;
 
 	while (*at && (*at)->ended_ns > vm->ended_ns)
-		at = &(*at)->next;
-	vm->next = *at;
-	vm->prev = at;
-	if (vm->next)
-		vm->next->prev = &vm->next;
+		at = &(*at)->links.next;
+	vm->links.next = *at;
+	vm->links.prev = at;
+	if (vm->links.next)
+		vm->links.next->links.prev = &vm->links.next;
 	*at = vm;
 	en->vms.nended++;
-	vm->since = ++en->vms.moves;
+	vm->links.since = ++en->vms.moves;
 }
 
 void vm_unlink_ended(struct vm *vm)
@@ -163,8 +163,8 @@ struct vm *vm_cursor_next(struct vm_cursor *c)
 	do {
 		vm = c->vm;
 		if (vm)
-			c->vm = vm->next;
-	} while (vm && vm->since > c->opened);
+			c->vm = vm->links.next;
+	} while (vm && vm->links.since > c->opened);
 	return vm;
 }
 
@@ -212,7 +212,7 @@ static struct vm *ended_by_name(struct engine *en, const char *name)
 	struct vm *vm = en->vms.ended;
 
 	while (vm && strcmp(vm->name, name) != 0)
-		vm = vm->next;
+		vm = vm->links.next;
 	return vm;
 }
 
@@ -221,7 +221,7 @@ struct vm *vm_ended_by_uuid(struct engine *en, const uint8_t uuid[16])
 	struct vm *vm = en->vms.ended;
 
 	while (vm && memcmp(vm->uuid, uuid, sizeof(vm->uuid)) != 0)
-		vm = vm->next;
+		vm = vm->links.next;
 	return vm;
 }
 
@@ -306,6 +306,11 @@ void vm_see(struct vm *vm, const struct xen_domain_info *info)
 	vm->last.pause = info->paused ? PAUSE_SEEN : PAUSE_NONE;
 }
 
+void vm_unsee(struct vm *vm)
+{
+	vm->last.pause = PAUSE_UNSEEN;
+}
+
 /* Other toolstacks pause and unpause our domains, too; Xen tells of that when it is asked. */
 static enum vm_state shown_state(const struct vm *vm)
 {
@@ -345,7 +350,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->started_ns = vm->started_ns;
 	out->ended_ns = vm->ended_ns;
 	out->restarts = vm->restarts;
-	out->console_bytes = console_log_end(&vm->guest.log);
+	out->console_bytes = guest_console_end(&vm->guest);
 	out->cpu_ns = vm->domid ? vm->last.cpu_ns : 0;
 }
 
@@ -415,4 +420,12 @@ void vm_create_done(struct vm *vm, int rc, const struct err *e)
 	vm->t.total_ns = (uint32_t)(clock_ns() - vm->create.start_ns);
 	if (fn)
 		fn(vm->create.arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
+}
+
+void vm_is_ready(struct vm *vm)
+{
+	vm->ready = true;
+	vm->t.ready_ns = (uint32_t)(clock_ns() - vm->unpaused);
+	vm_announce(vm, VM_EV_READY);
+	vm_create_done(vm, 0, NULL);
 }

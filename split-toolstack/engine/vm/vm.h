@@ -47,7 +47,11 @@ void vm_announce(struct vm *vm, enum vm_event ev);
 void vms_announce_low(struct engine *en, const struct pool_flavor *f); /* VM_EV_POOL_LOW */
 /* Answers its create, once. */
 void vm_create_done(struct vm *vm, int rc, const struct err *e);
+/* Its guest has said so: answers its create, too. */
+void vm_is_ready(struct vm *vm);
 /* What Xen says of its domain, as others may have changed it. */
 void vm_see(struct vm *vm, const struct xen_domain_info *info);
+/* We pause or unpause it: what was seen before says nothing. */
+void vm_unsee(struct vm *vm);
 
 #endif

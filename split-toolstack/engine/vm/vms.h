@@ -13,7 +13,7 @@ static inline struct vm *vm_by_name(const struct engine *in, const char *name)
 {
 	struct vm *vm = NULL;
 
-	HASH_FIND(by_name, in->vms.by_name, name, strlen(name), vm);
+	HASH_FIND(links.by_name, in->vms.by_name, name, strlen(name), vm);
 	return vm;
 }
 
@@ -21,7 +21,7 @@ static inline struct vm *vm_by_uuid(const struct engine *in, const uint8_t uuid[
 {
 	struct vm *vm = NULL;
 
-	HASH_FIND(by_uuid, in->vms.by_uuid, uuid, 16, vm);
+	HASH_FIND(links.by_uuid, in->vms.by_uuid, uuid, 16, vm);
 	return vm;
 }
 
@@ -29,7 +29,7 @@ static inline struct vm *vm_by_domid(const struct engine *in, uint32_t domid)
 {
 	struct vm *vm = NULL;
 
-	HASH_FIND(by_domid, in->vms.by_domid, &domid, sizeof(domid), vm);
+	HASH_FIND(links.by_domid, in->vms.by_domid, &domid, sizeof(domid), vm);
 	return vm;
 }
 
@@ -46,12 +46,36 @@ static inline struct vm *vms_ended(const struct engine *in)
 
 static inline struct vm *vm_next(const struct vm *vm)
 {
-	return vm->next;
+	return vm->links.next;
+}
+
+static inline bool vm_is_listed(const struct vm *vm)
+{
+	return vm->links.prev != NULL;
+}
+
+/* VMs that are in no list yet, one behind the other. */
+static inline void vm_chain(struct vm **first, struct vm *vm)
+{
+	vm->links.next = *first;
+	*first = vm;
+}
+
+/* The first of them; NULL: that was all. */
+static inline struct vm *vm_unchain(struct vm **first)
+{
+	struct vm *vm = *first;
+
+	if (vm)
+		*first = vm->links.next;
+	if (vm)
+		vm->links.next = NULL;
+	return vm;
 }
 
 static inline uint32_t vms_count(const struct engine *in)
 {
-	return HASH_CNT(by_name, in->vms.by_name);
+	return HASH_CNT(links.by_name, in->vms.by_name);
 }
 
 static inline uint32_t vms_ended_count(const struct engine *in)

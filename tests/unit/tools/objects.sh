@@ -42,6 +42,16 @@ echo 'int low(void); int low(void) { return 0; } int main(void) { return low(); 
 cc -c high/b.c -o build/high_b.o
 expect 1 "low is defined by high/b.c and low/a.c" "room all: low/ high/:"
 
+# A member of a structure that only one room looks into.
+echo 'struct s { struct { int i; } part; }; int low(struct s *); int low(struct s *s) { return s->part.i; }' >low/a.c
+echo 'struct s { struct { int i; } part; }; int low(struct s *); int main(void) { struct s s = {{0}}; return (&s)->part.i + low(&s); }' >high/b.c
+for f in low/a high/b; do
+	cc -c "$f.c" -o "build/${f//\//_}.o" || exit 1
+done
+expect 1 "high/b.c: looks into ->part., which is of low alone" "room low: low/:" "room high: high/: low" "own ->part. low"
+expect 0 "" "room low: low/:" "room high: high/: low" "own ->part. low high"
+expect 1 "nothing looks into ->other. any more" "room low: low/:" "room high: high/: low" "own ->other. low"
+
 # Files of a room that call each other in a circle: four may, five may not.
 ring() { # files
 	local i next json=

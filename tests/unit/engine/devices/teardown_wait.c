@@ -280,7 +280,7 @@ static void successors_have_the_mac(void **state)
 	ask(with_mac("same", mac), &r);
 	assert_int_equal(r.rc, -EEXIST);
 	for (struct vm *vm = vms_alive(en), *after; vm; vm = after) {
-		after = vm->next;
+		after = vm_next(vm);
 		assert_int_equal(vm_destroy(vm, NULL), 0);
 	}
 	nothing_is_left(0);

@@ -28,7 +28,7 @@ static uint32_t in_history(void)
 {
 	uint32_t n = 0;
 
-	for (const struct vm *vm = vms_ended(en); vm; vm = vm->next)
+	for (const struct vm *vm = vms_ended(en); vm; vm = vm_next(vm))
 		n++;
 	return n;
 }

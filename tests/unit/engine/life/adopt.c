@@ -132,7 +132,7 @@ static void four_vms(void)
 
 static bool all_known(void)
 {
-	for (struct vm *vm = vms_alive(en); vm; vm = vm->next)
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
 		if (vm_state(vm) == VM_UNKNOWN)
 			return false;
 	return true;

@@ -22,7 +22,7 @@ static uint32_t living(void)
 {
 	uint32_t n = 0;
 
-	for (struct vm *vm = vms_alive(en); vm; vm = vm->next)
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
 		n++;
 	return n;
 }
@@ -99,7 +99,7 @@ static void room_for_all(void **state)
 		engine_close(en);
 		c.history_max = 1000;
 		assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
-		for (struct vm *vm = vms_ended(en); vm; vm = vm->next)
+		for (struct vm *vm = vms_ended(en); vm; vm = vm_next(vm))
 			n++;
 		assert_int_equal(n, 300);
 	}
