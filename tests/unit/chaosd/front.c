@@ -9,7 +9,7 @@
 
 #include "split-toolstack/vmcfg/cfglex.h"
 #include "split-toolstack/protocol/wire.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/vmcfg/vmcfg_help.h"
 
 /* --- frames --- */
 
@@ -123,10 +123,7 @@ static void lexer_finds_keys(void **state)
 static int parse(const char *text, const char *set, struct vmcfg *v, struct vm_config *c,
 		 struct err *e)
 {
-	*v = (struct vmcfg){.text = strdup(text),
-			    .text_len = strlen(text),
-			    .name = strdup("t.cfg"),
-			    .cwd = strdup("/home/me")};
+	*v = of_file(text);
 	*e = (struct err){0};
 	if (set)
 		assert_int_equal(vmcfg_add(&v->set, set, strlen(set)), 0);
@@ -259,7 +256,7 @@ static void bad_values_are_named(void **state)
 
 static void ignored_keys_are_left_out(void **state)
 {
-	struct vmcfg v = {.text = strdup("vif=['x']\nmemory=4"), .text_len = 18};
+	struct vmcfg v = of_text("vif=['x']\nmemory=4");
 	struct vm_config c;
 	struct err e = {0};
 
@@ -273,7 +270,7 @@ static void ignored_keys_are_left_out(void **state)
 
 static void relative_paths_need_a_folder(void **state)
 {
-	struct vmcfg v = {.text = strdup("kernel='k'"), .text_len = 10};
+	struct vmcfg v = of_text("kernel='k'");
 	struct vm_config c;
 	struct err e = {0};
 

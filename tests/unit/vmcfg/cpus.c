@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/vmcfg/vmcfg.h"
+#include "tests/unit/vmcfg/vmcfg_help.h"
 
 #define NONE XEN_NO_CPU
 
@@ -17,10 +17,11 @@ static const uint32_t two_nodes[] = {0, 0, 0, 0, 1, NONE, 1};
 
 static int parse(const char *text, uint32_t vcpus, struct vm_config *c, struct err *e)
 {
-	struct vmcfg v = {.text = strdup(text), .text_len = strlen(text), .xen = engine_xen(en)};
+	struct vmcfg v = of_text(text);
 	char set[32];
 	int rc;
 
+	v.xen = engine_xen(en);
 	*e = (struct err){0};
 	(void)snprintf(set, sizeof(set), "vcpus=%u", vcpus);
 	assert_int_equal(vmcfg_add(&v.set, set, strlen(set)), 0);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/mac.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/vmcfg/vmcfg_help.h"
 
 /* --- vif --- */
 
@@ -316,7 +316,7 @@ static void relative_targets(void **state)
 
 static int parse(const char *text, const char *const *set, struct vm_config *c, struct err *e)
 {
-	struct vmcfg v = {.text = strdup(text), .text_len = strlen(text)};
+	struct vmcfg v = of_text(text);
 	int rc = 0;
 
 	*e = (struct err){0};

@@ -9,14 +9,11 @@
 #include <string.h>
 
 #include "tests/fake/fake.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/vmcfg/vmcfg_help.h"
 
 static int parse(const char *text, struct vmcfg *v, struct vm_config *c, struct err *e)
 {
-	*v = (struct vmcfg){.text = strdup(text),
-			    .text_len = strlen(text),
-			    .name = strdup("t.cfg"),
-			    .cwd = strdup("/home/me")};
+	*v = of_file(text);
 	*e = (struct err){0};
 	return vmcfg_parse(v, c, e);
 }
@@ -24,10 +21,7 @@ static int parse(const char *text, struct vmcfg *v, struct vm_config *c, struct 
 static int parse_override(const char *text, const char *override, struct vm_config *c,
 			  struct err *e)
 {
-	struct vmcfg v = {.text = strdup(text),
-			  .text_len = strlen(text),
-			  .name = strdup("t.cfg"),
-			  .cwd = strdup("/home/me")};
+	struct vmcfg v = of_file(text);
 	int rc;
 
 	*e = (struct err){0};
@@ -97,9 +91,7 @@ static void overrides_are_named_themselves(void **state)
 		struct err e;
 		int rc = parse_override(t[i].text, t[i].override, &c, &e);
 
-		if (rc != -EINVAL || strncmp(e.msg, t[i].words, strlen(t[i].words)) != 0 ||
-		    strchr(e.msg, '\n'))
-			fail_msg("%s: %d \"%s\"", t[i].override, rc, e.msg);
+		is_refused_by(t[i].override, rc, &e, t[i].words);
 		vm_config_clear(&c);
 	}
 }
@@ -309,7 +301,7 @@ static void pvh_is_a_type(void **state)
 static void labels_depend_on_the_host(void **state)
 {
 	static const char text[] = "seclabel = 'system_u:system_r:domU_t'\nmemory=4";
-	struct vmcfg v = {.text = strdup(text), .text_len = strlen(text)};
+	struct vmcfg v = of_text(text);
 	struct vm_config c;
 	struct err e = {0};
 
