@@ -47,6 +47,8 @@ struct command {
 	COMMAND(destroy)                                                                           \
 	COMMAND(rm)                                                                                \
 	COMMAND(wait)                                                                              \
+	COMMAND(save)                                                                              \
+	COMMAND(restore)                                                                           \
 	COMMAND(network_attach)                                                                    \
 	COMMAND(network_detach)                                                                    \
 	COMMAND(network_list)                                                                      \

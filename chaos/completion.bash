@@ -33,6 +33,14 @@ _chaos() {
 	info | console | rm | wait)
 		mapfile -t COMPREPLY < <(compgen -W "$(chaos list --all --quiet 2>/dev/null)" -- "$cur")
 		;;
+	save | restore)
+		if [ "$command" = save ] && [ "$COMP_CWORD" -eq 2 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur")
+		else
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		fi
+		;;
 	network-detach | block-detach)
 		words=$(chaos list --own --quiet 2>/dev/null)
 		[ "$COMP_CWORD" -eq 2 ] ||

@@ -8,6 +8,7 @@
 #include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/engine.h"
 #include "split-toolstack/engine/guest/guests-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/vm/vms-t.h"
 
 struct adoption;
@@ -49,6 +50,7 @@ struct engine {
 	struct guests guests;
 	struct pool *pool;
 	struct adoption *adoption; /* life/adopt.c */
+	struct streams streams;	   /* life/streams.c */
 };
 
 #endif

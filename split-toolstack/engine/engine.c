@@ -16,6 +16,7 @@
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/registry/registry.h"
@@ -157,6 +158,8 @@ void engine_close(struct engine *en)
 	adopt_close(en);
 	if (en->x)
 		pool_close(en);
+	saves_close(en);
+	restores_close(en);
 	ended = worker_close(en->worker); /* builds and destroys under way end first */
 	en->worker = NULL;
 	if (!ended)

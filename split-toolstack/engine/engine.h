@@ -232,6 +232,7 @@ enum vm_event {
 	VM_EV_REMOVED,	 /* out of the history; vm is invalid after the callback */
 	VM_EV_CONSOLE,	 /* new console output was logged */
 	VM_EV_POOL_LOW,	 /* the last shell of a flavor was taken: no VM, but the flavor */
+	VM_EV_SAVING,	 /* it stands still and is written: unpaused, paused or exited follows */
 	VM_EV_COUNT,
 };
 

@@ -22,7 +22,7 @@ _Static_assert(sizeof(struct chaos_error) == sizeof(struct err), "the same shape
 /* A request that the daemon did not take at once. */
 struct waiting {
 	struct waiting *next;
-	int fds[2];
+	int fds[3];
 	uint32_t nfd, len;
 	uint8_t frame[];
 };
@@ -109,6 +109,7 @@ EXPORT void chaos_request_init(struct chaos_request *rq, enum chaos_op op)
 	rq->op = op;
 	rq->kernel_fd = -1;
 	rq->ramdisk_fd = -1;
+	rq->file_fd = -1;
 	rq->since = CHAOS_NOW;
 }
 
@@ -198,12 +199,12 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 	struct err err = {0};
 	struct wire_out w;
 	uint32_t nfd = 0;
-	int fds[2];
+	int fds[3];
 
 	if ((size_t)rq->op >= sizeof(proto_ops) / sizeof(proto_ops[0]))
 		return tell(e, &err, err_set(&err, EINVAL, "operation %d is unknown", (int)rq->op));
-	if (rq->op == CHAOS_INPUT) /* part of an earlier request */
-		wire_begin(&w, c->client.out, PROTO_FRAME_MAX, PROTO_REQ_INPUT, rq->tag);
+	if (rq->op == CHAOS_INPUT || rq->op == CHAOS_SAVED) /* part of an earlier request */
+		wire_begin(&w, c->client.out, PROTO_FRAME_MAX, proto_ops[rq->op], rq->tag);
 	else
 		client_begin(&c->client, &w, proto_ops[rq->op]);
 	if (rq->flags)
@@ -225,8 +226,9 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 		wire_bytes(&w, PROTO_DATA, rq->data, (uint32_t)rq->len);
 	put_file(&w, PROTO_KERNEL_FD, rq->kernel_fd, fds, &nfd);
 	put_file(&w, PROTO_RAMDISK_FD, rq->ramdisk_fd, fds, &nfd);
+	put_file(&w, PROTO_FILE_FD, rq->file_fd, fds, &nfd);
 	if (tag)
-		*tag = rq->op == CHAOS_INPUT ? rq->tag : c->client.tag;
+		*tag = rq->op == CHAOS_INPUT || rq->op == CHAOS_SAVED ? rq->tag : c->client.tag;
 	return tell(e, &err, send_or_keep(c, &w, fds, nfd, &err));
 }
 

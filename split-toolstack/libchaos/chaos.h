@@ -63,6 +63,11 @@ enum chaos_op {
 	CHAOS_ATTACH,	    /* vm, set of one "vif=..." or "disk=...", cwd -> a device */
 	CHAOS_DETACH,	    /* vm, kind, device, flags -> a device */
 	CHAOS_DEVICES,	    /* vm, kind (or NULL) -> a reply with a device each */
+	CHAOS_SAVE,    /* vm, flags, file_fd -> saved, when it is written; the VM stands still until
+			  CHAOS_SAVED, and goes on if the connection ends before. With CHAOS_KEEP
+			  that is the last reply, and the VM goes on */
+	CHAOS_SAVED,   /* tag of a save, whose file is safe: the VM ends. No reply of its own */
+	CHAOS_RESTORE, /* file_fd, name (or NULL), flags -> vm, saved */
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create: do not let it run yet */
@@ -77,6 +82,8 @@ enum chaos_op {
 #define CHAOS_XL	(1u << 10) /* create: unknown keys are passed over with a warning, as xl does */
 
 #define CHAOS_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
+
+#define CHAOS_KEEP (1u << 12) /* save: the VM goes on */
 
 #define CHAOS_NOW UINT64_MAX /* since: no event of the past */
 
@@ -99,7 +106,8 @@ struct chaos_request {
 	uint64_t since;			  /* number of the last event seen */
 	const void *data;
 	size_t len;
-	uint32_t tag; /* of the console that input is for */
+	uint32_t tag; /* of the console that input is for, or of a save */
+	int file_fd;  /* what is saved to or restored from: a file, pipe or socket; -1 */
 };
 
 void chaos_request_init(struct chaos_request *rq, enum chaos_op op);
@@ -161,6 +169,14 @@ struct chaos_device {
 	uint64_t sectors; /* of 512 bytes */
 };
 
+/* Of a file of a saved VM. */
+struct chaos_saved {
+	uint64_t bytes;
+	uint64_t pages, pages_in_file; /* of the guest, of 4 KiB */
+	uint64_t stopped_ns;	       /* save: it stood still for so long */
+	uint64_t total_ns;	       /* from the request on */
+};
+
 struct chaos_reply {
 	uint32_t tag;
 	bool last;
@@ -181,6 +197,8 @@ struct chaos_reply {
 	uint32_t ndevice; /* for chaos_device() */
 	const void *frame;
 	size_t frame_len;
+	bool has_saved;
+	struct chaos_saved saved;
 };
 
 /* Sends a request; *tag (may be NULL) is what its replies will carry. It waits for nothing: what

@@ -124,6 +124,11 @@ static const struct place reply_places[PROTO_ID_END] = {
 	[PROTO_EVENT_ID] = PLACE(U64, chaos_reply, event_id),
 	[PROTO_WHEN] = PLACE(U64, chaos_reply, when_ns),
 	[PROTO_LOST] = PLACE(U64, chaos_reply, lost),
+	[PROTO_BYTES] = PLACE(U64, chaos_reply, saved.bytes),
+	[PROTO_PAGES] = PLACE(U64, chaos_reply, saved.pages),
+	[PROTO_PRESENT] = PLACE(U64, chaos_reply, saved.pages_in_file),
+	[PROTO_STOPPED_NS] = PLACE(U64, chaos_reply, saved.stopped_ns),
+	[PROTO_TOTAL_NS] = PLACE(U64, chaos_reply, saved.total_ns),
 };
 
 /* A field of another size or without a place is passed over; a text ends at its first zero byte. */
@@ -284,6 +289,8 @@ void decode_reply(const struct wire_in *in, struct chaos_reply *r)
 	r->event_id = r->when_ns = r->lost = 0;
 	r->data = NULL;
 	r->len = 0;
+	r->has_saved = false;
+	memset(&r->saved, 0, sizeof(r->saved));
 	r->ndevice = 0;
 	r->tag = in->h.tag;
 	r->last = in->h.op != PROTO_ITEM;
@@ -309,6 +316,7 @@ void decode_reply(const struct wire_in *in, struct chaos_reply *r)
 			r->has_event = wire_field_text(&f, r->event, sizeof(r->event));
 		} else {
 			r->has_host |= f.id == PROTO_XEN;
+			r->has_saved |= f.id == PROTO_PAGES;
 			put(&f, reply_places, r);
 		}
 	}

@@ -67,7 +67,14 @@ struct proto_field {
 	REQUEST(IMAGE_RM, image_rm, "image rm")             /* NAME -> NAME */ \
 	REQUEST(ATTACH, attach, "attach")                   /* WHAT, SET, CWD -> WARNING items; a DEVICE */ \
 	REQUEST(DETACH, detach, "detach")                   /* WHAT, KIND, ID, FLAGS -> a DEVICE */ \
-	REQUEST(DEVICES, devices, "devices")                /* WHAT, [KIND] -> a DEVICE in each item */
+	REQUEST(DEVICES, devices, "devices")                /* WHAT, [KIND] -> a DEVICE in each item */ \
+	REQUEST(SAVE, save, "save")                         /* WHAT, FILE_FD, FLAGS -> when it is written an item with BYTES, \
+	                                                       PAGES, PRESENT, STOPPED_NS, TOTAL_NS; the VM stands still \
+	                                                       until SAVED, or goes on with the end of the connection. \
+	                                                       With KEEP it goes on then: OK with NAME and the same */ \
+	REQUEST(SAVED, saved, "saved")                      /* with the tag of a SAVE, whose file is safe now -> NAME: the VM \
+	                                                       has ended */ \
+	REQUEST(RESTORE, restore, "restore")                /* FILE_FD, [NAME], FLAGS -> a VM, and as SAVE but for STOPPED_NS */
 /* clang-format on */
 
 enum proto_op {
@@ -177,10 +184,16 @@ enum proto_id {
 	PROTO_TAIL,	/* text: the host's tail guard */
 	PROTO_ROOM,	/* text: fine, tight, none: of the store's journal */
 	PROTO_ONLINE,	/* u32, when it differs from VCPUS: the vCPUs that Xen runs */
+	PROTO_FILE_FD,	/* u32: the how manieth passed file; what a VM is saved to or restored from
+			 */
+	PROTO_PAGES,	/* u64: of a saved guest, of 4 KiB */
+	PROTO_PRESENT,	/* u64: of these in its file */
+	PROTO_STOPPED_NS, /* u64: so long it stood still */
+	PROTO_TOTAL_NS,	  /* u64 */
 	PROTO_ID_END,
 };
 
-#define PROTO_F_PAUSED		(1u << 0) /* create: leave it paused */
+#define PROTO_F_PAUSED		(1u << 0) /* create, restore: leave it paused */
 #define PROTO_F_READY		(1u << 1) /* create, wait: until the guest is ready */
 #define PROTO_F_TIMINGS		(1u << 2) /* create: with times */
 #define PROTO_F_ALL		(1u << 3) /* list: the ended, too */
@@ -192,5 +205,6 @@ enum proto_id {
 #define PROTO_F_SAME		(1u << 9) /* create: a VM of this uuid that is there already is the answer */
 #define PROTO_F_XL		(1u << 10) /* create: keys that are unknown are passed over, as xl does */
 #define PROTO_F_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
+#define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on */
 
 #endif

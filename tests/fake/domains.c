@@ -204,6 +204,7 @@ static void describe(const struct domain *d, struct xen_domain_info *out)
 	*out = (struct xen_domain_info){.domid = d->id,
 					.hvm = d->hvm,
 					.paused = d->pauses > 0,
+					.blocked = d->bound && !d->shutdown, /* it is idle */
 					.shutdown = d->shutdown,
 					.shutdown_reason = d->reason,
 					.vcpus = 1,

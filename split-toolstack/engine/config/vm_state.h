@@ -10,6 +10,7 @@ enum vm_state {
 	VM_ENDED_PRESERVED, /* shut down, domain kept because of on_*=preserve */
 	VM_ENDED,	    /* history: no domain */
 	VM_UNKNOWN,	    /* after a restart of the daemon: could not be taken over yet */
+	VM_SAVING,	    /* it stands still while its memory is written into a file */
 };
 
 enum vm_reason {
@@ -21,6 +22,7 @@ enum vm_reason {
 	VM_REASON_WATCHDOG,
 	VM_REASON_DESTROYED, /* by a client */
 	VM_REASON_LOST,	     /* the domain vanished behind our back or while the daemon was down */
+	VM_REASON_SAVED,     /* its memory is in a file, which it can be restored from */
 };
 
 #endif

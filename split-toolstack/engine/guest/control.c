@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "dom0/devtree.h"
+#include "libdom/save.h"
 #include "noxs/page.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/console_log.h"
@@ -58,7 +59,8 @@ static void look_at_words(struct vm *vm)
 
 static void push_input(struct vm *vm)
 {
-	int n = noxs_console_put(&vm->guest.con, vm->guest.input, vm->guest.input_len);
+	bool still = vm->guest.still;
+	int n = still ? 0 : noxs_console_put(&vm->guest.con, vm->guest.input, vm->guest.input_len);
 
 	if (n <= 0)
 		return;
@@ -69,6 +71,8 @@ static void push_input(struct vm *vm)
 
 void vm_look(struct vm *vm)
 {
+	if (vm->guest.still)
+		return;
 	look_at_words(vm); /* first: a create may wait for it */
 	take_console(vm);
 	if (vm->guest.input_len)
@@ -185,6 +189,13 @@ int control_open(struct vm *vm, struct err *e)
 	return vm_listen(vm, e);
 }
 
+int control_resume(struct vm *vm, struct err *e)
+{
+	noxs_control_adopt(&vm->guest.con, vm->map + 4096);
+	vm->guest.log.ring_cons = vm->guest.con.out_cons;
+	return vm_listen(vm, e);
+}
+
 void control_adopt(struct vm *vm)
 {
 	noxs_control_adopt(&vm->guest.con, vm->map + 4096);
@@ -200,6 +211,7 @@ void control_close(struct vm *vm)
 		(void)xen_evtchn_unbind(vm->en->x, vm->guest.port);
 	vm->guest.port = 0;
 	vm->guest.input_len = 0;
+	vm->guest.still = false;
 }
 
 void control_free(struct vm *vm)
@@ -225,6 +237,25 @@ int control_request(struct vm *vm, uint32_t request, struct err *e)
 	if (rc < 0)
 		return err_sys(e, -rc, "ask \"%s\"", vm->name);
 	return 0;
+}
+
+/* --- being saved --- */
+
+int control_check_save(const struct vm *vm, struct err *e)
+{
+	return save_check(vm->guest.con.page, e);
+}
+
+bool control_can_suspend(const struct vm *vm)
+{
+	return control_is_open(vm) && save_can_suspend(vm->guest.con.page);
+}
+
+void control_still(struct vm *vm, bool still)
+{
+	if (still)
+		vm_look(vm);
+	vm->guest.still = still;
 }
 
 /* --- input --- */

@@ -18,6 +18,8 @@ int control_open(struct vm *vm, struct err *e);
 void control_adopt(struct vm *vm);
 /* Binds the channel and hears of its events from then on. On failure it is as before. */
 int vm_listen(struct vm *vm, struct err *e);
+/* The same as control_open() with the page as the guest left it when it was saved. */
+int control_resume(struct vm *vm, struct err *e);
 /* Undoes all that; not open is fine. */
 void control_close(struct vm *vm);
 void control_free(struct vm *vm); /* the VM is about to be freed */
@@ -27,6 +29,13 @@ void vm_look(struct vm *vm);
 void control_words(const struct vm *vm, struct noxs_guest_words *w);
 /* NOXS_REQ_*: the guest is asked for it. */
 int control_request(struct vm *vm, uint32_t request, struct err *e);
+/* Of one that is open: 0 when the guest says that it can be saved, or -EOPNOTSUPP. */
+int control_check_save(const struct vm *vm, struct err *e);
+/* It obeys NOXS_REQ_SUSPEND. */
+bool control_can_suspend(const struct vm *vm);
+/* True: all it has said until now is taken, and nothing of ours writes into its pages from then on.
+ */
+void control_still(struct vm *vm, bool still);
 
 static inline bool control_is_open(const struct vm *vm)
 {

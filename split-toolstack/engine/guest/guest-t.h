@@ -38,6 +38,7 @@ struct guest {
 	struct console_log log;
 	uint8_t *input; /* waits for room in the ring */
 	uint32_t input_len;
+	bool still;				/* it is being saved */
 	struct vm *unheard_next, *unheard_prev; /* its channel is not bound yet */
 	struct vm_view view;
 	struct vm *view_next, *view_prev;     /* its store ring has something to move */

@@ -142,6 +142,8 @@ static int connect_again(struct vm *vm, struct err *e)
 
 static enum vm_now now_of_record(const struct vm *vm)
 {
+	if (vm->left.was == VM_SAVING) /* it goes on as before: nobody has what was written of it */
+		return vm->life.want == WANT_PAUSED ? NOW_PAUSED : NOW_RUNNING;
 	return vm->left.was == VM_RUNNING  ? NOW_RUNNING
 	       : vm->left.was == VM_PAUSED ? NOW_PAUSED
 					   : NOW_PRESERVED;
@@ -165,8 +167,8 @@ static int take_over(struct vm *vm, struct err *e)
 		rc = connect_again(vm, e);
 	if (rc == 0)
 		rc = devices_adopt(vm, e);
-	if (rc == 0 && vm->left.was == VM_RUNNING &&
-	    info.paused) { /* recorded, but not started yet */
+	if (rc == 0 && now_of_record(vm) == NOW_RUNNING &&
+	    info.paused) { /* recorded, but not started yet; or it was being saved */
 		rc = vm_let_run(vm);
 		if (rc < 0)
 			(void)err_sys(e, -rc, "unpause domain %u", vm->domid);
@@ -175,6 +177,8 @@ static int take_over(struct vm *vm, struct err *e)
 		return rc;
 	if (vm->life.now == NOW_UNKNOWN) /* else its gate is closed, or it was unpaused */
 		vm->life.now = now_of_record(vm);
+	if (vm->left.was == VM_SAVING)
+		life_record(vm);
 	names_changed(vm);
 	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
 	if (!control_is_unheard(vm))

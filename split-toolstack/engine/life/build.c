@@ -12,6 +12,7 @@
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/idle.h"
@@ -19,9 +20,6 @@
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
-
-/* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
-#define SLOT_TRIES 64u
 
 struct build_job {
 	struct worker_job job;
@@ -96,17 +94,6 @@ static void job_work(struct worker_job *job, struct xen *x)
 			   : dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, &b->err);
 }
 
-/* Another domain had the id. True: another try is worth while. */
-static bool other_slot(struct vm *vm, struct err *e)
-{
-	if (++vm->create.slot_tries > SLOT_TRIES)
-		return false;
-	slot_put_last(vm->en->slots, &vm->slot);
-	*e = (struct err){0};
-	/* The intent has the id: with the uuid it tells the next daemon what is ours. */
-	return slot_take(vm->en->slots, true, &vm->slot, e) == 0 && vm_record(vm, e) == 0;
-}
-
 /* It was destroyed meanwhile: the VM is of the history, or out of all lists by now. */
 int life_abandoned(struct vm *vm, const struct life_news *n)
 {
@@ -130,7 +117,7 @@ static void job_done(struct worker_job *job)
 	struct build_job *b = (struct build_job *)job;
 	bool ended = life_is_over(&b->vm->life);
 
-	if (!ended && !b->claimed && b->rc == -EEXIST && other_slot(b->vm, &b->err)) {
+	if (!ended && !b->claimed && b->rc == -EEXIST && life_other_slot(b->vm, &b->err)) {
 		worker_push(b->vm->en->worker, WORKER_BUILDS, job);
 		return;
 	}
@@ -212,7 +199,7 @@ static int build_here(struct vm *vm, struct err *e)
 	do {
 		o.spec.domid = vm->slot.domid;
 		rc = dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, e);
-	} while (rc == -EEXIST && other_slot(vm, e));
+	} while (rc == -EEXIST && life_other_slot(vm, e));
 	if (rc != -ENOMEM || !pool_drop(vm->en))
 		return rc;
 	*e = (struct err){0};
@@ -301,6 +288,10 @@ int life_build(struct vm *vm, const struct life_news *n)
 	bool claimed;
 
 	vm->life.now = NOW_BUILDING;
+	if (vm->restore) {
+		restore_build(vm, n->e);
+		return 0;
+	}
 	claimed = n->rc == 0 && vm_claim_shell(vm); /* may change its uuid */
 	if (fresh)
 		vm_announce(vm, VM_EV_CREATED);

@@ -36,6 +36,7 @@ bool vm_claim_shell(struct vm *vm)
 	struct engine *en = vm->en;
 	const struct shell_want want = {.cfg = &vm->cfg,
 					.img = vm->img,
+					.saved = vm->restore != NULL,
 					.devices = &vm->devices,
 					.identify = take_identity,
 					.arg = vm};
@@ -51,7 +52,7 @@ bool vm_claim_shell(struct vm *vm)
 	vm->guest_port = parts.guest_port;
 	vm->store_port = parts.store_port;
 	vm->map = parts.map;
-	if (vm->map) /* else the worker needs it first */
+	if (vm->map && !vm->restore) /* else the worker needs it first */
 		window_close_later(vm->en, &vm->window, &vm->dom);
 	if (parts.low)
 		vms_announce_low(en, parts.low);

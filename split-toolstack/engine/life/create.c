@@ -14,6 +14,7 @@
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -88,6 +89,12 @@ static int own(struct vm *vm, struct err *e)
 void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_create_fn *fn,
 		   void *arg)
 {
+	vm_create(en, cfg, flags, NULL, fn, arg);
+}
+
+void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct vm_restore *from,
+	       vm_create_fn *fn, void *arg)
+{
 	uint64_t start_ns = clock_ns();
 	struct vm_timings none = {0};
 	struct err err = {0};
@@ -117,6 +124,7 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 		vm->exit_code = old->exit_code;
 		console_log_go_on(vm, old);
 	}
+	vm->restore = from;
 	vm->create.flags = flags;
 	vm->life.want = flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;
 	vm->life.kept = flags & VM_CREATE_RESTART;
@@ -128,5 +136,8 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	vm_link_alive(vm);
 	if (vm->life.kept) /* also while it waits */
 		(void)vm_record(vm, NULL);
-	vm_place(vm, wait);
+	if (from)
+		restore_place(vm);
+	else
+		vm_place(vm, wait);
 }

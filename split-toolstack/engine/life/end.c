@@ -15,6 +15,7 @@
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm.h"
@@ -33,7 +34,7 @@ void life_record(struct vm *vm)
 }
 
 /* What threads build goes when they are done: abandoned(). */
-static void into_history(struct vm *vm)
+void life_into_history(struct vm *vm)
 {
 	bool threads = life_has_threads(&vm->life);
 
@@ -177,6 +178,7 @@ static enum vm_action action_for(const struct vm *vm)
 	case VM_REASON_SUSPEND:
 	case VM_REASON_DESTROYED:
 	case VM_REASON_LOST:
+	case VM_REASON_SAVED:
 		break;
 	}
 	return VM_DESTROY;
@@ -192,12 +194,23 @@ int life_end_unknown(struct vm *vm, const struct life_news *n)
 int life_end_kept(struct vm *vm, const struct life_news *n)
 {
 	if (!n->info || n->info->dying) /* not by us */
-		into_history(vm);
+		life_into_history(vm);
 	return 0;
+}
+
+/* It did what it was asked for by a save that is over: it goes on. */
+static bool resume_late(struct vm *vm, const struct life_news *n)
+{
+	if (!vm->noxs || !n->info || n->info->dying || !n->info->shutdown ||
+	    n->info->shutdown_reason != SHUTDOWN_suspend || !control_can_suspend(vm))
+		return false;
+	return xen_domain_resume(vm->en->x, vm->domid) == 0;
 }
 
 int life_end(struct vm *vm, const struct life_news *n)
 {
+	if (resume_late(vm, n))
+		return 0;
 	if (control_is_open(vm))
 		vm_look(vm); /* its last words */
 	life_timer_stop(vm);
@@ -209,7 +222,7 @@ int life_end(struct vm *vm, const struct life_news *n)
 	vm_create_done(vm, 0, NULL);
 	switch (action_for(vm)) {
 	case VM_DESTROY:
-		into_history(vm);
+		life_into_history(vm);
 		break;
 	case VM_PRESERVE:
 		vm->life.now = NOW_PRESERVED;
@@ -244,6 +257,16 @@ int life_refuse_unknown(struct vm *vm, const struct life_news *n)
 		       "\"%s\" was not taken over from the last daemon yet, which is tried "
 		       "again: %s",
 		       vm->name, vm->left.why);
+}
+
+int life_refuse_saving(struct vm *vm, const struct life_news *n)
+{
+	return err_set(n->e, EBUSY, "\"%s\" is being saved", vm->name);
+}
+
+int life_refuse_gated(struct vm *vm, const struct life_news *n)
+{
+	return err_set(n->e, EBUSY, "\"%s\" waits for the backends of its devices", vm->name);
 }
 
 int vm_rename(struct vm *vm, const char *name, struct err *e)
@@ -288,6 +311,8 @@ static int need_domain(struct vm *vm, struct err *e)
 		return life_refuse_built(vm, &n);
 	case VM_UNKNOWN:
 		return life_refuse_unknown(vm, &n);
+	case VM_SAVING:
+		return life_refuse_saving(vm, &n);
 	case VM_ENDED_PRESERVED:
 	case VM_ENDED:
 		return life_refuse_ended(vm, &n);
@@ -327,10 +352,12 @@ int life_destroy_waiting(struct vm *vm, const struct life_news *n)
 	devices_wait_no_more(vm->en, &vm->devices);
 	teardown_wait_end(vm->en, &vm->teardown_wait);
 	create_no_more(vm);
+	if (vm->restore)
+		restore_cancel(vm);
 	if (!life_has_threads(&vm->life)) /* else they use them */
 		files_drop(&vm->files);
 	vm->reason = VM_REASON_DESTROYED;
-	into_history(vm);
+	life_into_history(vm);
 	return 0;
 }
 
@@ -350,14 +377,14 @@ int life_destroy_living(struct vm *vm, const struct life_news *n)
 	vm->exit_code = -1;
 	vm_announce(vm, VM_EV_EXITED);
 	vm_create_done(vm, 0, NULL);
-	into_history(vm);
+	life_into_history(vm);
 	return 0;
 }
 
 int life_destroy_kept(struct vm *vm, const struct life_news *n)
 {
 	(void)n;
-	into_history(vm);
+	life_into_history(vm);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -22,6 +23,7 @@ static int show_device_page(struct vm *vm, struct err *e)
 	const struct dom *d = &vm->dom;
 	struct noxs_facts f = {
 		.pv = d->type == DOM_PV,
+		.resumed = vm->restore != NULL,
 		.domid = d->domid,
 		.vcpus = vm->cfg.vcpus, /* nothing turns on the others */
 		.mem_pages = d->pages,
@@ -47,7 +49,9 @@ static int show_device_page(struct vm *vm, struct err *e)
 	f.grant_gfn = d->grant_gfn;
 	f.grant_frames = d->grant_frames;
 	memcpy(f.uuid, vm->uuid, sizeof(f.uuid));
-	rc = noxs_page_fill(&page, &f, e);
+	rc = vm->restore ? restore_generation(&f.generation, e) : 0;
+	if (rc == 0)
+		rc = noxs_page_fill(&page, &f, e);
 	if (rc == 0)
 		noxs_page_show(vm->map, &page);
 	return rc;
@@ -64,8 +68,8 @@ static int start(struct vm *vm, struct err *e)
 	vm->dev_frame = vm->dom.dev_frame;
 	vm->control_frame = vm->dom.control_frame;
 	vm->pages = vm->dom.pages;
-	vm->noxs = image_info(vm->img)->noxs;
-	rc = vm_connect(vm, false, e);
+	vm->noxs = vm->restore || image_info(vm->img)->noxs;
+	rc = vm->restore ? restore_connect(vm, e) : vm_connect(vm, false, e);
 	if (rc == 0)
 		rc = devices_start(vm, e);
 	if (rc == 0)
@@ -73,10 +77,9 @@ static int start(struct vm *vm, struct err *e)
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0 && vm->dom.build) /* warm shells are armed */
 		rc = dom_arm(en->x, &vm->dom, vm->img, e);
-	if (rc < 0)
-		return rc;
-	console_log_new_ring(vm);
-	return 0;
+	if (rc == 0 && !vm->restore)
+		console_log_new_ring(vm);
+	return rc;
 }
 
 /* The final record comes before the guest's first instruction: from now on it is adopted. */
@@ -196,6 +199,7 @@ int life_built(struct vm *vm, const struct life_news *n)
 {
 	int rc = n->rc == 0 ? start(vm, n->e) : n->rc;
 
+	vm->restore = NULL;
 	if (rc == 0) {
 		close_files(vm);
 		image_put(vm->img);

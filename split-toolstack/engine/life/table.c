@@ -29,6 +29,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_refuse_built, TO(NEW)},
 		[LIFE_PAUSE]     = {life_refuse_built, TO(NEW)},
 		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ENDED) | TO(ABANDONED)},
+		[LIFE_SAVE]      = {life_refuse_built, TO(NEW)},
 	},
 	[NOW_WAITING] = {
 		[LIFE_PLACED]    = {life_build, TO(BUILDING) | STARTED},
@@ -38,6 +39,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_refuse_built, TO(WAITING)},
 		[LIFE_PAUSE]     = {life_refuse_built, TO(WAITING)},
 		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ENDED) | TO(ABANDONED)},
+		[LIFE_SAVE]      = {life_refuse_built, TO(WAITING)},
 	},
 	[NOW_BUILDING] = {
 		[LIFE_BUILT]     = {life_built, STARTED},
@@ -46,6 +48,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_refuse_built, TO(BUILDING)},
 		[LIFE_PAUSE]     = {life_refuse_built, TO(BUILDING)},
 		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ABANDONED)},
+		[LIFE_SAVE]      = {life_refuse_built, TO(BUILDING)},
 	},
 	[NOW_CONNECTING] = {
 		[LIFE_CONNECTED] = {life_look_at_connecting, TO(CONNECTING)},
@@ -54,6 +57,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_refuse_built, TO(CONNECTING)},
 		[LIFE_PAUSE]     = {life_refuse_built, TO(CONNECTING)},
 		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_built, TO(CONNECTING)},
 	},
 	[NOW_GATED] = {
 		[LIFE_CONNECTED] = {life_look_at_gated, TO(GATED) | TO(RUNNING) | TO(PAUSED)},
@@ -63,6 +67,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {nothing, TO(GATED)},
 		[LIFE_PAUSE]     = {life_pause_gated, TO(GATED) | TO(PAUSED)},
 		[LIFE_DESTROY]   = {life_destroy_living, TO(GATED) | TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_gated, TO(GATED)},
 	},
 	[NOW_RUNNING] = {
 		[LIFE_CONNECTED] = {nothing, TO(RUNNING)},
@@ -71,6 +76,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_unpause_others, TO(RUNNING)},
 		[LIFE_PAUSE]     = {life_pause, TO(RUNNING) | TO(PAUSED)},
 		[LIFE_DESTROY]   = {life_destroy_living, TO(RUNNING) | TO(ENDED)},
+		[LIFE_SAVE]      = {life_save, TO(RUNNING) | TO(SAVING)},
 	},
 	[NOW_PAUSED] = {
 		[LIFE_CONNECTED] = {nothing, TO(PAUSED)},
@@ -79,6 +85,18 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_unpause, TO(GATED) | TO(RUNNING) | TO(PAUSED)},
 		[LIFE_PAUSE]     = {life_pause_again, TO(PAUSED)},
 		[LIFE_DESTROY]   = {life_destroy_living, TO(PAUSED) | TO(ENDED)},
+		[LIFE_SAVE]      = {life_save, TO(PAUSED) | TO(SAVING)},
+	},
+	[NOW_SAVING] = {
+		[LIFE_CONNECTED] = {nothing, TO(SAVING)},
+		[LIFE_TIMER]     = {life_save_time, TO(SAVING) | TO(RUNNING) | TO(PAUSED)},
+		[LIFE_ENDED]     = {life_end_saving, TO(SAVING) | ACTION},
+		[LIFE_RUN]       = {life_refuse_saving, TO(SAVING)},
+		[LIFE_PAUSE]     = {life_refuse_saving, TO(SAVING)},
+		[LIFE_DESTROY]   = {life_destroy_saving, TO(SAVING) | TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_saving, TO(SAVING)},
+		[LIFE_WRITTEN]   = {life_written, TO(SAVING) | TO(RUNNING) | TO(PAUSED)},
+		[LIFE_TAKEN]     = {life_taken, TO(SAVING) | TO(RUNNING) | TO(PAUSED) | TO(ENDED)},
 	},
 	[NOW_PRESERVED] = {
 		[LIFE_CONNECTED] = {nothing, TO(PRESERVED)},
@@ -87,6 +105,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_refuse_ended, TO(PRESERVED)},
 		[LIFE_PAUSE]     = {life_refuse_ended, TO(PRESERVED)},
 		[LIFE_DESTROY]   = {life_destroy_kept, TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_ended, TO(PRESERVED)},
 	},
 	[NOW_ABANDONED] = {
 		[LIFE_PLACED]    = {life_abandoned, TO(ENDED) | LIFE_FREE},
@@ -95,12 +114,14 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_refuse_ended, TO(ABANDONED)},
 		[LIFE_PAUSE]     = {life_refuse_ended, TO(ABANDONED)},
 		[LIFE_DESTROY]   = {life_refuse_ended, TO(ABANDONED)},
+		[LIFE_SAVE]      = {life_refuse_ended, TO(ABANDONED)},
 	},
 	[NOW_ENDED] = {
 		[LIFE_CONNECTED] = {nothing, TO(ENDED)},
 		[LIFE_RUN]       = {life_refuse_ended, TO(ENDED)},
 		[LIFE_PAUSE]     = {life_refuse_ended, TO(ENDED)},
 		[LIFE_DESTROY]   = {life_refuse_ended, TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_ended, TO(ENDED)},
 	},
 	[NOW_UNKNOWN] = {
 		[LIFE_CONNECTED] = {nothing, TO(UNKNOWN)},
@@ -110,6 +131,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_refuse_unknown, TO(UNKNOWN)},
 		[LIFE_PAUSE]     = {life_refuse_unknown, TO(UNKNOWN)},
 		[LIFE_DESTROY]   = {life_destroy_living, TO(UNKNOWN) | TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_unknown, TO(UNKNOWN)},
 	},
 };
 /* clang-format on */

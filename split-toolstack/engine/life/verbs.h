@@ -28,9 +28,17 @@ life_verb life_end_kept; /* a preserved domain goes by other hands */
 life_verb life_end_unknown;
 life_verb life_destroy_waiting, life_destroy_living, life_destroy_kept;
 life_verb life_refuse_built, life_refuse_ended, life_refuse_unknown; /* and say why */
+life_verb life_refuse_saving, life_refuse_gated;
 /* pause.c */
 life_verb life_unpause, life_unpause_others;
 life_verb life_pause, life_pause_gated, life_pause_again;
+/* save.c */
+life_verb life_save;		    /* pauses it, and threads begin to write it */
+life_verb life_written, life_taken; /* it goes on, waits for its client, or ends as saved */
+life_verb life_save_time;	    /* it has not come to rest: is tried again, or goes on */
+life_verb life_end_saving, life_destroy_saving; /* what is written of it is of no use */
+/* other_slot.c: another domain had the id. True: another try is worth while. */
+bool life_other_slot(struct vm *vm, struct err *e);
 /* adopt.c */
 life_verb life_adopt;	/* tries to take it over */
 life_verb life_unheard; /* is to be taken over once more */
@@ -38,6 +46,8 @@ life_verb life_still_unknown;
 
 /* end.c: writes the VM into the registry; what goes wrong is logged. */
 void life_record(struct vm *vm);
+/* end.c: its domain goes, and it is of the history. */
+void life_into_history(struct vm *vm);
 /* A guest that ends this soon after its start is restarted no faster than this. */
 #define RESTART_MIN_S 1.0
 

@@ -42,6 +42,7 @@ bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info
 struct shell_want {
 	const struct vm_config *cfg;
 	struct image *img;
+	bool saved;		    /* one without any image: it is filled from a file */
 	struct device_set *devices; /* empty: gets those of the shell, connected */
 	/* Gives the shell's domain the taker's identity, or the taker the domain's. -errno: the
 	 * shell ends. */

@@ -10,6 +10,8 @@
 /* Of the request's image, as far as the flavor's words tell; or a shell that could take it. */
 static bool could_serve(const struct flavor *f, const struct shell_want *want)
 {
+	if (want->saved)
+		return !f->f.image && !f->f.for_linux;
 	if (f->f.image)
 		return flavor_same_text(f->f.image, want->cfg->kernel);
 	return f->f.for_linux == (image_info(want->img)->builder == IMAGE_LINUX);
@@ -54,7 +56,7 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 			}
 			continue;
 		}
-		if (f->shells->img == want->img &&
+		if (!want->saved && f->shells->img == want->img &&
 		    memcmp(&f->shells->ramdisk, &ramdisk, sizeof(ramdisk)) == 0)
 			return f;
 		if (!f->shells->img) {
@@ -62,6 +64,8 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 				shell = f;
 			continue;
 		}
+		if (want->saved)
+			continue;
 		*why = c->ramdisk_fd < 0 ? "another image is warm"
 					 : "another image or ramdisk is warm";
 		if (flavor_same_text(f->f.image, c->kernel) &&
@@ -81,6 +85,8 @@ static const char *unfit(const struct shell_want *want)
 {
 	const struct image_info *i = want->img ? image_info(want->img) : NULL;
 
+	if (want->saved)
+		return NULL;
 	if (!i)
 		return "the image is large and new";
 	if (i->builder == IMAGE_LINUX)

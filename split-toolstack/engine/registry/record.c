@@ -113,12 +113,13 @@ static char *copy_text(const uint8_t **at, const uint8_t *end, uint32_t len, boo
 static bool plausible(const struct record *r)
 {
 	return r->version >= RECORD_OLDEST && r->version <= RECORD_VERSION &&
-	       r->ndevice <= VM_VIFS_MAX + VM_VBDS_MAX && r->state <= VM_ENDED &&
-	       r->reason <= VM_REASON_LOST && r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE &&
-	       r->on_reboot <= VM_PRESERVE && r->on_crash <= VM_PRESERVE &&
-	       r->vcpus <= DOM_MAX_VCPUS && r->maxvcpus <= DOM_MAX_VCPUS &&
-	       r->ncpumap <= DOM_MAX_VCPUS && r->cpumap_bytes <= CPUMAP_MAX &&
-	       r->limits.asked <= DOM_LIMITS && r->want <= WANT_PAUSED;
+	       r->ndevice <= VM_VIFS_MAX + VM_VBDS_MAX &&
+	       (r->state <= VM_ENDED || r->state == VM_SAVING) && r->reason <= VM_REASON_SAVED &&
+	       r->type <= DOM_PVH && r->on_poweroff <= VM_PRESERVE && r->on_reboot <= VM_PRESERVE &&
+	       r->on_crash <= VM_PRESERVE && r->vcpus <= DOM_MAX_VCPUS &&
+	       r->maxvcpus <= DOM_MAX_VCPUS && r->ncpumap <= DOM_MAX_VCPUS &&
+	       r->cpumap_bytes <= CPUMAP_MAX && r->limits.asked <= DOM_LIMITS &&
+	       r->want <= WANT_PAUSED;
 }
 
 static bool parse_devices(struct vm_config *c, const uint8_t *at, const uint8_t *end, uint32_t n)

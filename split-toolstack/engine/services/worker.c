@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Threads for what takes long: files, builds and destroys, a queue each. */
+/* Threads for what takes long: files, streams, builds and destroys, a queue each. */
 #include "split-toolstack/engine/services/worker.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@
 
 struct queue {
 	struct worker *w;
-	struct xen *x; /* NULL: of the files */
+	struct xen *x; /* NULL: of files and streams */
 	pthread_cond_t wake;
 	struct worker_job *todo, **todo_tail;
 	uint32_t waiting; /* jobs of todo */
@@ -243,11 +243,12 @@ static void free_worker(struct worker *w)
 static int open_queue(struct worker *w, enum worker_queue i, struct err *e)
 {
 	struct queue *q = &w->queue[i];
-	int rc = i == WORKER_FILES ? 0 : xen_open(&q->x, e);
+	bool files = i == WORKER_FILES || i == WORKER_STREAMS;
+	int rc = files ? 0 : xen_open(&q->x, e);
 
 	if (rc < 0)
 		return rc;
-	q->most = i == WORKER_FILES ? FILE_THREADS : 1;
+	q->most = files ? FILE_THREADS : 1;
 	(void)pthread_mutex_lock(&w->lock);
 	rc = start_thread(q);
 	(void)pthread_mutex_unlock(&w->lock);

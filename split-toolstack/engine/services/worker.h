@@ -24,6 +24,9 @@ enum worker_queue {
 	 * and of its owner that is left to it: a job that still hangs when the worker closes is
 	 * left behind. */
 	WORKER_FILES,
+	/* Files and pipes of clients, which take as long as these: likewise without a Xen handle.
+	 * What is under way is bounded by who pushes. */
+	WORKER_STREAMS,
 	WORKER_BUILDS,	 /* one thread */
 	WORKER_DESTROYS, /* one thread: mappings of a domain go before the domain */
 	WORKER_QUEUES,

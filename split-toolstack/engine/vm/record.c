@@ -2,10 +2,13 @@
 /* What of a VM is recorded. */
 #include "split-toolstack/engine/vm/record.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/registry/record.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
@@ -23,12 +26,12 @@ static enum vm_want want_of(const struct vm_life *l)
 	return life_is_over(l) || (!l->kept && life_state(l) == VM_BUILDING) ? WANT_GONE : l->want;
 }
 
-int vm_record(const struct vm *vm, struct err *e)
+static void describe(const struct vm *vm, struct vm_record *r)
 {
 	enum vm_state state = life_state(&vm->life);
 	bool unknown = state == VM_UNKNOWN;
 	bool threads = life_has_threads(&vm->life);
-	struct vm_record r = {
+	*r = (struct vm_record){
 		.name = vm->name,
 		.cfg = &vm->cfg,
 		.state = unknown ? vm->left.was : state,
@@ -50,6 +53,47 @@ int vm_record(const struct vm *vm, struct err *e)
 		.ended_ns = state == VM_BUILDING && vm->past_ns ? vm->past_ns : vm->ended_ns,
 	};
 
-	memcpy(r.uuid, vm->uuid, sizeof(r.uuid));
+	memcpy(r->uuid, vm->uuid, sizeof(r->uuid));
+}
+
+int vm_record(const struct vm *vm, struct err *e)
+{
+	struct vm_record r;
+
+	describe(vm, &r);
 	return registry_put(vm->en->registry, &r, e);
+}
+
+/* --- in files --- */
+
+#define UUID_BYTES 16u
+
+int vm_describe(const struct vm *vm, uint8_t **out, uint32_t *bytes, struct err *e)
+{
+	struct vm_record r;
+	size_t n;
+
+	describe(vm, &r);
+	n = record_write(&r, NULL, 0);
+	*out = malloc(UUID_BYTES + n);
+	if (!*out)
+		return err_set(e, ENOMEM, "out of memory");
+	memcpy(*out, vm->uuid, UUID_BYTES);
+	(void)record_write(&r, *out + UUID_BYTES, n);
+	*bytes = (uint32_t)(UUID_BYTES + n);
+	return 0;
+}
+
+int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, struct err *e)
+{
+	struct vm_record r;
+
+	errno = 0;
+	if (bytes < UUID_BYTES || !record_read(&r, cfg, data + UUID_BYTES, bytes - UUID_BYTES))
+		return errno == ENOMEM ? err_set(e, ENOMEM, "out of memory")
+				       : err_set(e, EPROTO,
+						 "the file says of its VM what this version does "
+						 "not understand");
+	memcpy(cfg->uuid, data, UUID_BYTES);
+	return 0;
 }

@@ -17,6 +17,7 @@ enum vm_now {
 	NOW_GATED,	/* its create has succeeded; the guest waits for backends */
 	NOW_RUNNING,
 	NOW_PAUSED,    /* by us */
+	NOW_SAVING,    /* it stands still while threads write it, and until its client has that */
 	NOW_PRESERVED, /* shut down, its domain is kept */
 	NOW_ABANDONED, /* in the history, but threads are still at work on it */
 	NOW_ENDED,     /* in the history, without a domain */

@@ -8,9 +8,9 @@
 
 int life_event(struct vm *vm, enum life_event ev, const struct life_news *n)
 {
-	static const char *const name[LIFE_EVENTS] = {"placed", "built",  "connected", "freed",
-						      "timer",	"ended",  "unheard",   "run",
-						      "pause",	"destroy"};
+	static const char *const name[LIFE_EVENTS] = {
+		"placed", "built", "connected", "freed", "timer",   "ended", "unheard",
+		"run",	  "pause", "destroy",	"save",	 "written", "taken"};
 	const struct life_cell *c = &vm->en->vms.life[vm->life.now][ev];
 
 	if (c->fn)
@@ -54,11 +54,17 @@ void life_timer_stop(struct vm *vm)
 enum vm_state life_state(const struct vm_life *l)
 {
 	static const enum vm_state state[NOW_COUNT] = {
-		[NOW_NEW] = VM_BUILDING,      [NOW_WAITING] = VM_BUILDING,
-		[NOW_BUILDING] = VM_BUILDING, [NOW_CONNECTING] = VM_BUILDING,
-		[NOW_GATED] = VM_RUNNING,     [NOW_RUNNING] = VM_RUNNING,
-		[NOW_PAUSED] = VM_PAUSED,     [NOW_PRESERVED] = VM_ENDED_PRESERVED,
-		[NOW_ABANDONED] = VM_ENDED,   [NOW_ENDED] = VM_ENDED,
+		[NOW_NEW] = VM_BUILDING,
+		[NOW_WAITING] = VM_BUILDING,
+		[NOW_BUILDING] = VM_BUILDING,
+		[NOW_CONNECTING] = VM_BUILDING,
+		[NOW_GATED] = VM_RUNNING,
+		[NOW_RUNNING] = VM_RUNNING,
+		[NOW_PAUSED] = VM_PAUSED,
+		[NOW_SAVING] = VM_SAVING,
+		[NOW_PRESERVED] = VM_ENDED_PRESERVED,
+		[NOW_ABANDONED] = VM_ENDED,
+		[NOW_ENDED] = VM_ENDED,
 		[NOW_UNKNOWN] = VM_UNKNOWN,
 	};
 

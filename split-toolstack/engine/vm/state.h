@@ -21,13 +21,17 @@ enum life_event {
 	LIFE_RUN,     /* clients ask for these */
 	LIFE_PAUSE,
 	LIFE_DESTROY,
+	LIFE_SAVE,
+	LIFE_WRITTEN, /* rc 0: it is; else why not */
+	LIFE_TAKEN,   /* rc 0: the client has what was written; else it does not want it any more */
 	LIFE_EVENTS,
 };
 
 struct life_news {
-	int rc;	       /* LIFE_PLACED, LIFE_BUILT */
+	int rc;	       /* LIFE_PLACED, LIFE_BUILT, LIFE_WRITTEN, LIFE_TAKEN */
 	struct err *e; /* why rc, or why LIFE_UNHEARD; what clients ask for: to be set */
 	const struct xen_domain_info *info; /* LIFE_ENDED; NULL: Xen has no such domain */
+	struct vm_save *save;		    /* LIFE_SAVE: not begun yet */
 };
 
 /* What an event does in a state, and the states in which it may leave the VM when it returns. */
@@ -62,7 +66,7 @@ static inline bool life_has_threads(const struct vm_life *l)
 static inline bool life_has_domain(const struct vm_life *l)
 {
 	return l->now == NOW_GATED || l->now == NOW_RUNNING || l->now == NOW_PAUSED ||
-	       l->now == NOW_PRESERVED;
+	       l->now == NOW_SAVING || l->now == NOW_PRESERVED;
 }
 
 static inline bool life_is_over(const struct vm_life *l)

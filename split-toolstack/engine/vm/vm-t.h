@@ -18,6 +18,8 @@
 
 struct files;
 struct reservation;
+struct vm_restore;
+struct vm_save;
 
 /* A create, or the building once more of a VM that is restarted. */
 struct vm_create {
@@ -91,7 +93,9 @@ struct vm {
 	struct device_set devices;
 	struct teardown_wait teardown_wait;
 	struct reservation *reservations;
-	struct files *files; /* to be built from: being opened, or open and not used yet */
+	struct files *files;	    /* to be built from: being opened, or open and not used yet */
+	struct vm_save *save;	    /* life/save.c: NOW_SAVING */
+	struct vm_restore *restore; /* life/restore.c: it is being built from a file */
 };
 
 #endif

@@ -259,16 +259,16 @@ struct vm *engine_find(struct engine *en, const char *what)
 
 const char *vm_state_name(enum vm_state s)
 {
-	static const char *const name[] = {"building",	"running", "paused",
-					   "preserved", "ended",   "unknown"};
+	static const char *const name[] = {"building", "running", "paused", "preserved",
+					   "ended",    "unknown", "saving"};
 
 	return name[s];
 }
 
 const char *vm_reason_name(enum vm_reason r)
 {
-	static const char *const name[] = {"none",  "poweroff", "reboot",    "suspend",
-					   "crash", "watchdog", "destroyed", "lost"};
+	static const char *const name[] = {"none",     "poweroff",  "reboot", "suspend", "crash",
+					   "watchdog", "destroyed", "lost",   "saved"};
 
 	return name[r];
 }
@@ -365,9 +365,9 @@ void vm_get_info(struct vm *vm, struct vm_info *out)
 
 const char *vm_event_name(enum vm_event ev)
 {
-	static const char *const name[] = {"created",	"started", "ready",   "paused",
-					   "unpaused",	"renamed", "exited",  "preserved",
-					   "destroyed", "removed", "console", "pool-low"};
+	static const char *const name[] = {
+		"created",   "started",	  "ready",   "paused",	"unpaused", "renamed", "exited",
+		"preserved", "destroyed", "removed", "console", "pool-low", "saving"};
 
 	return name[ev];
 }

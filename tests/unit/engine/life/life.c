@@ -3,22 +3,24 @@
  * VM in a state that it names, or is refused and changes nothing. */
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "tests/unit/engine/devices_help.h"
 
 #include <xen/sched.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define BIG_KIB (64u << 10) /* built by the worker */
 
-static const char *const state_name[NOW_COUNT] = {"new",       "waiting", "building", "connecting",
-						  "gated",     "running", "paused",   "preserved",
-						  "abandoned", "ended",	  "unknown"};
-static const char *const event_name[LIFE_EVENTS] = {"placed", "built",	"connected", "freed",
-						    "timer",  "ended",	"unheard",   "run",
-						    "pause",  "destroy"};
+static const char *const state_name[NOW_COUNT] = {
+	"new",	  "waiting", "building",  "connecting", "gated", "running",
+	"paused", "saving",  "preserved", "abandoned",	"ended", "unknown"};
+static const char *const event_name[LIFE_EVENTS] = {
+	"placed", "built", "connected", "freed", "timer",   "ended", "unheard",
+	"run",	  "pause", "destroy",	"save",	 "written", "taken"};
 
 static struct vm *ask(struct vm_config c, uint32_t flags)
 {
@@ -73,6 +75,27 @@ static struct vm *unknown(void)
 	return vm;
 }
 
+static void ignore_saved(void *arg, int rc, const struct stream_stats *s, const struct err *e)
+{
+	(void)arg;
+	(void)rc;
+	(void)s;
+	(void)e;
+}
+
+static struct vm *saving(void)
+{
+	struct vm *vm = ask(guest("web", DOM_PV, 256), 0);
+	volatile struct noxs_control *c = fake_page(vm_domid(vm), vm->control_frame);
+	stream_id id;
+
+	c->can = NOXS_CAN_SAVE;
+	assert_int_equal(vm_save(vm, open("/dev/null", O_WRONLY | O_CLOEXEC), 0, ignore_saved, NULL,
+				 &id, NULL),
+			 0);
+	return vm;
+}
+
 static struct vm *vm_in(enum vm_now now)
 {
 	switch (now) {
@@ -90,6 +113,8 @@ static struct vm *vm_in(enum vm_now now)
 		return ask(guest("web", DOM_PV, 256), 0);
 	case NOW_PAUSED:
 		return ask(guest("web", DOM_PV, 256), VM_CREATE_PAUSED);
+	case NOW_SAVING:
+		return saving();
 	case NOW_PRESERVED:
 		return crashed(VM_PRESERVE);
 	case NOW_ABANDONED:
@@ -258,12 +283,12 @@ static enum vm_want read_back(const struct vm *vm, bool old)
 static void the_next_daemon_hears_what_is_wanted(void **state)
 {
 	static const enum vm_want want[NOW_COUNT] = {
-		[NOW_NEW] = WANT_GONE,	     [NOW_WAITING] = WANT_RUN,
-		[NOW_BUILDING] = WANT_GONE,  [NOW_CONNECTING] = WANT_GONE,
-		[NOW_GATED] = WANT_RUN,	     [NOW_RUNNING] = WANT_RUN,
-		[NOW_PAUSED] = WANT_PAUSED,  [NOW_PRESERVED] = WANT_RUN,
-		[NOW_ABANDONED] = WANT_GONE, [NOW_ENDED] = WANT_GONE,
-		[NOW_UNKNOWN] = WANT_RUN,
+		[NOW_NEW] = WANT_GONE,	    [NOW_WAITING] = WANT_RUN,
+		[NOW_BUILDING] = WANT_GONE, [NOW_CONNECTING] = WANT_GONE,
+		[NOW_GATED] = WANT_RUN,	    [NOW_RUNNING] = WANT_RUN,
+		[NOW_PAUSED] = WANT_PAUSED, [NOW_PRESERVED] = WANT_RUN,
+		[NOW_SAVING] = WANT_RUN,    [NOW_ABANDONED] = WANT_GONE,
+		[NOW_ENDED] = WANT_GONE,    [NOW_UNKNOWN] = WANT_RUN,
 	};
 
 	(void)state;

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* save and restore: VMs into files and out of them, also through pipes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "chaos/cli.h"
+
+/* Something that takes this long says so on a terminal. */
+#define PATIENCE_MS 1000
+
+/* --- the file of a save: it has its name when it is whole --- */
+
+struct target {
+	int fd;
+	char *path; /* NULL: standard output, or something that is there and no regular file */
+	char *temp; /* its name until then; NULL: it has none */
+};
+
+static const char *temp_to_remove; /* of a signal */
+
+static void on_signal(int sig)
+{
+	(void)unlink(temp_to_remove);
+	_exit(128 + sig);
+}
+
+static void remove_at_signals(const char *temp)
+{
+	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction sa = {.sa_handler = temp ? on_signal : SIG_DFL};
+
+	if (temp)
+		temp_to_remove = temp;
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+		(void)sigaction(sigs[i], &sa, NULL);
+}
+
+static char *temp_name(const char *path)
+{
+	char *temp = NULL;
+
+	return asprintf(&temp, "%s.XXXXXX", path) < 0 ? NULL : temp;
+}
+
+/* A file without a name goes with its last user, whatever happens; where the file system has no
+ * such files it has another name until it is whole. */
+static int open_nameless(struct target *t, struct err *e)
+{
+	const char *slash = strrchr(t->path, '/');
+	char *dir = slash == t->path ? strdup("/")
+		    : slash	     ? strndup(t->path, (size_t)(slash - t->path))
+				     : strdup(".");
+
+	if (!dir)
+		return err_set(e, ENOMEM, "out of memory");
+	t->fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	free(dir);
+	if (t->fd >= 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
+		return err_sys(e, errno, "%s", t->path);
+	t->temp = temp_name(t->path);
+	if (!t->temp)
+		return err_set(e, ENOMEM, "out of memory");
+	t->fd = mkostemp(t->temp, O_CLOEXEC); /* mode 0600 */
+	if (t->fd < 0) {
+		int rc = err_sys(e, errno, "%s", t->path);
+
+		free(t->temp);
+		t->temp = NULL;
+		return rc;
+	}
+	remove_at_signals(t->temp);
+	return 0;
+}
+
+static int open_target(struct target *t, const char *path, struct err *e)
+{
+	struct stat st;
+
+	*t = (struct target){.fd = -1};
+	if (strcmp(path, "-") == 0) {
+		t->fd = dup(STDOUT_FILENO);
+		if (isatty(STDOUT_FILENO))
+			return err_set(e, EINVAL,
+				       "standard output is a terminal: give a file or a pipe");
+		return t->fd < 0 ? err_sys(e, errno, "standard output") : 0;
+	}
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		t->fd = open(path, O_WRONLY | O_CLOEXEC);
+		return t->fd < 0 ? err_sys(e, errno, "%s", path) : 0;
+	}
+	t->path = realpath(path, NULL); /* what a link leads to is replaced, not the link */
+	if (!t->path)
+		t->path = strdup(path);
+	return t->path ? open_nameless(t, e) : err_set(e, ENOMEM, "out of memory");
+}
+
+/* Gives a nameless file its name, or one of its own beside the file that is to be replaced. */
+static int name_it(struct target *t)
+{
+	char proc[64];
+
+	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", t->fd);
+	if (linkat(AT_FDCWD, proc, AT_FDCWD, t->path, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (asprintf(&t->temp, "%s.%d", t->path, (int)getpid()) < 0) {
+		t->temp = NULL;
+		return -ENOMEM;
+	}
+	if (linkat(AT_FDCWD, proc, AT_FDCWD, t->temp, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	free(t->temp);
+	t->temp = NULL;
+	return -errno;
+}
+
+/* It is whole: on the disk, and under its name. */
+static int finish_target(struct target *t, struct err *e)
+{
+	int rc = 0;
+
+	if (!t->path)
+		return 0;
+	if (fdatasync(t->fd) < 0)
+		return err_sys(e, errno, "%s", t->path);
+	if (!t->temp)
+		rc = name_it(t);
+	if (rc >= 0 && t->temp && rename(t->temp, t->path) < 0)
+		rc = -errno;
+	if (rc < 0)
+		return err_sys(e, -rc, "%s", t->path);
+	free(t->temp);
+	t->temp = NULL;
+	return 0;
+}
+
+static void close_target(struct target *t)
+{
+	if (t->temp)
+		(void)unlink(t->temp);
+	remove_at_signals(NULL);
+	if (t->fd >= 0)
+		(void)close(t->fd);
+	free(t->temp);
+	free(t->path);
+}
+
+/* --- what is told of it --- */
+
+struct stats {
+	char name[160];
+	uint64_t bytes, pages, present, stopped_ns, total_ns;
+};
+
+static void read_stats(const struct wire_in *in, struct stats *s)
+{
+	s->bytes = wire_get_u64(in, PROTO_BYTES, s->bytes);
+	s->pages = wire_get_u64(in, PROTO_PAGES, s->pages);
+	s->present = wire_get_u64(in, PROTO_PRESENT, s->present);
+	s->stopped_ns = wire_get_u64(in, PROTO_STOPPED_NS, s->stopped_ns);
+	s->total_ns = wire_get_u64(in, PROTO_TOTAL_NS, s->total_ns);
+	(void)wire_get_text(in, PROTO_NAME, s->name, sizeof(s->name));
+}
+
+static int add_stats(json_t *j, const struct stats *s)
+{
+	return json_object_set_new(j, "bytes", json_integer((json_int_t)s->bytes)) |
+	       json_object_set_new(j, "pages", json_integer((json_int_t)s->pages)) |
+	       json_object_set_new(j, "pages_in_file", json_integer((json_int_t)s->present)) |
+	       json_object_set_new(j, "total_us", json_real((double)s->total_ns / 1000));
+}
+
+/* Beside the stream, if that is on standard output. */
+static int print_saved(const struct stats *s, bool json, bool piped)
+{
+	char size[32];
+	json_t *j;
+
+	if (json && !piped) {
+		j = json_pack("{s:o}", "name", text_json(s->name));
+		if (add_stats(j, s) != 0 ||
+		    json_object_set_new(j, "stopped_us", json_real((double)s->stopped_ns / 1000)) !=
+			    0)
+			return -1;
+		return print_json(j);
+	}
+	format_kib((s->bytes + 1023) / 1024, size, sizeof(size));
+	if (!piped)
+		printf("%s: %s, %" PRIu64 " of %" PRIu64 " pages, stood still for %.1f ms\n",
+		       s->name, size, s->present, s->pages, (double)s->stopped_ns / 1e6);
+	return 0;
+}
+
+static void tell_long(const struct client *c, const char *what)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+
+	if (isatty(STDERR_FILENO) && poll(&p, 1, PATIENCE_MS) == 0)
+		(void)fprintf(stderr, "chaos: %s...\n", what);
+}
+
+/* --- save --- */
+
+struct save_args {
+	const char *vm, *file;
+	bool keep, json;
+};
+
+/* Until it is written: as an item, or as the answer when the VM goes on. */
+static int receive_written(struct client *c, struct wire_in *in, struct stats *s, struct err *e)
+{
+	int rc;
+
+	do
+		rc = client_receive(c, in, e);
+	while (rc == 0 && in->h.op != PROTO_ITEM && in->h.op != PROTO_OK);
+	if (rc == 0)
+		read_stats(in, s);
+	return rc;
+}
+
+/* The VM ends when its file is safe. */
+static int confirm(struct client *c, struct wire_in *in, struct stats *s, struct err *e)
+{
+	struct wire_out w;
+	int rc;
+
+	c->tag--; /* that of the save */
+	client_begin(c, &w, PROTO_REQ_SAVED);
+	rc = client_send(c, &w, NULL, 0, e);
+	if (rc == 0)
+		rc = client_finish(c, in, NULL, NULL, e);
+	if (rc == 0)
+		read_stats(in, s);
+	return rc;
+}
+
+static int save_to(struct client *c, const struct save_args *a, struct target *t, struct stats *s,
+		   struct err *e)
+{
+	struct wire_out w;
+	struct wire_in in;
+	int rc;
+
+	client_begin(c, &w, PROTO_REQ_SAVE);
+	wire_text(&w, PROTO_WHAT, a->vm);
+	wire_u32(&w, PROTO_FILE_FD, 0);
+	wire_u32(&w, PROTO_FLAGS, a->keep ? PROTO_F_KEEP : 0);
+	rc = client_send(c, &w, &t->fd, 1, e);
+	if (rc < 0)
+		return rc;
+	tell_long(c, "saving the VM");
+	rc = receive_written(c, &in, s, e);
+	if (rc == 0)
+		rc = finish_target(t, e);
+	if (rc == 0 && in.h.op == PROTO_ITEM)
+		rc = confirm(c, &in, s, e);
+	return rc;
+}
+
+static int run_save(const struct command *cmd, int argc, char **argv)
+{
+	static const struct option longs[] = {{"keep", no_argument, NULL, 'c'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	struct client client = {.fd = -1};
+	struct save_args a = {0};
+	struct stats s = {0};
+	struct target t;
+	struct err e = {0};
+	int rc;
+	int c;
+
+	while ((c = next_option(cmd, argc, argv, ":cjh", longs)) != -1) {
+		a.keep = a.keep || c == 'c';
+		a.json = a.json || c == 'j';
+	}
+	if (argc - optind != 2)
+		return usage(cmd, "name a VM and a file");
+	a.vm = argv[optind];
+	a.file = argv[optind + 1];
+	rc = client_open(&client, NULL, &e);
+	if (rc < 0)
+		return failed(&e);
+	(void)signal(SIGPIPE, SIG_IGN);
+	rc = open_target(&t, a.file, &e);
+	if (rc == 0)
+		rc = save_to(&client, &a, &t, &s, &e);
+	close_target(&t);
+	client_close(&client);
+	if (rc < 0)
+		return failed(&e);
+	return print_saved(&s, a.json, strcmp(a.file, "-") == 0) < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* --- restore --- */
+
+static int open_source(const char *path, struct err *e)
+{
+	int fd;
+
+	if (strcmp(path, "-") == 0) {
+		if (isatty(STDIN_FILENO))
+			return err_set(e, EINVAL,
+				       "standard input is a terminal: give a file or a pipe");
+		fd = dup(STDIN_FILENO);
+		return fd < 0 ? err_sys(e, errno, "standard input") : fd;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, errno, "%s", path) : fd;
+}
+
+static int restore_from(struct client *c, int fd, const char *name, uint32_t flags,
+			struct wire_in *in, struct err *e)
+{
+	struct wire_out w;
+	int rc;
+
+	client_begin(c, &w, PROTO_REQ_RESTORE);
+	wire_text(&w, PROTO_NAME, name);
+	wire_u32(&w, PROTO_FILE_FD, 0);
+	wire_u32(&w, PROTO_FLAGS, flags);
+	rc = client_send(c, &w, &fd, 1, e);
+	if (rc < 0)
+		return rc;
+	tell_long(c, "restoring the VM");
+	return client_finish(c, in, NULL, NULL, e);
+}
+
+static int print_restored(const struct wire_in *in, bool json)
+{
+	struct stats s = {0};
+	struct chaos_vm v;
+	json_t *j;
+
+	if (!decode_vm(in, &v))
+		return -1;
+	if (!json) {
+		printf("%s\n", v.name);
+		return 0;
+	}
+	read_stats(in, &s);
+	j = vm_json(&v);
+	return add_stats(j, &s) != 0 ? -1 : print_json(j);
+}
+
+static int run_restore(const struct command *cmd, int argc, char **argv)
+{
+	static const struct option longs[] = {{"paused", no_argument, NULL, 'p'},
+					      {"name", required_argument, NULL, 'n'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	struct client client = {.fd = -1};
+	const char *name = NULL;
+	uint32_t flags = 0;
+	struct err e = {0};
+	struct wire_in in;
+	bool json = false;
+	int fd;
+	int rc;
+	int c;
+
+	while ((c = next_option(cmd, argc, argv, ":pn:jh", longs)) != -1) {
+		if (c == 'p')
+			flags |= PROTO_F_PAUSED;
+		else if (c == 'n')
+			name = optarg;
+		else
+			json = true;
+	}
+	if (argc - optind != 1)
+		return usage(cmd, "give the file of a saved VM");
+	rc = client_open(&client, NULL, &e);
+	if (rc < 0)
+		return failed(&e);
+	fd = open_source(argv[optind], &e);
+	rc = fd < 0 ? fd : restore_from(&client, fd, name, flags, &in, &e);
+	if (fd >= 0)
+		(void)close(fd);
+	if (rc == 0 && print_restored(&in, json) < 0)
+		rc = err_set(&e, EIO, "standard output");
+	client_close(&client);
+	return rc < 0 ? failed(&e) : EXIT_DONE;
+}
+
+/* --- commands --- */
+
+static const char save_help[] =
+	"Writes a VM into FILE (\"-\": standard output) and ends it; \"chaos restore\" goes on "
+	"with "
+	"it.\n"
+	"The VM stands still meanwhile, and runs on if anything fails. For noxs guests without "
+	"devices.\n"
+	"\n"
+	"  -c, --keep              it runs on when it is written\n" HELP_JSON;
+
+const struct command cmd_save = {
+	.name = "save",
+	.args = "[OPTION]... VM FILE",
+	.what = "write a VM into a file",
+	.help = save_help,
+	.run = run_save,
+};
+
+static const char restore_help[] =
+	"Makes a VM of a FILE (\"-\": standard input) that \"chaos save\" has written. It has the "
+	"name and\n"
+	"uuid of the saved one, which must not live any more.\n"
+	"\n"
+	"  -n, --name NAME         a copy of this name, with a uuid of its own\n"
+	"  -p, --paused            do not let it run yet (chaos unpause does)\n" HELP_JSON;
+
+const struct command cmd_restore = {
+	.name = "restore",
+	.args = "[OPTION]... FILE",
+	.what = "make a VM of a file",
+	.help = restore_help,
+	.run = run_restore,
+};

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* save and restore: open files of clients, and answers when threads are done with them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "split-toolstack/chaosd/fields.h"
+#include "split-toolstack/chaosd/ops.h"
+#include "split-toolstack/engine/life/save.h"
+
+/* The file that a request names, which is the taker's then. */
+static int take_file(struct request *r, int *fd, struct err *e)
+{
+	uint32_t i = wire_get_u32(&r->in, PROTO_FILE_FD, UINT32_MAX);
+
+	if (i >= r->nfd || r->fd[i] < 0)
+		return err_set(e, EPROTO, "no file was passed");
+	*fd = r->fd[i];
+	r->fd[i] = -1;
+	return 0;
+}
+
+static void put_stats(struct wire_out *w, const struct stream_stats *s)
+{
+	wire_u64(w, PROTO_BYTES, s->bytes);
+	wire_u64(w, PROTO_PAGES, s->pages);
+	wire_u64(w, PROTO_PRESENT, s->present);
+	if (s->stopped_ns)
+		wire_u64(w, PROTO_STOPPED_NS, s->stopped_ns);
+	wire_u64(w, PROTO_TOTAL_NS, s->total_ns);
+}
+
+/* --- save --- */
+
+/* Outlives the request: until the VM has ended or goes on. */
+struct saving {
+	struct conn_hook hook; /* hook.c NULL: the client is gone */
+	struct engine *en;
+	stream_id id;
+	uint32_t tag, flags;
+	bool written; /* and not KEEP: the client's SAVED is waited for */
+	char vm[VM_NAME_MAX + 1];
+};
+
+/* The end of it: the connection, with a reference, for the last answer; NULL: it is gone. */
+static struct conn *end_saving(struct saving *k)
+{
+	struct conn *c = k->hook.c;
+
+	if (c) {
+		conn_ref(c);
+		conn_remove_hook(&k->hook);
+	}
+	free(k);
+	return c;
+}
+
+/* Before it is written the engine calls back, and that is the end of it. */
+static void saver_gone(struct conn_hook *h)
+{
+	struct saving *k = (struct saving *)h;
+	bool written = k->written;
+
+	conn_remove_hook(h);
+	k->hook.c = NULL;
+	(void)vm_save_end(k->en, k->id, false, NULL);
+	if (written)
+		free(k);
+}
+
+static void room(struct conn_hook *h)
+{
+	(void)h;
+}
+
+static const struct conn_hook_ops saver = {.room = room, .gone = saver_gone};
+
+static void log_saved(const struct saving *k, const struct stream_stats *s)
+{
+	log_line(LOG_INFO, "op=save name=%s bytes=%llu pages=%llu/%llu stopped_us=%llu us=%llu",
+		 k->vm, (unsigned long long)s->bytes, (unsigned long long)s->present,
+		 (unsigned long long)s->pages, (unsigned long long)s->stopped_ns / 1000,
+		 (unsigned long long)s->total_ns / 1000);
+}
+
+static void written(void *arg, int rc, const struct stream_stats *s, const struct err *e)
+{
+	struct saving *k = arg;
+	uint32_t tag = k->tag;
+	struct conn *c = k->hook.c;
+	struct wire_out w;
+
+	if (rc == 0)
+		log_saved(k, s);
+	if (rc == 0 && c && !(k->flags & PROTO_F_KEEP)) {
+		k->written = true;
+		conn_ref(c);
+		reply_begin(c, &w, PROTO_ITEM, tag);
+		put_stats(&w, s);
+		reply_send(c, &w); /* may be its end, and then k's */
+		conn_unref(c);
+		return;
+	}
+	if (c) {
+		reply_begin(c, &w, PROTO_OK, tag);
+		wire_text(&w, PROTO_NAME, k->vm);
+	}
+	c = end_saving(k);
+	if (c && rc < 0) {
+		reply_error(c, tag, e);
+	} else if (c) {
+		put_stats(&w, s);
+		reply_send(c, &w);
+	}
+	if (c)
+		conn_unref(c);
+}
+
+int op_save(struct engine *en, struct request *r, struct err *e)
+{
+	struct saving *k;
+	struct vm *vm;
+	int fd = -1;
+	int rc = request_vm(en, r, &vm, e);
+
+	if (rc == 0)
+		rc = take_file(r, &fd, e);
+	if (rc < 0)
+		return rc;
+	k = calloc(1, sizeof(*k));
+	if (!k) {
+		r->fd[wire_get_u32(&r->in, PROTO_FILE_FD, 0)] = fd;
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	*k = (struct saving){
+		.en = en, .tag = r->in.h.tag, .flags = wire_get_u32(&r->in, PROTO_FLAGS, 0)};
+	(void)snprintf(k->vm, sizeof(k->vm), "%s", vm_name(vm));
+	rc = vm_save(vm, fd, k->flags & PROTO_F_KEEP ? VM_SAVE_KEEP : 0, written, k, &k->id, e);
+	if (rc < 0) {
+		free(k);
+		return rc;
+	}
+	conn_add_hook(r->c, &k->hook, &saver);
+	return 0;
+}
+
+int op_saved(struct engine *en, struct request *r, struct err *e)
+{
+	struct conn_hook *h = r->c->hooks;
+	uint32_t tag = r->in.h.tag;
+	struct wire_out w;
+	struct saving *k;
+	struct conn *c;
+	int rc;
+
+	while (h && (h->ops != &saver || ((struct saving *)h)->tag != tag))
+		h = h->next;
+	k = (struct saving *)h;
+	if (!k || !k->written)
+		return err_set(e, EPROTO, "no save of this connection has been written");
+	rc = vm_save_end(en, k->id, true, e);
+	reply_begin(r->c, &w, PROTO_OK, tag);
+	wire_text(&w, PROTO_NAME, k->vm);
+	if (rc == 0)
+		log_line(LOG_INFO, "op=saved name=%s uid=%u pid=%d", k->vm, r->c->uid, r->c->pid);
+	c = end_saving(k);
+	if (c && rc == 0)
+		reply_send(c, &w);
+	if (c)
+		conn_unref(c);
+	return rc;
+}
+
+/* --- restore --- */
+
+struct restoring {
+	struct conn_hook hook; /* hook.c NULL: the client is gone */
+	struct engine *en;
+	stream_id id;
+	uint32_t tag;
+	struct stream_stats stats;
+};
+
+static void restorer_gone(struct conn_hook *h)
+{
+	struct restoring *k = (struct restoring *)h;
+
+	conn_remove_hook(h);
+	k->hook.c = NULL;
+	vm_restore_cancel(k->en, k->id);
+}
+
+static const struct conn_hook_ops restorer = {.room = room, .gone = restorer_gone};
+
+static void restored(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+		     const struct err *e)
+{
+	struct restoring *k = arg;
+	struct restoring was = *k;
+	struct conn *c = k->hook.c;
+	struct vm_info i;
+	struct wire_out w;
+
+	if (c) {
+		conn_ref(c);
+		conn_remove_hook(&k->hook);
+	}
+	free(k);
+	if (rc == 0)
+		log_line(LOG_INFO, "op=restore dom=%u name=%s way=%s bytes=%llu us=%llu",
+			 vm_domid(vm), vm_name(vm), vm_way_name(t->way),
+			 (unsigned long long)was.stats.bytes,
+			 (unsigned long long)was.stats.total_ns / 1000);
+	if (c && rc < 0) {
+		reply_error(c, was.tag, e);
+	} else if (c) {
+		vm_known_info(vm, &i);
+		reply_begin(c, &w, PROTO_OK, was.tag);
+		fields_vm_info(&w, &i);
+		wire_text(&w, PROTO_WAY, vm_way_name(t->way));
+		put_stats(&w, &was.stats);
+		reply_send(c, &w);
+	}
+	if (c)
+		conn_unref(c);
+}
+
+int op_restore(struct engine *en, struct request *r, struct err *e)
+{
+	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
+	char name[VM_NAME_MAX + 1];
+	struct wire_field f;
+	struct restoring *k;
+	bool named = wire_find(&r->in, PROTO_NAME, &f);
+	int fd = -1;
+	int rc = 0;
+
+	if (named && (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)) || !name[0]))
+		return err_set(e, EINVAL, "restore: a name of 1 to %d characters is needed",
+			       VM_NAME_MAX);
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return err_set(e, ENOMEM, "out of memory");
+	*k = (struct restoring){.en = en, .tag = r->in.h.tag};
+	rc = take_file(r, &fd, e);
+	if (rc == 0)
+		rc = engine_restore(en, fd, named ? name : NULL,
+				    flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0, restored, k,
+				    &k->stats, &k->id, e);
+	if (rc < 0) {
+		free(k);
+		return rc;
+	}
+	conn_add_hook(r->c, &k->hook, &restorer);
+	return 0;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The domain of a VM that is made of a file: made or taken out of the pool, and filled by a thread.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/random.h"
+#include "split-toolstack/engine/domain/map.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
+
+/* --- on a thread --- */
+
+static int check_file(struct vm_restore *r, struct xen *x, struct err *e)
+{
+	int rc = save_open(x, &r->file, &r->stream, e);
+
+	return rc < 0 ? rc : save_verify(r->stream, e);
+}
+
+static int prepare(struct vm *vm, struct vm_restore *r, struct xen *x, struct err *e)
+{
+	const struct vm_config *c = &vm->cfg;
+	struct dom_spec spec = {.weight = c->weight, .cap = c->cap, .cpus = c->cpus};
+
+	save_spec(r->stream, &spec);
+	memcpy(spec.uuid, vm->uuid, sizeof(spec.uuid));
+	spec.domid = vm->slot.domid;
+	return dom_prepare(x, &spec, NULL, &vm->dom, e);
+}
+
+static int fill(struct vm_restore *r, struct xen *x, struct err *e)
+{
+	struct vm *vm = r->vm;
+	int rc = r->claimed ? 0 : prepare(vm, r, x, e);
+
+	if (rc < 0)
+		return rc;
+	r->prepared = true;
+	rc = save_restore(x, r->stream, &vm->dom, &r->st, e);
+	if (rc < 0 && !r->claimed)
+		(void)dom_destroy(x, &vm->dom, NULL);
+	return rc;
+}
+
+static void job_work(struct worker_job *job, struct xen *none)
+{
+	struct vm_restore *r = (struct vm_restore *)job;
+	struct xen *x;
+
+	(void)none;
+	r->rc = xen_open(&x, &r->err);
+	if (r->rc < 0)
+		return;
+	r->rc = r->vm ? fill(r, x, &r->err) : check_file(r, x, &r->err);
+	xen_close(x);
+}
+
+/* --- on the loop --- */
+
+void restore_free(struct vm_restore *r)
+{
+	DL_DELETE(r->en->streams.restores, r);
+	save_close(r->stream);
+	transfer_close(&r->file);
+	r->en->streams.n--;
+	free(r);
+}
+
+static void built(struct vm_restore *r)
+{
+	const struct life_news n = {.rc = r->rc, .e = &r->err};
+	struct vm *vm = r->vm;
+
+	(void)life_event(vm, LIFE_BUILT, &n); /* answers, unless it waits to be ready */
+	if (r->fn)			      /* in this case filled() comes later, by itself */
+		r->vm = NULL;
+	else
+		restore_free(r);
+}
+
+/* Once more, with the memory of the pool. */
+static bool squeeze(struct vm_restore *r)
+{
+	if (r->rc != -ENOMEM || r->squeezed)
+		return false;
+	r->squeezed = true;
+	return pool_drop(r->en);
+}
+
+static void job_done(struct worker_job *job)
+{
+	struct vm_restore *r = (struct vm_restore *)job;
+
+	if (r->rc == 0 && transfer_is_cancelled(&r->file))
+		r->rc = err_set(&r->err, ECANCELED, "the restore was given up");
+	if (!r->vm) {
+		r->checked(r);
+	} else if (!life_is_over(&r->vm->life) && !r->claimed && !r->prepared &&
+		   ((r->rc == -EEXIST && life_other_slot(r->vm, &r->err)) || squeeze(r))) {
+		r->err = (struct err){0};
+		worker_push(r->en->worker, WORKER_STREAMS, job);
+	} else {
+		built(r);
+	}
+}
+
+void restore_place(struct vm *vm)
+{
+	const struct life_news n = {.e = &vm->restore->err};
+
+	vm->restore->vm = vm;
+	(void)life_event(vm, LIFE_PLACED, &n);
+}
+
+void restore_build(struct vm *vm, struct err *e)
+{
+	const struct vm_config *c = &vm->cfg;
+	struct dom_spec spec = {
+		.vcpus = vm_config_vcpus(c), .weight = c->weight, .cap = c->cap, .cpus = c->cpus};
+	struct vm_restore *r = vm->restore;
+	int rc;
+
+	vm->t = (struct vm_timings){.why = ""};
+	r->claimed = vm_claim_shell(vm); /* may change its uuid */
+	vm_announce(vm, VM_EV_CREATED);
+	vm->create.slot_tries = 0;
+	if (r->claimed)
+		rc = dom_schedule(vm->en->x, &vm->dom, &spec, e);
+	else
+		rc = slot_take(vm->en->slots, true, &vm->slot, e);
+	idle_later(vm->en->idle);
+	if (rc == 0)
+		rc = vm_record(vm, e);
+	if (rc < 0) {
+		r->rc = rc;
+		r->err = *e;
+		built(r);
+		return;
+	}
+	worker_push(vm->en->worker, WORKER_STREAMS, &r->job);
+}
+
+int restore_connect(struct vm *vm, struct err *e)
+{
+	int rc;
+
+	if (vm->map) /* a shell's, which may lie elsewhere */
+		xen_unmap(vm->en->x, vm->map, 2);
+	vm->map = NULL;
+	window_close_later(vm->en, &vm->window, &vm->dom);
+	rc = domain_map(vm->en, vm->domid, vm->dev_frame, vm->control_frame, false, &vm->map, e);
+	if (rc < 0)
+		return rc;
+	rc = control_resume(vm, e);
+	if (rc < 0)
+		vm_disconnect(vm);
+	return rc;
+}
+
+int restore_generation(uint64_t *out, struct err *e)
+{
+	int rc = random_bytes(out, sizeof(*out), "generation", e);
+
+	*out |= 1ull << 63; /* never that of a first life */
+	return rc;
+}
+
+void restore_cancel(struct vm *vm)
+{
+	transfer_cancel(&vm->restore->file);
+}
+
+void restore_begin(struct vm_restore *r)
+{
+	r->job = (struct worker_job){.work = job_work, .done = job_done};
+	worker_push(r->en->worker, WORKER_STREAMS, &r->job);
+}

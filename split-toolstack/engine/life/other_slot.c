@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Another domain id, when one is others'. */
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/services/slots.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+
+/* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
+#define SLOT_TRIES 64u
+
+bool life_other_slot(struct vm *vm, struct err *e)
+{
+	if (++vm->create.slot_tries > SLOT_TRIES)
+		return false;
+	slot_put_last(vm->en->slots, &vm->slot);
+	*e = (struct err){0};
+	/* The intent has the id: with the uuid it tells the next daemon what is ours. */
+	return slot_take(vm->en->slots, true, &vm->slot, e) == 0 && vm_record(vm, e) == 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A guest that is to be saved comes to rest. */
+#include <errno.h>
+
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/services/deaths.h"
+
+/*
+ * A guest can be written when all of its vCPUs are blocked, as an idle guest's are, or when it has
+ * stopped itself as it was asked to. It is paused and looked at; if it was in the middle of
+ * something it goes on, and is asked, or looked at again a little later.
+ */
+
+#define LOOK_S 0.002 /* between two looks at one that is not asked */
+
+static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
+{
+	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
+}
+
+/* 1: it is paused and blocked; 0: it was not blocked, and runs. */
+static int pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
+{
+	struct xen_domain_info info = {0};
+	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
+
+	if (rc == 0 && !info.paused) {
+		rc = xen_domain_pause(vm->en->x, vm->domid);
+		s->paused = rc == 0;
+		if (rc == 0)
+			rc = xen_domain_info(vm->en->x, vm->domid, &info);
+	}
+	if (rc < 0)
+		return failed_to("pause", vm, rc, e);
+	if (info.blocked)
+		return 1;
+	if (!s->paused)
+		return err_set(
+			e, EBUSY,
+			"\"%s\" was paused in the middle of something: unpause it, then save it",
+			vm->name);
+	s->paused = false;
+	rc = xen_domain_unpause(vm->en->x, vm->domid);
+	return rc < 0 ? failed_to("unpause", vm, rc, e) : 0;
+}
+
+static int ask_to_suspend(struct vm *vm, struct err *e)
+{
+	int rc = control_request(vm, NOXS_REQ_SUSPEND, e);
+
+	deaths_hint(vm->en->deaths);
+	return rc;
+}
+
+int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
+{
+	bool can = control_can_suspend(vm);
+	int rc = pause_blocked(vm, s, e);
+
+	if (rc != 0)
+		return rc;
+	if (can)
+		rc = ask_to_suspend(vm, e);
+	if (rc == 0)
+		life_timer(vm, can ? REST_S : LOOK_S);
+	return rc;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM is made of a file: the file is checked, a domain made or taken out of the pool, and filled.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/*
+ * Two jobs on a thread: the first one reads and checks all of the file that can be checked without
+ * a domain. Then there is a VM, which is being built like any other, and the second job fills its
+ * domain. Until then nothing of the VM is anywhere.
+ */
+
+/* There is no VM yet. */
+static void refuse(struct vm_restore *r, int rc, const struct err *e)
+{
+	struct vm_timings none = {0};
+
+	r->fn(r->arg, rc, NULL, &none, e);
+	restore_free(r);
+}
+
+/* The name and uuid are free, or another one shall be made. */
+static int check_identity(struct vm_restore *r, struct vm_config *c, struct err *e)
+{
+	struct vm *other;
+
+	if (r->name[0]) {
+		memcpy(c->name, r->name, sizeof(c->name));
+		c->have_uuid = false;
+		return 0;
+	}
+	c->have_uuid = true;
+	other = vm_by_uuid(r->en, c->uuid);
+	if (!other)
+		other = vm_by_name(r->en, c->name);
+	if (!other)
+		return 0;
+	return err_set(e, EEXIST,
+		       "\"%s\" (domain %u) lives, and has the %s of the saved one: --name NAME "
+		       "restores a copy",
+		       other->name, other->domid,
+		       strcmp(other->name, c->name) == 0 ? "name" : "uuid");
+}
+
+/* What the file says of its configuration, and what it says of its domain, is the same. */
+static int check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e)
+{
+	const struct save_info *i = save_info(r->stream);
+
+	if (i->type == c->type && i->vcpus == vm_config_vcpus(c) &&
+	    i->pages == (c->mem_kib + 3) / 4 && c->ndevice == 0 && i->ring_pages == 0)
+		return 0;
+	return err_set(e, EOPNOTSUPP,
+		       "the file is of a VM that this version cannot restore (devices, or sizes "
+		       "that differ)");
+}
+
+static void filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+		   const struct err *e)
+{
+	struct vm_restore *r = arg;
+
+	r->stats->total_ns = clock_ns() - r->start_ns;
+	r->fn(r->arg, rc, vm, t, e);
+	r->fn = NULL;
+	if (!r->vm) /* refused before it was built */
+		restore_free(r);
+}
+
+static void make_vm(struct vm_restore *r)
+{
+	const struct save_info *i;
+	struct vm_config c;
+	struct err e = {0};
+	int rc;
+
+	if (r->rc < 0) {
+		refuse(r, r->rc, &r->err);
+		return;
+	}
+	i = save_info(r->stream);
+	vm_config_init(&c);
+	rc = vm_undescribe(i->owner, i->owner_bytes, &c, &e);
+	if (rc == 0)
+		rc = check_config(r, &c, &e);
+	if (rc == 0)
+		rc = check_identity(r, &c, &e);
+	if (rc < 0) {
+		vm_config_clear(&c);
+		refuse(r, rc, &e);
+		return;
+	}
+	r->stats->pages = i->pages;
+	r->stats->present = i->present;
+	r->stats->bytes = i->bytes;
+	vm_create(r->en, &c, r->flags, r, filled, r);
+	vm_config_clear(&c);
+}
+
+int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
+		   void *arg, struct stream_stats *s, stream_id *id, struct err *e)
+{
+	struct vm_restore *r;
+	struct transfer file;
+	int rc = transfer_open(&file, fd, false, e);
+
+	if (rc < 0)
+		return rc;
+	rc = streams_take(en, id, e);
+	if (rc < 0) {
+		transfer_close(&file);
+		return rc;
+	}
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		transfer_close(&file);
+		en->streams.n--;
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	*r = (struct vm_restore){.en = en,
+				 .checked = make_vm,
+				 .id = *id,
+				 .file = file,
+				 .flags = flags & VM_CREATE_PAUSED,
+				 .fn = fn,
+				 .arg = arg,
+				 .stats = s,
+				 .start_ns = clock_ns()};
+	*s = (struct stream_stats){0};
+	if (name)
+		(void)snprintf(r->name, sizeof(r->name), "%s", name);
+	DL_APPEND(en->streams.restores, r);
+	restore_begin(r);
+	return 0;
+}
+
+void vm_restore_cancel(struct engine *en, stream_id id)
+{
+	struct vm_restore *r;
+
+	DL_FOREACH(en->streams.restores, r)
+	if (r->id == id)
+		transfer_cancel(&r->file);
+}
+
+void restores_close(struct engine *en)
+{
+	struct vm_restore *r;
+
+	DL_FOREACH(en->streams.restores, r)
+	transfer_cancel(&r->file);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where the path of a create differs when the VM is made of a file. */
+#ifndef CHAOS_ENGINE_LIFE_RESTORE_H
+#define CHAOS_ENGINE_LIFE_RESTORE_H
+
+#include "split-toolstack/engine/engine.h"
+
+struct vm_restore;
+
+/* create.c: engine_create(), and `from` builds the VM; NULL: its image does. */
+void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct vm_restore *from,
+	       vm_create_fn *fn, void *arg);
+
+/* For a linked VM with vm->restore: */
+void restore_place(struct vm *vm);		      /* LIFE_PLACED */
+void restore_build(struct vm *vm, struct err *e);     /* threads fill it, and LIFE_BUILT follows */
+int restore_connect(struct vm *vm, struct err *e);    /* vm_connect(), with the guest's words */
+int restore_generation(uint64_t *out, struct err *e); /* another one than any before */
+void restore_cancel(struct vm *vm);		      /* the threads end soon */
+
+#endif

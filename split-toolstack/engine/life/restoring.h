@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A restore under way, for restore.c and fill.c. */
+#ifndef CHAOS_ENGINE_LIFE_RESTORING_H
+#define CHAOS_ENGINE_LIFE_RESTORING_H
+
+#include "base/transfer.h"
+#include "libdom/save.h"
+#include "split-toolstack/engine/life/save.h"
+#include "split-toolstack/engine/services/worker.h"
+
+struct vm_restore {
+	struct worker_job job;
+	struct vm_restore *prev, *next; /* of the engine */
+	struct engine *en;
+	struct vm *vm; /* NULL: the file is being checked */
+	/* On the loop, with the file checked (rc) and no VM yet. */
+	void (*checked)(struct vm_restore *r);
+	stream_id id;
+	struct transfer file;
+	struct save_stream *stream;
+	char name[VM_NAME_MAX + 1]; /* "": its own */
+	uint32_t flags;
+	bool claimed;  /* out of the pool */
+	bool prepared; /* its domain: the file is being read to its end */
+	bool squeezed; /* the pool has given its memory for it */
+	vm_create_fn *fn;
+	void *arg;
+	struct stream_stats *stats;
+	uint64_t start_ns;
+	struct save_stats st;
+	int rc;
+	struct err err;
+};
+
+/* fill.c: the jobs on a thread, the first one to check the file. */
+void restore_begin(struct vm_restore *r);
+void restore_free(struct vm_restore *r);
+
+#endif

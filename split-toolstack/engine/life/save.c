@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM is written into a file: it comes to rest, threads write it, and it ends or goes on. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+#include <xen/sched.h> /* behind xenctrl.h */
+
+/*
+ * The thread has mappings of its own, so the VM can be destroyed meanwhile: Xen keeps the domain
+ * until they are gone (domain/drop.c waits for that), and the thread ends as soon as it sees that
+ * it is of no use any more.
+ */
+
+/* --- on a thread --- */
+
+static int write_domain(struct vm_save *s, struct xen *x, struct err *e)
+{
+	void *at = NULL;
+	int rc = xen_map(x, s->source.domid, false, 2, s->frame, &at);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "map device and control page of domain %u", s->source.domid);
+	s->source.device = at;
+	s->source.control = (uint8_t *)at + 4096;
+	rc = save_write(x, &s->source, s->owner, s->owner_bytes, &s->file, &s->st, e);
+	xen_unmap(x, at, 2);
+	return rc;
+}
+
+static void job_work(struct worker_job *job, struct xen *none)
+{
+	struct vm_save *s = (struct vm_save *)job;
+	struct xen *x;
+
+	(void)none;
+	s->rc = xen_open(&x, &s->err);
+	if (s->rc < 0)
+		return;
+	s->rc = write_domain(s, x, &s->err);
+	xen_close(x);
+}
+
+/* --- on the loop --- */
+
+static void free_save(struct vm_save *s)
+{
+	transfer_close(&s->file);
+	s->en->streams.n--;
+	free(s->owner);
+	free(s);
+}
+
+static void answer(struct vm_save *s, int rc, const struct err *e)
+{
+	vm_save_fn *fn = s->fn;
+	struct stream_stats st = {.bytes = s->st.bytes,
+				  .pages = s->st.pages,
+				  .present = s->st.present,
+				  .stopped_ns = clock_ns() - s->stop_ns,
+				  .total_ns = clock_ns() - s->start_ns};
+
+	s->fn = NULL;
+	if (fn)
+		fn(s->arg, rc, &st, e);
+}
+
+/* The VM has no use for it any more. The thread, if it is at work, ends soon. */
+static void detach(struct vm_save *s, int rc, const struct err *e)
+{
+	bool writing = s->phase == WRITING;
+
+	transfer_cancel(&s->file);
+	s->vm->save = NULL;
+	control_still(s->vm, false);
+	s->vm = NULL;
+	answer(s, rc, e);
+	if (!writing)
+		free_save(s);
+}
+
+static int let_go_on(struct vm *vm, const struct vm_save *s)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0 && s->suspended && s->was == NOW_PAUSED && !s->paused)
+		rc = xen_domain_pause(vm->en->x, vm->domid);
+	if (rc == 0 && s->suspended)
+		rc = xen_domain_resume(vm->en->x, vm->domid);
+	if (rc == 0 && s->paused)
+		rc = xen_domain_unpause(vm->en->x, vm->domid);
+	return rc;
+}
+
+/* As it was before; what failed is shown and recorded as it is. */
+static void go_on(struct vm *vm, int rc, const struct err *e)
+{
+	struct vm_save *s = vm->save;
+	int gone = let_go_on(vm, s);
+
+	life_timer_stop(vm);
+	vm->life.now = s->was;
+	vm_unsee(vm);
+	if (gone == -ESRCH) {
+		deaths_hint(vm->en->deaths); /* which is noticed as any end */
+	} else if (gone < 0) {
+		log_line(LOG_ERROR,
+			 "op=save dom=%u name=%s: unpause: %s; it stays paused: \"chaos unpause "
+			 "%s\" tries again",
+			 vm->domid, vm->name, strerror(-gone), vm->name);
+		vm->life.now = NOW_PAUSED;
+	}
+	life_record(vm);
+	detach(s, rc, e);
+	vm_announce(vm, vm->life.now == NOW_PAUSED ? VM_EV_PAUSED : VM_EV_UNPAUSED);
+	vm_look(vm);
+}
+
+static void job_done(struct worker_job *job)
+{
+	struct vm_save *s = (struct vm_save *)job;
+	struct vm *vm = s->vm;
+	const struct life_news n = {.rc = s->rc, .e = &s->err};
+
+	s->phase = WRITTEN;
+	if (vm)
+		(void)life_event(vm, LIFE_WRITTEN, &n);
+	else
+		free_save(s);
+}
+
+int life_written(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = vm->save;
+	struct err e = *n->e;
+	int rc = n->rc;
+
+	if (rc == 0 && transfer_is_cancelled(&s->file))
+		rc = err_set(&e, ECANCELED, "the save of \"%s\" was given up", vm->name);
+	if (rc < 0 || s->flags & VM_SAVE_KEEP)
+		go_on(vm, rc, &e);
+	else
+		answer(s, 0, NULL);
+	return 0;
+}
+
+/* Its pages stay as they are from now on. */
+static void begin_writing(struct vm *vm)
+{
+	struct vm_save *s = vm->save;
+
+	life_timer_stop(vm);
+	control_still(vm, true);
+	s->phase = WRITING;
+	worker_push(vm->en->worker, WORKER_STREAMS, &s->job);
+}
+
+static int begin(struct vm *vm, struct vm_save *s, struct err *e)
+{
+	int rc = save_rest(vm, s, e);
+
+	if (rc == 1)
+		begin_writing(vm);
+	return rc < 0 ? rc : 0;
+}
+
+static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
+{
+	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
+}
+
+int life_save_time(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = vm->save;
+	struct err e = {0};
+	int rc;
+
+	(void)n;
+	if (s->phase != RESTING)
+		return 0;
+	if (ev_now(vm->en->loop) >= s->rest_until)
+		rc = err_set(&e, ETIMEDOUT,
+			     "\"%s\" does not come to rest: its guest does not answer; it goes on",
+			     vm->name);
+	else
+		rc = begin(vm, s, &e);
+	if (rc < 0)
+		go_on(vm, rc, &e);
+	return 0;
+}
+
+/* --- what clients ask for --- */
+
+/* Asked before anything is changed. */
+static int check(struct vm *vm, struct err *e)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc < 0)
+		return failed_to("save", vm, rc, e);
+	if (!vm->noxs || vm->guest_port)
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be saved: only guests with a noxs entry can so far",
+			       vm->name);
+	if (vm->cfg.ndevice || vm->devices.first)
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be saved: it has devices; only guests without can so "
+			       "far",
+			       vm->name);
+	rc = control_check_save(vm, e);
+	if (rc < 0)
+		return err_wrap(e, rc, "\"%s\"", vm->name);
+	return control_is_unheard(vm) ? vm_listen(vm, e) : 0;
+}
+
+int life_save(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = n->save;
+	int rc = check(vm, n->e);
+
+	if (rc < 0)
+		return rc;
+	s->was = vm->life.now;
+	s->rest_until = ev_now(vm->en->loop) + REST_S;
+	s->stop_ns = clock_ns();
+	vm->life.now = NOW_SAVING;
+	rc = vm_record(vm, n->e); /* a daemon that dies now leaves a VM that is to go on */
+	vm->save = s;
+	if (rc == 0)
+		rc = begin(vm, s, n->e);
+	if (rc == 0) {
+		vm_announce(vm, VM_EV_SAVING);
+		return 0;
+	}
+	vm->save = NULL;
+	vm->life.now = s->was;
+	if (s->paused && xen_domain_unpause(vm->en->x, vm->domid) < 0)
+		vm->life.now = NOW_PAUSED;
+	life_record(vm);
+	return rc;
+}
+
+static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
+{
+	s->source = (struct save_source){.domid = vm->domid,
+					 .type = vm->cfg.type,
+					 .vcpus = vm_config_vcpus(&vm->cfg),
+					 .pages = vm->pages,
+					 .limits = vm->cfg.limits};
+	s->frame[0] = vm->dev_frame;
+	s->frame[1] = vm->control_frame;
+	return vm_describe(vm, &s->owner, &s->owner_bytes, e);
+}
+
+int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,
+	    struct err *e)
+{
+	struct vm_save *s = NULL;
+	struct transfer file;
+	int rc = transfer_open(&file, fd, true, e);
+
+	if (rc < 0)
+		return rc;
+	rc = streams_take(vm->en, id, e);
+	if (rc == 0) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			rc = err_set(e, ENOMEM, "out of memory");
+	}
+	if (!s) {
+		transfer_close(&file);
+		vm->en->streams.n -= rc == -ENOMEM;
+		return rc;
+	}
+	*s = (struct vm_save){.job = {.work = job_work, .done = job_done},
+			      .en = vm->en,
+			      .vm = vm,
+			      .id = *id,
+			      .file = file,
+			      .flags = flags,
+			      .fn = fn,
+			      .arg = arg,
+			      .start_ns = clock_ns()};
+	rc = fill_source(vm, s, e);
+	if (rc == 0)
+		rc = life_event(vm, LIFE_SAVE, &(struct life_news){.e = e, .save = s});
+	if (rc < 0)
+		free_save(s);
+	return rc;
+}
+
+int life_taken(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = vm->save;
+
+	if (n->rc < 0 && s->phase == WRITING) { /* the thread sees it, and LIFE_WRITTEN follows */
+		transfer_cancel(&s->file);
+		return 0;
+	}
+	if (n->rc < 0) {
+		go_on(vm, n->rc, n->e);
+		return 0;
+	}
+	if (s->phase != WRITTEN)
+		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm->name);
+	vm->reason = VM_REASON_SAVED;
+	vm->exit_code = -1;
+	detach(s, 0, NULL);
+	vm_announce(vm, VM_EV_EXITED);
+	vm_create_done(vm, 0, NULL);
+	life_into_history(vm);
+	return 0;
+}
+
+int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
+{
+	struct err gone = {0};
+	struct life_news n = {.e = taken ? e : &gone};
+	struct vm *vm = vms_alive(en);
+
+	while (vm && (!vm->save || vm->save->id != id))
+		vm = vm_next(vm);
+	if (!vm)
+		return err_set(e, ESRCH, "the VM was destroyed, or goes on: it was not saved");
+	if (!taken)
+		n.rc = err_set(&gone, ECANCELED, "the client of the save is gone");
+	return life_event(vm, LIFE_TAKEN, &n);
+}
+
+/* --- ends meanwhile --- */
+
+int life_end_saving(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = vm->save;
+	bool suspended = n->info && n->info->shutdown && !n->info->dying &&
+			 n->info->shutdown_reason == SHUTDOWN_suspend;
+	struct err e = {0};
+	int rc;
+
+	if (suspended && s->phase == RESTING) {
+		s->suspended = true;
+		begin_writing(vm);
+		return 0;
+	}
+	if (suspended)
+		return 0; /* it was seen before */
+	rc = err_set(&e, ESRCH, "\"%s\" ended while it was being saved", vm->name);
+	detach(s, rc, &e);
+	vm->life.now = NOW_RUNNING;
+	return life_end(vm, n);
+}
+
+int life_destroy_saving(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = vm->save;
+	struct err e = {0};
+	int rc = life_destroy_living(vm, n);
+
+	if (rc < 0)
+		return rc;
+	rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it was being saved", vm->name);
+	detach(s, rc, &e);
+	return 0;
+}
+
+void saves_close(struct engine *en)
+{
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
+		if (vm->save)
+			(void)vm_save_end(en, vm->save->id, false, NULL);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs into files and out of them again, as clients ask for it. */
+#ifndef CHAOS_ENGINE_LIFE_SAVE_H
+#define CHAOS_ENGINE_LIFE_SAVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "split-toolstack/engine/engine.h"
+
+/* So many saves and restores are under way at most, each with a thread of its own. */
+#define STREAMS_MOST 16u
+
+/* What a client calls a save or restore under way by; never used twice. */
+typedef uint64_t stream_id;
+
+/* Of a save or a restore. */
+struct stream_stats {
+	uint64_t bytes;	     /* of the file */
+	uint64_t pages;	     /* that the guest has, of 4 KiB */
+	uint64_t present;    /* of these in the file */
+	uint64_t stopped_ns; /* save: from the pause until the last byte was written */
+	uint64_t total_ns;   /* from the request on */
+};
+
+/* Once: rc 0, and all is written; else -errno, `e` says why, and the VM goes on as before. */
+typedef void vm_save_fn(void *arg, int rc, const struct stream_stats *s, const struct err *e);
+
+#define VM_SAVE_KEEP (1u << 0) /* it goes on when it is written */
+
+/*
+ * Writes a VM that runs or is paused into `fd` (a file, pipe or socket), which is taken in any
+ * case. It stands still meanwhile. `fn` comes later, unless this fails: then nothing has changed.
+ * Without VM_SAVE_KEEP the VM stands still until vm_save_end(). What cannot be saved is
+ * -EOPNOTSUPP; -EBUSY when it is being built, saved already, or STREAMS_MOST are under way.
+ */
+int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,
+	    struct err *e);
+/* After `fn` with rc 0: with `taken` the client has the file safely, and the VM ends with the
+ * reason VM_REASON_SAVED; else it goes on. Before `fn`, without `taken`: ends the save, and `fn`
+ * follows. -ESRCH when there is no such save: the VM was destroyed meanwhile, or goes on. */
+int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e);
+
+/*
+ * Makes a VM of such a file (taken in any case). `name` NULL: its own name and uuid, if no VM that
+ * lives has one of them (-EEXIST); else a copy of this name with a new uuid. `flags`:
+ * VM_CREATE_PAUSED or 0. `fn` as in engine_create(); *s is filled before it comes,
+ * and stays until then. The id is for vm_restore_cancel(). -EBUSY as above.
+ */
+int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
+		   void *arg, struct stream_stats *s, stream_id *id, struct err *e);
+/* Its client is gone: nothing comes of it, unless the VM is there already. */
+void vm_restore_cancel(struct engine *en, stream_id id);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A save under way, for save.c and rest.c. */
+#ifndef CHAOS_ENGINE_LIFE_SAVING_H
+#define CHAOS_ENGINE_LIFE_SAVING_H
+
+#include <ev.h>
+
+#include "base/transfer.h"
+#include "libdom/save.h"
+#include "split-toolstack/engine/life/save.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+
+#define REST_S 5.0 /* so long a guest has to come to rest */
+
+struct vm_save {
+	struct worker_job job;
+	struct engine *en;
+	struct vm *vm; /* NULL: it has gone, and nothing waits for the thread */
+	stream_id id;
+	struct transfer file;
+	uint32_t flags;
+	vm_save_fn *fn; /* NULL: was called */
+	void *arg;
+	enum { RESTING, WRITING, WRITTEN } phase;
+	enum vm_now was;
+	bool paused;	/* by us, for this */
+	bool suspended; /* it has stopped itself */
+	ev_tstamp rest_until;
+	uint64_t start_ns, stop_ns;
+	struct save_source source;
+	xen_pfn_t frame[2]; /* device and control page */
+	uint8_t *owner;
+	uint32_t owner_bytes;
+	struct save_stats st;
+	int rc;
+	struct err err;
+};
+
+/* rest.c: brings the guest to rest. 1: it can be written; 0: not yet, LIFE_TIMER (it is tried
+ * again) or LIFE_ENDED (it has stopped itself) follows; -errno: it cannot be brought to rest. */
+int save_rest(struct vm *vm, struct vm_save *s, struct err *e);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Saves and restores under way, counted. */
+#include "split-toolstack/engine/life/streams.h"
+
+#include <errno.h>
+
+#include "split-toolstack/engine/engine-t.h"
+
+int streams_take(struct engine *en, stream_id *id, struct err *e)
+{
+	if (en->streams.n >= STREAMS_MOST)
+		return err_set(e, EBUSY,
+			       "%u saves and restores are under way already; try again later",
+			       STREAMS_MOST);
+	en->streams.n++;
+	*id = ++en->streams.last;
+	return 0;
+}
