@@ -5,7 +5,7 @@
 #define CHAOS_ENGINE_ENGINE_T_H
 
 #include "base/xen.h"
-#include "split-toolstack/engine/domain/memory.h"
+#include "split-toolstack/engine/domain/memory-t.h"
 #include "split-toolstack/engine/engine.h"
 #include "split-toolstack/engine/guest/guests-t.h"
 #include "split-toolstack/engine/life/streams-t.h"

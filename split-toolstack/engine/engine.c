@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/guests.h"
 #include "split-toolstack/engine/guest/names.h"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* May a VM have these devices. */
-#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/admit.h"
 
 #include <errno.h>
+
+#include "split-toolstack/engine/devices/kind.h"
 
 static int admit(struct engine *en, const struct vm *self, const struct device_config *d,
 		 struct err *e)

@@ -7,7 +7,10 @@
 
 #include <utlist.h>
 
+#include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/vm/record.h"
 
 /* A guest has so long to let go of a device. */

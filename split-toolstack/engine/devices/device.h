@@ -15,7 +15,7 @@
 #include "dom0/link.h"
 #include "dom0/loopdev.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/devices/teardown_wait-t.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/vm/vm-t.h"
@@ -108,6 +108,13 @@ struct device {
 	ev_timer again;
 	enum file_use again_use;
 	void (*again_then)(struct device *d, struct file *disk);
+};
+
+/* teardown_wait.c's own. */
+struct teardown_waits {
+	struct teardown_wait *first; /* utlist head: requests that wait */
+	ev_timer timer;
+	ev_tstamp disk_left; /* when a disk went the last time; 0: none did */
 };
 
 #define BRIDGES_KNOWN 8u

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What each VM has for itself on this host: MAC addresses, names of interfaces, disks. */
-#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/reservations.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "split-toolstack/engine/devices/kind.h"
 
 /*
  * By what it is, over all VMs, so that a create costs the same with thousands of others. What a VM

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The devices of a VM together: made, shown in its device page, attached and detached. */
-#include "split-toolstack/engine/devices/device.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +8,7 @@
 #include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/reservations.h"
 
 static uint32_t rings_of(enum device_kind kind)
 {

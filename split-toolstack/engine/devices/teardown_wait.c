@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Requests that wait for a disk or a name which a device that is being torn down still has. */
-#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/teardown_wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <utlist.h>
+
+#include "split-toolstack/engine/devices/kind.h"
 
 /* `chaos destroy` does not wait for backends: a create right behind it finds the old VM's devices
  * still there. It waits so long for one of them. */

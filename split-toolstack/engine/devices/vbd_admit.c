@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* May a VM have this disk: what lies behind it, and whether another VM has it. */
-#include "split-toolstack/engine/devices/kind.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/reservations.h"
 
 /* --- what is no other VM's --- */
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
 
 /* What dom0 lacked is asked for again after so long. */

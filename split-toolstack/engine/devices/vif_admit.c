@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* May a VM have this vif: numbers and MACs, its bridge, and what it has for itself. */
-#include "split-toolstack/engine/devices/kind.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mac.h"
+#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/reservations.h"
 
 static bool has_mac(const struct vif_config *v)
 {

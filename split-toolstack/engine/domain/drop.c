@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/vm/vms.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Builds and destroys have a thread each: a build that lacks memory waits for the destroys that
  * give it back. */
+#include "split-toolstack/engine/domain/memory.h"
+
 #include <utlist.h>
 
 #include "split-toolstack/engine/engine-t.h"

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/images/images.h"

@@ -7,8 +7,10 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/devices/admit.h"
+#include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/names.h"

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/domain/drop.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VMs that have ended: into the history, and out of it again; creates that leave nothing. */
-#include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/registry/registry.h"

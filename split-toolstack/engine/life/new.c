@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"

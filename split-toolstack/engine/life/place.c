@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "split-toolstack/engine/devices/devices.h"
+#include "split-toolstack/engine/devices/admit.h"
+#include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"

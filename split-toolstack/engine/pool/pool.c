@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/pool/pool-t.h"

@@ -11,9 +11,10 @@
 
 #include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/open.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 #define BIG_KIB 32768u /* is built on the worker */

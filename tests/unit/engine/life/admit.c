@@ -12,6 +12,7 @@
 
 #include "dom0/loopdev.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/reservations.h"
 
 static struct result create_with(struct device_config *d)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* All of the table of a VM's life: each event in each state does what the table says and leaves the
  * VM in a state that it names, or is refused and changes nothing. */
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/life/save.h"

@@ -13,6 +13,7 @@
 
 #include "noxs/include/noxs/abi.h"
 #include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/vm/vms.h"
 
