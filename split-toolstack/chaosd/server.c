@@ -51,7 +51,7 @@ static void run_request(struct server *s, struct request *r, size_t len)
 		return;
 	}
 	if (rc < 0) {
-		(void)err_set(&e, EPROTO, "a frame that makes no sense");
+		(void)err_set(&e, EPROTO, "the request is a malformed frame");
 		reply_error(r->c, 0, &e);
 		conn_hang_up(r->c);
 		return;
@@ -80,7 +80,7 @@ static void refuse_packet(struct conn *c, int rc)
 			"has too many open",
 			PROTO_FDS_MAX);
 	else
-		(void)err_set(&e, EPROTO, "a frame that makes no sense");
+		(void)err_set(&e, EPROTO, "the request is a malformed frame");
 	conn_ref(c);
 	reply_error(c, 0, &e);
 	conn_hang_up(c);

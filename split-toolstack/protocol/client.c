@@ -118,7 +118,7 @@ int client_receive(struct client *c, struct wire_in *in, struct err *e)
 		return err_set(e, EPROTONOSUPPORT,
 			       "chaosd speaks another protocol version: restart it");
 	if (rc < 0)
-		return err_set(e, EPROTO, "chaosd sent a frame that makes no sense");
+		return err_set(e, EPROTO, "chaosd sent a malformed frame");
 	if (in->h.op != PROTO_ERROR)
 		return 0;
 	if (!wire_get_text(in, PROTO_TEXT, text, sizeof(text)))

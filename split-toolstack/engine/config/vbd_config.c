@@ -48,7 +48,7 @@ static int check_beside(const struct device_config *d, const struct device_confi
 	if (d->devid == other->devid)
 		return err_set(e, EEXIST, "disk: vdev %s is taken; choose another", name);
 	if (v->path && o->path && strcmp(v->path, o->path) == 0 && (!v->readonly || !o->readonly))
-		return err_set(e, EEXIST, "disk: %s is given twice, and not for reading alone",
+		return err_set(e, EEXIST, "disk: %s is given twice, and not read-only in both",
 			       v->path);
 	return 0;
 }

@@ -211,7 +211,7 @@ static void disk_is_open(void *arg, struct files *f)
 	struct file *disk = &f->file[0];
 	struct err e = {0};
 	int rc = vm ? may_attach(vm, &a->config, disk, &e)
-		    : err_set(&e, ESRCH, "the VM has ended and is forgotten");
+		    : err_set(&e, ESRCH, "the VM has ended and was removed");
 
 	if (is_admitted(a, rc, &e))
 		attach_now(a, vm, disk);
@@ -237,7 +237,7 @@ static void attach_again(struct teardown_wait *l, bool last)
 	struct vm *vm = engine_find_uuid(a->en, a->uuid);
 	struct err e = {0};
 	int rc = vm ? may_attach(vm, &a->config, NULL, &e)
-		    : err_set(&e, ESRCH, "the VM has ended and is forgotten");
+		    : err_set(&e, ESRCH, "the VM has ended and was removed");
 
 	(void)last; /* by its time */
 	if (!is_admitted(a, rc, &e))

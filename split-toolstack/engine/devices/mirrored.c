@@ -194,9 +194,10 @@ static int possible(const struct engine *en, struct err *e)
 {
 	if (!deaf(en))
 		return 0;
-	return err_set(e, ENOTCONN,
-		       "xenstored is gone, and dom0's backends hear of nothing: restart the "
-		       "host, or give userspace=1");
+	return err_set(
+		e, ENOTCONN,
+		"xenstored has ended, and dom0's backends cannot work without it: restart the "
+		"host, or give userspace=1");
 }
 
 const struct backend_ops mirrored_backend_ops = {.loops = true,

@@ -111,8 +111,7 @@ int teardown_wait_over(struct err *e)
 	char what[ERR_MSG_MAX];
 
 	memcpy(what, e->msg, sizeof(what));
-	return err_set(e, EBUSY, "%.400s; its last VM has not let go of it within %.0f s", what,
-		       WAIT_S);
+	return err_set(e, EBUSY, "%.400s; its last VM still holds it after %.0f s", what, WAIT_S);
 }
 
 void teardown_wait_gone(struct engine *en, const struct device *d)

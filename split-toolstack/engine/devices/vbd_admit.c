@@ -91,8 +91,8 @@ static int given_twice(const struct vbd_config *v, const struct device_config *o
 		vdev_name(other[i].devid, name);
 		return err_set(
 			e, EEXIST,
-			"disk: %s is given twice: it is %s, which is %s, and not for reading "
-			"alone",
+			"disk: %s is given twice: it is %s, which is %s, and not read-only in "
+			"both",
 			v->path ? v->path : "the file", o->path ? o->path : "the file", name);
 	}
 	return 0;

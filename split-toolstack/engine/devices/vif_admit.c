@@ -194,8 +194,8 @@ static int check_ifname(struct engine *en, const char *name, struct err *e)
 
 	if (is_default_name(name))
 		return err_set(e, EINVAL,
-			       "vif: vifname \"%s\": is of the form that domains get by "
-			       "themselves; choose another",
+			       "vif: vifname \"%s\": looks like a name that interfaces of "
+			       "VMs get by default; choose another",
 			       name);
 	if (link_find(en->devices->link, name, &i) < 0)
 		return 0;

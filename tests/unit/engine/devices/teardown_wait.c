@@ -117,7 +117,7 @@ static void nobody_waits_for_ever(void **state)
 	assert_true(r.called);
 	assert_int_equal(r.rc, -EBUSY);
 	assert_non_null(strstr(r.err.msg, "disk xvda: "));
-	assert_non_null(strstr(r.err.msg, "its last VM has not let go of it within 10 s"));
+	assert_non_null(strstr(r.err.msg, "its last VM still holds it after 10 s"));
 	assert_null(engine_find(en, "new"));
 	assert_int_equal(open_files(), files);
 	ask(wants("new", "web0", false), &r);
