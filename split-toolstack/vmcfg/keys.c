@@ -9,10 +9,12 @@
 
 #include "base/uuid.h"
 #include "split-toolstack/engine/images/imagestore.h"
+#include "split-toolstack/vmcfg/field.h"
 
 /* Every key is set from text; `value` is what the configuration or a client said. */
 struct key {
-	const char *name;
+	struct field field; /* its name; and of a plain value, in struct vm_config, all else */
+	/* NULL: it is a plain value. */
 	int (*set)(struct vmcfg_walk *w, const char *key, const char *value, struct err *e);
 	/* From a list, which replaces what the key had. NULL: from its items with commas between.
 	 */
@@ -131,11 +133,6 @@ static int set_root(struct vmcfg_walk *w, const char *key, const char *value, st
 	return keep(&w->root, value, e);
 }
 
-static int set_memory(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_memory(key, value, &w->c->mem_kib, e);
-}
-
 static int set_maxmem(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
 	if (strcmp(value, "0") == 0) { /* as much as memory */
@@ -143,16 +140,6 @@ static int set_maxmem(struct vmcfg_walk *w, const char *key, const char *value, 
 		return 0;
 	}
 	return vmcfg_memory(key, value, &w->c->maxmem_kib, e);
-}
-
-static int set_vcpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_number(key, value, 1, DOM_MAX_VCPUS, &w->c->vcpus, e);
-}
-
-static int set_maxvcpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_number(key, value, 1, DOM_MAX_VCPUS, &w->c->maxvcpus, e);
 }
 
 static int set_cpus(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
@@ -185,16 +172,6 @@ static int set_cpus_list(struct vmcfg_walk *w, const char *key, XLU_ConfigList *
 			return err_set(e, ENOMEM, "out of memory");
 	}
 	return 0;
-}
-
-static int set_weight(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_number(key, value, 1, 65535, &w->c->weight, e);
-}
-
-static int set_cap(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
-{
-	return vmcfg_number(key, value, 0, 100 * DOM_MAX_VCPUS, &w->c->cap, e);
 }
 
 static int set_uuid(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
@@ -315,41 +292,43 @@ static int set_disks(struct vmcfg_walk *w, const char *key, XLU_ConfigList *list
 	return set_devices(w, key, DEVICE_VBD, list, n, e);
 }
 
+#define AT(member) FIELD_AT(struct vm_config, member)
+
 static const struct key keys[] = {
-	{"name", set_name},
-	{"type", set_type},
-	{"builder", set_builder},
-	{"pvh", set_pvh},
-	{"kernel", set_kernel},
-	{"ramdisk", set_ramdisk},
-	{"cmdline", set_cmdline},
-	{"extra", set_extra},
-	{"root", set_root},
-	{"memory", set_memory},
-	{"maxmem", set_maxmem},
-	{"vcpus", set_vcpus},
-	{"maxvcpus", set_maxvcpus},
-	{"cpus", set_cpus, set_cpus_list},
-	{"cpu_weight", set_weight},
-	{"cap", set_cap},
-	{"max_grant_frames", vmcfg_limit},
-	{"max_maptrack_frames", vmcfg_limit},
-	{"max_grant_version", vmcfg_limit},
-	{"max_event_channels", vmcfg_limit},
-	{"uuid", set_uuid},
-	{"on_poweroff", set_action},
-	{"on_reboot", set_action},
-	{"on_crash", set_action},
-	{"vif", set_vif, set_vifs},
-	{"disk", set_disk, set_disks},
-	{"seclabel", set_seclabel},
-	{"init_seclabel", set_seclabel},
+	{{"name"}, set_name},
+	{{"type"}, set_type},
+	{{"builder"}, set_builder},
+	{{"pvh"}, set_pvh},
+	{{"kernel"}, set_kernel},
+	{{"ramdisk"}, set_ramdisk},
+	{{"cmdline"}, set_cmdline},
+	{{"extra"}, set_extra},
+	{{"root"}, set_root},
+	{{"memory", FIELD_MEMORY, AT(mem_kib)}},
+	{{"maxmem"}, set_maxmem},
+	{{"vcpus", FIELD_NUMBER, AT(vcpus), 1, DOM_MAX_VCPUS}},
+	{{"maxvcpus", FIELD_NUMBER, AT(maxvcpus), 1, DOM_MAX_VCPUS}},
+	{{"cpus"}, set_cpus, set_cpus_list},
+	{{"cpu_weight", FIELD_NUMBER, AT(weight), 1, 65535}},
+	{{"cap", FIELD_NUMBER, AT(cap), 0, 100 * DOM_MAX_VCPUS}},
+	{{"max_grant_frames"}, vmcfg_limit},
+	{{"max_maptrack_frames"}, vmcfg_limit},
+	{{"max_grant_version"}, vmcfg_limit},
+	{{"max_event_channels"}, vmcfg_limit},
+	{{"uuid"}, set_uuid},
+	{{"on_poweroff"}, set_action},
+	{{"on_reboot"}, set_action},
+	{{"on_crash"}, set_action},
+	{{"vif"}, set_vif, set_vifs},
+	{{"disk"}, set_disk, set_disks},
+	{{"seclabel"}, set_seclabel},
+	{{"init_seclabel"}, set_seclabel},
 };
 
 static const struct key *find_key(const char *name)
 {
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strcmp(keys[i].name, name) == 0)
+		if (strcmp(keys[i].field.name, name) == 0)
 			return &keys[i];
 	return NULL;
 }
@@ -375,7 +354,9 @@ int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, str
 
 	if (is_ignored(w->v, name))
 		return 0;
-	return k ? k->set(w, name, value, e) : vmcfg_other_key(w, name, value, e);
+	if (!k)
+		return vmcfg_other_key(w, name, value, e);
+	return k->set ? k->set(w, name, value, e) : field_set(&k->field, w->c, name, value, e);
 }
 
 /* A list as its items with commas between. */
