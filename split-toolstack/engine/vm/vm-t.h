@@ -57,45 +57,48 @@ struct vm_links {
 	UT_hash_handle by_name, by_uuid, by_domid;
 };
 
+/* The rooms above read what it is; vm/ and life/ change it. */
 struct vm {
 	struct engine *en;
 	struct vm_links links;
+	/* what it is */
 	char name[VM_NAME_MAX + 1];
 	uint8_t uuid[16];
 	uint32_t domid; /* 0: none */
 	struct vm_config cfg;
-	struct vm_life life;
-	struct vm_left left; /* by the last daemon */
 	enum vm_reason reason;
 	int exit_code;
-	bool ready;    /* said so */
-	bool noxs;     /* has a device page */
-	uint32_t seen; /* the scan that saw its domain last */
+	bool ready; /* said so */
+	bool noxs;  /* has a device page */
 	uint32_t restarts;
-	uint64_t pages;
 	uint64_t created_ns, started_ns, ended_ns;
-	uint64_t past_ns; /* when the one of its uuid in the history has ended; 0: it lives */
 	struct vm_seen last;
+	/* its domain */
 	struct dom dom;
+	uint64_t pages;
 	uint64_t dev_frame, control_frame;
+	uint8_t *map;	     /* device page, then control page; NULL: they are not mapped */
 	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */
-	uint32_t guest_port; /* of its control channel, allocated for it; 0: it binds to the slot's
-			      */
+	uint32_t guest_port; /* allocated for its control channel; 0: it binds to the slot's */
 	uint32_t store_port; /* likewise, of its store; 0: it has none */
-	struct guest guest;
-	struct window window; /* of its shell */
-	uint8_t *map;	      /* device page, then control page */
-	/* create in progress */
+	/* its life */
+	struct vm_life life;
+	struct vm_left left; /* by the last daemon */
+	uint64_t past_ns;    /* when the one of its uuid in the history has ended; 0: it lives */
+	uint32_t seen;	     /* the scan that saw its domain last */
 	struct vm_create create;
-	struct vm_timings t;
+	struct vm_timings t; /* of its create */
 	uint64_t unpaused;
 	struct image *img;
-	struct device_set devices;
-	struct teardown_wait teardown_wait;
-	struct reservation *reservations;
 	struct files *files;	    /* to be built from: being opened, or open and not used yet */
 	struct vm_save *save;	    /* life/save.c: NOW_SAVING */
 	struct vm_restore *restore; /* life/restore.c: it is being built from a file */
+	/* parts of other rooms */
+	struct device_set devices;
+	struct reservation *reservations;
+	struct teardown_wait teardown_wait;
+	struct guest guest;
+	struct window window; /* of its shell */
 };
 
 #endif
