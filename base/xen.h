@@ -181,6 +181,29 @@ int xen_pin_l4(struct xen *x, uint32_t domid, uint64_t mfn);
 int xen_cpuid_default(struct xen *x, uint32_t domid);
 int xen_tsc_default(struct xen *x, uint32_t domid);
 
+/* --- saving and restoring ------------------------------------------------------------------------
+ */
+
+/* -ENODATA: that vCPU was never started. */
+int xen_vcpu_context_get(struct xen *x, uint32_t domid, uint32_t vcpu,
+			 vcpu_guest_context_any_t *ctx);
+/* A PV vCPU as before its first context: it holds no page table any more. */
+int xen_vcpu_reset(struct xen *x, uint32_t domid, uint32_t vcpu);
+/* The CPU record of a PVH vCPU (Xen public/arch-x86/hvm/save.h), without its descriptor; `bytes` is
+ * HVM_SAVE_LENGTH(CPU). -ENODATA: that vCPU is down. */
+int xen_hvm_cpu_get(struct xen *x, uint32_t domid, uint32_t vcpu, void *buf, uint32_t bytes);
+/* What of CPUs domains of a kind can be given on this host, at the most: words of
+ * XEN_SYSCTL_get_cpu_featureset, at most `max`; how many there are. */
+int xen_cpu_features(struct xen *x, bool hvm, uint32_t max, uint32_t *words);
+/* Undoes xen_pin_l4(). */
+int xen_unpin(struct xen *x, uint32_t domid, uint64_t mfn);
+/* Of each frame what it is to Xen: XEN_DOMCTL_PFINFO_* (Xen public/domctl.h) in its place. */
+#define XEN_TYPES_MAX 1024u /* asked for at a time */
+int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames);
+/* Which frame of its PV domain a machine frame is; that domain can set it to any value. -ENOENT:
+ * there is no such machine frame. What is mapped for it stays so until xen_close(). */
+int xen_m2p(struct xen *x, uint64_t mfn, uint64_t *gfn);
+
 /* --- event channels ------------------------------------------------------------------------------
  */
 

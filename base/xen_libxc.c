@@ -80,6 +80,8 @@ void xen_close(struct xen *x)
 		return;
 	if (x->xce)
 		(void)xenevtchn_close(x->xce);
+	if (x->xfm)
+		xen_m2p_close(x);
 	if (x->call)
 		(void)xencall_close(x->call);
 	if (x->xfm)

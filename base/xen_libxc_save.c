@@ -1,12 +1,181 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The seam to Xen: what saving and restoring a domain asks for. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "base/xen_private.h"
 
 #include <xenguest.h>
+#include <xen/hvm/save.h>
+#include <xen/memory.h>
 
 int xen_domain_resume(struct xen *x, uint32_t domid)
 {
 	return xc_domain_resume(x->xch, domid, 1) < 0 ? -errno : 0;
+}
+
+/* --- vCPUs --- */
+
+int xen_vcpu_context_get(struct xen *x, uint32_t domid, uint32_t vcpu,
+			 vcpu_guest_context_any_t *ctx)
+{
+	return xc_vcpu_getcontext(x->xch, domid, vcpu, ctx) < 0 ? -errno : 0;
+}
+
+int xen_vcpu_reset(struct xen *x, uint32_t domid, uint32_t vcpu)
+{
+	struct xen_domctl *op = xencall_alloc_buffer(x->call, sizeof(*op));
+	int rc;
+
+	if (!op)
+		return -ENOMEM;
+	memset(op, 0, sizeof(*op)); /* a context of NULL */
+	op->cmd = XEN_DOMCTL_setvcpucontext;
+	op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+	op->domain = (domid_t)domid;
+	op->u.vcpucontext.vcpu = vcpu;
+	rc = xencall1(x->call, __HYPERVISOR_domctl, (uint64_t)op) < 0 ? -errno : 0;
+	xencall_free_buffer(x->call, op);
+	return rc;
+}
+
+int xen_hvm_cpu_get(struct xen *x, uint32_t domid, uint32_t vcpu, void *buf, uint32_t bytes)
+{
+	if (xc_domain_hvm_getcontext_partial(x->xch, domid, HVM_SAVE_CODE(CPU), (uint16_t)vcpu, buf,
+					     bytes) == 0)
+		return 0;
+	return errno == ENOENT ? -ENODATA : -errno;
+}
+
+int xen_cpu_features(struct xen *x, bool hvm, uint32_t max, uint32_t *words)
+{
+	uint32_t n = max;
+
+	if (xc_get_cpu_featureset(
+		    x->xch, hvm ? XEN_SYSCTL_cpu_featureset_hvm : XEN_SYSCTL_cpu_featureset_pv, &n,
+		    words) < 0)
+		return -errno;
+	return (int)(n < max ? n : max);
+}
+
+/* --- PV page tables --- */
+
+int xen_unpin(struct xen *x, uint32_t domid, uint64_t mfn)
+{
+	struct mmuext_op op = {.cmd = MMUEXT_UNPIN_TABLE, .arg1.mfn = mfn};
+
+	return xc_mmuext_op(x->xch, &op, 1, domid) < 0 ? -errno : 0;
+}
+
+/* libxenctrl has no public call for it. */
+int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames)
+{
+	struct {
+		struct xen_domctl op;
+		xen_pfn_t frame[XEN_TYPES_MAX];
+	} *b = xencall_alloc_buffer(x->call, sizeof(*b));
+	int rc = 0;
+
+	if (!b)
+		return -ENOMEM;
+	for (uint32_t done = 0; rc == 0 && done < n; done += XEN_TYPES_MAX) {
+		uint32_t now = n - done < XEN_TYPES_MAX ? n - done : XEN_TYPES_MAX;
+
+		memset(&b->op, 0, sizeof(b->op));
+		memcpy(b->frame, frames + done, now * sizeof(*frames));
+		b->op.cmd = XEN_DOMCTL_getpageframeinfo3;
+		b->op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+		b->op.domain = (domid_t)domid;
+		b->op.u.getpageframeinfo3.num = now;
+		set_xen_guest_handle_raw(b->op.u.getpageframeinfo3.array, b->frame);
+		if (xencall1(x->call, __HYPERVISOR_domctl, (uint64_t)&b->op) < 0)
+			rc = -errno;
+		memcpy(frames + done, b->frame, now * sizeof(*frames));
+	}
+	xencall_free_buffer(x->call, b);
+	return rc;
+}
+
+/* The table from machine to guest frames is given in pieces of 2 MiB; a page of it tells of 512
+ * frames. */
+#define M2P_PIECE (2u << 20)
+#define PER_PAGE  (XC_PAGE_SIZE / sizeof(uint64_t))
+#define PER_PIECE (M2P_PIECE / sizeof(uint64_t))
+
+static int learn_m2p(struct xen *x)
+{
+	long top = xencall2(x->call, __HYPERVISOR_memory_op, XENMEM_maximum_ram_page, 0);
+	struct xen_machphys_mfn_list *list;
+	xen_pfn_t *piece;
+	uint32_t n;
+	int rc = 0;
+
+	if (top < 0)
+		return -errno;
+	n = (uint32_t)((uint64_t)top / PER_PIECE) + 1;
+	list = xencall_alloc_buffer(x->call, sizeof(*list));
+	piece = xencall_alloc_buffer(x->call, n * sizeof(*piece));
+	x->m2p_piece = calloc(n, sizeof(*x->m2p_piece));
+	x->m2p_page = calloc(n * (PER_PIECE / PER_PAGE), sizeof(*x->m2p_page));
+	if (!list || !piece || !x->m2p_piece || !x->m2p_page) {
+		rc = -ENOMEM;
+		goto out;
+	}
+	memset(list, 0, sizeof(*list));
+	list->max_extents = n;
+	set_xen_guest_handle_raw(list->extent_start, piece);
+	if (xencall2(x->call, __HYPERVISOR_memory_op, XENMEM_machphys_mfn_list, (uint64_t)list) < 0)
+		rc = -errno;
+	else
+		x->m2p_pieces = list->nr_extents < n ? list->nr_extents : n;
+	memcpy(x->m2p_piece, piece, x->m2p_pieces * sizeof(*piece));
+out:
+	xencall_free_buffer(x->call, list);
+	xencall_free_buffer(x->call, piece);
+	if (rc < 0)
+		xen_m2p_close(x);
+	return rc;
+}
+
+int xen_m2p(struct xen *x, uint64_t mfn, uint64_t *gfn)
+{
+	uint64_t page = mfn / PER_PAGE;
+	uint64_t piece = mfn / PER_PIECE;
+	int rc = x->m2p_piece ? 0 : learn_m2p(x);
+
+	if (rc < 0)
+		return rc;
+	if (piece >= x->m2p_pieces || x->m2p_piece[piece] == 0)
+		return -ENOENT;
+	if (!x->m2p_page[page]) {
+		xen_pfn_t frame = x->m2p_piece[piece] + page % (PER_PIECE / PER_PAGE);
+		int err = 0;
+
+		x->m2p_page[page] =
+			xenforeignmemory_map(x->xfm, DOMID_XEN, PROT_READ, 1, &frame, &err);
+		if (!x->m2p_page[page])
+			return -errno;
+		if (err) {
+			(void)xenforeignmemory_unmap(x->xfm, (void *)(uintptr_t)x->m2p_page[page],
+						     1);
+			x->m2p_page[page] = NULL;
+			return -ENOENT;
+		}
+	}
+	*gfn = __atomic_load_n(&x->m2p_page[page][mfn % PER_PAGE], __ATOMIC_RELAXED);
+	return 0;
+}
+
+void xen_m2p_close(struct xen *x)
+{
+	for (uint64_t i = 0; x->m2p_page && i < x->m2p_pieces * (PER_PIECE / PER_PAGE); i++)
+		if (x->m2p_page[i])
+			(void)xenforeignmemory_unmap(x->xfm, (void *)(uintptr_t)x->m2p_page[i], 1);
+	free(x->m2p_page);
+	free(x->m2p_piece);
+	x->m2p_page = NULL;
+	x->m2p_piece = NULL;
+	x->m2p_pieces = 0;
 }

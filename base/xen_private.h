@@ -18,10 +18,18 @@ struct xen {
 	xentoollog_logger *quiet;
 	int scheduler;		/* XEN_SCHEDULER_*, -1 until asked */
 	uint32_t grant_version; /* the highest, 0 until asked */
+	/* xen_m2p(): where the table's pieces lie, and those of its pages that were mapped; NULL
+	 * until asked */
+	xen_pfn_t *m2p_piece;
+	const uint64_t **m2p_page;
+	uint32_t m2p_pieces;
 };
 
 /* A logger that says nothing; free() ends it. NULL when memory is gone. */
 xentoollog_logger *xen_quiet_logger(void);
+
+/* Unmaps what xen_m2p() has mapped. */
+void xen_m2p_close(struct xen *x);
 
 /* Makes the event fd non-blocking. */
 int xen_evtchn_prepare(struct xen *x);

@@ -110,6 +110,8 @@ int pvh_tables(struct xen *x, struct dom *d, struct err *e);
 int pvh_load_standard(struct xen *x, struct dom *d, const struct image *img,
 		      const struct dom_load *load, struct err *e);
 int pvh_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e);
+/* The HEADER record (struct hvm_save_header) of this host. */
+int pvh_host_header(struct xen *x, uint32_t domid, void *header, struct err *e);
 /* Bytes of the paging pool a PVH guest needs, 0 for "what Xen gives at creation is enough". */
 uint64_t pvh_paging_pool(uint64_t mem_kib, uint32_t vcpus);
 

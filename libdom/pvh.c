@@ -261,6 +261,16 @@ static int host_context(struct xen *x, uint32_t domid, struct context *out, stru
 	return rc;
 }
 
+int pvh_host_header(struct xen *x, uint32_t domid, void *header, struct err *e)
+{
+	struct context c;
+	int rc = host_context(x, domid, &c, e);
+
+	if (rc == 0)
+		memcpy(header, &c.header, sizeof(c.header));
+	return rc;
+}
+
 int pvh_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
 {
 	const struct dom_build *b = d->build;

@@ -6,8 +6,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <xen/hvm/save.h>
-
 /* --- handles and host --- */
 
 int xen_open(struct xen **out, struct err *e)
@@ -192,11 +190,6 @@ int xen_domain_pause(struct xen *x, uint32_t domid)
 int xen_domain_unpause(struct xen *x, uint32_t domid)
 {
 	ONE_DOMAIN(d->pauses -= d->pauses > 0; d->bound = true);
-}
-
-int xen_domain_resume(struct xen *x, uint32_t domid)
-{
-	ONE_DOMAIN(d->shutdown = false);
 }
 
 static void describe(const struct domain *d, struct xen_domain_info *out)
@@ -385,58 +378,6 @@ int xen_grant_frames(struct xen *x, uint32_t domid, uint32_t n, uint64_t *mfns)
 }
 
 /* --- vCPUs --- */
-
-int xen_vcpu_context(struct xen *x, uint32_t domid, uint32_t vcpu, vcpu_guest_context_any_t *ctx)
-{
-	(void)vcpu;
-	(void)ctx;
-	ONE_DOMAIN();
-}
-
-struct context {
-	struct hvm_save_descriptor header_d;
-	HVM_SAVE_TYPE(HEADER) header;
-	struct hvm_save_descriptor mtrr_d;
-	HVM_SAVE_TYPE(MTRR) mtrr;
-} __attribute__((packed));
-
-int xen_hvm_context_get(struct xen *x, uint32_t domid, void *buf, uint32_t bytes)
-{
-	struct context c;
-	struct domain *d;
-
-	ENTER();
-	(void)x;
-	d = fake_find(domid);
-	memset(&c, 0, sizeof(c));
-	c.header_d.typecode = HVM_SAVE_CODE(HEADER);
-	c.header_d.length = HVM_SAVE_LENGTH(HEADER);
-	c.mtrr_d.typecode = HVM_SAVE_CODE(MTRR);
-	c.mtrr_d.length = HVM_SAVE_LENGTH(MTRR);
-	if (buf && bytes >= sizeof(c))
-		memcpy(buf, &c, sizeof(c));
-	return fake_leave(d ? (int)sizeof(c) : -ESRCH);
-}
-
-int xen_hvm_context_set(struct xen *x, uint32_t domid, const void *buf, uint32_t bytes)
-{
-	(void)buf;
-	(void)bytes;
-	ONE_DOMAIN();
-}
-
-int xen_hvm_param_set(struct xen *x, uint32_t domid, uint32_t param, uint64_t value)
-{
-	(void)param;
-	(void)value;
-	ONE_DOMAIN();
-}
-
-int xen_pin_l4(struct xen *x, uint32_t domid, uint64_t mfn)
-{
-	(void)mfn;
-	ONE_DOMAIN();
-}
 
 int xen_cpuid_default(struct xen *x, uint32_t domid)
 {

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/fake/fake.h"
 
@@ -34,6 +35,8 @@ struct domain {
 	struct fake_domain is;
 	uint32_t vcpus;
 	uint8_t affinity[FAKE_VCPUS]; /* of pCPUs 0 to 7; 0: not set */
+	bool has_state[FAKE_VCPUS];   /* of each vCPU: it was set */
+	uint64_t pinned;	      /* PV: a table of level 4; 0: none */
 };
 
 struct port {

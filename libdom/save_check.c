@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a stream may say of itself. It is hostile input: each number is checked before it is used,
+ * and nothing here reads or allocates. */
+#include "libdom/save_stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <xen/hvm/save.h>
+
+static int damaged(struct err *e, const char *what)
+{
+	return err_set(e, EPROTO, "the file is damaged: %s", what);
+}
+
+/* --- the header --- */
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	while (n && *p == 0) {
+		p++;
+		n--;
+	}
+	return n == 0;
+}
+
+static int check_form(const struct save_header *h, struct err *e)
+{
+	if (memcmp(h->magic, SAVE_MAGIC, sizeof(h->magic)) != 0)
+		return err_set(e, EPROTO, "this is not a saved VM of chaos");
+	if (h->version > SAVE_VERSION)
+		return err_set(e, EOPNOTSUPP,
+			       "it was saved by a newer chaos: format %u, and this one reads %u",
+			       h->version, SAVE_VERSION);
+	if (h->version != SAVE_VERSION || h->header_bytes != sizeof(*h))
+		return damaged(e, "its version makes no sense");
+	if (h->header_hash != save_hash_of(h, offsetof(struct save_header, header_hash)))
+		return damaged(e, "the checksum of its header is wrong");
+	if (h->kind != SAVE_KIND_NOXS)
+		return err_set(e, EOPNOTSUPP, "it holds a VM of kind %u, which this chaos has not",
+			       h->kind);
+	if (h->compression != SAVE_PLAIN_PAGES)
+		return err_set(e, EOPNOTSUPP, "its pages are compressed in way %u, unknown here",
+			       h->compression);
+	if (h->flags & ~SAVE_FLAGS || !all_zero(h->reserved, sizeof(h->reserved)))
+		return err_set(e, EOPNOTSUPP, "it says what this chaos does not understand");
+	return 0;
+}
+
+static int check_layout(const struct save_header *h, struct err *e)
+{
+	struct layout l;
+	uint64_t need;
+	int rc = build_plan(NULL, h->type == DOM_PVH ? DOM_PVH : DOM_PV, h->pages, 0, 0,
+			    h->ring_pages, &l, &need, e);
+
+	if (rc == -ENOSPC)
+		return damaged(e, "it has too little memory for a guest");
+	if (rc < 0)
+		return rc;
+	if (h->dev_gfn != l.dev_gfn || h->control_gfn != l.control_gfn ||
+	    h->shared_info_gfn != l.shared_gfn || h->page_table_gfn != l.tables.gfn ||
+	    h->page_table_pages != l.tables.pages || h->grant_gfn != l.grants.gfn ||
+	    h->grant_frames != l.grants.pages)
+		return err_set(e, EOPNOTSUPP,
+			       "this chaos lays guests out in another way than the one that saved "
+			       "it");
+	if (h->image_end_gfn > l.rings.gfn)
+		return damaged(e, "its image ends outside of its memory");
+	return 0;
+}
+
+int save_check_header(const struct save_header *h, struct err *e)
+{
+	int rc = check_form(h, e);
+
+	if (rc < 0)
+		return rc;
+	if (h->type != DOM_PV && h->type != DOM_PVH)
+		return damaged(e, "its type makes no sense");
+	if (h->vcpus < 1 || h->vcpus > DOM_MAX_VCPUS)
+		return damaged(e, "its number of vCPUs makes no sense");
+	if (h->pages < 1 || h->pages > SAVE_PAGES_MAX)
+		return damaged(e, "its memory makes no sense");
+	if (h->ring_pages > DOM_RINGS_MAX || h->limit[0] & ~DOM_LIMITS)
+		return damaged(e, "its limits make no sense");
+	if (h->type == DOM_PVH && h->flags & SAVE_FLAG_OWN_TABLES)
+		return damaged(e, "its flags make no sense");
+	if (h->vendor != SAVE_VENDOR_AMD && h->vendor != SAVE_VENDOR_INTEL)
+		return damaged(e, "its CPU makes no sense");
+	if (h->owner_bytes > SAVE_OWNER_MAX || h->feature_words > SAVE_FEATURES_MAX ||
+	    h->cpu_bytes > h->vcpus * (uint64_t)(SAVE_CPU_MAX + sizeof(struct save_cpu)) ||
+	    h->runs > SAVE_RUNS_MAX || h->present > h->pages)
+		return damaged(e, "a section is too large");
+	return check_layout(h, e);
+}
+
+/* --- the sections --- */
+
+static bool inside(const struct save_run *r, uint64_t gfn)
+{
+	return gfn >= r->gfn && gfn - r->gfn < r->pages;
+}
+
+static bool overlaps(const struct save_run *r, uint64_t gfn, uint64_t pages)
+{
+	return pages && r->gfn < gfn + pages && gfn < r->gfn + r->pages;
+}
+
+static int check_run(const struct save_header *h, const struct save_run *r, uint64_t from,
+		     struct err *e)
+{
+	if (r->kind < SAVE_RUN_PAGES || r->kind > SAVE_RUN_L4)
+		return damaged(e, "it has pages of an unknown kind");
+	if (r->pages == 0 || r->gfn < from || r->gfn >= h->pages || r->pages > h->pages - r->gfn)
+		return damaged(e, "it has pages outside of its memory");
+	if (save_is_table(r->kind) && (h->type != DOM_PV || h->flags & SAVE_FLAG_OWN_TABLES))
+		return damaged(e, "it has page tables where none can be");
+	if (inside(r, h->dev_gfn) || overlaps(r, h->control_gfn - h->ring_pages, h->ring_pages) ||
+	    (h->flags & SAVE_FLAG_OWN_TABLES &&
+	     overlaps(r, h->page_table_gfn, h->page_table_pages)))
+		return damaged(e, "it has pages that are the toolstack's");
+	if (inside(r, h->control_gfn) && r->kind != SAVE_RUN_PAGES)
+		return damaged(e, "it has no control page");
+	return 0;
+}
+
+static int check_runs(const struct save_stream *s, struct err *e)
+{
+	const struct save_header *h = &s->h;
+	bool control = false;
+	uint64_t present = 0;
+	uint64_t from = 0;
+
+	for (uint32_t i = 0; i < h->runs; i++) {
+		const struct save_run *r = &s->run[i];
+		int rc = check_run(h, r, from, e);
+
+		if (rc < 0)
+			return rc;
+		from = r->gfn + r->pages;
+		present += r->kind == SAVE_RUN_ZERO ? 0 : r->pages;
+		control |= inside(r, h->control_gfn);
+	}
+	if (!control)
+		return damaged(e, "it has no control page");
+	if (present != h->present)
+		return damaged(e, "its numbers of pages differ");
+	return 0;
+}
+
+const struct save_cpu *save_next_cpu(const struct save_stream *s, uint32_t *at)
+{
+	const struct save_cpu *c = (const struct save_cpu *)(const void *)(s->cpu + *at);
+
+	if (*at >= s->h.cpu_bytes)
+		return NULL;
+	*at += (uint32_t)(sizeof(*c) + save_pad(c->bytes));
+	return c;
+}
+
+/* Xen's records of a PVH domain: a chain that fills the bytes and ends with END. */
+static bool is_chain(const uint8_t *p, uint32_t bytes)
+{
+	struct hvm_save_descriptor d;
+	uint32_t at = 0;
+
+	while (bytes - at >= sizeof(d)) {
+		memcpy(&d, p + at, sizeof(d));
+		at += (uint32_t)sizeof(d);
+		if (d.length > bytes - at)
+			return false;
+		at += d.length;
+		if (d.typecode == HVM_SAVE_CODE(END))
+			return d.length == 0 && at == bytes;
+	}
+	return false;
+}
+
+static bool is_state(const struct save_header *h, const struct save_cpu *c)
+{
+	if (h->type == DOM_PV)
+		return c->bytes == sizeof(vcpu_guest_context_x86_64_t);
+	if (h->flags & SAVE_FLAG_PLAIN)
+		return c->bytes == HVM_SAVE_LENGTH(CPU);
+	return c->vcpu == 0 && is_chain((const uint8_t *)(c + 1), c->bytes);
+}
+
+static int check_cpus(const struct save_stream *s, struct err *e)
+{
+	const struct save_header *h = &s->h;
+	uint32_t next = 0;
+	uint32_t n = 0;
+
+	for (uint64_t at = 0; at < h->cpu_bytes; n++) {
+		const struct save_cpu *c = (const struct save_cpu *)(const void *)(s->cpu + at);
+		uint64_t left = h->cpu_bytes - at;
+
+		if (left < sizeof(*c) || save_pad(c->bytes) > left - sizeof(*c) || c->bytes == 0)
+			return damaged(e, "the state of a vCPU is cut");
+		if (c->vcpu < next || c->vcpu >= h->vcpus)
+			return damaged(e, "it has the state of a vCPU that it has not");
+		if (!is_state(h, c))
+			return damaged(e, "the state of a vCPU makes no sense");
+		next = c->vcpu + 1;
+		at += sizeof(*c) + save_pad(c->bytes);
+	}
+	return n ? 0 : damaged(e, "it has no vCPU that runs");
+}
+
+int save_check_sections(const struct save_stream *s, struct err *e)
+{
+	int rc;
+
+	if (s->h.sections_hash != save_hash_of(s->sections, save_sections(&s->h)))
+		return damaged(e, "the checksum before its pages is wrong");
+	rc = check_cpus(s, e);
+	return rc < 0 ? rc : check_runs(s, e);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The stream of a saved noxs guest, byte by byte: man 5 chaos-save. All numbers are little-endian,
+ * reserved bytes and padding are zero. */
+#ifndef CHAOS_LIBDOM_SAVE_FORMAT_H
+#define CHAOS_LIBDOM_SAVE_FORMAT_H
+
+#include <stdint.h>
+
+#define SAVE_MAGIC     "chaosVM\n" /* 8 bytes, without the NUL */
+#define SAVE_END_MAGIC "chaosEND"
+#define SAVE_VERSION   1u
+
+enum save_kind { SAVE_KIND_NOXS = 1 };
+enum save_compression { SAVE_PLAIN_PAGES = 0 }; /* how the pages lie in the stream */
+enum save_vendor { SAVE_VENDOR_AMD = 1, SAVE_VENDOR_INTEL = 2 };
+
+/* The guest said NOXS_CAN_PLAIN: PVH: of each vCPU there is the CPU record alone. */
+#define SAVE_FLAG_PLAIN (1u << 0)
+/* PV: its page tables are as the builder makes them, and not in the stream. */
+#define SAVE_FLAG_OWN_TABLES (1u << 1)
+#define SAVE_FLAGS	     (SAVE_FLAG_PLAIN | SAVE_FLAG_OWN_TABLES)
+
+struct save_header {
+	uint8_t magic[8];
+	uint32_t version;
+	uint32_t header_bytes; /* sizeof(struct save_header) */
+	uint32_t kind;
+	uint32_t flags;
+	uint32_t compression;
+	uint32_t type; /* 0 PV, 1 PVH */
+	/* 0x20: what a shell has to be */
+	uint64_t pages;
+	uint32_t vcpus;
+	uint32_t ring_pages;
+	uint32_t limit[5]; /* struct dom_limits, in its order */
+	uint32_t vendor;
+	/* 0x48: where the builder had put things, which has to be the same */
+	uint64_t dev_gfn;
+	uint64_t control_gfn;
+	uint64_t shared_info_gfn;
+	uint64_t page_table_gfn;
+	uint64_t page_table_pages;
+	uint64_t grant_gfn;
+	uint64_t grant_frames;
+	uint64_t image_end_gfn;
+	/* 0x88: the sections that follow, in this order; each begins at a multiple of 8 */
+	uint32_t owner_bytes;	/* bytes of the toolstack */
+	uint32_t feature_words; /* u32: what the CPU has to have */
+	uint32_t cpu_bytes;	/* struct save_cpu, and its bytes */
+	uint32_t runs;		/* struct save_run */
+	uint64_t present;  /* pages of 4096 bytes, of all runs that have them, in their order */
+	uint64_t saved_ns; /* since 1970-01-01 UTC */
+	uint8_t reserved[0xf0 - 0xa8];
+	uint64_t sections_hash; /* XXH3, 64 bits: of the sections before the pages */
+	uint64_t header_hash;	/* of the header before this */
+};
+
+/* The state of a vCPU. */
+struct save_cpu {
+	uint32_t vcpu;
+	uint32_t bytes; /* that follow, padded to 8 */
+};
+
+enum save_run_kind {
+	SAVE_RUN_PAGES = 1,
+	SAVE_RUN_ZERO = 2, /* not in the stream */
+	SAVE_RUN_L1 = 3,   /* page tables of PV: an entry has a guest frame in place of its */
+	SAVE_RUN_L2 = 4,   /* machine frame */
+	SAVE_RUN_L3 = 5,
+	SAVE_RUN_L4 = 6,
+};
+
+/* Ascending, and apart from each other. A frame that is in none may have anything in it. */
+struct save_run {
+	uint64_t gfn;
+	uint32_t pages;
+	uint32_t kind;
+};
+
+/* Behind the pages. */
+struct save_end {
+	uint8_t magic[8];
+	uint64_t pages_hash; /* XXH3, 64 bits: of all pages in the stream */
+};
+
+#define SAVE_RUNS_MAX	  65536u /* more gaps than that are filled */
+#define SAVE_FEATURES_MAX 64u
+#define SAVE_CPU_MAX	  32768u /* bytes of one vCPU */
+#define SAVE_PAGES_MAX	  (1ull << 28)
+
+_Static_assert(sizeof(struct save_header) == 0x100, "header");
+_Static_assert(__builtin_offsetof(struct save_header, pages) == 0x20, "shell");
+_Static_assert(__builtin_offsetof(struct save_header, dev_gfn) == 0x48, "layout");
+_Static_assert(__builtin_offsetof(struct save_header, owner_bytes) == 0x88, "sections");
+_Static_assert(sizeof(struct save_run) == 16, "run");
+_Static_assert(sizeof(struct save_end) == 16, "end");
+
+#endif

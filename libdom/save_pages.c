@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which pages of a domain go into a stream: not those that the guest never used, those that are
+ * zero or the toolstack's; and page tables of PV in another form. */
+#include "libdom/save_saving.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <noxs/abi.h>
+
+#include "base/shared.h"
+
+#define AT_ONCE 16384u /* pages that are mapped at a time */
+
+static int no_memory(struct err *e)
+{
+	return err_set(e, ENOMEM, "out of memory");
+}
+
+/* --- which pages --- */
+
+/* Frames that the guest says it never used; what lies from the rings up is the toolstack's. */
+static struct layout_run untouched(const struct saving *s)
+{
+	const volatile struct noxs_control *c = s->from->control;
+	uint64_t from = shared_load(&c->untouched_gfn);
+	uint64_t end = shared_load(&c->untouched_end);
+	struct layout_run r = {0, 0};
+
+	if (end > s->l.rings.gfn)
+		end = s->l.rings.gfn;
+	if (from < end)
+		r = (struct layout_run){from, end - from};
+	return r;
+}
+
+static bool in_run(const struct layout_run *r, uint64_t gfn)
+{
+	return gfn - r->gfn < r->pages;
+}
+
+int saving_choose_pages(struct saving *s, struct err *e)
+{
+	struct layout_run skip = untouched(s);
+
+	s->gfn = malloc(s->l.pages * sizeof(*s->gfn));
+	s->kind = malloc(s->l.pages);
+	if (!s->gfn || !s->kind)
+		return no_memory(e);
+	for (uint64_t gfn = 0; gfn < s->l.pages; gfn++) {
+		if (skip.pages && gfn == skip.gfn)
+			gfn += skip.pages;
+		if (gfn == s->l.dev_gfn || in_run(&s->l.rings, gfn))
+			continue;
+		s->kind[s->n] = SAVE_RUN_PAGES;
+		s->gfn[s->n++] = gfn;
+	}
+	s->st->pages = s->l.pages;
+	s->st->untouched = skip.pages;
+	return 0;
+}
+
+/* --- their mapping --- */
+
+int saving_look_at(struct saving *s, uint64_t index, struct err *e)
+{
+	xen_pfn_t *frame;
+	uint32_t n = s->n - index < AT_ONCE ? (uint32_t)(s->n - index) : AT_ONCE;
+	int rc;
+
+	if (s->map && index >= s->first && index - s->first < s->mapped)
+		return 0;
+	xen_unmap(s->x, s->map, s->mapped);
+	s->map = NULL;
+	frame = malloc(n * sizeof(*frame));
+	if (!frame)
+		return no_memory(e);
+	for (uint32_t i = 0; i < n; i++)
+		frame[i] = s->pv.frame ? s->pv.frame[s->gfn[index + i]] : s->gfn[index + i];
+	rc = xen_map(s->x, s->from->domid, false, n, frame, (void **)&s->map);
+	free(frame);
+	if (rc < 0)
+		return err_sys(e, -rc, "map %u pages of domain %u", n, s->from->domid);
+	s->first = index;
+	s->mapped = n;
+	return transfer_is_cancelled(s->to) ? err_set(e, ECANCELED, "cancelled") : 0;
+}
+
+/* Stops at the first block that is not. */
+static bool is_zero(const uint8_t *page)
+{
+	const uint64_t *w = (const uint64_t *)(const void *)page;
+
+	for (uint32_t i = 0; i < PAGE_BYTES / sizeof(*w); i += 8)
+		if (w[i] | w[i + 1] | w[i + 2] | w[i + 3] | w[i + 4] | w[i + 5] | w[i + 6] |
+		    w[i + 7])
+			return false;
+	return true;
+}
+
+int saving_find_zeroes(struct saving *s, struct err *e)
+{
+	for (uint64_t i = 0; i < s->n; i++) {
+		int rc = saving_look_at(s, i, e);
+
+		if (rc < 0)
+			return rc;
+		if (s->kind[i] == SAVE_RUN_PAGES && s->gfn[i] != s->l.control_gfn &&
+		    is_zero(saving_page_at(s, i))) {
+			s->kind[i] = SAVE_RUN_ZERO;
+			s->st->zero++;
+		}
+	}
+	return 0;
+}
+
+/* --- page tables of PV --- */
+
+static int find_tables(struct saving *s, struct err *e)
+{
+	xen_pfn_t *type = malloc(s->n * sizeof(*type));
+	int rc;
+
+	if (!type)
+		return no_memory(e);
+	for (uint64_t i = 0; i < s->n; i++)
+		type[i] = s->pv.frame[s->gfn[i]];
+	rc = xen_page_types(s->x, s->from->domid, (uint32_t)s->n, type);
+	for (uint64_t i = 0; rc == 0 && i < s->n; i++) {
+		uint32_t level =
+			(type[i] & XEN_DOMCTL_PFINFO_LTABTYPE_MASK) >> XEN_DOMCTL_PFINFO_LTAB_SHIFT;
+
+		if (level < 1 || level > 4)
+			continue;
+		s->kind[i] = (uint8_t)(SAVE_RUN_L1 + level - 1);
+		s->ntables++;
+	}
+	free(type);
+	return rc < 0 ? err_sys(e, -rc, "find the page tables of domain %u", s->from->domid) : 0;
+}
+
+static int convert_tables(struct saving *s, struct err *e)
+{
+	uint32_t done = 0;
+	int rc = 0;
+
+	s->tables = malloc(s->ntables * PAGE_BYTES + 1);
+	if (!s->tables)
+		return no_memory(e);
+	for (uint64_t i = 0; rc == 0 && i < s->n; i++) {
+		uint8_t *to = s->tables + done * PAGE_BYTES;
+
+		if (!save_is_table(s->kind[i]))
+			continue;
+		rc = saving_look_at(s, i, e);
+		if (rc < 0)
+			break;
+		memcpy(to, saving_page_at(s, i), PAGE_BYTES);
+		rc = save_pv_table_out(&s->pv, (uint64_t *)(void *)to, s->kind[i] - SAVE_RUN_L1 + 1,
+				       e);
+		done++;
+	}
+	return rc;
+}
+
+/* The shell will have the same: the guest has changed nothing, and uses no others. */
+static bool has_own_tables(const struct saving *s)
+{
+	uint32_t found = 0;
+
+	if (!s->cpus.simple || s->cpus.cr3[0] != s->pv.frame[s->l.tables.gfn] ||
+	    s->ntables != s->l.tables.pages)
+		return false;
+	for (uint64_t i = 0; i < s->n; i++)
+		found += save_is_table(s->kind[i]) && in_run(&s->l.tables, s->gfn[i]);
+	return found == s->ntables &&
+	       save_pv_own_tables(&s->l, (const uint64_t *)(const void *)s->tables);
+}
+
+static void leave_tables_out(struct saving *s)
+{
+	uint64_t kept = 0;
+
+	s->h.flags |= SAVE_FLAG_OWN_TABLES;
+	xen_unmap(s->x, s->map, s->mapped); /* the numbers of its pages change */
+	s->map = NULL;
+	for (uint64_t i = 0; i < s->n; i++) {
+		if (save_is_table(s->kind[i]))
+			continue;
+		s->gfn[kept] = s->gfn[i];
+		s->kind[kept++] = s->kind[i];
+	}
+	s->n = kept;
+	s->ntables = 0;
+}
+
+int saving_pv_pages(struct saving *s, struct err *e)
+{
+	int rc = find_tables(s, e);
+
+	if (rc == 0)
+		rc = convert_tables(s, e);
+	if (rc == 0)
+		rc = save_cpus_out(&s->pv, &s->cpus, e);
+	if (rc == 0 && has_own_tables(s))
+		leave_tables_out(s);
+	return rc;
+}
+
+/* --- runs --- */
+
+static bool joins(const struct save_run *r, uint64_t gfn, uint32_t kind)
+{
+	return r->kind == kind && r->gfn + r->pages == gfn && r->pages < UINT32_MAX;
+}
+
+/* -ENOSPC: more than a stream may have. */
+static int list_runs(struct saving *s)
+{
+	s->h.runs = 0;
+	s->h.present = 0;
+	for (uint64_t i = 0; i < s->n; i++) {
+		struct save_run *last = s->h.runs ? &s->run[s->h.runs - 1] : NULL;
+
+		s->h.present += s->kind[i] != SAVE_RUN_ZERO;
+		if (last && joins(last, s->gfn[i], s->kind[i])) {
+			last->pages++;
+			continue;
+		}
+		if (s->h.runs == SAVE_RUNS_MAX)
+			return -ENOSPC;
+		s->run[s->h.runs++] = (struct save_run){s->gfn[i], 1, s->kind[i]};
+	}
+	return 0;
+}
+
+int saving_make_runs(struct saving *s, struct err *e)
+{
+	s->run = malloc((s->n < SAVE_RUNS_MAX ? s->n : SAVE_RUNS_MAX) * sizeof(*s->run));
+	if (!s->run)
+		return no_memory(e);
+	if (list_runs(s) == 0)
+		return 0;
+	for (uint64_t i = 0; i < s->n; i++) /* zero pages are carried, too: the gaps go */
+		if (s->kind[i] == SAVE_RUN_ZERO)
+			s->kind[i] = SAVE_RUN_PAGES;
+	s->st->zero = 0;
+	return list_runs(s) == 0 ? 0 : err_set(e, EOPNOTSUPP, "its page tables are too scattered");
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Page tables of PV guests: which machine frame is which of the guest's, and entries that name
+ * guest frames in their place. */
+#include "libdom/save_stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENTRIES	  512u
+#define PRESENT	  1ull
+#define LARGE	  0x80ull
+#define IGNORED	  0x160ull /* accessed, dirty, and global, which Xen sets by itself */
+#define FRAME	  0xffffffffff000ull
+#define XEN_SLOT  256u /* of level 4: Xen's, and as many as ... */
+#define XEN_SLOTS 16u
+
+static uint64_t frame_of(uint64_t entry)
+{
+	return (entry & FRAME) >> 12;
+}
+
+static bool is_xens(int level, uint32_t slot)
+{
+	return level == 4 && slot >= XEN_SLOT && slot < XEN_SLOT + XEN_SLOTS;
+}
+
+/* --- which frame is which --- */
+
+/* What is found on the way; a guest may have tables that lead to each other in any way, so each
+ * frame is a table once. */
+struct walk {
+	const struct save_pv *p;
+	uint8_t *walked; /* by guest frame */
+};
+
+/* Enters one machine frame: 1 when it is a table that is to be walked, if it is a table; 0: not, or
+ * it is no memory of the guest's. */
+static int enter(const struct walk *w, uint64_t mfn, bool table)
+{
+	const struct save_pv *p = w->p;
+	uint64_t gfn;
+	int rc = xen_m2p(p->x, mfn, &gfn);
+
+	if (rc < 0 || gfn >= p->l->pages)
+		return rc == -ENOENT ? 0 : rc;
+	if (p->frame[gfn] == UINT64_MAX)
+		p->frame[gfn] = mfn;
+	if (!table || p->frame[gfn] != mfn || w->walked[gfn])
+		return 0;
+	w->walked[gfn] = 1;
+	return 1;
+}
+
+/* Walks tables and what they lead to; those of one level are mapped for a moment. */
+static int walk(const struct walk *w, const xen_pfn_t *table, uint32_t n, int level)
+{
+	const struct save_pv *p = w->p;
+	xen_pfn_t *below;
+	uint64_t *at = NULL;
+	uint32_t found = 0;
+	uint32_t tables = 0;
+	int rc = xen_map(p->x, p->domid, false, n, table, (void **)&at);
+
+	if (rc < 0)
+		return rc;
+	below = malloc((size_t)n * ENTRIES * sizeof(*below));
+	if (!below)
+		rc = -ENOMEM;
+	for (uint32_t i = 0; rc == 0 && i < n * ENTRIES; i++)
+		if (at[i] & PRESENT && !is_xens(level, i % ENTRIES))
+			below[found++] = frame_of(at[i]);
+	xen_unmap(p->x, at, n);
+	for (uint32_t i = 0; rc == 0 && i < found; i++) {
+		rc = enter(w, below[i], level > 1);
+		if (rc > 0)
+			below[tables++] = below[i];
+		rc = rc < 0 ? rc : 0;
+	}
+	for (uint32_t done = 0; rc == 0 && done < tables; done += BUILD_MAP_MAX) {
+		uint32_t now = tables - done < BUILD_MAP_MAX ? tables - done : BUILD_MAP_MAX;
+
+		rc = walk(w, below + done, now, level - 1);
+	}
+	free(below);
+	return rc;
+}
+
+int save_pv_frames(struct save_pv *p, const uint64_t *cr3, uint32_t n, struct err *e)
+{
+	struct walk w = {p, calloc(1, p->l->pages)};
+	uint64_t missing = 0;
+	struct xen_domain_info info;
+	int rc = w.walked ? xen_domain_info(p->x, p->domid, &info) : -ENOMEM;
+
+	if (rc == 0)
+		p->shared_mfn = info.shared_info_mfn;
+	if (rc == 0 && p->l->grants.pages)
+		rc = xen_grant_frames(p->x, p->domid, (uint32_t)p->l->grants.pages, p->grant_mfn);
+	memset(p->frame, 0xff, p->l->pages * sizeof(*p->frame));
+	for (uint32_t i = 0; rc == 0 && i < n; i++) {
+		rc = enter(&w, cr3[i], true);
+		if (rc > 0)
+			rc = walk(&w, &cr3[i], 1, 4);
+	}
+	free(w.walked);
+	if (rc < 0)
+		return err_sys(e, -rc, "walk the page tables of domain %u", p->domid);
+	for (uint64_t i = 0; i < p->l->pages; i++)
+		missing += p->frame[i] == UINT64_MAX;
+	if (missing)
+		return err_set(
+			e, EOPNOTSUPP,
+			"it does not map all of its memory (%llu pages are missing), which a "
+			"PV guest has to that is to be saved",
+			(unsigned long long)missing);
+	return 0;
+}
+
+uint64_t save_pv_gfn(const struct save_pv *p, uint64_t mfn)
+{
+	uint64_t gfn;
+
+	if (mfn == p->shared_mfn)
+		return p->l->shared_gfn;
+	for (uint64_t i = 0; i < p->l->grants.pages; i++)
+		if (mfn == p->grant_mfn[i])
+			return p->l->grants.gfn + i;
+	if (xen_m2p(p->x, mfn, &gfn) < 0 || gfn >= p->l->pages || p->frame[gfn] != mfn)
+		return UINT64_MAX;
+	return gfn;
+}
+
+uint64_t save_pv_mfn(const struct save_pv *p, uint64_t gfn)
+{
+	if (gfn < p->l->pages)
+		return p->frame[gfn];
+	if (gfn == p->l->shared_gfn)
+		return p->shared_mfn;
+	if (gfn >= p->l->grants.gfn && gfn - p->l->grants.gfn < p->l->grants.pages)
+		return p->grant_mfn[gfn - p->l->grants.gfn];
+	return UINT64_MAX;
+}
+
+/* --- tables --- */
+
+int save_pv_table_out(const struct save_pv *p, uint64_t *entry, int level, struct err *e)
+{
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		uint64_t gfn;
+
+		if (is_xens(level, i)) {
+			entry[i] = 0;
+			continue;
+		}
+		if (entry[i] == 0)
+			continue;
+		gfn = entry[i] & PRESENT ? save_pv_gfn(p, frame_of(entry[i])) : UINT64_MAX;
+		if (gfn == UINT64_MAX || (level > 1 && entry[i] & LARGE))
+			return err_set(
+				e, EOPNOTSUPP,
+				"its page tables have an entry that is not of its own memory "
+				"(0x%llx)",
+				(unsigned long long)entry[i]);
+		entry[i] = (entry[i] & ~FRAME) | gfn << 12;
+	}
+	return 0;
+}
+
+int save_pv_table_in(const struct save_pv *p, uint64_t *entry, int level, struct err *e)
+{
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		uint64_t mfn;
+
+		if (entry[i] == 0)
+			continue;
+		mfn = entry[i] & PRESENT ? save_pv_mfn(p, frame_of(entry[i])) : UINT64_MAX;
+		if (mfn == UINT64_MAX || is_xens(level, i))
+			return err_set(
+				e, EPROTO,
+				"the file is damaged: a page table in it leads outside of its "
+				"memory");
+		entry[i] = (entry[i] & ~FRAME) | mfn << 12;
+	}
+	return 0;
+}
+
+bool save_pv_own_tables(const struct layout *l, const uint64_t *entry)
+{
+	uint64_t n = l->tables.pages * ENTRIES;
+	uint64_t *frame = malloc((l->pages + l->grants.pages) * sizeof(*frame));
+	uint64_t *want = malloc(n * sizeof(*want));
+	bool same = frame && want;
+
+	for (uint64_t i = 0; same && i < l->pages; i++)
+		frame[i] = i;
+	for (uint64_t i = 0; same && i < l->grants.pages; i++)
+		frame[l->pages + i] = l->grants.gfn + i;
+	if (same)
+		tables_fill_pv(want, l, 0, frame, l->shared_gfn, frame + l->pages);
+	for (uint64_t i = 0; same && i < n; i++)
+		same = ((entry[i] ^ want[i]) & ~IGNORED) == 0;
+	free(frame);
+	free(want);
+	return same;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reading a stream as far as its pages, and its pages without a domain. */
+#include "libdom/save_stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Exactly so many bytes. */
+static int take(struct transfer *t, void *to, size_t bytes, struct err *e)
+{
+	struct iovec iov = {to, bytes};
+	ssize_t n = transfer_read(t, &iov, 1);
+
+	if (n < 0)
+		return err_sys(e, (int)-n, "read the saved VM");
+	if ((size_t)n < bytes)
+		return err_set(e, EPROTO, "the file is cut: it ends too soon");
+	return 0;
+}
+
+/* Regular files can be cut in a way that their length tells, and can be read twice. */
+static int check_length(struct save_stream *s, struct err *e)
+{
+	struct stat st;
+	off_t at;
+
+	s->pages_at = -1;
+	if (fstat(s->from->fd, &st) < 0)
+		return err_sys(e, errno, "look at the saved VM");
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	at = lseek(s->from->fd, 0, SEEK_CUR);
+	if (at < 0)
+		return err_sys(e, errno, "look at the saved VM");
+	if ((uint64_t)st.st_size < (uint64_t)at ||
+	    (uint64_t)st.st_size - (uint64_t)at < s->info.bytes - sizeof(s->h))
+		return err_set(e, EPROTO, "the file is cut: it has %llu bytes of %llu",
+			       (unsigned long long)st.st_size,
+			       (unsigned long long)s->info.bytes + (unsigned long long)at -
+				       sizeof(s->h));
+	s->pages_at = at + (off_t)save_sections(&s->h);
+	return 0;
+}
+
+static void describe(struct save_stream *s)
+{
+	const struct save_header *h = &s->h;
+
+	s->info = (struct save_info){
+		.type = h->type == DOM_PVH ? DOM_PVH : DOM_PV,
+		.vcpus = h->vcpus,
+		.pages = h->pages,
+		.present = h->present,
+		.bytes = sizeof(*h) + save_sections(h) + h->present * PAGE_BYTES +
+			 sizeof(struct save_end),
+		.ring_pages = h->ring_pages,
+		.limits = {h->limit[0], h->limit[1], h->limit[2], h->limit[3], h->limit[4]},
+		.owner_bytes = h->owner_bytes,
+	};
+}
+
+/* What the host must be able to do. */
+static int check_host(struct xen *x, const struct save_stream *s, struct err *e)
+{
+	uint32_t have[SAVE_FEATURES_MAX] = {0};
+	int n;
+
+	if (s->h.type == DOM_PVH && (s->h.vendor == SAVE_VENDOR_AMD) != cpu_is_amd())
+		return err_set(e, EOPNOTSUPP,
+			       "a PVH guest that was saved on a CPU of %s cannot run on this one",
+			       s->h.vendor == SAVE_VENDOR_AMD ? "AMD" : "Intel");
+	if (s->h.feature_words == 0)
+		return 0;
+	n = xen_cpu_features(x, s->h.type == DOM_PVH, SAVE_FEATURES_MAX, have);
+	if (n < 0)
+		return err_sys(e, -n, "features of this CPU");
+	for (uint32_t i = 0; i < s->h.feature_words; i++)
+		if (s->feature[i] & ~have[i])
+			return err_set(
+				e, EOPNOTSUPP,
+				"this CPU lacks features of the one it was saved on (word %u "
+				"of them: 0x%x)",
+				i, s->feature[i] & ~have[i]);
+	return 0;
+}
+
+static int read_sections(struct save_stream *s, struct err *e)
+{
+	uint64_t bytes = save_sections(&s->h);
+	uint8_t *at = malloc(bytes + 1); /* some MiB at the most: save_check_header() */
+
+	if (!at)
+		return err_set(e, ENOMEM, "out of memory");
+	s->sections = at;
+	s->owner = at;
+	at += save_pad(s->h.owner_bytes);
+	s->feature = (const uint32_t *)(const void *)at;
+	at += save_pad(s->h.feature_words * 4ull);
+	s->cpu = at;
+	at += save_pad(s->h.cpu_bytes);
+	s->run = (const struct save_run *)(const void *)at;
+	s->info.owner = s->owner;
+	return take(s->from, s->sections, bytes, e);
+}
+
+int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e)
+{
+	struct save_stream *s = calloc(1, sizeof(*s));
+	int rc;
+
+	*out = NULL;
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	s->from = from;
+	rc = take(from, &s->h, sizeof(s->h), e);
+	if (rc == 0)
+		rc = save_check_header(&s->h, e);
+	if (rc == 0) {
+		describe(s);
+		rc = check_length(s, e);
+	}
+	if (rc == 0)
+		rc = read_sections(s, e);
+	if (rc == 0)
+		rc = save_check_sections(s, e);
+	if (rc == 0)
+		rc = check_host(x, s, e);
+	if (rc < 0) {
+		save_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+const struct save_info *save_info(const struct save_stream *s)
+{
+	return &s->info;
+}
+
+void save_spec(const struct save_stream *s, struct dom_spec *spec)
+{
+	spec->type = s->info.type;
+	spec->mem_kib = spec->maxmem_kib = s->info.pages * 4;
+	spec->vcpus = s->info.vcpus;
+	spec->limits = s->info.limits;
+	spec->ring_pages = s->info.ring_pages;
+	spec->for_linux = false;
+}
+
+void save_close(struct save_stream *s)
+{
+	if (!s)
+		return;
+	free(s->sections);
+	free(s);
+}
+
+/* --- the pages alone --- */
+
+#define AT_ONCE (128u << 10)
+
+/* pread() all of it, in pieces between which a cancel is seen. */
+static int hash_pages(struct save_stream *s, struct save_hash *hash, uint8_t *buf, struct err *e)
+{
+	uint64_t left = s->h.present * PAGE_BYTES;
+	off_t at = s->pages_at;
+
+	while (left) {
+		size_t want = left < AT_ONCE ? (size_t)left : AT_ONCE;
+		ssize_t n = pread(s->from->fd, buf, want, at);
+
+		if (transfer_is_cancelled(s->from))
+			return err_set(e, ECANCELED, "cancelled");
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "read the saved VM");
+		if (n == 0)
+			return err_set(e, EPROTO, "the file is cut: it ends within its pages");
+		save_hash_add(hash, buf, (size_t)n);
+		at += n;
+		left -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int compare_end(struct save_stream *s, uint64_t hash, struct err *e)
+{
+	struct save_end end;
+	ssize_t n = pread(s->from->fd, &end, sizeof(end),
+			  s->pages_at + (off_t)(s->h.present * PAGE_BYTES));
+
+	if (n != sizeof(end))
+		return err_set(e, EPROTO, "the file is cut: its end is missing");
+	if (memcmp(end.magic, SAVE_END_MAGIC, sizeof(end.magic)) != 0 || end.pages_hash != hash)
+		return err_set(e, EPROTO,
+			       "the file is damaged: the checksum of its pages is wrong");
+	return 0;
+}
+
+int save_verify(struct save_stream *s, struct err *e)
+{
+	struct save_hash *hash;
+	uint8_t *buf;
+	int rc;
+
+	if (s->pages_at < 0 || s->verified)
+		return 0;
+	hash = save_hash_new();
+	buf = malloc(AT_ONCE);
+	if (!hash || !buf) {
+		rc = err_set(e, ENOMEM, "out of memory");
+		goto out;
+	}
+	rc = hash_pages(s, hash, buf, e);
+	if (rc == 0) {
+		rc = compare_end(s, save_hash_end(hash), e);
+		hash = NULL;
+	}
+	s->verified = rc == 0;
+out:
+	save_hash_drop(hash);
+	free(buf);
+	return rc;
+}

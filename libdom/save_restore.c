@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Out of a stream into a shell. */
+#include "libdom/save_stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/shared.h"
+
+#define AT_ONCE 512u /* pages of one read, each its own piece at the worst */
+
+/* A restore under way. */
+struct restoring {
+	struct xen *x;
+	struct save_stream *s;
+	struct dom *d;
+	struct save_stats *st;
+	struct save_pv pv;
+	struct save_hash *hash; /* NULL: the pages were checked before */
+	/* The pages of the next read: where they lie here, and the kind of their runs. */
+	uint8_t *at[AT_ONCE];
+	uint64_t gfn[AT_ONCE];
+	uint32_t kind[AT_ONCE];
+	uint32_t n;
+	/* Those of them that the window has not are mapped. */
+	uint8_t *map;
+	uint32_t mapped;
+};
+
+static bool in_window(const struct dom *d, uint64_t gfn)
+{
+	return d->window && gfn >= d->window_gfn && gfn - d->window_gfn < d->window_pages;
+}
+
+/* --- one batch of pages --- */
+
+static int map_batch(struct restoring *r, struct err *e)
+{
+	xen_pfn_t frame[AT_ONCE];
+	uint32_t next = 0;
+	int rc;
+
+	r->mapped = 0;
+	for (uint32_t i = 0; i < r->n; i++)
+		if (!in_window(r->d, r->gfn[i]))
+			frame[r->mapped++] = build_frame(r->d->build, r->gfn[i]);
+	if (r->mapped) {
+		rc = xen_map(r->x, r->d->domid, true, r->mapped, frame, (void **)&r->map);
+		if (rc < 0)
+			return err_sys(e, -rc, "map %u pages of domain %u", r->mapped, r->d->domid);
+	}
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint64_t at = r->gfn[i];
+
+		r->at[i] = in_window(r->d, at) ? r->d->window + (at - r->d->window_gfn) * PAGE_BYTES
+					       : r->map + next++ * PAGE_BYTES;
+	}
+	return 0;
+}
+
+/* One call reads all pages of the batch that are in the stream. */
+static int read_batch(struct restoring *r, struct err *e)
+{
+	struct iovec iov[AT_ONCE];
+	struct iovec keep[AT_ONCE];
+	uint64_t bytes = 0;
+	uint32_t n = 0;
+	ssize_t got;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint8_t *end = n ? (uint8_t *)iov[n - 1].iov_base + iov[n - 1].iov_len : NULL;
+
+		if (r->kind[i] == SAVE_RUN_ZERO)
+			continue;
+		bytes += PAGE_BYTES;
+		if (end == r->at[i])
+			iov[n - 1].iov_len += PAGE_BYTES;
+		else
+			iov[n++] = (struct iovec){r->at[i], PAGE_BYTES};
+	}
+	if (n == 0)
+		return 0;
+	memcpy(keep, iov, n * sizeof(*iov));
+	got = transfer_read(r->s->from, iov, n);
+	if (got < 0)
+		return err_sys(e, (int)-got, "read the saved VM");
+	shared_store(&r->st->bytes, r->st->bytes + (uint64_t)got);
+	shared_store(&r->st->done, r->st->done + (uint64_t)got / PAGE_BYTES);
+	if ((uint64_t)got < bytes)
+		return err_set(e, EPROTO, "the file is cut: it ends within its pages");
+	for (uint32_t i = 0; r->hash && i < n; i++)
+		save_hash_add(r->hash, keep[i].iov_base, keep[i].iov_len);
+	return 0;
+}
+
+static int do_batch(struct restoring *r, struct err *e)
+{
+	int rc;
+
+	if (r->n == 0)
+		return 0;
+	rc = map_batch(r, e);
+	if (rc == 0)
+		rc = read_batch(r, e);
+	for (uint32_t i = 0; rc == 0 && i < r->n; i++) {
+		if (r->kind[i] == SAVE_RUN_ZERO) /* memory may come dirty */
+			memset(r->at[i], 0, PAGE_BYTES);
+		else if (save_is_table(r->kind[i]))
+			rc = save_pv_table_in(&r->pv, (uint64_t *)(void *)r->at[i],
+					      (int)(r->kind[i] - SAVE_RUN_L1) + 1, e);
+	}
+	xen_unmap(r->x, r->map, r->mapped);
+	r->map = NULL;
+	r->n = 0;
+	return rc;
+}
+
+static int read_pages(struct restoring *r, struct err *e)
+{
+	const struct save_stream *s = r->s;
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < s->h.runs; i++) {
+		const struct save_run *run = &s->run[i];
+
+		for (uint32_t k = 0; rc == 0 && k < run->pages; k++) {
+			r->gfn[r->n] = run->gfn + k;
+			r->kind[r->n++] = run->kind;
+			if (r->n == AT_ONCE)
+				rc = do_batch(r, e);
+		}
+	}
+	return rc < 0 ? rc : do_batch(r, e);
+}
+
+static int read_end(struct restoring *r, struct err *e)
+{
+	struct save_end end;
+	struct iovec iov = {&end, sizeof(end)};
+	ssize_t got = transfer_read(r->s->from, &iov, 1);
+	uint64_t hash;
+
+	if (got < 0)
+		return err_sys(e, (int)-got, "read the saved VM");
+	if (got != sizeof(end))
+		return err_set(e, EPROTO, "the file is cut: its end is missing");
+	hash = r->hash ? save_hash_end(r->hash) : end.pages_hash;
+	r->hash = NULL;
+	if (memcmp(end.magic, SAVE_END_MAGIC, sizeof(end.magic)) != 0 || hash != end.pages_hash)
+		return err_set(e, EPROTO,
+			       "the file is damaged: the checksum of its pages is wrong");
+	return 0;
+}
+
+/* --- page tables of PV --- */
+
+/* The shell's own tables become ordinary pages. */
+static int give_tables_up(struct restoring *r, struct err *e)
+{
+	struct dom *d = r->d;
+	int rc = xen_vcpu_reset(r->x, d->domid, 0);
+
+	if (rc == 0)
+		rc = xen_unpin(r->x, d->domid, build_frame(d->build, d->page_table_gfn));
+	/* What this process has mapped writable cannot be a table. */
+	for (uint32_t i = 0; rc == 0 && i < r->s->h.runs; i++)
+		if (save_is_table(r->s->run[i].kind) && d->window &&
+		    r->s->run[i].gfn < d->window_gfn + d->window_pages)
+			dom_window_close(r->x, d);
+	return rc < 0 ? err_sys(e, -rc, "undo the page tables of domain %u", d->domid) : 0;
+}
+
+static int pin_tables(struct restoring *r, struct err *e)
+{
+	for (uint32_t i = 0; i < r->s->h.runs; i++) {
+		const struct save_run *run = &r->s->run[i];
+
+		for (uint32_t k = 0; run->kind == SAVE_RUN_L4 && k < run->pages; k++) {
+			int rc = xen_pin_l4(r->x, r->d->domid,
+					    build_frame(r->d->build, run->gfn + k));
+
+			if (rc < 0)
+				return err_set(e, EPROTO,
+					       "the file is damaged: Xen refuses the page tables "
+					       "in it");
+		}
+	}
+	return 0;
+}
+
+static int find_frames(struct restoring *r, struct err *e)
+{
+	const struct dom *d = r->d;
+	struct save_pv *p = &r->pv;
+	int rc = 0;
+
+	*p = (struct save_pv){.x = r->x,
+			      .domid = d->domid,
+			      .l = &d->build->l,
+			      .frame = d->build->frame,
+			      .shared_mfn = d->build->shared_mfn};
+	if (d->grant_frames)
+		rc = xen_grant_frames(r->x, d->domid, d->grant_frames, p->grant_mfn);
+	return rc < 0 ? err_sys(e, -rc, "grant table of domain %u", d->domid) : 0;
+}
+
+/* --- all of it --- */
+
+static int check_shell(const struct save_stream *s, const struct dom *d, struct err *e)
+{
+	if (!d->build || !d->build->direct || d->type != s->info.type ||
+	    d->pages != s->info.pages || d->vcpus != s->info.vcpus ||
+	    d->ring_pages != s->info.ring_pages || d->dev_gfn != s->h.dev_gfn ||
+	    d->build->virt_base != 0)
+		return err_set(e, EINVAL, "domain %u is no shell for this saved VM", d->domid);
+	return 0;
+}
+
+static void count(const struct save_stream *s, struct save_stats *st)
+{
+	*st = (struct save_stats){.pages = s->h.pages,
+				  .present = s->h.present,
+				  .untouched = s->h.pages - s->h.present,
+				  .bytes = s->info.bytes - s->h.present * PAGE_BYTES -
+					   sizeof(struct save_end)};
+	for (uint32_t i = 0; i < s->h.runs; i++)
+		if (s->run[i].kind == SAVE_RUN_ZERO)
+			st->zero += s->run[i].pages;
+	st->untouched -= st->zero;
+}
+
+int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct save_stats *st,
+		 struct err *e)
+{
+	struct restoring *r;
+	bool tables = d->type == DOM_PV && !(s->h.flags & SAVE_FLAG_OWN_TABLES);
+	int rc = check_shell(s, d, e);
+
+	count(s, st);
+	if (rc < 0)
+		return rc;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return err_set(e, ENOMEM, "out of memory");
+	r->x = x;
+	r->s = s;
+	r->d = d;
+	r->st = st;
+	r->hash = s->verified ? NULL : save_hash_new();
+	if (!s->verified && !r->hash)
+		rc = err_set(e, ENOMEM, "out of memory");
+	if (rc == 0 && d->type == DOM_PV)
+		rc = find_frames(r, e);
+	if (rc == 0 && tables)
+		rc = give_tables_up(r, e);
+	if (rc == 0)
+		rc = read_pages(r, e);
+	if (rc == 0)
+		rc = read_end(r, e);
+	if (rc == 0 && tables)
+		rc = pin_tables(r, e);
+	if (rc == 0)
+		rc = save_cpus_set(x, s, d, &r->pv, e);
+	save_hash_drop(r->hash);
+	free(r);
+	if (rc < 0)
+		return rc;
+	d->image_end_gfn = s->h.image_end_gfn;
+	dom_release(d);
+	return 0;
+}

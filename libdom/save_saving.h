@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A save under way: what save_write.c and save_pages.c share. */
+#ifndef CHAOS_LIBDOM_SAVE_SAVING_H
+#define CHAOS_LIBDOM_SAVE_SAVING_H
+
+#include "libdom/save_stream.h"
+
+struct saving {
+	struct xen *x;
+	const struct save_source *from;
+	struct transfer *to;
+	struct save_stats *st;
+	struct save_header h;
+	struct layout l;
+	struct save_cpus cpus;
+	struct save_pv pv;
+	uint32_t feature[SAVE_FEATURES_MAX];
+	/* Pages that may be in the stream, ascending: guest frames, and what they are. */
+	uint64_t *gfn;
+	uint8_t *kind; /* enum save_run_kind */
+	uint64_t n;
+	/* So many of them, from `first` on, are mapped. */
+	uint8_t *map;
+	uint64_t first;
+	uint32_t mapped;
+	struct save_run *run;
+	uint8_t *tables; /* those pages of PV in the form of the stream, in their order */
+	uint32_t ntables;
+	struct save_hash *hash;
+};
+
+/* In this order; each -errno with one line. All pages that may be in the stream: */
+int saving_choose_pages(struct saving *s, struct err *e);
+/* PV: tables and vCPU states into the form of the stream, or tables out of it; */
+int saving_pv_pages(struct saving *s, struct err *e);
+/* those that are zero out of it; */
+int saving_find_zeroes(struct saving *s, struct err *e);
+/* s->run. */
+int saving_make_runs(struct saving *s, struct err *e);
+
+/* Maps page `index` of s->gfn[], and many behind it. -ECANCELED, too. */
+int saving_look_at(struct saving *s, uint64_t index, struct err *e);
+static inline const uint8_t *saving_page_at(const struct saving *s, uint64_t index)
+{
+	return s->map + (index - s->first) * PAGE_BYTES;
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files that save and restore share. */
+#ifndef CHAOS_LIBDOM_SAVE_STREAM_H
+#define CHAOS_LIBDOM_SAVE_STREAM_H
+
+#include "base/transfer.h"
+#include "libdom/build.h"
+#include "libdom/save.h"
+#include "libdom/save_format.h"
+
+/* XXH3, 64 bits, in parts. libdom/save_hash.c. */
+struct save_hash;
+struct save_hash *save_hash_new(void); /* NULL: out of memory */
+void save_hash_add(struct save_hash *h, const void *data, size_t bytes);
+uint64_t save_hash_end(struct save_hash *h); /* frees it */
+void save_hash_drop(struct save_hash *h);    /* NULL is fine */
+uint64_t save_hash_of(const void *data, size_t bytes);
+
+static inline uint64_t save_pad(uint64_t bytes)
+{
+	return (bytes + 7) & ~7ull;
+}
+
+/* Bytes of the sections before the pages. */
+static inline uint64_t save_sections(const struct save_header *h)
+{
+	return save_pad(h->owner_bytes) + save_pad(h->feature_words * 4ull) +
+	       save_pad(h->cpu_bytes) + h->runs * sizeof(struct save_run);
+}
+
+static inline bool save_is_table(uint32_t kind)
+{
+	return kind >= SAVE_RUN_L1 && kind <= SAVE_RUN_L4;
+}
+
+struct save_stream {
+	struct transfer *from;
+	struct save_header h;
+	uint8_t *sections; /* save_sections() bytes */
+	const uint8_t *owner, *cpu;
+	const uint32_t *feature;
+	const struct save_run *run;
+	off_t pages_at; /* of a regular file; -1 of others */
+	bool verified;	/* the pages' checksum was right */
+	struct save_info info;
+};
+
+/* libdom/save_check.c: what a header, and then the sections, may say; nothing is read or allocated.
+ * -EPROTO, -EOPNOTSUPP or -EINVAL with one line. */
+int save_check_header(const struct save_header *h, struct err *e);
+int save_check_sections(const struct save_stream *s, struct err *e);
+
+/* A vCPU's state in a stream; NULL behind the last. *at goes from 0 on. */
+const struct save_cpu *save_next_cpu(const struct save_stream *s, uint32_t *at);
+
+/* libdom/save_pv.c: machine frames of a PV guest's own, by walking the page tables of its vCPUs:
+ * frame[] gets `pages` of them, and all of them must be mapped. */
+struct save_pv {
+	struct xen *x;
+	uint32_t domid;
+	const struct layout *l;
+	xen_pfn_t *frame; /* by guest frame; the one who asks allocates and frees it */
+	uint64_t shared_mfn;
+	uint64_t grant_mfn[XEN_GRANT_FRAMES];
+};
+int save_pv_frames(struct save_pv *p, const uint64_t *cr3, uint32_t n, struct err *e);
+/* A machine frame of a page table's entry or a register into a guest frame, or the way back;
+ * UINT64_MAX: it is none that the guest may have. */
+uint64_t save_pv_gfn(const struct save_pv *p, uint64_t mfn);
+uint64_t save_pv_mfn(const struct save_pv *p, uint64_t gfn);
+/* A page table of a level in the form of the stream, in place; -EOPNOTSUPP: it maps what is not the
+ * guest's. And the way back; -EPROTO. */
+int save_pv_table_out(const struct save_pv *p, uint64_t *entry, int level, struct err *e);
+int save_pv_table_in(const struct save_pv *p, uint64_t *entry, int level, struct err *e);
+/* Tables in the form of the stream, page_table_pages of them, are as the builder makes them. */
+bool save_pv_own_tables(const struct layout *l, const uint64_t *entry);
+
+/* libdom/save_cpu.c: states of all vCPUs as they go into a stream. */
+struct save_cpus {
+	uint8_t *data; /* freed by save_cpus_drop() */
+	uint32_t bytes, room;
+	uint64_t cr3[2 * DOM_MAX_VCPUS]; /* PV: machine frames of all top tables in use */
+	uint32_t ncr3;
+	bool simple; /* PV: one address space, no descriptor tables */
+};
+int save_cpus_get(struct xen *x, const struct save_source *from, bool plain, struct save_cpus *c,
+		  struct err *e);
+/* PV: into the form of the stream. */
+int save_cpus_out(const struct save_pv *p, struct save_cpus *c, struct err *e);
+void save_cpus_drop(struct save_cpus *c);
+/* Gives them to a domain; `p` of PV. */
+int save_cpus_set(struct xen *x, const struct save_stream *s, const struct dom *d,
+		  const struct save_pv *p, struct err *e);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Out of a domain that stands still into a stream: first which pages there are, then the pages. */
+#include "libdom/save_saving.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xen/sched.h>
+
+#include <noxs/abi.h>
+
+#include "base/shared.h"
+
+#define IOV_ONCE 512u /* pieces of one write */
+
+static int no_memory(struct err *e)
+{
+	return err_set(e, ENOMEM, "out of memory");
+}
+
+/* --- the stream --- */
+
+static int put(struct saving *s, struct iovec *iov, uint32_t n, struct err *e)
+{
+	int rc = transfer_write(s->to, iov, n);
+
+	shared_store(&s->st->bytes, s->to->bytes);
+	return rc < 0 ? err_sys(e, -rc, "write the saved VM") : 0;
+}
+
+static int put_head(struct saving *s, const void *owner, struct err *e)
+{
+	uint64_t bytes = save_sections(&s->h);
+	uint8_t *all = calloc(1, bytes + 1);
+	uint8_t *at = all;
+	int rc;
+
+	if (!all)
+		return no_memory(e);
+	if (s->h.owner_bytes)
+		memcpy(at, owner, s->h.owner_bytes);
+	at += save_pad(s->h.owner_bytes);
+	memcpy(at, s->feature, s->h.feature_words * sizeof(*s->feature));
+	at += save_pad(s->h.feature_words * sizeof(*s->feature));
+	memcpy(at, s->cpus.data, s->h.cpu_bytes);
+	at += save_pad(s->h.cpu_bytes);
+	memcpy(at, s->run, s->h.runs * sizeof(*s->run));
+	s->h.sections_hash = save_hash_of(all, bytes);
+	s->h.header_hash = save_hash_of(&s->h, offsetof(struct save_header, header_hash));
+	rc = put(s, (struct iovec[]){{&s->h, sizeof(s->h)}, {all, bytes}}, 2, e);
+	free(all);
+	return rc;
+}
+
+/* The piece that begins with page `i`, of one kind and side by side: so many pages. */
+static uint32_t piece(struct saving *s, uint64_t i, uint32_t *table, struct iovec *iov)
+{
+	uint32_t n = 1;
+
+	if (save_is_table(s->kind[i])) {
+		*iov = (struct iovec){s->tables + *table * PAGE_BYTES, PAGE_BYTES};
+		*table += 1;
+		return 1;
+	}
+	while (i + n < s->first + s->mapped && s->kind[i + n] == SAVE_RUN_PAGES)
+		n++;
+	*iov = (struct iovec){(void *)(uintptr_t)saving_page_at(s, i), n * PAGE_BYTES};
+	return n;
+}
+
+static int put_pages(struct saving *s, struct err *e)
+{
+	struct iovec iov[IOV_ONCE];
+	uint32_t table = 0;
+	int rc = 0;
+
+	for (uint64_t i = 0; rc == 0 && i < s->n;) {
+		uint64_t pages = 0;
+		uint32_t n = 0;
+
+		rc = saving_look_at(s, i, e);
+		if (rc < 0)
+			return rc;
+		while (n < IOV_ONCE && i < s->first + s->mapped) {
+			uint32_t now = 1;
+
+			if (s->kind[i] != SAVE_RUN_ZERO) {
+				now = piece(s, i, &table, &iov[n]);
+				save_hash_add(s->hash, iov[n].iov_base, iov[n].iov_len);
+				n++;
+				pages += now;
+			}
+			i += now;
+		}
+		if (n)
+			rc = put(s, iov, n, e);
+		shared_store(&s->st->done, s->st->done + pages);
+	}
+	return rc;
+}
+
+static int put_end(struct saving *s, struct err *e)
+{
+	struct save_end end = {.pages_hash = save_hash_end(s->hash)};
+
+	s->hash = NULL;
+	memcpy(end.magic, SAVE_END_MAGIC, sizeof(end.magic));
+	return put(s, (struct iovec[]){{&end, sizeof(end)}}, 1, e);
+}
+
+/* --- all of it --- */
+
+static int fill_header(struct saving *s, uint32_t owner_bytes, struct err *e)
+{
+	const volatile struct noxs_control *control = s->from->control;
+	const volatile struct noxs_page *page = s->from->device;
+	const struct dom_limits *lim = &s->from->limits;
+	const struct layout *l = &s->l;
+	uint64_t image_end =
+		shared_load(&page->image_end_gfn); /* the guest's word: it is its own */
+	int n = 0;
+
+	s->h = (struct save_header){
+		.version = SAVE_VERSION,
+		.header_bytes = sizeof(s->h),
+		.kind = SAVE_KIND_NOXS,
+		.type = s->from->type,
+		.pages = l->pages,
+		.vcpus = s->from->vcpus,
+		.ring_pages = s->from->ring_pages,
+		.limit = {lim->asked, lim->grant_frames, lim->maptrack_frames, lim->grant_version,
+			  lim->evtchn_port},
+		.vendor = cpu_is_amd() ? SAVE_VENDOR_AMD : SAVE_VENDOR_INTEL,
+		.dev_gfn = l->dev_gfn,
+		.control_gfn = l->control_gfn,
+		.shared_info_gfn = l->shared_gfn,
+		.page_table_gfn = l->tables.gfn,
+		.page_table_pages = l->tables.pages,
+		.grant_gfn = l->grants.gfn,
+		.grant_frames = l->grants.pages,
+		.image_end_gfn = image_end < l->rings.gfn ? image_end : l->rings.gfn,
+		.owner_bytes = owner_bytes,
+		.saved_ns = clock_wall_ns(),
+	};
+	memcpy(s->h.magic, SAVE_MAGIC, sizeof(s->h.magic));
+	if (shared_load(&control->can) & NOXS_CAN_PLAIN)
+		s->h.flags |= SAVE_FLAG_PLAIN;
+	else
+		n = xen_cpu_features(s->x, s->from->type == DOM_PVH, SAVE_FEATURES_MAX, s->feature);
+	if (n < 0)
+		return err_sys(e, -n, "features of this CPU");
+	s->h.feature_words = (uint32_t)n;
+	return 0;
+}
+
+static int stands_still(struct xen *x, const struct save_source *from, struct err *e)
+{
+	struct xen_domain_info info;
+	int rc = xen_domain_info(x, from->domid, &info);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "look at domain %u", from->domid);
+	if (info.shutdown ? info.shutdown_reason != SHUTDOWN_suspend : !info.paused)
+		return err_set(e, EINVAL, "domain %u %s", from->domid,
+			       info.shutdown ? "has ended" : "runs");
+	return 0;
+}
+
+static int prepare(struct saving *s, uint32_t owner_bytes, struct err *e)
+{
+	uint64_t need;
+	int rc = build_plan(NULL, s->from->type, s->from->pages, 0, 0, s->from->ring_pages, &s->l,
+			    &need, e);
+
+	if (rc == -ENOSPC)
+		return err_set(e, EINVAL, "it has too little memory for a noxs guest");
+	if (rc == 0)
+		rc = fill_header(s, owner_bytes, e);
+	if (rc == 0)
+		rc = save_cpus_get(s->x, s->from, (s->h.flags & SAVE_FLAG_PLAIN) != 0, &s->cpus, e);
+	if (rc < 0)
+		return rc;
+	s->h.cpu_bytes = s->cpus.bytes;
+	rc = saving_choose_pages(s, e);
+	if (rc < 0 || s->from->type != DOM_PV)
+		return rc;
+	s->pv = (struct save_pv){.x = s->x, .domid = s->from->domid, .l = &s->l};
+	s->pv.frame = malloc(s->l.pages * sizeof(*s->pv.frame));
+	if (!s->pv.frame)
+		return no_memory(e);
+	rc = save_pv_frames(&s->pv, s->cpus.cr3, s->cpus.ncr3, e);
+	return rc < 0 ? rc : saving_pv_pages(s, e);
+}
+
+static void done_with(struct saving *s)
+{
+	xen_unmap(s->x, s->map, s->mapped);
+	save_cpus_drop(&s->cpus);
+	save_hash_drop(s->hash);
+	free(s->pv.frame);
+	free(s->gfn);
+	free(s->kind);
+	free(s->run);
+	free(s->tables);
+	free(s);
+}
+
+int save_write(struct xen *x, const struct save_source *from, const void *owner,
+	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct err *e)
+{
+	struct saving *s = calloc(1, sizeof(*s));
+	int rc;
+
+	*st = (struct save_stats){0};
+	if (!s)
+		return no_memory(e);
+	s->x = x;
+	s->from = from;
+	s->to = to;
+	s->st = st;
+	s->hash = save_hash_new();
+	rc = s->hash ? stands_still(x, from, e) : no_memory(e);
+	if (rc == 0 && owner_bytes > SAVE_OWNER_MAX)
+		rc = err_set(e, E2BIG, "its configuration has %u bytes: too many", owner_bytes);
+	if (rc == 0)
+		rc = save_check(from->control, e);
+	if (rc == 0)
+		rc = prepare(s, owner_bytes, e);
+	if (rc == 0)
+		rc = saving_find_zeroes(s, e);
+	if (rc == 0)
+		rc = saving_make_runs(s, e);
+	st->present = s->h.present;
+	if (rc == 0)
+		rc = put_head(s, owner, e);
+	if (rc == 0)
+		rc = put_pages(s, e);
+	if (rc == 0)
+		rc = put_end(s, e);
+	done_with(s);
+	return rc;
+}
