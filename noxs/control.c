@@ -7,12 +7,6 @@
 
 #include "base/shared.h"
 
-void noxs_control_init(struct noxs_control_end *c, volatile void *page)
-{
-	memset(c, 0, sizeof(*c));
-	c->page = page;
-}
-
 void noxs_control_adopt(struct noxs_control_end *c, volatile void *page)
 {
 	noxs_control_init(c, page);

@@ -24,7 +24,10 @@ struct noxs_control_end {
 };
 
 /* A fresh page: all zero but for what we write. */
-void noxs_control_init(struct noxs_control_end *c, volatile void *page);
+static inline void noxs_control_init(struct noxs_control_end *c, volatile void *page)
+{
+	*c = (struct noxs_control_end){.page = page};
+}
 /* A page that lived on without us: takes our own indices from it, as far as they make sense. */
 void noxs_control_adopt(struct noxs_control_end *c, volatile void *page);
 

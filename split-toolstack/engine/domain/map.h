@@ -5,13 +5,25 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
-
-struct engine;
+#include "base/xen.h"
 
 /* Maps device and control page of a domain side by side; of a fresh one they are zeroed. */
-int domain_map(struct engine *en, uint32_t domid, uint64_t dev_frame, uint64_t control_frame,
-	       bool fresh, uint8_t **map, struct err *e);
+static inline int domain_map(struct xen *x, uint32_t domid, uint64_t dev_frame,
+			     uint64_t control_frame, bool fresh, uint8_t **map, struct err *e)
+{
+	xen_pfn_t frames[2] = {dev_frame, control_frame};
+	void *at = NULL;
+	int rc = xen_map(x, domid, true, 2, frames, &at);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "map device and control page of domain %u", domid);
+	if (fresh) /* pages may come dirty */
+		memset(at, 0, 2 * 4096);
+	*map = at;
+	return 0;
+}
 
 #endif

@@ -126,7 +126,7 @@ static int connect_again(struct vm *vm, struct err *e)
 	if (adopt_later(rc))
 		return err_sys(e, -rc, "console log");
 	if (!vm->map) {
-		rc = vm_connect(vm, true, e);
+		rc = vm_connect_again(vm, e);
 		if (rc < 0)
 			return rc;
 		vm->slot.domid = domid; /* becomes a slot again when it ends */

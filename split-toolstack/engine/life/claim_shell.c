@@ -43,6 +43,9 @@ bool vm_claim_shell(struct vm *vm)
 	struct shell_parts parts;
 
 	vm->t.way = VM_COLD;
+	vm->t.why = "no flavors";
+	if (pool_is_empty(en->pool))
+		return false;
 	if (!pool_take(en, &want, &parts, &vm->t.why))
 		return false;
 	vm->t.way = parts.warm ? VM_WARM : VM_SHELL;

@@ -28,22 +28,18 @@ static int check_again(struct vm *vm, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "ask Xen for domain %u", vm->domid) : 0;
 }
 
-int vm_connect(struct vm *vm, bool adopt, struct err *e)
+int vm_connect_again(struct vm *vm, struct err *e)
 {
-	int rc = vm->map ? 0
-			 : domain_map(vm->en, vm->domid, vm->dev_frame, vm->control_frame, !adopt,
-				      &vm->map, e);
+	int rc = domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, false, &vm->map,
+			    e);
 
 	if (rc < 0)
 		return rc;
-	if (adopt)
-		rc = check_again(vm, e);
-	if (rc == 0 && adopt)
+	rc = check_again(vm, e);
+	if (rc == 0) {
 		control_adopt(vm);
-	else if (rc == 0)
-		rc = control_open(vm, e);
-	if (rc == 0)
-		rc = vm_view_open(vm, adopt, e);
+		rc = vm_view_open(vm, true, e);
+	}
 	if (rc < 0)
 		vm_disconnect(vm);
 	return rc;

@@ -151,7 +151,7 @@ void restore_build(struct vm *vm, struct err *e)
 	worker_push(vm->en->worker, WORKER_STREAMS, &r->job);
 }
 
-int restore_connect(struct vm *vm, struct err *e)
+int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
 {
 	int rc;
 
@@ -159,21 +159,12 @@ int restore_connect(struct vm *vm, struct err *e)
 		xen_unmap(vm->en->x, vm->map, 2);
 	vm->map = NULL;
 	window_close_later(vm->en, &vm->window, &vm->dom);
-	rc = domain_map(vm->en, vm->domid, vm->dev_frame, vm->control_frame, false, &vm->map, e);
+	rc = random_bytes(generation, sizeof(*generation), "generation", e);
+	*generation |= 1ull << 63; /* never that of a first life */
 	if (rc < 0)
 		return rc;
-	rc = control_resume(vm, e);
-	if (rc < 0)
-		vm_disconnect(vm);
-	return rc;
-}
-
-int restore_generation(uint64_t *out, struct err *e)
-{
-	int rc = random_bytes(out, sizeof(*out), "generation", e);
-
-	*out |= 1ull << 63; /* never that of a first life */
-	return rc;
+	return domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, false, &vm->map,
+			  e);
 }
 
 void restore_cancel(struct vm *vm)

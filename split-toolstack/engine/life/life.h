@@ -52,9 +52,9 @@ int scan_open(struct engine *en, struct err *e);
 /* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
  * when it is gone or the id another domain's. While pages of it are mapped the id stays its own. */
 int vm_check_domain(const struct vm *vm);
-/* Maps the VM's pages and hears its events from then on; with `adopt` after vm_listen(). On failure
- * nothing is left. */
-int vm_connect(struct vm *vm, bool adopt, struct err *e);
+/* Of one that lives since the last daemon: maps its pages; its events are heard after vm_listen().
+ * On failure nothing is left. */
+int vm_connect_again(struct vm *vm, struct err *e);
 /* Undoes it; the domain can be destroyed afterwards, and then the slot be given back. */
 void vm_disconnect(struct vm *vm);
 /* Disconnects its domain, if it has one, and drops it. */

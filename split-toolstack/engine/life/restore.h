@@ -12,10 +12,10 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 	       vm_create_fn *fn, void *arg);
 
 /* For a linked VM with vm->restore: */
-void restore_place(struct vm *vm);		      /* LIFE_PLACED */
-void restore_build(struct vm *vm, struct err *e);     /* threads fill it, and LIFE_BUILT follows */
-int restore_connect(struct vm *vm, struct err *e);    /* vm_connect(), with the guest's words */
-int restore_generation(uint64_t *out, struct err *e); /* another one than any before */
-void restore_cancel(struct vm *vm);		      /* the threads end soon */
+void restore_place(struct vm *vm);		  /* LIFE_PLACED */
+void restore_build(struct vm *vm, struct err *e); /* threads fill it, and LIFE_BUILT follows */
+/* Its two pages, where they are now, and another generation than any before. */
+int restore_map(struct vm *vm, uint64_t *generation, struct err *e);
+void restore_cancel(struct vm *vm); /* the threads end soon */
 
 #endif

@@ -5,11 +5,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "noxs/page.h"
 #include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
-#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
@@ -18,67 +18,28 @@
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm.h"
 
-static int show_device_page(struct vm *vm, struct err *e)
-{
-	const struct dom *d = &vm->dom;
-	struct noxs_facts f = {
-		.pv = d->type == DOM_PV,
-		.resumed = vm->restore != NULL,
-		.domid = d->domid,
-		.vcpus = vm->cfg.vcpus, /* nothing turns on the others */
-		.mem_pages = d->pages,
-		.shared_info_gfn = d->shared_info_gfn,
-		.control_gfn = d->control_gfn,
-		.page_table_gfn = d->page_table_gfn,
-		.page_table_pages = d->page_table_pages,
-		.image_end_gfn = d->image_end_gfn,
-		.tsc_khz = vm->en->host.cpu_khz,
-		.control_port = vm->guest_port,
-		.entry = d->entry,
-		.control_remote = vm->guest_port ? 0 : vm->slot.port,
-		.cmdline = vm->cfg.cmdline ? vm->cfg.cmdline : "",
-	};
-	struct noxs_device dev[NOXS_MAX_DEVICES];
-	struct noxs_page page;
-	int rc;
-
-	if (!vm->noxs)
-		return 0;
-	f.dev = dev;
-	f.ndev = devices_page(&vm->devices, dev);
-	f.grant_gfn = d->grant_gfn;
-	f.grant_frames = d->grant_frames;
-	memcpy(f.uuid, vm->uuid, sizeof(f.uuid));
-	rc = vm->restore ? restore_generation(&f.generation, e) : 0;
-	if (rc == 0)
-		rc = noxs_page_fill(&page, &f, e);
-	if (rc == 0)
-		noxs_page_show(vm->map, &page);
-	return rc;
-}
-
 /* Everything between a loaded domain and one that runs. */
 static int start(struct vm *vm, struct err *e)
 {
-	struct engine *en = vm->en;
 	uint64_t since = clock_ns();
-	int rc;
+	uint64_t generation = 0; /* its first */
+	int rc = 0;
 
 	vm_set_domid(vm, vm->dom.domid);
 	vm->dev_frame = vm->dom.dev_frame;
 	vm->control_frame = vm->dom.control_frame;
 	vm->pages = vm->dom.pages;
 	vm->noxs = vm->restore || image_info(vm->img)->noxs;
-	rc = vm->restore ? restore_connect(vm, e) : vm_connect(vm, false, e);
+	if (vm->restore)
+		rc = restore_map(vm, &generation, e);
+	else if (!vm->map)
+		rc = domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, true,
+				&vm->map, e);
 	if (rc == 0)
-		rc = devices_start(vm, e);
-	if (rc == 0)
-		rc = show_device_page(vm, e);
+		rc = guest_start(vm, generation, e);
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0 && vm->dom.build) /* warm shells are armed */
-		rc = dom_arm(en->x, &vm->dom, vm->img, e);
-	if (rc == 0 && !vm->restore)
-		console_log_new_ring(vm);
+	if (rc == 0 && vm->dom.build) /* else it is armed */
+		rc = dom_arm(vm->en->x, &vm->dom, vm->img, e);
 	return rc;
 }
 
@@ -96,7 +57,7 @@ static int run(struct vm *vm, struct err *e)
 	vm->t.record_ns += (uint32_t)(clock_ns() - since);
 	vm->unpaused = since = clock_ns();
 	if (rc == 0 && vm->life.now == NOW_RUNNING) {
-		rc = vm_let_run(vm);
+		rc = vm->devices.first ? vm_let_run(vm) : xen_domain_unpause(vm->en->x, vm->domid);
 		if (rc < 0)
 			rc = err_sys(e, -rc, "unpause domain %u", vm->domid);
 	}
@@ -105,13 +66,19 @@ static int run(struct vm *vm, struct err *e)
 	return rc;
 }
 
+static void close_file(struct vm *vm, int *fd)
+{
+	if (*fd >= 0)
+		file_close(vm->en->opener, FILE_READ, *fd);
+	*fd = -1;
+}
+
 static void close_files(struct vm *vm)
 {
-	file_close(vm->en->opener, FILE_READ, vm->cfg.kernel_fd);
-	file_close(vm->en->opener, FILE_READ, vm->cfg.ramdisk_fd);
-	vm->cfg.kernel_fd = -1;
-	vm->cfg.ramdisk_fd = -1;
-	files_drop(&vm->files);
+	close_file(vm, &vm->cfg.kernel_fd);
+	close_file(vm, &vm->cfg.ramdisk_fd);
+	if (vm->files)
+		files_drop(&vm->files);
 }
 
 void vm_unbuild(struct vm *vm)
@@ -150,10 +117,13 @@ static void finish(struct vm *vm, int rc, struct err *e)
 		return;
 	}
 	vm->life.kept = true;
-	vm_replace_old(vm);
+	if (vm->past_ns)
+		vm_replace_old(vm);
 	vm_announce(vm, VM_EV_STARTED);
-	names_changed(vm);
-	deaths_hint(vm->en->deaths);
+	if (vm->en->store == STORE_BESIDE) {
+		names_changed(vm);
+		deaths_hint(vm->en->deaths);
+	}
 	if (!vm->noxs || !(vm->create.flags & VM_CREATE_WAIT_READY) || vm->life.now == NOW_PAUSED)
 		vm_create_done(vm, 0, NULL);
 }
@@ -185,7 +155,8 @@ int life_connect_time(struct vm *vm, const struct life_news *n)
 /* True: it waits for its devices first. */
 static bool waits_for_devices(struct vm *vm)
 {
-	if (!(vm->create.flags & VM_CREATE_WAIT_DEVICES) || !devices_lack(&vm->devices))
+	if (!(vm->create.flags & VM_CREATE_WAIT_DEVICES) || !vm->devices.first ||
+	    !devices_lack(&vm->devices))
 		return false;
 	vm->life.now = NOW_CONNECTING;
 	vm->life.connect_until = ev_now(vm->en->loop) + ATTACH_S;

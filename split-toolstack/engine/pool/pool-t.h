@@ -3,6 +3,8 @@
 #ifndef CHAOS_POOL_POOL_T_H
 #define CHAOS_POOL_POOL_T_H
 
+#include <stddef.h>
+
 #include <ev.h>
 
 #include "split-toolstack/engine/config/pool_flavor.h"
@@ -53,6 +55,9 @@ struct pool {
 	uint32_t nconnecting;
 	struct window *windows; /* utlist head */
 };
+
+_Static_assert(offsetof(struct pool, flavors) == offsetof(struct pool_head, flavors),
+	       "a pool begins with its head");
 
 /* --- pool.c --- */
 /* After a failure (no memory, no image) a flavor waits. */

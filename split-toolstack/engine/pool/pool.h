@@ -14,6 +14,8 @@
 struct device_set;
 struct engine;
 struct image;
+struct flavor;
+struct pool;
 struct pool_flavor;
 struct vm_config;
 struct window;
@@ -60,6 +62,16 @@ struct shell_parts {
 	bool warm;		       /* the image is loaded */
 	const struct pool_flavor *low; /* it was the last one of this flavor; NULL: it was not */
 };
+
+/* What struct pool begins with; the rest is of the pool's own files. */
+struct pool_head {
+	struct flavor *flavors;
+};
+
+static inline bool pool_is_empty(const struct pool *p)
+{
+	return ((const struct pool_head *)(const void *)p)->flavors == NULL;
+}
 
 /* Takes the best fitting shell, whose domain is not started yet, out of the pool. False: none.
  * *why: says why none, or why it is not a warm one; "" for a warm one. */

@@ -134,8 +134,8 @@ static void shell_done(struct worker_job *job)
 
 	en->pool->job = NULL;
 	if (j->rc == 0 && (s->img || !j->spec.for_linux))
-		j->rc = domain_map(en, s->dom.domid, s->dom.dev_frame, s->dom.control_frame, true,
-				   &s->map, &j->err);
+		j->rc = domain_map(en->x, s->dom.domid, s->dom.dev_frame, s->dom.control_frame,
+				   true, &s->map, &j->err);
 	if (j->rc == 0 && !s->img && !j->spec.for_linux)
 		j->rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);
 	if (j->rc < 0 || !f) {

@@ -27,7 +27,7 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 	struct file_key ramdisk;
 
 	(void)file_key(c->ramdisk_fd, &ramdisk);
-	*why = en->pool->flavors ? no_flavor : "no flavors";
+	*why = no_flavor;
 	if (c->maxmem_kib && c->maxmem_kib != c->mem_kib) {
 		*why = "maxmem differs from memory";
 		return NULL;

@@ -16,16 +16,6 @@
 #define WINDOW_S 0.01
 #define CREDIT	 50u
 
-struct ports {
-	struct ev_loop *loop;
-	struct xen *x;
-	struct port_user **user; /* by port */
-	uint32_t n;
-	struct port_user *masked; /* utlist head: those that wait for fresh credit */
-	ev_io io;
-	ev_timer credit; /* until the next window */
-};
-
 static void unmask(struct ports *p, struct port_user *u)
 {
 	DL_DELETE(p->masked, u);
@@ -100,20 +90,16 @@ static void on_events(struct ev_loop *loop, ev_io *io, int revents)
 		one_event(p, port);
 }
 
-int ports_listen(struct ports *p, uint32_t port, struct port_user *u)
+int ports_grow(struct ports *p, uint32_t port)
 {
-	if (port >= p->n) {
-		uint32_t n = (port + 64) & ~63u;
-		struct port_user **grown = realloc(p->user, n * sizeof(struct port_user *));
+	uint32_t n = (port + 64) & ~63u;
+	struct port_user **grown = realloc(p->user, n * sizeof(struct port_user *));
 
-		if (!grown)
-			return -ENOMEM;
-		memset(grown + p->n, 0, (n - p->n) * sizeof(struct port_user *));
-		p->user = grown;
-		p->n = n;
-	}
-	p->user[port] = u;
-	u->port = port;
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + p->n, 0, (n - p->n) * sizeof(struct port_user *));
+	p->user = grown;
+	p->n = n;
 	return 0;
 }
 

@@ -5,16 +5,14 @@
 #include "base/log.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vms.h"
 
-int life_event(struct vm *vm, enum life_event ev, const struct life_news *n)
+int life_impossible(const struct vm *vm, enum life_event ev)
 {
 	static const char *const name[LIFE_EVENTS] = {
 		"placed", "built", "connected", "freed", "timer",   "ended", "unheard",
 		"run",	  "pause", "destroy",	"save",	 "written", "taken"};
-	const struct life_cell *c = &vm->en->vms.life[vm->life.now][ev];
 
-	if (c->fn)
-		return c->fn(vm, n);
 	log_line(LOG_ERROR, "name=%s: \"%s\" in state %u is not possible and was ignored", vm->name,
 		 name[ev], vm->life.now);
 	return -EINVAL;
@@ -49,24 +47,4 @@ void life_timer(struct vm *vm, double seconds)
 void life_timer_stop(struct vm *vm)
 {
 	ev_timer_stop(vm->en->loop, &vm->life.timer);
-}
-
-enum vm_state life_state(const struct vm_life *l)
-{
-	static const enum vm_state state[NOW_COUNT] = {
-		[NOW_NEW] = VM_BUILDING,
-		[NOW_WAITING] = VM_BUILDING,
-		[NOW_BUILDING] = VM_BUILDING,
-		[NOW_CONNECTING] = VM_BUILDING,
-		[NOW_GATED] = VM_RUNNING,
-		[NOW_RUNNING] = VM_RUNNING,
-		[NOW_PAUSED] = VM_PAUSED,
-		[NOW_SAVING] = VM_SAVING,
-		[NOW_PRESERVED] = VM_ENDED_PRESERVED,
-		[NOW_ABANDONED] = VM_ENDED,
-		[NOW_ENDED] = VM_ENDED,
-		[NOW_UNKNOWN] = VM_UNKNOWN,
-	};
-
-	return state[l->now];
 }

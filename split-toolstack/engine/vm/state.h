@@ -45,15 +45,32 @@ struct life_cell {
  */
 extern const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS];
 
-/* Does what the table says; the VM may be freed afterwards. What cannot be is logged and does
- * nothing: -EINVAL. */
-int life_event(struct vm *vm, enum life_event ev, const struct life_news *n);
+/* An event that the table does not have (life_event() in vms.h) is logged: -EINVAL. */
+int life_impossible(const struct vm *vm, enum life_event ev);
 /* LIFE_TIMER comes after so long, in place of what was set before. */
 void life_timer(struct vm *vm, double seconds);
 void life_timer_stop(struct vm *vm);
 
 /* What clients see, and what is recorded unless it is VM_UNKNOWN. */
-enum vm_state life_state(const struct vm_life *l);
+static inline enum vm_state life_state(const struct vm_life *l)
+{
+	static const enum vm_state state[NOW_COUNT] = {
+		[NOW_NEW] = VM_BUILDING,
+		[NOW_WAITING] = VM_BUILDING,
+		[NOW_BUILDING] = VM_BUILDING,
+		[NOW_CONNECTING] = VM_BUILDING,
+		[NOW_GATED] = VM_RUNNING,
+		[NOW_RUNNING] = VM_RUNNING,
+		[NOW_PAUSED] = VM_PAUSED,
+		[NOW_SAVING] = VM_SAVING,
+		[NOW_PRESERVED] = VM_ENDED_PRESERVED,
+		[NOW_ABANDONED] = VM_ENDED,
+		[NOW_ENDED] = VM_ENDED,
+		[NOW_UNKNOWN] = VM_UNKNOWN,
+	};
+
+	return state[l->now];
+}
 
 /* Threads use its configuration, files and image, and call back when they are done. */
 static inline bool life_has_threads(const struct vm_life *l)

@@ -372,16 +372,6 @@ const char *vm_event_name(enum vm_event ev)
 	return name[ev];
 }
 
-void vm_announce(struct vm *vm, enum vm_event ev)
-{
-	struct engine_observer *next;
-
-	for (struct engine_observer *ob = vm->en->vms.observers; ob; ob = next) {
-		next = ob->next;
-		ob->fn(ob, ev, vm, NULL);
-	}
-}
-
 void vms_announce_low(struct engine *en, const struct pool_flavor *f)
 {
 	struct engine_observer *next;
@@ -410,16 +400,6 @@ void engine_unobserve(struct engine_observer *ob)
 		ob->next->prev = ob->prev;
 	ob->next = NULL;
 	ob->prev = NULL;
-}
-
-void vm_create_done(struct vm *vm, int rc, const struct err *e)
-{
-	vm_create_fn *fn = vm->create.fn;
-
-	vm->create.fn = NULL;
-	vm->t.total_ns = (uint32_t)(clock_ns() - vm->create.start_ns);
-	if (fn)
-		fn(vm->create.arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
 }
 
 void vm_is_ready(struct vm *vm)

@@ -4,6 +4,7 @@
 #define CHAOS_VM_VM_H
 
 #include "split-toolstack/engine/vm/state.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 struct xen_domain_info;
 
@@ -42,11 +43,7 @@ void vm_cursor_begin(struct vm_cursor *c, struct vm *first);
 struct vm *vm_cursor_next(struct vm_cursor *c); /* NULL: that was all */
 void vm_cursor_close(struct vm_cursor *c);
 
-/* Tells the observers. */
-void vm_announce(struct vm *vm, enum vm_event ev);
 void vms_announce_low(struct engine *en, const struct pool_flavor *f); /* VM_EV_POOL_LOW */
-/* Answers its create, once. */
-void vm_create_done(struct vm *vm, int rc, const struct err *e);
 /* Its guest has said so: answers its create, too. */
 void vm_is_ready(struct vm *vm);
 /* What Xen says of its domain, as others may have changed it. */

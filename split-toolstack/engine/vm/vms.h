@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Finding VMs in the lists and tables: on the way of each create and destroy, so it is inline. */
+/* What is on the way of each create and destroy, so it is inline: finding VMs in the lists and
+ * tables, raising events of their lives, telling of them. */
 #ifndef CHAOS_VM_VMS_H
 #define CHAOS_VM_VMS_H
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
@@ -81,6 +83,36 @@ static inline uint32_t vms_count(const struct engine *in)
 static inline uint32_t vms_ended_count(const struct engine *in)
 {
 	return in->vms.nended;
+}
+
+/* Does what the table of life says; the VM may be freed afterwards. */
+static inline int life_event(struct vm *vm, enum life_event ev, const struct life_news *n)
+{
+	const struct life_cell *c = &vm->en->vms.life[vm->life.now][ev];
+
+	return c->fn ? c->fn(vm, n) : life_impossible(vm, ev);
+}
+
+/* Tells the observers. */
+static inline void vm_announce(struct vm *vm, enum vm_event ev)
+{
+	struct engine_observer *next;
+
+	for (struct engine_observer *ob = vm->en->vms.observers; ob; ob = next) {
+		next = ob->next;
+		ob->fn(ob, ev, vm, NULL);
+	}
+}
+
+/* Answers its create, once. */
+static inline void vm_create_done(struct vm *vm, int rc, const struct err *e)
+{
+	vm_create_fn *fn = vm->create.fn;
+
+	vm->create.fn = NULL;
+	vm->t.total_ns = (uint32_t)(clock_ns() - vm->create.start_ns);
+	if (fn)
+		fn(vm->create.arg, rc, rc < 0 ? NULL : vm, &vm->t, e);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vms.h"
 #include "tests/unit/engine/devices_help.h"
 
 #include <xen/sched.h>
