@@ -74,15 +74,25 @@ static int check(struct engine *en, const struct vm_config *c, struct err *e)
 	return c->mem_kib > INLINE_MEM_KIB ? enough_memory(en, c, e) : 0;
 }
 
-/* Nobody else has its name, its uuid, what its devices need. */
-static int own(struct vm *vm, struct err *e)
+/* The VM takes its configuration, when it can be and nobody else has its name, its uuid, or what
+ * its devices need; `wait`: these are leaving. */
+static int accept_config(struct vm *vm, struct vm_config *cfg, bool *wait, struct err *e)
 {
-	int rc = vm_identify(vm, e);
+	struct engine *en = vm->en;
+	int rc = check(en, cfg, e);
 
-	if (rc == 0 && vm->cfg.have_uuid && foreign_has_uuid(vm->en, vm->uuid) > 0)
+	if (rc == 0 && cfg->ndevice)
+		rc = devices_admit(en, NULL, cfg, e);
+	*wait = rc == -EAGAIN;
+	if (rc < 0 && !*wait)
+		return rc;
+	vm->cfg = *cfg;
+	vm_config_init(cfg);
+	rc = vm_identify(vm, e);
+	if (rc == 0 && vm->cfg.have_uuid && foreign_has_uuid(en, vm->uuid) > 0)
 		rc = err_set(e, EEXIST, "uuid: taken by a domain of another toolstack");
 	if (rc == 0)
-		rc = names_check(vm->en, vm->name, e);
+		rc = names_check(en, vm->name, e);
 	if (rc == 0 && vm->cfg.ndevice)
 		rc = reservations_take(vm, e);
 	return rc;
@@ -101,18 +111,10 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 	struct vm_timings none = {0};
 	struct err err = {0};
 	struct vm *vm = vm_new(en);
-	bool wait;
+	bool wait = false;
 	struct vm *old;
-	int rc = vm ? check(en, cfg, &err) : err_set(&err, ENOMEM, "out of memory");
+	int rc = vm ? accept_config(vm, cfg, &wait, &err) : err_set(&err, ENOMEM, "out of memory");
 
-	if (rc == 0 && cfg->ndevice)
-		rc = devices_admit(en, NULL, cfg, &err);
-	wait = rc == -EAGAIN;
-	if (rc == 0 || wait) {
-		vm->cfg = *cfg;
-		vm_config_init(cfg);
-		rc = own(vm, &err);
-	}
 	if (rc < 0 || !vm) {
 		vm_free(vm);
 		vm_config_clear(cfg);
