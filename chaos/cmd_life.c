@@ -49,18 +49,15 @@ static int run_simple(const struct command *cmd, int argc, char **argv)
 
 static int run_rename(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
 	struct client client = {.fd = -1};
+	struct plain_options o;
 	struct err e = {0};
 	struct wire_out w;
 	struct wire_in in;
-	bool json = false;
-	int rc;
+	int rc = plain_options(cmd, argc, argv, false, &o);
 
-	while (next_option(cmd, argc, argv, ":jh", longs) != -1)
-		json = true;
+	if (rc != EXIT_DONE)
+		return rc;
 	if (argc - optind != 2)
 		return usage(cmd, "name a VM and its new name");
 	rc = client_open(&client, NULL, &e);
@@ -72,13 +69,15 @@ static int run_rename(const struct command *cmd, int argc, char **argv)
 	}
 	if (rc == 0)
 		rc = client_finish(&client, &in, NULL, NULL, &e);
-	client_close(&client);
-	if (rc < 0)
-		return failed(&e);
-	if (json)
-		return print_json(json_pack("[s]", argv[optind + 1])) < 0 ? EXIT_FAILED : EXIT_DONE;
-	printf("%s\n", argv[optind + 1]);
-	return EXIT_DONE;
+	if (rc < 0) {
+		json_decref(o.json);
+		return conclude(&client, NULL, failed(&e));
+	}
+	if (o.json)
+		(void)json_array_append_new(o.json, text_json(argv[optind + 1]));
+	else
+		printf("%s\n", argv[optind + 1]);
+	return conclude(&client, o.json, EXIT_DONE);
 }
 
 /* --- waiting --- */

@@ -73,17 +73,14 @@ static int set_flavor(struct client *c, int n, char **words, struct err *e)
 
 static int run_pool(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
 	struct client client = {.fd = -1};
+	struct plain_options o;
 	struct err e = {0};
 	struct wire_in in;
-	json_t *json = NULL;
-	int rc;
+	int rc = plain_options(cmd, argc, argv, false, &o);
 
-	while (next_option(cmd, argc, argv, ":jh", longs) != -1)
-		json = json ? json : json_array();
+	if (rc != EXIT_DONE)
+		return rc;
 	if (optind < argc && strcmp(argv[optind], "set") != 0)
 		return usage(cmd, "\"%s\" is neither an option nor \"set\"", argv[optind]);
 	if (optind + 1 == argc)
@@ -93,17 +90,15 @@ static int run_pool(const struct command *cmd, int argc, char **argv)
 		rc = set_flavor(&client, argc - optind - 1, argv + optind + 1, &e);
 	if (rc == 0)
 		rc = ask(&client, PROTO_REQ_POOL, NULL, 0, &e);
-	if (rc == 0 && !json)
+	if (rc == 0 && !o.json)
 		printf("%-4s %7s %5s %9s %6s %6s %8s %5s %7s  %s\n", "TYPE", "MEMORY", "VCPUS",
 		       "LOW-HIGH", "TARGET", "READY", "HITS", "RATE", "HELD", "IMAGE");
 	if (rc == 0)
-		rc = client_finish(&client, &in, on_flavor, json, &e);
-	client_close(&client);
-	if (rc < 0) {
-		json_decref(json);
-		return failed(&e);
-	}
-	return json && print_json(json) < 0 ? EXIT_FAILED : EXIT_DONE;
+		rc = client_finish(&client, &in, on_flavor, o.json, &e);
+	if (rc == 0)
+		return conclude(&client, o.json, EXIT_DONE);
+	json_decref(o.json);
+	return conclude(&client, NULL, failed(&e));
 }
 
 static const char pool_help[] =
