@@ -50,6 +50,9 @@ struct rq {
 	char *body;
 	size_t body_len;
 	int upload; /* file that the body goes to, or -1 */
+	int file;   /* file that is the answer's body, with file_bytes, or -1 */
+	uint64_t file_bytes;
+	uint32_t save_tag; /* of a save whose VM ends when all was sent; 0: none */
 	bool dispatched, suspended, answered;
 	/* the answer */
 	unsigned int status;
@@ -131,6 +134,12 @@ void run_console_input(struct rq *rq);
 void run_wait(struct rq *rq);
 /* MHD's reader of streams. */
 ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t max);
+
+/* --- save.c --- */
+void run_save(struct rq *rq);
+void run_restore(struct rq *rq);
+/* The whole answer was sent. */
+void saved_sent(struct rq *rq);
 
 /* --- devices.c --- */
 void run_devices(struct rq *rq);

@@ -25,7 +25,11 @@ static struct MHD_Response *make_response(struct rq *rq)
 	const char *type = rq->text_type ? rq->text_type : "application/json";
 	struct MHD_Response *r;
 
-	if (rq->over || rq->own) { /* a stream, of unknown length */
+	if (rq->file_bytes) {
+		r = MHD_create_response_from_fd64(rq->file_bytes, rq->file);
+		if (r)
+			rq->file = -1;	  /* it closes it */
+	} else if (rq->over || rq->own) { /* a stream, of unknown length */
 		r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, stream_read, rq,
 						      NULL);
 	} else {
@@ -55,7 +59,7 @@ static enum MHD_Result respond(struct rq *rq)
 
 	if (!r)
 		return MHD_NO;
-	if (rq->own) /* streams have a heartbeat instead */
+	if (rq->own && !rq->file_bytes) /* streams have a heartbeat instead */
 		(void)MHD_set_connection_option(rq->conn, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	else
 		client_waits(rq->conn, true); /* to read it */
@@ -116,13 +120,13 @@ static void take_upload(struct rq *rq, const char *data, size_t len)
 	if (rq->upload < 0) {
 		rq->upload = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 		if (rq->upload < 0) {
-			rq_problem(rq, errno, "a file for the image in /var/tmp");
+			rq_problem(rq, errno, "a file for the body in /var/tmp");
 			return;
 		}
 	}
 	rq->body_len += len;
 	if (rq->body_len > UPLOAD_MAX) {
-		rq_problem(rq, E2BIG, "an image has at most %u MiB", UPLOAD_MAX >> 20);
+		rq_problem(rq, E2BIG, "a file has at most %u MiB", UPLOAD_MAX >> 20);
 		return;
 	}
 	while (len) {
@@ -131,7 +135,7 @@ static void take_upload(struct rq *rq, const char *data, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			rq_problem(rq, errno, "write the image to /var/tmp");
+			rq_problem(rq, errno, "write the body to /var/tmp");
 			return;
 		}
 		data += n;
@@ -173,6 +177,7 @@ static struct rq *new_rq(struct api *a, struct MHD_Connection *conn)
 	rq->api = a;
 	rq->conn = conn;
 	rq->upload = -1;
+	rq->file = -1;
 	DL_APPEND(a->all, rq);
 	return rq;
 }
@@ -219,15 +224,18 @@ static void completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 	struct api *a = cls;
 	struct rq *rq = *con_cls;
 
-	(void)why;
 	client_waits(conn, true);
 	if (!rq)
 		return;
+	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		saved_sent(rq);
 	backend_forget(rq);
 	ev_timer_stop(a->loop, &rq->timeout);
 	DL_DELETE(a->all, rq);
 	if (rq->upload >= 0)
 		(void)close(rq->upload);
+	if (rq->file >= 0)
+		(void)close(rq->file);
 	json_decref(rq->json);
 	free(rq->text);
 	free(rq->body);

@@ -257,6 +257,8 @@ const struct route routes[] = {
 	{"POST", "/v1/vms/{}/reboot", run_plain, CHAOS_REBOOT, 0, answer_name},
 	{"POST", "/v1/vms/{}/destroy", run_plain, CHAOS_DESTROY, 0, answer_name},
 	{"POST", "/v1/vms/{}/rename", run_rename},
+	{"POST", "/v1/vms/{}/save", run_save},
+	{"POST", "/v1/restore", run_restore, .upload = true},
 	{"GET", "/v1/vms/{}/devices", run_devices},
 	{"POST", "/v1/vms/{}/devices", run_attach},
 	{"DELETE", "/v1/vms/{}/devices/{}", run_detach},

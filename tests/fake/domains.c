@@ -192,12 +192,23 @@ int xen_domain_unpause(struct xen *x, uint32_t domid)
 	ONE_DOMAIN(d->pauses -= d->pauses > 0; d->bound = true);
 }
 
+void fake_busy(uint32_t domid, bool busy)
+{
+	struct domain *d;
+
+	(void)pthread_mutex_lock(&fake_lock);
+	d = fake_find(domid);
+	if (d)
+		d->busy = busy;
+	(void)fake_leave(0);
+}
+
 static void describe(const struct domain *d, struct xen_domain_info *out)
 {
 	*out = (struct xen_domain_info){.domid = d->id,
 					.hvm = d->hvm,
 					.paused = d->pauses > 0,
-					.blocked = d->bound && !d->shutdown, /* it is idle */
+					.blocked = d->bound && !d->shutdown && !d->busy,
 					.shutdown = d->shutdown,
 					.shutdown_reason = d->reason,
 					.vcpus = 1,

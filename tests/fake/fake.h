@@ -25,6 +25,8 @@ const char *fake_failed(void);
 /* Lets a domain end as Xen would: shut down with SHUTDOWN_*, or gone without a word. */
 void fake_end(uint32_t domid, uint32_t reason);
 void fake_vanish(uint32_t domid);
+/* Its vCPUs run, or (not busy, as at first) are blocked. */
+void fake_busy(uint32_t domid, bool busy);
 /* How a domain was made, and what it has; false when there is none. */
 struct fake_domain {
 	struct xen_domain_config config;

@@ -28,7 +28,8 @@ struct domain {
 	uint8_t uuid[16];
 	bool hvm, shutdown;
 	uint32_t pauses; /* Xen counts them */
-	bool bound;	 /* ran once, and so has bound its end of the channel */
+	bool busy;
+	bool bound; /* ran once, and so has bound its end of the channel */
 	uint32_t reason;
 	int mem;
 	uint32_t guest_ports;

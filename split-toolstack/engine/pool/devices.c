@@ -47,7 +47,7 @@ bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *
 bool flavor_fits_devices(const struct engine *en, const struct pool_flavor *f,
 			 const struct shell_want *want)
 {
-	if (!image_info(want->img)->direct) /* connects them itself */
+	if (!want->saved && !image_info(want->img)->direct) /* connects them itself */
 		return f->vifs == 0 && f->vbds == 0;
 	return devices_fit_flavor(en, f, want->cfg);
 }

@@ -39,7 +39,7 @@ static void arrives(int to, int from)
 	struct transfer w;
 	struct transfer r;
 	pthread_t thread;
-	void *rc;
+	void *rc = NULL;
 
 	fill();
 	assert_int_equal(transfer_open(&w, to, true, NULL), 0);
@@ -81,7 +81,7 @@ static void what_waits_is_cancelled(void **state)
 	struct transfer r;
 	pthread_t thread;
 	int fd[2];
-	void *rc;
+	void *rc = NULL;
 
 	(void)state;
 	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
