@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Shells with devices: they come into the pool when their vifs are connected. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <utlist.h>
 
-#include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
 /* One kernel thread connects all of them, in order: more at once would only wait longer. */
 #define CONNECTING_MAX 4u
-
-uint32_t flavor_rings(const struct pool_flavor *f)
-{
-	return f->vifs * 2 + f->vbds;
-}
 
 int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e)
 {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
@@ -145,22 +144,6 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 	flavor_drop_shells(en, own, own->f.target);
 	idle_now(en->idle);
 	return 0;
-}
-
-int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e)
-{
-	int rc = 0;
-
-	*out = files_new(en->opener);
-	if (!*out)
-		return err_set(e, ENOMEM, "out of memory");
-	if (f->image)
-		rc = images_add(en->images, *out, f->image, "image", e);
-	if (rc == 0 && f->image && f->ramdisk)
-		rc = images_add(en->images, *out, f->ramdisk, "ramdisk", e);
-	if (rc < 0)
-		files_drop(out);
-	return rc;
 }
 
 int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)

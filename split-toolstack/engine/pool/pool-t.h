@@ -62,28 +62,36 @@ _Static_assert(offsetof(struct pool, flavors) == offsetof(struct pool_head, flav
 /* --- pool.c --- */
 /* After a failure (no memory, no image) a flavor waits. */
 #define POOL_RETRY_S IDLE_RETRY_S
-/* What of a flavor is to be opened, not opened yet. -ENOMEM. */
-int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e);
 /* A request wanted a shell of it. */
 void flavor_wanted(struct engine *en, struct flavor *f);
 
-/* --- shells.c --- */
-/* Begins with one more of a flavor; what fails is not tried again at once. */
-void pool_make_shell(struct engine *en, struct flavor *f);
-bool pool_makes(const struct engine *en, const uint8_t uuid[16]);
+/* --- shell.c --- */
 /* Ends a shell that was not claimed, or whose claim failed. */
 void shell_end(struct engine *en, struct shell *s);
 /* All but so many shells of a flavor go. */
 void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep);
-/* The flavor, which is in no list any more, goes. */
-void flavor_ends(struct engine *en, struct flavor *f);
-/* -EOPNOTSUPP: it cannot be made ahead. */
-int flavor_check_image(const struct image *img, struct err *e);
 void flavor_add_shell(struct flavor *f, struct shell *s);
 /* What failed is not tried again at once. */
 void flavor_back_off(struct flavor *f, const struct err *e);
 
+/* --- shells.c --- */
+/* What of a flavor is to be opened, not opened yet. -ENOMEM. */
+int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e);
+/* Begins with one more of a flavor; what fails is not tried again at once. */
+void pool_make_shell(struct engine *en, struct flavor *f);
+bool pool_makes(const struct engine *en, const uint8_t uuid[16]);
+/* The flavor, which is in no list any more, goes. */
+void flavor_ends(struct engine *en, struct flavor *f);
+/* -EOPNOTSUPP: it cannot be made ahead. */
+int flavor_check_image(const struct image *img, struct err *e);
+
 /* --- flavors.c --- */
+/* Pages for the rings of its devices. */
+static inline uint32_t flavor_rings(const struct pool_flavor *f)
+{
+	return f->vifs * 2 + f->vbds;
+}
+
 /* Both may be NULL. */
 static inline bool flavor_same_text(const char *a, const char *b)
 {
@@ -91,7 +99,6 @@ static inline bool flavor_same_text(const char *a, const char *b)
 }
 
 /* --- devices.c --- */
-uint32_t flavor_rings(const struct pool_flavor *f);
 int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e);
 bool flavor_same_devices(const struct pool_flavor *a, const struct pool_flavor *b);
 /* The wanted devices are those that the flavor has. */

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Making a shell, on the loop or on the worker, and ending it. */
+/* Making a shell, on the loop or on the worker. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/engine-t.h"
@@ -16,12 +13,9 @@
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/registry/record-t.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/worker.h"
-#include "split-toolstack/engine/vm/record.h"
-
-/* What goes on failing waits so many times as long, at the most. */
-#define BACKOFF_MAX 31u
 
 /* One shell on its way, on the loop or on the worker. */
 struct shell_job {
@@ -50,20 +44,6 @@ static int record_intent(struct engine *en, const struct shell *s, struct err *e
 	vm_config_init(&none);
 	memcpy(r.uuid, s->uuid, sizeof(r.uuid));
 	return registry_put(en->registry, &r, e);
-}
-
-void shell_end(struct engine *en, struct shell *s)
-{
-	drop_note(en, s->dom.domid, s->uuid);
-	window_close(en, &s->dom);
-	dom_release(&s->dom);
-	devices_drop(&s->devices);
-	if (s->dom.domid)
-		domain_drop(en, s->dom.domid, s->uuid, s->dom.pages, &s->slot, s->map, true);
-	else
-		slot_put(en->slots, &s->slot);
-	image_put(s->img);
-	free(s);
 }
 
 int flavor_check_image(const struct image *img, struct err *e)
@@ -103,26 +83,12 @@ static void build_shell(struct worker_job *job, struct xen *x)
 		j->rc = dom_arm(x, &s->dom, s->img, &j->err);
 }
 
-void flavor_back_off(struct flavor *f, const struct err *e)
-{
-	log_line(LOG_WARN, "op=refill: %s", err_msg(e));
-	f->backoff = f->backoff * 2 + 1 < BACKOFF_MAX ? f->backoff * 2 + 1 : BACKOFF_MAX;
-	f->retry_at = clock_ns() + (uint64_t)(POOL_RETRY_S * 1e9) * f->backoff;
-}
-
 static void free_job(struct shell_job *j)
 {
 	files_drop(&j->files);
 	file_close(j->en->opener, FILE_READ, j->image_fd);
 	file_close(j->en->opener, FILE_READ, j->ramdisk_fd);
 	free(j);
-}
-
-void flavor_add_shell(struct flavor *f, struct shell *s)
-{
-	s->next = f->shells;
-	f->shells = s;
-	f->f.ready++;
 }
 
 static void shell_done(struct worker_job *job)
@@ -153,6 +119,22 @@ static void shell_done(struct worker_job *job)
 			flavor_add_shell(f, s);
 	}
 	free_job(j);
+}
+
+int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **out, struct err *e)
+{
+	int rc = 0;
+
+	*out = files_new(en->opener);
+	if (!*out)
+		return err_set(e, ENOMEM, "out of memory");
+	if (f->image)
+		rc = images_add(en->images, *out, f->image, "image", e);
+	if (rc == 0 && f->image && f->ramdisk)
+		rc = images_add(en->images, *out, f->ramdisk, "ramdisk", e);
+	if (rc < 0)
+		files_drop(out);
+	return rc;
 }
 
 /* The files of a warm flavor, as they are now. */
@@ -290,17 +272,6 @@ bool pool_makes(const struct engine *en, const uint8_t uuid[16])
 {
 	return en->pool->job && en->pool->job->shell->slot.domid &&
 	       memcmp(en->pool->job->shell->uuid, uuid, 16) == 0;
-}
-
-void flavor_drop_shells(struct engine *en, struct flavor *f, uint32_t keep)
-{
-	while (f->f.ready > keep) {
-		struct shell *s = f->shells;
-
-		f->shells = s->next;
-		f->f.ready--;
-		shell_end(en, s);
-	}
 }
 
 void flavor_ends(struct engine *en, struct flavor *f)
