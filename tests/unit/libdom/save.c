@@ -205,7 +205,7 @@ static void comes_back(void **state)
 		struct save_stats st;
 		struct guest a;
 		struct guest b;
-		pthread_t thread;
+		pthread_t thread = 0;
 		struct feeder f = {fd, -1};
 		int p[2];
 
