@@ -20,6 +20,7 @@
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
 
 #define INPUT_QUEUE_MAX 65536u
 
@@ -266,7 +267,7 @@ int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e
 
 	if (vm_state(vm) == VM_UNKNOWN)
 		return err_set(e, EAGAIN, "\"%s\" was not taken over yet: %s", vm->name,
-			       vm->left.why);
+			       vm_why_unknown(vm));
 	if (!vm->guest.con.page)
 		return err_set(e, EPIPE, "\"%s\" has ended", vm->name);
 	if (control_is_unheard(vm)) {

@@ -51,6 +51,12 @@ static inline struct vm *vm_next(const struct vm *vm)
 	return vm->links.next;
 }
 
+/* Of one in VM_UNKNOWN: why it was not taken over yet. */
+static inline const char *vm_why_unknown(const struct vm *vm)
+{
+	return vm->left.why;
+}
+
 static inline bool vm_is_listed(const struct vm *vm)
 {
 	return vm->links.prev != NULL;
