@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The state of a VM of 4 MiB out of it and into a new one, over an open connection: a running noop
+ * is saved into memory of dom0 and goes on, and is restored from there. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "bench/conn.h"
+
+#define REST_US 30000 /* the pool refills, and pages are given back */
+
+static struct chaos_reply reply;
+
+/* From its start: what is there is written over. */
+static void rewind_file(int fd)
+{
+	if (lseek(fd, 0, SEEK_SET) != 0)
+		die("a file in memory: %s", strerror(errno));
+}
+
+/* Until the answer; *stopped: how long the guest stood still. */
+static uint64_t save(struct chaos *c, int file, uint64_t *stopped)
+{
+	struct chaos_error e = {0};
+	struct chaos_request rq;
+	uint64_t start;
+
+	rewind_file(file);
+	start = clock_ns();
+	chaos_request_init(&rq, CHAOS_SAVE);
+	rq.vm = "bench";
+	rq.flags = CHAOS_KEEP;
+	rq.file_fd = file;
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
+	*stopped = reply.saved.stopped_ns;
+	return clock_ns() - start;
+}
+
+static uint64_t restore(struct chaos *c, int file)
+{
+	struct chaos_error e = {0};
+	struct chaos_request rq;
+	uint64_t start;
+
+	rewind_file(file);
+	start = clock_ns();
+	chaos_request_init(&rq, CHAOS_RESTORE);
+	rq.name = "copy";
+	rq.file_fd = file;
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
+	return clock_ns() - start;
+}
+
+static void print(struct samples *s, const char *what, const char *type)
+{
+	char metric[64];
+
+	(void)snprintf(metric, sizeof(metric), "%s_%s_4m", what, type);
+	samples_print(s, "checkpoint", metric);
+}
+
+static void one_type(struct chaos *c, const char *type, unsigned int n)
+{
+	static struct samples pause;
+	static struct samples answer;
+	static struct samples back;
+	int kernel = open_noop();
+	int file = memfd_create("saved", MFD_CLOEXEC);
+
+	if (file < 0)
+		die("a file in memory: %s", strerror(errno));
+	pause.n = answer.n = back.n = 0;
+	(void)conn_create(c, "bench", type, "4", kernel, CHAOS_READY, NULL);
+	for (unsigned int i = 0; i < n + 2; i++) {
+		uint64_t stopped;
+		uint64_t t = save(c, file, &stopped);
+		uint64_t r;
+
+		(void)usleep(REST_US);
+		r = restore(c, file);
+		(void)usleep(REST_US);
+		(void)conn_destroy(c, "copy");
+		(void)usleep(REST_US);
+		/* the first ones make the file and warm the caches */
+		if (i < 2)
+			continue;
+		samples_add(&answer, t);
+		samples_add(&pause, stopped);
+		samples_add(&back, r);
+	}
+	(void)conn_destroy(c, "bench");
+	(void)close(file);
+	(void)close(kernel);
+	print(&pause, "save_pause", type);
+	print(&answer, "save", type);
+	print(&back, "restore", type);
+}
+
+void bench_checkpoint(unsigned int n)
+{
+	static const char *const types[] = {"pv", "pvh"};
+	struct chaos *c = conn_open();
+	char flavor[64];
+
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(flavor, sizeof(flavor), "type=%s memory=4 count=4", types[i]);
+		conn_set_pool(c, flavor);
+		conn_wait_ready(c, 4);
+		one_type(c, types[i], n);
+		(void)snprintf(flavor, sizeof(flavor), "type=%s memory=4 count=0", types[i]);
+		conn_set_pool(c, flavor);
+	}
+	chaos_close(c);
+}
