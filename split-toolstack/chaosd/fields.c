@@ -99,8 +99,9 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_close(w, mark);
 }
 
-static void fields_vif(struct wire_out *w, const struct device_config *d, const char *ifname)
+static void fields_vif(struct wire_out *w, const struct device_info *i)
 {
+	const struct device_config *d = i->config;
 	const struct vif_config *v = &d->u.vif;
 	char text[18];
 
@@ -110,7 +111,7 @@ static void fields_vif(struct wire_out *w, const struct device_config *d, const 
 	mac_print(v->mac, text);
 	wire_text(w, PROTO_MAC, text);
 	wire_text(w, PROTO_BRIDGE, v->bridge);
-	wire_text(w, PROTO_IFNAME, ifname);
+	wire_text(w, PROTO_IFNAME, i->ifname);
 	wire_u32(w, PROTO_MTU, v->mtu);
 	wire_text(w, PROTO_IP, v->ip.dhcp ? "dhcp" : v->ip_text);
 	if (v->rate_bytes) {
@@ -119,8 +120,9 @@ static void fields_vif(struct wire_out *w, const struct device_config *d, const 
 	}
 }
 
-static void fields_vbd(struct wire_out *w, const struct device_config *d, uint64_t sectors)
+static void fields_vbd(struct wire_out *w, const struct device_info *i)
 {
+	const struct device_config *d = i->config;
 	const struct vbd_config *v = &d->u.vbd;
 	char name[16];
 
@@ -130,21 +132,20 @@ static void fields_vbd(struct wire_out *w, const struct device_config *d, uint64
 	wire_text(w, PROTO_PATH, v->path);
 	wire_u32(w, PROTO_READONLY, v->readonly);
 	wire_u32(w, PROTO_CDROM, v->cdrom);
-	wire_u64(w, PROTO_SECTORS, sectors);
+	wire_u64(w, PROTO_SECTORS, i->sectors);
 }
+
+static void (*const fields_of[DEVICE_KINDS])(struct wire_out *w, const struct device_info *i) = {
+	[DEVICE_VIF] = fields_vif, [DEVICE_VBD] = fields_vbd};
 
 void fields_device(struct wire_out *w, const struct device_info *d)
 {
 	uint32_t mark = wire_open(w, PROTO_DEVICE);
-	bool vif = d->config->kind == DEVICE_VIF;
 
 	wire_text(w, PROTO_KIND, device_kind_name(d->config->kind));
 	wire_text(w, PROTO_STATE, device_state_name(d->state));
 	wire_text(w, PROTO_REASON, d->reason);
 	wire_text(w, PROTO_BACKEND, device_backend_name(d->config->backend));
-	if (vif)
-		fields_vif(w, d->config, d->ifname);
-	else
-		fields_vbd(w, d->config, d->sectors);
+	fields_of[d->config->kind](w, d);
 	wire_close(w, mark);
 }

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/mac.h"
 #include "split-toolstack/chaosd/fields.h"
 #include "split-toolstack/chaosd/ops.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/vmcfg/vmcfg.h"
 
 #define SPEC_MAX 8192u
@@ -67,10 +67,13 @@ static int parse(const struct request *r, struct vmcfg_list *warning, struct dev
 		return err_set(e, EINVAL, "no device given, or more than %u bytes of it", SPEC_MAX);
 	if (have_cwd && cwd[0] != '/')
 		return err_set(e, EINVAL, "the working folder \"%s\" does not begin with /", cwd);
-	if (strncmp(spec, "vif=", 4) == 0)
-		return vmcfg_vif(spec + 4, warning, d, e);
-	if (strncmp(spec, "disk=", 5) == 0)
-		return vmcfg_disk(spec + 5, have_cwd ? cwd : NULL, warning, d, e);
+	for (uint32_t kind = 0; kind < DEVICE_KINDS; kind++) {
+		size_t n = strlen(device_kind_word(kind));
+
+		if (strncmp(spec, device_kind_word(kind), n) == 0 && spec[n] == '=')
+			return vmcfg_device(kind, spec + n + 1, have_cwd ? cwd : NULL, warning, d,
+					    e);
+	}
 	return err_set(e, EINVAL, "\"%.40s\": give vif=... or disk=...", spec);
 }
 
@@ -103,36 +106,17 @@ int op_attach(struct engine *en, struct request *r, struct err *e)
 
 struct wanted {
 	enum device_kind kind;
-	char id[64];
-	uint32_t vdev;
-	uint8_t mac[6];
-	bool has_mac;
+	char name[64];
 	uint32_t found; /* devid, or DEVICE_ANY */
 };
 
-static bool is_number(const char *text, uint32_t n)
-{
-	char *end = NULL;
-	unsigned long v = strtoul(text, &end, 10);
-
-	return *text >= '0' && *text <= '9' && *end == '\0' && v == n;
-}
-
-static void look(const struct device_info *d, void *arg)
+static void compare(const struct device_info *d, void *arg)
 {
 	struct wanted *w = arg;
-	const struct vif_config *v = &d->config->u.vif;
 
-	if (d->config->kind != w->kind)
-		return;
-	if (w->kind == DEVICE_VBD) {
-		if (d->config->devid == w->vdev)
-			w->found = w->vdev;
-	} else if (is_number(w->id, d->config->devid) ||
-		   (w->has_mac && memcmp(w->mac, v->mac, 6) == 0) ||
-		   strcmp(w->id, d->ifname) == 0) {
+	if (d->config->kind == w->kind &&
+	    device_config_ops[w->kind]->is_named(d->config, d->ifname, w->name))
 		w->found = d->config->devid;
-	}
 }
 
 static int read_kind(const struct request *r, enum device_kind *kind, bool *given, struct err *e)
@@ -149,23 +133,25 @@ static int read_kind(const struct request *r, enum device_kind *kind, bool *give
 
 static int find_device(const struct request *r, struct vm *vm, struct wanted *w, struct err *e)
 {
+	const struct device_config_ops *ops;
 	bool given;
 	int rc = read_kind(r, &w->kind, &given, e);
 
 	if (rc < 0)
 		return rc;
-	if (!given || !wire_get_text(&r->in, PROTO_ID, w->id, sizeof(w->id)) || w->id[0] == '\0')
+	if (!given || !wire_get_text(&r->in, PROTO_ID, w->name, sizeof(w->name)) ||
+	    w->name[0] == '\0')
 		return err_set(e, EINVAL, "no device named, or its name is too long");
-	w->has_mac = w->kind == DEVICE_VIF && mac_read(w->id, w->mac) == 0;
-	if (w->kind == DEVICE_VBD && vdev_parse(w->id, &w->vdev) < 0)
-		return err_set(e, EINVAL, "\"%s\": not the name of a virtual disk, as xvda", w->id);
+	ops = device_config_ops[w->kind];
+	rc = ops->check_name ? ops->check_name(w->name, e) : 0;
+	if (rc < 0)
+		return rc;
 	w->found = DEVICE_ANY;
-	vm_for_each_device(vm, look, w);
+	vm_for_each_device(vm, compare, w);
 	if (w->found == DEVICE_ANY)
 		return err_set(e, ENOENT,
-			       "\"%s\" has no %s \"%s\"; \"chaos %s-list %s\" shows what it has",
-			       vm_name(vm), device_kind_word(w->kind), w->id,
-			       w->kind == DEVICE_VIF ? "network" : "block", vm_name(vm));
+			       "\"%s\" has no %s \"%s\"; \"chaos %s %s\" shows what it has",
+			       vm_name(vm), ops->word, w->name, ops->list, vm_name(vm));
 	return 0;
 }
 

@@ -247,22 +247,41 @@ static int add_device(struct vm_config *c, struct device_config *d, struct err *
 	return 0;
 }
 
-static int set_vif(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+static int vif_of(const char *spec, const char *cwd, struct vmcfg_list *warning,
+		  struct device_config *out, struct err *e)
+{
+	(void)cwd;
+	return vmcfg_vif(spec, warning, out, e);
+}
+
+int vmcfg_device(enum device_kind kind, const char *spec, const char *cwd,
+		 struct vmcfg_list *warning, struct device_config *out, struct err *e)
+{
+	static int (*const of[DEVICE_KINDS])(const char *, const char *, struct vmcfg_list *,
+					     struct device_config *, struct err *) = {
+		[DEVICE_VIF] = vif_of, [DEVICE_VBD] = vmcfg_disk};
+
+	return of[kind](spec, cwd, warning, out, e);
+}
+
+static int set_device(struct vmcfg_walk *w, enum device_kind kind, const char *value, struct err *e)
 {
 	struct device_config d;
-	int rc = vmcfg_vif(value, &w->v->warning, &d, e);
+	int rc = vmcfg_device(kind, value, w->v->cwd, &w->v->warning, &d, e);
 
-	(void)key;
 	return rc < 0 ? rc : add_device(w->c, &d, e);
+}
+
+static int set_vif(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	(void)key;
+	return set_device(w, DEVICE_VIF, value, e);
 }
 
 static int set_disk(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
-	struct device_config d;
-	int rc = vmcfg_disk(value, w->v->cwd, &w->v->warning, &d, e);
-
 	(void)key;
-	return rc < 0 ? rc : add_device(w->c, &d, e);
+	return set_device(w, DEVICE_VBD, value, e);
 }
 
 static int set_devices(struct vmcfg_walk *w, const char *key, enum device_kind kind,

@@ -61,6 +61,9 @@ int vmcfg_vif(const char *spec, struct vmcfg_list *warning, struct device_config
 	      struct err *e);
 int vmcfg_disk(const char *spec, const char *cwd, struct vmcfg_list *warning,
 	       struct device_config *out, struct err *e);
+/* Either, by kind. */
+int vmcfg_device(enum device_kind kind, const char *spec, const char *cwd,
+		 struct vmcfg_list *warning, struct device_config *out, struct err *e);
 /* Of a backend's domain: dom0 in its names and numbers, no other. */
 int vmcfg_backend(const char *key, const char *value, struct err *e);
 

@@ -8,6 +8,7 @@
 struct device_config_ops {
 	const char *name; /* in the store, in /sys, in lines of the log: "vbd" */
 	const char *word; /* in messages about configurations, as they say it: "disk" */
+	const char *list; /* the command of chaos that lists them: "block-list" */
 	uint32_t most;	  /* of one VM */
 	uint32_t rings;	  /* pages, of a noxs guest's device */
 	/* All but kind and zeros. */
@@ -20,6 +21,11 @@ struct device_config_ops {
 	int (*check)(const struct device_config *d, struct err *e);
 	int (*check_beside)(const struct device_config *d, const struct device_config *other,
 			    struct err *e);
+	/* -EINVAL: no device of this kind can be named so; NULL: any text may be a name. */
+	int (*check_name)(const char *name, struct err *e);
+	/* It is what a client means by a name that may be one; `ifname`: of its interface in dom0,
+	 * or "". */
+	bool (*is_named)(const struct device_config *d, const char *ifname, const char *name);
 };
 
 extern const struct device_config_ops vif_config_ops, vbd_config_ops;

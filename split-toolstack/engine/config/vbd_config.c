@@ -53,15 +53,35 @@ static int check_beside(const struct device_config *d, const struct device_confi
 	return 0;
 }
 
+static int check_name(const char *name, struct err *e)
+{
+	uint32_t vdev;
+
+	if (vdev_parse(name, &vdev) < 0)
+		return err_set(e, EINVAL, "\"%s\": not the name of a virtual disk, as xvda", name);
+	return 0;
+}
+
+static bool is_named(const struct device_config *d, const char *ifname, const char *name)
+{
+	uint32_t vdev;
+
+	(void)ifname;
+	return vdev_parse(name, &vdev) == 0 && vdev == d->devid;
+}
+
 const struct device_config_ops vbd_config_ops = {.name = "vbd",
 						 .word = "disk",
+						 .list = "block-list",
 						 .most = VM_VBDS_MAX,
 						 .rings = 1,
 						 .init = init,
 						 .clear = clear,
 						 .copy = copy,
 						 .check = check,
-						 .check_beside = check_beside};
+						 .check_beside = check_beside,
+						 .check_name = check_name,
+						 .is_named = is_named};
 
 /* --- numbers of virtual disks: xen-vbd-interface(7) --- */
 

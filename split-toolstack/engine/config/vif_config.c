@@ -3,6 +3,7 @@
 #include "split-toolstack/engine/config/device_config_ops.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mac.h"
@@ -63,10 +64,23 @@ static int check_beside(const struct device_config *d, const struct device_confi
 	return 0;
 }
 
+/* By its number, MAC address, or interface. */
+static bool is_named(const struct device_config *d, const char *ifname, const char *name)
+{
+	uint8_t mac[6];
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%u", d->devid);
+	return strcmp(name, number) == 0 || strcmp(name, ifname) == 0 ||
+	       (mac_read(name, mac) == 0 && memcmp(mac, d->u.vif.mac, sizeof(mac)) == 0);
+}
+
 const struct device_config_ops vif_config_ops = {.name = "vif",
 						 .word = "vif",
+						 .list = "network-list",
 						 .most = VM_VIFS_MAX,
 						 .rings = 2,
 						 .init = init,
 						 .check = check,
-						 .check_beside = check_beside};
+						 .check_beside = check_beside,
+						 .is_named = is_named};

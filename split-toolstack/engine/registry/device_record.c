@@ -26,15 +26,9 @@ struct device_record {
 	char ip_text[sizeof(((struct vif_config *)NULL)->ip_text)];
 };
 
-size_t device_record_bytes(const struct device_config *d)
+static void put_vif(struct device_record *r, const struct device_config *d)
 {
-	const char *path = d->kind == DEVICE_VBD ? d->u.vbd.path : NULL;
-
-	return sizeof(struct device_record) + (path ? strlen(path) : 0);
-}
-
-static void put_vif(struct device_record *r, const struct vif_config *v)
-{
+	const struct vif_config *v = &d->u.vif;
 	const struct vif_ip *ip = &v->ip;
 
 	r->flags = ip->dhcp ? DHCP : 0;
@@ -53,36 +47,14 @@ static void put_vif(struct device_record *r, const struct vif_config *v)
 	memcpy(r->ip_text, v->ip_text, sizeof(r->ip_text));
 }
 
-uint8_t *device_record_put(uint8_t *to, const struct device_config *d)
-{
-	struct device_record r = {.kind = d->kind, .id = d->devid};
-	const char *path = NULL;
-
-	if (d->kind == DEVICE_VIF) {
-		put_vif(&r, &d->u.vif);
-	} else {
-		const struct vbd_config *v = &d->u.vbd;
-
-		path = v->path;
-		r.flags = (v->readonly ? READONLY : 0) | (v->cdrom ? CDROM : 0) |
-			  (v->discard ? DISCARD : 0);
-		r.path_bytes = path ? (uint32_t)strlen(path) : 0;
-	}
-	r.flags |= d->backend == BACKEND_USER ? USER : 0;
-	memcpy(to, &r, sizeof(r));
-	to += sizeof(r);
-	if (path)
-		memcpy(to, path, r.path_bytes);
-	return to + r.path_bytes;
-}
-
 static bool ends(const char *text, size_t room)
 {
 	return memchr(text, '\0', room) != NULL;
 }
 
-static bool get_vif(const struct device_record *r, struct vif_config *v)
+static bool get_vif(const struct device_record *r, struct device_config *d)
 {
+	struct vif_config *v = &d->u.vif;
 	struct vif_ip *ip = &v->ip;
 
 	if (!ends(r->bridge, sizeof(r->bridge)) || !ends(r->ifname, sizeof(r->ifname)) ||
@@ -105,6 +77,70 @@ static bool get_vif(const struct device_record *r, struct vif_config *v)
 	return true;
 }
 
+static void put_vbd(struct device_record *r, const struct device_config *d)
+{
+	const struct vbd_config *v = &d->u.vbd;
+
+	r->flags =
+		(v->readonly ? READONLY : 0) | (v->cdrom ? CDROM : 0) | (v->discard ? DISCARD : 0);
+}
+
+static bool get_vbd(const struct device_record *r, struct device_config *d)
+{
+	d->u.vbd.readonly = r->flags & READONLY;
+	d->u.vbd.cdrom = r->flags & CDROM;
+	d->u.vbd.discard = r->flags & DISCARD;
+	return true;
+}
+
+static const char *vbd_path(const struct device_config *d)
+{
+	return d->u.vbd.path;
+}
+
+static void set_vbd_path(struct device_config *d, char *path)
+{
+	d->u.vbd.path = path;
+}
+
+/* A row for each kind. */
+static const struct {
+	void (*put)(struct device_record *r, const struct device_config *d);
+	bool (*get)(const struct device_record *r, struct device_config *d);
+	const char *(*path)(const struct device_config *d); /* NULL: it has none */
+	void (*set_path)(struct device_config *d, char *path);
+} rows[DEVICE_KINDS] = {
+	[DEVICE_VIF] = {.put = put_vif, .get = get_vif},
+	[DEVICE_VBD] = {.put = put_vbd, .get = get_vbd, .path = vbd_path, .set_path = set_vbd_path},
+};
+
+static const char *path_of(const struct device_config *d)
+{
+	return rows[d->kind].path ? rows[d->kind].path(d) : NULL;
+}
+
+size_t device_record_bytes(const struct device_config *d)
+{
+	const char *path = path_of(d);
+
+	return sizeof(struct device_record) + (path ? strlen(path) : 0);
+}
+
+uint8_t *device_record_put(uint8_t *to, const struct device_config *d)
+{
+	const char *path = path_of(d);
+	struct device_record r = {
+		.kind = d->kind, .id = d->devid, .path_bytes = path ? (uint32_t)strlen(path) : 0};
+
+	rows[d->kind].put(&r, d);
+	r.flags |= d->backend == BACKEND_USER ? USER : 0;
+	memcpy(to, &r, sizeof(r));
+	to += sizeof(r);
+	if (path)
+		memcpy(to, path, r.path_bytes);
+	return to + r.path_bytes;
+}
+
 bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_config *d)
 {
 	struct device_record r;
@@ -113,23 +149,24 @@ bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_con
 	if ((size_t)(end - *at) < sizeof(r))
 		return false;
 	memcpy(&r, *at, sizeof(r));
-	if (r.kind > DEVICE_VBD || r.path_bytes > PATH_BYTES_MAX ||
-	    r.path_bytes > (size_t)(end - *at) - sizeof(r) ||
-	    (r.kind == DEVICE_VIF && r.path_bytes))
+	if (r.kind >= DEVICE_KINDS || r.path_bytes > PATH_BYTES_MAX ||
+	    r.path_bytes > (size_t)(end - *at) - sizeof(r))
 		return false;
 	*at += sizeof(r);
 	device_config_init(d, (enum device_kind)r.kind);
 	d->devid = r.id;
 	d->backend = r.flags & USER ? BACKEND_USER : BACKEND_KERNEL;
-	if (r.kind == DEVICE_VIF)
-		return get_vif(&r, &d->u.vif);
-	d->u.vbd.readonly = r.flags & READONLY;
-	d->u.vbd.cdrom = r.flags & CDROM;
-	d->u.vbd.discard = r.flags & DISCARD;
+	if (!rows[r.kind].get(&r, d))
+		return false;
 	if (r.path_bytes) {
-		d->u.vbd.path = strndup((const char *)*at, r.path_bytes);
-		if (!d->u.vbd.path)
+		char *path;
+
+		if (!rows[r.kind].set_path)
 			return false;
+		path = strndup((const char *)*at, r.path_bytes);
+		if (!path)
+			return false;
+		rows[r.kind].set_path(d, path);
 	}
 	*at += r.path_bytes;
 	return true;
