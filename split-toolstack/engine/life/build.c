@@ -186,8 +186,9 @@ static int begin(struct vm *vm, struct err *e)
 	return rc;
 }
 
-/* Builds on the loop; shells give their memory back before a create fails for want of it. */
-static int build_here(struct vm *vm, struct err *e)
+/* Builds on the loop; shells give their memory back before a create fails for want of it
+ * (`lacks`). */
+static int build_here(struct vm *vm, bool *lacks, struct err *e)
 {
 	struct xen *x = vm->en->x;
 	struct order o;
@@ -201,10 +202,12 @@ static int build_here(struct vm *vm, struct err *e)
 		o.spec.domid = vm->slot.domid;
 		rc = dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, e);
 	} while (rc == -EEXIST && life_other_slot(vm, e));
-	if (rc != -ENOMEM || !pool_drop(vm->en))
-		return rc;
-	*e = (struct err){0};
-	return dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, e);
+	if (rc == -ENOMEM && pool_drop(vm->en)) {
+		*e = (struct err){0};
+		rc = dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, e);
+	}
+	*lacks = rc == -ENOMEM;
+	return rc;
 }
 
 /* A ramdisk is a file, which may not answer. */
@@ -270,14 +273,15 @@ static void build_claimed(struct vm *vm, struct err *e)
 static void build_cold(struct vm *vm, struct err *e)
 {
 	bool here = is_short(vm);
+	bool lacks = false;
 	int rc;
 
 	vm->guest_port = 0;
 	vm->store_port = 0;
-	rc = here ? build_here(vm, e) : begin(vm, e);
+	rc = here ? build_here(vm, &lacks, e) : begin(vm, e);
 	if (rc == 0 && !here)
 		build_on_worker(vm, false, false);
-	else if (rc == -ENOMEM && memory_promised(vm->en)) /* there will be memory in a moment */
+	else if (lacks && memory_promised(vm->en)) /* there will be memory in a moment */
 		build_on_worker(vm, false, true);
 	else
 		built(vm, rc, e);

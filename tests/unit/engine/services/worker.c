@@ -100,6 +100,29 @@ static void a_build_that_lacks_memory_waits_for_it(void **state)
 	}
 }
 
+/* It is no build yet: Xen has no memory for the channel of its id. */
+static void a_create_without_an_id_does_not_wait(void **state)
+{
+	struct waiting w = {0};
+	struct slot held[32]; /* those that idle time has made */
+	uint32_t n = 0;
+
+	(void)state;
+	destroy_that_hangs(BIG);
+	while (slots_ready(en->slots) && n < 32)
+		assert_int_equal(slot_take(en->slots, true, &held[n++], NULL), 0);
+	fake_fail_at(1, ENOMEM);
+	begin(&w, "new", 256);
+	fake_fail_at(0, 0);
+	assert_true(w.called);
+	assert_int_equal(w.rc, -ENOMEM);
+	while (n)
+		slot_put(en->slots, &held[--n]);
+	fake_hold_destroy(0);
+	settle(0);
+	only_the_daemon_is_left();
+}
+
 /* Memory is there when the build begins, and another one has taken it when it is populated. */
 static void a_build_that_runs_out_waits_too(void **state)
 {
@@ -285,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HELD(a_build_does_not_wait_for_a_destroy),
 		HELD(a_build_that_lacks_memory_waits_for_it),
+		HELD(a_create_without_an_id_does_not_wait),
 		HELD(a_build_that_runs_out_waits_too),
 		HELD(it_fails_when_the_memory_is_not_enough),
 		HELD(what_waits_can_be_destroyed),
