@@ -56,6 +56,7 @@ int guest_main(void)
 		return 3;
 	}
 	end = kit.page->mem_pages;
+	kit.control->untouched_end = 0; /* it uses all of it */
 	/* Page 0 is below the image and RAM like the rest. */
 	for (uint64_t gfn = 0; gfn < end && !bad; gfn = gfn ? gfn + 1 : kit.page->image_end_gfn) {
 		if (is_free(gfn)) {

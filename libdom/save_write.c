@@ -146,6 +146,10 @@ static int fill_header(struct saving *s, uint32_t owner_bytes, struct err *e)
 	memcpy(s->h.magic, SAVE_MAGIC, sizeof(s->h.magic));
 	if (shared_load(&control->can) & NOXS_CAN_PLAIN)
 		s->h.flags |= SAVE_FLAG_PLAIN;
+	else if (s->from->type == DOM_PV) /* vcpu_guest_context has no more */
+		return err_set(e, EOPNOTSUPP,
+			       "a PV guest can be saved only when its vCPUs have no state but "
+			       "registers, which its image does not say (noxs(7))");
 	else
 		n = xen_cpu_features(s->x, s->from->type == DOM_PVH, SAVE_FEATURES_MAX, s->feature);
 	if (n < 0)

@@ -24,6 +24,8 @@
 /* n pages side by side, for good, with anything in them; NULL when there are no more. */
 void *kit_pages(uint32_t n);
 uint32_t kit_pages_left(void);
+/* Finds free memory, and tells dom0 of it; the calls above do it, too. */
+void kit_pages_find(void);
 /* The frame behind a page of the guest: machine frame (PV) or guest frame (PVH); 0 if not writable.
  */
 uint64_t kit_frame(const void *at);

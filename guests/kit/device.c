@@ -72,6 +72,7 @@ bool kit_device_open(struct kit_device *d, enum noxs_device_type type, uint16_t 
 	if (!(kit.page ? by_page(d, (uint16_t)type, index) : classic_open(d)))
 		return false;
 	kit_listen(d->port);
+	kit_cannot_save(); /* its rings and grants are of this domain */
 	return true;
 }
 

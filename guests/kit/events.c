@@ -72,6 +72,8 @@ static void answer(void)
 			kit_notify();
 			kit_stop(request == NOXS_REQ_REBOOT ? SHUTDOWN_reboot : SHUTDOWN_poweroff);
 		}
+		if (request == NOXS_REQ_SUSPEND)
+			kit_suspend();
 	}
 }
 
@@ -79,12 +81,14 @@ static void wait_for(evtchn_port_t *ports, uint32_t n, uint64_t timeout_ns)
 {
 	struct sched_poll poll = {
 		.nr_ports = n,
-		.timeout = timeout_ns ? kit_time_ns() + timeout_ns : 0,
+		.timeout = timeout_ns ? kit_xen_ns() + timeout_ns : 0,
 	};
+	uint64_t lived = kit.generation;
 
 	set_xen_guest_handle(poll.ports, ports);
 	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
-	for (uint32_t i = 0; i < n; i++)
+	kit_look_around();
+	for (uint32_t i = 0; lived == kit.generation && i < n; i++) /* ports of this domain */
 		(void)__atomic_fetch_and(&kit.shared->evtchn_pending[ports[i] / 64],
 					 ~(1ul << (ports[i] % 64)), __ATOMIC_ACQ_REL);
 	answer();

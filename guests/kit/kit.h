@@ -38,8 +38,12 @@ struct kit {
 	uint32_t out_prod;
 	uint32_t in_cons;
 	uint32_t request_seen;
-	uint64_t start_ns;   /* kit_time_ns() at the start */
-	const char *cmdline; /* never NULL */
+	uint64_t start_ns;	 /* kit_time_ns() when the device page's wall clock was read */
+	uint64_t generation;	 /* of the device page, as far as the kit has taken it up */
+	uint64_t last_ns;	 /* what kit_time_ns() said last ... */
+	uint64_t ahead_ns;	 /* ... and how far it is before Xen's time */
+	void (*at_resume)(void); /* called when the guest goes on as another domain; may be NULL */
+	const char *cmdline;	 /* never NULL */
 };
 extern struct kit kit;
 
@@ -68,6 +72,19 @@ void kit_wait_port(uint32_t port, uint64_t timeout_ns);
 /* From now on kit_wait() returns for events of this port, too. */
 void kit_listen(uint32_t port);
 
+/* --- going on as another domain (noxs/abi.h) --- */
+
+/* Says in the control page how this guest may be saved. */
+void kit_can_save(void);
+/* From now on it cannot be: it has what the kit cannot make anew. */
+void kit_cannot_save(void);
+/* After each call that blocks: if the guest is another domain now, takes up what that one has. */
+void kit_look_around(void);
+/* Finds the control channel in the device page. */
+void kit_find_port(void);
+/* Stops for being saved; returns in this domain or in another one. */
+void kit_suspend(void);
+
 /* --- console --- */
 
 /* Waits while the ring is full: output is never lost. */
@@ -89,8 +106,11 @@ const char *kit_option_text(const char *key, uint32_t nth, size_t *len);
 
 /* --- time --- */
 
-/* Nanoseconds since boot of the host, by Xen's vCPU time info of vCPU 0. */
+/* Nanoseconds since boot of the host, by Xen's vCPU time info of vCPU 0. Never goes back: a guest
+ * that goes on on another host counts on from what it had. */
 uint64_t kit_time_ns(void);
+/* The same as Xen has it, which timeouts are told in. */
+uint64_t kit_xen_ns(void);
 /* Nanoseconds since 1970-01-01 UTC. */
 uint64_t kit_wallclock_ns(void);
 

@@ -37,6 +37,15 @@ static void by_device_page(volatile struct noxs_page *page)
 	}
 	next = page->image_end_gfn * PAGE_SIZE;
 	end = to * PAGE_SIZE;
+	kit.control->untouched_gfn = next / PAGE_SIZE;
+	kit.control->untouched_end = end / PAGE_SIZE;
+}
+
+/* Told before it is used: what was told is never less than what is true. */
+static void tell_touched(void)
+{
+	if (kit.entry == KIT_DIRECT)
+		__atomic_store_n(&kit.control->untouched_gfn, next / PAGE_SIZE, __ATOMIC_SEQ_CST);
 }
 
 /* Xen public/xen.h: behind the boot stack, as far as the toolstack's tables map (a page that they
@@ -63,8 +72,10 @@ static void by_hvm_start_info(const struct hvm_start_info *info)
 		end = 1ull << 30;
 }
 
-static void look(void)
+void kit_pages_find(void)
 {
+	if (end)
+		return;
 	if (kit.entry == KIT_DIRECT)
 		by_device_page(kit.page);
 	else if (kit.entry == KIT_START_INFO)
@@ -100,8 +111,7 @@ void *kit_pages(uint32_t n)
 	uint64_t at;
 	uint32_t have = 0;
 
-	if (!end)
-		look();
+	kit_pages_find();
 	at = next;
 	while (have < n) {
 		uint64_t page = at + have * PAGE_SIZE;
@@ -116,6 +126,7 @@ void *kit_pages(uint32_t n)
 		}
 	}
 	next = at + n * PAGE_SIZE;
+	tell_touched();
 	if (kit.entry != KIT_DIRECT) /* other toolstacks promise nothing */
 		memset((void *)at, 0, n * PAGE_SIZE);
 	return (void *)at;
@@ -123,7 +134,6 @@ void *kit_pages(uint32_t n)
 
 uint32_t kit_pages_left(void)
 {
-	if (!end)
-		look();
+	kit_pages_find();
 	return end > next ? (uint32_t)((end - next) / PAGE_SIZE) : 0;
 }

@@ -40,7 +40,7 @@ static void bind_control(volatile struct noxs_page *page)
 		kit.port = bind.local_port;
 		return;
 	}
-	pause.timeout = kit_time_ns() + BIND_AGAIN_NS;
+	pause.timeout = kit_xen_ns() + BIND_AGAIN_NS;
 	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &pause);
 }
 
@@ -50,10 +50,17 @@ static void from_device_page(volatile struct noxs_page *page)
 	kit.pv = page->flags & NOXS_FLAG_PV;
 	kit.control = (volatile struct noxs_control *)(page->control_gfn * PAGE_SIZE);
 	kit.shared = (volatile struct shared_info *)(page->shared_info_gfn * PAGE_SIZE);
-	kit.port = page->control.local_port;
 	kit.cmdline = (const char *)(uintptr_t)page->cmdline;
+	kit.generation = page->generation;
+	kit_find_port();
+	kit_can_save();
+}
+
+void kit_find_port(void)
+{
+	kit.port = kit.page->control.local_port;
 	while (kit.port == 0)
-		bind_control(page);
+		bind_control(kit.page);
 }
 
 /* Standard entries: the device page lies where a store ring would, if there is one. */
@@ -61,10 +68,12 @@ static void look_for_page(void *at)
 {
 	volatile struct noxs_page *page = at;
 
-	if (page->magic == NOXS_MAGIC)
-		kit.page = page;
-	else
+	if (page->magic != NOXS_MAGIC) {
 		kit.store = at;
+		return;
+	}
+	kit.page = page;
+	kit.generation = page->generation;
 }
 
 static void from_start_info(struct start_info *info)

@@ -11,14 +11,23 @@ static uint64_t rdtsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
-uint64_t kit_time_ns(void)
+/* Another generation: what was read came from two domains. */
+static uint64_t generation(void)
+{
+	return kit.page ? __atomic_load_n(&kit.page->generation, __ATOMIC_ACQUIRE) : 0;
+}
+
+uint64_t kit_xen_ns(void)
 {
 	volatile struct vcpu_time_info *t = &kit.shared->vcpu_info[0].time;
 	uint32_t version;
+	uint64_t lived;
 	uint64_t ns;
 
 	do {
 		uint64_t delta;
+
+		lived = generation();
 
 		version = __atomic_load_n(&t->version, __ATOMIC_ACQUIRE);
 		delta = rdtsc() - t->tsc_timestamp;
@@ -26,7 +35,23 @@ uint64_t kit_time_ns(void)
 		ns = t->system_time +
 		     (uint64_t)(((unsigned __int128)delta * t->tsc_to_system_mul) >> 32);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while ((version & 1) || version != t->version);
+	} while ((version & 1) || version != t->version || lived != generation());
+	return ns;
+}
+
+#define ANOTHER_HOST_NS 1000000u /* two vCPUs are never so far apart */
+
+uint64_t kit_time_ns(void)
+{
+	uint64_t last = kit.last_ns;
+	uint64_t ns = kit_xen_ns() + kit.ahead_ns;
+
+	if (ns < last) {
+		if (last - ns > ANOTHER_HOST_NS)
+			kit.ahead_ns += last - ns;
+		return last;
+	}
+	kit.last_ns = ns;
 	return ns;
 }
 
@@ -48,5 +73,5 @@ uint64_t kit_wallclock_ns(void)
 		ns = ((uint64_t)s->wc_sec_hi << 32 | s->wc_sec) * 1000000000ull + s->wc_nsec;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	} while ((version & 1) || version != s->wc_version);
-	return ns ? ns + kit_time_ns() : by_device_page();
+	return ns ? ns + kit_xen_ns() : by_device_page();
 }

@@ -237,7 +237,8 @@ enum noxs_request {
 #define NOXS_CAN_SAVE	 (1u << 0) /* all of the above */
 #define NOXS_CAN_SUSPEND (1u << 1) /* obeys NOXS_REQ_SUSPEND */
 /* Its vCPUs have no state but the registers of x86-64 with SSE2: no local APIC, no AVX, no MTRRs,
- * no MSRs but those of 64-bit mode; and it runs on any such CPU (as PVH: of the same vendor). */
+ * no MSRs but those of 64-bit mode; and it runs on any such CPU (as PVH: of the
+ * same vendor). A PV guest is only saved with it. */
 #define NOXS_CAN_PLAIN (1u << 2)
 
 enum noxs_state {

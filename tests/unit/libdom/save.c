@@ -34,7 +34,6 @@ static const struct way ways[] = {
 	{DOM_PV, true, false, false, false}, {DOM_PVH, true, false, false, false},
 	{DOM_PV, true, true, false, false},  {DOM_PVH, false, false, false, true},
 	{DOM_PV, true, true, true, true},    {DOM_PVH, true, false, true, false},
-	{DOM_PV, false, false, false, true},
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
@@ -262,6 +261,8 @@ static void says_no(void **state)
 	assert_int_equal(save(&g, fd, &st, &e), -EOPNOTSUPP);
 	assert_non_null(strstr(e.msg, "cannot be saved"));
 	((struct noxs_control *)(void *)(g.pages + PAGE))->can = NOXS_CAN_SAVE;
+	assert_int_equal(save(&g, fd, &st, &e), -EOPNOTSUPP); /* PV, and not plain */
+	assert_non_null(strstr(e.msg, "registers"));
 	assert_int_equal(xen_domain_unpause(x, g.d.domid), 0);
 	assert_int_equal(save(&g, fd, &st, &e), -EINVAL);
 	assert_non_null(strstr(e.msg, "runs"));

@@ -101,7 +101,7 @@ static void what_cannot_be_saved_is_refused(void **state)
 	assert_int_equal(begin(vm, open("/dev/null", O_WRONLY | O_CLOEXEC), 0, &s), -EOPNOTSUPP);
 	assert_non_null(strstr(s.err.msg, "web"));
 	assert_int_equal(vm_state(vm), VM_RUNNING);
-	says(vm, NOXS_CAN_SAVE);
+	says(vm, NOXS_CAN_SAVE | NOXS_CAN_PLAIN);
 	assert_int_equal(begin(vm, open("/dev/null", O_RDONLY | O_CLOEXEC), 0, &s), -EINVAL);
 	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
 	assert_int_equal(begin(vm, fd[1], 0, &s), 0);
