@@ -318,7 +318,9 @@ static int open_source(const char *path, struct err *e)
 		return fd < 0 ? err_sys(e, errno, "standard input") : fd;
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? err_sys(e, errno, "%s", path) : fd;
+	if (fd < 0)
+		return err_sys(e, errno, "%s", path);
+	return fd;
 }
 
 static int restore_from(struct client *c, int fd, const char *name, uint32_t flags,

@@ -157,8 +157,6 @@ void vm_restore_cancel(struct engine *en, stream_id id)
 
 void restores_close(struct engine *en)
 {
-	struct vm_restore *r;
-
-	DL_FOREACH(en->streams.restores, r)
-	transfer_cancel(&r->file);
+	for (struct vm_restore *r = en->streams.restores; r; r = r->next)
+		transfer_cancel(&r->file);
 }
