@@ -149,6 +149,12 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	return 0;
 }
 
+/* A thread that was left behind may still fill its domain, which goes with the next daemon. */
+static bool is_a_threads(const struct vm *vm, bool ended)
+{
+	return !ended && vm->restore;
+}
+
 void engine_close(struct engine *en)
 {
 	struct vm *vm;
@@ -173,11 +179,14 @@ void engine_close(struct engine *en)
 	vms_unhash(en);
 	devices_close(en);
 	while ((vm = vms_take_alive(en)) != NULL) {
+		if (is_a_threads(vm, ended))
+			continue;
 		vm_disconnect(vm); /* it runs on */
 		vm_free(vm);
 	}
 	while ((vm = vms_take_ended(en)) != NULL)
-		vm_free(vm);
+		if (!is_a_threads(vm, ended))
+			vm_free(vm);
 	pool_free(en);
 	guests_close(en);
 	deaths_close(en->deaths);

@@ -99,6 +99,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 int life_abandoned(struct vm *vm, const struct life_news *n)
 {
 	(void)n;
+	vm->restore = NULL; /* ends with this */
 	vm_unbuild(vm);
 	vm->life.now = NOW_ENDED;
 	if (!vm_is_listed(vm))

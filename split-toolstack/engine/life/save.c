@@ -48,7 +48,10 @@ static void job_work(struct worker_job *job, struct xen *none)
 	struct xen *x;
 
 	(void)none;
-	s->rc = xen_open(&x, &s->err);
+	if (transfer_is_cancelled(&s->file)) /* the domain may have gone, and its id be another's */
+		s->rc = err_set(&s->err, ECANCELED, "the save was given up");
+	else
+		s->rc = xen_open(&x, &s->err);
 	if (s->rc < 0)
 		return;
 	s->rc = write_domain(s, x, &s->err);
@@ -307,11 +310,7 @@ int life_taken(struct vm *vm, const struct life_news *n)
 {
 	struct vm_save *s = vm->save;
 
-	if (n->rc < 0 && s->phase == WRITING) { /* the thread sees it, and LIFE_WRITTEN follows */
-		transfer_cancel(&s->file);
-		return 0;
-	}
-	if (n->rc < 0) {
+	if (n->rc < 0) { /* at once: a file that does not answer holds the thread, not the VM */
 		go_on(vm, n->rc, n->e);
 		return 0;
 	}
