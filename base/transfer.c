@@ -6,13 +6,33 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A pipe that poll(2) calls writable takes so much without waiting. */
-#define PIECE ((size_t)PIPE_BUF)
+#define BOUNCE ((size_t)128 << 10)
+
+/* An end of a pipe of its own, which does not wait; the one that was passed stays as its other
+ * holders have it. Without one (no right to open it, no /proc) each call says that it does not
+ * wait, which the pipes of Linux 6.4 and later understand. */
+static void own_end(struct transfer *t, bool writing)
+{
+	char path[32];
+	int own;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", t->fd);
+	own = open(path, (writing ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
+	t->no_reader = own < 0 && errno == ENXIO;
+	if (own < 0)
+		return;
+	(void)close(t->fd);
+	t->fd = own;
+	t->own = true;
+}
 
 static int check(struct transfer *t, bool writing, struct err *e)
 {
@@ -26,7 +46,12 @@ static int check(struct transfer *t, bool writing, struct err *e)
 		return err_set(e, EINVAL, "the file is not open for %s",
 			       writing ? "writing" : "reading");
 	t->sock = S_ISSOCK(st.st_mode);
+	t->pipe = S_ISFIFO(st.st_mode);
 	t->polled = !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
+	if ((t->polled && !t->sock && !t->pipe && !S_ISCHR(st.st_mode)) || isatty(t->fd))
+		return err_set(e, EINVAL, "it is no file, pipe or socket");
+	if (t->pipe)
+		own_end(t, writing);
 	return 0;
 }
 
@@ -52,6 +77,8 @@ void transfer_close(struct transfer *t)
 		(void)close(t->fd);
 	if (t->cancel >= 0)
 		(void)close(t->cancel);
+	free(t->bounce);
+	t->bounce = NULL;
 	t->fd = -1;
 	t->cancel = -1;
 }
@@ -67,7 +94,7 @@ bool transfer_is_cancelled(const struct transfer *t)
 	return __atomic_load_n(&t->cancelled, __ATOMIC_ACQUIRE);
 }
 
-/* 0 when the next piece does not wait. */
+/* 0 when there is something to read or room to write, for one holder of this end. */
 static int wait_turn(const struct transfer *t, short events)
 {
 	struct pollfd p[2] = {{.fd = t->fd, .events = events}, {.fd = t->cancel, .events = POLLIN}};
@@ -93,32 +120,78 @@ static unsigned int advance(struct iovec **iov, unsigned int n, size_t moved)
 	return n;
 }
 
-static ssize_t write_some(const struct transfer *t, const struct iovec *iov, unsigned int n)
+/* One call that does not wait: what poll(2) told of may be gone by now, by another holder of the
+ * same end. (Regular files and block devices do not wait for others; of a character device it is
+ * the driver that says.) */
+static ssize_t move(const struct transfer *t, struct iovec *iov, unsigned int n, bool writing)
 {
-	size_t len = iov->iov_len < PIECE ? iov->iov_len : PIECE;
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
 
-	if (!t->polled)
-		return writev(t->fd, iov, n > IOV_MAX ? IOV_MAX : (int)n);
 	if (t->sock)
-		return send(t->fd, iov->iov_base, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	return write(t->fd, iov->iov_base, len);
+		return writing ? sendmsg(t->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL)
+			       : recvmsg(t->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (t->pipe && writing && t->no_reader) {
+		errno = EPIPE;
+		return -1;
+	}
+	if (t->pipe && !t->own)
+		return writing ? pwritev2(t->fd, iov, (int)n, -1, RWF_NOWAIT)
+			       : preadv2(t->fd, iov, (int)n, -1, RWF_NOWAIT);
+	return writing ? writev(t->fd, iov, (int)n) : readv(t->fd, iov, (int)n);
+}
+
+/* Pages of a domain cannot go straight to a disk (O_DIRECT, some FUSE file systems): by a copy. */
+static ssize_t move_copied(struct transfer *t, const struct iovec *iov, bool writing)
+{
+	size_t len = iov->iov_len < BOUNCE ? iov->iov_len : BOUNCE;
+	struct iovec copy;
+	ssize_t moved;
+
+	if (!t->bounce)
+		t->bounce = aligned_alloc(4096, BOUNCE);
+	if (!t->bounce)
+		return -1; /* ENOMEM */
+	copy = (struct iovec){t->bounce, len};
+	if (writing)
+		memcpy(t->bounce, iov->iov_base, len);
+	moved = move(t, &copy, 1, writing);
+	if (!writing && moved > 0)
+		memcpy(iov->iov_base, t->bounce, (size_t)moved);
+	return moved;
+}
+
+/* The next piece: its bytes, 0 at the end of what is read or when nothing moved (*again), -errno.
+ */
+static ssize_t move_some(struct transfer *t, struct iovec *iov, unsigned int n, bool writing,
+			 bool *again)
+{
+	ssize_t moved = wait_turn(t, writing ? POLLOUT : POLLIN);
+
+	*again = false;
+	if (moved < 0)
+		return moved;
+	moved = t->bounce ? move_copied(t, iov, writing)
+			  : move(t, iov, n > IOV_MAX ? IOV_MAX : n, writing);
+	if (moved < 0 && errno == EFAULT && !t->bounce)
+		moved = move_copied(t, iov, writing);
+	if (moved < 0 && errno != EINTR && errno != EAGAIN)
+		return -errno;
+	*again = moved < 0;
+	if (moved > 0)
+		t->bytes += (uint64_t)moved;
+	return *again ? 0 : moved;
 }
 
 int transfer_write(struct transfer *t, struct iovec *iov, unsigned int n)
 {
 	n = advance(&iov, n, 0);
 	while (n) {
-		int rc = wait_turn(t, POLLOUT);
-		ssize_t moved = rc < 0 ? rc : write_some(t, iov, n);
+		bool again;
+		ssize_t moved = move_some(t, iov, n, true, &again);
 
-		if (rc < 0)
-			return rc;
-		if (moved < 0 && errno != EINTR && errno != EAGAIN)
-			return -errno;
-		if (moved > 0) {
-			t->bytes += (uint64_t)moved;
-			n = advance(&iov, n, (size_t)moved);
-		}
+		if (moved < 0)
+			return (int)moved;
+		n = advance(&iov, n, (size_t)moved);
 	}
 	return 0;
 }
@@ -129,20 +202,15 @@ ssize_t transfer_read(struct transfer *t, struct iovec *iov, unsigned int n)
 
 	n = advance(&iov, n, 0);
 	while (n) {
-		int rc = wait_turn(t, POLLIN);
-		ssize_t moved = rc < 0 ? rc : readv(t->fd, iov, n > IOV_MAX ? IOV_MAX : (int)n);
+		bool again;
+		ssize_t moved = move_some(t, iov, n, false, &again);
 
-		if (rc < 0)
-			return rc;
-		if (moved < 0 && errno != EINTR && errno != EAGAIN)
-			return -errno;
-		if (moved == 0)
+		if (moved < 0)
+			return moved;
+		if (moved == 0 && !again)
 			break;
-		if (moved > 0) {
-			all += moved;
-			t->bytes += (uint64_t)moved;
-			n = advance(&iov, n, (size_t)moved);
-		}
+		all += moved;
+		n = advance(&iov, n, (size_t)moved);
 	}
 	return all;
 }

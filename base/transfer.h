@@ -11,20 +11,25 @@
 #include "base/err.h"
 
 /*
- * The other end of a pipe may stand still for ever, and the open file is shared with its client, so
- * it is not made non-blocking: each call to a pipe or socket waits in poll(2) for its turn and for
- * a cancel alike. One thread reads or writes; any thread may cancel.
+ * The other end of a pipe may stand still for ever, and other processes may hold the same end. So
+ * each piece waits in poll(2) for its turn and for a cancel alike, and the call after it does not
+ * wait: a pipe is opened anew, without blocking, because O_NONBLOCK of what was passed would change
+ * it for its other holders. One thread reads or writes; any thread may cancel.
  */
 struct transfer {
-	int fd;
+	int fd;		/* of a pipe another one than was passed */
 	int cancel;	/* eventfd */
 	bool cancelled; /* atomic */
-	bool polled;	/* a pipe, socket or terminal: no regular file or block device */
-	bool sock;
-	uint64_t bytes; /* moved so far; of the thread, to be read by others when it has ended */
+	bool polled;	/* a pipe, socket or character device: no regular file or block device */
+	bool sock, pipe;
+	bool own;	 /* the pipe's end was opened here */
+	bool no_reader;	 /* a pipe that had none when it was opened */
+	uint8_t *bounce; /* for memory that the file cannot move itself; NULL until one could not */
+	uint64_t bytes;	 /* moved so far; of the thread, to be read by others when it has ended */
 };
 
-/* Takes `fd`, also when it fails. -EINVAL: not open for reading or `writing`; -EMFILE. */
+/* Takes `fd`, also when it fails. -EINVAL: not open for reading or `writing`, or a
+ * terminal or another thing without bytes; -EMFILE. */
 int transfer_open(struct transfer *t, int fd, bool writing, struct err *e);
 /* No thread uses it any more. */
 void transfer_close(struct transfer *t);

@@ -7,7 +7,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -98,6 +100,114 @@ static void what_waits_is_cancelled(void **state)
 	transfer_close(&r);
 }
 
+static bool shared_by_stranger;
+
+/* Another holder of the same end takes what poll(2) has told of, until it is to stop. */
+static void *take_away(void *arg)
+{
+	char path[64];
+	char buf[4096];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", *(int *)arg);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	while (__atomic_load_n(&shared_by_stranger, __ATOMIC_ACQUIRE))
+		(void)read(fd, buf, sizeof(buf));
+	(void)close(fd);
+	return NULL;
+}
+
+static void *read_all(void *arg)
+{
+	struct iovec iov = {in, BYTES};
+
+	return (void *)(intptr_t)transfer_read(arg, &iov, 1);
+}
+
+/* Hangs where a call waits for what is no longer there. */
+static void shared_ends_are_cancelled(void **state)
+{
+	pthread_t other;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+	shared_by_stranger = true;
+	assert_int_equal(pthread_create(&other, NULL, take_away, &fd[0]), 0);
+	for (int i = 0; i < 1000; i++) {
+		struct transfer r;
+		pthread_t thread;
+		void *rc = NULL;
+
+		assert_int_equal(transfer_open(&r, dup(fd[0]), false, NULL), 0);
+		assert_int_equal(pthread_create(&thread, NULL, read_all, &r), 0);
+		for (int k = 0; k < 20; k++)
+			assert_int_equal(write(fd[1], "x", 1), 1);
+		transfer_cancel(&r);
+		assert_int_equal(pthread_join(thread, &rc), 0);
+		assert_int_equal((int)(intptr_t)rc, -ECANCELED);
+		transfer_close(&r);
+	}
+	__atomic_store_n(&shared_by_stranger, false, __ATOMIC_RELEASE);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	assert_int_equal(fcntl(fd[0], F_GETFL) & O_NONBLOCK, 0); /* the client's stays as it was */
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+}
+
+/* As files do that move bytes between a disk and memory without a copy: out[] and in[] are such
+ * memory. */
+static bool direct;
+
+ssize_t __real_writev(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
+{
+	const uint8_t *at = iov->iov_base;
+
+	if (direct && at >= out && at < out + BYTES) {
+		errno = EFAULT;
+		return -1;
+	}
+	return __real_writev(fd, iov, n);
+}
+
+ssize_t __real_readv(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_readv(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_readv(int fd, const struct iovec *iov, int n)
+{
+	const uint8_t *at = iov->iov_base;
+
+	if (direct && at >= in && at < in + BYTES) {
+		errno = EFAULT;
+		return -1;
+	}
+	return __real_readv(fd, iov, n);
+}
+
+static void memory_of_others_is_copied(void **state)
+{
+	int file = memfd_create("transfer", MFD_CLOEXEC);
+	char path[64];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	direct = true;
+	arrives(file, open(path, O_RDONLY | O_CLOEXEC));
+	direct = false;
+}
+
+static void terminals_are_refused(void **state)
+{
+	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct transfer t;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(transfer_open(&t, fd, true, NULL), -EINVAL);
+	assert_int_equal(transfer_open(&t, epoll_create1(EPOLL_CLOEXEC), true, NULL), -EINVAL);
+}
+
 static void errors_are_told(void **state)
 {
 	struct iovec one = {out, 1};
@@ -122,6 +232,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_of_it_arrives),
 		cmocka_unit_test(what_waits_is_cancelled),
+		cmocka_unit_test(shared_ends_are_cancelled),
+		cmocka_unit_test(memory_of_others_is_copied),
+		cmocka_unit_test(terminals_are_refused),
 		cmocka_unit_test(errors_are_told),
 	};
 
