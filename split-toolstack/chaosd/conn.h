@@ -25,7 +25,9 @@ struct conn_hook;
 struct conn_hook_ops {
 	/* All that waited has been sent. May unhook this hook alone, and may end the connection. */
 	void (*room)(struct conn_hook *h);
-	/* The connection is over: nothing can be sent. May unhook this hook alone. */
+	/* The connection is over: nothing can be sent. May unhook this hook alone. What happens to
+	 * VMs by it is told to other connections alone: hooks of one that is gone are passed over.
+	 */
 	void (*gone)(struct conn_hook *h);
 };
 
@@ -68,10 +70,12 @@ struct conn *conn_new(struct conns *all, int fd,
 		      void (*readable)(struct ev_loop *loop, ev_io *io, int revents), void *owner);
 void conn_ref(struct conn *c);
 void conn_unref(struct conn *c);
-/* Closes it and tells its hooks; without a reference of the caller's it is freed. */
-void conn_hang_up(struct conn *c);
+/* Of an answer that an engine's call begins: hooked before that call, in which the connection may
+ * end already. */
 void conn_add_hook(struct conn *c, struct conn_hook *h, const struct conn_hook_ops *ops);
 void conn_remove_hook(struct conn_hook *h);
+/* Closes it and tells its hooks; without a reference of the caller's it is freed. */
+void conn_hang_up(struct conn *c);
 
 /* Starts an answer in the one buffer. */
 void reply_begin(struct conn *c, struct wire_out *w, enum proto_op op, uint32_t tag);

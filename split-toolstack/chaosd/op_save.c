@@ -39,6 +39,7 @@ struct saving {
 	struct engine *en;
 	stream_id id;
 	uint32_t tag, flags;
+	bool begun;   /* the engine's call that begins it has returned */
 	bool written; /* and not KEEP: the client's SAVED is waited for */
 	char vm[VM_NAME_MAX + 1];
 };
@@ -56,17 +57,24 @@ static struct conn *end_saving(struct saving *k)
 	return c;
 }
 
-/* Before it is written the engine calls back, and that is the end of it. */
-static void saver_gone(struct conn_hook *h)
+/* The VM goes on. Before it is written the engine calls back, and that is the end of `k`. */
+static void give_up(struct saving *k)
 {
-	struct saving *k = (struct saving *)h;
 	bool written = k->written;
 
-	conn_remove_hook(h);
-	k->hook.c = NULL;
 	(void)vm_save_end(k->en, k->id, false, NULL);
 	if (written)
 		free(k);
+}
+
+static void saver_gone(struct conn_hook *h)
+{
+	struct saving *k = (struct saving *)h;
+
+	conn_remove_hook(h);
+	k->hook.c = NULL;
+	if (k->begun)
+		give_up(k);
 }
 
 static void room(struct conn_hook *h)
@@ -136,12 +144,17 @@ int op_save(struct engine *en, struct request *r, struct err *e)
 	*k = (struct saving){
 		.en = en, .tag = r->in.h.tag, .flags = wire_get_u32(&r->in, PROTO_FLAGS, 0)};
 	(void)snprintf(k->vm, sizeof(k->vm), "%s", vm_name(vm));
+	conn_add_hook(r->c, &k->hook, &saver);
 	rc = vm_save(vm, fd, k->flags & PROTO_F_KEEP ? VM_SAVE_KEEP : 0, written, k, &k->id, e);
 	if (rc < 0) {
+		if (k->hook.c)
+			conn_remove_hook(&k->hook);
 		free(k);
 		return rc;
 	}
-	conn_add_hook(r->c, &k->hook, &saver);
+	k->begun = true;
+	if (!k->hook.c)
+		give_up(k);
 	return 0;
 }
 
@@ -151,7 +164,6 @@ int op_saved(struct engine *en, struct request *r, struct err *e)
 	uint32_t tag = r->in.h.tag;
 	struct wire_out w;
 	struct saving *k;
-	struct conn *c;
 	int rc;
 
 	while (h && (h->ops != &saver || ((struct saving *)h)->tag != tag))
@@ -159,16 +171,17 @@ int op_saved(struct engine *en, struct request *r, struct err *e)
 	k = (struct saving *)h;
 	if (!k || !k->written)
 		return err_set(e, EPROTO, "no save of this connection has been written");
+	/* the end of the VM is told to other streams of the connection, which may end it by that */
+	conn_remove_hook(&k->hook);
 	rc = vm_save_end(en, k->id, true, e);
-	reply_begin(r->c, &w, PROTO_OK, tag);
-	wire_text(&w, PROTO_NAME, k->vm);
 	if (rc == 0)
 		log_line(LOG_INFO, "op=saved name=%s uid=%u pid=%d", k->vm, r->c->uid, r->c->pid);
-	c = end_saving(k);
-	if (c && rc == 0)
-		reply_send(c, &w);
-	if (c)
-		conn_unref(c);
+	if (rc == 0 && !r->c->gone) {
+		reply_begin(r->c, &w, PROTO_OK, tag);
+		wire_text(&w, PROTO_NAME, k->vm);
+		reply_send(r->c, &w);
+	}
+	free(k);
 	return rc;
 }
 

@@ -151,7 +151,8 @@ static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm
 		struct conn *c = st->c;
 		struct stream *next = st->peer_next;
 
-		if (memcmp(st->uuid, uuid, sizeof(uuid)) != 0) {
+		/* one that is being hung up ends its streams itself */
+		if (c->gone || memcmp(st->uuid, uuid, sizeof(uuid)) != 0) {
 			st = next;
 			continue;
 		}

@@ -233,6 +233,7 @@ int control_request(struct vm *vm, uint32_t request, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	vm->guest.suspend_asked = vm->guest.suspend_asked || request == NOXS_REQ_SUSPEND;
 	noxs_control_request(&vm->guest.con, request);
 	rc = xen_evtchn_notify(vm->en->x, vm->guest.port);
 	if (rc < 0)
@@ -245,6 +246,19 @@ int control_request(struct vm *vm, uint32_t request, struct err *e)
 int control_check_save(const struct vm *vm, struct err *e)
 {
 	return save_check(vm->guest.con.page, e);
+}
+
+bool control_suspend_was_asked(struct vm *vm)
+{
+	bool asked = vm->guest.suspend_asked;
+
+	vm->guest.suspend_asked = false;
+	return asked;
+}
+
+void control_expect_suspend(struct vm *vm)
+{
+	vm->guest.suspend_asked = true;
 }
 
 bool control_can_suspend(const struct vm *vm)

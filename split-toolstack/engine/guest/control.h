@@ -31,6 +31,9 @@ void control_words(const struct vm *vm, struct noxs_guest_words *w);
 int control_request(struct vm *vm, uint32_t request, struct err *e);
 /* Of one that is open: 0 when the guest says that it can be saved, or -EOPNOTSUPP. */
 int control_check_save(const struct vm *vm, struct err *e);
+/* A save has asked it to suspend, which it may still do; asked for once. */
+bool control_suspend_was_asked(struct vm *vm);
+void control_expect_suspend(struct vm *vm); /* by a save of the last daemon */
 /* It obeys NOXS_REQ_SUSPEND. */
 bool control_can_suspend(const struct vm *vm);
 /* True: all it has said until now is taken, and nothing of ours writes into its pages from then on.

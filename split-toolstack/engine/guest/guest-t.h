@@ -39,6 +39,7 @@ struct guest {
 	uint8_t *input; /* waits for room in the ring */
 	uint32_t input_len;
 	bool still;				/* it is being saved */
+	bool suspend_asked;			/* ... or was: NOXS_REQ_SUSPEND is not obeyed yet */
 	struct vm *unheard_next, *unheard_prev; /* its channel is not bound yet */
 	struct vm_view view;
 	struct vm *view_next, *view_prev;     /* its store ring has something to move */

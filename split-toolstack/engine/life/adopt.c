@@ -162,6 +162,8 @@ static int take_over(struct vm *vm, struct err *e)
 	}
 	take_id(vm, true);
 	slots_adopt(vm->en->slots, vm->domid);
+	if (vm->left.was == VM_SAVING)
+		control_expect_suspend(vm);
 	rc = reservations_take(vm, e);
 	if (rc == 0)
 		rc = connect_again(vm, e);

@@ -199,12 +199,13 @@ int life_end_kept(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-/* It did what it was asked for by a save that is over: it goes on. */
+/* It did what a save had asked for that is over: it goes on. */
 static bool resume_late(struct vm *vm, const struct life_news *n)
 {
-	if (!vm->noxs || !n->info || n->info->dying || !n->info->shutdown ||
-	    n->info->shutdown_reason != SHUTDOWN_suspend || !control_can_suspend(vm))
+	if (!n->info || n->info->dying || !n->info->shutdown ||
+	    n->info->shutdown_reason != SHUTDOWN_suspend || !control_suspend_was_asked(vm))
 		return false;
+	log_line(LOG_INFO, "op=resume dom=%u name=%s: it has suspended late", vm->domid, vm->name);
 	return xen_domain_resume(vm->en->x, vm->domid) == 0;
 }
 
@@ -362,14 +363,17 @@ int life_destroy_waiting(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-int life_destroy_living(struct vm *vm, const struct life_news *n)
+int life_stop(struct vm *vm, struct err *e)
 {
 	int rc = vm->domid ? vm_check_domain(vm) : -ESRCH;
 
 	if (rc == 0)
 		rc = xen_domain_pause(vm->en->x, vm->domid);
-	if (rc < 0 && rc != -ESRCH)
-		return err_sys(n->e, -rc, "pause \"%s\"", vm->name);
+	return rc < 0 && rc != -ESRCH ? err_sys(e, -rc, "pause \"%s\"", vm->name) : 0;
+}
+
+void life_destroyed(struct vm *vm)
+{
 	if (vm->life.now == NOW_UNKNOWN)
 		adopt_soon(vm->en); /* its devices */
 	if (control_is_open(vm))
@@ -379,7 +383,15 @@ int life_destroy_living(struct vm *vm, const struct life_news *n)
 	vm_announce(vm, VM_EV_EXITED);
 	vm_create_done(vm, 0, NULL);
 	life_into_history(vm);
-	return 0;
+}
+
+int life_destroy_living(struct vm *vm, const struct life_news *n)
+{
+	int rc = life_stop(vm, n->e);
+
+	if (rc == 0)
+		life_destroyed(vm);
+	return rc;
 }
 
 int life_destroy_kept(struct vm *vm, const struct life_news *n)

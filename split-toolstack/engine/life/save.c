@@ -351,6 +351,7 @@ int life_end_saving(struct vm *vm, const struct life_news *n)
 	int rc;
 
 	if (suspended && s->phase == RESTING) {
+		(void)control_suspend_was_asked(vm);
 		s->suspended = true;
 		begin_writing(vm);
 		return 0;
@@ -365,14 +366,16 @@ int life_end_saving(struct vm *vm, const struct life_news *n)
 
 int life_destroy_saving(struct vm *vm, const struct life_news *n)
 {
-	struct vm_save *s = vm->save;
 	struct err e = {0};
-	int rc = life_destroy_living(vm, n);
+	int rc = life_stop(vm, n->e);
 
 	if (rc < 0)
 		return rc;
+	/* The end of the VM is told to connections, which may break by that, also that of the save.
+	 */
 	rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it was being saved", vm->name);
-	detach(s, rc, &e);
+	detach(vm->save, rc, &e);
+	life_destroyed(vm);
 	return 0;
 }
 

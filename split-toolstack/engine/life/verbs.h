@@ -48,6 +48,10 @@ life_verb life_still_unknown;
 void life_record(struct vm *vm);
 /* end.c: its domain goes, and it is of the history. */
 void life_into_history(struct vm *vm);
+/* A destroy in two halves: the domain does not run any more (0, also when there is none); then its
+ * end is told, and it goes. */
+int life_stop(struct vm *vm, struct err *e);
+void life_destroyed(struct vm *vm);
 /* A guest that ends this soon after its start is restarted no faster than this. */
 #define RESTART_MIN_S 1.0
 

@@ -191,7 +191,11 @@ static void a_guest_stops_itself(void **state)
 	until(s.called);
 	assert_int_equal(s.rc, 0);
 	assert_int_equal(vm_state(vm), VM_RUNNING);
-	fake_end(vm_domid(vm), SHUTDOWN_suspend); /* an answer that comes late, or to nothing */
+	fake_busy(vm_domid(vm), true);
+	assert_int_equal(begin(vm, dup(file), VM_SAVE_KEEP, &s), 0);
+	assert_int_equal(vm_save_end(en, s.id, false, NULL), 0);
+	until(s.called);
+	fake_end(vm_domid(vm), SHUTDOWN_suspend); /* an answer that comes late */
 	tick();
 	assert_int_equal(vm_state(vm), VM_RUNNING);
 	says(vm, NOXS_CAN_SAVE); /* not asked: looked at until it rests */
@@ -210,6 +214,12 @@ static void a_guest_stops_itself(void **state)
 	assert_int_equal(begin(vm, dup(file), 0, &s), -EBUSY);
 	assert_int_equal(vm_state(vm), VM_PAUSED);
 	destroy(vm);
+	vm = living("web", DOM_PVH);
+	says(vm, NOXS_CAN_SAVE | NOXS_CAN_SUSPEND);
+	fake_end(vm_domid(vm), SHUTDOWN_suspend); /* of its own: nothing has asked it to */
+	until(vm_state(vm) == VM_ENDED);
+	assert_int_equal(vm->reason, VM_REASON_SUSPEND);
+	assert_int_equal(vm_rm(vm, NULL), 0);
 	settle(0);
 	only_the_daemon_is_left();
 	(void)close(file);
