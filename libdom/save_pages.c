@@ -180,18 +180,10 @@ static bool has_own_tables(const struct saving *s)
 
 static void leave_tables_out(struct saving *s)
 {
-	uint64_t kept = 0;
-
 	s->h.flags |= SAVE_FLAG_OWN_TABLES;
-	xen_unmap(s->x, s->map, s->mapped); /* the numbers of its pages change */
-	s->map = NULL;
-	for (uint64_t i = 0; i < s->n; i++) {
+	for (uint64_t i = 0; i < s->n; i++)
 		if (save_is_table(s->kind[i]))
-			continue;
-		s->gfn[kept] = s->gfn[i];
-		s->kind[kept++] = s->kind[i];
-	}
-	s->n = kept;
+			s->kind[i] = SAVING_LEFT_OUT;
 	s->ntables = 0;
 }
 
@@ -223,6 +215,8 @@ static int list_runs(struct saving *s)
 	for (uint64_t i = 0; i < s->n; i++) {
 		struct save_run *last = s->h.runs ? &s->run[s->h.runs - 1] : NULL;
 
+		if (s->kind[i] == SAVING_LEFT_OUT)
+			continue;
 		s->h.present += s->kind[i] != SAVE_RUN_ZERO;
 		if (last && joins(last, s->gfn[i], s->kind[i])) {
 			last->pages++;

@@ -161,7 +161,7 @@ void save_close(struct save_stream *s)
 
 /* --- the pages alone --- */
 
-#define AT_ONCE (128u << 10)
+#define AT_ONCE (32u << 10)
 
 /* pread() all of it, in pieces between which a cancel is seen. */
 static int hash_pages(struct save_stream *s, struct save_hash *hash, uint8_t *buf, struct err *e)

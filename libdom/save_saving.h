@@ -5,6 +5,8 @@
 
 #include "libdom/save_stream.h"
 
+#define SAVING_LEFT_OUT 0u /* it was looked at, and is in no run */
+
 struct saving {
 	struct xen *x;
 	const struct save_source *from;
@@ -17,7 +19,7 @@ struct saving {
 	uint32_t feature[SAVE_FEATURES_MAX];
 	/* Pages that may be in the stream, ascending: guest frames, and what they are. */
 	uint64_t *gfn;
-	uint8_t *kind; /* enum save_run_kind */
+	uint8_t *kind; /* enum save_run_kind, or SAVING_LEFT_OUT */
 	uint64_t n;
 	/* So many of them, from `first` on, are mapped. */
 	uint8_t *map;

@@ -85,7 +85,7 @@ static int put_pages(struct saving *s, struct err *e)
 		while (n < IOV_ONCE && i < s->first + s->mapped) {
 			uint32_t now = 1;
 
-			if (s->kind[i] != SAVE_RUN_ZERO) {
+			if (s->kind[i] != SAVE_RUN_ZERO && s->kind[i] != SAVING_LEFT_OUT) {
 				now = piece(s, i, &table, &iov[n]);
 				save_hash_add(s->hash, iov[n].iov_base, iov[n].iov_len);
 				n++;

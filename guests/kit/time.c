@@ -17,6 +17,7 @@ static uint64_t generation(void)
 	return kit.page ? __atomic_load_n(&kit.page->generation, __ATOMIC_ACQUIRE) : 0;
 }
 
+/* Version 0: vCPU 0 has not run in this domain yet, so that there is no time; it is about to. */
 uint64_t kit_xen_ns(void)
 {
 	volatile struct vcpu_time_info *t = &kit.shared->vcpu_info[0].time;
@@ -35,7 +36,7 @@ uint64_t kit_xen_ns(void)
 		ns = t->system_time +
 		     (uint64_t)(((unsigned __int128)delta * t->tsc_to_system_mul) >> 32);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while ((version & 1) || version != t->version || lived != generation());
+	} while ((version & 1) || version == 0 || version != t->version || lived != generation());
 	return ns;
 }
 
