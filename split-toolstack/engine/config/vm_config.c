@@ -112,14 +112,10 @@ static int check_name(const char *name, struct err *e)
 	return 0;
 }
 
-int vm_config_check(const struct vm_config *c, struct err *e)
+static int check_rest(const struct vm_config *c, struct err *e)
 {
-	int rc = check_name(c->name, e);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	if (!c->kernel && c->kernel_fd < 0)
-		return err_set(e, EINVAL, "kernel: not given; name the image to boot");
 	if (c->mem_kib == 0)
 		return err_set(e, EINVAL, "memory: not given; give it in MiB");
 	if (c->mem_kib > (16ull << 30))
@@ -148,4 +144,20 @@ int vm_config_check(const struct vm_config *c, struct err *e)
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
 		rc = device_config_check(&c->device[i], c->device, i, e);
 	return rc;
+}
+
+int vm_config_check(const struct vm_config *c, struct err *e)
+{
+	int rc = check_name(c->name, e);
+
+	if (rc == 0 && !c->kernel && c->kernel_fd < 0)
+		rc = err_set(e, EINVAL, "kernel: not given; name the image to boot");
+	return rc < 0 ? rc : check_rest(c, e);
+}
+
+int vm_config_check_built(const struct vm_config *c, struct err *e)
+{
+	int rc = check_name(c->name, e);
+
+	return rc < 0 ? rc : check_rest(c, e);
 }

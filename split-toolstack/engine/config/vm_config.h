@@ -64,6 +64,8 @@ void vm_config_clear(struct vm_config *c);
 int vm_config_copy(struct vm_config *to, const struct vm_config *from);
 /* -EINVAL with a message naming the key, the value and what to do. */
 int vm_config_check(const struct vm_config *c, struct err *e);
+/* The same of one that is not to be built of it: it needs no kernel. */
+int vm_config_check_built(const struct vm_config *c, struct err *e);
 
 const char *vm_action_name(enum vm_action a);		    /* "destroy", "restart", ... */
 int vm_action_parse(const char *word, enum vm_action *out); /* -EINVAL */

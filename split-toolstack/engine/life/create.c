@@ -57,10 +57,10 @@ static int enough_memory(struct engine *en, const struct vm_config *c, struct er
 		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
 }
 
-/* Whether this host can run such a VM. */
-static int check(struct engine *en, const struct vm_config *c, struct err *e)
+/* Whether this host can run such a VM. `built`: a file has its memory. */
+static int check(struct engine *en, const struct vm_config *c, bool built, struct err *e)
 {
-	int rc = vm_config_check(c, e);
+	int rc = built ? vm_config_check_built(c, e) : vm_config_check(c, e);
 
 	if (rc < 0)
 		return rc;
@@ -79,7 +79,7 @@ static int check(struct engine *en, const struct vm_config *c, struct err *e)
 static int accept_config(struct vm *vm, struct vm_config *cfg, bool *wait, struct err *e)
 {
 	struct engine *en = vm->en;
-	int rc = check(en, cfg, e);
+	int rc = check(en, cfg, vm->restore != NULL, e);
 
 	if (rc == 0 && cfg->ndevice)
 		rc = devices_admit(en, NULL, cfg, e);
@@ -113,8 +113,11 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 	struct vm *vm = vm_new(en);
 	bool wait = false;
 	struct vm *old;
-	int rc = vm ? accept_config(vm, cfg, &wait, &err) : err_set(&err, ENOMEM, "out of memory");
+	int rc;
 
+	if (vm)
+		vm->restore = from;
+	rc = vm ? accept_config(vm, cfg, &wait, &err) : err_set(&err, ENOMEM, "out of memory");
 	if (rc < 0 || !vm) {
 		vm_free(vm);
 		vm_config_clear(cfg);
@@ -128,7 +131,6 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 		vm->exit_code = old->exit_code;
 		console_log_go_on(vm, old);
 	}
-	vm->restore = from;
 	vm->create.flags = flags;
 	vm->life.want = flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;
 	vm->life.kept = flags & VM_CREATE_RESTART;

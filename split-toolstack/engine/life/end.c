@@ -282,7 +282,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	if (*name == '\0' || strlen(name) > VM_NAME_MAX)
 		return err_set(e, EINVAL, "name: 1 to %d characters", VM_NAME_MAX);
 	(void)snprintf(probe.name, sizeof(probe.name), "%s", name);
-	rc = vm_config_check(&probe, e);
+	rc = vm_config_check_built(&probe, e);
 	if (rc < 0)
 		return rc;
 	other = vm_by_name(vm->en, name);

@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
@@ -48,10 +49,8 @@ static int check_identity(struct vm_restore *r, struct vm_config *c, struct err 
 	if (!other)
 		return 0;
 	return err_set(e, EEXIST,
-		       "\"%s\" (domain %u) lives, and has the %s of the saved one: --name NAME "
-		       "restores a copy",
-		       other->name, other->domid,
-		       strcmp(other->name, c->name) == 0 ? "name" : "uuid");
+		       "\"%s\" lives, and has the %s of the saved one: --name NAME restores a copy",
+		       other->name, strcmp(other->name, c->name) == 0 ? "name" : "uuid");
 }
 
 /* What the file says of its configuration, and what it says of its domain, is the same. */
@@ -60,11 +59,63 @@ static int check_config(const struct vm_restore *r, const struct vm_config *c, s
 	const struct save_info *i = save_info(r->stream);
 
 	if (i->type == c->type && i->vcpus == vm_config_vcpus(c) &&
-	    i->pages == (c->mem_kib + 3) / 4 && c->ndevice == 0 && i->ring_pages == 0)
+	    i->pages == (c->mem_kib + 3) / 4 && c->ndevice == 0 && i->ring_pages == 0 &&
+	    memcmp(&i->limits, &c->limits, sizeof(c->limits)) == 0)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
 		       "the file is of a VM that this version cannot restore (devices, or sizes "
 		       "that differ)");
+}
+
+/* --- paths of this host, out of a file that anybody may have written --- */
+
+static bool same_path(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* The VM that the file is of was made of the same files here. One that was restored without its
+ * paths has none, and vouches for none. */
+static bool are_known(struct engine *en, const struct vm_config *c)
+{
+	const struct vm *vm = engine_find_uuid(en, c->uuid);
+
+	return vm && same_path(vm->cfg.kernel, c->kernel) && same_path(vm->cfg.ramdisk, c->ramdisk);
+}
+
+static bool no_more_builds(enum vm_action *a)
+{
+	if (*a != VM_RESTART && *a != VM_RENAME_RESTART)
+		return false;
+	*a = VM_DESTROY;
+	return true;
+}
+
+static void drop_path(char **path)
+{
+	free(*path);
+	*path = NULL;
+}
+
+/* Else the file decides what root opens and boots when the guest says that it reboots. */
+static void drop_unknown_paths(struct engine *en, struct vm_config *c)
+{
+	bool reboots;
+
+	if (are_known(en, c))
+		return;
+	reboots = no_more_builds(&c->on_reboot);
+	reboots = no_more_builds(&c->on_crash) || reboots;
+	reboots = no_more_builds(&c->on_poweroff) || reboots;
+	if (reboots || c->kernel || c->ramdisk)
+		log_line(
+			LOG_WARN,
+			"op=restore name=%s: this host does not know the VM of the file: its paths "
+			"(kernel, ramdisk) do not count, and it is destroyed where it was to be "
+			"restarted",
+			c->name);
+	drop_path(&c->kernel);
+	drop_path(&c->ramdisk);
 }
 
 static void filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
@@ -97,6 +148,8 @@ static void make_vm(struct vm_restore *r)
 		rc = check_config(r, &c, &e);
 	if (rc == 0)
 		rc = check_identity(r, &c, &e);
+	if (rc == 0)
+		drop_unknown_paths(r->en, &c);
 	if (rc < 0) {
 		vm_config_clear(&c);
 		refuse(r, rc, &e);

@@ -68,6 +68,68 @@ static void damage_is_found_before_there_is_a_domain(void **state)
 	(void)close(file);
 }
 
+/* Whoever wrote the file could else have root open any file, and boot it. */
+static void paths_of_an_unknown_file_do_not_count(void **state)
+{
+	struct vm *vm = living("web", DOM_PV);
+	struct saved s;
+	int file = save(vm, 0, &s);
+	struct result r;
+	int reason;
+
+	(void)state;
+	assert_int_equal(vm_save_end(en, s.id, true, NULL), 0);
+	settle(0);
+	r = restore(file, NULL, 0); /* this host has made it */
+	assert_int_equal(r.rc, 0);
+	assert_non_null(r.vm->cfg.kernel);
+	assert_int_equal(r.vm->cfg.on_reboot, VM_RESTART);
+	destroy(r.vm); /* and has forgotten it */
+	settle(0);
+	for (int again = 0; again < 2; again++) { /* the one in the history was made of the file */
+		r = restore(file, NULL, 0);
+		assert_int_equal(r.rc, 0);
+		assert_null(r.vm->cfg.kernel);
+		assert_null(r.vm->cfg.ramdisk);
+		fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
+		until(vm_state(r.vm) == VM_ENDED);
+		assert_int_equal(vm_reason(r.vm, &reason), VM_REASON_REBOOT);
+		settle(0);
+	}
+	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+	only_the_daemon_is_left();
+	(void)close(file);
+}
+
+/* It was made of an open file. */
+static void one_without_a_kernel_is_restored(void **state)
+{
+	struct vm_config c = guest("web", DOM_PVH, 256);
+	struct saved s;
+	struct result r;
+	int file;
+
+	(void)state;
+	c.kernel_fd = open(c.kernel, O_RDONLY | O_CLOEXEC);
+	assert_true(c.kernel_fd >= 0);
+	free(c.kernel);
+	c.kernel = NULL;
+	r = create(c, 0);
+	assert_int_equal(r.rc, 0);
+	says(r.vm, NOXS_CAN_SAVE);
+	assert_int_equal(vm_rename(r.vm, "other", NULL), 0);
+	file = save(r.vm, 0, &s);
+	assert_int_equal(vm_save_end(en, s.id, true, NULL), 0);
+	settle(0);
+	r = restore(file, NULL, 0);
+	if (r.rc < 0)
+		fail_msg("%s", r.err.msg);
+	destroy(r.vm);
+	settle(0);
+	only_the_daemon_is_left();
+	(void)close(file);
+}
+
 static void so_many_at_a_time(void **state)
 {
 	struct vm *vm = living("web", DOM_PV);
@@ -184,6 +246,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LIFE(comes_out_of_a_shell),
 		LIFE(damage_is_found_before_there_is_a_domain),
+		LIFE(paths_of_an_unknown_file_do_not_count),
+		LIFE(one_without_a_kernel_is_restored),
 		LIFE(so_many_at_a_time),
 		LIFE(a_restore_can_be_given_up),
 		LIFE(failing_restores_leave_nothing),
