@@ -59,7 +59,7 @@ int transfer_open(struct transfer *t, int fd, bool writing, struct err *e)
 {
 	int rc;
 
-	*t = (struct transfer){.fd = fd, .cancel = -1};
+	*t = (struct transfer){.fd = fd, .cancel = -1, .at = -1};
 	rc = check(t, writing, e);
 	if (rc == 0) {
 		t->cancel = eventfd(0, EFD_CLOEXEC);
@@ -87,6 +87,15 @@ void transfer_cancel(struct transfer *t)
 {
 	__atomic_store_n(&t->cancelled, true, __ATOMIC_RELEASE);
 	(void)eventfd_write(t->cancel, 1);
+}
+
+void transfer_at(struct transfer *t, off_t at)
+{
+	if (t->polled)
+		return;
+	if (at < 0 && t->at >= 0)
+		(void)lseek(t->fd, t->at, SEEK_SET);
+	t->at = at;
 }
 
 bool transfer_is_cancelled(const struct transfer *t)
@@ -137,6 +146,8 @@ static ssize_t move(const struct transfer *t, struct iovec *iov, unsigned int n,
 	if (t->pipe && !t->own)
 		return writing ? pwritev2(t->fd, iov, (int)n, -1, RWF_NOWAIT)
 			       : preadv2(t->fd, iov, (int)n, -1, RWF_NOWAIT);
+	if (t->at >= 0 && !writing)
+		return preadv(t->fd, iov, (int)n, t->at);
 	return writing ? writev(t->fd, iov, (int)n) : readv(t->fd, iov, (int)n);
 }
 
@@ -177,8 +188,10 @@ static ssize_t move_some(struct transfer *t, struct iovec *iov, unsigned int n, 
 	if (moved < 0 && errno != EINTR && errno != EAGAIN)
 		return -errno;
 	*again = moved < 0;
-	if (moved > 0)
+	if (moved > 0) {
 		t->bytes += (uint64_t)moved;
+		t->at += t->at >= 0 ? moved : 0;
+	}
 	return *again ? 0 : moved;
 }
 

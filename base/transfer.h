@@ -25,6 +25,7 @@ struct transfer {
 	bool own;	 /* the pipe's end was opened here */
 	bool no_reader;	 /* a pipe that had none when it was opened */
 	uint8_t *bounce; /* for memory that the file cannot move itself; NULL until one could not */
+	off_t at;	 /* of the next read; -1: that of the file */
 	uint64_t bytes;	 /* moved so far; of the thread, to be read by others when it has ended */
 };
 
@@ -36,6 +37,10 @@ void transfer_close(struct transfer *t);
 /* What waits ends with -ECANCELED, and each call after it. */
 void transfer_cancel(struct transfer *t);
 bool transfer_is_cancelled(const struct transfer *t);
+
+/* A regular file is read from this offset on, whatever other holders of it do to its own; -1: again
+ * at the file's own, which is set behind what was read. Does nothing to other files. */
+void transfer_at(struct transfer *t, off_t at);
 
 /* Writes all of it: 0, or -errno (-ECANCELED, -ENOSPC, -EPIPE, ...). Changes iov[]. */
 int transfer_write(struct transfer *t, struct iovec *iov, unsigned int n);

@@ -101,6 +101,7 @@ int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames)
 /* The table from machine to guest frames is given in pieces of 2 MiB; a page of it tells of 512
  * frames. */
 #define M2P_PIECE (2u << 20)
+#define M2P_PAGES (M2P_PIECE / XC_PAGE_SIZE)
 #define PER_PAGE  (XC_PAGE_SIZE / sizeof(uint64_t))
 #define PER_PIECE (M2P_PIECE / sizeof(uint64_t))
 
@@ -118,8 +119,7 @@ static int learn_m2p(struct xen *x)
 	list = xencall_alloc_buffer(x->call, sizeof(*list));
 	piece = xencall_alloc_buffer(x->call, n * sizeof(*piece));
 	x->m2p_piece = calloc(n, sizeof(*x->m2p_piece));
-	x->m2p_page = calloc(n * (PER_PIECE / PER_PAGE), sizeof(*x->m2p_page));
-	if (!list || !piece || !x->m2p_piece || !x->m2p_page) {
+	if (!list || !piece || !x->m2p_piece) {
 		rc = -ENOMEM;
 		goto out;
 	}
@@ -139,43 +139,76 @@ out:
 	return rc;
 }
 
+static void unmap_piece(struct xen *x, struct m2p_map *m)
+{
+	if (m->at)
+		(void)xenforeignmemory_unmap(x->xfm, (void *)(uintptr_t)m->at, M2P_PAGES);
+	*m = (struct m2p_map){0};
+}
+
+static int map_piece(struct xen *x, uint64_t piece, struct m2p_map *m)
+{
+	xen_pfn_t frame[M2P_PAGES];
+	int err[M2P_PAGES] = {0};
+
+	for (uint32_t i = 0; i < M2P_PAGES; i++)
+		frame[i] = x->m2p_piece[piece] + i;
+	m->at = xenforeignmemory_map(x->xfm, DOMID_XEN, PROT_READ, M2P_PAGES, frame, err);
+	if (!m->at)
+		return -errno;
+	m->piece = piece;
+	for (uint32_t i = 0; i < M2P_PAGES; i++)
+		if (err[i])
+			m->missing[i / 64] |= 1ull << i % 64;
+	return 0;
+}
+
+/* Mapped, in place of the one that was mapped first if need be. */
+static int find_piece(struct xen *x, uint64_t piece, const struct m2p_map **out)
+{
+	struct m2p_map *m;
+	int rc;
+
+	for (uint32_t i = 0; i < M2P_MAPS; i++) {
+		*out = &x->m2p_map[i];
+		if ((*out)->at && (*out)->piece == piece)
+			return 0;
+	}
+	m = &x->m2p_map[x->m2p_next];
+	unmap_piece(x, m);
+	rc = map_piece(x, piece, m);
+	if (rc < 0)
+		return rc;
+	x->m2p_next = (x->m2p_next + 1) % M2P_MAPS;
+	*out = m;
+	return 0;
+}
+
 int xen_m2p(struct xen *x, uint64_t mfn, uint64_t *gfn)
 {
-	uint64_t page = mfn / PER_PAGE;
+	const struct m2p_map *m;
 	uint64_t piece = mfn / PER_PIECE;
+	uint64_t page = mfn % PER_PIECE / PER_PAGE;
 	int rc = x->m2p_piece ? 0 : learn_m2p(x);
 
 	if (rc < 0)
 		return rc;
 	if (piece >= x->m2p_pieces || x->m2p_piece[piece] == 0)
 		return -ENOENT;
-	if (!x->m2p_page[page]) {
-		xen_pfn_t frame = x->m2p_piece[piece] + page % (PER_PIECE / PER_PAGE);
-		int err = 0;
-
-		x->m2p_page[page] =
-			xenforeignmemory_map(x->xfm, DOMID_XEN, PROT_READ, 1, &frame, &err);
-		if (!x->m2p_page[page])
-			return -errno;
-		if (err) {
-			(void)xenforeignmemory_unmap(x->xfm, (void *)(uintptr_t)x->m2p_page[page],
-						     1);
-			x->m2p_page[page] = NULL;
-			return -ENOENT;
-		}
-	}
-	*gfn = __atomic_load_n(&x->m2p_page[page][mfn % PER_PAGE], __ATOMIC_RELAXED);
+	rc = find_piece(x, piece, &m);
+	if (rc < 0)
+		return rc;
+	if (m->missing[page / 64] & 1ull << page % 64)
+		return -ENOENT;
+	*gfn = __atomic_load_n(&m->at[mfn % PER_PIECE], __ATOMIC_RELAXED);
 	return 0;
 }
 
 void xen_m2p_close(struct xen *x)
 {
-	for (uint64_t i = 0; x->m2p_page && i < x->m2p_pieces * (PER_PIECE / PER_PAGE); i++)
-		if (x->m2p_page[i])
-			(void)xenforeignmemory_unmap(x->xfm, (void *)(uintptr_t)x->m2p_page[i], 1);
-	free(x->m2p_page);
+	for (uint32_t i = 0; i < M2P_MAPS; i++)
+		unmap_piece(x, &x->m2p_map[i]);
 	free(x->m2p_piece);
-	x->m2p_page = NULL;
 	x->m2p_piece = NULL;
 	x->m2p_pieces = 0;
 }

@@ -10,6 +10,14 @@
 
 #include "base/xen.h"
 
+/* A piece of the machine to guest table, of 2 MiB: 1 GiB of machine memory. */
+#define M2P_MAPS 16u
+struct m2p_map {
+	const uint64_t *at; /* NULL: none */
+	uint64_t piece;
+	uint64_t missing[8]; /* bits of pages that could not be mapped */
+};
+
 struct xen {
 	xc_interface *xch;
 	xenforeignmemory_handle *xfm;
@@ -18,11 +26,11 @@ struct xen {
 	xentoollog_logger *quiet;
 	int scheduler;		/* XEN_SCHEDULER_*, -1 until asked */
 	uint32_t grant_version; /* the highest, 0 until asked */
-	/* xen_m2p(): where the table's pieces lie, and those of its pages that were mapped; NULL
-	 * until asked */
+	/* xen_m2p(): where the table's pieces lie (NULL until asked), and those last mapped */
 	xen_pfn_t *m2p_piece;
-	const uint64_t **m2p_page;
 	uint32_t m2p_pieces;
+	struct m2p_map m2p_map[M2P_MAPS];
+	uint32_t m2p_next; /* to be replaced */
 };
 
 /* A logger that says nothing; free() ends it. NULL when memory is gone. */

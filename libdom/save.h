@@ -52,6 +52,7 @@ struct save_source {
 	uint32_t ring_pages;	  /* as the domain was prepared with; 0: it has no devices */
 	struct dom_limits limits; /* what was asked for as it was made */
 	const volatile void *device, *control; /* its two noxs pages, mapped by the caller */
+	uint64_t dev_frame, control_frame;     /* where they lie, as xen_map() wants them */
 };
 
 /* Whether the guest says in its control page that it can live on in another domain (abi.h,
@@ -65,10 +66,10 @@ bool save_can_suspend(const volatile void *control);
  * is paused by the caller, and all of its vCPUs were blocked (struct xen_domain_info, `blocked`),
  * or it has shut down with SHUTDOWN_suspend. (A guest that is stopped anywhere else may have read
  * half of what is about to change.) The domain is not changed: it may be unpaused, or
- * xen_domain_resume()d, afterwards. `owner` (owner_bytes of them, at most SAVE_OWNER_MAX) comes out
- * of save_info() as it went in. The file should be of mode 0600 and get its name when this has
- * succeeded; nothing here syncs it. *st is filled, also on failure. A pipe without a reader is
- * -EPIPE where SIGPIPE is ignored.
+ * xen_domain_resume()d, afterwards. -EBUSY: it ran meanwhile. `owner` (owner_bytes of them, at most
+ * SAVE_OWNER_MAX) comes out of save_info() as it went in. The file should be of mode 0600 and get
+ * its name when this has succeeded; nothing here syncs it. *st is filled, also on failure. A pipe
+ * without a reader is -EPIPE where SIGPIPE is ignored.
  */
 int save_write(struct xen *x, const struct save_source *from, const void *owner,
 	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct err *e);

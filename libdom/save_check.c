@@ -159,20 +159,51 @@ const struct save_cpu *save_next_cpu(const struct save_stream *s, uint32_t *at)
 	return c;
 }
 
-/* Xen's records of a PVH domain: a chain that fills the bytes and ends with END. */
-static bool is_chain(const uint8_t *p, uint32_t bytes)
+/* What Xen keeps of a domain that has local APICs and no other emulated device. Records of devices
+ * would be loaded into ones that the shell has not. */
+static bool is_record(const struct hvm_save_descriptor *d, bool first)
 {
+	static const uint16_t codes[] = {
+		HVM_SAVE_CODE(CPU),
+		HVM_SAVE_CODE(LAPIC),
+		HVM_SAVE_CODE(LAPIC_REGS),
+		HVM_SAVE_CODE(PCI_IRQ),
+		HVM_SAVE_CODE(ISA_IRQ),
+		HVM_SAVE_CODE(PCI_LINK),
+		HVM_SAVE_CODE(MTRR),
+		HVM_SAVE_CODE(VMCE_VCPU),
+		HVM_SAVE_CODE(TSC_ADJUST),
+		CPU_XSAVE_CODE,
+		CPU_MSR_CODE,
+	};
+
+	if (first)
+		return d->typecode == HVM_SAVE_CODE(HEADER) &&
+		       d->length == HVM_SAVE_LENGTH(HEADER) && d->instance == 0;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (d->typecode == codes[i])
+			return true;
+	return false;
+}
+
+bool save_is_chain(const void *records, uint32_t bytes, uint32_t vcpus)
+{
+	const uint8_t *p = records;
 	struct hvm_save_descriptor d;
 	uint32_t at = 0;
 
 	while (bytes - at >= sizeof(d)) {
+		bool first = at == 0;
+
 		memcpy(&d, p + at, sizeof(d));
 		at += (uint32_t)sizeof(d);
 		if (d.length > bytes - at)
 			return false;
 		at += d.length;
-		if (d.typecode == HVM_SAVE_CODE(END))
+		if (!first && d.typecode == HVM_SAVE_CODE(END))
 			return d.length == 0 && at == bytes;
+		if (d.instance >= vcpus || !is_record(&d, first))
+			return false;
 	}
 	return false;
 }
@@ -183,7 +214,7 @@ static bool is_state(const struct save_header *h, const struct save_cpu *c)
 		return c->bytes == sizeof(vcpu_guest_context_x86_64_t);
 	if (h->flags & SAVE_FLAG_PLAIN)
 		return c->bytes == HVM_SAVE_LENGTH(CPU);
-	return c->vcpu == 0 && is_chain((const uint8_t *)(c + 1), c->bytes);
+	return c->vcpu == 0 && save_is_chain(c + 1, c->bytes, h->vcpus);
 }
 
 static int check_cpus(const struct save_stream *s, struct err *e)

@@ -104,6 +104,9 @@ static int get_pvh_whole(struct xen *x, uint32_t domid, uint32_t vcpus, struct s
 	if (rc != size) /* the size that was told is the largest possible one */
 		((struct save_cpu *)(void *)to)[-1].bytes = (uint32_t)rc;
 	c->bytes = (uint32_t)(to - c->data + (long)save_pad((uint32_t)rc));
+	if (!save_is_chain(to, (uint32_t)rc, vcpus))
+		return err_set(e, EOPNOTSUPP,
+			       "Xen has state of domain %u that a restore would not take", domid);
 	return 0;
 }
 
@@ -232,6 +235,29 @@ static int set_pvh_plain(struct xen *x, const struct save_stream *s, const struc
 	return rc;
 }
 
+/* All records but HEADER, which is of this host: what it says of clocks and CPU holds here. */
+static int set_pvh_whole(struct xen *x, const struct dom *d, const struct save_cpu *c,
+			 struct err *e)
+{
+	HVM_SAVE_TYPE(HEADER) header;
+	uint8_t *buf = malloc(c->bytes);
+	int rc;
+
+	if (!buf)
+		return err_set(e, ENOMEM, "out of memory");
+	memcpy(buf, c + 1, c->bytes);
+	rc = pvh_host_header(x, d->domid, &header, e);
+	if (rc == 0) {
+		(void)record(buf, HVM_SAVE_CODE(HEADER), 0, &header, HVM_SAVE_LENGTH(HEADER));
+		rc = xen_hvm_context_set(x, d->domid, buf, c->bytes);
+		if (rc < 0)
+			rc = err_sys(e, -rc,
+				     "the file is damaged: Xen refuses the state of its vCPUs");
+	}
+	free(buf);
+	return rc;
+}
+
 int save_cpus_set(struct xen *x, const struct save_stream *s, const struct dom *d,
 		  const struct save_pv *p, struct err *e)
 {
@@ -241,15 +267,7 @@ int save_cpus_set(struct xen *x, const struct save_stream *s, const struct dom *
 
 	if (d->type == DOM_PVH && s->h.flags & SAVE_FLAG_PLAIN)
 		return set_pvh_plain(x, s, d, e);
-	while (rc == 0 && (c = save_next_cpu(s, &at)) != NULL) {
-		if (d->type == DOM_PV) {
-			rc = set_pv(x, d, c, p, e);
-			continue;
-		}
-		rc = xen_hvm_context_set(x, d->domid, c + 1, c->bytes);
-		if (rc < 0)
-			rc = err_sys(e, -rc,
-				     "the file is damaged: Xen refuses the state of its vCPUs");
-	}
+	while (rc == 0 && (c = save_next_cpu(s, &at)) != NULL)
+		rc = d->type == DOM_PV ? set_pv(x, d, c, p, e) : set_pvh_whole(x, d, c, e);
 	return rc;
 }

@@ -13,6 +13,11 @@
 
 #define AT_ONCE 16384u /* pages that are mapped at a time */
 
+/* Page tables are copied before they are written, so a guest must not make all of its memory page
+ * tables: four times as many as map all of it once, and some. */
+#define PAGES_PER_TABLE 128u
+#define TABLES_BESIDE	64u
+
 static int no_memory(struct err *e)
 {
 	return err_set(e, ENOMEM, "out of memory");
@@ -142,9 +147,15 @@ static int find_tables(struct saving *s, struct err *e)
 
 static int convert_tables(struct saving *s, struct err *e)
 {
+	uint64_t most = s->l.pages / PAGES_PER_TABLE + TABLES_BESIDE;
 	uint32_t done = 0;
 	int rc = 0;
 
+	if (s->ntables > most)
+		return err_set(e, EOPNOTSUPP,
+			       "%u of its pages are page tables, of which a save "
+			       "takes at most %llu",
+			       s->ntables, (unsigned long long)most);
 	s->tables = malloc(s->ntables * PAGE_BYTES + 1);
 	if (!s->tables)
 		return no_memory(e);

@@ -17,7 +17,7 @@ struct restoring {
 	struct dom *d;
 	struct save_stats *st;
 	struct save_pv pv;
-	struct save_hash *hash; /* NULL: the pages were checked before */
+	struct save_hash *hash; /* also of what was verified: the file may have changed since */
 	/* The pages of the next read: where they lie here, and the kind of their runs. */
 	uint8_t *at[AT_ONCE];
 	uint64_t gfn[AT_ONCE];
@@ -89,7 +89,7 @@ static int read_batch(struct restoring *r, struct err *e)
 	shared_store(&r->st->done, r->st->done + (uint64_t)got / PAGE_BYTES);
 	if ((uint64_t)got < bytes)
 		return err_set(e, EPROTO, "the file is cut: it ends within its pages");
-	for (uint32_t i = 0; r->hash && i < n; i++)
+	for (uint32_t i = 0; i < n; i++)
 		save_hash_add(r->hash, keep[i].iov_base, keep[i].iov_len);
 	return 0;
 }
@@ -145,7 +145,7 @@ static int read_end(struct restoring *r, struct err *e)
 		return err_sys(e, (int)-got, "read the saved VM");
 	if (got != sizeof(end))
 		return err_set(e, EPROTO, "the file is cut: its end is missing");
-	hash = r->hash ? save_hash_end(r->hash) : end.pages_hash;
+	hash = save_hash_end(r->hash);
 	r->hash = NULL;
 	if (memcmp(end.magic, SAVE_END_MAGIC, sizeof(end.magic)) != 0 || hash != end.pages_hash)
 		return err_set(e, EPROTO,
@@ -247,13 +247,14 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 	r->s = s;
 	r->d = d;
 	r->st = st;
-	r->hash = s->verified ? NULL : save_hash_new();
-	if (!s->verified && !r->hash)
+	r->hash = save_hash_new();
+	if (!r->hash)
 		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0 && d->type == DOM_PV)
 		rc = find_frames(r, e);
 	if (rc == 0 && tables)
 		rc = give_tables_up(r, e);
+	transfer_at(s->from, s->pages_at);
 	if (rc == 0)
 		rc = read_pages(r, e);
 	if (rc == 0)
@@ -262,6 +263,7 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 		rc = pin_tables(r, e);
 	if (rc == 0)
 		rc = save_cpus_set(x, s, d, &r->pv, e);
+	transfer_at(s->from, -1);
 	save_hash_drop(r->hash);
 	free(r);
 	if (rc < 0)

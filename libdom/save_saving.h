@@ -12,6 +12,7 @@ struct saving {
 	const struct save_source *from;
 	struct transfer *to;
 	struct save_stats *st;
+	uint64_t cpu_ns; /* that it had used as the save began */
 	struct save_header h;
 	struct layout l;
 	struct save_cpus cpus;

@@ -41,7 +41,7 @@ struct save_stream {
 	const uint32_t *feature;
 	const struct save_run *run;
 	off_t pages_at; /* of a regular file; -1 of others */
-	bool verified;	/* the pages' checksum was right */
+	bool verified;	/* the pages' checksum was right once */
 	struct save_info info;
 };
 
@@ -50,6 +50,9 @@ struct save_stream {
 int save_check_header(const struct save_header *h, struct err *e);
 int save_check_sections(const struct save_stream *s, struct err *e);
 
+/* Xen's records of a PVH domain of so many vCPUs: HEADER, then those that such domains have, END.
+ */
+bool save_is_chain(const void *records, uint32_t bytes, uint32_t vcpus);
 /* A vCPU's state in a stream; NULL behind the last. *at goes from 0 on. */
 const struct save_cpu *save_next_cpu(const struct save_stream *s, uint32_t *at);
 

@@ -158,7 +158,8 @@ static int fill_header(struct saving *s, uint32_t owner_bytes, struct err *e)
 	return 0;
 }
 
-static int stands_still(struct xen *x, const struct save_source *from, struct err *e)
+static int stands_still(struct xen *x, const struct save_source *from, uint64_t *cpu_ns,
+			struct err *e)
 {
 	struct xen_domain_info info;
 	int rc = xen_domain_info(x, from->domid, &info);
@@ -168,7 +169,33 @@ static int stands_still(struct xen *x, const struct save_source *from, struct er
 	if (info.shutdown ? info.shutdown_reason != SHUTDOWN_suspend : !info.paused)
 		return err_set(e, EINVAL, "domain %u %s", from->domid,
 			       info.shutdown ? "has ended" : "runs");
+	*cpu_ns = info.cpu_ns;
 	return 0;
+}
+
+/* Someone else may have let it run meanwhile: then its pages are of different moments. */
+static int stood_still(const struct saving *s, struct err *e)
+{
+	uint64_t cpu_ns = 0;
+	int rc = stands_still(s->x, s->from, &cpu_ns, e);
+
+	if (rc == -EINVAL || (rc == 0 && cpu_ns != s->cpu_ns))
+		return err_set(e, EBUSY, "domain %u ran while it was being saved", s->from->domid);
+	return rc;
+}
+
+/* A guest whose image asked for another place than 0 (VIRT_BASE) may have more or fewer page
+ * tables, and so everything in another place: a restore would lay it out as it is not. */
+static int check_places(const struct saving *s, struct err *e)
+{
+	const xen_pfn_t *frame = s->pv.frame;
+
+	if ((frame ? frame[s->l.dev_gfn] : s->l.dev_gfn) == s->from->dev_frame &&
+	    (frame ? frame[s->l.control_gfn] : s->l.control_gfn) == s->from->control_frame)
+		return 0;
+	return err_set(e, EOPNOTSUPP,
+		       "its memory is laid out in a way that a restore would not repeat (VIRT_BASE "
+		       "of its image?)");
 }
 
 static int prepare(struct saving *s, uint32_t owner_bytes, struct err *e)
@@ -188,12 +215,14 @@ static int prepare(struct saving *s, uint32_t owner_bytes, struct err *e)
 	s->h.cpu_bytes = s->cpus.bytes;
 	rc = saving_choose_pages(s, e);
 	if (rc < 0 || s->from->type != DOM_PV)
-		return rc;
+		return rc < 0 ? rc : check_places(s, e);
 	s->pv = (struct save_pv){.x = s->x, .domid = s->from->domid, .l = &s->l};
 	s->pv.frame = malloc(s->l.pages * sizeof(*s->pv.frame));
 	if (!s->pv.frame)
 		return no_memory(e);
 	rc = save_pv_frames(&s->pv, s->cpus.cr3, s->cpus.ncr3, e);
+	if (rc == 0)
+		rc = check_places(s, e);
 	return rc < 0 ? rc : saving_pv_pages(s, e);
 }
 
@@ -224,7 +253,7 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 	s->to = to;
 	s->st = st;
 	s->hash = save_hash_new();
-	rc = s->hash ? stands_still(x, from, e) : no_memory(e);
+	rc = s->hash ? stands_still(x, from, &s->cpu_ns, e) : no_memory(e);
 	if (rc == 0 && owner_bytes > SAVE_OWNER_MAX)
 		rc = err_set(e, E2BIG, "its configuration has %u bytes: too many", owner_bytes);
 	if (rc == 0)
@@ -240,6 +269,8 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 		rc = put_head(s, owner, e);
 	if (rc == 0)
 		rc = put_pages(s, e);
+	if (rc == 0)
+		rc = stood_still(s, e);
 	if (rc == 0)
 		rc = put_end(s, e);
 	done_with(s);

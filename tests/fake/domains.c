@@ -189,7 +189,7 @@ int xen_domain_pause(struct xen *x, uint32_t domid)
 
 int xen_domain_unpause(struct xen *x, uint32_t domid)
 {
-	ONE_DOMAIN(d->pauses -= d->pauses > 0; d->bound = true);
+	ONE_DOMAIN(d->pauses -= d->pauses > 0; d->bound = true; d->ran++);
 }
 
 void fake_busy(uint32_t domid, bool busy)
@@ -212,7 +212,7 @@ static void describe(const struct domain *d, struct xen_domain_info *out)
 					.shutdown = d->shutdown,
 					.shutdown_reason = d->reason,
 					.vcpus = 1,
-					.cpu_ns = 1000,
+					.cpu_ns = 1000 * (1 + d->ran),
 					.pages = d->is.pages,
 					.shared_info_mfn = SHARED_INFO};
 	memcpy(out->uuid, d->uuid, sizeof(out->uuid));

@@ -67,6 +67,9 @@ void fake_sched_set(const struct fake_sched *s);
 #define FAKE_DIRT 0xa5
 void fake_set_dirty(bool dirty);
 
+/* Each page of a PV domain is a page table of level 1. */
+void fake_all_tables(bool on);
+
 /* Free memory of the host, in pages: less by what domains are given, more when they go. */
 void fake_set_free(uint64_t pages);
 /* The destroy of this domain does not return until it is let go (0). */

@@ -29,7 +29,8 @@ struct domain {
 	bool hvm, shutdown;
 	uint32_t pauses; /* Xen counts them */
 	bool busy;
-	bool bound; /* ran once, and so has bound its end of the channel */
+	bool bound;   /* ran once, and so has bound its end of the channel */
+	uint64_t ran; /* how often it was let run */
 	uint32_t reason;
 	int mem;
 	uint32_t guest_ports;

@@ -157,12 +157,20 @@ static xen_pfn_t type_of(const struct domain *d, uint64_t table, int level, xen_
 	return type;
 }
 
+static bool all_tables;
+
+void fake_all_tables(bool on)
+{
+	all_tables = on;
+}
+
 int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames)
 {
 	ONE_DOMAIN({
 		for (uint32_t i = 0; i < n; i++)
-			frames[i] = d->pinned ? type_of(d, d->pinned, 4, frames[i])
-					      : XEN_DOMCTL_PFINFO_NOTAB;
+			frames[i] = all_tables	? XEN_DOMCTL_PFINFO_L1TAB
+				    : d->pinned ? type_of(d, d->pinned, 4, frames[i])
+						: XEN_DOMCTL_PFINFO_NOTAB;
 	});
 }
 

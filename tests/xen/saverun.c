@@ -35,6 +35,8 @@ static int save(struct guest *g, const struct options *o, struct err *e)
 {
 	struct save_source from = {.domid = g->d.domid,
 				   .type = g->d.type,
+				   .dev_frame = g->d.dev_frame,
+				   .control_frame = g->d.control_frame,
 				   .vcpus = g->d.vcpus,
 				   .pages = g->d.pages,
 				   .limits = o->spec.limits,

@@ -263,6 +263,8 @@ static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 					 .type = vm->cfg.type,
 					 .vcpus = vm_config_vcpus(&vm->cfg),
 					 .pages = vm->pages,
+					 .dev_frame = vm->dev_frame,
+					 .control_frame = vm->control_frame,
 					 .limits = vm->cfg.limits};
 	s->frame[0] = vm->dev_frame;
 	s->frame[1] = vm->control_frame;
