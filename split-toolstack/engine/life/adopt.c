@@ -24,6 +24,8 @@
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
+#include <xen/sched.h> /* behind xenctrl.h */
+
 /* What could not be asked for is asked again after so long, then later each time. */
 #define AGAIN_MIN_S 0.1
 #define AGAIN_MAX_S 10.0
@@ -149,6 +151,18 @@ static enum vm_now now_of_record(const struct vm *vm)
 					   : NOW_PRESERVED;
 }
 
+/* It stopped itself for a save that the last daemon did not end. */
+static int resume_saved(const struct vm *vm, const struct xen_domain_info *info, struct err *e)
+{
+	int rc;
+
+	if (vm->left.was != VM_SAVING || !info->shutdown ||
+	    info->shutdown_reason != SHUTDOWN_suspend)
+		return 0;
+	rc = xen_domain_resume(vm->en->x, vm->domid);
+	return rc < 0 ? err_sys(e, -rc, "resume domain %u", vm->domid) : 0;
+}
+
 static int take_over(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
@@ -169,6 +183,8 @@ static int take_over(struct vm *vm, struct err *e)
 		rc = connect_again(vm, e);
 	if (rc == 0)
 		rc = devices_adopt(vm, e);
+	if (rc == 0)
+		rc = resume_saved(vm, &info, e);
 	if (rc == 0 && now_of_record(vm) == NOW_RUNNING &&
 	    info.paused) { /* recorded, but not started yet; or it was being saved */
 		rc = vm_let_run(vm);

@@ -279,6 +279,8 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 
 	if (life_is_over(&vm->life))
 		return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
+	if (vm->life.now == NOW_SAVING) /* the file has its name */
+		return life_refuse_saving(vm, &(struct life_news){.e = e});
 	if (*name == '\0' || strlen(name) > VM_NAME_MAX)
 		return err_set(e, EINVAL, "name: 1 to %d characters", VM_NAME_MAX);
 	(void)snprintf(probe.name, sizeof(probe.name), "%s", name);

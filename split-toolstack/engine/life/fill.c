@@ -2,12 +2,14 @@
 /* The domain of a VM that is made of a file: made or taken out of the pool, and filled by a thread.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <utlist.h>
 
 #include "base/random.h"
 #include "split-toolstack/engine/domain/map.h"
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
@@ -82,6 +84,9 @@ static void built(struct vm_restore *r)
 	const struct life_news n = {.rc = r->rc, .e = &r->err};
 	struct vm *vm = r->vm;
 
+	if (r->counted)
+		memory_build_ends(r->en);
+	r->counted = false;
 	(void)life_event(vm, LIFE_BUILT, &n); /* answers, unless it waits to be ready */
 	if (r->fn)			      /* in this case filled() comes later, by itself */
 		r->vm = NULL;
@@ -98,6 +103,11 @@ static bool squeeze(struct vm_restore *r)
 	return pool_drop(r->en);
 }
 
+static bool lacks_memory(const struct vm_restore *r)
+{
+	return r->rc == -ENOMEM && !r->claimed && !r->prepared && !life_is_over(&r->vm->life);
+}
+
 static void job_done(struct worker_job *job)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
@@ -106,6 +116,8 @@ static void job_done(struct worker_job *job)
 		r->rc = err_set(&r->err, ECANCELED, "the restore was given up");
 	if (!r->vm) {
 		r->checked(r);
+	} else if (lacks_memory(r) && r->wait.until) {
+		memory_wait(r->en, &r->wait);
 	} else if (!life_is_over(&r->vm->life) && !r->claimed && !r->prepared &&
 		   ((r->rc == -EEXIST && life_other_slot(r->vm, &r->err)) || squeeze(r))) {
 		r->err = (struct err){0};
@@ -113,6 +125,38 @@ static void job_done(struct worker_job *job)
 	} else {
 		built(r);
 	}
+}
+
+/* The destroys that were under way have given their memory back: it is not waited for again. */
+static void fill_with_memory(struct memory_wait *m)
+{
+	struct vm_restore *r =
+		(struct vm_restore *)(void *)((char *)m - offsetof(struct vm_restore, wait));
+
+	m->until = 0;
+	r->rc = 0;
+	r->err = (struct err){0};
+	if (life_is_over(&r->vm->life))
+		job_done(&r->job);
+	else
+		worker_push(r->en->worker, WORKER_STREAMS, &r->job);
+}
+
+/* Now, or when the destroys under way have given back what it lacks. */
+static void push_fill(struct vm_restore *r)
+{
+	struct engine *en = r->en;
+
+	memory_build_begins(en);
+	r->counted = true;
+	if (!r->claimed) {
+		r->wait.again = fill_with_memory;
+		r->wait.until = memory_youngest(en);
+	}
+	if (r->wait.until && memory_is_coming(en, r->vm->cfg.mem_kib))
+		memory_wait(en, &r->wait);
+	else
+		worker_push(en->worker, WORKER_STREAMS, &r->job);
 }
 
 void restore_place(struct vm *vm)
@@ -148,7 +192,7 @@ void restore_build(struct vm *vm, struct err *e)
 		built(r);
 		return;
 	}
-	worker_push(vm->en->worker, WORKER_STREAMS, &r->job);
+	push_fill(r);
 }
 
 int restore_map(struct vm *vm, uint64_t *generation, struct err *e)

@@ -5,6 +5,8 @@
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/vm/vm.h"
 
+#include <xen/sched.h> /* behind xenctrl.h */
+
 #define PAUSES_MOST 64 /* of other toolstacks, that one unpause ends */
 
 /* 1: Xen has it paused, 0: not. Its state is what we made of it; others can do the same. */
@@ -14,6 +16,17 @@ static int is_paused(const struct vm *vm)
 	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
 
 	return rc < 0 ? rc : info.paused;
+}
+
+/* It stopped itself for a save that could not let it go on. */
+static int resume_suspended(const struct vm *vm)
+{
+	struct xen_domain_info info;
+	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
+
+	if (rc == 0 && info.shutdown && !info.dying && info.shutdown_reason == SHUTDOWN_suspend)
+		rc = xen_domain_resume(vm->en->x, vm->domid);
+	return rc;
 }
 
 /* Pauses of others end, too: each call takes one away. */
@@ -89,6 +102,8 @@ int life_unpause(struct vm *vm, const struct life_news *n)
 {
 	int rc = vm_check_domain(vm);
 
+	if (rc == 0)
+		rc = resume_suspended(vm);
 	if (rc == 0 && is_paused(vm) == 1)
 		rc = vm_let_run(vm);
 	if (rc == 0 && vm->life.now != NOW_GATED)

@@ -5,6 +5,7 @@
 
 #include "base/transfer.h"
 #include "libdom/save.h"
+#include "split-toolstack/engine/domain/memory-t.h"
 #include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/engine/services/worker.h"
 
@@ -20,9 +21,11 @@ struct vm_restore {
 	struct save_stream *stream;
 	char name[VM_NAME_MAX + 1]; /* "": its own */
 	uint32_t flags;
-	bool claimed;  /* out of the pool */
-	bool prepared; /* its domain: the file is being read to its end */
-	bool squeezed; /* the pool has given its memory for it */
+	bool claimed;		 /* out of the pool */
+	bool prepared;		 /* its domain: the file is being read to its end */
+	bool squeezed;		 /* the pool has given its memory for it */
+	bool counted;		 /* as a build */
+	struct memory_wait wait; /* until: destroys under way have memory for it */
 	vm_create_fn *fn;
 	void *arg;
 	struct stream_stats *stats;

@@ -327,6 +327,19 @@ int life_taken(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
+/* Whoever holds it, a client that was stopped or a file that does not answer, has it no more. */
+int life_run_saving(struct vm *vm, const struct life_news *n)
+{
+	struct err e = {0};
+	int rc;
+
+	if (vm->save->phase == RESTING) /* for a moment */
+		return life_refuse_saving(vm, n);
+	rc = err_set(&e, ECANCELED, "\"%s\" was unpaused while it was being saved", vm->name);
+	go_on(vm, rc, &e);
+	return vm->life.now == NOW_PAUSED ? life_unpause(vm, n) : 0;
+}
+
 int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
 {
 	struct err gone = {0};

@@ -35,6 +35,7 @@ life_verb life_pause, life_pause_gated, life_pause_again;
 /* save.c */
 life_verb life_save;		    /* pauses it, and threads begin to write it */
 life_verb life_written, life_taken; /* it goes on, waits for its client, or ends as saved */
+life_verb life_run_saving;	    /* ends a save that holds it */
 life_verb life_save_time;	    /* it has not come to rest: is tried again, or goes on */
 life_verb life_end_saving, life_destroy_saving; /* what is written of it is of no use */
 /* other_slot.c: another domain had the id. True: another try is worth while. */

@@ -11,6 +11,7 @@
 
 #include <noxs/abi.h>
 
+#include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
@@ -125,6 +126,35 @@ static void one_without_a_kernel_is_restored(void **state)
 	if (r.rc < 0)
 		fail_msg("%s", r.err.msg);
 	destroy(r.vm);
+	settle(0);
+	only_the_daemon_is_left();
+	(void)close(file);
+}
+
+/* As after "chaos save web f && chaos restore f" of one that fills the host. */
+static void it_waits_for_memory_of_the_saved_one(void **state)
+{
+	struct vm *vm = living("web", DOM_PV);
+	struct restored k = {0};
+	struct saved s;
+	int file = save(vm, 0, &s);
+
+	(void)state;
+	fake_hold_destroy(vm_domid(vm));
+	assert_int_equal(vm_save_end(en, s.id, true, NULL), 0);
+	fake_set_free(10);
+	assert_int_equal(
+		engine_restore(en, dup(file), NULL, 0, on_restored, &k, &k.st, &k.id, &k.r.err), 0);
+	until(k.r.called || vm_state(engine_find(en, "web")) == VM_BUILDING);
+	tick();
+	assert_false(k.r.called);
+	assert_int_equal(memory_builds(en), 1);
+	fake_hold_destroy(0);
+	until(k.r.called);
+	assert_int_equal(k.r.rc, 0);
+	assert_int_equal(memory_builds(en), 0);
+	fake_set_free(1u << 20);
+	destroy(k.r.vm);
 	settle(0);
 	only_the_daemon_is_left();
 	(void)close(file);
@@ -248,6 +278,7 @@ int main(void)
 		LIFE(damage_is_found_before_there_is_a_domain),
 		LIFE(paths_of_an_unknown_file_do_not_count),
 		LIFE(one_without_a_kernel_is_restored),
+		LIFE(it_waits_for_memory_of_the_saved_one),
 		LIFE(so_many_at_a_time),
 		LIFE(a_restore_can_be_given_up),
 		LIFE(failing_restores_leave_nothing),

@@ -111,6 +111,7 @@ static void what_cannot_be_saved_is_refused(void **state)
 		assert_int_equal(begin(vm, open("/dev/null", O_WRONLY | O_CLOEXEC), 0, &other),
 				 -EBUSY);
 		assert_int_equal(vm_pause(vm, NULL), -EBUSY);
+		assert_int_equal(vm_rename(vm, "other", NULL), -EBUSY);
 		assert_int_equal(vm_shutdown(vm, false, NULL), -EBUSY);
 	}
 	(void)close(fd[0]); /* nothing reads it */
@@ -152,6 +153,23 @@ static void a_pipe_that_stands_still_holds_nothing_up(void **state)
 	is_paused(vm, false);
 	until(en->streams.n == 0);
 	(void)close(end);
+
+	for (int paused = 0; paused < 2; paused++) { /* unpaused meanwhile */
+		if (paused)
+			assert_int_equal(vm_pause(vm, NULL), 0);
+		end = into_a_pipe(vm, &s);
+		assert_int_equal(vm_unpause(vm, NULL), 0);
+		assert_true(s.called);
+		assert_int_equal(s.rc, -ECANCELED);
+		assert_int_equal(vm_state(vm), VM_RUNNING);
+		is_paused(vm, false);
+		until(en->streams.n == 0);
+		(void)close(end);
+	}
+	(void)close(save(vm, 0, &s)); /* its client stands still */
+	assert_int_equal(vm_unpause(vm, NULL), 0);
+	assert_int_equal(vm_state(vm), VM_RUNNING);
+	assert_int_equal(vm_save_end(en, s.id, true, &s.err), -ESRCH);
 
 	end = into_a_pipe(vm, &s); /* destroyed meanwhile */
 	destroy(vm);
@@ -223,6 +241,46 @@ static void a_guest_stops_itself(void **state)
 	settle(0);
 	only_the_daemon_is_left();
 	(void)close(file);
+}
+
+/* Whatever it says of itself by then. */
+static void one_that_has_stopped_itself_is_resumed_by_the_next_daemon(void **state)
+{
+	struct vm *vm = living("web", DOM_PVH);
+	struct xen_domain_info info;
+	struct saved s;
+	int file = memfd_create("saved", MFD_CLOEXEC);
+
+	(void)state;
+	says(vm, NOXS_CAN_SAVE | NOXS_CAN_SUSPEND);
+	fake_busy(vm_domid(vm), true);
+	assert_int_equal(begin(vm, file, 0, &s), 0);
+	fake_end(vm_domid(vm), SHUTDOWN_suspend);
+	until(s.called);
+	assert_int_equal(s.rc, 0);
+	says(vm, NOXS_CAN_SAVE);
+	{
+		uint32_t domid = vm_domid(vm);
+		struct xen *x;
+
+		daemon_dies();
+		assert_int_equal(xen_open(&x, NULL), 0);
+		assert_int_equal(xen_domain_info(x, domid, &info), 0);
+		if (!info.shutdown) { /* it went as if it had ended in good order */
+			fake_end(domid, SHUTDOWN_suspend);
+		}
+		xen_close(x);
+	}
+	daemon_starts();
+	tick();
+	vm = engine_find(en, "web");
+	assert_non_null(vm);
+	assert_int_equal(vm_state(vm), VM_RUNNING);
+	assert_int_equal(xen_domain_info(engine_xen(en), vm_domid(vm), &info), 0);
+	assert_false(info.shutdown);
+	destroy(vm);
+	settle(0);
+	only_the_daemon_is_left();
 }
 
 static void the_next_daemon_lets_it_go_on(void **state)
@@ -302,6 +360,7 @@ int main(void)
 		LIFE(what_cannot_be_saved_is_refused),
 		LIFE(a_pipe_that_stands_still_holds_nothing_up),
 		LIFE(a_guest_stops_itself),
+		LIFE(one_that_has_stopped_itself_is_resumed_by_the_next_daemon),
 		LIFE(the_next_daemon_lets_it_go_on),
 		LIFE(failing_saves_change_nothing),
 	};
