@@ -7,153 +7,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chaos/cli.h"
+#include "chaos/target.h"
 
 /* Something that takes this long says so on a terminal. */
 #define PATIENCE_MS 1000
-
-/* --- the file of a save: it has its name when it is whole --- */
-
-struct target {
-	int fd;
-	char *path; /* NULL: standard output, or something that is there and no regular file */
-	char *temp; /* its name until then; NULL: it has none */
-};
-
-static const char *temp_to_remove; /* of a signal */
-
-static void on_signal(int sig)
-{
-	(void)unlink(temp_to_remove);
-	_exit(128 + sig);
-}
-
-static void remove_at_signals(const char *temp)
-{
-	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction sa = {.sa_handler = temp ? on_signal : SIG_DFL};
-
-	if (temp)
-		temp_to_remove = temp;
-	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
-		(void)sigaction(sigs[i], &sa, NULL);
-}
-
-static char *temp_name(const char *path)
-{
-	char *temp = NULL;
-
-	return asprintf(&temp, "%s.XXXXXX", path) < 0 ? NULL : temp;
-}
-
-/* A file without a name goes with its last user, whatever happens; where the file system has no
- * such files it has another name until it is whole. */
-static int open_nameless(struct target *t, struct err *e)
-{
-	const char *slash = strrchr(t->path, '/');
-	char *dir = slash == t->path ? strdup("/")
-		    : slash	     ? strndup(t->path, (size_t)(slash - t->path))
-				     : strdup(".");
-
-	if (!dir)
-		return err_set(e, ENOMEM, "out of memory");
-	t->fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-	free(dir);
-	if (t->fd >= 0)
-		return 0;
-	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
-		return err_sys(e, errno, "%s", t->path);
-	t->temp = temp_name(t->path);
-	if (!t->temp)
-		return err_set(e, ENOMEM, "out of memory");
-	t->fd = mkostemp(t->temp, O_CLOEXEC); /* mode 0600 */
-	if (t->fd < 0) {
-		int rc = err_sys(e, errno, "%s", t->path);
-
-		free(t->temp);
-		t->temp = NULL;
-		return rc;
-	}
-	remove_at_signals(t->temp);
-	return 0;
-}
-
-static int open_target(struct target *t, const char *path, struct err *e)
-{
-	struct stat st;
-
-	*t = (struct target){.fd = -1};
-	if (strcmp(path, "-") == 0) {
-		t->fd = dup(STDOUT_FILENO);
-		if (isatty(STDOUT_FILENO))
-			return err_set(e, EINVAL,
-				       "standard output is a terminal: give a file or a pipe");
-		return t->fd < 0 ? err_sys(e, errno, "standard output") : 0;
-	}
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		t->fd = open(path, O_WRONLY | O_CLOEXEC);
-		return t->fd < 0 ? err_sys(e, errno, "%s", path) : 0;
-	}
-	t->path = realpath(path, NULL); /* what a link leads to is replaced, not the link */
-	if (!t->path)
-		t->path = strdup(path);
-	return t->path ? open_nameless(t, e) : err_set(e, ENOMEM, "out of memory");
-}
-
-/* Gives a nameless file its name, or one of its own beside the file that is to be replaced. */
-static int name_it(struct target *t)
-{
-	char proc[64];
-
-	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", t->fd);
-	if (linkat(AT_FDCWD, proc, AT_FDCWD, t->path, AT_SYMLINK_FOLLOW) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return -errno;
-	if (asprintf(&t->temp, "%s.%d", t->path, (int)getpid()) < 0) {
-		t->temp = NULL;
-		return -ENOMEM;
-	}
-	if (linkat(AT_FDCWD, proc, AT_FDCWD, t->temp, AT_SYMLINK_FOLLOW) == 0)
-		return 0;
-	free(t->temp);
-	t->temp = NULL;
-	return -errno;
-}
-
-/* It is whole: on the disk, and under its name. */
-static int finish_target(struct target *t, struct err *e)
-{
-	int rc = 0;
-
-	if (!t->path)
-		return 0;
-	if (fdatasync(t->fd) < 0)
-		return err_sys(e, errno, "%s", t->path);
-	if (!t->temp)
-		rc = name_it(t);
-	if (rc >= 0 && t->temp && rename(t->temp, t->path) < 0)
-		rc = -errno;
-	if (rc < 0)
-		return err_sys(e, -rc, "%s", t->path);
-	free(t->temp);
-	t->temp = NULL;
-	return 0;
-}
-
-static void close_target(struct target *t)
-{
-	if (t->temp)
-		(void)unlink(t->temp);
-	remove_at_signals(NULL);
-	if (t->fd >= 0)
-		(void)close(t->fd);
-	free(t->temp);
-	free(t->path);
-}
 
 /* --- what is told of it --- */
 
@@ -180,19 +40,29 @@ static int add_stats(json_t *j, const struct stats *s)
 	       json_object_set_new(j, "total_us", json_real((double)s->total_ns / 1000));
 }
 
-/* Beside the stream, if that is on standard output. */
+static int print_json_beside(json_t *j)
+{
+	int rc = json_dumpf(j, stderr, JSON_INDENT(2));
+
+	if (rc == 0)
+		rc = fputc('\n', stderr) == EOF ? -1 : 0;
+	json_decref(j);
+	return rc;
+}
+
+/* On standard error when the stream is on standard output. */
 static int print_saved(const struct stats *s, bool json, bool piped)
 {
 	char size[32];
 	json_t *j;
 
-	if (json && !piped) {
+	if (json) {
 		j = json_pack("{s:o}", "name", text_json(s->name));
 		if (add_stats(j, s) != 0 ||
 		    json_object_set_new(j, "stopped_us", json_real((double)s->stopped_ns / 1000)) !=
 			    0)
 			return -1;
-		return print_json(j);
+		return piped ? print_json_beside(j) : print_json(j);
 	}
 	format_kib((s->bytes + 1023) / 1024, size, sizeof(size));
 	if (!piped)
@@ -262,9 +132,15 @@ static int save_to(struct client *c, const struct save_args *a, struct target *t
 	tell_long(c, "saving the VM");
 	rc = receive_written(c, &in, s, e);
 	if (rc == 0)
-		rc = finish_target(t, e);
-	if (rc == 0 && in.h.op == PROTO_ITEM)
-		rc = confirm(c, &in, s, e);
+		rc = target_finish(t, e);
+	if (rc < 0 || in.h.op != PROTO_ITEM)
+		return rc;
+	rc = target_drain(t, c->fd, e);
+	if (rc < 0)
+		return rc;
+	rc = confirm(c, &in, s, e);
+	if (rc < 0 && t->path)
+		return err_wrap(e, rc, "%s is complete, but maybe the VM has not ended", a->file);
 	return rc;
 }
 
@@ -294,10 +170,10 @@ static int run_save(const struct command *cmd, int argc, char **argv)
 	if (rc < 0)
 		return failed(&e);
 	(void)signal(SIGPIPE, SIG_IGN);
-	rc = open_target(&t, a.file, &e);
+	rc = target_open(&t, a.file, &e);
 	if (rc == 0)
 		rc = save_to(&client, &a, &t, &s, &e);
-	close_target(&t);
+	target_close(&t);
 	client_close(&client);
 	if (rc < 0)
 		return failed(&e);
