@@ -140,16 +140,16 @@ static int append(struct console_log *l, const uint8_t *data, uint32_t len)
 	return rc;
 }
 
-void console_log_new_ring(struct vm *vm)
+void console_log_new_ring(struct vm *vm, uint32_t ring_cons)
 {
 	struct console_log *l = &vm->guest.log;
-	struct header h = {.magic = MAGIC, .size = l->size, .end = l->end};
+	struct header h = {.magic = MAGIC, .size = l->size, .end = l->end, .ring_cons = ring_cons};
 
-	l->ring_cons = 0;
+	l->ring_cons = ring_cons;
 	if (l->end == 0) /* there is no file yet */
 		return;
 	if (console_log_open_old(vm) == 0) {
-		l->ring_cons = 0;
+		l->ring_cons = ring_cons;
 		(void)write_all(l->fd, (const uint8_t *)&h, sizeof(h), 0);
 	}
 }

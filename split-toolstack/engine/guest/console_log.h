@@ -16,8 +16,8 @@ static inline void console_log_init(struct vm *vm)
 /* It lives again under a uuid that the history knows: its output goes on behind that. */
 void console_log_go_on(struct vm *vm, const struct vm *old);
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons);
-/* A restarted VM has a fresh ring; the log goes on. */
-void console_log_new_ring(struct vm *vm);
+/* A restarted VM has a fresh ring, a restored one its own, read up to there; the log goes on. */
+void console_log_new_ring(struct vm *vm, uint32_t ring_cons);
 int console_log_open_old(struct vm *vm); /* open is fine; -ENOENT: nothing was ever written */
 /* Takes the numbers of an old one; its file opens when it is read. */
 void console_log_recall(struct vm *vm);

@@ -193,7 +193,7 @@ int control_open(struct vm *vm, struct err *e)
 int control_resume(struct vm *vm, struct err *e)
 {
 	noxs_control_adopt(&vm->guest.con, vm->map + 4096);
-	vm->guest.log.ring_cons = vm->guest.con.out_cons;
+	console_log_new_ring(vm, vm->guest.con.out_cons);
 	return vm_listen(vm, e);
 }
 

@@ -59,6 +59,6 @@ int guest_start(struct vm *vm, uint64_t generation, struct err *e)
 	if (rc == 0 && vm->noxs)
 		rc = show_page(vm, generation, e);
 	if (rc == 0 && generation == 0 && vm->guest.log.end) /* else it has no log yet */
-		console_log_new_ring(vm);
+		console_log_new_ring(vm, 0);
 	return rc;
 }

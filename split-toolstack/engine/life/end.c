@@ -199,14 +199,46 @@ int life_end_kept(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
+void life_resume_later(struct vm *vm, int rc)
+{
+	log_line(LOG_ERROR, "op=resume dom=%u name=%s: %s; it is tried again", vm->domid, vm->name,
+		 strerror(-rc));
+	control_expect_suspend(vm);
+	life_timer(vm, RESUME_AGAIN_S);
+}
+
+int life_resume_time(struct vm *vm, const struct life_news *n)
+{
+	struct xen_domain_info info;
+	const struct life_news seen = {.info = &info};
+	int rc = vm_check_domain(vm);
+
+	(void)n;
+	if (rc == 0)
+		rc = xen_domain_info(vm->en->x, vm->domid, &info);
+	if (rc < 0 && rc != -ESRCH) /* else that is noticed as any end */
+		life_resume_later(vm, rc);
+	return rc == 0 && info.shutdown ? life_end(vm, &seen) : 0;
+}
+
 /* It did what a save had asked for that is over: it goes on. */
 static bool resume_late(struct vm *vm, const struct life_news *n)
 {
+	int rc;
+
 	if (!n->info || n->info->dying || !n->info->shutdown ||
 	    n->info->shutdown_reason != SHUTDOWN_suspend || !control_suspend_was_asked(vm))
 		return false;
-	log_line(LOG_INFO, "op=resume dom=%u name=%s: it has suspended late", vm->domid, vm->name);
-	return xen_domain_resume(vm->en->x, vm->domid) == 0;
+	rc = vm->life.now == NOW_PAUSED && !n->info->paused ? xen_domain_pause(vm->en->x, vm->domid)
+							    : 0;
+	if (rc == 0)
+		rc = xen_domain_resume(vm->en->x, vm->domid);
+	if (rc < 0)
+		life_resume_later(vm, rc);
+	else
+		log_line(LOG_INFO, "op=resume dom=%u name=%s: it has suspended late", vm->domid,
+			 vm->name);
+	return true;
 }
 
 int life_end(struct vm *vm, const struct life_news *n)

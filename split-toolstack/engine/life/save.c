@@ -120,6 +120,8 @@ static void go_on(struct vm *vm, int rc, const struct err *e)
 	vm_unsee(vm);
 	if (gone == -ESRCH) {
 		deaths_hint(vm->en->deaths); /* which is noticed as any end */
+	} else if (gone < 0 && s->suspended) {
+		life_resume_later(vm, gone);
 	} else if (gone < 0) {
 		log_line(LOG_ERROR,
 			 "op=save dom=%u name=%s: unpause: %s; it stays paused: \"chaos unpause "

@@ -71,7 +71,8 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 	},
 	[NOW_RUNNING] = {
 		[LIFE_CONNECTED] = {nothing, TO(RUNNING)},
-		[LIFE_ENDED]     = {life_end, ACTION},
+		[LIFE_TIMER]     = {life_resume_time, TO(RUNNING) | ACTION},
+		[LIFE_ENDED]     = {life_end, TO(RUNNING) | ACTION},
 		[LIFE_UNHEARD]   = {life_unheard, TO(UNKNOWN)},
 		[LIFE_RUN]       = {life_unpause_others, TO(RUNNING)},
 		[LIFE_PAUSE]     = {life_pause, TO(RUNNING) | TO(PAUSED)},
@@ -80,7 +81,8 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 	},
 	[NOW_PAUSED] = {
 		[LIFE_CONNECTED] = {nothing, TO(PAUSED)},
-		[LIFE_ENDED]     = {life_end, ACTION},
+		[LIFE_TIMER]     = {life_resume_time, TO(PAUSED) | ACTION},
+		[LIFE_ENDED]     = {life_end, TO(PAUSED) | ACTION},
 		[LIFE_UNHEARD]   = {life_unheard, TO(UNKNOWN)},
 		[LIFE_RUN]       = {life_unpause, TO(GATED) | TO(RUNNING) | TO(PAUSED)},
 		[LIFE_PAUSE]     = {life_pause_again, TO(PAUSED)},

@@ -26,6 +26,7 @@ life_verb life_delay;	 /* its old devices are gone: the delay begins */
 life_verb life_end;	 /* reason, code, and its on_* action */
 life_verb life_end_kept; /* a preserved domain goes by other hands */
 life_verb life_end_unknown;
+life_verb life_resume_time; /* one that has suspended itself is resumed once more */
 life_verb life_destroy_waiting, life_destroy_living, life_destroy_kept;
 life_verb life_refuse_built, life_refuse_ended, life_refuse_unknown; /* and say why */
 life_verb life_refuse_saving, life_refuse_gated;
@@ -47,6 +48,9 @@ life_verb life_still_unknown;
 
 /* end.c: writes the VM into the registry; what goes wrong is logged. */
 void life_record(struct vm *vm);
+/* end.c: one that has suspended itself for a save could not be resumed (rc): LIFE_TIMER follows. */
+void life_resume_later(struct vm *vm, int rc);
+#define RESUME_AGAIN_S 0.5
 /* end.c: its domain goes, and it is of the history. */
 void life_into_history(struct vm *vm);
 /* A destroy in two halves: the domain does not run any more (0, also when there is none); then its

@@ -243,6 +243,49 @@ static void a_guest_stops_itself(void **state)
 	(void)close(file);
 }
 
+/* One that has suspended itself, for a save that is over or not, is never destroyed for that. */
+static void a_resume_that_fails_is_tried_again(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		struct vm *vm = living("web", DOM_PVH);
+		struct xen_domain_info info = {0};
+		bool failed = true;
+
+		says(vm, NOXS_CAN_SAVE | NOXS_CAN_SUSPEND);
+		for (uint32_t nth = 1; failed; nth++) {
+			struct saved s;
+
+			failed = false;
+			fake_busy(vm_domid(vm), true);
+			assert_int_equal(begin(vm, open("/dev/null", O_WRONLY | O_CLOEXEC),
+					       VM_SAVE_KEEP, &s),
+					 0);
+			if (late)
+				assert_int_equal(vm_save_end(en, s.id, false, NULL), 0);
+			fake_fail_at(nth, EIO);
+			fake_end(vm_domid(vm), SHUTDOWN_suspend);
+			until(s.called);
+			for (bool resumed = false; !resumed;) {
+				tick();
+				assert_int_equal(vm_state(vm), VM_RUNNING);
+				resumed =
+					xen_domain_info(engine_xen(en), vm_domid(vm), &info) == 0 &&
+					!info.shutdown;
+				if (fake_failed()) {
+					failed = true;
+					fake_fail_at(0, 0);
+				}
+			}
+			fake_fail_at(0, 0);
+			until(en->streams.n == 0);
+		}
+		destroy(vm);
+		settle(0);
+		only_the_daemon_is_left();
+	}
+}
+
 /* Whatever it says of itself by then. */
 static void one_that_has_stopped_itself_is_resumed_by_the_next_daemon(void **state)
 {
@@ -360,6 +403,7 @@ int main(void)
 		LIFE(what_cannot_be_saved_is_refused),
 		LIFE(a_pipe_that_stands_still_holds_nothing_up),
 		LIFE(a_guest_stops_itself),
+		LIFE(a_resume_that_fails_is_tried_again),
 		LIFE(one_that_has_stopped_itself_is_resumed_by_the_next_daemon),
 		LIFE(the_next_daemon_lets_it_go_on),
 		LIFE(failing_saves_change_nothing),
