@@ -15,6 +15,7 @@
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/idle.h"
@@ -55,17 +56,14 @@ static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 	return rc;
 }
 
-static void job_work(struct worker_job *job, struct xen *none)
+static void job_work(struct worker_job *job, struct xen *x)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
-	struct xen *x;
 
-	(void)none;
-	r->rc = xen_open(&x, &r->err);
-	if (r->rc < 0)
-		return;
-	r->rc = r->vm ? fill(r, x, &r->err) : check_file(r, x, &r->err);
-	xen_close(x);
+	if (!x)
+		r->rc = streams_no_handle(&r->err);
+	else
+		r->rc = r->vm ? fill(r, x, &r->err) : check_file(r, x, &r->err);
 }
 
 /* --- on the loop --- */

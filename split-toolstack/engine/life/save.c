@@ -42,20 +42,14 @@ static int write_domain(struct vm_save *s, struct xen *x, struct err *e)
 	return rc;
 }
 
-static void job_work(struct worker_job *job, struct xen *none)
+static void job_work(struct worker_job *job, struct xen *x)
 {
 	struct vm_save *s = (struct vm_save *)job;
-	struct xen *x;
 
-	(void)none;
 	if (transfer_is_cancelled(&s->file)) /* the domain may have gone, and its id be another's */
 		s->rc = err_set(&s->err, ECANCELED, "the save was given up");
 	else
-		s->rc = xen_open(&x, &s->err);
-	if (s->rc < 0)
-		return;
-	s->rc = write_domain(s, x, &s->err);
-	xen_close(x);
+		s->rc = x ? write_domain(s, x, &s->err) : streams_no_handle(&s->err);
 }
 
 /* --- on the loop --- */

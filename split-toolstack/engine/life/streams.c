@@ -16,3 +16,8 @@ int streams_take(struct engine *en, stream_id *id, struct err *e)
 	*id = ++en->streams.last;
 	return 0;
 }
+
+int streams_no_handle(struct err *e)
+{
+	return err_set(e, EAGAIN, "Xen cannot be opened once more now; the log of chaosd says why");
+}

@@ -9,6 +9,8 @@
 /* One more is under way, and has this id: -EBUSY when there are STREAMS_MOST. en->streams.n is to
  * be lowered at its end. */
 int streams_take(struct engine *en, stream_id *id, struct err *e);
+/* A thread has no handle of Xen, which worker.c has logged: -EAGAIN. */
+int streams_no_handle(struct err *e);
 /* The engine closes, and the worker after this: what waits for a client or a pipe ends, and the VMs
  * go on. save.c, restore.c */
 void saves_close(struct engine *en);

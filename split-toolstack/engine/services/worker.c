@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "base/xen.h"
 #include "split-toolstack/engine/services/tail.h"
 
@@ -57,14 +58,29 @@ static struct worker_job *next_job(struct queue *q)
 	return job;
 }
 
+/* What a job works with; *own is the thread's. */
+static struct xen *handle_for(const struct queue *q, struct xen **own)
+{
+	struct err e = {0};
+
+	if (q != &q->w->queue[WORKER_STREAMS])
+		return q->x;
+	if (!*own && xen_open(own, &e) < 0) {
+		log_line(LOG_WARN, "a thread of saves and restores: %s", e.msg);
+		*own = NULL;
+	}
+	return *own;
+}
+
 static void *run(void *arg)
 {
 	struct queue *q = arg;
 	struct worker *w = q->w;
 	struct sched_param batch = {0};
+	struct xen *own = NULL;
 
 	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &batch);
-	if (!q->x) /* makes no hypercalls */
+	if (!q->x) /* makes no long hypercalls */
 		tail_unpin();
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
@@ -79,13 +95,14 @@ static void *run(void *arg)
 			continue;
 		}
 		(void)pthread_mutex_unlock(&w->lock);
-		job->work(job, q->x);
+		job->work(job, handle_for(q, &own));
 		(void)pthread_mutex_lock(&w->lock);
 		job->next = w->done;
 		w->done = job;
 		if (!w->stuck) /* else there is no loop any more */
 			ev_async_send(w->loop, &w->finished);
 	}
+	xen_close(own);
 	q->threads--;
 	(void)pthread_cond_signal(&w->left);
 	(void)pthread_mutex_unlock(&w->lock);

@@ -24,8 +24,9 @@ enum worker_queue {
 	 * and of its owner that is left to it: a job that still hangs when the worker closes is
 	 * left behind. */
 	WORKER_FILES,
-	/* Files and pipes of clients, which take as long as these: likewise without a Xen handle.
-	 * What is under way is bounded by who pushes. */
+	/* Files and pipes of clients, which take as long as these. Each thread has a Xen handle of
+	 * its own, opened for its first job: NULL when that failed. What is under way is bounded by
+	 * who pushes. */
 	WORKER_STREAMS,
 	WORKER_BUILDS,	 /* one thread */
 	WORKER_DESTROYS, /* one thread: mappings of a domain go before the domain */
@@ -38,7 +39,7 @@ struct worker_job {
 	struct worker_job *next;
 };
 
-/* Opens a Xen handle each for builds and destroys, and starts the threads. */
+/* Opens a Xen handle each for builds and destroys, and starts a thread of each queue. */
 int worker_open(struct ev_loop *loop, struct worker **out, struct err *e);
 /* Jobs under way end first, then `done` is called for all. False: files still hang after a moment,
  * and their threads were left behind; they go with the process. NULL is fine. */
