@@ -14,6 +14,8 @@
 
 /* So many files may hang before others wait for them. */
 #define FILE_THREADS 16u
+/* Handles of Xen that are kept for them: each has open files and mappings. */
+#define STREAM_HANDLES 2u
 /* So long the end of the engine waits for files that hang. */
 #define FILES_END_S 2
 /* A destroy holds a CPU of dom0 for as long as its hypercall takes, and a thread that wakes is
@@ -23,7 +25,9 @@
 
 struct queue {
 	struct worker *w;
-	struct xen *x; /* NULL: of files and streams */
+	struct xen *x;			  /* NULL: of files and streams */
+	struct xen *kept[STREAM_HANDLES]; /* of streams, which no job uses now */
+	uint32_t nkept, most_kept;
 	pthread_cond_t wake;
 	struct worker_job *todo, **todo_tail;
 	uint32_t waiting; /* jobs of todo */
@@ -58,18 +62,35 @@ static struct worker_job *next_job(struct queue *q)
 	return job;
 }
 
-/* What a job works with; *own is the thread's. */
-static struct xen *handle_for(const struct queue *q, struct xen **own)
+/* The lock is held. A handle for a job of streams, which was kept or is opened: without the lock.
+ */
+static struct xen *take_handle(struct queue *q)
 {
 	struct err e = {0};
+	struct xen *x = NULL;
 
-	if (q != &q->w->queue[WORKER_STREAMS])
+	if (q->x || !q->most_kept)
 		return q->x;
-	if (!*own && xen_open(own, &e) < 0) {
+	if (q->nkept)
+		return q->kept[--q->nkept];
+	(void)pthread_mutex_unlock(&q->w->lock);
+	if (xen_open(&x, &e) < 0) {
 		log_line(LOG_WARN, "a thread of saves and restores: %s", e.msg);
-		*own = NULL;
+		x = NULL;
 	}
-	return *own;
+	(void)pthread_mutex_lock(&q->w->lock);
+	return x;
+}
+
+/* The lock is held. */
+static void put_handle(struct queue *q, struct xen *x)
+{
+	if (!x || x == q->x)
+		return;
+	if (q->nkept < q->most_kept && !q->ending)
+		q->kept[q->nkept++] = x;
+	else
+		xen_close(x);
 }
 
 static void *run(void *arg)
@@ -77,7 +98,6 @@ static void *run(void *arg)
 	struct queue *q = arg;
 	struct worker *w = q->w;
 	struct sched_param batch = {0};
-	struct xen *own = NULL;
 
 	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &batch);
 	if (!q->x) /* makes no long hypercalls */
@@ -85,6 +105,7 @@ static void *run(void *arg)
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct worker_job *job = next_job(q);
+		struct xen *x;
 
 		if (!job) {
 			if (q->ending)
@@ -94,15 +115,16 @@ static void *run(void *arg)
 			q->idle--;
 			continue;
 		}
+		x = take_handle(q);
 		(void)pthread_mutex_unlock(&w->lock);
-		job->work(job, handle_for(q, &own));
+		job->work(job, x);
 		(void)pthread_mutex_lock(&w->lock);
+		put_handle(q, x);
 		job->next = w->done;
 		w->done = job;
 		if (!w->stuck) /* else there is no loop any more */
 			ev_async_send(w->loop, &w->finished);
 	}
-	xen_close(own);
 	q->threads--;
 	(void)pthread_cond_signal(&w->left);
 	(void)pthread_mutex_unlock(&w->lock);
@@ -249,8 +271,12 @@ static void end_queue(struct worker *w, struct queue *q)
 static void free_worker(struct worker *w)
 {
 	for (uint32_t i = 0; i < WORKER_QUEUES; i++) {
-		xen_close(w->queue[i].x);
-		(void)pthread_cond_destroy(&w->queue[i].wake);
+		struct queue *q = &w->queue[i];
+
+		xen_close(q->x);
+		while (q->nkept)
+			xen_close(q->kept[--q->nkept]);
+		(void)pthread_cond_destroy(&q->wake);
 	}
 	(void)pthread_cond_destroy(&w->left);
 	(void)pthread_mutex_destroy(&w->lock);
@@ -266,6 +292,7 @@ static int open_queue(struct worker *w, enum worker_queue i, struct err *e)
 	if (rc < 0)
 		return rc;
 	q->most = files ? FILE_THREADS : 1;
+	q->most_kept = i == WORKER_STREAMS ? STREAM_HANDLES : 0;
 	(void)pthread_mutex_lock(&w->lock);
 	rc = start_thread(q);
 	(void)pthread_mutex_unlock(&w->lock);

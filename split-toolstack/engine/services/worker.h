@@ -24,9 +24,8 @@ enum worker_queue {
 	 * and of its owner that is left to it: a job that still hangs when the worker closes is
 	 * left behind. */
 	WORKER_FILES,
-	/* Files and pipes of clients, which take as long as these. Each thread has a Xen handle of
-	 * its own, opened for its first job: NULL when that failed. What is under way is bounded by
-	 * who pushes. */
+	/* Files and pipes of clients, which take as long as these. Each job has a Xen handle to
+	 * itself: NULL when none can be opened. What is under way is bounded by who pushes. */
 	WORKER_STREAMS,
 	WORKER_BUILDS,	 /* one thread */
 	WORKER_DESTROYS, /* one thread: mappings of a domain go before the domain */
