@@ -38,17 +38,18 @@ static int check(struct transfer *t, bool writing, struct err *e)
 {
 	int flags = fcntl(t->fd, F_GETFL);
 	int mode = flags & O_ACCMODE;
-	struct stat st;
+	struct statx st; /* its type, for which no server is asked */
 
-	if (flags < 0 || fstat(t->fd, &st) < 0)
+	if (flags < 0 || statx(t->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
 		return err_sys(e, errno, "the file");
 	if (flags & O_PATH || (mode != O_RDWR && mode != (writing ? O_WRONLY : O_RDONLY)))
 		return err_set(e, EINVAL, "the file is not open for %s",
 			       writing ? "writing" : "reading");
-	t->sock = S_ISSOCK(st.st_mode);
-	t->pipe = S_ISFIFO(st.st_mode);
-	t->polled = !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
-	if ((t->polled && !t->sock && !t->pipe && !S_ISCHR(st.st_mode)) || isatty(t->fd))
+	t->sock = S_ISSOCK(st.stx_mode);
+	t->pipe = S_ISFIFO(st.stx_mode);
+	t->polled = !S_ISREG(st.stx_mode) && !S_ISBLK(st.stx_mode);
+	if ((t->polled && !t->sock && !t->pipe && !S_ISCHR(st.stx_mode)) ||
+	    (S_ISCHR(st.stx_mode) && isatty(t->fd))) /* of a file FUSE would ask its server */
 		return err_set(e, EINVAL, "it is no file, pipe or socket");
 	if (t->pipe)
 		own_end(t, writing);

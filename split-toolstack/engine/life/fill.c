@@ -72,7 +72,7 @@ void restore_free(struct vm_restore *r)
 {
 	DL_DELETE(r->en->streams.restores, r);
 	save_close(r->stream);
-	transfer_close(&r->file);
+	stream_close(r->en, &r->file);
 	r->en->streams.n--;
 	free(r);
 }

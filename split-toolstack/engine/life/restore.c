@@ -173,12 +173,12 @@ int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, 
 		return rc;
 	rc = streams_take(en, id, e);
 	if (rc < 0) {
-		transfer_close(&file);
+		stream_close(en, &file);
 		return rc;
 	}
 	r = calloc(1, sizeof(*r));
 	if (!r) {
-		transfer_close(&file);
+		stream_close(en, &file);
 		en->streams.n--;
 		return err_set(e, ENOMEM, "out of memory");
 	}

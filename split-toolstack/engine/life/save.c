@@ -56,7 +56,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 
 static void free_save(struct vm_save *s)
 {
-	transfer_close(&s->file);
+	stream_close(s->en, &s->file);
 	s->en->streams.n--;
 	free(s->owner);
 	free(s);
@@ -283,7 +283,7 @@ int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, st
 			rc = err_set(e, ENOMEM, "out of memory");
 	}
 	if (!s) {
-		transfer_close(&file);
+		stream_close(vm->en, &file);
 		vm->en->streams.n -= rc == -ENOMEM;
 		return rc;
 	}

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/files/files.h"
 
 int streams_take(struct engine *en, stream_id *id, struct err *e)
 {
@@ -20,4 +21,11 @@ int streams_take(struct engine *en, stream_id *id, struct err *e)
 int streams_no_handle(struct err *e)
 {
 	return err_set(e, EAGAIN, "Xen cannot be opened once more now; the log of chaosd says why");
+}
+
+void stream_close(struct engine *en, struct transfer *file)
+{
+	file_close(en->opener, FILE_READ, file->fd);
+	file->fd = -1;
+	transfer_close(file);
 }
