@@ -27,6 +27,7 @@ struct options {
 	bool pipe;
 	bool timings;
 	bool window;
+	bool whole; /* not plain: PVH: with all of Xen's records */
 };
 
 /* --- into a file and out of it --- */
@@ -55,6 +56,8 @@ static int save(struct guest *g, const struct options *o, struct err *e)
 	stopped = clock_ns();
 	if (rc < 0)
 		return rc;
+	if (o->whole)
+		((struct noxs_control *)(void *)(g->pages + 4096))->can &= ~NOXS_CAN_PLAIN;
 	guest_drain(g);
 	fd = open(o->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -223,7 +226,7 @@ int main(int argc, char **argv)
 	int rc;
 	int c;
 
-	while ((c = getopt(argc, argv, "hm:v:n:c:i:f:psrkPtw")) != -1) {
+	while ((c = getopt(argc, argv, "hm:v:n:c:i:f:psrkPtwx")) != -1) {
 		switch (c) {
 		case 'h':
 			o.spec.type = DOM_PVH;
@@ -264,6 +267,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			o.timings = true;
+			break;
+		case 'x':
+			o.whole = true;
 			break;
 		case 'w':
 			o.window = true;
