@@ -65,12 +65,14 @@ static void free_save(struct vm_save *s)
 static void answer(struct vm_save *s, int rc, const struct err *e)
 {
 	vm_save_fn *fn = s->fn;
-	struct stream_stats st = {.bytes = s->st.bytes,
-				  .pages = s->st.pages,
-				  .present = s->st.present,
-				  .stopped_ns = clock_ns() - s->stop_ns,
+	struct stream_stats st = {.stopped_ns = clock_ns() - s->stop_ns,
 				  .total_ns = clock_ns() - s->start_ns};
 
+	if (s->phase == WRITTEN) { /* else a thread counts in it */
+		st.bytes = s->st.bytes;
+		st.pages = s->st.pages;
+		st.present = s->st.present;
+	}
 	s->fn = NULL;
 	if (fn)
 		fn(s->arg, rc, &st, e);
