@@ -10,11 +10,11 @@
 
 /*
  * Makes a folder (0700, or 0755 with `open_to_readers`) and, when it is missing, the one above it
- * (0755), and checks what is there. Its owner must be this user (root, for a daemon), and nobody
- * else may write into it; the same holds for each folder above it, but for the group's right and
+ * (0755), and checks what is there. Its owner must be this user (root, for a daemon), and no other
+ * may write into it; the same holds for each folder above it, but for the group's right and
  * for folders like /tmp, where each user may only delete what is their own. Links on the way are
  * followed if such folders hold them. So what is opened in it later cannot have been put there by
- * somebody else. Returns an O_PATH descriptor of it; -EPERM with what is wrong and what to do.
+ * another user. Returns an O_PATH descriptor of it; -EPERM with what is wrong and what to do.
  */
 int dir_prepare(const char *path, bool open_to_readers, struct err *e);
 

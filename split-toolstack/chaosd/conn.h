@@ -48,7 +48,7 @@ struct conns {
 };
 
 /* A connection. Long operations (create, list, image import) hold a reference; `gone` says that
- * answers reach nobody any more. */
+ * no answer can be sent any more. */
 struct conn {
 	struct conns *of;
 	struct conn *next, **prev;

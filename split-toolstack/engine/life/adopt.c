@@ -144,7 +144,7 @@ static int connect_again(struct vm *vm, struct err *e)
 
 static enum vm_now now_of_record(const struct vm *vm)
 {
-	if (vm->left.was == VM_SAVING) /* it goes on as before: nobody has what was written of it */
+	if (vm->left.was == VM_SAVING) /* it goes on as before: what was written of it is lost */
 		return vm->life.want == WANT_PAUSED ? NOW_PAUSED : NOW_RUNNING;
 	return vm->left.was == VM_RUNNING  ? NOW_RUNNING
 	       : vm->left.was == VM_PAUSED ? NOW_PAUSED

@@ -74,7 +74,7 @@ static int check(struct engine *en, const struct vm_config *c, bool built, struc
 	return c->mem_kib > INLINE_MEM_KIB ? enough_memory(en, c, e) : 0;
 }
 
-/* The VM takes its configuration, when it can be and nobody else has its name, its uuid, or what
+/* The VM takes its configuration, when it can be and no other VM has its name, its uuid, or what
  * its devices need; `wait`: these are leaving. */
 static int accept_config(struct vm *vm, struct vm_config *cfg, bool *wait, struct err *e)
 {
