@@ -156,15 +156,19 @@ void save_close(struct save_stream *s)
 	if (!s)
 		return;
 	free(s->sections);
+	free(s->pages);
 	free(s);
 }
 
 /* --- the pages alone --- */
 
 #define AT_ONCE (32u << 10)
+/* Files with so much in them are read once. */
+#define KEPT (1u << 20)
 
-/* pread() all of it, in pieces between which a cancel is seen. */
-static int hash_pages(struct save_stream *s, struct save_hash *hash, uint8_t *buf, struct err *e)
+/* pread() all of it, in pieces between which a cancel is seen; `keep`: one behind the other. */
+static int hash_pages(struct save_stream *s, struct save_hash *hash, uint8_t *buf, bool keep,
+		      struct err *e)
 {
 	uint64_t left = s->h.present * PAGE_BYTES;
 	off_t at = s->pages_at;
@@ -182,6 +186,7 @@ static int hash_pages(struct save_stream *s, struct save_hash *hash, uint8_t *bu
 		if (n == 0)
 			return err_set(e, EPROTO, "the file is cut: it ends within its pages");
 		save_hash_add(hash, buf, (size_t)n);
+		buf += keep ? n : 0;
 		at += n;
 		left -= (uint64_t)n;
 	}
@@ -204,6 +209,7 @@ static int compare_end(struct save_stream *s, uint64_t hash, struct err *e)
 
 int save_verify(struct save_stream *s, struct err *e)
 {
+	bool keep = s->h.present * PAGE_BYTES <= KEPT;
 	struct save_hash *hash;
 	uint8_t *buf;
 	int rc;
@@ -211,17 +217,21 @@ int save_verify(struct save_stream *s, struct err *e)
 	if (s->pages_at < 0 || s->verified)
 		return 0;
 	hash = save_hash_new();
-	buf = malloc(AT_ONCE);
+	buf = malloc(keep ? s->h.present * PAGE_BYTES + 1 : AT_ONCE);
 	if (!hash || !buf) {
 		rc = err_set(e, ENOMEM, "out of memory");
 		goto out;
 	}
-	rc = hash_pages(s, hash, buf, e);
+	rc = hash_pages(s, hash, buf, keep, e);
 	if (rc == 0) {
 		rc = compare_end(s, save_hash_end(hash), e);
 		hash = NULL;
 	}
 	s->verified = rc == 0;
+	if (s->verified && keep) {
+		s->pages = buf;
+		buf = NULL;
+	}
 out:
 	save_hash_drop(hash);
 	free(buf);

@@ -59,6 +59,18 @@ static int map_batch(struct restoring *r, struct err *e)
 	return 0;
 }
 
+/* Of a file that was read when it was verified. */
+static void copy_batch(struct restoring *r)
+{
+	for (uint32_t i = 0; i < r->n; i++) {
+		if (r->kind[i] == SAVE_RUN_ZERO)
+			continue;
+		memcpy(r->at[i], r->s->pages + r->st->done * PAGE_BYTES, PAGE_BYTES);
+		shared_store(&r->st->done, r->st->done + 1);
+		shared_store(&r->st->bytes, r->st->bytes + PAGE_BYTES);
+	}
+}
+
 /* One call reads all pages of the batch that are in the stream. */
 static int read_batch(struct restoring *r, struct err *e)
 {
@@ -101,7 +113,9 @@ static int do_batch(struct restoring *r, struct err *e)
 	if (r->n == 0)
 		return 0;
 	rc = map_batch(r, e);
-	if (rc == 0)
+	if (rc == 0 && r->s->pages)
+		copy_batch(r);
+	else if (rc == 0)
 		rc = read_batch(r, e);
 	for (uint32_t i = 0; rc == 0 && i < r->n; i++) {
 		if (r->kind[i] == SAVE_RUN_ZERO) /* memory may come dirty */
@@ -217,6 +231,11 @@ static int check_shell(const struct save_stream *s, const struct dom *d, struct 
 	return 0;
 }
 
+static off_t behind(const struct save_stream *s)
+{
+	return s->pages_at + (off_t)(s->h.present * PAGE_BYTES + sizeof(struct save_end));
+}
+
 static void count(const struct save_stream *s, struct save_stats *st)
 {
 	*st = (struct save_stats){.pages = s->h.pages,
@@ -254,10 +273,10 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 		rc = find_frames(r, e);
 	if (rc == 0 && tables)
 		rc = give_tables_up(r, e);
-	transfer_at(s->from, s->pages_at);
+	transfer_at(s->from, s->pages ? behind(s) : s->pages_at);
 	if (rc == 0)
 		rc = read_pages(r, e);
-	if (rc == 0)
+	if (rc == 0 && !s->pages)
 		rc = read_end(r, e);
 	if (rc == 0 && tables)
 		rc = pin_tables(r, e);

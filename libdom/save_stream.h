@@ -42,6 +42,7 @@ struct save_stream {
 	const struct save_run *run;
 	off_t pages_at; /* of a regular file; -1 of others */
 	bool verified;	/* the pages' checksum was right once */
+	uint8_t *pages; /* those of a small file, when they are verified; NULL: read again */
 	struct save_info info;
 };
 

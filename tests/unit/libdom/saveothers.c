@@ -15,10 +15,13 @@
 static const struct way pv = {DOM_PV, true, false, false, false};
 static const struct way pvh = {DOM_PVH, true, false, false, false};
 
-/* Between check and restore another holder of the file moves its offset, or changes a page. */
+/* Between check and restore another holder of the file moves its offset, or changes a page: a small
+ * file has been read by then. */
 static void changes_after_check(void **state)
 {
-	for (int change = 0; change < 2; change++) {
+	for (int i = 0; i < 4; i++) {
+		bool change = i % 2;
+		bool small = i < 2;
 		int fd = memfd_create("saved", MFD_CLOEXEC);
 		struct dom_spec spec = {.cap = UINT32_MAX};
 		struct save_stream *s;
@@ -31,6 +34,7 @@ static void changes_after_check(void **state)
 		int rc;
 
 		(void)state;
+		guest_pages = small ? PAGES : 1024;
 		live(&a, &pvh);
 		assert_int_equal(save(&a, fd, &st, NULL), 0);
 		size = lseek(fd, 0, SEEK_CUR);
@@ -43,8 +47,8 @@ static void changes_after_check(void **state)
 		else
 			assert_int_equal(lseek(fd, 1, SEEK_SET), 1);
 		rc = save_restore(x, s, &d, &st, &e);
-		assert_int_equal(rc, change ? -EPROTO : 0);
-		if (change)
+		assert_int_equal(rc, change && !small ? -EPROTO : 0);
+		if (rc < 0)
 			assert_non_null(strstr(e.msg, "checksum of its pages"));
 		else
 			assert_int_equal(lseek(fd, 0, SEEK_CUR), size);
@@ -54,6 +58,7 @@ static void changes_after_check(void **state)
 		end(&a);
 		(void)close(fd);
 	}
+	guest_pages = PAGES;
 }
 
 /* Its pages lie elsewhere than a restore would put them. */
