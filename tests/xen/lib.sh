@@ -142,6 +142,7 @@ daemon_fds() {
 
 # Handles of Xen; two more of five files each stay for further saves and restores.
 daemon_handles() {
+	# shellcheck disable=SC2010
 	ls -l /proc/"$daemon"/fd | grep -c ' /dev/xen/' || true
 }
 
