@@ -193,7 +193,7 @@ int xen_m2p(struct xen *x, uint64_t mfn, uint64_t *gfn)
 
 	if (rc < 0)
 		return rc;
-	if (piece >= x->m2p_pieces || x->m2p_piece[piece] == 0)
+	if (!x->m2p_piece || piece >= x->m2p_pieces || x->m2p_piece[piece] == 0)
 		return -ENOENT;
 	rc = find_piece(x, piece, &m);
 	if (rc < 0)

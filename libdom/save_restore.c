@@ -86,7 +86,7 @@ static int read_batch(struct restoring *r, struct err *e)
 		if (r->kind[i] == SAVE_RUN_ZERO)
 			continue;
 		bytes += PAGE_BYTES;
-		if (end == r->at[i])
+		if (n && end == r->at[i])
 			iov[n - 1].iov_len += PAGE_BYTES;
 		else
 			iov[n++] = (struct iovec){r->at[i], PAGE_BYTES};

@@ -61,6 +61,13 @@ void window_close_later(struct engine *en, struct window *w, struct dom *d)
 
 void windows_close(struct engine *en)
 {
-	while (en->pool->windows)
-		window_close_now(en, en->pool->windows, en->pool->windows->dom);
+	while (en->pool->windows) {
+		struct window *w = en->pool->windows;
+		struct dom *d = w->dom; /* never NULL of one that is listed */
+
+		if (d)
+			window_close_now(en, w, d);
+		else
+			DL_DELETE(en->pool->windows, w);
+	}
 }

@@ -90,6 +90,17 @@ static void copies_have_names_of_their_own(void **state)
 	(void)close(file);
 }
 
+/* A thread that is early has no room either. */
+static void fill(int pipe)
+{
+	static const char nothing[4096];
+
+	assert_int_equal(fcntl(pipe, F_SETFL, O_NONBLOCK), 0);
+	while (write(pipe, nothing, sizeof(nothing)) > 0)
+		;
+	assert_int_equal(fcntl(pipe, F_SETFL, 0), 0);
+}
+
 static void what_cannot_be_saved_is_refused(void **state)
 {
 	struct saved s;
@@ -104,6 +115,7 @@ static void what_cannot_be_saved_is_refused(void **state)
 	says(vm, NOXS_CAN_SAVE | NOXS_CAN_PLAIN);
 	assert_int_equal(begin(vm, open("/dev/null", O_RDONLY | O_CLOEXEC), 0, &s), -EINVAL);
 	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+	fill(fd[1]);
 	assert_int_equal(begin(vm, fd[1], 0, &s), 0);
 	{
 		struct saved other;
