@@ -206,7 +206,7 @@ int guest_suspend(struct guest *g, struct err *e)
 
 int guest_pause_blocked(struct guest *g, struct err *e)
 {
-	struct xen_domain_info info;
+	struct xen_domain_info info = {0};
 	uint64_t start = clock_ns();
 
 	while (clock_ns() - start < WAIT_NS) {
