@@ -146,8 +146,11 @@ daemon_handles() {
 	ls -l /proc/"$daemon"/fd | grep -c ' /dev/xen/' || true
 }
 
+# Of guests: 2 MiB that are only read are a piece of Xen's table of machine frames, which handles for saves keep.
 daemon_maps() {
-	grep -c 'xen/privcmd' /proc/"$daemon"/maps || true
+	grep 'xen/privcmd' /proc/"$daemon"/maps | while read -r range rights _; do
+		[ "$rights" = r--s ] && [ $((0x${range#*-} - 0x${range%-*})) -eq $((2 << 20)) ] || echo "$range"
+	done | wc -l
 }
 
 free_pages() {
