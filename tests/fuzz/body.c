@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -69,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > BODY_MAX)
 		return 0;
 	for (size_t i = 0; i < nroute; i++) {
-		struct rq rq = {.api = &a, .route = &routes[i], .upload = -1};
+		struct rq rq = {.api = &a, .route = &routes[i], .upload = -1, .file = -1};
 
 		if (strcmp(routes[i].method, "GET") == 0 || strcmp(routes[i].method, "DELETE") == 0)
 			continue;
@@ -84,6 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(rq.text);
 		free(rq.out);
 		free(rq.body);
+		if (rq.file >= 0)
+			(void)close(rq.file);
 	}
 	return 0;
 }
