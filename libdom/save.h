@@ -13,7 +13,7 @@
 /*
  * For images with a noxs entry. A stream (man 5 chaos-save) has a header, a block of bytes of its
  * owner, the state of the vCPUs, runs of pages, and the pages. It may be a file or a pipe. The
- * device page is never in it: who restores writes a new one.
+ * device page is never in it: a restore writes a new one.
  *
  * THREADS. save_write(), save_open(), save_verify() and save_restore() wait for the file and take
  * time in proportion to the pages: they are for a worker thread, with an xen handle of its own;
@@ -52,7 +52,7 @@ struct save_source {
 	uint32_t ring_pages;	  /* as the domain was prepared with; 0: it has no devices */
 	struct dom_limits limits; /* what was asked for as it was made */
 	const volatile void *device, *control; /* its two noxs pages, mapped by the caller */
-	uint64_t dev_frame, control_frame;     /* where they lie, as xen_map() wants them */
+	uint64_t dev_frame, control_frame; /* where they lie, in the form that xen_map() takes */
 };
 
 /* Whether the guest says in its control page that it can live on in another domain (abi.h,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shared.h"
+
 #define ENTRIES	  512u
 #define PRESENT	  1ull
 #define LARGE	  0x80ull
@@ -67,9 +69,12 @@ static int walk(const struct walk *w, const xen_pfn_t *table, uint32_t n, int le
 	below = malloc((size_t)n * ENTRIES * sizeof(*below));
 	if (!below)
 		rc = -ENOMEM;
-	for (uint32_t i = 0; rc == 0 && i < n * ENTRIES; i++)
-		if (at[i] & PRESENT && !is_xens(level, i % ENTRIES))
-			below[found++] = frame_of(at[i]);
+	for (uint32_t i = 0; rc == 0 && i < n * ENTRIES; i++) {
+		uint64_t entry = shared_load(&at[i]); /* the guest's */
+
+		if (entry & PRESENT && !is_xens(level, i % ENTRIES))
+			below[found++] = frame_of(entry);
+	}
 	xen_unmap(p->x, at, n);
 	for (uint32_t i = 0; rc == 0 && i < found; i++) {
 		rc = enter(w, below[i], level > 1);

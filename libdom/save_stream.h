@@ -63,7 +63,7 @@ struct save_pv {
 	struct xen *x;
 	uint32_t domid;
 	const struct layout *l;
-	xen_pfn_t *frame; /* by guest frame; the one who asks allocates and frees it */
+	xen_pfn_t *frame; /* by guest frame; allocated and freed by the caller */
 	uint64_t shared_mfn;
 	uint64_t grant_mfn[XEN_GRANT_FRAMES];
 };

@@ -2,9 +2,9 @@
 /* What the files of the store share. Nothing else includes it, but its tests.
  *
  * From the ground up, each calling only what stands before it: path.c, journal_file.c, perms.c,
- * quota.c, table.c, renew.c, journal.c, tree.c (nodes); output.c, watch.c, group.c (who hears of
- * changes); tx.c, commit.c, see.c (what a request sees and changes); wire_args.c, wire_perms.c,
- * wire.c (requests); conn.c; replay.c; store.c; forget.c, ring.c, socket.c.
+ * quota.c, table.c, renew.c, journal.c, tree.c (nodes); output.c, watch.c, group.c (which watches
+ * fire for changes); tx.c, commit.c, see.c (what a request sees and changes); wire_args.c,
+ * wire_perms.c, wire.c (requests); conn.c; replay.c; store.c; forget.c, ring.c, socket.c.
  */
 #ifndef CHAOS_NOXS_STORE_PRIVATE_H
 #define CHAOS_NOXS_STORE_PRIVATE_H

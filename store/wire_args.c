@@ -61,8 +61,8 @@ static void make_missing(const struct store_request *r)
 	s->in_missing = false;
 }
 
-/* Path of a node that is to be accessed so; a missing one is only told of to those who could have
- * had it. */
+/* Path of a node, and the access to it that is checked. A missing node is -ENOENT only for a
+ * domain that the nearest node above it allows this access, and -EACCES for others. */
 int store_access_path(struct store_request *r, enum store_access want, struct store_seen *seen)
 {
 	int rc = store_take_path(r);

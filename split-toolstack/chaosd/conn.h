@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Connections of clients: what is sent, what waits to be sent, and who is told of their end. */
+/* Connections of clients: what is sent, what waits to be sent, and the hooks that their end calls.
+ */
 #ifndef CHAOS_CONN_H
 #define CHAOS_CONN_H
 
@@ -61,7 +62,7 @@ struct conn {
 	pid_t pid;
 	uid_t uid;
 	struct conn_hook *hooks; /* utlist */
-	void *owner;		 /* of whoever reads it */
+	void *owner;		 /* for `readable` */
 };
 
 /* Takes the socket; `readable` is called when there is something to read. NULL: no memory, and the

@@ -17,7 +17,7 @@ struct stream_ops {
 	void (*end)(struct stream *st);
 };
 
-/* One wait, console or subscription of one connection, which frees it when it goes. It knows its VM
+/* One wait, console or subscription of one connection, which frees it when it goes. It has its VM
  * by uuid alone. */
 struct stream {
 	struct conn_hook hook;

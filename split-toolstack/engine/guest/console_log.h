@@ -13,7 +13,7 @@ static inline void console_log_init(struct vm *vm)
 	vm->guest.log = (struct console_log){.fd = -1,
 					     .size = (uint64_t)vm->en->conf.console_log_kib * 1024};
 }
-/* It lives again under a uuid that the history knows: its output goes on behind that. */
+/* It lives again under a uuid of the history: its output goes on behind that. */
 void console_log_go_on(struct vm *vm, const struct vm *old);
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons);
 /* A restarted VM has a fresh ring, a restored one its own, read up to there; the log goes on. */

@@ -325,7 +325,7 @@ int life_taken(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-/* Whoever holds it, a client that was stopped or a file that does not answer, has it no more. */
+/* An unpause gives the save up, also while its client is stopped or its file does not answer. */
 int life_run_saving(struct vm *vm, const struct life_news *n)
 {
 	struct err e = {0};

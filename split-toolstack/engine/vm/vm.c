@@ -173,7 +173,7 @@ void vm_cursor_close(struct vm_cursor *c)
 	DL_DELETE(c->en->vms.cursors, c);
 }
 
-/* --- who it is --- */
+/* --- name and uuid --- */
 
 int vm_identify(struct vm *vm, struct err *e)
 {

@@ -8,7 +8,7 @@
 
 struct xen_domain_info;
 
-/* Goes through a list of VMs while VMs come and leave: embedded by who does. */
+/* A place in a list of VMs that stays valid while VMs come and leave. Embedded in what walks it. */
 struct vm_cursor {
 	struct engine *en;
 	struct vm_cursor *prev, *next;

@@ -237,7 +237,7 @@ static void pipes_are_drained(void **state)
 	put(&t, "all");
 	assert_int_equal(read(fd[0], buf, 3), 3);
 	assert_int_equal(target_drain(&t, daemon[0], &e), 0);
-	(void)close(fd[0]); /* who has read all may go */
+	(void)close(fd[0]); /* a reader that has read all may close */
 	assert_int_equal(target_drain(&t, daemon[0], &e), 0);
 	target_close(&t);
 	(void)close(daemon[0]);

@@ -69,7 +69,7 @@ static void damage_is_found_before_there_is_a_domain(void **state)
 	(void)close(file);
 }
 
-/* Whoever wrote the file could else have root open any file, and boot it. */
+/* Otherwise a crafted file could make root open any file, and boot it. */
 static void paths_of_an_unknown_file_do_not_count(void **state)
 {
 	struct vm *vm = living("web", DOM_PV);
