@@ -17,6 +17,7 @@
 #define EXIT_DONE   0
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
+#define EXIT_UNSURE 3 /* migrate: whether the VM runs on the other host is not known */
 /* chaos run, when the guest did not end by itself. */
 #define EXIT_CRASHED	 134
 #define EXIT_DESTROYED	 137
@@ -49,6 +50,8 @@ struct command {
 	COMMAND(wait)                                                                              \
 	COMMAND(save)                                                                              \
 	COMMAND(restore)                                                                           \
+	COMMAND(migrate)                                                                           \
+	COMMAND(migrate_receive)                                                                   \
 	COMMAND(network_attach)                                                                    \
 	COMMAND(network_detach)                                                                    \
 	COMMAND(network_list)                                                                      \

@@ -41,6 +41,7 @@ _chaos() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi
 		;;
+	migrate-receive) ;;
 	network-detach | block-detach)
 		words=$(chaos list --own --quiet 2>/dev/null)
 		[ "$COMP_CWORD" -eq 2 ] ||

@@ -158,19 +158,50 @@ int op_save(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
-int op_saved(struct engine *en, struct request *r, struct err *e)
+/* That of the request's tag; NULL: there is none that is written. */
+static struct saving *find_written(const struct request *r, struct err *e)
 {
 	struct conn_hook *h = r->c->hooks;
-	uint32_t tag = r->in.h.tag;
-	struct wire_out w;
 	struct saving *k;
-	int rc;
 
-	while (h && (h->ops != &saver || ((struct saving *)h)->tag != tag))
+	while (h && (h->ops != &saver || ((struct saving *)h)->tag != r->in.h.tag))
 		h = h->next;
 	k = (struct saving *)h;
-	if (!k || !k->written)
-		return err_set(e, EPROTO, "no save of this connection has been written");
+	if (k && k->written)
+		return k;
+	(void)err_set(e, EPROTO, "no save of this connection has been written");
+	return NULL;
+}
+
+int op_move(struct engine *en, struct request *r, struct err *e)
+{
+	struct saving *k = find_written(r, e);
+	struct wire_out w;
+	int rc;
+
+	if (!k)
+		return -EPROTO;
+	rc = vm_save_move(en, k->id, e);
+	if (rc < 0) /* it stands still as before: its client may go, or say that it is saved */
+		return rc;
+	log_line(LOG_INFO, "op=move name=%s uid=%u pid=%d", k->vm, r->c->uid, r->c->pid);
+	conn_remove_hook(&k->hook);
+	reply_begin(r->c, &w, PROTO_OK, k->tag);
+	wire_text(&w, PROTO_NAME, k->vm);
+	reply_send(r->c, &w);
+	free(k);
+	return 0;
+}
+
+int op_saved(struct engine *en, struct request *r, struct err *e)
+{
+	uint32_t tag = r->in.h.tag;
+	struct saving *k = find_written(r, e);
+	struct wire_out w;
+	int rc;
+
+	if (!k)
+		return -EPROTO;
 	/* the end of the VM is told to other streams of the connection, which may end it by that */
 	conn_remove_hook(&k->hook);
 	rc = vm_save_end(en, k->id, true, e);

@@ -156,6 +156,7 @@ void listing_close(struct listing *l); /* NULL is fine */
  * without those that do not come. */
 #define VM_CREATE_WAIT_DEVICES (1u << 2)
 #define VM_CREATE_RESTART      (1u << 3) /* a restart under its own name: the next daemon goes on */
+#define VM_CREATE_ARRIVING     (1u << 4) /* engine_restore(): filled, it waits for vm_arrival_end() */
 
 /* How a VM was made: built, from a shell, or from a shell that had its image already. */
 enum vm_way { VM_COLD, VM_SHELL, VM_WARM };

@@ -193,6 +193,12 @@ static int send_or_keep(struct chaos *c, struct wire_out *w, const int *fds, uin
 	return rc == 1 || rc == -EAGAIN ? keep(c, len, fds, nfd, e) : rc;
 }
 
+/* It has the tag of an earlier request. */
+static bool is_part(enum chaos_op op)
+{
+	return op == CHAOS_INPUT || op == CHAOS_SAVED || op == CHAOS_MOVE || op == CHAOS_RECEIVED;
+}
+
 EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t *tag,
 		      struct chaos_error *e)
 {
@@ -203,7 +209,7 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 
 	if ((size_t)rq->op >= sizeof(proto_ops) / sizeof(proto_ops[0]))
 		return tell(e, &err, err_set(&err, EINVAL, "operation %d is unknown", (int)rq->op));
-	if (rq->op == CHAOS_INPUT || rq->op == CHAOS_SAVED) /* part of an earlier request */
+	if (is_part(rq->op))
 		wire_begin(&w, c->client.out, PROTO_FRAME_MAX, proto_ops[rq->op], rq->tag);
 	else
 		client_begin(&c->client, &w, proto_ops[rq->op]);
@@ -216,6 +222,11 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 	wire_text(&w, PROTO_CWD, rq->cwd);
 	wire_text(&w, PROTO_TEXT, rq->text);
 	wire_text(&w, PROTO_KIND, rq->kind);
+	wire_text(&w, PROTO_TYPE, rq->type);
+	if (rq->op == CHAOS_ADMIT) {
+		wire_u64(&w, PROTO_MEM_KIB, rq->mem_kib);
+		wire_u32(&w, PROTO_VCPUS, rq->vcpus);
+	}
 	wire_text(&w, PROTO_ID, rq->device);
 	put_list(&w, PROTO_SET, rq->set);
 	put_list(&w, PROTO_OVERRIDE, rq->override);
@@ -228,7 +239,7 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 	put_file(&w, PROTO_RAMDISK_FD, rq->ramdisk_fd, fds, &nfd);
 	put_file(&w, PROTO_FILE_FD, rq->file_fd, fds, &nfd);
 	if (tag)
-		*tag = rq->op == CHAOS_INPUT || rq->op == CHAOS_SAVED ? rq->tag : c->client.tag;
+		*tag = is_part(rq->op) ? rq->tag : c->client.tag;
 	return tell(e, &err, send_or_keep(c, &w, fds, nfd, &err));
 }
 

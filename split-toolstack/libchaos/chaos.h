@@ -68,6 +68,13 @@ enum chaos_op {
 			  that is the last reply, and the VM goes on */
 	CHAOS_SAVED,   /* tag of a save, whose file is safe: the VM ends. No reply of its own */
 	CHAOS_RESTORE, /* file_fd, name (or NULL), flags -> vm, saved */
+	CHAOS_MOVE,    /* tag of a save that is written: another host may run it from now on. Until
+			  CHAOS_MOVED, an unpause or a destroy it stands still, whatever ends */
+	CHAOS_MOVED,   /* vm, flags: the other host runs it, and it ends here; with CHAOS_KEEP it
+			  does not, and goes on here */
+	CHAOS_ADMIT,   /* vm (its uuid, or NULL), name, type, mem_kib, vcpus: room for such a VM? */
+	CHAOS_RECEIVE, /* as CHAOS_RESTORE; it does not run yet, and goes with the connection */
+	CHAOS_RECEIVED, /* tag of a receive that was answered -> vm: it runs */
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create: do not let it run yet */
@@ -83,7 +90,7 @@ enum chaos_op {
 
 #define CHAOS_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
 
-#define CHAOS_KEEP (1u << 12) /* save: the VM goes on */
+#define CHAOS_KEEP (1u << 12) /* save: the VM goes on; moved: it goes on here */
 
 #define CHAOS_NOW UINT64_MAX /* since: no event of the past */
 
@@ -106,8 +113,11 @@ struct chaos_request {
 	uint64_t since;			  /* number of the last event seen */
 	const void *data;
 	size_t len;
-	uint32_t tag; /* of the console that input is for, or of a save */
-	int file_fd;  /* what is saved to or restored from: a file, pipe or socket; -1 */
+	uint32_t tag;	  /* of the console that input is for, or of a save or receive */
+	int file_fd;	  /* what is saved to or restored from: a file, pipe or socket; -1 */
+	const char *type; /* admit: "pv" or "pvh" */
+	uint64_t mem_kib; /* admit */
+	uint32_t vcpus;	  /* admit */
 };
 
 void chaos_request_init(struct chaos_request *rq, enum chaos_op op);

@@ -74,7 +74,17 @@ struct proto_field {
 	                                                       With KEEP it goes on then: OK with NAME and the same */ \
 	REQUEST(SAVED, saved, "saved")                      /* with the tag of a SAVE, whose file is safe now -> NAME: the VM \
 	                                                       has ended */ \
-	REQUEST(RESTORE, restore, "restore")                /* FILE_FD, [NAME], FLAGS -> a VM, and as SAVE but for STOPPED_NS */
+	REQUEST(RESTORE, restore, "restore")                /* FILE_FD, [NAME], FLAGS -> a VM, and as SAVE but for STOPPED_NS */ \
+	REQUEST(MOVE, move, "move")                         /* with the tag of a SAVE that is written: from now on the VM may \
+	                                                       run on another host, and stands still until MOVED, UNPAUSE or \
+	                                                       DESTROY, whatever ends -> NAME */ \
+	REQUEST(MOVED, moved, "moved")                      /* WHAT, FLAGS: one of MOVE runs elsewhere -> NAME: it has ended \
+	                                                       here. KEEP: it certainly does not, and goes on as before */ \
+	REQUEST(ADMIT, admit, "admit")                      /* NAME, [WHAT: its uuid], TYPE, MEM_KIB, VCPUS -> NAME: there is \
+	                                                       room for such a VM now */ \
+	REQUEST(RECEIVE, receive, "receive")                /* as RESTORE; the VM does not run until RECEIVED, and goes with \
+	                                                       the connection */ \
+	REQUEST(RECEIVED, received, "received")             /* with the tag of a RECEIVE that was answered: it runs -> a VM */
 /* clang-format on */
 
 enum proto_op {
@@ -205,6 +215,6 @@ enum proto_id {
 #define PROTO_F_SAME		(1u << 9) /* create: a VM of this uuid that is there already is the answer */
 #define PROTO_F_XL		(1u << 10) /* create: keys that are unknown are passed over, as xl does */
 #define PROTO_F_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
-#define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on */
+#define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on; moved: it goes on here */
 
 #endif

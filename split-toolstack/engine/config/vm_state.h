@@ -11,6 +11,7 @@ enum vm_state {
 	VM_ENDED,	    /* history: no domain */
 	VM_UNKNOWN,	    /* after a restart of the daemon: could not be taken over yet */
 	VM_SAVING,	    /* it stands still while its memory is written into a file */
+	VM_MOVING,	    /* it stands still: another host may have it, which is to be told */
 };
 
 enum vm_reason {
@@ -23,6 +24,7 @@ enum vm_reason {
 	VM_REASON_DESTROYED, /* by a client */
 	VM_REASON_LOST,	     /* the domain vanished behind our back or while the daemon was down */
 	VM_REASON_SAVED,     /* its memory is in a file, which it can be restored from */
+	VM_REASON_MIGRATED,  /* it goes on on another host */
 };
 
 #endif

@@ -146,6 +146,8 @@ static enum vm_now now_of_record(const struct vm *vm)
 {
 	if (vm->left.was == VM_SAVING) /* it goes on as before: what was written of it is lost */
 		return vm->life.want == WANT_PAUSED ? NOW_PAUSED : NOW_RUNNING;
+	if (vm->left.was == VM_MOVING) /* maybe it runs elsewhere */
+		return NOW_MOVING;
 	return vm->left.was == VM_RUNNING  ? NOW_RUNNING
 	       : vm->left.was == VM_PAUSED ? NOW_PAUSED
 					   : NOW_PRESERVED;

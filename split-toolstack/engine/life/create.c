@@ -39,9 +39,7 @@ static int foreign_has_uuid(struct engine *en, const uint8_t uuid[16])
 	return n;
 }
 
-/* Big guests are refused before anything is made; small ones find out on the way. What is being
- * destroyed counts as free: builds wait for it (memory.h). */
-static int enough_memory(struct engine *en, const struct vm_config *c, struct err *e)
+int create_check_memory(struct engine *en, const struct vm_config *c, struct err *e)
 {
 	uint64_t free_pages;
 
@@ -57,8 +55,7 @@ static int enough_memory(struct engine *en, const struct vm_config *c, struct er
 		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
 }
 
-/* Whether this host can run such a VM. `built`: a file has its memory. */
-static int check(struct engine *en, const struct vm_config *c, bool built, struct err *e)
+int create_check(struct engine *en, const struct vm_config *c, bool built, struct err *e)
 {
 	int rc = built ? vm_config_check_built(c, e) : vm_config_check(c, e);
 
@@ -71,7 +68,7 @@ static int check(struct engine *en, const struct vm_config *c, bool built, struc
 	if (c->type == DOM_PV && !en->host.pv)
 		return err_set(e, EOPNOTSUPP,
 			       "type \"pv\": this Xen runs no PV guests; use type=\"pvh\"");
-	return c->mem_kib > INLINE_MEM_KIB ? enough_memory(en, c, e) : 0;
+	return c->mem_kib > INLINE_MEM_KIB ? create_check_memory(en, c, e) : 0;
 }
 
 /* The VM takes its configuration, when it can be and no other VM has its name, its uuid, or what
@@ -79,7 +76,7 @@ static int check(struct engine *en, const struct vm_config *c, bool built, struc
 static int accept_config(struct vm *vm, struct vm_config *cfg, bool *wait, struct err *e)
 {
 	struct engine *en = vm->en;
-	int rc = check(en, cfg, vm->restore != NULL, e);
+	int rc = create_check(en, cfg, vm->restore != NULL, e);
 
 	if (rc == 0 && cfg->ndevice)
 		rc = devices_admit(en, NULL, cfg, e);

@@ -180,6 +180,7 @@ static enum vm_action action_for(const struct vm *vm)
 	case VM_REASON_DESTROYED:
 	case VM_REASON_LOST:
 	case VM_REASON_SAVED:
+	case VM_REASON_MIGRATED:
 		break;
 	}
 	return VM_DESTROY;
@@ -275,34 +276,6 @@ int life_end(struct vm *vm, const struct life_news *n)
 
 /* --- operations --- */
 
-int life_refuse_built(struct vm *vm, const struct life_news *n)
-{
-	return err_set(n->e, EBUSY, "\"%s\" is still being built", vm->name);
-}
-
-int life_refuse_ended(struct vm *vm, const struct life_news *n)
-{
-	return err_set(n->e, ESRCH, "\"%s\" has ended", vm->name);
-}
-
-int life_refuse_unknown(struct vm *vm, const struct life_news *n)
-{
-	return err_set(n->e, EAGAIN,
-		       "\"%s\" was not taken over from the last daemon yet, which is tried "
-		       "again: %s",
-		       vm->name, vm->left.why);
-}
-
-int life_refuse_saving(struct vm *vm, const struct life_news *n)
-{
-	return err_set(n->e, EBUSY, "\"%s\" is being saved", vm->name);
-}
-
-int life_refuse_gated(struct vm *vm, const struct life_news *n)
-{
-	return err_set(n->e, EBUSY, "\"%s\" waits for the backends of its devices", vm->name);
-}
-
 int vm_rename(struct vm *vm, const char *name, struct err *e)
 {
 	struct vm_config probe = vm->cfg;
@@ -313,6 +286,8 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 		return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
 	if (vm->life.now == NOW_SAVING) /* the file has its name */
 		return life_refuse_saving(vm, &(struct life_news){.e = e});
+	if (vm->life.now == NOW_MOVING)
+		return life_refuse_moving(vm, &(struct life_news){.e = e});
 	if (*name == '\0' || strlen(name) > VM_NAME_MAX)
 		return err_set(e, EINVAL, "name: 1 to %d characters", VM_NAME_MAX);
 	(void)snprintf(probe.name, sizeof(probe.name), "%s", name);
@@ -349,6 +324,8 @@ static int need_domain(struct vm *vm, struct err *e)
 		return life_refuse_unknown(vm, &n);
 	case VM_SAVING:
 		return life_refuse_saving(vm, &n);
+	case VM_MOVING:
+		return life_refuse_moving(vm, &n);
 	case VM_ENDED_PRESERVED:
 	case VM_ENDED:
 		return life_refuse_ended(vm, &n);

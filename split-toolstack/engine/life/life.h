@@ -32,6 +32,14 @@ bool history_trim(struct engine *en, uint32_t most);
 #define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
 void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
 
+/* --- create.c --- */
+/* Whether this host can run such a VM, and, if it is big, has the memory. `built`: a file has its
+ * memory. */
+int create_check(struct engine *en, const struct vm_config *c, bool built, struct err *e);
+/* Big guests are refused before anything is made; small ones find out on the way. What is being
+ * destroyed counts as free: builds wait for it (memory.h). */
+int create_check_memory(struct engine *en, const struct vm_config *c, struct err *e);
+
 /* --- place.c --- */
 /* A linked VM whose devices others have (`wait`: still) may be built: LIFE_PLACED follows when
  * these are free, its files are open and its image is known, or when it cannot be built. */
@@ -59,6 +67,9 @@ int vm_connect_again(struct vm *vm, struct err *e);
 void vm_disconnect(struct vm *vm);
 /* Disconnects its domain, if it has one, and drops it. */
 void vm_drop_domain(struct vm *vm);
+/* A built one runs, or stays paused, and its create has succeeded; or it has failed (rc): then, and
+ * when this fails, nothing of it is left but what had a past. */
+int life_finish(struct vm *vm, int rc, struct err *e);
 /* What was built goes, and what was opened for it. */
 void vm_unbuild(struct vm *vm);
 

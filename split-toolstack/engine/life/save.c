@@ -325,6 +325,22 @@ int life_taken(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
+int life_move(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = vm->save;
+	int rc;
+
+	if (s->phase != WRITTEN)
+		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm->name);
+	vm->life.now = NOW_MOVING;
+	rc = vm_record(vm, n->e); /* before anybody elsewhere can be told that it is his */
+	if (rc < 0)
+		vm->life.now = NOW_SAVING;
+	else
+		detach(s, 0, NULL);
+	return rc;
+}
+
 /* An unpause gives the save up, also while its client is stopped or its file does not answer. */
 int life_run_saving(struct vm *vm, const struct life_news *n)
 {
@@ -338,16 +354,32 @@ int life_run_saving(struct vm *vm, const struct life_news *n)
 	return vm->life.now == NOW_PAUSED ? life_unpause(vm, n) : 0;
 }
 
-int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
+static struct vm *vm_of_save(struct engine *en, stream_id id, struct err *e)
 {
-	struct err gone = {0};
-	struct life_news n = {.e = taken ? e : &gone};
 	struct vm *vm = vms_alive(en);
 
 	while (vm && (!vm->save || vm->save->id != id))
 		vm = vm_next(vm);
 	if (!vm)
-		return err_set(e, ESRCH, "the VM was destroyed, or goes on: it was not saved");
+		(void)err_set(e, ESRCH, "the VM was destroyed, or goes on: it was not saved");
+	return vm;
+}
+
+int vm_save_move(struct engine *en, stream_id id, struct err *e)
+{
+	struct vm *vm = vm_of_save(en, id, e);
+
+	return vm ? life_event(vm, LIFE_MOVE, &(struct life_news){.e = e}) : -ESRCH;
+}
+
+int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
+{
+	struct err gone = {0};
+	struct life_news n = {.e = taken ? e : &gone};
+	struct vm *vm = vm_of_save(en, id, e);
+
+	if (!vm)
+		return -ESRCH;
 	if (!taken)
 		n.rc = err_set(&gone, ECANCELED, "the client of the save is gone");
 	return life_event(vm, LIFE_TAKEN, &n);

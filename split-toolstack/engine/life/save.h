@@ -41,11 +41,16 @@ int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, st
  * follows. -ESRCH when there is no such save: the VM was destroyed meanwhile, or goes on. */
 int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e);
 
+/* After `fn` with rc 0: the VM may be let run elsewhere from now on, which is recorded. It stands
+ * still (VM_MOVING) until vm_moved(), an unpause or a destroy, also under the next daemon. On
+ * failure nothing has changed. */
+int vm_save_move(struct engine *en, stream_id id, struct err *e);
+
 /*
  * Makes a VM of such a file (taken in any case). `name` NULL: its own name and uuid, if no VM that
  * lives has one of them (-EEXIST); else a copy of this name with a new uuid. `flags`:
- * VM_CREATE_PAUSED or 0. `fn` as in engine_create(); *s is filled before it comes,
- * and stays until then. The id is for vm_restore_cancel(). -EBUSY as above.
+ * VM_CREATE_PAUSED, and of migrate.h VM_CREATE_ARRIVING. `fn` as in engine_create(); *s is filled
+ * before it comes, and stays until then. The id is for vm_restore_cancel(). -EBUSY as above.
  */
 int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
 		   void *arg, struct stream_stats *s, stream_id *id, struct err *e);

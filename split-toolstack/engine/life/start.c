@@ -13,6 +13,7 @@
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/restoring.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -107,14 +108,13 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	vm_announce(vm, VM_EV_DESTROYED);
 }
 
-/* Its create has succeeded and it runs, or (rc < 0) it has failed. */
-static void finish(struct vm *vm, int rc, struct err *e)
+int life_finish(struct vm *vm, int rc, struct err *e)
 {
 	if (rc == 0)
 		rc = run(vm, e);
 	if (rc < 0) {
 		failed(vm, rc, e);
-		return;
+		return rc;
 	}
 	vm->life.kept = true;
 	if (vm->past_ns)
@@ -126,6 +126,7 @@ static void finish(struct vm *vm, int rc, struct err *e)
 	}
 	if (!vm->noxs || !(vm->create.flags & VM_CREATE_WAIT_READY) || vm->life.now == NOW_PAUSED)
 		vm_create_done(vm, 0, NULL);
+	return 0;
 }
 
 /* --- the create waits: with VM_CREATE_WAIT_DEVICES it ends without a device that does not come ---
@@ -148,7 +149,7 @@ int life_connect_time(struct vm *vm, const struct life_news *n)
 	if (rc == -EAGAIN)
 		life_timer(vm, vm->life.connect_until - now);
 	else
-		finish(vm, rc, &e);
+		(void)life_finish(vm, rc, &e);
 	return 0;
 }
 
@@ -164,11 +165,20 @@ static bool waits_for_devices(struct vm *vm)
 	return true;
 }
 
+/* It is filled, and waits to be told whether it may run. */
+static void arrives(struct vm *vm, uint64_t stream)
+{
+	vm->life.now = NOW_ARRIVING;
+	vm->create.arrival = stream;
+	vm_create_done(vm, 0, NULL); /* may be the end of it */
+}
+
 /* --- it is built --- */
 
 int life_built(struct vm *vm, const struct life_news *n)
 {
 	int rc = n->rc == 0 ? start(vm, n->e) : n->rc;
+	uint64_t stream = vm->restore ? vm->restore->id : 0;
 
 	vm->restore = NULL;
 	if (rc == 0) {
@@ -176,7 +186,9 @@ int life_built(struct vm *vm, const struct life_news *n)
 		image_put(vm->img);
 		vm->img = NULL;
 	}
-	if (rc < 0 || !waits_for_devices(vm))
-		finish(vm, rc, n->e);
+	if (rc == 0 && vm->create.flags & VM_CREATE_ARRIVING)
+		arrives(vm, stream);
+	else if (rc < 0 || !waits_for_devices(vm))
+		(void)life_finish(vm, rc, n->e);
 	return 0;
 }

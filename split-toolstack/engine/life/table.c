@@ -14,11 +14,13 @@ static int nothing(struct vm *vm, const struct life_news *n)
 
 #define TO(state) (1u << NOW_##state)
 /* A VM that is built on the loop may run already when that returns, or have failed. */
-#define STARTED (TO(CONNECTING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(ENDED) | LIFE_FREE)
+#define STARTED                                                                                    \
+	(TO(CONNECTING) | TO(ARRIVING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(ENDED) |        \
+	 LIFE_FREE)
 /* It was looked at once more, and is as it was recorded. */
 #define ADOPTED                                                                                    \
-	(TO(WAITING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(PRESERVED) | TO(ENDED) |          \
-	 TO(UNKNOWN))
+	(TO(WAITING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(MOVING) | TO(PRESERVED) |         \
+	 TO(ENDED) | TO(UNKNOWN))
 /* The on_* action was done; one that is built on the loop may run again already. */
 #define ACTION (TO(WAITING) | TO(PRESERVED) | TO(ENDED) | TO(BUILDING) | STARTED)
 
@@ -99,6 +101,26 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_SAVE]      = {life_refuse_saving, TO(SAVING)},
 		[LIFE_WRITTEN]   = {life_written, TO(SAVING) | TO(RUNNING) | TO(PAUSED)},
 		[LIFE_TAKEN]     = {life_taken, TO(SAVING) | TO(RUNNING) | TO(PAUSED) | TO(ENDED)},
+		[LIFE_MOVE]      = {life_move, TO(SAVING) | TO(MOVING)},
+	},
+	[NOW_MOVING] = {
+		[LIFE_CONNECTED] = {nothing, TO(MOVING)},
+		[LIFE_ENDED]     = {life_end_moving, TO(MOVING) | ACTION},
+		[LIFE_UNHEARD]   = {life_unheard, TO(UNKNOWN)},
+		[LIFE_RUN]       = {life_run_moving, TO(MOVING) | TO(GATED) | TO(RUNNING)},
+		[LIFE_PAUSE]     = {life_refuse_moving, TO(MOVING)},
+		[LIFE_DESTROY]   = {life_destroy_living, TO(MOVING) | TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_moving, TO(MOVING)},
+		[LIFE_TAKEN]     = {life_moved, TO(MOVING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(ENDED)},
+	},
+	[NOW_ARRIVING] = {
+		[LIFE_CONNECTED] = {nothing, TO(ARRIVING)},
+		[LIFE_ENDED]     = {nothing, TO(ARRIVING)},
+		[LIFE_RUN]       = {life_refuse_built, TO(ARRIVING)},
+		[LIFE_PAUSE]     = {life_refuse_built, TO(ARRIVING)},
+		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_built, TO(ARRIVING)},
+		[LIFE_TAKEN]     = {life_arrived, STARTED},
 	},
 	[NOW_PRESERVED] = {
 		[LIFE_CONNECTED] = {nothing, TO(PRESERVED)},

@@ -28,8 +28,9 @@ life_verb life_end_kept; /* a preserved domain goes by other hands */
 life_verb life_end_unknown;
 life_verb life_resume_time; /* one that has suspended itself is resumed once more */
 life_verb life_destroy_waiting, life_destroy_living, life_destroy_kept;
-life_verb life_refuse_built, life_refuse_ended, life_refuse_unknown; /* and say why */
-life_verb life_refuse_saving, life_refuse_gated;
+/* refuse.c: and say why */
+life_verb life_refuse_built, life_refuse_ended, life_refuse_unknown;
+life_verb life_refuse_saving, life_refuse_gated, life_refuse_moving;
 /* pause.c */
 life_verb life_unpause, life_unpause_others;
 life_verb life_pause, life_pause_gated, life_pause_again;
@@ -39,6 +40,12 @@ life_verb life_written, life_taken; /* it goes on, waits for its client, or ends
 life_verb life_run_saving;	    /* ends a save that holds it */
 life_verb life_save_time;	    /* it has not come to rest: is tried again, or goes on */
 life_verb life_end_saving, life_destroy_saving; /* what is written of it is of no use */
+/* migrate.c */
+life_verb life_move;	   /* save.c: what was written may be let run elsewhere */
+life_verb life_moved;	   /* it is, and it ends here; or it is not, and goes on */
+life_verb life_run_moving; /* a client says that it is not */
+life_verb life_end_moving; /* it has suspended, which is known; or its domain is gone */
+life_verb life_arrived;	   /* runs, or goes */
 /* other_slot.c: another domain had the id. True: another try is worth while. */
 bool life_other_slot(struct vm *vm, struct err *e);
 /* adopt.c */

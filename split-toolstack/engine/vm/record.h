@@ -13,7 +13,8 @@
 /* Of one that is being built the id that its domain will have; a last domain is noted elsewhere. */
 static inline uint32_t record_domid(const struct vm *vm)
 {
-	if (vm->life.now == NOW_BUILDING || vm->life.now == NOW_CONNECTING)
+	if (vm->life.now == NOW_BUILDING || vm->life.now == NOW_CONNECTING ||
+	    vm->life.now == NOW_ARRIVING)
 		return vm->slot.domid;
 	return life_has_domain(&vm->life) ? vm->domid : 0;
 }

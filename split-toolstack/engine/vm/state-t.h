@@ -18,6 +18,8 @@ enum vm_now {
 	NOW_RUNNING,
 	NOW_PAUSED,    /* by us */
 	NOW_SAVING,    /* it stands still while threads write it, and until its client has that */
+	NOW_MOVING,    /* it stands still until it is known whether another host has it */
+	NOW_ARRIVING,  /* of another host, filled: it runs or goes as its client says */
 	NOW_PRESERVED, /* shut down, its domain is kept */
 	NOW_ABANDONED, /* in the history, but threads are still at work on it */
 	NOW_ENDED,     /* in the history, without a domain */

@@ -24,6 +24,7 @@ enum life_event {
 	LIFE_SAVE,
 	LIFE_WRITTEN, /* rc 0: it is; else why not */
 	LIFE_TAKEN,   /* rc 0: the client has what was written; else it does not want it any more */
+	LIFE_MOVE,    /* what was written may run on another host from now on */
 	LIFE_EVENTS,
 };
 
@@ -63,6 +64,8 @@ static inline enum vm_state life_state(const struct vm_life *l)
 		[NOW_RUNNING] = VM_RUNNING,
 		[NOW_PAUSED] = VM_PAUSED,
 		[NOW_SAVING] = VM_SAVING,
+		[NOW_MOVING] = VM_MOVING,
+		[NOW_ARRIVING] = VM_BUILDING,
 		[NOW_PRESERVED] = VM_ENDED_PRESERVED,
 		[NOW_ABANDONED] = VM_ENDED,
 		[NOW_ENDED] = VM_ENDED,
@@ -83,7 +86,7 @@ static inline bool life_has_threads(const struct vm_life *l)
 static inline bool life_has_domain(const struct vm_life *l)
 {
 	return l->now == NOW_GATED || l->now == NOW_RUNNING || l->now == NOW_PAUSED ||
-	       l->now == NOW_SAVING || l->now == NOW_PRESERVED;
+	       l->now == NOW_SAVING || l->now == NOW_MOVING || l->now == NOW_PRESERVED;
 }
 
 static inline bool life_is_over(const struct vm_life *l)

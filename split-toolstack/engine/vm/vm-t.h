@@ -28,6 +28,7 @@ struct vm_create {
 	void *arg;
 	uint64_t start_ns;
 	uint32_t slot_tries; /* domain ids that were others' */
+	uint64_t arrival;    /* NOW_ARRIVING: the stream that it came by */
 };
 
 /* As it was when Xen was asked last: others change it, too. */

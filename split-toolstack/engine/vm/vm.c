@@ -260,15 +260,16 @@ struct vm *engine_find(struct engine *en, const char *what)
 const char *vm_state_name(enum vm_state s)
 {
 	static const char *const name[] = {"building", "running", "paused", "preserved",
-					   "ended",    "unknown", "saving"};
+					   "ended",    "unknown", "saving", "moving"};
 
 	return name[s];
 }
 
 const char *vm_reason_name(enum vm_reason r)
 {
-	static const char *const name[] = {"none",     "poweroff",  "reboot", "suspend", "crash",
-					   "watchdog", "destroyed", "lost",   "saved"};
+	static const char *const name[] = {"none",  "poweroff", "reboot",    "suspend",
+					   "crash", "watchdog", "destroyed", "lost",
+					   "saved", "migrated"};
 
 	return name[r];
 }

@@ -4,7 +4,7 @@
 #include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/registry/registry.h"
-#include "split-toolstack/engine/life/save.h"
+#include "split-toolstack/engine/life/migrate.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vms.h"
 #include "tests/unit/engine/devices_help.h"
@@ -14,15 +14,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define BIG_KIB (64u << 10) /* built by the worker */
 
 static const char *const state_name[NOW_COUNT] = {
-	"new",	  "waiting", "building",  "connecting", "gated", "running",
-	"paused", "saving",  "preserved", "abandoned",	"ended", "unknown"};
+	"new",	  "waiting", "building", "connecting", "gated",	    "running", "paused",
+	"saving", "moving",  "arriving", "preserved",  "abandoned", "ended",   "unknown"};
 static const char *const event_name[LIFE_EVENTS] = {
 	"placed", "built", "connected", "freed", "timer",   "ended", "unheard",
-	"run",	  "pause", "destroy",	"save",	 "written", "taken"};
+	"run",	  "pause", "destroy",	"save",	 "written", "taken", "move"};
 
 static struct vm *ask(struct vm_config c, uint32_t flags)
 {
@@ -77,24 +79,59 @@ static struct vm *unknown(void)
 	return vm;
 }
 
-static void ignore_saved(void *arg, int rc, const struct stream_stats *s, const struct err *e)
+static void note_saved(void *arg, int rc, const struct stream_stats *s, const struct err *e)
 {
-	(void)arg;
+	if (arg)
+		*(bool *)arg = true;
 	(void)rc;
 	(void)s;
 	(void)e;
 }
 
-static struct vm *saving(void)
+static struct vm *save_into(int fd, uint32_t flags, bool *written, stream_id *id)
 {
 	struct vm *vm = ask(guest("web", DOM_PV, 256), 0);
 	volatile struct noxs_control *c = fake_page(vm_domid(vm), vm->control_frame);
+
+	c->can = NOXS_CAN_SAVE | NOXS_CAN_PLAIN;
+	assert_int_equal(vm_save(vm, fd, flags, note_saved, written, id, NULL), 0);
+	return vm;
+}
+
+static struct vm *saving(void)
+{
 	stream_id id;
 
-	c->can = NOXS_CAN_SAVE;
-	assert_int_equal(vm_save(vm, open("/dev/null", O_WRONLY | O_CLOEXEC), 0, ignore_saved, NULL,
-				 &id, NULL),
+	return save_into(open("/dev/null", O_WRONLY | O_CLOEXEC), 0, NULL, &id);
+}
+
+static struct vm *moving(void)
+{
+	bool written = false;
+	stream_id id;
+	struct vm *vm = save_into(open("/dev/null", O_WRONLY | O_CLOEXEC), 0, &written, &id);
+
+	until(written);
+	assert_int_equal(vm_save_move(en, id, NULL), 0);
+	return vm;
+}
+
+static struct vm *arriving(void)
+{
+	int file = memfd_create("saved", MFD_CLOEXEC);
+	static struct stream_stats stats;
+	bool written = false;
+	stream_id id;
+	struct vm *vm = save_into(dup(file), VM_SAVE_KEEP, &written, &id);
+
+	until(written);
+	assert_int_equal(vm_destroy(vm, NULL), 0);
+	assert_int_equal(vm_rm(vm, NULL), 0);
+	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+	assert_int_equal(engine_restore(en, file, NULL, VM_CREATE_ARRIVING, ignore_created, NULL,
+					&stats, &id, NULL),
 			 0);
+	until((vm = vm_arriving(en, id)) != NULL);
 	return vm;
 }
 
@@ -117,6 +154,10 @@ static struct vm *vm_in(enum vm_now now)
 		return ask(guest("web", DOM_PV, 256), VM_CREATE_PAUSED);
 	case NOW_SAVING:
 		return saving();
+	case NOW_MOVING:
+		return moving();
+	case NOW_ARRIVING:
+		return arriving();
 	case NOW_PRESERVED:
 		return crashed(VM_PRESERVE);
 	case NOW_ABANDONED:
@@ -289,7 +330,8 @@ static void the_next_daemon_hears_what_is_wanted(void **state)
 		[NOW_BUILDING] = WANT_GONE, [NOW_CONNECTING] = WANT_GONE,
 		[NOW_GATED] = WANT_RUN,	    [NOW_RUNNING] = WANT_RUN,
 		[NOW_PAUSED] = WANT_PAUSED, [NOW_PRESERVED] = WANT_RUN,
-		[NOW_SAVING] = WANT_RUN,    [NOW_ABANDONED] = WANT_GONE,
+		[NOW_SAVING] = WANT_RUN,    [NOW_MOVING] = WANT_RUN,
+		[NOW_ARRIVING] = WANT_GONE, [NOW_ABANDONED] = WANT_GONE,
 		[NOW_ENDED] = WANT_GONE,    [NOW_UNKNOWN] = WANT_RUN,
 	};
 

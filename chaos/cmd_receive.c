@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* migrate-receive: the other end of migrate. The VM runs here when its source has given it away. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "chaos/migrate.h"
+
+struct reception {
+	struct client c;
+	struct link l;
+	const char *as; /* a name for it; NULL: its own */
+	/* what was offered */
+	char name[sizeof(((struct chaos_vm *)0)->name)], uuid[37], type[8];
+	uint64_t mem_kib;
+	uint32_t vcpus, flags;
+	struct chaos_vm vm; /* as it arrived */
+	uint64_t since;	    /* wall clock */
+	uint32_t tag;	    /* of the RECEIVE */
+	bool told;	    /* the source knows why not, and says it */
+};
+
+/* --- what is offered --- */
+
+static int read_offer(struct reception *r, struct err *e)
+{
+	struct migrate_message got;
+	int rc = migrate_receive(r->l.in, &got, -1, e);
+
+	if (rc < 0)
+		return rc;
+	r->mem_kib = wire_get_u64(&got.in, PROTO_MEM_KIB, 0);
+	r->vcpus = wire_get_u32(&got.in, PROTO_VCPUS, 0);
+	r->flags = wire_get_u32(&got.in, PROTO_FLAGS, 0) & PROTO_F_PAUSED;
+	if (got.type == MIGRATE_OFFER &&
+	    wire_get_text(&got.in, PROTO_NAME, r->name, sizeof(r->name)) &&
+	    wire_get_text(&got.in, PROTO_WHAT, r->uuid, sizeof(r->uuid)) &&
+	    wire_get_text(&got.in, PROTO_TYPE, r->type, sizeof(r->type)))
+		return 0;
+	return err_set(e, EPROTO, "the other side has sent what makes no sense");
+}
+
+static int admit(struct reception *r, struct err *e)
+{
+	struct wire_out w;
+	struct wire_in in;
+	int rc;
+
+	client_begin(&r->c, &w, PROTO_REQ_ADMIT);
+	wire_text(&w, PROTO_NAME, r->as ? r->as : r->name);
+	if (!r->as)
+		wire_text(&w, PROTO_WHAT, r->uuid);
+	wire_text(&w, PROTO_TYPE, r->type);
+	wire_u64(&w, PROTO_MEM_KIB, r->mem_kib);
+	wire_u32(&w, PROTO_VCPUS, r->vcpus);
+	rc = client_send(&r->c, &w, NULL, 0, e);
+	return rc < 0 ? rc : client_finish(&r->c, &in, NULL, NULL, e);
+}
+
+/* --- it arrives, and goes when this connection ends --- */
+
+static int fill(struct reception *r, struct err *e)
+{
+	struct wire_out w;
+	struct wire_in in;
+	int rc;
+
+	client_begin(&r->c, &w, PROTO_REQ_RECEIVE);
+	r->tag = r->c.tag;
+	wire_text(&w, PROTO_NAME, r->as);
+	wire_u32(&w, PROTO_FILE_FD, 0);
+	wire_u32(&w, PROTO_FLAGS, r->flags);
+	rc = client_send(&r->c, &w, &r->l.in, 1, e);
+	if (rc == 0)
+		rc = client_finish(&r->c, &in, NULL, NULL, e);
+	if (rc == 0 && !decode_vm(&in, &r->vm))
+		rc = err_set(e, EPROTO, "chaosd sent a malformed frame");
+	return rc;
+}
+
+/* A chaosd that is killed meanwhile ends the wait: the source is told at once. */
+static int wait_for_go(struct reception *r, struct err *e)
+{
+	struct pollfd p[2] = {{.fd = r->l.in, .events = POLLIN}, {.fd = r->c.fd, .events = POLLIN}};
+	struct migrate_message got;
+	struct wire_in in;
+	int rc;
+
+	while (poll(p, 2, -1) < 0)
+		if (errno != EINTR)
+			return err_sys(e, errno, "poll");
+	if (p[1].revents) {
+		rc = client_receive(&r->c, &in, e);
+		return rc < 0 ? rc : err_set(e, EPROTO, "chaosd sent a malformed frame");
+	}
+	rc = migrate_receive(r->l.in, &got, -1, e);
+	if (rc == 0 && got.type != MIGRATE_GO)
+		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+	return rc;
+}
+
+/* --- it is this host's --- */
+
+/* The connection broke as it was to run: the next chaosd has it, or has removed it. */
+static int find_out(struct reception *r, struct err *e)
+{
+	uint64_t until = clock_ns() + DAEMON_MS * 1000000ull;
+	struct err now = {0};
+	struct chaos_vm v;
+	struct wire_in in;
+
+	client_close(&r->c);
+	r->c.fd = -1;
+	do {
+		int rc = migrate_insist(&r->c, PROTO_REQ_INFO, r->vm.uuid, 0, &in, &now);
+
+		if (rc == -ESRCH)
+			return -e->code;
+		if (rc < 0)
+			return -ETIMEDOUT; /* nothing that is known can be told */
+		if (!decode_vm(&in, &v))
+			return err_set(e, EPROTO, "chaosd sent a malformed frame");
+		if (strcmp(v.state, "ended") == 0)
+			return v.started_ns >= r->since ? 0 : -e->code;
+		if (strcmp(v.state, "building") != 0 && strcmp(v.state, "unknown") != 0) {
+			r->vm = v;
+			return 0;
+		}
+		(void)poll(NULL, 0, 20);
+	} while (clock_ns() < until);
+	return -ETIMEDOUT;
+}
+
+static int let_run(struct reception *r, struct err *e)
+{
+	struct wire_out w;
+	struct wire_in in;
+	int rc;
+
+	r->c.tag = r->tag - 1;
+	client_begin(&r->c, &w, PROTO_REQ_RECEIVED);
+	rc = client_send(&r->c, &w, NULL, 0, e);
+	if (rc == 0)
+		rc = client_finish(&r->c, &in, NULL, NULL, e);
+	if (rc == 0 && decode_vm(&in, &r->vm))
+		return 0;
+	return migrate_is_cut(rc) ? find_out(r, e) : rc;
+}
+
+/* --- the command --- */
+
+static void say_no(struct reception *r, const struct err *e)
+{
+	uint8_t body[MIGRATE_BODY];
+	struct wire_out w;
+
+	migrate_begin(&w, body);
+	wire_u32(&w, PROTO_CODE, (uint32_t)e->code);
+	wire_text(&w, PROTO_TEXT, err_msg(e));
+	r->told = migrate_send(r->l.out, MIGRATE_NO, &w, NULL) == 0;
+}
+
+static void say_runs(struct reception *r)
+{
+	uint8_t body[MIGRATE_BODY];
+	struct wire_out w;
+
+	migrate_begin(&w, body);
+	wire_text(&w, PROTO_NAME, r->vm.name);
+	wire_u32(&w, PROTO_DOMID, r->vm.domid);
+	(void)migrate_send(r->l.out, MIGRATE_RUNS, &w, NULL);
+}
+
+static int serve(struct reception *r, struct err *e)
+{
+	int rc = read_offer(r, e);
+
+	if (rc == 0)
+		rc = client_open(&r->c, NULL, e);
+	if (rc == 0)
+		rc = admit(r, e);
+	if (rc == 0)
+		rc = migrate_send(r->l.out, MIGRATE_READY, NULL, e);
+	r->since = clock_wall_ns();
+	if (rc == 0)
+		rc = fill(r, e);
+	if (rc == 0)
+		rc = migrate_send(r->l.out, MIGRATE_FILLED, NULL, e);
+	if (rc == 0)
+		rc = wait_for_go(r, e);
+	if (rc < 0) {
+		client_close(&r->c); /* nothing of it stays: NO is true */
+		r->c.fd = -1;
+		say_no(r, e);
+		return rc;
+	}
+	rc = let_run(r, e);
+	if (rc == -ETIMEDOUT)
+		return err_set(e, ETIMEDOUT,
+			       "chaosd has ended, and has not said whether \"%s\" runs",
+			       r->vm.name);
+	if (rc < 0)
+		say_no(r, e);
+	else
+		say_runs(r);
+	return rc;
+}
+
+static int run_receive(const struct command *cmd, int argc, char **argv)
+{
+	static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
+					      {"listen", required_argument, NULL, 'l'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	struct reception r = {.c = {.fd = -1}, .l = {.in = -1, .out = -1}};
+	const char *where = NULL;
+	struct err e = {0};
+	bool json = false;
+	int rc;
+	int c;
+
+	while ((c = next_option(cmd, argc, argv, ":n:l:jh", longs)) != -1) {
+		if (c == 'n')
+			r.as = optarg;
+		else if (c == 'l')
+			where = optarg;
+		else
+			json = true;
+	}
+	if (argc != optind || (json && !where))
+		return usage(cmd,
+			     argc != optind
+				     ? "\"%s\" is too much"
+				     : "standard output is the stream: --json needs --listen%s",
+			     argc != optind ? argv[optind] : "");
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (where && !strchr(where, '/'))
+		migrate_warn();
+	rc = where ? link_listen(&r.l, where, &e) : link_std(&r.l, &e);
+	if (rc == 0)
+		rc = serve(&r, &e);
+	client_close(&r.c);
+	(void)link_close(&r.l);
+	if (rc < 0)
+		return r.told && !where ? EXIT_FAILED : failed(&e);
+	if (json)
+		return print_json(vm_json(&r.vm)) < 0 ? EXIT_FAILED : EXIT_DONE;
+	if (where)
+		printf("%s\n", r.vm.name);
+	return EXIT_DONE;
+}
+
+static const char receive_help[] =
+	"Takes one VM from a \"chaos migrate\" on another host, whose stream is standard input "
+	"and output.\n"
+	"It runs here when its source has given it away, and else leaves nothing.\n"
+	"\n"
+	"  -n, --name NAME         a name for it here, with a uuid of its own\n"
+	"  -l, --listen WHERE      wait for one at ADDR:PORT (not encrypted), or at the path of a\n"
+	"                          socket, for a TLS proxy\n" HELP_JSON;
+
+const struct command cmd_migrate_receive = {
+	.name = "migrate-receive",
+	.args = "[OPTION]...",
+	.what = "take a VM from another host",
+	.help = receive_help,
+	.run = run_receive,
+};

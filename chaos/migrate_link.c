@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Ways to another host. */
+#include "chaos/migrate_link.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILD_MS 2000 /* so long a program has to end by itself */
+#define SILENT_S 20   /* a peer of TCP that answers nothing for so long is gone */
+
+/* --- a program --- */
+
+static void in_child(const char *const argv[], const int to[2], const int from[2])
+{
+	/* An interrupt is for the caller, which knows whether it is a good moment. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (dup2(to[0], STDIN_FILENO) < 0 || dup2(from[1], STDOUT_FILENO) < 0)
+		_exit(127);
+	(void)execvp(argv[0], (char *const *)(uintptr_t)argv);
+	{
+		const char *text = strerror(errno);
+
+		(void)!write(STDERR_FILENO, argv[0], strlen(argv[0]));
+		(void)!write(STDERR_FILENO, ": ", 2);
+		(void)!write(STDERR_FILENO, text, strlen(text));
+		(void)!write(STDERR_FILENO, "\n", 1);
+	}
+	_exit(127);
+}
+
+int link_run(struct link *l, const char *const argv[], struct err *e)
+{
+	int to[2] = {-1, -1}, from[2] = {-1, -1};
+	int rc = 0;
+
+	*l = (struct link){.in = -1, .out = -1};
+	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
+		rc = err_sys(e, errno, "pipe");
+	if (rc == 0) {
+		l->child = fork();
+		if (l->child == 0)
+			in_child(argv, to, from);
+		if (l->child < 0)
+			rc = err_sys(e, errno, "fork");
+	}
+	for (int i = 0; i < 2; i++) {
+		int mine = i == 0 ? to[1] : from[0];
+		int other = i == 0 ? to[0] : from[1];
+
+		if (other >= 0)
+			(void)close(other);
+		if (rc < 0 && mine >= 0)
+			(void)close(mine);
+	}
+	if (rc < 0)
+		return rc;
+	l->out = to[1];
+	l->in = from[0];
+	return 0;
+}
+
+static int end_child(pid_t child)
+{
+	int status = 0;
+
+	for (int ms = 0; waitpid(child, &status, WNOHANG) == 0; ms += 5) {
+		if (ms == CHILD_MS)
+			(void)kill(child, SIGTERM);
+		if (ms == 2 * CHILD_MS)
+			(void)kill(child, SIGKILL);
+		(void)poll(NULL, 0, 5);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* --- sockets --- */
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+	struct sockaddr_un un;
+};
+
+static bool parse_port(const char *text, in_port_t *port)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n == 0 || n > 65535)
+		return false;
+	*port = htons((uint16_t)n);
+	return true;
+}
+
+static bool parse_address(const char *text, union address *a, socklen_t *len)
+{
+	char host[INET6_ADDRSTRLEN + 2] = "";
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+
+	memset(a, 0, sizeof(*a));
+	if (n == 0 || n >= sizeof(host))
+		return false;
+	memcpy(host, text, n);
+	if (host[0] == '[' && host[n - 1] == ']') {
+		host[n - 1] = '\0';
+		a->six.sin6_family = AF_INET6;
+		*len = sizeof(a->six);
+		return inet_pton(AF_INET6, host + 1, &a->six.sin6_addr) == 1 &&
+		       parse_port(colon + 1, &a->six.sin6_port);
+	}
+	a->four.sin_family = AF_INET;
+	*len = sizeof(a->four);
+	return inet_pton(AF_INET, host, &a->four.sin_addr) == 1 &&
+	       parse_port(colon + 1, &a->four.sin_port);
+}
+
+static int find_address(const char *where, union address *a, socklen_t *len, struct err *e)
+{
+	if (strchr(where, '/')) {
+		memset(a, 0, sizeof(*a));
+		a->un.sun_family = AF_UNIX;
+		*len = sizeof(a->un);
+		if (strlen(where) >= sizeof(a->un.sun_path))
+			return err_set(e, ENAMETOOLONG, "%s: too long for a socket", where);
+		memcpy(a->un.sun_path, where, strlen(where));
+		return 0;
+	}
+	if (!parse_address(where, a, len))
+		return err_set(e, EINVAL,
+			       "\"%s\": give an address in numbers and a port, 192.0.2.1:7000 or "
+			       "[2001:db8::1]:7000",
+			       where);
+	return 0;
+}
+
+/* A peer that is gone without a word is noticed. */
+static void tune(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} option[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
+		      {SOL_SOCKET, SO_KEEPALIVE, 1},
+		      {IPPROTO_TCP, TCP_KEEPIDLE, SILENT_S / 2},
+		      {IPPROTO_TCP, TCP_KEEPINTVL, SILENT_S / 4},
+		      {IPPROTO_TCP, TCP_KEEPCNT, 2},
+		      {IPPROTO_TCP, TCP_USER_TIMEOUT, SILENT_S * 1000}};
+
+	for (size_t i = 0; i < sizeof(option) / sizeof(option[0]); i++)
+		(void)setsockopt(fd, option[i].level, option[i].name, &option[i].value,
+				 sizeof(option[i].value));
+}
+
+static int open_socket(const char *where, union address *a, socklen_t *len, struct err *e)
+{
+	int rc = find_address(where, a, len, e);
+	int fd;
+
+	if (rc < 0)
+		return rc;
+	fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ? err_sys(e, errno, "socket") : fd;
+}
+
+static int connect_to(struct link *l, const char *where, struct err *e)
+{
+	union address a;
+	socklen_t len;
+	int fd = open_socket(where, &a, &len, e);
+
+	*l = (struct link){.in = -1, .out = -1};
+	if (fd < 0)
+		return fd;
+	if (connect(fd, &a.any, len) < 0) {
+		int rc = err_sys(e, errno, "%s", where);
+
+		(void)close(fd);
+		return rc;
+	}
+	if (a.any.sa_family != AF_UNIX)
+		tune(fd);
+	l->in = l->out = fd;
+	return 0;
+}
+
+int link_tcp(struct link *l, const char *where, struct err *e)
+{
+	if (strchr(where, '/'))
+		return err_set(e, EINVAL, "\"%s\" is a path: --unix takes it", where);
+	return connect_to(l, where, e);
+}
+
+int link_unix(struct link *l, const char *path, struct err *e)
+{
+	if (!strchr(path, '/'))
+		return err_set(e, EINVAL, "\"%s\": give a path with a slash", path);
+	return connect_to(l, path, e);
+}
+
+int link_listen(struct link *l, const char *where, struct err *e)
+{
+	union address a;
+	socklen_t len;
+	int fd = open_socket(where, &a, &len, e);
+	bool path = fd >= 0 && a.any.sa_family == AF_UNIX;
+	mode_t mask = path ? umask(0177) : 0;
+	const int yes = 1;
+	int rc = 0;
+
+	*l = (struct link){.in = -1, .out = -1};
+	if (fd < 0)
+		return fd;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (bind(fd, &a.any, len) < 0 || listen(fd, 1) < 0)
+		rc = err_sys(e, errno, "%s", where);
+	if (path)
+		(void)umask(mask);
+	while (rc == 0 && l->in < 0) {
+		l->in = l->out = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		if (l->in < 0 && errno != EINTR)
+			rc = err_sys(e, errno, "%s", where);
+	}
+	if (path && l->in >= 0)
+		(void)unlink(where);
+	(void)close(fd);
+	if (rc == 0 && !path)
+		tune(l->in);
+	return rc;
+}
+
+/* --- whatever it is --- */
+
+int link_std(struct link *l, struct err *e)
+{
+	*l = (struct link){.in = -1, .out = -1};
+	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))
+		return err_set(e, EINVAL,
+			       "standard input and output are to be the stream of a \"chaos "
+			       "migrate\"; see --listen");
+	l->in = dup(STDIN_FILENO);
+	l->out = dup(STDOUT_FILENO);
+	if (l->in >= 0 && l->out >= 0)
+		return 0;
+	(void)link_close(l);
+	return err_set(e, EBADF, "standard input or output is closed");
+}
+
+int link_close(struct link *l)
+{
+	int status = 0;
+
+	if (l->in >= 0)
+		(void)close(l->in);
+	if (l->out >= 0 && l->out != l->in)
+		(void)close(l->out);
+	if (l->child > 0)
+		status = end_child(l->child);
+	*l = (struct link){.in = -1, .out = -1};
+	return status;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM that moves to another host: it leaves here, or arrives here. */
+#include "split-toolstack/engine/life/migrate.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+#include <xen/sched.h> /* behind xenctrl.h */
+
+/* --- it leaves ---------------------------------------------------------------------------------
+ *
+ * From vm_save_move() on the record says VM_MOVING: neither this daemon nor the next one lets it
+ * run without being told to.
+ */
+
+/* It runs. What fails leaves it as it was. */
+int life_run_moving(struct vm *vm, const struct life_news *n)
+{
+	int rc;
+
+	vm->life.now = NOW_PAUSED;
+	rc = life_unpause(vm, n);
+	if (rc < 0)
+		vm->life.now = NOW_MOVING;
+	else
+		log_line(LOG_INFO, "op=moved dom=%u name=%s: it goes on here", vm->domid, vm->name);
+	return rc;
+}
+
+/* One that was paused before stays so: a suspended one goes on into that pause. */
+static int stay_paused(struct vm *vm, struct err *e)
+{
+	struct xen_domain_info info = {0};
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0)
+		rc = xen_domain_info(vm->en->x, vm->domid, &info);
+	if (rc == 0 && !info.paused)
+		rc = xen_domain_pause(vm->en->x, vm->domid);
+	if (rc == 0 && info.shutdown && info.shutdown_reason == SHUTDOWN_suspend)
+		rc = xen_domain_resume(vm->en->x, vm->domid);
+	if (rc < 0)
+		return err_sys(e, -rc, "resume \"%s\"", vm->name);
+	vm_unsee(vm);
+	vm->life.now = NOW_PAUSED;
+	life_record(vm);
+	vm_announce(vm, VM_EV_PAUSED);
+	return 0;
+}
+
+int life_moved(struct vm *vm, const struct life_news *n)
+{
+	int rc;
+
+	if (n->rc < 0)
+		return vm->life.want == WANT_PAUSED ? stay_paused(vm, n->e)
+						    : life_run_moving(vm, n);
+	rc = life_stop(vm, n->e); /* others may have let it run */
+	if (rc < 0)
+		return rc;
+	vm->reason = VM_REASON_MIGRATED;
+	vm->exit_code = -1;
+	vm_announce(vm, VM_EV_EXITED);
+	vm_create_done(vm, 0, NULL);
+	life_into_history(vm);
+	return 0;
+}
+
+int life_end_moving(struct vm *vm, const struct life_news *n)
+{
+	if (n->info && !n->info->dying &&
+	    (!n->info->shutdown || n->info->shutdown_reason == SHUTDOWN_suspend))
+		return 0;
+	vm->life.now = NOW_RUNNING;
+	return life_end(vm, n);
+}
+
+int vm_moved(struct vm *vm, bool taken, struct err *e)
+{
+	const struct life_news n = {.rc = taken ? 0 : -ECANCELED, .e = e};
+
+	if (taken && life_is_over(&vm->life) && vm->reason == VM_REASON_MIGRATED)
+		return 0;
+	if (vm->life.now == NOW_UNKNOWN)
+		return life_refuse_unknown(vm, &n);
+	if (vm->life.now != NOW_MOVING)
+		return err_set(e, EINVAL, "\"%s\" is %s, and does not move", vm->name,
+			       vm_state_name(vm_state(vm)));
+	return life_event(vm, LIFE_TAKEN, &n);
+}
+
+/* --- it arrives --------------------------------------------------------------------------------
+ *
+ * Until it may run its record says that it is being built: the next daemon removes what is left.
+ */
+
+int engine_admit(struct engine *en, const struct vm_config *cfg, struct err *e)
+{
+	const struct vm *other = NULL;
+	int rc = create_check(en, cfg, true, e);
+
+	if (rc == 0)
+		rc = create_check_memory(en, cfg, e);
+	if (rc < 0)
+		return rc;
+	if (cfg->have_uuid)
+		other = vm_by_uuid(en, cfg->uuid);
+	if (!other)
+		other = vm_by_name(en, cfg->name);
+	if (other)
+		return err_set(e, EEXIST, "\"%s\" lives there, and has its %s", other->name,
+			       strcmp(other->name, cfg->name) == 0 ? "name" : "uuid");
+	return names_check(en, cfg->name, e);
+}
+
+int life_arrived(struct vm *vm, const struct life_news *n)
+{
+	return life_finish(vm, n->rc, n->e);
+}
+
+struct vm *vm_arriving(struct engine *en, stream_id id)
+{
+	struct vm *vm = vms_alive(en);
+
+	while (vm && (vm->life.now != NOW_ARRIVING || vm->create.arrival != id))
+		vm = vm_next(vm);
+	return vm;
+}
+
+int vm_arrival_end(struct engine *en, stream_id id, bool go, struct err *e)
+{
+	struct err given_up = {0};
+	struct life_news n = {.e = go ? e : &given_up};
+	struct vm *vm = vm_arriving(en, id);
+
+	if (!vm)
+		return err_set(e, ESRCH, "the VM was destroyed before it was to run");
+	if (!go)
+		n.rc = err_set(&given_up, ECANCELED, "its source has given it up");
+	return life_event(vm, LIFE_TAKEN, &n);
+}

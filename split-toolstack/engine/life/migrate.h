@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs that move to another host: one of two runs, whatever ends in between (ADR 0012). */
+#ifndef CHAOS_ENGINE_LIFE_MIGRATE_H
+#define CHAOS_ENGINE_LIFE_MIGRATE_H
+
+#include "split-toolstack/engine/life/save.h"
+
+/*
+ * Here: vm_save() without VM_SAVE_KEEP, then vm_save_move(), then the other side is told that it
+ * may run, then vm_moved(). There: engine_restore() with VM_CREATE_ARRIVING, whose `fn` comes when
+ * the VM is filled and does not run, then vm_arrival_end().
+ */
+
+/* `taken`: it runs elsewhere, and ends here with the reason VM_REASON_MIGRATED; 0 also when it has
+ * ended so before. Else it certainly does not, and goes on here as it was before the save. -EINVAL:
+ * it is not VM_MOVING. */
+int vm_moved(struct vm *vm, bool taken, struct err *e);
+
+/* Whether this host can run such a VM, has the memory for it now, and name and uuid (when
+ * cfg->have_uuid) are free. Nothing is kept for it. */
+int engine_admit(struct engine *en, const struct vm_config *cfg, struct err *e);
+/* The VM of such a restore, filled; NULL: it was destroyed. */
+struct vm *vm_arriving(struct engine *en, stream_id id);
+/* Of an engine_restore() that has called `fn`: the VM runs (or is paused, as was asked for) and is
+ * recorded as that; else nothing of it is left, as when this fails. -ESRCH: it was destroyed. */
+int vm_arrival_end(struct engine *en, stream_id id, bool go, struct err *e);
+
+#endif
