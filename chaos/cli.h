@@ -52,6 +52,8 @@ struct command {
 	COMMAND(restore)                                                                           \
 	COMMAND(migrate)                                                                           \
 	COMMAND(migrate_receive)                                                                   \
+	COMMAND(snapshot)                                                                          \
+	COMMAND(snapshots)                                                                         \
 	COMMAND(network_attach)                                                                    \
 	COMMAND(network_detach)                                                                    \
 	COMMAND(network_list)                                                                      \

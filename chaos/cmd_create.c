@@ -30,6 +30,7 @@ const struct option create_options[] = {
 	{"interactive", no_argument, NULL, 'i'},
 	{"rm", no_argument, NULL, CREATE_RM},
 	{"count", required_argument, NULL, CREATE_COUNT},
+	{"from", required_argument, NULL, CREATE_FROM},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -119,6 +120,9 @@ void create_read_option(struct create_args *a, int c)
 	case 'i':
 		a->interactive = true;
 		break;
+	case CREATE_FROM:
+		a->from = optarg;
+		break;
 	case CREATE_RM:
 		a->rm = true;
 		break;
@@ -133,6 +137,19 @@ void create_read_option(struct create_args *a, int c)
 	default:
 		break;
 	}
+}
+
+/* What cannot be combined, and whether there is anything to be made of. */
+static int check_args(const struct command *cmd, const struct create_args *a)
+{
+	if (!a->from && !a->file && !a->kernel && a->noverride == 0 && a->nset == 0)
+		return usage(cmd, "give a configuration file, --kernel or --from");
+	if (a->from && (a->file || a->kernel || a->ramdisk || a->noverride || a->nset ||
+			a->nignore || (a->flags & ~PROTO_F_PAUSED)))
+		return usage(cmd, "--from makes a copy of a snapshot as it is: of the other "
+				  "options only --name, --count, --paused, --console, --quiet and "
+				  "--json can be given");
+	return EXIT_DONE;
 }
 
 static int run_create(const struct command *cmd, int argc, char **argv)
@@ -158,8 +175,8 @@ static int run_create(const struct command *cmd, int argc, char **argv)
 	for (int i = 0; i < a.noverride; i++)
 		if (!strchr(a.override[i], '='))
 			return usage(cmd, "\"%s\" is not of the form key=value", a.override[i]);
-	if (!a.file && !a.kernel && a.noverride == 0 && a.nset == 0)
-		return usage(cmd, "give a configuration file or --kernel");
+	if (check_args(cmd, &a) != EXIT_DONE)
+		return EXIT_USAGE;
 	if (a.count && (a.console || (a.flags & PROTO_F_TIMINGS)))
 		return usage(cmd, "--count cannot be combined with --console or --timings");
 	if (a.count && a.file && !a.name)
@@ -198,6 +215,7 @@ static const char create_help[] =
 	"      --set KEY=TEXT      set any other key; the text is taken literally\n"
 	"      --ignore KEY        ignore a key that chaos does not support\n"
 	"      --xl                ignore unknown keys with a warning, as xl does\n"
+	"      --from NAME         a copy of a snapshot (chaos snapshot), with a uuid of its own\n"
 	"      --count N           create N VMs, named NAME-1, NAME-2, ...\n"
 	"  -p, --paused            create it paused; chaos unpause runs it\n"
 	"  -w, --ready             wait until the guest reports that it is ready (noxs guests)\n"

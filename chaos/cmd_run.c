@@ -64,6 +64,8 @@ static int run_run(const struct command *cmd, int argc, char **argv)
 	create_add_set(&a, "on_reboot", "destroy");
 	while ((c = next_option(cmd, argc, argv, ":r:m:t:n:v:ih", create_options)) != -1)
 		create_read_option(&a, c);
+	if (a.from)
+		return usage(cmd, "--from is an option of \"chaos create\"");
 	if (optind >= argc)
 		return usage(cmd, "name an image");
 	a.kernel = argv[optind++];

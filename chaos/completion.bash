@@ -14,6 +14,11 @@ _chaos() {
 			return
 		fi
 		;;
+	--from)
+		words=$(chaos snapshots --json 2>/dev/null | sed -n 's/.*"name": "\(.*\)",*/\1/p')
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+		;;
 	-k | --kernel | -r | --ramdisk)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -42,6 +47,14 @@ _chaos() {
 		fi
 		;;
 	migrate-receive) ;;
+	snapshot)
+		words=$(chaos list --own --quiet 2>/dev/null)
+		[ "$COMP_CWORD" -gt 2 ] || words="$words rm"
+		if [ "${COMP_WORDS[2]}" = rm ] && [ "$COMP_CWORD" -gt 2 ]; then
+			words=$(chaos snapshots --json 2>/dev/null | sed -n 's/.*"name": "\(.*\)",*/\1/p')
+		fi
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
 	network-detach | block-detach)
 		words=$(chaos list --own --quiet 2>/dev/null)
 		[ "$COMP_CWORD" -eq 2 ] ||
@@ -68,7 +81,7 @@ _chaos() {
 		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
-	list | version | events | host | metrics | top) ;;
+	list | snapshots | version | events | host | metrics | top) ;;
 	image)
 		case $prev in
 		image) words="import list inspect rm" ;;

@@ -14,6 +14,7 @@ struct create_args {
 	char **override;
 	int noverride;
 	const char *kernel, *ramdisk;
+	const char *from; /* a snapshot: it is made of that, and of nothing else */
 	const char *name;
 	char *set[SETS_MAX];
 	int nset;
@@ -32,7 +33,8 @@ enum {
 	CREATE_VIF,
 	CREATE_DISK,
 	CREATE_XL,
-	CREATE_NO_WAIT
+	CREATE_NO_WAIT,
+	CREATE_FROM
 };
 extern const struct option create_options[];
 void create_read_option(struct create_args *a, int c);

@@ -75,6 +75,18 @@ static int add_file(struct wire_out *w, const char *key, const char *path, enum 
 	return 0;
 }
 
+/* A copy of a snapshot. */
+static int send_from(struct client *c, const struct create_args *a, const char *name, struct err *e)
+{
+	struct wire_out w;
+
+	client_begin(c, &w, PROTO_REQ_CREATE_FROM);
+	wire_text(&w, PROTO_WHAT, a->from);
+	wire_text(&w, PROTO_NAME, name);
+	wire_u32(&w, PROTO_FLAGS, a->flags);
+	return client_send(c, &w, NULL, 0, e);
+}
+
 /* Sends the request for a VM of that name; NULL: whatever the options say. */
 static int send_create(struct client *c, struct create_args *a, const char *name, struct err *e)
 {
@@ -85,6 +97,8 @@ static int send_create(struct client *c, struct create_args *a, const char *name
 	uint32_t nfd = 0;
 	int rc;
 
+	if (a->from)
+		return send_from(c, a, name, e);
 	client_begin(c, &w, PROTO_REQ_CREATE);
 	if (getcwd(cwd, sizeof(cwd)))
 		wire_text(&w, PROTO_CWD, cwd);

@@ -25,6 +25,7 @@ _Static_assert(offsetof(struct image, info) == offsetof(struct image_head, info)
 int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e);
 
 /* --- image_cache.c --- */
+void image_digest_of(const void *data, size_t bytes, char hex[65]); /* SHA-256 */
 /* True for a bzImage or a compressed kernel, which image_open() must unpack. */
 bool image_is_packed(const uint8_t *file, size_t bytes);
 /* A kernel that was unpacked just now: it is kept when it was recognised. */

@@ -25,7 +25,7 @@ bool image_is_packed(const uint8_t *file, size_t bytes)
 	return bzimage_is(file, bytes) || (bytes >= 2 && file[0] == 0x1f && file[1] == 0x8b);
 }
 
-static void digest_of(const uint8_t *file, size_t bytes, char hex[65])
+void image_digest_of(const void *data, size_t bytes, char hex[65])
 {
 	uint8_t digest[32];
 
@@ -34,7 +34,7 @@ static void digest_of(const uint8_t *file, size_t bytes, char hex[65])
 		(void)gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
 		(void)gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
 	}
-	gcry_md_hash_buffer(GCRY_MD_SHA256, digest, file, bytes);
+	gcry_md_hash_buffer(GCRY_MD_SHA256, digest, data, bytes);
 	for (size_t i = 0; i < sizeof(digest); i++)
 		hex = hex_put(hex, digest[i]);
 	*hex = '\0';
@@ -47,7 +47,7 @@ int image_digest(int fd, char hex[65], struct err *e)
 	int rc = image_read_fd(fd, &file, &bytes, e);
 
 	if (rc == 0)
-		digest_of(file, bytes, hex);
+		image_digest_of(file, bytes, hex);
 	free(file);
 	return rc;
 }
@@ -176,7 +176,7 @@ int image_unpack(uint8_t **file, size_t *bytes, const char *cache_dir, struct un
 	if (rc < 0)
 		return rc;
 	if (cache_dir) {
-		digest_of(*file, *bytes, hex);
+		image_digest_of(*file, *bytes, hex);
 		if (snprintf(u->path, sizeof(u->path), "%s/" PREFIX "%s", cache_dir, hex) >=
 		    (int)sizeof(u->path))
 			cache_dir = NULL;

@@ -121,4 +121,12 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 		 struct err *e);
 void save_close(struct save_stream *s); /* NULL is fine */
 
+/* --- names ---------------------------------------------------------------------------------------
+ */
+
+/* What a whole stream that begins at the start of a regular file is called by, and its length: the
+ * SHA-256 of its header and end, which have checksums of all that lies between. Reads these alone;
+ * whether the rest fits them, save_open() and save_verify() say. -EPROTO: not one. */
+int save_digest(int fd, uint64_t *bytes, char hex[65], struct err *e);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/mac.h"
+#include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/vmcfg/vmcfg.h"
 
 void fields_vm(struct wire_out *w, struct vm *vm)
@@ -148,4 +149,14 @@ void fields_device(struct wire_out *w, const struct device_info *d)
 	wire_text(w, PROTO_BACKEND, device_backend_name(d->config->backend));
 	fields_of[d->config->kind](w, d);
 	wire_close(w, mark);
+}
+
+void fields_stream(struct wire_out *w, const struct stream_stats *s)
+{
+	wire_u64(w, PROTO_BYTES, s->bytes);
+	wire_u64(w, PROTO_PAGES, s->pages);
+	wire_u64(w, PROTO_PRESENT, s->present);
+	if (s->stopped_ns)
+		wire_u64(w, PROTO_STOPPED_NS, s->stopped_ns);
+	wire_u64(w, PROTO_TOTAL_NS, s->total_ns);
 }

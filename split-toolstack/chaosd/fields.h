@@ -14,6 +14,10 @@ void fields_foreign(struct wire_out *w, const struct xen_domain_info *d, const c
 /* A nested PROTO_FLAVOR. */
 void fields_flavor(struct wire_out *w, const struct pool_flavor *f);
 
+struct stream_stats;
+/* Of a save or restore, as fields of the frame itself. */
+void fields_stream(struct wire_out *w, const struct stream_stats *s);
+
 /* A nested PROTO_DEVICE. */
 void fields_device(struct wire_out *w, const struct device_info *d);
 

@@ -21,16 +21,6 @@ static int take_file(struct request *r, int *fd, struct err *e)
 	return 0;
 }
 
-static void put_stats(struct wire_out *w, const struct stream_stats *s)
-{
-	wire_u64(w, PROTO_BYTES, s->bytes);
-	wire_u64(w, PROTO_PAGES, s->pages);
-	wire_u64(w, PROTO_PRESENT, s->present);
-	if (s->stopped_ns)
-		wire_u64(w, PROTO_STOPPED_NS, s->stopped_ns);
-	wire_u64(w, PROTO_TOTAL_NS, s->total_ns);
-}
-
 /* --- save --- */
 
 /* Outlives the request: until the VM has ended or goes on. */
@@ -105,7 +95,7 @@ static void written(void *arg, int rc, const struct stream_stats *s, const struc
 		k->written = true;
 		conn_ref(c);
 		reply_begin(c, &w, PROTO_ITEM, tag);
-		put_stats(&w, s);
+		fields_stream(&w, s);
 		reply_send(c, &w); /* may be its end, and then k's */
 		conn_unref(c);
 		return;
@@ -118,7 +108,7 @@ static void written(void *arg, int rc, const struct stream_stats *s, const struc
 	if (c && rc < 0) {
 		reply_error(c, tag, e);
 	} else if (c) {
-		put_stats(&w, s);
+		fields_stream(&w, s);
 		reply_send(c, &w);
 	}
 	if (c)
@@ -263,7 +253,7 @@ static void restored(void *arg, int rc, struct vm *vm, const struct vm_timings *
 		reply_begin(c, &w, PROTO_OK, was.tag);
 		fields_vm_info(&w, &i);
 		wire_text(&w, PROTO_WAY, vm_way_name(t->way));
-		put_stats(&w, &was.stats);
+		fields_stream(&w, &was.stats);
 		reply_send(c, &w);
 	}
 	if (c)

@@ -22,6 +22,7 @@ struct pool;
 struct ports;
 struct registry;
 struct slots;
+struct snapshots;
 struct tail;
 struct worker;
 
@@ -41,6 +42,7 @@ struct engine {
 	struct worker *worker; /* NULL: the engine closes */
 	struct opener *opener;
 	struct images *images;
+	struct snapshots *snapshots;
 	struct tail *tail; /* NULL: off */
 	/* rooms: what is in them is touched by their own files alone */
 	struct vms vms;

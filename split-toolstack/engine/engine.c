@@ -25,6 +25,7 @@
 #include "split-toolstack/engine/services/idle.h"
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -60,7 +61,11 @@ static int open_images(struct engine *en, struct err *e)
 				   .cache_dir = en->conf.cache_dir,
 				   .store_dir = en->conf.image_dir};
 
-	return images_open(&conf, &en->images, e);
+	int rc = images_open(&conf, &en->images, e);
+
+	if (rc == 0)
+		rc = snapshots_open(en->opener, images_store(en->images), &en->snapshots, e);
+	return rc;
 }
 
 static int open_devices(struct engine *en, struct err *e)
@@ -165,6 +170,7 @@ void engine_close(struct engine *en)
 	adopt_close(en);
 	if (en->x)
 		pool_close(en);
+	streams_end(en);
 	saves_close(en);
 	restores_close(en);
 	ended = worker_close(en->worker); /* builds and destroys under way end first */
@@ -192,6 +198,7 @@ void engine_close(struct engine *en)
 	deaths_close(en->deaths);
 	ports_close(en->ports);
 	slots_close(en->slots);
+	snapshots_close(en->snapshots, ended);
 	images_close(en->images, ended);
 	drops_close(en);
 	registry_close(en->registry);
@@ -246,6 +253,11 @@ struct xen *engine_xen(struct engine *en)
 struct imagestore *engine_imagestore(struct engine *en)
 {
 	return images_store(en->images);
+}
+
+struct snapshots *engine_snapshots(struct engine *en)
+{
+	return en->snapshots;
 }
 
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)

@@ -75,6 +75,10 @@ enum chaos_op {
 	CHAOS_ADMIT,   /* vm (its uuid, or NULL), name, type, mem_kib, vcpus: room for such a VM? */
 	CHAOS_RECEIVE, /* as CHAOS_RESTORE; it does not run yet, and goes with the connection */
 	CHAOS_RECEIVED, /* tag of a receive that was answered -> vm: it runs */
+	CHAOS_SNAPSHOT,	   /* vm, name (or NULL) -> snapshot, saved; the VM goes on */
+	CHAOS_SNAPSHOTS,   /* -> a reply with a snapshot each */
+	CHAOS_SNAPSHOT_RM, /* name */
+	CHAOS_CREATE_FROM, /* vm: a snapshot's name; name (or NULL), flags -> vm, saved */
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create: do not let it run yet */
@@ -187,6 +191,14 @@ struct chaos_saved {
 	uint64_t total_ns;	       /* from the request on */
 };
 
+struct chaos_snapshot {
+	char name[136], digest[65], vm[136], type[8];
+	char parent[65], parent_name[136]; /* digest; "": none, or the name is not known here */
+	uint32_t vcpus;
+	uint64_t mem_kib, bytes, created_ns;
+	uint64_t pages, pages_in_file; /* of the guest, of 4 KiB */
+};
+
 struct chaos_reply {
 	uint32_t tag;
 	bool last;
@@ -209,6 +221,8 @@ struct chaos_reply {
 	size_t frame_len;
 	bool has_saved;
 	struct chaos_saved saved;
+	bool has_snapshot;
+	struct chaos_snapshot snapshot;
 };
 
 /* Sends a request; *tag (may be NULL) is what its replies will carry. It waits for nothing: what

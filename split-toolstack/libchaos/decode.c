@@ -82,6 +82,21 @@ static const struct place image_places[PROTO_ID_END] = {
 	[PROTO_WHEN] = PLACE(U64, chaos_image, used_ns),
 };
 
+static const struct place snapshot_places[PROTO_ID_END] = {
+	[PROTO_NAME] = PLACE(TEXT, chaos_snapshot, name),
+	[PROTO_DIGEST] = PLACE(TEXT, chaos_snapshot, digest),
+	[PROTO_WHAT] = PLACE(TEXT, chaos_snapshot, vm),
+	[PROTO_TYPE] = PLACE(TEXT, chaos_snapshot, type),
+	[PROTO_PARENT] = PLACE(TEXT, chaos_snapshot, parent),
+	[PROTO_PARENT_NAME] = PLACE(TEXT, chaos_snapshot, parent_name),
+	[PROTO_VCPUS] = PLACE(U32, chaos_snapshot, vcpus),
+	[PROTO_MEM_KIB] = PLACE(U64, chaos_snapshot, mem_kib),
+	[PROTO_BYTES] = PLACE(U64, chaos_snapshot, bytes),
+	[PROTO_CREATED] = PLACE(U64, chaos_snapshot, created_ns),
+	[PROTO_PAGES] = PLACE(U64, chaos_snapshot, pages),
+	[PROTO_PRESENT] = PLACE(U64, chaos_snapshot, pages_in_file),
+};
+
 static const struct place device_places[PROTO_ID_END] = {
 	[PROTO_KIND] = PLACE(TEXT, chaos_device, kind),
 	[PROTO_ID] = PLACE(TEXT, chaos_device, id),
@@ -253,6 +268,17 @@ bool decode_image(const struct wire_in *in, struct chaos_image *i)
 	return true;
 }
 
+bool decode_snapshot(const struct wire_in *in, struct chaos_snapshot *s)
+{
+	struct wire_in v;
+
+	memset(s, 0, sizeof(*s));
+	if (!open_nested(in, PROTO_SNAPSHOT, &v))
+		return false;
+	put_all(&v, snapshot_places, s);
+	return true;
+}
+
 bool decode_device(const struct wire_in *in, uint32_t i, struct chaos_device *d)
 {
 	struct wire_field f;
@@ -289,7 +315,7 @@ void decode_reply(const struct wire_in *in, struct chaos_reply *r)
 	r->event_id = r->when_ns = r->lost = 0;
 	r->data = NULL;
 	r->len = 0;
-	r->has_saved = false;
+	r->has_saved = r->has_snapshot = false;
 	memset(&r->saved, 0, sizeof(r->saved));
 	r->ndevice = 0;
 	r->tag = in->h.tag;
@@ -307,6 +333,8 @@ void decode_reply(const struct wire_in *in, struct chaos_reply *r)
 			r->has_flavor = decode_flavor(in, &r->flavor);
 		} else if (f.id == PROTO_IMAGE) {
 			r->has_image = decode_image(in, &r->image);
+		} else if (f.id == PROTO_SNAPSHOT) {
+			r->has_snapshot = decode_snapshot(in, &r->snapshot);
 		} else if (f.id == PROTO_DEVICE) {
 			r->ndevice++;
 		} else if (f.id == PROTO_DATA) {

@@ -10,6 +10,7 @@
 bool decode_vm(const struct wire_in *in, struct chaos_vm *v);
 bool decode_flavor(const struct wire_in *in, struct chaos_flavor *f);
 bool decode_image(const struct wire_in *in, struct chaos_image *i);
+bool decode_snapshot(const struct wire_in *in, struct chaos_snapshot *s);
 /* Number i of those in the frame. */
 bool decode_device(const struct wire_in *in, uint32_t i, struct chaos_device *d);
 /* A whole frame; texts and data lie in it. */

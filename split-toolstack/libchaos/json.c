@@ -167,6 +167,22 @@ json_t *image_json(const struct chaos_image *i)
 			 (json_int_t)i->used_ns);
 }
 
+json_t *snapshot_json(const struct chaos_snapshot *s)
+{
+	json_t *j = json_pack("{s:o,s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:I}", "name", text_json(s->name),
+			      "digest", s->digest, "vm", text_json(s->vm), "type", s->type, "vcpus",
+			      (json_int_t)s->vcpus, "memory_kib", (json_int_t)s->mem_kib, "bytes",
+			      (json_int_t)s->bytes, "pages", (json_int_t)s->pages, "pages_in_file",
+			      (json_int_t)s->pages_in_file);
+
+	(void)json_object_set_new(j, "parent",
+				  *s->parent_name ? text_json(s->parent_name) : json_null());
+	(void)json_object_set_new(j, "parent_digest",
+				  *s->parent ? json_string(s->parent) : json_null());
+	set_time(j, "created", s->created_ns);
+	return j;
+}
+
 json_t *device_json(const struct chaos_device *d)
 {
 	json_t *j = json_pack("{s:s,s:o,s:s,s:s}", "kind", d->kind, "id", text_json(d->id), "state",

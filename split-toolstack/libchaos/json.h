@@ -13,6 +13,7 @@ json_t *text_json(const char *text);
 json_t *vm_json(const struct chaos_vm *v);
 json_t *flavor_json(const struct chaos_flavor *f);
 json_t *image_json(const struct chaos_image *i);
+json_t *snapshot_json(const struct chaos_snapshot *s);
 json_t *device_json(const struct chaos_device *d);
 json_t *host_json(const struct chaos_host *h);
 /* v or f is NULL. */

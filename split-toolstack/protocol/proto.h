@@ -84,7 +84,11 @@ struct proto_field {
 	                                                       room for such a VM now */ \
 	REQUEST(RECEIVE, receive, "receive")                /* as RESTORE; the VM does not run until RECEIVED, and goes with \
 	                                                       the connection */ \
-	REQUEST(RECEIVED, received, "received")             /* with the tag of a RECEIVE that was answered: it runs -> a VM */
+	REQUEST(RECEIVED, received, "received")             /* with the tag of a RECEIVE that was answered: it runs -> a VM */ \
+	REQUEST(SNAPSHOT, snapshot, "snapshot")             /* WHAT, [NAME] -> a SNAPSHOT, and as SAVE */ \
+	REQUEST(SNAPSHOTS, snapshots, "snapshots")          /* -> a SNAPSHOT in each item */ \
+	REQUEST(SNAPSHOT_RM, snapshot_rm, "snapshot rm")    /* NAME -> NAME */ \
+	REQUEST(CREATE_FROM, create_from, "create from")    /* WHAT (a snapshot), [NAME], FLAGS -> as RESTORE */
 /* clang-format on */
 
 enum proto_op {
@@ -198,8 +202,12 @@ enum proto_id {
 			 */
 	PROTO_PAGES,	/* u64: of a saved guest, of 4 KiB */
 	PROTO_PRESENT,	/* u64: of these in its file */
-	PROTO_STOPPED_NS, /* u64: so long it stood still */
-	PROTO_TOTAL_NS,	  /* u64 */
+	PROTO_STOPPED_NS,  /* u64: so long it stood still */
+	PROTO_TOTAL_NS,	   /* u64 */
+	PROTO_SNAPSHOT,	   /* nested: NAME, DIGEST, PARENT, PARENT_NAME, WHAT (its VM's name), TYPE,
+			      VCPUS, MEM_KIB, PAGES, PRESENT, BYTES, CREATED */
+	PROTO_PARENT,	   /* text: digest of a snapshot */
+	PROTO_PARENT_NAME, /* text, when it is there */
 	PROTO_ID_END,
 };
 

@@ -32,6 +32,7 @@ void vm_config_clear(struct vm_config *c)
 	free(c->kernel);
 	free(c->ramdisk);
 	free(c->cmdline);
+	free(c->snapshot);
 	free(c->cpus.map);
 	for (uint32_t i = 0; i < c->ndevice; i++)
 		device_config_clear(&c->device[i]);
@@ -80,6 +81,7 @@ int vm_config_copy(struct vm_config *to, const struct vm_config *from)
 	ok = copy_text(&to->kernel, from->kernel) && ok;
 	ok = copy_text(&to->ramdisk, from->ramdisk) && ok;
 	ok = copy_text(&to->cmdline, from->cmdline) && ok;
+	ok = copy_text(&to->snapshot, from->snapshot) && ok;
 	if (!ok)
 		vm_config_clear(to);
 	return ok ? 0 : -ENOMEM;

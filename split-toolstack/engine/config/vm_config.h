@@ -37,6 +37,7 @@ struct vm_config {
 	enum vm_action on_poweroff, on_reboot, on_crash;
 	struct device_config *device; /* malloced; in the order they were named */
 	uint32_t ndevice;
+	char *snapshot; /* digest of the one it was made from or last kept as; malloced, or NULL */
 };
 
 /* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,

@@ -259,7 +259,7 @@ int imagestore_rm(struct imagestore *s, const char *name, image_rm_fn *fn, void 
 
 /* --- import --- */
 
-static bool name_ok(const char *name)
+bool image_name_ok(const char *name)
 {
 	size_t n = strlen(name);
 
@@ -356,7 +356,7 @@ int imagestore_import(struct imagestore *s, const char *name, int fd, image_impo
 {
 	struct image_change *c;
 
-	if (!name_ok(name))
+	if (!image_name_ok(name))
 		return err_set(e, EINVAL,
 			       "image name \"%s\": 1 to %u letters, digits and . _ + : -, not "
 			       "beginning with . or -",

@@ -14,6 +14,9 @@ struct imagestore;
 #define IMAGE_NAME_MAX 128u
 #define IMAGE_PREFIX   "image:" /* a kernel "image:web" is the image of that name */
 
+/* 1 to IMAGE_NAME_MAX letters, digits and . _ + : -, not beginning with . or -. */
+bool image_name_ok(const char *name);
+
 struct stored_image {
 	char name[IMAGE_NAME_MAX + 1];
 	char digest[65]; /* SHA-256 of the file, hex */

@@ -70,11 +70,13 @@ static void job_work(struct worker_job *job, struct xen *x)
 
 void restore_free(struct vm_restore *r)
 {
-	DL_DELETE(r->en->streams.restores, r);
+	struct engine *en = r->en;
+
+	DL_DELETE(en->streams.restores, r);
 	save_close(r->stream);
-	stream_close(r->en, &r->file);
-	r->en->streams.n--;
+	stream_close(en, &r->file);
 	free(r);
+	streams_give(en);
 }
 
 static void built(struct vm_restore *r)

@@ -37,7 +37,7 @@ static int check_identity(struct vm_restore *r, struct vm_config *c, struct err 
 {
 	struct vm *other;
 
-	if (r->name[0]) {
+	if (r->copy) {
 		memcpy(c->name, r->name, sizeof(c->name));
 		c->have_uuid = false;
 		return 0;
@@ -118,6 +118,16 @@ static void drop_unknown_paths(struct engine *en, struct vm_config *c)
 	drop_path(&c->ramdisk);
 }
 
+/* The snapshot that the VM is made from; else the one that the file says. */
+static int take_snapshot(const struct vm_restore *r, struct vm_config *c, struct err *e)
+{
+	if (!r->snapshot[0])
+		return 0;
+	free(c->snapshot);
+	c->snapshot = strdup(r->snapshot);
+	return c->snapshot ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
 static void filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
 		   const struct err *e)
 {
@@ -149,6 +159,8 @@ static void make_vm(struct vm_restore *r)
 	if (rc == 0)
 		rc = check_identity(r, &c, &e);
 	if (rc == 0)
+		rc = take_snapshot(r, &c, &e);
+	if (rc == 0 && !r->known)
 		drop_unknown_paths(r->en, &c);
 	if (rc < 0) {
 		vm_config_clear(&c);
@@ -162,8 +174,9 @@ static void make_vm(struct vm_restore *r)
 	vm_config_clear(&c);
 }
 
-int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
-		   void *arg, struct stream_stats *s, stream_id *id, struct err *e)
+/* as: NULL: under its own name */
+static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
+		 vm_create_fn *fn, void *arg, struct stream_stats *s, stream_id *id, struct err *e)
 {
 	struct vm_restore *r;
 	struct transfer file;
@@ -179,7 +192,7 @@ int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, 
 	r = calloc(1, sizeof(*r));
 	if (!r) {
 		stream_close(en, &file);
-		en->streams.n--;
+		streams_give(en);
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	*r = (struct vm_restore){.en = en,
@@ -190,13 +203,32 @@ int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, 
 				 .fn = fn,
 				 .arg = arg,
 				 .stats = s,
-				 .start_ns = clock_ns()};
+				 .start_ns = clock_ns(),
+				 .copy = as,
+				 .known = as && as->known};
 	*s = (struct stream_stats){0};
-	if (name)
-		(void)snprintf(r->name, sizeof(r->name), "%s", name);
+	if (as && as->name)
+		(void)snprintf(r->name, sizeof(r->name), "%s", as->name);
+	if (as && as->snapshot)
+		(void)snprintf(r->snapshot, sizeof(r->snapshot), "%s", as->snapshot);
 	DL_APPEND(en->streams.restores, r);
 	restore_begin(r);
 	return 0;
+}
+
+int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
+		   void *arg, struct stream_stats *s, stream_id *id, struct err *e)
+{
+	const struct restore_as as = {.name = name};
+
+	return begin(en, fd, name ? &as : NULL, flags, fn, arg, s, id, e);
+}
+
+int engine_restore_as(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
+		      vm_create_fn *fn, void *arg, struct stream_stats *s, stream_id *id,
+		      struct err *e)
+{
+	return begin(en, fd, as, flags, fn, arg, s, id, e);
 }
 
 void vm_restore_cancel(struct engine *en, stream_id id)

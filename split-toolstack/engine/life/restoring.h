@@ -19,7 +19,10 @@ struct vm_restore {
 	stream_id id;
 	struct transfer file;
 	struct save_stream *stream;
-	char name[VM_NAME_MAX + 1]; /* "": its own */
+	char name[VM_NAME_MAX + 1]; /* of a copy; "": made up */
+	char snapshot[65];	    /* digest of the file; "": it is no snapshot */
+	bool copy;		    /* else its own name and uuid */
+	bool known;		    /* its paths count */
 	uint32_t flags;
 	bool claimed;		 /* out of the pool */
 	bool prepared;		 /* its domain: the file is being read to its end */

@@ -56,10 +56,12 @@ static void job_work(struct worker_job *job, struct xen *x)
 
 static void free_save(struct vm_save *s)
 {
-	stream_close(s->en, &s->file);
-	s->en->streams.n--;
+	struct engine *en = s->en;
+
+	stream_close(en, &s->file);
 	free(s->owner);
 	free(s);
+	streams_give(en);
 }
 
 static void answer(struct vm_save *s, int rc, const struct err *e)
@@ -228,6 +230,13 @@ static int check(struct vm *vm, struct err *e)
 	return control_is_unheard(vm) ? vm_listen(vm, e) : 0;
 }
 
+int vm_check_save(struct vm *vm, struct err *e)
+{
+	if (vm->life.now != NOW_RUNNING && vm->life.now != NOW_PAUSED)
+		return 0; /* the event says why not */
+	return check(vm, e);
+}
+
 int life_save(struct vm *vm, const struct life_news *n)
 {
 	struct vm_save *s = n->save;
@@ -286,7 +295,8 @@ int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, st
 	}
 	if (!s) {
 		stream_close(vm->en, &file);
-		vm->en->streams.n -= rc == -ENOMEM;
+		if (rc == -ENOMEM)
+			streams_give(vm->en);
 		return rc;
 	}
 	*s = (struct vm_save){.job = {.work = job_work, .done = job_done},

@@ -54,6 +54,15 @@ int vm_save_move(struct engine *en, stream_id id, struct err *e);
  */
 int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
 		   void *arg, struct stream_stats *s, stream_id *id, struct err *e);
+/* The same of a file of ours: always a copy, with a uuid of its own. */
+struct restore_as {
+	const char *name;     /* NULL or "": it is made up */
+	const char *snapshot; /* digest of the file, which the VM will have as its snapshot */
+	bool known;	      /* written on this host: its paths count */
+};
+int engine_restore_as(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
+		      vm_create_fn *fn, void *arg, struct stream_stats *s, stream_id *id,
+		      struct err *e);
 /* Its client is gone: nothing comes of it, unless the VM is there already. */
 void vm_restore_cancel(struct engine *en, stream_id id);
 

@@ -3,12 +3,20 @@
 #ifndef CHAOS_ENGINE_LIFE_STREAMS_T_H
 #define CHAOS_ENGINE_LIFE_STREAMS_T_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vm_restore;
 
+/* What waits until one more may be under way; embedded in its owner's struct. */
+struct stream_wait {
+	struct stream_wait *prev, *next;
+	void (*fn)(struct stream_wait *w, bool closing); /* closing: never, the engine closes */
+};
+
 struct streams {
 	struct vm_restore *restores; /* utlist head */
+	struct stream_wait *waiting; /* utlist head */
 	uint32_t n;		     /* saves and restores */
 	uint64_t last;		     /* id that was given */
 };

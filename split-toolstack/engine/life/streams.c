@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include <utlist.h>
+
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
 
@@ -16,6 +18,40 @@ int streams_take(struct engine *en, stream_id *id, struct err *e)
 	en->streams.n++;
 	*id = ++en->streams.last;
 	return 0;
+}
+
+void streams_give(struct engine *en)
+{
+	struct stream_wait *w = en->streams.waiting;
+
+	en->streams.n--;
+	if (!w || en->streams.n >= STREAMS_MOST)
+		return;
+	DL_DELETE(en->streams.waiting, w);
+	w->fn(w, false);
+}
+
+bool streams_full(const struct engine *en)
+{
+	return en->streams.waiting || en->streams.n >= STREAMS_MOST;
+}
+
+bool streams_wait(struct engine *en, struct stream_wait *w)
+{
+	if (!streams_full(en))
+		return false;
+	DL_APPEND(en->streams.waiting, w);
+	return true;
+}
+
+void streams_end(struct engine *en)
+{
+	struct stream_wait *w;
+
+	while ((w = en->streams.waiting) != NULL) {
+		DL_DELETE(en->streams.waiting, w);
+		w->fn(w, true);
+	}
 }
 
 int streams_no_handle(struct err *e)

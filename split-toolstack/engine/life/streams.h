@@ -7,9 +7,18 @@
 #include "base/transfer.h"
 #include "split-toolstack/engine/life/save.h"
 
-/* One more is under way, and has this id: -EBUSY when there are STREAMS_MOST. en->streams.n is to
- * be lowered at its end. */
+struct stream_wait;
+
+/* One more is under way, and has this id: -EBUSY when there are STREAMS_MOST. */
 int streams_take(struct engine *en, stream_id *id, struct err *e);
+/* Its end; what waits longest begins. */
+void streams_give(struct engine *en);
+/* What begins now has to wait. */
+bool streams_full(const struct engine *en);
+/* w->fn is called later, in the order of the waiting; false: there is room now. */
+bool streams_wait(struct engine *en, struct stream_wait *w);
+/* The engine closes: nothing waits any more. */
+void streams_end(struct engine *en);
 /* A thread has no handle of Xen, which worker.c has logged: -EAGAIN. */
 int streams_no_handle(struct err *e);
 /* The client's file, which may not answer, is closed by a thread where that can wait. */

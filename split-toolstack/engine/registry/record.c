@@ -59,12 +59,47 @@ static void fill(const struct vm_record *v, struct record *r)
 	};
 }
 
+/* Behind all else, which older daemons do not read: of a VM that has a snapshot, its digest. */
+#define SNAPSHOT_MARK  0x50414e53u /* "SNAP" */
+#define SNAPSHOT_CHARS 64u
+
+static size_t snapshot_bytes(const struct vm_config *c)
+{
+	return c->snapshot ? sizeof(uint32_t) + SNAPSHOT_CHARS : 0;
+}
+
+static void snapshot_put(uint8_t *to, const struct vm_config *c)
+{
+	const uint32_t mark = SNAPSHOT_MARK;
+
+	if (!c->snapshot)
+		return;
+	memcpy(to, &mark, sizeof(mark));
+	memcpy(to + sizeof(mark), c->snapshot, SNAPSHOT_CHARS);
+}
+
+/* What is none is left alone: another version may have something else there. */
+static bool snapshot_get(const uint8_t *at, const uint8_t *end, struct vm_config *c)
+{
+	char digest[SNAPSHOT_CHARS + 1] = "";
+	uint32_t mark;
+
+	if ((size_t)(end - at) < sizeof(mark) + SNAPSHOT_CHARS)
+		return true;
+	memcpy(&mark, at, sizeof(mark));
+	memcpy(digest, at + sizeof(mark), SNAPSHOT_CHARS);
+	if (mark != SNAPSHOT_MARK || strspn(digest, "0123456789abcdef") != SNAPSHOT_CHARS)
+		return true;
+	c->snapshot = strdup(digest);
+	return c->snapshot != NULL;
+}
+
 size_t record_write(const struct vm_record *v, uint8_t *to, size_t room)
 {
 	const struct vm_config *c = v->cfg;
 	const char *const text[RECORD_TEXTS] = {v->name, c->kernel, c->ramdisk, c->cmdline};
 	struct record r;
-	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus);
+	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus) + snapshot_bytes(c);
 
 	fill(v, &r);
 	for (uint32_t i = 0; i < RECORD_TEXTS; i++) {
@@ -88,6 +123,7 @@ size_t record_write(const struct vm_record *v, uint8_t *to, size_t room)
 	to += dom_cpus_bytes(&c->cpus);
 	for (uint32_t i = 0; i < r.ndevice; i++)
 		to = device_record_put(to, &c->device[i]);
+	snapshot_put(to, c);
 	return bytes;
 }
 
@@ -123,14 +159,14 @@ static bool plausible(const struct record *r)
 	       r->want <= WANT_PAUSED;
 }
 
-static bool parse_devices(struct vm_config *c, const uint8_t *at, const uint8_t *end, uint32_t n)
+static bool parse_devices(struct vm_config *c, const uint8_t **at, const uint8_t *end, uint32_t n)
 {
 	if (n == 0)
 		return true;
 	c->device = calloc(n, sizeof(*c->device));
 	for (uint32_t i = 0; c->device && i < n; i++) {
 		c->ndevice++; /* vm_config_clear() has it, whole or not */
-		if (!device_record_get(&at, end, &c->device[i]) ||
+		if (!device_record_get(at, end, &c->device[i]) ||
 		    device_config_check(&c->device[i], c->device, i, NULL) < 0)
 			return false;
 	}
@@ -175,7 +211,7 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 	c->ramdisk = copy_text(&at, end, r.text[2], &ok);
 	c->cmdline = copy_text(&at, end, r.text[3], &ok);
 	if (!ok || !cpus_record_get(&at, end, r.cpumap_bytes, r.ncpumap, &c->cpus) ||
-	    !parse_devices(c, at, end, r.ndevice))
+	    !parse_devices(c, &at, end, r.ndevice) || !snapshot_get(at, end, c))
 		return false;
 	*v = (struct vm_record){
 		.name = c->name,

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* snapshots: VMs that chaosd keeps by name, and VMs made of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "split-toolstack/chaosd/fields.h"
+#include "split-toolstack/chaosd/ops.h"
+#include "split-toolstack/engine/life/snapshot.h"
+
+static void put_snapshot(struct wire_out *w, const struct snapshots *all, const struct snapshot *x)
+{
+	const struct snapshot *parent = x->parent[0] ? snapshots_by_digest(all, x->parent) : NULL;
+	uint32_t mark = wire_open(w, PROTO_SNAPSHOT);
+
+	wire_text(w, PROTO_NAME, x->name);
+	wire_text(w, PROTO_DIGEST, x->digest);
+	if (x->parent[0])
+		wire_text(w, PROTO_PARENT, x->parent);
+	if (parent)
+		wire_text(w, PROTO_PARENT_NAME, parent->name);
+	wire_text(w, PROTO_WHAT, x->vm);
+	wire_text(w, PROTO_TYPE, x->type == DOM_PVH ? "pvh" : "pv");
+	wire_u32(w, PROTO_VCPUS, x->vcpus);
+	wire_u64(w, PROTO_MEM_KIB, x->mem_kib);
+	wire_u64(w, PROTO_PAGES, x->pages);
+	wire_u64(w, PROTO_PRESENT, x->present);
+	wire_u64(w, PROTO_BYTES, x->bytes);
+	wire_u64(w, PROTO_CREATED, x->created_ns);
+	wire_close(w, mark);
+}
+
+/* --- list --- */
+
+struct listed {
+	const struct request *r;
+	const struct snapshots *all;
+};
+
+static void send_snapshot(const struct snapshot *x, void *arg)
+{
+	const struct listed *l = arg;
+	struct wire_out w;
+
+	reply_begin(l->r->c, &w, PROTO_ITEM, l->r->in.h.tag);
+	put_snapshot(&w, l->all, x);
+	reply_send(l->r->c, &w);
+}
+
+int op_snapshots(struct engine *en, struct request *r, struct err *e)
+{
+	struct listed l = {r, engine_snapshots(en)};
+
+	(void)e;
+	snapshots_each(l.all, send_snapshot, &l);
+	reply_ok(r->c, r->in.h.tag);
+	return 0;
+}
+
+/* --- what outlives the request: the engine answers when it is done --- */
+
+struct snapping {
+	struct engine *en;
+	struct conn *c;
+	uint32_t tag;
+	char name[IMAGE_NAME_MAX + 1]; /* rm: of the snapshot; else of the VM */
+	struct stream_stats st;
+};
+
+static struct snapping *begin(struct engine *en, struct request *r, struct err *e)
+{
+	struct snapping *k = calloc(1, sizeof(*k));
+
+	if (!k) {
+		(void)err_set(e, ENOMEM, "out of memory");
+		return NULL;
+	}
+	k->en = en;
+	k->c = r->c;
+	k->tag = r->in.h.tag;
+	conn_ref(k->c);
+	return k;
+}
+
+static void end(struct snapping *k)
+{
+	conn_unref(k->c);
+	free(k);
+}
+
+/* A name that may be given: 0 and "" when it is not. */
+static int read_name(const struct request *r, enum proto_id id, char *to, size_t room,
+		     struct err *e)
+{
+	struct wire_field f;
+
+	to[0] = '\0';
+	if (!wire_find(&r->in, id, &f))
+		return 0;
+	if (!wire_get_text(&r->in, id, to, room) || !to[0])
+		return err_set(e, EINVAL, "a name of 1 to %zu characters is needed", room - 1);
+	return 0;
+}
+
+/* --- snapshot --- */
+
+static void snapped(void *arg, int rc, const struct snapshot *x, const struct stream_stats *st,
+		    const struct err *e)
+{
+	struct snapping *k = arg;
+	struct wire_out w;
+
+	if (rc < 0) {
+		reply_error(k->c, k->tag, e);
+	} else {
+		reply_begin(k->c, &w, PROTO_OK, k->tag);
+		put_snapshot(&w, engine_snapshots(k->en), x);
+		fields_stream(&w, st);
+		reply_send(k->c, &w);
+		log_line(LOG_INFO,
+			 "op=snapshot name=%s snapshot=%s digest=%.12s bytes=%llu stopped_us=%llu "
+			 "us=%llu uid=%u pid=%d",
+			 x->vm, x->name, x->digest, (unsigned long long)x->bytes,
+			 (unsigned long long)st->stopped_ns / 1000,
+			 (unsigned long long)st->total_ns / 1000, k->c->uid, k->c->pid);
+	}
+	end(k);
+}
+
+int op_snapshot(struct engine *en, struct request *r, struct err *e)
+{
+	char name[IMAGE_NAME_MAX + 1];
+	struct snapping *k;
+	struct vm *vm;
+	int rc = request_vm(en, r, &vm, e);
+
+	if (rc == 0)
+		rc = read_name(r, PROTO_NAME, name, sizeof(name), e);
+	if (rc < 0)
+		return rc;
+	k = begin(en, r, e);
+	if (!k)
+		return -ENOMEM;
+	rc = vm_snapshot(vm, name[0] ? name : NULL, snapped, k, e);
+	if (rc < 0)
+		end(k);
+	return rc;
+}
+
+/* --- rm --- */
+
+static void removed(void *arg, int rc, const struct err *e)
+{
+	struct snapping *k = arg;
+	struct wire_out w;
+
+	if (rc < 0) {
+		reply_error(k->c, k->tag, e);
+	} else {
+		log_line(LOG_INFO, "op=snapshot-rm snapshot=%s uid=%u pid=%d", k->name, k->c->uid,
+			 k->c->pid);
+		reply_begin(k->c, &w, PROTO_OK, k->tag);
+		wire_text(&w, PROTO_NAME, k->name);
+		reply_send(k->c, &w);
+	}
+	end(k);
+}
+
+int op_snapshot_rm(struct engine *en, struct request *r, struct err *e)
+{
+	struct snapping *k = begin(en, r, e);
+	int rc;
+
+	if (!k)
+		return -ENOMEM;
+	if (!wire_get_text(&r->in, PROTO_NAME, k->name, sizeof(k->name)))
+		rc = err_set(e, EINVAL, "no snapshot named, or its name is too long");
+	else
+		rc = snapshot_rm(engine_snapshots(en), k->name, removed, k, e);
+	if (rc < 0)
+		end(k);
+	return rc;
+}
+
+/* --- create --from --- */
+
+static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+		    const struct err *e)
+{
+	struct snapping *k = arg;
+	struct vm_info i;
+	struct wire_out w;
+
+	if (rc < 0) {
+		reply_error(k->c, k->tag, e);
+	} else {
+		vm_known_info(vm, &i);
+		reply_begin(k->c, &w, PROTO_OK, k->tag);
+		fields_vm_info(&w, &i);
+		wire_text(&w, PROTO_WAY, vm_way_name(t->way));
+		fields_stream(&w, &k->st);
+		reply_send(k->c, &w);
+		log_line(LOG_INFO,
+			 "op=create dom=%u name=%s snapshot=%s way=%s us=%llu uid=%u pid=%d",
+			 vm_domid(vm), vm_name(vm), k->name, vm_way_name(t->way),
+			 (unsigned long long)k->st.total_ns / 1000, k->c->uid, k->c->pid);
+	}
+	end(k);
+}
+
+int op_create_from(struct engine *en, struct request *r, struct err *e)
+{
+	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
+	char name[VM_NAME_MAX + 1];
+	struct snapping *k;
+	int rc = read_name(r, PROTO_NAME, name, sizeof(name), e);
+
+	if (rc < 0)
+		return rc;
+	k = begin(en, r, e);
+	if (!k)
+		return -ENOMEM;
+	if (!wire_get_text(&r->in, PROTO_WHAT, k->name, sizeof(k->name)))
+		rc = err_set(e, EINVAL, "no snapshot named, or its name is too long");
+	else
+		rc = engine_create_from(en, k->name, name[0] ? name : NULL,
+					flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0, created, k,
+					&k->st, e);
+	if (rc < 0)
+		end(k);
+	return rc;
+}

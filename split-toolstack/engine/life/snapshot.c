@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM is kept as a snapshot, and goes on; VMs are made of snapshots. */
+#include "split-toolstack/engine/life/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/* --- keeping one --- */
+
+/*
+ * A thread makes the file, a save fills it (the VM goes on with its last page), and a thread gives
+ * it its name. In between the VM may go, and its uuid be found no more.
+ */
+struct keeping {
+	struct stream_wait wait; /* for a stream */
+	struct engine *en;
+	uint8_t uuid[16];
+	struct snapshot_new *made;
+	int fd; /* of `made` */
+	struct snapshot what;
+	struct stream_stats st;
+	uint64_t start_ns;
+	vm_snapshot_fn *fn;
+	void *arg;
+};
+
+static void end_keeping(struct keeping *k, int rc, const struct snapshot *x, const struct err *e)
+{
+	k->st.total_ns = clock_ns() - k->start_ns;
+	k->fn(k->arg, rc, x, &k->st, e);
+	free(k);
+}
+
+static void fail_keeping(struct keeping *k, int rc, const struct err *e)
+{
+	snapshot_give_up(k->made);
+	end_keeping(k, rc, NULL, e);
+}
+
+/* The VM's own name for its snapshots is their digest: a name may become another's. */
+static void note_snapshot(struct vm *vm, const struct snapshot *x)
+{
+	char *digest = strdup(x->digest);
+	struct err e = {0};
+
+	if (!digest)
+		return;
+	free(vm->cfg.snapshot);
+	vm->cfg.snapshot = digest;
+	if (vm_record(vm, &e) < 0)
+		log_line(LOG_WARN, "op=snapshot name=%s: %s", vm->name, err_msg(&e));
+}
+
+static void named(void *arg, int rc, const struct snapshot *x, const struct err *e)
+{
+	struct keeping *k = arg;
+	struct vm *vm = rc < 0 ? NULL : vm_by_uuid(k->en, k->uuid);
+
+	if (vm)
+		note_snapshot(vm, x);
+	end_keeping(k, rc, x, e);
+}
+
+static void written(void *arg, int rc, const struct stream_stats *st, const struct err *e)
+{
+	struct keeping *k = arg;
+
+	k->st = *st;
+	if (rc < 0) {
+		fail_keeping(k, rc, e);
+		return;
+	}
+	k->what.pages = st->pages;
+	k->what.present = st->present;
+	snapshot_finish(k->made, &k->what, named, k);
+}
+
+static void describe(struct keeping *k, const struct vm *vm)
+{
+	k->what = (struct snapshot){.type = vm->cfg.type,
+				    .vcpus = vm_config_vcpus(&vm->cfg),
+				    .mem_kib = vm->cfg.mem_kib};
+	(void)snprintf(k->what.vm, sizeof(k->what.vm), "%s", vm->name);
+	if (vm->cfg.snapshot)
+		(void)snprintf(k->what.parent, sizeof(k->what.parent), "%s", vm->cfg.snapshot);
+}
+
+static void write_it(struct keeping *k)
+{
+	struct vm *vm = vm_by_uuid(k->en, k->uuid);
+	struct err e = {0};
+	stream_id id;
+	int rc = 0;
+	int fd;
+
+	if (!vm) {
+		rc = err_set(&e, ESRCH, "\"%s\" ended before its snapshot was made", k->what.vm);
+		fail_keeping(k, rc, &e);
+		return;
+	}
+	describe(k, vm);
+	fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		rc = err_sys(&e, errno, "snapshot of \"%s\"", vm->name);
+	else
+		rc = vm_save(vm, fd, VM_SAVE_KEEP, written, k, &id, &e);
+	if (rc < 0)
+		fail_keeping(k, rc, &e);
+}
+
+static void write_in_turn(struct stream_wait *w, bool closing)
+{
+	struct keeping *k = (struct keeping *)w;
+	struct err e = {0};
+
+	if (!closing)
+		write_it(k);
+	else
+		fail_keeping(k, err_set(&e, ECANCELED, "chaosd ends"), &e);
+}
+
+static void opened(void *arg, int rc, struct snapshot_new *n, int fd, const struct err *e)
+{
+	struct keeping *k = arg;
+
+	if (rc < 0) {
+		end_keeping(k, rc, NULL, e);
+		return;
+	}
+	k->made = n;
+	k->fd = fd;
+	k->wait.fn = write_in_turn;
+	if (!streams_wait(k->en, &k->wait))
+		write_it(k);
+}
+
+/* The VM's name and the first number that none has. */
+static int make_up_name(const struct vm *vm, char *to, size_t room, struct err *e)
+{
+	for (uint32_t i = 1; i; i++) {
+		int n = snprintf(to, room, "%s-%u", vm->name, i);
+
+		if (n < 0 || (size_t)n >= room)
+			break;
+		if (!snapshot_name_taken(vm->en->snapshots, to))
+			return 0;
+	}
+	return err_set(e, EINVAL, "the name of \"%s\" is too long for a number behind it: give one",
+		       vm->name);
+}
+
+int vm_snapshot(struct vm *vm, const char *name, vm_snapshot_fn *fn, void *arg, struct err *e)
+{
+	char own[IMAGE_NAME_MAX + 1];
+	struct keeping *k;
+	int rc = 0;
+
+	rc = vm_check_save(vm, e);
+	if (rc == 0 && !name)
+		rc = make_up_name(vm, own, sizeof(own), e);
+	if (rc < 0)
+		return rc;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return err_set(e, ENOMEM, "out of memory");
+	k->en = vm->en;
+	k->start_ns = clock_ns();
+	k->fn = fn;
+	k->arg = arg;
+	memcpy(k->uuid, vm->uuid, sizeof(k->uuid));
+	describe(k, vm);
+	rc = snapshot_new(vm->en->snapshots, name ? name : own, opened, k, e);
+	if (rc < 0)
+		free(k);
+	return rc;
+}
+
+/* --- VMs out of one --- */
+
+struct copying {
+	struct stream_wait wait;
+	struct snapshot_hold hold; /* while it waits */
+	struct engine *en;
+	char name[VM_NAME_MAX + 1];
+	uint32_t flags;
+	vm_create_fn *fn;
+	void *arg;
+	struct stream_stats *st;
+};
+
+static int copy_now(struct engine *en, const struct snapshot *x, const char *name, uint32_t flags,
+		    vm_create_fn *fn, void *arg, struct stream_stats *st, struct err *e)
+{
+	const struct restore_as as = {.name = name, .snapshot = x->digest, .known = !x->foreign};
+	stream_id id;
+	int fd;
+	int rc = snapshots_file(en->snapshots, x, &fd, e);
+
+	return rc < 0 ? rc : engine_restore_as(en, fd, &as, flags, fn, arg, st, &id, e);
+}
+
+static void copy_in_turn(struct stream_wait *w, bool closing)
+{
+	struct copying *k = (struct copying *)w;
+	const struct snapshot *x = k->hold.of;
+	struct vm_timings none = {0};
+	struct err e = {0};
+	int rc;
+
+	snapshot_release(&k->hold);
+	if (closing)
+		rc = err_set(&e, ECANCELED, "chaosd ends");
+	else
+		rc = copy_now(k->en, x, k->name, k->flags, k->fn, k->arg, k->st, &e);
+	if (rc < 0)
+		k->fn(k->arg, rc, NULL, &none, &e);
+	free(k);
+}
+
+int engine_create_from(struct engine *en, const char *snapshot, const char *name, uint32_t flags,
+		       vm_create_fn *fn, void *arg, struct stream_stats *st, struct err *e)
+{
+	const struct snapshot *x = snapshots_find(en->snapshots, snapshot, e);
+	struct copying *k;
+
+	if (!x)
+		return -ENOENT;
+	if (!streams_full(en))
+		return copy_now(en, x, name, flags, fn, arg, st, e);
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return err_set(e, ENOMEM, "out of memory");
+	*k = (struct copying){.wait = {.fn = copy_in_turn},
+			      .en = en,
+			      .flags = flags,
+			      .fn = fn,
+			      .arg = arg,
+			      .st = st};
+	if (name)
+		(void)snprintf(k->name, sizeof(k->name), "%s", name);
+	snapshot_hold(x, &k->hold, "a create that waits for its turn");
+	(void)streams_wait(en, &k->wait);
+	return 0;
+}

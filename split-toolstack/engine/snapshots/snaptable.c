@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Snapshots by name, and the folder put in order at the start. */
+#include "split-toolstack/engine/snapshots/snaptable.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/snapshots/namefile.h"
+
+#define DIGEST_CHARS 64u
+
+struct snapshot *snaptable_find(const struct snapshot_table *t, const char *name)
+{
+	struct snapshot *x;
+
+	DL_FOREACH(t->first, x)
+	if (strcmp(x->name, name) == 0)
+		return x;
+	return NULL;
+}
+
+static int by_name(const struct snapshot *a, const struct snapshot *b)
+{
+	return strcmp(a->name, b->name);
+}
+
+void snaptable_add(struct snapshot_table *t, struct snapshot *x)
+{
+	DL_INSERT_INORDER(t->first, x, by_name);
+}
+
+void snaptable_drop(struct snapshot_table *t, struct snapshot *x)
+{
+	DL_DELETE(t->first, x);
+	free(x);
+}
+
+bool snaptable_uses(const struct snapshot_table *t, const char *digest, const struct snapshot *but)
+{
+	const struct snapshot *x;
+
+	DL_FOREACH(t->first, x)
+	if (x != but && strcmp(x->digest, digest) == 0)
+		return true;
+	return false;
+}
+
+void snaptable_children(const struct snapshot_table *t, const struct snapshot *x, char *to,
+			size_t room)
+{
+	const struct snapshot *child;
+	size_t n = 0;
+
+	to[0] = '\0';
+	if (snaptable_uses(t, x->digest, x))
+		return;
+	DL_FOREACH(t->first, child)
+	{
+		int more;
+
+		if (child->leaving || strcmp(child->parent, x->digest) != 0)
+			continue;
+		more = snprintf(to + n, room - n, "%s%s", n ? ", " : "", child->name);
+		if (more < 0 || (size_t)more >= room - n) {
+			(void)snprintf(to + room - 4, 4, "...");
+			return;
+		}
+		n += (size_t)more;
+	}
+}
+
+void snaptable_free(struct snapshot_table *t)
+{
+	while (t->first)
+		snaptable_drop(t, t->first);
+}
+
+/* --- the folder --- */
+
+static bool ends_with(const char *name, const char *end)
+{
+	size_t n = strlen(name);
+	size_t m = strlen(end);
+
+	return n > m && strcmp(name + n - m, end) == 0;
+}
+
+static DIR *open_folder(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (!dir && fd >= 0)
+		(void)close(fd);
+	return dir;
+}
+
+static bool has_file(int dirfd, const struct snapshot *x)
+{
+	char file[FILE_NAME];
+	struct stat st;
+
+	(void)snprintf(file, sizeof(file), "%s" SNAPSHOT_FILE, x->digest);
+	return fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+/* *damaged: nothing can be said of the file that it names. */
+static int load_one(struct snapshot_table *t, int dirfd, const char *file, bool *damaged,
+		    struct err *e)
+{
+	struct snapshot *x = malloc(sizeof(*x));
+	struct err why = {0};
+
+	if (!x)
+		return err_set(e, ENOMEM, "out of memory");
+	if (strlen(file) - strlen(SNAPSHOT_NAME) > IMAGE_NAME_MAX ||
+	    namefile_read(dirfd, file, x, &why) < 0) {
+		log_line(LOG_WARN, "op=snapshots file=%s: %s: left alone", file, err_msg(&why));
+		*damaged = true;
+		free(x);
+	} else if (!has_file(dirfd, x)) {
+		log_line(LOG_WARN, "op=snapshots snapshot=%s: its file is gone: removed", x->name);
+		(void)unlinkat(dirfd, file, 0);
+		free(x);
+	} else {
+		snaptable_add(t, x);
+	}
+	return 0;
+}
+
+static void drop_orphans(const struct snapshot_table *t, int dirfd)
+{
+	DIR *dir = open_folder(dirfd);
+	const struct dirent *d;
+	char digest[DIGEST_CHARS + 1] = "";
+
+	while (dir && (d = readdir(dir)) != NULL) {
+		if (strlen(d->d_name) != DIGEST_CHARS + strlen(SNAPSHOT_FILE) ||
+		    strspn(d->d_name, "0123456789abcdef") != DIGEST_CHARS ||
+		    !ends_with(d->d_name, SNAPSHOT_FILE))
+			continue;
+		memcpy(digest, d->d_name, DIGEST_CHARS);
+		if (!snaptable_uses(t, digest, NULL) && unlinkat(dirfd, d->d_name, 0) == 0)
+			log_line(LOG_INFO, "op=snapshots file=%s: no name has it: removed",
+				 d->d_name);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
+int snaptable_load(struct snapshot_table *t, int dirfd, struct err *e)
+{
+	DIR *dir = open_folder(dirfd);
+	const struct dirent *d;
+	bool damaged = false;
+	int rc = 0;
+
+	if (!dir)
+		return err_sys(e, errno, "snapshots");
+	while (rc == 0 && (d = readdir(dir)) != NULL)
+		if (ends_with(d->d_name, SNAPSHOT_NAME))
+			rc = load_one(t, dirfd, d->d_name, &damaged, e);
+	(void)closedir(dir);
+	if (rc == 0 && damaged)
+		log_line(LOG_WARN,
+			 "op=snapshots: files that no name has are kept while a name is damaged");
+	else if (rc == 0)
+		drop_orphans(t, dirfd);
+	return rc;
+}
