@@ -73,7 +73,7 @@ void engine_set_limits(struct engine *en, const struct engine_limits *l);
 enum store_mode engine_store_mode(const struct engine *en); /* never STORE_AUTO */
 struct xen *engine_xen(struct engine *en);
 struct imagestore *engine_imagestore(struct engine *en); /* images/imagestore.h */
-struct snapshots *engine_snapshots(struct engine *en); /* snapshots/snapshots.h */
+struct snapshots *engine_snapshots(struct engine *en);	 /* snapshots/snapshots.h */
 /* Of the store's journal, in the run directory: "fine", "tight" (full: guests may not grow in the
  * store), "none" (nothing is answered until there is room). */
 const char *engine_store_room(const struct engine *en);
