@@ -74,7 +74,7 @@ enum chaos_op {
 			  does not, and goes on here */
 	CHAOS_ADMIT,   /* vm (its uuid, or NULL), name, type, mem_kib, vcpus: room for such a VM? */
 	CHAOS_RECEIVE, /* as CHAOS_RESTORE; it does not run yet, and goes with the connection */
-	CHAOS_RECEIVED, /* tag of a receive that was answered -> vm: it runs */
+	CHAOS_RECEIVED,	   /* tag of a receive that was answered -> vm: it runs */
 	CHAOS_SNAPSHOT,	   /* vm, name (or NULL) -> snapshot, saved; the VM goes on */
 	CHAOS_SNAPSHOTS,   /* -> a reply with a snapshot each */
 	CHAOS_SNAPSHOT_RM, /* name */
