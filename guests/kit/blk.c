@@ -4,19 +4,78 @@
  */
 #include "dev.h"
 
-#define SECTOR 512u
+#define SECTOR	      512u
+#define QUIESCE_NS    10000000u
+#define QUIESCE_TURNS 400u
+
+static struct kit_blk *blk_of(struct kit_device *d)
+{
+	return (struct kit_blk *)d; /* its first member */
+}
+
+/* True: all requests that the backend has seen are answered, or there will be an event. */
+static bool is_answered(struct kit_blk *b)
+{
+	struct blkif_sring *s = b->ring.sring;
+	RING_IDX sent = s->req_prod;
+
+	if (__atomic_load_n(&s->rsp_prod, __ATOMIC_ACQUIRE) == sent)
+		return true;
+	s->rsp_event = sent; /* an event with the last one */
+	xen_mb();
+	return __atomic_load_n(&s->rsp_prod, __ATOMIC_ACQUIRE) == sent;
+}
+
+static bool quiesce(struct kit_device *d)
+{
+	struct kit_blk *b = blk_of(d);
+
+	for (uint32_t turns = 0; !b->broken && !is_answered(b); turns++) {
+		if (turns == QUIESCE_TURNS)
+			return false;
+		kit_wait_port(d->port, QUIESCE_NS);
+	}
+	return true;
+}
+
+static bool grant_slot(struct kit_blk *b, uint32_t slot)
+{
+	for (uint32_t i = 0; b->buf[slot] && i < KIT_BLK_PAGES; i++)
+		b->gref[slot][i] = kit_grant(b->dev.backend, b->buf[slot] + i * PAGE_SIZE, false);
+	return b->buf[slot] && b->gref[slot][KIT_BLK_PAGES - 1];
+}
+
+/* What was not answered in the old ring, or answered and not seen, is asked for again. */
+static void resume(struct kit_device *d)
+{
+	struct kit_blk *b = blk_of(d);
+
+	if (!d->port)
+		b->broken = true;
+	if (b->broken)
+		return;
+	FRONT_RING_INIT(&b->ring, (struct blkif_sring *)d->ring[0], PAGE_SIZE);
+	for (uint32_t s = 0; s < b->slots; s++) {
+		if (!grant_slot(b, s))
+			b->broken = true;
+		else if (b->busy[s])
+			kit_blk_queue(b, s, b->op[s], b->sector[s], b->bytes[s]);
+	}
+	if (b->ring.req_prod_pvt)
+		kit_blk_flush(b);
+}
 
 bool kit_blk_open(struct kit_blk *b, uint16_t index, uint16_t slots)
 {
+	b->dev.resume = resume;
+	b->dev.quiesce = quiesce;
 	if (!kit_device_open(&b->dev, NOXS_DEV_VBD, index))
 		return false;
 	FRONT_RING_INIT(&b->ring, (struct blkif_sring *)b->dev.ring[0], PAGE_SIZE);
 	b->slots = slots < KIT_BLK_MAX ? slots : KIT_BLK_MAX;
 	for (uint32_t s = 0; s < b->slots; s++) {
 		b->buf[s] = kit_pages(KIT_BLK_PAGES);
-		for (uint32_t i = 0; b->buf[s] && i < KIT_BLK_PAGES; i++)
-			b->gref[s][i] = kit_grant(b->dev.backend, b->buf[s] + i * PAGE_SIZE, false);
-		if (b->buf[s] && b->gref[s][KIT_BLK_PAGES - 1])
+		if (grant_slot(b, s))
 			continue;
 		b->slots = (uint16_t)s; /* as many as there is memory for */
 		break;
@@ -41,6 +100,8 @@ void kit_blk_queue(struct kit_blk *b, uint32_t slot, uint8_t op, uint64_t sector
 		r->seg[i].last_sect = (uint8_t)((left < PAGE_SIZE ? left : PAGE_SIZE) / SECTOR - 1);
 	}
 	b->op[slot] = op;
+	b->sector[slot] = sector;
+	b->bytes[slot] = bytes;
 	b->busy[slot] = true;
 }
 

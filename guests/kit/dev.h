@@ -38,6 +38,8 @@ uint32_t kit_grant(domid_t to, const void *page, bool readonly);
 bool kit_ungrant(uint32_t gref);
 /* Overwrites an entry's flags, in use or not: for guests that mean harm. */
 void kit_grant_overwrite(uint32_t gref, uint16_t flags);
+/* In another domain: none of the references is valid any more, all are free. */
+void kit_grants_renew(void);
 
 /* --- the store (Xen docs/misc/xenstore.txt), for guests without a device page --- */
 
@@ -77,6 +79,15 @@ struct kit_device {
 	struct noxs_vbd vbd;
 	char path[48];	  /* classic: the frontend's node ... */
 	char remote[128]; /* ... and the backend's */
+	/* Set by its driver before it is opened (NULL: a guest with it cannot be saved). In another
+	 * domain, where all of the above is that one's; port 0: the device is gone. Must not wait
+	 * or print. */
+	void (*resume)(struct kit_device *d);
+	/* Waits until what the backend has of it is answered; false: it takes too long. May be
+	 * NULL.
+	 */
+	bool (*quiesce)(struct kit_device *d);
+	struct kit_device *next; /* of those that were opened */
 };
 
 /* The index-th device of a type; false when there is none, or its backend did not answer (which is
@@ -128,6 +139,7 @@ struct kit_net {
 	struct kit_frame in; /* being put together */
 	uint8_t in_id[KIT_FRAME_PARTS];
 	uint64_t received, sent, dropped; /* frames */
+	uint32_t lives; /* raised when it was taken up in another domain: the MAC may be another */
 };
 
 /* Opens vif `index` with that many pages for each direction (made when first used). */
@@ -159,6 +171,8 @@ struct kit_blk {
 	uint8_t *buf[KIT_BLK_MAX];
 	uint32_t gref[KIT_BLK_MAX][KIT_BLK_PAGES];
 	uint8_t op[KIT_BLK_MAX];
+	uint64_t sector[KIT_BLK_MAX];
+	uint32_t bytes[KIT_BLK_MAX];
 	bool busy[KIT_BLK_MAX];
 };
 

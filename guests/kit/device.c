@@ -19,6 +19,8 @@ void kit_device_notify(const struct kit_device *d)
 	(void)hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
 }
 
+static struct kit_device *opened;
+
 static bool bind(struct kit_device *d, volatile struct noxs_evtchn *e)
 {
 	struct evtchn_bind_interdomain bind = {
@@ -41,27 +43,86 @@ static bool bind(struct kit_device *d, volatile struct noxs_evtchn *e)
 	return d->port;
 }
 
-static bool by_page(struct kit_device *d, uint16_t type, uint16_t index)
+static volatile struct noxs_device *in_page(uint16_t type, uint16_t index)
 {
 	uint32_t ndev = kit.page->ndev;
 
-	for (uint32_t i = 0; i < ndev && i < NOXS_MAX_DEVICES; i++) {
-		volatile struct noxs_device *from = &kit.page->dev[i];
+	for (uint32_t i = 0; i < ndev && i < NOXS_MAX_DEVICES; i++)
+		if (kit.page->dev[i].type == type && kit.page->dev[i].index == index)
+			return &kit.page->dev[i];
+	return NULL;
+}
 
-		if (from->type != type || from->index != index)
-			continue;
-		d->flags = from->flags;
-		for (int r = 0; r < 2; r++) {
-			d->ring[r] = (void *)(from->ring[r].gfn * PAGE_SIZE);
-			d->gref[r] = from->ring[r].gref;
-		}
-		d->vif = from->u.vif;
-		d->vbd = from->u.vbd;
-		if (bind(d, &from->evtchn))
-			return true;
-		kit_print("device %u of type %u: no event channel\r\n", index, type);
+static void take_up(struct kit_device *d, volatile struct noxs_device *from)
+{
+	d->flags = from->flags;
+	for (int r = 0; r < 2; r++) {
+		d->ring[r] = (void *)(from->ring[r].gfn * PAGE_SIZE);
+		d->gref[r] = from->ring[r].gref;
 	}
+	d->vif = from->u.vif;
+	d->vbd = from->u.vbd;
+}
+
+static bool by_page(struct kit_device *d, uint16_t type, uint16_t index)
+{
+	volatile struct noxs_device *from = in_page(type, index);
+
+	if (!from)
+		return false;
+	take_up(d, from);
+	if (bind(d, &from->evtchn))
+		return true;
+	kit_print("device %u of type %u: no event channel\r\n", index, type);
 	return false;
+}
+
+/* --- going on in another domain --- */
+
+/* dom0 has bound its channel: nothing is to be waited for. */
+static void take_up_again(struct kit_device *d)
+{
+	volatile struct noxs_device *from = in_page(d->type, d->index);
+
+	d->port = 0;
+	if (from) {
+		take_up(d, from);
+		d->port = from->evtchn.local_port;
+		d->backend = (domid_t)from->evtchn.remote_domid;
+	}
+	if (d->port)
+		kit_listen(d->port);
+	if (d->resume)
+		d->resume(d);
+}
+
+static void resume_all(void)
+{
+	kit_grants_renew();
+	for (struct kit_device *d = opened; d; d = d->next)
+		take_up_again(d);
+}
+
+static bool quiesce_all(void)
+{
+	for (struct kit_device *d = opened; d; d = d->next)
+		if (d->quiesce && !d->quiesce(d))
+			return false;
+	return true;
+}
+
+static void remember(struct kit_device *d)
+{
+	struct kit_device *o = opened;
+
+	while (o && o != d)
+		o = o->next;
+	if (o) /* it is opened once more */
+		return;
+	d->next = opened;
+	opened = d;
+	kit.resume_devices = resume_all;
+	kit.quiesce_devices = quiesce_all;
 }
 
 bool kit_device_open(struct kit_device *d, enum noxs_device_type type, uint16_t index)
@@ -72,7 +133,9 @@ bool kit_device_open(struct kit_device *d, enum noxs_device_type type, uint16_t 
 	if (!(kit.page ? by_page(d, (uint16_t)type, index) : classic_open(d)))
 		return false;
 	kit_listen(d->port);
-	kit_cannot_save(); /* its rings and grants are of this domain */
+	if (!d->resume)
+		kit_cannot_save(); /* its rings and grants are of this domain */
+	remember(d);
 	return true;
 }
 

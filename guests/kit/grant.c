@@ -94,6 +94,13 @@ bool kit_ungrant(uint32_t gref)
 	return true;
 }
 
+void kit_grants_renew(void)
+{
+	table = NULL;
+	fresh = 0;
+	freed = 0;
+}
+
 void kit_grant_overwrite(uint32_t gref, uint16_t flags)
 {
 	__atomic_store_n(&table[gref].flags, flags, __ATOMIC_SEQ_CST);

@@ -10,8 +10,43 @@ static void give_up(struct kit_net *n, const char *why)
 	kit_print("vif %u: %s\r\n", n->dev.index, why);
 }
 
+/* All buffers are free. */
+static void free_all(struct kit_net *n)
+{
+	for (n->tx_free = 0; n->tx_free < n->buffers; n->tx_free++) {
+		n->tx_idle[n->tx_free] = n->rx_idle[n->tx_free] =
+			(uint8_t)(n->buffers - 1 - n->tx_free);
+		n->tx_busy[n->tx_free] = n->rx_busy[n->tx_free] = false;
+	}
+	n->rx_free = n->buffers;
+}
+
+static void fill(struct kit_net *n);
+
+/* What was in the rings is lost, as frames may be. Buffers are granted when they are used. */
+static void resume(struct kit_device *d)
+{
+	struct kit_net *n = (struct kit_net *)d; /* its first member */
+
+	n->lives++;
+	if (!d->port)
+		n->broken = true;
+	if (n->broken)
+		return;
+	FRONT_RING_INIT(&n->tx, (struct netif_tx_sring *)d->ring[0], PAGE_SIZE);
+	FRONT_RING_INIT(&n->rx, (struct netif_rx_sring *)d->ring[1], PAGE_SIZE);
+	n->answered = false;
+	n->skip = false;
+	n->in = (struct kit_frame){0};
+	memset(n->tx_gref, 0, sizeof(n->tx_gref));
+	memset(n->rx_gref, 0, sizeof(n->rx_gref));
+	free_all(n);
+	fill(n);
+}
+
 bool kit_net_open(struct kit_net *n, uint16_t index, uint16_t buffers)
 {
+	n->dev.resume = resume;
 	if (!kit_device_open(&n->dev, NOXS_DEV_VIF, index))
 		return false;
 	FRONT_RING_INIT(&n->tx, (struct netif_tx_sring *)n->dev.ring[0], PAGE_SIZE);
@@ -25,10 +60,7 @@ bool kit_net_open(struct kit_net *n, uint16_t index, uint16_t buffers)
 		kit_device_close(&n->dev);
 		return false;
 	}
-	for (n->tx_free = 0; n->tx_free < n->buffers; n->tx_free++)
-		n->tx_idle[n->tx_free] = n->rx_idle[n->tx_free] =
-			(uint8_t)(n->buffers - 1 - n->tx_free);
-	n->rx_free = n->buffers;
+	free_all(n);
 	return true;
 }
 

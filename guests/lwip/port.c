@@ -22,6 +22,7 @@ static struct netif interface;
 static ip6_addr_t gateway6;
 static bool with_dhcp;
 static uint64_t random_state;
+static uint32_t lives; /* of the vif, as far as lwIP knows */
 
 const struct kit_net *port_vif(void)
 {
@@ -254,6 +255,26 @@ bool port_open(void)
 	return !with_dhcp || dhcp_start(&interface) == ERR_OK;
 }
 
+/* The guest is another domain, and maybe a copy: its MAC is the page's, and switches learn where it
+ * is. Its address stays unless the page has another one. */
+static void go_on_elsewhere(void)
+{
+	ip4_addr_t ip = *netif_ip4_addr(&interface);
+	ip4_addr_t net = *netif_ip4_netmask(&interface);
+	ip4_addr_t gw = *netif_ip4_gw(&interface);
+	ip6_addr_t ip6 = *netif_ip6_addr(&interface, 1);
+
+	lives = vif.lives;
+	memcpy(interface.hwaddr, vif.dev.vif.mac, sizeof(vif.dev.vif.mac));
+	seed();
+	by_page(&ip, &net, &gw, &ip6);
+	netif_set_addr(&interface, &ip, &net, &gw);
+	if (!ip6_addr_isany(&ip6))
+		netif_ip6_addr_set(&interface, 1, &ip6);
+	if (!ip4_addr_isany(netif_ip4_addr(&interface)))
+		(void)etharp_gratuitous(&interface);
+}
+
 void port_run(void)
 {
 	bool ready = false;
@@ -263,6 +284,8 @@ void port_run(void)
 		uint32_t ms;
 
 		look_at_clock();
+		if (lives != vif.lives)
+			go_on_elsewhere();
 		n = kit_net_poll(&vif, BUDGET, input, NULL);
 
 		sys_check_timeouts();

@@ -240,6 +240,13 @@ enum noxs_request {
  * no MSRs but those of 64-bit mode; and it runs on any such CPU (as PVH: of the
  * same vendor). A PV guest is only saved with it. */
 #define NOXS_CAN_PLAIN (1u << 2)
+/* Its drivers take up the devices of the page anew when `generation` has changed: MAC, addresses
+ * and size, channels, references, and rings that are empty. Buffers are granted again; requests of
+ * a vbd that were not answered are put into its new ring, frames of a vif are lost. A device that
+ * is not in the page any more is gone. Before it obeys NOXS_REQ_SUSPEND it waits until its requests
+ * to vbds are answered. A guest with devices is only saved with this; one with vbds is always asked
+ * to suspend. */
+#define NOXS_CAN_DEVICES (1u << 3)
 
 enum noxs_state {
 	NOXS_STATE_BOOTING = 0,
