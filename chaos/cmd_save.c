@@ -233,13 +233,32 @@ static int print_restored(const struct wire_in *in, bool json)
 	return add_stats(j, &s) != 0 ? -1 : print_json(j);
 }
 
+/* -EINVAL: not a word for disks. */
+static int disks_flag(const char *word, uint32_t *flags, struct err *e)
+{
+	static const struct {
+		const char *word;
+		uint32_t flag;
+	} words[] = {{"keep", PROTO_F_DISKS_KEEP},
+		     {"readonly", PROTO_F_DISKS_READONLY},
+		     {"none", PROTO_F_DISKS_NONE}};
+
+	*flags &= ~(PROTO_F_DISKS_KEEP | PROTO_F_DISKS_READONLY | PROTO_F_DISKS_NONE);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(word, words[i].word) == 0) {
+			*flags |= words[i].flag;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "--disk \"%s\": not one of keep, readonly, none", word);
+}
+
 static int run_restore(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {{"paused", no_argument, NULL, 'p'},
-					      {"name", required_argument, NULL, 'n'},
-					      {"json", no_argument, NULL, 'j'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+		{"paused", no_argument, NULL, 'p'},	{"name", required_argument, NULL, 'n'},
+		{"disk", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0}};
 	struct client client = {.fd = -1};
 	const char *name = NULL;
 	uint32_t flags = 0;
@@ -250,13 +269,15 @@ static int run_restore(const struct command *cmd, int argc, char **argv)
 	int rc;
 	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":pn:jh", longs)) != -1) {
+	while ((c = next_option(cmd, argc, argv, ":pn:d:jh", longs)) != -1) {
 		if (c == 'p')
 			flags |= PROTO_F_PAUSED;
 		else if (c == 'n')
 			name = optarg;
-		else
+		else if (c == 'j')
 			json = true;
+		else if (disks_flag(optarg, &flags, &e) < 0)
+			return usage(cmd, "%s", err_msg(&e));
 	}
 	if (argc - optind != 1)
 		return usage(cmd, "give the file of a saved VM");
@@ -279,8 +300,7 @@ static const char save_help[] =
 	"Writes a VM into FILE (\"-\": standard output) and ends it; \"chaos restore\" goes on "
 	"with "
 	"it.\n"
-	"The VM stands still meanwhile, and runs on if anything fails. For noxs guests without "
-	"devices.\n"
+	"The VM stands still meanwhile, and runs on if anything fails. For noxs guests.\n"
 	"\n"
 	"  -c, --keep              it runs on when it is written\n" HELP_JSON;
 
@@ -298,7 +318,10 @@ static const char restore_help[] =
 	"uuid of the saved one, which must not live any more.\n"
 	"\n"
 	"  -n, --name NAME         a copy of this name, with a uuid of its own\n"
-	"  -p, --paused            do not let it run yet (chaos unpause does)\n" HELP_JSON;
+	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
+	"  -d, --disk WHAT         its disks: keep (as the file names them), readonly, or none;\n"
+	"                          needed for a copy, and when this host does not know the "
+	"VM\n" HELP_JSON;
 
 const struct command cmd_restore = {
 	.name = "restore",

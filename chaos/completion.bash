@@ -39,7 +39,9 @@ _chaos() {
 		mapfile -t COMPREPLY < <(compgen -W "$(chaos list --all --quiet 2>/dev/null)" -- "$cur")
 		;;
 	save | restore)
-		if [ "$command" = save ] && [ "$COMP_CWORD" -eq 2 ]; then
+		if [ "$command" = restore ] && [[ ${COMP_WORDS[COMP_CWORD - 1]} =~ ^(-d|--disk)$ ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "keep readonly none" -- "$cur")
+		elif [ "$command" = save ] && [ "$COMP_CWORD" -eq 2 ]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur")
 		else
 			compopt -o filenames 2>/dev/null

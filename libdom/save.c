@@ -25,3 +25,10 @@ bool save_can_suspend(const volatile void *control)
 
 	return (shared_load(&c->can) & NOXS_CAN_SUSPEND) != 0;
 }
+
+bool save_can_devices(const volatile void *control)
+{
+	const volatile struct noxs_control *c = control;
+
+	return (shared_load(&c->can) & NOXS_CAN_DEVICES) != 0;
+}

@@ -58,6 +58,8 @@ struct save_source {
 /* Whether the guest says in its control page that it can live on in another domain (abi.h,
  * NOXS_CAN_SAVE): 0, or -EOPNOTSUPP. To be asked before the guest is disturbed. */
 int save_check(const volatile void *control, struct err *e);
+/* Its drivers go on with the devices of another device page (NOXS_CAN_DEVICES). */
+bool save_can_devices(const volatile void *control);
 /* It answers NOXS_REQ_SUSPEND. */
 bool save_can_suspend(const volatile void *control);
 

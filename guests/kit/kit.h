@@ -43,11 +43,11 @@ struct kit {
 	uint64_t last_ns;	 /* what kit_time_ns() said last ... */
 	uint64_t ahead_ns;	 /* ... and how far it is before Xen's time */
 	void (*at_resume)(void); /* called when the guest goes on as another domain; may be NULL */
-	/* device.c's, in guests with devices: at the same time, and before the guest stops itself to
-	 * be saved (false: it must not). */
+	/* device.c's, in guests with devices: at the same time, and before the guest stops itself
+	 * to be saved (false: it must not). */
 	void (*resume_devices)(void);
 	bool (*quiesce_devices)(void);
-	const char *cmdline;	 /* never NULL */
+	const char *cmdline; /* never NULL */
 };
 extern struct kit kit;
 

@@ -69,6 +69,24 @@ static void answer_restored(struct rq *rq, const struct chaos_reply *r)
 	rq_answer(rq, MHD_HTTP_CREATED);
 }
 
+/* False: not a word for disks, which was answered. */
+static bool disks_flag(struct rq *rq, uint32_t *flags)
+{
+	const char *word = rq_query(rq, "disk");
+
+	if (!word)
+		return true;
+	if (strcmp(word, "keep") == 0)
+		*flags |= CHAOS_DISKS_KEEP;
+	else if (strcmp(word, "readonly") == 0)
+		*flags |= CHAOS_DISKS_READONLY;
+	else if (strcmp(word, "none") == 0)
+		*flags |= CHAOS_DISKS_NONE;
+	else
+		rq_problem(rq, EINVAL, "disk: not one of keep, readonly, none");
+	return (*flags & (CHAOS_DISKS_KEEP | CHAOS_DISKS_READONLY | CHAOS_DISKS_NONE)) != 0;
+}
+
 void run_restore(struct rq *rq)
 {
 	struct chaos_request cr;
@@ -80,6 +98,8 @@ void run_restore(struct rq *rq)
 	chaos_request_init(&cr, CHAOS_RESTORE);
 	cr.name = rq_query(rq, "name");
 	cr.flags = is_set(rq, "paused") ? CHAOS_PAUSED : 0;
+	if (!disks_flag(rq, &cr.flags))
+		return;
 	cr.file_fd = rq->upload;
 	rq->on_reply = answer_restored;
 	backend_stream(rq, &cr);

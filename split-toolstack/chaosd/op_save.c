@@ -260,6 +260,14 @@ static void restored(void *arg, int rc, struct vm *vm, const struct vm_timings *
 		conn_unref(c);
 }
 
+static uint32_t restore_flags(uint32_t flags)
+{
+	return (flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0) |
+	       (flags & PROTO_F_DISKS_KEEP ? VM_RESTORE_DISKS_KEEP : 0) |
+	       (flags & PROTO_F_DISKS_READONLY ? VM_RESTORE_DISKS_READONLY : 0) |
+	       (flags & PROTO_F_DISKS_NONE ? VM_RESTORE_DISKS_NONE : 0);
+}
+
 int op_restore(struct engine *en, struct request *r, struct err *e)
 {
 	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
@@ -279,8 +287,7 @@ int op_restore(struct engine *en, struct request *r, struct err *e)
 	*k = (struct restoring){.en = en, .tag = r->in.h.tag};
 	rc = take_file(r, &fd, e);
 	if (rc == 0)
-		rc = engine_restore(en, fd, named ? name : NULL,
-				    flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0, restored, k,
+		rc = engine_restore(en, fd, named ? name : NULL, restore_flags(flags), restored, k,
 				    &k->stats, &k->id, e);
 	if (rc < 0) {
 		free(k);

@@ -95,6 +95,10 @@ enum chaos_op {
 #define CHAOS_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
 
 #define CHAOS_KEEP (1u << 12) /* save: the VM goes on; moved: it goes on here */
+/* restore: what becomes of its disks; none of these: chaos(1) */
+#define CHAOS_DISKS_KEEP     (1u << 24)
+#define CHAOS_DISKS_READONLY (1u << 25)
+#define CHAOS_DISKS_NONE     (1u << 26)
 
 #define CHAOS_NOW UINT64_MAX /* since: no event of the past */
 

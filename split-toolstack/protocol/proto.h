@@ -224,5 +224,9 @@ enum proto_id {
 #define PROTO_F_XL		(1u << 10) /* create: keys that are unknown are passed over, as xl does */
 #define PROTO_F_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
 #define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on; moved: it goes on here */
+/* restore: disks that the file names, or none of them */
+#define PROTO_F_DISKS_KEEP     (1u << 24)
+#define PROTO_F_DISKS_READONLY (1u << 25)
+#define PROTO_F_DISKS_NONE     (1u << 26)
 
 #endif

@@ -54,6 +54,7 @@ struct vbd_config {
 	/* The engine's: what it was when it was opened last, a block device's number and 0, or a
 	 * file's device and inode; dev 0: not known. */
 	uint64_t dev, ino;
+	uint64_t sectors; /* of 512 bytes, likewise; 0: not known */
 };
 
 struct device_config {

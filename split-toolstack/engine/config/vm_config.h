@@ -38,6 +38,9 @@ struct vm_config {
 	struct device_config *device; /* malloced; in the order they were named */
 	uint32_t ndevice;
 	char *snapshot; /* digest of the one it was made from or last kept as; malloced, or NULL */
+	/* Ring pages that its domain has for devices that it has not any more: it was restored
+	 * without them. */
+	uint32_t spare_rings;
 };
 
 /* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,

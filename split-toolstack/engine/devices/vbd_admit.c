@@ -98,6 +98,27 @@ static int given_twice(const struct vbd_config *v, const struct device_config *o
 	return 0;
 }
 
+/* A guest that was saved knows how large its disk is. */
+static int check_size(const struct vm *vm, struct device_config *d, const struct file *file,
+		      struct err *e)
+{
+	struct vbd_config *v = &d->u.vbd;
+	uint64_t was = v->sectors;
+	char name[16];
+
+	if (file->rc < 0)
+		return 0;
+	v->sectors = file->info.sectors;
+	if (!vm->restore || !was || was == v->sectors)
+		return 0;
+	v->sectors = was; /* it is looked at again */
+	vdev_name(d->devid, name);
+	return err_set(e, EINVAL,
+		       "disk %s: %s: has %llu bytes now, and had %llu when the VM was saved", name,
+		       v->path ? v->path : "the file", (unsigned long long)file->info.sectors * 512,
+		       (unsigned long long)was * 512);
+}
+
 int vbd_admit_file(struct vm *vm, struct device_config *d, const struct device_config *other,
 		   uint32_t n, const struct file *file, struct err *e)
 {
@@ -118,6 +139,8 @@ int vbd_admit_file(struct vm *vm, struct device_config *d, const struct device_c
 	rc = given_twice(v, other, n, e);
 	if (rc == 0)
 		rc = vbd_admit(vm->en, vm, d, e);
+	if (rc == 0)
+		rc = check_size(vm, d, file, e);
 	if (rc < 0 || file->rc == 0)
 		return rc;
 	err_copy(e, &file->err);

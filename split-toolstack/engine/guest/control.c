@@ -248,6 +248,11 @@ int control_check_save(const struct vm *vm, struct err *e)
 	return save_check(vm->guest.con.page, e);
 }
 
+bool control_can_devices(const struct vm *vm)
+{
+	return control_is_open(vm) && save_can_devices(vm->guest.con.page);
+}
+
 bool control_suspend_was_asked(struct vm *vm)
 {
 	bool asked = vm->guest.suspend_asked;

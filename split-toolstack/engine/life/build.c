@@ -277,6 +277,7 @@ static void build_cold(struct vm *vm, struct err *e)
 	bool lacks = false;
 	int rc;
 
+	vm->cfg.spare_rings = 0;
 	vm->guest_port = 0;
 	vm->store_port = 0;
 	rc = here ? build_here(vm, &lacks, e) : begin(vm, e);
@@ -295,7 +296,7 @@ int life_build(struct vm *vm, const struct life_news *n)
 
 	vm->life.now = NOW_BUILDING;
 	if (vm->restore) {
-		restore_build(vm, n->e);
+		restore_build(vm, n->rc, n->e);
 		return 0;
 	}
 	claimed = n->rc == 0 && vm_claim_shell(vm); /* may change its uuid */

@@ -139,8 +139,5 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 	vm_link_alive(vm);
 	if (vm->life.kept) /* also while it waits */
 		(void)vm_record(vm, NULL);
-	if (from)
-		restore_place(vm);
-	else
-		vm_place(vm, wait);
+	vm_place(vm, wait);
 }

@@ -364,9 +364,9 @@ int life_destroy_waiting(struct vm *vm, const struct life_news *n)
 	life_timer_stop(vm);
 	devices_wait_no_more(vm->en, &vm->devices);
 	teardown_wait_end(vm->en, &vm->teardown_wait);
-	create_no_more(vm);
 	if (vm->restore)
 		restore_cancel(vm);
+	create_no_more(vm);
 	if (!life_has_threads(&vm->life)) /* else they use them */
 		files_drop(&vm->files);
 	vm->reason = VM_REASON_DESTROYED;

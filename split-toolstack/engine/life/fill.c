@@ -159,29 +159,22 @@ static void push_fill(struct vm_restore *r)
 		worker_push(en->worker, WORKER_STREAMS, &r->job);
 }
 
-void restore_place(struct vm *vm)
-{
-	const struct life_news n = {.e = &vm->restore->err};
-
-	vm->restore->vm = vm;
-	(void)life_event(vm, LIFE_PLACED, &n);
-}
-
-void restore_build(struct vm *vm, struct err *e)
+void restore_build(struct vm *vm, int rc, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
 	struct dom_spec spec = {
 		.vcpus = vm_config_vcpus(c), .weight = c->weight, .cap = c->cap, .cpus = c->cpus};
 	struct vm_restore *r = vm->restore;
-	int rc;
 
+	r->vm = vm;
 	vm->t = (struct vm_timings){.why = ""};
-	r->claimed = vm_claim_shell(vm); /* may change its uuid */
+	r->claimed =
+		rc == 0 && vm->cfg.spare_rings == 0 && vm_claim_shell(vm); /* may change its uuid */
 	vm_announce(vm, VM_EV_CREATED);
 	vm->create.slot_tries = 0;
-	if (r->claimed)
+	if (rc == 0 && r->claimed)
 		rc = dom_schedule(vm->en->x, &vm->dom, &spec, e);
-	else
+	else if (rc == 0)
 		rc = slot_take(vm->en->slots, true, &vm->slot, e);
 	idle_later(vm->en->idle);
 	if (rc == 0)
@@ -214,6 +207,8 @@ int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
 void restore_cancel(struct vm *vm)
 {
 	transfer_cancel(&vm->restore->file);
+	if (!vm->restore->vm) /* it was not placed yet: it goes with its create */
+		vm->restore = NULL;
 }
 
 void restore_begin(struct vm_restore *r)

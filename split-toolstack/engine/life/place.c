@@ -56,8 +56,9 @@ static bool disks_are_free(struct vm *vm, int *rc, struct err *e)
 static int list_files(struct vm *vm, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
-	bool kernel = c->kernel_fd < 0 && c->kernel;
-	bool ramdisk = c->ramdisk_fd < 0 && c->ramdisk;
+	bool image = !vm->restore; /* else a file has what was made of it */
+	bool kernel = image && c->kernel_fd < 0 && c->kernel;
+	bool ramdisk = image && c->ramdisk_fd < 0 && c->ramdisk;
 	bool disks = c->ndevice && devices_have_files(vm->en, c);
 	int rc = 0;
 
@@ -95,6 +96,25 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 
 static void files_are_open(void *arg, struct files *f);
 
+/* The image is known, or being read. */
+static int find_image(struct vm *vm, struct err *e)
+{
+	struct vm_config *c = &vm->cfg;
+	int rc = files_take(vm->files, "kernel", c->kernel, &c->kernel_fd, e);
+
+	if (rc == 0)
+		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, e);
+	if (rc == 0)
+		vm->img = images_find(vm->en->images, c->kernel_fd);
+	if (rc == 0 && !vm->img) {
+		rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
+				 image_read, vm, e);
+		if (rc == 0)
+			vm->life.wait = WAIT_IMAGE;
+	}
+	return rc;
+}
+
 /* Its devices are free. `open`: its files are; else that is done now, or by threads, and this is
  * called again. */
 static void place(struct vm *vm, bool open)
@@ -112,18 +132,8 @@ static void place(struct vm *vm, bool open)
 	since = clock_ns();
 	memset(&vm->t, 0, sizeof(vm->t));
 	vm->t.why = "";
-	if (rc == 0)
-		rc = files_take(vm->files, "kernel", c->kernel, &c->kernel_fd, &err);
-	if (rc == 0)
-		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, &err);
-	if (rc == 0)
-		vm->img = images_find(vm->en->images, c->kernel_fd);
-	if (rc == 0 && !vm->img) {
-		rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
-				 image_read, vm, &err);
-		if (rc == 0)
-			vm->life.wait = WAIT_IMAGE;
-	}
+	if (rc == 0 && !vm->restore)
+		rc = find_image(vm, &err);
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
 	if (vm->life.wait != WAIT_IMAGE)
 		placed(vm, rc, &err);
@@ -131,8 +141,14 @@ static void place(struct vm *vm, bool open)
 
 static void files_are_open(void *arg, struct files *f)
 {
+	struct vm *vm = arg;
+	struct err err = {0};
+
 	(void)f;
-	place(arg, true);
+	if (life_is_over(&vm->life)) /* it was destroyed meanwhile */
+		placed(vm, 0, &err);
+	else
+		place(vm, true);
 }
 
 static void place_again(struct teardown_wait *l, bool last)

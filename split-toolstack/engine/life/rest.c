@@ -57,8 +57,16 @@ static int ask_to_suspend(struct vm *vm, struct err *e)
 int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	bool can = control_can_suspend(vm);
-	int rc = pause_blocked(vm, s, e);
+	bool disks = save_has_disks(vm);
+	int rc = 0;
 
+	if (disks && s->was == NOW_PAUSED)
+		return err_set(e, EBUSY,
+			       "\"%s\" is paused, and requests to its disks may be under way: "
+			       "unpause it, then save it",
+			       vm->name);
+	if (!disks)
+		rc = pause_blocked(vm, s, e);
 	if (rc != 0)
 		return rc;
 	if (can)

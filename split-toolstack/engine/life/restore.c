@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
@@ -59,12 +60,13 @@ static int check_config(const struct vm_restore *r, const struct vm_config *c, s
 	const struct save_info *i = save_info(r->stream);
 
 	if (i->type == c->type && i->vcpus == vm_config_vcpus(c) &&
-	    i->pages == (c->mem_kib + 3) / 4 && c->ndevice == 0 && i->ring_pages == 0 &&
+	    i->pages == (c->mem_kib + 3) / 4 &&
+	    i->ring_pages == devices_rings(c) + c->spare_rings &&
 	    memcmp(&i->limits, &c->limits, sizeof(c->limits)) == 0)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
-		       "the file is of a VM that this version cannot restore (devices, or sizes "
-		       "that differ)");
+		       "the file is of a VM that this version cannot restore: its sizes differ "
+		       "from its configuration");
 }
 
 /* --- paths of this host, out of a file that anybody may have written --- */
@@ -160,6 +162,8 @@ static void make_vm(struct vm_restore *r)
 		rc = check_identity(r, &c, &e);
 	if (rc == 0)
 		rc = take_snapshot(r, &c, &e);
+	if (rc == 0)
+		rc = restore_check_devices(r, &c, &e);
 	if (rc == 0 && !r->known)
 		drop_unknown_paths(r->en, &c);
 	if (rc < 0) {
@@ -170,7 +174,7 @@ static void make_vm(struct vm_restore *r)
 	r->stats->pages = i->pages;
 	r->stats->present = i->present;
 	r->stats->bytes = i->bytes;
-	vm_create(r->en, &c, r->flags, r, filled, r);
+	vm_create(r->en, &c, r->flags & ~VM_RESTORE_DISKS, r, filled, r);
 	vm_config_clear(&c);
 }
 
@@ -195,17 +199,19 @@ static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_
 		streams_give(en);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	*r = (struct vm_restore){.en = en,
-				 .checked = make_vm,
-				 .id = *id,
-				 .file = file,
-				 .flags = flags & (VM_CREATE_PAUSED | VM_CREATE_ARRIVING),
-				 .fn = fn,
-				 .arg = arg,
-				 .stats = s,
-				 .start_ns = clock_ns(),
-				 .copy = as,
-				 .known = as && as->known};
+	*r = (struct vm_restore){
+		.en = en,
+		.checked = make_vm,
+		.id = *id,
+		.file = file,
+		.flags = (flags & (VM_CREATE_PAUSED | VM_CREATE_ARRIVING | VM_RESTORE_DISKS)) |
+			 VM_CREATE_WAIT_DEVICES,
+		.fn = fn,
+		.arg = arg,
+		.stats = s,
+		.start_ns = clock_ns(),
+		.copy = as,
+		.known = as && as->known};
 	*s = (struct stream_stats){0};
 	if (as && as->name)
 		(void)snprintf(r->name, sizeof(r->name), "%s", as->name);

@@ -12,8 +12,8 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 	       vm_create_fn *fn, void *arg);
 
 /* For a linked VM with vm->restore: */
-void restore_place(struct vm *vm);		  /* LIFE_PLACED */
-void restore_build(struct vm *vm, struct err *e); /* threads fill it, and LIFE_BUILT follows */
+/* Placed (rc): threads fill it, and LIFE_BUILT follows. */
+void restore_build(struct vm *vm, int rc, struct err *e);
 /* Its two pages, where they are now, and another generation than any before. */
 int restore_map(struct vm *vm, uint64_t *generation, struct err *e);
 void restore_cancel(struct vm *vm); /* the threads end soon */

@@ -41,5 +41,8 @@ struct vm_restore {
 /* fill.c: the jobs on a thread, the first one to check the file. */
 void restore_begin(struct vm_restore *r);
 void restore_free(struct vm_restore *r);
+/* restore_devices.c: whether the devices that the file names may be used; those that the VM will
+ * have are in `c` then. -EPERM, -EBUSY, -EPROTO. */
+int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err *e);
 
 #endif

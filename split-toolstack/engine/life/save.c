@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
@@ -49,7 +50,9 @@ static void job_work(struct worker_job *job, struct xen *x)
 	if (transfer_is_cancelled(&s->file)) /* the domain may have gone, and its id be another's */
 		s->rc = err_set(&s->err, ECANCELED, "the save was given up");
 	else
-		s->rc = x ? write_domain(s, x, &s->err) : streams_no_handle(&s->err);
+		s->rc = x ? save_sync_disks(s, &s->err) : streams_no_handle(&s->err);
+	if (s->rc == 0)
+		s->rc = write_domain(s, x, &s->err);
 }
 
 /* --- on the loop --- */
@@ -59,6 +62,7 @@ static void free_save(struct vm_save *s)
 	struct engine *en = s->en;
 
 	stream_close(en, &s->file);
+	save_forget_disks(s);
 	free(s->owner);
 	free(s);
 	streams_give(en);
@@ -219,14 +223,12 @@ static int check(struct vm *vm, struct err *e)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved: only guests with a noxs entry can so far",
 			       vm->name);
-	if (vm->cfg.ndevice || vm->devices.first)
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be saved: it has devices; only guests without can so "
-			       "far",
-			       vm->name);
 	rc = control_check_save(vm, e);
 	if (rc < 0)
 		return err_wrap(e, rc, "\"%s\"", vm->name);
+	rc = save_check_devices(vm, e);
+	if (rc < 0)
+		return rc;
 	return control_is_unheard(vm) ? vm_listen(vm, e) : 0;
 }
 
@@ -266,16 +268,19 @@ int life_save(struct vm *vm, const struct life_news *n)
 
 static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 {
-	s->source = (struct save_source){.domid = vm->domid,
-					 .type = vm->cfg.type,
-					 .vcpus = vm_config_vcpus(&vm->cfg),
-					 .pages = vm->pages,
-					 .dev_frame = vm->dev_frame,
-					 .control_frame = vm->control_frame,
-					 .limits = vm->cfg.limits};
+	s->source =
+		(struct save_source){.domid = vm->domid,
+				     .type = vm->cfg.type,
+				     .vcpus = vm_config_vcpus(&vm->cfg),
+				     .pages = vm->pages,
+				     .ring_pages = devices_rings(&vm->cfg) + vm->cfg.spare_rings,
+				     .dev_frame = vm->dev_frame,
+				     .control_frame = vm->control_frame,
+				     .limits = vm->cfg.limits};
 	s->frame[0] = vm->dev_frame;
 	s->frame[1] = vm->control_frame;
-	return vm_describe(vm, &s->owner, &s->owner_bytes, e);
+	return save_note_disks(vm, s, e) < 0 ? -ENOMEM
+					     : vm_describe(vm, &s->owner, &s->owner_bytes, e);
 }
 
 int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,

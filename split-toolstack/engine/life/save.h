@@ -46,11 +46,19 @@ int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e);
  * failure nothing has changed. */
 int vm_save_move(struct engine *en, stream_id id, struct err *e);
 
+/* What becomes of the disks that a file of a saved VM names. One of these, or none of them: they
+ * are used if this host knows that VM with them, and it is not a copy that could write them. */
+#define VM_RESTORE_DISKS_KEEP	  (1u << 16) /* as the file names them */
+#define VM_RESTORE_DISKS_READONLY (1u << 17)
+#define VM_RESTORE_DISKS_NONE	  (1u << 18)
+#define VM_RESTORE_DISKS	  (VM_RESTORE_DISKS_KEEP | VM_RESTORE_DISKS_READONLY | VM_RESTORE_DISKS_NONE)
+
 /*
  * Makes a VM of such a file (taken in any case). `name` NULL: its own name and uuid, if no VM that
- * lives has one of them (-EEXIST); else a copy of this name with a new uuid. `flags`:
- * VM_CREATE_PAUSED, and of migrate.h VM_CREATE_ARRIVING. `fn` as in engine_create(); *s is filled
- * before it comes, and stays until then. The id is for vm_restore_cancel(). -EBUSY as above.
+ * lives has one of them (-EEXIST); else a copy of this name with a new uuid and new MACs. `flags`:
+ * VM_CREATE_PAUSED, of migrate.h VM_CREATE_ARRIVING, and what becomes of its disks. `fn` as in
+ * engine_create(); *s is filled before it comes, and stays until then. The id is for
+ * vm_restore_cancel(). -EBUSY as above.
  */
 int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
 		   void *arg, struct stream_stats *s, stream_id *id, struct err *e);

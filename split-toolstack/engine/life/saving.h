@@ -13,6 +13,12 @@
 
 #define REST_S 5.0 /* so long a guest has to come to rest */
 
+/* One that the guest writes. */
+struct save_disk {
+	char *path;	   /* malloced */
+	uint64_t dev, ino; /* as struct vbd_config has them */
+};
+
 struct vm_save {
 	struct worker_job job;
 	struct engine *en;
@@ -29,6 +35,8 @@ struct vm_save {
 	ev_tstamp rest_until;
 	uint64_t start_ns, stop_ns;
 	struct save_source source;
+	struct save_disk disk[VM_VBDS_MAX];
+	uint32_t ndisk;
 	xen_pfn_t frame[2]; /* device and control page */
 	uint8_t *owner;
 	uint32_t owner_bytes;
@@ -43,5 +51,15 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e);
 /* save.c: whether a VM that runs or is paused can be saved at all, before anything is made for it:
  * 0, also in other states; or what vm_save() would say. */
 int vm_check_save(struct vm *vm, struct err *e);
+
+/* save_devices.c: whether its devices let it be saved: 0 or -EOPNOTSUPP. */
+int save_check_devices(const struct vm *vm, struct err *e);
+/* Only the guest itself knows when the requests to its disks are answered: it has to suspend. */
+bool save_has_disks(const struct vm *vm);
+/* -ENOMEM; save_forget_disks() in any case. */
+int save_note_disks(const struct vm *vm, struct vm_save *s, struct err *e);
+void save_forget_disks(struct vm_save *s);
+/* On a thread: what the guest has written is on its disks. */
+int save_sync_disks(const struct vm_save *s, struct err *e);
 
 #endif

@@ -17,7 +17,7 @@ struct device_record {
 	uint32_t kind, id; /* devid or vdev */
 	uint32_t flags;
 	uint32_t path_bytes; /* that follow */
-	uint64_t rate_bytes;
+	uint64_t size;	     /* vif: bytes per rate_us; vbd: its sectors, 0: not known */
 	uint32_t rate_us, mtu;
 	uint8_t ipv4[4], ipv4_gateway[4], ipv6[16], ipv6_gateway[16];
 	uint8_t ipv4_prefix, ipv6_prefix;
@@ -32,7 +32,7 @@ static void put_vif(struct device_record *r, const struct device_config *d)
 	const struct vif_ip *ip = &v->ip;
 
 	r->flags = ip->dhcp ? DHCP : 0;
-	r->rate_bytes = v->rate_bytes;
+	r->size = v->rate_bytes;
 	r->rate_us = v->rate_us;
 	r->mtu = v->mtu;
 	memcpy(r->ipv4, ip->ipv4, sizeof(r->ipv4));
@@ -60,7 +60,7 @@ static bool get_vif(const struct device_record *r, struct device_config *d)
 	if (!ends(r->bridge, sizeof(r->bridge)) || !ends(r->ifname, sizeof(r->ifname)) ||
 	    !ends(r->ip_text, sizeof(r->ip_text)) || r->ipv4_prefix > 32 || r->ipv6_prefix > 128)
 		return false;
-	v->rate_bytes = r->rate_bytes;
+	v->rate_bytes = r->size;
 	v->rate_us = r->rate_us;
 	v->mtu = r->mtu;
 	ip->dhcp = r->flags & DHCP;
@@ -83,6 +83,7 @@ static void put_vbd(struct device_record *r, const struct device_config *d)
 
 	r->flags =
 		(v->readonly ? READONLY : 0) | (v->cdrom ? CDROM : 0) | (v->discard ? DISCARD : 0);
+	r->size = v->sectors;
 }
 
 static bool get_vbd(const struct device_record *r, struct device_config *d)
@@ -90,6 +91,7 @@ static bool get_vbd(const struct device_record *r, struct device_config *d)
 	d->u.vbd.readonly = r->flags & READONLY;
 	d->u.vbd.cdrom = r->flags & CDROM;
 	d->u.vbd.discard = r->flags & DISCARD;
+	d->u.vbd.sectors = r->size;
 	return true;
 }
 

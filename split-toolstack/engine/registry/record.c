@@ -41,6 +41,7 @@ static void fill(const struct vm_record *v, struct record *r)
 		.on_crash = c->on_crash,
 		.restarts = v->restarts,
 		.noxs = v->noxs,
+		.spare_rings = (uint16_t)c->spare_rings,
 		.ready = v->ready,
 		.store_port = v->store_port,
 		.mem_kib = c->mem_kib,
@@ -156,7 +157,7 @@ static bool plausible(const struct record *r)
 	       r->on_crash <= VM_PRESERVE && r->vcpus <= DOM_MAX_VCPUS &&
 	       r->maxvcpus <= DOM_MAX_VCPUS && r->ncpumap <= DOM_MAX_VCPUS &&
 	       r->cpumap_bytes <= CPUMAP_MAX && r->limits.asked <= DOM_LIMITS &&
-	       r->want <= WANT_PAUSED;
+	       r->want <= WANT_PAUSED && r->spare_rings <= DOM_RINGS_MAX;
 }
 
 static bool parse_devices(struct vm_config *c, const uint8_t **at, const uint8_t *end, uint32_t n)
@@ -234,6 +235,7 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 		.ended_ns = r.ended_ns,
 	};
 	c->type = (enum dom_type)r.type;
+	c->spare_rings = r.spare_rings;
 	c->mem_kib = r.mem_kib;
 	c->maxmem_kib = r.maxmem_kib;
 	c->vcpus = r.vcpus;

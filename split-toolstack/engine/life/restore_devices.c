@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a file of a saved VM says of its devices, and what a VM that is made of it gets. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/*
+ * The file is anybody's, and what it names is opened by root: its disks are taken if this host
+ * knows the VM and the VM had them, or when the client says so.
+ */
+
+static bool same_disk(const struct device_config *a, const struct device_config *b)
+{
+	return a->kind == b->kind && a->devid == b->devid &&
+	       a->u.vbd.readonly == b->u.vbd.readonly && a->u.vbd.path && b->u.vbd.path &&
+	       strcmp(a->u.vbd.path, b->u.vbd.path) == 0;
+}
+
+static bool is_known(const struct vm *vm, const struct device_config *d)
+{
+	for (uint32_t i = 0; vm && i < vm->cfg.ndevice; i++)
+		if (same_disk(&vm->cfg.device[i], d))
+			return true;
+	return false;
+}
+
+static int check_disk(struct vm_restore *r, const struct vm_config *c,
+		      const struct device_config *d, struct err *e)
+{
+	const struct vm *vm = engine_find_uuid(r->en, c->uuid);
+	const char *path = d->u.vbd.path;
+	char name[16];
+
+	vdev_name(d->devid, name);
+	if (!path)
+		return err_set(e, EPROTO,
+			       "the file says of its VM what this version does not "
+			       "understand");
+	if (r->flags & VM_RESTORE_DISKS)
+		return 0;
+	if (!r->known && !is_known(vm, d))
+		return err_set(e, EPERM,
+			       "disk %s: %s: this host does not know the VM of the file with this "
+			       "disk: --disk keep uses it, --disk none goes without",
+			       name, path);
+	if (r->copy && !d->u.vbd.readonly)
+		return err_set(e, EBUSY,
+			       "disk %s: %s: is the saved VM's, and a copy would write it, too: "
+			       "give --disk readonly, none, or keep",
+			       name, path);
+	return 0;
+}
+
+/* A copy is another VM on the network. */
+static void make_own(struct device_config *d)
+{
+	memset(d->u.vif.mac, 0, sizeof(d->u.vif.mac));
+	d->u.vif.ifname[0] = '\0';
+}
+
+/* The pages of their rings stay: the memory of the guest is laid out around them. */
+static void drop_disks(struct vm_config *c)
+{
+	uint32_t rings = devices_rings(c);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->ndevice; i++) {
+		if (c->device[i].kind == DEVICE_VBD)
+			device_config_clear(&c->device[i]);
+		else
+			c->device[n++] = c->device[i];
+	}
+	c->ndevice = n;
+	c->spare_rings += rings - devices_rings(c);
+}
+
+int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++) {
+		struct device_config *d = &c->device[i];
+
+		if (d->kind == DEVICE_VIF && r->copy)
+			make_own(d);
+		else if (d->kind == DEVICE_VBD)
+			rc = check_disk(r, c, d, e);
+		if (rc == 0 && d->kind == DEVICE_VBD && r->flags & VM_RESTORE_DISKS_READONLY)
+			d->u.vbd.readonly = true;
+	}
+	if (rc == 0 && r->flags & VM_RESTORE_DISKS_NONE)
+		drop_disks(c);
+	return rc;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A guest with devices that is to be saved: whether it can be, and its disks on their way to rest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/saving.h"
+
+/* --- on the loop --- */
+
+bool save_has_disks(const struct vm *vm)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++)
+		any = any || vm->cfg.device[i].kind == DEVICE_VBD;
+	return any;
+}
+
+int save_check_devices(const struct vm *vm, struct err *e)
+{
+	char name[16];
+
+	if (vm->cfg.ndevice == 0)
+		return 0;
+	if (!control_can_devices(vm))
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be saved with its devices: its image does not say "
+			       "that it takes them up again (noxs(7))",
+			       vm->name);
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
+		const struct device_config *d = &vm->cfg.device[i];
+
+		if (d->kind != DEVICE_VBD || d->u.vbd.path)
+			continue;
+		vdev_name(d->devid, name);
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be saved: its disk %s was given as an open file, "
+			       "without a path",
+			       vm->name, name);
+	}
+	if (!save_has_disks(vm))
+		return 0;
+	if (!control_can_suspend(vm))
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be saved with its disks: its image does not suspend "
+			       "when it is asked to (noxs(7))",
+			       vm->name);
+	return 0;
+}
+
+/* Of those that it writes. */
+int save_note_disks(const struct vm *vm, struct vm_save *s, struct err *e)
+{
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
+		const struct device_config *d = &vm->cfg.device[i];
+		struct save_disk *to = &s->disk[s->ndisk];
+
+		if (d->kind != DEVICE_VBD || d->u.vbd.readonly || s->ndisk == VM_VBDS_MAX)
+			continue;
+		*to = (struct save_disk){
+			.path = strdup(d->u.vbd.path), .dev = d->u.vbd.dev, .ino = d->u.vbd.ino};
+		if (!to->path)
+			return err_set(e, ENOMEM, "out of memory");
+		s->ndisk++;
+	}
+	return 0;
+}
+
+void save_forget_disks(struct vm_save *s)
+{
+	while (s->ndisk)
+		free(s->disk[--s->ndisk].path);
+}
+
+/* --- on a thread --- */
+
+static bool is_it(const struct save_disk *d, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	if (S_ISBLK(st.st_mode))
+		return !d->dev || (d->dev == st.st_rdev && !d->ino);
+	return S_ISREG(st.st_mode) && (!d->dev || (d->dev == st.st_dev && d->ino == st.st_ino));
+}
+
+static int sync_disk(const struct save_disk *d, struct err *e)
+{
+	int fd = open(d->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0)
+		return err_sys(e, errno, "disk %s", d->path);
+	if (!is_it(d, fd))
+		rc = err_set(e, ENOENT, "disk %s: something else has this name by now", d->path);
+	else if (fsync(fd) < 0)
+		rc = err_sys(e, errno, "disk %s: flush", d->path);
+	(void)close(fd);
+	return rc;
+}
+
+int save_sync_disks(const struct vm_save *s, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < s->ndisk; i++)
+		rc = sync_disk(&s->disk[i], e);
+	return rc;
+}
