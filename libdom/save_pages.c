@@ -89,7 +89,7 @@ int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 		return err_sys(e, -rc, "map %u pages of domain %u", n, s->from->domid);
 	s->first = index;
 	s->mapped = n;
-	return transfer_is_cancelled(s->to) ? err_set(e, ECANCELED, "cancelled") : 0;
+	return s->to && transfer_is_cancelled(s->to) ? err_set(e, ECANCELED, "cancelled") : 0;
 }
 
 /* Stops at the first block that is not. */

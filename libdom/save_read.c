@@ -45,7 +45,7 @@ static int check_length(struct save_stream *s, struct err *e)
 	return 0;
 }
 
-static void describe(struct save_stream *s)
+void save_describe(struct save_stream *s)
 {
 	const struct save_header *h = &s->h;
 
@@ -87,14 +87,10 @@ static int check_host(struct xen *x, const struct save_stream *s, struct err *e)
 	return 0;
 }
 
-static int read_sections(struct save_stream *s, struct err *e)
+void save_find_sections(struct save_stream *s)
 {
-	uint64_t bytes = save_sections(&s->h);
-	uint8_t *at = malloc(bytes + 1); /* some MiB at the most: save_check_header() */
+	const uint8_t *at = s->sections;
 
-	if (!at)
-		return err_set(e, ENOMEM, "out of memory");
-	s->sections = at;
 	s->owner = at;
 	at += save_pad(s->h.owner_bytes);
 	s->feature = (const uint32_t *)(const void *)at;
@@ -103,6 +99,16 @@ static int read_sections(struct save_stream *s, struct err *e)
 	at += save_pad(s->h.cpu_bytes);
 	s->run = (const struct save_run *)(const void *)at;
 	s->info.owner = s->owner;
+}
+
+static int read_sections(struct save_stream *s, struct err *e)
+{
+	uint64_t bytes = save_sections(&s->h);
+
+	s->sections = malloc(bytes + 1); /* some MiB at the most: save_check_header() */
+	if (!s->sections)
+		return err_set(e, ENOMEM, "out of memory");
+	save_find_sections(s);
 	return take(s->from, s->sections, bytes, e);
 }
 
@@ -119,7 +125,7 @@ int save_open(struct xen *x, struct transfer *from, struct save_stream **out, st
 	if (rc == 0)
 		rc = save_check_header(&s->h, e);
 	if (rc == 0) {
-		describe(s);
+		save_describe(s);
 		rc = check_length(s, e);
 	}
 	if (rc == 0)

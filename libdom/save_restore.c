@@ -266,14 +266,16 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 	r->s = s;
 	r->d = d;
 	r->st = st;
-	r->hash = save_hash_new();
-	if (!r->hash)
+	if (!s->pages)
+		r->hash = save_hash_new();
+	if (!s->pages && !r->hash)
 		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0 && d->type == DOM_PV)
 		rc = find_frames(r, e);
 	if (rc == 0 && tables)
 		rc = give_tables_up(r, e);
-	transfer_at(s->from, s->pages ? behind(s) : s->pages_at);
+	if (s->from)
+		transfer_at(s->from, s->pages ? behind(s) : s->pages_at);
 	if (rc == 0)
 		rc = read_pages(r, e);
 	if (rc == 0 && !s->pages)
@@ -282,7 +284,8 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 		rc = pin_tables(r, e);
 	if (rc == 0)
 		rc = save_cpus_set(x, s, d, &r->pv, e);
-	transfer_at(s->from, -1);
+	if (s->from)
+		transfer_at(s->from, -1);
 	save_hash_drop(r->hash);
 	free(r);
 	if (rc < 0)

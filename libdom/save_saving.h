@@ -10,7 +10,7 @@
 struct saving {
 	struct xen *x;
 	const struct save_source *from;
-	struct transfer *to;
+	struct transfer *to; /* NULL: nothing is written, nor cancelled */
 	struct save_stats *st;
 	uint64_t cpu_ns; /* that it had used as the save began */
 	struct save_header h;
@@ -31,6 +31,16 @@ struct saving {
 	uint32_t ntables;
 	struct save_hash *hash;
 };
+
+/* libdom/save_write.c: all but the pages, `to` may be NULL: looks at the domain, and fills all of
+ * *out but hash, which is to be ended also when this fails. */
+int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_bytes,
+		 struct transfer *to, struct save_stats *st, struct saving **out, struct err *e);
+/* The sections behind the header, malloced; NULL: no memory. */
+uint8_t *saving_sections(const struct saving *s, const void *owner);
+/* Behind the last look at a page: -EBUSY when it ran meanwhile. */
+int saving_stood_still(const struct saving *s, struct err *e);
+void saving_end(struct saving *s); /* NULL is fine */
 
 /* In this order; each -errno with one line. All pages that may be in the stream: */
 int saving_choose_pages(struct saving *s, struct err *e);

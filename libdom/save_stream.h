@@ -34,7 +34,7 @@ static inline bool save_is_table(uint32_t kind)
 }
 
 struct save_stream {
-	struct transfer *from;
+	struct transfer *from; /* NULL: it is a template, all of it is here */
 	struct save_header h;
 	uint8_t *sections; /* save_sections() bytes */
 	const uint8_t *owner, *cpu;
@@ -45,6 +45,11 @@ struct save_stream {
 	uint8_t *pages; /* those of a small file, when they are verified; NULL: read again */
 	struct save_info info;
 };
+
+/* libdom/save_read.c: s->info, of the header; where the sections are, of the header and
+ * s->sections. */
+void save_describe(struct save_stream *s);
+void save_find_sections(struct save_stream *s);
 
 /* libdom/save_check.c: what a header, and then the sections, may say; nothing is read or allocated.
  * -EPROTO, -EOPNOTSUPP or -EINVAL with one line. */

@@ -29,15 +29,13 @@ static int put(struct saving *s, struct iovec *iov, uint32_t n, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "write the saved VM") : 0;
 }
 
-static int put_head(struct saving *s, const void *owner, struct err *e)
+uint8_t *saving_sections(const struct saving *s, const void *owner)
 {
-	uint64_t bytes = save_sections(&s->h);
-	uint8_t *all = calloc(1, bytes + 1);
+	uint8_t *all = calloc(1, save_sections(&s->h) + 1);
 	uint8_t *at = all;
-	int rc;
 
 	if (!all)
-		return no_memory(e);
+		return NULL;
 	if (s->h.owner_bytes)
 		memcpy(at, owner, s->h.owner_bytes);
 	at += save_pad(s->h.owner_bytes);
@@ -46,6 +44,17 @@ static int put_head(struct saving *s, const void *owner, struct err *e)
 	memcpy(at, s->cpus.data, s->h.cpu_bytes);
 	at += save_pad(s->h.cpu_bytes);
 	memcpy(at, s->run, s->h.runs * sizeof(*s->run));
+	return all;
+}
+
+static int put_head(struct saving *s, const void *owner, struct err *e)
+{
+	uint64_t bytes = save_sections(&s->h);
+	uint8_t *all = saving_sections(s, owner);
+	int rc;
+
+	if (!all)
+		return no_memory(e);
 	s->h.sections_hash = save_hash_of(all, bytes);
 	s->h.header_hash = save_hash_of(&s->h, offsetof(struct save_header, header_hash));
 	rc = put(s, (struct iovec[]){{&s->h, sizeof(s->h)}, {all, bytes}}, 2, e);
@@ -174,7 +183,7 @@ static int stands_still(struct xen *x, const struct save_source *from, uint64_t 
 }
 
 /* Someone else may have let it run meanwhile: then its pages are of different moments. */
-static int stood_still(const struct saving *s, struct err *e)
+int saving_stood_still(const struct saving *s, struct err *e)
 {
 	uint64_t cpu_ns = 0;
 	int rc = stands_still(s->x, s->from, &cpu_ns, e);
@@ -226,8 +235,10 @@ static int prepare(struct saving *s, uint32_t owner_bytes, struct err *e)
 	return rc < 0 ? rc : saving_pv_pages(s, e);
 }
 
-static void done_with(struct saving *s)
+void saving_end(struct saving *s)
 {
+	if (!s)
+		return;
 	xen_unmap(s->x, s->map, s->mapped);
 	save_cpus_drop(&s->cpus);
 	save_hash_drop(s->hash);
@@ -239,21 +250,21 @@ static void done_with(struct saving *s)
 	free(s);
 }
 
-int save_write(struct xen *x, const struct save_source *from, const void *owner,
-	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct err *e)
+int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_bytes,
+		 struct transfer *to, struct save_stats *st, struct saving **out, struct err *e)
 {
 	struct saving *s = calloc(1, sizeof(*s));
 	int rc;
 
 	*st = (struct save_stats){0};
+	*out = s;
 	if (!s)
 		return no_memory(e);
 	s->x = x;
 	s->from = from;
 	s->to = to;
 	s->st = st;
-	s->hash = save_hash_new();
-	rc = s->hash ? stands_still(x, from, &s->cpu_ns, e) : no_memory(e);
+	rc = stands_still(x, from, &s->cpu_ns, e);
 	if (rc == 0 && owner_bytes > SAVE_OWNER_MAX)
 		rc = err_set(e, E2BIG, "its configuration has %u bytes: too many", owner_bytes);
 	if (rc == 0)
@@ -265,14 +276,25 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 	if (rc == 0)
 		rc = saving_make_runs(s, e);
 	st->present = s->h.present;
-	if (rc == 0)
-		rc = put_head(s, owner, e);
+	return rc;
+}
+
+int save_write(struct xen *x, const struct save_source *from, const void *owner,
+	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct err *e)
+{
+	struct saving *s;
+	int rc = saving_begin(x, from, owner_bytes, to, st, &s, e);
+
+	if (rc == 0) {
+		s->hash = save_hash_new();
+		rc = s->hash ? put_head(s, owner, e) : no_memory(e);
+	}
 	if (rc == 0)
 		rc = put_pages(s, e);
 	if (rc == 0)
-		rc = stood_still(s, e);
+		rc = saving_stood_still(s, e);
 	if (rc == 0)
 		rc = put_end(s, e);
-	done_with(s);
+	saving_end(s);
 	return rc;
 }

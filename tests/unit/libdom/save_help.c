@@ -79,17 +79,22 @@ void end(struct guest *g)
 	(void)dom_destroy(x, &g->d, NULL);
 }
 
+struct save_source source_of(const struct guest *g)
+{
+	return (struct save_source){.domid = g->d.domid,
+				    .type = g->d.type,
+				    .dev_frame = g->d.dev_frame,
+				    .control_frame = g->d.control_frame,
+				    .vcpus = 1,
+				    .pages = guest_pages,
+				    .limits = {.asked = DOM_LIMIT_EVTCHN_PORT, .evtchn_port = 99},
+				    .device = g->pages,
+				    .control = g->pages + PAGE};
+}
+
 int save(struct guest *g, int fd, struct save_stats *st, struct err *e)
 {
-	struct save_source from = {.domid = g->d.domid,
-				   .type = g->d.type,
-				   .dev_frame = g->d.dev_frame,
-				   .control_frame = g->d.control_frame,
-				   .vcpus = 1,
-				   .pages = guest_pages,
-				   .limits = {.asked = DOM_LIMIT_EVTCHN_PORT, .evtchn_port = 99},
-				   .device = g->pages,
-				   .control = g->pages + PAGE};
+	struct save_source from = source_of(g);
 	struct transfer t;
 	int rc = transfer_open(&t, dup(fd), true, e);
 

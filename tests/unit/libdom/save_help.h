@@ -30,6 +30,7 @@ extern uint32_t guest_pages; /* PAGES unless a test wants more */
 /* A guest that has used some of its memory. */
 void live(struct guest *g, const struct way *w);
 void end(struct guest *g);
+struct save_source source_of(const struct guest *g);
 int save(struct guest *g, int fd, struct save_stats *st, struct err *e);
 /* Everything up to the pages; *s is opened when it succeeds. */
 int open_stream(int fd, struct transfer *t, struct save_stream **s, struct err *e);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copies of a domain that stands still: its state in memory of this process, and any number of
+ * shells filled with it. */
+#ifndef CHAOS_LIBDOM_TEMPLATE_H
+#define CHAOS_LIBDOM_TEMPLATE_H
+
+#include "libdom/save.h"
+
+/*
+ * Takes what save_write() would write, and with the same conditions and errors, into memory; no
+ * checksums. *out is a stream that is at its pages: save_info(), save_spec(), and save_restore() as
+ * often as there are shells to be filled, also by several threads at a time; it needs neither file
+ * nor save_verify(). It has dom_template_bytes() of memory until save_close(). The domain may go
+ * on, or end, when this has returned. In proportion to the pages that it carries; blocks on
+ * nothing.
+ */
+int dom_template_take(struct xen *x, const struct save_source *from, struct save_stream **out,
+		      struct save_stats *st, struct err *e);
+uint64_t dom_template_bytes(const struct save_stream *s);
+
+#endif
