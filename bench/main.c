@@ -19,6 +19,7 @@ static const struct bench benches[] = {
 	{"destroy_cmd", "chaos destroy as a command", bench_destroy_cmd},
 	{"tails", "warm creates beside destroys of large VMs", bench_tails},
 	{"busy", "commands beside guests that never block", bench_busy},
+	{"branch", "copies of a running small VM", bench_branch},
 	{"checkpoint", "a small VM saved and restored", bench_checkpoint},
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
 	{"process", "a container of a static program", bench_process},

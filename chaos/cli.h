@@ -54,6 +54,7 @@ struct command {
 	COMMAND(migrate_receive)                                                                   \
 	COMMAND(snapshot)                                                                          \
 	COMMAND(snapshots)                                                                         \
+	COMMAND(branch)                                                                            \
 	COMMAND(network_attach)                                                                    \
 	COMMAND(network_detach)                                                                    \
 	COMMAND(network_list)                                                                      \

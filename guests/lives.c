@@ -93,14 +93,21 @@ static void on_resume(void)
 	resumed = true;
 }
 
+/* The first bytes of what the page has; no other guest has the same. */
+static uint64_t seed(void)
+{
+	return *(const volatile uint64_t *)(const volatile void *)kit.page->seed;
+}
+
 static void tell(const uint64_t *at, uint64_t pages, bool back)
 {
 	uint64_t bad = wrong(at, pages);
 
-	kit_print("lives: dom %u generation %lu count %lu wrong %lu vcpus %u clock %s wall %lu\r\n",
+	kit_print("lives: dom %u generation %lu count %lu wrong %lu vcpus %u clock %s wall %lu "
+		  "seed %lx\r\n",
 		  kit.page->domid, (unsigned long)kit.page->generation, (unsigned long)counter[0],
 		  (unsigned long)bad, alive(), back ? "went back" : "ok",
-		  (unsigned long)(kit_wallclock_ns() / 1000000));
+		  (unsigned long)(kit_wallclock_ns() / 1000000), (unsigned long)seed());
 }
 
 int guest_main(void)

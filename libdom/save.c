@@ -32,3 +32,14 @@ bool save_can_devices(const volatile void *control)
 
 	return (shared_load(&c->can) & NOXS_CAN_DEVICES) != 0;
 }
+
+uint64_t save_pages_touched(const volatile void *control, uint64_t pages)
+{
+	const volatile struct noxs_control *c = control;
+	uint64_t from = shared_load(&c->untouched_gfn);
+	uint64_t end = shared_load(&c->untouched_end);
+
+	if (end > pages)
+		end = pages;
+	return from < end ? pages - (end - from) : pages;
+}

@@ -60,6 +60,8 @@ struct save_source {
 int save_check(const volatile void *control, struct err *e);
 /* Its drivers go on with the devices of another device page (NOXS_CAN_DEVICES). */
 bool save_can_devices(const volatile void *control);
+/* Of `pages`, those that it may have used, by its own word. */
+uint64_t save_pages_touched(const volatile void *control, uint64_t pages);
 /* It answers NOXS_REQ_SUSPEND. */
 bool save_can_suspend(const volatile void *control);
 

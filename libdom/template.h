@@ -6,6 +6,10 @@
 
 #include "libdom/save.h"
 
+/* So many pages are taken in a few hundred microseconds, and put into a shell whose pages are
+ * mapped in less. */
+#define TEMPLATE_SHORT_PAGES 96u
+
 /*
  * Takes what save_write() would write, and with the same conditions and errors, into memory; no
  * checksums. *out is a stream that is at its pages: save_info(), save_spec(), and save_restore() as

@@ -121,6 +121,39 @@ static void run_rename(struct rq *rq)
 	json_decref(body);
 }
 
+static void answer_branched(struct rq *rq, const struct chaos_reply *r)
+{
+	if (!rq->json)
+		rq->json = json_array();
+	if (r->last)
+		rq_answer(rq, MHD_HTTP_CREATED);
+	else if (r->has_vm)
+		(void)json_array_append_new(rq->json, vm_json(&r->vm));
+}
+
+static void run_branch(struct rq *rq)
+{
+	json_error_t je;
+	json_t *body = json_loadb(rq->body ? rq->body : "", rq->body_len, 0, &je);
+	const json_t *name = json_object_get(body, "name");
+	const json_t *count = json_object_get(body, "count");
+	struct chaos_request cr;
+
+	if ((rq->body_len && !json_is_object(body)) || (name && !json_is_string(name)) ||
+	    (count && (json_integer_value(count) < 1 || json_integer_value(count) > UINT32_MAX))) {
+		rq_problem(rq, EINVAL, "the body must be like {\"name\":\"copy\",\"count\":2}");
+	} else {
+		chaos_request_init(&cr, CHAOS_BRANCH);
+		cr.vm = rq->what;
+		cr.name = json_string_value(name);
+		cr.count = (uint32_t)json_integer_value(count);
+		cr.flags = json_is_true(json_object_get(body, "paused")) ? CHAOS_PAUSED : 0;
+		rq->on_reply = answer_branched;
+		backend_stream(rq, &cr);
+	}
+	json_decref(body);
+}
+
 static void run_openapi(struct rq *rq)
 {
 	rq->text = malloc(openapi_len);
@@ -259,6 +292,7 @@ const struct route routes[] = {
 	{"POST", "/v1/vms/{}/rename", run_rename},
 	{"POST", "/v1/vms/{}/save", run_save},
 	{"POST", "/v1/restore", run_restore, .upload = true},
+	{"POST", "/v1/vms/{}/branch", run_branch},
 	{"GET", "/v1/vms/{}/devices", run_devices},
 	{"POST", "/v1/vms/{}/devices", run_attach},
 	{"DELETE", "/v1/vms/{}/devices/{}", run_detach},

@@ -171,6 +171,7 @@ void engine_close(struct engine *en)
 	if (en->x)
 		pool_close(en);
 	streams_end(en);
+	branches_close(en);
 	saves_close(en);
 	restores_close(en);
 	ended = worker_close(en->worker); /* builds and destroys under way end first */

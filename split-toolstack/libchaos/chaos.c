@@ -228,6 +228,8 @@ EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t 
 		wire_u32(&w, PROTO_VCPUS, rq->vcpus);
 	}
 	wire_text(&w, PROTO_ID, rq->device);
+	if (rq->count)
+		wire_u32(&w, PROTO_COUNT, rq->count);
 	put_list(&w, PROTO_SET, rq->set);
 	put_list(&w, PROTO_OVERRIDE, rq->override);
 	put_list(&w, PROTO_IGNORE, rq->ignore);

@@ -79,10 +79,12 @@ enum chaos_op {
 	CHAOS_SNAPSHOTS,   /* -> a reply with a snapshot each */
 	CHAOS_SNAPSHOT_RM, /* name */
 	CHAOS_CREATE_FROM, /* vm: a snapshot's name; name (or NULL), flags -> vm, saved */
+	CHAOS_BRANCH, /* vm, name (or NULL), count, flags -> a reply with a vm each; saved, but for
+			 bytes */
 };
 
-#define CHAOS_PAUSED	(1u << 0) /* create: do not let it run yet */
-#define CHAOS_READY	(1u << 1) /* create, wait: until the guest is ready */
+#define CHAOS_PAUSED	(1u << 0) /* create, restore, branch: do not let it run yet */
+#define CHAOS_READY	(1u << 1) /* create, branch, wait: until the guest is ready */
 #define CHAOS_ALL	(1u << 3) /* list: the ended, too */
 #define CHAOS_FOREIGN	(1u << 4) /* list: domains of other toolstacks, too */
 #define CHAOS_FOLLOW	(1u << 5) /* console: until the VM has ended */
@@ -126,6 +128,7 @@ struct chaos_request {
 	const char *type; /* admit: "pv" or "pvh" */
 	uint64_t mem_kib; /* admit */
 	uint32_t vcpus;	  /* admit */
+	uint32_t count;	  /* of copies; 0: one */
 };
 
 void chaos_request_init(struct chaos_request *rq, enum chaos_op op);

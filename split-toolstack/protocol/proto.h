@@ -88,7 +88,9 @@ struct proto_field {
 	REQUEST(SNAPSHOT, snapshot, "snapshot")             /* WHAT, [NAME] -> a SNAPSHOT, and as SAVE */ \
 	REQUEST(SNAPSHOTS, snapshots, "snapshots")          /* -> a SNAPSHOT in each item */ \
 	REQUEST(SNAPSHOT_RM, snapshot_rm, "snapshot rm")    /* NAME -> NAME */ \
-	REQUEST(CREATE_FROM, create_from, "create from")    /* WHAT (a snapshot), [NAME], FLAGS -> as RESTORE */
+	REQUEST(CREATE_FROM, create_from, "create from")    /* WHAT (a snapshot), [NAME], FLAGS -> as RESTORE */ \
+	REQUEST(BRANCH, branch, "branch")                   /* WHAT, [NAME], [COUNT], FLAGS -> a VM and WAY in each item; NAME, PAGES, \
+	                                                       PRESENT, STOPPED_NS, TOTAL_NS */
 /* clang-format on */
 
 enum proto_op {
@@ -208,11 +210,12 @@ enum proto_id {
 			      VCPUS, MEM_KIB, PAGES, PRESENT, BYTES, CREATED */
 	PROTO_PARENT,	   /* text: digest of a snapshot */
 	PROTO_PARENT_NAME, /* text, when it is there */
+	PROTO_COUNT,	   /* u32: of copies */
 	PROTO_ID_END,
 };
 
-#define PROTO_F_PAUSED		(1u << 0) /* create, restore: leave it paused */
-#define PROTO_F_READY		(1u << 1) /* create, wait: until the guest is ready */
+#define PROTO_F_PAUSED		(1u << 0) /* create, restore, branch: leave it paused */
+#define PROTO_F_READY		(1u << 1) /* create, branch, wait: until the guest is ready */
 #define PROTO_F_TIMINGS		(1u << 2) /* create: with times */
 #define PROTO_F_ALL		(1u << 3) /* list: the ended, too */
 #define PROTO_F_FOREIGN		(1u << 4) /* list: domains of other toolstacks, too */

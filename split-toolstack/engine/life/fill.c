@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "base/random.h"
+#include "libdom/template.h"
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/engine-t.h"
@@ -71,12 +72,18 @@ static void job_work(struct worker_job *job, struct xen *x)
 void restore_free(struct vm_restore *r)
 {
 	struct engine *en = r->en;
+	bool mine = !r->of; /* stream and count */
 
 	DL_DELETE(en->streams.restores, r);
-	save_close(r->stream);
-	stream_close(en, &r->file);
+	if (mine) {
+		save_close(r->stream);
+		stream_close(en, &r->file);
+	} else {
+		template_put(r->of);
+	}
 	free(r);
-	streams_give(en);
+	if (mine)
+		streams_give(en);
 }
 
 static void built(struct vm_restore *r)
@@ -159,6 +166,14 @@ static void push_fill(struct vm_restore *r)
 		worker_push(en->worker, WORKER_STREAMS, &r->job);
 }
 
+/* What is short to make and to fill is done here. */
+static bool is_short(const struct vm_restore *r)
+{
+	return r->of && save_info(r->stream)->present <= TEMPLATE_SHORT_PAGES &&
+	       (r->claimed || (r->vm->cfg.mem_kib <= INLINE_MEM_KIB &&
+			       !memory_is_coming(r->en, r->vm->cfg.mem_kib)));
+}
+
 void restore_build(struct vm *vm, int rc, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
@@ -185,7 +200,18 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 		built(r);
 		return;
 	}
-	push_fill(r);
+	if (!is_short(r)) {
+		push_fill(r);
+		return;
+	}
+	job_work(&r->job, vm->en->x);
+	if (r->rc < 0 && !r->claimed && !r->prepared) { /* no memory, or another id: once more */
+		r->rc = 0;
+		r->err = (struct err){0};
+		push_fill(r);
+	} else {
+		job_done(&r->job);
+	}
 }
 
 int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
@@ -211,8 +237,13 @@ void restore_cancel(struct vm *vm)
 		vm->restore = NULL;
 }
 
-void restore_begin(struct vm_restore *r)
+void restore_jobs(struct vm_restore *r)
 {
 	r->job = (struct worker_job){.work = job_work, .done = job_done};
+}
+
+void restore_begin(struct vm_restore *r)
+{
+	restore_jobs(r);
 	worker_push(r->en->worker, WORKER_STREAMS, &r->job);
 }

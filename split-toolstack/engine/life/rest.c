@@ -20,8 +20,7 @@ static int failed_to(const char *what, const struct vm *vm, int rc, struct err *
 	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
 }
 
-/* 1: it is paused and blocked; 0: it was not blocked, and runs. */
-static int pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
+int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	struct xen_domain_info info = {0};
 	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
@@ -41,8 +40,8 @@ static int pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 			e, EBUSY,
 			"\"%s\" was paused in the middle of something: unpause it, then save it",
 			vm->name);
-	s->paused = false;
 	rc = xen_domain_unpause(vm->en->x, vm->domid);
+	s->paused = rc < 0;
 	return rc < 0 ? failed_to("unpause", vm, rc, e) : 0;
 }
 
@@ -66,7 +65,7 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 			       "unpause it, then save it",
 			       vm->name);
 	if (!disks)
-		rc = pause_blocked(vm, s, e);
+		rc = save_pause_blocked(vm, s, e);
 	if (rc != 0)
 		return rc;
 	if (can)

@@ -135,7 +135,8 @@ static void filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
 {
 	struct vm_restore *r = arg;
 
-	r->stats->total_ns = clock_ns() - r->start_ns;
+	if (r->stats)
+		r->stats->total_ns = clock_ns() - r->start_ns;
 	r->fn(r->arg, rc, vm, t, e);
 	r->fn = NULL;
 	if (!r->vm) /* refused before it was built */
@@ -235,6 +236,30 @@ int engine_restore_as(struct engine *en, int fd, const struct restore_as *as, ui
 		      struct err *e)
 {
 	return begin(en, fd, as, flags, fn, arg, s, id, e);
+}
+
+void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint32_t flags,
+	     vm_create_fn *fn, void *arg)
+{
+	struct vm_restore *r = calloc(1, sizeof(*r));
+	struct vm_timings none = {0};
+	struct err e = {0};
+
+	if (!r) {
+		vm_config_clear(cfg);
+		fn(arg, err_set(&e, ENOMEM, "out of memory"), NULL, &none, &e);
+		return;
+	}
+	*r = (struct vm_restore){.en = en,
+				 .file = {.fd = -1, .cancel = -1},
+				 .stream = of->state,
+				 .of = of,
+				 .fn = fn,
+				 .arg = arg};
+	of->refs++;
+	DL_APPEND(en->streams.restores, r);
+	restore_jobs(r);
+	vm_create(en, cfg, flags, r, filled, r);
 }
 
 void vm_restore_cancel(struct engine *en, stream_id id)

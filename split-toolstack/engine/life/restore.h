@@ -11,6 +11,11 @@ struct vm_restore;
 void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct vm_restore *from,
 	       vm_create_fn *fn, void *arg);
 
+/* restore.c: makes a VM of `cfg` (taken) and of a template. `fn` as in engine_create(). */
+struct template;
+void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint32_t flags,
+	     vm_create_fn *fn, void *arg);
+
 /* For a linked VM with vm->restore: */
 /* Placed (rc): threads fill it, and LIFE_BUILT follows. */
 void restore_build(struct vm *vm, int rc, struct err *e);

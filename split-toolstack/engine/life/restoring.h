@@ -6,7 +6,7 @@
 #include "base/transfer.h"
 #include "libdom/save.h"
 #include "split-toolstack/engine/domain/memory-t.h"
-#include "split-toolstack/engine/life/save.h"
+#include "split-toolstack/engine/life/take.h"
 #include "split-toolstack/engine/services/worker.h"
 
 struct vm_restore {
@@ -19,6 +19,7 @@ struct vm_restore {
 	stream_id id;
 	struct transfer file;
 	struct save_stream *stream;
+	struct template *of;	    /* its stream, then, and no file; a reference */
 	char name[VM_NAME_MAX + 1]; /* of a copy; "": made up */
 	char snapshot[65];	    /* digest of the file; "": it is no snapshot */
 	bool copy;		    /* else its own name and uuid */
@@ -40,6 +41,7 @@ struct vm_restore {
 
 /* fill.c: the jobs on a thread, the first one to check the file. */
 void restore_begin(struct vm_restore *r);
+void restore_jobs(struct vm_restore *r); /* without the first one */
 void restore_free(struct vm_restore *r);
 /* restore_devices.c: whether the devices that the file names may be used; those that the VM will
  * have are in `c` then. -EPERM, -EBUSY, -EPROTO. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
+#include "libdom/template.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
@@ -38,7 +39,10 @@ static int write_domain(struct vm_save *s, struct xen *x, struct err *e)
 		return err_sys(e, -rc, "map device and control page of domain %u", s->source.domid);
 	s->source.device = at;
 	s->source.control = (uint8_t *)at + 4096;
-	rc = save_write(x, &s->source, s->owner, s->owner_bytes, &s->file, &s->st, e);
+	if (s->take)
+		rc = dom_template_take(x, &s->source, &s->state, &s->st, e);
+	else
+		rc = save_write(x, &s->source, s->owner, s->owner_bytes, &s->file, &s->st, e);
 	xen_unmap(x, at, 2);
 	return rc;
 }
@@ -57,19 +61,25 @@ static void job_work(struct worker_job *job, struct xen *x)
 
 /* --- on the loop --- */
 
-static void free_save(struct vm_save *s)
+void save_free(struct vm_save *s)
 {
 	struct engine *en = s->en;
+	bool mine = s->file.fd >= 0; /* else the count is the owner's of the take */
 
-	stream_close(en, &s->file);
+	if (mine)
+		stream_close(en, &s->file);
+	save_close(s->state);
 	save_forget_disks(s);
 	free(s->owner);
 	free(s);
-	streams_give(en);
+	if (mine)
+		streams_give(en);
 }
 
 static void answer(struct vm_save *s, int rc, const struct err *e)
 {
+	struct save_stream *t = s->state;
+	vm_take_fn *take = s->take;
 	vm_save_fn *fn = s->fn;
 	struct stream_stats st = {.stopped_ns = clock_ns() - s->stop_ns,
 				  .total_ns = clock_ns() - s->start_ns};
@@ -82,6 +92,12 @@ static void answer(struct vm_save *s, int rc, const struct err *e)
 	s->fn = NULL;
 	if (fn)
 		fn(s->arg, rc, &st, e);
+	if (!take || s->taken)
+		return;
+	s->taken = true;
+	if (rc == 0)
+		s->state = NULL;
+	take(s->arg, rc, rc == 0 ? t : NULL, &st, e);
 }
 
 /* The VM has no use for it any more. The thread, if it is at work, ends soon. */
@@ -95,7 +111,7 @@ static void detach(struct vm_save *s, int rc, const struct err *e)
 	s->vm = NULL;
 	answer(s, rc, e);
 	if (!writing)
-		free_save(s);
+		save_free(s);
 }
 
 static int let_go_on(struct vm *vm, const struct vm_save *s)
@@ -109,6 +125,15 @@ static int let_go_on(struct vm *vm, const struct vm_save *s)
 	if (rc == 0 && s->paused)
 		rc = xen_domain_unpause(vm->en->x, vm->domid);
 	return rc;
+}
+
+static void unpause_failed(struct vm *vm, int rc)
+{
+	log_line(LOG_ERROR,
+		 "op=save dom=%u name=%s: unpause: %s; it stays paused: \"chaos unpause "
+		 "%s\" tries again",
+		 vm->domid, vm->name, strerror(-rc), vm->name);
+	vm->life.now = NOW_PAUSED;
 }
 
 /* As it was before; what failed is shown and recorded as it is. */
@@ -125,11 +150,7 @@ static void go_on(struct vm *vm, int rc, const struct err *e)
 	} else if (gone < 0 && s->suspended) {
 		life_resume_later(vm, gone);
 	} else if (gone < 0) {
-		log_line(LOG_ERROR,
-			 "op=save dom=%u name=%s: unpause: %s; it stays paused: \"chaos unpause "
-			 "%s\" tries again",
-			 vm->domid, vm->name, strerror(-gone), vm->name);
-		vm->life.now = NOW_PAUSED;
+		unpause_failed(vm, gone);
 	}
 	life_record(vm);
 	detach(s, rc, e);
@@ -147,7 +168,12 @@ static void job_done(struct worker_job *job)
 	if (vm)
 		(void)life_event(vm, LIFE_WRITTEN, &n);
 	else
-		free_save(s);
+		save_free(s);
+}
+
+struct worker_job save_job(void)
+{
+	return (struct worker_job){.work = job_work, .done = job_done};
 }
 
 int life_written(struct vm *vm, const struct life_news *n)
@@ -239,6 +265,29 @@ int vm_check_save(struct vm *vm, struct err *e)
 	return check(vm, e);
 }
 
+/* A short take of one that rests. 1: it is answered and over; 0: it is not short, or does not rest;
+ * -errno: the VM goes on. */
+static int take_now(struct vm *vm, struct vm_save *s, struct err *e)
+{
+	/* When the daemon is killed meanwhile the next one lets it go on: it is recorded as
+	 * running.
+	 */
+	int rc = save_take_short(vm, s, e);
+	int gone = s->paused ? xen_domain_unpause(vm->en->x, vm->domid) : 0;
+
+	s->paused = false;
+	if (gone < 0) {
+		unpause_failed(vm, gone);
+		life_record(vm);
+	}
+	if (rc != 1)
+		return rc;
+	s->phase = WRITTEN;
+	answer(s, 0, NULL);
+	save_free(s);
+	return 1;
+}
+
 int life_save(struct vm *vm, const struct life_news *n)
 {
 	struct vm_save *s = n->save;
@@ -249,6 +298,11 @@ int life_save(struct vm *vm, const struct life_news *n)
 	s->was = vm->life.now;
 	s->rest_until = ev_now(vm->en->loop) + REST_S;
 	s->stop_ns = clock_ns();
+	if (s->take) {
+		rc = take_now(vm, s, n->e);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+	}
 	vm->life.now = NOW_SAVING;
 	rc = vm_record(vm, n->e); /* a daemon that dies now leaves a VM that is to go on */
 	vm->save = s;
@@ -263,61 +317,6 @@ int life_save(struct vm *vm, const struct life_news *n)
 	if (s->paused && xen_domain_unpause(vm->en->x, vm->domid) < 0)
 		vm->life.now = NOW_PAUSED;
 	life_record(vm);
-	return rc;
-}
-
-static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
-{
-	s->source =
-		(struct save_source){.domid = vm->domid,
-				     .type = vm->cfg.type,
-				     .vcpus = vm_config_vcpus(&vm->cfg),
-				     .pages = vm->pages,
-				     .ring_pages = devices_rings(&vm->cfg) + vm->cfg.spare_rings,
-				     .dev_frame = vm->dev_frame,
-				     .control_frame = vm->control_frame,
-				     .limits = vm->cfg.limits};
-	s->frame[0] = vm->dev_frame;
-	s->frame[1] = vm->control_frame;
-	return save_note_disks(vm, s, e) < 0 ? -ENOMEM
-					     : vm_describe(vm, &s->owner, &s->owner_bytes, e);
-}
-
-int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,
-	    struct err *e)
-{
-	struct vm_save *s = NULL;
-	struct transfer file;
-	int rc = transfer_open(&file, fd, true, e);
-
-	if (rc < 0)
-		return rc;
-	rc = streams_take(vm->en, id, e);
-	if (rc == 0) {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			rc = err_set(e, ENOMEM, "out of memory");
-	}
-	if (!s) {
-		stream_close(vm->en, &file);
-		if (rc == -ENOMEM)
-			streams_give(vm->en);
-		return rc;
-	}
-	*s = (struct vm_save){.job = {.work = job_work, .done = job_done},
-			      .en = vm->en,
-			      .vm = vm,
-			      .id = *id,
-			      .file = file,
-			      .flags = flags,
-			      .fn = fn,
-			      .arg = arg,
-			      .start_ns = clock_ns()};
-	rc = fill_source(vm, s, e);
-	if (rc == 0)
-		rc = life_event(vm, LIFE_SAVE, &(struct life_news){.e = e, .save = s});
-	if (rc < 0)
-		free_save(s);
 	return rc;
 }
 

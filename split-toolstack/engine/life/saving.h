@@ -8,6 +8,7 @@
 #include "base/transfer.h"
 #include "libdom/save.h"
 #include "split-toolstack/engine/life/save.h"
+#include "split-toolstack/engine/life/take.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
@@ -24,12 +25,15 @@ struct vm_save {
 	struct engine *en;
 	struct vm *vm; /* NULL: it has gone, and nothing waits for the thread */
 	stream_id id;
-	struct transfer file;
+	struct transfer file; /* of a take: none */
 	uint32_t flags;
-	vm_save_fn *fn; /* NULL: was called */
+	vm_save_fn *fn;		   /* NULL: was called */
+	vm_take_fn *take;	   /* it is not written: its state is taken */
+	struct save_stream *state; /* which was */
 	void *arg;
 	enum { RESTING, WRITING, WRITTEN } phase;
 	enum vm_now was;
+	bool taken;	/* take was called */
 	bool paused;	/* by us, for this */
 	bool suspended; /* it has stopped itself */
 	ev_tstamp rest_until;
@@ -51,6 +55,15 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e);
 /* save.c: whether a VM that runs or is paused can be saved at all, before anything is made for it:
  * 0, also in other states; or what vm_save() would say. */
 int vm_check_save(struct vm *vm, struct err *e);
+/* 1: it is paused, as all of its vCPUs are blocked; 0: they are not, and it runs. */
+int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e);
+
+/* take.c: takes the state of a VM that has touched little and rests; s->paused: the caller is to
+ * unpause it, whatever this returns. 1: s->state; 0: it is the thread's; -errno. */
+int save_take_short(struct vm *vm, struct vm_save *s, struct err *e);
+/* save.c */
+struct worker_job save_job(void);
+void save_free(struct vm_save *s);
 
 /* save_devices.c: whether its devices let it be saved: 0 or -EOPNOTSUPP. */
 int save_check_devices(const struct vm *vm, struct err *e);

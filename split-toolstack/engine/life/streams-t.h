@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct branch;
 struct vm_restore;
 
 /* What waits until one more may be under way; embedded in its owner's struct. */
@@ -16,9 +17,11 @@ struct stream_wait {
 
 struct streams {
 	struct vm_restore *restores; /* utlist head */
+	struct branch *branches;     /* likewise */
 	struct stream_wait *waiting; /* utlist head */
-	uint32_t n;		     /* saves and restores */
+	uint32_t n;		     /* saves, restores and branches */
 	uint64_t last;		     /* id that was given */
+	uint64_t template_bytes;     /* of all states of VMs in memory */
 };
 
 #endif

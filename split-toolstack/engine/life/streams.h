@@ -24,8 +24,9 @@ int streams_no_handle(struct err *e);
 /* The client's file, which may not answer, is closed by a thread where that can wait. */
 void stream_close(struct engine *en, struct transfer *file);
 /* The engine closes, and the worker after this: what waits for a client or a pipe ends, and the VMs
- * go on. save.c, restore.c */
+ * go on. save.c, restore.c, branch.c */
 void saves_close(struct engine *en);
 void restores_close(struct engine *en);
+void branches_close(struct engine *en);
 
 #endif

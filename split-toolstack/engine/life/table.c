@@ -79,7 +79,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_RUN]       = {life_unpause_others, TO(RUNNING)},
 		[LIFE_PAUSE]     = {life_pause, TO(RUNNING) | TO(PAUSED)},
 		[LIFE_DESTROY]   = {life_destroy_living, TO(RUNNING) | TO(ENDED)},
-		[LIFE_SAVE]      = {life_save, TO(RUNNING) | TO(SAVING)},
+		[LIFE_SAVE]      = {life_save, TO(RUNNING) | TO(PAUSED) | TO(SAVING)},
 	},
 	[NOW_PAUSED] = {
 		[LIFE_CONNECTED] = {nothing, TO(PAUSED)},

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copies of a VM: its state is taken once, and put into one new VM after the other. */
+#include "split-toolstack/engine/life/branch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "libdom/save.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/life/take.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/* Copies are made so long in one turn of the loop, and then requests have theirs. */
+#define TURN_NS 200000u
+
+struct branch {
+	struct branch *prev, *next;
+	struct engine *en;
+	stream_id id;
+	const struct branch_ops *ops; /* NULL: nothing is to be told any more */
+	void *arg;
+	struct vm_config cfg; /* the VM's, with `name` and no uuid */
+	struct template *of;  /* NULL: not taken yet */
+	uint32_t count, made, flags;
+	bool numbered;	 /* the names */
+	uint32_t number; /* of the last one */
+	bool stepping;	 /* inside step() */
+	bool copying;	 /* a copy is being made */
+	bool waits;	 /* for its client */
+	bool given_up;	 /* no more copies */
+	ev_timer turn;
+	uint64_t start_ns;
+	struct stream_stats st;
+	int rc; /* of the copy that failed */
+	struct err err;
+};
+
+static void free_branch(struct branch *b)
+{
+	struct engine *en = b->en;
+
+	DL_DELETE(en->streams.branches, b);
+	ev_timer_stop(en->loop, &b->turn);
+	template_put(b->of);
+	vm_config_clear(&b->cfg);
+	free(b);
+	streams_give(en);
+}
+
+static void finish(struct branch *b)
+{
+	const struct branch_ops *ops = b->ops;
+	struct stream_stats st = b->st;
+	void *arg = b->arg;
+	struct err e = b->err;
+	int rc = b->rc;
+
+	if (rc == 0 && b->made < b->count)
+		rc = err_set(&e, ECANCELED, "given up: %u of %u copies are made", b->made,
+			     b->count);
+	st.total_ns = clock_ns() - b->start_ns;
+	free_branch(b);
+	if (ops)
+		ops->done(arg, rc, &st, &e);
+}
+
+/* --- one copy --- */
+
+static bool is_free(struct engine *en, const char *name)
+{
+	return !vm_by_name(en, name) && names_check(en, name, NULL) == 0;
+}
+
+static int name_copy(struct branch *b, struct vm_config *c, struct err *e)
+{
+	int n;
+
+	if (!b->numbered)
+		return 0;
+	do {
+		n = snprintf(c->name, sizeof(c->name), "%s-%u", b->cfg.name, ++b->number);
+	} while (n < (int)sizeof(c->name) && !is_free(b->en, c->name));
+	if (n >= (int)sizeof(c->name))
+		return err_set(e, EINVAL, "\"%s-%u\" is too long for a name: give one by --name",
+			       b->cfg.name, b->number);
+	return 0;
+}
+
+static void again(struct branch *b)
+{
+	ev_timer_stop(b->en->loop, &b->turn);
+	ev_timer_set(&b->turn, 0., 0.);
+	ev_timer_start(b->en->loop, &b->turn);
+}
+
+static void copied(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+		   const struct err *e)
+{
+	struct branch *b = arg;
+
+	b->copying = false;
+	if (rc < 0) {
+		b->err = *e;
+		b->rc = err_wrap(&b->err, rc, "copy %u of %u", b->made + 1, b->count);
+	} else {
+		b->made++;
+		if (b->ops)
+			b->waits = !b->ops->made(b->arg, vm, t);
+	}
+	if (b->given_up && !b->stepping)
+		finish(b); /* the loop may be over */
+	else if (!b->stepping)
+		again(b);
+}
+
+static void copy(struct branch *b)
+{
+	struct vm_config c;
+	int rc = vm_config_copy(&c, &b->cfg);
+
+	if (rc < 0)
+		(void)err_set(&b->err, ENOMEM, "out of memory");
+	if (rc == 0)
+		rc = name_copy(b, &c, &b->err);
+	if (rc < 0) {
+		b->rc = rc;
+		vm_config_clear(&c);
+		return;
+	}
+	b->copying = true;
+	vm_copy(b->en, &c, b->of, b->flags, copied, b);
+	vm_config_clear(&c);
+}
+
+/* --- one after the other --- */
+
+static bool is_over(const struct branch *b)
+{
+	return b->rc < 0 || b->given_up || b->made == b->count;
+}
+
+/* Some copies. It may be gone afterwards. */
+static void step(struct branch *b)
+{
+	uint64_t start = clock_ns();
+
+	b->stepping = true;
+	do
+		copy(b);
+	while (!b->copying && !b->waits && !is_over(b) && clock_ns() - start < TURN_NS);
+	b->stepping = false;
+	if (b->copying)
+		return; /* copied() goes on */
+	if (is_over(b))
+		finish(b);
+	else if (!b->waits)
+		again(b);
+}
+
+static void on_turn(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct branch *b = t->data;
+
+	(void)loop;
+	(void)revents;
+	if (is_over(b))
+		finish(b);
+	else if (!b->waits)
+		step(b);
+}
+
+static void taken(void *arg, int rc, struct save_stream *state, const struct stream_stats *st,
+		  const struct err *e)
+{
+	struct branch *b = arg;
+
+	b->st = *st;
+	if (rc == 0) {
+		b->of = template_new(b->en, state);
+		if (!b->of) {
+			save_close(state);
+			rc = err_set(&b->err, ENOMEM, "out of memory");
+		}
+	} else {
+		b->err = *e;
+	}
+	b->rc = rc;
+	if (is_over(b))
+		finish(b);
+	else
+		step(b);
+}
+
+/* --- what clients ask for --- */
+
+static int make_name(struct branch *b, const struct branch_want *w, struct err *e)
+{
+	struct vm_config *c = &b->cfg;
+	int n = 0;
+
+	if (w->name)
+		n = snprintf(c->name, sizeof(c->name), "%s", w->name);
+	if (n >= (int)sizeof(c->name))
+		return err_set(e, EINVAL, "name: longer than %d characters", VM_NAME_MAX);
+	b->numbered = !w->name || w->count > 1;
+	c->have_uuid = false;
+	return 0;
+}
+
+int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_ops *ops, void *arg,
+	      stream_id *id, struct err *e)
+{
+	struct branch *b;
+	int rc;
+
+	if (w->count < 1 || w->count > BRANCH_MOST)
+		return err_set(e, EINVAL, "count: 1 to %u copies, not %u", BRANCH_MOST, w->count);
+	rc = streams_take(vm->en, id, e);
+	if (rc < 0)
+		return rc;
+	b = calloc(1, sizeof(*b));
+	if (!b) {
+		streams_give(vm->en);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	*b = (struct branch){.en = vm->en,
+			     .id = *id,
+			     .ops = ops,
+			     .arg = arg,
+			     .count = w->count,
+			     .flags = w->flags & (VM_CREATE_PAUSED | VM_CREATE_WAIT_READY),
+			     .start_ns = clock_ns()};
+	DL_APPEND(vm->en->streams.branches, b);
+	ev_init(&b->turn, on_turn);
+	b->turn.data = b;
+	rc = vm_config_copy(&b->cfg, &vm->cfg);
+	if (rc < 0)
+		(void)err_set(e, ENOMEM, "out of memory");
+	(void)snprintf(b->cfg.name, sizeof(b->cfg.name), "%s", vm->name);
+	if (rc == 0)
+		rc = make_name(b, w, e);
+	if (rc == 0)
+		rc = vm_take(vm, *id, taken, b, e); /* may be the end of it */
+	if (rc < 0)
+		free_branch(b);
+	return rc;
+}
+
+static struct branch *find(struct engine *en, stream_id id)
+{
+	struct branch *b;
+
+	DL_FOREACH(en->streams.branches, b)
+	if (b->id == id)
+		return b;
+	return NULL;
+}
+
+void vm_branch_more(struct engine *en, stream_id id)
+{
+	struct branch *b = find(en, id);
+
+	if (!b || !b->waits)
+		return;
+	b->waits = false;
+	if (!b->stepping)
+		again(b);
+}
+
+void vm_branch_cancel(struct engine *en, stream_id id)
+{
+	struct branch *b = find(en, id);
+
+	if (!b)
+		return;
+	b->ops = NULL;
+	b->waits = false;
+	b->given_up = true;
+	if (!b->of)
+		(void)vm_save_end(en, id, false, NULL); /* taken() follows, and is its end */
+	else if (!b->stepping && !b->copying)
+		again(b);
+}
+
+/* Those whose copy is on a thread end with it. */
+void branches_close(struct engine *en)
+{
+	struct branch *b;
+	struct branch *next;
+
+	for (b = en->streams.branches; b; b = next) {
+		next = b->next;
+		b->given_up = true;
+		if (b->of && !b->copying)
+			free_branch(b);
+	}
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Saves and takes as clients ask for them. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
+{
+	s->source =
+		(struct save_source){.domid = vm->domid,
+				     .type = vm->cfg.type,
+				     .vcpus = vm_config_vcpus(&vm->cfg),
+				     .pages = vm->pages,
+				     .ring_pages = devices_rings(&vm->cfg) + vm->cfg.spare_rings,
+				     .dev_frame = vm->dev_frame,
+				     .control_frame = vm->control_frame,
+				     .limits = vm->cfg.limits};
+	s->frame[0] = vm->dev_frame;
+	s->frame[1] = vm->control_frame;
+	if (s->take)
+		return 0;
+	return save_note_disks(vm, s, e) < 0 ? -ENOMEM
+					     : vm_describe(vm, &s->owner, &s->owner_bytes, e);
+}
+
+/* Of either kind, which is `s`' then. */
+static int begin_save(struct vm *vm, struct vm_save *s, struct err *e)
+{
+	int rc = fill_source(vm, s, e);
+
+	if (rc == 0)
+		rc = life_event(vm, LIFE_SAVE, &(struct life_news){.e = e, .save = s});
+	if (rc < 0)
+		save_free(s);
+	return rc;
+}
+
+int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *e)
+{
+	struct vm_save *s;
+
+	if (vm->cfg.ndevice || vm->devices.first)
+		return err_set(
+			e, EOPNOTSUPP,
+			"\"%s\" cannot be copied: it has devices; only VMs without can so far",
+			vm->name);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	*s = (struct vm_save){.job = save_job(),
+			      .en = vm->en,
+			      .vm = vm,
+			      .id = id,
+			      .file = {.fd = -1, .cancel = -1},
+			      .flags = VM_SAVE_KEEP,
+			      .take = fn,
+			      .arg = arg,
+			      .start_ns = clock_ns()};
+	return begin_save(vm, s, e);
+}
+
+int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,
+	    struct err *e)
+{
+	struct vm_save *s = NULL;
+	struct transfer file;
+	int rc = transfer_open(&file, fd, true, e);
+
+	if (rc < 0)
+		return rc;
+	rc = streams_take(vm->en, id, e);
+	if (rc == 0) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			rc = err_set(e, ENOMEM, "out of memory");
+	}
+	if (!s) {
+		stream_close(vm->en, &file);
+		if (rc == -ENOMEM)
+			streams_give(vm->en);
+		return rc;
+	}
+	*s = (struct vm_save){.job = save_job(),
+			      .en = vm->en,
+			      .vm = vm,
+			      .id = *id,
+			      .file = file,
+			      .flags = flags,
+			      .fn = fn,
+			      .arg = arg,
+			      .start_ns = clock_ns()};
+	return begin_save(vm, s, e);
+}

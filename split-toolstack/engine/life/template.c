@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* States of VMs in memory, counted. */
+#include <stdlib.h>
+
+#include "libdom/template.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/take.h"
+
+struct template *template_new(struct engine *en, struct save_stream *state)
+{
+	struct template *t = malloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct template){.en = en, .state = state, .refs = 1};
+	en->streams.template_bytes += dom_template_bytes(state);
+	return t;
+}
+
+void template_put(struct template *t)
+{
+	if (!t || --t->refs)
+		return;
+	t->en->streams.template_bytes -= dom_template_bytes(t->state);
+	save_close(t->state);
+	free(t);
+}
