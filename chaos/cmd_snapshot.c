@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* snapshot, snapshots: VMs that chaosd keeps by name. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "chaos/cli.h"
+#include "chaos/target.h"
 
 /* --- snapshots --- */
 
@@ -136,32 +140,121 @@ static int remove_all(struct client *c, char **names, int n, json_t *json, struc
 	return first;
 }
 
+/* --- to and from files --- */
+
+static int send_file(struct client *c, enum proto_op op, const char *name, int fd, struct err *e)
+{
+	struct wire_out w;
+
+	client_begin(c, &w, op);
+	wire_text(&w, PROTO_NAME, name);
+	wire_u32(&w, PROTO_FILE_FD, 0);
+	return client_send(c, &w, &fd, 1, e);
+}
+
+static int pack(struct client *c, const char *name, const char *path, struct err *e)
+{
+	struct target t;
+	struct wire_in in;
+	int rc;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	rc = target_open(&t, path, e);
+	if (rc == 0)
+		rc = send_file(c, PROTO_REQ_SNAPSHOT_PACK, name, t.fd, e);
+	if (rc == 0)
+		rc = client_finish(c, &in, NULL, NULL, e);
+	if (rc == 0)
+		rc = target_finish(&t, e);
+	if (rc == 0)
+		rc = target_drain(&t, c->fd, e);
+	target_close(&t);
+	return rc;
+}
+
+/* Without a name it is that of the file. */
+static int unpack(struct client *c, const char *path, const char *name, bool json, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	bool piped = strcmp(path, "-") == 0;
+	struct chaos_snapshot s;
+	struct wire_in in;
+	int fd = piped ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return err_sys(e, errno, "%s", piped ? "standard input" : path);
+	rc = send_file(c, PROTO_REQ_SNAPSHOT_UNPACK, name ? name : slash ? slash + 1 : path, fd, e);
+	(void)close(fd);
+	if (rc == 0)
+		rc = client_finish(c, &in, NULL, NULL, e);
+	if (rc == 0 && !decode_snapshot(&in, &s))
+		rc = err_set(e, EPROTO, "the answer of chaosd has no snapshot in it");
+	if (rc < 0)
+		return rc;
+	if (!json)
+		printf("%s\n", s.name);
+	else if (print_json(snapshot_json(&s)) < 0)
+		return err_set(e, EIO, "standard output");
+	return 0;
+}
+
+/* Its words are checked before chaosd is asked: NULL, or what is wrong with them. */
+static const char *check_words(char **word, int n)
+{
+	if (n < 1)
+		return "name a VM, and optionally the snapshot";
+	if (strcmp(word[0], "rm") == 0)
+		return n < 2 ? "rm: name a snapshot" : NULL;
+	if (strcmp(word[0], "pack") == 0)
+		return n != 3 ? "pack: name a snapshot and a file" : NULL;
+	if (strcmp(word[0], "unpack") == 0) {
+		if (n != 2 && n != 3)
+			return "unpack: give a file, and optionally a name";
+		if (n == 2 && strcmp(word[1], "-") == 0)
+			return "unpack: what comes from standard input needs a name";
+		return NULL;
+	}
+	return n > 2 ? "name a VM, and optionally the snapshot" : NULL;
+}
+
+static int run_words(struct client *c, char **word, int n, json_t **json, struct err *e)
+{
+	json_t *list = *json;
+	const char *last = n > 2 ? word[2] : NULL;
+	int rc;
+
+	if (strcmp(word[0], "rm") == 0)
+		return remove_all(c, word + 1, n - 1, list, e);
+	if (strcmp(word[0], "pack") == 0)
+		rc = pack(c, word[1], last, e);
+	else if (strcmp(word[0], "unpack") == 0)
+		rc = unpack(c, word[1], last, list != NULL, e);
+	else
+		rc = keep(c, word[0], n > 1 ? word[1] : NULL, list != NULL, e);
+	json_decref(list); /* these print an object, or nothing */
+	*json = NULL;
+	return rc;
+}
+
 static int run_snapshot(const struct command *cmd, int argc, char **argv)
 {
 	struct client c = {.fd = -1};
 	struct plain_options o;
 	struct err e = {0};
-	bool rm;
-	int n;
+	const char *wrong;
 	int rc = plain_options(cmd, argc, argv, false, &o);
 
 	if (rc != EXIT_DONE)
 		return rc;
-	n = argc - optind;
-	rm = n > 0 && strcmp(argv[optind], "rm") == 0;
-	if (n < 1 || (rm && n < 2) || (!rm && n > 2)) {
+	wrong = check_words(argv + optind, argc - optind);
+	if (wrong) {
 		json_decref(o.json);
-		return rm ? usage(cmd, "rm: name a snapshot")
-			  : usage(cmd, "name a VM, and optionally the snapshot");
+		return usage(cmd, "%s", wrong);
 	}
 	rc = client_open(&c, NULL, &e);
-	if (rc == 0 && rm) {
-		rc = remove_all(&c, argv + optind + 1, n - 1, o.json, &e);
-	} else if (rc == 0) {
-		rc = keep(&c, argv[optind], n > 1 ? argv[optind + 1] : NULL, o.json != NULL, &e);
-		json_decref(o.json);
-		o.json = NULL;
-	}
+	if (rc == 0)
+		rc = run_words(&c, argv + optind, argc - optind, &o.json, &e);
 	return conclude(&c, o.json, rc < 0 ? failed(&e) : EXIT_DONE);
 }
 
@@ -172,11 +265,15 @@ static const char snapshot_help[] =
 	"still for a\n"
 	"moment and goes on. Without NAME it is called by the VM and a number.\n"
 	"\n"
-	"  rm NAME...              remove snapshots that are no others' parents\n" HELP_JSON;
+	"  rm NAME...              remove snapshots that are no others' parents\n"
+	"  pack NAME FILE          copy one into FILE (\"-\": standard output), for another host\n"
+	"  unpack FILE [NAME]      keep what FILE (\"-\": standard input) has; the default NAME is "
+	"its\n"
+	"                          file name\n" HELP_JSON;
 
 const struct command cmd_snapshot = {
 	.name = "snapshot",
-	.args = "[OPTION]... VM [NAME] | rm NAME...",
+	.args = "[OPTION]... VM [NAME] | rm NAME... | pack NAME FILE | unpack FILE [NAME]",
 	.what = "keep a VM as a snapshot",
 	.help = snapshot_help,
 	.run = run_snapshot,

@@ -51,10 +51,17 @@ _chaos() {
 	migrate-receive) ;;
 	snapshot)
 		words=$(chaos list --own --quiet 2>/dev/null)
-		[ "$COMP_CWORD" -gt 2 ] || words="$words rm"
-		if [ "${COMP_WORDS[2]}" = rm ] && [ "$COMP_CWORD" -gt 2 ]; then
-			words=$(chaos snapshots --json 2>/dev/null | sed -n 's/.*"name": "\(.*\)",*/\1/p')
-		fi
+		[ "$COMP_CWORD" -gt 2 ] || words="$words rm pack unpack"
+		case $COMP_CWORD:${COMP_WORDS[2]} in
+		2:*) ;;
+		3:pack | *:rm) words=$(chaos snapshots --json 2>/dev/null | sed -n 's/.*"name": "\(.*\)",*/\1/p') ;;
+		3:unpack | 4:pack)
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+			;;
+		*) words= ;;
+		esac
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
 	network-detach | block-detach)

@@ -141,6 +141,13 @@ void run_restore(struct rq *rq);
 /* The whole answer was sent. */
 void saved_sent(struct rq *rq);
 
+/* --- snapshots.c --- */
+void run_snapshot(struct rq *rq);
+void run_snapshot_rm(struct rq *rq);
+void run_create_from(struct rq *rq);
+void run_snapshot_pack(struct rq *rq);
+void run_snapshot_unpack(struct rq *rq);
+
 /* --- devices.c --- */
 void run_devices(struct rq *rq);
 void run_attach(struct rq *rq);

@@ -49,6 +49,8 @@ static void collect(struct rq *rq, const struct chaos_reply *r)
 		(void)json_array_append_new(rq->json, flavor_json(&r->flavor));
 	else if (r->has_image)
 		(void)json_array_append_new(rq->json, image_json(&r->image));
+	else if (r->has_snapshot)
+		(void)json_array_append_new(rq->json, snapshot_json(&r->snapshot));
 }
 
 static void collect_text(struct rq *rq, const struct chaos_reply *r)
@@ -305,6 +307,12 @@ const struct route routes[] = {
 	{"GET", "/v1/images/{}", run_image},
 	{"PUT", "/v1/images/{}", run_image_put, .upload = true},
 	{"DELETE", "/v1/images/{}", run_image_rm},
+	{"POST", "/v1/vms/{}/snapshot", run_snapshot},
+	{"GET", "/v1/snapshots", run_plain, CHAOS_SNAPSHOTS, 0, collect},
+	{"PUT", "/v1/snapshots/{}", run_snapshot_unpack, .upload = true},
+	{"DELETE", "/v1/snapshots/{}", run_snapshot_rm},
+	{"GET", "/v1/snapshots/{}/file", run_snapshot_pack},
+	{"POST", "/v1/snapshots/{}/vms", run_create_from},
 	{"GET", "/v1/events", run_events},
 	{"GET", "/metrics", run_plain, CHAOS_METRICS, 0, collect_text},
 	{"GET", "/openapi.json", run_openapi},

@@ -6,6 +6,7 @@
 
 #include "base/mac.h"
 #include "split-toolstack/engine/life/save.h"
+#include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/vmcfg/vmcfg.h"
 
 void fields_vm(struct wire_out *w, struct vm *vm)
@@ -159,4 +160,26 @@ void fields_stream(struct wire_out *w, const struct stream_stats *s)
 	if (s->stopped_ns)
 		wire_u64(w, PROTO_STOPPED_NS, s->stopped_ns);
 	wire_u64(w, PROTO_TOTAL_NS, s->total_ns);
+}
+
+void fields_snapshot(struct wire_out *w, const struct snapshots *all, const struct snapshot *x)
+{
+	const struct snapshot *parent = x->parent[0] ? snapshots_by_digest(all, x->parent) : NULL;
+	uint32_t mark = wire_open(w, PROTO_SNAPSHOT);
+
+	wire_text(w, PROTO_NAME, x->name);
+	wire_text(w, PROTO_DIGEST, x->digest);
+	if (x->parent[0])
+		wire_text(w, PROTO_PARENT, x->parent);
+	if (parent)
+		wire_text(w, PROTO_PARENT_NAME, parent->name);
+	wire_text(w, PROTO_WHAT, x->vm);
+	wire_text(w, PROTO_TYPE, x->type == DOM_PVH ? "pvh" : "pv");
+	wire_u32(w, PROTO_VCPUS, x->vcpus);
+	wire_u64(w, PROTO_MEM_KIB, x->mem_kib);
+	wire_u64(w, PROTO_PAGES, x->pages);
+	wire_u64(w, PROTO_PRESENT, x->present);
+	wire_u64(w, PROTO_BYTES, x->bytes);
+	wire_u64(w, PROTO_CREATED, x->created_ns);
+	wire_close(w, mark);
 }

@@ -18,6 +18,11 @@ struct stream_stats;
 /* Of a save or restore, as fields of the frame itself. */
 void fields_stream(struct wire_out *w, const struct stream_stats *s);
 
+struct snapshot;
+struct snapshots;
+/* A nested PROTO_SNAPSHOT; its parent is looked for in `all`. */
+void fields_snapshot(struct wire_out *w, const struct snapshots *all, const struct snapshot *x);
+
 /* A nested PROTO_DEVICE. */
 void fields_device(struct wire_out *w, const struct device_info *d);
 

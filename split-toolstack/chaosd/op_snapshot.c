@@ -9,28 +9,6 @@
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/engine/life/snapshot.h"
 
-static void put_snapshot(struct wire_out *w, const struct snapshots *all, const struct snapshot *x)
-{
-	const struct snapshot *parent = x->parent[0] ? snapshots_by_digest(all, x->parent) : NULL;
-	uint32_t mark = wire_open(w, PROTO_SNAPSHOT);
-
-	wire_text(w, PROTO_NAME, x->name);
-	wire_text(w, PROTO_DIGEST, x->digest);
-	if (x->parent[0])
-		wire_text(w, PROTO_PARENT, x->parent);
-	if (parent)
-		wire_text(w, PROTO_PARENT_NAME, parent->name);
-	wire_text(w, PROTO_WHAT, x->vm);
-	wire_text(w, PROTO_TYPE, x->type == DOM_PVH ? "pvh" : "pv");
-	wire_u32(w, PROTO_VCPUS, x->vcpus);
-	wire_u64(w, PROTO_MEM_KIB, x->mem_kib);
-	wire_u64(w, PROTO_PAGES, x->pages);
-	wire_u64(w, PROTO_PRESENT, x->present);
-	wire_u64(w, PROTO_BYTES, x->bytes);
-	wire_u64(w, PROTO_CREATED, x->created_ns);
-	wire_close(w, mark);
-}
-
 /* --- list --- */
 
 struct listed {
@@ -44,7 +22,7 @@ static void send_snapshot(const struct snapshot *x, void *arg)
 	struct wire_out w;
 
 	reply_begin(l->r->c, &w, PROTO_ITEM, l->r->in.h.tag);
-	put_snapshot(&w, l->all, x);
+	fields_snapshot(&w, l->all, x);
 	reply_send(l->r->c, &w);
 }
 
@@ -115,7 +93,7 @@ static void snapped(void *arg, int rc, const struct snapshot *x, const struct st
 		reply_error(k->c, k->tag, e);
 	} else {
 		reply_begin(k->c, &w, PROTO_OK, k->tag);
-		put_snapshot(&w, engine_snapshots(k->en), x);
+		fields_snapshot(&w, engine_snapshots(k->en), x);
 		fields_stream(&w, st);
 		reply_send(k->c, &w);
 		log_line(LOG_INFO,

@@ -75,7 +75,8 @@ void reload_settings(struct engine *en, struct settings *now, struct settings *f
 	limits = (struct engine_limits){.console_log_kib = now->console_log_kib,
 					.history_max = now->history,
 					.rcu_expedited = now->rcu_expedited,
-					.pool_kib = now->pool_kib};
+					.pool_kib = now->pool_kib,
+					.store_kib = (uint64_t)now->store_mib << 10};
 
 	log_set_level(now->log_level);
 	engine_set_limits(en, &limits);

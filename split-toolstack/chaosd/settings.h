@@ -23,6 +23,7 @@ struct settings {
 	uint32_t rcu_expedited;
 	enum tail_guard tail_guard;
 	uint64_t pool_kib;
+	uint32_t store_mib;
 	struct vmcfg_list pool; /* flavors as text */
 };
 

@@ -59,7 +59,8 @@ static int open_images(struct engine *en, struct err *e)
 {
 	struct images_conf conf = {.opener = en->opener,
 				   .cache_dir = en->conf.cache_dir,
-				   .store_dir = en->conf.image_dir};
+				   .store_dir = en->conf.image_dir,
+				   .quota = en->conf.store_kib << 10};
 
 	int rc = images_open(&conf, &en->images, e);
 
@@ -174,6 +175,7 @@ void engine_close(struct engine *en)
 	branches_close(en);
 	saves_close(en);
 	restores_close(en);
+	packs_close(en);
 	ended = worker_close(en->worker); /* builds and destroys under way end first */
 	en->worker = NULL;
 	if (!ended)
@@ -216,6 +218,8 @@ void engine_set_limits(struct engine *en, const struct engine_limits *l)
 	en->conf.history_max = l->history_max;
 	en->conf.rcu_expedited = l->rcu_expedited;
 	en->conf.pool_kib = l->pool_kib;
+	en->conf.store_kib = l->store_kib;
+	imagestore_set_quota(images_store(en->images), l->store_kib << 10);
 	if (pool_held(en) > l->pool_kib)
 		(void)pool_drop(en);
 	idle_later(en->idle); /* trims the history, fills the pool */

@@ -43,6 +43,7 @@ struct engine_conf {
 	const char *image_dir; /* imported images: /var/lib/chaos/images */
 	enum store_mode store;
 	const char *store_socket; /* own: of dom0's tools; NULL: dom0 is not served at all */
+	uint64_t store_kib;	  /* images and snapshots; 0: no limit */
 	uint64_t pool_kib;	  /* memory that all shells together may hold */
 	uint32_t console_log_kib; /* bound of one VM's kept console output */
 	uint32_t history_max;	  /* ended VMs remembered */
@@ -68,6 +69,7 @@ struct engine_limits {
 	uint32_t history_max;
 	bool rcu_expedited;
 	uint64_t pool_kib;
+	uint64_t store_kib;
 };
 void engine_set_limits(struct engine *en, const struct engine_limits *l);
 enum store_mode engine_store_mode(const struct engine *en); /* never STORE_AUTO */

@@ -81,6 +81,8 @@ enum chaos_op {
 	CHAOS_CREATE_FROM, /* vm: a snapshot's name; name (or NULL), flags -> vm, saved */
 	CHAOS_BRANCH, /* vm, name (or NULL), count, flags -> a reply with a vm each; saved, but for
 			 bytes */
+	CHAOS_SNAPSHOT_PACK,   /* name, file_fd: its file is copied into that */
+	CHAOS_SNAPSHOT_UNPACK, /* name, file_fd -> snapshot */
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create, restore, branch: do not let it run yet */

@@ -90,7 +90,9 @@ struct proto_field {
 	REQUEST(SNAPSHOT_RM, snapshot_rm, "snapshot rm")    /* NAME -> NAME */ \
 	REQUEST(CREATE_FROM, create_from, "create from")    /* WHAT (a snapshot), [NAME], FLAGS -> as RESTORE */ \
 	REQUEST(BRANCH, branch, "branch")                   /* WHAT, [NAME], [COUNT], FLAGS -> a VM and WAY in each item; NAME, PAGES, \
-	                                                       PRESENT, STOPPED_NS, TOTAL_NS */
+	                                                       PRESENT, STOPPED_NS, TOTAL_NS */ \
+	REQUEST(SNAPSHOT_PACK, snapshot_pack, "snapshot pack") /* NAME, FILE_FD -> NAME, BYTES: its stream was written */ \
+	REQUEST(SNAPSHOT_UNPACK, snapshot_unpack, "snapshot unpack") /* NAME, FILE_FD -> a SNAPSHOT */
 /* clang-format on */
 
 enum proto_op {

@@ -19,6 +19,7 @@ struct images_conf {
 	struct opener *opener; /* whose threads read */
 	const char *cache_dir; /* unpacked kernels; not copied */
 	const char *store_dir; /* imported images; likewise */
+	uint64_t quota;	       /* bytes of all that is kept there; 0: no limit */
 };
 
 /* Opens the store of images, too. */

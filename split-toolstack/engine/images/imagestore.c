@@ -29,6 +29,8 @@ struct imagestore {
 	char cache_dir[512]; /* a copy: a thread that hangs may outlive the caller's */
 	int dirfd;
 	struct imageindex *index;
+	uint64_t quota;		      /* bytes; 0: none */
+	uint64_t others;	      /* bytes that are no images' */
 	uint32_t imports;	      /* under way, also as changes */
 	struct image_change *changes; /* of the index: the first is under way */
 };
@@ -46,6 +48,7 @@ struct image_change {
 	char name[IMAGE_NAME_MAX + 1];
 	bool removes;
 	int fd;		       /* import: of what is copied */
+	uint64_t room;	       /* import: it may have so many bytes */
 	char copy[32];	       /* import: the name of the copy so far */
 	struct image_record r; /* import */
 	bool only;	       /* import: no other name has the content */
@@ -81,6 +84,7 @@ int imagestore_open(const struct images_conf *conf, struct imagestore **out, str
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
 	s->opener = conf->opener;
+	s->quota = conf->quota;
 	(void)snprintf(s->cache_dir, sizeof(s->cache_dir), "%s", conf->cache_dir);
 	rc = open_store(s, conf->store_dir, e);
 	if (rc < 0) {
@@ -150,6 +154,41 @@ int imagestore_digest(const struct imagestore *s, const char *name, char digest[
 		return no_image(name, e);
 	memcpy(digest, r->digest, sizeof(r->digest));
 	return 0;
+}
+
+/* --- room --- */
+
+void imagestore_set_quota(struct imagestore *s, uint64_t bytes)
+{
+	__atomic_store_n(&s->quota, bytes, __ATOMIC_RELAXED);
+}
+
+void imagestore_count_others(struct imagestore *s, int64_t bytes)
+{
+	s->others += (uint64_t)bytes;
+}
+
+uint64_t imagestore_room(const struct imagestore *s)
+{
+	uint64_t used = s->others;
+
+	if (s->quota == 0)
+		return UINT64_MAX;
+	for (uint32_t i = 0; i < imageindex_count(s->index); i++) {
+		const char *name;
+		const struct image_record *r = imageindex_at(s->index, i, &name);
+
+		used += r->bytes;
+	}
+	return used < s->quota ? s->quota - used : 0;
+}
+
+int imagestore_full(const struct imagestore *s, struct err *e)
+{
+	return err_set(e, ENOSPC,
+		       "it does not fit into the %llu MiB of store_quota: remove images or "
+		       "snapshots, or raise it",
+		       (unsigned long long)__atomic_load_n(&s->quota, __ATOMIC_RELAXED) >> 20);
 }
 
 /* --- changes --- */
@@ -269,8 +308,9 @@ bool image_name_ok(const char *name)
 		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+:-") == n;
 }
 
-static int copy(int from, int to, struct err *e)
+static int copy(const struct image_change *j, int to, struct err *e)
 {
+	int from = j->fd;
 	struct stat st;
 	off_t at = 0;
 
@@ -278,6 +318,8 @@ static int copy(int from, int to, struct err *e)
 		return err_set(e, EINVAL, "not a regular file");
 	if ((uint64_t)st.st_size > IMAGE_MAX_BYTES)
 		return err_set(e, E2BIG, "larger than %llu MiB", IMAGE_MAX_BYTES >> 20);
+	if ((uint64_t)st.st_size > j->room)
+		return imagestore_full(j->store, e);
 	while (at < st.st_size) {
 		ssize_t n = sendfile(to, from, &at, COPY_STEP);
 
@@ -331,7 +373,7 @@ static void import_work(struct worker_job *job, struct xen *x)
 		j->rc = err_sys(&j->err, errno, "image store");
 		return;
 	}
-	j->rc = copy(j->fd, fd, &j->err);
+	j->rc = copy(j, fd, &j->err);
 	if (j->rc < 0)
 		j->rc = err_wrap(&j->err, j->rc, "image \"%s\"", j->name);
 	else
@@ -369,6 +411,7 @@ int imagestore_import(struct imagestore *s, const char *name, int fd, image_impo
 	*c = (struct image_change){.job = {.work = import_work, .done = import_done},
 				   .store = s,
 				   .fd = fd,
+				   .room = imagestore_room(s),
 				   .imported = fn,
 				   .arg = arg};
 	(void)snprintf(c->name, sizeof(c->name), "%s", name);

@@ -45,6 +45,15 @@ typedef void image_rm_fn(void *arg, int rc, const struct err *e);
 int imagestore_rm(struct imagestore *s, const char *name, image_rm_fn *fn, void *arg,
 		  struct err *e);
 
+/* --- room: images, and what others keep in the folder, have one quota --- */
+void imagestore_set_quota(struct imagestore *s, uint64_t bytes); /* 0: none */
+/* So many bytes more are kept there, or less, by others than images. */
+void imagestore_count_others(struct imagestore *s, int64_t bytes);
+/* Bytes that may still come; UINT64_MAX: no limit. */
+uint64_t imagestore_room(const struct imagestore *s);
+/* -ENOSPC; on the loop or a thread. */
+int imagestore_full(const struct imagestore *s, struct err *e);
+
 /* The file of an image's content: its name in the folder of images, and the folder. -ENOENT with
  * the reason. */
 int imagestore_digest(const struct imagestore *s, const char *name, char digest[65], struct err *e);

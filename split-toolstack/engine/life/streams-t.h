@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct branch;
+struct pack;
 struct vm_restore;
 
 /* What waits until one more may be under way; embedded in its owner's struct. */
@@ -18,6 +19,7 @@ struct stream_wait {
 struct streams {
 	struct vm_restore *restores; /* utlist head */
 	struct branch *branches;     /* likewise */
+	struct pack *packs;	     /* likewise: pack.c */
 	struct stream_wait *waiting; /* utlist head */
 	uint32_t n;		     /* saves, restores and branches */
 	uint64_t last;		     /* id that was given */

@@ -28,5 +28,6 @@ void stream_close(struct engine *en, struct transfer *file);
 void saves_close(struct engine *en);
 void restores_close(struct engine *en);
 void branches_close(struct engine *en);
+void packs_close(struct engine *en); /* pack.c */
 
 #endif

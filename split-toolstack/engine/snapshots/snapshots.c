@@ -45,6 +45,7 @@ struct snapshot_new {
 	bool removes;
 	bool given_up;
 	int fd;
+	uint64_t room;	      /* it may have so many bytes */
 	char copy[40];	      /* the name of the file so far */
 	char drop[FILE_NAME]; /* the file that no name has afterwards; "": none */
 	snapshot_file_fn *opened;
@@ -71,6 +72,7 @@ int snapshots_open(struct opener *opener, struct imagestore *store, struct snaps
 		snapshots_close(s, true);
 		return rc;
 	}
+	imagestore_count_others(store, snaptable_bytes(&s->table));
 	*out = s;
 	return 0;
 }
@@ -125,6 +127,25 @@ int snapshots_file(const struct snapshots *s, const struct snapshot *x, int *fd,
 	return *fd < 0 ? err_sys(e, errno, "snapshot \"%s\"", x->name) : 0;
 }
 
+/* --- room --- */
+
+uint64_t snapshots_room(const struct snapshots *s)
+{
+	return imagestore_room(s->store);
+}
+
+int snapshots_full(const struct snapshots *s, const char *name, struct err *e)
+{
+	return err_wrap(e, imagestore_full(s->store, e), "snapshot \"%s\"", name);
+}
+
+/* A file that several names have counts once. */
+static void count(struct snapshots *s, const struct snapshot *x, bool more)
+{
+	if (!snaptable_uses(&s->table, x->digest, x))
+		imagestore_count_others(s->store, more ? (int64_t)x->bytes : -(int64_t)x->bytes);
+}
+
 /* --- users --- */
 
 void snapshot_hold(const struct snapshot *x, struct snapshot_hold *h, const char *holder)
@@ -161,6 +182,8 @@ static int give_name(struct snapshot_new *n, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	if (n->x->bytes > n->room)
+		return snapshots_full(n->s, n->x->name, e);
 	if (fsync(n->fd) < 0)
 		return err_sys(e, errno, "snapshot \"%s\"", n->x->name);
 	(void)snprintf(file, sizeof(file), "%s" SNAPSHOT_FILE, n->x->digest);
@@ -220,11 +243,15 @@ static void change_done(struct worker_job *job)
 	s->changes = n->after;
 	if (n->removes) {
 		if (n->rc == 0)
+			count(s, n->x, false);
+		if (n->rc == 0)
 			snaptable_drop(&s->table, n->x);
 		else
 			n->x->leaving = false;
 		n->removed(n->arg, n->rc, &n->err);
 	} else {
+		if (n->rc == 0)
+			count(s, n->x, true);
 		if (n->rc == 0)
 			snaptable_add(&s->table, n->x);
 		if (!n->given_up)
@@ -243,6 +270,7 @@ static void begin_change(struct snapshots *s)
 		return;
 	if (n->removes && !snaptable_uses(&s->table, n->x->digest, n->x))
 		(void)snprintf(n->drop, sizeof(n->drop), "%s" SNAPSHOT_FILE, n->x->digest);
+	n->room = snapshots_room(s);
 	push_job(n, change_work, change_done);
 }
 
@@ -311,6 +339,8 @@ int snapshot_new(struct snapshots *s, const char *name, snapshot_file_fn *fn, vo
 	struct snapshot_new *n;
 	int rc = check_name(s, name, e);
 
+	if (rc == 0 && snapshots_room(s) == 0)
+		rc = snapshots_full(s, name, e);
 	if (rc < 0)
 		return rc;
 	n = calloc(1, sizeof(*n));

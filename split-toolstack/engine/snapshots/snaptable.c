@@ -78,6 +78,22 @@ void snaptable_children(const struct snapshot_table *t, const struct snapshot *x
 	}
 }
 
+int64_t snaptable_bytes(const struct snapshot_table *t)
+{
+	const struct snapshot *x;
+	uint64_t bytes = 0;
+
+	DL_FOREACH(t->first, x)
+	{
+		const struct snapshot *first = t->first;
+
+		while (strcmp(first->digest, x->digest) != 0)
+			first = first->next;
+		bytes += first == x ? x->bytes : 0;
+	}
+	return (int64_t)bytes;
+}
+
 void snaptable_free(struct snapshot_table *t)
 {
 	while (t->first)

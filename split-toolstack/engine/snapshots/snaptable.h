@@ -19,6 +19,8 @@ bool snaptable_uses(const struct snapshot_table *t, const char *digest, const st
 /* Names of up to some others whose parent it is, when no other name keeps that; "": none. */
 void snaptable_children(const struct snapshot_table *t, const struct snapshot *x, char *to,
 			size_t room);
+/* Of all files. */
+int64_t snaptable_bytes(const struct snapshot_table *t);
 void snaptable_free(struct snapshot_table *t);
 
 /* Of the folder: all names whose files are there; what nothing names goes. -ENOMEM, or the folder

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Snapshots into files and pipes of clients, and out of them: copied by a thread, and what comes in
+ * is checked before it gets a name. */
+#include "split-toolstack/engine/life/pack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#include "base/log.h"
+#include "libdom/save.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/record.h"
+
+#define PIECE (256u << 10)
+
+struct pack {
+	struct worker_job job;
+	struct pack *prev, *next; /* of the engine */
+	struct engine *en;
+	stream_id id;
+	struct transfer client; /* the other end */
+	int fd;			/* of the store; unpack: of `made` */
+	char name[IMAGE_NAME_MAX + 1];
+	char digest[65];	   /* pack */
+	struct snapshot_new *made; /* unpack */
+	struct snapshot what;	   /* unpack: what is found out of it */
+	uint64_t room;		   /* unpack: the store takes so many bytes */
+	uint64_t bytes;
+	snapshot_pack_fn *fn;
+	void *arg;
+	int rc;
+	struct err err;
+};
+
+/* --- on a thread --- */
+
+static int copy_out(struct pack *p, uint8_t *buf, struct err *e)
+{
+	for (;;) {
+		ssize_t n = pread(p->fd, buf, PIECE, (off_t)p->bytes);
+		struct iovec iov = {buf, n > 0 ? (size_t)n : 0};
+		int rc;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "read snapshot \"%s\"", p->name);
+		if (n == 0)
+			return 0;
+		rc = transfer_write(&p->client, &iov, 1);
+		if (rc < 0)
+			return err_sys(e, -rc, "write snapshot \"%s\"", p->name);
+		p->bytes += (uint64_t)n;
+	}
+}
+
+static int write_all(int fd, const uint8_t *buf, size_t n)
+{
+	while (n) {
+		ssize_t w = write(fd, buf, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -errno;
+		buf += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+static int copy_in(struct pack *p, uint8_t *buf, struct err *e)
+{
+	for (;;) {
+		struct iovec iov = {buf, PIECE};
+		ssize_t n = transfer_read(&p->client, &iov, 1);
+		int rc;
+
+		if (n < 0)
+			return err_sys(e, (int)-n, "read snapshot \"%s\"", p->name);
+		if (n == 0)
+			return 0;
+		if (p->bytes + (uint64_t)n > p->room)
+			return snapshots_full(p->en->snapshots, p->name, e);
+		rc = write_all(p->fd, buf, (size_t)n);
+		if (rc < 0)
+			return err_sys(e, -rc, "snapshot \"%s\"", p->name);
+		p->bytes += (uint64_t)n;
+	}
+}
+
+static int describe(struct pack *p, const struct save_info *i, struct err *e)
+{
+	struct vm_config c;
+	int rc;
+
+	vm_config_init(&c);
+	rc = vm_undescribe(i->owner, i->owner_bytes, &c, e);
+	p->what = (struct snapshot){.type = i->type,
+				    .vcpus = i->vcpus,
+				    .mem_kib = i->pages * 4,
+				    .pages = i->pages,
+				    .present = i->present,
+				    .foreign = true};
+	if (rc == 0) {
+		(void)snprintf(p->what.vm, sizeof(p->what.vm), "%s", c.name);
+		if (c.snapshot)
+			(void)snprintf(p->what.parent, sizeof(p->what.parent), "%s", c.snapshot);
+	}
+	vm_config_clear(&c);
+	/* what follows a stream in its file is no part of it */
+	if (rc == 0 && ftruncate(p->fd, (off_t)i->bytes) < 0)
+		rc = err_sys(e, errno, "snapshot \"%s\"", p->name);
+	return rc;
+}
+
+/* The copy, which nothing changes any more. */
+static int check(struct pack *p, struct xen *x, struct err *e)
+{
+	struct save_stream *s = NULL;
+	struct transfer t;
+	int fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0) {
+		rc = err_sys(e, errno, "snapshot \"%s\"", p->name);
+		if (fd >= 0)
+			(void)close(fd);
+		return rc;
+	}
+	rc = transfer_open(&t, fd, false, e);
+	if (rc < 0)
+		return rc;
+	rc = save_open(x, &t, &s, e);
+	if (rc == 0)
+		rc = save_verify(s, e);
+	if (rc == 0)
+		rc = describe(p, save_info(s), e);
+	save_close(s);
+	transfer_close(&t);
+	return rc;
+}
+
+static void job_work(struct worker_job *job, struct xen *x)
+{
+	struct pack *p = (struct pack *)job;
+	uint8_t *buf = malloc(PIECE);
+
+	if (!buf)
+		p->rc = err_set(&p->err, ENOMEM, "out of memory");
+	else if (!p->made)
+		p->rc = copy_out(p, buf, &p->err);
+	else if (!x)
+		p->rc = streams_no_handle(&p->err);
+	else
+		p->rc = copy_in(p, buf, &p->err);
+	free(buf);
+	if (p->made && p->rc == 0)
+		p->rc = check(p, x, &p->err);
+}
+
+/* --- on the loop --- */
+
+/* It is no stream any more. */
+static void end_stream(struct pack *p)
+{
+	stream_close(p->en, &p->client);
+	DL_DELETE(p->en->streams.packs, p);
+	streams_give(p->en);
+}
+
+static void named(void *arg, int rc, const struct snapshot *x, const struct err *e)
+{
+	struct pack *p = arg;
+
+	p->fn(p->arg, rc, x, p->bytes, e);
+	free(p);
+}
+
+static void job_done(struct worker_job *job)
+{
+	struct pack *p = (struct pack *)job;
+
+	end_stream(p);
+	if (p->made && p->rc == 0) {
+		snapshot_finish(p->made, &p->what, named, p);
+		return;
+	}
+	if (p->made)
+		snapshot_give_up(p->made);
+	else
+		(void)close(p->fd);
+	named(p, p->rc, p->made ? NULL : snapshots_by_digest(p->en->snapshots, p->digest), &p->err);
+}
+
+static int begin(struct engine *en, const char *name, int fd, bool out, struct pack **to,
+		 stream_id *id, struct err *e)
+{
+	struct pack *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p) {
+		(void)close(fd);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	p->en = en;
+	p->fd = -1;
+	p->job = (struct worker_job){.work = job_work, .done = job_done};
+	(void)snprintf(p->name, sizeof(p->name), "%s", name);
+	rc = transfer_open(&p->client, fd, out, e);
+	if (rc == 0) {
+		rc = streams_take(en, id, e);
+		if (rc < 0)
+			stream_close(en, &p->client);
+	}
+	if (rc < 0) {
+		free(p);
+		return rc;
+	}
+	p->id = *id;
+	DL_APPEND(en->streams.packs, p);
+	*to = p;
+	return 0;
+}
+
+int snapshot_pack(struct engine *en, const char *name, int fd, snapshot_pack_fn *fn, void *arg,
+		  stream_id *id, struct err *e)
+{
+	const struct snapshot *x = snapshots_find(en->snapshots, name, e);
+	struct pack *p = NULL;
+	int rc;
+
+	if (!x) {
+		(void)close(fd);
+		return -ENOENT;
+	}
+	rc = begin(en, name, fd, true, &p, id, e);
+	if (rc < 0)
+		return rc;
+	memcpy(p->digest, x->digest, sizeof(p->digest));
+	p->fn = fn;
+	p->arg = arg;
+	rc = snapshots_file(en->snapshots, x, &p->fd, e);
+	if (rc < 0) {
+		end_stream(p);
+		free(p);
+		return rc;
+	}
+	worker_push(en->worker, WORKER_STREAMS, &p->job);
+	return 0;
+}
+
+static void opened(void *arg, int rc, struct snapshot_new *n, int fd, const struct err *e)
+{
+	struct pack *p = arg;
+
+	if (rc < 0) {
+		end_stream(p);
+		named(p, rc, NULL, e);
+		return;
+	}
+	p->made = n;
+	p->fd = fd;
+	p->room = snapshots_room(p->en->snapshots);
+	worker_push(p->en->worker, WORKER_STREAMS, &p->job);
+}
+
+int snapshot_unpack(struct engine *en, const char *name, int fd, snapshot_pack_fn *fn, void *arg,
+		    stream_id *id, struct err *e)
+{
+	struct pack *p = NULL;
+	int rc = begin(en, name, fd, false, &p, id, e);
+
+	if (rc < 0)
+		return rc;
+	p->fn = fn;
+	p->arg = arg;
+	rc = snapshot_new(en->snapshots, name, opened, p, e);
+	if (rc < 0) {
+		end_stream(p);
+		free(p);
+	}
+	return rc;
+}
+
+void snapshot_pack_cancel(struct engine *en, stream_id id)
+{
+	struct pack *p;
+
+	DL_FOREACH(en->streams.packs, p)
+	if (p->id == id)
+		transfer_cancel(&p->client);
+}
+
+void packs_close(struct engine *en)
+{
+	for (struct pack *p = en->streams.packs; p; p = p->next)
+		transfer_cancel(&p->client);
+}
