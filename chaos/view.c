@@ -116,6 +116,7 @@ void view_print(const struct chaos_vm *v)
 	line("kernel", v->kernel);
 	line("ramdisk", v->ramdisk);
 	line("cmdline", v->cmdline);
+	line("snapshot", v->snapshot);
 	line("noxs", v->noxs ? (v->ready ? "yes, ready" : "yes") : "no");
 	line("on_poweroff", v->on_poweroff);
 	line("on_reboot", v->on_reboot);

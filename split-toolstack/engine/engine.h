@@ -112,6 +112,9 @@ struct vm_info {
 	uint32_t online; /* vCPUs that Xen runs, 0: not known; "xl vcpu-set" and the guest decide */
 	const struct dom_cpus *cpus;
 	const char *kernel, *ramdisk, *cmdline; /* NULL when not known */
+	/* what it was made from or last kept as: its name, or its digest when it is not here; NULL:
+	 * none */
+	const char *snapshot;
 	enum vm_action on_poweroff, on_reboot, on_crash;
 	uint64_t created_ns; /* wall clock */
 	uint64_t started_ns; /* wall clock of the last start */

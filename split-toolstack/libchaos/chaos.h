@@ -148,7 +148,8 @@ struct chaos_vm {
 	bool ready, noxs;
 	uint64_t mem_kib, maxmem_kib, created_ns, started_ns, ended_ns, cpu_ns, console_bytes;
 	char cmdline[1024], kernel[4096], ramdisk[4096];
-	char cpus[2048]; /* that it runs on, "0-3"; "0;1-2": of each vCPU; "": all */
+	char cpus[2048];    /* that it runs on, "0-3"; "0;1-2": of each vCPU; "": all */
+	char snapshot[136]; /* made from or last kept as: name, or digest of one that is not here */
 };
 
 struct chaos_flavor {

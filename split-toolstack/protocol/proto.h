@@ -211,7 +211,7 @@ enum proto_id {
 	PROTO_SNAPSHOT,	   /* nested: NAME, DIGEST, PARENT, PARENT_NAME, WHAT (its VM's name), TYPE,
 			      VCPUS, MEM_KIB, PAGES, PRESENT, BYTES, CREATED */
 	PROTO_PARENT,	   /* text: digest of a snapshot */
-	PROTO_PARENT_NAME, /* text, when it is there */
+	PROTO_PARENT_NAME, /* text, when it is there; of a VM its snapshot, or that's digest */
 	PROTO_COUNT,	   /* u32: of copies */
 	PROTO_ID_END,
 };

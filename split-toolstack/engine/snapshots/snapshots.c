@@ -313,7 +313,7 @@ bool snapshot_name_taken(const struct snapshots *s, const char *name)
 	const struct snapshot_new *n;
 
 	DL_FOREACH(s->making, n)
-	if (strcmp(n->x->name, name) == 0)
+	if (!n->given_up && strcmp(n->x->name, name) == 0)
 		return true;
 	return snaptable_find(&s->table, name) != NULL;
 }

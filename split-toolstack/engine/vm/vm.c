@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- all of them --- */
@@ -322,6 +323,13 @@ static enum vm_state shown_state(const struct vm *vm)
 	return life_state(&vm->life);
 }
 
+static const char *snapshot_of(const struct vm *vm)
+{
+	const struct snapshot *x = snapshots_by_digest(vm->en->snapshots, vm->cfg.snapshot);
+
+	return x ? x->name : vm->cfg.snapshot;
+}
+
 void vm_known_info(const struct vm *vm, struct vm_info *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -344,6 +352,8 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->kernel = vm->cfg.kernel;
 	out->ramdisk = vm->cfg.ramdisk;
 	out->cmdline = vm->cfg.cmdline;
+	if (vm->cfg.snapshot)
+		out->snapshot = snapshot_of(vm);
 	out->on_poweroff = vm->cfg.on_poweroff;
 	out->on_reboot = vm->cfg.on_reboot;
 	out->on_crash = vm->cfg.on_crash;
