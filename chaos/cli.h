@@ -114,6 +114,10 @@ void flavor_text(const struct chaos_flavor *f, char *to, size_t room);
 /* Prints and frees; -1 when stdout fails. */
 int print_json(json_t *j);
 
+/* Of a restore or a copy of a snapshot: what becomes of its disks, into *flags. -EINVAL: no such
+ * word. */
+int disks_flag(const char *word, uint32_t *flags, struct err *e);
+
 /* A request about one VM, sent; the answer is for the caller. */
 int ask(struct client *c, enum proto_op op, const char *what, uint32_t flags, struct err *e);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* create: collects text and open files, and leaves all parsing to the daemon. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,17 +140,38 @@ void create_read_option(struct create_args *a, int c)
 	}
 }
 
-/* What cannot be combined, and whether there is anything to be made of. */
-static int check_args(const struct command *cmd, const struct create_args *a)
+/* A copy of a snapshot is as that is, but for its disks: --disk says what becomes of these. */
+static int check_from(struct create_args *a, struct err *e)
 {
+	bool other = a->file || a->kernel || a->ramdisk || a->noverride || a->nignore ||
+		     (a->flags & ~PROTO_F_PAUSED);
+	int rc = 0;
+
+	for (int i = 0; i < a->nset && rc == 0; i++) {
+		bool disk = strncmp(a->set[i], "disk=", 5) == 0;
+
+		other = other || !disk;
+		if (disk)
+			rc = disks_flag(a->set[i] + 5, &a->flags, e);
+	}
+	if (other)
+		return err_set(e, EINVAL,
+			       "--from makes a copy of a snapshot as it is: of the other options "
+			       "only --name, --count, --disk, --paused, --console, --quiet and "
+			       "--json can be given");
+	return rc;
+}
+
+/* What cannot be combined, and whether there is anything to be made of. */
+static int check_args(const struct command *cmd, struct create_args *a)
+{
+	struct err e = {0};
+
 	if (!a->from && !a->file && !a->kernel && a->noverride == 0 && a->nset == 0)
 		return usage(cmd, "give a configuration file, --kernel or --from");
-	if (a->from && (a->file || a->kernel || a->ramdisk || a->noverride || a->nset ||
-			a->nignore || (a->flags & ~PROTO_F_PAUSED)))
-		return usage(cmd, "--from makes a copy of a snapshot as it is: of the other "
-				  "options only --name, --count, --paused, --console, --quiet and "
-				  "--json can be given");
-	return EXIT_DONE;
+	if (!a->from || check_from(a, &e) == 0)
+		return EXIT_DONE;
+	return usage(cmd, "%s", err_msg(&e));
 }
 
 static int run_create(const struct command *cmd, int argc, char **argv)

@@ -233,8 +233,7 @@ static int print_restored(const struct wire_in *in, bool json)
 	return add_stats(j, &s) != 0 ? -1 : print_json(j);
 }
 
-/* -EINVAL: not a word for disks. */
-static int disks_flag(const char *word, uint32_t *flags, struct err *e)
+int disks_flag(const char *word, uint32_t *flags, struct err *e)
 {
 	static const struct {
 		const char *word;

@@ -138,6 +138,8 @@ ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t max);
 /* --- save.c --- */
 void run_save(struct rq *rq);
 void run_restore(struct rq *rq);
+/* What ?disk= says becomes of disks, into *flags. False: no such word, which was answered. */
+bool rq_disks(struct rq *rq, uint32_t *flags);
 /* The whole answer was sent. */
 void saved_sent(struct rq *rq);
 

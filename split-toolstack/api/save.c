@@ -69,8 +69,7 @@ static void answer_restored(struct rq *rq, const struct chaos_reply *r)
 	rq_answer(rq, MHD_HTTP_CREATED);
 }
 
-/* False: not a word for disks, which was answered. */
-static bool disks_flag(struct rq *rq, uint32_t *flags)
+bool rq_disks(struct rq *rq, uint32_t *flags)
 {
 	const char *word = rq_query(rq, "disk");
 
@@ -98,7 +97,7 @@ void run_restore(struct rq *rq)
 	chaos_request_init(&cr, CHAOS_RESTORE);
 	cr.name = rq_query(rq, "name");
 	cr.flags = is_set(rq, "paused") ? CHAOS_PAUSED : 0;
-	if (!disks_flag(rq, &cr.flags))
+	if (!rq_disks(rq, &cr.flags))
 		return;
 	cr.file_fd = rq->upload;
 	rq->on_reply = answer_restored;

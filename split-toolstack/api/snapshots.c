@@ -59,6 +59,8 @@ void run_create_from(struct rq *rq)
 	cr.name = rq_query(rq, "name");
 	if (paused && strcmp(paused, "0") != 0 && strcmp(paused, "false") != 0)
 		cr.flags = CHAOS_PAUSED;
+	if (!rq_disks(rq, &cr.flags))
+		return;
 	rq->on_reply = answer_created;
 	backend_send(rq, &cr);
 }

@@ -260,7 +260,7 @@ static void restored(void *arg, int rc, struct vm *vm, const struct vm_timings *
 		conn_unref(c);
 }
 
-static uint32_t restore_flags(uint32_t flags)
+uint32_t restore_flags(uint32_t flags)
 {
 	return (flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0) |
 	       (flags & PROTO_F_DISKS_KEEP ? VM_RESTORE_DISKS_KEEP : 0) |

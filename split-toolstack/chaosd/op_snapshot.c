@@ -202,9 +202,8 @@ int op_create_from(struct engine *en, struct request *r, struct err *e)
 	if (!wire_get_text(&r->in, PROTO_WHAT, k->name, sizeof(k->name)))
 		rc = err_set(e, EINVAL, "no snapshot named, or its name is too long");
 	else
-		rc = engine_create_from(en, k->name, name[0] ? name : NULL,
-					flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0, created, k,
-					&k->st, e);
+		rc = engine_create_from(en, k->name, name[0] ? name : NULL, restore_flags(flags),
+					created, k, &k->st, e);
 	if (rc < 0)
 		end(k);
 	return rc;

@@ -14,6 +14,8 @@ void streams_close(void);
 /* op_events.c. -ENOMEM. */
 int subscriptions_open(struct engine *en, struct conns *all, struct err *e);
 void subscriptions_close(void);
+/* op_save.c: PROTO_F_* of a restore as the engine's. */
+uint32_t restore_flags(uint32_t flags);
 /* op_list.c */
 void lists_open(struct ev_loop *loop);
 void lists_close(void);

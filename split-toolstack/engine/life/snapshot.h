@@ -21,7 +21,7 @@ int vm_snapshot(struct vm *vm, const char *name, vm_snapshot_fn *fn, void *arg, 
 
 /*
  * Makes a VM of a snapshot: a copy with a uuid and seeds of its own, whose snapshot it is. `name`
- * NULL: it is made up. `flags`: VM_CREATE_PAUSED or 0. `fn` as in engine_create(), later, unless
+ * NULL: it is made up. `flags`: as of engine_restore(). `fn` as in engine_create(), later, unless
  * this fails; *st is filled before it comes, and stays until then. As many as are asked for: they
  * wait for their turn.
  */
