@@ -21,6 +21,7 @@ static const struct bench benches[] = {
 	{"busy", "commands beside guests that never block", bench_busy},
 	{"branch", "copies of a running small VM", bench_branch},
 	{"checkpoint", "a small VM saved and restored", bench_checkpoint},
+	{"booted", "copies of a snapshot out of the pool", bench_booted},
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
 	{"process", "a container of a static program", bench_process},
 	{"firstpacket", "VMs with a vif: until a frame, and a TCP answer", bench_firstpacket},

@@ -144,7 +144,7 @@ void create_read_option(struct create_args *a, int c)
 static int check_from(struct create_args *a, struct err *e)
 {
 	bool other = a->file || a->kernel || a->ramdisk || a->noverride || a->nignore ||
-		     (a->flags & ~PROTO_F_PAUSED);
+		     (a->flags & ~(PROTO_F_PAUSED | PROTO_F_READY | PROTO_F_TIMINGS));
 	int rc = 0;
 
 	for (int i = 0; i < a->nset && rc == 0; i++) {
@@ -157,8 +157,8 @@ static int check_from(struct create_args *a, struct err *e)
 	if (other)
 		return err_set(e, EINVAL,
 			       "--from makes a copy of a snapshot as it is: of the other options "
-			       "only --name, --count, --disk, --paused, --console, --quiet and "
-			       "--json can be given");
+			       "only --name, --count, --disk, --paused, --ready, --console, "
+			       "--timings, --quiet and --json can be given");
 	return rc;
 }
 

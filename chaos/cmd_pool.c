@@ -11,9 +11,10 @@ void flavor_text(const struct chaos_flavor *f, char *to, size_t room)
 	char mem[32];
 
 	format_kib(f->mem_kib, mem, sizeof(mem));
-	(void)snprintf(to, room, "%s %s x%u%s%s", f->type, mem, f->vcpus,
-		       *f->image || f->for_linux ? " " : "",
+	(void)snprintf(to, room, "%s %s x%u%s%s%s", f->type, mem, f->vcpus,
+		       *f->image || *f->from || f->for_linux ? " " : "", *f->from ? "from " : "",
 		       *f->image      ? f->image
+		       : *f->from     ? f->from
 		       : f->for_linux ? "for Linux"
 				      : "");
 }
@@ -39,9 +40,10 @@ static int on_flavor(const struct wire_in *in, void *arg)
 			       f.hits * 100 / (f.hits + f.misses));
 	else
 		(void)snprintf(rate, sizeof(rate), "-");
-	printf("%-4s %7s %5u %9s %6u %6u %8" PRIu64 " %5s %7s  %s%s%s\n", f.type, mem, f.vcpus,
-	       water, f.target, f.ready, f.hits, rate, held,
+	printf("%-4s %7s %5u %9s %6u %6u %8" PRIu64 " %5s %7s  %s%s%s%s\n", f.type, mem, f.vcpus,
+	       water, f.target, f.ready, f.hits, rate, held, *f.from ? "from " : "",
 	       *f.image	     ? f.image
+	       : *f.from     ? f.from
 	       : f.for_linux ? "(any Linux)"
 			     : "(any noxs)",
 	       *f.ramdisk ? " + " : "", f.ramdisk);
@@ -119,7 +121,9 @@ static const char pool_help[] =
 	"  vifs=N                  network interfaces, connected ahead (noxs)\n"
 	"  vbds=N                  disks, connected when a VM takes the shell (noxs)\n"
 	"  bridge=NAME             the bridge of the interfaces\n"
-	"  backend=kernel|user     what serves the interfaces; kernel if not given\n";
+	"  backend=kernel|user     what serves the interfaces; kernel if not given\n"
+	"  from=SNAPSHOT           copies of it, which run when \"create --from\" takes one; with\n"
+	"                          count, or low and high, alone\n";
 
 const struct command cmd_pool = {
 	.name = "pool",

@@ -70,6 +70,14 @@ void noxs_page_show(volatile void *page, const struct noxs_page *copy)
 	shared_write(page, copy, sizeof(*copy));
 }
 
+void noxs_page_take(volatile void *page, const uint8_t uuid[16])
+{
+	volatile struct noxs_page *p = page;
+
+	shared_write(&p->uuid, uuid, sizeof(p->uuid));
+	shared_store(&p->wallclock_ns, clock_wall_ns());
+}
+
 void noxs_page_set_remote(volatile void *page, uint32_t port)
 {
 	volatile struct noxs_page *p = page;

@@ -41,6 +41,11 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 /* Shows the copy to a guest that does not run. */
 void noxs_page_show(volatile void *page, const struct noxs_page *copy);
 
+/* A page that was shown ahead to a guest that has not run: it is of this uuid, and the clock says
+ * now.
+ */
+void noxs_page_take(volatile void *page, const uint8_t uuid[16]);
+
 /* Shows another port of dom0's to a guest that has not bound its end yet. */
 void noxs_page_set_remote(volatile void *page, uint32_t port);
 

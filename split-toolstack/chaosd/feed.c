@@ -20,7 +20,8 @@ struct event {
 	enum vm_state state;
 	enum vm_reason reason;
 	int exit_code;
-	/* of a flavor, and its image in `name`, cut */
+	/* of a flavor, and its image, or the snapshot that it is of, in `name`, cut */
+	bool copies;
 	enum dom_type type;
 	uint32_t vcpus, target, ready;
 	uint64_t mem_kib;
@@ -54,7 +55,11 @@ static void note(struct engine_observer *ob, enum vm_event ev, struct vm *vm,
 		to->state = vm_state(vm);
 		to->reason = vm_reason(vm, &to->exit_code);
 	} else {
-		(void)snprintf(to->name, sizeof(to->name), "%s", f->image ? f->image : "");
+		(void)snprintf(to->name, sizeof(to->name), "%s",
+			       f->image	 ? f->image
+			       : f->from ? f->from
+					 : "");
+		to->copies = f->from != NULL;
 		to->type = f->type;
 		to->vcpus = f->vcpus;
 		to->target = f->target;
@@ -133,13 +138,15 @@ void feed_put(uint64_t id, struct wire_out *w)
 	wire_u64(w, PROTO_EVENT_ID, id);
 	wire_u64(w, PROTO_WHEN, ev->when);
 	if (ev->ev == VM_EV_POOL_LOW) {
+		char *name = ev->name[0] ? (char *)(uintptr_t)ev->name : NULL;
 		const struct pool_flavor f = {
 			.type = ev->type,
 			.vcpus = ev->vcpus,
 			.mem_kib = ev->mem_kib,
 			.target = ev->target,
 			.ready = ev->ready,
-			.image = ev->name[0] ? (char *)(uintptr_t)ev->name : NULL,
+			.image = ev->copies ? NULL : name,
+			.from = ev->copies ? name : NULL,
 		};
 
 		fields_flavor(w, &f);

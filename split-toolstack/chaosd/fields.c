@@ -89,6 +89,8 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_text(w, PROTO_KERNEL, f->image);
 	wire_text(w, PROTO_RAMDISK, f->ramdisk);
 	wire_u32(w, PROTO_LINUX, f->for_linux);
+	if (f->from)
+		wire_text(w, PROTO_FROM, f->from);
 	wire_u32(w, PROTO_VIFS, f->vifs);
 	wire_u32(w, PROTO_VBDS, f->vbds);
 	wire_text(w, PROTO_BRIDGE, f->bridge);

@@ -25,7 +25,7 @@ static const char *const operation_name[] = {
 #undef OPERATION
 };
 static struct histogram operation[PROTO_REQUESTS_N];
-static struct histogram create[VM_WARM + 1];
+static struct histogram create[VM_BOOTED + 1];
 
 static void add(struct histogram *h, uint64_t ns)
 {
@@ -88,7 +88,7 @@ static void print_operations(FILE *to)
 				      operation_name[i], operation[i].failed);
 	head(to, "chaos_create_seconds", "histogram",
 	     "Creates, from the request to its answer, by the way they went.");
-	for (int i = 0; i <= VM_WARM; i++)
+	for (int i = 0; i <= VM_BOOTED; i++)
 		print_histogram(to, "chaos_create_seconds", "way", vm_way_name((enum vm_way)i),
 				&create[i]);
 }
@@ -140,7 +140,12 @@ static void print_flavor(const struct pool_flavor *f, void *arg)
 	print_label(l->to, f->ramdisk ? f->ramdisk : "");
 	(void)fprintf(l->to, "\",vifs=\"%u\",vbds=\"%u\",bridge=\"%s\",backend=\"%s", f->vifs,
 		      f->vbds, f->bridge, device_backend_name(f->backend));
-	(void)fprintf(l->to, "\",for=\"%s", f->image ? "" : f->for_linux ? "linux" : "noxs");
+	(void)fprintf(l->to, "\",for=\"%s",
+		      f->image || f->from ? ""
+		      : f->for_linux	  ? "linux"
+					  : "noxs");
+	(void)fputs("\",from=\"", l->to);
+	print_label(l->to, f->from ? f->from : "");
 	(void)fprintf(l->to, "\"} %" PRIu64 "\n", l->value(f));
 }
 

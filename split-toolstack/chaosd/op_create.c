@@ -28,7 +28,7 @@ static void send_time(struct conn *c, uint32_t tag, const char *phase, uint32_t 
 	reply_send(c, &w);
 }
 
-static void send_times(struct conn *c, uint32_t tag, const struct vm_timings *t)
+void reply_times(struct conn *c, uint32_t tag, const struct vm_timings *t)
 {
 	send_time(c, tag, "image", t->image_ns);
 	send_time(c, tag, "record", t->record_ns);
@@ -51,7 +51,7 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 		reply_error(c, k->tag, e);
 	} else {
 		if (!c->gone && (k->flags & PROTO_F_TIMINGS))
-			send_times(c, k->tag, t);
+			reply_times(c, k->tag, t);
 		if (!c->gone) {
 			struct vm_info i;
 

@@ -68,8 +68,7 @@ int op_pool_set(struct engine *en, struct request *r, struct err *e)
 	rc = poolcfg_parse(k->text, &f, e);
 	if (rc == 0) {
 		rc = pool_set_later(en, &f, was_set, k, e);
-		free(f.image);
-		free(f.ramdisk);
+		poolcfg_clear(&f);
 	}
 	if (rc == 1) {
 		conn_ref(r->c);

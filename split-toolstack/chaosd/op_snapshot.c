@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
+#include "split-toolstack/chaosd/metrics.h"
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/engine/life/snapshot.h"
 
@@ -41,7 +42,7 @@ int op_snapshots(struct engine *en, struct request *r, struct err *e)
 struct snapping {
 	struct engine *en;
 	struct conn *c;
-	uint32_t tag;
+	uint32_t tag, flags;
 	char name[IMAGE_NAME_MAX + 1]; /* rm: of the snapshot; else of the VM */
 	struct stream_stats st;
 };
@@ -57,6 +58,7 @@ static struct snapping *begin(struct engine *en, struct request *r, struct err *
 	k->en = en;
 	k->c = r->c;
 	k->tag = r->in.h.tag;
+	k->flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
 	conn_ref(k->c);
 	return k;
 }
@@ -173,12 +175,19 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 	if (rc < 0) {
 		reply_error(k->c, k->tag, e);
 	} else {
+		if (!k->st.total_ns) /* out of the pool */
+			k->st.total_ns = t->total_ns;
+		if (k->flags & PROTO_F_TIMINGS)
+			reply_times(k->c, k->tag, t);
 		vm_known_info(vm, &i);
 		reply_begin(k->c, &w, PROTO_OK, k->tag);
 		fields_vm_info(&w, &i);
 		wire_text(&w, PROTO_WAY, vm_way_name(t->way));
+		wire_text(&w, PROTO_WHY, t->why);
 		fields_stream(&w, &k->st);
 		reply_send(k->c, &w);
+		if (t->way == VM_BOOTED)
+			metrics_create(t->way, t->total_ns);
 		log_line(LOG_INFO,
 			 "op=create dom=%u name=%s snapshot=%s way=%s us=%llu uid=%u pid=%d",
 			 vm_domid(vm), vm_name(vm), k->name, vm_way_name(t->way),
@@ -189,9 +198,9 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 
 int op_create_from(struct engine *en, struct request *r, struct err *e)
 {
-	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
 	char name[VM_NAME_MAX + 1];
 	struct snapping *k;
+	uint32_t how;
 	int rc = read_name(r, PROTO_NAME, name, sizeof(name), e);
 
 	if (rc < 0)
@@ -199,11 +208,13 @@ int op_create_from(struct engine *en, struct request *r, struct err *e)
 	k = begin(en, r, e);
 	if (!k)
 		return -ENOMEM;
+	how = restore_flags(k->flags);
+	how |= k->flags & PROTO_F_READY ? VM_CREATE_WAIT_READY : 0;
 	if (!wire_get_text(&r->in, PROTO_WHAT, k->name, sizeof(k->name)))
 		rc = err_set(e, EINVAL, "no snapshot named, or its name is too long");
 	else
-		rc = engine_create_from(en, k->name, name[0] ? name : NULL, restore_flags(flags),
-					created, k, &k->st, e);
+		rc = engine_create_from(en, k->name, name[0] ? name : NULL, how, created, k, &k->st,
+					e);
 	if (rc < 0)
 		end(k);
 	return rc;

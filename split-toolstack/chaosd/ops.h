@@ -8,6 +8,8 @@
 /* All of them, for server_open(). */
 extern const struct operations operations;
 
+/* op_create.c: an item for each time of a create. */
+void reply_times(struct conn *c, uint32_t tag, const struct vm_timings *t);
 /* op_stream.c: listens to the engine for waits and consoles. */
 void streams_open(struct engine *en);
 void streams_close(void);

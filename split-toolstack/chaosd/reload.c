@@ -27,8 +27,7 @@ static int set_flavor(struct engine *en, const char *text, enum when when, struc
 	if (when == END)
 		f.low = f.high = 0;
 	rc = when == AT_START ? pool_set(en, &f, e) : pool_set_later(en, &f, was_set, NULL, e);
-	free(f.image);
-	free(f.ramdisk);
+	poolcfg_clear(&f);
 	return rc;
 }
 

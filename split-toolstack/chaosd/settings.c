@@ -37,8 +37,7 @@ static int check_flavor(const char *value, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	free(f.image);
-	free(f.ramdisk);
+	poolcfg_clear(&f);
 	return 0;
 }
 

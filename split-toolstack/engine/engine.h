@@ -165,8 +165,9 @@ void listing_close(struct listing *l); /* NULL is fine */
 #define VM_CREATE_RESTART      (1u << 3) /* a restart under its own name: the next daemon goes on */
 #define VM_CREATE_ARRIVING     (1u << 4) /* engine_restore(): filled, it waits for vm_arrival_end() */
 
-/* How a VM was made: built, from a shell, or from a shell that had its image already. */
-enum vm_way { VM_COLD, VM_SHELL, VM_WARM };
+/* How a VM was made: built, from a shell, from a shell that had its image already, or as a copy of
+ * a snapshot that waited in the pool. */
+enum vm_way { VM_COLD, VM_SHELL, VM_WARM, VM_BOOTED };
 const char *vm_way_name(enum vm_way w); /* "cold", ... */
 
 /* Where the time of a create went, in ns. */

@@ -78,7 +78,7 @@ enum chaos_op {
 	CHAOS_SNAPSHOT,	   /* vm, name (or NULL) -> snapshot, saved; the VM goes on */
 	CHAOS_SNAPSHOTS,   /* -> a reply with a snapshot each */
 	CHAOS_SNAPSHOT_RM, /* name */
-	CHAOS_CREATE_FROM, /* vm: a snapshot's name; name (or NULL), flags -> vm, saved */
+	CHAOS_CREATE_FROM, /* vm: a snapshot's name; name (or NULL), flags -> vm, way, why, saved */
 	CHAOS_BRANCH, /* vm, name (or NULL), count, flags -> a reply with a vm each; saved, but for
 			 bytes */
 	CHAOS_SNAPSHOT_PACK,   /* name, file_fd: its file is copied into that */
@@ -159,6 +159,7 @@ struct chaos_flavor {
 	uint32_t vifs, vbds;			  /* of each shell */
 	uint32_t vcpus, low, high, target, ready;
 	uint64_t mem_kib, hits, misses, held_kib;
+	char from[256]; /* shells are copies of this snapshot; "": of none */
 };
 
 struct chaos_host {

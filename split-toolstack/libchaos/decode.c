@@ -57,6 +57,7 @@ static const struct place flavor_places[PROTO_ID_END] = {
 	[PROTO_KERNEL] = PLACE(TEXT, chaos_flavor, image),
 	[PROTO_RAMDISK] = PLACE(TEXT, chaos_flavor, ramdisk),
 	[PROTO_BRIDGE] = PLACE(TEXT, chaos_flavor, bridge),
+	[PROTO_FROM] = PLACE(TEXT, chaos_flavor, from),
 	[PROTO_BACKEND] = PLACE(TEXT, chaos_flavor, backend),
 	[PROTO_LINUX] = PLACE(FLAG, chaos_flavor, for_linux),
 	[PROTO_VIFS] = PLACE(U32, chaos_flavor, vifs),

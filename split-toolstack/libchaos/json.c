@@ -150,7 +150,9 @@ json_t *flavor_json(const struct chaos_flavor *f)
 
 	(void)json_object_set_new(j, "image", *f->image ? text_json(f->image) : json_null());
 	(void)json_object_set_new(
-		j, "for", *f->image ? json_null() : json_string(f->for_linux ? "linux" : "noxs"));
+		j, "for",
+		*f->image || *f->from ? json_null() : json_string(f->for_linux ? "linux" : "noxs"));
+	(void)json_object_set_new(j, "from", *f->from ? text_json(f->from) : json_null());
 	set_number(j, "vifs", f->vifs);
 	set_number(j, "vbds", f->vbds);
 	(void)json_object_set_new(j, "bridge", *f->bridge ? text_json(f->bridge) : json_null());

@@ -213,6 +213,7 @@ enum proto_id {
 	PROTO_PARENT,	   /* text: digest of a snapshot */
 	PROTO_PARENT_NAME, /* text, when it is there; of a VM its snapshot, or that's digest */
 	PROTO_COUNT,	   /* u32: of copies */
+	PROTO_FROM,	   /* text: the snapshot that a flavor's shells are copies of */
 	PROTO_ID_END,
 };
 

@@ -30,6 +30,7 @@ static const struct field words[] = {
 	{"vbds", FIELD_NUMBER, AT(vbds), 0, VM_VBDS_MAX},
 	{"bridge", FIELD_NAME, AT(bridge)},
 	{"backend", FIELD_WORD, AT(backend), .words = backends},
+	{"from", FIELD_TEXT, AT(from)},
 };
 #define NWORDS (sizeof(words) / sizeof(words[0]))
 
@@ -50,7 +51,8 @@ static int refuse_word(const char *word, struct err *e)
 	return err_set(e, EINVAL, "pool: \"%s\": an unknown word; there are %s", word, all);
 }
 
-static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err *e)
+/* `given`: a bit for each of words[]. */
+static int set_word(struct pool_flavor *f, char *word, uint32_t *given, struct err *e)
 {
 	char *value = strchr(word, '=');
 	const struct field *w = words;
@@ -68,14 +70,46 @@ static int set_word(struct pool_flavor *f, char *word, bool *counted, struct err
 	rc = field_set(w, f, key, value, e);
 	if (rc == 0 && strcmp(w->name, "count") == 0)
 		f->low = f->high;
-	*counted |= w->at == offsetof(struct pool_flavor, high);
+	*given |= 1u << (w - words);
 	return rc;
 }
 
-/* What words must not have together, or cannot be without. */
-static int check(const struct pool_flavor *f, bool counted, struct err *e)
+/* The bits of the words that set the same. */
+static uint32_t bits_of(size_t at)
 {
-	if (!counted || f->mem_kib == 0)
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < NWORDS; i++)
+		bits |= words[i].at == at ? 1u << i : 0;
+	return bits;
+}
+
+/* Copies of a snapshot are as it is. */
+static int check_from(const struct pool_flavor *f, uint32_t given, struct err *e)
+{
+	uint32_t counts = bits_of(offsetof(struct pool_flavor, low)) |
+			  bits_of(offsetof(struct pool_flavor, high));
+	uint32_t other = given & ~counts & ~bits_of(offsetof(struct pool_flavor, from));
+
+	if (!*f->from)
+		return err_set(e, EINVAL, "pool: from: give the name of a snapshot");
+	if (other)
+		return err_set(e, EINVAL,
+			       "pool: from=%.64s: give count (or low and high) and no more: %s is "
+			       "the snapshot's",
+			       f->from, words[__builtin_ctz(other)].name);
+	if (!(given & bits_of(offsetof(struct pool_flavor, high))))
+		return err_set(e, EINVAL, "pool: from=%.64s: give count (or low and high)",
+			       f->from);
+	return 0;
+}
+
+/* What words must not have together, or cannot be without. */
+static int check(const struct pool_flavor *f, uint32_t given, struct err *e)
+{
+	if (f->from)
+		return check_from(f, given, e);
+	if (!(given & bits_of(offsetof(struct pool_flavor, high))) || f->mem_kib == 0)
 		return err_set(e, EINVAL, "pool: give memory and count (or low and high)");
 	if (f->ramdisk && !f->image)
 		return err_set(e, EINVAL, "pool: a ramdisk needs an image");
@@ -84,21 +118,27 @@ static int check(const struct pool_flavor *f, bool counted, struct err *e)
 	return 0;
 }
 
+void poolcfg_clear(struct pool_flavor *f)
+{
+	for (size_t i = 0; i < NWORDS; i++)
+		field_clear(&words[i], f);
+}
+
 int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e)
 {
 	char *copy = strdup(text);
-	bool counted = false;
+	uint32_t given = 0;
 	char *save = NULL;
 	int rc = copy ? 0 : err_set(e, ENOMEM, "out of memory");
 
 	*out = (struct pool_flavor){.type = DOM_PV, .vcpus = 1};
 	for (char *word = copy ? strtok_r(copy, " ,\t", &save) : NULL; word && rc == 0;
 	     word = strtok_r(NULL, " ,\t", &save))
-		rc = set_word(out, word, &counted, e);
+		rc = set_word(out, word, &given, e);
 	free(copy);
 	if (rc == 0)
-		rc = check(out, counted, e);
-	for (size_t i = 0; rc < 0 && i < NWORDS; i++)
-		field_clear(&words[i], out);
+		rc = check(out, given, e);
+	if (rc < 0)
+		poolcfg_clear(out);
 	return rc;
 }

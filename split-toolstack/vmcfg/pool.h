@@ -5,8 +5,10 @@
 
 #include "split-toolstack/vmcfg/vmcfg.h"
 
-/* Words between spaces or commas; memory and count (or low and high) must be there. `out->image`
- * and `out->ramdisk` are malloced. -EINVAL names the word, its value and what may be given. */
+/* Words between spaces or commas; memory and count (or low and high) must be there, with `from` the
+ * latter alone. What is malloced is freed by poolcfg_clear(); nothing is after an error. -EINVAL
+ * names the word, its value and what may be given. */
 int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e);
+void poolcfg_clear(struct pool_flavor *f);
 
 #endif

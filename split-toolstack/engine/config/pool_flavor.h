@@ -17,6 +17,9 @@ struct pool_flavor {
 	char *image; /* absolute path or image:NAME: warm shells of it; NULL: for any image ... */
 	bool for_linux; /* ... of Linux, or (false) with a noxs entry */
 	char *ramdisk;	/* Linux, with an image: absolute path; may be NULL */
+	/* A snapshot: shells are copies of it, for creates from it. Type, vCPUs and memory are the
+	 * snapshot's, all else above is nothing. NULL: none. */
+	char *from;
 	/* of noxs guests: so many devices, exactly; vifs are connected ahead, disks when claimed */
 	uint32_t vifs, vbds;
 	enum device_backend backend; /* of the vifs */

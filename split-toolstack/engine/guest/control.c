@@ -139,6 +139,8 @@ static int bind_port(struct vm *vm, bool adopt, struct err *e)
 	uint32_t guest_port = vm->guest_port;
 	int rc = 0;
 
+	if (vm->guest.port)
+		return 0;
 	if (guest_port == 0 && !adopt) {
 		vm->guest.port = vm->slot.port; /* the guest binds to it */
 		return 0;
@@ -201,6 +203,11 @@ void control_adopt(struct vm *vm)
 {
 	noxs_control_adopt(&vm->guest.con, vm->map + 4096);
 	DL_APPEND2(vm->en->guests.unheard, vm, guest.unheard_prev, guest.unheard_next);
+}
+
+void control_take_port(struct vm *vm, uint32_t port)
+{
+	vm->guest.port = port;
 }
 
 void control_close(struct vm *vm)

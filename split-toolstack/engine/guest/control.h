@@ -20,6 +20,8 @@ void control_adopt(struct vm *vm);
 int vm_listen(struct vm *vm, struct err *e);
 /* The same as control_open() with the page as the guest left it when it was saved. */
 int control_resume(struct vm *vm, struct err *e);
+/* Its channel is bound already, to this port of dom0's; it is control_close()'s then. */
+void control_take_port(struct vm *vm, uint32_t port);
 /* Undoes all that; not open is fine. */
 void control_close(struct vm *vm);
 void control_free(struct vm *vm); /* the VM is about to be freed */

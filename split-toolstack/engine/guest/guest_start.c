@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/random.h"
 #include "noxs/page.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/engine-t.h"
@@ -12,40 +13,77 @@
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
-static int show_page(struct vm *vm, uint64_t generation, struct err *e)
+/* The device page of a domain, but for its devices. */
+static int show_page(struct engine *en, const struct guest_page *g, struct noxs_device *dev,
+		     uint32_t ndev, struct err *e)
 {
-	const struct dom *d = &vm->dom;
+	const struct dom *d = g->dom;
 	struct noxs_facts f = {
 		.pv = d->type == DOM_PV,
-		.resumed = generation != 0,
-		.generation = generation,
+		.resumed = g->generation != 0,
+		.generation = g->generation,
 		.domid = d->domid,
-		.vcpus = vm->cfg.vcpus, /* nothing turns on the others */
+		.vcpus = g->cfg->vcpus, /* nothing turns on the others */
 		.mem_pages = d->pages,
 		.shared_info_gfn = d->shared_info_gfn,
 		.control_gfn = d->control_gfn,
 		.page_table_gfn = d->page_table_gfn,
 		.page_table_pages = d->page_table_pages,
 		.image_end_gfn = d->image_end_gfn,
-		.tsc_khz = vm->en->host.cpu_khz,
-		.control_port = vm->guest_port,
+		.tsc_khz = en->host.cpu_khz,
+		.control_port = g->guest_port,
 		.entry = d->entry,
-		.control_remote = vm->guest_port ? 0 : vm->slot.port,
-		.cmdline = vm->cfg.cmdline ? vm->cfg.cmdline : "",
+		.control_remote = g->guest_port ? 0 : g->port,
+		.cmdline = g->cfg->cmdline ? g->cfg->cmdline : "",
+		.dev = dev,
+		.ndev = ndev,
+		.grant_gfn = d->grant_gfn,
+		.grant_frames = d->grant_frames,
 	};
-	struct noxs_device dev[NOXS_MAX_DEVICES];
 	struct noxs_page page;
 	int rc;
 
-	f.dev = dev;
-	f.ndev = vm->devices.first ? devices_page(&vm->devices, dev) : 0;
-	f.grant_gfn = d->grant_gfn;
-	f.grant_frames = d->grant_frames;
-	memcpy(f.uuid, vm->uuid, sizeof(f.uuid));
+	memcpy(f.uuid, g->uuid, sizeof(f.uuid));
 	rc = noxs_page_fill(&page, &f, e);
 	if (rc == 0)
-		noxs_page_show(vm->map, &page);
+		noxs_page_show(g->map, &page);
 	return rc;
+}
+
+static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
+{
+	const struct guest_page g = {.dom = &vm->dom,
+				     .cfg = &vm->cfg,
+				     .uuid = vm->uuid,
+				     .map = vm->map,
+				     .guest_port = vm->guest_port,
+				     .port = vm->slot.port,
+				     .generation = generation};
+	struct noxs_device dev[NOXS_MAX_DEVICES];
+
+	return show_page(vm->en, &g, dev, vm->devices.first ? devices_page(&vm->devices, dev) : 0,
+			 e);
+}
+
+int guest_new_generation(uint64_t *out, struct err *e)
+{
+	int rc = random_bytes(out, sizeof(*out), "generation", e);
+
+	*out |= 1ull << 63; /* never that of a first life */
+	return rc;
+}
+
+int guest_page_ahead(struct engine *en, struct guest_page *g, struct err *e)
+{
+	int rc = guest_new_generation(&g->generation, e);
+
+	return rc < 0 ? rc : show_page(en, g, NULL, 0, e);
+}
+
+int guest_start_copy(struct vm *vm, struct err *e)
+{
+	noxs_page_take(vm->map, vm->uuid);
+	return control_resume(vm, e);
 }
 
 int guest_start(struct vm *vm, uint64_t generation, struct err *e)
@@ -57,7 +95,7 @@ int guest_start(struct vm *vm, uint64_t generation, struct err *e)
 	if (rc == 0 && vm->cfg.ndevice)
 		rc = devices_start(vm, e);
 	if (rc == 0 && vm->noxs)
-		rc = show_page(vm, generation, e);
+		rc = show_vm_page(vm, generation, e);
 	if (rc == 0 && generation == 0 && vm->guest.log.end) /* else it has no log yet */
 		console_log_new_ring(vm, 0);
 	return rc;

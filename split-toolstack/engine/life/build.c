@@ -299,6 +299,10 @@ int life_build(struct vm *vm, const struct life_news *n)
 		restore_build(vm, n->rc, n->e);
 		return 0;
 	}
+	if (vm->copy_of) {
+		copy_build(vm, n->e);
+		return 0;
+	}
 	claimed = n->rc == 0 && vm_claim_shell(vm); /* may change its uuid */
 	if (fresh)
 		vm_announce(vm, VM_EV_CREATED);

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -31,6 +33,19 @@ static int take_identity(void *arg, uint32_t domid, const uint8_t uuid[16])
 	return 0;
 }
 
+static void take_parts(struct vm *vm, const struct shell_parts *parts)
+{
+	vm->dom = parts->dom;
+	memcpy(vm->dom.uuid, vm->uuid, sizeof(vm->dom.uuid));
+	vm->slot = parts->slot;
+	vm->guest_port = parts->guest_port;
+	vm->store_port = parts->store_port;
+	vm->map = parts->map;
+	control_take_port(vm, parts->port);
+	if (parts->low)
+		vms_announce_low(vm->en, parts->low);
+}
+
 bool vm_claim_shell(struct vm *vm)
 {
 	struct engine *en = vm->en;
@@ -49,15 +64,33 @@ bool vm_claim_shell(struct vm *vm)
 	if (!pool_take(en, &want, &parts, &vm->t.why))
 		return false;
 	vm->t.way = parts.warm ? VM_WARM : VM_SHELL;
-	vm->dom = parts.dom;
-	memcpy(vm->dom.uuid, vm->uuid, sizeof(vm->dom.uuid));
-	vm->slot = parts.slot;
-	vm->guest_port = parts.guest_port;
-	vm->store_port = parts.store_port;
-	vm->map = parts.map;
+	take_parts(vm, &parts);
 	if (vm->map && !vm->restore) /* else the worker needs it first */
 		window_close_later(vm->en, &vm->window, &vm->dom);
-	if (parts.low)
-		vms_announce_low(en, parts.low);
 	return true;
+}
+
+/* --- copies of a snapshot: they lack nothing --- */
+
+void copy_place(struct vm *vm)
+{
+	struct err err = {0};
+	const struct life_news n = {.e = &err};
+
+	(void)life_event(vm, LIFE_PLACED, &n);
+}
+
+void copy_build(struct vm *vm, struct err *e)
+{
+	const struct shell_want want = {
+		.cfg = &vm->cfg, .devices = &vm->devices, .identify = take_identity, .arg = vm};
+	struct life_news n = {.e = e};
+	struct shell_parts parts;
+
+	vm->t = (struct vm_timings){.way = VM_BOOTED, .why = ""};
+	n.rc = pool_take_copy(vm->en, vm->copy_of, &want, &parts, e);
+	if (n.rc == 0)
+		take_parts(vm, &parts);
+	vm_announce(vm, VM_EV_CREATED);
+	(void)life_event(vm, LIFE_BUILT, &n);
 }

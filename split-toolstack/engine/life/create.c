@@ -19,6 +19,7 @@
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
@@ -55,7 +56,8 @@ int create_check_memory(struct engine *en, const struct vm_config *c, struct err
 		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
 }
 
-int create_check(struct engine *en, const struct vm_config *c, bool built, struct err *e)
+/* But for its memory. */
+static int check_kind(struct engine *en, const struct vm_config *c, bool built, struct err *e)
 {
 	int rc = built ? vm_config_check_built(c, e) : vm_config_check(c, e);
 
@@ -68,7 +70,14 @@ int create_check(struct engine *en, const struct vm_config *c, bool built, struc
 	if (c->type == DOM_PV && !en->host.pv)
 		return err_set(e, EOPNOTSUPP,
 			       "type \"pv\": this Xen runs no PV guests; use type=\"pvh\"");
-	return c->mem_kib > INLINE_MEM_KIB ? create_check_memory(en, c, e) : 0;
+	return 0;
+}
+
+int create_check(struct engine *en, const struct vm_config *c, bool built, struct err *e)
+{
+	int rc = check_kind(en, c, built, e);
+
+	return rc == 0 && c->mem_kib > INLINE_MEM_KIB ? create_check_memory(en, c, e) : rc;
 }
 
 /* The VM takes its configuration, when it can be and no other VM has its name, its uuid, or what
@@ -76,7 +85,9 @@ int create_check(struct engine *en, const struct vm_config *c, bool built, struc
 static int accept_config(struct vm *vm, struct vm_config *cfg, bool *wait, struct err *e)
 {
 	struct engine *en = vm->en;
-	int rc = create_check(en, cfg, vm->restore != NULL, e);
+	/* a copy has its memory */
+	int rc = vm->copy_of ? check_kind(en, cfg, true, e)
+			     : create_check(en, cfg, vm->restore != NULL, e);
 
 	if (rc == 0 && cfg->ndevice)
 		rc = devices_admit(en, NULL, cfg, e);
@@ -101,19 +112,17 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	vm_create(en, cfg, flags, NULL, fn, arg);
 }
 
-void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct vm_restore *from,
-	       vm_create_fn *fn, void *arg)
+/* `vm`: as new, or NULL without memory; what it is made of is in it. */
+static void create(struct engine *en, struct vm *vm, struct vm_config *cfg, uint32_t flags,
+		   vm_create_fn *fn, void *arg)
 {
 	uint64_t start_ns = clock_ns();
 	struct vm_timings none = {0};
 	struct err err = {0};
-	struct vm *vm = vm_new(en);
 	bool wait = false;
 	struct vm *old;
 	int rc;
 
-	if (vm)
-		vm->restore = from;
 	rc = vm ? accept_config(vm, cfg, &wait, &err) : err_set(&err, ENOMEM, "out of memory");
 	if (rc < 0 || !vm) {
 		vm_free(vm);
@@ -139,5 +148,42 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 	vm_link_alive(vm);
 	if (vm->life.kept) /* also while it waits */
 		(void)vm_record(vm, NULL);
-	vm_place(vm, wait);
+	if (vm->copy_of)
+		copy_place(vm);
+	else
+		vm_place(vm, wait);
+}
+
+void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct vm_restore *from,
+	       vm_create_fn *fn, void *arg)
+{
+	struct vm *vm = vm_new(en);
+
+	if (vm)
+		vm->restore = from;
+	create(en, vm, cfg, flags, fn, arg);
+}
+
+bool vm_create_copy(struct engine *en, const struct snapshot *from, const struct vm_taking *c,
+		    const char **why)
+{
+	const struct vm_config *is = pool_copy_waits(en, from->name, why);
+	struct vm_config cfg;
+	struct vm *vm;
+
+	if (!is)
+		return false;
+	if (vm_config_copy(&cfg, is) < 0) {
+		*why = "out of memory";
+		return false;
+	}
+	(void)snprintf(cfg.name, sizeof(cfg.name), "%s", c->name);
+	cfg.have_uuid = false;
+	if (from->foreign)
+		drop_unknown_paths(en, &cfg);
+	vm = vm_new(en);
+	if (vm)
+		vm->copy_of = from->name;
+	create(en, vm, &cfg, c->flags & (VM_CREATE_PAUSED | VM_CREATE_WAIT_READY), c->fn, c->arg);
+	return true;
 }

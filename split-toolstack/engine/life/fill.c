@@ -7,12 +7,12 @@
 
 #include <utlist.h>
 
-#include "base/random.h"
 #include "libdom/template.h"
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
@@ -185,6 +185,8 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 	vm->t = (struct vm_timings){.why = ""};
 	r->claimed =
 		rc == 0 && vm->cfg.spare_rings == 0 && vm_claim_shell(vm); /* may change its uuid */
+	if (r->why)
+		vm->t.why = r->why;
 	vm_announce(vm, VM_EV_CREATED);
 	vm->create.slot_tries = 0;
 	if (rc == 0 && r->claimed)
@@ -222,8 +224,7 @@ int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
 		xen_unmap(vm->en->x, vm->map, 2);
 	vm->map = NULL;
 	window_close_later(vm->en, &vm->window, &vm->dom);
-	rc = random_bytes(generation, sizeof(*generation), "generation", e);
-	*generation |= 1ull << 63; /* never that of a first life */
+	rc = guest_new_generation(generation, e);
 	if (rc < 0)
 		return rc;
 	return domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, false, &vm->map,

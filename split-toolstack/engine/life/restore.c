@@ -100,7 +100,7 @@ static void drop_path(char **path)
 }
 
 /* Else the file decides what root opens and boots when the guest says that it reboots. */
-static void drop_unknown_paths(struct engine *en, struct vm_config *c)
+void drop_unknown_paths(struct engine *en, struct vm_config *c)
 {
 	bool reboots;
 
@@ -179,6 +179,9 @@ static void make_vm(struct vm_restore *r)
 	vm_config_clear(&c);
 }
 
+#define RESTORE_FLAGS                                                                              \
+	(VM_CREATE_PAUSED | VM_CREATE_WAIT_READY | VM_CREATE_ARRIVING | VM_RESTORE_DISKS)
+
 /* as: NULL: under its own name */
 static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
 		 vm_create_fn *fn, void *arg, struct stream_stats *s, stream_id *id, struct err *e)
@@ -200,19 +203,18 @@ static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_
 		streams_give(en);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	*r = (struct vm_restore){
-		.en = en,
-		.checked = make_vm,
-		.id = *id,
-		.file = file,
-		.flags = (flags & (VM_CREATE_PAUSED | VM_CREATE_ARRIVING | VM_RESTORE_DISKS)) |
-			 VM_CREATE_WAIT_DEVICES,
-		.fn = fn,
-		.arg = arg,
-		.stats = s,
-		.start_ns = clock_ns(),
-		.copy = as,
-		.known = as && as->known};
+	*r = (struct vm_restore){.en = en,
+				 .checked = make_vm,
+				 .id = *id,
+				 .file = file,
+				 .flags = (flags & RESTORE_FLAGS) | VM_CREATE_WAIT_DEVICES,
+				 .fn = fn,
+				 .arg = arg,
+				 .stats = s,
+				 .start_ns = clock_ns(),
+				 .copy = as,
+				 .known = as && as->known,
+				 .why = as ? as->why : NULL};
 	*s = (struct stream_stats){0};
 	if (as && as->name)
 		(void)snprintf(r->name, sizeof(r->name), "%s", as->name);

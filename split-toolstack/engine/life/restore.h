@@ -5,6 +5,7 @@
 
 #include "split-toolstack/engine/engine.h"
 
+struct snapshot;
 struct vm_restore;
 
 /* create.c: engine_create(), and `from` builds the VM; NULL: its image does. */
@@ -16,6 +17,24 @@ struct template;
 void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint32_t flags,
 	     vm_create_fn *fn, void *arg);
 
+/* A create of a copy of a snapshot. */
+struct vm_taking {
+	const char *name; /* "": one is made up */
+	uint32_t flags;
+	vm_create_fn *fn;
+	void *arg;
+};
+/* create.c: takes one that waits in the pool, and `fn` is called. False: none does, which is noted
+ * there; *why says why. */
+bool vm_create_copy(struct engine *en, const struct snapshot *from, const struct vm_taking *c,
+		    const char **why);
+/* claim_shell.c: of a linked VM with vm->copy_of. */
+void copy_place(struct vm *vm);		       /* LIFE_PLACED */
+void copy_build(struct vm *vm, struct err *e); /* out of the pool; LIFE_BUILT follows */
+
+/* Paths of this host out of a file that others may have written do not count, if the VM that it is
+ * of is not known here. */
+void drop_unknown_paths(struct engine *en, struct vm_config *c);
 /* For a linked VM with vm->restore: */
 /* Placed (rc): threads fill it, and LIFE_BUILT follows. */
 void restore_build(struct vm *vm, int rc, struct err *e);

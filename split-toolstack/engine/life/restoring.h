@@ -22,6 +22,7 @@ struct vm_restore {
 	struct template *of;	    /* its stream, then, and no file; a reference */
 	char name[VM_NAME_MAX + 1]; /* of a copy; "": made up */
 	char snapshot[65];	    /* digest of the file; "": it is no snapshot */
+	const char *why;	    /* as in struct restore_as */
 	bool copy;		    /* else its own name and uuid */
 	bool known;		    /* its paths count */
 	uint32_t flags;

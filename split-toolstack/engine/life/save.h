@@ -67,6 +67,7 @@ struct restore_as {
 	const char *name;     /* NULL or "": it is made up */
 	const char *snapshot; /* digest of the file, which the VM will have as its snapshot */
 	bool known;	      /* written on this host: its paths count */
+	const char *why; /* no copy was taken out of the pool; static; NULL: that is not known */
 };
 int engine_restore_as(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
 		      vm_create_fn *fn, void *arg, struct stream_stats *s, stream_id *id,

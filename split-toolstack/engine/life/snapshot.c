@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -194,6 +195,7 @@ struct copying {
 	struct stream_wait wait;
 	struct snapshot_hold hold; /* while it waits */
 	struct engine *en;
+	const char *why; /* none was taken out of the pool */
 	char name[VM_NAME_MAX + 1];
 	uint32_t flags;
 	vm_create_fn *fn;
@@ -201,15 +203,16 @@ struct copying {
 	struct stream_stats *st;
 };
 
-static int copy_now(struct engine *en, const struct snapshot *x, const char *name, uint32_t flags,
-		    vm_create_fn *fn, void *arg, struct stream_stats *st, struct err *e)
+static int copy_now(struct engine *en, const struct snapshot *x, const struct copying *k,
+		    const char *name, struct err *e)
 {
-	const struct restore_as as = {.name = name, .snapshot = x->digest, .known = !x->foreign};
+	const struct restore_as as = {
+		.name = name, .snapshot = x->digest, .known = !x->foreign, .why = k->why};
 	stream_id id;
 	int fd;
 	int rc = snapshots_file(en->snapshots, x, &fd, e);
 
-	return rc < 0 ? rc : engine_restore_as(en, fd, &as, flags, fn, arg, st, &id, e);
+	return rc < 0 ? rc : engine_restore_as(en, fd, &as, k->flags, k->fn, k->arg, k->st, &id, e);
 }
 
 static void copy_in_turn(struct stream_wait *w, bool closing)
@@ -224,7 +227,7 @@ static void copy_in_turn(struct stream_wait *w, bool closing)
 	if (closing)
 		rc = err_set(&e, ECANCELED, "chaosd ends");
 	else
-		rc = copy_now(k->en, x, k->name, k->flags, k->fn, k->arg, k->st, &e);
+		rc = copy_now(k->en, x, k, k->name, &e);
 	if (rc < 0)
 		k->fn(k->arg, rc, NULL, &none, &e);
 	free(k);
@@ -234,21 +237,26 @@ int engine_create_from(struct engine *en, const char *snapshot, const char *name
 		       vm_create_fn *fn, void *arg, struct stream_stats *st, struct err *e)
 {
 	const struct snapshot *x = snapshots_find(en->snapshots, snapshot, e);
-	struct copying *k;
-
-	if (!x)
-		return -ENOENT;
-	if (!streams_full(en))
-		return copy_now(en, x, name, flags, fn, arg, st, e);
-	k = calloc(1, sizeof(*k));
-	if (!k)
-		return err_set(e, ENOMEM, "out of memory");
-	*k = (struct copying){.wait = {.fn = copy_in_turn},
+	const struct vm_taking c = {.name = name ? name : "", .flags = flags, .fn = fn, .arg = arg};
+	struct copying now = {.wait = {.fn = copy_in_turn},
 			      .en = en,
 			      .flags = flags,
 			      .fn = fn,
 			      .arg = arg,
 			      .st = st};
+	struct copying *k;
+
+	if (!x)
+		return -ENOENT;
+	*st = (struct stream_stats){.pages = x->pages, .present = x->present, .bytes = x->bytes};
+	if (vm_create_copy(en, x, &c, &now.why))
+		return 0;
+	if (!streams_full(en))
+		return copy_now(en, x, &now, name, e);
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return err_set(e, ENOMEM, "out of memory");
+	*k = now;
 	if (name)
 		(void)snprintf(k->name, sizeof(k->name), "%s", name);
 	snapshot_hold(x, &k->hold, "a create that waits for its turn");

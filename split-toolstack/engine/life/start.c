@@ -30,14 +30,14 @@ static int start(struct vm *vm, struct err *e)
 	vm->dev_frame = vm->dom.dev_frame;
 	vm->control_frame = vm->dom.control_frame;
 	vm->pages = vm->dom.pages;
-	vm->noxs = vm->restore || image_info(vm->img)->noxs;
+	vm->noxs = vm->restore || vm->copy_of || image_info(vm->img)->noxs;
 	if (vm->restore)
 		rc = restore_map(vm, &generation, e);
 	else if (!vm->map)
 		rc = domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, true,
 				&vm->map, e);
 	if (rc == 0)
-		rc = guest_start(vm, generation, e);
+		rc = vm->copy_of ? guest_start_copy(vm, e) : guest_start(vm, generation, e);
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0 && vm->dom.build) /* else it is armed */
 		rc = dom_arm(vm->en->x, &vm->dom, vm->img, e);
@@ -181,6 +181,7 @@ int life_built(struct vm *vm, const struct life_news *n)
 	uint64_t stream = vm->restore ? vm->restore->id : 0;
 
 	vm->restore = NULL;
+	vm->copy_of = NULL;
 	if (rc == 0) {
 		close_files(vm);
 		image_put(vm->img);

@@ -11,6 +11,8 @@
 
 static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 {
+	if (a->from || b->from)
+		return flavor_same_text(a->from, b->from);
 	return a->type == b->type && a->vcpus == b->vcpus && a->mem_kib == b->mem_kib &&
 	       a->for_linux == b->for_linux && flavor_same_text(a->image, b->image) &&
 	       flavor_same_text(a->ramdisk, b->ramdisk) && flavor_same_devices(a, b);
@@ -88,7 +90,7 @@ static int try_image(struct engine *en, const struct flavor *f, struct files *fi
 }
 
 static int new_flavor(struct engine *en, const struct pool_flavor *f, struct files *files,
-		      bool may_read, struct flavor **out, struct err *e)
+		      bool may_read, struct copies *copies, struct flavor **out, struct err *e)
 {
 	struct flavor *own = calloc(1, sizeof(*own));
 	int rc = 0;
@@ -100,27 +102,32 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 	own->f.hits = own->f.misses = 0;
 	own->f.image = f->image ? strdup(f->image) : NULL;
 	own->f.ramdisk = f->ramdisk ? strdup(f->ramdisk) : NULL;
-	if ((f->image && !own->f.image) || (f->ramdisk && !own->f.ramdisk))
+	own->f.from = f->from ? strdup(f->from) : NULL;
+	if ((f->image && !own->f.image) || (f->ramdisk && !own->f.ramdisk) ||
+	    (f->from && !own->f.from))
 		rc = err_set(e, ENOMEM, "out of memory");
 	else if (f->image)
 		rc = try_image(en, own, files, may_read, e);
 	if (rc < 0) {
+		free(own->f.from);
 		free(own->f.ramdisk);
 		free(own->f.image);
 		free(own);
 		return rc;
 	}
+	own->copies = copies;
 	*out = own;
 	return 0;
 }
 
-/* `files`: its own, open. */
+/* A flavor that is not known yet comes with what it needs: open files, or the snapshot, whose
+ * reference is taken. */
 static int set_flavor(struct engine *en, const struct pool_flavor *f, struct files *files,
-		      bool may_read, struct err *e)
+		      bool may_read, struct copies *copies, struct err *e)
 {
 	struct flavor **at = find_flavor(en, f);
 	struct flavor *own = *at;
-	int rc = check_flavor(en, f, e);
+	int rc = en->pool->closed ? err_set(e, ECANCELED, "chaosd ends") : check_flavor(en, f, e);
 
 	if (rc < 0)
 		return rc;
@@ -132,10 +139,12 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 		return 0;
 	}
 	if (!own) {
-		rc = new_flavor(en, f, files, may_read, at, e);
+		rc = new_flavor(en, f, files, may_read, copies, at, e);
 		if (rc < 0)
 			return rc;
 		own = *at;
+	} else {
+		copies_put(copies);
 	}
 	own->f.low = f->low;
 	own->f.high = f->high;
@@ -146,15 +155,61 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 	return 0;
 }
 
+/* The words of a flavor of a snapshot are few. */
+static struct pool_flavor whole(struct engine *en, const struct pool_flavor *f)
+{
+	const struct flavor *own = f->from ? *find_flavor(en, f) : NULL;
+	struct pool_flavor all = own ? own->f : *f;
+
+	all.low = f->low;
+	all.high = f->high;
+	return all;
+}
+
+static int set_known(struct engine *en, const struct pool_flavor *f, struct err *e)
+{
+	const struct pool_flavor all = whole(en, f);
+
+	if (f->from && !all.mem_kib)
+		return err_set(e, ENOENT, "pool: there is no such flavor");
+	return set_flavor(en, &all, NULL, false, NULL, e);
+}
+
+/* `c`, which goes, with a flavor that is not known yet. */
+static int set_copies(struct engine *en, const struct pool_flavor *f, struct copies *c,
+		      struct err *e)
+{
+	struct pool_flavor all = *f;
+	int rc;
+
+	copies_describe(c, &all);
+	rc = set_flavor(en, &all, NULL, false, c, e);
+	if (rc < 0)
+		copies_put(c);
+	return rc;
+}
+
+static int set_from_now(struct engine *en, const struct pool_flavor *f, struct err *e)
+{
+	struct copies *c;
+	int rc = copies_read_now(en, f->from, &c, e);
+
+	return rc < 0 ? rc : set_copies(en, f, c, e);
+}
+
 int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
 {
 	struct files *files;
-	int rc = flavor_files(en, f, &files, e);
+	int rc;
 
+	if (f->from)
+		return f->high && !*find_flavor(en, f) ? set_from_now(en, f, e)
+						       : set_known(en, f, e);
+	rc = flavor_files(en, f, &files, e);
 	if (rc < 0)
 		return rc;
 	files_open_now(files);
-	rc = set_flavor(en, f, files, true, e);
+	rc = set_flavor(en, f, files, true, NULL, e);
 	files_drop(&files);
 	return rc;
 }
@@ -163,7 +218,7 @@ int pool_set(struct engine *en, const struct pool_flavor *f, struct err *e)
 struct flavor_wait {
 	struct engine *en;
 	struct pool_flavor f;
-	char *image, *ramdisk;
+	char *image, *ramdisk, *from;
 	struct files *files;
 	pool_set_fn *fn;
 	void *arg;
@@ -174,6 +229,7 @@ static void free_wait(struct flavor_wait *w)
 	files_drop(&w->files);
 	free(w->image);
 	free(w->ramdisk);
+	free(w->from);
 	free(w);
 }
 
@@ -189,7 +245,7 @@ static void flavor_image(void *arg, struct image *img, int rc, const struct err 
 	struct err err = *e;
 
 	if (rc == 0)
-		rc = set_flavor(w->en, &w->f, w->files, false, &err);
+		rc = set_flavor(w->en, &w->f, w->files, false, NULL, &err);
 	image_put(img);
 	wait_ends(w, rc, &err);
 }
@@ -206,7 +262,7 @@ static int set_or_read(struct flavor_wait *w, struct err *e)
 		rc = images_read(w->en->images, file->fd, w->f.image, flavor_image, w, e);
 		return rc < 0 ? rc : 1;
 	}
-	rc = set_flavor(w->en, &w->f, w->files, false, e);
+	rc = set_flavor(w->en, &w->f, w->files, false, NULL, e);
 	image_put(img);
 	return rc;
 }
@@ -229,10 +285,11 @@ static struct flavor_wait *new_wait(struct engine *en, const struct pool_flavor 
 
 	if (w) {
 		*w = (struct flavor_wait){.en = en, .f = *f, .fn = fn, .arg = arg};
-		w->f.image = w->image = strdup(f->image);
+		w->f.image = w->image = f->image ? strdup(f->image) : NULL;
 		w->f.ramdisk = w->ramdisk = f->ramdisk ? strdup(f->ramdisk) : NULL;
+		w->f.from = w->from = f->from ? strdup(f->from) : NULL;
 	}
-	if (!w || !w->image || (f->ramdisk && !w->ramdisk))
+	if (!w || (f->image && !w->image) || (f->ramdisk && !w->ramdisk) || (f->from && !w->from))
 		(void)err_set(e, ENOMEM, "out of memory");
 	else if (flavor_files(en, f, &w->files, e) == 0)
 		return w;
@@ -241,17 +298,31 @@ static struct flavor_wait *new_wait(struct engine *en, const struct pool_flavor 
 	return NULL;
 }
 
+static void copies_are_known(void *arg, struct copies *c, int rc, const struct err *e)
+{
+	struct flavor_wait *w = arg;
+	struct err err = *e;
+
+	wait_ends(w, rc < 0 ? rc : set_copies(w->en, &w->f, c, &err), &err);
+}
+
 int pool_set_later(struct engine *en, const struct pool_flavor *f, pool_set_fn *fn, void *arg,
 		   struct err *e)
 {
 	struct flavor_wait *w;
 	int rc;
 
-	if (!f->image || f->high == 0 || *find_flavor(en, f))
-		return set_flavor(en, f, NULL, false, e);
+	if ((!f->image && !f->from) || f->high == 0 || *find_flavor(en, f))
+		return set_known(en, f, e);
 	w = new_wait(en, f, fn, arg, e);
 	if (!w)
 		return -ENOMEM;
+	if (f->from) {
+		rc = copies_read(en, w->from, copies_are_known, w, e);
+		if (rc < 0)
+			free_wait(w);
+		return rc < 0 ? rc : 1;
+	}
 	if (!files_open(w->files, files_are_open, w))
 		return 1;
 	rc = set_or_read(w, e);

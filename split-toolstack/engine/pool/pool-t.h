@@ -12,8 +12,11 @@
 #include "split-toolstack/engine/files/file_key.h"
 #include "split-toolstack/engine/pool/pool.h"
 
+struct copies;
 struct files;
 struct shell_job;
+struct transfer;
+struct xen;
 
 /* A paused domain that no VM has used: connected (but for a Linux one without its image, whose
  * pages are placed by the image), and for warm ones loaded and armed. */
@@ -26,6 +29,7 @@ struct shell {
 	struct image *img;	 /* warm */
 	uint32_t guest_port;	 /* allocated for Linux; 0: it binds to the slot's */
 	uint32_t store_port;	 /* likewise */
+	uint32_t port;		 /* dom0's, bound to guest_port; 0: it is not */
 	struct file_key ramdisk; /* all zero: none */
 	struct engine *en;
 	struct device_set devices;
@@ -40,8 +44,9 @@ struct flavor {
 	struct flavor *next;
 	struct pool_flavor f;
 	struct shell *shells;
-	uint64_t retry_at;  /* ns: after a failure not before */
-	uint64_t wanted_at; /* ns: a request wanted one */
+	struct copies *copies; /* what they are copies of; NULL: of nothing */
+	uint64_t retry_at;     /* ns: after a failure not before */
+	uint64_t wanted_at;    /* ns: a request wanted one */
 	uint32_t backoff;
 	uint32_t connecting; /* shells that wait for their devices */
 	uint32_t burst;	     /* wanted since it was last full */
@@ -54,6 +59,7 @@ struct pool {
 	struct shell *connecting; /* utlist head: they wait for their devices */
 	uint32_t nconnecting;
 	struct window *windows; /* utlist head */
+	bool closed;
 };
 
 _Static_assert(offsetof(struct pool, flavors) == offsetof(struct pool_head, flavors),
@@ -84,6 +90,26 @@ bool pool_makes(const struct engine *en, const uint8_t uuid[16]);
 void flavor_ends(struct engine *en, struct flavor *f);
 /* -EOPNOTSUPP: it cannot be made ahead. */
 int flavor_check_image(const struct image *img, struct err *e);
+
+/* --- copies.c: flavors of a snapshot --- */
+/* A snapshot that is in use: what its copies are made with. Threads have references. */
+struct copies *copies_ref(struct copies *c);
+void copies_put(struct copies *c); /* NULL is fine; on the loop */
+/* Says of a flavor what its snapshot does; takes the reference when it succeeds. */
+typedef void copies_fn(void *arg, struct copies *c, int rc, const struct err *e);
+/* Reads a snapshot's description: here, or by a thread: `fn` is called on the loop, with a
+ * reference. */
+int copies_read_now(struct engine *en, const char *name, struct copies **out, struct err *e);
+int copies_read(struct engine *en, const char *name, copies_fn *fn, void *arg, struct err *e);
+/* Type, vCPUs and memory. */
+void copies_describe(const struct copies *c, struct pool_flavor *f);
+const struct vm_config *copies_config(const struct copies *c);
+/* Opens its file once more: -errno of it. */
+int copies_open(struct copies *c, struct transfer *file, struct err *e);
+/* Thread-safe: makes a domain (order: domid, uuid) and fills it from the file. What a failure
+ * leaves is in `d`. */
+int copies_make(struct copies *c, struct xen *x, struct transfer *file,
+		const struct dom_spec *order, struct dom *d, struct err *e);
 
 /* --- flavors.c --- */
 /* Pages for the rings of its devices. */

@@ -17,7 +17,7 @@
 
 const char *vm_way_name(enum vm_way w)
 {
-	static const char *const name[] = {"cold", "shell", "warm"};
+	static const char *const name[] = {"cold", "shell", "warm", "booted"};
 
 	return name[w];
 }
@@ -114,6 +114,7 @@ void pool_close(struct engine *en)
 	if (!en->pool)
 		return;
 	ev_timer_stop(en->loop, &en->pool->sink);
+	en->pool->closed = true;
 	while (en->pool->flavors) {
 		struct flavor *f = en->pool->flavors;
 

@@ -59,6 +59,7 @@ struct shell_parts {
 	uint8_t *map;		       /* device and control page; NULL: not mapped yet */
 	uint32_t guest_port;	       /* allocated for Linux; 0: it binds to the slot's */
 	uint32_t store_port;	       /* likewise */
+	uint32_t port;		       /* dom0's, bound to guest_port; 0: it is not */
 	bool warm;		       /* the image is loaded */
 	const struct pool_flavor *low; /* it was the last one of this flavor; NULL: it was not */
 };
@@ -77,6 +78,14 @@ static inline bool pool_is_empty(const struct pool *p)
  * *why: says why none, or why it is not a warm one; "" for a warm one. */
 bool pool_take(struct engine *en, const struct shell_want *want, struct shell_parts *out,
 	       const char **why);
+
+/* The configuration of the VM that a snapshot is of, when a copy of it waits in the pool: until the
+ * loop goes on; NULL: *why says why none does. */
+const struct vm_config *pool_copy_waits(struct engine *en, const char *from, const char **why);
+/* Takes it: of `want` devices, identify and arg count. What was written into its device page is
+ * of its uuid. -errno: it could not be used, and has ended. */
+int pool_take_copy(struct engine *en, const char *from, const struct shell_want *want,
+		   struct shell_parts *out, struct err *e);
 
 /* --- devices.c --- */
 /* Shells whose devices are connected, or never will be: into the pool, or away. */

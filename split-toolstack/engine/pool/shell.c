@@ -16,6 +16,8 @@ void shell_end(struct engine *en, struct shell *s)
 {
 	drop_note(en, s->dom.domid, s->uuid);
 	window_close(en, &s->dom);
+	if (s->port)
+		(void)xen_evtchn_unbind(en->x, s->port);
 	dom_release(&s->dom);
 	devices_drop(&s->devices);
 	if (s->dom.domid)

@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/transfer.h"
 #include "base/uuid.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/pool/pool-t.h"
@@ -24,6 +26,8 @@ struct shell_job {
 	struct flavor *flavor; /* NULL: ended in the meantime */
 	struct dom_spec spec;
 	struct shell *shell;
+	struct copies *copies;	  /* it is a copy; NULL: of nothing */
+	struct transfer file;	  /* of these */
 	uint32_t window;	  /* pages to keep mapped, without an image and for Linux */
 	int image_fd, ramdisk_fd; /* -1: not needed */
 	struct files *files;	  /* both, until they are open */
@@ -83,12 +87,64 @@ static void build_shell(struct worker_job *job, struct xen *x)
 		j->rc = dom_arm(x, &s->dom, s->img, &j->err);
 }
 
+static void build_copy(struct worker_job *job, struct xen *x)
+{
+	struct shell_job *j = (struct shell_job *)job;
+
+	j->rc = x ? copies_make(j->copies, x, &j->file, &j->spec, &j->shell->dom, &j->err)
+		  : err_set(&j->err, EAGAIN, "Xen cannot be opened once more now");
+}
+
 static void free_job(struct shell_job *j)
 {
+	if (j->copies)
+		transfer_close(&j->file);
+	copies_put(j->copies);
 	files_drop(&j->files);
 	file_close(j->en->opener, FILE_READ, j->image_fd);
 	file_close(j->en->opener, FILE_READ, j->ramdisk_fd);
 	free(j);
+}
+
+/* The channel, so that neither side has to bind it later. */
+static int bind_channel(struct engine *en, struct shell *s, struct err *e)
+{
+	int rc = view_ports(en->x, s->dom.domid, true, &s->guest_port, &s->store_port, e);
+
+	if (rc < 0)
+		return rc;
+	rc = xen_evtchn_bind(en->x, s->dom.domid, s->guest_port, &s->port);
+	return rc < 0 ? err_sys(e, -rc, "bind to the event channel of domain %u", s->dom.domid) : 0;
+}
+
+/* All but the uuid of a VM that wants its own, and the clock. */
+static int connect_copy(struct shell_job *j)
+{
+	struct shell *s = j->shell;
+	struct guest_page g = {
+		.dom = &s->dom, .cfg = copies_config(j->copies), .uuid = s->uuid, .map = s->map};
+	int rc = bind_channel(j->en, s, &j->err);
+
+	g.guest_port = s->guest_port;
+	return rc < 0 ? rc : guest_page_ahead(j->en, &g, &j->err);
+}
+
+/* Pages that stay mapped. */
+static int map_shell(struct shell_job *j)
+{
+	struct engine *en = j->en;
+	struct shell *s = j->shell;
+	bool bare = !s->img && !j->copies;
+	int rc = 0;
+
+	if (!bare || !j->spec.for_linux)
+		rc = domain_map(en->x, s->dom.domid, s->dom.dev_frame, s->dom.control_frame,
+				!j->copies, &s->map, &j->err);
+	if (rc == 0 && j->copies)
+		return connect_copy(j);
+	if (rc == 0 && bare && !j->spec.for_linux)
+		rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);
+	return rc;
 }
 
 static void shell_done(struct worker_job *job)
@@ -99,11 +155,8 @@ static void shell_done(struct worker_job *job)
 	struct shell *s = j->shell;
 
 	en->pool->job = NULL;
-	if (j->rc == 0 && (s->img || !j->spec.for_linux))
-		j->rc = domain_map(en->x, s->dom.domid, s->dom.dev_frame, s->dom.control_frame,
-				   true, &s->map, &j->err);
-	if (j->rc == 0 && !s->img && !j->spec.for_linux)
-		j->rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);
+	if (j->rc == 0 && f)
+		j->rc = map_shell(j);
 	if (j->rc < 0 || !f) {
 		if (f)
 			flavor_back_off(f, &j->err);
@@ -185,6 +238,11 @@ static bool is_short(const struct shell_job *j)
 /* Small ones here, large ones on the worker. */
 static void make_shell(struct shell_job *j)
 {
+	if (j->copies) { /* out of a file */
+		j->job.work = build_copy;
+		worker_push(j->en->worker, WORKER_STREAMS, &j->job);
+		return;
+	}
 	if (!is_short(j)) {
 		worker_push(j->en->worker, WORKER_BUILDS, &j->job);
 		return;
@@ -230,7 +288,11 @@ static void files_are_open(void *arg, struct files *f)
 		never_made(j, &err);
 		return;
 	}
-	if (j->shell->img || !j->flavor->f.image) {
+	if (j->copies)
+		j->rc = copies_open(j->copies, &j->file, &j->err);
+	if (j->rc < 0) {
+		shell_done(&j->job);
+	} else if (j->shell->img || !j->flavor->f.image) {
 		make_shell(j);
 	} else if (images_read(en->images, j->image_fd, j->flavor->f.image, shell_image, j,
 			       &j->err) < 0) {
@@ -258,8 +320,11 @@ void pool_make_shell(struct engine *en, struct flavor *f)
 				.flavor = f,
 				.shell = s,
 				.window = images_window(en->images),
+				.file = {.fd = -1, .cancel = -1},
 				.image_fd = -1,
 				.ramdisk_fd = -1};
+	if (f->copies)
+		j->copies = copies_ref(f->copies);
 	dom_init(&s->dom);
 	en->pool->job = j;
 	if (f->f.image && flavor_files(en, &f->f, &j->files, &err) < 0)
@@ -276,10 +341,17 @@ bool pool_makes(const struct engine *en, const uint8_t uuid[16])
 
 void flavor_ends(struct engine *en, struct flavor *f)
 {
-	if (en->pool->job && en->pool->job->flavor == f)
-		en->pool->job->flavor = NULL;
+	struct shell_job *j = en->pool->job;
+
+	if (j && j->flavor == f) {
+		j->flavor = NULL;
+		if (j->file.cancel >= 0) /* its copy ends soon */
+			transfer_cancel(&j->file);
+	}
 	flavor_drop_shells(en, f, 0);
 	pool_connecting_ends(en, f);
+	copies_put(f->copies);
+	free(f->f.from);
 	free(f->f.ramdisk);
 	free(f->f.image);
 	free(f);

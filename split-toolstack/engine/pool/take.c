@@ -41,7 +41,8 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 		return NULL;
 	}
 	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
-		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib)
+		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib ||
+		    f->copies)
 			continue;
 		if (!flavor_fits_devices(en, &f->f, want)) {
 			if (*why == no_flavor)
@@ -104,6 +105,7 @@ static void hand_over(struct shell *s, struct device_set *devices, struct shell_
 				    .map = s->map,
 				    .guest_port = s->guest_port,
 				    .store_port = s->store_port,
+				    .port = s->port,
 				    .warm = s->img != NULL};
 	devices_hand_over(&s->devices, devices);
 	image_put(s->img);
@@ -147,4 +149,56 @@ bool pool_take(struct engine *en, const struct shell_want *want, struct shell_pa
 	hand_over(s, want->devices, out);
 	out->low = f->f.ready == 0 ? &f->f : NULL;
 	return true;
+}
+
+/* --- copies of a snapshot --- */
+
+static struct flavor *of_snapshot(struct engine *en, const char *from)
+{
+	struct flavor *f = en->pool->flavors;
+
+	while (f && !(f->copies && strcmp(f->f.from, from) == 0))
+		f = f->next;
+	return f;
+}
+
+const struct vm_config *pool_copy_waits(struct engine *en, const char *from, const char **why)
+{
+	struct flavor *f = of_snapshot(en, from);
+
+	*why = "no flavor of this snapshot";
+	if (!f)
+		return NULL;
+	if (f->shells)
+		return copies_config(f->copies);
+	f->f.misses++;
+	flavor_wanted(en, f);
+	idle_later(en->idle);
+	*why = f->backoff ? "copies of it could not be made ahead: chaosd's log says why"
+			  : "the pool ran dry";
+	return NULL;
+}
+
+int pool_take_copy(struct engine *en, const char *from, const struct shell_want *want,
+		   struct shell_parts *out, struct err *e)
+{
+	struct flavor *f = of_snapshot(en, from);
+	struct shell *s = f ? f->shells : NULL;
+	int rc;
+
+	if (!s)
+		return err_set(e, ENOENT, "no copy of \"%s\" waits in the pool", from);
+	f->shells = s->next;
+	f->f.ready--;
+	idle_later(en->idle);
+	rc = want->identify(want->arg, s->dom.domid, s->uuid);
+	if (rc < 0) {
+		shell_end(en, s);
+		return err_sys(e, -rc, "take a copy of \"%s\" out of the pool", from);
+	}
+	f->f.hits++;
+	flavor_wanted(en, f);
+	hand_over(s, want->devices, out);
+	out->low = f->f.ready == 0 ? &f->f : NULL;
+	return 0;
 }

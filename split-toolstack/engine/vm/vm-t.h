@@ -94,6 +94,7 @@ struct vm {
 	struct files *files;	    /* to be built from: being opened, or open and not used yet */
 	struct vm_save *save;	    /* life/save.c: NOW_SAVING */
 	struct vm_restore *restore; /* life/restore.c: it is being built from a file */
+	const char *copy_of; /* life/claim_shell.c: a snapshot; it is taken out of the pool */
 	/* parts of other rooms */
 	struct device_set devices;
 	struct reservation *reservations;

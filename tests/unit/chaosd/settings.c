@@ -68,11 +68,18 @@ static void flavors_are_understood(void **state)
 		{"backend=qemu", "pool: backend \"qemu\": give kernel or user"},
 		{"colour=red",
 		 "pool: \"colour\": an unknown word; there are type, memory, vcpus, count, low, "
-		 "high, for, image, ramdisk, vifs, vbds, bridge and backend"},
+		 "high, for, image, ramdisk, vifs, vbds, bridge, backend and from"},
 		{"type=pv memory=4", "pool: give memory and count"},
 		{"count=4", "pool: give memory and count"},
 		{"memory=4 count=1 ramdisk=/r", "pool: a ramdisk needs an image"},
 		{"memory=4 count=1 for=linux image=/k", "pool: give an image, or for=linux"},
+		{"from= count=1", "pool: from: give the name of a snapshot"},
+		{"from=web", "pool: from=web: give count (or low and high)"},
+		{"from=web low=1", "pool: from=web: give count (or low and high)"},
+		{"from=web count=1 memory=4", "pool: from=web: give count (or low and high) and no "
+					      "more: memory is the snapshot's"},
+		{"type=pvh from=web count=1", "pool: from=web: give count (or low and high) and no "
+					      "more: type is the snapshot's"},
 	};
 	struct pool_flavor f;
 	struct err e = {0};
@@ -93,8 +100,12 @@ static void flavors_are_understood(void **state)
 	assert_int_equal(f.vbds, 2);
 	assert_string_equal(f.bridge, "br0");
 	assert_int_equal(f.backend, BACKEND_USER);
-	free(f.image);
-	free(f.ramdisk);
+	poolcfg_clear(&f);
+	assert_int_equal(poolcfg_parse("from=web low=1 high=3", &f, &e), 0);
+	assert_string_equal(f.from, "web");
+	assert_int_equal(f.low, 1);
+	assert_int_equal(f.high, 3);
+	poolcfg_clear(&f);
 	assert_int_equal(poolcfg_parse("memory=256K count=8 for=linux", &f, &e), 0);
 	assert_int_equal(f.type, DOM_PV);
 	assert_int_equal(f.vcpus, 1);
@@ -107,6 +118,7 @@ static void flavors_are_understood(void **state)
 		is_refused_by(wrong[i].text, rc, &e, wrong[i].words);
 		assert_null(f.image);
 		assert_null(f.ramdisk);
+		assert_null(f.from);
 	}
 }
 

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copies of a snapshot that wait in the pool: a create until the copy's first event, whatever its
+ * size. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "bench/conn.h"
+
+#define COPIES	4u
+#define REST_US 30000 /* the pool refills, and pages are given back */
+
+static struct chaos_reply reply;
+
+/* `vm` and `name` are as the operation has them. */
+static uint64_t ask(struct chaos *c, enum chaos_op op, const char *vm, const char *name)
+{
+	uint64_t start = clock_ns();
+	struct chaos_error e = {0};
+	struct chaos_request rq;
+
+	chaos_request_init(&rq, op);
+	rq.vm = vm;
+	rq.name = name;
+	rq.flags = op == CHAOS_CREATE_FROM ? CHAOS_READY : 0;
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
+	return clock_ns() - start;
+}
+
+static void one(struct chaos *c, const char *type, const char *memory, const char *size,
+		unsigned int n)
+{
+	static struct samples ready;
+	int kernel = open_noop();
+	char metric[64];
+	char flavor[64];
+
+	ready.n = 0;
+	(void)conn_create(c, "bench", type, memory, kernel, CHAOS_READY, NULL);
+	(void)ask(c, CHAOS_SNAPSHOT, "bench", "booted");
+	(void)conn_destroy(c, "bench");
+	(void)snprintf(flavor, sizeof(flavor), "from=booted count=%u", COPIES);
+	conn_set_pool(c, flavor);
+	for (unsigned int i = 0; i < n + 2; i++) {
+		uint64_t t;
+
+		conn_wait_ready(c, COPIES);
+		(void)usleep(REST_US + i * 977u % 4000);
+		t = ask(c, CHAOS_CREATE_FROM, "booted", "copy");
+		conn_expect_way(&reply, "booted");
+		(void)usleep(REST_US);
+		(void)conn_destroy(c, "copy");
+		if (i >= 2)
+			samples_add(&ready, t);
+	}
+	conn_set_pool(c, "from=booted count=0");
+	(void)ask(c, CHAOS_SNAPSHOT_RM, NULL, "booted");
+	(void)usleep(REST_US);
+	(void)close(kernel);
+	(void)snprintf(metric, sizeof(metric), "booted_ready_%s_%s", type, size);
+	samples_print(&ready, "booted", metric);
+}
+
+void bench_booted(unsigned int n)
+{
+	static const char *const types[] = {"pv", "pvh"};
+	struct chaos *c = conn_open();
+
+	for (size_t i = 0; i < 2; i++) {
+		one(c, types[i], "256K", "256k", n);
+		one(c, types[i], "4", "4m", n);
+		one(c, types[i], "64", "64m", n);
+	}
+	chaos_close(c);
+}
