@@ -31,13 +31,14 @@ def die_with_parent():
 class Options:
     """What makes two machines different; all of it is in the name of a snapshot."""
 
-    def __init__(self, mem=3072, smp=1, icount=False, xenstored=False, xen="", linux=""):
+    def __init__(self, mem=3072, smp=1, icount=False, xenstored=False, xen="", linux="", net=False):
         self.mem = mem
         self.smp = smp
         self.icount = icount
         self.xenstored = xenstored
         self.xen = xen
         self.linux = linux
+        self.net = net  # a network interface, for a host that is one of two
 
 
 class Machine:
@@ -45,6 +46,7 @@ class Machine:
         self.image = image
         self.options = options
         self.work = work
+        self.other = None  # the work folder of the host at the other end of its network
         self.process = None
         self.agent = None
         self.qmp = None
@@ -75,7 +77,8 @@ class Machine:
                 "-kernel", os.path.join(self.image, "xen"), "-append", xen,
                 "-initrd", f"{self.image}/vmlinuz {linux},{self.image}/root.cpio.zst",
                 "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,nr=1,name=agent",
-                "-device", "virtio-blk-pci,drive=disk", "-device", "virtio-blk-pci,drive=guests"]
+                "-device", "virtio-blk-pci,drive=disk", "-device", "virtio-blk-pci,drive=guests",
+                *(["-device", "virtio-net-pci,netdev=link,romfile="] if o.net else [])]
 
     def places(self):
         """The arguments that differ from run to run and do not matter to a snapshot."""
@@ -85,7 +88,10 @@ class Machine:
                             f"logfile={self.console},logappend=on",
                 "-serial", "chardev:console",
                 "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=unsafe",
-                "-drive", f"file={self.guests},format=raw,if=none,id=guests,cache=unsafe"]
+                "-drive", f"file={self.guests},format=raw,if=none,id=guests,cache=unsafe",
+                *([] if not self.options.net else
+                  ["-netdev", f"dgram,id=link,local.type=unix,local.path={self.work}/link,"
+                              f"remote.type=unix,remote.path={self.other or self.work}/link"])]
 
     def memory(self, path, share):
         """RAM in a file: shared while it is made, private (copy on write) for each that resumes."""
@@ -262,9 +268,11 @@ def make_snapshot(image, options, work, path):
     progress(f"kept ({watch})", always=True)
 
 
-def start(image, options, work):
-    """A machine whose agent waits for `go`: resumed, or booted and saved for the next time."""
+def start(image, options, work, other=None):
+    """A machine whose agent waits for `go`: resumed, or booted and saved for the next time. `other`: the
+    work folder of the host that it is joined with."""
     machine = Machine(image, options, work)
+    machine.other = other
     path = machine.snapshot_path()
     if not os.path.exists(path):
         with locked(f"{path}.lock", "boots the same host for the first time"):

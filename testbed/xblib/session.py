@@ -67,9 +67,15 @@ def write_all(fd, data):
         data = data[os.write(fd, data):]
 
 
-def command(machine, argv, timeout, use_stdin, with_guests=False):
-    """Runs argv in dom0; returns its exit status."""
-    script = f'cd /root/work && {MOUNT_GUESTS if with_guests else ""}exec "$@"'
+def link_up(number):
+    """What makes a dom0 one of two hosts on a network, in shell."""
+    return (f"ip link set eth0 address 52:54:00:fa:ce:0{number} && ip address add 10.77.0.{number}/24 dev eth0 && "
+            f"ip link set eth0 up && export PEER=10.77.0.{3 - number} && ")
+
+
+def command(machine, argv, timeout, use_stdin, before="", out=1):
+    """Runs argv in dom0, after the shell's line `before`; returns its exit status. Its output goes to `out`."""
+    script = f'cd /root/work && {before}exec "$@"'
     machine.send(b"C", b"\0".join(os.fsencode(a) for a in ["sh", "-c", script, "sh", *argv]) + b"\0")
     if not use_stdin:
         machine.send(b"E")
@@ -100,7 +106,7 @@ def command(machine, argv, timeout, use_stdin, with_guests=False):
         kind, data = frame
         pulse.felt()
         if kind == b"O":
-            write_all(1, data)
+            write_all(out, data)
         elif kind == b"F":
             write_all(2, data)
         elif kind == b"I":
