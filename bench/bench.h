@@ -64,6 +64,7 @@ void bench_linux(unsigned int n);
 void bench_checkpoint(unsigned int n);
 void bench_branch(unsigned int n);
 void bench_booted(unsigned int n);
+void bench_migrate(unsigned int n);
 void bench_firstpacket(unsigned int n);
 void bench_devscale(unsigned int n);
 void bench_firewall(unsigned int n);

@@ -22,6 +22,7 @@ static const struct bench benches[] = {
 	{"branch", "copies of a running small VM", bench_branch},
 	{"checkpoint", "a small VM saved and restored", bench_checkpoint},
 	{"booted", "copies of a snapshot out of the pool", bench_booted},
+	{"migrate", "a small VM moved over a socket", bench_migrate},
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
 	{"process", "a container of a static program", bench_process},
 	{"firstpacket", "VMs with a vif: until a frame, and a TCP answer", bench_firstpacket},
