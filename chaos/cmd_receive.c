@@ -18,12 +18,29 @@ struct reception {
 	uint64_t mem_kib;
 	uint32_t vcpus, flags;
 	struct chaos_vm vm; /* as it arrived */
-	uint64_t since;	    /* wall clock */
+	uint64_t since;	    /* wall clock, when it began to arrive */
+	bool asked;	    /* nothing is offered: what became of an earlier one? */
 	uint32_t tag;	    /* of the RECEIVE */
 	bool told;	    /* the source knows why not, and says it */
 };
 
 /* --- what is offered --- */
+
+/* Only the boot of the host that it came to knows of it. */
+static int read_ask(struct reception *r, const struct migrate_message *m, struct err *e)
+{
+	char boot[MIGRATE_BOOT], here[MIGRATE_BOOT];
+
+	r->asked = true;
+	r->since = wire_get_u64(&m->in, MIGRATE_SINCE, 0);
+	if (!wire_get_text(&m->in, PROTO_WHAT, r->vm.uuid, sizeof(r->vm.uuid)) ||
+	    !wire_get_text(&m->in, MIGRATE_HOST, boot, sizeof(boot)))
+		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+	migrate_boot(here);
+	if (!here[0] || strcmp(boot, here) != 0)
+		return err_set(e, ENXIO, "it was sent to another host, or before this one started");
+	return 0;
+}
 
 static int read_offer(struct reception *r, struct err *e)
 {
@@ -32,6 +49,8 @@ static int read_offer(struct reception *r, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	if (got.type == MIGRATE_ASK)
+		return read_ask(r, &got, e);
 	r->mem_kib = wire_get_u64(&got.in, PROTO_MEM_KIB, 0);
 	r->vcpus = wire_get_u32(&got.in, PROTO_VCPUS, 0);
 	r->flags = wire_get_u32(&got.in, PROTO_FLAGS, 0) & PROTO_F_PAUSED;
@@ -104,7 +123,8 @@ static int wait_for_go(struct reception *r, struct err *e)
 
 /* --- it is this host's --- */
 
-/* The connection broke as it was to run: the next chaosd has it, or has removed it. */
+/* A connection broke as it was to run: chaosd has it, or has removed it, or does now. 0: it runs,
+ * or has run; -ETIMEDOUT: chaosd does not answer; else the error in `e`: it never will. */
 static int find_out(struct reception *r, struct err *e)
 {
 	uint64_t until = clock_ns() + DAEMON_MS * 1000000ull;
@@ -112,8 +132,6 @@ static int find_out(struct reception *r, struct err *e)
 	struct chaos_vm v;
 	struct wire_in in;
 
-	client_close(&r->c);
-	r->c.fd = -1;
 	do {
 		int rc = migrate_insist(&r->c, PROTO_REQ_INFO, r->vm.uuid, 0, &in, &now);
 
@@ -125,7 +143,11 @@ static int find_out(struct reception *r, struct err *e)
 			return err_set(e, EPROTO, "chaosd sent a malformed frame");
 		if (strcmp(v.state, "ended") == 0)
 			return v.started_ns >= r->since ? 0 : -e->code;
-		if (strcmp(v.state, "building") != 0 && strcmp(v.state, "unknown") != 0) {
+		if (strcmp(v.state, "building") ==
+		    0) /* the connection that it came by may live still */
+			(void)migrate_insist(&r->c, PROTO_REQ_MOVED, r->vm.uuid, PROTO_F_KEEP, &in,
+					     &now);
+		else if (strcmp(v.state, "unknown") != 0) {
 			r->vm = v;
 			return 0;
 		}
@@ -147,7 +169,11 @@ static int let_run(struct reception *r, struct err *e)
 		rc = client_finish(&r->c, &in, NULL, NULL, e);
 	if (rc == 0 && decode_vm(&in, &r->vm))
 		return 0;
-	return migrate_is_cut(rc) ? find_out(r, e) : rc;
+	if (!migrate_is_cut(rc))
+		return rc;
+	client_close(&r->c);
+	r->c.fd = -1;
+	return find_out(r, e);
 }
 
 /* --- the command --- */
@@ -174,12 +200,24 @@ static void say_runs(struct reception *r)
 	(void)migrate_send(r->l.out, MIGRATE_RUNS, &w, NULL);
 }
 
-static int serve(struct reception *r, struct err *e)
+static int say_filled(struct reception *r, struct err *e)
 {
-	int rc = read_offer(r, e);
+	uint8_t body[MIGRATE_BODY];
+	char boot[MIGRATE_BOOT];
+	struct wire_out w;
 
-	if (rc == 0)
-		rc = client_open(&r->c, NULL, e);
+	migrate_boot(boot);
+	migrate_begin(&w, body);
+	wire_text(&w, PROTO_WHAT, r->vm.uuid);
+	wire_text(&w, MIGRATE_HOST, boot);
+	wire_u64(&w, MIGRATE_SINCE, r->since);
+	return migrate_send(r->l.out, MIGRATE_FILLED, &w, e);
+}
+
+static int take(struct reception *r, struct err *e)
+{
+	int rc = client_open(&r->c, NULL, e);
+
 	if (rc == 0)
 		rc = admit(r, e);
 	if (rc == 0)
@@ -188,16 +226,27 @@ static int serve(struct reception *r, struct err *e)
 	if (rc == 0)
 		rc = fill(r, e);
 	if (rc == 0)
-		rc = migrate_send(r->l.out, MIGRATE_FILLED, NULL, e);
-	if (rc == 0)
-		rc = wait_for_go(r, e);
+		rc = say_filled(r, e);
+	return rc < 0 ? rc : wait_for_go(r, e);
+}
+
+static int serve(struct reception *r, struct err *e)
+{
+	int rc = read_offer(r, e);
+
+	if (r->asked && rc < 0)
+		return rc; /* it is not known here: no answer */
+	if (rc == 0 && !r->asked)
+		rc = take(r, e);
 	if (rc < 0) {
 		client_close(&r->c); /* nothing of it stays: NO is true */
 		r->c.fd = -1;
 		say_no(r, e);
 		return rc;
 	}
-	rc = let_run(r, e);
+	if (r->asked)
+		(void)err_set(e, ESRCH, "it does not run there");
+	rc = r->asked ? find_out(r, e) : let_run(r, e);
 	if (rc == -ETIMEDOUT)
 		return err_set(e, ETIMEDOUT,
 			       "chaosd has ended, and has not said whether \"%s\" runs",

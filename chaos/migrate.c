@@ -3,7 +3,10 @@
 #include "chaos/migrate.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -40,6 +43,17 @@ int migrate_insist(struct client *c, enum proto_op op, const char *uuid, uint32_
 		(void)poll(NULL, 0, AGAIN_MS);
 	}
 	return rc;
+}
+
+void migrate_boot(char text[MIGRATE_BOOT])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, MIGRATE_BOOT - 1);
+
+	if (fd >= 0)
+		(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
 }
 
 void migrate_warn(void)

@@ -17,6 +17,9 @@ int migrate_insist(struct client *c, enum proto_op op, const char *uuid, uint32_
 /* A connection that broke, and not chaosd that refused. */
 bool migrate_is_cut(int rc);
 
+/* Which boot of which host this is; "": not known. */
+void migrate_boot(char text[MIGRATE_BOOT]);
+
 /* The way to the other host that the options say. */
 struct migrate_way {
 	const char *command, *tcp, *unix_path, *host;

@@ -8,20 +8,25 @@
 
 /*
  * Each is 16 bytes (magic, version, type, bytes that follow; little-endian) and fields as on
- * chaosd's socket. Between OFFER and FILLED, behind READY, the stream of the VM follows, which has
- * an end of its own. What comes from the other host is hostile until it was checked here.
+ * chaosd's socket; HOST is the boot of the target, SINCE when it began to be filled there. Between
+ * OFFER and FILLED, behind READY, the stream of the VM follows, which has an end of its own. What
+ * comes from the other host is hostile until it was checked here.
  */
 enum migrate_type {
 	MIGRATE_OFFER = 1, /* NAME, UUID, TYPE, MEM_KIB, VCPUS, FLAGS (PAUSED) */
 	MIGRATE_READY,	   /* the stream is awaited */
-	MIGRATE_FILLED,	   /* the VM is there, and does not run */
+	MIGRATE_FILLED,	   /* WHAT, HOST, SINCE: the VM is there, and does not run */
 	MIGRATE_GO,	   /* it may: from now on it is not the source's */
 	MIGRATE_RUNS,	   /* NAME, DOMID */
 	MIGRATE_NO,	   /* CODE, TEXT: it does not run there, and never will */
+	MIGRATE_ASK,	   /* in place of OFFER, what FILLED had: which of RUNS and NO is it? */
 	MIGRATE_TYPES,
 };
 
 #define MIGRATE_VERSION 1u
+#define MIGRATE_HOST	PROTO_TEXT
+#define MIGRATE_SINCE	PROTO_STARTED
+#define MIGRATE_BOOT	40u /* room for the text of a boot */
 #define MIGRATE_HEAD	16u
 #define MIGRATE_BODY	4096u /* at most */
 

@@ -91,6 +91,10 @@ int vm_moved(struct vm *vm, bool taken, struct err *e)
 		return 0;
 	if (vm->life.now == NOW_UNKNOWN)
 		return life_refuse_unknown(vm, &n);
+	if (vm->life.now == NOW_ARRIVING && !taken) {
+		(void)life_event(vm, LIFE_TAKEN, &n);
+		return 0;
+	}
 	if (vm->life.now != NOW_MOVING)
 		return err_set(e, EINVAL, "\"%s\" is %s, and does not move", vm->name,
 			       vm_state_name(vm_state(vm)));

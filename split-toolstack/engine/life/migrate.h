@@ -12,8 +12,8 @@
  */
 
 /* `taken`: it runs elsewhere, and ends here with the reason VM_REASON_MIGRATED; 0 also when it has
- * ended so before. Else it certainly does not, and goes on here as it was before the save. -EINVAL:
- * it is not VM_MOVING. */
+ * ended so before. Else it certainly does not, and goes on here as it was before the save; one that
+ * arrives is given up. -EINVAL: it is in another state. */
 int vm_moved(struct vm *vm, bool taken, struct err *e);
 
 /* Whether this host can run such a VM, has the memory for it now, and name and uuid (when

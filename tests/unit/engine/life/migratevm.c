@@ -213,6 +213,7 @@ static void it_runs_when_it_was_given_here(void **state)
 		assert_int_equal(vm_state(vm), paused ? VM_PAUSED : VM_RUNNING);
 		is_resumed(vm);
 		assert_int_equal(vm_arrival_end(en, id, false, NULL), -ESRCH);
+		assert_int_equal(vm_moved(vm, false, NULL), -EINVAL);
 		assert_int_equal(vm_state(vm), paused ? VM_PAUSED : VM_RUNNING);
 		daemon_dies();
 		daemon_starts();
@@ -231,7 +232,7 @@ static void nothing_of_it_stays(void **state)
 	int file = file_of(DOM_PVH);
 
 	(void)state;
-	for (int how = 0; how < 4; how++) {
+	for (int how = 0; how < 5; how++) {
 		stream_id id;
 		struct vm *vm = arriving(file, 0, &id);
 
@@ -245,6 +246,11 @@ static void nothing_of_it_stays(void **state)
 			break;
 		case 2:
 			destroy(vm);
+			assert_int_equal(vm_arrival_end(en, id, true, NULL), -ESRCH);
+			break;
+		case 3: /* its source asks, and is told no */
+			assert_int_equal(vm_moved(vm, true, NULL), -EINVAL);
+			assert_int_equal(vm_moved(vm, false, NULL), 0);
 			assert_int_equal(vm_arrival_end(en, id, true, NULL), -ESRCH);
 			break;
 		default:

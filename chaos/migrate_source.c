@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The source's half of a migration: at each moment one of two hosts has the VM (ADR 0012). */
+#include "chaos/migrate_source.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define PATIENCE_MS 1000 /* something that takes this long says so on a terminal */
+#define WORDS_MS    500	 /* so long a peer that has broken off has to say why */
+
+/* --- before the VM is disturbed --- */
+
+static int look_at_vm(struct migration *m, const char *what, struct err *e)
+{
+	struct wire_in in;
+	int rc = ask(&m->c, PROTO_REQ_INFO, what, 0, e);
+
+	if (rc == 0)
+		rc = client_finish(&m->c, &in, NULL, NULL, e);
+	if (rc == 0 && !decode_vm(&in, &m->vm))
+		rc = err_set(e, EPROTO, "chaosd sent a malformed frame");
+	if (rc < 0)
+		return rc;
+	if (strcmp(m->vm.state, "moving") == 0)
+		return err_set(e, EBUSY,
+			       "\"%s\" stands still: maybe another host has it. If it certainly "
+			       "does not run there: \"chaos unpause %s\"; if it does: \"chaos "
+			       "destroy %s\"",
+			       m->vm.name, m->vm.name, m->vm.name);
+	if (strcmp(m->vm.state, "running") != 0 && strcmp(m->vm.state, "paused") != 0)
+		return err_set(e, EBUSY, "\"%s\" is %s: only a VM that runs or is paused can move",
+			       m->vm.name, m->vm.state);
+	return 0;
+}
+
+static int open_link(struct migration *m, const struct migrate_way *w, struct err *e)
+{
+	const char *const shell[] = {"/bin/sh", "-c", w->command, NULL};
+	const char *const ssh[] = {"ssh", w->host, "chaos", "migrate-receive", NULL};
+
+	if (w->tcp) {
+		migrate_warn();
+		return link_tcp(&m->l, w->tcp, e);
+	}
+	if (w->unix_path)
+		return link_unix(&m->l, w->unix_path, e);
+	return link_run(&m->l, w->command ? shell : ssh, e);
+}
+
+static int await(struct migration *m, enum migrate_type type, int ms, struct migrate_message *got,
+		 struct err *e)
+{
+	int rc = migrate_receive(m->l.in, got, ms, e);
+
+	if (rc == 0 && got->type != type)
+		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+	return rc;
+}
+
+static int offer(struct migration *m, struct err *e)
+{
+	struct migrate_message got;
+	uint8_t body[MIGRATE_BODY];
+	struct wire_out w;
+	int rc;
+
+	migrate_begin(&w, body);
+	wire_text(&w, PROTO_NAME, m->vm.name);
+	wire_text(&w, PROTO_WHAT, m->vm.uuid);
+	wire_text(&w, PROTO_TYPE, m->vm.type);
+	wire_u64(&w, PROTO_MEM_KIB, m->vm.mem_kib);
+	wire_u32(&w, PROTO_VCPUS, m->vm.vcpus);
+	wire_u32(&w, PROTO_FLAGS, strcmp(m->vm.state, "paused") == 0 ? PROTO_F_PAUSED : 0);
+	rc = migrate_send(m->l.out, MIGRATE_OFFER, &w, e);
+	if (rc == 0 || rc == -EPIPE) /* it may have said why it went */
+		rc = await(m, MIGRATE_READY, -1, &got, e);
+	return rc;
+}
+
+/* --- it stands still, and goes on by itself when this connection ends --- */
+
+static int begin_save(struct migration *m, struct err *e)
+{
+	struct wire_out w;
+
+	client_begin(&m->c, &w, PROTO_REQ_SAVE);
+	m->save_tag = m->c.tag;
+	wire_text(&w, PROTO_WHAT, m->vm.uuid);
+	wire_u32(&w, PROTO_FILE_FD, 0);
+	return client_send(&m->c, &w, &m->l.out, 1, e);
+}
+
+/* The other side's reason is better than what a broken stream looks like here. */
+static int why(struct migration *m, int rc, struct err *e)
+{
+	struct migrate_message got;
+	struct err theirs = {0};
+
+	if (migrate_receive(m->l.in, &got, WORDS_MS, &theirs) == -ECANCELED)
+		err_copy(e, &theirs);
+	return rc;
+}
+
+/* FILLED may come before the word of chaosd that all is written. */
+static int hear_peer(struct migration *m, struct err *e)
+{
+	struct migrate_message got;
+	int rc = await(m, MIGRATE_FILLED, m->timeout_ms, &got, e);
+
+	if (rc < 0)
+		return rc;
+	m->filled = true;
+	m->since = wire_get_u64(&got.in, MIGRATE_SINCE, 0);
+	if (!wire_get_text(&got.in, PROTO_WHAT, m->there, sizeof(m->there)) ||
+	    !wire_get_text(&got.in, MIGRATE_HOST, m->boot, sizeof(m->boot)))
+		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+	return 0;
+}
+
+static int hear_daemon(struct migration *m, bool *written, struct err *e)
+{
+	struct wire_in in;
+	int rc = client_receive(&m->c, &in, e);
+
+	if (rc < 0)
+		return why(m, rc, e);
+	if (in.h.op != PROTO_ITEM)
+		return err_set(e, EPROTO, "chaosd sent a malformed frame");
+	*written = true;
+	m->bytes = wire_get_u64(&in, PROTO_BYTES, 0);
+	m->pages = wire_get_u64(&in, PROTO_PAGES, 0);
+	m->present = wire_get_u64(&in, PROTO_PRESENT, 0);
+	m->stopped_ns = wire_get_u64(&in, PROTO_STOPPED_NS, 0);
+	m->written_at = clock_ns();
+	return 0;
+}
+
+static int transfer(struct migration *m, struct err *e)
+{
+	bool written = false, told = !isatty(STDERR_FILENO);
+	int rc = begin_save(m, e);
+
+	while (rc == 0 && !(written && m->filled)) {
+		struct pollfd p[2] = {{.fd = written ? -1 : m->c.fd, .events = POLLIN},
+				      {.fd = m->filled ? -1 : m->l.in, .events = POLLIN}};
+		int ready = poll(p, 2, told ? m->timeout_ms : PATIENCE_MS);
+
+		if (ready < 0 && errno != EINTR)
+			return err_sys(e, errno, "poll");
+		if (ready == 0 && !told)
+			(void)fprintf(stderr, "chaos: moving the VM...\n");
+		else if (ready == 0 && written)
+			return err_set(e, ETIMEDOUT, "the other host does not answer");
+		told = told || ready == 0;
+		if (ready > 0 && p[1].revents)
+			rc = hear_peer(m, e);
+		else if (ready > 0 && p[0].revents)
+			rc = hear_daemon(m, &written, e);
+	}
+	return rc;
+}
+
+/* --- it is decided --- */
+
+static void hold_signals(bool hold)
+{
+	sigset_t s;
+
+	sigemptyset(&s);
+	sigaddset(&s, SIGINT);
+	sigaddset(&s, SIGTERM);
+	sigaddset(&s, SIGHUP);
+	(void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &s, NULL);
+}
+
+/* From its success on nothing but a word lets the VM run here. */
+static int move(struct migration *m, struct err *e)
+{
+	struct wire_out w;
+	struct wire_in in;
+	int rc;
+
+	m->c.tag = m->save_tag - 1;
+	client_begin(&m->c, &w, PROTO_REQ_MOVE);
+	rc = client_send(&m->c, &w, NULL, 0, e);
+	return rc < 0 ? rc : client_finish(&m->c, &in, NULL, NULL, e);
+}
+
+/* It certainly does not run there: it goes on here. */
+static enum outcome take_back(struct migration *m)
+{
+	struct err e = {0};
+	struct wire_in in;
+	int rc = migrate_insist(&m->c, PROTO_REQ_MOVED, m->vm.uuid, PROTO_F_KEEP, &in, &e);
+
+	if (rc < 0 && rc != -EINVAL) /* else it was never held */
+		(void)fprintf(stderr,
+			      "chaos: %s\nchaos: \"%s\" may stand still here; it does not run on "
+			      "the other host: \"chaos unpause %s\"\n",
+			      err_msg(&e), m->vm.name, m->vm.name);
+	return STAYS;
+}
+
+static enum outcome moved(struct migration *m)
+{
+	struct err e = {0};
+	struct wire_in in;
+
+	m->runs_at = clock_ns();
+	if (migrate_insist(&m->c, PROTO_REQ_MOVED, m->vm.uuid, 0, &in, &e) < 0)
+		(void)fprintf(stderr,
+			      "chaos: warning: %s; \"%s\" runs on the other host and stands still "
+			      "here: \"chaos destroy %s\" when chaosd is there again\n",
+			      err_msg(&e), m->vm.name, m->vm.name);
+	return MOVED;
+}
+
+static enum outcome unsure(struct migration *m, struct err *e)
+{
+	struct err was = *e;
+
+	(void)err_set(e, was.code,
+		      "%s after it was told to run \"%s\", which stands still here. If it "
+		      "certainly does not run there: \"chaos unpause %s\"; if it does: \"chaos "
+		      "destroy %s\"",
+		      err_msg(&was), m->vm.name, m->vm.name, m->vm.name);
+	return UNSURE;
+}
+
+/* The answer was lost: on another stream the target says which one it was. */
+static int ask_again(struct migration *m, struct migrate_message *got, struct err *e)
+{
+	uint8_t body[MIGRATE_BODY];
+	struct wire_out w;
+	int rc;
+
+	(void)link_close(&m->l);
+	rc = open_link(m, m->way, e);
+	if (rc < 0)
+		return rc;
+	migrate_begin(&w, body);
+	wire_text(&w, PROTO_WHAT, m->there);
+	wire_text(&w, MIGRATE_HOST, m->boot);
+	wire_u64(&w, MIGRATE_SINCE, m->since);
+	rc = migrate_send(m->l.out, MIGRATE_ASK, &w, e);
+	return rc < 0 ? rc : await(m, MIGRATE_RUNS, m->timeout_ms, got, e);
+}
+
+static enum outcome commit(struct migration *m, struct err *e)
+{
+	struct migrate_message got;
+	struct err again = {0};
+	int rc = move(m, e);
+
+	if (rc < 0) {
+		client_close(&m->c); /* what is not held goes on with this */
+		m->c.fd = -1;
+		return take_back(m);
+	}
+	if (migrate_send(m->l.out, MIGRATE_GO, NULL, e) < 0) /* not all of it: it does not count */
+		return take_back(m);
+	rc = await(m, MIGRATE_RUNS, m->timeout_ms, &got, e);
+	if (rc < 0 && rc != -ECANCELED) {
+		rc = ask_again(m, &got, &again);
+		if (rc == -ECANCELED)
+			err_copy(e, &again);
+	}
+	if (rc == -ECANCELED)
+		return take_back(m);
+	if (rc < 0)
+		return unsure(m, e);
+	m->domid = wire_get_u32(&got.in, PROTO_DOMID, 0);
+	if (!wire_get_text(&got.in, PROTO_NAME, m->name, sizeof(m->name)))
+		m->name[0] = '\0';
+	migrate_tame(m->name);
+	return moved(m);
+}
+
+enum outcome migrate_away(struct migration *m, const char *what, const struct migrate_way *w,
+			  struct err *e)
+{
+	enum outcome o;
+	int rc = look_at_vm(m, what, e);
+
+	m->way = w;
+	if (rc == 0)
+		rc = open_link(m, w, e);
+	if (rc == 0)
+		rc = offer(m, e);
+	if (rc == 0)
+		rc = transfer(m, e);
+	if (rc < 0)
+		return STAYS;
+	hold_signals(true);
+	o = commit(m, e);
+	hold_signals(false);
+	return o;
+}

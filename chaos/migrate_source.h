@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The source's half of a migration. */
+#ifndef CHAOS_CHAOS_MIGRATE_SOURCE_H
+#define CHAOS_CHAOS_MIGRATE_SOURCE_H
+
+#include "chaos/migrate.h"
+
+struct migration {
+	struct client c;
+	struct link l;
+	struct chaos_vm vm;
+	int timeout_ms;
+	uint32_t save_tag;
+	bool filled; /* FILLED has come, and has said: */
+	char there[37],
+		boot[MIGRATE_BOOT]; /* the VM's uuid at the target, and which boot that is */
+	uint64_t since;
+	const struct migrate_way *way;
+	/* what is told of it */
+	char name[sizeof(((struct chaos_vm *)0)->name)];
+	uint32_t domid; /* there */
+	uint64_t bytes, pages, present, stopped_ns, written_at, start, runs_at;
+};
+
+enum outcome {
+	STAYS, /* it goes on here; `e` says why */
+	MOVED,
+	UNSURE, /* it stands still here, and may run there */
+};
+
+/* m->c is open, m->l is not; both are to be closed afterwards. */
+enum outcome migrate_away(struct migration *m, const char *what, const struct migrate_way *w,
+			  struct err *e);
+
+#endif
