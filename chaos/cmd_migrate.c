@@ -77,6 +77,7 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 					      {"tcp", required_argument, NULL, 't'},
 					      {"unix", required_argument, NULL, 'u'},
 					      {"timeout", required_argument, NULL, 'T'},
+					      {"disk", required_argument, NULL, 'd'},
 					      {"stop", no_argument, NULL, 's'},
 					      {"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
@@ -87,11 +88,12 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 			      .start = clock_ns()};
 	struct migrate_way w = {0};
 	enum outcome o = STAYS;
+	uint32_t flags = 0;
 	struct err e = {0};
 	bool json = false;
 	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":c:t:u:T:sjh", longs)) != -1) {
+	while ((c = next_option(cmd, argc, argv, ":c:t:u:T:d:sjh", longs)) != -1) {
 		if (c == 'c')
 			w.command = optarg;
 		else if (c == 't')
@@ -100,11 +102,16 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 			w.unix_path = optarg;
 		else if (c == 'T' && parse_timeout(optarg, &m.timeout_ms) < 0)
 			return usage(cmd, "\"%s\": give 1 to %d seconds", optarg, TIMEOUT_MAX);
+		else if (c == 'd' && disks_flag(w.disk = optarg, &flags, &e) < 0)
+			return usage(cmd, "%s", err_msg(&e));
 		else if (c == 'j')
 			json = true;
 	}
 	if (!is_one_way(&w, argc, argv))
 		return usage(cmd, "name a VM, and a host or one of --command, --tcp and --unix");
+	if (w.disk && !w.host)
+		return usage(cmd,
+			     "--disk is for a host; otherwise give it to migrate-receive there");
 	if (w.host && w.host[0] == '-')
 		return usage(cmd, "\"%s\" is no host", w.host);
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -125,6 +132,8 @@ static const char migrate_help[] =
 	"                          \"ssh HOST chaos migrate-receive\"\n"
 	"  -t, --tcp ADDR:PORT     to \"chaos migrate-receive --listen ADDR:PORT\"; not encrypted\n"
 	"  -u, --unix PATH         a socket, of a TLS proxy\n"
+	"  -d, --disk WHAT         its disks on the host: keep, readonly, or none, see "
+	"migrate-receive\n"
 	"  -s, --stop              stop it, then copy it; there is no other way so far\n"
 	"  -T, --timeout S         wait so long for an answer while it stands still "
 	"(60)\n" HELP_JSON;

@@ -53,7 +53,7 @@ static int read_offer(struct reception *r, struct err *e)
 		return read_ask(r, &got, e);
 	r->mem_kib = wire_get_u64(&got.in, PROTO_MEM_KIB, 0);
 	r->vcpus = wire_get_u32(&got.in, PROTO_VCPUS, 0);
-	r->flags = wire_get_u32(&got.in, PROTO_FLAGS, 0) & PROTO_F_PAUSED;
+	r->flags |= wire_get_u32(&got.in, PROTO_FLAGS, 0) & PROTO_F_PAUSED;
 	if (got.type == MIGRATE_OFFER &&
 	    wire_get_text(&got.in, PROTO_NAME, r->name, sizeof(r->name)) &&
 	    wire_get_text(&got.in, PROTO_WHAT, r->uuid, sizeof(r->uuid)) &&
@@ -260,11 +260,10 @@ static int serve(struct reception *r, struct err *e)
 
 static int run_receive(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
-					      {"listen", required_argument, NULL, 'l'},
-					      {"json", no_argument, NULL, 'j'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+		{"name", required_argument, NULL, 'n'}, {"listen", required_argument, NULL, 'l'},
+		{"disk", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0}};
 	struct reception r = {.c = {.fd = -1}, .l = {.in = -1, .out = -1}};
 	const char *where = NULL;
 	struct err e = {0};
@@ -272,13 +271,15 @@ static int run_receive(const struct command *cmd, int argc, char **argv)
 	int rc;
 	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":n:l:jh", longs)) != -1) {
+	while ((c = next_option(cmd, argc, argv, ":n:l:d:jh", longs)) != -1) {
 		if (c == 'n')
 			r.as = optarg;
 		else if (c == 'l')
 			where = optarg;
-		else
+		else if (c == 'j')
 			json = true;
+		else if (disks_flag(optarg, &r.flags, &e) < 0)
+			return usage(cmd, "%s", err_msg(&e));
 	}
 	if (argc != optind || (json && !where))
 		return usage(cmd,
@@ -310,7 +311,10 @@ static const char receive_help[] =
 	"\n"
 	"  -n, --name NAME         a name for it here, with a uuid of its own\n"
 	"  -l, --listen WHERE      wait for one at ADDR:PORT (not encrypted), or at the path of a\n"
-	"                          socket, for a TLS proxy\n" HELP_JSON;
+	"                          socket, for a TLS proxy\n"
+	"  -d, --disk WHAT         its disks: keep (the source names them), readonly, or none; "
+	"needed\n"
+	"                          when this host does not know the VM\n" HELP_JSON;
 
 const struct command cmd_migrate_receive = {
 	.name = "migrate-receive",

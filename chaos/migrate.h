@@ -23,6 +23,7 @@ void migrate_boot(char text[MIGRATE_BOOT]);
 /* The way to the other host that the options say. */
 struct migrate_way {
 	const char *command, *tcp, *unix_path, *host;
+	const char *disk; /* with a host: for its migrate-receive; NULL: not given */
 };
 
 /* "--tcp" or "--listen" at an address: on standard error. */

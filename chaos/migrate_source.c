@@ -42,7 +42,9 @@ static int look_at_vm(struct migration *m, const char *what, struct err *e)
 static int open_link(struct migration *m, const struct migrate_way *w, struct err *e)
 {
 	const char *const shell[] = {"/bin/sh", "-c", w->command, NULL};
-	const char *const ssh[] = {"ssh", w->host, "chaos", "migrate-receive", NULL};
+	const char *const ssh[] = {
+		"ssh",	 w->host, "chaos", "migrate-receive", w->disk ? "--disk" : NULL,
+		w->disk, NULL};
 
 	if (w->tcp) {
 		migrate_warn();

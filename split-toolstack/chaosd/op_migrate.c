@@ -118,10 +118,7 @@ static void reply_vm(struct conn *c, uint32_t tag, const struct vm *vm, const st
 	vm_known_info(vm, &i);
 	reply_begin(c, &w, PROTO_OK, tag);
 	fields_vm_info(&w, &i);
-	wire_u64(&w, PROTO_BYTES, k->stats.bytes);
-	wire_u64(&w, PROTO_PAGES, k->stats.pages);
-	wire_u64(&w, PROTO_PRESENT, k->stats.present);
-	wire_u64(&w, PROTO_TOTAL_NS, k->stats.total_ns);
+	fields_stream(&w, &k->stats);
 	reply_send(c, &w);
 }
 
@@ -153,7 +150,7 @@ static void filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
 static int begin(struct engine *en, struct request *r, struct arriving *k, struct err *e)
 {
 	uint32_t i = wire_get_u32(&r->in, PROTO_FILE_FD, UINT32_MAX);
-	uint32_t flags = VM_CREATE_ARRIVING;
+	uint32_t flags = restore_flags(wire_get_u32(&r->in, PROTO_FLAGS, 0)) | VM_CREATE_ARRIVING;
 	char name[VM_NAME_MAX + 1];
 	struct wire_field f;
 	bool named = wire_find(&r->in, PROTO_NAME, &f);
@@ -163,8 +160,6 @@ static int begin(struct engine *en, struct request *r, struct arriving *k, struc
 		return err_set(e, EINVAL, "a name of 1 to %d characters is needed", VM_NAME_MAX);
 	if (i >= r->nfd || r->fd[i] < 0)
 		return err_set(e, EPROTO, "no file was passed");
-	if (wire_get_u32(&r->in, PROTO_FLAGS, 0) & PROTO_F_PAUSED)
-		flags |= VM_CREATE_PAUSED;
 	fd = r->fd[i];
 	r->fd[i] = -1;
 	return engine_restore(en, fd, named ? name : NULL, flags, filled, k, &k->stats, &k->id, e);

@@ -129,6 +129,17 @@ int life_finish(struct vm *vm, int rc, struct err *e)
 	return 0;
 }
 
+/* The same, but one that arrives waits to be told whether it may run. */
+static void is_complete(struct vm *vm, int rc, struct err *e)
+{
+	if (rc < 0 || !(vm->create.flags & VM_CREATE_ARRIVING)) {
+		(void)life_finish(vm, rc, e);
+		return;
+	}
+	vm->life.now = NOW_ARRIVING;
+	vm_create_done(vm, 0, NULL); /* may be the end of it */
+}
+
 /* --- the create waits: with VM_CREATE_WAIT_DEVICES it ends without a device that does not come ---
  */
 
@@ -149,7 +160,7 @@ int life_connect_time(struct vm *vm, const struct life_news *n)
 	if (rc == -EAGAIN)
 		life_timer(vm, vm->life.connect_until - now);
 	else
-		(void)life_finish(vm, rc, &e);
+		is_complete(vm, rc, &e);
 	return 0;
 }
 
@@ -165,21 +176,14 @@ static bool waits_for_devices(struct vm *vm)
 	return true;
 }
 
-/* It is filled, and waits to be told whether it may run. */
-static void arrives(struct vm *vm, uint64_t stream)
-{
-	vm->life.now = NOW_ARRIVING;
-	vm->create.arrival = stream;
-	vm_create_done(vm, 0, NULL); /* may be the end of it */
-}
-
 /* --- it is built --- */
 
 int life_built(struct vm *vm, const struct life_news *n)
 {
 	int rc = n->rc == 0 ? start(vm, n->e) : n->rc;
-	uint64_t stream = vm->restore ? vm->restore->id : 0;
 
+	if (vm->create.flags & VM_CREATE_ARRIVING && vm->restore)
+		vm->create.arrival = vm->restore->id;
 	vm->restore = NULL;
 	vm->copy_of = NULL;
 	if (rc == 0) {
@@ -187,9 +191,7 @@ int life_built(struct vm *vm, const struct life_news *n)
 		image_put(vm->img);
 		vm->img = NULL;
 	}
-	if (rc == 0 && vm->create.flags & VM_CREATE_ARRIVING)
-		arrives(vm, stream);
-	else if (rc < 0 || !waits_for_devices(vm))
-		(void)life_finish(vm, rc, n->e);
+	if (rc < 0 || !waits_for_devices(vm))
+		is_complete(vm, rc, n->e);
 	return 0;
 }
