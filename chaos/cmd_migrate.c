@@ -83,6 +83,7 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 					      {"help", no_argument, NULL, 'h'},
 					      {NULL, 0, NULL, 0}};
 	struct migration m = {.c = {.fd = -1},
+			      .beside = {.fd = -1},
 			      .l = {.in = -1, .out = -1},
 			      .timeout_ms = TIMEOUT_S * 1000,
 			      .start = clock_ns()};

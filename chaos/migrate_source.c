@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 
-#define PATIENCE_MS 1000 /* something that takes this long says so on a terminal */
-#define WORDS_MS    500	 /* so long a peer that has broken off has to say why */
+#define TICK_MS	 1000 /* what takes longer is looked at so often, and shown on a terminal */
+#define WORDS_MS 500  /* so long a peer that has broken off has to say why */
 
 /* --- before the VM is disturbed --- */
 
@@ -139,32 +139,88 @@ static int hear_daemon(struct migration *m, bool *written, struct err *e)
 	m->pages = wire_get_u64(&in, PROTO_PAGES, 0);
 	m->present = wire_get_u64(&in, PROTO_PRESENT, 0);
 	m->stopped_ns = wire_get_u64(&in, PROTO_STOPPED_NS, 0);
-	m->written_at = clock_ns();
+	m->written_at = m->moved_at = clock_ns();
 	return 0;
+}
+
+/* How far it is, by a connection of its own. False: it is not written now. */
+static bool ask_progress(struct migration *m, uint64_t *bytes, uint64_t *most)
+{
+	struct wire_in in;
+	int rc = m->beside.fd < 0 ? client_open(&m->beside, NULL, NULL) : 0;
+
+	if (rc == 0)
+		rc = ask(&m->beside, PROTO_REQ_INFO, m->vm.uuid, 0, NULL);
+	if (rc == 0)
+		rc = client_finish(&m->beside, &in, NULL, NULL, NULL);
+	*bytes = rc == 0 ? wire_get_u64(&in, PROTO_BYTES, 0) : 0;
+	*most = rc == 0 ? wire_get_u64(&in, PROTO_PRESENT, 0) * 4096 : 0;
+	return *bytes != 0;
+}
+
+static void show(struct migration *m, uint64_t bytes, uint64_t most)
+{
+	double s = (double)(clock_ns() - m->start) / 1e9;
+	char size[32], all[32];
+
+	format_kib(bytes / 1024, size, sizeof(size));
+	format_kib(most / 1024, all, sizeof(all));
+	(void)fprintf(stderr, "\rchaos: moving \"%s\": %s of %s, %.1f MiB/s \033[K", m->vm.name,
+		      size, all, (double)bytes / 1048576 / s);
+	m->shown = true;
+}
+
+/* So often while it stands still. -ETIMEDOUT: nothing moves. */
+static int tick(struct migration *m, bool written, struct err *e)
+{
+	uint64_t now = clock_ns(), bytes = m->bytes, most = m->bytes;
+
+	if (!written && (!ask_progress(m, &bytes, &most) || bytes != m->seen)) {
+		m->seen = bytes;
+		m->moved_at = now;
+	}
+	if (isatty(STDERR_FILENO))
+		show(m, bytes, most);
+	if (now - m->moved_at < (uint64_t)m->timeout_ms * 1000000)
+		return 0;
+	return err_set(e, ETIMEDOUT, "the other host %s",
+		       written ? "does not answer" : "takes nothing any more");
+}
+
+static int wait_filled(struct migration *m, struct err *e)
+{
+	int ms = m->timeout_ms < TICK_MS ? m->timeout_ms : TICK_MS;
+	bool written = false;
+	int rc = 0;
+
+	m->moved_at = clock_ns();
+	while (rc == 0 && !(written && m->filled)) {
+		struct pollfd p[2] = {{.fd = written ? -1 : m->c.fd, .events = POLLIN},
+				      {.fd = m->filled ? -1 : m->l.in, .events = POLLIN}};
+		int ready = poll(p, 2, ms);
+
+		if (ready < 0 && errno != EINTR)
+			rc = err_sys(e, errno, "poll");
+		else if (ready == 0)
+			rc = tick(m, written, e);
+		else if (ready > 0 && p[1].revents)
+			rc = hear_peer(m, e);
+		else if (ready > 0)
+			rc = hear_daemon(m, &written, e);
+	}
+	return rc;
 }
 
 static int transfer(struct migration *m, struct err *e)
 {
-	bool written = false, told = !isatty(STDERR_FILENO);
 	int rc = begin_save(m, e);
 
-	while (rc == 0 && !(written && m->filled)) {
-		struct pollfd p[2] = {{.fd = written ? -1 : m->c.fd, .events = POLLIN},
-				      {.fd = m->filled ? -1 : m->l.in, .events = POLLIN}};
-		int ready = poll(p, 2, told ? m->timeout_ms : PATIENCE_MS);
-
-		if (ready < 0 && errno != EINTR)
-			return err_sys(e, errno, "poll");
-		if (ready == 0 && !told)
-			(void)fprintf(stderr, "chaos: moving the VM...\n");
-		else if (ready == 0 && written)
-			return err_set(e, ETIMEDOUT, "the other host does not answer");
-		told = told || ready == 0;
-		if (ready > 0 && p[1].revents)
-			rc = hear_peer(m, e);
-		else if (ready > 0 && p[0].revents)
-			rc = hear_daemon(m, &written, e);
-	}
+	if (rc == 0)
+		rc = wait_filled(m, e);
+	if (m->shown)
+		(void)fputc('\n', stderr);
+	client_close(&m->beside);
+	m->beside.fd = -1;
 	return rc;
 }
 

@@ -6,7 +6,7 @@
 #include "chaos/migrate.h"
 
 struct migration {
-	struct client c;
+	struct client c, beside; /* `beside`: to ask how far it is */
 	struct link l;
 	struct chaos_vm vm;
 	int timeout_ms;
@@ -16,6 +16,8 @@ struct migration {
 		boot[MIGRATE_BOOT]; /* the VM's uuid at the target, and which boot that is */
 	uint64_t since;
 	const struct migrate_way *way;
+	uint64_t seen, moved_at; /* bytes so far, and when they were fewer */
+	bool shown;
 	/* what is told of it */
 	char name[sizeof(((struct chaos_vm *)0)->name)];
 	uint32_t domid; /* there */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
 #include "split-toolstack/chaosd/ops.h"
+#include "split-toolstack/engine/life/migrate.h"
 
 static void add_device(const struct device_info *d, void *arg)
 {
@@ -14,6 +15,7 @@ static void add_device(const struct device_info *d, void *arg)
 
 int op_info(struct engine *en, struct request *r, struct err *e)
 {
+	struct stream_stats s;
 	struct wire_out w;
 	struct vm *vm;
 	int rc = request_vm(en, r, &vm, e);
@@ -22,6 +24,8 @@ int op_info(struct engine *en, struct request *r, struct err *e)
 		return rc;
 	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
 	fields_vm(&w, vm);
+	if (vm_save_progress(vm, &s))
+		fields_stream(&w, &s);
 	vm_for_each_device(vm, add_device, &w);
 	reply_send(r->c, &w);
 	return 0;

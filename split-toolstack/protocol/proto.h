@@ -46,7 +46,7 @@ struct proto_field {
 	REQUEST(VERSION_INFO, version, "version")           /* -> VERSION, XEN, STORE */ \
 	REQUEST(CREATE, create, "create")                   /* CONFIG or SET.., FLAGS -> WARNING, TIME items; a VM */ \
 	REQUEST(LIST, list, "list")                         /* FLAGS -> VM items */ \
-	REQUEST(INFO, info, "info")                         /* WHAT -> a VM, and its DEVICEs */ \
+	REQUEST(INFO, info, "info")                         /* WHAT -> a VM, and its DEVICEs; while it is written to a file, as SAVE */ \
 	REQUEST(PAUSE, pause, "pause")                      /* WHAT -> NAME */ \
 	REQUEST(UNPAUSE, unpause, "unpause")                /* WHAT -> NAME */ \
 	REQUEST(RENAME, rename, "rename")                   /* WHAT, NAME -> NAME */ \

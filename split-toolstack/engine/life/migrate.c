@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
@@ -99,6 +102,19 @@ int vm_moved(struct vm *vm, bool taken, struct err *e)
 		return err_set(e, EINVAL, "\"%s\" is %s, and does not move", vm->name,
 			       vm_state_name(vm_state(vm)));
 	return life_event(vm, LIFE_TAKEN, &n);
+}
+
+bool vm_save_progress(const struct vm *vm, struct stream_stats *s)
+{
+	const struct vm_save *save = vm->save;
+
+	if (!save || save->phase != WRITING)
+		return false;
+	*s = (struct stream_stats){.bytes = shared_load(&save->st.bytes),
+				   .pages = vm->pages,
+				   .present = shared_load(&save->st.present),
+				   .total_ns = clock_ns() - save->start_ns};
+	return true;
 }
 
 /* --- it arrives --------------------------------------------------------------------------------

@@ -16,6 +16,10 @@
  * arrives is given up. -EINVAL: it is in another state. */
 int vm_moved(struct vm *vm, bool taken, struct err *e);
 
+/* How far the save of a VM that is being written is: bytes so far, pages, and how many of them it
+ * will have. False: none is written now. */
+bool vm_save_progress(const struct vm *vm, struct stream_stats *s);
+
 /* Whether this host can run such a VM, has the memory for it now, and name and uuid (when
  * cfg->have_uuid) are free. Nothing is kept for it. */
 int engine_admit(struct engine *en, const struct vm_config *cfg, struct err *e);
