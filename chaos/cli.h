@@ -55,6 +55,8 @@ struct command {
 	COMMAND(snapshot)                                                                          \
 	COMMAND(snapshots)                                                                         \
 	COMMAND(branch)                                                                            \
+	COMMAND(sleep)                                                                             \
+	COMMAND(wake)                                                                              \
 	COMMAND(network_attach)                                                                    \
 	COMMAND(network_detach)                                                                    \
 	COMMAND(network_list)                                                                      \

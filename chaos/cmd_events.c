@@ -106,7 +106,7 @@ static int run_events(const struct command *cmd, int argc, char **argv)
 static const char events_help[] =
 	"Prints events until ^C: created, started, ready, paused, "
 	"unpaused,\n"
-	"renamed, saving, exited, crashed, preserved, destroyed, removed; and pool-low.\n"
+	"renamed, saving, asleep, exited, crashed, preserved, destroyed, removed; and pool-low.\n"
 	"\n"
 	"  -s, --since ID          begin after the event with that number (see --json)\n"
 	"  -j, --json              one JSON object for each event\n";

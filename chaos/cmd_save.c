@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "chaos/cli.h"
+#include "chaos/stats.h"
 #include "chaos/target.h"
 
 /* Something that takes this long says so on a terminal. */
@@ -17,12 +18,7 @@
 
 /* --- what is told of it --- */
 
-struct stats {
-	char name[160];
-	uint64_t bytes, pages, present, stopped_ns, total_ns;
-};
-
-static void read_stats(const struct wire_in *in, struct stats *s)
+void read_stats(const struct wire_in *in, struct stats *s)
 {
 	s->bytes = wire_get_u64(in, PROTO_BYTES, s->bytes);
 	s->pages = wire_get_u64(in, PROTO_PAGES, s->pages);
@@ -32,7 +28,7 @@ static void read_stats(const struct wire_in *in, struct stats *s)
 	(void)wire_get_text(in, PROTO_NAME, s->name, sizeof(s->name));
 }
 
-static int add_stats(json_t *j, const struct stats *s)
+int add_stats(json_t *j, const struct stats *s)
 {
 	return json_object_set_new(j, "bytes", json_integer((json_int_t)s->bytes)) |
 	       json_object_set_new(j, "pages", json_integer((json_int_t)s->pages)) |

@@ -100,7 +100,8 @@ struct save_info {
  * Reads and checks all but the pages: magic, version, checksums, sizes against limits and (of a
  * regular file) against its length, every frame number, what the host must be able to do. No domain
  * is needed, and little memory: at most some MiB, whatever the stream says of itself. `from` is to
- * be kept open by the caller until the stream is closed with save_close().
+ * be kept open by the caller until the stream is closed with save_close(). `x` NULL: what the host
+ * can do is not looked at, for who only wants to know what it is of.
  */
 int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e);
 const struct save_info *save_info(const struct save_stream *s);

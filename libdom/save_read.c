@@ -132,7 +132,7 @@ int save_open(struct xen *x, struct transfer *from, struct save_stream **out, st
 		rc = read_sections(s, e);
 	if (rc == 0)
 		rc = save_check_sections(s, e);
-	if (rc == 0)
+	if (rc == 0 && x)
 		rc = check_host(x, s, e);
 	if (rc < 0) {
 		save_close(s);

@@ -140,6 +140,7 @@ void run_save(struct rq *rq);
 void run_restore(struct rq *rq);
 /* What ?disk= says becomes of disks, into *flags. False: no such word, which was answered. */
 bool rq_disks(struct rq *rq, uint32_t *flags);
+void run_wake(struct rq *rq);
 /* The whole answer was sent. */
 void saved_sent(struct rq *rq);
 

@@ -294,6 +294,8 @@ const struct route routes[] = {
 	{"POST", "/v1/vms/{}/rename", run_rename},
 	{"POST", "/v1/vms/{}/save", run_save},
 	{"POST", "/v1/restore", run_restore, .upload = true},
+	{"POST", "/v1/vms/{}/sleep", run_plain, CHAOS_SLEEP, 0, answer_name},
+	{"POST", "/v1/vms/{}/wake", run_wake},
 	{"POST", "/v1/vms/{}/branch", run_branch},
 	{"GET", "/v1/vms/{}/devices", run_devices},
 	{"POST", "/v1/vms/{}/devices", run_attach},

@@ -103,3 +103,20 @@ void run_restore(struct rq *rq)
 	rq->on_reply = answer_restored;
 	backend_stream(rq, &cr);
 }
+
+static void answer_woken(struct rq *rq, const struct chaos_reply *r)
+{
+	rq->json = vm_json(&r->vm);
+	rq_answer(rq, MHD_HTTP_OK);
+}
+
+void run_wake(struct rq *rq)
+{
+	struct chaos_request cr;
+
+	chaos_request_init(&cr, CHAOS_WAKE);
+	cr.vm = rq->what;
+	cr.flags = is_set(rq, "paused") ? CHAOS_PAUSED : 0;
+	rq->on_reply = answer_woken;
+	backend_send(rq, &cr);
+}

@@ -220,6 +220,7 @@ static int run(struct args *a, struct err *e)
 		.log_dir = c->log_dir,
 		.cache_dir = c->cache_dir,
 		.image_dir = c->image_dir,
+		.sleep_dir = c->sleep_dir,
 		.store = c->store,
 		.store_socket = STORE_SOCKET,
 		.console_log_kib = c->console_log_kib,

@@ -54,6 +54,12 @@ static bool is_over(struct vm *vm)
 	return i.state == VM_ENDED || i.state == VM_ENDED_PRESERVED;
 }
 
+/* Nothing more comes for now: that is all there is of it, until it is woken. */
+static bool is_silent(struct vm *vm)
+{
+	return is_over(vm) || vm_state(vm) == VM_ASLEEP;
+}
+
 /* Sends what the log has and the client takes. False: the stream is over and gone. The caller holds
  * a reference to the connection, whose streams go with it when sending fails. */
 static bool pump(struct stream *st, struct vm *vm)
@@ -83,7 +89,7 @@ static bool pump(struct stream *st, struct vm *vm)
 	}
 	if (c->gone)
 		return false;
-	if (st->pos >= range.end && (!(st->flags & PROTO_F_FOLLOW) || is_over(vm))) {
+	if (st->pos >= range.end && (!(st->flags & PROTO_F_FOLLOW) || is_silent(vm))) {
 		finish(st, vm);
 		return false;
 	}

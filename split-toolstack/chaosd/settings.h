@@ -14,7 +14,7 @@
 /* Limits and defaults are in the table of settings.c. */
 struct settings {
 	char *socket, *group;
-	char *run_dir, *log_dir, *cache_dir, *image_dir;
+	char *run_dir, *log_dir, *cache_dir, *image_dir, *sleep_dir;
 	char *backend_exe, *backend_user; /* chaos-backend, and the user that it runs as */
 	enum store_mode store;
 	enum log_level log_level;

@@ -21,6 +21,7 @@ struct opener;
 struct pool;
 struct ports;
 struct registry;
+struct sleepers;
 struct slots;
 struct snapshots;
 struct tail;
@@ -53,6 +54,7 @@ struct engine {
 	struct pool *pool;
 	struct adoption *adoption; /* life/adopt.c */
 	struct streams streams;	   /* life/streams.c */
+	struct sleepers *sleepers; /* life/sleepers.c; NULL: there is no folder */
 };
 
 #endif

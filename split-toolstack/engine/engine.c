@@ -17,6 +17,7 @@
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/pool/pool.h"
@@ -39,12 +40,16 @@ static int prepare_folders(const struct engine_conf *c, struct err *e)
 	} all[] = {{c->run_dir, true, true},
 		   {c->log_dir, false, false},
 		   {c->cache_dir, false, false},
-		   {c->image_dir, false, true}};
+		   {c->image_dir, false, true},
+		   {c->sleep_dir, false, false}};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		int dir = dir_prepare(all[i].path, all[i].readers, e);
+		int dir;
 		int rc;
 
+		if (!all[i].path)
+			continue;
+		dir = dir_prepare(all[i].path, all[i].readers, e);
 		if (dir < 0)
 			return dir;
 		rc = all[i].links ? dir_refuse_links(dir, all[i].path, e) : 0;
@@ -146,6 +151,8 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = open_devices(en, e);
 	if (rc == 0)
+		rc = sleepers_open(en, e);
+	if (rc == 0)
 		rc = adopt_all(en, e);
 	if (rc < 0) {
 		engine_close(en);
@@ -173,6 +180,7 @@ void engine_close(struct engine *en)
 		pool_close(en);
 	streams_end(en);
 	branches_close(en);
+	sleepers_stop(en);
 	saves_close(en);
 	restores_close(en);
 	packs_close(en);
@@ -204,6 +212,7 @@ void engine_close(struct engine *en)
 	snapshots_close(en->snapshots, ended);
 	images_close(en->images, ended);
 	drops_close(en);
+	sleepers_close(en);
 	registry_close(en->registry);
 	tail_close(en->tail);
 	opener_close(en->opener);

@@ -41,6 +41,7 @@ struct engine_conf {
 	const char *log_dir;   /* console logs: /var/log/chaos/console */
 	const char *cache_dir; /* unpacked kernels: /var/cache/chaos */
 	const char *image_dir; /* imported images: /var/lib/chaos/images */
+	const char *sleep_dir; /* VMs that sleep: /var/lib/chaos/asleep; NULL: none can */
 	enum store_mode store;
 	const char *store_socket; /* own: of dom0's tools; NULL: dom0 is not served at all */
 	uint64_t store_kib;	  /* images and snapshots; 0: no limit */
@@ -242,6 +243,7 @@ enum vm_event {
 	VM_EV_CONSOLE,	 /* new console output was logged */
 	VM_EV_POOL_LOW,	 /* the last shell of a flavor was taken: no VM, but the flavor */
 	VM_EV_SAVING,	 /* it stands still and is written: unpaused, paused or exited follows */
+	VM_EV_ASLEEP,	 /* ... or this: it has no domain any more; started follows when it wakes */
 	VM_EV_COUNT,
 };
 

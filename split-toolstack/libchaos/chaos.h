@@ -83,9 +83,11 @@ enum chaos_op {
 			 bytes */
 	CHAOS_SNAPSHOT_PACK,   /* name, file_fd: its file is copied into that */
 	CHAOS_SNAPSHOT_UNPACK, /* name, file_fd -> snapshot */
+	CHAOS_SLEEP,	       /* vm -> name, saved */
+	CHAOS_WAKE,	       /* vm, flags -> vm, way, why, saved */
 };
 
-#define CHAOS_PAUSED	(1u << 0) /* create, restore, branch: do not let it run yet */
+#define CHAOS_PAUSED	(1u << 0) /* create, restore, branch, wake: do not let it run yet */
 #define CHAOS_READY	(1u << 1) /* create, branch, wait: until the guest is ready */
 #define CHAOS_ALL	(1u << 3) /* list: the ended, too */
 #define CHAOS_FOREIGN	(1u << 4) /* list: domains of other toolstacks, too */

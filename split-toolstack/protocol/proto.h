@@ -92,7 +92,9 @@ struct proto_field {
 	REQUEST(BRANCH, branch, "branch")                   /* WHAT, [NAME], [COUNT], FLAGS -> a VM and WAY in each item; NAME, PAGES, \
 	                                                       PRESENT, STOPPED_NS, TOTAL_NS */ \
 	REQUEST(SNAPSHOT_PACK, snapshot_pack, "snapshot pack") /* NAME, FILE_FD -> NAME, BYTES: its stream was written */ \
-	REQUEST(SNAPSHOT_UNPACK, snapshot_unpack, "snapshot unpack") /* NAME, FILE_FD -> a SNAPSHOT */
+	REQUEST(SNAPSHOT_UNPACK, snapshot_unpack, "snapshot unpack") /* NAME, FILE_FD -> a SNAPSHOT */ \
+	REQUEST(SLEEP, sleep, "sleep")                      /* WHAT -> NAME, and as SAVE */ \
+	REQUEST(WAKE, wake, "wake")                         /* WHAT, FLAGS -> as RESTORE, with WAY and WHY */
 /* clang-format on */
 
 enum proto_op {

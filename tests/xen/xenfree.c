@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* xenfree: prints the free pages of the host; with "domains" how many domains Xen has beside dom0,
  * dying ones too, for the search for left-overs; with "pause" it pauses all of them, so that what a
- * failed test left does not hold up the next. */
+ * failed test left does not hold up the next; with "destroy" it destroys them, as a reboot of the
+ * host does. */
 #include "base/xen.h"
 
 #include <stdio.h>
@@ -37,6 +38,23 @@ static int pause_domains(struct xen *x, uint64_t *out)
 	return n;
 }
 
+static int destroy_domains(struct xen *x, uint64_t *out)
+{
+	struct xen_domain_info info[64];
+	uint32_t first = 1;
+	int n;
+
+	*out = 0;
+	while ((n = xen_domain_list(x, first, 64, info)) > 0) {
+		for (int i = 0; i < n; i++)
+			if (!info[i].dying &&
+			    xen_domain_destroy(x, info[i].domid, info[i].uuid) == 0)
+				(*out)++;
+		first = info[n - 1].domid + 1;
+	}
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -50,6 +68,8 @@ int main(int argc, char **argv)
 			rc = count_domains(x, &n);
 		else if (strcmp(what, "pause") == 0)
 			rc = pause_domains(x, &n);
+		else if (strcmp(what, "destroy") == 0)
+			rc = destroy_domains(x, &n);
 		else
 			rc = xen_free_pages(x, &n);
 		if (rc < 0)

@@ -12,6 +12,7 @@ enum vm_state {
 	VM_UNKNOWN,	    /* after a restart of the daemon: could not be taken over yet */
 	VM_SAVING,	    /* it stands still while its memory is written into a file */
 	VM_MOVING,	    /* it stands still: another host may have it, which is to be told */
+	VM_ASLEEP,	    /* in a file of chaosd's own, without a domain: vm_wake() */
 };
 
 enum vm_reason {

@@ -211,7 +211,7 @@ int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct
 	do
 		n = pread(l->fd, buf, len, (off_t)(sizeof(struct header) + at));
 	while (n < 0 && errno == EINTR);
-	if (vm_state(vm) == VM_ENDED) { /* history holds no files */
+	if (vm_state(vm) == VM_ENDED || vm_state(vm) == VM_ASLEEP) { /* they hold no files */
 		int code = errno;
 
 		close_log(l);

@@ -16,6 +16,7 @@
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/life/half_made.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/domains.h"
@@ -206,8 +207,8 @@ static int take_over(struct vm *vm, struct err *e)
 	return 0;
 }
 
-/* The last daemon was about to build it once more. */
-static int start_again(struct vm *vm, struct err *e)
+/* What there is of a domain that is not to be. */
+static int drop_left(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
 	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->left.domid, vm->uuid, &info);
@@ -221,13 +222,37 @@ static int start_again(struct vm *vm, struct err *e)
 		domain_drop(vm->en, vm->left.domid, vm->uuid, info.pages, &vm->slot, NULL, false);
 		vm->left.domid = 0;
 	}
-	rc = reservations_take(vm, e);
+	return 0;
+}
+
+/* The last daemon was about to build it once more. */
+static int start_again(struct vm *vm, struct err *e)
+{
+	int rc = drop_left(vm, e);
+
+	if (rc == 0)
+		rc = reservations_take(vm, e);
 	if (rc < 0)
 		return rc;
 	vm->life.now = NOW_WAITING;
 	(void)console_log_open_old(vm);
 	log_line(LOG_INFO, "op=adopt name=%s: is restarted", vm->name);
 	life_restart_in(vm, RESTART_MIN_S);
+	return 0;
+}
+
+/* The last daemon had not ended the domain that it fell asleep in, or was waking it. */
+static int stay_asleep(struct vm *vm, struct err *e)
+{
+	int rc = drop_left(vm, e);
+
+	if (rc == 0)
+		rc = reservations_take(vm, e);
+	if (rc < 0)
+		return rc;
+	console_log_recall(vm);
+	vm->life.now = NOW_ASLEEP;
+	vm->ready = false;
 	return 0;
 }
 
@@ -248,7 +273,9 @@ static void is_unknown(struct vm *vm, const struct err *e)
 int life_adopt(struct vm *vm, const struct life_news *n)
 {
 	struct err e = {0};
-	int rc = vm->left.was == VM_BUILDING ? start_again(vm, &e) : take_over(vm, &e);
+	int rc = vm->left.was == VM_BUILDING ? start_again(vm, &e)
+		 : vm->left.was == VM_ASLEEP ? stay_asleep(vm, &e)
+					     : take_over(vm, &e);
 
 	(void)n;
 	if (rc < 0)
@@ -392,6 +419,8 @@ int adopt_all(struct engine *en, struct err *e)
 	rc = vms_recorded(en, adopt, e);
 	census_free(a->census);
 	a->census = NULL;
+	if (rc == 0)
+		rc = sleepers_adopt(en, e);
 	if (rc < 0)
 		return rc;
 	drops_adopt(en);

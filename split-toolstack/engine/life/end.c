@@ -17,6 +17,7 @@
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm.h"
@@ -44,6 +45,8 @@ void life_into_history(struct vm *vm)
 	vm->ended_ns = clock_wall_ns();
 	drop_note(vm->en, threads ? vm->slot.domid : vm->domid, vm->uuid);
 	life_record(vm);
+	if (vm->life.has_file)
+		sleepers_forget(vm);
 	if (!threads)
 		vm_drop_domain(vm);
 	vm_retire(vm);
@@ -286,6 +289,8 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 		return err_set(e, ESRCH, "\"%s\" has ended", vm->name);
 	if (vm->life.now == NOW_SAVING) /* the file has its name */
 		return life_refuse_saving(vm, &(struct life_news){.e = e});
+	if (vm_state(vm) == VM_ASLEEP) /* likewise */
+		return life_refuse_asleep(vm, &(struct life_news){.e = e});
 	if (vm->life.now == NOW_MOVING)
 		return life_refuse_moving(vm, &(struct life_news){.e = e});
 	if (*name == '\0' || strlen(name) > VM_NAME_MAX)
@@ -324,6 +329,8 @@ static int need_domain(struct vm *vm, struct err *e)
 		return life_refuse_unknown(vm, &n);
 	case VM_SAVING:
 		return life_refuse_saving(vm, &n);
+	case VM_ASLEEP:
+		return life_refuse_asleep(vm, &n);
 	case VM_MOVING:
 		return life_refuse_moving(vm, &n);
 	case VM_ENDED_PRESERVED:
@@ -347,9 +354,10 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 /* It is being built, or waits for others' devices, and its client with it. */
 static void create_no_more(struct vm *vm)
 {
-	const char *what = life_has_threads(&vm->life) ? "was built"
-			   : files_busy(vm->files)     ? "waited for its files to be opened"
-						       : "waited for its devices";
+	const char *what = vm->life.now == NOW_WAKING	 ? "was woken"
+			   : life_has_threads(&vm->life) ? "was built"
+			   : files_busy(vm->files)	 ? "waited for its files to be opened"
+							 : "waited for its devices";
 	struct err e = {0};
 	int rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it %s", vm->name, what);
 

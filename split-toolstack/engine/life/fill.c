@@ -46,8 +46,15 @@ static int prepare(struct vm *vm, struct vm_restore *r, struct xen *x, struct er
 static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 {
 	struct vm *vm = r->vm;
-	int rc = r->claimed ? 0 : prepare(vm, r, x, e);
+	int rc = 0;
 
+	if (!r->stream) { /* of one that sleeps */
+		rc = check_file(r, x, e);
+		if (rc == 0)
+			rc = wake_check_file(r, e);
+	}
+	if (rc == 0 && !r->claimed)
+		rc = prepare(vm, r, x, e);
 	if (rc < 0)
 		return rc;
 	r->prepared = true;
@@ -187,7 +194,8 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 		rc == 0 && vm->cfg.spare_rings == 0 && vm_claim_shell(vm); /* may change its uuid */
 	if (r->why)
 		vm->t.why = r->why;
-	vm_announce(vm, VM_EV_CREATED);
+	if (!r->wakes)
+		vm_announce(vm, VM_EV_CREATED);
 	vm->create.slot_tries = 0;
 	if (rc == 0 && r->claimed)
 		rc = dom_schedule(vm->en->x, &vm->dom, &spec, e);

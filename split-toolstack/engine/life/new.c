@@ -102,6 +102,7 @@ struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_
 	vm->life.now = vm->left.was == VM_ENDED ? NOW_ENDED : NOW_UNKNOWN;
 	vm->life.want = r->want ? r->want : guess_want(r->state, r->restarts > 0);
 	vm->life.kept = vm->life.want != WANT_GONE;
+	vm->life.has_file = r->state == VM_ASLEEP;
 	vm->reason = r->reason;
 	vm->exit_code = r->exit_code;
 	vm->guest_port = r->guest_port;

@@ -32,6 +32,13 @@ int life_refuse_gated(struct vm *vm, const struct life_news *n)
 	return err_set(n->e, EBUSY, "\"%s\" waits for the backends of its devices", vm->name);
 }
 
+int life_refuse_asleep(struct vm *vm, const struct life_news *n)
+{
+	if (vm->restore)
+		return err_set(n->e, EBUSY, "\"%s\" is being woken", vm->name);
+	return err_set(n->e, EBUSY, "\"%s\" is asleep: chaos wake %s", vm->name, vm->name);
+}
+
 int life_refuse_moving(struct vm *vm, const struct life_news *n)
 {
 	return err_set(n->e, EBUSY,

@@ -4,6 +4,7 @@
 
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/services/deaths.h"
 
@@ -18,6 +19,25 @@
 static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
 {
 	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
+}
+
+int save_check_vm(struct vm *vm, struct err *e)
+{
+	int rc = vm_check_domain(vm);
+
+	if (rc < 0)
+		return failed_to("save", vm, rc, e);
+	if (!vm->noxs || vm->guest_port)
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be saved: only guests with a noxs entry can so far",
+			       vm->name);
+	rc = control_check_save(vm, e);
+	if (rc < 0)
+		return err_wrap(e, rc, "\"%s\"", vm->name);
+	rc = save_check_devices(vm, e);
+	if (rc < 0)
+		return rc;
+	return control_is_unheard(vm) ? vm_listen(vm, e) : 0;
 }
 
 int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)

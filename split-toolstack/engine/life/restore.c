@@ -54,8 +54,7 @@ static int check_identity(struct vm_restore *r, struct vm_config *c, struct err 
 		       other->name, strcmp(other->name, c->name) == 0 ? "name" : "uuid");
 }
 
-/* What the file says of its configuration, and what it says of its domain, is the same. */
-static int check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e)
+int restore_check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e)
 {
 	const struct save_info *i = save_info(r->stream);
 
@@ -130,8 +129,8 @@ static int take_snapshot(const struct vm_restore *r, struct vm_config *c, struct
 	return c->snapshot ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
-static void filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
-		   const struct err *e)
+void restore_filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
+		    const struct err *e)
 {
 	struct vm_restore *r = arg;
 
@@ -158,7 +157,7 @@ static void make_vm(struct vm_restore *r)
 	vm_config_init(&c);
 	rc = vm_undescribe(i->owner, i->owner_bytes, &c, &e);
 	if (rc == 0)
-		rc = check_config(r, &c, &e);
+		rc = restore_check_config(r, &c, &e);
 	if (rc == 0)
 		rc = check_identity(r, &c, &e);
 	if (rc == 0)
@@ -175,7 +174,7 @@ static void make_vm(struct vm_restore *r)
 	r->stats->pages = i->pages;
 	r->stats->present = i->present;
 	r->stats->bytes = i->bytes;
-	vm_create(r->en, &c, r->flags & ~VM_RESTORE_DISKS, r, filled, r);
+	vm_create(r->en, &c, r->flags & ~VM_RESTORE_DISKS, r, restore_filled, r);
 	vm_config_clear(&c);
 }
 
@@ -261,7 +260,7 @@ void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint
 	of->refs++;
 	DL_APPEND(en->streams.restores, r);
 	restore_jobs(r);
-	vm_create(en, cfg, flags, r, filled, r);
+	vm_create(en, cfg, flags, r, restore_filled, r);
 }
 
 void vm_restore_cancel(struct engine *en, stream_id id)

@@ -26,6 +26,7 @@ struct vm_restore {
 	bool copy;		    /* else its own name and uuid */
 	bool known;		    /* its paths count */
 	uint32_t flags;
+	bool wakes;		 /* a VM that sleeps: its file is checked by the second job */
 	bool claimed;		 /* out of the pool */
 	bool prepared;		 /* its domain: the file is being read to its end */
 	bool squeezed;		 /* the pool has given its memory for it */
@@ -40,6 +41,12 @@ struct vm_restore {
 	struct err err;
 };
 
+/* restore.c */
+vm_create_fn restore_filled; /* arg: the restore; answers it */
+/* What the file says of its configuration, and what it says of its domain, is the same. */
+int restore_check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e);
+/* wake.c, on a thread: the file that was read is the one of the VM. */
+int wake_check_file(const struct vm_restore *r, struct err *e);
 /* fill.c: the jobs on a thread, the first one to check the file. */
 void restore_begin(struct vm_restore *r);
 void restore_jobs(struct vm_restore *r); /* without the first one */

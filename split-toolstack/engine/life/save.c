@@ -211,11 +211,6 @@ static int begin(struct vm *vm, struct vm_save *s, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
-static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
-{
-	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
-}
-
 int life_save_time(struct vm *vm, const struct life_news *n)
 {
 	struct vm_save *s = vm->save;
@@ -238,31 +233,11 @@ int life_save_time(struct vm *vm, const struct life_news *n)
 
 /* --- what clients ask for --- */
 
-/* Asked before anything is changed. */
-static int check(struct vm *vm, struct err *e)
-{
-	int rc = vm_check_domain(vm);
-
-	if (rc < 0)
-		return failed_to("save", vm, rc, e);
-	if (!vm->noxs || vm->guest_port)
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be saved: only guests with a noxs entry can so far",
-			       vm->name);
-	rc = control_check_save(vm, e);
-	if (rc < 0)
-		return err_wrap(e, rc, "\"%s\"", vm->name);
-	rc = save_check_devices(vm, e);
-	if (rc < 0)
-		return rc;
-	return control_is_unheard(vm) ? vm_listen(vm, e) : 0;
-}
-
 int vm_check_save(struct vm *vm, struct err *e)
 {
 	if (vm->life.now != NOW_RUNNING && vm->life.now != NOW_PAUSED)
 		return 0; /* the event says why not */
-	return check(vm, e);
+	return save_check_vm(vm, e);
 }
 
 /* A short take of one that rests. 1: it is answered and over; 0: it is not short, or does not rest;
@@ -291,7 +266,7 @@ static int take_now(struct vm *vm, struct vm_save *s, struct err *e)
 int life_save(struct vm *vm, const struct life_news *n)
 {
 	struct vm_save *s = n->save;
-	int rc = check(vm, n->e);
+	int rc = save_check_vm(vm, n->e);
 
 	if (rc < 0)
 		return rc;
@@ -320,6 +295,24 @@ int life_save(struct vm *vm, const struct life_news *n)
 	return rc;
 }
 
+/* Its file is safe. It sleeps when the record says so: the record decides from then on. Its domain
+ * is left to who has asked for it (sleep.c). */
+static int fall_asleep(struct vm *vm, const struct life_news *n)
+{
+	int rc;
+
+	vm->life.now = NOW_ASLEEP;
+	vm->life.has_file = true;
+	rc = vm_record(vm, n->e);
+	if (rc < 0) {
+		vm->life.has_file = false;
+		go_on(vm, rc, n->e);
+		return rc;
+	}
+	detach(vm->save, 0, NULL);
+	return 0;
+}
+
 int life_taken(struct vm *vm, const struct life_news *n)
 {
 	struct vm_save *s = vm->save;
@@ -330,6 +323,8 @@ int life_taken(struct vm *vm, const struct life_news *n)
 	}
 	if (s->phase != WRITTEN)
 		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm->name);
+	if (s->flags & VM_SAVE_SLEEP)
+		return fall_asleep(vm, n);
 	vm->reason = VM_REASON_SAVED;
 	vm->exit_code = -1;
 	detach(s, 0, NULL);

@@ -26,7 +26,8 @@ struct stream_stats {
 /* Once: rc 0, and all is written; else -errno, `e` says why, and the VM goes on as before. */
 typedef void vm_save_fn(void *arg, int rc, const struct stream_stats *s, const struct err *e);
 
-#define VM_SAVE_KEEP (1u << 0) /* it goes on when it is written */
+#define VM_SAVE_KEEP  (1u << 0) /* it goes on when it is written */
+#define VM_SAVE_SLEEP (1u << 1) /* the file is the sleepers' (sleep.h): taken, it sleeps */
 
 /*
  * Writes a VM that runs or is paused into `fd` (a file, pipe or socket), which is taken in any

@@ -49,6 +49,8 @@ struct vm_save {
 	struct err err;
 };
 
+/* rest.c: whether it can be saved, asked before anything is changed. */
+int save_check_vm(struct vm *vm, struct err *e);
 /* rest.c: brings the guest to rest. 1: it can be written; 0: not yet, LIFE_TIMER (it is tried
  * again) or LIFE_ENDED (it has stopped itself) follows; -errno: it cannot be brought to rest. */
 int save_rest(struct vm *vm, struct vm_save *s, struct err *e);

@@ -9,11 +9,13 @@
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -91,11 +93,26 @@ void vm_unbuild(struct vm *vm)
 	vm->img = NULL;
 }
 
+/* It could not be woken: it is as it was, and so is its file. */
+static void sleeps_on(struct vm *vm, int rc, const struct err *e)
+{
+	vm->life.now = NOW_ASLEEP;
+	vm->ready = false;
+	console_log_close(vm);
+	(void)vm_record(vm, NULL);
+	log_line(LOG_ERROR, "op=wake name=%s: %s", vm->name, err_msg(e));
+	vm_create_done(vm, rc, e);
+}
+
 /* Nothing of a failed build is left; a VM that had lived goes into the history. */
 static void failed(struct vm *vm, int rc, const struct err *e)
 {
 	vm->life.now = NOW_ENDED;
 	vm_unbuild(vm);
+	if (vm->life.has_file) {
+		sleeps_on(vm, rc, e);
+		return;
+	}
 	vm_create_done(vm, rc, e);
 	if (!vm->life.kept) {
 		vm_unmake(vm, true);
@@ -117,6 +134,8 @@ int life_finish(struct vm *vm, int rc, struct err *e)
 		return rc;
 	}
 	vm->life.kept = true;
+	if (vm->life.has_file) /* the record says that it runs */
+		sleepers_forget(vm);
 	if (vm->past_ns)
 		vm_replace_old(vm);
 	vm_announce(vm, VM_EV_STARTED);

@@ -20,7 +20,9 @@ static int nothing(struct vm *vm, const struct life_news *n)
 /* It was looked at once more, and is as it was recorded. */
 #define ADOPTED                                                                                    \
 	(TO(WAITING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(MOVING) | TO(PRESERVED) |         \
-	 TO(ENDED) | TO(UNKNOWN))
+	 TO(ENDED) | TO(UNKNOWN) | TO(ASLEEP))
+/* It is filled out of its file: it runs, or sleeps on. */
+#define WOKEN (TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(ASLEEP))
 /* The on_* action was done; one that is built on the loop may run again already. */
 #define ACTION (TO(WAITING) | TO(PRESERVED) | TO(ENDED) | TO(BUILDING) | STARTED)
 
@@ -100,7 +102,7 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_DESTROY]   = {life_destroy_saving, TO(SAVING) | TO(ENDED)},
 		[LIFE_SAVE]      = {life_refuse_saving, TO(SAVING)},
 		[LIFE_WRITTEN]   = {life_written, TO(SAVING) | TO(RUNNING) | TO(PAUSED)},
-		[LIFE_TAKEN]     = {life_taken, TO(SAVING) | TO(RUNNING) | TO(PAUSED) | TO(ENDED)},
+		[LIFE_TAKEN]     = {life_taken, TO(SAVING) | TO(RUNNING) | TO(PAUSED) | TO(ENDED) | TO(ASLEEP)},
 		[LIFE_MOVE]      = {life_move, TO(SAVING) | TO(MOVING)},
 	},
 	[NOW_MOVING] = {
@@ -156,6 +158,25 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 		[LIFE_PAUSE]     = {life_refuse_unknown, TO(UNKNOWN)},
 		[LIFE_DESTROY]   = {life_destroy_living, TO(UNKNOWN) | TO(ENDED)},
 		[LIFE_SAVE]      = {life_refuse_unknown, TO(UNKNOWN)},
+	},
+	[NOW_ASLEEP] = {
+		[LIFE_PLACED]    = {life_wake_placed, TO(WAKING) | WOKEN},
+		[LIFE_CONNECTED] = {nothing, TO(ASLEEP)},
+		[LIFE_FREED]     = {nothing, TO(ASLEEP)},
+		[LIFE_RUN]       = {life_refuse_asleep, TO(ASLEEP)},
+		[LIFE_PAUSE]     = {life_refuse_asleep, TO(ASLEEP)},
+		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ENDED)},
+		[LIFE_SAVE]      = {life_refuse_asleep, TO(ASLEEP)},
+		[LIFE_WAKE]      = {life_wake, TO(WAKING) | WOKEN},
+	},
+	[NOW_WAKING] = {
+		[LIFE_BUILT]     = {life_built, WOKEN},
+		[LIFE_CONNECTED] = {nothing, TO(WAKING)},
+		[LIFE_ENDED]     = {nothing, TO(WAKING)},
+		[LIFE_RUN]       = {life_refuse_asleep, TO(WAKING)},
+		[LIFE_PAUSE]     = {life_refuse_asleep, TO(WAKING)},
+		[LIFE_DESTROY]   = {life_destroy_waiting, TO(ABANDONED)},
+		[LIFE_SAVE]      = {life_refuse_asleep, TO(WAKING)},
 	},
 };
 /* clang-format on */

@@ -30,7 +30,7 @@ life_verb life_resume_time; /* one that has suspended itself is resumed once mor
 life_verb life_destroy_waiting, life_destroy_living, life_destroy_kept;
 /* refuse.c: and say why */
 life_verb life_refuse_built, life_refuse_ended, life_refuse_unknown;
-life_verb life_refuse_saving, life_refuse_gated, life_refuse_moving;
+life_verb life_refuse_saving, life_refuse_gated, life_refuse_moving, life_refuse_asleep;
 /* pause.c */
 life_verb life_unpause, life_unpause_others;
 life_verb life_pause, life_pause_gated, life_pause_again;
@@ -46,6 +46,9 @@ life_verb life_moved;	   /* it is, and it ends here; or it is not, and goes on *
 life_verb life_run_moving; /* a client says that it is not */
 life_verb life_end_moving; /* it has suspended, which is known; or its domain is gone */
 life_verb life_arrived;	   /* runs, or goes */
+/* wake.c */
+life_verb life_wake;	    /* its disks are opened: LIFE_PLACED follows */
+life_verb life_wake_placed; /* a domain is filled out of its file: LIFE_BUILT follows */
 /* other_slot.c: another domain had the id. True: another try is worth while. */
 bool life_other_slot(struct vm *vm, struct err *e);
 /* adopt.c */

@@ -151,7 +151,8 @@ static bool plausible(const struct record *r)
 {
 	return r->version >= RECORD_OLDEST && r->version <= RECORD_VERSION &&
 	       r->ndevice <= VM_VIFS_MAX + VM_VBDS_MAX &&
-	       (r->state <= VM_ENDED || r->state == VM_SAVING || r->state == VM_MOVING) &&
+	       (r->state <= VM_ENDED || r->state == VM_SAVING || r->state == VM_MOVING ||
+		r->state == VM_ASLEEP) &&
 	       r->reason <= VM_REASON_MIGRATED && r->type <= DOM_PVH &&
 	       r->on_poweroff <= VM_PRESERVE && r->on_reboot <= VM_PRESERVE &&
 	       r->on_crash <= VM_PRESERVE && r->vcpus <= DOM_MAX_VCPUS &&

@@ -30,16 +30,23 @@ int vm_describe(const struct vm *vm, uint8_t **out, uint32_t *bytes, struct err 
 	return 0;
 }
 
-int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, struct err *e)
+int vm_undescribe_all(const uint8_t *data, uint32_t bytes, struct vm_record *r,
+		      struct vm_config *cfg, struct err *e)
 {
-	struct vm_record r;
-
 	errno = 0;
-	if (bytes < UUID_BYTES || !record_read(&r, cfg, data + UUID_BYTES, bytes - UUID_BYTES))
+	if (bytes < UUID_BYTES || !record_read(r, cfg, data + UUID_BYTES, bytes - UUID_BYTES))
 		return errno == ENOMEM ? err_set(e, ENOMEM, "out of memory")
 				       : err_set(e, EPROTO,
 						 "the file says of its VM what this version does "
 						 "not understand");
+	memcpy(r->uuid, data, UUID_BYTES);
 	memcpy(cfg->uuid, data, UUID_BYTES);
 	return 0;
+}
+
+int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, struct err *e)
+{
+	struct vm_record r;
+
+	return vm_undescribe_all(data, bytes, &r, cfg, e);
 }

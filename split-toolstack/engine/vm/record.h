@@ -14,9 +14,10 @@
 static inline uint32_t record_domid(const struct vm *vm)
 {
 	if (vm->life.now == NOW_BUILDING || vm->life.now == NOW_CONNECTING ||
-	    vm->life.now == NOW_ARRIVING)
+	    vm->life.now == NOW_ARRIVING || vm->life.now == NOW_WAKING)
 		return vm->slot.domid;
-	return life_has_domain(&vm->life) ? vm->domid : 0;
+	/* of one that falls asleep: the domain that is to go */
+	return life_has_domain(&vm->life) || vm->life.now == NOW_ASLEEP ? vm->domid : 0;
 }
 
 /* What the next daemon is told. */
@@ -68,6 +69,10 @@ static inline int vm_record(const struct vm *vm, struct err *e)
 
 /* The same as bytes, malloced, with its uuid: what a file of a saved VM says of it. -ENOMEM. */
 int vm_describe(const struct vm *vm, uint8_t **out, uint32_t *bytes, struct err *e);
+/* All of it again; *r points into `data` and `cfg`, which is fresh, and to be cleared in any case.
+ * -EPROTO, -ENOMEM. */
+int vm_undescribe_all(const uint8_t *data, uint32_t bytes, struct vm_record *r,
+		      struct vm_config *cfg, struct err *e);
 /* Its configuration, from such bytes of anybody's; `cfg` is fresh, and to be cleared in any case.
  * -EPROTO, -ENOMEM. */
 int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, struct err *e);

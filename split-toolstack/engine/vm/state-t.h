@@ -24,6 +24,8 @@ enum vm_now {
 	NOW_ABANDONED, /* in the history, but threads are still at work on it */
 	NOW_ENDED,     /* in the history, without a domain */
 	NOW_UNKNOWN,   /* the last daemon's, not taken over yet */
+	NOW_ASLEEP,    /* in a file of ours, without a domain */
+	NOW_WAKING,    /* likewise, and threads fill a domain out of it */
 	NOW_COUNT,
 };
 
@@ -44,6 +46,7 @@ struct vm_life {
 	enum vm_wait wait;
 	ev_timer timer;		 /* of the state it is in: life_timer() */
 	ev_tstamp connect_until; /* NOW_CONNECTING: then the create fails */
+	bool has_file; /* among the sleepers (life/sleepers.h): it counts while it sleeps */
 };
 
 #endif

@@ -10,8 +10,8 @@
 int life_impossible(const struct vm *vm, enum life_event ev)
 {
 	static const char *const name[LIFE_EVENTS] = {
-		"placed", "built", "connected", "freed", "timer",   "ended", "unheard",
-		"run",	  "pause", "destroy",	"save",	 "written", "taken", "move"};
+		"placed", "built",   "connected", "freed",   "timer", "ended", "unheard", "run",
+		"pause",  "destroy", "save",	  "written", "taken", "move",  "wake"};
 
 	log_line(LOG_ERROR, "name=%s: \"%s\" in state %u is not possible and was ignored", vm->name,
 		 name[ev], vm->life.now);

@@ -25,6 +25,7 @@ enum life_event {
 	LIFE_WRITTEN, /* rc 0: it is; else why not */
 	LIFE_TAKEN,   /* rc 0: the client has what was written; else it does not want it any more */
 	LIFE_MOVE,    /* what was written may run on another host from now on */
+	LIFE_WAKE,    /* clients ask for it, or what it was left asleep for has come */
 	LIFE_EVENTS,
 };
 
@@ -33,6 +34,7 @@ struct life_news {
 	struct err *e; /* why rc, or why LIFE_UNHEARD; what clients ask for: to be set */
 	const struct xen_domain_info *info; /* LIFE_ENDED; NULL: Xen has no such domain */
 	struct vm_save *save;		    /* LIFE_SAVE: not begun yet */
+	struct vm_restore *restore;	    /* LIFE_WAKE: likewise */
 };
 
 /* What an event does in a state, and the states in which it may leave the VM when it returns. */
@@ -70,6 +72,8 @@ static inline enum vm_state life_state(const struct vm_life *l)
 		[NOW_ABANDONED] = VM_ENDED,
 		[NOW_ENDED] = VM_ENDED,
 		[NOW_UNKNOWN] = VM_UNKNOWN,
+		[NOW_ASLEEP] = VM_ASLEEP,
+		[NOW_WAKING] = VM_ASLEEP, /* also to the next daemon */
 	};
 
 	return state[l->now];
@@ -78,7 +82,7 @@ static inline enum vm_state life_state(const struct vm_life *l)
 /* Threads use its configuration, files and image, and call back when they are done. */
 static inline bool life_has_threads(const struct vm_life *l)
 {
-	return l->now == NOW_BUILDING || l->now == NOW_ABANDONED ||
+	return l->now == NOW_BUILDING || l->now == NOW_ABANDONED || l->now == NOW_WAKING ||
 	       ((l->now == NOW_NEW || l->now == NOW_WAITING) && l->wait == WAIT_IMAGE);
 }
 

@@ -198,6 +198,11 @@ int vm_identify(struct vm *vm, struct err *e)
 			       vm->uuid[0], vm->uuid[1], vm->uuid[2], vm->uuid[3]);
 	memcpy(vm->name, vm->cfg.name, sizeof(vm->name));
 	other = vm_by_name(vm->en, vm->name);
+	if (other && vm_state(other) == VM_ASLEEP)
+		return err_set(e, EEXIST,
+			       "name \"%s\": taken by a VM that is asleep; choose another or "
+			       "destroy that one",
+			       vm->name);
 	if (other)
 		return err_set(
 			e, EEXIST,
@@ -260,8 +265,8 @@ struct vm *engine_find(struct engine *en, const char *what)
 
 const char *vm_state_name(enum vm_state s)
 {
-	static const char *const name[] = {"building", "running", "paused", "preserved",
-					   "ended",    "unknown", "saving", "moving"};
+	static const char *const name[] = {"building", "running", "paused", "preserved", "ended",
+					   "unknown",  "saving",  "moving", "asleep"};
 
 	return name[s];
 }
@@ -378,7 +383,7 @@ const char *vm_event_name(enum vm_event ev)
 {
 	static const char *const name[] = {
 		"created",   "started",	  "ready",   "paused",	"unpaused", "renamed", "exited",
-		"preserved", "destroyed", "removed", "console", "pool-low", "saving"};
+		"preserved", "destroyed", "removed", "console", "pool-low", "saving",  "asleep"};
 
 	return name[ev];
 }

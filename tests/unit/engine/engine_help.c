@@ -19,16 +19,18 @@ struct engine *en;
 
 struct engine_conf conf(void)
 {
-	static char run[96], logs[96], cache[96], images[96];
+	static char run[96], logs[96], cache[96], images[96], asleep[96];
 
 	(void)snprintf(run, sizeof(run), "%s/run", dir);
 	(void)snprintf(logs, sizeof(logs), "%s/log/console", dir);
 	(void)snprintf(cache, sizeof(cache), "%s/cache", dir);
 	(void)snprintf(images, sizeof(images), "%s/images", dir);
+	(void)snprintf(asleep, sizeof(asleep), "%s/asleep", dir);
 	return (struct engine_conf){.run_dir = run,
 				    .log_dir = logs,
 				    .cache_dir = cache,
 				    .image_dir = images,
+				    .sleep_dir = asleep,
 				    .store = STORE_OWN,
 				    .pool_kib = 1u << 20,
 				    .console_log_kib = 16,

@@ -3,6 +3,7 @@
  * VM in a state that it names, or is refused and changes nothing. */
 #include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/sleep.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/life/migrate.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -20,11 +21,11 @@
 #define BIG_KIB (64u << 10) /* built by the worker */
 
 static const char *const state_name[NOW_COUNT] = {
-	"new",	  "waiting", "building", "connecting", "gated",	    "running", "paused",
-	"saving", "moving",  "arriving", "preserved",  "abandoned", "ended",   "unknown"};
+	"new",	  "waiting",  "building",  "connecting", "gated", "running", "paused", "saving",
+	"moving", "arriving", "preserved", "abandoned",	 "ended", "unknown", "asleep", "waking"};
 static const char *const event_name[LIFE_EVENTS] = {
-	"placed", "built", "connected", "freed", "timer",   "ended", "unheard",
-	"run",	  "pause", "destroy",	"save",	 "written", "taken", "move"};
+	"placed", "built",   "connected", "freed",   "timer", "ended", "unheard", "run",
+	"pause",  "destroy", "save",	  "written", "taken", "move",  "wake"};
 
 static struct vm *ask(struct vm_config c, uint32_t flags)
 {
@@ -135,6 +136,41 @@ static struct vm *arriving(void)
 	return vm;
 }
 
+static void ignore_saved(void *arg, int rc, const struct stream_stats *s, const struct err *e)
+{
+	(void)arg;
+	(void)rc;
+	(void)s;
+	(void)e;
+}
+
+static struct vm *asleep(void)
+{
+	struct vm *vm = ask(guest("web", DOM_PV, 256), 0);
+	volatile struct noxs_control *c = fake_page(vm_domid(vm), vm->control_frame);
+
+	c->can = NOXS_CAN_SAVE | NOXS_CAN_PLAIN;
+	c->state = NOXS_STATE_READY;
+	assert_int_equal(vm_sleep(vm, ignore_saved, NULL, NULL), 0);
+	until(vm->life.now == NOW_ASLEEP);
+	return vm;
+}
+
+static int wake(struct vm *vm)
+{
+	static struct stream_stats st; /* its test may end before */
+
+	return vm_wake(vm, "test", 0, ignore_created, NULL, &st, NULL);
+}
+
+static struct vm *waking(void)
+{
+	struct vm *vm = asleep();
+
+	assert_int_equal(wake(vm), 0);
+	return vm;
+}
+
 static struct vm *vm_in(enum vm_now now)
 {
 	switch (now) {
@@ -166,6 +202,10 @@ static struct vm *vm_in(enum vm_now now)
 		return destroyed(ask(guest("web", DOM_PV, 256), 0));
 	case NOW_UNKNOWN:
 		return unknown();
+	case NOW_ASLEEP:
+		return asleep();
+	case NOW_WAKING:
+		return waking();
 	case NOW_COUNT:
 		break;
 	}
@@ -184,7 +224,8 @@ static uint32_t bit_of(const uint8_t uuid[16])
 static bool comes_by_itself(enum vm_now now, enum life_event ev)
 {
 	return (ev == LIFE_PLACED && (now == NOW_NEW || now == NOW_WAITING)) ||
-	       (ev == LIFE_BUILT && (now == NOW_BUILDING || now == NOW_ABANDONED));
+	       (ev == LIFE_BUILT &&
+		(now == NOW_BUILDING || now == NOW_ABANDONED || now == NOW_WAKING));
 }
 
 static int raise_event(struct vm *vm, enum life_event ev)
@@ -193,6 +234,8 @@ static int raise_event(struct vm *vm, enum life_event ev)
 	struct err e = {0};
 	struct life_news n = {.e = &e};
 
+	if (ev == LIFE_WAKE && vm->life.now == NOW_ASLEEP)
+		return wake(vm);
 	if (ev == LIFE_UNHEARD)
 		(void)err_set(&e, ENOMEM, "for this test");
 	if (ev == LIFE_ENDED && xen_domain_info(en->x, vm_domid(vm), &info) == 0)
@@ -333,6 +376,7 @@ static void the_next_daemon_hears_what_is_wanted(void **state)
 		[NOW_SAVING] = WANT_RUN,    [NOW_MOVING] = WANT_RUN,
 		[NOW_ARRIVING] = WANT_GONE, [NOW_ABANDONED] = WANT_GONE,
 		[NOW_ENDED] = WANT_GONE,    [NOW_UNKNOWN] = WANT_RUN,
+		[NOW_ASLEEP] = WANT_RUN,    [NOW_WAKING] = WANT_RUN,
 	};
 
 	(void)state;

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs fall asleep. */
+#include "split-toolstack/engine/life/sleep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/sleepers.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/* From the request until the file counts: the VM is being saved meanwhile. */
+struct sleeping {
+	struct worker_job job;
+	struct engine *en;
+	stream_id id;
+	uint8_t uuid[16];
+	struct sleeper_file file;
+	vm_sleep_fn *fn;
+	void *arg;
+	struct stream_stats st;
+	int rc;
+	struct err err;
+};
+
+static void end(struct sleeping *k, int rc, const struct err *e)
+{
+	sleeper_end(&k->file, rc == 0);
+	k->fn(k->arg, rc, &k->st, e);
+	free(k);
+}
+
+/* On a thread, after the one that has written it. */
+static void sync_work(struct worker_job *job, struct xen *x)
+{
+	struct sleeping *k = (struct sleeping *)job;
+
+	(void)x;
+	k->rc = sleeper_keep(&k->file, &k->err);
+}
+
+/* Its record says so. */
+static void falls_asleep(struct engine *en, const uint8_t uuid[16])
+{
+	struct vm *vm = vm_by_uuid(en, uuid);
+
+	if (!vm)
+		return;
+	life_timer_stop(vm);
+	drop_note(vm->en, vm->domid, vm->uuid); /* after the record, which has its id, too */
+	vm->ready = false;
+	vm->life.want = WANT_RUN;
+	vm_unbuild(vm);
+	console_log_close(vm);
+	vm_announce(vm, VM_EV_ASLEEP);
+}
+
+static void sync_done(struct worker_job *job)
+{
+	struct sleeping *k = (struct sleeping *)job;
+	bool kept = k->rc == 0;
+
+	if (kept)
+		k->rc = vm_save_end(k->en, k->id, true, &k->err);
+	else
+		(void)vm_save_end(k->en, k->id, false, NULL);
+	if (kept && k->rc == 0)
+		falls_asleep(k->en, k->uuid);
+	if (kept && k->rc < 0) /* destroyed or unpaused meanwhile */
+		sleepers_forget_uuid(k->en, k->uuid);
+	end(k, k->rc, &k->err);
+}
+
+static void written(void *arg, int rc, const struct stream_stats *s, const struct err *e)
+{
+	struct sleeping *k = arg;
+
+	k->st = *s;
+	if (rc < 0) {
+		end(k, rc, e);
+		return;
+	}
+	k->job = (struct worker_job){.work = sync_work, .done = sync_done};
+	worker_push(k->en->worker, WORKER_FILES, &k->job);
+}
+
+int vm_sleep(struct vm *vm, vm_sleep_fn *fn, void *arg, struct err *e)
+{
+	struct sleeping *k;
+	int fd;
+	int rc;
+
+	if (vm_state(vm) == VM_ASLEEP)
+		return life_refuse_asleep(vm, &(struct life_news){.e = e});
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return err_set(e, ENOMEM, "out of memory");
+	k->en = vm->en;
+	k->fn = fn;
+	k->arg = arg;
+	vm_uuid(vm, k->uuid);
+	rc = sleeper_begin(vm, &k->file, e);
+	if (rc == 0) {
+		fd = fcntl(k->file.fd, F_DUPFD_CLOEXEC, 0);
+		rc = fd < 0 ? err_sys(e, errno, "%s", k->file.part)
+			    : vm_save(vm, fd, VM_SAVE_SLEEP, written, k, &k->id, e);
+	}
+	if (rc < 0) {
+		sleeper_end(&k->file, false);
+		free(k);
+	}
+	return rc;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The folder of VMs that sleep, and what is found there at the start. */
+#include "split-toolstack/engine/life/sleepers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/transfer.h"
+#include "base/uuid.h"
+#include "libdom/save.h"
+#include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+struct sleepers {
+	int dir;
+	uint64_t last; /* number of a file that has not its last name */
+	bool stopped;
+};
+
+/* "UUID" or "UUID.N", and what follows. */
+static void name_of(const uint8_t uuid[16], uint64_t n, const char *end, char out[SLEEPER_NAME])
+{
+	char text[UUID_TEXT];
+
+	uuid_print(uuid, text);
+	if (n)
+		(void)snprintf(out, SLEEPER_NAME, "%s.%llu.%s", text, (unsigned long long)n, end);
+	else
+		(void)snprintf(out, SLEEPER_NAME, "%s.%s", text, end);
+}
+
+/* The uuid of a name of ours, and what is behind it: "save", "7.part"; NULL: it is none. */
+static const char *is_ours(const char *name, uint8_t uuid[16])
+{
+	char text[UUID_TEXT];
+	const char *end;
+
+	if (strlen(name) < UUID_TEXT || name[UUID_TEXT - 1] != '.')
+		return NULL;
+	memcpy(text, name, UUID_TEXT - 1);
+	text[UUID_TEXT - 1] = '\0';
+	end = name + UUID_TEXT;
+	return uuid_read(text, uuid) == 0 ? end : NULL;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text);
+	size_t m = strlen(end);
+
+	return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* --- files of VMs --- */
+
+int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
+{
+	struct sleepers *s = vm->en->sleepers;
+
+	*f = (struct sleeper_file){.dir = -1, .fd = -1};
+	if (!s)
+		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
+	name_of(vm->uuid, 0, "save", f->name);
+	name_of(vm->uuid, ++s->last, "part", f->part);
+	f->dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
+	if (f->dir >= 0)
+		f->fd = openat(f->dir, f->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			       0600);
+	if (f->fd < 0) {
+		int rc = err_sys(e, errno, "%s/%s", vm->en->conf.sleep_dir, f->part);
+
+		sleeper_end(f, true);
+		return rc;
+	}
+	if (!vm->life.has_file)
+		(void)unlinkat(f->dir, f->name, 0);
+	return 0;
+}
+
+int sleeper_keep(const struct sleeper_file *f, struct err *e)
+{
+	int rc = fsync(f->fd);
+
+	/* A late one never replaces another one's. */
+	if (rc == 0)
+		rc = renameat2(f->dir, f->part, f->dir, f->name, RENAME_NOREPLACE);
+	if (rc < 0 && (errno == EINVAL || errno == ENOSYS)) /* the file system cannot do that */
+		rc = renameat(f->dir, f->part, f->dir, f->name);
+	if (rc == 0)
+		rc = fsync(f->dir);
+	return rc < 0 ? err_sys(e, errno, "write %s", f->name) : 0;
+}
+
+void sleeper_end(struct sleeper_file *f, bool keep)
+{
+	if (!keep && f->dir >= 0)
+		(void)unlinkat(f->dir, f->part, 0);
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	if (f->dir >= 0)
+		(void)close(f->dir);
+	f->fd = -1;
+	f->dir = -1;
+}
+
+static int open_file(const struct engine *en, const char *name, struct err *e)
+{
+	struct stat st;
+	int fd = openat(en->sleepers->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int rc = fd < 0 ? -errno : 0;
+
+	if (rc == -ENOENT)
+		return err_set(e, ENOENT, "%s/%s is missing", en->conf.sleep_dir, name);
+	if (rc == 0 && fstat(fd, &st) < 0)
+		rc = -errno;
+	if (rc < 0)
+		(void)err_sys(e, -rc, "%s/%s", en->conf.sleep_dir, name);
+	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
+		rc = err_set(e, EPERM, "%s/%s is no file of chaosd's own", en->conf.sleep_dir,
+			     name);
+	if (rc < 0 && fd >= 0)
+		(void)close(fd);
+	return rc < 0 ? rc : fd;
+}
+
+int sleeper_open(const struct vm *vm, struct err *e)
+{
+	char name[SLEEPER_NAME];
+
+	if (!vm->en->sleepers)
+		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
+	name_of(vm->uuid, 0, "save", name);
+	return open_file(vm->en, name, e);
+}
+
+/* --- deleting --- */
+
+struct deleting {
+	struct worker_job job;
+	int dir;
+	char name[SLEEPER_NAME];
+};
+
+/* Large files take their time, and so does the disk. */
+static void delete_work(struct worker_job *job, struct xen *x)
+{
+	struct deleting *d = (struct deleting *)job;
+
+	(void)x;
+	(void)unlinkat(d->dir, d->name, 0);
+	(void)fsync(d->dir);
+}
+
+static void delete_done(struct worker_job *job)
+{
+	struct deleting *d = (struct deleting *)job;
+
+	(void)close(d->dir);
+	free(d);
+}
+
+void sleepers_forget_uuid(struct engine *en, const uint8_t uuid[16])
+{
+	struct sleepers *s = en->sleepers;
+	char name[SLEEPER_NAME];
+	struct deleting *d;
+
+	if (!s)
+		return;
+	name_of(uuid, 0, "save", name);
+	d = s->stopped || !en->worker ? NULL : calloc(1, sizeof(*d));
+	if (d) {
+		name_of(uuid, ++s->last, "gone", d->name);
+		d->dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
+	}
+	if (d && d->dir >= 0 && renameat(s->dir, name, s->dir, d->name) == 0) {
+		d->job = (struct worker_job){.work = delete_work, .done = delete_done};
+		worker_push(en->worker, WORKER_FILES, &d->job);
+		return;
+	}
+	if (d && d->dir >= 0)
+		(void)close(d->dir);
+	free(d);
+	if (unlinkat(s->dir, name, 0) < 0 && errno != ENOENT)
+		log_line(LOG_ERROR, "%s/%s: %s", en->conf.sleep_dir, name, strerror(errno));
+}
+
+void sleepers_forget(struct vm *vm)
+{
+	vm->life.has_file = false;
+	sleepers_forget_uuid(vm->en, vm->uuid);
+}
+
+/* --- at the start --- */
+
+int sleepers_open(struct engine *en, struct err *e)
+{
+	struct sleepers *s;
+
+	if (!en->conf.sleep_dir)
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	s->dir = open(en->conf.sleep_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir < 0) {
+		int rc = err_sys(e, errno, "%s", en->conf.sleep_dir);
+
+		free(s);
+		return rc;
+	}
+	en->sleepers = s;
+	return 0;
+}
+
+void sleepers_stop(struct engine *en)
+{
+	if (en->sleepers)
+		en->sleepers->stopped = true;
+}
+
+void sleepers_close(struct engine *en)
+{
+	if (!en->sleepers)
+		return;
+	(void)close(en->sleepers->dir);
+	free(en->sleepers);
+	en->sleepers = NULL;
+}
+
+/* Another VM may have got the name since: it is told by its uuid. */
+static void free_name(struct vm *vm)
+{
+	char name[VM_NAME_MAX + 1];
+
+	if (!vm_by_name(vm->en, vm->name))
+		return;
+	(void)snprintf(name, sizeof(name), "%.*s-%02x%02x%02x%02x", VM_NAME_MAX - 9, vm->name,
+		       vm->uuid[0], vm->uuid[1], vm->uuid[2], vm->uuid[3]);
+	log_line(LOG_WARN, "op=adopt name=%s: another VM has the name: it is called %s", vm->name,
+		 name);
+	memcpy(vm->name, name, sizeof(vm->name));
+	memcpy(vm->cfg.name, name, sizeof(vm->cfg.name));
+}
+
+/* The host was booted since it fell asleep. */
+static int list(struct engine *en, const struct vm_record *r, struct vm_config *cfg, struct err *e)
+{
+	struct vm *vm = vm_of_record(en, r, cfg);
+	struct err why = {0};
+
+	if (!vm)
+		return err_set(e, ENOMEM, "out of memory");
+	free_name(vm);
+	vm->left = (struct vm_left){0};
+	vm->life.now = NOW_ASLEEP;
+	vm->life.want = WANT_RUN;
+	vm->life.kept = true;
+	vm->life.has_file = true;
+	vm->reason = VM_REASON_NONE;
+	vm->exit_code = -1;
+	vm->ready = false;
+	vm->ended_ns = 0;
+	console_log_recall(vm);
+	vm_link_alive(vm);
+	if (reservations_take(vm, &why) < 0)
+		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm->name, err_msg(&why));
+	if (vm_record(vm, &why) < 0)
+		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm->name, err_msg(&why));
+	log_line(LOG_INFO, "op=adopt name=%s: is asleep", vm->name);
+	return 0;
+}
+
+/* What it says of its VM. */
+static int read_owner(struct engine *en, struct save_stream *s, const uint8_t uuid[16],
+		      struct err *e)
+{
+	const struct save_info *i = save_info(s);
+	struct vm_config cfg;
+	struct vm_record r;
+	int rc;
+
+	vm_config_init(&cfg);
+	rc = vm_undescribe_all(i->owner, i->owner_bytes, &r, &cfg, e);
+	if (rc == 0 && memcmp(r.uuid, uuid, sizeof(r.uuid)) != 0)
+		rc = err_set(e, EPROTO, "it is of a VM with another uuid");
+	if (rc == 0)
+		rc = list(en, &r, &cfg, e);
+	vm_config_clear(&cfg);
+	return rc;
+}
+
+static int read_file(struct engine *en, const char *name, const uint8_t uuid[16], struct err *e)
+{
+	struct save_stream *s = NULL;
+	struct transfer file;
+	int rc = open_file(en, name, e);
+
+	if (rc >= 0)
+		rc = transfer_open(&file, rc, false, e);
+	if (rc < 0)
+		return rc;
+	rc = save_open(NULL, &file, &s, e);
+	if (rc == 0)
+		rc = read_owner(en, s, uuid, e);
+	save_close(s);
+	transfer_close(&file);
+	return rc;
+}
+
+static void look_at(struct engine *en, const char *name)
+{
+	const struct vm *vm;
+	uint8_t uuid[16];
+	struct err e = {0};
+	const char *end = is_ours(name, uuid);
+
+	if (end && (ends_with(end, ".part") || ends_with(end, ".gone"))) {
+		(void)unlinkat(en->sleepers->dir, name, 0);
+		return;
+	}
+	if (!end || strcmp(end, "save") != 0) {
+		log_line(LOG_WARN, "%s/%s is no VM that sleeps: it is left alone",
+			 en->conf.sleep_dir, name);
+		return;
+	}
+	vm = engine_find_uuid(en, uuid);
+	if (vm && !vm->life.has_file)
+		sleepers_forget_uuid(en, uuid); /* it runs, or has ended */
+	else if (!vm && read_file(en, name, uuid, &e) < 0)
+		log_line(LOG_ERROR, "%s/%s: %s; it is left alone", en->conf.sleep_dir, name,
+			 err_msg(&e));
+}
+
+int sleepers_adopt(struct engine *en, struct err *e)
+{
+	const struct dirent *d;
+	int fd;
+	DIR *dir;
+
+	if (!en->sleepers)
+		return 0;
+	fd = openat(en->sleepers->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		int rc = err_sys(e, errno, "%s", en->conf.sleep_dir);
+
+		if (fd >= 0)
+			(void)close(fd);
+		return rc;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			look_at(en, d->d_name);
+	(void)closedir(dir);
+	return 0;
+}

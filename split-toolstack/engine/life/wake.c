@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VMs that sleep are woken: the way of a restore, for a VM that is there. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/life/sleep.h"
+#include "split-toolstack/engine/life/sleepers.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/* The VM and its configuration are the thread's, as in a build. */
+int wake_check_file(const struct vm_restore *r, struct err *e)
+{
+	const struct save_info *i = save_info(r->stream);
+	const struct vm *vm = r->vm;
+
+	if (i->owner_bytes < sizeof(vm->uuid) || memcmp(i->owner, vm->uuid, sizeof(vm->uuid)) != 0)
+		return err_set(e, EPROTO, "the file is of another VM");
+	return restore_check_config(r, &vm->cfg, e);
+}
+
+static void woken(void *arg, int rc, struct vm *vm, const struct vm_timings *t, const struct err *e)
+{
+	struct vm_restore *r = arg;
+	struct err err = {0};
+
+	if (rc == 0) { /* else a thread may count in it */
+		r->stats->pages = r->st.pages;
+		r->stats->present = r->st.present;
+		r->stats->bytes = r->st.bytes;
+	}
+	if (rc < 0 && e)
+		err = *e;
+	if (rc < 0 && rc != -ECANCELED)
+		rc = err_wrap(&err, rc, "\"%s\" sleeps on", r->vm ? r->vm->name : "the VM");
+	restore_filled(arg, rc, vm, t, &err);
+}
+
+int life_wake(struct vm *vm, const struct life_news *n)
+{
+	struct vm_restore *r = n->restore;
+
+	vm->life.want = r->flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;
+	vm->life.wait = WAIT_OTHERS;
+	vm->restore = r;
+	vm->create = (struct vm_create){.flags = 0, .fn = woken, .arg = r, .start_ns = r->start_ns};
+	vm_place_again(vm);
+	return 0;
+}
+
+int life_wake_placed(struct vm *vm, const struct life_news *n)
+{
+	if (!vm->restore) /* nothing wakes it */
+		return 0;
+	vm->life.now = NOW_WAKING;
+	restore_build(vm, n->rc, n->e);
+	return 0;
+}
+
+static int begin(struct vm *vm, struct vm_restore *r, struct err *e)
+{
+	int fd = sleeper_open(vm, e);
+	int rc = fd < 0 ? fd : transfer_open(&r->file, fd, false, e);
+
+	if (rc < 0)
+		return rc;
+	rc = streams_take(vm->en, &r->id, e);
+	if (rc < 0)
+		stream_close(vm->en, &r->file);
+	return rc;
+}
+
+int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, void *arg,
+	    struct stream_stats *s, struct err *e)
+{
+	struct vm_restore *r;
+	int rc;
+
+	if (vm_state(vm) == VM_ASLEEP && vm->restore)
+		return err_set(e, EBUSY, "\"%s\" is being woken", vm->name);
+	if (vm->life.now != NOW_ASLEEP)
+		return err_set(e, EBUSY, "\"%s\" is not asleep: it is %s", vm->name,
+			       vm_state_name(vm_state(vm)));
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return err_set(e, ENOMEM, "out of memory");
+	*r = (struct vm_restore){.en = vm->en,
+				 .wakes = true,
+				 .known = true,
+				 .flags = flags & VM_CREATE_PAUSED,
+				 .fn = fn,
+				 .arg = arg,
+				 .stats = s,
+				 .start_ns = clock_ns()};
+	rc = begin(vm, r, e);
+	if (rc < 0) {
+		free(r);
+		return err_wrap(e, rc, "\"%s\" sleeps on", vm->name);
+	}
+	*s = (struct stream_stats){0};
+	restore_jobs(r);
+	DL_APPEND(vm->en->streams.restores, r);
+	log_line(LOG_INFO, "op=wake name=%s why=%s", vm->name, why);
+	return life_event(vm, LIFE_WAKE, &(struct life_news){.e = e, .restore = r});
+}
