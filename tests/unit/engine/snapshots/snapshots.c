@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Snapshots by name: what the folder has is what there is, whatever was left in it; names, parents,
  * holds and the quota. */
-#include "tests/unit/engine/life/savevm_help.h"
+#include "tests/unit/engine/snapshots/snap_help.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,99 +14,7 @@
 
 #include "split-toolstack/engine/images/imagestore.h"
 #include "split-toolstack/engine/life/pack.h"
-#include "split-toolstack/engine/life/snapshot.h"
-#include "split-toolstack/engine/vm/vm-t.h"
-
-struct kept {
-	bool called;
-	int rc;
-	char name[IMAGE_NAME_MAX + 1], digest[65], parent[65];
-	struct err err;
-};
-
-static void answer(struct kept *k, int rc, const struct snapshot *x, const struct err *e)
-{
-	assert_false(k->called);
-	k->called = true;
-	k->rc = rc;
-	if (e)
-		k->err = *e;
-	if (rc < 0) {
-		assert_true(k->err.msg[0] != '\0');
-		return;
-	}
-	assert_non_null(x);
-	(void)snprintf(k->name, sizeof(k->name), "%s", x->name);
-	(void)snprintf(k->digest, sizeof(k->digest), "%s", x->digest);
-	(void)snprintf(k->parent, sizeof(k->parent), "%s", x->parent);
-}
-
-static void on_kept(void *arg, int rc, const struct snapshot *x, const struct stream_stats *st,
-		    const struct err *e)
-{
-	(void)st;
-	answer(arg, rc, x, e);
-}
-
-static struct kept keep(struct vm *vm, const char *name)
-{
-	struct kept k = {0};
-	int rc = vm_snapshot(vm, name, on_kept, &k, &k.err);
-
-	if (rc == 0)
-		turn(&k.called);
-	k.rc = rc < 0 ? rc : k.rc;
-	return k;
-}
-
-static void on_removed(void *arg, int rc, const struct err *e)
-{
-	struct kept *k = arg;
-
-	k->called = true;
-	k->rc = rc;
-	if (e)
-		k->err = *e;
-}
-
-static int rm(const char *name, struct err *e)
-{
-	struct kept k = {0};
-	int rc = snapshot_rm(engine_snapshots(en), name, on_removed, &k, e);
-
-	if (rc == 0)
-		turn(&k.called);
-	return rc < 0 ? rc : k.rc;
-}
-
-static struct result copy_of(const char *snapshot, const char *name, uint32_t flags)
-{
-	struct restored k = {0};
-	int rc = engine_create_from(en, snapshot, name, flags, on_restored, &k, &k.st, &k.r.err);
-
-	if (rc == 0)
-		turn(&k.r.called);
-	k.r.rc = rc < 0 ? rc : k.r.rc;
-	return k.r;
-}
-
-/* Files of the folder whose names end like this. */
-static uint32_t files(const char *end)
-{
-	DIR *d = opendir(conf().image_dir);
-	const struct dirent *f;
-	uint32_t n = 0;
-
-	assert_non_null(d);
-	while ((f = readdir(d)) != NULL) {
-		size_t len = strlen(f->d_name);
-
-		n += len > strlen(end) && strcmp(f->d_name + len - strlen(end), end) == 0;
-		assert_true(strncmp(f->d_name, "new-", 4) != 0);
-	}
-	(void)closedir(d);
-	return n;
-}
+#include "split-toolstack/engine/vm/vms.h"
 
 static void path_of(const char *name, const char *end, char *to, size_t room)
 {
@@ -367,18 +274,16 @@ static void many_copies_wait(void **state)
 	settle(0);
 }
 
-#define STORE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORE(a_tree_that_the_next_daemon_knows),
-		STORE(names_follow_rules),
-		STORE(what_is_used_stays),
-		STORE(a_start_puts_the_folder_in_order),
-		STORE(packed_and_unpacked),
-		STORE(a_quota_that_is_full),
-		STORE(many_copies_wait),
+		LIFE(a_tree_that_the_next_daemon_knows),
+		LIFE(names_follow_rules),
+		LIFE(what_is_used_stays),
+		LIFE(a_start_puts_the_folder_in_order),
+		LIFE(packed_and_unpacked),
+		LIFE(a_quota_that_is_full),
+		LIFE(many_copies_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Snapshots and copies whose calls fail, or whose VM or engine ends meanwhile. */
+#include "tests/unit/engine/snapshots/snap_help.h"
+
+#include <errno.h>
+
+#include "split-toolstack/engine/vm/vms.h"
+
+/* A call of Xen fails, the n-th: the VM goes on, and nothing is left. */
+static void failing_calls_leave_nothing(void **state)
+{
+	(void)state;
+	for (uint32_t nth = 1;; nth++) {
+		struct vm *vm = nth == 1 ? living("web", DOM_PVH) : engine_find(en, "web");
+		struct kept k;
+
+		fake_fail_at(nth, EIO);
+		k = keep(vm, "a");
+		if (vm_state(vm) == VM_PAUSED) { /* the last unpause has failed */
+			fake_fail_at(0, 0);
+			assert_int_equal(vm_unpause(vm, NULL), 0);
+		}
+		assert_int_equal(vm_state(vm), VM_RUNNING);
+		if (k.rc == 0 && !fake_failed())
+			break;
+		fake_fail_at(0, 0);
+		until(en->streams.n == 0);
+		if (k.rc == 0)
+			assert_int_equal(rm("a", NULL), 0);
+		assert_int_equal(files(".vm") + files(".snap"), 0);
+	}
+	fake_fail_at(0, 0);
+	/* and copies: a domain or none */
+	for (uint32_t nth = 1;; nth++) {
+		struct result r;
+
+		fake_fail_at(nth, EIO);
+		r = copy_of("a", "copy", 0);
+		if (r.rc == 0 && !fake_failed())
+			break;
+		fake_fail_at(0, 0);
+		if (r.rc == 0)
+			destroy(r.vm);
+		else
+			assert_null(engine_find(en, "copy"));
+		settle(1);
+	}
+	fake_fail_at(0, 0);
+	destroy(engine_find(en, "copy"));
+	destroy(engine_find(en, "web"));
+	settle(0);
+	only_the_daemon_is_left();
+}
+
+/* The VM goes while it is written; the engine closes while copies wait for their turn. */
+static void ends_meanwhile(void **state)
+{
+	enum { N = 2 * STREAMS_MOST };
+	static struct restored k[N];
+	struct vm *vm = living("web", DOM_PVH);
+	struct engine_conf c = conf();
+	struct kept kept = {0};
+
+	(void)state;
+	assert_int_equal(vm_snapshot(vm, "a", on_kept, &kept, NULL), 0);
+	assert_int_equal(vm_destroy(vm, NULL), 0);
+	turn(&kept.called);
+	assert_int_equal(kept.rc, -ESRCH);
+	assert_int_equal(files(".vm") + files(".snap"), 0);
+	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+	vm = living("web", DOM_PVH);
+	assert_int_equal(keep(vm, "a").rc, 0);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(engine_create_from(en, "a", NULL, VM_CREATE_PAUSED, on_restored,
+						    &k[i], &k[i].st, NULL),
+				 0);
+	engine_close(en);
+	fake_process_died();
+	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
+	for (uint32_t i = 0; i < N; i++)
+		assert_true(k[i].r.called);
+	assert_int_equal(k[N - 1].r.rc, -ECANCELED);
+	while ((vm = vms_alive(en)) != NULL)
+		destroy(vm);
+	settle(0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIFE(failing_calls_leave_nothing),
+		LIFE(ends_meanwhile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
