@@ -117,27 +117,50 @@ static int remove_one(struct client *c, const char *name, struct err *e)
 	return rc < 0 ? rc : client_finish(c, &in, NULL, NULL, e);
 }
 
-/* Each is tried; the first error is the command's. */
-static int remove_all(struct client *c, char **names, int n, json_t *json, struct err *e)
+/* Those that can be removed, which become NULL in `names`: how many. *e: why the first other one
+ * cannot; the others' errors are said when this is the last try. */
+static int remove_some(struct client *c, char **names, int n, json_t *json, bool last,
+		       struct err *e)
 {
-	int first = 0;
+	int removed = 0;
+	bool none = true;
 
 	for (int i = 0; i < n; i++) {
 		struct err why = {0};
-		int rc = remove_one(c, names[i], &why);
 
-		if (rc < 0 && first == 0) {
-			first = rc;
-			err_copy(e, &why);
-		} else if (rc < 0) {
-			(void)failed(&why);
-		} else if (json) {
-			(void)json_array_append_new(json, text_json(names[i]));
-		} else {
-			printf("%s\n", names[i]);
+		if (!names[i])
+			continue;
+		if (remove_one(c, names[i], &why) < 0) {
+			if (none)
+				err_copy(e, &why);
+			else if (last)
+				(void)failed(&why);
+			none = false;
+			continue;
 		}
+		if (json)
+			(void)json_array_append_new(json, text_json(names[i]));
+		else
+			printf("%s\n", names[i]);
+		names[i] = NULL;
+		removed++;
 	}
-	return first;
+	return removed;
+}
+
+/* In any order: parents go when their children have gone. */
+static int remove_all(struct client *c, char **names, int n, json_t *json, struct err *e)
+{
+	int left = n;
+	int removed;
+
+	do {
+		removed = remove_some(c, names, n, json, false, e);
+		left -= removed;
+	} while (left && removed);
+	if (left)
+		(void)remove_some(c, names, n, json, true, e);
+	return left ? -e->code : 0;
 }
 
 /* --- to and from files --- */
