@@ -221,6 +221,8 @@ int xen_evtchn_fd(struct xen *x);
 int xen_evtchn_bind(struct xen *x, uint32_t domid, uint32_t remote_port, uint32_t *port);
 int xen_evtchn_bind_virq(struct xen *x, uint32_t virq, uint32_t *port);
 int xen_evtchn_unbind(struct xen *x, uint32_t port);
+/* Closes all ports of another domain; dom0's that were bound to them wait for it to bind again. */
+int xen_evtchn_reset(struct xen *x, uint32_t domid);
 int xen_evtchn_notify(struct xen *x, uint32_t port);
 /* -EAGAIN when none is pending. */
 int xen_evtchn_pending(struct xen *x, uint32_t *port);

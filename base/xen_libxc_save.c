@@ -212,3 +212,8 @@ void xen_m2p_close(struct xen *x)
 	x->m2p_piece = NULL;
 	x->m2p_pieces = 0;
 }
+
+int xen_evtchn_reset(struct xen *x, uint32_t domid)
+{
+	return xc_evtchn_reset(x->xch, domid) < 0 ? -errno : 0;
+}

@@ -57,6 +57,7 @@ struct command {
 	COMMAND(branch)                                                                            \
 	COMMAND(sleep)                                                                             \
 	COMMAND(wake)                                                                              \
+	COMMAND(rollback)                                                                          \
 	COMMAND(network_attach)                                                                    \
 	COMMAND(network_detach)                                                                    \
 	COMMAND(network_list)                                                                      \

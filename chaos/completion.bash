@@ -49,6 +49,14 @@ _chaos() {
 		fi
 		;;
 	migrate-receive) ;;
+	rollback)
+		if [ "$COMP_CWORD" -eq 2 ]; then
+			words=$(chaos list --own --quiet 2>/dev/null)
+		else
+			words=$(chaos snapshots --json 2>/dev/null | sed -n 's/.*"name": "\(.*\)",*/\1/p')
+		fi
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
 	snapshot)
 		words=$(chaos list --own --quiet 2>/dev/null)
 		[ "$COMP_CWORD" -gt 2 ] || words="$words rm pack unpack"

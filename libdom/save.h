@@ -125,6 +125,8 @@ int save_verify(struct save_stream *s, struct err *e);
 int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct save_stats *st,
 		 struct err *e);
 void save_close(struct save_stream *s); /* NULL is fine */
+/* save_verify() has read all pages: a save_restore() waits for no file. Also of a template. */
+bool save_in_memory(const struct save_stream *s);
 
 /* --- names ---------------------------------------------------------------------------------------
  */

@@ -157,6 +157,11 @@ void save_spec(const struct save_stream *s, struct dom_spec *spec)
 	spec->for_linux = false;
 }
 
+bool save_in_memory(const struct save_stream *s)
+{
+	return s->pages != NULL;
+}
+
 void save_close(struct save_stream *s)
 {
 	if (!s)

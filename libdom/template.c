@@ -79,3 +79,84 @@ uint64_t dom_template_bytes(const struct save_stream *s)
 {
 	return sizeof(*s) + save_sections(&s->h) + s->info.present * PAGE_BYTES;
 }
+
+uint64_t dom_template_writes(const struct save_stream *s)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < s->h.runs; i++)
+		n += s->run[i].pages;
+	return n;
+}
+
+/* --- back into the domain --- */
+
+static int check_kind(const struct save_source *now, const struct save_info *i, struct err *e)
+{
+	if (now->type == i->type && now->vcpus == i->vcpus && now->pages == i->pages &&
+	    now->ring_pages == i->ring_pages)
+		return 0;
+	return err_set(e, EINVAL,
+		       "it is the state of a VM of another type, memory or number of vCPUs");
+}
+
+/* Where the pages of a PV guest are. Tables of its own making would be written over. */
+static int find_frames(struct xen *x, const struct save_source *now, struct dom *d, struct err *e)
+{
+	struct save_stats st;
+	struct saving *s;
+	int rc = saving_begin(x, now, 0, NULL, &st, &s, e);
+
+	if (rc == 0 && !(s->h.flags & SAVE_FLAG_OWN_TABLES))
+		rc = err_set(e, EOPNOTSUPP,
+			     "it has changed its page tables: a PV guest can then not be set back "
+			     "in place");
+	if (rc == 0) {
+		memcpy(d->build->frame, s->pv.frame, d->pages * sizeof(*s->pv.frame));
+		d->build->shared_mfn = s->pv.shared_mfn;
+	}
+	saving_end(s);
+	return rc;
+}
+
+/* Blocked and polling vCPUs are neither afterwards. */
+static int reset(struct xen *x, const struct dom *d, bool *spoilt, struct err *e)
+{
+	int rc = xen_evtchn_reset(x, d->domid);
+
+	*spoilt = rc == 0;
+	for (uint32_t i = 0; rc == 0 && i < d->vcpus; i++)
+		rc = xen_vcpu_reset(x, d->domid, i);
+	return rc < 0 ? err_sys(e, -rc, "reset domain %u", d->domid) : 0;
+}
+
+int dom_template_back(struct xen *x, const struct save_source *now, struct save_stream *t,
+		      struct dom *d, bool *spoilt, struct err *e)
+{
+	struct dom_spec spec = {.cap = UINT32_MAX};
+	struct save_stats st;
+	int rc = check_kind(now, &t->info, e);
+
+	*spoilt = false;
+	dom_init(d);
+	if (rc < 0)
+		return rc;
+	save_spec(t, &spec);
+	rc = build_begin(d, &spec, NULL, e);
+	d->domid = now->domid;
+	d->dev_frame = now->dev_frame;
+	d->control_frame = now->control_frame;
+	if (rc == 0 && d->type == DOM_PV)
+		rc = find_frames(x, now, d, e);
+	else if (rc == 0 && (d->dev_frame != d->dev_gfn || d->control_frame != d->control_gfn))
+		rc = err_set(e, EOPNOTSUPP, "its memory is laid out in another way");
+	if (rc == 0)
+		rc = reset(x, d, spoilt, e);
+	if (rc == 0)
+		rc = save_restore(x, t, d, &st, e);
+	if (rc == 0)
+		*spoilt = false;
+	else
+		dom_release(d);
+	return rc;
+}

@@ -20,6 +20,18 @@
  */
 int dom_template_take(struct xen *x, const struct save_source *from, struct save_stream **out,
 		      struct save_stats *st, struct err *e);
+/* So many pages are written by a save_restore() of it. */
+uint64_t dom_template_writes(const struct save_stream *s);
+/*
+ * Sets a domain that is paused back to a state of it, or of one with the same type, memory and
+ * number of vCPUs, in place: its ports are closed, its vCPUs and memory are as in the state. `t` is
+ * a template, or a stream that save_verify() has read. *d is as after save_restore(); so the caller
+ * goes on. With *spoilt an error has left a domain without vCPUs that run: of PVH another call
+ * of this may succeed, PV is lost. Else nothing is changed. -EINVAL: another kind of VM;
+ * -EOPNOTSUPP: PV, and the guest has changed its page tables.
+ */
+int dom_template_back(struct xen *x, const struct save_source *now, struct save_stream *t,
+		      struct dom *d, bool *spoilt, struct err *e);
 uint64_t dom_template_bytes(const struct save_stream *s);
 
 #endif

@@ -156,6 +156,25 @@ static void run_branch(struct rq *rq)
 	json_decref(body);
 }
 
+static void run_rollback(struct rq *rq)
+{
+	json_error_t je;
+	json_t *body = json_loadb(rq->body ? rq->body : "", rq->body_len, 0, &je);
+	const json_t *name = json_object_get(body, "snapshot");
+	struct chaos_request cr;
+
+	if ((rq->body_len && !json_is_object(body)) || (name && !json_is_string(name))) {
+		rq_problem(rq, EINVAL, "the body must be like {\"snapshot\":\"name\"}");
+	} else {
+		chaos_request_init(&cr, CHAOS_ROLLBACK);
+		cr.vm = rq->what;
+		cr.name = json_string_value(name);
+		rq->on_reply = answer_name;
+		backend_send(rq, &cr);
+	}
+	json_decref(body);
+}
+
 static void run_openapi(struct rq *rq)
 {
 	rq->text = malloc(openapi_len);
@@ -297,6 +316,7 @@ const struct route routes[] = {
 	{"POST", "/v1/vms/{}/sleep", run_plain, CHAOS_SLEEP, 0, answer_name},
 	{"POST", "/v1/vms/{}/wake", run_wake},
 	{"POST", "/v1/vms/{}/branch", run_branch},
+	{"POST", "/v1/vms/{}/rollback", run_rollback},
 	{"GET", "/v1/vms/{}/devices", run_devices},
 	{"POST", "/v1/vms/{}/devices", run_attach},
 	{"DELETE", "/v1/vms/{}/devices/{}", run_detach},

@@ -85,6 +85,7 @@ enum chaos_op {
 	CHAOS_SNAPSHOT_UNPACK, /* name, file_fd -> snapshot */
 	CHAOS_SLEEP,	       /* vm -> name, saved */
 	CHAOS_WAKE,	       /* vm, flags -> vm, way, why, saved */
+	CHAOS_ROLLBACK,	       /* vm, name of a snapshot (or NULL) -> saved, but for bytes */
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create, restore, branch, wake: do not let it run yet */

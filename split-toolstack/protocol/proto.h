@@ -94,7 +94,8 @@ struct proto_field {
 	REQUEST(SNAPSHOT_PACK, snapshot_pack, "snapshot pack") /* NAME, FILE_FD -> NAME, BYTES: its stream was written */ \
 	REQUEST(SNAPSHOT_UNPACK, snapshot_unpack, "snapshot unpack") /* NAME, FILE_FD -> a SNAPSHOT */ \
 	REQUEST(SLEEP, sleep, "sleep")                      /* WHAT -> NAME, and as SAVE */ \
-	REQUEST(WAKE, wake, "wake")                         /* WHAT, FLAGS -> as RESTORE, with WAY and WHY */
+	REQUEST(WAKE, wake, "wake")                         /* WHAT, FLAGS -> as RESTORE, with WAY and WHY */ \
+	REQUEST(ROLLBACK, rollback, "rollback")             /* WHAT, [NAME] (a snapshot) -> as the end of BRANCH */
 /* clang-format on */
 
 enum proto_op {

@@ -92,6 +92,11 @@ int xen_evtchn_unbind(struct xen *x, uint32_t port)
 	return fake_leave(0);
 }
 
+int xen_evtchn_reset(struct xen *x, uint32_t domid)
+{
+	ONE_DOMAIN({ d->bound = false; });
+}
+
 int xen_evtchn_notify(struct xen *x, uint32_t port)
 {
 	ENTER();

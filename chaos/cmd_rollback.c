@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* rollback: a VM back to a snapshot. */
+#include <errno.h>
+
+#include "chaos/cli.h"
+
+static int rollback(const char *vm, const char *snapshot, struct wire_in *in, struct client *c,
+		    struct err *e)
+{
+	struct wire_out w;
+	int rc = client_open(c, NULL, e);
+
+	if (rc < 0)
+		return rc;
+	client_begin(c, &w, PROTO_REQ_ROLLBACK);
+	wire_text(&w, PROTO_WHAT, vm);
+	wire_text(&w, PROTO_NAME, snapshot);
+	rc = client_send(c, &w, NULL, 0, e);
+	return rc < 0 ? rc : client_finish(c, in, NULL, NULL, e);
+}
+
+static int print_rolled(const struct wire_in *in, bool json)
+{
+	char name[160] = "";
+	json_t *j;
+
+	(void)wire_get_text(in, PROTO_NAME, name, sizeof(name));
+	if (!json)
+		return printf("%s\n", name) < 0 ? -1 : 0;
+	j = json_pack("{s:o, s:f, s:f}", "name", text_json(name), "stopped_us",
+		      (double)wire_get_u64(in, PROTO_STOPPED_NS, 0) / 1000, "total_us",
+		      (double)wire_get_u64(in, PROTO_TOTAL_NS, 0) / 1000);
+	return j ? print_json(j) : -1;
+}
+
+static int run_rollback(const struct command *cmd, int argc, char **argv)
+{
+	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	struct client c = {.fd = -1};
+	struct err e = {0};
+	struct wire_in in;
+	bool json = false;
+	int letter;
+	int rc;
+
+	while ((letter = next_option(cmd, argc, argv, ":jh", longs)) != -1)
+		json = json || letter == 'j';
+	if (argc - optind != 1 && argc - optind != 2)
+		return usage(cmd, "name a VM, and a snapshot if it is not the VM's own");
+	rc = rollback(argv[optind], argc - optind == 2 ? argv[optind + 1] : NULL, &in, &c, &e);
+	if (rc == 0 && print_rolled(&in, json) < 0)
+		rc = err_set(&e, EIO, "standard output");
+	client_close(&c);
+	return rc < 0 ? failed(&e) : EXIT_DONE;
+}
+
+static const char rollback_help[] = "Sets the memory and vCPUs of a VM back to a SNAPSHOT; without "
+				    "one to that which it was made\n"
+				    "from, or last kept as or set back to. It keeps its name, "
+				    "uuid, domain id and console. For\n"
+				    "small noxs guests without devices.\n"
+				    "\n" HELP_JSON;
+
+const struct command cmd_rollback = {
+	.name = "rollback",
+	.args = "[OPTION]... VM [SNAPSHOT]",
+	.what = "set a VM back to a snapshot",
+	.help = rollback_help,
+	.run = run_rollback,
+};

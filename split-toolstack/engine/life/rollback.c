@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM is set back to a snapshot, in place: a thread reads and checks the file, and then the VM
+ * stands still for a moment. */
+#include "split-toolstack/engine/life/rollback.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "libdom/template.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/guest_start.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/snapshots/snapshots.h"
+#include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+struct rollback {
+	struct worker_job job;
+	struct snapshot_hold hold;
+	struct engine *en;
+	uint8_t uuid[16]; /* of the VM, which may go meanwhile */
+	struct transfer file;
+	struct save_stream *state;
+	vm_rollback_fn *fn;
+	void *arg;
+	uint64_t start_ns;
+	struct stream_stats st;
+	int rc;
+	struct err err;
+};
+
+/* --- on a thread --- */
+
+static void job_work(struct worker_job *job, struct xen *x)
+{
+	struct rollback *k = (struct rollback *)job;
+
+	k->rc = x ? save_open(x, &k->file, &k->state, &k->err) : streams_no_handle(&k->err);
+	if (k->rc == 0)
+		k->rc = save_verify(k->state, &k->err);
+}
+
+/* --- on the loop --- */
+
+static int check(struct vm *vm, struct err *e)
+{
+	if (vm->life.now != NOW_RUNNING && vm->life.now != NOW_PAUSED)
+		return err_set(e, EBUSY,
+			       "\"%s\" is %s: only one that runs or is paused can be set back",
+			       vm->name, vm_state_name(vm_state(vm)));
+	if (vm->cfg.ndevice || vm->devices.first)
+		return err_set(
+			e, EOPNOTSUPP,
+			"\"%s\" cannot be set back: it has devices; only VMs without can so far",
+			vm->name);
+	return vm_check_save(vm, e);
+}
+
+/* Its memory and vCPUs. *spoilt: it must not run. */
+static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, struct err *e)
+{
+	const struct save_source now = {.domid = vm->domid,
+					.type = vm->cfg.type,
+					.vcpus = vm_config_vcpus(&vm->cfg),
+					.pages = vm->pages,
+					.dev_frame = vm->dev_frame,
+					.control_frame = vm->control_frame,
+					.limits = vm->cfg.limits,
+					.device = vm->map,
+					.control = vm->map + 4096};
+	uint64_t generation = 0;
+	struct dom d;
+	int rc = guest_new_generation(&generation, e);
+
+	if (rc < 0)
+		return rc;
+	vm_look(vm); /* what it has said until now */
+	rc = dom_template_back(vm->en->x, &now, state, &d, spoilt, e);
+	if (rc < 0)
+		return rc;
+	*spoilt = true;
+	memcpy(d.uuid, vm->uuid, sizeof(d.uuid));
+	window_close_now(vm->en, &vm->window, &vm->dom);
+	vm->dom = d;
+	control_close(vm);
+	rc = guest_start(vm, generation, e);
+	*spoilt = rc < 0;
+	return rc;
+}
+
+static void note_snapshot(struct vm *vm, const struct snapshot *x)
+{
+	char *digest = strdup(x->digest);
+
+	if (!digest)
+		return;
+	free(vm->cfg.snapshot);
+	vm->cfg.snapshot = digest;
+}
+
+/* It is recorded as paused while it is of two moments: the next daemon leaves it so. */
+static int stand_still(struct vm *vm, struct err *e)
+{
+	int rc;
+
+	if (vm->life.now == NOW_PAUSED)
+		return 0;
+	rc = xen_domain_pause(vm->en->x, vm->domid);
+	if (rc < 0)
+		return err_sys(e, -rc, "pause \"%s\"", vm->name);
+	vm->life.now = NOW_PAUSED;
+	vm->life.want = WANT_PAUSED;
+	return vm_record(vm, e);
+}
+
+static int go_on(struct vm *vm, struct err *e)
+{
+	int rc = xen_domain_unpause(vm->en->x, vm->domid);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "unpause \"%s\": it stays paused", vm->name);
+	vm->life.now = NOW_RUNNING;
+	vm->life.want = WANT_RUN;
+	return vm_record(vm, e);
+}
+
+static int set_back(struct rollback *k, struct vm *vm, struct err *e)
+{
+	bool runs = vm->life.now == NOW_RUNNING;
+	bool spoilt = false;
+	uint64_t stop_ns = clock_ns();
+	struct err late = {0};
+	int late_rc = 0;
+	int rc;
+
+	if (dom_template_writes(k->state) > ROLLBACK_PAGES || !save_in_memory(k->state))
+		return err_set(e, EFBIG,
+			       "the snapshot has too many pages to be put back in place: \"chaos "
+			       "create --from\" makes a VM of it");
+	rc = vm_check_domain(vm);
+	if (rc < 0)
+		return err_sys(e, -rc, "\"%s\"", vm->name);
+	rc = stand_still(vm, e);
+	if (rc == 0)
+		rc = put_back(vm, k->state, &spoilt, e);
+	if (rc == 0)
+		note_snapshot(vm, k->hold.of);
+	if (rc < 0 && spoilt)
+		return err_wrap(e, rc, "\"%s\" stays paused, half set back: %s", vm->name,
+				vm->cfg.type == DOM_PV ? "destroy it"
+						       : "roll it back again, or destroy it");
+	if (runs && vm->life.now == NOW_PAUSED)
+		late_rc = go_on(vm, &late);
+	else if (rc == 0)
+		late_rc = vm_record(vm, &late);
+	k->st.stopped_ns = clock_ns() - stop_ns;
+	if (rc == 0 && late_rc < 0) {
+		*e = late;
+		rc = late_rc;
+	}
+	return rc;
+}
+
+static void end(struct rollback *k)
+{
+	struct engine *en = k->en;
+
+	k->st.total_ns = clock_ns() - k->start_ns;
+	snapshot_release(&k->hold);
+	k->fn(k->arg, k->rc, &k->st, &k->err);
+	save_close(k->state);
+	stream_close(en, &k->file);
+	free(k);
+	streams_give(en);
+}
+
+static void job_done(struct worker_job *job)
+{
+	struct rollback *k = (struct rollback *)job;
+	struct vm *vm = vm_by_uuid(k->en, k->uuid);
+
+	if (k->rc == 0 && !vm)
+		k->rc = err_set(&k->err, ESRCH, "the VM ended before it was set back");
+	if (k->rc == 0)
+		k->rc = check(vm, &k->err);
+	if (k->rc == 0) {
+		k->st.pages = save_info(k->state)->pages;
+		k->st.present = save_info(k->state)->present;
+		k->rc = set_back(k, vm, &k->err);
+	}
+	end(k);
+}
+
+static const struct snapshot *find(struct vm *vm, const char *name, struct err *e)
+{
+	const struct snapshot *x;
+
+	if (name)
+		return snapshots_find(vm->en->snapshots, name, e);
+	x = vm->cfg.snapshot ? snapshots_by_digest(vm->en->snapshots, vm->cfg.snapshot) : NULL;
+	if (!x)
+		(void)err_set(e, ENOENT,
+			      "\"%s\" has no snapshot: name one, or make one (chaos snapshot)",
+			      vm->name);
+	return x;
+}
+
+int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, struct err *e)
+{
+	const struct snapshot *x;
+	struct rollback *k;
+	stream_id id;
+	int fd = -1;
+	int rc = check(vm, e);
+
+	if (rc < 0)
+		return rc;
+	x = find(vm, name, e);
+	if (!x)
+		return -ENOENT;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = streams_take(vm->en, &id, e);
+	if (rc == 0) {
+		rc = snapshots_file(vm->en->snapshots, x, &fd, e);
+		if (rc == 0)
+			rc = transfer_open(&k->file, fd, false, e);
+		if (rc < 0)
+			streams_give(vm->en);
+	}
+	if (rc < 0) {
+		free(k);
+		return rc;
+	}
+	k->job = (struct worker_job){.work = job_work, .done = job_done};
+	k->en = vm->en;
+	memcpy(k->uuid, vm->uuid, sizeof(k->uuid));
+	k->fn = fn;
+	k->arg = arg;
+	k->start_ns = clock_ns();
+	snapshot_hold(x, &k->hold, "a rollback");
+	worker_push(vm->en->worker, WORKER_STREAMS, &k->job);
+	return 0;
+}
