@@ -22,13 +22,14 @@ int streams_take(struct engine *en, stream_id *id, struct err *e)
 
 void streams_give(struct engine *en)
 {
-	struct stream_wait *w = en->streams.waiting;
+	struct stream_wait *w;
 
 	en->streams.n--;
-	if (!w || en->streams.n >= STREAMS_MOST)
-		return;
-	DL_DELETE(en->streams.waiting, w);
-	w->fn(w, false);
+	/* More than one: what fails at once takes none. */
+	while ((w = en->streams.waiting) != NULL && en->streams.n < STREAMS_MOST) {
+		DL_DELETE(en->streams.waiting, w);
+		w->fn(w, false);
+	}
 }
 
 bool streams_full(const struct engine *en)

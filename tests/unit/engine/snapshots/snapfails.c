@@ -3,6 +3,8 @@
 #include "tests/unit/engine/snapshots/snap_help.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -85,11 +87,38 @@ static void ends_meanwhile(void **state)
 	settle(0);
 }
 
+/* What waits for its turn and cannot begin then holds up none of those behind it. */
+static void turns_that_fail(void **state)
+{
+	enum { N = 3 * STREAMS_MOST };
+	struct vm *vm = living("web", DOM_PVH);
+	struct restored k[N] = {0};
+	struct kept kept = keep(vm, "a");
+	char path[512];
+
+	(void)state;
+	assert_int_equal(kept.rc, 0);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(engine_create_from(en, "a", NULL, VM_CREATE_PAUSED, on_restored,
+						    &k[i], &k[i].st, NULL),
+				 0);
+	(void)snprintf(path, sizeof(path), "%s/%s.vm", conf().image_dir, kept.digest);
+	assert_int_equal(unlink(path), 0);
+	for (uint32_t i = 0; i < N; i++) {
+		until(k[i].r.called);
+		assert_int_equal(k[i].r.rc, i < STREAMS_MOST ? 0 : -ENOENT);
+	}
+	while ((vm = vms_alive(en)) != NULL)
+		destroy(vm);
+	settle(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIFE(failing_calls_leave_nothing),
 		LIFE(ends_meanwhile),
+		LIFE(turns_that_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
