@@ -78,6 +78,13 @@ int life_delay(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
+/* What boots anew has nothing of a snapshot in it. */
+static void forget_snapshot(struct vm_config *c)
+{
+	free(c->snapshot);
+	c->snapshot = NULL;
+}
+
 static void restart(struct vm *vm)
 {
 	uint64_t lived = clock_wall_ns() - vm->started_ns;
@@ -87,6 +94,7 @@ static void restart(struct vm *vm)
 	vm->life.now = NOW_WAITING;
 	vm->life.want = WANT_RUN;
 	vm->restarts++;
+	forget_snapshot(&vm->cfg);
 	drop_note(vm->en, domid, vm->uuid);
 	life_record(vm);
 	vm_drop_domain(vm);
@@ -124,6 +132,7 @@ static void rename_restart(struct vm *vm)
 		vm_announce(vm, VM_EV_PRESERVED);
 		return;
 	}
+	forget_snapshot(&c);
 	memcpy(c.name, vm->name, sizeof(c.name));
 	(void)snprintf(name, sizeof(name), "%.*s-%u", VM_NAME_MAX - 8, vm->name, vm->domid);
 	if (vm_rename(vm, name, &err) < 0) {

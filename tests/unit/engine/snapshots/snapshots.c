@@ -16,6 +16,8 @@
 #include "split-toolstack/engine/life/pack.h"
 #include "split-toolstack/engine/vm/vms.h"
 
+#include <xen/sched.h> /* behind xenctrl.h */
+
 static void path_of(const char *name, const char *end, char *to, size_t room)
 {
 	(void)snprintf(to, room, "%s/%s%s", conf().image_dir, name, end);
@@ -86,6 +88,26 @@ static void a_tree_that_the_next_daemon_knows(void **state)
 	assert_string_equal(third.parent, first.digest);
 	destroy(engine_find(en, "copy"));
 	destroy(engine_find(en, "web"));
+	settle(0);
+}
+
+/* A copy that reboots is built of its kernel: nothing of the snapshot is in it any more. */
+static void one_that_boots_anew_has_no_parent(void **state)
+{
+	struct vm *vm = living("web", DOM_PV);
+	struct vm *copy;
+
+	(void)state;
+	assert_int_equal(keep(vm, "a").rc, 0);
+	copy = copy_of("a", "copy", 0).vm;
+	assert_non_null(copy);
+	assert_non_null(copy->cfg.snapshot);
+	fake_end(vm_domid(copy), SHUTDOWN_reboot);
+	until(vm_state(copy) == VM_BUILDING);
+	assert_null(copy->cfg.snapshot);
+	until(vm_state(copy) == VM_RUNNING);
+	destroy(copy);
+	destroy(vm);
 	settle(0);
 }
 
@@ -278,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIFE(a_tree_that_the_next_daemon_knows),
+		LIFE(one_that_boots_anew_has_no_parent),
 		LIFE(names_follow_rules),
 		LIFE(what_is_used_stays),
 		LIFE(a_start_puts_the_folder_in_order),
