@@ -133,7 +133,7 @@ static const char migrate_help[] =
 	"                          \"ssh HOST chaos migrate-receive\"\n"
 	"  -t, --tcp ADDR:PORT     to \"chaos migrate-receive --listen ADDR:PORT\"; not encrypted\n"
 	"  -u, --unix PATH         a socket, of a TLS proxy\n"
-	"  -d, --disk WHAT         its disks on the host: keep, readonly, or none, see "
+	"  -d, --disk WHAT         its disks on the host: keep, readonly, none, or copy, see "
 	"migrate-receive\n"
 	"  -s, --stop              stop it, then copy it; there is no other way so far\n"
 	"  -T, --timeout S         wait so long for an answer while it stands still "

@@ -236,16 +236,18 @@ int disks_flag(const char *word, uint32_t *flags, struct err *e)
 		uint32_t flag;
 	} words[] = {{"keep", PROTO_F_DISKS_KEEP},
 		     {"readonly", PROTO_F_DISKS_READONLY},
-		     {"none", PROTO_F_DISKS_NONE}};
+		     {"none", PROTO_F_DISKS_NONE},
+		     {"copy", PROTO_F_DISKS_COPY}};
 
-	*flags &= ~(PROTO_F_DISKS_KEEP | PROTO_F_DISKS_READONLY | PROTO_F_DISKS_NONE);
+	*flags &= ~(PROTO_F_DISKS_KEEP | PROTO_F_DISKS_READONLY | PROTO_F_DISKS_NONE |
+		    PROTO_F_DISKS_COPY);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(word, words[i].word) == 0) {
 			*flags |= words[i].flag;
 			return 0;
 		}
 	}
-	return err_set(e, EINVAL, "--disk \"%s\": not one of keep, readonly, none", word);
+	return err_set(e, EINVAL, "--disk \"%s\": not one of keep, readonly, none, copy", word);
 }
 
 static int run_restore(const struct command *cmd, int argc, char **argv)
@@ -314,9 +316,10 @@ static const char restore_help[] =
 	"\n"
 	"  -n, --name NAME         a copy of this name, with a uuid of its own\n"
 	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
-	"  -d, --disk WHAT         its disks: keep (as the file names them), readonly, or none;\n"
-	"                          needed for a copy, and when this host does not know the "
-	"VM\n" HELP_JSON;
+	"  -d, --disk WHAT         its disks: keep (as the file names them), readonly, none, or\n"
+	"                          copy (DISK.NAME); needed for a copy of a VM, and when this "
+	"host\n"
+	"                          does not know the VM\n" HELP_JSON;
 
 const struct command cmd_restore = {
 	.name = "restore",

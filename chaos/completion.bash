@@ -40,7 +40,7 @@ _chaos() {
 		;;
 	save | restore)
 		if [ "$command" = restore ] && [[ ${COMP_WORDS[COMP_CWORD - 1]} =~ ^(-d|--disk)$ ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "keep readonly none" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "keep readonly none copy" -- "$cur")
 		elif [ "$command" = save ] && [ "$COMP_CWORD" -eq 2 ]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur")
 		else

@@ -123,6 +123,8 @@ int disk_probe(int fd, struct disk_info *out, struct err *e)
 		out->dev = st.st_dev;
 		out->ino = st.st_ino;
 		out->sectors = (uint64_t)st.st_size / 512;
+		out->written_ns =
+			(uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 		out->discard = true;
 	} else {
 		return err_set(e, EINVAL, "is %s; a disk is a block device or a file",

@@ -16,6 +16,7 @@ struct disk_info {
 	uint64_t sectors;      /* of 512 bytes; a last part of a sector does not count */
 	uint32_t sector_bytes; /* logical: 512 or 4096 */
 	bool discard;	       /* may be possible: what lies below has the last word */
+	uint64_t written_ns;   /* a file: when it was written last, since 1970; 0: not known */
 };
 
 /*

@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* diskcount: a guest with a disk that is saved and restored. Writes numbers to the first sectors of
  * its disk and reads them back, some at a time; prints how far it has come when it is another
- * domain, and for a "?" on the console. A "q" ends it, with 1 if anything was wrong. */
+ * domain, and for a "?" on the console. A "q" ends it, with 1 if anything was wrong. Its other
+ * vCPUs wait and look around. */
 #include "kit/dev.h"
 #include "kit/kit.h"
+
+#include <xen/sched.h>
+
+#include "kit/hypercall.h"
 
 #define SLOTS	4u
 #define SECTORS 64u
 #define SECTOR	512u
 #define TICK_NS 2000000u
+#define MORE	3u /* vCPUs at most, but the first one */
 
 static struct kit_blk disk;
 static uint64_t value[SLOTS]; /* what a slot writes, or reads back */
 static bool reads[SLOTS];     /* its next request */
 static uint64_t last, rounds, wrong, failed;
 static bool resumed;
+static char stacks[MORE][1024] __attribute__((aligned(16)));
 
 static void on_resume(void)
 {
@@ -60,6 +67,18 @@ static void take_all(void)
 	}
 }
 
+/* Takes the next domain up when it is the first one to see it. */
+static void other(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct sched_poll poll = {.nr_ports = 0, .timeout = kit_xen_ns() + TICK_NS / 4};
+
+		(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
+		kit_look_around();
+	}
+}
+
 static void tell(void)
 {
 	kit_print("diskcount: dom %u rounds %lu wrong %lu failed %lu disk %s%s of %lu sectors\r\n",
@@ -75,6 +94,8 @@ int guest_main(void)
 	if (!kit.page || !kit_blk_open(&disk, 0, SLOTS))
 		return 3;
 	kit.at_resume = on_resume;
+	for (uint32_t id = 1; id < kit.page->vcpus && id <= MORE; id++)
+		(void)kit_vcpu_start(id, other, NULL, stacks[id - 1] + sizeof(stacks[0]));
 	queue_all();
 	kit_ready();
 	for (;;) {

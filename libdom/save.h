@@ -91,6 +91,7 @@ struct save_info {
 	uint64_t present; /* of them in the stream */
 	uint64_t bytes;	  /* of the whole stream */
 	uint32_t ring_pages;
+	uint64_t saved_ns; /* when: since 1970-01-01 UTC, on the host that saved it */
 	struct dom_limits limits;
 	const void *owner; /* the stream's, until save_close() */
 	uint32_t owner_bytes;

@@ -57,6 +57,7 @@ void save_describe(struct save_stream *s)
 		.bytes = sizeof(*h) + save_sections(h) + h->present * PAGE_BYTES +
 			 sizeof(struct save_end),
 		.ring_pages = h->ring_pages,
+		.saved_ns = h->saved_ns,
 		.limits = {h->limit[0], h->limit[1], h->limit[2], h->limit[3], h->limit[4]},
 		.owner_bytes = h->owner_bytes,
 	};

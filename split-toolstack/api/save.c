@@ -81,9 +81,11 @@ bool rq_disks(struct rq *rq, uint32_t *flags)
 		*flags |= CHAOS_DISKS_READONLY;
 	else if (strcmp(word, "none") == 0)
 		*flags |= CHAOS_DISKS_NONE;
+	else if (strcmp(word, "copy") == 0)
+		*flags |= CHAOS_DISKS_COPY;
 	else
-		rq_problem(rq, EINVAL, "disk: not one of keep, readonly, none");
-	return (*flags & (CHAOS_DISKS_KEEP | CHAOS_DISKS_READONLY | CHAOS_DISKS_NONE)) != 0;
+		rq_problem(rq, EINVAL, "disk: not one of keep, readonly, none, copy");
+	return *flags >= CHAOS_DISKS_KEEP;
 }
 
 void run_restore(struct rq *rq)

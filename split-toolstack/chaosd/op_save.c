@@ -265,7 +265,8 @@ uint32_t restore_flags(uint32_t flags)
 	return (flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0) |
 	       (flags & PROTO_F_DISKS_KEEP ? VM_RESTORE_DISKS_KEEP : 0) |
 	       (flags & PROTO_F_DISKS_READONLY ? VM_RESTORE_DISKS_READONLY : 0) |
-	       (flags & PROTO_F_DISKS_NONE ? VM_RESTORE_DISKS_NONE : 0);
+	       (flags & PROTO_F_DISKS_NONE ? VM_RESTORE_DISKS_NONE : 0) |
+	       (flags & PROTO_F_DISKS_COPY ? VM_RESTORE_DISKS_COPY : 0);
 }
 
 int op_restore(struct engine *en, struct request *r, struct err *e)

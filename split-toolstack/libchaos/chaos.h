@@ -106,6 +106,7 @@ enum chaos_op {
 #define CHAOS_DISKS_KEEP     (1u << 24)
 #define CHAOS_DISKS_READONLY (1u << 25)
 #define CHAOS_DISKS_NONE     (1u << 26)
+#define CHAOS_DISKS_COPY     (1u << 27)
 
 #define CHAOS_NOW UINT64_MAX /* since: no event of the past */
 

@@ -237,5 +237,6 @@ enum proto_id {
 #define PROTO_F_DISKS_KEEP     (1u << 24)
 #define PROTO_F_DISKS_READONLY (1u << 25)
 #define PROTO_F_DISKS_NONE     (1u << 26)
+#define PROTO_F_DISKS_COPY     (1u << 27)
 
 #endif

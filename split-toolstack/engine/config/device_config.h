@@ -55,6 +55,9 @@ struct vbd_config {
 	 * file's device and inode; dev 0: not known. */
 	uint64_t dev, ino;
 	uint64_t sectors; /* of 512 bytes, likewise; 0: not known */
+	/* A VM that is restored: its file must not have been written after that, in ns since 1970;
+	 * 0: it may. Not recorded. */
+	uint64_t same_since_ns;
 };
 
 struct device_config {

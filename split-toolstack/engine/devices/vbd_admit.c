@@ -98,25 +98,30 @@ static int given_twice(const struct vbd_config *v, const struct device_config *o
 	return 0;
 }
 
-/* A guest that was saved knows how large its disk is. */
-static int check_size(const struct vm *vm, struct device_config *d, const struct file *file,
+/* A guest that was saved knows how large its disk is, and remembers what is on it. */
+static int check_same(const struct vm *vm, struct device_config *d, const struct file *file,
 		      struct err *e)
 {
 	struct vbd_config *v = &d->u.vbd;
+	const char *path = v->path ? v->path : "the file";
 	uint64_t was = v->sectors;
 	char name[16];
 
 	if (file->rc < 0)
 		return 0;
-	v->sectors = file->info.sectors;
-	if (!vm->restore || !was || was == v->sectors)
-		return 0;
-	v->sectors = was; /* it is looked at again */
 	vdev_name(d->devid, name);
-	return err_set(e, EINVAL,
-		       "disk %s: %s: has %llu bytes now, and had %llu when the VM was saved", name,
-		       v->path ? v->path : "the file", (unsigned long long)file->info.sectors * 512,
-		       (unsigned long long)was * 512);
+	if (vm->restore && was && was != file->info.sectors)
+		return err_set(e, EINVAL,
+			       "disk %s: %s: has %llu bytes, and had %llu when the VM was saved",
+			       name, path, (unsigned long long)file->info.sectors * 512,
+			       (unsigned long long)was * 512);
+	if (vm->restore && v->same_since_ns && file->info.written_ns > v->same_since_ns)
+		return err_set(e, ESTALE,
+			       "disk %s: %s: was written after the VM was saved, which remembers "
+			       "other contents: --disk keep uses it nonetheless",
+			       name, path);
+	v->sectors = file->info.sectors;
+	return 0;
 }
 
 int vbd_admit_file(struct vm *vm, struct device_config *d, const struct device_config *other,
@@ -140,7 +145,7 @@ int vbd_admit_file(struct vm *vm, struct device_config *d, const struct device_c
 	if (rc == 0)
 		rc = vbd_admit(vm->en, vm, d, e);
 	if (rc == 0)
-		rc = check_size(vm, d, file, e);
+		rc = check_same(vm, d, file, e);
 	if (rc < 0 || file->rc == 0)
 		return rc;
 	err_copy(e, &file->err);

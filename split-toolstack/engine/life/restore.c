@@ -136,13 +136,32 @@ void restore_filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 
 	if (r->stats)
 		r->stats->total_ns = clock_ns() - r->start_ns;
+	if (rc < 0)
+		restore_remove_copies(r);
+	restore_forget_copies(r);
 	r->fn(r->arg, rc, vm, t, e);
 	r->fn = NULL;
 	if (!r->vm) /* refused before it was built */
 		restore_free(r);
 }
 
+/* With r->cfg, which it takes. */
 static void make_vm(struct vm_restore *r)
+{
+	struct vm_config c = r->cfg;
+
+	vm_config_init(&r->cfg);
+	if (r->rc < 0) {
+		vm_config_clear(&c);
+		refuse(r, r->rc, &r->err);
+		return;
+	}
+	restore_jobs(r);
+	vm_create(r->en, &c, r->flags & ~VM_RESTORE_DISKS, r, restore_filled, r);
+	vm_config_clear(&c);
+}
+
+static void look_at_config(struct vm_restore *r)
 {
 	const struct save_info *i;
 	struct vm_config c;
@@ -166,7 +185,10 @@ static void make_vm(struct vm_restore *r)
 		rc = restore_check_devices(r, &c, &e);
 	if (rc == 0 && !r->known)
 		drop_unknown_paths(r->en, &c);
+	if (rc == 0)
+		rc = restore_copy_disks(r, &c, &e);
 	if (rc < 0) {
+		restore_forget_copies(r);
 		vm_config_clear(&c);
 		refuse(r, rc, &e);
 		return;
@@ -174,8 +196,9 @@ static void make_vm(struct vm_restore *r)
 	r->stats->pages = i->pages;
 	r->stats->present = i->present;
 	r->stats->bytes = i->bytes;
-	vm_create(r->en, &c, r->flags & ~VM_RESTORE_DISKS, r, restore_filled, r);
-	vm_config_clear(&c);
+	r->cfg = c;
+	if (rc == 0)
+		make_vm(r);
 }
 
 #define RESTORE_FLAGS                                                                              \
@@ -203,7 +226,8 @@ static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	*r = (struct vm_restore){.en = en,
-				 .checked = make_vm,
+				 .checked = look_at_config,
+				 .copied = make_vm,
 				 .id = *id,
 				 .file = file,
 				 .flags = (flags & RESTORE_FLAGS) | VM_CREATE_WAIT_DEVICES,

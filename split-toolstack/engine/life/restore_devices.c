@@ -50,7 +50,7 @@ static int check_disk(struct vm_restore *r, const struct vm_config *c,
 	if (r->copy && !d->u.vbd.readonly)
 		return err_set(e, EBUSY,
 			       "disk %s: %s: is the saved VM's, and a copy would write it, too: "
-			       "give --disk readonly, none, or keep",
+			       "give --disk copy, readonly, or none",
 			       name, path);
 	return 0;
 }
@@ -89,8 +89,11 @@ int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err 
 			make_own(d);
 		else if (d->kind == DEVICE_VBD)
 			rc = check_disk(r, c, d, e);
-		if (rc == 0 && d->kind == DEVICE_VBD && r->flags & VM_RESTORE_DISKS_READONLY)
-			d->u.vbd.readonly = true;
+		if (rc < 0 || d->kind != DEVICE_VBD)
+			continue;
+		d->u.vbd.readonly |= (r->flags & VM_RESTORE_DISKS_READONLY) != 0;
+		if (!(r->flags & VM_RESTORE_DISKS))
+			d->u.vbd.same_since_ns = save_info(r->stream)->saved_ns;
 	}
 	if (rc == 0 && r->flags & VM_RESTORE_DISKS_NONE)
 		drop_disks(c);

@@ -9,6 +9,12 @@
 #include "split-toolstack/engine/life/take.h"
 #include "split-toolstack/engine/services/worker.h"
 
+/* A disk that is copied. */
+struct disk_copy {
+	char *from, *to; /* malloced */
+	bool made;
+};
+
 struct vm_restore {
 	struct worker_job job;
 	struct vm_restore *prev, *next; /* of the engine */
@@ -36,6 +42,11 @@ struct vm_restore {
 	void *arg;
 	struct stream_stats *stats;
 	uint64_t start_ns;
+	/* restore_copy.c: disks, and the configuration meanwhile */
+	struct disk_copy copies[VM_VBDS_MAX];
+	uint32_t ncopies;
+	struct vm_config cfg;
+	void (*copied)(struct vm_restore *r); /* on the loop, with rc */
 	struct save_stats st;
 	int rc;
 	struct err err;
@@ -54,5 +65,11 @@ void restore_free(struct vm_restore *r);
 /* restore_devices.c: whether the devices that the file names may be used; those that the VM will
  * have are in `c` then. -EPERM, -EBUSY, -EPROTO. */
 int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err *e);
+
+/* restore_copy.c: the disks of `c` that the VM writes become copies, if the client said so. 1: a
+ * thread makes them, r->copied follows; 0: there are none; -ENOMEM. */
+int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e);
+void restore_forget_copies(struct vm_restore *r); /* they are the VM's */
+void restore_remove_copies(struct vm_restore *r); /* soon, by a thread */
 
 #endif

@@ -48,11 +48,15 @@ int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e);
 int vm_save_move(struct engine *en, stream_id id, struct err *e);
 
 /* What becomes of the disks that a file of a saved VM names. One of these, or none of them: they
- * are used if this host knows that VM with them, and it is not a copy that could write them. */
+ * are used if this host knows that VM with them, they were not written since, and it is not a copy
+ * that could write them. */
 #define VM_RESTORE_DISKS_KEEP	  (1u << 16) /* as the file names them */
 #define VM_RESTORE_DISKS_READONLY (1u << 17)
 #define VM_RESTORE_DISKS_NONE	  (1u << 18)
-#define VM_RESTORE_DISKS	  (VM_RESTORE_DISKS_KEEP | VM_RESTORE_DISKS_READONLY | VM_RESTORE_DISKS_NONE)
+#define VM_RESTORE_DISKS_COPY	  (1u << 19) /* those that it writes as copies: PATH.NAME */
+#define VM_RESTORE_DISKS                                                                           \
+	(VM_RESTORE_DISKS_KEEP | VM_RESTORE_DISKS_READONLY | VM_RESTORE_DISKS_NONE |               \
+	 VM_RESTORE_DISKS_COPY)
 
 /*
  * Makes a VM of such a file (taken in any case). `name` NULL: its own name and uuid, if no VM that

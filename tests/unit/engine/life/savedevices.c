@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Saved VMs with devices: what the next life gets, what is refused, and that nothing is left. */
 #include "tests/unit/engine/devices_help.h"
+#include "split-toolstack/engine/life/migrate.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <noxs/abi.h>
@@ -186,6 +188,8 @@ static void what_is_wrong_is_said_before_there_is_a_domain(void **state)
 	r = restored(file, NULL, 0);
 	assert_int_equal(r.rc, -ENOENT);
 	assert_int_equal(rename(away, disk), 0);
+	r = restored(file, NULL, 0); /* of the same size again, but not the same */
+	assert_int_equal(r.rc, -ESTALE);
 	kernel_del_link("br0");
 	uevent("remove@/x|ACTION=remove|DEVPATH=/x|SUBSYSTEM=net|INTERFACE=br0|IFINDEX=999");
 	r = restored(file, NULL, 0);
@@ -252,6 +256,69 @@ static void destroyed_while_it_waits_for_its_disk(void **state)
 	nothing_is_left(0);
 }
 
+static void copies_have_disks_of_their_own(void **state)
+{
+	struct vm_config c = net_and_disk("web");
+	struct vm *vm;
+	char path[80];
+	struct stat st;
+	struct result r;
+	int file;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s.copy", disk);
+	assert_int_equal(chmod(disk, 0640), 0);
+	vm = with(c, CAN);
+	file = saved(vm, false);
+	/* what was made goes when the rest fails */
+	kernel_del_link("br0");
+	uevent("remove@/x|ACTION=remove|DEVPATH=/x|SUBSYSTEM=net|INTERFACE=br0|IFINDEX=999");
+	r = restored(file, "copy", VM_RESTORE_DISKS_COPY);
+	assert_int_equal(r.rc, -ENODEV);
+	work_until(stat(path, &st) < 0);
+	(void)kernel_add_link("br0", true, 1500);
+	r = restored(file, "copy", VM_RESTORE_DISKS_COPY);
+	if (r.rc < 0)
+		fail_msg("%s", r.err.msg);
+	assert_string_equal(r.vm->cfg.device[1].u.vbd.path, path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 1 << 20);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	gone(r.vm);
+	/* nothing is written over */
+	r = restored(file, "copy", VM_RESTORE_DISKS_COPY);
+	assert_int_equal(r.rc, -EEXIST);
+	assert_int_equal(unlink(path), 0); /* its user's */
+	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+	(void)close(file);
+	nothing_is_left(0);
+}
+
+/* Its source is told that it can end only when the devices are there, too. */
+static void arrives_with_its_devices(void **state)
+{
+	struct vm *vm = with(net_only("web", DOM_PVH), CAN);
+	int file = saved(vm, false);
+	struct restored k = {0};
+
+	(void)state;
+	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+	assert_int_equal(engine_restore(en, dup(file), NULL, VM_CREATE_ARRIVING, on_restored, &k,
+					&k.st, &k.id, &k.r.err),
+			 0);
+	until(engine_find(en, "web")->life.now == NOW_CONNECTING);
+	assert_false(k.r.called);
+	work_until(k.r.called);
+	assert_int_equal(k.r.rc, 0);
+	assert_int_equal(k.r.vm->life.now, NOW_ARRIVING);
+	assert_int_equal(connected(k.r.vm), 1);
+	assert_int_equal(vm_arrival_end(en, k.id, true, NULL), 0);
+	assert_int_equal(vm_state(k.r.vm), VM_RUNNING);
+	gone(k.r.vm);
+	(void)close(file);
+	nothing_is_left(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +328,8 @@ int main(void)
 		DEVICES(what_is_wrong_is_said_before_there_is_a_domain),
 		DEVICES(others_are_not_saved),
 		DEVICES(destroyed_while_it_waits_for_its_disk),
+		DEVICES(copies_have_disks_of_their_own),
+		DEVICES(arrives_with_its_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copies of the disks that a VM made of a file will write: by reference where the file system can.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "dom0/loopdev.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/restoring.h"
+
+/*
+ * On a thread: a copy has no name until it is whole. What was made goes with a restore that fails;
+ * else it is its user's, as any disk.
+ */
+
+#define CHUNK	(1u << 20)
+#define TURNS	40u
+#define TURN_NS 50000000
+
+/* --- on a thread --- */
+
+static int copy_part(int from, int to, off_t at, off_t end, const struct transfer *t, uint8_t *buf)
+{
+	while (at < end) {
+		size_t want = end - at < (off_t)CHUNK ? (size_t)(end - at) : CHUNK;
+		ssize_t n = transfer_is_cancelled(t) ? -1 : pread(from, buf, want, at);
+
+		if (n < 0)
+			return transfer_is_cancelled(t) ? -ECANCELED : -errno;
+		if (n == 0)
+			return -EIO; /* it is shorter by now */
+		if (pwrite(to, buf, (size_t)n, at) != n)
+			return errno ? -errno : -ENOSPC;
+		at += n;
+	}
+	return 0;
+}
+
+/* What is not a hole. */
+static int copy_data(int from, int to, off_t size, const struct transfer *t)
+{
+	uint8_t *buf = malloc(CHUNK);
+	off_t at = 0;
+	int rc = buf ? 0 : -ENOMEM;
+
+	if (rc == 0 && ftruncate(to, size) < 0)
+		rc = -errno;
+	while (rc == 0 && at < size) {
+		off_t data = lseek(from, at, SEEK_DATA);
+		off_t hole;
+
+		if (data < 0 && errno == ENXIO)
+			break;
+		if (data < 0)
+			data = at; /* it does not tell */
+		hole = lseek(from, data, SEEK_HOLE);
+		if (hole <= data)
+			hole = size;
+		errno = 0;
+		rc = copy_part(from, to, data, hole, t, buf);
+		at = hole;
+	}
+	free(buf);
+	return rc;
+}
+
+static int give_name(int fd, const char *path)
+{
+	char self[32];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+static int open_unnamed(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int fd;
+
+	(void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		       slash ? path : ".");
+	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+static int copy_file(const struct disk_copy *d, int from, const struct stat *st,
+		     const struct transfer *t, struct err *e)
+{
+	int to = open_unnamed(d->to);
+	int rc = to < 0 ? to : 0;
+
+	if (rc == 0 && ioctl(to, FICLONE, from) < 0)
+		rc = copy_data(from, to, st->st_size, t);
+	if (rc == 0 &&
+	    (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 0777) < 0))
+		rc = -errno;
+	if (rc == 0)
+		rc = give_name(to, d->to);
+	if (to >= 0)
+		(void)close(to);
+	if (rc == -ECANCELED)
+		return err_set(e, ECANCELED, "the restore was given up");
+	return rc < 0 ? err_sys(e, -rc, "disk %s: copy it to %s", d->from, d->to) : 0;
+}
+
+/* Its last user's loop device may be going. */
+static int lock(int fd, const struct disk_info *info, const struct transfer *t, struct err *e)
+{
+	const struct timespec moment = {.tv_nsec = TURN_NS};
+	int rc = -EBUSY;
+
+	for (uint32_t turn = 0; rc == -EBUSY && turn < TURNS && !transfer_is_cancelled(t); turn++) {
+		if (turn)
+			(void)nanosleep(&moment, NULL);
+		rc = disk_lock(fd, true, e);
+		if (rc == 0)
+			rc = disk_in_use(fd, info, true, e);
+	}
+	return rc;
+}
+
+/* Nothing may write it meanwhile, nor have written it since the save. */
+static int copy_disk(struct disk_copy *d, uint64_t saved_ns, const struct transfer *t,
+		     struct err *e)
+{
+	int from = open(d->from, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct disk_info info = {0};
+	struct stat st = {0};
+	int rc;
+
+	if (from < 0)
+		return err_sys(e, errno, "disk %s", d->from);
+	rc = disk_probe(from, &info, e);
+	if (rc == 0)
+		rc = lock(from, &info, t, e);
+	if (rc == 0) /* as it is from now on */
+		rc = disk_probe(from, &info, e);
+	if (rc == 0 && (info.block || fstat(from, &st) < 0))
+		rc = err_set(e, EOPNOTSUPP, "is a block device: only files can be copied");
+	if (rc == 0 && info.written_ns > saved_ns)
+		rc = err_set(e, ESTALE, "was written after the VM was saved");
+	if (rc < 0)
+		rc = err_wrap(e, rc, "disk %s", d->from);
+	else
+		rc = copy_file(d, from, &st, t, e);
+	(void)close(from);
+	d->made = rc == 0;
+	return rc;
+}
+
+static void remove_all(const struct vm_restore *r)
+{
+	for (uint32_t i = 0; i < r->ncopies; i++)
+		if (r->copies[i].made)
+			(void)unlink(r->copies[i].to);
+}
+
+static void work(struct worker_job *job, struct xen *x)
+{
+	struct vm_restore *r = (struct vm_restore *)job;
+	uint64_t saved_ns = save_info(r->stream)->saved_ns;
+
+	(void)x;
+	for (uint32_t i = 0; r->rc == 0 && i < r->ncopies; i++)
+		r->rc = copy_disk(&r->copies[i], saved_ns, &r->file, &r->err);
+	if (r->rc < 0)
+		remove_all(r);
+}
+
+/* --- on the loop --- */
+
+static void done(struct worker_job *job)
+{
+	struct vm_restore *r = (struct vm_restore *)job;
+
+	if (r->rc < 0)
+		restore_forget_copies(r);
+	r->copied(r);
+}
+
+/* A file's own name, and the VM's behind it. */
+static char *name_of(const char *path, const char *vm)
+{
+	char *to = NULL;
+
+	return asprintf(&to, "%s.%s", path, vm) < 0 ? NULL : to;
+}
+
+int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e)
+{
+	for (uint32_t i = 0; r->flags & VM_RESTORE_DISKS_COPY && i < c->ndevice; i++) {
+		struct vbd_config *v = &c->device[i].u.vbd;
+		struct disk_copy *d = &r->copies[r->ncopies];
+		char *to;
+
+		if (c->device[i].kind != DEVICE_VBD || v->readonly || r->ncopies == VM_VBDS_MAX)
+			continue;
+		to = name_of(v->path, c->name);
+		if (!to)
+			return err_set(e, ENOMEM, "out of memory");
+		*d = (struct disk_copy){.from = v->path, .to = strdup(to)};
+		v->path = to;
+		r->ncopies++;
+		if (!d->to)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	if (r->ncopies == 0)
+		return 0;
+	r->job.work = work;
+	r->job.done = done;
+	worker_push(r->en->worker, WORKER_STREAMS, &r->job);
+	return 1;
+}
+
+void restore_forget_copies(struct vm_restore *r)
+{
+	while (r->ncopies) {
+		free(r->copies[--r->ncopies].from);
+		free(r->copies[r->ncopies].to);
+	}
+}
+
+/* --- they go again --- */
+
+struct removal {
+	struct worker_job job;
+	struct vm_restore r; /* its copies alone */
+};
+
+static void removal_work(struct worker_job *job, struct xen *x)
+{
+	(void)x;
+	remove_all(&((struct removal *)job)->r);
+}
+
+static void removal_done(struct worker_job *job)
+{
+	struct removal *m = (struct removal *)job;
+
+	restore_forget_copies(&m->r);
+	free(m);
+}
+
+void restore_remove_copies(struct vm_restore *r)
+{
+	struct removal *m = r->ncopies ? calloc(1, sizeof(*m)) : NULL;
+
+	if (!m) {
+		remove_all(r);
+		restore_forget_copies(r);
+		return;
+	}
+	m->job = (struct worker_job){.work = removal_work, .done = removal_done};
+	memcpy(m->r.copies, r->copies, sizeof(r->copies));
+	m->r.ncopies = r->ncopies;
+	r->ncopies = 0;
+	worker_push(r->en->worker, WORKER_FILES, &m->job);
+}
