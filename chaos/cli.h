@@ -117,6 +117,8 @@ void flavor_text(const struct chaos_flavor *f, char *to, size_t room);
 /* Prints and frees; -1 when stdout fails. */
 int print_json(json_t *j);
 
+/* A request was sent: on a terminal it is said that it takes long, when it does. */
+void tell_long(const struct client *c, const char *what);
 /* Of a restore or a copy of a snapshot: what becomes of its disks, into *flags. -EINVAL: no such
  * word. */
 int disks_flag(const char *word, uint32_t *flags, struct err *e);

@@ -67,7 +67,7 @@ static int print_saved(const struct stats *s, bool json, bool piped)
 	return 0;
 }
 
-static void tell_long(const struct client *c, const char *what)
+void tell_long(const struct client *c, const char *what)
 {
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
 

@@ -88,6 +88,8 @@ static int keep(struct client *c, const char *vm, const char *name, bool json, s
 	wire_text(&w, PROTO_NAME, name);
 	rc = client_send(c, &w, NULL, 0, e);
 	if (rc == 0)
+		tell_long(c, "keeping the VM");
+	if (rc == 0)
 		rc = client_finish(c, &in, NULL, NULL, e);
 	if (rc == 0 && !decode_snapshot(&in, &s))
 		rc = err_set(e, EPROTO, "the answer of chaosd has no snapshot in it");
@@ -168,11 +170,15 @@ static int remove_all(struct client *c, char **names, int n, json_t *json, struc
 static int send_file(struct client *c, enum proto_op op, const char *name, int fd, struct err *e)
 {
 	struct wire_out w;
+	int rc;
 
 	client_begin(c, &w, op);
 	wire_text(&w, PROTO_NAME, name);
 	wire_u32(&w, PROTO_FILE_FD, 0);
-	return client_send(c, &w, &fd, 1, e);
+	rc = client_send(c, &w, &fd, 1, e);
+	if (rc == 0)
+		tell_long(c, "copying the snapshot");
+	return rc;
 }
 
 static int pack(struct client *c, const char *name, const char *path, struct err *e)
