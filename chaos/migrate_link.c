@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,15 +78,17 @@ int link_run(struct link *l, const char *const argv[], struct err *e)
 
 static int end_child(pid_t child)
 {
+	static const int signals[] = {SIGTERM, SIGKILL};
+	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN};
 	int status = 0;
 
-	for (int ms = 0; waitpid(child, &status, WNOHANG) == 0; ms += 5) {
-		if (ms == CHILD_MS)
-			(void)kill(child, SIGTERM);
-		if (ms == 2 * CHILD_MS)
-			(void)kill(child, SIGKILL);
-		(void)poll(NULL, 0, 5);
-	}
+	for (size_t i = 0; i < 2; i++)
+		if (poll(&p, 1, CHILD_MS) == 0) /* without a pidfd, too */
+			(void)kill(child, signals[i]);
+	if (p.fd >= 0)
+		(void)close(p.fd);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
