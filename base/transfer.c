@@ -99,6 +99,15 @@ void transfer_at(struct transfer *t, off_t at)
 	t->at = at;
 }
 
+bool transfer_in_memory(const struct transfer *t, uint64_t most)
+{
+	struct stat st;
+
+	/* What has seals is of shmem, and the question goes to no file system. */
+	return !t->polled && fcntl(t->fd, F_GET_SEALS) >= 0 && fstat(t->fd, &st) == 0 &&
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size <= most;
+}
+
 bool transfer_is_cancelled(const struct transfer *t)
 {
 	return __atomic_load_n(&t->cancelled, __ATOMIC_ACQUIRE);

@@ -38,6 +38,10 @@ void transfer_close(struct transfer *t);
 void transfer_cancel(struct transfer *t);
 bool transfer_is_cancelled(const struct transfer *t);
 
+/* A regular file whose bytes lie in memory (memfd, tmpfs), at most `most` of them: to read it waits
+ * for no disk, file system or other process. */
+bool transfer_in_memory(const struct transfer *t, uint64_t most);
+
 /* A regular file is read from this offset on, whatever other holders of it do to its own; -1: again
  * at the file's own, which is set behind what was read. Does nothing to other files. */
 void transfer_at(struct transfer *t, off_t at);

@@ -39,7 +39,8 @@ static uint64_t save(struct chaos *c, int file, uint64_t *stopped)
 	return clock_ns() - start;
 }
 
-static uint64_t restore(struct chaos *c, int file)
+/* Until the answer: that it runs, or with CHAOS_READY that its guest has gone on. */
+static uint64_t restore(struct chaos *c, int file, uint32_t flags)
 {
 	struct chaos_error e = {0};
 	struct chaos_request rq;
@@ -49,9 +50,14 @@ static uint64_t restore(struct chaos *c, int file)
 	start = clock_ns();
 	chaos_request_init(&rq, CHAOS_RESTORE);
 	rq.name = "copy";
+	rq.flags = flags;
 	rq.file_fd = file;
 	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
-	return clock_ns() - start;
+	start = clock_ns() - start;
+	(void)usleep(REST_US);
+	(void)conn_destroy(c, "copy");
+	(void)usleep(REST_US);
+	return start;
 }
 
 static void print(struct samples *s, const char *what, const char *type)
@@ -67,29 +73,30 @@ static void one_type(struct chaos *c, const char *type, unsigned int n)
 	static struct samples pause;
 	static struct samples answer;
 	static struct samples back;
+	static struct samples event;
 	int kernel = open_noop();
 	int file = memfd_create("saved", MFD_CLOEXEC);
 
 	if (file < 0)
 		die("a file in memory: %s", strerror(errno));
-	pause.n = answer.n = back.n = 0;
+	pause.n = answer.n = back.n = event.n = 0;
 	(void)conn_create(c, "bench", type, "4", kernel, CHAOS_READY, NULL);
 	for (unsigned int i = 0; i < n + 2; i++) {
 		uint64_t stopped;
 		uint64_t t = save(c, file, &stopped);
 		uint64_t r;
+		uint64_t first;
 
 		(void)usleep(REST_US);
-		r = restore(c, file);
-		(void)usleep(REST_US);
-		(void)conn_destroy(c, "copy");
-		(void)usleep(REST_US);
+		r = restore(c, file, 0);
+		first = restore(c, file, CHAOS_READY);
 		/* the first ones make the file and warm the caches */
 		if (i < 2)
 			continue;
 		samples_add(&answer, t);
 		samples_add(&pause, stopped);
 		samples_add(&back, r);
+		samples_add(&event, first);
 	}
 	(void)conn_destroy(c, "bench");
 	(void)close(file);
@@ -97,6 +104,7 @@ static void one_type(struct chaos *c, const char *type, unsigned int n)
 	print(&pause, "save_pause", type);
 	print(&answer, "save", type);
 	print(&back, "restore", type);
+	print(&event, "restore_event", type);
 }
 
 void bench_checkpoint(unsigned int n)

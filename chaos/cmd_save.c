@@ -252,10 +252,13 @@ int disks_flag(const char *word, uint32_t *flags, struct err *e)
 
 static int run_restore(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"paused", no_argument, NULL, 'p'},	{"name", required_argument, NULL, 'n'},
-		{"disk", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0}};
+	static const struct option longs[] = {{"paused", no_argument, NULL, 'p'},
+					      {"ready", no_argument, NULL, 'w'},
+					      {"name", required_argument, NULL, 'n'},
+					      {"disk", required_argument, NULL, 'd'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
 	struct client client = {.fd = -1};
 	const char *name = NULL;
 	uint32_t flags = 0;
@@ -266,9 +269,11 @@ static int run_restore(const struct command *cmd, int argc, char **argv)
 	int rc;
 	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":pn:d:jh", longs)) != -1) {
+	while ((c = next_option(cmd, argc, argv, ":pwn:d:jh", longs)) != -1) {
 		if (c == 'p')
 			flags |= PROTO_F_PAUSED;
+		else if (c == 'w')
+			flags |= PROTO_F_READY;
 		else if (c == 'n')
 			name = optarg;
 		else if (c == 'j')
@@ -316,6 +321,7 @@ static const char restore_help[] =
 	"\n"
 	"  -n, --name NAME         a copy of this name, with a uuid of its own\n"
 	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
+	"  -w, --ready             wait until its guest goes on\n"
 	"  -d, --disk WHAT         its disks: keep (as the file names them), readonly, none, or\n"
 	"                          copy (DISK.NAME); needed for a copy of a VM, and when this "
 	"host\n"

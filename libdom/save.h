@@ -112,6 +112,11 @@ void save_spec(const struct save_stream *s, struct dom_spec *spec);
  * before there is a domain. 0 for what cannot be read twice (a pipe): there save_restore() finds
  * it. */
 int save_verify(struct save_stream *s, struct err *e);
+/* Its pages are few: save_verify() of a file keeps them, and is short; then save_is_read(), and
+ * save_restore() needs the file no more. */
+#define SAVE_SMALL_BYTES (1u << 20)
+bool save_is_small(const struct save_stream *s);
+bool save_is_read(const struct save_stream *s);
 
 /*
  * Fills a shell: `d` was prepared by dom_prepare() for save_spec(), without an image, has not been

@@ -175,8 +175,6 @@ void save_close(struct save_stream *s)
 /* --- the pages alone --- */
 
 #define AT_ONCE (32u << 10)
-/* Files with so much in them are read once. */
-#define KEPT (1u << 20)
 
 /* pread() all of it, in pieces between which a cancel is seen; `keep`: one behind the other. */
 static int hash_pages(struct save_stream *s, struct save_hash *hash, uint8_t *buf, bool keep,
@@ -219,9 +217,19 @@ static int compare_end(struct save_stream *s, uint64_t hash, struct err *e)
 	return 0;
 }
 
+bool save_is_small(const struct save_stream *s)
+{
+	return s->h.present * PAGE_BYTES <= SAVE_SMALL_BYTES;
+}
+
+bool save_is_read(const struct save_stream *s)
+{
+	return s->pages != NULL;
+}
+
 int save_verify(struct save_stream *s, struct err *e)
 {
-	bool keep = s->h.present * PAGE_BYTES <= KEPT;
+	bool keep = save_is_small(s); /* then the file is read once */
 	struct save_hash *hash;
 	uint8_t *buf;
 	int rc;

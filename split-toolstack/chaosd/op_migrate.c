@@ -173,11 +173,13 @@ int op_receive(struct engine *en, struct request *r, struct err *e)
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
 	*k = (struct arriving){.en = en, .tag = r->in.h.tag};
+	conn_add_hook(r->c, &k->hook, &receiver);
 	rc = begin(en, r, k, e);
-	if (rc < 0)
+	if (rc < 0) { /* else it may have been answered */
+		if (k->hook.c)
+			conn_remove_hook(&k->hook);
 		free(k);
-	else
-		conn_add_hook(r->c, &k->hook, &receiver);
+	}
 	return rc;
 }
 

@@ -263,6 +263,7 @@ static void restored(void *arg, int rc, struct vm *vm, const struct vm_timings *
 uint32_t restore_flags(uint32_t flags)
 {
 	return (flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0) |
+	       (flags & PROTO_F_READY ? VM_CREATE_WAIT_READY : 0) |
 	       (flags & PROTO_F_DISKS_KEEP ? VM_RESTORE_DISKS_KEEP : 0) |
 	       (flags & PROTO_F_DISKS_READONLY ? VM_RESTORE_DISKS_READONLY : 0) |
 	       (flags & PROTO_F_DISKS_NONE ? VM_RESTORE_DISKS_NONE : 0) |
@@ -287,13 +288,17 @@ int op_restore(struct engine *en, struct request *r, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	*k = (struct restoring){.en = en, .tag = r->in.h.tag};
 	rc = take_file(r, &fd, e);
-	if (rc == 0)
-		rc = engine_restore(en, fd, named ? name : NULL, restore_flags(flags), restored, k,
-				    &k->stats, &k->id, e);
 	if (rc < 0) {
 		free(k);
 		return rc;
 	}
 	conn_add_hook(r->c, &k->hook, &restorer);
-	return 0;
+	rc = engine_restore(en, fd, named ? name : NULL, restore_flags(flags), restored, k,
+			    &k->stats, &k->id, e);
+	if (rc < 0) { /* else it may have answered */
+		if (k->hook.c)
+			conn_remove_hook(&k->hook);
+		free(k);
+	}
+	return rc;
 }

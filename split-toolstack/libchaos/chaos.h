@@ -89,7 +89,7 @@ enum chaos_op {
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create, restore, branch, wake: do not let it run yet */
-#define CHAOS_READY	(1u << 1) /* create, branch, wait: until the guest is ready */
+#define CHAOS_READY	(1u << 1) /* create, branch, restore, wait: until the guest is ready */
 #define CHAOS_ALL	(1u << 3) /* list: the ended, too */
 #define CHAOS_FOREIGN	(1u << 4) /* list: domains of other toolstacks, too */
 #define CHAOS_FOLLOW	(1u << 5) /* console: until the VM has ended */

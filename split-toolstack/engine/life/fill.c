@@ -27,7 +27,7 @@
 
 static int check_file(struct vm_restore *r, struct xen *x, struct err *e)
 {
-	int rc = save_open(x, &r->file, &r->stream, e);
+	int rc = r->stream ? 0 : save_open(x, &r->file, &r->stream, e);
 
 	return rc < 0 ? rc : save_verify(r->stream, e);
 }
@@ -176,6 +176,9 @@ static void push_fill(struct vm_restore *r)
 /* What is short to make and to fill is done here. */
 static bool is_short(const struct vm_restore *r)
 {
+	if (r->claimed && r->stream && save_is_read(r->stream) &&
+	    r->vm->cfg.mem_kib <= INLINE_MEM_KIB)
+		return true;
 	return r->of && save_info(r->stream)->present <= TEMPLATE_SHORT_PAGES &&
 	       (r->claimed || (r->vm->cfg.mem_kib <= INLINE_MEM_KIB &&
 			       !memory_is_coming(r->en, r->vm->cfg.mem_kib)));
@@ -228,12 +231,9 @@ int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
 {
 	int rc;
 
-	if (vm->map) /* a shell's, which may lie elsewhere */
-		xen_unmap(vm->en->x, vm->map, 2);
-	vm->map = NULL;
 	window_close_later(vm->en, &vm->window, &vm->dom);
 	rc = guest_new_generation(generation, e);
-	if (rc < 0)
+	if (rc < 0 || vm->map) /* a shell's */
 		return rc;
 	return domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, false, &vm->map,
 			  e);
@@ -251,8 +251,20 @@ void restore_jobs(struct vm_restore *r)
 	r->job = (struct worker_job){.work = job_work, .done = job_done};
 }
 
+/* A small file in memory: sections of some KiB, and its pages. */
+#define SHORT_FILE (2u << 20)
+
 void restore_begin(struct vm_restore *r)
 {
 	restore_jobs(r);
+	if (transfer_in_memory(&r->file, SHORT_FILE)) {
+		r->rc = save_open(r->en->x, &r->file, &r->stream, &r->err);
+		if (r->rc == 0 && save_is_small(r->stream)) /* it may have grown */
+			r->rc = save_verify(r->stream, &r->err);
+		if (r->rc < 0 || save_is_read(r->stream)) {
+			r->checked(r);
+			return;
+		}
+	}
 	worker_push(r->en->worker, WORKER_STREAMS, &r->job);
 }

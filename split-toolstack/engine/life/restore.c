@@ -21,7 +21,9 @@
 /*
  * Two jobs on a thread: the first one reads and checks all of the file that can be checked without
  * a domain. Then there is a VM, which is being built like any other, and the second job fills its
- * domain. Until then nothing of the VM is anywhere.
+ * domain. Until then nothing of the VM is anywhere. What is short is done on the loop instead: the
+ * first job if the file is small and in memory (memfd, tmpfs), the second one if its pages have
+ * been read and a shell of the pool waits for them.
  */
 
 /* There is no VM yet. */

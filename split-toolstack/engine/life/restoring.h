@@ -58,7 +58,7 @@ vm_create_fn restore_filled; /* arg: the restore; answers it */
 int restore_check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e);
 /* wake.c, on a thread: the file that was read is the one of the VM. */
 int wake_check_file(const struct vm_restore *r, struct err *e);
-/* fill.c: the jobs on a thread, the first one to check the file. */
+/* fill.c: checks the file, on a thread or, if it is small and in memory, before this returns. */
 void restore_begin(struct vm_restore *r);
 void restore_jobs(struct vm_restore *r); /* without the first one */
 void restore_free(struct vm_restore *r);

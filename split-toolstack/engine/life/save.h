@@ -61,8 +61,9 @@ int vm_save_move(struct engine *en, stream_id id, struct err *e);
 /*
  * Makes a VM of such a file (taken in any case). `name` NULL: its own name and uuid, if no VM that
  * lives has one of them (-EEXIST); else a copy of this name with a new uuid and new MACs. `flags`:
- * VM_CREATE_PAUSED, of migrate.h VM_CREATE_ARRIVING, and what becomes of its disks. `fn` as in
- * engine_create(); *s is filled before it comes, and stays until then. The id is for
+ * VM_CREATE_PAUSED, VM_CREATE_WAIT_READY (its guest has gone on: its first event has come), of
+ * migrate.h VM_CREATE_ARRIVING, and what becomes of its disks. `fn` as in engine_create(), also
+ * before this returns 0; *s is filled before it comes, and stays until then. The id is for
  * vm_restore_cancel(). -EBUSY as above.
  */
 int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,

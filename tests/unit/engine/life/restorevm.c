@@ -43,6 +43,43 @@ static void comes_out_of_a_shell(void **state)
 	(void)close(file);
 }
 
+/* In one turn of the loop: no thread is asked. */
+static void a_small_one_goes_into_a_shell_at_once(void **state)
+{
+	struct pool_flavor f = {.type = DOM_PV, .vcpus = 1, .mem_kib = 256, .low = 1, .high = 1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		struct saved s;
+		struct vm *vm = living("web", types[i]);
+		int file = save(vm, VM_SAVE_KEEP, &s);
+		struct restored k = {0};
+		int rc;
+
+		f.type = types[i];
+		f.low = f.high = 1;
+		assert_int_equal(pool_set(en, &f, NULL), 0);
+		until(pool_ready() == 1);
+		rc = engine_restore(en, dup(file), "copy", VM_CREATE_WAIT_READY, on_restored, &k,
+				    &k.st, &k.id, &k.r.err);
+		assert_int_equal(rc, 0);
+		assert_non_null(engine_find(en, "copy"));
+		is_resumed(engine_find(en, "copy"));
+		assert_false(k.r.called); /* nothing was heard of its guest */
+		fake_event(vm_domid(engine_find(en, "copy")));
+		until(k.r.called);
+		assert_int_equal(k.r.rc, 0);
+		assert_int_equal(k.r.way, VM_SHELL);
+		f.low = f.high = 0;
+		assert_int_equal(pool_set(en, &f, NULL), 0);
+		destroy(k.r.vm);
+		destroy(vm);
+		settle(0);
+		only_the_daemon_is_left();
+		(void)close(file);
+	}
+}
+
 static void damage_is_found_before_there_is_a_domain(void **state)
 {
 	struct vm *vm = living("web", DOM_PV);
@@ -275,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIFE(comes_out_of_a_shell),
+		LIFE(a_small_one_goes_into_a_shell_at_once),
 		LIFE(damage_is_found_before_there_is_a_domain),
 		LIFE(paths_of_an_unknown_file_do_not_count),
 		LIFE(one_without_a_kernel_is_restored),

@@ -74,12 +74,15 @@ void on_restored(void *arg, int rc, struct vm *vm, const struct vm_timings *t, c
 struct result restore(int file, const char *name, uint32_t flags)
 {
 	struct restored k = {0};
+	struct err e = {0};
+	int rc;
 
 	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
-	k.r.rc =
-		engine_restore(en, dup(file), name, flags, on_restored, &k, &k.st, &k.id, &k.r.err);
-	if (k.r.rc == 0)
+	rc = engine_restore(en, dup(file), name, flags, on_restored, &k, &k.st, &k.id, &e);
+	if (rc == 0)
 		until(k.r.called);
+	else
+		k.r = (struct result){.rc = rc, .err = e};
 	return k.r;
 }
 
