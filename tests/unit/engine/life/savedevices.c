@@ -63,9 +63,9 @@ static struct result restored(int file, const char *name, uint32_t flags)
 	struct restored k = {0};
 
 	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
-	k.r.rc =
-		engine_restore(en, dup(file), name, flags, on_restored, &k, &k.st, &k.id, &k.r.err);
-	assert_int_equal(k.r.rc, 0);
+	assert_int_equal(
+		engine_restore(en, dup(file), name, flags, on_restored, &k, &k.st, &k.id, &k.r.err),
+		0);
 	work_until(k.r.called);
 	return k.r;
 }
