@@ -121,6 +121,7 @@ static int check_same(const struct vm *vm, struct device_config *d, const struct
 			       "other contents: --disk keep uses it nonetheless",
 			       name, path);
 	v->sectors = file->info.sectors;
+	v->same_since_ns = 0; /* from now on it is the VM's, which may be built once more */
 	return 0;
 }
 
