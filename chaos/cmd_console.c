@@ -179,7 +179,8 @@ static int run_console(const struct command *cmd, int argc, char **argv)
 	if (rc < 0)
 		return failed(&e);
 	if (ended && (flags & PROTO_F_INPUT) && isatty(2))
-		(void)fprintf(stderr, "\nchaos: \"%s\" has ended\n", v.name);
+		(void)fprintf(stderr, "\nchaos: \"%s\" %s\n", v.name,
+			      strcmp(v.state, "asleep") == 0 ? "is asleep" : "has ended");
 	return EXIT_DONE;
 }
 

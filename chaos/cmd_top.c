@@ -103,7 +103,8 @@ static void print_look(const struct look *l, bool batch)
 	double cpu = 0;
 
 	for (uint32_t i = 0; i < l->n; i++) {
-		mem += l->row[i].mem_kib;
+		if (strcmp(l->row[i].state, "asleep") != 0)
+			mem += l->row[i].mem_kib;
 		cpu += l->row[i].cpu > 0 ? l->row[i].cpu : 0;
 	}
 	if (!batch)

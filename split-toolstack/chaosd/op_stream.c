@@ -54,12 +54,6 @@ static bool is_over(struct vm *vm)
 	return i.state == VM_ENDED || i.state == VM_ENDED_PRESERVED;
 }
 
-/* Nothing more comes for now: that is all there is of it, until it is woken. */
-static bool is_silent(struct vm *vm)
-{
-	return is_over(vm) || vm_state(vm) == VM_ASLEEP;
-}
-
 /* Sends what the log has and the client takes. False: the stream is over and gone. The caller holds
  * a reference to the connection, whose streams go with it when sending fails. */
 static bool pump(struct stream *st, struct vm *vm)
@@ -89,7 +83,7 @@ static bool pump(struct stream *st, struct vm *vm)
 	}
 	if (c->gone)
 		return false;
-	if (st->pos >= range.end && (!(st->flags & PROTO_F_FOLLOW) || is_silent(vm))) {
+	if (st->pos >= range.end && (!(st->flags & PROTO_F_FOLLOW) || is_over(vm))) {
 		finish(st, vm);
 		return false;
 	}
@@ -243,6 +237,10 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 		rc = add_stream(r, vm, &console_ops, &st, e);
 	if (rc < 0 || !st)
 		return rc;
+	if (vm_state(vm) == VM_ASLEEP) { /* all that there is, and no more comes */
+		st->flags |= PROTO_F_LOG;
+		st->flags &= ~(PROTO_F_FOLLOW | PROTO_F_INPUT);
+	}
 	vm_console_range(vm, &range);
 	st->pos = st->flags & PROTO_F_LOG ? range.start : range.end;
 	if (taken && (st->flags & PROTO_F_INPUT)) {

@@ -60,6 +60,7 @@ static void falls_asleep(struct engine *en, const uint8_t uuid[16])
 	vm_unbuild(vm);
 	console_log_close(vm);
 	vm_announce(vm, VM_EV_ASLEEP);
+	vm_create_done(vm, 0, NULL); /* of one that has not said yet that it is ready */
 }
 
 static void sync_done(struct worker_job *job)

@@ -295,8 +295,7 @@ static void damage_leaves_it_asleep(void **state)
 	is_gone(vm);
 }
 
-/* Each call of Xen fails once: it sleeps on or runs, and nothing is left. */
-static void a_wake_that_fails_leaves_it_asleep(void **state)
+static void one_that_is_woken_can_be_destroyed(void **state)
 {
 	struct vm *vm = living("web", DOM_PV);
 	struct restored k = {0};
@@ -318,6 +317,75 @@ static void a_wake_that_fails_leaves_it_asleep(void **state)
 	assert_false(has_file(uuid));
 	assert_int_equal(vm_rm(engine_find_uuid(en, uuid), NULL), 0);
 	only_the_daemon_is_left();
+}
+
+/* Exactly one of them: a domain or a file. */
+static void is_one_of_the_two(struct vm *vm, uint32_t nth)
+{
+	until(vm_state(vm) == VM_ASLEEP || vm_state(vm) == VM_RUNNING || vm_state(vm) == VM_PAUSED);
+	if (vm_state(vm) == VM_PAUSED) /* the unpause failed */
+		assert_int_equal(vm_unpause(vm, NULL), 0);
+	until(has_file(vm->uuid) == (vm_state(vm) == VM_ASLEEP));
+	settle(vm_state(vm) == VM_ASLEEP ? 0 : 1);
+	if (vm_state(vm) == VM_RUNNING)
+		is_paused(vm, false);
+	until(en->streams.n == 0);
+	if ((vm_domid(vm) == 0) != (vm_state(vm) == VM_ASLEEP))
+		fail_msg("call %u: domain %u in state %s", nth, vm_domid(vm),
+			 vm_state_name(vm_state(vm)));
+}
+
+static void sleep_failing(struct vm *vm, uint32_t nth)
+{
+	struct saved s = {0};
+
+	fake_fail_at(nth, EIO);
+	s.rc = vm_sleep(vm, on_slept, &s, &s.err);
+	if (s.rc == 0)
+		until(s.called);
+	if (s.rc < 0 && s.err.msg[0] == '\0')
+		fail_msg("sleep, call %u: no words", nth);
+	if (s.rc < 0)
+		assert_int_not_equal(vm_state(vm), VM_ASLEEP);
+}
+
+static void wake_failing(struct vm *vm, uint32_t nth)
+{
+	struct restored k = {0};
+
+	fake_fail_at(nth, EIO);
+	k.r.rc = vm_wake(vm, "test", 0, on_restored, &k, &k.st, &k.r.err);
+	if (k.r.rc == 0)
+		until(k.r.called);
+	if (k.r.rc < 0 && k.r.err.msg[0] == '\0')
+		fail_msg("wake, call %u: no words", nth);
+	if (k.r.rc < 0)
+		assert_int_equal(vm_state(vm), VM_ASLEEP);
+}
+
+static void each_failing_call_leaves_one_of_the_two(void **state)
+{
+	struct vm *vm = living("web", DOM_PV);
+	bool failed = true;
+
+	(void)state;
+	for (uint32_t nth = 1; failed; nth++) {
+		sleep_failing(vm, nth);
+		failed = fake_failed();
+		fake_fail_at(0, 0);
+		is_one_of_the_two(vm, nth);
+		if (vm_state(vm) != VM_ASLEEP)
+			put_to_sleep(vm);
+		settle(0);
+		wake_failing(vm, nth);
+		failed = failed || fake_failed();
+		fake_fail_at(0, 0);
+		is_one_of_the_two(vm, nth);
+		if (vm_state(vm) == VM_ASLEEP)
+			is_woken(vm, 0);
+		says(vm, NOXS_CAN_SAVE | NOXS_CAN_PLAIN);
+	}
+	is_gone(vm);
 }
 
 static void one_that_is_destroyed_leaves_no_file(void **state)
@@ -365,7 +433,8 @@ int main(void)
 		LIFE(old_files_do_not_count),
 		LIFE(files_of_others_stay),
 		LIFE(damage_leaves_it_asleep),
-		LIFE(a_wake_that_fails_leaves_it_asleep),
+		LIFE(one_that_is_woken_can_be_destroyed),
+		LIFE(each_failing_call_leaves_one_of_the_two),
 		LIFE(one_that_is_destroyed_leaves_no_file),
 		LIFE(many_sleepers_are_found_by_name),
 	};
