@@ -14,10 +14,12 @@
 #include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/engine/vm/record.h"
 
-/* The snapshot cannot be removed until the last of its copies is made. */
+/* The snapshot cannot be removed while a flavor is made of it. What a thread still makes of its
+ * open file then goes. */
 struct copies {
 	struct engine *en;
 	struct snapshot_hold hold;
+	char name[IMAGE_NAME_MAX + 1];
 	uint32_t refs;	      /* of the loop: a thread's is kept by its job */
 	struct vm_config cfg; /* of the VM that it is of */
 	struct dom_spec spec; /* of a copy; its CPUs are those in cfg */
@@ -47,6 +49,13 @@ void copies_put(struct copies *c)
 	snapshot_release(&c->hold);
 	vm_config_clear(&c->cfg);
 	free(c);
+}
+
+void copies_end(struct copies *c)
+{
+	if (c)
+		snapshot_release(&c->hold);
+	copies_put(c);
 }
 
 const struct vm_config *copies_config(const struct copies *c)
@@ -109,7 +118,7 @@ static int read_description(struct copies *c, struct xen *x, struct transfer *fi
 		c->spec.cpus = c->cfg.cpus;
 	}
 	save_close(s);
-	return rc < 0 ? err_wrap(e, rc, "snapshot \"%s\"", c->hold.of->name) : 0;
+	return rc < 0 ? err_wrap(e, rc, "snapshot \"%s\"", c->name) : 0;
 }
 
 static int new_copies(struct engine *en, const char *name, struct transfer *file,
@@ -126,6 +135,7 @@ static int new_copies(struct engine *en, const char *name, struct transfer *file
 	c->en = en;
 	c->refs = 1;
 	vm_config_init(&c->cfg);
+	(void)snprintf(c->name, sizeof(c->name), "%s", x->name);
 	snapshot_hold(x, &c->hold, "the pool, for copies of it");
 	rc = copies_open(c, file, e);
 	if (rc < 0) {
@@ -205,5 +215,5 @@ int copies_make(struct copies *c, struct xen *x, struct transfer *file,
 	if (rc == 0)
 		rc = save_restore(x, s, d, &st, e);
 	save_close(s);
-	return rc < 0 ? err_wrap(e, rc, "a copy of snapshot \"%s\"", c->hold.of->name) : 0;
+	return rc < 0 ? err_wrap(e, rc, "a copy of snapshot \"%s\"", c->name) : 0;
 }

@@ -95,6 +95,8 @@ int flavor_check_image(const struct image *img, struct err *e);
 /* A snapshot that is in use: what its copies are made with. Threads have references. */
 struct copies *copies_ref(struct copies *c);
 void copies_put(struct copies *c); /* NULL is fine; on the loop */
+/* copies_put() of its flavor: from now on the snapshot can be removed. */
+void copies_end(struct copies *c);
 /* Says of a flavor what its snapshot does; takes the reference when it succeeds. */
 typedef void copies_fn(void *arg, struct copies *c, int rc, const struct err *e);
 /* Reads a snapshot's description: here, or by a thread: `fn` is called on the loop, with a

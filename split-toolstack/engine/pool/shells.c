@@ -350,7 +350,7 @@ void flavor_ends(struct engine *en, struct flavor *f)
 	}
 	flavor_drop_shells(en, f, 0);
 	pool_connecting_ends(en, f);
-	copies_put(f->copies);
+	copies_end(f->copies);
 	free(f->f.from);
 	free(f->f.ramdisk);
 	free(f->f.image);
