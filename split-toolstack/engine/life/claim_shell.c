@@ -89,8 +89,11 @@ void copy_build(struct vm *vm, struct err *e)
 
 	vm->t = (struct vm_timings){.way = VM_BOOTED, .why = ""};
 	n.rc = pool_take_copy(vm->en, vm->copy_of, &want, &parts, e);
-	if (n.rc == 0)
+	if (n.rc == 0) {
 		take_parts(vm, &parts);
+		/* what came before was not on our time */
+		memset(vm->dom.phase_ns, 0, sizeof(vm->dom.phase_ns));
+	}
 	vm_announce(vm, VM_EV_CREATED);
 	(void)life_event(vm, LIFE_BUILT, &n);
 }
