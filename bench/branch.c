@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copies of a running noop into shells of the pool, over an open connection: until the answer, and
- * until the copy's first event; the pause of the VM; and many of one moment. */
+ * until the copy's first event; the pause of the VM; and many of one moment. And a noop set back to
+ * a snapshot of it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,47 @@ static void one(struct chaos *c, const char *type, const struct size *z, unsigne
 	print(&first, "branch_event", type, z);
 }
 
+/* --- back to a snapshot --- */
+
+static uint64_t call(struct chaos *c, enum chaos_op op, const char *vm, const char *name)
+{
+	struct chaos_error e = {0};
+	struct chaos_request rq;
+	uint64_t start = clock_ns();
+
+	chaos_request_init(&rq, op);
+	rq.vm = vm;
+	rq.name = name;
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
+	return clock_ns() - start;
+}
+
+static void rollback(struct chaos *c, const char *type, const struct size *z, unsigned int n)
+{
+	static struct samples pause;
+	static struct samples answer;
+	int kernel = open_noop();
+
+	pause.n = answer.n = 0;
+	(void)conn_create(c, "bench", type, z->memory, kernel, CHAOS_READY, NULL);
+	(void)call(c, CHAOS_SNAPSHOT, "bench", "bench-snapshot");
+	for (unsigned int i = 0; i < n + 2; i++) {
+		uint64_t t;
+
+		(void)usleep(REST_US);
+		t = call(c, CHAOS_ROLLBACK, "bench", NULL);
+		if (i < 2)
+			continue;
+		samples_add(&answer, t);
+		samples_add(&pause, reply.saved.stopped_ns);
+	}
+	(void)conn_destroy(c, "bench");
+	(void)call(c, CHAOS_SNAPSHOT_RM, NULL, "bench-snapshot");
+	(void)close(kernel);
+	print(&pause, "rollback_pause", type, z);
+	print(&answer, "rollback", type, z);
+}
+
 /* --- many --- */
 
 struct many {
@@ -151,6 +193,9 @@ void bench_branch(unsigned int n)
 	for (size_t i = 0; i < 2; i++)
 		for (size_t z = 0; z < 2; z++)
 			one(c, types[i], &sizes[z], n);
+	for (size_t i = 0; i < 2; i++)
+		for (size_t z = 0; z < 2; z++)
+			rollback(c, types[i], &sizes[z], n);
 	for (size_t i = 0; i < 2; i++)
 		many(c, types[i], n < 20 ? 100 : 1000);
 	chaos_close(c);

@@ -40,9 +40,11 @@ struct save_stream {
 	const uint8_t *owner, *cpu;
 	const uint32_t *feature;
 	const struct save_run *run;
-	off_t pages_at; /* of a regular file; -1 of others */
-	bool verified;	/* the pages' checksum was right once */
-	uint8_t *pages; /* those of a small file, when they are verified; NULL: read again */
+	off_t pages_at;	  /* of a regular file; -1 of others */
+	bool verified;	  /* the pages' checksum was right once */
+	uint8_t *pages;	  /* those of a small file, when they are verified; NULL: read again */
+	void *source_map; /* of a template: the domain's pages, mapped; NULL: no more */
+	uint32_t source_mapped;
 	struct save_info info;
 };
 

@@ -52,7 +52,22 @@ static int take(struct saving *s, struct save_stream *t, struct err *e)
 	save_describe(t);
 	save_find_sections(t);
 	rc = copy_pages(s, t->pages, e);
-	return rc < 0 ? rc : saving_stood_still(s, e);
+	if (rc == 0)
+		rc = saving_stood_still(s, e);
+	if (rc == 0) { /* unmapping takes longer than all else */
+		t->source_map = s->map;
+		t->source_mapped = s->mapped;
+		s->map = NULL;
+		s->mapped = 0;
+	}
+	return rc;
+}
+
+void dom_template_unmap(struct xen *x, struct save_stream *t)
+{
+	xen_unmap(x, t->source_map, t->source_mapped);
+	t->source_map = NULL;
+	t->source_mapped = 0;
 }
 
 int dom_template_take(struct xen *x, const struct save_source *from, struct save_stream **out,

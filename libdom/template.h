@@ -20,6 +20,9 @@
  */
 int dom_template_take(struct xen *x, const struct save_source *from, struct save_stream **out,
 		      struct save_stats *st, struct err *e);
+/* Unmaps what is still mapped of the domain: before save_close(), and soon, as Xen keeps a domain
+ * until then. It takes a few us for each page, which nothing has to wait for. */
+void dom_template_unmap(struct xen *x, struct save_stream *t);
 /* So many pages are written by a save_restore() of it. */
 uint64_t dom_template_writes(const struct save_stream *s);
 /*

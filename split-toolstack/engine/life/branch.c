@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "libdom/save.h"
+#include "libdom/template.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/restore.h"
@@ -21,6 +22,8 @@
 
 /* Copies are made so long in one turn of the loop, and then requests have theirs. */
 #define TURN_NS 200000u
+/* A copy that takes this long does not hold up the end of the VM's domain. */
+#define UNMAP_S 0.005
 
 struct branch {
 	struct branch *prev, *next;
@@ -44,11 +47,11 @@ struct branch {
 	struct err err;
 };
 
-static void free_branch(struct branch *b)
+/* Out of the list. */
+static void free_unlisted(struct branch *b)
 {
 	struct engine *en = b->en;
 
-	DL_DELETE(en->streams.branches, b);
 	ev_timer_stop(en->loop, &b->turn);
 	template_put(b->of);
 	vm_config_clear(&b->cfg);
@@ -56,21 +59,22 @@ static void free_branch(struct branch *b)
 	streams_give(en);
 }
 
+static void free_branch(struct branch *b)
+{
+	DL_DELETE(b->en->streams.branches, b);
+	free_unlisted(b);
+}
+
 static void finish(struct branch *b)
 {
-	const struct branch_ops *ops = b->ops;
-	struct stream_stats st = b->st;
-	void *arg = b->arg;
-	struct err e = b->err;
-	int rc = b->rc;
-
-	if (rc == 0 && b->made < b->count)
-		rc = err_set(&e, ECANCELED, "given up: %u of %u copies are made", b->made,
-			     b->count);
-	st.total_ns = clock_ns() - b->start_ns;
-	free_branch(b);
-	if (ops)
-		ops->done(arg, rc, &st, &e);
+	if (b->rc == 0 && b->made < b->count)
+		b->rc = err_set(&b->err, ECANCELED, "given up: %u of %u copies are made", b->made,
+				b->count);
+	b->st.total_ns = clock_ns() - b->start_ns;
+	DL_DELETE(b->en->streams.branches, b);
+	if (b->ops)
+		b->ops->done(b->arg, b->rc, &b->st, &b->err);
+	free_unlisted(b); /* behind the answer */
 }
 
 /* --- one copy --- */
@@ -97,6 +101,7 @@ static int name_copy(struct branch *b, struct vm_config *c, struct err *e)
 
 static void again(struct branch *b)
 {
+	dom_template_unmap(b->en->x, b->of->state); /* the VM may be destroyed meanwhile */
 	ev_timer_stop(b->en->loop, &b->turn);
 	ev_timer_set(&b->turn, 0., 0.);
 	ev_timer_start(b->en->loop, &b->turn);
@@ -158,8 +163,11 @@ static void step(struct branch *b)
 		copy(b);
 	while (!b->copying && !b->waits && !is_over(b) && clock_ns() - start < TURN_NS);
 	b->stepping = false;
-	if (b->copying)
-		return; /* copied() goes on */
+	if (b->copying) { /* copied() goes on */
+		ev_timer_set(&b->turn, UNMAP_S, 0.);
+		ev_timer_start(b->en->loop, &b->turn);
+		return;
+	}
 	if (is_over(b))
 		finish(b);
 	else if (!b->waits)
@@ -172,7 +180,9 @@ static void on_turn(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (is_over(b))
+	if (b->copying)
+		dom_template_unmap(b->en->x, b->of->state);
+	else if (is_over(b))
 		finish(b);
 	else if (!b->waits)
 		step(b);
@@ -187,6 +197,7 @@ static void taken(void *arg, int rc, struct save_stream *state, const struct str
 	if (rc == 0) {
 		b->of = template_new(b->en, state);
 		if (!b->of) {
+			dom_template_unmap(b->en->x, state);
 			save_close(state);
 			rc = err_set(&b->err, ENOMEM, "out of memory");
 		}

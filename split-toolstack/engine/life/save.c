@@ -43,6 +43,8 @@ static int write_domain(struct vm_save *s, struct xen *x, struct err *e)
 		rc = dom_template_take(x, &s->source, &s->state, &s->st, e);
 	else
 		rc = save_write(x, &s->source, s->owner, s->owner_bytes, &s->file, &s->st, e);
+	if (s->state)
+		dom_template_unmap(x, s->state);
 	xen_unmap(x, at, 2);
 	return rc;
 }

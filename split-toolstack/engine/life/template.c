@@ -22,6 +22,7 @@ void template_put(struct template *t)
 	if (!t || --t->refs)
 		return;
 	t->en->streams.template_bytes -= dom_template_bytes(t->state);
+	dom_template_unmap(t->en->x, t->state);
 	save_close(t->state);
 	free(t);
 }

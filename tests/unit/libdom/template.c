@@ -25,8 +25,10 @@ static int take(const struct guest *g, struct save_stream **t, struct err *e)
 	struct save_stats st;
 	int rc = dom_template_take(x, &from, t, &st, e);
 
-	if (rc == 0)
+	if (rc == 0) {
 		assert_int_equal(st.done, st.present);
+		dom_template_unmap(x, *t);
+	}
 	return rc;
 }
 
