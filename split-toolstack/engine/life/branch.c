@@ -99,9 +99,15 @@ static int name_copy(struct branch *b, struct vm_config *c, struct err *e)
 	return 0;
 }
 
+static bool is_over(const struct branch *b)
+{
+	return b->rc < 0 || b->given_up || b->made == b->count;
+}
+
 static void again(struct branch *b)
 {
-	dom_template_unmap(b->en->x, b->of->state); /* the VM may be destroyed meanwhile */
+	if (!is_over(b)) /* the VM may be destroyed meanwhile */
+		dom_template_unmap(b->en->x, b->of->state);
 	ev_timer_stop(b->en->loop, &b->turn);
 	ev_timer_set(&b->turn, 0., 0.);
 	ev_timer_start(b->en->loop, &b->turn);
@@ -147,11 +153,6 @@ static void copy(struct branch *b)
 }
 
 /* --- one after the other --- */
-
-static bool is_over(const struct branch *b)
-{
-	return b->rc < 0 || b->given_up || b->made == b->count;
-}
 
 /* Some copies. It may be gone afterwards. */
 static void step(struct branch *b)
