@@ -179,7 +179,9 @@ static int open_socket(const char *where, union address *a, socklen_t *len, stru
 	if (rc < 0)
 		return rc;
 	fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	return fd < 0 ? err_sys(e, errno, "socket") : fd;
+	if (fd < 0)
+		return err_sys(e, errno, "socket");
+	return fd;
 }
 
 static int connect_to(struct link *l, const char *where, struct err *e)

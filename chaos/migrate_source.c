@@ -173,7 +173,8 @@ static void show(struct migration *m, uint64_t bytes, uint64_t most)
 /* So often while it stands still. -ETIMEDOUT: nothing moves. */
 static int tick(struct migration *m, bool written, struct err *e)
 {
-	uint64_t now = clock_ns(), bytes = m->bytes, most = m->bytes;
+	uint64_t now = clock_ns(), bytes = m->bytes; /* when it is written, all of them */
+	uint64_t most = bytes;
 
 	if (!written && (!ask_progress(m, &bytes, &most) || bytes != m->seen)) {
 		m->seen = bytes;

@@ -135,7 +135,7 @@ static int serve(void)
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 16) < 0) {
 		perror("peer");
-		return 1;
+		exit(1);
 	}
 	(void)signal(SIGCHLD, SIG_IGN);
 	for (;;) {
