@@ -175,6 +175,7 @@ int xen_vcpu_context(struct xen *x, uint32_t domid, uint32_t vcpu, vcpu_guest_co
 int xen_hvm_context_get(struct xen *x, uint32_t domid, void *buf, uint32_t bytes);
 int xen_hvm_context_set(struct xen *x, uint32_t domid, const void *buf, uint32_t bytes);
 int xen_hvm_param_set(struct xen *x, uint32_t domid, uint32_t param, uint64_t value);
+int xen_hvm_param_get(struct xen *x, uint32_t domid, uint32_t param, uint64_t *value);
 /* MMUEXT_PIN_L4_TABLE of `mfn` for a PV domain. */
 int xen_pin_l4(struct xen *x, uint32_t domid, uint64_t mfn);
 /* The default CPU policy of the host for this kind of guest (what xl gives by default). */

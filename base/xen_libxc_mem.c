@@ -138,6 +138,11 @@ int xen_hvm_param_set(struct xen *x, uint32_t domid, uint32_t param, uint64_t va
 	return xc_hvm_param_set(x->xch, domid, param, value) < 0 ? -errno : 0;
 }
 
+int xen_hvm_param_get(struct xen *x, uint32_t domid, uint32_t param, uint64_t *value)
+{
+	return xc_hvm_param_get(x->xch, domid, param, value) < 0 ? -errno : 0;
+}
+
 int xen_pin_l4(struct xen *x, uint32_t domid, uint64_t mfn)
 {
 	struct mmuext_op op = {.cmd = MMUEXT_PIN_L4_TABLE, .arg1.mfn = mfn};

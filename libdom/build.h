@@ -122,5 +122,7 @@ uint32_t acpi_fill(uint8_t *page, uint64_t base, uint32_t vcpus);
 /* libdom/linux.c: the libxenguest path, all of load and arm in one. */
 int linux_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *load,
 	       struct err *e);
+/* PVH: the memory map that linux_load() gives. */
+int linux_memory_map(struct xen *x, const struct dom *d, struct err *e);
 
 #endif

@@ -214,6 +214,7 @@ struct dom {
 	uint64_t
 		cmdline_frame; /* Linux loaded with cmdline_room: as xen_map() wants it, PVH also */
 	uint32_t cmdline_at, cmdline_room; /* the next one; offset in it, and room there */
+	uint32_t console_port, store_port; /* save_restore() of Linux: set by the caller */
 	uint8_t *window; /* dom_window(): so many frames from window_gfn on, or NULL */
 	uint64_t window_gfn;
 	uint64_t ring_gfn;		     /* first of the ring pages: empty rings */

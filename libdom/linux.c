@@ -96,22 +96,44 @@ static int add_ramdisk(struct linux_build *b, const struct dom_load *load, struc
 	return step(xc_dom_module_mem(b->dom, b->ramdisk, bytes, NULL), "take the ramdisk", e);
 }
 
-static int give_memory_map(struct xen *x, struct linux_build *b, const struct dom *d, struct err *e)
+static uint32_t memory_map(const struct dom *d, struct e820entry map[4])
 {
 	uint64_t special = (uint64_t)(SPECIAL_END - SPECIAL_PAGES) * PAGE_BYTES;
+	uint64_t bytes = d->max_pages * PAGE_BYTES;
+	uint64_t low = bytes < BUILD_MMIO_START ? bytes : BUILD_MMIO_START;
+	uint32_t n = 0;
+
+	map[n++] = (struct e820entry){0, low, E820_RAM};
+	map[n++] = (struct e820entry){LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, PAGE_BYTES, E820_ACPI};
+	map[n++] = (struct e820entry){special, SPECIAL_PAGES * PAGE_BYTES, E820_RESERVED};
+	if (bytes > low)
+		map[n++] = (struct e820entry){BUILD_GIB4, bytes - low, E820_RAM};
+	return n;
+}
+
+static int set_memory_map(struct xen *x, const struct dom *d, const struct e820entry *map,
+			  uint32_t n, struct err *e)
+{
+	int rc = xen_set_memory_map(x, d->domid, map, n);
+
+	return rc < 0 ? err_sys(e, -rc, "set the memory map of domain %u", d->domid) : 0;
+}
+
+int linux_memory_map(struct xen *x, const struct dom *d, struct err *e)
+{
+	struct e820entry map[4];
+
+	return set_memory_map(x, d, map, memory_map(d, map), e);
+}
+
+static int give_memory_map(struct xen *x, struct linux_build *b, const struct dom *d, struct err *e)
+{
 	int rc;
 
-	b->map[b->entries++] = (struct e820entry){0, b->dom->lowmem_end, E820_RAM};
-	b->map[b->entries++] =
-		(struct e820entry){LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, PAGE_BYTES, E820_ACPI};
-	b->map[b->entries++] =
-		(struct e820entry){special, SPECIAL_PAGES * PAGE_BYTES, E820_RESERVED};
-	if (b->dom->highmem_end)
-		b->map[b->entries++] =
-			(struct e820entry){BUILD_GIB4, b->dom->highmem_end - BUILD_GIB4, E820_RAM};
-	rc = xen_set_memory_map(x, d->domid, b->map, b->entries);
+	b->entries = memory_map(d, b->map);
+	rc = set_memory_map(x, d, b->map, b->entries, e);
 	if (rc < 0)
-		return err_sys(e, -rc, "set the memory map of domain %u", d->domid);
+		return rc;
 	b->dom->e820 = b->map;
 	b->dom->e820_entries = b->entries;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Saved noxs guests: out of a domain into a stream, and out of a stream into a shell. */
+/* Saved guests: out of a domain into a stream, and out of a stream into a shell. */
 #ifndef CHAOS_LIBDOM_SAVE_H
 #define CHAOS_LIBDOM_SAVE_H
 
@@ -11,9 +11,10 @@
 #include "libdom/libdom.h"
 
 /*
- * For images with a noxs entry. A stream (man 5 chaos-save) has a header, a block of bytes of its
- * owner, the state of the vCPUs, runs of pages, and the pages. It may be a file or a pipe. The
- * device page is never in it: a restore writes a new one.
+ * For images with a noxs entry, and for Linux in a PVH container (`linux_guest`). A stream (man 5
+ * chaos-save) has a header, a block of bytes of its owner, the state of the vCPUs, runs of pages,
+ * and the pages. It may be a file or a pipe. The device page is never in it: a restore writes a new
+ * one.
  *
  * THREADS. save_write(), save_open(), save_verify() and save_restore() wait for the file and take
  * time in proportion to the pages: they are for a worker thread, with an xen handle of its own;
@@ -53,6 +54,9 @@ struct save_source {
 	struct dom_limits limits; /* what was asked for as it was made */
 	const volatile void *device, *control; /* its two noxs pages, mapped by the caller */
 	uint64_t dev_frame, control_frame; /* where they lie, in the form that xen_map() takes */
+	/* It has no such pages (`device` and `control` are NULL), but a store: the frames are those
+	 * of store and console ring, and it has shut down with SHUTDOWN_suspend. PVH. */
+	bool linux_guest;
 };
 
 /* Whether the guest says in its control page that it can live on in another domain (abi.h,
@@ -93,6 +97,7 @@ struct save_info {
 	uint32_t ring_pages;
 	uint64_t saved_ns; /* when: since 1970-01-01 UTC, on the host that saved it */
 	struct dom_limits limits;
+	bool linux_guest;
 	const void *owner; /* the stream's, until save_close() */
 	uint32_t owner_bytes;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a stream may say of itself. It is hostile input: each number is checked before it is used,
  * and nothing here reads or allocates. */
-#include "libdom/save_stream.h"
+#include "libdom/save_linux.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,13 +36,14 @@ static int check_form(const struct save_header *h, struct err *e)
 		return damaged(e, "its version makes no sense");
 	if (h->header_hash != save_hash_of(h, offsetof(struct save_header, header_hash)))
 		return damaged(e, "the checksum of its header is wrong");
-	if (h->kind != SAVE_KIND_NOXS)
+	if (h->kind != SAVE_KIND_NOXS && h->kind != SAVE_KIND_LINUX)
 		return err_set(e, EOPNOTSUPP, "it holds a VM of kind %u, which this chaos has not",
 			       h->kind);
 	if (h->compression != SAVE_PLAIN_PAGES)
 		return err_set(e, EOPNOTSUPP, "its pages are compressed in way %u, unknown here",
 			       h->compression);
-	if (h->flags & ~SAVE_FLAGS || !all_zero(h->reserved, sizeof(h->reserved)))
+	if (h->flags & ~SAVE_FLAGS || !all_zero(h->reserved, sizeof(h->reserved)) ||
+	    (h->kind != SAVE_KIND_LINUX && !all_zero((const uint8_t *)h->param, sizeof(h->param))))
 		return err_set(e, EOPNOTSUPP, "it says what this chaos does not understand");
 	return 0;
 }
@@ -70,6 +71,20 @@ static int check_layout(const struct save_header *h, struct err *e)
 	return 0;
 }
 
+/* It is built as it is anyway; what Xen keeps of it is checked by Xen. */
+static int check_linux(const struct save_header *h, struct err *e)
+{
+	if (h->type != DOM_PVH || h->ring_pages || h->flags)
+		return damaged(e, "its kind and type do not fit");
+	if (!save_linux_has(h->pages, h->dev_gfn, 1) ||
+	    !save_linux_has(h->pages, h->control_gfn, 1) || h->dev_gfn == h->control_gfn)
+		return damaged(e, "its store or console is outside of its memory");
+	if (h->shared_info_gfn || h->page_table_gfn || h->page_table_pages || h->grant_gfn ||
+	    h->grant_frames || h->image_end_gfn)
+		return err_set(e, EOPNOTSUPP, "it says what this chaos does not understand");
+	return 0;
+}
+
 int save_check_header(const struct save_header *h, struct err *e)
 {
 	int rc = check_form(h, e);
@@ -90,9 +105,9 @@ int save_check_header(const struct save_header *h, struct err *e)
 		return damaged(e, "its CPU makes no sense");
 	if (h->owner_bytes > SAVE_OWNER_MAX || h->feature_words > SAVE_FEATURES_MAX ||
 	    h->cpu_bytes > h->vcpus * (uint64_t)(SAVE_CPU_MAX + sizeof(struct save_cpu)) ||
-	    h->runs > SAVE_RUNS_MAX || h->present > h->pages)
+	    h->runs > SAVE_RUNS_MAX || h->present > h->pages + SAVE_LINUX_SPECIAL)
 		return damaged(e, "a section is too large");
-	return check_layout(h, e);
+	return h->kind == SAVE_KIND_LINUX ? check_linux(h, e) : check_layout(h, e);
 }
 
 /* --- the sections --- */
@@ -107,9 +122,21 @@ static bool overlaps(const struct save_run *r, uint64_t gfn, uint64_t pages)
 	return pages && r->gfn < gfn + pages && gfn < r->gfn + r->pages;
 }
 
+static int check_linux_run(const struct save_header *h, const struct save_run *r, uint64_t from,
+			   struct err *e)
+{
+	if (r->kind != SAVE_RUN_PAGES && r->kind != SAVE_RUN_ZERO)
+		return damaged(e, "it has pages of an unknown kind");
+	if (r->pages == 0 || r->gfn < from || !save_linux_has(h->pages, r->gfn, r->pages))
+		return damaged(e, "it has pages outside of its memory");
+	return 0;
+}
+
 static int check_run(const struct save_header *h, const struct save_run *r, uint64_t from,
 		     struct err *e)
 {
+	if (h->kind == SAVE_KIND_LINUX)
+		return check_linux_run(h, r, from, e);
 	if (r->kind < SAVE_RUN_PAGES || r->kind > SAVE_RUN_L4)
 		return damaged(e, "it has pages of an unknown kind");
 	if (r->pages == 0 || r->gfn < from || r->gfn >= h->pages || r->pages > h->pages - r->gfn)
@@ -128,7 +155,8 @@ static int check_run(const struct save_header *h, const struct save_run *r, uint
 static int check_runs(const struct save_stream *s, struct err *e)
 {
 	const struct save_header *h = &s->h;
-	bool control = false;
+	bool control = h->kind == SAVE_KIND_LINUX; /* has none */
+	bool rings[2] = {!control, !control};
 	uint64_t present = 0;
 	uint64_t from = 0;
 
@@ -141,7 +169,11 @@ static int check_runs(const struct save_stream *s, struct err *e)
 		from = r->gfn + r->pages;
 		present += r->kind == SAVE_RUN_ZERO ? 0 : r->pages;
 		control |= inside(r, h->control_gfn);
+		rings[0] |= inside(r, h->dev_gfn);
+		rings[1] |= inside(r, h->control_gfn);
 	}
+	if (!rings[0] || !rings[1])
+		return damaged(e, "it has no store or no console");
 	if (!control)
 		return damaged(e, "it has no control page");
 	if (present != h->present)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The stream of a saved noxs guest, byte by byte: man 5 chaos-save. All numbers are little-endian,
+/* The stream of a saved guest, byte by byte: man 5 chaos-save. All numbers are little-endian,
  * reserved bytes and padding are zero. */
 #ifndef CHAOS_LIBDOM_SAVE_FORMAT_H
 #define CHAOS_LIBDOM_SAVE_FORMAT_H
@@ -10,7 +10,10 @@
 #define SAVE_END_MAGIC "chaosEND"
 #define SAVE_VERSION   1u
 
-enum save_kind { SAVE_KIND_NOXS = 1 };
+enum save_kind {
+	SAVE_KIND_NOXS = 1,
+	SAVE_KIND_LINUX = 2, /* PVH, with a store: what other toolstacks' guests have */
+};
 enum save_compression { SAVE_PLAIN_PAGES = 0 }; /* how the pages lie in the stream */
 enum save_vendor { SAVE_VENDOR_AMD = 1, SAVE_VENDOR_INTEL = 2 };
 
@@ -19,6 +22,8 @@ enum save_vendor { SAVE_VENDOR_AMD = 1, SAVE_VENDOR_INTEL = 2 };
 /* PV: its page tables are as the builder makes them, and not in the stream. */
 #define SAVE_FLAG_OWN_TABLES (1u << 1)
 #define SAVE_FLAGS	     (SAVE_FLAG_PLAIN | SAVE_FLAG_OWN_TABLES)
+
+#define SAVE_PARAMS 5u
 
 struct save_header {
 	uint8_t magic[8];
@@ -50,7 +55,9 @@ struct save_header {
 	uint32_t runs;		/* struct save_run */
 	uint64_t present;  /* pages of 4096 bytes, of all runs that have them, in their order */
 	uint64_t saved_ns; /* since 1970-01-01 UTC */
-	uint8_t reserved[0xf0 - 0xa8];
+	/* 0xa8: SAVE_KIND_LINUX: HVM parameters, in the order of save_linux_params[] */
+	uint64_t param[SAVE_PARAMS];
+	uint8_t reserved[0xf0 - 0xa8 - 8 * SAVE_PARAMS];
 	uint64_t sections_hash; /* XXH3, 64 bits: of the sections before the pages */
 	uint64_t header_hash;	/* of the header before this */
 };

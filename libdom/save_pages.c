@@ -11,7 +11,7 @@
 
 #include "base/shared.h"
 
-#define AT_ONCE 16384u /* pages that are mapped at a time */
+#define AT_ONCE 65536u /* pages that are mapped at a time */
 
 /* Page tables are copied before they are written, so a guest must not make all of its memory page
  * tables: four times as many as map all of it once, and some. */
@@ -111,7 +111,7 @@ int saving_find_zeroes(struct saving *s, struct err *e)
 
 		if (rc < 0)
 			return rc;
-		if (s->kind[i] == SAVE_RUN_PAGES && s->gfn[i] != s->l.control_gfn &&
+		if (s->kind[i] == SAVE_RUN_PAGES && s->gfn[i] != s->h.control_gfn &&
 		    is_zero(saving_page_at(s, i))) {
 			s->kind[i] = SAVE_RUN_ZERO;
 			s->st->zero++;

@@ -59,6 +59,7 @@ void save_describe(struct save_stream *s)
 		.ring_pages = h->ring_pages,
 		.saved_ns = h->saved_ns,
 		.limits = {h->limit[0], h->limit[1], h->limit[2], h->limit[3], h->limit[4]},
+		.linux_guest = h->kind == SAVE_KIND_LINUX,
 		.owner_bytes = h->owner_bytes,
 	};
 }
@@ -155,7 +156,7 @@ void save_spec(const struct save_stream *s, struct dom_spec *spec)
 	spec->vcpus = s->info.vcpus;
 	spec->limits = s->info.limits;
 	spec->ring_pages = s->info.ring_pages;
-	spec->for_linux = false;
+	spec->for_linux = s->info.linux_guest;
 }
 
 bool save_in_memory(const struct save_stream *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Out of a stream into a shell. */
-#include "libdom/save_stream.h"
+#include "libdom/save_linux.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -223,10 +223,13 @@ static int find_frames(struct restoring *r, struct err *e)
 
 static int check_shell(const struct save_stream *s, const struct dom *d, struct err *e)
 {
-	if (!d->build || !d->build->direct || d->type != s->info.type ||
-	    d->pages != s->info.pages || d->vcpus != s->info.vcpus ||
-	    d->ring_pages != s->info.ring_pages || d->dev_gfn != s->h.dev_gfn ||
-	    d->build->virt_base != 0)
+	bool fits =
+		d->build && (s->info.linux_guest ? d->build->for_linux
+						 : d->build->direct && d->dev_gfn == s->h.dev_gfn &&
+							   d->build->virt_base == 0);
+
+	if (!fits || d->type != s->info.type || d->pages != s->info.pages ||
+	    d->vcpus != s->info.vcpus || d->ring_pages != s->info.ring_pages)
 		return err_set(e, EINVAL, "domain %u is no shell for this saved VM", d->domid);
 	return 0;
 }
@@ -238,15 +241,15 @@ static off_t behind(const struct save_stream *s)
 
 static void count(const struct save_stream *s, struct save_stats *st)
 {
-	*st = (struct save_stats){.pages = s->h.pages,
-				  .present = s->h.present,
-				  .untouched = s->h.pages - s->h.present,
-				  .bytes = s->info.bytes - s->h.present * PAGE_BYTES -
-					   sizeof(struct save_end)};
+	*st = (struct save_stats){
+		.pages = s->h.pages,
+		.present = s->h.present,
+		.untouched = s->h.pages > s->h.present ? s->h.pages - s->h.present : 0,
+		.bytes = s->info.bytes - s->h.present * PAGE_BYTES - sizeof(struct save_end)};
 	for (uint32_t i = 0; i < s->h.runs; i++)
 		if (s->run[i].kind == SAVE_RUN_ZERO)
 			st->zero += s->run[i].pages;
-	st->untouched -= st->zero;
+	st->untouched -= st->zero < st->untouched ? st->zero : st->untouched;
 }
 
 int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct save_stats *st,
@@ -274,6 +277,8 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 		rc = find_frames(r, e);
 	if (rc == 0 && tables)
 		rc = give_tables_up(r, e);
+	if (rc == 0 && s->info.linux_guest)
+		rc = save_linux_begin(x, s, d, e);
 	if (s->from)
 		transfer_at(s->from, s->pages ? behind(s) : s->pages_at);
 	if (rc == 0)
@@ -282,6 +287,8 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 		rc = read_end(r, e);
 	if (rc == 0 && tables)
 		rc = pin_tables(r, e);
+	if (rc == 0 && s->info.linux_guest)
+		rc = save_linux_end(x, s, d, e);
 	if (rc == 0)
 		rc = save_cpus_set(x, s, d, &r->pv, e);
 	if (s->from)

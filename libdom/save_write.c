@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Out of a domain that stands still into a stream: first which pages there are, then the pages. */
-#include "libdom/save_saving.h"
+#include "libdom/save_linux.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -120,39 +120,54 @@ static int put_end(struct saving *s, struct err *e)
 
 /* --- all of it --- */
 
-static int fill_header(struct saving *s, uint32_t owner_bytes, struct err *e)
+/* What all kinds have. */
+static void begin_header(struct saving *s, uint32_t owner_bytes)
 {
-	const volatile struct noxs_control *control = s->from->control;
-	const volatile struct noxs_page *page = s->from->device;
 	const struct dom_limits *lim = &s->from->limits;
-	const struct layout *l = &s->l;
-	uint64_t image_end =
-		shared_load(&page->image_end_gfn); /* the guest's word: it is its own */
-	int n = 0;
 
 	s->h = (struct save_header){
 		.version = SAVE_VERSION,
 		.header_bytes = sizeof(s->h),
-		.kind = SAVE_KIND_NOXS,
 		.type = s->from->type,
-		.pages = l->pages,
+		.pages = s->from->pages,
 		.vcpus = s->from->vcpus,
 		.ring_pages = s->from->ring_pages,
 		.limit = {lim->asked, lim->grant_frames, lim->maptrack_frames, lim->grant_version,
 			  lim->evtchn_port},
 		.vendor = cpu_is_amd() ? SAVE_VENDOR_AMD : SAVE_VENDOR_INTEL,
-		.dev_gfn = l->dev_gfn,
-		.control_gfn = l->control_gfn,
-		.shared_info_gfn = l->shared_gfn,
-		.page_table_gfn = l->tables.gfn,
-		.page_table_pages = l->tables.pages,
-		.grant_gfn = l->grants.gfn,
-		.grant_frames = l->grants.pages,
-		.image_end_gfn = image_end < l->rings.gfn ? image_end : l->rings.gfn,
 		.owner_bytes = owner_bytes,
 		.saved_ns = clock_wall_ns(),
 	};
 	memcpy(s->h.magic, SAVE_MAGIC, sizeof(s->h.magic));
+}
+
+static int add_features(struct saving *s, struct err *e)
+{
+	int n = xen_cpu_features(s->x, s->from->type == DOM_PVH, SAVE_FEATURES_MAX, s->feature);
+
+	if (n < 0)
+		return err_sys(e, -n, "features of this CPU");
+	s->h.feature_words = (uint32_t)n;
+	return 0;
+}
+
+static int fill_header(struct saving *s, struct err *e)
+{
+	const volatile struct noxs_control *control = s->from->control;
+	const volatile struct noxs_page *page = s->from->device;
+	const struct layout *l = &s->l;
+	uint64_t image_end =
+		shared_load(&page->image_end_gfn); /* the guest's word: it is its own */
+
+	s->h.kind = SAVE_KIND_NOXS;
+	s->h.dev_gfn = l->dev_gfn;
+	s->h.control_gfn = l->control_gfn;
+	s->h.shared_info_gfn = l->shared_gfn;
+	s->h.page_table_gfn = l->tables.gfn;
+	s->h.page_table_pages = l->tables.pages;
+	s->h.grant_gfn = l->grants.gfn;
+	s->h.grant_frames = l->grants.pages;
+	s->h.image_end_gfn = image_end < l->rings.gfn ? image_end : l->rings.gfn;
 	if (shared_load(&control->can) & NOXS_CAN_PLAIN)
 		s->h.flags |= SAVE_FLAG_PLAIN;
 	else if (s->from->type == DOM_PV) /* vcpu_guest_context has no more */
@@ -160,10 +175,7 @@ static int fill_header(struct saving *s, uint32_t owner_bytes, struct err *e)
 			       "a PV guest can be saved only when its vCPUs have no state but "
 			       "registers, which its image does not say (noxs(7))");
 	else
-		n = xen_cpu_features(s->x, s->from->type == DOM_PVH, SAVE_FEATURES_MAX, s->feature);
-	if (n < 0)
-		return err_sys(e, -n, "features of this CPU");
-	s->h.feature_words = (uint32_t)n;
+		return add_features(s, e);
 	return 0;
 }
 
@@ -207,7 +219,19 @@ static int check_places(const struct saving *s, struct err *e)
 		       "of its image?)");
 }
 
-static int prepare(struct saving *s, uint32_t owner_bytes, struct err *e)
+static int prepare_linux(struct saving *s, struct err *e)
+{
+	int rc = save_linux_header(s->x, s->from, &s->h, e);
+
+	if (rc == 0)
+		rc = add_features(s, e);
+	if (rc == 0)
+		rc = save_cpus_get(s->x, s->from, false, &s->cpus, e);
+	s->h.cpu_bytes = s->cpus.bytes;
+	return rc < 0 ? rc : save_linux_pages(s, e);
+}
+
+static int prepare_noxs(struct saving *s, struct err *e)
 {
 	uint64_t need;
 	int rc = build_plan(NULL, s->from->type, s->from->pages, 0, 0, s->from->ring_pages, &s->l,
@@ -216,7 +240,7 @@ static int prepare(struct saving *s, uint32_t owner_bytes, struct err *e)
 	if (rc == -ENOSPC)
 		return err_set(e, EINVAL, "it has too little memory for a noxs guest");
 	if (rc == 0)
-		rc = fill_header(s, owner_bytes, e);
+		rc = fill_header(s, e);
 	if (rc == 0)
 		rc = save_cpus_get(s->x, s->from, (s->h.flags & SAVE_FLAG_PLAIN) != 0, &s->cpus, e);
 	if (rc < 0)
@@ -267,10 +291,11 @@ int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_b
 	rc = stands_still(x, from, &s->cpu_ns, e);
 	if (rc == 0 && owner_bytes > SAVE_OWNER_MAX)
 		rc = err_set(e, E2BIG, "its configuration has %u bytes: too many", owner_bytes);
-	if (rc == 0)
+	if (rc == 0 && !from->linux_guest)
 		rc = save_check(from->control, e);
+	begin_header(s, owner_bytes);
 	if (rc == 0)
-		rc = prepare(s, owner_bytes, e);
+		rc = from->linux_guest ? prepare_linux(s, e) : prepare_noxs(s, e);
 	if (rc == 0)
 		rc = saving_find_zeroes(s, e);
 	if (rc == 0)

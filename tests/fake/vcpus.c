@@ -114,6 +114,13 @@ int xen_hvm_param_set(struct xen *x, uint32_t domid, uint32_t param, uint64_t va
 	ONE_DOMAIN();
 }
 
+int xen_hvm_param_get(struct xen *x, uint32_t domid, uint32_t param, uint64_t *value)
+{
+	(void)param;
+	*value = 0;
+	ONE_DOMAIN();
+}
+
 int xen_cpu_features(struct xen *x, bool hvm, uint32_t max, uint32_t *words)
 {
 	ENTER();

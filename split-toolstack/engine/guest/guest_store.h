@@ -24,6 +24,16 @@ void vm_view_forget(struct vm *vm);
 void views_poll(struct engine *en); /* those that were woken */
 void vm_view_renamed(struct vm *vm);
 int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e);
+/* It has said so, and can be asked. */
+bool vm_view_can_suspend(const struct vm *vm);
+/* Asks it to: it shuts down with SHUTDOWN_suspend some time later, and until then it needs its
+ * store. */
+int vm_view_suspend(struct vm *vm, struct err *e);
+/* Of a guest that goes on in a new domain: what it said once, as it booted, and does not say again.
+ */
+void vm_view_restored(struct vm *vm);
+/* It goes on, or is not to suspend any more. */
+void vm_view_suspended(struct vm *vm);
 void view_on_missing(void *arg, uint32_t domid); /* for store_on_missing() */
 
 #endif

@@ -13,6 +13,7 @@
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_start.h"
+#include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
@@ -58,7 +59,13 @@ static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 	if (rc < 0)
 		return rc;
 	r->prepared = true;
-	rc = save_restore(x, r->stream, &vm->dom, &r->st, e);
+	if (save_info(r->stream)->linux_guest) {
+		rc = view_ports(x, vm->dom.domid, false, &vm->guest_port, &vm->store_port, e);
+		vm->dom.console_port = vm->guest_port;
+		vm->dom.store_port = vm->store_port;
+	}
+	if (rc == 0)
+		rc = save_restore(x, r->stream, &vm->dom, &r->st, e);
 	if (rc < 0 && !r->claimed)
 		(void)dom_destroy(x, &vm->dom, NULL);
 	return rc;
@@ -193,8 +200,8 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 
 	r->vm = vm;
 	vm->t = (struct vm_timings){.why = ""};
-	r->claimed =
-		rc == 0 && vm->cfg.spare_rings == 0 && vm_claim_shell(vm); /* may change its uuid */
+	r->claimed = rc == 0 && vm->cfg.spare_rings == 0 && !save_info(r->stream)->linux_guest &&
+		     vm_claim_shell(vm); /* may change its uuid */
 	if (r->why)
 		vm->t.why = r->why;
 	if (!r->wakes)
@@ -225,6 +232,11 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 	} else {
 		job_done(&r->job);
 	}
+}
+
+bool restore_is_noxs(const struct vm *vm)
+{
+	return !save_info(vm->restore->stream)->linux_guest;
 }
 
 int restore_map(struct vm *vm, uint64_t *generation, struct err *e)

@@ -5,6 +5,7 @@
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/services/deaths.h"
 
@@ -27,9 +28,12 @@ int save_check_vm(struct vm *vm, struct err *e)
 
 	if (rc < 0)
 		return failed_to("save", vm, rc, e);
-	if (!vm->noxs || vm->guest_port)
+	if (!vm->noxs)
+		return save_check_linux(vm, e);
+	if (vm->guest_port)
 		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be saved: only guests with a noxs entry can so far",
+			       "\"%s\" cannot be saved: its image has a device page, but no noxs "
+			       "entry",
 			       vm->name);
 	rc = control_check_save(vm, e);
 	if (rc < 0)
@@ -73,12 +77,56 @@ static int ask_to_suspend(struct vm *vm, struct err *e)
 	return rc;
 }
 
+/* --- guests with a store --- */
+
+int save_check_linux(const struct vm *vm, struct err *e)
+{
+	const char *why = NULL;
+
+	if (vm->cfg.type != DOM_PVH)
+		why = "of guests without a noxs entry only those with type=\"pvh\" can be so far";
+	else if (vm->en->store != STORE_OWN)
+		why = "guests without a noxs entry can be only where chaosd is the store "
+		      "(store=own)";
+	else if (vm->cfg.ndevice || vm->devices.first)
+		why = "of guests without a noxs entry only those without devices can be so far";
+	else if (vm->cfg.maxmem_kib > vm->cfg.mem_kib)
+		why = "maxmem is larger than memory";
+	else if (!vm_view_can_suspend(vm))
+		why = "its guest does not say that it suspends when it is asked to "
+		      "(control/feature-suspend)";
+	return why ? err_set(e, EOPNOTSUPP, "\"%s\" cannot be saved: %s", vm->name, why) : 0;
+}
+
+static int rest_linux(struct vm *vm, struct vm_save *s, struct err *e)
+{
+	int rc;
+
+	if (s->was == NOW_PAUSED)
+		return err_set(e, EBUSY,
+			       "\"%s\" is paused, and has to suspend itself: unpause it, then "
+			       "save it",
+			       vm->name);
+	rc = vm_view_suspend(vm, e);
+	if (rc < 0)
+		return rc;
+	control_expect_suspend(vm);
+	deaths_hint(vm->en->deaths);
+	s->rest_until = ev_now(vm->en->loop) + REST_LINUX_S;
+	life_timer(vm, REST_LINUX_S);
+	return 0;
+}
+
+/* --- all --- */
+
 int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	bool can = control_can_suspend(vm);
 	bool disks = save_has_disks(vm);
 	int rc = 0;
 
+	if (!vm->noxs)
+		return rest_linux(vm, s, e);
 	if (disks && s->was == NOW_PAUSED)
 		return err_set(e, EBUSY,
 			       "\"%s\" is paused, and requests to its disks may be under way: "

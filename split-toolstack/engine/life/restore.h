@@ -38,7 +38,8 @@ void drop_unknown_paths(struct engine *en, struct vm_config *c);
 /* For a linked VM with vm->restore: */
 /* Placed (rc): threads fill it, and LIFE_BUILT follows. */
 void restore_build(struct vm *vm, int rc, struct err *e);
-/* Its two pages, where they are now, and another generation than any before. */
+bool restore_is_noxs(const struct vm *vm);
+/* Of a noxs guest: its two pages, where they are now, and another generation than any before. */
 int restore_map(struct vm *vm, uint64_t *generation, struct err *e);
 void restore_cancel(struct vm *vm); /* the threads end soon */
 

@@ -10,6 +10,7 @@
 #include "libdom/template.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
@@ -33,12 +34,14 @@
 static int write_domain(struct vm_save *s, struct xen *x, struct err *e)
 {
 	void *at = NULL;
-	int rc = xen_map(x, s->source.domid, false, 2, s->frame, &at);
+	int rc = s->source.linux_guest ? 0 : xen_map(x, s->source.domid, false, 2, s->frame, &at);
 
 	if (rc < 0)
 		return err_sys(e, -rc, "map device and control page of domain %u", s->source.domid);
-	s->source.device = at;
-	s->source.control = (uint8_t *)at + 4096;
+	if (at) {
+		s->source.device = at;
+		s->source.control = (uint8_t *)at + 4096;
+	}
 	if (s->take)
 		rc = dom_template_take(x, &s->source, &s->state, &s->st, e);
 	else
@@ -122,6 +125,8 @@ static int let_go_on(struct vm *vm, const struct vm_save *s)
 
 	if (rc == 0 && s->suspended && s->was == NOW_PAUSED && !s->paused)
 		rc = xen_domain_pause(vm->en->x, vm->domid);
+	if (!vm->noxs)
+		vm_view_suspended(vm);
 	if (rc == 0 && s->suspended)
 		rc = xen_domain_resume(vm->en->x, vm->domid);
 	if (rc == 0 && s->paused)

@@ -32,8 +32,8 @@ static int start(struct vm *vm, struct err *e)
 	vm->dev_frame = vm->dom.dev_frame;
 	vm->control_frame = vm->dom.control_frame;
 	vm->pages = vm->dom.pages;
-	vm->noxs = vm->restore || vm->copy_of || image_info(vm->img)->noxs;
-	if (vm->restore)
+	vm->noxs = vm->restore ? restore_is_noxs(vm) : vm->copy_of || image_info(vm->img)->noxs;
+	if (vm->restore && vm->noxs)
 		rc = restore_map(vm, &generation, e);
 	else if (!vm->map)
 		rc = domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, true,

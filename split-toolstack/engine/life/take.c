@@ -9,7 +9,8 @@ int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	int rc;
 
-	if (!vm->map || save_pages_touched(vm->map + 4096, vm->pages) > TEMPLATE_SHORT_PAGES)
+	if (!vm->noxs || !vm->map ||
+	    save_pages_touched(vm->map + 4096, vm->pages) > TEMPLATE_SHORT_PAGES)
 		return 0;
 	rc = save_pause_blocked(vm, s, e);
 	if (rc != 1)

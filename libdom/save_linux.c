@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A PVH guest that is not ours, Linux foremost: what a stream has of it beside its pages and vCPUs,
+ * and what a domain needs before such a guest goes on in it. Sources: Xen
+ * public/hvm/params.h and memory.h; where toolstacks put the pages outside of RAM: libxenguest. */
+#include "libdom/save_linux.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xen/domctl.h>
+#include <xen/grant_table.h>
+#include <xen/hvm/params.h>
+
+/* Those that Xen does not take out of the vCPUs' records. */
+static const uint32_t params[SAVE_PARAMS] = {HVM_PARAM_IDENT_PT, HVM_PARAM_VM86_TSS_SIZED,
+					     HVM_PARAM_ACPI_IOPORTS_LOCATION,
+					     HVM_PARAM_X87_FIP_WIDTH, HVM_PARAM_MCA_CAP};
+
+/* --- where its frames can be --- */
+
+#define HOLE_GFN (BUILD_MMIO_START / PAGE_BYTES)
+#define HIGH_GFN (BUILD_GIB4 / PAGE_BYTES)
+
+/* Ascending: RAM below the hole, ACPI tables, pages of store and console, RAM from 4 GiB on. */
+static void places(uint64_t pages, struct layout_run r[SAVE_LINUX_PLACES])
+{
+	r[0] = (struct layout_run){0, pages < HOLE_GFN ? pages : HOLE_GFN};
+	r[1] = (struct layout_run){LAYOUT_PVH_ACPI_GFN, 16};
+	r[2] = (struct layout_run){0xfefe0, 32};
+	r[3] = (struct layout_run){HIGH_GFN, pages < HOLE_GFN ? 0 : pages - HOLE_GFN};
+}
+
+static bool is_ram(uint32_t place)
+{
+	return place == 0 || place == 3;
+}
+
+bool save_linux_has(uint64_t pages, uint64_t gfn, uint64_t n)
+{
+	struct layout_run r[SAVE_LINUX_PLACES];
+
+	places(pages, r);
+	for (uint32_t i = 0; i < SAVE_LINUX_PLACES; i++)
+		if (gfn >= r[i].gfn && gfn - r[i].gfn < r[i].pages &&
+		    n <= r[i].pages - (gfn - r[i].gfn))
+			return true;
+	return false;
+}
+
+/* --- out of a domain --- */
+
+int save_linux_header(struct xen *x, const struct save_source *from, struct save_header *h,
+		      struct err *e)
+{
+	for (uint32_t i = 0; i < SAVE_PARAMS; i++) {
+		uint64_t value = 0;
+		int rc = xen_hvm_param_get(x, from->domid, params[i], &value);
+
+		if (rc < 0 && rc != -EINVAL) /* a Xen that does not know it */
+			return err_sys(e, -rc, "HVM parameter %u of domain %u", params[i],
+				       from->domid);
+		h->param[i] = rc < 0 ? 0 : value;
+	}
+	h->kind = SAVE_KIND_LINUX;
+	h->dev_gfn = from->dev_frame;
+	h->control_gfn = from->control_frame;
+	return 0;
+}
+
+/* What of [gfn, gfn + n) has a page of the guest's own. */
+static int add_frames(struct saving *s, const struct layout_run *r, xen_pfn_t *type, struct err *e)
+{
+	int rc;
+
+	for (uint64_t i = 0; i < r->pages; i++)
+		type[i] = r->gfn + i;
+	rc = xen_page_types(s->x, s->from->domid, (uint32_t)r->pages, type);
+	if (rc < 0)
+		return err_sys(e, -rc, "find the pages of domain %u", s->from->domid);
+	for (uint64_t i = 0; i < r->pages; i++) {
+		/* gone, or one of Xen's that it has mapped there: it maps that again itself */
+		if ((type[i] & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_XTAB ||
+		    (type[i] & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_BROKEN)
+			continue;
+		s->kind[s->n] = SAVE_RUN_PAGES;
+		s->gfn[s->n++] = r->gfn + i;
+	}
+	return 0;
+}
+
+int save_linux_pages(struct saving *s, struct err *e)
+{
+	struct layout_run r[SAVE_LINUX_PLACES];
+	struct xen_domain_info info;
+	uint64_t most = 0;
+	xen_pfn_t *type;
+	int rc = xen_domain_info(s->x, s->from->domid, &info);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "look at domain %u", s->from->domid);
+	places(s->from->pages, r);
+	for (uint32_t i = 0; i < SAVE_LINUX_PLACES; i++)
+		most += r[i].pages;
+	s->gfn = malloc(most * sizeof(*s->gfn));
+	s->kind = malloc(most);
+	type = malloc(most * sizeof(*type));
+	if (!s->gfn || !s->kind || !type)
+		rc = err_set(e, ENOMEM, "out of memory");
+	for (uint32_t i = 0; rc == 0 && i < SAVE_LINUX_PLACES; i++)
+		rc = add_frames(s, &r[i], type, e);
+	free(type);
+	if (rc < 0)
+		return rc;
+	s->st->pages = s->from->pages;
+	if (s->n < info.pages)
+		return err_set(e, EOPNOTSUPP,
+			       "%llu of its pages are where a restore would have none",
+			       (unsigned long long)(info.pages - s->n));
+	return 0;
+}
+
+/* --- into a domain --- */
+
+/* Those outside of RAM, which a new domain has not. */
+static int populate(struct xen *x, const struct save_stream *s, const struct dom *d, struct err *e)
+{
+	struct layout_run place[SAVE_LINUX_PLACES];
+	xen_pfn_t gfn[SAVE_LINUX_SPECIAL];
+	uint32_t n = 0;
+	int rc;
+
+	places(s->h.pages, place);
+	for (uint32_t p = 0; p < SAVE_LINUX_PLACES; p++) {
+		if (is_ram(p))
+			continue;
+		for (uint64_t at = place[p].gfn; at < place[p].gfn + place[p].pages; at++)
+			for (uint32_t i = 0; i < s->h.runs; i++)
+				if (at >= s->run[i].gfn && at - s->run[i].gfn < s->run[i].pages)
+					gfn[n++] = at;
+	}
+	rc = n ? xen_populate(x, d->domid, n, 0, gfn) : 0;
+	return rc < 0 ? err_sys(e, -rc, "populate the special pages of domain %u", d->domid) : 0;
+}
+
+int save_linux_begin(struct xen *x, const struct save_stream *s, struct dom *d, struct err *e)
+{
+	int rc = linux_memory_map(x, d, e);
+
+	d->dev_gfn = d->dev_frame = s->h.dev_gfn;
+	d->control_gfn = d->control_frame = s->h.control_gfn;
+	return rc < 0 ? rc : populate(x, s, d, e);
+}
+
+/* The rings of store and console begin anew: their other ends do. */
+static int clear_rings(struct xen *x, const struct dom *d, struct err *e)
+{
+	xen_pfn_t frame[2] = {d->dev_frame, d->control_frame};
+	void *at = NULL;
+	int rc = xen_map(x, d->domid, true, 2, frame, &at);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "map store and console page of domain %u", d->domid);
+	memset(at, 0, 2 * PAGE_BYTES);
+	xen_unmap(x, at, 2);
+	rc = xen_grant_seed(x, d->domid, GNTTAB_RESERVED_CONSOLE, 1, &frame[1]);
+	if (rc == 0)
+		rc = xen_grant_seed(x, d->domid, GNTTAB_RESERVED_XENSTORE, 1, &frame[0]);
+	return rc < 0 ? err_sys(e, -rc, "grants of domain %u", d->domid) : 0;
+}
+
+static int set_params(struct xen *x, const struct save_stream *s, const struct dom *d,
+		      struct err *e)
+{
+	const struct {
+		uint32_t param;
+		uint64_t value;
+	} own[] = {{HVM_PARAM_STORE_PFN, d->dev_gfn},
+		   {HVM_PARAM_STORE_EVTCHN, d->store_port},
+		   {HVM_PARAM_CONSOLE_PFN, d->control_gfn},
+		   {HVM_PARAM_CONSOLE_EVTCHN, d->console_port}};
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < SAVE_PARAMS; i++)
+		if (s->h.param[i])
+			rc = xen_hvm_param_set(x, d->domid, params[i], s->h.param[i]);
+	if (rc < 0)
+		return err_set(e, EPROTO, "the file is damaged: Xen refuses its HVM parameters");
+	for (uint32_t i = 0; rc == 0 && i < sizeof(own) / sizeof(own[0]); i++)
+		rc = xen_hvm_param_set(x, d->domid, own[i].param, own[i].value);
+	return rc < 0 ? err_sys(e, -rc, "set HVM parameters of domain %u", d->domid) : 0;
+}
+
+int save_linux_end(struct xen *x, const struct save_stream *s, const struct dom *d, struct err *e)
+{
+	int rc = clear_rings(x, d, e);
+
+	return rc < 0 ? rc : set_params(x, s, d, e);
+}
