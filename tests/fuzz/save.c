@@ -23,17 +23,19 @@ static void make_right(uint8_t *file, size_t size)
 	memcpy(h->magic, SAVE_MAGIC, sizeof(h->magic));
 	h->version = SAVE_VERSION;
 	h->header_bytes = sizeof(*h);
-	h->kind = SAVE_KIND_NOXS;
+	h->kind = h->kind == SAVE_KIND_LINUX ? SAVE_KIND_LINUX : SAVE_KIND_NOXS;
 	h->compression = 0;
 	h->flags &= SAVE_FLAGS;
 	h->vendor = cpu_is_amd() ? SAVE_VENDOR_AMD : SAVE_VENDOR_INTEL;
 	memset(h->reserved, 0, sizeof(h->reserved));
+	if (h->kind == SAVE_KIND_NOXS)
+		memset(h->param, 0, sizeof(h->param));
 	h->type &= 1;
 	h->pages &= 511;
 	h->vcpus &= 7;
 	h->ring_pages &= 15;
-	if (build_plan(NULL, h->type ? DOM_PVH : DOM_PV, h->pages, 0, 0, h->ring_pages, &l, &need,
-		       NULL) == 0) {
+	if (h->kind == SAVE_KIND_NOXS && build_plan(NULL, h->type ? DOM_PVH : DOM_PV, h->pages, 0,
+						    0, h->ring_pages, &l, &need, NULL) == 0) {
 		h->dev_gfn = l.dev_gfn;
 		h->control_gfn = l.control_gfn;
 		h->shared_info_gfn = l.shared_gfn;

@@ -11,6 +11,7 @@
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/guest_start.h"
+#include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
@@ -40,6 +41,8 @@ static int start(struct vm *vm, struct err *e)
 				&vm->map, e);
 	if (rc == 0)
 		rc = vm->copy_of ? guest_start_copy(vm, e) : guest_start(vm, generation, e);
+	if (rc == 0 && vm->restore && !vm->noxs)
+		vm_view_restored(vm);
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0 && vm->dom.build) /* else it is armed */
 		rc = dom_arm(vm->en->x, &vm->dom, vm->img, e);

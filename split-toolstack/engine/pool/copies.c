@@ -82,6 +82,10 @@ int copies_open(struct copies *c, struct transfer *file, struct err *e)
 
 static int check_shape(const struct save_info *i, const struct vm_config *c, struct err *e)
 {
+	if (i->linux_guest)
+		return err_set(e, EOPNOTSUPP,
+			       "it is of a guest without a noxs entry, whose copies cannot wait in "
+			       "the pool");
 	if (i->type == c->type && i->vcpus == vm_config_vcpus(c) &&
 	    i->pages == (c->mem_kib + 3) / 4 && c->ndevice == 0 && i->ring_pages == 0)
 		return 0;
