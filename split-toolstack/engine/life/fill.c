@@ -191,6 +191,12 @@ static bool is_short(const struct vm_restore *r)
 			       !memory_is_coming(r->en, r->vm->cfg.mem_kib)));
 }
 
+/* No stream: it sleeps, and is what it was. */
+static bool is_noxs(const struct vm_restore *r, const struct vm *vm)
+{
+	return r->stream ? !save_info(r->stream)->linux_guest : vm->noxs;
+}
+
 void restore_build(struct vm *vm, int rc, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
@@ -200,7 +206,7 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 
 	r->vm = vm;
 	vm->t = (struct vm_timings){.why = ""};
-	r->claimed = rc == 0 && vm->cfg.spare_rings == 0 && !save_info(r->stream)->linux_guest &&
+	r->claimed = rc == 0 && vm->cfg.spare_rings == 0 && is_noxs(r, vm) &&
 		     vm_claim_shell(vm); /* may change its uuid */
 	if (r->why)
 		vm->t.why = r->why;
@@ -236,7 +242,7 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 
 bool restore_is_noxs(const struct vm *vm)
 {
-	return !save_info(vm->restore->stream)->linux_guest;
+	return is_noxs(vm->restore, vm);
 }
 
 int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
