@@ -22,6 +22,26 @@ static int failed_to(const char *what, const struct vm *vm, int rc, struct err *
 	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
 }
 
+/* One with a store instead of a noxs entry. */
+static int check_linux(const struct vm *vm, struct err *e)
+{
+	const char *why = NULL;
+
+	if (vm->cfg.type != DOM_PVH)
+		why = "of guests without a noxs entry only those with type=\"pvh\" can be so far";
+	else if (vm->en->store != STORE_OWN)
+		why = "guests without a noxs entry can be only where chaosd is the store "
+		      "(store=own)";
+	else if (vm->cfg.ndevice || vm->devices.first)
+		why = "of guests without a noxs entry only those without devices can be so far";
+	else if (vm->cfg.maxmem_kib > vm->cfg.mem_kib)
+		why = "maxmem is larger than memory";
+	else if (!vm_view_can_suspend(vm))
+		why = "its guest does not say that it suspends when it is asked to "
+		      "(control/feature-suspend)";
+	return why ? err_set(e, EOPNOTSUPP, "\"%s\" cannot be saved: %s", vm->name, why) : 0;
+}
+
 int save_check_vm(struct vm *vm, struct err *e)
 {
 	int rc = vm_check_domain(vm);
@@ -29,7 +49,7 @@ int save_check_vm(struct vm *vm, struct err *e)
 	if (rc < 0)
 		return failed_to("save", vm, rc, e);
 	if (!vm->noxs)
-		return save_check_linux(vm, e);
+		return check_linux(vm, e);
 	if (vm->guest_port)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved: its image has a device page, but no noxs "
@@ -78,25 +98,6 @@ static int ask_to_suspend(struct vm *vm, struct err *e)
 }
 
 /* --- guests with a store --- */
-
-int save_check_linux(const struct vm *vm, struct err *e)
-{
-	const char *why = NULL;
-
-	if (vm->cfg.type != DOM_PVH)
-		why = "of guests without a noxs entry only those with type=\"pvh\" can be so far";
-	else if (vm->en->store != STORE_OWN)
-		why = "guests without a noxs entry can be only where chaosd is the store "
-		      "(store=own)";
-	else if (vm->cfg.ndevice || vm->devices.first)
-		why = "of guests without a noxs entry only those without devices can be so far";
-	else if (vm->cfg.maxmem_kib > vm->cfg.mem_kib)
-		why = "maxmem is larger than memory";
-	else if (!vm_view_can_suspend(vm))
-		why = "its guest does not say that it suspends when it is asked to "
-		      "(control/feature-suspend)";
-	return why ? err_set(e, EOPNOTSUPP, "\"%s\" cannot be saved: %s", vm->name, why) : 0;
-}
 
 static int rest_linux(struct vm *vm, struct vm_save *s, struct err *e)
 {

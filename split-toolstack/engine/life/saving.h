@@ -56,8 +56,6 @@ int save_check_vm(struct vm *vm, struct err *e);
 /* rest.c: brings the guest to rest. 1: it can be written; 0: not yet, LIFE_TIMER (it is tried
  * again) or LIFE_ENDED (it has stopped itself) follows; -errno: it cannot be brought to rest. */
 int save_rest(struct vm *vm, struct vm_save *s, struct err *e);
-/* Whether one that is not noxs can be saved: 0 or -EOPNOTSUPP. */
-int save_check_linux(const struct vm *vm, struct err *e);
 /* save.c: whether a VM that runs or is paused can be saved at all, before anything is made for it:
  * 0, also in other states; or what vm_save() would say. */
 int vm_check_save(struct vm *vm, struct err *e);

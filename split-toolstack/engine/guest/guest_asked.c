@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a guest that is not ours is asked for in its store: Linux acknowledges by emptying the node.
+ */
+#include <errno.h>
+
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "store/store.h"
+
+/* A path below the domain's own. */
+static const char *below(char path[STORE_PATH_MAX], const struct vm *vm, const char *rest)
+{
+	(void)snprintf(path, STORE_PATH_MAX, "/local/domain/%u/%s", vm->domid, rest);
+	return path;
+}
+
+static bool listens(const struct vm *vm)
+{
+	struct store_numbers n;
+
+	return vm->guest.view.ring.conn && !vm->guest.view.ring.broken &&
+	       store_domain_numbers(vm->en->guests.tree, vm->domid, &n) == 0 && n.watches;
+}
+
+static int ask(struct vm *vm, const char *what)
+{
+	char path[STORE_PATH_MAX];
+
+	return store_putf(vm->en->guests.tree, below(path, vm, "control/shutdown"), "%s", what);
+}
+
+int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
+{
+	int rc;
+
+	if (!listens(vm))
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be asked (it has no noxs control page, and has not "
+			       "connected to its store): end it from inside, or by \"chaos "
+			       "destroy\"",
+			       vm->name);
+	rc = ask(vm, reboot ? "reboot" : "poweroff");
+	return rc < 0 ? err_sys(e, -rc, "ask \"%s\"", vm->name) : 0;
+}
+
+bool vm_view_can_suspend(const struct vm *vm)
+{
+	char path[STORE_PATH_MAX];
+	const char *says;
+	uint32_t len = 0;
+
+	if (!listens(vm))
+		return false;
+	says = store_get(vm->en->guests.tree, below(path, vm, "control/feature-suspend"), &len);
+	return says && len == 1 && says[0] == '1';
+}
+
+int vm_view_suspend(struct vm *vm, struct err *e)
+{
+	int rc = ask(vm, "suspend");
+
+	return rc < 0 ? err_sys(e, -rc, "ask \"%s\" to suspend", vm->name) : 0;
+}
+
+void vm_view_restored(struct vm *vm)
+{
+	char path[STORE_PATH_MAX];
+
+	(void)store_putf_quiet(vm->en->guests.tree, below(path, vm, "control/feature-suspend"),
+			       "%s", "1");
+}
+
+void vm_view_suspended(struct vm *vm)
+{
+	if (listens(vm))
+		(void)ask(vm, "");
+}
