@@ -57,9 +57,10 @@ static int check(struct vm *vm, struct err *e)
 			       "\"%s\" is %s: only one that runs or is paused can be set back",
 			       vm->name, vm_state_name(vm_state(vm)));
 	if (!vm->noxs)
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be set back: only guests with a noxs entry can so far",
-			       vm->name);
+		return err_set(
+			e, EOPNOTSUPP,
+			"\"%s\" cannot be set back: only guests with a noxs entry can so far",
+			vm->name);
 	if (vm->cfg.ndevice || vm->devices.first)
 		return err_set(
 			e, EOPNOTSUPP,
