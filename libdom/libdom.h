@@ -189,6 +189,19 @@ enum dom_phase {
 /* "create", "vcpus", ... for people. */
 const char *dom_phase_name(enum dom_phase p);
 
+/* Where the pages of a PV guest with a noxs entry lie in the machine, in the order of its frames,
+ * if they are few runs; its shared info and grant table. A save looks there before it walks page
+ * tables. */
+#define DOM_RUNS_MAX 16u
+struct dom_frames {
+	uint32_t n; /* 0, or more than DOM_RUNS_MAX: not known */
+	uint32_t shared, grant[XEN_GRANT_FRAMES];
+	struct dom_run {
+		uint32_t mfn;
+		int32_t pages; /* < 0: frames descend */
+	} run[DOM_RUNS_MAX];
+};
+
 /*
  * A domain under construction or running. Zeroed by dom_init() and owned by the caller, which
  * embeds it; fields are for reading. One thread at a time.
@@ -223,6 +236,7 @@ struct dom {
 	uint64_t grant_gfn;		     /* ... mapped here */
 	xen_pfn_t ring_frame[DOM_RINGS_MAX]; /* the ring pages as xen_map() wants them */
 	uint32_t window_pages;
+	struct dom_frames frames;
 	uint32_t phase_ns[DOM_T_COUNT]; /* what each step took */
 	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */
 };

@@ -32,18 +32,53 @@ static bool on_demand(const struct dom *d)
 	return d->type == DOM_PVH && d->max_pages > d->pages;
 }
 
-static int populate_small(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t n)
+/* --- which machine frames PV guests got --- */
+
+static void note_run(struct dom_frames *f, uint64_t mfn, int32_t pages)
+{
+	struct dom_run *last = f->n ? &f->run[f->n - 1] : NULL;
+
+	if (f->n > DOM_RUNS_MAX)
+		return;
+	if (last && pages > 0 && last->pages > 0 && last->mfn + (uint64_t)last->pages == mfn)
+		last->pages += pages;
+	else if (f->n == DOM_RUNS_MAX || mfn > UINT32_MAX)
+		f->n = DOM_RUNS_MAX + 1;
+	else
+		f->run[f->n++] = (struct dom_run){(uint32_t)mfn, pages};
+}
+
+static void note_frames(struct dom_frames *f, const xen_pfn_t *frame, uint32_t n)
+{
+	for (uint32_t i = 0; i < n && f->n <= DOM_RUNS_MAX;) {
+		bool down = i + 1 < n && frame[i + 1] == frame[i] - 1;
+		uint32_t end = i + 1;
+
+		while (end < n && frame[end] == (down ? frame[end - 1] - 1 : frame[end - 1] + 1))
+			end++;
+		note_run(f, frame[i], down ? -(int32_t)(end - i) : (int32_t)(end - i));
+		i = end;
+	}
+}
+
+/* --- extents --- */
+
+static int populate_small(struct xen *x, struct dom *d, uint64_t gfn, uint32_t n)
 {
 	xen_pfn_t gfns[LARGE_PAGES];
 	xen_pfn_t *out = d->build->frame ? d->build->frame + gfn : gfns;
+	int rc;
 
 	for (uint32_t i = 0; i < n; i++)
 		out[i] = gfn + i;
-	return on_demand(d) ? xen_populate_later(x, d->domid, n, 0, out)
-			    : xen_populate(x, d->domid, n, 0, out);
+	rc = on_demand(d) ? xen_populate_later(x, d->domid, n, 0, out)
+			  : xen_populate(x, d->domid, n, 0, out);
+	if (rc == 0 && d->build->frame && d->build->direct)
+		note_frames(&d->frames, out, n);
+	return rc;
 }
 
-static int populate_large(struct xen *x, const struct dom *d, uint64_t gfn, uint32_t order)
+static int populate_large(struct xen *x, struct dom *d, uint64_t gfn, uint32_t order)
 {
 	xen_pfn_t base = gfn;
 	int rc = on_demand(d) ? xen_populate_later(x, d->domid, 1, order, &base)
@@ -53,12 +88,13 @@ static int populate_large(struct xen *x, const struct dom *d, uint64_t gfn, uint
 		return rc;
 	for (uint64_t i = 0; d->build->frame && i < 1ull << order; i++)
 		d->build->frame[gfn + i] = base + i;
+	if (d->build->frame && d->build->direct)
+		note_run(&d->frames, base, 1 << order);
 	return 0;
 }
 
 /* The largest extent at `gfn`, of `left` pages at the most: *n becomes what was given. */
-static int populate_some(struct xen *x, const struct dom *d, uint64_t gfn, uint64_t left,
-			 uint64_t *n)
+static int populate_some(struct xen *x, struct dom *d, uint64_t gfn, uint64_t left, uint64_t *n)
 {
 	int rc = -ENOMEM;
 

@@ -44,6 +44,9 @@ int pv_tables(struct xen *x, struct dom *d, struct err *e)
 		rc = err_sys(e, -rc, "grant table of domain %u", d->domid);
 		goto out;
 	}
+	d->frames.shared = (uint32_t)b->shared_mfn;
+	for (uint32_t i = 0; i < b->l.grants.pages; i++)
+		d->frames.grant[i] = (uint32_t)grant_mfn[i];
 	memcpy(frames, b->frame + b->l.tables.gfn, n * sizeof(*frames));
 	frames[n] = b->shared_mfn;
 	rc = xen_map(x, d->domid, true, n + 1, frames, (void **)&at);

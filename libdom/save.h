@@ -57,6 +57,8 @@ struct save_source {
 	/* It has no such pages (`device` and `control` are NULL), but a store: the frames are those
 	 * of store and console ring, and it has shut down with SHUTDOWN_suspend. PVH. */
 	bool linux_guest;
+	struct dom_frames
+		frames; /* of struct dom; zeroed: not known, which costs a PV guest time */
 };
 
 /* Whether the guest says in its control page that it can live on in another domain (abi.h,

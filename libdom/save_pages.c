@@ -175,8 +175,8 @@ static int convert_tables(struct saving *s, struct err *e)
 	return rc;
 }
 
-/* The shell will have the same: the guest has changed nothing, and uses no others. */
-static bool has_own_tables(const struct saving *s)
+/* The guest uses the builder's tables, and no others. */
+static bool are_builders(const struct saving *s)
 {
 	uint32_t found = 0;
 
@@ -185,7 +185,13 @@ static bool has_own_tables(const struct saving *s)
 		return false;
 	for (uint64_t i = 0; i < s->n; i++)
 		found += save_is_table(s->kind[i]) && in_run(&s->l.tables, s->gfn[i]);
-	return found == s->ntables &&
+	return found == s->ntables;
+}
+
+/* The shell will have the same: the guest has changed nothing. */
+static bool has_own_tables(const struct saving *s)
+{
+	return are_builders(s) &&
 	       save_pv_own_tables(&s->l, (const uint64_t *)(const void *)s->tables);
 }
 
@@ -196,6 +202,38 @@ static void leave_tables_out(struct saving *s)
 		if (save_is_table(s->kind[i]))
 			s->kind[i] = SAVING_LEFT_OUT;
 	s->ntables = 0;
+}
+
+/* Mapped side by side; NULL: they are not. */
+static const uint64_t *map_builders(struct saving *s, struct err *e)
+{
+	uint64_t i = 0;
+
+	while (i < s->n && s->gfn[i] != s->l.tables.gfn)
+		i++;
+	if (i == s->n || saving_look_at(s, i, e) < 0 ||
+	    s->first + s->mapped - i < s->l.tables.pages)
+		return NULL;
+	return (const uint64_t *)(const void *)saving_page_at(s, i);
+}
+
+bool saving_pv_kept(struct saving *s)
+{
+	struct err e = {0}; /* what is in the way is found by the walk, too */
+	const uint64_t *tables = NULL;
+
+	if (save_pv_noted(&s->pv, &s->from->frames) && find_tables(s, &e) == 0 && are_builders(s))
+		tables = map_builders(s, &e);
+	if (tables && save_pv_kept(&s->pv, tables) && save_cpus_out(&s->pv, &s->cpus, &e) == 0) {
+		leave_tables_out(s);
+		return true;
+	}
+	xen_unmap(s->x, s->map, s->mapped);
+	s->map = NULL;
+	s->mapped = 0;
+	memset(s->kind, SAVE_RUN_PAGES, s->n);
+	s->ntables = 0;
+	return false;
 }
 
 int saving_pv_pages(struct saving *s, struct err *e)

@@ -122,10 +122,33 @@ int save_pv_frames(struct save_pv *p, const uint64_t *cr3, uint32_t n, struct er
 	return 0;
 }
 
+bool save_pv_noted(struct save_pv *p, const struct dom_frames *noted)
+{
+	uint64_t gfn = 0;
+
+	if (noted->n > DOM_RUNS_MAX)
+		return false;
+	for (uint32_t i = 0; i < noted->n; i++) {
+		const struct dom_run *r = &noted->run[i];
+		uint64_t n = r->pages < 0 ? 0 - (uint64_t)r->pages : (uint64_t)r->pages;
+
+		if (n > p->l->pages - gfn)
+			return false;
+		for (uint64_t k = 0; k < n; k++)
+			p->frame[gfn++] = r->pages < 0 ? r->mfn - k : r->mfn + k;
+	}
+	p->shared_mfn = noted->shared;
+	for (uint64_t i = 0; i < p->l->grants.pages; i++)
+		p->grant_mfn[i] = noted->grant[i];
+	return noted->n && gfn == p->l->pages;
+}
+
 uint64_t save_pv_gfn(const struct save_pv *p, uint64_t mfn)
 {
 	uint64_t gfn;
 
+	if (mfn == p->frame[p->l->tables.gfn])
+		return p->l->tables.gfn;
 	if (mfn == p->shared_mfn)
 		return p->l->shared_gfn;
 	for (uint64_t i = 0; i < p->l->grants.pages; i++)
@@ -190,6 +213,15 @@ int save_pv_table_in(const struct save_pv *p, uint64_t *entry, int level, struct
 	return 0;
 }
 
+static bool same_entries(const uint64_t *a, const uint64_t *b, uint64_t n)
+{
+	uint64_t differ = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+		differ |= a[i] ^ b[i];
+	return (differ & ~IGNORED) == 0;
+}
+
 bool save_pv_own_tables(const struct layout *l, const uint64_t *entry)
 {
 	uint64_t n = l->tables.pages * ENTRIES;
@@ -203,9 +235,31 @@ bool save_pv_own_tables(const struct layout *l, const uint64_t *entry)
 		frame[l->pages + i] = l->grants.gfn + i;
 	if (same)
 		tables_fill_pv(want, l, 0, frame, l->shared_gfn, frame + l->pages);
-	for (uint64_t i = 0; same && i < n; i++)
-		same = ((entry[i] ^ want[i]) & ~IGNORED) == 0;
+	same = same && same_entries(entry, want, n);
 	free(frame);
+	free(want);
+	return same;
+}
+
+/* Slots of Xen's in the top table are not the builder's. */
+static bool same_top(const uint64_t *a, const uint64_t *b)
+{
+	return same_entries(a, b, XEN_SLOT) &&
+	       same_entries(a + XEN_SLOT + XEN_SLOTS, b + XEN_SLOT + XEN_SLOTS,
+			    ENTRIES - XEN_SLOT - XEN_SLOTS);
+}
+
+bool save_pv_kept(const struct save_pv *p, const uint64_t *entry)
+{
+	uint64_t n = p->l->tables.pages * ENTRIES;
+	uint64_t *want = malloc(n * sizeof(*want));
+	bool same = want != NULL;
+
+	if (same) {
+		tables_fill_pv(want, p->l, 0, p->frame, p->shared_mfn, p->grant_mfn);
+		same = same_top(entry, want) &&
+		       same_entries(entry + ENTRIES, want + ENTRIES, n - ENTRIES);
+	}
 	free(want);
 	return same;
 }

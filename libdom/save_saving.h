@@ -44,6 +44,9 @@ void saving_end(struct saving *s); /* NULL is fine */
 
 /* In this order; each -errno with one line. All pages that may be in the stream: */
 int saving_choose_pages(struct saving *s, struct err *e);
+/* PV, with the frames of the source noted: true: they are so still, and tables and vCPU states are
+ * as saving_pv_pages() would make them; else nothing has changed. */
+bool saving_pv_kept(struct saving *s);
 /* PV: tables and vCPU states into the form of the stream, or tables out of it; */
 int saving_pv_pages(struct saving *s, struct err *e);
 /* those that are zero out of it; */

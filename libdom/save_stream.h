@@ -75,6 +75,12 @@ struct save_pv {
 	uint64_t grant_mfn[XEN_GRANT_FRAMES];
 };
 int save_pv_frames(struct save_pv *p, const uint64_t *cr3, uint32_t n, struct err *e);
+/* The same without a walk, where the builder has noted them; false: it has not. Whether they are
+ * still its frames is to be seen: save_pv_kept(). */
+bool save_pv_noted(struct save_pv *p, const struct dom_frames *noted);
+/* The builder's table pages, mapped side by side, are as it made them: then all of memory is what
+ * was noted. */
+bool save_pv_kept(const struct save_pv *p, const uint64_t *entry);
 /* A machine frame of a page table's entry or a register into a guest frame, or the way back;
  * UINT64_MAX: it is none that the guest may have. */
 uint64_t save_pv_gfn(const struct save_pv *p, uint64_t mfn);

@@ -253,6 +253,8 @@ static int prepare_noxs(struct saving *s, struct err *e)
 	s->pv.frame = malloc(s->l.pages * sizeof(*s->pv.frame));
 	if (!s->pv.frame)
 		return no_memory(e);
+	if (saving_pv_kept(s))
+		return check_places(s, e);
 	rc = save_pv_frames(&s->pv, s->cpus.cr3, s->cpus.ncr3, e);
 	if (rc == 0)
 		rc = check_places(s, e);

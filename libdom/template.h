@@ -35,6 +35,9 @@ uint64_t dom_template_writes(const struct save_stream *s);
  */
 int dom_template_back(struct xen *x, const struct save_source *now, struct save_stream *t,
 		      struct dom *d, bool *spoilt, struct err *e);
+/* Writes such a state as save_write() writes a domain, on any thread. */
+int dom_template_write(const struct save_stream *s, const void *owner, uint32_t owner_bytes,
+		       struct transfer *to, struct save_stats *st, struct err *e);
 uint64_t dom_template_bytes(const struct save_stream *s);
 
 #endif

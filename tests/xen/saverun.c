@@ -41,6 +41,7 @@ static int save(struct guest *g, const struct options *o, struct err *e)
 				   .vcpus = g->d.vcpus,
 				   .pages = g->d.pages,
 				   .limits = o->spec.limits,
+				   .frames = g->d.frames,
 				   .device = g->pages,
 				   .control = g->pages + 4096};
 	uint64_t start = clock_ns();

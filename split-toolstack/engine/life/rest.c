@@ -2,6 +2,7 @@
 /* A guest that is to be saved comes to rest. */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
@@ -70,6 +71,7 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
 
 	if (rc == 0 && !info.paused) {
+		s->stop_ns = clock_ns();
 		rc = xen_domain_pause(vm->en->x, vm->domid);
 		s->paused = rc == 0;
 		if (rc == 0)

@@ -81,13 +81,14 @@ void save_free(struct vm_save *s)
 		streams_give(en);
 }
 
-static void answer(struct vm_save *s, int rc, const struct err *e)
+void save_answer(struct vm_save *s, int rc, const struct err *e)
 {
 	struct save_stream *t = s->state;
 	vm_take_fn *take = s->take;
 	vm_save_fn *fn = s->fn;
-	struct stream_stats st = {.stopped_ns = clock_ns() - s->stop_ns,
-				  .total_ns = clock_ns() - s->start_ns};
+	uint64_t now = clock_ns();
+	struct stream_stats st = {.stopped_ns = s->stopped_ns ? s->stopped_ns : now - s->stop_ns,
+				  .total_ns = now - s->start_ns};
 
 	if (s->phase == WRITTEN) { /* else a thread counts in it */
 		st.bytes = s->st.bytes;
@@ -114,7 +115,7 @@ static void detach(struct vm_save *s, int rc, const struct err *e)
 	s->vm->save = NULL;
 	control_still(s->vm, false);
 	s->vm = NULL;
-	answer(s, rc, e);
+	save_answer(s, rc, e);
 	if (!writing)
 		save_free(s);
 }
@@ -194,7 +195,7 @@ int life_written(struct vm *vm, const struct life_news *n)
 	if (rc < 0 || s->flags & VM_SAVE_KEEP)
 		go_on(vm, rc, &e);
 	else
-		answer(s, 0, NULL);
+		save_answer(s, 0, NULL);
 	return 0;
 }
 
@@ -257,6 +258,7 @@ static int take_now(struct vm *vm, struct vm_save *s, struct err *e)
 	int rc = save_take_short(vm, s, e);
 	int gone = s->paused ? xen_domain_unpause(vm->en->x, vm->domid) : 0;
 
+	s->stopped_ns = rc == 1 ? clock_ns() - s->stop_ns : 0;
 	s->paused = false;
 	if (gone < 0) {
 		unpause_failed(vm, gone);
@@ -264,8 +266,12 @@ static int take_now(struct vm *vm, struct vm_save *s, struct err *e)
 	}
 	if (rc != 1)
 		return rc;
+	if (!s->take) {
+		save_part(s);
+		return 1;
+	}
 	s->phase = WRITTEN;
-	answer(s, 0, NULL);
+	save_answer(s, 0, NULL);
 	save_free(s);
 	return 1;
 }
@@ -280,7 +286,7 @@ int life_save(struct vm *vm, const struct life_news *n)
 	s->was = vm->life.now;
 	s->rest_until = ev_now(vm->en->loop) + REST_S;
 	s->stop_ns = clock_ns();
-	if (s->take) {
+	if (s->take || save_can_part(vm, s)) {
 		rc = take_now(vm, s, n->e);
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
@@ -395,7 +401,7 @@ int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
 	struct vm *vm = vm_of_save(en, id, e);
 
 	if (!vm)
-		return -ESRCH;
+		return save_end_parted(en, id, taken) ? 0 : -ESRCH;
 	if (!taken)
 		n.rc = err_set(&gone, ECANCELED, "the client of the save is gone");
 	return life_event(vm, LIFE_TAKEN, &n);
@@ -442,6 +448,7 @@ int life_destroy_saving(struct vm *vm, const struct life_news *n)
 
 void saves_close(struct engine *en)
 {
+	saves_close_parted(en);
 	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
 		if (vm->save)
 			(void)vm_save_end(en, vm->save->id, false, NULL);

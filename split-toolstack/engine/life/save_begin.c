@@ -22,7 +22,8 @@ static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 				     .dev_frame = vm->dev_frame,
 				     .control_frame = vm->control_frame,
 				     .limits = vm->cfg.limits,
-				     .linux_guest = !vm->noxs};
+				     .linux_guest = !vm->noxs,
+				     .frames = vm->dom.frames};
 	s->frame[0] = vm->dev_frame;
 	s->frame[1] = vm->control_frame;
 	if (s->take)

@@ -24,6 +24,7 @@ struct save_disk {
 
 struct vm_save {
 	struct worker_job job;
+	struct vm_save *prev, *next; /* of those that parted */
 	struct engine *en;
 	struct vm *vm; /* NULL: it has gone, and nothing waits for the thread */
 	stream_id id;
@@ -40,6 +41,7 @@ struct vm_save {
 	bool suspended; /* it has stopped itself */
 	ev_tstamp rest_until;
 	uint64_t start_ns, stop_ns;
+	uint64_t stopped_ns; /* it stood still for so long; 0: it does so still */
 	struct save_source source;
 	struct save_disk disk[VM_VBDS_MAX];
 	uint32_t ndisk;
@@ -65,7 +67,15 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e);
 /* take.c: takes the state of a VM that has touched little and rests; s->paused: the caller is to
  * unpause it, whatever this returns. 1: s->state; 0: it is the thread's; -errno. */
 int save_take_short(struct vm *vm, struct vm_save *s, struct err *e);
+/* take.c: a save with VM_SAVE_KEEP of a guest without devices may be taken likewise: then the VM
+ * goes on, and a thread writes what was taken. */
+bool save_can_part(const struct vm *vm, const struct vm_save *s);
+void save_part(struct vm_save *s);
+/* Its client is gone (unless `taken`): it is given up. False: there is none of this id. */
+bool save_end_parted(struct engine *en, stream_id id, bool taken);
+void saves_close_parted(struct engine *en);
 /* save.c */
+void save_answer(struct vm_save *s, int rc, const struct err *e);
 struct worker_job save_job(void);
 void save_free(struct vm_save *s);
 

@@ -9,6 +9,7 @@
 struct branch;
 struct pack;
 struct vm_restore;
+struct vm_save;
 
 /* What waits until one more may be under way; embedded in its owner's struct. */
 struct stream_wait {
@@ -17,6 +18,7 @@ struct stream_wait {
 };
 
 struct streams {
+	struct vm_save *parted;	     /* utlist head: saves of VMs that go on already */
 	struct vm_restore *restores; /* utlist head */
 	struct branch *branches;     /* likewise */
 	struct pack *packs;	     /* likewise: pack.c */

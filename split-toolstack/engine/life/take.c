@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The state of a small VM that rests is taken on the loop: no other state of it is ever seen, and
  * no thread is woken. */
+#include <utlist.h>
+
 #include "libdom/template.h"
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/saving.h"
 
 int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
@@ -15,8 +19,62 @@ int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
 	rc = save_pause_blocked(vm, s, e);
 	if (rc != 1)
 		return rc;
+	if (!s->take)
+		vm_look(vm); /* what it has said is in its own log alone */
 	s->source.device = vm->map;
 	s->source.control = vm->map + 4096;
 	rc = dom_template_take(vm->en->x, &s->source, &s->state, &s->st, e);
 	return rc < 0 ? rc : 1;
+}
+
+/* --- a save whose VM goes on --- */
+
+bool save_can_part(const struct vm *vm, const struct vm_save *s)
+{
+	return s->flags & VM_SAVE_KEEP && !vm->cfg.ndevice && !vm->devices.first;
+}
+
+static void write_taken(struct worker_job *job, struct xen *x)
+{
+	struct vm_save *s = (struct vm_save *)job;
+
+	(void)x;
+	s->rc = dom_template_write(s->state, s->owner, s->owner_bytes, &s->file, &s->st, &s->err);
+}
+
+static void written(struct worker_job *job)
+{
+	struct vm_save *s = (struct vm_save *)job;
+
+	s->phase = WRITTEN;
+	DL_DELETE(s->en->streams.parted, s);
+	save_answer(s, s->rc, &s->err);
+	save_free(s);
+}
+
+void save_part(struct vm_save *s)
+{
+	s->vm = NULL;
+	s->phase = WRITING;
+	s->job = (struct worker_job){.work = write_taken, .done = written};
+	DL_APPEND(s->en->streams.parted, s);
+	worker_push(s->en->worker, WORKER_STREAMS, &s->job);
+}
+
+bool save_end_parted(struct engine *en, stream_id id, bool taken)
+{
+	struct vm_save *s;
+
+	DL_SEARCH_SCALAR(en->streams.parted, s, id, id);
+	if (s && !taken)
+		transfer_cancel(&s->file);
+	return s != NULL;
+}
+
+void saves_close_parted(struct engine *en)
+{
+	struct vm_save *s;
+
+	DL_FOREACH(en->streams.parted, s)
+	transfer_cancel(&s->file);
 }

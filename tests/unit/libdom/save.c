@@ -18,6 +18,9 @@ static const struct way ways[] = {
 	{DOM_PV, true, false, false, false}, {DOM_PVH, true, false, false, false},
 	{DOM_PV, true, true, false, false},  {DOM_PVH, false, false, false, true},
 	{DOM_PV, true, true, true, true},    {DOM_PVH, true, false, true, false},
+	{DOM_PV, true, .noted = true},	     {DOM_PV, true, .noted = true, .taken = true},
+	{DOM_PV, true, true, .noted = true}, {DOM_PV, true, true, .noted = true, .taken = true},
+	{DOM_PVH, false, .taken = true},
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 

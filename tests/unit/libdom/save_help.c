@@ -10,6 +10,8 @@
 
 #include <noxs/abi.h>
 
+#include "libdom/template.h"
+
 struct xen *x;
 uint32_t guest_pages = PAGES;
 static const char owner[] = "an owner's bytes";
@@ -54,6 +56,8 @@ void live(struct guest *g, const struct way *w)
 	struct noxs_control *c;
 
 	assert_int_equal(make(g, w), 0);
+	g->noted = w->noted;
+	g->taken = w->taken;
 	memset(g->pages, 0, 2 * PAGE);
 	c = (struct noxs_control *)(void *)(g->pages + PAGE);
 	c->can = NOXS_CAN_SAVE | (w->plain ? NOXS_CAN_PLAIN : 0);
@@ -89,16 +93,24 @@ struct save_source source_of(const struct guest *g)
 				    .pages = guest_pages,
 				    .limits = {.asked = DOM_LIMIT_EVTCHN_PORT, .evtchn_port = 99},
 				    .device = g->pages,
-				    .control = g->pages + PAGE};
+				    .control = g->pages + PAGE,
+				    .frames = g->noted ? g->d.frames : (struct dom_frames){0}};
 }
 
 int save(struct guest *g, int fd, struct save_stats *st, struct err *e)
 {
 	struct save_source from = source_of(g);
+	struct save_stream *taken = NULL;
 	struct transfer t;
 	int rc = transfer_open(&t, dup(fd), true, e);
 
-	if (rc == 0) {
+	if (rc == 0 && g->taken) {
+		rc = dom_template_take(x, &from, &taken, st, e);
+		if (rc == 0)
+			rc = dom_template_write(taken, owner, sizeof(owner), &t, st, e);
+		save_close(taken);
+		transfer_close(&t);
+	} else if (rc == 0) {
 		rc = save_write(x, &from, owner, sizeof(owner), &t, st, e);
 		transfer_close(&t);
 	}

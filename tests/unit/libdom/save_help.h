@@ -17,10 +17,13 @@
 struct way {
 	enum dom_type type;
 	bool plain, tables, pipe, window;
+	bool noted; /* where the pages lie */
+	bool taken; /* first into memory */
 };
 
 struct guest {
 	struct dom d;
+	bool noted, taken;
 	uint8_t *pages; /* device and control page */
 };
 
