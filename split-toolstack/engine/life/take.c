@@ -49,6 +49,7 @@ static void written(struct worker_job *job)
 	s->phase = WRITTEN;
 	DL_DELETE(s->en->streams.parted, s);
 	save_answer(s, s->rc, &s->err);
+	dom_template_unmap(s->en->x, s->state); /* behind the answer */
 	save_free(s);
 }
 

@@ -108,6 +108,8 @@ int save(struct guest *g, int fd, struct save_stats *st, struct err *e)
 		rc = dom_template_take(x, &from, &taken, st, e);
 		if (rc == 0)
 			rc = dom_template_write(taken, owner, sizeof(owner), &t, st, e);
+		if (taken)
+			dom_template_unmap(x, taken);
 		save_close(taken);
 		transfer_close(&t);
 	} else if (rc == 0) {
