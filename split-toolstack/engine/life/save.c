@@ -445,11 +445,3 @@ int life_destroy_saving(struct vm *vm, const struct life_news *n)
 	life_destroyed(vm);
 	return 0;
 }
-
-void saves_close(struct engine *en)
-{
-	saves_close_parted(en);
-	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
-		if (vm->save)
-			(void)vm_save_end(en, vm->save->id, false, NULL);
-}

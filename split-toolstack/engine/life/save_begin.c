@@ -100,3 +100,11 @@ int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, st
 			      .start_ns = clock_ns()};
 	return begin_save(vm, s, e);
 }
+
+void saves_close(struct engine *en)
+{
+	saves_close_parted(en);
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
+		if (vm->save)
+			(void)vm_save_end(en, vm->save->id, false, NULL);
+}
