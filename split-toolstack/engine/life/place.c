@@ -96,22 +96,15 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 
 static void files_are_open(void *arg, struct files *f);
 
-/* The image is known, or being read. */
-static int find_image(struct vm *vm, struct err *e)
+/* By threads, which call back. */
+static int read_image(struct vm *vm, struct err *e)
 {
-	struct vm_config *c = &vm->cfg;
-	int rc = files_take(vm->files, "kernel", c->kernel, &c->kernel_fd, e);
+	const struct vm_config *c = &vm->cfg;
+	int rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
+			     image_read, vm, e);
 
 	if (rc == 0)
-		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, e);
-	if (rc == 0)
-		vm->img = images_find(vm->en->images, c->kernel_fd);
-	if (rc == 0 && !vm->img) {
-		rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
-				 image_read, vm, e);
-		if (rc == 0)
-			vm->life.wait = WAIT_IMAGE;
-	}
+		vm->life.wait = WAIT_IMAGE;
 	return rc;
 }
 
@@ -133,7 +126,13 @@ static void place(struct vm *vm, bool open)
 	memset(&vm->t, 0, sizeof(vm->t));
 	vm->t.why = "";
 	if (rc == 0 && !vm->restore)
-		rc = find_image(vm, &err);
+		rc = files_take(vm->files, "kernel", c->kernel, &c->kernel_fd, &err);
+	if (rc == 0 && !vm->restore)
+		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, &err);
+	if (rc == 0 && !vm->restore)
+		vm->img = images_find(vm->en->images, c->kernel_fd);
+	if (rc == 0 && !vm->restore && !vm->img)
+		rc = read_image(vm, &err);
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);
 	if (vm->life.wait != WAIT_IMAGE)
 		placed(vm, rc, &err);

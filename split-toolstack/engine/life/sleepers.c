@@ -119,10 +119,12 @@ static int open_file(const struct engine *en, const char *name, struct err *e)
 {
 	struct stat st;
 	int fd = openat(en->sleepers->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	int rc = fd < 0 ? -errno : 0;
+	int rc = 0;
 
-	if (rc == -ENOENT)
+	if (fd < 0 && errno == ENOENT)
 		return err_set(e, ENOENT, "%s/%s is missing", en->conf.sleep_dir, name);
+	if (fd < 0)
+		rc = -errno;
 	if (rc == 0 && fstat(fd, &st) < 0)
 		rc = -errno;
 	if (rc < 0)

@@ -74,8 +74,6 @@ bool save_end_parted(struct engine *en, stream_id id, bool taken)
 
 void saves_close_parted(struct engine *en)
 {
-	struct vm_save *s;
-
-	DL_FOREACH(en->streams.parted, s)
-	transfer_cancel(&s->file);
+	for (struct vm_save *s = en->streams.parted; s; s = s->next)
+		transfer_cancel(&s->file);
 }

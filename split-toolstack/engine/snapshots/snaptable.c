@@ -22,9 +22,9 @@ struct snapshot *snaptable_find(const struct snapshot_table *t, const char *name
 {
 	struct snapshot *x;
 
-	DL_FOREACH(t->first, x)
-	if (strcmp(x->name, name) == 0)
-		return x;
+	for (x = t->first; x; x = x->next)
+		if (strcmp(x->name, name) == 0)
+			return x;
 	return NULL;
 }
 
@@ -48,9 +48,9 @@ bool snaptable_uses(const struct snapshot_table *t, const char *digest, const st
 {
 	const struct snapshot *x;
 
-	DL_FOREACH(t->first, x)
-	if (x != but && strcmp(x->digest, digest) == 0)
-		return true;
+	for (x = t->first; x; x = x->next)
+		if (x != but && strcmp(x->digest, digest) == 0)
+			return true;
 	return false;
 }
 
@@ -63,8 +63,7 @@ void snaptable_children(const struct snapshot_table *t, const struct snapshot *x
 	to[0] = '\0';
 	if (snaptable_uses(t, x->digest, x))
 		return;
-	DL_FOREACH(t->first, child)
-	{
+	for (child = t->first; child; child = child->next) {
 		int more;
 
 		if (child->leaving || strcmp(child->parent, x->digest) != 0)
@@ -83,8 +82,7 @@ int64_t snaptable_bytes(const struct snapshot_table *t)
 	const struct snapshot *x;
 	uint64_t bytes = 0;
 
-	DL_FOREACH(t->first, x)
-	{
+	for (x = t->first; x; x = x->next) {
 		const struct snapshot *first = t->first;
 
 		while (strcmp(first->digest, x->digest) != 0)
