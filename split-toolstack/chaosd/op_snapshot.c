@@ -110,7 +110,7 @@ static void snapped(void *arg, int rc, const struct snapshot *x, const struct st
 
 int op_snapshot(struct engine *en, struct request *r, struct err *e)
 {
-	char name[IMAGE_NAME_MAX + 1];
+	char name[IMAGE_NAME_MAX + 1] = "";
 	struct snapping *k;
 	struct vm *vm;
 	int rc = request_vm(en, r, &vm, e);

@@ -81,7 +81,7 @@ static inline uint32_t files_count(const struct files *f) /* NULL: 0 */
 /* What is read under this key; NULL: none. */
 static inline struct file *files_read(struct files *f, const char *key)
 {
-	for (uint32_t i = 0; i < files_count(f); i++)
+	for (uint32_t i = 0; f && i < f->n; i++)
 		if (f->file[i].use == FILE_READ && strcmp(f->file[i].key, key) == 0)
 			return &f->file[i];
 	return NULL;
@@ -90,7 +90,7 @@ static inline struct file *files_read(struct files *f, const char *key)
 /* The disk of this number; NULL: none. */
 static inline struct file *files_disk(struct files *f, uint32_t vdev)
 {
-	for (uint32_t i = 0; i < files_count(f); i++)
+	for (uint32_t i = 0; f && i < f->n; i++)
 		if (f->file[i].use != FILE_READ && f->file[i].vdev == vdev)
 			return &f->file[i];
 	return NULL;

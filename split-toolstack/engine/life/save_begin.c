@@ -65,7 +65,7 @@ int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *
 			      .take = fn,
 			      .arg = arg,
 			      .start_ns = clock_ns()};
-	return begin_save(vm, s, e);
+	return begin_save(vm, s, e); /* NOLINT(clang-analyzer-unix.Malloc): it has it */
 }
 
 int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,

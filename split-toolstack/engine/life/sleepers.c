@@ -117,7 +117,7 @@ void sleeper_end(struct sleeper_file *f, bool keep)
 
 static int open_file(const struct engine *en, const char *name, struct err *e)
 {
-	struct stat st;
+	struct stat st = {0};
 	int fd = openat(en->sleepers->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int rc = 0;
 
