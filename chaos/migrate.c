@@ -59,5 +59,5 @@ void migrate_boot(char text[MIGRATE_BOOT])
 void migrate_warn(void)
 {
 	(void)fprintf(stderr, "chaos: warning: the VM's memory crosses the network as it is, and "
-			      "anybody there can read and change it: use ssh or a TLS proxy\n");
+			      "it can be read and changed there: use ssh or a TLS proxy\n");
 }

@@ -39,7 +39,8 @@ struct migrate_message {
 
 /* Starts the fields of a message, which are added by wire_*(). */
 void migrate_begin(struct wire_out *w, uint8_t body[MIGRATE_BODY]);
-/* All of it, with its fields (NULL: none). -EPIPE: nobody has read all of it or ever will. */
+/* All of it, with its fields (NULL: none). -EPIPE: the other end has not read all of it, and never
+ * will. */
 int migrate_send(int fd, enum migrate_type type, const struct wire_out *w, struct err *e);
 
 /* Checks a head; m->type and m->bytes are set. -EPROTO: what has sent it is no chaos. */

@@ -109,7 +109,7 @@ struct save_info {
  * regular file) against its length, every frame number, what the host must be able to do. No domain
  * is needed, and little memory: at most some MiB, whatever the stream says of itself. `from` is to
  * be kept open by the caller until the stream is closed with save_close(). `x` NULL: what the host
- * can do is not looked at, for who only wants to know what it is of.
+ * can do is not checked: for a look at what the stream is of.
  */
 int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e);
 const struct save_info *save_info(const struct save_stream *s);

@@ -39,13 +39,12 @@ struct conn_hook {
 	struct conn *c;
 };
 
-/* All connections, and the one buffer that frames are made in. */
+/* All connections. */
 struct conns {
 	struct ev_loop *loop;
 	struct conn *first;
 	uint32_t n;
 	ev_tstamp last_request; /* when the loop last had one, by ev_now() */
-	uint8_t out[PROTO_FRAME_MAX];
 };
 
 /* A connection. Long operations (create, list, image import) hold a reference; `gone` says that

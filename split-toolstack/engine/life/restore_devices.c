@@ -9,8 +9,8 @@
 #include "split-toolstack/engine/vm/vms.h"
 
 /*
- * The file is anybody's, and what it names is opened by root: its disks are taken if this host
- * knows the VM and the VM had them, or when the client says so.
+ * Any user may have written the file, and what it names is opened by root: its disks are taken if
+ * this host knows the VM and the VM had them, or when the client says so.
  */
 
 static bool same_disk(const struct device_config *a, const struct device_config *b)

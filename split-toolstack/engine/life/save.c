@@ -309,7 +309,7 @@ int life_save(struct vm *vm, const struct life_news *n)
 }
 
 /* Its file is safe. It sleeps when the record says so: the record decides from then on. Its domain
- * is left to who has asked for it (sleep.c). */
+ * is left to the sleep that asked for it (sleep.c). */
 static int fall_asleep(struct vm *vm, const struct life_news *n)
 {
 	int rc;
@@ -355,7 +355,7 @@ int life_move(struct vm *vm, const struct life_news *n)
 	if (s->phase != WRITTEN)
 		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm->name);
 	vm->life.now = NOW_MOVING;
-	rc = vm_record(vm, n->e); /* before anybody elsewhere can be told that it is his */
+	rc = vm_record(vm, n->e); /* before another host can be told to run it */
 	if (rc < 0)
 		vm->life.now = NOW_SAVING;
 	else

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "base/log.h"
 #include "base/transfer.h"
 #include "base/uuid.h"
@@ -25,7 +27,8 @@
 
 struct sleepers {
 	int dir;
-	uint64_t last; /* number of a file that has not its last name */
+	struct sleeper_file *files; /* utlist head: those that are being written */
+	uint64_t last;		    /* number of a file that has not its last name */
 	bool stopped;
 };
 
@@ -65,6 +68,16 @@ static bool ends_with(const char *text, const char *end)
 
 /* --- files of VMs --- */
 
+/* Two would have one name: the end of the first would take the file of the second. */
+static bool is_written(const struct sleepers *s, const uint8_t uuid[16])
+{
+	const struct sleeper_file *f = s->files;
+
+	while (f && memcmp(f->uuid, uuid, sizeof(f->uuid)) != 0)
+		f = f->next;
+	return f != NULL;
+}
+
 int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 {
 	struct sleepers *s = vm->en->sleepers;
@@ -72,6 +85,10 @@ int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 	*f = (struct sleeper_file){.dir = -1, .fd = -1};
 	if (!s)
 		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
+	if (is_written(s, vm->uuid))
+		return err_set(e, EBUSY,
+			       "\"%s\" is being put to sleep: try again when that has ended",
+			       vm->name);
 	name_of(vm->uuid, 0, "save", f->name);
 	name_of(vm->uuid, ++s->last, "part", f->part);
 	f->dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
@@ -86,6 +103,9 @@ int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 	}
 	if (!vm->life.has_file)
 		(void)unlinkat(f->dir, f->name, 0);
+	f->en = vm->en;
+	memcpy(f->uuid, vm->uuid, sizeof(f->uuid));
+	DL_APPEND(s->files, f);
 	return 0;
 }
 
@@ -105,6 +125,9 @@ int sleeper_keep(const struct sleeper_file *f, struct err *e)
 
 void sleeper_end(struct sleeper_file *f, bool keep)
 {
+	if (f->en)
+		DL_DELETE(f->en->sleepers->files, f);
+	f->en = NULL;
 	if (!keep && f->dir >= 0)
 		(void)unlinkat(f->dir, f->part, 0);
 	if (f->fd >= 0)

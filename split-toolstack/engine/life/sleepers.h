@@ -30,15 +30,18 @@ int sleepers_adopt(struct engine *en, struct err *e);
 
 #define SLEEPER_NAME 64u
 
-/* A file that is being written. */
+/* A file that is being written: of each VM at most one. */
 struct sleeper_file {
+	struct sleeper_file *prev, *next;
+	struct engine *en; /* NULL: it is in no list */
+	uint8_t uuid[16];
 	int dir; /* the folder's, and of the file: -1 when closed; they are of this structure */
 	int fd;
 	char part[SLEEPER_NAME];
 	char name[SLEEPER_NAME];
 };
 /* For a VM that runs: a file of its name there is a left-over, and is deleted. -EOPNOTSUPP: there
- * is no folder. */
+ * is no folder; -EBUSY: one for this VM is being written, or synced still though the VM goes on. */
 int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e);
 /* On a thread: all of it is on the disk, and it has its name there. */
 int sleeper_keep(const struct sleeper_file *f, struct err *e);

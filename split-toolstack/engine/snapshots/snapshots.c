@@ -302,9 +302,12 @@ static void open_done(struct worker_job *job)
 {
 	struct snapshot_new *n = (struct snapshot_new *)job;
 
+	int rc = n->rc;
+
 	n->s->jobs--;
-	n->opened(n->arg, n->rc, n->rc < 0 ? NULL : n, n->fd, &n->err);
-	if (n->rc < 0)
+	/* may give it up, and be the end of it */
+	n->opened(n->arg, rc, rc < 0 ? NULL : n, n->fd, &n->err);
+	if (rc < 0)
 		ends(n);
 }
 

@@ -185,9 +185,27 @@ static void it_breaks_as_the_vm_is_destroyed(void **state)
 	}
 }
 
+/* The server closes first, and the snapshot ends when the engine does. */
+static void the_daemon_stops_meanwhile(void **state)
+{
+	struct client c;
+	struct wire_out w;
+
+	(void)state;
+	(void)living("web", DOM_PV);
+	connects(&c);
+	client_begin(&c, &w, PROTO_REQ_SNAPSHOT);
+	wire_text(&w, PROTO_WHAT, "web");
+	wire_text(&w, PROTO_NAME, "one");
+	assert_int_equal(client_send(&c, &w, NULL, 0, NULL), 0);
+	(void)ev_run(loop, EVRUN_NOWAIT); /* the request is read: a thread makes the file */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_daemon_stops_meanwhile, open_server,
+						close_server),
 		cmocka_unit_test_setup_teardown(it_breaks_before_it_is_written, open_server,
 						close_server),
 		cmocka_unit_test_setup_teardown(it_breaks_when_it_is_written, open_server,

@@ -196,7 +196,7 @@ static void what_is_wrong_is_said_before_there_is_a_domain(void **state)
 	assert_int_equal(r.rc, -ENODEV);
 	(void)kernel_add_link("br0", true, 1500);
 	settle(0);
-	/* nobody knows it any more: the file alone does not decide what is opened */
+	/* the host does not know the VM any more: the file alone does not decide what is opened */
 	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
 	r = restored(file, NULL, 0);
 	assert_int_equal(r.rc, -EPERM);

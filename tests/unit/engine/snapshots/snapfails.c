@@ -113,12 +113,32 @@ static void turns_that_fail(void **state)
 	settle(0);
 }
 
+/* The VM has gone before its file is open, and then the engine closes. */
+static void engine_closes_as_one_begins(void **state)
+{
+	struct vm *vm = living("web", DOM_PVH);
+	struct engine_conf c = conf();
+	struct kept k = {0};
+
+	(void)state;
+	assert_int_equal(vm_snapshot(vm, "a", on_kept, &k, NULL), 0);
+	assert_int_equal(vm_destroy(vm, NULL), 0);
+	engine_close(en);
+	assert_true(k.called);
+	assert_true(k.rc < 0);
+	fake_process_died();
+	assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
+	assert_int_equal(files(".vm") + files(".snap"), 0);
+	settle(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIFE(failing_calls_leave_nothing),
 		LIFE(ends_meanwhile),
 		LIFE(turns_that_fail),
+		LIFE(engine_closes_as_one_begins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
