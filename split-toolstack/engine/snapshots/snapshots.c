@@ -178,6 +178,7 @@ static int give_name(struct snapshot_new *n, struct err *e)
 {
 	int dir = n->s->dirfd;
 	char file[FILE_NAME];
+	bool made;
 	int rc = save_digest(n->fd, &n->x->bytes, n->x->digest, e);
 
 	if (rc < 0)
@@ -187,13 +188,18 @@ static int give_name(struct snapshot_new *n, struct err *e)
 	if (fsync(n->fd) < 0)
 		return err_sys(e, errno, "snapshot \"%s\"", n->x->name);
 	(void)snprintf(file, sizeof(file), "%s" SNAPSHOT_FILE, n->x->digest);
-	if (renameat(dir, n->copy, dir, file) < 0)
+	/* A file of that digest stays as it is: it may have other names, which trust what is in it.
+	 */
+	made = linkat(dir, n->copy, dir, file, 0) == 0;
+	if (!made && errno != EEXIST)
 		return err_sys(e, errno, "snapshot \"%s\"", n->x->name);
+	(void)unlinkat(dir, n->copy, 0);
 	n->x->created_ns = clock_wall_ns();
 	rc = namefile_write(dir, n->copy, n->x, e);
 	if (rc == 0 && fsync(dir) < 0)
 		rc = err_sys(e, errno, "snapshot \"%s\"", n->x->name);
-	/* Where it fails the file stays for other names, or goes with the next start. */
+	if (rc < 0 && made) /* no other name has it */
+		(void)unlinkat(dir, file, 0);
 	return rc;
 }
 

@@ -54,6 +54,16 @@ bool snaptable_uses(const struct snapshot_table *t, const char *digest, const st
 	return false;
 }
 
+/* One that stays. */
+static bool has_other_name(const struct snapshot_table *t, const struct snapshot *x)
+{
+	const struct snapshot *o = t->first;
+
+	while (o && (o == x || o->leaving || strcmp(o->digest, x->digest) != 0))
+		o = o->next;
+	return o != NULL;
+}
+
 void snaptable_children(const struct snapshot_table *t, const struct snapshot *x, char *to,
 			size_t room)
 {
@@ -61,7 +71,7 @@ void snaptable_children(const struct snapshot_table *t, const struct snapshot *x
 	size_t n = 0;
 
 	to[0] = '\0';
-	if (snaptable_uses(t, x->digest, x))
+	if (has_other_name(t, x))
 		return;
 	for (child = t->first; child; child = child->next) {
 		int more;

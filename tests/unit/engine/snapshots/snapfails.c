@@ -4,8 +4,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/life/pack.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* A call of Xen fails, the n-th: the VM goes on, and nothing is left. */
@@ -113,6 +117,73 @@ static void turns_that_fail(void **state)
 	settle(0);
 }
 
+/* Its name cannot be made: its file goes, too. */
+static void names_that_fail_leave_no_file(void **state)
+{
+	struct vm *vm = living("web", DOM_PV);
+	char path[512];
+	struct kept k;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/x.snap", conf().image_dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	k = keep(vm, "x");
+	assert_true(k.rc < 0);
+	assert_int_equal(files(".vm"), 0);
+	assert_int_equal(rmdir(path), 0);
+	destroy(vm);
+	settle(0);
+}
+
+static void on_packed(void *arg, int rc, const struct snapshot *x, uint64_t bytes,
+		      const struct err *e)
+{
+	(void)bytes;
+	answer(arg, rc, x, e);
+}
+
+static void on_removed(void *arg, int rc, const struct err *e)
+{
+	struct kept *k = arg;
+
+	(void)e;
+	k->called = true;
+	k->rc = rc;
+}
+
+/* Two names of one content that are removed at once do not orphan a child. */
+static void the_last_name_has_the_children(void **state)
+{
+	struct vm *vm = living("web", DOM_PV);
+	struct kept a = keep(vm, "a");
+	struct kept c = keep(vm, "c");
+	int file = memfd_create("packed", MFD_CLOEXEC);
+	struct kept k = {0};
+	struct kept b = {0};
+	struct err e = {0};
+	stream_id id;
+
+	(void)state;
+	assert_string_equal(c.parent, a.digest);
+	assert_int_equal(snapshot_pack(en, "a", dup(file), on_packed, &k, &id, NULL), 0);
+	until(k.called);
+	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+	k = (struct kept){0};
+	assert_int_equal(snapshot_unpack(en, "b", file, on_packed, &k, &id, NULL), 0);
+	until(k.called);
+	assert_int_equal(k.rc, 0);
+	assert_int_equal(snapshot_rm(engine_snapshots(en), "b", on_removed, &b, &e), 0);
+	assert_true(snapshot_rm(engine_snapshots(en), "a", on_removed, &a, &e) < 0);
+	assert_non_null(strstr(err_msg(&e), "c"));
+	until(b.called);
+	assert_int_equal(b.rc, 0);
+	assert_int_equal(rm("c", NULL), 0);
+	assert_int_equal(rm("a", NULL), 0);
+	until(files(".vm") == 0);
+	destroy(vm);
+	settle(0);
+}
+
 /* The VM has gone before its file is open, and then the engine closes. */
 static void engine_closes_as_one_begins(void **state)
 {
@@ -139,6 +210,8 @@ int main(void)
 		LIFE(ends_meanwhile),
 		LIFE(turns_that_fail),
 		LIFE(engine_closes_as_one_begins),
+		LIFE(names_that_fail_leave_no_file),
+		LIFE(the_last_name_has_the_children),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
