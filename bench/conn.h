@@ -35,5 +35,7 @@ void conn_wait_ready(struct chaos *c, uint32_t n);
 unsigned int vif_backends(void); /* that the kernel has */
 /* As chaos pool set. */
 void conn_set_pool(struct chaos *c, const char *flavor);
+/* one() for PV and for PVH, each with four shells of 4 MiB in the pool. */
+void conn_each_type(void (*one)(struct chaos *c, const char *type, unsigned int n), unsigned int n);
 
 #endif

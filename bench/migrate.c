@@ -115,17 +115,5 @@ static void one_type(struct chaos *c, const char *type, unsigned int n)
 
 void bench_migrate(unsigned int n)
 {
-	static const char *const types[] = {"pv", "pvh"};
-	struct chaos *c = conn_open();
-	char flavor[64];
-
-	for (size_t i = 0; i < 2; i++) {
-		(void)snprintf(flavor, sizeof(flavor), "type=%s memory=4 count=4", types[i]);
-		conn_set_pool(c, flavor);
-		conn_wait_ready(c, 4);
-		one_type(c, types[i], n);
-		(void)snprintf(flavor, sizeof(flavor), "type=%s memory=4 count=0", types[i]);
-		conn_set_pool(c, flavor);
-	}
-	chaos_close(c);
+	conn_each_type(one_type, n);
 }

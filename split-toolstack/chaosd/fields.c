@@ -157,7 +157,8 @@ void fields_device(struct wire_out *w, const struct device_info *d)
 
 void fields_stream(struct wire_out *w, const struct stream_stats *s)
 {
-	wire_u64(w, PROTO_BYTES, s->bytes);
+	if (s->bytes)
+		wire_u64(w, PROTO_BYTES, s->bytes);
 	wire_u64(w, PROTO_PAGES, s->pages);
 	wire_u64(w, PROTO_PRESENT, s->present);
 	if (s->stopped_ns)

@@ -77,10 +77,7 @@ static void done(void *arg, int rc, const struct stream_stats *st, const struct 
 	} else {
 		reply_begin(c, &w, PROTO_OK, k->tag);
 		wire_text(&w, PROTO_NAME, k->vm);
-		wire_u64(&w, PROTO_PAGES, st->pages);
-		wire_u64(&w, PROTO_PRESENT, st->present);
-		wire_u64(&w, PROTO_STOPPED_NS, st->stopped_ns);
-		wire_u64(&w, PROTO_TOTAL_NS, st->total_ns);
+		fields_stream(&w, st);
 		reply_send(c, &w);
 	}
 	conn_unref(c);
