@@ -199,6 +199,7 @@ static void the_daemon_stops_meanwhile(void **state)
 	wire_text(&w, PROTO_NAME, "one");
 	assert_int_equal(client_send(&c, &w, NULL, 0, NULL), 0);
 	(void)ev_run(loop, EVRUN_NOWAIT); /* the request is read: a thread makes the file */
+	client_close(&c);
 }
 
 int main(void)
