@@ -312,7 +312,8 @@ static const char receive_help[] =
 	"  -n, --name NAME         a name for it here, with a uuid of its own\n"
 	"  -l, --listen WHERE      wait for one at ADDR:PORT (not encrypted), or at the path of a\n"
 	"                          socket, for a TLS proxy\n"
-	"  -d, --disk WHAT         its disks: keep (the source names them), readonly, or none; "
+	"  -d, --disk WHAT         its disks: keep (the source names them), readonly, none or "
+	"copy; "
 	"needed\n"
 	"                          when this host does not know the VM\n" HELP_JSON;
 

@@ -112,6 +112,11 @@ static int copy_file(const struct disk_copy *d, int from, const struct stat *st,
 		(void)close(to);
 	if (rc == -ECANCELED)
 		return err_set(e, ECANCELED, "the restore was given up");
+	if (rc == -EEXIST)
+		return err_set(e, EEXIST,
+			       "disk %s: %s is there already: remove it if no VM uses it, or give "
+			       "the copy another name",
+			       d->from, d->to);
 	return rc < 0 ? err_sys(e, -rc, "disk %s: copy it to %s", d->from, d->to) : 0;
 }
 
