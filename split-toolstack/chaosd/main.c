@@ -270,7 +270,7 @@ static int run(struct args *a, struct err *e)
 	if (rc == 0)
 		rc = engine_open(loop, &ec, &en, e);
 	if (rc == 0)
-		rc = reload_pool(en, &c->pool, e);
+		reload_pool(en, &c->pool);
 	if (rc == 0)
 		rc = server_open(loop, en, &sc, &server, e);
 	if (rc == 0) {

@@ -31,13 +31,28 @@ static int set_flavor(struct engine *en, const char *text, enum when when, struc
 	return rc;
 }
 
-int reload_pool(struct engine *en, const struct vmcfg_list *pool, struct err *e)
+/* As if the settings had not had it: then a reload of the same settings tries it again. */
+static void leave_out(struct vmcfg_list *l, uint32_t i)
 {
-	int rc = 0;
+	free(l->item[i]);
+	l->n--;
+	memmove(&l->item[i], &l->item[i + 1], (l->n - i) * sizeof(*l->item));
+}
 
-	for (uint32_t i = 0; i < pool->n && rc == 0; i++)
-		rc = set_flavor(en, pool->item[i], AT_START, e);
-	return rc;
+void reload_pool(struct engine *en, struct vmcfg_list *pool)
+{
+	for (uint32_t i = 0; i < pool->n;) {
+		struct err e = {0};
+
+		if (set_flavor(en, pool->item[i], AT_START, &e) == 0) {
+			i++;
+			continue;
+		}
+		log_line(LOG_ERROR,
+			 "op=start pool=\"%s\": %s; it is left out, SIGHUP tries it again",
+			 pool->item[i], err_msg(&e));
+		leave_out(pool, i);
+	}
 }
 
 static bool has(const struct vmcfg_list *l, const char *text)

@@ -11,7 +11,8 @@
  * the caller's, to be cleared. What cannot change is logged, and so is a flavor that is refused.
  */
 void reload_settings(struct engine *en, struct settings *now, struct settings *fresh);
-/* The flavors of the settings; -errno with the reason of the first that is refused. */
-int reload_pool(struct engine *en, const struct vmcfg_list *pool, struct err *e);
+/* At the start: the flavors of the settings. One that is refused (its image or snapshot is missing)
+ * is logged and leaves the list: VMs that run need their daemon more than that. */
+void reload_pool(struct engine *en, struct vmcfg_list *pool);
 
 #endif
