@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A bundle: config.json of the OCI runtime specification, and what a VM is made of. */
+#ifndef CHAOS_OCI_BUNDLE_H
+#define CHAOS_OCI_BUNDLE_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct bundle {
+	char *path;   /* absolute */
+	char *rootfs; /* absolute */
+	json_t *config;
+};
+
+/* Reads and checks the bundle in folder `path`. -EINVAL names the member of config.json that is
+ * wrong. bundle_free() afterwards in any case. */
+int bundle_read(struct bundle *b, const char *path, struct err *e);
+void bundle_free(struct bundle *b);
+
+/* Members of config.json by their way from the top ("linux.resources.memory.limit"); none, or one
+ * of another type: NULL, or `otherwise`. */
+const json_t *bundle_get(const struct bundle *b, const char *way);
+const char *bundle_text(const struct bundle *b, const char *way);
+int64_t bundle_number(const struct bundle *b, const char *way, int64_t otherwise);
+/* An annotation; NULL: there is none. */
+const char *bundle_annotation(const struct bundle *b, const char *key);
+
+#define OCI_KERNEL_ANNOTATION "org.chaos.kernel" /* path of the kernel in the image */
+#define OCI_MEMORY_ANNOTATION "org.chaos.memory" /* as memory= of a VM: MiB, or with K, M, G */
+#define OCI_TYPE_ANNOTATION   "org.chaos.type"	 /* pv or pvh */
+#define OCI_KERNEL_PATH	      ".chaos/kernel"	 /* of images that have no annotation */
+
+/* The VM of a container. Texts are keys of chaos.cfg(5), "key=text". */
+struct plan {
+	char *set[16]; /* ends with NULL */
+	int kernel_fd;
+};
+
+/* What a bundle asks for. The kernel is opened inside the image, so that its links lead nowhere
+ * else. plan_free() afterwards in any case. */
+int plan_make(struct plan *p, const struct bundle *b, const char *name, const char *uuid,
+	      struct err *e);
+void plan_free(struct plan *p);
+
+#endif

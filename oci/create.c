@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* create: the container's folder, cgroup, namespaces and monitor, the hooks, and the VM, paused. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "oci/bundle.h"
+#include "oci/control.h"
+#include "oci/hooks.h"
+#include "oci/monitor.h"
+#include "oci/oci.h"
+#include "oci/place.h"
+#include "oci/state.h"
+#include "oci/terminal.h"
+#include "oci/vm.h"
+
+struct creation {
+	const char *bundle_path, *console_socket, *pid_file;
+	struct bundle b;
+	struct container c;
+	struct plan plan;
+	int link; /* to the children: a SEQPACKET socket */
+};
+
+/* What goes over the link. From the first child the monitor's pid, then from the monitor whether
+ * the VM is there; the other way, that hooks have run. */
+struct word {
+	int32_t rc; /* a negative errno with the message */
+	int32_t pid;
+	char message[ERR_MSG_MAX];
+};
+
+static int say(int link, int rc, pid_t pid, const struct err *e)
+{
+	struct word w = {.rc = rc, .pid = pid};
+
+	if (rc < 0)
+		(void)strncpy(w.message, err_msg(e), sizeof(w.message) - 1);
+	return send(link, &w, sizeof(w), MSG_NOSIGNAL) == (ssize_t)sizeof(w) ? 0 : -EPIPE;
+}
+
+static int hear(int link, struct word *w, struct err *e)
+{
+	ssize_t n;
+
+	do {
+		n = recv(link, w, sizeof(*w), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(*w))
+		return err_set(e, EPIPE, "the container's monitor ended");
+	w->message[sizeof(w->message) - 1] = '\0';
+	return w->rc < 0 ? err_set(e, -w->rc, "%s", w->message) : 0;
+}
+
+/* --- in the monitor --- */
+
+static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct err *e)
+{
+	int fd;
+
+	*io = (struct monitor_stdio){.in = 0, .out = 1};
+	if (!k->console_socket)
+		return 0;
+	fd = terminal_open(k->console_socket, e);
+	if (fd < 0)
+		return fd;
+	io->in = fd;
+	io->out = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return io->out >= 0 ? 0 : err_sys(e, errno, "the terminal");
+}
+
+/* Nothing of the engine's stays open here but its standard input and output: it waits for the end
+ * of what it gave. */
+static int keep_files(const struct creation *k, int listener)
+{
+	int keep[] = {k->link, k->c.dir, k->plan.kernel_fd, listener};
+	int from = 3;
+
+	for (;;) {
+		int next = -1;
+
+		for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
+			if (keep[i] >= from && (next < 0 || keep[i] < next))
+				next = keep[i];
+		if (next < 0)
+			break;
+		if (next > from)
+			(void)syscall(SYS_close_range, from, next - 1, 0);
+		from = next + 1;
+	}
+	return (int)syscall(SYS_close_range, from, ~0U, 0);
+}
+
+static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *listener, struct err *e)
+{
+	struct word go;
+	int rc;
+
+	(void)setsid();
+	(void)prctl(PR_SET_NAME, "chaos-oci", 0, 0, 0);
+	(void)keep_files(k, -1);
+	rc = open_stdio(k, io, e);
+	if (rc == 0)
+		rc = hear(k->link, &go, e);
+	if (rc == 0)
+		rc = place_drop_rights(e);
+	if (rc == 0)
+		rc = vm_make(&k->plan, e);
+	if (rc < 0)
+		return rc;
+	*listener = control_listen(&k->c, e);
+	if (*listener < 0)
+		(void)vm_remove(k->c.uuid, NULL);
+	return *listener < 0 ? *listener : 0;
+}
+
+static __attribute__((noreturn)) void monitor_main(struct creation *k)
+{
+	struct monitor_stdio io;
+	struct err e = {0};
+	int listener = -1;
+	int rc = monitor_begin(k, &io, &listener, &e);
+
+	if (rc == 0)
+		(void)close(k->plan.kernel_fd);
+	if (say(k->link, rc, 0, &e) < 0 && rc == 0) {
+		/* what asked for it is gone, and will not say that it is there */
+		(void)vm_remove(k->c.uuid, NULL);
+		rc = -EPIPE;
+	}
+	(void)close(k->link);
+	_exit(rc < 0 ? 255 : monitor_run(&k->c, listener, &io));
+}
+
+/* The first child: it goes where the monitor shall be, makes it, and ends. */
+static __attribute__((noreturn)) void enter_main(struct creation *k)
+{
+	struct err e = {0};
+	int rc = place_enter(&k->b, &k->c, &e);
+	pid_t pid = rc == 0 ? fork() : -1;
+
+	if (pid == 0)
+		monitor_main(k);
+	if (rc == 0 && pid < 0)
+		rc = err_sys(&e, errno, "fork");
+	(void)say(k->link, rc, pid, &e);
+	_exit(0);
+}
+
+/* --- in the command --- */
+
+static int make_monitor(struct creation *k, struct err *e)
+{
+	int pair[2];
+	struct word w;
+	pid_t pid;
+	int rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "socketpair");
+	pid = fork();
+	if (pid == 0) {
+		(void)close(pair[0]);
+		k->link = pair[1];
+		enter_main(k);
+	}
+	(void)close(pair[1]);
+	k->link = pair[0];
+	if (pid < 0)
+		return err_sys(e, errno, "fork");
+	rc = hear(k->link, &w, e);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return rc < 0 ? rc : container_set_pid(&k->c, w.pid, e);
+}
+
+static int run_hooks(struct creation *k, struct err *e)
+{
+	int rc = hooks_run(&k->b, &k->c, "prestart", OCI_CREATED, e);
+
+	if (rc == 0)
+		rc = hooks_run(&k->b, &k->c, "createRuntime", OCI_CREATING, e);
+	if (rc == 0)
+		rc = hooks_run(&k->b, &k->c, "createContainer", OCI_CREATING, e);
+	return rc;
+}
+
+/* Replaced whole: an engine watches for it. */
+static int write_pid_file(const struct creation *k, struct err *e)
+{
+	char *temporary = NULL;
+	FILE *f;
+	int rc = 0;
+
+	if (!k->pid_file)
+		return 0;
+	if (asprintf(&temporary, "%s.new", k->pid_file) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	f = fopen(temporary, "we");
+	if (!f || fprintf(f, "%d", (int)k->c.pid) < 0)
+		rc = err_sys(e, errno, "--pid-file \"%s\"", k->pid_file);
+	if (f && fclose(f) != 0 && rc == 0)
+		rc = err_sys(e, errno, "--pid-file \"%s\"", k->pid_file);
+	if (rc == 0 && rename(temporary, k->pid_file) < 0)
+		rc = err_sys(e, errno, "--pid-file \"%s\"", k->pid_file);
+	if (rc < 0 && f)
+		(void)unlink(temporary);
+	free(temporary);
+	return rc;
+}
+
+/* Everything of a container that did not come to be. */
+static void undo(struct creation *k, const struct oci *o)
+{
+	if (k->c.pid > 0) {
+		(void)kill(k->c.pid, SIGKILL);
+		(void)container_wait(&k->c, 10000, NULL);
+		(void)waitpid(k->c.pid, NULL, WNOHANG); /* of a subreaper */
+		(void)vm_remove(k->c.uuid, NULL);
+	}
+	place_remove_cgroup(&k->c);
+	(void)container_remove(&k->c, o, NULL);
+}
+
+static int create(struct creation *k, const struct oci *o, const char *id, struct err *e)
+{
+	struct word w;
+	int rc = bundle_read(&k->b, k->bundle_path, e);
+
+	if (rc == 0 && bundle_get(&k->b, "process.terminal") &&
+	    json_is_true(bundle_get(&k->b, "process.terminal")) != (k->console_socket != NULL))
+		rc = err_set(e, EINVAL,
+			     k->console_socket ? "--console-socket: process.terminal is not true"
+					       : "process.terminal is true: --console-socket is "
+						 "missing");
+	if (rc == 0)
+		rc = container_new(&k->c, o, id, &k->b, e);
+	if (rc < 0)
+		return rc;
+	rc = plan_make(&k->plan, &k->b, k->c.vm, k->c.uuid, e);
+	if (rc == 0)
+		rc = place_make_cgroup(&k->b, &k->c, e);
+	if (rc == 0)
+		rc = make_monitor(k, e);
+	if (rc == 0)
+		rc = run_hooks(k, e);
+	if (rc == 0 && say(k->link, 0, 0, NULL) < 0)
+		rc = err_set(e, EPIPE, "the container's monitor ended");
+	if (rc == 0)
+		rc = hear(k->link, &w, e);
+	if (rc == 0)
+		rc = write_pid_file(k, e);
+	if (rc < 0)
+		undo(k, o);
+	return rc;
+}
+
+static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
+{
+	static const struct option longs[] = {{"bundle", required_argument, NULL, 'b'},
+					      {"console-socket", required_argument, NULL, 'c'},
+					      {"pid-file", required_argument, NULL, 'p'},
+					      {"preserve-fds", required_argument, NULL, 'f'},
+					      {"no-pivot", no_argument, NULL, 'n'},
+					      {"no-new-keyring", no_argument, NULL, 'n'},
+					      {NULL, 0, NULL, 0}};
+	struct creation k = {.bundle_path = ".", .link = -1};
+	const char *id;
+	int c;
+	int rc;
+
+	k.c.dir = -1;
+	k.plan.kernel_fd = -1;
+	while ((c = getopt_long(argc, argv, "b:p:", longs, NULL)) != -1)
+		if (c == 'b')
+			k.bundle_path = optarg;
+		else if (c == 'c')
+			k.console_socket = optarg;
+		else if (c == 'p')
+			k.pid_file = optarg;
+		else if (c == '?')
+			return -EINVAL;
+	id = oci_one_id(argc, argv, e);
+	if (!id)
+		return -EINVAL;
+	rc = create(&k, o, id, e);
+	if (k.link >= 0)
+		(void)close(k.link);
+	plan_free(&k.plan);
+	container_close(&k.c);
+	bundle_free(&k.b);
+	return rc;
+}
+
+const struct verb verb_create = {
+	.name = "create",
+	.args = "[--bundle DIR] [--console-socket PATH] [--pid-file FILE] ID",
+	.what = "make a container: its VM is there, and does not run yet",
+	.run = run_create};

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* chaos-oci: options of the runtime, then a command. */
+#include "oci/oci.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DEFAULT_ROOT "/run/chaos-oci"
+
+static const struct verb *const verbs[] = {&verb_create, &verb_start, &verb_state,  &verb_kill,
+					   &verb_delete, &verb_pause, &verb_resume, &verb_ps,
+					   &verb_events, &verb_list,  &verb_exec,   &verb_features,
+					   &verb_spec};
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void help(FILE *f)
+{
+	(void)fprintf(f,
+		      "usage: chaos-oci [OPTION]... COMMAND [WORD]...\n"
+		      "\n"
+		      "An OCI runtime: engines (podman, docker, containerd) run each container as "
+		      "a VM of its\n"
+		      "own, made by chaosd. So far for images that are unikernels; chaos-oci(8).\n"
+		      "\n"
+		      "      --root DIR          where states are kept (" DEFAULT_ROOT ")\n"
+		      "      --log FILE          write errors to a file, too\n"
+		      "      --log-format FORM   text or json\n"
+		      "      --systemd-cgroup, --cgroup-manager NAME, --debug, --log-level L, "
+		      "--rootless B\n"
+		      "                          taken for engines that say so, without effect\n"
+		      "  -v, --version\n"
+		      "  -h, --help\n"
+		      "\n");
+	for (size_t i = 0; i < VERBS; i++) {
+		char line[100];
+
+		(void)snprintf(line, sizeof(line), "%s %s", verbs[i]->name, verbs[i]->args);
+		(void)fprintf(f, "  %s\n                          %s\n", line, verbs[i]->what);
+	}
+}
+
+static const struct verb *find(const char *name)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (strcmp(verbs[i]->name, name) == 0)
+			return verbs[i];
+	return NULL;
+}
+
+/* As engines read it: a line of text, or an object with level, msg and time. */
+static void write_log(const struct oci *o, const char *message)
+{
+	FILE *f = o->log ? fopen(o->log, "ae") : NULL;
+	char when[32] = "";
+	time_t now = time(NULL);
+	struct tm tm;
+	json_t *j;
+
+	if (!f)
+		return;
+	if (gmtime_r(&now, &tm))
+		(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (o->log_json) {
+		j = json_pack("{s:s, s:s, s:s}", "level", "error", "msg", message, "time", when);
+		(void)json_dumpf(j, f, JSON_COMPACT);
+		(void)fputc('\n', f);
+		json_decref(j);
+	} else {
+		(void)fprintf(f, "%s: %s\n", when, message);
+	}
+	(void)fclose(f);
+}
+
+static int usage(void)
+{
+	(void)fprintf(stderr, "Try \"chaos-oci --help\".\n");
+	return 1;
+}
+
+/* 0: go on; 1: done, with *status. */
+static int read_options(struct oci *o, int argc, char **argv, int *status)
+{
+	static const struct option longs[] = {{"root", required_argument, NULL, 'r'},
+					      {"log", required_argument, NULL, 'l'},
+					      {"log-format", required_argument, NULL, 'f'},
+					      {"log-level", required_argument, NULL, 'i'},
+					      {"cgroup-manager", required_argument, NULL, 'i'},
+					      {"rootless", required_argument, NULL, 'i'},
+					      {"systemd-cgroup", no_argument, NULL, 's'},
+					      {"debug", no_argument, NULL, 'i'},
+					      {"version", no_argument, NULL, 'v'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+vh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'r':
+			o->root = optarg;
+			break;
+		case 'l':
+			o->log = optarg;
+			break;
+		case 'f':
+			o->log_json = strcmp(optarg, "json") == 0;
+			break;
+		case 's':
+			o->systemd_cgroups = true;
+			break;
+		case 'i':
+			break;
+		case 'v':
+			printf("chaos-oci version %s\nspec: 1.0.2\n", CHAOS_VERSION);
+			*status = 0;
+			return 1;
+		case 'h':
+			help(stdout);
+			*status = 0;
+			return 1;
+		default:
+			*status = usage();
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct oci o = {.root = DEFAULT_ROOT};
+	const struct verb *verb;
+	struct err e = {0};
+	int status = 1;
+	int rc;
+
+	if (read_options(&o, argc, argv, &status))
+		return status;
+	if (optind >= argc || o.root[0] != '/') {
+		(void)fprintf(stderr, "chaos-oci: %s\n",
+			      optind >= argc ? "name a command" : "--root: no absolute path");
+		return usage();
+	}
+	argc -= optind;
+	argv += optind;
+	verb = find(argv[0]);
+	if (!verb) {
+		(void)fprintf(stderr, "chaos-oci: no command \"%s\"\n", argv[0]);
+		return usage();
+	}
+	optind = 0; /* glibc: from the start, with the flags of that string */
+	rc = verb->run(&o, argc, argv, &e);
+	if (rc >= 0)
+		return rc;
+	if (!e.code) /* getopt has said it */
+		return usage();
+	(void)fprintf(stderr, "chaos-oci: %s\n", err_msg(&e));
+	write_log(&o, err_msg(&e));
+	return 1;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The monitor: the container's process, for as long as its VM lives. */
+#ifndef CHAOS_OCI_MONITOR_H
+#define CHAOS_OCI_MONITOR_H
+
+#include "oci/state.h"
+
+struct monitor_stdio {
+	int in, out; /* the engine's, or a terminal */
+};
+
+/*
+ * The VM is there, paused. Passes its console to and from `io`, answers at the control socket, and
+ * begins with whatever signals come. Comes back when the VM has ended, with the exit status of the
+ * container. A chaosd that is gone for a while is waited for: the VM goes on meanwhile.
+ */
+int monitor_run(const struct container *c, int listener, const struct monitor_stdio *io);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a bundle to a VM. */
+#include "oci/bundle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SET_MAX (sizeof(((struct plan *)NULL)->set) / sizeof(char *))
+
+static int add(struct plan *p, struct err *e, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int add(struct plan *p, struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n = 0;
+	int rc;
+
+	while (n < SET_MAX && p->set[n])
+		n++;
+	if (n + 1 >= SET_MAX)
+		return err_set(e, E2BIG, "more than %zu keys", SET_MAX - 1);
+	va_start(ap, fmt);
+	rc = vasprintf(&p->set[n], fmt, ap);
+	va_end(ap);
+	if (rc >= 0)
+		return 0;
+	p->set[n] = NULL;
+	return err_set(e, ENOMEM, "out of memory");
+}
+
+/* Inside the image, whose links are followed within it. An image's file may be a FIFO, which must
+ * not hold us. */
+static int open_inside(const char *rootfs, const char *path)
+{
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	int dir = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int rc = 0;
+	int fd;
+
+	if (dir < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	if (fd < 0 || fstat(fd, &st) < 0)
+		rc = -errno;
+	else if (!S_ISREG(st.st_mode))
+		rc = -EINVAL;
+	(void)close(dir);
+	if (rc < 0 && fd >= 0)
+		(void)close(fd);
+	return rc < 0 ? rc : fd;
+}
+
+static int open_kernel(struct plan *p, const struct bundle *b, const char **path, struct err *e)
+{
+	const char *named = bundle_annotation(b, OCI_KERNEL_ANNOTATION);
+
+	*path = named ? named : OCI_KERNEL_PATH;
+	p->kernel_fd = open_inside(b->rootfs, *path);
+	if (p->kernel_fd >= 0)
+		return 0;
+	if (p->kernel_fd == -ENOENT && !named)
+		return err_set(e, ENOENT,
+			       "the image is no unikernel: set the annotation %s, or put the "
+			       "kernel at /%s in the image",
+			       OCI_KERNEL_ANNOTATION, OCI_KERNEL_PATH);
+	if (p->kernel_fd == -EINVAL)
+		return err_set(e, EINVAL, "kernel \"%s\" of the image is no regular file", *path);
+	return err_sys(e, -p->kernel_fd, "kernel \"%s\" of the image", *path);
+}
+
+/* The command line: args with blanks between them, without a first one that names the kernel. */
+static int add_command(struct plan *p, const struct bundle *b, const char *kernel, struct err *e)
+{
+	const json_t *args = bundle_get(b, "process.args");
+	const json_t *v;
+	char *text = NULL;
+	size_t len;
+	size_t i;
+	FILE *f = open_memstream(&text, &len);
+	int rc;
+
+	if (!f)
+		return err_set(e, ENOMEM, "out of memory");
+	kernel += kernel[0] == '/';
+	json_array_foreach(args, i, v)
+	{
+		const char *word = json_string_value(v);
+
+		if (i == 0 && strcmp(word + (word[0] == '/'), kernel) == 0)
+			continue;
+		(void)fprintf(f, "%s%s", ftell(f) > 0 ? " " : "", word);
+	}
+	if (fclose(f) != 0)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = add(p, e, "cmdline=%s", text);
+	free(text);
+	return rc;
+}
+
+/* Memory: the annotation, else the limit of the engine, else 4 MiB. */
+static int add_memory(struct plan *p, const struct bundle *b, struct err *e)
+{
+	const char *text = bundle_annotation(b, OCI_MEMORY_ANNOTATION);
+	int64_t limit = bundle_number(b, "linux.resources.memory.limit", 0);
+
+	if (text)
+		return add(p, e, "memory=%s", text);
+	if (limit > 0)
+		return add(p, e, "memory=%jdK", (intmax_t)(limit >> 10));
+	return add(p, e, "memory=4");
+}
+
+/* CPU time in `quota` of each `period` becomes vCPUs and a cap; shares (1024 is the usual) become
+ * a weight (256 is the usual). */
+static int add_cpu(struct plan *p, const struct bundle *b, struct err *e)
+{
+	int64_t quota = bundle_number(b, "linux.resources.cpu.quota", 0);
+	int64_t period = bundle_number(b, "linux.resources.cpu.period", 100000);
+	int64_t shares = bundle_number(b, "linux.resources.cpu.shares", 0);
+	const char *cpus = bundle_text(b, "linux.resources.cpu.cpus");
+	int rc = 0;
+
+	if (quota > 0 && period > 0 && quota <= INT64_MAX / 100) {
+		int64_t percent = (quota * 100 + period - 1) / period;
+
+		rc = add(p, e, "vcpus=%jd", (intmax_t)((percent + 99) / 100));
+		if (rc == 0)
+			rc = add(p, e, "cap=%jd", (intmax_t)percent);
+	}
+	if (rc == 0 && shares > 0) {
+		int64_t weight = shares > 65535 * 4 ? 65535 : (shares + 3) / 4;
+
+		rc = add(p, e, "cpu_weight=%jd", (intmax_t)weight);
+	}
+	if (rc == 0 && cpus && *cpus)
+		rc = add(p, e, "cpus=%s", cpus);
+	return rc;
+}
+
+int plan_make(struct plan *p, const struct bundle *b, const char *name, const char *uuid,
+	      struct err *e)
+{
+	const char *type = bundle_annotation(b, OCI_TYPE_ANNOTATION);
+	const char *kernel = NULL;
+	int rc;
+
+	memset(p, 0, sizeof(*p));
+	p->kernel_fd = -1;
+	rc = open_kernel(p, b, &kernel, e);
+	if (rc == 0)
+		rc = add(p, e, "name=%s", name);
+	if (rc == 0)
+		rc = add(p, e, "uuid=%s", uuid);
+	if (rc == 0)
+		rc = add(p, e, "kernel=%s/%s", b->rootfs, kernel + (kernel[0] == '/'));
+	if (rc == 0)
+		rc = add_command(p, b, kernel, e);
+	if (rc == 0)
+		rc = add_memory(p, b, e);
+	if (rc == 0)
+		rc = add_cpu(p, b, e);
+	if (rc == 0 && type)
+		rc = add(p, e, "type=%s", type);
+	if (rc == 0)
+		rc = add(p, e, "on_reboot=destroy");
+	return rc;
+}
+
+void plan_free(struct plan *p)
+{
+	for (size_t i = 0; i < SET_MAX; i++)
+		free(p->set[i]);
+	if (p->kernel_fd >= 0)
+		(void)close(p->kernel_fd);
+	memset(p, 0, sizeof(*p));
+	p->kernel_fd = -1;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Folders of containers. state.json is replaced whole; marks come and go with one system call. */
+#include "oci/state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* An engine's ids have 64 letters; the VM's name has 4 more. */
+#define ID_MAX	   120u
+#define STATE_FILE "state.json"
+
+const char *oci_status_name(enum oci_status s)
+{
+	static const char *const names[] = {[OCI_CREATING] = "creating",
+					    [OCI_CREATED] = "created",
+					    [OCI_RUNNING] = "running",
+					    [OCI_PAUSED] = "paused",
+					    [OCI_STOPPED] = "stopped"};
+
+	return names[s];
+}
+
+static int check_id(const char *id, struct err *e)
+{
+	size_t len =
+		strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.");
+
+	if (id[len] || len == 0 || len > ID_MAX || id[0] == '.' || id[0] == '-')
+		return err_set(e, EINVAL,
+			       "container id \"%s\": 1 to %u letters, digits, or _ + - . are an id "
+			       "(not first: . -)",
+			       id, ID_MAX);
+	return 0;
+}
+
+static void clear(struct container *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->dir = -1;
+}
+
+void container_close(struct container *c)
+{
+	if (c->dir >= 0)
+		(void)close(c->dir);
+	free(c->id);
+	free(c->bundle);
+	free(c->cgroup);
+	json_decref(c->annotations);
+	clear(c);
+}
+
+void container_socket(const struct container *c, char *path, size_t room)
+{
+	(void)snprintf(path, room, "/proc/self/fd/%d/control", c->dir);
+}
+
+/* --- the process --- */
+
+/* The start time of a process that has not ended; 0: there is none. A zombie has ended. */
+static uint64_t start_time(pid_t pid)
+{
+	char path[64];
+	char text[512];
+	unsigned long long t = 0;
+	ssize_t n;
+	char *p;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	p = strrchr(text, ')'); /* the name may have any letters */
+	if (!p || strlen(p) < 4 || p[2] == 'Z' || p[2] == 'X')
+		return 0;
+	/* field 22; the state is field 3 */
+	p += 2;
+	for (int i = 3; i < 22 && p; i++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	if (p)
+		t = strtoull(p, NULL, 10);
+	return t;
+}
+
+int container_wait(const struct container *c, int ms, struct err *e)
+{
+	struct pollfd p = {.events = POLLIN};
+	int rc;
+
+	if (c->pid <= 0)
+		return 0;
+	p.fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (p.fd < 0)
+		return errno == ESRCH ? 0 : err_sys(e, errno, "pidfd_open");
+	rc = start_time(c->pid) == c->pid_started ? poll(&p, 1, ms) : 1;
+	(void)close(p.fd);
+	if (rc < 0)
+		return err_sys(e, errno, "poll");
+	return rc > 0 ? 0 : err_set(e, ETIMEDOUT, "process %d did not end", (int)c->pid);
+}
+
+/* --- state.json --- */
+
+static int save(const struct container *c, struct err *e)
+{
+	json_t *j = json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s*, s:O?}", "id", c->id, "bundle",
+			      c->bundle, "pid", (int)c->pid, "pid_started",
+			      (json_int_t)c->pid_started, "uuid", c->uuid, "vm", c->vm, "cgroup",
+			      c->cgroup, "annotations", c->annotations);
+	int fd = -1;
+	int rc = 0;
+
+	if (!j)
+		return err_set(e, ENOMEM, "out of memory");
+	fd = openat(c->dir, STATE_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || json_dumpfd(j, fd, JSON_COMPACT) < 0 ||
+	    renameat(c->dir, STATE_FILE ".new", c->dir, STATE_FILE) < 0)
+		rc = err_sys(e, errno, "%s of container %s", STATE_FILE, c->id);
+	if (fd >= 0)
+		(void)close(fd);
+	json_decref(j);
+	return rc;
+}
+
+static bool marked(const struct container *c, const char *mark)
+{
+	return faccessat(c->dir, mark, F_OK, 0) == 0;
+}
+
+static void find_status(struct container *c)
+{
+	if (c->pid == 0)
+		c->status = OCI_CREATING;
+	else if (start_time(c->pid) != c->pid_started || c->pid_started == 0)
+		c->status = OCI_STOPPED;
+	else if (!marked(c, "started"))
+		c->status = OCI_CREATED;
+	else
+		c->status = marked(c, "paused") ? OCI_PAUSED : OCI_RUNNING;
+}
+
+static int take_over(struct container *c, const json_t *j, struct err *e)
+{
+	const char *uuid = json_string_value(json_object_get(j, "uuid"));
+	const char *vm = json_string_value(json_object_get(j, "vm"));
+	const char *bundle = json_string_value(json_object_get(j, "bundle"));
+	const char *cgroup = json_string_value(json_object_get(j, "cgroup"));
+	json_t *annotations = json_object_get(j, "annotations");
+
+	if (!uuid || strlen(uuid) >= sizeof(c->uuid) || !vm || strlen(vm) >= sizeof(c->vm) ||
+	    !bundle)
+		return err_set(e, EINVAL, "container %s: its %s is damaged", c->id, STATE_FILE);
+	(void)strcpy(c->uuid, uuid);
+	(void)strcpy(c->vm, vm);
+	c->pid = (pid_t)json_integer_value(json_object_get(j, "pid"));
+	c->pid_started = (uint64_t)json_integer_value(json_object_get(j, "pid_started"));
+	c->bundle = strdup(bundle);
+	c->cgroup = cgroup ? strdup(cgroup) : NULL;
+	c->annotations = json_is_object(annotations) ? json_incref(annotations) : json_object();
+	if (!c->bundle || !c->annotations || (cgroup && !c->cgroup))
+		return err_set(e, ENOMEM, "out of memory");
+	return 0;
+}
+
+static int load(struct container *c, struct err *e)
+{
+	json_error_t at;
+	json_t *j;
+	int fd = openat(c->dir, STATE_FILE, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return err_sys(e, errno, "%s of container %s", STATE_FILE, c->id);
+	j = json_loadfd(fd, 0, &at);
+	(void)close(fd);
+	if (!j)
+		return err_set(e, EINVAL, "container %s: its %s is damaged: %s", c->id, STATE_FILE,
+			       at.text);
+	rc = take_over(c, j, e);
+	json_decref(j);
+	return rc;
+}
+
+/* --- folders --- */
+
+static int open_root(const struct oci *o, struct err *e)
+{
+	int fd = open(o->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 ? fd : err_sys(e, errno, "--root \"%s\"", o->root);
+}
+
+/* With all above it, as engines expect. */
+static int make_root(const struct oci *o, struct err *e)
+{
+	char *path = strdup(o->root);
+	int rc = 0;
+
+	if (!path)
+		return err_set(e, ENOMEM, "out of memory");
+	for (char *p = path + 1; rc == 0; p++) {
+		char before = *p;
+
+		if (before && before != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			rc = err_sys(e, errno, "--root \"%s\"", path);
+		*p = before;
+		if (!before)
+			break;
+	}
+	free(path);
+	return rc;
+}
+
+static int begin(struct container *c, const char *id, struct err *e)
+{
+	int rc;
+
+	clear(c);
+	rc = check_id(id, e);
+	if (rc < 0)
+		return rc;
+	c->id = strdup(id);
+	return c->id ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
+static int make_folder(struct container *c, const struct oci *o, struct err *e)
+{
+	int root = open_root(o, e);
+	int rc = 0;
+
+	if (root < 0)
+		return root;
+	if (mkdirat(root, c->id, 0700) < 0)
+		rc = errno == EEXIST
+			     ? err_set(e, EEXIST, "container with id \"%s\" exists already", c->id)
+			     : err_sys(e, errno, "container %s: its folder", c->id);
+	if (rc == 0) {
+		c->dir = openat(root, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (c->dir < 0)
+			rc = err_sys(e, errno, "container %s: its folder", c->id);
+	}
+	(void)close(root);
+	return rc;
+}
+
+int container_new(struct container *c, const struct oci *o, const char *id, const struct bundle *b,
+		  struct err *e)
+{
+	const json_t *annotations = bundle_get(b, "annotations");
+	uint8_t uuid[16];
+	int rc = begin(c, id, e);
+
+	if (rc == 0)
+		rc = make_root(o, e);
+	if (rc == 0)
+		rc = uuid_random(uuid, e);
+	if (rc < 0)
+		return rc;
+	uuid_print(uuid, c->uuid);
+	(void)snprintf(c->vm, sizeof(c->vm), "oci-%s", id);
+	c->bundle = strdup(b->path);
+	c->annotations = json_is_object(annotations) ? json_deep_copy(annotations) : json_object();
+	if (!c->bundle || !c->annotations)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = make_folder(c, o, e);
+	if (rc < 0)
+		return rc;
+	rc = save(c, e);
+	if (rc < 0)
+		(void)container_remove(c, o, NULL);
+	return rc;
+}
+
+int container_open(struct container *c, const struct oci *o, const char *id, struct err *e)
+{
+	int rc = begin(c, id, e);
+	int root = rc == 0 ? open_root(o, NULL) : rc;
+
+	if (rc < 0)
+		return rc;
+	if (root >= 0) {
+		c->dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		rc = c->dir < 0 ? -errno : 0;
+		(void)close(root);
+	} else {
+		rc = root;
+	}
+	if (rc == -ENOENT)
+		return err_set(e, ENOENT, "container \"%s\" does not exist", id);
+	if (rc < 0)
+		return err_sys(e, -rc, "container %s", id);
+	rc = load(c, e);
+	if (rc == 0)
+		find_status(c);
+	return rc;
+}
+
+int container_set_pid(struct container *c, pid_t pid, struct err *e)
+{
+	c->pid = pid;
+	c->pid_started = start_time(pid);
+	return save(c, e);
+}
+
+int container_mark(const struct container *c, const char *mark, bool on, struct err *e)
+{
+	int fd;
+
+	if (!on) {
+		if (unlinkat(c->dir, mark, 0) < 0 && errno != ENOENT)
+			return err_sys(e, errno, "container %s: \"%s\"", c->id, mark);
+		return 0;
+	}
+	fd = openat(c->dir, mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, errno, "container %s: \"%s\"", c->id, mark);
+	(void)close(fd);
+	return 0;
+}
+
+int container_remove(struct container *c, const struct oci *o, struct err *e)
+{
+	static const char *const files[] = {STATE_FILE, STATE_FILE ".new", "started", "paused",
+					    "control"};
+	int root = open_root(o, e);
+	int rc = 0;
+
+	if (root < 0)
+		return root;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (unlinkat(c->dir, files[i], 0) < 0 && errno != ENOENT)
+			rc = err_sys(e, errno, "container %s: %s", c->id, files[i]);
+	if (rc == 0 && unlinkat(root, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		rc = err_sys(e, errno, "container %s: its folder", c->id);
+	(void)close(root);
+	return rc;
+}
+
+json_t *container_json(const struct container *c, enum oci_status s)
+{
+	json_t *j =
+		json_pack("{s:s, s:s, s:s, s:s, s:O}", "ociVersion", "1.0.2", "id", c->id, "status",
+			  oci_status_name(s), "bundle", c->bundle, "annotations", c->annotations);
+
+	if (j && c->pid && s != OCI_STOPPED)
+		(void)json_object_set_new(j, "pid", json_integer(c->pid));
+	return j;
+}
+
+int containers_each(const struct oci *o, int (*fn)(const char *id, void *arg), void *arg,
+		    struct err *e)
+{
+	DIR *d = opendir(o->root);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!d) /* nothing was made yet */
+		return errno == ENOENT ? 0 : err_sys(e, errno, "--root \"%s\"", o->root);
+	while (rc >= 0 && (entry = readdir(d)))
+		if (check_id(entry->d_name, NULL) == 0)
+			rc = fn(entry->d_name, arg);
+	(void)closedir(d);
+	return rc < 0 ? rc : 0;
+}

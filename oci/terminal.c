@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A pty, and its way to the engine. */
+#include "oci/terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/unix.h"
+
+static int send_master(const char *path, int master, struct err *e)
+{
+	static const char name[] = "/dev/ptmx";
+	int s = unix_connect(path, SOCK_STREAM, 0);
+	int rc = s;
+
+	if (s >= 0) {
+		rc = unix_send(s, name, sizeof(name) - 1, &master, 1, 0);
+		(void)close(s);
+	}
+	return rc < 0 ? err_sys(e, -rc, "--console-socket \"%s\"", path) : 0;
+}
+
+/* The guest has a line discipline of its own; output of bare newlines looks right. */
+static void make_raw(int fd)
+{
+	struct termios t;
+
+	if (tcgetattr(fd, &t) < 0)
+		return;
+	cfmakeraw(&t);
+	t.c_oflag |= OPOST | ONLCR;
+	(void)tcsetattr(fd, TCSANOW, &t);
+}
+
+int terminal_open(const char *console_socket, struct err *e)
+{
+	char path[64];
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int slave = -1;
+	int rc;
+
+	if (master < 0)
+		return err_sys(e, errno, "a terminal");
+	if (grantpt(master) < 0 || unlockpt(master) < 0 ||
+	    ptsname_r(master, path, sizeof(path)) != 0)
+		rc = err_sys(e, errno, "a terminal");
+	else if ((slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
+		rc = err_sys(e, errno, "%s", path);
+	else
+		rc = send_master(console_socket, master, e);
+	(void)close(master);
+	if (rc < 0) {
+		if (slave >= 0)
+			(void)close(slave);
+		return rc;
+	}
+	make_raw(slave);
+	return slave;
+}

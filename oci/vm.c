@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests of libchaos, one a connection. */
+#include "oci/vm.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int call(const struct chaos_request *rq, struct chaos_reply *r, struct err *e)
+{
+	struct chaos_error ce = {0};
+	struct chaos *c;
+	int rc = chaos_open(&c, NULL, &ce);
+
+	if (rc == 0) {
+		rc = chaos_call(c, rq, r, NULL, NULL, &ce);
+		chaos_close(c);
+	}
+	return rc < 0 ? err_set(e, -rc, "%s", ce.message) : 0;
+}
+
+int vm_make(const struct plan *p, struct err *e)
+{
+	static struct chaos_reply r; /* it is large */
+	struct chaos_request rq;
+
+	chaos_request_init(&rq, CHAOS_CREATE);
+	rq.set = (const char *const *)p->set;
+	rq.kernel_fd = p->kernel_fd;
+	rq.flags = CHAOS_PAUSED;
+	return call(&rq, &r, e);
+}
+
+int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e)
+{
+	static struct chaos_reply r;
+	struct chaos_request rq;
+
+	chaos_request_init(&rq, op);
+	rq.vm = uuid;
+	rq.flags = flags;
+	return call(&rq, &r, e);
+}
+
+int vm_remove(const char *uuid, struct err *e)
+{
+	int rc = vm_ask(CHAOS_RM, CHAOS_FORCE, uuid, e);
+
+	return rc == -ESRCH ? 0 : rc;
+}
+
+int vm_info(const char *uuid, struct chaos_vm *out, struct err *e)
+{
+	static struct chaos_reply r;
+	struct chaos_request rq;
+	int rc;
+
+	chaos_request_init(&rq, CHAOS_INFO);
+	rq.vm = uuid;
+	rc = call(&rq, &r, e);
+	if (rc == 0 && !r.has_vm)
+		rc = err_set(e, EPROTO, "chaosd says nothing of the VM");
+	if (rc == 0)
+		*out = r.vm;
+	return rc;
+}
+
+int vm_exit_code(const struct chaos_vm *v)
+{
+	if (strcmp(v->reason, "poweroff") == 0)
+		return v->exit_code >= 0 ? v->exit_code & 255 : 0;
+	return strcmp(v->reason, "crash") == 0 || strcmp(v->reason, "watchdog") == 0 ? 134 : 137;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Questions to chaosd about the VM of a container, over a connection of their own. */
+#ifndef CHAOS_OCI_VM_H
+#define CHAOS_OCI_VM_H
+
+#include "base/err.h"
+#include "oci/bundle.h"
+#include "split-toolstack/libchaos/chaos.h"
+
+/* Makes it, paused. */
+int vm_make(const struct plan *p, struct err *e);
+/* One request about it. -ESRCH: there is no such VM. */
+int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e);
+/* Ends it and its record; that there is none is no error. */
+int vm_remove(const char *uuid, struct err *e);
+int vm_info(const char *uuid, struct chaos_vm *out, struct err *e);
+
+/* The exit status that a container's process would have had. */
+int vm_exit_code(const struct chaos_vm *v);
+
+#endif
