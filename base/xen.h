@@ -205,6 +205,17 @@ int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames)
  * there is no such machine frame. What is mapped for it stays so until xen_close(). */
 int xen_m2p(struct xen *x, uint64_t mfn, uint64_t *gfn);
 
+/* Which frames a domain writes while it runs. Xen notes them from xen_dirty_start() on until
+ * xen_dirty_stop(), whatever becomes of this process. -EOPNOTSUPP: not for PV domains (Debian's
+ * Xen). XEN_DOMCTL_shadow_op. */
+int xen_dirty_start(struct xen *x, uint32_t domid);
+/* Those below `frames` (a multiple of 64) that were written since the start or the last call, as
+ * bits; with `last` (it does not run) also those that Xen itself keeps writing. What dom0 writes by
+ * a mapping of its own is not noted. */
+int xen_dirty_take(struct xen *x, uint32_t domid, uint64_t frames, bool last, uint64_t *bits);
+/* 0 also when nothing was noted. */
+int xen_dirty_stop(struct xen *x, uint32_t domid);
+
 /* --- event channels ------------------------------------------------------------------------------
  */
 

@@ -60,6 +60,66 @@ int xen_cpu_features(struct xen *x, bool hvm, uint32_t max, uint32_t *words)
 	return (int)(n < max ? n : max);
 }
 
+/* --- frames that are written --- */
+
+/* libxenctrl's own call has another form in each version. `bits` NULL: none are asked for. */
+static int shadow_op(struct xen *x, uint32_t domid, uint32_t what, uint32_t mode, uint64_t frames,
+		     uint64_t *bits)
+{
+	size_t bytes = bits ? frames / 8 : 0;
+	struct xen_domctl *op = xencall_alloc_buffer(x->call, sizeof(*op));
+	void *buf = bytes ? xencall_alloc_buffer(x->call, bytes) : NULL;
+	int rc = -ENOMEM;
+
+	if (!op || (bytes && !buf))
+		goto out;
+	memset(op, 0, sizeof(*op));
+	op->cmd = XEN_DOMCTL_shadow_op;
+	op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+	op->domain = (domid_t)domid;
+	op->u.shadow_op.op = what;
+	op->u.shadow_op.mode = mode;
+	if (bytes) {
+		memset(buf, 0, bytes);
+		op->u.shadow_op.pages = frames;
+		set_xen_guest_handle_raw(op->u.shadow_op.dirty_bitmap, (uint8_t *)buf);
+	}
+	rc = xencall1(x->call, __HYPERVISOR_domctl, (uint64_t)op) < 0 ? -errno : 0;
+	if (rc == 0 && bytes)
+		memcpy(bits, buf, bytes);
+out:
+	if (buf)
+		xencall_free_buffer(x->call, buf);
+	if (op)
+		xencall_free_buffer(x->call, op);
+	return rc;
+}
+
+int xen_dirty_start(struct xen *x, uint32_t domid)
+{
+	return shadow_op(x, domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, 0, 0, NULL);
+}
+
+int xen_dirty_take(struct xen *x, uint32_t domid, uint64_t frames, bool last, uint64_t *bits)
+{
+	int rc = -EINVAL;
+
+#ifdef XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL /* which a Xen may not know yet */
+	if (last)
+		rc = shadow_op(x, domid, XEN_DOMCTL_SHADOW_OP_CLEAN,
+			       XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL, frames, bits);
+#else
+	(void)last;
+#endif
+	return rc == -EINVAL ? shadow_op(x, domid, XEN_DOMCTL_SHADOW_OP_CLEAN, 0, frames, bits)
+			     : rc;
+}
+
+int xen_dirty_stop(struct xen *x, uint32_t domid)
+{
+	return shadow_op(x, domid, XEN_DOMCTL_SHADOW_OP_OFF, 0, 0, NULL);
+}
+
 /* --- PV page tables --- */
 
 int xen_unpin(struct xen *x, uint32_t domid, uint64_t mfn)

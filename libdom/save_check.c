@@ -24,7 +24,7 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return n == 0;
 }
 
-static int check_form(const struct save_header *h, struct err *e)
+static int check_form(const struct save_header *h, bool live, struct err *e)
 {
 	if (memcmp(h->magic, SAVE_MAGIC, sizeof(h->magic)) != 0)
 		return err_set(e, EPROTO, "this is not a saved VM of chaos");
@@ -42,7 +42,11 @@ static int check_form(const struct save_header *h, struct err *e)
 	if (h->compression != SAVE_PLAIN_PAGES)
 		return err_set(e, EOPNOTSUPP, "its pages are compressed in way %u, unknown here",
 			       h->compression);
-	if (h->flags & ~SAVE_FLAGS || !all_zero(h->reserved, sizeof(h->reserved)) ||
+	if (h->flags & SAVE_FLAG_LIVE && !live)
+		return err_set(e, EPROTO,
+			       "it is of a VM that moves while it runs, and no saved one");
+	if (h->flags & ~(SAVE_FLAGS | SAVE_FLAG_LIVE) ||
+	    !all_zero(h->reserved, sizeof(h->reserved)) ||
 	    (h->kind != SAVE_KIND_LINUX && !all_zero((const uint8_t *)h->param, sizeof(h->param))))
 		return err_set(e, EOPNOTSUPP, "it says what this chaos does not understand");
 	return 0;
@@ -74,7 +78,7 @@ static int check_layout(const struct save_header *h, struct err *e)
 /* It is built as it is anyway; what Xen keeps of it is checked by Xen. */
 static int check_linux(const struct save_header *h, struct err *e)
 {
-	if (h->type != DOM_PVH || h->ring_pages || h->flags)
+	if (h->type != DOM_PVH || h->ring_pages || h->flags & ~SAVE_FLAG_LIVE)
 		return damaged(e, "its kind and type do not fit");
 	if (!save_linux_has(h->pages, h->dev_gfn, 1) ||
 	    !save_linux_has(h->pages, h->control_gfn, 1) || h->dev_gfn == h->control_gfn)
@@ -85,9 +89,9 @@ static int check_linux(const struct save_header *h, struct err *e)
 	return 0;
 }
 
-int save_check_header(const struct save_header *h, struct err *e)
+static int check_header(const struct save_header *h, bool live, struct err *e)
 {
-	int rc = check_form(h, e);
+	int rc = check_form(h, live, e);
 
 	if (rc < 0)
 		return rc;
@@ -108,6 +112,21 @@ int save_check_header(const struct save_header *h, struct err *e)
 	    h->runs > SAVE_RUNS_MAX || h->present > h->pages + SAVE_LINUX_SPECIAL)
 		return damaged(e, "a section is too large");
 	return h->kind == SAVE_KIND_LINUX ? check_linux(h, e) : check_layout(h, e);
+}
+
+int save_check_header(const struct save_header *h, struct err *e)
+{
+	return check_header(h, false, e);
+}
+
+int save_check_live_header(const struct save_header *h, struct err *e)
+{
+	int rc = check_header(h, true, e);
+
+	if (rc == 0 && h->flags & SAVE_FLAG_LIVE &&
+	    (h->type != DOM_PVH || h->cpu_bytes || h->runs || h->present))
+		return damaged(e, "its first header makes no sense");
+	return rc;
 }
 
 /* --- the sections --- */
@@ -277,6 +296,8 @@ int save_check_sections(const struct save_stream *s, struct err *e)
 
 	if (s->h.sections_hash != save_hash_of(s->sections, save_sections(&s->h)))
 		return damaged(e, "the checksum before its pages is wrong");
+	if (s->h.flags & SAVE_FLAG_LIVE) /* they come in its last part */
+		return 0;
 	rc = check_cpus(s, e);
 	return rc < 0 ? rc : check_runs(s, e);
 }

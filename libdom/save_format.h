@@ -22,6 +22,9 @@ enum save_vendor { SAVE_VENDOR_AMD = 1, SAVE_VENDOR_INTEL = 2 };
 /* PV: its page tables are as the builder makes them, and not in the stream. */
 #define SAVE_FLAG_OWN_TABLES (1u << 1)
 #define SAVE_FLAGS	     (SAVE_FLAG_PLAIN | SAVE_FLAG_OWN_TABLES)
+/* PVH, of a VM that moves while it runs, and in no file: no states, runs and pages; batches of
+ * pages follow, and behind the last one another header, without this flag. */
+#define SAVE_FLAG_LIVE (1u << 2)
 
 #define SAVE_PARAMS 5u
 
@@ -84,10 +87,27 @@ struct save_run {
 	uint32_t kind;
 };
 
+/* Of a live stream. */
+struct save_batch {
+	uint32_t kind; /* enum save_batch_kind */
+	uint32_t runs; /* SAVE_BATCH_PAGES: that follow, kinds SAVE_RUN_PAGES and SAVE_RUN_ZERO */
+	uint64_t
+		n; /* SAVE_BATCH_PAGES: pages behind these; SAVE_BATCH_ROUND: number of the round */
+};
+
+enum save_batch_kind {
+	SAVE_BATCH_PAGES = 1, /* runs ascend within a round */
+	SAVE_BATCH_ROUND,     /* the end of a round, the first one is 1 */
+	SAVE_BATCH_LAST,      /* a header and the rest follow */
+};
+
+#define SAVE_BATCH_MOST 512u /* runs and pages of a batch */
+#define SAVE_ROUNDS_MAX 30u
+
 /* Behind the pages. */
 struct save_end {
 	uint8_t magic[8];
-	uint64_t pages_hash; /* XXH3, 64 bits: of all pages in the stream */
+	uint64_t pages_hash; /* XXH3, 64 bits: of all pages in the stream, and of all batches */
 };
 
 #define SAVE_RUNS_MAX	  65536u /* more gaps than that are filled */
@@ -100,6 +120,7 @@ _Static_assert(__builtin_offsetof(struct save_header, pages) == 0x20, "shell");
 _Static_assert(__builtin_offsetof(struct save_header, dev_gfn) == 0x48, "layout");
 _Static_assert(__builtin_offsetof(struct save_header, owner_bytes) == 0x88, "sections");
 _Static_assert(sizeof(struct save_run) == 16, "run");
+_Static_assert(sizeof(struct save_batch) == 16, "batch");
 _Static_assert(sizeof(struct save_end) == 16, "end");
 
 #endif

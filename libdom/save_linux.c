@@ -48,6 +48,22 @@ bool save_linux_has(uint64_t pages, uint64_t gfn, uint64_t n)
 	return false;
 }
 
+bool save_linux_is_ram(uint64_t pages, uint64_t gfn)
+{
+	struct layout_run r[SAVE_LINUX_PLACES];
+
+	places(pages, r);
+	return gfn < r[0].pages || (gfn >= r[3].gfn && gfn - r[3].gfn < r[3].pages);
+}
+
+uint64_t save_linux_top(uint64_t pages)
+{
+	struct layout_run r[SAVE_LINUX_PLACES];
+
+	places(pages, r);
+	return r[3].pages ? r[3].gfn + r[3].pages : r[0].pages;
+}
+
 /* --- out of a domain --- */
 
 int save_linux_header(struct xen *x, const struct save_source *from, struct save_header *h,
@@ -99,6 +115,8 @@ int save_linux_pages(struct saving *s, struct err *e)
 
 	if (rc < 0)
 		return err_sys(e, -rc, "look at domain %u", s->from->domid);
+	if (s->part == SAVING_LAST)
+		return saving_choose_due(s, e);
 	places(s->from->pages, r);
 	for (uint32_t i = 0; i < SAVE_LINUX_PLACES; i++)
 		most += r[i].pages;

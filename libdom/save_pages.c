@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which pages of a domain go into a stream: not those that the guest never used, those that are
  * zero or the toolstack's; and page tables of PV in another form. */
-#include "libdom/save_saving.h"
+#include "libdom/save_linux.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,10 +45,34 @@ static bool in_run(const struct layout_run *r, uint64_t gfn)
 	return gfn - r->gfn < r->pages;
 }
 
+int saving_choose_due(struct saving *s, struct err *e)
+{
+	const struct saving *all = s->first_part;
+
+	s->gfn = malloc((all->n + 1) * sizeof(*s->gfn));
+	s->kind = malloc(all->n + 1);
+	if (!s->gfn || !s->kind)
+		return no_memory(e);
+	for (uint64_t i = 0; i < all->n; i++) {
+		uint64_t gfn = all->gfn[i];
+
+		if (saving_in_rounds(&s->h, gfn) && !(s->due[gfn / 64] >> gfn % 64 & 1))
+			continue;
+		s->kind[s->n] = SAVE_RUN_PAGES;
+		s->gfn[s->n++] = gfn;
+	}
+	s->st->pages = s->from->pages;
+	return 0;
+}
+
 int saving_choose_pages(struct saving *s, struct err *e)
 {
 	struct layout_run skip = untouched(s);
 
+	if (s->part == SAVING_LAST)
+		return saving_choose_due(s, e);
+	if (s->part == SAVING_FIRST) /* it may use them before the end */
+		skip.pages = 0;
 	s->gfn = malloc(s->l.pages * sizeof(*s->gfn));
 	s->kind = malloc(s->l.pages);
 	if (!s->gfn || !s->kind)
@@ -93,7 +117,7 @@ int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 }
 
 /* Stops at the first block that is not. */
-static bool is_zero(const uint8_t *page)
+bool saving_is_zero(const uint8_t *page)
 {
 	const uint64_t *w = (const uint64_t *)(const void *)page;
 
@@ -112,7 +136,7 @@ int saving_find_zeroes(struct saving *s, struct err *e)
 		if (rc < 0)
 			return rc;
 		if (s->kind[i] == SAVE_RUN_PAGES && s->gfn[i] != s->h.control_gfn &&
-		    is_zero(saving_page_at(s, i))) {
+		    saving_is_zero(saving_page_at(s, i))) {
 			s->kind[i] = SAVE_RUN_ZERO;
 			s->st->zero++;
 		}

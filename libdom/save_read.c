@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reading a stream as far as its pages, and its pages without a domain. */
+#include "libdom/live.h"
 #include "libdom/save_stream.h"
 
 #include <errno.h>
@@ -116,7 +117,24 @@ static int read_sections(struct save_stream *s, struct err *e)
 	return take(s->from, s->sections, bytes, e);
 }
 
-int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e)
+static int check_first(struct save_stream *s, bool live, struct err *e)
+{
+	int rc = live ? save_check_live_header(&s->h, e) : save_check_header(&s->h, e);
+
+	if (rc < 0)
+		return rc;
+	save_describe(s);
+	if (!(s->h.flags & SAVE_FLAG_LIVE))
+		return check_length(s, e);
+	if (!s->from->polled)
+		return err_set(e, EPROTO, "a VM that moves comes through no file");
+	s->pages_at = -1;
+	s->live = live_read_new(&s->h);
+	return s->live ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
+static int open_stream(struct xen *x, struct transfer *from, bool live, struct save_stream **out,
+		       struct err *e)
 {
 	struct save_stream *s = calloc(1, sizeof(*s));
 	int rc;
@@ -127,11 +145,7 @@ int save_open(struct xen *x, struct transfer *from, struct save_stream **out, st
 	s->from = from;
 	rc = take(from, &s->h, sizeof(s->h), e);
 	if (rc == 0)
-		rc = save_check_header(&s->h, e);
-	if (rc == 0) {
-		save_describe(s);
-		rc = check_length(s, e);
-	}
+		rc = check_first(s, live, e);
 	if (rc == 0)
 		rc = read_sections(s, e);
 	if (rc == 0)
@@ -144,6 +158,43 @@ int save_open(struct xen *x, struct transfer *from, struct save_stream **out, st
 	}
 	*out = s;
 	return 0;
+}
+
+int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e)
+{
+	return open_stream(x, from, false, out, e);
+}
+
+int save_open_moving(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e)
+{
+	return open_stream(x, from, true, out, e);
+}
+
+/* The same guest as at first. */
+static bool is_same(const struct save_header *a, const struct save_header *b)
+{
+	return a->kind == b->kind && (a->flags & ~SAVE_FLAG_LIVE) == b->flags &&
+	       a->type == b->type &&
+	       memcmp(&a->pages, &b->pages,
+		      offsetof(struct save_header, image_end_gfn) -
+			      offsetof(struct save_header, pages)) == 0;
+}
+
+int save_read_last(struct save_stream *s, struct err *e)
+{
+	struct save_header first = s->h;
+	int rc = take(s->from, &s->h, sizeof(s->h), e);
+
+	if (rc == 0)
+		rc = save_check_header(&s->h, e);
+	if (rc == 0 && (!is_same(&first, &s->h) || s->h.owner_bytes || s->h.feature_words))
+		rc = err_set(e, EPROTO, "the file is damaged: its last part is of another VM");
+	free(s->sections);
+	s->sections = NULL;
+	s->info.owner = NULL;
+	if (rc == 0)
+		rc = read_sections(s, e);
+	return rc < 0 ? rc : save_check_sections(s, e);
 }
 
 const struct save_info *save_info(const struct save_stream *s)
@@ -170,6 +221,7 @@ void save_close(struct save_stream *s)
 {
 	if (!s)
 		return;
+	live_read_free(s->live);
 	free(s->sections);
 	free(s->pages);
 	free(s);

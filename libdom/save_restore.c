@@ -246,6 +246,8 @@ static void count(const struct save_stream *s, struct save_stats *st)
 		.present = s->h.present,
 		.untouched = s->h.pages > s->h.present ? s->h.pages - s->h.present : 0,
 		.bytes = s->info.bytes - s->h.present * PAGE_BYTES - sizeof(struct save_end)};
+	if (s->live)
+		st->bytes = live_read_bytes(s->live);
 	for (uint32_t i = 0; i < s->h.runs; i++)
 		if (s->run[i].kind == SAVE_RUN_ZERO)
 			st->zero += s->run[i].pages;
@@ -270,7 +272,7 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 	r->d = d;
 	r->st = st;
 	if (!s->pages)
-		r->hash = save_hash_new();
+		r->hash = s->live ? live_read_hash(s->live) : save_hash_new();
 	if (!s->pages && !r->hash)
 		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0 && d->type == DOM_PV)

@@ -7,7 +7,14 @@
 
 #define SAVING_LEFT_OUT 0u /* it was looked at, and is in no run */
 
+/* Of a live stream: its beginning, and what is left of it when the domain stands still. */
+enum saving_part { SAVING_ALL, SAVING_FIRST, SAVING_LAST };
+
 struct saving {
+	enum saving_part part;
+	/* SAVING_LAST: pages of the first part, of which those are due whose bit is set */
+	const struct saving *first_part;
+	const uint64_t *due;
 	struct xen *x;
 	const struct save_source *from;
 	struct transfer *to; /* NULL: nothing is written, nor cancelled */
@@ -31,6 +38,20 @@ struct saving {
 	uint32_t ntables;
 	struct save_hash *hash;
 };
+
+/* libdom/save_write.c: a new one, zeroed but for these and *st. NULL: no memory. */
+struct saving *saving_new(struct xen *x, const struct save_source *from, struct transfer *to,
+			  struct save_stats *st, struct err *e);
+/* Looks at the domain as s->part needs it, fills header and lists of pages and vCPUs. */
+int saving_look(struct saving *s, uint32_t owner_bytes, struct err *e);
+/* Writes header and sections; pages; checksum and end. */
+int saving_put_head(struct saving *s, const void *owner, struct err *e);
+int saving_put_pages(struct saving *s, struct err *e);
+int saving_put_end(struct saving *s, struct err *e);
+int saving_put(struct saving *s, struct iovec *iov, uint32_t n, struct err *e);
+/* libdom/save_pages.c: the pages of SAVING_LAST */
+int saving_choose_due(struct saving *s, struct err *e);
+bool saving_is_zero(const uint8_t *page);
 
 /* libdom/save_write.c: all but the pages, `to` may be NULL: looks at the domain, and fills all of
  * *out but hash, which is to be ended also when this fails. */

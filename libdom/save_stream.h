@@ -46,7 +46,22 @@ struct save_stream {
 	void *source_map; /* of a template: the domain's pages, mapped; NULL: no more */
 	uint32_t source_mapped;
 	struct save_info info;
+	struct live_read *live; /* of a stream with batches; NULL: it has none */
 };
+
+/* libdom/live_read.c: NULL: no memory; NULL is fine to be freed, and what is mapped is not unmapped
+ * by that. */
+struct live_read *live_read_new(const struct save_header *h);
+void live_read_free(struct live_read *l);
+/* Behind the batches: the checksum so far, which is the caller's then; bytes so far. */
+struct save_hash *live_read_hash(struct live_read *l);
+uint64_t live_read_bytes(const struct live_read *l);
+/* libdom/save_read.c: another header and its sections in place of the first ones. */
+int save_read_last(struct save_stream *s, struct err *e);
+
+/* libdom/live_read.c: a page that may be in a batch of a live stream: RAM that is the guest's. The
+ * others are in its last part in any case. */
+bool saving_in_rounds(const struct save_header *h, uint64_t gfn);
 
 /* libdom/save_read.c: s->info, of the header; where the sections are, of the header and
  * s->sections. */
@@ -56,6 +71,7 @@ void save_find_sections(struct save_stream *s);
 /* libdom/save_check.c: what a header, and then the sections, may say; nothing is read or allocated.
  * -EPROTO, -EOPNOTSUPP or -EINVAL with one line. */
 int save_check_header(const struct save_header *h, struct err *e);
+int save_check_live_header(const struct save_header *h, struct err *e); /* SAVE_FLAG_LIVE */
 int save_check_sections(const struct save_stream *s, struct err *e);
 
 /* Xen's records of a PVH domain of so many vCPUs: HEADER, then those that such domains have, END.

@@ -21,7 +21,7 @@ static int no_memory(struct err *e)
 
 /* --- the stream --- */
 
-static int put(struct saving *s, struct iovec *iov, uint32_t n, struct err *e)
+int saving_put(struct saving *s, struct iovec *iov, uint32_t n, struct err *e)
 {
 	int rc = transfer_write(s->to, iov, n);
 
@@ -47,7 +47,7 @@ uint8_t *saving_sections(const struct saving *s, const void *owner)
 	return all;
 }
 
-static int put_head(struct saving *s, const void *owner, struct err *e)
+int saving_put_head(struct saving *s, const void *owner, struct err *e)
 {
 	uint64_t bytes = save_sections(&s->h);
 	uint8_t *all = saving_sections(s, owner);
@@ -57,7 +57,7 @@ static int put_head(struct saving *s, const void *owner, struct err *e)
 		return no_memory(e);
 	s->h.sections_hash = save_hash_of(all, bytes);
 	s->h.header_hash = save_hash_of(&s->h, offsetof(struct save_header, header_hash));
-	rc = put(s, (struct iovec[]){{&s->h, sizeof(s->h)}, {all, bytes}}, 2, e);
+	rc = saving_put(s, (struct iovec[]){{&s->h, sizeof(s->h)}, {all, bytes}}, 2, e);
 	free(all);
 	return rc;
 }
@@ -78,7 +78,7 @@ static uint32_t piece(struct saving *s, uint64_t i, uint32_t *table, struct iove
 	return n;
 }
 
-static int put_pages(struct saving *s, struct err *e)
+int saving_put_pages(struct saving *s, struct err *e)
 {
 	struct iovec iov[IOV_ONCE];
 	uint32_t table = 0;
@@ -103,19 +103,19 @@ static int put_pages(struct saving *s, struct err *e)
 			i += now;
 		}
 		if (n)
-			rc = put(s, iov, n, e);
+			rc = saving_put(s, iov, n, e);
 		shared_store(&s->st->done, s->st->done + pages);
 	}
 	return rc;
 }
 
-static int put_end(struct saving *s, struct err *e)
+int saving_put_end(struct saving *s, struct err *e)
 {
 	struct save_end end = {.pages_hash = save_hash_end(s->hash)};
 
 	s->hash = NULL;
 	memcpy(end.magic, SAVE_END_MAGIC, sizeof(end.magic));
-	return put(s, (struct iovec[]){{&end, sizeof(end)}}, 1, e);
+	return saving_put(s, (struct iovec[]){{&end, sizeof(end)}}, 1, e);
 }
 
 /* --- all of it --- */
@@ -225,7 +225,7 @@ static int prepare_linux(struct saving *s, struct err *e)
 
 	if (rc == 0)
 		rc = add_features(s, e);
-	if (rc == 0)
+	if (rc == 0 && s->part != SAVING_FIRST)
 		rc = save_cpus_get(s->x, s->from, false, &s->cpus, e);
 	s->h.cpu_bytes = s->cpus.bytes;
 	return rc < 0 ? rc : save_linux_pages(s, e);
@@ -241,7 +241,7 @@ static int prepare_noxs(struct saving *s, struct err *e)
 		return err_set(e, EINVAL, "it has too little memory for a noxs guest");
 	if (rc == 0)
 		rc = fill_header(s, e);
-	if (rc == 0)
+	if (rc == 0 && s->part != SAVING_FIRST)
 		rc = save_cpus_get(s->x, s->from, (s->h.flags & SAVE_FLAG_PLAIN) != 0, &s->cpus, e);
 	if (rc < 0)
 		return rc;
@@ -276,28 +276,47 @@ void saving_end(struct saving *s)
 	free(s);
 }
 
-int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_bytes,
-		 struct transfer *to, struct save_stats *st, struct saving **out, struct err *e)
+struct saving *saving_new(struct xen *x, const struct save_source *from, struct transfer *to,
+			  struct save_stats *st, struct err *e)
 {
 	struct saving *s = calloc(1, sizeof(*s));
-	int rc;
 
 	*st = (struct save_stats){0};
-	*out = s;
-	if (!s)
-		return no_memory(e);
+	if (!s) {
+		(void)no_memory(e);
+		return NULL;
+	}
 	s->x = x;
 	s->from = from;
 	s->to = to;
 	s->st = st;
-	rc = stands_still(x, from, &s->cpu_ns, e);
+	return s;
+}
+
+int saving_look(struct saving *s, uint32_t owner_bytes, struct err *e)
+{
+	int rc = s->part == SAVING_FIRST ? 0 : stands_still(s->x, s->from, &s->cpu_ns, e);
+
 	if (rc == 0 && owner_bytes > SAVE_OWNER_MAX)
 		rc = err_set(e, E2BIG, "its configuration has %u bytes: too many", owner_bytes);
-	if (rc == 0 && !from->linux_guest)
-		rc = save_check(from->control, e);
+	if (rc == 0 && !s->from->linux_guest)
+		rc = save_check(s->from->control, e);
 	begin_header(s, owner_bytes);
 	if (rc == 0)
-		rc = from->linux_guest ? prepare_linux(s, e) : prepare_noxs(s, e);
+		rc = s->from->linux_guest ? prepare_linux(s, e) : prepare_noxs(s, e);
+	return rc;
+}
+
+int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_bytes,
+		 struct transfer *to, struct save_stats *st, struct saving **out, struct err *e)
+{
+	struct saving *s = saving_new(x, from, to, st, e);
+	int rc;
+
+	*out = s;
+	if (!s)
+		return -ENOMEM;
+	rc = saving_look(s, owner_bytes, e);
 	if (rc == 0)
 		rc = saving_find_zeroes(s, e);
 	if (rc == 0)
@@ -314,14 +333,14 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 
 	if (rc == 0) {
 		s->hash = save_hash_new();
-		rc = s->hash ? put_head(s, owner, e) : no_memory(e);
+		rc = s->hash ? saving_put_head(s, owner, e) : no_memory(e);
 	}
 	if (rc == 0)
-		rc = put_pages(s, e);
+		rc = saving_put_pages(s, e);
 	if (rc == 0)
 		rc = saving_stood_still(s, e);
 	if (rc == 0)
-		rc = put_end(s, e);
+		rc = saving_put_end(s, e);
 	saving_end(s);
 	return rc;
 }

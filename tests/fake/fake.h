@@ -38,6 +38,9 @@ struct fake_domain {
 bool fake_domain(uint32_t domid, struct fake_domain *out);
 /* Raises the event of dom0's port that belongs to the domain's channel. */
 void fake_event(uint32_t domid);
+/* The guest has written a frame, which is noted if that was asked for; whether it is. */
+void fake_wrote(uint32_t domid, uint64_t frame);
+bool fake_notes(uint32_t domid);
 /* The guest's view of one of its frames, as xen_map() would name it. */
 void *fake_page(uint32_t domid, uint64_t frame);
 /* Forgets dom0's handles as the death of a process does: ports and mappings go, domains stay. */

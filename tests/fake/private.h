@@ -38,7 +38,9 @@ struct domain {
 	uint32_t vcpus;
 	uint8_t affinity[FAKE_VCPUS]; /* of pCPUs 0 to 7; 0: not set */
 	bool has_state[FAKE_VCPUS];   /* of each vCPU: it was set */
-	uint64_t pinned;	      /* PV: a table of level 4; 0: none */
+	bool noting;		      /* what it writes */
+	uint64_t written[FRAMES / 64];
+	uint64_t pinned; /* PV: a table of level 4; 0: none */
 };
 
 struct port {

@@ -17,6 +17,58 @@ int xen_domain_resume(struct xen *x, uint32_t domid)
 	ONE_DOMAIN(d->shutdown = false);
 }
 
+/* --- what it writes --- */
+
+int xen_dirty_start(struct xen *x, uint32_t domid)
+{
+	ONE_DOMAIN({
+		if (!d->hvm)
+			return fake_leave(-EOPNOTSUPP);
+		d->noting = true;
+		memset(d->written, 0, sizeof(d->written));
+	});
+}
+
+int xen_dirty_take(struct xen *x, uint32_t domid, uint64_t frames, bool last, uint64_t *bits)
+{
+	(void)last;
+	ONE_DOMAIN({
+		if (!d->noting)
+			return fake_leave(-EINVAL);
+		memset(bits, 0, frames / 8);
+		memcpy(bits, d->written, (frames < FRAMES ? frames : FRAMES) / 8);
+		memset(d->written, 0, sizeof(d->written));
+	});
+}
+
+int xen_dirty_stop(struct xen *x, uint32_t domid)
+{
+	ONE_DOMAIN(d->noting = false);
+}
+
+void fake_wrote(uint32_t domid, uint64_t frame)
+{
+	struct domain *d;
+
+	(void)pthread_mutex_lock(&fake_lock);
+	d = fake_find(domid);
+	if (d && d->noting && frame < FRAMES)
+		d->written[frame / 64] |= 1ull << frame % 64;
+	(void)fake_leave(0);
+}
+
+bool fake_notes(uint32_t domid)
+{
+	struct domain *d;
+	bool notes;
+
+	(void)pthread_mutex_lock(&fake_lock);
+	d = fake_find(domid);
+	notes = d && d->noting;
+	(void)fake_leave(0);
+	return notes;
+}
+
 int xen_vcpu_context(struct xen *x, uint32_t domid, uint32_t vcpu, vcpu_guest_context_any_t *ctx)
 {
 	ONE_DOMAIN({
