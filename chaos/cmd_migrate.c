@@ -18,20 +18,25 @@ static int print_result(const struct migration *m, bool json)
 {
 	uint64_t total = m->runs_at - m->start;
 	uint64_t down = m->stopped_ns + m->runs_at - m->written_at;
-	char size[32];
+	double rate = (double)m->bytes / 1048576 / ((double)total / 1e9);
+	char size[32], rounds[32] = "";
 
+	if (m->rounds)
+		(void)snprintf(rounds, sizeof(rounds), " in %u round%s", m->rounds,
+			       m->rounds == 1 ? "" : "s");
 	if (json)
 		return print_json(json_pack(
-			"{s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:f, s:f}", "name",
+			"{s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:f, s:f, s:f}", "name",
 			text_json(m->vm.name), "uuid", m->vm.uuid, "name_there", text_json(m->name),
 			"domid_there", (json_int_t)m->domid, "bytes", (json_int_t)m->bytes, "pages",
-			(json_int_t)m->pages, "pages_sent", (json_int_t)m->present, "stopped_us",
+			(json_int_t)m->pages, "pages_sent", (json_int_t)m->present, "live", m->live,
+			"rounds", (json_int_t)m->rounds, "mib_s", rate, "stopped_us",
 			(double)down / 1000, "total_us", (double)total / 1000));
 	format_kib((m->bytes + 1023) / 1024, size, sizeof(size));
-	printf("%s: %s, %" PRIu64 " of %" PRIu64
-	       " pages in %.1f ms (%.1f MiB/s), stood still for %.1f ms\n",
-	       m->vm.name, size, m->present, m->pages, (double)total / 1e6,
-	       (double)m->bytes / 1048576 / ((double)total / 1e9), (double)down / 1e6);
+	printf("%s: %s, %" PRIu64 " pages of %" PRIu64
+	       "%s, %.1f ms (%.1f MiB/s), stood still for %.1f ms\n",
+	       m->vm.name, size, m->present, m->pages, rounds, (double)total / 1e6, rate,
+	       (double)down / 1e6);
 	return 0;
 }
 
@@ -86,6 +91,7 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 			      .beside = {.fd = -1},
 			      .l = {.in = -1, .out = -1},
 			      .timeout_ms = TIMEOUT_S * 1000,
+			      .live = true,
 			      .start = clock_ns()};
 	struct migrate_way w = {0};
 	enum outcome o = STAYS;
@@ -105,6 +111,8 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 			return usage(cmd, "\"%s\": give 1 to %d seconds", optarg, TIMEOUT_MAX);
 		else if (c == 'd' && disks_flag(w.disk = optarg, &flags, &e) < 0)
 			return usage(cmd, "%s", err_msg(&e));
+		else if (c == 's')
+			m.live = false;
 		else if (c == 'j')
 			json = true;
 	}
@@ -124,9 +132,13 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 static const char migrate_help[] =
 	"Moves a VM to another host, where it goes on: with ssh, which must run \"chaos "
 	"migrate-receive\"\n"
-	"there, or another way. It stands still meanwhile. Whatever fails, it runs on one of the "
-	"two hosts\n"
-	"and never on both; what cannot be known (exit status 3) is said, with what to do.\n"
+	"there, or another way. A PVH guest runs while it is copied, and what it writes meanwhile "
+	"is copied\n"
+	"again, in rounds; then, and a PV guest all the time, it stands still. Whatever fails, it "
+	"runs on one\n"
+	"of the two hosts and never on both; what cannot be known (exit status 3) is said, with "
+	"what "
+	"to do.\n"
 	"\n"
 	"  -c, --command COMMAND   standard input and output of this command are the stream, as "
 	"with\n"
@@ -135,7 +147,7 @@ static const char migrate_help[] =
 	"  -u, --unix PATH         a socket, of a TLS proxy\n"
 	"  -d, --disk WHAT         its disks on the host: keep, readonly, none, or copy, see "
 	"migrate-receive\n"
-	"  -s, --stop              stop it, then copy it; there is no other way so far\n"
+	"  -s, --stop              stop it, then copy it; the only way of a PV guest\n"
 	"  -T, --timeout S         wait so long for an answer while it stands still "
 	"(60)\n" HELP_JSON;
 

@@ -21,6 +21,7 @@ struct reception {
 	uint64_t since;	    /* wall clock, when it began to arrive */
 	bool asked;	    /* nothing is offered: what became of an earlier one? */
 	uint32_t tag;	    /* of the RECEIVE */
+	struct err *e;	    /* of what is under way */
 	bool told;	    /* the source knows why not, and says it */
 };
 
@@ -53,7 +54,7 @@ static int read_offer(struct reception *r, struct err *e)
 		return read_ask(r, &got, e);
 	r->mem_kib = wire_get_u64(&got.in, PROTO_MEM_KIB, 0);
 	r->vcpus = wire_get_u32(&got.in, PROTO_VCPUS, 0);
-	r->flags |= wire_get_u32(&got.in, PROTO_FLAGS, 0) & PROTO_F_PAUSED;
+	r->flags |= wire_get_u32(&got.in, PROTO_FLAGS, 0) & (PROTO_F_PAUSED | PROTO_F_LIVE);
 	if (got.type == MIGRATE_OFFER &&
 	    wire_get_text(&got.in, PROTO_NAME, r->name, sizeof(r->name)) &&
 	    wire_get_text(&got.in, PROTO_WHAT, r->uuid, sizeof(r->uuid)) &&
@@ -79,6 +80,30 @@ static int admit(struct reception *r, struct err *e)
 	return rc < 0 ? rc : client_finish(&r->c, &in, NULL, NULL, e);
 }
 
+static int say_ready(const struct reception *r, struct err *e)
+{
+	uint8_t body[MIGRATE_BODY];
+	struct wire_out w;
+
+	if (!(r->flags & PROTO_F_LIVE)) /* an older source expects nothing in it */
+		return migrate_send(r->l.out, MIGRATE_READY, NULL, e);
+	migrate_begin(&w, body);
+	wire_u32(&w, PROTO_FLAGS, PROTO_F_LIVE);
+	return migrate_send(r->l.out, MIGRATE_READY, &w, e);
+}
+
+/* A round has arrived: the source begins the next one. */
+static int say_round(const struct wire_in *item, void *arg)
+{
+	const struct reception *r = arg;
+	uint8_t body[MIGRATE_BODY];
+	struct wire_out w;
+
+	migrate_begin(&w, body);
+	wire_u32(&w, PROTO_ROUND, wire_get_u32(item, PROTO_ROUND, 0));
+	return migrate_send(r->l.out, MIGRATE_ROUND, &w, r->e);
+}
+
 /* --- it arrives, and goes when this connection ends --- */
 
 static int fill(struct reception *r, struct err *e)
@@ -92,9 +117,10 @@ static int fill(struct reception *r, struct err *e)
 	wire_text(&w, PROTO_NAME, r->as);
 	wire_u32(&w, PROTO_FILE_FD, 0);
 	wire_u32(&w, PROTO_FLAGS, r->flags);
+	r->e = e;
 	rc = client_send(&r->c, &w, &r->l.in, 1, e);
 	if (rc == 0)
-		rc = client_finish(&r->c, &in, NULL, NULL, e);
+		rc = client_finish(&r->c, &in, say_round, r, e);
 	if (rc == 0 && !decode_vm(&in, &r->vm))
 		rc = err_set(e, EPROTO, "chaosd sent a malformed frame");
 	return rc;
@@ -221,7 +247,7 @@ static int take(struct reception *r, struct err *e)
 	if (rc == 0)
 		rc = admit(r, e);
 	if (rc == 0)
-		rc = migrate_send(r->l.out, MIGRATE_READY, NULL, e);
+		rc = say_ready(r, e);
 	r->since = clock_wall_ns();
 	if (rc == 0)
 		rc = fill(r, e);

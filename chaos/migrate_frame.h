@@ -13,13 +13,15 @@
  * comes from the other host is hostile until it was checked here.
  */
 enum migrate_type {
-	MIGRATE_OFFER = 1, /* NAME, UUID, TYPE, MEM_KIB, VCPUS, FLAGS (PAUSED) */
-	MIGRATE_READY,	   /* the stream is awaited */
+	MIGRATE_OFFER = 1, /* NAME, UUID, TYPE, MEM_KIB, VCPUS, FLAGS (PAUSED, LIVE: it can come in
+			      rounds) */
+	MIGRATE_READY,	   /* the stream is awaited; FLAGS (LIVE: it may) */
 	MIGRATE_FILLED,	   /* WHAT, HOST, SINCE: the VM is there, and does not run */
 	MIGRATE_GO,	   /* it may: from now on it is not the source's */
 	MIGRATE_RUNS,	   /* NAME, DOMID */
 	MIGRATE_NO,	   /* CODE, TEXT: it does not run there, and never will */
 	MIGRATE_ASK,	   /* in place of OFFER, what FILLED had: which of RUNS and NO is it? */
+	MIGRATE_ROUND,	   /* ROUND: so many have arrived, between READY and FILLED */
 	MIGRATE_TYPES,
 };
 

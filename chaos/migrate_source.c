@@ -78,14 +78,39 @@ static int offer(struct migration *m, struct err *e)
 	wire_text(&w, PROTO_TYPE, m->vm.type);
 	wire_u64(&w, PROTO_MEM_KIB, m->vm.mem_kib);
 	wire_u32(&w, PROTO_VCPUS, m->vm.vcpus);
-	wire_u32(&w, PROTO_FLAGS, strcmp(m->vm.state, "paused") == 0 ? PROTO_F_PAUSED : 0);
+	wire_u32(&w, PROTO_FLAGS,
+		 (strcmp(m->vm.state, "paused") == 0 ? PROTO_F_PAUSED : 0) |
+			 (m->live ? PROTO_F_LIVE : 0));
 	rc = migrate_send(m->l.out, MIGRATE_OFFER, &w, e);
 	if (rc == 0 || rc == -EPIPE) /* it may have said why it went */
 		rc = await(m, MIGRATE_READY, -1, &got, e);
+	if (rc == 0 && m->live && !(wire_get_u32(&got.in, PROTO_FLAGS, 0) & PROTO_F_LIVE)) {
+		m->live = false;
+		m->why_not = "the other host's chaos is older and takes no VM that runs";
+	}
 	return rc;
 }
 
-/* --- it stands still, and goes on by itself when this connection ends --- */
+/* Xen cannot say what PV guests write; a paused one stands still anyhow. */
+static void choose_way(struct migration *m)
+{
+	if (m->live && strcmp(m->vm.type, "pv") == 0)
+		m->why_not = "it is a PV guest, and Xen cannot tell which pages these write "
+			     "(EOPNOTSUPP)";
+	if (m->why_not || strcmp(m->vm.state, "paused") == 0)
+		m->live = false;
+}
+
+static void say_why_not(const struct migration *m)
+{
+	if (m->why_not)
+		(void)fprintf(stderr,
+			      "chaos: \"%s\" is stopped, copied and started: %s. --stop asks for "
+			      "that without this line\n",
+			      m->vm.name, m->why_not);
+}
+
+/* --- from here on it goes on by itself when this connection ends --- */
 
 static int begin_save(struct migration *m, struct err *e)
 {
@@ -95,7 +120,21 @@ static int begin_save(struct migration *m, struct err *e)
 	m->save_tag = m->c.tag;
 	wire_text(&w, PROTO_WHAT, m->vm.uuid);
 	wire_u32(&w, PROTO_FILE_FD, 0);
+	if (m->live)
+		wire_u32(&w, PROTO_FLAGS, PROTO_F_LIVE);
 	return client_send(&m->c, &w, &m->l.out, 1, e);
+}
+
+/* The next round begins when the last one has been written and read. */
+static int next_round(struct migration *m, struct err *e)
+{
+	struct wire_out w;
+
+	if (m->rounds != m->arrived)
+		return 0;
+	m->c.tag = m->save_tag - 1;
+	client_begin(&m->c, &w, PROTO_REQ_ROUND);
+	return client_send(&m->c, &w, NULL, 0, e);
 }
 
 /* The other side's reason is better than what a broken stream looks like here. */
@@ -113,16 +152,35 @@ static int why(struct migration *m, int rc, struct err *e)
 static int hear_peer(struct migration *m, struct err *e)
 {
 	struct migrate_message got;
-	int rc = await(m, MIGRATE_FILLED, m->timeout_ms, &got, e);
+	int rc = migrate_receive(m->l.in, &got, m->timeout_ms, e);
 
 	if (rc < 0)
 		return rc;
+	if (m->live && got.type == MIGRATE_ROUND) {
+		m->arrived++;
+		m->moved_at = clock_ns();
+		if (wire_get_u32(&got.in, PROTO_ROUND, 0) == m->arrived)
+			return next_round(m, e);
+		got.type = MIGRATE_TYPES;
+	}
+	if (got.type != MIGRATE_FILLED)
+		return err_set(e, EPROTO, "the other side has sent what makes no sense");
 	m->filled = true;
 	m->since = wire_get_u64(&got.in, MIGRATE_SINCE, 0);
 	if (!wire_get_text(&got.in, PROTO_WHAT, m->there, sizeof(m->there)) ||
 	    !wire_get_text(&got.in, MIGRATE_HOST, m->boot, sizeof(m->boot)))
 		return err_set(e, EPROTO, "the other side has sent what makes no sense");
 	return 0;
+}
+
+static void show_round(struct migration *m, uint64_t pages)
+{
+	double s = (double)(clock_ns() - m->start) / 1e9;
+
+	(void)fprintf(stderr, "\rchaos: moving \"%s\": round %u, %llu pages, %.1f MiB/s \033[K",
+		      m->vm.name, m->rounds, (unsigned long long)pages,
+		      (double)m->bytes / 1048576 / s);
+	m->shown = true;
 }
 
 static int hear_daemon(struct migration *m, bool *written, struct err *e)
@@ -134,6 +192,14 @@ static int hear_daemon(struct migration *m, bool *written, struct err *e)
 		return why(m, rc, e);
 	if (in.h.op != PROTO_ITEM)
 		return err_set(e, EPROTO, "chaosd sent a malformed frame");
+	if (wire_get_u32(&in, PROTO_ROUND, 0)) {
+		m->rounds++;
+		m->round_pages += wire_get_u64(&in, PROTO_PRESENT, 0);
+		m->bytes = wire_get_u64(&in, PROTO_BYTES, 0);
+		if (isatty(STDERR_FILENO))
+			show_round(m, wire_get_u64(&in, PROTO_PRESENT, 0));
+		return next_round(m, e);
+	}
 	*written = true;
 	m->bytes = wire_get_u64(&in, PROTO_BYTES, 0);
 	m->pages = wire_get_u64(&in, PROTO_PAGES, 0);
@@ -176,7 +242,7 @@ static int tick(struct migration *m, bool written, struct err *e)
 	uint64_t now = clock_ns(), bytes = m->bytes; /* when it is written, all of them */
 	uint64_t most = bytes;
 
-	if (!written && (!ask_progress(m, &bytes, &most) || bytes != m->seen)) {
+	if (!written && ask_progress(m, &bytes, &most) && bytes != m->seen) {
 		m->seen = bytes;
 		m->moved_at = now;
 	}
@@ -214,8 +280,10 @@ static int wait_filled(struct migration *m, struct err *e)
 
 static int transfer(struct migration *m, struct err *e)
 {
-	int rc = begin_save(m, e);
+	int rc;
 
+	say_why_not(m);
+	rc = begin_save(m, e);
 	if (rc == 0)
 		rc = wait_filled(m, e);
 	if (m->shown)
@@ -348,6 +416,7 @@ enum outcome migrate_away(struct migration *m, const char *what, const struct mi
 	int rc = look_at_vm(m, what, e);
 
 	m->way = w;
+	choose_way(m);
 	if (rc == 0)
 		rc = open_link(m, w, e);
 	if (rc == 0)

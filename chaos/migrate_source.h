@@ -10,6 +10,10 @@ struct migration {
 	struct link l;
 	struct chaos_vm vm;
 	int timeout_ms;
+	bool live;	     /* it runs while it is copied: asked for, then: the target can, too */
+	const char *why_not; /* else why, if that was asked for */
+	uint32_t rounds, arrived; /* that chaosd has written, and the other host has read */
+	uint64_t round_pages;	  /* of all of them */
 	uint32_t save_tag;
 	bool filled; /* FILLED has come, and has said: */
 	char there[37],

@@ -23,12 +23,14 @@ struct live_round {
 #define LIVE_FEW    50u
 
 /*
- * Writes what stands before the rounds. From now on, also when this fails, until live_stop(), Xen
- * notes what the domain writes. `from` stays as it is until live_free(), but for its two mapped
- * pages, which are those of each call. -EOPNOTSUPP: PV, or a guest that cannot be saved.
+ * Writes what stands before the rounds. From now on, also when this fails, until xen_dirty_stop(),
+ * Xen notes what the domain writes. `from` stays as it is until live_free(), but for its two mapped
+ * pages, which are those of each call; *st is of the rounds, and stays as long. -EOPNOTSUPP: PV, or
+ * a guest that cannot be saved.
  */
 int live_begin(struct xen *x, const struct save_source *from, const void *owner,
-	       uint32_t owner_bytes, struct transfer *to, struct live **out, struct err *e);
+	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct live **out,
+	       struct err *e);
 /* Writes what is due: at first all pages that the guest has used. */
 int live_round(struct xen *x, struct live *l, struct live_round *r, struct err *e);
 /* To be called when what was sent has arrived: r->left. 1: another round is not worth while. */

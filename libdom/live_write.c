@@ -17,7 +17,7 @@
 
 struct live {
 	struct saving *s; /* all pages that may be due, and what the stream begins with */
-	struct save_stats st;
+	struct save_stats *st;
 	struct live_maps maps;
 	uint64_t frames; /* that bits are for */
 	uint64_t *due, *taken;
@@ -121,7 +121,8 @@ static int start(struct xen *x, struct live *l, struct err *e)
 }
 
 int live_begin(struct xen *x, const struct save_source *from, const void *owner,
-	       uint32_t owner_bytes, struct transfer *to, struct live **out, struct err *e)
+	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct live **out,
+	       struct err *e)
 {
 	struct live *l = calloc(1, sizeof(*l));
 	int rc;
@@ -130,11 +131,12 @@ int live_begin(struct xen *x, const struct save_source *from, const void *owner,
 	if (!l)
 		return no_memory(e);
 	l->maps.domid = from->domid;
+	l->st = st;
 	if (from->type != DOM_PVH)
 		return err_set(e, EOPNOTSUPP,
 			       "PV guests cannot move while they run: Xen cannot tell which pages "
 			       "they write");
-	l->s = saving_new(x, from, to, &l->st, e);
+	l->s = saving_new(x, from, to, st, e);
 	rc = l->s ? look(x, l, owner_bytes, e) : -ENOMEM;
 	if (rc == 0) {
 		l->s->hash = save_hash_new();
@@ -163,7 +165,7 @@ static int put_batch(struct live *l, struct batch *b, struct err *e)
 	for (uint32_t i = 0; i < 2; i++)
 		save_hash_add(l->s->hash, b->iov[i].iov_base, b->iov[i].iov_len);
 	rc = saving_put(l->s, b->iov, 2 + b->pieces, e);
-	shared_store(&l->st.done, l->st.done + b->h.n);
+	shared_store(&l->st->done, l->st->done + b->h.n);
 	b->h = (struct save_batch){.kind = SAVE_BATCH_PAGES};
 	b->pieces = 0;
 	live_maps_batch(&l->maps);
@@ -235,7 +237,7 @@ int live_round(struct xen *x, struct live *l, struct live_round *r, struct err *
 	if (rc == 0)
 		rc = mark(l, SAVE_BATCH_ROUND, r->number, e);
 	memset(l->due, 0, l->frames / 8);
-	r->bytes = l->st.bytes;
+	r->bytes = l->st->bytes;
 	r->ns = clock_ns() - begin;
 	return rc;
 }
@@ -302,7 +304,7 @@ static int put_last(struct live *l, struct saving *s, struct err *e)
 
 int live_end(struct xen *x, struct live *l, struct save_stats *st, struct err *e)
 {
-	uint64_t sent = l->st.done;
+	uint64_t sent = l->st->done;
 	struct saving *s = saving_new(x, l->s->from, l->s->to, st, e);
 	uint64_t has = 0;
 	int rc = s ? take_bits(x, l, true, e) : -ENOMEM;

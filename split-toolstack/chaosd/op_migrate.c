@@ -147,10 +147,25 @@ static void filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
 	free(k);
 }
 
+static void round_read(void *arg, uint32_t round)
+{
+	struct arriving *k = arg;
+	struct conn *c = k->hook.c;
+	struct wire_out w;
+
+	if (!c)
+		return;
+	conn_ref(c);
+	reply_begin(c, &w, PROTO_ITEM, k->tag);
+	wire_u32(&w, PROTO_ROUND, round);
+	reply_send(c, &w);
+	conn_unref(c);
+}
+
 static int begin(struct engine *en, struct request *r, struct arriving *k, struct err *e)
 {
 	uint32_t i = wire_get_u32(&r->in, PROTO_FILE_FD, UINT32_MAX);
-	uint32_t flags = restore_flags(wire_get_u32(&r->in, PROTO_FLAGS, 0)) | VM_CREATE_ARRIVING;
+	uint32_t asked = wire_get_u32(&r->in, PROTO_FLAGS, 0);
 	char name[VM_NAME_MAX + 1];
 	struct wire_field f;
 	bool named = wire_find(&r->in, PROTO_NAME, &f);
@@ -162,7 +177,8 @@ static int begin(struct engine *en, struct request *r, struct arriving *k, struc
 		return err_set(e, EPROTO, "no file was passed");
 	fd = r->fd[i];
 	r->fd[i] = -1;
-	return engine_restore(en, fd, named ? name : NULL, flags, filled, k, &k->stats, &k->id, e);
+	return engine_receive(en, fd, named ? name : NULL, restore_flags(asked), filled,
+			      asked & PROTO_F_LIVE ? round_read : NULL, k, &k->stats, &k->id, e);
 }
 
 int op_receive(struct engine *en, struct request *r, struct err *e)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
 #include "split-toolstack/chaosd/ops.h"
+#include "libdom/live.h"
 #include "split-toolstack/engine/life/save.h"
 
 /* The file that a request names, which is the taker's then. */
@@ -115,6 +116,24 @@ static void written(void *arg, int rc, const struct stream_stats *s, const struc
 		conn_unref(c);
 }
 
+/* It runs, and waits for a ROUND. */
+static void round_over(void *arg, const struct live_round *round)
+{
+	struct saving *k = arg;
+	struct conn *c = k->hook.c;
+	struct wire_out w;
+
+	if (!c)
+		return;
+	conn_ref(c);
+	reply_begin(c, &w, PROTO_ITEM, k->tag);
+	wire_u32(&w, PROTO_ROUND, round->number);
+	wire_u64(&w, PROTO_PRESENT, round->pages);
+	wire_u64(&w, PROTO_BYTES, round->bytes);
+	reply_send(c, &w); /* may be its end, and then k's */
+	conn_unref(c);
+}
+
 int op_save(struct engine *en, struct request *r, struct err *e)
 {
 	struct saving *k;
@@ -135,7 +154,11 @@ int op_save(struct engine *en, struct request *r, struct err *e)
 		.en = en, .tag = r->in.h.tag, .flags = wire_get_u32(&r->in, PROTO_FLAGS, 0)};
 	(void)snprintf(k->vm, sizeof(k->vm), "%s", vm_name(vm));
 	conn_add_hook(r->c, &k->hook, &saver);
-	rc = vm_save(vm, fd, k->flags & PROTO_F_KEEP ? VM_SAVE_KEEP : 0, written, k, &k->id, e);
+	if (k->flags & PROTO_F_LIVE)
+		rc = vm_save_live(vm, fd, written, round_over, k, &k->id, e);
+	else
+		rc = vm_save(vm, fd, k->flags & PROTO_F_KEEP ? VM_SAVE_KEEP : 0, written, k, &k->id,
+			     e);
 	if (rc < 0) {
 		if (k->hook.c)
 			conn_remove_hook(&k->hook);
@@ -148,15 +171,29 @@ int op_save(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
-/* That of the request's tag; NULL: there is none that is written. */
-static struct saving *find_written(const struct request *r, struct err *e)
+/* That of the request's tag, or NULL. */
+static struct saving *find(const struct request *r)
 {
 	struct conn_hook *h = r->c->hooks;
-	struct saving *k;
 
 	while (h && (h->ops != &saver || ((struct saving *)h)->tag != r->in.h.tag))
 		h = h->next;
-	k = (struct saving *)h;
+	return (struct saving *)h;
+}
+
+int op_round(struct engine *en, struct request *r, struct err *e)
+{
+	struct saving *k = find(r);
+
+	return k ? vm_save_round(en, k->id, e)
+		 : err_set(e, EPROTO, "no VM of this connection is being moved");
+}
+
+/* NULL: there is none that is written. */
+static struct saving *find_written(const struct request *r, struct err *e)
+{
+	struct saving *k = find(r);
+
 	if (k && k->written)
 		return k;
 	(void)err_set(e, EPROTO, "no save of this connection has been written");

@@ -196,7 +196,8 @@ static int send_or_keep(struct chaos *c, struct wire_out *w, const int *fds, uin
 /* It has the tag of an earlier request. */
 static bool is_part(enum chaos_op op)
 {
-	return op == CHAOS_INPUT || op == CHAOS_SAVED || op == CHAOS_MOVE || op == CHAOS_RECEIVED;
+	return op == CHAOS_INPUT || op == CHAOS_SAVED || op == CHAOS_MOVE || op == CHAOS_RECEIVED ||
+	       op == CHAOS_ROUND;
 }
 
 EXPORT int chaos_send(struct chaos *c, const struct chaos_request *rq, uint32_t *tag,

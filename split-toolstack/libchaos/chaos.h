@@ -86,6 +86,7 @@ enum chaos_op {
 	CHAOS_SLEEP,	       /* vm -> name, saved */
 	CHAOS_WAKE,	       /* vm, flags -> vm, way, why, saved */
 	CHAOS_ROLLBACK,	       /* vm, name of a snapshot (or NULL) -> saved, but for bytes */
+	CHAOS_ROUND, /* tag of a save with CHAOS_LIVE, whose last round has arrived. No reply */
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create, restore, branch, wake: do not let it run yet */
@@ -102,6 +103,9 @@ enum chaos_op {
 #define CHAOS_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
 
 #define CHAOS_KEEP (1u << 12) /* save: the VM goes on; moved: it goes on here */
+/* save, receive: a PVH VM runs while it is copied. Each round of it is a reply of its own on both
+ * sides, with its number in `round`; a save waits for a CHAOS_ROUND then. */
+#define CHAOS_LIVE (1u << 13)
 /* restore: what becomes of its disks; none of these: chaos(1) */
 #define CHAOS_DISKS_KEEP     (1u << 24)
 #define CHAOS_DISKS_READONLY (1u << 25)
@@ -238,6 +242,8 @@ struct chaos_reply {
 	struct chaos_saved saved;
 	bool has_snapshot;
 	struct chaos_snapshot snapshot;
+	uint32_t round; /* of a VM that moves while it runs; 0: none. saved: bytes so far, pages of
+			   it */
 };
 
 /* Sends a request; *tag (may be NULL) is what its replies will carry. It waits for nothing: what

@@ -146,6 +146,7 @@ static const struct place reply_places[PROTO_ID_END] = {
 	[PROTO_PRESENT] = PLACE(U64, chaos_reply, saved.pages_in_file),
 	[PROTO_STOPPED_NS] = PLACE(U64, chaos_reply, saved.stopped_ns),
 	[PROTO_TOTAL_NS] = PLACE(U64, chaos_reply, saved.total_ns),
+	[PROTO_ROUND] = PLACE(U32, chaos_reply, round),
 };
 
 /* A field of another size or without a place is passed over; a text ends at its first zero byte. */

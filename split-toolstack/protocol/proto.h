@@ -95,7 +95,9 @@ struct proto_field {
 	REQUEST(SNAPSHOT_UNPACK, snapshot_unpack, "snapshot unpack") /* NAME, FILE_FD -> a SNAPSHOT */ \
 	REQUEST(SLEEP, sleep, "sleep")                      /* WHAT -> NAME, and as SAVE */ \
 	REQUEST(WAKE, wake, "wake")                         /* WHAT, FLAGS -> as RESTORE, with WAY and WHY */ \
-	REQUEST(ROLLBACK, rollback, "rollback")             /* WHAT, [NAME] (a snapshot) -> as the end of BRANCH */
+	REQUEST(ROLLBACK, rollback, "rollback")             /* WHAT, [NAME] (a snapshot) -> as the end of BRANCH */ \
+	REQUEST(ROUND, round, "round")                      /* with the tag of a SAVE with LIVE, whose round has arrived; no answer \
+	                                                       of its own */
 /* clang-format on */
 
 enum proto_op {
@@ -217,6 +219,10 @@ enum proto_id {
 	PROTO_PARENT_NAME, /* text, when it is there; of a VM its snapshot, or that's digest */
 	PROTO_COUNT,	   /* u32: of copies */
 	PROTO_FROM,	   /* text: the snapshot that a flavor's shells are copies of */
+	PROTO_ROUND, /* u32, of a VM that moves while it runs, from 1 on: an item of a SAVE with
+			LIVE, with PRESENT (pages of the round) and BYTES, before the one with
+			STOPPED_NS; the next round begins with a ROUND. An item of a RECEIVE with
+			LIVE: it has arrived */
 	PROTO_ID_END,
 };
 
@@ -233,6 +239,7 @@ enum proto_id {
 #define PROTO_F_XL		(1u << 10) /* create: keys that are unknown are passed over, as xl does */
 #define PROTO_F_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
 #define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on; moved: it goes on here */
+#define PROTO_F_LIVE		(1u << 13) /* save, receive: the VM runs while it is copied */
 /* restore: disks that the file names, or none of them */
 #define PROTO_F_DISKS_KEEP     (1u << 24)
 #define PROTO_F_DISKS_READONLY (1u << 25)

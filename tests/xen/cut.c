@@ -14,13 +14,13 @@
 
 /*
  * cut WHERE ACTION COMMAND...: passes on what comes from standard input to the command and back.
- * WHERE names messages ("go,ask"; offer, ready, filled, go, runs, no, ask): before one is passed on
- * the shell runs ACTION, with $SOURCE, the id of what has started cut, and $TARGET, that of the
- * command. "stream": before the first bytes of the VM are. If ACTION fails, all ends.
+ * WHERE names messages ("go,ask"; offer, ready, filled, go, runs, no, ask, round): before one is
+ * passed on the shell runs ACTION, with $SOURCE, the id of what has started cut, and $TARGET, that
+ * of the command. "stream": before the first bytes of the VM are. If ACTION fails, all ends.
  */
-static const char *const message[] = {"stream", "offer", "ready", "filled",
-				      "go",	"runs",	 "no",	  "ask"};
-#define MESSAGES 8
+static const char *const message[] = {"stream", "offer", "ready", "filled", "go",
+				      "runs",	"no",	 "ask",	  "round"};
+#define MESSAGES 9
 #define HEAD	 16
 
 static uint32_t where; /* bits of messages; the first: the stream */

@@ -28,8 +28,11 @@
 
 static int check_file(struct vm_restore *r, struct xen *x, struct err *e)
 {
-	int rc = r->stream ? 0 : save_open(x, &r->file, &r->stream, e);
+	int rc = 0;
 
+	if (!r->stream)
+		rc = r->on_round ? save_open_moving(x, &r->file, &r->stream, e)
+				 : save_open(x, &r->file, &r->stream, e);
 	return rc < 0 ? rc : save_verify(r->stream, e);
 }
 
@@ -44,6 +47,23 @@ static int prepare(struct vm *vm, struct vm_restore *r, struct xen *x, struct er
 	return dom_prepare(x, &spec, NULL, &vm->dom, e);
 }
 
+/* Its domain is there: the pages. r->more: a round of them. */
+static int fill_domain(struct vm_restore *r, struct xen *x, struct err *e)
+{
+	struct vm *vm = r->vm;
+	int rc = live_is(r->stream) ? live_read(x, r->stream, &vm->dom, &r->round, e) : 0;
+
+	r->more = rc == 1;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if (save_info(r->stream)->linux_guest) {
+		rc = view_ports(x, vm->dom.domid, false, &vm->guest_port, &vm->store_port, e);
+		vm->dom.console_port = vm->guest_port;
+		vm->dom.store_port = vm->store_port;
+	}
+	return rc < 0 ? rc : save_restore(x, r->stream, &vm->dom, &r->st, e);
+}
+
 static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 {
 	struct vm *vm = r->vm;
@@ -54,18 +74,14 @@ static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 		if (rc == 0)
 			rc = wake_check_file(r, e);
 	}
-	if (rc == 0 && !r->claimed)
+	if (rc == 0 && !r->claimed && !r->prepared)
 		rc = prepare(vm, r, x, e);
 	if (rc < 0)
 		return rc;
 	r->prepared = true;
-	if (save_info(r->stream)->linux_guest) {
-		rc = view_ports(x, vm->dom.domid, false, &vm->guest_port, &vm->store_port, e);
-		vm->dom.console_port = vm->guest_port;
-		vm->dom.store_port = vm->store_port;
-	}
-	if (rc == 0)
-		rc = save_restore(x, r->stream, &vm->dom, &r->st, e);
+	rc = fill_domain(r, x, e);
+	while (rc < 0 && live_read_unmap(x, r->stream)) /* it is to be destroyed */
+		;
 	if (rc < 0 && !r->claimed)
 		(void)dom_destroy(x, &vm->dom, NULL);
 	return rc;
@@ -83,11 +99,44 @@ static void job_work(struct worker_job *job, struct xen *x)
 
 /* --- on the loop --- */
 
+static void unmap_work(struct worker_job *job, struct xen *x)
+{
+	struct vm_restore *r = (struct vm_restore *)job;
+
+	while (x && live_read_unmap(x, r->stream))
+		streams_breathe(r->en);
+}
+
+static void unmap_done(struct worker_job *job)
+{
+	struct vm_restore *r = (struct vm_restore *)job;
+
+	while (live_read_unmap(r->en->x, r->stream)) /* no handle */
+		;
+	restore_free(r);
+}
+
+/* Not while its guest begins to run: a thread, a little at a time. */
+static bool unmap_later(struct vm_restore *r)
+{
+	if (r->unmapping || !r->stream || !live_is(r->stream))
+		return false;
+	r->unmapping = true;
+	r->job = (struct worker_job){.work = unmap_work, .done = unmap_done};
+	if (r->en->streams.closing)
+		unmap_done(&r->job);
+	else
+		worker_push(r->en->worker, WORKER_STREAMS, &r->job);
+	return true;
+}
+
 void restore_free(struct vm_restore *r)
 {
 	struct engine *en = r->en;
 	bool mine = !r->of; /* stream and count */
 
+	if (unmap_later(r))
+		return;
 	DL_DELETE(en->streams.restores, r);
 	if (mine) {
 		save_close(r->stream);
@@ -133,6 +182,12 @@ static void job_done(struct worker_job *job)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
 
+	if (r->rc == 0 && r->more) { /* also when it was given up: the thread cleans up */
+		r->more = false;
+		r->on_round(r->arg, r->round);
+		worker_push(r->en->worker, WORKER_STREAMS, job);
+		return;
+	}
 	if (r->rc == 0 && transfer_is_cancelled(&r->file))
 		r->rc = err_set(&r->err, ECANCELED, "the restore was given up");
 	if (!r->vm) {

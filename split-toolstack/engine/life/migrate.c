@@ -107,12 +107,14 @@ int vm_moved(struct vm *vm, bool taken, struct err *e)
 bool vm_save_progress(const struct vm *vm, struct stream_stats *s)
 {
 	const struct vm_save *save = vm->save;
+	const struct save_stats *st;
 
-	if (!save || save->phase != WRITING)
+	if (!save || (save->phase != WRITING && save->phase != ROUNDS))
 		return false;
-	*s = (struct stream_stats){.bytes = shared_load(&save->st.bytes),
+	st = save->phase == WRITING ? &save->st : &save->live_st;
+	*s = (struct stream_stats){.bytes = shared_load(&st->bytes),
 				   .pages = vm->pages,
-				   .present = shared_load(&save->st.present),
+				   .present = shared_load(&st->present),
 				   .total_ns = clock_ns() - save->start_ns};
 	return true;
 }

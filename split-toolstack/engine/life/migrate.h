@@ -23,6 +23,12 @@ bool vm_save_progress(const struct vm *vm, struct stream_stats *s);
 /* Whether this host can run such a VM, has the memory for it now, and name and uuid (when
  * cfg->have_uuid) are free. Nothing is kept for it. */
 int engine_admit(struct engine *en, const struct vm_config *cfg, struct err *e);
+/* engine_restore() with VM_CREATE_ARRIVING of what vm_save() or vm_save_live() writes. `on_round`
+ * comes when a round has been read, and the next one is read after it. */
+typedef void vm_arrived_fn(void *arg, uint32_t round);
+int engine_receive(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
+		   vm_arrived_fn *on_round, void *arg, struct stream_stats *s, stream_id *id,
+		   struct err *e);
 /* The VM of such a restore, filled; NULL: it was destroyed. */
 struct vm *vm_arriving(struct engine *en, stream_id id);
 /* Of an engine_restore() that has called `fn`: the VM runs (or is paused, as was asked for) and is

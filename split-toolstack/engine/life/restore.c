@@ -208,7 +208,8 @@ static void look_at_config(struct vm_restore *r)
 
 /* as: NULL: under its own name */
 static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
-		 vm_create_fn *fn, void *arg, struct stream_stats *s, stream_id *id, struct err *e)
+		 vm_create_fn *fn, vm_arrived_fn *on_round, void *arg, struct stream_stats *s,
+		 stream_id *id, struct err *e)
 {
 	struct vm_restore *r;
 	struct transfer file;
@@ -234,6 +235,7 @@ static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_
 				 .file = file,
 				 .flags = (flags & RESTORE_FLAGS) | VM_CREATE_WAIT_DEVICES,
 				 .fn = fn,
+				 .on_round = on_round,
 				 .arg = arg,
 				 .stats = s,
 				 .start_ns = clock_ns(),
@@ -255,14 +257,24 @@ int engine_restore(struct engine *en, int fd, const char *name, uint32_t flags, 
 {
 	const struct restore_as as = {.name = name};
 
-	return begin(en, fd, name ? &as : NULL, flags, fn, arg, s, id, e);
+	return begin(en, fd, name ? &as : NULL, flags, fn, NULL, arg, s, id, e);
+}
+
+int engine_receive(struct engine *en, int fd, const char *name, uint32_t flags, vm_create_fn *fn,
+		   vm_arrived_fn *on_round, void *arg, struct stream_stats *s, stream_id *id,
+		   struct err *e)
+{
+	const struct restore_as as = {.name = name};
+
+	return begin(en, fd, name ? &as : NULL, flags | VM_CREATE_ARRIVING, fn, on_round, arg, s,
+		     id, e);
 }
 
 int engine_restore_as(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
 		      vm_create_fn *fn, void *arg, struct stream_stats *s, stream_id *id,
 		      struct err *e)
 {
-	return begin(en, fd, as, flags, fn, arg, s, id, e);
+	return begin(en, fd, as, flags, fn, NULL, arg, s, id, e);
 }
 
 void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint32_t flags,

@@ -4,8 +4,9 @@
 #define CHAOS_ENGINE_LIFE_RESTORING_H
 
 #include "base/transfer.h"
-#include "libdom/save.h"
+#include "libdom/live.h"
 #include "split-toolstack/engine/domain/memory-t.h"
+#include "split-toolstack/engine/life/migrate.h"
 #include "split-toolstack/engine/life/take.h"
 #include "split-toolstack/engine/services/worker.h"
 
@@ -38,6 +39,11 @@ struct vm_restore {
 	bool squeezed;		 /* the pool has given its memory for it */
 	bool counted;		 /* as a build */
 	struct memory_wait wait; /* until: destroys under way have memory for it */
+	/* Of one that may come in rounds; NULL: it may not. */
+	vm_arrived_fn *on_round;
+	uint32_t round; /* that was read */
+	bool more;	/* and there is more */
+	bool unmapping; /* it is over, but for what a thread unmaps */
 	vm_create_fn *fn;
 	void *arg;
 	struct stream_stats *stats;

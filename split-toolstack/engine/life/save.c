@@ -42,12 +42,20 @@ static int write_domain(struct vm_save *s, struct xen *x, struct err *e)
 		s->source.device = at;
 		s->source.control = (uint8_t *)at + 4096;
 	}
-	if (s->take)
+	if (s->phase == ROUNDS)
+		rc = rounds_work(s, x, e);
+	else if (s->live)
+		rc = live_end(x, s->live, &s->st, e);
+	else if (s->take)
 		rc = dom_template_take(x, &s->source, &s->state, &s->st, e);
 	else
 		rc = save_write(x, &s->source, s->owner, s->owner_bytes, &s->file, &s->st, e);
 	if (s->state)
 		dom_template_unmap(x, s->state);
+	/* Of its own domain still: its pages are mapped. When it is given up the loop does it, too,
+	 * which may be before it was started here. */
+	if (s->live && (s->phase == WRITING || rc < 0 || transfer_is_cancelled(&s->file)))
+		(void)xen_dirty_stop(x, s->source.domid);
 	xen_unmap(x, at, 2);
 	return rc;
 }
@@ -59,7 +67,9 @@ static void job_work(struct worker_job *job, struct xen *x)
 	if (transfer_is_cancelled(&s->file)) /* the domain may have gone, and its id be another's */
 		s->rc = err_set(&s->err, ECANCELED, "the save was given up");
 	else
-		s->rc = x ? save_sync_disks(s, &s->err) : streams_no_handle(&s->err);
+		s->rc = !x		      ? streams_no_handle(&s->err)
+			: s->phase == WRITING ? save_sync_disks(s, &s->err)
+					      : 0;
 	if (s->rc == 0)
 		s->rc = write_domain(s, x, &s->err);
 }
@@ -71,6 +81,8 @@ void save_free(struct vm_save *s)
 	struct engine *en = s->en;
 	bool mine = s->file.fd >= 0; /* else the count is the owner's of the take */
 
+	if (rounds_free_later(s))
+		return;
 	if (mine)
 		stream_close(en, &s->file);
 	save_close(s->state);
@@ -107,9 +119,9 @@ void save_answer(struct vm_save *s, int rc, const struct err *e)
 }
 
 /* The VM has no use for it any more. The thread, if it is at work, ends soon. */
-static void detach(struct vm_save *s, int rc, const struct err *e)
+void save_detach(struct vm_save *s, int rc, const struct err *e)
 {
-	bool writing = s->phase == WRITING;
+	bool writing = s->busy;
 
 	transfer_cancel(&s->file);
 	s->vm->save = NULL;
@@ -124,6 +136,8 @@ static int let_go_on(struct vm *vm, const struct vm_save *s)
 {
 	int rc = vm_check_domain(vm);
 
+	if (rc == 0 && s->on_round)
+		(void)xen_dirty_stop(vm->en->x, vm->domid);
 	if (rc == 0 && s->suspended && s->was == NOW_PAUSED && !s->paused)
 		rc = xen_domain_pause(vm->en->x, vm->domid);
 	if (!vm->noxs)
@@ -145,7 +159,7 @@ static void unpause_failed(struct vm *vm, int rc)
 }
 
 /* As it was before; what failed is shown and recorded as it is. */
-static void go_on(struct vm *vm, int rc, const struct err *e)
+void save_go_on(struct vm *vm, int rc, const struct err *e)
 {
 	struct vm_save *s = vm->save;
 	int gone = let_go_on(vm, s);
@@ -161,7 +175,7 @@ static void go_on(struct vm *vm, int rc, const struct err *e)
 		unpause_failed(vm, gone);
 	}
 	life_record(vm);
-	detach(s, rc, e);
+	save_detach(s, rc, e);
 	vm_announce(vm, vm->life.now == NOW_PAUSED ? VM_EV_PAUSED : VM_EV_UNPAUSED);
 	vm_look(vm);
 }
@@ -172,7 +186,9 @@ static void job_done(struct worker_job *job)
 	struct vm *vm = s->vm;
 	const struct life_news n = {.rc = s->rc, .e = &s->err};
 
-	s->phase = WRITTEN;
+	s->busy = false;
+	if (s->phase == WRITING)
+		s->phase = WRITTEN;
 	if (vm)
 		(void)life_event(vm, LIFE_WRITTEN, &n);
 	else
@@ -190,24 +206,32 @@ int life_written(struct vm *vm, const struct life_news *n)
 	struct err e = *n->e;
 	int rc = n->rc;
 
+	if (s->phase == ROUNDS)
+		return rounds_over(vm, n);
 	if (rc == 0 && transfer_is_cancelled(&s->file))
 		rc = err_set(&e, ECANCELED, "the save of \"%s\" was given up", vm->name);
 	if (rc < 0 || s->flags & VM_SAVE_KEEP)
-		go_on(vm, rc, &e);
+		save_go_on(vm, rc, &e);
 	else
 		save_answer(s, 0, NULL);
 	return 0;
 }
 
 /* Its pages stay as they are from now on. */
-static void begin_writing(struct vm *vm)
+void save_begin_writing(struct vm *vm)
 {
 	struct vm_save *s = vm->save;
 
 	life_timer_stop(vm);
 	control_still(vm, true);
 	s->phase = WRITING;
-	worker_push(vm->en->worker, WORKER_STREAMS, &s->job);
+	save_push(s);
+}
+
+void save_push(struct vm_save *s)
+{
+	s->busy = true;
+	worker_push(s->en->worker, WORKER_STREAMS, &s->job);
 }
 
 static int begin(struct vm *vm, struct vm_save *s, struct err *e)
@@ -215,8 +239,18 @@ static int begin(struct vm *vm, struct vm_save *s, struct err *e)
 	int rc = save_rest(vm, s, e);
 
 	if (rc == 1)
-		begin_writing(vm);
+		save_begin_writing(vm);
 	return rc < 0 ? rc : 0;
+}
+
+int save_begin_rest(struct vm *vm, struct err *e)
+{
+	struct vm_save *s = vm->save;
+
+	s->phase = RESTING;
+	s->rest_until = ev_now(vm->en->loop) + REST_S;
+	s->stop_ns = clock_ns();
+	return begin(vm, s, e);
 }
 
 int life_save_time(struct vm *vm, const struct life_news *n)
@@ -235,7 +269,7 @@ int life_save_time(struct vm *vm, const struct life_news *n)
 	else
 		rc = begin(vm, s, &e);
 	if (rc < 0)
-		go_on(vm, rc, &e);
+		save_go_on(vm, rc, &e);
 	return 0;
 }
 
@@ -283,6 +317,11 @@ int life_save(struct vm *vm, const struct life_news *n)
 
 	if (rc < 0)
 		return rc;
+	if (s->on_round && vm->cfg.type != DOM_PVH)
+		return err_set(n->e, EOPNOTSUPP,
+			       "\"%s\" is a PV guest, which cannot move while it runs: Xen cannot "
+			       "tell which pages it writes",
+			       vm->name);
 	s->was = vm->life.now;
 	s->rest_until = ev_now(vm->en->loop) + REST_S;
 	s->stop_ns = clock_ns();
@@ -294,7 +333,9 @@ int life_save(struct vm *vm, const struct life_news *n)
 	vm->life.now = NOW_SAVING;
 	rc = vm_record(vm, n->e); /* a daemon that dies now leaves a VM that is to go on */
 	vm->save = s;
-	if (rc == 0)
+	if (rc == 0 && s->on_round)
+		rounds_begin(s);
+	else if (rc == 0)
 		rc = begin(vm, s, n->e);
 	if (rc == 0) {
 		vm_announce(vm, VM_EV_SAVING);
@@ -319,10 +360,10 @@ static int fall_asleep(struct vm *vm, const struct life_news *n)
 	rc = vm_record(vm, n->e);
 	if (rc < 0) {
 		vm->life.has_file = false;
-		go_on(vm, rc, n->e);
+		save_go_on(vm, rc, n->e);
 		return rc;
 	}
-	detach(vm->save, 0, NULL);
+	save_detach(vm->save, 0, NULL);
 	return 0;
 }
 
@@ -331,7 +372,7 @@ int life_taken(struct vm *vm, const struct life_news *n)
 	struct vm_save *s = vm->save;
 
 	if (n->rc < 0) { /* at once: a file that does not answer holds the thread, not the VM */
-		go_on(vm, n->rc, n->e);
+		save_go_on(vm, n->rc, n->e);
 		return 0;
 	}
 	if (s->phase != WRITTEN)
@@ -340,7 +381,7 @@ int life_taken(struct vm *vm, const struct life_news *n)
 		return fall_asleep(vm, n);
 	vm->reason = VM_REASON_SAVED;
 	vm->exit_code = -1;
-	detach(s, 0, NULL);
+	save_detach(s, 0, NULL);
 	vm_announce(vm, VM_EV_EXITED);
 	vm_create_done(vm, 0, NULL);
 	life_into_history(vm);
@@ -359,89 +400,6 @@ int life_move(struct vm *vm, const struct life_news *n)
 	if (rc < 0)
 		vm->life.now = NOW_SAVING;
 	else
-		detach(s, 0, NULL);
+		save_detach(s, 0, NULL);
 	return rc;
-}
-
-/* An unpause gives the save up, also while its client is stopped or its file does not answer. */
-int life_run_saving(struct vm *vm, const struct life_news *n)
-{
-	struct err e = {0};
-	int rc;
-
-	if (vm->save->phase == RESTING) /* for a moment */
-		return life_refuse_saving(vm, n);
-	rc = err_set(&e, ECANCELED, "\"%s\" was unpaused while it was being saved", vm->name);
-	go_on(vm, rc, &e);
-	return vm->life.now == NOW_PAUSED ? life_unpause(vm, n) : 0;
-}
-
-static struct vm *vm_of_save(struct engine *en, stream_id id, struct err *e)
-{
-	struct vm *vm = vms_alive(en);
-
-	while (vm && (!vm->save || vm->save->id != id))
-		vm = vm_next(vm);
-	if (!vm)
-		(void)err_set(e, ESRCH, "the VM was destroyed, or goes on: it was not saved");
-	return vm;
-}
-
-int vm_save_move(struct engine *en, stream_id id, struct err *e)
-{
-	struct vm *vm = vm_of_save(en, id, e);
-
-	return vm ? life_event(vm, LIFE_MOVE, &(struct life_news){.e = e}) : -ESRCH;
-}
-
-int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
-{
-	struct err gone = {0};
-	struct life_news n = {.e = taken ? e : &gone};
-	struct vm *vm = vm_of_save(en, id, e);
-
-	if (!vm)
-		return save_end_parted(en, id, taken) ? 0 : -ESRCH;
-	if (!taken)
-		n.rc = err_set(&gone, ECANCELED, "the client of the save is gone");
-	return life_event(vm, LIFE_TAKEN, &n);
-}
-
-/* --- ends meanwhile --- */
-
-int life_end_saving(struct vm *vm, const struct life_news *n)
-{
-	struct vm_save *s = vm->save;
-	bool suspended = n->info && n->info->shutdown && !n->info->dying &&
-			 n->info->shutdown_reason == SHUTDOWN_suspend;
-	struct err e = {0};
-	int rc;
-
-	if (suspended && s->phase == RESTING) {
-		(void)control_suspend_was_asked(vm);
-		s->suspended = true;
-		begin_writing(vm);
-		return 0;
-	}
-	if (suspended)
-		return 0; /* it was seen before */
-	rc = err_set(&e, ESRCH, "\"%s\" ended while it was being saved", vm->name);
-	detach(s, rc, &e);
-	vm->life.now = NOW_RUNNING;
-	return life_end(vm, n);
-}
-
-int life_destroy_saving(struct vm *vm, const struct life_news *n)
-{
-	struct err e = {0};
-	int rc = life_stop(vm, n->e);
-
-	if (rc < 0)
-		return rc;
-	/* The end of the VM is told to connections, which may break by that, also that of the save.
-	 */
-	rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it was being saved", vm->name);
-	detach(vm->save, rc, &e);
-	life_destroyed(vm);
-	return 0;
 }

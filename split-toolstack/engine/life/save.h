@@ -37,6 +37,18 @@ typedef void vm_save_fn(void *arg, int rc, const struct stream_stats *s, const s
  */
 int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,
 	    struct err *e);
+
+/* A round of a VM that is copied while it runs. */
+struct live_round;
+typedef void vm_round_fn(void *arg, const struct live_round *r);
+/* vm_save() of a PVH guest that runs meanwhile, but for the end: `on_round` comes after each round,
+ * and the next one, or the rest, begins with vm_save_round(), when all of it has arrived. What is
+ * written is no file: engine_receive() takes it. -EOPNOTSUPP: PV. */
+int vm_save_live(struct vm *vm, int fd, vm_save_fn *fn, vm_round_fn *on_round, void *arg,
+		 stream_id *id, struct err *e);
+/* -EPROTO: no round is over. */
+int vm_save_round(struct engine *en, stream_id id, struct err *e);
+
 /* After `fn` with rc 0: with `taken` the client has the file safely, and the VM ends with the
  * reason VM_REASON_SAVED; else it goes on. Before `fn`, without `taken`: ends the save, and `fn`
  * follows. -ESRCH when there is no such save: the VM was destroyed meanwhile, or goes on. */

@@ -68,8 +68,8 @@ int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *
 	return begin_save(vm, s, e); /* NOLINT(clang-analyzer-unix.Malloc): it has it */
 }
 
-int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,
-	    struct err *e)
+static int begin(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, vm_round_fn *on_round,
+		 void *arg, stream_id *id, struct err *e)
 {
 	struct vm_save *s = NULL;
 	struct transfer file;
@@ -96,9 +96,22 @@ int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, st
 			      .file = file,
 			      .flags = flags,
 			      .fn = fn,
+			      .on_round = on_round,
 			      .arg = arg,
 			      .start_ns = clock_ns()};
 	return begin_save(vm, s, e);
+}
+
+int vm_save(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, void *arg, stream_id *id,
+	    struct err *e)
+{
+	return begin(vm, fd, flags, fn, NULL, arg, id, e);
+}
+
+int vm_save_live(struct vm *vm, int fd, vm_save_fn *fn, vm_round_fn *on_round, void *arg,
+		 stream_id *id, struct err *e)
+{
+	return begin(vm, fd, 0, fn, on_round, arg, id, e);
 }
 
 void saves_close(struct engine *en)

@@ -6,7 +6,7 @@
 #include <ev.h>
 
 #include "base/transfer.h"
-#include "libdom/save.h"
+#include "libdom/live.h"
 #include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/engine/life/take.h"
 #include "split-toolstack/engine/services/worker.h"
@@ -34,7 +34,14 @@ struct vm_save {
 	vm_take_fn *take;	   /* it is not written: its state is taken */
 	struct save_stream *state; /* which was */
 	void *arg;
-	enum { RESTING, WRITING, WRITTEN } phase;
+	enum { RESTING, WRITING, WRITTEN, ROUNDS } phase;
+	bool busy; /* a thread has it */
+	/* ROUNDS: the VM runs, and each round waits for the client's word */
+	vm_round_fn *on_round;
+	struct live *live;
+	struct live_round round;
+	struct save_stats live_st;
+	bool enough; /* no more rounds */
 	enum vm_now was;
 	bool taken;	/* take was called */
 	bool paused;	/* by us, for this */
@@ -74,6 +81,21 @@ void save_part(struct vm_save *s);
 /* Its client is gone (unless `taken`): it is given up. False: there is none of this id. */
 bool save_end_parted(struct engine *en, stream_id id, bool taken);
 void saves_close_parted(struct engine *en);
+/* save.c: a thread works for it; it goes on as before; it rests, and is written; of what the loop
+ * has of it the VM has no use any more. */
+void save_push(struct vm_save *s);
+void save_go_on(struct vm *vm, int rc, const struct err *e);
+int save_begin_rest(struct vm *vm, struct err *e);
+void save_begin_writing(struct vm *vm);
+void save_detach(struct vm_save *s, int rc, const struct err *e);
+
+/* rounds.c: begins them; a step of them on a thread; a step is over. */
+void rounds_begin(struct vm_save *s);
+int rounds_work(struct vm_save *s, struct xen *x, struct err *e);
+int rounds_over(struct vm *vm, const struct life_news *n);
+/* What it has mapped is unmapped by a thread, and then it is freed; false: it has nothing. */
+bool rounds_free_later(struct vm_save *s);
+
 /* save.c */
 void save_answer(struct vm_save *s, int rc, const struct err *e);
 struct worker_job save_job(void);

@@ -18,6 +18,7 @@ struct stream_wait {
 };
 
 struct streams {
+	bool closing;		     /* threads do not take their time any more */
 	struct vm_save *parted;	     /* utlist head: saves of VMs that go on already */
 	struct vm_restore *restores; /* utlist head */
 	struct branch *branches;     /* likewise */

@@ -3,6 +3,7 @@
 #include "split-toolstack/engine/life/streams.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include <utlist.h>
 
@@ -49,10 +50,21 @@ void streams_end(struct engine *en)
 {
 	struct stream_wait *w;
 
+	__atomic_store_n(&en->streams.closing, true, __ATOMIC_RELEASE);
 	while ((w = en->streams.waiting) != NULL) {
 		DL_DELETE(en->streams.waiting, w);
 		w->fn(w, true);
 	}
+}
+
+#define BREATH_NS 2000000
+
+void streams_breathe(struct engine *en)
+{
+	const struct timespec t = {.tv_nsec = BREATH_NS};
+
+	if (!__atomic_load_n(&en->streams.closing, __ATOMIC_ACQUIRE))
+		(void)nanosleep(&t, NULL);
 }
 
 int streams_no_handle(struct err *e)

@@ -19,6 +19,8 @@ bool streams_full(const struct engine *en);
 bool streams_wait(struct engine *en, struct stream_wait *w);
 /* The engine closes: nothing waits any more. */
 void streams_end(struct engine *en);
+/* On a thread that has no hurry, between two of its steps: the CPU is for others. */
+void streams_breathe(struct engine *en);
 /* A thread has no handle of Xen, which worker.c has logged: -EAGAIN. */
 int streams_no_handle(struct err *e);
 /* The client's file, which may not answer, is closed by a thread where that can wait. */

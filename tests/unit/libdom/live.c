@@ -14,6 +14,7 @@
 
 static const struct way pvh = {.type = DOM_PVH, .plain = true};
 static const struct way pv = {.type = DOM_PV, .plain = true};
+static struct save_stats all;
 static const char owner[] = "an owner's bytes";
 
 #define ROOM (1 << 20) /* of a pipe */
@@ -91,7 +92,7 @@ static void what_it_writes_comes_again(void **state)
 		open_pipe(&p);
 		live(&a, &pvh);
 		from = source_of(&a);
-		assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &l, NULL), 0);
+		assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &all, &l, NULL), 0);
 		assert_true(fake_notes(a.d.domid));
 		assert_int_equal(live_round(x, l, &r, NULL), 0);
 		assert_int_equal(r.number, 1);
@@ -147,7 +148,7 @@ static void it_ends_when_little_is_left_or_nothing_helps(void **state)
 			 0);
 	live(&a, &pvh);
 	from = source_of(&a);
-	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &out, &l, NULL), 0);
+	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &out, &all, &l, NULL), 0);
 	do { /* it writes less each time, but never few */
 		assert_int_equal(live_round(x, l, &r, NULL), 0);
 		rounds++;
@@ -160,7 +161,7 @@ static void it_ends_when_little_is_left_or_nothing_helps(void **state)
 	assert_int_equal(rounds, LIVE_ROUNDS);
 	end_write(l);
 	/* the same pages in each round */
-	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &out, &l, NULL), 0);
+	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &out, &all, &l, NULL), 0);
 	assert_int_equal(live_round(x, l, &r, NULL), 0);
 	for (uint64_t gfn = 0; gfn < 60; gfn++)
 		writes(&a, 128 + gfn, 2);
@@ -188,7 +189,7 @@ static void pv_is_refused(void **state)
 	open_pipe(&p);
 	live(&a, &pv);
 	from = source_of(&a);
-	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &l, &e), -EOPNOTSUPP);
+	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &all, &l, &e), -EOPNOTSUPP);
 	assert_non_null(strstr(err_msg(&e), "PV guests"));
 	end_write(l);
 	end(&a);
@@ -214,7 +215,7 @@ static void calls_that_fail(void **state)
 
 		open_pipe(&p);
 		fake_fail_at(nth, EIO);
-		rc = live_begin(x, &from, owner, sizeof(owner), &p.out, &l, &e);
+		rc = live_begin(x, &from, owner, sizeof(owner), &p.out, &all, &l, &e);
 		if (rc == 0)
 			rc = live_round(x, l, &r, &e);
 		if (rc == 0)
@@ -253,7 +254,7 @@ static void record(struct bytes *out)
 	open_pipe(&p);
 	live(&a, &pvh);
 	from = source_of(&a);
-	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &l, NULL), 0);
+	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &all, &l, NULL), 0);
 	assert_int_equal(live_round(x, l, &r, NULL), 0);
 	writes(&a, 5, 0xee);
 	assert_int_equal(live_end(x, l, &st, NULL), 0);

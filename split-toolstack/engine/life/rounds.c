@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM is copied while it runs: rounds, between which its client says that they have arrived. */
+#include <errno.h>
+
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/life/verbs.h"
+
+/*
+ * Xen notes what the VM writes from the first round on, until it stands still and all is written,
+ * or it goes on: then a thread or the loop ends that. A daemon that is killed meanwhile leaves it
+ * on, and the record of a save (adopt.c).
+ */
+
+void rounds_begin(struct vm_save *s)
+{
+	s->phase = ROUNDS;
+	save_push(s);
+}
+
+int rounds_work(struct vm_save *s, struct xen *x, struct err *e)
+{
+	int rc;
+
+	if (s->live)
+		rc = live_look(x, s->live, &s->round, e);
+	else
+		rc = live_begin(x, &s->source, s->owner, s->owner_bytes, &s->file, &s->live_st,
+				&s->live, e);
+	s->enough = rc == 1;
+	return rc == 0 ? live_round(x, s->live, &s->round, e) : rc < 0 ? rc : 0;
+}
+
+int rounds_over(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = vm->save;
+	struct err e = *n->e;
+	int rc = n->rc;
+
+	if (rc == 0 && transfer_is_cancelled(&s->file))
+		rc = err_set(&e, ECANCELED, "the move of \"%s\" was given up", vm->name);
+	if (rc == 0 && s->enough && s->suspended)
+		save_begin_writing(vm);
+	else if (rc == 0 && s->enough)
+		rc = save_begin_rest(vm, &e);
+	else if (rc == 0)
+		s->on_round(s->arg, &s->round); /* may end it */
+	if (rc < 0)
+		save_go_on(vm, rc, &e);
+	return 0;
+}
+
+/* --- what is mapped --- */
+
+static void free_work(struct worker_job *job, struct xen *x)
+{
+	struct vm_save *s = (struct vm_save *)job;
+
+	while (x && live_unmap(x, s->live))
+		streams_breathe(s->en);
+}
+
+static void free_done(struct worker_job *job)
+{
+	struct vm_save *s = (struct vm_save *)job;
+
+	while (live_unmap(s->en->x, s->live)) /* no handle */
+		;
+	live_free(s->live);
+	s->live = NULL;
+	save_free(s);
+}
+
+bool rounds_free_later(struct vm_save *s)
+{
+	if (!s->live)
+		return false;
+	s->job = (struct worker_job){.work = free_work, .done = free_done};
+	if (s->en->streams.closing)
+		free_done(&s->job);
+	else
+		worker_push(s->en->worker, WORKER_STREAMS, &s->job);
+	return true;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Saves that end: as their clients say, or as something happens to the VM. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+#include <xen/sched.h> /* behind xenctrl.h */
+
+/* --- what clients ask for --- */
+
+static struct vm *vm_of_save(struct engine *en, stream_id id, struct err *e)
+{
+	struct vm *vm = vms_alive(en);
+
+	while (vm && (!vm->save || vm->save->id != id))
+		vm = vm_next(vm);
+	if (!vm)
+		(void)err_set(e, ESRCH, "the VM was destroyed, or goes on: it was not saved");
+	return vm;
+}
+
+int vm_save_round(struct engine *en, stream_id id, struct err *e)
+{
+	struct vm *vm = vm_of_save(en, id, e);
+
+	if (!vm)
+		return -ESRCH;
+	if (vm->save->phase != ROUNDS || vm->save->busy)
+		return err_set(e, EPROTO, "no round of \"%s\" is over", vm->name);
+	save_push(vm->save);
+	return 0;
+}
+
+int vm_save_move(struct engine *en, stream_id id, struct err *e)
+{
+	struct vm *vm = vm_of_save(en, id, e);
+
+	return vm ? life_event(vm, LIFE_MOVE, &(struct life_news){.e = e}) : -ESRCH;
+}
+
+int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
+{
+	struct err gone = {0};
+	struct life_news n = {.e = taken ? e : &gone};
+	struct vm *vm = vm_of_save(en, id, e);
+
+	if (!vm)
+		return save_end_parted(en, id, taken) ? 0 : -ESRCH;
+	if (!taken)
+		n.rc = err_set(&gone, ECANCELED, "the client of the save is gone");
+	return life_event(vm, LIFE_TAKEN, &n);
+}
+
+/* An unpause gives the save up, also while its client is stopped or its file does not answer. */
+int life_run_saving(struct vm *vm, const struct life_news *n)
+{
+	struct err e = {0};
+	int rc;
+
+	if (vm->save->phase == RESTING) /* for a moment */
+		return life_refuse_saving(vm, n);
+	rc = err_set(&e, ECANCELED, "\"%s\" was unpaused while it was being saved", vm->name);
+	save_go_on(vm, rc, &e);
+	return vm->life.now == NOW_PAUSED ? life_unpause(vm, n) : 0;
+}
+
+/* --- ends meanwhile --- */
+
+int life_end_saving(struct vm *vm, const struct life_news *n)
+{
+	struct vm_save *s = vm->save;
+	bool suspended = n->info && n->info->shutdown && !n->info->dying &&
+			 n->info->shutdown_reason == SHUTDOWN_suspend;
+	struct err e = {0};
+	int rc;
+
+	if (suspended && s->phase == RESTING) {
+		(void)control_suspend_was_asked(vm);
+		s->suspended = true;
+		save_begin_writing(vm);
+		return 0;
+	}
+	if (suspended && s->phase == ROUNDS) /* unasked; it rests when they are over */
+		s->suspended = true;
+	if (suspended)
+		return 0; /* it was seen before */
+	rc = err_set(&e, ESRCH, "\"%s\" ended while it was being saved", vm->name);
+	save_detach(s, rc, &e);
+	vm->life.now = NOW_RUNNING;
+	return life_end(vm, n);
+}
+
+int life_destroy_saving(struct vm *vm, const struct life_news *n)
+{
+	struct err e = {0};
+	int rc = life_stop(vm, n->e);
+
+	if (rc < 0)
+		return rc;
+	/* The end of the VM is told to connections, which may break by that, also that of the save.
+	 */
+	rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it was being saved", vm->name);
+	save_detach(vm->save, rc, &e);
+	life_destroyed(vm);
+	return 0;
+}
