@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lives: a guest that is saved and restored. Fills pages=N pages with a pattern (all that are
- * free), counts, on all its vCPUs (spin=1: without a pause), and whenever it finds itself another
- * domain says what it has. A "q" on the console ends it; a "?" asks for the same words. */
+ * free), counts, on all its vCPUs (spin=1: without a pause), writes write=N of these pages anew
+ * every 2 ms, each time with something else, and whenever it finds itself another domain says what
+ * it has. A "q" on the console ends it; a "?" asks for the same words. */
 #include "kit/dev.h"
 #include "kit/kit.h"
 
@@ -44,10 +45,31 @@ static uint64_t word(uint64_t at)
 	return x ^ x >> 29;
 }
 
+#define TURNS 1024u	     /* pages that can be written anew */
+static uint64_t turn[TURNS]; /* how often each was */
+static uint64_t next;
+
+static uint64_t turn_of(uint64_t page)
+{
+	return page < TURNS ? turn[page] : 0;
+}
+
 static void fill(uint64_t *at, uint64_t pages)
 {
 	for (uint64_t i = 0; i < pages * WORDS; i++)
 		at[i] = word((uint64_t)&at[i]);
+}
+
+static void write_some(uint64_t *at, uint64_t pages, uint64_t n)
+{
+	uint64_t most = pages < TURNS ? pages : TURNS;
+
+	while (n--) {
+		next = (next + 1) % most;
+		turn[next]++;
+		for (uint64_t i = next * WORDS; i < (next + 1) * WORDS; i++)
+			at[i] = word((uint64_t)&at[i]) + turn[next];
+	}
 }
 
 static uint64_t wrong(const uint64_t *at, uint64_t pages)
@@ -55,7 +77,7 @@ static uint64_t wrong(const uint64_t *at, uint64_t pages)
 	uint64_t n = 0;
 
 	for (uint64_t i = 0; i < pages * WORDS; i++)
-		n += at[i] != word((uint64_t)&at[i]);
+		n += at[i] != word((uint64_t)&at[i]) + turn_of(i / WORDS);
 	return n;
 }
 
@@ -115,6 +137,7 @@ int guest_main(void)
 	uint64_t pages = kit_option("pages", kit_pages_left());
 	uint64_t *at = kit_pages((uint32_t)pages);
 	uint64_t last = kit_time_ns();
+	uint64_t anew;
 	bool back = false;
 
 	kit_traps();
@@ -131,6 +154,7 @@ int guest_main(void)
 	for (uint32_t id = 1; id < vcpus; id++)
 		(void)kit_vcpu_start(id, other, (void *)(uintptr_t)&counter[id],
 				     stacks[id] + sizeof(stacks[id]));
+	anew = kit_option("write", 0);
 	kit_ready();
 	for (;;) {
 		uint64_t now = kit_time_ns();
@@ -139,6 +163,7 @@ int guest_main(void)
 		back |= now < last;
 		last = now;
 		counter[0]++;
+		write_some(at, pages, anew);
 		if (resumed || (kit_read(&key, 1) && key == '?')) {
 			resumed = false;
 			tell(at, pages, back);
