@@ -48,7 +48,29 @@ _chaos() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi
 		;;
-	migrate-receive) ;;
+	migrate)
+		case ${COMP_WORDS[COMP_CWORD - 1]} in
+		-d | --disk) words="keep readonly none copy" ;;
+		-u | --unix | -c | --command)
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+			;;
+		-T | --timeout | -t | --tcp) words= ;;
+		*) # the VM comes first; hosts are not known
+			words=$(chaos list --own --quiet 2>/dev/null)
+			for ((i = 2; i < COMP_CWORD; i++)); do
+				[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i - 1]} =~ ^(-[dcuTt]|--(disk|unix|command|timeout|tcp))$ ]] || words=
+			done
+			;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
+	migrate-receive)
+		if [[ ${COMP_WORDS[COMP_CWORD - 1]} =~ ^(-d|--disk)$ ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "keep readonly none copy" -- "$cur")
+		fi
+		;;
 	rollback)
 		if [ "$COMP_CWORD" -eq 2 ]; then
 			words=$(chaos list --own --quiet 2>/dev/null)

@@ -51,8 +51,6 @@ bool live_is(const struct save_stream *s);
 /* Fills a shell with a round. 1: it is over, *round is its number, and there may be another one; 0:
  * the last part follows; -errno. */
 int live_read(struct xen *x, struct save_stream *s, struct dom *d, uint32_t *round, struct err *e);
-/* Bytes of the rounds so far; for other threads, too. */
-uint64_t live_bytes(const struct save_stream *s);
 /* As live_unmap(): pages of the shell stay mapped until then. */
 bool live_read_unmap(struct xen *x, struct save_stream *s);
 

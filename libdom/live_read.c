@@ -31,16 +31,6 @@ static int damaged(struct err *e, const char *what)
 
 /* --- what it is --- */
 
-bool saving_in_rounds(const struct save_header *h, uint64_t gfn)
-{
-	if (h->kind == SAVE_KIND_LINUX)
-		return gfn != h->dev_gfn && gfn != h->control_gfn &&
-		       save_linux_is_ram(h->pages, gfn);
-	/* the rings lie below the control page */
-	return gfn < h->pages && gfn != h->dev_gfn &&
-	       (gfn > h->control_gfn || gfn < h->control_gfn - h->ring_pages);
-}
-
 static uint64_t top(const struct save_header *h)
 {
 	return h->kind == SAVE_KIND_LINUX ? save_linux_top(h->pages) : h->pages;
@@ -85,11 +75,6 @@ bool live_is(const struct save_stream *s)
 uint64_t live_read_bytes(const struct live_read *l)
 {
 	return shared_load(&l->bytes);
-}
-
-uint64_t live_bytes(const struct save_stream *s)
-{
-	return s->live ? live_read_bytes(s->live) : 0;
 }
 
 bool live_read_unmap(struct xen *x, struct save_stream *s)

@@ -48,7 +48,7 @@ bool save_linux_has(uint64_t pages, uint64_t gfn, uint64_t n)
 	return false;
 }
 
-bool save_linux_is_ram(uint64_t pages, uint64_t gfn)
+static bool is_ram_of(uint64_t pages, uint64_t gfn)
 {
 	struct layout_run r[SAVE_LINUX_PLACES];
 
@@ -62,6 +62,16 @@ uint64_t save_linux_top(uint64_t pages)
 
 	places(pages, r);
 	return r[3].pages ? r[3].gfn + r[3].pages : r[0].pages;
+}
+
+bool saving_in_rounds(const struct save_header *h, uint64_t gfn)
+{
+	if (h->kind == SAVE_KIND_LINUX)
+		return gfn != h->dev_gfn && gfn != h->control_gfn &&
+		       is_ram_of(h->pages, gfn);
+	/* the rings lie below the control page */
+	return gfn < h->pages && gfn != h->dev_gfn &&
+	       (gfn > h->control_gfn || gfn < h->control_gfn - h->ring_pages);
 }
 
 /* --- out of a domain --- */

@@ -11,8 +11,7 @@
 /* Whether [gfn, gfn + n) is in one place where a guest of so many pages may have frames. */
 bool save_linux_has(uint64_t pages, uint64_t gfn, uint64_t n);
 
-/* Whether a frame of those is RAM; and where RAM ends. */
-bool save_linux_is_ram(uint64_t pages, uint64_t gfn);
+/* Where RAM ends. */
 uint64_t save_linux_top(uint64_t pages);
 
 /* What the header has for this kind alone. */

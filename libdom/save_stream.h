@@ -59,7 +59,7 @@ uint64_t live_read_bytes(const struct live_read *l);
 /* libdom/save_read.c: another header and its sections in place of the first ones. */
 int save_read_last(struct save_stream *s, struct err *e);
 
-/* libdom/live_read.c: a page that may be in a batch of a live stream: RAM that is the guest's. The
+/* libdom/save_linux.c: a page that may be in a batch of a live stream: RAM that is the guest's. The
  * others are in its last part in any case. */
 bool saving_in_rounds(const struct save_header *h, uint64_t gfn);
 

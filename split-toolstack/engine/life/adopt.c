@@ -154,24 +154,6 @@ static enum vm_now now_of_record(const struct vm *vm)
 					   : NOW_PRESERVED;
 }
 
-/* It stopped itself for a save that the last daemon did not end, or what it writes is noted for one.
- */
-static int end_saved(const struct vm *vm, const struct xen_domain_info *info, struct err *e)
-{
-	int rc = 0;
-
-	if (vm->left.was != VM_SAVING)
-		return 0;
-	if (vm->cfg.type == DOM_PVH)
-		rc = xen_dirty_stop(vm->en->x, vm->domid);
-	if (rc < 0)
-		return err_sys(e, -rc, "what domain %u writes is noted still", vm->domid);
-	if (!info->shutdown || info->shutdown_reason != SHUTDOWN_suspend)
-		return 0;
-	rc = xen_domain_resume(vm->en->x, vm->domid);
-	return rc < 0 ? err_sys(e, -rc, "resume domain %u", vm->domid) : 0;
-}
-
 static int take_over(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
@@ -193,7 +175,7 @@ static int take_over(struct vm *vm, struct err *e)
 	if (rc == 0)
 		rc = devices_adopt(vm, e);
 	if (rc == 0)
-		rc = end_saved(vm, &info, e);
+		rc = save_end_left(vm, &info, e);
 	if (rc == 0 && now_of_record(vm) == NOW_RUNNING &&
 	    info.paused) { /* recorded, but not started yet; or it was being saved */
 		rc = vm_let_run(vm);

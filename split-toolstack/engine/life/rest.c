@@ -8,7 +8,10 @@
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
+
+#include <xen/sched.h> /* behind xenctrl.h */
 
 /*
  * A guest can be written when all of its vCPUs are blocked, as an idle guest's are, or when it has
@@ -144,4 +147,23 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 	if (rc == 0)
 		life_timer(vm, can ? REST_S : LOOK_S);
 	return rc;
+}
+
+/* It stopped itself for a save that the last daemon did not end, or what it writes is noted for
+ * one.
+ */
+int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struct err *e)
+{
+	int rc = 0;
+
+	if (vm->left.was != VM_SAVING)
+		return 0;
+	if (vm->cfg.type == DOM_PVH)
+		rc = xen_dirty_stop(vm->en->x, vm->domid);
+	if (rc < 0)
+		return err_sys(e, -rc, "what domain %u writes is noted still", vm->domid);
+	if (!info->shutdown || info->shutdown_reason != SHUTDOWN_suspend)
+		return 0;
+	rc = xen_domain_resume(vm->en->x, vm->domid);
+	return rc < 0 ? err_sys(e, -rc, "resume domain %u", vm->domid) : 0;
 }

@@ -56,6 +56,8 @@ life_verb life_adopt;	/* tries to take it over */
 life_verb life_unheard; /* is to be taken over once more */
 life_verb life_still_unknown;
 
+/* rest.c: of one whose record says that it is being saved: what the last daemon has left. */
+int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struct err *e);
 /* end.c: writes the VM into the registry; what goes wrong is logged. */
 void life_record(struct vm *vm);
 /* end.c: one that has suspended itself for a save could not be resumed (rc): LIFE_TIMER follows. */

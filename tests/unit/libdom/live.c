@@ -92,7 +92,8 @@ static void what_it_writes_comes_again(void **state)
 		open_pipe(&p);
 		live(&a, &pvh);
 		from = source_of(&a);
-		assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &all, &l, NULL), 0);
+		assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &all, &l, NULL),
+				 0);
 		assert_true(fake_notes(a.d.domid));
 		assert_int_equal(live_round(x, l, &r, NULL), 0);
 		assert_int_equal(r.number, 1);
@@ -189,7 +190,8 @@ static void pv_is_refused(void **state)
 	open_pipe(&p);
 	live(&a, &pv);
 	from = source_of(&a);
-	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &all, &l, &e), -EOPNOTSUPP);
+	assert_int_equal(live_begin(x, &from, owner, sizeof(owner), &p.out, &all, &l, &e),
+			 -EOPNOTSUPP);
 	assert_non_null(strstr(err_msg(&e), "PV guests"));
 	end_write(l);
 	end(&a);
