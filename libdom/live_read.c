@@ -17,7 +17,7 @@ struct live_read {
 	struct dom *d;
 	uint64_t next; /* runs of this round are from here on */
 	uint32_t rounds;
-	uint64_t bytes;
+	uint64_t bytes, pages;
 	struct save_batch h;
 	struct save_run run[SAVE_BATCH_MOST];
 	struct iovec iov[SAVE_BATCH_MOST];
@@ -75,6 +75,11 @@ bool live_is(const struct save_stream *s)
 uint64_t live_read_bytes(const struct live_read *l)
 {
 	return shared_load(&l->bytes);
+}
+
+uint64_t live_read_pages(const struct live_read *l)
+{
+	return l->pages;
 }
 
 bool live_read_unmap(struct xen *x, struct save_stream *s)
@@ -205,6 +210,7 @@ static int read_pages(struct xen *x, struct save_stream *s, struct err *e)
 		rc = find_places(x, s, SAVE_RUN_PAGES, e);
 	if (rc == 0 && l->pieces)
 		rc = read_all(s, l->iov, l->pieces, l->h.n * PAGE_BYTES, e);
+	l->pages += l->h.n;
 	return rc;
 }
 

@@ -246,8 +246,11 @@ static void count(const struct save_stream *s, struct save_stats *st)
 		.present = s->h.present,
 		.untouched = s->h.pages > s->h.present ? s->h.pages - s->h.present : 0,
 		.bytes = s->info.bytes - s->h.present * PAGE_BYTES - sizeof(struct save_end)};
-	if (s->live)
+	if (s->live) {
 		st->bytes = live_read_bytes(s->live);
+		st->present += live_read_pages(s->live);
+		st->done = st->present - s->h.present;
+	}
 	for (uint32_t i = 0; i < s->h.runs; i++)
 		if (s->run[i].kind == SAVE_RUN_ZERO)
 			st->zero += s->run[i].pages;

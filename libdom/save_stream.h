@@ -56,6 +56,7 @@ void live_read_free(struct live_read *l);
 /* Behind the batches: the checksum so far, which is the caller's then; bytes so far. */
 struct save_hash *live_read_hash(struct live_read *l);
 uint64_t live_read_bytes(const struct live_read *l);
+uint64_t live_read_pages(const struct live_read *l); /* in the stream */
 /* libdom/save_read.c: another header and its sections in place of the first ones. */
 int save_read_last(struct save_stream *s, struct err *e);
 

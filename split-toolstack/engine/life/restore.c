@@ -136,6 +136,10 @@ void restore_filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 {
 	struct vm_restore *r = arg;
 
+	if (rc == 0 && r->stats && r->stream && live_is(r->stream)) { /* known now */
+		r->stats->bytes = r->st.bytes;
+		r->stats->present = r->st.present;
+	}
 	if (r->stats)
 		r->stats->total_ns = clock_ns() - r->start_ns;
 	if (rc < 0)

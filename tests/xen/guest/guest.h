@@ -31,6 +31,10 @@ void mem_report(void);
  * `least`, and fills and verifies what is free then. */
 void mem_grown(const char *what);
 
+/* "MiB:rate": writes so many MiB a second of so many, and every half second says whether they are
+ * as they were written and how long the longest hole in the wall clock was; for ever. */
+void churn(const char *what);
+
 /* "write", "verify", "keep" (verify, or write when it is not there) or "ro" with "device:MiB:seed".
  */
 void disk_do(const char *way, char *what);

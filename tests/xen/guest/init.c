@@ -5,6 +5,7 @@
  *   ip=ADDRESS/PREFIX, ip1=.., ip6=..  addresses of eth0, eth1, and a second one of eth0
  *   guest=WORD,WORD,...                nproc, dump, put=IP:PORT:MIB, get=.., write=DEV:MIB:SEED,
  *                                      verify=.., keep=.., ro=DEV, vifs=N, mem, grown=MIB:MIB,
+ *                                      churn=MIB:RATE,
  * poweroff, reboot
  *
  * Then it waits for the toolstack. As /sbin/poweroff or /sbin/reboot, which is what the kernel runs
@@ -125,6 +126,8 @@ static void act(char *what)
 		net_count((unsigned int)strtoul(value, NULL, 10));
 	else if (value && !strcmp(what, "grown"))
 		mem_grown(value);
+	else if (value && !strcmp(what, "churn"))
+		churn(value);
 	else if (value && (!strcmp(what, "write") || !strcmp(what, "verify") ||
 			   !strcmp(what, "keep") || !strcmp(what, "ro")))
 		disk_do(what, value);
