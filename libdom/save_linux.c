@@ -67,8 +67,7 @@ uint64_t save_linux_top(uint64_t pages)
 bool saving_in_rounds(const struct save_header *h, uint64_t gfn)
 {
 	if (h->kind == SAVE_KIND_LINUX)
-		return gfn != h->dev_gfn && gfn != h->control_gfn &&
-		       is_ram_of(h->pages, gfn);
+		return gfn != h->dev_gfn && gfn != h->control_gfn && is_ram_of(h->pages, gfn);
 	/* the rings lie below the control page */
 	return gfn < h->pages && gfn != h->dev_gfn &&
 	       (gfn > h->control_gfn || gfn < h->control_gfn - h->ring_pages);
