@@ -36,14 +36,14 @@ static int check_linux(const struct vm *vm, struct err *e)
 	else if (vm->en->store != STORE_OWN)
 		why = "guests without a noxs entry can be only where chaosd is the store "
 		      "(store=own)";
-	else if (vm->cfg.ndevice || vm->devices.first)
-		why = "of guests without a noxs entry only those without devices can be so far";
 	else if (vm->cfg.maxmem_kib > vm->cfg.mem_kib)
 		why = "maxmem is larger than memory";
 	else if (!vm_view_can_suspend(vm))
 		why = "its guest does not say that it suspends when it is asked to "
 		      "(control/feature-suspend)";
-	return why ? err_set(e, EOPNOTSUPP, "\"%s\" cannot be saved: %s", vm->name, why) : 0;
+	if (why)
+		return err_set(e, EOPNOTSUPP, "\"%s\" cannot be saved: %s", vm->name, why);
+	return save_check_paths(vm, e);
 }
 
 int save_check_vm(struct vm *vm, struct err *e)

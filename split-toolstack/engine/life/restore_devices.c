@@ -62,8 +62,9 @@ static void make_own(struct device_config *d)
 	d->u.vif.ifname[0] = '\0';
 }
 
-/* The pages of their rings stay: the memory of the guest is laid out around them. */
-static void drop_disks(struct vm_config *c)
+/* With a noxs entry the pages of their rings stay: the memory of the guest is laid out around
+ * them. */
+static void drop_disks(struct vm_config *c, bool noxs)
 {
 	uint32_t rings = devices_rings(c);
 	uint32_t n = 0;
@@ -75,7 +76,8 @@ static void drop_disks(struct vm_config *c)
 			c->device[n++] = c->device[i];
 	}
 	c->ndevice = n;
-	c->spare_rings += rings - devices_rings(c);
+	if (noxs)
+		c->spare_rings += rings - devices_rings(c);
 }
 
 int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err *e)
@@ -96,6 +98,6 @@ int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err 
 			d->u.vbd.same_since_ns = save_info(r->stream)->saved_ns;
 	}
 	if (rc == 0 && r->flags & VM_RESTORE_DISKS_NONE)
-		drop_disks(c);
+		drop_disks(c, !save_info(r->stream)->linux_guest);
 	return rc;
 }

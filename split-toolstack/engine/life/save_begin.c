@@ -13,17 +13,17 @@
 
 static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 {
-	s->source =
-		(struct save_source){.domid = vm->domid,
-				     .type = vm->cfg.type,
-				     .vcpus = vm_config_vcpus(&vm->cfg),
-				     .pages = vm->pages,
-				     .ring_pages = devices_rings(&vm->cfg) + vm->cfg.spare_rings,
-				     .dev_frame = vm->dev_frame,
-				     .control_frame = vm->control_frame,
-				     .limits = vm->cfg.limits,
-				     .linux_guest = !vm->noxs,
-				     .frames = vm->dom.frames};
+	s->source = (struct save_source){
+		.domid = vm->domid,
+		.type = vm->cfg.type,
+		.vcpus = vm_config_vcpus(&vm->cfg),
+		.pages = vm->pages,
+		.ring_pages = vm->noxs ? devices_rings(&vm->cfg) + vm->cfg.spare_rings : 0,
+		.dev_frame = vm->dev_frame,
+		.control_frame = vm->control_frame,
+		.limits = vm->cfg.limits,
+		.linux_guest = !vm->noxs,
+		.frames = vm->dom.frames};
 	s->frame[0] = vm->dev_frame;
 	s->frame[1] = vm->control_frame;
 	if (s->take)

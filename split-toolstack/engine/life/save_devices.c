@@ -22,17 +22,10 @@ bool save_has_disks(const struct vm *vm)
 	return any;
 }
 
-int save_check_devices(const struct vm *vm, struct err *e)
+int save_check_paths(const struct vm *vm, struct err *e)
 {
 	char name[16];
 
-	if (vm->cfg.ndevice == 0)
-		return 0;
-	if (!control_can_devices(vm))
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be saved with its devices: its image does not say "
-			       "that it takes them up again (noxs(7))",
-			       vm->name);
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
 		const struct device_config *d = &vm->cfg.device[i];
 
@@ -44,8 +37,23 @@ int save_check_devices(const struct vm *vm, struct err *e)
 			       "without a path",
 			       vm->name, name);
 	}
-	if (!save_has_disks(vm))
+	return 0;
+}
+
+int save_check_devices(const struct vm *vm, struct err *e)
+{
+	int rc;
+
+	if (vm->cfg.ndevice == 0)
 		return 0;
+	if (!control_can_devices(vm))
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be saved with its devices: its image does not say "
+			       "that it takes them up again (noxs(7))",
+			       vm->name);
+	rc = save_check_paths(vm, e);
+	if (rc < 0 || !save_has_disks(vm))
+		return rc;
 	if (!control_can_suspend(vm))
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved with its disks: its image does not suspend "

@@ -103,6 +103,8 @@ void save_free(struct vm_save *s);
 
 /* save_devices.c: whether its devices let it be saved: 0 or -EOPNOTSUPP. */
 int save_check_devices(const struct vm *vm, struct err *e);
+/* The part of it that counts for any guest: its disks have paths. */
+int save_check_paths(const struct vm *vm, struct err *e);
 /* Only the guest itself knows when the requests to its disks are answered: it has to suspend. */
 bool save_has_disks(const struct vm *vm);
 /* -ENOMEM; save_forget_disks() in any case. */

@@ -70,6 +70,39 @@ static void read_only(const char *device)
 		close(fd);
 }
 
+static void count(const char *device, int fd, uint64_t *block)
+{
+	for (uint64_t n = 1;; n++) {
+		memset(block, 0, 4096);
+		block[0] = n;
+		if (pwrite(fd, block, 4096, 0) != 4096 || fsync(fd))
+			say("count: write %s: %s", device, strerror(errno));
+		block[0] = 0;
+		if (pread(fd, block, 4096, 0) != 4096)
+			say("count: read %s: %s", device, strerror(errno));
+		else if (block[0] != n)
+			say("count: %s is WRONG: %llu, not %llu", device,
+			    (unsigned long long)block[0], (unsigned long long)n);
+		else if (n % 10 == 0)
+			say("count %llu", (unsigned long long)n);
+		(void)usleep(20000);
+	}
+}
+
+void disk_count(const char *device)
+{
+	void *block = NULL;
+	int fd = appears(device) ? open(device, O_RDWR | O_DIRECT | O_CLOEXEC) : -1;
+
+	if (fd < 0 || posix_memalign(&block, 4096, 4096))
+		say("open %s: %s", device, strerror(errno));
+	else if (fork() == 0)
+		count(device, fd, block);
+	free(block);
+	if (fd >= 0)
+		close(fd);
+}
+
 void disk_do(const char *way, char *what)
 {
 	const char *device = strsep(&what, ":"), *mib = strsep(&what, ":");

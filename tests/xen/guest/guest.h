@@ -14,7 +14,8 @@ bool appears(const char *path);
 /* eth<index>: address/prefix (IPv4 or IPv6), then up; waits for its carrier. */
 void net_address(unsigned int index, const char *address);
 
-/* Answers in a process of its own: one line on TCP port 13, and pattern transfers (xfer.h). */
+/* Answers in processes of its own: one line on TCP port 13, pattern transfers (xfer.h), and on port
+ * 7 what is sent there, with the number of the answer on its connection in front. */
 void net_serve(void);
 
 /* "put" or "get" with "address:port:MiB". */
@@ -38,6 +39,10 @@ void churn(const char *what);
 /* "write", "verify", "keep" (verify, or write when it is not there) or "ro" with "device:MiB:seed".
  */
 void disk_do(const char *way, char *what);
+
+/* In a process of its own: writes a number that grows to the device, past the page cache, and reads
+ * it back; says every tenth, and each that is wrong. */
+void disk_count(const char *device);
 
 /* Prints every node the guest finds in its store: "store: path = value". */
 void store_dump(void);

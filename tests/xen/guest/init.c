@@ -4,9 +4,8 @@
  *
  *   ip=ADDRESS/PREFIX, ip1=.., ip6=..  addresses of eth0, eth1, and a second one of eth0
  *   guest=WORD,WORD,...                nproc, dump, put=IP:PORT:MIB, get=.., write=DEV:MIB:SEED,
- *                                      verify=.., keep=.., ro=DEV, vifs=N, mem, grown=MIB:MIB,
- *                                      churn=MIB:RATE,
- * poweroff, reboot
+ *                                      verify=.., keep=.., ro=DEV, count=DEV, vifs=N, mem,
+ *                                      grown=MIB:MIB, churn=MIB:RATE, poweroff, reboot
  *
  * Then it waits for the toolstack. As /sbin/poweroff or /sbin/reboot, which is what the kernel runs
  * when control/shutdown is written, it tells process 1.
@@ -124,6 +123,8 @@ static void act(char *what)
 		net_transfer(what, value);
 	else if (value && !strcmp(what, "vifs"))
 		net_count((unsigned int)strtoul(value, NULL, 10));
+	else if (value && !strcmp(what, "count"))
+		disk_count(value);
 	else if (value && !strcmp(what, "grown"))
 		mem_grown(value);
 	else if (value && !strcmp(what, "churn"))

@@ -176,30 +176,52 @@ static void daytime(int fd)
 	dprintf(fd, "Linux %s on %s, up %lld s\r\n", un.release, un.machine, (long long)up.tv_sec);
 }
 
+/* In a process of its own for each connection: what was read, behind how often it was. */
+static void echo(int fd)
+{
+	char text[256];
+	ssize_t n;
+
+	if (fork() != 0)
+		return;
+	for (unsigned int times = 1; (n = read(fd, text, sizeof(text))) > 0; times++)
+		dprintf(fd, "%u %.*s", times, (int)n, text);
+	_exit(0);
+}
+
+static void serve(unsigned int what, int fd)
+{
+	if (what == 0 && xfer_serve(fd))
+		say("a transfer FAILED");
+	else if (what == 1)
+		daytime(fd);
+	else if (what == 2)
+		echo(fd);
+	close(fd);
+}
+
+#define SERVICES 3u
+
 void net_serve(void)
 {
-	struct pollfd p[2] = {{.fd = xfer_listen(XFER_PORT), .events = POLLIN},
-			      {.fd = xfer_listen(13), .events = POLLIN}};
+	struct pollfd p[SERVICES] = {{.fd = xfer_listen(XFER_PORT), .events = POLLIN},
+				     {.fd = xfer_listen(13), .events = POLLIN},
+				     {.fd = xfer_listen(7), .events = POLLIN}};
 
-	if (p[0].fd < 0 || p[1].fd < 0)
+	if (p[0].fd < 0 || p[1].fd < 0 || p[2].fd < 0)
 		say("listen: %s", strerror(errno));
 	else if (fork() == 0) {
 		for (;;) {
-			for (unsigned int i = 0; poll(p, 2, -1) > 0 && i < 2; i++) {
+			for (unsigned int i = 0; poll(p, SERVICES, -1) > 0 && i < SERVICES; i++) {
 				int fd = p[i].revents ? accept(p[i].fd, NULL, NULL) : -1;
 
-				if (fd < 0)
-					continue;
-				if (i == 1)
-					daytime(fd);
-				else if (xfer_serve(fd))
-					say("a transfer FAILED");
-				close(fd);
+				if (fd >= 0)
+					serve(i, fd);
 			}
 		}
 	}
-	close(p[0].fd);
-	close(p[1].fd);
+	for (unsigned int i = 0; i < SERVICES; i++)
+		close(p[i].fd);
 }
 
 void net_transfer(const char *way, char *what)
