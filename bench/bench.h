@@ -62,6 +62,7 @@ void bench_tails(unsigned int n);
 void bench_busy(unsigned int n);
 void bench_linux(unsigned int n);
 void bench_checkpoint(unsigned int n);
+void bench_linuxsave(unsigned int n);
 void bench_branch(unsigned int n);
 void bench_booted(unsigned int n);
 void bench_migrate(unsigned int n);

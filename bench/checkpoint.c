@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "bench/conn.h"
 
-#define REST_US 30000 /* the pool refills, and pages are given back */
+#define REST_US	     30000 /* the pool refills, and pages are given back */
+#define LINUX_REST_S 1	   /* likewise, of 128 MiB */
 
 static struct chaos_reply reply;
 
@@ -105,6 +106,34 @@ static void one_type(struct chaos *c, const char *type, unsigned int n)
 	print(&answer, "save", type);
 	print(&back, "restore", type);
 	print(&event, "restore_event", type);
+}
+
+/* A VM "bench" that is there, a Linux of 128 MiB: into a new file in memory, and out of it as a
+ * copy. */
+void bench_linuxsave(unsigned int n)
+{
+	static struct samples answer;
+	static struct samples pause;
+	static struct samples back;
+	struct chaos *c = conn_open();
+
+	for (unsigned int i = 0; i < n; i++) {
+		int file = memfd_create("saved", MFD_CLOEXEC);
+		uint64_t stopped;
+
+		if (file < 0)
+			die("a file in memory: %s", strerror(errno));
+		samples_add(&answer, save(c, file, &stopped));
+		samples_add(&pause, stopped);
+		(void)sleep(LINUX_REST_S);
+		samples_add(&back, restore(c, file, 0));
+		(void)close(file);
+		(void)sleep(LINUX_REST_S);
+	}
+	chaos_close(c);
+	samples_print(&answer, "linuxsave", "linux_save_pvh_128m");
+	samples_print(&pause, "linuxsave", "linux_save_pause_pvh_128m");
+	samples_print(&back, "linuxsave", "linux_restore_pvh_128m");
 }
 
 void bench_checkpoint(unsigned int n)

@@ -24,6 +24,7 @@ static const struct bench benches[] = {
 	{"booted", "copies of a snapshot out of the pool", bench_booted},
 	{"migrate", "a small VM moved over a socket", bench_migrate},
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
+	{"linuxsave", "a Linux saved and restored", bench_linuxsave},
 	{"process", "a container of a static program", bench_process},
 	{"firstpacket", "VMs with a vif: until a frame, and a TCP answer", bench_firstpacket},
 	{"devscale", "so many vifs connected and let go", bench_devscale},
