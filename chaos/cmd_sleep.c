@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sleep and wake: VMs that keep all they are, without a domain. */
 #include <errno.h>
+#include <string.h>
 
 #include "chaos/stats.h"
 
@@ -78,6 +79,7 @@ static int run_sleep(const struct command *cmd, int argc, char **argv)
 static int run_wake(const struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {{"paused", no_argument, NULL, 'p'},
+					      {"disk", required_argument, NULL, 'd'},
 					      {"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
 					      {NULL, 0, NULL, 0}};
@@ -88,9 +90,13 @@ static int run_wake(const struct command *cmd, int argc, char **argv)
 	int result = EXIT_DONE;
 	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":pjh", longs)) != -1) {
+	while ((c = next_option(cmd, argc, argv, ":pd:jh", longs)) != -1) {
 		if (c == 'p')
 			flags |= PROTO_F_PAUSED;
+		else if (c == 'd' && strcmp(optarg, "keep") == 0)
+			flags |= PROTO_F_DISKS_KEEP;
+		else if (c == 'd')
+			return usage(cmd, "--disk: \"keep\" is the only choice");
 		else
 			json = json ? json : json_array();
 	}
@@ -122,7 +128,9 @@ const struct command cmd_sleep = {
 static const char wake_help[] =
 	"Lets VMs that sleep run on where they were, in new domains.\n"
 	"\n"
-	"  -p, --paused            do not let them run yet (chaos unpause does)\n" HELP_JSON;
+	"  -p, --paused            do not let them run yet (chaos unpause does)\n"
+	"  -d, --disk keep         use its disks although they were written since it fell "
+	"asleep\n" HELP_JSON;
 
 const struct command cmd_wake = {
 	.name = "wake",

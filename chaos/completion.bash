@@ -71,6 +71,14 @@ _chaos() {
 			mapfile -t COMPREPLY < <(compgen -W "keep readonly none copy" -- "$cur")
 		fi
 		;;
+	wake)
+		if [[ $prev =~ ^(-d|--disk)$ ]]; then
+			words=keep
+		else
+			words=$(chaos list --json 2>/dev/null | awk -F'"' '$2 == "name" { name = $4 } $2 == "state" && $4 == "asleep" { print name }')
+		fi
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
 	rollback)
 		if [ "$COMP_CWORD" -eq 2 ]; then
 			words=$(chaos list --own --quiet 2>/dev/null)

@@ -119,6 +119,8 @@ void run_wake(struct rq *rq)
 	chaos_request_init(&cr, CHAOS_WAKE);
 	cr.vm = rq->what;
 	cr.flags = is_set(rq, "paused") ? CHAOS_PAUSED : 0;
+	if (!rq_disks(rq, &cr.flags))
+		return;
 	rq->on_reply = answer_woken;
 	backend_send(rq, &cr);
 }

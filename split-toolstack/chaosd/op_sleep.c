@@ -106,13 +106,14 @@ int op_wake(struct engine *en, struct request *r, struct err *e)
 	struct vm *vm;
 	int rc = request_vm(en, r, &vm, e);
 
+	if (rc == 0 && restore_flags(flags) & VM_RESTORE_DISKS & ~VM_RESTORE_DISKS_KEEP)
+		rc = err_set(e, EINVAL, "wake: of its disks only \"keep\" can be said");
 	if (rc < 0)
 		return rc;
 	k = new_pending(r, vm, e);
 	if (!k)
 		return -ENOMEM;
-	rc = vm_wake(vm, "client", flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0, woken, k,
-		     &k->stats, e);
+	rc = vm_wake(vm, "client", restore_flags(flags), woken, k, &k->stats, e);
 	if (rc < 0)
 		free_pending(k);
 	return rc;

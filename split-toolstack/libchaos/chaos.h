@@ -106,7 +106,7 @@ enum chaos_op {
 /* save, receive: a PVH VM runs while it is copied. Each round of it is a reply of its own on both
  * sides, with its number in `round`; a save waits for a CHAOS_ROUND then. */
 #define CHAOS_LIVE (1u << 13)
-/* restore: what becomes of its disks; none of these: chaos(1) */
+/* restore, wake (keep only): what becomes of its disks; none of these: chaos(1) */
 #define CHAOS_DISKS_KEEP     (1u << 24)
 #define CHAOS_DISKS_READONLY (1u << 25)
 #define CHAOS_DISKS_NONE     (1u << 26)

@@ -58,6 +58,8 @@ struct vbd_config {
 	/* A VM that is restored: its file must not have been written after that, in ns since 1970;
 	 * 0: it may. Not recorded. */
 	uint64_t same_since_ns;
+	/* When it was written last, as it was opened last, likewise; 0: not known. Not recorded. */
+	uint64_t written_ns;
 };
 
 struct device_config {

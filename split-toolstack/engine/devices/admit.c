@@ -38,6 +38,15 @@ int devices_admit(struct engine *en, const struct vm *self, const struct vm_conf
 	return rc;
 }
 
+bool devices_are_written(const struct vm_config *c)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; !any && i < c->ndevice; i++)
+		any = c->device[i].kind == DEVICE_VBD && !c->device[i].u.vbd.readonly;
+	return any;
+}
+
 bool devices_have_files(const struct engine *en, const struct vm_config *c)
 {
 	bool any = false;

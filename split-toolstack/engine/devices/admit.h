@@ -19,6 +19,10 @@ struct vm_config;
  * what lies behind the paths of disks. */
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e);
+/* The VM writes a disk. */
+bool devices_are_written(const struct vm_config *c);
+/* Why a disk that was written since its VM was saved is refused: -ESTALE. */
+int vbd_is_newer(const struct device_config *d, struct err *e);
 /* Some device of it has a file behind it, to be opened; and puts all of these to those to be
  * opened. */
 bool devices_have_files(const struct engine *en, const struct vm_config *c);

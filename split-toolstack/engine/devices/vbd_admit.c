@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/devices/reservations.h"
 
@@ -98,6 +99,17 @@ static int given_twice(const struct vbd_config *v, const struct device_config *o
 	return 0;
 }
 
+int vbd_is_newer(const struct device_config *d, struct err *e)
+{
+	char name[16];
+
+	vdev_name(d->devid, name);
+	return err_set(e, ESTALE,
+		       "disk %s: %s: was written after the VM was saved, which remembers other "
+		       "contents: --disk keep uses it nonetheless",
+		       name, d->u.vbd.path ? d->u.vbd.path : "the file");
+}
+
 /* A guest that was saved knows how large its disk is, and remembers what is on it. */
 static int check_same(const struct vm *vm, struct device_config *d, const struct file *file,
 		      struct err *e)
@@ -116,11 +128,9 @@ static int check_same(const struct vm *vm, struct device_config *d, const struct
 			       name, path, (unsigned long long)file->info.sectors * 512,
 			       (unsigned long long)was * 512);
 	if (vm->restore && v->same_since_ns && file->info.written_ns > v->same_since_ns)
-		return err_set(e, ESTALE,
-			       "disk %s: %s: was written after the VM was saved, which remembers "
-			       "other contents: --disk keep uses it nonetheless",
-			       name, path);
+		return vbd_is_newer(d, e);
 	v->sectors = file->info.sectors;
+	v->written_ns = file->info.written_ns;
 	v->same_since_ns = 0; /* from now on it is the VM's, which may be built once more */
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
@@ -178,6 +179,8 @@ static int take_over(struct vm *vm, struct err *e)
 		rc = save_end_left(vm, &info, e);
 	if (rc == 0 && now_of_record(vm) == NOW_RUNNING &&
 	    info.paused) { /* recorded, but not started yet; or it was being saved */
+		if (devices_are_written(&vm->cfg)) /* it may have been woken */
+			(void)sleepers_forget_first(vm);
 		rc = vm_let_run(vm);
 		if (rc < 0)
 			(void)err_sys(e, -rc, "unpause domain %u", vm->domid);

@@ -59,9 +59,15 @@ static void run_or_tell(struct vm *vm)
 	vm_announce(vm, VM_EV_PAUSED);
 }
 
+/* Its devices are not there, or its file among the sleepers is. */
+static bool is_closed(const struct vm *vm)
+{
+	return vm->life.syncing || devices_gate(&vm->devices);
+}
+
 int vm_let_run(struct vm *vm)
 {
-	if (!devices_gate(&vm->devices))
+	if (!is_closed(vm))
 		return run(vm);
 	vm->life.now = NOW_GATED;
 	life_timer(vm, HOLD_S);
@@ -71,7 +77,7 @@ int vm_let_run(struct vm *vm)
 int life_look_at_gated(struct vm *vm, const struct life_news *n)
 {
 	(void)n;
-	if (!devices_gate(&vm->devices))
+	if (!is_closed(vm))
 		run_or_tell(vm);
 	return 0;
 }
@@ -79,6 +85,10 @@ int life_look_at_gated(struct vm *vm, const struct life_news *n)
 int life_gate_time(struct vm *vm, const struct life_news *n)
 {
 	(void)n;
+	if (vm->life.syncing) {
+		life_timer(vm, HOLD_S);
+		return 0;
+	}
 	log_line(LOG_WARN, "op=start dom=%u name=%s: a backend has not come: it starts without",
 		 vm->domid, vm->name);
 	run_or_tell(vm);

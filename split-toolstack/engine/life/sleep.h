@@ -10,7 +10,9 @@
  * chaosd and reboots of the host. At each moment either its domain counts or its file:
  *
  *   sleep: the file is written, synced and has its name; the record says "asleep"; the domain ends.
- *   wake:  a domain is filled; the record says that it runs; it runs; the file goes.
+ *   wake:  a domain is filled; the record says that it runs; it runs; the file goes. Of a VM that
+ *          writes disks the file goes for certain before it runs: power that fails must not bring
+ *          the old memory back beside disks that were written since.
  *
  * The record is the turning point in both. A daemon that finds "asleep" ends a domain that is still
  * there, and one that finds anything else deletes the file.
@@ -23,8 +25,9 @@ typedef vm_save_fn vm_sleep_fn;
 int vm_sleep(struct vm *vm, vm_sleep_fn *fn, void *arg, struct err *e);
 
 /*
- * One that sleeps runs on where it was, or is paused (`flags`: VM_CREATE_PAUSED or 0), in a new
- * domain. `why` is for the log: what wakes it. `fn` as in engine_create(), possibly before this
+ * One that sleeps runs on where it was, or is paused (`flags`: VM_CREATE_PAUSED), in a new domain.
+ * A disk that was written since is an error, -ESTALE, unless `flags` has VM_RESTORE_DISKS_KEEP.
+ * `why` is for the log: what wakes it. `fn` as in engine_create(), possibly before this
  * returns; not when this fails. *s is filled before it comes and stays until then. When
  * it fails the VM sleeps on and its file stays. -EBUSY: it does not sleep, or is woken already.
  */

@@ -20,20 +20,12 @@
 #include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/life/sleepers-t.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-struct sleepers {
-	int dir;
-	struct sleeper_file *files; /* utlist head: those that are being written */
-	uint64_t last;		    /* number of a file that has not its last name */
-	bool stopped;
-};
-
-/* "UUID" or "UUID.N", and what follows. */
-static void name_of(const uint8_t uuid[16], uint64_t n, const char *end, char out[SLEEPER_NAME])
+void sleeper_name(const uint8_t uuid[16], uint64_t n, const char *end, char out[SLEEPER_NAME])
 {
 	char text[UUID_TEXT];
 
@@ -89,8 +81,8 @@ int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 		return err_set(e, EBUSY,
 			       "\"%s\" is being put to sleep: try again when that has ended",
 			       vm->name);
-	name_of(vm->uuid, 0, "save", f->name);
-	name_of(vm->uuid, ++s->last, "part", f->part);
+	sleeper_name(vm->uuid, 0, "save", f->name);
+	sleeper_name(vm->uuid, ++s->last, "part", f->part);
 	f->dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
 	if (f->dir >= 0)
 		f->fd = openat(f->dir, f->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
@@ -166,66 +158,8 @@ int sleeper_open(const struct vm *vm, struct err *e)
 
 	if (!vm->en->sleepers)
 		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
-	name_of(vm->uuid, 0, "save", name);
+	sleeper_name(vm->uuid, 0, "save", name);
 	return open_file(vm->en, name, e);
-}
-
-/* --- deleting --- */
-
-struct deleting {
-	struct worker_job job;
-	int dir;
-	char name[SLEEPER_NAME];
-};
-
-/* Large files take their time, and so does the disk. */
-static void delete_work(struct worker_job *job, struct xen *x)
-{
-	struct deleting *d = (struct deleting *)job;
-
-	(void)x;
-	(void)unlinkat(d->dir, d->name, 0);
-	(void)fsync(d->dir);
-}
-
-static void delete_done(struct worker_job *job)
-{
-	struct deleting *d = (struct deleting *)job;
-
-	(void)close(d->dir);
-	free(d);
-}
-
-void sleepers_forget_uuid(struct engine *en, const uint8_t uuid[16])
-{
-	struct sleepers *s = en->sleepers;
-	char name[SLEEPER_NAME];
-	struct deleting *d;
-
-	if (!s)
-		return;
-	name_of(uuid, 0, "save", name);
-	d = s->stopped || !en->worker ? NULL : calloc(1, sizeof(*d));
-	if (d) {
-		name_of(uuid, ++s->last, "gone", d->name);
-		d->dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
-	}
-	if (d && d->dir >= 0 && renameat(s->dir, name, s->dir, d->name) == 0) {
-		d->job = (struct worker_job){.work = delete_work, .done = delete_done};
-		worker_push(en->worker, WORKER_FILES, &d->job);
-		return;
-	}
-	if (d && d->dir >= 0)
-		(void)close(d->dir);
-	free(d);
-	if (unlinkat(s->dir, name, 0) < 0 && errno != ENOENT)
-		log_line(LOG_ERROR, "%s/%s: %s", en->conf.sleep_dir, name, strerror(errno));
-}
-
-void sleepers_forget(struct vm *vm)
-{
-	vm->life.has_file = false;
-	sleepers_forget_uuid(vm->en, vm->uuid);
 }
 
 /* --- at the start --- */

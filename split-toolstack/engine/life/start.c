@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/engine-t.h"
@@ -61,6 +62,8 @@ static int run(struct vm *vm, struct err *e)
 	vm->exit_code = -1;
 	rc = vm_record(vm, e);
 	vm->t.record_ns += (uint32_t)(clock_ns() - since);
+	if (rc == 0 && vm->life.has_file && devices_are_written(&vm->cfg))
+		(void)sleepers_forget_first(vm);
 	vm->unpaused = since = clock_ns();
 	if (rc == 0 && vm->life.now == NOW_RUNNING) {
 		rc = vm->devices.first ? vm_let_run(vm) : xen_domain_unpause(vm->en->x, vm->domid);

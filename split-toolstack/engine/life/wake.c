@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
@@ -17,6 +18,18 @@
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/vm/vms.h"
 
+/* While it slept it held no lock on its disks; it remembers what was on them. */
+static int check_disks(const struct vm *vm, uint64_t saved_ns, struct err *e)
+{
+	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
+		const struct device_config *d = &vm->cfg.device[i];
+
+		if (d->kind == DEVICE_VBD && d->u.vbd.written_ns > saved_ns)
+			return vbd_is_newer(d, e);
+	}
+	return 0;
+}
+
 /* The VM and its configuration are the thread's, as in a build. */
 int wake_check_file(const struct vm_restore *r, struct err *e)
 {
@@ -25,6 +38,8 @@ int wake_check_file(const struct vm_restore *r, struct err *e)
 
 	if (i->owner_bytes < sizeof(vm->uuid) || memcmp(i->owner, vm->uuid, sizeof(vm->uuid)) != 0)
 		return err_set(e, EPROTO, "the file is of another VM");
+	if (!(r->flags & VM_RESTORE_DISKS_KEEP) && check_disks(vm, i->saved_ns, e) < 0)
+		return -ESTALE;
 	return restore_check_config(r, &vm->cfg, e);
 }
 
@@ -96,7 +111,7 @@ int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, vo
 	*r = (struct vm_restore){.en = vm->en,
 				 .wakes = true,
 				 .known = true,
-				 .flags = flags & VM_CREATE_PAUSED,
+				 .flags = flags & (VM_CREATE_PAUSED | VM_RESTORE_DISKS_KEEP),
 				 .fn = fn,
 				 .arg = arg,
 				 .stats = s,

@@ -46,6 +46,7 @@ struct vm_life {
 	enum vm_wait wait;
 	ev_timer timer;		 /* of the state it is in: life_timer() */
 	ev_tstamp connect_until; /* NOW_CONNECTING: then the create fails */
+	bool syncing;  /* its file among the sleepers is not gone for certain: it must not run */
 	bool has_file; /* among the sleepers (life/sleepers.h): it counts while it sleeps */
 };
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files of VMs that do not sleep any more go: by a thread, or before the VM runs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/sleepers-t.h"
+#include "split-toolstack/engine/life/sleepers.h"
+#include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/* --- deleting --- */
+
+struct deleting {
+	struct worker_job job;
+	int dir;
+	char name[SLEEPER_NAME];
+};
+
+/* Large files take their time, and so does the disk. */
+static void delete_work(struct worker_job *job, struct xen *x)
+{
+	struct deleting *d = (struct deleting *)job;
+
+	(void)x;
+	(void)unlinkat(d->dir, d->name, 0);
+	(void)fsync(d->dir);
+}
+
+static void delete_done(struct worker_job *job)
+{
+	struct deleting *d = (struct deleting *)job;
+
+	(void)close(d->dir);
+	free(d);
+}
+
+void sleepers_forget_uuid(struct engine *en, const uint8_t uuid[16])
+{
+	struct sleepers *s = en->sleepers;
+	char name[SLEEPER_NAME];
+	struct deleting *d;
+
+	if (!s)
+		return;
+	sleeper_name(uuid, 0, "save", name);
+	d = s->stopped || !en->worker ? NULL : calloc(1, sizeof(*d));
+	if (d) {
+		sleeper_name(uuid, ++s->last, "gone", d->name);
+		d->dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
+	}
+	if (d && d->dir >= 0 && renameat(s->dir, name, s->dir, d->name) == 0) {
+		d->job = (struct worker_job){.work = delete_work, .done = delete_done};
+		worker_push(en->worker, WORKER_FILES, &d->job);
+		return;
+	}
+	if (d && d->dir >= 0)
+		(void)close(d->dir);
+	free(d);
+	if (unlinkat(s->dir, name, 0) < 0 && errno != ENOENT)
+		log_line(LOG_ERROR, "%s/%s: %s", en->conf.sleep_dir, name, strerror(errno));
+}
+
+/* --- before a VM runs --- */
+
+struct syncing {
+	struct worker_job job;
+	struct engine *en;
+	uint8_t uuid[16];
+	struct deleting *rest;
+	int rc;
+};
+
+static void sync_work(struct worker_job *job, struct xen *x)
+{
+	struct syncing *k = (struct syncing *)job;
+
+	(void)x;
+	k->rc = fsync(k->rest->dir) < 0 ? -errno : 0;
+}
+
+static void sync_done(struct worker_job *job)
+{
+	struct syncing *k = (struct syncing *)job;
+	struct vm *vm = vm_by_uuid(k->en, k->uuid);
+
+	if (k->rc < 0)
+		log_line(LOG_ERROR, "%s: flush: %s", k->en->conf.sleep_dir, strerror(-k->rc));
+	worker_push(k->en->worker, WORKER_FILES, &k->rest->job);
+	if (vm) {
+		vm->life.syncing = false;
+		(void)life_event(vm, LIFE_CONNECTED, &(struct life_news){0});
+	}
+	free(k);
+}
+
+bool sleepers_forget_first(struct vm *vm)
+{
+	struct sleepers *s = vm->en->sleepers;
+	char name[SLEEPER_NAME];
+	struct deleting *d;
+	struct syncing *k;
+
+	if (!s || s->stopped || !vm->en->worker)
+		return false;
+	k = calloc(1, sizeof(*k));
+	d = calloc(1, sizeof(*d));
+	if (d)
+		d->dir = k ? fcntl(s->dir, F_DUPFD_CLOEXEC, 0) : -1;
+	if (!k || !d || d->dir < 0) {
+		free(k);
+		free(d);
+		return false;
+	}
+	sleeper_name(vm->uuid, 0, "save", name);
+	sleeper_name(vm->uuid, ++s->last, "gone", d->name);
+	d->job = (struct worker_job){.work = delete_work, .done = delete_done};
+	(void)renameat(s->dir, name, s->dir, d->name); /* the last daemon may have done it */
+	*k = (struct syncing){
+		.job = {.work = sync_work, .done = sync_done}, .en = vm->en, .rest = d};
+	memcpy(k->uuid, vm->uuid, sizeof(k->uuid));
+	vm->life.has_file = false;
+	vm->life.syncing = true;
+	worker_push(vm->en->worker, WORKER_FILES, &k->job);
+	return true;
+}
+
+void sleepers_forget(struct vm *vm)
+{
+	vm->life.has_file = false;
+	sleepers_forget_uuid(vm->en, vm->uuid);
+}
