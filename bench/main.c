@@ -26,6 +26,7 @@ static const struct bench benches[] = {
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
 	{"linuxsave", "a Linux saved and restored", bench_linuxsave},
 	{"process", "a container of a static program", bench_process},
+	{"containers", "a container through crun and through chaos-oci", bench_containers},
 	{"firstpacket", "VMs with a vif: until a frame, and a TCP answer", bench_firstpacket},
 	{"devscale", "so many vifs connected and let go", bench_devscale},
 	{"firewall", "so many guests fw, and frames through each", bench_firewall},
