@@ -112,6 +112,10 @@ struct save_info {
  * can do is not checked: for a look at what the stream is of.
  */
 int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e);
+/* Bytes of the whole stream, of its first SAVE_HEADER_BYTES; what it has of nonsense is an error as
+ * in save_open(). */
+#define SAVE_HEADER_BYTES 256u
+int save_size(const void *header, uint64_t *bytes, struct err *e);
 const struct save_info *save_info(const struct save_stream *s);
 /* What a shell for it has to be; domid, uuid, weight, cap and cpus stay as the caller set them. */
 void save_spec(const struct save_stream *s, struct dom_spec *spec);

@@ -46,6 +46,23 @@ static int check_length(struct save_stream *s, struct err *e)
 	return 0;
 }
 
+static uint64_t bytes_of(const struct save_header *h)
+{
+	return sizeof(*h) + save_sections(h) + h->present * PAGE_BYTES + sizeof(struct save_end);
+}
+
+int save_size(const void *header, uint64_t *bytes, struct err *e)
+{
+	struct save_header h;
+	int rc;
+
+	_Static_assert(sizeof(h) == SAVE_HEADER_BYTES, "header");
+	memcpy(&h, header, sizeof(h));
+	rc = save_check_header(&h, e);
+	*bytes = rc < 0 ? 0 : bytes_of(&h);
+	return rc;
+}
+
 void save_describe(struct save_stream *s)
 {
 	const struct save_header *h = &s->h;
@@ -55,8 +72,7 @@ void save_describe(struct save_stream *s)
 		.vcpus = h->vcpus,
 		.pages = h->pages,
 		.present = h->present,
-		.bytes = sizeof(*h) + save_sections(h) + h->present * PAGE_BYTES +
-			 sizeof(struct save_end),
+		.bytes = bytes_of(h),
 		.ring_pages = h->ring_pages,
 		.saved_ns = h->saved_ns,
 		.limits = {h->limit[0], h->limit[1], h->limit[2], h->limit[3], h->limit[4]},

@@ -49,6 +49,7 @@ struct image_change {
 	bool removes;
 	int fd;		       /* import: of what is copied */
 	uint64_t room;	       /* import: it may have so many bytes */
+	uint64_t reserved;     /* of the quota, while it is the change under way */
 	char copy[32];	       /* import: the name of the copy so far */
 	struct image_record r; /* import */
 	bool only;	       /* import: no other name has the content */
@@ -201,6 +202,11 @@ static void change_work(struct worker_job *job, struct xen *x)
 	int dir = c->store->dirfd;
 
 	(void)x;
+	if (!c->removes && c->r.bytes > c->room) { /* others have taken it meanwhile */
+		c->rc = imagestore_full(c->store, &c->err);
+		(void)unlinkat(dir, c->copy, 0);
+		return;
+	}
 	/* The folder comes before the index: no name may outlive its file. */
 	if (!c->removes && (renameat(dir, c->copy, dir, c->r.digest) < 0 || fsync(dir) < 0)) {
 		c->rc = err_sys(&c->err, errno, "image store");
@@ -237,6 +243,7 @@ static void change_done(struct worker_job *job)
 	struct imagestore *s = c->store;
 
 	s->changes = c->next;
+	s->others -= c->reserved;
 	if (c->rc == 0)
 		imageindex_set(s->index, c->name, c->removes ? NULL : &c->r);
 	change_ends(c);
@@ -262,6 +269,10 @@ static void begin_change(struct imagestore *s)
 	if (old && (c->removes || strcmp(old->digest, c->r.digest) != 0) &&
 	    !imageindex_uses(s->index, old->digest, c->name))
 		memcpy(c->drop, old->digest, sizeof(c->drop));
+	/* Snapshots that are named meanwhile have less. */
+	c->room = imagestore_room(s);
+	c->reserved = c->removes || c->r.bytes > c->room ? 0 : c->r.bytes;
+	s->others += c->reserved;
 	c->job = (struct worker_job){.work = change_work, .done = change_done};
 	opener_push(s->opener, &c->job);
 }

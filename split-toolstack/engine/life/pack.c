@@ -29,10 +29,11 @@ struct pack {
 	struct transfer client; /* the other end */
 	int fd;			/* of the store; unpack: of `made` */
 	char name[IMAGE_NAME_MAX + 1];
-	char digest[65];	   /* pack */
-	struct snapshot_new *made; /* unpack */
-	struct snapshot what;	   /* unpack: what is found out of it */
-	uint64_t room;		   /* unpack: the store takes so many bytes */
+	char digest[65];		   /* pack */
+	struct snapshot_new *made;	   /* unpack */
+	struct snapshot what;		   /* unpack: what is found out of it */
+	uint8_t header[SAVE_HEADER_BYTES]; /* unpack */
+	uint64_t size; /* unpack: of all of it, as the header says; 0: not read */
 	uint64_t bytes;
 	snapshot_pack_fn *fn;
 	void *arg;
@@ -77,24 +78,45 @@ static int write_all(int fd, const uint8_t *buf, size_t n)
 	return 0;
 }
 
-static int copy_in(struct pack *p, uint8_t *buf, struct err *e)
+/* The client's first bytes say how many there are: no more are read, and the quota is asked first.
+ */
+static int read_header(struct pack *p, struct err *e)
 {
-	for (;;) {
-		struct iovec iov = {buf, PIECE};
+	uint32_t at = 0;
+
+	while (at < sizeof(p->header)) {
+		struct iovec iov = {p->header + at, sizeof(p->header) - at};
 		ssize_t n = transfer_read(&p->client, &iov, 1);
-		int rc;
 
 		if (n < 0)
 			return err_sys(e, (int)-n, "read snapshot \"%s\"", p->name);
 		if (n == 0)
-			return 0;
-		if (p->bytes + (uint64_t)n > p->room)
-			return snapshots_full(p->en->snapshots, p->name, e);
+			return err_set(e, EPROTO,
+				       "snapshot \"%s\": the file is cut short: it has %u bytes",
+				       p->name, at);
+		at += (uint32_t)n;
+	}
+	return save_size(p->header, &p->size, e);
+}
+
+static int copy_in(struct pack *p, uint8_t *buf, struct err *e)
+{
+	int rc = write_all(p->fd, p->header, sizeof(p->header));
+
+	p->bytes = sizeof(p->header);
+	while (rc == 0 && p->bytes < p->size) {
+		uint64_t left = p->size - p->bytes;
+		struct iovec iov = {buf, left < PIECE ? left : PIECE};
+		ssize_t n = transfer_read(&p->client, &iov, 1);
+
+		if (n < 0)
+			return err_sys(e, (int)-n, "read snapshot \"%s\"", p->name);
+		if (n == 0)
+			return 0; /* the check finds it */
 		rc = write_all(p->fd, buf, (size_t)n);
-		if (rc < 0)
-			return err_sys(e, -rc, "snapshot \"%s\"", p->name);
 		p->bytes += (uint64_t)n;
 	}
+	return rc < 0 ? err_sys(e, -rc, "snapshot \"%s\"", p->name) : 0;
 }
 
 static int describe(struct pack *p, const struct save_info *i, struct err *e)
@@ -116,9 +138,6 @@ static int describe(struct pack *p, const struct save_info *i, struct err *e)
 			(void)snprintf(p->what.parent, sizeof(p->what.parent), "%s", c.snapshot);
 	}
 	vm_config_clear(&c);
-	/* what follows a stream in its file is no part of it */
-	if (rc == 0 && ftruncate(p->fd, (off_t)i->bytes) < 0)
-		rc = err_sys(e, errno, "snapshot \"%s\"", p->name);
 	return rc;
 }
 
@@ -147,6 +166,14 @@ static int check(struct pack *p, struct xen *x, struct err *e)
 	save_close(s);
 	transfer_close(&t);
 	return rc;
+}
+
+static void header_work(struct worker_job *job, struct xen *x)
+{
+	struct pack *p = (struct pack *)job;
+
+	(void)x;
+	p->rc = read_header(p, &p->err);
 }
 
 static void job_work(struct worker_job *job, struct xen *x)
@@ -199,6 +226,19 @@ static void job_done(struct worker_job *job)
 	else
 		(void)close(p->fd);
 	named(p, p->rc, p->made ? NULL : snapshots_by_digest(p->en->snapshots, p->digest), &p->err);
+}
+
+static void header_done(struct worker_job *job)
+{
+	struct pack *p = (struct pack *)job;
+
+	if (p->rc == 0)
+		p->rc = snapshot_reserve(p->made, p->size, &p->err);
+	p->job = (struct worker_job){.work = job_work, .done = job_done};
+	if (p->rc < 0)
+		job_done(&p->job);
+	else
+		worker_push(p->en->worker, WORKER_STREAMS, &p->job);
 }
 
 static int begin(struct engine *en, const char *name, int fd, bool out, struct pack **to,
@@ -269,7 +309,7 @@ static void opened(void *arg, int rc, struct snapshot_new *n, int fd, const stru
 	}
 	p->made = n;
 	p->fd = fd;
-	p->room = snapshots_room(p->en->snapshots);
+	p->job = (struct worker_job){.work = header_work, .done = header_done};
 	worker_push(p->en->worker, WORKER_STREAMS, &p->job);
 }
 

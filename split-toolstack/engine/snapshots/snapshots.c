@@ -46,6 +46,7 @@ struct snapshot_new {
 	bool given_up;
 	int fd;
 	uint64_t room;	      /* it may have so many bytes */
+	uint64_t reserved;    /* of the quota, counted there until it ends */
 	char copy[40];	      /* the name of the file so far */
 	char drop[FILE_NAME]; /* the file that no name has afterwards; "": none */
 	snapshot_file_fn *opened;
@@ -232,8 +233,24 @@ static void change_work(struct worker_job *job, struct xen *x)
 	(void)close(n->fd);
 }
 
+/* What others may have while this one is under way is less. */
+static void reserve(struct snapshot_new *n, uint64_t bytes)
+{
+	imagestore_count_others(n->s->store, (int64_t)(bytes - n->reserved));
+	n->reserved = bytes;
+}
+
+int snapshot_reserve(struct snapshot_new *n, uint64_t bytes, struct err *e)
+{
+	if (bytes > snapshots_room(n->s))
+		return snapshots_full(n->s, n->x->name, e);
+	reserve(n, bytes);
+	return 0;
+}
+
 static void ends(struct snapshot_new *n)
 {
+	reserve(n, 0);
 	DL_DELETE(n->s->making, n);
 	if (!n->removes)
 		free(n->rc < 0 ? n->x : NULL);
@@ -271,12 +288,16 @@ static void change_done(struct worker_job *job)
 static void begin_change(struct snapshots *s)
 {
 	struct snapshot_new *n = s->changes;
+	struct stat st;
 
 	if (!n)
 		return;
 	if (n->removes && !snaptable_uses(&s->table, n->x->digest, n->x))
 		(void)snprintf(n->drop, sizeof(n->drop), "%s" SNAPSHOT_FILE, n->x->digest);
+	reserve(n, 0);
 	n->room = snapshots_room(s);
+	if (!n->removes && !n->given_up && fstat(n->fd, &st) == 0)
+		reserve(n, (uint64_t)st.st_size < n->room ? (uint64_t)st.st_size : n->room);
 	push_job(n, change_work, change_done);
 }
 

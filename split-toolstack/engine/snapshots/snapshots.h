@@ -89,6 +89,8 @@ typedef void snapshot_file_fn(void *arg, int rc, struct snapshot_new *n, int fd,
 /* `fn` comes later, unless this fails. -EEXIST, -EINVAL: the name; -ENOSPC. */
 int snapshot_new(struct snapshots *s, const char *name, snapshot_file_fn *fn, void *arg,
 		 struct err *e);
+/* So many bytes of the quota are this one's until it ends: -ENOSPC. */
+int snapshot_reserve(struct snapshot_new *n, uint64_t bytes, struct err *e);
 /* `x` is NULL when rc < 0. The snapshot is on the disk. */
 typedef void snapshot_named_fn(void *arg, int rc, const struct snapshot *x, const struct err *e);
 /* Out of `what`: parent, vm, type, foreign, vcpus, mem_kib, pages, present. */

@@ -3,12 +3,15 @@
 #include "tests/unit/engine/snapshots/snap_help.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/images/imagestore.h"
 #include "split-toolstack/engine/life/pack.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -184,6 +187,85 @@ static void the_last_name_has_the_children(void **state)
 	settle(0);
 }
 
+/* A file of a snapshot, packed. */
+static int packed(const char *name, size_t *bytes)
+{
+	int file = memfd_create("packed", MFD_CLOEXEC);
+	struct kept k = {0};
+	stream_id id;
+
+	assert_int_equal(snapshot_pack(en, name, dup(file), on_packed, &k, &id, NULL), 0);
+	until(k.called);
+	*bytes = (size_t)lseek(file, 0, SEEK_END);
+	return file;
+}
+
+/* All but the last byte of it has come. */
+static void begin_unpack(const char *name, int file, size_t bytes, int *end, struct kept *k)
+{
+	int both[2];
+	off_t at = 0;
+	stream_id id;
+
+	assert_int_equal(pipe2(both, O_CLOEXEC), 0);
+	assert_true(fcntl(both[1], F_SETPIPE_SZ, (int)bytes + 4096) > 0);
+	assert_int_equal(sendfile(both[1], file, &at, bytes - 1), bytes - 1);
+	assert_int_equal(snapshot_unpack(en, name, both[0], on_packed, k, &id, NULL), 0);
+	*end = both[1];
+}
+
+/* Of many that come at once only those that fit are taken. */
+static void the_quota_is_taken_before_the_bytes(void **state)
+{
+	struct vm *vm = living("web", DOM_PV);
+	struct imagestore *s = engine_imagestore(en);
+	struct kept k[2] = {0};
+	struct kept a = keep(vm, "a");
+	size_t bytes;
+	int file = packed("a", &bytes);
+	int end[2];
+
+	(void)state;
+	assert_int_equal(rm("a", NULL), 0);
+	until(files(".vm") == 0);
+	imagestore_set_quota(s, bytes + bytes / 2);
+	begin_unpack("b", file, bytes, &end[0], &k[0]);
+	until(imagestore_room(s) < bytes);
+	begin_unpack("c", file, bytes, &end[1], &k[1]);
+	until(k[1].called);
+	assert_int_equal(k[1].rc, -ENOSPC);
+	assert_non_null(strstr(k[1].err.msg, "store_quota"));
+	assert_false(k[0].called);
+	assert_int_equal(sendfile(end[0], file, &(off_t){(off_t)bytes - 1}, 1), 1);
+	until(k[0].called); /* though its other end is open still: it has all that it wants */
+	assert_int_equal(k[0].rc, 0);
+	assert_string_equal(k[0].digest, a.digest);
+	assert_int_equal(imagestore_room(s), bytes / 2);
+	assert_int_equal(rm("b", NULL), 0);
+	until(imagestore_room(s) == bytes + bytes / 2);
+	imagestore_set_quota(s, 0);
+	(void)close(end[0]);
+	(void)close(end[1]);
+	(void)close(file);
+	destroy(vm);
+	settle(0);
+}
+
+/* What is no snapshot is refused by its first bytes, however much follows. */
+static void nonsense_is_not_copied(void **state)
+{
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	struct kept k = {0};
+	stream_id id;
+
+	(void)state;
+	assert_int_equal(snapshot_unpack(en, "b", fd, on_packed, &k, &id, NULL), 0);
+	until(k.called);
+	assert_true(k.rc < 0);
+	until(files(".vm") + files(".snap") == 0);
+	settle(0);
+}
+
 /* The VM has gone before its file is open, and then the engine closes. */
 static void engine_closes_as_one_begins(void **state)
 {
@@ -209,6 +291,8 @@ int main(void)
 		LIFE(failing_calls_leave_nothing),
 		LIFE(ends_meanwhile),
 		LIFE(turns_that_fail),
+		LIFE(the_quota_is_taken_before_the_bytes),
+		LIFE(nonsense_is_not_copied),
 		LIFE(engine_closes_as_one_begins),
 		LIFE(names_that_fail_leave_no_file),
 		LIFE(the_last_name_has_the_children),
