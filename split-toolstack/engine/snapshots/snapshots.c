@@ -130,12 +130,12 @@ int snapshots_file(const struct snapshots *s, const struct snapshot *x, int *fd,
 
 /* --- room --- */
 
-uint64_t snapshots_room(const struct snapshots *s)
+static uint64_t snapshots_room(const struct snapshots *s)
 {
 	return imagestore_room(s->store);
 }
 
-int snapshots_full(const struct snapshots *s, const char *name, struct err *e)
+static int snapshots_full(const struct snapshots *s, const char *name, struct err *e)
 {
 	return err_wrap(e, imagestore_full(s->store, e), "snapshot \"%s\"", name);
 }

@@ -60,12 +60,6 @@ void snapshots_each(const struct snapshots *s, void (*fn)(const struct snapshot 
 /* There is one, or it is being made or removed. */
 bool snapshot_name_taken(const struct snapshots *s, const char *name);
 
-/* Bytes that the folder may still take; snapshot_new() fails without any, and snapshot_finish()
- * without enough. */
-uint64_t snapshots_room(const struct snapshots *s);
-/* -ENOSPC; on any thread. */
-int snapshots_full(const struct snapshots *s, const char *name, struct err *e);
-
 /* Opens its file for reading, for engine_restore() or save_open(); close-on-exec, the caller's. */
 int snapshots_file(const struct snapshots *s, const struct snapshot *x, int *fd, struct err *e);
 
@@ -86,7 +80,8 @@ void snapshot_release(struct snapshot_hold *h); /* one that holds none is fine *
 struct snapshot_new;
 typedef void snapshot_file_fn(void *arg, int rc, struct snapshot_new *n, int fd,
 			      const struct err *e);
-/* `fn` comes later, unless this fails. -EEXIST, -EINVAL: the name; -ENOSPC. */
+/* `fn` comes later, unless this fails. -EEXIST, -EINVAL: the name; -ENOSPC: nothing
+ * more fits, which snapshot_finish() says of one that is too large, too. */
 int snapshot_new(struct snapshots *s, const char *name, snapshot_file_fn *fn, void *arg,
 		 struct err *e);
 /* So many bytes of the quota are this one's until it ends: -ENOSPC. */
