@@ -50,9 +50,14 @@ static int new_port(struct xen *x, struct port p, uint32_t *out)
 int xen_evtchn_bind(struct xen *x, uint32_t domid, uint32_t remote_port, uint32_t *port)
 {
 	ENTER();
-	rc = fake_find(domid)
-		     ? new_port(x, (struct port){.domid = domid, .remote = remote_port}, port)
-		     : -ESRCH;
+	const struct domain *d = fake_find(domid);
+
+	if (!d)
+		rc = -ESRCH;
+	else if (remote_port > d->guest_ports + d->bound)
+		rc = -EINVAL; /* it is closed */
+	else
+		rc = new_port(x, (struct port){.domid = domid, .remote = remote_port}, port);
 	if (rc == 0)
 		fake_raise(&fake_ports[*port]); /* as Xen does at every bind */
 	return fake_leave(rc);
@@ -94,7 +99,11 @@ int xen_evtchn_unbind(struct xen *x, uint32_t port)
 
 int xen_evtchn_reset(struct xen *x, uint32_t domid)
 {
-	ONE_DOMAIN({ d->bound = false; });
+	ONE_DOMAIN({
+		d->bound = false;
+		fake_held.guest_ports -= d->guest_ports;
+		d->guest_ports = 0;
+	});
 }
 
 int xen_evtchn_notify(struct xen *x, uint32_t port)

@@ -210,6 +210,12 @@ void control_take_port(struct vm *vm, uint32_t port)
 	vm->guest.port = port;
 }
 
+void control_keep_port(struct vm *vm)
+{
+	if (!vm->slot.port)
+		vm->slot.port = vm->guest.port;
+}
+
 void control_close(struct vm *vm)
 {
 	unlist(vm);

@@ -22,6 +22,9 @@ int vm_listen(struct vm *vm, struct err *e);
 int control_resume(struct vm *vm, struct err *e);
 /* Its channel is bound already, to this port of dom0's; it is control_close()'s then. */
 void control_take_port(struct vm *vm, uint32_t port);
+/* Xen has closed the guest's ports: dom0's end waits for it again, and is its id's. Before
+ * control_close(). */
+void control_keep_port(struct vm *vm);
 /* Undoes all that; not open is fine. */
 void control_close(struct vm *vm);
 void control_free(struct vm *vm); /* the VM is about to be freed */

@@ -261,6 +261,8 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 
 	r->vm = vm;
 	vm->t = (struct vm_timings){.why = ""};
+	vm->guest_port = 0; /* of the domain that it had */
+	vm->store_port = 0;
 	r->claimed = rc == 0 && vm->cfg.spare_rings == 0 && is_noxs(r, vm) &&
 		     vm_claim_shell(vm); /* may change its uuid */
 	if (r->why)

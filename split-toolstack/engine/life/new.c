@@ -109,6 +109,7 @@ struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_
 	vm->store_port = r->store_port;
 	vm->restarts = r->restarts;
 	vm->noxs = r->noxs;
+	vm->direct = r->direct;
 	vm->ready = r->ready;
 	vm->pages = r->pages;
 	vm->dev_frame = r->dev_frame;

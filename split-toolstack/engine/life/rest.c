@@ -54,7 +54,7 @@ int save_check_vm(struct vm *vm, struct err *e)
 		return failed_to("save", vm, rc, e);
 	if (!vm->noxs)
 		return check_linux(vm, e);
-	if (vm->guest_port)
+	if (!vm->direct)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved: its image has a device page, but no noxs "
 			       "entry",

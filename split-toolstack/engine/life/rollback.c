@@ -95,6 +95,7 @@ static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, stru
 	memcpy(d.uuid, vm->uuid, sizeof(d.uuid));
 	window_close_now(vm->en, &vm->window, &vm->dom);
 	vm->dom = d;
+	control_keep_port(vm);
 	control_close(vm);
 	rc = guest_start(vm, generation, e);
 	*spoilt = rc < 0;
@@ -111,18 +112,21 @@ static void note_snapshot(struct vm *vm, const struct snapshot *x)
 	vm->cfg.snapshot = digest;
 }
 
-/* It is recorded as paused while it is of two moments: the next daemon leaves it so. */
+/* It is recorded as paused while it is of two moments: the next daemon leaves it so. Its ports will
+ * be closed, so it is recorded without one, and the next daemon looks for that which is there. */
 static int stand_still(struct vm *vm, struct err *e)
 {
+	bool runs = vm->life.now == NOW_RUNNING;
 	int rc;
 
-	if (vm->life.now == NOW_PAUSED)
+	if (!runs && vm->guest_port == 0)
 		return 0;
-	rc = xen_domain_pause(vm->en->x, vm->domid);
+	rc = runs ? xen_domain_pause(vm->en->x, vm->domid) : 0;
 	if (rc < 0)
 		return err_sys(e, -rc, "pause \"%s\"", vm->name);
 	vm->life.now = NOW_PAUSED;
 	vm->life.want = WANT_PAUSED;
+	vm->guest_port = 0;
 	return vm_record(vm, e);
 }
 

@@ -35,6 +35,7 @@ static int start(struct vm *vm, struct err *e)
 	vm->control_frame = vm->dom.control_frame;
 	vm->pages = vm->dom.pages;
 	vm->noxs = vm->restore ? restore_is_noxs(vm) : vm->copy_of || image_info(vm->img)->noxs;
+	vm->direct = vm->noxs && (vm->restore || vm->copy_of || image_info(vm->img)->direct);
 	if (vm->restore && vm->noxs)
 		rc = restore_map(vm, &generation, e);
 	else if (!vm->map)

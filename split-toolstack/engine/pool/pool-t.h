@@ -27,8 +27,8 @@ struct shell {
 	struct slot slot;
 	uint8_t *map;
 	struct image *img;	 /* warm */
-	uint32_t guest_port;	 /* allocated for Linux; 0: it binds to the slot's */
-	uint32_t store_port;	 /* likewise */
+	uint32_t guest_port;	 /* allocated: Linux, copies; 0: it binds to the slot's */
+	uint32_t store_port;	 /* allocated for Linux; 0: none */
 	uint32_t port;		 /* dom0's, bound to guest_port; 0: it is not */
 	struct file_key ramdisk; /* all zero: none */
 	struct engine *en;

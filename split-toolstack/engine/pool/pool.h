@@ -57,8 +57,8 @@ struct shell_parts {
 	struct dom dom;
 	struct slot slot;
 	uint8_t *map;		       /* device and control page; NULL: not mapped yet */
-	uint32_t guest_port;	       /* allocated for Linux; 0: it binds to the slot's */
-	uint32_t store_port;	       /* likewise */
+	uint32_t guest_port;	       /* allocated: Linux, copies; 0: it binds to the slot's */
+	uint32_t store_port;	       /* allocated for Linux; 0: none */
 	uint32_t port;		       /* dom0's, bound to guest_port; 0: it is not */
 	bool warm;		       /* the image is loaded */
 	const struct pool_flavor *low; /* it was the last one of this flavor; NULL: it was not */

@@ -30,7 +30,7 @@ struct vm_record {
 	uint16_t store_port; /* a new domain's first ports are small */
 	enum vm_want want;
 	uint32_t restarts;
-	bool noxs, ready;
+	bool noxs, direct, ready; /* direct: noxs, and its image has a noxs entry */
 	uint64_t pages;
 	uint64_t dev_frame, control_frame;
 	uint64_t created_ns, started_ns, ended_ns;

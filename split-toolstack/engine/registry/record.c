@@ -16,6 +16,11 @@
 #define CPUMAP_MAX     4096u /* bytes of one */
 #define NO_TEXT	       UINT32_MAX
 
+/* The bits of `noxs`. Older daemons wrote the first one alone. */
+#define RECORD_NOXS   1u
+#define RECORD_DIRECT 2u
+#define RECORD_OTHER  4u /* not direct */
+
 /* What versions before 3 wrote. */
 #define RECORD_BYTES_2 offsetof(struct record, ncpumap)
 _Static_assert(RECORD_BYTES_2 == 152, "as it was");
@@ -40,7 +45,7 @@ static void fill(const struct vm_record *v, struct record *r)
 		.on_reboot = c->on_reboot,
 		.on_crash = c->on_crash,
 		.restarts = v->restarts,
-		.noxs = v->noxs,
+		.noxs = v->noxs ? RECORD_NOXS | (v->direct ? RECORD_DIRECT : RECORD_OTHER) : 0,
 		.spare_rings = (uint16_t)c->spare_rings,
 		.ready = v->ready,
 		.store_port = v->store_port,
@@ -195,6 +200,13 @@ static bool read_head(struct record *r, const uint8_t **at, size_t size)
 	return true;
 }
 
+static bool is_direct(const struct record *r)
+{
+	if (r->noxs == RECORD_NOXS) /* of before: those alone had a port allocated */
+		return r->guest_port == 0;
+	return r->noxs & RECORD_DIRECT;
+}
+
 bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, size_t size)
 {
 	const uint8_t *at = data;
@@ -226,7 +238,8 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 		.store_port = r.store_port,
 		.want = (enum vm_want)r.want,
 		.restarts = r.restarts,
-		.noxs = r.noxs,
+		.noxs = r.noxs != 0,
+		.direct = is_direct(&r),
 		.ready = r.ready,
 		.pages = r.pages,
 		.dev_frame = r.dev_frame,

@@ -45,6 +45,7 @@ static inline void vm_as_record(const struct vm *vm, struct vm_record *r)
 		.want = record_want(&vm->life),
 		.restarts = vm->restarts,
 		.noxs = vm->noxs,
+		.direct = vm->direct,
 		.ready = vm->ready,
 		.pages = vm->pages,
 		.dev_frame = vm->dev_frame,

@@ -69,8 +69,9 @@ struct vm {
 	struct vm_config cfg;
 	enum vm_reason reason;
 	int exit_code;
-	bool ready; /* said so */
-	bool noxs;  /* has a device page */
+	bool ready;  /* said so */
+	bool noxs;   /* has a device page */
+	bool direct; /* ... and a noxs entry: what is saved of it fits a domain of that layout */
 	uint32_t restarts;
 	uint64_t created_ns, started_ns, ended_ns;
 	struct vm_seen last;
@@ -78,9 +79,11 @@ struct vm {
 	struct dom dom;
 	uint64_t pages;
 	uint64_t dev_frame, control_frame;
-	uint8_t *map;	     /* device page, then control page; NULL: they are not mapped */
-	struct slot slot;    /* 0: adopted, its id belongs to no slot yet */
-	uint32_t guest_port; /* allocated for its control channel; 0: it binds to the slot's */
+	uint8_t *map;	  /* device page, then control page; NULL: they are not mapped */
+	struct slot slot; /* 0: adopted, its id belongs to no slot yet */
+	/* Allocated for its control channel, by which the guest was told of it: without a noxs
+	 * entry, or a copy that was connected in the pool. 0: the guest binds to the slot's. */
+	uint32_t guest_port;
 	uint32_t store_port; /* likewise, of its store; 0: it has none */
 	/* its life */
 	struct vm_life life;

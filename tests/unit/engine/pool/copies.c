@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <noxs/abi.h>
 
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/rollback.h"
+#include "split-toolstack/engine/life/sleep.h"
 #include "split-toolstack/engine/life/snapshot.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
@@ -244,6 +247,22 @@ static void flavors_are_checked(void **state)
 	only_the_daemon_is_left();
 }
 
+static void on_rollback(void *arg, int rc, const struct stream_stats *st, const struct err *e)
+{
+	on_snapshot(arg, rc, NULL, st, e);
+}
+
+static void on_slept(void *arg, int rc, const struct stream_stats *st, const struct err *e)
+{
+	struct saved *s = arg;
+
+	s->called = true;
+	s->rc = rc;
+	s->st = *st;
+	if (rc < 0)
+		s->err = *e;
+}
+
 /* Every call that can fail, while a copy is made and taken. */
 static void what_fails_leaves_nothing(void **state)
 {
@@ -273,6 +292,89 @@ static void what_fails_leaves_nothing(void **state)
 	}
 }
 
+/* A copy that was connected in the pool is a VM as others are. */
+static void one_is_saved_and_set_back(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct saved s = {0};
+		struct result o = {0};
+		struct result r;
+		int file;
+
+		snapshot(types[i]);
+		must_set(1);
+		until(pool_ready() == 1);
+		r = take("snap", "a");
+		assert_int_equal(r.way, VM_BOOTED);
+		must_set(0);
+		says(r.vm, NOXS_CAN_SAVE | NOXS_CAN_PLAIN);
+		for (int turn = 0; turn < 3; turn++) {
+			o = (struct result){0};
+			if (turn == 2) { /* and by the next daemon */
+				daemon_dies();
+				daemon_starts();
+				r.vm = engine_find(en, "a");
+				assert_non_null(r.vm);
+			}
+			o.rc = vm_rollback(r.vm, NULL, on_rollback, &o, &o.err);
+			if (o.rc == 0)
+				until(o.called);
+			if (o.rc < 0)
+				fail_msg("turn %d: %s", turn, o.err.msg);
+			assert_int_equal(vm_state(r.vm), VM_RUNNING);
+			is_resumed(r.vm);
+			fake_event(vm_domid(r.vm));
+			tick();
+			until(en->streams.n == 0);
+		}
+		file = save(r.vm, 0, &s);
+		if (s.rc < 0)
+			fail_msg("%s", s.err.msg);
+		assert_int_equal(vm_save_end(en, s.id, true, NULL), 0);
+		assert_int_equal(vm_rm(r.vm, NULL), 0);
+		r = restore(file, "b", 0);
+		assert_int_equal(r.rc, 0);
+		(void)close(file);
+		destroy(r.vm);
+		settle(0);
+		assert_int_equal(forget_snapshot(), 0);
+		only_the_daemon_is_left();
+	}
+}
+
+/* It sleeps and wakes, its own end of the channel with it. */
+static void one_sleeps_and_wakes(void **state)
+{
+	struct restored k = {0};
+	struct saved s = {0};
+	struct result r;
+
+	(void)state;
+	snapshot(DOM_PVH);
+	must_set(1);
+	until(pool_ready() == 1);
+	r = take("snap", "a");
+	assert_int_equal(r.way, VM_BOOTED);
+	must_set(0);
+	says(r.vm, NOXS_CAN_SAVE | NOXS_CAN_PLAIN);
+	s.rc = vm_sleep(r.vm, on_slept, &s, &s.err);
+	if (s.rc == 0)
+		until(s.called);
+	if (s.rc < 0)
+		fail_msg("%s", s.err.msg);
+	settle(0);
+	assert_int_equal(vm_wake(r.vm, "a test", 0, on_restored, &k, &k.st, &k.r.err), 0);
+	until(k.r.called);
+	if (k.r.rc < 0)
+		fail_msg("%s", k.r.err.msg);
+	is_resumed(r.vm);
+	destroy(r.vm);
+	settle(0);
+	assert_int_equal(forget_snapshot(), 0);
+	only_the_daemon_is_left();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +383,8 @@ int main(void)
 		LIFE(each_is_another_one),
 		LIFE(flavors_are_checked),
 		LIFE(what_fails_leaves_nothing),
+		LIFE(one_is_saved_and_set_back),
+		LIFE(one_sleeps_and_wakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

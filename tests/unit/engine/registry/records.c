@@ -124,6 +124,8 @@ static struct vm_record whole(struct vm_config *c, const char *name)
 				  .guest_port = 5,
 				  .store_port = 6,
 				  .restarts = 3,
+				  .noxs = true,
+				  .direct = true,
 				  .ready = true,
 				  .pages = 16384,
 				  .dev_frame = 1,
@@ -147,6 +149,7 @@ static void same(const struct vm_record *a, const struct vm_record *b)
 	assert_int_equal(a->store_port, b->store_port);
 	assert_int_equal(a->restarts, b->restarts);
 	assert_int_equal(a->noxs, b->noxs);
+	assert_int_equal(a->direct, b->direct);
 	assert_int_equal(a->ready, b->ready);
 	assert_int_equal(a->pages, b->pages);
 	assert_int_equal(a->dev_frame, b->dev_frame);
