@@ -59,6 +59,9 @@ struct save_source {
 	bool linux_guest;
 	struct dom_frames
 		frames; /* of struct dom; zeroed: not known, which costs a PV guest time */
+	/* So many pages are looked at; a guest that may have touched more is -EFBIG. 0: any number.
+	 */
+	uint64_t most;
 };
 
 /* Whether the guest says in its control page that it can live on in another domain (abi.h,

@@ -87,6 +87,9 @@ int saving_choose_pages(struct saving *s, struct err *e)
 	}
 	s->st->pages = s->l.pages;
 	s->st->untouched = skip.pages;
+	if (s->from->most && s->n > s->from->most)
+		return err_set(e, EFBIG, "it has touched %llu pages: more than %llu",
+			       (unsigned long long)s->n, (unsigned long long)s->from->most);
 	return 0;
 }
 

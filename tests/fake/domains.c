@@ -182,8 +182,12 @@ int xen_domain_set_uuid(struct xen *x, uint32_t domid, const uint8_t uuid[16])
 	ONE_DOMAIN(memcpy(d->uuid, uuid, sizeof(d->uuid)));
 }
 
+void (*fake_at_pause)(uint32_t domid);
+
 int xen_domain_pause(struct xen *x, uint32_t domid)
 {
+	if (fake_at_pause)
+		fake_at_pause(domid);
 	ONE_DOMAIN(d->pauses++);
 }
 

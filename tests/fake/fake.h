@@ -38,6 +38,8 @@ struct fake_domain {
 bool fake_domain(uint32_t domid, struct fake_domain *out);
 /* Raises the event of dom0's port that belongs to the domain's channel. */
 void fake_event(uint32_t domid);
+/* Called as a domain is paused: what the guest has done just before. NULL: nothing. */
+extern void (*fake_at_pause)(uint32_t domid);
 /* The guest has written a frame, which is noted if that was asked for; whether it is. */
 void fake_wrote(uint32_t domid, uint64_t frame);
 bool fake_notes(uint32_t domid);

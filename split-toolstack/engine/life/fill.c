@@ -241,7 +241,7 @@ static bool is_short(const struct vm_restore *r)
 	if (r->claimed && r->stream && save_is_read(r->stream) &&
 	    r->vm->cfg.mem_kib <= INLINE_MEM_KIB)
 		return true;
-	return r->of && save_info(r->stream)->present <= TEMPLATE_SHORT_PAGES &&
+	return r->of && dom_template_writes(r->stream) <= TEMPLATE_SHORT_PAGES &&
 	       (r->claimed || (r->vm->cfg.mem_kib <= INLINE_MEM_KIB &&
 			       !memory_is_coming(r->en, r->vm->cfg.mem_kib)));
 }

@@ -2,6 +2,7 @@
 /* Copies of a VM: how many, by which names, on the loop and by threads; what of it may fail, be
  * given up or go meanwhile, and that nothing is left. */
 #include "split-toolstack/engine/life/branch.h"
+#include "split-toolstack/engine/pool/pool.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -287,12 +288,80 @@ static void the_daemon_ends_meanwhile(void **state)
 	}
 }
 
+static uint64_t control_frame;
+
+static void set_untouched(uint32_t domid, uint64_t from, uint64_t end)
+{
+	struct noxs_control *c = fake_page(domid, control_frame);
+
+	assert_non_null(c);
+	c->untouched_gfn = from;
+	c->untouched_end = end;
+	(void)munmap(c, 4096);
+}
+
+static void all_is_touched(uint32_t domid)
+{
+	set_untouched(domid, 0, 0);
+}
+
+/* It says that it is small, until it is paused: its memory is not copied on the loop. */
+static void one_that_says_another_size(void **state)
+{
+	static struct copies c;
+
+	(void)state;
+	for (int lies = 0; lies < 2; lies++) {
+		struct vm *vm = with_memory("web", DOM_PVH, 4096);
+
+		control_frame = vm->control_frame;
+		set_untouched(vm_domid(vm), 16, 1 << 20);
+		fake_at_pause = lies ? all_is_touched : NULL;
+		assert_int_equal(begin_branch(vm, NULL, 1, &c), 0);
+		assert_int_equal(vm_state(vm), lies ? VM_SAVING : VM_RUNNING);
+		until(c.over);
+		fake_at_pause = NULL;
+		assert_int_equal(c.rc, 0);
+		destroy(vm);
+		destroy(c.vm[0]);
+		nothing_is_left();
+	}
+}
+
+/* Nothing is carried, but all of the copy is written: not on the loop. */
+static void one_of_zeroes(void **state)
+{
+	struct pool_flavor f = {.type = DOM_PVH, .vcpus = 1, .mem_kib = 32768, .low = 1, .high = 1};
+	static struct copies c;
+	struct err e = {0};
+	bool thread = false;
+	struct vm *vm;
+
+	(void)state;
+	vm = with_memory("web", DOM_PVH, 32768);
+	assert_int_equal(pool_set(en, &f, &e), 0);
+	until(pool_ready() == 1);
+	assert_int_equal(begin_branch(vm, NULL, 1, &c), 0);
+	while (!c.over) {
+		tick();
+		thread |= en->streams.restores != NULL;
+	}
+	assert_int_equal(c.rc, 0);
+	assert_true(thread);
+	f.low = f.high = 0;
+	assert_int_equal(pool_set(en, &f, &e), 0);
+	destroy(vm);
+	destroy(c.vm[0]);
+	nothing_is_left();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIFE(each_is_another), LIFE(what_cannot_be_is_refused),
 		LIFE(given_up),	       LIFE(a_slow_client_is_waited_for),
-		LIFE(failing_calls),   LIFE(the_daemon_ends_meanwhile),
+		LIFE(failing_calls),   LIFE(one_that_says_another_size),
+		LIFE(one_of_zeroes),   LIFE(the_daemon_ends_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
