@@ -11,6 +11,7 @@
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/vm/vm.h"
@@ -163,9 +164,12 @@ int vm_arrival_end(struct engine *en, stream_id id, bool go, struct err *e)
 	struct life_news n = {.e = go ? e : &given_up};
 	struct vm *vm = vm_arriving(en, id);
 
-	if (!vm)
-		return err_set(e, ESRCH, "the VM was destroyed before it was to run");
+	int rc;
+
 	if (!go)
 		n.rc = err_set(&given_up, ECANCELED, "its source has given it up");
-	return life_event(vm, LIFE_TAKEN, &n);
+	rc = vm ? life_event(vm, LIFE_TAKEN, &n)
+		: err_set(e, ESRCH, "the VM was destroyed before it was to run");
+	restore_arrived(en, id, go && rc == 0);
+	return rc;
 }

@@ -145,6 +145,8 @@ void restore_filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 		r->stats->total_ns = clock_ns() - r->start_ns;
 	if (rc < 0)
 		restore_remove_copies(r);
+	else if (r->flags & VM_CREATE_ARRIVING)
+		(void)restore_keep_copies(r);
 	restore_forget_copies(r);
 	r->fn(r->arg, rc, vm, t, e);
 	r->fn = NULL;
@@ -319,4 +321,5 @@ void restores_close(struct engine *en)
 {
 	for (struct vm_restore *r = en->streams.restores; r; r = r->next)
 		transfer_cancel(&r->file);
+	restore_arrived_none(en);
 }

@@ -4,6 +4,7 @@
 #define CHAOS_ENGINE_LIFE_RESTORE_H
 
 #include "split-toolstack/engine/engine.h"
+#include "split-toolstack/engine/life/save.h"
 
 struct snapshot;
 struct vm_restore;
@@ -41,6 +42,9 @@ void restore_build(struct vm *vm, int rc, struct err *e);
 bool restore_is_noxs(const struct vm *vm);
 /* Of a noxs guest: its two pages, where they are now, and another generation than any before. */
 int restore_map(struct vm *vm, uint64_t *generation, struct err *e);
-void restore_cancel(struct vm *vm); /* the threads end soon */
+/* The VM of that stream runs here, or never will: then its copies of disks go. */
+void restore_arrived(struct engine *en, stream_id id, bool stays);
+void restore_arrived_none(struct engine *en); /* the engine closes */
+void restore_cancel(struct vm *vm);	      /* the threads end soon */
 
 #endif

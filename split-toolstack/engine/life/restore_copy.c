@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include <linux/fs.h>
+#include <utlist.h>
 
 #include "dom0/loopdev.h"
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
 
 /*
@@ -73,32 +75,54 @@ static int copy_data(int from, int to, off_t size, const struct transfer *t)
 	return rc;
 }
 
-static int give_name(int fd, const char *path)
+/* The name in its folder. */
+static const char *base_of(const char *path)
 {
-	char self[32];
+	const char *slash = strrchr(path, '/');
 
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	return slash ? slash + 1 : path;
 }
 
-static int open_unnamed(const char *path)
+static int open_folder(const char *path)
 {
 	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
 	int fd;
 
-	(void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		       slash ? path : ".");
-	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(base_of(path) - path), path);
+	fd = open(folder[0] ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	return fd; /* cppcheck-suppress resourceLeak; the caller's */
 }
 
-static int copy_file(const struct disk_copy *d, int from, const struct stat *st,
-		     const struct transfer *t, struct err *e)
+/* Without a name until it is whole. */
+static int open_unnamed(int folder)
 {
-	int to = open_unnamed(d->to);
+	int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	return fd; /* cppcheck-suppress resourceLeak; the caller's */
+}
+
+static int give_name(struct disk_copy *d, int fd)
+{
+	struct stat st;
+	char self[32];
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	d->dev = st.st_dev;
+	d->ino = st.st_ino;
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, d->folder, base_of(d->to), AT_SYMLINK_FOLLOW) < 0 ? -errno
+											: 0;
+}
+
+static int copy_file(struct disk_copy *d, int from, const struct stat *st, const struct transfer *t,
+		     struct err *e)
+{
+	int to = open_unnamed(d->folder);
 	int rc = to < 0 ? to : 0;
 
 	if (rc == 0 && ioctl(to, FICLONE, from) < 0)
@@ -107,7 +131,7 @@ static int copy_file(const struct disk_copy *d, int from, const struct stat *st,
 	    (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 0777) < 0))
 		rc = -errno;
 	if (rc == 0)
-		rc = give_name(to, d->to);
+		rc = give_name(d, to);
 	if (to >= 0)
 		(void)close(to);
 	if (rc == -ECANCELED)
@@ -140,11 +164,15 @@ static int lock(int fd, const struct disk_info *info, const struct transfer *t, 
 static int copy_disk(struct disk_copy *d, uint64_t saved_ns, const struct transfer *t,
 		     struct err *e)
 {
-	int from = open(d->from, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int from = -1;
 	struct disk_info info = {0};
 	struct stat st = {0};
 	int rc;
 
+	d->folder = open_folder(d->from);
+	if (d->folder < 0)
+		return err_sys(e, -d->folder, "disk %s", d->from);
+	from = openat(d->folder, base_of(d->from), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (from < 0)
 		return err_sys(e, errno, "disk %s", d->from);
 	rc = disk_probe(from, &info, e);
@@ -165,11 +193,21 @@ static int copy_disk(struct disk_copy *d, uint64_t saved_ns, const struct transf
 	return rc;
 }
 
+/* Its name, if it is its name still. */
+static void remove_copy(const struct disk_copy *d)
+{
+	const char *name = base_of(d->to);
+	struct stat st;
+
+	if (d->made && fstatat(d->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == d->dev && st.st_ino == d->ino)
+		(void)unlinkat(d->folder, name, 0);
+}
+
 static void remove_all(const struct vm_restore *r)
 {
 	for (uint32_t i = 0; i < r->ncopies; i++)
-		if (r->copies[i].made)
-			(void)unlink(r->copies[i].to);
+		remove_copy(&r->copies[i]);
 }
 
 static void work(struct worker_job *job, struct xen *x)
@@ -215,7 +253,7 @@ int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e)
 		to = name_of(v->path, c->name);
 		if (!to)
 			return err_set(e, ENOMEM, "out of memory");
-		*d = (struct disk_copy){.from = v->path, .to = strdup(to)};
+		*d = (struct disk_copy){.from = v->path, .to = strdup(to), .folder = -1};
 		v->path = to;
 		r->ncopies++;
 		if (!d->to)
@@ -232,8 +270,12 @@ int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e)
 void restore_forget_copies(struct vm_restore *r)
 {
 	while (r->ncopies) {
-		free(r->copies[--r->ncopies].from);
-		free(r->copies[r->ncopies].to);
+		struct disk_copy *d = &r->copies[--r->ncopies];
+
+		if (d->folder >= 0)
+			(void)close(d->folder);
+		free(d->from);
+		free(d->to);
 	}
 }
 
@@ -241,6 +283,8 @@ void restore_forget_copies(struct vm_restore *r)
 
 struct removal {
 	struct worker_job job;
+	struct removal *prev, *next; /* of the engine: of VMs that arrive */
+	stream_id id;
 	struct vm_restore r; /* its copies alone */
 };
 
@@ -258,18 +302,72 @@ static void removal_done(struct worker_job *job)
 	free(m);
 }
 
-void restore_remove_copies(struct vm_restore *r)
+static void remove_soon(struct engine *en, struct removal *m)
 {
-	struct removal *m = r->ncopies ? calloc(1, sizeof(*m)) : NULL;
-
-	if (!m) {
-		remove_all(r);
-		restore_forget_copies(r);
-		return;
-	}
 	m->job = (struct worker_job){.work = removal_work, .done = removal_done};
+	worker_push(en->worker, WORKER_FILES, &m->job);
+}
+
+/* Takes its copies; NULL: no memory. */
+static struct removal *take_copies(struct vm_restore *r)
+{
+	struct removal *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
 	memcpy(m->r.copies, r->copies, sizeof(r->copies));
 	m->r.ncopies = r->ncopies;
 	r->ncopies = 0;
-	worker_push(r->en->worker, WORKER_FILES, &m->job);
+	return m;
+}
+
+void restore_remove_copies(struct vm_restore *r)
+{
+	struct removal *m = r->ncopies ? take_copies(r) : NULL;
+
+	if (m) {
+		remove_soon(r->en, m);
+		return;
+	}
+	remove_all(r);
+	restore_forget_copies(r);
+}
+
+/* --- those of VMs that arrive --- */
+
+int restore_keep_copies(struct vm_restore *r)
+{
+	struct removal *m = r->ncopies ? take_copies(r) : NULL;
+
+	if (!m)
+		return r->ncopies ? -ENOMEM : 0;
+	m->id = r->id;
+	DL_APPEND(r->en->streams.arriving, m);
+	return 0;
+}
+
+static void arrived(struct engine *en, struct removal *m, bool stays)
+{
+	DL_DELETE(en->streams.arriving, m);
+	if (!stays) {
+		remove_soon(en, m);
+		return;
+	}
+	restore_forget_copies(&m->r);
+	free(m);
+}
+
+void restore_arrived(struct engine *en, stream_id id, bool stays)
+{
+	struct removal *m;
+
+	DL_SEARCH_SCALAR(en->streams.arriving, m, id, id);
+	if (m)
+		arrived(en, m, stays);
+}
+
+void restore_arrived_none(struct engine *en)
+{
+	while (en->streams.arriving)
+		arrived(en, en->streams.arriving, false);
 }

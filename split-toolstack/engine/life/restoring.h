@@ -12,8 +12,10 @@
 
 /* A disk that is copied. */
 struct disk_copy {
-	char *from, *to; /* malloced */
-	bool made;
+	char *from, *to; /* malloced; in the same folder */
+	int folder;	 /* opened once, whatever its name comes to mean; -1: not yet */
+	bool made;	 /* with its name; what the file is: */
+	uint64_t dev, ino;
 };
 
 struct vm_restore {
@@ -77,5 +79,7 @@ int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err 
 int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e);
 void restore_forget_copies(struct vm_restore *r); /* they are the VM's */
 void restore_remove_copies(struct vm_restore *r); /* soon, by a thread */
+/* Of a VM that arrives: they are neither before restore_arrived() says so. -ENOMEM. */
+int restore_keep_copies(struct vm_restore *r);
 
 #endif

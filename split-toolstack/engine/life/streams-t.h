@@ -8,6 +8,7 @@
 
 struct branch;
 struct pack;
+struct removal;
 struct vm_restore;
 struct vm_save;
 
@@ -22,6 +23,7 @@ struct streams {
 	struct vm_save *parted;	     /* utlist head: saves of VMs that go on already */
 	struct vm_restore *restores; /* utlist head */
 	struct branch *branches;     /* likewise */
+	struct removal *arriving;    /* restore_copy.c: disks of VMs that arrive */
 	struct pack *packs;	     /* likewise: pack.c */
 	struct stream_wait *waiting; /* utlist head */
 	uint32_t n;		     /* saves, restores and branches */

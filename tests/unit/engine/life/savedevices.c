@@ -294,6 +294,53 @@ static void copies_have_disks_of_their_own(void **state)
 	nothing_is_left(0);
 }
 
+/* What was copied for one that was given up goes, and nothing else that has its name by then. */
+static void given_up_leaves_no_copies(void **state)
+{
+	struct vm *vm = with(net_and_disk("web"), CAN);
+	int file = saved(vm, false);
+	char path[80], away[90];
+	struct restored k;
+	struct stat st;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s.web", disk);
+	(void)snprintf(away, sizeof(away), "%s.away", path);
+	for (int turn = 0; turn < 3; turn++) {
+		k = (struct restored){0};
+		assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+		assert_int_equal(engine_restore(en, dup(file), NULL,
+						VM_CREATE_ARRIVING | VM_RESTORE_DISKS_COPY,
+						on_restored, &k, &k.st, &k.id, &k.r.err),
+				 0);
+		work_until(k.r.called);
+		if (k.r.rc < 0)
+			fail_msg("%s", k.r.err.msg);
+		assert_int_equal(stat(path, &st), 0);
+		if (turn == 1) {
+			assert_int_equal(rename(path, away), 0);
+			assert_int_equal(close(open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600)), 0);
+		}
+		if (turn == 2)
+			break;
+		(void)vm_arrival_end(en, k.id, false, NULL);
+		work_until(kernel_nbackends() == 0);
+		if (turn == 0)
+			work_until(stat(path, &st) < 0);
+		work_for(50);
+		assert_int_equal(stat(path, &st), turn == 1 ? 0 : -1);
+		if (turn == 1)
+			assert_true(unlink(path) == 0 && unlink(away) == 0);
+	}
+	assert_int_equal(vm_arrival_end(en, k.id, true, NULL), 0);
+	work_for(50);
+	assert_int_equal(stat(path, &st), 0);
+	gone(k.r.vm);
+	assert_int_equal(unlink(path), 0);
+	(void)close(file);
+	nothing_is_left(0);
+}
+
 /* Its source is told that it can end only when the devices are there, too. */
 static void arrives_with_its_devices(void **state)
 {
@@ -329,6 +376,7 @@ int main(void)
 		DEVICES(others_are_not_saved),
 		DEVICES(destroyed_while_it_waits_for_its_disk),
 		DEVICES(copies_have_disks_of_their_own),
+		DEVICES(given_up_leaves_no_copies),
 		DEVICES(arrives_with_its_devices),
 	};
 
