@@ -178,3 +178,44 @@ bench_linuxdev() {
 	done
 	stop_daemons
 }
+
+beats() { # VM: what its churn has said of holes in its clock so far, a line each
+	chaos console --log "$1" | tr -d '\r' | sed -n 's/.*churn wrong 0 .*hole_us \([0-9]*\)$/\1/p'
+}
+
+until_beats() { # VM COUNT
+	local tries=0
+	until [ "$(beats "$1" | wc -l)" -ge "$2" ]; do
+		[ $((tries++)) -lt 600 ] || fail "$1 does not write: $(chaos console --log "$1" | tail -3)"
+		sleep 0.1
+	done
+}
+
+# Whole commands at both ends; the hole is what the guest sees, in the rounds and at the end.
+bench_migratelinux() {
+	local guests total=() down=() hole=() before i
+	guests=$(readlink -m "$here/../guests")
+	[ -f "$guests/initrd" ] || fail "there is no guests/: give xenbed run --guests"
+	start_chaosd
+	for ((i = 0; i < samples; i++)); do
+		chaos create -q -k "$guests/cloud/vmlinuz" --ramdisk "$guests/initrd" -m 128 -n bench -t pvh \
+			-c "console=hvc0 quiet guest=churn=32:10"
+		until_beats bench 2
+		before=$(beats bench | wc -l)
+		chaos migrate --json --command "exec chaos migrate-receive --name moved" bench >/tmp/moved.json
+		jq -c '{migratelinux: {rounds, pages_sent, bytes, stopped_us, total_us}}' /tmp/moved.json >&2
+		until_beats moved 2
+		total+=("$(jq .total_us /tmp/moved.json)")
+		down+=("$(jq .stopped_us /tmp/moved.json)")
+		hole+=("$( (beats bench | tail -n +$((before + 1)); beats moved) | sort -n | tail -1)")
+		case "$(chaos console --log moved)" in *'wrong '[1-9]*) fail "its memory is not as it was" ;; esac
+		chaos destroy moved >/dev/null
+		chaos rm bench >/dev/null 2>&1 || true
+		chaos rm moved >/dev/null 2>&1 || true
+		sleep 1
+	done
+	stop_daemons
+	emit migratelinux migrate_live_linux_pvh_128m us "${total[@]}"
+	emit migratelinux migrate_live_down_linux_pvh_128m us "${down[@]}"
+	emit migratelinux migrate_live_hole_linux_pvh_128m us "${hole[@]}"
+}

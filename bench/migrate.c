@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A VM of 4 MiB to another host, which is the same one: from the request until it runs there, over
- * a socket and with the pool's shells; by libchaos, and by the two commands. */
+ * a socket and with the pool's shells; by libchaos, and by the two commands. PVH also while it
+ * runs. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 
 static struct chaos_reply reply;
 
+static uint32_t flags; /* of those that have some */
+
 static uint32_t ask(struct chaos *c, enum chaos_op op, int file, const char *name, uint32_t tag)
 {
 	struct chaos_error e = {0};
@@ -23,6 +26,7 @@ static uint32_t ask(struct chaos *c, enum chaos_op op, int file, const char *nam
 	chaos_request_init(&rq, op);
 	rq.vm = op == CHAOS_SAVE || op == CHAOS_MOVED ? name : NULL;
 	rq.name = op == CHAOS_RECEIVE ? name : NULL;
+	rq.flags = op == CHAOS_SAVE || op == CHAOS_RECEIVE ? flags : 0;
 	rq.file_fd = file;
 	rq.tag = tag;
 	check(chaos_send(c, &rq, &got, &e), &e);
@@ -30,7 +34,7 @@ static uint32_t ask(struct chaos *c, enum chaos_op op, int file, const char *nam
 }
 
 /* Until one reply to each of so many requests has come. */
-static void await(struct chaos *c, unsigned int n, uint64_t *stopped)
+static void await(struct chaos *c, unsigned int n)
 {
 	while (n--) {
 		struct chaos_error e = {0};
@@ -38,15 +42,39 @@ static void await(struct chaos *c, unsigned int n, uint64_t *stopped)
 		check(chaos_receive(c, &reply, -1, &e), &e);
 		if (reply.error)
 			die("%s", reply.message);
-		if (stopped && reply.has_saved && reply.saved.stopped_ns)
+	}
+}
+
+/* Until it is filled there and written here; *until: the first of the two. */
+static void await_both(struct chaos *c, uint32_t out, uint32_t in, uint64_t *stopped,
+		       uint64_t *until)
+{
+	uint32_t rounds = 0, arrived = 0, left = 2;
+
+	while (left) {
+		struct chaos_error e = {0};
+
+		check(chaos_receive(c, &reply, -1, &e), &e);
+		if (reply.error)
+			die("%s", reply.message);
+		if (reply.round) {
+			rounds += reply.tag == out;
+			arrived += reply.tag == in;
+			if (rounds == arrived)
+				(void)ask(c, CHAOS_ROUND, -1, NULL, out);
+			continue;
+		}
+		if (reply.tag == out)
 			*stopped = reply.saved.stopped_ns;
+		if (left-- == 2)
+			*until = clock_ns();
 	}
 }
 
 /* *down: from the pause at the source until it runs at the target. */
 static uint64_t migrate(struct chaos *c, uint64_t *down)
 {
-	uint64_t start = clock_ns(), stopped = 0, until, over;
+	uint64_t start = clock_ns(), stopped = 0, until = 0, over;
 	uint32_t out, in;
 	int s[2];
 
@@ -56,17 +84,15 @@ static uint64_t migrate(struct chaos *c, uint64_t *down)
 	out = ask(c, CHAOS_SAVE, s[0], "bench", 0);
 	(void)close(s[0]);
 	(void)close(s[1]);
-	await(c, 1, &stopped); /* one end or the other one */
-	until = clock_ns();
-	await(c, 1, stopped ? NULL : &stopped);
+	await_both(c, out, in, &stopped, &until);
 	(void)ask(c, CHAOS_MOVE, -1, NULL, out);
-	await(c, 1, NULL);
+	await(c, 1);
 	(void)ask(c, CHAOS_RECEIVED, -1, NULL, in);
-	await(c, 1, NULL);
+	await(c, 1);
 	over = clock_ns();
 	*down = stopped + over - until;
 	(void)ask(c, CHAOS_MOVED, -1, "bench", 0);
-	await(c, 1, NULL);
+	await(c, 1);
 	return over - start;
 }
 
@@ -89,28 +115,38 @@ static void print(struct samples *s, const char *what, const char *type)
 
 static void one_type(struct chaos *c, const char *type, unsigned int n)
 {
-	static struct samples total, hole, commands;
+	static struct samples total[2], hole[2], commands;
+	unsigned int ways = strcmp(type, "pvh") == 0 ? 3 : 2;
 	int kernel = open_noop();
 
-	total.n = hole.n = commands.n = 0;
-	for (unsigned int i = 0; i < 2 * n + 4; i++) {
+	commands.n = 0;
+	for (int live = 0; live < 2; live++)
+		total[live].n = hole[live].n = 0;
+	for (unsigned int i = 0; i < ways * (n + 2); i++) {
+		unsigned int way = i % ways; /* stopped, by commands, while it runs */
 		uint64_t down = 0, t;
+
+		flags = way == 2 ? CHAOS_LIVE : 0;
 
 		(void)conn_create(c, "bench", type, "4", kernel, CHAOS_READY, NULL);
 		(void)usleep(REST_US);
-		t = i & 1 ? by_commands() : migrate(c, &down);
+		t = way == 1 ? by_commands() : migrate(c, &down);
 		(void)conn_destroy(c, "copy");
 		(void)usleep(REST_US);
-		if (i < 4) /* warms the caches */
+		if (i < 2 * ways) /* warms the caches */
 			continue;
-		samples_add(i & 1 ? &commands : &total, t);
-		if (!(i & 1))
-			samples_add(&hole, down);
+		samples_add(way == 1 ? &commands : &total[way / 2], t);
+		if (way != 1)
+			samples_add(&hole[way / 2], down);
 	}
 	(void)close(kernel);
-	print(&total, "migrate", type);
-	print(&hole, "migrate_down", type);
+	print(&total[0], "migrate", type);
+	print(&hole[0], "migrate_down", type);
 	print(&commands, "migrate_cmd", type);
+	if (ways < 3)
+		return;
+	print(&total[1], "migrate_live", type);
+	print(&hole[1], "migrate_live_down", type);
 }
 
 void bench_migrate(unsigned int n)
