@@ -204,7 +204,9 @@ bench_migratelinux() {
 		before=$(beats bench | wc -l)
 		chaos migrate --json --command "exec chaos migrate-receive --name moved" bench >/tmp/moved.json
 		jq -c '{migratelinux: {rounds, pages_sent, bytes, stopped_us, total_us}}' /tmp/moved.json >&2
+		grep -e op=round -e op=save -e op=received /tmp/chaosd-bench.log | tail -8 >&2
 		until_beats moved 2
+		echo "holes there: $(beats bench | tail -n +$((before + 1)) | tr '\n' ' ') here: $(beats moved | tr '\n' ' ')" >&2
 		total+=("$(jq .total_us /tmp/moved.json)")
 		down+=("$(jq .stopped_us /tmp/moved.json)")
 		hole+=("$( (beats bench | tail -n +$((before + 1)); beats moved) | sort -n | tail -1)")

@@ -84,6 +84,7 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 					      {"timeout", required_argument, NULL, 'T'},
 					      {"disk", required_argument, NULL, 'd'},
 					      {"stop", no_argument, NULL, 's'},
+					      {"paths", no_argument, NULL, 'p'},
 					      {"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
 					      {NULL, 0, NULL, 0}};
@@ -100,7 +101,7 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 	bool json = false;
 	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":c:t:u:T:d:sjh", longs)) != -1) {
+	while ((c = next_option(cmd, argc, argv, ":c:t:u:T:d:spjh", longs)) != -1) {
 		if (c == 'c')
 			w.command = optarg;
 		else if (c == 't')
@@ -111,6 +112,8 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 			return usage(cmd, "\"%s\": give 1 to %d seconds", optarg, TIMEOUT_MAX);
 		else if (c == 'd' && disks_flag(w.disk = optarg, &flags, &e) < 0)
 			return usage(cmd, "%s", err_msg(&e));
+		else if (c == 'p')
+			w.paths = true;
 		else if (c == 's')
 			m.live = false;
 		else if (c == 'j')
@@ -118,9 +121,9 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 	}
 	if (!is_one_way(&w, argc, argv))
 		return usage(cmd, "name a VM, and a host or one of --command, --tcp and --unix");
-	if (w.disk && !w.host)
-		return usage(cmd,
-			     "--disk is for a host; otherwise give it to migrate-receive there");
+	if ((w.disk || w.paths) && !w.host)
+		return usage(cmd, "%s is for a host; otherwise give it to migrate-receive there",
+			     w.disk ? "--disk" : "--paths");
 	if (w.host && w.host[0] == '-')
 		return usage(cmd, "\"%s\" is no host", w.host);
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -146,6 +149,8 @@ static const char migrate_help[] =
 	"  -t, --tcp ADDR:PORT     to \"chaos migrate-receive --listen ADDR:PORT\"; not encrypted\n"
 	"  -u, --unix PATH         a socket, of a TLS proxy\n"
 	"  -d, --disk WHAT         its disks on the host: keep, readonly, none, or copy, see "
+	"migrate-receive\n"
+	"  -p, --paths             its kernel, ramdisk and on_* count on the host, see "
 	"migrate-receive\n"
 	"  -s, --stop              stop it, then copy it; the only way of a PV guest\n"
 	"  -T, --timeout S         wait so long for an answer while it stands still "

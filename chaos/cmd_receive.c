@@ -223,6 +223,7 @@ static void say_runs(struct reception *r)
 	migrate_begin(&w, body);
 	wire_text(&w, PROTO_NAME, r->vm.name);
 	wire_u32(&w, PROTO_DOMID, r->vm.domid);
+	wire_u32(&w, PROTO_FLAGS, r->vm.kernel[0] ? PROTO_F_PATHS : 0);
 	(void)migrate_send(r->l.out, MIGRATE_RUNS, &w, NULL);
 }
 
@@ -286,10 +287,13 @@ static int serve(struct reception *r, struct err *e)
 
 static int run_receive(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"name", required_argument, NULL, 'n'}, {"listen", required_argument, NULL, 'l'},
-		{"disk", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0}};
+	static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
+					      {"listen", required_argument, NULL, 'l'},
+					      {"disk", required_argument, NULL, 'd'},
+					      {"paths", no_argument, NULL, 'p'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
 	struct reception r = {.c = {.fd = -1}, .l = {.in = -1, .out = -1}};
 	const char *where = NULL;
 	struct err e = {0};
@@ -297,11 +301,13 @@ static int run_receive(const struct command *cmd, int argc, char **argv)
 	int rc;
 	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":n:l:d:jh", longs)) != -1) {
+	while ((c = next_option(cmd, argc, argv, ":n:l:d:pjh", longs)) != -1) {
 		if (c == 'n')
 			r.as = optarg;
 		else if (c == 'l')
 			where = optarg;
+		else if (c == 'p')
+			r.flags |= PROTO_F_PATHS;
 		else if (c == 'j')
 			json = true;
 		else if (disks_flag(optarg, &r.flags, &e) < 0)
@@ -341,7 +347,9 @@ static const char receive_help[] =
 	"  -d, --disk WHAT         its disks: keep (the source names them), readonly, none or "
 	"copy; "
 	"needed\n"
-	"                          when this host does not know the VM\n" HELP_JSON;
+	"                          when this host does not know the VM\n"
+	"  -p, --paths             kernel, ramdisk and on_* that the source names count here, "
+	"too\n" HELP_JSON;
 
 const struct command cmd_migrate_receive = {
 	.name = "migrate-receive",

@@ -24,6 +24,7 @@ void migrate_boot(char text[MIGRATE_BOOT]);
 struct migrate_way {
 	const char *command, *tcp, *unix_path, *host;
 	const char *disk; /* with a host: for its migrate-receive; NULL: not given */
+	bool paths;	  /* likewise */
 };
 
 /* "--tcp" or "--listen" at an address: on standard error. */

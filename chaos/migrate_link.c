@@ -21,13 +21,20 @@
 #include <unistd.h>
 
 #define CHILD_MS 2000 /* so long a program has to end by itself */
-#define SILENT_S 20   /* a peer of TCP that answers nothing for so long is gone */
+#define PIPE                                                                                       \
+	(1 << 20)   /* bytes of a program's pipes: the fewer times their ends wait for each other */
+#define SILENT_S 20 /* a peer of TCP that answers nothing for so long is gone */
 
 /* --- a program --- */
 
 static void in_child(const char *const argv[], const int to[2], const int from[2])
 {
-	/* An interrupt is for the caller, which knows whether it is a good moment. */
+	sigset_t none;
+
+	/* An interrupt is for the caller, which knows whether it is a good moment; what the caller
+	 * holds back is not for the program to hold back. */
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -53,6 +60,8 @@ int link_run(struct link *l, const char *const argv[], struct err *e)
 	*l = (struct link){.in = -1, .out = -1};
 	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
 		rc = err_sys(e, errno, "pipe");
+	if (rc == 0) /* less than that is fine, too */
+		(void)fcntl(to[1], F_SETPIPE_SZ, PIPE);
 	if (rc == 0) {
 		l->child = fork();
 		if (l->child == 0)

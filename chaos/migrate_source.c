@@ -42,9 +42,15 @@ static int look_at_vm(struct migration *m, const char *what, struct err *e)
 static int open_link(struct migration *m, const struct migrate_way *w, struct err *e)
 {
 	const char *const shell[] = {"/bin/sh", "-c", w->command, NULL};
-	const char *const ssh[] = {
-		"ssh",	 w->host, "chaos", "migrate-receive", w->disk ? "--disk" : NULL,
-		w->disk, NULL};
+	const char *ssh[8] = {"ssh", w->host, "chaos", "migrate-receive"};
+	uint32_t n = 4;
+
+	if (w->paths)
+		ssh[n++] = "--paths";
+	if (w->disk) {
+		ssh[n++] = "--disk";
+		ssh[n++] = w->disk;
+	}
 
 	if (w->tcp) {
 		migrate_warn();
@@ -326,7 +332,8 @@ static enum outcome take_back(struct migration *m)
 	struct wire_in in;
 	int rc = migrate_insist(&m->c, PROTO_REQ_MOVED, m->vm.uuid, PROTO_F_KEEP, &in, &e);
 
-	if (rc < 0 && rc != -EINVAL) /* else it was never held */
+	/* It was never held, or its domain has gone: nothing stands still. */
+	if (rc < 0 && rc != -EINVAL && rc != -ESRCH)
 		(void)fprintf(stderr,
 			      "chaos: %s\nchaos: \"%s\" may stand still here; it does not run on "
 			      "the other host: \"chaos unpause %s\"\n",
@@ -379,6 +386,21 @@ static int ask_again(struct migration *m, struct migrate_message *got, struct er
 	return rc < 0 ? rc : await(m, MIGRATE_RUNS, m->timeout_ms, got, e);
 }
 
+/* The target does not let its source say what it boots. */
+static void say_what_is_lost(const struct migration *m, const struct migrate_message *runs)
+{
+	struct wire_field f;
+
+	if (!m->vm.kernel[0] || !wire_find(&runs->in, PROTO_FLAGS, &f) ||
+	    wire_get_u32(&runs->in, PROTO_FLAGS, 0) & PROTO_F_PATHS)
+		return;
+	(void)fprintf(
+		stderr,
+		"chaos: the other host does not know the kernel of \"%s\": where it was to be "
+		"restarted it is destroyed there; --paths lets the source name it\n",
+		m->vm.name);
+}
+
 static enum outcome commit(struct migration *m, struct err *e)
 {
 	struct migrate_message got;
@@ -406,6 +428,7 @@ static enum outcome commit(struct migration *m, struct err *e)
 	if (!wire_get_text(&got.in, PROTO_NAME, m->name, sizeof(m->name)))
 		m->name[0] = '\0';
 	migrate_tame(m->name);
+	say_what_is_lost(m, &got);
 	return moved(m);
 }
 

@@ -177,8 +177,10 @@ static int begin(struct engine *en, struct request *r, struct arriving *k, struc
 		return err_set(e, EPROTO, "no file was passed");
 	fd = r->fd[i];
 	r->fd[i] = -1;
-	return engine_receive(en, fd, named ? name : NULL, restore_flags(asked), filled,
-			      asked & PROTO_F_LIVE ? round_read : NULL, k, &k->stats, &k->id, e);
+	return engine_receive(en, fd, named ? name : NULL,
+			      restore_flags(asked) | (asked & PROTO_F_PATHS ? VM_RESTORE_PATHS : 0),
+			      filled, asked & PROTO_F_LIVE ? round_read : NULL, k, &k->stats,
+			      &k->id, e);
 }
 
 int op_receive(struct engine *en, struct request *r, struct err *e)

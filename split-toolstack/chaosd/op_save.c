@@ -123,6 +123,9 @@ static void round_over(void *arg, const struct live_round *round)
 	struct conn *c = k->hook.c;
 	struct wire_out w;
 
+	log_line(LOG_INFO, "op=round name=%s number=%u pages=%llu bytes=%llu us=%llu", k->vm,
+		 round->number, (unsigned long long)round->pages, (unsigned long long)round->bytes,
+		 (unsigned long long)round->ns / 1000);
 	if (!c)
 		return;
 	conn_ref(c);

@@ -106,6 +106,9 @@ enum chaos_op {
 /* save, receive: a PVH VM runs while it is copied. Each round of it is a reply of its own on both
  * sides, with its number in `round`; a save waits for a CHAOS_ROUND then. */
 #define CHAOS_LIVE (1u << 13)
+/* receive: kernel, ramdisk and on_* that the source names count, though this host does not know
+ * them */
+#define CHAOS_PATHS (1u << 14)
 /* restore, wake (keep only): what becomes of its disks; none of these: chaos(1) */
 #define CHAOS_DISKS_KEEP     (1u << 24)
 #define CHAOS_DISKS_READONLY (1u << 25)

@@ -101,6 +101,29 @@ static void drop_path(char **path)
 	*path = NULL;
 }
 
+static int copy_path(char **to, const char *from, struct err *e)
+{
+	if (!from)
+		return 0;
+	*to = strdup(from);
+	return *to ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
+/* One that comes home: the host that it was on had no paths for it, and this one has its own. */
+static int take_own_paths(struct engine *en, struct vm_config *c, struct err *e)
+{
+	const struct vm *vm = engine_find_uuid(en, c->uuid);
+	int rc;
+
+	if (!vm || !vm->cfg.kernel || c->kernel || c->ramdisk)
+		return 0;
+	c->on_poweroff = vm->cfg.on_poweroff;
+	c->on_reboot = vm->cfg.on_reboot;
+	c->on_crash = vm->cfg.on_crash;
+	rc = copy_path(&c->kernel, vm->cfg.kernel, e);
+	return rc < 0 ? rc : copy_path(&c->ramdisk, vm->cfg.ramdisk, e);
+}
+
 /* Else the file decides what root opens and boots when the guest says that it reboots. */
 void drop_unknown_paths(struct engine *en, struct vm_config *c)
 {
@@ -166,13 +189,15 @@ static void make_vm(struct vm_restore *r)
 		return;
 	}
 	restore_jobs(r);
-	vm_create(r->en, &c, r->flags & ~VM_RESTORE_DISKS, r, restore_filled, r);
+	vm_create(r->en, &c, r->flags & ~(VM_RESTORE_DISKS | VM_RESTORE_PATHS), r, restore_filled,
+		  r);
 	vm_config_clear(&c);
 }
 
 static void look_at_config(struct vm_restore *r)
 {
 	const struct save_info *i;
+	struct vm_record was;
 	struct vm_config c;
 	struct err e = {0};
 	int rc;
@@ -183,7 +208,11 @@ static void look_at_config(struct vm_restore *r)
 	}
 	i = save_info(r->stream);
 	vm_config_init(&c);
-	rc = vm_undescribe(i->owner, i->owner_bytes, &c, &e);
+	rc = vm_undescribe_all(i->owner, i->owner_bytes, &was, &c, &e);
+	/* It may have been paused or unpaused since its source has offered it. */
+	if (rc == 0 && r->flags & VM_CREATE_ARRIVING && was.want != 0)
+		r->flags = (r->flags & ~VM_CREATE_PAUSED) |
+			   (was.want == WANT_PAUSED ? VM_CREATE_PAUSED : 0);
 	if (rc == 0)
 		rc = restore_check_config(r, &c, &e);
 	if (rc == 0)
@@ -192,7 +221,9 @@ static void look_at_config(struct vm_restore *r)
 		rc = take_snapshot(r, &c, &e);
 	if (rc == 0)
 		rc = restore_check_devices(r, &c, &e);
-	if (rc == 0 && !r->known)
+	if (rc == 0 && r->flags & VM_CREATE_ARRIVING && !r->copy)
+		rc = take_own_paths(r->en, &c, &e);
+	if (rc == 0 && !r->known && !(r->flags & VM_RESTORE_PATHS))
 		drop_unknown_paths(r->en, &c);
 	if (rc == 0)
 		rc = restore_copy_disks(r, &c, &e);
@@ -211,7 +242,8 @@ static void look_at_config(struct vm_restore *r)
 }
 
 #define RESTORE_FLAGS                                                                              \
-	(VM_CREATE_PAUSED | VM_CREATE_WAIT_READY | VM_CREATE_ARRIVING | VM_RESTORE_DISKS)
+	(VM_CREATE_PAUSED | VM_CREATE_WAIT_READY | VM_CREATE_ARRIVING | VM_RESTORE_DISKS |         \
+	 VM_RESTORE_PATHS)
 
 /* as: NULL: under its own name */
 static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,

@@ -70,6 +70,9 @@ int vm_save_move(struct engine *en, stream_id id, struct err *e);
 	(VM_RESTORE_DISKS_KEEP | VM_RESTORE_DISKS_READONLY | VM_RESTORE_DISKS_NONE |               \
 	 VM_RESTORE_DISKS_COPY)
 
+/* Kernel, ramdisk and on_* of the file count as they are, whether this host knows the VM or not. */
+#define VM_RESTORE_PATHS (1u << 20)
+
 /*
  * Makes a VM of such a file (taken in any case). `name` NULL: its own name and uuid, if no VM that
  * lives has one of them (-EEXIST); else a copy of this name with a new uuid and new MACs. `flags`:

@@ -170,12 +170,15 @@ static void its_domain_goes(void **state)
 
 /* --- the target --- */
 
-static int file_of(enum dom_type type)
+static int file_of(enum dom_type type, bool paused)
 {
 	struct vm *vm = living("web", type);
 	struct saved s;
-	int file = save(vm, VM_SAVE_KEEP, &s);
+	int file;
 
+	if (paused)
+		assert_int_equal(vm_pause(vm, NULL), 0);
+	file = save(vm, VM_SAVE_KEEP, &s);
 	assert_int_equal(s.rc, 0);
 	nothing_else_is_left(vm);
 	return file;
@@ -202,11 +205,11 @@ static struct vm *arriving(int file, uint32_t flags, stream_id *id)
 static void it_runs_when_it_was_given_here(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 4; i++) {
-		int file = file_of(i & 1 ? DOM_PV : DOM_PVH);
-		bool paused = i & 2;
+	for (int i = 0; i < 8; i++) {
+		bool paused = i & 2, offered = i & 4; /* paused, unlike when it was saved */
+		int file = file_of(i & 1 ? DOM_PV : DOM_PVH, paused);
 		stream_id id;
-		struct vm *vm = arriving(file, paused ? VM_CREATE_PAUSED : 0, &id);
+		struct vm *vm = arriving(file, offered ? VM_CREATE_PAUSED : 0, &id);
 
 		assert_int_equal(vm_unpause(vm, NULL), -EBUSY);
 		assert_int_equal(vm_arrival_end(en, id, true, NULL), 0);
@@ -229,7 +232,7 @@ static void it_runs_when_it_was_given_here(void **state)
 /* By its client, by the end of the daemon, by a destroy; what fails as it is to run is no VM. */
 static void nothing_of_it_stays(void **state)
 {
-	int file = file_of(DOM_PVH);
+	int file = file_of(DOM_PVH, false);
 
 	(void)state;
 	for (int how = 0; how < 5; how++) {
@@ -296,6 +299,36 @@ static void its_past_stays(void **state)
 	(void)close(file);
 }
 
+/* On a host that does not know it, and home again; and where its source is trusted. */
+static void its_kernel_waits_at_home(void **state)
+{
+	int with = file_of(DOM_PVH, false), without;
+	struct saved s;
+	stream_id id;
+	struct vm *vm = arriving(with, 0, &id);
+
+	(void)state;
+	assert_int_equal(vm_arrival_end(en, id, true, NULL), 0);
+	assert_null(vm->cfg.kernel);
+	assert_int_equal(vm->cfg.on_reboot, VM_DESTROY);
+	says(vm, NOXS_CAN_SAVE | NOXS_CAN_PLAIN);
+	without = save(vm, VM_SAVE_KEEP, &s);
+	nothing_else_is_left(vm);
+	vm = arriving(with, VM_RESTORE_PATHS, &id);
+	assert_int_equal(vm_arrival_end(en, id, true, NULL), 0);
+	assert_non_null(vm->cfg.kernel);
+	assert_int_equal(vm->cfg.on_reboot, VM_RESTART);
+	assert_int_equal(vm_destroy(vm, NULL), 0); /* to the history */
+	settle(0);
+	vm = arriving(without, 0, &id);
+	assert_int_equal(vm_arrival_end(en, id, true, NULL), 0);
+	assert_string_equal(vm->cfg.kernel, GUEST_NOOP);
+	assert_int_equal(vm->cfg.on_reboot, VM_RESTART);
+	nothing_else_is_left(vm);
+	(void)close(with);
+	(void)close(without);
+}
+
 static void room_is_asked_for(void **state)
 {
 	struct vm *vm = living("web", DOM_PV);
@@ -329,6 +362,7 @@ int main(void)
 		LIFE(it_runs_when_it_was_given_here),
 		LIFE(nothing_of_it_stays),
 		LIFE(its_past_stays),
+		LIFE(its_kernel_waits_at_home),
 		LIFE(room_is_asked_for),
 	};
 
