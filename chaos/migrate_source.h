@@ -38,4 +38,11 @@ enum outcome {
 enum outcome migrate_away(struct migration *m, const char *what, const struct migrate_way *w,
 			  struct err *e);
 
+/* migrate_progress.c: what takes longer is looked at so often, and shown on a terminal. */
+#define TICK_MS 1000
+/* -ETIMEDOUT: nothing moves. */
+int progress_tick(struct migration *m, bool written, struct err *e);
+/* A round of so many pages is over. */
+void progress_round(struct migration *m, uint64_t pages);
+
 #endif

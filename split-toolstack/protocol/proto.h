@@ -240,8 +240,9 @@ enum proto_id {
 #define PROTO_F_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
 #define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on; moved: it goes on here */
 #define PROTO_F_LIVE		(1u << 13) /* save, receive: the VM runs while it is copied */
-#define PROTO_F_PATHS		(1u << 14) /* receive: kernel, ramdisk and on_* that the source names count \
-					    */
+#define PROTO_F_PATHS                                                                              \
+	(1u << 14) /* receive: kernel, ramdisk and on_* that the source names count                \
+		    */
 /* restore: disks that the file names, or none of them */
 #define PROTO_F_DISKS_KEEP     (1u << 24)
 #define PROTO_F_DISKS_READONLY (1u << 25)
