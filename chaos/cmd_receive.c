@@ -17,12 +17,13 @@ struct reception {
 	char name[sizeof(((struct chaos_vm *)0)->name)], uuid[37], type[8];
 	uint64_t mem_kib;
 	uint32_t vcpus, flags;
-	struct chaos_vm vm; /* as it arrived */
-	uint64_t since;	    /* wall clock, when it began to arrive */
-	bool asked;	    /* nothing is offered: what became of an earlier one? */
-	uint32_t tag;	    /* of the RECEIVE */
-	struct err *e;	    /* of what is under way */
-	bool told;	    /* the source knows why not, and says it */
+	uint32_t needs[65], needs_bytes; /* of the CPU */
+	struct chaos_vm vm;		 /* as it arrived */
+	uint64_t since;			 /* wall clock, when it began to arrive */
+	bool asked;			 /* nothing is offered: what became of an earlier one? */
+	uint32_t tag;			 /* of the RECEIVE */
+	struct err *e;			 /* of what is under way */
+	bool told;			 /* the source knows why not, and says it */
 };
 
 /* --- what is offered --- */
@@ -46,12 +47,15 @@ static int read_ask(struct reception *r, const struct migrate_message *m, struct
 static int read_offer(struct reception *r, struct err *e)
 {
 	struct migrate_message got;
+	struct wire_field f;
 	int rc = migrate_receive(r->l.in, &got, -1, e);
 
 	if (rc < 0)
 		return rc;
 	if (got.type == MIGRATE_ASK)
 		return read_ask(r, &got, e);
+	if (wire_find(&got.in, PROTO_NEEDS, &f) && f.len <= sizeof(r->needs))
+		memcpy(r->needs, f.data, r->needs_bytes = f.len);
 	r->mem_kib = wire_get_u64(&got.in, PROTO_MEM_KIB, 0);
 	r->vcpus = wire_get_u32(&got.in, PROTO_VCPUS, 0);
 	r->flags |= wire_get_u32(&got.in, PROTO_FLAGS, 0) & (PROTO_F_PAUSED | PROTO_F_LIVE);
@@ -76,6 +80,8 @@ static int admit(struct reception *r, struct err *e)
 	wire_text(&w, PROTO_TYPE, r->type);
 	wire_u64(&w, PROTO_MEM_KIB, r->mem_kib);
 	wire_u32(&w, PROTO_VCPUS, r->vcpus);
+	if (r->needs_bytes)
+		wire_bytes(&w, PROTO_NEEDS, r->needs, r->needs_bytes);
 	rc = client_send(&r->c, &w, NULL, 0, e);
 	return rc < 0 ? rc : client_finish(&r->c, &in, NULL, NULL, e);
 }

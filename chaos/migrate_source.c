@@ -18,7 +18,8 @@
 static int look_at_vm(struct migration *m, const char *what, struct err *e)
 {
 	struct wire_in in;
-	int rc = ask(&m->c, PROTO_REQ_INFO, what, 0, e);
+	struct wire_field f;
+	int rc = ask(&m->c, PROTO_REQ_INFO, what, PROTO_F_NEEDS, e);
 
 	if (rc == 0)
 		rc = client_finish(&m->c, &in, NULL, NULL, e);
@@ -26,6 +27,8 @@ static int look_at_vm(struct migration *m, const char *what, struct err *e)
 		rc = err_set(e, EPROTO, "chaosd sent a malformed frame");
 	if (rc < 0)
 		return rc;
+	if (wire_find(&in, PROTO_NEEDS, &f) && f.len <= sizeof(m->needs))
+		memcpy(m->needs, f.data, m->needs_bytes = f.len);
 	if (strcmp(m->vm.state, "moving") == 0)
 		return err_set(e, EBUSY,
 			       "\"%s\" stands still: maybe another host has it. If it certainly "
@@ -86,6 +89,8 @@ static int offer(struct migration *m, struct err *e)
 	wire_u32(&w, PROTO_FLAGS,
 		 (strcmp(m->vm.state, "paused") == 0 ? PROTO_F_PAUSED : 0) |
 			 (m->live ? PROTO_F_LIVE : 0));
+	if (m->needs_bytes)
+		wire_bytes(&w, PROTO_NEEDS, m->needs, m->needs_bytes);
 	rc = migrate_send(m->l.out, MIGRATE_OFFER, &w, e);
 	if (rc == 0 || rc == -EPIPE) /* it may have said why it went */
 		rc = await(m, MIGRATE_READY, -1, &got, e);

@@ -15,7 +15,8 @@ struct migration {
 	uint32_t rounds, arrived; /* that chaosd has written, and the other host has read */
 	uint64_t round_pages;	  /* of all of them */
 	uint32_t save_tag;
-	bool filled; /* FILLED has come, and has said: */
+	uint32_t needs[65], needs_bytes; /* what of its CPU it may use, as chaosd says it */
+	bool filled;			 /* FILLED has come, and has said: */
 	char there[37],
 		boot[MIGRATE_BOOT]; /* the VM's uuid at the target, and which boot that is */
 	uint64_t since;

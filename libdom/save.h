@@ -148,6 +148,23 @@ void save_close(struct save_stream *s); /* NULL is fine */
 /* save_verify() has read all pages: a save_restore() waits for no file. Also of a template. */
 bool save_in_memory(const struct save_stream *s);
 
+/* --- CPUs --------------------------------------------------------------------------------------
+ */
+
+#define SAVE_NEEDS_MAX 64u
+/* What a guest may use of its CPU, which another host's has to have. */
+struct save_needs {
+	uint32_t vendor; /* 1 AMD, 2 Intel: of PVH */
+	uint32_t words;	 /* at most SAVE_NEEDS_MAX */
+	uint32_t feature[SAVE_NEEDS_MAX];
+};
+/* `control`: the guest's control page; NULL: it has none. */
+int save_needs(struct xen *x, enum dom_type type, const volatile void *control,
+	       struct save_needs *out, struct err *e);
+/* This host has it; -EOPNOTSUPP: and what it has not. save_open() asks, too. */
+int save_check_needs(struct xen *x, enum dom_type type, const struct save_needs *needs,
+		     struct err *e);
+
 /* --- names ---------------------------------------------------------------------------------------
  */
 

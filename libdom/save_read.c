@@ -84,28 +84,10 @@ void save_describe(struct save_stream *s)
 /* What the host must be able to do. */
 static int check_host(struct xen *x, const struct save_stream *s, struct err *e)
 {
-	uint32_t have[SAVE_FEATURES_MAX] = {0};
-	int n;
+	struct save_needs n = {.vendor = s->h.vendor, .words = s->h.feature_words};
 
-	if (!x) /* it is not to run now */
-		return 0;
-	if (s->h.type == DOM_PVH && (s->h.vendor == SAVE_VENDOR_AMD) != cpu_is_amd())
-		return err_set(e, EOPNOTSUPP,
-			       "a PVH guest that was saved on a CPU of %s cannot run on this one",
-			       s->h.vendor == SAVE_VENDOR_AMD ? "AMD" : "Intel");
-	if (s->h.feature_words == 0)
-		return 0;
-	n = xen_cpu_features(x, s->h.type == DOM_PVH, SAVE_FEATURES_MAX, have);
-	if (n < 0)
-		return err_sys(e, -n, "features of this CPU");
-	for (uint32_t i = 0; i < s->h.feature_words; i++)
-		if (s->feature[i] & ~have[i])
-			return err_set(
-				e, EOPNOTSUPP,
-				"this CPU lacks features of the one it was saved on (word %u "
-				"of them: 0x%x)",
-				i, s->feature[i] & ~have[i]);
-	return 0;
+	memcpy(n.feature, s->feature, n.words * sizeof(n.feature[0]));
+	return save_check_needs(x, s->info.type, &n, e);
 }
 
 void save_find_sections(struct save_stream *s)

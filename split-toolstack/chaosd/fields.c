@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/mac.h"
+#include "libdom/save.h"
 #include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/vmcfg/vmcfg.h"
@@ -153,6 +154,15 @@ void fields_device(struct wire_out *w, const struct device_info *d)
 	wire_text(w, PROTO_BACKEND, device_backend_name(d->config->backend));
 	fields_of[d->config->kind](w, d);
 	wire_close(w, mark);
+}
+
+void fields_needs(struct wire_out *w, const struct save_needs *n)
+{
+	uint32_t words[1 + SAVE_NEEDS_MAX];
+
+	words[0] = n->vendor;
+	memcpy(words + 1, n->feature, n->words * sizeof(words[0]));
+	wire_bytes(w, PROTO_NEEDS, words, (1 + n->words) * (uint32_t)sizeof(words[0]));
 }
 
 void fields_stream(struct wire_out *w, const struct stream_stats *s)

@@ -14,6 +14,9 @@ void fields_foreign(struct wire_out *w, const struct xen_domain_info *d, const c
 /* A nested PROTO_FLAVOR. */
 void fields_flavor(struct wire_out *w, const struct pool_flavor *f);
 
+struct save_needs;
+void fields_needs(struct wire_out *w, const struct save_needs *n);
+
 struct stream_stats;
 /* Of a save or restore, as fields of the frame itself. */
 void fields_stream(struct wire_out *w, const struct stream_stats *s);

@@ -65,15 +65,35 @@ static int read_config(const struct request *r, struct vm_config *c, struct err 
 	return 0;
 }
 
+/* What an older source does not say, it does not; the stream does. */
+static int read_needs(const struct request *r, struct save_needs *n, bool *known, struct err *e)
+{
+	struct wire_field f;
+
+	*known = wire_find(&r->in, PROTO_NEEDS, &f);
+	if (!*known)
+		return 0;
+	if (f.len < 4 || f.len % 4 || f.len > (1 + SAVE_NEEDS_MAX) * 4)
+		return err_set(e, EINVAL, "what it needs of the CPU makes no sense");
+	*n = (struct save_needs){.words = f.len / 4 - 1};
+	memcpy(&n->vendor, f.data, 4);
+	memcpy(n->feature, (const uint8_t *)f.data + 4, f.len - 4);
+	return 0;
+}
+
 int op_admit(struct engine *en, struct request *r, struct err *e)
 {
+	struct save_needs needs;
+	bool known;
 	struct vm_config c;
 	int rc;
 
 	vm_config_init(&c);
 	rc = read_config(r, &c, e);
 	if (rc == 0)
-		rc = engine_admit(en, &c, e);
+		rc = read_needs(r, &needs, &known, e);
+	if (rc == 0)
+		rc = engine_admit(en, &c, known ? &needs : NULL, e);
 	if (rc == 0)
 		reply_name(r, c.name);
 	vm_config_clear(&c);

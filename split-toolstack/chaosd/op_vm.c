@@ -15,6 +15,8 @@ static void add_device(const struct device_info *d, void *arg)
 
 int op_info(struct engine *en, struct request *r, struct err *e)
 {
+	bool asked = wire_get_u32(&r->in, PROTO_FLAGS, 0) & PROTO_F_NEEDS;
+	struct save_needs n;
 	struct stream_stats s;
 	struct wire_out w;
 	struct vm *vm;
@@ -22,8 +24,12 @@ int op_info(struct engine *en, struct request *r, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	/* Of one that does not run: that is refused with other words. */
+	asked = asked && vm_needs(vm, &n, NULL) == 0;
 	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
 	fields_vm(&w, vm);
+	if (asked)
+		fields_needs(&w, &n);
 	if (vm_save_progress(vm, &s))
 		fields_stream(&w, &s);
 	vm_for_each_device(vm, add_device, &w);

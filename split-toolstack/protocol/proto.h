@@ -46,7 +46,7 @@ struct proto_field {
 	REQUEST(VERSION_INFO, version, "version")           /* -> VERSION, XEN, STORE */ \
 	REQUEST(CREATE, create, "create")                   /* CONFIG or SET.., FLAGS -> WARNING, TIME items; a VM */ \
 	REQUEST(LIST, list, "list")                         /* FLAGS -> VM items */ \
-	REQUEST(INFO, info, "info")                         /* WHAT -> a VM, and its DEVICEs; while it is written to a file, as SAVE */ \
+	REQUEST(INFO, info, "info")                         /* WHAT, FLAGS -> a VM, and its DEVICEs; while it is written to a file, as SAVE */ \
 	REQUEST(PAUSE, pause, "pause")                      /* WHAT -> NAME */ \
 	REQUEST(UNPAUSE, unpause, "unpause")                /* WHAT -> NAME */ \
 	REQUEST(RENAME, rename, "rename")                   /* WHAT, NAME -> NAME */ \
@@ -80,7 +80,7 @@ struct proto_field {
 	                                                       DESTROY, whatever ends -> NAME */ \
 	REQUEST(MOVED, moved, "moved")                      /* WHAT, FLAGS: one of MOVE runs elsewhere -> NAME: it has ended \
 	                                                       here. KEEP: it certainly does not, and goes on as before */ \
-	REQUEST(ADMIT, admit, "admit")                      /* NAME, [WHAT: its uuid], TYPE, MEM_KIB, VCPUS -> NAME: there is \
+	REQUEST(ADMIT, admit, "admit")                      /* NAME, [WHAT: its uuid], TYPE, MEM_KIB, VCPUS, [NEEDS] -> NAME: there is \
 	                                                       room for such a VM now */ \
 	REQUEST(RECEIVE, receive, "receive")                /* as RESTORE; the VM does not run until RECEIVED, and goes with \
 	                                                       the connection */ \
@@ -219,6 +219,7 @@ enum proto_id {
 	PROTO_PARENT_NAME, /* text, when it is there; of a VM its snapshot, or that's digest */
 	PROTO_COUNT,	   /* u32: of copies */
 	PROTO_FROM,	   /* text: the snapshot that a flavor's shells are copies of */
+	PROTO_NEEDS, /* u32s: what of its CPU a VM may use: the vendor, and words of features */
 	PROTO_ROUND, /* u32, of a VM that moves while it runs, from 1 on: an item of a SAVE with
 			LIVE, with PRESENT (pages of the round) and BYTES, before the one with
 			STOPPED_NS; the next round begins with a ROUND. An item of a RECEIVE with
@@ -240,6 +241,7 @@ enum proto_id {
 #define PROTO_F_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
 #define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on; moved: it goes on here */
 #define PROTO_F_LIVE		(1u << 13) /* save, receive: the VM runs while it is copied */
+#define PROTO_F_NEEDS		(1u << 15) /* info: NEEDS, too */
 #define PROTO_F_PATHS                                                                              \
 	(1u << 14) /* receive: kernel, ramdisk and on_* that the source names count                \
 		    */

@@ -261,6 +261,13 @@ int control_check_save(const struct vm *vm, struct err *e)
 	return save_check(vm->guest.con.page, e);
 }
 
+int control_needs(const struct vm *vm, struct save_needs *out, struct err *e)
+{
+	if (vm->noxs && !control_is_open(vm))
+		return err_set(e, EOPNOTSUPP, "\"%s\" does not run", vm->name);
+	return save_needs(vm->en->x, vm->cfg.type, vm->noxs ? vm->guest.con.page : NULL, out, e);
+}
+
 bool control_can_devices(const struct vm *vm)
 {
 	return control_is_open(vm) && save_can_devices(vm->guest.con.page);

@@ -36,6 +36,9 @@ void control_words(const struct vm *vm, struct noxs_guest_words *w);
 int control_request(struct vm *vm, uint32_t request, struct err *e);
 /* Of one that is open: 0 when the guest says that it can be saved, or -EOPNOTSUPP. */
 int control_check_save(const struct vm *vm, struct err *e);
+struct save_needs;
+/* What of its CPU it may use. */
+int control_needs(const struct vm *vm, struct save_needs *out, struct err *e);
 /* Its drivers can go on with other devices, when it can be saved. */
 bool control_can_devices(const struct vm *vm);
 /* A save has asked it to suspend, which it may still do; asked for once. */

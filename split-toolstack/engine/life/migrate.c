@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/shared.h"
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
@@ -125,11 +126,19 @@ bool vm_save_progress(const struct vm *vm, struct stream_stats *s)
  * Until it may run its record says that it is being built: the next daemon removes what is left.
  */
 
-int engine_admit(struct engine *en, const struct vm_config *cfg, struct err *e)
+int vm_needs(const struct vm *vm, struct save_needs *out, struct err *e)
+{
+	return control_needs(vm, out, e);
+}
+
+int engine_admit(struct engine *en, const struct vm_config *cfg, const struct save_needs *needs,
+		 struct err *e)
 {
 	const struct vm *other = NULL;
 	int rc = create_check(en, cfg, true, e);
 
+	if (rc == 0 && needs)
+		rc = save_check_needs(en->x, cfg->type, needs, e);
 	if (rc == 0)
 		rc = create_check_memory(en, cfg, e);
 	if (rc < 0)

@@ -3,6 +3,7 @@
 #ifndef CHAOS_ENGINE_LIFE_MIGRATE_H
 #define CHAOS_ENGINE_LIFE_MIGRATE_H
 
+#include "libdom/save.h"
 #include "split-toolstack/engine/life/save.h"
 
 /*
@@ -20,9 +21,12 @@ int vm_moved(struct vm *vm, bool taken, struct err *e);
  * will have. False: none is written now. */
 bool vm_save_progress(const struct vm *vm, struct stream_stats *s);
 
+/* What another host's CPU has to have for it. */
+int vm_needs(const struct vm *vm, struct save_needs *out, struct err *e);
 /* Whether this host can run such a VM, has the memory for it now, and name and uuid (when
- * cfg->have_uuid) are free. Nothing is kept for it. */
-int engine_admit(struct engine *en, const struct vm_config *cfg, struct err *e);
+ * cfg->have_uuid) are free. `needs` NULL: not known. Nothing is kept for it. */
+int engine_admit(struct engine *en, const struct vm_config *cfg, const struct save_needs *needs,
+		 struct err *e);
 /* engine_restore() with VM_CREATE_ARRIVING of what vm_save() or vm_save_live() writes. `on_round`
  * comes when a round has been read, and the next one is read after it. */
 typedef void vm_arrived_fn(void *arg, uint32_t round);

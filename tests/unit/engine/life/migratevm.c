@@ -335,18 +335,29 @@ static void room_is_asked_for(void **state)
 	struct vm_config c = guest("other", DOM_PV, 256);
 
 	(void)state;
-	assert_int_equal(engine_admit(en, &c, NULL), 0);
+	assert_int_equal(engine_admit(en, &c, NULL, NULL), 0);
+	for (int lacks = 0; lacks < 3; lacks++) { /* a vendor, or a feature */
+		struct save_needs n;
+
+		assert_int_equal(vm_needs(vm, &n, NULL), 0);
+		c.type = DOM_PVH;
+		n.vendor = lacks == 1 ? 3 - n.vendor : n.vendor;
+		if (lacks == 2)
+			n.feature[n.words++] = UINT32_MAX;
+		assert_int_equal(engine_admit(en, &c, &n, NULL), lacks ? -EOPNOTSUPP : 0);
+		c.type = DOM_PV;
+	}
 	c.have_uuid = true;
 	memcpy(c.uuid, vm->uuid, sizeof(c.uuid));
-	assert_int_equal(engine_admit(en, &c, NULL), -EEXIST);
+	assert_int_equal(engine_admit(en, &c, NULL, NULL), -EEXIST);
 	c.have_uuid = false;
 	(void)strcpy(c.name, "web");
-	assert_int_equal(engine_admit(en, &c, NULL), -EEXIST);
+	assert_int_equal(engine_admit(en, &c, NULL, NULL), -EEXIST);
 	(void)strcpy(c.name, "other");
 	c.mem_kib = 1ull << 30;
-	assert_int_equal(engine_admit(en, &c, NULL), -ENOMEM);
+	assert_int_equal(engine_admit(en, &c, NULL, NULL), -ENOMEM);
 	c.mem_kib = 0;
-	assert_true(engine_admit(en, &c, NULL) < 0);
+	assert_true(engine_admit(en, &c, NULL, NULL) < 0);
 	vm_config_clear(&c);
 	nothing_else_is_left(vm);
 }
