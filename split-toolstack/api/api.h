@@ -29,6 +29,7 @@ struct api {
 	ev_io main_io, main_out; /* out: requests wait for chaosd */
 	uint32_t streams;
 	struct rq *all; /* utlist: all requests that live */
+	uint32_t moves; /* move.c: processes that run */
 	ev_io http_io;
 	ev_timer http_timer, beat;
 	ev_prepare run_http;
@@ -38,6 +39,7 @@ struct api {
 	ev_timer evict;
 };
 
+struct move;
 struct route;
 
 /* One HTTP request, from its headers to its last byte. */
@@ -72,6 +74,7 @@ struct rq {
 	bool sse, over;
 	char *out; /* bytes for the client */
 	size_t out_len, out_at;
+	struct move *move;	/* move.c: a VM that moves; NULL: none */
 	struct rq *next, *prev; /* of api->all */
 };
 
@@ -134,6 +137,13 @@ void run_console_input(struct rq *rq);
 void run_wait(struct rq *rq);
 /* MHD's reader of streams. */
 ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t max);
+
+/* --- migrate.c, move.c --- */
+void run_migrate(struct rq *rq);
+/* "chaos migrate" to the socket at `path`: its end is the answer. */
+void move_begin(struct rq *rq, const char *path, bool stop);
+/* The request ends before it; it goes on. */
+void move_forget(struct rq *rq);
 
 /* --- save.c --- */
 void run_save(struct rq *rq);

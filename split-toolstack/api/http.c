@@ -230,6 +230,7 @@ static void completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		saved_sent(rq);
 	backend_forget(rq);
+	move_forget(rq);
 	ev_timer_stop(a->loop, &rq->timeout);
 	DL_DELETE(a->all, rq);
 	if (rq->upload >= 0)

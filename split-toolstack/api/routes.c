@@ -315,6 +315,7 @@ const struct route routes[] = {
 	{"POST", "/v1/restore", run_restore, .upload = true},
 	{"POST", "/v1/vms/{}/sleep", run_plain, CHAOS_SLEEP, 0, answer_name},
 	{"POST", "/v1/vms/{}/wake", run_wake},
+	{"POST", "/v1/vms/{}/migrate", run_migrate},
 	{"POST", "/v1/vms/{}/branch", run_branch},
 	{"POST", "/v1/vms/{}/rollback", run_rollback},
 	{"GET", "/v1/vms/{}/devices", run_devices},
