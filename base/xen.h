@@ -162,6 +162,16 @@ void xen_unmap(struct xen *x, void *addr, uint32_t n);
  * references first, first + 1, ... into its grant table. frames[] as in xen_map(). */
 int xen_grant_seed(struct xen *x, uint32_t domid, uint32_t first, uint32_t n,
 		   const xen_pfn_t *frames);
+/* The first page of a domain's grant table, mapped: the domain writes into it, too. Ends with
+ * xen_grants_unmap(), before the domain is destroyed. */
+struct xen_grants;
+int xen_grants_map(struct xen *x, uint32_t domid, struct xen_grants **out);
+void xen_grants_unmap(struct xen *x, struct xen_grants *g); /* NULL is fine */
+/* Domain `to` may map the frame (as in xen_map()) by reference `ref`, below XEN_GRANTS. */
+#define XEN_GRANTS 512u
+void xen_grant_give(struct xen_grants *g, uint32_t ref, uint32_t to, uint32_t frame);
+/* No more; what is mapped stays so until it is unmapped. True: nothing is. */
+bool xen_grant_take_back(struct xen_grants *g, uint32_t ref);
 /* Machine frames of the first n pages of a PV domain's grant table, which grows to that; n at most
  * XEN_GRANT_FRAMES. GNTTABOP_setup_table, Xen public/grant_table.h. */
 #define XEN_GRANT_FRAMES 8u

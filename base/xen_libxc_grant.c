@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The seam to Xen: grant tables of other domains. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -60,4 +61,55 @@ int xen_grant_frames(struct xen *x, uint32_t domid, uint32_t n, uint64_t *mfns)
 		mfns[i] = b->frame[i];
 	xencall_free_buffer(x->call, b);
 	return rc;
+}
+
+/* --- a table that stays mapped --- */
+
+struct xen_grants {
+	xenforeignmemory_resource_handle *r;
+	grant_entry_v1_t *entry;
+};
+
+int xen_grants_map(struct xen *x, uint32_t domid, struct xen_grants **out)
+{
+	struct xen_grants *g = calloc(1, sizeof(*g));
+	void *at = NULL;
+
+	if (!g)
+		return -ENOMEM;
+	g->r = xenforeignmemory_map_resource(x->xfm, (domid_t)domid, XENMEM_resource_grant_table,
+					     XENMEM_resource_grant_table_id_shared, 0, 1, &at,
+					     PROT_READ | PROT_WRITE, 0);
+	if (!g->r) {
+		int rc = -errno;
+
+		free(g);
+		return rc;
+	}
+	g->entry = at;
+	*out = g;
+	return 0;
+}
+
+void xen_grants_unmap(struct xen *x, struct xen_grants *g)
+{
+	if (!g)
+		return;
+	(void)xenforeignmemory_unmap_resource(x->xfm, g->r);
+	free(g);
+}
+
+void xen_grant_give(struct xen_grants *g, uint32_t ref, uint32_t to, uint32_t frame)
+{
+	shared_store(&g->entry[ref].domid, (domid_t)to);
+	shared_store(&g->entry[ref].frame, frame);
+	shared_store_release(&g->entry[ref].flags, (uint16_t)GTF_permit_access);
+}
+
+bool xen_grant_take_back(struct xen_grants *g, uint32_t ref)
+{
+	uint16_t was = __atomic_fetch_and(&g->entry[ref].flags, (uint16_t)~GTF_type_mask,
+					  __ATOMIC_SEQ_CST);
+
+	return (was & (GTF_reading | GTF_writing)) == 0;
 }

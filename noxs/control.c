@@ -97,3 +97,16 @@ void noxs_control_words(const struct noxs_control_end *c, struct noxs_guest_word
 	out->exit_code_ok = code <= 255;
 	out->exit_code = out->exit_code_ok ? code : 255;
 }
+
+uint32_t noxs_control_fork_seq(const struct noxs_control_end *c)
+{
+	return shared_load_acquire(&c->page->fork_seq);
+}
+
+void noxs_control_fork(const struct noxs_control_end *c, struct noxs_fork_request *out)
+{
+	out->seq = noxs_control_fork_seq(c);
+	out->slot = shared_load(&c->page->fork_slot);
+	for (uint32_t i = 0; i < NOXS_FORK_PAGES; i++)
+		out->frame[i] = shared_load(&c->page->fork_frame[i]);
+}

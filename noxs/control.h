@@ -57,4 +57,13 @@ struct noxs_guest_words {
 };
 void noxs_control_words(const struct noxs_control_end *c, struct noxs_guest_words *out);
 
+/* A child that the guest wants: what it says, loaded once and not checked. */
+struct noxs_fork_request {
+	uint32_t seq;
+	uint32_t slot;
+	uint32_t frame[NOXS_FORK_PAGES];
+};
+void noxs_control_fork(const struct noxs_control_end *c, struct noxs_fork_request *out);
+uint32_t noxs_control_fork_seq(const struct noxs_control_end *c);
+
 #endif

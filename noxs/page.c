@@ -62,6 +62,10 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	if (f->ndev)
 		memcpy(copy->dev, f->dev, f->ndev * sizeof(*f->dev));
 	memcpy(copy->cmdline, f->cmdline, len + 1);
+	if (f->fork) {
+		copy->fork = *f->fork;
+		copy->flags |= NOXS_FLAG_CHILD;
+	}
 	return 0;
 }
 
@@ -83,4 +87,59 @@ void noxs_page_set_remote(volatile void *page, uint32_t port)
 	volatile struct noxs_page *p = page;
 
 	shared_store(&p->control.remote_port, port);
+}
+
+/* --- children --- */
+
+/* What is there may be the guest's: only that it is odd meanwhile counts. */
+static void change_begin(volatile struct noxs_page *p)
+{
+	shared_store(&p->seq, shared_load(&p->seq) | 1);
+	shared_fence();
+}
+
+static void change_end(volatile struct noxs_page *p)
+{
+	shared_store_release(&p->seq, (shared_load(&p->seq) | 1) + 1);
+}
+
+void noxs_page_answer_fork(volatile void *page, uint32_t seq, int32_t number, uint32_t slot,
+			   const struct noxs_evtchn *channel)
+{
+	volatile struct noxs_page *p = page;
+	const struct noxs_child lives = {.number = (uint16_t)number};
+
+	change_begin(p);
+	if (number > 0) {
+		shared_write(&p->fork.evtchn, channel, sizeof(*channel));
+		shared_write(&p->fork.child[slot], &lives, sizeof(lives));
+	}
+	shared_store(&p->fork.result, number);
+	shared_store(&p->fork.seq, seq);
+	change_end(p);
+}
+
+void noxs_page_child(volatile void *page, uint32_t slot, struct noxs_child is)
+{
+	volatile struct noxs_page *p = page;
+
+	change_begin(p);
+	shared_write(&p->fork.child[slot], &is, sizeof(is));
+	change_end(p);
+}
+
+uint32_t noxs_page_answered(const volatile void *page)
+{
+	const volatile struct noxs_page *p = page;
+
+	return shared_load(&p->fork.seq);
+}
+
+struct noxs_child noxs_page_child_shown(const volatile void *page, uint32_t slot)
+{
+	const volatile struct noxs_page *p = page;
+	struct noxs_child is;
+
+	shared_read(&is, &p->fork.child[slot], sizeof(is));
+	return is;
 }

@@ -32,6 +32,7 @@ struct noxs_facts {
 	const struct noxs_device *dev; /* ndev entries, complete */
 	uint32_t ndev;		       /* <= NOXS_MAX_DEVICES */
 	const char *cmdline;	       /* "" for none; below NOXS_CMDLINE_MAX bytes */
+	const struct noxs_fork *fork;  /* it is a child; NULL: it is none */
 };
 
 /* Fills `copy` from the facts, with a fresh seed and the clock of now. -EINVAL: command line too
@@ -48,5 +49,15 @@ void noxs_page_take(volatile void *page, const uint8_t uuid[16]);
 
 /* Shows another port of dom0's to a guest that has not bound its end yet. */
 void noxs_page_set_remote(volatile void *page, uint32_t port);
+
+/* While the guest runs; the caller sends an event. Its request `seq` for a child is answered: with
+ * number and channel of the child in `slot`, or with an error (number < 0; no channel). */
+void noxs_page_answer_fork(volatile void *page, uint32_t seq, int32_t number, uint32_t slot,
+			   const struct noxs_evtchn *channel);
+/* Likewise: what became of its child. */
+void noxs_page_child(volatile void *page, uint32_t slot, struct noxs_child is);
+/* What a page that lived on without us shows; the guest may have changed it. */
+uint32_t noxs_page_answered(const volatile void *page);
+struct noxs_child noxs_page_child_shown(const volatile void *page, uint32_t slot);
 
 #endif

@@ -334,6 +334,8 @@ static const struct key keys[] = {
 	{{"max_maptrack_frames"}, vmcfg_limit},
 	{{"max_grant_version"}, vmcfg_limit},
 	{{"max_event_channels"}, vmcfg_limit},
+	{{"fork"}, vmcfg_fork},
+	{{"fork_depth"}, vmcfg_fork},
 	{{"uuid"}, set_uuid},
 	{{"on_poweroff"}, set_action},
 	{{"on_reboot"}, set_action},

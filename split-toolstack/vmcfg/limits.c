@@ -40,3 +40,26 @@ int vmcfg_limit(struct vmcfg_walk *w, const char *key, const char *value, struct
 	memcpy((char *)to + l->offset, &n, sizeof(n));
 	return 0;
 }
+
+int vmcfg_fork(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
+{
+	struct vm_config *c = w->c;
+	bool depth = strcmp(key, "fork_depth") == 0;
+	uint32_t n;
+	int rc = vmcfg_number(key, value, depth ? 1 : 0,
+			      depth ? VM_FORK_DEPTH_MAX : NOXS_CHILDREN_MAX, &n, e);
+
+	if (rc < 0)
+		return rc;
+	if (depth)
+		c->fork_depth = n;
+	else
+		c->fork = n;
+	if (c->fork && c->fork_depth == 0)
+		c->fork_depth = 1;
+	if (c->fork && !(c->limits.asked & DOM_LIMIT_MAPTRACK_FRAMES)) {
+		c->limits.asked |= vm_fork_limits.asked;
+		c->limits.maptrack_frames = vm_fork_limits.maptrack_frames;
+	}
+	return 0;
+}

@@ -14,6 +14,7 @@
 /* By enum dom_type, for_linux and enum device_backend. */
 static const char *const types[] = {"pv", "pvh", NULL};
 static const char *const systems[] = {"noxs", "linux", NULL};
+static const char *const answers[] = {"no", "yes", NULL};
 static const char *const backends[] = {"kernel", "user", NULL};
 
 static const struct field words[] = {
@@ -24,6 +25,7 @@ static const struct field words[] = {
 	{"low", FIELD_NUMBER, AT(low), 0, POOL_TARGET_MAX},
 	{"high", FIELD_NUMBER, AT(high), 0, POOL_TARGET_MAX},
 	{"for", FIELD_WORD, AT(for_linux), .words = systems},
+	{"fork", FIELD_WORD, AT(fork), .words = answers},
 	{"image", FIELD_IMAGE, AT(image)},
 	{"ramdisk", FIELD_PATH, AT(ramdisk)},
 	{"vifs", FIELD_NUMBER, AT(vifs), 0, VM_VIFS_MAX},

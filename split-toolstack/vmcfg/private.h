@@ -52,6 +52,8 @@ int vmcfg_syntax_error(const struct vmcfg *v, const char *report, struct err *e)
 /* vmcfg_values.c: digits at *at, which moves behind them; false when there are none or too many. */
 bool vmcfg_digits(const char **at, uint64_t *out);
 
+/* limits.c: `fork` and `fork_depth`, which need a table for what children map. */
+int vmcfg_fork(struct vmcfg_walk *w, const char *key, const char *value, struct err *e);
 /* vmcfg_limits.c: one of max_grant_frames, max_maptrack_frames, max_grant_version and
  * max_event_channels, whose 0 asks for nothing, as with xl. */
 int vmcfg_limit(struct vmcfg_walk *w, const char *key, const char *value, struct err *e);

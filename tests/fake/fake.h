@@ -36,6 +36,14 @@ struct fake_domain {
 	uint64_t max_kib; /* that it may have */
 };
 bool fake_domain(uint32_t domid, struct fake_domain *out);
+/* An entry of a domain's grant table that was given with xen_grant_give(); false: it permits nothing
+ * (any more). Its grantee maps or unmaps it. */
+struct fake_grant {
+	bool permitted, mapped;
+	uint32_t to, frame;
+};
+bool fake_grant(uint32_t domid, uint32_t ref, struct fake_grant *out);
+void fake_grant_map(uint32_t domid, uint32_t ref, bool mapped);
 /* Raises the event of dom0's port that belongs to the domain's channel. */
 void fake_event(uint32_t domid);
 /* Called as a domain is paused: what the guest has done just before. NULL: nothing. */

@@ -40,6 +40,7 @@ struct domain {
 	bool has_state[FAKE_VCPUS];   /* of each vCPU: it was set */
 	bool noting;		      /* what it writes */
 	uint64_t written[FRAMES / 64];
+	struct fake_grant grant[XEN_GRANTS];
 	uint64_t pinned; /* PV: a table of level 4; 0: none */
 };
 

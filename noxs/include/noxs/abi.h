@@ -138,6 +138,62 @@ struct noxs_device {
 	} u;
 };
 
+/* --- Children ----------------------------------------------------------------------------------
+ */
+
+/*
+ * FORK. A guest whose configuration allows it (`fork`) may ask for a child: a copy of itself with
+ * the same memory and registers, in a domain of its own, without devices. It says so under
+ * fork_seq in its control page, sends an event, and waits on its control port, with all vCPUs
+ * blocked. Both find the answer in struct noxs_fork of their device pages:
+ *  - the parent's `generation` is as before; `seq` is the fork_seq that is answered, and `result`
+ *    the number of the child (which is that fork_seq) or an error: -enum noxs_fork_error;
+ *  - the child has another `generation`, NOXS_FLAG_RESUMED, and its number in `self`. It goes on as
+ *    a guest that lives on elsewhere (below). What it has not read from its page in this life does
+ *    not count: no children, and no channel to its parent's other children.
+ * A guest that finds another generation and `seq` unlike its fork_seq is a copy of another kind, or
+ * was restored: its request was lost, and so are its children.
+ *
+ * CHANNEL. The pages that the parent named are granted to the child, by references gref, gref + 1,
+ * ... of the parent's table; the child maps them (domain evtchn.remote_domid). The event channel is
+ * open in the child (evtchn.local_port); the parent binds it (evtchn.remote_port, remote_domid of
+ * the child), and looks at the pages afterwards, since the child may have written already. dom0
+ * takes the grants back when the child has ended; the parent closes its port.
+ *
+ * END. child[slot] has what became of the last child of each slot; its end is told by an event on
+ * the control port. A slot may be named again when its child has ended. Children end when their
+ * parent does.
+ */
+#define NOXS_CHILDREN_MAX    16u /* at a time, of one parent: slots */
+#define NOXS_FORK_PAGES	     2u	 /* shared with each */
+#define NOXS_FORK_GRANT	     32u /* reference of page p of slot s: this + s * NOXS_FORK_PAGES + p */
+#define NOXS_CHILD_ENDED     (1u << 15)
+#define NOXS_CHILD_ABNORMAL  (1u << 14) /* not by SHUTDOWN_poweroff: it has no exit code */
+#define NOXS_CHILD_EXIT_CODE 0xffu
+
+enum noxs_fork_error {
+	NOXS_FORK_EPERM = 1,   /* its configuration does not allow it, or not so deep */
+	NOXS_FORK_EAGAIN = 11, /* too many at a time or too soon, or the slot is in use still */
+	NOXS_FORK_ENOMEM = 12,
+	NOXS_FORK_EINVAL = 22,	   /* slot or frames make no sense */
+	NOXS_FORK_EOPNOTSUPP = 95, /* it cannot be copied as it is (NOXS_CAN_SAVE, _PLAIN) */
+};
+
+struct noxs_child {
+	uint16_t number; /* its low 16 bits; 0: none yet */
+	uint16_t status; /* 0: it lives; else NOXS_CHILD_* and the code */
+};
+
+struct noxs_fork {
+	uint32_t seq;
+	int32_t result;
+	uint32_t self; /* number of this guest; 0: it is no child */
+	uint16_t gref; /* child: references of the shared pages in the parent's table ... */
+	uint16_t pages; /* ... and how many */
+	struct noxs_evtchn evtchn; /* parent: to the child of `seq`; child: to its parent */
+	struct noxs_child child[NOXS_CHILDREN_MAX];
+};
+
 /* --- The device page ---------------------------------------------------------------------------
  */
 
@@ -146,10 +202,11 @@ struct noxs_device {
 #define NOXS_CMDLINE_MAX 1024u /* with its NUL */
 
 #define NOXS_START_BYTES 16u
-#define NOXS_GRANT_FIRST 64u /* 8 of Xen's own, and rings of NOXS_MAX_DEVICES devices */
+#define NOXS_GRANT_FIRST 64u /* 8 of Xen's own, 24 rings of devices, 32 of channels of children */
 
 #define NOXS_FLAG_PV	  (1u << 0) /* the guest is PV; else PVH */
 #define NOXS_FLAG_RESUMED (1u << 1) /* restored or cloned: generation changed */
+#define NOXS_FLAG_CHILD	  (1u << 4) /* of another guest: fork.self is its number */
 
 struct noxs_page {
 	uint32_t magic;	  /* NOXS_MAGIC */
@@ -200,7 +257,11 @@ struct noxs_page {
 	uint32_t grant_frames;
 	uint32_t grant_first; /* 0 means NOXS_GRANT_FIRST */
 
-	uint8_t reserved1[0x330];
+	uint8_t reserved1[0x30];
+
+	/* 0x100: children and parent; changed under `seq` while the guest runs */
+	struct noxs_fork fork;
+	uint8_t reserved2[0x2a0];
 
 	/* 0x400 */
 	struct noxs_device dev[NOXS_MAX_DEVICES];
@@ -247,6 +308,8 @@ enum noxs_request {
  * to vbds are answered. A guest with devices is only saved with this; one with vbds is always asked
  * to suspend. */
 #define NOXS_CAN_DEVICES (1u << 3)
+/* It goes on as a child, too, and asks for children by fork_seq. */
+#define NOXS_CAN_FORK (1u << 5)
 
 enum noxs_state {
 	NOXS_STATE_BOOTING = 0,
@@ -292,7 +355,15 @@ struct noxs_control {
 	 * both 0 (or no range): all may have been. */
 	uint64_t untouched_gfn;
 	uint64_t untouched_end;
-	uint8_t reserved2[0x1000 - 0xe68];
+	uint8_t reserved2[0xe70 - 0xe68];
+
+	/* 0xe70: a child is wanted. seq is raised by one for each new request, after the others. */
+	uint32_t fork_seq;
+	uint32_t fork_slot; /* below NOXS_CHILDREN_MAX */
+	/* Pages to share, as in a grant entry: machine frames (PV) or guest frames (PVH); 0: none.
+	 */
+	uint32_t fork_frame[NOXS_FORK_PAGES];
+	uint8_t reserved4[0x1000 - 0xe80];
 };
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
@@ -308,6 +379,8 @@ _Static_assert(__builtin_offsetof(struct noxs_page, seed) == 0x80, "seed");
 _Static_assert(__builtin_offsetof(struct noxs_page, control) == 0xa0, "control");
 _Static_assert(__builtin_offsetof(struct noxs_page, start) == 0xb0, "start");
 _Static_assert(__builtin_offsetof(struct noxs_page, grant_gfn) == 0xc0, "grants");
+_Static_assert(__builtin_offsetof(struct noxs_page, fork) == 0x100, "children");
+_Static_assert(sizeof(struct noxs_fork) == 0x60, "children");
 _Static_assert(__builtin_offsetof(struct noxs_page, dev) == 0x400, "devices");
 _Static_assert(__builtin_offsetof(struct noxs_page, cmdline) == 0xc00, "cmdline");
 _Static_assert(sizeof(struct noxs_control) == 4096, "control page");
@@ -315,6 +388,7 @@ _Static_assert(__builtin_offsetof(struct noxs_control, in_cons) == 3072, "consol
 _Static_assert(__builtin_offsetof(struct noxs_control, request) == 0xe00, "dom0 words");
 _Static_assert(__builtin_offsetof(struct noxs_control, state) == 0xe40, "guest words");
 _Static_assert(__builtin_offsetof(struct noxs_control, untouched_gfn) == 0xe58, "how to save");
+_Static_assert(__builtin_offsetof(struct noxs_control, fork_seq) == 0xe70, "a child is wanted");
 #endif
 
 #endif

@@ -143,6 +143,15 @@ static int check_rest(const struct vm_config *c, struct err *e)
 	if (c->cmdline && strlen(c->cmdline) > VM_CMDLINE_MAX)
 		return err_set(e, EINVAL, "cmdline: %zu bytes; at most %d fit", strlen(c->cmdline),
 			       VM_CMDLINE_MAX);
+	if (c->fork > NOXS_CHILDREN_MAX || c->fork_depth > VM_FORK_DEPTH_MAX)
+		return err_set(e, EINVAL,
+			       "fork %u, fork_depth %u: at most %u children and %u generations",
+			       c->fork, c->fork_depth, NOXS_CHILDREN_MAX, VM_FORK_DEPTH_MAX);
+	if (c->fork && c->limits.asked & DOM_LIMIT_MAPTRACK_FRAMES && !c->limits.maptrack_frames)
+		return err_set(e, EINVAL,
+			       "fork %u: a child maps pages of its parent: give "
+			       "max_maptrack_frames 1 or more, or none",
+			       c->fork);
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
 		rc = device_config_check(&c->device[i], c->device, i, e);
 	return rc;

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <noxs/abi.h>
+
 #include "base/err.h"
 #include "libdom/libdom.h"
 #include "split-toolstack/engine/config/device_config.h"
@@ -15,6 +17,19 @@
 #define VM_CMDLINE_MAX 1023
 
 enum vm_action { VM_DESTROY, VM_RESTART, VM_RENAME_RESTART, VM_PRESERVE };
+
+/* Of a VM that its parent's guest has asked for. */
+struct vm_child {
+	uint32_t number; /* among its parent's; 0: it is no child */
+	uint32_t slot;	 /* below NOXS_CHILDREN_MAX */
+	uint32_t port;	 /* its end of the channel to its parent */
+	uint32_t frame[NOXS_FORK_PAGES]; /* its parent's, which are shared; 0: none */
+	uint8_t parent[16];
+};
+#define VM_FORK_DEPTH_MAX 4u
+/* What a VM with children gets of Xen's tables, if it asks for nothing else. */
+static const struct dom_limits vm_fork_limits = {.asked = DOM_LIMIT_MAPTRACK_FRAMES,
+						 .maptrack_frames = 1};
 
 struct vm_config {
 	char name[VM_NAME_MAX + 1]; /* empty: the engine makes one up ("vm-1a2b3c4d") */
@@ -41,6 +56,9 @@ struct vm_config {
 	/* Ring pages that its domain has for devices that it has not any more: it was restored
 	 * without them. */
 	uint32_t spare_rings;
+	uint32_t fork;	     /* its guest may have so many children at a time; 0: none */
+	uint32_t fork_depth; /* of which each may have children, and so on: generations */
+	struct vm_child child;
 };
 
 /* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,

@@ -223,6 +223,8 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 				    .for_linux = f->f.for_linux,
 				    .ring_pages = flavor_rings(&f->f)};
 	memcpy(j->spec.uuid, s->uuid, sizeof(s->uuid));
+	if (f->f.fork)
+		j->spec.limits = vm_fork_limits;
 	return rc;
 }
 

@@ -25,6 +25,7 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 	const struct vm_config *c = want->cfg;
 	struct flavor *shell = NULL;
 	struct file_key ramdisk;
+	bool fork;
 
 	(void)file_key(c->ramdisk_fd, &ramdisk);
 	*why = no_flavor;
@@ -36,13 +37,14 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 		*why = "maxvcpus differs from vcpus";
 		return NULL;
 	}
-	if (c->limits.asked) { /* a shell has those of its kind of image, for good */
+	fork = memcmp(&c->limits, &vm_fork_limits, sizeof(c->limits)) == 0;
+	if (c->limits.asked && !fork) { /* a shell has those of its kind of image, for good */
 		*why = "limits of its own (max_*)";
 		return NULL;
 	}
 	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
 		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib ||
-		    f->copies)
+		    f->f.fork != fork || f->copies)
 			continue;
 		if (!flavor_fits_devices(en, &f->f, want)) {
 			if (*why == no_flavor)

@@ -65,7 +65,8 @@ static void fill(const struct vm_record *v, struct record *r)
 	};
 }
 
-/* Behind all else, which older daemons do not read: of a VM that has a snapshot, its digest. */
+/* Behind all else, which older daemons do not read: of a VM that has a snapshot, its digest; of one
+ * that has children or is one, what that says. */
 #define SNAPSHOT_MARK  0x50414e53u /* "SNAP" */
 #define SNAPSHOT_CHARS 64u
 
@@ -100,12 +101,52 @@ static bool snapshot_get(const uint8_t *at, const uint8_t *end, struct vm_config
 	return c->snapshot != NULL;
 }
 
+#define FORK_MARK 0x4b524f46u /* "FORK" */
+
+struct fork_record {
+	uint32_t mark;
+	uint32_t fork, fork_depth;
+	struct vm_child child;
+};
+_Static_assert(sizeof(struct fork_record) == 48, "no padding");
+
+static size_t fork_bytes(const struct vm_config *c)
+{
+	return c->fork || c->child.number ? sizeof(struct fork_record) : 0;
+}
+
+static void fork_put(uint8_t *to, const struct vm_config *c)
+{
+	const struct fork_record r = {FORK_MARK, c->fork, c->fork_depth, c->child};
+
+	if (fork_bytes(c))
+		memcpy(to, &r, sizeof(r));
+}
+
+static void fork_get(const uint8_t *at, const uint8_t *end, struct vm_config *c)
+{
+	struct fork_record r;
+
+	if (c->snapshot)
+		at += snapshot_bytes(c);
+	if ((size_t)(end - at) < sizeof(r))
+		return;
+	memcpy(&r, at, sizeof(r));
+	if (r.mark != FORK_MARK || r.fork > NOXS_CHILDREN_MAX ||
+	    r.fork_depth > VM_FORK_DEPTH_MAX || r.child.slot >= NOXS_CHILDREN_MAX)
+		return;
+	c->fork = r.fork;
+	c->fork_depth = r.fork_depth;
+	c->child = r.child;
+}
+
 size_t record_write(const struct vm_record *v, uint8_t *to, size_t room)
 {
 	const struct vm_config *c = v->cfg;
 	const char *const text[RECORD_TEXTS] = {v->name, c->kernel, c->ramdisk, c->cmdline};
 	struct record r;
-	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus) + snapshot_bytes(c);
+	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus) + snapshot_bytes(c) +
+		       fork_bytes(c);
 
 	fill(v, &r);
 	for (uint32_t i = 0; i < RECORD_TEXTS; i++) {
@@ -130,6 +171,7 @@ size_t record_write(const struct vm_record *v, uint8_t *to, size_t room)
 	for (uint32_t i = 0; i < r.ndevice; i++)
 		to = device_record_put(to, &c->device[i]);
 	snapshot_put(to, c);
+	fork_put(to + snapshot_bytes(c), c);
 	return bytes;
 }
 
@@ -227,6 +269,7 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 	if (!ok || !cpus_record_get(&at, end, r.cpumap_bytes, r.ncpumap, &c->cpus) ||
 	    !parse_devices(c, &at, end, r.ndevice) || !snapshot_get(at, end, c))
 		return false;
+	fork_get(at, end, c);
 	*v = (struct vm_record){
 		.name = c->name,
 		.cfg = c,

@@ -48,5 +48,8 @@ int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, st
 {
 	struct vm_record r;
 
-	return vm_undescribe_all(data, bytes, &r, cfg, e);
+	int rc = vm_undescribe_all(data, bytes, &r, cfg, e);
+
+	cfg->child = (struct vm_child){0}; /* what is made of a file is nobody's child */
+	return rc;
 }
