@@ -15,6 +15,7 @@
 #include "noxs/page.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/ports.h"
@@ -78,6 +79,8 @@ void vm_look(struct vm *vm)
 	take_console(vm);
 	if (vm->guest.input_len)
 		push_input(vm);
+	if (fork_is_wanted(vm))
+		vm->en->guests.ops->fork(vm);
 }
 
 static void on_event(struct port_user *u)
@@ -189,12 +192,14 @@ int vm_listen(struct vm *vm, struct err *e)
 int control_open(struct vm *vm, struct err *e)
 {
 	noxs_control_init(&vm->guest.con, vm->map + 4096);
+	fork_begin_new(vm);
 	return vm_listen(vm, e);
 }
 
 int control_resume(struct vm *vm, struct err *e)
 {
 	noxs_control_adopt(&vm->guest.con, vm->map + 4096);
+	fork_begin_saved(vm);
 	console_log_new_ring(vm, vm->guest.con.out_cons);
 	return vm_listen(vm, e);
 }
@@ -202,6 +207,7 @@ int control_resume(struct vm *vm, struct err *e)
 void control_adopt(struct vm *vm)
 {
 	noxs_control_adopt(&vm->guest.con, vm->map + 4096);
+	fork_begin_adopted(vm);
 	DL_APPEND2(vm->en->guests.unheard, vm, guest.unheard_prev, guest.unheard_next);
 }
 

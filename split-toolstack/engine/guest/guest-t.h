@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "noxs/control.h"
+#include "split-toolstack/engine/guest/fork-t.h"
 #include "split-toolstack/engine/services/ports-t.h"
 #include "store/store.h"
 
@@ -44,6 +45,7 @@ struct guest {
 	struct vm_view view;
 	struct vm *view_next, *view_prev;     /* its store ring has something to move */
 	struct vm *untold_next, *untold_prev; /* xenstored has not what it is called */
+	struct fork_end fork;
 	struct shown_name *shown;	      /* what xenstored has of it */
 };
 

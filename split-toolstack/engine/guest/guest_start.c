@@ -10,6 +10,7 @@
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
@@ -39,6 +40,7 @@ static int show_page(struct engine *en, const struct guest_page *g, struct noxs_
 		.ndev = ndev,
 		.grant_gfn = d->grant_gfn,
 		.grant_frames = d->grant_frames,
+		.fork = g->fork,
 	};
 	struct noxs_page page;
 	int rc;
@@ -52,15 +54,20 @@ static int show_page(struct engine *en, const struct guest_page *g, struct noxs_
 
 static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
 {
+	struct noxs_fork fork;
 	const struct guest_page g = {.dom = &vm->dom,
 				     .cfg = &vm->cfg,
 				     .uuid = vm->uuid,
 				     .map = vm->map,
 				     .guest_port = vm->guest_port,
 				     .port = vm->slot.port,
-				     .generation = generation};
+				     .generation = generation,
+				     .fork = vm->cfg.child.number ? &fork : NULL};
 	struct noxs_device dev[NOXS_MAX_DEVICES];
+	int rc = g.fork ? fork_connect(vm, &fork, e) : 0;
 
+	if (rc < 0)
+		return rc;
 	return show_page(vm->en, &g, dev, vm->devices.first ? devices_page(&vm->devices, dev) : 0,
 			 e);
 }

@@ -20,6 +20,10 @@ struct guests_ops {
 	bool (*is_foreign)(struct engine *en, const struct xen_domain_info *info);
 	/* A tool of dom0 has renamed it. */
 	int (*rename)(struct vm *vm, const char *name, struct err *e);
+	/* Its guest wants a child (fork.h), or has wanted one. */
+	void (*fork)(struct vm *vm);
+	/* Soon, not now: VMs are to be destroyed whose parents are gone. */
+	void (*orphaned)(struct engine *en);
 };
 
 struct guests {
@@ -29,6 +33,7 @@ struct guests {
 	struct names *names; /* what dom0's tools call domains */
 	uint32_t others;     /* names of domains of other toolstacks that it has */
 	struct vm *woken;    /* utlist head: their store rings have something to move */
+	struct vm *orphans;  /* utlist head: their parents are gone */
 	struct vm *unheard;  /* utlist head: taken over, and their channels not bound yet */
 };
 
