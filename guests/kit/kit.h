@@ -14,7 +14,7 @@
 #include <noxs/abi.h>
 
 #define PAGE_SIZE 4096ull
-#define KIT_PORTS 12u /* that a guest may listen to */
+#define KIT_PORTS 24u /* that a guest may listen to */
 
 struct xenstore_domain_interface;
 

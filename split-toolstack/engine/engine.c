@@ -18,6 +18,7 @@
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers.h"
+#include "split-toolstack/engine/life/fork.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/pool/pool.h"
@@ -85,7 +86,10 @@ static int open_devices(struct engine *en, struct err *e)
 	return devices_open(en, &host, e);
 }
 
-static const struct guests_ops guests_ops = {.is_foreign = domain_is_foreign, .rename = vm_rename};
+static const struct guests_ops guests_ops = {.is_foreign = domain_is_foreign,
+					     .rename = vm_rename,
+					     .fork = fork_wanted,
+					     .orphaned = fork_orphaned};
 static const struct drop_ops drop_ops = {.has_devices = devices_of,
 					 .forget_devices = device_unmirror_domain};
 
@@ -180,6 +184,7 @@ void engine_close(struct engine *en)
 		pool_close(en);
 	streams_end(en);
 	branches_close(en);
+	forks_close(en);
 	sleepers_stop(en);
 	saves_close(en);
 	restores_close(en);

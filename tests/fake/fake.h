@@ -36,8 +36,8 @@ struct fake_domain {
 	uint64_t max_kib; /* that it may have */
 };
 bool fake_domain(uint32_t domid, struct fake_domain *out);
-/* An entry of a domain's grant table that was given with xen_grant_give(); false: it permits nothing
- * (any more). Its grantee maps or unmaps it. */
+/* An entry of a domain's grant table that was given with xen_grant_give(); false: it permits
+ * nothing (any more). Its grantee maps or unmaps it. */
 struct fake_grant {
 	bool permitted, mapped;
 	uint32_t to, frame;

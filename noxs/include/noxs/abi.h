@@ -187,8 +187,8 @@ struct noxs_child {
 struct noxs_fork {
 	uint32_t seq;
 	int32_t result;
-	uint32_t self; /* number of this guest; 0: it is no child */
-	uint16_t gref; /* child: references of the shared pages in the parent's table ... */
+	uint32_t self;	/* number of this guest; 0: it is no child */
+	uint16_t gref;	/* child: references of the shared pages in the parent's table ... */
 	uint16_t pages; /* ... and how many */
 	struct noxs_evtchn evtchn; /* parent: to the child of `seq`; child: to its parent */
 	struct noxs_child child[NOXS_CHILDREN_MAX];

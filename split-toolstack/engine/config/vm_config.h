@@ -20,9 +20,9 @@ enum vm_action { VM_DESTROY, VM_RESTART, VM_RENAME_RESTART, VM_PRESERVE };
 
 /* Of a VM that its parent's guest has asked for. */
 struct vm_child {
-	uint32_t number; /* among its parent's; 0: it is no child */
-	uint32_t slot;	 /* below NOXS_CHILDREN_MAX */
-	uint32_t port;	 /* its end of the channel to its parent */
+	uint32_t number;		 /* among its parent's; 0: it is no child */
+	uint32_t slot;			 /* below NOXS_CHILDREN_MAX */
+	uint32_t port;			 /* its end of the channel to its parent */
 	uint32_t frame[NOXS_FORK_PAGES]; /* its parent's, which are shared; 0: none */
 	uint8_t parent[16];
 };

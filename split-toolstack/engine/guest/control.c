@@ -79,13 +79,15 @@ void vm_look(struct vm *vm)
 	take_console(vm);
 	if (vm->guest.input_len)
 		push_input(vm);
-	if (fork_is_wanted(vm))
-		vm->en->guests.ops->fork(vm);
 }
 
 static void on_event(struct port_user *u)
 {
-	vm_look((struct vm *)(void *)((char *)u - offsetof(struct vm, guest.control)));
+	struct vm *vm = (struct vm *)(void *)((char *)u - offsetof(struct vm, guest.control));
+
+	vm_look(vm);
+	if (fork_is_wanted(vm))
+		vm->en->guests.ops->fork(vm);
 }
 
 static int hear(struct vm *vm)

@@ -87,9 +87,8 @@ static uint32_t gref(uint32_t slot)
 
 static int need_grants(struct vm *vm)
 {
-	return vm->guest.fork.grants
-		       ? 0
-		       : xen_grants_map(vm->en->x, vm->domid, &vm->guest.fork.grants);
+	return vm->guest.fork.grants ? 0
+				     : xen_grants_map(vm->en->x, vm->domid, &vm->guest.fork.grants);
 }
 
 /* True: nothing of the slot is mapped any more. */
@@ -133,8 +132,7 @@ int fork_connect(struct vm *child, struct noxs_fork *words, struct err *e)
 	}
 	words->seq = words->self = c->number;
 	words->gref = (uint16_t)gref(c->slot);
-	words->evtchn =
-		(struct noxs_evtchn){.local_port = c->port, .remote_domid = parent->domid};
+	words->evtchn = (struct noxs_evtchn){.local_port = c->port, .remote_domid = parent->domid};
 	return 0;
 }
 
@@ -180,12 +178,18 @@ void fork_tell_end(const struct vm *child)
 	notify(parent);
 }
 
-static void make_orphan(struct vm *child)
+void fork_make_orphan(struct vm *child)
 {
 	child->guest.fork.orphan = true;
 	DL_APPEND2(child->en->guests.orphans, child, guest.fork.sibling_prev,
 		   guest.fork.sibling_next);
 	child->en->guests.ops->orphaned(child->en);
+}
+
+static void unlist_orphan(struct vm *vm)
+{
+	vm->guest.fork.orphan = false;
+	DL_DELETE2(vm->en->guests.orphans, vm, guest.fork.sibling_prev, guest.fork.sibling_next);
 }
 
 void fork_close(struct vm *vm)
@@ -198,15 +202,27 @@ void fork_close(struct vm *vm)
 		part(vm);
 	}
 	if (f->orphan)
-		DL_DELETE2(vm->en->guests.orphans, vm, guest.fork.sibling_prev,
-			   guest.fork.sibling_next);
-	f->orphan = false;
+		unlist_orphan(vm);
 	while (f->child) {
 		struct vm *child = f->child;
 
 		part(child);
-		make_orphan(child);
+		fork_make_orphan(child);
 	}
+	xen_grants_unmap(vm->en->x, f->grants);
+	f->grants = NULL;
+}
+
+void fork_leave(struct vm *vm)
+{
+	struct fork_end *f = &vm->guest.fork;
+
+	if (f->parent)
+		part(vm);
+	while (f->child)
+		part(f->child);
+	if (f->orphan)
+		unlist_orphan(vm);
 	xen_grants_unmap(vm->en->x, f->grants);
 	f->grants = NULL;
 }
@@ -215,10 +231,8 @@ struct vm *fork_next_orphan(struct engine *en)
 {
 	struct vm *vm = en->guests.orphans;
 
-	if (!vm)
-		return NULL;
-	vm->guest.fork.orphan = false;
-	DL_DELETE2(en->guests.orphans, vm, guest.fork.sibling_prev, guest.fork.sibling_next);
+	if (vm)
+		unlist_orphan(vm);
 	return vm;
 }
 
@@ -249,7 +263,7 @@ void fork_adopt_child(struct vm *vm)
 	if (parent && parent->domid)
 		join(vm, parent);
 	else
-		make_orphan(vm);
+		fork_make_orphan(vm);
 }
 
 /* Of the youngest that has ended and was the number in the slot; what is not known is no code. */
@@ -267,8 +281,7 @@ void fork_adopt_parent(struct vm *vm)
 {
 	bool told = false;
 
-	if (!vm->noxs || !vm->map || !vm->cfg.fork || vm->guest.fork.grants ||
-	    need_grants(vm) < 0)
+	if (!vm->noxs || !vm->map || !vm->cfg.fork || vm->guest.fork.grants || need_grants(vm) < 0)
 		return;
 	for (uint32_t slot = 0; slot < NOXS_CHILDREN_MAX; slot++) {
 		struct noxs_child shown = noxs_page_child_shown(vm->map, slot);

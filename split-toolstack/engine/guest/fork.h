@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Children of guests (noxs/abi.h, FORK): what their pages say of each other, and what they share. */
+/* Children of guests (noxs/abi.h, FORK): what their pages say of each other, and what they share.
+ */
 #ifndef CHAOS_GUEST_FORK_H
 #define CHAOS_GUEST_FORK_H
 
@@ -34,6 +35,10 @@ int fork_connect(struct vm *child, struct noxs_fork *words, struct err *e);
 void fork_tell_end(const struct vm *child);
 /* Its domain goes: its parent takes back what it has shared, and its children are orphans. */
 void fork_close(struct vm *vm);
+/* The same without a word to anybody: the daemon ends, and the VM runs on. */
+void fork_leave(struct vm *vm);
+/* It is to be destroyed: guests_ops.orphaned() follows. */
+void fork_make_orphan(struct vm *vm);
 /* The next VM that is to be destroyed because its parent is gone; NULL: none. It is none then. */
 struct vm *fork_next_orphan(struct engine *en);
 

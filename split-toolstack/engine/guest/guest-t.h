@@ -46,7 +46,7 @@ struct guest {
 	struct vm *view_next, *view_prev;     /* its store ring has something to move */
 	struct vm *untold_next, *untold_prev; /* xenstored has not what it is called */
 	struct fork_end fork;
-	struct shown_name *shown;	      /* what xenstored has of it */
+	struct shown_name *shown; /* what xenstored has of it */
 };
 
 /* Bytes that it has written, ever. */

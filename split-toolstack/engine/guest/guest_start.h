@@ -8,6 +8,7 @@
 #include "base/err.h"
 
 struct dom;
+struct noxs_fork;
 struct engine;
 struct vm;
 struct vm_config;
@@ -17,10 +18,11 @@ struct guest_page {
 	const struct dom *dom;
 	const struct vm_config *cfg;
 	const uint8_t *uuid;
-	uint8_t *map;	     /* the page */
-	uint32_t guest_port; /* as in struct vm */
-	uint32_t port;	     /* dom0's end of its channel, if it is not 0: */
-	uint64_t generation; /* 0: it begins */
+	uint8_t *map;		      /* the page */
+	uint32_t guest_port;	      /* as in struct vm */
+	uint32_t port;		      /* dom0's end of its channel, if it is not 0: */
+	uint64_t generation;	      /* 0: it begins */
+	const struct noxs_fork *fork; /* NULL: it is no child */
 };
 
 /* Opens the control channel, and the store's end of a guest that is not ours; starts the devices,

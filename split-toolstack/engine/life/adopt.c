@@ -15,6 +15,7 @@
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/life/fork.h"
 #include "split-toolstack/engine/life/half_made.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers.h"
@@ -362,6 +363,7 @@ static void settle(struct engine *en)
 	names_adopted(en);
 	deaths_scan(en->deaths);
 	deaths_hint(en->deaths);
+	fork_adopt(en);
 	listen_soon(en);
 }
 

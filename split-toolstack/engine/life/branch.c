@@ -228,6 +228,18 @@ static int make_name(struct branch *b, const struct branch_want *w, struct err *
 	return 0;
 }
 
+/* A child has no devices, ends as it is told to, and is a generation younger. */
+static void make_child(struct vm_config *c, const struct vm_child *child)
+{
+	c->child = child ? *child : (struct vm_child){0};
+	if (!child)
+		return;
+	c->on_poweroff = c->on_reboot = c->on_crash = VM_DESTROY;
+	c->fork_depth -= c->fork_depth ? 1 : 0;
+	if (!c->fork_depth)
+		c->fork = 0;
+}
+
 int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_ops *ops, void *arg,
 	      stream_id *id, struct err *e)
 {
@@ -260,6 +272,7 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 	(void)snprintf(b->cfg.name, sizeof(b->cfg.name), "%s", vm->name);
 	if (rc == 0)
 		rc = make_name(b, w, e);
+	make_child(&b->cfg, w->child);
 	if (rc == 0)
 		rc = vm_take(vm, *id, taken, b, e); /* may be the end of it */
 	if (rc < 0)

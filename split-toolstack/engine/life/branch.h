@@ -10,7 +10,8 @@
 struct branch_want {
 	const char *name; /* of one copy; of several what the names begin with; NULL: the VM's */
 	uint32_t count;	  /* 1..BRANCH_MOST */
-	uint32_t flags;	  /* VM_CREATE_PAUSED, VM_CREATE_WAIT_READY: each is waited for */
+	const struct vm_child *child; /* the copy is one (fork.c); NULL: it is none */
+	uint32_t flags; /* VM_CREATE_PAUSED, VM_CREATE_WAIT_READY: each is waited for */
 };
 
 struct branch_ops {

@@ -10,6 +10,7 @@
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/fork.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/vm/vm-t.h"
@@ -60,8 +61,10 @@ static uint8_t *let_go(struct vm *vm)
 
 void vm_disconnect(struct vm *vm)
 {
-	uint8_t *map = let_go(vm);
+	uint8_t *map;
 
+	fork_forget(vm);
+	map = let_go(vm);
 	if (map)
 		xen_unmap(vm->en->x, map, 2);
 }
@@ -72,6 +75,7 @@ void vm_drop_domain(struct vm *vm)
 	uint8_t *map;
 
 	drop_note(vm->en, domid, vm->uuid);
+	fork_over(vm);
 	map = let_go(vm);
 	dom_release(&vm->dom);
 	attaches_end(vm);

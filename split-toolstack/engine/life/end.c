@@ -13,6 +13,7 @@
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
@@ -44,6 +45,7 @@ void life_into_history(struct vm *vm)
 	vm->life.now = threads ? NOW_ABANDONED : NOW_ENDED;
 	vm->ended_ns = clock_wall_ns();
 	drop_note(vm->en, threads ? vm->slot.domid : vm->domid, vm->uuid);
+	fork_tell_end(vm);
 	life_record(vm);
 	if (vm->life.has_file)
 		sleepers_forget(vm);

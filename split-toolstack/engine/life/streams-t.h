@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <ev.h>
+
 struct branch;
 struct pack;
 struct removal;
@@ -26,6 +28,7 @@ struct streams {
 	struct removal *arriving;    /* restore_copy.c: disks of VMs that arrive */
 	struct pack *packs;	     /* likewise: pack.c */
 	struct stream_wait *waiting; /* utlist head */
+	ev_timer orphans;	     /* fork.c */
 	uint32_t n;		     /* saves, restores and branches */
 	uint64_t last;		     /* id that was given */
 	uint64_t template_bytes;     /* of all states of VMs in memory */

@@ -132,8 +132,8 @@ static void fork_get(const uint8_t *at, const uint8_t *end, struct vm_config *c)
 	if ((size_t)(end - at) < sizeof(r))
 		return;
 	memcpy(&r, at, sizeof(r));
-	if (r.mark != FORK_MARK || r.fork > NOXS_CHILDREN_MAX ||
-	    r.fork_depth > VM_FORK_DEPTH_MAX || r.child.slot >= NOXS_CHILDREN_MAX)
+	if (r.mark != FORK_MARK || r.fork > NOXS_CHILDREN_MAX || r.fork_depth > VM_FORK_DEPTH_MAX ||
+	    r.child.slot >= NOXS_CHILDREN_MAX)
 		return;
 	c->fork = r.fork;
 	c->fork_depth = r.fork_depth;
@@ -145,8 +145,7 @@ size_t record_write(const struct vm_record *v, uint8_t *to, size_t room)
 	const struct vm_config *c = v->cfg;
 	const char *const text[RECORD_TEXTS] = {v->name, c->kernel, c->ramdisk, c->cmdline};
 	struct record r;
-	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus) + snapshot_bytes(c) +
-		       fork_bytes(c);
+	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus) + snapshot_bytes(c) + fork_bytes(c);
 
 	fill(v, &r);
 	for (uint32_t i = 0; i < RECORD_TEXTS; i++) {

@@ -17,6 +17,7 @@
 #include "split-toolstack/engine/vm/state-t.h"
 
 struct files;
+struct fork;
 struct reservation;
 struct vm_restore;
 struct vm_save;
@@ -97,6 +98,7 @@ struct vm {
 	struct files *files;	    /* to be built from: being opened, or open and not used yet */
 	struct vm_save *save;	    /* life/save.c: NOW_SAVING */
 	struct vm_restore *restore; /* life/restore.c: it is being built from a file */
+	struct fork *forking;	    /* life/fork.c: its guest wants children, or has wanted some */
 	const char *copy_of; /* life/claim_shell.c: a snapshot; it is taken out of the pool */
 	/* parts of other rooms */
 	struct device_set devices;

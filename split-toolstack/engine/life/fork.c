@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Children that guests ask for: policy, limits, and the branch that makes each. */
+#include "split-toolstack/engine/life/fork.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/fork.h"
+#include "split-toolstack/engine/life/branch.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/vm/vms.h"
+
+/*
+ * A request stands in the guest's control page until the device page has its answer, so no step
+ * has to be recorded: a daemon that finds one without answer finds the child, too, if there is one,
+ * since its record has the number that the request has. A child without a record is removed as any
+ * build that was half made.
+ */
+
+/* A request is looked at again after so long while its VM does not run, then later each time. */
+#define AGAIN_MIN_S 0.001
+#define AGAIN_MAX_S 0.5
+/* Requests of one VM: so many at once, and then one in so long. What is refused counts, too. */
+#define BURST	  64u
+#define REFILL_NS 2000000u
+#define ORPHAN_S  0.5 /* until a destroy that failed is tried again */
+
+/* Requests of a VM: made at its first one, and gone with its domain. */
+struct fork {
+	struct vm *vm; /* NULL: its domain is gone, and the branch is about to end */
+	ev_timer again;
+	double wait_s;
+	uint64_t credit_ns; /* what it may use: REFILL_NS a request */
+	uint64_t since_ns;  /* ... as it was then */
+	bool busy;	    /* a child is being made: */
+	stream_id id;
+	struct noxs_fork_request want;
+	uint64_t start_ns;
+	uint8_t last[NOXS_CHILDREN_MAX][16]; /* the last child of each slot; zeros: none */
+};
+
+/* --- answers --- */
+
+static int guest_error(int rc)
+{
+	switch (rc) {
+	case -EPERM:
+		return -NOXS_FORK_EPERM;
+	case -ENOMEM:
+		return -NOXS_FORK_ENOMEM;
+	case -EINVAL:
+		return -NOXS_FORK_EINVAL;
+	case -EOPNOTSUPP:
+		return -NOXS_FORK_EOPNOTSUPP;
+	default:
+		return -NOXS_FORK_EAGAIN;
+	}
+}
+
+static void refuse(struct fork *f, int rc)
+{
+	fork_answer(f->vm, f->want.seq, NULL, guest_error(rc));
+}
+
+static void retry(struct fork *f, double seconds)
+{
+	ev_timer_stop(f->vm->en->loop, &f->again);
+	ev_timer_set(&f->again, seconds, 0.);
+	ev_timer_start(f->vm->en->loop, &f->again);
+}
+
+/* What the history has of the slot's last child is not kept any longer. */
+static void remember(struct fork *f, const struct vm *child)
+{
+	static const uint8_t none[16];
+	uint8_t *last = f->last[child->cfg.child.slot];
+	struct vm *old =
+		memcmp(last, none, sizeof(none)) != 0 ? engine_find_uuid(child->en, last) : NULL;
+
+	if (old && old != child && life_is_over(&old->life))
+		vm_forget(old);
+	memcpy(last, child->uuid, sizeof(child->uuid));
+}
+
+/* --- a branch --- */
+
+static bool made(void *arg, struct vm *child, const struct vm_timings *t)
+{
+	struct fork *f = arg;
+
+	if (!f->vm)
+		return true;
+	fork_answer(f->vm, f->want.seq, child, 0);
+	remember(f, child);
+	log_line(LOG_INFO, "op=fork dom=%u name=%s child=%s way=%s us=%llu", f->vm->domid,
+		 f->vm->name, child->name, vm_way_name(t->way),
+		 (unsigned long long)(clock_ns() - f->start_ns) / 1000);
+	return true;
+}
+
+static void done(void *arg, int rc, const struct stream_stats *st, const struct err *e)
+{
+	struct fork *f = arg;
+
+	(void)st;
+	f->busy = false;
+	if (!f->vm) {
+		free(f);
+		return;
+	}
+	if (rc < 0) {
+		log_line(LOG_WARN, "op=fork dom=%u name=%s: %s", f->vm->domid, f->vm->name,
+			 err_msg(e));
+		refuse(f, rc);
+	}
+	if (fork_is_wanted(f->vm))
+		retry(f, 0.);
+}
+
+static const struct branch_ops ops = {.made = made, .done = done};
+
+static void begin(struct fork *f, struct vm *vm)
+{
+	struct vm_child child = {.number = f->want.seq, .slot = f->want.slot};
+	char name[VM_NAME_MAX + 12];
+	const struct branch_want want = {.name = name, .count = 1, .child = &child};
+	struct err e = {0};
+	int rc;
+
+	(void)snprintf(name, sizeof(name), "%s.%u", vm->name, child.number);
+	memcpy(child.parent, vm->uuid, sizeof(child.parent));
+	memcpy(child.frame, f->want.frame, sizeof(child.frame));
+	f->busy = true;
+	rc = vm_branch(vm, &want, &ops, f, &f->id, &e);
+	if (rc == 0)
+		return;
+	f->busy = false;
+	log_line(LOG_WARN, "op=fork dom=%u name=%s: %s", vm->domid, vm->name, err_msg(&e));
+	refuse(f, rc);
+}
+
+/* --- a request --- */
+
+static bool may_now(struct fork *f)
+{
+	uint64_t now = clock_ns();
+
+	f->credit_ns += now - f->since_ns;
+	f->since_ns = now;
+	if (f->credit_ns > (uint64_t)BURST * REFILL_NS)
+		f->credit_ns = (uint64_t)BURST * REFILL_NS;
+	if (f->credit_ns < REFILL_NS)
+		return false;
+	f->credit_ns -= REFILL_NS;
+	return true;
+}
+
+/* Pages of ours are not to be shared. Others that are not the guest's Xen refuses to the child. */
+static bool frames_are_fine(const struct vm *vm, const struct noxs_fork_request *w)
+{
+	bool fine = true;
+
+	for (uint32_t i = 0; i < NOXS_FORK_PAGES; i++)
+		fine = fine && (!w->frame[i] ||
+				(w->frame[i] != vm->dev_frame && w->frame[i] != vm->control_frame &&
+				 (vm->cfg.type == DOM_PV || w->frame[i] < vm->pages)));
+	return fine;
+}
+
+static int check(struct vm *vm, const struct noxs_fork_request *w)
+{
+	if (!vm->cfg.fork)
+		return -EPERM;
+	if (w->slot >= NOXS_CHILDREN_MAX || w->seq == 0 || w->seq > INT32_MAX ||
+	    !frames_are_fine(vm, w))
+		return -EINVAL;
+	if (fork_child_in_slot(vm, w->slot) || fork_children(vm) >= vm->cfg.fork)
+		return -EAGAIN;
+	return fork_slot_check(vm, w->slot);
+}
+
+static void look(struct fork *f)
+{
+	struct vm *vm = f->vm;
+	struct vm *child;
+	int rc;
+
+	if (f->busy || !fork_is_wanted(vm))
+		return;
+	if (vm_state(vm) != VM_RUNNING || fork_is_still(vm) || !may_now(f)) {
+		f->wait_s = f->wait_s * 2 < AGAIN_MAX_S ? f->wait_s * 2 : AGAIN_MAX_S;
+		retry(f, f->wait_s);
+		return;
+	}
+	f->wait_s = AGAIN_MIN_S;
+	f->start_ns = clock_ns();
+	fork_request(vm, &f->want);
+	child = fork_child_of_number(vm, f->want.seq);
+	if (child) { /* the last daemon has made it */
+		fork_answer(vm, f->want.seq, child, 0);
+		return;
+	}
+	rc = check(vm, &f->want);
+	if (rc < 0)
+		refuse(f, rc);
+	else
+		begin(f, vm);
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop;
+	(void)revents;
+	look(t->data);
+}
+
+void fork_wanted(struct vm *vm)
+{
+	struct fork *f = vm->forking;
+
+	if (!f) {
+		f = calloc(1, sizeof(*f));
+		if (!f) {
+			struct noxs_fork_request r;
+
+			fork_request(vm, &r);
+			fork_answer(vm, r.seq, NULL, -NOXS_FORK_ENOMEM);
+			return;
+		}
+		f->vm = vm;
+		f->wait_s = AGAIN_MIN_S;
+		f->since_ns = clock_ns();
+		f->credit_ns = (uint64_t)BURST * REFILL_NS;
+		ev_init(&f->again, on_again);
+		f->again.data = f;
+		vm->forking = f;
+	}
+	if (!ev_is_active(&f->again))
+		look(f);
+}
+
+/* --- the end --- */
+
+void fork_over(struct vm *vm)
+{
+	struct fork *f = vm->forking;
+
+	fork_close(vm);
+	if (!f)
+		return;
+	vm->forking = NULL;
+	ev_timer_stop(vm->en->loop, &f->again);
+	f->vm = NULL;
+	if (!f->busy) /* else done() comes */
+		free(f);
+}
+
+void fork_forget(struct vm *vm)
+{
+	fork_leave(vm);
+	if (!vm->forking)
+		return;
+	ev_timer_stop(vm->en->loop, &vm->forking->again);
+	free(vm->forking);
+	vm->forking = NULL;
+}
+
+/* --- VMs whose parents are gone --- */
+
+static void arm(struct engine *en, double seconds)
+{
+	ev_timer *t = &en->streams.orphans;
+
+	ev_timer_stop(en->loop, t);
+	ev_timer_set(t, seconds, 0.);
+	ev_timer_start(en->loop, t);
+}
+
+static void on_orphans(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+	struct err e = {0};
+	struct vm *vm;
+
+	(void)loop;
+	(void)revents;
+	while ((vm = fork_next_orphan(en)) != NULL) {
+		if (life_is_over(&vm->life))
+			continue;
+		log_line(LOG_INFO, "op=fork name=%s: it ends, as its parent has", vm->name);
+		if (vm_destroy(vm, &e) == 0)
+			continue;
+		log_line(LOG_ERROR, "op=fork name=%s: %s; it is tried again", vm->name,
+			 err_msg(&e));
+		fork_make_orphan(vm);
+		arm(en, ORPHAN_S);
+		return;
+	}
+}
+
+void fork_orphaned(struct engine *en)
+{
+	ev_timer *t = &en->streams.orphans;
+
+	if (ev_is_active(t))
+		return;
+	ev_init(t, on_orphans);
+	t->data = en;
+	arm(en, 0.);
+}
+
+void forks_close(struct engine *en)
+{
+	ev_timer_stop(en->loop, &en->streams.orphans);
+}
+
+/* --- after a restart of the daemon --- */
+
+void fork_adopt(struct engine *en)
+{
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
+		fork_adopt_child(vm);
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm)) {
+		fork_adopt_parent(vm);
+		if (fork_is_wanted(vm))
+			fork_wanted(vm);
+	}
+}
