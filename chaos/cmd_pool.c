@@ -116,6 +116,7 @@ static const char pool_help[] =
 	"  low=N                   at least so many\n"
 	"  high=N                  at most so many; demand decides between low and high\n"
 	"  for=noxs|linux          for any image of that kind; noxs if not given\n"
+	"  fork=no|yes             for VMs with fork, and their children; no if not given\n"
 	"  image=PATH              with this image loaded; or image:NAME\n"
 	"  ramdisk=PATH            of a Linux image\n"
 	"  vifs=N                  network interfaces, connected ahead (noxs)\n"

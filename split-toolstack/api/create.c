@@ -126,7 +126,9 @@ static int take_key(struct body *b, const char *key, json_t *value)
 					    "max_grant_frames",
 					    "max_maptrack_frames",
 					    "max_grant_version",
-					    "max_event_channels"};
+					    "max_event_channels",
+					    "fork",
+					    "fork_depth"};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (strcmp(key, plain[i]) == 0 && !json_is_array(value))

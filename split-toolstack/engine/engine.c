@@ -89,6 +89,7 @@ static int open_devices(struct engine *en, struct err *e)
 static const struct guests_ops guests_ops = {.is_foreign = domain_is_foreign,
 					     .rename = vm_rename,
 					     .fork = fork_wanted,
+					     .fork_over = fork_over,
 					     .orphaned = fork_orphaned};
 static const struct drop_ops drop_ops = {.has_devices = devices_of,
 					 .forget_devices = device_unmirror_domain};

@@ -196,6 +196,7 @@ void fork_close(struct vm *vm)
 {
 	struct fork_end *f = &vm->guest.fork;
 
+	vm->en->guests.ops->fork_over(vm);
 	if (f->parent) {
 		if (f->parent->guest.fork.grants)
 			(void)take_back(f->parent, vm->cfg.child.slot);
@@ -217,6 +218,7 @@ void fork_leave(struct vm *vm)
 {
 	struct fork_end *f = &vm->guest.fork;
 
+	vm->en->guests.ops->fork_over(vm);
 	if (f->parent)
 		part(vm);
 	while (f->child)
@@ -253,7 +255,7 @@ void fork_begin_adopted(struct vm *vm)
 	vm->guest.fork.seen = noxs_page_answered(vm->map);
 }
 
-void fork_adopt_child(struct vm *vm)
+static void adopt_child(struct vm *vm)
 {
 	struct vm *parent;
 
@@ -277,7 +279,7 @@ static struct noxs_child find_ended(const struct vm *parent, uint32_t slot, uint
 	return (struct noxs_child){number, NOXS_CHILD_ENDED | NOXS_CHILD_ABNORMAL};
 }
 
-void fork_adopt_parent(struct vm *vm)
+static void adopt_parent(struct vm *vm)
 {
 	bool told = false;
 
@@ -296,4 +298,15 @@ void fork_adopt_parent(struct vm *vm)
 	}
 	if (told)
 		notify(vm);
+}
+
+void fork_adopt(struct engine *en)
+{
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
+		adopt_child(vm);
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm)) {
+		adopt_parent(vm);
+		if (fork_is_wanted(vm))
+			en->guests.ops->fork(vm);
+	}
 }

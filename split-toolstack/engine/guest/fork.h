@@ -46,10 +46,9 @@ struct vm *fork_next_orphan(struct engine *en);
 void fork_begin_new(struct vm *vm);
 void fork_begin_saved(struct vm *vm);
 void fork_begin_adopted(struct vm *vm);
-/* When all VMs of the last daemon are known: of a child, finds its parent. */
-void fork_adopt_child(struct vm *vm);
-/* And then of each VM with pages: takes back what is of no child, and tells it of those that have
- * ended meanwhile. */
-void fork_adopt_parent(struct vm *vm);
+/* All VMs of the last daemon that could be found are known: children find their parents, parents
+ * take back what is of no child and hear of those that have ended meanwhile, and requests are
+ * answered. */
+void fork_adopt(struct engine *en);
 
 #endif

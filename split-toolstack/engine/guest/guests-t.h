@@ -22,6 +22,7 @@ struct guests_ops {
 	int (*rename)(struct vm *vm, const char *name, struct err *e);
 	/* Its guest wants a child (fork.h), or has wanted one. */
 	void (*fork)(struct vm *vm);
+	void (*fork_over)(struct vm *vm);
 	/* Soon, not now: VMs are to be destroyed whose parents are gone. */
 	void (*orphaned)(struct engine *en);
 };

@@ -8,9 +8,9 @@
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
-#include "split-toolstack/engine/life/fork.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/vm/vm-t.h"
@@ -63,7 +63,7 @@ void vm_disconnect(struct vm *vm)
 {
 	uint8_t *map;
 
-	fork_forget(vm);
+	fork_leave(vm);
 	map = let_go(vm);
 	if (map)
 		xen_unmap(vm->en->x, map, 2);
@@ -75,7 +75,7 @@ void vm_drop_domain(struct vm *vm)
 	uint8_t *map;
 
 	drop_note(vm->en, domid, vm->uuid);
-	fork_over(vm);
+	fork_close(vm);
 	map = let_go(vm);
 	dom_release(&vm->dom);
 	attaches_end(vm);

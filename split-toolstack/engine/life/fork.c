@@ -252,7 +252,6 @@ void fork_over(struct vm *vm)
 {
 	struct fork *f = vm->forking;
 
-	fork_close(vm);
 	if (!f)
 		return;
 	vm->forking = NULL;
@@ -260,16 +259,6 @@ void fork_over(struct vm *vm)
 	f->vm = NULL;
 	if (!f->busy) /* else done() comes */
 		free(f);
-}
-
-void fork_forget(struct vm *vm)
-{
-	fork_leave(vm);
-	if (!vm->forking)
-		return;
-	ev_timer_stop(vm->en->loop, &vm->forking->again);
-	free(vm->forking);
-	vm->forking = NULL;
 }
 
 /* --- VMs whose parents are gone --- */
@@ -295,7 +284,7 @@ static void on_orphans(struct ev_loop *loop, ev_timer *t, int revents)
 		if (life_is_over(&vm->life))
 			continue;
 		log_line(LOG_INFO, "op=fork name=%s: it ends, as its parent has", vm->name);
-		if (vm_destroy(vm, &e) == 0)
+		if (life_event(vm, LIFE_DESTROY, &(struct life_news){.e = &e}) == 0)
 			continue;
 		log_line(LOG_ERROR, "op=fork name=%s: %s; it is tried again", vm->name,
 			 err_msg(&e));
@@ -319,17 +308,4 @@ void fork_orphaned(struct engine *en)
 void forks_close(struct engine *en)
 {
 	ev_timer_stop(en->loop, &en->streams.orphans);
-}
-
-/* --- after a restart of the daemon --- */
-
-void fork_adopt(struct engine *en)
-{
-	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
-		fork_adopt_child(vm);
-	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm)) {
-		fork_adopt_parent(vm);
-		if (fork_is_wanted(vm))
-			fork_wanted(vm);
-	}
 }

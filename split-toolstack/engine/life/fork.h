@@ -11,13 +11,8 @@ struct vm;
 void fork_wanted(struct vm *vm);
 /* VMs whose parents are gone are destroyed, at the next turn of the loop. */
 void fork_orphaned(struct engine *en);
-/* All VMs of the last daemon that could be found are known: children find their parents, and
- * requests that were not answered are. */
-void fork_adopt(struct engine *en);
-/* Its domain goes. */
+/* No request of it is answered any more. */
 void fork_over(struct vm *vm);
-/* The daemon ends, and the VM runs on. */
-void fork_forget(struct vm *vm);
 void forks_close(struct engine *en);
 
 #endif

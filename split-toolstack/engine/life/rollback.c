@@ -13,7 +13,7 @@
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_start.h"
-#include "split-toolstack/engine/life/fork.h"
+#include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
@@ -162,7 +162,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	if (rc == 0)
 		rc = put_back(vm, k->state, &spoilt, e);
 	if (rc == 0 || spoilt)
-		fork_over(vm); /* its children are of another past */
+		fork_close(vm); /* its children are of another past */
 	if (rc == 0)
 		note_snapshot(vm, k->hold.of);
 	if (rc < 0 && spoilt)
