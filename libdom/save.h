@@ -45,6 +45,12 @@ struct save_stats {
 #define SAVE_OWNER_MAX (256u << 10)
 
 /* A domain to be saved. All of it stays the caller's. */
+/* Memory that all states which are taken by it may have together (libdom/template.h); any threads.
+ */
+struct save_budget {
+	uint64_t most, used; /* bytes */
+};
+
 struct save_source {
 	uint32_t domid;
 	enum dom_type type;
@@ -62,6 +68,7 @@ struct save_source {
 	/* So many pages are looked at; a guest that may have touched more is -EFBIG. 0: any number.
 	 */
 	uint64_t most;
+	struct save_budget *budget; /* of a template; it outlives that. NULL: none */
 };
 
 /* Whether the guest says in its control page that it can live on in another domain (abi.h,

@@ -219,6 +219,8 @@ void save_close(struct save_stream *s)
 {
 	if (!s)
 		return;
+	if (s->budget)
+		(void)__atomic_sub_fetch(&s->budget->used, s->budgeted, __ATOMIC_RELAXED);
 	live_read_free(s->live);
 	free(s->sections);
 	free(s->pages);

@@ -45,6 +45,8 @@ struct save_stream {
 	uint8_t *pages;	  /* those of a small file, when they are verified; NULL: read again */
 	void *source_map; /* of a template: the domain's pages, mapped; NULL: no more */
 	uint32_t source_mapped;
+	struct save_budget *budget; /* of a template: of which it has `budgeted` bytes; or NULL */
+	uint64_t budgeted;
 	struct save_info info;
 	struct live_read *live; /* of a stream with batches; NULL: it has none */
 };

@@ -39,9 +39,34 @@ static int copy_pages(struct saving *s, uint8_t *to, struct err *e)
 	return 0;
 }
 
+/* Before the memory is there: many may be taken at a time. */
+static int reserve(struct save_stream *t, struct save_budget *b, uint64_t bytes, struct err *e)
+{
+	uint64_t most = b ? __atomic_load_n(&b->most, __ATOMIC_RELAXED) : 0;
+
+	if (!b)
+		return 0;
+	if (__atomic_add_fetch(&b->used, bytes, __ATOMIC_RELAXED) > most) {
+		(void)__atomic_sub_fetch(&b->used, bytes, __ATOMIC_RELAXED);
+		return err_set(
+			e, EFBIG,
+			"its state has %llu MiB, and all that are in memory together may have "
+			"%llu (branch_memory): \"chaos snapshot\" it, and \"chaos create "
+			"--from\" that",
+			(unsigned long long)((bytes >> 20) + 1), (unsigned long long)(most >> 20));
+	}
+	t->budget = b;
+	t->budgeted = bytes;
+	return 0;
+}
+
 static int take(struct saving *s, struct save_stream *t, struct err *e)
 {
-	int rc;
+	int rc = reserve(t, s->from->budget,
+			 sizeof(*t) + save_sections(&s->h) + s->h.present * PAGE_BYTES, e);
+
+	if (rc < 0)
+		return rc;
 
 	t->h = s->h;
 	t->pages_at = -1;
@@ -120,11 +145,6 @@ int dom_template_write(const struct save_stream *s, const void *owner, uint32_t 
 	free(head);
 	shared_store(&st->bytes, to->bytes);
 	return rc < 0 ? err_sys(e, -rc, "write the saved VM") : 0;
-}
-
-uint64_t dom_template_bytes(const struct save_stream *s)
-{
-	return sizeof(*s) + save_sections(&s->h) + s->info.present * PAGE_BYTES;
 }
 
 uint64_t dom_template_writes(const struct save_stream *s)

@@ -14,9 +14,9 @@
  * Takes what save_write() would write, and with the same conditions and errors, into memory; no
  * checksums. *out is a stream that is at its pages: save_info(), save_spec(), and save_restore() as
  * often as there are shells to be filled, also by several threads at a time; it needs neither file
- * nor save_verify(). It has dom_template_bytes() of memory until save_close(). The domain may go
- * on, or end, when this has returned. In proportion to the pages that it carries; blocks on
- * nothing.
+ * nor save_verify(). Its memory is of from->budget until save_close(). The domain may go
+ * on, or end, when this has returned. -EFBIG: more than from->budget has left. In proportion to the
+ * pages that it carries; blocks on nothing.
  */
 int dom_template_take(struct xen *x, const struct save_source *from, struct save_stream **out,
 		      struct save_stats *st, struct err *e);
@@ -38,6 +38,5 @@ int dom_template_back(struct xen *x, const struct save_source *now, struct save_
 /* Writes such a state as save_write() writes a domain, on any thread. */
 int dom_template_write(const struct save_stream *s, const void *owner, uint32_t owner_bytes,
 		       struct transfer *to, struct save_stats *st, struct err *e);
-uint64_t dom_template_bytes(const struct save_stream *s);
 
 #endif

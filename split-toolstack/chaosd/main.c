@@ -228,6 +228,7 @@ static int run(struct args *a, struct err *e)
 		.rcu_expedited = c->rcu_expedited,
 		.tail_guard = c->tail_guard,
 		.pool_kib = c->pool_kib,
+		.branch_kib = (uint64_t)c->branch_mib << 10,
 		.store_kib = (uint64_t)c->store_mib << 10,
 		.backend_exe = c->backend_exe,
 		.backend_user = user_exists(c->backend_user) ? c->backend_user : "nobody",

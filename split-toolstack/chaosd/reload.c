@@ -90,6 +90,7 @@ void reload_settings(struct engine *en, struct settings *now, struct settings *f
 					.history_max = now->history,
 					.rcu_expedited = now->rcu_expedited,
 					.pool_kib = now->pool_kib,
+					.branch_kib = (uint64_t)now->branch_mib << 10,
 					.store_kib = (uint64_t)now->store_mib << 10};
 
 	log_set_level(now->log_level);

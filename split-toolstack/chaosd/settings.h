@@ -24,6 +24,7 @@ struct settings {
 	enum tail_guard tail_guard;
 	uint64_t pool_kib;
 	uint32_t store_mib;
+	uint32_t branch_mib;
 	struct vmcfg_list pool; /* flavors as text */
 };
 

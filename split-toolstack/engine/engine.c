@@ -105,6 +105,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		return err_set(e, ENOMEM, "out of memory");
 	en->loop = loop;
 	en->conf = *conf;
+	streams_limit(en);
 	vms_open(en, life_table);
 	memory_open(en, pool_refill_soon);
 	rc = devices_new(en, e);
@@ -233,6 +234,8 @@ void engine_set_limits(struct engine *en, const struct engine_limits *l)
 	en->conf.history_max = l->history_max;
 	en->conf.rcu_expedited = l->rcu_expedited;
 	en->conf.pool_kib = l->pool_kib;
+	en->conf.branch_kib = l->branch_kib;
+	streams_limit(en);
 	en->conf.store_kib = l->store_kib;
 	imagestore_set_quota(images_store(en->images), l->store_kib << 10);
 	if (pool_held(en) > l->pool_kib)

@@ -46,6 +46,7 @@ struct engine_conf {
 	const char *store_socket; /* own: of dom0's tools; NULL: dom0 is not served at all */
 	uint64_t store_kib;	  /* images and snapshots; 0: no limit */
 	uint64_t pool_kib;	  /* memory that all shells together may hold */
+	uint64_t branch_kib; /* that states of VMs being branched may; 0: a quarter of dom0's */
 	uint32_t console_log_kib; /* bound of one VM's kept console output */
 	uint32_t history_max;	  /* ended VMs remembered */
 	const char *backend_exe;  /* chaos-backend */
@@ -70,6 +71,7 @@ struct engine_limits {
 	uint32_t history_max;
 	bool rcu_expedited;
 	uint64_t pool_kib;
+	uint64_t branch_kib;
 	uint64_t store_kib;
 };
 void engine_set_limits(struct engine *en, const struct engine_limits *l);

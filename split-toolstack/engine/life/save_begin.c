@@ -23,7 +23,8 @@ static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 		.control_frame = vm->control_frame,
 		.limits = vm->cfg.limits,
 		.linux_guest = !vm->noxs,
-		.frames = vm->dom.frames};
+		.frames = vm->dom.frames,
+		.budget = &vm->en->streams.memory};
 	s->frame[0] = vm->dev_frame;
 	s->frame[1] = vm->control_frame;
 	if (s->take)

@@ -8,6 +8,8 @@
 
 #include <ev.h>
 
+#include "libdom/save.h"
+
 struct branch;
 struct pack;
 struct removal;
@@ -31,7 +33,7 @@ struct streams {
 	ev_timer orphans;	     /* fork.c */
 	uint32_t n;		     /* saves, restores and branches */
 	uint64_t last;		     /* id that was given */
-	uint64_t template_bytes;     /* of all states of VMs in memory */
+	struct save_budget memory;   /* of all states of VMs that are in memory */
 };
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <time.h>
+#include <sys/sysinfo.h>
 
 #include <utlist.h>
 
@@ -44,6 +45,16 @@ bool streams_wait(struct engine *en, struct stream_wait *w)
 		return false;
 	DL_APPEND(en->streams.waiting, w);
 	return true;
+}
+
+void streams_limit(struct engine *en)
+{
+	struct sysinfo info;
+	uint64_t most = en->conf.branch_kib << 10;
+
+	if (most == 0 && sysinfo(&info) == 0)
+		most = (uint64_t)info.totalram * info.mem_unit / 4;
+	__atomic_store_n(&en->streams.memory.most, most, __ATOMIC_RELAXED);
 }
 
 void streams_end(struct engine *en)

@@ -17,6 +17,8 @@ void streams_give(struct engine *en);
 bool streams_full(const struct engine *en);
 /* w->fn is called later, in the order of the waiting; false: there is room now. */
 bool streams_wait(struct engine *en, struct stream_wait *w);
+/* Takes en->conf.branch_kib over. */
+void streams_limit(struct engine *en);
 /* The engine closes: nothing waits any more. */
 void streams_end(struct engine *en);
 /* On a thread that has no hurry, between two of its steps: the CPU is for others. */

@@ -23,7 +23,7 @@ int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *
 /* Such a state, held by a request and by each copy that is being made of it. */
 struct template
 {
-	struct engine *en; /* which counts the bytes of all */
+	struct engine *en;
 	struct save_stream *state;
 	uint32_t refs;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* States of VMs in memory, counted. */
+/* States of VMs in memory, and who uses them. */
 #include <stdlib.h>
 
 #include "libdom/template.h"
@@ -13,7 +13,6 @@ struct template *template_new(struct engine *en, struct save_stream *state)
 	if (!t)
 		return NULL;
 	*t = (struct template){.en = en, .state = state, .refs = 1};
-	en->streams.template_bytes += dom_template_bytes(state);
 	return t;
 }
 
@@ -21,7 +20,6 @@ void template_put(struct template *t)
 {
 	if (!t || --t->refs)
 		return;
-	t->en->streams.template_bytes -= dom_template_bytes(t->state);
 	dom_template_unmap(t->en->x, t->state);
 	save_close(t->state);
 	free(t);

@@ -84,7 +84,7 @@ static struct vm *with_memory(const char *name, enum dom_type type, uint64_t kib
 static void nothing_is_left(void)
 {
 	until(en->streams.n == 0);
-	assert_int_equal(en->streams.template_bytes, 0);
+	assert_int_equal(en->streams.memory.used, 0);
 	assert_null(en->streams.branches);
 	settle(0);
 	only_the_daemon_is_left();
@@ -251,7 +251,7 @@ static void failing_calls(void **state)
 				destroy(c.vm[--c.made]);
 			until(en->streams.n == 0);
 			settle(1);
-			assert_int_equal(en->streams.template_bytes, 0);
+			assert_int_equal(en->streams.memory.used, 0);
 			if (rc == 0 && !failed)
 				break;
 		}
@@ -286,6 +286,33 @@ static void the_daemon_ends_meanwhile(void **state)
 		}
 		nothing_is_left();
 	}
+}
+
+/* Nothing is taken beyond branch_memory, which says what to do. */
+static void more_than_memory_may_have(void **state)
+{
+	static struct copies c;
+	struct vm *vm = with_memory("web", DOM_PVH, 4096);
+	uint64_t most = en->streams.memory.most;
+	struct saved s;
+
+	(void)state;
+	assert_true(most > 0);
+	en->streams.memory.most = 2 * 4096;
+	c.over = false;
+	assert_int_equal(begin_branch(vm, NULL, 1, &c), 0);
+	until(c.over);
+	assert_int_equal(c.rc, -EFBIG);
+	assert_non_null(strstr(c.err.msg, "branch_memory"));
+	assert_non_null(strstr(c.err.msg, "create --from"));
+	assert_int_equal(en->streams.memory.used, 0);
+	(void)close(save(vm, VM_SAVE_KEEP, &s)); /* a thread writes it from where it is */
+	assert_int_equal(s.rc, 0);
+	en->streams.memory.most = most;
+	branch(vm, NULL, 1, &c);
+	destroy(c.vm[0]);
+	destroy(vm);
+	nothing_is_left();
 }
 
 static uint64_t control_frame;
@@ -358,10 +385,15 @@ static void one_of_zeroes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIFE(each_is_another), LIFE(what_cannot_be_is_refused),
-		LIFE(given_up),	       LIFE(a_slow_client_is_waited_for),
-		LIFE(failing_calls),   LIFE(one_that_says_another_size),
-		LIFE(one_of_zeroes),   LIFE(the_daemon_ends_meanwhile),
+		LIFE(each_is_another),
+		LIFE(what_cannot_be_is_refused),
+		LIFE(given_up),
+		LIFE(a_slow_client_is_waited_for),
+		LIFE(failing_calls),
+		LIFE(one_that_says_another_size),
+		LIFE(one_of_zeroes),
+		LIFE(more_than_memory_may_have),
+		LIFE(the_daemon_ends_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
