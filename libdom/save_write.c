@@ -41,9 +41,11 @@ uint8_t *saving_sections(const struct saving *s, const void *owner)
 	at += save_pad(s->h.owner_bytes);
 	memcpy(at, s->feature, s->h.feature_words * sizeof(*s->feature));
 	at += save_pad(s->h.feature_words * sizeof(*s->feature));
-	memcpy(at, s->cpus.data, s->h.cpu_bytes);
+	if (s->h.cpu_bytes) /* of the beginning of a live stream there are none */
+		memcpy(at, s->cpus.data, s->h.cpu_bytes);
 	at += save_pad(s->h.cpu_bytes);
-	memcpy(at, s->run, s->h.runs * sizeof(*s->run));
+	if (s->h.runs)
+		memcpy(at, s->run, s->h.runs * sizeof(*s->run));
 	return all;
 }
 
