@@ -228,6 +228,22 @@ int link_unix(struct link *l, const char *path, struct err *e)
 	return connect_to(l, path, e);
 }
 
+/* A socket without a process, of a receive that was killed, goes. A datagram socket is refused by
+ * one that listens without its noticing. */
+static void take_over(const union address *a, socklen_t len)
+{
+	const char *path = a->un.sun_path;
+	struct stat st;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	if (connect(fd, &a->any, len) < 0 && errno == ECONNREFUSED && lstat(path, &st) == 0 &&
+	    S_ISSOCK(st.st_mode))
+		(void)unlink(path);
+	(void)close(fd);
+}
+
 int link_listen(struct link *l, const char *where, struct err *e)
 {
 	union address a;
@@ -242,6 +258,8 @@ int link_listen(struct link *l, const char *where, struct err *e)
 	if (fd < 0)
 		return fd;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (path)
+		take_over(&a, len);
 	if (bind(fd, &a.any, len) < 0 || listen(fd, 1) < 0)
 		rc = err_sys(e, errno, "%s", where);
 	if (path)

@@ -107,6 +107,7 @@ static void note_snapshot(struct vm *vm, const struct snapshot *x)
 {
 	char *digest = strdup(x->digest);
 
+	vm->set_back++; /* one that is being made is no past of it any more */
 	if (!digest)
 		return;
 	free(vm->cfg.snapshot);

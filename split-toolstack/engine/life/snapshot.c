@@ -33,6 +33,7 @@ struct keeping {
 	int fd; /* of `made` */
 	struct snapshot what;
 	struct stream_stats st;
+	uint32_t set_back; /* of the VM, as it was taken */
 	uint64_t start_ns;
 	vm_snapshot_fn *fn;
 	void *arg;
@@ -70,7 +71,7 @@ static void named(void *arg, int rc, const struct snapshot *x, const struct err 
 	struct keeping *k = arg;
 	struct vm *vm = rc < 0 ? NULL : vm_by_uuid(k->en, k->uuid);
 
-	if (vm)
+	if (vm && vm->set_back == k->set_back) /* else it comes from another one by now */
 		note_snapshot(vm, x);
 	end_keeping(k, rc, x, e);
 }
@@ -113,6 +114,7 @@ static void write_it(struct keeping *k)
 		return;
 	}
 	describe(k, vm);
+	k->set_back = vm->set_back;
 	fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		rc = err_sys(&e, errno, "snapshot of \"%s\"", vm->name);

@@ -74,6 +74,7 @@ struct vm {
 	bool noxs;   /* has a device page */
 	bool direct; /* ... and a noxs entry: what is saved of it fits a domain of that layout */
 	uint32_t restarts;
+	uint32_t set_back; /* by rollbacks of this daemon: so often */
 	uint64_t created_ns, started_ns, ended_ns;
 	struct vm_seen last;
 	/* its domain */

@@ -54,6 +54,23 @@ one_line 2 'not one of' "$chaos" migrate --disk all web host
 one_line 1 "chaosd is not running" "$chaos" migrate web host
 one_line 2 'is too much' "$chaos" migrate-receive host
 one_line 2 'needs --listen' "$chaos" migrate-receive --json
+# the socket of a receive that was killed is taken over; one that lives is left alone
+listening() {
+	for ((i = 0; i < 500; i++)); do
+		[ -S "$work/receive" ] && return
+		sleep 0.01
+	done
+	echo "FAILED: migrate-receive does not listen"
+	status=1
+}
+"$chaos" migrate-receive --listen "$work/receive" </dev/null >/dev/null 2>&1 & receive=$!
+listening
+one_line 1 'already in use' "$chaos" migrate-receive --listen "$work/receive"
+kill -9 $receive && { wait $receive || true; } 2>/dev/null
+rc=0
+timeout 1 "$chaos" migrate-receive --listen "$work/receive" </dev/null >/dev/null 2>&1 || rc=$?
+[ $rc = 124 ] || { echo "FAILED: a socket of a killed migrate-receive stays"; status=1; }
+one_line 2 'only choice' "$chaos" wake --disk none web
 for where in 192.0.2.1 192.0.2.1:0 192.0.2.1:65536 192.0.2.1:x host:7000 '[::1]' '[::1:7000' ':7000' ''; do
 	expect 1 'give an address in numbers' "$chaos" migrate-receive --listen "$where"
 done
@@ -88,6 +105,7 @@ complete_words() { # WORDS WORD...: what the last WORD can become has all of WOR
 complete_words "create network-attach version help" ""
 complete_words "pause pool" p
 complete_words "--vif --vcpus" create --v
+complete_words keep wake --disk ""
 complete_words "pv pvh" create --type ""
 complete_words set pool ""
 complete_words "type= memory= vcpus= count= low= high= for= image= ramdisk= vifs= vbds= bridge= backend=" pool set ""

@@ -4,8 +4,12 @@
 #include "split-toolstack/engine/life/rollback.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <noxs/abi.h>
 
@@ -95,6 +99,44 @@ static uint64_t generation(const struct vm *vm)
 	g = p->generation;
 	(void)munmap((void *)(uintptr_t)p, 4096);
 	return g;
+}
+
+/* Instead of libc's: it takes until the test lets it. */
+static atomic_bool held;
+static atomic_bool waiting;
+
+int fsync(int fd)
+{
+	while (atomic_load(&held)) {
+		atomic_store(&waiting, true);
+		usleep(1000);
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
+/* What is named only after a rollback is nothing that the VM comes from. */
+static void set_back_while_another_is_named(void **state)
+{
+	struct vm *vm = living("web", DOM_PVH);
+	struct over o = {0};
+	struct err e = {0};
+	char first[65];
+
+	(void)state;
+	snapshot(vm, "a");
+	(void)snprintf(first, sizeof(first), "%s", vm->cfg.snapshot);
+	set_byte(vm, 7);
+	atomic_store(&held, true);
+	assert_int_equal(vm_snapshot(vm, "b", on_snapshot, &o, &o.err), 0);
+	until(atomic_load(&waiting));
+	if (rollback(vm, "a", &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_false(o.called);
+	atomic_store(&held, false);
+	until(o.called);
+	assert_int_equal(o.rc, 0);
+	assert_string_equal(vm->cfg.snapshot, first);
+	destroy(vm);
 }
 
 static void it_is_as_it_was(void **state)
@@ -252,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIFE(it_is_as_it_was),
+		LIFE(set_back_while_another_is_named),
 		LIFE(what_does_not_fit_is_refused),
 		LIFE(failing_calls),
 		LIFE(one_that_was_taken_over),
