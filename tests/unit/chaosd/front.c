@@ -194,6 +194,13 @@ static void limits_are_understood(void **state)
 	assert_int_equal(c.limits.grant_version, 1);
 	vm_config_clear(&c);
 	vmcfg_clear(&v);
+	/* a child maps pages of its parent */
+	assert_int_equal(parse("kernel='k'\nmemory=4\nfork=3", NULL, &v, &c, &e), 0);
+	assert_int_equal(c.fork, 3);
+	assert_int_equal(c.fork_depth, 1);
+	assert_memory_equal(&c.limits, &vm_fork_limits, sizeof(c.limits));
+	vm_config_clear(&c);
+	vmcfg_clear(&v);
 }
 
 static void bad_values_are_named(void **state)
@@ -224,6 +231,8 @@ static void bad_values_are_named(void **state)
 		{"max_grant_version = 3", NULL, {"max_grant_version 3", "1 to 2"}},
 		{"max_maptrack_frames = 'all'", NULL, {"max_maptrack_frames \"all\"", "number"}},
 		{"max_event_channels = 131072", NULL, {"max_event_channels", "131071"}},
+		{"fork = 17", NULL, {"fork 17", "0 to 16"}},
+		{"fork_depth = 0", NULL, {"fork_depth 0", "1 to 4"}},
 		{"type = 'hvm'", NULL, {"hvm", "pv and pvh"}},
 		{"type = 'xen'", NULL, {"type \"xen\"", "\"pvh\""}},
 		{"builder = 'hvm'", NULL, {"builder", "type="}},
