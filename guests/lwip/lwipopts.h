@@ -3,6 +3,8 @@
 #ifndef CHAOS_GUEST_LWIPOPTS_H
 #define CHAOS_GUEST_LWIPOPTS_H
 
+#include <stdint.h>
+
 #define NO_SYS		     1
 #define SYS_LIGHTWEIGHT_PROT 0
 #define LWIP_SOCKET	     0
@@ -48,5 +50,10 @@ struct netif;
 struct ip6_addr;
 const struct ip6_addr *port_gateway6(struct netif *netif, const struct ip6_addr *to);
 #define LWIP_HOOK_ND6_GET_GW(netif, to) port_gateway6(netif, to)
+
+struct ip_addr;
+uint32_t port_isn(const struct ip_addr *local, uint16_t local_port, const struct ip_addr *remote,
+		  uint16_t remote_port);
+#define LWIP_HOOK_TCP_ISN port_isn
 
 #endif

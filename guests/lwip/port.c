@@ -4,10 +4,13 @@
 
 #include <xen/sched.h>
 
+#include "secret.h"
+
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/init.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/timeouts.h"
 #include "netif/ethernet.h"
 
@@ -21,7 +24,7 @@ static struct kit_net vif;
 static struct netif interface;
 static ip6_addr_t gateway6;
 static bool with_dhcp;
-static uint64_t random_state;
+static struct secret secret;
 static uint32_t lives; /* of the vif, as far as lwIP knows */
 
 const struct kit_net *port_vif(void)
@@ -31,14 +34,26 @@ const struct kit_net *port_vif(void)
 
 /* --- what lwIP calls --- */
 
-/* splitmix64 over the device page's seed. */
 uint32_t port_random(void)
 {
-	uint64_t z = random_state += 0x9e3779b97f4a7c15ull;
+	return secret_random(&secret);
+}
 
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return (uint32_t)(z ^ z >> 31);
+/* The four that identify a connection, without padding. */
+uint32_t port_isn(const struct ip_addr *local, uint16_t local_port, const struct ip_addr *remote,
+		  uint16_t remote_port)
+{
+	uint32_t id[9] = {0};
+
+	if (IP_IS_V6(remote)) {
+		memcpy(id, ip_2_ip6(local)->addr, 16);
+		memcpy(id + 4, ip_2_ip6(remote)->addr, 16);
+	} else {
+		id[0] = ip4_addr_get_u32(ip_2_ip4(local));
+		id[4] = ip4_addr_get_u32(ip_2_ip4(remote));
+	}
+	id[8] = (uint32_t)local_port << 16 | remote_port;
+	return secret_isn(&secret, id, sizeof(id), kit_time_ns());
 }
 
 void port_assert(const char *what)
@@ -212,17 +227,20 @@ static bool by_options(ip4_addr_t *ip, ip4_addr_t *net, ip4_addr_t *gw, ip6_addr
 	return true;
 }
 
+/* New keys: at the start, and in each domain that the guest goes on in. The page's seed is used
+ * up; without one, what no other guest has at this moment is the best there is. */
 static void seed(void)
 {
-	random_state = kit_time_ns() ^ kit_wallclock_ns() << 20;
-	if (kit.page) {
-		for (uint32_t i = 0; i < sizeof(kit.page->seed); i++) {
-			random_state = random_state * 0x100000001b3ull ^ kit.page->seed[i];
-			kit.page->seed[i] = 0;
-		}
+	uint8_t from[SECRET_SEED] = {0};
+	uint64_t now[2] = {kit_time_ns(), kit_wallclock_ns()};
+
+	memcpy(from, now, sizeof(now));
+	memcpy(from + sizeof(now), vif.dev.vif.mac, sizeof(vif.dev.vif.mac));
+	for (uint32_t i = 0; kit.page && i < sizeof(from); i++) {
+		from[i] ^= kit.page->seed[i];
+		kit.page->seed[i] = 0;
 	}
-	for (int i = 0; i < 6; i++)
-		random_state = random_state * 0x100000001b3ull ^ vif.dev.vif.mac[i];
+	secret_renew(&secret, from);
 }
 
 bool port_open(void)
@@ -255,18 +273,39 @@ bool port_open(void)
 	return !with_dhcp || dhcp_start(&interface) == ERR_OK;
 }
 
+/* A copy that has another MAC has not got the lease of what it is a copy of, and neither the
+ * address made of the MAC. */
+static void forget_addresses(void)
+{
+	if (with_dhcp) {
+		netif_set_addr(&interface, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
+		(void)dhcp_start(&interface);
+	}
+	if (!ip6_addr_isany(netif_ip6_addr(&interface, 0)))
+		netif_create_ip6_linklocal_address(&interface, 1);
+}
+
 /* The guest is another domain, and maybe a copy: its MAC is the page's, and switches learn where it
- * is. Its address stays unless the page has another one. */
+ * is. Its address stays unless the page has another one. Numbers that a peer must not guess, and
+ * the port that the next connection gets, are not those of other copies. */
 static void go_on_elsewhere(void)
 {
-	ip4_addr_t ip = *netif_ip4_addr(&interface);
-	ip4_addr_t net = *netif_ip4_netmask(&interface);
-	ip4_addr_t gw = *netif_ip4_gw(&interface);
+	ip4_addr_t ip;
+	ip4_addr_t net;
+	ip4_addr_t gw;
 	ip6_addr_t ip6 = *netif_ip6_addr(&interface, 1);
+	bool other = memcmp(interface.hwaddr, vif.dev.vif.mac, sizeof(vif.dev.vif.mac)) != 0;
 
 	lives = vif.lives;
 	memcpy(interface.hwaddr, vif.dev.vif.mac, sizeof(vif.dev.vif.mac));
 	seed();
+	tcp_init();
+	udp_init();
+	if (other)
+		forget_addresses();
+	ip = *netif_ip4_addr(&interface);
+	net = *netif_ip4_netmask(&interface);
+	gw = *netif_ip4_gw(&interface);
 	by_page(&ip, &net, &gw, &ip6);
 	netif_set_addr(&interface, &ip, &net, &gw);
 	if (!ip6_addr_isany(&ip6))
