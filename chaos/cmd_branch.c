@@ -99,6 +99,7 @@ static const char branch_help[] =
 	"Makes copies of a VM, which goes on: each has its memory as it is now, and a name, uuid "
 	"and\n"
 	"console of its own. Prints their names. For noxs guests without devices.\n"
+	"Linux is not told that it is a copy: man 1 chaos says what it has in common.\n"
 	"\n"
 	"  -c, --count N           N copies of the same moment\n"
 	"  -n, --name NAME         the copy's name; of several: NAME-1, NAME-2, ...\n"
