@@ -98,7 +98,7 @@ static int run_branch(const struct command *cmd, int argc, char **argv)
 static const char branch_help[] =
 	"Makes copies of a VM, which goes on: each has its memory as it is now, and a name, uuid "
 	"and\n"
-	"console of its own. Prints their names. For noxs guests without devices.\n"
+	"console of its own. Prints their names. For guests that save can write.\n"
 	"Linux is not told that it is a copy: man 1 chaos says what it has in common.\n"
 	"\n"
 	"  -c, --count N           N copies of the same moment\n"
