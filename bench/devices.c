@@ -33,8 +33,8 @@ static void set_pool(struct chaos *c, const char *type, const char *image, unsig
 	char text[256];
 
 	(void)snprintf(text, sizeof(text),
-		       "type=%s memory=4 count=%u vifs=1 bridge=" BRIDGE " image=" CHAOS_GUEST_DIR
-		       "/%s",
+		       "type=%s memory=4 count=%u vifs=1 bridge=" BRIDGE
+		       " gate=no image=" CHAOS_GUEST_DIR "/%s",
 		       type, count, image);
 	conn_set_pool(c, text);
 }

@@ -203,8 +203,8 @@ static void set_pool(struct chaos *c, const char *type, unsigned int count)
 	char text[160];
 
 	(void)snprintf(text, sizeof(text),
-		       "type=%s memory=2 vifs=2 count=%u image=" CHAOS_GUEST_DIR "/fw", type,
-		       count);
+		       "type=%s memory=2 vifs=2 count=%u gate=no image=" CHAOS_GUEST_DIR "/fw",
+		       type, count);
 	conn_set_pool(c, text);
 }
 

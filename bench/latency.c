@@ -9,6 +9,8 @@
 
 #define REFILL_US 30000
 #define TICK_US	  4000 /* of dom0's kernel */
+/* Shells that wait paused: what a create from them costs does not depend on the image. */
+#define PAUSED_NOOP " gate=no image=" CHAOS_GUEST_DIR "/noop"
 
 /* Until the pool has refilled, `times` as long as it takes; never the same time twice in a row: a
  * tick falls into one create or another, not into all of one kind. */
@@ -175,7 +177,7 @@ static void beside_destroy(struct chaos *c, const char *memory, const char *size
 void bench_latency(unsigned int n)
 {
 	static const char *const types[] = {"pv", "pvh"};
-	static const char warm[] = " image=" CHAOS_GUEST_DIR "/noop";
+	static const char gated[] = " image=" CHAOS_GUEST_DIR "/noop";
 	struct chaos *c = conn_open();
 	for (size_t i = 0; i < 2; i++) {
 		one_way(c, types[i], "cold", n);
@@ -183,14 +185,18 @@ void bench_latency(unsigned int n)
 		refill(10);
 		one_way(c, types[i], "shell", n);
 		set_pool(c, types[i], "", 0);
-		set_pool(c, types[i], warm, 4);
+		set_pool(c, types[i], gated, 4);
+		refill(10);
+		one_way(c, types[i], "gated", n);
+		set_pool(c, types[i], gated, 0);
+		set_pool(c, types[i], PAUSED_NOOP, 4);
 		refill(10);
 		one_way(c, types[i], "warm", n);
 		beside_bare(c, types[i], n);
 		other_ways(c, types[i], n);
 		if (i == 0)
 			beside_destroy(c, "1024", "1g", n / 4 + 8);
-		set_pool(c, types[i], warm, 0);
+		set_pool(c, types[i], PAUSED_NOOP, 0);
 	}
 	destroy_sizes(c, n / 10 + 5);
 	chaos_close(c);
@@ -200,7 +206,7 @@ void bench_latency(unsigned int n)
  */
 void bench_tails(unsigned int n)
 {
-	static const char warm[] = " image=" CHAOS_GUEST_DIR "/noop";
+	static const char warm[] = PAUSED_NOOP;
 	struct chaos *c = conn_open();
 
 	set_pool(c, "pv", warm, 4);
@@ -216,7 +222,7 @@ void bench_tails(unsigned int n)
  * some of them. */
 void bench_warm(unsigned int n)
 {
-	static const char flavor[] = " image=" CHAOS_GUEST_DIR "/noop";
+	static const char flavor[] = PAUSED_NOOP;
 	static struct samples ready;
 	const char *label = getenv("CHAOS_BENCH_LABEL");
 	int kernel = open_noop();

@@ -63,7 +63,7 @@ void bench_scale(unsigned int n)
 	(void)usleep(REFILL_US * 10);
 	grow(c, "shell");
 	conn_set_pool(c, "type=pv memory=256K count=0");
-	conn_set_pool(c, "type=pv memory=256K count=4 image=" CHAOS_GUEST_DIR "/noop");
+	conn_set_pool(c, "type=pv memory=256K count=4 gate=no image=" CHAOS_GUEST_DIR "/noop");
 	(void)usleep(REFILL_US * 10);
 	grow(c, "warm");
 	chaos_close(c);

@@ -118,6 +118,7 @@ static const char pool_help[] =
 	"  for=noxs|linux          for any image of that kind; noxs if not given\n"
 	"  fork=no|yes             for VMs with fork, and their children; no if not given\n"
 	"  image=PATH              with this image loaded; or image:NAME\n"
+	"  gate=yes|no             an image that can wait at its gate does; yes if not given\n"
 	"  ramdisk=PATH            of a Linux image\n"
 	"  vifs=N                  network interfaces, connected ahead (noxs)\n"
 	"  vbds=N                  disks, connected when a VM takes the shell (noxs)\n"

@@ -12,6 +12,7 @@
 
 /* The ABI versions of the device page this build writes (noxs/include/noxs/abi.h). */
 #define NOXS_VERSION 1u
+#define NOXS_GATE    (1u << 1) /* NOXS_NOTE_GATE */
 
 /* A file from this size on is not read when that would leave the host less than the reserve. */
 #define LARGE_BYTES   (16ull << 20)
@@ -130,6 +131,7 @@ static int classify(struct image *img, struct err *e)
 	i->noxs = !linux_kernel && n->have_noxs && n->noxs_min <= NOXS_VERSION &&
 		  n->noxs_max >= NOXS_VERSION;
 	i->direct = i->noxs && n->noxs_entry != 0 && img->elf.elf64 && img->elf.x86_64;
+	i->gate = i->direct && n->noxs_flags & NOXS_GATE;
 	i->pv = i->direct || elf_check_pv(&img->elf, &pv) == 0;
 	/* PVH tables are 1:1, so that a direct entry linked elsewhere only makes sense as PV. */
 	i->pvh = i->direct ? n->virt_base == 0 : elf_check_pvh(&img->elf, &pvh) == 0;

@@ -37,6 +37,7 @@ struct elf_notes {
 	uint64_t init_p2m;
 	uint32_t phys32_entry;
 	uint16_t noxs_min, noxs_max;
+	uint32_t noxs_flags;
 	uint64_t noxs_entry;
 	bool mod_start_pfn; /* XEN_ELFNOTE_MOD_START_PFN: modules by frame, need not be mapped */
 	bool needs_dom0;    /* asks for a feature that only dom0 has ... */

@@ -159,10 +159,9 @@ static int noxs_note(struct elf_notes *n, const uint8_t *desc, uint32_t len, str
 {
 	if (len != 16)
 		return err_set(e, EINVAL, "the noxs note has %u bytes instead of 16", len);
-	if (number(desc + 4, 4) != 0)
-		return err_set(e, EINVAL, "the noxs note's reserved bytes are not zero");
 	n->noxs_min = (uint16_t)number(desc, 2);
 	n->noxs_max = (uint16_t)number(desc + 2, 2);
+	n->noxs_flags = (uint32_t)number(desc + 4, 4);
 	n->noxs_entry = number(desc + 8, 8);
 	if (n->noxs_min == 0 || n->noxs_min > n->noxs_max)
 		return err_set(e, EINVAL, "the noxs note asks for ABI versions %u to %u",

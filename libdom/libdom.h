@@ -39,6 +39,7 @@ struct image_info {
 	bool pv, pvh;	     /* container types it can start in */
 	bool noxs;	     /* has a noxs note whose ABI range covers ours: gets a device page */
 	bool direct;	     /* ... and a direct 64-bit entry */
+	bool gate;	     /* ... and can wait at a gate (NOXS_NOTE_GATE) */
 	uint64_t virt_base;  /* XEN_ELFNOTE_VIRT_BASE */
 	uint64_t start, end; /* guest-physical bytes it occupies, end exclusive; 0,0 for Linux */
 	uint64_t bytes;	     /* it takes in this process */

@@ -110,3 +110,14 @@ void noxs_control_fork(const struct noxs_control_end *c, struct noxs_fork_reques
 	for (uint32_t i = 0; i < NOXS_FORK_PAGES; i++)
 		out->frame[i] = shared_load(&c->page->fork_frame[i]);
 }
+
+int noxs_control_waits(const volatile void *page)
+{
+	const volatile struct noxs_control *c = page;
+	uint32_t waits = shared_load_acquire(&c->waits);
+
+	if (waits > NOXS_WAITS || shared_load(&c->state) || shared_load(&c->out_prod) ||
+	    shared_load(&c->in_cons) || shared_load(&c->can))
+		return -EPROTO;
+	return waits == NOXS_WAITS;
+}

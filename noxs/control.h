@@ -66,4 +66,8 @@ struct noxs_fork_request {
 void noxs_control_fork(const struct noxs_control_end *c, struct noxs_fork_request *out);
 uint32_t noxs_control_fork_seq(const struct noxs_control_end *c);
 
+/* The fresh control page of a guest that was let run to its gate, each word loaded once: 1: it
+ * waits there; 0: not yet; -EPROTO: it does what it must not. */
+int noxs_control_waits(const volatile void *page);
+
 #endif

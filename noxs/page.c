@@ -35,7 +35,8 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	memset(copy, 0, sizeof(*copy));
 	copy->magic = NOXS_MAGIC;
 	copy->version = NOXS_ABI_VERSION;
-	copy->flags = (f->pv ? NOXS_FLAG_PV : 0) | (f->resumed ? NOXS_FLAG_RESUMED : 0);
+	copy->flags = (f->pv ? NOXS_FLAG_PV : 0) | (f->resumed ? NOXS_FLAG_RESUMED : 0) |
+		      (f->gate ? NOXS_FLAG_GATE : 0);
 	memcpy(copy->uuid, f->uuid, sizeof(copy->uuid));
 	copy->generation = f->generation ? f->generation : 1;
 	copy->domid = f->domid;
@@ -69,9 +70,28 @@ int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct er
 	return 0;
 }
 
+void noxs_page_blank(struct noxs_page *copy)
+{
+	memset(copy->uuid, 0, sizeof(copy->uuid));
+	memset(copy->seed, 0, sizeof(copy->seed));
+	memset(copy->cmdline, 0, sizeof(copy->cmdline));
+	copy->generation = 0;
+	copy->wallclock_ns = 0;
+}
+
 void noxs_page_show(volatile void *page, const struct noxs_page *copy)
 {
 	shared_write(page, copy, sizeof(*copy));
+}
+
+bool noxs_page_open(volatile void *page)
+{
+	volatile struct noxs_page *p = page;
+
+	if (!(shared_load(&p->flags) & NOXS_FLAG_GATE) || shared_load(&p->gate) == NOXS_GATE_OPEN)
+		return false;
+	shared_store_release(&p->gate, NOXS_GATE_OPEN);
+	return true;
 }
 
 void noxs_page_take(volatile void *page, const uint8_t uuid[16])

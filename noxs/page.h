@@ -13,6 +13,7 @@
 struct noxs_facts {
 	bool pv;
 	bool resumed;	     /* the guest has lived before: NOXS_FLAG_RESUMED */
+	bool gate;	     /* it waits at its gate, or will: NOXS_FLAG_GATE */
 	uint64_t generation; /* another one than any that this guest had; 0 means 1 */
 	uint8_t uuid[16];
 	uint32_t domid;
@@ -39,8 +40,14 @@ struct noxs_facts {
  * long. */
 int noxs_page_fill(struct noxs_page *copy, const struct noxs_facts *f, struct err *e);
 
-/* Shows the copy to a guest that does not run. */
+/* Leaves in a filled one what a guest needs to wait at its gate, and nothing of a VM. */
+void noxs_page_blank(struct noxs_page *copy);
+
+/* Shows the copy to a guest that does not run, or that waits at its gate. */
 void noxs_page_show(volatile void *page, const struct noxs_page *copy);
+
+/* Opens the gate of a page that is shown; an event follows. False: it has none, or it is open. */
+bool noxs_page_open(volatile void *page);
 
 /* A page that was shown ahead to a guest that has not run: it is of this uuid, and the clock says
  * now.

@@ -31,17 +31,19 @@ XEN_NOTE_NUMBER32(18, entry_phys32)	/* PHYS32_ENTRY */
 #endif
 
 #ifndef KIT_NO_NOXS
-	/* The noxs note: struct noxs_note with ABI 1..1 and the direct entry (or none). */
+	/* The noxs note: struct noxs_note with ABI 1..1, and the direct entry, which waits at a gate, or
+	 * none. */
 	.pushsection .note.noxs, "a", @note
 	.balign 4
 	.long 5, 16, 1
 	.asciz "noxs"
 	.balign 4
 	.short 1, 1
-	.long 0
 #ifdef KIT_NO_DIRECT
+	.long 0
 	.quad 0
 #else
+	.long 2				/* NOXS_NOTE_GATE */
 	.quad entry_direct
 #endif
 	.popsection
@@ -59,6 +61,13 @@ XEN_NOTE_NUMBER32(18, entry_phys32)	/* PHYS32_ENTRY */
 	.code64
 	.globl entry_direct
 entry_direct:				/* %rbx: the device page */
+#ifdef KIT_LEAVES_GATE			/* a guest that does not wait, for tests: it has no gate */
+	andl $~4, 12(%rbx)
+#endif
+#ifdef KIT_NEVER_AT_GATE		/* one that never comes there */
+	testl $4, 12(%rbx)
+1:	jnz 1b
+#endif
 	lea stack_top(%rip), %rsp
 	mov %rbx, %rdi
 	xor %esi, %esi			/* KIT_DIRECT */

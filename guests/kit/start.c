@@ -44,6 +44,26 @@ static void bind_control(volatile struct noxs_page *page)
 	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &pause);
 }
 
+/* Of the page there is no more than it says of the channel, until the gate is open. */
+static void wait_at_gate(volatile struct noxs_page *page)
+{
+	evtchn_port_t port;
+	struct sched_poll poll = {.nr_ports = 1};
+
+	kit_find_port();
+	port = kit.port;
+	set_xen_guest_handle(poll.ports, &port);
+	__atomic_store_n(&kit.control->waits, NOXS_WAITS, __ATOMIC_RELEASE);
+	kit_notify();
+	for (;;) {
+		(void)__atomic_fetch_and(&kit.shared->evtchn_pending[port / 64],
+					 ~(1ul << (port % 64)), __ATOMIC_ACQ_REL);
+		if (__atomic_load_n(&page->gate, __ATOMIC_ACQUIRE) == NOXS_GATE_OPEN)
+			return;
+		(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
+	}
+}
+
 static void from_device_page(volatile struct noxs_page *page)
 {
 	kit.page = page;
@@ -51,8 +71,11 @@ static void from_device_page(volatile struct noxs_page *page)
 	kit.control = (volatile struct noxs_control *)(page->control_gfn * PAGE_SIZE);
 	kit.shared = (volatile struct shared_info *)(page->shared_info_gfn * PAGE_SIZE);
 	kit.cmdline = (const char *)(uintptr_t)page->cmdline;
+	if (page->flags & NOXS_FLAG_GATE)
+		wait_at_gate(page);
+	else
+		kit_find_port();
 	kit.generation = page->generation;
-	kit_find_port();
 	kit_can_save();
 }
 

@@ -170,7 +170,7 @@ void listing_close(struct listing *l); /* NULL is fine */
 
 /* How a VM was made: built, from a shell, from a shell that had its image already, or as a copy of
  * a snapshot that waited in the pool. */
-enum vm_way { VM_COLD, VM_SHELL, VM_WARM, VM_BOOTED };
+enum vm_way { VM_COLD, VM_SHELL, VM_WARM, VM_GATED, VM_BOOTED };
 const char *vm_way_name(enum vm_way w); /* "cold", ... */
 
 /* Where the time of a create went, in ns. */

@@ -16,6 +16,7 @@ static const char *const types[] = {"pv", "pvh", NULL};
 static const char *const systems[] = {"noxs", "linux", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
 static const char *const backends[] = {"kernel", "user", NULL};
+static const char *const yes_no[] = {"yes", "no", NULL}; /* by no_gate */
 
 static const struct field words[] = {
 	{"type", FIELD_WORD, AT(type), .words = types},
@@ -28,6 +29,7 @@ static const struct field words[] = {
 	{"fork", FIELD_WORD, AT(fork), .words = answers},
 	{"image", FIELD_IMAGE, AT(image)},
 	{"ramdisk", FIELD_PATH, AT(ramdisk)},
+	{"gate", FIELD_WORD, AT(no_gate), .words = yes_no},
 	{"vifs", FIELD_NUMBER, AT(vifs), 0, VM_VIFS_MAX},
 	{"vbds", FIELD_NUMBER, AT(vbds), 0, VM_VBDS_MAX},
 	{"bridge", FIELD_NAME, AT(bridge)},

@@ -193,7 +193,12 @@ int xen_domain_pause(struct xen *x, uint32_t domid)
 
 int xen_domain_unpause(struct xen *x, uint32_t domid)
 {
-	ONE_DOMAIN(d->pauses -= d->pauses > 0; d->bound = true; d->ran++);
+	ONE_DOMAIN({
+		d->pauses -= d->pauses > 0;
+		d->bound = true;
+		d->ran++;
+		fake_to_gate(d);
+	});
 }
 
 void fake_busy(uint32_t domid, bool busy)
@@ -358,6 +363,8 @@ int xen_map(struct xen *x, uint32_t domid, bool writable, uint32_t n, const xen_
 			 (off_t)(frames[i] % FRAMES * PAGE)) == MAP_FAILED)
 			abort();
 	fake_held.mapped_pages += n;
+	if (n == 2)
+		memcpy(d->two, frames, sizeof(d->two));
 	*out = at;
 	return fake_leave(0);
 }

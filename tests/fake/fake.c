@@ -224,5 +224,6 @@ void fake_reset(void)
 	fake_free = 1u << 20;
 	fake_set_cpus(NULL, 0);
 	fake_set_xsm(false);
+	fake_set_gate(FAKE_WAITS);
 	(void)pthread_mutex_unlock(&fake_lock);
 }

@@ -25,6 +25,9 @@ const char *fake_failed(void);
 /* Lets a domain end as Xen would: shut down with SHUTDOWN_*, or gone without a word. */
 void fake_end(uint32_t domid, uint32_t reason);
 void fake_vanish(uint32_t domid);
+/* What guests that are let run to their gate do from now on; at first they wait there. */
+enum fake_gate { FAKE_WAITS, FAKE_NEVER_COMES, FAKE_DOES_NOT_WAIT };
+void fake_set_gate(enum fake_gate g);
 /* Its vCPUs run, or (not busy, as at first) are blocked. */
 void fake_busy(uint32_t domid, bool busy);
 /* How a domain was made, and what it has; false when there is none. */

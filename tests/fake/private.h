@@ -42,6 +42,7 @@ struct domain {
 	uint64_t written[FRAMES / 64];
 	struct fake_grant grant[XEN_GRANTS];
 	uint64_t pinned; /* PV: a table of level 4; 0: none */
+	xen_pfn_t two[2]; /* the last two frames that were mapped together */
 };
 
 struct port {
@@ -65,6 +66,8 @@ int fake_leave(int rc);
 struct domain *fake_find(uint32_t id);
 void fake_raise(struct port *p);
 void fake_remove(struct domain *d);
+/* It runs: to its gate, if its device page has one. */
+void fake_to_gate(struct domain *d);
 /* Returns when this domain's destroy is not held; the lock is given up meanwhile. */
 void fake_while_held(uint32_t domid);
 

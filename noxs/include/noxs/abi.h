@@ -9,8 +9,7 @@
  * VERSIONS. NOXS_ABI_VERSION is the version of the pages below. A later version only gives meaning
  * to bytes that are reserved here; a guest accepts any page whose version it was told of by the
  * range in its own ELF note, and dom0 writes the highest version both know. Reserved bytes and
- * padding are zero; a guest ignores flags it does not know, dom0 refuses an image whose note has
- * non-zero reserved bytes.
+ * padding are zero; guest and dom0 ignore flags that they do not know.
  *
  * HOW A GUEST GETS ITS PAGES
  *
@@ -37,8 +36,23 @@
  * own copy of the device page and never reads it back. Of the control page dom0 loads each index
  * and word once and checks it.
  *
- * CHANGES. While the guest runs dom0 changes the device page only under `seq`: odd while it writes,
+ * CHANGES. While the guest runs, and does not wait at its gate, dom0 changes the device page only
+ * under `seq`: odd while it writes,
  * then the next even number, and then it sends an event on the control port. Read like a seqlock.
+ */
+
+/*
+ * WAITING AT A GATE. dom0 may let an image whose note says NOXS_NOTE_GATE run before anything of a
+ * VM is known, so that a VM to come needs no more than an event. The device page has NOXS_FLAG_GATE
+ * then, `gate` is NOXS_GATE_CLOSED, and of the page only these are there: magic, version, flags,
+ * domid, memory, control, start and grants, which stay as they are. The guest
+ *  - binds the control channel,
+ *  - stores NOXS_WAITS into `waits` of its control page and sends one event, and
+ *  - blocks in SCHEDOP_poll on the control channel, without a timeout, until `gate` is
+ *    NOXS_GATE_OPEN (its poll may return before). All of the page is there then, and it begins.
+ * Until then it reads nothing else of the page, starts no vCPU, touches no device and no word of
+ * its control page but `waits`, and uses no CPU. What does otherwise is destroyed. dom0 decides
+ * each time: a page without the flag has no gate.
  */
 
 #include <stdint.h>
@@ -54,9 +68,11 @@
 struct noxs_note {
 	uint16_t abi_min; /* lowest and highest ABI version the image understands, inclusive */
 	uint16_t abi_max;
-	uint32_t reserved; /* zero */
-	uint64_t entry;	   /* virtual address of the 64-bit entry, 0 for none */
+	uint32_t flags; /* NOXS_NOTE_* */
+	uint64_t entry; /* virtual address of the 64-bit entry, 0 for none */
 };
+
+#define NOXS_NOTE_GATE (1u << 1) /* it can wait at a gate, below; only with an entry */
 
 /* --- Event channels ----------------------------------------------------------------------------
  */
@@ -206,7 +222,13 @@ struct noxs_fork {
 
 #define NOXS_FLAG_PV	  (1u << 0) /* the guest is PV; else PVH */
 #define NOXS_FLAG_RESUMED (1u << 1) /* restored or cloned: generation changed */
+#define NOXS_FLAG_GATE	  (1u << 2) /* it begins when `gate` is open */
 #define NOXS_FLAG_CHILD	  (1u << 4) /* of another guest: fork.self is its number */
+
+enum noxs_gate {
+	NOXS_GATE_CLOSED = 0,
+	NOXS_GATE_OPEN = 1,
+};
 
 struct noxs_page {
 	uint32_t magic;	  /* NOXS_MAGIC */
@@ -257,11 +279,15 @@ struct noxs_page {
 	uint32_t grant_frames;
 	uint32_t grant_first; /* 0 means NOXS_GRANT_FIRST */
 
-	uint8_t reserved1[0x30];
+	uint8_t reserved1[0xf0 - 0xd0];
+
+	/* 0x0f0: with NOXS_FLAG_GATE: enum noxs_gate */
+	uint32_t gate;
+	uint8_t reserved2[0x100 - 0xf4];
 
 	/* 0x100: children and parent; changed under `seq` while the guest runs */
 	struct noxs_fork fork;
-	uint8_t reserved2[0x2a0];
+	uint8_t reserved3[0x2a0];
 
 	/* 0x400 */
 	struct noxs_device dev[NOXS_MAX_DEVICES];
@@ -363,8 +389,14 @@ struct noxs_control {
 	/* Pages to share, as in a grant entry: machine frames (PV) or guest frames (PVH); 0: none.
 	 */
 	uint32_t fork_frame[NOXS_FORK_PAGES];
-	uint8_t reserved4[0x1000 - 0xe80];
+	uint8_t reserved4[0xe90 - 0xe80];
+
+	/* 0xe90 */
+	uint32_t waits; /* NOXS_WAITS: at its gate */
+	uint8_t reserved5[0x1000 - 0xe94];
 };
+
+#define NOXS_WAITS 1u
 
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 _Static_assert(sizeof(struct noxs_note) == 16, "note");
@@ -381,6 +413,7 @@ _Static_assert(__builtin_offsetof(struct noxs_page, start) == 0xb0, "start");
 _Static_assert(__builtin_offsetof(struct noxs_page, grant_gfn) == 0xc0, "grants");
 _Static_assert(__builtin_offsetof(struct noxs_page, fork) == 0x100, "children");
 _Static_assert(sizeof(struct noxs_fork) == 0x60, "children");
+_Static_assert(__builtin_offsetof(struct noxs_page, gate) == 0xf0, "gate");
 _Static_assert(__builtin_offsetof(struct noxs_page, dev) == 0x400, "devices");
 _Static_assert(__builtin_offsetof(struct noxs_page, cmdline) == 0xc00, "cmdline");
 _Static_assert(sizeof(struct noxs_control) == 4096, "control page");
@@ -389,6 +422,7 @@ _Static_assert(__builtin_offsetof(struct noxs_control, request) == 0xe00, "dom0 
 _Static_assert(__builtin_offsetof(struct noxs_control, state) == 0xe40, "guest words");
 _Static_assert(__builtin_offsetof(struct noxs_control, untouched_gfn) == 0xe58, "how to save");
 _Static_assert(__builtin_offsetof(struct noxs_control, fork_seq) == 0xe70, "a child is wanted");
+_Static_assert(__builtin_offsetof(struct noxs_control, waits) == 0xe90, "gate");
 #endif
 
 #endif

@@ -17,6 +17,7 @@ struct pool_flavor {
 	char *image; /* absolute path or image:NAME: warm shells of it; NULL: for any image ... */
 	bool for_linux; /* ... of Linux, or (false) with a noxs entry */
 	bool fork;	/* for VMs whose guests may have children, and these */
+	bool no_gate;	/* with an image: its shells stay paused though it can wait at a gate */
 	char *ramdisk;	/* Linux, with an image: absolute path; may be NULL */
 	/* A snapshot: shells are copies of it, for creates from it. Type, vCPUs and memory are the
 	 * snapshot's, all else above is nothing. NULL: none. */

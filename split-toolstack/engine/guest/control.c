@@ -186,6 +186,9 @@ int vm_listen(struct vm *vm, struct err *e)
 	if (rc < 0)
 		return rc;
 	unlist(vm);
+	/* recorded as running, but the last daemon had not opened its gate yet */
+	if (adopted && vm->noxs && noxs_page_open(vm->map))
+		(void)xen_evtchn_notify(vm->en->x, vm->guest.port);
 	if (adopted && vm->guest_port == 0) /* its id keeps the port when it ends */
 		vm->slot.port = vm->guest.port;
 	return 0;
@@ -239,6 +242,13 @@ void control_close(struct vm *vm)
 void control_free(struct vm *vm)
 {
 	free(vm->guest.input);
+}
+
+int control_open_gate(struct vm *vm)
+{
+	vm->at_gate = false;
+	(void)noxs_page_open(vm->map);
+	return xen_evtchn_notify(vm->en->x, vm->guest.port);
 }
 
 /* --- what is asked of the guest --- */

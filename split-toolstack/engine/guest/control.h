@@ -32,6 +32,8 @@ void control_free(struct vm *vm); /* the VM is about to be freed */
 void vm_look(struct vm *vm);
 /* Of one that is open: what the guest says. */
 void control_words(const struct vm *vm, struct noxs_guest_words *w);
+/* The guest, whose device page is complete, may leave its gate. */
+int control_open_gate(struct vm *vm);
 /* NOXS_REQ_*: the guest is asked for it. */
 int control_request(struct vm *vm, uint32_t request, struct err *e);
 /* Of one that is open: 0 when the guest says that it can be saved, or -EOPNOTSUPP. */

@@ -14,14 +14,15 @@
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
-/* The device page of a domain, but for its devices. */
+/* The device page of a domain; `blank`: no more of it than a guest at its gate needs. */
 static int show_page(struct engine *en, const struct guest_page *g, struct noxs_device *dev,
-		     uint32_t ndev, struct err *e)
+		     uint32_t ndev, bool blank, struct err *e)
 {
 	const struct dom *d = g->dom;
 	struct noxs_facts f = {
 		.pv = d->type == DOM_PV,
 		.resumed = g->generation != 0,
+		.gate = g->gate,
 		.generation = g->generation,
 		.domid = d->domid,
 		.vcpus = g->cfg->vcpus, /* nothing turns on the others */
@@ -47,9 +48,12 @@ static int show_page(struct engine *en, const struct guest_page *g, struct noxs_
 
 	memcpy(f.uuid, g->uuid, sizeof(f.uuid));
 	rc = noxs_page_fill(&page, &f, e);
-	if (rc == 0)
-		noxs_page_show(g->map, &page);
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (blank)
+		noxs_page_blank(&page);
+	noxs_page_show(g->map, &page);
+	return 0;
 }
 
 static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
@@ -62,6 +66,7 @@ static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
 				     .guest_port = vm->guest_port,
 				     .port = vm->slot.port,
 				     .generation = generation,
+				     .gate = vm->at_gate,
 				     .fork = vm->cfg.child.number ? &fork : NULL};
 	struct noxs_device dev[NOXS_MAX_DEVICES];
 	int rc = g.fork ? fork_connect(vm, &fork, e) : 0;
@@ -69,7 +74,7 @@ static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
 	if (rc < 0)
 		return rc;
 	return show_page(vm->en, &g, dev, vm->devices.first ? devices_page(&vm->devices, dev) : 0,
-			 e);
+			 false, e);
 }
 
 int guest_new_generation(uint64_t *out, struct err *e)
@@ -84,7 +89,13 @@ int guest_page_ahead(struct engine *en, struct guest_page *g, struct err *e)
 {
 	int rc = guest_new_generation(&g->generation, e);
 
-	return rc < 0 ? rc : show_page(en, g, NULL, 0, e);
+	return rc < 0 ? rc : show_page(en, g, NULL, 0, false, e);
+}
+
+int guest_page_gate(struct engine *en, struct guest_page *g, struct err *e)
+{
+	g->gate = true;
+	return show_page(en, g, NULL, 0, true, e);
 }
 
 int guest_start_copy(struct vm *vm, struct err *e)

@@ -3,6 +3,7 @@
 #ifndef CHAOS_GUEST_GUEST_START_H
 #define CHAOS_GUEST_GUEST_START_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -22,6 +23,7 @@ struct guest_page {
 	uint32_t guest_port;	      /* as in struct vm */
 	uint32_t port;		      /* dom0's end of its channel, if it is not 0: */
 	uint64_t generation;	      /* 0: it begins */
+	bool gate;		      /* ... at its gate */
 	const struct noxs_fork *fork; /* NULL: it is no child */
 };
 
@@ -35,6 +37,9 @@ int guest_new_generation(uint64_t *out, struct err *e);
 /* Fills the device page of a domain whose guest goes on, for a VM to come; g->generation is a new
  * one. */
 int guest_page_ahead(struct engine *en, struct guest_page *g, struct err *e);
+/* Fills that of a domain whose guest begins and is to wait at its gate (noxs/abi.h) for a VM to
+ * come. */
+int guest_page_gate(struct engine *en, struct guest_page *g, struct err *e);
 /* guest_start() of a VM that has taken such a domain: its page gets the VM's uuid and the clock. */
 int guest_start_copy(struct vm *vm, struct err *e);
 

@@ -41,6 +41,7 @@ static void take_parts(struct vm *vm, const struct shell_parts *parts)
 	vm->guest_port = parts->guest_port;
 	vm->store_port = parts->store_port;
 	vm->map = parts->map;
+	vm->at_gate = parts->at_gate;
 	control_take_port(vm, parts->port);
 	if (parts->low)
 		vms_announce_low(vm->en, parts->low);
@@ -63,7 +64,7 @@ bool vm_claim_shell(struct vm *vm)
 		return false;
 	if (!pool_take(en, &want, &parts, &vm->t.why))
 		return false;
-	vm->t.way = parts.warm ? VM_WARM : VM_SHELL;
+	vm->t.way = parts.at_gate ? VM_GATED : parts.warm ? VM_WARM : VM_SHELL;
 	take_parts(vm, &parts);
 	if (vm->map && !vm->restore) /* else the worker needs it first */
 		window_close_later(vm->en, &vm->window, &vm->dom);

@@ -74,6 +74,7 @@ void vm_drop_domain(struct vm *vm)
 	uint32_t domid = vm->dom.domid;
 	uint8_t *map;
 
+	vm->at_gate = false;
 	drop_note(vm->en, domid, vm->uuid);
 	fork_close(vm);
 	map = let_go(vm);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
@@ -23,6 +24,18 @@
  */
 #define HOLD_S 5.0
 
+int vm_begin(struct vm *vm)
+{
+	return vm->at_gate ? control_open_gate(vm) : xen_domain_unpause(vm->en->x, vm->domid);
+}
+
+int vm_leave_gate(struct vm *vm)
+{
+	int rc = xen_domain_pause(vm->en->x, vm->domid);
+
+	return rc < 0 ? rc : control_open_gate(vm);
+}
+
 static int run(struct vm *vm)
 {
 	int rc = vm_check_domain(vm);
@@ -30,7 +43,7 @@ static int run(struct vm *vm)
 	life_timer_stop(vm);
 	vm->unpaused = clock_ns();
 	if (rc == 0)
-		rc = xen_domain_unpause(vm->en->x, vm->domid);
+		rc = vm_begin(vm);
 	if (rc == 0)
 		vm->life.now = NOW_RUNNING;
 	return rc;

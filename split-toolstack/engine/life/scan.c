@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -12,6 +13,8 @@ static void on_seen(void *arg, uint32_t scan, const struct xen_domain_info *info
 	struct vm *vm = NULL;
 
 	vm = vm_by_domid(en, info->domid);
+	if (!vm && (info->shutdown || info->dying))
+		pool_has_ended(en, info);
 	if (!vm || memcmp(vm->uuid, info->uuid, sizeof(vm->uuid)) != 0)
 		return;
 	vm->seen = scan;

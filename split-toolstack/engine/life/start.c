@@ -51,12 +51,25 @@ static int start(struct vm *vm, struct err *e)
 	return rc;
 }
 
-/* The final record comes before the guest's first instruction: from now on it is adopted. */
+/* Whether one that is at its gate can stay there until it runs: at once. */
+static int settle_gate(struct vm *vm, struct err *e)
+{
+	bool at_once =
+		vm->life.want != WANT_PAUSED && !(vm->devices.first && devices_gate(&vm->devices));
+	int rc = vm->at_gate && !at_once ? vm_leave_gate(vm) : 0;
+
+	return rc < 0 ? err_sys(e, -rc, "pause domain %u", vm->domid) : 0;
+}
+
+/* The final record comes before the guest's first instruction, or the first behind its gate: from
+ * now on it is adopted. */
 static int run(struct vm *vm, struct err *e)
 {
 	uint64_t since = clock_ns();
-	int rc;
+	int rc = settle_gate(vm, e);
 
+	if (rc < 0)
+		return rc;
 	vm->life.now = vm->life.want == WANT_PAUSED ? NOW_PAUSED : NOW_RUNNING;
 	vm->started_ns = clock_wall_ns();
 	vm->reason = VM_REASON_NONE;
@@ -67,7 +80,7 @@ static int run(struct vm *vm, struct err *e)
 		(void)sleepers_forget_first(vm);
 	vm->unpaused = since = clock_ns();
 	if (rc == 0 && vm->life.now == NOW_RUNNING) {
-		rc = vm->devices.first ? vm_let_run(vm) : xen_domain_unpause(vm->en->x, vm->domid);
+		rc = vm->devices.first ? vm_let_run(vm) : vm_begin(vm);
 		if (rc < 0)
 			rc = err_sys(e, -rc, "unpause domain %u", vm->domid);
 	}

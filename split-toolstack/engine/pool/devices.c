@@ -93,14 +93,14 @@ static void device_changed(struct device_set *set, bool connected)
 		idle_now(s->en->idle);
 }
 
-static void shell_failed(struct shell *s, const struct err *e)
+void shell_failed(struct shell *s, const struct err *e)
 {
 	struct engine *en = s->en;
 	struct flavor *f = s->flavor;
 
 	if (s->failed)
 		return;
-	if (f)
+	if (f && e)
 		flavor_back_off(f, e);
 	s->failed = true;
 	if (f && !s->conn_prev) { /* from the pool: no claim gets it any more */
@@ -128,11 +128,11 @@ void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 	s->en = en;
 	s->flavor = f;
 	s->devices.ops = &device_ops;
-	s->lacks = f->f.vifs;
+	s->lacks = f->f.vifs + s->comes;
 	f->connecting++;
 	en->pool->nconnecting++;
 	DL_APPEND2(en->pool->connecting, s, conn_prev, conn_next);
-	if (devices_start_shell(en, &s->devices, &f->f, &s->dom, &err) < 0)
+	if (f->f.vifs && devices_start_shell(en, &s->devices, &f->f, &s->dom, &err) < 0)
 		shell_failed(s, &err);
 }
 

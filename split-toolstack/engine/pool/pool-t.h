@@ -11,6 +11,7 @@
 #include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/files/file_key.h"
 #include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/services/ports-t.h"
 
 struct copies;
 struct files;
@@ -36,8 +37,14 @@ struct shell {
 	/* devices.c: while they are being connected */
 	struct shell *conn_prev, *conn_next;
 	struct flavor *flavor; /* NULL: ended in the meantime */
-	uint32_t lacks;	       /* vifs that are not connected yet */
+	uint32_t lacks;	       /* vifs that are not connected yet, and its gate */
 	bool failed;
+	/* gate.c */
+	bool at_gate;		    /* it runs, and its guest waits at its gate, or comes to it: */
+	bool comes;		    /* not there yet */
+	double until;		    /* loop's time: then it is late */
+	struct port_user gate_user; /* hears of it */
+	struct port_credit gate_credit;
 };
 
 struct flavor {
@@ -48,7 +55,8 @@ struct flavor {
 	uint64_t retry_at;     /* ns: after a failure not before */
 	uint64_t wanted_at;    /* ns: a request wanted one */
 	uint32_t backoff;
-	uint32_t connecting; /* shells that wait for their devices */
+	uint32_t connecting; /* shells that wait for their devices, or come to their gate */
+	uint32_t broken;     /* shells that did not wait at their gate as they were to */
 	uint32_t burst;	     /* wanted since it was last full */
 };
 
@@ -56,6 +64,7 @@ struct pool {
 	struct flavor *flavors;
 	struct shell_job *job; /* the shell that is being made */
 	ev_timer sink;
+	ev_timer gate;		  /* those that are late */
 	struct shell *connecting; /* utlist head: they wait for their devices */
 	uint32_t nconnecting;
 	struct window *windows; /* utlist head */
@@ -140,6 +149,22 @@ void pool_connecting_drop(struct engine *en);
 void pool_connecting_ends(struct engine *en, const struct flavor *f);
 uint64_t pool_connecting_kib(const struct engine *en);
 bool pool_connects(const struct engine *en, uint32_t domid);
+
+/* Of one in the pool, or on its way into it: it ends. */
+void shell_failed(struct shell *s, const struct err *e);
+
+/* --- gate.c --- */
+void gate_open(struct engine *en);
+/* Shells of this flavor and image run ahead, to the gate of their guest. */
+bool flavor_gates(const struct flavor *f, const struct image *img);
+/* Lets a shell that is loaded, and whose two pages are mapped, run to its gate: shell_connect()
+ * follows. What a failure leaves goes with the shell. */
+int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e);
+/* Whether a shell that is to be claimed waits at its gate still; it is out of its flavor. If not
+ * it has ended. */
+bool gate_holds(struct engine *en, struct flavor *f, struct shell *s);
+/* Its events are heard no more; none is fine. */
+void gate_ignore(struct engine *en, struct shell *s);
 
 /* --- window.c --- */
 /* Of a shell so much stays mapped; larger images are mapped when they are loaded. */

@@ -17,7 +17,7 @@
 
 const char *vm_way_name(enum vm_way w)
 {
-	static const char *const name[] = {"cold", "shell", "warm", "booted"};
+	static const char *const name[] = {"cold", "shell", "warm", "gated", "booted"};
 
 	return name[w];
 }
@@ -106,6 +106,7 @@ int pool_open(struct engine *en, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	ev_timer_init(&en->pool->sink, on_sink, 0., SINK_S);
 	en->pool->sink.data = en;
+	gate_open(en);
 	return 0;
 }
 
@@ -114,6 +115,7 @@ void pool_close(struct engine *en)
 	if (!en->pool)
 		return;
 	ev_timer_stop(en->loop, &en->pool->sink);
+	ev_timer_stop(en->loop, &en->pool->gate);
 	en->pool->closed = true;
 	while (en->pool->flavors) {
 		struct flavor *f = en->pool->flavors;

@@ -61,6 +61,7 @@ struct shell_parts {
 	uint32_t store_port;	       /* allocated for Linux; 0: none */
 	uint32_t port;		       /* dom0's, bound to guest_port; 0: it is not */
 	bool warm;		       /* the image is loaded */
+	bool at_gate;		       /* ... and its guest waits at its gate */
 	const struct pool_flavor *low; /* it was the last one of this flavor; NULL: it was not */
 };
 
@@ -86,6 +87,10 @@ const struct vm_config *pool_copy_waits(struct engine *en, const char *from, con
  * of its uuid. -errno: it could not be used, and has ended. */
 int pool_take_copy(struct engine *en, const char *from, const struct shell_want *want,
 		   struct shell_parts *out, struct err *e);
+
+/* --- gate.c --- */
+/* A domain of nobody known has shut down, or is dying: it may be a shell's at its gate. */
+void pool_has_ended(struct engine *en, const struct xen_domain_info *info);
 
 /* --- devices.c --- */
 /* Shells whose devices are connected, or never will be: into the pool, or away. */

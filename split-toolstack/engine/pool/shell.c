@@ -14,6 +14,7 @@
 
 void shell_end(struct engine *en, struct shell *s)
 {
+	gate_ignore(en, s);
 	drop_note(en, s->dom.domid, s->uuid);
 	window_close(en, &s->dom);
 	if (s->port)

@@ -144,6 +144,8 @@ static int map_shell(struct shell_job *j)
 		return connect_copy(j);
 	if (rc == 0 && bare && !j->spec.for_linux)
 		rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);
+	if (rc == 0 && flavor_gates(j->flavor, s->img))
+		rc = gate_run(en, j->flavor, s, &j->err);
 	return rc;
 }
 
@@ -166,7 +168,7 @@ static void shell_done(struct worker_job *job)
 		shell_end(en, s);
 	} else {
 		f->backoff = 0;
-		if (f->f.vifs)
+		if (f->f.vifs || s->at_gate)
 			shell_connect(en, f, s);
 		else
 			flavor_add_shell(f, s);

@@ -108,7 +108,8 @@ static void hand_over(struct shell *s, struct device_set *devices, struct shell_
 				    .guest_port = s->guest_port,
 				    .store_port = s->store_port,
 				    .port = s->port,
-				    .warm = s->img != NULL};
+				    .warm = s->img != NULL,
+				    .at_gate = s->at_gate};
 	devices_hand_over(&s->devices, devices);
 	image_put(s->img);
 	free(s);
@@ -132,12 +133,14 @@ bool pool_take(struct engine *en, const struct shell_want *want, struct shell_pa
 	*why = unfit(want);
 	if (*why)
 		return false;
-	f = best(en, want, why);
-	if (!f)
-		return false;
-	s = f->shells;
-	f->shells = s->next;
-	f->f.ready--;
+	do {
+		f = best(en, want, why);
+		if (!f)
+			return false;
+		s = f->shells;
+		f->shells = s->next;
+		f->f.ready--;
+	} while (s->at_gate && !gate_holds(en, f, s));
 	idle_later(en->idle);
 	if (identify(en, want, s) < 0) {
 		*why = "its shell could not be used";
@@ -148,6 +151,7 @@ bool pool_take(struct engine *en, const struct shell_want *want, struct shell_pa
 	flavor_wanted(en, f);
 	if (s->img)
 		*why = "";
+	gate_ignore(en, s);
 	hand_over(s, want->devices, out);
 	out->low = f->f.ready == 0 ? &f->f : NULL;
 	return true;

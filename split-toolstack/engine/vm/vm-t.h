@@ -87,6 +87,7 @@ struct vm {
 	 * entry, or a copy that was connected in the pool. 0: the guest binds to the slot's. */
 	uint32_t guest_port;
 	uint32_t store_port; /* likewise, of its store; 0: it has none */
+	bool at_gate;	     /* its domain runs, and its guest waits until its gate is opened */
 	/* its life */
 	struct vm_life life;
 	struct vm_left left; /* by the last daemon */

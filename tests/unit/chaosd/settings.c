@@ -68,7 +68,7 @@ static void flavors_are_understood(void **state)
 		{"backend=qemu", "pool: backend \"qemu\": give kernel or user"},
 		{"colour=red",
 		 "pool: \"colour\": an unknown word; there are type, memory, vcpus, count, low, "
-		 "high, for, fork, image, ramdisk, vifs, vbds, bridge, backend and from"},
+		 "high, for, fork, image, ramdisk, gate, vifs, vbds, bridge, backend and from"},
 		{"type=pv memory=4", "pool: give memory and count"},
 		{"count=4", "pool: give memory and count"},
 		{"memory=4 count=1 ramdisk=/r", "pool: a ramdisk needs an image"},

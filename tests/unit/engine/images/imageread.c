@@ -173,7 +173,7 @@ static void flavors_are_read_apart(void **state)
 	settle(1);
 	r = create(guest("warm", DOM_PV, 256), 0);
 	assert_int_equal(r.rc, 0);
-	assert_int_equal(r.way, VM_WARM);
+	assert_int_equal(r.way, VM_GATED);
 	assert_int_equal(opened, 2);
 }
 

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shells that run ahead: their guest waits at its gate (noxs/abi.h) until a claim opens it by an
+ * event. An image runs here before it is any VM's, so what it does is watched. */
+#include <errno.h>
+#include <stddef.h>
+
+#include <utlist.h>
+
+#include "base/log.h"
+#include "noxs/control.h"
+#include "split-toolstack/engine/config/vm_config.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/guest_start.h"
+#include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/services/ports.h"
+
+/* Longer than a guest takes to its gate beside others that never block. */
+#define GATE_S 2.0
+/* So many shells of a flavor that are not at their gate: its next ones stay paused. */
+#define BROKEN_MOST 3u
+
+bool flavor_gates(const struct flavor *f, const struct image *img)
+{
+	return img && image_info(img)->gate && !f->f.no_gate && f->broken < BROKEN_MOST;
+}
+
+static void count_broken(struct flavor *f, uint32_t domid, const char *what)
+{
+	bool last = ++f->broken == BROKEN_MOST;
+
+	log_line(LOG_WARN, "op=refill dom=%u: a guest of \"%s\" %s, and is destroyed%s", domid,
+		 f->f.image, what, last ? "; shells of this flavor stay paused from now on" : "");
+}
+
+static void is_broken(struct shell *s, const char *what)
+{
+	if (s->failed)
+		return;
+	if (s->flavor)
+		count_broken(s->flavor, s->dom.domid, what);
+	shell_failed(s, NULL);
+}
+
+static const char left_it[] = "does not wait at its gate as it is to";
+
+/* --- on its way there, and there --- */
+
+static void look(struct shell *s)
+{
+	int rc = noxs_control_waits(s->map + 4096);
+
+	if (rc < 0 || (rc == 0 && !s->comes)) {
+		is_broken(s, left_it);
+		return;
+	}
+	if (rc == 0 || !s->comes)
+		return;
+	s->comes = false;
+	if (s->lacks && --s->lacks == 0)
+		idle_now(s->en->idle);
+}
+
+static void on_event(struct port_user *u)
+{
+	look((struct shell *)(void *)((char *)u - offsetof(struct shell, gate_user)));
+}
+
+static void on_late(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+	ev_tstamp next = 0.;
+	struct shell *s;
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	DL_FOREACH2(en->pool->connecting, s, conn_next)
+	{
+		if (!s->comes || s->failed)
+			continue;
+		if (ev_now(loop) >= s->until)
+			is_broken(s, "has not come to its gate");
+		else if (next == 0. || s->until < next)
+			next = s->until;
+	}
+	if (next != 0.) {
+		ev_timer_set(t, next - ev_now(loop), 0.);
+		ev_timer_start(loop, t);
+	}
+}
+
+void gate_open(struct engine *en)
+{
+	ev_init(&en->pool->gate, on_late);
+	en->pool->gate.data = en;
+}
+
+void gate_ignore(struct engine *en, struct shell *s)
+{
+	if (s->at_gate)
+		ports_ignore(en->ports, &s->gate_user);
+}
+
+int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e)
+{
+	struct vm_config none;
+	struct guest_page g = {
+		.dom = &s->dom, .cfg = &none, .uuid = s->uuid, .map = s->map, .port = s->slot.port};
+	int rc;
+
+	vm_config_init(&none);
+	none.vcpus = f->f.vcpus;
+	rc = guest_page_gate(en, &g, e);
+	if (rc < 0)
+		return rc;
+	s->gate_user = (struct port_user){.event = on_event, .credit = &s->gate_credit};
+	if (ports_listen(en->ports, s->slot.port, &s->gate_user) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	s->at_gate = true;
+	s->comes = true;
+	rc = xen_domain_unpause(en->x, s->dom.domid);
+	if (rc < 0)
+		return err_sys(e, -rc, "unpause domain %u", s->dom.domid);
+	s->until = ev_now(en->loop) + GATE_S;
+	if (!ev_is_active(&en->pool->gate)) {
+		ev_timer_set(&en->pool->gate, GATE_S, 0.);
+		ev_timer_start(en->loop, &en->pool->gate);
+	}
+	return 0;
+}
+
+/* --- a claim --- */
+
+/* Nothing tells of deaths beside xenstored. */
+static bool is_alive(struct engine *en, const struct shell *s)
+{
+	struct xen_domain_info info;
+
+	return en->store != STORE_BESIDE ||
+	       (xen_domain_info(en->x, s->dom.domid, &info) == 0 && !info.shutdown && !info.dying);
+}
+
+bool gate_holds(struct engine *en, struct flavor *f, struct shell *s)
+{
+	bool holds = noxs_control_waits(s->map + 4096) == 1;
+
+	if (holds && is_alive(en, s))
+		return true;
+	count_broken(f, s->dom.domid, holds ? "has ended at its gate" : left_it);
+	shell_end(en, s);
+	return false;
+}
+
+/* --- its end --- */
+
+static struct shell *find(struct engine *en, uint32_t domid)
+{
+	struct shell *s;
+
+	DL_FOREACH2(en->pool->connecting, s, conn_next)
+	if (s->dom.domid == domid)
+		return s;
+	for (struct flavor *f = en->pool->flavors; f; f = f->next)
+		for (s = f->shells; s; s = s->next)
+			if (s->dom.domid == domid)
+				return s;
+	return NULL;
+}
+
+void pool_has_ended(struct engine *en, const struct xen_domain_info *info)
+{
+	struct shell *s = en->pool ? find(en, info->domid) : NULL;
+
+	if (s && s->at_gate)
+		is_broken(s, "has ended at its gate");
+}
