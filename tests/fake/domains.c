@@ -212,6 +212,17 @@ void fake_busy(uint32_t domid, bool busy)
 	(void)fake_leave(0);
 }
 
+void fake_spend(uint32_t domid, uint64_t us)
+{
+	struct domain *d;
+
+	(void)pthread_mutex_lock(&fake_lock);
+	d = fake_find(domid);
+	if (d)
+		d->ran += us;
+	(void)fake_leave(0);
+}
+
 static void describe(const struct domain *d, struct xen_domain_info *out)
 {
 	*out = (struct xen_domain_info){.domid = d->id,

@@ -30,6 +30,8 @@ enum fake_gate { FAKE_WAITS, FAKE_NEVER_COMES, FAKE_DOES_NOT_WAIT };
 void fake_set_gate(enum fake_gate g);
 /* Its vCPUs run, or (not busy, as at first) are blocked. */
 void fake_busy(uint32_t domid, bool busy);
+/* It uses so much more CPU time, in us. */
+void fake_spend(uint32_t domid, uint64_t us);
 /* How a domain was made, and what it has; false when there is none. */
 struct fake_domain {
 	struct xen_domain_config config;

@@ -18,6 +18,11 @@
 #define GATE_S 2.0
 /* So many shells of a flavor that are not at their gate: its next ones stay paused. */
 #define BROKEN_MOST 3u
+/* So often some of those in the pool are looked at, each of which may have used so much CPU time
+ * since the last time. */
+#define CPU_S	    5.0
+#define CPU_AT_ONCE 16u
+#define CPU_MOST_NS 10000000u
 
 bool flavor_gates(const struct flavor *f, const struct image *img)
 {
@@ -88,10 +93,68 @@ static void on_late(struct ev_loop *loop, ev_timer *t, int revents)
 	}
 }
 
+/* --- while they wait --- */
+
+/* False: it goes. */
+static bool rests(struct engine *en, struct shell *s)
+{
+	struct xen_domain_info info;
+	int rc = xen_domain_info(en->x, s->dom.domid, &info);
+
+	if (rc < 0 && rc != -ESRCH)
+		return true; /* not known: the next time */
+	if (rc < 0 || info.shutdown || info.dying) {
+		is_broken(s, "has ended at its gate");
+		return false;
+	}
+	if (s->cpu_ns && info.cpu_ns - s->cpu_ns > CPU_MOST_NS) {
+		is_broken(s, "uses CPU time at its gate");
+		return false;
+	}
+	s->cpu_ns = info.cpu_ns;
+	return true;
+}
+
+/* The nth of those in the pool; NULL: there are not so many. */
+static struct shell *nth_at_gate(struct engine *en, uint32_t n)
+{
+	for (struct flavor *f = en->pool->flavors; f; f = f->next)
+		for (struct shell *s = f->shells; s; s = s->next)
+			if (s->at_gate && n-- == 0)
+				return s;
+	return NULL;
+}
+
+static void on_cpu(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+	struct pool *p = en->pool;
+
+	(void)revents;
+	for (uint32_t i = 0; i < CPU_AT_ONCE; i++) {
+		struct shell *s = nth_at_gate(en, p->gate_next);
+
+		if (!s) {
+			if (p->gate_next == 0 && !p->connecting) /* there are none */
+				ev_timer_stop(loop, t);
+			p->gate_next = 0;
+			return;
+		}
+		p->gate_next += rests(en, s);
+	}
+}
+
 void gate_open(struct engine *en)
 {
 	ev_init(&en->pool->gate, on_late);
-	en->pool->gate.data = en;
+	ev_timer_init(&en->pool->gate_cpu, on_cpu, 0., CPU_S);
+	en->pool->gate.data = en->pool->gate_cpu.data = en;
+}
+
+void gate_close(struct engine *en)
+{
+	ev_timer_stop(en->loop, &en->pool->gate);
+	ev_timer_stop(en->loop, &en->pool->gate_cpu);
 }
 
 void gate_ignore(struct engine *en, struct shell *s)
@@ -121,6 +184,8 @@ int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e
 	if (rc < 0)
 		return err_sys(e, -rc, "unpause domain %u", s->dom.domid);
 	s->until = ev_now(en->loop) + GATE_S;
+	if (!ev_is_active(&en->pool->gate_cpu))
+		ev_timer_again(en->loop, &en->pool->gate_cpu);
 	if (!ev_is_active(&en->pool->gate)) {
 		ev_timer_set(&en->pool->gate, GATE_S, 0.);
 		ev_timer_start(en->loop, &en->pool->gate);

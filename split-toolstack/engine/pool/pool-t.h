@@ -43,6 +43,7 @@ struct shell {
 	bool at_gate;		    /* it runs, and its guest waits at its gate, or comes to it: */
 	bool comes;		    /* not there yet */
 	double until;		    /* loop's time: then it is late */
+	uint64_t cpu_ns;	    /* that it had used when it was looked at; 0: it was not */
 	struct port_user gate_user; /* hears of it */
 	struct port_credit gate_credit;
 };
@@ -65,6 +66,8 @@ struct pool {
 	struct shell_job *job; /* the shell that is being made */
 	ev_timer sink;
 	ev_timer gate;		  /* those that are late */
+	ev_timer gate_cpu;	  /* ... or use CPU time there */
+	uint32_t gate_next;	  /* the shell at a gate that is looked at next */
 	struct shell *connecting; /* utlist head: they wait for their devices */
 	uint32_t nconnecting;
 	struct window *windows; /* utlist head */
@@ -155,6 +158,7 @@ void shell_failed(struct shell *s, const struct err *e);
 
 /* --- gate.c --- */
 void gate_open(struct engine *en);
+void gate_close(struct engine *en);
 /* Shells of this flavor and image run ahead, to the gate of their guest. */
 bool flavor_gates(const struct flavor *f, const struct image *img);
 /* Lets a shell that is loaded, and whose two pages are mapped, run to its gate: shell_connect()

@@ -115,7 +115,7 @@ void pool_close(struct engine *en)
 	if (!en->pool)
 		return;
 	ev_timer_stop(en->loop, &en->pool->sink);
-	ev_timer_stop(en->loop, &en->pool->gate);
+	gate_close(en);
 	en->pool->closed = true;
 	while (en->pool->flavors) {
 		struct flavor *f = en->pool->flavors;

@@ -185,6 +185,26 @@ static void what_ends_there_goes(void **state)
 	empty_pool(DOM_PV);
 }
 
+static void what_uses_cpu_time_goes(void **state)
+{
+	uint32_t domid;
+
+	(void)state;
+	fill_pool(DOM_PV, 2);
+	domid = first()->dom.domid;
+	ev_invoke(loop, &en->pool->gate_cpu, EV_TIMER); /* from now on */
+	fake_spend(domid, 5000);
+	ev_invoke(loop, &en->pool->gate_cpu, EV_TIMER);
+	assert_int_equal(en->pool->flavors->broken, 0);
+	fake_spend(domid, 20000);
+	ev_invoke(loop, &en->pool->gate_cpu, EV_TIMER);
+	assert_int_equal(en->pool->flavors->broken, 1);
+	assert_int_equal(pool_ready(), 1);
+	until(pool_ready() == 2);
+	settle(2);
+	empty_pool(DOM_PV);
+}
+
 /* It has changed its mind between its event and the claim: the next one is taken. */
 static void what_left_is_not_taken(void **state)
 {
@@ -226,10 +246,10 @@ static void the_next_daemon_opens_the_gate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIFE(a_claim_is_one_event),	      LIFE(a_paused_one_is_paused),
-		LIFE(a_flavor_may_want_none),	      LIFE(what_does_not_wait_goes),
-		LIFE(what_ends_there_goes),	      LIFE(what_left_is_not_taken),
-		LIFE(the_next_daemon_opens_the_gate),
+		LIFE(a_claim_is_one_event),   LIFE(a_paused_one_is_paused),
+		LIFE(a_flavor_may_want_none), LIFE(what_does_not_wait_goes),
+		LIFE(what_ends_there_goes),   LIFE(what_uses_cpu_time_goes),
+		LIFE(what_left_is_not_taken), LIFE(the_next_daemon_opens_the_gate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
