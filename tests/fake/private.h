@@ -41,7 +41,7 @@ struct domain {
 	bool noting;		      /* what it writes */
 	uint64_t written[FRAMES / 64];
 	struct fake_grant grant[XEN_GRANTS];
-	uint64_t pinned; /* PV: a table of level 4; 0: none */
+	uint64_t pinned;  /* PV: a table of level 4; 0: none */
 	xen_pfn_t two[2]; /* the last two frames that were mapped together */
 };
 
