@@ -16,8 +16,7 @@ static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 	return a->type == b->type && a->vcpus == b->vcpus && a->mem_kib == b->mem_kib &&
 	       a->for_linux == b->for_linux && a->fork == b->fork &&
 	       flavor_same_text(a->image, b->image) && flavor_same_text(a->ramdisk, b->ramdisk) &&
-	       a->no_gate == b->no_gate &&
-	       flavor_same_devices(a, b);
+	       a->no_gate == b->no_gate && flavor_same_devices(a, b);
 }
 
 static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
