@@ -12,7 +12,8 @@
 
 #include "base/shared.h"
 
-#define IOV_ONCE 512u /* pieces of one write */
+#define IOV_ONCE  64u /* pieces of one write ... */
+#define PAGE_ONCE 64u /* ... and pages: so many are copied at a time */
 
 static int no_memory(struct err *e)
 {
@@ -64,8 +65,14 @@ int saving_put_head(struct saving *s, const void *owner, struct err *e)
 	return rc;
 }
 
-/* The piece that begins with page `i`, of one kind and side by side: so many pages. */
-static uint32_t piece(struct saving *s, uint64_t i, uint32_t *table, struct iovec *iov)
+/*
+ * The piece that begins with page `i`, of one kind and side by side: so many pages, `most` at most.
+ * The domain stands still, but what has a grant of a page may write it at any time: a backend that
+ * has a frame or a block for it, another guest. So it is copied to `copy`, and what the checksum is
+ * of is what is written.
+ */
+static uint32_t piece(struct saving *s, uint64_t i, uint32_t *table, uint32_t most, uint8_t *copy,
+		      struct iovec *iov)
 {
 	uint32_t n = 1;
 
@@ -74,30 +81,33 @@ static uint32_t piece(struct saving *s, uint64_t i, uint32_t *table, struct iove
 		*table += 1;
 		return 1;
 	}
-	while (i + n < s->first + s->mapped && s->kind[i + n] == SAVE_RUN_PAGES)
+	while (n < most && i + n < s->first + s->mapped && s->kind[i + n] == SAVE_RUN_PAGES)
 		n++;
-	*iov = (struct iovec){(void *)(uintptr_t)saving_page_at(s, i), n * PAGE_BYTES};
+	memcpy(copy, saving_page_at(s, i), n * PAGE_BYTES);
+	*iov = (struct iovec){copy, n * PAGE_BYTES};
 	return n;
 }
 
 int saving_put_pages(struct saving *s, struct err *e)
 {
+	uint8_t *copy = malloc((s->n < PAGE_ONCE ? s->n : PAGE_ONCE) * PAGE_BYTES + 1);
 	struct iovec iov[IOV_ONCE];
 	uint32_t table = 0;
-	int rc = 0;
+	int rc = copy ? 0 : no_memory(e);
 
 	for (uint64_t i = 0; rc == 0 && i < s->n;) {
-		uint64_t pages = 0;
+		uint32_t pages = 0;
 		uint32_t n = 0;
 
 		rc = saving_look_at(s, i, e);
 		if (rc < 0)
-			return rc;
-		while (n < IOV_ONCE && i < s->first + s->mapped) {
+			break;
+		while (n < IOV_ONCE && pages < PAGE_ONCE && i < s->first + s->mapped) {
 			uint32_t now = 1;
 
 			if (s->kind[i] != SAVE_RUN_ZERO && s->kind[i] != SAVING_LEFT_OUT) {
-				now = piece(s, i, &table, &iov[n]);
+				now = piece(s, i, &table, PAGE_ONCE - pages,
+					    copy + pages * PAGE_BYTES, &iov[n]);
 				save_hash_add(s->hash, iov[n].iov_base, iov[n].iov_len);
 				n++;
 				pages += now;
@@ -108,6 +118,7 @@ int saving_put_pages(struct saving *s, struct err *e)
 			rc = saving_put(s, iov, n, e);
 		shared_store(&s->st->done, s->st->done + pages);
 	}
+	free(copy);
 	return rc;
 }
 
