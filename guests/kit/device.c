@@ -21,28 +21,6 @@ void kit_device_notify(const struct kit_device *d)
 
 static struct kit_device *opened;
 
-static bool bind(struct kit_device *d, volatile struct noxs_evtchn *e)
-{
-	struct evtchn_bind_interdomain bind = {
-		.remote_dom = (domid_t)e->remote_domid,
-		.remote_port = e->remote_port,
-	};
-
-	d->port = e->local_port;
-	d->backend = (domid_t)e->remote_domid;
-	for (uint32_t i = 0; !d->port && i < BIND_TRIES; i++) {
-		if (hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind) ==
-		    0) {
-			d->port = bind.local_port;
-			e->local_port = bind.local_port; /* for the next one that opens it */
-		} else {
-			kit_wait(BIND_AGAIN_NS);
-			bind.remote_port = e->remote_port;
-		}
-	}
-	return d->port;
-}
-
 static volatile struct noxs_device *in_page(uint16_t type, uint16_t index)
 {
 	uint32_t ndev = kit.page->ndev;
@@ -64,15 +42,40 @@ static void take_up(struct kit_device *d, volatile struct noxs_device *from)
 	d->vbd = from->u.vbd;
 }
 
+/* One try. The channel may be bound by dom0 meanwhile: where the guest goes on as another domain.
+ */
+static bool bind_once(struct kit_device *d, volatile struct noxs_evtchn *e)
+{
+	struct evtchn_bind_interdomain bind = {
+		.remote_dom = (domid_t)e->remote_domid,
+		.remote_port = e->remote_port,
+	};
+
+	d->port = e->local_port;
+	if (!d->port &&
+	    hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &bind) == 0) {
+		d->port = bind.local_port;
+		e->local_port = bind.local_port; /* for the next one that opens it */
+	}
+	d->backend = (domid_t)e->remote_domid;
+	return d->port;
+}
+
+/* While it waits the guest may be saved, and go on with another device page: what was read of it
+ * before a wait is of no use behind it. */
 static bool by_page(struct kit_device *d, uint16_t type, uint16_t index)
 {
-	volatile struct noxs_device *from = in_page(type, index);
+	for (uint32_t i = 0; i < BIND_TRIES; i++) {
+		volatile struct noxs_device *from = in_page(type, index);
 
-	if (!from)
-		return false;
-	take_up(d, from);
-	if (bind(d, &from->evtchn))
-		return true;
+		if (!from)
+			return false;
+		if (bind_once(d, &from->evtchn)) {
+			take_up(d, from);
+			return true;
+		}
+		kit_wait(BIND_AGAIN_NS);
+	}
 	kit_print("device %u of type %u: no event channel\r\n", index, type);
 	return false;
 }

@@ -13,12 +13,20 @@ static volatile grant_entry_v1_t *table;
 static uint32_t fresh; /* the first entry that was never used */
 static uint32_t freed; /* the first of those given back, a list in `chain`; 0: none */
 static uint16_t chain[ENTRIES];
+static void *room; /* where the guest maps its table itself: taken once, for all generations */
+
+static void *table_page(void)
+{
+	if (!room)
+		room = kit_pages(1); /* its address is wanted */
+	return room;
+}
 
 static volatile grant_entry_v1_t *map_pv(void)
 {
 	xen_pfn_t frame = 0;
 	struct gnttab_setup_table setup = {.dom = DOMID_SELF, .nr_frames = 1};
-	void *at = kit_pages(1); /* its address is wanted */
+	void *at = table_page();
 
 	set_xen_guest_handle(setup.frame_list, &frame);
 	if (!at ||
@@ -42,7 +50,7 @@ static volatile grant_entry_v1_t *map_pvh(void)
 	if (kit.entry == KIT_DIRECT)
 		place.gpfn = kit.page->shared_info_gfn + 1;
 	else
-		place.gpfn = (xen_pfn_t)kit_pages(1) / PAGE_SIZE;
+		place.gpfn = (xen_pfn_t)table_page() / PAGE_SIZE;
 	if (!place.gpfn || hypercall2(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &place))
 		return NULL;
 	return (volatile grant_entry_v1_t *)(place.gpfn * PAGE_SIZE);

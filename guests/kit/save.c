@@ -22,22 +22,29 @@ void kit_cannot_save(void)
 		kit.control->can = 0;
 }
 
-void kit_look_around(void)
-{
-	static uint64_t taken; /* by one vCPU, which is at it or has done it */
-	uint64_t old = kit.generation;
-	uint64_t now;
+/* Held by the vCPU that takes up what the new domain has. Two generations may follow each other
+ * that fast that it is still at the last one: then it is finished, and all is taken up once more.
+ */
+static uint32_t taking;
 
-	if (!kit.page)
-		return;
-	now = __atomic_load_n(&kit.page->generation, __ATOMIC_ACQUIRE);
-	if (now == old)
-		return;
-	if (__atomic_exchange_n(&taken, now, __ATOMIC_ACQ_REL) == now) {
-		while (__atomic_load_n(&kit.generation, __ATOMIC_ACQUIRE) != now)
-			__builtin_ia32_pause();
-		return;
-	}
+static void lock_taking(void)
+{
+	while (__atomic_exchange_n(&taking, 1, __ATOMIC_ACQUIRE))
+		__builtin_ia32_pause();
+}
+
+static void unlock_taking(void)
+{
+	__atomic_store_n(&taking, 0, __ATOMIC_RELEASE);
+}
+
+/* False: another vCPU has done it. */
+static bool take_up(void)
+{
+	uint64_t now = __atomic_load_n(&kit.page->generation, __ATOMIC_ACQUIRE);
+
+	if (now == kit.generation)
+		return false;
 	kit.start_ns = kit_time_ns();
 	kit_find_port();
 	kit.listeners = 0; /* their ports are of the other domain */
@@ -45,6 +52,21 @@ void kit_look_around(void)
 	if (kit.resume_devices)
 		kit.resume_devices();
 	__atomic_store_n(&kit.generation, now, __ATOMIC_RELEASE);
+	return true;
+}
+
+void kit_look_around(void)
+{
+	bool taken;
+
+	if (!kit.page || __atomic_load_n(&kit.page->generation, __ATOMIC_ACQUIRE) ==
+				 __atomic_load_n(&kit.generation, __ATOMIC_ACQUIRE))
+		return;
+	lock_taking();
+	taken = take_up();
+	unlock_taking();
+	if (!taken)
+		return;
 	if (kit.at_resume)
 		kit.at_resume();
 	kit_notify();
@@ -58,6 +80,9 @@ void kit_suspend(void)
 		return;
 	if (kit.quiesce_devices && !kit.quiesce_devices())
 		return;
+	/* It stops the other vCPUs wherever they are: none may be half way through rings. */
+	lock_taking();
+	unlock_taking();
 	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &arg);
 	kit_look_around();
 }
