@@ -84,7 +84,7 @@ static int read_needs(const struct request *r, struct save_needs *n, bool *known
 int op_admit(struct engine *en, struct request *r, struct err *e)
 {
 	struct save_needs needs;
-	bool known;
+	bool known = false;
 	struct vm_config c;
 	int rc;
 
