@@ -105,7 +105,7 @@ static pid_t read_pid(void)
 	if (!f || !fgets(text, sizeof(text), f))
 		die("%s: no pid", PID);
 	(void)fclose(f);
-	return (pid_t)atoi(text);
+	return (pid_t)strtol(text, NULL, 10);
 }
 
 struct times {

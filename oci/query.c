@@ -116,8 +116,8 @@ static int stats(const struct container *c, struct err *e)
 		return rc;
 	j = json_pack("{s:s, s:s, s:{s:{s:{s:I}}, s:{s:{s:I, s:I}}, s:{s:i}}}", "type", "stats",
 		      "id", c->id, "data", "cpu", "usage", "total", (json_int_t)v.cpu_ns, "memory",
-		      "usage", "usage", (json_int_t)(v.mem_kib << 10), "limit",
-		      (json_int_t)((v.maxmem_kib ? v.maxmem_kib : v.mem_kib) << 10), "pids",
+		      "usage", "usage", (json_int_t)v.mem_kib * 1024, "limit",
+		      (json_int_t)(v.maxmem_kib ? v.maxmem_kib : v.mem_kib) * 1024, "pids",
 		      "current", 1);
 	return print(j, e);
 }

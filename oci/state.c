@@ -164,8 +164,8 @@ static int take_over(struct container *c, const json_t *j, struct err *e)
 	if (!uuid || strlen(uuid) >= sizeof(c->uuid) || !vm || strlen(vm) >= sizeof(c->vm) ||
 	    !bundle)
 		return err_set(e, EINVAL, "container %s: its %s is damaged", c->id, STATE_FILE);
-	(void)strcpy(c->uuid, uuid);
-	(void)strcpy(c->vm, vm);
+	memcpy(c->uuid, uuid, strlen(uuid) + 1);
+	memcpy(c->vm, vm, strlen(vm) + 1);
 	c->pid = (pid_t)json_integer_value(json_object_get(j, "pid"));
 	c->pid_started = (uint64_t)json_integer_value(json_object_get(j, "pid_started"));
 	c->bundle = strdup(bundle);

@@ -97,7 +97,7 @@ static pid_t read_pid(const char *path)
 
 	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0)
 		(void)close(fd);
-	return (pid_t)atoi(text);
+	return (pid_t)strtol(text, NULL, 10);
 }
 
 int main(int argc, char **argv)

@@ -73,6 +73,8 @@ static void part(struct vm *child)
 {
 	struct vm *parent = child->guest.fork.parent;
 
+	if (!parent)
+		return;
 	child->guest.fork.parent = NULL;
 	DL_DELETE2(parent->guest.fork.child, child, guest.fork.sibling_prev,
 		   guest.fork.sibling_next);

@@ -58,7 +58,7 @@ static int show_page(struct engine *en, const struct guest_page *g, struct noxs_
 
 static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
 {
-	struct noxs_fork fork;
+	struct noxs_fork fork = {0};
 	const struct guest_page g = {.dom = &vm->dom,
 				     .cfg = &vm->cfg,
 				     .uuid = vm->uuid,

@@ -74,12 +74,10 @@ static void on_late(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct engine *en = t->data;
 	ev_tstamp next = 0.;
-	struct shell *s;
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	DL_FOREACH2(en->pool->connecting, s, conn_next)
-	{
+	for (struct shell *s = en->pool->connecting; s; s = s->conn_next) {
 		if (!s->comes || s->failed)
 			continue;
 		if (ev_now(loop) >= s->until)

@@ -42,12 +42,15 @@ static uint64_t wrong(uint8_t *at, const uint64_t *turn, uint64_t pages)
 
 void churn(const char *what)
 {
-	unsigned int mib = 16, rate = 10;
+	unsigned int mib, rate = 10;
+	char *end;
 	uint64_t pages, done = 0, next = 0, hole = 0, start, last, beat;
 	uint64_t *turn;
 	uint8_t *at;
 
-	(void)sscanf(what, "%u:%u", &mib, &rate);
+	mib = (unsigned int)strtoul(what, &end, 10);
+	if (*end == ':')
+		rate = (unsigned int)strtoul(end + 1, NULL, 10);
 	pages = (uint64_t)mib << 8;
 	at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	turn = calloc(pages, sizeof(*turn));
