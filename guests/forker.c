@@ -9,6 +9,8 @@
 
 #define HELD  32u
 #define WORDS 512u
+/* A host may be busy, and chaosd may be started anew meanwhile. */
+#define WAIT_NS 120000000000u
 
 static struct noxs_channel held[HELD];
 static uint32_t nheld, depth;
@@ -24,12 +26,13 @@ static uint64_t wrong(void)
 	return n;
 }
 
-/* Waits for all of it; false: the other end is gone. */
+/* Waits for all of it; false: it did not come. */
 static bool receive_all(struct noxs_channel *c, void *to, uint32_t len)
 {
+	uint64_t until = kit_time_ns() + WAIT_NS;
 	uint32_t n = 0;
 
-	for (uint32_t tries = 0; n < len && tries < 200; tries++) {
+	while (n < len && kit_time_ns() < until) {
 		n += noxs_receive(c, (uint8_t *)to + n, len - n);
 		if (n < len)
 			kit_wait(50000000);
@@ -46,7 +49,7 @@ static void use_child(struct noxs_channel *c, bool print)
 	(void)noxs_send(c, &number, sizeof(number));
 	if (!receive_all(c, &answer, sizeof(answer)))
 		answer = 0;
-	code = noxs_wait(c, 10000000000);
+	code = noxs_wait(c, WAIT_NS);
 	if (print)
 		kit_print("forker: depth %u child %u answer %s code %d wrong %lu\r\n", depth,
 			  c->number, answer == number * number ? "right" : "wrong", code,
@@ -87,7 +90,7 @@ static void one(char how)
 	else if (how == 'h' && nheld < HELD)
 		held[nheld++] = c;
 	else if (how == 'c')
-		kit_print("forker: crashed child code %d\r\n", noxs_wait(&c, 10000000000));
+		kit_print("forker: crashed child code %d\r\n", noxs_wait(&c, WAIT_NS));
 	else
 		use_child(&c, how != 'n');
 	if (how == 'h')
