@@ -316,6 +316,7 @@ void decode_reply(const struct wire_in *in, struct chaos_reply *r)
 	memset(r, 0, offsetof(struct chaos_reply, vm));
 	r->warning[0] = r->way[0] = r->why[0] = r->event[0] = '\0';
 	r->event_id = r->when_ns = r->lost = 0;
+	r->round = 0;
 	r->data = NULL;
 	r->len = 0;
 	r->has_saved = r->has_snapshot = false;

@@ -124,6 +124,7 @@ static void what_is_missing_is_nothing(void **state)
 	assert_true(reply.has_vm && !reply.last);
 	assert_string_equal(reply.vm.name, "web");
 	assert_string_equal(reply.vm.state, "");
+	assert_int_equal(reply.round, 0);
 }
 
 /* A newer daemon may send another size, or more text than there is room. */
