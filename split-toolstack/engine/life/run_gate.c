@@ -24,7 +24,7 @@
  */
 #define HOLD_S 5.0
 
-int vm_begin(struct vm *vm)
+static int begin(struct vm *vm)
 {
 	return vm->at_gate ? control_open_gate(vm) : xen_domain_unpause(vm->en->x, vm->domid);
 }
@@ -43,7 +43,7 @@ static int run(struct vm *vm)
 	life_timer_stop(vm);
 	vm->unpaused = clock_ns();
 	if (rc == 0)
-		rc = vm_begin(vm);
+		rc = begin(vm);
 	if (rc == 0)
 		vm->life.now = NOW_RUNNING;
 	return rc;

@@ -80,7 +80,8 @@ static int run(struct vm *vm, struct err *e)
 		(void)sleepers_forget_first(vm);
 	vm->unpaused = since = clock_ns();
 	if (rc == 0 && vm->life.now == NOW_RUNNING) {
-		rc = vm->devices.first ? vm_let_run(vm) : vm_begin(vm);
+		rc = vm->devices.first || vm->at_gate ? vm_let_run(vm)
+						      : xen_domain_unpause(vm->en->x, vm->domid);
 		if (rc < 0)
 			rc = err_sys(e, -rc, "unpause domain %u", vm->domid);
 	}

@@ -16,11 +16,9 @@ life_verb life_built; /* connects it and starts its devices; it runs when these 
 life_verb life_look_at_connecting; /* soon: not inside what has happened to a device */
 life_verb life_connect_time;	   /* its create ends when its devices are there, or too late */
 /* run_gate.c */
-/* Unpauses it, or opens its gate. */
-int vm_begin(struct vm *vm);
-/* One at its gate that is not to run yet is as any other: paused, and vm_begin() unpauses it. */
+/* One at its gate that is not to run yet is as any other: paused, and vm_let_run() unpauses it. */
 int vm_leave_gate(struct vm *vm);
-/* vm_begin(), now or when the backends of its rings are connected. */
+/* Unpauses it, or opens its gate: now, or when the backends of its rings are connected. */
 int vm_let_run(struct vm *vm);
 life_verb life_look_at_gated; /* runs it when its devices are there */
 life_verb life_gate_time;     /* runs it without those that have not come */
