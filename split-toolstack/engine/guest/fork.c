@@ -109,7 +109,7 @@ int fork_slot_check(struct vm *vm, uint32_t slot)
 
 	if (rc < 0)
 		return rc;
-	return take_back(vm, slot) ? 0 : -EAGAIN;
+	return take_back(vm, slot) ? 0 : -EBUSY;
 }
 
 /* --- the channel --- */

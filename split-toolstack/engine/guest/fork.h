@@ -23,7 +23,7 @@ uint32_t fork_children(const struct vm *vm); /* that live */
 /* Its child of that number, or in that slot; NULL: none lives. */
 struct vm *fork_child_of_number(const struct vm *vm, uint32_t number);
 struct vm *fork_child_in_slot(const struct vm *vm, uint32_t slot);
-/* 0: what the last child of the slot had is free; -EAGAIN: it is mapped still; else -errno. */
+/* 0: what the last child of the slot had is free; -EBUSY: it is mapped still; else -errno. */
 int fork_slot_check(struct vm *vm, uint32_t slot);
 /* Answers request `seq` with a child that has been started, or with NULL and an error < 0. */
 void fork_answer(struct vm *vm, uint32_t seq, const struct vm *child, int error);

@@ -30,7 +30,9 @@
 /* Requests of one VM: so many at once, and then one in so long. What is refused counts, too. */
 #define BURST	  64u
 #define REFILL_NS 2000000u
-#define ORPHAN_S  0.5 /* until a destroy that failed is tried again */
+/* The domain of the last child in a slot goes behind the word of its end: waited for so long. */
+#define SLOT_NS	 5000000000u
+#define ORPHAN_S 0.5 /* until a destroy that failed is tried again */
 
 /* Requests of a VM: made at its first one, and gone with its domain. */
 struct fork {
@@ -39,6 +41,7 @@ struct fork {
 	double wait_s;
 	uint64_t credit_ns; /* what it may use: REFILL_NS a request */
 	uint64_t since_ns;  /* ... as it was then */
+	uint64_t slot_ns;   /* the slot's last child has its pages since then; 0: it has not */
 	bool busy;	    /* a child is being made: */
 	stream_id id;
 	struct noxs_fork_request want;
@@ -74,6 +77,12 @@ static void retry(struct fork *f, double seconds)
 	ev_timer_stop(f->vm->en->loop, &f->again);
 	ev_timer_set(&f->again, seconds, 0.);
 	ev_timer_start(f->vm->en->loop, &f->again);
+}
+
+static void look_later(struct fork *f)
+{
+	f->wait_s = f->wait_s * 2 < AGAIN_MAX_S ? f->wait_s * 2 : AGAIN_MAX_S;
+	retry(f, f->wait_s);
 }
 
 /* What the history has of the slot's last child is not kept any longer. */
@@ -186,6 +195,18 @@ static int check(struct vm *vm, const struct noxs_fork_request *w)
 	return fork_slot_check(vm, w->slot);
 }
 
+/* The guest writes into its grant table, too, so there is an end to it. */
+static bool slot_may_come(struct fork *f, int rc)
+{
+	uint64_t now = clock_ns();
+
+	if (rc != -EBUSY)
+		return false;
+	if (!f->slot_ns)
+		f->slot_ns = now;
+	return now - f->slot_ns < SLOT_NS;
+}
+
 static void look(struct fork *f)
 {
 	struct vm *vm = f->vm;
@@ -195,11 +216,9 @@ static void look(struct fork *f)
 	if (f->busy || !fork_is_wanted(vm))
 		return;
 	if (vm_state(vm) != VM_RUNNING || fork_is_still(vm) || !may_now(f)) {
-		f->wait_s = f->wait_s * 2 < AGAIN_MAX_S ? f->wait_s * 2 : AGAIN_MAX_S;
-		retry(f, f->wait_s);
+		look_later(f);
 		return;
 	}
-	f->wait_s = AGAIN_MIN_S;
 	f->start_ns = clock_ns();
 	fork_request(vm, &f->want);
 	child = fork_child_of_number(vm, f->want.seq);
@@ -208,6 +227,12 @@ static void look(struct fork *f)
 		return;
 	}
 	rc = check(vm, &f->want);
+	if (slot_may_come(f, rc)) {
+		look_later(f);
+		return;
+	}
+	f->wait_s = AGAIN_MIN_S;
+	f->slot_ns = 0;
 	if (rc < 0)
 		refuse(f, rc);
 	else

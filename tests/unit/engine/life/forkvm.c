@@ -158,16 +158,26 @@ static void limits_and_lies_are_refused(void **state)
 	fake_grant_map(vm_domid(vm), NOXS_FORK_GRANT, true);
 	destroy(child_of("web.4"));
 	assert_int_equal(shown(vm).child[0].status, NOXS_CHILD_ENDED | NOXS_CHILD_ABNORMAL);
-	assert_int_equal(ask(vm, 9, 0), -NOXS_FORK_EAGAIN);
+	say_words(vm, 9, 0, 5);
+	fake_event(vm_domid(vm));
+	for (int i = 0; i < 20; i++)
+		turn(NULL);
+	assert_false(answered(vm, 9)); /* its domain goes: waited for */
 	fake_grant_map(vm_domid(vm), NOXS_FORK_GRANT, false);
-	assert_int_equal(ask(vm, 10, 0), 10);
+	until(answered(vm, 9));
+	assert_int_equal(shown(vm).result, 9);
+	destroy(child_of("web.9"));
+	fake_grant_map(vm_domid(vm), NOXS_FORK_GRANT, true);
+	assert_int_equal(ask(vm, 10, 0), -NOXS_FORK_EAGAIN); /* but not for ever */
+	fake_grant_map(vm_domid(vm), NOXS_FORK_GRANT, false);
+	assert_int_equal(ask(vm, 11, 0), 11);
 	/* one that cannot be copied */
 	says(vm, 0);
 	destroy(child_of("web.6"));
-	assert_int_equal(ask(vm, 11, 1), -NOXS_FORK_EOPNOTSUPP);
+	assert_int_equal(ask(vm, 12, 1), -NOXS_FORK_EOPNOTSUPP);
 	/* children end with their parent */
 	destroy(vm);
-	until(!vm_by_name(en, "web.10"));
+	until(!vm_by_name(en, "web.11"));
 	destroy(no);
 	nothing_is_left();
 }
