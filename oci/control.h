@@ -22,7 +22,7 @@ struct control_answer {
 /* Asks the monitor and waits for the answer. -ENOENT, -ECONNREFUSED: there is none. */
 int control_ask(const struct container *c, enum control_op op, uint32_t number, struct err *e);
 
-/* The monitor's end: listens; takes the one who asks, with the request; answers and hangs up. */
+/* The monitor's end: listens; takes a connection with its request; answers and closes it. */
 int control_listen(const struct container *c, struct err *e);
 int control_take(int listener, struct control_request *rq);
 void control_answer(int fd, int rc, const struct err *e);

@@ -81,7 +81,7 @@ static void take_output(struct monitor *m, const struct chaos_reply *r)
 	if (len > OUT_MAX - m->end) /* no frame is that large */
 		len = OUT_MAX - m->end;
 	m->seen += len;
-	if (m->io.out < 0) /* nobody reads */
+	if (m->io.out < 0) /* it has no reader any more */
 		return;
 	memcpy(m->out + m->end, data, len);
 	m->end += len;
@@ -123,7 +123,7 @@ static void to_engine(struct monitor *m)
 	done = write(m->io.out, m->out + m->begin, n);
 	if (done < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	if (done < 0) { /* nobody reads any more: the guest goes on */
+	if (done < 0) { /* it has no reader any more: the guest goes on */
 		(void)close(m->io.out);
 		m->io.out = -1;
 		done = (ssize_t)(m->end - m->begin);

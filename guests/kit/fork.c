@@ -8,7 +8,7 @@
 
 #include "hypercall.h"
 
-#define LOOK_NS	 50000000u /* an event may have come when nobody listened */
+#define LOOK_NS	 50000000u /* an event may have come before the channel was listened to */
 #define PVH_SLOT 8u	   /* frames behind shared info, where nothing else is: mapped, and empty */
 
 /* A page: bytes of one direction. Indices run free. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* States of VMs in memory, and who uses them. */
+/* States of VMs in memory, and their users. */
 #include <stdlib.h>
 
 #include "libdom/template.h"

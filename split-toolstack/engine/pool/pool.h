@@ -89,7 +89,7 @@ int pool_take_copy(struct engine *en, const char *from, const struct shell_want 
 		   struct shell_parts *out, struct err *e);
 
 /* --- gate.c --- */
-/* A domain of nobody known has shut down, or is dying: it may be a shell's at its gate. */
+/* A domain of no known VM has shut down, or is dying: it may be a shell's at its gate. */
 void pool_has_ended(struct engine *en, const struct xen_domain_info *info);
 
 /* --- devices.c --- */
