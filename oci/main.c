@@ -91,7 +91,7 @@ static int read_options(struct oci *o, int argc, char **argv, int *status)
 					      {"log-level", required_argument, NULL, 'i'},
 					      {"cgroup-manager", required_argument, NULL, 'i'},
 					      {"rootless", required_argument, NULL, 'i'},
-					      {"systemd-cgroup", no_argument, NULL, 's'},
+					      {"systemd-cgroup", no_argument, NULL, 'i'},
 					      {"debug", no_argument, NULL, 'i'},
 					      {"version", no_argument, NULL, 'v'},
 					      {"help", no_argument, NULL, 'h'},
@@ -108,9 +108,6 @@ static int read_options(struct oci *o, int argc, char **argv, int *status)
 			break;
 		case 'f':
 			o->log_json = strcmp(optarg, "json") == 0;
-			break;
-		case 's':
-			o->systemd_cgroups = true;
 			break;
 		case 'i':
 			break;

@@ -9,10 +9,9 @@
 
 /* What engines say before the command. */
 struct oci {
-	const char *root;     /* folder of states */
-	const char *log;      /* file for errors; NULL: standard error alone */
-	bool log_json;	      /* form of that */
-	bool systemd_cgroups; /* accepted; cgroups are made as folders in any case */
+	const char *root; /* folder of states */
+	const char *log;  /* file for errors; NULL: standard error alone */
+	bool log_json;	  /* form of that */
 };
 
 struct verb {

@@ -65,7 +65,7 @@ static struct file good(void)
 	f.noxs.h = (Elf64_Nhdr){.n_namesz = 5, .n_descsz = 16, .n_type = 1};
 	memcpy(f.noxs.name, "noxs", 5);
 	f.noxs.min = f.noxs.max = 1;
-	f.noxs.flags = 0x80000002; /* one of them nobody knows */
+	f.noxs.flags = 0x80000002; /* one of them has no meaning yet */
 	f.noxs.entry = 0x1020;
 	return f;
 }

@@ -18,22 +18,6 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-static void path_of(const uint8_t uuid[16], char path[256])
-{
-	char text[UUID_TEXT];
-
-	uuid_print(uuid, text);
-	(void)snprintf(path, 256, "%s/%s.save", conf().sleep_dir, text);
-}
-
-static bool has_file(const uint8_t uuid[16])
-{
-	char path[256];
-
-	path_of(uuid, path);
-	return access(path, F_OK) == 0;
-}
-
 static void on_slept(void *arg, int rc, const struct stream_stats *st, const struct err *e)
 {
 	struct saved *s = arg;
@@ -198,7 +182,7 @@ static void old_files_do_not_count(void **state)
 
 	(void)state;
 	put_to_sleep(vm);
-	path_of(vm->uuid, path);
+	sleeper_path(vm->uuid, path);
 	(void)snprintf(kept, sizeof(kept), "%s/kept", conf().log_dir);
 	copy_file(path, kept);
 	is_woken(vm, 0);
@@ -237,7 +221,7 @@ static void files_of_others_stay(void **state)
 
 	(void)state;
 	put_to_sleep(vm);
-	path_of(vm->uuid, path);
+	sleeper_path(vm->uuid, path);
 	for (uint32_t i = 0; i < 4; i++) {
 		(void)snprintf(other, sizeof(other), "%s/%s", conf().sleep_dir, foreign[i]);
 		if (i == 2)
@@ -268,7 +252,7 @@ static void damage_leaves_it_asleep(void **state)
 	(void)state;
 	put_to_sleep(vm);
 	settle(0);
-	path_of(vm->uuid, path);
+	sleeper_path(vm->uuid, path);
 	(void)snprintf(kept, sizeof(kept), "%s/kept", conf().log_dir);
 	assert_int_equal(rename(path, kept), 0);
 	r = wake(vm, 0);

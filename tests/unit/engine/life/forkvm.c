@@ -241,7 +241,7 @@ static void a_killed_daemon_makes_no_second_one(void **state)
 	assert_int_equal(shown(vm).child[0].status, NOXS_CHILD_ENDED | NOXS_CHILD_ABNORMAL);
 	assert_true(permits(vm, 1, domid));
 	assert_false(permits(vm, 0, 0));
-	/* and a request that nobody has seen is answered once */
+	/* and a request that no daemon has seen is answered once */
 	say_words(vm, 3, 0, 5);
 	daemon_dies();
 	daemon_starts();

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <noxs/abi.h>
 
+#include "base/uuid.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
@@ -116,4 +118,20 @@ void is_paused(const struct vm *vm, bool paused)
 
 	assert_int_equal(xen_domain_info(engine_xen(en), vm_domid(vm), &info), 0);
 	assert_int_equal(info.paused, paused);
+}
+
+void sleeper_path(const uint8_t uuid[16], char *path)
+{
+	char text[UUID_TEXT];
+
+	uuid_print(uuid, text);
+	(void)snprintf(path, 256, "%s/%s.save", conf().sleep_dir, text);
+}
+
+bool has_file(const uint8_t uuid[16])
+{
+	char path[256];
+
+	sleeper_path(uuid, path);
+	return access(path, F_OK) == 0;
 }

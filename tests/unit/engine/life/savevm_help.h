@@ -33,6 +33,9 @@ vm_create_fn on_restored; /* arg: struct restored */
 struct result restore(int file, const char *name, uint32_t flags);
 /* It goes out of the history, too. */
 void destroy(struct vm *vm);
+/* Where the VM that sleeps is (256 bytes); whether it is there. */
+void sleeper_path(const uint8_t uuid[16], char *path);
+bool has_file(const uint8_t uuid[16]);
 /* Its device page says so. */
 void is_resumed(const struct vm *vm);
 /* As Xen says. */

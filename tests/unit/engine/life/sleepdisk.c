@@ -36,16 +36,6 @@ int fsync(int fd)
 	return (int)syscall(SYS_fsync, fd);
 }
 
-static bool has_file(const struct vm *vm)
-{
-	char text[UUID_TEXT];
-	char path[256];
-
-	uuid_print(vm->uuid, text);
-	(void)snprintf(path, sizeof(path), "%s/%s.save", conf().sleep_dir, text);
-	return access(path, F_OK) == 0;
-}
-
 static void on_slept(void *arg, int rc, const struct stream_stats *st, const struct err *e)
 {
 	struct saved *s = arg;
@@ -114,12 +104,12 @@ static void disk_was_written_meanwhile(void **state)
 	assert_non_null(strstr(r.err.msg, "--disk keep"));
 	assert_non_null(strstr(r.err.msg, "sleeps on"));
 	assert_int_equal(vm_state(vm), VM_ASLEEP);
-	assert_true(has_file(vm));
+	assert_true(has_file(vm->uuid));
 	work_until(kernel_nbackends() == 0);
 	r = wake(vm, VM_RESTORE_DISKS_KEEP);
 	if (r.rc < 0)
 		fail_msg("%s", r.err.msg);
-	work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 2 && !has_file(vm));
+	work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 2 && !has_file(vm->uuid));
 	gone(vm);
 }
 
@@ -129,7 +119,7 @@ static void disk_is_as_it_was(void **state)
 
 	(void)state;
 	assert_int_equal(wake(vm, 0).rc, 0);
-	work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 2 && !has_file(vm));
+	work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 2 && !has_file(vm->uuid));
 	gone(vm);
 }
 
@@ -146,7 +136,7 @@ static void its_file_is_gone_before_it_runs(void **state)
 	assert_int_equal(vm_wake(vm, "test", 0, on_restored, &k, &k.st, &k.r.err), 0);
 	work_until(k.r.called && atomic_load(&waiting) > 0 && connected(vm) == 2);
 	assert_int_equal(k.r.rc, 0);
-	assert_false(has_file(vm));
+	assert_false(has_file(vm->uuid));
 	work_for(50);
 	is_paused(vm, true);
 	assert_int_equal(vm_pause(vm, NULL), 0); /* a client that is in between */

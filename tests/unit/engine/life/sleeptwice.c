@@ -13,16 +13,6 @@
 #include "split-toolstack/engine/vm/vms.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
-static bool has_file(const struct vm *vm)
-{
-	char text[UUID_TEXT];
-	char path[256];
-
-	uuid_print(vm->uuid, text);
-	(void)snprintf(path, sizeof(path), "%s/%s.save", conf().sleep_dir, text);
-	return access(path, F_OK) == 0;
-}
-
 static void on_slept(void *arg, int rc, const struct stream_stats *st, const struct err *e)
 {
 	struct saved *s = arg;
@@ -41,7 +31,7 @@ static struct vm *named_file(struct saved *s)
 	struct vm *vm = living("web", DOM_PV);
 
 	assert_int_equal(vm_sleep(vm, on_slept, s, &s->err), 0);
-	while (!has_file(vm)) {
+	while (!has_file(vm->uuid)) {
 		assert_int_equal(vm_state(vm), VM_SAVING);
 		(void)ev_run(loop, EVRUN_NOWAIT);
 		usleep(2000);
@@ -54,7 +44,7 @@ static void sleeps_and_wakes(struct vm *vm)
 	struct restored k = {0};
 
 	assert_int_equal(vm_state(vm), VM_ASLEEP);
-	assert_true(has_file(vm));
+	assert_true(has_file(vm->uuid));
 	settle(0);
 	assert_int_equal(vm_wake(vm, "test", 0, on_restored, &k, &k.st, NULL), 0);
 	until(k.r.called);
@@ -73,7 +63,7 @@ static void asked_for_twice(void **state)
 	(void)state;
 	if (!s.called) {
 		assert_int_equal(vm_sleep(vm, on_slept, &t, &t.err), -EBUSY);
-		assert_true(has_file(vm));
+		assert_true(has_file(vm->uuid));
 		until(s.called);
 	}
 	assert_int_equal(s.rc, 0);
@@ -95,7 +85,7 @@ static void unpaused_and_asked_again(void **state)
 		until(s.called);
 		assert_true(s.rc < 0);
 		assert_int_equal(vm_state(vm), VM_RUNNING);
-		until(!has_file(vm));
+		until(!has_file(vm->uuid));
 		assert_int_equal(vm_sleep(vm, on_slept, &t, &t.err), 0);
 		until(t.called);
 		assert_int_equal(t.rc, 0);
