@@ -190,6 +190,7 @@ if [ -d /run/chaos/registry ]; then # what a test before this one left when it f
 	start_chaosd
 	for vm in $(chaos list --own --quiet); do chaos destroy "$vm" >/dev/null || true; done
 	until_true 20 no_domains || true
+	chaos snapshots --json | jq -r '.[].name' | xargs -r chaos snapshot rm >/dev/null || true
 	stop_chaosd
 fi
 pkill -x chaos-backend && until_true 10 eval '! pidof chaos-backend >/dev/null'
