@@ -117,6 +117,7 @@ void view_print(const struct chaos_vm *v)
 	line("ramdisk", v->ramdisk);
 	line("cmdline", v->cmdline);
 	line("snapshot", v->snapshot);
+	line("copy of", v->copy_of);
 	line("noxs", v->noxs ? (v->ready ? "yes, ready" : "yes") : "no");
 	line("on_poweroff", v->on_poweroff);
 	line("on_reboot", v->on_reboot);

@@ -53,6 +53,7 @@ void fields_vm_info(struct wire_out *w, const struct vm_info *i)
 	wire_text(w, PROTO_RAMDISK, i->ramdisk);
 	wire_text(w, PROTO_CMDLINE, i->cmdline);
 	wire_text(w, PROTO_PARENT_NAME, i->snapshot);
+	wire_text(w, PROTO_PARENT, i->copy_of);
 	wire_text(w, PROTO_ON_POWEROFF, vm_action_name(i->on_poweroff));
 	wire_text(w, PROTO_ON_REBOOT, vm_action_name(i->on_reboot));
 	wire_text(w, PROTO_ON_CRASH, vm_action_name(i->on_crash));

@@ -98,7 +98,8 @@ int engine_host(struct engine *en, struct engine_host *out, struct err *e);
 const char *vm_state_name(enum vm_state s); /* "building", "running", ... "ended" */
 const char *vm_reason_name(enum vm_reason r);
 
-/* A snapshot of one VM for readers; strings live until the next call into the engine. */
+/* One VM as it is now, for readers; strings live until the next call into the engine, or as long as
+ * this does. */
 struct vm_info {
 	const char *name;
 	uint8_t uuid[16];
@@ -118,6 +119,10 @@ struct vm_info {
 	/* what it was made from or last kept as: its name, or its digest when it is not here; NULL:
 	 * none */
 	const char *snapshot;
+	/* the VM whose branch or child it is: its name, or its uuid when it is not here any more;
+	 * NULL: of none */
+	const char *copy_of;
+	char copy_of_uuid[37]; /* what copy_of may point to */
 	enum vm_action on_poweroff, on_reboot, on_crash;
 	uint64_t created_ns; /* wall clock */
 	uint64_t started_ns; /* wall clock of the last start */

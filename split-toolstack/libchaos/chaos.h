@@ -161,6 +161,8 @@ struct chaos_vm {
 	char cmdline[1024], kernel[4096], ramdisk[4096];
 	char cpus[2048];    /* that it runs on, "0-3"; "0;1-2": of each vCPU; "": all */
 	char snapshot[136]; /* made from or last kept as: name, or digest of one that is not here */
+	char copy_of[160];  /* the VM whose branch or child it is: name, or uuid of one that is gone
+			     */
 };
 
 struct chaos_flavor {

@@ -32,6 +32,7 @@ static const struct place vm_places[PROTO_ID_END] = {
 	[PROTO_CMDLINE] = PLACE(TEXT, chaos_vm, cmdline),
 	[PROTO_PINNED] = PLACE(TEXT, chaos_vm, cpus),
 	[PROTO_PARENT_NAME] = PLACE(TEXT, chaos_vm, snapshot),
+	[PROTO_PARENT] = PLACE(TEXT, chaos_vm, copy_of),
 	[PROTO_ON_POWEROFF] = PLACE(TEXT, chaos_vm, on_poweroff),
 	[PROTO_ON_REBOOT] = PLACE(TEXT, chaos_vm, on_reboot),
 	[PROTO_ON_CRASH] = PLACE(TEXT, chaos_vm, on_crash),
@@ -217,6 +218,7 @@ static void empty_vm(struct chaos_vm *v)
 {
 	memset(v, 0, offsetof(struct chaos_vm, cmdline)); /* the rest is long, and text */
 	v->cmdline[0] = v->kernel[0] = v->ramdisk[0] = v->cpus[0] = v->snapshot[0] = '\0';
+	v->copy_of[0] = '\0';
 	v->exit_code = -1;
 }
 

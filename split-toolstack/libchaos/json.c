@@ -129,6 +129,7 @@ json_t *vm_json(const struct chaos_vm *v)
 	set_text(j, "ramdisk", v->ramdisk);
 	set_text(j, "cmdline", v->cmdline);
 	set_text(j, "snapshot", v->snapshot);
+	set_text(j, "copy_of", v->copy_of);
 	set_text(j, "on_poweroff", v->on_poweroff);
 	set_text(j, "on_reboot", v->on_reboot);
 	set_text(j, "on_crash", v->on_crash);

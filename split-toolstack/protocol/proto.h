@@ -211,11 +211,12 @@ enum proto_id {
 			 */
 	PROTO_PAGES,	/* u64: of a saved guest, of 4 KiB */
 	PROTO_PRESENT,	/* u64: of these in its file */
-	PROTO_STOPPED_NS,  /* u64: so long it stood still */
-	PROTO_TOTAL_NS,	   /* u64 */
-	PROTO_SNAPSHOT,	   /* nested: NAME, DIGEST, PARENT, PARENT_NAME, WHAT (its VM's name), TYPE,
-			      VCPUS, MEM_KIB, PAGES, PRESENT, BYTES, CREATED */
-	PROTO_PARENT,	   /* text: digest of a snapshot */
+	PROTO_STOPPED_NS, /* u64: so long it stood still */
+	PROTO_TOTAL_NS,	  /* u64 */
+	PROTO_SNAPSHOT,	  /* nested: NAME, DIGEST, PARENT, PARENT_NAME, WHAT (its VM's name), TYPE,
+			     VCPUS, MEM_KIB, PAGES, PRESENT, BYTES, CREATED */
+	PROTO_PARENT,	  /* text: digest of a snapshot; of a VM the one it is a copy of, by name or
+			     uuid */
 	PROTO_PARENT_NAME, /* text, when it is there; of a VM its snapshot, or that's digest */
 	PROTO_COUNT,	   /* u32: of copies */
 	PROTO_FROM,	   /* text: the snapshot that a flavor's shells are copies of */

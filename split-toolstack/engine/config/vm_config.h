@@ -59,6 +59,7 @@ struct vm_config {
 	uint32_t fork;	     /* its guest may have so many children at a time; 0: none */
 	uint32_t fork_depth; /* of which each may have children, and so on: generations */
 	struct vm_child child;
+	uint8_t copy_of[16]; /* uuid of the VM whose branch or child it is; zeros: of none */
 };
 
 /* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,

@@ -273,6 +273,7 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 	if (rc == 0)
 		rc = make_name(b, w, e);
 	make_child(&b->cfg, w->child);
+	memcpy(b->cfg.copy_of, vm->uuid, sizeof(b->cfg.copy_of));
 	if (rc == 0)
 		rc = vm_take(vm, *id, taken, b, e); /* may be the end of it */
 	if (rc < 0)

@@ -66,7 +66,7 @@ static void fill(const struct vm_record *v, struct record *r)
 }
 
 /* Behind all else, which older daemons do not read: of a VM that has a snapshot, its digest; of one
- * that has children or is one, what that says. */
+ * that has children or is one, what that says; of a copy, the uuid of the VM it is a copy of. */
 #define SNAPSHOT_MARK  0x50414e53u /* "SNAP" */
 #define SNAPSHOT_CHARS 64u
 
@@ -140,12 +140,48 @@ static void fork_get(const uint8_t *at, const uint8_t *end, struct vm_config *c)
 	c->child = r.child;
 }
 
+#define COPY_MARK 0x59504f43u /* "COPY" */
+
+struct copy_record {
+	uint32_t mark;
+	uint8_t of[16];
+};
+
+static size_t copy_bytes(const struct vm_config *c)
+{
+	static const uint8_t none[sizeof(c->copy_of)];
+
+	return memcmp(c->copy_of, none, sizeof(none)) != 0 ? sizeof(struct copy_record) : 0;
+}
+
+static void copy_put(uint8_t *to, const struct vm_config *c)
+{
+	struct copy_record r = {.mark = COPY_MARK};
+
+	memcpy(r.of, c->copy_of, sizeof(r.of));
+	if (copy_bytes(c))
+		memcpy(to, &r, sizeof(r));
+}
+
+static void copy_get(const uint8_t *at, const uint8_t *end, struct vm_config *c)
+{
+	const size_t before = snapshot_bytes(c) + fork_bytes(c);
+	struct copy_record r;
+
+	if ((size_t)(end - at) < before + sizeof(r))
+		return;
+	memcpy(&r, at + before, sizeof(r));
+	if (r.mark == COPY_MARK)
+		memcpy(c->copy_of, r.of, sizeof(r.of));
+}
+
 size_t record_write(const struct vm_record *v, uint8_t *to, size_t room)
 {
 	const struct vm_config *c = v->cfg;
 	const char *const text[RECORD_TEXTS] = {v->name, c->kernel, c->ramdisk, c->cmdline};
 	struct record r;
-	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus) + snapshot_bytes(c) + fork_bytes(c);
+	size_t bytes = sizeof(r) + dom_cpus_bytes(&c->cpus) + snapshot_bytes(c) + fork_bytes(c) +
+		       copy_bytes(c);
 
 	fill(v, &r);
 	for (uint32_t i = 0; i < RECORD_TEXTS; i++) {
@@ -171,6 +207,7 @@ size_t record_write(const struct vm_record *v, uint8_t *to, size_t room)
 		to = device_record_put(to, &c->device[i]);
 	snapshot_put(to, c);
 	fork_put(to + snapshot_bytes(c), c);
+	copy_put(to + snapshot_bytes(c) + fork_bytes(c), c);
 	return bytes;
 }
 
@@ -269,6 +306,7 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 	    !parse_devices(c, &at, end, r.ndevice) || !snapshot_get(at, end, c))
 		return false;
 	fork_get(at, end, c);
+	copy_get(at, end, c);
 	*v = (struct vm_record){
 		.name = c->name,
 		.cfg = c,

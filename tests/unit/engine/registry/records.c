@@ -148,6 +148,7 @@ static void same(const struct vm_record *a, const struct vm_record *b)
 	assert_int_equal(a->guest_port, b->guest_port);
 	assert_int_equal(a->store_port, b->store_port);
 	assert_int_equal(a->restarts, b->restarts);
+	assert_memory_equal(c->copy_of, d->copy_of, sizeof(c->copy_of));
 	assert_int_equal(a->noxs, b->noxs);
 	assert_int_equal(a->direct, b->direct);
 	assert_int_equal(a->ready, b->ready);
@@ -195,6 +196,19 @@ static void records_come_back(void **state)
 		assert_false(record_read(&back, &back_cfg, bytes, n));
 		vm_config_clear(&back_cfg);
 	}
+	free(bytes);
+	/* what is behind all that older daemons read */
+	memcpy(c.copy_of, "the VM before it", sizeof(c.copy_of));
+	size = record_write(&r, NULL, 0);
+	bytes = malloc(size);
+	assert_non_null(bytes);
+	assert_int_equal(record_write(&r, bytes, size), size);
+	assert_true(record_read(&back, &back_cfg, bytes, size));
+	same(&r, &back);
+	vm_config_clear(&back_cfg);
+	assert_true(record_read(&back, &back_cfg, bytes, size - 1));
+	assert_int_equal(back_cfg.copy_of[0], 0);
+	vm_config_clear(&back_cfg);
 	free(bytes);
 	vm_config_clear(&c);
 }
