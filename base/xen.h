@@ -176,6 +176,10 @@ bool xen_grant_take_back(struct xen_grants *g, uint32_t ref);
  * XEN_GRANT_FRAMES. GNTTABOP_setup_table, Xen public/grant_table.h. */
 #define XEN_GRANT_FRAMES 8u
 int xen_grant_frames(struct xen *x, uint32_t domid, uint32_t n, uint64_t *mfns);
+/* Maps a page that a domain has granted to dom0, by its reference, read-write: ends with
+ * xen_grant_unmap(). The domain goes when that was called. -EINVAL: it grants no such page. */
+int xen_grant_map(struct xen *x, uint32_t domid, uint32_t ref, void **out);
+void xen_grant_unmap(struct xen *x, void *addr);
 
 /* --- vCPUs and PV page tables --------------------------------------------------------------------
  */

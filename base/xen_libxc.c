@@ -82,6 +82,8 @@ void xen_close(struct xen *x)
 		(void)xenevtchn_close(x->xce);
 	if (x->xfm)
 		xen_m2p_close(x);
+	if (x->gnt)
+		(void)xengnttab_close(x->gnt);
 	if (x->call)
 		(void)xencall_close(x->call);
 	if (x->xfm)

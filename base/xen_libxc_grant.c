@@ -113,3 +113,20 @@ bool xen_grant_take_back(struct xen_grants *g, uint32_t ref)
 
 	return (was & (GTF_reading | GTF_writing)) == 0;
 }
+
+/* --- pages that a domain grants to dom0 --- */
+
+int xen_grant_map(struct xen *x, uint32_t domid, uint32_t ref, void **out)
+{
+	if (!x->gnt)
+		x->gnt = xengnttab_open(x->quiet, 0);
+	if (!x->gnt)
+		return -errno;
+	*out = xengnttab_map_grant_ref(x->gnt, domid, ref, PROT_READ | PROT_WRITE);
+	return *out ? 0 : errno ? -errno : -EINVAL;
+}
+
+void xen_grant_unmap(struct xen *x, void *addr)
+{
+	(void)xengnttab_unmap(x->gnt, addr, 1);
+}

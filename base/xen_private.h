@@ -7,6 +7,7 @@
 #include <xencall.h>
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
+#include <xengnttab.h>
 
 #include "base/xen.h"
 
@@ -23,6 +24,7 @@ struct xen {
 	xenforeignmemory_handle *xfm;
 	xenevtchn_handle *xce;
 	xencall_handle *call;
+	xengnttab_handle *gnt; /* NULL until something is mapped by its grant */
 	xentoollog_logger *quiet;
 	int scheduler;		/* XEN_SCHEDULER_*, -1 until asked */
 	uint32_t grant_version; /* the highest, 0 until asked */

@@ -36,12 +36,14 @@ const char *bundle_annotation(const struct bundle *b, const char *key);
 struct plan {
 	char *set[16]; /* ends with NULL */
 	int kernel_fd;
+	int initrd_fd; /* -1: it is a unikernel */
 };
 
-/* What a bundle asks for. The kernel is opened inside the image, so that its links lead nowhere
- * else. plan_free() afterwards in any case. */
-int plan_make(struct plan *p, const struct bundle *b, const char *name, const char *uuid,
-	      struct err *e);
+/* What a bundle asks for. A unikernel is opened inside the image, so that its links lead nowhere
+ * else; of other images Linux runs, from file `linux_kernel`. plan_free() afterwards in any case.
+ */
+int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel, const char *name,
+	      const char *uuid, struct err *e);
 void plan_free(struct plan *p);
 
 #endif

@@ -10,34 +10,58 @@
 
 #include "base/unix.h"
 
-#define PATIENCE_MS 60000 /* of a command, for the monitor's answer */
-#define GREETING_MS 1000  /* of the monitor, for a request */
+#define PATIENCE_MS 60000  /* of a command, for the monitor's answer */
+#define START_MS    300000 /* ... also until Linux has booted */
+#define GREETING_MS 1000   /* of the monitor, for a request */
 
-int control_ask(const struct container *c, enum control_op op, uint32_t number, struct err *e)
+int control_begin(const struct container *c, enum control_op op, uint32_t number, const int *files,
+		  uint32_t nfile, struct err *e)
 {
 	struct control_request rq = {.op = op, .number = number};
-	struct control_answer a = {.rc = -EPIPE};
-	struct pollfd p = {.events = POLLIN};
 	char path[64];
-	uint32_t none;
+	int fd;
 	int rc;
 
 	container_socket(c, path, sizeof(path));
-	p.fd = unix_connect(path, SOCK_SEQPACKET, 0);
-	if (p.fd < 0)
-		return err_sys(e, -p.fd, "container %s: its monitor", c->id);
-	rc = unix_send(p.fd, &rq, sizeof(rq), NULL, 0, 0);
-	if (rc == 0 && poll(&p, 1, PATIENCE_MS) == 0)
-		rc = -ETIMEDOUT;
-	if (rc == 0 && unix_receive(p.fd, &a, sizeof(a), NULL, 0, &none) < (ssize_t)sizeof(a.rc))
+	fd = unix_connect(path, SOCK_SEQPACKET, 0);
+	if (fd < 0)
+		return err_sys(e, -fd, "container %s: its monitor", c->id);
+	rc = unix_send(fd, &rq, sizeof(rq), files, nfile, 0);
+	if (rc == 0)
+		return fd;
+	(void)close(fd);
+	return rc == -EPIPE ? err_set(e, EPIPE, "container %s: it ended", c->id)
+			    : err_sys(e, -rc, "container %s: its monitor", c->id);
+}
+
+int control_hear(int fd, int ms, const struct container *c, struct err *e)
+{
+	struct control_answer a = {.rc = -EPIPE};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint32_t none;
+	int rc = poll(&p, 1, ms);
+
+	if (rc < 0)
+		return err_set(e, errno, "interrupted");
+	rc = rc == 0 ? -ETIMEDOUT : 0;
+	if (rc == 0 && unix_receive(fd, &a, sizeof(a), NULL, 0, &none) < (ssize_t)sizeof(a.rc))
 		rc = -EPIPE;
-	(void)close(p.fd);
 	if (rc == -EPIPE)
 		return err_set(e, EPIPE, "container %s: it ended", c->id);
 	if (rc < 0)
 		return err_sys(e, -rc, "container %s: its monitor does not answer", c->id);
 	a.message[sizeof(a.message) - 1] = '\0';
-	return a.rc < 0 ? err_set(e, -a.rc, "%s", a.message) : 0;
+	return a.rc < 0 ? err_set(e, -a.rc, "%s", a.message) : a.rc;
+}
+
+int control_ask(const struct container *c, enum control_op op, uint32_t number, struct err *e)
+{
+	int fd = control_begin(c, op, number, NULL, 0, e);
+	int rc = fd < 0 ? fd : control_hear(fd, op == CONTROL_START ? START_MS : PATIENCE_MS, c, e);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
 }
 
 int control_listen(const struct container *c, struct err *e)
@@ -50,27 +74,32 @@ int control_listen(const struct container *c, struct err *e)
 	return unix_listen(&l, e);
 }
 
-int control_take(int listener, struct control_request *rq)
+int control_take(int listener, struct control_request *rq, int *files)
 {
 	struct pollfd p = {.events = POLLIN};
-	uint32_t none;
+	uint32_t n = 0;
 
 	p.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (p.fd < 0)
 		return -errno;
 	if (poll(&p, 1, GREETING_MS) == 1 &&
-	    unix_receive(p.fd, rq, sizeof(*rq), NULL, 0, &none) == (ssize_t)sizeof(*rq))
+	    unix_receive(p.fd, rq, sizeof(*rq), files, CONTROL_FILES, &n) == (ssize_t)sizeof(*rq))
 		return p.fd;
 	(void)close(p.fd);
 	return -EPROTO;
 }
 
-void control_answer(int fd, int rc, const struct err *e)
+void control_say(int fd, int rc, const struct err *e)
 {
 	struct control_answer a = {.rc = rc};
 
 	if (rc < 0)
 		(void)strncpy(a.message, err_msg(e), sizeof(a.message) - 1);
 	(void)unix_send(fd, &a, sizeof(a), NULL, 0, MSG_DONTWAIT);
+}
+
+void control_answer(int fd, int rc, const struct err *e)
+{
+	control_say(fd, rc, e);
 	(void)close(fd);
 }

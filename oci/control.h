@@ -7,7 +7,11 @@
 
 #include "oci/state.h"
 
-enum control_op { CONTROL_START = 1, CONTROL_KILL };
+/* EXEC comes with files: the process as JSON, its standard input, output and errors. It is answered
+ * when the process has started, and again when it has ended: `rc` is its exit status then. KILL and
+ * WINDOW on the same connection are for that process, as long as it runs. */
+enum control_op { CONTROL_START = 1, CONTROL_KILL, CONTROL_EXEC, CONTROL_WINDOW };
+#define CONTROL_FILES 4
 
 struct control_request {
 	uint32_t op;	 /* enum control_op */
@@ -22,9 +26,17 @@ struct control_answer {
 /* Asks the monitor and waits for the answer. -ENOENT, -ECONNREFUSED: there is none. */
 int control_ask(const struct container *c, enum control_op op, uint32_t number, struct err *e);
 
-/* The monitor's end: listens; takes a connection with its request; answers and closes it. */
+/* The same step by step: the connection, which is the caller's, with the request sent; and one
+ * answer: what it says, 0 or more, or an error. -EPIPE: the container ended. */
+int control_begin(const struct container *c, enum control_op op, uint32_t number, const int *files,
+		  uint32_t nfile, struct err *e);
+int control_hear(int fd, int ms, const struct container *c, struct err *e);
+
+/* The monitor's end: listens; takes a connection with its request and up to CONTROL_FILES files,
+ * which are the caller's (else they are left alone); answers; answers and closes it. */
 int control_listen(const struct container *c, struct err *e);
-int control_take(int listener, struct control_request *rq);
+int control_take(int listener, struct control_request *rq, int *files);
+void control_say(int fd, int rc, const struct err *e);
 void control_answer(int fd, int rc, const struct err *e);
 
 #endif

@@ -17,6 +17,7 @@
 #include "oci/bundle.h"
 #include "oci/control.h"
 #include "oci/hooks.h"
+#include "oci/linux.h"
 #include "oci/monitor.h"
 #include "oci/oci.h"
 #include "oci/place.h"
@@ -68,10 +69,11 @@ static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct
 {
 	int fd;
 
-	*io = (struct monitor_stdio){.in = 0, .out = 1};
+	*io = (struct monitor_stdio){.in = 0, .out = 1, .err = k->plan.initrd_fd < 0 ? -1 : 2};
 	if (!k->console_socket)
 		return 0;
-	fd = terminal_open(k->console_socket, e);
+	io->err = -1;
+	fd = terminal_open(k->console_socket, k->plan.initrd_fd >= 0, e);
 	if (fd < 0)
 		return fd;
 	io->in = fd;
@@ -83,7 +85,7 @@ static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct
  * of what it gave. */
 static int keep_files(const struct creation *k, int listener)
 {
-	int keep[] = {k->link, k->c.dir, k->plan.kernel_fd, listener};
+	int keep[] = {k->link, k->c.dir, k->plan.kernel_fd, k->plan.initrd_fd, listener};
 	int from = 3;
 
 	for (;;) {
@@ -129,17 +131,24 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 	struct monitor_stdio io;
 	struct err e = {0};
 	int listener = -1;
+	bool is_linux;
 	int rc = monitor_begin(k, &io, &listener, &e);
 
+	is_linux = k->plan.initrd_fd >= 0;
 	if (rc == 0)
 		(void)close(k->plan.kernel_fd);
+	if (rc == 0 && is_linux)
+		(void)close(k->plan.initrd_fd);
 	if (say(k->link, rc, 0, &e) < 0 && rc == 0) {
 		/* what asked for it is gone, and will not say that it is there */
 		(void)vm_remove(k->c.uuid, NULL);
 		rc = -EPIPE;
 	}
 	(void)close(k->link);
-	_exit(rc < 0 ? 255 : monitor_run(&k->c, listener, &io));
+	if (rc < 0)
+		_exit(255);
+	_exit(is_linux ? linux_run(&k->c, &k->b, listener, &io)
+		       : monitor_run(&k->c, listener, &io));
 }
 
 /* The first child: it goes where the monitor shall be, makes it, and ends. */
@@ -247,7 +256,7 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 		rc = container_new(&k->c, o, id, &k->b, e);
 	if (rc < 0)
 		return rc;
-	rc = plan_make(&k->plan, &k->b, k->c.vm, k->c.uuid, e);
+	rc = plan_make(&k->plan, &k->b, o->kernel, k->c.vm, k->c.uuid, e);
 	if (rc == 0)
 		rc = place_make_cgroup(&k->b, &k->c, e);
 	if (rc == 0)
@@ -280,7 +289,7 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 	int rc;
 
 	k.c.dir = -1;
-	k.plan.kernel_fd = -1;
+	k.plan.kernel_fd = k.plan.initrd_fd = -1;
 	while ((c = getopt_long(argc, argv, "b:p:", longs, NULL)) != -1)
 		if (c == 'b')
 			k.bundle_path = optarg;
@@ -305,5 +314,5 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 const struct verb verb_create = {
 	.name = "create",
 	.args = "[--bundle DIR] [--console-socket PATH] [--pid-file FILE] ID",
-	.what = "make a container: its VM is there, and does not run yet",
+	.what = "make a container: its VM is there, and its process does not run yet",
 	.run = run_create};

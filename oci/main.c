@@ -10,7 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#define DEFAULT_ROOT "/run/chaos-oci"
+#define DEFAULT_ROOT   "/run/chaos-oci"
+#define DEFAULT_KERNEL "/usr/lib/chaos/linux/vmlinuz"
 
 static const struct verb *const verbs[] = {&verb_create, &verb_start, &verb_state,  &verb_kill,
 					   &verb_delete, &verb_pause, &verb_resume, &verb_ps,
@@ -25,8 +26,10 @@ static void help(FILE *f)
 		      "\n"
 		      "An OCI runtime: engines (podman, docker, containerd) run each container as "
 		      "a VM of its\n"
-		      "own, made by chaosd. So far for images that are unikernels; chaos-oci(8).\n"
+		      "own, made by chaosd: images that are unikernels, and with a kernel of Linux "
+		      "all others; chaos-oci(8).\n"
 		      "\n"
+		      "      --kernel FILE       Linux (" DEFAULT_KERNEL ", or $CHAOS_OCI_KERNEL)\n"
 		      "      --root DIR          where states are kept (" DEFAULT_ROOT ")\n"
 		      "      --log FILE          write errors to a file, too\n"
 		      "      --log-format FORM   text or json\n"
@@ -86,6 +89,7 @@ static int usage(void)
 static int read_options(struct oci *o, int argc, char **argv, int *status)
 {
 	static const struct option longs[] = {{"root", required_argument, NULL, 'r'},
+					      {"kernel", required_argument, NULL, 'k'},
 					      {"log", required_argument, NULL, 'l'},
 					      {"log-format", required_argument, NULL, 'f'},
 					      {"log-level", required_argument, NULL, 'i'},
@@ -102,6 +106,9 @@ static int read_options(struct oci *o, int argc, char **argv, int *status)
 		switch (c) {
 		case 'r':
 			o->root = optarg;
+			break;
+		case 'k':
+			o->kernel = optarg;
 			break;
 		case 'l':
 			o->log = optarg;
@@ -129,7 +136,9 @@ static int read_options(struct oci *o, int argc, char **argv, int *status)
 
 int main(int argc, char **argv)
 {
-	struct oci o = {.root = DEFAULT_ROOT};
+	const char *kernel = getenv("CHAOS_OCI_KERNEL");
+	struct oci o = {.root = DEFAULT_ROOT,
+			.kernel = kernel && *kernel ? kernel : DEFAULT_KERNEL};
 	const struct verb *verb;
 	struct err e = {0};
 	int status = 1;

@@ -206,9 +206,10 @@ static int deliver(struct monitor *m, int signal_number, struct err *e)
 
 static void from_command(struct monitor *m, int listener)
 {
+	int files[CONTROL_FILES] = {-1, -1, -1, -1};
 	struct control_request rq = {0};
 	struct err e = {0};
-	int fd = control_take(listener, &rq);
+	int fd = control_take(listener, &rq, files);
 	int rc;
 
 	if (fd < 0)
@@ -217,20 +218,33 @@ static void from_command(struct monitor *m, int listener)
 		rc = start(m, &e);
 	else if (rq.op == CONTROL_KILL && rq.number < 65)
 		rc = deliver(m, (int)rq.number, &e);
+	else if (rq.op == CONTROL_EXEC)
+		rc = err_set(&e, ENOTSUP,
+			     "exec: a unikernel runs one program, and no other beside it");
 	else
 		rc = err_set(&e, EINVAL, "request %u is not known", rq.op);
 	control_answer(fd, rc, &e);
+	for (int i = 0; i < CONTROL_FILES; i++)
+		if (files[i] >= 0)
+			(void)close(files[i]);
+}
+
+int monitor_signal(int fd)
+{
+	struct signalfd_siginfo s;
+
+	return read(fd, &s, sizeof(s)) == (ssize_t)sizeof(s) ? (int)s.ssi_signo : 0;
 }
 
 static void from_signals(struct monitor *m, int fd)
 {
-	struct signalfd_siginfo s;
+	int number = monitor_signal(fd);
 
-	if (read(fd, &s, sizeof(s)) == (ssize_t)sizeof(s))
-		(void)deliver(m, (int)s.ssi_signo, NULL);
+	if (number)
+		(void)deliver(m, number, NULL);
 }
 
-static int open_signals(void)
+int monitor_open_signals(void)
 {
 	sigset_t set;
 
@@ -240,6 +254,9 @@ static int open_signals(void)
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGHUP);
 	(void)sigaddset(&set, SIGQUIT);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigaddset(&set, SIGUSR2);
+	(void)sigaddset(&set, SIGWINCH);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -288,7 +305,7 @@ static void turn(struct monitor *m, int listener, int signals)
 int monitor_run(const struct container *c, int listener, const struct monitor_stdio *io)
 {
 	struct monitor *m = calloc(1, sizeof(*m));
-	int signals = open_signals();
+	int signals = monitor_open_signals();
 	int code;
 
 	if (!m || signals < 0) {

@@ -7,6 +7,7 @@
 
 struct monitor_stdio {
 	int in, out; /* the engine's, or a terminal */
+	int err;     /* -1: a terminal, or none beside `out` */
 };
 
 /*
@@ -15,5 +16,9 @@ struct monitor_stdio {
  * container. A chaosd that is gone for a while is waited for: the VM goes on meanwhile.
  */
 int monitor_run(const struct container *c, int listener, const struct monitor_stdio *io);
+
+/* Signals of the engine and of the terminal, as a file; and the next of them, 0: none. */
+int monitor_open_signals(void);
+int monitor_signal(int fd);
 
 #endif

@@ -9,9 +9,10 @@
 
 /* What engines say before the command. */
 struct oci {
-	const char *root; /* folder of states */
-	const char *log;  /* file for errors; NULL: standard error alone */
-	bool log_json;	  /* form of that */
+	const char *root;   /* folder of states */
+	const char *log;    /* file for errors; NULL: standard error alone */
+	bool log_json;	    /* form of that */
+	const char *kernel; /* of Linux, for images that are no unikernels */
 };
 
 struct verb {

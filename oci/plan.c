@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "oci/initrd.h"
+
 #define SET_MAX (sizeof(((struct plan *)NULL)->set) / sizeof(char *))
 
 static int add(struct plan *p, struct err *e, const char *fmt, ...)
@@ -61,6 +63,7 @@ static int open_inside(const char *rootfs, const char *path)
 	return rc < 0 ? rc : fd;
 }
 
+/* *path NULL: there is none in the image. */
 static int open_kernel(struct plan *p, const struct bundle *b, const char **path, struct err *e)
 {
 	const char *named = bundle_annotation(b, OCI_KERNEL_ANNOTATION);
@@ -69,15 +72,69 @@ static int open_kernel(struct plan *p, const struct bundle *b, const char **path
 	p->kernel_fd = open_inside(b->rootfs, *path);
 	if (p->kernel_fd >= 0)
 		return 0;
-	if (p->kernel_fd == -ENOENT && !named)
-		return err_set(e, ENOENT,
-			       "the image is no unikernel: set the annotation %s, or put the "
-			       "kernel at /%s in the image",
-			       OCI_KERNEL_ANNOTATION, OCI_KERNEL_PATH);
+	if (p->kernel_fd == -ENOENT && !named) {
+		*path = NULL;
+		return 0;
+	}
 	if (p->kernel_fd == -EINVAL)
 		return err_set(e, EINVAL, "kernel \"%s\" of the image is no regular file", *path);
 	return err_sys(e, -p->kernel_fd, "kernel \"%s\" of the image", *path);
 }
+
+/* --- Linux --- */
+
+#define AGENT	    "/usr/lib/chaos/linux/agent"
+#define LINUX_MIB   128 /* when nothing is said */
+#define LINUX_LEAST 64
+
+static int open_linux(struct plan *p, const char *path, struct err *e)
+{
+	p->kernel_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (p->kernel_fd >= 0)
+		return 0;
+	if (errno != ENOENT)
+		return err_sys(e, errno, "Linux kernel \"%s\"", path);
+	return err_set(e, ENOENT,
+		       "the image is no unikernel (it has no /%s, and there is no annotation %s), "
+		       "and there is no Linux kernel %s: --kernel names one",
+		       OCI_KERNEL_PATH, OCI_KERNEL_ANNOTATION, path);
+}
+
+/* The initramfs is in memory twice, packed and unpacked, until Linux has done that. */
+static int add_linux_memory(struct plan *p, const struct bundle *b, uint64_t initrd, struct err *e)
+{
+	const char *text = bundle_annotation(b, OCI_MEMORY_ANNOTATION);
+	int64_t limit = bundle_number(b, "linux.resources.memory.limit", 0);
+	uint64_t mib = limit > 0 ? (uint64_t)limit >> 20 : LINUX_MIB;
+
+	if (text)
+		return add(p, e, "memory=%s", text);
+	if (mib < LINUX_LEAST + (initrd >> 19))
+		mib = LINUX_LEAST + (initrd >> 19);
+	return add(p, e, "memory=%ju", (uintmax_t)mib);
+}
+
+static int plan_linux(struct plan *p, const struct bundle *b, const char *kernel, struct err *e)
+{
+	uint64_t initrd = 0;
+	int rc = open_linux(p, kernel, e);
+
+	if (rc == 0) {
+		p->initrd_fd = initrd_make(b, AGENT, &initrd, e);
+		rc = p->initrd_fd < 0 ? p->initrd_fd : 0;
+	}
+	if (rc == 0)
+		rc = add(p, e, "kernel=%s", kernel);
+	if (rc == 0)
+		rc = add(p, e, "ramdisk=%s", AGENT);
+	if (rc == 0)
+		rc = add(p, e, "cmdline=console=hvc0 quiet panic=-1");
+	if (rc == 0)
+		rc = add(p, e, "agent=1");
+	return rc < 0 ? rc : add_linux_memory(p, b, initrd, e);
+}
+
+/* --- unikernels --- */
 
 /* The command line: args with blanks between them, without a first one that names the kernel. */
 static int add_command(struct plan *p, const struct bundle *b, const char *kernel, struct err *e)
@@ -148,30 +205,35 @@ static int add_cpu(struct plan *p, const struct bundle *b, struct err *e)
 	return rc;
 }
 
-int plan_make(struct plan *p, const struct bundle *b, const char *name, const char *uuid,
-	      struct err *e)
+static int plan_unikernel(struct plan *p, const struct bundle *b, const char *kernel, struct err *e)
+{
+	int rc = add(p, e, "kernel=%s/%s", b->rootfs, kernel + (kernel[0] == '/'));
+
+	if (rc == 0)
+		rc = add_command(p, b, kernel, e);
+	return rc < 0 ? rc : add_memory(p, b, e);
+}
+
+int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel, const char *name,
+	      const char *uuid, struct err *e)
 {
 	const char *type = bundle_annotation(b, OCI_TYPE_ANNOTATION);
 	const char *kernel = NULL;
 	int rc;
 
 	memset(p, 0, sizeof(*p));
-	p->kernel_fd = -1;
+	p->kernel_fd = p->initrd_fd = -1;
 	rc = open_kernel(p, b, &kernel, e);
+	if (rc == 0)
+		rc = kernel ? plan_unikernel(p, b, kernel, e) : plan_linux(p, b, linux_kernel, e);
 	if (rc == 0)
 		rc = add(p, e, "name=%s", name);
 	if (rc == 0)
 		rc = add(p, e, "uuid=%s", uuid);
 	if (rc == 0)
-		rc = add(p, e, "kernel=%s/%s", b->rootfs, kernel + (kernel[0] == '/'));
-	if (rc == 0)
-		rc = add_command(p, b, kernel, e);
-	if (rc == 0)
-		rc = add_memory(p, b, e);
-	if (rc == 0)
 		rc = add_cpu(p, b, e);
-	if (rc == 0 && type)
-		rc = add(p, e, "type=%s", type);
+	if (rc == 0 && (type || !kernel))
+		rc = add(p, e, "type=%s", type ? type : "pvh");
 	if (rc == 0)
 		rc = add(p, e, "on_reboot=destroy");
 	return rc;
@@ -183,6 +245,8 @@ void plan_free(struct plan *p)
 		free(p->set[i]);
 	if (p->kernel_fd >= 0)
 		(void)close(p->kernel_fd);
+	if (p->initrd_fd >= 0)
+		(void)close(p->initrd_fd);
 	memset(p, 0, sizeof(*p));
-	p->kernel_fd = -1;
+	p->kernel_fd = p->initrd_fd = -1;
 }

@@ -203,14 +203,6 @@ static int run_spec(const struct oci *o, int argc, char **argv, struct err *e)
 	return write_spec(folder, e);
 }
 
-static int run_exec(const struct oci *o, int argc, char **argv, struct err *e)
-{
-	(void)o;
-	(void)argc;
-	(void)argv;
-	return err_set(e, ENOTSUP, "exec: a unikernel runs one program, and no other beside it");
-}
-
 const struct verb verb_state = {
 	.name = "state", .args = "ID", .what = "print its state as JSON", .run = run_state};
 const struct verb verb_ps = {.name = "ps",
@@ -231,5 +223,3 @@ const struct verb verb_spec = {.name = "spec",
 			       .args = "[--bundle DIR]",
 			       .what = "write a config.json to begin with",
 			       .run = run_spec};
-const struct verb verb_exec = {
-	.name = "exec", .args = "ID COMMAND...", .what = "not for unikernels", .run = run_exec};

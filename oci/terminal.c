@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -25,19 +26,20 @@ static int send_master(const char *path, int master, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "--console-socket \"%s\"", path) : 0;
 }
 
-/* The guest has a line discipline of its own; output of bare newlines looks right. */
-static void make_raw(int fd)
+/* The guest has a line discipline of its own. */
+static void make_raw(int fd, bool is_cooked)
 {
 	struct termios t;
 
 	if (tcgetattr(fd, &t) < 0)
 		return;
 	cfmakeraw(&t);
-	t.c_oflag |= OPOST | ONLCR;
+	if (!is_cooked)
+		t.c_oflag |= OPOST | ONLCR;
 	(void)tcsetattr(fd, TCSANOW, &t);
 }
 
-int terminal_open(const char *console_socket, struct err *e)
+int terminal_open(const char *console_socket, bool is_cooked, struct err *e)
 {
 	char path[64];
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -59,6 +61,7 @@ int terminal_open(const char *console_socket, struct err *e)
 			(void)close(slave);
 		return rc;
 	}
-	make_raw(slave);
+	make_raw(slave, is_cooked);
+	(void)ioctl(slave, TIOCSCTTY, 0);
 	return slave;
 }

@@ -26,7 +26,8 @@ int vm_make(const struct plan *p, struct err *e)
 	chaos_request_init(&rq, CHAOS_CREATE);
 	rq.set = (const char *const *)p->set;
 	rq.kernel_fd = p->kernel_fd;
-	rq.flags = CHAOS_PAUSED;
+	rq.ramdisk_fd = p->initrd_fd;
+	rq.flags = p->initrd_fd < 0 ? CHAOS_PAUSED : 0;
 	return call(&rq, &r, e);
 }
 

@@ -7,7 +7,7 @@
 #include "oci/bundle.h"
 #include "split-toolstack/libchaos/chaos.h"
 
-/* Makes it, paused. */
+/* Makes it: a unikernel paused, Linux running until its agent waits. */
 int vm_make(const struct plan *p, struct err *e);
 /* One request about it. -ESRCH: there is no such VM. */
 int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e);

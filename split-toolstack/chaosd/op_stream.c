@@ -11,8 +11,9 @@
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/chaosd/stream.h"
 
-#define CHUNK	16384u
-#define BUCKETS 1024u
+#define CHUNK	      16384u
+#define CHANNEL_CHUNK 2048u /* the ring is no larger */
+#define BUCKETS	      1024u
 
 /* Waits and consoles by their VM: what happens to one VM is no matter of the others' clients. */
 static struct stream *by_vm[BUCKETS];
@@ -98,7 +99,41 @@ static void console_room(struct stream *st)
 		(void)pump(st, vm);
 }
 
+/* The same with the channel of its agent: what the client does not take stays with the guest. */
+static void pump_channel(struct stream *st, struct vm *vm)
+{
+	struct conn *c = st->c;
+	uint8_t buf[CHANNEL_CHUNK];
+	struct wire_out w;
+	uint32_t epoch = 0;
+	int n = 1;
+
+	(void)vm_channel_epoch(vm, &epoch, NULL);
+	if (st->pos != epoch) {
+		st->pos = epoch;
+		reply_begin(c, &w, PROTO_ITEM, st->tag);
+		wire_u64(&w, PROTO_LOST, 1);
+		reply_send(c, &w);
+	}
+	while (!c->gone && !c->queue && (n = vm_channel_read(vm, buf, sizeof(buf))) > 0) {
+		reply_begin(c, &w, PROTO_ITEM, st->tag);
+		wire_bytes(&w, PROTO_DATA, buf, (uint32_t)n);
+		reply_send(c, &w);
+	}
+	if (!c->gone && n == 0 && is_over(vm))
+		finish(st, vm);
+}
+
+static void channel_room(struct stream *st)
+{
+	struct vm *vm = engine_find_uuid(engine, st->uuid);
+
+	if (vm)
+		pump_channel(st, vm);
+}
+
 static const struct stream_ops console_ops = {.room = console_room, .end = unlist};
+static const struct stream_ops channel_ops = {.room = channel_room, .end = unlist};
 static const struct stream_ops wait_ops = {.end = unlist};
 
 static bool satisfied(const struct stream *st, struct vm *vm)
@@ -126,6 +161,8 @@ static void advance(struct stream *st, enum vm_event ev, struct vm *vm)
 		reply_error(c, tag, &e);
 	} else if (st->ops == &console_ops) {
 		(void)pump(st, vm);
+	} else if (st->ops == &channel_ops) {
+		pump_channel(st, vm);
 	} else if (satisfied(st, vm)) {
 		finish(st, vm);
 	}
@@ -202,13 +239,13 @@ int op_wait(struct engine *en, struct request *r, struct err *e)
 }
 
 /* Many may watch a console, one writes: two would only mix their lines. */
-static bool has_writer(struct vm *vm)
+static bool has_writer(struct vm *vm, const struct stream_ops *ops)
 {
 	uint8_t uuid[16];
 
 	vm_uuid(vm, uuid);
 	for (const struct stream *st = *bucket(uuid); st; st = st->peer_next)
-		if (st->ops == &console_ops && (st->flags & PROTO_F_INPUT) &&
+		if (st->ops == ops && (st->flags & PROTO_F_INPUT) &&
 		    memcmp(st->uuid, uuid, sizeof(uuid)) == 0)
 			return true;
 	return false;
@@ -224,6 +261,23 @@ static void say_watching(struct conn *c, uint32_t tag)
 	reply_send(c, &w);
 }
 
+static int open_channel(struct request *r, struct vm *vm, struct err *e)
+{
+	struct stream *st = NULL;
+	uint32_t epoch;
+	int rc = vm_channel_epoch(vm, &epoch, e);
+
+	if (rc == 0 && has_writer(vm, &channel_ops))
+		rc = err_set(e, EBUSY, "another client uses the channel of \"%s\"", vm_name(vm));
+	if (rc == 0)
+		rc = add_stream(r, vm, &channel_ops, &st, e);
+	if (rc < 0)
+		return rc;
+	st->flags |= PROTO_F_INPUT;
+	pump_channel(st, vm);
+	return 0;
+}
+
 int op_console(struct engine *en, struct request *r, struct err *e)
 {
 	bool taken;
@@ -232,7 +286,9 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 	struct vm *vm = NULL;
 	int rc = request_vm(en, r, &vm, e);
 
-	taken = rc == 0 && has_writer(vm);
+	if (rc == 0 && (wire_get_u32(&r->in, PROTO_FLAGS, 0) & PROTO_F_AGENT))
+		return open_channel(r, vm, e);
+	taken = rc == 0 && has_writer(vm, &console_ops);
 	if (rc == 0)
 		rc = add_stream(r, vm, &console_ops, &st, e);
 	if (rc < 0 || !st)
@@ -263,16 +319,19 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 int op_input(struct engine *en, struct request *r, struct err *e)
 {
 	struct stream *st = stream_of(r, &console_ops, PROTO_F_INPUT);
+	struct stream *channel = stream_of(r, &channel_ops, PROTO_F_INPUT);
 	struct wire_field f;
 	struct vm *vm;
 	int n;
 
+	st = st ? st : channel;
 	if (!st || !wire_find(&r->in, PROTO_DATA, &f))
 		return 0; /* the VM ended while it was typed */
 	vm = engine_find_uuid(en, st->uuid);
 	if (!vm)
 		return 0;
-	n = vm_console_write(vm, f.data, f.len, e);
+	n = st == channel ? vm_channel_write(vm, f.data, f.len, e)
+			  : vm_console_write(vm, f.data, f.len, e);
 	if (n >= 0 && (uint32_t)n < f.len)
 		log_line(LOG_WARN,
 			 "op=console name=%s: the guest does not read; %u bytes of input dropped",

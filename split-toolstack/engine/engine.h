@@ -284,4 +284,14 @@ int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct
  * the ring and a bounded queue). -EPIPE when it has ended. */
 int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e);
 
+/* --- the second console of a Linux guest (agent=1), which nothing keeps a log of --- */
+
+/* How often the guest has connected it: what was in it before is lost. 0: not yet. -EOPNOTSUPP: it
+ * has none. */
+int vm_channel_epoch(const struct vm *vm, uint32_t *out, struct err *e);
+/* Takes what the guest wrote; 0: nothing. What is not taken stays with the guest, which waits. */
+int vm_channel_read(struct vm *vm, void *buf, uint32_t len);
+/* As vm_console_write(). */
+int vm_channel_write(struct vm *vm, const void *buf, uint32_t len, struct err *e);
+
 #endif

@@ -115,6 +115,11 @@ enum chaos_op {
 #define CHAOS_DISKS_NONE     (1u << 26)
 #define CHAOS_DISKS_COPY     (1u << 27)
 
+/* console: the channel of the guest's agent (agent=1), from now on and in both directions, for one
+ * client at a time. A reply with `lost` set says that the guest has connected it: what was under
+ * way before is gone. What the client does not receive stays with the guest. */
+#define CHAOS_AGENT (1u << 16)
+
 #define CHAOS_NOW UINT64_MAX /* since: no event of the past */
 
 /* chaos_request_init() sets what is not needed to nothing. All stays the caller's. */

@@ -243,6 +243,7 @@ enum proto_id {
 #define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on; moved: it goes on here */
 #define PROTO_F_LIVE		(1u << 13) /* save, receive: the VM runs while it is copied */
 #define PROTO_F_NEEDS		(1u << 15) /* info: NEEDS, too */
+#define PROTO_F_AGENT		(1u << 16) /* console: its agent's channel, from now on; one at a time */
 #define PROTO_F_PATHS                                                                              \
 	(1u << 14) /* receive: kernel, ramdisk and on_* that the source names count                \
 		    */

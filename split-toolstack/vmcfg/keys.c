@@ -334,6 +334,7 @@ static const struct key keys[] = {
 	{{"max_maptrack_frames"}, vmcfg_limit},
 	{{"max_grant_version"}, vmcfg_limit},
 	{{"max_event_channels"}, vmcfg_limit},
+	{{"agent", FIELD_NUMBER, AT(agent), 0, 1}},
 	{{"fork"}, vmcfg_fork},
 	{{"fork_depth"}, vmcfg_fork},
 	{{"uuid"}, set_uuid},

@@ -56,6 +56,7 @@ struct vm_config {
 	/* Ring pages that its domain has for devices that it has not any more: it was restored
 	 * without them. */
 	uint32_t spare_rings;
+	uint32_t agent;	     /* 1: Linux has a second console, for its agent (guest/channel.h) */
 	uint32_t fork;	     /* its guest may have so many children at a time; 0: none */
 	uint32_t fork_depth; /* of which each may have children, and so on: generations */
 	struct vm_child child;

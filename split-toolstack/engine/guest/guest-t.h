@@ -31,6 +31,20 @@ struct vm_view {
 	bool woken;
 };
 
+/* The second console of a Linux guest, for its agent: no log, what has no reader stays in the ring.
+ */
+struct channel {
+	bool open;
+	struct store_hook hook;	     /* of its frontend's state */
+	struct noxs_control_end con; /* page NULL: the frontend is not connected */
+	void *page;		     /* granted by the guest */
+	uint32_t port;
+	struct port_user user;
+	uint32_t epoch; /* how often it was connected */
+	uint8_t *input; /* waits for room in the ring */
+	uint32_t input_len;
+};
+
 struct guest {
 	struct noxs_control_end con; /* its control page; page NULL: it is not mapped */
 	uint32_t port;		     /* ours, of the control channel */
@@ -43,6 +57,7 @@ struct guest {
 	bool suspend_asked;			/* ... or was: NOXS_REQ_SUSPEND is not obeyed yet */
 	struct vm *unheard_next, *unheard_prev; /* its channel is not bound yet */
 	struct vm_view view;
+	struct channel channel;
 	struct vm *view_next, *view_prev;     /* its store ring has something to move */
 	struct vm *untold_next, *untold_prev; /* xenstored has not what it is called */
 	struct fork_end fork;

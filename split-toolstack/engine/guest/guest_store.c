@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/guest/channel.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/vm/vms.h"
@@ -366,13 +367,17 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 	store_fire_special(vm->en->guests.tree, "@introduceDomain");
 	if (adopt)
 		on_wake(&v->ring);
-	return 0;
+	rc = vm->cfg.agent ? channel_open(vm, adopt, e) : 0;
+	if (rc < 0)
+		vm_view_close(vm);
+	return rc;
 }
 
 void vm_view_close(struct vm *vm)
 {
 	struct vm_view *v = &vm->guest.view;
 
+	channel_close(vm);
 	unwake(vm);
 	store_ring_close(&v->ring);
 	ports_ignore(vm->en->ports, &v->user);

@@ -20,6 +20,7 @@
 #define RECORD_NOXS   1u
 #define RECORD_DIRECT 2u
 #define RECORD_OTHER  4u /* not direct */
+#define RECORD_AGENT  2u /* in `ready`, which is of noxs guests alone; the bit above it */
 
 /* What versions before 3 wrote. */
 #define RECORD_BYTES_2 offsetof(struct record, ncpumap)
@@ -47,7 +48,7 @@ static void fill(const struct vm_record *v, struct record *r)
 		.restarts = v->restarts,
 		.noxs = v->noxs ? RECORD_NOXS | (v->direct ? RECORD_DIRECT : RECORD_OTHER) : 0,
 		.spare_rings = (uint16_t)c->spare_rings,
-		.ready = v->ready,
+		.ready = (uint16_t)(v->ready | (c->agent ? RECORD_AGENT : 0)),
 		.store_port = v->store_port,
 		.mem_kib = c->mem_kib,
 		.maxmem_kib = c->maxmem_kib,
@@ -320,7 +321,7 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 		.restarts = r.restarts,
 		.noxs = r.noxs != 0,
 		.direct = is_direct(&r),
-		.ready = r.ready,
+		.ready = r.ready & 1,
 		.pages = r.pages,
 		.dev_frame = r.dev_frame,
 		.control_frame = r.control_frame,
@@ -329,6 +330,7 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 		.ended_ns = r.ended_ns,
 	};
 	c->type = (enum dom_type)r.type;
+	c->agent = (r.ready & RECORD_AGENT) != 0;
 	c->spare_rings = r.spare_rings;
 	c->mem_kib = r.mem_kib;
 	c->maxmem_kib = r.maxmem_kib;

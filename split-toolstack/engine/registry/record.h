@@ -20,7 +20,8 @@ struct record {
 	uint32_t on_poweroff, on_reboot, on_crash;
 	uint32_t restarts;
 	uint16_t noxs, spare_rings; /* older daemons look at both as one bool */
-	uint16_t ready, store_port; /* a new domain's first ports are small */
+	uint16_t ready;		    /* and whether it has an agent's channel */
+	uint16_t store_port;	    /* a new domain's first ports are small */
 	uint64_t mem_kib, maxmem_kib, pages;
 	uint64_t dev_frame, control_frame;
 	uint64_t created_ns, started_ns, ended_ns;

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Process 1 of a container's VM. */
+#ifndef CHAOS_AGENT_H
+#define CHAOS_AGENT_H
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "guests/linux/link/link.h"
+
+#define ROOT	   "/root" /* of the container, in the initramfs or mounted there */
+#define TEXT_MAX   131072u /* of one item, as of the kernel's exec */
+#define LIST_MAX   4096u
+#define LIMITS_MAX 32u
+
+extern struct link agent_link;
+
+/* --- items: what a process or the root is to be --- */
+
+struct list {
+	char **text; /* ends with NULL */
+	uint32_t n;
+};
+
+struct spec {
+	struct list arg, env, group, limit;
+	char *cwd, *terminal, *caps;
+	uint32_t uid, gid, umask;
+	int oom;
+	bool has_umask, has_oom, no_new;
+	/* one that comes in pieces */
+	char *part;
+	uint32_t part_len;
+};
+
+/* Takes an item of a session. NULL, or what is wrong with it. */
+const char *spec_item(struct spec *s, const uint8_t *data, size_t len);
+void spec_clear(struct spec *s);
+/* Items of the root (root.c); false: the key is no such. */
+bool root_item(char key, const char *text);
+
+/* --- the root --- */
+
+/* Mounts that each container has, and its devices. Returns NULL, or why not. */
+const char *root_setup(void);
+/* In the first process: what is only right in its PID namespace. */
+void root_mount_proc(void);
+
+/* --- sessions --- */
+
+struct session {
+	bool used, running, exited;
+	struct spec spec;
+	pid_t pid;
+	int code;
+	int in, out, err; /* -1: none; of a terminal in and out are the same */
+	bool terminal, in_end;
+	uint32_t out_room, err_room; /* what the host takes */
+	uint8_t *input;		     /* LINK_STREAM bytes that the process has not taken */
+	uint32_t input_len;
+};
+
+extern struct session agent_session[LINK_SESSIONS];
+
+void session_run(uint8_t number);
+/* Ends all that belongs to it, at once. */
+void session_drop(uint8_t number);
+/* In the child: becomes what the spec says; returns the step that failed, with errno. */
+const char *process_become(const struct spec *s, bool first);
+
+/* Formats into one text of the agent's. */
+const char *say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

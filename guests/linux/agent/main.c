@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The loop: the channel, processes' output and input, their ends. */
+#include "guests/linux/agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHANNEL "/dev/hvc1"
+#define PIECE	700u  /* of output in a message: two of them are under way at a time */
+#define WAIT_MS 30000 /* for the channel */
+
+struct link agent_link;
+static int channel = -1;
+
+/* --- the channel --- */
+
+static void out(void *arg, const void *bytes, size_t len)
+{
+	(void)arg;
+	while (len) {
+		ssize_t n = write(channel, bytes, len);
+
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return;
+		if (n > 0) {
+			bytes = (const char *)bytes + n;
+			len -= (size_t)n;
+		}
+	}
+}
+
+static void send_u32(uint8_t type, uint8_t session, uint32_t v)
+{
+	uint8_t b[4];
+
+	link_put32(b, v);
+	(void)link_send(&agent_link, type, session, b, sizeof(b));
+}
+
+static void answer(uint8_t session, const char *failed)
+{
+	(void)link_send(&agent_link, failed ? LINK_FAILED : LINK_DONE, session, failed,
+			failed ? strlen(failed) : 0);
+}
+
+static void take_input(struct session *x, const uint8_t *data, size_t len)
+{
+	if (!x->running || x->in < 0 || x->in_end || len > LINK_STREAM - x->input_len)
+		return;
+	memcpy(x->input + x->input_len, data, len);
+	x->input_len += (uint32_t)len;
+}
+
+static void more_room(struct session *x, const uint8_t *data)
+{
+	uint32_t *room = data[0] ? &x->err_room : &x->out_room;
+	uint32_t more = link_get32(data + 1);
+
+	if (more <= LINK_STREAM - *room)
+		*room += more;
+}
+
+static void resize(const struct session *x, const uint8_t *data)
+{
+	struct winsize w = {.ws_row = (unsigned short)(data[0] | data[1] << 8),
+			    .ws_col = (unsigned short)(data[2] | data[3] << 8)};
+
+	if (x->terminal && x->out >= 0)
+		(void)ioctl(x->out, TIOCSWINSZ, &w);
+}
+
+static void power_off(void)
+{
+	sync();
+	(void)reboot(RB_POWER_OFF);
+}
+
+static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *data, size_t len)
+{
+	struct session *x = &agent_session[session % LINK_SESSIONS];
+	const char *failed;
+
+	(void)arg;
+	if (session >= LINK_SESSIONS)
+		return;
+	switch (type) {
+	case LINK_ITEM:
+		x->used = true;
+		failed = x->running ? "it runs" : spec_item(&x->spec, data, len);
+		if (failed)
+			answer(session, failed);
+		break;
+	case LINK_SETUP:
+		answer(session, root_setup());
+		break;
+	case LINK_RUN:
+		if (!x->running)
+			session_run(session);
+		break;
+	case LINK_INPUT:
+		take_input(x, data, len);
+		break;
+	case LINK_INPUT_END:
+		x->in_end = true;
+		break;
+	case LINK_SIGNAL:
+		if (len == 4 && x->running && !x->exited)
+			(void)kill(x->pid, (int)link_get32(data));
+		break;
+	case LINK_WINDOW:
+		if (len == 4)
+			resize(x, data);
+		break;
+	case LINK_ROOM:
+		if (len == 5)
+			more_room(x, data);
+		break;
+	case LINK_OFF:
+		power_off();
+		break;
+	default:
+		break;
+	}
+}
+
+/* Another host: what the one before has started is nobody's. */
+static void begun(void *arg)
+{
+	(void)arg;
+	for (uint8_t i = 0; i < LINK_SESSIONS; i++)
+		if (agent_session[i].used)
+			session_drop(i);
+}
+
+static const struct link_ops ops = {.out = out, .message = message, .begun = begun};
+
+static void from_channel(void)
+{
+	uint8_t bytes[1024];
+	ssize_t n = read(channel, bytes, sizeof(bytes));
+
+	if (n > 0)
+		link_input(&agent_link, bytes, (size_t)n);
+}
+
+/* --- processes --- */
+
+/* One piece of output, as far as host and channel take it. False: nothing (any more). */
+static bool from_process(uint8_t number, int *fd, uint8_t type, uint32_t *room)
+{
+	uint8_t piece[PIECE];
+	size_t most = *room < PIECE ? *room : PIECE;
+	ssize_t n;
+
+	if (*fd < 0 || most == 0 || !link_has_room(&agent_link, most))
+		return false;
+	n = read(*fd, piece, most);
+	if (n > 0) {
+		*room -= (uint32_t)n;
+		(void)link_send(&agent_link, type, number, piece, (size_t)n);
+		return true;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	(void)close(*fd);
+	*fd = -1;
+	return false;
+}
+
+static void to_process(uint8_t number, struct session *x)
+{
+	ssize_t n = x->input_len ? write(x->in, x->input, x->input_len) : 0;
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		n = (ssize_t)x->input_len; /* it reads no more */
+		x->in_end = true;
+	}
+	if (n > 0 && link_has_room(&agent_link, 4)) {
+		memmove(x->input, x->input + n, x->input_len - (uint32_t)n);
+		x->input_len -= (uint32_t)n;
+		send_u32(LINK_INPUT_ROOM, number, (uint32_t)n);
+	}
+	if (x->in_end && x->input_len == 0) {
+		if (x->terminal)
+			(void)!write(x->in, "\4", 1);
+		(void)close(x->in);
+		x->in = -1;
+	}
+}
+
+/* What it had written when it ended goes before its end. */
+static void end_session(uint8_t number, struct session *x)
+{
+	struct pollfd p[2] = {{.fd = x->out, .events = POLLIN}, {.fd = x->err, .events = POLLIN}};
+
+	if ((x->out >= 0 || x->err >= 0) && poll(p, 2, 0) > 0 &&
+	    ((p[0].revents & POLLIN) || (p[1].revents & POLLIN)))
+		return;
+	if (!link_has_room(&agent_link, 4))
+		return;
+	send_u32(LINK_EXIT, number, (uint32_t)x->code);
+	session_drop(number);
+}
+
+static void reap(int signals)
+{
+	struct signalfd_siginfo s;
+	int status;
+	pid_t pid;
+
+	while (read(signals, &s, sizeof(s)) > 0)
+		;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (uint8_t i = 0; i < LINK_SESSIONS; i++) {
+			struct session *x = &agent_session[i];
+
+			if (!x->running || x->pid != pid)
+				continue;
+			x->exited = true;
+			x->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		}
+}
+
+static void serve_sessions(void)
+{
+	for (uint8_t i = 0; i < LINK_SESSIONS; i++) {
+		struct session *x = &agent_session[i];
+
+		if (!x->running)
+			continue;
+		(void)from_process(i, &x->out, LINK_OUTPUT, &x->out_room);
+		(void)from_process(i, &x->err, LINK_ERRORS, &x->err_room);
+		if (x->in >= 0 && (x->input_len || x->in_end))
+			to_process(i, x);
+		if (x->exited)
+			end_session(i, x);
+	}
+}
+
+/* --- the loop --- */
+
+static int prepare(struct pollfd *p, int signals)
+{
+	bool room = link_has_room(&agent_link, PIECE);
+	int n = 2;
+
+	p[0] = (struct pollfd){.fd = channel, .events = POLLIN};
+	p[1] = (struct pollfd){.fd = signals, .events = POLLIN};
+	for (int i = 0; i < (int)LINK_SESSIONS; i++) {
+		const struct session *x = &agent_session[i];
+
+		if (!x->running)
+			continue;
+		if (room && x->out >= 0 && x->out_room)
+			p[n++] = (struct pollfd){.fd = x->out, .events = POLLIN};
+		if (room && x->err >= 0 && x->err_room)
+			p[n++] = (struct pollfd){.fd = x->err, .events = POLLIN};
+		if (room && x->in >= 0 && x->input_len)
+			p[n++] = (struct pollfd){.fd = x->in, .events = POLLOUT};
+	}
+	return n;
+}
+
+static void mount_own(void)
+{
+	(void)mkdir("/dev", 0755);
+	(void)mkdir("/proc", 0755);
+	(void)mkdir("/sys", 0755);
+	(void)mkdir(ROOT, 0755);
+	(void)mount("dev", "/dev", "devtmpfs", 0, NULL);
+	(void)mount("proc", "/proc", "proc", 0, NULL);
+	(void)mount("sys", "/sys", "sysfs", 0, NULL);
+}
+
+/* A distribution's kernel has drivers in files: /modules/order names them. */
+static void load_modules(void)
+{
+	char name[128];
+	char path[160];
+	FILE *f = fopen("/modules/order", "re");
+
+	while (f && fscanf(f, "%127s", name) == 1) {
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "/modules/%s", name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) < 0)
+			(void)fprintf(stderr, "agent: module %s: %s\n", name, strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	if (f)
+		(void)fclose(f);
+}
+
+/* The name is there before the device is. */
+static int open_channel(void)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+	struct termios t;
+	int fd = -1;
+
+	for (int i = 0; i < WAIT_MS && fd < 0; i++) {
+		fd = open(CHANNEL, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0)
+			(void)nanosleep(&pause, NULL);
+	}
+	if (fd < 0 || tcgetattr(fd, &t) < 0)
+		return -errno;
+	cfmakeraw(&t);
+	t.c_cflag |= CREAD | CLOCAL;
+	(void)tcsetattr(fd, TCSANOW, &t);
+	/* what came before was read as lines, with editing */
+	(void)tcflush(fd, TCIFLUSH);
+	return fd;
+}
+
+int main(void)
+{
+	struct pollfd p[2 + 3 * LINK_SESSIONS];
+	sigset_t set;
+	int signals;
+
+	mount_own();
+	load_modules();
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	for (uint8_t i = 0; i < LINK_SESSIONS; i++)
+		session_drop(i);
+	channel = open_channel();
+	if (channel < 0 || signals < 0) {
+		(void)fprintf(stderr, "agent: " CHANNEL ": %s\n", strerror(errno));
+		power_off();
+	}
+	link_init(&agent_link, false, &ops, NULL);
+	link_call(&agent_link);
+	for (;;) {
+		int n = prepare(p, signals);
+
+		if (poll(p, (nfds_t)n, -1) < 0)
+			continue;
+		if (p[0].revents)
+			from_channel();
+		if (p[1].revents)
+			reap(signals);
+		serve_sessions();
+	}
+}

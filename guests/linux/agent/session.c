@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Processes of sessions: started with pipes or a terminal. */
+#include "guests/linux/agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER 0x5441
+#endif
+
+struct session agent_session[LINK_SESSIONS];
+
+struct ends {
+	int in[2], out[2], err[2];
+	int master, slave;
+	int failed[2];
+};
+
+static void shut(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+static void close_ends(struct ends *e)
+{
+	for (int i = 0; i < 2; i++) {
+		shut(&e->in[i]);
+		shut(&e->out[i]);
+		shut(&e->err[i]);
+		shut(&e->failed[i]);
+	}
+	shut(&e->master);
+	shut(&e->slave);
+}
+
+static int open_terminal(const char *size, struct ends *e)
+{
+	struct winsize w = {0};
+	char *end = NULL;
+	int unlock = 0;
+
+	w.ws_row = (unsigned short)strtoul(size, &end, 10);
+	w.ws_col = (unsigned short)strtoul(end, NULL, 10);
+	e->master = open(ROOT "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (e->master < 0 || ioctl(e->master, TIOCSPTLCK, &unlock) < 0)
+		return -errno;
+	e->slave = ioctl(e->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (e->slave < 0)
+		return -errno;
+	(void)ioctl(e->master, TIOCSWINSZ, &w);
+	return 0;
+}
+
+static int open_ends(const struct spec *s, struct ends *e)
+{
+	int rc = pipe2(e->failed, O_CLOEXEC) < 0 ? -errno : 0;
+
+	if (rc == 0 && s->terminal)
+		return open_terminal(s->terminal, e);
+	if (rc == 0 && (pipe2(e->in, O_CLOEXEC) < 0 || pipe2(e->out, O_CLOEXEC) < 0 ||
+			pipe2(e->err, O_CLOEXEC) < 0))
+		rc = -errno;
+	return rc;
+}
+
+static __attribute__((noreturn)) void child(const struct spec *s, struct ends *e, bool first)
+{
+	extern char **environ;
+	static char *none[] = {NULL};
+	sigset_t empty;
+	const char *step;
+	int n;
+
+	(void)sigemptyset(&empty);
+	(void)sigprocmask(SIG_SETMASK, &empty, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)setsid();
+	if (s->terminal)
+		(void)ioctl(e->slave, TIOCSCTTY, 0);
+	(void)dup2(s->terminal ? e->slave : e->in[0], 0);
+	(void)dup2(s->terminal ? e->slave : e->out[1], 1);
+	(void)dup2(s->terminal ? e->slave : e->err[1], 2);
+	step = process_become(s, first);
+	if (!step) {
+		environ = s->env.text ? s->env.text : none;
+		(void)execvp(s->arg.text[0], s->arg.text);
+		step = say("exec \"%.300s\"", s->arg.text[0]);
+	}
+	n = errno;
+	step = say("%s: %s", strcpy((char[400]){0}, step), strerror(n));
+	(void)!write(e->failed[1], step, strlen(step));
+	_exit(127);
+}
+
+/* The first process begins a PID namespace, which others join. */
+static int enter_pids(bool first, int *own)
+{
+	char path[48];
+	int fd;
+	int rc;
+
+	*own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (first)
+		return unshare(CLONE_NEWPID) < 0 ? -errno : 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)agent_session[0].pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -ESRCH;
+	rc = setns(fd, CLONE_NEWPID) < 0 ? -errno : 0;
+	(void)close(fd);
+	return rc;
+}
+
+static pid_t start(struct session *x, struct ends *e, bool first)
+{
+	int own = -1;
+	int rc = enter_pids(first, &own);
+	pid_t pid = -1;
+
+	if (rc == 0) {
+		pid = fork();
+		if (pid == 0)
+			child(&x->spec, e, first);
+		rc = pid < 0 ? -errno : 0;
+	}
+	if (own >= 0) {
+		(void)setns(own, CLONE_NEWPID);
+		(void)close(own);
+	}
+	return rc < 0 ? rc : pid;
+}
+
+static void take_ends(struct session *x, struct ends *e)
+{
+	x->terminal = x->spec.terminal != NULL;
+	x->in = x->terminal ? fcntl(e->master, F_DUPFD_CLOEXEC, 3) : e->in[1];
+	x->out = x->terminal ? e->master : e->out[0];
+	x->err = x->terminal ? -1 : e->err[0];
+	e->master = e->in[1] = e->out[0] = e->err[0] = -1;
+	(void)fcntl(x->in, F_SETFL, O_NONBLOCK);
+	(void)fcntl(x->out, F_SETFL, O_NONBLOCK);
+	if (x->err >= 0)
+		(void)fcntl(x->err, F_SETFL, O_NONBLOCK);
+}
+
+static void fail(uint8_t number, const char *text)
+{
+	size_t len = strlen(text);
+
+	(void)link_send(&agent_link, LINK_FAILED, number, text,
+			len > LINK_MESSAGE / 2 ? LINK_MESSAGE / 2 : len);
+	session_drop(number);
+}
+
+void session_run(uint8_t number)
+{
+	struct session *x = &agent_session[number];
+	struct ends e = {{-1, -1}, {-1, -1}, {-1, -1}, -1, -1, {-1, -1}};
+	char why[512];
+	ssize_t n = 0;
+	int rc = x->spec.arg.n ? open_ends(&x->spec, &e) : -EINVAL;
+	pid_t pid;
+
+	x->input = malloc(LINK_STREAM);
+	if (!x->input)
+		rc = -ENOMEM;
+	pid = rc < 0 ? rc : start(x, &e, number == 0);
+	if (pid < 0) {
+		close_ends(&e);
+		fail(number, say("the process cannot be started: %s", strerror(-pid)));
+		return;
+	}
+	shut(&e.failed[1]);
+	n = read(e.failed[0], why, sizeof(why) - 1);
+	if (n > 0) {
+		why[n] = '\0';
+		close_ends(&e);
+		fail(number, why);
+		return;
+	}
+	x->pid = pid;
+	x->running = true;
+	x->out_room = x->err_room = LINK_STREAM;
+	take_ends(x, &e);
+	close_ends(&e);
+	spec_clear(&x->spec);
+	(void)link_send(&agent_link, LINK_DONE, number, NULL, 0);
+}
+
+void session_drop(uint8_t number)
+{
+	struct session *x = &agent_session[number];
+
+	if (x->running && !x->exited)
+		(void)kill(x->pid, SIGKILL);
+	shut(&x->in);
+	shut(&x->out);
+	shut(&x->err);
+	free(x->input);
+	spec_clear(&x->spec);
+	*x = (struct session){.in = -1, .out = -1, .err = -1};
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* config.json as items for the agent. */
+#include "oci/agent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct agent_word {
+	struct agent_word *next;
+	uint32_t len;
+	uint8_t type, session;
+	uint8_t data[];
+};
+
+/* --- the queue --- */
+
+bool agent_pump(struct agent *a)
+{
+	while (a->first && a->link.up) {
+		struct agent_word *w = a->first;
+
+		if (link_send(&a->link, w->type, w->session, w->data, w->len) < 0)
+			return false;
+		a->first = w->next;
+		free(w);
+	}
+	if (!a->first)
+		a->last = NULL;
+	return !a->first;
+}
+
+bool agent_say(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len)
+{
+	struct agent_word *w = malloc(sizeof(*w) + len);
+
+	if (!w)
+		return false;
+	w->next = NULL;
+	w->type = type;
+	w->session = session;
+	w->len = (uint32_t)len;
+	if (len)
+		memcpy(w->data, data, len);
+	if (a->last)
+		a->last->next = w;
+	else
+		a->first = w;
+	a->last = w;
+	(void)agent_pump(a);
+	return true;
+}
+
+bool agent_say_u32(struct agent *a, uint8_t type, uint8_t session, uint32_t v)
+{
+	uint8_t b[4];
+
+	link_put32(b, v);
+	return agent_say(a, type, session, b, sizeof(b));
+}
+
+void agent_clear(struct agent *a)
+{
+	while (a->first) {
+		struct agent_word *w = a->first;
+
+		a->first = w->next;
+		free(w);
+	}
+	a->last = NULL;
+}
+
+/* --- items --- */
+
+static bool item(struct agent *a, uint8_t session, char key, const char *text)
+{
+	uint8_t piece[LINK_MESSAGE];
+	size_t len = strlen(text);
+	bool ok;
+
+	do {
+		size_t n = len < sizeof(piece) - 2 ? len : sizeof(piece) - 2;
+
+		piece[0] = (uint8_t)key;
+		piece[1] = len > n;
+		memcpy(piece + 2, text, n);
+		ok = agent_say(a, LINK_ITEM, session, piece, n + 2);
+		text += n;
+		len -= n;
+	} while (ok && len);
+	return ok;
+}
+
+static bool item_number(struct agent *a, uint8_t session, char key, const json_t *v)
+{
+	char text[32];
+
+	if (!json_is_integer(v))
+		return true;
+	(void)snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
+	return item(a, session, key, text);
+}
+
+static bool item_list(struct agent *a, uint8_t session, char key, const json_t *list)
+{
+	const json_t *v;
+	bool ok = true;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		if (json_is_string(v))
+			ok = ok && item(a, session, key, json_string_value(v));
+		else
+			ok = ok && item_number(a, session, key, v);
+	}
+	return ok;
+}
+
+/* --- a process --- */
+
+static const char *const caps[] = {"CHOWN",
+				   "DAC_OVERRIDE",
+				   "DAC_READ_SEARCH",
+				   "FOWNER",
+				   "FSETID",
+				   "KILL",
+				   "SETGID",
+				   "SETUID",
+				   "SETPCAP",
+				   "LINUX_IMMUTABLE",
+				   "NET_BIND_SERVICE",
+				   "NET_BROADCAST",
+				   "NET_ADMIN",
+				   "NET_RAW",
+				   "IPC_LOCK",
+				   "IPC_OWNER",
+				   "SYS_MODULE",
+				   "SYS_RAWIO",
+				   "SYS_CHROOT",
+				   "SYS_PTRACE",
+				   "SYS_PACCT",
+				   "SYS_ADMIN",
+				   "SYS_BOOT",
+				   "SYS_NICE",
+				   "SYS_RESOURCE",
+				   "SYS_TIME",
+				   "SYS_TTY_CONFIG",
+				   "MKNOD",
+				   "LEASE",
+				   "AUDIT_WRITE",
+				   "AUDIT_CONTROL",
+				   "SETFCAP",
+				   "MAC_OVERRIDE",
+				   "MAC_ADMIN",
+				   "SYSLOG",
+				   "WAKE_ALARM",
+				   "BLOCK_SUSPEND",
+				   "AUDIT_READ",
+				   "PERFMON",
+				   "BPF",
+				   "CHECKPOINT_RESTORE"};
+static const char *const limits[] = {
+	"CPU",	   "FSIZE", "DATA",  "STACK",	   "CORE",     "RSS",  "NPROC",	 "NOFILE",
+	"MEMLOCK", "AS",    "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"};
+
+/* Behind its prefix; -1: none of these. */
+static int number_of(const char *name, const char *prefix, const char *const *names, size_t n)
+{
+	if (!name || strncmp(name, prefix, strlen(prefix)) != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name + strlen(prefix), names[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+static unsigned long long cap_bits(const json_t *list)
+{
+	unsigned long long bits = 0;
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		int n = number_of(json_string_value(v), "CAP_", caps,
+				  sizeof(caps) / sizeof(caps[0]));
+
+		if (n >= 0) /* a name that this Linux does not have is passed over */
+			bits |= 1ull << n;
+	}
+	return bits;
+}
+
+static bool say_caps(struct agent *a, uint8_t session, const json_t *c)
+{
+	char text[128];
+
+	if (!c)
+		return true;
+	(void)snprintf(
+		text, sizeof(text), "%llx %llx %llx %llx %llx",
+		cap_bits(json_object_get(c, "bounding")), cap_bits(json_object_get(c, "effective")),
+		cap_bits(json_object_get(c, "inheritable")),
+		cap_bits(json_object_get(c, "permitted")), cap_bits(json_object_get(c, "ambient")));
+	return item(a, session, LINK_K_CAPS, text);
+}
+
+static bool say_limits(struct agent *a, uint8_t session, const json_t *list)
+{
+	const json_t *v;
+	bool ok = true;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		int n = number_of(json_string_value(json_object_get(v, "type")), "RLIMIT_", limits,
+				  sizeof(limits) / sizeof(limits[0]));
+		char text[80];
+
+		if (n < 0)
+			continue;
+		(void)snprintf(text, sizeof(text), "%d %llu %llu", n,
+			       (unsigned long long)json_integer_value(json_object_get(v, "soft")),
+			       (unsigned long long)json_integer_value(json_object_get(v, "hard")));
+		ok = ok && item(a, session, LINK_K_LIMIT, text);
+	}
+	return ok;
+}
+
+static bool say_user(struct agent *a, uint8_t session, const json_t *user)
+{
+	return item_number(a, session, LINK_K_UID, json_object_get(user, "uid")) &&
+	       item_number(a, session, LINK_K_GID, json_object_get(user, "gid")) &&
+	       item_number(a, session, LINK_K_UMASK, json_object_get(user, "umask")) &&
+	       item_list(a, session, LINK_K_GROUP, json_object_get(user, "additionalGids"));
+}
+
+int agent_check_process(const json_t *process, struct err *e)
+{
+	const json_t *args = json_object_get(process, "args");
+	const json_t *v;
+	size_t i;
+
+	if (json_array_size(args) == 0)
+		return err_set(e, EINVAL, "process.args is empty");
+	json_array_foreach(args, i, v)
+	{
+		if (!json_is_string(v))
+			return err_set(e, EINVAL, "process.args[%zu] is no text", i);
+	}
+	return 0;
+}
+
+bool agent_say_process(struct agent *a, uint8_t session, const json_t *process,
+		       const struct winsize *size)
+{
+	const char *cwd = json_string_value(json_object_get(process, "cwd"));
+	char text[32];
+	bool ok = item_list(a, session, LINK_K_ARG, json_object_get(process, "args")) &&
+		  item_list(a, session, LINK_K_ENV, json_object_get(process, "env")) &&
+		  say_user(a, session, json_object_get(process, "user")) &&
+		  say_caps(a, session, json_object_get(process, "capabilities")) &&
+		  say_limits(a, session, json_object_get(process, "rlimits")) &&
+		  item_number(a, session, LINK_K_OOM, json_object_get(process, "oomScoreAdj"));
+
+	if (ok && cwd)
+		ok = item(a, session, LINK_K_CWD, cwd);
+	if (ok && json_is_true(json_object_get(process, "noNewPrivileges")))
+		ok = item(a, session, LINK_K_NO_NEW, "1");
+	if (ok && size) {
+		(void)snprintf(text, sizeof(text), "%u %u", size->ws_row, size->ws_col);
+		ok = item(a, session, LINK_K_TERMINAL, text);
+	}
+	return ok && agent_say(a, LINK_RUN, session, NULL, 0);
+}
+
+/* --- the root --- */
+
+static bool say_mount(struct agent *a, const json_t *m)
+{
+	static const char *const own[] = {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup2"};
+	const char *type = json_string_value(json_object_get(m, "type"));
+	const char *to = json_string_value(json_object_get(m, "destination"));
+	const json_t *v;
+	char text[900];
+	bool known = false;
+	size_t n;
+	size_t i;
+
+	if (to && strcmp(to, "/dev/shm") == 0)
+		type = "tmpfs";
+	if (type && strcmp(type, "cgroup") == 0)
+		type = "cgroup2";
+	for (i = 0; type && i < sizeof(own) / sizeof(own[0]); i++)
+		known = known || strcmp(type, own[i]) == 0;
+	if (!known || !to)
+		return true; /* bound ones are in the root already */
+	n = (size_t)snprintf(text, sizeof(text), "%s\n%s\n", type, to);
+	json_array_foreach(json_object_get(m, "options"), i, v)
+	{
+		const char *word = json_string_value(v);
+
+		if (word && !strstr(word, "bind") && !strstr(word, "private") && n < sizeof(text))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s,", word);
+	}
+	return n >= sizeof(text) || item(a, 0, LINK_K_MOUNT, text);
+}
+
+bool agent_say_root(struct agent *a, const struct bundle *b)
+{
+	const char *host = bundle_text(b, "hostname");
+	const char *name;
+	json_t *v;
+	size_t i;
+	bool ok = true;
+
+	json_array_foreach(bundle_get(b, "mounts"), i, v)
+	{
+		ok = ok && say_mount(a, v);
+	}
+	if (ok && host)
+		ok = item(a, 0, LINK_K_HOSTNAME, host);
+	if (ok && json_is_true(bundle_get(b, "root.readonly")))
+		ok = item(a, 0, LINK_K_READONLY, "1");
+	json_object_foreach((json_t *)(uintptr_t)bundle_get(b, "linux.sysctl"), name, v)
+	{
+		char text[512];
+
+		if (json_is_string(v))
+			(void)snprintf(text, sizeof(text), "%s=%s", name, json_string_value(v));
+		ok = ok && (!json_is_string(v) || item(a, 0, LINK_K_SYSCTL, text));
+	}
+	return ok && agent_say(a, LINK_SETUP, 0, NULL, 0);
+}

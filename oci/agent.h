@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The host's end of the agent's channel: what is said to it, in order, and what processes are. */
+#ifndef CHAOS_OCI_AGENT_H
+#define CHAOS_OCI_AGENT_H
+
+#include <sys/ioctl.h>
+
+#include "guests/linux/link/link.h"
+#include "oci/bundle.h"
+
+struct agent_word;
+
+struct agent {
+	struct link link;
+	struct agent_word *first, *last; /* wait for room in the link */
+};
+
+/* Queues it; sent at once when there is room. False: no memory. */
+bool agent_say(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len);
+bool agent_say_u32(struct agent *a, uint8_t type, uint8_t session, uint32_t v);
+/* Sends what waits, as far as there is room; true: nothing waits. */
+bool agent_pump(struct agent *a);
+void agent_clear(struct agent *a);
+
+/* Says what the root is to be, and asks for it. */
+bool agent_say_root(struct agent *a, const struct bundle *b);
+/* Says what a process (as "process" of config.json) is to be, and asks for it; `size`: of its
+ * terminal, or NULL. */
+bool agent_say_process(struct agent *a, uint8_t session, const json_t *process,
+		       const struct winsize *size);
+/* -EINVAL names the member that is wrong. */
+int agent_check_process(const json_t *process, struct err *e);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The initramfs of a Linux VM: the agent, and the container's root as a folder. */
+#ifndef CHAOS_OCI_INITRD_H
+#define CHAOS_OCI_INITRD_H
+
+#include "base/err.h"
+#include "oci/bundle.h"
+
+/* Writes it into memory: an open file, the caller's. `agent`: path of process 1; `bytes`: how large
+ * it became. What the bundle binds is in it as it is now. -ENOTSUP: a folder that would have to be
+ * shared; -EFBIG: it is too large for a VM's memory. */
+int initrd_make(const struct bundle *b, const char *agent, uint64_t *bytes, struct err *e);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The monitor of a container whose VM runs Linux and the agent. */
+#ifndef CHAOS_OCI_LINUX_H
+#define CHAOS_OCI_LINUX_H
+
+#include "oci/monitor.h"
+
+/*
+ * The VM is there and runs: its agent is told what the root is, and waits. As monitor_run(), with
+ * any signal for the process; and with processes beside the first, each with files of its own
+ * (CONTROL_EXEC).
+ */
+int linux_run(const struct container *c, const struct bundle *b, int listener,
+	      const struct monitor_stdio *io);
+
+#endif

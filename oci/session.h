@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What linux.c and session.c share: the monitor, and the processes in its VM. */
+#ifndef CHAOS_OCI_SESSION_H
+#define CHAOS_OCI_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "oci/agent.h"
+#include "oci/state.h"
+#include "split-toolstack/libchaos/chaos.h"
+
+/* One output of a process, until the engine takes it: no more than the agent may send. */
+struct output {
+	int fd; /* -1: none, or it has no reader */
+	uint32_t len;
+	uint32_t owed; /* room to be told to the agent */
+	uint8_t data[LINK_STREAM];
+};
+
+struct session {
+	bool runs, over, terminal;
+	int in;
+	uint32_t in_room;
+	int code;
+	int asker; /* waits for an answer, of exec also for the end; -1 */
+	struct output out[2];
+};
+
+struct linux_monitor {
+	const struct container *c;
+	const struct bundle *b;
+	struct chaos *chaos; /* NULL: not connected */
+	uint32_t tag;
+	struct agent agent;
+	bool began, started, ended, root_known, root_failed;
+	int killed;
+	int code;
+	struct session *session[LINK_SESSIONS]; /* the first is the container's process */
+};
+
+/* A new one, which has no files yet; NULL: there are too many, or no memory. */
+struct session *session_new(struct linux_monitor *m, uint8_t *number);
+void session_free(struct linux_monitor *m, uint8_t number);
+/* Frees those that are over and answers what waits for their end; with the first, the monitor has
+ * ended. */
+void sessions_end_done(struct linux_monitor *m);
+/* Answers what has asked for the start, and keeps that connection or not. */
+void session_started(struct session *s, bool keep, int rc, const char *text);
+/* A message of the agent: of a guest that may be hostile. */
+void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, const uint8_t *data,
+		     size_t len);
+/* Output of it, 0 or 1, for an engine that takes some; input that is there. */
+void session_to_engine(struct linux_monitor *m, uint8_t number, int which);
+void session_from_engine(struct linux_monitor *m, uint8_t number);
+/* The agent hears of room for output. */
+void session_tell_room(struct linux_monitor *m, uint8_t number, int which);
+
+static inline void shut(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+#endif
