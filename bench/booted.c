@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copies of a snapshot that wait in the pool: a create until the copy's first event, whatever its
  * size. */
+#include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -71,5 +74,58 @@ void bench_booted(unsigned int n)
 		one(c, types[i], "4", "4m", n);
 		one(c, types[i], "64", "64m", n);
 	}
+	chaos_close(c);
+}
+
+/* --- a Linux --- */
+
+#define DAYTIME	     13
+#define LINUX_SHELLS 2u
+#define LINUX_REST_S 1
+
+/* Connects to a copy, and reads its line. */
+static void hear(const char *address)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(DAYTIME)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char line[256];
+	char ip[32];
+
+	(void)snprintf(ip, sizeof(ip), "%.*s", (int)strcspn(address, "/"), address);
+	if (fd < 0 || inet_pton(AF_INET, ip, &to.sin_addr) != 1 ||
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    read(fd, line, sizeof(line)) < 5 || memcmp(line, "Linux", 5) != 0)
+		die("no line from %s", address);
+	(void)close(fd);
+}
+
+/* A flavor from=booted that is there: until the answer, and until that of a copy over TCP. */
+void bench_bootedlinux(unsigned int n)
+{
+	static struct samples answer;
+	static struct samples tcp;
+	struct chaos *c = conn_open();
+
+	for (unsigned int i = 0; i < n + 1; i++) {
+		struct chaos_device d;
+		uint64_t start;
+		uint64_t t;
+
+		conn_wait_ready(c, LINUX_SHELLS);
+		(void)sleep(LINUX_REST_S);
+		start = clock_ns();
+		t = ask(c, CHAOS_CREATE_FROM, "booted", "copy");
+		conn_expect_way(&reply, "booted");
+		if (chaos_device(&reply, 0, &d) < 0)
+			die("the answer names no device");
+		hear(d.ip);
+		if (i > 0) {
+			samples_add(&answer, t);
+			samples_add(&tcp, clock_ns() - start);
+		}
+		(void)conn_destroy(c, "copy");
+	}
+	samples_print(&answer, "bootedlinux", "booted_linux_answer_pvh_128m");
+	samples_print(&tcp, "bootedlinux", "booted_linux_tcp_pvh_128m");
 	chaos_close(c);
 }

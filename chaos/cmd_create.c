@@ -149,15 +149,18 @@ static int check_from(struct create_args *a, struct err *e)
 
 	for (int i = 0; i < a->nset && rc == 0; i++) {
 		bool disk = strncmp(a->set[i], "disk=", 5) == 0;
+		bool vif = strncmp(a->set[i], "vif=", 4) == 0;
 
-		other = other || !disk;
+		other = other || (!disk && !vif) || (vif && a->from_vif);
+		a->from_vif = vif ? a->set[i] : a->from_vif;
 		if (disk)
 			rc = disks_flag(a->set[i] + 5, &a->flags, e);
 	}
 	if (other)
 		return err_set(e, EINVAL,
 			       "--from makes a copy of a snapshot as it is: of the other options "
-			       "only --name, --count, --disk, --paused, --ready, --console, "
+			       "only --name, --count, --disk, --vif (once: its mac and ip), "
+			       "--paused, --ready, --console, "
 			       "--timings, --quiet and --json can be given");
 	return rc;
 }

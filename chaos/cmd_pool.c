@@ -50,6 +50,9 @@ static int on_flavor(const struct wire_in *in, void *arg)
 	if (f.vifs || f.vbds)
 		printf("     %u vifs%s%s%s, %u vbds\n", f.vifs, *f.bridge ? " in " : "", f.bridge,
 		       f.vifs && *f.backend == 'u' ? " (user-space)" : "", f.vbds);
+	if (*f.ready_when || *f.macs || *f.ips)
+		printf("     ready %s%s%s%s%s\n", *f.ready_when ? f.ready_when : "devices",
+		       *f.macs ? ", mac " : "", f.macs, *f.ips ? ", ip " : "", f.ips);
 	return 0;
 }
 
@@ -124,8 +127,13 @@ static const char pool_help[] =
 	"  vbds=N                  disks, connected when a VM takes the shell (noxs)\n"
 	"  bridge=NAME             the bridge of the interfaces\n"
 	"  backend=kernel|user     what serves the interfaces; kernel if not given\n"
-	"  from=SNAPSHOT           copies of it, which run when \"create --from\" takes one; with\n"
-	"                          count, or low and high, alone\n";
+	"  from=SNAPSHOT           copies of it, for \"create --from\"; with count, or low and "
+	"high\n"
+	"Copies of a Linux run until they are ready, and wait then:\n"
+	"  ready=WHEN              devices (are connected), store:NODE, tcp:PORT or milliseconds\n"
+	"  mac=FIRST-LAST          each gets one of these\n"
+	"  ip=FIRST-LAST/PREFIX    each finds one of these in its node vm-data/ip\n"
+	"  disk=same|readonly|none what each gets of the disks of the snapshot's VM\n";
 
 const struct command cmd_pool = {
 	.name = "pool",

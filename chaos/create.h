@@ -14,7 +14,8 @@ struct create_args {
 	char **override;
 	int noverride;
 	const char *kernel, *ramdisk;
-	const char *from; /* a snapshot: it is made of that, and of nothing else */
+	const char *from;     /* a snapshot: it is made of that, and of nothing else */
+	const char *from_vif; /* vif=...: its MAC and IP address; NULL: any */
 	const char *name;
 	char *set[SETS_MAX];
 	int nset;

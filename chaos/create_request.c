@@ -84,6 +84,8 @@ static int send_from(struct client *c, const struct create_args *a, const char *
 	wire_text(&w, PROTO_WHAT, a->from);
 	wire_text(&w, PROTO_NAME, name);
 	wire_u32(&w, PROTO_FLAGS, a->flags);
+	if (a->from_vif)
+		wire_text(&w, PROTO_SET, a->from_vif);
 	return client_send(c, &w, NULL, 0, e);
 }
 
@@ -130,6 +132,7 @@ static int send_create(struct client *c, struct create_args *a, const char *name
 struct answer {
 	const struct create_args *a;
 	json_t *times;
+	json_t *devices; /* of a copy that has booted in the pool; NULL: not told */
 };
 
 static int on_item(const struct wire_in *in, void *arg)
@@ -169,27 +172,44 @@ static void tell_way(const struct create_args *a, const struct wire_in *in, json
 	(void)json_object_set_new(times, "why", text_json(why));
 }
 
+/* What it has got of its flavor. */
+static void tell_devices(const struct create_args *a, const struct wire_in *in, struct answer *x)
+{
+	struct chaos_device d;
+
+	for (uint32_t i = 0; decode_device(in, i, &d); i++) {
+		if (!a->json && a->flags & PROTO_F_TIMINGS && *d.mac)
+			printf("%-8s %s %s\n", d.kind, d.mac, d.ip);
+		if (!a->json)
+			continue;
+		if (!x->devices)
+			x->devices = json_array();
+		(void)json_array_append_new(x->devices, device_json(&d));
+	}
+}
+
 /* Waits for the answer; on a terminal, tells that it takes a while. */
 static int receive_create(struct client *c, const struct create_args *a, struct chaos_vm *v,
-			  json_t **times, struct err *e)
+			  struct answer *x, struct err *e)
 {
-	struct answer x = {.a = a, .times = a->json ? json_object() : NULL};
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
 	struct wire_in in;
 	int rc;
 
 	if (!a->quiet && isatty(2) && poll(&p, 1, PATIENCE_MS) == 0)
 		(void)fprintf(stderr, "chaos: building the VM...\n");
-	rc = client_finish(c, &in, on_item, &x, e);
-	*times = x.times;
+	rc = client_finish(c, &in, on_item, x, e);
 	if (rc == 0 && (a->flags & PROTO_F_TIMINGS))
-		tell_way(a, &in, x.times);
+		tell_way(a, &in, x->times);
+	if (rc == 0)
+		tell_devices(a, &in, x);
 	if (rc == 0 && !decode_vm(&in, v))
 		rc = err_set(e, EPROTO, "the answer of chaosd has no VM in it");
 	return rc;
 }
 
-static int print_created(const struct create_args *a, const struct chaos_vm *v, json_t *times)
+static int print_created(const struct create_args *a, const struct chaos_vm *v,
+			 const struct answer *x)
 {
 	json_t *j;
 
@@ -201,23 +221,26 @@ static int print_created(const struct create_args *a, const struct chaos_vm *v, 
 	}
 	j = vm_json(v);
 	if (a->flags & PROTO_F_TIMINGS)
-		(void)json_object_set(j, "timings_us", times);
+		(void)json_object_set(j, "timings_us", x->times);
+	if (x->devices)
+		(void)json_object_set(j, "devices", x->devices);
 	return print_json(j) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 int create_one(struct create_args *a, struct client *c, struct chaos_vm *v)
 {
 	struct err e = {0};
-	json_t *times = NULL;
+	struct answer x = {.a = a, .times = a->json ? json_object() : NULL};
 	int rc = client_open(c, NULL, &e);
 
 	if (rc == 0)
 		rc = send_create(c, a, a->name, &e);
 	if (rc == 0)
-		rc = receive_create(c, a, v, &times, &e);
-	if (rc == 0 && print_created(a, v, times) != EXIT_DONE)
+		rc = receive_create(c, a, v, &x, &e);
+	if (rc == 0 && print_created(a, v, &x) != EXIT_DONE)
 		rc = err_set(&e, EIO, "standard output");
-	json_decref(times);
+	json_decref(x.times);
+	json_decref(x.devices);
 	return rc < 0 ? failed(&e) : EXIT_DONE;
 }
 

@@ -93,6 +93,12 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_u32(w, PROTO_LINUX, f->for_linux);
 	if (f->from)
 		wire_text(w, PROTO_FROM, f->from);
+	if (f->from) {
+		wire_text(w, PROTO_READY_WHEN, f->ready_when);
+		wire_text(w, PROTO_MAC, f->macs);
+		wire_text(w, PROTO_IP, f->ips);
+		wire_text(w, PROTO_DISKS, pool_disks_name(f->disks));
+	}
 	wire_u32(w, PROTO_VIFS, f->vifs);
 	wire_u32(w, PROTO_VBDS, f->vbds);
 	wire_text(w, PROTO_BRIDGE, f->bridge);

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
 #include "split-toolstack/chaosd/metrics.h"
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/engine/life/snapshot.h"
+#include "split-toolstack/vmcfg/vmcfg.h"
 
 /* --- list --- */
 
@@ -165,6 +167,11 @@ int op_snapshot_rm(struct engine *en, struct request *r, struct err *e)
 
 /* --- create --from --- */
 
+static void add_device(const struct device_info *d, void *arg)
+{
+	fields_device(arg, d);
+}
+
 static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
 		    const struct err *e)
 {
@@ -185,6 +192,8 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 		wire_text(&w, PROTO_WAY, vm_way_name(t->way));
 		wire_text(&w, PROTO_WHY, t->why);
 		fields_stream(&w, &k->st);
+		if (t->way == VM_BOOTED) /* they were chosen before it was asked for */
+			vm_for_each_device(vm, add_device, &w);
 		reply_send(k->c, &w);
 		if (t->way == VM_BOOTED)
 			metrics_create(t->way, t->total_ns);
@@ -196,13 +205,38 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 	end(k);
 }
 
+/* --vif: of it no more than MAC and IP address count. *vif NULL: there is none. */
+static int read_vif(const struct request *r, struct device_config *d, const struct vif_config **vif,
+		    struct err *e)
+{
+	struct wire_field f;
+	char spec[512];
+	int rc;
+
+	*vif = NULL;
+	if (!wire_find(&r->in, PROTO_SET, &f))
+		return 0;
+	if (!wire_get_text(&r->in, PROTO_SET, spec, sizeof(spec)) || strncmp(spec, "vif=", 4) != 0)
+		return err_set(e, EINVAL, "create --from: of other keys vif alone can be given");
+	rc = vmcfg_vif(spec + 4, NULL, d, e);
+	if (rc < 0)
+		return rc;
+	*vif = &d->u.vif;
+	return 0;
+}
+
 int op_create_from(struct engine *en, struct request *r, struct err *e)
 {
+	const struct vif_config *vif = NULL;
+	struct device_config d;
 	char name[VM_NAME_MAX + 1];
 	struct snapping *k;
 	uint32_t how;
 	int rc = read_name(r, PROTO_NAME, name, sizeof(name), e);
 
+	device_config_init(&d, DEVICE_VIF);
+	if (rc == 0)
+		rc = read_vif(r, &d, &vif, e);
 	if (rc < 0)
 		return rc;
 	k = begin(en, r, e);
@@ -213,8 +247,8 @@ int op_create_from(struct engine *en, struct request *r, struct err *e)
 	if (!wire_get_text(&r->in, PROTO_WHAT, k->name, sizeof(k->name)))
 		rc = err_set(e, EINVAL, "no snapshot named, or its name is too long");
 	else
-		rc = engine_create_from(en, k->name, name[0] ? name : NULL, how, created, k, &k->st,
-					e);
+		rc = engine_create_from(en, k->name, name[0] ? name : NULL, vif, how, created, k,
+					&k->st, e);
 	if (rc < 0)
 		end(k);
 	return rc;

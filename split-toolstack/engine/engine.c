@@ -91,6 +91,7 @@ static const struct guests_ops guests_ops = {.is_foreign = domain_is_foreign,
 					     .fork = fork_wanted,
 					     .fork_over = fork_over,
 					     .orphaned = fork_orphaned};
+static const struct pool_ops pool_ops = {.vm_new = vm_new, .vm_free = vm_free};
 static const struct drop_ops drop_ops = {.has_devices = devices_of,
 					 .forget_devices = device_unmirror_domain};
 
@@ -153,7 +154,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = guests_open(en, &guests_ops, e);
 	if (rc == 0)
-		rc = pool_open(en, e);
+		rc = pool_open(en, &pool_ops, e);
 	if (rc == 0)
 		rc = open_devices(en, e);
 	if (rc == 0)

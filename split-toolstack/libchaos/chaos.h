@@ -178,6 +178,8 @@ struct chaos_flavor {
 	uint32_t vcpus, low, high, target, ready;
 	uint64_t mem_kib, hits, misses, held_kib;
 	char from[256]; /* shells are copies of this snapshot; "": of none */
+	/* of such: its words ready, mac, ip and disk; "": none */
+	char ready_when[96], macs[48], ips[48], disks[16];
 };
 
 struct chaos_host {

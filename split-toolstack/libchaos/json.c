@@ -154,6 +154,12 @@ json_t *flavor_json(const struct chaos_flavor *f)
 		j, "for",
 		*f->image || *f->from ? json_null() : json_string(f->for_linux ? "linux" : "noxs"));
 	(void)json_object_set_new(j, "from", *f->from ? text_json(f->from) : json_null());
+	if (*f->from) {
+		set_text(j, "ready_when", f->ready_when);
+		set_text(j, "mac", f->macs);
+		set_text(j, "ip", f->ips);
+		set_text(j, "disk", f->disks);
+	}
 	set_number(j, "vifs", f->vifs);
 	set_number(j, "vbds", f->vbds);
 	(void)json_object_set_new(j, "bridge", *f->bridge ? text_json(f->bridge) : json_null());

@@ -88,7 +88,7 @@ struct proto_field {
 	REQUEST(SNAPSHOT, snapshot, "snapshot")             /* WHAT, [NAME] -> a SNAPSHOT, and as SAVE */ \
 	REQUEST(SNAPSHOTS, snapshots, "snapshots")          /* -> a SNAPSHOT in each item */ \
 	REQUEST(SNAPSHOT_RM, snapshot_rm, "snapshot rm")    /* NAME -> NAME */ \
-	REQUEST(CREATE_FROM, create_from, "create from")    /* WHAT (a snapshot), [NAME], FLAGS -> as RESTORE */ \
+	REQUEST(CREATE_FROM, create_from, "create from")    /* WHAT (a snapshot), [NAME], FLAGS -> as RESTORE; DEVICEs when booted */ \
 	REQUEST(BRANCH, branch, "branch")                   /* WHAT, [NAME], [COUNT], FLAGS -> a VM and WAY in each item; NAME, PAGES, \
 	                                                       PRESENT, STOPPED_NS, TOTAL_NS */ \
 	REQUEST(SNAPSHOT_PACK, snapshot_pack, "snapshot pack") /* NAME, FILE_FD -> NAME, BYTES: its stream was written */ \
@@ -225,6 +225,9 @@ enum proto_id {
 			LIVE, with PRESENT (pages of the round) and BYTES, before the one with
 			STOPPED_NS; the next round begins with a ROUND. An item of a RECEIVE with
 			LIVE: it has arrived */
+	PROTO_READY_WHEN, /* text, of a flavor: as its words ready=, and MAC and IP as mac= and ip=
+			   */
+	PROTO_DISKS,	  /* text, likewise: disk= */
 	PROTO_ID_END,
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/config/booted_plan.h"
 #include "split-toolstack/vmcfg/field.h"
 
 #define AT(member) FIELD_AT(struct pool_flavor, member)
@@ -17,6 +18,7 @@ static const char *const systems[] = {"noxs", "linux", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
 static const char *const backends[] = {"kernel", "user", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL}; /* by no_gate */
+static const char *const disks[] = {"same", "readonly", "none", NULL};
 
 static const struct field words[] = {
 	{"type", FIELD_WORD, AT(type), .words = types},
@@ -35,6 +37,10 @@ static const struct field words[] = {
 	{"bridge", FIELD_NAME, AT(bridge)},
 	{"backend", FIELD_WORD, AT(backend), .words = backends},
 	{"from", FIELD_TEXT, AT(from)},
+	{"ready", FIELD_NAME, AT(ready_when)},
+	{"mac", FIELD_NAME, AT(macs)},
+	{"ip", FIELD_NAME, AT(ips)},
+	{"disk", FIELD_WORD, AT(disks), .words = disks},
 };
 #define NWORDS (sizeof(words) / sizeof(words[0]))
 
@@ -88,31 +94,47 @@ static uint32_t bits_of(size_t at)
 	return bits;
 }
 
+/* Those that a flavor of a snapshot may have, beside its count. */
+static uint32_t bits_of_booted(void)
+{
+	return bits_of(offsetof(struct pool_flavor, ready_when)) |
+	       bits_of(offsetof(struct pool_flavor, macs)) |
+	       bits_of(offsetof(struct pool_flavor, ips)) |
+	       bits_of(offsetof(struct pool_flavor, disks));
+}
+
 /* Copies of a snapshot are as it is. */
 static int check_from(const struct pool_flavor *f, uint32_t given, struct err *e)
 {
 	uint32_t counts = bits_of(offsetof(struct pool_flavor, low)) |
 			  bits_of(offsetof(struct pool_flavor, high));
-	uint32_t other = given & ~counts & ~bits_of(offsetof(struct pool_flavor, from));
+	uint32_t other =
+		given & ~counts & ~bits_of_booted() & ~bits_of(offsetof(struct pool_flavor, from));
+	struct booted_plan plan;
 
 	if (!*f->from)
 		return err_set(e, EINVAL, "pool: from: give the name of a snapshot");
 	if (other)
 		return err_set(e, EINVAL,
-			       "pool: from=%.64s: give count (or low and high) and no more: %s is "
-			       "the snapshot's",
+			       "pool: from=%.64s: give count (or low and high), and ready, mac, ip "
+			       "and disk: %s is the snapshot's",
 			       f->from, words[__builtin_ctz(other)].name);
 	if (!(given & bits_of(offsetof(struct pool_flavor, high))))
 		return err_set(e, EINVAL, "pool: from=%.64s: give count (or low and high)",
 			       f->from);
-	return 0;
+	return booted_plan_read(f, &plan, e);
 }
 
 /* What words must not have together, or cannot be without. */
 static int check(const struct pool_flavor *f, uint32_t given, struct err *e)
 {
+	uint32_t booted = given & bits_of_booted();
+
 	if (f->from)
 		return check_from(f, given, e);
+	if (booted)
+		return err_set(e, EINVAL, "pool: %s is for copies of a snapshot: give from, too",
+			       words[__builtin_ctz(booted)].name);
 	if (!(given & bits_of(offsetof(struct pool_flavor, high))) || f->mem_kib == 0)
 		return err_set(e, EINVAL, "pool: give memory and count (or low and high)");
 	if (f->ramdisk && !f->image)

@@ -28,6 +28,10 @@ struct device_config_ops {
 	bool (*is_named)(const struct device_config *d, const char *ifname, const char *name);
 };
 
+bool vif_has_mac(const struct vif_config *v); /* else one is made up */
+/* NULL: there is none. */
+struct vif_config *device_first_vif(struct device_config *d, uint32_t n);
+
 extern const struct device_config_ops vif_config_ops, vbd_config_ops;
 extern const struct device_config_ops *const device_config_ops[DEVICE_KINDS];
 

@@ -9,6 +9,16 @@
 #include "libdom/libdom.h"
 #include "split-toolstack/engine/config/device_config.h"
 
+#define POOL_WHEN_MAX  96u
+#define POOL_RANGE_MAX 48u
+
+enum pool_disks { POOL_DISKS_SAME, POOL_DISKS_READONLY, POOL_DISKS_NONE };
+/* "same", "readonly", "none" */
+static inline const char *pool_disks_name(enum pool_disks d)
+{
+	return d == POOL_DISKS_SAME ? "same" : d == POOL_DISKS_NONE ? "none" : "readonly";
+}
+
 /* Type, vCPUs and memory of a create must be the same. */
 struct pool_flavor {
 	enum dom_type type;
@@ -22,6 +32,10 @@ struct pool_flavor {
 	/* A snapshot: shells are copies of it, for creates from it. Type, vCPUs and memory are the
 	 * snapshot's, all else above is nothing. NULL: none. */
 	char *from;
+	/* Of copies of guests without a noxs entry, as texts (booted_plan.h): when they are ready
+	 * to wait, and what their first vif gets. "": none. */
+	char ready_when[POOL_WHEN_MAX], macs[POOL_RANGE_MAX], ips[POOL_RANGE_MAX];
+	enum pool_disks disks; /* what they get of the disks of the snapshot's VM */
 	/* of noxs guests: so many devices, exactly; vifs are connected ahead, disks when claimed */
 	uint32_t vifs, vbds;
 	enum device_backend backend; /* of the vifs */

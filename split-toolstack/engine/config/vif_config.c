@@ -9,11 +9,19 @@
 #include "base/mac.h"
 #include "dom0/link.h"
 
-static bool has_mac(const struct vif_config *v)
+bool vif_has_mac(const struct vif_config *v)
 {
 	static const uint8_t none[6];
 
 	return memcmp(v->mac, none, 6) != 0;
+}
+
+struct vif_config *device_first_vif(struct device_config *d, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (d[i].kind == DEVICE_VIF)
+			return &d[i].u.vif;
+	return NULL;
 }
 
 static void init(struct device_config *d)
@@ -53,7 +61,7 @@ static int check_beside(const struct device_config *d, const struct device_confi
 	const struct vif_config *o = &other->u.vif;
 	char mac[18];
 
-	if (has_mac(v) && memcmp(v->mac, o->mac, 6) == 0) {
+	if (vif_has_mac(v) && memcmp(v->mac, o->mac, 6) == 0) {
 		mac_print(v->mac, mac);
 		return err_set(e, EEXIST, "vif: mac %s is given twice; leave it out of one", mac);
 	}

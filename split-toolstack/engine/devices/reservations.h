@@ -11,7 +11,13 @@
 struct engine;
 struct vm;
 
-enum reserved { RESERVED_MAC = 'm', RESERVED_NAME = 'n', RESERVED_DISK = 'd', RESERVED_FILE = 'f' };
+enum reserved {
+	RESERVED_MAC = 'm',
+	RESERVED_NAME = 'n',
+	RESERVED_DISK = 'd',
+	RESERVED_FILE = 'f',
+	RESERVED_IPV4 = 'i', /* nothing refuses a second one */
+};
 /* Some VM has it. */
 bool reservations_has(struct engine *en, enum reserved of, const void *what, size_t len);
 /* Another VM than `self` has it, and one of both writes; NULL: none has. */

@@ -5,15 +5,9 @@
 #include <string.h>
 
 #include "base/mac.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/devices/reservations.h"
-
-static bool has_mac(const struct vif_config *v)
-{
-	static const uint8_t none[6];
-
-	return memcmp(v->mac, none, sizeof(none)) != 0;
-}
 
 /* --- what a configuration leaves open --- */
 
@@ -73,7 +67,7 @@ void vif_number(struct vm *vm, struct device_config *d, bool also_leaving)
 {
 	if (d->devid == DEVICE_ANY)
 		d->devid = free_devid(vm, also_leaving ? vm->domid : 0);
-	if (!has_mac(&d->u.vif))
+	if (!vif_has_mac(&d->u.vif))
 		choose_mac(vm, d);
 }
 
@@ -85,7 +79,7 @@ static int check_claims(struct engine *en, const struct vm *self, const struct v
 	const struct vm *has = NULL;
 	char text[18];
 
-	if (has_mac(v))
+	if (vif_has_mac(v))
 		has = reservations_holder(en, self, RESERVED_MAC, v->mac, sizeof(v->mac), true);
 	if (has) {
 		mac_print(v->mac, text);
@@ -106,10 +100,12 @@ int vif_reserve(struct vm *vm, const struct device_config *d)
 	int rc = 0;
 
 	/* The vif of a preserved VM sends nothing: its successor has its MAC. */
-	if (has_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
+	if (vif_has_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
 		rc = reservations_add(vm, RESERVED_MAC, v->mac, sizeof(v->mac), true);
 	if (rc == 0 && v->ifname[0])
 		rc = reservations_add(vm, RESERVED_NAME, v->ifname, strlen(v->ifname), true);
+	if (rc == 0 && v->ip.ipv4_prefix)
+		rc = reservations_add(vm, RESERVED_IPV4, v->ip.ipv4, sizeof(v->ip.ipv4), false);
 	return rc;
 }
 

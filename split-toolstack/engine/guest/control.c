@@ -42,7 +42,8 @@ static void take_console(struct vm *vm)
 	}
 	if (took) {
 		(void)xen_evtchn_notify(vm->en->x, vm->guest.port);
-		vm_announce(vm, VM_EV_CONSOLE);
+		if (vm_is_listed(vm)) /* else it waits in the pool */
+			vm_announce(vm, VM_EV_CONSOLE);
 	}
 }
 

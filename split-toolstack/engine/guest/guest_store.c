@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/channel.h"
 #include "split-toolstack/engine/guest/storehost.h"
@@ -259,6 +260,22 @@ void vm_view_renamed(struct vm *vm)
 		return;
 	(void)store_putf(vm->en->guests.tree, path, "%s", vm->name);
 	(void)store_putf(vm->en->guests.tree, vm_path(at, vm, "/name"), "%s", vm->name);
+}
+
+int vm_view_tell_address(struct vm *vm, struct err *e)
+{
+	const struct vif_config *v = device_first_vif(vm->cfg.device, vm->cfg.ndevice);
+	int rc = v && v->ip_text[0] ? put(vm, "vm-data/ip", v->ip_text) : 0;
+
+	return rc < 0 ? err_sys(e, -rc, "store of domain %u", vm->domid) : 0;
+}
+
+bool vm_view_has(const struct vm *vm, const char *rest)
+{
+	char path[STORE_PATH_MAX];
+	const char *value = store_get(vm->en->guests.tree, below(path, vm, rest), NULL);
+
+	return value && *value;
 }
 
 /* --- the ring --- */

@@ -23,6 +23,11 @@ void vm_view_close(struct vm *vm); /* the nodes stay: for the next daemon */
 void vm_view_forget(struct vm *vm);
 void views_poll(struct engine *en); /* those that were woken */
 void vm_view_renamed(struct vm *vm);
+/* The guest, which goes on, finds the address of its first vif in the node vm-data/ip, if it has
+ * been given one. */
+int vm_view_tell_address(struct vm *vm, struct err *e);
+/* It has one that is not empty. */
+bool vm_view_has(const struct vm *vm, const char *rest);
 int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e);
 /* It has said so, and can be asked. */
 bool vm_view_can_suspend(const struct vm *vm);

@@ -167,10 +167,11 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 bool vm_create_copy(struct engine *en, const struct snapshot *from, const struct vm_taking *c,
 		    const char **why)
 {
-	const struct vm_config *is = pool_copy_waits(en, from->name, why);
+	const struct vm_config *is;
 	struct vm_config cfg;
 	struct vm *vm;
 
+	is = c->vif ? NULL : pool_copy_waits(en, from->name, why);
 	if (!is)
 		return false;
 	if (vm_config_copy(&cfg, is) < 0) {

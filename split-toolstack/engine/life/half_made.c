@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/domains.h"
 #include "split-toolstack/engine/services/slots.h"
@@ -45,12 +46,14 @@ static bool clean(struct engine *en, const struct half_made *h, const struct cen
 	return true;
 }
 
-void half_made_clean(const struct vm *vm, struct half_made **kept, const struct census *census)
+void half_made_clean(struct vm *vm, struct half_made **kept, const struct census *census)
 {
 	struct half_made h = {.domid = vm->left.domid, .past = vm->ended_ns != 0};
 	struct half_made *later;
 
 	memcpy(h.uuid, vm->uuid, sizeof(h.uuid));
+	if (!h.past) /* a guest that waited in the pool has one */
+		console_log_delete(vm);
 	if (clean(vm->en, &h, census))
 		return;
 	later = malloc(sizeof(*later)); /* without it the next daemon cleans it */

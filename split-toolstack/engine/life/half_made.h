@@ -13,7 +13,7 @@ struct xen_domain_info;
 
 /* Ends what there is of a VM that was half made, and its record. Where Xen cannot be asked it
  * becomes one of *kept. */
-void half_made_clean(const struct vm *vm, struct half_made **kept, const struct census *census);
+void half_made_clean(struct vm *vm, struct half_made **kept, const struct census *census);
 /* Tries it with those once more. */
 void half_made_again(struct engine *en, struct half_made **kept);
 bool half_made_has(const struct half_made *kept, const struct xen_domain_info *info);

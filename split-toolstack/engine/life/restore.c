@@ -221,6 +221,8 @@ static void look_at_config(struct vm_restore *r)
 		rc = take_snapshot(r, &c, &e);
 	if (rc == 0)
 		rc = restore_check_devices(r, &c, &e);
+	if (rc == 0)
+		rc = restore_give_vif(r, &c, &e);
 	if (rc == 0 && r->flags & VM_CREATE_ARRIVING && !r->copy)
 		rc = take_own_paths(r->en, &c, &e);
 	if (rc == 0 && !r->known && !(r->flags & VM_RESTORE_PATHS))
@@ -282,6 +284,10 @@ static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_
 				 .known = as && as->known,
 				 .why = as ? as->why : NULL};
 	*s = (struct stream_stats){0};
+	if (as && as->vif) {
+		r->has_vif = true;
+		r->vif = *as->vif;
+	}
 	if (as && as->name)
 		(void)snprintf(r->name, sizeof(r->name), "%s", as->name);
 	if (as && as->snapshot)

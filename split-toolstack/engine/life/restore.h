@@ -22,6 +22,7 @@ void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint
 struct vm_taking {
 	const char *name; /* "": one is made up */
 	uint32_t flags;
+	const struct vif_config *vif; /* NULL: any */
 	vm_create_fn *fn;
 	void *arg;
 };
@@ -29,6 +30,9 @@ struct vm_taking {
  * there; *why says why. */
 bool vm_create_copy(struct engine *en, const struct snapshot *from, const struct vm_taking *c,
 		    const char **why);
+/* claim_booted.c: the same, of a copy that has booted in the pool (pool_boots()). */
+bool vm_create_booted(struct engine *en, const struct snapshot *from, const struct vm_taking *c,
+		      const char **why);
 /* claim_shell.c: of a linked VM with vm->copy_of. */
 void copy_place(struct vm *vm);		       /* LIFE_PLACED */
 void copy_build(struct vm *vm, struct err *e); /* out of the pool; LIFE_BUILT follows */

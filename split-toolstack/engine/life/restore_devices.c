@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/config/device_config_ops.h"
+#include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/life/restoring.h"
 #include "split-toolstack/engine/vm/vms.h"
@@ -100,4 +102,24 @@ int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err 
 	if (rc == 0 && r->flags & VM_RESTORE_DISKS_NONE)
 		drop_disks(c, !save_info(r->stream)->linux_guest);
 	return rc;
+}
+
+int restore_give_vif(const struct vm_restore *r, struct vm_config *c, struct err *e)
+{
+	struct vif_config *v = device_first_vif(c->device, c->ndevice);
+
+	if (!r->has_vif)
+		return 0;
+	if (!v)
+		return err_set(e, EINVAL, "--vif: the VM of the snapshot has no vif");
+	if (r->vif.ip.ipv4_prefix &&
+	    reservations_has(r->en, RESERVED_IPV4, r->vif.ip.ipv4, sizeof(r->vif.ip.ipv4)))
+		return err_set(e, EEXIST, "--vif: ip %s: another VM has it", r->vif.ip_text);
+	if (vif_has_mac(&r->vif))
+		memcpy(v->mac, r->vif.mac, sizeof(v->mac));
+	if (r->vif.ip_text[0]) {
+		v->ip = r->vif.ip;
+		memcpy(v->ip_text, r->vif.ip_text, sizeof(v->ip_text));
+	}
+	return 0;
 }

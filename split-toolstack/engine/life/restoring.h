@@ -32,8 +32,10 @@ struct vm_restore {
 	char name[VM_NAME_MAX + 1]; /* of a copy; "": made up */
 	char snapshot[65];	    /* digest of the file; "": it is no snapshot */
 	const char *why;	    /* as in struct restore_as */
-	bool copy;		    /* else its own name and uuid */
-	bool known;		    /* its paths count */
+	bool has_vif;		    /* likewise, what is in: */
+	struct vif_config vif;
+	bool copy;  /* else its own name and uuid */
+	bool known; /* its paths count */
 	uint32_t flags;
 	bool wakes;		 /* a VM that sleeps: its file is checked by the second job */
 	bool claimed;		 /* out of the pool */
@@ -73,6 +75,9 @@ void restore_free(struct vm_restore *r);
 /* restore_devices.c: whether the devices that the file names may be used; those that the VM will
  * have are in `c` then. -EPERM, -EBUSY, -EPROTO. */
 int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err *e);
+
+/* What the client said of its first vif. -EINVAL, -EEXIST. */
+int restore_give_vif(const struct vm_restore *r, struct vm_config *c, struct err *e);
 
 /* restore_copy.c: the disks of `c` that the VM writes become copies, if the client said so. 1: a
  * thread makes them, r->copied follows; 0: there are none; -ENOMEM. */

@@ -89,6 +89,7 @@ struct restore_as {
 	const char *snapshot; /* digest of the file, which the VM will have as its snapshot */
 	bool known;	      /* written on this host: its paths count */
 	const char *why; /* no copy was taken out of the pool; static; NULL: that is not known */
+	const struct vif_config *vif; /* its first one gets the MAC and IP of it; NULL: others */
 };
 int engine_restore_as(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
 		      vm_create_fn *fn, void *arg, struct stream_stats *s, stream_id *id,

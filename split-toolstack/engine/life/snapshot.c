@@ -16,6 +16,7 @@
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -200,6 +201,8 @@ struct copying {
 	const char *why; /* none was taken out of the pool */
 	char name[VM_NAME_MAX + 1];
 	uint32_t flags;
+	bool has_vif;
+	struct vif_config vif;
 	vm_create_fn *fn;
 	void *arg;
 	struct stream_stats *st;
@@ -208,8 +211,11 @@ struct copying {
 static int copy_now(struct engine *en, const struct snapshot *x, const struct copying *k,
 		    const char *name, struct err *e)
 {
-	const struct restore_as as = {
-		.name = name, .snapshot = x->digest, .known = !x->foreign, .why = k->why};
+	const struct restore_as as = {.name = name,
+				      .snapshot = x->digest,
+				      .known = !x->foreign,
+				      .why = k->why,
+				      .vif = k->has_vif ? &k->vif : NULL};
 	stream_id id;
 	int fd;
 	int rc = snapshots_file(en->snapshots, x, &fd, e);
@@ -235,14 +241,17 @@ static void copy_in_turn(struct stream_wait *w, bool closing)
 	free(k);
 }
 
-int engine_create_from(struct engine *en, const char *snapshot, const char *name, uint32_t flags,
-		       vm_create_fn *fn, void *arg, struct stream_stats *st, struct err *e)
+int engine_create_from(struct engine *en, const char *snapshot, const char *name,
+		       const struct vif_config *vif, uint32_t flags, vm_create_fn *fn, void *arg,
+		       struct stream_stats *st, struct err *e)
 {
 	const struct snapshot *x = snapshots_find(en->snapshots, snapshot, e);
-	const struct vm_taking c = {.name = name ? name : "", .flags = flags, .fn = fn, .arg = arg};
+	const struct vm_taking c = {
+		.name = name ? name : "", .flags = flags, .vif = vif, .fn = fn, .arg = arg};
 	struct copying now = {.wait = {.fn = copy_in_turn},
 			      .en = en,
 			      .flags = flags,
+			      .has_vif = vif != NULL,
 			      .fn = fn,
 			      .arg = arg,
 			      .st = st};
@@ -251,7 +260,10 @@ int engine_create_from(struct engine *en, const char *snapshot, const char *name
 	if (!x)
 		return -ENOENT;
 	*st = (struct stream_stats){.pages = x->pages, .present = x->present, .bytes = x->bytes};
-	if (vm_create_copy(en, x, &c, &now.why))
+	if (vif)
+		now.vif = *vif;
+	if (pool_boots(en, x->name) ? vm_create_booted(en, x, &c, &now.why)
+				    : vm_create_copy(en, x, &c, &now.why))
 		return 0;
 	if (!streams_full(en))
 		return copy_now(en, x, &now, name, e);

@@ -21,12 +21,14 @@ int vm_snapshot(struct vm *vm, const char *name, vm_snapshot_fn *fn, void *arg, 
 
 /*
  * Makes a VM of a snapshot: a copy with a uuid and seeds of its own, whose snapshot it is. `name`
- * NULL: it is made up. `flags`: as of engine_restore(), and VM_CREATE_WAIT_READY. A copy that
+ * NULL: it is made up. `vif`: its first vif gets the MAC and IP address that are in it; NULL: any.
+ * `flags`: as of engine_restore(), and VM_CREATE_WAIT_READY. A copy that
  * waits in the pool is taken (VM_BOOTED), else the file is read. `fn` as in engine_create(),
  * possibly before this returns, unless this fails; *st is filled before it comes, and stays until
  * then (total_ns is 0 of one out of the pool). As many as are asked for: they wait for their turn.
  */
-int engine_create_from(struct engine *en, const char *snapshot, const char *name, uint32_t flags,
-		       vm_create_fn *fn, void *arg, struct stream_stats *st, struct err *e);
+int engine_create_from(struct engine *en, const char *snapshot, const char *name,
+		       const struct vif_config *vif, uint32_t flags, vm_create_fn *fn, void *arg,
+		       struct stream_stats *st, struct err *e);
 
 #endif

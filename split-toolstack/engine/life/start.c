@@ -43,8 +43,10 @@ static int start(struct vm *vm, struct err *e)
 				&vm->map, e);
 	if (rc == 0)
 		rc = vm->copy_of ? guest_start_copy(vm, e) : guest_start(vm, generation, e);
-	if (rc == 0 && vm->restore && !vm->noxs)
+	if (rc == 0 && vm->restore && !vm->noxs) {
 		vm_view_restored(vm);
+		rc = vm_view_tell_address(vm, e);
+	}
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0 && vm->dom.build) /* else it is armed */
 		rc = dom_arm(vm->en->x, &vm->dom, vm->img, e);

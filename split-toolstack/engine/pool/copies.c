@@ -9,6 +9,7 @@
 #include "base/transfer.h"
 #include "libdom/save.h"
 #include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
@@ -23,6 +24,7 @@ struct copies {
 	uint32_t refs;	      /* of the loop: a thread's is kept by its job */
 	struct vm_config cfg; /* of the VM that it is of */
 	struct dom_spec spec; /* of a copy; its CPUs are those in cfg */
+	bool boots;	      /* copies_boot() */
 };
 
 /* What its file says is read by a thread. */
@@ -78,16 +80,63 @@ int copies_open(struct copies *c, struct transfer *file, struct err *e)
 	return rc < 0 ? rc : transfer_open(file, fd, false, e);
 }
 
+bool copies_boot(const struct copies *c)
+{
+	return c->boots;
+}
+
+static int refuse_disk(const struct copies *c, const struct device_config *d,
+		       const struct pool_flavor *f, struct err *e)
+{
+	char name[16];
+
+	vdev_name(d->devid, name);
+	if (c->hold.of->foreign)
+		return err_set(e, EPERM,
+			       "pool: from=%s: disk %s: %s: the snapshot came from elsewhere: its "
+			       "disks are not used: give disk=none",
+			       c->name, name, d->u.vbd.path);
+	if (f->disks == POOL_DISKS_SAME && !d->u.vbd.readonly)
+		return err_set(e, EBUSY,
+			       "pool: from=%s: disk %s: %s: is written by its VM, and all copies "
+			       "would write it, too: give disk=readonly or disk=none",
+			       c->name, name, d->u.vbd.path);
+	return 0;
+}
+
+int copies_suit(const struct copies *c, const struct pool_flavor *f, struct err *e)
+{
+	uint32_t vifs = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->cfg.ndevice && rc == 0; i++) {
+		const struct device_config *d = &c->cfg.device[i];
+
+		vifs += d->kind == DEVICE_VIF;
+		if (d->kind == DEVICE_VBD && f->disks != POOL_DISKS_NONE)
+			rc = refuse_disk(c, d, f, e);
+	}
+	if (rc < 0)
+		return rc;
+	if (!c->boots && (*f->ready_when || *f->macs || *f->ips || f->disks))
+		return err_set(
+			e, EINVAL,
+			"pool: from=%s: ready, mac, ip and disk are for guests without a noxs "
+			"entry: its copies run when they are taken",
+			c->name);
+	if (!vifs && (*f->macs || *f->ips))
+		return err_set(e, EINVAL, "pool: from=%s: its VM has no vif: leave mac and ip out",
+			       c->name);
+	return 0;
+}
+
 /* --- its description --- */
 
 static int check_shape(const struct save_info *i, const struct vm_config *c, struct err *e)
 {
-	if (i->linux_guest)
-		return err_set(e, EOPNOTSUPP,
-			       "it is of a guest without a noxs entry, whose copies cannot wait in "
-			       "the pool");
 	if (i->type == c->type && i->vcpus == vm_config_vcpus(c) &&
-	    i->pages == (c->mem_kib + 3) / 4 && c->ndevice == 0 && i->ring_pages == 0)
+	    i->pages == (c->mem_kib + 3) / 4 && i->ring_pages == 0 &&
+	    (i->linux_guest || c->ndevice == 0))
 		return 0;
 	return err_set(e, EOPNOTSUPP, "a VM with devices cannot be copied ahead");
 }
@@ -116,6 +165,7 @@ static int read_description(struct copies *c, struct xen *x, struct transfer *fi
 			rc = check_shape(i, &c->cfg, e);
 		if (rc == 0)
 			rc = name_snapshot(c, e);
+		c->boots = i->linux_guest;
 		save_spec(s, &c->spec);
 		c->spec.weight = c->cfg.weight;
 		c->spec.cap = c->cfg.cap;
@@ -216,6 +266,8 @@ int copies_make(struct copies *c, struct xen *x, struct transfer *file,
 	memcpy(spec.uuid, order->uuid, sizeof(spec.uuid));
 	if (rc == 0)
 		rc = dom_prepare(x, &spec, NULL, d, e);
+	if (rc == 0 && c->boots)
+		rc = view_ports(x, d->domid, false, &d->console_port, &d->store_port, e);
 	if (rc == 0)
 		rc = save_restore(x, s, d, &st, e);
 	save_close(s);

@@ -128,7 +128,7 @@ void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 	s->en = en;
 	s->flavor = f;
 	s->devices.ops = &device_ops;
-	s->lacks = f->f.vifs + s->comes;
+	s->lacks = f->f.vifs + (s->comes || s->booted);
 	f->connecting++;
 	en->pool->nconnecting++;
 	DL_APPEND2(en->pool->connecting, s, conn_prev, conn_next);

@@ -117,6 +117,7 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 		return rc;
 	}
 	own->copies = copies;
+	rc = booted_plan_read(&own->f, &own->plan, e); /* it was checked */
 	*out = own;
 	return 0;
 }
@@ -168,12 +169,27 @@ static struct pool_flavor whole(struct engine *en, const struct pool_flavor *f)
 	return all;
 }
 
+/* Those that are not its count; left out they stay as they are. */
+static bool same_words(const struct pool_flavor *is, const struct pool_flavor *wanted)
+{
+	return (!*wanted->ready_when || strcmp(is->ready_when, wanted->ready_when) == 0) &&
+	       (!*wanted->macs || strcmp(is->macs, wanted->macs) == 0) &&
+	       (!*wanted->ips || strcmp(is->ips, wanted->ips) == 0) &&
+	       (!wanted->disks || is->disks == wanted->disks);
+}
+
 static int set_known(struct engine *en, const struct pool_flavor *f, struct err *e)
 {
 	const struct pool_flavor all = whole(en, f);
 
 	if (f->from && !all.mem_kib)
 		return err_set(e, ENOENT, "pool: there is no such flavor");
+	if (f->from && f->high && !same_words(&all, f))
+		return err_set(
+			e, EEXIST,
+			"pool: from=%s: is there with another ready, mac, ip or disk: end it "
+			"with count=0 first",
+			f->from);
 	return set_flavor(en, &all, NULL, false, NULL, e);
 }
 
@@ -185,7 +201,9 @@ static int set_copies(struct engine *en, const struct pool_flavor *f, struct cop
 	int rc;
 
 	copies_describe(c, &all);
-	rc = set_flavor(en, &all, NULL, false, c, e);
+	rc = copies_suit(c, f, e);
+	if (rc == 0)
+		rc = set_flavor(en, &all, NULL, false, c, e);
 	if (rc < 0)
 		copies_put(c);
 	return rc;

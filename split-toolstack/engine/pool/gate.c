@@ -232,7 +232,13 @@ static struct shell *find(struct engine *en, uint32_t domid)
 void pool_has_ended(struct engine *en, const struct xen_domain_info *info)
 {
 	struct shell *s = en->pool ? find(en, info->domid) : NULL;
+	struct err e = {0};
 
-	if (s && s->at_gate)
+	if (s && s->booted) {
+		(void)err_set(&e, ESRCH, "the guest of domain %u, which is no VM yet, has ended",
+			      info->domid);
+		shell_failed(s, &e);
+	} else if (s && s->at_gate) {
 		is_broken(s, "has ended at its gate");
+	}
 }

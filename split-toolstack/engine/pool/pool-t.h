@@ -7,12 +7,14 @@
 
 #include <ev.h>
 
+#include "split-toolstack/engine/config/booted_plan.h"
 #include "split-toolstack/engine/config/pool_flavor.h"
 #include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/files/file_key.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/ports-t.h"
 
+struct booted;
 struct copies;
 struct files;
 struct shell_job;
@@ -46,15 +48,19 @@ struct shell {
 	uint64_t cpu_ns;	    /* that it had used when it was looked at; 0: it was not */
 	struct port_user gate_user; /* hears of it */
 	struct port_credit gate_credit;
+	/* booted.c: a VM without a name, to which all above but the id belongs; NULL: it is none */
+	struct booted *booted;
+	void (*end)(struct engine *en, struct shell *s); /* ends one such */
 };
 
 struct flavor {
 	struct flavor *next;
 	struct pool_flavor f;
 	struct shell *shells;
-	struct copies *copies; /* what they are copies of; NULL: of nothing */
-	uint64_t retry_at;     /* ns: after a failure not before */
-	uint64_t wanted_at;    /* ns: a request wanted one */
+	struct copies *copies;	 /* what they are copies of; NULL: of nothing */
+	struct booted_plan plan; /* of copies that run until they are ready */
+	uint64_t retry_at;	 /* ns: after a failure not before */
+	uint64_t wanted_at;	 /* ns: a request wanted one */
 	uint32_t backoff;
 	uint32_t connecting; /* shells that wait for their devices, or come to their gate */
 	uint32_t broken;     /* shells that did not wait at their gate as they were to */
@@ -63,7 +69,9 @@ struct flavor {
 
 struct pool {
 	struct flavor *flavors;
+	const struct pool_ops *ops;
 	struct shell_job *job; /* the shell that is being made */
+	ev_timer booting;      /* booted.c: shells that are not ready yet are looked at */
 	ev_timer sink;
 	ev_timer gate;		  /* those that are late */
 	ev_timer gate_cpu;	  /* ... or use CPU time there */
@@ -118,6 +126,10 @@ int copies_read(struct engine *en, const char *name, copies_fn *fn, void *arg, s
 /* Type, vCPUs and memory. */
 void copies_describe(const struct copies *c, struct pool_flavor *f);
 const struct vm_config *copies_config(const struct copies *c);
+/* They run until they are ready, and are paused then: guests without a noxs entry. */
+bool copies_boot(const struct copies *c);
+/* Whether a flavor's words suit them. -EINVAL, -EBUSY, -EPERM. */
+int copies_suit(const struct copies *c, const struct pool_flavor *f, struct err *e);
 /* Opens its file once more: -errno of it. */
 int copies_open(struct copies *c, struct transfer *file, struct err *e);
 /* Thread-safe: makes a domain (order: domid, uuid) and fills it from the file. What a failure
@@ -169,6 +181,31 @@ int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e
 bool gate_holds(struct engine *en, struct flavor *f, struct shell *s);
 /* Its events are heard no more; none is fine. */
 void gate_ignore(struct engine *en, struct shell *s);
+
+/* --- booted.c --- */
+void booted_open(struct engine *en);
+void booted_close(struct engine *en);
+/* Lets a copy, whose two pages are mapped, run until it is ready: shell_connect() follows. What a
+ * failure leaves goes with the shell. */
+int booted_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e);
+struct vm *booted_vm(const struct shell *s);
+/* The shell goes; its VM, which is as any that is not in a list yet, is the caller's. */
+struct vm *booted_release(struct shell *s);
+
+/* --- booted_config.c --- */
+/* What the VM of the snapshot had, with addresses of its own: the first vif's are of the flavor.
+ * `c` is to be cleared in any case. */
+int booted_config(struct engine *en, const struct flavor *f, struct vm_config *c, struct err *e);
+
+/* --- booted_ready.c --- */
+struct booted_probe {
+	int fd;	      /* a connection that is being made; -1: none */
+	double until; /* loop's time: then another one is */
+};
+/* 1: the guest is as its flavor wants it; 0: not yet. `since`: its devices are connected. */
+int booted_is_ready(struct booted_probe *p, const struct booted_plan *plan, const struct vm *vm,
+		    double since, double now);
+void booted_probe_close(struct booted_probe *p);
 
 /* --- window.c --- */
 /* Of a shell so much stays mapped; larger images are mapped when they are loaded. */

@@ -41,8 +41,11 @@ static struct flavor *hungry(struct engine *en, bool *later)
 			f->burst = 0; /* what comes next is another one */
 			continue;
 		}
-		if (f->f.vifs && !pool_may_connect(en))
-			continue; /* goes on when one of them is complete */
+		/* Goes on when one of them is complete. Booted guests may have the address of the
+		 * one that they are copies of until they are told their own: one runs at a time. */
+		if ((f->f.vifs && !pool_may_connect(en)) ||
+		    (f->copies && copies_boot(f->copies) && f->connecting))
+			continue;
 		if (now < f->retry_at)
 			*later = true;
 		else if (held + f->f.mem_kib <= en->conf.pool_kib &&
@@ -99,14 +102,16 @@ static void on_sink(struct ev_loop *loop, ev_timer *t, int revents)
 		ev_timer_stop(loop, t);
 }
 
-int pool_open(struct engine *en, struct err *e)
+int pool_open(struct engine *en, const struct pool_ops *ops, struct err *e)
 {
 	en->pool = calloc(1, sizeof(*en->pool));
 	if (!en->pool)
 		return err_set(e, ENOMEM, "out of memory");
 	ev_timer_init(&en->pool->sink, on_sink, 0., SINK_S);
 	en->pool->sink.data = en;
+	en->pool->ops = ops;
 	gate_open(en);
+	booted_open(en);
 	return 0;
 }
 
@@ -116,6 +121,7 @@ void pool_close(struct engine *en)
 		return;
 	ev_timer_stop(en->loop, &en->pool->sink);
 	gate_close(en);
+	booted_close(en);
 	en->pool->closed = true;
 	while (en->pool->flavors) {
 		struct flavor *f = en->pool->flavors;

@@ -17,14 +17,21 @@ struct image;
 struct flavor;
 struct pool;
 struct pool_flavor;
+struct vif_config;
+struct vm;
 struct vm_config;
 struct window;
 struct xen_domain_info;
 
 /* --- pool.c --- */
-int pool_open(struct engine *en, struct err *e); /* -ENOMEM */
-void pool_close(struct engine *en);		 /* destroys all shells; not open is fine */
-void pool_free(struct engine *en);		 /* when the VMs are gone, too */
+/* What it asks of the room of VMs' lives. */
+struct pool_ops {
+	struct vm *(*vm_new)(struct engine *en); /* in no list; NULL: no memory */
+	void (*vm_free)(struct vm *vm);
+};
+int pool_open(struct engine *en, const struct pool_ops *ops, struct err *e); /* -ENOMEM */
+void pool_close(struct engine *en); /* destroys all shells; not open is fine */
+void pool_free(struct engine *en);  /* when the VMs are gone, too */
 /* Gives all memory of shells back, at once; they come again when there is room. False: it has no
  * flavors. */
 bool pool_drop(struct engine *en);
@@ -87,6 +94,17 @@ const struct vm_config *pool_copy_waits(struct engine *en, const char *from, con
  * of its uuid. -errno: it could not be used, and has ended. */
 int pool_take_copy(struct engine *en, const char *from, const struct shell_want *want,
 		   struct shell_parts *out, struct err *e);
+
+/* The flavor whose shells are copies of that snapshot which have run: pool_booted_next(), not
+ * pool_take_copy(). NULL: there is none. */
+const struct pool_flavor *pool_boots(const struct engine *en, const char *from);
+/* The one that is taken next, with the MAC and IP address of `vif` (NULL: any); it stays the
+ * pool's. NULL: *why says why none is. */
+struct vm *pool_booted_next(struct engine *en, const char *from, const struct vif_config *vif,
+			    const char **why);
+/* It is the caller's: complete, paused, in no list, its id in no table. *low as in struct
+ * shell_parts. */
+void pool_booted_take(struct engine *en, const char *from, const struct pool_flavor **low);
 
 /* --- gate.c --- */
 /* A domain of no known VM has shut down, or is dying: it may be a shell's at its gate. */

@@ -14,6 +14,10 @@
 
 void shell_end(struct engine *en, struct shell *s)
 {
+	if (s->end) {
+		s->end(en, s);
+		return;
+	}
 	gate_ignore(en, s);
 	drop_note(en, s->dom.domid, s->uuid);
 	window_close(en, &s->dom);

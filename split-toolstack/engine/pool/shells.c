@@ -139,9 +139,10 @@ static int map_shell(struct shell_job *j)
 
 	if (!bare || !j->spec.for_linux)
 		rc = domain_map(en->x, s->dom.domid, s->dom.dev_frame, s->dom.control_frame,
-				!j->copies, &s->map, &j->err);
+				!j->copies || copies_boot(j->copies), &s->map, &j->err);
 	if (rc == 0 && j->copies)
-		return connect_copy(j);
+		return copies_boot(j->copies) ? booted_run(en, j->flavor, s, &j->err)
+					      : connect_copy(j);
 	if (rc == 0 && bare && !j->spec.for_linux)
 		rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);
 	if (rc == 0 && flavor_gates(j->flavor, s->img))
@@ -167,8 +168,9 @@ static void shell_done(struct worker_job *job)
 			slot_put_last(en->slots, &s->slot);
 		shell_end(en, s);
 	} else {
-		f->backoff = 0;
-		if (f->f.vifs || s->at_gate)
+		if (!s->booted) /* else it may fail still */
+			f->backoff = 0;
+		if (f->f.vifs || s->at_gate || s->booted)
 			shell_connect(en, f, s);
 		else
 			flavor_add_shell(f, s);

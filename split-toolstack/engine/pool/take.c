@@ -3,9 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
+#include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/engine-t.h"
 #include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 /* Of the request's image, as far as the flavor's words tell; or a shell that could take it. */
 static bool could_serve(const struct flavor *f, const struct shell_want *want)
@@ -207,4 +211,66 @@ int pool_take_copy(struct engine *en, const char *from, const struct shell_want 
 	hand_over(s, want->devices, out);
 	out->low = f->f.ready == 0 ? &f->f : NULL;
 	return 0;
+}
+
+/* --- copies of a booted guest --- */
+
+static struct flavor *of_booted(const struct engine *en, const char *from)
+{
+	struct flavor *f = en->pool->flavors;
+
+	while (f && !(f->copies && copies_boot(f->copies) && strcmp(f->f.from, from) == 0))
+		f = f->next;
+	return f;
+}
+
+const struct pool_flavor *pool_boots(const struct engine *en, const char *from)
+{
+	const struct flavor *f = of_booted(en, from);
+
+	return f ? &f->f : NULL;
+}
+
+/* Its first vif is as is wanted. */
+static bool has_vif(const struct vm *vm, const struct vif_config *want)
+{
+	const struct vif_config *v = device_first_vif(vm->cfg.device, vm->cfg.ndevice);
+
+	return v && (!vif_has_mac(want) || memcmp(v->mac, want->mac, sizeof(v->mac)) == 0) &&
+	       (!want->ip_text[0] || (v->ip.ipv4_prefix == want->ip.ipv4_prefix &&
+				      memcmp(v->ip.ipv4, want->ip.ipv4, 4) == 0));
+}
+
+struct vm *pool_booted_next(struct engine *en, const char *from, const struct vif_config *vif,
+			    const char **why)
+{
+	struct flavor *f = pool_copy_waits(en, from, why) ? of_booted(en, from) : NULL;
+	struct shell *s = f ? f->shells : NULL;
+
+	while (s && vif && !has_vif(booted_vm(s), vif))
+		s = s->next;
+	if (f && !s)
+		*why = "another MAC or IP address than the copies in the pool have";
+	if (!f || !s)
+		return NULL;
+	LL_DELETE(f->shells, s); /* it is the next one */
+	LL_PREPEND(f->shells, s);
+	return booted_vm(s);
+}
+
+void pool_booted_take(struct engine *en, const char *from, const struct pool_flavor **low)
+{
+	struct flavor *f = of_booted(en, from);
+	struct shell *s = f ? f->shells : NULL;
+
+	*low = NULL;
+	if (!s)
+		return;
+	f->shells = s->next;
+	f->f.ready--;
+	f->f.hits++;
+	idle_later(en->idle);
+	flavor_wanted(en, f);
+	*low = f->f.ready == 0 ? &f->f : NULL;
+	(void)booted_release(s);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The tables of settings and of a flavor's words: values that are taken, and what errors say. */
+#include "split-toolstack/engine/config/booted_plan.h"
 #include "split-toolstack/chaosd/settings.h"
 
 #include <errno.h>
@@ -68,7 +69,8 @@ static void flavors_are_understood(void **state)
 		{"backend=qemu", "pool: backend \"qemu\": give kernel or user"},
 		{"colour=red",
 		 "pool: \"colour\": an unknown word; there are type, memory, vcpus, count, low, "
-		 "high, for, fork, image, ramdisk, gate, vifs, vbds, bridge, backend and from"},
+		 "high, for, fork, image, ramdisk, gate, vifs, vbds, bridge, backend, from, ready, "
+		 "mac, ip and disk"},
 		{"type=pv memory=4", "pool: give memory and count"},
 		{"count=4", "pool: give memory and count"},
 		{"memory=4 count=1 ramdisk=/r", "pool: a ramdisk needs an image"},
@@ -76,13 +78,43 @@ static void flavors_are_understood(void **state)
 		{"from= count=1", "pool: from: give the name of a snapshot"},
 		{"from=web", "pool: from=web: give count (or low and high)"},
 		{"from=web low=1", "pool: from=web: give count (or low and high)"},
-		{"from=web count=1 memory=4", "pool: from=web: give count (or low and high) and no "
-					      "more: memory is the snapshot's"},
-		{"type=pvh from=web count=1", "pool: from=web: give count (or low and high) and no "
-					      "more: type is the snapshot's"},
+		{"from=web count=1 memory=4",
+		 "pool: from=web: give count (or low and high), and ready, mac, ip and disk: "
+		 "memory is the snapshot's"},
+		{"type=pvh from=web count=1",
+		 "pool: from=web: give count (or low and high), and ready, mac, ip and disk: type "
+		 "is the snapshot's"},
+		{"memory=4 count=1 ip=10.0.0.1/8", "pool: ip is for copies of a snapshot"},
+		{"from=web count=1 disk=copy", "pool: disk \"copy\": give same, readonly or none"},
+		{"from=web count=1 ready=soon", "pool: ready \"soon\": give devices, store:NODE"},
+		{"from=web count=1 ready=0", "pool: ready \"0\""},
+		{"from=web count=1 ready=60001", "pool: ready \"60001\""},
+		{"from=web count=1 ready=5x", "pool: ready \"5x\""},
+		{"from=web count=1 ready=store:", "pool: ready \"store:\""},
+		{"from=web count=1 ready=store:/data/x", "pool: ready \"store:/data/x\""},
+		{"from=web count=1 ready=store:data//x", "pool: ready \"store:data//x\""},
+		{"from=web count=1 ready=store:data/", "pool: ready \"store:data/\""},
+		{"from=web count=1 ready=store:a*", "pool: ready \"store:a*\""},
+		{"from=web count=1 ready=tcp:0 ip=10.0.0.1/8", "pool: ready \"tcp:0\""},
+		{"from=web count=1 ready=tcp:65536", "pool: ready \"tcp:65536\""},
+		{"from=web count=1 ready=tcp:80", "pool: ready=tcp:80: give ip, too"},
+		{"from=web count=1 mac=02:00:00:00:00:02-02:00:00:00:00:01", "pool: mac \"02:"},
+		{"from=web count=1 mac=03:00:00:00:00:02", "pool: mac \"03:"},
+		{"from=web count=1 mac=02:00:00:00:00:00-02:00:00:01:00:00", "pool: mac \"02:"},
+		{"from=web count=1 mac=02:00:00:00:00", "pool: mac \"02:"},
+		{"from=web count=1 ip=10.0.0.1-10.0.0.9",
+		 "pool: ip \"10.0.0.1-10.0.0.9\": give the"},
+		{"from=web count=1 ip=10.0.0.9-10.0.0.1/24", "pool: ip \"10.0.0.9"},
+		{"from=web count=1 ip=10.0.0.9-10.0.1.1/24", "pool: ip \"10.0.0.9"},
+		{"from=web count=1 ip=10.0.0.1/33", "pool: ip \"10.0.0.1/33\""},
+		{"from=web count=1 ip=0.0.0.0/8", "pool: ip \"0.0.0.0/8\""},
+		{"from=web count=1 ip=10.0.0.x/8", "pool: ip \"10.0.0.x/8\""},
 	};
+	struct booted_plan plan;
 	struct pool_flavor f;
 	struct err e = {0};
+	uint8_t mac[6];
+	uint8_t ip[4];
 
 	(void)state;
 	assert_int_equal(poolcfg_parse("type=pvh,memory=4 vcpus=2\tlow=1 high=3 image=/k "
@@ -106,6 +138,34 @@ static void flavors_are_understood(void **state)
 	assert_int_equal(f.low, 1);
 	assert_int_equal(f.high, 3);
 	poolcfg_clear(&f);
+	assert_int_equal(poolcfg_parse("from=web count=2 ready=store:data/a.b disk=none "
+				       "mac=02:00:00:00:00:fe-02:00:00:00:01:01 "
+				       "ip=10.0.0.254-10.0.1.2/16",
+				       &f, &e),
+			 0);
+	assert_int_equal(booted_plan_read(&f, &plan, &e), 0);
+	poolcfg_clear(&f);
+	assert_int_equal(plan.when, BOOTED_STORE);
+	assert_string_equal(plan.node, "data/a.b");
+	assert_int_equal(plan.macs, 4);
+	booted_mac(&plan, 2, mac);
+	assert_memory_equal(mac, ((uint8_t[]){2, 0, 0, 0, 1, 0}), 6);
+	assert_int_equal(plan.ips, 5);
+	assert_int_equal(plan.prefix, 16);
+	booted_ip(&plan, 3, ip);
+	assert_memory_equal(ip, ((uint8_t[]){10, 0, 1, 1}), 4);
+	assert_int_equal(poolcfg_parse("from=web count=2 ready=tcp:80 ip=10.0.0.1/32", &f, &e), 0);
+	assert_int_equal(booted_plan_read(&f, &plan, &e), 0);
+	poolcfg_clear(&f);
+	assert_int_equal(plan.when, BOOTED_TCP);
+	assert_int_equal(plan.number, 80);
+	assert_int_equal(plan.ips, 1);
+	assert_int_equal(poolcfg_parse("from=web count=2 ready=250", &f, &e), 0);
+	assert_int_equal(booted_plan_read(&f, &plan, &e), 0);
+	poolcfg_clear(&f);
+	assert_int_equal(plan.when, BOOTED_TIME);
+	assert_int_equal(plan.number, 250);
+	assert_int_equal(plan.macs, 0);
 	assert_int_equal(poolcfg_parse("memory=256K count=8 for=linux", &f, &e), 0);
 	assert_int_equal(f.type, DOM_PV);
 	assert_int_equal(f.vcpus, 1);

@@ -11,8 +11,9 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Waits up to half a minute for a path to exist; false when it does not come. */
 bool appears(const char *path);
 
-/* eth<index>: address/prefix (IPv4 or IPv6), then up; waits for its carrier. */
-void net_address(unsigned int index, const char *address);
+/* eth<index>: address/prefix (IPv4 or IPv6), then up; waits for its carrier. False: it cannot be
+ * now. */
+bool net_address(unsigned int index, const char *address);
 
 /* Answers in processes of its own: one line on TCP port 13, pattern transfers (xfer.h), and on port
  * 7 what is sent there, with the number of the answer on its connection in front. */
@@ -46,5 +47,9 @@ void disk_count(const char *device);
 
 /* Prints every node the guest finds in its store: "store: path = value". */
 void store_dump(void);
+
+/* In a process of its own: eth0 gets the address that the node vm-data/ip says, whenever it says
+ * another one, and data/ready is written then. */
+void store_address(void);
 
 #endif

@@ -5,7 +5,7 @@
  *   ip=ADDRESS/PREFIX, ip1=.., ip6=..  addresses of eth0, eth1, and a second one of eth0
  *   guest=WORD,WORD,...                nproc, dump, put=IP:PORT:MIB, get=.., write=DEV:MIB:SEED,
  *                                      verify=.., keep=.., ro=DEV, count=DEV, vifs=N, mem,
- *                                      grown=MIB:MIB, churn=MIB:RATE, poweroff, reboot
+ *                                      grown=MIB:MIB, churn=MIB:RATE, address, poweroff, reboot
  *
  * Then it waits for the toolstack. As /sbin/poweroff or /sbin/reboot, which is what the kernel runs
  * when control/shutdown is written, it tells process 1.
@@ -113,7 +113,10 @@ static void act(char *what)
 		say("nproc %ld", sysconf(_SC_NPROCESSORS_ONLN));
 	else if (!strcmp(what, "dump"))
 		store_dump();
-	else if (!strcmp(what, "mem"))
+	else if (!strcmp(what, "address")) {
+		net_serve();
+		store_address();
+	} else if (!strcmp(what, "mem"))
 		mem_report();
 	else if (!strcmp(what, "poweroff"))
 		over(RB_POWER_OFF);
@@ -148,7 +151,7 @@ static void addresses(const char *line)
 		char *value = word(line, keys[i].key);
 
 		if (value) {
-			net_address(keys[i].index, value);
+			(void)net_address(keys[i].index, value);
 			any = true;
 		}
 		free(value);

@@ -145,25 +145,28 @@ void net_count(unsigned int n)
 	close(fd);
 }
 
-void net_address(unsigned int index, const char *address)
+bool net_address(unsigned int index, const char *address)
 {
 	bool v6 = strchr(address, ':') != NULL;
 	int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char name[IFNAMSIZ], path[64], plain[64];
 	const char *slash = strchr(address, '/');
 	unsigned int prefix = slash ? (unsigned int)strtoul(slash + 1, NULL, 10) : v6 ? 64 : 24;
+	bool is;
 
 	(void)snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(address, "/"), address);
 	(void)snprintf(name, sizeof(name), "eth%u", index);
 	(void)snprintf(path, sizeof(path), "/sys/class/net/%s", name);
 	if (fd < 0 || !appears(path))
-		return;
-	if (set_up(fd, "lo") || set_up(fd, name) ||
-	    (v6 ? set_v6(fd, name, plain, prefix) : set_v4(fd, name, plain, prefix)))
-		say("%s %s: %s", name, address, strerror(errno));
-	else
+		return false;
+	is = !set_up(fd, "lo") && !set_up(fd, name) &&
+	     !(v6 ? set_v6(fd, name, plain, prefix) : set_v4(fd, name, plain, prefix));
+	if (is)
 		report(name, address);
+	else
+		say("%s %s: %s", name, address, strerror(errno));
 	close(fd);
+	return is;
 }
 
 static void daytime(int fd)

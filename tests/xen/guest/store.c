@@ -14,6 +14,9 @@
 #define XS_DIRECTORY 1u
 #define XS_READ	     2u
 #define XS_GET_PERMS 3u
+#define XS_WATCH     4u
+#define XS_WRITE     11u
+#define XS_EVENT     15u
 #define XS_ERROR     16u
 #define PAYLOAD_MAX  4096u
 #define DEPTH_MAX    16u
@@ -111,4 +114,69 @@ void store_dump(void)
 		say("store dumped");
 	}
 	close(fd);
+}
+
+/* --- an address that the store says --- */
+
+#define ADDRESS "vm-data/ip"
+
+static void request(int fd, uint32_t type, const char *payload, uint32_t len)
+{
+	struct xsd_head h = {.type = type, .req_id = type, .len = len};
+	char text[sizeof(h) + 128];
+
+	memcpy(text, &h, sizeof(h));
+	memcpy(text + sizeof(h), payload, len);
+	if (write(fd, text, sizeof(h) + len) != (ssize_t)(sizeof(h) + len))
+		say("/dev/xen/xenbus: %s", strerror(errno));
+}
+
+/* One message, or 0. */
+static uint32_t receive(int fd, char text[PAYLOAD_MAX + 1])
+{
+	struct xsd_head h;
+	uint32_t have = 0;
+
+	if (read(fd, &h, sizeof(h)) != sizeof(h) || h.len > PAYLOAD_MAX)
+		return 0;
+	while (have < h.len) {
+		ssize_t n = read(fd, text + have, h.len - have);
+
+		if (n <= 0)
+			return 0;
+		have += (uint32_t)n;
+	}
+	text[have] = '\0';
+	return h.type;
+}
+
+void store_address(void)
+{
+	static const char watch[] = ADDRESS "\0"
+					    "a";
+	static const char ready[] = "data/ready\0"
+				    "1";
+	char text[PAYLOAD_MAX + 1];
+	char have[64] = "";
+	uint32_t type;
+	int fd;
+
+	if (fork() != 0)
+		return;
+	fd = open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		say("/dev/xen/xenbus: %s", strerror(errno));
+	request(fd, XS_WATCH, watch, sizeof(watch));
+	while ((type = receive(fd, text)) != 0) {
+		if (type == XS_EVENT)
+			request(fd, XS_READ, ADDRESS, sizeof(ADDRESS));
+		if (type != XS_READ || strlen(text) >= sizeof(have) || !strcmp(text, have))
+			continue;
+		(void)snprintf(have, sizeof(have), "%s", text);
+		while (!net_address(0, have)) /* it is not connected again yet */
+			(void)usleep(5000);
+		request(fd, XS_WRITE, ready, sizeof(ready) - 1);
+	}
+	say("/dev/xen/xenbus ends");
+	_exit(1);
 }

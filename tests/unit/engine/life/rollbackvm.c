@@ -211,8 +211,8 @@ static struct vm *of_snapshot(const char *name)
 {
 	struct restored k = {0};
 
-	assert_int_equal(engine_create_from(en, name, "web", 0, on_restored, &k, &k.st, &k.r.err),
-			 0);
+	assert_int_equal(
+		engine_create_from(en, name, "web", NULL, 0, on_restored, &k, &k.st, &k.r.err), 0);
 	until(k.r.called);
 	assert_int_equal(k.r.rc, 0);
 	return k.r.vm;

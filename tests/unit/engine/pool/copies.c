@@ -65,7 +65,7 @@ static struct result take(const char *from, const char *name)
 {
 	struct stream_stats st;
 	struct result r = {0};
-	int rc = engine_create_from(en, from, name, 0, on_created, &r, &st, &r.err);
+	int rc = engine_create_from(en, from, name, NULL, 0, on_created, &r, &st, &r.err);
 
 	if (rc < 0)
 		r.rc = rc;

@@ -63,7 +63,8 @@ int rm(const char *name, struct err *e)
 struct result copy_of(const char *snapshot, const char *name, uint32_t flags)
 {
 	struct restored k = {0};
-	int rc = engine_create_from(en, snapshot, name, flags, on_restored, &k, &k.st, &k.r.err);
+	int rc = engine_create_from(en, snapshot, name, NULL, flags, on_restored, &k, &k.st,
+				    &k.r.err);
 
 	if (rc == 0)
 		turn(&k.r.called);

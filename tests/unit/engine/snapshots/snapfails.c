@@ -80,8 +80,8 @@ static void ends_meanwhile(void **state)
 	vm = living("web", DOM_PVH);
 	assert_int_equal(keep(vm, "a").rc, 0);
 	for (uint32_t i = 0; i < N; i++)
-		assert_int_equal(engine_create_from(en, "a", NULL, VM_CREATE_PAUSED, on_restored,
-						    &k[i], &k[i].st, NULL),
+		assert_int_equal(engine_create_from(en, "a", NULL, NULL, VM_CREATE_PAUSED,
+						    on_restored, &k[i], &k[i].st, NULL),
 				 0);
 	engine_close(en);
 	fake_process_died();
@@ -106,8 +106,8 @@ static void turns_that_fail(void **state)
 	(void)state;
 	assert_int_equal(kept.rc, 0);
 	for (uint32_t i = 0; i < N; i++)
-		assert_int_equal(engine_create_from(en, "a", NULL, VM_CREATE_PAUSED, on_restored,
-						    &k[i], &k[i].st, NULL),
+		assert_int_equal(engine_create_from(en, "a", NULL, NULL, VM_CREATE_PAUSED,
+						    on_restored, &k[i], &k[i].st, NULL),
 				 0);
 	(void)snprintf(path, sizeof(path), "%s/%s.vm", conf().image_dir, kept.digest);
 	assert_int_equal(unlink(path), 0);

@@ -282,8 +282,8 @@ static void many_copies_wait(void **state)
 	(void)state;
 	assert_int_equal(keep(vm, "a").rc, 0);
 	for (uint32_t i = 0; i < N; i++)
-		assert_int_equal(engine_create_from(en, "a", NULL, VM_CREATE_PAUSED, on_restored,
-						    &k[i], &k[i].st, &e),
+		assert_int_equal(engine_create_from(en, "a", NULL, NULL, VM_CREATE_PAUSED,
+						    on_restored, &k[i], &k[i].st, &e),
 				 0);
 	assert_int_equal(rm("a", &e), -EBUSY);
 	for (uint32_t i = 0; i < N; i++) {

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copies of a booted guest that has no noxs entry: each is a VM without a name, with its store,
+ * console and devices. It runs until it is ready, and waits paused until a create takes it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/log.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
+#include "split-toolstack/engine/devices/admit.h"
+#include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/guest_start.h"
+#include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+
+/* Those that are not ready are looked at this often; and end when they have had so long. */
+#define LOOK_S	 0.005
+#define BOOTED_S 30.0
+
+struct booted {
+	struct vm *vm;
+	const struct device_set_ops *vm_ops; /* of its devices, when it is a VM's */
+	double until;			     /* loop's time: then it is too late */
+	double since;			     /* its devices are connected; 0: they are not */
+	bool runs;
+	struct booted_probe probe;
+};
+
+static struct shell *shell_of(struct engine *en, const struct vm *vm)
+{
+	struct shell *s;
+
+	DL_FOREACH2(en->pool->connecting, s, conn_next)
+	if (s->booted && s->booted->vm == vm)
+		return s;
+	for (struct flavor *f = en->pool->flavors; f; f = f->next)
+		for (s = f->shells; s; s = s->next)
+			if (s->booted && s->booted->vm == vm)
+				return s;
+	return NULL;
+}
+
+/* --- what its devices tell --- */
+
+static struct vm *vm_of(struct device_set *set)
+{
+	return (struct vm *)(void *)((char *)set - offsetof(struct vm, devices));
+}
+
+static void device_changed(struct device_set *set, bool news)
+{
+	(void)set; /* it is looked at soon */
+	(void)news;
+}
+
+static void device_failed(struct device_set *set, const struct err *e)
+{
+	struct vm *vm = vm_of(set);
+	struct shell *s = shell_of(vm->en, vm);
+
+	if (s)
+		shell_failed(s, e);
+}
+
+static const struct device_set_ops device_ops = {.changed = device_changed,
+						 .failed = device_failed};
+
+/* --- its end --- */
+
+static void free_shell(struct shell *s)
+{
+	booted_probe_close(&s->booted->probe);
+	free(s->booted);
+	free(s);
+}
+
+static void end(struct engine *en, struct shell *s)
+{
+	struct vm *vm = s->booted->vm;
+	uint32_t domid = vm->domid;
+	uint8_t *map;
+
+	drop_note(en, domid, vm->uuid);
+	window_close(en, &vm->dom);
+	vm_view_close(vm);
+	control_close(vm);
+	map = vm->map;
+	vm->map = NULL;
+	dom_release(&vm->dom);
+	devices_drop(&vm->devices);
+	domain_drop(en, domid, vm->uuid, vm->pages, &vm->slot, map, true);
+	vm_view_forget(vm);
+	console_log_delete(vm);
+	vm->domid = 0;
+	en->pool->ops->vm_free(vm);
+	free_shell(s);
+}
+
+/* --- on its way --- */
+
+static void tick(struct engine *en)
+{
+	if (!ev_is_active(&en->pool->booting))
+		ev_timer_again(en->loop, &en->pool->booting);
+}
+
+/* Its disks are open. */
+static int go(struct shell *s, struct err *e)
+{
+	struct booted *b = s->booted;
+	struct vm *vm = b->vm;
+	struct engine *en = vm->en;
+	int rc = vm->files ? disks_admit(vm, vm->files, e) : 0;
+
+	if (rc == 0)
+		rc = guest_start(vm, 0, e);
+	if (rc == 0) {
+		vm_view_restored(vm);
+		rc = vm_view_tell_address(vm, e);
+	}
+	files_drop(&vm->files);
+	if (rc < 0)
+		return rc;
+	rc = xen_domain_unpause(en->x, vm->domid);
+	if (rc < 0)
+		return err_sys(e, -rc, "unpause domain %u", vm->domid);
+	b->runs = true;
+	b->until = ev_now(en->loop) + BOOTED_S;
+	tick(en);
+	return 0;
+}
+
+static void files_are_open(void *arg, struct files *files)
+{
+	struct shell *s = arg;
+	struct err e = {0};
+
+	(void)files;
+	if (!s->failed && go(s, &e) < 0)
+		shell_failed(s, &e);
+}
+
+static int open_disks(struct shell *s, struct err *e)
+{
+	struct vm *vm = s->booted->vm;
+	int rc;
+
+	if (!devices_have_files(vm->en, &vm->cfg))
+		return go(s, e);
+	vm->files = files_new(vm->en->opener);
+	if (!vm->files)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = devices_add_files(vm->en, &vm->cfg, vm->files, e);
+	if (rc < 0 || !files_open(vm->files, files_are_open, s))
+		return rc;
+	return go(s, e);
+}
+
+/* All that the shell has is its VM's from now on. */
+static void hand_over(struct shell *s, struct vm *vm)
+{
+	memcpy(vm->uuid, s->uuid, sizeof(vm->uuid));
+	memcpy(vm->cfg.uuid, s->uuid, sizeof(vm->cfg.uuid));
+	vm->dom = s->dom;
+	vm->slot = s->slot;
+	vm->map = s->map;
+	s->map = NULL;
+	vm->domid = vm->dom.domid; /* in no table */
+	vm->guest_port = vm->dom.console_port;
+	vm->store_port = vm->dom.store_port;
+	vm->dev_frame = vm->dom.dev_frame;
+	vm->control_frame = vm->dom.control_frame;
+	vm->pages = vm->dom.pages;
+	(void)snprintf(vm->name, sizeof(vm->name), "(pool, domain %u)", vm->domid);
+}
+
+int booted_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e)
+{
+	struct booted *b = calloc(1, sizeof(*b));
+	struct vm *vm = b ? en->pool->ops->vm_new(en) : NULL;
+	int rc;
+
+	if (!vm) {
+		free(b);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	b->vm = vm;
+	b->vm_ops = vm->devices.ops;
+	b->probe.fd = -1;
+	s->booted = b;
+	s->end = end;
+	hand_over(s, vm);
+	vm->devices.ops = &device_ops;
+	vm_config_clear(&vm->cfg);
+	rc = booted_config(en, f, &vm->cfg, e);
+	memcpy(vm->cfg.uuid, s->uuid, sizeof(vm->cfg.uuid));
+	if (rc == 0 && vm->cfg.ndevice)
+		rc = devices_admit(en, NULL, &vm->cfg, e);
+	if (rc == 0)
+		rc = reservations_take(vm, e); /* no other shell's any more */
+	if (rc == 0)
+		rc = open_disks(s, e);
+	return rc < 0 ? err_wrap(e, rc, "a copy of snapshot \"%s\"", f->f.from) : 0;
+}
+
+static void count_connected(const struct device_info *d, void *arg)
+{
+	uint32_t *lack = arg;
+
+	*lack += d->state != DEVICE_CONNECTED;
+}
+
+static void late(struct shell *s)
+{
+	const struct booted *b = s->booted;
+	const char *when = s->flavor ? s->flavor->f.ready_when : "";
+	struct err e = {0};
+
+	if (!b->since)
+		(void)err_set(
+			&e, ETIMEDOUT,
+			"a copy of snapshot \"%s\": its devices are not connected after %.0f s",
+			s->flavor ? s->flavor->f.from : "", BOOTED_S);
+	else
+		(void)err_set(&e, ETIMEDOUT,
+			      "a copy of snapshot \"%s\": its guest is not ready (%s) after %.0f s",
+			      s->flavor ? s->flavor->f.from : "", when, BOOTED_S);
+	shell_failed(s, &e);
+}
+
+/* It is ready: it waits. */
+static void rest(struct shell *s)
+{
+	struct engine *en = s->en;
+	struct err e = {0};
+	int rc = xen_domain_pause(en->x, s->dom.domid);
+
+	if (rc < 0) {
+		(void)err_sys(&e, -rc, "pause domain %u", s->dom.domid);
+		shell_failed(s, &e);
+		return;
+	}
+	booted_probe_close(&s->booted->probe);
+	s->booted->runs = false;
+	s->flavor->backoff = 0;
+	s->lacks = 0;
+	idle_now(en->idle);
+}
+
+/* False: there is nothing to be looked at any more. */
+static bool look(struct shell *s, double now)
+{
+	struct booted *b = s->booted;
+	uint32_t lack = 0;
+
+	if (s->failed || !s->flavor || !b->runs)
+		return false;
+	vm_for_each_device(b->vm, count_connected, &lack);
+	if (!lack && !b->since)
+		b->since = now;
+	if (!lack && booted_is_ready(&b->probe, &s->flavor->plan, b->vm, b->since, now))
+		rest(s);
+	else if (now >= b->until + s->flavor->plan.number * 1e-3)
+		late(s);
+	return b->runs && !s->failed;
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct engine *en = t->data;
+	bool more = false;
+
+	(void)revents;
+	for (struct shell *s = en->pool->connecting; s; s = s->conn_next)
+		if (s->booted)
+			more = look(s, ev_now(loop)) || more;
+	if (!more)
+		ev_timer_stop(loop, t);
+}
+
+void booted_open(struct engine *en)
+{
+	ev_timer_init(&en->pool->booting, on_look, 0., LOOK_S);
+	en->pool->booting.data = en;
+}
+
+void booted_close(struct engine *en)
+{
+	ev_timer_stop(en->loop, &en->pool->booting);
+}
+
+/* --- a create takes it --- */
+
+struct vm *booted_vm(const struct shell *s)
+{
+	return s->booted->vm;
+}
+
+struct vm *booted_release(struct shell *s)
+{
+	struct vm *vm = s->booted->vm;
+
+	vm->devices.ops = s->booted->vm_ops;
+	free_shell(s);
+	return vm;
+}
