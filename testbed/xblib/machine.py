@@ -18,7 +18,9 @@ BOOT_SECONDS_ICOUNT = 600
 RESUME_SECONDS = 120
 DISK_BYTES = 1 << 30  # sparse; always the same size, so that a saved machine accepts any content
 GUESTS_BYTES = 512 << 20  # the second disk, likewise
+ENGINES_BYTES = 3 << 30  # the third one, of hosts that have it
 DOM0_MIB = 1024
+ENGINES_DOM0_MIB = 1536
 SNAPSHOT_MIB = 200   # beside the RAM
 SETTLE_SECONDS = 1   # what follows a boot ends before the host is kept
 
@@ -31,7 +33,7 @@ def die_with_parent():
 class Options:
     """What makes two machines different; all of it is in the name of a snapshot."""
 
-    def __init__(self, mem=3072, smp=1, icount=False, xenstored=False, xen="", linux="", net=False):
+    def __init__(self, mem=3072, smp=1, icount=False, xenstored=False, xen="", linux="", net=False, engines=False):
         self.mem = mem
         self.smp = smp
         self.icount = icount
@@ -39,6 +41,7 @@ class Options:
         self.xen = xen
         self.linux = linux
         self.net = net  # a network interface, for a host that is one of two
+        self.engines = engines  # a third disk, and more memory for dom0
 
 
 class Machine:
@@ -54,7 +57,10 @@ class Machine:
         self.console = os.path.join(work, "console.log")
         self.disk = os.path.join(work, "disk")
         self.guests = os.path.join(work, "guests")
-        for path, size in ((self.disk, DISK_BYTES), (self.guests, GUESTS_BYTES)):
+        self.engines = os.path.join(work, "engines")
+        disks = [(self.disk, DISK_BYTES), (self.guests, GUESTS_BYTES)]
+        disks += [(self.engines, ENGINES_BYTES)] if options.engines else []
+        for path, size in disks:
             with open(path, "ab") as disk:
                 disk.truncate(size)
 
@@ -64,7 +70,8 @@ class Machine:
         o = self.options
         accel = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if o.icount else \
                 ["-accel", "tcg,thread=single"]
-        xen = (f"console=com1 com1=115200 dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M dom0_max_vcpus={o.smp} "
+        mib = ENGINES_DOM0_MIB if o.engines else DOM0_MIB
+        xen = (f"console=com1 com1=115200 dom0_mem={mib}M,max:{mib}M dom0_max_vcpus={o.smp} "
                "loglvl=info noreboot")
         linux = "console=hvc0 quiet rdinit=/init net.ifnames=0"
         if o.xenstored:
@@ -78,7 +85,8 @@ class Machine:
                 "-initrd", f"{self.image}/vmlinuz {linux},{self.image}/root.cpio.zst",
                 "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,nr=1,name=agent",
                 "-device", "virtio-blk-pci,drive=disk", "-device", "virtio-blk-pci,drive=guests",
-                *(["-device", "virtio-net-pci,netdev=link,romfile="] if o.net else [])]
+                *(["-device", "virtio-net-pci,netdev=link,romfile="] if o.net else []),
+                *(["-device", "virtio-blk-pci,drive=engines"] if o.engines else [])]
 
     def places(self):
         """The arguments that differ from run to run and do not matter to a snapshot."""
@@ -89,6 +97,8 @@ class Machine:
                 "-serial", "chardev:console",
                 "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=unsafe",
                 "-drive", f"file={self.guests},format=raw,if=none,id=guests,cache=unsafe",
+                *([] if not self.options.engines else
+                  ["-drive", f"file={self.engines},format=raw,if=none,id=engines,cache=unsafe"]),
                 *([] if not self.options.net else
                   ["-netdev", f"dgram,id=link,local.type=unix,local.path={self.work}/link,"
                               f"remote.type=unix,remote.path={self.other or self.work}/link"])]
@@ -106,12 +116,12 @@ class Machine:
         what = "\0".join(self.arguments()).encode() + version.stdout
         return os.path.join(self.image, f"snapshot-{hashlib.sha256(what).hexdigest()[:16]}")
 
-    def put_guests(self, path):
-        """A copy of the file path becomes the second disk; before dom0 looks at it.
+    def put_disk(self, path, disk):
+        """A copy of the file path becomes the content of a disk; before dom0 looks at it.
 
         The disk keeps its size meanwhile: QEMU, which may still be resuming, asks for it, and what lay
         beyond a smaller one would be an I/O error for good."""
-        subprocess.run(["dd", f"if={path}", f"of={self.guests}", "bs=1M", "conv=notrunc,sparse", "status=none"],
+        subprocess.run(["dd", f"if={path}", f"of={disk}", "bs=1M", "conv=notrunc,sparse", "status=none"],
                        check=True)
 
     # --- life ---

@@ -21,9 +21,13 @@ from .machine import RESUME_SECONDS
 # In dom0, before the command: the second disk, which dom0 has not read yet, becomes guests/.
 MOUNT_GUESTS = "blockdev --flushbufs /dev/vdb && mkdir -p guests && mount -t ext4 -o noatime /dev/vdb guests && "
 
+# The same with the third disk, which becomes the root of the command.
+ENTER_ENGINES = "blockdev --flushbufs /dev/vdc && mkdir -p /engines && mount -t ext4 -o noatime /dev/vdc /engines && " \
+    "set -- /engines/etc/xenbed-enter /engines \"$@\" && "
+
 TICK_SECONDS = 1
 
-ALWAYS = ("bench", "tests/xen")  # folders of the source tree that every run finds in dom0
+ALWAYS = ("bench", "tests/xen", "docs/engines.md")  # of the source tree, what every run finds in dom0
 
 
 def install_tree(work, build, rebuild):
@@ -50,7 +54,7 @@ def make_disk(path, tree, files):
         if tree and os.path.isdir(tree):
             tar.add(tree, "tree")
         for name in ALWAYS:
-            if os.path.isdir(os.path.join(TOP, name)):
+            if os.path.exists(os.path.join(TOP, name)):
                 tar.add(os.path.join(TOP, name), os.path.join("work", name))
         for name in files:
             tar.add(name, os.path.join("work", os.path.basename(os.path.normpath(name))))
@@ -120,10 +124,10 @@ def size():
     return struct.pack("<HH", rows, columns)
 
 
-def terminal(machine, with_guests=False):
+def terminal(machine, before=""):
     """An interactive shell in dom0; returns its exit status."""
-    mount = MOUNT_GUESTS if with_guests else ""
-    shell = ["sh", "-c", f"cd /root/work; {mount}export TERM=" + os.environ.get("TERM", "linux") + "; exec bash -l"]
+    script = f'cd /root/work; {before}export TERM={os.environ.get("TERM", "linux")}; exec "$@"'
+    shell = ["sh", "-c", script, "sh", "bash", "-l"]
     machine.send(b"T", size() + b"\0".join(os.fsencode(a) for a in shell) + b"\0")
     resized = []
     signal.signal(signal.SIGWINCH, lambda *_: resized.append(1))
