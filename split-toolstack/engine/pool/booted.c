@@ -226,7 +226,7 @@ static void late(struct shell *s)
 	const char *when = s->flavor ? s->flavor->f.ready_when : "";
 	struct err e = {0};
 
-	if (!b->since)
+	if (b->since == 0.)
 		(void)err_set(
 			&e, ETIMEDOUT,
 			"a copy of snapshot \"%s\": its devices are not connected after %.0f s",
@@ -266,7 +266,7 @@ static bool look(struct shell *s, double now)
 	if (s->failed || !s->flavor || !b->runs)
 		return false;
 	vm_for_each_device(b->vm, count_connected, &lack);
-	if (!lack && !b->since)
+	if (!lack && b->since == 0.)
 		b->since = now;
 	if (!lack && booted_is_ready(&b->probe, &s->flavor->plan, b->vm, b->since, now))
 		rest(s);
