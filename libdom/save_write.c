@@ -364,7 +364,7 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 		rc = saving_stood_still(s, e);
 	if (rc == 0)
 		rc = saving_put_end(s, e);
-	if (s && s->maps) {
+	if (s && s->maps && from->left) {
 		*from->left = s->maps;
 		s->maps = NULL;
 		s->map = NULL;

@@ -271,7 +271,7 @@ static int open_channel(struct request *r, struct vm *vm, struct err *e)
 		rc = err_set(e, EBUSY, "another client uses the channel of \"%s\"", vm_name(vm));
 	if (rc == 0)
 		rc = add_stream(r, vm, &channel_ops, &st, e);
-	if (rc < 0)
+	if (rc < 0 || !st)
 		return rc;
 	st->flags |= PROTO_F_INPUT;
 	pump_channel(st, vm);

@@ -109,6 +109,8 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 		rc = err_set(e, ENOMEM, "out of memory");
 	else if (f->image)
 		rc = try_image(en, own, files, may_read, e);
+	if (rc == 0)
+		rc = booted_plan_read(&own->f, &own->plan, e);
 	if (rc < 0) {
 		free(own->f.from);
 		free(own->f.ramdisk);
@@ -117,7 +119,6 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 		return rc;
 	}
 	own->copies = copies;
-	rc = booted_plan_read(&own->f, &own->plan, e); /* it was checked */
 	*out = own;
 	return 0;
 }
