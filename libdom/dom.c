@@ -35,7 +35,7 @@ int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *
 	direct = rc == 0 && d->build->direct;
 	if (rc == 0)
 		rc = build_create(x, d, spec, &since, e);
-	if (rc == 0 && !d->build->empty)
+	if (rc == 0)
 		rc = build_populate(x, d, e);
 	build_lap(d, DOM_T_MEMORY, &since);
 	if (rc == 0 && direct) { /* what noxs guests have from the start */

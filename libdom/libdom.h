@@ -150,7 +150,6 @@ struct dom_spec {
 	uint32_t ring_pages;	  /* for devices of guests with a noxs entry; <= DOM_RINGS_MAX */
 	struct dom_cpus cpus;	  /* hard affinity; the caller's */
 	bool for_linux; /* without an image: a shell for Linux kernels, not for noxs images */
-	bool empty;	/* of Linux: save_restore() gives it its memory, so much as is saved */
 };
 
 #define DOM_WINDOW_MAX 16384u /* pages */
@@ -214,7 +213,6 @@ struct dom {
 	enum dom_type type;
 	uint32_t vcpus;
 	uint64_t pages;	    /* of RAM, guest frames [0, pages) */
-	uint64_t had_pages; /* of `pages`, a Linux that was restored had so many; 0: all */
 	uint64_t max_pages; /* of its memory map; when more than `pages`, a balloon driver must keep
 			     */
 	/* it to those, and may let it grow. Images with a noxs note: as pages */

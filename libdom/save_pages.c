@@ -10,7 +10,6 @@
 #include <noxs/abi.h>
 
 #include "base/shared.h"
-#include "libdom/live_maps.h"
 
 #define AT_ONCE 65536u /* pages that are mapped at a time */
 
@@ -96,22 +95,6 @@ int saving_choose_pages(struct saving *s, struct err *e)
 
 /* --- their mapping --- */
 
-static int look_at_piece(struct saving *s, uint64_t index, struct err *e)
-{
-	uint64_t first = index / LIVE_PIECE * LIVE_PIECE;
-	uint32_t n = s->n - first < LIVE_PIECE ? (uint32_t)(s->n - first) : LIVE_PIECE;
-	xen_pfn_t frame[LIVE_PIECE];
-	int rc;
-
-	for (uint32_t i = 0; i < n; i++)
-		frame[i] = s->gfn[first + i];
-	live_maps_batch(s->maps);
-	rc = live_map(s->x, s->maps, first / LIVE_PIECE, n, frame, &s->map, e);
-	s->first = first;
-	s->mapped = rc < 0 ? 0 : n;
-	return rc;
-}
-
 int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 {
 	xen_pfn_t *frame;
@@ -120,10 +103,6 @@ int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 
 	if (s->map && index >= s->first && index - s->first < s->mapped)
 		return 0;
-	if (s->to && transfer_is_cancelled(s->to))
-		return err_set(e, ECANCELED, "cancelled");
-	if (s->maps)
-		return look_at_piece(s, index, e);
 	xen_unmap(s->x, s->map, s->mapped);
 	s->map = NULL;
 	frame = malloc(n * sizeof(*frame));
@@ -137,7 +116,7 @@ int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 		return err_sys(e, -rc, "map %u pages of domain %u", n, s->from->domid);
 	s->first = index;
 	s->mapped = n;
-	return 0;
+	return s->to && transfer_is_cancelled(s->to) ? err_set(e, ECANCELED, "cancelled") : 0;
 }
 
 /* Stops at the first block that is not. */

@@ -33,7 +33,6 @@ struct saving {
 	uint8_t *map;
 	uint64_t first;
 	uint32_t mapped;
-	struct live_maps *maps; /* `map` is one of its pieces; NULL: it is all */
 	struct save_run *run;
 	uint8_t *tables; /* those pages of PV in the form of the stream, in their order */
 	uint32_t ntables;

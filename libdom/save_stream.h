@@ -48,9 +48,6 @@ struct save_stream {
 	struct save_budget *budget; /* of a template: of which it has `budgeted` bytes; or NULL */
 	uint64_t budgeted;
 	struct save_info info;
-	bool leave_mapped;
-	bool keep_generation;	/* it is no copy */
-	struct live_maps *maps; /* of the shell's pages; NULL: none */
 	struct live_read *live; /* of a stream with batches; NULL: it has none */
 };
 

@@ -11,7 +11,6 @@
 #include <noxs/abi.h>
 
 #include "base/shared.h"
-#include "libdom/live_maps.h"
 
 #define IOV_ONCE  64u /* pieces of one write ... */
 #define PAGE_ONCE 64u /* ... and pages: so many are copied at a time */
@@ -279,10 +278,7 @@ void saving_end(struct saving *s)
 {
 	if (!s)
 		return;
-	if (!s->maps)
-		xen_unmap(s->x, s->map, s->mapped);
-	while (save_unmap(s->x, s->maps))
-		;
+	xen_unmap(s->x, s->map, s->mapped);
 	save_cpus_drop(&s->cpus);
 	save_hash_drop(s->hash);
 	free(s->pv.frame);
@@ -334,10 +330,6 @@ int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_b
 	if (!s)
 		return -ENOMEM;
 	rc = saving_look(s, owner_bytes, e);
-	if (rc == 0 && from->left && from->linux_guest) {
-		s->maps = live_maps_new(from->domid, false, s->n);
-		rc = s->maps ? 0 : no_memory(e);
-	}
 	if (rc == 0)
 		rc = saving_find_zeroes(s, e);
 	if (rc == 0)
@@ -352,8 +344,6 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 	struct saving *s;
 	int rc = saving_begin(x, from, owner_bytes, to, st, &s, e);
 
-	if (from->left)
-		*from->left = NULL;
 	if (rc == 0) {
 		s->hash = save_hash_new();
 		rc = s->hash ? saving_put_head(s, owner, e) : no_memory(e);
@@ -364,11 +354,6 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 		rc = saving_stood_still(s, e);
 	if (rc == 0)
 		rc = saving_put_end(s, e);
-	if (s && s->maps && from->left) {
-		*from->left = s->maps;
-		s->maps = NULL;
-		s->map = NULL;
-	}
 	saving_end(s);
 	return rc;
 }

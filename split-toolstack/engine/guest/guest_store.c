@@ -147,8 +147,7 @@ static int put_machine(const struct vm *vm)
 	if (rc == 0)
 		rc = put_u64(vm, "memory/static-max", vm->dom.max_pages * 4);
 	if (rc == 0)
-		rc = put_u64(vm, "memory/target",
-			     (vm->dom.had_pages ? vm->dom.had_pages : vm->dom.pages) * 4);
+		rc = put_u64(vm, "memory/target", vm->dom.pages * 4);
 	if (rc == 0)
 		rc = put(vm, "memory/videoram", "0");
 	if (rc == 0)

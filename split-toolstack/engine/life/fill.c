@@ -33,9 +33,7 @@ static int check_file(struct vm_restore *r, struct xen *x, struct err *e)
 	if (!r->stream)
 		rc = r->on_round ? save_open_moving(x, &r->file, &r->stream, e)
 				 : save_open(x, &r->file, &r->stream, e);
-	/* What is large is read once: its damage is found when there is a domain, which has not
-	 * run. */
-	return rc == 0 && save_is_small(r->stream) ? save_verify(r->stream, e) : rc;
+	return rc < 0 ? rc : save_verify(r->stream, e);
 }
 
 static int prepare(struct vm *vm, struct vm_restore *r, struct xen *x, struct err *e)
@@ -59,9 +57,6 @@ static int fill_domain(struct vm_restore *r, struct xen *x, struct err *e)
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	if (save_info(r->stream)->linux_guest) {
-		save_leave_mapped(r->stream);
-		if (r->wakes || r->flags & VM_CREATE_ARRIVING)
-			save_keep_generation(r->stream);
 		rc = view_ports(x, vm->dom.domid, false, &vm->guest_port, &vm->store_port, e);
 		vm->dom.console_port = vm->guest_port;
 		vm->dom.store_port = vm->store_port;
@@ -85,7 +80,7 @@ static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 		return rc;
 	r->prepared = true;
 	rc = fill_domain(r, x, e);
-	while (rc < 0 && save_unmap_restored(x, r->stream)) /* it is to be destroyed */
+	while (rc < 0 && live_read_unmap(x, r->stream)) /* it is to be destroyed */
 		;
 	if (rc < 0 && !r->claimed)
 		(void)dom_destroy(x, &vm->dom, NULL);
@@ -108,7 +103,7 @@ static void unmap_work(struct worker_job *job, struct xen *x)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
 
-	while (x && save_unmap_restored(x, r->stream))
+	while (x && live_read_unmap(x, r->stream))
 		streams_breathe(r->en);
 }
 
@@ -116,7 +111,7 @@ static void unmap_done(struct worker_job *job)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
 
-	while (save_unmap_restored(r->en->x, r->stream)) /* no handle */
+	while (live_read_unmap(r->en->x, r->stream)) /* no handle */
 		;
 	restore_free(r);
 }
@@ -124,7 +119,7 @@ static void unmap_done(struct worker_job *job)
 /* Not while its guest begins to run: a thread, a little at a time. */
 static bool unmap_later(struct vm_restore *r)
 {
-	if (r->unmapping || !r->stream || !save_is_mapped(r->stream))
+	if (r->unmapping || !r->stream || !live_is(r->stream))
 		return false;
 	r->unmapping = true;
 	r->job = (struct worker_job){.work = unmap_work, .done = unmap_done};
@@ -140,13 +135,12 @@ void restore_free(struct vm_restore *r)
 	struct engine *en = r->en;
 	bool mine = !r->of; /* stream and count */
 
-	if (mine && r->file.fd >= 0)
-		stream_close(en, &r->file); /* its writer may wait for that */
 	if (unmap_later(r))
 		return;
 	DL_DELETE(en->streams.restores, r);
 	if (mine) {
 		save_close(r->stream);
+		stream_close(en, &r->file);
 	} else {
 		template_put(r->of);
 	}

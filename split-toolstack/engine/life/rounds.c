@@ -57,24 +57,16 @@ static void free_work(struct worker_job *job, struct xen *x)
 {
 	struct vm_save *s = (struct vm_save *)job;
 
-	while (x && s->live && live_unmap(x, s->live))
+	while (x && live_unmap(x, s->live))
 		streams_breathe(s->en);
-	while (x && s->left) {
-		if (!save_unmap(x, s->left))
-			s->left = NULL;
-		streams_breathe(s->en);
-	}
 }
 
 static void free_done(struct worker_job *job)
 {
 	struct vm_save *s = (struct vm_save *)job;
 
-	while (s->live && live_unmap(s->en->x, s->live)) /* no handle */
+	while (live_unmap(s->en->x, s->live)) /* no handle */
 		;
-	while (save_unmap(s->en->x, s->left))
-		;
-	s->left = NULL;
 	live_free(s->live);
 	s->live = NULL;
 	save_free(s);
@@ -82,7 +74,7 @@ static void free_done(struct worker_job *job)
 
 bool rounds_free_later(struct vm_save *s)
 {
-	if (!s->live && !s->left)
+	if (!s->live)
 		return false;
 	s->job = (struct worker_job){.work = free_work, .done = free_done};
 	if (s->en->streams.closing)

@@ -79,17 +79,14 @@ static void job_work(struct worker_job *job, struct xen *x)
 void save_free(struct vm_save *s)
 {
 	struct engine *en = s->en;
-	bool mine;
+	bool mine = s->file.fd >= 0; /* else the count is the owner's of the take */
 
-	if (s->file.fd >= 0) { /* else the count is the owner's of the take */
-		s->counted = true;
-		stream_close(en, &s->file); /* its reader may wait for that */
-	}
 	if (rounds_free_later(s))
 		return;
+	if (mine)
+		stream_close(en, &s->file);
 	save_close(s->state);
 	save_forget_disks(s);
-	mine = s->counted;
 	free(s->owner);
 	free(s);
 	if (mine)

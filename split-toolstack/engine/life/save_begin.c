@@ -29,7 +29,6 @@ static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 	s->frame[1] = vm->control_frame;
 	if (s->take)
 		return 0;
-	s->source.left = &s->left;
 	return save_note_disks(vm, s, e) < 0 ? -ENOMEM
 					     : vm_describe(vm, &s->owner, &s->owner_bytes, e);
 }

@@ -39,8 +39,6 @@ struct vm_save {
 	/* ROUNDS: the VM runs, and each round waits for the client's word */
 	vm_round_fn *on_round;
 	struct live *live;
-	bool counted;		/* as a stream, with its file closed */
-	struct live_maps *left; /* to be unmapped behind the answer */
 	struct live_round round;
 	struct save_stats live_st;
 	bool enough; /* no more rounds */
