@@ -31,7 +31,7 @@ static bool free_ip(struct engine *en, const struct booted_plan *p, uint8_t ip[4
 	return false;
 }
 
-/* The nth of both: so that who has heard of one with this IP address before finds the same MAC. */
+/* The nth of both: an IP address always has the same MAC, so that neighbour tables stay right. */
 static bool free_pair(struct engine *en, const struct booted_plan *p, struct vif_config *v)
 {
 	for (uint32_t i = 0; i < p->macs && i < p->ips; i++) {
