@@ -148,6 +148,9 @@ int xen_populate_later(struct xen *x, uint32_t domid, uint32_t n, uint32_t order
 /* XENMEM_add_to_physmap: `space` XENMAPSPACE_*, at `gfn`. */
 int xen_add_to_physmap(struct xen *x, uint32_t domid, uint32_t space, uint64_t idx, uint64_t gfn);
 int xen_set_memory_map(struct xen *x, uint32_t domid, const struct e820entry *map, uint32_t n);
+/* Sets so many pages of a domain aside for it, of which it gets what it has not yet when it asks
+ * for it (XENMEM_claim_pages); -ENOMEM. xen_free_pages() has them no more. */
+int xen_claim(struct xen *x, uint32_t domid, uint64_t pages);
 int xen_set_paging_pool(struct xen *x, uint32_t domid, uint64_t bytes);
 /* Maps n pages of a domain (gfns for PVH, mfns for PV) read-write, or read-only, side by side into
  * dom0. Ends with xen_unmap() of the same n; nothing else frees it. All or none. */
@@ -207,6 +210,16 @@ int xen_vcpu_reset(struct xen *x, uint32_t domid, uint32_t vcpu);
 /* The CPU record of a PVH vCPU (Xen public/arch-x86/hvm/save.h), without its descriptor; `bytes` is
  * HVM_SAVE_LENGTH(CPU). -ENODATA: that vCPU is down. */
 int xen_hvm_cpu_get(struct xen *x, uint32_t domid, uint32_t vcpu, void *buf, uint32_t bytes);
+/* An entry of a page table of level 1 and what it is to be. */
+struct xen_pte {
+	uint64_t at;	/* in bytes of the machine */
+	uint64_t value; /* 0: nothing */
+};
+/* Sets n of a PV domain's entries, which name frames of `owner`: itself, or another one. Xen checks
+ * each as its guest's; the domain does not run, or they were empty. mmu_update, Xen public/xen.h.
+ * -ENOSYS: not for this dom0 (PVH). */
+int xen_set_entries(struct xen *x, uint32_t domid, uint32_t owner, uint32_t n,
+		    const struct xen_pte *pte);
 /* What of CPUs domains of a kind can be given on this host, at the most: words of
  * XEN_SYSCTL_get_cpu_featureset, at most `max`; how many there are. */
 int xen_cpu_features(struct xen *x, bool hvm, uint32_t max, uint32_t *words);

@@ -84,6 +84,8 @@ void xen_close(struct xen *x)
 		xen_m2p_close(x);
 	if (x->gnt)
 		(void)xengnttab_close(x->gnt);
+	if (x->buf)
+		xencall_free_buffer_pages(x->call, x->buf, XEN_BUFFER / XC_PAGE_SIZE);
 	if (x->call)
 		(void)xencall_close(x->call);
 	if (x->xfm)
@@ -92,6 +94,13 @@ void xen_close(struct xen *x)
 		(void)xc_interface_close(x->xch);
 	free(x->quiet);
 	free(x);
+}
+
+void *xen_buffer(struct xen *x)
+{
+	if (!x->buf)
+		x->buf = xencall_alloc_buffer_pages(x->call, XEN_BUFFER / XC_PAGE_SIZE);
+	return x->buf;
 }
 
 xc_interface *xen_xc(struct xen *x)
@@ -113,7 +122,7 @@ int xen_host_info(struct xen *x, struct xen_host *out)
 	if (version < 0 || xc_version(x->xch, XENVER_extraversion, extra) < 0 ||
 	    xc_version(x->xch, XENVER_capabilities, caps) < 0)
 		return -errno;
-	out->free_pages = info.free_pages;
+	out->free_pages = info.free_pages - info.outstanding_pages;
 	out->total_pages = info.total_pages;
 	out->cpus = info.nr_cpus;
 	out->cpu_khz = info.cpu_khz;
@@ -138,7 +147,7 @@ int xen_free_pages(struct xen *x, uint64_t *out)
 
 	if (xc_physinfo(x->xch, &info) < 0)
 		return -errno;
-	*out = info.free_pages;
+	*out = info.free_pages - info.outstanding_pages; /* what others have claimed */
 	return 0;
 }
 

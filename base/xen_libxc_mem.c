@@ -75,6 +75,11 @@ int xen_set_paging_pool(struct xen *x, uint32_t domid, uint64_t bytes)
 	return xc_set_paging_mempool_size(x->xch, domid, bytes) < 0 ? -errno : 0;
 }
 
+int xen_claim(struct xen *x, uint32_t domid, uint64_t pages)
+{
+	return xc_domain_claim_pages(x->xch, domid, pages) < 0 ? -errno : 0;
+}
+
 #define ERRS_ON_STACK 64
 
 int xen_map(struct xen *x, uint32_t domid, bool writable, uint32_t n, const xen_pfn_t *frames,
@@ -113,11 +118,6 @@ void xen_unmap(struct xen *x, void *addr, uint32_t n)
 }
 
 /* --- vCPUs --- */
-
-int xen_vcpu_context(struct xen *x, uint32_t domid, uint32_t vcpu, vcpu_guest_context_any_t *ctx)
-{
-	return xc_vcpu_setcontext(x->xch, domid, vcpu, ctx) < 0 ? -errno : 0;
-}
 
 int xen_hvm_context_get(struct xen *x, uint32_t domid, void *buf, uint32_t bytes)
 {

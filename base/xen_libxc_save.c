@@ -18,27 +18,56 @@ int xen_domain_resume(struct xen *x, uint32_t domid)
 
 /* --- vCPUs --- */
 
+struct context_call {
+	struct xen_domctl op;
+	vcpu_guest_context_any_t ctx;
+};
+_Static_assert(sizeof(struct context_call) <= XEN_BUFFER, "it fits");
+
+/* Of its context; `with` is false for one of NULL. */
+static int context_call(struct xen *x, struct context_call *b, uint32_t cmd, uint32_t domid,
+			uint32_t vcpu, bool with)
+{
+	memset(&b->op, 0, sizeof(b->op));
+	b->op.cmd = cmd;
+	b->op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+	b->op.domain = (domid_t)domid;
+	b->op.u.vcpucontext.vcpu = vcpu;
+	if (with)
+		set_xen_guest_handle_raw(b->op.u.vcpucontext.ctxt, &b->ctx.c);
+	return xencall1(x->call, __HYPERVISOR_domctl, (uint64_t)&b->op) < 0 ? -errno : 0;
+}
+
+int xen_vcpu_context(struct xen *x, uint32_t domid, uint32_t vcpu, vcpu_guest_context_any_t *ctx)
+{
+	struct context_call *b = xen_buffer(x);
+
+	if (!b)
+		return -ENOMEM;
+	memcpy(&b->ctx, ctx, sizeof(b->ctx));
+	return context_call(x, b, XEN_DOMCTL_setvcpucontext, domid, vcpu, true);
+}
+
 int xen_vcpu_context_get(struct xen *x, uint32_t domid, uint32_t vcpu,
 			 vcpu_guest_context_any_t *ctx)
 {
-	return xc_vcpu_getcontext(x->xch, domid, vcpu, ctx) < 0 ? -errno : 0;
+	struct context_call *b = xen_buffer(x);
+	int rc;
+
+	if (!b)
+		return -ENOMEM;
+	memset(&b->ctx, 0, sizeof(b->ctx)); /* a guest of 32 bits has less */
+	rc = context_call(x, b, XEN_DOMCTL_getvcpucontext, domid, vcpu, true);
+	if (rc == 0)
+		memcpy(ctx, &b->ctx, sizeof(*ctx));
+	return rc;
 }
 
 int xen_vcpu_reset(struct xen *x, uint32_t domid, uint32_t vcpu)
 {
-	struct xen_domctl *op = xencall_alloc_buffer(x->call, sizeof(*op));
-	int rc;
+	struct context_call *b = xen_buffer(x);
 
-	if (!op)
-		return -ENOMEM;
-	memset(op, 0, sizeof(*op)); /* a context of NULL */
-	op->cmd = XEN_DOMCTL_setvcpucontext;
-	op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-	op->domain = (domid_t)domid;
-	op->u.vcpucontext.vcpu = vcpu;
-	rc = xencall1(x->call, __HYPERVISOR_domctl, (uint64_t)op) < 0 ? -errno : 0;
-	xencall_free_buffer(x->call, op);
-	return rc;
+	return b ? context_call(x, b, XEN_DOMCTL_setvcpucontext, domid, vcpu, false) : -ENOMEM;
 }
 
 int xen_hvm_cpu_get(struct xen *x, uint32_t domid, uint32_t vcpu, void *buf, uint32_t bytes)
@@ -129,15 +158,36 @@ int xen_unpin(struct xen *x, uint32_t domid, uint64_t mfn)
 	return xc_mmuext_op(x->xch, &op, 1, domid) < 0 ? -errno : 0;
 }
 
+#define AT_ONCE 512u
+
+int xen_set_entries(struct xen *x, uint32_t domid, uint32_t owner, uint32_t n,
+		    const struct xen_pte *pte)
+{
+	struct mmu_update *u = xen_buffer(x);
+	int rc = u ? 0 : -ENOMEM;
+
+	for (uint32_t done = 0; rc == 0 && done < n; done += AT_ONCE) {
+		uint32_t now = n - done < AT_ONCE ? n - done : AT_ONCE;
+
+		for (uint32_t i = 0; i < now; i++)
+			u[i] = (struct mmu_update){pte[done + i].at, pte[done + i].value};
+		if (xencall4(x->call, __HYPERVISOR_mmu_update, (uint64_t)u, now, 0,
+			     (uint64_t)(domid + 1) << 16 | owner) < 0)
+			rc = -errno;
+	}
+	return rc;
+}
+
 /* libxenctrl has no public call for it. */
 int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames)
 {
 	struct {
 		struct xen_domctl op;
 		xen_pfn_t frame[XEN_TYPES_MAX];
-	} *b = xencall_alloc_buffer(x->call, sizeof(*b));
+	} *b = xen_buffer(x);
 	int rc = 0;
 
+	_Static_assert(sizeof(*b) <= XEN_BUFFER, "they fit");
 	if (!b)
 		return -ENOMEM;
 	for (uint32_t done = 0; rc == 0 && done < n; done += XEN_TYPES_MAX) {
@@ -154,7 +204,6 @@ int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames)
 			rc = -errno;
 		memcpy(frames + done, b->frame, now * sizeof(*frames));
 	}
-	xencall_free_buffer(x->call, b);
 	return rc;
 }
 

@@ -24,6 +24,7 @@ struct xen {
 	xenforeignmemory_handle *xfm;
 	xenevtchn_handle *xce;
 	xencall_handle *call;
+	void *buf;	       /* xen_buffer(); NULL until it is asked for */
 	xengnttab_handle *gnt; /* NULL until something is mapped by its grant */
 	xentoollog_logger *quiet;
 	int scheduler;		/* XEN_SCHEDULER_*, -1 until asked */
@@ -40,6 +41,12 @@ xentoollog_logger *xen_quiet_logger(void);
 
 /* Unmaps what xen_m2p() has mapped. */
 void xen_m2p_close(struct xen *x);
+
+/* Memory that Xen reads and writes, XEN_BUFFER bytes, of any content: one of libxencall's own of
+ * more than a page takes longer to make and to give back than the hypercall that it is for. NULL:
+ * no memory. Who asks has it until the hypercall has returned. */
+#define XEN_BUFFER (3u * XC_PAGE_SIZE)
+void *xen_buffer(struct xen *x);
 
 /* Makes the event fd non-blocking. */
 int xen_evtchn_prepare(struct xen *x);

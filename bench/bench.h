@@ -67,6 +67,7 @@ void bench_linuxsave(unsigned int n);
 void bench_branch(unsigned int n);
 void bench_booted(unsigned int n);
 void bench_bootedlinux(unsigned int n);
+void bench_shared(unsigned int n);
 void bench_migrate(unsigned int n);
 void bench_firstpacket(unsigned int n);
 void bench_devscale(unsigned int n);

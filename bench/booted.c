@@ -77,6 +77,76 @@ void bench_booted(unsigned int n)
 	chaos_close(c);
 }
 
+/* --- copies that share pages --- */
+
+#define EDGE 20u /* copies that are compared: the first and the last */
+
+static uint64_t with_pool(struct chaos *c, unsigned int n)
+{
+	char flavor[64];
+
+	(void)snprintf(flavor, sizeof(flavor), "from=booted count=%u overcommit=yes", n);
+	conn_set_pool(c, flavor);
+	conn_wait_ready(c, n);
+	return conn_free_kib(c);
+}
+
+static double mean(const struct samples *s, unsigned int from)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = from; i < from + EDGE; i++)
+		sum += s->ns[i];
+	return (double)sum / EDGE;
+}
+
+/* An echo, which has a handler for its first writes, unlike noop. */
+static void many(struct chaos *c, const char *memory, const char *size, unsigned int n)
+{
+	static struct samples each;
+	int kernel = open_echo();
+	uint64_t few;
+	uint64_t all;
+	char name[64];
+
+	each.n = 0;
+	(void)conn_create(c, "bench", "pv", memory, kernel, CHAOS_READY, NULL);
+	(void)ask(c, CHAOS_SNAPSHOT, "bench", "booted");
+	(void)conn_destroy(c, "bench");
+	few = with_pool(c, EDGE);
+	all = with_pool(c, n);
+	(void)snprintf(name, sizeof(name), "copies_waiting_pv_%s", size);
+	number_print("shared", name, "KiB", (double)(few - all) / (n - EDGE));
+	for (unsigned int i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "copy-%u", i);
+		samples_add(&each, ask(c, CHAOS_CREATE_FROM, "booted", name));
+		conn_expect_way(&reply, "booted");
+	}
+	conn_set_pool(c, "from=booted count=0");
+	(void)usleep(10 * REST_US);
+	(void)snprintf(name, sizeof(name), "copies_running_pv_%s", size);
+	number_print("shared", name, "KiB", (double)(few - conn_free_kib(c)) / (n - EDGE));
+	(void)snprintf(name, sizeof(name), "copies_last_over_first_pv_%s", size);
+	number_print("shared", name, "ratio", mean(&each, n - EDGE) / mean(&each, 0));
+	(void)snprintf(name, sizeof(name), "copy_of_%u_pv_%s", n, size);
+	samples_print(&each, "shared", name);
+	for (unsigned int i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "copy-%u", i);
+		(void)conn_destroy(c, name);
+	}
+	(void)ask(c, CHAOS_SNAPSHOT_RM, NULL, "booted");
+	(void)close(kernel);
+}
+
+void bench_shared(unsigned int n)
+{
+	struct chaos *c = conn_open();
+
+	many(c, "256K", "256k", n < 20 ? 100 : 1000);
+	many(c, "64", "64m", n < 20 ? 100 : 1000);
+	chaos_close(c);
+}
+
 /* --- a Linux --- */
 
 #define DAYTIME	     13

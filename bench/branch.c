@@ -197,6 +197,6 @@ void bench_branch(unsigned int n)
 		for (size_t z = 0; z < 2; z++)
 			rollback(c, types[i], &sizes[z], n);
 	for (size_t i = 0; i < 2; i++)
-		many(c, types[i], n < 20 ? 100 : 1000);
+		many(c, types[i], n < 10 ? 100 : 1000);
 	chaos_close(c);
 }

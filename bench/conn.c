@@ -21,13 +21,23 @@ void check(int rc, const struct chaos_error *e)
 		die("%s", e->message);
 }
 
-int open_noop(void)
+static int open_guest(const char *path)
 {
-	int fd = open(CHAOS_GUEST_DIR "/noop", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		die("%s/noop: %s", CHAOS_GUEST_DIR, strerror(errno));
+		die("%s: %s", path, strerror(errno));
 	return fd;
+}
+
+int open_noop(void)
+{
+	return open_guest(CHAOS_GUEST_DIR "/noop");
+}
+
+int open_echo(void)
+{
+	return open_guest(CHAOS_GUEST_DIR "/echo");
 }
 
 struct chaos *conn_open(void)
@@ -110,6 +120,16 @@ void conn_set_pool(struct chaos *c, const char *flavor)
 	chaos_request_init(&rq, CHAOS_POOL_SET);
 	rq.text = flavor;
 	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
+}
+
+uint64_t conn_free_kib(struct chaos *c)
+{
+	struct chaos_error e = {0};
+	struct chaos_request rq;
+
+	chaos_request_init(&rq, CHAOS_HOST);
+	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
+	return reply.host.free_kib;
 }
 
 static int add_ready(const struct chaos_reply *r, void *arg)

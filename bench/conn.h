@@ -9,6 +9,7 @@
 
 void check(int rc, const struct chaos_error *e);
 int open_noop(void);
+int open_echo(void);
 /* Ends with chaos_close(). */
 struct chaos *conn_open(void);
 /* Creates a VM of noop; `way` is how it must have been made, NULL: any. ns until the answer.
@@ -32,7 +33,8 @@ int http_open(void);
 uint64_t http_create(int fd, const char *type);
 /* Until so many shells are ready, of all flavors; dies after a minute. */
 void conn_wait_ready(struct chaos *c, uint32_t n);
-unsigned int vif_backends(void); /* that the kernel has */
+uint64_t conn_free_kib(struct chaos *c); /* of Xen's memory */
+unsigned int vif_backends(void);	 /* that the kernel has */
 /* As chaos pool set. */
 void conn_set_pool(struct chaos *c, const char *flavor);
 /* one() for PV and for PVH, each with four shells of 4 MiB in the pool. */

@@ -14,16 +14,6 @@
 
 static struct chaos_reply reply;
 
-static uint64_t free_memory_kib(struct chaos *c)
-{
-	struct chaos_error e = {0};
-	struct chaos_request rq;
-
-	chaos_request_init(&rq, CHAOS_HOST);
-	check(chaos_call(c, &rq, &reply, NULL, NULL, &e), &e);
-	return reply.host.free_kib;
-}
-
 /* What the kernel can give back (inodes, pages of files) is given back first: else the figure
  * depends on what ran before. */
 static uint64_t dom0_available_kib(void)
@@ -99,7 +89,7 @@ void bench_density(unsigned int n)
 	unsigned int answered;
 	struct chaos *c = conn_open();
 	(void)usleep(200000);
-	free_kib = free_memory_kib(c);
+	free_kib = conn_free_kib(c);
 	dom0_kib = dom0_available_kib();
 	for (unsigned int i = 0; i < n; i++) {
 		char name[32];
@@ -120,7 +110,7 @@ void bench_density(unsigned int n)
 	}
 	(void)usleep(200000);
 	number_print("density", "vms", "1", n);
-	number_print("density", "host_memory", "KiB", (double)(free_kib - free_memory_kib(c)));
+	number_print("density", "host_memory", "KiB", (double)(free_kib - conn_free_kib(c)));
 	number_print("density", "dom0_memory_per_vm", "KiB",
 		     ((double)dom0_kib - (double)dom0_available_kib()) / n);
 	samples_print(&first, "density", "cold_first");

@@ -203,6 +203,7 @@ bench_migratelinux() {
 		until_beats bench 2
 		before=$(beats bench | wc -l)
 		chaos migrate --json --command "exec chaos migrate-receive --name moved" bench >/tmp/moved.json
+		sleep 2 # commands of this script would be a part of the hole
 		jq -c '{migratelinux: {rounds, pages_sent, bytes, stopped_us, total_us}}' /tmp/moved.json >&2
 		grep -e op=round -e op=save -e op=received /tmp/chaosd-bench.log | tail -8 >&2
 		until_beats moved 2

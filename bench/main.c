@@ -22,6 +22,7 @@ static const struct bench benches[] = {
 	{"branch", "copies of a running small VM", bench_branch},
 	{"checkpoint", "a small VM saved and restored", bench_checkpoint},
 	{"booted", "copies of a snapshot out of the pool", bench_booted},
+	{"shared", "copies that share pages: memory and time of many", bench_shared},
 	{"bootedlinux", "copies of a booted Linux out of the pool", bench_bootedlinux},
 	{"migrate", "a small VM moved over a socket", bench_migrate},
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},

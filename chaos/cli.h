@@ -43,6 +43,7 @@ struct command {
 	COMMAND(pause)                                                                             \
 	COMMAND(unpause)                                                                           \
 	COMMAND(rename)                                                                            \
+	COMMAND(set)                                                                               \
 	COMMAND(shutdown)                                                                          \
 	COMMAND(reboot)                                                                            \
 	COMMAND(destroy)                                                                           \
@@ -103,11 +104,11 @@ int conclude(struct client *c, json_t *json, int result);
 
 /* --- VMs --- */
 
-void view_print(const struct chaos_vm *v);
+void print_vm(const struct chaos_vm *v);
 /* As one line of it. */
-void view_device(const struct chaos_device *d);
+void print_device(const struct chaos_device *d);
 /* "poweroff, code 3" */
-void view_end_text(const struct chaos_vm *v, char *to, size_t room);
+void print_end_text(const struct chaos_vm *v, char *to, size_t room);
 /* "256K", "4M", "1.5G" */
 void format_kib(uint64_t kib, char *to, size_t room);
 /* "3.2s", "12m", "4h", "3d" since/between nanoseconds. */

@@ -48,14 +48,18 @@ static void print_row(const char *vm, const struct chaos_device *d)
 		printf("%-20s %s\n", "", d->reason);
 }
 
-void view_device(const struct chaos_device *d)
+void print_device(const struct chaos_device *d)
 {
 	char size[32];
 
 	format_kib((d->sectors + 1) / 2, size, sizeof(size));
 	printf("%-12s %s ", strcmp(d->kind, "vif") == 0 ? "vif" : "disk", or_dash(d->id));
 	if (strcmp(d->kind, "vif") == 0)
-		printf("%s, %s%s%s%s", d->mac, d->bridge[0] ? "bridge " : "no bridge", d->bridge,
+		printf("%s, %s%s%s%s%s%s", d->mac,
+		       d->netns[0]    ? "peer "
+		       : d->bridge[0] ? "bridge "
+				      : "no bridge",
+		       d->netns[0] ? d->peer : d->bridge, d->netns[0] ? " of " : "", d->netns,
 		       d->ifname[0] ? ", " : "", d->ifname);
 	else
 		printf("%s, %s, %s", d->path, size, d->readonly ? "read-only" : "writable");

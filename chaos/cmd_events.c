@@ -33,7 +33,7 @@ static int print_event(const struct wire_in *in, const char *event, bool json)
 		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	if (!json) {
 		if (strcmp(event, "exited") == 0 || strcmp(event, "crashed") == 0)
-			view_end_text(&v, end, sizeof(end));
+			print_end_text(&v, end, sizeof(end));
 		if (is_flavor)
 			flavor_text(&f, v.name, sizeof(v.name));
 		return printf("%s.%03uZ %-9s %s%s%s\n", text, (unsigned int)(when / 1000000 % 1000),

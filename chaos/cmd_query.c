@@ -43,7 +43,7 @@ static void print_row(const struct chaos_vm *v, uint64_t now)
 		(void)snprintf(id, sizeof(id), "%u", v->domid);
 	(void)snprintf(state, sizeof(state), "%s", v->state);
 	if (strcmp(v->state, "ended") == 0 || strcmp(v->state, "preserved") == 0)
-		view_end_text(v, state, sizeof(state));
+		print_end_text(v, state, sizeof(state));
 	else if (strcmp(v->state, "unknown") == 0)
 		(void)snprintf(state, sizeof(state), "unknown: %s", v->reason);
 	printf("%-24s %5s %-4s %7s %5u %9.1f %9s  %s\n", v->name[0] ? v->name : "-", id, v->type,
@@ -129,9 +129,9 @@ static void show(const struct wire_in *in, const struct chaos_vm *v, json_t *jso
 	json_t *j;
 
 	if (!json) {
-		view_print(v);
+		print_vm(v);
 		for (uint32_t i = 0; decode_device(in, i, &d); i++)
-			view_device(&d);
+			print_device(&d);
 		return;
 	}
 	j = vm_json(v);

@@ -92,7 +92,7 @@ static int run_run(const struct command *cmd, int argc, char **argv)
 		if (ended && strcmp(v.reason, "poweroff") != 0) {
 			char text[192];
 
-			view_end_text(&v, text, sizeof(text));
+			print_end_text(&v, text, sizeof(text));
 			(void)fprintf(stderr, "chaos: \"%s\" ended: %s\n", v.name, text);
 		}
 	}

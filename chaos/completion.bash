@@ -87,6 +87,12 @@ _chaos() {
 		fi
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
+	set)
+		words="memory= cpu_weight= cap="
+		[ "$COMP_CWORD" -gt 2 ] || words=$(chaos list --own --quiet 2>/dev/null)
+		[ "$COMP_CWORD" -eq 2 ] || compopt -o nospace 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
 	snapshot)
 		words=$(chaos list --own --quiet 2>/dev/null)
 		[ "$COMP_CWORD" -gt 2 ] || words="$words rm pack unpack"

@@ -137,6 +137,17 @@ static int finish(struct side *front, struct side *back, const struct devtree_ri
 	return back->rc;
 }
 
+int devtree_make_console(struct store *s, const struct devtree_id *id)
+{
+	struct side front, back;
+
+	begin(&front, &back, s, id);
+	put(&back, "online", "1");
+	put(&back, "state", "%d", DEVTREE_INITIALISING);
+	put(&front, "state", "%d", DEVTREE_INITIALISING);
+	return front.rc < 0 ? front.rc : back.rc;
+}
+
 void devtree_bind_vif(struct store *s, const struct devtree_vif *v)
 {
 	struct side front = {.s = s};
@@ -179,7 +190,14 @@ int devtree_make_vif(struct store *s, const struct devtree_vif *v)
 		put(&front, "rx-ring-ref", "%u", v->rings->ring_ref[1]);
 		put(&front, "event-channel", "%u", v->rings->port);
 		put(&front, "request-rx-copy", "1");
-		put(&front, "feature-rx-notify", "1");
+		/*
+		 * No feature-rx-notify: with it, xen-netback takes its thread for one that has work
+		 * as long as that thread has never run. The first event of the channel, which Xen
+		 * raises when it is bound, is then left to the thread to acknowledge; if it does
+		 * that before the interrupt's number is stored, the channel stays masked for ever
+		 * (Linux 6.1, xenvif_connect_data()). Without, frames wait 30 ms for buffers of the
+		 * guest, not 10 s, and the link does not go down when it gives none for a minute.
+		 */
 		put(&front, "feature-sg", "1");
 		put(&front, "feature-ipv6-csum-offload", "1");
 		put(&back, "hotplug-status", "connected");

@@ -22,7 +22,8 @@ enum devtree_state {
 	DEVTREE_CLOSED = 6,
 };
 
-/* A device as the store knows it: kind "vif" or "vbd", its frontend's domain, its number there. */
+/* A device as the store knows it: kind "vif", "vbd" or "console", its frontend's domain, its number
+ * there. */
 struct devtree_id {
 	const char *kind;
 	uint32_t domid, devid;
@@ -70,6 +71,9 @@ struct devtree_vbd {
  * the guest may write its side and read the other. -ENOMEM; then call devtree_remove(). */
 int devtree_make_vif(struct store *s, const struct devtree_vif *v);
 int devtree_make_vbd(struct store *s, const struct devtree_vbd *v);
+/* The second console of a guest (its id: "console", 1). The guest has not been there yet, and
+ * nothing but us serves it: no watch fires. */
+int devtree_make_console(struct store *s, const struct devtree_id *id);
 /* A connected vif is now this one: MAC, bridge, interface, IP settings and rate, which the kernel
  * reads again. */
 void devtree_bind_vif(struct store *s, const struct devtree_vif *v);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* rtnetlink: requests to the kernel about interfaces, and their answers. */
-#include "dom0/link.h"
+#include "dom0/link_ask.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -77,18 +77,28 @@ bool link_name_valid(const char *name)
 	return true;
 }
 
-static struct nl_msg *request(struct link *l, int type, int flags, const struct ifinfomsg *i)
+struct nl_msg *link_request(struct link *l, int type, int flags, const void *header, size_t len)
 {
 	struct nl_msg *m = nlmsg_alloc_size(REQUEST);
 
 	if (!m)
 		return NULL;
-	if (!nlmsg_put(m, NL_AUTO_PORT, ++l->seq, type, sizeof(*i), NLM_F_REQUEST | flags)) {
+	if (!nlmsg_put(m, NL_AUTO_PORT, ++l->seq, type, (int)len, NLM_F_REQUEST | flags)) {
 		nlmsg_free(m);
 		return NULL;
 	}
-	memcpy(nlmsg_data(nlmsg_hdr(m)), i, sizeof(*i));
+	memcpy(nlmsg_data(nlmsg_hdr(m)), header, len);
 	return m;
+}
+
+static struct nl_msg *request(struct link *l, int type, int flags, const struct ifinfomsg *i)
+{
+	return link_request(l, type, flags, i, sizeof(*i));
+}
+
+const char *link_why(const struct link *l, int rc)
+{
+	return l->said[0] ? l->said : strerror(-rc);
 }
 
 /* The kernel's own words, which are behind the error of a request that they belong to. */
@@ -103,9 +113,7 @@ static void note_words(struct link *l, struct nlmsghdr *h)
 		(void)nla_strlcpy(l->said, tb[NLMSGERR_ATTR_MSG], sizeof(l->said));
 }
 
-/* Sends m, which is freed, and waits for its answer: 0 with *h set to a message of `type`, 0
- * without one for a plain acknowledgement, or what the kernel says. */
-static int ask(struct link *l, struct nl_msg *m, int type, struct nlmsghdr **h)
+int link_ask(struct link *l, struct nl_msg *m, int type, struct nlmsghdr **h)
 {
 	struct nlmsghdr *req = nlmsg_hdr(m);
 	ssize_t n;
@@ -191,7 +199,7 @@ int link_find(struct link *l, const char *name, struct link_info *out)
 		nlmsg_free(m);
 		return -ENOMEM;
 	}
-	rc = ask(l, m, RTM_NEWLINK, &h);
+	rc = link_ask(l, m, RTM_NEWLINK, &h);
 	if (rc == 0 && !h)
 		rc = -EPROTO;
 	return rc < 0 ? rc : read_info(h, out);
@@ -211,7 +219,7 @@ static int failed(struct link *l, int rc, int ifindex, const struct link_change 
 {
 	char name[LINK_NAME + 8];
 	char other[LINK_NAME + 8];
-	const char *why = l->said[0] ? l->said : strerror(-rc);
+	const char *why = link_why(l, rc);
 
 	(void)name_of(ifindex, name);
 	if (rc == -ENODEV)
@@ -269,6 +277,6 @@ int link_set(struct link *l, int ifindex, const struct link_change *c, struct er
 		nlmsg_free(m);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	rc = ask(l, m, 0, &h);
+	rc = link_ask(l, m, 0, &h);
 	return rc < 0 ? failed(l, rc, ifindex, c, e) : 0;
 }

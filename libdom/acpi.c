@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The smallest ACPI a PVH kernel can live with: without a MADT Linux never sets up its local APIC.
- * Source: ACPI specification 6.4, chapter 5 (offsets of RSDP, XSDT, FADT, MADT). */
+ * And the device that tells a kernel that it is a copy. Sources: ACPI specification 6.4, chapter 5
+ * (offsets of RSDP, XSDT, FADT, MADT) and 20 (AML); Microsoft's "Virtual Machine Generation ID". */
 #include <string.h>
 
 #include "libdom/build.h"
@@ -9,7 +10,7 @@
 #define XSDT 64u
 #define FADT 128u
 #define DSDT 400u
-#define MADT 448u
+#define MADT 640u
 
 #define HEADER_BYTES 36u
 #define FADT_BYTES   268u /* revision 5 */
@@ -20,6 +21,62 @@
 #define BOOT_ARCH (1u << 2 | 1u << 5)
 /* FADT: hardware-reduced, no fixed power or sleep button, C1 works, WBINVD works. */
 #define FLAGS (1u << 20 | 1u << 5 | 1u << 4 | 1u << 2 | 1u)
+
+/* AML: its opcodes and prefixes. The length of a package counts itself: of 1 byte, or of 2. */
+#define NAME		0x08
+#define DWORD		0x0c
+#define STRING		0x0d
+#define SCOPE		0x10
+#define BUFFER		0x11
+#define PACKAGE		0x12
+#define METHOD		0x14
+#define DUAL		0x2e
+#define DEVICE		0x5b, 0x82
+#define NOTIFY		0x86
+#define RETURN		0xa4
+#define BYTE		0x0a
+#define LEN(n)		0x40 | ((n)&15), (n) >> 4
+#define SEG(a, b, c, d) a, b, c, d
+#define SB		0x5c, SEG('_', 'S', 'B', '_')
+
+#define GENERATION_BYTES 77 /* of the two devices, their lengths included */
+#define EVENTS_BYTES	 67
+#define ADDRESS_AT	 82u /* where the device says where the number lies */
+
+/*
+ * VGEN has a number that is another one in each copy. Linux reads it again when the device is
+ * notified of a change, for which interrupts are usual: a PVH guest has none for that. But as
+ * Linux goes on from a suspend in another domain it asks each device that has a driver and can be
+ * switched off for its state: that of GED0 notifies VGEN. (ACPI0013 is the generic event device,
+ * whose driver is in every kernel with ACPI; it has no events.)
+ */
+/* clang-format off */
+static const uint8_t devices[] = {
+	SCOPE, LEN(2 + 5 + 2 + GENERATION_BYTES + 2 + EVENTS_BYTES), SB,
+
+	DEVICE, LEN(GENERATION_BYTES), SEG('V', 'G', 'E', 'N'),
+	NAME, SEG('_', 'H', 'I', 'D'), STRING, 'V', 'M', 'G', 'E', 'N', 'C', 'T', 'R', 0,
+	NAME, SEG('_', 'C', 'I', 'D'), STRING,
+	'V', 'M', '_', 'G', 'e', 'n', '_', 'C', 'o', 'u', 'n', 't', 'e', 'r', 0,
+	NAME, SEG('_', 'D', 'D', 'N'), STRING,
+	'V', 'M', '_', 'G', 'e', 'n', '_', 'C', 'o', 'u', 'n', 't', 'e', 'r', 0,
+	NAME, SEG('A', 'D', 'D', 'R'), PACKAGE, 8, 2, DWORD, 0, 0, 0, 0, 0,
+
+	DEVICE, LEN(EVENTS_BYTES), SEG('G', 'E', 'D', '0'),
+	NAME, SEG('_', 'H', 'I', 'D'), STRING, 'A', 'C', 'P', 'I', '0', '0', '1', '3', 0,
+	NAME, SEG('_', 'U', 'I', 'D'), 0,
+	NAME, SEG('_', 'C', 'R', 'S'), BUFFER, 5, BYTE, 2, 0x79, 0,
+	METHOD, 6, SEG('_', 'P', 'S', '0'), 0,
+	METHOD, 21, SEG('_', 'P', 'S', 'C'), 0,
+	NOTIFY, 0x5c, DUAL, SEG('_', 'S', 'B', '_'), SEG('V', 'G', 'E', 'N'), BYTE, 0x80,
+	RETURN, 0,
+};
+/* clang-format on */
+
+#define DSDT_BYTES (HEADER_BYTES + (uint32_t)sizeof(devices))
+
+_Static_assert(sizeof(devices) == 1 + 2 + 5 + 2 + GENERATION_BYTES + 2 + EVENTS_BYTES, "lengths");
+_Static_assert(DSDT + DSDT_BYTES <= MADT, "DSDT");
 
 static void put(uint8_t *at, uint64_t value, uint32_t bytes)
 {
@@ -57,8 +114,10 @@ uint32_t acpi_fill(uint8_t *page, uint64_t base, uint32_t vcpus)
 	uint8_t *madt = page + MADT;
 	uint32_t madt_bytes = HEADER_BYTES + 8 + LAPIC_BYTES * vcpus;
 
-	header(dsdt, "DSDT", HEADER_BYTES, 2);
-	checksum(dsdt, HEADER_BYTES, 9);
+	header(dsdt, "DSDT", DSDT_BYTES, 2);
+	memcpy(dsdt + HEADER_BYTES, devices, sizeof(devices));
+	put(dsdt + HEADER_BYTES + ADDRESS_AT, base + ACPI_GENERATION_AT, 4);
+	checksum(dsdt, DSDT_BYTES, 9);
 
 	header(fadt, "FACP", FADT_BYTES, 5);
 	put(fadt + 40, base + DSDT, 4);

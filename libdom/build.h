@@ -12,6 +12,7 @@ struct dom_build {
 	struct layout l;
 	bool direct;	  /* starts by the noxs entry */
 	bool noxs;	  /* for the device page: little of Xen's tables, no balloon driver */
+	bool empty;	  /* its memory is given later, by build_populate_run() */
 	bool fits;	  /* its image was known, and checked, when it was prepared */
 	bool for_linux;	  /* libxenguest will load it */
 	bool libxenguest; /* built, vCPU state included, by libxenguest */
@@ -22,10 +23,20 @@ struct dom_build {
 	uint32_t grant_frames; /* to be mapped for the guest */
 };
 
-/* The frame as xen_map() wants it. */
+/* The frame as xen_map() takes it. */
 static inline xen_pfn_t build_frame(const struct dom_build *b, uint64_t gfn)
 {
 	return b->frame && gfn < b->l.pages ? b->frame[gfn] : gfn;
+}
+
+/* Where a page is mapped that stays so; NULL: it is not. */
+static inline uint8_t *build_mapped(const struct dom *d, uint64_t gfn)
+{
+	if (d->window && gfn - d->window_gfn < d->window_pages)
+		return d->window + (gfn - d->window_gfn) * PAGE_BYTES;
+	if (d->window && gfn - d->page_table_gfn < d->window_tables)
+		return d->window + (d->window_pages + gfn - d->page_table_gfn) * PAGE_BYTES;
+	return gfn == d->control_gfn ? d->control : NULL;
 }
 
 /* PVH: where RAM stops below 4 GiB; what does not fit goes on at 4 GiB. */
@@ -72,6 +83,8 @@ int build_create(struct xen *x, struct dom *d, const struct dom_spec *s, uint64_
  * sees all of them as free memory, until its balloon driver has taken what is beyond `pages`. (A PV
  * guest knows which of its frames have pages.) */
 int build_populate(struct xen *x, struct dom *d, struct err *e);
+/* Of one that is `empty`: these of its frames. */
+int build_populate_run(struct xen *x, struct dom *d, uint64_t gfn, uint64_t pages, struct err *e);
 /* PV: the memory map, which is of the guest as it may become. */
 int build_memory_map_pv(struct xen *x, const struct dom *d, struct err *e);
 /* Maps up to BUILD_MAP_MAX pages from `gfn` on. */
@@ -118,6 +131,9 @@ uint64_t pvh_paging_pool(uint64_t mem_kib, uint32_t vcpus);
 /* libdom/acpi.c: the tables a PVH kernel needs to find its local APICs, in one zeroed page that
  * will lie at `base`; returns the bytes used. */
 uint32_t acpi_fill(uint8_t *page, uint64_t base, uint32_t vcpus);
+/* Where in this page the number lies that is another one in each copy of the guest. */
+#define ACPI_GENERATION_AT    4064u
+#define ACPI_GENERATION_BYTES 16u
 
 /* libdom/linux.c: the libxenguest path, all of load and arm in one. */
 int linux_load(struct xen *x, struct dom *d, const struct image *img, const struct dom_load *load,

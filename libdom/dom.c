@@ -35,7 +35,7 @@ int dom_prepare(struct xen *x, const struct dom_spec *spec, const struct image *
 	direct = rc == 0 && d->build->direct;
 	if (rc == 0)
 		rc = build_create(x, d, spec, &since, e);
-	if (rc == 0)
+	if (rc == 0 && !d->build->empty)
 		rc = build_populate(x, d, e);
 	build_lap(d, DOM_T_MEMORY, &since);
 	if (rc == 0 && direct) { /* what noxs guests have from the start */
@@ -173,6 +173,9 @@ int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e)
 	uint64_t first = d->build->for_linux ? BUILD_LINUX_GFN : 0;
 	/* not what lies above: page tables of PV must not be mapped */
 	uint64_t end = d->build->for_linux ? d->pages : d->ring_gfn;
+	/* as a saved guest has left them, which an image has not */
+	bool tables = d->type == DOM_PVH && !d->build->for_linux && !d->build->fits;
+	uint32_t ntables = tables ? (uint32_t)d->page_table_pages : 0;
 	xen_pfn_t *frames;
 	void *at = NULL;
 	int rc;
@@ -183,31 +186,51 @@ int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e)
 		return 0;
 	if (pages > end - first)
 		pages = (uint32_t)(end - first);
-	frames = malloc(pages * sizeof(*frames));
+	frames = malloc((pages + ntables) * sizeof(*frames));
 	if (!frames)
 		return err_set(e, ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < pages; i++)
 		frames[i] = build_frame(d->build, first + i);
-	rc = xen_map(x, d->domid, true, pages, frames, &at);
+	for (uint32_t i = 0; i < ntables; i++)
+		frames[pages + i] = d->page_table_gfn + i;
+	rc = xen_map(x, d->domid, true, pages + ntables, frames, &at);
 	free(frames);
 	if (rc < 0)
 		return err_sys(e, -rc, "map %u pages of domain %u", pages, d->domid);
 	d->window = at;
 	d->window_gfn = first;
 	d->window_pages = pages;
+	d->window_tables = ntables;
 	return 0;
 }
 
 void dom_window_close(struct xen *x, struct dom *d)
 {
 	if (d->window)
-		xen_unmap(x, d->window, d->window_pages);
+		xen_unmap(x, d->window, d->window_pages + d->window_tables);
 	d->window = NULL;
-	d->window_pages = 0;
+	d->window_pages = d->window_tables = 0;
+	if (d->tables)
+		xen_unmap(x, d->tables, (uint32_t)d->page_table_pages);
+	d->tables = NULL;
+}
+
+void dom_window_move(struct dom *to, struct dom *from)
+{
+	to->window = from->window;
+	to->window_gfn = from->window_gfn;
+	to->window_pages = from->window_pages;
+	to->window_tables = from->window_tables;
+	to->tables = from->tables;
+	to->page_table_gfn = from->page_table_gfn;
+	to->page_table_pages = from->page_table_pages;
+	from->window = from->tables = NULL;
+	from->window_pages = from->window_tables = 0;
 }
 
 void dom_release(struct dom *d)
 {
+	d->control = NULL;
 	if (!d->build)
 		return;
 	free(d->build->frame);

@@ -121,6 +121,7 @@ static int new_build(struct dom *d, const struct dom_spec *s, const struct image
 	b->for_linux = for_linux;
 	b->noxs = noxs;
 	b->direct = img ? img->info.direct : !s->for_linux;
+	b->empty = for_linux && s->empty;
 	b->fits = img != NULL;
 	b->l.pages = d->pages;
 	b->virt_base = img && s->type == DOM_PV ? img->info.virt_base : 0;

@@ -60,6 +60,8 @@ struct layout {
  * no size would do; `e` tells. */
 int layout_make(const struct layout_in *in, struct layout *out, uint64_t *need, struct err *e);
 
+#define LAYOUT_NO_FRAME UINT64_MAX /* its entry stays empty */
+
 /*
  * Fill page tables in `t`, the builder's table pages mapped side by side and zeroed by this call.
  * frame[i] is the machine frame of RAM page i; `shared_mfn` the frame of shared info (0: not

@@ -150,6 +150,7 @@ struct dom_spec {
 	uint32_t ring_pages;	  /* for devices of guests with a noxs entry; <= DOM_RINGS_MAX */
 	struct dom_cpus cpus;	  /* hard affinity; the caller's */
 	bool for_linux; /* without an image: a shell for Linux kernels, not for noxs images */
+	bool empty;	/* of Linux: save_restore() gives it its memory, so much as is saved */
 };
 
 #define DOM_WINDOW_MAX 16384u /* pages */
@@ -213,12 +214,13 @@ struct dom {
 	enum dom_type type;
 	uint32_t vcpus;
 	uint64_t pages;	    /* of RAM, guest frames [0, pages) */
+	uint64_t had_pages; /* of `pages`, a Linux that was restored had so many; 0: all */
 	uint64_t max_pages; /* of its memory map; when more than `pages`, a balloon driver must keep
 			     */
 	/* it to those, and may let it grow. Images with a noxs note: as pages */
 	uint64_t dev_gfn;     /* device page (noxs) or store page; valid after dom_prepare() for */
 	uint64_t control_gfn; /* shells, else after dom_load() */
-	uint64_t dev_frame;   /* the same two as xen_map() wants them: PV mfn, PVH gfn */
+	uint64_t dev_frame;   /* the same two as xen_map() takes them: PV mfn, PVH gfn */
 	uint64_t control_frame;
 	uint64_t shared_info_gfn; /* as in struct noxs_page; 0 for Linux */
 	uint64_t page_table_gfn, page_table_pages, image_end_gfn; /* likewise */
@@ -226,7 +228,7 @@ struct dom {
 	 * jump to this virtual address is to be; 0 for others. */
 	uint64_t entry;
 	uint64_t
-		cmdline_frame; /* Linux loaded with cmdline_room: as xen_map() wants it, PVH also */
+		cmdline_frame; /* Linux loaded with cmdline_room: as xen_map() takes it, PVH also */
 	uint32_t cmdline_at, cmdline_room; /* the next one; offset in it, and room there */
 	uint32_t console_port, store_port; /* save_restore() of Linux: set by the caller */
 	uint8_t *window; /* dom_window(): so many frames from window_gfn on, or NULL */
@@ -235,8 +237,14 @@ struct dom {
 	uint32_t ring_pages;		     /* none: 0 */
 	uint32_t grant_frames;		     /* of the grant table, which the guest finds ... */
 	uint64_t grant_gfn;		     /* ... mapped here */
-	xen_pfn_t ring_frame[DOM_RINGS_MAX]; /* the ring pages as xen_map() wants them */
+	xen_pfn_t ring_frame[DOM_RINGS_MAX]; /* the ring pages as xen_map() takes them */
 	uint32_t window_pages;
+	uint32_t
+		window_tables; /* behind them those of PVH from page_table_gfn on are mapped, too */
+	/* The control page, where the caller has mapped it; NULL: it has not. Until dom_release().
+	 */
+	uint8_t *control;
+	uint8_t *tables; /* PV, of dom_template_back(): page tables, mapped read-only; NULL: not */
 	struct dom_frames frames;
 	uint32_t phase_ns[DOM_T_COUNT]; /* what each step took */
 	struct dom_build *build;	/* libdom's own: p2m of PV, layout, mappings kept */
@@ -281,6 +289,8 @@ int dom_build(struct xen *x, const struct dom_spec *spec, const struct image *im
  * page. */
 int dom_window(struct xen *x, struct dom *d, uint32_t pages, struct err *e);
 void dom_window_close(struct xen *x, struct dom *d);
+/* What is mapped of `from`, window and tables, is that of `to`, which had none. */
+void dom_window_move(struct dom *to, struct dom *from);
 
 /* Gives a loaded Linux, which does not run yet, another command line. -E2BIG: no room for it. */
 int dom_set_cmdline(struct xen *x, const struct dom *d, const char *cmdline, struct err *e);

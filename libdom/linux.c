@@ -11,6 +11,7 @@
 #include <xen/hvm/params.h>
 #include <xen/arch-x86/hvm/start_info.h>
 
+#include "base/random.h"
 #include "libdom/build.h"
 
 /* The special pages libxenguest places (X86_HVM_* in its sources). */
@@ -62,6 +63,9 @@ static int describe(struct linux_build *b, const struct dom *d, const struct ima
 		if (!b->acpi)
 			return err_set(e, ENOMEM, "out of memory");
 		(void)acpi_fill(b->acpi, LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, d->vcpus);
+		if (random_bytes(b->acpi + ACPI_GENERATION_AT, ACPI_GENERATION_BYTES,
+				 "generation id", e) < 0)
+			return -EIO;
 		dom->acpi_modules[0].data = b->acpi;
 		dom->acpi_modules[0].length = (uint32_t)PAGE_BYTES;
 		dom->acpi_modules[0].guest_addr_out = LAYOUT_PVH_ACPI_GFN * PAGE_BYTES;

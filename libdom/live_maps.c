@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "libdom/save.h"
+
 int live_maps_open(struct live_maps *m, uint64_t pages, struct err *e)
 {
 	m->pieces = (pages + LIVE_PIECE - 1) / LIVE_PIECE;
@@ -70,4 +72,27 @@ void live_maps_free(struct live_maps *m)
 {
 	free(m->piece);
 	m->piece = NULL;
+}
+
+struct live_maps *live_maps_new(uint32_t domid, bool writable, uint64_t pages)
+{
+	struct live_maps *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->domid = domid;
+	m->writable = writable;
+	if (live_maps_open(m, pages, NULL) == 0)
+		return m;
+	free(m);
+	return NULL;
+}
+
+bool save_unmap(struct xen *x, struct live_maps *m)
+{
+	if (!m || live_unmap_one(x, m))
+		return m != NULL;
+	live_maps_free(m);
+	free(m);
+	return false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pages of a domain that stay mapped while a live stream is written or read. */
+/* Pages of a domain that stay mapped while a stream is written or read, and for a while after that.
+ */
 #ifndef CHAOS_LIBDOM_LIVE_MAPS_H
 #define CHAOS_LIBDOM_LIVE_MAPS_H
 
@@ -43,5 +44,7 @@ int live_map(struct xen *x, struct live_maps *m, uint64_t i, uint32_t pages, con
 /* Unmaps one piece; false: there was none. */
 bool live_unmap_one(struct xen *x, struct live_maps *m);
 void live_maps_free(struct live_maps *m); /* nothing of it is mapped any more */
+/* One on the heap, opened; NULL: no memory. */
+struct live_maps *live_maps_new(uint32_t domid, bool writable, uint64_t pages);
 
 #endif

@@ -138,10 +138,9 @@ static int place(struct xen *x, const struct save_stream *s, uint64_t gfn, uint8
 	xen_pfn_t frame[LIVE_PIECE];
 	int rc;
 
-	if (d->window && gfn >= d->window_gfn && gfn - d->window_gfn < d->window_pages) {
-		*at = d->window + (gfn - d->window_gfn) * PAGE_BYTES;
+	*at = build_mapped(d, gfn);
+	if (*at)
 		return 0;
-	}
 	for (uint64_t i = first; i < end; i++)
 		frame[i - first] = i;
 	rc = live_map(x, &s->live->maps, gfn / LIVE_PIECE, (uint32_t)(end - first), frame, at, e);

@@ -104,7 +104,9 @@ static int populate_some(struct xen *x, struct dom *d, uint64_t gfn, uint64_t le
 		rc = populate_large(x, d, gfn, HUGE_ORDER);
 	if (rc != -ENOMEM)
 		return rc;
-	*n = left < LARGE_PAGES ? left : LARGE_PAGES;
+	*n = LARGE_PAGES - gfn % LARGE_PAGES;
+	if (*n > left)
+		*n = left;
 	if (*n == LARGE_PAGES)
 		rc = populate_large(x, d, gfn, LARGE_ORDER);
 	if (rc == -ENOMEM) /* nothing contiguous left: single pages do */
@@ -134,6 +136,18 @@ int build_populate(struct xen *x, struct dom *d, struct err *e)
 			return no_memory(x, d, rc, e);
 		done += n;
 		d->build->populated = on_demand(d) ? d->pages : done;
+	}
+	return 0;
+}
+
+int build_populate_run(struct xen *x, struct dom *d, uint64_t gfn, uint64_t pages, struct err *e)
+{
+	for (uint64_t n; pages; gfn += n, pages -= n) {
+		int rc = populate_some(x, d, gfn, pages, &n);
+
+		if (rc < 0)
+			return no_memory(x, d, rc, e);
+		d->build->populated += n;
 	}
 	return 0;
 }

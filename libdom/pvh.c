@@ -15,6 +15,8 @@
 #include <xen/memory.h>
 #include <xen/arch-x86/hvm/start_info.h>
 
+#include "base/random.h"
+
 /* What Xen gives at creation: 256 pages, enough for this much memory in single pages. */
 #define POOL_DEFAULT_KIB (64u << 10)
 
@@ -145,7 +147,9 @@ static int special_pages(struct xen *x, const struct dom *d, const struct image 
 	if (!acpi)
 		return err_set(e, ENOMEM, "out of memory");
 	(void)acpi_fill(acpi, LAYOUT_PVH_ACPI_GFN * PAGE_BYTES, d->vcpus);
-	rc = build_write(x, d, LAYOUT_PVH_ACPI_GFN, acpi, PAGE_BYTES, e);
+	rc = random_bytes(acpi + ACPI_GENERATION_AT, ACPI_GENERATION_BYTES, "generation id", e);
+	if (rc == 0)
+		rc = build_write(x, d, LAYOUT_PVH_ACPI_GFN, acpi, PAGE_BYTES, e);
 	free(acpi);
 	return rc;
 }

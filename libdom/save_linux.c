@@ -12,6 +12,8 @@
 #include <xen/grant_table.h>
 #include <xen/hvm/params.h>
 
+#include "base/random.h"
+
 /* Those that Xen does not take out of the vCPUs' records. */
 static const uint32_t params[SAVE_PARAMS] = {HVM_PARAM_IDENT_PT, HVM_PARAM_VM86_TSS_SIZED,
 					     HVM_PARAM_ACPI_IOPORTS_LOCATION,
@@ -149,6 +151,14 @@ int save_linux_pages(struct saving *s, struct err *e)
 
 /* --- into a domain --- */
 
+static bool has_frame(const struct save_stream *s, uint64_t gfn)
+{
+	for (uint32_t i = 0; i < s->h.runs; i++)
+		if (gfn >= s->run[i].gfn && gfn - s->run[i].gfn < s->run[i].pages)
+			return true;
+	return false;
+}
+
 /* Those outside of RAM, which a new domain has not. */
 static int populate(struct xen *x, const struct save_stream *s, const struct dom *d, struct err *e)
 {
@@ -162,17 +172,44 @@ static int populate(struct xen *x, const struct save_stream *s, const struct dom
 		if (is_ram(p))
 			continue;
 		for (uint64_t at = place[p].gfn; at < place[p].gfn + place[p].pages; at++)
-			for (uint32_t i = 0; i < s->h.runs; i++)
-				if (at >= s->run[i].gfn && at - s->run[i].gfn < s->run[i].pages)
-					gfn[n++] = at;
+			if (has_frame(s, at))
+				gfn[n++] = at;
 	}
 	rc = n ? xen_populate(x, d->domid, n, 0, gfn) : 0;
 	return rc < 0 ? err_sys(e, -rc, "populate the special pages of domain %u", d->domid) : 0;
 }
 
+/* Its balloon driver keeps to a target of whole MiB, but for the few frames that never had any. */
+#define TARGET_PAGES 256u
+
+/* What the guest has given back stays so. */
+static int populate_ram(struct xen *x, const struct save_stream *s, struct dom *d, struct err *e)
+{
+	uint64_t had = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < s->h.runs;) {
+		uint64_t gfn = s->run[i].gfn;
+		uint64_t end = gfn + s->run[i++].pages;
+
+		while (i < s->h.runs && s->run[i].gfn == end) /* of another kind */
+			end += s->run[i++].pages;
+		if (!is_ram_of(s->h.pages, gfn))
+			continue;
+		had += end - gfn;
+		rc = build_populate_run(x, d, gfn, end - gfn, e);
+	}
+	had = (had + TARGET_PAGES - 1) / TARGET_PAGES * TARGET_PAGES;
+	d->had_pages = had < d->pages ? had : 0;
+	return rc;
+}
+
 int save_linux_begin(struct xen *x, const struct save_stream *s, struct dom *d, struct err *e)
 {
 	int rc = linux_memory_map(x, d, e);
+
+	if (rc == 0 && d->build->empty)
+		rc = populate_ram(x, s, d, e);
 
 	d->dev_gfn = d->dev_frame = s->h.dev_gfn;
 	d->control_gfn = d->control_frame = s->h.control_gfn;
@@ -218,9 +255,30 @@ static int set_params(struct xen *x, const struct save_stream *s, const struct d
 	return rc < 0 ? err_sys(e, -rc, "set HVM parameters of domain %u", d->domid) : 0;
 }
 
+/* Its page of ACPI tables is where we have put it, if it was made by us: else this changes what is
+ * behind its tables, or it has no such page. */
+static int new_generation(struct xen *x, const struct save_stream *s, const struct dom *d,
+			  struct err *e)
+{
+	xen_pfn_t frame = LAYOUT_PVH_ACPI_GFN;
+	uint8_t *at = NULL;
+	int rc = 0;
+
+	if (s->keep_generation || !has_frame(s, frame))
+		return 0;
+	rc = xen_map(x, d->domid, true, 1, &frame, (void **)&at);
+	if (rc < 0)
+		return err_sys(e, -rc, "map the ACPI tables of domain %u", d->domid);
+	rc = random_bytes(at + ACPI_GENERATION_AT, ACPI_GENERATION_BYTES, "generation id", e);
+	xen_unmap(x, at, 1);
+	return rc;
+}
+
 int save_linux_end(struct xen *x, const struct save_stream *s, const struct dom *d, struct err *e)
 {
 	int rc = clear_rings(x, d, e);
 
+	if (rc == 0)
+		rc = new_generation(x, s, d, e);
 	return rc < 0 ? rc : set_params(x, s, d, e);
 }

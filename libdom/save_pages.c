@@ -10,6 +10,7 @@
 #include <noxs/abi.h>
 
 #include "base/shared.h"
+#include "libdom/live_maps.h"
 
 #define AT_ONCE 65536u /* pages that are mapped at a time */
 
@@ -95,6 +96,22 @@ int saving_choose_pages(struct saving *s, struct err *e)
 
 /* --- their mapping --- */
 
+static int look_at_piece(struct saving *s, uint64_t index, struct err *e)
+{
+	uint64_t first = index / LIVE_PIECE * LIVE_PIECE;
+	uint32_t n = s->n - first < LIVE_PIECE ? (uint32_t)(s->n - first) : LIVE_PIECE;
+	xen_pfn_t frame[LIVE_PIECE];
+	int rc;
+
+	for (uint32_t i = 0; i < n; i++)
+		frame[i] = s->gfn[first + i];
+	live_maps_batch(s->maps);
+	rc = live_map(s->x, s->maps, first / LIVE_PIECE, n, frame, &s->map, e);
+	s->first = first;
+	s->mapped = rc < 0 ? 0 : n;
+	return rc;
+}
+
 int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 {
 	xen_pfn_t *frame;
@@ -103,6 +120,10 @@ int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 
 	if (s->map && index >= s->first && index - s->first < s->mapped)
 		return 0;
+	if (s->to && transfer_is_cancelled(s->to))
+		return err_set(e, ECANCELED, "cancelled");
+	if (s->maps)
+		return look_at_piece(s, index, e);
 	xen_unmap(s->x, s->map, s->mapped);
 	s->map = NULL;
 	frame = malloc(n * sizeof(*frame));
@@ -116,7 +137,7 @@ int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 		return err_sys(e, -rc, "map %u pages of domain %u", n, s->from->domid);
 	s->first = index;
 	s->mapped = n;
-	return s->to && transfer_is_cancelled(s->to) ? err_set(e, ECANCELED, "cancelled") : 0;
+	return 0;
 }
 
 /* Stops at the first block that is not. */
@@ -226,7 +247,7 @@ static void leave_tables_out(struct saving *s)
 {
 	s->h.flags |= SAVE_FLAG_OWN_TABLES;
 	for (uint64_t i = 0; i < s->n; i++)
-		if (save_is_table(s->kind[i]))
+		if (in_run(&s->l.tables, s->gfn[i]))
 			s->kind[i] = SAVING_LEFT_OUT;
 	s->ntables = 0;
 }
@@ -238,7 +259,8 @@ static const uint64_t *map_builders(struct saving *s, struct err *e)
 
 	while (i < s->n && s->gfn[i] != s->l.tables.gfn)
 		i++;
-	if (i == s->n || saving_look_at(s, i, e) < 0 ||
+	/* With all others where that is possible: they are looked at next. */
+	if (i == s->n || saving_look_at(s, s->n <= AT_ONCE ? 0 : i, e) < 0 ||
 	    s->first + s->mapped - i < s->l.tables.pages)
 		return NULL;
 	return (const uint64_t *)(const void *)saving_page_at(s, i);
@@ -249,8 +271,11 @@ bool saving_pv_kept(struct saving *s)
 	struct err e = {0}; /* what is in the way is found by the walk, too */
 	const uint64_t *tables = NULL;
 
-	if (save_pv_noted(&s->pv, &s->from->frames) && find_tables(s, &e) == 0 && are_builders(s))
+	if (save_pv_noted(&s->pv, &s->from->frames) && s->cpus.simple &&
+	    s->cpus.cr3[0] == s->pv.frame[s->l.tables.gfn])
 		tables = map_builders(s, &e);
+	/* Its vCPUs use these tables, so all that they say is true: every other page of its memory
+	 * is mapped by them, writable, and so is no table. */
 	if (tables && save_pv_kept(&s->pv, tables) && save_cpus_out(&s->pv, &s->cpus, &e) == 0) {
 		leave_tables_out(s);
 		return true;

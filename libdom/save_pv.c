@@ -131,16 +131,35 @@ bool save_pv_noted(struct save_pv *p, const struct dom_frames *noted)
 	for (uint32_t i = 0; i < noted->n; i++) {
 		const struct dom_run *r = &noted->run[i];
 		uint64_t n = r->pages < 0 ? 0 - (uint64_t)r->pages : (uint64_t)r->pages;
+		uint64_t step = r->pages < 0 ? UINT64_MAX : 1;
 
 		if (n > p->l->pages - gfn)
 			return false;
-		for (uint64_t k = 0; k < n; k++)
-			p->frame[gfn++] = r->pages < 0 ? r->mfn - k : r->mfn + k;
+		for (uint64_t k = 0; k < n; k++) /* also downwards */
+			p->frame[gfn + k] = r->mfn + k * step;
+		gfn += n;
 	}
 	p->shared_mfn = noted->shared;
 	for (uint64_t i = 0; i < p->l->grants.pages; i++)
 		p->grant_mfn[i] = noted->grant[i];
 	return noted->n && gfn == p->l->pages;
+}
+
+int save_pv_listed(struct save_pv *p, const uint64_t *entry)
+{
+	const uint64_t *l1 =
+		entry + (uint64_t)(p->l->levels[0] + p->l->levels[1] + p->l->levels[2]) * ENTRIES;
+	struct xen_domain_info info;
+	int rc = xen_domain_info(p->x, p->domid, &info);
+
+	if (rc == 0 && p->l->grants.pages)
+		rc = xen_grant_frames(p->x, p->domid, (uint32_t)p->l->grants.pages, p->grant_mfn);
+	if (rc < 0)
+		return rc;
+	p->shared_mfn = info.shared_info_mfn;
+	for (uint64_t i = 0; i < p->l->pages; i++)
+		p->frame[i] = frame_of(shared_load(&l1[i]));
+	return 0;
 }
 
 uint64_t save_pv_gfn(const struct save_pv *p, uint64_t mfn)

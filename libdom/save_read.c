@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libdom/live_maps.h"
+
 /* Exactly so many bytes. */
 static int take(struct transfer *t, void *to, size_t bytes, struct err *e)
 {
@@ -208,6 +210,7 @@ void save_spec(const struct save_stream *s, struct dom_spec *spec)
 	spec->limits = s->info.limits;
 	spec->ring_pages = s->info.ring_pages;
 	spec->for_linux = s->info.linux_guest;
+	spec->empty = s->info.linux_guest && !s->live;
 }
 
 bool save_in_memory(const struct save_stream *s)
@@ -222,6 +225,9 @@ void save_close(struct save_stream *s)
 	if (s->budget)
 		(void)__atomic_sub_fetch(&s->budget->used, s->budgeted, __ATOMIC_RELAXED);
 	live_read_free(s->live);
+	if (s->maps)
+		live_maps_free(s->maps);
+	free(s->maps);
 	free(s->sections);
 	free(s->pages);
 	free(s);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/shared.h"
+#include "libdom/live.h"
+#include "libdom/live_maps.h"
 
 #define AT_ONCE 512u /* pages of one read, each its own piece at the worst */
 
@@ -26,14 +28,20 @@ struct restoring {
 	/* Those of them that the window has not are mapped. */
 	uint8_t *map;
 	uint32_t mapped;
+	uint64_t batches;
 };
 
-static bool in_window(const struct dom *d, uint64_t gfn)
-{
-	return d->window && gfn >= d->window_gfn && gfn - d->window_gfn < d->window_pages;
-}
-
 /* --- one batch of pages --- */
+
+static int map_frames(struct restoring *r, const xen_pfn_t *frame, struct err *e)
+{
+	int rc;
+
+	if (r->s->maps)
+		return live_map(r->x, r->s->maps, r->batches, r->mapped, frame, &r->map, e);
+	rc = xen_map(r->x, r->d->domid, true, r->mapped, frame, (void **)&r->map);
+	return rc < 0 ? err_sys(e, -rc, "map %u pages of domain %u", r->mapped, r->d->domid) : 0;
+}
 
 static int map_batch(struct restoring *r, struct err *e)
 {
@@ -42,20 +50,17 @@ static int map_batch(struct restoring *r, struct err *e)
 	int rc;
 
 	r->mapped = 0;
-	for (uint32_t i = 0; i < r->n; i++)
-		if (!in_window(r->d, r->gfn[i]))
-			frame[r->mapped++] = build_frame(r->d->build, r->gfn[i]);
-	if (r->mapped) {
-		rc = xen_map(r->x, r->d->domid, true, r->mapped, frame, (void **)&r->map);
-		if (rc < 0)
-			return err_sys(e, -rc, "map %u pages of domain %u", r->mapped, r->d->domid);
-	}
 	for (uint32_t i = 0; i < r->n; i++) {
-		uint64_t at = r->gfn[i];
-
-		r->at[i] = in_window(r->d, at) ? r->d->window + (at - r->d->window_gfn) * PAGE_BYTES
-					       : r->map + next++ * PAGE_BYTES;
+		r->at[i] = build_mapped(r->d, r->gfn[i]);
+		if (!r->at[i])
+			frame[r->mapped++] = build_frame(r->d->build, r->gfn[i]);
 	}
+	rc = r->mapped ? map_frames(r, frame, e) : 0;
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < r->n; i++)
+		if (!r->at[i])
+			r->at[i] = r->map + next++ * PAGE_BYTES;
 	return 0;
 }
 
@@ -124,8 +129,12 @@ static int do_batch(struct restoring *r, struct err *e)
 			rc = save_pv_table_in(&r->pv, (uint64_t *)(void *)r->at[i],
 					      (int)(r->kind[i] - SAVE_RUN_L1) + 1, e);
 	}
-	xen_unmap(r->x, r->map, r->mapped);
+	if (r->s->maps)
+		live_maps_batch(r->s->maps);
+	else
+		xen_unmap(r->x, r->map, r->mapped);
 	r->map = NULL;
+	r->batches++;
 	r->n = 0;
 	return rc;
 }
@@ -257,6 +266,26 @@ static void count(const struct save_stream *s, struct save_stats *st)
 	st->untouched -= st->zero < st->untouched ? st->zero : st->untouched;
 }
 
+void save_keep_generation(struct save_stream *s)
+{
+	s->keep_generation = true;
+}
+
+void save_leave_mapped(struct save_stream *s)
+{
+	s->leave_mapped = true;
+}
+
+bool save_is_mapped(const struct save_stream *s)
+{
+	return s->maps || s->live;
+}
+
+bool save_unmap_restored(struct xen *x, struct save_stream *s)
+{
+	return live_read_unmap(x, s) || (s->maps && live_unmap_one(x, s->maps));
+}
+
 int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct save_stats *st,
 		 struct err *e)
 {
@@ -278,6 +307,10 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 		r->hash = s->live ? live_read_hash(s->live) : save_hash_new();
 	if (!s->pages && !r->hash)
 		rc = err_set(e, ENOMEM, "out of memory");
+	if (rc == 0 && s->leave_mapped) {
+		s->maps = live_maps_new(d->domid, true, s->h.pages + SAVE_LINUX_SPECIAL);
+		rc = s->maps ? 0 : err_set(e, ENOMEM, "out of memory");
+	}
 	if (rc == 0 && d->type == DOM_PV)
 		rc = find_frames(r, e);
 	if (rc == 0 && tables)

@@ -33,6 +33,7 @@ struct saving {
 	uint8_t *map;
 	uint64_t first;
 	uint32_t mapped;
+	struct live_maps *maps; /* `map` is one of its pieces; NULL: it is all */
 	struct save_run *run;
 	uint8_t *tables; /* those pages of PV in the form of the stream, in their order */
 	uint32_t ntables;
@@ -59,6 +60,9 @@ int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_b
 		 struct transfer *to, struct save_stats *st, struct saving **out, struct err *e);
 /* The sections behind the header, malloced; NULL: no memory. */
 uint8_t *saving_sections(const struct saving *s, const void *owner);
+/* It does not run; *cpu_ns: so long it ran. */
+int saving_stands_still(struct xen *x, const struct save_source *from, uint64_t *cpu_ns,
+			struct err *e);
 /* Behind the last look at a page: -EBUSY when it ran meanwhile. */
 int saving_stood_still(const struct saving *s, struct err *e);
 void saving_end(struct saving *s); /* NULL is fine */

@@ -48,6 +48,9 @@ struct save_stream {
 	struct save_budget *budget; /* of a template: of which it has `budgeted` bytes; or NULL */
 	uint64_t budgeted;
 	struct save_info info;
+	bool leave_mapped;
+	bool keep_generation;	/* it is no copy */
+	struct live_maps *maps; /* of the shell's pages; NULL: none */
 	struct live_read *live; /* of a stream with batches; NULL: it has none */
 };
 
@@ -97,6 +100,9 @@ int save_pv_frames(struct save_pv *p, const uint64_t *cr3, uint32_t n, struct er
 /* The same without a walk, where the builder has noted them; false: it has not. Whether they are
  * still its frames is to be seen: save_pv_kept(). */
 bool save_pv_noted(struct save_pv *p, const struct dom_frames *noted);
+/* The same out of the builder's table pages, mapped side by side: of them alone nothing is known.
+ */
+int save_pv_listed(struct save_pv *p, const uint64_t *entry);
 /* The builder's table pages, mapped side by side, are as it made them: then all of memory is what
  * was noted. */
 bool save_pv_kept(const struct save_pv *p, const uint64_t *entry);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Out of a domain that stands still into a stream: first which pages there are, then the pages. */
 #include "libdom/save_linux.h"
+#include "libdom/share.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <noxs/abi.h>
 
 #include "base/shared.h"
+#include "libdom/live_maps.h"
 
 #define IOV_ONCE  64u /* pieces of one write ... */
 #define PAGE_ONCE 64u /* ... and pages: so many are copied at a time */
@@ -192,7 +194,7 @@ static int fill_header(struct saving *s, struct err *e)
 	return 0;
 }
 
-static int stands_still(struct xen *x, const struct save_source *from, uint64_t *cpu_ns,
+int saving_stands_still(struct xen *x, const struct save_source *from, uint64_t *cpu_ns,
 			struct err *e)
 {
 	struct xen_domain_info info;
@@ -211,7 +213,7 @@ static int stands_still(struct xen *x, const struct save_source *from, uint64_t 
 int saving_stood_still(const struct saving *s, struct err *e)
 {
 	uint64_t cpu_ns = 0;
-	int rc = stands_still(s->x, s->from, &cpu_ns, e);
+	int rc = saving_stands_still(s->x, s->from, &cpu_ns, e);
 
 	if (rc == -EINVAL || (rc == 0 && cpu_ns != s->cpu_ns))
 		return err_set(e, EBUSY, "domain %u ran while it was being saved", s->from->domid);
@@ -268,6 +270,9 @@ static int prepare_noxs(struct saving *s, struct err *e)
 		return no_memory(e);
 	if (saving_pv_kept(s))
 		return check_places(s, e);
+	rc = share_undo(&s->pv, s->from->control, s->cpus.cr3[0], e);
+	if (rc < 0)
+		return rc;
 	rc = save_pv_frames(&s->pv, s->cpus.cr3, s->cpus.ncr3, e);
 	if (rc == 0)
 		rc = check_places(s, e);
@@ -278,7 +283,10 @@ void saving_end(struct saving *s)
 {
 	if (!s)
 		return;
-	xen_unmap(s->x, s->map, s->mapped);
+	if (!s->maps)
+		xen_unmap(s->x, s->map, s->mapped);
+	while (save_unmap(s->x, s->maps))
+		;
 	save_cpus_drop(&s->cpus);
 	save_hash_drop(s->hash);
 	free(s->pv.frame);
@@ -308,7 +316,7 @@ struct saving *saving_new(struct xen *x, const struct save_source *from, struct 
 
 int saving_look(struct saving *s, uint32_t owner_bytes, struct err *e)
 {
-	int rc = s->part == SAVING_FIRST ? 0 : stands_still(s->x, s->from, &s->cpu_ns, e);
+	int rc = s->part == SAVING_FIRST ? 0 : saving_stands_still(s->x, s->from, &s->cpu_ns, e);
 
 	if (rc == 0 && owner_bytes > SAVE_OWNER_MAX)
 		rc = err_set(e, E2BIG, "its configuration has %u bytes: too many", owner_bytes);
@@ -330,6 +338,10 @@ int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_b
 	if (!s)
 		return -ENOMEM;
 	rc = saving_look(s, owner_bytes, e);
+	if (rc == 0 && from->left && from->linux_guest) {
+		s->maps = live_maps_new(from->domid, false, s->n);
+		rc = s->maps ? 0 : no_memory(e);
+	}
 	if (rc == 0)
 		rc = saving_find_zeroes(s, e);
 	if (rc == 0)
@@ -344,6 +356,8 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 	struct saving *s;
 	int rc = saving_begin(x, from, owner_bytes, to, st, &s, e);
 
+	if (from->left)
+		*from->left = NULL;
 	if (rc == 0) {
 		s->hash = save_hash_new();
 		rc = s->hash ? saving_put_head(s, owner, e) : no_memory(e);
@@ -354,6 +368,11 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 		rc = saving_stood_still(s, e);
 	if (rc == 0)
 		rc = saving_put_end(s, e);
+	if (s && s->maps && from->left) {
+		*from->left = s->maps;
+		s->maps = NULL;
+		s->map = NULL;
+	}
 	saving_end(s);
 	return rc;
 }

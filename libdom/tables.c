@@ -53,7 +53,9 @@ void tables_fill_pv(uint64_t *t, const struct layout *l, uint64_t virt_base, con
 	link_level(t + (uint64_t)at[2] * ENTRIES, l->levels[3], first, 9, table + at[3]);
 	l1 = t + (uint64_t)at[3] * ENTRIES + (first - base);
 	for (uint64_t i = 0; i < l->mapped; i++)
-		l1[i] = frame[i] * PAGE_BYTES | PRESENT | WRITABLE | USER;
+		l1[i] = frame[i] == LAYOUT_NO_FRAME
+				? 0
+				: frame[i] * PAGE_BYTES | PRESENT | WRITABLE | USER;
 	for (uint64_t i = l->tables.gfn; i < l->tables.gfn + l->tables.pages; i++)
 		l1[i] &= ~WRITABLE;
 	if (shared_mfn)

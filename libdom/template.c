@@ -147,6 +147,12 @@ int dom_template_write(const struct save_stream *s, const void *owner, uint32_t 
 	return rc < 0 ? err_sys(e, -rc, "write the saved VM") : 0;
 }
 
+void dom_template_keep(struct save_stream *t)
+{
+	t->from = NULL;
+	t->pages_at = -1;
+}
+
 uint64_t dom_template_writes(const struct save_stream *s)
 {
 	uint64_t n = 0;
@@ -158,6 +164,8 @@ uint64_t dom_template_writes(const struct save_stream *s)
 
 /* --- back into the domain --- */
 
+#define BACK_WINDOW 1024u /* pages that are mapped together */
+
 static int check_kind(const struct save_source *now, const struct save_info *i, struct err *e)
 {
 	if (now->type == i->type && now->vcpus == i->vcpus && now->pages == i->pages &&
@@ -167,23 +175,75 @@ static int check_kind(const struct save_source *now, const struct save_info *i, 
 		       "it is the state of a VM of another type, memory or number of vCPUs");
 }
 
+/* The builder's notes of a PV guest's frames are right still when its page tables are as they were
+ * made: they map all of its memory, each page writable, so that none of it is a table or another's.
+ * A guest that has made them look so and uses others loses itself: Xen refuses them below. */
+static bool find_noted(struct xen *x, const struct save_source *now, struct dom *d)
+{
+	const struct layout *l = &d->build->l;
+	struct save_pv pv = {.x = x, .domid = d->domid, .l = l, .frame = d->build->frame};
+	void *at = d->tables;
+
+	/* Not noted, they were found the last time: then the tables are mapped still. */
+	if (!save_pv_noted(&pv, &now->frames) && (!at || save_pv_listed(&pv, at) < 0))
+		return false;
+	if (pv.frame[l->dev_gfn] != now->dev_frame ||
+	    pv.frame[l->control_gfn] != now->control_frame)
+		return false;
+	if (!at && xen_map(x, d->domid, false, (uint32_t)l->tables.pages, pv.frame + l->tables.gfn,
+			   &at) < 0)
+		return false;
+	d->tables = at;
+	d->build->shared_mfn = pv.shared_mfn;
+	return save_pv_kept(&pv, at);
+}
+
 /* Where the pages of a PV guest are. Tables of its own making would be written over. */
 static int find_frames(struct xen *x, const struct save_source *now, struct dom *d, struct err *e)
 {
 	struct save_stats st;
 	struct saving *s;
-	int rc = saving_begin(x, now, 0, NULL, &st, &s, e);
+	void *at;
+	int rc;
 
+	if (find_noted(x, now, d))
+		return 0;
+	dom_window_close(x, d); /* of other frames */
+	rc = saving_begin(x, now, 0, NULL, &st, &s, e);
 	if (rc == 0 && !(s->h.flags & SAVE_FLAG_OWN_TABLES))
 		rc = err_set(e, EOPNOTSUPP,
 			     "it has changed its page tables: a PV guest can then not be set back "
 			     "in place");
+	if (rc == 0 && xen_map(x, d->domid, false, (uint32_t)s->l.tables.pages,
+			       s->pv.frame + s->l.tables.gfn, &at) == 0)
+		d->tables = at;
 	if (rc == 0) {
 		memcpy(d->build->frame, s->pv.frame, d->pages * sizeof(*s->pv.frame));
 		d->build->shared_mfn = s->pv.shared_mfn;
 	}
 	saving_end(s);
 	return rc;
+}
+
+/* Mapped before anything of it is changed. What lies far above the others is mapped later. */
+static int map_pages(struct xen *x, const struct save_stream *t, struct dom *d, struct err *e)
+{
+	uint32_t tables = d->type == DOM_PVH ? (uint32_t)d->page_table_pages : 0;
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < t->h.runs; i++)
+		if (t->run[i].gfn < d->ring_gfn && t->run[i].gfn + t->run[i].pages > end)
+			end = t->run[i].gfn + t->run[i].pages;
+	end = end < d->ring_gfn ? end : d->ring_gfn;
+	if (end == 0 || end > BACK_WINDOW)
+		return 0;
+	if (d->window && d->window_gfn == 0 && d->window_pages >= end && d->window_tables == tables)
+		return 0;
+	if (d->window)
+		xen_unmap(x, d->window, d->window_pages + d->window_tables);
+	d->window = NULL;
+	d->window_pages = d->window_tables = 0;
+	return dom_window(x, d, (uint32_t)end, e);
 }
 
 /* Blocked and polling vCPUs are neither afterwards. */
@@ -202,10 +262,12 @@ int dom_template_back(struct xen *x, const struct save_source *now, struct save_
 {
 	struct dom_spec spec = {.cap = UINT32_MAX};
 	struct save_stats st;
+	uint64_t cpu_ns;
 	int rc = check_kind(now, &t->info, e);
 
 	*spoilt = false;
-	dom_init(d);
+	if (rc == 0)
+		rc = saving_stands_still(x, now, &cpu_ns, e);
 	if (rc < 0)
 		return rc;
 	save_spec(t, &spec);
@@ -213,10 +275,13 @@ int dom_template_back(struct xen *x, const struct save_source *now, struct save_
 	d->domid = now->domid;
 	d->dev_frame = now->dev_frame;
 	d->control_frame = now->control_frame;
+	d->frames = now->frames;
 	if (rc == 0 && d->type == DOM_PV)
 		rc = find_frames(x, now, d, e);
 	else if (rc == 0 && (d->dev_frame != d->dev_gfn || d->control_frame != d->control_gfn))
 		rc = err_set(e, EOPNOTSUPP, "its memory is laid out in another way");
+	if (rc == 0)
+		rc = map_pages(x, t, d, e);
 	if (rc == 0)
 		rc = reset(x, d, spoilt, e);
 	if (rc == 0)

@@ -23,15 +23,21 @@ int dom_template_take(struct xen *x, const struct save_source *from, struct save
 /* Unmaps what is still mapped of the domain: before save_close(), and soon, as Xen keeps a domain
  * until then. It takes a few us for each page, which nothing has to wait for. */
 void dom_template_unmap(struct xen *x, struct save_stream *t);
+/* Of a file whose pages save_verify() has read: it needs the file no more, and is filled into any
+ * number of shells. */
+void dom_template_keep(struct save_stream *t);
 /* So many pages are written by a save_restore() of it. */
 uint64_t dom_template_writes(const struct save_stream *s);
 /*
  * Sets a domain that is paused back to a state of it, or of one with the same type, memory and
  * number of vCPUs, in place: its ports are closed, its vCPUs and memory are as in the state. `t` is
- * a template, or a stream that save_verify() has read. *d is as after save_restore(); so the caller
- * goes on. With *spoilt an error has left a domain without vCPUs that run: of PVH another call
- * of this may succeed, PV is lost. Else nothing is changed. -EINVAL: another kind of VM;
- * -EOPNOTSUPP: PV, and the guest has changed its page tables.
+ * a template, or a stream that save_verify() has read. *d was zeroed but for what is mapped of the
+ * domain (dom_window_move(), `control`), and is as after save_restore(); so the caller goes on.
+ * What is mapped then stays so: of PV for the next time, when that was asked by `now->frames`; of
+ * PVH its guest may give these pages back while it runs, so that they are of no use any more. With
+ * *spoilt an error has left a domain without vCPUs that run: of PVH another call of this may
+ * succeed, PV is lost. Else nothing is changed. -EINVAL: another kind of VM; -EOPNOTSUPP: PV, and
+ * the guest has changed its page tables.
  */
 int dom_template_back(struct xen *x, const struct save_source *now, struct save_stream *t,
 		      struct dom *d, bool *spoilt, struct err *e);

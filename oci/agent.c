@@ -308,7 +308,7 @@ static bool say_mount(struct agent *a, const json_t *m)
 	return n >= sizeof(text) || item(a, 0, LINK_K_MOUNT, text);
 }
 
-bool agent_say_root(struct agent *a, const struct bundle *b)
+bool agent_say_root(struct agent *a, const struct bundle *b, const struct network *n)
 {
 	const char *host = bundle_text(b, "hostname");
 	const char *name;
@@ -320,6 +320,8 @@ bool agent_say_root(struct agent *a, const struct bundle *b)
 	{
 		ok = ok && say_mount(a, v);
 	}
+	for (i = 0; ok && i < n->nitem; i++)
+		ok = item(a, 0, LINK_K_NETWORK, n->item[i]);
 	if (ok && host)
 		ok = item(a, 0, LINK_K_HOSTNAME, host);
 	if (ok && json_is_true(bundle_get(b, "root.readonly")))

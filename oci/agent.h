@@ -7,6 +7,7 @@
 
 #include "guests/linux/link/link.h"
 #include "oci/bundle.h"
+#include "oci/network.h"
 
 struct agent_word;
 
@@ -23,7 +24,7 @@ bool agent_pump(struct agent *a);
 void agent_clear(struct agent *a);
 
 /* Says what the root is to be, and asks for it. */
-bool agent_say_root(struct agent *a, const struct bundle *b);
+bool agent_say_root(struct agent *a, const struct bundle *b, const struct network *n);
 /* Says what a process (as "process" of config.json) is to be, and asks for it; `size`: of its
  * terminal, or NULL. */
 bool agent_say_process(struct agent *a, uint8_t session, const json_t *process,

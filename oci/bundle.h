@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 
+struct network;
+
 struct bundle {
 	char *path;   /* absolute */
 	char *rootfs; /* absolute */
@@ -34,7 +36,7 @@ const char *bundle_annotation(const struct bundle *b, const char *key);
 
 /* The VM of a container. Texts are keys of chaos.cfg(5), "key=text". */
 struct plan {
-	char *set[16]; /* ends with NULL */
+	char *set[24]; /* ends with NULL */
 	int kernel_fd;
 	int initrd_fd; /* -1: it is a unikernel */
 };
@@ -44,6 +46,11 @@ struct plan {
  */
 int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel, const char *name,
 	      const char *uuid, struct err *e);
+/* The VM stands for the interfaces of the network namespace in which process `pid` is. */
+int plan_add_network(struct plan *p, const struct network *n, int pid, struct err *e);
 void plan_free(struct plan *p);
+/* cgroup's cpu.shares as a weight of Xen's scheduler, and a quota as percent of a CPU. */
+unsigned int plan_weight(int64_t shares);
+int64_t plan_percent(int64_t quota, int64_t period);
 
 #endif

@@ -74,19 +74,42 @@ int control_listen(const struct container *c, struct err *e)
 	return unix_listen(&l, e);
 }
 
-int control_take(int listener, struct control_request *rq, int *files)
+/* The connection with its request and files, or -1. */
+static int take(int listener, struct control_call *call)
 {
-	struct pollfd p = {.events = POLLIN};
+	struct pollfd p = {.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), .events = POLLIN};
 	uint32_t n = 0;
 
-	p.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (p.fd < 0)
-		return -errno;
-	if (poll(&p, 1, GREETING_MS) == 1 &&
-	    unix_receive(p.fd, rq, sizeof(*rq), files, CONTROL_FILES, &n) == (ssize_t)sizeof(*rq))
+	if (p.fd < 0 || (poll(&p, 1, GREETING_MS) == 1 &&
+			 unix_receive(p.fd, &call->rq, sizeof(call->rq), call->files, CONTROL_FILES,
+				      &n) == (ssize_t)sizeof(call->rq)))
 		return p.fd;
 	(void)close(p.fd);
-	return -EPROTO;
+	return -1;
+}
+
+int control_unknown(const struct control_request *rq, struct err *e)
+{
+	return err_set(e, EINVAL, "request %u (%u) is not known", rq->op, rq->number);
+}
+
+void control_serve(int listener, control_fn *fn, void *ctx)
+{
+	struct control_call call = {.files = {-1, -1, -1, -1}};
+	struct err e = {0};
+	int rc;
+
+	call.fd = take(listener, &call);
+	if (call.fd >= 0) {
+		rc = fn(ctx, &call, &e);
+		if (rc < 0 || !call.later) {
+			control_say(call.fd, rc, &e);
+			(void)close(call.fd);
+		}
+	}
+	for (int i = 0; i < CONTROL_FILES; i++)
+		if (call.files[i] >= 0)
+			(void)close(call.files[i]);
 }
 
 void control_say(int fd, int rc, const struct err *e)
@@ -96,10 +119,4 @@ void control_say(int fd, int rc, const struct err *e)
 	if (rc < 0)
 		(void)strncpy(a.message, err_msg(e), sizeof(a.message) - 1);
 	(void)unix_send(fd, &a, sizeof(a), NULL, 0, MSG_DONTWAIT);
-}
-
-void control_answer(int fd, int rc, const struct err *e)
-{
-	control_say(fd, rc, e);
-	(void)close(fd);
 }

@@ -3,6 +3,7 @@
 #ifndef CHAOS_OCI_CONTROL_H
 #define CHAOS_OCI_CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "oci/state.h"
@@ -32,11 +33,21 @@ int control_begin(const struct container *c, enum control_op op, uint32_t number
 		  uint32_t nfile, struct err *e);
 int control_hear(int fd, int ms, const struct container *c, struct err *e);
 
-/* The monitor's end: listens; takes a connection with its request and up to CONTROL_FILES files,
- * which are the caller's (else they are left alone); answers; answers and closes it. */
+/* A request at the monitor. `fn` takes what it keeps of `files` (-1 in its place then). */
+struct control_call {
+	struct control_request rq;
+	int fd; /* of its connection */
+	int files[CONTROL_FILES];
+	bool later; /* set: the connection is kept, and answered by control_say()
+		     */
+};
+typedef int control_fn(void *ctx, struct control_call *call, struct err *e);
+
+/* The monitor's end: listens; takes one request, which `fn` does, answers with what that returned,
+ * and closes connection and files; answers. */
 int control_listen(const struct container *c, struct err *e);
-int control_take(int listener, struct control_request *rq, int *files);
+void control_serve(int listener, control_fn *fn, void *ctx);
+int control_unknown(const struct control_request *rq, struct err *e); /* -EINVAL, with its text */
 void control_say(int fd, int rc, const struct err *e);
-void control_answer(int fd, int rc, const struct err *e);
 
 #endif

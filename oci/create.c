@@ -19,6 +19,7 @@
 #include "oci/hooks.h"
 #include "oci/linux.h"
 #include "oci/monitor.h"
+#include "oci/network.h"
 #include "oci/oci.h"
 #include "oci/place.h"
 #include "oci/state.h"
@@ -30,7 +31,9 @@ struct creation {
 	struct bundle b;
 	struct container c;
 	struct plan plan;
-	int link; /* to the children: a SEQPACKET socket */
+	struct network network; /* the monitor's */
+	uint64_t outside;	/* place_network() of the command */
+	int link;		/* to the children: a SEQPACKET socket */
 };
 
 /* What goes over the link. From the first child the monitor's pid, then from the monitor whether
@@ -116,6 +119,10 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 		rc = hear(k->link, &go, e);
 	if (rc == 0)
 		rc = place_drop_rights(e);
+	if (rc == 0 && place_network() != k->outside) /* what the hooks have made is in it */
+		rc = network_read(&k->network, e);
+	if (rc == 0)
+		rc = plan_add_network(&k->plan, &k->network, go.pid, e);
 	if (rc == 0)
 		rc = vm_make(&k->plan, e);
 	if (rc < 0)
@@ -147,7 +154,7 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 	(void)close(k->link);
 	if (rc < 0)
 		_exit(255);
-	_exit(is_linux ? linux_run(&k->c, &k->b, listener, &io)
+	_exit(is_linux ? linux_run(&k->c, &k->b, &k->network, listener, &io)
 		       : monitor_run(&k->c, listener, &io));
 }
 
@@ -263,7 +270,7 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 		rc = make_monitor(k, e);
 	if (rc == 0)
 		rc = run_hooks(k, e);
-	if (rc == 0 && say(k->link, 0, 0, NULL) < 0)
+	if (rc == 0 && say(k->link, 0, k->c.pid, NULL) < 0)
 		rc = err_set(e, EPIPE, "the container's monitor ended");
 	if (rc == 0)
 		rc = hear(k->link, &w, e);
@@ -289,6 +296,7 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 	int rc;
 
 	k.c.dir = -1;
+	k.outside = place_network();
 	k.plan.kernel_fd = k.plan.initrd_fd = -1;
 	while ((c = getopt_long(argc, argv, "b:p:", longs, NULL)) != -1)
 		if (c == 'b')
@@ -306,6 +314,7 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 	if (k.link >= 0)
 		(void)close(k.link);
 	plan_free(&k.plan);
+	network_free(&k.network);
 	container_close(&k.c);
 	bundle_free(&k.b);
 	return rc;

@@ -30,7 +30,8 @@ static char **texts(const json_t *list, const char *first)
 	return all;
 }
 
-/* A file that has the state, to be read from its begin: a hook that does not read holds nobody. */
+/* A file that has the state, to be read from its begin: a hook that does not read delays nothing.
+ */
 static int state_file(const struct container *c, enum oci_status s, struct err *e)
 {
 	json_t *j = container_json(c, s);

@@ -371,6 +371,23 @@ static int put_agent(struct archive *a, const char *agent)
 	return rc == 0 ? put_node(a, "dev/console", S_IFCHR | 0600, makedev(5, 1)) : rc;
 }
 
+/* Drivers that the kernel has in files. */
+static int put_modules(struct archive *a, const char *folder)
+{
+	struct stat st = {.st_mode = S_IFDIR | 0755, .st_nlink = 1};
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(a->e, errno, "modules \"%s\"", folder);
+	rc = put_head(a, "modules", &st, ++a->inode, 0);
+	if (rc < 0) {
+		(void)close(fd);
+		return rc;
+	}
+	return put_tree(a, fd, "modules", DEPTH_MAX - 1);
+}
+
 static int put_root(struct archive *a, const struct bundle *b)
 {
 	int fd = open(b->rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -392,7 +409,8 @@ static int put_root(struct archive *a, const struct bundle *b)
 	return put_tree(a, fd, ROOT, 0);
 }
 
-int initrd_make(const struct bundle *b, const char *agent, uint64_t *bytes, struct err *e)
+int initrd_make(const struct bundle *b, const char *agent, const char *modules, uint64_t *bytes,
+		struct err *e)
 {
 	struct archive a = {.e = e};
 	struct stat end = {.st_nlink = 1};
@@ -405,6 +423,8 @@ int initrd_make(const struct bundle *b, const char *agent, uint64_t *bytes, stru
 		rc = err_sys(e, errno, "initramfs");
 	if (rc == 0)
 		rc = put_agent(&a, agent);
+	if (rc == 0)
+		rc = put_modules(&a, modules);
 	if (rc == 0)
 		rc = put_root(&a, b);
 	if (rc == 0)

@@ -6,9 +6,11 @@
 #include "base/err.h"
 #include "oci/bundle.h"
 
-/* Writes it into memory: an open file, the caller's. `agent`: path of process 1; `bytes`: how large
- * it became. What the bundle binds is in it as it is now. -ENOTSUP: a folder that would have to be
- * shared; -EFBIG: it is too large for a VM's memory. */
-int initrd_make(const struct bundle *b, const char *agent, uint64_t *bytes, struct err *e);
+/* Writes it into memory: an open file, the caller's. `agent`: path of process 1; `modules`: a
+ * folder with modules of the kernel, and a file "order" that names those to be loaded, a line each
+ * (there may be none); `bytes`: how large it became. What the bundle binds is in it as it is now.
+ * -ENOTSUP: a folder that would have to be shared; -EFBIG: it is too large for a VM's memory. */
+int initrd_make(const struct bundle *b, const char *agent, const char *modules, uint64_t *bytes,
+		struct err *e);
 
 #endif

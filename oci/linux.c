@@ -200,32 +200,19 @@ static int execute(struct linux_monitor *m, int asker, int files[CONTROL_FILES],
 	return rc;
 }
 
-static void from_command(struct linux_monitor *m, int listener)
+static int do_request(void *ctx, struct control_call *call, struct err *e)
 {
-	int files[CONTROL_FILES] = {-1, -1, -1, -1};
-	struct control_request rq = {0};
-	struct err e = {0};
-	int fd = control_take(listener, &rq, files);
-	bool later = false;
-	int rc;
+	const struct control_request *rq = &call->rq;
+	struct linux_monitor *m = ctx;
 
-	if (fd < 0)
-		return;
-	if (rq.op == CONTROL_START) {
-		rc = start(m, fd, &e);
-		later = rc == 0;
-	} else if (rq.op == CONTROL_KILL && rq.number > 0 && rq.number < 65) {
-		rc = deliver(m, (int)rq.number, &e);
-	} else if (rq.op == CONTROL_EXEC && files[CONTROL_FILES - 1] >= 0) {
-		rc = execute(m, fd, files, &e);
-		later = rc == 0;
-	} else {
-		rc = err_set(&e, EINVAL, "request %u is not known", rq.op);
-	}
-	if (!later)
-		control_answer(fd, rc, &e);
-	for (int i = 0; i < CONTROL_FILES; i++)
-		shut(&files[i]);
+	call->later = rq->op != CONTROL_KILL;
+	if (rq->op == CONTROL_START)
+		return start(m, call->fd, e);
+	if (rq->op == CONTROL_KILL && rq->number > 0 && rq->number < 65)
+		return deliver(m, (int)rq->number, e);
+	if (rq->op == CONTROL_EXEC && call->files[CONTROL_FILES - 1] >= 0)
+		return execute(m, call->fd, call->files, e);
+	return control_unknown(rq, e);
 }
 
 static void resize(struct linux_monitor *m, uint8_t number, int terminal)
@@ -334,7 +321,7 @@ static void turn(struct linux_monitor *m, int listener, int signals)
 	if (p[P_CHAOS].revents)
 		from_chaosd(m);
 	if (p[P_LISTENER].revents)
-		from_command(m, listener);
+		control_serve(listener, do_request, m);
 	if (p[P_SIGNALS].revents)
 		from_signals(m, signals);
 	(void)agent_pump(&m->agent);
@@ -348,8 +335,8 @@ static void flush(struct linux_monitor *m)
 			session_to_engine(m, 0, i);
 }
 
-int linux_run(const struct container *c, const struct bundle *b, int listener,
-	      const struct monitor_stdio *io)
+int linux_run(const struct container *c, const struct bundle *b, const struct network *n,
+	      int listener, const struct monitor_stdio *io)
 {
 	struct linux_monitor *m = calloc(1, sizeof(*m));
 	int signals = monitor_open_signals();
@@ -366,7 +353,7 @@ int linux_run(const struct container *c, const struct bundle *b, int listener,
 	m->session[0]->out[0].fd = io->out;
 	m->session[0]->out[1].fd = io->err;
 	link_init(&m->agent.link, true, &ops, m);
-	if (agent_say_root(&m->agent, b))
+	if (agent_say_root(&m->agent, b, n))
 		while (!m->ended)
 			turn(m, listener, signals);
 	flush(m);

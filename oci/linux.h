@@ -4,13 +4,14 @@
 #define CHAOS_OCI_LINUX_H
 
 #include "oci/monitor.h"
+#include "oci/network.h"
 
 /*
  * The VM is there and runs: its agent is told what the root is, and waits. As monitor_run(), with
  * any signal for the process; and with processes beside the first, each with files of its own
  * (CONTROL_EXEC).
  */
-int linux_run(const struct container *c, const struct bundle *b, int listener,
-	      const struct monitor_stdio *io);
+int linux_run(const struct container *c, const struct bundle *b, const struct network *n,
+	      int listener, const struct monitor_stdio *io);
 
 #endif

@@ -13,10 +13,10 @@
 #define DEFAULT_ROOT   "/run/chaos-oci"
 #define DEFAULT_KERNEL "/usr/lib/chaos/linux/vmlinuz"
 
-static const struct verb *const verbs[] = {&verb_create, &verb_start, &verb_state,  &verb_kill,
-					   &verb_delete, &verb_pause, &verb_resume, &verb_ps,
-					   &verb_events, &verb_list,  &verb_exec,   &verb_features,
-					   &verb_spec};
+static const struct verb *const verbs[] = {&verb_create,   &verb_start, &verb_state,  &verb_kill,
+					   &verb_delete,   &verb_pause, &verb_resume, &verb_ps,
+					   &verb_events,   &verb_list,	&verb_exec,   &verb_update,
+					   &verb_features, &verb_spec};
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static void help(FILE *f)

@@ -204,29 +204,24 @@ static int deliver(struct monitor *m, int signal_number, struct err *e)
 	return rc;
 }
 
-static void from_command(struct monitor *m, int listener)
+static int do_request(void *ctx, struct control_call *call, struct err *e)
 {
-	int files[CONTROL_FILES] = {-1, -1, -1, -1};
-	struct control_request rq = {0};
-	struct err e = {0};
-	int fd = control_take(listener, &rq, files);
-	int rc;
+	struct monitor *m = ctx;
 
-	if (fd < 0)
-		return;
-	if (rq.op == CONTROL_START)
-		rc = start(m, &e);
-	else if (rq.op == CONTROL_KILL && rq.number < 65)
-		rc = deliver(m, (int)rq.number, &e);
-	else if (rq.op == CONTROL_EXEC)
-		rc = err_set(&e, ENOTSUP,
-			     "exec: a unikernel runs one program, and no other beside it");
-	else
-		rc = err_set(&e, EINVAL, "request %u is not known", rq.op);
-	control_answer(fd, rc, &e);
-	for (int i = 0; i < CONTROL_FILES; i++)
-		if (files[i] >= 0)
-			(void)close(files[i]);
+	switch (call->rq.op) {
+	case CONTROL_START:
+		return start(m, e);
+	case CONTROL_KILL:
+		if (call->rq.number < 65)
+			return deliver(m, (int)call->rq.number, e);
+		break;
+	case CONTROL_EXEC:
+		return err_set(e, ENOTSUP,
+			       "exec: a unikernel runs one program, and no other beside it");
+	default:
+		break;
+	}
+	return control_unknown(&call->rq, e);
 }
 
 int monitor_signal(int fd)
@@ -297,7 +292,7 @@ static void turn(struct monitor *m, int listener, int signals)
 	if (p[P_IN].revents && m->chaos)
 		from_engine(m);
 	if (p[P_LISTENER].revents)
-		from_command(m, listener);
+		control_serve(listener, do_request, m);
 	if (p[P_SIGNALS].revents)
 		from_signals(m, signals);
 }

@@ -17,6 +17,8 @@ void place_remove_cgroup(const struct container *c);
 /* Moves the calling process into that cgroup, and into the bundle's network namespace, which is
  * made when it has no path; its next child begins a PID namespace. */
 int place_enter(const struct bundle *b, const struct container *c, struct err *e);
+/* The network namespace of the caller, by its inode; 0: that cannot be said. */
+uint64_t place_network(void);
 /* Gives up all capabilities, for good. */
 int place_drop_rights(struct err *e);
 

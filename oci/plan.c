@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "oci/initrd.h"
+#include "oci/network.h"
 
 #define SET_MAX (sizeof(((struct plan *)NULL)->set) / sizeof(char *))
 
@@ -114,14 +115,27 @@ static int add_linux_memory(struct plan *p, const struct bundle *b, uint64_t ini
 	return add(p, e, "memory=%ju", (uintmax_t)mib);
 }
 
+/* Modules are in the folder "modules" beside the kernel, if it has any. */
+static int make_initrd(struct plan *p, const struct bundle *b, const char *kernel, uint64_t *bytes,
+		       struct err *e)
+{
+	const char *slash = strrchr(kernel, '/');
+	char *modules = NULL;
+
+	if (asprintf(&modules, "%.*smodules", slash ? (int)(slash + 1 - kernel) : 0, kernel) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	p->initrd_fd = initrd_make(b, AGENT, modules, bytes, e);
+	free(modules);
+	return p->initrd_fd < 0 ? p->initrd_fd : 0;
+}
+
 static int plan_linux(struct plan *p, const struct bundle *b, const char *kernel, struct err *e)
 {
 	uint64_t initrd = 0;
 	int rc = open_linux(p, kernel, e);
 
 	if (rc == 0) {
-		p->initrd_fd = initrd_make(b, AGENT, &initrd, e);
-		rc = p->initrd_fd < 0 ? p->initrd_fd : 0;
+		rc = make_initrd(p, b, kernel, &initrd, e);
 	}
 	if (rc == 0)
 		rc = add(p, e, "kernel=%s", kernel);
@@ -178,6 +192,16 @@ static int add_memory(struct plan *p, const struct bundle *b, struct err *e)
 	return add(p, e, "memory=4");
 }
 
+unsigned int plan_weight(int64_t shares)
+{
+	return shares > 65535 * 4 ? 65535 : (unsigned int)((shares + 3) / 4);
+}
+
+int64_t plan_percent(int64_t quota, int64_t period)
+{
+	return (quota * 100 + period - 1) / period;
+}
+
 /* CPU time in `quota` of each `period` becomes vCPUs and a cap; shares (1024 is the usual) become
  * a weight (256 is the usual). */
 static int add_cpu(struct plan *p, const struct bundle *b, struct err *e)
@@ -189,17 +213,14 @@ static int add_cpu(struct plan *p, const struct bundle *b, struct err *e)
 	int rc = 0;
 
 	if (quota > 0 && period > 0 && quota <= INT64_MAX / 100) {
-		int64_t percent = (quota * 100 + period - 1) / period;
+		int64_t percent = plan_percent(quota, period);
 
 		rc = add(p, e, "vcpus=%jd", (intmax_t)((percent + 99) / 100));
 		if (rc == 0)
 			rc = add(p, e, "cap=%jd", (intmax_t)percent);
 	}
-	if (rc == 0 && shares > 0) {
-		int64_t weight = shares > 65535 * 4 ? 65535 : (shares + 3) / 4;
-
-		rc = add(p, e, "cpu_weight=%jd", (intmax_t)weight);
-	}
+	if (rc == 0 && shares > 0)
+		rc = add(p, e, "cpu_weight=%u", plan_weight(shares));
 	if (rc == 0 && cpus && *cpus)
 		rc = add(p, e, "cpus=%s", cpus);
 	return rc;
@@ -236,6 +257,40 @@ int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel, 
 		rc = add(p, e, "type=%s", type ? type : "pvh");
 	if (rc == 0)
 		rc = add(p, e, "on_reboot=destroy");
+	return rc;
+}
+
+/* noxs guests find addresses in their device page. */
+static void put_addresses(FILE *f, const struct network_interface *i)
+{
+	const char *both = i->ip[0][0] && i->ip[1][0] ? " " : "";
+
+	if (i->ip[0][0] || i->ip[1][0])
+		(void)fprintf(f, ",ip=%s%s%s", i->ip[0], both, i->ip[1]);
+	if (i->gateway[0][0] && i->ip[0][0])
+		(void)fprintf(f, ",gateway=%s", i->gateway[0]);
+	if (i->gateway[1][0] && i->ip[1][0])
+		(void)fprintf(f, ",gateway6=%s", i->gateway[1]);
+}
+
+int plan_add_network(struct plan *p, const struct network *n, int pid, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < n->n; i++) {
+		char *addresses = NULL;
+		size_t len;
+		FILE *f = open_memstream(&addresses, &len);
+
+		if (!f)
+			return err_set(e, ENOMEM, "out of memory");
+		if (p->initrd_fd < 0)
+			put_addresses(f, &n->interface[i]);
+		rc = fclose(f) == 0 ? add(p, e, "vif=netns=/proc/%d/ns/net,peer=%s%s", pid,
+					  n->interface[i].name, addresses)
+				    : err_set(e, ENOMEM, "out of memory");
+		free(addresses);
+	}
 	return rc;
 }
 

@@ -65,6 +65,17 @@ int vm_info(const char *uuid, struct chaos_vm *out, struct err *e)
 	return rc;
 }
 
+int vm_set(const char *uuid, const char *const *set, struct err *e)
+{
+	static struct chaos_reply r;
+	struct chaos_request rq;
+
+	chaos_request_init(&rq, CHAOS_SET);
+	rq.vm = uuid;
+	rq.set = set;
+	return call(&rq, &r, e);
+}
+
 int vm_exit_code(const struct chaos_vm *v)
 {
 	if (strcmp(v->reason, "poweroff") == 0)

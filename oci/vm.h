@@ -15,6 +15,9 @@ int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e);
 int vm_remove(const char *uuid, struct err *e);
 int vm_info(const char *uuid, struct chaos_vm *out, struct err *e);
 
+/* Changes what it has: keys of "chaos set", "key=text"; ends with NULL. */
+int vm_set(const char *uuid, const char *const *set, struct err *e);
+
 /* The exit status that a container's process would have had. */
 int vm_exit_code(const struct chaos_vm *v);
 

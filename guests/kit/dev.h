@@ -29,6 +29,13 @@ void kit_pages_find(void);
 /* The frame behind a page of the guest: machine frame (PV) or guest frame (PVH); 0 if not writable.
  */
 uint64_t kit_frame(const void *at);
+/* PV: the entry of the page tables, 0: none; writable or not. */
+uint64_t kit_entry_of(uint64_t va);
+/* cow.c: says in the control page that its pages may be shared, and which may not: the entry of
+ * page faults is in place. */
+void kit_can_share(void);
+/* A page that is shared is its own from now on; false: it is none, and stays as it is. */
+bool kit_make_own(uint64_t at);
 
 /* --- grants --- */
 
@@ -129,9 +136,9 @@ struct kit_net {
 	struct netif_rx_front_ring rx;
 	uint16_t buffers; /* in each direction, <= KIT_NET_MAX */
 	bool broken;	  /* the backend broke the protocol, which was printed: nothing moves */
-	bool answered;	  /* the backend has used a ring */
-	bool skip;	  /* what is left of a frame that is thrown away */
-	uint16_t tx_free, rx_free; /* lengths of ... */
+	bool tx_answered, rx_answered; /* the backend has used that ring */
+	bool skip;		       /* what is left of a frame that is thrown away */
+	uint16_t tx_free, rx_free;     /* lengths of ... */
 	uint8_t tx_idle[KIT_NET_MAX], rx_idle[KIT_NET_MAX];
 	bool tx_busy[KIT_NET_MAX], rx_busy[KIT_NET_MAX];
 	uint8_t *tx_page[KIT_NET_MAX], *rx_page[KIT_NET_MAX];

@@ -150,6 +150,8 @@ hypercall_page:
 	.section .bss.stack, "aw", @nobits
 	.balign 16
 	.globl stack_top
+	.globl stack_bottom
+stack_bottom:
 	.skip KIT_STACK
 stack_top:
 

@@ -35,7 +35,7 @@ static void resume(struct kit_device *d)
 		return;
 	FRONT_RING_INIT(&n->tx, (struct netif_tx_sring *)d->ring[0], PAGE_SIZE);
 	FRONT_RING_INIT(&n->rx, (struct netif_rx_sring *)d->ring[1], PAGE_SIZE);
-	n->answered = false;
+	n->tx_answered = n->rx_answered = false;
 	n->skip = false;
 	n->in = (struct kit_frame){0};
 	memset(n->tx_gref, 0, sizeof(n->tx_gref));
@@ -86,7 +86,6 @@ static void reap(struct kit_net *n)
 		}
 		n->tx_busy[r.id] = false;
 		n->tx_idle[n->tx_free++] = (uint8_t)r.id;
-		n->answered = true;
 	}
 }
 
@@ -184,8 +183,10 @@ void kit_net_flush(struct kit_net *n)
 
 	if (n->broken || n->tx.sring->req_prod == n->tx.req_prod_pvt)
 		return;
+	if (!n->tx_answered)
+		n->tx_answered = __atomic_load_n(&n->tx.sring->rsp_prod, __ATOMIC_ACQUIRE) != 0;
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&n->tx, notify);
-	if (notify || !n->answered) /* it may not have looked at the rings yet */
+	if (notify || !n->tx_answered) /* it may not have looked at this ring yet */
 		kit_device_notify(&n->dev);
 }
 
@@ -211,7 +212,7 @@ static void fill(struct kit_net *n)
 	if (n->rx.req_prod_pvt == before)
 		return;
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&n->rx, notify);
-	if (notify || !n->answered)
+	if (notify || !n->rx_answered)
 		kit_device_notify(&n->dev);
 }
 
@@ -296,7 +297,7 @@ uint32_t kit_net_poll(struct kit_net *n, uint32_t budget,
 		}
 		RING_COPY_RESPONSE(&n->rx, n->rx.rsp_cons, &r);
 		n->rx.rsp_cons++;
-		n->answered = true;
+		n->rx_answered = true;
 		if (acceptable(n, &r) && take_slot(n, &r)) {
 			frames++;
 			n->received++;

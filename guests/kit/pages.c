@@ -85,7 +85,7 @@ void kit_pages_find(void)
 }
 
 /* PV: page tables are mapped like all memory, and Xen has the way back from machine frames. */
-static uint64_t walk(uint64_t va)
+uint64_t kit_entry_of(uint64_t va)
 {
 	const uint64_t *m2p = (const uint64_t *)MACH2PHYS_VIRT_START;
 	uint64_t entry;
@@ -98,12 +98,26 @@ static uint64_t walk(uint64_t va)
 		if (!(entry & PTE_PRESENT))
 			return 0;
 	}
+	return entry;
+}
+
+static uint64_t walk(uint64_t va)
+{
+	uint64_t entry = kit_entry_of(va);
+
 	return entry & PTE_WRITABLE ? (entry & PTE_FRAME) >> 12 : 0;
 }
 
 uint64_t kit_frame(const void *at)
 {
-	return kit.pv ? walk((uint64_t)at) : (uint64_t)at / PAGE_SIZE;
+	uint64_t frame;
+
+	if (!kit.pv)
+		return (uint64_t)at / PAGE_SIZE;
+	frame = walk((uint64_t)at);
+	if (frame == 0 && kit_make_own((uint64_t)at)) /* before another guest writes to it */
+		frame = walk((uint64_t)at);
+	return frame;
 }
 
 void *kit_pages(uint32_t n)

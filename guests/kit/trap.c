@@ -5,6 +5,7 @@
 #include <xen/sched.h>
 #include <xen/arch-x86/xen.h>
 
+#include "dev.h"
 #include "hypercall.h"
 
 #define TRAPS	    32
@@ -41,7 +42,8 @@ static void pv_traps(void)
 		table[i].cs = FLAT_KERNEL_CS;
 		table[i].address = (unsigned long)trap_entries_pv + i * ENTRY_BYTES;
 	}
-	(void)hypercall(__HYPERVISOR_set_trap_table, (uint64_t)table, 0, 0, 0);
+	if (hypercall(__HYPERVISOR_set_trap_table, (uint64_t)table, 0, 0, 0) == 0)
+		kit_can_share();
 }
 
 struct descriptor_table {

@@ -23,7 +23,7 @@ static const char help[] =
 	"socket. Stays in the foreground.\n"
 	"\n"
 	"  -s, --socket PATH    listen there (" API_SOCKET ")\n"
-	"  -g, --group NAME     whose members may connect (chaos; \"\": nobody else)\n"
+	"  -g, --group NAME     whose members may connect (chaos; \"\": no group)\n"
 	"  -c, --chaosd PATH    chaosd's socket ($CHAOS_SOCKET, or /run/chaos/chaosd.sock)\n"
 	"      --openapi        print the description of the API and end\n"
 	"  -V, --version\n"

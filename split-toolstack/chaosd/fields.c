@@ -124,6 +124,10 @@ static void fields_vif(struct wire_out *w, const struct device_info *i)
 	mac_print(v->mac, text);
 	wire_text(w, PROTO_MAC, text);
 	wire_text(w, PROTO_BRIDGE, v->bridge);
+	if (v->netns[0]) {
+		wire_text(w, PROTO_NETNS, v->netns);
+		wire_text(w, PROTO_PEER, v->peer);
+	}
 	wire_text(w, PROTO_IFNAME, i->ifname);
 	wire_u32(w, PROTO_MTU, v->mtu);
 	wire_text(w, PROTO_IP, v->ip.dhcp ? "dhcp" : v->ip_text);

@@ -4,10 +4,11 @@
 
 #include "base/random.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/engine-t.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/open.h"
+#include "split-toolstack/engine/parts/engine-t.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/idle.h"

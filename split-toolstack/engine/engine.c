@@ -21,6 +21,7 @@
 #include "split-toolstack/engine/life/fork.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/open.h"
+#include "split-toolstack/engine/parts/engine-t.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/deaths.h"
@@ -28,6 +29,7 @@
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -95,6 +97,27 @@ static const struct pool_ops pool_ops = {.vm_new = vm_new, .vm_free = vm_free};
 static const struct drop_ops drop_ops = {.has_devices = devices_of,
 					 .forget_devices = device_unmirror_domain};
 
+/* Those that all others expect to be there. */
+static int make_parts(struct engine *en, struct err *e)
+{
+	int rc = life_open(en, e);
+
+	if (rc == 0)
+		rc = streams_make(en, e);
+	if (rc == 0)
+		rc = memory_open(en, pool_refill_soon, e);
+	return rc == 0 ? devices_new(en, e) : rc;
+}
+
+static void free_parts(struct engine *en)
+{
+	devices_free(en);
+	memory_close(en);
+	streams_free(en);
+	vms_close(en);
+	free(en);
+}
+
 int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct engine **out,
 		struct err *e)
 {
@@ -106,17 +129,17 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		return err_set(e, ENOMEM, "out of memory");
 	en->loop = loop;
 	en->conf = *conf;
-	streams_limit(en);
-	vms_open(en, life_table);
-	memory_open(en, pool_refill_soon);
-	rc = devices_new(en, e);
+	rc = make_parts(en, e);
+	if (rc < 0) {
+		free_parts(en);
+		return rc;
+	}
 	/* 1. Folders and Xen. 2. Registry. 3. The host's settings, when it is known that nothing of
 	 * ours is in the way, and the worker, whose threads take their CPU over. 4. Events, so that
 	 * adopted VMs can be heard. 5. Deaths, before adoption looks for them: none falls
 	 * between. 6. The host's store, which pool and adoption need. 7. What devices need. 8.
 	 * Adoption. */
-	if (rc == 0)
-		rc = prepare_folders(conf, e);
+	rc = prepare_folders(conf, e);
 	if (rc == 0)
 		image_cache_tidy(conf->cache_dir);
 	if (rc == 0)
@@ -150,7 +173,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0)
 		rc = ports_open(loop, en->x, &en->ports, e);
 	if (rc == 0)
-		rc = scan_open(en, e);
+		rc = scan_open(en, &en->deaths, e);
 	if (rc == 0)
 		rc = guests_open(en, &guests_ops, e);
 	if (rc == 0)
@@ -172,7 +195,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 /* A thread that was left behind may still fill its domain, which goes with the next daemon. */
 static bool is_a_threads(const struct vm *vm, bool ended)
 {
-	return !ended && vm->restore;
+	return !ended && vm_is_restored(vm);
 }
 
 void engine_close(struct engine *en)
@@ -225,8 +248,7 @@ void engine_close(struct engine *en)
 	tail_close(en->tail);
 	opener_close(en->opener);
 	xen_close(en->x);
-	devices_free(en);
-	free(en);
+	free_parts(en);
 }
 
 void engine_set_limits(struct engine *en, const struct engine_limits *l)
@@ -242,11 +264,6 @@ void engine_set_limits(struct engine *en, const struct engine_limits *l)
 	if (pool_held(en) > l->pool_kib)
 		(void)pool_drop(en);
 	idle_later(en->idle); /* trims the history, fills the pool */
-}
-
-enum store_mode engine_store_mode(const struct engine *en)
-{
-	return en->store;
 }
 
 const char *store_mode_name(enum store_mode mode)
@@ -269,19 +286,9 @@ int engine_host(struct engine *en, struct engine_host *out, struct err *e)
 	return 0;
 }
 
-struct xen *engine_xen(struct engine *en)
-{
-	return en->x;
-}
-
 struct imagestore *engine_imagestore(struct engine *en)
 {
 	return images_store(en->images);
-}
-
-struct snapshots *engine_snapshots(struct engine *en)
-{
-	return en->snapshots;
 }
 
 bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)
@@ -289,7 +296,7 @@ bool domain_is_foreign(struct engine *en, const struct xen_domain_info *info)
 	const struct vm *vm = vm_by_uuid(en, info->uuid);
 
 	/* While it is being built it has no more than the id to come. */
-	if (vm && (vm->domid ? vm->domid : vm->slot.domid) == info->domid)
+	if (vm && (vm_domid(vm) ? vm_domid(vm) : vm_slot_domid(vm)) == info->domid)
 		return false;
 	if (pool_has_domain(en, info) || domain_is_dropped(en, info->domid) ||
 	    adopt_has_domain(en, info))

@@ -6,7 +6,9 @@
 
 #include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -66,14 +68,14 @@ static int ask(struct listing *l, uint32_t most, struct err *e)
 	struct xen_domain_info info[DOMAINS_AT_ONCE];
 	struct engine *en = l->en;
 	uint32_t max = most < DOMAINS_AT_ONCE ? most : DOMAINS_AT_ONCE;
-	int n = xen_domain_list(en->x, l->first, max, info);
+	int n = xen_domain_list(engine_xen(en), l->first, max, info);
 
 	if (n < 0)
 		return err_sys(e, -n, "list domains");
 	for (int i = 0; i < n; i++) {
 		struct vm *vm = vm_by_domid(en, info[i].domid);
 
-		if (vm && memcmp(vm->uuid, info[i].uuid, sizeof(vm->uuid)) == 0)
+		if (vm && memcmp(vm_uuid_bytes(vm), info[i].uuid, 16) == 0)
 			vm_see(vm, &info[i]);
 		else if (l->want_foreign && domain_is_foreign(en, &info[i]) &&
 			 !note_foreign(l, &info[i]))

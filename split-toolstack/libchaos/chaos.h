@@ -87,6 +87,7 @@ enum chaos_op {
 	CHAOS_WAKE,	       /* vm, flags -> vm, way, why, saved */
 	CHAOS_ROLLBACK,	       /* vm, name of a snapshot (or NULL) -> saved, but for bytes */
 	CHAOS_ROUND, /* tag of a save with CHAOS_LIVE, whose last round has arrived. No reply */
+	CHAOS_SET,   /* vm, set of "memory=", "cpu_weight=" or "cap=": of a VM that runs */
 };
 
 #define CHAOS_PAUSED	(1u << 0) /* create, restore, branch, wake: do not let it run yet */
@@ -206,6 +207,7 @@ struct chaos_device {
 	uint32_t devid;		     /* Xen's number */
 	/* vif */
 	char mac[18], bridge[16], ifname[16], ip[128];
+	char netns[128], peer[16]; /* path of its network namespace, interface there; "": in none */
 	uint32_t mtu, rate_us;
 	uint64_t rate_bytes; /* per rate_us; 0: no limit */
 	/* vbd */

@@ -205,6 +205,8 @@ json_t *device_json(const struct chaos_device *d)
 		(void)json_object_set_new(j, "bridge",
 					  *d->bridge ? text_json(d->bridge) : json_null());
 		set_text(j, "ifname", d->ifname);
+		set_text(j, "netns", d->netns);
+		set_text(j, "peer", d->peer);
 		set_number(j, "mtu", d->mtu);
 		set_text(j, "ip", d->ip);
 		if (d->rate_bytes) {

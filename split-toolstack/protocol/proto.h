@@ -97,7 +97,8 @@ struct proto_field {
 	REQUEST(WAKE, wake, "wake")                         /* WHAT, FLAGS -> as RESTORE, with WAY and WHY */ \
 	REQUEST(ROLLBACK, rollback, "rollback")             /* WHAT, [NAME] (a snapshot) -> as the end of BRANCH */ \
 	REQUEST(ROUND, round, "round")                      /* with the tag of a SAVE with LIVE, whose round has arrived; no answer \
-	                                                       of its own */
+	                                                       of its own */ \
+	REQUEST(SET, set, "set")                            /* WHAT, SET.. ("memory=64", "cpu_weight=512", "cap=50") -> NAME */
 /* clang-format on */
 
 enum proto_op {
@@ -228,6 +229,8 @@ enum proto_id {
 	PROTO_READY_WHEN, /* text, of a flavor: as its words ready=, and MAC and IP as mac= and ip=
 			   */
 	PROTO_DISKS,	  /* text, likewise: disk= */
+	PROTO_NETNS,	  /* text: of a vif in a network namespace, its path ... */
+	PROTO_PEER,	  /* ... and the interface there */
 	PROTO_ID_END,
 };
 

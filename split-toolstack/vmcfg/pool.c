@@ -41,6 +41,7 @@ static const struct field words[] = {
 	{"mac", FIELD_NAME, AT(macs)},
 	{"ip", FIELD_NAME, AT(ips)},
 	{"disk", FIELD_WORD, AT(disks), .words = disks},
+	{"overcommit", FIELD_WORD, AT(overcommit), .words = answers},
 };
 #define NWORDS (sizeof(words) / sizeof(words[0]))
 
@@ -95,9 +96,10 @@ static uint32_t bits_of(size_t at)
 }
 
 /* Those that a flavor of a snapshot may have, beside its count. */
-static uint32_t bits_of_booted(void)
+static uint32_t bits_of_copies(void)
 {
-	return bits_of(offsetof(struct pool_flavor, ready_when)) |
+	return bits_of(offsetof(struct pool_flavor, overcommit)) |
+	       bits_of(offsetof(struct pool_flavor, ready_when)) |
 	       bits_of(offsetof(struct pool_flavor, macs)) |
 	       bits_of(offsetof(struct pool_flavor, ips)) |
 	       bits_of(offsetof(struct pool_flavor, disks));
@@ -109,16 +111,17 @@ static int check_from(const struct pool_flavor *f, uint32_t given, struct err *e
 	uint32_t counts = bits_of(offsetof(struct pool_flavor, low)) |
 			  bits_of(offsetof(struct pool_flavor, high));
 	uint32_t other =
-		given & ~counts & ~bits_of_booted() & ~bits_of(offsetof(struct pool_flavor, from));
+		given & ~counts & ~bits_of_copies() & ~bits_of(offsetof(struct pool_flavor, from));
 	struct booted_plan plan;
 
 	if (!*f->from)
 		return err_set(e, EINVAL, "pool: from: give the name of a snapshot");
 	if (other)
-		return err_set(e, EINVAL,
-			       "pool: from=%.64s: give count (or low and high), and ready, mac, ip "
-			       "and disk: %s is the snapshot's",
-			       f->from, words[__builtin_ctz(other)].name);
+		return err_set(
+			e, EINVAL,
+			"pool: from=%.64s: give count (or low and high), and ready, mac, ip, "
+			"disk and overcommit: %s is the snapshot's",
+			f->from, words[__builtin_ctz(other)].name);
 	if (!(given & bits_of(offsetof(struct pool_flavor, high))))
 		return err_set(e, EINVAL, "pool: from=%.64s: give count (or low and high)",
 			       f->from);
@@ -128,13 +131,13 @@ static int check_from(const struct pool_flavor *f, uint32_t given, struct err *e
 /* What words must not have together, or cannot be without. */
 static int check(const struct pool_flavor *f, uint32_t given, struct err *e)
 {
-	uint32_t booted = given & bits_of_booted();
+	uint32_t copies = given & bits_of_copies();
 
 	if (f->from)
 		return check_from(f, given, e);
-	if (booted)
+	if (copies)
 		return err_set(e, EINVAL, "pool: %s is for copies of a snapshot: give from, too",
-			       words[__builtin_ctz(booted)].name);
+			       words[__builtin_ctz(copies)].name);
 	if (!(given & bits_of(offsetof(struct pool_flavor, high))) || f->mem_kib == 0)
 		return err_set(e, EINVAL, "pool: give memory and count (or low and high)");
 	if (f->ramdisk && !f->image)

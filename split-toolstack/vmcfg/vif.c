@@ -56,6 +56,22 @@ static int set_bridge(struct item *i, const char *key, const char *value, struct
 	return *value ? set_name(i->vif->bridge, key, value, e) : 0;
 }
 
+static int set_netns(struct item *i, const char *key, const char *value, struct err *e)
+{
+	if (strlen(value) >= sizeof(i->vif->netns))
+		return err_set(e, EINVAL, "%s \"%.40s...\": longer than %zu characters", key, value,
+			       sizeof(i->vif->netns) - 1);
+	if (!i->have_bridge)
+		i->vif->bridge[0] = '\0';
+	(void)snprintf(i->vif->netns, sizeof(i->vif->netns), "%s", value);
+	return 0;
+}
+
+static int set_peer(struct item *i, const char *key, const char *value, struct err *e)
+{
+	return set_name(i->vif->peer, key, value, e);
+}
+
 static int set_vifname(struct item *i, const char *key, const char *value, struct err *e)
 {
 	return set_name(i->vif->ifname, key, value, e);
@@ -257,6 +273,8 @@ static const struct vif_key keys[] = {
 	{"dhcp", set_dhcp, .bare = true},
 	{"gateway", set_gateway},
 	{"gateway6", set_gateway},
+	{"netns", set_netns},
+	{"peer", set_peer},
 	{"userspace", set_userspace, .bare = true},
 };
 

@@ -15,7 +15,7 @@ import time
 import tty
 
 from . import hang
-from .common import HUNG, NO_BUILD, TIMEOUT, TOP, Failure, progress
+from .common import HUNG, NO_BUILD, TIMEOUT, TOP, Failure, locked, progress
 from .machine import RESUME_SECONDS
 
 # In dom0, before the command: the second disk, which dom0 has not read yet, becomes guests/.
@@ -40,12 +40,15 @@ def install_tree(work, build, rebuild):
     if rebuild:
         steps.append(["meson", "compile", "-C", build])
     steps.append(["meson", "install", "--no-rebuild", "--quiet", "-C", build, "--destdir", tree])
-    for step in steps:
-        done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, check=False)
-        if done.returncode != 0:
-            tail = done.stdout.decode(errors="replace").strip().splitlines()[-20:]
-            raise Failure(NO_BUILD, f"{' '.join(step)}:\n  " + "\n  ".join(tail))
+    os.makedirs(build, exist_ok=True)
+    # two ninjas in one folder leave objects of older sources behind
+    with locked(os.path.join(build, ".xenbed-lock"), f"builds in {build}"):
+        for step in steps:
+            done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, check=False)
+            if done.returncode != 0:
+                tail = done.stdout.decode(errors="replace").strip().splitlines()[-20:]
+                raise Failure(NO_BUILD, f"{' '.join(step)}:\n  " + "\n  ".join(tail))
     return tree
 
 

@@ -320,6 +320,13 @@ int xen_populate_later(struct xen *x, uint32_t domid, uint32_t n, uint32_t order
 	ONE_DOMAIN(d->is.later += (uint64_t)n << order);
 }
 
+int xen_claim(struct xen *x, uint32_t domid, uint64_t pages)
+{
+	if (pages > fake_free)
+		return -ENOMEM;
+	ONE_DOMAIN();
+}
+
 int xen_set_aside(struct xen *x, uint32_t domid, uint64_t pages)
 {
 	if (pages > fake_free)

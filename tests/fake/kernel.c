@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* In place of dom0/link.c, dom0/loopdev.c and dom0/kernel.c. */
+/* In place of dom0/link.c, dom0/netns.c, dom0/loopdev.c and dom0/kernel.c. */
 #include "tests/fake/kernel.h"
 
 #include <errno.h>
@@ -9,11 +9,14 @@
 #include <string.h>
 
 #include "dom0/loopdev.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "dom0/netns.h"
+#include "dom0/kernel.h"
 
 #define MANY 64u
 
-static struct link_info links[MANY];
+static struct link_info links[2][MANY]; /* dom0's own, and those of KERNEL_NETNS */
+static bool has_netns;
+static int joined[2]; /* indexes there; 0: none */
 static char backends[MANY][32];
 static int next_index;
 static int rcu_expedited;
@@ -27,6 +30,8 @@ void kernel_reset(void)
 	memset(loops, 0, sizeof(loops));
 	next_index = 2;
 	no_driver = NULL;
+	has_netns = false;
+	memset(joined, 0, sizeof(joined));
 	rcu_expedited = 0;
 }
 
@@ -37,28 +42,35 @@ void kernel_lacks_driver(const char *kind)
 
 /* --- interfaces --- */
 
-static struct link_info *by_name(const char *name)
+static struct link_info *by_name(const struct link_info *in, const char *name)
 {
 	for (uint32_t i = 0; i < MANY; i++)
-		if (links[i].ifindex && strcmp(links[i].name, name) == 0)
-			return &links[i];
+		if (in[i].ifindex && strcmp(in[i].name, name) == 0)
+			return (struct link_info *)(uintptr_t)&in[i];
 	return NULL;
 }
 
-static struct link_info *by_index(int ifindex)
+static struct link_info *by_index(const struct link_info *in, int ifindex)
 {
 	for (uint32_t i = 0; i < MANY; i++)
-		if (links[i].ifindex == ifindex)
-			return &links[i];
+		if (in[i].ifindex == ifindex)
+			return (struct link_info *)(uintptr_t)&in[i];
 	return NULL;
+}
+
+static struct link_info *free_place(const struct link_info *in)
+{
+	struct link_info *l = by_index(in, 0);
+
+	if (!l)
+		abort();
+	return l;
 }
 
 int kernel_add_link(const char *name, bool bridge, uint32_t mtu)
 {
-	struct link_info *l = by_index(0);
+	struct link_info *l = free_place(links[0]);
 
-	if (!l)
-		abort();
 	*l = (struct link_info){.ifindex = next_index++, .is_bridge = bridge, .mtu = mtu};
 	(void)snprintf(l->name, sizeof(l->name), "%s", name);
 	return l->ifindex;
@@ -66,7 +78,7 @@ int kernel_add_link(const char *name, bool bridge, uint32_t mtu)
 
 void kernel_del_link(const char *name)
 {
-	struct link_info *l = by_name(name);
+	struct link_info *l = by_name(links[0], name);
 
 	if (l)
 		*l = (struct link_info){0};
@@ -74,7 +86,7 @@ void kernel_del_link(const char *name)
 
 const struct link_info *kernel_link(const char *name)
 {
-	return by_name(name);
+	return by_name(links[0], name);
 }
 
 uint32_t kernel_links(void)
@@ -82,14 +94,14 @@ uint32_t kernel_links(void)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < MANY; i++)
-		n += links[i].ifindex != 0;
+		n += links[0][i].ifindex != 0;
 	return n;
 }
 
 int link_open(struct link **out, struct err *e)
 {
 	(void)e;
-	*out = (struct link *)(void *)links;
+	*out = (struct link *)(void *)links[0];
 	return 0;
 }
 
@@ -105,9 +117,8 @@ bool link_name_valid(const char *name)
 
 int link_find(struct link *l, const char *name, struct link_info *out)
 {
-	const struct link_info *i = by_name(name);
+	const struct link_info *i = by_name((void *)l, name);
 
-	(void)l;
 	if (!i)
 		return -ENODEV;
 	*out = *i;
@@ -116,14 +127,14 @@ int link_find(struct link *l, const char *name, struct link_info *out)
 
 int link_set(struct link *l, int ifindex, const struct link_change *c, struct err *e)
 {
-	struct link_info *i = by_index(ifindex);
+	struct link_info *in = (void *)l;
+	struct link_info *i = by_index(in, ifindex);
 
-	(void)l;
 	if (!i)
 		return err_set(e, ENODEV, "interface %d: gone", ifindex);
 	if (c->name && i->up)
 		return err_set(e, EBUSY, "interface %s: cannot be renamed while it is up", i->name);
-	if (c->name && by_name(c->name))
+	if (c->name && by_name(in, c->name))
 		return err_set(e, EEXIST, "interface %s: the name is taken", i->name);
 	if (c->mtu)
 		i->mtu = c->mtu;
@@ -134,6 +145,88 @@ int link_set(struct link *l, int ifindex, const struct link_change *c, struct er
 	if (c->up >= 0)
 		i->up = c->up;
 	return 0;
+}
+
+/* --- a network namespace --- */
+
+void kernel_add_netns(const char *peer, const uint8_t mac[6], uint32_t mtu)
+{
+	struct link_info *l = free_place(links[1]);
+
+	has_netns = true;
+	*l = (struct link_info){.ifindex = next_index++, .mtu = mtu};
+	memcpy(l->mac, mac, sizeof(l->mac));
+	(void)snprintf(l->name, sizeof(l->name), "%s", peer);
+}
+
+void kernel_hide_netns(bool hide)
+{
+	has_netns = !hide;
+}
+
+void kernel_end_netns(void)
+{
+	for (uint32_t i = 0; i < MANY; i++)
+		if (strncmp(links[1][i].name, "vif", 3) == 0)
+			*free_place(links[0]) = links[1][i];
+	memset(links[1], 0, sizeof(links[1]));
+	memset(joined, 0, sizeof(joined));
+	has_netns = false;
+}
+
+const struct link_info *kernel_netns_link(const char *name)
+{
+	return by_name(links[1], name);
+}
+
+bool kernel_is_joined(const char *a, const char *b)
+{
+	const struct link_info *i = by_name(links[1], a);
+	const struct link_info *j = by_name(links[1], b);
+
+	return i && j && joined[0] == i->ifindex && joined[1] == j->ifindex;
+}
+
+int netns_open(struct netns *n, const char *path, struct err *e)
+{
+	*n = (struct netns){.fd = -1, .inode = 7, .link = (struct link *)(void *)links[1]};
+	if (strcmp(path, KERNEL_NETNS) == 0 && has_netns)
+		return 0;
+	return err_set(e, ENOENT, "network namespace \"%s\": No such file or directory", path);
+}
+
+void netns_close(struct netns *n)
+{
+	(void)n;
+}
+
+int netns_take(struct netns *n, struct link *from, int ifindex, struct err *e)
+{
+	struct link_info *l = by_index((void *)from, ifindex);
+
+	(void)n;
+	if (!l)
+		return err_set(e, ENODEV, "move into the network namespace: No such device");
+	*free_place(links[1]) = *l;
+	*l = (struct link_info){0};
+	return 0;
+}
+
+int netns_join(struct netns *n, int a, int b, bool *made, struct err *e)
+{
+	(void)n;
+	(void)e;
+	*made = joined[0] == 0;
+	joined[0] = a;
+	joined[1] = b;
+	return 0;
+}
+
+void netns_part(struct netns *n, int ifindex, bool made)
+{
+	(void)n;
+	if (made && joined[1] == ifindex)
+		memset(joined, 0, sizeof(joined));
 }
 
 /* --- disks --- */

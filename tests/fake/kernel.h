@@ -17,6 +17,15 @@ void kernel_del_link(const char *name);
 const struct link_info *kernel_link(const char *name);
 uint32_t kernel_links(void);
 
+/* A network namespace with an interface, at the one path; the path goes; all of it ends, and vifs
+ * in it come back. */
+#define KERNEL_NETNS "/run/netns/fake"
+void kernel_add_netns(const char *peer, const uint8_t mac[6], uint32_t mtu);
+void kernel_hide_netns(bool hide);
+void kernel_end_netns(void);
+const struct link_info *kernel_netns_link(const char *name);
+bool kernel_is_joined(const char *a, const char *b);
+
 /* Loop devices lose their files, as when their last user has closed them; so many are others' now.
  */
 void kernel_lose_loops(uint32_t others);

@@ -199,6 +199,30 @@ int xen_unpin(struct xen *x, uint32_t domid, uint64_t mfn)
 	});
 }
 
+/* In entries of page tables that is added to frames of another domain. */
+static uint64_t foreign(const struct domain *owner)
+{
+	return FRAMES * (uint64_t)(owner - fake_domains + 1);
+}
+
+int xen_set_entries(struct xen *x, uint32_t domid, uint32_t owner, uint32_t n,
+		    const struct xen_pte *pte)
+{
+	ONE_DOMAIN({
+		const struct domain *of = fake_find(owner);
+
+		if (!of)
+			return fake_leave(-ESRCH);
+		for (uint32_t i = 0; i < n; i++) {
+			uint64_t value = pte[i].value + (of == d ? 0 : foreign(of) * PAGE);
+
+			if (pwrite(d->mem, &value, sizeof(value), (off_t)pte[i].at) !=
+			    sizeof(value))
+				return fake_leave(-EINVAL);
+		}
+	});
+}
+
 /* What the pinned table leads to. */
 static xen_pfn_t type_of(const struct domain *d, uint64_t table, int level, xen_pfn_t frame)
 {
@@ -227,9 +251,11 @@ int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames)
 {
 	ONE_DOMAIN({
 		for (uint32_t i = 0; i < n; i++)
-			frames[i] = all_tables	? XEN_DOMCTL_PFINFO_L1TAB
-				    : d->pinned ? type_of(d, d->pinned, 4, frames[i])
-						: XEN_DOMCTL_PFINFO_NOTAB;
+			frames[i] = frames[i] >= FRAMES && frames[i] / FRAMES * FRAMES != foreign(d)
+					    ? XEN_DOMCTL_PFINFO_XTAB
+				    : all_tables ? XEN_DOMCTL_PFINFO_L1TAB
+				    : d->pinned	 ? type_of(d, d->pinned, 4, frames[i])
+						 : XEN_DOMCTL_PFINFO_NOTAB;
 	});
 }
 

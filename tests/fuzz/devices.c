@@ -7,6 +7,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void told_in_one_line(const struct err *e)
+{
+	if (e->msg[0] == '\0' || strchr(e->msg, '\n'))
+		__builtin_trap();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *spec = strndup((const char *)data, size);
@@ -18,11 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int rc = kind == 0 ? vmcfg_vif(spec, &v.warning, &d, &e)
 				   : vmcfg_disk(spec, "/nonexistent", &v.warning, &d, &e);
 
-		if (rc < 0 && (e.msg[0] == '\0' || strchr(e.msg, '\n')))
-			__builtin_trap();
-		/* What was understood is in order, too. */
-		if (rc == 0 && device_config_check(&d, NULL, 0, &e) < 0)
-			__builtin_trap();
+		if (rc < 0)
+			told_in_one_line(&e);
+		/* What the keys say together is checked with the whole VM. */
+		else if (device_config_check(&d, NULL, 0, &e) < 0)
+			told_in_one_line(&e);
 		device_config_clear(&d);
 		vmcfg_clear(&v);
 	}

@@ -54,3 +54,26 @@ image_of() { # GUEST: its tar
 	cp "$G/$1" "$1/.chaos/kernel"
 	tar -C "$1" -cf "$1.tar" .chaos
 }
+
+# --- Linux: with the kernel of xenbed run --guests ---
+DOM0=/proc/1/root # what is outside of the engines' root
+FROM=$DOM0$GUESTS
+BUSYBOX=$DOM0$(chroot $DOM0 /bin/sh -c 'readlink -f "$(command -v busybox)"')
+LINUX=/usr/lib/chaos/linux
+
+drop_kernel() { rm -rf $LINUX/vmlinuz $LINUX/modules; }
+
+linux_kernel() {
+	cp "$FROM/cloud/vmlinuz" $LINUX/vmlinuz
+	(cd "$(mktemp -d)" && "$BUSYBOX" cpio -idm <"$FROM/initrd" 2>/dev/null && mv "modules/$(cat "$FROM/cloud/release")" $LINUX/modules)
+}
+
+# bb.tar: a root with busybox, and a page for its httpd
+busybox_image() {
+	mkdir -p bb/bin bb/etc bb/www bb/proc bb/sys bb/dev bb/tmp
+	cp "$BUSYBOX" bb/bin/busybox
+	for name in sh httpd cat ip sleep tty; do ln -s busybox bb/bin/$name; done
+	echo "served by a VM" >bb/www/index.html
+	echo root:x:0:0:root:/:/bin/sh >bb/etc/passwd
+	tar -C bb -cf bb.tar .
+}

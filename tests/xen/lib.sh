@@ -2,7 +2,11 @@
 # The frame of a test in dom0: `bash lib.sh FILE` starts chaosd, runs FILE, and looks for left-overs.
 set -Eeuo pipefail
 trap 'echo "FAILED at line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND"' ERR
-[ -z "${TRACE:-}" ] || set -x
+if [ -n "${TRACE:-}" ]; then # a file of tests/xen/run, which shows its end when the test fails
+	exec {BASH_XTRACEFD}>"$TRACE"
+	PS4='+ $SECONDS s: ${BASH_SOURCE##*/}:$LINENO: '
+	set -x
+fi
 
 G=/usr/lib/chaos/guests
 T=/usr/lib/chaos/tests
@@ -109,6 +113,10 @@ said() { # VM PART [TIMES]
 guest_says() { # VM PART [TIMES [SECONDS]]: waits for it on the console
 	"$T/ask" says "$1" "$2" "${3:-1}" "${4:-400}" ||
 		fail "\"$2\" is not on the console of $1, which ends: $(chaos console --log "$1" | tail -5)"
+}
+
+types() { # VM TEXT: on its console, which would go on for ever
+	printf '%b' "$2" | timeout 3 chaos console "$1" >/dev/null 2>&1 || true
 }
 
 state_is() { # VM STATE

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* xenfree: prints the free pages of the host; with "domains" how many domains Xen has beside dom0,
- * dying ones too, for the search for left-overs; with "pause" it pauses all of them, so that what a
- * failed test left does not hold up the next; with "destroy" it destroys them, as a reboot of the
- * host does. */
+ * dying ones too, for the search for left-overs; with "pages ID" how many pages a domain has; with
+ * "pause" it pauses all of them, so that what a failed test left does not hold up the next; with
+ * "destroy" it destroys them, as a reboot of the host does. */
 #include "base/xen.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int count_domains(struct xen *x, uint64_t *out)
@@ -20,6 +21,15 @@ static int count_domains(struct xen *x, uint64_t *out)
 		first = info[n - 1].domid + 1;
 	}
 	return n;
+}
+
+static int pages_of(struct xen *x, uint32_t domid, uint64_t *out)
+{
+	struct xen_domain_info info;
+	int rc = xen_domain_info(x, domid, &info);
+
+	*out = rc < 0 ? 0 : info.pages;
+	return rc;
 }
 
 static int pause_domains(struct xen *x, uint64_t *out)
@@ -66,6 +76,8 @@ int main(int argc, char **argv)
 	if (rc == 0) {
 		if (strcmp(what, "domains") == 0)
 			rc = count_domains(x, &n);
+		else if (strcmp(what, "pages") == 0 && argc > 2)
+			rc = pages_of(x, (uint32_t)strtoul(argv[2], NULL, 10), &n);
 		else if (strcmp(what, "pause") == 0)
 			rc = pause_domains(x, &n);
 		else if (strcmp(what, "destroy") == 0)

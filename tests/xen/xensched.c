@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* xensched: prints credit2's rate limit and the weight of dom0; xensched RATELIMIT WEIGHT sets
- * both. */
+ * both. xensched DOMID: the weight of that domain. */
 #include "base/xen.h"
 
 #include <stdio.h>
@@ -25,12 +25,16 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = xen_ratelimit(x, &us);
 	if (rc == 0)
-		rc = xen_domain_weight(x, 0, &weight);
+		rc = xen_domain_weight(x, argc == 2 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0,
+				       &weight);
 	xen_close(x);
 	if (rc < 0) {
 		(void)fprintf(stderr, "xensched: error %d\n", -rc);
 		return 1;
 	}
-	printf("%u %u\n", us, weight);
+	if (argc == 2)
+		printf("%u\n", weight);
+	else
+		printf("%u %u\n", us, weight);
 	return 0;
 }

@@ -50,6 +50,12 @@ const char *root_setup(void);
 /* In the first process: what is only right in its PID namespace. */
 void root_mount_proc(void);
 
+/* --- the network --- */
+
+bool network_item(const char *text);
+/* Does what the items say, in their order. Returns NULL, or why not. */
+const char *network_setup(void);
+
 /* --- sessions --- */
 
 struct session {

@@ -137,7 +137,7 @@ static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *dat
 	}
 }
 
-/* Another host: what the one before has started is nobody's. */
+/* Another host: what the one before has started has no reader. */
 static void begun(void *arg)
 {
 	(void)arg;

@@ -52,6 +52,8 @@ bool root_item(char key, const char *text)
 		put_sysctl(text);
 	else if (key == LINK_K_MOUNT && root.n < MOUNTS_MAX)
 		root.mount[root.n++] = strdup(text);
+	else if (key == LINK_K_NETWORK)
+		return network_item(text);
 	else
 		return false;
 	return true;
@@ -195,11 +197,15 @@ static void raise_loopback(void)
 const char *root_setup(void)
 {
 	static char why[512];
+	const char *no_network;
 	int pair[2];
 	ssize_t n;
 	pid_t pid;
 
 	raise_loopback();
+	no_network = network_setup();
+	if (no_network)
+		return no_network;
 	if (mount(ROOT, ROOT, NULL, MS_BIND, NULL) < 0)
 		return say("root: %s", strerror(errno));
 	if (pipe2(pair, O_CLOEXEC) < 0 || (pid = fork()) < 0)

@@ -108,8 +108,11 @@ enum link_key {
 	/* of the root, before SETUP */
 	LINK_K_HOSTNAME = 'h',
 	LINK_K_READONLY = 'r',
-	LINK_K_MOUNT = 'M', /* "type\ndestination\noptions" */
-	LINK_K_SYSCTL = 's' /* "name=value" */
+	LINK_K_MOUNT = 'M',  /* "type\ndestination\noptions" */
+	LINK_K_SYSCTL = 's', /* "name=value" */
+	/* "if MAC MTU NAME", "ip NAME ADDRESS/PREFIX", "to NAME NETWORK/PREFIX GATEWAY|- METRIC
+	 * [onlink]" */
+	LINK_K_NETWORK = 'N'
 };
 
 #define LINK_SESSIONS 16u

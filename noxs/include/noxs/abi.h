@@ -107,11 +107,12 @@ struct noxs_ring {
 
 /*
  * A vif: the backend is told that this guest takes frames in any number of slots (feature-sg),
- * frames whose checksum is left out (NETRXF_csum_blank) or was checked (NETRXF_data_validated), and
- * asks for notification (feature-rx-notify); no segmentation offload towards the guest. It may send
- * with NETTXF_csum_blank, and scattered frames. A vbd: protocol x86_64, no indirect and no
- * persistent grants. The rings are initialised and empty; the guest uses them with its own indices
- * from zero, and may put requests into them before the backend has connected.
+ * frames whose checksum is left out (NETRXF_csum_blank) or was checked (NETRXF_data_validated); no
+ * segmentation offload towards the guest. A frame that comes while the guest has no buffers in the
+ * ring may be dropped after 30 ms. It may send with NETTXF_csum_blank, and scattered frames. A vbd:
+ * protocol x86_64, no indirect and no persistent grants. The rings are initialised and empty; the
+ * guest uses them with its own indices from zero, and may put requests into them before the backend
+ * has connected.
  */
 #define NOXS_VIF_IPV4	  (1u << 0) /* ipv4 fields are set */
 #define NOXS_VIF_IPV6	  (1u << 1) /* ipv6 fields are set */
@@ -334,6 +335,12 @@ enum noxs_request {
  * to vbds are answered. A guest with devices is only saved with this; one with vbds is always asked
  * to suspend. */
 #define NOXS_CAN_DEVICES (1u << 3)
+/* PV with one vCPU, in the tables of the builder: its pages may be mapped read-only, with another
+ * domain's contents behind them. A write to one of them faults (error code 3); the guest then takes
+ * a page of its own from Xen (XENMEM_populate_physmap of that frame number), copies, maps it in
+ * place and goes on. Xen's own writes do not fault: it touches what Xen is to write, or what it
+ * grants. What cannot be so (the stack of the handler, say) is in own[] of its control page. */
+#define NOXS_CAN_SHARE (1u << 4)
 /* It goes on as a child, too, and asks for children by fork_seq. */
 #define NOXS_CAN_FORK (1u << 5)
 
@@ -351,6 +358,12 @@ enum noxs_state {
  */
 #define NOXS_CONSOLE_IN_SIZE  1024u
 #define NOXS_CONSOLE_OUT_SIZE 2048u
+
+#define NOXS_OWN_MAX 2u
+struct noxs_frames {
+	uint32_t gfn;
+	uint32_t pages; /* 0: none */
+};
 
 struct noxs_control {
 	uint8_t console_in[NOXS_CONSOLE_IN_SIZE];
@@ -393,7 +406,12 @@ struct noxs_control {
 
 	/* 0xe90 */
 	uint32_t waits; /* NOXS_WAITS: at its gate */
-	uint8_t reserved5[0x1000 - 0xe94];
+	uint32_t reserved6;
+
+	/* 0xe98: with NOXS_CAN_SHARE: frames that are never shared, beside both noxs pages, page
+	 * tables and rings */
+	struct noxs_frames own[NOXS_OWN_MAX];
+	uint8_t reserved5[0x1000 - 0xea8];
 };
 
 #define NOXS_WAITS 1u

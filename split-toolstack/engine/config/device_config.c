@@ -34,6 +34,22 @@ int device_config_copy(struct device_config *to, const struct device_config *fro
 	return -ENOMEM;
 }
 
+const struct vbd_config *device_file(const struct device_config *d)
+{
+	return device_config_ops[d->kind]->has_file ? &d->u.vbd : NULL;
+}
+
+struct vbd_config *device_change_file(struct device_config *d)
+{
+	return device_config_ops[d->kind]->has_file ? &d->u.vbd : NULL;
+}
+
+void device_make_own(struct device_config *d)
+{
+	if (device_config_ops[d->kind]->make_own)
+		device_config_ops[d->kind]->make_own(d);
+}
+
 int device_config_check(const struct device_config *d, const struct device_config *other,
 			uint32_t nother, struct err *e)
 {

@@ -14,6 +14,7 @@
 #define DEVICE_ANY	   UINT32_MAX /* the next free device id */
 #define VIF_DEVID_MAX	   255u	      /* of a vif that is given its device id */
 #define VIF_BRIDGE_DEFAULT "xenbr0"   /* xl's, too */
+#define VIF_NETNS_MAX	   128u	      /* of a path, with NUL */
 
 enum device_kind { DEVICE_VIF, DEVICE_VBD };
 #define DEVICE_KINDS 2u
@@ -35,10 +36,12 @@ struct vif_ip {
 
 struct vif_config {
 	uint8_t mac[6]; /* all zero: made of the VM's uuid and devid, in 00:16:3e */
-	uint32_t mtu;	/* 0: the bridge's, or 1500 */
+	uint32_t mtu;	/* 0: the bridge's or peer's, or 1500 */
 	char bridge[DEVICE_NAME];
-	char ifname[DEVICE_NAME]; /* of the backend in dom0, "" = vif<domid>.<devid> */
-	uint64_t rate_bytes;	  /* per rate_us; 0: no limit */
+	char ifname[DEVICE_NAME];  /* of the backend in dom0, "" = vif<domid>.<devid> */
+	char netns[VIF_NETNS_MAX]; /* the backend goes into this namespace, "": it stays */
+	char peer[DEVICE_NAME];	   /* the interface there whose packets are the guest's */
+	uint64_t rate_bytes;	   /* per rate_us; 0: no limit */
 	uint32_t rate_us;
 	struct vif_ip ip;
 	char ip_text[128]; /* as it was said: what a backend's node `ip` gets */
@@ -77,6 +80,12 @@ void device_config_init(struct device_config *d, enum device_kind kind);
 void device_config_clear(struct device_config *d);
 /* -ENOMEM; then `to` is cleared. Files are not copied: fd -1. */
 int device_config_copy(struct device_config *to, const struct device_config *from);
+
+/* What is behind it, of a kind that has a file; else NULL. */
+const struct vbd_config *device_file(const struct device_config *d);
+struct vbd_config *device_change_file(struct device_config *d);
+/* Of a copy of its VM: what two VMs must not both have is left open again. */
+void device_make_own(struct device_config *d);
 
 /* "xvda", "xvda1", "sda", "hdc", "d0p1", "51712" or "0xca00": xl-disk-configuration(5) and
  * xen-vbd-interface(7). -EINVAL. */

@@ -11,12 +11,15 @@ struct device_config_ops {
 	const char *list; /* the command of chaos that lists them: "block-list" */
 	uint32_t most;	  /* of one VM */
 	uint32_t rings;	  /* pages, of a noxs guest's device */
+	bool has_file; /* behind it (u.vbd): opened before it is started, no part of a saved VM */
 	/* All but kind and zeros. */
 	void (*init)(struct device_config *d);
 	/* What it has malloced or open; NULL: nothing. */
 	void (*clear)(struct device_config *d);
 	/* `to` is `from` byte by byte: its own copies of that. -ENOMEM. NULL: there is nothing. */
 	int (*copy)(struct device_config *to, const struct device_config *from);
+	/* What two VMs must not both have is left open again. NULL: there is nothing. */
+	void (*make_own)(struct device_config *d);
 	/* Alone, and beside another one of its kind. -errno with the reason. */
 	int (*check)(const struct device_config *d, struct err *e);
 	int (*check_beside)(const struct device_config *d, const struct device_config *other,
@@ -31,6 +34,7 @@ struct device_config_ops {
 bool vif_has_mac(const struct vif_config *v); /* else one is made up */
 /* NULL: there is none. */
 struct vif_config *device_first_vif(struct device_config *d, uint32_t n);
+const struct vif_config *device_first_ipv4(const struct device_config *d, uint32_t n);
 
 extern const struct device_config_ops vif_config_ops, vbd_config_ops;
 extern const struct device_config_ops *const device_config_ops[DEVICE_KINDS];

@@ -32,6 +32,8 @@ struct pool_flavor {
 	/* A snapshot: shells are copies of it, for creates from it. Type, vCPUs and memory are the
 	 * snapshot's, all else above is nothing. NULL: none. */
 	char *from;
+	bool overcommit; /* of copies that share pages: those that they may come to need are not
+			  * set aside */
 	/* Of copies of guests without a noxs entry, as texts (booted_plan.h): when they are ready
 	 * to wait, and what their first vif gets. "": none. */
 	char ready_when[POOL_WHEN_MAX], macs[POOL_RANGE_MAX], ips[POOL_RANGE_MAX];

@@ -24,9 +24,60 @@ struct vif_config *device_first_vif(struct device_config *d, uint32_t n)
 	return NULL;
 }
 
+const struct vif_config *device_first_ipv4(const struct device_config *d, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (d[i].kind == DEVICE_VIF && d[i].u.vif.ip.ipv4_prefix)
+			return &d[i].u.vif;
+	return NULL;
+}
+
 static void init(struct device_config *d)
 {
 	d->devid = DEVICE_ANY;
+}
+
+static void make_own(struct device_config *d)
+{
+	memset(d->u.vif.mac, 0, sizeof(d->u.vif.mac));
+	d->u.vif.ifname[0] = '\0';
+}
+
+/* A path, which goes into a record and into lines of text. */
+static bool is_path(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if (*p < ' ' || *p == 0x7f)
+			return false;
+	return text[0] == '/';
+}
+
+static int check_netns(const struct device_config *d, struct err *e)
+{
+	const struct vif_config *v = &d->u.vif;
+
+	if (!v->netns[0])
+		return v->peer[0] ? err_set(e, EINVAL,
+					    "vif: peer %s: is an interface of a namespace; give "
+					    "netns, too",
+					    v->peer)
+				  : 0;
+	if (!is_path(v->netns))
+		return err_set(e, EINVAL,
+			       "vif: netns \"%s\": not an absolute path of a network namespace, "
+			       "such as /run/netns/NAME",
+			       v->netns);
+	if (!link_name_valid(v->peer))
+		return err_set(e, EINVAL,
+			       "vif: netns: needs peer, the interface there that the guest stands "
+			       "for (peer=eth0)");
+	if (v->bridge[0] || v->ifname[0])
+		return err_set(e, EINVAL, "vif: netns and %s exclude each other",
+			       v->bridge[0] ? "bridge" : "vifname");
+	if (d->backend != BACKEND_KERNEL)
+		return err_set(e, EOPNOTSUPP,
+			       "vif: netns: needs the kernel's backend; remove userspace");
+	return 0;
 }
 
 /* Also of what does not come out of a text: a record, another program's request. */
@@ -51,7 +102,7 @@ static int check(const struct device_config *d, struct err *e)
 	if (d->devid != DEVICE_ANY && d->devid > VIF_DEVID_MAX)
 		return err_set(e, EINVAL, "vif: devid %u: 0 to %u are possible", d->devid,
 			       VIF_DEVID_MAX);
-	return 0;
+	return check_netns(d, e);
 }
 
 static int check_beside(const struct device_config *d, const struct device_config *other,
@@ -67,6 +118,9 @@ static int check_beside(const struct device_config *d, const struct device_confi
 	}
 	if (v->ifname[0] && strcmp(v->ifname, o->ifname) == 0)
 		return err_set(e, EEXIST, "vif: vifname \"%s\" is given twice", v->ifname);
+	if (v->netns[0] && strcmp(v->netns, o->netns) == 0 && strcmp(v->peer, o->peer) == 0)
+		return err_set(e, EEXIST, "vif: peer %s of netns \"%s\" is given twice", v->peer,
+			       v->netns);
 	if (d->devid != DEVICE_ANY && d->devid == other->devid)
 		return err_set(e, EEXIST, "vif: devid %u is taken", d->devid);
 	return 0;
@@ -89,6 +143,7 @@ const struct device_config_ops vif_config_ops = {.name = "vif",
 						 .most = VM_VIFS_MAX,
 						 .rings = 2,
 						 .init = init,
+						 .make_own = make_own,
 						 .check = check,
 						 .check_beside = check_beside,
 						 .is_named = is_named};

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
+#include "libdom/share.h"
 
 static const char *const action_names[] = {"destroy", "restart", "rename-restart", "preserve"};
 
@@ -135,6 +136,10 @@ static int check_rest(const struct vm_config *c, struct err *e)
 	if (c->maxvcpus > DOM_MAX_VCPUS)
 		return err_set(e, EINVAL, "maxvcpus %u: at most %d are possible", c->maxvcpus,
 			       DOM_MAX_VCPUS);
+	if (c->have_uuid && share_is_template(c->uuid))
+		return err_set(
+			e, EINVAL,
+			"uuid: begins as those of chaosd's own templates do; choose another");
 	if (c->weight > 65535)
 		return err_set(e, EINVAL, "cpu_weight %u: 1 to 65535 are possible", c->weight);
 	if (c->cap != UINT32_MAX && c->cap > 100 * vm_config_vcpus(c))

@@ -5,6 +5,8 @@
 #include <errno.h>
 
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 static int admit(struct engine *en, const struct vm *self, const struct device_config *d,
 		 struct err *e)
@@ -13,7 +15,7 @@ static int admit(struct engine *en, const struct vm *self, const struct device_c
 
 	if (rc < 0)
 		return err_wrap(e, rc, "%s", device_kind_word(d->kind));
-	return en->devices->kinds[d->kind]->admit(en, self, d, e);
+	return engine_devices(en)->kinds[d->kind]->admit(en, self, d, e);
 }
 
 /* Of several devices the error that lasts is told rather than one that ends by itself. */
@@ -28,7 +30,7 @@ static int worse(int so_far, int rc, const struct err *why, struct err *e)
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e)
 {
-	int rc = c->ndevice ? en->devices->host.store_check_room(en, e) : 0;
+	int rc = c->ndevice ? engine_devices(en)->host.store_check_room(en, e) : 0;
 
 	for (uint32_t i = 0; (rc == 0 || rc == -EAGAIN) && i < c->ndevice; i++) {
 		struct err why = {0};
@@ -42,39 +44,43 @@ bool devices_are_written(const struct vm_config *c)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; !any && i < c->ndevice; i++)
-		any = c->device[i].kind == DEVICE_VBD && !c->device[i].u.vbd.readonly;
+	for (uint32_t i = 0; !any && i < c->ndevice; i++) {
+		const struct vbd_config *file = device_file(&c->device[i]);
+
+		any = file && !file->readonly;
+	}
 	return any;
 }
 
-bool devices_have_files(const struct engine *en, const struct vm_config *c)
+bool devices_have_files(const struct vm_config *c)
 {
 	bool any = false;
 
 	for (uint32_t i = 0; !any && i < c->ndevice; i++)
-		any = en->devices->kinds[c->device[i].kind]->has_file;
+		any = device_file(&c->device[i]) != NULL;
 	return any;
 }
 
-int devices_add_files(const struct engine *en, const struct vm_config *c, struct files *f,
-		      struct err *e)
+int devices_add_files(const struct vm_config *c, struct files *f, struct err *e)
 {
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
-		if (en->devices->kinds[c->device[i].kind]->has_file)
+		if (device_file(&c->device[i]))
 			rc = files_add_disk(f, FILE_DISK, &c->device[i], e);
 	return rc;
 }
 
 int disks_admit(struct vm *vm, struct files *f, struct err *e)
 {
-	struct vm_config *c = &vm->cfg;
+	struct vm_config *c = vm_change_cfg(vm);
 	int rc = 0;
 
 	for (uint32_t i = 0; (rc == 0 || rc == -EAGAIN) && i < c->ndevice; i++) {
-		const struct device_kind_ops *kind = vm->en->devices->kinds[c->device[i].kind];
-		const struct file *file = kind->has_file ? files_disk(f, c->device[i].devid) : NULL;
+		const struct device_kind_ops *kind =
+			engine_devices(vm_engine(vm))->kinds[c->device[i].kind];
+		const struct file *file =
+			device_file(&c->device[i]) ? files_disk(f, c->device[i].devid) : NULL;
 		struct err why = {0};
 
 		if (file)
@@ -87,12 +93,13 @@ int disks_admit(struct vm *vm, struct files *f, struct err *e)
 
 int device_admit(struct vm *vm, struct device_config *d, const struct file *file, struct err *e)
 {
-	int rc = vm->en->devices->host.store_check_room(vm->en, e);
+	int rc = engine_devices(vm_engine(vm))->host.store_check_room(vm_engine(vm), e);
 
 	if (rc == 0)
-		rc = admit(vm->en, vm, d, e);
+		rc = admit(vm_engine(vm), vm, d, e);
 	if (rc == 0 && file)
-		rc = vm->en->devices->kinds[d->kind]->admit_file(vm, d, vm->cfg.device,
-								 vm->cfg.ndevice, file, e);
+		rc = engine_devices(vm_engine(vm))
+			     ->kinds[d->kind]
+			     ->admit_file(vm, d, vm_cfg(vm)->device, vm_cfg(vm)->ndevice, file, e);
 	return rc;
 }

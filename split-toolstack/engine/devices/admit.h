@@ -25,9 +25,8 @@ bool devices_are_written(const struct vm_config *c);
 int vbd_is_newer(const struct device_config *d, struct err *e);
 /* Some device of it has a file behind it, to be opened; and puts all of these to those to be
  * opened. */
-bool devices_have_files(const struct engine *en, const struct vm_config *c);
-int devices_add_files(const struct engine *en, const struct vm_config *c, struct files *f,
-		      struct err *e);
+bool devices_have_files(const struct vm_config *c);
+int devices_add_files(const struct vm_config *c, struct files *f, struct err *e);
 /* That of a linked VM's disks, which were opened; notes what they are in its configuration. */
 int disks_admit(struct vm *vm, struct files *f, struct err *e);
 /* Both for one more device of a living VM; a disk that was not opened yet (NULL) without the

@@ -10,8 +10,11 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/domain/drop.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* Out of this process: the device itself goes on. */
@@ -19,10 +22,10 @@ static void let_go(struct device *d)
 {
 	struct engine *en = d->en;
 
-	store_unhook(en->devices->host.store, &d->back);
-	store_unhook(en->devices->host.store, &d->front);
+	store_unhook(engine_devices(en)->host.store, &d->back);
+	store_unhook(engine_devices(en)->host.store, &d->front);
 	devices_forget(d);
-	HASH_DELETE(hh, en->devices->all, d);
+	HASH_DELETE(hh, engine_devices(en)->all, d);
 	device_close_files(d);
 	device_config_clear(&d->cfg);
 	free(d);
@@ -33,9 +36,9 @@ int devices_open(struct engine *en, const struct devices_host *host, struct err 
 {
 	int rc;
 
-	en->devices->host = *host;
+	engine_devices(en)->host = *host;
 	rows_choose(en);
-	rc = link_open(&en->devices->link, e);
+	rc = link_open(&engine_devices(en)->link, e);
 
 	if (rc == 0)
 		rc = teardown_wait_open(en, e);
@@ -44,8 +47,8 @@ int devices_open(struct engine *en, const struct devices_host *host, struct err 
 	if (rc == 0)
 		rc = uevent_open(en, e);
 	for (uint32_t i = 0; rc == 0 && i < DEVICE_BACKENDS; i++)
-		if (en->devices->backends[i]->setup)
-			rc = en->devices->backends[i]->setup(en, e);
+		if (engine_devices(en)->backends[i]->setup)
+			rc = engine_devices(en)->backends[i]->setup(en, e);
 	return rc;
 }
 
@@ -56,26 +59,27 @@ void devices_close(struct engine *en)
 	struct device_domain *dom = NULL;
 	struct device_domain *tmp_dom = NULL;
 
-	if (!en->devices)
+	if (!engine_devices(en))
 		return;
 	uevent_close(en);
 	teardown_close(en);
 	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
-		if (en->devices->backends[i] && en->devices->backends[i]->close)
-			en->devices->backends[i]->close(en);
+		if (engine_devices(en)->backends[i] && engine_devices(en)->backends[i]->close)
+			engine_devices(en)->backends[i]->close(en);
 	attaches_close(en);
 	teardown_wait_close(en);
-	HASH_ITER(hh, en->devices->all, d, tmp)
+	HASH_ITER(hh, engine_devices(en)->all, d, tmp)
 	{
 		let_go(d);
 	}
-	HASH_ITER(hh, en->devices->domains, dom, tmp_dom)
+	HASH_ITER(hh, engine_devices(en)->domains, dom, tmp_dom)
 	{
-		HASH_DELETE(hh, en->devices->domains, dom); /* NOLINT(clang-analyzer-unix.Malloc) */
+		HASH_DELETE(hh, engine_devices(en)->domains,
+			    dom); /* NOLINT(clang-analyzer-unix.Malloc) */
 		free(dom);
 	}
-	link_close(en->devices->link);
-	en->devices->link = NULL;
+	link_close(engine_devices(en)->link);
+	engine_devices(en)->link = NULL;
 }
 
 /* --- VMs that live on --- */
@@ -90,7 +94,7 @@ static int make(struct device *d)
 		device_broken(d, "its nodes are gone");
 		return 0;
 	}
-	if (d->kind->has_file && d->cfg.u.vbd.path)
+	if (device_file(&d->cfg) && d->cfg.u.vbd.path)
 		return device_open_later(d, FILE_DISK, device_start_now, NULL);
 	rc = device_start(d, NULL, &e);
 	if (adopt_later(rc) && d->phase == PHASE_MADE)
@@ -108,7 +112,7 @@ static int adopt(struct device *d)
 	int rc;
 
 	devtree_back(&d->id, "frontend", at);
-	if (!store_get(d->en->devices->host.store, at, &len))
+	if (!store_get(engine_devices(d->en)->host.store, at, &len))
 		return make(d);
 	d->phase = PHASE_STARTED;
 	rc = d->kind->adopt(d);
@@ -128,21 +132,21 @@ static int adopt(struct device *d)
 /* What was configured and is in the store goes on; what was not yet there is made. */
 int devices_adopt(struct vm *vm, struct err *e)
 {
-	struct engine *en = vm->en;
+	struct engine *en = vm_engine(vm);
 
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct device_config *c = &vm->cfg.device[i];
-		struct device *d = device_find(en, vm->domid, c->kind, c->devid);
+	for (uint32_t i = 0; i < vm_cfg(vm)->ndevice; i++) {
+		const struct device_config *c = &vm_cfg(vm)->device[i];
+		struct device *d = device_find(en, vm_domid(vm), c->kind, c->devid);
 		int rc;
 
 		if (d) /* by the try before */
 			continue;
-		d = device_new(en, c, vm->domid, e);
+		d = device_new(en, c, vm_domid(vm), e);
 		if (!d)
 			return -ENOMEM;
 		d->vm = vm;
-		d->noxs = vm->noxs;
-		device_set_add(&vm->devices, d);
+		d->noxs = vm_has_noxs(vm);
+		device_set_add(vm_devices(vm), d);
 		rc = adopt(d);
 		if (rc < 0) {
 			struct device_domain *dom = d->dom;
@@ -150,7 +154,7 @@ int devices_adopt(struct vm *vm, struct err *e)
 			rc = err_sys(e, -rc, "%s %u", d->id.kind, c->devid);
 			let_go(d);
 			if (--dom->n == 0) { /* the VM has its slot, and its nodes stay */
-				HASH_DELETE(hh, en->devices->domains, dom);
+				HASH_DELETE(hh, engine_devices(en)->domains, dom);
 				free(dom);
 			}
 			return rc;
@@ -167,7 +171,7 @@ static bool is_others(struct engine *en, uint32_t domid)
 
 	vm = vm_by_domid(en, domid);
 	return !vm && !domain_is_dropped(en, domid) &&
-	       xen_domain_info(en->x, domid, &info) != -ESRCH;
+	       xen_domain_info(engine_xen(en), domid, &info) != -ESRCH;
 }
 
 /* Of shells, and of VMs that ended while no daemon ran. */
@@ -180,8 +184,8 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	vm = vm_by_domid(en, domid);
 	if (device_find(en, domid, kind, devid) || (vm && vm_state(vm) == VM_UNKNOWN))
 		return;
-	if (en->devices->mirror && is_others(en, domid)) {
-		devtree_remove(en->devices->host.store,
+	if (engine_devices(en)->mirror && is_others(en, domid)) {
+		devtree_remove(engine_devices(en)->host.store,
 			       &(struct devtree_id){device_kind_name(kind), domid, devid});
 		return;
 	}
@@ -192,7 +196,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 		return;
 	log_line(LOG_INFO, "op=clean dom=%u %s=%u: its VM is gone", domid, d->id.kind, devid);
 	d->phase = PHASE_STARTED;
-	d->mirrored = en->devices->mirror != NULL;
+	d->mirrored = engine_devices(en)->mirror != NULL;
 	if (user_backend_client(en) && device_seen(d) && !device_in_kernel(d))
 		device_user_orphan(d);
 	device_remove(d);
@@ -233,7 +237,7 @@ static void children(struct engine *en, struct numbers *l, const char *kind, uin
 		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s/%u", kind, domid);
 	else
 		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s", kind);
-	(void)store_children(en->devices->host.store, at, note_child, l);
+	(void)store_children(engine_devices(en)->host.store, at, note_child, l);
 }
 
 /* What our store has is ours. */
@@ -267,7 +271,7 @@ static void drop_unknown(const char *name, void *arg)
 	if (!device_parse_name(name, "-", '-', &kind, &domid, &devid))
 		return;
 	vm = vm_by_domid(en, domid);
-	if (en->store == STORE_OWN || vm || domain_is_dropped(en, domid))
+	if (engine_store_mode(en) == STORE_OWN || vm || domain_is_dropped(en, domid))
 		drop_orphan(en, kind, domid, devid);
 }
 
@@ -276,6 +280,6 @@ void devices_adopted(struct engine *en)
 	(void)user_backend_find(en); /* of shells, too, it may have some */
 	for (uint32_t kind = 0; kind < DEVICE_KINDS; kind++)
 		drop_known(en, (enum device_kind)kind);
-	if (en->store != STORE_NOBODY)
+	if (engine_store_mode(en) != STORE_NOBODY)
 		kernel_each_backend(drop_unknown, en);
 }

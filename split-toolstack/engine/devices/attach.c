@@ -10,7 +10,10 @@
 #include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/devices/teardown_wait.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
 
 /* A guest has so long to let go of a device. */
@@ -30,7 +33,7 @@ static void wait_for(struct device *d, double seconds, device_fn *fn, void *arg)
 /* Takes what is in `d`. */
 static int remember(struct vm *vm, struct device_config *d, struct err *e)
 {
-	struct vm_config *c = &vm->cfg;
+	struct vm_config *c = vm_change_cfg(vm);
 	struct device_config *grown = realloc(c->device, (c->ndevice + 1) * sizeof(*grown));
 	int rc;
 
@@ -38,17 +41,19 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	c->device = grown;
 	c->device[c->ndevice] = *d;
-	if (vm->en->devices->kinds[d->kind]->number)
-		vm->en->devices->kinds[d->kind]->number(vm, &c->device[c->ndevice], true);
+	if (engine_devices(vm_engine(vm))->kinds[d->kind]->number)
+		engine_devices(vm_engine(vm))
+			->kinds[d->kind]
+			->number(vm, &c->device[c->ndevice], true);
 	c->ndevice++;
 	device_config_init(d, d->kind);
 	rc = reservations_take(vm, e);
-	return rc < 0 ? rc : vm_record(vm, e);
+	return rc < 0 ? rc : vm_record_config(vm, e);
 }
 
 static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 {
-	struct vm_config *c = &vm->cfg;
+	struct vm_config *c = vm_change_cfg(vm);
 
 	for (uint32_t i = 0; i < c->ndevice; i++) {
 		struct device_config *d = &c->device[i];
@@ -59,7 +64,7 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 		memmove(d, d + 1, (c->ndevice - i - 1) * sizeof(*d));
 		c->ndevice--;
 		(void)reservations_take(vm, NULL);
-		(void)vm_record(vm, NULL);
+		(void)vm_record_config(vm, NULL);
 		return;
 	}
 }
@@ -82,17 +87,17 @@ static int may_attach(struct vm *vm, struct device_config *d, const struct file 
 	int rc;
 
 	if (vm_state(vm) != VM_RUNNING && vm_state(vm) != VM_PAUSED)
-		return err_set(e, ESRCH, "\"%s\" is not running: it is %s", vm->name,
+		return err_set(e, ESRCH, "\"%s\" is not running: it is %s", vm_name(vm),
 			       vm_state_name(vm_state(vm)));
-	if (vm->noxs)
+	if (vm_has_noxs(vm))
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" is a noxs guest: its devices are made with it; name them at "
 			       "its creation",
-			       vm->name);
-	rc = device_config_check(d, vm->cfg.device, vm->cfg.ndevice, e);
-	has = rc == 0 ? device_find(vm->en, vm->domid, d->kind, devid) : NULL;
+			       vm_name(vm));
+	rc = device_config_check(d, vm_cfg(vm)->device, vm_cfg(vm)->ndevice, e);
+	has = rc == 0 ? device_find(vm_engine(vm), vm_domid(vm), d->kind, devid) : NULL;
 	if (has) { /* none that the VM's configuration knows */
-		rc = err_set(e, EEXIST, "\"%s\" has a %s %u already", vm->name,
+		rc = err_set(e, EEXIST, "\"%s\" has a %s %u already", vm_name(vm),
 			     device_kind_word(d->kind), devid);
 		return has->phase >= PHASE_CLOSING ? -EAGAIN : rc;
 	}
@@ -102,23 +107,23 @@ static int may_attach(struct vm *vm, struct device_config *d, const struct file 
 static void attach(struct vm *vm, struct device_config *c, struct file *disk, device_fn *fn,
 		   void *arg)
 {
-	uint32_t before = vm->cfg.ndevice; /* NOLINT(clang-analyzer-core.NullDereference) */
+	uint32_t before = vm_cfg(vm)->ndevice; /* NOLINT(clang-analyzer-core.NullDereference) */
 	enum device_kind kind = c->kind;
 	struct device *d = NULL;
 	struct err e = {0};
 	uint32_t devid = 0;
 	int rc = remember(vm, c, &e);
 
-	if (vm->cfg.ndevice > before) {
-		struct device_config *kept = &vm->cfg.device[before];
+	if (vm_cfg(vm)->ndevice > before) {
+		struct device_config *kept = &vm_cfg(vm)->device[before];
+		struct vbd_config *file = device_change_file(kept);
 
 		devid = kept->devid;
 		if (rc == 0)
-			rc = device_add(vm->en, &vm->devices, kept, &vm->dom, 0, &d, &e);
-		if (vm->en->devices->kinds[kind]->has_file &&
-		    kept->u.vbd.fd >= 0) { /* the device has its own */
-			(void)close(kept->u.vbd.fd);
-			kept->u.vbd.fd = -1;
+			rc = device_add(vm_engine(vm), vm_devices(vm), kept, vm_dom(vm), 0, &d, &e);
+		if (file && file->fd >= 0) { /* the device has its own */
+			(void)close(file->fd);
+			file->fd = -1;
 		}
 	}
 	if (rc == 0 && d) {
@@ -131,9 +136,9 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 			return;
 		d->done = NULL;
 		d->attaching = false;
-		ev_timer_stop(vm->en->loop, &d->timer);
+		ev_timer_stop(engine_loop(vm_engine(vm)), &d->timer);
 	}
-	if (vm->cfg.ndevice > before)
+	if (vm_cfg(vm)->ndevice > before)
 		forget_config(vm, kind, devid);
 	if (d)
 		device_remove(d);
@@ -156,7 +161,7 @@ struct attach {
 
 static void attach_free(struct attach *a)
 {
-	DL_DELETE(a->en->devices->attaches, a); /* NOLINT(clang-analyzer-unix.Malloc) */
+	DL_DELETE(engine_devices(a->en)->attaches, a); /* NOLINT(clang-analyzer-unix.Malloc) */
 	teardown_wait_end(a->en, &a->teardown_wait);
 	files_drop(&a->files);
 	device_config_clear(&a->config);
@@ -177,7 +182,7 @@ static void attach_ends(struct attach *a, int rc, const struct err *e)
 static bool is_admitted(struct attach *a, int rc, struct err *e)
 {
 	if (rc == -EAGAIN &&
-	    (a->teardown_wait.until == 0. || ev_now(a->en->loop) < a->teardown_wait.until)) {
+	    (a->teardown_wait.until == 0. || ev_now(engine_loop(a->en)) < a->teardown_wait.until)) {
 		files_drop(&a->files);
 		teardown_wait_begin(a->en, &a->teardown_wait);
 		return false;
@@ -222,7 +227,7 @@ static void open_disk(struct attach *a)
 	struct err e = {0};
 	int rc;
 
-	a->files = files_new(a->en->opener);
+	a->files = files_new(engine_opener(a->en));
 	rc = a->files ? files_add_disk(a->files, FILE_DISK, &a->config, &e)
 		      : err_set(&e, ENOMEM, "out of memory");
 	if (rc < 0)
@@ -242,7 +247,7 @@ static void attach_again(struct teardown_wait *l, bool last)
 	(void)last; /* by its time */
 	if (!is_admitted(a, rc, &e))
 		return;
-	if (a->en->devices->kinds[a->config.kind]->has_file)
+	if (device_file(&a->config))
 		open_disk(a);
 	else
 		attach_now(a, vm, NULL);
@@ -261,29 +266,30 @@ void vm_attach(struct vm *vm, struct device_config *c, device_fn *fn, void *arg)
 		return;
 	}
 	*a = (struct attach){.teardown_wait.again = attach_again,
-			     .en = vm->en,
+			     .en = vm_engine(vm),
 			     .config = *c,
 			     .fn = fn,
 			     .arg = arg};
-	memcpy(a->uuid, vm->uuid, sizeof(a->uuid));
+	memcpy(a->uuid, vm_uuid_bytes(vm), sizeof(a->uuid));
 	device_config_init(c, c->kind);
-	DL_APPEND(vm->en->devices->attaches, a);
+	DL_APPEND(engine_devices(vm_engine(vm))->attaches, a);
 	attach_again(&a->teardown_wait, false);
 }
 
 void attaches_end(const struct vm *vm)
 {
-	struct attach *a = vm->en->devices->attaches;
+	struct attach *a = engine_devices(vm_engine(vm))->attaches;
 
 	while (a) {
 		struct attach *next = a->next; /* NOLINT(clang-analyzer-unix.Malloc) */
 
-		if (memcmp(a->uuid, vm->uuid, sizeof(a->uuid)) == 0) {
+		if (memcmp(a->uuid, vm_uuid_bytes(vm), sizeof(a->uuid)) == 0) {
 			struct err e = {0};
 			int rc = err_set(&e, ECANCELED, "the VM has ended");
 
 			attach_ends(a, rc, &e);
-			next = vm->en->devices->attaches; /* what hears of it may end others */
+			next = engine_devices(vm_engine(vm))
+				       ->attaches; /* what hears of it may end others */
 		}
 		a = next;
 	}
@@ -291,26 +297,27 @@ void attaches_end(const struct vm *vm)
 
 void attaches_close(struct engine *en)
 {
-	while (en->devices->attaches)
-		attach_free(en->devices->attaches); /* NOLINT(clang-analyzer-unix.Malloc) */
+	while (engine_devices(en)->attaches)
+		attach_free(engine_devices(en)->attaches); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,
 	       void *arg)
 {
-	struct device *d = vm->domid ? device_find(vm->en, vm->domid, kind, devid) : NULL;
+	struct device *d =
+		vm_domid(vm) ? device_find(vm_engine(vm), vm_domid(vm), kind, devid) : NULL;
 	struct err e = {0};
 	int rc = 0;
 
 	if (!d || d->vm != vm)
-		rc = err_set(&e, ENODEV, "\"%s\" has no %s %u", vm->name, device_kind_word(kind),
+		rc = err_set(&e, ENODEV, "\"%s\" has no %s %u", vm_name(vm), device_kind_word(kind),
 			     devid);
-	else if (vm->noxs)
+	else if (vm_has_noxs(vm))
 		rc = err_set(&e, EOPNOTSUPP, "\"%s\" is a noxs guest: its devices end with it",
-			     vm->name);
+			     vm_name(vm));
 	else if (d->done || d->phase >= PHASE_CLOSING)
 		rc = err_set(&e, EBUSY, "%s %u of \"%s\" is being attached or detached", d->id.kind,
-			     devid, vm->name);
+			     devid, vm_name(vm));
 	if (rc < 0) {
 		fn(arg, rc, NULL, &e);
 		return;
@@ -318,6 +325,7 @@ void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force,
 	forget_config(vm, kind, devid);
 	wait_for(d, DETACH_S, fn, arg);
 	d->phase = PHASE_CLOSING; /* before its state is seen to change */
-	if (force || d->reason[0] || devtree_close(vm->en->devices->host.store, &d->id) < 0)
+	if (force || d->reason[0] ||
+	    devtree_close(engine_devices(vm_engine(vm))->host.store, &d->id) < 0)
 		device_remove(d);
 }

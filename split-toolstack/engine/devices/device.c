@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 /* --- being found --- */
 
@@ -20,7 +21,7 @@ struct device *device_find(struct engine *en, uint32_t domid, enum device_kind k
 	struct device_key key = {domid, kind, devid};
 	struct device *d = NULL;
 
-	HASH_FIND(hh, en->devices->all, &key, sizeof(key), d);
+	HASH_FIND(hh, engine_devices(en)->all, &key, sizeof(key), d);
 	return d;
 }
 
@@ -52,14 +53,14 @@ static struct device_domain *domain_of(struct engine *en, uint32_t domid)
 {
 	struct device_domain *dom = NULL;
 
-	HASH_FIND(hh, en->devices->domains, &domid, sizeof(domid), dom);
+	HASH_FIND(hh, engine_devices(en)->domains, &domid, sizeof(domid), dom);
 	if (dom)
 		return dom;
 	dom = calloc(1, sizeof(*dom));
 	if (!dom)
 		return NULL;
 	dom->domid = domid;
-	HASH_ADD(hh, en->devices->domains, domid, sizeof(dom->domid), dom);
+	HASH_ADD(hh, engine_devices(en)->domains, domid, sizeof(dom->domid), dom);
 	return dom;
 }
 
@@ -73,15 +74,15 @@ struct device *device_new(struct engine *en, const struct device_config *cfg, ui
 	d->en = en;
 	d->key = (struct device_key){domid, cfg->kind, cfg->devid};
 	d->id = (struct devtree_id){device_kind_name(cfg->kind), domid, cfg->devid};
-	d->kind = en->devices->kinds[cfg->kind];
-	d->backend = en->devices->backends[cfg->backend];
+	d->kind = engine_devices(en)->kinds[cfg->kind];
+	d->backend = engine_devices(en)->backends[cfg->backend];
 	d->loop_fd = -1;
 	d->user_fd = -1;
 	d->dom = domain_of(en, domid);
 	if (!d->dom)
 		goto fail;
 	d->dom->n++;
-	HASH_ADD(hh, en->devices->all, key, sizeof(d->key), d);
+	HASH_ADD(hh, engine_devices(en)->all, key, sizeof(d->key), d);
 	return d;
 fail:
 	(void)err_set(e, ENOMEM, "out of memory");
@@ -121,10 +122,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 
 void device_wait(struct device *d, double seconds)
 {
-	ev_timer_stop(d->en->loop, &d->timer);
+	ev_timer_stop(engine_loop(d->en), &d->timer);
 	ev_timer_init(&d->timer, on_timer, seconds, 0.);
 	d->timer.data = d;
-	ev_timer_start(d->en->loop, &d->timer);
+	ev_timer_start(engine_loop(d->en), &d->timer);
 }
 
 void device_done(struct device *d, int rc, const struct err *e)
@@ -132,7 +133,7 @@ void device_done(struct device *d, int rc, const struct err *e)
 	device_fn *fn = d->done;
 	struct device_info info;
 
-	ev_timer_stop(d->en->loop, &d->timer);
+	ev_timer_stop(engine_loop(d->en), &d->timer);
 	d->done = NULL;
 	d->attaching = false;
 	if (!fn)
@@ -191,7 +192,7 @@ void device_broken(struct device *d, const char *fmt, ...)
 /* Where a VM's device stands after each change. */
 void device_look(struct device *d)
 {
-	enum devtree_state s = devtree_back_state(d->en->devices->host.store, &d->id);
+	enum devtree_state s = devtree_back_state(engine_devices(d->en)->host.store, &d->id);
 	bool ready = !d->kind->is_set_up || d->kind->is_set_up(d);
 
 	if (d->phase == PHASE_CLOSING && s == DEVTREE_CLOSED) {
@@ -238,7 +239,7 @@ int device_watch(struct device *d)
 
 	devtree_back(&d->id, NULL, at);
 	d->back.fn = on_back;
-	return store_hook(d->en->devices->host.store, &d->back, at);
+	return store_hook(engine_devices(d->en)->host.store, &d->back, at);
 }
 
 /* --- opening it away from the loop --- */
@@ -258,7 +259,7 @@ int device_open_later(struct device *d, enum file_use use, device_disk_fn *then,
 	int rc;
 
 	files_drop(&d->files);
-	d->files = files_new(d->en->opener);
+	d->files = files_new(engine_opener(d->en));
 	rc = d->files ? files_add_disk(d->files, use, &d->cfg, e)
 		      : err_set(e, ENOMEM, "out of memory");
 	if (rc < 0) {
@@ -277,11 +278,11 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 	int rc = 0;
 
 	if (d->noxs) {
-		rc = xen_evtchn_alloc(en->x, d->key.domid, 0, &d->rings.port);
+		rc = xen_evtchn_alloc(engine_xen(en), d->key.domid, 0, &d->rings.port);
 		if (rc < 0)
 			return err_sys(e, -rc, "event channel of %s %u", d->id.kind, d->key.devid);
 	}
-	if (d->kind->has_file)
+	if (device_file(&d->cfg))
 		rc = disk ? d->kind->take_file(d, disk, e)
 			  : err_set(e, EIO, "its disk is not open");
 	if (rc == 0 && d->backend->open)
@@ -289,7 +290,7 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 	if (rc < 0)
 		return rc;
 	d->phase = PHASE_STARTED;
-	d->nr = ++en->devices->started;
+	d->nr = ++engine_devices(en)->started;
 	if (d->noxs) /* its backend has all it needs */
 		device_wait(d, CONNECT_S);
 	if (d->kind->prepare)
@@ -309,12 +310,12 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 void device_set_backend(struct device *d, enum device_backend b)
 {
 	d->cfg.backend = b;
-	d->backend = d->en->devices->backends[b];
+	d->backend = engine_devices(d->en)->backends[b];
 }
 
 int device_possible(const struct engine *en, enum device_backend b, struct err *e)
 {
-	const struct backend_ops *ops = en->devices->backends[b];
+	const struct backend_ops *ops = engine_devices(en)->backends[b];
 
 	return ops->possible ? ops->possible(en, e) : 0;
 }
@@ -323,6 +324,8 @@ int device_possible(const struct engine *en, enum device_backend b, struct err *
 
 void device_hide(struct device *d)
 {
+	if (d->kind->hide)
+		d->kind->hide(d);
 	if (d->backend->hide)
 		d->backend->hide(d);
 }
@@ -334,7 +337,7 @@ bool device_in_kernel(const struct device *d)
 
 bool device_seen(const struct device *d)
 {
-	return devtree_back_state(d->en->devices->host.store, &d->id) > DEVTREE_INITIALISING;
+	return devtree_back_state(engine_devices(d->en)->host.store, &d->id) > DEVTREE_INITIALISING;
 }
 
 void device_unbound(struct device *d)
@@ -367,17 +370,17 @@ void device_gone(struct device *d)
 		if (set)
 			set->ops->failed(set, &e);
 	}
-	store_unhook(en->devices->host.store, &d->back);
+	store_unhook(engine_devices(en)->host.store, &d->back);
 	if (d->phase != PHASE_MADE && d->phase < PHASE_REMOVING) {
 		device_hide(d);
-		devtree_remove(en->devices->host.store, &d->id);
+		devtree_remove(engine_devices(en)->host.store, &d->id);
 	}
-	store_unhook(en->devices->host.store, &d->front);
+	store_unhook(engine_devices(en)->host.store, &d->front);
 	devices_forget(d);
 	teardown_wait_gone(en, d);
 	if (set)
 		set->ops->changed(set, false);
-	HASH_DELETE(hh, en->devices->all, d);
+	HASH_DELETE(hh, engine_devices(en)->all, d);
 	device_close_files(d);
 	device_done(d, rc, rc < 0 ? &e : NULL);
 	device_config_clear(&d->cfg);

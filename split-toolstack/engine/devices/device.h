@@ -16,9 +16,9 @@
 #include "dom0/loopdev.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/devices/teardown_wait-t.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/files/files.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "store/store.h"
 
 #define LINK_MTU_DEFAULT 1500u
@@ -71,11 +71,12 @@ struct device {
 	const struct backend_ops *backend;  /* backend.h */
 	struct devtree_id id;
 	enum device_phase phase;
-	uint64_t nr;  /* of those started, in order */
-	bool noxs;    /* its rings are in the device page */
-	bool netdev;  /* vif: its interface is set up */
-	int master;   /* ... in the bridge of this ifindex; 0: in none */
-	uint32_t mtu; /* ... with this one; 0: as the kernel made it */
+	uint64_t nr;	/* of those started, in order */
+	bool noxs;	/* its rings are in the device page */
+	bool netdev;	/* vif: its interface is set up */
+	int master;	/* ... in the bridge of this ifindex; 0: in none */
+	uint32_t mtu;	/* ... with this one; 0: as the kernel made it */
+	uint64_t netns; /* ... in the network namespace with this inode; 0: dom0's own */
 	struct devtree_rings rings;
 	uint64_t ring_gfn; /* of the first ring page */
 	struct store_hook back, front;

@@ -2,13 +2,14 @@
 /* Devices whose backend is dom0's kernel: it finds their nodes in the store and does the rest. */
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 static int possible(const struct engine *en, struct err *e)
 {
-	if (en->store != STORE_NOBODY)
+	if (engine_store_mode(en) != STORE_NOBODY)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
 		       "without a store of dom0's (store=none) there are user-space backends only: "
@@ -33,15 +34,16 @@ void kernel_backend_seen(struct device *d)
 {
 	struct engine *en = d->en;
 
-	if (d->nr <= en->devices->reached)
+	if (d->nr <= engine_devices(en)->reached)
 		return;
-	en->devices->reached = d->nr;
-	en->devices->reached_at = ev_now(en->loop);
+	engine_devices(en)->reached = d->nr;
+	engine_devices(en)->reached_at = ev_now(engine_loop(en));
 }
 
 ev_tstamp kernel_backend_turn(const struct device *d)
 {
-	return d->nr > d->en->devices->reached ? d->en->devices->reached_at + ATTACH_S : 0.;
+	return d->nr > engine_devices(d->en)->reached ? engine_devices(d->en)->reached_at + ATTACH_S
+						      : 0.;
 }
 
 enum backend_end kernel_backend_stop(struct device *d)

@@ -10,7 +10,6 @@ struct backend_client;
 
 struct device_kind_ops {
 	const char *driver; /* of dom0's kernel: "xen-netback" */
-	bool has_file;	    /* behind it; opened before it is started, and closed some time after */
 
 	/* --- may a VM have it --- */
 
@@ -46,6 +45,7 @@ struct device_kind_ops {
 	void (*prepare)(struct device *d); /* just before its nodes are made */
 	int (*make_nodes)(struct device *d);
 	bool (*is_set_up)(const struct device *d); /* in dom0, besides its backend */
+	void (*hide)(struct device *d);		   /* its nodes are about to be removed */
 	/* Its entry of the device page: all but index, rings and port. */
 	void (*page)(const struct device *d, struct noxs_device *to);
 	void (*close_files)(struct device *d);
@@ -76,6 +76,8 @@ extern const struct device_kind_ops vif_ops, vbd_ops;
 void vif_foresee_mtu(struct device *d);
 /* An interface of its name in dom0 is there. */
 void vif_netdev(struct device *d, int ifindex, const char *name);
+/* Its interface is set up, and its backend hears of it; `tell_mtu`: its frontend, too. */
+void vif_plugged(struct device *d, uint32_t tell_mtu);
 int vif_claim(struct device *d, struct vm *vm, const struct device_config *c, struct err *e);
 
 /* --- vif_admit.c --- */
@@ -85,6 +87,21 @@ void vif_number(struct vm *vm, struct device_config *d, bool also_leaving);
 int vif_admit(struct engine *en, const struct vm *self, const struct device_config *d,
 	      struct err *e);
 int vif_reserve(struct vm *vm, const struct device_config *d);
+
+/* --- vif_netns.c: with netns= --- */
+/* What the configuration leaves open is the peer's: MAC and MTU; if it is there. */
+void vif_netns_foresee(struct vif_config *v);
+/* The namespace and the peer are there, and no other VM's. */
+int vif_netns_admit(struct engine *en, const struct vm *self, const struct vif_config *v,
+		    struct err *e);
+/* Moves the interface there, and joins it with the peer. On failure nothing is broken. */
+int vif_netns_set(struct device *d, struct err *e);
+/* An interface of its name was seen in dom0's own namespace. True: of one that had been moved,
+ * whose namespace has ended, if it is there. */
+bool vif_netns_came_back(struct device *d);
+int vif_netns_adopt(struct device *d);
+/* The peer is its namespace's own again. */
+void vif_netns_leave(struct device *d);
 
 /* --- vif_user.c --- */
 int vif_user_open(struct device *d, struct err *e);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/mirror.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* A guest that writes faster than xenstored takes it is stopped here. */
@@ -21,11 +22,11 @@ struct walk {
 static int put_node(struct engine *en, const char *path)
 {
 	uint32_t len = 0;
-	const char *value = store_get(en->devices->host.store, path, &len);
+	const char *value = store_get(engine_devices(en)->host.store, path, &len);
 	int rc;
 
-	rc = value ? mirror_put(en->devices->mirror, path, value, len)
-		   : mirror_rm(en->devices->mirror, path);
+	rc = value ? mirror_put(engine_devices(en)->mirror, path, value, len)
+		   : mirror_rm(engine_devices(en)->mirror, path);
 	if (rc < 0)
 		log_line(LOG_ERROR, "xenstored: %s: %s", path, strerror(-rc));
 	return rc;
@@ -44,7 +45,7 @@ static int put_all(struct engine *en, const char *base)
 {
 	struct walk w = {en, base, 0};
 
-	(void)store_children(en->devices->host.store, base, put_child, &w);
+	(void)store_children(engine_devices(en)->host.store, base, put_child, &w);
 	return w.rc;
 }
 
@@ -53,7 +54,7 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 	struct device *d = (struct device *)(void *)((char *)h - offsetof(struct device, front));
 
 	(void)removed;
-	if (by == d->key.domid && mirror_backlog(d->en->devices->mirror) > BACKLOG_MAX) {
+	if (by == d->key.domid && mirror_backlog(engine_devices(d->en)->mirror) > BACKLOG_MAX) {
 		device_broken(d, "its guest writes faster than xenstored takes it");
 		return;
 	}
@@ -63,7 +64,7 @@ static void on_front(struct store_hook *h, const char *path, bool removed, uint3
 
 static void changed(struct device *d, const char *path)
 {
-	if (d->mirrored && !d->en->devices->mirror_news)
+	if (d->mirrored && !engine_devices(d->en)->mirror_news)
 		(void)put_node(d->en, path);
 }
 
@@ -77,7 +78,7 @@ static int adopt(struct device *d)
 
 	devtree_front(&d->id, NULL, front);
 	devtree_back(&d->id, NULL, back);
-	rc = mirror_begin(en->devices->mirror);
+	rc = mirror_begin(engine_devices(en)->mirror);
 	if (rc < 0)
 		return rc;
 	d->mirrored = true;
@@ -85,14 +86,14 @@ static int adopt(struct device *d)
 	if (rc == 0)
 		rc = put_all(en, back);
 	end = mirror_end(
-		en->devices->mirror); /* also of a part of it: then the device goes again */
+		engine_devices(en)->mirror); /* also of a part of it: then the device goes again */
 	if (rc == 0)
 		rc = end;
 	if (rc == 0)
-		rc = mirror_follow(en->devices->mirror, back);
+		rc = mirror_follow(engine_devices(en)->mirror, back);
 	d->front.fn = on_front;
 	if (rc == 0)
-		rc = store_hook(en->devices->host.store, &d->front, front);
+		rc = store_hook(engine_devices(en)->host.store, &d->front, front);
 	return rc;
 }
 
@@ -101,15 +102,15 @@ static void hide(struct device *d)
 	struct engine *en = d->en;
 	char at[DEVTREE_PATH_MAX];
 
-	store_unhook(en->devices->host.store, &d->front);
+	store_unhook(engine_devices(en)->host.store, &d->front);
 	if (!d->mirrored)
 		return;
 	d->mirrored = false;
 	devtree_back(&d->id, NULL, at);
-	(void)mirror_unfollow(en->devices->mirror, at);
-	(void)mirror_rm(en->devices->mirror, at);
+	(void)mirror_unfollow(engine_devices(en)->mirror, at);
+	(void)mirror_rm(engine_devices(en)->mirror, at);
 	devtree_front(&d->id, NULL, at);
-	(void)mirror_rm(en->devices->mirror, at);
+	(void)mirror_rm(engine_devices(en)->mirror, at);
 }
 
 static int start(struct device *d, struct err *e)
@@ -124,23 +125,23 @@ void device_unmirror_domain(struct engine *en, uint32_t domid)
 	char at[DEVTREE_PATH_MAX];
 	struct vm *vm = NULL;
 
-	if (!en->devices->mirror)
+	if (!engine_devices(en)->mirror)
 		return;
 	vm = vm_by_domid(en, domid);
 	for (uint32_t i = 0; i < DEVICE_KINDS; i++) {
 		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s/%u",
 			       device_kind_name((enum device_kind)i), domid);
-		(void)mirror_rm(en->devices->mirror, at);
+		(void)mirror_rm(engine_devices(en)->mirror, at);
 	}
 	(void)snprintf(at, sizeof(at), "/local/domain/%u%s", domid, vm ? "/device" : "");
-	(void)mirror_rm(en->devices->mirror, at);
+	(void)mirror_rm(engine_devices(en)->mirror, at);
 }
 
 /* Xenstored's side has changed: the kernel's backend, most of the time. */
 static void on_news(void *arg, const char *path, const char *value, uint32_t len, uint64_t done)
 {
 	struct engine *en = arg;
-	struct store *s = en->devices->host.store;
+	struct store *s = engine_devices(en)->host.store;
 	const struct device *d;
 	uint32_t have_len = 0;
 	const char *have;
@@ -150,7 +151,7 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 	uint32_t domid;
 	uint32_t devid;
 
-	if (en->devices->host.mirror_news(en, path, value, done))
+	if (engine_devices(en)->host.mirror_news(en, path, value, done))
 		return;
 	if (!devtree_parse_back(path, kind, &domid, &devid, &rest) || *rest == '\0')
 		return;
@@ -162,32 +163,32 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 		return;
 	if (value && have && have_len == len && memcmp(have, value, len) == 0)
 		return;
-	en->devices->mirror_news = true;
+	engine_devices(en)->mirror_news = true;
 	if (value)
 		(void)store_put(s, path, value, len);
 	else
 		(void)store_rm(s, path);
-	en->devices->mirror_news = false;
+	engine_devices(en)->mirror_news = false;
 }
 
 static int setup(struct engine *en, struct err *e)
 {
-	int rc = mirror_open(en->loop, on_news, en, &en->devices->mirror, e);
+	int rc = mirror_open(engine_loop(en), on_news, en, &engine_devices(en)->mirror, e);
 
 	if (rc == 0)
-		en->devices->host.mirror_open(en);
+		engine_devices(en)->host.mirror_open(en);
 	return rc;
 }
 
 static void close_mirror(struct engine *en)
 {
-	mirror_close(en->devices->mirror);
-	en->devices->mirror = NULL;
+	mirror_close(engine_devices(en)->mirror);
+	engine_devices(en)->mirror = NULL;
 }
 
 static const char *deaf(const struct engine *en)
 {
-	return mirror_is_dead(en->devices->mirror) ? "xenstored is gone" : NULL;
+	return mirror_is_dead(engine_devices(en)->mirror) ? "xenstored is gone" : NULL;
 }
 
 static int possible(const struct engine *en, struct err *e)

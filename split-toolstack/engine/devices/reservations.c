@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /*
  * By what it is, over all VMs, so that a create costs the same with thousands of others. What a VM
@@ -33,7 +35,7 @@ static struct reservation *find(struct engine *en, enum reserved of, const void 
 		return NULL;
 	key[0] = (char)of;
 	memcpy(key + 1, what, len);
-	HASH_FIND(hh, en->devices->reservations, key, len + 1, c);
+	HASH_FIND(hh, engine_devices(en)->reservations, key, len + 1, c);
 	return c;
 }
 
@@ -60,9 +62,9 @@ int reservations_add(struct vm *vm, enum reserved of, const void *what, size_t l
 	c->writes = writes;
 	c->key[0] = (char)of;
 	memcpy(c->key + 1, what, len);
-	c->next = vm->reservations;
-	vm->reservations = c;
-	HASH_ADD_KEYPTR(hh, vm->en->devices->reservations, c->key, len + 1, c);
+	c->next = *vm_reservations(vm);
+	*vm_reservations(vm) = c;
+	HASH_ADD_KEYPTR(hh, engine_devices(vm_engine(vm))->reservations, c->key, len + 1, c);
 	return 0;
 }
 
@@ -71,22 +73,23 @@ int reservations_take(struct vm *vm, struct err *e)
 	int rc = 0;
 
 	reservations_drop(vm);
-	for (uint32_t i = 0; rc == 0 && i < vm->cfg.ndevice; i++)
-		rc = vm->en->devices->kinds[vm->cfg.device[i].kind]->reserve(vm,
-									     &vm->cfg.device[i]);
+	for (uint32_t i = 0; rc == 0 && i < vm_cfg(vm)->ndevice; i++)
+		rc = engine_devices(vm_engine(vm))
+			     ->kinds[vm_cfg(vm)->device[i].kind]
+			     ->reserve(vm, &vm_cfg(vm)->device[i]);
 	return rc < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
 void reservations_drop(struct vm *vm)
 {
-	struct engine *en = vm->en;
+	struct engine *en = vm_engine(vm);
 	struct reservation *c;
 
-	while ((c = vm->reservations) != NULL) {
-		vm->reservations = c->next;
+	while ((c = *vm_reservations(vm)) != NULL) {
+		*vm_reservations(vm) = c->next;
 		/* It is in the table, which is there.
 		 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-		HASH_DELETE(hh, en->devices->reservations, c);
+		HASH_DELETE(hh, engine_devices(en)->reservations, c);
 		free(c);
 	}
 }

@@ -16,6 +16,7 @@ enum reserved {
 	RESERVED_NAME = 'n',
 	RESERVED_DISK = 'd',
 	RESERVED_FILE = 'f',
+	RESERVED_PEER = 'p', /* of a vif in a network namespace */
 	RESERVED_IPV4 = 'i', /* nothing refuses a second one */
 };
 /* Some VM has it. */

@@ -2,12 +2,13 @@
 /* The rows of the tables of devices. */
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 void rows_choose(struct engine *en)
 {
-	en->devices->kinds[DEVICE_VIF] = &vif_ops;
-	en->devices->kinds[DEVICE_VBD] = &vbd_ops;
-	en->devices->backends[BACKEND_KERNEL] =
-		en->store == STORE_BESIDE ? &mirrored_backend_ops : &kernel_backend_ops;
-	en->devices->backends[BACKEND_USER] = &user_backend_ops;
+	engine_devices(en)->kinds[DEVICE_VIF] = &vif_ops;
+	engine_devices(en)->kinds[DEVICE_VBD] = &vbd_ops;
+	engine_devices(en)->backends[BACKEND_KERNEL] =
+		engine_store_mode(en) == STORE_BESIDE ? &mirrored_backend_ops : &kernel_backend_ops;
+	engine_devices(en)->backends[BACKEND_USER] = &user_backend_ops;
 }

@@ -9,6 +9,9 @@
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 static uint32_t rings_of(enum device_kind kind)
 {
@@ -28,26 +31,26 @@ uint32_t devices_rings(const struct vm_config *c)
 
 int devices_new(struct engine *en, struct err *e)
 {
-	en->devices = calloc(1, sizeof(*en->devices));
-	return en->devices ? 0 : err_set(e, ENOMEM, "out of memory");
+	engine_set_devices(en, calloc(1, sizeof(struct devices)));
+	return engine_devices(en) ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
 void devices_free(struct engine *en)
 {
-	free(en->devices);
-	en->devices = NULL;
+	free(engine_devices(en));
+	engine_set_devices(en, NULL);
 }
 
 struct mirror *engine_mirror(const struct engine *en)
 {
-	return en->devices->mirror;
+	return engine_devices(en)->mirror;
 }
 
 bool devices_have_bridge(const struct engine *en, const char *name)
 {
 	struct link_info i;
 
-	return link_find(en->devices->link, name, &i) == 0 && i.is_bridge;
+	return link_find(engine_devices(en)->link, name, &i) == 0 && i.is_bridge;
 }
 
 /* --- making --- */
@@ -88,10 +91,10 @@ int device_add(struct engine *en, struct device_set *set, const struct device_co
 /* vifs come first, so that a shell with so many of them has theirs at the same place. */
 static int make_kind(struct vm *vm, enum device_kind kind, uint32_t *ring, struct err *e)
 {
-	struct device *have = vm->devices.first;
+	struct device *have = vm_devices(vm)->first;
 
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct device_config *c = &vm->cfg.device[i];
+	for (uint32_t i = 0; i < vm_cfg(vm)->ndevice; i++) {
+		const struct device_config *c = &vm_cfg(vm)->device[i];
 		struct device *d;
 		int rc;
 
@@ -102,11 +105,11 @@ static int make_kind(struct vm *vm, enum device_kind kind, uint32_t *ring, struc
 		if (have) { /* of the shell it came from */
 			rc = have->kind->claim(have, vm, c, e);
 		} else {
-			rc = device_add(vm->en, &vm->devices, c, &vm->dom, *ring, &d, e);
+			rc = device_add(vm_engine(vm), vm_devices(vm), c, vm_dom(vm), *ring, &d, e);
 			if (rc < 0)
 				return rc;
 			d->vm = vm;
-			rc = device_start(d, files_disk(vm->files, d->key.devid), e);
+			rc = device_start(d, files_disk(*vm_files(vm), d->key.devid), e);
 		}
 		if (rc < 0)
 			return rc;
@@ -120,17 +123,17 @@ int devices_start(struct vm *vm, struct err *e)
 	uint32_t ring = 0;
 	int rc;
 
-	if (vm->cfg.ndevice == 0)
+	if (vm_cfg(vm)->ndevice == 0)
 		return 0;
-	if (vm->noxs && vm->dom.ring_pages == 0)
+	if (vm_has_noxs(vm) && vm_dom(vm)->ring_pages == 0)
 		return err_set(e, EOPNOTSUPP,
 			       "this image has a noxs note but no noxs entry: it can have no "
 			       "devices");
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		struct device_config *c = &vm->cfg.device[i];
+	for (uint32_t i = 0; i < vm_cfg(vm)->ndevice; i++) {
+		struct device_config *c = &vm_cfg(vm)->device[i];
 
-		if (vm->en->devices->kinds[c->kind]->number)
-			vm->en->devices->kinds[c->kind]->number(vm, c, false);
+		if (engine_devices(vm_engine(vm))->kinds[c->kind]->number)
+			engine_devices(vm_engine(vm))->kinds[c->kind]->number(vm, c, false);
 	}
 	rc = reservations_take(vm, e);
 	for (uint32_t kind = 0; rc == 0 && kind < DEVICE_KINDS; kind++)
@@ -154,13 +157,13 @@ bool devices_fit_flavor(const struct engine *en, const struct pool_flavor *f,
 
 	for (uint32_t i = 0; fits && i < c->ndevice; i++) {
 		const struct device_config *d = &c->device[i];
-		const struct device_kind_ops *kind = en->devices->kinds[d->kind];
+		const struct device_kind_ops *kind = engine_devices(en)->kinds[d->kind];
 		uint32_t at = n[d->kind]++;
 
 		fits = !kind->fits_shell || kind->fits_shell(f, d, at);
 	}
 	for (uint32_t i = 0; fits && i < DEVICE_KINDS; i++)
-		fits = n[i] == en->devices->kinds[i]->in_flavor(f);
+		fits = n[i] == engine_devices(en)->kinds[i]->in_flavor(f);
 	return fits;
 }
 
@@ -197,8 +200,8 @@ int devices_start_shell(struct engine *en, struct device_set *set, const struct 
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < DEVICE_KINDS; i++)
-		if (en->devices->kinds[i]->of_shell)
-			rc = start_kind(&s, en->devices->kinds[i], e);
+		if (engine_devices(en)->kinds[i]->of_shell)
+			rc = start_kind(&s, engine_devices(en)->kinds[i], e);
 	return rc;
 }
 
@@ -297,12 +300,12 @@ void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, v
 {
 	struct device_info info;
 
-	for (const struct device *d = vm->devices.first; d; d = d->next) {
+	for (const struct device *d = vm_devices(vm)->first; d; d = d->next) {
 		device_tell(d, &info);
 		fn(&info, arg);
 	}
-	for (uint32_t i = 0; !vm->devices.first && i < vm->cfg.ndevice; i++) {
-		info = (struct device_info){.config = &vm->cfg.device[i],
+	for (uint32_t i = 0; !vm_devices(vm)->first && i < vm_cfg(vm)->ndevice; i++) {
+		info = (struct device_info){.config = &vm_cfg(vm)->device[i],
 					    .state = vm_state(vm) == VM_ENDED ? DEVICE_ENDED
 									      : DEVICE_WAITING,
 					    .ifname = "",

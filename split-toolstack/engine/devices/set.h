@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "split-toolstack/engine/config/device_config.h"
 #include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 struct dom;
 struct engine;
@@ -63,7 +64,7 @@ void device_unmirror_domain(struct engine *en, uint32_t domid);
 /* Ring pages that the devices of a noxs guest need. */
 uint32_t devices_rings(const struct vm_config *c);
 /* Makes and starts the devices of a VM that does not run yet, or takes over those of its shell; on
- * failure what there is remains in vm->devices, for devices_drop(). */
+ * failure what there is remains in vm_devices(), for devices_drop(). */
 int devices_start(struct vm *vm, struct err *e);
 /* Those of a shell: its vifs. */
 int devices_start_shell(struct engine *en, struct device_set *set, const struct pool_flavor *f,

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /*
@@ -37,17 +38,17 @@ struct teardown {
 /* Says, to the next daemon too, whether the setting is ours and was 0 before. */
 static bool mark(const struct engine *en, bool ours)
 {
-	return en->devices->teardown->mark >= 0 &&
-	       pwrite(en->devices->teardown->mark, ours ? "1" : "0", 1, 0) == 1;
+	return engine_devices(en)->teardown->mark >= 0 &&
+	       pwrite(engine_devices(en)->teardown->mark, ours ? "1" : "0", 1, 0) == 1;
 }
 
 /* Back to 0 only what was found so. The mark is there before the setting changes and until it is
  * as it was. */
 void teardown_hurry(struct engine *en, bool on)
 {
-	struct teardown *t = en->devices->teardown;
+	struct teardown *t = engine_devices(en)->teardown;
 
-	if (t->hurried == on || !en->conf.rcu_expedited)
+	if (t->hurried == on || !engine_settings(en)->rcu_expedited)
 		return;
 	if (on && (kernel_rcu_expedited() != 0 || !mark(en, true)))
 		return;
@@ -59,7 +60,7 @@ void teardown_hurry(struct engine *en, bool on)
 
 bool teardown_hurried(const struct engine *en)
 {
-	return en->devices->teardown->hurried;
+	return engine_devices(en)->teardown->hurried;
 }
 
 int teardown_open(struct engine *en, struct err *e)
@@ -70,8 +71,8 @@ int teardown_open(struct engine *en, struct err *e)
 
 	if (!t)
 		return err_set(e, ENOMEM, "out of memory");
-	en->devices->teardown = t;
-	(void)snprintf(path, sizeof(path), "%s/rcu_expedited", en->conf.run_dir);
+	engine_devices(en)->teardown = t;
+	(void)snprintf(path, sizeof(path), "%s/rcu_expedited", engine_settings(en)->run_dir);
 	t->mark = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (t->mark < 0 || pread(t->mark, &ours, 1, 0) != 1 || ours != '1' ||
 	    kernel_set_rcu_expedited(false) < 0)
@@ -109,10 +110,10 @@ static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void wait_until_lost(struct device *d, double seconds)
 {
-	ev_timer_stop(d->en->loop, &d->timer);
+	ev_timer_stop(engine_loop(d->en), &d->timer);
 	ev_timer_init(&d->timer, on_lost, seconds, 0.);
 	d->timer.data = d;
-	ev_timer_start(d->en->loop, &d->timer);
+	ev_timer_start(engine_loop(d->en), &d->timer);
 }
 
 static void remove_now(struct device *d)
@@ -121,27 +122,27 @@ static void remove_now(struct device *d)
 	enum backend_end end;
 
 	d->phase = PHASE_REMOVING;
-	store_unhook(en->devices->host.store, &d->back);
+	store_unhook(engine_devices(en)->host.store, &d->back);
 	device_hide(d);
 	end = d->backend->stop(d);
 	if (end == END_NOW || end == END_TOLD) {
-		devtree_remove(en->devices->host.store, &d->id);
+		devtree_remove(engine_devices(en)->host.store, &d->id);
 		if (end == END_NOW)
 			device_gone(d);
 		return;
 	}
 	if (end == END_QUEUE) {
-		en->devices->teardown->under_way++;
+		engine_devices(en)->teardown->under_way++;
 		d->counted = true;
 		teardown_hurry(en, true);
 	}
 	wait_until_lost(d, d->counted ? LOST_S : UNSEEN_S);
-	devtree_remove(en->devices->host.store, &d->id);
+	devtree_remove(engine_devices(en)->host.store, &d->id);
 }
 
 void teardown_next(struct engine *en)
 {
-	struct teardown *t = en->devices->teardown;
+	struct teardown *t = engine_devices(en)->teardown;
 
 	if (t->held) /* called from below, or from a walk */
 		return;
@@ -160,35 +161,35 @@ void teardown_next(struct engine *en)
 
 void teardown_hold(struct engine *en)
 {
-	en->devices->teardown->held = true;
+	engine_devices(en)->teardown->held = true;
 }
 
 void teardown_release(struct engine *en)
 {
-	en->devices->teardown->held = false;
+	engine_devices(en)->teardown->held = false;
 	teardown_next(en);
 }
 
 bool teardown_is_idle(const struct engine *en)
 {
-	return en->devices->teardown->under_way == 0 && !en->devices->teardown->queue;
+	return engine_devices(en)->teardown->under_way == 0 && !engine_devices(en)->teardown->queue;
 }
 
 void teardown_close(struct engine *en)
 {
-	struct teardown *t = en->devices->teardown;
+	struct teardown *t = engine_devices(en)->teardown;
 
 	if (!t)
 		return;
 	for (struct device *d = t->queue; d; d = d->queue_next) {
 		device_hide(d);
-		devtree_remove(en->devices->host.store, &d->id);
+		devtree_remove(engine_devices(en)->host.store, &d->id);
 	}
 	teardown_hurry(en, false);
 	if (t->mark >= 0)
 		(void)close(t->mark);
 	free(t);
-	en->devices->teardown = NULL;
+	engine_devices(en)->teardown = NULL;
 }
 
 void device_remove(struct device *d)
@@ -202,7 +203,7 @@ void device_remove(struct device *d)
 		return;
 	}
 	d->phase = PHASE_QUEUED;
-	DL_APPEND2(en->devices->teardown->queue, d, queue_prev, queue_next);
+	DL_APPEND2(engine_devices(en)->teardown->queue, d, queue_prev, queue_next);
 	teardown_next(en);
 }
 
@@ -218,16 +219,16 @@ void devices_forget(struct device *d)
 		*at = d->next;
 	d->set = NULL;
 	if (d->tell_prev)
-		DL_DELETE2(en->devices->untold, d, tell_prev, tell_next);
+		DL_DELETE2(engine_devices(en)->untold, d, tell_prev, tell_next);
 	d->tell_prev = NULL;
-	if (d->queue_prev && en->devices->teardown) /* else all go: the engine closes */
-		DL_DELETE2(en->devices->teardown->queue, d, queue_prev, queue_next);
+	if (d->queue_prev && engine_devices(en)->teardown) /* else all go: the engine closes */
+		DL_DELETE2(engine_devices(en)->teardown->queue, d, queue_prev, queue_next);
 	d->queue_prev = NULL;
-	if (d->counted && en->devices->teardown)
-		en->devices->teardown->under_way--;
+	if (d->counted && engine_devices(en)->teardown)
+		engine_devices(en)->teardown->under_way--;
 	d->counted = false;
-	ev_timer_stop(en->loop, &d->timer);
-	ev_timer_stop(en->loop, &d->again);
+	ev_timer_stop(engine_loop(en), &d->timer);
+	ev_timer_stop(engine_loop(en), &d->again);
 }
 
 void devices_drop(struct device_set *set)
@@ -255,7 +256,7 @@ static struct device_domain *find_domain(struct engine *en, uint32_t domid)
 {
 	struct device_domain *dom = NULL;
 
-	HASH_FIND(hh, en->devices->domains, &domid, sizeof(domid), dom);
+	HASH_FIND(hh, engine_devices(en)->domains, &domid, sizeof(domid), dom);
 	return dom;
 }
 
@@ -292,13 +293,13 @@ void device_domain_put(struct device_domain *dom, struct engine *en)
 	if (--dom->n)
 		return;
 	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
-		if (en->devices->backends[i]->domain_gone)
-			en->devices->backends[i]->domain_gone(en, dom->domid);
+		if (engine_devices(en)->backends[i]->domain_gone)
+			engine_devices(en)->backends[i]->domain_gone(en, dom->domid);
 	vm = vm_by_domid(en, dom->domid);
 	if (!vm) /* its VM is gone already */
-		store_forget_domain(en->devices->host.store, dom->domid);
-	HASH_DELETE(hh, en->devices->domains, dom);
-	en->devices->host.domain_free(en, dom->domid);
+		store_forget_domain(engine_devices(en)->host.store, dom->domid);
+	HASH_DELETE(hh, engine_devices(en)->domains, dom);
+	engine_devices(en)->host.domain_free(en, dom->domid);
 	free(dom);
 	if (waits) {
 		waits->waits_for = 0;

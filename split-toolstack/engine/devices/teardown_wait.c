@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 /* `chaos destroy` does not wait for backends: a create right behind it finds the old VM's devices
  * still there. It waits so long for one of them. */
@@ -21,18 +22,18 @@
 
 bool teardown_lately(const struct engine *en)
 {
-	ev_tstamp left = en->devices->teardown_waits->disk_left;
+	ev_tstamp left = engine_devices(en)->teardown_waits->disk_left;
 
-	return left != 0. && ev_now(en->loop) - left < LATELY_S;
+	return left != 0. && ev_now(engine_loop(en)) - left < LATELY_S;
 }
 
 /* --- waiting --- */
 
 static void look_in(struct engine *en, double seconds)
 {
-	ev_timer_stop(en->loop, &en->devices->teardown_waits->timer);
-	ev_timer_set(&en->devices->teardown_waits->timer, seconds > 0. ? seconds : 0., 0.);
-	ev_timer_start(en->loop, &en->devices->teardown_waits->timer);
+	ev_timer_stop(engine_loop(en), &engine_devices(en)->teardown_waits->timer);
+	ev_timer_set(&engine_devices(en)->teardown_waits->timer, seconds > 0. ? seconds : 0., 0.);
+	ev_timer_start(engine_loop(en), &engine_devices(en)->teardown_waits->timer);
 }
 
 /* All have the same time to wait: the first in the list is the first whose time is over. */
@@ -40,9 +41,9 @@ static void look_later(struct engine *en)
 {
 	double left;
 
-	if (!en->devices->teardown_waits->first)
+	if (!engine_devices(en)->teardown_waits->first)
 		return;
-	left = en->devices->teardown_waits->first->until - ev_now(en->loop);
+	left = engine_devices(en)->teardown_waits->first->until - ev_now(engine_loop(en));
 	look_in(en, teardown_lately(en) && left > AGAIN_S ? AGAIN_S : left);
 }
 
@@ -54,10 +55,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	DL_COUNT(en->devices->teardown_waits->first, l, n);
-	while (n-- && (l = en->devices->teardown_waits->first) !=
+	DL_COUNT(engine_devices(en)->teardown_waits->first, l, n);
+	while (n-- && (l = engine_devices(en)->teardown_waits->first) !=
 			      NULL) { /* those that wait on come behind */
-		DL_DELETE(en->devices->teardown_waits->first, l);
+		DL_DELETE(engine_devices(en)->teardown_waits->first, l);
 		l->prev = NULL;
 		l->again(l, ev_now(loop) >= l->until);
 	}
@@ -70,7 +71,7 @@ int teardown_wait_open(struct engine *en, struct err *e)
 
 	if (!all)
 		return err_set(e, ENOMEM, "out of memory");
-	en->devices->teardown_waits = all;
+	engine_devices(en)->teardown_waits = all;
 	ev_init(&all->timer, on_timer);
 	all->timer.data = en;
 	return 0;
@@ -78,30 +79,30 @@ int teardown_wait_open(struct engine *en, struct err *e)
 
 void teardown_wait_close(struct engine *en)
 {
-	struct teardown_waits *all = en->devices->teardown_waits;
+	struct teardown_waits *all = engine_devices(en)->teardown_waits;
 
 	if (!all)
 		return;
 	while (all->first)
 		teardown_wait_end(en, all->first);
-	ev_timer_stop(en->loop, &all->timer);
+	ev_timer_stop(engine_loop(en), &all->timer);
 	free(all);
-	en->devices->teardown_waits = NULL;
+	engine_devices(en)->teardown_waits = NULL;
 }
 
 void teardown_wait_begin(struct engine *en, struct teardown_wait *l)
 {
 	if (l->until == 0.)
-		l->until = ev_now(en->loop) + WAIT_S;
-	DL_APPEND(en->devices->teardown_waits->first, l);
-	if (!ev_is_active(&en->devices->teardown_waits->timer) || teardown_lately(en))
+		l->until = ev_now(engine_loop(en)) + WAIT_S;
+	DL_APPEND(engine_devices(en)->teardown_waits->first, l);
+	if (!ev_is_active(&engine_devices(en)->teardown_waits->timer) || teardown_lately(en))
 		look_later(en);
 }
 
 void teardown_wait_end(struct engine *en, struct teardown_wait *l)
 {
 	if (l->prev)
-		DL_DELETE(en->devices->teardown_waits->first, l);
+		DL_DELETE(engine_devices(en)->teardown_waits->first, l);
 	l->prev = NULL;
 	l->until = 0.;
 }
@@ -116,8 +117,8 @@ int teardown_wait_over(struct err *e)
 
 void teardown_wait_gone(struct engine *en, const struct device *d)
 {
-	if (d->kind->has_file && d->phase >= PHASE_CLOSING)
-		en->devices->teardown_waits->disk_left = ev_now(en->loop);
-	if (en->devices->teardown_waits->first)
+	if (device_file(&d->cfg) && d->phase >= PHASE_CLOSING)
+		engine_devices(en)->teardown_waits->disk_left = ev_now(engine_loop(en));
+	if (engine_devices(en)->teardown_waits->first)
 		look_in(en, 0.); /* not inside the end of a device */
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 #define BATCH	     64
 #define KERNEL_GROUP 1u
@@ -75,7 +76,7 @@ static void handle(struct engine *en, const struct uevent *u)
 	struct device *d;
 
 	if (strcmp(u->subsystem, "net") == 0 && strcmp(u->action, "add") != 0) {
-		en->devices->nbridge = 0; /* gone, or of another name now */
+		engine_devices(en)->nbridge = 0; /* gone, or of another name now */
 		if (strcmp(u->action, "remove") == 0 && u->type && u->ifindex &&
 		    strcmp(u->type, "bridge") == 0)
 			devices_bridge_gone(en, (int)strtol(u->ifindex, NULL, 10));
@@ -107,9 +108,9 @@ static void look_again(struct engine *en)
 	struct device *tmp;
 
 	log_line(LOG_WARN, "uevents were lost: looking at all devices");
-	en->devices->nbridge = 0;
+	engine_devices(en)->nbridge = 0;
 	teardown_hold(en); /* no other one goes inside the walk */
-	HASH_ITER(hh, en->devices->all, d, tmp)
+	HASH_ITER(hh, engine_devices(en)->all, d, tmp)
 	{
 		if (d->phase == PHASE_REMOVING && !d->backend->has(d)) {
 			device_gone(d);
@@ -182,16 +183,16 @@ int uevent_open(struct engine *en, struct err *e)
 		(void)close(fd);
 		return rc;
 	}
-	ev_io_init(&en->devices->uevents, on_uevent, fd, EV_READ);
-	en->devices->uevents.data = en;
-	ev_io_start(en->loop, &en->devices->uevents);
+	ev_io_init(&engine_devices(en)->uevents, on_uevent, fd, EV_READ);
+	engine_devices(en)->uevents.data = en;
+	ev_io_start(engine_loop(en), &engine_devices(en)->uevents);
 	return 0;
 }
 
 void uevent_close(struct engine *en)
 {
-	if (!ev_is_active(&en->devices->uevents))
+	if (!ev_is_active(&engine_devices(en)->uevents))
 		return;
-	ev_io_stop(en->loop, &en->devices->uevents);
-	(void)close(en->devices->uevents.fd);
+	ev_io_stop(engine_loop(en), &engine_devices(en)->uevents);
+	(void)close(engine_devices(en)->uevents.fd);
 }

@@ -9,6 +9,7 @@
 #include "backend/client.h"
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
 
 /* --- its number there --- */
@@ -37,7 +38,7 @@ static void set_state(struct device *d, enum devtree_state s)
 	char at[DEVTREE_PATH_MAX];
 
 	devtree_back(&d->id, "state", at);
-	(void)store_putf(d->en->devices->host.store, at, "%d", (int)s);
+	(void)store_putf(engine_devices(d->en)->host.store, at, "%d", (int)s);
 }
 
 uint32_t device_front_u32(const struct device *d, const char *leaf, uint32_t none)
@@ -46,7 +47,7 @@ uint32_t device_front_u32(const struct device *d, const char *leaf, uint32_t non
 	uint32_t n = none;
 
 	devtree_front(&d->id, leaf, at);
-	return store_get_u32(d->en->devices->host.store, at, &n) < 0 ? none : n;
+	return store_get_u32(engine_devices(d->en)->host.store, at, &n) < 0 ? none : n;
 }
 
 int device_offer(const struct device *d, const char *leaf, uint64_t value)
@@ -54,7 +55,8 @@ int device_offer(const struct device *d, const char *leaf, uint64_t value)
 	char at[DEVTREE_PATH_MAX];
 
 	devtree_back(&d->id, leaf, at);
-	return store_putf_quiet(d->en->devices->host.store, at, "%llu", (unsigned long long)value);
+	return store_putf_quiet(engine_devices(d->en)->host.store, at, "%llu",
+				(unsigned long long)value);
 }
 
 /* --- attaching --- */
@@ -149,7 +151,7 @@ static int start_handshake(struct device *d, struct err *e)
 	devtree_front(&d->id, NULL, front);
 	d->front.fn = on_front;
 	if (rc == 0)
-		rc = store_hook(d->en->devices->host.store, &d->front, front);
+		rc = store_hook(engine_devices(d->en)->host.store, &d->front, front);
 	return rc;
 }
 
@@ -181,7 +183,7 @@ static int adopt(struct device *d)
 
 		devtree_front(&d->id, NULL, front);
 		d->front.fn = on_front;
-		hooked = store_hook(d->en->devices->host.store, &d->front, front);
+		hooked = store_hook(engine_devices(d->en)->host.store, &d->front, front);
 		if (hooked < 0)
 			return hooked;
 	}
@@ -205,7 +207,7 @@ void device_user_orphan(struct device *d)
 
 static void hide(struct device *d)
 {
-	store_unhook(d->en->devices->host.store, &d->front);
+	store_unhook(engine_devices(d->en)->host.store, &d->front);
 }
 
 static enum backend_end stop(struct device *d)

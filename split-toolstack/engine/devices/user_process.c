@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "backend/client.h"
 #include "split-toolstack/engine/devices/backend.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #define SOCKET_NAME "backend.sock"
 /* One that ends again so soon is not given the same devices a third time: one of them may be why.
@@ -79,7 +81,7 @@ static void on_device(void *arg, const struct backend_device *has)
 		return;
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: chaos-backend has a device of it", has->domid);
-	(void)backend_client_detach(en->devices->user->client, has->head.id, NULL);
+	(void)backend_client_detach(engine_devices(en)->user->client, has->head.id, NULL);
 	if (d && is_user(d)) /* else it is what the store has of one that is gone */
 		d->user_state = USER_DETACHING;
 	user_backend_wants(en);
@@ -92,8 +94,8 @@ static void on_listed(void *arg)
 	struct device *d = NULL;
 	struct device *tmp;
 
-	en->devices->user->answered = true;
-	HASH_ITER(hh, en->devices->all, d, tmp)
+	engine_devices(en)->user->answered = true;
+	HASH_ITER(hh, engine_devices(en)->all, d, tmp)
 	{
 		if (d->user_state != USER_ATTACHING)
 			continue; /* one that was sent since is refused the second time */
@@ -113,7 +115,7 @@ static const struct backend_calls calls = {.attached = on_attached,
 
 static bool has_devices(const struct engine *en)
 {
-	for (const struct device *d = en->devices->all; d; d = d->hh.next)
+	for (const struct device *d = engine_devices(en)->all; d; d = d->hh.next)
 		if (d->user_state != USER_IDLE)
 			return true;
 	return false;
@@ -136,10 +138,10 @@ static void lost_one(struct device *d, bool again)
 
 static void disconnect(struct engine *en)
 {
-	struct user_backend *u = en->devices->user;
+	struct user_backend *u = engine_devices(en)->user;
 
-	ev_io_stop(en->loop, &u->read);
-	ev_io_stop(en->loop, &u->write);
+	ev_io_stop(engine_loop(en), &u->read);
+	ev_io_stop(engine_loop(en), &u->write);
 	backend_client_close(u->client);
 	u->client = NULL;
 }
@@ -148,9 +150,9 @@ static void disconnect(struct engine *en)
  * of the device (BLK_AGAIN). */
 static void lost(struct engine *en, const struct err *why)
 {
-	struct user_backend *u = en->devices->user;
+	struct user_backend *u = engine_devices(en)->user;
 	/* One that never answered was on its way out when it was found. */
-	bool again = !u->answered || u->lost == 0 || ev_now(en->loop) - u->lost > AGAIN_S;
+	bool again = !u->answered || u->lost == 0 || ev_now(engine_loop(en)) - u->lost > AGAIN_S;
 	struct device *d = NULL;
 	struct device *tmp;
 	struct err e = {0};
@@ -163,14 +165,14 @@ static void lost(struct engine *en, const struct err *why)
 	log_line(LOG_ERROR, "%s: %s", err_msg(why),
 		 again ? "another one gets its devices" : "it has ended twice: so do its devices");
 	if (u->answered)
-		u->lost = ev_now(en->loop);
+		u->lost = ev_now(engine_loop(en));
 	disconnect(en);
 	if (again && user_backend_open(en, &e) < 0) {
 		log_line(LOG_ERROR, "%s", err_msg(&e));
 		again = false;
 	}
 	teardown_hold(en); /* no other one goes inside the walk */
-	HASH_ITER(hh, en->devices->all, d, tmp)
+	HASH_ITER(hh, engine_devices(en)->all, d, tmp)
 	{
 		if (d->user_state != USER_IDLE)
 			lost_one(d, again);
@@ -185,7 +187,7 @@ static void on_read(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (backend_client_read(en->devices->user->client, &e) < 0)
+	if (backend_client_read(engine_devices(en)->user->client, &e) < 0)
 		lost(en, &e);
 }
 
@@ -196,7 +198,7 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (backend_client_write(en->devices->user->client, &e) < 0)
+	if (backend_client_write(engine_devices(en)->user->client, &e) < 0)
 		lost(en, &e);
 	else
 		user_backend_wants(en);
@@ -206,48 +208,51 @@ static void on_write(struct ev_loop *loop, ev_io *io, int revents)
 
 struct backend_client *user_backend_client(const struct engine *en)
 {
-	return en->devices->user ? en->devices->user->client : NULL;
+	return engine_devices(en)->user ? engine_devices(en)->user->client : NULL;
 }
 
 bool user_backend_started(const struct engine *en)
 {
-	return en->devices->user && en->devices->user->started;
+	return engine_devices(en)->user && engine_devices(en)->user->started;
 }
 
 void user_backend_wants(struct engine *en)
 {
-	struct user_backend *u = en->devices->user;
+	struct user_backend *u = engine_devices(en)->user;
 
 	if (!user_backend_client(en))
 		return;
 	if (backend_client_wants_write(u->client))
-		ev_io_start(en->loop, &u->write);
+		ev_io_start(engine_loop(en), &u->write);
 	else
-		ev_io_stop(en->loop, &u->write);
+		ev_io_stop(engine_loop(en), &u->write);
 }
 
 static int reach(struct engine *en, bool start, struct err *e)
 {
-	struct user_backend *u = en->devices->user ? en->devices->user : calloc(1, sizeof(*u));
+	struct user_backend *u =
+		engine_devices(en)->user ? engine_devices(en)->user : calloc(1, sizeof(*u));
 	char path[108];
 	int rc;
 
 	if (!u)
 		return err_set(e, ENOMEM, "out of memory");
-	en->devices->user = u;
+	engine_devices(en)->user = u;
 	if (u->client)
 		return 0;
-	if (snprintf(path, sizeof(path), "%s/" SOCKET_NAME, en->conf.run_dir) >= (int)sizeof(path))
-		return err_set(e, ENAMETOOLONG, "run_dir \"%s\": too long", en->conf.run_dir);
-	rc = backend_client_open(&u->client, path, start ? en->conf.backend_exe : NULL,
-				 en->conf.backend_user, &calls, en, &u->started, e);
+	if (snprintf(path, sizeof(path), "%s/" SOCKET_NAME, engine_settings(en)->run_dir) >=
+	    (int)sizeof(path))
+		return err_set(e, ENAMETOOLONG, "run_dir \"%s\": too long",
+			       engine_settings(en)->run_dir);
+	rc = backend_client_open(&u->client, path, start ? engine_settings(en)->backend_exe : NULL,
+				 engine_settings(en)->backend_user, &calls, en, &u->started, e);
 	if (rc < 0)
 		return err_wrap(e, rc, "chaos-backend");
 	ev_io_init(&u->read, on_read, backend_client_fd(u->client), EV_READ);
 	ev_io_init(&u->write, on_write, backend_client_fd(u->client), EV_WRITE);
 	u->read.data = en;
 	u->write.data = en;
-	ev_io_start(en->loop, &u->read);
+	ev_io_start(engine_loop(en), &u->read);
 	u->answered = u->started;
 	if (!u->started) {
 		(void)backend_client_list(u->client, NULL);
@@ -270,6 +275,6 @@ void user_backend_close(struct engine *en)
 {
 	if (user_backend_client(en))
 		disconnect(en);
-	free(en->devices->user);
-	en->devices->user = NULL;
+	free(engine_devices(en)->user);
+	engine_devices(en)->user = NULL;
 }

@@ -2,6 +2,7 @@
 /* The row of vbds: block devices. */
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 static uint32_t in_flavor(const struct pool_flavor *f)
 {
@@ -24,7 +25,7 @@ static int make_nodes(struct device *d)
 	vdev_name(d->key.devid, name);
 	v.major = d->major;
 	v.minor = d->minor;
-	return devtree_make_vbd(d->en->devices->host.store, &v);
+	return devtree_make_vbd(engine_devices(d->en)->host.store, &v);
 }
 
 static void page(const struct device *d, struct noxs_device *to)
@@ -40,7 +41,6 @@ static void page(const struct device *d, struct noxs_device *to)
 }
 
 const struct device_kind_ops vbd_ops = {.driver = "xen-blkback",
-					.has_file = true,
 					.admit = vbd_admit,
 					.admit_file = vbd_admit_file,
 					.reserve = vbd_reserve,

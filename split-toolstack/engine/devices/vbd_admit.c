@@ -7,6 +7,8 @@
 #include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* --- what is no other VM's --- */
 
@@ -36,7 +38,7 @@ int vbd_admit(struct engine *en, const struct vm *self, const struct device_conf
 	if (!has)
 		return 0;
 	vdev_name(d->devid, name);
-	return err_set(e, EBUSY, "disk %s: %s: is in use by \"%s\"", name, v->path, has->name);
+	return err_set(e, EBUSY, "disk %s: %s: is in use by \"%s\"", name, v->path, vm_name(has));
 }
 
 int vbd_reserve(struct vm *vm, const struct device_config *d)
@@ -66,7 +68,7 @@ static bool disk_is_leaving(struct engine *en, const struct disk_info *disk)
 	struct device *tmp;
 	bool leaving = teardown_lately(en);
 
-	HASH_ITER(hh, en->devices->all, d, tmp)
+	HASH_ITER(hh, engine_devices(en)->all, d, tmp)
 	{
 		if (d->key.kind != DEVICE_VBD || !may_be(d, disk))
 			continue;
@@ -122,12 +124,12 @@ static int check_same(const struct vm *vm, struct device_config *d, const struct
 	if (file->rc < 0)
 		return 0;
 	vdev_name(d->devid, name);
-	if (vm->restore && was && was != file->info.sectors)
+	if (vm_is_restored(vm) && was && was != file->info.sectors)
 		return err_set(e, EINVAL,
 			       "disk %s: %s: has %llu bytes, and had %llu when the VM was saved",
 			       name, path, (unsigned long long)file->info.sectors * 512,
 			       (unsigned long long)was * 512);
-	if (vm->restore && v->same_since_ns && file->info.written_ns > v->same_since_ns)
+	if (vm_is_restored(vm) && v->same_since_ns && file->info.written_ns > v->same_since_ns)
 		return vbd_is_newer(d, e);
 	v->sectors = file->info.sectors;
 	v->written_ns = file->info.written_ns;
@@ -154,13 +156,13 @@ int vbd_admit_file(struct vm *vm, struct device_config *d, const struct device_c
 	}
 	rc = given_twice(v, other, n, e);
 	if (rc == 0)
-		rc = vbd_admit(vm->en, vm, d, e);
+		rc = vbd_admit(vm_engine(vm), vm, d, e);
 	if (rc == 0)
 		rc = check_same(vm, d, file, e);
 	if (rc < 0 || file->rc == 0)
 		return rc;
 	err_copy(e, &file->err);
-	rc = file->rc == -EBUSY && disk_is_leaving(vm->en, &file->info) ? -EAGAIN : file->rc;
+	rc = file->rc == -EBUSY && disk_is_leaving(vm_engine(vm), &file->info) ? -EAGAIN : file->rc;
 	vdev_name(d->devid, name);
 	return err_wrap(e, rc, "disk %s: %s", name, v->path ? v->path : "the file");
 }

@@ -11,7 +11,9 @@
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* What dom0 lacked is asked for again after so long. */
 #define AGAIN_S 1.0
@@ -24,7 +26,7 @@ static void read_size(struct device *d)
 	uint32_t len;
 
 	devtree_back(&d->id, "sectors", at);
-	text = store_get(d->en->devices->host.store, at, &len);
+	text = store_get(engine_devices(d->en)->host.store, at, &len);
 	if (text && strtoull(text, NULL, 10))
 		d->sectors = strtoull(text, NULL, 10);
 }
@@ -32,7 +34,7 @@ static void read_size(struct device *d)
 /* Other VMs cannot have it, under whatever name. */
 static void reserve(struct device *d, uint64_t dev, uint64_t ino)
 {
-	struct vm_config *c = &d->vm->cfg;
+	struct vm_config *c = vm_change_cfg(d->vm);
 
 	for (uint32_t i = 0; i < c->ndevice; i++) {
 		struct vbd_config *v = &c->device[i].u.vbd;
@@ -71,7 +73,7 @@ static void try_later(struct device *d, enum file_use use, device_disk_fn *then)
 	d->again_then = then;
 	ev_timer_init(&d->again, on_again, AGAIN_S, 0.);
 	d->again.data = d;
-	ev_timer_start(d->en->loop, &d->again);
+	ev_timer_start(engine_loop(d->en), &d->again);
 }
 
 /* Also when there is no memory for it now. */
@@ -88,7 +90,7 @@ static void take_new_loop(struct device *d, struct file *disk)
 	struct err e = {0};
 	int rc;
 
-	if (devtree_back_state(d->en->devices->host.store, &d->id) >= DEVTREE_CONNECTED)
+	if (devtree_back_state(engine_devices(d->en)->host.store, &d->id) >= DEVTREE_CONNECTED)
 		return; /* blkback has got it after all */
 	rc = vbd_take_file(d, disk, &e);
 	if (adopt_later(rc)) {
@@ -103,7 +105,7 @@ static void take_new_loop(struct device *d, struct file *disk)
 	log_line(LOG_INFO, "op=adopt dom=%u disk \"%s\": has a new loop device", d->key.domid,
 		 d->cfg.u.vbd.path);
 	devtree_back(&d->id, "physical-device", at);
-	(void)store_putf(d->en->devices->host.store, at, "%x:%x", d->major, d->minor);
+	(void)store_putf(engine_devices(d->en)->host.store, at, "%x:%x", d->major, d->minor);
 }
 
 /* What the path leads to. A loop device can be its user's own, and is a block device as others
@@ -136,7 +138,8 @@ static void lock_again(struct device *d, struct file *disk)
  * had opened it: when that was too early, the file gets another one, of which blkback reads. */
 static int find_loop(struct device *d)
 {
-	bool early = devtree_back_state(d->en->devices->host.store, &d->id) < DEVTREE_CONNECTED;
+	bool early =
+		devtree_back_state(engine_devices(d->en)->host.store, &d->id) < DEVTREE_CONNECTED;
 	const char *path = d->cfg.u.vbd.path;
 	struct disk_info has = {0};
 	int fd = loop_find(d->major, d->minor, &has);
@@ -180,7 +183,7 @@ int vbd_adopt(struct device *d)
 	if (d->backend->keeps_file)
 		return path ? device_open_later(d, FILE_DISK_HELD, look_at_disk, NULL) : 0;
 	devtree_back(&d->id, "physical-device", at);
-	numbers = store_get(d->en->devices->host.store, at, &len);
+	numbers = store_get(engine_devices(d->en)->host.store, at, &len);
 	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */
 	if (numbers && sscanf(numbers, "%x:%x", &d->major, &d->minor) == 2) {
 		reserve(d, makedev(d->major, d->minor), 0);

@@ -2,6 +2,7 @@
 /* The file or block device behind a vbd. */
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ int vbd_take_file(struct device *d, struct file *file, struct err *e)
 
 	if (rc < 0)
 		err_copy(e, &file->err);
-	file_close(d->en->opener, FILE_DISK, c->fd);
+	file_close(engine_opener(d->en), FILE_DISK, c->fd);
 	c->fd = file_take(file);
 	vbd_note_disk(d, info);
 	d->major = info->major;
@@ -48,9 +49,9 @@ int vbd_take_file(struct device *d, struct file *file, struct err *e)
 
 void vbd_close_files(struct device *d)
 {
-	file_close(d->en->opener, FILE_DISK, d->loop_fd);
-	file_close(d->en->opener, FILE_DISK, d->user_fd);
-	file_close(d->en->opener, FILE_DISK, d->cfg.u.vbd.fd);
+	file_close(engine_opener(d->en), FILE_DISK, d->loop_fd);
+	file_close(engine_opener(d->en), FILE_DISK, d->user_fd);
+	file_close(engine_opener(d->en), FILE_DISK, d->cfg.u.vbd.fd);
 	d->loop_fd = -1;
 	d->user_fd = -1;
 	d->cfg.u.vbd.fd = -1;

@@ -7,6 +7,7 @@
 
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
 
 /* --- in shells --- */
@@ -19,8 +20,8 @@ static uint32_t in_flavor(const struct pool_flavor *f)
 /* The shell's are numbered; and one that is in a bridge stays a bridge's port. */
 static bool fits_shell(const struct pool_flavor *f, const struct device_config *d, uint32_t i)
 {
-	return d->backend == f->backend && (!f->bridge[0] || d->u.vif.bridge[0]) &&
-	       (d->devid == DEVICE_ANY || d->devid == i);
+	return d->backend == f->backend && !d->u.vif.netns[0] &&
+	       (!f->bridge[0] || d->u.vif.bridge[0]) && (d->devid == DEVICE_ANY || d->devid == i);
 }
 
 static void of_shell(const struct pool_flavor *f, const uint8_t uuid[16], uint32_t i,
@@ -55,7 +56,7 @@ static int make_nodes(struct device *d)
 				.rings = d->noxs ? &d->rings : NULL,
 				.user = d->backend->user};
 
-	return devtree_make_vif(d->en->devices->host.store, &v);
+	return devtree_make_vif(engine_devices(d->en)->host.store, &v);
 }
 
 /* One that no VM has claimed yet may be in no bridge. */
@@ -95,10 +96,12 @@ static void look_again(struct device *d)
 	struct link_info i;
 	char name[DEVICE_NAME];
 
-	if (d->ifindex || d->phase >= PHASE_CLOSING)
+	if (d->phase >= PHASE_CLOSING)
+		return;
+	if (vif_netns_came_back(d) || d->ifindex)
 		return;
 	(void)snprintf(name, sizeof(name), "vif%u.%u", d->key.domid, d->key.devid);
-	if (link_find(d->en->devices->link, name, &i) == 0)
+	if (link_find(engine_devices(d->en)->link, name, &i) == 0)
 		vif_netdev(d, i.ifindex, name);
 }
 
@@ -107,13 +110,16 @@ static int adopt(struct device *d)
 	const char *name = d->cfg.u.vif.ifname;
 	struct err e = {0};
 	struct link_info i;
-	int rc = *name ? link_find(d->en->devices->link, name, &i) : -ENODEV;
+	int rc;
 
+	if (d->cfg.u.vif.netns[0])
+		return vif_netns_adopt(d);
+	rc = *name ? link_find(engine_devices(d->en)->link, name, &i) : -ENODEV;
 	(void)snprintf(d->ifname, sizeof(d->ifname), "vif%u.%u", d->key.domid, d->key.devid);
 	if (rc == 0)
 		memcpy(d->ifname, name, sizeof(d->ifname));
 	if (!adopt_later(rc))
-		rc = link_find(d->en->devices->link, d->ifname, &i);
+		rc = link_find(engine_devices(d->en)->link, d->ifname, &i);
 	if (rc < 0) {
 		d->ifname[0] = '\0';
 		return adopt_later(rc) ? rc : 0;
@@ -138,6 +144,7 @@ const struct device_kind_ops vif_ops = {.driver = "xen-netback",
 					.prepare = prepare,
 					.make_nodes = make_nodes,
 					.is_set_up = is_set_up,
+					.hide = vif_netns_leave,
 					.page = page,
 					.close_files = close_files,
 					.netdev = vif_netdev,

@@ -8,6 +8,8 @@
 #include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* --- what a configuration leaves open --- */
 
@@ -15,11 +17,11 @@
 static uint32_t free_devid(const struct vm *vm, uint32_t domid)
 {
 	for (uint32_t id = 0;; id++) {
-		bool taken = domid && device_find(vm->en, domid, DEVICE_VIF, id);
+		bool taken = domid && device_find(vm_engine(vm), domid, DEVICE_VIF, id);
 
-		for (uint32_t i = 0; i < vm->cfg.ndevice && !taken; i++)
-			taken = vm->cfg.device[i].kind == DEVICE_VIF &&
-				vm->cfg.device[i].devid == id;
+		for (uint32_t i = 0; i < vm_cfg(vm)->ndevice && !taken; i++)
+			taken = vm_cfg(vm)->device[i].kind == DEVICE_VIF &&
+				vm_cfg(vm)->device[i].devid == id;
 		if (!taken)
 			return id;
 	}
@@ -43,8 +45,8 @@ static bool has_such(const struct vm *vm, const struct vif_config *v)
 {
 	bool has = false;
 
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct device_config *o = &vm->cfg.device[i];
+	for (uint32_t i = 0; i < vm_cfg(vm)->ndevice; i++) {
+		const struct device_config *o = &vm_cfg(vm)->device[i];
 
 		has = has || (o->kind == DEVICE_VIF && &o->u.vif != v &&
 			      memcmp(o->u.vif.mac, v->mac, sizeof(v->mac)) == 0);
@@ -59,51 +61,77 @@ static void choose_mac(const struct vm *vm, struct device_config *d)
 	uint32_t more = 0;
 
 	do
-		vif_make_mac(v->mac, vm->uuid, d->devid, more++);
-	while (reservations_has(vm->en, RESERVED_MAC, v->mac, sizeof(v->mac)) || has_such(vm, v));
+		vif_make_mac(v->mac, vm_uuid_bytes(vm), d->devid, more++);
+	while (reservations_has(vm_engine(vm), RESERVED_MAC, v->mac, sizeof(v->mac)) ||
+	       has_such(vm, v));
 }
 
 void vif_number(struct vm *vm, struct device_config *d, bool also_leaving)
 {
 	if (d->devid == DEVICE_ANY)
-		d->devid = free_devid(vm, also_leaving ? vm->domid : 0);
+		d->devid = free_devid(vm, also_leaving ? vm_domid(vm) : 0);
+	if (d->u.vif.netns[0])
+		vif_netns_foresee(&d->u.vif);
 	if (!vif_has_mac(&d->u.vif))
 		choose_mac(vm, d);
 }
 
 /* --- what is no other VM's --- */
 
+#define PEER_TEXT (VIF_NETNS_MAX + DEVICE_NAME + 1)
+
+static size_t text_of_peer(const struct vif_config *v, char text[PEER_TEXT])
+{
+	return (size_t)snprintf(text, PEER_TEXT, "%s %s", v->peer, v->netns);
+}
+
+/* In a namespace of its own it has the MAC of its peer, which is not among ours. */
+static bool claims_mac(const struct vif_config *v)
+{
+	return vif_has_mac(v) && !v->netns[0];
+}
+
 static int check_claims(struct engine *en, const struct vm *self, const struct vif_config *v,
 			struct err *e)
 {
 	const struct vm *has = NULL;
+	char peer[PEER_TEXT];
 	char text[18];
 
-	if (vif_has_mac(v))
+	if (claims_mac(v))
 		has = reservations_holder(en, self, RESERVED_MAC, v->mac, sizeof(v->mac), true);
 	if (has) {
 		mac_print(v->mac, text);
-		return err_set(e, EEXIST, "vif: mac %s: is taken by \"%s\"", text, has->name);
+		return err_set(e, EEXIST, "vif: mac %s: is taken by \"%s\"", text, vm_name(has));
 	}
+	if (v->netns[0])
+		has = reservations_holder(en, self, RESERVED_PEER, peer, text_of_peer(v, peer),
+					  true);
+	if (has)
+		return err_set(e, EEXIST, "vif: peer %s of netns \"%s\": is taken by \"%s\"",
+			       v->peer, v->netns, vm_name(has));
 	if (v->ifname[0])
 		has = reservations_holder(en, self, RESERVED_NAME, v->ifname, strlen(v->ifname),
 					  true);
 	if (has)
 		return err_set(e, EEXIST, "vif: vifname \"%s\": is taken by \"%s\"", v->ifname,
-			       has->name);
+			       vm_name(has));
 	return 0;
 }
 
 int vif_reserve(struct vm *vm, const struct device_config *d)
 {
 	const struct vif_config *v = &d->u.vif;
+	char peer[PEER_TEXT];
 	int rc = 0;
 
 	/* The vif of a preserved VM sends nothing: its successor has its MAC. */
-	if (vif_has_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
+	if (claims_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
 		rc = reservations_add(vm, RESERVED_MAC, v->mac, sizeof(v->mac), true);
 	if (rc == 0 && v->ifname[0])
 		rc = reservations_add(vm, RESERVED_NAME, v->ifname, strlen(v->ifname), true);
+	if (rc == 0 && v->netns[0])
+		rc = reservations_add(vm, RESERVED_PEER, peer, text_of_peer(v, peer), true);
 	if (rc == 0 && v->ip.ipv4_prefix)
 		rc = reservations_add(vm, RESERVED_IPV4, v->ip.ipv4, sizeof(v->ip.ipv4), false);
 	return rc;
@@ -114,17 +142,17 @@ int vif_reserve(struct vm *vm, const struct device_config *d)
 /* Asking costs 40 us, and nearly all VMs of a host are in the same few. */
 static bool is_known(const struct engine *en, const char *bridge)
 {
-	for (uint32_t i = 0; i < en->devices->nbridge; i++)
-		if (strcmp(en->devices->bridge[i], bridge) == 0)
+	for (uint32_t i = 0; i < engine_devices(en)->nbridge; i++)
+		if (strcmp(engine_devices(en)->bridge[i], bridge) == 0)
 			return true;
 	return false;
 }
 
 static void know(struct engine *en, const char *bridge)
 {
-	if (en->devices->nbridge < BRIDGES_KNOWN)
-		(void)snprintf(en->devices->bridge[en->devices->nbridge++],
-			       sizeof(en->devices->bridge[0]), "%s", bridge);
+	if (engine_devices(en)->nbridge < BRIDGES_KNOWN)
+		(void)snprintf(engine_devices(en)->bridge[engine_devices(en)->nbridge++],
+			       sizeof(engine_devices(en)->bridge[0]), "%s", bridge);
 }
 
 static int check_bridge(struct engine *en, const char *bridge, struct err *e)
@@ -134,7 +162,7 @@ static int check_bridge(struct engine *en, const char *bridge, struct err *e)
 
 	if (is_known(en, bridge))
 		return 0;
-	rc = link_find(en->devices->link, bridge, &i);
+	rc = link_find(engine_devices(en)->link, bridge, &i);
 	if (rc == -ENODEV)
 		return err_set(
 			e, ENODEV,
@@ -171,7 +199,7 @@ static bool ifname_is_leaving(struct engine *en, const char *name)
 	struct device *tmp;
 	bool leaving = false;
 
-	HASH_ITER(hh, en->devices->all, d, tmp)
+	HASH_ITER(hh, engine_devices(en)->all, d, tmp)
 	{
 		bool it_is = strcmp(d->ifname, name) == 0;
 
@@ -193,7 +221,7 @@ static int check_ifname(struct engine *en, const char *name, struct err *e)
 			       "vif: vifname \"%s\": looks like a name that interfaces of "
 			       "VMs get by default; choose another",
 			       name);
-	if (link_find(en->devices->link, name, &i) < 0)
+	if (link_find(engine_devices(en)->link, name, &i) < 0)
 		return 0;
 	(void)err_set(e, EEXIST, "vif: vifname \"%s\": an interface has that name already", name);
 	return ifname_is_leaving(en, name) ? -EAGAIN : -EEXIST;
@@ -205,6 +233,8 @@ int vif_admit(struct engine *en, const struct vm *self, const struct device_conf
 	const struct vif_config *v = &d->u.vif;
 	int rc = check_claims(en, self, v, e);
 
+	if (rc == 0 && v->netns[0])
+		rc = vif_netns_admit(en, self, v, e);
 	if (rc == 0 && v->bridge[0])
 		rc = check_bridge(en, v->bridge, e);
 	if (rc == 0 && v->ifname[0])

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 /* A pooled one has another MTU than the kernel's only because of its bridge. */
 static uint32_t mtu_for(const struct device *d, const struct link_info *bridge)
@@ -30,7 +31,7 @@ void vif_foresee_mtu(struct device *d)
 	struct link_info bridge;
 
 	if (c->mtu == 0 && c->bridge[0] &&
-	    link_find(d->en->devices->link, c->bridge, &bridge) == 0 &&
+	    link_find(engine_devices(d->en)->link, c->bridge, &bridge) == 0 &&
 	    bridge.mtu != LINK_MTU_DEFAULT)
 		d->mtu = bridge.mtu;
 }
@@ -48,12 +49,28 @@ static int change_link(struct device *d, const struct link_change *change, struc
 	if (hurry)
 		teardown_hurry(en, true);
 	if (change->name && d->netdev)
-		rc = link_set(en->devices->link, d->ifindex, &down, e);
+		rc = link_set(engine_devices(en)->link, d->ifindex, &down, e);
 	if (rc == 0)
-		rc = link_set(en->devices->link, d->ifindex, change, e);
+		rc = link_set(engine_devices(en)->link, d->ifindex, change, e);
 	if (hurry)
 		teardown_hurry(en, false);
 	return rc;
+}
+
+void vif_plugged(struct device *d, uint32_t tell_mtu)
+{
+	char at[DEVTREE_PATH_MAX];
+
+	d->netdev = true;
+	fill_mtu(d);
+	if (d->noxs)
+		return;
+	if (tell_mtu) {
+		devtree_front(&d->id, "mtu", at);
+		(void)store_putf(engine_devices(d->en)->host.store, at, "%u", tell_mtu);
+	}
+	devtree_back(&d->id, "hotplug-status", at);
+	(void)store_putf(engine_devices(d->en)->host.store, at, "connected");
 }
 
 int device_link_try(struct device *d, struct err *e)
@@ -61,12 +78,13 @@ int device_link_try(struct device *d, struct err *e)
 	const struct vif_config *c = &d->cfg.u.vif;
 	struct link_info bridge = {.mtu = LINK_MTU_DEFAULT};
 	struct link_change change = LINK_CHANGE_NONE;
-	char at[DEVTREE_PATH_MAX];
 	struct link_info own;
 	int rc = 0;
 
+	if (c->netns[0])
+		return vif_netns_set(d, e);
 	if (c->bridge[0]) {
-		rc = link_find(d->en->devices->link, c->bridge, &bridge);
+		rc = link_find(engine_devices(d->en)->link, c->bridge, &bridge);
 		if (rc < 0)
 			(void)err_sys(e, -rc, "bridge \"%s\"", c->bridge);
 		change.master = bridge.ifindex;
@@ -78,7 +96,8 @@ int device_link_try(struct device *d, struct err *e)
 		change.name = c->ifname;
 	if (rc == 0) {
 		rc = change_link(d, &change, e);
-		if (rc == -ENODEV && link_find(d->en->devices->link, d->ifname, &own) == -ENODEV) {
+		if (rc == -ENODEV &&
+		    link_find(engine_devices(d->en)->link, d->ifname, &own) == -ENODEV) {
 			d->ifindex = 0; /* an earlier one of this name, and now gone: ours comes */
 			return 0;
 		}
@@ -90,17 +109,8 @@ int device_link_try(struct device *d, struct err *e)
 	if (change.mtu)
 		d->mtu = change.mtu;
 	d->master = c->bridge[0] ? bridge.ifindex : 0;
-	d->netdev = true;
-	fill_mtu(d);
-	if (d->noxs)
-		return 0;
-	if (c->bridge[0]) { /* Linux does not look, others do */
-		devtree_front(&d->id, "mtu", at);
-		(void)store_putf(d->en->devices->host.store, at, "%u",
-				 change.mtu ? change.mtu : bridge.mtu);
-	}
-	devtree_back(&d->id, "hotplug-status", at);
-	(void)store_putf(d->en->devices->host.store, at, "connected");
+	/* Linux does not look, others do */
+	vif_plugged(d, !c->bridge[0] ? 0 : change.mtu ? change.mtu : bridge.mtu);
 	return 0;
 }
 
@@ -114,8 +124,8 @@ void device_link_set(struct device *d)
 
 void vif_netdev(struct device *d, int ifindex, const char *name)
 {
-	if (d->netdev || d->ifindex == ifindex || d->phase < PHASE_STARTED ||
-	    d->phase >= PHASE_CLOSING)
+	if (d->phase < PHASE_STARTED || d->phase >= PHASE_CLOSING || vif_netns_came_back(d) ||
+	    d->netdev || d->ifindex == ifindex)
 		return;
 	d->ifindex = ifindex;
 	(void)snprintf(d->ifname, sizeof(d->ifname), "%s", name);
@@ -136,15 +146,15 @@ static void tell_claim(const struct device *d)
 				.rate_bytes = c->rate_bytes,
 				.rate_us = c->rate_us};
 
-	devtree_bind_vif(d->en->devices->host.store, &v);
+	devtree_bind_vif(engine_devices(d->en)->host.store, &v);
 }
 
 void devices_tell(struct engine *en)
 {
 	struct device *d;
 
-	while ((d = en->devices->untold) != NULL) {
-		DL_DELETE2(en->devices->untold, d, tell_prev, tell_next);
+	while ((d = engine_devices(en)->untold) != NULL) {
+		DL_DELETE2(engine_devices(en)->untold, d, tell_prev, tell_next);
 		d->tell_prev = NULL;
 		if (d->phase < PHASE_CLOSING)
 			tell_claim(d);
@@ -165,7 +175,7 @@ int vif_claim(struct device *d, struct vm *vm, const struct device_config *c, st
 	if (want->rate_bytes)
 		tell_claim(d);
 	else
-		DL_APPEND2(d->en->devices->untold, d, tell_prev, tell_next);
+		DL_APPEND2(engine_devices(d->en)->untold, d, tell_prev, tell_next);
 	if (d->ifindex && (!d->netdev || want->ifname[0] || (want->mtu && want->mtu != was.mtu) ||
 			   strcmp(want->bridge, was.bridge) != 0))
 		device_link_set(d);
@@ -178,7 +188,7 @@ void devices_bridge_gone(struct engine *en, int ifindex)
 	struct device *d = NULL;
 	struct device *tmp;
 
-	HASH_ITER(hh, en->devices->all, d, tmp)
+	HASH_ITER(hh, engine_devices(en)->all, d, tmp)
 	{
 		if (ifindex == 0 || d->master != ifindex)
 			continue;

@@ -11,6 +11,7 @@
 
 #include "backend/client.h"
 #include "backend/netback.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 int vif_user_open(struct device *d, struct err *e)
 {
@@ -21,7 +22,7 @@ int vif_user_open(struct device *d, struct err *e)
 	(void)snprintf(name, sizeof(name), "vif%u.%u", d->key.domid, d->key.devid);
 	rc = link_tap(name, true, &d->user_fd, e);
 	if (rc == 0)
-		rc = link_find(d->en->devices->link, name, &i);
+		rc = link_find(engine_devices(d->en)->link, name, &i);
 	if (rc == 0)
 		d->ifindex = i.ifindex;
 	memcpy(d->ifname, name, sizeof(d->ifname));

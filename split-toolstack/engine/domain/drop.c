@@ -10,9 +10,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/table.h"
 #include "split-toolstack/engine/domain/memory.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /*
@@ -70,7 +74,7 @@ static bool is_noted(const struct drops *ds, uint32_t domid)
 
 static void write_note(struct engine *en, uint32_t domid, const struct note *n)
 {
-	struct drops *ds = en->drops;
+	struct drops *ds = engine_drops(en);
 
 	if (pwrite(ds->fd, n, sizeof(*n), (off_t)(domid * sizeof(*n))) == (ssize_t)sizeof(*n) ||
 	    ds->failed)
@@ -78,17 +82,17 @@ static void write_note(struct engine *en, uint32_t domid, const struct note *n)
 	ds->failed = true;
 	log_line(LOG_ERROR,
 		 "registry: domains that are being destroyed cannot be noted: %s; free space in %s",
-		 strerror(errno), en->conf.run_dir);
+		 strerror(errno), engine_settings(en)->run_dir);
 }
 
 void drop_note(struct engine *en, uint32_t domid, const uint8_t uuid[16])
 {
 	struct note n = {.magic = MAGIC};
 
-	if (domid == 0 || domid >= IDS || is_noted(en->drops, domid))
+	if (domid == 0 || domid >= IDS || is_noted(engine_drops(en), domid))
 		return;
 	memcpy(n.uuid, uuid, sizeof(n.uuid));
-	en->drops->noted[domid / 8] |= (uint8_t)(1u << domid % 8);
+	engine_drops(en)->noted[domid / 8] |= (uint8_t)(1u << domid % 8);
 	write_note(en, domid, &n);
 }
 
@@ -96,13 +100,13 @@ static void erase_note(struct engine *en, uint32_t domid)
 {
 	struct note n = {0};
 
-	en->drops->noted[domid / 8] &= (uint8_t) ~(1u << domid % 8);
+	engine_drops(en)->noted[domid / 8] &= (uint8_t) ~(1u << domid % 8);
 	write_note(en, domid, &n);
 }
 
 bool domain_is_dropped(const struct engine *en, uint32_t domid)
 {
-	return is_noted(en->drops, domid);
+	return is_noted(engine_drops(en), domid);
 }
 
 /* --- on the worker --- */
@@ -139,7 +143,7 @@ static void destroy_work(struct worker_job *job, struct xen *x)
 static void delete_record(struct engine *en, const uint8_t uuid[16])
 {
 	if (!engine_find_uuid(en, uuid))
-		registry_delete(en->registry, uuid);
+		registry_delete(engine_registry(en), uuid);
 }
 
 static void finish(struct drop *d)
@@ -147,36 +151,36 @@ static void finish(struct drop *d)
 	struct engine *en = d->en;
 
 	if (d->adopted && !d->other)
-		en->drops->ops->forget_devices(en, d->domid);
+		engine_drops(en)->ops->forget_devices(en, d->domid);
 	if (d->recorded)
 		delete_record(en, d->uuid);
 	if (d->other)
-		slot_put_last(en->slots, &d->slot);
+		slot_put_last(engine_slots(en), &d->slot);
 	else
-		slot_put(en->slots, &d->slot);
+		slot_put(engine_slots(en), &d->slot);
 	erase_note(en, d->domid);
-	HASH_DELETE(hh, en->drops->all, d);
+	HASH_DELETE(hh, engine_drops(en)->all, d);
 	free(d);
 }
 
 static void again_later(struct engine *en)
 {
-	struct drops *ds = en->drops;
+	struct drops *ds = engine_drops(en);
 
 	if (ev_is_active(&ds->again))
 		return;
 	ev_timer_set(&ds->again, AGAIN_S, 0.);
-	ev_timer_start(en->loop, &ds->again);
+	ev_timer_start(engine_loop(en), &ds->again);
 }
 
 static void look(struct drop *d)
 {
 	struct xen_domain_info i;
 
-	if (d->working || !d->destroyed || d->en->drops->ops->has_devices(d->en, d->domid))
+	if (d->working || !d->destroyed || engine_drops(d->en)->ops->has_devices(d->en, d->domid))
 		return;
 	if (!d->gone) {
-		int rc = xen_domain_info(d->en->x, d->domid, &i);
+		int rc = xen_domain_info(engine_xen(d->en), d->domid, &i);
 
 		d->gone = rc == -ESRCH || (rc == 0 && memcmp(i.uuid, d->uuid, sizeof(i.uuid)) != 0);
 	}
@@ -214,7 +218,7 @@ static void destroy_done(struct worker_job *job)
 static void destroy(struct drop *d)
 {
 	d->working = true;
-	worker_push(d->en->worker, WORKER_DESTROYS, &d->job);
+	worker_push(engine_worker(d->en), WORKER_DESTROYS, &d->job);
 }
 
 static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
@@ -225,7 +229,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	HASH_ITER(hh, en->drops->all, d, tmp)
+	HASH_ITER(hh, engine_drops(en)->all, d, tmp)
 	{
 		if (!d->working && !d->destroyed)
 			destroy(d);
@@ -246,7 +250,7 @@ static struct drop *add(struct engine *en, uint32_t domid, const uint8_t uuid[16
 	d->domid = domid;
 	memcpy(d->uuid, uuid, sizeof(d->uuid));
 	d->first = true;
-	HASH_ADD(hh, en->drops->all, domid, sizeof(d->domid), d);
+	HASH_ADD(hh, engine_drops(en)->all, domid, sizeof(d->domid), d);
 	memory_begins(en);
 	return d;
 }
@@ -262,12 +266,12 @@ void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint
 		int rc;
 
 		if (map)
-			xen_unmap(en->x, map, 2);
-		rc = xen_domain_destroy(en->x, domid, uuid);
-		slot_put_last(en->slots, slot);
+			xen_unmap(engine_xen(en), map, 2);
+		rc = xen_domain_destroy(engine_xen(en), domid, uuid);
+		slot_put_last(engine_slots(en), slot);
 		if (recorded)
 			delete_record(en, uuid);
-		if ((rc == 0 || rc == -ESRCH) && !en->drops->ops->has_devices(en, domid))
+		if ((rc == 0 || rc == -ESRCH) && !engine_drops(en)->ops->has_devices(en, domid))
 			erase_note(en, domid); /* else the next daemon looks */
 		return;
 	}
@@ -284,7 +288,7 @@ void drop_devices_gone(struct engine *en, uint32_t domid)
 {
 	struct drop *d = NULL;
 
-	HASH_FIND(hh, en->drops->all, &domid, sizeof(domid), d);
+	HASH_FIND(hh, engine_drops(en)->all, &domid, sizeof(domid), d);
 	if (d)
 		look(d);
 }
@@ -296,11 +300,12 @@ static void adopt(struct engine *en, uint32_t domid, const struct note *n)
 	struct drop *d = NULL;
 	struct vm *vm = NULL;
 
-	HASH_FIND(hh, en->drops->all, &domid, sizeof(domid), d);
+	HASH_FIND(hh, engine_drops(en)->all, &domid, sizeof(domid), d);
 	if (d) /* was half made */
 		return;
 	vm = vm_by_domid(en, domid);
-	if (vm && vm_state(vm) == VM_UNKNOWN && memcmp(vm->uuid, n->uuid, sizeof(n->uuid)) != 0)
+	if (vm && vm_state(vm) == VM_UNKNOWN &&
+	    memcmp(vm_uuid_bytes(vm), n->uuid, sizeof(n->uuid)) != 0)
 		vm = NULL;
 	if (vm) { /* it was to end, but not so far that anything knows of it; or a later one's id */
 		erase_note(en, domid);
@@ -312,13 +317,13 @@ static void adopt(struct engine *en, uint32_t domid, const struct note *n)
 	log_line(LOG_INFO, "op=clean dom=%u: it was being destroyed", domid);
 	d->adopted = true;
 	d->slot.domid = domid;
-	slots_hold(en->slots, domid);
+	slots_hold(engine_slots(en), domid);
 	destroy(d);
 }
 
 void drops_adopt(struct engine *en)
 {
-	struct drops *ds = en->drops;
+	struct drops *ds = engine_drops(en);
 
 	for (uint32_t id = 1; id < IDS; id++) {
 		struct note n;
@@ -354,7 +359,7 @@ int drops_open(struct engine *en, const struct drop_ops *ops, struct err *e)
 
 	if (!ds)
 		return err_set(e, ENOMEM, "out of memory");
-	(void)snprintf(path, sizeof(path), "%s/registry/drops", en->conf.run_dir);
+	(void)snprintf(path, sizeof(path), "%s/registry/drops", engine_settings(en)->run_dir);
 	ds->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (ds->fd < 0) {
 		rc = err_sys(e, errno, "registry: %s", path);
@@ -365,19 +370,19 @@ int drops_open(struct engine *en, const struct drop_ops *ops, struct err *e)
 	ev_init(&ds->again, on_again);
 	ds->again.data = en;
 	read_notes(ds);
-	en->drops = ds;
+	engine_set_drops(en, ds);
 	return 0;
 }
 
 void drops_close(struct engine *en)
 {
-	struct drops *ds = en->drops;
+	struct drops *ds = engine_drops(en);
 	struct drop *d = NULL;
 	struct drop *tmp;
 
 	if (!ds)
 		return;
-	ev_timer_stop(en->loop, &ds->again);
+	ev_timer_stop(engine_loop(en), &ds->again);
 	HASH_ITER(hh, ds->all, d, tmp)
 	{
 		HASH_DELETE(hh, ds->all, d); /* NOLINT(clang-analyzer-unix.Malloc) */
@@ -385,5 +390,5 @@ void drops_close(struct engine *en)
 	}
 	(void)close(ds->fd);
 	free(ds);
-	en->drops = NULL;
+	engine_set_drops(en, NULL);
 }

@@ -6,12 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "split-toolstack/engine/domain/memory-t.h"
 
 struct engine;
 
-/* `came` is called for each destroy that has ended. */
-void memory_open(struct engine *en, void (*came)(struct engine *en));
+/* `came` is called for each destroy that has ended. -ENOMEM. */
+int memory_open(struct engine *en, void (*came)(struct engine *en), struct err *e);
+void memory_close(struct engine *en); /* not open is fine */
 /* So much is not free now, and destroys are under way. Without them it costs nothing. */
 bool memory_is_coming(struct engine *en, uint64_t kib);
 /* The youngest destroy under way, 0 without: what fails for want of memory from now on has reason

@@ -10,80 +10,46 @@
 
 #include "base/log.h"
 #include "dom0/devtree.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/guest/guests-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/engine.h"
 #include "split-toolstack/engine/services/ports.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 #define INPUT_QUEUE_MAX 65536u
 
+#define LINES_MAX 8u /* in the log about one guest */
+
+static struct devtree_id id_of(const struct vm *vm)
+{
+	return (struct devtree_id){"console", vm_domid(vm), 1};
+}
+
 static void front(char path[DEVTREE_PATH_MAX], const struct vm *vm, const char *leaf)
 {
-	const struct devtree_id id = {"console", vm->domid, 1};
+	const struct devtree_id id = id_of(vm);
 
 	devtree_front(&id, leaf, path);
 }
 
 static void back(char path[DEVTREE_PATH_MAX], const struct vm *vm, const char *leaf)
 {
-	const struct devtree_id id = {"console", vm->domid, 1};
+	const struct devtree_id id = id_of(vm);
 
 	devtree_back(&id, leaf, path);
 }
 
-/* --- nodes --- */
-
-static int put_front(const struct vm *vm)
+/* A guest may break its ring and connect again as often as it likes. */
+static void log_fault(struct channel *c, const struct vm *vm, const char *what, int rc)
 {
-	struct store_perm own[] = {{vm->domid, STORE_NONE}, {0, STORE_READ}};
-	struct store *s = vm->en->guests.tree;
-	char path[DEVTREE_PATH_MAX];
-	char other[DEVTREE_PATH_MAX];
-	int rc;
-
-	front(path, vm, NULL);
-	rc = store_putf_quiet(s, path, "%s", "");
-	if (rc == 0)
-		rc = store_set_perms(s, path, own, 2);
-	back(other, vm, NULL);
-	front(path, vm, "backend");
-	if (rc == 0)
-		rc = store_putf_quiet(s, path, "%s", other);
-	front(path, vm, "backend-id");
-	if (rc == 0)
-		rc = store_putf_quiet(s, path, "0");
-	front(path, vm, "state");
-	if (rc == 0)
-		rc = store_putf_quiet(s, path, "%d", DEVTREE_INITIALISING);
-	return rc;
-}
-
-static int put_back(const struct vm *vm)
-{
-	struct store_perm read[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
-	struct store *s = vm->en->guests.tree;
-	char path[DEVTREE_PATH_MAX];
-	char other[DEVTREE_PATH_MAX];
-	int rc;
-
-	back(path, vm, NULL);
-	rc = store_putf_quiet(s, path, "%s", "");
-	if (rc == 0)
-		rc = store_set_perms(s, path, read, 2);
-	front(other, vm, NULL);
-	back(path, vm, "frontend");
-	if (rc == 0)
-		rc = store_putf_quiet(s, path, "%s", other);
-	back(path, vm, "frontend-id");
-	if (rc == 0)
-		rc = store_putf_quiet(s, path, "%u", vm->domid);
-	back(path, vm, "online");
-	if (rc == 0)
-		rc = store_putf_quiet(s, path, "1");
-	back(path, vm, "state");
-	if (rc == 0)
-		rc = store_putf_quiet(s, path, "%d", DEVTREE_INITIALISING);
-	return rc;
+	if (c->lines >= LINES_MAX)
+		return;
+	c->lines++;
+	log_line(LOG_WARN, "op=channel dom=%u name=%s: %s: %s%s", vm_domid(vm), vm_name(vm), what,
+		 strerror(-rc), c->lines == LINES_MAX ? "; further faults are not logged" : "");
 }
 
 /* --- the ring --- */
@@ -96,34 +62,35 @@ static void push_input(struct channel *c, struct vm *vm)
 		return;
 	memmove(c->input, c->input + n, c->input_len - (uint32_t)n);
 	c->input_len -= (uint32_t)n;
-	(void)xen_evtchn_notify(vm->en->x, c->port);
+	(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), c->port);
 }
 
 static void on_event(struct port_user *u)
 {
-	struct vm *vm = (struct vm *)(void *)((char *)u - offsetof(struct vm, guest.channel.user));
+	struct vm *vm =
+		((struct guest *)(void *)((char *)u - offsetof(struct guest, channel.user)))->vm;
 
-	if (vm->guest.channel.input_len)
-		push_input(&vm->guest.channel, vm);
-	vm_announce(vm, VM_EV_CONSOLE);
+	if (vm_guest(vm)->channel.input_len)
+		push_input(&vm_guest(vm)->channel, vm);
+	vm_announce_console(vm);
 }
 
 static void disconnect(struct channel *c, struct vm *vm)
 {
-	ports_ignore(vm->en->ports, &c->user);
+	ports_ignore(engine_ports(vm_engine(vm)), &c->user);
 	if (c->port)
-		(void)xen_evtchn_unbind(vm->en->x, c->port);
+		(void)xen_evtchn_unbind(engine_xen(vm_engine(vm)), c->port);
 	c->port = 0;
 	c->con.page = NULL;
 	if (c->page)
-		xen_grant_unmap(vm->en->x, c->page);
+		xen_grant_unmap(engine_xen(vm_engine(vm)), c->page);
 	c->page = NULL;
 }
 
 /* What the guest says of its ring. */
 static int map_ring(struct channel *c, struct vm *vm)
 {
-	struct store *s = vm->en->guests.tree;
+	struct store *s = engine_guests(vm_engine(vm))->tree;
 	char path[DEVTREE_PATH_MAX];
 	uint32_t ref = 0;
 	uint32_t port = 0;
@@ -135,15 +102,15 @@ static int map_ring(struct channel *c, struct vm *vm)
 	if (rc == 0)
 		rc = store_get_u32(s, path, &port);
 	if (rc == 0)
-		rc = xen_grant_map(vm->en->x, vm->domid, ref, &c->page);
+		rc = xen_grant_map(engine_xen(vm_engine(vm)), vm_domid(vm), ref, &c->page);
 	if (rc == 0)
-		rc = xen_evtchn_bind(vm->en->x, vm->domid, port, &c->port);
+		rc = xen_evtchn_bind(engine_xen(vm_engine(vm)), vm_domid(vm), port, &c->port);
 	if (rc < 0)
 		return rc;
 	c->user.event = on_event;
 	c->user.resumed = on_event;
-	c->user.credit = &vm->guest.credit;
-	return ports_listen(vm->en->ports, c->port, &c->user);
+	c->user.credit = &vm_guest(vm)->credit;
+	return ports_listen(engine_ports(vm_engine(vm)), c->port, &c->user);
 }
 
 static void connect_ring(struct channel *c, struct vm *vm, bool again)
@@ -154,8 +121,7 @@ static void connect_ring(struct channel *c, struct vm *vm, bool again)
 	disconnect(c, vm);
 	rc = map_ring(c, vm);
 	if (rc < 0) {
-		log_line(LOG_WARN, "op=channel dom=%u name=%s: cannot be connected: %s", vm->domid,
-			 vm->name, strerror(-rc));
+		log_fault(c, vm, "the guest's ring cannot be connected", rc);
 		disconnect(c, vm);
 		return;
 	}
@@ -164,41 +130,42 @@ static void connect_ring(struct channel *c, struct vm *vm, bool again)
 		c->input_len = 0; /* it was for the ring that is gone */
 	c->epoch++;
 	back(path, vm, "state");
-	(void)store_putf(vm->en->guests.tree, path, "%d", DEVTREE_CONNECTED);
+	(void)store_putf(engine_guests(vm_engine(vm))->tree, path, "%d", DEVTREE_CONNECTED);
 	on_event(&c->user);
 }
 
 /* The guest connects, at its start and after it was restored, or lets go. */
 static void on_state(struct store_hook *h, const char *path, bool removed, uint32_t by)
 {
-	struct vm *vm = (struct vm *)(void *)((char *)h - offsetof(struct vm, guest.channel.hook));
+	struct vm *vm =
+		((struct guest *)(void *)((char *)h - offsetof(struct guest, channel.hook)))->vm;
 	uint32_t state = DEVTREE_UNKNOWN;
 
 	(void)by;
-	if (removed || store_get_u32(vm->en->guests.tree, path, &state) < 0)
+	if (removed || store_get_u32(engine_guests(vm_engine(vm))->tree, path, &state) < 0)
 		return;
 	if (state == DEVTREE_INITIALISED)
-		connect_ring(&vm->guest.channel, vm, false);
+		connect_ring(&vm_guest(vm)->channel, vm, false);
 	else if (state == DEVTREE_CLOSING || state == DEVTREE_CLOSED)
-		disconnect(&vm->guest.channel, vm);
+		disconnect(&vm_guest(vm)->channel, vm);
 }
 
 int channel_open(struct vm *vm, bool adopt, struct err *e)
 {
-	struct channel *c = &vm->guest.channel;
-	struct store *s = vm->en->guests.tree;
+	struct channel *c = &vm_guest(vm)->channel;
+	struct store *s = engine_guests(vm_engine(vm))->tree;
 	char path[DEVTREE_PATH_MAX];
 	uint32_t state = DEVTREE_UNKNOWN;
-	int rc = adopt ? 0 : put_back(vm);
+	const struct devtree_id id = id_of(vm);
+	int rc = adopt ? 0 : devtree_make_console(s, &id);
 
-	if (rc == 0 && !adopt)
-		rc = put_front(vm);
+	c->lines = 0;
 	front(path, vm, "state");
 	c->hook.fn = on_state;
 	if (rc == 0)
 		rc = store_hook(s, &c->hook, path);
 	if (rc < 0)
-		return err_sys(e, -rc, "agent's channel of domain %u", vm->domid);
+		return err_sys(e, -rc, "agent's channel of domain %u", vm_domid(vm));
 	c->open = true;
 	if (adopt && store_get_u32(s, path, &state) == 0 &&
 	    (state == DEVTREE_INITIALISED || state == DEVTREE_CONNECTED))
@@ -208,12 +175,12 @@ int channel_open(struct vm *vm, bool adopt, struct err *e)
 
 void channel_close(struct vm *vm)
 {
-	struct channel *c = &vm->guest.channel;
+	struct channel *c = &vm_guest(vm)->channel;
 
 	if (!c->open)
 		return;
 	c->open = false;
-	store_unhook(vm->en->guests.tree, &c->hook);
+	store_unhook(engine_guests(vm_engine(vm))->tree, &c->hook);
 	disconnect(c, vm);
 	free(c->input);
 	c->input = NULL;
@@ -224,35 +191,34 @@ void channel_close(struct vm *vm)
 
 int vm_channel_epoch(const struct vm *vm, uint32_t *out, struct err *e)
 {
-	*out = vm->guest.channel.epoch;
-	if (!vm->cfg.agent)
+	*out = vm_guest(vm)->channel.epoch;
+	if (!vm_cfg(vm)->agent)
 		return err_set(e, EOPNOTSUPP, "\"%s\" has no channel for an agent: agent=1",
-			       vm->name);
+			       vm_name(vm));
 	return 0;
 }
 
 int vm_channel_read(struct vm *vm, void *buf, uint32_t len)
 {
-	struct channel *c = &vm->guest.channel;
+	struct channel *c = &vm_guest(vm)->channel;
 	int n = c->con.page ? noxs_console_take(&c->con, buf, len) : 0;
 
 	if (n == -EPROTO)
-		log_line(LOG_WARN, "op=channel dom=%u name=%s: the guest broke its ring", vm->domid,
-			 vm->name);
+		log_fault(c, vm, "the guest's ring has impossible indexes", n);
 	if (n > 0) {
 		noxs_console_release(&c->con);
-		(void)xen_evtchn_notify(vm->en->x, c->port);
+		(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), c->port);
 	}
 	return n > 0 ? n : 0;
 }
 
 int vm_channel_write(struct vm *vm, const void *buf, uint32_t len, struct err *e)
 {
-	struct channel *c = &vm->guest.channel;
+	struct channel *c = &vm_guest(vm)->channel;
 	uint32_t room;
 
 	if (!c->open)
-		return err_set(e, EPIPE, "\"%s\" has ended", vm->name);
+		return err_set(e, EPIPE, "\"%s\" has ended", vm_name(vm));
 	if (!c->input)
 		c->input = malloc(INPUT_QUEUE_MAX);
 	if (!c->input)

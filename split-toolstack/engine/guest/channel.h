@@ -6,7 +6,8 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+
+struct vm;
 
 /* Makes its nodes (adopt: they are there), and connects whenever the guest's frontend does. */
 int channel_open(struct vm *vm, bool adopt, struct err *e);

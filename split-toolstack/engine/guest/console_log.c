@@ -12,8 +12,9 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #define MAGIC 0x676f6c736f616863ull /* "chaoslog" */
 
@@ -29,14 +30,16 @@ static void path_of(const struct vm *vm, char *out, size_t room)
 {
 	char uuid[37];
 
-	uuid_print(vm->uuid, uuid);
-	(void)snprintf(out, room, "%s/%s.log", vm->en->conf.log_dir, uuid);
+	uuid_print(vm_uuid_bytes(vm), uuid);
+	(void)snprintf(out, room, "%s/%s.log", engine_settings(vm_engine(vm))->log_dir, uuid);
 }
 
 void console_log_go_on(struct vm *vm, const struct vm *old)
 {
-	vm->guest.log.end = old->guest.log.end;
-	vm->guest.log.size = old->guest.log.size;
+	struct guest *g = vm_guest(vm);
+
+	g->log.end = vm_guest(old)->log.end;
+	g->log.size = vm_guest(old)->log.size;
 }
 
 static void close_log(struct console_log *l)
@@ -48,11 +51,12 @@ static void close_log(struct console_log *l)
 
 void console_log_close(struct vm *vm)
 {
-	close_log(&vm->guest.log);
+	close_log(&vm_guest(vm)->log);
 }
 
 static int open_old(struct vm *vm)
 {
+	struct guest *g = vm_guest(vm);
 	struct header h;
 	char path[512];
 	int fd;
@@ -65,16 +69,16 @@ static int open_old(struct vm *vm)
 		(void)close(fd);
 		return -EINVAL;
 	}
-	vm->guest.log.fd = fd;
-	vm->guest.log.size = h.size;
-	vm->guest.log.end = h.end;
-	vm->guest.log.ring_cons = h.ring_cons;
+	g->log.fd = fd;
+	g->log.size = h.size;
+	g->log.end = h.end;
+	g->log.ring_cons = h.ring_cons;
 	return 0;
 }
 
 int console_log_open_old(struct vm *vm)
 {
-	return vm->guest.log.fd >= 0 ? 0 : open_old(vm);
+	return vm_guest(vm)->log.fd >= 0 ? 0 : open_old(vm);
 }
 
 void console_log_recall(struct vm *vm)
@@ -85,11 +89,13 @@ void console_log_recall(struct vm *vm)
 
 void console_log_adopt(struct vm *vm)
 {
-	if (vm->guest.log.fd < 0 || noxs_console_resume(&vm->guest.con, vm->guest.log.ring_cons))
+	struct guest *g = vm_guest(vm);
+
+	if (g->log.fd < 0 || noxs_console_resume(&g->con, g->log.ring_cons))
 		return;
 	log_line(LOG_WARN,
 		 "op=console dom=%u name=%s: output is lost: its log could not be written before",
-		 vm->domid, vm->name);
+		 vm_domid(vm), vm_name(vm));
 }
 
 static int write_all(int fd, const uint8_t *data, uint64_t len, uint64_t at)
@@ -110,14 +116,15 @@ static int write_all(int fd, const uint8_t *data, uint64_t len, uint64_t at)
 
 static int make(struct vm *vm)
 {
+	struct guest *g = vm_guest(vm);
 	char path[512];
 
 	path_of(vm, path, sizeof(path));
 	/* A VM may be made again under a uuid that history still knows: its output goes on. */
 	if (console_log_open_old(vm) == 0)
 		return 0;
-	vm->guest.log.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return vm->guest.log.fd < 0 ? -errno : 0;
+	g->log.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return g->log.fd < 0 ? -errno : 0;
 }
 
 /* Data first, header last: what the header tells is there. */
@@ -142,7 +149,7 @@ static int append(struct console_log *l, const uint8_t *data, uint32_t len)
 
 void console_log_new_ring(struct vm *vm, uint32_t ring_cons)
 {
-	struct console_log *l = &vm->guest.log;
+	struct console_log *l = &vm_guest(vm)->log;
 	struct header h = {.magic = MAGIC, .size = l->size, .end = l->end, .ring_cons = ring_cons};
 
 	l->ring_cons = ring_cons;
@@ -156,7 +163,7 @@ void console_log_new_ring(struct vm *vm, uint32_t ring_cons)
 
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons)
 {
-	struct console_log *l = &vm->guest.log;
+	struct console_log *l = &vm_guest(vm)->log;
 	int rc = l->fd < 0 ? make(vm) : 0;
 
 	l->ring_cons = ring_cons;
@@ -166,7 +173,7 @@ int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ri
 		l->failed = false;
 	else if (!l->failed) {
 		l->failed = true;
-		log_line(LOG_WARN, "op=console name=%s: log cannot be written: %s", vm->name,
+		log_line(LOG_WARN, "op=console name=%s: log cannot be written: %s", vm_name(vm),
 			 strerror(-rc));
 	}
 	return rc;
@@ -181,16 +188,22 @@ void console_log_delete(struct vm *vm)
 	(void)unlink(path);
 }
 
+uint64_t console_log_end(const struct vm *vm)
+{
+	return vm_guest(vm)->log.end;
+}
+
 void vm_console_range(struct vm *vm, struct vm_console_range *out)
 {
-	out->end = vm->guest.log.end;
-	out->start =
-		vm->guest.log.end > vm->guest.log.size ? vm->guest.log.end - vm->guest.log.size : 0;
+	struct guest *g = vm_guest(vm);
+
+	out->end = g->log.end;
+	out->start = g->log.end > g->log.size ? g->log.end - g->log.size : 0;
 }
 
 int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct err *e)
 {
-	struct console_log *l = &vm->guest.log;
+	struct console_log *l = &vm_guest(vm)->log;
 	struct vm_console_range r;
 	uint64_t at;
 	ssize_t n;
@@ -202,7 +215,7 @@ int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct
 	if (pos == r.end)
 		return 0;
 	if (console_log_open_old(vm) < 0)
-		return err_set(e, ENOENT, "the console log of \"%s\" is gone", vm->name);
+		return err_set(e, ENOENT, "the console log of \"%s\" is gone", vm_name(vm));
 	at = pos % l->size;
 	if (len > r.end - pos)
 		len = (uint32_t)(r.end - pos);
@@ -218,6 +231,6 @@ int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct
 		errno = code;
 	}
 	if (n < 0)
-		return err_sys(e, errno, "console log of \"%s\"", vm->name);
+		return err_sys(e, errno, "console log of \"%s\"", vm_name(vm));
 	return (int)n;
 }

@@ -5,14 +5,8 @@
 
 #include <stdint.h>
 
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+struct vm;
 
-static inline void console_log_init(struct vm *vm)
-{
-	vm->guest.log = (struct console_log){.fd = -1,
-					     .size = (uint64_t)vm->en->conf.console_log_kib * 1024};
-}
 /* It lives again under a uuid of the history: its output goes on behind that. */
 void console_log_go_on(struct vm *vm, const struct vm *old);
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons);
@@ -24,6 +18,7 @@ void console_log_recall(struct vm *vm);
 /* With the old log open: what it has and the ring still shows is not taken twice; what came while
  * it could not be written is lost. */
 void console_log_adopt(struct vm *vm);
+uint64_t console_log_end(const struct vm *vm); /* bytes that it has written, ever */
 void console_log_close(struct vm *vm);
 void console_log_delete(struct vm *vm);
 

@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
+struct engine;
+struct noxs_guest_words;
+struct vm;
 
-/* Begins with the control page at vm->map, which is fresh; binds the channel. On failure
+/* Begins with the control page at vm_map(vm), which is fresh; binds the channel. On failure
  * control_close() follows. */
 int control_open(struct vm *vm, struct err *e);
 /* The same with a page that lived on without us. Its channel is bound by vm_listen(); until then
@@ -27,7 +29,6 @@ void control_take_port(struct vm *vm, uint32_t port);
 void control_keep_port(struct vm *vm);
 /* Undoes all that; not open is fine. */
 void control_close(struct vm *vm);
-void control_free(struct vm *vm); /* the VM is about to be freed */
 /* Looks at ring and words of one VM now. */
 void vm_look(struct vm *vm);
 /* Of one that is open: what the guest says. */
@@ -52,20 +53,9 @@ bool control_can_suspend(const struct vm *vm);
  */
 void control_still(struct vm *vm, bool still);
 
-static inline bool control_is_open(const struct vm *vm)
-{
-	return vm->guest.con.page != NULL;
-}
-
-static inline bool control_is_unheard(const struct vm *vm)
-{
-	return vm->guest.unheard_prev != NULL;
-}
-
+bool control_is_open(const struct vm *vm);
+bool control_is_unheard(const struct vm *vm);
 /* NULL: all are heard. */
-static inline struct vm *control_first_unheard(const struct engine *in)
-{
-	return in->guests.unheard;
-}
+struct vm *control_first_unheard(const struct engine *en);
 
 #endif

@@ -6,16 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct vm;
+struct guest;
 struct xen_grants;
 
 struct fork_end {
-	uint32_t seen;	   /* the last request that was answered, or is not to be */
-	struct vm *parent; /* NULL: it is no child */
-	struct vm *child;  /* utlist head: children that live */
-	struct vm *sibling_next, *sibling_prev; /* of its parent's; or of the orphans */
-	bool orphan;				/* its parent is gone: it is to be destroyed */
-	struct xen_grants *grants;		/* its table, mapped at its first child; or NULL */
+	uint32_t seen;	      /* the last request that was answered, or is not to be */
+	struct guest *parent; /* NULL: it is no child */
+	struct guest *child;  /* utlist head: children that live */
+	struct guest *sibling_next, *sibling_prev; /* of its parent's; or of the orphans */
+	bool orphan;				   /* its parent is gone: it is to be destroyed */
+	struct xen_grants *grants; /* its table, mapped at its first child; or NULL */
 };
 
 #endif

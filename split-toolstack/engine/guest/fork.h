@@ -9,11 +9,12 @@
 
 #include "base/err.h"
 #include "noxs/control.h"
+#include "split-toolstack/engine/guest/guests.h"
 
 struct engine;
 struct vm;
 
-/* Its guest wants a child: a request that was not answered yet. */
+/* Its guest has asked for a child: a request that was not answered yet. */
 bool fork_is_wanted(const struct vm *vm);
 /* Nothing is written into its pages now. */
 bool fork_is_still(const struct vm *vm);
@@ -35,7 +36,7 @@ int fork_connect(struct vm *child, struct noxs_fork *words, struct err *e);
 void fork_tell_end(const struct vm *child);
 /* Its domain goes: its parent takes back what it has shared, and its children are orphans. */
 void fork_close(struct vm *vm);
-/* The same without a word to anybody: the daemon ends, and the VM runs on. */
+/* The same, and the parent is not told: the daemon ends, and the VM runs on. */
 void fork_leave(struct vm *vm);
 /* It is to be destroyed: guests_ops.orphaned() follows. */
 void fork_make_orphan(struct vm *vm);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What one guest has of the daemon: what its VM embeds. */
+/* What one guest has of the daemon: its VM embeds it, and vm_guest() gives it to the files of this
+ * room. */
 #ifndef CHAOS_GUEST_GUEST_T_H
 #define CHAOS_GUEST_GUEST_T_H
 
@@ -9,6 +10,7 @@
 #include "noxs/control.h"
 #include "split-toolstack/engine/guest/fork-t.h"
 #include "split-toolstack/engine/services/ports-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "store/store.h"
 
 struct shown_name;
@@ -41,11 +43,13 @@ struct channel {
 	uint32_t port;
 	struct port_user user;
 	uint32_t epoch; /* how often it was connected */
+	uint32_t lines; /* of the log about its faults */
 	uint8_t *input; /* waits for room in the ring */
 	uint32_t input_len;
 };
 
 struct guest {
+	struct vm *vm;
 	struct noxs_control_end con; /* its control page; page NULL: it is not mapped */
 	uint32_t port;		     /* ours, of the control channel */
 	struct port_user control;    /* ... listened to */
@@ -53,21 +57,22 @@ struct guest {
 	struct console_log log;
 	uint8_t *input; /* waits for room in the ring */
 	uint32_t input_len;
-	bool still;				/* it is being saved */
-	bool suspend_asked;			/* ... or was: NOXS_REQ_SUSPEND is not obeyed yet */
-	struct vm *unheard_next, *unheard_prev; /* its channel is not bound yet */
+	bool still;	    /* it is being saved */
+	bool suspend_asked; /* ... or was: NOXS_REQ_SUSPEND is not obeyed yet */
+	struct guest *unheard_next, *unheard_prev; /* its channel is not bound yet */
 	struct vm_view view;
 	struct channel channel;
-	struct vm *view_next, *view_prev;     /* its store ring has something to move */
-	struct vm *untold_next, *untold_prev; /* xenstored has not what it is called */
+	struct guest *view_next, *view_prev;	 /* its store ring has something to move */
+	struct guest *untold_next, *untold_prev; /* xenstored has not what it is called */
 	struct fork_end fork;
 	struct shown_name *shown; /* what xenstored has of it */
 };
 
-/* Bytes that it has written, ever. */
-static inline uint64_t guest_console_end(const struct guest *g)
+/* Of a new VM; its log may get so large. */
+static inline void guest_init(struct guest *g, struct vm *of, uint32_t log_kib)
 {
-	return g->log.end;
+	g->vm = of;
+	g->log = (struct console_log){.fd = -1, .size = (uint64_t)log_kib * 1024};
 }
 
 #endif

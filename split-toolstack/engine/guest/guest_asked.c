@@ -3,31 +3,50 @@
  */
 #include <errno.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/guest/guests-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/guest_store.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "store/store.h"
 
 /* A path below the domain's own. */
 static const char *below(char path[STORE_PATH_MAX], const struct vm *vm, const char *rest)
 {
-	(void)snprintf(path, STORE_PATH_MAX, "/local/domain/%u/%s", vm->domid, rest);
+	(void)snprintf(path, STORE_PATH_MAX, "/local/domain/%u/%s", vm_domid(vm), rest);
 	return path;
 }
 
 static bool listens(const struct vm *vm)
 {
+	struct guest *g = vm_guest(vm);
 	struct store_numbers n;
 
-	return vm->guest.view.ring.conn && !vm->guest.view.ring.broken &&
-	       store_domain_numbers(vm->en->guests.tree, vm->domid, &n) == 0 && n.watches;
+	return g->view.ring.conn && !g->view.ring.broken &&
+	       store_domain_numbers(engine_guests(vm_engine(vm))->tree, vm_domid(vm), &n) == 0 &&
+	       n.watches;
 }
 
 static int ask(struct vm *vm, const char *what)
 {
 	char path[STORE_PATH_MAX];
 
-	return store_putf(vm->en->guests.tree, below(path, vm, "control/shutdown"), "%s", what);
+	return store_putf(engine_guests(vm_engine(vm))->tree, below(path, vm, "control/shutdown"),
+			  "%s", what);
+}
+
+bool vm_view_can_ask(const struct vm *vm)
+{
+	return listens(vm);
+}
+
+int vm_view_ask_memory(struct vm *vm, uint64_t kib, struct err *e)
+{
+	char path[STORE_PATH_MAX];
+	int rc = store_putf(engine_guests(vm_engine(vm))->tree, below(path, vm, "memory/target"),
+			    "%llu", (unsigned long long)kib);
+
+	return rc < 0 ? err_sys(e, -rc, "memory/target of \"%s\"", vm_name(vm)) : 0;
 }
 
 int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
@@ -39,9 +58,9 @@ int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
 			       "\"%s\" cannot be asked (it has no noxs control page, and has not "
 			       "connected to its store): end it from inside, or by \"chaos "
 			       "destroy\"",
-			       vm->name);
+			       vm_name(vm));
 	rc = ask(vm, reboot ? "reboot" : "poweroff");
-	return rc < 0 ? err_sys(e, -rc, "ask \"%s\"", vm->name) : 0;
+	return rc < 0 ? err_sys(e, -rc, "ask \"%s\"", vm_name(vm)) : 0;
 }
 
 bool vm_view_can_suspend(const struct vm *vm)
@@ -52,7 +71,8 @@ bool vm_view_can_suspend(const struct vm *vm)
 
 	if (!listens(vm))
 		return false;
-	says = store_get(vm->en->guests.tree, below(path, vm, "control/feature-suspend"), &len);
+	says = store_get(engine_guests(vm_engine(vm))->tree,
+			 below(path, vm, "control/feature-suspend"), &len);
 	return says && len == 1 && says[0] == '1';
 }
 
@@ -60,15 +80,15 @@ int vm_view_suspend(struct vm *vm, struct err *e)
 {
 	int rc = ask(vm, "suspend");
 
-	return rc < 0 ? err_sys(e, -rc, "ask \"%s\" to suspend", vm->name) : 0;
+	return rc < 0 ? err_sys(e, -rc, "ask \"%s\" to suspend", vm_name(vm)) : 0;
 }
 
 void vm_view_restored(struct vm *vm)
 {
 	char path[STORE_PATH_MAX];
 
-	(void)store_putf_quiet(vm->en->guests.tree, below(path, vm, "control/feature-suspend"),
-			       "%s", "1");
+	(void)store_putf_quiet(engine_guests(vm_engine(vm))->tree,
+			       below(path, vm, "control/feature-suspend"), "%s", "1");
 }
 
 void vm_view_suspended(struct vm *vm)

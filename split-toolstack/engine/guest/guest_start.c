@@ -6,13 +6,16 @@
 
 #include "base/random.h"
 #include "noxs/page.h"
+#include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/guest_store.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/services/slots.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* The device page of a domain; `blank`: no more of it than a guest at its gate needs. */
 static int show_page(struct engine *en, const struct guest_page *g, struct noxs_device *dev,
@@ -32,7 +35,7 @@ static int show_page(struct engine *en, const struct guest_page *g, struct noxs_
 		.page_table_gfn = d->page_table_gfn,
 		.page_table_pages = d->page_table_pages,
 		.image_end_gfn = d->image_end_gfn,
-		.tsc_khz = en->host.cpu_khz,
+		.tsc_khz = engine_xen_host(en)->cpu_khz,
 		.control_port = g->guest_port,
 		.entry = d->entry,
 		.control_remote = g->guest_port ? 0 : g->port,
@@ -59,22 +62,22 @@ static int show_page(struct engine *en, const struct guest_page *g, struct noxs_
 static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
 {
 	struct noxs_fork fork = {0};
-	const struct guest_page g = {.dom = &vm->dom,
-				     .cfg = &vm->cfg,
-				     .uuid = vm->uuid,
-				     .map = vm->map,
-				     .guest_port = vm->guest_port,
-				     .port = vm->slot.port,
+	const struct guest_page g = {.dom = vm_dom(vm),
+				     .cfg = vm_cfg(vm),
+				     .uuid = vm_uuid_bytes(vm),
+				     .map = vm_map(vm),
+				     .guest_port = vm_guest_port(vm),
+				     .port = vm_slot(vm)->port,
 				     .generation = generation,
-				     .gate = vm->at_gate,
-				     .fork = vm->cfg.child.number ? &fork : NULL};
+				     .gate = vm_at_gate(vm),
+				     .fork = vm_cfg(vm)->child.number ? &fork : NULL};
 	struct noxs_device dev[NOXS_MAX_DEVICES];
 	int rc = g.fork ? fork_connect(vm, &fork, e) : 0;
 
 	if (rc < 0)
 		return rc;
-	return show_page(vm->en, &g, dev, vm->devices.first ? devices_page(&vm->devices, dev) : 0,
-			 false, e);
+	return show_page(vm_engine(vm), &g, dev,
+			 vm_devices(vm)->first ? devices_page(vm_devices(vm), dev) : 0, false, e);
 }
 
 int guest_new_generation(uint64_t *out, struct err *e)
@@ -100,7 +103,7 @@ int guest_page_gate(struct engine *en, struct guest_page *g, struct err *e)
 
 int guest_start_copy(struct vm *vm, struct err *e)
 {
-	noxs_page_take(vm->map, vm->uuid);
+	noxs_page_take(vm_map(vm), vm_uuid_bytes(vm));
 	return control_resume(vm, e);
 }
 
@@ -108,13 +111,13 @@ int guest_start(struct vm *vm, uint64_t generation, struct err *e)
 {
 	int rc = generation ? control_resume(vm, e) : control_open(vm, e);
 
-	if (rc == 0 && !vm->noxs && vm->store_port)
+	if (rc == 0 && !vm_has_noxs(vm) && vm_store_port(vm))
 		rc = vm_view_open(vm, false, e);
-	if (rc == 0 && vm->cfg.ndevice)
+	if (rc == 0 && vm_cfg(vm)->ndevice)
 		rc = devices_start(vm, e);
-	if (rc == 0 && vm->noxs)
+	if (rc == 0 && vm_has_noxs(vm))
 		rc = show_vm_page(vm, generation, e);
-	if (rc == 0 && generation == 0 && vm->guest.log.end) /* else it has no log yet */
+	if (rc == 0 && generation == 0 && vm_guest(vm)->log.end) /* else it has no log yet */
 		console_log_new_ring(vm, 0);
 	return rc;
 }

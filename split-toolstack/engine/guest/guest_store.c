@@ -13,8 +13,12 @@
 #include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/channel.h"
+#include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/guest/guests-t.h"
 #include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/ports.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 /* Messages of one guest before others have their turn. */
 #define BUDGET 32u
@@ -40,7 +44,7 @@ int view_ports(struct xen *x, uint32_t domid, bool noxs, uint32_t *console, uint
 /* A path below the domain's own. */
 static const char *below(char path[STORE_PATH_MAX], const struct vm *vm, const char *rest)
 {
-	(void)snprintf(path, STORE_PATH_MAX, "/local/domain/%u%s%s", vm->domid, *rest ? "/" : "",
+	(void)snprintf(path, STORE_PATH_MAX, "/local/domain/%u%s%s", vm_domid(vm), *rest ? "/" : "",
 		       rest);
 	return path;
 }
@@ -49,7 +53,8 @@ static int put(const struct vm *vm, const char *rest, const char *value)
 {
 	char path[STORE_PATH_MAX];
 
-	return store_putf_quiet(vm->en->guests.tree, below(path, vm, rest), "%s", value);
+	return store_putf_quiet(engine_guests(vm_engine(vm))->tree, below(path, vm, rest), "%s",
+				value);
 }
 
 static int put_u64(const struct vm *vm, const char *rest, uint64_t value)
@@ -63,20 +68,24 @@ static int put_u64(const struct vm *vm, const char *rest, uint64_t value)
 /* A node that is the guest's own. */
 static int put_own(const struct vm *vm, const char *rest)
 {
-	struct store_perm own = {vm->domid, STORE_NONE};
+	struct store_perm own = {vm_domid(vm), STORE_NONE};
 	char path[STORE_PATH_MAX];
 	int rc = put(vm, rest, "");
 
-	return rc < 0 ? rc : store_set_perms(vm->en->guests.tree, below(path, vm, rest), &own, 1);
+	return rc < 0 ? rc
+		      : store_set_perms(engine_guests(vm_engine(vm))->tree, below(path, vm, rest),
+					&own, 1);
 }
 
 static int put_top(const struct vm *vm)
 {
-	struct store_perm read[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
+	struct store_perm read[] = {{0, STORE_NONE}, {vm_domid(vm), STORE_READ}};
 	char path[STORE_PATH_MAX];
 	int rc = put(vm, "", "");
 
-	return rc < 0 ? rc : store_set_perms(vm->en->guests.tree, below(path, vm, ""), read, 2);
+	return rc < 0 ? rc
+		      : store_set_perms(engine_guests(vm_engine(vm))->tree, below(path, vm, ""),
+					read, 2);
 }
 
 #define VM_PATH (sizeof("/vm/") + 36 + sizeof("/name"))
@@ -85,7 +94,7 @@ static const char *vm_path(char path[VM_PATH], const struct vm *vm, const char *
 {
 	char uuid[37];
 
-	uuid_print(vm->uuid, uuid);
+	uuid_print(vm_uuid_bytes(vm), uuid);
 	(void)snprintf(path, VM_PATH, "/vm/%s%s", uuid, rest);
 	return path;
 }
@@ -93,13 +102,13 @@ static const char *vm_path(char path[VM_PATH], const struct vm *vm, const char *
 /* Where other toolstacks keep what a VM is over all its domains; a new domain may read it. */
 static int put_vm(const struct vm *vm)
 {
-	struct store_perm read[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
-	struct store *s = vm->en->guests.tree;
+	struct store_perm read[] = {{0, STORE_NONE}, {vm_domid(vm), STORE_READ}};
+	struct store *s = engine_guests(vm_engine(vm))->tree;
 	char path[VM_PATH];
 	char uuid[37];
 	int rc;
 
-	uuid_print(vm->uuid, uuid);
+	uuid_print(vm_uuid_bytes(vm), uuid);
 	(void)store_rm(s, vm_path(path, vm, "")); /* of the domain before */
 	rc = store_putf_quiet(s, path, "%s", "");
 	if (rc == 0)
@@ -107,7 +116,7 @@ static int put_vm(const struct vm *vm)
 	if (rc == 0)
 		rc = store_putf_quiet(s, vm_path(path, vm, "/uuid"), "%s", uuid);
 	if (rc == 0)
-		rc = store_putf_quiet(s, vm_path(path, vm, "/name"), "%s", vm->name);
+		rc = store_putf_quiet(s, vm_path(path, vm, "/name"), "%s", vm_name(vm));
 	return rc;
 }
 
@@ -121,14 +130,14 @@ static int put_identity(const struct vm *vm)
 	if (rc == 0)
 		rc = put(vm, "vm", vm_path(text, vm, ""));
 	if (rc == 0)
-		rc = put(vm, "name", vm->name);
+		rc = put(vm, "name", vm_name(vm));
 	if (rc == 0)
-		rc = put_u64(vm, "domid", vm->domid);
+		rc = put_u64(vm, "domid", vm_domid(vm));
 	/* Without it xl takes a PVH domain for an HVM one. */
-	(void)snprintf(text, sizeof(text), "/libxl/%u/type", vm->domid);
+	(void)snprintf(text, sizeof(text), "/libxl/%u/type", vm_domid(vm));
 	if (rc == 0)
-		rc = store_putf_quiet(vm->en->guests.tree, text, "%s",
-				      vm->cfg.type == DOM_PVH ? "pvh" : "pv");
+		rc = store_putf_quiet(engine_guests(vm_engine(vm))->tree, text, "%s",
+				      vm_cfg(vm)->type == DOM_PVH ? "pvh" : "pv");
 	return rc;
 }
 
@@ -136,7 +145,7 @@ static int put_identity(const struct vm *vm)
  * gives back so much of what it has: both are of the domain as it was built. */
 static int put_machine(const struct vm *vm)
 {
-	const struct vm_config *c = &vm->cfg;
+	const struct vm_config *c = vm_cfg(vm);
 	char rest[64];
 	int rc = 0;
 
@@ -145,9 +154,11 @@ static int put_machine(const struct vm *vm)
 		rc = put(vm, rest, i < c->vcpus ? "online" : "offline");
 	}
 	if (rc == 0)
-		rc = put_u64(vm, "memory/static-max", vm->dom.max_pages * 4);
+		rc = put_u64(vm, "memory/static-max", vm_dom(vm)->max_pages * 4);
 	if (rc == 0)
-		rc = put_u64(vm, "memory/target", vm->dom.pages * 4);
+		rc = put_u64(vm, "memory/target",
+			     (vm_dom(vm)->had_pages ? vm_dom(vm)->had_pages : vm_dom(vm)->pages) *
+				     4);
 	if (rc == 0)
 		rc = put(vm, "memory/videoram", "0");
 	if (rc == 0)
@@ -180,16 +191,16 @@ static int put_control(const struct vm *vm)
 
 static int put_channels(const struct vm *vm)
 {
-	struct store_perm readable[] = {{vm->domid, STORE_NONE}, {0, STORE_READ}};
-	struct store_perm back[] = {{0, STORE_NONE}, {vm->domid, STORE_READ}};
-	struct store *s = vm->en->guests.tree;
+	struct store_perm readable[] = {{vm_domid(vm), STORE_NONE}, {0, STORE_READ}};
+	struct store_perm back[] = {{0, STORE_NONE}, {vm_domid(vm), STORE_READ}};
+	struct store *s = engine_guests(vm_engine(vm))->tree;
 	char path[STORE_PATH_MAX];
 	char at[64];
-	int rc = put_u64(vm, "store/port", vm->store_port);
+	int rc = put_u64(vm, "store/port", vm_store_port(vm));
 
-	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/console/%u/0", vm->domid);
+	(void)snprintf(at, sizeof(at), "/local/domain/0/backend/console/%u/0", vm_domid(vm));
 	if (rc == 0)
-		rc = put_u64(vm, "store/ring-ref", vm->dev_frame);
+		rc = put_u64(vm, "store/ring-ref", vm_dev_frame(vm));
 	if (rc == 0)
 		rc = put(vm, "console/backend", at);
 	if (rc == 0)
@@ -205,15 +216,15 @@ static int put_channels(const struct vm *vm)
 	if (rc == 0)
 		rc = put(vm, "console/tty", ""); /* there is none */
 	if (rc == 0)
-		rc = put_u64(vm, "console/port", vm->guest_port);
+		rc = put_u64(vm, "console/port", vm_guest_port(vm));
 	if (rc == 0)
-		rc = put_u64(vm, "console/ring-ref", vm->control_frame);
+		rc = put_u64(vm, "console/ring-ref", vm_control_frame(vm));
 	if (rc == 0)
 		rc = store_putf_quiet(s, at, "%s", "");
 	if (rc == 0)
 		rc = store_set_perms(s, at, back, 2);
 	if (rc == 0)
-		rc = storehost_console_backend(vm->en, vm->domid, at);
+		rc = storehost_console_backend(vm_engine(vm), vm_domid(vm), at);
 	return rc;
 }
 
@@ -228,7 +239,7 @@ static int put_all(const struct vm *vm, struct err *e)
 		rc = put_control(vm);
 	if (rc == 0)
 		rc = put_channels(vm);
-	return rc < 0 ? err_sys(e, -rc, "store view of domain %u", vm->domid) : 0;
+	return rc < 0 ? err_sys(e, -rc, "store view of domain %u", vm_domid(vm)) : 0;
 }
 
 void view_on_missing(void *arg, uint32_t domid)
@@ -245,34 +256,36 @@ void view_on_missing(void *arg, uint32_t domid)
 	for (vm = vms_alive(en); vm; vm = vm_next(vm)) {
 		char path[STORE_PATH_MAX];
 
-		if (vm->domid && !store_get(en->guests.tree, below(path, vm, ""), NULL))
+		if (vm_domid(vm) && !store_get(engine_guests(en)->tree, below(path, vm, ""), NULL))
 			(void)put_identity(vm);
 	}
 }
 
 void vm_view_renamed(struct vm *vm)
 {
+	struct guests *all = engine_guests(vm_engine(vm));
 	char path[STORE_PATH_MAX];
 	char at[VM_PATH];
 
-	if (!vm->domid || !store_get(vm->en->guests.tree, below(path, vm, "name"), NULL))
+	if (!vm_domid(vm) || !store_get(all->tree, below(path, vm, "name"), NULL))
 		return;
-	(void)store_putf(vm->en->guests.tree, path, "%s", vm->name);
-	(void)store_putf(vm->en->guests.tree, vm_path(at, vm, "/name"), "%s", vm->name);
+	(void)store_putf(all->tree, path, "%s", vm_name(vm));
+	(void)store_putf(all->tree, vm_path(at, vm, "/name"), "%s", vm_name(vm));
 }
 
 int vm_view_tell_address(struct vm *vm, struct err *e)
 {
-	const struct vif_config *v = device_first_vif(vm->cfg.device, vm->cfg.ndevice);
+	const struct vif_config *v = device_first_vif(vm_cfg(vm)->device, vm_cfg(vm)->ndevice);
 	int rc = v && v->ip_text[0] ? put(vm, "vm-data/ip", v->ip_text) : 0;
 
-	return rc < 0 ? err_sys(e, -rc, "store of domain %u", vm->domid) : 0;
+	return rc < 0 ? err_sys(e, -rc, "store of domain %u", vm_domid(vm)) : 0;
 }
 
 bool vm_view_has(const struct vm *vm, const char *rest)
 {
 	char path[STORE_PATH_MAX];
-	const char *value = store_get(vm->en->guests.tree, below(path, vm, rest), NULL);
+	const char *value =
+		store_get(engine_guests(vm_engine(vm))->tree, below(path, vm, rest), NULL);
 
 	return value && *value;
 }
@@ -283,107 +296,114 @@ static void on_notify(struct store_ring *r)
 {
 	struct vm *vm = r->arg;
 
-	(void)xen_evtchn_notify(vm->en->x, vm->guest.view.port);
+	(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), vm_guest(vm)->view.port);
 }
 
 static void on_wake(struct store_ring *r)
 {
 	struct vm *vm = r->arg;
 
-	if (!vm->guest.view.woken) {
-		vm->guest.view.woken = true;
-		DL_APPEND2(vm->en->guests.woken, vm, guest.view_prev, guest.view_next);
-		storehost_busy(vm->en);
+	struct guest *g = vm_guest(vm);
+
+	if (!g->view.woken) {
+		g->view.woken = true;
+		DL_APPEND2(engine_guests(vm_engine(vm))->woken, g, view_prev, view_next);
+		storehost_busy(vm_engine(vm));
 	}
 }
 
 static void unwake(struct vm *vm)
 {
-	if (vm->guest.view.woken)
-		DL_DELETE2(vm->en->guests.woken, vm, guest.view_prev, guest.view_next);
-	vm->guest.view.woken = false;
+	struct guest *g = vm_guest(vm);
+
+	if (g->view.woken)
+		DL_DELETE2(engine_guests(vm_engine(vm))->woken, g, view_prev, view_next);
+	g->view.woken = false;
 }
 
 static void vm_view_poll(struct vm *vm)
 {
+	struct guest *g = vm_guest(vm);
 	int rc;
 
 	unwake(vm);
-	if (!vm->guest.view.ring.conn || vm->guest.view.user.masked)
+	if (!g->view.ring.conn || g->view.user.masked)
 		return; /* it is polled when its credit is back */
-	rc = store_ring_poll(&vm->guest.view.ring, BUDGET);
+	rc = store_ring_poll(&g->view.ring, BUDGET);
 	if (rc == -EPROTO)
 		log_line(LOG_WARN,
 			 "op=store dom=%u name=%s: the guest broke the store's protocol: its view "
 			 "ends",
-			 vm->domid, vm->name);
+			 vm_domid(vm), vm_name(vm));
 	if (rc > 0) {
-		on_wake(&vm->guest.view.ring);
-		ports_spend(vm->en->ports, &vm->guest.view.user);
+		on_wake(&g->view.ring);
+		ports_spend(engine_ports(vm_engine(vm)), &g->view.user);
 	}
 }
 
 void views_poll(struct engine *en)
 {
-	struct vm *vm = en->guests.woken;
-	struct vm *last =
-		vm ? vm->guest.view_prev : NULL; /* those that wake now wait for the next turn */
+	struct guest *g = engine_guests(en)->woken;
+	struct guest *last =
+		g ? g->view_prev : NULL; /* those that wake now wait for the next turn */
 
-	while (vm) {
-		struct vm *next = vm == last ? NULL : vm->guest.view_next;
+	while (g) {
+		struct guest *next = g == last ? NULL : g->view_next;
 
-		vm_view_poll(vm);
-		vm = next;
+		vm_view_poll(g->vm);
+		g = next;
 	}
 }
 
 static void on_event(struct port_user *u)
 {
-	vm_view_poll((struct vm *)(void *)((char *)u - offsetof(struct vm, guest.view.user)));
+	vm_view_poll(((struct guest *)(void *)((char *)u - offsetof(struct guest, view.user)))->vm);
 }
 
 int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 {
-	struct vm_view *v = &vm->guest.view;
+	struct guests *all = engine_guests(vm_engine(vm));
+	struct guest *g = vm_guest(vm);
+	struct vm_view *v = &g->view;
 	char at[VM_PATH];
 	int rc;
 
-	if (vm->noxs || vm->store_port == 0)
+	if (vm_has_noxs(vm) || vm_store_port(vm) == 0)
 		return 0;
 	if (!adopt) {
-		rc = storehost_check_room(vm->en, e);
+		rc = storehost_check_room(vm_engine(vm), e);
 		if (rc == 0)
 			rc = put_all(vm, e);
 		if (rc < 0)
 			return rc;
 	}
-	if (adopt && !store_get(vm->en->guests.tree, vm_path(at, vm, ""), NULL))
+	if (adopt && !store_get(all->tree, vm_path(at, vm, ""), NULL))
 		(void)put_vm(vm); /* made by a version that had none */
 	v->ring.arg = vm;
 	v->ring.notify = on_notify;
 	v->ring.wake = on_wake;
-	rc = xen_evtchn_bind(vm->en->x, vm->domid, vm->store_port, &v->port);
+	rc = xen_evtchn_bind(engine_xen(vm_engine(vm)), vm_domid(vm), vm_store_port(vm), &v->port);
 	if (rc < 0) {
 		v->port = 0;
-		return err_sys(e, -rc, "bind to store channel %u of domain %u", vm->store_port,
-			       vm->domid);
+		return err_sys(e, -rc, "bind to store channel %u of domain %u", vm_store_port(vm),
+			       vm_domid(vm));
 	}
 	v->user.event = on_event;
 	v->user.resumed = on_event;
-	v->user.credit = &vm->guest.credit;
-	rc = ports_listen(vm->en->ports, v->port, &v->user);
+	v->user.credit = &g->credit;
+	rc = ports_listen(engine_ports(vm_engine(vm)), v->port, &v->user);
 	if (rc < 0)
 		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0)
-		rc = store_ring_open(vm->en->guests.tree, vm->domid, vm->map, adopt, &v->ring, e);
+		rc = store_ring_open(all->tree, vm_domid(vm), vm_map(vm), adopt, &v->ring, e);
 	if (rc < 0) {
 		vm_view_close(vm);
 		return rc;
 	}
-	store_fire_special(vm->en->guests.tree, "@introduceDomain");
+	store_fire_special(all->tree, "@introduceDomain");
 	if (adopt)
 		on_wake(&v->ring);
-	rc = vm->cfg.agent ? channel_open(vm, adopt, e) : 0;
+	rc = vm_cfg(vm)->agent ? channel_open(vm, adopt, e) : 0;
 	if (rc < 0)
 		vm_view_close(vm);
 	return rc;
@@ -391,26 +411,26 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 
 void vm_view_close(struct vm *vm)
 {
-	struct vm_view *v = &vm->guest.view;
+	struct vm_view *v = &vm_guest(vm)->view;
 
 	channel_close(vm);
 	unwake(vm);
 	store_ring_close(&v->ring);
-	ports_ignore(vm->en->ports, &v->user);
+	ports_ignore(engine_ports(vm_engine(vm)), &v->user);
 	if (v->port)
-		(void)xen_evtchn_unbind(vm->en->x, v->port);
+		(void)xen_evtchn_unbind(engine_xen(vm_engine(vm)), v->port);
 	v->port = 0;
 }
 
 void vm_view_forget(struct vm *vm)
 {
-	struct engine *en = vm->en;
+	struct engine *en = vm_engine(vm);
 
-	if (vm->domid == 0 || !en->guests.tree)
+	if (vm_domid(vm) == 0 || !engine_guests(en)->tree)
 		return;
-	if (!devices_of(en, vm->domid)) /* else it goes with the last of them */
-		store_forget_domain(en->guests.tree, vm->domid);
-	if (vm->store_port)
-		store_fire_special(en->guests.tree, "@releaseDomain");
-	vm->store_port = 0;
+	if (!devices_of(en, vm_domid(vm))) /* else it goes with the last of them */
+		store_forget_domain(engine_guests(en)->tree, vm_domid(vm));
+	if (vm_store_port(vm))
+		store_fire_special(engine_guests(en)->tree, "@releaseDomain");
+	vm_drop_store_port(vm);
 }

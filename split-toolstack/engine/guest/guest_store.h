@@ -28,6 +28,10 @@ void vm_view_renamed(struct vm *vm);
 int vm_view_tell_address(struct vm *vm, struct err *e);
 /* It has one that is not empty. */
 bool vm_view_has(const struct vm *vm, const char *rest);
+/* It has connected to its store, and watches it. */
+bool vm_view_can_ask(const struct vm *vm);
+/* Its balloon driver, if it has one, follows. */
+int vm_view_ask_memory(struct vm *vm, uint64_t kib, struct err *e);
 int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e);
 /* It has said so, and can be asked. */
 bool vm_view_can_suspend(const struct vm *vm);

@@ -2,19 +2,31 @@
 /* Opening and closing what guests have of the daemon, in order. */
 #include "split-toolstack/engine/guest/guests.h"
 
-#include "split-toolstack/engine/engine-t.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/guest-t.h"
 #include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/guest/guests-t.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "store/store.h"
 
 int guests_open(struct engine *en, const struct guests_ops *ops, struct err *e)
 {
-	int rc = storehost_open(en, views_poll, e);
+	struct guests *g = calloc(1, sizeof(*g));
+	int rc;
 
-	en->guests.ops = ops;
+	if (!g)
+		return err_set(e, ENOMEM, "out of memory");
+	g->ops = ops;
+	engine_set_guests(en, g);
+	rc = storehost_open(en, views_poll, e);
 	if (rc == 0) {
-		store_on_missing(en->guests.tree, view_on_missing, en);
+		store_on_missing(engine_guests(en)->tree, view_on_missing, en);
 		rc = names_open(en, e);
 	}
 	if (rc == 0)
@@ -24,9 +36,20 @@ int guests_open(struct engine *en, const struct guests_ops *ops, struct err *e)
 
 void guests_close(struct engine *en)
 {
-	if (!en->guests.host)
+	if (!engine_guests(en))
 		return;
-	storehost_stop_serving(en);
-	names_close(en);
-	storehost_close(en);
+	if (engine_guests(en)->host) {
+		storehost_stop_serving(en);
+		names_close(en);
+		storehost_close(en);
+	}
+	free(engine_guests(en));
+	engine_set_guests(en, NULL);
+}
+
+void guest_end(struct guest *g)
+{
+	names_forget(g->vm);
+	console_log_close(g->vm);
+	free(g->input);
 }

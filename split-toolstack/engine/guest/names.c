@@ -14,8 +14,12 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/guest/guests-t.h"
+#include "split-toolstack/engine/guest/guests.h"
 #include "split-toolstack/engine/guest/names_private.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 #define UUID_AT	 (sizeof("/vm/") - 1)
@@ -43,13 +47,13 @@ static void remove_other(struct names *n, struct other_name *o)
 {
 	HASH_DELETE(by_uuid, n->uuids, o);  /* NOLINT(clang-analyzer-*) */
 	HASH_DELETE(by_name, n->others, o); /* NOLINT(clang-analyzer-*) */
-	n->en->guests.others--;
+	engine_guests(n->en)->others--;
 	free(o);
 }
 
 void names_other(struct engine *en, const uint8_t uuid[16], const char *name)
 {
-	struct names *n = en->guests.names;
+	struct names *n = engine_guests(en)->names;
 	struct other_name *o = NULL;
 
 	HASH_FIND(by_uuid, n->uuids, uuid, 16, o);
@@ -69,7 +73,7 @@ void names_other(struct engine *en, const uint8_t uuid[16], const char *name)
 	memcpy(o->name, name, strlen(name) + 1);
 	HASH_ADD(by_uuid, n->uuids, uuid[0], sizeof(o->uuid), o);
 	HASH_ADD_KEYPTR(by_name, n->others, o->name, strlen(o->name), o);
-	en->guests.others++;
+	engine_guests(en)->others++;
 }
 
 struct search {
@@ -93,14 +97,19 @@ static bool lives(struct engine *en, const uint8_t uuid[16])
 {
 	struct search s = {.uuid = uuid};
 
-	if (domains_walk(en->x, compare, &s, NULL) < 0)
+	if (domains_walk(engine_xen(en), compare, &s, NULL) < 0)
 		return true; /* not known: the name may be taken */
-	return s.is && !s.found.dying && en->guests.ops->is_foreign(en, &s.found);
+	return s.is && !s.found.dying && engine_guests(en)->ops->is_foreign(en, &s.found);
+}
+
+bool names_has_others(const struct engine *en)
+{
+	return engine_guests(en)->others > 0;
 }
 
 int names_search(struct engine *en, const char *name, struct err *e)
 {
-	struct names *n = en->guests.names;
+	struct names *n = engine_guests(en)->names;
 	struct other_name *o = NULL;
 
 	for (;;) {
@@ -123,10 +132,10 @@ const char *names_of(struct engine *en, const struct xen_domain_info *info)
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "/local/domain/%u/name", info->domid);
-	name = store_get(en->guests.tree, path, NULL);
+	name = store_get(engine_guests(en)->tree, path, NULL);
 	if (name)
 		return name;
-	HASH_FIND(by_uuid, en->guests.names->uuids, info->uuid, sizeof(info->uuid), o);
+	HASH_FIND(by_uuid, engine_guests(en)->names->uuids, info->uuid, sizeof(info->uuid), o);
 	return o ? o->name : NULL;
 }
 
@@ -138,12 +147,13 @@ bool names_by_tool(struct vm *vm, const char *value)
 	struct err e = {0};
 
 	(void)snprintf(name, sizeof(name), "%s", value);
-	if (vm->en->guests.ops->rename(vm, name, &e) == 0) {
-		log_line(LOG_INFO, "op=rename dom=%u name=%s: by a tool of dom0", vm->domid, name);
+	if (engine_guests(vm_engine(vm))->ops->rename(vm, name, &e) == 0) {
+		log_line(LOG_INFO, "op=rename dom=%u name=%s: by a tool of dom0", vm_domid(vm),
+			 name);
 		return true;
 	}
 	log_line(LOG_WARN, "op=rename dom=%u name=%s: a tool of dom0 wrote another name: %s",
-		 vm->domid, vm->name, err_msg(&e));
+		 vm_domid(vm), vm_name(vm), err_msg(&e));
 	return false;
 }
 
@@ -163,11 +173,11 @@ static void on_change(struct store_hook *h, const char *path, bool removed, uint
 	if (by != 0 || !names_parse(path, uuid, &leaf) ||
 	    (strcmp(leaf, "name") != 0 && !(removed && *leaf == '\0')))
 		return;
-	value = removed ? NULL : store_get(en->guests.tree, path, NULL);
+	value = removed ? NULL : store_get(engine_guests(en)->tree, path, NULL);
 	vm = vm_by_uuid(en, uuid);
 	if (!vm)
 		names_other(en, uuid, value);
-	else if (value && strcmp(value, vm->name) != 0 && !names_by_tool(vm, value))
+	else if (value && strcmp(value, vm_name(vm)) != 0 && !names_by_tool(vm, value))
 		vm_view_renamed(vm);
 }
 
@@ -183,13 +193,13 @@ static void add_other(const char *name, void *arg)
 		return;
 	vm = vm_by_uuid(en, uuid);
 	if (!vm)
-		names_other(en, uuid, store_get(en->guests.tree, path, NULL));
+		names_other(en, uuid, store_get(engine_guests(en)->tree, path, NULL));
 }
 
 void names_adopted(struct engine *en)
 {
-	if (en->store != STORE_BESIDE)
-		(void)store_children(en->guests.tree, "/vm", add_other, en);
+	if (engine_store_mode(en) != STORE_BESIDE)
+		(void)store_children(engine_guests(en)->tree, "/vm", add_other, en);
 }
 
 int names_open(struct engine *en, struct err *e)
@@ -200,11 +210,11 @@ int names_open(struct engine *en, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	n->en = en;
 	n->hook.fn = on_change;
-	if (store_hook(en->guests.tree, &n->hook, "/vm") < 0) {
+	if (store_hook(engine_guests(en)->tree, &n->hook, "/vm") < 0) {
 		free(n);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	en->guests.names = n;
+	engine_guests(en)->names = n;
 	return 0;
 }
 
@@ -221,18 +231,18 @@ static void free_gone(struct names *n)
 
 void names_close(struct engine *en)
 {
-	struct names *n = en->guests.names;
+	struct names *n = engine_guests(en)->names;
 	struct other_name *o = NULL;
 	struct other_name *tmp = NULL;
 
 	if (!n)
 		return;
 	free_gone(n);
-	store_unhook(en->guests.tree, &n->hook);
+	store_unhook(engine_guests(en)->tree, &n->hook);
 	HASH_ITER(by_uuid, n->uuids, o, tmp)
 	{
 		remove_other(n, o);
 	}
 	free(n);
-	en->guests.names = NULL;
+	engine_guests(en)->names = NULL;
 }

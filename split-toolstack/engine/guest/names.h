@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "split-toolstack/engine/engine-t.h"
 
-struct vm;
+struct engine;
 struct names;
+struct vm;
 struct shown_name; /* what xenstored was told of a VM's domain */
 struct xen_domain_info;
 
@@ -22,11 +22,13 @@ void names_close(struct engine *en);
 void names_adopted(struct engine *en);
 /* What other toolstacks call a domain, NULL: nothing; until the next call into store or names. */
 const char *names_of(struct engine *en, const struct xen_domain_info *info);
+/* Domains of other toolstacks have names. */
+bool names_has_others(const struct engine *en);
 /* -EEXIST: a domain of another toolstack has that name. Asks Xen only when one is known to. */
 int names_search(struct engine *en, const char *name, struct err *e);
 static inline int names_check(struct engine *in, const char *name, struct err *e)
 {
-	return in->guests.others ? names_search(in, name, e) : 0;
+	return names_has_others(in) ? names_search(in, name, e) : 0;
 }
 /* A tool has written this name for a VM of ours: it is its name, or is to be taken back (false). */
 bool names_by_tool(struct vm *vm, const char *name);

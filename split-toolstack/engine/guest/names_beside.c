@@ -11,9 +11,14 @@
 #include "base/uuid.h"
 #include "split-toolstack/engine/devices/mirror.h"
 #include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/guest/guests-t.h"
+#include "split-toolstack/engine/guest/guests.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/names_private.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /*
@@ -33,48 +38,56 @@
 
 static bool is_served(const struct engine *en)
 {
-	return engine_mirror(en) && en->guests.names && !mirror_is_dead(engine_mirror(en));
+	return engine_mirror(en) && engine_guests(en)->names && !mirror_is_dead(engine_mirror(en));
 }
 
 /* --- what is to be done --- */
 
 void names_changed(struct vm *vm)
 {
-	struct engine *en = vm->en;
+	struct engine *en = vm_engine(vm);
+	struct guest *g = vm_guest(vm);
 
-	if (!is_served(en) || vm->domid == 0)
+	if (!is_served(en) || vm_domid(vm) == 0)
 		return;
-	if (!vm->guest.untold_prev)
-		DL_APPEND2(en->guests.names->untold, vm, guest.untold_prev, guest.untold_next);
-	idle_later(en->idle);
+	if (!g->untold_prev)
+		DL_APPEND2(engine_guests(en)->names->untold, g, untold_prev, untold_next);
+	idle_later(engine_idle(en));
 }
 
 static void told(struct vm *vm)
 {
-	if (vm->guest.untold_prev)
-		DL_DELETE2(vm->en->guests.names->untold, vm, guest.untold_prev, guest.untold_next);
-	vm->guest.untold_prev = NULL;
+	struct guest *g = vm_guest(vm);
+
+	if (g->untold_prev)
+		DL_DELETE2(engine_guests(vm_engine(vm))->names->untold, g, untold_prev,
+			   untold_next);
+	g->untold_prev = NULL;
 }
 
 static void will_go(struct engine *en, struct shown_name *s)
 {
-	DL_APPEND(en->guests.names->gone, s);
-	idle_later(en->idle);
+	DL_APPEND(engine_guests(en)->names->gone, s);
+	idle_later(engine_idle(en));
 }
 
 void names_ended(struct vm *vm)
 {
+	struct guest *g = vm_guest(vm);
+
 	told(vm);
-	if (vm->guest.shown)
-		will_go(vm->en, vm->guest.shown);
-	vm->guest.shown = NULL;
+	if (g->shown)
+		will_go(vm_engine(vm), g->shown);
+	g->shown = NULL;
 }
 
 void names_forget(struct vm *vm)
 {
+	struct guest *g = vm_guest(vm);
+
 	told(vm);
-	free(vm->guest.shown);
-	vm->guest.shown = NULL;
+	free(g->shown);
+	g->shown = NULL;
 }
 
 /* --- writing --- */
@@ -114,13 +127,14 @@ static void rm(struct mirror *m, const char *at, const char *leaf)
 /* A guest with a store view hears of CPUs by it, and "xl vcpu-set" writes into xenstored. */
 static void follow_cpus(struct vm *vm, const struct place *p, int *rc)
 {
+	struct guest *g = vm_guest(vm);
 	char path[PATH_MAX_LEN];
 
-	if (*rc < 0 || vm->guest.shown->cpus || vm->store_port == 0)
+	if (*rc < 0 || g->shown->cpus || vm_store_port(vm) == 0)
 		return;
 	(void)snprintf(path, sizeof(path), "%s/cpu", p->domain);
-	*rc = mirror_follow(engine_mirror(vm->en), path);
-	vm->guest.shown->cpus = *rc == 0;
+	*rc = mirror_follow(engine_mirror(vm_engine(vm)), path);
+	g->shown->cpus = *rc == 0;
 }
 
 static struct shown_name *shown_new(const uint8_t uuid[16], uint32_t domid)
@@ -136,26 +150,27 @@ static struct shown_name *shown_new(const uint8_t uuid[16], uint32_t domid)
 
 static int tell(struct vm *vm)
 {
-	struct mirror *m = engine_mirror(vm->en);
+	struct guest *g = vm_guest(vm);
+	struct mirror *m = engine_mirror(vm_engine(vm));
 	struct place p = {0};
 	char text[16];
 	int rc = 0;
 
-	if (!vm->guest.shown)
-		vm->guest.shown = shown_new(vm->uuid, vm->domid);
-	if (!vm->guest.shown)
+	if (!g->shown)
+		g->shown = shown_new(vm_uuid_bytes(vm), vm_domid(vm));
+	if (!g->shown)
 		return -ENOMEM;
-	vm->guest.shown->domid = vm->domid;
-	place_of(vm->uuid, vm->domid, &p);
-	(void)snprintf(text, sizeof(text), "%u", vm->domid);
+	g->shown->domid = vm_domid(vm);
+	place_of(vm_uuid_bytes(vm), vm_domid(vm), &p);
+	(void)snprintf(text, sizeof(text), "%u", vm_domid(vm));
 	put(m, p.vm, MIRROR_MARK, text, &rc);
 	put(m, p.vm, "uuid", p.vm + sizeof("/vm/") - 1, &rc);
-	put(m, p.vm, "name", vm->name, &rc);
-	put(m, p.libxl, "type", vm->cfg.type == DOM_PVH ? "pvh" : "pv", &rc);
+	put(m, p.vm, "name", vm_name(vm), &rc);
+	put(m, p.libxl, "type", vm_cfg(vm)->type == DOM_PVH ? "pvh" : "pv", &rc);
 	put(m, p.domain, "vm", p.vm, &rc);
-	put(m, p.domain, "name", vm->name, &rc);
+	put(m, p.domain, "name", vm_name(vm), &rc);
 	follow_cpus(vm, &p, &rc);
-	vm->guest.shown->asked = mirror_asked(m);
+	g->shown->asked = mirror_asked(m);
 	return rc;
 }
 
@@ -169,9 +184,9 @@ static void remove_domain(struct engine *en, const struct shown_name *s, const s
 	vm = vm_by_domid(en, s->domid);
 	if (vm)
 		return;
-	if (xen_domain_info(en->x, s->domid, &info) == 0 &&
+	if (xen_domain_info(engine_xen(en), s->domid, &info) == 0 &&
 	    memcmp(info.uuid, s->uuid, sizeof(s->uuid)) != 0 &&
-	    en->guests.ops->is_foreign(en, &info))
+	    engine_guests(en)->ops->is_foreign(en, &info))
 		return;
 	rm(engine_mirror(en), p->libxl, "");
 	if (!devices_of(en, s->domid)) { /* else it goes with the last of them */
@@ -195,22 +210,22 @@ static void remove_shown(struct engine *en, const struct shown_name *s)
 	}
 	remove_domain(en, s, &p);
 	vm = vm_by_uuid(en, s->uuid);
-	if (!vm || !vm->guest.shown) /* else it has another domain, which has been told */
+	if (!vm || !vm_guest(vm)->shown) /* else it has another domain, which has been told */
 		rm(engine_mirror(en), p.vm, "");
 }
 
 static void remove_first(struct engine *en)
 {
-	struct shown_name *s = en->guests.names->gone;
+	struct shown_name *s = engine_guests(en)->names->gone;
 
-	DL_DELETE(en->guests.names->gone, s);
+	DL_DELETE(engine_guests(en)->names->gone, s);
 	remove_shown(en, s);
 	free(s);
 }
 
 bool names_settle(struct engine *en, uint32_t most)
 {
-	struct names *n = en->guests.names;
+	struct names *n = engine_guests(en)->names;
 
 	if (!is_served(en) || (!n->gone && !n->untold))
 		return false;
@@ -219,7 +234,7 @@ bool names_settle(struct engine *en, uint32_t most)
 	for (; most && n->gone; most--)
 		remove_first(en);
 	for (; most && n->untold; most--) {
-		struct vm *vm = n->untold;
+		struct vm *vm = n->untold->vm;
 
 		if (tell(vm) < 0)
 			return true; /* without memory it is tried again */
@@ -230,7 +245,9 @@ bool names_settle(struct engine *en, uint32_t most)
 
 void names_flush(struct engine *en)
 {
-	while (en->guests.names && en->guests.names->gone && engine_mirror(en))
+	struct guests *g = engine_guests(en);
+
+	while (g && g->names && g->names->gone && engine_mirror(en))
 		remove_first(en);
 }
 
@@ -242,10 +259,10 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 			 const char *value)
 {
 	uint32_t domid = (uint32_t)strtoul(value, NULL, 10);
-	bool lives = vm && vm->domid == domid;
+	bool lives = vm && vm_domid(vm) == domid;
 	struct shown_name *s;
 
-	if (domid == 0 || (lives && vm->guest.shown))
+	if (domid == 0 || (lives && vm_guest(vm)->shown))
 		return;
 	s = shown_new(uuid, domid);
 	if (!s) {
@@ -253,7 +270,7 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 			 domid);
 	} else if (lives) {
 		s->asked = mirror_asked(engine_mirror(en));
-		vm->guest.shown = s;
+		vm_guest(vm)->shown = s;
 	} else {
 		log_line(LOG_INFO, "op=clean dom=%u: its name was left in xenstored", domid);
 		will_go(en, s);
@@ -263,8 +280,10 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 /* What was read before our last word was written says nothing. */
 static void look_at_name(struct vm *vm, const char *value, uint64_t done)
 {
-	if (!value || vm->guest.untold_prev || !vm->guest.shown || done < vm->guest.shown->asked ||
-	    strcmp(value, vm->name) == 0)
+	struct guest *g = vm_guest(vm);
+
+	if (!value || g->untold_prev || !g->shown || done < g->shown->asked ||
+	    strcmp(value, vm_name(vm)) == 0)
 		return;
 	if (!names_by_tool(vm, value))
 		names_changed(vm);
@@ -287,15 +306,15 @@ static void look_at_cpu(struct engine *en, uint32_t domid, uint32_t cpu, const c
 	const char *has;
 
 	vm = vm_by_domid(en, domid);
-	if (!vm || !vm->guest.shown || !vm->guest.shown->cpus || !value ||
+	if (!vm || !vm_guest(vm)->shown || !vm_guest(vm)->shown->cpus || !value ||
 	    (strcmp(value, "online") != 0 && strcmp(value, "offline") != 0))
 		return;
-	has = store_get(en->guests.tree, path, NULL);
+	has = store_get(engine_guests(en)->tree, path, NULL);
 	if (!has || strcmp(has, value) == 0)
 		return;
 	log_line(LOG_INFO, "op=vcpu-set dom=%u name=%s vcpu=%u: %s, by a tool of dom0", domid,
-		 vm->name, cpu, value);
-	(void)store_put(en->guests.tree, path, value, (uint32_t)strlen(value));
+		 vm_name(vm), cpu, value);
+	(void)store_put(engine_guests(en)->tree, path, value, (uint32_t)strlen(value));
 }
 
 bool names_news(struct engine *en, const char *path, const char *value, uint64_t done)

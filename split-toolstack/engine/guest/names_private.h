@@ -30,7 +30,7 @@ struct names {
 	struct store_hook hook;		   /* at "/vm": changes there are few, unlike in
 					      /local/domain */
 	struct other_name *uuids, *others; /* uthash heads: by uuid, by name */
-	struct vm *untold;		   /* utlist head: xenstored has not what they are called */
+	struct guest *untold;		   /* utlist head: xenstored has not what they are called */
 	struct shown_name *gone;	   /* utlist head: xenstored has them still */
 };
 

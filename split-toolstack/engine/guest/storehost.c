@@ -13,9 +13,13 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/guest/guests-t.h"
+#include "split-toolstack/engine/guest/guests.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/vm/vms.h"
 #include "store/socket.h"
+#include "store/store.h"
 
 #define XSD_PORT "/proc/xen/xsd_port"
 #define XSD_KVA	 "/proc/xen/xsd_kva"
@@ -43,7 +47,7 @@ struct storehost {
 
 struct store *engine_store(struct engine *en)
 {
-	return en->guests.tree;
+	return engine_guests(en)->tree;
 }
 
 /* --- turns --- */
@@ -57,8 +61,8 @@ static void on_busy(struct ev_loop *loop, ev_idle *w, int revents)
 
 void storehost_busy(struct engine *en)
 {
-	if (en->guests.host)
-		ev_idle_start(en->loop, &en->guests.host->busy);
+	if (engine_guests(en)->host)
+		ev_idle_start(engine_loop(en), &engine_guests(en)->host->busy);
 }
 
 static void poll_kernel(struct storehost *sh)
@@ -96,7 +100,7 @@ static void linger(struct storehost *sh)
 
 static void log_room(const struct storehost *sh)
 {
-	const char *dir = sh->en->conf.run_dir;
+	const char *dir = engine_settings(sh->en)->run_dir;
 
 	if (sh->room == STORE_ROOM_NONE)
 		log_line(
@@ -115,16 +119,16 @@ static void log_room(const struct storehost *sh)
 
 static void look_at_room(struct storehost *sh)
 {
-	enum store_room room = store_room(sh->en->guests.tree);
+	enum store_room room = store_room(engine_guests(sh->en)->tree);
 
 	if (room == sh->room)
 		return;
 	sh->room = room;
 	log_room(sh);
 	if (room == STORE_ROOM_FINE)
-		ev_timer_stop(sh->en->loop, &sh->retry);
+		ev_timer_stop(engine_loop(sh->en), &sh->retry);
 	else
-		ev_timer_again(sh->en->loop, &sh->retry);
+		ev_timer_again(engine_loop(sh->en), &sh->retry);
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *t, int revents)
@@ -133,24 +137,24 @@ static void on_retry(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	(void)store_retry(sh->en->guests.tree);
+	(void)store_retry(engine_guests(sh->en)->tree);
 }
 
 int storehost_check_room(const struct engine *en, struct err *e)
 {
-	if (store_room(en->guests.tree) != STORE_ROOM_NONE)
+	if (store_room(engine_guests(en)->tree) != STORE_ROOM_NONE)
 		return 0;
 	return err_set(e, ENOSPC,
 		       "%s is full: the store has no room for another device or guest; "
 		       "free some there",
-		       en->conf.run_dir);
+		       engine_settings(en)->run_dir);
 }
 
 const char *engine_store_room(const struct engine *en)
 {
 	static const char *const name[] = {"fine", "tight", "none"};
 
-	return name[store_room(en->guests.tree)];
+	return name[store_room(engine_guests(en)->tree)];
 }
 
 static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
@@ -161,9 +165,9 @@ static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 	look_at_room(sh);
 	if (sh->woken)
 		poll_kernel(sh);
-	if (sh->en->guests.woken)
+	if (engine_guests(sh->en)->woken)
 		sh->poll(sh->en);
-	if (!sh->woken && !sh->en->guests.woken)
+	if (!sh->woken && !engine_guests(sh->en)->woken)
 		ev_idle_stop(loop, &sh->busy);
 	else
 		ev_idle_start(loop, &sh->busy);
@@ -184,7 +188,7 @@ static void on_notify(struct store_ring *r)
 {
 	struct storehost *sh = r->arg;
 
-	(void)xen_evtchn_notify(sh->en->x, sh->port);
+	(void)xen_evtchn_notify(engine_xen(sh->en), sh->port);
 }
 
 static void on_wake(struct store_ring *r)
@@ -192,7 +196,7 @@ static void on_wake(struct store_ring *r)
 	struct storehost *sh = r->arg;
 
 	sh->woken = true;
-	ev_idle_start(sh->en->loop, &sh->busy);
+	ev_idle_start(engine_loop(sh->en), &sh->busy);
 }
 
 static int read_port(uint32_t *out)
@@ -240,22 +244,22 @@ static int serve_kernel(struct storehost *sh, struct err *e)
 	sh->ring.arg = sh;
 	sh->ring.notify = on_notify;
 	sh->ring.wake = on_wake;
-	rc = store_ring_open(en->guests.tree, 0, sh->page, true, &sh->ring, e);
+	rc = store_ring_open(engine_guests(en)->tree, 0, sh->page, true, &sh->ring, e);
 	if (rc < 0)
 		return rc;
-	rc = xen_evtchn_bind(en->x, 0, remote, &sh->port);
+	rc = xen_evtchn_bind(engine_xen(en), 0, remote, &sh->port);
 	if (rc < 0) {
 		sh->port = 0;
 		return err_sys(e, -rc, "bind to the kernel's store channel %u", remote);
 	}
 	sh->user.event = on_event;
-	rc = ports_listen(en->ports, sh->port, &sh->user);
+	rc = ports_listen(engine_ports(en), sh->port, &sh->user);
 	if (rc < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	/* This tells the kernel that there is a store now. */
-	(void)xen_evtchn_notify(en->x, sh->port);
+	(void)xen_evtchn_notify(engine_xen(en), sh->port);
 	sh->woken = true;
-	ev_idle_start(en->loop, &sh->busy);
+	ev_idle_start(engine_loop(en), &sh->busy);
 	return 0;
 }
 
@@ -283,13 +287,13 @@ int storehost_console_backend(struct engine *en, uint32_t domid, const char *at)
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/frontend", at);
-	rc = store_putf_quiet(en->guests.tree, path, "/local/domain/%u/console", domid);
+	rc = store_putf_quiet(engine_guests(en)->tree, path, "/local/domain/%u/console", domid);
 	(void)snprintf(path, sizeof(path), "%s/frontend-id", at);
 	if (rc == 0)
-		rc = store_putf_quiet(en->guests.tree, path, "%u", domid);
+		rc = store_putf_quiet(engine_guests(en)->tree, path, "%u", domid);
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]) && rc == 0; i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", at, same[i].name);
-		rc = store_putf_quiet(en->guests.tree, path, "%s", same[i].value);
+		rc = store_putf_quiet(engine_guests(en)->tree, path, "%s", same[i].value);
 	}
 	return rc;
 }
@@ -305,7 +309,8 @@ static bool is_others(struct engine *en, uint32_t domid)
 {
 	struct xen_domain_info info;
 
-	return xen_domain_info(en->x, domid, &info) == 0 && en->guests.ops->is_foreign(en, &info);
+	return xen_domain_info(engine_xen(en), domid, &info) == 0 &&
+	       engine_guests(en)->ops->is_foreign(en, &info);
 }
 
 static void note_domain(uint32_t domid, struct tidying *t)
@@ -337,17 +342,17 @@ static void note_kind(const char *kind, void *arg)
 	char path[STORE_PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "/local/domain/0/backend/%s", kind) < (int)sizeof(path))
-		(void)store_children(t->en->guests.tree, path, note_child, t);
+		(void)store_children(engine_guests(t->en)->tree, path, note_child, t);
 }
 
 void storehost_tidy(struct engine *en)
 {
 	struct tidying t = {.en = en};
 
-	(void)store_children(en->guests.tree, "/local/domain", note_child, &t);
-	(void)store_children(en->guests.tree, "/local/domain/0/backend", note_kind, &t);
+	(void)store_children(engine_guests(en)->tree, "/local/domain", note_child, &t);
+	(void)store_children(engine_guests(en)->tree, "/local/domain/0/backend", note_kind, &t);
 	for (uint32_t i = 0; i < t.n; i++)
-		store_forget_domain(en->guests.tree, t.domid[i]);
+		store_forget_domain(engine_guests(en)->tree, t.domid[i]);
 	free(t.domid);
 }
 
@@ -362,55 +367,56 @@ int storehost_open(struct engine *en, void (*poll)(struct engine *en), struct er
 
 	if (!sh)
 		return err_set(e, ENOMEM, "out of memory");
-	if (snprintf(path, sizeof(path), "%s/store", en->conf.run_dir) >= (int)sizeof(path)) {
+	if (snprintf(path, sizeof(path), "%s/store", engine_settings(en)->run_dir) >=
+	    (int)sizeof(path)) {
 		free(sh);
 		return err_set(e, ENAMETOOLONG, "run_dir: too long");
 	}
 	sh->en = en;
 	sh->poll = poll;
-	en->guests.host = sh;
+	engine_guests(en)->host = sh;
 	ev_prepare_init(&sh->flush, on_flush);
 	sh->flush.data = sh;
 	ev_init(&sh->retry, on_retry);
 	sh->retry.repeat = RETRY_S;
 	sh->retry.data = sh;
 	ev_idle_init(&sh->busy, on_busy);
-	ev_prepare_start(en->loop, &sh->flush);
-	rc = store_open(path, NULL, &en->guests.tree, &warning);
-	if (rc == -EBADMSG && en->guests.tree) {
+	ev_prepare_start(engine_loop(en), &sh->flush);
+	rc = store_open(path, NULL, &engine_guests(en)->tree, &warning);
+	if (rc == -EBADMSG && engine_guests(en)->tree) {
 		log_line(LOG_ERROR, "%s", err_msg(&warning));
 		rc = 0;
 	}
 	if (rc < 0)
 		return err_set(e, -rc, "%s", err_msg(&warning));
-	rc = host_nodes(en->guests.tree);
+	rc = host_nodes(engine_guests(en)->tree);
 	return rc < 0 ? err_sys(e, -rc, "the store") : 0;
 }
 
 void storehost_serve(struct engine *en)
 {
-	struct storehost *sh = en->guests.host;
+	struct storehost *sh = engine_guests(en)->host;
 	struct err err = {0};
 
-	if (en->store != STORE_OWN || !en->conf.store_socket)
+	if (engine_store_mode(en) != STORE_OWN || !engine_settings(en)->store_socket)
 		return;
 	if (serve_kernel(sh, &err) < 0)
 		log_line(LOG_ERROR, "no devices of dom0's kernel: %s", err_msg(&err));
-	if (storesocket_open(en->loop, en->guests.tree, en->conf.store_socket, &sh->socket, &err) <
-	    0)
+	if (storesocket_open(engine_loop(en), engine_guests(en)->tree,
+			     engine_settings(en)->store_socket, &sh->socket, &err) < 0)
 		log_line(LOG_ERROR, "no store for dom0's tools: %s", err_msg(&err));
 }
 
 void storehost_stop_serving(struct engine *en)
 {
-	struct storehost *sh = en->guests.host;
+	struct storehost *sh = engine_guests(en)->host;
 
 	storesocket_close(sh->socket);
 	sh->socket = NULL;
 	store_ring_close(&sh->ring);
-	ports_ignore(en->ports, &sh->user);
+	ports_ignore(engine_ports(en), &sh->user);
 	if (sh->port)
-		(void)xen_evtchn_unbind(en->x, sh->port);
+		(void)xen_evtchn_unbind(engine_xen(en), sh->port);
 	sh->port = 0;
 	if (sh->page)
 		(void)munmap(sh->page, 4096);
@@ -419,15 +425,15 @@ void storehost_stop_serving(struct engine *en)
 
 void storehost_close(struct engine *en)
 {
-	struct storehost *sh = en->guests.host;
+	struct storehost *sh = engine_guests(en)->host;
 
 	if (!sh)
 		return;
-	store_close(en->guests.tree);
-	en->guests.tree = NULL;
-	ev_timer_stop(en->loop, &sh->retry);
-	ev_idle_stop(en->loop, &sh->busy);
-	ev_prepare_stop(en->loop, &sh->flush);
+	store_close(engine_guests(en)->tree);
+	engine_guests(en)->tree = NULL;
+	ev_timer_stop(engine_loop(en), &sh->retry);
+	ev_idle_stop(engine_loop(en), &sh->busy);
+	ev_prepare_stop(engine_loop(en), &sh->flush);
 	free(sh);
-	en->guests.host = NULL;
+	engine_guests(en)->host = NULL;
 }

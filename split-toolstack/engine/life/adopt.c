@@ -20,10 +20,13 @@
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/domains.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -51,23 +54,24 @@ struct adoption {
 
 static void again_in(struct adoption *a, double seconds)
 {
-	ev_timer_stop(a->en->loop, &a->again);
+	ev_timer_stop(engine_loop(a->en), &a->again);
 	ev_timer_set(&a->again, seconds, 0.);
-	ev_timer_start(a->en->loop, &a->again);
+	ev_timer_start(engine_loop(a->en), &a->again);
 }
 
 void adopt_soon(struct engine *en)
 {
-	struct adoption *a = en->adoption;
+	struct adoption *a = engine_adoption(en);
 
 	a->changed = true;
-	if (!ev_is_active(&a->again) || ev_timer_remaining(en->loop, &a->again) > AGAIN_MIN_S)
+	if (!ev_is_active(&a->again) ||
+	    ev_timer_remaining(engine_loop(en), &a->again) > AGAIN_MIN_S)
 		again_in(a, AGAIN_MIN_S);
 }
 
 bool adopt_has_domain(const struct engine *en, const struct xen_domain_info *info)
 {
-	return half_made_has(en->adoption->half_made, info);
+	return half_made_has(engine_adoption(en)->half_made, info);
 }
 
 /* --- what has ended --- */
@@ -104,7 +108,7 @@ static void is_lost(struct vm *vm, bool dying)
 {
 	if (dying) { /* so far that it can be helped to its end */
 		take_id(vm, true);
-		slots_adopt(vm->en->slots, vm->domid);
+		slots_adopt(engine_slots(vm->en), vm->domid);
 		vm->slot.domid = vm->domid;
 	} else {
 		vm_set_domid(vm, 0);
@@ -137,11 +141,11 @@ static int connect_again(struct vm *vm, struct err *e)
 		vm->slot.domid = domid; /* becomes a slot again when it ends */
 		console_log_adopt(vm);
 	}
-	if (!control_is_unheard(vm) || (vm->noxs && vm->en->adoption->heard >= LISTEN_FIRST))
+	if (!control_is_unheard(vm) || (vm->noxs && engine_adoption(vm->en)->heard >= LISTEN_FIRST))
 		return 0;
 	rc = vm_listen(vm, e);
 	if (rc == 0)
-		vm->en->adoption->heard++;
+		engine_adoption(vm->en)->heard++;
 	return rc;
 }
 
@@ -159,7 +163,8 @@ static enum vm_now now_of_record(const struct vm *vm)
 static int take_over(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->left.domid, vm->uuid, &info);
+	int rc = census_find(engine_adoption(vm->en)->census, engine_xen(vm->en), vm->left.domid,
+			     vm->uuid, &info);
 
 	if (rc < 0)
 		return err_sys(e, -rc, "ask Xen for domain %u", vm->left.domid);
@@ -168,7 +173,7 @@ static int take_over(struct vm *vm, struct err *e)
 		return 0;
 	}
 	take_id(vm, true);
-	slots_adopt(vm->en->slots, vm->domid);
+	slots_adopt(engine_slots(vm->en), vm->domid);
 	if (vm->left.was == VM_SAVING)
 		control_expect_suspend(vm);
 	rc = reservations_take(vm, e);
@@ -203,13 +208,14 @@ static int take_over(struct vm *vm, struct err *e)
 static int drop_left(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	int rc = census_find(vm->en->adoption->census, vm->en->x, vm->left.domid, vm->uuid, &info);
+	int rc = census_find(engine_adoption(vm->en)->census, engine_xen(vm->en), vm->left.domid,
+			     vm->uuid, &info);
 
 	if (rc < 0)
 		return err_sys(e, -rc, "ask Xen for domain %u", vm->left.domid);
 	vm_set_domid(vm, 0);
 	if (rc == 1) { /* so far it had come */
-		slots_adopt(vm->en->slots, vm->left.domid);
+		slots_adopt(engine_slots(vm->en), vm->left.domid);
 		vm->slot.domid = vm->left.domid;
 		domain_drop(vm->en, vm->left.domid, vm->uuid, info.pages, &vm->slot, NULL, false);
 		vm->left.domid = 0;
@@ -250,7 +256,7 @@ static int stay_asleep(struct vm *vm, struct err *e)
 
 static void is_unknown(struct vm *vm, const struct err *e)
 {
-	struct adoption *a = vm->en->adoption;
+	struct adoption *a = engine_adoption(vm->en);
 
 	vm->life.now = NOW_UNKNOWN;
 	if (strncmp(vm->left.why, err_msg(e), sizeof(vm->left.why) - 1) != 0)
@@ -273,7 +279,7 @@ int life_adopt(struct vm *vm, const struct life_news *n)
 	if (rc < 0)
 		is_unknown(vm, &e);
 	else
-		vm->en->adoption->changed = true;
+		engine_adoption(vm->en)->changed = true;
 	return 0;
 }
 
@@ -301,12 +307,12 @@ int life_unheard(struct vm *vm, const struct life_news *n)
 
 static void listen_soon(struct engine *en)
 {
-	ev_timer *t = &en->adoption->listen;
+	ev_timer *t = &engine_adoption(en)->listen;
 
 	if (!control_first_unheard(en) || ev_is_active(t))
 		return;
 	ev_timer_set(t, 0., 0.);
-	ev_timer_start(en->loop, t);
+	ev_timer_start(engine_loop(en), t);
 }
 
 static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
@@ -315,7 +321,7 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	en->adoption->heard = 0;
+	engine_adoption(en)->heard = 0;
 	for (uint32_t i = 0; i < LISTEN_TURN && control_first_unheard(en); i++) {
 		struct vm *vm = control_first_unheard(en);
 		struct err e = {0};
@@ -333,7 +339,7 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void adopt(struct vm *vm)
 {
-	struct adoption *a = vm->en->adoption;
+	struct adoption *a = engine_adoption(vm->en);
 
 	if (vm->life.now == NOW_ENDED) {
 		remember(vm);
@@ -357,12 +363,12 @@ static void adopt(struct vm *vm)
 /* VMs have become known, or ended: what belongs to none goes, and deaths since then are noticed. */
 static void settle(struct engine *en)
 {
-	en->adoption->changed = false;
+	engine_adoption(en)->changed = false;
 	devices_adopted(en);
 	storehost_tidy(en);
 	names_adopted(en);
-	deaths_scan(en->deaths);
-	deaths_hint(en->deaths);
+	deaths_scan(engine_deaths(en));
+	deaths_hint(engine_deaths(en));
 	fork_adopt(en);
 	listen_soon(en);
 }
@@ -370,7 +376,7 @@ static void settle(struct engine *en)
 static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct engine *en = t->data;
-	struct adoption *a = en->adoption;
+	struct adoption *a = engine_adoption(en);
 	bool unknown = false;
 	struct vm *next;
 
@@ -401,14 +407,14 @@ int adopt_all(struct engine *en, struct err *e)
 
 	if (!a)
 		return err_set(e, ENOMEM, "out of memory");
-	en->adoption = a;
+	engine_set_adoption(en, a);
 	a->en = en;
 	a->wait_s = AGAIN_MIN_S;
 	ev_init(&a->again, on_again);
 	a->again.data = en;
 	ev_init(&a->listen, on_listen);
 	a->listen.data = en;
-	a->census = census_take(en->x);
+	a->census = census_take(engine_xen(en));
 	rc = vms_recorded(en, adopt, e);
 	census_free(a->census);
 	a->census = NULL;
@@ -425,13 +431,13 @@ int adopt_all(struct engine *en, struct err *e)
 
 void adopt_close(struct engine *en)
 {
-	struct adoption *a = en->adoption;
+	struct adoption *a = engine_adoption(en);
 
 	if (!a)
 		return;
-	ev_timer_stop(en->loop, &a->again);
-	ev_timer_stop(en->loop, &a->listen);
+	ev_timer_stop(engine_loop(en), &a->again);
+	ev_timer_stop(engine_loop(en), &a->listen);
 	half_made_free(&a->half_made);
 	free(a);
-	en->adoption = NULL;
+	engine_set_adoption(en, NULL);
 }

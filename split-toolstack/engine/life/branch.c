@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "libdom/save.h"
 #include "libdom/template.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/streams.h"
@@ -52,7 +53,7 @@ static void free_unlisted(struct branch *b)
 {
 	struct engine *en = b->en;
 
-	ev_timer_stop(en->loop, &b->turn);
+	ev_timer_stop(engine_loop(en), &b->turn);
 	template_put(b->of);
 	vm_config_clear(&b->cfg);
 	free(b);
@@ -61,7 +62,7 @@ static void free_unlisted(struct branch *b)
 
 static void free_branch(struct branch *b)
 {
-	DL_DELETE(b->en->streams.branches, b);
+	DL_DELETE(engine_streams(b->en)->branches, b);
 	free_unlisted(b);
 }
 
@@ -71,7 +72,7 @@ static void finish(struct branch *b)
 		b->rc = err_set(&b->err, ECANCELED, "given up: %u of %u copies are made", b->made,
 				b->count);
 	b->st.total_ns = clock_ns() - b->start_ns;
-	DL_DELETE(b->en->streams.branches, b);
+	DL_DELETE(engine_streams(b->en)->branches, b);
 	if (b->ops)
 		b->ops->done(b->arg, b->rc, &b->st, &b->err);
 	free_unlisted(b); /* behind the answer */
@@ -107,10 +108,10 @@ static bool is_over(const struct branch *b)
 static void again(struct branch *b)
 {
 	if (!is_over(b)) /* the VM may be destroyed meanwhile */
-		dom_template_unmap(b->en->x, b->of->state);
-	ev_timer_stop(b->en->loop, &b->turn);
+		dom_template_unmap(engine_xen(b->en), b->of->state);
+	ev_timer_stop(engine_loop(b->en), &b->turn);
 	ev_timer_set(&b->turn, 0., 0.);
-	ev_timer_start(b->en->loop, &b->turn);
+	ev_timer_start(engine_loop(b->en), &b->turn);
 }
 
 static void copied(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
@@ -166,7 +167,7 @@ static void step(struct branch *b)
 	b->stepping = false;
 	if (b->copying) { /* copied() goes on */
 		ev_timer_set(&b->turn, UNMAP_S, 0.);
-		ev_timer_start(b->en->loop, &b->turn);
+		ev_timer_start(engine_loop(b->en), &b->turn);
 		return;
 	}
 	if (is_over(b))
@@ -182,7 +183,7 @@ static void on_turn(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	if (b->copying)
-		dom_template_unmap(b->en->x, b->of->state);
+		dom_template_unmap(engine_xen(b->en), b->of->state);
 	else if (is_over(b))
 		finish(b);
 	else if (!b->waits)
@@ -198,7 +199,7 @@ static void taken(void *arg, int rc, struct save_stream *state, const struct str
 	if (rc == 0) {
 		b->of = template_new(b->en, state);
 		if (!b->of) {
-			dom_template_unmap(b->en->x, state);
+			dom_template_unmap(engine_xen(b->en), state);
 			save_close(state);
 			rc = err_set(&b->err, ENOMEM, "out of memory");
 		}
@@ -263,7 +264,7 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 			     .count = w->count,
 			     .flags = w->flags & (VM_CREATE_PAUSED | VM_CREATE_WAIT_READY),
 			     .start_ns = clock_ns()};
-	DL_APPEND(vm->en->streams.branches, b);
+	DL_APPEND(engine_streams(vm->en)->branches, b);
 	ev_init(&b->turn, on_turn);
 	b->turn.data = b;
 	rc = vm_config_copy(&b->cfg, &vm->cfg);
@@ -285,7 +286,7 @@ static struct branch *find(struct engine *en, stream_id id)
 {
 	struct branch *b;
 
-	DL_FOREACH(en->streams.branches, b)
+	DL_FOREACH(engine_streams(en)->branches, b)
 	if (b->id == id)
 		return b;
 	return NULL;
@@ -323,7 +324,7 @@ void branches_close(struct engine *en)
 	struct branch *b;
 	struct branch *next;
 
-	for (b = en->streams.branches; b; b = next) {
+	for (b = engine_streams(en)->branches; b; b = next) {
 		next = b->next;
 		b->given_up = true;
 		if (b->of && !b->copying)

@@ -15,10 +15,13 @@
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/idle.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -120,7 +123,7 @@ static void job_done(struct worker_job *job)
 	bool ended = life_is_over(&b->vm->life);
 
 	if (!ended && !b->claimed && b->rc == -EEXIST && life_other_slot(b->vm, &b->err)) {
-		worker_push(b->vm->en->worker, WORKER_BUILDS, job);
+		worker_push(engine_worker(b->vm->en), WORKER_BUILDS, job);
 		return;
 	}
 	if (!ended && b->rc == -ENOMEM && b->wait.until) {
@@ -128,7 +131,7 @@ static void job_done(struct worker_job *job)
 		return;
 	}
 	memory_build_ends(b->vm->en);
-	idle_later(b->vm->en->idle);
+	idle_later(engine_idle(b->vm->en));
 	if (!ended)
 		window_close_later(b->vm->en, &b->vm->window, &b->vm->dom);
 	built(b->vm, b->rc, &b->err);
@@ -150,20 +153,20 @@ static int complete_shell(struct vm *vm, struct err *e)
 	int rc;
 
 	order(vm, &o);
-	rc = dom_schedule(vm->en->x, &vm->dom, &o.spec, e);
+	rc = dom_schedule(engine_xen(vm->en), &vm->dom, &o.spec, e);
 	memset(vm->dom.phase_ns, 0,
 	       sizeof(vm->dom.phase_ns)); /* what came before was not on our time */
 	if (rc == 0 && vm->t.way == VM_SHELL && is_small(vm->img))
-		rc = dom_load(vm->en->x, &vm->dom, vm->img, &o.load, e);
+		rc = dom_load(engine_xen(vm->en), &vm->dom, vm->img, &o.load, e);
 	if (rc == 0 && vm->dom.cmdline_room) /* Linux has no device page to find it in */
-		rc = dom_set_cmdline(vm->en->x, &vm->dom, o.load.cmdline, e);
+		rc = dom_set_cmdline(engine_xen(vm->en), &vm->dom, o.load.cmdline, e);
 	return rc;
 }
 
 /* The image is known, and the kernel's file not needed any more. */
 static void close_kernel(struct vm *vm)
 {
-	file_close(vm->en->opener, FILE_READ, vm->cfg.kernel_fd);
+	file_close(engine_opener(vm->en), FILE_READ, vm->cfg.kernel_fd);
 	vm->cfg.kernel_fd = -1;
 	if (vm->cfg.ndevice == 0) /* else its disks are in it */
 		files_drop(&vm->files);
@@ -178,8 +181,8 @@ static int begin(struct vm *vm, struct err *e)
 
 	close_kernel(vm);
 	vm->create.slot_tries = 0;
-	rc = slot_take(vm->en->slots, image_info(vm->img)->direct, &vm->slot, e);
-	idle_later(vm->en->idle);
+	rc = slot_take(engine_slots(vm->en), image_info(vm->img)->direct, &vm->slot, e);
+	idle_later(engine_idle(vm->en));
 	since = clock_ns();
 	if (rc == 0)
 		rc = vm_record(vm, e);
@@ -191,7 +194,7 @@ static int begin(struct vm *vm, struct err *e)
  * (`lacks`). */
 static int build_here(struct vm *vm, bool *lacks, struct err *e)
 {
-	struct xen *x = vm->en->x;
+	struct xen *x = engine_xen(vm->en);
 	struct order o;
 	int rc;
 
@@ -229,7 +232,7 @@ static void build_with_memory(struct memory_wait *m)
 	if (life_is_over(&b->vm->life))
 		job_done(&b->job);
 	else
-		worker_push(b->vm->en->worker, WORKER_BUILDS, &b->job);
+		worker_push(engine_worker(b->vm->en), WORKER_BUILDS, &b->job);
 }
 
 /* A build that lacks memory which destroys under way will give back begins after them; with
@@ -256,7 +259,7 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 			return;
 		}
 	}
-	worker_push(vm->en->worker, WORKER_BUILDS, &b->job);
+	worker_push(engine_worker(vm->en), WORKER_BUILDS, &b->job);
 }
 
 static void build_claimed(struct vm *vm, struct err *e)
@@ -307,7 +310,7 @@ int life_build(struct vm *vm, const struct life_news *n)
 	if (fresh)
 		vm_announce(vm, VM_EV_CREATED);
 	if (n->rc < 0) {
-		idle_later(vm->en->idle);
+		idle_later(engine_idle(vm->en));
 		built(vm, n->rc, n->e);
 	} else if (claimed) {
 		build_claimed(vm, n->e);

@@ -11,6 +11,7 @@
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 

@@ -2,13 +2,15 @@
 /* A create takes a shell from the pool: its domain becomes the VM's. */
 #include <string.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 
@@ -24,9 +26,9 @@ static int take_identity(void *arg, uint32_t domid, const uint8_t uuid[16])
 		rc = vm_record(vm, NULL); /* the intent, under the uuid to come */
 		vm->slot.domid = 0;
 		if (rc == 0)
-			rc = xen_domain_set_uuid(en->x, domid, vm->uuid);
+			rc = xen_domain_set_uuid(engine_xen(en), domid, vm->uuid);
 		if (rc == 0)
-			registry_delete(en->registry, uuid);
+			registry_delete(engine_registry(en), uuid);
 		return rc;
 	}
 	vm_set_uuid(vm, uuid);
@@ -41,6 +43,7 @@ static void take_parts(struct vm *vm, const struct shell_parts *parts)
 	vm->guest_port = parts->guest_port;
 	vm->store_port = parts->store_port;
 	vm->map = parts->map;
+	vm->dom.control = vm->restore && vm->map ? vm->map + 4096 : NULL;
 	vm->at_gate = parts->at_gate;
 	control_take_port(vm, parts->port);
 	if (parts->low)
@@ -60,7 +63,7 @@ bool vm_claim_shell(struct vm *vm)
 
 	vm->t.way = VM_COLD;
 	vm->t.why = "no flavors";
-	if (pool_is_empty(en->pool))
+	if (pool_is_empty(engine_pool(en)))
 		return false;
 	if (!pool_take(en, &want, &parts, &vm->t.why))
 		return false;

@@ -6,7 +6,7 @@
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/map.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/guest_store.h"
@@ -18,21 +18,21 @@
 
 int vm_check_domain(const struct vm *vm)
 {
-	return vm->map ? 0 : xen_domain_is(vm->en->x, vm->domid, vm->uuid);
+	return vm->map ? 0 : xen_domain_is(engine_xen(vm->en), vm->domid, vm->uuid);
 }
 
 /* From now on the id is this domain's: is it the VM's? */
 static int check_again(struct vm *vm, struct err *e)
 {
-	int rc = xen_domain_is(vm->en->x, vm->domid, vm->uuid);
+	int rc = xen_domain_is(engine_xen(vm->en), vm->domid, vm->uuid);
 
 	return rc < 0 ? err_sys(e, -rc, "ask Xen for domain %u", vm->domid) : 0;
 }
 
 int vm_connect_again(struct vm *vm, struct err *e)
 {
-	int rc = domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, false, &vm->map,
-			    e);
+	int rc = domain_map(engine_xen(vm->en), vm->domid, vm->dev_frame, vm->control_frame, false,
+			    &vm->map, e);
 
 	if (rc < 0)
 		return rc;
@@ -66,7 +66,7 @@ void vm_disconnect(struct vm *vm)
 	fork_leave(vm);
 	map = let_go(vm);
 	if (map)
-		xen_unmap(vm->en->x, map, 2);
+		xen_unmap(engine_xen(vm->en), map, 2);
 }
 
 void vm_drop_domain(struct vm *vm)
@@ -85,7 +85,7 @@ void vm_drop_domain(struct vm *vm)
 		domain_drop(vm->en, domid, vm->uuid, vm->dom.pages ? vm->dom.pages : vm->pages,
 			    &vm->slot, map, false);
 	else
-		slot_put(vm->en->slots, &vm->slot);
+		slot_put(engine_slots(vm->en), &vm->slot);
 	vm_view_forget(vm);
 	names_ended(vm);
 	vm_set_domid(vm, 0);

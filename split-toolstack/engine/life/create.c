@@ -17,10 +17,13 @@
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -30,7 +33,7 @@ static int foreign_has_uuid(struct engine *en, const uint8_t uuid[16])
 	uint32_t first = 1;
 	int n;
 
-	while ((n = xen_domain_list(en->x, first, 64, info)) > 0) {
+	while ((n = xen_domain_list(engine_xen(en), first, 64, info)) > 0) {
 		for (int i = 0; i < n; i++)
 			if (memcmp(info[i].uuid, uuid, 16) == 0 && !info[i].dying &&
 			    !domain_is_dropped(en, info[i].domid))
@@ -44,10 +47,10 @@ int create_check_memory(struct engine *en, const struct vm_config *c, struct err
 {
 	uint64_t free_pages;
 
-	if (xen_free_pages(en->x, &free_pages) < 0 ||
+	if (xen_free_pages(engine_xen(en), &free_pages) < 0 ||
 	    c->mem_kib / 4 <= free_pages + memory_promised(en))
 		return 0;
-	if (pool_drop(en) && (xen_free_pages(en->x, &free_pages) < 0 ||
+	if (pool_drop(en) && (xen_free_pages(engine_xen(en), &free_pages) < 0 ||
 			      c->mem_kib / 4 <= free_pages + memory_promised(en)))
 		return 0;
 	return err_set(e, ENOMEM,
@@ -63,11 +66,11 @@ static int check_kind(struct engine *en, const struct vm_config *c, bool built, 
 
 	if (rc < 0)
 		return rc;
-	if (c->type == DOM_PVH && !en->host.hvm)
+	if (c->type == DOM_PVH && !engine_xen_host(en)->hvm)
 		return err_set(e, EOPNOTSUPP,
 			       "type \"pvh\": this host has no hardware "
 			       "virtualization with nested paging; use type=\"pv\"");
-	if (c->type == DOM_PV && !en->host.pv)
+	if (c->type == DOM_PV && !engine_xen_host(en)->pv)
 		return err_set(e, EOPNOTSUPP,
 			       "type \"pv\": this Xen runs no PV guests; use type=\"pvh\"");
 	return 0;

@@ -20,7 +20,10 @@
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -230,7 +233,7 @@ int life_resume_time(struct vm *vm, const struct life_news *n)
 
 	(void)n;
 	if (rc == 0)
-		rc = xen_domain_info(vm->en->x, vm->domid, &info);
+		rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
 	if (rc < 0 && rc != -ESRCH) /* else that is noticed as any end */
 		life_resume_later(vm, rc);
 	return rc == 0 && info.shutdown ? life_end(vm, &seen) : 0;
@@ -244,10 +247,11 @@ static bool resume_late(struct vm *vm, const struct life_news *n)
 	if (!n->info || n->info->dying || !n->info->shutdown ||
 	    n->info->shutdown_reason != SHUTDOWN_suspend || !control_suspend_was_asked(vm))
 		return false;
-	rc = vm->life.now == NOW_PAUSED && !n->info->paused ? xen_domain_pause(vm->en->x, vm->domid)
-							    : 0;
+	rc = vm->life.now == NOW_PAUSED && !n->info->paused
+		     ? xen_domain_pause(engine_xen(vm->en), vm->domid)
+		     : 0;
 	if (rc == 0)
-		rc = xen_domain_resume(vm->en->x, vm->domid);
+		rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
 	if (rc < 0)
 		life_resume_later(vm, rc);
 	else
@@ -326,7 +330,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	return 0;
 }
 
-static int need_domain(struct vm *vm, struct err *e)
+int life_need_domain(struct vm *vm, struct err *e)
 {
 	const struct life_news n = {.e = e};
 
@@ -353,7 +357,7 @@ static int need_domain(struct vm *vm, struct err *e)
 
 int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 {
-	int rc = need_domain(vm, e);
+	int rc = life_need_domain(vm, e);
 
 	if (rc < 0)
 		return rc;
@@ -398,7 +402,7 @@ int life_stop(struct vm *vm, struct err *e)
 	int rc = vm->domid ? vm_check_domain(vm) : -ESRCH;
 
 	if (rc == 0)
-		rc = xen_domain_pause(vm->en->x, vm->domid);
+		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
 	return rc < 0 && rc != -ESRCH ? err_sys(e, -rc, "pause \"%s\"", vm->name) : 0;
 }
 

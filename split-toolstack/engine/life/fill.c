@@ -10,7 +10,8 @@
 #include "libdom/template.h"
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/domain/memory.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/guest_store.h"
@@ -21,7 +22,9 @@
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 /* --- on a thread --- */
@@ -33,7 +36,9 @@ static int check_file(struct vm_restore *r, struct xen *x, struct err *e)
 	if (!r->stream)
 		rc = r->on_round ? save_open_moving(x, &r->file, &r->stream, e)
 				 : save_open(x, &r->file, &r->stream, e);
-	return rc < 0 ? rc : save_verify(r->stream, e);
+	/* What is large is read once: its damage is found when there is a domain, which has not
+	 * run. */
+	return rc == 0 && save_is_small(r->stream) ? save_verify(r->stream, e) : rc;
 }
 
 static int prepare(struct vm *vm, struct vm_restore *r, struct xen *x, struct err *e)
@@ -57,6 +62,9 @@ static int fill_domain(struct vm_restore *r, struct xen *x, struct err *e)
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	if (save_info(r->stream)->linux_guest) {
+		save_leave_mapped(r->stream);
+		if (r->wakes || r->flags & VM_CREATE_ARRIVING)
+			save_keep_generation(r->stream);
 		rc = view_ports(x, vm->dom.domid, false, &vm->guest_port, &vm->store_port, e);
 		vm->dom.console_port = vm->guest_port;
 		vm->dom.store_port = vm->store_port;
@@ -80,7 +88,7 @@ static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 		return rc;
 	r->prepared = true;
 	rc = fill_domain(r, x, e);
-	while (rc < 0 && live_read_unmap(x, r->stream)) /* it is to be destroyed */
+	while (rc < 0 && save_unmap_restored(x, r->stream)) /* it is to be destroyed */
 		;
 	if (rc < 0 && !r->claimed)
 		(void)dom_destroy(x, &vm->dom, NULL);
@@ -103,7 +111,7 @@ static void unmap_work(struct worker_job *job, struct xen *x)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
 
-	while (x && live_read_unmap(x, r->stream))
+	while (x && save_unmap_restored(x, r->stream))
 		streams_breathe(r->en);
 }
 
@@ -111,7 +119,7 @@ static void unmap_done(struct worker_job *job)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
 
-	while (live_read_unmap(r->en->x, r->stream)) /* no handle */
+	while (save_unmap_restored(engine_xen(r->en), r->stream)) /* no handle */
 		;
 	restore_free(r);
 }
@@ -119,14 +127,14 @@ static void unmap_done(struct worker_job *job)
 /* Not while its guest begins to run: a thread, a little at a time. */
 static bool unmap_later(struct vm_restore *r)
 {
-	if (r->unmapping || !r->stream || !live_is(r->stream))
+	if (r->unmapping || !r->stream || !save_is_mapped(r->stream))
 		return false;
 	r->unmapping = true;
 	r->job = (struct worker_job){.work = unmap_work, .done = unmap_done};
-	if (r->en->streams.closing)
+	if (engine_streams(r->en)->closing)
 		unmap_done(&r->job);
 	else
-		worker_push(r->en->worker, WORKER_STREAMS, &r->job);
+		worker_push(engine_worker(r->en), WORKER_STREAMS, &r->job);
 	return true;
 }
 
@@ -135,12 +143,13 @@ void restore_free(struct vm_restore *r)
 	struct engine *en = r->en;
 	bool mine = !r->of; /* stream and count */
 
+	if (mine && r->file.fd >= 0)
+		stream_close(en, &r->file); /* its writer may wait for that */
 	if (unmap_later(r))
 		return;
-	DL_DELETE(en->streams.restores, r);
+	DL_DELETE(engine_streams(en)->restores, r);
 	if (mine) {
 		save_close(r->stream);
-		stream_close(en, &r->file);
 	} else {
 		template_put(r->of);
 	}
@@ -185,7 +194,7 @@ static void job_done(struct worker_job *job)
 	if (r->rc == 0 && r->more) { /* also when it was given up: the thread cleans up */
 		r->more = false;
 		r->on_round(r->arg, r->round);
-		worker_push(r->en->worker, WORKER_STREAMS, job);
+		worker_push(engine_worker(r->en), WORKER_STREAMS, job);
 		return;
 	}
 	if (r->rc == 0 && transfer_is_cancelled(&r->file))
@@ -197,7 +206,7 @@ static void job_done(struct worker_job *job)
 	} else if (!life_is_over(&r->vm->life) && !r->claimed && !r->prepared &&
 		   ((r->rc == -EEXIST && life_other_slot(r->vm, &r->err)) || squeeze(r))) {
 		r->err = (struct err){0};
-		worker_push(r->en->worker, WORKER_STREAMS, job);
+		worker_push(engine_worker(r->en), WORKER_STREAMS, job);
 	} else {
 		built(r);
 	}
@@ -215,7 +224,7 @@ static void fill_with_memory(struct memory_wait *m)
 	if (life_is_over(&r->vm->life))
 		job_done(&r->job);
 	else
-		worker_push(r->en->worker, WORKER_STREAMS, &r->job);
+		worker_push(engine_worker(r->en), WORKER_STREAMS, &r->job);
 }
 
 /* Now, or when the destroys under way have given back what it lacks. */
@@ -232,7 +241,7 @@ static void push_fill(struct vm_restore *r)
 	if (r->wait.until && memory_is_coming(en, r->vm->cfg.mem_kib))
 		memory_wait(en, &r->wait);
 	else
-		worker_push(en->worker, WORKER_STREAMS, &r->job);
+		worker_push(engine_worker(en), WORKER_STREAMS, &r->job);
 }
 
 /* What is short to make and to fill is done here. */
@@ -271,10 +280,10 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 		vm_announce(vm, VM_EV_CREATED);
 	vm->create.slot_tries = 0;
 	if (rc == 0 && r->claimed)
-		rc = dom_schedule(vm->en->x, &vm->dom, &spec, e);
+		rc = dom_schedule(engine_xen(vm->en), &vm->dom, &spec, e);
 	else if (rc == 0)
-		rc = slot_take(vm->en->slots, true, &vm->slot, e);
-	idle_later(vm->en->idle);
+		rc = slot_take(engine_slots(vm->en), true, &vm->slot, e);
+	idle_later(engine_idle(vm->en));
 	if (rc == 0)
 		rc = vm_record(vm, e);
 	if (rc < 0) {
@@ -287,7 +296,7 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 		push_fill(r);
 		return;
 	}
-	job_work(&r->job, vm->en->x);
+	job_work(&r->job, engine_xen(vm->en));
 	if (r->rc < 0 && !r->claimed && !r->prepared) { /* no memory, or another id: once more */
 		r->rc = 0;
 		r->err = (struct err){0};
@@ -310,8 +319,8 @@ int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
 	rc = guest_new_generation(generation, e);
 	if (rc < 0 || vm->map) /* a shell's */
 		return rc;
-	return domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, false, &vm->map,
-			  e);
+	return domain_map(engine_xen(vm->en), vm->domid, vm->dev_frame, vm->control_frame, false,
+			  &vm->map, e);
 }
 
 void restore_cancel(struct vm *vm)
@@ -333,7 +342,7 @@ void restore_begin(struct vm_restore *r)
 {
 	restore_jobs(r);
 	if (transfer_in_memory(&r->file, SHORT_FILE)) {
-		r->rc = save_open(r->en->x, &r->file, &r->stream, &r->err);
+		r->rc = save_open(engine_xen(r->en), &r->file, &r->stream, &r->err);
 		if (r->rc == 0 && save_is_small(r->stream)) /* it may have grown */
 			r->rc = save_verify(r->stream, &r->err);
 		if (r->rc < 0 || save_is_read(r->stream)) {
@@ -341,5 +350,5 @@ void restore_begin(struct vm_restore *r)
 			return;
 		}
 	}
-	worker_push(r->en->worker, WORKER_STREAMS, &r->job);
+	worker_push(engine_worker(r->en), WORKER_STREAMS, &r->job);
 }

@@ -9,10 +9,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/life/branch.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
@@ -74,9 +76,9 @@ static void refuse(struct fork *f, int rc)
 
 static void retry(struct fork *f, double seconds)
 {
-	ev_timer_stop(f->vm->en->loop, &f->again);
+	ev_timer_stop(engine_loop(f->vm->en), &f->again);
 	ev_timer_set(&f->again, seconds, 0.);
-	ev_timer_start(f->vm->en->loop, &f->again);
+	ev_timer_start(engine_loop(f->vm->en), &f->again);
 }
 
 static void look_later(struct fork *f)
@@ -280,7 +282,7 @@ void fork_over(struct vm *vm)
 	if (!f)
 		return;
 	vm->forking = NULL;
-	ev_timer_stop(vm->en->loop, &f->again);
+	ev_timer_stop(engine_loop(vm->en), &f->again);
 	f->vm = NULL;
 	if (!f->busy) /* else done() comes */
 		free(f);
@@ -290,11 +292,11 @@ void fork_over(struct vm *vm)
 
 static void arm(struct engine *en, double seconds)
 {
-	ev_timer *t = &en->streams.orphans;
+	ev_timer *t = &engine_streams(en)->orphans;
 
-	ev_timer_stop(en->loop, t);
+	ev_timer_stop(engine_loop(en), t);
 	ev_timer_set(t, seconds, 0.);
-	ev_timer_start(en->loop, t);
+	ev_timer_start(engine_loop(en), t);
 }
 
 static void on_orphans(struct ev_loop *loop, ev_timer *t, int revents)
@@ -321,7 +323,7 @@ static void on_orphans(struct ev_loop *loop, ev_timer *t, int revents)
 
 void fork_orphaned(struct engine *en)
 {
-	ev_timer *t = &en->streams.orphans;
+	ev_timer *t = &engine_streams(en)->orphans;
 
 	if (ev_is_active(t))
 		return;
@@ -332,5 +334,5 @@ void fork_orphaned(struct engine *en)
 
 void forks_close(struct engine *en)
 {
-	ev_timer_stop(en->loop, &en->streams.orphans);
+	ev_timer_stop(engine_loop(en), &engine_streams(en)->orphans);
 }

@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/domains.h"
@@ -28,7 +28,7 @@ static bool clean(struct engine *en, const struct half_made *h, const struct cen
 {
 	struct xen_domain_info info;
 	struct slot slot = {.domid = h->domid};
-	int rc = census_find(census, en->x, h->domid, h->uuid, &info);
+	int rc = census_find(census, engine_xen(en), h->domid, h->uuid, &info);
 
 	if (rc < 0) {
 		log_line(LOG_WARN, "op=clean dom=%u: %s; it is tried again", h->domid,
@@ -37,11 +37,11 @@ static bool clean(struct engine *en, const struct half_made *h, const struct cen
 	}
 	if (rc == 0) {
 		if (!h->past)
-			registry_delete(en->registry, h->uuid);
+			registry_delete(engine_registry(en), h->uuid);
 		return true;
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
-	slots_adopt(en->slots, h->domid);
+	slots_adopt(engine_slots(en), h->domid);
 	domain_drop(en, h->domid, h->uuid, info.pages, &slot, NULL, !h->past);
 	return true;
 }

@@ -3,9 +3,12 @@
 #include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -21,9 +24,10 @@ static struct vm *oldest_ended(struct engine *en)
 
 bool history_trim(struct engine *en, uint32_t most)
 {
-	while (vms_ended_count(en) > en->conf.history_max && vms_ended_count(en) > 1 && most--)
+	while (vms_ended_count(en) > engine_settings(en)->history_max && vms_ended_count(en) > 1 &&
+	       most--)
 		vm_forget(oldest_ended(en));
-	return vms_ended_count(en) > en->conf.history_max && vms_ended_count(en) > 1;
+	return vms_ended_count(en) > engine_settings(en)->history_max && vms_ended_count(en) > 1;
 }
 
 static void free_ended(struct vm *vm)
@@ -52,7 +56,7 @@ void vm_unmake(struct vm *vm, bool announced)
 	if (old)
 		(void)vm_record(old, NULL);
 	else
-		registry_delete(en->registry, vm->uuid);
+		registry_delete(engine_registry(en), vm->uuid);
 	if (!old && announced) {
 		vm_announce(vm, VM_EV_REMOVED);
 		console_log_delete(vm);
@@ -74,9 +78,9 @@ void vm_retire(struct vm *vm)
 	vm_unlink(vm);
 	vm_link_ended(vm);
 	console_log_close(vm); /* a reader opens it */
-	if (vms_ended_count(en) > en->conf.history_max + HISTORY_SLACK)
+	if (vms_ended_count(en) > engine_settings(en)->history_max + HISTORY_SLACK)
 		(void)history_trim(en, HISTORY_SLACK);
-	idle_later(en->idle); /* where the rest is trimmed */
+	idle_later(engine_idle(en)); /* where the rest is trimmed */
 }
 
 void vm_forget(struct vm *vm)
@@ -86,7 +90,7 @@ void vm_forget(struct vm *vm)
 	vm_announce(vm, VM_EV_REMOVED);
 	/* A living VM may carry the same uuid: the files are its own then. */
 	if (!vm_by_uuid(en, vm->uuid)) {
-		registry_delete(en->registry, vm->uuid);
+		registry_delete(engine_registry(en), vm->uuid);
 		console_log_delete(vm);
 	}
 	free_ended(vm);

@@ -3,9 +3,16 @@
 #ifndef CHAOS_ENGINE_LIFE_H
 #define CHAOS_ENGINE_LIFE_H
 
-#include "split-toolstack/engine/life/adopt.h"
-#include "split-toolstack/engine/vm/state.h"
+#include <stdbool.h>
+#include <stdint.h>
 
+#include "base/err.h"
+#include "split-toolstack/engine/life/adopt.h"
+
+struct deaths;
+struct engine;
+struct vm;
+struct vm_config;
 struct vm_record;
 
 /* --- new.c --- */
@@ -54,7 +61,7 @@ bool vm_claim_shell(struct vm *vm);
 
 /* --- scan.c --- */
 /* Ends of VMs are noticed from now on; decides on the mode of the store. */
-int scan_open(struct engine *en, struct err *e);
+int scan_open(struct engine *en, struct deaths **out, struct err *e);
 
 /* --- start.c, connect.c --- */
 /* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
@@ -72,5 +79,9 @@ void vm_drop_domain(struct vm *vm);
 int life_finish(struct vm *vm, int rc, struct err *e);
 /* What was built goes, and what was opened for it. */
 void vm_unbuild(struct vm *vm);
+
+/* --- table.c --- */
+/* The VMs, and what happens to them. -ENOMEM; vms_close() follows. */
+int life_open(struct engine *en, struct err *e);
 
 #endif

@@ -8,13 +8,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/shared.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -47,11 +48,11 @@ static int stay_paused(struct vm *vm, struct err *e)
 	int rc = vm_check_domain(vm);
 
 	if (rc == 0)
-		rc = xen_domain_info(vm->en->x, vm->domid, &info);
+		rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
 	if (rc == 0 && !info.paused)
-		rc = xen_domain_pause(vm->en->x, vm->domid);
+		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
 	if (rc == 0 && info.shutdown && info.shutdown_reason == SHUTDOWN_suspend)
-		rc = xen_domain_resume(vm->en->x, vm->domid);
+		rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
 	if (rc < 0)
 		return err_sys(e, -rc, "resume \"%s\"", vm->name);
 	vm_unsee(vm);
@@ -138,7 +139,7 @@ int engine_admit(struct engine *en, const struct vm_config *cfg, const struct sa
 	int rc = create_check(en, cfg, true, e);
 
 	if (rc == 0 && needs)
-		rc = save_check_needs(en->x, cfg->type, needs, e);
+		rc = save_check_needs(engine_xen(en), cfg->type, needs, e);
 	if (rc == 0)
 		rc = create_check_memory(en, cfg, e);
 	if (rc < 0)

@@ -10,10 +10,14 @@
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/guests.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- what its devices tell --- */
@@ -58,7 +62,8 @@ struct vm *vm_new(struct engine *en)
 	vm->devices.ops = &device_set_ops;
 	vm_config_init(&vm->cfg);
 	dom_init(&vm->dom);
-	console_log_init(vm);
+	guest_init(&vm->guest_part, vm, engine_settings(en)->console_log_kib);
+	vm->guest = &vm->guest_part;
 	return vm;
 }
 
@@ -68,14 +73,12 @@ void vm_free(struct vm *vm)
 		return;
 	life_timer_stop(vm);
 	teardown_wait_end(vm->en, &vm->teardown_wait);
-	names_forget(vm);
 	reservations_drop(vm);
 	dom_release(&vm->dom);
 	image_put(vm->img);
 	files_drop(&vm->files);
 	vm_config_clear(&vm->cfg);
-	console_log_close(vm);
-	control_free(vm);
+	guest_end(vm->guest);
 	free(vm);
 }
 
@@ -142,7 +145,7 @@ static int keep(void *arg, const struct vm_record *r, struct vm_config *cfg)
 int vms_recorded(struct engine *en, void (*fn)(struct vm *vm), struct err *e)
 {
 	struct reading g = {.en = en};
-	int rc = registry_load(en->registry, keep, &g, e);
+	int rc = registry_load(engine_registry(en), keep, &g, e);
 	struct vm *vm;
 
 	while ((vm = vm_unchain(&g.chain)) != NULL) {

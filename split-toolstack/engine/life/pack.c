@@ -14,7 +14,8 @@
 
 #include "base/log.h"
 #include "libdom/save.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -200,7 +201,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 static void end_stream(struct pack *p)
 {
 	stream_close(p->en, &p->client);
-	DL_DELETE(p->en->streams.packs, p);
+	DL_DELETE(engine_streams(p->en)->packs, p);
 	streams_give(p->en);
 }
 
@@ -225,7 +226,8 @@ static void job_done(struct worker_job *job)
 		snapshot_give_up(p->made);
 	else
 		(void)close(p->fd);
-	named(p, p->rc, p->made ? NULL : snapshots_by_digest(p->en->snapshots, p->digest), &p->err);
+	named(p, p->rc, p->made ? NULL : snapshots_by_digest(engine_snapshots(p->en), p->digest),
+	      &p->err);
 }
 
 static void header_done(struct worker_job *job)
@@ -238,7 +240,7 @@ static void header_done(struct worker_job *job)
 	if (p->rc < 0)
 		job_done(&p->job);
 	else
-		worker_push(p->en->worker, WORKER_STREAMS, &p->job);
+		worker_push(engine_worker(p->en), WORKER_STREAMS, &p->job);
 }
 
 static int begin(struct engine *en, const char *name, int fd, bool out, struct pack **to,
@@ -266,7 +268,7 @@ static int begin(struct engine *en, const char *name, int fd, bool out, struct p
 		return rc;
 	}
 	p->id = *id;
-	DL_APPEND(en->streams.packs, p);
+	DL_APPEND(engine_streams(en)->packs, p);
 	*to = p;
 	return 0;
 }
@@ -274,7 +276,7 @@ static int begin(struct engine *en, const char *name, int fd, bool out, struct p
 int snapshot_pack(struct engine *en, const char *name, int fd, snapshot_pack_fn *fn, void *arg,
 		  stream_id *id, struct err *e)
 {
-	const struct snapshot *x = snapshots_find(en->snapshots, name, e);
+	const struct snapshot *x = snapshots_find(engine_snapshots(en), name, e);
 	struct pack *p = NULL;
 	int rc;
 
@@ -288,13 +290,13 @@ int snapshot_pack(struct engine *en, const char *name, int fd, snapshot_pack_fn 
 	memcpy(p->digest, x->digest, sizeof(p->digest));
 	p->fn = fn;
 	p->arg = arg;
-	rc = snapshots_file(en->snapshots, x, &p->fd, e);
+	rc = snapshots_file(engine_snapshots(en), x, &p->fd, e);
 	if (rc < 0) {
 		end_stream(p);
 		free(p);
 		return rc;
 	}
-	worker_push(en->worker, WORKER_STREAMS, &p->job);
+	worker_push(engine_worker(en), WORKER_STREAMS, &p->job);
 	return 0;
 }
 
@@ -310,7 +312,7 @@ static void opened(void *arg, int rc, struct snapshot_new *n, int fd, const stru
 	p->made = n;
 	p->fd = fd;
 	p->job = (struct worker_job){.work = header_work, .done = header_done};
-	worker_push(p->en->worker, WORKER_STREAMS, &p->job);
+	worker_push(engine_worker(p->en), WORKER_STREAMS, &p->job);
 }
 
 int snapshot_unpack(struct engine *en, const char *name, int fd, snapshot_pack_fn *fn, void *arg,
@@ -323,7 +325,7 @@ int snapshot_unpack(struct engine *en, const char *name, int fd, snapshot_pack_f
 		return rc;
 	p->fn = fn;
 	p->arg = arg;
-	rc = snapshot_new(en->snapshots, name, opened, p, e);
+	rc = snapshot_new(engine_snapshots(en), name, opened, p, e);
 	if (rc < 0) {
 		end_stream(p);
 		free(p);
@@ -335,13 +337,13 @@ void snapshot_pack_cancel(struct engine *en, stream_id id)
 {
 	struct pack *p;
 
-	DL_FOREACH(en->streams.packs, p)
+	DL_FOREACH(engine_streams(en)->packs, p)
 	if (p->id == id)
 		transfer_cancel(&p->client);
 }
 
 void packs_close(struct engine *en)
 {
-	for (struct pack *p = en->streams.packs; p; p = p->next)
+	for (struct pack *p = engine_streams(en)->packs; p; p = p->next)
 		transfer_cancel(&p->client);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pausing and unpausing, as clients ask for it; other toolstacks do the same to our domains. */
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 #include <xen/sched.h> /* behind xenctrl.h */
@@ -13,7 +14,7 @@
 static int is_paused(const struct vm *vm)
 {
 	struct xen_domain_info info;
-	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
+	int rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
 
 	return rc < 0 ? rc : info.paused;
 }
@@ -22,10 +23,10 @@ static int is_paused(const struct vm *vm)
 static int resume_suspended(const struct vm *vm)
 {
 	struct xen_domain_info info;
-	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
+	int rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
 
 	if (rc == 0 && info.shutdown && !info.dying && info.shutdown_reason == SHUTDOWN_suspend)
-		rc = xen_domain_resume(vm->en->x, vm->domid);
+		rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
 	return rc;
 }
 
@@ -35,7 +36,7 @@ static int unpause_all(const struct vm *vm)
 	int rc = is_paused(vm);
 
 	for (int i = 0; rc == 1 && i < PAUSES_MOST; i++) {
-		rc = xen_domain_unpause(vm->en->x, vm->domid);
+		rc = xen_domain_unpause(engine_xen(vm->en), vm->domid);
 		if (rc == 0)
 			rc = is_paused(vm);
 	}
@@ -62,7 +63,7 @@ int life_pause(struct vm *vm, const struct life_news *n)
 	int rc = vm_check_domain(vm);
 
 	if (rc == 0)
-		rc = xen_domain_pause(vm->en->x, vm->domid);
+		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
 	if (rc < 0)
 		return failed_to("pause", vm, rc, n->e);
 	is_now_paused(vm);

@@ -12,6 +12,8 @@
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -28,7 +30,7 @@ static bool is_admitted(struct vm *vm, int rc, struct err *e)
 {
 	struct teardown_wait *l = &vm->teardown_wait;
 
-	if (rc == -EAGAIN && (l->until == 0. || ev_now(vm->en->loop) < l->until)) {
+	if (rc == -EAGAIN && (l->until == 0. || ev_now(engine_loop(vm->en)) < l->until)) {
 		files_drop(&vm->files);
 		teardown_wait_begin(vm->en, l);
 		return false;
@@ -48,8 +50,8 @@ static bool disks_are_free(struct vm *vm, int *rc, struct err *e)
 	*rc = disks_admit(vm, vm->files, e);
 	if (!is_admitted(vm, *rc, e))
 		return false;
-	*rc = devices_have_files(vm->en, &vm->cfg) ? reservations_take(vm, e)
-						   : 0; /* by what they are, too */
+	*rc = devices_have_files(&vm->cfg) ? reservations_take(vm, e)
+					   : 0; /* by what they are, too */
 	return true;
 }
 
@@ -59,21 +61,21 @@ static int list_files(struct vm *vm, struct err *e)
 	bool image = !vm->restore; /* else a file has what was made of it */
 	bool kernel = image && c->kernel_fd < 0 && c->kernel;
 	bool ramdisk = image && c->ramdisk_fd < 0 && c->ramdisk;
-	bool disks = c->ndevice && devices_have_files(vm->en, c);
+	bool disks = c->ndevice && devices_have_files(c);
 	int rc = 0;
 
 	if (vm->files)
 		files_drop(&vm->files);
 	if (!kernel && !ramdisk && !disks)
 		return 0;
-	vm->files = files_new(vm->en->opener);
+	vm->files = files_new(engine_opener(vm->en));
 	if (!vm->files)
 		return err_set(e, ENOMEM, "out of memory");
 	if (kernel)
-		rc = images_add(vm->en->images, vm->files, c->kernel, "kernel", e);
+		rc = images_add(engine_images(vm->en), vm->files, c->kernel, "kernel", e);
 	if (rc == 0 && ramdisk)
-		rc = images_add(vm->en->images, vm->files, c->ramdisk, "ramdisk", e);
-	return rc == 0 && disks ? devices_add_files(vm->en, c, vm->files, e) : rc;
+		rc = images_add(engine_images(vm->en), vm->files, c->ramdisk, "ramdisk", e);
+	return rc == 0 && disks ? devices_add_files(c, vm->files, e) : rc;
 }
 
 static void placed(struct vm *vm, int rc, struct err *e)
@@ -100,7 +102,7 @@ static void files_are_open(void *arg, struct files *f);
 static int read_image(struct vm *vm, struct err *e)
 {
 	const struct vm_config *c = &vm->cfg;
-	int rc = images_read(vm->en->images, c->kernel_fd, c->kernel ? c->kernel : "kernel",
+	int rc = images_read(engine_images(vm->en), c->kernel_fd, c->kernel ? c->kernel : "kernel",
 			     image_read, vm, e);
 
 	if (rc == 0)
@@ -130,7 +132,7 @@ static void place(struct vm *vm, bool open)
 	if (rc == 0 && !vm->restore)
 		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, &err);
 	if (rc == 0 && !vm->restore)
-		vm->img = images_find(vm->en->images, c->kernel_fd);
+		vm->img = images_find(engine_images(vm->en), c->kernel_fd);
 	if (rc == 0 && !vm->restore && !vm->img)
 		rc = read_image(vm, &err);
 	vm->t.image_ns = (uint32_t)(clock_ns() - since);

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/guest/guest_store.h"
@@ -33,7 +33,7 @@ static int check_linux(const struct vm *vm, struct err *e)
 
 	if (vm->cfg.type != DOM_PVH)
 		why = "of guests without a noxs entry only those with type=\"pvh\" can be so far";
-	else if (vm->en->store != STORE_OWN)
+	else if (engine_store_mode(vm->en) != STORE_OWN)
 		why = "guests without a noxs entry can be only where chaosd is the store "
 		      "(store=own)";
 	else if (vm->cfg.maxmem_kib > vm->cfg.mem_kib)
@@ -71,14 +71,14 @@ int save_check_vm(struct vm *vm, struct err *e)
 int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	struct xen_domain_info info = {0};
-	int rc = xen_domain_info(vm->en->x, vm->domid, &info);
+	int rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
 
 	if (rc == 0 && !info.paused) {
 		s->stop_ns = clock_ns();
-		rc = xen_domain_pause(vm->en->x, vm->domid);
+		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
 		s->paused = rc == 0;
 		if (rc == 0)
-			rc = xen_domain_info(vm->en->x, vm->domid, &info);
+			rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
 	}
 	if (rc < 0)
 		return failed_to("pause", vm, rc, e);
@@ -89,7 +89,7 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 			e, EBUSY,
 			"\"%s\" was paused in the middle of something: unpause it, then save it",
 			vm->name);
-	rc = xen_domain_unpause(vm->en->x, vm->domid);
+	rc = xen_domain_unpause(engine_xen(vm->en), vm->domid);
 	s->paused = rc < 0;
 	return rc < 0 ? failed_to("unpause", vm, rc, e) : 0;
 }
@@ -98,7 +98,7 @@ static int ask_to_suspend(struct vm *vm, struct err *e)
 {
 	int rc = control_request(vm, NOXS_REQ_SUSPEND, e);
 
-	deaths_hint(vm->en->deaths);
+	deaths_hint(engine_deaths(vm->en));
 	return rc;
 }
 
@@ -117,8 +117,8 @@ static int rest_linux(struct vm *vm, struct vm_save *s, struct err *e)
 	if (rc < 0)
 		return rc;
 	control_expect_suspend(vm);
-	deaths_hint(vm->en->deaths);
-	s->rest_until = ev_now(vm->en->loop) + REST_LINUX_S;
+	deaths_hint(engine_deaths(vm->en));
+	s->rest_until = ev_now(engine_loop(vm->en)) + REST_LINUX_S;
 	life_timer(vm, REST_LINUX_S);
 	return 0;
 }
@@ -159,11 +159,11 @@ int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struc
 	if (vm->left.was != VM_SAVING)
 		return 0;
 	if (vm->cfg.type == DOM_PVH)
-		rc = xen_dirty_stop(vm->en->x, vm->domid);
+		rc = xen_dirty_stop(engine_xen(vm->en), vm->domid);
 	if (rc < 0)
 		return err_sys(e, -rc, "what domain %u writes is noted still", vm->domid);
 	if (!info->shutdown || info->shutdown_reason != SHUTDOWN_suspend)
 		return 0;
-	rc = xen_domain_resume(vm->en->x, vm->domid);
+	rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
 	return rc < 0 ? err_sys(e, -rc, "resume domain %u", vm->domid) : 0;
 }

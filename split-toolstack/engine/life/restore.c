@@ -14,8 +14,12 @@
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /*
@@ -71,7 +75,7 @@ int restore_check_config(const struct vm_restore *r, const struct vm_config *c, 
 		       "from its configuration");
 }
 
-/* --- paths of this host, out of a file that anybody may have written --- */
+/* --- paths of this host, out of a file of unknown origin --- */
 
 static bool same_path(const char *a, const char *b)
 {
@@ -292,7 +296,7 @@ static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_
 		(void)snprintf(r->name, sizeof(r->name), "%s", as->name);
 	if (as && as->snapshot)
 		(void)snprintf(r->snapshot, sizeof(r->snapshot), "%s", as->snapshot);
-	DL_APPEND(en->streams.restores, r);
+	DL_APPEND(engine_streams(en)->restores, r);
 	restore_begin(r);
 	return 0;
 }
@@ -341,7 +345,7 @@ void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint
 				 .fn = fn,
 				 .arg = arg};
 	of->refs++;
-	DL_APPEND(en->streams.restores, r);
+	DL_APPEND(engine_streams(en)->restores, r);
 	restore_jobs(r);
 	vm_create(en, cfg, flags, r, restore_filled, r);
 }
@@ -350,14 +354,14 @@ void vm_restore_cancel(struct engine *en, stream_id id)
 {
 	struct vm_restore *r;
 
-	DL_FOREACH(en->streams.restores, r)
+	DL_FOREACH(engine_streams(en)->restores, r)
 	if (r->id == id)
 		transfer_cancel(&r->file);
 }
 
 void restores_close(struct engine *en)
 {
-	for (struct vm_restore *r = en->streams.restores; r; r = r->next)
+	for (struct vm_restore *r = engine_streams(en)->restores; r; r = r->next)
 		transfer_cancel(&r->file);
 	restore_arrived_none(en);
 }

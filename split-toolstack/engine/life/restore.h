@@ -5,6 +5,7 @@
 
 #include "split-toolstack/engine/engine.h"
 #include "split-toolstack/engine/life/save.h"
+#include "split-toolstack/engine/vm/state.h"
 
 struct snapshot;
 struct vm_restore;

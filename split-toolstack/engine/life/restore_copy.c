@@ -15,9 +15,11 @@
 #include <utlist.h>
 
 #include "dom0/loopdev.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 /*
  * On a thread: a copy has no name until it is whole. What was made goes with a restore that fails;
@@ -244,11 +246,11 @@ static char *name_of(const char *path, const char *vm)
 int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e)
 {
 	for (uint32_t i = 0; r->flags & VM_RESTORE_DISKS_COPY && i < c->ndevice; i++) {
-		struct vbd_config *v = &c->device[i].u.vbd;
+		struct vbd_config *v = device_change_file(&c->device[i]);
 		struct disk_copy *d = &r->copies[r->ncopies];
 		char *to;
 
-		if (c->device[i].kind != DEVICE_VBD || v->readonly || r->ncopies == VM_VBDS_MAX)
+		if (!v || v->readonly || r->ncopies == VM_VBDS_MAX)
 			continue;
 		to = name_of(v->path, c->name);
 		if (!to)
@@ -263,7 +265,7 @@ int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e)
 		return 0;
 	r->job.work = work;
 	r->job.done = done;
-	worker_push(r->en->worker, WORKER_STREAMS, &r->job);
+	worker_push(engine_worker(r->en), WORKER_STREAMS, &r->job);
 	return 1;
 }
 
@@ -305,7 +307,7 @@ static void removal_done(struct worker_job *job)
 static void remove_soon(struct engine *en, struct removal *m)
 {
 	m->job = (struct worker_job){.work = removal_work, .done = removal_done};
-	worker_push(en->worker, WORKER_FILES, &m->job);
+	worker_push(engine_worker(en), WORKER_FILES, &m->job);
 }
 
 /* Takes its copies; NULL: no memory. */
@@ -342,13 +344,13 @@ int restore_keep_copies(struct vm_restore *r)
 	if (!m)
 		return r->ncopies ? -ENOMEM : 0;
 	m->id = r->id;
-	DL_APPEND(r->en->streams.arriving, m);
+	DL_APPEND(engine_streams(r->en)->arriving, m);
 	return 0;
 }
 
 static void arrived(struct engine *en, struct removal *m, bool stays)
 {
-	DL_DELETE(en->streams.arriving, m);
+	DL_DELETE(engine_streams(en)->arriving, m);
 	if (!stays) {
 		remove_soon(en, m);
 		return;
@@ -361,13 +363,13 @@ void restore_arrived(struct engine *en, stream_id id, bool stays)
 {
 	struct removal *m;
 
-	DL_SEARCH_SCALAR(en->streams.arriving, m, id, id);
+	DL_SEARCH_SCALAR(engine_streams(en)->arriving, m, id, id);
 	if (m)
 		arrived(en, m, stays);
 }
 
 void restore_arrived_none(struct engine *en)
 {
-	while (en->streams.arriving)
-		arrived(en, en->streams.arriving, false);
+	while (engine_streams(en)->arriving)
+		arrived(en, engine_streams(en)->arriving, false);
 }

@@ -8,6 +8,7 @@
 #include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /*
@@ -17,9 +18,11 @@
 
 static bool same_disk(const struct device_config *a, const struct device_config *b)
 {
-	return a->kind == b->kind && a->devid == b->devid &&
-	       a->u.vbd.readonly == b->u.vbd.readonly && a->u.vbd.path && b->u.vbd.path &&
-	       strcmp(a->u.vbd.path, b->u.vbd.path) == 0;
+	const struct vbd_config *f = device_file(a);
+	const struct vbd_config *g = device_file(b);
+
+	return f && g && a->kind == b->kind && a->devid == b->devid && f->readonly == g->readonly &&
+	       f->path && g->path && strcmp(f->path, g->path) == 0;
 }
 
 static bool is_known(const struct vm *vm, const struct device_config *d)
@@ -57,13 +60,6 @@ static int check_disk(struct vm_restore *r, const struct vm_config *c,
 	return 0;
 }
 
-/* A copy is another VM on the network. */
-static void make_own(struct device_config *d)
-{
-	memset(d->u.vif.mac, 0, sizeof(d->u.vif.mac));
-	d->u.vif.ifname[0] = '\0';
-}
-
 /* With a noxs entry the pages of their rings stay: the memory of the guest is laid out around
  * them. */
 static void drop_disks(struct vm_config *c, bool noxs)
@@ -72,7 +68,7 @@ static void drop_disks(struct vm_config *c, bool noxs)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < c->ndevice; i++) {
-		if (c->device[i].kind == DEVICE_VBD)
+		if (device_file(&c->device[i]))
 			device_config_clear(&c->device[i]);
 		else
 			c->device[n++] = c->device[i];
@@ -88,16 +84,16 @@ int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err 
 
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++) {
 		struct device_config *d = &c->device[i];
+		struct vbd_config *file = device_change_file(d);
 
-		if (d->kind == DEVICE_VIF && r->copy)
-			make_own(d);
-		else if (d->kind == DEVICE_VBD)
-			rc = check_disk(r, c, d, e);
-		if (rc < 0 || d->kind != DEVICE_VBD)
+		if (r->copy)
+			device_make_own(d);
+		if (!file)
 			continue;
-		d->u.vbd.readonly |= (r->flags & VM_RESTORE_DISKS_READONLY) != 0;
+		rc = check_disk(r, c, d, e);
+		file->readonly |= (r->flags & VM_RESTORE_DISKS_READONLY) != 0;
 		if (!(r->flags & VM_RESTORE_DISKS))
-			d->u.vbd.same_since_ns = save_info(r->stream)->saved_ns;
+			file->same_since_ns = save_info(r->stream)->saved_ns;
 	}
 	if (rc == 0 && r->flags & VM_RESTORE_DISKS_NONE)
 		drop_disks(c, !save_info(r->stream)->linux_guest);

@@ -10,17 +10,21 @@
 
 #include "base/clock.h"
 #include "libdom/template.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/fork.h"
+#include "split-toolstack/engine/life/kept.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/services/idle.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 struct rollback {
@@ -30,6 +34,8 @@ struct rollback {
 	uint8_t uuid[16]; /* of the VM, which may go meanwhile */
 	struct transfer file;
 	struct save_stream *state;
+	const struct snapshot *of; /* held */
+	char digest[65];
 	vm_rollback_fn *fn;
 	void *arg;
 	uint64_t start_ns;
@@ -80,6 +86,7 @@ static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, stru
 					.dev_frame = vm->dev_frame,
 					.control_frame = vm->control_frame,
 					.limits = vm->cfg.limits,
+					.frames = vm->dom.frames,
 					.device = vm->map,
 					.control = vm->map + 4096};
 	uint64_t generation = 0;
@@ -88,14 +95,24 @@ static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, stru
 
 	if (rc < 0)
 		return rc;
-	vm_look(vm); /* what it has said until now */
-	rc = dom_template_back(vm->en->x, &now, state, &d, spoilt, e);
-	if (rc < 0)
+	vm_look(vm);		     /* what it has said until now */
+	if (vm->cfg.type == DOM_PVH) /* it may have other pages by now */
+		window_close_now(vm->en, &vm->window, &vm->dom);
+	window_keep(vm->en, &vm->window);
+	dom_init(&d);
+	dom_window_move(&d, &vm->dom);
+	d.control = vm->map + 4096;
+	rc = dom_template_back(engine_xen(vm->en), &now, state, &d, spoilt, e);
+	if (rc < 0) {
+		dom_window_move(&vm->dom, &d);
+		window_close_later(vm->en, &vm->window, &vm->dom);
 		return rc;
+	}
 	*spoilt = true;
 	memcpy(d.uuid, vm->uuid, sizeof(d.uuid));
-	window_close_now(vm->en, &vm->window, &vm->dom);
 	vm->dom = d;
+	if (vm->cfg.type == DOM_PVH)
+		window_close_later(vm->en, &vm->window, &vm->dom);
 	control_keep_port(vm);
 	control_close(vm);
 	rc = guest_start(vm, generation, e);
@@ -123,7 +140,7 @@ static int stand_still(struct vm *vm, struct err *e)
 
 	if (!runs && vm->guest_port == 0)
 		return 0;
-	rc = runs ? xen_domain_pause(vm->en->x, vm->domid) : 0;
+	rc = runs ? xen_domain_pause(engine_xen(vm->en), vm->domid) : 0;
 	if (rc < 0)
 		return err_sys(e, -rc, "pause \"%s\"", vm->name);
 	vm->life.now = NOW_PAUSED;
@@ -134,7 +151,7 @@ static int stand_still(struct vm *vm, struct err *e)
 
 static int go_on(struct vm *vm, struct err *e)
 {
-	int rc = xen_domain_unpause(vm->en->x, vm->domid);
+	int rc = xen_domain_unpause(engine_xen(vm->en), vm->domid);
 
 	if (rc < 0)
 		return err_sys(e, -rc, "unpause \"%s\": it stays paused", vm->name);
@@ -152,6 +169,9 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	int late_rc = 0;
 	int rc;
 
+	idle_later(engine_idle(vm->en)); /* for the next one */
+	k->st.pages = save_info(k->state)->pages;
+	k->st.present = save_info(k->state)->present;
 	if (dom_template_writes(k->state) > ROLLBACK_PAGES || !save_in_memory(k->state))
 		return err_set(e, EFBIG,
 			       "the snapshot has too many pages to be put back in place: \"chaos "
@@ -165,7 +185,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	if (rc == 0 || spoilt)
 		fork_close(vm); /* its children are of another past */
 	if (rc == 0)
-		note_snapshot(vm, k->hold.of);
+		note_snapshot(vm, k->of);
 	if (rc < 0 && spoilt)
 		return err_wrap(e, rc, "\"%s\" stays paused, half set back: %s", vm->name,
 				vm->cfg.type == DOM_PV ? "destroy it"
@@ -189,7 +209,10 @@ static void end(struct rollback *k)
 	k->st.total_ns = clock_ns() - k->start_ns;
 	snapshot_release(&k->hold);
 	k->fn(k->arg, k->rc, &k->st, &k->err);
-	save_close(k->state);
+	if (k->state && save_in_memory(k->state))
+		kept_add(en, k->digest, k->state);
+	else
+		save_close(k->state);
 	stream_close(en, &k->file);
 	free(k);
 	streams_give(en);
@@ -204,11 +227,8 @@ static void job_done(struct worker_job *job)
 		k->rc = err_set(&k->err, ESRCH, "the VM ended before it was set back");
 	if (k->rc == 0)
 		k->rc = check(vm, &k->err);
-	if (k->rc == 0) {
-		k->st.pages = save_info(k->state)->pages;
-		k->st.present = save_info(k->state)->present;
+	if (k->rc == 0)
 		k->rc = set_back(k, vm, &k->err);
-	}
 	end(k);
 }
 
@@ -217,13 +237,30 @@ static const struct snapshot *find(struct vm *vm, const char *name, struct err *
 	const struct snapshot *x;
 
 	if (name)
-		return snapshots_find(vm->en->snapshots, name, e);
-	x = vm->cfg.snapshot ? snapshots_by_digest(vm->en->snapshots, vm->cfg.snapshot) : NULL;
+		return snapshots_find(engine_snapshots(vm->en), name, e);
+	x = vm->cfg.snapshot ? snapshots_by_digest(engine_snapshots(vm->en), vm->cfg.snapshot)
+			     : NULL;
 	if (!x)
 		(void)err_set(e, ENOENT,
 			      "\"%s\" has no snapshot: name one, or make one (chaos snapshot)",
 			      vm->name);
 	return x;
+}
+
+/* To what is in memory; false: it is not. */
+static bool at_once(struct vm *vm, const struct snapshot *x, vm_rollback_fn *fn, void *arg)
+{
+	struct rollback k = {.en = vm->en,
+			     .of = x,
+			     .state = kept_find(vm->en, x->digest),
+			     .start_ns = clock_ns()};
+
+	if (!k.state)
+		return false;
+	k.rc = set_back(&k, vm, &k.err);
+	k.st.total_ns = clock_ns() - k.start_ns;
+	fn(arg, k.rc, &k.st, &k.err);
+	return true;
 }
 
 int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, struct err *e)
@@ -239,12 +276,14 @@ int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, 
 	x = find(vm, name, e);
 	if (!x)
 		return -ENOENT;
+	if (at_once(vm, x, fn, arg))
+		return 0;
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
 	rc = streams_take(vm->en, &id, e);
 	if (rc == 0) {
-		rc = snapshots_file(vm->en->snapshots, x, &fd, e);
+		rc = snapshots_file(engine_snapshots(vm->en), x, &fd, e);
 		if (rc == 0)
 			rc = transfer_open(&k->file, fd, false, e);
 		if (rc < 0)
@@ -260,7 +299,9 @@ int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, 
 	k->fn = fn;
 	k->arg = arg;
 	k->start_ns = clock_ns();
+	k->of = x;
+	(void)snprintf(k->digest, sizeof(k->digest), "%s", x->digest);
 	snapshot_hold(x, &k->hold, "a rollback");
-	worker_push(vm->en->worker, WORKER_STREAMS, &k->job);
+	worker_push(engine_worker(vm->en), WORKER_STREAMS, &k->job);
 	return 0;
 }

@@ -15,9 +15,10 @@ typedef void vm_rollback_fn(void *arg, int rc, const struct stream_stats *st, co
 /*
  * Sets memory and vCPUs of a VM that runs or is paused back to a snapshot of a VM of this type,
  * memory and number of vCPUs; `name` NULL: to the one that it was made from or last kept as or set
- * back to. Name, uuid, domain id and console stay; the generation changes. `fn` comes later, unless
- * this fails: then nothing has changed. -ENOENT: no such snapshot; -EOPNOTSUPP: it has devices, or
- * its guest cannot be saved; -EFBIG; -EBUSY: STREAMS_MOST are under way, or it is being saved.
+ * back to. Name, uuid, domain id and console stay; the generation changes. `fn` comes later, or at
+ * once when the state is in memory, unless this fails: then nothing has changed. -ENOENT: no such
+ * snapshot; -EOPNOTSUPP: it has devices, or its guest cannot be saved; -EFBIG; -EBUSY: STREAMS_MOST
+ * are under way, or it is being saved.
  */
 int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, struct err *e);
 

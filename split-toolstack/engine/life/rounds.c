@@ -2,7 +2,8 @@
 /* A VM is copied while it runs: rounds, between which its client says that they have arrived. */
 #include <errno.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/verbs.h"
@@ -57,16 +58,24 @@ static void free_work(struct worker_job *job, struct xen *x)
 {
 	struct vm_save *s = (struct vm_save *)job;
 
-	while (x && live_unmap(x, s->live))
+	while (x && s->live && live_unmap(x, s->live))
 		streams_breathe(s->en);
+	while (x && s->left) {
+		if (!save_unmap(x, s->left))
+			s->left = NULL;
+		streams_breathe(s->en);
+	}
 }
 
 static void free_done(struct worker_job *job)
 {
 	struct vm_save *s = (struct vm_save *)job;
 
-	while (live_unmap(s->en->x, s->live)) /* no handle */
+	while (s->live && live_unmap(engine_xen(s->en), s->live)) /* no handle */
 		;
+	while (save_unmap(engine_xen(s->en), s->left))
+		;
+	s->left = NULL;
 	live_free(s->live);
 	s->live = NULL;
 	save_free(s);
@@ -74,12 +83,12 @@ static void free_done(struct worker_job *job)
 
 bool rounds_free_later(struct vm_save *s)
 {
-	if (!s->live)
+	if (!s->live && !s->left)
 		return false;
 	s->job = (struct worker_job){.work = free_work, .done = free_done};
-	if (s->en->streams.closing)
+	if (engine_streams(s->en)->closing)
 		free_done(&s->job);
 	else
-		worker_push(s->en->worker, WORKER_STREAMS, &s->job);
+		worker_push(engine_worker(s->en), WORKER_STREAMS, &s->job);
 	return true;
 }

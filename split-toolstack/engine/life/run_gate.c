@@ -5,33 +5,36 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 /*
  * xen-netback binds a channel and only then remembers its interrupt. An event that the guest sends
  * in between is acknowledged to the wrong interrupt, and the channel stays masked: the guest can
- * send nothing for ever. So a noxs guest runs when the kernel's backends of its devices are
- * connected, not before. A guest out of a shell with vifs never waits: they are connected. Others
- * wait some milliseconds.
- * When a device does not come the guest runs without it after a moment; a create with
- * VM_CREATE_WAIT_DEVICES has waited for all of them before (start.c).
+ * send nothing for ever. (Xen raises one, too: dom0/devtree.c, services/tail_settings.c.) So a noxs
+ * guest runs when the kernel's backends of its devices are connected, not before. A guest out of a
+ * shell with vifs never waits: they are connected. Others wait some milliseconds. When a device
+ * does not come the guest runs without it after a moment; a create with VM_CREATE_WAIT_DEVICES has
+ * waited for all of them before (start.c).
  */
 #define HOLD_S 5.0
 
 static int begin(struct vm *vm)
 {
-	return vm->at_gate ? control_open_gate(vm) : xen_domain_unpause(vm->en->x, vm->domid);
+	return vm->at_gate ? control_open_gate(vm)
+			   : xen_domain_unpause(engine_xen(vm->en), vm->domid);
 }
 
 int vm_leave_gate(struct vm *vm)
 {
-	int rc = xen_domain_pause(vm->en->x, vm->domid);
+	int rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
 
 	return rc < 0 ? rc : control_open_gate(vm);
 }
@@ -59,7 +62,7 @@ static void run_or_tell(struct vm *vm)
 		return;
 	if (rc == -ESRCH) { /* it is gone, which is noticed as any end */
 		vm->life.now = NOW_RUNNING;
-		deaths_hint(vm->en->deaths);
+		deaths_hint(engine_deaths(vm->en));
 		return;
 	}
 	(void)err_sys(&e, -rc, "unpause");

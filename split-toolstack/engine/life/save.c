@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "libdom/template.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/life/life.h"
@@ -17,7 +17,9 @@
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -79,14 +81,17 @@ static void job_work(struct worker_job *job, struct xen *x)
 void save_free(struct vm_save *s)
 {
 	struct engine *en = s->en;
-	bool mine = s->file.fd >= 0; /* else the count is the owner's of the take */
+	bool mine;
 
+	if (s->file.fd >= 0) { /* else the count is the owner's of the take */
+		s->counted = true;
+		stream_close(en, &s->file); /* its reader may wait for that */
+	}
 	if (rounds_free_later(s))
 		return;
-	if (mine)
-		stream_close(en, &s->file);
 	save_close(s->state);
 	save_forget_disks(s);
+	mine = s->counted;
 	free(s->owner);
 	free(s);
 	if (mine)
@@ -137,15 +142,15 @@ static int let_go_on(struct vm *vm, const struct vm_save *s)
 	int rc = vm_check_domain(vm);
 
 	if (rc == 0 && s->on_round)
-		(void)xen_dirty_stop(vm->en->x, vm->domid);
+		(void)xen_dirty_stop(engine_xen(vm->en), vm->domid);
 	if (rc == 0 && s->suspended && s->was == NOW_PAUSED && !s->paused)
-		rc = xen_domain_pause(vm->en->x, vm->domid);
+		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
 	if (!vm->noxs)
 		vm_view_suspended(vm);
 	if (rc == 0 && s->suspended)
-		rc = xen_domain_resume(vm->en->x, vm->domid);
+		rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
 	if (rc == 0 && s->paused)
-		rc = xen_domain_unpause(vm->en->x, vm->domid);
+		rc = xen_domain_unpause(engine_xen(vm->en), vm->domid);
 	return rc;
 }
 
@@ -168,7 +173,7 @@ void save_go_on(struct vm *vm, int rc, const struct err *e)
 	vm->life.now = s->was;
 	vm_unsee(vm);
 	if (gone == -ESRCH) {
-		deaths_hint(vm->en->deaths); /* which is noticed as any end */
+		deaths_hint(engine_deaths(vm->en)); /* which is noticed as any end */
 	} else if (gone < 0 && s->suspended) {
 		life_resume_later(vm, gone);
 	} else if (gone < 0) {
@@ -231,7 +236,7 @@ void save_begin_writing(struct vm *vm)
 void save_push(struct vm_save *s)
 {
 	s->busy = true;
-	worker_push(s->en->worker, WORKER_STREAMS, &s->job);
+	worker_push(engine_worker(s->en), WORKER_STREAMS, &s->job);
 }
 
 static int begin(struct vm *vm, struct vm_save *s, struct err *e)
@@ -248,7 +253,7 @@ int save_begin_rest(struct vm *vm, struct err *e)
 	struct vm_save *s = vm->save;
 
 	s->phase = RESTING;
-	s->rest_until = ev_now(vm->en->loop) + REST_S;
+	s->rest_until = ev_now(engine_loop(vm->en)) + REST_S;
 	s->stop_ns = clock_ns();
 	return begin(vm, s, e);
 }
@@ -262,7 +267,7 @@ int life_save_time(struct vm *vm, const struct life_news *n)
 	(void)n;
 	if (s->phase != RESTING)
 		return 0;
-	if (ev_now(vm->en->loop) >= s->rest_until)
+	if (ev_now(engine_loop(vm->en)) >= s->rest_until)
 		rc = err_set(&e, ETIMEDOUT,
 			     "\"%s\" does not come to rest: its guest does not answer; it goes on",
 			     vm->name);
@@ -290,7 +295,7 @@ static int take_now(struct vm *vm, struct vm_save *s, struct err *e)
 	 * running.
 	 */
 	int rc = save_take_short(vm, s, e);
-	int gone = s->paused ? xen_domain_unpause(vm->en->x, vm->domid) : 0;
+	int gone = s->paused ? xen_domain_unpause(engine_xen(vm->en), vm->domid) : 0;
 
 	s->stopped_ns = rc == 1 ? clock_ns() - s->stop_ns : 0;
 	s->paused = false;
@@ -323,7 +328,7 @@ int life_save(struct vm *vm, const struct life_news *n)
 			       "tell which pages it writes",
 			       vm->name);
 	s->was = vm->life.now;
-	s->rest_until = ev_now(vm->en->loop) + REST_S;
+	s->rest_until = ev_now(engine_loop(vm->en)) + REST_S;
 	s->stop_ns = clock_ns();
 	if (s->take || save_can_part(vm, s)) {
 		rc = take_now(vm, s, n->e);
@@ -343,7 +348,7 @@ int life_save(struct vm *vm, const struct life_news *n)
 	}
 	vm->save = NULL;
 	vm->life.now = s->was;
-	if (s->paused && xen_domain_unpause(vm->en->x, vm->domid) < 0)
+	if (s->paused && xen_domain_unpause(engine_xen(vm->en), vm->domid) < 0)
 		vm->life.now = NOW_PAUSED;
 	life_record(vm);
 	return rc;

@@ -5,9 +5,11 @@
 
 #include "base/clock.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -24,11 +26,12 @@ static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 		.limits = vm->cfg.limits,
 		.linux_guest = !vm->noxs,
 		.frames = vm->dom.frames,
-		.budget = &vm->en->streams.memory};
+		.budget = &engine_streams(vm->en)->memory};
 	s->frame[0] = vm->dev_frame;
 	s->frame[1] = vm->control_frame;
 	if (s->take)
 		return 0;
+	s->source.left = &s->left;
 	return save_note_disks(vm, s, e) < 0 ? -ENOMEM
 					     : vm_describe(vm, &s->owner, &s->owner_bytes, e);
 }

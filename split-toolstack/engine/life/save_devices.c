@@ -10,6 +10,7 @@
 
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 /* --- on the loop --- */
 
@@ -18,7 +19,7 @@ bool save_has_disks(const struct vm *vm)
 	bool any = false;
 
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++)
-		any = any || vm->cfg.device[i].kind == DEVICE_VBD;
+		any = any || device_file(&vm->cfg.device[i]);
 	return any;
 }
 
@@ -27,11 +28,11 @@ int save_check_paths(const struct vm *vm, struct err *e)
 	char name[16];
 
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct device_config *d = &vm->cfg.device[i];
+		const struct vbd_config *file = device_file(&vm->cfg.device[i]);
 
-		if (d->kind != DEVICE_VBD || d->u.vbd.path)
+		if (!file || file->path)
 			continue;
-		vdev_name(d->devid, name);
+		vdev_name(vm->cfg.device[i].devid, name);
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved: its disk %s was given as an open file, "
 			       "without a path",
@@ -66,13 +67,13 @@ int save_check_devices(const struct vm *vm, struct err *e)
 int save_note_disks(const struct vm *vm, struct vm_save *s, struct err *e)
 {
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct device_config *d = &vm->cfg.device[i];
+		const struct vbd_config *file = device_file(&vm->cfg.device[i]);
 		struct save_disk *to = &s->disk[s->ndisk];
 
-		if (d->kind != DEVICE_VBD || d->u.vbd.readonly || s->ndisk == VM_VBDS_MAX)
+		if (!file || file->readonly || s->ndisk == VM_VBDS_MAX)
 			continue;
 		*to = (struct save_disk){
-			.path = strdup(d->u.vbd.path), .dev = d->u.vbd.dev, .ino = d->u.vbd.ino};
+			.path = strdup(file->path), .dev = file->dev, .ino = file->ino};
 		if (!to->path)
 			return err_set(e, ENOMEM, "out of memory");
 		s->ndisk++;

@@ -10,6 +10,7 @@
 #include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/engine/life/take.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
 /* So long a guest has to come to rest; Linux stops its processes and drivers before. */
@@ -39,6 +40,8 @@ struct vm_save {
 	/* ROUNDS: the VM runs, and each round waits for the client's word */
 	vm_round_fn *on_round;
 	struct live *live;
+	bool counted;		/* as a stream, with its file closed */
+	struct live_maps *left; /* to be unmapped behind the answer */
 	struct live_round round;
 	struct save_stats live_st;
 	bool enough; /* no more rounds */

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 static void on_seen(void *arg, uint32_t scan, const struct xen_domain_info *info)
@@ -39,12 +41,13 @@ static bool any_lives(void *arg)
 	return vms_alive(arg) != NULL;
 }
 
-int scan_open(struct engine *en, struct err *e)
+int scan_open(struct engine *en, struct deaths **out, struct err *e)
 {
 	static const struct deaths_ops ops = {on_seen, on_over, any_lives};
-	int rc = deaths_open(en->loop, en->x, en->ports, en->conf.store, &ops, en, &en->deaths, e);
+	int rc = deaths_open(engine_loop(en), engine_xen(en), engine_ports(en),
+			     engine_settings(en)->store, &ops, en, out, e);
 
 	if (rc == 0)
-		en->store = deaths_mode(en->deaths);
+		engine_set_store(en, deaths_mode(*out));
 	return rc;
 }

@@ -8,12 +8,13 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* From the request until the file counts: the VM is being saved meanwhile. */
@@ -89,7 +90,7 @@ static void written(void *arg, int rc, const struct stream_stats *s, const struc
 		return;
 	}
 	k->job = (struct worker_job){.work = sync_work, .done = sync_done};
-	worker_push(k->en->worker, WORKER_FILES, &k->job);
+	worker_push(engine_worker(k->en), WORKER_FILES, &k->job);
 }
 
 int vm_sleep(struct vm *vm, vm_sleep_fn *fn, void *arg, struct err *e)

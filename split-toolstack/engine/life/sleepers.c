@@ -21,7 +21,10 @@
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -72,7 +75,7 @@ static bool is_written(const struct sleepers *s, const uint8_t uuid[16])
 
 int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 {
-	struct sleepers *s = vm->en->sleepers;
+	struct sleepers *s = engine_sleepers(vm->en);
 
 	*f = (struct sleeper_file){.dir = -1, .fd = -1};
 	if (!s)
@@ -88,7 +91,7 @@ int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 		f->fd = openat(f->dir, f->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			       0600);
 	if (f->fd < 0) {
-		int rc = err_sys(e, errno, "%s/%s", vm->en->conf.sleep_dir, f->part);
+		int rc = err_sys(e, errno, "%s/%s", engine_settings(vm->en)->sleep_dir, f->part);
 
 		sleeper_end(f, true);
 		return rc;
@@ -118,7 +121,7 @@ int sleeper_keep(const struct sleeper_file *f, struct err *e)
 void sleeper_end(struct sleeper_file *f, bool keep)
 {
 	if (f->en)
-		DL_DELETE(f->en->sleepers->files, f);
+		DL_DELETE(engine_sleepers(f->en)->files, f);
 	f->en = NULL;
 	if (!keep && f->dir >= 0)
 		(void)unlinkat(f->dir, f->part, 0);
@@ -133,20 +136,21 @@ void sleeper_end(struct sleeper_file *f, bool keep)
 static int open_file(const struct engine *en, const char *name, struct err *e)
 {
 	struct stat st = {0};
-	int fd = openat(en->sleepers->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = openat(engine_sleepers(en)->dir, name,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int rc = 0;
 
 	if (fd < 0 && errno == ENOENT)
-		return err_set(e, ENOENT, "%s/%s is missing", en->conf.sleep_dir, name);
+		return err_set(e, ENOENT, "%s/%s is missing", engine_settings(en)->sleep_dir, name);
 	if (fd < 0)
 		rc = -errno;
 	if (rc == 0 && fstat(fd, &st) < 0)
 		rc = -errno;
 	if (rc < 0)
-		(void)err_sys(e, -rc, "%s/%s", en->conf.sleep_dir, name);
+		(void)err_sys(e, -rc, "%s/%s", engine_settings(en)->sleep_dir, name);
 	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
-		rc = err_set(e, EPERM, "%s/%s is no file of chaosd's own", en->conf.sleep_dir,
-			     name);
+		rc = err_set(e, EPERM, "%s/%s is no file of chaosd's own",
+			     engine_settings(en)->sleep_dir, name);
 	if (rc < 0 && fd >= 0)
 		(void)close(fd);
 	return rc < 0 ? rc : fd;
@@ -156,7 +160,7 @@ int sleeper_open(const struct vm *vm, struct err *e)
 {
 	char name[SLEEPER_NAME];
 
-	if (!vm->en->sleepers)
+	if (!engine_sleepers(vm->en))
 		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
 	sleeper_name(vm->uuid, 0, "save", name);
 	return open_file(vm->en, name, e);
@@ -168,35 +172,35 @@ int sleepers_open(struct engine *en, struct err *e)
 {
 	struct sleepers *s;
 
-	if (!en->conf.sleep_dir)
+	if (!engine_settings(en)->sleep_dir)
 		return 0;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
-	s->dir = open(en->conf.sleep_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->dir = open(engine_settings(en)->sleep_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir < 0) {
-		int rc = err_sys(e, errno, "%s", en->conf.sleep_dir);
+		int rc = err_sys(e, errno, "%s", engine_settings(en)->sleep_dir);
 
 		free(s);
 		return rc;
 	}
-	en->sleepers = s;
+	engine_set_sleepers(en, s);
 	return 0;
 }
 
 void sleepers_stop(struct engine *en)
 {
-	if (en->sleepers)
-		en->sleepers->stopped = true;
+	if (engine_sleepers(en))
+		engine_sleepers(en)->stopped = true;
 }
 
 void sleepers_close(struct engine *en)
 {
-	if (!en->sleepers)
+	if (!engine_sleepers(en))
 		return;
-	(void)close(en->sleepers->dir);
-	free(en->sleepers);
-	en->sleepers = NULL;
+	(void)close(engine_sleepers(en)->dir);
+	free(engine_sleepers(en));
+	engine_set_sleepers(en, NULL);
 }
 
 /* Another VM may have got the name since: it is told by its uuid. */
@@ -287,20 +291,20 @@ static void look_at(struct engine *en, const char *name)
 	const char *end = is_ours(name, uuid);
 
 	if (end && (ends_with(end, ".part") || ends_with(end, ".gone"))) {
-		(void)unlinkat(en->sleepers->dir, name, 0);
+		(void)unlinkat(engine_sleepers(en)->dir, name, 0);
 		return;
 	}
 	if (!end || strcmp(end, "save") != 0) {
 		log_line(LOG_WARN, "%s/%s is no VM that sleeps: it is left alone",
-			 en->conf.sleep_dir, name);
+			 engine_settings(en)->sleep_dir, name);
 		return;
 	}
 	vm = engine_find_uuid(en, uuid);
 	if (vm && !vm->life.has_file)
 		sleepers_forget_uuid(en, uuid); /* it runs, or has ended */
 	else if (!vm && read_file(en, name, uuid, &e) < 0)
-		log_line(LOG_ERROR, "%s/%s: %s; it is left alone", en->conf.sleep_dir, name,
-			 err_msg(&e));
+		log_line(LOG_ERROR, "%s/%s: %s; it is left alone", engine_settings(en)->sleep_dir,
+			 name, err_msg(&e));
 }
 
 int sleepers_adopt(struct engine *en, struct err *e)
@@ -309,12 +313,12 @@ int sleepers_adopt(struct engine *en, struct err *e)
 	int fd;
 	DIR *dir;
 
-	if (!en->sleepers)
+	if (!engine_sleepers(en))
 		return 0;
-	fd = openat(en->sleepers->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(engine_sleepers(en)->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
-		int rc = err_sys(e, errno, "%s", en->conf.sleep_dir);
+		int rc = err_sys(e, errno, "%s", engine_settings(en)->sleep_dir);
 
 		if (fd >= 0)
 			(void)close(fd);

@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers-t.h"
 #include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/services/worker.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- deleting --- */
@@ -43,28 +44,29 @@ static void delete_done(struct worker_job *job)
 
 void sleepers_forget_uuid(struct engine *en, const uint8_t uuid[16])
 {
-	struct sleepers *s = en->sleepers;
+	struct sleepers *s = engine_sleepers(en);
 	char name[SLEEPER_NAME];
 	struct deleting *d;
 
 	if (!s)
 		return;
 	sleeper_name(uuid, 0, "save", name);
-	d = s->stopped || !en->worker ? NULL : calloc(1, sizeof(*d));
+	d = s->stopped || !engine_worker(en) ? NULL : calloc(1, sizeof(*d));
 	if (d) {
 		sleeper_name(uuid, ++s->last, "gone", d->name);
 		d->dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
 	}
 	if (d && d->dir >= 0 && renameat(s->dir, name, s->dir, d->name) == 0) {
 		d->job = (struct worker_job){.work = delete_work, .done = delete_done};
-		worker_push(en->worker, WORKER_FILES, &d->job);
+		worker_push(engine_worker(en), WORKER_FILES, &d->job);
 		return;
 	}
 	if (d && d->dir >= 0)
 		(void)close(d->dir);
 	free(d);
 	if (unlinkat(s->dir, name, 0) < 0 && errno != ENOENT)
-		log_line(LOG_ERROR, "%s/%s: %s", en->conf.sleep_dir, name, strerror(errno));
+		log_line(LOG_ERROR, "%s/%s: %s", engine_settings(en)->sleep_dir, name,
+			 strerror(errno));
 }
 
 /* --- before a VM runs --- */
@@ -91,8 +93,9 @@ static void sync_done(struct worker_job *job)
 	struct vm *vm = vm_by_uuid(k->en, k->uuid);
 
 	if (k->rc < 0)
-		log_line(LOG_ERROR, "%s: flush: %s", k->en->conf.sleep_dir, strerror(-k->rc));
-	worker_push(k->en->worker, WORKER_FILES, &k->rest->job);
+		log_line(LOG_ERROR, "%s: flush: %s", engine_settings(k->en)->sleep_dir,
+			 strerror(-k->rc));
+	worker_push(engine_worker(k->en), WORKER_FILES, &k->rest->job);
 	if (vm) {
 		vm->life.syncing = false;
 		(void)life_event(vm, LIFE_CONNECTED, &(struct life_news){0});
@@ -102,12 +105,12 @@ static void sync_done(struct worker_job *job)
 
 bool sleepers_forget_first(struct vm *vm)
 {
-	struct sleepers *s = vm->en->sleepers;
+	struct sleepers *s = engine_sleepers(vm->en);
 	char name[SLEEPER_NAME];
 	struct deleting *d;
 	struct syncing *k;
 
-	if (!s || s->stopped || !vm->en->worker)
+	if (!s || s->stopped || !engine_worker(vm->en))
 		return false;
 	k = calloc(1, sizeof(*k));
 	d = calloc(1, sizeof(*d));
@@ -127,7 +130,7 @@ bool sleepers_forget_first(struct vm *vm)
 	memcpy(k->uuid, vm->uuid, sizeof(k->uuid));
 	vm->life.has_file = false;
 	vm->life.syncing = true;
-	worker_push(vm->en->worker, WORKER_FILES, &k->job);
+	worker_push(engine_worker(vm->en), WORKER_FILES, &k->job);
 	return true;
 }
 

@@ -12,12 +12,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- keeping one --- */
@@ -159,7 +161,7 @@ static int make_up_name(const struct vm *vm, char *to, size_t room, struct err *
 
 		if (n < 0 || (size_t)n >= room)
 			break;
-		if (!snapshot_name_taken(vm->en->snapshots, to))
+		if (!snapshot_name_taken(engine_snapshots(vm->en), to))
 			return 0;
 	}
 	return err_set(e, EINVAL, "the name of \"%s\" is too long for a number behind it: give one",
@@ -186,7 +188,7 @@ int vm_snapshot(struct vm *vm, const char *name, vm_snapshot_fn *fn, void *arg, 
 	k->arg = arg;
 	memcpy(k->uuid, vm->uuid, sizeof(k->uuid));
 	describe(k, vm);
-	rc = snapshot_new(vm->en->snapshots, name ? name : own, opened, k, e);
+	rc = snapshot_new(engine_snapshots(vm->en), name ? name : own, opened, k, e);
 	if (rc < 0)
 		free(k);
 	return rc;
@@ -218,7 +220,7 @@ static int copy_now(struct engine *en, const struct snapshot *x, const struct co
 				      .vif = k->has_vif ? &k->vif : NULL};
 	stream_id id;
 	int fd;
-	int rc = snapshots_file(en->snapshots, x, &fd, e);
+	int rc = snapshots_file(engine_snapshots(en), x, &fd, e);
 
 	return rc < 0 ? rc : engine_restore_as(en, fd, &as, k->flags, k->fn, k->arg, k->st, &id, e);
 }
@@ -245,7 +247,7 @@ int engine_create_from(struct engine *en, const char *snapshot, const char *name
 		       const struct vif_config *vif, uint32_t flags, vm_create_fn *fn, void *arg,
 		       struct stream_stats *st, struct err *e)
 {
-	const struct snapshot *x = snapshots_find(en->snapshots, snapshot, e);
+	const struct snapshot *x = snapshots_find(engine_snapshots(en), snapshot, e);
 	const struct vm_taking c = {
 		.name = name ? name : "", .flags = flags, .vif = vif, .fn = fn, .arg = arg};
 	struct copying now = {.wait = {.fn = copy_in_turn},

@@ -8,7 +8,7 @@
 #include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/map.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/guest_start.h"
@@ -20,7 +20,9 @@
 #include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 /* Everything between a loaded domain and one that runs. */
@@ -39,8 +41,8 @@ static int start(struct vm *vm, struct err *e)
 	if (vm->restore && vm->noxs)
 		rc = restore_map(vm, &generation, e);
 	else if (!vm->map)
-		rc = domain_map(vm->en->x, vm->domid, vm->dev_frame, vm->control_frame, true,
-				&vm->map, e);
+		rc = domain_map(engine_xen(vm->en), vm->domid, vm->dev_frame, vm->control_frame,
+				true, &vm->map, e);
 	if (rc == 0)
 		rc = vm->copy_of ? guest_start_copy(vm, e) : guest_start(vm, generation, e);
 	if (rc == 0 && vm->restore && !vm->noxs) {
@@ -49,7 +51,7 @@ static int start(struct vm *vm, struct err *e)
 	}
 	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0 && vm->dom.build) /* else it is armed */
-		rc = dom_arm(vm->en->x, &vm->dom, vm->img, e);
+		rc = dom_arm(engine_xen(vm->en), &vm->dom, vm->img, e);
 	return rc;
 }
 
@@ -82,8 +84,9 @@ static int run(struct vm *vm, struct err *e)
 		(void)sleepers_forget_first(vm);
 	vm->unpaused = since = clock_ns();
 	if (rc == 0 && vm->life.now == NOW_RUNNING) {
-		rc = vm->devices.first || vm->at_gate ? vm_let_run(vm)
-						      : xen_domain_unpause(vm->en->x, vm->domid);
+		rc = vm->devices.first || vm->at_gate
+			     ? vm_let_run(vm)
+			     : xen_domain_unpause(engine_xen(vm->en), vm->domid);
 		if (rc < 0)
 			rc = err_sys(e, -rc, "unpause domain %u", vm->domid);
 	}
@@ -95,7 +98,7 @@ static int run(struct vm *vm, struct err *e)
 static void close_file(struct vm *vm, int *fd)
 {
 	if (*fd >= 0)
-		file_close(vm->en->opener, FILE_READ, *fd);
+		file_close(engine_opener(vm->en), FILE_READ, *fd);
 	*fd = -1;
 }
 
@@ -162,9 +165,9 @@ int life_finish(struct vm *vm, int rc, struct err *e)
 	if (vm->past_ns)
 		vm_replace_old(vm);
 	vm_announce(vm, VM_EV_STARTED);
-	if (vm->en->store == STORE_BESIDE) {
+	if (engine_store_mode(vm->en) == STORE_BESIDE) {
 		names_changed(vm);
-		deaths_hint(vm->en->deaths);
+		deaths_hint(engine_deaths(vm->en));
 	}
 	if (!vm->noxs || !(vm->create.flags & VM_CREATE_WAIT_READY) || vm->life.now == NOW_PAUSED)
 		vm_create_done(vm, 0, NULL);
@@ -195,7 +198,7 @@ int life_look_at_connecting(struct vm *vm, const struct life_news *n)
 int life_connect_time(struct vm *vm, const struct life_news *n)
 {
 	struct err e = {0};
-	ev_tstamp now = ev_now(vm->en->loop);
+	ev_tstamp now = ev_now(engine_loop(vm->en));
 	int rc = devices_there(&vm->devices, vm->cfg.ndevice, now, &vm->life.connect_until, &e);
 
 	(void)n;
@@ -213,7 +216,7 @@ static bool waits_for_devices(struct vm *vm)
 	    !devices_lack(&vm->devices))
 		return false;
 	vm->life.now = NOW_CONNECTING;
-	vm->life.connect_until = ev_now(vm->en->loop) + ATTACH_S;
+	vm->life.connect_until = ev_now(engine_loop(vm->en)) + ATTACH_S;
 	life_timer(vm, 0.); /* one may be broken already */
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Saves and restores under way, as a type that the engine embeds. */
+/* Saves and restores under way: engine_streams(). */
 #ifndef CHAOS_ENGINE_LIFE_STREAMS_T_H
 #define CHAOS_ENGINE_LIFE_STREAMS_T_H
 
@@ -11,16 +11,12 @@
 #include "libdom/save.h"
 
 struct branch;
+struct kept;
 struct pack;
 struct removal;
+struct stream_wait;
 struct vm_restore;
 struct vm_save;
-
-/* What waits until one more may be under way; embedded in its owner's struct. */
-struct stream_wait {
-	struct stream_wait *prev, *next;
-	void (*fn)(struct stream_wait *w, bool closing); /* closing: never, the engine closes */
-};
 
 struct streams {
 	bool closing;		     /* threads do not take their time any more */
@@ -29,6 +25,8 @@ struct streams {
 	struct branch *branches;     /* likewise */
 	struct removal *arriving;    /* restore_copy.c: disks of VMs that arrive */
 	struct pack *packs;	     /* likewise: pack.c */
+	struct kept *kept;	     /* likewise: kept.c */
+	uint32_t nkept;
 	struct stream_wait *waiting; /* utlist head */
 	ev_timer orphans;	     /* fork.c */
 	uint32_t n;		     /* saves, restores and branches */

@@ -3,22 +3,25 @@
 #include "split-toolstack/engine/life/streams.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 #include <sys/sysinfo.h>
 
 #include <utlist.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/kept.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/files/files.h"
 
 int streams_take(struct engine *en, stream_id *id, struct err *e)
 {
-	if (en->streams.n >= STREAMS_MOST)
+	if (engine_streams(en)->n >= STREAMS_MOST)
 		return err_set(e, EBUSY,
 			       "%u saves and restores are under way already; try again later",
 			       STREAMS_MOST);
-	en->streams.n++;
-	*id = ++en->streams.last;
+	engine_streams(en)->n++;
+	*id = ++engine_streams(en)->last;
 	return 0;
 }
 
@@ -26,44 +29,63 @@ void streams_give(struct engine *en)
 {
 	struct stream_wait *w;
 
-	en->streams.n--;
+	engine_streams(en)->n--;
 	/* More than one: what fails at once takes none. */
-	while ((w = en->streams.waiting) != NULL && en->streams.n < STREAMS_MOST) {
-		DL_DELETE(en->streams.waiting, w);
+	while ((w = engine_streams(en)->waiting) != NULL && engine_streams(en)->n < STREAMS_MOST) {
+		DL_DELETE(engine_streams(en)->waiting, w);
 		w->fn(w, false);
 	}
 }
 
 bool streams_full(const struct engine *en)
 {
-	return en->streams.waiting || en->streams.n >= STREAMS_MOST;
+	return engine_streams(en)->waiting || engine_streams(en)->n >= STREAMS_MOST;
 }
 
 bool streams_wait(struct engine *en, struct stream_wait *w)
 {
 	if (!streams_full(en))
 		return false;
-	DL_APPEND(en->streams.waiting, w);
+	DL_APPEND(engine_streams(en)->waiting, w);
 	return true;
+}
+
+int streams_make(struct engine *en, struct err *e)
+{
+	struct streams *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	engine_set_streams(en, s);
+	streams_limit(en);
+	return 0;
+}
+
+void streams_free(struct engine *en)
+{
+	if (engine_streams(en))
+		kept_close(en);
+	free(engine_streams(en));
+	engine_set_streams(en, NULL);
 }
 
 void streams_limit(struct engine *en)
 {
 	struct sysinfo info;
-	uint64_t most = en->conf.branch_kib << 10;
+	uint64_t most = engine_settings(en)->branch_kib << 10;
 
 	if (most == 0 && sysinfo(&info) == 0)
 		most = (uint64_t)info.totalram * info.mem_unit / 4;
-	__atomic_store_n(&en->streams.memory.most, most, __ATOMIC_RELAXED);
+	__atomic_store_n(&engine_streams(en)->memory.most, most, __ATOMIC_RELAXED);
 }
 
 void streams_end(struct engine *en)
 {
 	struct stream_wait *w;
 
-	__atomic_store_n(&en->streams.closing, true, __ATOMIC_RELEASE);
-	while ((w = en->streams.waiting) != NULL) {
-		DL_DELETE(en->streams.waiting, w);
+	__atomic_store_n(&engine_streams(en)->closing, true, __ATOMIC_RELEASE);
+	while ((w = engine_streams(en)->waiting) != NULL) {
+		DL_DELETE(engine_streams(en)->waiting, w);
 		w->fn(w, true);
 	}
 }
@@ -74,7 +96,7 @@ void streams_breathe(struct engine *en)
 {
 	const struct timespec t = {.tv_nsec = BREATH_NS};
 
-	if (!__atomic_load_n(&en->streams.closing, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&engine_streams(en)->closing, __ATOMIC_ACQUIRE))
 		(void)nanosleep(&t, NULL);
 }
 
@@ -85,7 +107,7 @@ int streams_no_handle(struct err *e)
 
 void stream_close(struct engine *en, struct transfer *file)
 {
-	file_close(en->opener, FILE_READ, file->fd);
+	file_close(engine_opener(en), FILE_READ, file->fd);
 	file->fd = -1;
 	transfer_close(file);
 }

@@ -3,9 +3,17 @@
 #ifndef CHAOS_ENGINE_LIFE_STREAMS_H
 #define CHAOS_ENGINE_LIFE_STREAMS_H
 
+#include <stdbool.h>
 #include "base/err.h"
 #include "base/transfer.h"
 #include "split-toolstack/engine/life/save.h"
+#include "split-toolstack/engine/parts/parts.h"
+
+/* What waits until one more may be under way; embedded in its owner's struct. */
+struct stream_wait {
+	struct stream_wait *prev, *next;
+	void (*fn)(struct stream_wait *w, bool closing); /* closing: never, the engine closes */
+};
 
 struct stream_wait;
 
@@ -17,8 +25,11 @@ void streams_give(struct engine *en);
 bool streams_full(const struct engine *en);
 /* w->fn is called later, in the order of the waiting; false: there is room now. */
 bool streams_wait(struct engine *en, struct stream_wait *w);
-/* Takes en->conf.branch_kib over. */
+/* Takes engine_settings(en)->branch_kib over. */
 void streams_limit(struct engine *en);
+/* Before anything of it. -ENOMEM. */
+int streams_make(struct engine *en, struct err *e);
+void streams_free(struct engine *en); /* not open is fine */
 /* The engine closes: nothing waits any more. */
 void streams_end(struct engine *en);
 /* On a thread that has no hurry, between two of its steps: the CPU is for others. */

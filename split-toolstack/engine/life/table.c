@@ -2,6 +2,7 @@
 /* All of a VM's life: what each event does in each state, and where it leads. */
 #include <stddef.h>
 
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
 
 /* Events that say nothing to a VM in this state. */
@@ -180,3 +181,8 @@ const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS] = {
 	},
 };
 /* clang-format on */
+
+int life_open(struct engine *en, struct err *e)
+{
+	return vms_open(en, life_table, e);
+}

@@ -4,10 +4,12 @@
 #include <utlist.h>
 
 #include "libdom/template.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/vm/vm-t.h"
 
 int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
 {
@@ -27,7 +29,7 @@ int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
 	 * stands still.
 	 */
 	s->source.most = TEMPLATE_SHORT_PAGES;
-	rc = dom_template_take(vm->en->x, &s->source, &s->state, &s->st, e);
+	rc = dom_template_take(engine_xen(vm->en), &s->source, &s->state, &s->st, e);
 	s->source.most = 0;
 	if (rc == -EFBIG) { /* it is the thread's */
 		*e = (struct err){0};
@@ -56,9 +58,9 @@ static void written(struct worker_job *job)
 	struct vm_save *s = (struct vm_save *)job;
 
 	s->phase = WRITTEN;
-	DL_DELETE(s->en->streams.parted, s);
+	DL_DELETE(engine_streams(s->en)->parted, s);
 	save_answer(s, s->rc, &s->err);
-	dom_template_unmap(s->en->x, s->state); /* behind the answer */
+	dom_template_unmap(engine_xen(s->en), s->state); /* behind the answer */
 	save_free(s);
 }
 
@@ -67,15 +69,15 @@ void save_part(struct vm_save *s)
 	s->vm = NULL;
 	s->phase = WRITING;
 	s->job = (struct worker_job){.work = write_taken, .done = written};
-	DL_APPEND(s->en->streams.parted, s);
-	worker_push(s->en->worker, WORKER_STREAMS, &s->job);
+	DL_APPEND(engine_streams(s->en)->parted, s);
+	worker_push(engine_worker(s->en), WORKER_STREAMS, &s->job);
 }
 
 bool save_end_parted(struct engine *en, stream_id id, bool taken)
 {
 	struct vm_save *s;
 
-	DL_SEARCH_SCALAR(en->streams.parted, s, id, id);
+	DL_SEARCH_SCALAR(engine_streams(en)->parted, s, id, id);
 	if (s && !taken)
 		transfer_cancel(&s->file);
 	return s != NULL;
@@ -83,6 +85,6 @@ bool save_end_parted(struct engine *en, stream_id id, bool taken)
 
 void saves_close_parted(struct engine *en)
 {
-	for (struct vm_save *s = en->streams.parted; s; s = s->next)
+	for (struct vm_save *s = engine_streams(en)->parted; s; s = s->next)
 		transfer_cancel(&s->file);
 }

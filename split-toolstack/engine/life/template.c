@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "libdom/template.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/take.h"
 
 struct template *template_new(struct engine *en, struct save_stream *state)
@@ -20,7 +20,7 @@ void template_put(struct template *t)
 {
 	if (!t || --t->refs)
 		return;
-	dom_template_unmap(t->en->x, t->state);
+	dom_template_unmap(engine_xen(t->en), t->state);
 	save_close(t->state);
 	free(t);
 }

@@ -62,6 +62,8 @@ life_verb life_still_unknown;
 int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struct err *e);
 /* end.c: writes the VM into the registry; what goes wrong is logged. */
 void life_record(struct vm *vm);
+/* end.c: 0 if it runs or is paused, or says why it does not. */
+int life_need_domain(struct vm *vm, struct err *e);
 /* end.c: one that has suspended itself for a save could not be resumed (rc): LIFE_TIMER follows. */
 void life_resume_later(struct vm *vm, int rc);
 #define RESUME_AGAIN_S 0.5

@@ -14,18 +14,21 @@
 #include "split-toolstack/engine/life/restoring.h"
 #include "split-toolstack/engine/life/sleep.h"
 #include "split-toolstack/engine/life/sleepers.h"
+#include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* While it slept it held no lock on its disks; it remembers what was on them. */
 static int check_disks(const struct vm *vm, uint64_t saved_ns, struct err *e)
 {
 	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct device_config *d = &vm->cfg.device[i];
+		const struct vbd_config *file = device_file(&vm->cfg.device[i]);
 
-		if (d->kind == DEVICE_VBD && d->u.vbd.written_ns > saved_ns)
-			return vbd_is_newer(d, e);
+		if (file && file->written_ns > saved_ns)
+			return vbd_is_newer(&vm->cfg.device[i], e);
 	}
 	return 0;
 }
@@ -123,7 +126,7 @@ int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, vo
 	}
 	*s = (struct stream_stats){0};
 	restore_jobs(r);
-	DL_APPEND(vm->en->streams.restores, r);
+	DL_APPEND(engine_streams(vm->en)->restores, r);
 	log_line(LOG_INFO, "op=wake name=%s why=%s", vm->name, why);
 	return life_event(vm, LIFE_WAKE, &(struct life_news){.e = e, .restore = r});
 }

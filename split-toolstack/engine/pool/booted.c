@@ -12,16 +12,17 @@
 #include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/devices/set-t.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/pool/pool-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* Those that are not ready are looked at this often; and end when they have had so long. */
 #define LOOK_S	 0.005
@@ -40,10 +41,10 @@ static struct shell *shell_of(struct engine *en, const struct vm *vm)
 {
 	struct shell *s;
 
-	DL_FOREACH2(en->pool->connecting, s, conn_next)
+	DL_FOREACH2(engine_pool(en)->connecting, s, conn_next)
 	if (s->booted && s->booted->vm == vm)
 		return s;
-	for (struct flavor *f = en->pool->flavors; f; f = f->next)
+	for (struct flavor *f = engine_pool(en)->flavors; f; f = f->next)
 		for (s = f->shells; s; s = s->next)
 			if (s->booted && s->booted->vm == vm)
 				return s;
@@ -51,11 +52,6 @@ static struct shell *shell_of(struct engine *en, const struct vm *vm)
 }
 
 /* --- what its devices tell --- */
-
-static struct vm *vm_of(struct device_set *set)
-{
-	return (struct vm *)(void *)((char *)set - offsetof(struct vm, devices));
-}
 
 static void device_changed(struct device_set *set, bool news)
 {
@@ -65,8 +61,8 @@ static void device_changed(struct device_set *set, bool news)
 
 static void device_failed(struct device_set *set, const struct err *e)
 {
-	struct vm *vm = vm_of(set);
-	struct shell *s = shell_of(vm->en, vm);
+	struct vm *vm = vm_of_devices(set);
+	struct shell *s = shell_of(vm_engine(vm), vm);
 
 	if (s)
 		shell_failed(s, e);
@@ -87,22 +83,21 @@ static void free_shell(struct shell *s)
 static void end(struct engine *en, struct shell *s)
 {
 	struct vm *vm = s->booted->vm;
-	uint32_t domid = vm->domid;
+	uint32_t domid = vm_domid(vm);
 	uint8_t *map;
 
-	drop_note(en, domid, vm->uuid);
-	window_close(en, &vm->dom);
+	drop_note(en, domid, vm_uuid_bytes(vm));
+	window_close(en, vm_change_dom(vm));
 	vm_view_close(vm);
 	control_close(vm);
-	map = vm->map;
-	vm->map = NULL;
-	dom_release(&vm->dom);
-	devices_drop(&vm->devices);
-	domain_drop(en, domid, vm->uuid, vm->pages, &vm->slot, map, true);
+	map = vm_take_map(vm);
+	dom_release(vm_change_dom(vm));
+	devices_drop(vm_devices(vm));
+	domain_drop(en, domid, vm_uuid_bytes(vm), vm_pages(vm), vm_slot(vm), map, true);
 	vm_view_forget(vm);
 	console_log_delete(vm);
-	vm->domid = 0;
-	en->pool->ops->vm_free(vm);
+	vm_drop_domid(vm);
+	engine_pool(en)->ops->vm_free(vm);
 	free_shell(s);
 }
 
@@ -110,8 +105,8 @@ static void end(struct engine *en, struct shell *s)
 
 static void tick(struct engine *en)
 {
-	if (!ev_is_active(&en->pool->booting))
-		ev_timer_again(en->loop, &en->pool->booting);
+	if (!ev_is_active(&engine_pool(en)->booting))
+		ev_timer_again(engine_loop(en), &engine_pool(en)->booting);
 }
 
 /* Its disks are open. */
@@ -119,8 +114,8 @@ static int go(struct shell *s, struct err *e)
 {
 	struct booted *b = s->booted;
 	struct vm *vm = b->vm;
-	struct engine *en = vm->en;
-	int rc = vm->files ? disks_admit(vm, vm->files, e) : 0;
+	struct engine *en = vm_engine(vm);
+	int rc = *vm_files(vm) ? disks_admit(vm, *vm_files(vm), e) : 0;
 
 	if (rc == 0)
 		rc = guest_start(vm, 0, e);
@@ -128,14 +123,14 @@ static int go(struct shell *s, struct err *e)
 		vm_view_restored(vm);
 		rc = vm_view_tell_address(vm, e);
 	}
-	files_drop(&vm->files);
+	files_drop(vm_files(vm));
 	if (rc < 0)
 		return rc;
-	rc = xen_domain_unpause(en->x, vm->domid);
+	rc = xen_domain_unpause(engine_xen(en), vm_domid(vm));
 	if (rc < 0)
-		return err_sys(e, -rc, "unpause domain %u", vm->domid);
+		return err_sys(e, -rc, "unpause domain %u", vm_domid(vm));
 	b->runs = true;
-	b->until = ev_now(en->loop) + BOOTED_S;
+	b->until = ev_now(engine_loop(en)) + BOOTED_S;
 	tick(en);
 	return 0;
 }
@@ -153,59 +148,45 @@ static void files_are_open(void *arg, struct files *files)
 static int open_disks(struct shell *s, struct err *e)
 {
 	struct vm *vm = s->booted->vm;
+	struct files **files = vm_files(vm);
 	int rc;
 
-	if (!devices_have_files(vm->en, &vm->cfg))
+	if (!devices_have_files(vm_cfg(vm)))
 		return go(s, e);
-	vm->files = files_new(vm->en->opener);
-	if (!vm->files)
+	*files = files_new(engine_opener(vm_engine(vm)));
+	if (!*files)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = devices_add_files(vm->en, &vm->cfg, vm->files, e);
-	if (rc < 0 || !files_open(vm->files, files_are_open, s))
+	rc = devices_add_files(vm_cfg(vm), *files, e);
+	if (rc < 0 || !files_open(*files, files_are_open, s))
 		return rc;
 	return go(s, e);
-}
-
-/* All that the shell has is its VM's from now on. */
-static void hand_over(struct shell *s, struct vm *vm)
-{
-	memcpy(vm->uuid, s->uuid, sizeof(vm->uuid));
-	memcpy(vm->cfg.uuid, s->uuid, sizeof(vm->cfg.uuid));
-	vm->dom = s->dom;
-	vm->slot = s->slot;
-	vm->map = s->map;
-	s->map = NULL;
-	vm->domid = vm->dom.domid; /* in no table */
-	vm->guest_port = vm->dom.console_port;
-	vm->store_port = vm->dom.store_port;
-	vm->dev_frame = vm->dom.dev_frame;
-	vm->control_frame = vm->dom.control_frame;
-	vm->pages = vm->dom.pages;
-	(void)snprintf(vm->name, sizeof(vm->name), "(pool, domain %u)", vm->domid);
 }
 
 int booted_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e)
 {
 	struct booted *b = calloc(1, sizeof(*b));
-	struct vm *vm = b ? en->pool->ops->vm_new(en) : NULL;
+	struct vm *vm = b ? engine_pool(en)->ops->vm_new(en) : NULL;
+	struct vm_config *cfg;
 	int rc;
 
 	if (!vm) {
 		free(b);
 		return err_set(e, ENOMEM, "out of memory");
 	}
+	cfg = vm_change_cfg(vm);
 	b->vm = vm;
-	b->vm_ops = vm->devices.ops;
+	b->vm_ops = vm_devices(vm)->ops;
 	b->probe.fd = -1;
 	s->booted = b;
 	s->end = end;
-	hand_over(s, vm);
-	vm->devices.ops = &device_ops;
-	vm_config_clear(&vm->cfg);
-	rc = booted_config(en, f, &vm->cfg, e);
-	memcpy(vm->cfg.uuid, s->uuid, sizeof(vm->cfg.uuid));
-	if (rc == 0 && vm->cfg.ndevice)
-		rc = devices_admit(en, NULL, &vm->cfg, e);
+	vm_put_domain(vm, &s->dom, s->uuid, &s->slot, s->map); /* all that the shell has */
+	s->map = NULL;
+	vm_devices(vm)->ops = &device_ops;
+	vm_config_clear(cfg);
+	rc = booted_config(en, f, cfg, e);
+	memcpy(cfg->uuid, s->uuid, sizeof(cfg->uuid));
+	if (rc == 0 && cfg->ndevice)
+		rc = devices_admit(en, NULL, cfg, e);
 	if (rc == 0)
 		rc = reservations_take(vm, e); /* no other shell's any more */
 	if (rc == 0)
@@ -243,7 +224,7 @@ static void rest(struct shell *s)
 {
 	struct engine *en = s->en;
 	struct err e = {0};
-	int rc = xen_domain_pause(en->x, s->dom.domid);
+	int rc = xen_domain_pause(engine_xen(en), s->dom.domid);
 
 	if (rc < 0) {
 		(void)err_sys(&e, -rc, "pause domain %u", s->dom.domid);
@@ -254,7 +235,7 @@ static void rest(struct shell *s)
 	s->booted->runs = false;
 	s->flavor->backoff = 0;
 	s->lacks = 0;
-	idle_now(en->idle);
+	idle_now(engine_idle(en));
 }
 
 /* False: there is nothing to be looked at any more. */
@@ -281,7 +262,7 @@ static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
 	bool more = false;
 
 	(void)revents;
-	for (struct shell *s = en->pool->connecting; s; s = s->conn_next)
+	for (struct shell *s = engine_pool(en)->connecting; s; s = s->conn_next)
 		if (s->booted)
 			more = look(s, ev_now(loop)) || more;
 	if (!more)
@@ -290,13 +271,13 @@ static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
 
 void booted_open(struct engine *en)
 {
-	ev_timer_init(&en->pool->booting, on_look, 0., LOOK_S);
-	en->pool->booting.data = en;
+	ev_timer_init(&engine_pool(en)->booting, on_look, 0., LOOK_S);
+	engine_pool(en)->booting.data = en;
 }
 
 void booted_close(struct engine *en)
 {
-	ev_timer_stop(en->loop, &en->pool->booting);
+	ev_timer_stop(engine_loop(en), &engine_pool(en)->booting);
 }
 
 /* --- a create takes it --- */
@@ -310,7 +291,7 @@ struct vm *booted_release(struct shell *s)
 {
 	struct vm *vm = s->booted->vm;
 
-	vm->devices.ops = s->booted->vm_ops;
+	vm_devices(vm)->ops = s->booted->vm_ops;
 	free_shell(s);
 	return vm;
 }

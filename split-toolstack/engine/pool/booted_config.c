@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/reservations.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
 /* Of a range, the first that no VM has. False: all are taken. */
@@ -69,32 +70,27 @@ static int give_addresses(struct engine *en, const struct flavor *f, struct vif_
 
 int booted_config(struct engine *en, const struct flavor *f, struct vm_config *c, struct err *e)
 {
-	bool first = true;
+	struct vif_config *vif;
 	uint32_t n = 0;
-	int rc = 0;
 
 	if (vm_config_copy(c, copies_config(f->copies)) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < c->ndevice; i++) {
 		struct device_config *d = &c->device[i];
+		struct vbd_config *file = device_change_file(d);
 
-		if (d->kind == DEVICE_VBD && f->f.disks == POOL_DISKS_NONE) {
+		if (file && f->f.disks == POOL_DISKS_NONE) {
 			device_config_clear(d);
 			continue;
 		}
-		if (d->kind == DEVICE_VBD)
-			d->u.vbd.readonly |= f->f.disks == POOL_DISKS_READONLY;
-		if (d->kind == DEVICE_VIF) {
-			memset(d->u.vif.mac, 0, sizeof(d->u.vif.mac));
-			d->u.vif.ifname[0] = '\0';
-		}
-		if (d->kind == DEVICE_VIF && first && rc == 0)
-			rc = give_addresses(en, f, &d->u.vif, e);
-		first = first && d->kind != DEVICE_VIF;
+		if (file)
+			file->readonly |= f->f.disks == POOL_DISKS_READONLY;
+		device_make_own(d);
 		if (n != i)
 			c->device[n] = *d;
 		n++;
 	}
 	c->ndevice = n;
-	return rc;
+	vif = device_first_vif(c->device, n);
+	return vif ? give_addresses(en, f, vif, e) : 0;
 }

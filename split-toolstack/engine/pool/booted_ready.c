@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whether the guest of a copy is as its flavor wants it before it waits. */
+/* Whether the guest of a copy is as its flavor asks for before it waits. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -7,9 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/pool/pool-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* A packet that is lost is sent again by the kernel after a second: we are sooner. */
 #define TRY_S 0.1
@@ -24,17 +25,13 @@ void booted_probe_close(struct booted_probe *p)
 /* Of the first vif that has one. */
 static bool address_of(const struct vm *vm, uint32_t port, struct sockaddr_in *to)
 {
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct device_config *d = &vm->cfg.device[i];
+	const struct vif_config *v = device_first_ipv4(vm_cfg(vm)->device, vm_cfg(vm)->ndevice);
 
-		if (d->kind != DEVICE_VIF || !d->u.vif.ip.ipv4_prefix)
-			continue;
-		*to = (struct sockaddr_in){.sin_family = AF_INET,
-					   .sin_port = htons((uint16_t)port)};
-		memcpy(&to->sin_addr, d->u.vif.ip.ipv4, sizeof(to->sin_addr));
-		return true;
-	}
-	return false;
+	if (!v)
+		return false;
+	*to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	memcpy(&to->sin_addr, v->ip.ipv4, sizeof(to->sin_addr));
+	return true;
 }
 
 /* Whatever becomes of it, the guest is not to keep anything of it. */

@@ -8,7 +8,9 @@
 
 #include "base/transfer.h"
 #include "libdom/save.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "libdom/share.h"
+#include "split-toolstack/engine/config/device_config_ops.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 #include "split-toolstack/engine/services/worker.h"
@@ -25,6 +27,12 @@ struct copies {
 	struct vm_config cfg; /* of the VM that it is of */
 	struct dom_spec spec; /* of a copy; its CPUs are those in cfg */
 	bool boots;	      /* copies_boot() */
+	/* The first domain that is made of it may be one whose pages the copies share. */
+	bool overcommit;
+	bool looked;	       /* it was made, and: */
+	struct share *share;   /* NULL: they are copied */
+	struct shell *at_rest; /* that domain */
+	bool taken;	       /* a VM has, or had, pages of it */
 };
 
 /* What its file says is read by a thread. */
@@ -50,6 +58,7 @@ void copies_put(struct copies *c)
 		return;
 	snapshot_release(&c->hold);
 	vm_config_clear(&c->cfg);
+	copies_end_template(c);
 	free(c);
 }
 
@@ -75,7 +84,7 @@ void copies_describe(const struct copies *c, struct pool_flavor *f)
 int copies_open(struct copies *c, struct transfer *file, struct err *e)
 {
 	int fd;
-	int rc = snapshots_file(c->en->snapshots, c->hold.of, &fd, e);
+	int rc = snapshots_file(engine_snapshots(c->en), c->hold.of, &fd, e);
 
 	return rc < 0 ? rc : transfer_open(file, fd, false, e);
 }
@@ -104,18 +113,20 @@ static int refuse_disk(const struct copies *c, const struct device_config *d,
 	return 0;
 }
 
+/* As far as is known without its memory. */
+static bool may_share(const struct copies *c)
+{
+	return !c->boots && c->spec.type == DOM_PV && c->spec.vcpus == 1;
+}
+
 int copies_suit(const struct copies *c, const struct pool_flavor *f, struct err *e)
 {
-	uint32_t vifs = 0;
+	bool vifs = device_first_vif(c->cfg.device, c->cfg.ndevice) != NULL;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < c->cfg.ndevice && rc == 0; i++) {
-		const struct device_config *d = &c->cfg.device[i];
-
-		vifs += d->kind == DEVICE_VIF;
-		if (d->kind == DEVICE_VBD && f->disks != POOL_DISKS_NONE)
-			rc = refuse_disk(c, d, f, e);
-	}
+	for (uint32_t i = 0; i < c->cfg.ndevice && rc == 0; i++)
+		if (f->disks != POOL_DISKS_NONE && device_file(&c->cfg.device[i]))
+			rc = refuse_disk(c, &c->cfg.device[i], f, e);
 	if (rc < 0)
 		return rc;
 	if (!c->boots && (*f->ready_when || *f->macs || *f->ips || f->disks))
@@ -124,6 +135,11 @@ int copies_suit(const struct copies *c, const struct pool_flavor *f, struct err 
 			"pool: from=%s: ready, mac, ip and disk are for guests without a noxs "
 			"entry: its copies run when they are taken",
 			c->name);
+	if (f->overcommit && !may_share(c))
+		return err_set(e, EINVAL,
+			       "pool: from=%s: overcommit is for copies that share memory: of PV "
+			       "guests with a noxs entry and one vCPU",
+			       c->name);
 	if (!vifs && (*f->macs || *f->ips))
 		return err_set(e, EINVAL, "pool: from=%s: its VM has no vif: leave mac and ip out",
 			       c->name);
@@ -178,7 +194,7 @@ static int read_description(struct copies *c, struct xen *x, struct transfer *fi
 static int new_copies(struct engine *en, const char *name, struct transfer *file,
 		      struct copies **out, struct err *e)
 {
-	const struct snapshot *x = snapshots_find(en->snapshots, name, e);
+	const struct snapshot *x = snapshots_find(engine_snapshots(en), name, e);
 	struct copies *c = x ? calloc(1, sizeof(*c)) : NULL;
 	int rc;
 
@@ -207,7 +223,7 @@ int copies_read_now(struct engine *en, const char *name, struct copies **out, st
 
 	if (rc < 0)
 		return rc;
-	rc = read_description(*out, en->x, &file, e);
+	rc = read_description(*out, engine_xen(en), &file, e);
 	transfer_close(&file);
 	if (rc < 0)
 		copies_put(*out);
@@ -248,22 +264,95 @@ int copies_read(struct engine *en, const char *name, copies_fn *fn, void *arg, s
 	r->job = (struct worker_job){.work = read_work, .done = read_done};
 	r->fn = fn;
 	r->arg = arg;
-	worker_push(en->worker, WORKER_STREAMS, &r->job);
+	worker_push(engine_worker(en), WORKER_STREAMS, &r->job);
 	return 0;
 }
 
 /* --- a copy --- */
 
-int copies_make(struct copies *c, struct xen *x, struct transfer *file,
-		const struct dom_spec *order, struct dom *d, struct err *e)
+bool copies_rest(const struct copies *c, uint32_t domid)
+{
+	return c->at_rest && c->at_rest->dom.domid == domid;
+}
+
+uint64_t copies_template_kib(const struct copies *c)
+{
+	return c->at_rest ? c->at_rest->dom.pages * 4 : 0;
+}
+
+void copies_overcommit(struct copies *c, bool overcommit)
+{
+	c->overcommit = overcommit;
+}
+
+uint64_t copies_kib(const struct copies *c)
+{
+	return c->at_rest && c->overcommit ? share_own_pages(c->share) * 4 : c->spec.mem_kib;
+}
+
+uint64_t copies_next_kib(const struct copies *c)
+{
+	return copies_kib(c) + (c->overcommit && copies_want_template(c) ? c->spec.mem_kib : 0);
+}
+
+void copies_taken(struct copies *c)
+{
+	c->taken = true;
+}
+
+void copies_end_template(struct copies *c)
+{
+	struct shell *s = c->at_rest;
+
+	if (!s)
+		return;
+	share_free(c->share);
+	c->share = NULL;
+	c->at_rest = NULL;
+	if (c->taken) /* VMs give it back */
+		s->dom.pages = 0;
+	c->looked = c->taken = false;
+	shell_end(c->en, s);
+}
+
+bool copies_want_template(const struct copies *c)
+{
+	return !c->looked && may_share(c);
+}
+
+/* By the domain of `s`. */
+static struct dom_spec order_of(const struct copies *c, const struct shell *s)
 {
 	struct dom_spec spec = c->spec;
+
+	spec.domid = s->slot.domid;
+	memcpy(spec.uuid, s->uuid, sizeof(spec.uuid));
+	return spec;
+}
+
+static int make_first(struct copies *c, struct xen *x, struct transfer *file, struct shell *first,
+		      struct err *e)
+{
+	struct dom_spec spec = order_of(c, first);
+	struct save_stream *s;
+	int rc = save_open(x, file, &s, e);
+
+	if (rc == 0)
+		rc = share_make(x, s, &spec, &first->dom, &c->share, e);
+	if (!c->share)
+		save_close(s);
+	return rc;
+}
+
+static int make_whole(const struct copies *c, struct xen *x, struct transfer *file,
+		      struct shell *shell, struct err *e)
+{
+	struct dom_spec spec = order_of(c, shell);
+	struct dom *d = &shell->dom;
 	struct save_stats st;
 	struct save_stream *s;
 	int rc = save_open(x, file, &s, e);
 
-	spec.domid = order->domid;
-	memcpy(spec.uuid, order->uuid, sizeof(spec.uuid));
 	if (rc == 0)
 		rc = dom_prepare(x, &spec, NULL, d, e);
 	if (rc == 0 && c->boots)
@@ -271,5 +360,47 @@ int copies_make(struct copies *c, struct xen *x, struct transfer *file,
 	if (rc == 0)
 		rc = save_restore(x, s, d, &st, e);
 	save_close(s);
+	return rc;
+}
+
+/* What is refused is copied. */
+static int make_sharing(struct copies *c, struct xen *x, struct transfer *file, struct shell *shell,
+			const struct shell *first, struct err *e)
+{
+	struct dom_spec spec = order_of(c, shell);
+	int rc = share_copy(x, c->share, &spec, !c->overcommit, &shell->dom, e);
+
+	if (rc >= 0 || rc == -ENOMEM || rc == -EEXIST)
+		return rc;
+	if (!first)
+		return make_whole(c, x, file, shell, e);
+	share_free(c->share); /* it is a copy itself */
+	c->share = NULL;
+	return 0;
+}
+
+int copies_make(struct copies *c, struct xen *x, struct transfer *file, struct shell *shell,
+		struct shell *first, struct err *e)
+{
+	int rc = first ? make_first(c, x, file, first, e) : 0;
+
+	if (rc == 0 && c->share)
+		rc = make_sharing(c, x, file, shell, first, e);
+	else if (rc == 0 && !first)
+		rc = make_whole(c, x, file, shell, e);
 	return rc < 0 ? err_wrap(e, rc, "a copy of snapshot \"%s\"", c->name) : 0;
+}
+
+struct shell *copies_made(struct copies *c, struct shell *shell, struct shell *first, int rc)
+{
+	if (!first)
+		return shell;
+	if (c->share) {
+		c->looked = true;
+		c->at_rest = first;
+		return shell;
+	}
+	c->looked = rc == 0;
+	shell_end(c->en, shell); /* nothing was made for it */
+	return first;
 }

@@ -6,7 +6,7 @@
 #include <utlist.h>
 
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
 /* One kernel thread connects all of them, in order: more at once would only wait longer. */
@@ -49,7 +49,7 @@ bool flavor_fits_devices(const struct engine *en, const struct pool_flavor *f,
 
 bool pool_may_connect(const struct engine *en)
 {
-	return en->pool->nconnecting < CONNECTING_MAX;
+	return engine_pool(en)->nconnecting < CONNECTING_MAX;
 }
 
 static void into_pool(struct shell *s)
@@ -57,9 +57,9 @@ static void into_pool(struct shell *s)
 	struct engine *en = s->en;
 	struct flavor *f = s->flavor;
 
-	DL_DELETE2(en->pool->connecting, s, conn_prev, conn_next);
+	DL_DELETE2(engine_pool(en)->connecting, s, conn_prev, conn_next);
 	s->conn_prev = NULL;
-	en->pool->nconnecting--;
+	engine_pool(en)->nconnecting--;
 	if (f)
 		f->connecting--;
 	if (!f || s->failed || f->f.ready >= f->f.target) {
@@ -75,7 +75,7 @@ void pool_reap(struct engine *en)
 	struct shell *s;
 	struct shell *tmp;
 
-	DL_FOREACH_SAFE2(en->pool->connecting, s, tmp, conn_next)
+	DL_FOREACH_SAFE2(engine_pool(en)->connecting, s, tmp, conn_next)
 	if (s->failed || s->lacks == 0 || !s->flavor)
 		into_pool(s);
 }
@@ -90,7 +90,7 @@ static void device_changed(struct device_set *set, bool connected)
 	struct shell *s = shell_of(set);
 
 	if (connected && s->lacks && --s->lacks == 0)
-		idle_now(s->en->idle);
+		idle_now(engine_idle(s->en));
 }
 
 void shell_failed(struct shell *s, const struct err *e)
@@ -107,10 +107,10 @@ void shell_failed(struct shell *s, const struct err *e)
 		LL_DELETE(f->shells, s);
 		f->f.ready--;
 		f->connecting++;
-		en->pool->nconnecting++;
-		DL_APPEND2(en->pool->connecting, s, conn_prev, conn_next);
+		engine_pool(en)->nconnecting++;
+		DL_APPEND2(engine_pool(en)->connecting, s, conn_prev, conn_next);
 	}
-	idle_now(en->idle);
+	idle_now(engine_idle(en));
 }
 
 static void device_failed(struct device_set *s, const struct err *e)
@@ -130,15 +130,15 @@ void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 	s->devices.ops = &device_ops;
 	s->lacks = f->f.vifs + (s->comes || s->booted);
 	f->connecting++;
-	en->pool->nconnecting++;
-	DL_APPEND2(en->pool->connecting, s, conn_prev, conn_next);
+	engine_pool(en)->nconnecting++;
+	DL_APPEND2(engine_pool(en)->connecting, s, conn_prev, conn_next);
 	if (f->f.vifs && devices_start_shell(en, &s->devices, &f->f, &s->dom, &err) < 0)
 		shell_failed(s, &err);
 }
 
 void pool_connecting_drop(struct engine *en)
 {
-	for (struct shell *s = en->pool->connecting; s; s = s->conn_next)
+	for (struct shell *s = engine_pool(en)->connecting; s; s = s->conn_next)
 		s->failed = true;
 	pool_reap(en);
 }
@@ -147,7 +147,7 @@ void pool_connecting_ends(struct engine *en, const struct flavor *f)
 {
 	struct shell *s;
 
-	DL_FOREACH2(en->pool->connecting, s, conn_next)
+	DL_FOREACH2(engine_pool(en)->connecting, s, conn_next)
 	if (s->flavor == f)
 		s->flavor = NULL;
 	pool_reap(en);
@@ -157,7 +157,7 @@ uint64_t pool_connecting_kib(const struct engine *en)
 {
 	uint64_t kib = 0;
 
-	for (const struct shell *s = en->pool->connecting; s; s = s->conn_next)
+	for (const struct shell *s = engine_pool(en)->connecting; s; s = s->conn_next)
 		kib += s->dom.pages * 4;
 	return kib;
 }
@@ -166,7 +166,7 @@ bool pool_connects(const struct engine *en, uint32_t domid)
 {
 	const struct shell *s;
 
-	DL_FOREACH2(en->pool->connecting, s, conn_next)
+	DL_FOREACH2(engine_pool(en)->connecting, s, conn_next)
 	if (s->dom.domid == domid)
 		return true;
 	return false;

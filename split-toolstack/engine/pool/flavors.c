@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/pool/pool-t.h"
@@ -21,21 +21,31 @@ static bool same(const struct pool_flavor *a, const struct pool_flavor *b)
 
 static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *f)
 {
-	struct flavor **at = &en->pool->flavors;
+	struct flavor **at = &engine_pool(en)->flavors;
 
 	while (*at && !same(&(*at)->f, f))
 		at = &(*at)->next;
 	return at;
 }
 
+/* What it is to have at the least: with overcommit a template and copies of little more than their
+ * page tables. */
+static uint64_t least_kib(const struct pool_flavor *f)
+{
+	if (!f->overcommit || !f->low)
+		return f->mem_kib * f->low;
+	return f->mem_kib + (f->mem_kib / 2048 + 16) * 4 * f->low;
+}
+
 static int check_flavor(struct engine *en, const struct pool_flavor *f, struct err *e)
 {
-	uint64_t kib = f->mem_kib * f->low;
+	uint64_t kib = least_kib(f);
 
-	if (f->mem_kib == 0 || f->mem_kib > en->conf.pool_kib)
-		return err_set(
-			e, EINVAL, "pool: memory %llu KiB: 1 to %llu are possible (pool_memory)",
-			(unsigned long long)f->mem_kib, (unsigned long long)en->conf.pool_kib);
+	if (f->mem_kib == 0 || f->mem_kib > engine_settings(en)->pool_kib)
+		return err_set(e, EINVAL,
+			       "pool: memory %llu KiB: 1 to %llu are possible (pool_memory)",
+			       (unsigned long long)f->mem_kib,
+			       (unsigned long long)engine_settings(en)->pool_kib);
 	if (f->vcpus < 1 || f->vcpus > DOM_MAX_VCPUS)
 		return err_set(e, EINVAL, "pool: vcpus %u: 1 to %d are possible", f->vcpus,
 			       DOM_MAX_VCPUS);
@@ -43,17 +53,18 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 		return err_set(e, EINVAL, "pool: low %u is more than high %u", f->low, f->high);
 	if (f->high > POOL_TARGET_MAX)
 		return err_set(e, EINVAL, "pool: count %u: at most %u", f->high, POOL_TARGET_MAX);
-	if (f->type == DOM_PVH && !en->host.hvm)
+	if (f->type == DOM_PVH && !engine_xen_host(en)->hvm)
 		return err_set(e, EOPNOTSUPP, "pool: this host cannot create PVH domains");
 	if (flavor_check_devices(en, f, e) < 0)
 		return -e->code;
-	for (struct flavor *o = en->pool->flavors; o; o = o->next)
+	for (struct flavor *o = engine_pool(en)->flavors; o; o = o->next)
 		if (!same(&o->f, f))
-			kib += o->f.mem_kib * o->f.low;
-	if (kib > en->conf.pool_kib)
+			kib += least_kib(&o->f);
+	if (kib > engine_settings(en)->pool_kib)
 		return err_set(e, ENOMEM,
 			       "pool: all flavors together need %llu KiB, pool_memory allows %llu",
-			       (unsigned long long)kib, (unsigned long long)en->conf.pool_kib);
+			       (unsigned long long)kib,
+			       (unsigned long long)engine_settings(en)->pool_kib);
 	return 0;
 }
 
@@ -79,9 +90,9 @@ static int try_image(struct engine *en, const struct flavor *f, struct files *fi
 	if (rc < 0)
 		return rc;
 	if (may_read)
-		rc = images_load(en->images, fd, f->f.image, &img, e);
+		rc = images_load(engine_images(en), fd, f->f.image, &img, e);
 	else
-		img = images_find(en->images, fd);
+		img = images_find(engine_images(en), fd);
 	if (rc == 0 && img)
 		rc = flavor_check_image(img, e);
 	if (rc == 0 && img && f->f.ramdisk && image_info(img)->direct)
@@ -130,7 +141,8 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 {
 	struct flavor **at = find_flavor(en, f);
 	struct flavor *own = *at;
-	int rc = en->pool->closed ? err_set(e, ECANCELED, "chaosd ends") : check_flavor(en, f, e);
+	int rc = engine_pool(en)->closed ? err_set(e, ECANCELED, "chaosd ends")
+					 : check_flavor(en, f, e);
 
 	if (rc < 0)
 		return rc;
@@ -155,7 +167,7 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 	own->retry_at = 0;
 	own->broken = 0;
 	flavor_drop_shells(en, own, own->f.target);
-	idle_now(en->idle);
+	idle_now(engine_idle(en));
 	return 0;
 }
 
@@ -176,7 +188,8 @@ static bool same_words(const struct pool_flavor *is, const struct pool_flavor *w
 	return (!*wanted->ready_when || strcmp(is->ready_when, wanted->ready_when) == 0) &&
 	       (!*wanted->macs || strcmp(is->macs, wanted->macs) == 0) &&
 	       (!*wanted->ips || strcmp(is->ips, wanted->ips) == 0) &&
-	       (!wanted->disks || is->disks == wanted->disks);
+	       (!wanted->disks || is->disks == wanted->disks) &&
+	       (!wanted->overcommit || is->overcommit);
 }
 
 static int set_known(struct engine *en, const struct pool_flavor *f, struct err *e)
@@ -188,8 +201,8 @@ static int set_known(struct engine *en, const struct pool_flavor *f, struct err 
 	if (f->from && f->high && !same_words(&all, f))
 		return err_set(
 			e, EEXIST,
-			"pool: from=%s: is there with another ready, mac, ip or disk: end it "
-			"with count=0 first",
+			"pool: from=%s: is there with another ready, mac, ip, disk or overcommit: "
+			"end it with count=0 first",
 			f->from);
 	return set_flavor(en, &all, NULL, false, NULL, e);
 }
@@ -203,6 +216,7 @@ static int set_copies(struct engine *en, const struct pool_flavor *f, struct cop
 
 	copies_describe(c, &all);
 	rc = copies_suit(c, f, e);
+	copies_overcommit(c, f->overcommit);
 	if (rc == 0)
 		rc = set_flavor(en, &all, NULL, false, c, e);
 	if (rc < 0)
@@ -276,11 +290,11 @@ static int set_or_read(struct flavor_wait *w, struct err *e)
 {
 	const struct file *file = files_read(w->files, "image");
 	bool open = file && file->rc == 0;
-	struct image *img = open ? images_find(w->en->images, file->fd) : NULL;
+	struct image *img = open ? images_find(engine_images(w->en), file->fd) : NULL;
 	int rc;
 
 	if (open && !img) {
-		rc = images_read(w->en->images, file->fd, w->f.image, flavor_image, w, e);
+		rc = images_read(engine_images(w->en), file->fd, w->f.image, flavor_image, w, e);
 		return rc < 0 ? rc : 1;
 	}
 	rc = set_flavor(w->en, &w->f, w->files, false, NULL, e);
@@ -354,7 +368,7 @@ int pool_set_later(struct engine *en, const struct pool_flavor *f, pool_set_fn *
 
 void pool_for_each(struct engine *en, void (*fn)(const struct pool_flavor *f, void *arg), void *arg)
 {
-	for (struct flavor *f = en->pool->flavors; f; f = f->next)
+	for (struct flavor *f = engine_pool(en)->flavors; f; f = f->next)
 		fn(&f->f, arg);
 }
 
@@ -362,16 +376,28 @@ uint64_t pool_held(const struct engine *en)
 {
 	uint64_t kib = 0;
 
-	for (const struct flavor *f = en->pool->flavors; f; f = f->next)
-		kib += f->f.mem_kib * f->f.ready;
+	for (const struct flavor *f = engine_pool(en)->flavors; f; f = f->next)
+		kib += (f->copies ? copies_kib(f->copies) : f->f.mem_kib) * f->f.ready +
+		       (f->copies ? copies_template_kib(f->copies) : 0);
 	return kib + pool_connecting_kib(en);
+}
+
+bool flavor_has_room(const struct engine *en, const struct flavor *f)
+{
+	uint64_t lacks = f->f.target > f->f.ready ? f->f.target - f->f.ready : 0;
+
+	return f->f.overcommit ||
+	       pool_held(en) + (lacks + 1) * f->f.mem_kib <= engine_settings(en)->pool_kib;
 }
 
 bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info)
 {
-	for (const struct flavor *f = en->pool->flavors; f; f = f->next)
+	for (const struct flavor *f = engine_pool(en)->flavors; f; f = f->next)
 		for (const struct shell *s = f->shells; s; s = s->next)
 			if (s->dom.domid == info->domid)
 				return true;
+	for (const struct flavor *f = engine_pool(en)->flavors; f; f = f->next)
+		if (f->copies && copies_rest(f->copies, info->domid))
+			return true;
 	return pool_makes(en, info->uuid) || pool_connects(en, info->domid);
 }

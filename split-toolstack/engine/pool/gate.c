@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "noxs/control.h"
 #include "split-toolstack/engine/config/vm_config.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 #include "split-toolstack/engine/services/ports.h"
@@ -62,7 +62,7 @@ static void look(struct shell *s)
 		return;
 	s->comes = false;
 	if (s->lacks && --s->lacks == 0)
-		idle_now(s->en->idle);
+		idle_now(engine_idle(s->en));
 }
 
 static void on_event(struct port_user *u)
@@ -77,7 +77,7 @@ static void on_late(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	for (struct shell *s = en->pool->connecting; s; s = s->conn_next) {
+	for (struct shell *s = engine_pool(en)->connecting; s; s = s->conn_next) {
 		if (!s->comes || s->failed)
 			continue;
 		if (ev_now(loop) >= s->until)
@@ -97,7 +97,7 @@ static void on_late(struct ev_loop *loop, ev_timer *t, int revents)
 static bool rests(struct engine *en, struct shell *s)
 {
 	struct xen_domain_info info;
-	int rc = xen_domain_info(en->x, s->dom.domid, &info);
+	int rc = xen_domain_info(engine_xen(en), s->dom.domid, &info);
 
 	if (rc < 0 && rc != -ESRCH)
 		return true; /* not known: the next time */
@@ -116,7 +116,7 @@ static bool rests(struct engine *en, struct shell *s)
 /* The nth of those in the pool; NULL: there are not so many. */
 static struct shell *nth_at_gate(struct engine *en, uint32_t n)
 {
-	for (struct flavor *f = en->pool->flavors; f; f = f->next)
+	for (struct flavor *f = engine_pool(en)->flavors; f; f = f->next)
 		for (struct shell *s = f->shells; s; s = s->next)
 			if (s->at_gate && n-- == 0)
 				return s;
@@ -126,7 +126,7 @@ static struct shell *nth_at_gate(struct engine *en, uint32_t n)
 static void on_cpu(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct engine *en = t->data;
-	struct pool *p = en->pool;
+	struct pool *p = engine_pool(en);
 
 	(void)revents;
 	for (uint32_t i = 0; i < CPU_AT_ONCE; i++) {
@@ -144,21 +144,21 @@ static void on_cpu(struct ev_loop *loop, ev_timer *t, int revents)
 
 void gate_open(struct engine *en)
 {
-	ev_init(&en->pool->gate, on_late);
-	ev_timer_init(&en->pool->gate_cpu, on_cpu, 0., CPU_S);
-	en->pool->gate.data = en->pool->gate_cpu.data = en;
+	ev_init(&engine_pool(en)->gate, on_late);
+	ev_timer_init(&engine_pool(en)->gate_cpu, on_cpu, 0., CPU_S);
+	engine_pool(en)->gate.data = engine_pool(en)->gate_cpu.data = en;
 }
 
 void gate_close(struct engine *en)
 {
-	ev_timer_stop(en->loop, &en->pool->gate);
-	ev_timer_stop(en->loop, &en->pool->gate_cpu);
+	ev_timer_stop(engine_loop(en), &engine_pool(en)->gate);
+	ev_timer_stop(engine_loop(en), &engine_pool(en)->gate_cpu);
 }
 
 void gate_ignore(struct engine *en, struct shell *s)
 {
 	if (s->at_gate)
-		ports_ignore(en->ports, &s->gate_user);
+		ports_ignore(engine_ports(en), &s->gate_user);
 }
 
 int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e)
@@ -174,19 +174,19 @@ int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e
 	if (rc < 0)
 		return rc;
 	s->gate_user = (struct port_user){.event = on_event, .credit = &s->gate_credit};
-	if (ports_listen(en->ports, s->slot.port, &s->gate_user) < 0)
+	if (ports_listen(engine_ports(en), s->slot.port, &s->gate_user) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	s->at_gate = true;
 	s->comes = true;
-	rc = xen_domain_unpause(en->x, s->dom.domid);
+	rc = xen_domain_unpause(engine_xen(en), s->dom.domid);
 	if (rc < 0)
 		return err_sys(e, -rc, "unpause domain %u", s->dom.domid);
-	s->until = ev_now(en->loop) + GATE_S;
-	if (!ev_is_active(&en->pool->gate_cpu))
-		ev_timer_again(en->loop, &en->pool->gate_cpu);
-	if (!ev_is_active(&en->pool->gate)) {
-		ev_timer_set(&en->pool->gate, GATE_S, 0.);
-		ev_timer_start(en->loop, &en->pool->gate);
+	s->until = ev_now(engine_loop(en)) + GATE_S;
+	if (!ev_is_active(&engine_pool(en)->gate_cpu))
+		ev_timer_again(engine_loop(en), &engine_pool(en)->gate_cpu);
+	if (!ev_is_active(&engine_pool(en)->gate)) {
+		ev_timer_set(&engine_pool(en)->gate, GATE_S, 0.);
+		ev_timer_start(engine_loop(en), &engine_pool(en)->gate);
 	}
 	return 0;
 }
@@ -198,8 +198,9 @@ static bool is_alive(struct engine *en, const struct shell *s)
 {
 	struct xen_domain_info info;
 
-	return en->store != STORE_BESIDE ||
-	       (xen_domain_info(en->x, s->dom.domid, &info) == 0 && !info.shutdown && !info.dying);
+	return engine_store_mode(en) != STORE_BESIDE ||
+	       (xen_domain_info(engine_xen(en), s->dom.domid, &info) == 0 && !info.shutdown &&
+		!info.dying);
 }
 
 bool gate_holds(struct engine *en, struct flavor *f, struct shell *s)
@@ -219,10 +220,10 @@ static struct shell *find(struct engine *en, uint32_t domid)
 {
 	struct shell *s;
 
-	DL_FOREACH2(en->pool->connecting, s, conn_next)
+	DL_FOREACH2(engine_pool(en)->connecting, s, conn_next)
 	if (s->dom.domid == domid)
 		return s;
-	for (struct flavor *f = en->pool->flavors; f; f = f->next)
+	for (struct flavor *f = engine_pool(en)->flavors; f; f = f->next)
 		for (s = f->shells; s; s = s->next)
 			if (s->dom.domid == domid)
 				return s;
@@ -231,7 +232,7 @@ static struct shell *find(struct engine *en, uint32_t domid)
 
 void pool_has_ended(struct engine *en, const struct xen_domain_info *info)
 {
-	struct shell *s = en->pool ? find(en, info->domid) : NULL;
+	struct shell *s = engine_pool(en) ? find(en, info->domid) : NULL;
 	struct err e = {0};
 
 	if (s && s->booted) {

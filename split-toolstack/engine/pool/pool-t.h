@@ -106,6 +106,7 @@ int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **
 /* Begins with one more of a flavor; what fails is not tried again at once. */
 void pool_make_shell(struct engine *en, struct flavor *f);
 bool pool_makes(const struct engine *en, const uint8_t uuid[16]);
+bool pool_makes_of(const struct engine *en, const struct copies *c);
 /* The flavor, which is in no list any more, goes. */
 void flavor_ends(struct engine *en, struct flavor *f);
 /* -EOPNOTSUPP: it cannot be made ahead. */
@@ -132,10 +133,28 @@ bool copies_boot(const struct copies *c);
 int copies_suit(const struct copies *c, const struct pool_flavor *f, struct err *e);
 /* Opens its file once more: -errno of it. */
 int copies_open(struct copies *c, struct transfer *file, struct err *e);
-/* Thread-safe: makes a domain (order: domid, uuid) and fills it from the file. What a failure
- * leaves is in `d`. */
-int copies_make(struct copies *c, struct xen *x, struct transfer *file,
-		const struct dom_spec *order, struct dom *d, struct err *e);
+/* The next copy needs a second shell, for the first domain of all: where copies can share its pages
+ * it rests, else it is the copy itself. */
+bool copies_want_template(const struct copies *c);
+/* Thread-safe, one at a time: makes the domain of a shell, which has id and uuid, from the file; of
+ * both shells if `first` is not NULL. What a failure leaves is in them. */
+int copies_make(struct copies *c, struct xen *x, struct transfer *file, struct shell *shell,
+		struct shell *first, struct err *e);
+/* On the loop, behind it: which of both is the copy now; the other one is of `c`, or has ended. */
+struct shell *copies_made(struct copies *c, struct shell *shell, struct shell *first, int rc);
+/* The domain is that at rest, the template; what it holds. */
+bool copies_rest(const struct copies *c, uint32_t domid);
+uint64_t copies_template_kib(const struct copies *c);
+/* They get what they come to need when they need it: it is not set aside. Before the first is made.
+ */
+void copies_overcommit(struct copies *c, bool overcommit);
+/* What a copy holds, and what one more will. */
+uint64_t copies_kib(const struct copies *c);
+uint64_t copies_next_kib(const struct copies *c);
+/* A VM has one of the copies. */
+void copies_taken(struct copies *c);
+/* The template goes, and the next copy makes another one; no copy is being made. None is fine. */
+void copies_end_template(struct copies *c);
 
 /* --- flavors.c --- */
 /* Pages for the rings of its devices. */
@@ -143,6 +162,9 @@ static inline uint32_t flavor_rings(const struct pool_flavor *f)
 {
 	return f->vifs * 2 + f->vbds;
 }
+
+/* For a template beside its copies, which are made as others if there is none. */
+bool flavor_has_room(const struct engine *en, const struct flavor *f);
 
 /* Both may be NULL. */
 static inline bool flavor_same_text(const char *a, const char *b)
@@ -202,7 +224,7 @@ struct booted_probe {
 	int fd;	      /* a connection that is being made; -1: none */
 	double until; /* loop's time: then another one is */
 };
-/* 1: the guest is as its flavor wants it; 0: not yet. `since`: its devices are connected. */
+/* 1: the guest is as its flavor asks for; 0: not yet. `since`: its devices are connected. */
 int booted_is_ready(struct booted_probe *p, const struct booted_plan *plan, const struct vm *vm,
 		    double since, double now);
 void booted_probe_close(struct booted_probe *p);

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/domain/memory.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
@@ -26,8 +26,8 @@ const char *vm_way_name(enum vm_way w)
 
 void pool_refill_soon(struct engine *en)
 {
-	if (en->pool && en->pool->flavors)
-		idle_soon(en->idle);
+	if (engine_pool(en) && engine_pool(en)->flavors)
+		idle_soon(engine_idle(en));
 }
 
 /* The next flavor that lacks a shell and may have one; *later when one must wait. */
@@ -35,8 +35,9 @@ static struct flavor *hungry(struct engine *en, bool *later)
 {
 	uint64_t held = pool_held(en);
 	uint64_t now = clock_ns();
+	uint64_t kib;
 
-	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
+	for (struct flavor *f = engine_pool(en)->flavors; f; f = f->next) {
 		if (f->f.ready + f->connecting >= f->f.target) {
 			f->burst = 0; /* what comes next is another one */
 			continue;
@@ -46,10 +47,10 @@ static struct flavor *hungry(struct engine *en, bool *later)
 		if ((f->f.vifs && !pool_may_connect(en)) ||
 		    (f->copies && copies_boot(f->copies) && f->connecting))
 			continue;
+		kib = f->copies ? copies_next_kib(f->copies) : f->f.mem_kib;
 		if (now < f->retry_at)
 			*later = true;
-		else if (held + f->f.mem_kib <= en->conf.pool_kib &&
-			 !memory_is_coming(en, f->f.mem_kib))
+		else if (held + kib <= engine_settings(en)->pool_kib && !memory_is_coming(en, kib))
 			return f;
 	}
 	return NULL;
@@ -59,14 +60,14 @@ static struct flavor *hungry(struct engine *en, bool *later)
 enum idle_next pool_refill(struct engine *en)
 {
 	bool later = false;
-	bool busy = en->pool->job || memory_builds(en) || images_busy(en->images);
+	bool busy = engine_pool(en)->job || memory_builds(en) || images_busy(engine_images(en));
 	struct flavor *f = busy ? NULL : hungry(en, &later);
 
 	if (f) {
 		pool_make_shell(en, f);
 		return IDLE_ALONE;
 	}
-	if (en->pool->job)
+	if (engine_pool(en)->job)
 		return IDLE_WAIT;
 	return later ? IDLE_RETRY : IDLE_DONE;
 }
@@ -79,8 +80,8 @@ void flavor_wanted(struct engine *en, struct flavor *f)
 	f->wanted_at = clock_ns();
 	if (++f->burst > f->f.target && f->f.target < f->f.high) {
 		f->f.target = f->burst < f->f.high ? f->burst : f->f.high;
-		if (!ev_is_active(&en->pool->sink))
-			ev_timer_again(en->loop, &en->pool->sink);
+		if (!ev_is_active(&engine_pool(en)->sink))
+			ev_timer_again(engine_loop(en), &engine_pool(en)->sink);
 	}
 }
 
@@ -91,7 +92,7 @@ static void on_sink(struct ev_loop *loop, ev_timer *t, int revents)
 	bool raised = false;
 
 	(void)revents;
-	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
+	for (struct flavor *f = engine_pool(en)->flavors; f; f = f->next) {
 		if (f->f.target > f->f.low && now - f->wanted_at >= (uint64_t)(SINK_S * 1e9)) {
 			f->f.target -= (f->f.target - f->f.low + 3) / 4;
 			flavor_drop_shells(en, f, f->f.target);
@@ -104,12 +105,12 @@ static void on_sink(struct ev_loop *loop, ev_timer *t, int revents)
 
 int pool_open(struct engine *en, const struct pool_ops *ops, struct err *e)
 {
-	en->pool = calloc(1, sizeof(*en->pool));
-	if (!en->pool)
+	engine_set_pool(en, calloc(1, sizeof(struct pool)));
+	if (!engine_pool(en))
 		return err_set(e, ENOMEM, "out of memory");
-	ev_timer_init(&en->pool->sink, on_sink, 0., SINK_S);
-	en->pool->sink.data = en;
-	en->pool->ops = ops;
+	ev_timer_init(&engine_pool(en)->sink, on_sink, 0., SINK_S);
+	engine_pool(en)->sink.data = en;
+	engine_pool(en)->ops = ops;
 	gate_open(en);
 	booted_open(en);
 	return 0;
@@ -117,36 +118,38 @@ int pool_open(struct engine *en, const struct pool_ops *ops, struct err *e)
 
 void pool_close(struct engine *en)
 {
-	if (!en->pool)
+	if (!engine_pool(en))
 		return;
-	ev_timer_stop(en->loop, &en->pool->sink);
+	ev_timer_stop(engine_loop(en), &engine_pool(en)->sink);
 	gate_close(en);
 	booted_close(en);
-	en->pool->closed = true;
-	while (en->pool->flavors) {
-		struct flavor *f = en->pool->flavors;
+	engine_pool(en)->closed = true;
+	while (engine_pool(en)->flavors) {
+		struct flavor *f = engine_pool(en)->flavors;
 
-		en->pool->flavors = f->next;
+		engine_pool(en)->flavors = f->next;
 		flavor_ends(en, f);
 	}
 }
 
 void pool_free(struct engine *en)
 {
-	free(en->pool);
-	en->pool = NULL;
+	free(engine_pool(en));
+	engine_set_pool(en, NULL);
 }
 
 bool pool_drop(struct engine *en)
 {
-	bool any = en->pool->flavors != NULL;
+	bool any = engine_pool(en)->flavors != NULL;
 
-	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
+	for (struct flavor *f = engine_pool(en)->flavors; f; f = f->next) {
 		flavor_drop_shells(en, f, 0);
+		if (f->copies && !pool_makes_of(en, f->copies))
+			copies_end_template(f->copies);
 		f->retry_at = clock_ns() + (uint64_t)(POOL_RETRY_S * 1e9);
 	}
 	pool_connecting_drop(en);
 	if (any)
-		idle_in(en->idle, POOL_RETRY_S);
+		idle_in(engine_idle(en), POOL_RETRY_S);
 	return any;
 }

@@ -47,7 +47,7 @@ uint64_t pool_held(const struct engine *en);
 bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info);
 
 /* --- take.c --- */
-/* What a create wants of a shell; the image may be NULL. */
+/* What a create asks of a shell; the image may be NULL. */
 struct shell_want {
 	const struct vm_config *cfg;
 	struct image *img;
@@ -117,6 +117,8 @@ void pool_reap(struct engine *en);
 /* --- window.c: pages of a claimed shell that are still mapped --- */
 /* They are not needed any more: they are unmapped when there is time. None is fine. */
 void window_close_later(struct engine *en, struct window *w, struct dom *d);
+/* They stay, until window_close_now(). */
+void window_keep(struct engine *en, struct window *w);
 /* Now; none is fine. */
 void window_close_now(struct engine *en, struct window *w, struct dom *d);
 /* That time has come. */

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
 /* What goes on failing waits so many times as long, at the most. */
@@ -22,13 +22,13 @@ void shell_end(struct engine *en, struct shell *s)
 	drop_note(en, s->dom.domid, s->uuid);
 	window_close(en, &s->dom);
 	if (s->port)
-		(void)xen_evtchn_unbind(en->x, s->port);
+		(void)xen_evtchn_unbind(engine_xen(en), s->port);
 	dom_release(&s->dom);
 	devices_drop(&s->devices);
 	if (s->dom.domid)
 		domain_drop(en, s->dom.domid, s->uuid, s->dom.pages, &s->slot, s->map, true);
 	else
-		slot_put(en->slots, &s->slot);
+		slot_put(engine_slots(en), &s->slot);
 	image_put(s->img);
 	free(s);
 }

@@ -7,9 +7,10 @@
 
 #include "base/transfer.h"
 #include "base/uuid.h"
+#include "libdom/share.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/map.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/guest_store.h"
@@ -27,6 +28,7 @@ struct shell_job {
 	struct dom_spec spec;
 	struct shell *shell;
 	struct copies *copies;	  /* it is a copy; NULL: of nothing */
+	struct shell *first;	  /* of these: copies_want_template(); NULL: it is not wanted */
 	struct transfer file;	  /* of these */
 	uint32_t window;	  /* pages to keep mapped, without an image and for Linux */
 	int image_fd, ramdisk_fd; /* -1: not needed */
@@ -47,7 +49,7 @@ static int record_intent(struct engine *en, const struct shell *s, struct err *e
 
 	vm_config_init(&none);
 	memcpy(r.uuid, s->uuid, sizeof(r.uuid));
-	return registry_put(en->registry, &r, e);
+	return registry_put(engine_registry(en), &r, e);
 }
 
 int flavor_check_image(const struct image *img, struct err *e)
@@ -91,7 +93,7 @@ static void build_copy(struct worker_job *job, struct xen *x)
 {
 	struct shell_job *j = (struct shell_job *)job;
 
-	j->rc = x ? copies_make(j->copies, x, &j->file, &j->spec, &j->shell->dom, &j->err)
+	j->rc = x ? copies_make(j->copies, x, &j->file, j->shell, j->first, &j->err)
 		  : err_set(&j->err, EAGAIN, "Xen cannot be opened once more now");
 }
 
@@ -101,23 +103,23 @@ static void free_job(struct shell_job *j)
 		transfer_close(&j->file);
 	copies_put(j->copies);
 	files_drop(&j->files);
-	file_close(j->en->opener, FILE_READ, j->image_fd);
-	file_close(j->en->opener, FILE_READ, j->ramdisk_fd);
+	file_close(engine_opener(j->en), FILE_READ, j->image_fd);
+	file_close(engine_opener(j->en), FILE_READ, j->ramdisk_fd);
 	free(j);
 }
 
 /* The channel, so that neither side has to bind it later. */
 static int bind_channel(struct engine *en, struct shell *s, struct err *e)
 {
-	int rc = view_ports(en->x, s->dom.domid, true, &s->guest_port, &s->store_port, e);
+	int rc = view_ports(engine_xen(en), s->dom.domid, true, &s->guest_port, &s->store_port, e);
 
 	if (rc < 0)
 		return rc;
-	rc = xen_evtchn_bind(en->x, s->dom.domid, s->guest_port, &s->port);
+	rc = xen_evtchn_bind(engine_xen(en), s->dom.domid, s->guest_port, &s->port);
 	return rc < 0 ? err_sys(e, -rc, "bind to the event channel of domain %u", s->dom.domid) : 0;
 }
 
-/* All but the uuid of a VM that wants its own, and the clock. */
+/* All but the uuid of a VM that has one of its own, and the clock. */
 static int connect_copy(struct shell_job *j)
 {
 	struct shell *s = j->shell;
@@ -138,13 +140,14 @@ static int map_shell(struct shell_job *j)
 	int rc = 0;
 
 	if (!bare || !j->spec.for_linux)
-		rc = domain_map(en->x, s->dom.domid, s->dom.dev_frame, s->dom.control_frame,
-				!j->copies || copies_boot(j->copies), &s->map, &j->err);
+		rc = domain_map(engine_xen(en), s->dom.domid, s->dom.dev_frame,
+				s->dom.control_frame, !j->copies || copies_boot(j->copies), &s->map,
+				&j->err);
 	if (rc == 0 && j->copies)
 		return copies_boot(j->copies) ? booted_run(en, j->flavor, s, &j->err)
 					      : connect_copy(j);
 	if (rc == 0 && bare && !j->spec.for_linux)
-		rc = dom_window(en->x, &s->dom, WINDOW_PAGES, &j->err);
+		rc = dom_window(engine_xen(en), &s->dom, WINDOW_PAGES, &j->err);
 	if (rc == 0 && flavor_gates(j->flavor, s->img))
 		rc = gate_run(en, j->flavor, s, &j->err);
 	return rc;
@@ -155,9 +158,13 @@ static void shell_done(struct worker_job *job)
 	struct shell_job *j = (struct shell_job *)job;
 	struct engine *en = j->en;
 	struct flavor *f = j->flavor;
-	struct shell *s = j->shell;
+	struct shell *s;
 
-	en->pool->job = NULL;
+	if (j->copies)
+		j->shell = copies_made(j->copies, j->shell, j->first, j->rc);
+	s = j->shell;
+	j->first = NULL;
+	engine_pool(en)->job = NULL;
 	if (j->rc == 0 && f)
 		j->rc = map_shell(j);
 	if (j->rc < 0 || !f) {
@@ -165,7 +172,7 @@ static void shell_done(struct worker_job *job)
 			flavor_back_off(f, &j->err);
 		if (j->rc ==
 		    -EEXIST) /* another domain has its id: the next try takes another one */
-			slot_put_last(en->slots, &s->slot);
+			slot_put_last(engine_slots(en), &s->slot);
 		shell_end(en, s);
 	} else {
 		if (!s->booted) /* else it may fail still */
@@ -182,13 +189,13 @@ int flavor_files(struct engine *en, const struct pool_flavor *f, struct files **
 {
 	int rc = 0;
 
-	*out = files_new(en->opener);
+	*out = files_new(engine_opener(en));
 	if (!*out)
 		return err_set(e, ENOMEM, "out of memory");
 	if (f->image)
-		rc = images_add(en->images, *out, f->image, "image", e);
+		rc = images_add(engine_images(en), *out, f->image, "image", e);
 	if (rc == 0 && f->image && f->ramdisk)
-		rc = images_add(en->images, *out, f->ramdisk, "ramdisk", e);
+		rc = images_add(engine_images(en), *out, f->ramdisk, "ramdisk", e);
 	if (rc < 0)
 		files_drop(out);
 	return rc;
@@ -203,9 +210,32 @@ static int take_files(struct engine *en, const struct flavor *f, struct shell_jo
 		rc = files_take(j->files, "ramdisk", f->f.ramdisk, &j->ramdisk_fd, e);
 	if (rc < 0)
 		return rc;
-	j->shell->img = images_find(en->images, j->image_fd);
+	j->shell->img = images_find(engine_images(en), j->image_fd);
 	(void)file_key(j->ramdisk_fd, &j->shell->ramdisk);
 	return 0;
+}
+
+/* Its id and uuid, as an intent. */
+static int name_shell(struct engine *en, struct shell *s, bool template, struct err *e)
+{
+	int rc = uuid_random(s->uuid, e);
+
+	if (template)
+		share_mark(s->uuid);
+	if (rc == 0)
+		rc = slot_take(engine_slots(en), true, &s->slot, e);
+	return rc == 0 ? record_intent(en, s, e) : rc;
+}
+
+static int name_first(struct engine *en, struct shell_job *j, struct err *e)
+{
+	if (!j->copies || !copies_want_template(j->copies) || !flavor_has_room(en, j->flavor))
+		return 0;
+	j->first = calloc(1, sizeof(*j->first));
+	if (!j->first)
+		return err_set(e, ENOMEM, "out of memory");
+	dom_init(&j->first->dom);
+	return name_shell(en, j->first, true, e);
 }
 
 static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j, struct err *e)
@@ -214,11 +244,9 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 	int rc = j->files ? take_files(en, f, j, e) : 0;
 
 	if (rc == 0)
-		rc = uuid_random(s->uuid, e);
+		rc = name_shell(en, s, false, e);
 	if (rc == 0)
-		rc = slot_take(en->slots, true, &s->slot, e);
-	if (rc == 0)
-		rc = record_intent(en, s, e);
+		rc = name_first(en, j, e);
 	j->spec = (struct dom_spec){.type = f->f.type,
 				    .domid = s->slot.domid,
 				    .mem_kib = f->f.mem_kib,
@@ -246,14 +274,14 @@ static void make_shell(struct shell_job *j)
 {
 	if (j->copies) { /* out of a file */
 		j->job.work = build_copy;
-		worker_push(j->en->worker, WORKER_STREAMS, &j->job);
+		worker_push(engine_worker(j->en), WORKER_STREAMS, &j->job);
 		return;
 	}
 	if (!is_short(j)) {
-		worker_push(j->en->worker, WORKER_BUILDS, &j->job);
+		worker_push(engine_worker(j->en), WORKER_BUILDS, &j->job);
 		return;
 	}
-	build_shell(&j->job, j->en->x);
+	build_shell(&j->job, engine_xen(j->en));
 	shell_done(&j->job);
 }
 
@@ -276,10 +304,12 @@ static void never_made(struct shell_job *j, const struct err *e)
 {
 	struct engine *en = j->en;
 
-	en->pool->job = NULL;
+	engine_pool(en)->job = NULL;
 	if (j->flavor)
 		flavor_back_off(j->flavor, e);
 	shell_end(en, j->shell);
+	if (j->first)
+		shell_end(en, j->first);
 	free_job(j);
 }
 
@@ -300,7 +330,7 @@ static void files_are_open(void *arg, struct files *f)
 		shell_done(&j->job);
 	} else if (j->shell->img || !j->flavor->f.image) {
 		make_shell(j);
-	} else if (images_read(en->images, j->image_fd, j->flavor->f.image, shell_image, j,
+	} else if (images_read(engine_images(en), j->image_fd, j->flavor->f.image, shell_image, j,
 			       &j->err) < 0) {
 		j->rc = -j->err.code;
 		shell_done(&j->job);
@@ -325,14 +355,14 @@ void pool_make_shell(struct engine *en, struct flavor *f)
 				.en = en,
 				.flavor = f,
 				.shell = s,
-				.window = images_window(en->images),
+				.window = images_window(engine_images(en)),
 				.file = {.fd = -1, .cancel = -1},
 				.image_fd = -1,
 				.ramdisk_fd = -1};
 	if (f->copies)
 		j->copies = copies_ref(f->copies);
 	dom_init(&s->dom);
-	en->pool->job = j;
+	engine_pool(en)->job = j;
 	if (f->f.image && flavor_files(en, &f->f, &j->files, &err) < 0)
 		never_made(j, &err);
 	else if (!j->files || files_open(j->files, files_are_open, j))
@@ -341,13 +371,20 @@ void pool_make_shell(struct engine *en, struct flavor *f)
 
 bool pool_makes(const struct engine *en, const uint8_t uuid[16])
 {
-	return en->pool->job && en->pool->job->shell->slot.domid &&
-	       memcmp(en->pool->job->shell->uuid, uuid, 16) == 0;
+	const struct shell_job *j = engine_pool(en)->job;
+
+	return j && ((j->shell->slot.domid && memcmp(j->shell->uuid, uuid, 16) == 0) ||
+		     (j->first && memcmp(j->first->uuid, uuid, 16) == 0));
+}
+
+bool pool_makes_of(const struct engine *en, const struct copies *c)
+{
+	return engine_pool(en)->job && engine_pool(en)->job->copies == c;
 }
 
 void flavor_ends(struct engine *en, struct flavor *f)
 {
-	struct shell_job *j = en->pool->job;
+	struct shell_job *j = engine_pool(en)->job;
 
 	if (j && j->flavor == f) {
 		j->flavor = NULL;

@@ -7,9 +7,9 @@
 
 #include "split-toolstack/engine/config/device_config_ops.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* Of the request's image, as far as the flavor's words tell; or a shell that could take it. */
 static bool could_serve(const struct flavor *f, const struct shell_want *want)
@@ -46,7 +46,7 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 		*why = "limits of its own (max_*)";
 		return NULL;
 	}
-	for (struct flavor *f = en->pool->flavors; f; f = f->next) {
+	for (struct flavor *f = engine_pool(en)->flavors; f; f = f->next) {
 		if (f->f.type != c->type || f->f.vcpus != c->vcpus || f->f.mem_kib != c->mem_kib ||
 		    f->f.fork != fork || f->copies)
 			continue;
@@ -79,7 +79,7 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 		    flavor_same_text(f->f.ramdisk, c->ramdisk)) { /* a file has changed since */
 			*why = "the image has changed";
 			flavor_drop_shells(en, f, 0);
-			idle_later(en->idle);
+			idle_later(engine_idle(en));
 		}
 	}
 	if (shell && (*why == no_flavor || *why == other_devices))
@@ -123,7 +123,7 @@ static int identify(struct engine *en, const struct shell_want *want, const stru
 {
 	/* One with pages mapped keeps its id; another one may have gone, and its id be others'. */
 	bool mapped = s->map || s->dom.window;
-	int rc = mapped ? 0 : xen_domain_is(en->x, s->dom.domid, s->uuid);
+	int rc = mapped ? 0 : xen_domain_is(engine_xen(en), s->dom.domid, s->uuid);
 
 	return rc < 0 ? rc : want->identify(want->arg, s->dom.domid, s->uuid);
 }
@@ -145,7 +145,7 @@ bool pool_take(struct engine *en, const struct shell_want *want, struct shell_pa
 		f->shells = s->next;
 		f->f.ready--;
 	} while (s->at_gate && !gate_holds(en, f, s));
-	idle_later(en->idle);
+	idle_later(engine_idle(en));
 	if (identify(en, want, s) < 0) {
 		*why = "its shell could not be used";
 		shell_end(en, s);
@@ -165,7 +165,7 @@ bool pool_take(struct engine *en, const struct shell_want *want, struct shell_pa
 
 static struct flavor *of_snapshot(struct engine *en, const char *from)
 {
-	struct flavor *f = en->pool->flavors;
+	struct flavor *f = engine_pool(en)->flavors;
 
 	while (f && !(f->copies && strcmp(f->f.from, from) == 0))
 		f = f->next;
@@ -183,7 +183,7 @@ const struct vm_config *pool_copy_waits(struct engine *en, const char *from, con
 		return copies_config(f->copies);
 	f->f.misses++;
 	flavor_wanted(en, f);
-	idle_later(en->idle);
+	idle_later(engine_idle(en));
 	*why = f->backoff ? "copies of it could not be made ahead: chaosd's log says why"
 			  : "the pool ran dry";
 	return NULL;
@@ -200,13 +200,14 @@ int pool_take_copy(struct engine *en, const char *from, const struct shell_want 
 		return err_set(e, ENOENT, "no copy of \"%s\" waits in the pool", from);
 	f->shells = s->next;
 	f->f.ready--;
-	idle_later(en->idle);
+	idle_later(engine_idle(en));
 	rc = want->identify(want->arg, s->dom.domid, s->uuid);
 	if (rc < 0) {
 		shell_end(en, s);
 		return err_sys(e, -rc, "take a copy of \"%s\" out of the pool", from);
 	}
 	f->f.hits++;
+	copies_taken(f->copies);
 	flavor_wanted(en, f);
 	hand_over(s, want->devices, out);
 	out->low = f->f.ready == 0 ? &f->f : NULL;
@@ -217,7 +218,7 @@ int pool_take_copy(struct engine *en, const char *from, const struct shell_want 
 
 static struct flavor *of_booted(const struct engine *en, const char *from)
 {
-	struct flavor *f = en->pool->flavors;
+	struct flavor *f = engine_pool(en)->flavors;
 
 	while (f && !(f->copies && copies_boot(f->copies) && strcmp(f->f.from, from) == 0))
 		f = f->next;
@@ -234,7 +235,7 @@ const struct pool_flavor *pool_boots(const struct engine *en, const char *from)
 /* Its first vif is as is wanted. */
 static bool has_vif(const struct vm *vm, const struct vif_config *want)
 {
-	const struct vif_config *v = device_first_vif(vm->cfg.device, vm->cfg.ndevice);
+	const struct vif_config *v = device_first_vif(vm_cfg(vm)->device, vm_cfg(vm)->ndevice);
 
 	return v && (!vif_has_mac(want) || memcmp(v->mac, want->mac, sizeof(v->mac)) == 0) &&
 	       (!want->ip_text[0] || (v->ip.ipv4_prefix == want->ip.ipv4_prefix &&
@@ -269,7 +270,7 @@ void pool_booted_take(struct engine *en, const char *from, const struct pool_fla
 	f->shells = s->next;
 	f->f.ready--;
 	f->f.hits++;
-	idle_later(en->idle);
+	idle_later(engine_idle(en));
 	flavor_wanted(en, f);
 	*low = f->f.ready == 0 ? &f->f : NULL;
 	(void)booted_release(s);

@@ -5,7 +5,7 @@
 
 #include <utlist.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 #include "split-toolstack/engine/pool/window-t.h"
 #include "split-toolstack/engine/services/worker.h"
@@ -27,27 +27,30 @@ static void window_done(struct worker_job *job)
 
 void window_close(struct engine *en, struct dom *d)
 {
-	bool large = d->window_pages > WINDOW_PAGES && en->worker; /* none: the engine closes */
+	bool large =
+		d->window_pages > WINDOW_PAGES && engine_worker(en); /* none: the engine closes */
 	struct window_job *j = large ? calloc(1, sizeof(*j)) : NULL;
 
 	if (!j) {
-		dom_window_close(en->x, d);
+		dom_window_close(engine_xen(en), d);
 		return;
 	}
 	j->job.work = window_work;
 	j->job.done = window_done;
-	j->dom.window = d->window;
-	j->dom.window_pages = d->window_pages;
-	d->window = NULL;
-	d->window_pages = 0;
-	worker_push(en->worker, WORKER_DESTROYS, &j->job);
+	dom_window_move(&j->dom, d);
+	worker_push(engine_worker(en), WORKER_DESTROYS, &j->job);
+}
+
+void window_keep(struct engine *en, struct window *w)
+{
+	if (w->dom)
+		DL_DELETE(engine_pool(en)->windows, w);
+	w->dom = NULL;
 }
 
 void window_close_now(struct engine *en, struct window *w, struct dom *d)
 {
-	if (w->dom)
-		DL_DELETE(en->pool->windows, w);
-	w->dom = NULL;
+	window_keep(en, w);
 	window_close(en, d);
 }
 
@@ -56,18 +59,18 @@ void window_close_later(struct engine *en, struct window *w, struct dom *d)
 	if (!d->window || w->dom)
 		return;
 	w->dom = d;
-	DL_APPEND(en->pool->windows, w);
+	DL_APPEND(engine_pool(en)->windows, w);
 }
 
 void windows_close(struct engine *en)
 {
-	while (en->pool->windows) {
-		struct window *w = en->pool->windows;
+	while (engine_pool(en)->windows) {
+		struct window *w = engine_pool(en)->windows;
 		struct dom *d = w->dom; /* never NULL of one that is listed */
 
 		if (d)
 			window_close_now(en, w, d);
 		else
-			DL_DELETE(en->pool->windows, w);
+			DL_DELETE(engine_pool(en)->windows, w);
 	}
 }

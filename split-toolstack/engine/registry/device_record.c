@@ -2,6 +2,7 @@
 /* Devices in a VM's record: fixed parts one after the other, each with its path behind it. */
 #include "split-toolstack/engine/registry/device_record.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,30 @@ static bool get_vif(const struct device_record *r, struct device_config *d)
 	return true;
 }
 
+/* Behind it: "PEER PATH", of one in a network namespace. */
+static const char *vif_path(const struct device_config *d, char text[PATH_BYTES_MAX])
+{
+	const struct vif_config *v = &d->u.vif;
+
+	if (!v->netns[0])
+		return NULL;
+	(void)snprintf(text, PATH_BYTES_MAX, "%s %s", v->peer, v->netns);
+	return text;
+}
+
+static bool set_vif_path(struct device_config *d, const char *text)
+{
+	struct vif_config *v = &d->u.vif;
+	size_t n = strcspn(text, " ");
+
+	if (text[n] != ' ' || n >= sizeof(v->peer) || strlen(text + n + 1) >= sizeof(v->netns))
+		return false;
+	memcpy(v->peer, text, n);
+	v->peer[n] = '\0';
+	(void)snprintf(v->netns, sizeof(v->netns), "%s", text + n + 1);
+	return true;
+}
+
 static void put_vbd(struct device_record *r, const struct device_config *d)
 {
 	const struct vbd_config *v = &d->u.vbd;
@@ -95,42 +120,42 @@ static bool get_vbd(const struct device_record *r, struct device_config *d)
 	return true;
 }
 
-static const char *vbd_path(const struct device_config *d)
+static const char *vbd_path(const struct device_config *d, char text[PATH_BYTES_MAX])
 {
+	(void)text;
 	return d->u.vbd.path;
 }
 
-static void set_vbd_path(struct device_config *d, char *path)
+static bool set_vbd_path(struct device_config *d, const char *text)
 {
-	d->u.vbd.path = path;
+	d->u.vbd.path = strdup(text);
+	return d->u.vbd.path;
 }
 
 /* A row for each kind. */
 static const struct {
 	void (*put)(struct device_record *r, const struct device_config *d);
 	bool (*get)(const struct device_record *r, struct device_config *d);
-	const char *(*path)(const struct device_config *d); /* NULL: it has none */
-	void (*set_path)(struct device_config *d, char *path);
+	/* Perhaps written to `text`; NULL: it has none. */
+	const char *(*path)(const struct device_config *d, char text[PATH_BYTES_MAX]);
+	bool (*set_path)(struct device_config *d, const char *text);
 } rows[DEVICE_KINDS] = {
-	[DEVICE_VIF] = {.put = put_vif, .get = get_vif},
+	[DEVICE_VIF] = {.put = put_vif, .get = get_vif, .path = vif_path, .set_path = set_vif_path},
 	[DEVICE_VBD] = {.put = put_vbd, .get = get_vbd, .path = vbd_path, .set_path = set_vbd_path},
 };
 
-static const char *path_of(const struct device_config *d)
-{
-	return rows[d->kind].path ? rows[d->kind].path(d) : NULL;
-}
-
 size_t device_record_bytes(const struct device_config *d)
 {
-	const char *path = path_of(d);
+	char text[PATH_BYTES_MAX];
+	const char *path = rows[d->kind].path(d, text);
 
 	return sizeof(struct device_record) + (path ? strlen(path) : 0);
 }
 
 uint8_t *device_record_put(uint8_t *to, const struct device_config *d)
 {
-	const char *path = path_of(d);
+	char text[PATH_BYTES_MAX];
+	const char *path = rows[d->kind].path(d, text);
 	struct device_record r = {
 		.kind = d->kind, .id = d->devid, .path_bytes = path ? (uint32_t)strlen(path) : 0};
 
@@ -161,14 +186,12 @@ bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_con
 	if (!rows[r.kind].get(&r, d))
 		return false;
 	if (r.path_bytes) {
-		char *path;
+		char *text = strndup((const char *)*at, r.path_bytes);
+		bool good = text && rows[r.kind].set_path(d, text);
 
-		if (!rows[r.kind].set_path)
+		free(text);
+		if (!good)
 			return false;
-		path = strndup((const char *)*at, r.path_bytes);
-		if (!path)
-			return false;
-		rows[r.kind].set_path(d, path);
 	}
 	*at += r.path_bytes;
 	return true;

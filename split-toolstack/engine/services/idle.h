@@ -14,7 +14,7 @@ struct idle;
 
 #define IDLE_RETRY_S 2.0 /* after a failure */
 
-/* When a chore wants to be called again, if nothing makes all of them due before. */
+/* When a chore is to be called again, if nothing makes all of them due before. */
 enum idle_next {
 	IDLE_DONE,  /* not by itself */
 	IDLE_RETRY, /* in IDLE_RETRY_S */

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Events in the current window of time; of one user, or of several together. */
+/* Events in the current period of time; of one user, or of several together. */
 struct port_credit {
 	uint32_t events;
-	double window; /* began then, by the loop's clock */
+	double since; /* began then, by the loop's clock */
 };
 
 /* Zero but for the three upper fields, until it listens. */

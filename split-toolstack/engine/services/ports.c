@@ -12,8 +12,8 @@
 
 /* One wake-up handles so many events before clients get their turn. */
 #define BATCH 64
-/* So many events may be caused in a window; then the port stays masked until the next. */
-#define WINDOW_S 0.01
+/* So many events may be caused in a period; then the port stays masked until the next. */
+#define PERIOD_S 0.01
 #define CREDIT	 50u
 
 static void unmask(struct ports *p, struct port_user *u)
@@ -23,7 +23,7 @@ static void unmask(struct ports *p, struct port_user *u)
 	(void)xen_evtchn_unmask(p->x, u->port);
 }
 
-static void window_over(struct ev_loop *loop, ev_timer *t, int revents)
+static void period_over(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct ports *p = t->data;
 
@@ -45,8 +45,8 @@ void ports_spend(struct ports *p, struct port_user *u)
 
 	if (!c || u->masked)
 		return;
-	if (ev_now(p->loop) - c->window > WINDOW_S) {
-		c->window = ev_now(p->loop);
+	if (ev_now(p->loop) - c->since > PERIOD_S) {
+		c->since = ev_now(p->loop);
 		c->events = 0;
 	}
 	if (++c->events <= CREDIT)
@@ -54,7 +54,7 @@ void ports_spend(struct ports *p, struct port_user *u)
 	u->masked = true; /* a storm: the next events wait */
 	DL_APPEND(p->masked, u);
 	if (!ev_is_active(&p->credit)) {
-		ev_timer_set(&p->credit, WINDOW_S, 0.);
+		ev_timer_set(&p->credit, PERIOD_S, 0.);
 		ev_timer_start(p->loop, &p->credit);
 	}
 }
@@ -122,7 +122,7 @@ int ports_open(struct ev_loop *loop, struct xen *x, struct ports **out, struct e
 		return err_set(e, ENOMEM, "out of memory");
 	p->loop = loop;
 	p->x = x;
-	ev_init(&p->credit, window_over);
+	ev_init(&p->credit, period_over);
 	p->credit.data = p;
 	ev_io_init(&p->io, on_events, xen_evtchn_fd(x), EV_READ);
 	p->io.data = p;

@@ -20,7 +20,7 @@ struct ports {
 	uint32_t n;
 	struct port_user *masked; /* utlist head: those that wait for fresh credit */
 	ev_io io;
-	ev_timer credit; /* until the next window */
+	ev_timer credit; /* until the next period */
 };
 
 int ports_open(struct ev_loop *loop, struct xen *x, struct ports **out, struct err *e);
@@ -42,7 +42,7 @@ static inline int ports_listen(struct ports *p, uint32_t port, struct port_user 
  * port that waited for credit is unmasked: for the next user. */
 void ports_ignore(struct ports *p, struct port_user *u);
 /* The user has caused work beside its events, which costs as much as one. With its credit gone its
- * port stays masked until the next window. */
+ * port stays masked until the next period. */
 void ports_spend(struct ports *p, struct port_user *u);
 
 #endif

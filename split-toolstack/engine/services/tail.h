@@ -26,7 +26,7 @@ struct tail_conf {
 
 /*
  * Puts back what an engine that was killed has left (its record in the run directory says what),
- * then makes the settings that `guard` wants, recorded before the first is made. With TAIL_ON one
+ * then makes the settings that `guard` names, recorded before the first is made. With TAIL_ON one
  * that cannot be made is an error, and the others are put back. Before the worker's threads: they
  * inherit the CPU. *out is NULL when the guard is off.
  */

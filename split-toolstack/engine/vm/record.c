@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/record.h"
 #include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/vm/records.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
 #define UUID_BYTES 16u
@@ -50,6 +51,11 @@ int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, st
 
 	int rc = vm_undescribe_all(data, bytes, &r, cfg, e);
 
-	cfg->child = (struct vm_child){0}; /* what is made of a file is nobody's child */
+	cfg->child = (struct vm_child){0}; /* what is made of a file has no parent */
 	return rc;
+}
+
+int vm_record_config(const struct vm *vm, struct err *e)
+{
+	return vm_record(vm, e);
 }

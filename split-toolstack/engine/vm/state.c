@@ -3,7 +3,8 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -38,13 +39,13 @@ void life_timer(struct vm *vm, double seconds)
 {
 	ev_timer *t = &vm->life.timer;
 
-	ev_timer_stop(vm->en->loop, t);
+	ev_timer_stop(engine_loop(vm->en), t);
 	ev_timer_init(t, on_timer, seconds > 0. ? seconds : 0., 0.);
 	t->data = vm;
-	ev_timer_start(vm->en->loop, t);
+	ev_timer_start(engine_loop(vm->en), t);
 }
 
 void life_timer_stop(struct vm *vm)
 {
-	ev_timer_stop(vm->en->loop, &vm->life.timer);
+	ev_timer_stop(engine_loop(vm->en), &vm->life.timer);
 }

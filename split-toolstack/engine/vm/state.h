@@ -7,7 +7,35 @@
 #include <stdint.h>
 
 #include "split-toolstack/engine/engine.h"
-#include "split-toolstack/engine/vm/state-t.h"
+#include "split-toolstack/engine/registry/record-t.h"
+
+enum vm_now {
+	NOW_NEW,	/* its create waits: for devices of others, its files, its image */
+	NOW_WAITING,	/* likewise to be built again, or for its own old devices, or the delay */
+	NOW_BUILDING,	/* threads may be at work on it */
+	NOW_CONNECTING, /* built; its create waits for the backends of its devices */
+	NOW_GATED,	/* its create has succeeded; the guest waits for backends */
+	NOW_RUNNING,
+	NOW_PAUSED,    /* by us */
+	NOW_SAVING,    /* it stands still while threads write it, and until its client has that */
+	NOW_MOVING,    /* it stands still until it is known whether another host has it */
+	NOW_ARRIVING,  /* of another host, filled: it runs or goes as its client says */
+	NOW_PRESERVED, /* shut down, its domain is kept */
+	NOW_ABANDONED, /* in the history, but threads are still at work on it */
+	NOW_ENDED,     /* in the history, without a domain */
+	NOW_UNKNOWN,   /* the last daemon's, not taken over yet */
+	NOW_ASLEEP,    /* in a file of ours, without a domain */
+	NOW_WAKING,    /* likewise, and threads fill a domain out of it */
+	NOW_COUNT,
+};
+
+/* What a VM in NOW_NEW or NOW_WAITING waits for. */
+enum vm_wait {
+	WAIT_OTHERS, /* devices that others have, then its files */
+	WAIT_IMAGE,  /* threads read it, and call back */
+	WAIT_OWN,    /* devices of its last domain */
+	WAIT_DELAY,
+};
 
 /* What can happen to a VM. */
 enum life_event {
@@ -48,55 +76,13 @@ struct life_cell {
  */
 extern const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS];
 
-/* An event that the table does not have (life_event() in vms.h) is logged: -EINVAL. */
+/* -ENOMEM; vms_close() follows. */
+int vms_open(struct engine *en, const struct life_cell (*table)[LIFE_EVENTS], struct err *e);
+/* An event that the table does not have (life_event() in events.h) is logged: -EINVAL. */
 int life_impossible(const struct vm *vm, enum life_event ev);
 /* LIFE_TIMER comes after so long, in place of what was set before. */
 void life_timer(struct vm *vm, double seconds);
 void life_timer_stop(struct vm *vm);
-
-/* What clients see, and what is recorded unless it is VM_UNKNOWN. */
-static inline enum vm_state life_state(const struct vm_life *l)
-{
-	static const enum vm_state state[NOW_COUNT] = {
-		[NOW_NEW] = VM_BUILDING,
-		[NOW_WAITING] = VM_BUILDING,
-		[NOW_BUILDING] = VM_BUILDING,
-		[NOW_CONNECTING] = VM_BUILDING,
-		[NOW_GATED] = VM_RUNNING,
-		[NOW_RUNNING] = VM_RUNNING,
-		[NOW_PAUSED] = VM_PAUSED,
-		[NOW_SAVING] = VM_SAVING,
-		[NOW_MOVING] = VM_MOVING,
-		[NOW_ARRIVING] = VM_BUILDING,
-		[NOW_PRESERVED] = VM_ENDED_PRESERVED,
-		[NOW_ABANDONED] = VM_ENDED,
-		[NOW_ENDED] = VM_ENDED,
-		[NOW_UNKNOWN] = VM_UNKNOWN,
-		[NOW_ASLEEP] = VM_ASLEEP,
-		[NOW_WAKING] = VM_ASLEEP, /* also to the next daemon */
-	};
-
-	return state[l->now];
-}
-
-/* Threads use its configuration, files and image, and call back when they are done. */
-static inline bool life_has_threads(const struct vm_life *l)
-{
-	return l->now == NOW_BUILDING || l->now == NOW_ABANDONED || l->now == NOW_WAKING ||
-	       ((l->now == NOW_NEW || l->now == NOW_WAITING) && l->wait == WAIT_IMAGE);
-}
-
-/* Its domain is one that runs, or has run, and is not to go. */
-static inline bool life_has_domain(const struct vm_life *l)
-{
-	return l->now == NOW_GATED || l->now == NOW_RUNNING || l->now == NOW_PAUSED ||
-	       l->now == NOW_SAVING || l->now == NOW_MOVING || l->now == NOW_PRESERVED;
-}
-
-static inline bool life_is_over(const struct vm_life *l)
-{
-	return l->now == NOW_ENDED || l->now == NOW_ABANDONED;
-}
 
 /* LIFE_ENDED: a domain of ours was seen shut down, or gone (NULL). */
 void vm_has_ended(struct vm *vm, const struct xen_domain_info *info);

@@ -106,7 +106,8 @@ struct vm {
 	struct device_set devices;
 	struct reservation *reservations;
 	struct teardown_wait teardown_wait;
-	struct guest guest;
+	struct guest *guest; /* is: */
+	struct guest guest_part;
 	struct window window; /* of its shell */
 };
 

@@ -11,26 +11,43 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- all of them --- */
 
-void vms_open(struct engine *en, const struct life_cell (*table)[LIFE_EVENTS])
+int vms_open(struct engine *en, const struct life_cell (*table)[LIFE_EVENTS], struct err *e)
 {
-	en->vms.life = table;
-	en->vms.alive_tail = &en->vms.alive;
+	struct vms *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return err_set(e, ENOMEM, "out of memory");
+	all->life = table;
+	all->alive_tail = &all->alive;
+	engine_set_vms(en, all);
+	return 0;
+}
+
+void vms_close(struct engine *en)
+{
+	free(engine_vms(en));
+	engine_set_vms(en, NULL);
 }
 
 void vms_unhash(struct engine *en)
 {
-	HASH_CLEAR(links.by_name, en->vms.by_name);
-	HASH_CLEAR(links.by_uuid, en->vms.by_uuid);
-	HASH_CLEAR(links.by_domid, en->vms.by_domid);
+	struct vms *all = engine_vms(en);
+
+	HASH_CLEAR(links.by_name, all->by_name);
+	HASH_CLEAR(links.by_uuid, all->by_uuid);
+	HASH_CLEAR(links.by_domid, all->by_domid);
 }
 
 struct vm *vms_take_alive(struct engine *en)
 {
-	struct vm *vm = en->vms.alive;
+	struct vm *vm = engine_vms(en)->alive;
 
 	if (vm)
 		vm_unlink(vm);
@@ -39,7 +56,7 @@ struct vm *vms_take_alive(struct engine *en)
 
 struct vm *vms_take_ended(struct engine *en)
 {
-	struct vm *vm = en->vms.ended;
+	struct vm *vm = engine_vms(en)->ended;
 
 	if (vm)
 		vm_unlink_ended(vm);
@@ -50,78 +67,80 @@ struct vm *vms_take_ended(struct engine *en)
 
 void vm_unlink(struct vm *vm)
 {
-	struct engine *en = vm->en;
+	struct vms *all = engine_vms(vm->en);
 
 	if (!vm->links.prev)
 		return;
-	for (struct vm_cursor *c = en->vms.cursors; c; c = c->next)
+	for (struct vm_cursor *c = all->cursors; c; c = c->next)
 		if (c->vm == vm)
 			c->vm = vm->links.next;
 	*vm->links.prev = vm->links.next;
 	if (vm->links.next)
 		vm->links.next->links.prev = vm->links.prev;
-	else if (en->vms.alive_tail == &vm->links.next)
-		en->vms.alive_tail = vm->links.prev;
+	else if (all->alive_tail == &vm->links.next)
+		all->alive_tail = vm->links.prev;
 	vm->links.next = NULL;
 	vm->links.prev = NULL;
 }
 
 void vm_link_alive(struct vm *vm)
 {
-	struct engine *en = vm->en;
+	struct vms *all = engine_vms(vm->en);
 
 	vm->links.next = NULL;
-	vm->links.prev = en->vms.alive_tail;
-	*en->vms.alive_tail = vm;
-	en->vms.alive_tail = &vm->links.next;
-	HASH_ADD(links.by_name, en->vms.by_name, name[0], strlen(vm->name), vm);
-	HASH_ADD(links.by_uuid, en->vms.by_uuid, uuid[0], sizeof(vm->uuid), vm);
-	vm->links.since = ++en->vms.moves;
+	vm->links.prev = all->alive_tail;
+	*all->alive_tail = vm;
+	all->alive_tail = &vm->links.next;
+	HASH_ADD(links.by_name, all->by_name, name[0], strlen(vm->name), vm);
+	HASH_ADD(links.by_uuid, all->by_uuid, uuid[0], sizeof(vm->uuid), vm);
+	vm->links.since = ++all->moves;
 }
 
 void vm_set_domid(struct vm *vm, uint32_t id)
 {
-	struct engine *en = vm->en;
+	struct vms *all = engine_vms(vm->en);
 
 	if (vm->domid)
-		HASH_DELETE(links.by_domid, en->vms.by_domid, vm);
+		HASH_DELETE(links.by_domid, all->by_domid, vm);
 	vm->domid = id;
 	vm->dom.domid = id; /* also of one that was adopted; none when there is none any more */
 	memcpy(vm->dom.uuid, vm->uuid, sizeof(vm->uuid));
 	if (id)
-		HASH_ADD(links.by_domid, en->vms.by_domid, domid, sizeof(vm->domid), vm);
+		HASH_ADD(links.by_domid, all->by_domid, domid, sizeof(vm->domid), vm);
 }
 
 void vm_set_name(struct vm *vm, const char *name)
 {
-	struct engine *en = vm->en;
+	struct vms *all = engine_vms(vm->en);
 
-	HASH_DELETE(links.by_name, en->vms.by_name, vm);
+	HASH_DELETE(links.by_name, all->by_name, vm);
 	(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
 	memcpy(vm->cfg.name, vm->name, sizeof(vm->name));
-	HASH_ADD(links.by_name, en->vms.by_name, name[0], strlen(vm->name), vm);
+	HASH_ADD(links.by_name, all->by_name, name[0], strlen(vm->name), vm);
 }
 
 void vm_set_uuid(struct vm *vm, const uint8_t uuid[16])
 {
-	struct engine *en = vm->en;
+	struct vms *all = engine_vms(vm->en);
 
-	HASH_DELETE(links.by_uuid, en->vms.by_uuid, vm);
+	HASH_DELETE(links.by_uuid, all->by_uuid, vm);
 	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
 	memcpy(vm->cfg.uuid, uuid, sizeof(vm->uuid));
-	HASH_ADD(links.by_uuid, en->vms.by_uuid, uuid[0], sizeof(vm->uuid), vm);
+	HASH_ADD(links.by_uuid, all->by_uuid, uuid[0], sizeof(vm->uuid), vm);
 }
 
 void vm_unhash(struct vm *vm)
 {
-	HASH_DELETE(links.by_name, vm->en->vms.by_name, vm);
-	HASH_DELETE(links.by_uuid, vm->en->vms.by_uuid, vm);
+	struct vms *all = engine_vms(vm->en);
+
+	HASH_DELETE(links.by_name, all->by_name, vm);
+	HASH_DELETE(links.by_uuid, all->by_uuid, vm);
 }
 
 void vm_link_ended(struct vm *vm)
 {
-	struct engine *en = vm->en;
-	struct vm **at = &en->vms.ended;
+	struct vms *all = engine_vms(vm->en);
+	struct vm **at = &all->ended;
 
 	while (*at && (*at)->ended_ns > vm->ended_ns)
 		at = &(*at)->links.next;
@@ -130,13 +149,13 @@ void vm_link_ended(struct vm *vm)
 	if (vm->links.next)
 		vm->links.next->links.prev = &vm->links.next;
 	*at = vm;
-	en->vms.nended++;
-	vm->links.since = ++en->vms.moves;
+	all->nended++;
+	vm->links.since = ++all->moves;
 }
 
 void vm_unlink_ended(struct vm *vm)
 {
-	vm->en->vms.nended--;
+	engine_vms(vm->en)->nended--;
 	vm_unlink(vm);
 }
 
@@ -144,10 +163,11 @@ void vm_unlink_ended(struct vm *vm)
 
 void vm_cursor_open(struct vm_cursor *c, struct engine *en)
 {
+	struct vms *all = engine_vms(en);
 	c->en = en;
 	c->vm = NULL;
-	c->opened = en->vms.moves;
-	DL_APPEND(en->vms.cursors, c);
+	c->opened = all->moves;
+	DL_APPEND(all->cursors, c);
 }
 
 void vm_cursor_begin(struct vm_cursor *c, struct vm *first)
@@ -170,7 +190,7 @@ struct vm *vm_cursor_next(struct vm_cursor *c)
 
 void vm_cursor_close(struct vm_cursor *c)
 {
-	DL_DELETE(c->en->vms.cursors, c);
+	DL_DELETE(engine_vms(c->en)->cursors, c);
 }
 
 /* --- name and uuid --- */
@@ -214,7 +234,7 @@ int vm_identify(struct vm *vm, struct err *e)
 
 static struct vm *ended_by_name(struct engine *en, const char *name)
 {
-	struct vm *vm = en->vms.ended;
+	struct vm *vm = engine_vms(en)->ended;
 
 	while (vm && strcmp(vm->name, name) != 0)
 		vm = vm->links.next;
@@ -223,7 +243,7 @@ static struct vm *ended_by_name(struct engine *en, const char *name)
 
 struct vm *vm_ended_by_uuid(struct engine *en, const uint8_t uuid[16])
 {
-	struct vm *vm = en->vms.ended;
+	struct vm *vm = engine_vms(en)->ended;
 
 	while (vm && memcmp(vm->uuid, uuid, sizeof(vm->uuid)) != 0)
 		vm = vm->links.next;
@@ -330,7 +350,7 @@ void vms_announce_low(struct engine *en, const struct pool_flavor *f)
 {
 	struct engine_observer *next;
 
-	for (struct engine_observer *ob = en->vms.observers; ob; ob = next) {
+	for (struct engine_observer *ob = engine_vms(en)->observers; ob; ob = next) {
 		next = ob->next;
 		ob->fn(ob, VM_EV_POOL_LOW, NULL, f);
 	}
@@ -338,11 +358,12 @@ void vms_announce_low(struct engine *en, const struct pool_flavor *f)
 
 void engine_observe(struct engine *en, struct engine_observer *ob)
 {
-	ob->next = en->vms.observers;
-	ob->prev = &en->vms.observers;
+	struct vms *all = engine_vms(en);
+	ob->next = all->observers;
+	ob->prev = &all->observers;
 	if (ob->next)
 		ob->next->prev = &ob->next;
-	en->vms.observers = ob;
+	all->observers = ob;
 }
 
 void engine_unobserve(struct engine_observer *ob)
@@ -354,6 +375,11 @@ void engine_unobserve(struct engine_observer *ob)
 		ob->next->prev = ob->prev;
 	ob->next = NULL;
 	ob->prev = NULL;
+}
+
+void vm_announce_console(struct vm *vm)
+{
+	vm_announce(vm, VM_EV_CONSOLE);
 }
 
 void vm_is_ready(struct vm *vm)

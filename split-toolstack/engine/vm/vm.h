@@ -3,7 +3,10 @@
 #ifndef CHAOS_VM_VM_H
 #define CHAOS_VM_VM_H
 
-#include "split-toolstack/engine/vm/state.h"
+#include <stdint.h>
+
+#include "split-toolstack/engine/engine.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 struct xen_domain_info;
@@ -16,7 +19,7 @@ struct vm_cursor {
 	uint64_t opened; /* the last move before it */
 };
 
-void vms_open(struct engine *en, const struct life_cell (*table)[LIFE_EVENTS]);
+void vms_close(struct engine *en); /* not open is fine */
 /* The engine closes: the living are found no more, but are in their list. */
 void vms_unhash(struct engine *en);
 /* The first of either list, which is in none then; NULL: that was all. */
@@ -44,6 +47,7 @@ struct vm *vm_cursor_next(struct vm_cursor *c); /* NULL: that was all */
 void vm_cursor_close(struct vm_cursor *c);
 
 void vms_announce_low(struct engine *en, const struct pool_flavor *f); /* VM_EV_POOL_LOW */
+void vm_announce_console(struct vm *vm);			       /* VM_EV_CONSOLE */
 /* Its guest has said so: answers its create, too. */
 void vm_is_ready(struct vm *vm);
 /* What Xen says of its domain, as others may have changed it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* All VMs: their lists and tables, as a type that the engine embeds. The functions are in vms.h. */
+/* All VMs: their lists and tables, as the files of vm/ see them. */
 #ifndef CHAOS_VM_VMS_T_H
 #define CHAOS_VM_VMS_T_H
 

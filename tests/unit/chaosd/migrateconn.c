@@ -13,7 +13,8 @@
 
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/chaosd/server.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/protocol/client.h"
 
 static char path[64];
@@ -96,7 +97,7 @@ static void hears(struct end *x, uint16_t op)
 static void all_gone(void)
 {
 	until(server_clients(server) == 0);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 }
 
 static enum vm_state state_of(const char *name, bool *there)

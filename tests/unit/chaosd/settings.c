@@ -70,7 +70,7 @@ static void flavors_are_understood(void **state)
 		{"colour=red",
 		 "pool: \"colour\": an unknown word; there are type, memory, vcpus, count, low, "
 		 "high, for, fork, image, ramdisk, gate, vifs, vbds, bridge, backend, from, ready, "
-		 "mac, ip and disk"},
+		 "mac, ip, disk and overcommit"},
 		{"type=pv memory=4", "pool: give memory and count"},
 		{"count=4", "pool: give memory and count"},
 		{"memory=4 count=1 ramdisk=/r", "pool: a ramdisk needs an image"},
@@ -78,12 +78,12 @@ static void flavors_are_understood(void **state)
 		{"from= count=1", "pool: from: give the name of a snapshot"},
 		{"from=web", "pool: from=web: give count (or low and high)"},
 		{"from=web low=1", "pool: from=web: give count (or low and high)"},
-		{"from=web count=1 memory=4",
-		 "pool: from=web: give count (or low and high), and ready, mac, ip and disk: "
-		 "memory is the snapshot's"},
-		{"type=pvh from=web count=1",
-		 "pool: from=web: give count (or low and high), and ready, mac, ip and disk: type "
-		 "is the snapshot's"},
+		{"from=web count=1 memory=4", "pool: from=web: give count (or low and high), and "
+					      "ready, mac, ip, disk and overcommit: "
+					      "memory is the snapshot's"},
+		{"type=pvh from=web count=1", "pool: from=web: give count (or low and high), and "
+					      "ready, mac, ip, disk and overcommit: type "
+					      "is the snapshot's"},
 		{"memory=4 count=1 ip=10.0.0.1/8", "pool: ip is for copies of a snapshot"},
 		{"from=web count=1 disk=copy", "pool: disk \"copy\": give same, readonly or none"},
 		{"from=web count=1 ready=soon", "pool: ready \"soon\": give devices, store:NODE"},

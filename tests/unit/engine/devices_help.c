@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Configurations with devices, and the kernel's part of their lives. */
 #include "tests/unit/engine/devices_help.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,7 +96,7 @@ void uevent(const char *fmt, ...)
 	for (size_t i = 0; i < len; i++)
 		if (text[i] == '|')
 			text[i] = '\0';
-	uevent_take(en, text, len);
+	devices_test_uevent(en, text, len);
 }
 
 void say_state(const char *kind, uint32_t domid, uint32_t devid, uint32_t state)
@@ -139,35 +140,33 @@ static void appears(const char *kind, uint32_t domid, uint32_t devid)
 
 void goes(const char *kind, uint32_t domid, uint32_t devid)
 {
-	const struct device *d =
-		device_find(en, domid, strcmp(kind, "vif") == 0 ? DEVICE_VIF : DEVICE_VBD, devid);
+	const char *ifname = devices_test_ifname(en, kind, domid, devid);
 	char name[16];
 
 	(void)snprintf(name, sizeof(name), "vif%u.%u", domid, devid);
-	if (d && d->ifname[0])
-		kernel_del_link(d->ifname);
+	if (ifname)
+		kernel_del_link(ifname);
 	kernel_del_link(name);
 	kernel_del_backend(kind, domid, devid);
 	uevent("remove@/devices/x|ACTION=remove|DEVPATH=/devices/%s-%u-%u|SUBSYSTEM=xen-backend",
 	       kind, domid, devid);
 }
 
+static void take_up(const char *kind, uint32_t domid, uint32_t devid, bool noxs)
+{
+	if (kernel_has_backend(kind, domid, devid))
+		return;
+	appears(kind, domid, devid);
+	if (noxs)
+		say_state(kind, domid, devid, 4);
+}
+
 /* Does what the kernel would: connects what there are rings for, lets go of what has no nodes. */
 static void kernel_works(void)
 {
-	struct device *d;
-	struct device *tmp;
 	char kind[4];
 
-	HASH_ITER(hh, en->devices->all, d, tmp)
-	{
-		if (d->phase != PHASE_STARTED ||
-		    kernel_has_backend(d->id.kind, d->key.domid, d->key.devid))
-			continue;
-		appears(d->id.kind, d->key.domid, d->key.devid);
-		if (d->noxs)
-			say_state(d->id.kind, d->key.domid, d->key.devid, 4);
-	}
+	devices_test_each_started(en, take_up);
 	for (uint32_t i = 0; kernel_backend(i);) {
 		uint32_t domid;
 		uint32_t devid;
@@ -193,12 +192,12 @@ void work_for(uint32_t ms)
 /* Until the daemon has nothing but itself. */
 void nothing_is_left(uint32_t files)
 {
-	work_until(!en->devices->all && !en->devices->domains && !kernel_nbackends());
+	work_until(!devices_test_any(en) && !devices_test_any_domain(en) && !kernel_nbackends());
 	settle(0);
 	files_settle();
-	assert_null(en->devices->all);
-	assert_null(en->devices->domains);
-	assert_true(teardown_is_idle(en));
+	assert_false(devices_test_any(en));
+	assert_false(devices_test_any_domain(en));
+	assert_true(devices_test_teardown_is_idle(en));
 	assert_int_equal(kernel_nbackends(), 0);
 	assert_int_equal(kernel_links(), 2);
 	only_the_daemon_is_left();

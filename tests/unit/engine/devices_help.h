@@ -5,7 +5,12 @@
 
 #include "tests/unit/engine/engine_help.h"
 
-#include "split-toolstack/engine/devices/device.h"
+#include "dom0/devtree.h"
+#include "dom0/kernel.h"
+#include "split-toolstack/engine/devices/devices_test.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "store/store.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "tests/fake/kernel.h"
 
@@ -33,7 +38,7 @@ void work_for(uint32_t ms);
 /* The same until the condition holds, which ends the test after a minute (engine_help.h). */
 #define work_until(condition)                                                                      \
 	do {                                                                                       \
-		struct ev_timer work_guard;                                                        \
+		struct until_guard work_guard;                                                     \
 		until_begin(&work_guard, #condition);                                              \
 		while (!(condition))                                                               \
 			work_for(1);                                                               \

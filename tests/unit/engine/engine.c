@@ -15,7 +15,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "noxs/include/noxs/abi.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/guest/guest_test.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* --- lives --- */
 
@@ -175,15 +177,15 @@ static void ids_of_others_are_left_alone(void **state)
 		struct xen *x = engine_xen(en);
 		uint32_t id;
 
-		xen_unmap(x, vm->map, 2); /* else Xen would keep the id from others */
-		vm->map = NULL;
-		vm->guest.con.page = NULL;
+		xen_unmap(x, vm_map(vm), 2); /* else Xen would keep the id from others */
+		(void)vm_take_map(vm);
+		control_test_lose_page(vm);
 		fake_vanish(other.domid);
 		assert_int_equal(xen_domain_create(x, &other, &id), 0);
 		assert_int_equal(vm_pause(vm, &e), -ESRCH);
-		vm->life.now = NOW_PAUSED;
+		life_test_set_now(vm, NOW_PAUSED);
 		assert_int_equal(vm_unpause(vm, &e), -ESRCH);
-		vm->life.now = NOW_RUNNING;
+		life_test_set_now(vm, NOW_RUNNING);
 		if (noticed)
 			turn(NULL);
 		else

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 bool files_hang;
 bool mounts_remote;
@@ -123,24 +124,28 @@ bool __wrap_mounts_are_local(void)
 	return !mounts_remote;
 }
 
-static void too_long(struct ev_loop *l, struct ev_timer *guard, int events)
+static void look_again(struct ev_loop *l, struct ev_timer *timer, int events)
 {
-	(void)l;
+	const struct until_guard *g = timer->data;
+
 	(void)events;
-	fail_msg("still not: %s", (const char *)guard->data);
+	if (ev_now(l) >= g->end)
+		fail_msg("still not: %s", g->what);
 }
 
-void until_begin(struct ev_timer *guard, const char *what)
+void until_begin(struct until_guard *guard, const char *what)
 {
-	ev_timer_init(guard, too_long, 60., 0.);
-	guard->data = (void *)(uintptr_t)what;
+	ev_timer_init(&guard->timer, look_again, 0.01, 0.01);
+	guard->timer.data = guard;
+	guard->what = what;
 	ev_now_update(loop);
-	ev_timer_start(loop, guard);
+	guard->end = ev_now(loop) + 60;
+	ev_timer_start(loop, &guard->timer);
 }
 
-void until_end(struct ev_timer *guard)
+void until_end(struct until_guard *guard)
 {
-	ev_timer_stop(loop, guard);
+	ev_timer_stop(loop, &guard->timer);
 }
 
 static void on_tick(struct ev_loop *l, ev_timer *t, int events)
@@ -177,7 +182,7 @@ uint32_t pool_ready(void)
 
 void files_settle(void)
 {
-	until(!en || opener_is_idle(en->opener) || files_hang);
+	until(!en || opener_is_idle(engine_opener(en)) || files_hang);
 }
 
 /* Lets the loop run until *flag, or for a few turns. */

@@ -32,18 +32,25 @@ void files_settle(void); /* the latter alone */
 /* Whether the host has a mount that may ask a server: then nothing is opened on the loop. */
 extern bool mounts_remote;
 void turn(const bool *flag);
-/* Lets the loop take one event after the other until the condition holds. That a minute passes
- * without ends the test: nothing else depends on time. */
+/* Lets the loop take one event after the other until the condition holds, which is looked at now
+ * and then, too: what a thread has done need not wake the loop. That a minute passes without ends
+ * the test: nothing else depends on time. */
+struct until_guard {
+	struct ev_timer timer;
+	const char *what;
+	ev_tstamp end;
+};
+
 #define until(condition)                                                                           \
 	do {                                                                                       \
-		struct ev_timer until_guard;                                                       \
+		struct until_guard until_guard;                                                    \
 		until_begin(&until_guard, #condition);                                             \
 		while (!(condition))                                                               \
 			(void)ev_run(loop, EVRUN_ONCE);                                            \
 		until_end(&until_guard);                                                           \
 	} while (0)
-void until_begin(struct ev_timer *guard, const char *what);
-void until_end(struct ev_timer *guard);
+void until_begin(struct until_guard *guard, const char *what);
+void until_end(struct until_guard *guard);
 /* A millisecond of the loop's time: its other timers and idle watchers have their turn. */
 void tick(void);
 /* Shells of all flavors that wait. */

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/idle.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 static pthread_t loop_thread;
@@ -176,7 +178,7 @@ static void a_create_waits_and_is_cancelled(struct vm_config (*config)(const cha
 			assert_non_null(strstr(r.err.msg, "waited for its files to be opened"));
 			assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
 			assert_null(engine_find(en, "web"));
-			assert_null(en->devices->reservations);
+			assert_false(devices_test_any_reservation(en));
 		}
 		let_go();
 		if (!cancelled) {
@@ -274,7 +276,7 @@ static void attaches(void **state)
 		await_hang();
 		others_are_served();
 		assert_false(a.called);
-		assert_int_equal(vm->cfg.ndevice, 0);
+		assert_int_equal(vm_cfg(vm)->ndevice, 0);
 		if (i == 1) { /* the VM ends while it waits */
 			assert_int_equal(vm_destroy(vm, NULL), 0);
 			assert_true(a.called);
@@ -371,7 +373,7 @@ static void pools(void **state)
 	/* a shell's image hangs: flavors can be changed, and others created */
 	hang(kernel);
 	pool_drop(en);
-	idle_now(en->idle);
+	idle_now(engine_idle(en));
 	await_hang();
 	others_are_served();
 	f.low = f.high = 0;

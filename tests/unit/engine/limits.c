@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/devices/device.h"
+#include "store/store.h"
 #include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #define MEM_KIB (32u << 10)
 #define MAX_KIB (96u << 10)
@@ -123,8 +125,8 @@ static void a_restart_keeps_them(void **state)
 	assert_int_equal(engine_open(loop, &conf_now, &en, NULL), 0);
 	vm = engine_find(en, "web");
 	assert_non_null(vm);
-	assert_int_equal(vm->cfg.limits.asked, DOM_LIMITS);
-	vm->started_ns -= 5000000000u; /* it ran for long enough to be restarted at once */
+	assert_int_equal(vm_cfg(vm)->limits.asked, DOM_LIMITS);
+	life_test_ran(vm, 5000000000u); /* it ran for long enough to be restarted at once */
 	fake_end(old, 0);
 	for (int i = 0; i < 2000 && (vm_domid(vm) == old || vm_domid(vm) == 0); i++)
 		turn(NULL);

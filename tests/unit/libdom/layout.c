@@ -209,10 +209,14 @@ static void acpi_adds_up(void **state)
 	assert_int_equal(sum(page, 36), 0);
 	assert_int_equal(sum(page + 64, 52), 0);
 	assert_int_equal(sum(page + 128, 268), 0);
-	assert_int_equal(sum(page + 400, 36), 0);
-	assert_int_equal(sum(page + 448, used - 448), 0);
-	assert_memory_equal(page + 448, "APIC", 4);
-	assert_int_equal(page[448 + 44 + 8 * 3 + 3], 6); /* APIC id of vCPU 3 */
+	assert_int_equal(sum(page + 400, page[404]), 0);
+	assert_memory_equal(page + 400 + 36 + 74, "ADDR", 4);
+	assert_int_equal(page[400 + 36 + 82], 0xe0);
+	assert_int_equal(page[400 + 36 + 85], 0xfc);
+	assert_true(used <= ACPI_GENERATION_AT);
+	assert_int_equal(sum(page + 640, used - 640), 0);
+	assert_memory_equal(page + 640, "APIC", 4);
+	assert_int_equal(page[640 + 44 + 8 * 3 + 3], 6); /* APIC id of vCPU 3 */
 }
 
 int main(void)

@@ -50,7 +50,29 @@ for f in low/a high/b; do
 done
 expect 1 "high/b.c: looks into ->part., which is of low alone" "room low: low/:" "room high: high/: low" "own ->part. low"
 expect 0 "" "room low: low/:" "room high: high/: low" "own ->part. low high"
+expect 1 "looks into ->part., which is of nobody alone" "room low: low/:" "room high: high/: low" "own ->part. nobody"
+expect 0 "" "room low: low/:" "room high: high/: low" "own ->other. nobody"
 expect 1 "nothing looks into ->other. any more" "room low: low/:" "room high: high/: low" "own ->other. low"
+
+# A header of a room that reaches another one, by itself or by a header of its own; what a room has for tests.
+git init -q .
+echo 'struct s { int i; };' >low/s-t.h
+printf '#include "low/s-t.h"\n' >low/s.h
+printf '#include "low/s-t.h"\nint low(struct s *); int low(struct s *s) { return s->i; }\n' >low/a.c
+printf '#include "low/s.h"\nint low(struct s *); int main(void) { return low((struct s *)0); }\n' >high/b.c
+for f in low/a high/b; do
+	cc -I. -c "$f.c" -o "build/${f//\//_}.o" || exit 1
+done
+git add .
+rooms=("room low: low/:" "room high: high/: low")
+expect 0 "" "${rooms[@]}" "private low/s-t.h low high"
+expect 1 "high/b.c: low/s-t.h belongs to low alone, and comes by low/s.h" "${rooms[@]}" "private low/s-t.h low"
+expect 1 "high/b.c: low/s.h belongs to low alone" "${rooms[@]}" "private low/s.h low"
+expect 1 "there is no low/gone.h" "${rooms[@]}" "private low/gone.h low"
+expect 1 "high/b.c: low/s.h is for tests alone" "${rooms[@]}" "face low/s*.h"
+expect 1 "low/s-t.h: what tests get are functions" "${rooms[@]}" "face low/s*.h"
+expect 1 "high/b.c: low() is for tests alone" "${rooms[@]}" "face low/a.c"
+expect 0 "" "room low: low/:" "room high: high/: low" "apart high" "face low/a.c"
 
 # Files of a room that call each other in a circle: four may, five may not.
 ring() { # files

@@ -174,6 +174,7 @@ static void bad_vifs_are_named(void **state)
 		{"backend=netdom", "driver domains"},
 		{"type=ioemu", "no emulated cards"},
 		{"type=foo", "use \"vif\""},
+		{"netns=/n,peer=a/b", "peer \"a/b\": not a name"},
 		{"untrusted", "untrusted"},
 		{"trusted=0", "trusted"},
 		{"devid=256", "out of range"},
@@ -371,6 +372,9 @@ static void devices_side_by_side(void **state)
 		{"vif=['mac=00:16:3e:00:00:01','mac=00:16:3E:00:00:01']", "is given twice"},
 		{"vif=['vifname=a','vifname=a']", "vifname \"a\" is given twice"},
 		{"vif=['devid=1','devid=1']", "devid 1 is taken"},
+		{"vif=['netns=/n']", "needs peer"},
+		{"vif=['peer=a']", "give netns"},
+		{"vif=['bridge=b,netns=/n,peer=a']", "netns and bridge exclude"},
 		{"disk=['/a,,xvda','/b,,xvda']", "vdev xvda is taken"},
 		{"disk=['/a,,xvda','/b,,51712']", "vdev xvda is taken"},
 		{"disk=['/a,,xvda','/a,,xvdb']", "/a is given twice"},
@@ -414,7 +418,7 @@ static void keys_side_by_side(void **state)
 		{"vcpus=2\nmaxvcpus=4\ncap=400", NULL},
 		{"vcpus=2\nmaxvcpus=4\ncap=401", "cap 401: at most 100 for each of the 4 vCPUs"},
 		{"maxmem=0", NULL},
-		{"maxmem=4", NULL},
+		{"uuid='6368616f-732d-8474-8000-000000000001'", "chaosd's own templates"},
 		{"maxmem=3", "maxmem 3072 KiB: less than memory, which is 4096 KiB"},
 	};
 	struct vm_config c;

@@ -12,6 +12,11 @@
 #include <unistd.h>
 
 #include "dom0/loopdev.h"
+#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/devices/teardown_wait-t.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 static void lives_and_dies(void **state)
 {
@@ -64,24 +69,24 @@ static void paused_while_held(void **state)
 	struct xen_domain_info info;
 
 	(void)state;
-	assert_int_equal(r.vm->life.now, NOW_GATED);
+	assert_int_equal(life_test_now(r.vm), NOW_GATED);
 	assert_int_equal(vm_pause(r.vm, NULL), 0);
 	work_for(3);
 	assert_int_equal(connected(r.vm), 2);
-	assert_int_equal(xen_domain_info(en->x, vm_domid(r.vm), &info), 0);
+	assert_int_equal(xen_domain_info(engine_xen(en), vm_domid(r.vm), &info), 0);
 	assert_true(info.paused);
 	assert_int_equal(vm_unpause(r.vm, NULL), 0);
-	assert_int_equal(xen_domain_info(en->x, vm_domid(r.vm), &info), 0);
+	assert_int_equal(xen_domain_info(engine_xen(en), vm_domid(r.vm), &info), 0);
 	assert_false(info.paused);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	work_for(3);
 	r = create(net_and_disk("again"), 0);
-	assert_int_equal(r.vm->life.now, NOW_GATED);
+	assert_int_equal(life_test_now(r.vm), NOW_GATED);
 	assert_int_equal(vm_pause(r.vm, NULL), 0);
 	assert_int_equal(vm_unpause(r.vm, NULL), 0);
-	assert_int_equal(r.vm->life.now, NOW_GATED);
+	assert_int_equal(life_test_now(r.vm), NOW_GATED);
 	work_for(3);
-	assert_int_equal(xen_domain_info(en->x, vm_domid(r.vm), &info), 0);
+	assert_int_equal(xen_domain_info(engine_xen(en), vm_domid(r.vm), &info), 0);
 	assert_false(info.paused);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	work_for(3);
@@ -123,7 +128,7 @@ static void restarts_wait_for_their_disk(void **state)
 
 	(void)state;
 	work_for(3);
-	memcpy(mac, r.vm->cfg.device[0].u.vif.mac, 6);
+	memcpy(mac, vm_cfg(r.vm)->device[0].u.vif.mac, 6);
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
 	turn(NULL);
 	vm_get_info(r.vm, &i);
@@ -134,11 +139,11 @@ static void restarts_wait_for_their_disk(void **state)
 	assert_int_equal(i.state, VM_RUNNING);
 	work_for(3);
 	assert_int_equal(connected(r.vm), 2);
-	assert_memory_equal(mac, r.vm->cfg.device[0].u.vif.mac, 6);
+	assert_memory_equal(mac, vm_cfg(r.vm)->device[0].u.vif.mac, 6);
 	/* destroyed while it waits */
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
 	turn(NULL);
-	assert_int_not_equal(r.vm->devices.waits_for, 0);
+	assert_int_not_equal(vm_devices(r.vm)->waits_for, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 	assert_int_equal(vm_state(r.vm), VM_ENDED);
@@ -155,12 +160,12 @@ static void restarts_try_again(void **state)
 	work_for(3);
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
 	turn(NULL);
-	work_until(!r.vm->devices.waits_for);
+	work_until(!vm_devices(r.vm)->waits_for);
 	assert_int_equal(disk_probe(fd, &info, NULL), 0);
 	assert_int_equal(disk_lock(fd, false, NULL), 0);
-	work_until(r.vm->teardown_wait.prev);
+	work_until(life_test_teardown_wait(r.vm)->prev);
 	work_for(120);
-	assert_non_null(r.vm->teardown_wait.prev);
+	assert_non_null(life_test_teardown_wait(r.vm)->prev);
 	assert_int_equal(vm_state(r.vm), VM_BUILDING);
 	assert_int_equal(close(fd), 0);
 	work_until(vm_state(r.vm) == VM_RUNNING);
@@ -230,7 +235,7 @@ static void attach_and_detach(void **state)
 	assert_true(a.called);
 	assert_int_equal(a.rc, 0);
 	assert_false(has_nodes("vif", domid, 0));
-	assert_int_equal(r.vm->cfg.ndevice, 0);
+	assert_int_equal(vm_cfg(r.vm)->ndevice, 0);
 
 	/* the kernel lets go by itself, as soon as it is closed */
 	d = vbd();
@@ -273,10 +278,12 @@ static void mtus_are_told(void **state)
 		give(&c, d);
 		give(&o, d);
 		r = create(c, 0);
-		assert_int_equal(devices_page(&r.vm->devices, page), 1);
+		assert_int_equal(devices_page(vm_devices(r.vm), page), 1);
 		assert_int_equal(page[0].u.vif.mtu, t[i].want);
 		work_for(3);
-		assert_int_equal(kernel_link(r.vm->devices.first->ifname)->mtu, t[i].want);
+		assert_int_equal(
+			kernel_link(devices_test_ifname(en, "vif", vm_domid(r.vm), 0))->mtu,
+			t[i].want);
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
 		r = create(o, 0);
 		work_for(3);
@@ -304,7 +311,7 @@ static void numbers_are_not_used_twice(void **state)
 	assert_false(a.called);
 	d = vif("br0", "");
 	vm_attach(r.vm, &d, on_device, &(struct answer){0});
-	assert_int_equal(r.vm->cfg.device[0].devid, 1);
+	assert_int_equal(vm_cfg(r.vm)->device[0].devid, 1);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 	assert_true(a.called);
@@ -323,9 +330,9 @@ static void failed_attach_leaves_nothing(void **state)
 	assert_true(a.called);
 	assert_int_equal(a.rc, -EIO);
 	assert_non_null(strstr(a.err.msg, "bridge \"br0\""));
-	work_until(!en->devices->all);
-	assert_null(en->devices->all);
-	assert_int_equal(r.vm->cfg.ndevice, 0);
+	work_until(!devices_test_any(en));
+	assert_false(devices_test_any(en));
+	assert_int_equal(vm_cfg(r.vm)->ndevice, 0);
 	(void)kernel_add_link("br0", true, 1500);
 	/* its backend is unbound while it is awaited */
 	d = vif("br0", "");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices of the engine: whatever call fails, nothing is left. */
 #include "tests/unit/engine/devices_help.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,8 +60,8 @@ static void attach_fails_clean(void **state)
 				  true, on_device, &a);
 			work_until(a.called);
 		}
-		assert_null(en->devices->all);
-		assert_int_equal(r.vm->cfg.ndevice, 0);
+		assert_false(devices_test_any(en));
+		assert_int_equal(vm_cfg(r.vm)->ndevice, 0);
 		files_settle();
 		assert_int_equal(open_files(), files);
 		if (through && nth > 2)
@@ -93,12 +95,12 @@ static void detach_fails_clean(void **state)
 			say_state(name, vm_domid(r.vm), devid, 6);
 		work_until(a.called);
 		assert_true(a.called);
-		assert_int_equal(r.vm->cfg.ndevice, 0);
+		assert_int_equal(vm_cfg(r.vm)->ndevice, 0);
 		fake_fail_at(0, 0);
 		if (!gone)
 			assert_int_equal(vm_destroy(r.vm, NULL), 0);
-		work_until(!en->devices->all);
-		assert_null(en->devices->all);
+		work_until(!devices_test_any(en));
+		assert_false(devices_test_any(en));
 		assert_int_equal(vm_rm(engine_find(en, "lin"), NULL), 0);
 	}
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Shells with vifs: into the pool, claimed, broken, ended on the way. */
 #include "tests/unit/engine/devices_help.h"
-#include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/pool/pool_test.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,25 +29,24 @@ static void set_pool(uint32_t count, uint32_t vifs, const char *bridge)
 
 static void wait_shells(uint32_t n)
 {
-	work_until(en->pool->flavors->f.ready == n);
-	assert_int_equal(en->pool->flavors->f.ready, n);
+	work_until(pool_ready() == n);
+	assert_int_equal(pool_ready(), n);
 }
 
 static void shells_need_all_their_vifs(void **state)
 {
-	const struct shell *s;
+	uint32_t domid;
 
 	(void)state;
 	set_pool(1, 2, "br0");
-	until(en->pool->connecting);
-	s = en->pool->connecting;
-	assert_non_null(s);
-	kernel_add_backend("vif", s->dom.domid, 0);
-	say_state("vif", s->dom.domid, 0, 4);
-	say_state("vif", s->dom.domid, 0, 4); /* says it twice, */
-	interface_comes(s->dom.domid, 0);     /* and its interface comes later */
+	until((domid = pool_test_connecting_domid(en)) != 0);
+	assert_int_not_equal(domid, 0);
+	kernel_add_backend("vif", domid, 0);
+	say_state("vif", domid, 0, 4);
+	say_state("vif", domid, 0, 4); /* says it twice, */
+	interface_comes(domid, 0);     /* and its interface comes later */
 	turn(NULL);
-	assert_int_equal(en->pool->flavors->f.ready, 0);
+	assert_int_equal(pool_ready(), 0);
 	wait_shells(1);
 }
 
@@ -96,7 +99,7 @@ static void bridges_go_and_come(void **state)
 	give(&c, vif("br0", ""));
 	r = create(c, 0);
 	assert_int_equal(r.way, VM_SHELL);
-	assert_int_equal(kernel_link(r.vm->devices.first->ifname)->master,
+	assert_int_equal(kernel_link(devices_test_ifname(en, "vif", vm_domid(r.vm), 0))->master,
 			 kernel_link("br0")->ifindex);
 }
 
@@ -110,7 +113,7 @@ static void broken_shells_are_not_claimed(void **state)
 	(void)state;
 	set_pool(1, 2, "br0");
 	wait_shells(1);
-	domid = en->pool->flavors->shells->dom.domid;
+	domid = pool_test_domid(en, 0);
 	goes("vif", domid, 0);
 	give(&c, vif("br0", ""));
 	give(&c, vif("br1", ""));
@@ -120,7 +123,7 @@ static void broken_shells_are_not_claimed(void **state)
 	assert_int_not_equal(vm_domid(r.vm), domid);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	set_pool(0, 2, "br0");
-	assert_null(en->pool->flavors);
+	assert_true(pool_is_empty(engine_pool(en)));
 	nothing_is_left(0);
 }
 
@@ -128,17 +131,17 @@ static void flavors_end_while_shells_connect(void **state)
 {
 	(void)state;
 	set_pool(3, 1, "br0");
-	until(en->pool->nconnecting >= 3);
-	assert_int_equal(en->pool->nconnecting, 3);
+	until(pool_test_connecting(en) >= 3);
+	assert_int_equal(pool_test_connecting(en), 3);
 	set_pool(1, 1, "br0"); /* fewer than are on the way */
 	wait_shells(1);
-	work_until(!en->pool->nconnecting);
-	assert_int_equal(en->pool->flavors->f.ready, 1);
+	work_until(!pool_test_connecting(en));
+	assert_int_equal(pool_ready(), 1);
 	set_pool(3, 1, "br0");
 	for (int i = 0; i < 20; i++)
 		tick();
 	set_pool(0, 1, "br0");
-	assert_int_equal(en->pool->nconnecting, 0);
+	assert_int_equal(pool_test_connecting(en), 0);
 	nothing_is_left(0);
 }
 
@@ -150,7 +153,7 @@ static void shells_fail_clean(void **state)
 
 		fake_fail_at(nth, EIO);
 		set_pool(1, 1, "br0");
-		work_until(fake_failed() || en->pool->flavors->f.ready);
+		work_until(fake_failed() || pool_ready());
 		through = !fake_failed();
 		fake_fail_at(0, 0);
 		set_pool(0, 1, "br0");

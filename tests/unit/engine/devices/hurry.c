@@ -2,6 +2,8 @@
 /* rcu_expedited of dom0's kernel: set while backends are removed, and put back, also by the daemon
  * after one that was killed in between. */
 #include "tests/unit/engine/devices_help.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/parts/parts_test.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -81,7 +83,7 @@ static void a_killed_daemons_is_put_back(void **state)
 	(void)state;
 	(void)removing();
 	assert_true(is_marked());
-	en->conf.rcu_expedited = false; /* a killed one puts nothing back */
+	engine_test_settings(en)->rcu_expedited = false; /* a killed one puts nothing back */
 	engine_close(en);
 	assert_int_equal(kernel_rcu_expedited(), 1);
 	assert_true(is_marked());

@@ -10,6 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/devices/teardown_wait-t.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* Turns the loop no further than to open its disk. */
@@ -55,11 +60,7 @@ static struct vm_config wants(const char *name, const char *ifname, bool with_di
 /* Time goes by for those that wait. */
 static void time_is_over(void)
 {
-	for (struct teardown_wait *l = en->devices->teardown_waits->first; l; l = l->next)
-		l->until = ev_now(loop);
-	ev_timer_stop(loop, &en->devices->teardown_waits->timer);
-	ev_timer_set(&en->devices->teardown_waits->timer, 0., 0.);
-	ev_timer_start(loop, &en->devices->teardown_waits->timer);
+	devices_test_waits_are_over(en);
 	turn(NULL);
 }
 
@@ -78,7 +79,7 @@ static void creates_wait(void **state)
 		ask(wants("new", both[i].ifname, both[i].disk), &r);
 		turn(NULL);
 		assert_false(r.called);
-		assert_ptr_equal(engine_find(en, "new")->teardown_wait.next, NULL);
+		assert_ptr_equal(life_test_teardown_wait(engine_find(en, "new"))->next, NULL);
 		assert_int_equal(vm_state(engine_find(en, "new")), VM_BUILDING);
 		goes("vif", domid, 0);
 		goes("vbd", domid, 51712);
@@ -175,9 +176,9 @@ static void who_restarts_keeps_what_it_has(void **state)
 	work_for(3);
 	fake_end(vm_domid(old.vm), SHUTDOWN_reboot);
 	turn(NULL);
-	work_until(!old.vm->devices.waits_for);
+	work_until(!vm_devices(old.vm)->waits_for);
 	assert_int_equal(vm_state(old.vm), VM_BUILDING);
-	assert_null(en->devices->all);
+	assert_false(devices_test_any(en));
 	ask(wants("thief", "", true), &r);
 	assert_int_equal(r.rc, -EBUSY);
 	assert_non_null(strstr(r.err.msg, "is in use by \"old\""));
@@ -185,7 +186,7 @@ static void who_restarts_keeps_what_it_has(void **state)
 	assert_int_equal(r.rc, -EEXIST);
 	assert_non_null(strstr(r.err.msg, "is taken by \"old\""));
 	assert_int_equal(vm_destroy(old.vm, NULL), 0);
-	assert_null(en->devices->reservations);
+	assert_false(devices_test_any_reservation(en));
 	ask(wants("next", "web0", true), &r);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
@@ -214,7 +215,7 @@ static void macs_are_one_vms(void **state)
 
 	(void)state;
 	r = create(with_mac("made", NULL), 0);
-	memcpy(mac, r.vm->cfg.device[0].u.vif.mac, 6);
+	memcpy(mac, vm_cfg(r.vm)->device[0].u.vif.mac, 6);
 	ask(with_mac("same", mac), &r);
 	assert_int_equal(r.rc, -EEXIST);
 	assert_non_null(strstr(r.err.msg, "is taken by \"made\""));
@@ -224,7 +225,7 @@ static void macs_are_one_vms(void **state)
 	vm[1] = create(with_mac("made", NULL), 0).vm;
 	assert_non_null(vm[1]);
 	mac[5]++;
-	assert_memory_equal(vm[1]->cfg.device[0].u.vif.mac, mac, 6);
+	assert_memory_equal(vm_cfg(vm[1])->device[0].u.vif.mac, mac, 6);
 	/* also of VMs that were adopted */
 	work_for(3);
 	engine_close(en);
@@ -254,7 +255,7 @@ static void macs_are_one_vms(void **state)
 	assert_int_equal(vm_destroy(vm[2], NULL), 0);
 	assert_int_equal(vm_destroy(engine_find(en, "given"), NULL), 0);
 	assert_int_equal(vm_destroy(engine_find(en, "made"), NULL), 0);
-	assert_null(en->devices->reservations);
+	assert_false(devices_test_any_reservation(en));
 	nothing_is_left(0);
 }
 
@@ -270,13 +271,13 @@ static void successors_have_the_mac(void **state)
 	c.on_crash = VM_RENAME_RESTART;
 	r = create(c, 0);
 	work_for(3);
-	memcpy(mac, r.vm->cfg.device[0].u.vif.mac, 6);
+	memcpy(mac, vm_cfg(r.vm)->device[0].u.vif.mac, 6);
 	fake_end(vm_domid(r.vm), SHUTDOWN_crash);
 	turn(NULL);
 	next = engine_find(en, "web");
 	assert_non_null(next);
 	assert_ptr_not_equal(next, r.vm);
-	assert_memory_equal(next->cfg.device[0].u.vif.mac, mac, 6);
+	assert_memory_equal(vm_cfg(next)->device[0].u.vif.mac, mac, 6);
 	ask(with_mac("same", mac), &r);
 	assert_int_equal(r.rc, -EEXIST);
 	for (struct vm *vm = vms_alive(en), *after; vm; vm = after) {
@@ -298,7 +299,7 @@ static void waits_end(void **state)
 	assert_int_equal(vm_destroy(engine_find(en, "new"), NULL), 0);
 	assert_true(r.called);
 	assert_int_equal(r.rc, -ECANCELED);
-	assert_null(en->devices->teardown_waits->first);
+	assert_false(devices_test_any_waits(en));
 	assert_int_equal(vm_state(engine_find(en, "new")), VM_ENDED);
 	ask(wants("newer", "web0", true), &r);
 	assert_false(r.called);
@@ -332,7 +333,7 @@ static void attaches_wait(void **state)
 	vm_attach(lin.vm, &d, on_device, &vif_there);
 	turn(NULL);
 	assert_false(disk_there.called || vif_there.called);
-	assert_int_equal(lin.vm->cfg.ndevice, 0);
+	assert_int_equal(vm_cfg(lin.vm)->ndevice, 0);
 	goes("vif", domid, 0);
 	goes("vbd", domid, 51712);
 	work_for(5);

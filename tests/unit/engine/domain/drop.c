@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/open.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/engine_test.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/services/slots.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 #define BIG_KIB 32768u /* is built on the worker */
@@ -98,8 +101,7 @@ static void what_is_forgotten_goes_too(void **state)
 	while (history_trim(en, 1))
 		;
 	assert_int_equal(in_history(), 4);
-	while (memory_builds(en) || images_busy(en->images))
-		(void)ev_run(loop, EVRUN_ONCE);
+	until(!memory_builds(en) && !images_busy(engine_images(en)));
 	settle(0);
 	only_the_daemon_is_left();
 	nothing_is_noted();
@@ -119,13 +121,12 @@ static void a_crash_loop_ends_at_once(void **state)
 		fake_end(vm_domid(r.vm), SHUTDOWN_crash);
 		while (vm_state(r.vm) != VM_BUILDING)
 			turn(NULL);
-		while (building && r.vm->life.now != NOW_BUILDING) /* its wait is over */
-			(void)ev_run(loop, EVRUN_ONCE);
+		until(!building || life_test_now(r.vm) == NOW_BUILDING); /* its wait is over */
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
 		assert_int_equal(vm_state(r.vm), VM_ENDED);
 		assert_int_equal(vm_rm(r.vm, NULL), 0);
 		assert_null(engine_find(en, "loop"));
-		while (memory_builds(en) || images_busy(en->images))
+		while (memory_builds(en) || images_busy(engine_images(en)))
 			turn(NULL);
 		settle(0);
 		only_the_daemon_is_left();
@@ -143,15 +144,15 @@ static void it_is_not_foreign(void **state)
 	(void)state;
 	create_begin(guest("web", DOM_PV, BIG_KIB), 0, &r);
 	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), -EBUSY);
-	fake_hold_destroy(engine_find(en, "web")->slot.domid); /* nor does it end */
+	fake_hold_destroy(vm_slot_domid(engine_find(en, "web"))); /* nor does it end */
 	assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
 	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
-	while (memory_builds(en) || images_busy(en->images) || n == 0) {
+	while (memory_builds(en) || images_busy(engine_images(en)) || n == 0) {
 		(void)ev_run(loop, EVRUN_NOWAIT);
-		n = xen_domain_list(en->x, 1, 4, info);
+		n = xen_domain_list(engine_xen(en), 1, 4, info);
 	}
 	assert_int_equal(n, 1);
-	assert_false(domain_is_foreign(en, &info[0]));
+	assert_false(engine_test_is_foreign(en, &info[0]));
 	fake_hold_destroy(0);
 	settle(0);
 	only_the_daemon_is_left();
@@ -192,7 +193,7 @@ static void what_was_noted_goes(void **state)
 	drop_note(en, 100, (const uint8_t *)mine);
 	drop_note(en, 101, (const uint8_t *)mine);
 	drop_note(en, 102, (const uint8_t *)mine);
-	drop_note(en, living, engine_find(en, "lives")->uuid);
+	drop_note(en, living, vm_uuid_bytes(engine_find(en, "lives")));
 	engine_close(en);
 	assert_int_equal(xen_open(&x, NULL), 0);
 	(void)make(x, 100, mine);

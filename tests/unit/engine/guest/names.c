@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/storehost.h"
 

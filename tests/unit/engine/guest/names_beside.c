@@ -10,11 +10,15 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "split-toolstack/engine/devices/backend.h"
+#include "split-toolstack/engine/devices/devices_test.h"
 #include "split-toolstack/engine/devices/mirror.h"
+#include "split-toolstack/engine/devices/set.h"
+#include "store/store.h"
+#include "split-toolstack/engine/guest/guest_test.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "tests/unit/engine/xenstored_help.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 /* --- memory that fails --- */
 
@@ -43,9 +47,8 @@ void *__wrap_calloc(size_t n, size_t size)
 
 static void go_beside(void)
 {
-	en->store = STORE_BESIDE;
-	rows_choose(en);
-	assert_int_equal(en->devices->backends[BACKEND_KERNEL]->setup(en, NULL), 0);
+	engine_set_store(en, STORE_BESIDE);
+	assert_int_equal(devices_test_mirror_open(en), 0);
 }
 
 static int start(void **state)
@@ -83,10 +86,7 @@ static const char *of_uuid(const uint8_t uuid[16], const char *leaf)
 
 static const char *of_vm(const struct vm *vm, const char *leaf)
 {
-	uint8_t uuid[16];
-
-	vm_uuid(vm, uuid);
-	return of_uuid(uuid, leaf);
+	return of_uuid(vm_uuid_bytes(vm), leaf);
 }
 
 static const char *of_domain(uint32_t domid, const char *leaf)
@@ -234,7 +234,7 @@ static void old_news_are_no_rename(void **state)
 	assert_int_equal(vm_rename(vm, "b", NULL), 0);
 	assert_true(names_news(en, of_vm(vm, "/name"), "web", UINT64_MAX)); /* not written so far */
 	assert_string_equal(vm_name(vm), "b");
-	until(!vm->guest.untold_prev);
+	until(!names_test_untold(vm));
 	asked = mirror_asked(engine_mirror(en));
 	assert_true(names_news(en, of_vm(vm, "/name"), "web", asked - 1));
 	assert_string_equal(vm_name(vm), "b");
@@ -366,7 +366,7 @@ static void no_memory(void **state)
 
 		(void)snprintf(name, sizeof(name), "web%d", n);
 		assert_int_equal(vm_rename(vm, name, NULL), 0);
-		for (fail_in = n; vm->guest.untold_prev;) {
+		for (fail_in = n; names_test_untold(vm);) {
 			(void)names_settle(en, 1);
 			(void)usleep(100); /* the thread takes what was asked for */
 		}

@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "dom0/loopdev.h"
-#include "split-toolstack/engine/devices/kind.h"
+#include "split-toolstack/engine/devices/devices_test.h"
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 static struct result create_with(struct device_config *d)
 {
@@ -183,7 +186,7 @@ static void is_known(struct device_config *d)
 static void a_disk_is_one_vms(void **state)
 {
 	struct vm_config c;
-	struct vm owner = {.en = en, .name = "owner"};
+	struct vm *owner = vm_new(en);
 	struct device_config d;
 	struct err e = {0};
 
@@ -192,10 +195,12 @@ static void a_disk_is_one_vms(void **state)
 	vm_config_init(&c);
 	vbd(&d, file, false);
 	is_known(&d);
-	owner.cfg = c;
-	owner.cfg.device = &d;
-	owner.cfg.ndevice = 1;
-	assert_int_equal(reservations_take(&owner, &e), 0);
+	assert_non_null(owner);
+	life_test_set_name(owner, "owner");
+	*vm_change_cfg(owner) = c;
+	vm_change_cfg(owner)->device = &d;
+	vm_change_cfg(owner)->ndevice = 1;
+	assert_int_equal(reservations_take(owner, &e), 0);
 	{
 		const char *const path[] = {file, soft, hard};
 
@@ -204,27 +209,29 @@ static void a_disk_is_one_vms(void **state)
 
 			vbd(&other, path[i], true);
 			is_known(&other);
-			assert_int_equal(vbd_admit(en, NULL, &other, &e), -EBUSY);
+			assert_int_equal(devices_test_disk_admit(en, NULL, &other, &e), -EBUSY);
 			assert_non_null(strstr(e.msg, path[i]));
 			assert_non_null(strstr(e.msg, "is in use by \"owner\""));
-			assert_int_equal(vbd_admit(en, &owner, &other, &e), 0);
+			assert_int_equal(devices_test_disk_admit(en, owner, &other, &e), 0);
 			device_config_clear(&other);
 		}
 	}
-	reservations_drop(&owner);
+	reservations_drop(owner);
 	d.u.vbd.readonly = true; /* several may read */
-	assert_int_equal(reservations_take(&owner, &e), 0);
+	assert_int_equal(reservations_take(owner, &e), 0);
 	{
 		struct device_config other;
 
 		vbd(&other, soft, true);
 		is_known(&other);
-		assert_int_equal(vbd_admit(en, NULL, &other, &e), 0);
+		assert_int_equal(devices_test_disk_admit(en, NULL, &other, &e), 0);
 		other.u.vbd.readonly = false;
-		assert_int_equal(vbd_admit(en, NULL, &other, &e), -EBUSY);
+		assert_int_equal(devices_test_disk_admit(en, NULL, &other, &e), -EBUSY);
 		device_config_clear(&other);
 	}
-	reservations_drop(&owner);
+	reservations_drop(owner);
+	vm_config_init(vm_change_cfg(owner));
+	vm_free(owner);
 	device_config_clear(&d);
 	remove_disk();
 }

@@ -16,7 +16,6 @@
 
 #include <lmdb.h>
 
-#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- calls of dom0's that fail --- */
@@ -168,7 +167,7 @@ static void nothing_is_lost(bool may_be_unknown)
 		}
 		if (info.state != vms[i].state)
 			fail_msg("%s is %s: %s", vms[i].name, vm_state_name(info.state),
-				 vm->left.why);
+				 vm_why_unknown(vm));
 		assert_null(info.unknown);
 		vm_for_each_device(vm, count, &devices);
 		if (devices != vms[i].devices || (i == 0 && connected(vm) != devices))
@@ -220,8 +219,7 @@ static void try_in_child(bool xen, uint32_t nth, int error)
 	} else if (!all_known()) {
 		o = UNKNOWN;
 		nothing_is_lost(true);
-		while (!all_known())
-			(void)ev_run(loop, EVRUN_ONCE);
+		until(all_known());
 	}
 	work_for(2);
 	nothing_is_lost(false);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VMs that sleep: their files, other daemons, reboots of the host, and what goes wrong. */
+#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/life/sleep.h"
 
 #include <errno.h>
@@ -11,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
@@ -42,7 +43,7 @@ static void put_to_sleep(struct vm *vm)
 	assert_int_equal(vm_state(vm), VM_ASLEEP);
 	assert_int_equal(vm_domid(vm), 0);
 	assert_int_equal(s.st.pages, 64);
-	assert_true(has_file(vm->uuid));
+	assert_true(has_file(vm_uuid_bytes(vm)));
 }
 
 static struct result wake(struct vm *vm, uint32_t flags)
@@ -66,7 +67,7 @@ static void is_woken(struct vm *vm, uint32_t flags)
 	assert_ptr_equal(r.vm, vm);
 	assert_int_equal(vm_state(vm), flags ? VM_PAUSED : VM_RUNNING);
 	is_resumed(vm);
-	assert_false(has_file(vm->uuid));
+	assert_false(has_file(vm_uuid_bytes(vm)));
 }
 
 /* Nothing is in the run directory, and Xen has no domain. */
@@ -120,7 +121,7 @@ static void sleeps_and_wakes(void **state)
 		for (int again = 0; again < 3; again++) {
 			put_to_sleep(vm);
 			assert_ptr_equal(engine_find(en, "web"), vm);
-			assert_memory_equal(vm->uuid, uuid, sizeof(uuid));
+			assert_memory_equal(vm_uuid_bytes(vm), uuid, sizeof(uuid));
 			assert_int_equal(vm_pause(vm, &e), -EBUSY);
 			assert_non_null(strstr(err_msg(&e), "\"web\" is asleep: chaos wake web"));
 			assert_int_equal(vm_unpause(vm, &e), -EBUSY);
@@ -158,7 +159,7 @@ static void other_daemons_know_it(void **state)
 	vm = engine_find(en, "web");
 	assert_non_null(vm);
 	assert_int_equal(vm_state(vm), VM_ASLEEP);
-	assert_memory_equal(vm->uuid, uuid, sizeof(uuid));
+	assert_memory_equal(vm_uuid_bytes(vm), uuid, sizeof(uuid));
 	is_woken(vm, 0);
 	next_daemon();
 	vm = engine_find(en, "web");
@@ -182,7 +183,7 @@ static void old_files_do_not_count(void **state)
 
 	(void)state;
 	put_to_sleep(vm);
-	sleeper_path(vm->uuid, path);
+	sleeper_path(vm_uuid_bytes(vm), path);
 	(void)snprintf(kept, sizeof(kept), "%s/kept", conf().log_dir);
 	copy_file(path, kept);
 	is_woken(vm, 0);
@@ -190,14 +191,14 @@ static void old_files_do_not_count(void **state)
 	next_daemon();
 	vm = engine_find(en, "web");
 	assert_int_equal(vm_state(vm), VM_RUNNING);
-	until(!has_file(vm->uuid));
+	until(!has_file(vm_uuid_bytes(vm)));
 	assert_int_equal(vm_destroy(vm, NULL), 0);
 	settle(0);
 	copy_file(kept, path);
 	next_daemon();
 	vm = engine_find(en, "web");
 	assert_int_equal(vm_state(vm), VM_ENDED);
-	until(!has_file(vm->uuid));
+	until(!has_file(vm_uuid_bytes(vm)));
 	assert_int_equal(vm_rm(vm, NULL), 0);
 	assert_int_equal(unlink(kept), 0);
 }
@@ -221,7 +222,7 @@ static void files_of_others_stay(void **state)
 
 	(void)state;
 	put_to_sleep(vm);
-	sleeper_path(vm->uuid, path);
+	sleeper_path(vm_uuid_bytes(vm), path);
 	for (uint32_t i = 0; i < 4; i++) {
 		(void)snprintf(other, sizeof(other), "%s/%s", conf().sleep_dir, foreign[i]);
 		if (i == 2)
@@ -252,7 +253,7 @@ static void damage_leaves_it_asleep(void **state)
 	(void)state;
 	put_to_sleep(vm);
 	settle(0);
-	sleeper_path(vm->uuid, path);
+	sleeper_path(vm_uuid_bytes(vm), path);
 	(void)snprintf(kept, sizeof(kept), "%s/kept", conf().log_dir);
 	assert_int_equal(rename(path, kept), 0);
 	r = wake(vm, 0);
@@ -271,7 +272,7 @@ static void damage_leaves_it_asleep(void **state)
 		assert_true(r.rc < 0);
 		assert_non_null(strstr(err_msg(&r.err), "\"web\" sleeps on"));
 		assert_int_equal(vm_state(vm), VM_ASLEEP);
-		assert_true(has_file(vm->uuid));
+		assert_true(has_file(vm_uuid_bytes(vm)));
 		settle(0);
 	}
 	assert_int_equal(rename(kept, path), 0);
@@ -297,7 +298,7 @@ static void one_that_is_woken_can_be_destroyed(void **state)
 	assert_true(k.r.called);
 	assert_int_equal(k.r.rc, -ECANCELED);
 	settle(0);
-	until(engine_find_uuid(en, uuid)->life.now == NOW_ENDED);
+	until(life_test_now(engine_find_uuid(en, uuid)) == NOW_ENDED);
 	assert_false(has_file(uuid));
 	assert_int_equal(vm_rm(engine_find_uuid(en, uuid), NULL), 0);
 	only_the_daemon_is_left();
@@ -309,11 +310,11 @@ static void is_one_of_the_two(struct vm *vm, uint32_t nth)
 	until(vm_state(vm) == VM_ASLEEP || vm_state(vm) == VM_RUNNING || vm_state(vm) == VM_PAUSED);
 	if (vm_state(vm) == VM_PAUSED) /* the unpause failed */
 		assert_int_equal(vm_unpause(vm, NULL), 0);
-	until(has_file(vm->uuid) == (vm_state(vm) == VM_ASLEEP));
+	until(has_file(vm_uuid_bytes(vm)) == (vm_state(vm) == VM_ASLEEP));
 	settle(vm_state(vm) == VM_ASLEEP ? 0 : 1);
 	if (vm_state(vm) == VM_RUNNING)
 		is_paused(vm, false);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	if ((vm_domid(vm) == 0) != (vm_state(vm) == VM_ASLEEP))
 		fail_msg("call %u: domain %u in state %s", nth, vm_domid(vm),
 			 vm_state_name(vm_state(vm)));

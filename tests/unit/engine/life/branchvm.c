@@ -2,6 +2,7 @@
 /* Copies of a VM: how many, by which names, on the loop and by threads; what of it may fail, be
  * given up or go meanwhile, and that nothing is left. */
 #include "split-toolstack/engine/life/branch.h"
+#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/pool/pool.h"
 
 #include <errno.h>
@@ -11,8 +12,8 @@
 
 #include <noxs/abi.h>
 
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
 #define MOST 300u
@@ -83,9 +84,9 @@ static struct vm *with_memory(const char *name, enum dom_type type, uint64_t kib
 
 static void nothing_is_left(void)
 {
-	until(en->streams.n == 0);
-	assert_int_equal(en->streams.memory.used, 0);
-	assert_null(en->streams.branches);
+	until(streams_test_count(en) == 0);
+	assert_int_equal(streams_test_memory(en), 0);
+	assert_false(streams_test_branches(en));
 	settle(0);
 	only_the_daemon_is_left();
 }
@@ -114,8 +115,8 @@ static void each_is_another(void **state)
 			is_resumed(d.vm[k]);
 			assert_int_equal(vm_state(d.vm[k]), VM_RUNNING);
 			is_paused(d.vm[k], false);
-			assert_memory_not_equal(d.vm[k]->uuid, vm->uuid, 16);
-			assert_memory_not_equal(d.vm[k]->uuid, c.vm[0]->uuid, 16);
+			assert_memory_not_equal(vm_uuid_bytes(d.vm[k]), vm_uuid_bytes(vm), 16);
+			assert_memory_not_equal(vm_uuid_bytes(d.vm[k]), vm_uuid_bytes(c.vm[0]), 16);
 			destroy(d.vm[k]);
 		}
 		destroy(vm); /* a copy can be copied, whatever became of what it is of */
@@ -172,7 +173,7 @@ static void given_up(void **state)
 		until(c.made >= 2);
 		vm_branch_cancel(en, c.id);
 		assert_false(c.over);
-		until(en->streams.n == 0);
+		until(streams_test_count(en) == 0);
 		while (c.made)
 			destroy(c.vm[--c.made]);
 		for (uint32_t k = 1; k <= MOST; k++) { /* the last one, which was under way */
@@ -186,7 +187,7 @@ static void given_up(void **state)
 		}
 		assert_int_equal(begin_branch(vm, NULL, 1, &c), 0);
 		vm_branch_cancel(en, c.id);
-		until(en->streams.n == 0);
+		until(streams_test_count(en) == 0);
 		if (engine_find(en, "web-1"))
 			destroy(engine_find(en, "web-1"));
 		assert_int_equal(begin_branch(vm, NULL, 1, &c), 0);
@@ -249,9 +250,9 @@ static void failing_calls(void **state)
 			is_paused(vm, false);
 			while (c.made)
 				destroy(c.vm[--c.made]);
-			until(en->streams.n == 0);
+			until(streams_test_count(en) == 0);
 			settle(1);
-			assert_int_equal(en->streams.memory.used, 0);
+			assert_int_equal(streams_test_memory(en), 0);
 			if (rc == 0 && !failed)
 				break;
 		}
@@ -293,22 +294,22 @@ static void more_than_memory_may_have(void **state)
 {
 	static struct copies c;
 	struct vm *vm = with_memory("web", DOM_PVH, 4096);
-	uint64_t most = en->streams.memory.most;
+	uint64_t most;
 	struct saved s;
 
 	(void)state;
+	most = streams_test_set_most(en, 2 * 4096);
 	assert_true(most > 0);
-	en->streams.memory.most = 2 * 4096;
 	c.over = false;
 	assert_int_equal(begin_branch(vm, NULL, 1, &c), 0);
 	until(c.over);
 	assert_int_equal(c.rc, -EFBIG);
 	assert_non_null(strstr(c.err.msg, "branch_memory"));
 	assert_non_null(strstr(c.err.msg, "create --from"));
-	assert_int_equal(en->streams.memory.used, 0);
+	assert_int_equal(streams_test_memory(en), 0);
 	(void)close(save(vm, VM_SAVE_KEEP, &s)); /* a thread writes it from where it is */
 	assert_int_equal(s.rc, 0);
-	en->streams.memory.most = most;
+	(void)streams_test_set_most(en, most);
 	branch(vm, NULL, 1, &c);
 	destroy(c.vm[0]);
 	destroy(vm);
@@ -341,7 +342,7 @@ static void one_that_says_another_size(void **state)
 	for (int lies = 0; lies < 2; lies++) {
 		struct vm *vm = with_memory("web", DOM_PVH, 4096);
 
-		control_frame = vm->control_frame;
+		control_frame = vm_control_frame(vm);
 		set_untouched(vm_domid(vm), 16, 1 << 20);
 		fake_at_pause = lies ? all_is_touched : NULL;
 		assert_int_equal(begin_branch(vm, NULL, 1, &c), 0);
@@ -371,7 +372,7 @@ static void one_of_zeroes(void **state)
 	assert_int_equal(begin_branch(vm, NULL, 1, &c), 0);
 	while (!c.over) {
 		tick();
-		thread |= en->streams.restores != NULL;
+		thread |= streams_test_restores(en);
 	}
 	assert_int_equal(c.rc, 0);
 	assert_true(thread);

@@ -7,9 +7,11 @@
 
 #include <noxs/abi.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/guest/fork.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
@@ -32,7 +34,7 @@ static struct vm *parent(const char *name, enum dom_type type, uint32_t fork, ui
 
 static struct noxs_fork shown(const struct vm *vm)
 {
-	struct noxs_page *p = fake_page(vm_domid(vm), vm->dev_frame);
+	struct noxs_page *p = fake_page(vm_domid(vm), vm_dev_frame(vm));
 	struct noxs_fork f = p->fork;
 
 	assert_false(p->seq & 1);
@@ -42,7 +44,7 @@ static struct noxs_fork shown(const struct vm *vm)
 
 static void say_words(const struct vm *vm, uint32_t seq, uint32_t slot, uint32_t frame)
 {
-	struct noxs_control *c = fake_page(vm_domid(vm), vm->control_frame);
+	struct noxs_control *c = fake_page(vm_domid(vm), vm_control_frame(vm));
 
 	c->fork_slot = slot;
 	c->fork_frame[0] = frame;
@@ -82,20 +84,20 @@ static bool permits(const struct vm *vm, uint32_t slot, uint32_t to)
 
 static void nothing_is_left(void)
 {
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	settle(0);
 	only_the_daemon_is_left();
 }
 
 static void end(struct vm *vm, uint32_t code)
 {
-	struct noxs_control *c = fake_page(vm_domid(vm), vm->control_frame);
+	struct noxs_control *c = fake_page(vm_domid(vm), vm_control_frame(vm));
 
 	c->exit_code = code;
 	c->state = NOXS_STATE_STOPPING;
 	(void)munmap(c, 4096);
 	fake_end(vm_domid(vm), SHUTDOWN_poweroff);
-	deaths_scan(en->deaths);
+	deaths_scan(engine_deaths(en));
 }
 
 static void both_know_each_other(void **state)
@@ -140,7 +142,7 @@ static void limits_and_lies_are_refused(void **state)
 	assert_int_equal(ask(no, 1, 0), -NOXS_FORK_EPERM);
 	assert_int_equal(ask(vm, 1, NOXS_CHILDREN_MAX), -NOXS_FORK_EINVAL);
 	assert_int_equal(ask(vm, UINT32_MAX, 0), -NOXS_FORK_EINVAL);
-	say_words(vm, 2, 0, (uint32_t)vm->dev_frame);
+	say_words(vm, 2, 0, (uint32_t)vm_dev_frame(vm));
 	fake_event(vm_domid(vm));
 	until(answered(vm, 2));
 	assert_int_equal(shown(vm).result, -NOXS_FORK_EINVAL);
@@ -198,14 +200,14 @@ static void calls_may_fail(void **state)
 		worked = fake_failed() ? 0 : worked + 1;
 		fake_fail_at(0, 0);
 		if (rc > 0)
-			destroy(child_of(vm_name(vms_alive(en)->links.next)));
-		until(en->streams.n == 0);
+			destroy(child_of(vm_name(vm_next(vms_alive(en)))));
+		until(streams_test_count(en) == 0);
 		settle(1);
 		if (vm_state(vm) == VM_PAUSED) /* it could not be unpaused */
 			assert_int_equal(vm_unpause(vm, NULL), 0);
 		assert_int_equal(vm_state(vm), VM_RUNNING);
 		is_paused(vm, false);
-		assert_false(permits(vm, 0, 0) || vm->guest.fork.child);
+		assert_false(permits(vm, 0, 0) || fork_children(vm));
 	}
 	assert_int_equal(worked, 3);
 	destroy(vm);
@@ -224,7 +226,7 @@ static void a_killed_daemon_makes_no_second_one(void **state)
 	assert_int_equal(ask(vm, 2, 1), 2);
 	domid = vm_domid(child_of("web.2"));
 	/* killed before the answer to 2 was there: it is found */
-	p = fake_page(vm_domid(vm), vm->dev_frame);
+	p = fake_page(vm_domid(vm), vm_dev_frame(vm));
 	p->fork.seq = 1;
 	p->fork.result = 1;
 	(void)munmap(p, 4096);

@@ -13,9 +13,10 @@
 #include <xen/sched.h>
 
 #include "libdom/live.h"
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/migrate.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #define WRITTEN 40u /* frames that the guest writes between rounds, from here on */
 
@@ -132,7 +133,7 @@ static void it_moves(void **state)
 	is_resumed(there);
 	assert_int_equal(vm_moved(vm, true, NULL), 0);
 	assert_int_equal(vm_rm(vm, NULL), 0);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	destroy(there);
 	settle(0);
 	only_the_daemon_is_left();
@@ -234,7 +235,7 @@ static void nothing_of_it_stays(void **state)
 		until(m.r.r.called);
 		assert_true(m.r.r.rc < 0);
 		assert_null(engine_find(en, "there"));
-		until(en->streams.n == 0);
+		until(streams_test_count(en) == 0);
 		runs_on(vm);
 	}
 }

@@ -11,9 +11,10 @@
 #include <noxs/abi.h>
 #include <xen/sched.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/migrate.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* It was given away. */
 static struct vm *moving(enum dom_type type, bool paused, bool suspends)
@@ -36,7 +37,7 @@ static struct vm *moving(enum dom_type type, bool paused, bool suspends)
 	assert_int_equal(vm_save_move(en, s.id, NULL), 0);
 	assert_int_equal(vm_save_end(en, s.id, false, &s.err), -ESRCH); /* its client goes */
 	assert_int_equal(vm_state(vm), VM_MOVING);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	return vm;
 }
 
@@ -198,7 +199,7 @@ static struct vm *arriving(int file, uint32_t flags, stream_id *id)
 	assert_int_equal(vm_state(k.r.vm), VM_BUILDING);
 	assert_ptr_equal(vm_arriving(en, *id), k.r.vm);
 	is_paused(k.r.vm, true);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	return k.r.vm;
 }
 
@@ -309,21 +310,21 @@ static void its_kernel_waits_at_home(void **state)
 
 	(void)state;
 	assert_int_equal(vm_arrival_end(en, id, true, NULL), 0);
-	assert_null(vm->cfg.kernel);
-	assert_int_equal(vm->cfg.on_reboot, VM_DESTROY);
+	assert_null(vm_cfg(vm)->kernel);
+	assert_int_equal(vm_cfg(vm)->on_reboot, VM_DESTROY);
 	says(vm, NOXS_CAN_SAVE | NOXS_CAN_PLAIN);
 	without = save(vm, VM_SAVE_KEEP, &s);
 	nothing_else_is_left(vm);
 	vm = arriving(with, VM_RESTORE_PATHS, &id);
 	assert_int_equal(vm_arrival_end(en, id, true, NULL), 0);
-	assert_non_null(vm->cfg.kernel);
-	assert_int_equal(vm->cfg.on_reboot, VM_RESTART);
+	assert_non_null(vm_cfg(vm)->kernel);
+	assert_int_equal(vm_cfg(vm)->on_reboot, VM_RESTART);
 	assert_int_equal(vm_destroy(vm, NULL), 0); /* to the history */
 	settle(0);
 	vm = arriving(without, 0, &id);
 	assert_int_equal(vm_arrival_end(en, id, true, NULL), 0);
-	assert_string_equal(vm->cfg.kernel, GUEST_NOOP);
-	assert_int_equal(vm->cfg.on_reboot, VM_RESTART);
+	assert_string_equal(vm_cfg(vm)->kernel, GUEST_NOOP);
+	assert_int_equal(vm_cfg(vm)->on_reboot, VM_RESTART);
 	nothing_else_is_left(vm);
 	(void)close(with);
 	(void)close(without);
@@ -348,7 +349,7 @@ static void room_is_asked_for(void **state)
 		c.type = DOM_PV;
 	}
 	c.have_uuid = true;
-	memcpy(c.uuid, vm->uuid, sizeof(c.uuid));
+	memcpy(c.uuid, vm_uuid_bytes(vm), sizeof(c.uuid));
 	assert_int_equal(engine_admit(en, &c, NULL, NULL), -EEXIST);
 	c.have_uuid = false;
 	(void)strcpy(c.name, "web");

@@ -12,8 +12,12 @@
 
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/pool/pool_test.h"
+#include "split-toolstack/engine/services/slots.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/pool/pool-t.h"
 
 /* Another toolstack makes a domain. */
 static uint32_t theirs(uint32_t domid, const uint8_t uuid[16])
@@ -165,10 +169,8 @@ static void intend(uint32_t domid, const uint8_t uuid[16])
 	struct vm *vm = vm_new(en);
 
 	assert_non_null(vm);
-	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
-	vm->life.now = NOW_BUILDING;
-	vm->slot.domid = domid;
-	assert_int_equal(vm_record(vm, NULL), 0);
+	life_test_make_building(vm, uuid, domid);
+	assert_int_equal(vm_record_config(vm, NULL), 0);
 	vm_free(vm);
 }
 
@@ -277,15 +279,15 @@ static void shells_are_never_foreign(void **state)
 
 	(void)state;
 	assert_int_equal(pool_set(en, &f, NULL), 0);
-	for (int i = 0; i < 2000 && en->pool->flavors->f.ready < 2; i++) {
+	for (int i = 0; i < 2000 && pool_ready() < 2; i++) {
 		(void)ev_run(loop, EVRUN_NOWAIT);
-		waited = waited || en->pool->connecting;
+		waited = waited || pool_test_connecting_domid(en);
 		assert_int_equal(list().n, 0);
 		if (i > 100)
 			work_for(1);
 	}
 	assert_true(waited);
-	assert_int_equal(en->pool->flavors->f.ready, 2);
+	assert_int_equal(pool_ready(), 2);
 	f.low = f.high = 0;
 	assert_int_equal(pool_set(en, &f, NULL), 0);
 	for (int i = 0; i < 200; i++) {

@@ -12,9 +12,12 @@
 #include <unistd.h>
 
 #include "noxs/include/noxs/abi.h"
-#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/domain/memory.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/guest_test.h"
 #include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 static void guest_says(const struct vm *vm, const char *text)
@@ -185,7 +188,7 @@ static void the_old_one_can_be_forgotten(void **state)
 	c.mem_kib = 32768;
 	engine_create(en, &c, 0, ignore_created, &r);
 	assert_int_equal(vm_destroy(of_same(), NULL), 0);
-	while (memory_builds(en) || images_busy(en->images))
+	while (memory_builds(en) || images_busy(engine_images(en)))
 		turn(NULL);
 	settle(0);
 	assert_int_equal(vms_ended_count(en), 1);
@@ -206,18 +209,17 @@ static void a_full_disk_breaks_no_console(void **state)
 	assert_true(full >= 0);
 	guest_says(vm, "one ");
 	log_is(vm, "one ");
-	real = vm->guest.log.fd;
-	vm->guest.log.fd = full;
+	real = console_test_swap(vm, full);
 	for (uint32_t n = 0; n <= NOXS_CONSOLE_OUT_SIZE; n += 64) /* more than the ring holds */
 		guest_says(vm, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-	assert_false(vm->guest.con.broken);
-	assert_int_equal(vm->guest.log.end, 4);
+	assert_false(console_test_broken(vm));
+	assert_int_equal(console_log_end(vm), 4);
 	assert_int_equal(close(real), 0);
 	open_again();
 	vm = engine_find(en, "web");
-	assert_false(vm->guest.con.broken);
+	assert_false(console_test_broken(vm));
 	guest_says(vm, "two");
-	assert_false(vm->guest.con.broken);
+	assert_false(console_test_broken(vm));
 	log_is(vm, "one two");
 }
 
@@ -225,13 +227,14 @@ static void a_full_disk_breaks_no_console(void **state)
 static void the_ring_keeps_what_the_log_could_not(void **state)
 {
 	struct vm *vm = create(guest("web", DOM_PV, 256), 0).vm;
+	int full;
 	int real;
 
 	(void)state;
 	guest_says(vm, "one ");
-	real = vm->guest.log.fd;
-	vm->guest.log.fd = open("/dev/full", O_RDWR | O_CLOEXEC);
-	assert_true(vm->guest.log.fd >= 0);
+	full = open("/dev/full", O_RDWR | O_CLOEXEC);
+	assert_true(full >= 0);
+	real = console_test_swap(vm, full);
 	guest_says(vm, "two ");
 	assert_int_equal(close(real), 0);
 	open_again();

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/guest/guest_test.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- restarts --- */
@@ -67,8 +70,7 @@ static void restarts_under_the_name_go_on(void **state)
 	c.on_crash = VM_RENAME_RESTART;
 	vm = create(c, 0).vm;
 	fake_end(vm_domid(vm), SHUTDOWN_crash);
-	for (int i = 0; i < 1000 && vm_state(vm) != VM_ENDED_PRESERVED; i++)
-		(void)ev_run(loop, EVRUN_ONCE);
+	until(vm_state(vm) == VM_ENDED_PRESERVED);
 	assert_int_equal(vm_state(engine_find(en, "again")), VM_BUILDING);
 	daemon_dies();
 	daemon_starts();
@@ -200,10 +202,11 @@ static void many_are_heard_in_the_end(void **state)
 	for (int fails = 0; fails < 2; fails++) {
 		daemon_dies();
 		daemon_starts();
-		waited = en->guests.unheard != NULL;
+		waited = control_first_unheard(en) != NULL;
 		assert_true(waited);
-		assert_int_equal(vm_state(en->guests.unheard), VM_RUNNING);
-		assert_int_equal(vm_shutdown(en->guests.unheard->guest.unheard_next, false, NULL),
+		assert_int_equal(vm_state(control_first_unheard(en)), VM_RUNNING);
+		assert_int_equal(vm_shutdown(control_test_next_unheard(control_first_unheard(en)),
+					     false, NULL),
 				 0);
 		if (fails) {
 			fake_fail_at(1, ENOMEM);
@@ -212,9 +215,9 @@ static void many_are_heard_in_the_end(void **state)
 				(void)ev_run(loop, EVRUN_NOWAIT);
 			fake_fail_at(0, 0);
 		}
-		for (int i = 0; i < 5000 && en->guests.unheard; i++)
+		for (int i = 0; i < 5000 && control_first_unheard(en); i++)
 			work_for(1);
-		assert_null(en->guests.unheard);
+		assert_null(control_first_unheard(en));
 	}
 	for (uint32_t i = 0; i < 300; i++) {
 		char name[16];

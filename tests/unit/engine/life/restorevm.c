@@ -12,8 +12,9 @@
 #include <noxs/abi.h>
 
 #include "split-toolstack/engine/domain/memory.h"
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
@@ -120,15 +121,15 @@ static void paths_of_an_unknown_file_do_not_count(void **state)
 	settle(0);
 	r = restore(file, NULL, 0); /* this host has made it */
 	assert_int_equal(r.rc, 0);
-	assert_non_null(r.vm->cfg.kernel);
-	assert_int_equal(r.vm->cfg.on_reboot, VM_RESTART);
+	assert_non_null(vm_cfg(r.vm)->kernel);
+	assert_int_equal(vm_cfg(r.vm)->on_reboot, VM_RESTART);
 	destroy(r.vm); /* and has forgotten it */
 	settle(0);
 	for (int again = 0; again < 2; again++) { /* the one in the history was made of the file */
 		r = restore(file, NULL, 0);
 		assert_int_equal(r.rc, 0);
-		assert_null(r.vm->cfg.kernel);
-		assert_null(r.vm->cfg.ramdisk);
+		assert_null(vm_cfg(r.vm)->kernel);
+		assert_null(vm_cfg(r.vm)->ramdisk);
 		fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
 		until(vm_state(r.vm) == VM_ENDED);
 		assert_int_equal(vm_reason(r.vm, &reason), VM_REASON_REBOOT);
@@ -216,7 +217,7 @@ static void so_many_at_a_time(void **state)
 		until(k[i].r.called);
 		assert_int_equal(k[i].r.rc, -ECANCELED);
 	}
-	assert_int_equal(en->streams.n, 0);
+	assert_int_equal(streams_test_count(en), 0);
 	(void)close(fd[0]);
 	(void)close(fd[1]);
 	destroy(vm);
@@ -258,7 +259,7 @@ static void a_restore_can_be_given_up(void **state)
 			assert_int_equal(vm_destroy(engine_find(en, "web"), NULL), 0);
 			assert_true(k.r.called);
 			assert_int_equal(k.r.rc, -ECANCELED);
-			until(en->streams.n == 0);
+			until(streams_test_count(en) == 0);
 		}
 		(void)close(fd[1]);
 		settle(0);
@@ -296,7 +297,7 @@ static void failing_restores_leave_nothing(void **state)
 				assert_int_equal(vm_destroy(r.vm, NULL), 0);
 			assert_int_equal(vm_state(engine_find(en, "web")), VM_ENDED);
 			settle(0);
-			until(en->streams.n == 0);
+			until(streams_test_count(en) == 0);
 			only_the_daemon_is_left();
 			assert_int_equal(open_files(), files);
 		}

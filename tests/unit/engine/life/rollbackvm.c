@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VMs back to a snapshot, in place: what of them stays, what is as it was, and that a call that
  * fails leaves one that goes on, or one that is paused and can be set back again. */
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/life/kept.h"
 #include "split-toolstack/engine/life/rollback.h"
 
 #include <errno.h>
@@ -13,9 +15,9 @@
 
 #include <noxs/abi.h>
 
-#include "split-toolstack/engine/engine-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/snapshot.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
 #include <xen/sched.h> /* behind xenctrl.h */
@@ -66,7 +68,7 @@ static int rollback(struct vm *vm, const char *name, struct err *e)
 		return rc;
 	until(o.called);
 	*e = o.err;
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	return o.rc;
 }
 
@@ -92,7 +94,7 @@ static uint8_t get_byte(const struct vm *vm)
 
 static uint64_t generation(const struct vm *vm)
 {
-	const struct noxs_page *p = fake_page(vm_domid(vm), vm->dev_frame);
+	const struct noxs_page *p = fake_page(vm_domid(vm), vm_dev_frame(vm));
 	uint64_t g;
 
 	assert_non_null(p);
@@ -124,7 +126,7 @@ static void set_back_while_another_is_named(void **state)
 
 	(void)state;
 	snapshot(vm, "a");
-	(void)snprintf(first, sizeof(first), "%s", vm->cfg.snapshot);
+	(void)snprintf(first, sizeof(first), "%s", vm_cfg(vm)->snapshot);
 	set_byte(vm, 7);
 	atomic_store(&held, true);
 	assert_int_equal(vm_snapshot(vm, "b", on_snapshot, &o, &o.err), 0);
@@ -135,7 +137,7 @@ static void set_back_while_another_is_named(void **state)
 	atomic_store(&held, false);
 	until(o.called);
 	assert_int_equal(o.rc, 0);
-	assert_string_equal(vm->cfg.snapshot, first);
+	assert_string_equal(vm_cfg(vm)->snapshot, first);
 	destroy(vm);
 }
 
@@ -196,12 +198,41 @@ static void what_does_not_fit_is_refused(void **state)
 	says(r.vm, 0);
 	assert_int_equal(rollback(r.vm, "s", &e), -EOPNOTSUPP);
 	destroy(r.vm);
-	/* it goes while the file is read */
+	/* it goes while the file is read, which was not before */
+	set_byte(vm, 9);
+	snapshot(vm, "t");
 	assert_int_equal(vm_rollback(vm, NULL, on_rollback, &o, &e), 0);
 	destroy(vm);
 	until(o.called);
 	assert_int_equal(o.rc, -ESRCH);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
+	settle(0);
+	only_the_daemon_is_left();
+}
+
+/* To the ones that are in memory, and the others. */
+static void many_states(void **state)
+{
+	struct vm *vm = living("web", DOM_PVH);
+	char name[16];
+
+	(void)state;
+	for (uint32_t i = 0; i < KEPT_MOST + 2; i++) {
+		(void)snprintf(name, sizeof(name), "m%u", i);
+		set_byte(vm, (uint8_t)(100 + i));
+		snapshot(vm, name);
+	}
+	for (uint32_t i = 0; i < 2 * (KEPT_MOST + 2); i++) {
+		struct err e = {0};
+
+		(void)snprintf(name, sizeof(name), "m%u", i / 2);
+		set_byte(vm, 1);
+		if (rollback(vm, name, &e) < 0)
+			fail_msg("%s: %s", name, e.msg);
+		assert_int_equal(get_byte(vm), 100 + i / 2);
+		assert_non_null(kept_find(en, vm_cfg(vm)->snapshot));
+	}
+	destroy(vm);
 	settle(0);
 	only_the_daemon_is_left();
 }
@@ -296,6 +327,7 @@ int main(void)
 		LIFE(it_is_as_it_was),
 		LIFE(set_back_while_another_is_named),
 		LIFE(what_does_not_fit_is_refused),
+		LIFE(many_states),
 		LIFE(failing_calls),
 		LIFE(one_that_was_taken_over),
 	};

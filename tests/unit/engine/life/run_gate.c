@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/engine/devices/set-t.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* Turns the loop no further than to open its disk. */
@@ -22,16 +26,16 @@ static void ask(struct vm_config c, uint32_t flags, struct result *r)
 /* The create's time to wait is over. */
 static void time_is_over(struct vm *vm)
 {
-	assert_int_equal(vm->life.now, NOW_CONNECTING);
-	vm->life.connect_until = ev_now(loop) - 1.;
-	vm->devices.ops->changed(&vm->devices, false);
+	assert_int_equal(life_test_now(vm), NOW_CONNECTING);
+	life_test_set_connect_until(vm, ev_now(loop) - 1.);
+	vm_devices(vm)->ops->changed(vm_devices(vm), false);
 }
 
 static bool is_paused(const struct vm *vm)
 {
 	struct xen_domain_info info;
 
-	assert_int_equal(xen_domain_info(en->x, vm_domid(vm), &info), 0);
+	assert_int_equal(xen_domain_info(engine_xen(en), vm_domid(vm), &info), 0);
 	return info.paused;
 }
 
@@ -102,7 +106,7 @@ static void what_does_not_come_ends_the_create(void **state)
 	failed_with(&r, -ETIMEDOUT, "xen-netback is not loaded (modprobe xen-netback)");
 	kernel_lacks_driver(NULL);
 	ask(net_and_disk("web"), VM_CREATE_WAIT_DEVICES, &r);
-	device_broken(engine_find(en, "web")->devices.first->next, "its disk does not answer");
+	devices_test_break(vm_devices(engine_find(en, "web")), 1, "its disk does not answer");
 	assert_false(r.called); /* not inside what has happened to the device */
 	failed_with(&r, -EIO, "vbd 51712: its disk does not answer");
 	ask(net_and_disk("web"), VM_CREATE_WAIT_DEVICES, &r);
@@ -135,7 +139,7 @@ static void the_last_of_many_has_its_time(void **state)
 	time_is_over(vm);
 	turn(NULL);
 	assert_false(last.called);
-	assert_true(vm->life.connect_until > ev_now(loop));
+	assert_true(life_test_connect_until(vm) > ev_now(loop));
 	while (!last.called)
 		work_for(1);
 	assert_int_equal(last.rc, 0);
@@ -146,8 +150,7 @@ static void the_last_of_many_has_its_time(void **state)
 		give(&c, vif("br1", ""));
 		ask(c, VM_CREATE_WAIT_DEVICES, &last);
 	}
-	en->devices->reached = en->devices->started;
-	en->devices->reached_at = ev_now(loop);
+	devices_test_all_reached(en);
 	time_is_over(engine_find(en, "web2"));
 	while (!last.called)
 		turn(NULL);
@@ -184,7 +187,7 @@ static void others_do_not_wait(void **state)
 	ask(net_and_disk("web"), 0, &r);
 	assert_true(r.called);
 	assert_int_equal(vm_state(r.vm), VM_RUNNING);
-	assert_int_equal(r.vm->life.now, NOW_GATED);
+	assert_int_equal(life_test_now(r.vm), NOW_GATED);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 }
@@ -223,11 +226,10 @@ static void a_failed_unpause_is_told(void **state)
 
 	(void)state;
 	ask(net_and_disk("web"), 0, &r);
-	assert_int_equal(r.vm->life.now, NOW_GATED);
-	for (struct device *d = r.vm->devices.first; d; d = d->next)
-		d->phase = PHASE_CONNECTED;
+	assert_int_equal(life_test_now(r.vm), NOW_GATED);
+	devices_test_connect(vm_devices(r.vm));
 	fake_fail_at(1, ENOMEM);
-	r.vm->devices.ops->changed(&r.vm->devices, false);
+	vm_devices(r.vm)->ops->changed(vm_devices(r.vm), false);
 	assert_non_null(fake_failed());
 	fake_fail_at(0, 0);
 	vm_get_info(r.vm, &i);
@@ -237,8 +239,7 @@ static void a_failed_unpause_is_told(void **state)
 	assert_int_equal(vm_state(r.vm), VM_RUNNING);
 	assert_false(is_paused(r.vm));
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
-	for (struct device *d = en->devices->all; d; d = d->hh.next)
-		d->phase = d->phase == PHASE_CONNECTED ? PHASE_STARTED : d->phase;
+	devices_test_unconnect_all(en);
 	nothing_is_left(0);
 }
 
@@ -272,7 +273,7 @@ static void a_killed_create_leaves_history(void **state)
 	assert_int_equal(engine_open(loop, &again, &en, NULL), 0);
 	settle(0);
 	nothing_is_left(0);
-	assert_int_equal(xen_domain_list(en->x, 1, 1, &info), 0);
+	assert_int_equal(xen_domain_list(engine_xen(en), 1, 1, &info), 0);
 	assert_null(vms_alive(en));
 	assert_int_equal(vm_state(engine_find_uuid(en, uuid)), VM_ENDED);
 	assert_int_equal(vm_reason(engine_find_uuid(en, uuid), &code), VM_REASON_CRASH);

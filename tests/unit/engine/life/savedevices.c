@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Saved VMs with devices: what the next life gets, what is refused, and that nothing is left. */
 #include "tests/unit/engine/devices_help.h"
+#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/life/migrate.h"
 #include "tests/unit/engine/life/savevm_help.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +25,7 @@ static struct vm *with(struct vm_config c, uint32_t can)
 	struct result r = create(c, 0);
 
 	assert_int_equal(r.rc, 0);
-	work_until(vm_state(r.vm) == VM_RUNNING && connected(r.vm) == r.vm->cfg.ndevice);
+	work_until(vm_state(r.vm) == VM_RUNNING && connected(r.vm) == vm_cfg(r.vm)->ndevice);
 	says(r.vm, can);
 	return r.vm;
 }
@@ -40,7 +42,7 @@ static struct vm_config net_only(const char *name, enum dom_type type)
 static int saved(struct vm *vm, bool keep)
 {
 	int file = memfd_create("saved", MFD_CLOEXEC);
-	bool disks = vm->cfg.device[vm->cfg.ndevice - 1].kind == DEVICE_VBD;
+	bool disks = vm_cfg(vm)->device[vm_cfg(vm)->ndevice - 1].kind == DEVICE_VBD;
 	struct saved s = {0};
 
 	assert_int_equal(begin(vm, dup(file), keep ? VM_SAVE_KEEP : 0, &s), 0);
@@ -72,7 +74,7 @@ static struct result restored(int file, const char *name, uint32_t flags)
 
 static void page_of(const struct vm *vm, struct noxs_page *out)
 {
-	const struct noxs_page *p = fake_page(vm_domid(vm), vm->dev_frame);
+	const struct noxs_page *p = fake_page(vm_domid(vm), vm_dev_frame(vm));
 
 	assert_non_null(p);
 	*out = *p;
@@ -84,7 +86,7 @@ static void gone(struct vm *vm)
 {
 	char name[VM_NAME_MAX + 1];
 
-	(void)snprintf(name, sizeof(name), "%s", vm->name);
+	(void)snprintf(name, sizeof(name), "%s", vm_name(vm));
 	assert_int_equal(vm_destroy(vm, NULL), 0);
 	work_until(kernel_nbackends() == 0);
 	assert_int_equal(vm_rm(engine_find(en, name), NULL), 0);
@@ -104,7 +106,7 @@ static void same_vm_has_its_devices_again(void **state)
 
 		give(&c, vbd());
 		vm = with(c, CAN);
-		memcpy(mac, vm->cfg.device[0].u.vif.mac, 6);
+		memcpy(mac, vm_cfg(vm)->device[0].u.vif.mac, 6);
 		file = saved(vm, false);
 		r = restored(file, NULL, 0);
 		if (r.rc < 0)
@@ -131,8 +133,9 @@ static void copy_has_a_mac_of_its_own(void **state)
 	(void)state;
 	assert_int_equal(r.rc, 0);
 	page_of(r.vm, &p);
-	assert_memory_not_equal(r.vm->cfg.device[0].u.vif.mac, vm->cfg.device[0].u.vif.mac, 6);
-	assert_memory_equal(p.dev[0].u.vif.mac, r.vm->cfg.device[0].u.vif.mac, 6);
+	assert_memory_not_equal(vm_cfg(r.vm)->device[0].u.vif.mac, vm_cfg(vm)->device[0].u.vif.mac,
+				6);
+	assert_memory_equal(p.dev[0].u.vif.mac, vm_cfg(r.vm)->device[0].u.vif.mac, 6);
 	assert_int_equal(vm_destroy(vm, NULL), 0);
 	gone(r.vm);
 	(void)close(file);
@@ -280,7 +283,7 @@ static void copies_have_disks_of_their_own(void **state)
 	r = restored(file, "copy", VM_RESTORE_DISKS_COPY);
 	if (r.rc < 0)
 		fail_msg("%s", r.err.msg);
-	assert_string_equal(r.vm->cfg.device[1].u.vbd.path, path);
+	assert_string_equal(vm_cfg(r.vm)->device[1].u.vbd.path, path);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 1 << 20);
 	assert_int_equal(st.st_mode & 0777, 0640);
@@ -353,11 +356,11 @@ static void arrives_with_its_devices(void **state)
 	assert_int_equal(engine_restore(en, dup(file), NULL, VM_CREATE_ARRIVING, on_restored, &k,
 					&k.st, &k.id, &k.r.err),
 			 0);
-	until(engine_find(en, "web")->life.now == NOW_CONNECTING);
+	until(life_test_now(engine_find(en, "web")) == NOW_CONNECTING);
 	assert_false(k.r.called);
 	work_until(k.r.called);
 	assert_int_equal(k.r.rc, 0);
-	assert_int_equal(k.r.vm->life.now, NOW_ARRIVING);
+	assert_int_equal(life_test_now(k.r.vm), NOW_ARRIVING);
 	assert_int_equal(connected(k.r.vm), 1);
 	assert_int_equal(vm_arrival_end(en, k.id, true, NULL), 0);
 	assert_int_equal(vm_state(k.r.vm), VM_RUNNING);

@@ -13,8 +13,9 @@
 
 #include <noxs/abi.h>
 
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
@@ -45,13 +46,13 @@ static void goes_on_out_of_its_file(void **state)
 		r = restore(file, NULL, 0);
 		if (r.rc < 0)
 			fail_msg("%s", r.err.msg);
-		assert_memory_equal(uuid, r.vm->uuid, 16);
+		assert_memory_equal(uuid, vm_uuid_bytes(r.vm), 16);
 		assert_string_equal(vm_name(r.vm), "web");
 		assert_int_equal(vm_state(r.vm), VM_RUNNING);
 		is_paused(r.vm, false);
 		is_resumed(r.vm);
 		fake_event(vm_domid(r.vm));
-		until(r.vm->ready);
+		until(vm_said_ready(r.vm));
 		destroy(r.vm);
 		settle(0);
 		only_the_daemon_is_left();
@@ -78,7 +79,7 @@ static void copies_have_names_of_their_own(void **state)
 	assert_int_equal(r.rc, -EEXIST);
 	r = restore(file, "copy", VM_CREATE_PAUSED);
 	assert_int_equal(r.rc, 0);
-	assert_memory_not_equal(r.vm->uuid, vm->uuid, 16);
+	assert_memory_not_equal(vm_uuid_bytes(r.vm), vm_uuid_bytes(vm), 16);
 	assert_int_equal(vm_state(r.vm), VM_PAUSED);
 	is_paused(r.vm, true);
 	is_resumed(r.vm);
@@ -163,7 +164,7 @@ static void a_pipe_that_stands_still_holds_nothing_up(void **state)
 	assert_int_equal(s.rc, -ECANCELED);
 	assert_int_equal(vm_state(vm), VM_RUNNING);
 	is_paused(vm, false);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	(void)close(end);
 
 	for (int paused = 0; paused < 2; paused++) { /* unpaused meanwhile */
@@ -175,7 +176,7 @@ static void a_pipe_that_stands_still_holds_nothing_up(void **state)
 		assert_int_equal(s.rc, -ECANCELED);
 		assert_int_equal(vm_state(vm), VM_RUNNING);
 		is_paused(vm, false);
-		until(en->streams.n == 0);
+		until(streams_test_count(en) == 0);
 		(void)close(end);
 	}
 	(void)close(save(vm, 0, &s)); /* its client stands still */
@@ -189,7 +190,7 @@ static void a_pipe_that_stands_still_holds_nothing_up(void **state)
 	assert_int_equal(s.rc, -ECANCELED);
 	assert_non_null(strstr(s.err.msg, "destroyed"));
 	settle(0);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	(void)close(end);
 
 	vm = living("web", DOM_PV); /* it ends by others */
@@ -198,7 +199,7 @@ static void a_pipe_that_stands_still_holds_nothing_up(void **state)
 	until(s.called);
 	assert_int_equal(s.rc, -ESRCH);
 	assert_int_equal(vm_state(vm), VM_ENDED);
-	until(en->streams.n == 0);
+	until(streams_test_count(en) == 0);
 	(void)close(end);
 	settle(0);
 	only_the_daemon_is_left();
@@ -248,7 +249,7 @@ static void a_guest_stops_itself(void **state)
 	says(vm, NOXS_CAN_SAVE | NOXS_CAN_SUSPEND);
 	fake_end(vm_domid(vm), SHUTDOWN_suspend); /* of its own: nothing has asked it to */
 	until(vm_state(vm) == VM_ENDED);
-	assert_int_equal(vm->reason, VM_REASON_SUSPEND);
+	assert_int_equal(vm_reason(vm, &(int){0}), VM_REASON_SUSPEND);
 	assert_int_equal(vm_rm(vm, NULL), 0);
 	settle(0);
 	only_the_daemon_is_left();
@@ -290,7 +291,7 @@ static void a_resume_that_fails_is_tried_again(void **state)
 				}
 			}
 			fake_fail_at(0, 0);
-			until(en->streams.n == 0);
+			until(streams_test_count(en) == 0);
 		}
 		destroy(vm);
 		settle(0);
@@ -378,7 +379,7 @@ static void failing_saves_change_nothing(void **state)
 		uint32_t files;
 
 		(void)close(save(vm, VM_SAVE_KEEP, &first)); /* the thread has its handle now */
-		until(en->streams.n == 0);
+		until(streams_test_count(en) == 0);
 		files = open_files();
 		for (uint32_t nth = 1;; nth++) {
 			int file = memfd_create("saved", MFD_CLOEXEC);
@@ -401,7 +402,7 @@ static void failing_saves_change_nothing(void **state)
 			if (rc == 0 && !fake_failed())
 				break;
 			fake_fail_at(0, 0);
-			until(en->streams.n == 0);
+			until(streams_test_count(en) == 0);
 			assert_int_equal(open_files(), files);
 		}
 		fake_fail_at(0, 0);

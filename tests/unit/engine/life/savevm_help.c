@@ -12,8 +12,9 @@
 #include <noxs/abi.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/services/slots.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 static void on_saved(void *arg, int rc, const struct stream_stats *st, const struct err *e)
 {
@@ -29,7 +30,7 @@ static void on_saved(void *arg, int rc, const struct stream_stats *st, const str
 
 void says(const struct vm *vm, uint32_t can)
 {
-	struct noxs_control *c = fake_page(vm_domid(vm), vm->control_frame);
+	struct noxs_control *c = fake_page(vm_domid(vm), vm_control_frame(vm));
 
 	assert_non_null(c);
 	c->can = can;
@@ -100,15 +101,15 @@ void destroy(struct vm *vm)
 
 void is_resumed(const struct vm *vm)
 {
-	struct noxs_page *p = fake_page(vm_domid(vm), vm->dev_frame);
+	struct noxs_page *p = fake_page(vm_domid(vm), vm_dev_frame(vm));
 
 	assert_non_null(p);
 	assert_int_equal(p->magic, NOXS_MAGIC);
 	assert_true(p->flags & NOXS_FLAG_RESUMED);
 	assert_true(p->generation > 1);
 	assert_int_equal(p->domid, vm_domid(vm));
-	assert_memory_equal(p->uuid, vm->uuid, 16);
-	assert_int_equal(p->control.remote_port, vm->slot.port);
+	assert_memory_equal(p->uuid, vm_uuid_bytes(vm), 16);
+	assert_int_equal(p->control.remote_port, vm_slot_port(vm));
 	(void)munmap(p, 4096);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VMs with disks that sleep: memory never runs beside a disk that is newer. */
+#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/life/sleep.h"
 #include "tests/unit/engine/devices_help.h"
 #include "tests/unit/engine/life/savevm_help.h"
@@ -17,6 +18,7 @@
 #include <xen/sched.h>
 
 #include "base/uuid.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 #define CAN (NOXS_CAN_SAVE | NOXS_CAN_SUSPEND | NOXS_CAN_PLAIN | NOXS_CAN_DEVICES)
 
@@ -53,7 +55,7 @@ static struct vm *sleeping(void)
 	struct saved s = {0};
 
 	assert_int_equal(r.rc, 0);
-	work_until(vm_state(r.vm) == VM_RUNNING && connected(r.vm) == r.vm->cfg.ndevice);
+	work_until(vm_state(r.vm) == VM_RUNNING && connected(r.vm) == vm_cfg(r.vm)->ndevice);
 	says(r.vm, CAN);
 	assert_int_equal(vm_sleep(r.vm, on_slept, &s, &s.err), 0);
 	fake_end(vm_domid(r.vm), SHUTDOWN_suspend);
@@ -104,12 +106,13 @@ static void disk_was_written_meanwhile(void **state)
 	assert_non_null(strstr(r.err.msg, "--disk keep"));
 	assert_non_null(strstr(r.err.msg, "sleeps on"));
 	assert_int_equal(vm_state(vm), VM_ASLEEP);
-	assert_true(has_file(vm->uuid));
+	assert_true(has_file(vm_uuid_bytes(vm)));
 	work_until(kernel_nbackends() == 0);
 	r = wake(vm, VM_RESTORE_DISKS_KEEP);
 	if (r.rc < 0)
 		fail_msg("%s", r.err.msg);
-	work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 2 && !has_file(vm->uuid));
+	work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 2 &&
+		   !has_file(vm_uuid_bytes(vm)));
 	gone(vm);
 }
 
@@ -119,7 +122,8 @@ static void disk_is_as_it_was(void **state)
 
 	(void)state;
 	assert_int_equal(wake(vm, 0).rc, 0);
-	work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 2 && !has_file(vm->uuid));
+	work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 2 &&
+		   !has_file(vm_uuid_bytes(vm)));
 	gone(vm);
 }
 
@@ -136,14 +140,14 @@ static void its_file_is_gone_before_it_runs(void **state)
 	assert_int_equal(vm_wake(vm, "test", 0, on_restored, &k, &k.st, &k.r.err), 0);
 	work_until(k.r.called && atomic_load(&waiting) > 0 && connected(vm) == 2);
 	assert_int_equal(k.r.rc, 0);
-	assert_false(has_file(vm->uuid));
+	assert_false(has_file(vm_uuid_bytes(vm)));
 	work_for(50);
 	is_paused(vm, true);
 	assert_int_equal(vm_pause(vm, NULL), 0); /* a client that is in between */
 	assert_int_equal(vm_unpause(vm, NULL), 0);
 	is_paused(vm, true);
 	atomic_store(&held, false);
-	work_until(vm->life.now == NOW_RUNNING);
+	work_until(life_test_now(vm) == NOW_RUNNING);
 	is_paused(vm, false);
 	gone(vm);
 }

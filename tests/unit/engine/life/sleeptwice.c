@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/engine-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
@@ -31,7 +31,7 @@ static struct vm *named_file(struct saved *s)
 	struct vm *vm = living("web", DOM_PV);
 
 	assert_int_equal(vm_sleep(vm, on_slept, s, &s->err), 0);
-	while (!has_file(vm->uuid)) {
+	while (!has_file(vm_uuid_bytes(vm))) {
 		assert_int_equal(vm_state(vm), VM_SAVING);
 		(void)ev_run(loop, EVRUN_NOWAIT);
 		usleep(2000);
@@ -44,7 +44,7 @@ static void sleeps_and_wakes(struct vm *vm)
 	struct restored k = {0};
 
 	assert_int_equal(vm_state(vm), VM_ASLEEP);
-	assert_true(has_file(vm->uuid));
+	assert_true(has_file(vm_uuid_bytes(vm)));
 	settle(0);
 	assert_int_equal(vm_wake(vm, "test", 0, on_restored, &k, &k.st, NULL), 0);
 	until(k.r.called);
@@ -63,7 +63,7 @@ static void asked_for_twice(void **state)
 	(void)state;
 	if (!s.called) {
 		assert_int_equal(vm_sleep(vm, on_slept, &t, &t.err), -EBUSY);
-		assert_true(has_file(vm->uuid));
+		assert_true(has_file(vm_uuid_bytes(vm)));
 		until(s.called);
 	}
 	assert_int_equal(s.rc, 0);
@@ -85,7 +85,7 @@ static void unpaused_and_asked_again(void **state)
 		until(s.called);
 		assert_true(s.rc < 0);
 		assert_int_equal(vm_state(vm), VM_RUNNING);
-		until(!has_file(vm->uuid));
+		until(!has_file(vm_uuid_bytes(vm)));
 		assert_int_equal(vm_sleep(vm, on_slept, &t, &t.err), 0);
 		until(t.called);
 		assert_int_equal(t.rc, 0);

@@ -8,8 +8,9 @@
 
 #include <noxs/abi.h>
 
-#include "split-toolstack/engine/pool/pool-t.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/pool/pool_test.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 #include <xen/sched.h> /* behind xenctrl.h */
@@ -58,7 +59,7 @@ static bool is_paused(uint32_t domid)
 
 static struct noxs_page page_of(const struct vm *vm)
 {
-	struct noxs_page *at = fake_page(vm->domid, vm->dev_frame);
+	struct noxs_page *at = fake_page(vm_domid(vm), vm_dev_frame(vm));
 	struct noxs_page copy;
 
 	assert_non_null(at);
@@ -69,16 +70,11 @@ static struct noxs_page page_of(const struct vm *vm)
 
 static void close_gate(const struct vm *vm)
 {
-	struct noxs_page *at = fake_page(vm->domid, vm->dev_frame);
+	struct noxs_page *at = fake_page(vm_domid(vm), vm_dev_frame(vm));
 
 	assert_non_null(at);
 	at->gate = NOXS_GATE_CLOSED;
 	(void)munmap(at, sizeof(*at));
-}
-
-static struct shell *first(void)
-{
-	return en->pool->flavors->shells;
 }
 
 static void a_claim_is_one_event(void **state)
@@ -92,8 +88,8 @@ static void a_claim_is_one_event(void **state)
 		uint32_t calls;
 
 		fill_pool(types[i], 2);
-		assert_false(is_paused(first()->dom.domid));
-		memcpy(&page, first()->map, sizeof(page));
+		assert_false(is_paused(pool_test_domid(en, 0)));
+		memcpy(&page, pool_test_pages(en), sizeof(page));
 		assert_int_equal(page.flags & NOXS_FLAG_GATE, NOXS_FLAG_GATE);
 		assert_int_equal(page.gate, NOXS_GATE_CLOSED);
 		assert_memory_equal(page.seed, none, sizeof(page.seed));
@@ -106,7 +102,7 @@ static void a_claim_is_one_event(void **state)
 		assert_int_equal(calls, 1);
 		page = page_of(r.vm);
 		assert_int_equal(page.gate, NOXS_GATE_OPEN);
-		assert_memory_equal(page.uuid, r.vm->uuid, sizeof(page.uuid));
+		assert_memory_equal(page.uuid, vm_uuid_bytes(r.vm), sizeof(page.uuid));
 		assert_memory_not_equal(page.seed, none, sizeof(page.seed));
 		assert_int_equal(page.generation, 1);
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
@@ -123,10 +119,10 @@ static void a_paused_one_is_paused(void **state)
 	r = create(guest("one", DOM_PVH, 4096), VM_CREATE_PAUSED);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(r.way, VM_GATED);
-	assert_true(is_paused(r.vm->domid));
+	assert_true(is_paused(vm_domid(r.vm)));
 	assert_int_equal(page_of(r.vm).gate, NOXS_GATE_OPEN);
 	assert_int_equal(vm_unpause(r.vm, NULL), 0);
-	assert_false(is_paused(r.vm->domid));
+	assert_false(is_paused(vm_domid(r.vm)));
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	empty_pool(DOM_PVH);
 }
@@ -138,7 +134,7 @@ static void a_flavor_may_want_none(void **state)
 	(void)state;
 	set_pool(DOM_PV, 1, true);
 	until(pool_ready() == 1);
-	assert_true(is_paused(first()->dom.domid));
+	assert_true(is_paused(pool_test_domid(en, 0)));
 	r = create(guest("one", DOM_PV, 4096), 0);
 	assert_int_equal(r.way, VM_WARM);
 	assert_int_equal(page_of(r.vm).flags & NOXS_FLAG_GATE, 0);
@@ -159,9 +155,9 @@ static void what_does_not_wait_goes(void **state)
 
 		fake_set_gate(ways[i]);
 		fill_pool(DOM_PV, 3); /* after three that were made in vain */
-		assert_true(en->pool->flavors->broken >= 3);
+		assert_true(pool_test_broken(en) >= 3);
 		settle(3);
-		assert_true(is_paused(first()->dom.domid));
+		assert_true(is_paused(pool_test_domid(en, 0)));
 		r = create(guest("one", DOM_PV, 4096), 0);
 		assert_int_equal(r.way, VM_WARM);
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
@@ -175,13 +171,13 @@ static void what_ends_there_goes(void **state)
 
 	(void)state;
 	fill_pool(DOM_PV, 2);
-	domid = first()->dom.domid;
+	domid = pool_test_domid(en, 0);
 	fake_end(domid, SHUTDOWN_crash);
-	until(en->pool->flavors->broken == 1);
+	until(pool_test_broken(en) == 1);
 	until(pool_ready() == 2);
 	settle(2);
-	for (const struct shell *s = first(); s; s = s->next)
-		assert_false(is_paused(s->dom.domid));
+	for (uint32_t n = 0; (domid = pool_test_domid(en, n)) != 0; n++)
+		assert_false(is_paused(domid));
 	empty_pool(DOM_PV);
 }
 
@@ -191,14 +187,14 @@ static void what_uses_cpu_time_goes(void **state)
 
 	(void)state;
 	fill_pool(DOM_PV, 2);
-	domid = first()->dom.domid;
-	ev_invoke(loop, &en->pool->gate_cpu, EV_TIMER); /* from now on */
+	domid = pool_test_domid(en, 0);
+	pool_test_look_at_gates(en); /* from now on */
 	fake_spend(domid, 5000);
-	ev_invoke(loop, &en->pool->gate_cpu, EV_TIMER);
-	assert_int_equal(en->pool->flavors->broken, 0);
+	pool_test_look_at_gates(en);
+	assert_int_equal(pool_test_broken(en), 0);
 	fake_spend(domid, 20000);
-	ev_invoke(loop, &en->pool->gate_cpu, EV_TIMER);
-	assert_int_equal(en->pool->flavors->broken, 1);
+	pool_test_look_at_gates(en);
+	assert_int_equal(pool_test_broken(en), 1);
 	assert_int_equal(pool_ready(), 1);
 	until(pool_ready() == 2);
 	settle(2);
@@ -213,12 +209,12 @@ static void what_left_is_not_taken(void **state)
 
 	(void)state;
 	fill_pool(DOM_PV, 2);
-	c = (struct noxs_control *)(void *)(first()->map + 4096);
+	c = (struct noxs_control *)(void *)((char *)pool_test_pages(en) + 4096);
 	c->state = NOXS_STATE_READY;
 	r = create(guest("one", DOM_PV, 4096), 0);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(r.way, VM_GATED);
-	assert_int_equal(en->pool->flavors->broken, 1);
+	assert_int_equal(pool_test_broken(en), 1);
 	until(pool_ready() == 2);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	empty_pool(DOM_PV);

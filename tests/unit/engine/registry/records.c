@@ -47,6 +47,8 @@ static void devices_come_back(void **state)
 	memset(d.u.vif.ip.ipv6, 0xfd, 16);
 	d.u.vif.ip.ipv6_prefix = 64;
 	(void)snprintf(d.u.vif.ip_text, sizeof(d.u.vif.ip_text), "fdfd::1/64");
+	(void)snprintf(d.u.vif.peer, sizeof(d.u.vif.peer), "eth0");
+	(void)snprintf(d.u.vif.netns, sizeof(d.u.vif.netns), "/run/netns/a b");
 	bytes = as_bytes(&d, &len);
 	at = bytes;
 	assert_true(device_record_get(&at, bytes + len, &back));

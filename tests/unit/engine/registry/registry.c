@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "split-toolstack/engine/devices/device.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/parts/parts_test.h"
 #include "split-toolstack/engine/registry/recent.h"
 #include "split-toolstack/engine/registry/registry.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -64,15 +67,15 @@ static void youngest_counts(void **state)
 	(void)state;
 	memset(text, 'x', LONG_TEXT);
 	for (int i = 0; i < 6; i++) {
-		free(vm->cfg.cmdline);
+		free(vm_change_cfg(vm)->cmdline);
 		text[LONG_TEXT - i] = '\0';
-		vm->cfg.cmdline = i % 3 == 2 ? strdup("short") : strdup(text);
-		assert_int_equal(vm_record(vm, NULL), 0);
+		vm_change_cfg(vm)->cmdline = i % 3 == 2 ? strdup("short") : strdup(text);
+		assert_int_equal(vm_record_config(vm, NULL), 0);
 		daemon_dies();
 		daemon_starts();
 		vm = engine_find(en, "web");
 		assert_non_null(vm);
-		assert_string_equal(vm->cfg.cmdline, i % 3 == 2 ? "short" : text);
+		assert_string_equal(vm_cfg(vm)->cmdline, i % 3 == 2 ? "short" : text);
 	}
 }
 
@@ -82,16 +85,17 @@ static void room_for_all(void **state)
 	(void)state;
 	for (int i = 0; i < 300; i++) {
 		struct vm *vm = vm_new(en);
+		uint8_t uuid[16];
+		char name[16];
 
 		assert_non_null(vm);
-		assert_int_equal(uuid_random(vm->uuid, NULL), 0);
-		(void)snprintf(vm->name, sizeof(vm->name), "ended%d", i);
-		vm->life.now = NOW_ENDED;
-		vm->ended_ns = (uint64_t)i + 1;
-		assert_int_equal(vm_record(vm, NULL), 0);
+		assert_int_equal(uuid_random(uuid, NULL), 0);
+		(void)snprintf(name, sizeof(name), "ended%d", i);
+		life_test_make_ended(vm, name, uuid, (uint64_t)i + 1);
+		assert_int_equal(vm_record_config(vm, NULL), 0);
 		vm_free(vm);
 	}
-	en->conf.history_max = 1000;
+	engine_test_settings(en)->history_max = 1000;
 	{
 		struct engine_conf c = conf();
 		uint32_t n = 0;
@@ -158,7 +162,7 @@ static void garbage_is_not_read(void **state)
 
 	(void)state;
 	(void)create(guest("web", DOM_PV, 256), 0);
-	while (registry_settle(en->registry))
+	while (registry_settle(engine_registry(en)))
 		;
 	f = slots("w");
 	for (int i = 0; i < 70000; i++)
@@ -195,16 +199,18 @@ static void older_versions_are_read(void **state)
 	c.limits = (struct dom_limits){.asked = DOM_LIMIT_GRANT_FRAMES, .grant_frames = 9};
 	assert_int_equal(create(c, 0).rc, 0);
 	for (uint32_t version = 3; version > 0; version--) {
-		MDB_val key = {16, engine_find(en, "old")->uuid};
+		uint8_t uuid[16];
+		MDB_val key = {16, uuid};
 		MDB_val value;
 		MDB_txn *txn;
 		uint8_t old[1024];
 		struct vm *vm;
 
-		while (registry_settle(en->registry))
+		vm_uuid(engine_find(en, "old"), uuid);
+		while (registry_settle(engine_registry(en)))
 			;
-		assert_int_equal(mdb_txn_begin(en->registry->db, NULL, 0, &txn), 0);
-		assert_int_equal(mdb_get(txn, en->registry->dbi, &key, &value), 0);
+		assert_int_equal(mdb_txn_begin(engine_registry(en)->db, NULL, 0, &txn), 0);
+		assert_int_equal(mdb_get(txn, engine_registry(en)->dbi, &key, &value), 0);
 		assert_true(value.mv_size > BYTES_2 + tail && value.mv_size <= sizeof(old));
 		memcpy(old, value.mv_data, value.mv_size);
 		if (version < 3) {
@@ -213,18 +219,19 @@ static void older_versions_are_read(void **state)
 			value.mv_size = BYTES_2 + tail;
 		}
 		value.mv_data = old;
-		assert_int_equal(mdb_put(txn, en->registry->dbi, &key, &value, 0), 0);
+		assert_int_equal(mdb_put(txn, engine_registry(en)->dbi, &key, &value, 0), 0);
 		assert_int_equal(mdb_txn_commit(txn), 0);
 		daemon_dies();
 		daemon_starts();
 		vm = engine_find(en, "old");
 		assert_non_null(vm);
-		assert_string_equal(vm->cfg.cmdline, command_line);
-		assert_int_equal(vm->cfg.cpus.map[0], 1);
-		assert_int_equal(vm->cfg.cpus.bytes, 1);
-		assert_int_equal(vm->cfg.cpus.n, 0);
-		assert_int_equal(vm->cfg.limits.asked, version < 3 ? 0 : DOM_LIMIT_GRANT_FRAMES);
-		assert_int_equal(vm_record(vm, NULL), 0); /* as today's */
+		assert_string_equal(vm_cfg(vm)->cmdline, command_line);
+		assert_int_equal(vm_cfg(vm)->cpus.map[0], 1);
+		assert_int_equal(vm_cfg(vm)->cpus.bytes, 1);
+		assert_int_equal(vm_cfg(vm)->cpus.n, 0);
+		assert_int_equal(vm_cfg(vm)->limits.asked,
+				 version < 3 ? 0 : DOM_LIMIT_GRANT_FRAMES);
+		assert_int_equal(vm_record_config(vm, NULL), 0); /* as today's */
 	}
 }
 

@@ -9,7 +9,7 @@
 #include "tests/fake/fake.h"
 
 #define STORM 200u
-#define MOST  100u /* that one gets through in a window */
+#define MOST  100u /* that one gets through in a period */
 
 struct listener {
 	struct port_user user;
@@ -55,11 +55,11 @@ static void end(struct listener *l)
 	(void)xen_evtchn_unbind(x, l->port);
 }
 
-/* This window lasts for ever, however slow the machine is. */
+/* This period lasts for ever, however slow the machine is. */
 static void limit(struct listener *l, uint32_t events)
 {
 	l->user.credit = &l->credit;
-	l->credit = (struct port_credit){.events = events, .window = ev_now(loop) + 1e9};
+	l->credit = (struct port_credit){.events = events, .since = ev_now(loop) + 1e9};
 }
 
 static void raise_events(uint32_t domid, uint32_t n)
@@ -116,7 +116,7 @@ static void test_storm(void **state)
 	raise_events(8, 1);
 	assert_int_equal(b.events, 1);
 	fake_event(7);
-	while (a.user.masked) { /* until the next window: the event that waited comes */
+	while (a.user.masked) { /* until the next period: the event that waited comes */
 		assert_true(ev_run(loop, EVRUN_ONCE));
 	}
 	assert_int_equal(a.resumed, 1);

@@ -148,6 +148,17 @@ static void a_killed_one_is_followed(void **state)
 	assert_int_equal(open_as(TAIL_AUTO), 0);
 	assert_sched(100, 2048);
 	assert_file(record, "preempt voluntary full\nratelimit_us 500 100\ndom0_weight 300 2048\n");
+	/* nothing is put back in between; what was changed meanwhile is made again */
+	leave_behind("preempt voluntary full\nratelimit_us 500 100\ndom0_weight 300 2048\n", 700,
+		     2048);
+	write_file(preempt, "none voluntary (full)\n");
+	assert_int_equal(open_as(TAIL_AUTO), 0);
+	assert_sched(100, 2048);
+	assert_file(preempt, "none voluntary (full)\n");
+	assert_file(record, "preempt voluntary full\nratelimit_us 700 100\ndom0_weight 300 2048\n");
+	assert_int_equal(open_as(TAIL_OFF), 0);
+	assert_sched(700, 300);
+	assert_file(preempt, "voluntaryntary (full)\n");
 }
 
 static void what_others_changed_is_left(void **state)

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/devices/device.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/services/worker.h"
 
 #define MIB	 1024u
@@ -51,7 +52,7 @@ static void destroy_that_hangs(uint64_t kib)
 	assert_int_equal(r.rc, 0);
 	fake_hold_destroy(vm_domid(r.vm));
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
-	worker_hurry(en->worker); /* it would begin in a moment */
+	worker_hurry(engine_worker(en)); /* it would begin in a moment */
 	(void)ev_run(loop, EVRUN_NOWAIT);
 	fake_await_destroy();
 }
@@ -109,15 +110,15 @@ static void a_create_without_an_id_does_not_wait(void **state)
 
 	(void)state;
 	destroy_that_hangs(BIG);
-	while (slots_ready(en->slots) && n < 32)
-		assert_int_equal(slot_take(en->slots, true, &held[n++], NULL), 0);
+	while (slots_ready(engine_slots(en)) && n < 32)
+		assert_int_equal(slot_take(engine_slots(en), true, &held[n++], NULL), 0);
 	fake_fail_at(1, ENOMEM);
 	begin(&w, "new", 256);
 	fake_fail_at(0, 0);
 	assert_true(w.called);
 	assert_int_equal(w.rc, -ENOMEM);
 	while (n)
-		slot_put(en->slots, &held[--n]);
+		slot_put(engine_slots(en), &held[--n]);
 	fake_hold_destroy(0);
 	settle(0);
 	only_the_daemon_is_left();
@@ -230,7 +231,7 @@ static void read_file(struct hanging *h, sem_t *answer)
 {
 	*h = (struct hanging){.job = {.work = hang, .done = hung}, .answer = answer};
 	(void)sem_init(&h->ended, 0, 0);
-	worker_push(en->worker, WORKER_FILES, &h->job);
+	worker_push(engine_worker(en), WORKER_FILES, &h->job);
 	(void)ev_run(loop, EVRUN_NOWAIT);
 }
 

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "split-toolstack/engine/images/imagestore.h"
+#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/life/pack.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* A call of Xen fails, the n-th: the VM goes on, and nothing is left. */
@@ -33,7 +35,7 @@ static void failing_calls_leave_nothing(void **state)
 		if (k.rc == 0 && !fake_failed())
 			break;
 		fake_fail_at(0, 0);
-		until(en->streams.n == 0);
+		until(streams_test_count(en) == 0);
 		if (k.rc == 0)
 			assert_int_equal(rm("a", NULL), 0);
 		assert_int_equal(files(".vm") + files(".snap"), 0);

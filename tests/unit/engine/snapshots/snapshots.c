@@ -14,6 +14,7 @@
 
 #include "split-toolstack/engine/images/imagestore.h"
 #include "split-toolstack/engine/life/pack.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 #include <xen/sched.h> /* behind xenctrl.h */
@@ -79,8 +80,8 @@ static void a_tree_that_the_next_daemon_knows(void **state)
 	assert_int_equal(st.st_size, (off_t)find("web-1")->bytes);
 	r = copy_of("web-1", "copy", 0);
 	assert_int_equal(r.rc, 0);
-	assert_string_equal(r.vm->cfg.snapshot, first.digest);
-	assert_memory_not_equal(r.vm->uuid, vm->uuid, 16);
+	assert_string_equal(vm_cfg(r.vm)->snapshot, first.digest);
+	assert_memory_not_equal(vm_uuid_bytes(r.vm), vm_uuid_bytes(vm), 16);
 	open_again();
 	assert_string_equal(find("second")->parent, first.digest);
 	assert_string_equal(find("second")->vm, "web");
@@ -101,10 +102,10 @@ static void one_that_boots_anew_has_no_parent(void **state)
 	assert_int_equal(keep(vm, "a").rc, 0);
 	copy = copy_of("a", "copy", 0).vm;
 	assert_non_null(copy);
-	assert_non_null(copy->cfg.snapshot);
+	assert_non_null(vm_cfg(copy)->snapshot);
 	fake_end(vm_domid(copy), SHUTDOWN_reboot);
 	until(vm_state(copy) == VM_BUILDING);
-	assert_null(copy->cfg.snapshot);
+	assert_null(vm_cfg(copy)->snapshot);
 	until(vm_state(copy) == VM_RUNNING);
 	destroy(copy);
 	destroy(vm);

@@ -5,18 +5,16 @@
 #define CHAOS_ENGINE_ENGINE_T_H
 
 #include "base/xen.h"
-#include "split-toolstack/engine/domain/memory-t.h"
 #include "split-toolstack/engine/engine.h"
-#include "split-toolstack/engine/guest/guests-t.h"
-#include "split-toolstack/engine/life/streams-t.h"
-#include "split-toolstack/engine/vm/vms-t.h"
 
 struct adoption;
 struct deaths;
 struct devices;
 struct drops;
+struct guests;
 struct idle;
 struct images;
+struct memory;
 struct opener;
 struct pool;
 struct ports;
@@ -24,7 +22,9 @@ struct registry;
 struct sleepers;
 struct slots;
 struct snapshots;
+struct streams;
 struct tail;
+struct vms;
 struct worker;
 
 struct engine {
@@ -46,14 +46,14 @@ struct engine {
 	struct snapshots *snapshots;
 	struct tail *tail; /* NULL: off */
 	/* rooms: what is in them is touched by their own files alone */
-	struct vms vms;
-	struct drops *drops;  /* domain/drop.c */
-	struct memory memory; /* domain/memory.c */
+	struct vms *vms;
+	struct drops *drops;   /* domain/drop.c */
+	struct memory *memory; /* domain/memory.c */
 	struct devices *devices;
-	struct guests guests;
+	struct guests *guests;
 	struct pool *pool;
 	struct adoption *adoption; /* life/adopt.c */
-	struct streams streams;	   /* life/streams.c */
+	struct streams *streams;   /* life/streams.c */
 	struct sleepers *sleepers; /* life/sleepers.c; NULL: there is no folder */
 };
 

@@ -42,7 +42,7 @@ static void format_time(uint64_t ns, char *to, size_t room)
 		to[0] = '\0';
 }
 
-void view_end_text(const struct chaos_vm *v, char *to, size_t room)
+void print_end_text(const struct chaos_vm *v, char *to, size_t room)
 {
 	if (v->exit_code >= 0)
 		(void)snprintf(to, room, "%s, code %d", v->reason, v->exit_code);
@@ -85,7 +85,7 @@ static void print_times(const struct chaos_vm *v)
 	}
 }
 
-void view_print(const struct chaos_vm *v)
+void print_vm(const struct chaos_vm *v)
 {
 	char text[192];
 
@@ -97,7 +97,7 @@ void view_print(const struct chaos_vm *v)
 	if (strcmp(v->state, "unknown") == 0) {
 		line("because", v->reason);
 	} else if (strcmp(v->reason, "none") != 0) {
-		view_end_text(v, text, sizeof(text));
+		print_end_text(v, text, sizeof(text));
 		line("end", text);
 	}
 	line("type", v->type);

@@ -3,8 +3,17 @@
 #include <string.h>
 
 #include "base/uuid.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/vm/state.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/vm/vm.h"
+#include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* Other toolstacks pause and unpause our domains, too; Xen tells of that when it is asked. */
@@ -19,7 +28,7 @@ static enum vm_state shown_state(const struct vm *vm)
 
 static const char *snapshot_of(const struct vm *vm)
 {
-	const struct snapshot *x = snapshots_by_digest(vm->en->snapshots, vm->cfg.snapshot);
+	const struct snapshot *x = snapshots_by_digest(engine_snapshots(vm->en), vm->cfg.snapshot);
 
 	return x ? x->name : vm->cfg.snapshot;
 }
@@ -71,7 +80,7 @@ void vm_known_info(const struct vm *vm, struct vm_info *out)
 	out->started_ns = vm->started_ns;
 	out->ended_ns = vm->ended_ns;
 	out->restarts = vm->restarts;
-	out->console_bytes = guest_console_end(&vm->guest);
+	out->console_bytes = console_log_end(vm);
 	out->cpu_ns = vm->domid ? vm->last.cpu_ns : 0;
 }
 
@@ -79,7 +88,7 @@ void vm_get_info(struct vm *vm, struct vm_info *out)
 {
 	struct xen_domain_info info;
 
-	if (vm->domid && xen_domain_info(vm->en->x, vm->domid, &info) == 0)
+	if (vm->domid && xen_domain_info(engine_xen(vm->en), vm->domid, &info) == 0)
 		vm_see(vm, &info);
 	vm_known_info(vm, out);
 }

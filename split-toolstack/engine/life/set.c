@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM that runs gets another share of CPU time, or is asked to have other memory. */
+#include "split-toolstack/engine/life/set.h"
+
+#include <errno.h>
+
+#include "split-toolstack/engine/config/vm_config.h"
+#include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vm.h"
+
+#define LEAST_KIB 1024u
+
+static int check_memory(struct vm *vm, uint64_t kib, struct err *e)
+{
+	uint64_t most = (uint64_t)vm_dom(vm)->max_pages * 4;
+
+	if (kib == vm->cfg.mem_kib && vm->noxs)
+		return 0;
+	if (vm->noxs || !vm_view_can_ask(vm))
+		return err_set(
+			e, EOPNOTSUPP,
+			"memory: the guest of \"%s\" has no balloon driver that could be asked",
+			vm->name);
+	if (kib < LEAST_KIB || kib > most)
+		return err_set(e, EINVAL,
+			       "memory %llu KiB: %u to %llu KiB (its maxmem) are possible",
+			       (unsigned long long)kib, LEAST_KIB, (unsigned long long)most);
+	return 0;
+}
+
+static int set_cpu(struct vm *vm, const struct vm_settings *s, struct err *e)
+{
+	uint32_t weight = s->weight == VM_SET_KEEP ? 0 : s->weight;
+	int rc = vm_check_domain(vm);
+
+	if (rc == 0)
+		rc = xen_domain_sched(engine_xen(vm->en), vm->domid, weight, s->cap);
+	if (rc < 0)
+		return err_sys(e, -rc, "scheduler's parameters of \"%s\"", vm->name);
+	if (weight)
+		vm->cfg.weight = weight;
+	if (s->cap != VM_SET_KEEP)
+		vm->cfg.cap = s->cap;
+	life_record(vm);
+	return 0;
+}
+
+int vm_set(struct vm *vm, const struct vm_settings *s, struct err *e)
+{
+	bool cpu = s->weight != VM_SET_KEEP || s->cap != VM_SET_KEEP;
+	uint32_t vcpus = vm_config_vcpus(&vm->cfg);
+	int rc = life_need_domain(vm, e);
+
+	if (rc < 0)
+		return rc;
+	if (s->weight == 0 || (s->weight != VM_SET_KEEP && s->weight > 65535))
+		return err_set(e, EINVAL, "cpu_weight %u: 1 to 65535 are possible", s->weight);
+	if (s->cap != VM_SET_KEEP && s->cap > 100 * vcpus)
+		return err_set(e, EINVAL, "cap %u: at most 100 for each of the %u vCPUs", s->cap,
+			       vcpus);
+	if (s->mem_kib)
+		rc = check_memory(vm, s->mem_kib, e);
+	if (rc == 0 && cpu)
+		rc = set_cpu(vm, s, e);
+	if (rc == 0 && s->mem_kib && !vm->noxs)
+		rc = vm_view_ask_memory(vm, s->mem_kib, e);
+	return rc;
+}
