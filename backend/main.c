@@ -18,10 +18,11 @@
 static const char usage[] =
 	"usage: chaos-backend (--control FD | --listen FD) [--user USER] [--log-level LEVEL]\n"
 	"\n"
-	"Serves vifs and vbds of guests in user space; started by chaosd.\n"
-	"  -c, --control FD       the client, a Unix SOCK_SEQPACKET socket; its end is ours\n"
-	"  -L, --listen FD        a listening one: clients come and go, devices stay\n"
-	"  -u, --user USER        give up root for this user\n"
+	"Serves network interfaces and disks of guests in user space. chaosd starts it.\n"
+	"\n"
+	"  -c, --control FD       a connected Unix SOCK_SEQPACKET socket; exits when it is closed\n"
+	"  -L, --listen FD        a listening socket; devices stay when a client disconnects\n"
+	"  -u, --user USER        change to this user after the start\n"
 	"  -l, --log-level LEVEL  error, warn, info or debug\n"
 	"  -V, --version\n"
 	"  -h, --help\n";

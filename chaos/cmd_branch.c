@@ -96,22 +96,24 @@ static int run_branch(const struct command *cmd, int argc, char **argv)
 }
 
 static const char branch_help[] =
-	"Makes copies of a VM, which goes on: each has its memory as it is now, and a name, uuid "
-	"and\n"
-	"console of its own. Prints their names. For guests that save can write.\n"
-	"Linux is not told that it is a copy: man 1 chaos says what it has in common.\n"
+	"Makes copies of a VM and prints their names. The original continues. Each copy has the "
+	"memory\n"
+	"and vCPUs of the VM as they are now, and its own name, uuid, domain id and console.\n"
+	"The guest must support it, as for \"chaos save\". chaos(1) says what a guest must do "
+	"about random\n"
+	"numbers.\n"
 	"\n"
-	"  -c, --count N           N copies of the same moment\n"
-	"  -n, --name NAME         the copy's name; of several: NAME-1, NAME-2, ...\n"
-	"                          (VM-1, VM-2, ...: the first that are free)\n"
-	"  -p, --paused            do not let them run yet (chaos unpause does)\n"
-	"  -w, --ready             wait until each copy reports itself, before the next one\n"
+	"  -c, --count N           make N copies of the same moment\n"
+	"  -n, --name NAME         the name of the copy; with --count, NAME-1, NAME-2, ...\n"
+	"                          default: the first free ones of VM-1, VM-2, ...\n"
+	"  -p, --paused            leave the copies paused; chaos unpause runs them\n"
+	"  -w, --ready             wait until each copy reports that it is ready\n"
 	"  -q, --quiet             do not print names\n" HELP_JSON;
 
 const struct command cmd_branch = {
 	.name = "branch",
 	.args = "[OPTION]... VM",
-	.what = "make copies of a VM",
+	.what = "make copies of a VM that runs",
 	.help = branch_help,
 	.run = run_branch,
 };

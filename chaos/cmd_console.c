@@ -185,7 +185,7 @@ static int run_console(const struct command *cmd, int argc, char **argv)
 }
 
 static const char console_help[] =
-	"Attaches to a VM's console; ^] detaches. --log also works after it has ended.\n"
+	"Attaches to the console of a VM; ^] detaches. --log also works after the VM has ended.\n"
 	"\n"
 	"  -l, --log               print the console log\n"
 	"  -f, --follow            with --log: continue with new output until the VM ends\n";

@@ -223,9 +223,10 @@ static int run_create(const struct command *cmd, int argc, char **argv)
 }
 
 static const char create_help[] =
-	"Creates and starts a VM from an xl.cfg file (\"-\": standard input), or from options "
-	"alone.\n"
-	"key=value sets a key, in the syntax of the file; a text needs no quotes.\n"
+	"Creates and starts a VM from a file (chaos.cfg(5), xl.cfg(5); \"-\": standard input), or "
+	"from\n"
+	"options alone. KEY=VALUE sets a key of the file; a text needs no quotes.\n"
+	"Example: chaos create -k /usr/lib/chaos/guests/echo -m 4 -n web\n"
 	"\n"
 	"  -k, --kernel IMAGE      the image to boot, if there is no file\n"
 	"  -r, --ramdisk FILE\n"
@@ -240,11 +241,11 @@ static const char create_help[] =
 	"      --set KEY=TEXT      set any other key; the text is taken literally\n"
 	"      --ignore KEY        ignore a key that chaos does not support\n"
 	"      --xl                ignore unknown keys with a warning, as xl does\n"
-	"      --from NAME         a copy of a snapshot (chaos snapshot), with a uuid of its own\n"
+	"      --from NAME         make a copy of a snapshot (chaos snapshot)\n"
 	"      --count N           create N VMs, named NAME-1, NAME-2, ...\n"
 	"  -p, --paused            create it paused; chaos unpause runs it\n"
 	"  -w, --ready             wait until the guest reports that it is ready (noxs guests)\n"
-	"      --no-wait-devices   run without devices whose backends are missing\n"
+	"      --no-wait-devices   run it even if backends of its devices are missing\n"
 	"  -C, --console           attach to its console\n"
 	"  -T, --timings           print the time of each step, in microseconds\n"
 	"  -q, --quiet             print errors only\n" HELP_JSON;

@@ -235,18 +235,16 @@ static int run_device(const struct command *cmd, int argc, char **argv)
 
 /* --- commands --- */
 
-static const char vif_attach_help[] = "Adds a network interface to a VM. The keys are those of "
-				      "vif=[] in xl.cfg: mac=, bridge=,\n"
-				      "rate=, mtu=, ... (chaos.cfg(5)). Prints its number.\n"
-				      "\n" HELP_JSON;
+static const char vif_attach_help[] =
+	"Adds a network interface to a VM and prints its number. The keys are those of vif=[]\n"
+	"(chaos.cfg(5)): mac=, bridge=, rate=, mtu=, ...\n" HELP_JSON;
 
-static const char detach_help[] =
-	"  -f, --force             remove it without waiting for the guest\n" HELP_JSON;
+static const char detach_help[] = "  -f, --force             remove it at once, without asking the "
+				  "guest to release it\n" HELP_JSON;
 
 static const char disk_attach_help[] =
-	"Adds a disk to a VM, in the syntax of disk=[] in xl.cfg: /dev/vg/data,raw,xvdb,rw, or\n"
-	"vdev=xvdb access=ro target=FILE (chaos.cfg(5)). Prints its name in the guest.\n"
-	"\n" HELP_JSON;
+	"Adds a disk to a VM and prints its name in the guest. The syntax is that of disk=[]\n"
+	"(chaos.cfg(5)): /dev/vg/data,raw,xvdb,rw, or vdev=xvdb access=ro target=FILE.\n" HELP_JSON;
 
 const struct command cmd_network_attach = {
 	.name = "network-attach",

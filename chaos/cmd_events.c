@@ -104,12 +104,13 @@ static int run_events(const struct command *cmd, int argc, char **argv)
 }
 
 static const char events_help[] =
-	"Prints events until ^C: created, started, ready, paused, "
-	"unpaused,\n"
-	"renamed, saving, asleep, exited, crashed, preserved, destroyed, removed; and pool-low.\n"
+	"Prints events until ^C. Events of VMs: created, started, ready, paused, unpaused, "
+	"renamed,\n"
+	"saving, asleep, exited, crashed, preserved, destroyed, removed. Event of the pool: "
+	"pool-low.\n"
 	"\n"
-	"  -s, --since ID          begin after the event with that number (see --json)\n"
-	"  -j, --json              one JSON object for each event\n";
+	"  -s, --since ID          begin with the event after this one (--json prints IDs)\n"
+	"  -j, --json              print one JSON object for each event\n";
 
 const struct command cmd_events = {
 	.name = "events",

@@ -170,10 +170,11 @@ static int run_image(const struct command *cmd, int argc, char **argv)
 }
 
 static const char image_help[] =
-	"Manages images that chaosd stores; --kernel image:NAME boots one. Without arguments lists "
-	"them.\n"
+	"Manages images that chaosd stores; \"chaos create --kernel image:NAME\" boots one. "
+	"Without\n"
+	"arguments lists them.\n"
 	"\n"
-	"  import FILE [NAME]      copy and check FILE; the default NAME is its file name\n"
+	"  import FILE [NAME]      check FILE and store a copy; the default NAME is its file name\n"
 	"  list                    list images\n"
 	"  inspect NAME...         show details\n"
 	"  rm NAME...              remove images\n" HELP_JSON;

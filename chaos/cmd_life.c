@@ -274,10 +274,10 @@ static const char end_help[] =
 	"  -t, --timeout SECONDS   with --wait: fail after that time\n" HELP_JSON;
 
 static const char rm_help[] =
-	"  -f, --force             destroy VMs that have not ended\n" HELP_JSON;
+	"  -f, --force             destroy VMs first that have not ended\n" HELP_JSON;
 
 static const char wait_help[] =
-	"Waits until the VMs have ended and prints name, reason and exit code of each.\n"
+	"Waits until the VMs have ended, and prints name, reason and exit code of each.\n"
 	"\n"
 	"  -r, --ready             wait until they are ready, or have ended\n"
 	"  -t, --timeout SECONDS   fail after that time\n" HELP_JSON;
@@ -293,7 +293,7 @@ const struct command cmd_pause = {
 const struct command cmd_unpause = {
 	.name = "unpause",
 	.args = "VM...",
-	.what = "continue paused VMs",
+	.what = "let paused VMs continue",
 	.help = HELP_JSON,
 	.run = run_simple,
 	.op = PROTO_REQ_UNPAUSE,

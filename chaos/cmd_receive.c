@@ -343,24 +343,24 @@ static int run_receive(const struct command *cmd, int argc, char **argv)
 }
 
 static const char receive_help[] =
-	"Takes one VM from a \"chaos migrate\" on another host, whose stream is standard input "
-	"and output.\n"
-	"It runs here when its source has given it away, and else leaves nothing.\n"
+	"Receives one VM from \"chaos migrate\" on another host, over standard input and output. "
+	"The VM\n"
+	"runs here when the other host has given it away; otherwise nothing is left of it.\n"
 	"\n"
-	"  -n, --name NAME         a name for it here, with a uuid of its own\n"
-	"  -l, --listen WHERE      wait for one at ADDR:PORT (not encrypted), or at the path of a\n"
-	"                          socket, for a TLS proxy\n"
-	"  -d, --disk WHAT         its disks: keep (the source names them), readonly, none or "
-	"copy; "
-	"needed\n"
-	"                          when this host does not know the VM\n"
-	"  -p, --paths             kernel, ramdisk and on_* that the source names count here, "
-	"too\n" HELP_JSON;
+	"  -n, --name NAME         give it this name and a new uuid\n"
+	"  -l, --listen WHERE      wait for a connection at ADDR:PORT (not encrypted), or at the "
+	"path of a\n"
+	"                          Unix socket, for a TLS proxy\n"
+	"  -d, --disk WHAT         its disks: keep (as the source names them), readonly, none or "
+	"copy;\n"
+	"                          needed if this host does not know the VM\n"
+	"  -p, --paths             use kernel, ramdisk and on_* keys that the source "
+	"names\n" HELP_JSON;
 
 const struct command cmd_migrate_receive = {
 	.name = "migrate-receive",
 	.args = "[OPTION]...",
-	.what = "take a VM from another host",
+	.what = "receive a VM from another host",
 	.help = receive_help,
 	.run = run_receive,
 };

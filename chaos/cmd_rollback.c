@@ -56,12 +56,12 @@ static int run_rollback(const struct command *cmd, int argc, char **argv)
 	return rc < 0 ? failed(&e) : EXIT_DONE;
 }
 
-static const char rollback_help[] = "Sets the memory and vCPUs of a VM back to a SNAPSHOT; without "
-				    "one to that which it was made\n"
-				    "from, or last kept as or set back to. It keeps its name, "
-				    "uuid, domain id and console. For\n"
-				    "small noxs guests without devices.\n"
-				    "\n" HELP_JSON;
+static const char rollback_help[] =
+	"Sets the memory and vCPUs of a VM back to SNAPSHOT. The default is the snapshot that was "
+	"last\n"
+	"made of the VM, that it was last set back to, or that it was made from. Name, uuid, "
+	"domain id and\n"
+	"console stay. For small noxs guests without devices.\n" HELP_JSON;
 
 const struct command cmd_rollback = {
 	.name = "rollback",

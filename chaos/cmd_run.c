@@ -103,8 +103,10 @@ static int run_run(const struct command *cmd, int argc, char **argv)
 }
 
 static const char run_help[] =
-	"Creates a VM, prints its console until it ends, and exits with its exit code: 134 if it\n"
-	"crashed, 137 if it was destroyed. The words after -- are its command line.\n"
+	"Creates a VM, prints its console until it ends, and exits with its exit code, with 134 if "
+	"it\n"
+	"crashed or 137 if it was destroyed. The words after -- are its command line.\n"
+	"Example: chaos run /usr/lib/chaos/guests/hello -m 256K -- who=world\n"
 	"\n"
 	"  -m, --memory SIZE       MiB (32), or a number with K, M or G\n"
 	"  -r, --ramdisk FILE\n"
@@ -113,8 +115,8 @@ static const char run_help[] =
 	"  -v, --vcpus N\n"
 	"      --vif SPEC          add a network interface; \"\" has all defaults\n"
 	"      --disk SPEC         add a disk\n"
-	"      --set KEY=TEXT      set any other key of xl.cfg\n"
-	"      --no-wait-devices   run without devices whose backends are missing\n"
+	"      --set KEY=TEXT      set any other key (chaos.cfg(5))\n"
+	"      --no-wait-devices   run it even if backends of its devices are missing\n"
 	"  -i, --interactive       pass input to the console; ^] detaches\n"
 	"      --rm                remove the VM from the history when it has ended\n";
 

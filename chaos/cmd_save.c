@@ -299,38 +299,40 @@ static int run_restore(const struct command *cmd, int argc, char **argv)
 /* --- commands --- */
 
 static const char save_help[] =
-	"Writes a VM into FILE (\"-\": standard output) and ends it; \"chaos restore\" goes on "
-	"with "
-	"it.\n"
-	"The VM stands still meanwhile, and runs on if anything fails. For noxs guests.\n"
+	"Writes the memory and vCPUs of a VM into FILE (\"-\": standard output) and ends the VM.\n"
+	"\"chaos restore FILE\" continues it. The VM is stopped meanwhile; if something fails, it "
+	"continues.\n"
+	"The guest must support it: noxs guests that say so (noxs(7)), and Linux as PVH with "
+	"store=own.\n"
 	"\n"
-	"  -c, --keep              it runs on when it is written\n" HELP_JSON;
+	"  -c, --keep              let the VM continue when it has been written\n" HELP_JSON;
 
 const struct command cmd_save = {
 	.name = "save",
 	.args = "[OPTION]... VM FILE",
-	.what = "write a VM into a file",
+	.what = "write a VM into a file and end it",
 	.help = save_help,
 	.run = run_save,
 };
 
 static const char restore_help[] =
-	"Makes a VM of a FILE (\"-\": standard input) that \"chaos save\" has written. It has the "
-	"name and\n"
-	"uuid of the saved one, which must not live any more.\n"
+	"Makes a VM from a FILE (\"-\": standard input) that \"chaos save\" has written. It has "
+	"the name and\n"
+	"uuid of the saved VM, which must have ended.\n"
 	"\n"
-	"  -n, --name NAME         a copy of this name, with a uuid of its own\n"
-	"  -p, --paused            do not let it run yet (chaos unpause does)\n"
-	"  -w, --ready             wait until its guest goes on\n"
-	"  -d, --disk WHAT         its disks: keep (as the file names them), readonly, none, or\n"
-	"                          copy (DISK.NAME); needed for a copy of a VM, and when this "
-	"host\n"
-	"                          does not know the VM\n" HELP_JSON;
+	"  -n, --name NAME         make a copy with this name and a new uuid\n"
+	"  -p, --paused            leave it paused; chaos unpause runs it\n"
+	"  -w, --ready             wait until its guest continues\n"
+	"  -d, --disk WHAT         its disks: keep (as the file names them), readonly, none, or "
+	"copy\n"
+	"                          (to DISK.NAME); needed for a copy of a VM, and if this host "
+	"does not\n"
+	"                          know the VM\n" HELP_JSON;
 
 const struct command cmd_restore = {
 	.name = "restore",
 	.args = "[OPTION]... FILE",
-	.what = "make a VM of a file",
+	.what = "make a VM from a file of save",
 	.help = restore_help,
 	.run = run_restore,
 };

@@ -33,15 +33,16 @@ static int run_set(const struct command *cmd, int argc, char **argv)
 	return conclude(&c, NULL, rc < 0 ? failed(&e) : EXIT_DONE);
 }
 
-static const char set_help[] = "  memory=SIZE             MiB, or with K, M or G, up to maxmem: "
-			       "what Linux is asked to have\n"
-			       "  cpu_weight=N            1 to 65535\n"
-			       "  cap=N                   percent of a CPU; 0: none\n";
+static const char set_help[] =
+	"  memory=SIZE             target of Linux's balloon driver, up to maxmem: MiB, or with K, "
+	"M or G\n"
+	"  cpu_weight=N            scheduling weight, 1 to 65535\n"
+	"  cap=N                   limit of CPU time, percent of one CPU; 0: no limit\n";
 
 const struct command cmd_set = {
 	.name = "set",
 	.args = "VM KEY=VALUE...",
-	.what = "change memory or share of CPU time of a VM that runs",
+	.what = "change memory, CPU weight or cap of a VM",
 	.help = set_help,
 	.run = run_set,
 };

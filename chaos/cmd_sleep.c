@@ -110,32 +110,30 @@ static int run_wake(const struct command *cmd, int argc, char **argv)
 	return conclude(&client, json, result);
 }
 
-static const char sleep_help[] = "Saves VMs in chaosd's own folder and ends their domains: they "
-				 "keep name, uuid, console log\n"
-				 "and configuration, use no memory, and are woken by \"chaos "
-				 "wake\", also after the host was\n"
-				 "booted. One that cannot sleep runs on.\n"
-				 "\n" HELP_JSON;
+static const char sleep_help[] = "Saves VMs in chaosd's own folder and ends their domains. They "
+				 "keep name, uuid, console log and\n"
+				 "configuration, and use no memory. \"chaos wake\" continues them, "
+				 "also after a reboot of the host.\n"
+				 "If a VM cannot be saved, it continues.\n" HELP_JSON;
 
 const struct command cmd_sleep = {
 	.name = "sleep",
 	.args = "[OPTION]... VM...",
-	.what = "put VMs to sleep, without a domain",
+	.what = "save VMs in chaosd and end their domains",
 	.help = sleep_help,
 	.run = run_sleep,
 };
 
 static const char wake_help[] =
-	"Lets VMs that sleep run on where they were, in new domains.\n"
+	"Continues VMs that are asleep, in new domains.\n"
 	"\n"
-	"  -p, --paused            do not let them run yet (chaos unpause does)\n"
-	"  -d, --disk keep         use its disks although they were written since it fell "
-	"asleep\n" HELP_JSON;
+	"  -p, --paused            leave them paused; chaos unpause runs them\n"
+	"  -d, --disk keep         use disks that were written while the VM was asleep\n" HELP_JSON;
 
 const struct command cmd_wake = {
 	.name = "wake",
 	.args = "[OPTION]... VM...",
-	.what = "wake VMs that sleep",
+	.what = "continue VMs that are asleep",
 	.help = wake_help,
 	.run = run_wake,
 };

@@ -290,28 +290,28 @@ static int run_snapshot(const struct command *cmd, int argc, char **argv)
 /* --- commands --- */
 
 static const char snapshot_help[] =
-	"Keeps a VM as a snapshot, which \"chaos create --from\" makes copies of. The VM stands "
-	"still for a\n"
-	"moment and goes on. Without NAME it is called by the VM and a number.\n"
+	"Stores the state of a VM as a snapshot; \"chaos create --from NAME\" makes copies of it. "
+	"The VM is\n"
+	"stopped for a moment and continues. The default NAME is VM-1, VM-2, ...\n"
 	"\n"
-	"  rm NAME...              remove snapshots that are no others' parents\n"
-	"  pack NAME FILE          copy one into FILE (\"-\": standard output), for another host\n"
-	"  unpack FILE [NAME]      keep what FILE (\"-\": standard input) has; the default NAME is "
-	"its\n"
-	"                          file name\n" HELP_JSON;
+	"  rm NAME...              remove snapshots that are not the parent of others\n"
+	"  pack NAME FILE          copy a snapshot into FILE (\"-\": standard output), for another "
+	"host\n"
+	"  unpack FILE [NAME]      store FILE (\"-\": standard input) as a snapshot; the default "
+	"NAME is the\n"
+	"                          name of the file\n" HELP_JSON;
 
 const struct command cmd_snapshot = {
 	.name = "snapshot",
 	.args = "[OPTION]... VM [NAME] | rm NAME... | pack NAME FILE | unpack FILE [NAME]",
-	.what = "keep a VM as a snapshot",
+	.what = "store the state of a VM as a snapshot",
 	.help = snapshot_help,
 	.run = run_snapshot,
 };
 
-static const char snapshots_help[] = "Lists snapshots, each with its parent: the one that its VM "
-				     "was made from, or was last kept "
-				     "as.\n"
-				     "\n" HELP_JSON;
+static const char snapshots_help[] = "Lists snapshots. The parent of a snapshot is the one that "
+				     "was last made of its VM, or that the\n"
+				     "VM was made from.\n" HELP_JSON;
 
 const struct command cmd_snapshots = {
 	.name = "snapshots",

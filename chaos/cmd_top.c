@@ -250,7 +250,7 @@ static int run_top(const struct command *cmd, int argc, char **argv)
 }
 
 static const char top_help[] =
-	"Shows what VMs use, sorted by CPU, until ^C or q.\n"
+	"Shows the CPU time and memory that VMs use, sorted by CPU, until ^C or q.\n"
 	"\n"
 	"  -d, --delay SECONDS     between two updates (default: 1)\n"
 	"  -n, --iterations N      end after N updates\n"
@@ -259,7 +259,7 @@ static const char top_help[] =
 const struct command cmd_top = {
 	.name = "top",
 	.args = "[OPTION]...",
-	.what = "show what VMs use, continuously",
+	.what = "show CPU time and memory of VMs, continuously",
 	.help = top_help,
 	.run = run_top,
 };

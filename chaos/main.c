@@ -25,7 +25,7 @@ static void print_overview(FILE *to)
 		    "or a uuid.\n\n",
 		    to);
 	for (unsigned int i = 0; i < ncommands; i++)
-		(void)fprintf(to, "  %-14s %s\n", commands[i]->name, commands[i]->what);
+		(void)fprintf(to, "  %-15s %s\n", commands[i]->name, commands[i]->what);
 	(void)fputs("\n\"chaos help COMMAND\" or \"chaos COMMAND --help\" has details; see also "
 		    "chaos(1).\n",
 		    to);

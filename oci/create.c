@@ -323,5 +323,5 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 const struct verb verb_create = {
 	.name = "create",
 	.args = "[--bundle DIR] [--console-socket PATH] [--pid-file FILE] ID",
-	.what = "make a container: its VM is there, and its process does not run yet",
+	.what = "make a container and its VM; its process does not run yet",
 	.run = run_create};

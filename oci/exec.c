@@ -238,5 +238,5 @@ static int run_exec(const struct oci *o, int argc, char **argv, struct err *e)
 
 const struct verb verb_exec = {.name = "exec",
 			       .args = "[OPTION]... ID COMMAND...",
-			       .what = "run another process in it, which is a VM of Linux",
+			       .what = "run another process in a Linux container",
 			       .run = run_exec};

@@ -235,16 +235,16 @@ static int run_resume(const struct oci *o, int argc, char **argv, struct err *e)
 }
 
 const struct verb verb_start = {
-	.name = "start", .args = "ID", .what = "let its VM run", .run = run_start};
+	.name = "start", .args = "ID", .what = "start the container's process", .run = run_start};
 const struct verb verb_kill = {.name = "kill",
 			       .args = "ID [SIGNAL]",
-			       .what = "KILL: end it; TERM, INT, HUP, QUIT: ask it to end",
+			       .what = "KILL destroys its VM; other signals ask it to end",
 			       .run = run_kill};
 const struct verb verb_delete = {.name = "delete",
 				 .args = "[--force] ID",
-				 .what = "remove what is left of one that has stopped",
+				 .what = "remove a container that has stopped; --force: any",
 				 .run = run_delete};
 const struct verb verb_pause = {
-	.name = "pause", .args = "ID", .what = "let it stand still", .run = run_pause};
+	.name = "pause", .args = "ID", .what = "pause its VM", .run = run_pause};
 const struct verb verb_resume = {
-	.name = "resume", .args = "ID", .what = "let it go on", .run = run_resume};
+	.name = "resume", .args = "ID", .what = "let its VM continue", .run = run_resume};

@@ -21,24 +21,26 @@ static const struct verb *const verbs[] = {&verb_create,   &verb_start, &verb_st
 
 static void help(FILE *f)
 {
-	(void)fprintf(f,
-		      "usage: chaos-oci [OPTION]... COMMAND [WORD]...\n"
-		      "\n"
-		      "An OCI runtime: engines (podman, docker, containerd) run each container as "
-		      "a VM of its\n"
-		      "own, made by chaosd: images that are unikernels, and with a kernel of Linux "
-		      "all others; chaos-oci(8).\n"
-		      "\n"
-		      "      --kernel FILE       Linux (" DEFAULT_KERNEL ", or $CHAOS_OCI_KERNEL)\n"
-		      "      --root DIR          where states are kept (" DEFAULT_ROOT ")\n"
-		      "      --log FILE          write errors to a file, too\n"
-		      "      --log-format FORM   text or json\n"
-		      "      --systemd-cgroup, --cgroup-manager NAME, --debug, --log-level L, "
-		      "--rootless B\n"
-		      "                          taken for engines that say so, without effect\n"
-		      "  -v, --version\n"
-		      "  -h, --help\n"
-		      "\n");
+	(void)fprintf(
+		f,
+		"usage: chaos-oci [OPTION]... COMMAND [WORD]...\n"
+		"\n"
+		"An OCI runtime: podman, docker and containerd run each container in a VM of "
+		"its own, which\n"
+		"chaosd makes. An image is a unikernel, or is run on Linux; see chaos-oci(8).\n"
+		"\n"
+		"      --kernel FILE       the Linux kernel ($CHAOS_OCI_KERNEL, or " DEFAULT_KERNEL
+		")\n"
+		"      --root DIR          the directory for the state of containers (" DEFAULT_ROOT
+		")\n"
+		"      --log FILE          also write errors to this file\n"
+		"      --log-format FORM   text or json\n"
+		"      --systemd-cgroup, --cgroup-manager NAME, --debug, --log-level L, "
+		"--rootless B\n"
+		"                          accepted, without effect\n"
+		"  -v, --version\n"
+		"  -h, --help\n"
+		"\n");
 	for (size_t i = 0; i < VERBS; i++) {
 		char line[100];
 

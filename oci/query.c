@@ -217,9 +217,9 @@ const struct verb verb_events = {.name = "events",
 				 .run = run_events};
 const struct verb verb_features = {.name = "features",
 				   .args = "",
-				   .what = "print what this runtime can do",
+				   .what = "print what this runtime supports, as JSON",
 				   .run = run_features};
 const struct verb verb_spec = {.name = "spec",
 			       .args = "[--bundle DIR]",
-			       .what = "write a config.json to begin with",
+			       .what = "write an example config.json",
 			       .run = run_spec};

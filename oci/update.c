@@ -140,5 +140,5 @@ static int run_update(const struct oci *o, int argc, char **argv, struct err *e)
 const struct verb verb_update = {.name = "update",
 				 .args = "[--resources FILE] [--memory N] [--cpu-share N] "
 					 "[--cpu-quota N] [--cpu-period N] ID",
-				 .what = "change its memory, or its share of CPU time",
+				 .what = "change its memory, CPU weight or CPU quota",
 				 .run = run_update};

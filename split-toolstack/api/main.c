@@ -18,18 +18,19 @@
 static const char help[] =
 	"usage: chaos-api [OPTION]...\n"
 	"\n"
-	"HTTP and JSON in front of chaosd, on a Unix socket. Needs no rights but those on "
+	"Serves the HTTP API of chaosd on a Unix socket. Needs no rights except access to "
 	"chaosd's\n"
-	"socket. Stays in the foreground.\n"
+	"socket. Stays in the foreground. systemd starts it: systemctl enable --now "
+	"chaos-api.socket\n"
 	"\n"
-	"  -s, --socket PATH    listen there (" API_SOCKET ")\n"
-	"  -g, --group NAME     whose members may connect (chaos; \"\": no group)\n"
+	"  -s, --socket PATH    the socket to listen on (" API_SOCKET ")\n"
+	"  -g, --group NAME     the group whose members may connect (chaos; \"\": no group)\n"
 	"  -c, --chaosd PATH    chaosd's socket ($CHAOS_SOCKET, or /run/chaos/chaosd.sock)\n"
-	"      --openapi        print the description of the API and end\n"
+	"      --openapi        print the OpenAPI description and exit\n"
 	"  -V, --version\n"
 	"  -h, --help\n"
 	"\n"
-	"chaos-api(7) shows the API with curl.\n";
+	"chaos-api(7) describes the API, with examples for curl.\n";
 
 struct args {
 	const char *socket, *group, *chaosd;

@@ -29,10 +29,11 @@
 static const char help[] =
 	"usage: chaosd [OPTION]...\n"
 	"\n"
-	"Makes, watches and ends Xen VMs for the chaos command. Stays in the foreground.\n"
+	"The daemon that makes, watches and ends Xen VMs for chaos(1). Stays in the foreground.\n"
+	"systemd starts it: systemctl enable --now chaosd\n"
 	"\n"
 	"  -c, --config FILE      read settings from FILE (" SETTINGS_PATH "; may be missing)\n"
-	"  -o, --set KEY=VALUE    change a setting; counts more than the file\n"
+	"  -o, --set KEY=VALUE    change a setting; overrides the file\n"
 	"  -s, --socket PATH      --set socket=PATH\n"
 	"      --store MODE       --set store=MODE\n"
 	"  -l, --log-level LEVEL  --set log_level=LEVEL\n"
@@ -40,11 +41,11 @@ static const char help[] =
 	"  -V, --version          print the version and exit\n"
 	"  -h, --help             print this text and exit\n"
 	"\n"
-	"SIGTERM and SIGINT end chaosd; VMs run on and are adopted by the next one. SIGHUP makes "
-	"it\n"
-	"read the settings again.\n"
+	"SIGTERM and SIGINT end chaosd; VMs continue, and the next chaosd adopts them. SIGHUP "
+	"reads\n"
+	"the settings again.\n"
 	"\n"
-	"Settings (* can change without a restart; chaosd(8) has the details):\n"
+	"Settings (*: SIGHUP changes it; chaosd(8) has the details):\n"
 	"\n";
 
 struct args {
