@@ -16,9 +16,9 @@
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/fork.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers.h"
-#include "split-toolstack/engine/life/fork.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/open.h"
 #include "split-toolstack/engine/parts/engine-t.h"
@@ -92,6 +92,7 @@ static const struct guests_ops guests_ops = {.is_foreign = domain_is_foreign,
 					     .rename = vm_rename,
 					     .fork = fork_wanted,
 					     .fork_over = fork_over,
+					     .ready = vm_is_ready,
 					     .orphaned = fork_orphaned};
 static const struct pool_ops pool_ops = {.vm_new = vm_new, .vm_free = vm_free};
 static const struct drop_ops drop_ops = {.has_devices = devices_of,

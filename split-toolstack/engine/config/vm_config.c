@@ -45,6 +45,12 @@ void vm_config_clear(struct vm_config *c)
 	vm_config_init(c);
 }
 
+void vm_config_set_snapshot(struct vm_config *c, char *digest)
+{
+	free(c->snapshot);
+	c->snapshot = digest;
+}
+
 static bool copy_text(char **to, const char *from)
 {
 	*to = from ? strdup(from) : NULL;

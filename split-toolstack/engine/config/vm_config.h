@@ -84,6 +84,8 @@ static inline uint32_t vm_config_vcpus(const struct vm_config *c)
 }
 /* Frees strings and closes fds; safe on a zeroed-then-inited or already cleared one. */
 void vm_config_clear(struct vm_config *c);
+/* It takes the digest, which is malloced; NULL: none. */
+void vm_config_set_snapshot(struct vm_config *c, char *digest);
 /* All but open files and the uuid. -ENOMEM; then `to` is cleared. */
 int vm_config_copy(struct vm_config *to, const struct vm_config *from);
 /* -EINVAL with a message naming the key, the value and what to do. */

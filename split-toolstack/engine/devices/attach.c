@@ -48,7 +48,7 @@ static int remember(struct vm *vm, struct device_config *d, struct err *e)
 	c->ndevice++;
 	device_config_init(d, d->kind);
 	rc = reservations_take(vm, e);
-	return rc < 0 ? rc : vm_record_config(vm, e);
+	return rc < 0 ? rc : vm_record(vm, e);
 }
 
 static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
@@ -64,7 +64,7 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 		memmove(d, d + 1, (c->ndevice - i - 1) * sizeof(*d));
 		c->ndevice--;
 		(void)reservations_take(vm, NULL);
-		(void)vm_record_config(vm, NULL);
+		(void)vm_record(vm, NULL);
 		return;
 	}
 }

@@ -18,6 +18,8 @@ struct device_set_ops {
 	void (*failed)(struct device_set *s, const struct err *e);
 	/* The devices that devices_wait() has waited for are gone. NULL: it never waits. */
 	void (*gone)(struct device_set *s);
+	/* Its guest was saved, and remembers what its disks were. NULL: it was not. */
+	bool (*remembered)(struct device_set *s);
 };
 
 struct device_set {

@@ -233,6 +233,16 @@ static bool is_there(const struct device *d)
 	return d->phase >= (d->noxs ? PHASE_CONNECTED : PHASE_THERE);
 }
 
+bool devices_any(const struct device_set *set)
+{
+	return set->first != NULL;
+}
+
+bool vm_has_devices(struct vm *vm)
+{
+	return vm_cfg(vm)->ndevice || devices_any(vm_devices(vm));
+}
+
 bool devices_gate(const struct device_set *set)
 {
 	for (const struct device *d = set->first; d; d = d->next)

@@ -78,6 +78,9 @@ uint32_t devices_page(const struct device_set *set, struct noxs_device *to);
 /* `gone` of the set is called when the devices of this domain are gone. False: they are. */
 bool devices_wait(struct engine *en, struct device_set *set, uint32_t domid);
 void devices_wait_no_more(struct engine *en, struct device_set *set);
+bool devices_any(const struct device_set *set);
+/* The VM has some, or is to have some. */
+bool vm_has_devices(struct vm *vm);
 /* A noxs guest may not run yet: a device is not connected that it has to wait for. */
 bool devices_gate(const struct device_set *set);
 /* A device is broken, or its backend is not there yet. */

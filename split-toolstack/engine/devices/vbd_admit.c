@@ -113,23 +113,25 @@ int vbd_is_newer(const struct device_config *d, struct err *e)
 }
 
 /* A guest that was saved knows how large its disk is, and remembers what is on it. */
-static int check_same(const struct vm *vm, struct device_config *d, const struct file *file,
+static int check_same(struct vm *vm, struct device_config *d, const struct file *file,
 		      struct err *e)
 {
 	struct vbd_config *v = &d->u.vbd;
 	const char *path = v->path ? v->path : "the file";
+	const struct device_set_ops *owner = vm_devices(vm)->ops;
+	bool remembered = owner->remembered && owner->remembered(vm_devices(vm));
 	uint64_t was = v->sectors;
 	char name[16];
 
 	if (file->rc < 0)
 		return 0;
 	vdev_name(d->devid, name);
-	if (vm_is_restored(vm) && was && was != file->info.sectors)
+	if (remembered && was && was != file->info.sectors)
 		return err_set(e, EINVAL,
 			       "disk %s: %s: has %llu bytes, and had %llu when the VM was saved",
 			       name, path, (unsigned long long)file->info.sectors * 512,
 			       (unsigned long long)was * 512);
-	if (vm_is_restored(vm) && v->same_since_ns && file->info.written_ns > v->same_since_ns)
+	if (remembered && v->same_since_ns && file->info.written_ns > v->same_since_ns)
 		return vbd_is_newer(d, e);
 	v->sectors = file->info.sectors;
 	v->written_ns = file->info.written_ns;

@@ -13,13 +13,13 @@
 #include "dom0/devtree.h"
 #include "libdom/save.h"
 #include "noxs/page.h"
+#include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/guest-t.h"
 #include "split-toolstack/engine/guest/guests-t.h"
 #include "split-toolstack/engine/guest/guests.h"
-#include "split-toolstack/engine/parts/parts.h"
-#include "split-toolstack/engine/guest/console_log.h"
-#include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/storehost.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/services/slots.h"
@@ -62,7 +62,7 @@ static void look_at_words(struct vm *vm)
 	if (w.state == NOXS_STATE_STOPPING)
 		deaths_hint(engine_deaths(vm_engine(vm)));
 	if (!vm_said_ready(vm) && w.state != NOXS_STATE_BOOTING)
-		vm_is_ready(vm);
+		engine_guests(vm_engine(vm))->ops->ready(vm);
 }
 
 static void push_input(struct vm *vm)

@@ -68,11 +68,4 @@ struct guest {
 	struct shown_name *shown; /* what xenstored has of it */
 };
 
-/* Of a new VM; its log may get so large. */
-static inline void guest_init(struct guest *g, struct vm *of, uint32_t log_kib)
-{
-	g->vm = of;
-	g->log = (struct console_log){.fd = -1, .size = (uint64_t)log_kib * 1024};
-}
-
 #endif

@@ -47,9 +47,18 @@ void guests_close(struct engine *en)
 	engine_set_guests(en, NULL);
 }
 
-void guest_end(struct guest *g)
+void guest_begin(struct vm *vm)
 {
-	names_forget(g->vm);
-	console_log_close(g->vm);
-	free(g->input);
+	struct guest *g = vm_guest(vm);
+	uint64_t log_kib = engine_settings(vm_engine(vm))->console_log_kib;
+
+	g->vm = vm;
+	g->log = (struct console_log){.fd = -1, .size = log_kib * 1024};
+}
+
+void guest_end(struct vm *vm)
+{
+	names_forget(vm);
+	console_log_close(vm);
+	free(vm_guest(vm)->input);
 }

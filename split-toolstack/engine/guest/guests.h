@@ -8,7 +8,6 @@
 #include "base/err.h"
 
 struct engine;
-struct guest;
 struct vm;
 struct xen_domain_info;
 
@@ -21,6 +20,8 @@ struct guests_ops {
 	/* Its guest asks for a child (fork.h), or has asked for one that is over. */
 	void (*fork)(struct vm *vm);
 	void (*fork_over)(struct vm *vm);
+	/* Its guest says so. */
+	void (*ready)(struct vm *vm);
 	/* Soon, not now: VMs are to be destroyed whose parents are gone. */
 	void (*orphaned)(struct engine *en);
 };
@@ -30,7 +31,8 @@ struct guests_ops {
 int guests_open(struct engine *en, const struct guests_ops *ops, struct err *e);
 void guests_close(struct engine *en); /* not open is fine */
 
-/* The VM is about to be freed: its part is empty then. */
-void guest_end(struct guest *g);
+/* Of a new VM, and of one that is about to be freed: its part is empty then. */
+void guest_begin(struct vm *vm);
+void guest_end(struct vm *vm);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* After a restart of the daemon: adopts what runs, removes what was half made, remembers the rest.
  */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,10 +21,12 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/domains.h"
+#include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -82,25 +82,33 @@ static void remember(struct vm *vm)
 	vm_retire(vm);
 }
 
-/* It was to live again: it is of the history as before, which the record says as it is. */
-static void has_past(struct vm *vm)
-{
-	vm->life.now = NOW_ENDED;
-	remember(vm);
-}
-
 /* Also an unknown VM is found by its id, unless another one is. */
 static void take_id(struct vm *vm, bool proven)
 {
-	struct engine *en = vm->en;
-	struct vm *other = NULL;
+	struct vm *other = vm_by_domid(vm_engine(vm), vm_was_domid(vm));
 
-	other = vm_by_domid(en, vm->left.domid);
-	if (vm->left.domid == 0 || other == vm || (other && !proven))
+	if (vm_was_domid(vm) == 0 || other == vm || (other && !proven))
 		return;
 	if (other) /* one with an older record of the same id */
 		vm_set_domid(other, 0);
-	vm_set_domid(vm, vm->left.domid);
+	vm_set_domid(vm, vm_was_domid(vm));
+}
+
+/* Its id is ours, and becomes a slot again when the domain has gone. */
+static void adopt_slot(struct vm *vm, uint32_t domid)
+{
+	slots_adopt(engine_slots(vm_engine(vm)), domid);
+	vm_slot(vm)->domid = domid;
+}
+
+/* What Xen has of it: 1, or 0 for nothing. */
+static int find_domain(const struct vm *vm, struct xen_domain_info *info, struct err *e)
+{
+	struct engine *en = vm_engine(vm);
+	int rc = census_find(engine_adoption(en)->census, engine_xen(en), vm_was_domid(vm),
+			     vm_uuid_bytes(vm), info);
+
+	return rc < 0 ? err_sys(e, -rc, "ask Xen for domain %u", vm_was_domid(vm)) : rc;
 }
 
 /* Its domain went when no daemon looked, or goes. */
@@ -108,17 +116,16 @@ static void is_lost(struct vm *vm, bool dying)
 {
 	if (dying) { /* so far that it can be helped to its end */
 		take_id(vm, true);
-		slots_adopt(engine_slots(vm->en), vm->domid);
-		vm->slot.domid = vm->domid;
+		adopt_slot(vm, vm_domid(vm));
 	} else {
 		vm_set_domid(vm, 0);
 	}
 	vm_drop_domain(vm);
-	if (vm->left.was != VM_ENDED_PRESERVED)
-		vm->reason = VM_REASON_LOST;
-	vm->life.now = NOW_ENDED;
-	vm->ended_ns = clock_wall_ns();
-	log_line(LOG_INFO, "op=adopt name=%s: its domain is gone", vm->name);
+	if (vm_was(vm) != VM_ENDED_PRESERVED)
+		vm_has_reason(vm, VM_REASON_LOST, -1);
+	life_go(vm, NOW_ENDED);
+	vm_ends(vm);
+	log_line(LOG_INFO, "op=adopt name=%s: its domain is gone", vm_name(vm));
 	(void)vm_record(vm, NULL);
 	remember(vm);
 	vm_announce(vm, VM_EV_DESTROYED);
@@ -129,52 +136,52 @@ static void is_lost(struct vm *vm, bool dying)
 /* Ring position and port as before the daemon died. */
 static int connect_again(struct vm *vm, struct err *e)
 {
-	uint32_t domid = vm->domid;
+	struct engine *en = vm_engine(vm);
 	int rc = console_log_open_old(vm);
 
 	if (adopt_later(rc))
 		return err_sys(e, -rc, "console log");
-	if (!vm->map) {
+	if (!vm_map(vm)) {
 		rc = vm_connect_again(vm, e);
 		if (rc < 0)
 			return rc;
-		vm->slot.domid = domid; /* becomes a slot again when it ends */
+		vm_slot(vm)->domid = vm_domid(vm); /* becomes a slot again when it ends */
 		console_log_adopt(vm);
 	}
-	if (!control_is_unheard(vm) || (vm->noxs && engine_adoption(vm->en)->heard >= LISTEN_FIRST))
+	if (!control_is_unheard(vm) ||
+	    (vm_has_noxs(vm) && engine_adoption(en)->heard >= LISTEN_FIRST))
 		return 0;
 	rc = vm_listen(vm, e);
 	if (rc == 0)
-		engine_adoption(vm->en)->heard++;
+		engine_adoption(en)->heard++;
 	return rc;
 }
 
 static enum vm_now now_of_record(const struct vm *vm)
 {
-	if (vm->left.was == VM_SAVING) /* it goes on as before: what was written of it is lost */
-		return vm->life.want == WANT_PAUSED ? NOW_PAUSED : NOW_RUNNING;
-	if (vm->left.was == VM_MOVING) /* maybe it runs elsewhere */
+	if (vm_was(vm) == VM_SAVING) /* it goes on as before: what was written of it is lost */
+		return life_want(vm) == WANT_PAUSED ? NOW_PAUSED : NOW_RUNNING;
+	if (vm_was(vm) == VM_MOVING) /* maybe it runs elsewhere */
 		return NOW_MOVING;
-	return vm->left.was == VM_RUNNING  ? NOW_RUNNING
-	       : vm->left.was == VM_PAUSED ? NOW_PAUSED
-					   : NOW_PRESERVED;
+	return vm_was(vm) == VM_RUNNING	 ? NOW_RUNNING
+	       : vm_was(vm) == VM_PAUSED ? NOW_PAUSED
+					 : NOW_PRESERVED;
 }
 
 static int take_over(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	int rc = census_find(engine_adoption(vm->en)->census, engine_xen(vm->en), vm->left.domid,
-			     vm->uuid, &info);
+	int rc = find_domain(vm, &info, e);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "ask Xen for domain %u", vm->left.domid);
+		return rc;
 	if (rc == 0 || info.dying) {
 		is_lost(vm, rc == 1);
 		return 0;
 	}
 	take_id(vm, true);
-	slots_adopt(engine_slots(vm->en), vm->domid);
-	if (vm->left.was == VM_SAVING)
+	slots_adopt(engine_slots(vm_engine(vm)), vm_domid(vm));
+	if (vm_was(vm) == VM_SAVING)
 		control_expect_suspend(vm);
 	rc = reservations_take(vm, e);
 	if (rc == 0)
@@ -185,20 +192,20 @@ static int take_over(struct vm *vm, struct err *e)
 		rc = save_end_left(vm, &info, e);
 	if (rc == 0 && now_of_record(vm) == NOW_RUNNING &&
 	    info.paused) { /* recorded, but not started yet; or it was being saved */
-		if (devices_are_written(&vm->cfg)) /* it may have been woken */
+		if (devices_are_written(vm_cfg(vm))) /* it may have been woken */
 			(void)sleepers_forget_first(vm);
 		rc = vm_let_run(vm);
 		if (rc < 0)
-			(void)err_sys(e, -rc, "unpause domain %u", vm->domid);
+			(void)err_sys(e, -rc, "unpause domain %u", vm_domid(vm));
 	}
 	if (rc < 0)
 		return rc;
-	if (vm->life.now == NOW_UNKNOWN) /* else its gate is closed, or it was unpaused */
-		vm->life.now = now_of_record(vm);
-	if (vm->left.was == VM_SAVING)
+	if (life_now(vm) == NOW_UNKNOWN) /* else its gate is closed, or it was unpaused */
+		life_go(vm, now_of_record(vm));
+	if (vm_was(vm) == VM_SAVING)
 		life_record(vm);
 	names_changed(vm);
-	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm->domid, vm->name);
+	log_line(LOG_INFO, "op=adopt dom=%u name=%s", vm_domid(vm), vm_name(vm));
 	if (!control_is_unheard(vm))
 		vm_look(vm);
 	return 0;
@@ -208,17 +215,16 @@ static int take_over(struct vm *vm, struct err *e)
 static int drop_left(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
-	int rc = census_find(engine_adoption(vm->en)->census, engine_xen(vm->en), vm->left.domid,
-			     vm->uuid, &info);
+	int rc = find_domain(vm, &info, e);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "ask Xen for domain %u", vm->left.domid);
+		return rc;
 	vm_set_domid(vm, 0);
 	if (rc == 1) { /* so far it had come */
-		slots_adopt(engine_slots(vm->en), vm->left.domid);
-		vm->slot.domid = vm->left.domid;
-		domain_drop(vm->en, vm->left.domid, vm->uuid, info.pages, &vm->slot, NULL, false);
-		vm->left.domid = 0;
+		adopt_slot(vm, vm_was_domid(vm));
+		domain_drop(vm_engine(vm), vm_was_domid(vm), vm_uuid_bytes(vm), info.pages,
+			    vm_slot(vm), NULL, false);
+		vm_is_left_as(vm, vm_was(vm), 0);
 	}
 	return 0;
 }
@@ -232,9 +238,9 @@ static int start_again(struct vm *vm, struct err *e)
 		rc = reservations_take(vm, e);
 	if (rc < 0)
 		return rc;
-	vm->life.now = NOW_WAITING;
+	life_go(vm, NOW_WAITING);
 	(void)console_log_open_old(vm);
-	log_line(LOG_INFO, "op=adopt name=%s: is restarted", vm->name);
+	log_line(LOG_INFO, "op=adopt name=%s: is restarted", vm_name(vm));
 	life_restart_in(vm, RESTART_MIN_S);
 	return 0;
 }
@@ -249,20 +255,19 @@ static int stay_asleep(struct vm *vm, struct err *e)
 	if (rc < 0)
 		return rc;
 	console_log_recall(vm);
-	vm->life.now = NOW_ASLEEP;
-	vm->ready = false;
+	life_go(vm, NOW_ASLEEP);
+	vm_set_ready(vm, false);
 	return 0;
 }
 
 static void is_unknown(struct vm *vm, const struct err *e)
 {
-	struct adoption *a = engine_adoption(vm->en);
+	struct adoption *a = engine_adoption(vm_engine(vm));
 
-	vm->life.now = NOW_UNKNOWN;
-	if (strncmp(vm->left.why, err_msg(e), sizeof(vm->left.why) - 1) != 0)
+	life_go(vm, NOW_UNKNOWN);
+	if (vm_is_left_for(vm, err_msg(e)))
 		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; it is tried again",
-			 vm->left.domid, vm->name, err_msg(e));
-	(void)snprintf(vm->left.why, sizeof(vm->left.why), "%s", err_msg(e));
+			 vm_was_domid(vm), vm_name(vm), err_msg(e));
 	if (!ev_is_active(&a->again))
 		again_in(a, a->wait_s);
 }
@@ -271,15 +276,15 @@ static void is_unknown(struct vm *vm, const struct err *e)
 int life_adopt(struct vm *vm, const struct life_news *n)
 {
 	struct err e = {0};
-	int rc = vm->left.was == VM_BUILDING ? start_again(vm, &e)
-		 : vm->left.was == VM_ASLEEP ? stay_asleep(vm, &e)
-					     : take_over(vm, &e);
+	int rc = vm_was(vm) == VM_BUILDING ? start_again(vm, &e)
+		 : vm_was(vm) == VM_ASLEEP ? stay_asleep(vm, &e)
+					   : take_over(vm, &e);
 
 	(void)n;
 	if (rc < 0)
 		is_unknown(vm, &e);
 	else
-		engine_adoption(vm->en)->changed = true;
+		engine_adoption(vm_engine(vm))->changed = true;
 	return 0;
 }
 
@@ -299,8 +304,7 @@ int life_still_unknown(struct vm *vm, const struct life_news *n)
 int life_unheard(struct vm *vm, const struct life_news *n)
 {
 	life_timer_stop(vm);
-	vm->left.was = vm_state(vm);
-	vm->left.domid = vm->domid;
+	vm_is_left_as(vm, vm_state(vm), vm_domid(vm));
 	is_unknown(vm, n->e);
 	return 0;
 }
@@ -339,18 +343,20 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 
 static void adopt(struct vm *vm)
 {
-	struct adoption *a = engine_adoption(vm->en);
+	struct adoption *a = engine_adoption(vm_engine(vm));
 
-	if (vm->life.now == NOW_ENDED) {
+	if (life_now(vm) == NOW_ENDED) {
 		remember(vm);
 		return;
 	}
-	if (vm->left.was == VM_BUILDING && vm->life.want == WANT_GONE) {
+	if (vm_was(vm) == VM_BUILDING && life_want(vm) == WANT_GONE) {
 		half_made_clean(vm, &a->half_made, a->census);
-		if (vm->ended_ns)
-			has_past(vm);
-		else
+		if (!vm_ended_ns(vm)) {
 			vm_free(vm);
+			return;
+		}
+		life_go(vm, NOW_ENDED); /* of the history as before, as the record says */
+		remember(vm);
 		return;
 	}
 	vm_link_alive(vm);
@@ -386,7 +392,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 	half_made_again(en, &a->half_made);
 	for (struct vm *vm = vms_alive(en); vm; vm = next) {
 		next = vm_next(vm);
-		if (vm->life.now != NOW_UNKNOWN)
+		if (life_now(vm) != NOW_UNKNOWN)
 			continue;
 		unknown = true;
 		try(vm);

@@ -12,13 +12,13 @@
 #include "base/clock.h"
 #include "libdom/save.h"
 #include "libdom/template.h"
-#include "split-toolstack/engine/life/streams-t.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/take.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* Copies are made so long in one turn of the loop, and then requests have theirs. */
@@ -249,32 +249,32 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 
 	if (w->count < 1 || w->count > BRANCH_MOST)
 		return err_set(e, EINVAL, "count: 1 to %u copies, not %u", BRANCH_MOST, w->count);
-	rc = streams_take(vm->en, id, e);
+	rc = streams_take(vm_engine(vm), id, e);
 	if (rc < 0)
 		return rc;
 	b = calloc(1, sizeof(*b));
 	if (!b) {
-		streams_give(vm->en);
+		streams_give(vm_engine(vm));
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	*b = (struct branch){.en = vm->en,
+	*b = (struct branch){.en = vm_engine(vm),
 			     .id = *id,
 			     .ops = ops,
 			     .arg = arg,
 			     .count = w->count,
 			     .flags = w->flags & (VM_CREATE_PAUSED | VM_CREATE_WAIT_READY),
 			     .start_ns = clock_ns()};
-	DL_APPEND(engine_streams(vm->en)->branches, b);
+	DL_APPEND(engine_streams(vm_engine(vm))->branches, b);
 	ev_init(&b->turn, on_turn);
 	b->turn.data = b;
-	rc = vm_config_copy(&b->cfg, &vm->cfg);
+	rc = vm_config_copy(&b->cfg, vm_cfg(vm));
 	if (rc < 0)
 		(void)err_set(e, ENOMEM, "out of memory");
-	(void)snprintf(b->cfg.name, sizeof(b->cfg.name), "%s", vm->name);
+	(void)snprintf(b->cfg.name, sizeof(b->cfg.name), "%s", vm_name(vm));
 	if (rc == 0)
 		rc = make_name(b, w, e);
 	make_child(&b->cfg, w->child);
-	memcpy(b->cfg.copy_of, vm->uuid, sizeof(b->cfg.copy_of));
+	memcpy(b->cfg.copy_of, vm_uuid_bytes(vm), sizeof(b->cfg.copy_of));
 	if (rc == 0)
 		rc = vm_take(vm, *id, taken, b, e); /* may be the end of it */
 	if (rc < 0)

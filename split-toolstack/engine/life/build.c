@@ -12,6 +12,7 @@
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/verbs.h"
@@ -19,9 +20,10 @@
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/idle.h"
 #include "split-toolstack/engine/services/worker.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -49,22 +51,21 @@ static int make_ports(void *arg, struct xen *x, uint32_t domid, struct dom_load 
 {
 	struct vm *vm = arg;
 	uint64_t since = clock_ns();
-	int rc = view_ports(x, domid, image_info(vm->img)->noxs, &load->console_port,
+	int rc = view_ports(x, domid, image_info(vm_life(vm)->img)->noxs, &load->console_port,
 			    &load->store_port, e);
 
-	vm->guest_port = load->console_port;
-	vm->store_port = load->store_port;
-	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
+	vm_given_ports(vm, load->console_port, load->store_port);
+	vm_life(vm)->t.devices_ns += (uint32_t)(clock_ns() - since);
 	return rc;
 }
 
 static void order(struct vm *vm, struct order *o)
 {
-	const struct vm_config *c = &vm->cfg;
-	bool direct = image_info(vm->img)->direct;
+	const struct vm_config *c = vm_cfg(vm);
+	bool direct = image_info(vm_life(vm)->img)->direct;
 
 	o->spec = (struct dom_spec){.type = c->type,
-				    .domid = vm->slot.domid,
+				    .domid = vm_slot_domid(vm),
 				    .mem_kib = c->mem_kib,
 				    .maxmem_kib = c->maxmem_kib,
 				    .vcpus = vm_config_vcpus(c),
@@ -73,13 +74,13 @@ static void order(struct vm *vm, struct order *o)
 				    .cap = c->cap,
 				    .ring_pages = direct && c->ndevice ? devices_rings(c) : 0,
 				    .cpus = c->cpus};
-	memcpy(o->spec.uuid, vm->uuid, sizeof(o->spec.uuid));
+	memcpy(o->spec.uuid, vm_uuid_bytes(vm), sizeof(o->spec.uuid));
 	o->ramdisk = (struct dom_module){c->ramdisk_fd, c->ramdisk ? c->ramdisk : "ramdisk"};
 	o->load = (struct dom_load){.cmdline = c->cmdline ? c->cmdline : "",
 				    .module = &o->ramdisk,
 				    .nmodule = c->ramdisk_fd >= 0,
-				    .console_port = vm->guest_port,
-				    .store_port = vm->store_port,
+				    .console_port = vm_guest_port(vm),
+				    .store_port = vm_store_port(vm),
 				    .ports = direct ? NULL : make_ports,
 				    .arg = vm};
 }
@@ -94,17 +95,18 @@ static void job_work(struct worker_job *job, struct xen *x)
 	struct order o;
 
 	order(vm, &o);
-	b->rc = b->claimed ? dom_load(x, &vm->dom, vm->img, &o.load, &b->err)
-			   : dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, &b->err);
+	b->rc = b->claimed ? dom_load(x, vm_change_dom(vm), vm_life(vm)->img, &o.load, &b->err)
+			   : dom_build(x, &o.spec, vm_life(vm)->img, &o.load, vm_change_dom(vm),
+				       &b->err);
 }
 
 /* It was destroyed meanwhile: the VM is of the history, or out of all lists by now. */
 int life_abandoned(struct vm *vm, const struct life_news *n)
 {
 	(void)n;
-	vm->restore = NULL; /* ends with this */
+	vm_life(vm)->restore = NULL; /* ends with this */
 	vm_unbuild(vm);
-	vm->life.now = NOW_ENDED;
+	life_go(vm, NOW_ENDED);
 	if (!vm_is_listed(vm))
 		vm_free(vm);
 	return 0;
@@ -120,20 +122,20 @@ static void built(struct vm *vm, int rc, struct err *e)
 static void job_done(struct worker_job *job)
 {
 	struct build_job *b = (struct build_job *)job;
-	bool ended = life_is_over(&b->vm->life);
+	bool ended = life_is_over(b->vm);
 
 	if (!ended && !b->claimed && b->rc == -EEXIST && life_other_slot(b->vm, &b->err)) {
-		worker_push(engine_worker(b->vm->en), WORKER_BUILDS, job);
+		worker_push(engine_worker(vm_engine(b->vm)), WORKER_BUILDS, job);
 		return;
 	}
 	if (!ended && b->rc == -ENOMEM && b->wait.until) {
-		memory_wait(b->vm->en, &b->wait);
+		memory_wait(vm_engine(b->vm), &b->wait);
 		return;
 	}
-	memory_build_ends(b->vm->en);
-	idle_later(engine_idle(b->vm->en));
+	memory_build_ends(vm_engine(b->vm));
+	idle_later(engine_idle(vm_engine(b->vm)));
 	if (!ended)
-		window_close_later(b->vm->en, &b->vm->window, &b->vm->dom);
+		window_close_later(vm_engine(b->vm), vm_window(b->vm), vm_change_dom(b->vm));
 	built(b->vm, b->rc, &b->err);
 	free(b);
 }
@@ -149,44 +151,49 @@ static bool is_small(const struct image *img)
 /* What a claimed shell still lacks; Linux, and what is large, is loaded by the worker. */
 static int complete_shell(struct vm *vm, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
+	struct life *life = vm_life(vm);
 	struct order o;
 	int rc;
 
 	order(vm, &o);
-	rc = dom_schedule(engine_xen(vm->en), &vm->dom, &o.spec, e);
-	memset(vm->dom.phase_ns, 0,
-	       sizeof(vm->dom.phase_ns)); /* what came before was not on our time */
-	if (rc == 0 && vm->t.way == VM_SHELL && is_small(vm->img))
-		rc = dom_load(engine_xen(vm->en), &vm->dom, vm->img, &o.load, e);
-	if (rc == 0 && vm->dom.cmdline_room) /* Linux has no device page to find it in */
-		rc = dom_set_cmdline(engine_xen(vm->en), &vm->dom, o.load.cmdline, e);
+	rc = dom_schedule(engine_xen(en), vm_change_dom(vm), &o.spec, e);
+	vm_forget_phases(vm);
+	if (rc == 0 && life->t.way == VM_SHELL && is_small(life->img))
+		rc = dom_load(engine_xen(en), vm_change_dom(vm), life->img, &o.load, e);
+	if (rc == 0 && vm_dom(vm)->cmdline_room) /* Linux has no device page to find it in */
+		rc = dom_set_cmdline(engine_xen(en), vm_change_dom(vm), o.load.cmdline, e);
 	return rc;
 }
 
 /* The image is known, and the kernel's file not needed any more. */
 static void close_kernel(struct vm *vm)
 {
-	file_close(engine_opener(vm->en), FILE_READ, vm->cfg.kernel_fd);
-	vm->cfg.kernel_fd = -1;
-	if (vm->cfg.ndevice == 0) /* else its disks are in it */
-		files_drop(&vm->files);
+	struct vm_config *c = vm_change_cfg(vm);
+
+	file_close(engine_opener(vm_engine(vm)), FILE_READ, c->kernel_fd);
+	c->kernel_fd = -1;
+	if (c->ndevice == 0) /* else its disks are in it */
+		files_drop(vm_files(vm));
 }
 
 /* The domain gets its id. The intent comes before the domain: whatever happens, the next start
  * knows the uuid. */
 static int begin(struct vm *vm, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
+	struct life *life = vm_life(vm);
 	uint64_t since;
 	int rc;
 
 	close_kernel(vm);
-	vm->create.slot_tries = 0;
-	rc = slot_take(engine_slots(vm->en), image_info(vm->img)->direct, &vm->slot, e);
-	idle_later(engine_idle(vm->en));
+	life->create.slot_tries = 0;
+	rc = slot_take(engine_slots(en), image_info(life->img)->direct, vm_slot(vm), e);
+	idle_later(engine_idle(en));
 	since = clock_ns();
 	if (rc == 0)
 		rc = vm_record(vm, e);
-	vm->t.record_ns = (uint32_t)(clock_ns() - since);
+	life->t.record_ns = (uint32_t)(clock_ns() - since);
 	return rc;
 }
 
@@ -194,7 +201,9 @@ static int begin(struct vm *vm, struct err *e)
  * (`lacks`). */
 static int build_here(struct vm *vm, bool *lacks, struct err *e)
 {
-	struct xen *x = engine_xen(vm->en);
+	struct engine *en = vm_engine(vm);
+	struct life *life = vm_life(vm);
+	struct xen *x = engine_xen(en);
 	struct order o;
 	int rc;
 
@@ -203,12 +212,12 @@ static int build_here(struct vm *vm, bool *lacks, struct err *e)
 	if (rc < 0)
 		return rc;
 	do {
-		o.spec.domid = vm->slot.domid;
-		rc = dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, e);
+		o.spec.domid = vm_slot_domid(vm);
+		rc = dom_build(x, &o.spec, life->img, &o.load, vm_change_dom(vm), e);
 	} while (rc == -EEXIST && life_other_slot(vm, e));
-	if (rc == -ENOMEM && pool_drop(vm->en)) {
+	if (rc == -ENOMEM && pool_drop(en)) {
 		*e = (struct err){0};
-		rc = dom_build(x, &o.spec, vm->img, &o.load, &vm->dom, e);
+		rc = dom_build(x, &o.spec, life->img, &o.load, vm_change_dom(vm), e);
 	}
 	*lacks = rc == -ENOMEM;
 	return rc;
@@ -217,7 +226,8 @@ static int build_here(struct vm *vm, bool *lacks, struct err *e)
 /* A ramdisk is a file, which may not answer. */
 static bool is_short(const struct vm *vm)
 {
-	return vm->cfg.mem_kib <= INLINE_MEM_KIB && vm->cfg.ramdisk_fd < 0 && is_small(vm->img);
+	return vm_cfg(vm)->mem_kib <= INLINE_MEM_KIB && vm_cfg(vm)->ramdisk_fd < 0 &&
+	       is_small(vm_known_life(vm)->img);
 }
 
 /* The destroys that were under way have given their memory back: it is not waited for again. */
@@ -229,16 +239,17 @@ static void build_with_memory(struct memory_wait *m)
 	m->until = 0;
 	b->rc = 0;
 	b->err = (struct err){0};
-	if (life_is_over(&b->vm->life))
+	if (life_is_over(b->vm))
 		job_done(&b->job);
 	else
-		worker_push(engine_worker(b->vm->en), WORKER_BUILDS, &b->job);
+		worker_push(engine_worker(vm_engine(b->vm)), WORKER_BUILDS, &b->job);
 }
 
 /* A build that lacks memory which destroys under way will give back begins after them; with
  * `lacked` it was tried before. */
 static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 {
+	struct engine *en = vm_engine(vm);
 	struct build_job *b = calloc(1, sizeof(*b));
 	struct err err = {0};
 
@@ -250,25 +261,26 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 	}
 	*b = (struct build_job){
 		.job = {.work = job_work, .done = job_done}, .vm = vm, .claimed = claimed};
-	memory_build_begins(vm->en);
+	memory_build_begins(en);
 	if (!claimed) {
 		b->wait.again = build_with_memory;
-		b->wait.until = memory_youngest(vm->en);
-		if (lacked || memory_is_coming(vm->en, vm->cfg.mem_kib)) {
-			memory_wait(vm->en, &b->wait);
+		b->wait.until = memory_youngest(en);
+		if (lacked || memory_is_coming(en, vm_cfg(vm)->mem_kib)) {
+			memory_wait(en, &b->wait);
 			return;
 		}
 	}
-	worker_push(engine_worker(vm->en), WORKER_BUILDS, &b->job);
+	worker_push(engine_worker(en), WORKER_BUILDS, &b->job);
 }
 
 static void build_claimed(struct vm *vm, struct err *e)
 {
+	struct life *life = vm_life(vm);
 	int rc;
 
 	close_kernel(vm);
 	rc = complete_shell(vm, e);
-	if (rc == 0 && (!vm->map || (vm->t.way == VM_SHELL && !is_small(vm->img))))
+	if (rc == 0 && (!vm_map(vm) || (life->t.way == VM_SHELL && !is_small(life->img))))
 		build_on_worker(vm, true, false);
 	else
 		built(vm, rc, e);
@@ -280,13 +292,12 @@ static void build_cold(struct vm *vm, struct err *e)
 	bool lacks = false;
 	int rc;
 
-	vm->cfg.spare_rings = 0;
-	vm->guest_port = 0;
-	vm->store_port = 0;
+	vm_change_cfg(vm)->spare_rings = 0;
+	vm_given_ports(vm, 0, 0);
 	rc = here ? build_here(vm, &lacks, e) : begin(vm, e);
 	if (rc == 0 && !here)
 		build_on_worker(vm, false, false);
-	else if (lacks && memory_promised(vm->en)) /* there will be memory in a moment */
+	else if (lacks && memory_promised(vm_engine(vm))) /* there will be memory in a moment */
 		build_on_worker(vm, false, true);
 	else
 		built(vm, rc, e);
@@ -294,15 +305,16 @@ static void build_cold(struct vm *vm, struct err *e)
 
 int life_build(struct vm *vm, const struct life_news *n)
 {
-	bool fresh = vm->life.now == NOW_NEW;
+	struct life *life = vm_life(vm);
+	bool fresh = life_now(vm) == NOW_NEW;
 	bool claimed;
 
-	vm->life.now = NOW_BUILDING;
-	if (vm->restore) {
+	life_go(vm, NOW_BUILDING);
+	if (life->restore) {
 		restore_build(vm, n->rc, n->e);
 		return 0;
 	}
-	if (vm->copy_of) {
+	if (life->copy_of) {
 		copy_build(vm, n->e);
 		return 0;
 	}
@@ -310,7 +322,7 @@ int life_build(struct vm *vm, const struct life_news *n)
 	if (fresh)
 		vm_announce(vm, VM_EV_CREATED);
 	if (n->rc < 0) {
-		idle_later(engine_idle(vm->en));
+		idle_later(engine_idle(vm_engine(vm)));
 		built(vm, n->rc, n->e);
 	} else if (claimed) {
 		build_claimed(vm, n->e);

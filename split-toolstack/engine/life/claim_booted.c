@@ -7,31 +7,35 @@
 #include "base/clock.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* Its name, which is no other VM's; its uuid is the one that its domain has. */
 static int identify(struct vm *vm, const char *name, struct err *e)
 {
+	struct vm_config *c = vm_change_cfg(vm);
 	int rc;
 
-	(void)snprintf(vm->cfg.name, sizeof(vm->cfg.name), "%s", name);
-	vm->cfg.have_uuid = true;
+	(void)snprintf(c->name, sizeof(c->name), "%s", name);
+	c->have_uuid = true;
 	rc = vm_identify(vm, e);
-	vm->cfg.have_uuid = false;
-	return rc < 0 ? rc : names_check(vm->en, vm->name, e);
+	c->have_uuid = false;
+	return rc < 0 ? rc : names_check(vm_engine(vm), vm_name(vm), e);
 }
 
 static void link_it(struct vm *vm)
 {
-	uint32_t domid = vm->domid;
+	uint32_t domid = vm_domid(vm);
 
-	vm->domid = 0;
+	vm_drop_domid(vm);
 	vm_link_alive(vm);
 	vm_set_domid(vm, domid);
 	vm_view_renamed(vm);
@@ -71,16 +75,15 @@ bool vm_create_booted(struct engine *en, const struct snapshot *from, const stru
 	}
 	pool_booted_take(en, from->name, &low);
 	if (from->foreign)
-		drop_unknown_paths(en, &vm->cfg);
-	vm->create = (struct vm_create){.flags = c->flags & VM_CREATE_PAUSED,
-					.fn = c->fn,
-					.arg = c->arg,
-					.start_ns = start_ns};
-	vm->created_ns = clock_wall_ns();
-	vm->t = (struct vm_timings){.way = VM_BOOTED, .why = ""};
-	memset(vm->dom.phase_ns, 0, sizeof(vm->dom.phase_ns)); /* not on our time */
-	vm->life.want = c->flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;
-	vm->life.now = NOW_ARRIVING; /* complete: it runs when it is told to */
+		drop_unknown_paths(en, vm_change_cfg(vm));
+	vm_life(vm)->create = (struct vm_create){.flags = c->flags & VM_CREATE_PAUSED,
+						 .fn = c->fn,
+						 .arg = c->arg,
+						 .start_ns = start_ns};
+	vm_life(vm)->t = (struct vm_timings){.way = VM_BOOTED, .why = ""};
+	vm_forget_phases(vm);
+	vm_is_asked_for(vm, c->flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN, false);
+	life_go(vm, NOW_ARRIVING); /* complete: it runs when it is told to */
 	link_it(vm);
 	vm_announce(vm, VM_EV_CREATED);
 	if (low)

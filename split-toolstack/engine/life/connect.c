@@ -6,33 +6,50 @@
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/map.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 int vm_check_domain(const struct vm *vm)
 {
-	return vm->map ? 0 : xen_domain_is(engine_xen(vm->en), vm->domid, vm->uuid);
+	return vm_map(vm)
+		       ? 0
+		       : xen_domain_is(engine_xen(vm_engine(vm)), vm_domid(vm), vm_uuid_bytes(vm));
 }
 
 /* From now on the id is this domain's: is it the VM's? */
 static int check_again(struct vm *vm, struct err *e)
 {
-	int rc = xen_domain_is(engine_xen(vm->en), vm->domid, vm->uuid);
+	int rc = xen_domain_is(engine_xen(vm_engine(vm)), vm_domid(vm), vm_uuid_bytes(vm));
 
-	return rc < 0 ? err_sys(e, -rc, "ask Xen for domain %u", vm->domid) : 0;
+	return rc < 0 ? err_sys(e, -rc, "ask Xen for domain %u", vm_domid(vm)) : 0;
+}
+
+int vm_map_pages(struct vm *vm, bool fresh, struct err *e)
+{
+	uint8_t *map = NULL;
+	int rc;
+
+	if (vm_map(vm))
+		return 0;
+	rc = domain_map(engine_xen(vm_engine(vm)), vm_domid(vm), vm_dev_frame(vm),
+			vm_control_frame(vm), fresh, &map, e);
+	if (rc == 0)
+		vm_given_map(vm, map);
+	return rc;
 }
 
 int vm_connect_again(struct vm *vm, struct err *e)
 {
-	int rc = domain_map(engine_xen(vm->en), vm->domid, vm->dev_frame, vm->control_frame, false,
-			    &vm->map, e);
+	int rc = vm_map_pages(vm, false, e);
 
 	if (rc < 0)
 		return rc;
@@ -49,14 +66,11 @@ int vm_connect_again(struct vm *vm, struct err *e)
 /* Its two pages stay mapped: they are the caller's. NULL: they were not. */
 static uint8_t *let_go(struct vm *vm)
 {
-	uint8_t *map = vm->map;
-
 	life_timer_stop(vm);
-	window_close_now(vm->en, &vm->window, &vm->dom);
+	window_close_now(vm_engine(vm), vm_window(vm), vm_change_dom(vm));
 	vm_view_close(vm);
 	control_close(vm);
-	vm->map = NULL;
-	return map;
+	return vm_take_map(vm);
 }
 
 void vm_disconnect(struct vm *vm)
@@ -66,26 +80,28 @@ void vm_disconnect(struct vm *vm)
 	fork_leave(vm);
 	map = let_go(vm);
 	if (map)
-		xen_unmap(engine_xen(vm->en), map, 2);
+		xen_unmap(engine_xen(vm_engine(vm)), map, 2);
 }
 
 void vm_drop_domain(struct vm *vm)
 {
-	uint32_t domid = vm->dom.domid;
+	struct engine *en = vm_engine(vm);
+	uint32_t domid = vm_dom(vm)->domid;
 	uint8_t *map;
 
-	vm->at_gate = false;
-	drop_note(vm->en, domid, vm->uuid);
+	vm_leaves_gate(vm);
+	drop_note(en, domid, vm_uuid_bytes(vm));
 	fork_close(vm);
 	map = let_go(vm);
-	dom_release(&vm->dom);
+	dom_release(vm_change_dom(vm));
 	attaches_end(vm);
-	devices_drop(&vm->devices);
+	devices_drop(vm_devices(vm));
 	if (domid)
-		domain_drop(vm->en, domid, vm->uuid, vm->dom.pages ? vm->dom.pages : vm->pages,
-			    &vm->slot, map, false);
+		domain_drop(en, domid, vm_uuid_bytes(vm),
+			    vm_dom(vm)->pages ? vm_dom(vm)->pages : vm_pages(vm), vm_slot(vm), map,
+			    false);
 	else
-		slot_put(engine_slots(vm->en), &vm->slot);
+		slot_put(engine_slots(en), vm_slot(vm));
 	vm_view_forget(vm);
 	names_ended(vm);
 	vm_set_domid(vm, 0);

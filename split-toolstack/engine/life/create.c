@@ -15,15 +15,17 @@
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -87,24 +89,25 @@ int create_check(struct engine *en, const struct vm_config *c, bool built, struc
  * its devices need; `wait`: these are leaving. */
 static int accept_config(struct vm *vm, struct vm_config *cfg, bool *wait, struct err *e)
 {
-	struct engine *en = vm->en;
+	struct life *life = vm_life(vm);
+	struct engine *en = vm_engine(vm);
 	/* a copy has its memory */
-	int rc = vm->copy_of ? check_kind(en, cfg, true, e)
-			     : create_check(en, cfg, vm->restore != NULL, e);
+	int rc = life->copy_of ? check_kind(en, cfg, true, e)
+			       : create_check(en, cfg, life->restore != NULL, e);
 
 	if (rc == 0 && cfg->ndevice)
 		rc = devices_admit(en, NULL, cfg, e);
 	*wait = rc == -EAGAIN;
 	if (rc < 0 && !*wait)
 		return rc;
-	vm->cfg = *cfg;
+	*vm_change_cfg(vm) = *cfg;
 	vm_config_init(cfg);
 	rc = vm_identify(vm, e);
-	if (rc == 0 && vm->cfg.have_uuid && foreign_has_uuid(en, vm->uuid) > 0)
+	if (rc == 0 && vm_cfg(vm)->have_uuid && foreign_has_uuid(en, vm_uuid_bytes(vm)) > 0)
 		rc = err_set(e, EEXIST, "uuid: taken by a domain of another toolstack");
 	if (rc == 0)
-		rc = names_check(en, vm->name, e);
-	if (rc == 0 && vm->cfg.ndevice)
+		rc = names_check(en, vm_name(vm), e);
+	if (rc == 0 && vm_cfg(vm)->ndevice)
 		rc = reservations_take(vm, e);
 	return rc;
 }
@@ -119,6 +122,7 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 static void create(struct engine *en, struct vm *vm, struct vm_config *cfg, uint32_t flags,
 		   vm_create_fn *fn, void *arg)
 {
+	struct life *life = vm_life(vm);
 	uint64_t start_ns = clock_ns();
 	struct vm_timings none = {0};
 	struct err err = {0};
@@ -133,25 +137,20 @@ static void create(struct engine *en, struct vm *vm, struct vm_config *cfg, uint
 		fn(arg, rc, NULL, &none, &err);
 		return;
 	}
-	old = vm->cfg.have_uuid ? engine_find_uuid(en, vm->uuid) : NULL; /* ours are new */
+	/* ours are new */
+	old = vm_cfg(vm)->have_uuid ? engine_find_uuid(en, vm_uuid_bytes(vm)) : NULL;
 	if (old) { /* of the history: it goes on if this works */
-		vm->past_ns = old->ended_ns;
-		vm->reason = old->reason;
-		vm->exit_code = old->exit_code;
+		vm_has_past(vm, old);
 		console_log_go_on(vm, old);
 	}
-	vm->create.flags = flags;
-	vm->life.want = flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;
-	vm->life.kept = flags & VM_CREATE_RESTART;
-	vm->restarts = vm->life.kept ? 1 : 0;
-	vm->create.fn = fn;
-	vm->create.arg = arg;
-	vm->create.start_ns = start_ns;
-	vm->created_ns = clock_wall_ns();
+	life->create =
+		(struct vm_create){.flags = flags, .fn = fn, .arg = arg, .start_ns = start_ns};
+	vm_is_asked_for(vm, flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN,
+			flags & VM_CREATE_RESTART);
 	vm_link_alive(vm);
-	if (vm->life.kept) /* also while it waits */
+	if (life_is_kept(vm)) /* also while it waits */
 		(void)vm_record(vm, NULL);
-	if (vm->copy_of)
+	if (life->copy_of)
 		copy_place(vm);
 	else
 		vm_place(vm, wait);
@@ -163,7 +162,7 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 	struct vm *vm = vm_new(en);
 
 	if (vm)
-		vm->restore = from;
+		vm_life(vm)->restore = from;
 	create(en, vm, cfg, flags, fn, arg);
 }
 
@@ -187,7 +186,7 @@ bool vm_create_copy(struct engine *en, const struct snapshot *from, const struct
 		drop_unknown_paths(en, &cfg);
 	vm = vm_new(en);
 	if (vm)
-		vm->copy_of = from->name;
+		vm_life(vm)->copy_of = from->name;
 	create(en, vm, &cfg, c->flags & (VM_CREATE_PAUSED | VM_CREATE_WAIT_READY), c->fn, c->arg);
 	return true;
 }

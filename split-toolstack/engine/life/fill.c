@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <utlist.h>
@@ -10,21 +11,23 @@
 #include "libdom/template.h"
 #include "split-toolstack/engine/domain/map.h"
 #include "split-toolstack/engine/domain/memory.h"
-#include "split-toolstack/engine/life/streams-t.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
+#include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/idle.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 /* --- on a thread --- */
@@ -43,20 +46,21 @@ static int check_file(struct vm_restore *r, struct xen *x, struct err *e)
 
 static int prepare(struct vm *vm, struct vm_restore *r, struct xen *x, struct err *e)
 {
-	const struct vm_config *c = &vm->cfg;
+	const struct vm_config *c = vm_cfg(vm);
 	struct dom_spec spec = {.weight = c->weight, .cap = c->cap, .cpus = c->cpus};
 
 	save_spec(r->stream, &spec);
-	memcpy(spec.uuid, vm->uuid, sizeof(spec.uuid));
-	spec.domid = vm->slot.domid;
-	return dom_prepare(x, &spec, NULL, &vm->dom, e);
+	memcpy(spec.uuid, vm_uuid_bytes(vm), sizeof(spec.uuid));
+	spec.domid = vm_slot_domid(vm);
+	return dom_prepare(x, &spec, NULL, vm_change_dom(vm), e);
 }
 
 /* Its domain is there: the pages. r->more: a round of them. */
 static int fill_domain(struct vm_restore *r, struct xen *x, struct err *e)
 {
 	struct vm *vm = r->vm;
-	int rc = live_is(r->stream) ? live_read(x, r->stream, &vm->dom, &r->round, e) : 0;
+	struct dom *d = vm_change_dom(vm);
+	int rc = live_is(r->stream) ? live_read(x, r->stream, d, &r->round, e) : 0;
 
 	r->more = rc == 1;
 	if (rc != 0)
@@ -65,11 +69,10 @@ static int fill_domain(struct vm_restore *r, struct xen *x, struct err *e)
 		save_leave_mapped(r->stream);
 		if (r->wakes || r->flags & VM_CREATE_ARRIVING)
 			save_keep_generation(r->stream);
-		rc = view_ports(x, vm->dom.domid, false, &vm->guest_port, &vm->store_port, e);
-		vm->dom.console_port = vm->guest_port;
-		vm->dom.store_port = vm->store_port;
+		rc = view_ports(x, d->domid, false, &d->console_port, &d->store_port, e);
+		vm_given_ports(vm, d->console_port, d->store_port);
 	}
-	return rc < 0 ? rc : save_restore(x, r->stream, &vm->dom, &r->st, e);
+	return rc < 0 ? rc : save_restore(x, r->stream, d, &r->st, e);
 }
 
 static int fill(struct vm_restore *r, struct xen *x, struct err *e)
@@ -91,7 +94,7 @@ static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 	while (rc < 0 && save_unmap_restored(x, r->stream)) /* it is to be destroyed */
 		;
 	if (rc < 0 && !r->claimed)
-		(void)dom_destroy(x, &vm->dom, NULL);
+		(void)dom_destroy(x, vm_change_dom(vm), NULL);
 	return rc;
 }
 
@@ -184,7 +187,7 @@ static bool squeeze(struct vm_restore *r)
 
 static bool lacks_memory(const struct vm_restore *r)
 {
-	return r->rc == -ENOMEM && !r->claimed && !r->prepared && !life_is_over(&r->vm->life);
+	return r->rc == -ENOMEM && !r->claimed && !r->prepared && !life_is_over(r->vm);
 }
 
 static void job_done(struct worker_job *job)
@@ -203,7 +206,7 @@ static void job_done(struct worker_job *job)
 		r->checked(r);
 	} else if (lacks_memory(r) && r->wait.until) {
 		memory_wait(r->en, &r->wait);
-	} else if (!life_is_over(&r->vm->life) && !r->claimed && !r->prepared &&
+	} else if (!life_is_over(r->vm) && !r->claimed && !r->prepared &&
 		   ((r->rc == -EEXIST && life_other_slot(r->vm, &r->err)) || squeeze(r))) {
 		r->err = (struct err){0};
 		worker_push(engine_worker(r->en), WORKER_STREAMS, job);
@@ -221,7 +224,7 @@ static void fill_with_memory(struct memory_wait *m)
 	m->until = 0;
 	r->rc = 0;
 	r->err = (struct err){0};
-	if (life_is_over(&r->vm->life))
+	if (life_is_over(r->vm))
 		job_done(&r->job);
 	else
 		worker_push(engine_worker(r->en), WORKER_STREAMS, &r->job);
@@ -238,7 +241,7 @@ static void push_fill(struct vm_restore *r)
 		r->wait.again = fill_with_memory;
 		r->wait.until = memory_youngest(en);
 	}
-	if (r->wait.until && memory_is_coming(en, r->vm->cfg.mem_kib))
+	if (r->wait.until && memory_is_coming(en, vm_cfg(r->vm)->mem_kib))
 		memory_wait(en, &r->wait);
 	else
 		worker_push(engine_worker(en), WORKER_STREAMS, &r->job);
@@ -248,42 +251,43 @@ static void push_fill(struct vm_restore *r)
 static bool is_short(const struct vm_restore *r)
 {
 	if (r->claimed && r->stream && save_is_read(r->stream) &&
-	    r->vm->cfg.mem_kib <= INLINE_MEM_KIB)
+	    vm_cfg(r->vm)->mem_kib <= INLINE_MEM_KIB)
 		return true;
 	return r->of && dom_template_writes(r->stream) <= TEMPLATE_SHORT_PAGES &&
-	       (r->claimed || (r->vm->cfg.mem_kib <= INLINE_MEM_KIB &&
-			       !memory_is_coming(r->en, r->vm->cfg.mem_kib)));
+	       (r->claimed || (vm_cfg(r->vm)->mem_kib <= INLINE_MEM_KIB &&
+			       !memory_is_coming(r->en, vm_cfg(r->vm)->mem_kib)));
 }
 
 /* No stream: it sleeps, and is what it was. */
 static bool is_noxs(const struct vm_restore *r, const struct vm *vm)
 {
-	return r->stream ? !save_info(r->stream)->linux_guest : vm->noxs;
+	return r->stream ? !save_info(r->stream)->linux_guest : vm_has_noxs(vm);
 }
 
 void restore_build(struct vm *vm, int rc, struct err *e)
 {
-	const struct vm_config *c = &vm->cfg;
+	struct engine *en = vm_engine(vm);
+	struct life *life = vm_life(vm);
+	const struct vm_config *c = vm_cfg(vm);
 	struct dom_spec spec = {
 		.vcpus = vm_config_vcpus(c), .weight = c->weight, .cap = c->cap, .cpus = c->cpus};
-	struct vm_restore *r = vm->restore;
+	struct vm_restore *r = life->restore;
 
 	r->vm = vm;
-	vm->t = (struct vm_timings){.why = ""};
-	vm->guest_port = 0; /* of the domain that it had */
-	vm->store_port = 0;
-	r->claimed = rc == 0 && vm->cfg.spare_rings == 0 && is_noxs(r, vm) &&
+	life->t = (struct vm_timings){.why = ""};
+	vm_given_ports(vm, 0, 0);
+	r->claimed = rc == 0 && c->spare_rings == 0 && is_noxs(r, vm) &&
 		     vm_claim_shell(vm); /* may change its uuid */
 	if (r->why)
-		vm->t.why = r->why;
+		life->t.why = r->why;
 	if (!r->wakes)
 		vm_announce(vm, VM_EV_CREATED);
-	vm->create.slot_tries = 0;
+	life->create.slot_tries = 0;
 	if (rc == 0 && r->claimed)
-		rc = dom_schedule(engine_xen(vm->en), &vm->dom, &spec, e);
+		rc = dom_schedule(engine_xen(en), vm_change_dom(vm), &spec, e);
 	else if (rc == 0)
-		rc = slot_take(engine_slots(vm->en), true, &vm->slot, e);
-	idle_later(engine_idle(vm->en));
+		rc = slot_take(engine_slots(en), true, vm_slot(vm), e);
+	idle_later(engine_idle(en));
 	if (rc == 0)
 		rc = vm_record(vm, e);
 	if (rc < 0) {
@@ -296,7 +300,7 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 		push_fill(r);
 		return;
 	}
-	job_work(&r->job, engine_xen(vm->en));
+	job_work(&r->job, engine_xen(en));
 	if (r->rc < 0 && !r->claimed && !r->prepared) { /* no memory, or another id: once more */
 		r->rc = 0;
 		r->err = (struct err){0};
@@ -308,26 +312,25 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 
 bool restore_is_noxs(const struct vm *vm)
 {
-	return is_noxs(vm->restore, vm);
+	return is_noxs(vm_known_life(vm)->restore, vm);
 }
 
 int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
 {
 	int rc;
 
-	window_close_later(vm->en, &vm->window, &vm->dom);
+	window_close_later(vm_engine(vm), vm_window(vm), vm_change_dom(vm));
 	rc = guest_new_generation(generation, e);
-	if (rc < 0 || vm->map) /* a shell's */
-		return rc;
-	return domain_map(engine_xen(vm->en), vm->domid, vm->dev_frame, vm->control_frame, false,
-			  &vm->map, e);
+	return rc < 0 ? rc : vm_map_pages(vm, false, e);
 }
 
 void restore_cancel(struct vm *vm)
 {
-	transfer_cancel(&vm->restore->file);
-	if (!vm->restore->vm) /* it was not placed yet: it goes with its create */
-		vm->restore = NULL;
+	struct life *life = vm_life(vm);
+
+	transfer_cancel(&life->restore->file);
+	if (!life->restore->vm) /* it was not placed yet: it goes with its create */
+		life->restore = NULL;
 }
 
 void restore_jobs(struct vm_restore *r)

@@ -9,13 +9,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/life/streams-t.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/fork.h"
 #include "split-toolstack/engine/life/branch.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/vm/events.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -76,9 +77,9 @@ static void refuse(struct fork *f, int rc)
 
 static void retry(struct fork *f, double seconds)
 {
-	ev_timer_stop(engine_loop(f->vm->en), &f->again);
+	ev_timer_stop(engine_loop(vm_engine(f->vm)), &f->again);
 	ev_timer_set(&f->again, seconds, 0.);
-	ev_timer_start(engine_loop(f->vm->en), &f->again);
+	ev_timer_start(engine_loop(vm_engine(f->vm)), &f->again);
 }
 
 static void look_later(struct fork *f)
@@ -91,13 +92,14 @@ static void look_later(struct fork *f)
 static void remember(struct fork *f, const struct vm *child)
 {
 	static const uint8_t none[16];
-	uint8_t *last = f->last[child->cfg.child.slot];
-	struct vm *old =
-		memcmp(last, none, sizeof(none)) != 0 ? engine_find_uuid(child->en, last) : NULL;
+	uint8_t *last = f->last[vm_cfg(child)->child.slot];
+	struct vm *old = memcmp(last, none, sizeof(none)) != 0
+				 ? engine_find_uuid(vm_engine(child), last)
+				 : NULL;
 
-	if (old && old != child && life_is_over(&old->life))
+	if (old && old != child && life_is_over(old))
 		vm_forget(old);
-	memcpy(last, child->uuid, sizeof(child->uuid));
+	memcpy(last, vm_uuid_bytes(child), 16);
 }
 
 /* --- a branch --- */
@@ -110,8 +112,8 @@ static bool made(void *arg, struct vm *child, const struct vm_timings *t)
 		return true;
 	fork_answer(f->vm, f->want.seq, child, 0);
 	remember(f, child);
-	log_line(LOG_INFO, "op=fork dom=%u name=%s child=%s way=%s us=%llu", f->vm->domid,
-		 f->vm->name, child->name, vm_way_name(t->way),
+	log_line(LOG_INFO, "op=fork dom=%u name=%s child=%s way=%s us=%llu", vm_domid(f->vm),
+		 vm_name(f->vm), vm_name(child), vm_way_name(t->way),
 		 (unsigned long long)(clock_ns() - f->start_ns) / 1000);
 	return true;
 }
@@ -127,7 +129,7 @@ static void done(void *arg, int rc, const struct stream_stats *st, const struct 
 		return;
 	}
 	if (rc < 0) {
-		log_line(LOG_WARN, "op=fork dom=%u name=%s: %s", f->vm->domid, f->vm->name,
+		log_line(LOG_WARN, "op=fork dom=%u name=%s: %s", vm_domid(f->vm), vm_name(f->vm),
 			 err_msg(e));
 		refuse(f, rc);
 	}
@@ -145,15 +147,15 @@ static void begin(struct fork *f, struct vm *vm)
 	struct err e = {0};
 	int rc;
 
-	(void)snprintf(name, sizeof(name), "%s.%u", vm->name, child.number);
-	memcpy(child.parent, vm->uuid, sizeof(child.parent));
+	(void)snprintf(name, sizeof(name), "%s.%u", vm_name(vm), child.number);
+	memcpy(child.parent, vm_uuid_bytes(vm), sizeof(child.parent));
 	memcpy(child.frame, f->want.frame, sizeof(child.frame));
 	f->busy = true;
 	rc = vm_branch(vm, &want, &ops, f, &f->id, &e);
 	if (rc == 0)
 		return;
 	f->busy = false;
-	log_line(LOG_WARN, "op=fork dom=%u name=%s: %s", vm->domid, vm->name, err_msg(&e));
+	log_line(LOG_WARN, "op=fork dom=%u name=%s: %s", vm_domid(vm), vm_name(vm), err_msg(&e));
 	refuse(f, rc);
 }
 
@@ -179,20 +181,21 @@ static bool frames_are_fine(const struct vm *vm, const struct noxs_fork_request 
 	bool fine = true;
 
 	for (uint32_t i = 0; i < NOXS_FORK_PAGES; i++)
-		fine = fine && (!w->frame[i] ||
-				(w->frame[i] != vm->dev_frame && w->frame[i] != vm->control_frame &&
-				 (vm->cfg.type == DOM_PV || w->frame[i] < vm->pages)));
+		fine = fine &&
+		       (!w->frame[i] ||
+			(w->frame[i] != vm_dev_frame(vm) && w->frame[i] != vm_control_frame(vm) &&
+			 (vm_cfg(vm)->type == DOM_PV || w->frame[i] < vm_pages(vm))));
 	return fine;
 }
 
 static int check(struct vm *vm, const struct noxs_fork_request *w)
 {
-	if (!vm->cfg.fork)
+	if (!vm_cfg(vm)->fork)
 		return -EPERM;
 	if (w->slot >= NOXS_CHILDREN_MAX || w->seq == 0 || w->seq > INT32_MAX ||
 	    !frames_are_fine(vm, w))
 		return -EINVAL;
-	if (fork_child_in_slot(vm, w->slot) || fork_children(vm) >= vm->cfg.fork)
+	if (fork_child_in_slot(vm, w->slot) || fork_children(vm) >= vm_cfg(vm)->fork)
 		return -EAGAIN;
 	return fork_slot_check(vm, w->slot);
 }
@@ -250,7 +253,8 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 
 void fork_wanted(struct vm *vm)
 {
-	struct fork *f = vm->forking;
+	struct life *life = vm_life(vm);
+	struct fork *f = life->forking;
 
 	if (!f) {
 		f = calloc(1, sizeof(*f));
@@ -267,7 +271,7 @@ void fork_wanted(struct vm *vm)
 		f->credit_ns = (uint64_t)BURST * REFILL_NS;
 		ev_init(&f->again, on_again);
 		f->again.data = f;
-		vm->forking = f;
+		life->forking = f;
 	}
 	if (!ev_is_active(&f->again))
 		look(f);
@@ -277,12 +281,13 @@ void fork_wanted(struct vm *vm)
 
 void fork_over(struct vm *vm)
 {
-	struct fork *f = vm->forking;
+	struct life *life = vm_life(vm);
+	struct fork *f = life->forking;
 
 	if (!f)
 		return;
-	vm->forking = NULL;
-	ev_timer_stop(engine_loop(vm->en), &f->again);
+	life->forking = NULL;
+	ev_timer_stop(engine_loop(vm_engine(vm)), &f->again);
 	f->vm = NULL;
 	if (!f->busy) /* else done() comes */
 		free(f);
@@ -308,12 +313,12 @@ static void on_orphans(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	while ((vm = fork_next_orphan(en)) != NULL) {
-		if (life_is_over(&vm->life))
+		if (life_is_over(vm))
 			continue;
-		log_line(LOG_INFO, "op=fork name=%s: it ends, as its parent has", vm->name);
+		log_line(LOG_INFO, "op=fork name=%s: it ends, as its parent has", vm_name(vm));
 		if (life_event(vm, LIFE_DESTROY, &(struct life_news){.e = &e}) == 0)
 			continue;
-		log_line(LOG_ERROR, "op=fork name=%s: %s; it is tried again", vm->name,
+		log_line(LOG_ERROR, "op=fork name=%s: %s; it is tried again", vm_name(vm),
 			 err_msg(&e));
 		fork_make_orphan(vm);
 		arm(en, ORPHAN_S);

@@ -9,12 +9,12 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/domains.h"
 #include "split-toolstack/engine/services/slots.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* A domain that was half made, of which Xen could not be asked yet. */
 struct half_made {
@@ -48,13 +48,13 @@ static bool clean(struct engine *en, const struct half_made *h, const struct cen
 
 void half_made_clean(struct vm *vm, struct half_made **kept, const struct census *census)
 {
-	struct half_made h = {.domid = vm->left.domid, .past = vm->ended_ns != 0};
+	struct half_made h = {.domid = vm_was_domid(vm), .past = vm_ended_ns(vm) != 0};
 	struct half_made *later;
 
-	memcpy(h.uuid, vm->uuid, sizeof(h.uuid));
+	memcpy(h.uuid, vm_uuid_bytes(vm), sizeof(h.uuid));
 	if (!h.past) /* a guest that waited in the pool has one */
 		console_log_delete(vm);
-	if (clean(vm->en, &h, census))
+	if (clean(vm_engine(vm), &h, census))
 		return;
 	later = malloc(sizeof(*later)); /* without it the next daemon cleans it */
 	if (!later)

@@ -6,9 +6,10 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/idle.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -33,30 +34,31 @@ bool history_trim(struct engine *en, uint32_t most)
 static void free_ended(struct vm *vm)
 {
 	vm_unlink_ended(vm);
-	if (vm->life.now != NOW_ABANDONED) /* else it is freed when the threads are done with it */
+	if (life_now(vm) != NOW_ABANDONED) /* else it is freed when the threads are done with it */
 		vm_free(vm);
 }
 
 void vm_replace_old(struct vm *vm)
 {
-	struct vm *old = vm->past_ns ? vm_ended_by_uuid(vm->en, vm->uuid) : NULL;
+	struct vm *old =
+		vm_is_of_past(vm) ? vm_ended_by_uuid(vm_engine(vm), vm_uuid_bytes(vm)) : NULL;
 
-	vm->past_ns = 0;
+	vm_past_is_over(vm);
 	if (old)
 		free_ended(old);
 }
 
 void vm_unmake(struct vm *vm, bool announced)
 {
-	struct engine *en = vm->en;
+	struct engine *en = vm_engine(vm);
 	struct vm *old;
 
 	vm_unhash(vm);
-	old = vm->past_ns ? vm_ended_by_uuid(en, vm->uuid) : NULL;
+	old = vm_is_of_past(vm) ? vm_ended_by_uuid(en, vm_uuid_bytes(vm)) : NULL;
 	if (old)
 		(void)vm_record(old, NULL);
 	else
-		registry_delete(engine_registry(en), vm->uuid);
+		registry_delete(engine_registry(en), vm_uuid_bytes(vm));
 	if (!old && announced) {
 		vm_announce(vm, VM_EV_REMOVED);
 		console_log_delete(vm);
@@ -69,7 +71,7 @@ void vm_unmake(struct vm *vm, bool announced)
 
 void vm_retire(struct vm *vm)
 {
-	struct engine *en = vm->en;
+	struct engine *en = vm_engine(vm);
 
 	vm_replace_old(vm);   /* it was destroyed before it ran */
 	if (vm_is_listed(vm)) /* else it has just been read from its record */
@@ -85,12 +87,12 @@ void vm_retire(struct vm *vm)
 
 void vm_forget(struct vm *vm)
 {
-	struct engine *en = vm->en;
+	struct engine *en = vm_engine(vm);
 
 	vm_announce(vm, VM_EV_REMOVED);
 	/* A living VM may carry the same uuid: the files are its own then. */
-	if (!vm_by_uuid(en, vm->uuid)) {
-		registry_delete(engine_registry(en), vm->uuid);
+	if (!vm_by_uuid(en, vm_uuid_bytes(vm))) {
+		registry_delete(engine_registry(en), vm_uuid_bytes(vm));
 		console_log_delete(vm);
 	}
 	free_ended(vm);

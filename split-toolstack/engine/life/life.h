@@ -18,6 +18,7 @@ struct vm_record;
 /* --- new.c --- */
 struct vm *vm_new(struct engine *en);
 void vm_free(struct vm *vm);
+bool vm_is_restored(const struct vm *vm); /* it is being built from a file */
 /* A fresh VM, in no list, of the state that its record says; an id there is in `left`. Takes
  * what is in `cfg`. NULL: no memory. */
 struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_config *cfg);
@@ -47,6 +48,12 @@ int create_check(struct engine *en, const struct vm_config *c, bool built, struc
  * destroyed counts as free: builds wait for it (memory.h). */
 int create_check_memory(struct engine *en, const struct vm_config *c, struct err *e);
 
+/* --- answer.c --- */
+/* Answers its create, once. */
+void vm_create_done(struct vm *vm, int rc, const struct err *e);
+/* Its guest has said so: answers its create, too. */
+void vm_is_ready(struct vm *vm);
+
 /* --- place.c --- */
 /* A linked VM whose devices others have (`wait`: still) may be built: LIFE_PLACED follows when
  * these are free, its files are open and its image is known, or when it cannot be built. */
@@ -58,6 +65,8 @@ void vm_place_again(struct vm *vm);
 /* Moves the best fitting shell into the VM, whose image and configuration are known: the domain is
  * not started yet. False: none; t.why says why. */
 bool vm_claim_shell(struct vm *vm);
+/* What came before the claim was not on the time of the create. */
+void vm_forget_phases(struct vm *vm);
 
 /* --- scan.c --- */
 /* Ends of VMs are noticed from now on; decides on the mode of the store. */
@@ -67,6 +76,8 @@ int scan_open(struct engine *en, struct deaths **out, struct err *e);
 /* Before each call that changes the domain: 0 when the domain of the VM's id is the VM's; -ESRCH
  * when it is gone or the id another domain's. While pages of it are mapped the id stays its own. */
 int vm_check_domain(const struct vm *vm);
+/* Its device and control page, unless they are mapped: `fresh`, or as the guest has them. */
+int vm_map_pages(struct vm *vm, bool fresh, struct err *e);
 /* Of one that lives since the last daemon: maps its pages; its events are heard after vm_listen().
  * On failure nothing is left. */
 int vm_connect_again(struct vm *vm, struct err *e);

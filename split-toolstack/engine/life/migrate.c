@@ -8,14 +8,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/shared.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/verbs.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -32,31 +35,33 @@ int life_run_moving(struct vm *vm, const struct life_news *n)
 {
 	int rc;
 
-	vm->life.now = NOW_PAUSED;
+	life_go(vm, NOW_PAUSED);
 	rc = life_unpause(vm, n);
 	if (rc < 0)
-		vm->life.now = NOW_MOVING;
+		life_go(vm, NOW_MOVING);
 	else
-		log_line(LOG_INFO, "op=moved dom=%u name=%s: it goes on here", vm->domid, vm->name);
+		log_line(LOG_INFO, "op=moved dom=%u name=%s: it goes on here", vm_domid(vm),
+			 vm_name(vm));
 	return rc;
 }
 
 /* One that was paused before stays so: a suspended one goes on into that pause. */
 static int stay_paused(struct vm *vm, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	struct xen_domain_info info = {0};
 	int rc = vm_check_domain(vm);
 
 	if (rc == 0)
-		rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
+		rc = xen_domain_info(engine_xen(en), vm_domid(vm), &info);
 	if (rc == 0 && !info.paused)
-		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
+		rc = xen_domain_pause(engine_xen(en), vm_domid(vm));
 	if (rc == 0 && info.shutdown && info.shutdown_reason == SHUTDOWN_suspend)
-		rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
+		rc = xen_domain_resume(engine_xen(en), vm_domid(vm));
 	if (rc < 0)
-		return err_sys(e, -rc, "resume \"%s\"", vm->name);
+		return err_sys(e, -rc, "resume \"%s\"", vm_name(vm));
 	vm_unsee(vm);
-	vm->life.now = NOW_PAUSED;
+	life_go(vm, NOW_PAUSED);
 	life_record(vm);
 	vm_announce(vm, VM_EV_PAUSED);
 	return 0;
@@ -67,13 +72,12 @@ int life_moved(struct vm *vm, const struct life_news *n)
 	int rc;
 
 	if (n->rc < 0)
-		return vm->life.want == WANT_PAUSED ? stay_paused(vm, n->e)
+		return life_want(vm) == WANT_PAUSED ? stay_paused(vm, n->e)
 						    : life_run_moving(vm, n);
 	rc = life_stop(vm, n->e); /* others may have let it run */
 	if (rc < 0)
 		return rc;
-	vm->reason = VM_REASON_MIGRATED;
-	vm->exit_code = -1;
+	vm_has_reason(vm, VM_REASON_MIGRATED, -1);
 	vm_announce(vm, VM_EV_EXITED);
 	vm_create_done(vm, 0, NULL);
 	life_into_history(vm);
@@ -85,38 +89,39 @@ int life_end_moving(struct vm *vm, const struct life_news *n)
 	if (n->info && !n->info->dying &&
 	    (!n->info->shutdown || n->info->shutdown_reason == SHUTDOWN_suspend))
 		return 0;
-	vm->life.now = NOW_RUNNING;
+	life_go(vm, NOW_RUNNING);
 	return life_end(vm, n);
 }
 
 int vm_moved(struct vm *vm, bool taken, struct err *e)
 {
 	const struct life_news n = {.rc = taken ? 0 : -ECANCELED, .e = e};
+	int code;
 
-	if (taken && life_is_over(&vm->life) && vm->reason == VM_REASON_MIGRATED)
+	if (taken && life_is_over(vm) && vm_reason(vm, &code) == VM_REASON_MIGRATED)
 		return 0;
-	if (vm->life.now == NOW_UNKNOWN)
+	if (life_now(vm) == NOW_UNKNOWN)
 		return life_refuse_unknown(vm, &n);
-	if (vm->life.now == NOW_ARRIVING && !taken) {
+	if (life_now(vm) == NOW_ARRIVING && !taken) {
 		(void)life_event(vm, LIFE_TAKEN, &n);
 		return 0;
 	}
-	if (vm->life.now != NOW_MOVING)
-		return err_set(e, EINVAL, "\"%s\" is %s, and does not move", vm->name,
+	if (life_now(vm) != NOW_MOVING)
+		return err_set(e, EINVAL, "\"%s\" is %s, and does not move", vm_name(vm),
 			       vm_state_name(vm_state(vm)));
 	return life_event(vm, LIFE_TAKEN, &n);
 }
 
 bool vm_save_progress(const struct vm *vm, struct stream_stats *s)
 {
-	const struct vm_save *save = vm->save;
+	const struct vm_save *save = vm_known_life(vm)->save;
 	const struct save_stats *st;
 
 	if (!save || (save->phase != WRITING && save->phase != ROUNDS))
 		return false;
 	st = save->phase == WRITING ? &save->st : &save->live_st;
 	*s = (struct stream_stats){.bytes = shared_load(&st->bytes),
-				   .pages = vm->pages,
+				   .pages = vm_pages(vm),
 				   .present = shared_load(&st->present),
 				   .total_ns = clock_ns() - save->start_ns};
 	return true;
@@ -149,8 +154,8 @@ int engine_admit(struct engine *en, const struct vm_config *cfg, const struct sa
 	if (!other)
 		other = vm_by_name(en, cfg->name);
 	if (other)
-		return err_set(e, EEXIST, "\"%s\" lives there, and has its %s", other->name,
-			       strcmp(other->name, cfg->name) == 0 ? "name" : "uuid");
+		return err_set(e, EEXIST, "\"%s\" lives there, and has its %s", vm_name(other),
+			       strcmp(vm_name(other), cfg->name) == 0 ? "name" : "uuid");
 	return names_check(en, cfg->name, e);
 }
 
@@ -163,7 +168,7 @@ struct vm *vm_arriving(struct engine *en, stream_id id)
 {
 	struct vm *vm = vms_alive(en);
 
-	while (vm && (vm->life.now != NOW_ARRIVING || vm->create.arrival != id))
+	while (vm && (life_now(vm) != NOW_ARRIVING || vm_life(vm)->create.arrival != id))
 		vm = vm_next(vm);
 	return vm;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pausing and unpausing, as clients ask for it; other toolstacks do the same to our domains. */
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 #include <xen/sched.h> /* behind xenctrl.h */
@@ -14,7 +15,7 @@
 static int is_paused(const struct vm *vm)
 {
 	struct xen_domain_info info;
-	int rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
+	int rc = xen_domain_info(engine_xen(vm_engine(vm)), vm_domid(vm), &info);
 
 	return rc < 0 ? rc : info.paused;
 }
@@ -22,11 +23,12 @@ static int is_paused(const struct vm *vm)
 /* It stopped itself for a save that could not let it go on. */
 static int resume_suspended(const struct vm *vm)
 {
+	struct engine *en = vm_engine(vm);
 	struct xen_domain_info info;
-	int rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
+	int rc = xen_domain_info(engine_xen(en), vm_domid(vm), &info);
 
 	if (rc == 0 && info.shutdown && !info.dying && info.shutdown_reason == SHUTDOWN_suspend)
-		rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
+		rc = xen_domain_resume(engine_xen(en), vm_domid(vm));
 	return rc;
 }
 
@@ -36,7 +38,7 @@ static int unpause_all(const struct vm *vm)
 	int rc = is_paused(vm);
 
 	for (int i = 0; rc == 1 && i < PAUSES_MOST; i++) {
-		rc = xen_domain_unpause(engine_xen(vm->en), vm->domid);
+		rc = xen_domain_unpause(engine_xen(vm_engine(vm)), vm_domid(vm));
 		if (rc == 0)
 			rc = is_paused(vm);
 	}
@@ -45,15 +47,14 @@ static int unpause_all(const struct vm *vm)
 
 static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
 {
-	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
+	return err_sys(e, -rc, "%s \"%s\"", what, vm_name(vm));
 }
 
 static void is_now_paused(struct vm *vm)
 {
 	life_timer_stop(vm);
 	vm_unsee(vm);
-	vm->life.now = NOW_PAUSED;
-	vm->life.want = WANT_PAUSED;
+	life_go_as(vm, NOW_PAUSED, WANT_PAUSED);
 	life_record(vm);
 	vm_announce(vm, VM_EV_PAUSED);
 }
@@ -63,7 +64,7 @@ int life_pause(struct vm *vm, const struct life_news *n)
 	int rc = vm_check_domain(vm);
 
 	if (rc == 0)
-		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
+		rc = xen_domain_pause(engine_xen(vm_engine(vm)), vm_domid(vm));
 	if (rc < 0)
 		return failed_to("pause", vm, rc, n->e);
 	is_now_paused(vm);
@@ -107,16 +108,16 @@ int life_unpause(struct vm *vm, const struct life_news *n)
 		rc = resume_suspended(vm);
 	if (rc == 0 && is_paused(vm) == 1)
 		rc = vm_let_run(vm);
-	if (rc == 0 && vm->life.now != NOW_GATED)
+	if (rc == 0 && life_now(vm) != NOW_GATED)
 		rc = unpause_all(vm);
 	if (rc < 0) {
-		vm->life.now = NOW_PAUSED;
+		life_go(vm, NOW_PAUSED);
 		return failed_to("unpause", vm, rc, n->e);
 	}
-	if (vm->life.now == NOW_PAUSED) /* others had unpaused it */
-		vm->life.now = NOW_RUNNING;
+	if (life_now(vm) == NOW_PAUSED) /* others had unpaused it */
+		life_go(vm, NOW_RUNNING);
 	vm_unsee(vm);
-	vm->life.want = WANT_RUN;
+	life_set_want(vm, WANT_RUN);
 	life_record(vm);
 	vm_announce(vm, VM_EV_UNPAUSED);
 	return 0;

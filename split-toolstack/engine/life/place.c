@@ -11,9 +11,11 @@
 #include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/images/images.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/parts/parts.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -28,16 +30,17 @@ static void refuse(struct vm *vm, int rc, const struct err *e)
  * its build says. True: it goes on. */
 static bool is_admitted(struct vm *vm, int rc, struct err *e)
 {
-	struct teardown_wait *l = &vm->teardown_wait;
+	struct engine *en = vm_engine(vm);
+	struct teardown_wait *l = &vm_life(vm)->teardown_wait;
 
-	if (rc == -EAGAIN && (l->until == 0. || ev_now(engine_loop(vm->en)) < l->until)) {
-		files_drop(&vm->files);
-		teardown_wait_begin(vm->en, l);
+	if (rc == -EAGAIN && (l->until == 0. || ev_now(engine_loop(en)) < l->until)) {
+		files_drop(vm_files(vm));
+		teardown_wait_begin(en, l);
 		return false;
 	}
 	if (rc == -EAGAIN)
 		rc = teardown_wait_over(e);
-	if (rc == 0 || vm->life.kept)
+	if (rc == 0 || life_is_kept(vm))
 		return true;
 	l->until = 0.;
 	refuse(vm, rc, e);
@@ -47,35 +50,36 @@ static bool is_admitted(struct vm *vm, int rc, struct err *e)
 /* The disks, which are open, may be others', or leaving. False: it has ended, or waits. */
 static bool disks_are_free(struct vm *vm, int *rc, struct err *e)
 {
-	*rc = disks_admit(vm, vm->files, e);
+	*rc = disks_admit(vm, *vm_files(vm), e);
 	if (!is_admitted(vm, *rc, e))
 		return false;
-	*rc = devices_have_files(&vm->cfg) ? reservations_take(vm, e)
-					   : 0; /* by what they are, too */
+	*rc = devices_have_files(vm_cfg(vm)) ? reservations_take(vm, e)
+					     : 0; /* by what they are, too */
 	return true;
 }
 
 static int list_files(struct vm *vm, struct err *e)
 {
-	const struct vm_config *c = &vm->cfg;
-	bool image = !vm->restore; /* else a file has what was made of it */
+	struct engine *en = vm_engine(vm);
+	const struct vm_config *c = vm_cfg(vm);
+	bool image = !vm_life(vm)->restore; /* else a file has what was made of it */
 	bool kernel = image && c->kernel_fd < 0 && c->kernel;
 	bool ramdisk = image && c->ramdisk_fd < 0 && c->ramdisk;
 	bool disks = c->ndevice && devices_have_files(c);
 	int rc = 0;
 
-	if (vm->files)
-		files_drop(&vm->files);
+	if (*vm_files(vm))
+		files_drop(vm_files(vm));
 	if (!kernel && !ramdisk && !disks)
 		return 0;
-	vm->files = files_new(engine_opener(vm->en));
-	if (!vm->files)
+	*vm_files(vm) = files_new(engine_opener(en));
+	if (!*vm_files(vm))
 		return err_set(e, ENOMEM, "out of memory");
 	if (kernel)
-		rc = images_add(engine_images(vm->en), vm->files, c->kernel, "kernel", e);
+		rc = images_add(engine_images(en), *vm_files(vm), c->kernel, "kernel", e);
 	if (rc == 0 && ramdisk)
-		rc = images_add(engine_images(vm->en), vm->files, c->ramdisk, "ramdisk", e);
-	return rc == 0 && disks ? devices_add_files(c, vm->files, e) : rc;
+		rc = images_add(engine_images(en), *vm_files(vm), c->ramdisk, "ramdisk", e);
+	return rc == 0 && disks ? devices_add_files(c, *vm_files(vm), e) : rc;
 }
 
 static void placed(struct vm *vm, int rc, struct err *e)
@@ -90,9 +94,9 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 	struct err err = *e;
 	struct vm *vm = arg;
 
-	vm->life.wait = WAIT_OTHERS;
-	vm->img = img;
-	vm->t.image_ns = (uint32_t)(clock_ns() - vm->create.start_ns);
+	life_wait_for(vm, WAIT_OTHERS);
+	vm_life(vm)->img = img;
+	vm_life(vm)->t.image_ns = (uint32_t)(clock_ns() - vm_life(vm)->create.start_ns);
 	placed(vm, rc, &err);
 }
 
@@ -101,12 +105,12 @@ static void files_are_open(void *arg, struct files *f);
 /* By threads, which call back. */
 static int read_image(struct vm *vm, struct err *e)
 {
-	const struct vm_config *c = &vm->cfg;
-	int rc = images_read(engine_images(vm->en), c->kernel_fd, c->kernel ? c->kernel : "kernel",
-			     image_read, vm, e);
+	const struct vm_config *c = vm_cfg(vm);
+	int rc = images_read(engine_images(vm_engine(vm)), c->kernel_fd,
+			     c->kernel ? c->kernel : "kernel", image_read, vm, e);
 
 	if (rc == 0)
-		vm->life.wait = WAIT_IMAGE;
+		life_wait_for(vm, WAIT_IMAGE);
 	return rc;
 }
 
@@ -114,29 +118,30 @@ static int read_image(struct vm *vm, struct err *e)
  * called again. */
 static void place(struct vm *vm, bool open)
 {
-	struct vm_config *c = &vm->cfg;
+	struct life *life = vm_life(vm);
+	struct vm_config *c = vm_change_cfg(vm);
 	struct err err = {0};
 	uint64_t since;
 	int rc = open ? 0 : list_files(vm, &err);
 
-	if (!open && rc == 0 && vm->files && !files_open(vm->files, files_are_open, vm))
+	if (!open && rc == 0 && *vm_files(vm) && !files_open(*vm_files(vm), files_are_open, vm))
 		return;
 	if (rc == 0 && c->ndevice && !disks_are_free(vm, &rc, &err))
 		return;
-	vm->teardown_wait.until = 0.;
+	life->teardown_wait.until = 0.;
 	since = clock_ns();
-	memset(&vm->t, 0, sizeof(vm->t));
-	vm->t.why = "";
-	if (rc == 0 && !vm->restore)
-		rc = files_take(vm->files, "kernel", c->kernel, &c->kernel_fd, &err);
-	if (rc == 0 && !vm->restore)
-		rc = files_take(vm->files, "ramdisk", c->ramdisk, &c->ramdisk_fd, &err);
-	if (rc == 0 && !vm->restore)
-		vm->img = images_find(engine_images(vm->en), c->kernel_fd);
-	if (rc == 0 && !vm->restore && !vm->img)
+	memset(&life->t, 0, sizeof(life->t));
+	life->t.why = "";
+	if (rc == 0 && !life->restore)
+		rc = files_take(*vm_files(vm), "kernel", c->kernel, &c->kernel_fd, &err);
+	if (rc == 0 && !life->restore)
+		rc = files_take(*vm_files(vm), "ramdisk", c->ramdisk, &c->ramdisk_fd, &err);
+	if (rc == 0 && !life->restore)
+		life->img = images_find(engine_images(vm_engine(vm)), c->kernel_fd);
+	if (rc == 0 && !life->restore && !life->img)
 		rc = read_image(vm, &err);
-	vm->t.image_ns = (uint32_t)(clock_ns() - since);
-	if (vm->life.wait != WAIT_IMAGE)
+	life->t.image_ns = (uint32_t)(clock_ns() - since);
+	if (life_wait(vm) != WAIT_IMAGE)
 		placed(vm, rc, &err);
 }
 
@@ -146,7 +151,7 @@ static void files_are_open(void *arg, struct files *f)
 	struct err err = {0};
 
 	(void)f;
-	if (life_is_over(&vm->life)) /* it was destroyed meanwhile */
+	if (life_is_over(vm)) /* it was destroyed meanwhile */
 		placed(vm, 0, &err);
 	else
 		place(vm, true);
@@ -154,9 +159,11 @@ static void files_are_open(void *arg, struct files *f)
 
 static void place_again(struct teardown_wait *l, bool last)
 {
-	struct vm *vm = (struct vm *)(void *)((char *)l - offsetof(struct vm, teardown_wait));
+	struct life *life =
+		(struct life *)(void *)((char *)l - offsetof(struct life, teardown_wait));
+	struct vm *vm = vm_of_life(life);
 	struct err err = {0};
-	int rc = devices_admit(vm->en, vm, &vm->cfg, &err);
+	int rc = devices_admit(vm_engine(vm), vm, vm_cfg(vm), &err);
 
 	(void)last; /* by its time */
 	if (is_admitted(vm, rc, &err))
@@ -165,15 +172,19 @@ static void place_again(struct teardown_wait *l, bool last)
 
 void vm_place(struct vm *vm, bool wait)
 {
-	vm->teardown_wait.again = place_again;
+	struct life *life = vm_life(vm);
+
+	life->teardown_wait.again = place_again;
 	if (wait)
-		teardown_wait_begin(vm->en, &vm->teardown_wait);
+		teardown_wait_begin(vm_engine(vm), &life->teardown_wait);
 	else
 		place(vm, false);
 }
 
 void vm_place_again(struct vm *vm)
 {
-	vm->teardown_wait.again = place_again;
-	place_again(&vm->teardown_wait, false);
+	struct life *life = vm_life(vm);
+
+	life->teardown_wait.again = place_again;
+	place_again(&life->teardown_wait, false);
 }

@@ -3,13 +3,15 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
-#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
@@ -23,26 +25,27 @@
 
 static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
 {
-	return err_sys(e, -rc, "%s \"%s\"", what, vm->name);
+	return err_sys(e, -rc, "%s \"%s\"", what, vm_name(vm));
 }
 
 /* One with a store instead of a noxs entry. */
 static int check_linux(const struct vm *vm, struct err *e)
 {
+	const struct vm_config *c = vm_cfg(vm);
 	const char *why = NULL;
 
-	if (vm->cfg.type != DOM_PVH)
+	if (c->type != DOM_PVH)
 		why = "of guests without a noxs entry only those with type=\"pvh\" can be so far";
-	else if (engine_store_mode(vm->en) != STORE_OWN)
+	else if (engine_store_mode(vm_engine(vm)) != STORE_OWN)
 		why = "guests without a noxs entry can be only where chaosd is the store "
 		      "(store=own)";
-	else if (vm->cfg.maxmem_kib > vm->cfg.mem_kib)
+	else if (c->maxmem_kib > c->mem_kib)
 		why = "maxmem is larger than memory";
 	else if (!vm_view_can_suspend(vm))
 		why = "its guest does not say that it suspends when it is asked to "
 		      "(control/feature-suspend)";
 	if (why)
-		return err_set(e, EOPNOTSUPP, "\"%s\" cannot be saved: %s", vm->name, why);
+		return err_set(e, EOPNOTSUPP, "\"%s\" cannot be saved: %s", vm_name(vm), why);
 	return save_check_paths(vm, e);
 }
 
@@ -52,16 +55,16 @@ int save_check_vm(struct vm *vm, struct err *e)
 
 	if (rc < 0)
 		return failed_to("save", vm, rc, e);
-	if (!vm->noxs)
+	if (!vm_has_noxs(vm))
 		return check_linux(vm, e);
-	if (!vm->direct)
+	if (!vm_is_direct(vm))
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved: its image has a device page, but no noxs "
 			       "entry",
-			       vm->name);
+			       vm_name(vm));
 	rc = control_check_save(vm, e);
 	if (rc < 0)
-		return err_wrap(e, rc, "\"%s\"", vm->name);
+		return err_wrap(e, rc, "\"%s\"", vm_name(vm));
 	rc = save_check_devices(vm, e);
 	if (rc < 0)
 		return rc;
@@ -70,15 +73,16 @@ int save_check_vm(struct vm *vm, struct err *e)
 
 int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	struct xen_domain_info info = {0};
-	int rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
+	int rc = xen_domain_info(engine_xen(en), vm_domid(vm), &info);
 
 	if (rc == 0 && !info.paused) {
 		s->stop_ns = clock_ns();
-		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
+		rc = xen_domain_pause(engine_xen(en), vm_domid(vm));
 		s->paused = rc == 0;
 		if (rc == 0)
-			rc = xen_domain_info(engine_xen(vm->en), vm->domid, &info);
+			rc = xen_domain_info(engine_xen(en), vm_domid(vm), &info);
 	}
 	if (rc < 0)
 		return failed_to("pause", vm, rc, e);
@@ -88,8 +92,8 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 		return err_set(
 			e, EBUSY,
 			"\"%s\" was paused in the middle of something: unpause it, then save it",
-			vm->name);
-	rc = xen_domain_unpause(engine_xen(vm->en), vm->domid);
+			vm_name(vm));
+	rc = xen_domain_unpause(engine_xen(en), vm_domid(vm));
 	s->paused = rc < 0;
 	return rc < 0 ? failed_to("unpause", vm, rc, e) : 0;
 }
@@ -98,7 +102,7 @@ static int ask_to_suspend(struct vm *vm, struct err *e)
 {
 	int rc = control_request(vm, NOXS_REQ_SUSPEND, e);
 
-	deaths_hint(engine_deaths(vm->en));
+	deaths_hint(engine_deaths(vm_engine(vm)));
 	return rc;
 }
 
@@ -106,19 +110,20 @@ static int ask_to_suspend(struct vm *vm, struct err *e)
 
 static int rest_linux(struct vm *vm, struct vm_save *s, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	int rc;
 
 	if (s->was == NOW_PAUSED)
 		return err_set(e, EBUSY,
 			       "\"%s\" is paused, and has to suspend itself: unpause it, then "
 			       "save it",
-			       vm->name);
+			       vm_name(vm));
 	rc = vm_view_suspend(vm, e);
 	if (rc < 0)
 		return rc;
 	control_expect_suspend(vm);
-	deaths_hint(engine_deaths(vm->en));
-	s->rest_until = ev_now(engine_loop(vm->en)) + REST_LINUX_S;
+	deaths_hint(engine_deaths(en));
+	s->rest_until = ev_now(engine_loop(en)) + REST_LINUX_S;
 	life_timer(vm, REST_LINUX_S);
 	return 0;
 }
@@ -131,13 +136,13 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 	bool disks = save_has_disks(vm);
 	int rc = 0;
 
-	if (!vm->noxs)
+	if (!vm_has_noxs(vm))
 		return rest_linux(vm, s, e);
 	if (disks && s->was == NOW_PAUSED)
 		return err_set(e, EBUSY,
 			       "\"%s\" is paused, and requests to its disks may be under way: "
 			       "unpause it, then save it",
-			       vm->name);
+			       vm_name(vm));
 	if (!disks)
 		rc = save_pause_blocked(vm, s, e);
 	if (rc != 0)
@@ -154,16 +159,17 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
  */
 int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	int rc = 0;
 
-	if (vm->left.was != VM_SAVING)
+	if (vm_was(vm) != VM_SAVING)
 		return 0;
-	if (vm->cfg.type == DOM_PVH)
-		rc = xen_dirty_stop(engine_xen(vm->en), vm->domid);
+	if (vm_cfg(vm)->type == DOM_PVH)
+		rc = xen_dirty_stop(engine_xen(en), vm_domid(vm));
 	if (rc < 0)
-		return err_sys(e, -rc, "what domain %u writes is noted still", vm->domid);
+		return err_sys(e, -rc, "what domain %u writes is noted still", vm_domid(vm));
 	if (!info->shutdown || info->shutdown_reason != SHUTDOWN_suspend)
 		return 0;
-	rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
-	return rc < 0 ? err_sys(e, -rc, "resume domain %u", vm->domid) : 0;
+	rc = xen_domain_resume(engine_xen(en), vm_domid(vm));
+	return rc < 0 ? err_sys(e, -rc, "resume domain %u", vm_domid(vm)) : 0;
 }

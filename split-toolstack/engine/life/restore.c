@@ -17,9 +17,8 @@
 #include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
-#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /*
@@ -57,7 +56,7 @@ static int check_identity(struct vm_restore *r, struct vm_config *c, struct err 
 		return 0;
 	return err_set(e, EEXIST,
 		       "\"%s\" lives, and has the %s of the saved one: --name NAME restores a copy",
-		       other->name, strcmp(other->name, c->name) == 0 ? "name" : "uuid");
+		       vm_name(other), strcmp(vm_name(other), c->name) == 0 ? "name" : "uuid");
 }
 
 int restore_check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e)
@@ -88,7 +87,8 @@ static bool are_known(struct engine *en, const struct vm_config *c)
 {
 	const struct vm *vm = engine_find_uuid(en, c->uuid);
 
-	return vm && same_path(vm->cfg.kernel, c->kernel) && same_path(vm->cfg.ramdisk, c->ramdisk);
+	return vm && same_path(vm_cfg(vm)->kernel, c->kernel) &&
+	       same_path(vm_cfg(vm)->ramdisk, c->ramdisk);
 }
 
 static bool no_more_builds(enum vm_action *a)
@@ -119,13 +119,13 @@ static int take_own_paths(struct engine *en, struct vm_config *c, struct err *e)
 	const struct vm *vm = engine_find_uuid(en, c->uuid);
 	int rc;
 
-	if (!vm || !vm->cfg.kernel || c->kernel || c->ramdisk)
+	if (!vm || !vm_cfg(vm)->kernel || c->kernel || c->ramdisk)
 		return 0;
-	c->on_poweroff = vm->cfg.on_poweroff;
-	c->on_reboot = vm->cfg.on_reboot;
-	c->on_crash = vm->cfg.on_crash;
-	rc = copy_path(&c->kernel, vm->cfg.kernel, e);
-	return rc < 0 ? rc : copy_path(&c->ramdisk, vm->cfg.ramdisk, e);
+	c->on_poweroff = vm_cfg(vm)->on_poweroff;
+	c->on_reboot = vm_cfg(vm)->on_reboot;
+	c->on_crash = vm_cfg(vm)->on_crash;
+	rc = copy_path(&c->kernel, vm_cfg(vm)->kernel, e);
+	return rc < 0 ? rc : copy_path(&c->ramdisk, vm_cfg(vm)->ramdisk, e);
 }
 
 /* Else the file decides what root opens and boots when the guest says that it reboots. */
@@ -154,8 +154,7 @@ static int take_snapshot(const struct vm_restore *r, struct vm_config *c, struct
 {
 	if (!r->snapshot[0])
 		return 0;
-	free(c->snapshot);
-	c->snapshot = strdup(r->snapshot);
+	vm_config_set_snapshot(c, strdup(r->snapshot));
 	return c->snapshot ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 

@@ -34,14 +34,14 @@ bool vm_create_copy(struct engine *en, const struct snapshot *from, const struct
 /* claim_booted.c: the same, of a copy that has booted in the pool (pool_boots()). */
 bool vm_create_booted(struct engine *en, const struct snapshot *from, const struct vm_taking *c,
 		      const char **why);
-/* claim_shell.c: of a linked VM with vm->copy_of. */
+/* claim_shell.c: of a linked VM that is taken out of the pool. */
 void copy_place(struct vm *vm);		       /* LIFE_PLACED */
 void copy_build(struct vm *vm, struct err *e); /* out of the pool; LIFE_BUILT follows */
 
 /* Paths of this host out of a file that others may have written do not count, if the VM that it is
  * of is not known here. */
 void drop_unknown_paths(struct engine *en, struct vm_config *c);
-/* For a linked VM with vm->restore: */
+/* For a linked VM that is made of a file: */
 /* Placed (rc): threads fill it, and LIFE_BUILT follows. */
 void restore_build(struct vm *vm, int rc, struct err *e);
 bool restore_is_noxs(const struct vm *vm);

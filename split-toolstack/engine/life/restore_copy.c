@@ -15,11 +15,10 @@
 #include <utlist.h>
 
 #include "dom0/loopdev.h"
-#include "split-toolstack/engine/life/streams-t.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/parts/parts.h"
 
 /*
  * On a thread: a copy has no name until it is whole. What was made goes with a restore that fails;

@@ -8,7 +8,7 @@
 #include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/life/restoring.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /*
@@ -27,8 +27,8 @@ static bool same_disk(const struct device_config *a, const struct device_config 
 
 static bool is_known(const struct vm *vm, const struct device_config *d)
 {
-	for (uint32_t i = 0; vm && i < vm->cfg.ndevice; i++)
-		if (same_disk(&vm->cfg.device[i], d))
+	for (uint32_t i = 0; vm && i < vm_cfg(vm)->ndevice; i++)
+		if (same_disk(&vm_cfg(vm)->device[i], d))
 			return true;
 	return false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A VM is set back to a snapshot, in place: a thread reads and checks the file, and then the VM
  * stands still for a moment. */
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/life/rollback.h"
 
 #include <errno.h>
@@ -10,21 +11,23 @@
 
 #include "base/clock.h"
 #include "libdom/template.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
-#include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/fork.h"
+#include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/life/kept.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/idle.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 struct rollback {
@@ -59,60 +62,62 @@ static void job_work(struct worker_job *job, struct xen *x)
 
 static int check(struct vm *vm, struct err *e)
 {
-	if (vm->life.now != NOW_RUNNING && vm->life.now != NOW_PAUSED)
+	if (life_now(vm) != NOW_RUNNING && life_now(vm) != NOW_PAUSED)
 		return err_set(e, EBUSY,
 			       "\"%s\" is %s: only one that runs or is paused can be set back",
-			       vm->name, vm_state_name(vm_state(vm)));
-	if (!vm->noxs)
+			       vm_name(vm), vm_state_name(vm_state(vm)));
+	if (!vm_has_noxs(vm))
 		return err_set(
 			e, EOPNOTSUPP,
 			"\"%s\" cannot be set back: only guests with a noxs entry can so far",
-			vm->name);
-	if (vm->cfg.ndevice || vm->devices.first)
+			vm_name(vm));
+	if (vm_has_devices(vm))
 		return err_set(
 			e, EOPNOTSUPP,
 			"\"%s\" cannot be set back: it has devices; only VMs without can so far",
-			vm->name);
+			vm_name(vm));
 	return vm_check_save(vm, e);
 }
 
 /* Its memory and vCPUs. *spoilt: it must not run. */
 static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, struct err *e)
 {
-	const struct save_source now = {.domid = vm->domid,
-					.type = vm->cfg.type,
-					.vcpus = vm_config_vcpus(&vm->cfg),
-					.pages = vm->pages,
-					.dev_frame = vm->dev_frame,
-					.control_frame = vm->control_frame,
-					.limits = vm->cfg.limits,
-					.frames = vm->dom.frames,
-					.device = vm->map,
-					.control = vm->map + 4096};
+	struct engine *en = vm_engine(vm);
+	const struct vm_config *c = vm_cfg(vm);
+	const struct save_source now = {.domid = vm_domid(vm),
+					.type = c->type,
+					.vcpus = vm_config_vcpus(c),
+					.pages = vm_pages(vm),
+					.dev_frame = vm_dev_frame(vm),
+					.control_frame = vm_control_frame(vm),
+					.limits = c->limits,
+					.frames = vm_dom(vm)->frames,
+					.device = vm_map(vm),
+					.control = vm_map(vm) + 4096};
 	uint64_t generation = 0;
 	struct dom d;
 	int rc = guest_new_generation(&generation, e);
 
 	if (rc < 0)
 		return rc;
-	vm_look(vm);		     /* what it has said until now */
-	if (vm->cfg.type == DOM_PVH) /* it may have other pages by now */
-		window_close_now(vm->en, &vm->window, &vm->dom);
-	window_keep(vm->en, &vm->window);
+	vm_look(vm);		/* what it has said until now */
+	if (c->type == DOM_PVH) /* it may have other pages by now */
+		window_close_now(en, vm_window(vm), vm_change_dom(vm));
+	window_keep(en, vm_window(vm));
 	dom_init(&d);
-	dom_window_move(&d, &vm->dom);
-	d.control = vm->map + 4096;
-	rc = dom_template_back(engine_xen(vm->en), &now, state, &d, spoilt, e);
+	dom_window_move(&d, vm_change_dom(vm));
+	d.control = vm_map(vm) + 4096;
+	rc = dom_template_back(engine_xen(en), &now, state, &d, spoilt, e);
 	if (rc < 0) {
-		dom_window_move(&vm->dom, &d);
-		window_close_later(vm->en, &vm->window, &vm->dom);
+		dom_window_move(vm_change_dom(vm), &d);
+		window_close_later(en, vm_window(vm), vm_change_dom(vm));
 		return rc;
 	}
 	*spoilt = true;
-	memcpy(d.uuid, vm->uuid, sizeof(d.uuid));
-	vm->dom = d;
-	if (vm->cfg.type == DOM_PVH)
-		window_close_later(vm->en, &vm->window, &vm->dom);
+	memcpy(d.uuid, vm_uuid_bytes(vm), sizeof(d.uuid));
+	*vm_change_dom(vm) = d;
+	if (c->type == DOM_PVH)
+		window_close_later(en, vm_window(vm), vm_change_dom(vm));
 	control_keep_port(vm);
 	control_close(vm);
 	rc = guest_start(vm, generation, e);
@@ -124,52 +129,49 @@ static void note_snapshot(struct vm *vm, const struct snapshot *x)
 {
 	char *digest = strdup(x->digest);
 
-	vm->set_back++; /* one that is being made is no past of it any more */
+	vm_life(vm)->set_back++; /* one that is being made is no past of it any more */
 	if (!digest)
 		return;
-	free(vm->cfg.snapshot);
-	vm->cfg.snapshot = digest;
+	vm_config_set_snapshot(vm_change_cfg(vm), digest);
 }
 
 /* It is recorded as paused while it is of two moments: the next daemon leaves it so. Its ports will
  * be closed, so it is recorded without one, and the next daemon looks for that which is there. */
 static int stand_still(struct vm *vm, struct err *e)
 {
-	bool runs = vm->life.now == NOW_RUNNING;
+	bool runs = life_now(vm) == NOW_RUNNING;
 	int rc;
 
-	if (!runs && vm->guest_port == 0)
+	if (!runs && vm_guest_port(vm) == 0)
 		return 0;
-	rc = runs ? xen_domain_pause(engine_xen(vm->en), vm->domid) : 0;
+	rc = runs ? xen_domain_pause(engine_xen(vm_engine(vm)), vm_domid(vm)) : 0;
 	if (rc < 0)
-		return err_sys(e, -rc, "pause \"%s\"", vm->name);
-	vm->life.now = NOW_PAUSED;
-	vm->life.want = WANT_PAUSED;
-	vm->guest_port = 0;
+		return err_sys(e, -rc, "pause \"%s\"", vm_name(vm));
+	life_go_as(vm, NOW_PAUSED, WANT_PAUSED);
+	vm_given_ports(vm, 0, vm_store_port(vm));
 	return vm_record(vm, e);
 }
 
 static int go_on(struct vm *vm, struct err *e)
 {
-	int rc = xen_domain_unpause(engine_xen(vm->en), vm->domid);
+	int rc = xen_domain_unpause(engine_xen(vm_engine(vm)), vm_domid(vm));
 
 	if (rc < 0)
-		return err_sys(e, -rc, "unpause \"%s\": it stays paused", vm->name);
-	vm->life.now = NOW_RUNNING;
-	vm->life.want = WANT_RUN;
+		return err_sys(e, -rc, "unpause \"%s\": it stays paused", vm_name(vm));
+	life_go_as(vm, NOW_RUNNING, WANT_RUN);
 	return vm_record(vm, e);
 }
 
 static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 {
-	bool runs = vm->life.now == NOW_RUNNING;
+	bool runs = life_now(vm) == NOW_RUNNING;
 	bool spoilt = false;
 	uint64_t stop_ns = clock_ns();
 	struct err late = {0};
 	int late_rc = 0;
 	int rc;
 
-	idle_later(engine_idle(vm->en)); /* for the next one */
+	idle_later(engine_idle(vm_engine(vm))); /* for the next one */
 	k->st.pages = save_info(k->state)->pages;
 	k->st.present = save_info(k->state)->present;
 	if (dom_template_writes(k->state) > ROLLBACK_PAGES || !save_in_memory(k->state))
@@ -178,7 +180,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 			       "create --from\" makes a VM of it");
 	rc = vm_check_domain(vm);
 	if (rc < 0)
-		return err_sys(e, -rc, "\"%s\"", vm->name);
+		return err_sys(e, -rc, "\"%s\"", vm_name(vm));
 	rc = stand_still(vm, e);
 	if (rc == 0)
 		rc = put_back(vm, k->state, &spoilt, e);
@@ -187,10 +189,10 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	if (rc == 0)
 		note_snapshot(vm, k->of);
 	if (rc < 0 && spoilt)
-		return err_wrap(e, rc, "\"%s\" stays paused, half set back: %s", vm->name,
-				vm->cfg.type == DOM_PV ? "destroy it"
-						       : "roll it back again, or destroy it");
-	if (runs && vm->life.now == NOW_PAUSED)
+		return err_wrap(e, rc, "\"%s\" stays paused, half set back: %s", vm_name(vm),
+				vm_cfg(vm)->type == DOM_PV ? "destroy it"
+							   : "roll it back again, or destroy it");
+	if (runs && life_now(vm) == NOW_PAUSED)
 		late_rc = go_on(vm, &late);
 	else if (rc == 0)
 		late_rc = vm_record(vm, &late);
@@ -234,25 +236,26 @@ static void job_done(struct worker_job *job)
 
 static const struct snapshot *find(struct vm *vm, const char *name, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	const struct snapshot *x;
 
 	if (name)
-		return snapshots_find(engine_snapshots(vm->en), name, e);
-	x = vm->cfg.snapshot ? snapshots_by_digest(engine_snapshots(vm->en), vm->cfg.snapshot)
-			     : NULL;
+		return snapshots_find(engine_snapshots(en), name, e);
+	x = vm_cfg(vm)->snapshot ? snapshots_by_digest(engine_snapshots(en), vm_cfg(vm)->snapshot)
+				 : NULL;
 	if (!x)
 		(void)err_set(e, ENOENT,
 			      "\"%s\" has no snapshot: name one, or make one (chaos snapshot)",
-			      vm->name);
+			      vm_name(vm));
 	return x;
 }
 
 /* To what is in memory; false: it is not. */
 static bool at_once(struct vm *vm, const struct snapshot *x, vm_rollback_fn *fn, void *arg)
 {
-	struct rollback k = {.en = vm->en,
+	struct rollback k = {.en = vm_engine(vm),
 			     .of = x,
-			     .state = kept_find(vm->en, x->digest),
+			     .state = kept_find(vm_engine(vm), x->digest),
 			     .start_ns = clock_ns()};
 
 	if (!k.state)
@@ -281,27 +284,27 @@ int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, 
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = streams_take(vm->en, &id, e);
+	rc = streams_take(vm_engine(vm), &id, e);
 	if (rc == 0) {
-		rc = snapshots_file(engine_snapshots(vm->en), x, &fd, e);
+		rc = snapshots_file(engine_snapshots(vm_engine(vm)), x, &fd, e);
 		if (rc == 0)
 			rc = transfer_open(&k->file, fd, false, e);
 		if (rc < 0)
-			streams_give(vm->en);
+			streams_give(vm_engine(vm));
 	}
 	if (rc < 0) {
 		free(k);
 		return rc;
 	}
 	k->job = (struct worker_job){.work = job_work, .done = job_done};
-	k->en = vm->en;
-	memcpy(k->uuid, vm->uuid, sizeof(k->uuid));
+	k->en = vm_engine(vm);
+	memcpy(k->uuid, vm_uuid_bytes(vm), sizeof(k->uuid));
 	k->fn = fn;
 	k->arg = arg;
 	k->start_ns = clock_ns();
 	k->of = x;
 	(void)snprintf(k->digest, sizeof(k->digest), "%s", x->digest);
 	snapshot_hold(x, &k->hold, "a rollback");
-	worker_push(engine_worker(vm->en), WORKER_STREAMS, &k->job);
+	worker_push(engine_worker(vm_engine(vm)), WORKER_STREAMS, &k->job);
 	return 0;
 }

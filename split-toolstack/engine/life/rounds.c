@@ -2,11 +2,14 @@
 /* A VM is copied while it runs: rounds, between which its client says that they have arrived. */
 #include <errno.h>
 
-#include "split-toolstack/engine/life/streams-t.h"
-#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 
 /*
  * Xen notes what the VM writes from the first round on, until it stands still and all is written,
@@ -35,12 +38,12 @@ int rounds_work(struct vm_save *s, struct xen *x, struct err *e)
 
 int rounds_over(struct vm *vm, const struct life_news *n)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 	struct err e = *n->e;
 	int rc = n->rc;
 
 	if (rc == 0 && transfer_is_cancelled(&s->file))
-		rc = err_set(&e, ECANCELED, "the move of \"%s\" was given up", vm->name);
+		rc = err_set(&e, ECANCELED, "the move of \"%s\" was given up", vm_name(vm));
 	if (rc == 0 && s->enough && s->suspended)
 		save_begin_writing(vm);
 	else if (rc == 0 && s->enough)

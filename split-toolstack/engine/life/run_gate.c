@@ -5,14 +5,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 /*
@@ -28,13 +29,13 @@
 
 static int begin(struct vm *vm)
 {
-	return vm->at_gate ? control_open_gate(vm)
-			   : xen_domain_unpause(engine_xen(vm->en), vm->domid);
+	return vm_at_gate(vm) ? control_open_gate(vm)
+			      : xen_domain_unpause(engine_xen(vm_engine(vm)), vm_domid(vm));
 }
 
 int vm_leave_gate(struct vm *vm)
 {
-	int rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
+	int rc = xen_domain_pause(engine_xen(vm_engine(vm)), vm_domid(vm));
 
 	return rc < 0 ? rc : control_open_gate(vm);
 }
@@ -44,11 +45,11 @@ static int run(struct vm *vm)
 	int rc = vm_check_domain(vm);
 
 	life_timer_stop(vm);
-	vm->unpaused = clock_ns();
+	vm_life(vm)->unpaused = clock_ns();
 	if (rc == 0)
 		rc = begin(vm);
 	if (rc == 0)
-		vm->life.now = NOW_RUNNING;
+		life_go(vm, NOW_RUNNING);
 	return rc;
 }
 
@@ -61,31 +62,31 @@ static void run_or_tell(struct vm *vm)
 	if (rc == 0)
 		return;
 	if (rc == -ESRCH) { /* it is gone, which is noticed as any end */
-		vm->life.now = NOW_RUNNING;
-		deaths_hint(engine_deaths(vm->en));
+		life_go(vm, NOW_RUNNING);
+		deaths_hint(engine_deaths(vm_engine(vm)));
 		return;
 	}
 	(void)err_sys(&e, -rc, "unpause");
 	log_line(LOG_ERROR,
 		 "op=start dom=%u name=%s: %s; it stays paused: \"chaos unpause %s\" tries again",
-		 vm->domid, vm->name, err_msg(&e), vm->name);
-	vm->life.now = NOW_PAUSED;
+		 vm_domid(vm), vm_name(vm), err_msg(&e), vm_name(vm));
+	life_go(vm, NOW_PAUSED);
 	if (vm_record(vm, &e) < 0)
-		log_line(LOG_ERROR, "name=%s: %s", vm->name, err_msg(&e));
+		log_line(LOG_ERROR, "name=%s: %s", vm_name(vm), err_msg(&e));
 	vm_announce(vm, VM_EV_PAUSED);
 }
 
 /* Its devices are not there, or its file among the sleepers is. */
-static bool is_closed(const struct vm *vm)
+static bool is_closed(struct vm *vm)
 {
-	return vm->life.syncing || devices_gate(&vm->devices);
+	return vm_life(vm)->syncing || devices_gate(vm_devices(vm));
 }
 
 int vm_let_run(struct vm *vm)
 {
 	if (!is_closed(vm))
 		return run(vm);
-	vm->life.now = NOW_GATED;
+	life_go(vm, NOW_GATED);
 	life_timer(vm, HOLD_S);
 	return 0;
 }
@@ -101,12 +102,12 @@ int life_look_at_gated(struct vm *vm, const struct life_news *n)
 int life_gate_time(struct vm *vm, const struct life_news *n)
 {
 	(void)n;
-	if (vm->life.syncing) {
+	if (vm_life(vm)->syncing) {
 		life_timer(vm, HOLD_S);
 		return 0;
 	}
 	log_line(LOG_WARN, "op=start dom=%u name=%s: a backend has not come: it starts without",
-		 vm->domid, vm->name);
+		 vm_domid(vm), vm_name(vm));
 	run_or_tell(vm);
 	return 0;
 }

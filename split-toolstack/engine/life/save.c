@@ -6,20 +6,22 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/devices/set.h"
 #include "libdom/template.h"
-#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/guest/guest_store.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/worker.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -129,7 +131,7 @@ void save_detach(struct vm_save *s, int rc, const struct err *e)
 	bool writing = s->busy;
 
 	transfer_cancel(&s->file);
-	s->vm->save = NULL;
+	vm_life(s->vm)->save = NULL;
 	control_still(s->vm, false);
 	s->vm = NULL;
 	save_answer(s, rc, e);
@@ -139,18 +141,19 @@ void save_detach(struct vm_save *s, int rc, const struct err *e)
 
 static int let_go_on(struct vm *vm, const struct vm_save *s)
 {
+	struct engine *en = vm_engine(vm);
 	int rc = vm_check_domain(vm);
 
 	if (rc == 0 && s->on_round)
-		(void)xen_dirty_stop(engine_xen(vm->en), vm->domid);
+		(void)xen_dirty_stop(engine_xen(en), vm_domid(vm));
 	if (rc == 0 && s->suspended && s->was == NOW_PAUSED && !s->paused)
-		rc = xen_domain_pause(engine_xen(vm->en), vm->domid);
-	if (!vm->noxs)
+		rc = xen_domain_pause(engine_xen(en), vm_domid(vm));
+	if (!vm_has_noxs(vm))
 		vm_view_suspended(vm);
 	if (rc == 0 && s->suspended)
-		rc = xen_domain_resume(engine_xen(vm->en), vm->domid);
+		rc = xen_domain_resume(engine_xen(en), vm_domid(vm));
 	if (rc == 0 && s->paused)
-		rc = xen_domain_unpause(engine_xen(vm->en), vm->domid);
+		rc = xen_domain_unpause(engine_xen(en), vm_domid(vm));
 	return rc;
 }
 
@@ -159,21 +162,21 @@ static void unpause_failed(struct vm *vm, int rc)
 	log_line(LOG_ERROR,
 		 "op=save dom=%u name=%s: unpause: %s; it stays paused: \"chaos unpause "
 		 "%s\" tries again",
-		 vm->domid, vm->name, strerror(-rc), vm->name);
-	vm->life.now = NOW_PAUSED;
+		 vm_domid(vm), vm_name(vm), strerror(-rc), vm_name(vm));
+	life_go(vm, NOW_PAUSED);
 }
 
 /* As it was before; what failed is shown and recorded as it is. */
 void save_go_on(struct vm *vm, int rc, const struct err *e)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 	int gone = let_go_on(vm, s);
 
 	life_timer_stop(vm);
-	vm->life.now = s->was;
+	life_go(vm, s->was);
 	vm_unsee(vm);
 	if (gone == -ESRCH) {
-		deaths_hint(engine_deaths(vm->en)); /* which is noticed as any end */
+		deaths_hint(engine_deaths(vm_engine(vm))); /* which is noticed as any end */
 	} else if (gone < 0 && s->suspended) {
 		life_resume_later(vm, gone);
 	} else if (gone < 0) {
@@ -181,7 +184,7 @@ void save_go_on(struct vm *vm, int rc, const struct err *e)
 	}
 	life_record(vm);
 	save_detach(s, rc, e);
-	vm_announce(vm, vm->life.now == NOW_PAUSED ? VM_EV_PAUSED : VM_EV_UNPAUSED);
+	vm_announce(vm, life_now(vm) == NOW_PAUSED ? VM_EV_PAUSED : VM_EV_UNPAUSED);
 	vm_look(vm);
 }
 
@@ -207,14 +210,14 @@ struct worker_job save_job(void)
 
 int life_written(struct vm *vm, const struct life_news *n)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 	struct err e = *n->e;
 	int rc = n->rc;
 
 	if (s->phase == ROUNDS)
 		return rounds_over(vm, n);
 	if (rc == 0 && transfer_is_cancelled(&s->file))
-		rc = err_set(&e, ECANCELED, "the save of \"%s\" was given up", vm->name);
+		rc = err_set(&e, ECANCELED, "the save of \"%s\" was given up", vm_name(vm));
 	if (rc < 0 || s->flags & VM_SAVE_KEEP)
 		save_go_on(vm, rc, &e);
 	else
@@ -225,7 +228,7 @@ int life_written(struct vm *vm, const struct life_news *n)
 /* Its pages stay as they are from now on. */
 void save_begin_writing(struct vm *vm)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 
 	life_timer_stop(vm);
 	control_still(vm, true);
@@ -250,27 +253,27 @@ static int begin(struct vm *vm, struct vm_save *s, struct err *e)
 
 int save_begin_rest(struct vm *vm, struct err *e)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 
 	s->phase = RESTING;
-	s->rest_until = ev_now(engine_loop(vm->en)) + REST_S;
+	s->rest_until = ev_now(engine_loop(vm_engine(vm))) + REST_S;
 	s->stop_ns = clock_ns();
 	return begin(vm, s, e);
 }
 
 int life_save_time(struct vm *vm, const struct life_news *n)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 	struct err e = {0};
 	int rc;
 
 	(void)n;
 	if (s->phase != RESTING)
 		return 0;
-	if (ev_now(engine_loop(vm->en)) >= s->rest_until)
+	if (ev_now(engine_loop(vm_engine(vm))) >= s->rest_until)
 		rc = err_set(&e, ETIMEDOUT,
 			     "\"%s\" does not come to rest: its guest does not answer; it goes on",
-			     vm->name);
+			     vm_name(vm));
 	else
 		rc = begin(vm, s, &e);
 	if (rc < 0)
@@ -282,7 +285,7 @@ int life_save_time(struct vm *vm, const struct life_news *n)
 
 int vm_check_save(struct vm *vm, struct err *e)
 {
-	if (vm->life.now != NOW_RUNNING && vm->life.now != NOW_PAUSED)
+	if (life_now(vm) != NOW_RUNNING && life_now(vm) != NOW_PAUSED)
 		return 0; /* the event says why not */
 	return save_check_vm(vm, e);
 }
@@ -295,7 +298,7 @@ static int take_now(struct vm *vm, struct vm_save *s, struct err *e)
 	 * running.
 	 */
 	int rc = save_take_short(vm, s, e);
-	int gone = s->paused ? xen_domain_unpause(engine_xen(vm->en), vm->domid) : 0;
+	int gone = s->paused ? xen_domain_unpause(engine_xen(vm_engine(vm)), vm_domid(vm)) : 0;
 
 	s->stopped_ns = rc == 1 ? clock_ns() - s->stop_ns : 0;
 	s->paused = false;
@@ -317,27 +320,29 @@ static int take_now(struct vm *vm, struct vm_save *s, struct err *e)
 
 int life_save(struct vm *vm, const struct life_news *n)
 {
+	struct engine *en = vm_engine(vm);
+	struct life *life = vm_life(vm);
 	struct vm_save *s = n->save;
 	int rc = save_check_vm(vm, n->e);
 
 	if (rc < 0)
 		return rc;
-	if (s->on_round && vm->cfg.type != DOM_PVH)
+	if (s->on_round && vm_cfg(vm)->type != DOM_PVH)
 		return err_set(n->e, EOPNOTSUPP,
 			       "\"%s\" is a PV guest, which cannot move while it runs: Xen cannot "
 			       "tell which pages it writes",
-			       vm->name);
-	s->was = vm->life.now;
-	s->rest_until = ev_now(engine_loop(vm->en)) + REST_S;
+			       vm_name(vm));
+	s->was = life_now(vm);
+	s->rest_until = ev_now(engine_loop(en)) + REST_S;
 	s->stop_ns = clock_ns();
 	if (s->take || save_can_part(vm, s)) {
 		rc = take_now(vm, s, n->e);
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
 	}
-	vm->life.now = NOW_SAVING;
+	life_go(vm, NOW_SAVING);
 	rc = vm_record(vm, n->e); /* a daemon that dies now leaves a VM that is to go on */
-	vm->save = s;
+	life->save = s;
 	if (rc == 0 && s->on_round)
 		rounds_begin(s);
 	else if (rc == 0)
@@ -346,10 +351,10 @@ int life_save(struct vm *vm, const struct life_news *n)
 		vm_announce(vm, VM_EV_SAVING);
 		return 0;
 	}
-	vm->save = NULL;
-	vm->life.now = s->was;
-	if (s->paused && xen_domain_unpause(engine_xen(vm->en), vm->domid) < 0)
-		vm->life.now = NOW_PAUSED;
+	life->save = NULL;
+	life_go(vm, s->was);
+	if (s->paused && xen_domain_unpause(engine_xen(en), vm_domid(vm)) < 0)
+		life_go(vm, NOW_PAUSED);
 	life_record(vm);
 	return rc;
 }
@@ -358,34 +363,34 @@ int life_save(struct vm *vm, const struct life_news *n)
  * is left to the sleep that asked for it (sleep.c). */
 static int fall_asleep(struct vm *vm, const struct life_news *n)
 {
+	struct life *life = vm_life(vm);
 	int rc;
 
-	vm->life.now = NOW_ASLEEP;
-	vm->life.has_file = true;
+	life_go(vm, NOW_ASLEEP);
+	life->has_file = true;
 	rc = vm_record(vm, n->e);
 	if (rc < 0) {
-		vm->life.has_file = false;
+		life->has_file = false;
 		save_go_on(vm, rc, n->e);
 		return rc;
 	}
-	save_detach(vm->save, 0, NULL);
+	save_detach(life->save, 0, NULL);
 	return 0;
 }
 
 int life_taken(struct vm *vm, const struct life_news *n)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 
 	if (n->rc < 0) { /* at once: a file that does not answer holds the thread, not the VM */
 		save_go_on(vm, n->rc, n->e);
 		return 0;
 	}
 	if (s->phase != WRITTEN)
-		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm->name);
+		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm_name(vm));
 	if (s->flags & VM_SAVE_SLEEP)
 		return fall_asleep(vm, n);
-	vm->reason = VM_REASON_SAVED;
-	vm->exit_code = -1;
+	vm_has_reason(vm, VM_REASON_SAVED, -1);
 	save_detach(s, 0, NULL);
 	vm_announce(vm, VM_EV_EXITED);
 	vm_create_done(vm, 0, NULL);
@@ -395,15 +400,15 @@ int life_taken(struct vm *vm, const struct life_news *n)
 
 int life_move(struct vm *vm, const struct life_news *n)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 	int rc;
 
 	if (s->phase != WRITTEN)
-		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm->name);
-	vm->life.now = NOW_MOVING;
+		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm_name(vm));
+	life_go(vm, NOW_MOVING);
 	rc = vm_record(vm, n->e); /* before another host can be told to run it */
 	if (rc < 0)
-		vm->life.now = NOW_SAVING;
+		life_go(vm, NOW_SAVING);
 	else
 		save_detach(s, 0, NULL);
 	return rc;

@@ -5,30 +5,34 @@
 
 #include "base/clock.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/life/streams-t.h"
-#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/saving.h"
+#include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/life/streams.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 {
+	const struct vm_config *c = vm_cfg(vm);
+
 	s->source = (struct save_source){
-		.domid = vm->domid,
-		.type = vm->cfg.type,
-		.vcpus = vm_config_vcpus(&vm->cfg),
-		.pages = vm->pages,
-		.ring_pages = vm->noxs ? devices_rings(&vm->cfg) + vm->cfg.spare_rings : 0,
-		.dev_frame = vm->dev_frame,
-		.control_frame = vm->control_frame,
-		.limits = vm->cfg.limits,
-		.linux_guest = !vm->noxs,
-		.frames = vm->dom.frames,
-		.budget = &engine_streams(vm->en)->memory};
-	s->frame[0] = vm->dev_frame;
-	s->frame[1] = vm->control_frame;
+		.domid = vm_domid(vm),
+		.type = c->type,
+		.vcpus = vm_config_vcpus(c),
+		.pages = vm_pages(vm),
+		.ring_pages = vm_has_noxs(vm) ? devices_rings(c) + c->spare_rings : 0,
+		.dev_frame = vm_dev_frame(vm),
+		.control_frame = vm_control_frame(vm),
+		.limits = c->limits,
+		.linux_guest = !vm_has_noxs(vm),
+		.frames = vm_dom(vm)->frames,
+		.budget = &engine_streams(vm_engine(vm))->memory};
+	s->frame[0] = vm_dev_frame(vm);
+	s->frame[1] = vm_control_frame(vm);
 	if (s->take)
 		return 0;
 	s->source.left = &s->left;
@@ -52,16 +56,16 @@ int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *
 {
 	struct vm_save *s;
 
-	if (vm->cfg.ndevice || vm->devices.first)
+	if (vm_has_devices(vm))
 		return err_set(
 			e, EOPNOTSUPP,
 			"\"%s\" cannot be copied: it has devices; only VMs without can so far",
-			vm->name);
+			vm_name(vm));
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
 	*s = (struct vm_save){.job = save_job(),
-			      .en = vm->en,
+			      .en = vm_engine(vm),
 			      .vm = vm,
 			      .id = id,
 			      .file = {.fd = -1, .cancel = -1},
@@ -81,20 +85,20 @@ static int begin(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, vm_round
 
 	if (rc < 0)
 		return rc;
-	rc = streams_take(vm->en, id, e);
+	rc = streams_take(vm_engine(vm), id, e);
 	if (rc == 0) {
 		s = calloc(1, sizeof(*s));
 		if (!s)
 			rc = err_set(e, ENOMEM, "out of memory");
 	}
 	if (!s) {
-		stream_close(vm->en, &file);
+		stream_close(vm_engine(vm), &file);
 		if (rc == -ENOMEM)
-			streams_give(vm->en);
+			streams_give(vm_engine(vm));
 		return rc;
 	}
 	*s = (struct vm_save){.job = save_job(),
-			      .en = vm->en,
+			      .en = vm_engine(vm),
 			      .vm = vm,
 			      .id = *id,
 			      .file = file,
@@ -122,6 +126,6 @@ void saves_close(struct engine *en)
 {
 	saves_close_parted(en);
 	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm))
-		if (vm->save)
-			(void)vm_save_end(en, vm->save->id, false, NULL);
+		if (vm_life(vm)->save)
+			(void)vm_save_end(en, vm_life(vm)->save->id, false, NULL);
 }

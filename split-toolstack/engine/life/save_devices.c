@@ -10,7 +10,7 @@
 
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/saving.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 /* --- on the loop --- */
 
@@ -18,25 +18,26 @@ bool save_has_disks(const struct vm *vm)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++)
-		any = any || device_file(&vm->cfg.device[i]);
+	for (uint32_t i = 0; i < vm_cfg(vm)->ndevice; i++)
+		any = any || device_file(&vm_cfg(vm)->device[i]);
 	return any;
 }
 
 int save_check_paths(const struct vm *vm, struct err *e)
 {
+	const struct vm_config *c = vm_cfg(vm);
 	char name[16];
 
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct vbd_config *file = device_file(&vm->cfg.device[i]);
+	for (uint32_t i = 0; i < c->ndevice; i++) {
+		const struct vbd_config *file = device_file(&c->device[i]);
 
 		if (!file || file->path)
 			continue;
-		vdev_name(vm->cfg.device[i].devid, name);
+		vdev_name(c->device[i].devid, name);
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved: its disk %s was given as an open file, "
 			       "without a path",
-			       vm->name, name);
+			       vm_name(vm), name);
 	}
 	return 0;
 }
@@ -45,13 +46,13 @@ int save_check_devices(const struct vm *vm, struct err *e)
 {
 	int rc;
 
-	if (vm->cfg.ndevice == 0)
+	if (vm_cfg(vm)->ndevice == 0)
 		return 0;
 	if (!control_can_devices(vm))
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved with its devices: its image does not say "
 			       "that it takes them up again (noxs(7))",
-			       vm->name);
+			       vm_name(vm));
 	rc = save_check_paths(vm, e);
 	if (rc < 0 || !save_has_disks(vm))
 		return rc;
@@ -59,15 +60,15 @@ int save_check_devices(const struct vm *vm, struct err *e)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be saved with its disks: its image does not suspend "
 			       "when it is asked to (noxs(7))",
-			       vm->name);
+			       vm_name(vm));
 	return 0;
 }
 
 /* Of those that it writes. */
 int save_note_disks(const struct vm *vm, struct vm_save *s, struct err *e)
 {
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct vbd_config *file = device_file(&vm->cfg.device[i]);
+	for (uint32_t i = 0; i < vm_cfg(vm)->ndevice; i++) {
+		const struct vbd_config *file = device_file(&vm_cfg(vm)->device[i]);
 		struct save_disk *to = &s->disk[s->ndisk];
 
 		if (!file || file->readonly || s->ndisk == VM_VBDS_MAX)

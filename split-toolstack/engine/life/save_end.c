@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/verbs.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -20,7 +22,7 @@ static struct vm *vm_of_save(struct engine *en, stream_id id, struct err *e)
 {
 	struct vm *vm = vms_alive(en);
 
-	while (vm && (!vm->save || vm->save->id != id))
+	while (vm && (!vm_life(vm)->save || vm_life(vm)->save->id != id))
 		vm = vm_next(vm);
 	if (!vm)
 		(void)err_set(e, ESRCH, "the VM was destroyed, or goes on: it was not saved");
@@ -33,9 +35,9 @@ int vm_save_round(struct engine *en, stream_id id, struct err *e)
 
 	if (!vm)
 		return -ESRCH;
-	if (vm->save->phase != ROUNDS || vm->save->busy)
-		return err_set(e, EPROTO, "no round of \"%s\" is over", vm->name);
-	save_push(vm->save);
+	if (vm_life(vm)->save->phase != ROUNDS || vm_life(vm)->save->busy)
+		return err_set(e, EPROTO, "no round of \"%s\" is over", vm_name(vm));
+	save_push(vm_life(vm)->save);
 	return 0;
 }
 
@@ -65,18 +67,18 @@ int life_run_saving(struct vm *vm, const struct life_news *n)
 	struct err e = {0};
 	int rc;
 
-	if (vm->save->phase == RESTING) /* for a moment */
+	if (vm_life(vm)->save->phase == RESTING) /* for a moment */
 		return life_refuse_saving(vm, n);
-	rc = err_set(&e, ECANCELED, "\"%s\" was unpaused while it was being saved", vm->name);
+	rc = err_set(&e, ECANCELED, "\"%s\" was unpaused while it was being saved", vm_name(vm));
 	save_go_on(vm, rc, &e);
-	return vm->life.now == NOW_PAUSED ? life_unpause(vm, n) : 0;
+	return life_now(vm) == NOW_PAUSED ? life_unpause(vm, n) : 0;
 }
 
 /* --- ends meanwhile --- */
 
 int life_end_saving(struct vm *vm, const struct life_news *n)
 {
-	struct vm_save *s = vm->save;
+	struct vm_save *s = vm_life(vm)->save;
 	bool suspended = n->info && n->info->shutdown && !n->info->dying &&
 			 n->info->shutdown_reason == SHUTDOWN_suspend;
 	struct err e = {0};
@@ -92,9 +94,9 @@ int life_end_saving(struct vm *vm, const struct life_news *n)
 		s->suspended = true;
 	if (suspended)
 		return 0; /* it was seen before */
-	rc = err_set(&e, ESRCH, "\"%s\" ended while it was being saved", vm->name);
+	rc = err_set(&e, ESRCH, "\"%s\" ended while it was being saved", vm_name(vm));
 	save_detach(s, rc, &e);
-	vm->life.now = NOW_RUNNING;
+	life_go(vm, NOW_RUNNING);
 	return life_end(vm, n);
 }
 
@@ -107,8 +109,8 @@ int life_destroy_saving(struct vm *vm, const struct life_news *n)
 		return rc;
 	/* The end of the VM is told to connections, which may break by that, also that of the save.
 	 */
-	rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it was being saved", vm->name);
-	save_detach(vm->save, rc, &e);
+	rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it was being saved", vm_name(vm));
+	save_detach(vm_life(vm)->save, rc, &e);
 	life_destroyed(vm);
 	return 0;
 }

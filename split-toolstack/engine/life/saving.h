@@ -11,7 +11,6 @@
 #include "split-toolstack/engine/life/take.h"
 #include "split-toolstack/engine/services/worker.h"
 #include "split-toolstack/engine/vm/state.h"
-#include "split-toolstack/engine/vm/vm-t.h"
 
 /* So long a guest has to come to rest; Linux stops its processes and drivers before. */
 #define REST_S	     5.0
@@ -79,7 +78,7 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e);
 int save_take_short(struct vm *vm, struct vm_save *s, struct err *e);
 /* take.c: a save with VM_SAVE_KEEP of a guest without devices may be taken likewise: then the VM
  * goes on, and a thread writes what was taken. */
-bool save_can_part(const struct vm *vm, const struct vm_save *s);
+bool save_can_part(struct vm *vm, const struct vm_save *s);
 void save_part(struct vm_save *s);
 /* Its client is gone (unless `taken`): it is given up. False: there is none of this id. */
 bool save_end_parted(struct engine *en, stream_id id, bool taken);

@@ -2,11 +2,13 @@
 /* Ends of VMs are noticed: what a scan of all domains says of theirs. */
 #include <string.h>
 
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
 #include "split-toolstack/engine/services/deaths.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 static void on_seen(void *arg, uint32_t scan, const struct xen_domain_info *info)
@@ -17,9 +19,9 @@ static void on_seen(void *arg, uint32_t scan, const struct xen_domain_info *info
 	vm = vm_by_domid(en, info->domid);
 	if (!vm && (info->shutdown || info->dying))
 		pool_has_ended(en, info);
-	if (!vm || memcmp(vm->uuid, info->uuid, sizeof(vm->uuid)) != 0)
+	if (!vm || memcmp(vm_uuid_bytes(vm), info->uuid, 16) != 0)
 		return;
-	vm->seen = scan;
+	vm_life(vm)->seen = scan;
 	if (info->shutdown || info->dying)
 		vm_has_ended(vm, info);
 }
@@ -30,8 +32,8 @@ static void on_over(void *arg, uint32_t scan, uint64_t start)
 
 	for (struct vm *vm = vms_alive(en), *next; vm; vm = next) {
 		next = vm_next(vm);
-		if (vm->domid && vm->seen != scan && vm->started_ns &&
-		    vm->unpaused < start) /* gone: another toolstack destroyed it */
+		if (vm_domid(vm) && vm_life(vm)->seen != scan && vm_started_ns(vm) &&
+		    vm_life(vm)->unpaused < start) /* gone: another toolstack destroyed it */
 			vm_has_ended(vm, NULL);
 	}
 }

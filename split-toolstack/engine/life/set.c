@@ -6,11 +6,10 @@
 
 #include "split-toolstack/engine/config/vm_config.h"
 #include "split-toolstack/engine/guest/guest_store.h"
-#include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/parts.h"
-#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 #define LEAST_KIB 1024u
@@ -19,13 +18,13 @@ static int check_memory(struct vm *vm, uint64_t kib, struct err *e)
 {
 	uint64_t most = (uint64_t)vm_dom(vm)->max_pages * 4;
 
-	if (kib == vm->cfg.mem_kib && vm->noxs)
+	if (kib == vm_cfg(vm)->mem_kib && vm_has_noxs(vm))
 		return 0;
-	if (vm->noxs || !vm_view_can_ask(vm))
+	if (vm_has_noxs(vm) || !vm_view_can_ask(vm))
 		return err_set(
 			e, EOPNOTSUPP,
 			"memory: the guest of \"%s\" has no balloon driver that could be asked",
-			vm->name);
+			vm_name(vm));
 	if (kib < LEAST_KIB || kib > most)
 		return err_set(e, EINVAL,
 			       "memory %llu KiB: %u to %llu KiB (its maxmem) are possible",
@@ -39,13 +38,13 @@ static int set_cpu(struct vm *vm, const struct vm_settings *s, struct err *e)
 	int rc = vm_check_domain(vm);
 
 	if (rc == 0)
-		rc = xen_domain_sched(engine_xen(vm->en), vm->domid, weight, s->cap);
+		rc = xen_domain_sched(engine_xen(vm_engine(vm)), vm_domid(vm), weight, s->cap);
 	if (rc < 0)
-		return err_sys(e, -rc, "scheduler's parameters of \"%s\"", vm->name);
+		return err_sys(e, -rc, "scheduler's parameters of \"%s\"", vm_name(vm));
 	if (weight)
-		vm->cfg.weight = weight;
+		vm_change_cfg(vm)->weight = weight;
 	if (s->cap != VM_SET_KEEP)
-		vm->cfg.cap = s->cap;
+		vm_change_cfg(vm)->cap = s->cap;
 	life_record(vm);
 	return 0;
 }
@@ -53,7 +52,7 @@ static int set_cpu(struct vm *vm, const struct vm_settings *s, struct err *e)
 int vm_set(struct vm *vm, const struct vm_settings *s, struct err *e)
 {
 	bool cpu = s->weight != VM_SET_KEEP || s->cap != VM_SET_KEEP;
-	uint32_t vcpus = vm_config_vcpus(&vm->cfg);
+	uint32_t vcpus = vm_config_vcpus(vm_cfg(vm));
 	int rc = life_need_domain(vm, e);
 
 	if (rc < 0)
@@ -67,7 +66,7 @@ int vm_set(struct vm *vm, const struct vm_settings *s, struct err *e)
 		rc = check_memory(vm, s->mem_kib, e);
 	if (rc == 0 && cpu)
 		rc = set_cpu(vm, s, e);
-	if (rc == 0 && s->mem_kib && !vm->noxs)
+	if (rc == 0 && s->mem_kib && !vm_has_noxs(vm))
 		rc = vm_view_ask_memory(vm, s->mem_kib, e);
 	return rc;
 }

@@ -8,13 +8,16 @@
 
 #include "base/log.h"
 #include "split-toolstack/engine/domain/drop.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/worker.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
+#include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* From the request until the file counts: the VM is being saved meanwhile. */
@@ -55,9 +58,10 @@ static void falls_asleep(struct engine *en, const uint8_t uuid[16])
 	if (!vm)
 		return;
 	life_timer_stop(vm);
-	drop_note(vm->en, vm->domid, vm->uuid); /* after the record, which has its id, too */
-	vm->ready = false;
-	vm->life.want = WANT_RUN;
+	drop_note(vm_engine(vm), vm_domid(vm),
+		  vm_uuid_bytes(vm)); /* after the record, which has its id, too */
+	vm_set_ready(vm, false);
+	life_set_want(vm, WANT_RUN);
 	vm_unbuild(vm);
 	console_log_close(vm);
 	vm_announce(vm, VM_EV_ASLEEP);
@@ -104,7 +108,7 @@ int vm_sleep(struct vm *vm, vm_sleep_fn *fn, void *arg, struct err *e)
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
-	k->en = vm->en;
+	k->en = vm_engine(vm);
 	k->fn = fn;
 	k->arg = arg;
 	vm_uuid(vm, k->uuid);

@@ -19,12 +19,13 @@
 #include "libdom/save.h"
 #include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers-t.h"
 #include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
-#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -75,31 +76,32 @@ static bool is_written(const struct sleepers *s, const uint8_t uuid[16])
 
 int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 {
-	struct sleepers *s = engine_sleepers(vm->en);
+	struct sleepers *s = engine_sleepers(vm_engine(vm));
 
 	*f = (struct sleeper_file){.dir = -1, .fd = -1};
 	if (!s)
 		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
-	if (is_written(s, vm->uuid))
+	if (is_written(s, vm_uuid_bytes(vm)))
 		return err_set(e, EBUSY,
 			       "\"%s\" is being put to sleep: try again when that has ended",
-			       vm->name);
-	sleeper_name(vm->uuid, 0, "save", f->name);
-	sleeper_name(vm->uuid, ++s->last, "part", f->part);
+			       vm_name(vm));
+	sleeper_name(vm_uuid_bytes(vm), 0, "save", f->name);
+	sleeper_name(vm_uuid_bytes(vm), ++s->last, "part", f->part);
 	f->dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
 	if (f->dir >= 0)
 		f->fd = openat(f->dir, f->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			       0600);
 	if (f->fd < 0) {
-		int rc = err_sys(e, errno, "%s/%s", engine_settings(vm->en)->sleep_dir, f->part);
+		int rc = err_sys(e, errno, "%s/%s", engine_settings(vm_engine(vm))->sleep_dir,
+				 f->part);
 
 		sleeper_end(f, true);
 		return rc;
 	}
-	if (!vm->life.has_file)
+	if (!vm_known_life(vm)->has_file)
 		(void)unlinkat(f->dir, f->name, 0);
-	f->en = vm->en;
-	memcpy(f->uuid, vm->uuid, sizeof(f->uuid));
+	f->en = vm_engine(vm);
+	memcpy(f->uuid, vm_uuid_bytes(vm), sizeof(f->uuid));
 	DL_APPEND(s->files, f);
 	return 0;
 }
@@ -158,12 +160,13 @@ static int open_file(const struct engine *en, const char *name, struct err *e)
 
 int sleeper_open(const struct vm *vm, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	char name[SLEEPER_NAME];
 
-	if (!engine_sleepers(vm->en))
+	if (!engine_sleepers(en))
 		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
-	sleeper_name(vm->uuid, 0, "save", name);
-	return open_file(vm->en, name, e);
+	sleeper_name(vm_uuid_bytes(vm), 0, "save", name);
+	return open_file(en, name, e);
 }
 
 /* --- at the start --- */
@@ -206,16 +209,16 @@ void sleepers_close(struct engine *en)
 /* Another VM may have got the name since: it is told by its uuid. */
 static void free_name(struct vm *vm)
 {
+	const uint8_t *id = vm_uuid_bytes(vm);
 	char name[VM_NAME_MAX + 1];
 
-	if (!vm_by_name(vm->en, vm->name))
+	if (!vm_by_name(vm_engine(vm), vm_name(vm)))
 		return;
-	(void)snprintf(name, sizeof(name), "%.*s-%02x%02x%02x%02x", VM_NAME_MAX - 9, vm->name,
-		       vm->uuid[0], vm->uuid[1], vm->uuid[2], vm->uuid[3]);
-	log_line(LOG_WARN, "op=adopt name=%s: another VM has the name: it is called %s", vm->name,
-		 name);
-	memcpy(vm->name, name, sizeof(vm->name));
-	memcpy(vm->cfg.name, name, sizeof(vm->cfg.name));
+	(void)snprintf(name, sizeof(name), "%.*s-%02x%02x%02x%02x", VM_NAME_MAX - 9, vm_name(vm),
+		       id[0], id[1], id[2], id[3]);
+	log_line(LOG_WARN, "op=adopt name=%s: another VM has the name: it is called %s",
+		 vm_name(vm), name);
+	vm_set_first_name(vm, name);
 }
 
 /* The host was booted since it fell asleep. */
@@ -227,22 +230,15 @@ static int list(struct engine *en, const struct vm_record *r, struct vm_config *
 	if (!vm)
 		return err_set(e, ENOMEM, "out of memory");
 	free_name(vm);
-	vm->left = (struct vm_left){0};
-	vm->life.now = NOW_ASLEEP;
-	vm->life.want = WANT_RUN;
-	vm->life.kept = true;
-	vm->life.has_file = true;
-	vm->reason = VM_REASON_NONE;
-	vm->exit_code = -1;
-	vm->ready = false;
-	vm->ended_ns = 0;
+	vm_is_found_asleep(vm);
+	vm_life(vm)->has_file = true;
 	console_log_recall(vm);
 	vm_link_alive(vm);
 	if (reservations_take(vm, &why) < 0)
-		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm->name, err_msg(&why));
+		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm_name(vm), err_msg(&why));
 	if (vm_record(vm, &why) < 0)
-		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm->name, err_msg(&why));
-	log_line(LOG_INFO, "op=adopt name=%s: is asleep", vm->name);
+		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm_name(vm), err_msg(&why));
+	log_line(LOG_INFO, "op=adopt name=%s: is asleep", vm_name(vm));
 	return 0;
 }
 
@@ -300,7 +296,7 @@ static void look_at(struct engine *en, const char *name)
 		return;
 	}
 	vm = engine_find_uuid(en, uuid);
-	if (vm && !vm->life.has_file)
+	if (vm && !vm_known_life(vm)->has_file)
 		sleepers_forget_uuid(en, uuid); /* it runs, or has ended */
 	else if (!vm && read_file(en, name, uuid, &e) < 0)
 		log_line(LOG_ERROR, "%s/%s: %s; it is left alone", engine_settings(en)->sleep_dir,

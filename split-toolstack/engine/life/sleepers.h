@@ -53,7 +53,7 @@ int sleeper_open(const struct vm *vm, struct err *e);
 /* The VM runs or has ended, and its record says so: its file has another name at once, and is
  * deleted by a thread. */
 void sleepers_forget(struct vm *vm);
-/* The same of a VM that is about to run, and does not (vm->life.syncing) until that is on the disk;
+/* The same of a VM that is about to run, and does not (`syncing`) until that is on the disk;
  * it is looked at again then. False: nothing was done. */
 bool sleepers_forget_first(struct vm *vm);
 /* The same of a uuid. */

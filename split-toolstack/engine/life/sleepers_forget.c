@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers-t.h"
 #include "split-toolstack/engine/life/sleepers.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/worker.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- deleting --- */
@@ -97,7 +99,7 @@ static void sync_done(struct worker_job *job)
 			 strerror(-k->rc));
 	worker_push(engine_worker(k->en), WORKER_FILES, &k->rest->job);
 	if (vm) {
-		vm->life.syncing = false;
+		vm_life(vm)->syncing = false;
 		(void)life_event(vm, LIFE_CONNECTED, &(struct life_news){0});
 	}
 	free(k);
@@ -105,12 +107,13 @@ static void sync_done(struct worker_job *job)
 
 bool sleepers_forget_first(struct vm *vm)
 {
-	struct sleepers *s = engine_sleepers(vm->en);
+	struct life *life = vm_life(vm);
+	struct sleepers *s = engine_sleepers(vm_engine(vm));
 	char name[SLEEPER_NAME];
 	struct deleting *d;
 	struct syncing *k;
 
-	if (!s || s->stopped || !engine_worker(vm->en))
+	if (!s || s->stopped || !engine_worker(vm_engine(vm)))
 		return false;
 	k = calloc(1, sizeof(*k));
 	d = calloc(1, sizeof(*d));
@@ -121,21 +124,21 @@ bool sleepers_forget_first(struct vm *vm)
 		free(d);
 		return false;
 	}
-	sleeper_name(vm->uuid, 0, "save", name);
-	sleeper_name(vm->uuid, ++s->last, "gone", d->name);
+	sleeper_name(vm_uuid_bytes(vm), 0, "save", name);
+	sleeper_name(vm_uuid_bytes(vm), ++s->last, "gone", d->name);
 	d->job = (struct worker_job){.work = delete_work, .done = delete_done};
 	(void)renameat(s->dir, name, s->dir, d->name); /* the last daemon may have done it */
 	*k = (struct syncing){
-		.job = {.work = sync_work, .done = sync_done}, .en = vm->en, .rest = d};
-	memcpy(k->uuid, vm->uuid, sizeof(k->uuid));
-	vm->life.has_file = false;
-	vm->life.syncing = true;
-	worker_push(engine_worker(vm->en), WORKER_FILES, &k->job);
+		.job = {.work = sync_work, .done = sync_done}, .en = vm_engine(vm), .rest = d};
+	memcpy(k->uuid, vm_uuid_bytes(vm), sizeof(k->uuid));
+	life->has_file = false;
+	life->syncing = true;
+	worker_push(engine_worker(vm_engine(vm)), WORKER_FILES, &k->job);
 	return true;
 }
 
 void sleepers_forget(struct vm *vm)
 {
-	vm->life.has_file = false;
-	sleepers_forget_uuid(vm->en, vm->uuid);
+	vm_life(vm)->has_file = false;
+	sleepers_forget_uuid(vm_engine(vm), vm_uuid_bytes(vm));
 }

@@ -12,14 +12,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
-#include "split-toolstack/engine/vm/vm-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- keeping one --- */
@@ -63,10 +63,9 @@ static void note_snapshot(struct vm *vm, const struct snapshot *x)
 
 	if (!digest)
 		return;
-	free(vm->cfg.snapshot);
-	vm->cfg.snapshot = digest;
+	vm_config_set_snapshot(vm_change_cfg(vm), digest);
 	if (vm_record(vm, &e) < 0)
-		log_line(LOG_WARN, "op=snapshot name=%s: %s", vm->name, err_msg(&e));
+		log_line(LOG_WARN, "op=snapshot name=%s: %s", vm_name(vm), err_msg(&e));
 }
 
 static void named(void *arg, int rc, const struct snapshot *x, const struct err *e)
@@ -74,7 +73,7 @@ static void named(void *arg, int rc, const struct snapshot *x, const struct err 
 	struct keeping *k = arg;
 	struct vm *vm = rc < 0 ? NULL : vm_by_uuid(k->en, k->uuid);
 
-	if (vm && vm->set_back == k->set_back) /* else it comes from another one by now */
+	if (vm && vm_life(vm)->set_back == k->set_back) /* else it comes from another one by now */
 		note_snapshot(vm, x);
 	end_keeping(k, rc, x, e);
 }
@@ -95,12 +94,13 @@ static void written(void *arg, int rc, const struct stream_stats *st, const stru
 
 static void describe(struct keeping *k, const struct vm *vm)
 {
-	k->what = (struct snapshot){.type = vm->cfg.type,
-				    .vcpus = vm_config_vcpus(&vm->cfg),
-				    .mem_kib = vm->cfg.mem_kib};
-	(void)snprintf(k->what.vm, sizeof(k->what.vm), "%s", vm->name);
-	if (vm->cfg.snapshot)
-		(void)snprintf(k->what.parent, sizeof(k->what.parent), "%s", vm->cfg.snapshot);
+	const struct vm_config *c = vm_cfg(vm);
+
+	k->what = (struct snapshot){
+		.type = c->type, .vcpus = vm_config_vcpus(c), .mem_kib = c->mem_kib};
+	(void)snprintf(k->what.vm, sizeof(k->what.vm), "%s", vm_name(vm));
+	if (c->snapshot)
+		(void)snprintf(k->what.parent, sizeof(k->what.parent), "%s", c->snapshot);
 }
 
 static void write_it(struct keeping *k)
@@ -117,10 +117,10 @@ static void write_it(struct keeping *k)
 		return;
 	}
 	describe(k, vm);
-	k->set_back = vm->set_back;
+	k->set_back = vm_life(vm)->set_back;
 	fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
-		rc = err_sys(&e, errno, "snapshot of \"%s\"", vm->name);
+		rc = err_sys(&e, errno, "snapshot of \"%s\"", vm_name(vm));
 	else
 		rc = vm_save(vm, fd, VM_SAVE_KEEP, written, k, &id, &e);
 	if (rc < 0)
@@ -157,15 +157,15 @@ static void opened(void *arg, int rc, struct snapshot_new *n, int fd, const stru
 static int make_up_name(const struct vm *vm, char *to, size_t room, struct err *e)
 {
 	for (uint32_t i = 1; i; i++) {
-		int n = snprintf(to, room, "%s-%u", vm->name, i);
+		int n = snprintf(to, room, "%s-%u", vm_name(vm), i);
 
 		if (n < 0 || (size_t)n >= room)
 			break;
-		if (!snapshot_name_taken(engine_snapshots(vm->en), to))
+		if (!snapshot_name_taken(engine_snapshots(vm_engine(vm)), to))
 			return 0;
 	}
 	return err_set(e, EINVAL, "the name of \"%s\" is too long for a number behind it: give one",
-		       vm->name);
+		       vm_name(vm));
 }
 
 int vm_snapshot(struct vm *vm, const char *name, vm_snapshot_fn *fn, void *arg, struct err *e)
@@ -182,13 +182,13 @@ int vm_snapshot(struct vm *vm, const char *name, vm_snapshot_fn *fn, void *arg, 
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
-	k->en = vm->en;
+	k->en = vm_engine(vm);
 	k->start_ns = clock_ns();
 	k->fn = fn;
 	k->arg = arg;
-	memcpy(k->uuid, vm->uuid, sizeof(k->uuid));
+	memcpy(k->uuid, vm_uuid_bytes(vm), sizeof(k->uuid));
 	describe(k, vm);
-	rc = snapshot_new(engine_snapshots(vm->en), name ? name : own, opened, k, e);
+	rc = snapshot_new(engine_snapshots(vm_engine(vm)), name ? name : own, opened, k, e);
 	if (rc < 0)
 		free(k);
 	return rc;

@@ -8,144 +8,141 @@
 #include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/domain/map.h"
-#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
 #include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/changes.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
-#include "split-toolstack/engine/vm/records.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 
 /* Everything between a loaded domain and one that runs. */
 static int start(struct vm *vm, struct err *e)
 {
+	struct life *life = vm_life(vm);
+	bool saved = life->restore || life->copy_of;
 	uint64_t since = clock_ns();
 	uint64_t generation = 0; /* its first */
-	int rc = 0;
+	bool noxs;
+	int rc;
 
-	vm_set_domid(vm, vm->dom.domid);
-	vm->dev_frame = vm->dom.dev_frame;
-	vm->control_frame = vm->dom.control_frame;
-	vm->pages = vm->dom.pages;
-	vm->noxs = vm->restore ? restore_is_noxs(vm) : vm->copy_of || image_info(vm->img)->noxs;
-	vm->direct = vm->noxs && (vm->restore || vm->copy_of || image_info(vm->img)->direct);
-	if (vm->restore && vm->noxs)
-		rc = restore_map(vm, &generation, e);
-	else if (!vm->map)
-		rc = domain_map(engine_xen(vm->en), vm->domid, vm->dev_frame, vm->control_frame,
-				true, &vm->map, e);
+	noxs = life->restore ? restore_is_noxs(vm) : saved || image_info(life->img)->noxs;
+	vm_is_built(vm, noxs, noxs && (saved || image_info(life->img)->direct));
+	rc = life->restore && noxs ? restore_map(vm, &generation, e) : vm_map_pages(vm, true, e);
 	if (rc == 0)
-		rc = vm->copy_of ? guest_start_copy(vm, e) : guest_start(vm, generation, e);
-	if (rc == 0 && vm->restore && !vm->noxs) {
+		rc = life->copy_of ? guest_start_copy(vm, e) : guest_start(vm, generation, e);
+	if (rc == 0 && life->restore && !noxs) {
 		vm_view_restored(vm);
 		rc = vm_view_tell_address(vm, e);
 	}
-	vm->t.devices_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0 && vm->dom.build) /* else it is armed */
-		rc = dom_arm(engine_xen(vm->en), &vm->dom, vm->img, e);
+	life->t.devices_ns += (uint32_t)(clock_ns() - since);
+	if (rc == 0 && vm_dom(vm)->build) /* else it is armed */
+		rc = dom_arm(engine_xen(vm_engine(vm)), vm_change_dom(vm), life->img, e);
 	return rc;
 }
 
 /* Whether one that is at its gate can stay there until it runs: at once. */
 static int settle_gate(struct vm *vm, struct err *e)
 {
-	bool at_once =
-		vm->life.want != WANT_PAUSED && !(vm->devices.first && devices_gate(&vm->devices));
-	int rc = vm->at_gate && !at_once ? vm_leave_gate(vm) : 0;
+	bool at_once = life_want(vm) != WANT_PAUSED &&
+		       !(devices_any(vm_devices(vm)) && devices_gate(vm_devices(vm)));
+	int rc = vm_at_gate(vm) && !at_once ? vm_leave_gate(vm) : 0;
 
-	return rc < 0 ? err_sys(e, -rc, "pause domain %u", vm->domid) : 0;
+	return rc < 0 ? err_sys(e, -rc, "pause domain %u", vm_domid(vm)) : 0;
 }
 
 /* The final record comes before the guest's first instruction, or the first behind its gate: from
  * now on it is adopted. */
 static int run(struct vm *vm, struct err *e)
 {
+	struct life *life = vm_life(vm);
 	uint64_t since = clock_ns();
 	int rc = settle_gate(vm, e);
 
 	if (rc < 0)
 		return rc;
-	vm->life.now = vm->life.want == WANT_PAUSED ? NOW_PAUSED : NOW_RUNNING;
-	vm->started_ns = clock_wall_ns();
-	vm->reason = VM_REASON_NONE;
-	vm->exit_code = -1;
+	vm_is_started(vm);
 	rc = vm_record(vm, e);
-	vm->t.record_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0 && vm->life.has_file && devices_are_written(&vm->cfg))
+	life->t.record_ns += (uint32_t)(clock_ns() - since);
+	if (rc == 0 && life->has_file && devices_are_written(vm_cfg(vm)))
 		(void)sleepers_forget_first(vm);
-	vm->unpaused = since = clock_ns();
-	if (rc == 0 && vm->life.now == NOW_RUNNING) {
-		rc = vm->devices.first || vm->at_gate
+	life->unpaused = since = clock_ns();
+	if (rc == 0 && life_now(vm) == NOW_RUNNING) {
+		rc = devices_any(vm_devices(vm)) || vm_at_gate(vm)
 			     ? vm_let_run(vm)
-			     : xen_domain_unpause(engine_xen(vm->en), vm->domid);
+			     : xen_domain_unpause(engine_xen(vm_engine(vm)), vm_domid(vm));
 		if (rc < 0)
-			rc = err_sys(e, -rc, "unpause domain %u", vm->domid);
+			rc = err_sys(e, -rc, "unpause domain %u", vm_domid(vm));
 	}
-	memcpy(vm->t.phase_ns, vm->dom.phase_ns, sizeof(vm->t.phase_ns));
-	vm->t.phase_ns[DOM_T_START] = (uint32_t)(clock_ns() - since);
+	memcpy(life->t.phase_ns, vm_dom(vm)->phase_ns, sizeof(life->t.phase_ns));
+	life->t.phase_ns[DOM_T_START] = (uint32_t)(clock_ns() - since);
 	return rc;
 }
 
 static void close_file(struct vm *vm, int *fd)
 {
 	if (*fd >= 0)
-		file_close(engine_opener(vm->en), FILE_READ, *fd);
+		file_close(engine_opener(vm_engine(vm)), FILE_READ, *fd);
 	*fd = -1;
 }
 
 static void close_files(struct vm *vm)
 {
-	close_file(vm, &vm->cfg.kernel_fd);
-	close_file(vm, &vm->cfg.ramdisk_fd);
-	if (vm->files)
-		files_drop(&vm->files);
+	close_file(vm, &vm_change_cfg(vm)->kernel_fd);
+	close_file(vm, &vm_change_cfg(vm)->ramdisk_fd);
+	if (*vm_files(vm))
+		files_drop(vm_files(vm));
 }
 
 void vm_unbuild(struct vm *vm)
 {
+	struct life *life = vm_life(vm);
+
 	vm_drop_domain(vm);
-	dom_init(&vm->dom);
+	dom_init(vm_change_dom(vm));
 	close_files(vm);
-	image_put(vm->img);
-	vm->img = NULL;
+	image_put(life->img);
+	life->img = NULL;
 }
 
 /* It could not be woken: it is as it was, and so is its file. */
 static void sleeps_on(struct vm *vm, int rc, const struct err *e)
 {
-	vm->life.now = NOW_ASLEEP;
-	vm->ready = false;
+	life_go(vm, NOW_ASLEEP);
+	vm_set_ready(vm, false);
 	console_log_close(vm);
 	(void)vm_record(vm, NULL);
-	log_line(LOG_ERROR, "op=wake name=%s: %s", vm->name, err_msg(e));
+	log_line(LOG_ERROR, "op=wake name=%s: %s", vm_name(vm), err_msg(e));
 	vm_create_done(vm, rc, e);
 }
 
 /* Nothing of a failed build is left; a VM that had lived goes into the history. */
 static void failed(struct vm *vm, int rc, const struct err *e)
 {
-	vm->life.now = NOW_ENDED;
+	life_go(vm, NOW_ENDED);
 	vm_unbuild(vm);
-	if (vm->life.has_file) {
+	if (vm_life(vm)->has_file) {
 		sleeps_on(vm, rc, e);
 		return;
 	}
 	vm_create_done(vm, rc, e);
-	if (!vm->life.kept) {
+	if (!life_is_kept(vm)) {
 		vm_unmake(vm, true);
 		return;
 	}
-	log_line(LOG_ERROR, "op=restart name=%s: %s", vm->name, err_msg(e));
-	vm->ended_ns = clock_wall_ns();
+	log_line(LOG_ERROR, "op=restart name=%s: %s", vm_name(vm), err_msg(e));
+	vm_ends(vm);
 	(void)vm_record(vm, NULL);
 	vm_retire(vm);
 	vm_announce(vm, VM_EV_DESTROYED);
@@ -153,23 +150,27 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 
 int life_finish(struct vm *vm, int rc, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
+	struct life *life = vm_life(vm);
+
 	if (rc == 0)
 		rc = run(vm, e);
 	if (rc < 0) {
 		failed(vm, rc, e);
 		return rc;
 	}
-	vm->life.kept = true;
-	if (vm->life.has_file) /* the record says that it runs */
+	life_keep(vm);
+	if (life->has_file) /* the record says that it runs */
 		sleepers_forget(vm);
-	if (vm->past_ns)
+	if (vm_is_of_past(vm))
 		vm_replace_old(vm);
 	vm_announce(vm, VM_EV_STARTED);
-	if (engine_store_mode(vm->en) == STORE_BESIDE) {
+	if (engine_store_mode(en) == STORE_BESIDE) {
 		names_changed(vm);
-		deaths_hint(engine_deaths(vm->en));
+		deaths_hint(engine_deaths(en));
 	}
-	if (!vm->noxs || !(vm->create.flags & VM_CREATE_WAIT_READY) || vm->life.now == NOW_PAUSED)
+	if (!vm_has_noxs(vm) || !(life->create.flags & VM_CREATE_WAIT_READY) ||
+	    life_now(vm) == NOW_PAUSED)
 		vm_create_done(vm, 0, NULL);
 	return 0;
 }
@@ -177,11 +178,11 @@ int life_finish(struct vm *vm, int rc, struct err *e)
 /* The same, but one that arrives waits to be told whether it may run. */
 static void is_complete(struct vm *vm, int rc, struct err *e)
 {
-	if (rc < 0 || !(vm->create.flags & VM_CREATE_ARRIVING)) {
+	if (rc < 0 || !(vm_life(vm)->create.flags & VM_CREATE_ARRIVING)) {
 		(void)life_finish(vm, rc, e);
 		return;
 	}
-	vm->life.now = NOW_ARRIVING;
+	life_go(vm, NOW_ARRIVING);
 	vm_create_done(vm, 0, NULL); /* may be the end of it */
 }
 
@@ -197,13 +198,14 @@ int life_look_at_connecting(struct vm *vm, const struct life_news *n)
 
 int life_connect_time(struct vm *vm, const struct life_news *n)
 {
+	struct life *life = vm_life(vm);
 	struct err e = {0};
-	ev_tstamp now = ev_now(engine_loop(vm->en));
-	int rc = devices_there(&vm->devices, vm->cfg.ndevice, now, &vm->life.connect_until, &e);
+	ev_tstamp now = ev_now(engine_loop(vm_engine(vm)));
+	int rc = devices_there(vm_devices(vm), vm_cfg(vm)->ndevice, now, &life->connect_until, &e);
 
 	(void)n;
 	if (rc == -EAGAIN)
-		life_timer(vm, vm->life.connect_until - now);
+		life_timer(vm, life->connect_until - now);
 	else
 		is_complete(vm, rc, &e);
 	return 0;
@@ -212,11 +214,13 @@ int life_connect_time(struct vm *vm, const struct life_news *n)
 /* True: it waits for its devices first. */
 static bool waits_for_devices(struct vm *vm)
 {
-	if (!(vm->create.flags & VM_CREATE_WAIT_DEVICES) || !vm->devices.first ||
-	    !devices_lack(&vm->devices))
+	struct life *life = vm_life(vm);
+
+	if (!(life->create.flags & VM_CREATE_WAIT_DEVICES) || !devices_any(vm_devices(vm)) ||
+	    !devices_lack(vm_devices(vm)))
 		return false;
-	vm->life.now = NOW_CONNECTING;
-	vm->life.connect_until = ev_now(engine_loop(vm->en)) + ATTACH_S;
+	life_go(vm, NOW_CONNECTING);
+	life->connect_until = ev_now(engine_loop(vm_engine(vm))) + ATTACH_S;
 	life_timer(vm, 0.); /* one may be broken already */
 	return true;
 }
@@ -225,16 +229,17 @@ static bool waits_for_devices(struct vm *vm)
 
 int life_built(struct vm *vm, const struct life_news *n)
 {
+	struct life *life = vm_life(vm);
 	int rc = n->rc == 0 ? start(vm, n->e) : n->rc;
 
-	if (vm->create.flags & VM_CREATE_ARRIVING && vm->restore)
-		vm->create.arrival = vm->restore->id;
-	vm->restore = NULL;
-	vm->copy_of = NULL;
+	if (life->create.flags & VM_CREATE_ARRIVING && life->restore)
+		life->create.arrival = life->restore->id;
+	life->restore = NULL;
+	life->copy_of = NULL;
 	if (rc == 0) {
 		close_files(vm);
-		image_put(vm->img);
-		vm->img = NULL;
+		image_put(life->img);
+		life->img = NULL;
 	}
 	if (rc < 0 || !waits_for_devices(vm))
 		is_complete(vm, rc, n->e);

@@ -4,6 +4,7 @@
 
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
+#include "split-toolstack/engine/vm/state.h"
 
 /* Events that say nothing to a VM in this state. */
 static int nothing(struct vm *vm, const struct life_news *n)

@@ -4,32 +4,33 @@
 #include <utlist.h>
 
 #include "libdom/template.h"
-#include "split-toolstack/engine/life/streams-t.h"
-#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/control.h"
-#include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/saving.h"
-#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/life/streams-t.h"
+#include "split-toolstack/engine/life/streams.h"
+#include "split-toolstack/engine/parts/parts.h"
+#include "split-toolstack/engine/vm/parts.h"
 
 int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	int rc;
 
-	if (!vm->noxs || !vm->map ||
-	    save_pages_touched(vm->map + 4096, vm->pages) > TEMPLATE_SHORT_PAGES)
+	if (!vm_has_noxs(vm) || !vm_map(vm) ||
+	    save_pages_touched(vm_map(vm) + 4096, vm_pages(vm)) > TEMPLATE_SHORT_PAGES)
 		return 0;
 	rc = save_pause_blocked(vm, s, e);
 	if (rc != 1)
 		return rc;
 	if (!s->take)
 		vm_look(vm); /* what it has said is in its own log alone */
-	s->source.device = vm->map;
-	s->source.control = vm->map + 4096;
+	s->source.device = vm_map(vm);
+	s->source.control = vm_map(vm) + 4096;
 	/* The guest may have written another number meanwhile: it is read again, once, now that it
 	 * stands still.
 	 */
 	s->source.most = TEMPLATE_SHORT_PAGES;
-	rc = dom_template_take(engine_xen(vm->en), &s->source, &s->state, &s->st, e);
+	rc = dom_template_take(engine_xen(vm_engine(vm)), &s->source, &s->state, &s->st, e);
 	s->source.most = 0;
 	if (rc == -EFBIG) { /* it is the thread's */
 		*e = (struct err){0};
@@ -40,9 +41,9 @@ int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
 
 /* --- a save whose VM goes on --- */
 
-bool save_can_part(const struct vm *vm, const struct vm_save *s)
+bool save_can_part(struct vm *vm, const struct vm_save *s)
 {
-	return s->flags & VM_SAVE_KEEP && !vm->cfg.ndevice && !vm->devices.first;
+	return s->flags & VM_SAVE_KEEP && !vm_has_devices(vm);
 }
 
 static void write_taken(struct worker_job *job, struct xen *x)

@@ -4,7 +4,6 @@
 #define CHAOS_ENGINE_LIFE_VERBS_H
 
 #include "split-toolstack/engine/vm/state.h"
-#include "split-toolstack/engine/vm/vm-t.h"
 
 typedef int life_verb(struct vm *vm, const struct life_news *n);
 
@@ -79,7 +78,7 @@ void life_destroyed(struct vm *vm);
 /* Builds a VM in NOW_WAITING again after so long: LIFE_TIMER. */
 static inline void life_restart_in(struct vm *vm, double seconds)
 {
-	vm->life.wait = WAIT_DELAY;
+	life_wait_for(vm, WAIT_DELAY);
 	life_timer(vm, seconds);
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/admit.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/restoring.h"
@@ -18,17 +19,20 @@
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/parts/parts.h"
-#include "split-toolstack/engine/vm/events.h"
+#include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* While it slept it held no lock on its disks; it remembers what was on them. */
 static int check_disks(const struct vm *vm, uint64_t saved_ns, struct err *e)
 {
-	for (uint32_t i = 0; i < vm->cfg.ndevice; i++) {
-		const struct vbd_config *file = device_file(&vm->cfg.device[i]);
+	const struct vm_config *c = vm_cfg(vm);
+
+	for (uint32_t i = 0; i < c->ndevice; i++) {
+		const struct vbd_config *file = device_file(&c->device[i]);
 
 		if (file && file->written_ns > saved_ns)
-			return vbd_is_newer(&vm->cfg.device[i], e);
+			return vbd_is_newer(&c->device[i], e);
 	}
 	return 0;
 }
@@ -39,11 +43,11 @@ int wake_check_file(const struct vm_restore *r, struct err *e)
 	const struct save_info *i = save_info(r->stream);
 	const struct vm *vm = r->vm;
 
-	if (i->owner_bytes < sizeof(vm->uuid) || memcmp(i->owner, vm->uuid, sizeof(vm->uuid)) != 0)
+	if (i->owner_bytes < 16 || memcmp(i->owner, vm_uuid_bytes(vm), 16) != 0)
 		return err_set(e, EPROTO, "the file is of another VM");
 	if (!(r->flags & VM_RESTORE_DISKS_KEEP) && check_disks(vm, i->saved_ns, e) < 0)
 		return -ESTALE;
-	return restore_check_config(r, &vm->cfg, e);
+	return restore_check_config(r, vm_cfg(vm), e);
 }
 
 static void woken(void *arg, int rc, struct vm *vm, const struct vm_timings *t, const struct err *e)
@@ -59,41 +63,44 @@ static void woken(void *arg, int rc, struct vm *vm, const struct vm_timings *t, 
 	if (rc < 0 && e)
 		err = *e;
 	if (rc < 0 && rc != -ECANCELED)
-		rc = err_wrap(&err, rc, "\"%s\" sleeps on", r->vm ? r->vm->name : "the VM");
+		rc = err_wrap(&err, rc, "\"%s\" sleeps on", r->vm ? vm_name(r->vm) : "the VM");
 	restore_filled(arg, rc, vm, t, &err);
 }
 
 int life_wake(struct vm *vm, const struct life_news *n)
 {
+	struct life *life = vm_life(vm);
 	struct vm_restore *r = n->restore;
 
-	vm->life.want = r->flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN;
-	vm->life.wait = WAIT_OTHERS;
-	vm->restore = r;
-	vm->create = (struct vm_create){.flags = 0, .fn = woken, .arg = r, .start_ns = r->start_ns};
+	life_set_want(vm, r->flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN);
+	life_wait_for(vm, WAIT_OTHERS);
+	life->restore = r;
+	life->create =
+		(struct vm_create){.flags = 0, .fn = woken, .arg = r, .start_ns = r->start_ns};
 	vm_place_again(vm);
 	return 0;
 }
 
 int life_wake_placed(struct vm *vm, const struct life_news *n)
 {
-	if (!vm->restore) /* nothing wakes it */
+	if (!vm_life(vm)->restore) /* nothing wakes it */
 		return 0;
-	vm->life.now = NOW_WAKING;
+	life_go(vm, NOW_WAKING);
 	restore_build(vm, n->rc, n->e);
 	return 0;
 }
 
 static int begin(struct vm *vm, struct vm_restore *r, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	int fd = sleeper_open(vm, e);
 	int rc = fd < 0 ? fd : transfer_open(&r->file, fd, false, e);
 
 	if (rc < 0)
 		return rc;
-	rc = streams_take(vm->en, &r->id, e);
+	rc = streams_take(en, &r->id, e);
 	if (rc < 0)
-		stream_close(vm->en, &r->file);
+		stream_close(en, &r->file);
 	return rc;
 }
 
@@ -103,15 +110,15 @@ int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, vo
 	struct vm_restore *r;
 	int rc;
 
-	if (vm_state(vm) == VM_ASLEEP && vm->restore)
-		return err_set(e, EBUSY, "\"%s\" is being woken", vm->name);
-	if (vm->life.now != NOW_ASLEEP)
-		return err_set(e, EBUSY, "\"%s\" is not asleep: it is %s", vm->name,
+	if (vm_state(vm) == VM_ASLEEP && vm_life(vm)->restore)
+		return err_set(e, EBUSY, "\"%s\" is being woken", vm_name(vm));
+	if (life_now(vm) != NOW_ASLEEP)
+		return err_set(e, EBUSY, "\"%s\" is not asleep: it is %s", vm_name(vm),
 			       vm_state_name(vm_state(vm)));
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_set(e, ENOMEM, "out of memory");
-	*r = (struct vm_restore){.en = vm->en,
+	*r = (struct vm_restore){.en = vm_engine(vm),
 				 .wakes = true,
 				 .known = true,
 				 .flags = flags & (VM_CREATE_PAUSED | VM_RESTORE_DISKS_KEEP),
@@ -122,11 +129,11 @@ int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, vo
 	rc = begin(vm, r, e);
 	if (rc < 0) {
 		free(r);
-		return err_wrap(e, rc, "\"%s\" sleeps on", vm->name);
+		return err_wrap(e, rc, "\"%s\" sleeps on", vm_name(vm));
 	}
 	*s = (struct stream_stats){0};
 	restore_jobs(r);
-	DL_APPEND(engine_streams(vm->en)->restores, r);
-	log_line(LOG_INFO, "op=wake name=%s why=%s", vm->name, why);
+	DL_APPEND(engine_streams(vm_engine(vm))->restores, r);
+	log_line(LOG_INFO, "op=wake name=%s why=%s", vm_name(vm), why);
 	return life_event(vm, LIFE_WAKE, &(struct life_news){.e = e, .restore = r});
 }

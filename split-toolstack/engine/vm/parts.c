@@ -69,9 +69,29 @@ bool vm_said_ready(const struct vm *vm)
 	return vm->ready;
 }
 
-bool vm_is_restored(const struct vm *vm)
+bool vm_is_direct(const struct vm *vm)
 {
-	return vm->restore != NULL;
+	return vm->direct;
+}
+
+uint64_t vm_started_ns(const struct vm *vm)
+{
+	return vm->started_ns;
+}
+
+uint64_t vm_ended_ns(const struct vm *vm)
+{
+	return vm->ended_ns;
+}
+
+enum vm_state vm_was(const struct vm *vm)
+{
+	return vm->left.was;
+}
+
+uint32_t vm_was_domid(const struct vm *vm)
+{
+	return vm->left.domid;
 }
 
 const struct dom *vm_dom(const struct vm *vm)
@@ -167,4 +187,24 @@ struct reservation **vm_reservations(struct vm *vm)
 struct files **vm_files(struct vm *vm)
 {
 	return &vm->files;
+}
+
+struct life *vm_life(struct vm *vm)
+{
+	return &vm->life;
+}
+
+const struct life *vm_known_life(const struct vm *vm)
+{
+	return &vm->life;
+}
+
+struct vm *vm_of_life(struct life *life)
+{
+	return (struct vm *)(void *)((char *)life - offsetof(struct vm, life));
+}
+
+struct window *vm_window(struct vm *vm)
+{
+	return &vm->window;
 }

@@ -78,8 +78,37 @@ extern const struct life_cell life_table[NOW_COUNT][LIFE_EVENTS];
 
 /* -ENOMEM; vms_close() follows. */
 int vms_open(struct engine *en, const struct life_cell (*table)[LIFE_EVENTS], struct err *e);
-/* An event that the table does not have (life_event() in events.h) is logged: -EINVAL. */
+/* Of the table of life, in the VM's state. */
+const struct life_cell *life_cell(const struct vm *vm, enum life_event ev);
+/* An event that the table does not have is logged: -EINVAL. */
 int life_impossible(const struct vm *vm, enum life_event ev);
+
+/* Does what the table says; the VM may be freed afterwards. */
+static inline int life_event(struct vm *vm, enum life_event ev, const struct life_news *n)
+{
+	const struct life_cell *c = life_cell(vm, ev);
+
+	return c->fn ? c->fn(vm, n) : life_impossible(vm, ev);
+}
+
+/* --- the state it is in --- */
+enum vm_now life_now(const struct vm *vm);
+void life_go(struct vm *vm, enum vm_now now);
+enum vm_want life_want(const struct vm *vm);
+void life_set_want(struct vm *vm, enum vm_want want);
+/* Both, as a client or an on_* action asked for it. */
+void life_go_as(struct vm *vm, enum vm_now now, enum vm_want want);
+enum vm_wait life_wait(const struct vm *vm);
+void life_wait_for(struct vm *vm, enum vm_wait wait);
+/* It was told to be there: a build that fails puts it into the history, and the next daemon builds
+ * it. Else nothing of it is left in both cases. */
+bool life_is_kept(const struct vm *vm);
+void life_keep(struct vm *vm);
+/* Threads use its configuration, files and image, and call back when they are done. */
+bool life_has_threads(const struct vm *vm);
+/* Its domain is one that runs, or has run, and is not to go. */
+bool life_has_domain(const struct vm *vm);
+bool life_is_over(const struct vm *vm);
 /* LIFE_TIMER comes after so long, in place of what was set before. */
 void life_timer(struct vm *vm, double seconds);
 void life_timer_stop(struct vm *vm);

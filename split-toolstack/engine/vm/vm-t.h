@@ -9,28 +9,15 @@
 #include "base/table.h"
 #include "libdom/libdom.h"
 #include "split-toolstack/engine/devices/set-t.h"
-#include "split-toolstack/engine/devices/teardown_wait-t.h"
 #include "split-toolstack/engine/engine.h"
 #include "split-toolstack/engine/guest/guest-t.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/pool/window-t.h"
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/vm/state-t.h"
 
 struct files;
-struct fork;
 struct reservation;
-struct vm_restore;
-struct vm_save;
-
-/* A create, or the building once more of a VM that is restarted. */
-struct vm_create {
-	uint32_t flags;	  /* VM_CREATE_* */
-	vm_create_fn *fn; /* is called once; NULL: was, or nothing waits for it */
-	void *arg;
-	uint64_t start_ns;
-	uint32_t slot_tries; /* domain ids that were others' */
-	uint64_t arrival;    /* NOW_ARRIVING: the stream that it came by */
-};
 
 /* As it was when Xen was asked last: others change it, too. */
 struct vm_seen {
@@ -59,7 +46,8 @@ struct vm_links {
 	UT_hash_handle by_name, by_uuid, by_domid;
 };
 
-/* The rooms above read what it is; vm/ and life/ change it. */
+/* Known to the files of vm/ alone: the others read it by parts.h, and life/ changes it by
+ * changes.h. */
 struct vm {
 	struct engine *en;
 	struct vm_links links;
@@ -74,7 +62,6 @@ struct vm {
 	bool noxs;   /* has a device page */
 	bool direct; /* ... and a noxs entry: what is saved of it fits a domain of that layout */
 	uint32_t restarts;
-	uint32_t set_back; /* by rollbacks of this daemon: so often */
 	uint64_t created_ns, started_ns, ended_ns;
 	struct vm_seen last;
 	/* its domain */
@@ -89,23 +76,14 @@ struct vm {
 	uint32_t store_port; /* likewise, of its store; 0: it has none */
 	bool at_gate;	     /* its domain runs, and its guest waits until its gate is opened */
 	/* its life */
-	struct vm_life life;
+	struct life_state state;
 	struct vm_left left; /* by the last daemon */
 	uint64_t past_ns;    /* when the one of its uuid in the history has ended; 0: it lives */
-	uint32_t seen;	     /* the scan that saw its domain last */
-	struct vm_create create;
-	struct vm_timings t; /* of its create */
-	uint64_t unpaused;
-	struct image *img;
-	struct files *files;	    /* to be built from: being opened, or open and not used yet */
-	struct vm_save *save;	    /* life/save.c: NOW_SAVING */
-	struct vm_restore *restore; /* life/restore.c: it is being built from a file */
-	struct fork *forking;	    /* life/fork.c: its guest wants children, or has wanted some */
-	const char *copy_of; /* life/claim_shell.c: a snapshot; it is taken out of the pool */
 	/* parts of other rooms */
+	struct life life;
+	struct files *files; /* to be built from: being opened, or open and not used yet */
 	struct device_set devices;
 	struct reservation *reservations;
-	struct teardown_wait teardown_wait;
 	struct guest *guest; /* is: */
 	struct guest guest_part;
 	struct window window; /* of its shell */

@@ -9,11 +9,11 @@
 
 #include <utlist.h>
 
-#include "base/clock.h"
 #include "base/uuid.h"
 #include "split-toolstack/engine/parts/parts.h"
-#include "split-toolstack/engine/vm/events.h"
 #include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/vm-t.h"
+#include "split-toolstack/engine/vm/vms-t.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* --- all of them --- */
@@ -314,11 +314,6 @@ void vm_uuid(const struct vm *vm, uint8_t out[16])
 	memcpy(out, vm->uuid, sizeof(vm->uuid));
 }
 
-enum vm_state vm_state(const struct vm *vm)
-{
-	return life_state(&vm->life);
-}
-
 enum vm_reason vm_reason(const struct vm *vm, int *exit_code)
 {
 	*exit_code = vm->exit_code;
@@ -346,11 +341,16 @@ const char *vm_event_name(enum vm_event ev)
 	return name[ev];
 }
 
+struct engine_observer *vms_observers(const struct engine *en)
+{
+	return engine_vms(en)->observers;
+}
+
 void vms_announce_low(struct engine *en, const struct pool_flavor *f)
 {
 	struct engine_observer *next;
 
-	for (struct engine_observer *ob = engine_vms(en)->observers; ob; ob = next) {
+	for (struct engine_observer *ob = vms_observers(en); ob; ob = next) {
 		next = ob->next;
 		ob->fn(ob, VM_EV_POOL_LOW, NULL, f);
 	}
@@ -380,12 +380,4 @@ void engine_unobserve(struct engine_observer *ob)
 void vm_announce_console(struct vm *vm)
 {
 	vm_announce(vm, VM_EV_CONSOLE);
-}
-
-void vm_is_ready(struct vm *vm)
-{
-	vm->ready = true;
-	vm->t.ready_ns = (uint32_t)(clock_ns() - vm->unpaused);
-	vm_announce(vm, VM_EV_READY);
-	vm_create_done(vm, 0, NULL);
 }

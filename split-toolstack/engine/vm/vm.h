@@ -48,11 +48,22 @@ void vm_cursor_close(struct vm_cursor *c);
 
 void vms_announce_low(struct engine *en, const struct pool_flavor *f); /* VM_EV_POOL_LOW */
 void vm_announce_console(struct vm *vm);			       /* VM_EV_CONSOLE */
-/* Its guest has said so: answers its create, too. */
-void vm_is_ready(struct vm *vm);
 /* What Xen says of its domain, as others may have changed it. */
 void vm_see(struct vm *vm, const struct xen_domain_info *info);
 /* We pause or unpause it: what was seen before says nothing. */
 void vm_unsee(struct vm *vm);
+
+struct engine_observer *vms_observers(const struct engine *en);
+
+/* Tells the observers; each may leave meanwhile. */
+static inline void vm_announce(struct vm *vm, enum vm_event ev)
+{
+	struct engine_observer *next;
+
+	for (struct engine_observer *ob = vms_observers(vm_engine(vm)); ob; ob = next) {
+		next = ob->next;
+		ob->fn(ob, ev, vm, NULL);
+	}
+}
 
 #endif

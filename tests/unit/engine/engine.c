@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "noxs/include/noxs/abi.h"
 #include "split-toolstack/engine/guest/guest_test.h"
-#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 
 /* --- lives --- */
 
@@ -183,9 +183,9 @@ static void ids_of_others_are_left_alone(void **state)
 		fake_vanish(other.domid);
 		assert_int_equal(xen_domain_create(x, &other, &id), 0);
 		assert_int_equal(vm_pause(vm, &e), -ESRCH);
-		life_test_set_now(vm, NOW_PAUSED);
+		life_go(vm, NOW_PAUSED);
 		assert_int_equal(vm_unpause(vm, &e), -ESRCH);
-		life_test_set_now(vm, NOW_RUNNING);
+		life_go(vm, NOW_RUNNING);
 		if (noticed)
 			turn(NULL);
 		else

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/store.h"
 #include "split-toolstack/engine/guest/storehost.h"
-#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/vm_test.h"
+#include "store/store.h"
 
 #define MEM_KIB (32u << 10)
 #define MAX_KIB (96u << 10)
@@ -126,7 +126,7 @@ static void a_restart_keeps_them(void **state)
 	vm = engine_find(en, "web");
 	assert_non_null(vm);
 	assert_int_equal(vm_cfg(vm)->limits.asked, DOM_LIMITS);
-	life_test_ran(vm, 5000000000u); /* it ran for long enough to be restarted at once */
+	vm_test_ran(vm, 5000000000u); /* it ran for long enough to be restarted at once */
 	fake_end(old, 0);
 	for (int i = 0; i < 2000 && (vm_domid(vm) == old || vm_domid(vm) == 0); i++)
 		turn(NULL);

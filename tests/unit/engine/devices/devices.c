@@ -17,6 +17,7 @@
 #include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 
 static void lives_and_dies(void **state)
 {
@@ -69,7 +70,7 @@ static void paused_while_held(void **state)
 	struct xen_domain_info info;
 
 	(void)state;
-	assert_int_equal(life_test_now(r.vm), NOW_GATED);
+	assert_int_equal(life_now(r.vm), NOW_GATED);
 	assert_int_equal(vm_pause(r.vm, NULL), 0);
 	work_for(3);
 	assert_int_equal(connected(r.vm), 2);
@@ -81,10 +82,10 @@ static void paused_while_held(void **state)
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	work_for(3);
 	r = create(net_and_disk("again"), 0);
-	assert_int_equal(life_test_now(r.vm), NOW_GATED);
+	assert_int_equal(life_now(r.vm), NOW_GATED);
 	assert_int_equal(vm_pause(r.vm, NULL), 0);
 	assert_int_equal(vm_unpause(r.vm, NULL), 0);
-	assert_int_equal(life_test_now(r.vm), NOW_GATED);
+	assert_int_equal(life_now(r.vm), NOW_GATED);
 	work_for(3);
 	assert_int_equal(xen_domain_info(engine_xen(en), vm_domid(r.vm), &info), 0);
 	assert_false(info.paused);

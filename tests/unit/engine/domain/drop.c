@@ -11,13 +11,13 @@
 
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/memory.h"
+#include "split-toolstack/engine/engine_test.h"
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/life/life_test.h"
-#include "split-toolstack/engine/engine_test.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 #define BIG_KIB 32768u /* is built on the worker */
@@ -121,7 +121,7 @@ static void a_crash_loop_ends_at_once(void **state)
 		fake_end(vm_domid(r.vm), SHUTDOWN_crash);
 		while (vm_state(r.vm) != VM_BUILDING)
 			turn(NULL);
-		until(!building || life_test_now(r.vm) == NOW_BUILDING); /* its wait is over */
+		until(!building || life_now(r.vm) == NOW_BUILDING); /* its wait is over */
 		assert_int_equal(vm_destroy(r.vm, NULL), 0);
 		assert_int_equal(vm_state(r.vm), VM_ENDED);
 		assert_int_equal(vm_rm(r.vm, NULL), 0);

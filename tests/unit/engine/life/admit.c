@@ -14,8 +14,8 @@
 #include "split-toolstack/engine/devices/devices_test.h"
 #include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/vm_test.h"
 
 static struct result create_with(struct device_config *d)
 {
@@ -196,7 +196,7 @@ static void a_disk_is_one_vms(void **state)
 	vbd(&d, file, false);
 	is_known(&d);
 	assert_non_null(owner);
-	life_test_set_name(owner, "owner");
+	vm_test_set_name(owner, "owner");
 	*vm_change_cfg(owner) = c;
 	vm_change_cfg(owner)->device = &d;
 	vm_change_cfg(owner)->ndevice = 1;

@@ -2,6 +2,7 @@
 /* VMs that sleep: their files, other daemons, reboots of the host, and what goes wrong. */
 #include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/life/sleep.h"
+#include "split-toolstack/engine/vm/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -298,7 +299,7 @@ static void one_that_is_woken_can_be_destroyed(void **state)
 	assert_true(k.r.called);
 	assert_int_equal(k.r.rc, -ECANCELED);
 	settle(0);
-	until(life_test_now(engine_find_uuid(en, uuid)) == NOW_ENDED);
+	until(life_now(engine_find_uuid(en, uuid)) == NOW_ENDED);
 	assert_false(has_file(uuid));
 	assert_int_equal(vm_rm(engine_find_uuid(en, uuid), NULL), 0);
 	only_the_daemon_is_left();

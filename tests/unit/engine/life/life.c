@@ -3,13 +3,13 @@
  * VM in a state that it names, or is refused and changes nothing. */
 #include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/life/life_test.h"
+#include "split-toolstack/engine/life/migrate.h"
 #include "split-toolstack/engine/life/sleep.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/registry.h"
-#include "split-toolstack/engine/life/migrate.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 #include "tests/unit/engine/devices_help.h"
 
@@ -54,7 +54,7 @@ static struct vm *crashed(enum vm_action then)
 	c.on_crash = then;
 	vm = ask(c, 0);
 	fake_end(vm_domid(vm), SHUTDOWN_crash);
-	until(life_test_now(vm) != NOW_RUNNING);
+	until(life_now(vm) != NOW_RUNNING);
 	return vm;
 }
 
@@ -62,7 +62,7 @@ static struct vm *with_devices(uint32_t flags, enum vm_now now)
 {
 	struct vm *vm = ask(net_and_disk("web"), flags);
 
-	until(life_test_now(vm) == now);
+	until(life_now(vm) == now);
 	return vm;
 }
 
@@ -79,7 +79,7 @@ static struct vm *unknown(void)
 	struct life_news n = {.e = &e};
 
 	(void)err_set(&e, ENOMEM, "for this test");
-	assert_int_equal(life_test_raise(vm, LIFE_UNHEARD, &n), 0);
+	assert_int_equal(life_event(vm, LIFE_UNHEARD, &n), 0);
 	return vm;
 }
 
@@ -155,7 +155,7 @@ static struct vm *asleep(void)
 	c->can = NOXS_CAN_SAVE | NOXS_CAN_PLAIN;
 	c->state = NOXS_STATE_READY;
 	assert_int_equal(vm_sleep(vm, ignore_saved, NULL, NULL), 0);
-	until(life_test_now(vm) == NOW_ASLEEP);
+	until(life_now(vm) == NOW_ASLEEP);
 	return vm;
 }
 
@@ -220,7 +220,7 @@ static uint32_t bit_of(const uint8_t uuid[16])
 {
 	const struct vm *vm = engine_find_uuid(en, uuid);
 
-	return vm ? 1u << life_test_now(vm) : LIFE_FREE;
+	return vm ? 1u << life_now(vm) : LIFE_FREE;
 }
 
 /* What threads report comes by itself; all else is raised here. */
@@ -237,20 +237,20 @@ static int raise_event(struct vm *vm, enum life_event ev)
 	struct err e = {0};
 	struct life_news n = {.e = &e};
 
-	if (ev == LIFE_WAKE && life_test_now(vm) == NOW_ASLEEP)
+	if (ev == LIFE_WAKE && life_now(vm) == NOW_ASLEEP)
 		return wake(vm);
 	if (ev == LIFE_UNHEARD)
 		(void)err_set(&e, ENOMEM, "for this test");
 	if (ev == LIFE_ENDED && xen_domain_info(engine_xen(en), vm_domid(vm), &info) == 0)
 		n.info = &info;
-	return life_test_raise(vm, ev, &n);
+	return life_event(vm, ev, &n);
 }
 
 static void is_refused(enum vm_now now, enum life_event ev, struct vm *vm)
 {
 	uint32_t domid = vm_domid(vm);
 
-	if (raise_event(vm, ev) != -EINVAL || life_test_now(vm) != now || vm_domid(vm) != domid)
+	if (raise_event(vm, ev) != -EINVAL || life_now(vm) != now || vm_domid(vm) != domid)
 		fail_msg("%s x %s was not refused", state_name[now], event_name[ev]);
 }
 
@@ -276,7 +276,7 @@ static void clean_up(const uint8_t uuid[16])
 {
 	struct vm *vm = engine_find_uuid(en, uuid);
 
-	if (vm && !life_test_is_over(vm))
+	if (vm && !life_is_over(vm))
 		assert_int_equal(vm_destroy(vm, NULL), 0);
 	if (vm)
 		assert_int_equal(vm_rm(vm, NULL), 0);
@@ -294,9 +294,8 @@ static void every_event_in_every_state(void **state)
 			uint8_t uuid[16];
 
 			assert_non_null(vm);
-			if (life_test_now(vm) != now)
-				fail_msg("%s: it is %s", state_name[now],
-					 state_name[life_test_now(vm)]);
+			if (life_now(vm) != now)
+				fail_msg("%s: it is %s", state_name[now], state_name[life_now(vm)]);
 			vm_uuid(vm, uuid);
 			if (!life_table[now][ev].fn)
 				is_refused(now, ev, vm);
@@ -324,11 +323,11 @@ static void an_image_comes_too_late(void **state)
 			assert_int_equal(engine_open(loop, &again, &en, NULL), 0);
 		}
 		vm = ask(c, 0);
-		assert_int_equal(life_test_now(vm), NOW_NEW);
-		assert_int_equal(life_test_wait(vm), WAIT_IMAGE);
+		assert_int_equal(life_now(vm), NOW_NEW);
+		assert_int_equal(life_wait(vm), WAIT_IMAGE);
 		vm_uuid(vm, uuid);
 		assert_int_equal(vm_destroy(vm, NULL), 0);
-		assert_int_equal(life_test_now(vm), NOW_ABANDONED);
+		assert_int_equal(life_now(vm), NOW_ABANDONED);
 		if (removed)
 			assert_int_equal(vm_rm(vm, NULL), 0);
 		until(!memory_builds(en) && bit_of(uuid) != 1u << NOW_ABANDONED);
@@ -355,8 +354,8 @@ static int read_one(void *arg, const struct vm_record *r, struct vm_config *cfg)
 		now.want = WANT_UNSAID;
 	vm = vm_of_record(en, &now, cfg);
 	assert_non_null(vm);
-	reading->want = life_test_want(vm);
-	assert_int_equal(life_test_kept(vm), life_test_want(vm) != WANT_GONE);
+	reading->want = life_want(vm);
+	assert_int_equal(life_is_kept(vm), life_want(vm) != WANT_GONE);
 	vm_free(vm);
 	return 0;
 }
@@ -365,7 +364,7 @@ static enum vm_want read_back(const struct vm *vm, bool old)
 {
 	struct reading r = {.uuid = vm_uuid_bytes(vm), .old = old};
 
-	assert_int_equal(vm_record_config(vm, NULL), 0);
+	assert_int_equal(vm_record(vm, NULL), 0);
 	assert_int_equal(registry_load(engine_registry(en), read_one, &r, NULL), 0);
 	return r.want;
 }

@@ -12,12 +12,12 @@
 
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool_test.h"
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm_test.h"
 
 /* Another toolstack makes a domain. */
 static uint32_t theirs(uint32_t domid, const uint8_t uuid[16])
@@ -169,8 +169,8 @@ static void intend(uint32_t domid, const uint8_t uuid[16])
 	struct vm *vm = vm_new(en);
 
 	assert_non_null(vm);
-	life_test_make_building(vm, uuid, domid);
-	assert_int_equal(vm_record_config(vm, NULL), 0);
+	vm_test_make_building(vm, uuid, domid);
+	assert_int_equal(vm_record(vm, NULL), 0);
 	vm_free(vm);
 }
 

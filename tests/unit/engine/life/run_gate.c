@@ -14,6 +14,7 @@
 #include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 /* Turns the loop no further than to open its disk. */
@@ -26,7 +27,7 @@ static void ask(struct vm_config c, uint32_t flags, struct result *r)
 /* The create's time to wait is over. */
 static void time_is_over(struct vm *vm)
 {
-	assert_int_equal(life_test_now(vm), NOW_CONNECTING);
+	assert_int_equal(life_now(vm), NOW_CONNECTING);
 	life_test_set_connect_until(vm, ev_now(loop) - 1.);
 	vm_devices(vm)->ops->changed(vm_devices(vm), false);
 }
@@ -187,7 +188,7 @@ static void others_do_not_wait(void **state)
 	ask(net_and_disk("web"), 0, &r);
 	assert_true(r.called);
 	assert_int_equal(vm_state(r.vm), VM_RUNNING);
-	assert_int_equal(life_test_now(r.vm), NOW_GATED);
+	assert_int_equal(life_now(r.vm), NOW_GATED);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
 }
@@ -226,7 +227,7 @@ static void a_failed_unpause_is_told(void **state)
 
 	(void)state;
 	ask(net_and_disk("web"), 0, &r);
-	assert_int_equal(life_test_now(r.vm), NOW_GATED);
+	assert_int_equal(life_now(r.vm), NOW_GATED);
 	devices_test_connect(vm_devices(r.vm));
 	fake_fail_at(1, ENOMEM);
 	vm_devices(r.vm)->ops->changed(vm_devices(r.vm), false);

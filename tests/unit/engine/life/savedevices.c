@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Saved VMs with devices: what the next life gets, what is refused, and that nothing is left. */
-#include "tests/unit/engine/devices_help.h"
-#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/life/migrate.h"
-#include "tests/unit/engine/life/savevm_help.h"
 #include "split-toolstack/engine/vm/parts.h"
+#include "split-toolstack/engine/vm/state.h"
+#include "tests/unit/engine/devices_help.h"
+#include "tests/unit/engine/life/savevm_help.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -356,11 +356,11 @@ static void arrives_with_its_devices(void **state)
 	assert_int_equal(engine_restore(en, dup(file), NULL, VM_CREATE_ARRIVING, on_restored, &k,
 					&k.st, &k.id, &k.r.err),
 			 0);
-	until(life_test_now(engine_find(en, "web")) == NOW_CONNECTING);
+	until(life_now(engine_find(en, "web")) == NOW_CONNECTING);
 	assert_false(k.r.called);
 	work_until(k.r.called);
 	assert_int_equal(k.r.rc, 0);
-	assert_int_equal(life_test_now(k.r.vm), NOW_ARRIVING);
+	assert_int_equal(life_now(k.r.vm), NOW_ARRIVING);
 	assert_int_equal(connected(k.r.vm), 1);
 	assert_int_equal(vm_arrival_end(en, k.id, true, NULL), 0);
 	assert_int_equal(vm_state(k.r.vm), VM_RUNNING);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VMs with disks that sleep: memory never runs beside a disk that is newer. */
-#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/life/sleep.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "tests/unit/engine/devices_help.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
@@ -147,7 +147,7 @@ static void its_file_is_gone_before_it_runs(void **state)
 	assert_int_equal(vm_unpause(vm, NULL), 0);
 	is_paused(vm, true);
 	atomic_store(&held, false);
-	work_until(life_test_now(vm) == NOW_RUNNING);
+	work_until(life_now(vm) == NOW_RUNNING);
 	is_paused(vm, false);
 	gone(vm);
 }

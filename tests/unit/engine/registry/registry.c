@@ -9,13 +9,13 @@
 
 #include "base/uuid.h"
 #include "split-toolstack/engine/life/life.h"
-#include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/parts/parts_test.h"
 #include "split-toolstack/engine/registry/recent.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/vm_test.h"
 #include "split-toolstack/engine/vm/vms.h"
 
 #define SLOT_BYTES 1024 /* recent.c: a header, then slots */
@@ -70,7 +70,7 @@ static void youngest_counts(void **state)
 		free(vm_change_cfg(vm)->cmdline);
 		text[LONG_TEXT - i] = '\0';
 		vm_change_cfg(vm)->cmdline = i % 3 == 2 ? strdup("short") : strdup(text);
-		assert_int_equal(vm_record_config(vm, NULL), 0);
+		assert_int_equal(vm_record(vm, NULL), 0);
 		daemon_dies();
 		daemon_starts();
 		vm = engine_find(en, "web");
@@ -91,8 +91,8 @@ static void room_for_all(void **state)
 		assert_non_null(vm);
 		assert_int_equal(uuid_random(uuid, NULL), 0);
 		(void)snprintf(name, sizeof(name), "ended%d", i);
-		life_test_make_ended(vm, name, uuid, (uint64_t)i + 1);
-		assert_int_equal(vm_record_config(vm, NULL), 0);
+		vm_test_make_ended(vm, name, uuid, (uint64_t)i + 1);
+		assert_int_equal(vm_record(vm, NULL), 0);
 		vm_free(vm);
 	}
 	engine_test_settings(en)->history_max = 1000;
@@ -231,7 +231,7 @@ static void older_versions_are_read(void **state)
 		assert_int_equal(vm_cfg(vm)->cpus.n, 0);
 		assert_int_equal(vm_cfg(vm)->limits.asked,
 				 version < 3 ? 0 : DOM_LIMIT_GRANT_FRAMES);
-		assert_int_equal(vm_record_config(vm, NULL), 0); /* as today's */
+		assert_int_equal(vm_record(vm, NULL), 0); /* as today's */
 	}
 }
 
