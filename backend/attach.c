@@ -115,7 +115,7 @@ static int check_tap(int fd, struct err *e)
 	int flags = fcntl(fd, F_GETFL);
 
 	if (ioctl(fd, TUNGETIFF, &r) < 0 || ioctl(fd, TUNGETVNETHDRSZ, &header) < 0)
-		return err_set(e, EINVAL, "the file is no TAP");
+		return err_set(e, EINVAL, "the file is not a TAP device");
 	if ((r.ifr_flags & (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)) !=
 	    (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
 		return err_set(e, EINVAL, "the TAP needs IFF_NO_PI and IFF_VNET_HDR");
@@ -215,8 +215,9 @@ int device_attach_vbd(struct devices *d, const struct backend_vbd *m, int fd, ui
 	blkback_init(&dev->blk, dev->page[0]);
 	if ((m->flags & BLK_AGAIN) && !ring_was_idle(&dev->blk.ring)) {
 		device_free(dev);
-		return err_set(e, EUCLEAN,
-			       "the process before ended with requests of this disk open");
+		return err_set(
+			e, EUCLEAN,
+			"the last chaos-backend ended while requests of this disk were open");
 	}
 	device_ready(dev);
 	return 0;

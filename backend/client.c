@@ -164,7 +164,7 @@ int backend_client_read(struct backend_client *c, struct err *e)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return err_set(e, EPIPE, "chaos-backend is gone");
+			return err_set(e, EPIPE, "chaos-backend has ended");
 		if (handle(c, &m, got) < 0)
 			return err_set(e, EPROTO, "chaos-backend sent a malformed message");
 	}

@@ -152,10 +152,10 @@ int confine_user(const char *user, struct err *e)
 			return rc;
 		if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
 		    setresuid(uid, uid, uid) < 0)
-			return err_sys(e, errno, "become %s", user);
+			return err_sys(e, errno, "change to user %s", user);
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    setrlimit(RLIMIT_CORE, &none) < 0)
-		return err_sys(e, errno, "give up privileges");
+		return err_sys(e, errno, "drop privileges");
 	return 0;
 }

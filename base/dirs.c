@@ -17,16 +17,15 @@ static int is_ours(const struct stat *st, const char *path, bool last, struct er
 	mode_t others = last ? S_IWGRP | S_IWOTH : S_IWOTH;
 
 	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return err_set(
-			e, EPERM,
-			"folder %s: belongs to user %u; \"chown root %s\" when what is in it is "
-			"yours, or set another one",
-			path, st->st_uid, path);
+		return err_set(e, EPERM,
+			       "folder %s belongs to user %u: choose another folder, or \"chown "
+			       "root %s\" if its contents are yours",
+			       path, st->st_uid, path);
 	if (last && st->st_uid != geteuid())
-		return err_set(e, EPERM, "folder %s: belongs to root", path);
+		return err_set(e, EPERM, "folder %s belongs to root", path);
 	if ((st->st_mode & others) && (last || !(st->st_mode & S_ISVTX)))
 		return err_set(e, EPERM,
-			       "folder %s: others may write into it (mode %03o); \"chmod go-w %s\"",
+			       "folder %s can be written by others (mode %03o): \"chmod go-w %s\"",
 			       path, st->st_mode & 0777, path);
 	return 0;
 }

@@ -50,7 +50,7 @@ static int check(struct transfer *t, bool writing, struct err *e)
 	t->polled = !S_ISREG(st.stx_mode) && !S_ISBLK(st.stx_mode);
 	if ((t->polled && !t->sock && !t->pipe && !S_ISCHR(st.stx_mode)) ||
 	    (S_ISCHR(st.stx_mode) && isatty(t->fd))) /* of a file FUSE would ask its server */
-		return err_set(e, EINVAL, "it is no file, pipe or socket");
+		return err_set(e, EINVAL, "it is not a file, pipe or socket");
 	if (t->pipe)
 		own_end(t, writing);
 	return 0;

@@ -61,7 +61,7 @@ static int make_room(const struct unix_listener *l, struct err *e)
 		return err_set(e, EADDRINUSE, "socket %s: a process listens there already",
 			       l->path);
 	if (lstat(l->path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return err_set(e, EEXIST, "%s: is there and no socket; remove it", l->path);
+		return err_set(e, EEXIST, "%s exists and is not a socket: remove it", l->path);
 	if (unlink(l->path) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "remove the old socket %s", l->path);
 	return 0;

@@ -158,8 +158,8 @@ static int check_from(struct create_args *a, struct err *e)
 	}
 	if (other)
 		return err_set(e, EINVAL,
-			       "--from makes a copy of a snapshot as it is: of the other options "
-			       "only --name, --count, --disk, --vif (once: its mac and ip), "
+			       "--from makes a copy of a snapshot: with it only --name, --count, "
+			       "--disk, --vif (once: its mac and ip), "
 			       "--paused, --ready, --console, "
 			       "--timings, --quiet and --json can be given");
 	return rc;
@@ -189,7 +189,7 @@ static int run_create(const struct command *cmd, int argc, char **argv)
 
 	while ((c = next_option(cmd, argc, argv, ":k:r:m:t:n:v:c:pwCTqjh", create_options)) != -1) {
 		if (c == 'i' || c == CREATE_RM)
-			return usage(cmd, "option \"%s\" is one of \"chaos run\"",
+			return usage(cmd, "option \"%s\" belongs to \"chaos run\"",
 				     argv[optind - 1]);
 		create_read_option(&a, c);
 	}
@@ -205,7 +205,7 @@ static int run_create(const struct command *cmd, int argc, char **argv)
 	if (a.count && (a.console || (a.flags & PROTO_F_TIMINGS)))
 		return usage(cmd, "--count cannot be combined with --console or --timings");
 	if (a.count && a.file && !a.name)
-		return usage(cmd, "--count with a file needs --name: each VM needs its own");
+		return usage(cmd, "--count with a file needs --name: each VM needs its own name");
 	if (a.count) {
 		rc = create_many(&a);
 		create_args_clear(&a);

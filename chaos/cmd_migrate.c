@@ -122,10 +122,12 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 	if (!is_one_way(&w, argc, argv))
 		return usage(cmd, "name a VM, and a host or one of --command, --tcp and --unix");
 	if ((w.disk || w.paths) && !w.host)
-		return usage(cmd, "%s is for a host; otherwise give it to migrate-receive there",
+		return usage(cmd,
+			     "%s needs a host; with --command, --tcp and --unix give it to "
+			     "migrate-receive on the other host",
 			     w.disk ? "--disk" : "--paths");
 	if (w.host && w.host[0] == '-')
-		return usage(cmd, "\"%s\" is no host", w.host);
+		return usage(cmd, "\"%s\" is not the name of a host", w.host);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (client_open(&m.c, NULL, &e) == 0)
 		o = migrate_away(&m, argv[optind], &w, &e);

@@ -37,10 +37,11 @@ static int read_ask(struct reception *r, const struct migrate_message *m, struct
 	r->since = wire_get_u64(&m->in, MIGRATE_SINCE, 0);
 	if (!wire_get_text(&m->in, PROTO_WHAT, r->vm.uuid, sizeof(r->vm.uuid)) ||
 	    !wire_get_text(&m->in, MIGRATE_HOST, boot, sizeof(boot)))
-		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+		return err_set(e, EPROTO, "the other side sent a malformed message");
 	migrate_boot(here);
 	if (!here[0] || strcmp(boot, here) != 0)
-		return err_set(e, ENXIO, "it was sent to another host, or before this one started");
+		return err_set(e, ENXIO,
+			       "the VM was sent to another host, or before this host was booted");
 	return 0;
 }
 
@@ -64,7 +65,7 @@ static int read_offer(struct reception *r, struct err *e)
 	    wire_get_text(&got.in, PROTO_WHAT, r->uuid, sizeof(r->uuid)) &&
 	    wire_get_text(&got.in, PROTO_TYPE, r->type, sizeof(r->type)))
 		return 0;
-	return err_set(e, EPROTO, "the other side has sent what makes no sense");
+	return err_set(e, EPROTO, "the other side sent a malformed message");
 }
 
 static int admit(struct reception *r, struct err *e)
@@ -149,7 +150,7 @@ static int wait_for_go(struct reception *r, struct err *e)
 	}
 	rc = migrate_receive(r->l.in, &got, -1, e);
 	if (rc == 0 && got.type != MIGRATE_GO)
-		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+		return err_set(e, EPROTO, "the other side sent a malformed message");
 	return rc;
 }
 
@@ -282,7 +283,7 @@ static int serve(struct reception *r, struct err *e)
 	rc = r->asked ? find_out(r, e) : let_run(r, e);
 	if (rc == -ETIMEDOUT)
 		return err_set(e, ETIMEDOUT,
-			       "chaosd has ended, and has not said whether \"%s\" runs",
+			       "chaosd has ended before it reported whether \"%s\" runs",
 			       r->vm.name);
 	if (rc < 0)
 		say_no(r, e);
@@ -322,7 +323,7 @@ static int run_receive(const struct command *cmd, int argc, char **argv)
 	if (argc != optind || (json && !where))
 		return usage(cmd,
 			     argc != optind
-				     ? "\"%s\" is too much"
+				     ? "unexpected argument \"%s\""
 				     : "standard output is the stream: --json needs --listen%s",
 			     argc != optind ? argv[optind] : "");
 	(void)signal(SIGPIPE, SIG_IGN);

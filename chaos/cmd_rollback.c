@@ -48,7 +48,7 @@ static int run_rollback(const struct command *cmd, int argc, char **argv)
 	while ((letter = next_option(cmd, argc, argv, ":jh", longs)) != -1)
 		json = json || letter == 'j';
 	if (argc - optind != 1 && argc - optind != 2)
-		return usage(cmd, "name a VM, and a snapshot if it is not the VM's own");
+		return usage(cmd, "name a VM, and optionally a snapshot");
 	rc = rollback(argv[optind], argc - optind == 2 ? argv[optind + 1] : NULL, &in, &c, &e);
 	if (rc == 0 && print_rolled(&in, json) < 0)
 		rc = err_set(&e, EIO, "standard output");

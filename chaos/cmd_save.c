@@ -136,7 +136,9 @@ static int save_to(struct client *c, const struct save_args *a, struct target *t
 		return rc;
 	rc = confirm(c, &in, s, e);
 	if (rc < 0 && t->path)
-		return err_wrap(e, rc, "%s is complete, but maybe the VM has not ended", a->file);
+		return err_wrap(
+			e, rc, "%s is complete, but the VM may not have ended (see \"chaos info\")",
+			a->file);
 	return rc;
 }
 

@@ -28,7 +28,7 @@ static int run_set(const struct command *cmd, int argc, char **argv)
 	while (next_option(cmd, argc, argv, ":h", longs) != -1)
 		;
 	if (argc - optind < 2)
-		return usage(cmd, "name a VM, and what to set");
+		return usage(cmd, "name a VM and at least one key=value");
 	rc = set(argv[optind], argv + optind + 1, argc - optind - 1, &c, &e);
 	return conclude(&c, NULL, rc < 0 ? failed(&e) : EXIT_DONE);
 }

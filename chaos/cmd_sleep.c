@@ -43,7 +43,7 @@ static int wake_one(struct client *c, const char *what, uint32_t flags, json_t *
 	if (rc < 0)
 		return rc;
 	if (!decode_vm(&in, &v))
-		return err_set(e, EPROTO, "the answer has no VM");
+		return err_set(e, EPROTO, "the answer of chaosd has no VM in it");
 	if (!json) {
 		printf("%s\n", v.name);
 		return 0;

@@ -34,7 +34,7 @@ static int write_all(int fd, const uint8_t *at, size_t left, struct err *e)
 		if (n < 0 && errno == EAGAIN)
 			(void)poll(&p, 1, -1);
 		else if (n < 0 && errno == EPIPE)
-			return err_set(e, EPIPE, "the other side is gone");
+			return err_set(e, EPIPE, "the other side closed the connection");
 		else if (n < 0 && errno != EINTR)
 			return err_sys(e, errno, "the connection to the other side");
 		if (n > 0) {
@@ -69,13 +69,15 @@ int migrate_parse_head(const uint8_t head[MIGRATE_HEAD], struct migrate_message 
 	memcpy(&h, head, sizeof(h));
 	if (memcmp(h.magic, magic, sizeof(magic)) != 0)
 		return err_set(e, EPROTO,
-			       "the other side is no chaos, or prints something before it starts");
+			       "the other side is not chaos, or its shell prints text before chaos "
+			       "starts");
 	if (h.version != MIGRATE_VERSION)
-		return err_set(e, EPROTONOSUPPORT,
-			       "the other side's chaos has version %u of the protocol, and not %u",
-			       h.version, MIGRATE_VERSION);
+		return err_set(
+			e, EPROTONOSUPPORT,
+			"the other side speaks version %u of the protocol, this side version %u",
+			h.version, MIGRATE_VERSION);
 	if (h.type == 0 || h.type >= MIGRATE_TYPES || h.bytes > MIGRATE_BODY)
-		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+		return err_set(e, EPROTO, "the other side sent a malformed message");
 	m->type = (enum migrate_type)h.type;
 	m->bytes = h.bytes;
 	return 0;
@@ -86,7 +88,7 @@ int migrate_parse_body(struct migrate_message *m, struct err *e)
 	const struct wire_field f = {.data = m->body, .len = m->bytes};
 
 	if (wire_nested(&m->in, &f) < 0)
-		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+		return err_set(e, EPROTO, "the other side sent a malformed message");
 	return 0;
 }
 
@@ -111,7 +113,7 @@ static int read_all(int fd, uint8_t *at, size_t left, uint64_t until, struct err
 		if (ready == 0)
 			return err_set(e, ETIMEDOUT, "the other side does not answer");
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
-			return err_set(e, EPIPE, "the other side is gone");
+			return err_set(e, EPIPE, "the other side closed the connection");
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return err_sys(e, errno, "the connection to the other side");
 		if (n > 0) {

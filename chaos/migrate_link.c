@@ -217,7 +217,7 @@ static int connect_to(struct link *l, const char *where, struct err *e)
 int link_tcp(struct link *l, const char *where, struct err *e)
 {
 	if (strchr(where, '/'))
-		return err_set(e, EINVAL, "\"%s\" is a path: --unix takes it", where);
+		return err_set(e, EINVAL, "\"%s\" is a path: use --unix", where);
 	return connect_to(l, where, e);
 }
 
@@ -284,8 +284,8 @@ int link_std(struct link *l, struct err *e)
 	*l = (struct link){.in = -1, .out = -1};
 	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))
 		return err_set(e, EINVAL,
-			       "standard input and output are to be the stream of a \"chaos "
-			       "migrate\"; see --listen");
+			       "standard input and output must be the stream of a \"chaos "
+			       "migrate\"; or use --listen");
 	l->in = dup(STDIN_FILENO);
 	l->out = dup(STDOUT_FILENO);
 	if (l->in >= 0 && l->out >= 0)

@@ -49,7 +49,7 @@ int progress_tick(struct migration *m, bool written, struct err *e)
 	if (now - m->moved_at < (uint64_t)m->timeout_ms * 1000000)
 		return 0;
 	return err_set(e, ETIMEDOUT, "the other host %s",
-		       written ? "does not answer" : "takes nothing any more");
+		       written ? "does not answer" : "does not read any more");
 }
 
 void progress_round(struct migration *m, uint64_t pages)

@@ -30,11 +30,12 @@ static int look_at_vm(struct migration *m, const char *what, struct err *e)
 	if (wire_find(&in, PROTO_NEEDS, &f) && f.len <= sizeof(m->needs))
 		memcpy(m->needs, f.data, m->needs_bytes = f.len);
 	if (strcmp(m->vm.state, "moving") == 0)
-		return err_set(e, EBUSY,
-			       "\"%s\" stands still: maybe another host has it. If it certainly "
-			       "does not run there: \"chaos unpause %s\"; if it does: \"chaos "
-			       "destroy %s\"",
-			       m->vm.name, m->vm.name, m->vm.name);
+		return err_set(
+			e, EBUSY,
+			"\"%s\" is stopped, because it may run on another host. If it certainly "
+			"does not run there: \"chaos unpause %s\"; if it does: \"chaos "
+			"destroy %s\"",
+			m->vm.name, m->vm.name, m->vm.name);
 	if (strcmp(m->vm.state, "running") != 0 && strcmp(m->vm.state, "paused") != 0)
 		return err_set(e, EBUSY, "\"%s\" is %s: only a VM that runs or is paused can move",
 			       m->vm.name, m->vm.state);
@@ -69,7 +70,7 @@ static int await(struct migration *m, enum migrate_type type, int ms, struct mig
 	int rc = migrate_receive(m->l.in, got, ms, e);
 
 	if (rc == 0 && got->type != type)
-		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+		return err_set(e, EPROTO, "the other side sent a malformed message");
 	return rc;
 }
 
@@ -174,12 +175,12 @@ static int hear_peer(struct migration *m, struct err *e)
 		got.type = MIGRATE_TYPES;
 	}
 	if (got.type != MIGRATE_FILLED)
-		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+		return err_set(e, EPROTO, "the other side sent a malformed message");
 	m->filled = true;
 	m->since = wire_get_u64(&got.in, MIGRATE_SINCE, 0);
 	if (!wire_get_text(&got.in, PROTO_WHAT, m->there, sizeof(m->there)) ||
 	    !wire_get_text(&got.in, MIGRATE_HOST, m->boot, sizeof(m->boot)))
-		return err_set(e, EPROTO, "the other side has sent what makes no sense");
+		return err_set(e, EPROTO, "the other side sent a malformed message");
 	return 0;
 }
 
@@ -308,8 +309,8 @@ static enum outcome unsure(struct migration *m, struct err *e)
 	struct err was = *e;
 
 	(void)err_set(e, was.code,
-		      "%s after it was told to run \"%s\", which stands still here. If it "
-		      "certainly does not run there: \"chaos unpause %s\"; if it does: \"chaos "
+		      "%s after it was told to run \"%s\", which is stopped here. If it certainly "
+		      "does not run there: \"chaos unpause %s\"; if it does: \"chaos "
 		      "destroy %s\"",
 		      err_msg(&was), m->vm.name, m->vm.name, m->vm.name);
 	return UNSURE;

@@ -41,8 +41,8 @@ static const struct format formats[] = {
 static int refuse(struct err *e, const char *name)
 {
 	return err_set(e, EINVAL,
-		       "is a %s image, which a guest would destroy: only raw ones are possible; "
-		       "convert it with \"qemu-img convert -O raw\"",
+		       "is a %s image, which a guest would overwrite: only raw images are "
+		       "supported; convert it with \"qemu-img convert -O raw\"",
 		       name);
 }
 
@@ -116,7 +116,7 @@ int disk_probe(int fd, struct disk_info *out, struct err *e)
 
 	*out = (struct disk_info){.sector_bytes = 512};
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, errno, "cannot be looked at");
+		return err_sys(e, errno, "cannot be examined");
 	if (S_ISBLK(st.st_mode)) {
 		rc = probe_block(fd, &st, out, e);
 	} else if (S_ISREG(st.st_mode)) {

@@ -223,7 +223,7 @@ static int failed(struct link *l, int rc, int ifindex, const struct link_change 
 
 	(void)name_of(ifindex, name);
 	if (rc == -ENODEV)
-		return err_set(e, ENODEV, "interface %s: it is gone", name);
+		return err_set(e, ENODEV, "interface %s does not exist any more", name);
 	if (rc == -EXFULL && c->master > 0)
 		return err_set(e, EXFULL, "interface %s: bridge %s is full: " BRIDGE_FULL, name,
 			       name_of(c->master, other));

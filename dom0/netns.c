@@ -53,7 +53,7 @@ static int open_link(struct netns *n, struct err *e)
 	int rc = pthread_create(&t, NULL, visit, &v);
 
 	if (rc != 0)
-		return err_sys(e, rc, "a thread");
+		return err_sys(e, rc, "start a thread");
 	(void)pthread_join(t, NULL);
 	return v.rc;
 }
@@ -82,7 +82,7 @@ static int open_path(const char *path, struct err *e)
 		return fd;
 	if (fd >= 0)
 		(void)close(fd);
-	return err_set(e, EINVAL, "\"%s\" is no network namespace", path);
+	return err_set(e, EINVAL, "\"%s\" is not a network namespace", path);
 }
 
 int netns_open(struct netns *n, const char *path, struct err *e)

@@ -132,7 +132,7 @@ static int unpack(const uint8_t *file, const struct packed *p, const uint8_t *re
 	int rc = packed_open(file, p, IMAGE_MAX_BYTES, take, &s);
 
 	if (rc == -ENOEXEC || (rc == 0 && !elf_is(s.head, s.done)))
-		return err_set(e, ENOEXEC, "what is packed inside is no ELF file");
+		return err_set(e, ENOEXEC, "the packed kernel inside is not an ELF file");
 	return rc < 0 ? rc : elf_parse(result, s.done, &img, e);
 }
 

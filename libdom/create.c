@@ -66,8 +66,8 @@ static int limits_refused(const struct dom_limits *l, struct err *e)
 				       used ? ", " : "", all[i].key, all[i].value);
 	}
 	return err_set(e, EINVAL,
-		       "%s: this Xen refuses a domain with that; give less, or boot Xen with more "
-		       "(gnttab_max_frames, gnttab_max_maptrack_frames, gnttab)",
+		       "%s: Xen refuses a domain with these values; use smaller ones, or boot Xen "
+		       "with higher limits (gnttab_max_frames, gnttab_max_maptrack_frames, gnttab)",
 		       text);
 }
 

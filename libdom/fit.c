@@ -98,7 +98,7 @@ static int check_spec(const struct dom_spec *s, const struct image *img, struct 
 			       "maxmem %llu MiB: PVH guests of such images have up to %llu MiB",
 			       (unsigned long long)s->maxmem_kib >> 10, LAYOUT_PVH_MAX_PAGES >> 8);
 	if (s->mem_kib == 0)
-		return err_set(e, EINVAL, "memory 0 is too small for anything");
+		return err_set(e, EINVAL, "memory 0 is too small");
 	return img ? build_check_image(img, s->type, s->mem_kib, s->vcpus, e) : 0;
 }
 

@@ -32,7 +32,8 @@ static int memory_left(uint64_t bytes, struct err *e)
 		(void)fclose(f);
 	if (bytes + RESERVE_BYTES <= kib << 10)
 		return 0;
-	return err_set(e, ENOMEM, "it has %llu MiB, and dom0 only %llu MiB of memory to spare",
+	return err_set(e, ENOMEM,
+		       "the file has %llu MiB, but dom0 has only %llu MiB of memory to spare",
 		       (unsigned long long)bytes >> 20, kib >> 10);
 }
 
@@ -45,7 +46,7 @@ int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e)
 	int rc;
 
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, errno, "cannot look at it");
+		return err_sys(e, errno, "cannot examine it");
 	if (S_ISDIR(st.st_mode))
 		return err_set(e, EISDIR, "it is a directory");
 	if (!S_ISREG(st.st_mode))
@@ -138,7 +139,7 @@ static int classify(struct image *img, struct err *e)
 	i->virt_base = n->virt_base;
 	(void)snprintf(i->guest_os, sizeof(i->guest_os), "%s", n->guest_os);
 	if (!i->pv && !i->pvh && n->have_noxs && !i->noxs && !linux_kernel)
-		return err_set(e, ENOEXEC, "it wants noxs ABI %u to %u; this chaos speaks %u",
+		return err_set(e, ENOEXEC, "it needs noxs ABI %u to %u; this chaos has %u",
 			       n->noxs_min, n->noxs_max, NOXS_VERSION);
 	if (!i->pv && !i->pvh) {
 		const struct err *why = n->have_phys32_entry ? &pvh : &pv;
@@ -160,7 +161,7 @@ int image_open(int fd, const char *name, const char *cache_dir, struct image **o
 	img->refs = 1;
 	(void)snprintf(img->info.name, sizeof(img->info.name), "%s", name);
 	if (fstat(fd, &img->info.file) < 0)
-		rc = err_sys(e, errno, "cannot look at it");
+		rc = err_sys(e, errno, "cannot examine it");
 	else
 		rc = image_read_fd(fd, &img->file, &img->bytes, e);
 	if (rc == 0 && image_is_packed(img->file, img->bytes))

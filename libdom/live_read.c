@@ -223,7 +223,7 @@ static int check_shell(const struct save_stream *s, struct dom *d, struct err *e
 
 	s->live->d = d;
 	s->live->maps.domid = d->domid;
-	return fits ? 0 : err_set(e, EINVAL, "domain %u is no shell for this VM", d->domid);
+	return fits ? 0 : err_set(e, EINVAL, "domain %u is not a shell for this VM", d->domid);
 }
 
 static int round_over(struct live_read *l, uint32_t *round, struct err *e)

@@ -44,7 +44,7 @@ static int domain_pages(struct xen *x, const struct live *l, uint64_t *pages, st
 	int rc = xen_domain_info(x, l->s->from->domid, &info);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "look at domain %u", l->s->from->domid);
+		return err_sys(e, -rc, "get the state of domain %u", l->s->from->domid);
 	*pages = info.pages;
 	return 0;
 }
@@ -114,10 +114,11 @@ static int start(struct xen *x, struct live *l, struct err *e)
 	rc = xen_dirty_start(x, l->s->from->domid);
 	if (rc == -EOPNOTSUPP)
 		return err_set(e, EOPNOTSUPP,
-			       "this Xen cannot tell which pages domain %u writes: it can move "
-			       "stopped only",
+			       "Xen cannot tell which pages domain %u writes: use --stop",
 			       l->s->from->domid);
-	return rc < 0 ? err_sys(e, -rc, "note what domain %u writes", l->s->from->domid) : 0;
+	return rc < 0 ? err_sys(e, -rc, "switch on the log-dirty mode of domain %u",
+				l->s->from->domid)
+		      : 0;
 }
 
 int live_begin(struct xen *x, const struct save_source *from, const void *owner,
@@ -249,7 +250,7 @@ static int take_bits(struct xen *x, struct live *l, bool last, struct err *e)
 	int rc = xen_dirty_take(x, l->s->from->domid, l->frames, last, l->taken);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "see what domain %u has written", l->s->from->domid);
+		return err_sys(e, -rc, "read the log-dirty bitmap of domain %u", l->s->from->domid);
 	l->left = 0;
 	for (uint64_t i = 0; i < l->frames / 64; i++) {
 		l->due[i] |= l->taken[i];
@@ -314,8 +315,8 @@ int live_end(struct xen *x, struct live *l, struct save_stats *st, struct err *e
 		rc = domain_pages(x, l, &has, e);
 	if (rc == 0 && has != l->had)
 		rc = err_set(e, EBUSY,
-			     "domain %u has given memory back, or got some, while it was copied: "
-			     "try again, or with --stop",
+			     "domain %u returned memory to Xen, or got more, while it was copied: "
+			     "try again, or use --stop",
 			     l->s->from->domid);
 	if (rc == 0)
 		rc = begin_last(s, l, e);

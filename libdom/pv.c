@@ -34,7 +34,7 @@ int pv_tables(struct xen *x, struct dom *d, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	rc = xen_domain_info(x, d->domid, &info);
 	if (rc < 0) {
-		rc = err_sys(e, -rc, "look at domain %u", d->domid);
+		rc = err_sys(e, -rc, "get the state of domain %u", d->domid);
 		goto out;
 	}
 	b->shared_mfn = info.shared_info_mfn;

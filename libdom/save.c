@@ -15,8 +15,8 @@ int save_check(const volatile void *control, struct err *e)
 	if (shared_load(&c->can) & NOXS_CAN_SAVE)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
-		       "its image cannot be saved: it does not say that it can live on elsewhere "
-		       "(noxs(7))");
+		       "its image does not say that it can be saved and continued elsewhere "
+		       "(noxs(7), bit save)");
 }
 
 bool save_can_suspend(const volatile void *control)

@@ -37,18 +37,21 @@ static int check_form(const struct save_header *h, bool live, struct err *e)
 	if (h->header_hash != save_hash_of(h, offsetof(struct save_header, header_hash)))
 		return damaged(e, "the checksum of its header is wrong");
 	if (h->kind != SAVE_KIND_NOXS && h->kind != SAVE_KIND_LINUX)
-		return err_set(e, EOPNOTSUPP, "it holds a VM of kind %u, which this chaos has not",
+		return err_set(e, EOPNOTSUPP,
+			       "it has a VM of kind %u, which this chaos does not support",
 			       h->kind);
 	if (h->compression != SAVE_PLAIN_PAGES)
-		return err_set(e, EOPNOTSUPP, "its pages are compressed in way %u, unknown here",
-			       h->compression);
+		return err_set(
+			e, EOPNOTSUPP,
+			"its pages are compressed by method %u, which this chaos does not support",
+			h->compression);
 	if (h->flags & SAVE_FLAG_LIVE && !live)
-		return err_set(e, EPROTO,
-			       "it is of a VM that moves while it runs, and no saved one");
+		return err_set(e, EPROTO, "it is the stream of a migration, not a saved VM");
 	if (h->flags & ~(SAVE_FLAGS | SAVE_FLAG_LIVE) ||
 	    !all_zero(h->reserved, sizeof(h->reserved)) ||
 	    (h->kind != SAVE_KIND_LINUX && !all_zero((const uint8_t *)h->param, sizeof(h->param))))
-		return err_set(e, EOPNOTSUPP, "it says what this chaos does not understand");
+		return err_set(e, EOPNOTSUPP,
+			       "it has flags or fields that this chaos does not know");
 	return 0;
 }
 
@@ -68,8 +71,7 @@ static int check_layout(const struct save_header *h, struct err *e)
 	    h->page_table_pages != l.tables.pages || h->grant_gfn != l.grants.gfn ||
 	    h->grant_frames != l.grants.pages)
 		return err_set(e, EOPNOTSUPP,
-			       "this chaos lays guests out in another way than the one that saved "
-			       "it");
+			       "this chaos uses another memory layout than the one that saved it");
 	if (h->image_end_gfn > l.rings.gfn)
 		return damaged(e, "its image ends outside of its memory");
 	return 0;
@@ -85,7 +87,8 @@ static int check_linux(const struct save_header *h, struct err *e)
 		return damaged(e, "its store or console is outside of its memory");
 	if (h->shared_info_gfn || h->page_table_gfn || h->page_table_pages || h->grant_gfn ||
 	    h->grant_frames || h->image_end_gfn)
-		return err_set(e, EOPNOTSUPP, "it says what this chaos does not understand");
+		return err_set(e, EOPNOTSUPP,
+			       "it has flags or fields that this chaos does not know");
 	return 0;
 }
 

@@ -106,7 +106,7 @@ static int get_pvh_whole(struct xen *x, uint32_t domid, uint32_t vcpus, struct s
 	c->bytes = (uint32_t)(to - c->data + (long)save_pad((uint32_t)rc));
 	if (!save_is_chain(to, (uint32_t)rc, vcpus))
 		return err_set(e, EOPNOTSUPP,
-			       "Xen has state of domain %u that a restore would not take", domid);
+			       "Xen has a state of domain %u that cannot be restored", domid);
 	return 0;
 }
 

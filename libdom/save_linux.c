@@ -125,7 +125,7 @@ int save_linux_pages(struct saving *s, struct err *e)
 	int rc = xen_domain_info(s->x, s->from->domid, &info);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "look at domain %u", s->from->domid);
+		return err_sys(e, -rc, "get the state of domain %u", s->from->domid);
 	if (s->part == SAVING_LAST)
 		return saving_choose_due(s, e);
 	places(s->from->pages, r);
@@ -144,7 +144,7 @@ int save_linux_pages(struct saving *s, struct err *e)
 	s->st->pages = s->from->pages;
 	if (s->n < info.pages)
 		return err_set(e, EOPNOTSUPP,
-			       "%llu of its pages are where a restore would have none",
+			       "%llu of its pages are at addresses that cannot be restored",
 			       (unsigned long long)(info.pages - s->n));
 	return 0;
 }

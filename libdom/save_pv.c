@@ -114,11 +114,10 @@ int save_pv_frames(struct save_pv *p, const uint64_t *cr3, uint32_t n, struct er
 	for (uint64_t i = 0; i < p->l->pages; i++)
 		missing += p->frame[i] == UINT64_MAX;
 	if (missing)
-		return err_set(
-			e, EOPNOTSUPP,
-			"it does not map all of its memory (%llu pages are missing), which a "
-			"PV guest has to that is to be saved",
-			(unsigned long long)missing);
+		return err_set(e, EOPNOTSUPP,
+			       "its page tables do not map all of its memory (%llu pages are "
+			       "missing), which is needed to save a PV guest",
+			       (unsigned long long)missing);
 	return 0;
 }
 

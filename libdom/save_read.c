@@ -32,12 +32,12 @@ static int check_length(struct save_stream *s, struct err *e)
 
 	s->pages_at = -1;
 	if (fstat(s->from->fd, &st) < 0)
-		return err_sys(e, errno, "look at the saved VM");
+		return err_sys(e, errno, "examine the saved VM");
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	at = lseek(s->from->fd, 0, SEEK_CUR);
 	if (at < 0)
-		return err_sys(e, errno, "look at the saved VM");
+		return err_sys(e, errno, "examine the saved VM");
 	if ((uint64_t)st.st_size < (uint64_t)at ||
 	    (uint64_t)st.st_size - (uint64_t)at < s->info.bytes - sizeof(s->h))
 		return err_set(e, EPROTO, "the file is cut: it has %llu bytes of %llu",
@@ -127,7 +127,7 @@ static int check_first(struct save_stream *s, bool live, struct err *e)
 	if (!(s->h.flags & SAVE_FLAG_LIVE))
 		return check_length(s, e);
 	if (!s->from->polled)
-		return err_set(e, EPROTO, "a VM that moves comes through no file");
+		return err_set(e, EPROTO, "the stream of a migration cannot be read from a file");
 	s->pages_at = -1;
 	s->live = live_read_new(&s->h);
 	return s->live ? 0 : err_set(e, ENOMEM, "out of memory");

@@ -239,7 +239,7 @@ static int check_shell(const struct save_stream *s, const struct dom *d, struct 
 
 	if (!fits || d->type != s->info.type || d->pages != s->info.pages ||
 	    d->vcpus != s->info.vcpus || d->ring_pages != s->info.ring_pages)
-		return err_set(e, EINVAL, "domain %u is no shell for this saved VM", d->domid);
+		return err_set(e, EINVAL, "domain %u is not a shell for this saved VM", d->domid);
 	return 0;
 }
 

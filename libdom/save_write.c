@@ -187,8 +187,8 @@ static int fill_header(struct saving *s, struct err *e)
 		s->h.flags |= SAVE_FLAG_PLAIN;
 	else if (s->from->type == DOM_PV) /* vcpu_guest_context has no more */
 		return err_set(e, EOPNOTSUPP,
-			       "a PV guest can be saved only when its vCPUs have no state but "
-			       "registers, which its image does not say (noxs(7))");
+			       "a PV guest can only be saved if its image says that its vCPUs have "
+			       "no state except registers (noxs(7), bit plain)");
 	else
 		return add_features(s, e);
 	return 0;
@@ -201,7 +201,7 @@ int saving_stands_still(struct xen *x, const struct save_source *from, uint64_t 
 	int rc = xen_domain_info(x, from->domid, &info);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "look at domain %u", from->domid);
+		return err_sys(e, -rc, "get the state of domain %u", from->domid);
 	if (info.shutdown ? info.shutdown_reason != SHUTDOWN_suspend : !info.paused)
 		return err_set(e, EINVAL, "domain %u %s", from->domid,
 			       info.shutdown ? "has ended" : "runs");
@@ -230,8 +230,8 @@ static int check_places(const struct saving *s, struct err *e)
 	    (frame ? frame[s->l.control_gfn] : s->l.control_gfn) == s->from->control_frame)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
-		       "its memory is laid out in a way that a restore would not repeat (VIRT_BASE "
-		       "of its image?)");
+		       "a restore would lay out its memory in another way (because of its image's "
+		       "VIRT_BASE?)");
 }
 
 static int prepare_linux(struct saving *s, struct err *e)

@@ -233,7 +233,7 @@ int share_copy(struct xen *x, const struct share *t, const struct dom_spec *spec
 	memcpy(d->uuid, spec->uuid, sizeof(d->uuid));
 	rc = build_begin(d, spec, NULL, e);
 	if (rc == 0 && d->pages != t->pages)
-		rc = err_set(e, EINVAL, "a copy has the memory of its template");
+		rc = err_set(e, EINVAL, "a copy must have as much memory as its template");
 	if (rc == 0)
 		rc = build_create(x, d, spec, &since, e);
 	if (rc == 0)

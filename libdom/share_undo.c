@@ -189,8 +189,7 @@ int share_undo(const struct save_pv *p, const volatile void *control, uint64_t c
 	free(u);
 	if (rc == -ENOMEM)
 		return err_set(e, ENOMEM,
-			       "not enough memory: it shares pages with other copies, and is to "
-			       "have its own first");
+			       "not enough memory for its own copies of the pages that it shares");
 	if (rc == -EOPNOTSUPP)
 		return err_set(e, EOPNOTSUPP, "it maps memory that is not its own");
 	return rc < 0 ? err_sys(e, -rc, "give domain %u pages of its own", p->domid) : 0;

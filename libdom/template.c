@@ -48,12 +48,12 @@ static int reserve(struct save_stream *t, struct save_budget *b, uint64_t bytes,
 		return 0;
 	if (__atomic_add_fetch(&b->used, bytes, __ATOMIC_RELAXED) > most) {
 		(void)__atomic_sub_fetch(&b->used, bytes, __ATOMIC_RELAXED);
-		return err_set(
-			e, EFBIG,
-			"its state has %llu MiB, and all that are in memory together may have "
-			"%llu (branch_memory): \"chaos snapshot\" it, and \"chaos create "
-			"--from\" that",
-			(unsigned long long)((bytes >> 20) + 1), (unsigned long long)(most >> 20));
+		return err_set(e, EFBIG,
+			       "its state needs %llu MiB, but all states in memory together may "
+			       "use %llu (setting branch_memory): use \"chaos snapshot\" and "
+			       "\"chaos create --from\"",
+			       (unsigned long long)((bytes >> 20) + 1),
+			       (unsigned long long)(most >> 20));
 	}
 	t->budget = b;
 	t->budgeted = bytes;
@@ -172,7 +172,7 @@ static int check_kind(const struct save_source *now, const struct save_info *i, 
 	    now->ring_pages == i->ring_pages)
 		return 0;
 	return err_set(e, EINVAL,
-		       "it is the state of a VM of another type, memory or number of vCPUs");
+		       "the state is of a VM with another type, memory or number of vCPUs");
 }
 
 /* The builder's notes of a PV guest's frames are right still when its page tables are as they were
@@ -212,8 +212,7 @@ static int find_frames(struct xen *x, const struct save_source *now, struct dom 
 	rc = saving_begin(x, now, 0, NULL, &st, &s, e);
 	if (rc == 0 && !(s->h.flags & SAVE_FLAG_OWN_TABLES))
 		rc = err_set(e, EOPNOTSUPP,
-			     "it has changed its page tables: a PV guest can then not be set back "
-			     "in place");
+			     "it has changed its page tables: such a PV guest cannot be set back");
 	if (rc == 0 && xen_map(x, d->domid, false, (uint32_t)s->l.tables.pages,
 			       s->pv.frame + s->l.tables.gfn, &at) == 0)
 		d->tables = at;
@@ -279,7 +278,7 @@ int dom_template_back(struct xen *x, const struct save_source *now, struct save_
 	if (rc == 0 && d->type == DOM_PV)
 		rc = find_frames(x, now, d, e);
 	else if (rc == 0 && (d->dev_frame != d->dev_gfn || d->control_frame != d->control_gfn))
-		rc = err_set(e, EOPNOTSUPP, "its memory is laid out in another way");
+		rc = err_set(e, EOPNOTSUPP, "the state has another memory layout");
 	if (rc == 0)
 		rc = map_pages(x, t, d, e);
 	if (rc == 0)

@@ -80,8 +80,8 @@ static int bring_back(struct store *s, const char *path, struct err *e)
 	(void)store_retry(s);
 	if (bad)
 		return err_set(e, EBADMSG,
-			       "the store's journal %s is damaged: put aside as %s.bad; the store "
-			       "begins empty",
+			       "the store's journal %s is damaged: renamed to %s.bad; the store "
+			       "starts empty",
 			       path, path);
 	return 0;
 }

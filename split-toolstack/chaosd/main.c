@@ -129,7 +129,7 @@ static int read_args(int argc, char **argv, bool only_path, struct args *a, stru
 			rc = apply_pair(a, optarg, e);
 	}
 	if (rc == 0 && optind < argc)
-		rc = err_set(e, EINVAL, "\"%s\": an argument too many; see chaosd --help",
+		rc = err_set(e, EINVAL, "unexpected argument \"%s\"; see chaosd --help",
 			     argv[optind]);
 	return rc;
 }
@@ -139,7 +139,7 @@ static int read_args(int argc, char **argv, bool only_path, struct args *a, stru
 static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	(void)revents;
-	log_line(LOG_INFO, "signal %d: ending; VMs run on", w->signum);
+	log_line(LOG_INFO, "signal %d: ending; VMs continue", w->signum);
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -199,7 +199,7 @@ static void on_nothing(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	(void)loop;
 	(void)revents;
-	log_line(LOG_INFO, "signal %d: it has no meaning here", w->signum);
+	log_line(LOG_INFO, "signal %d: ignored", w->signum);
 }
 
 /* Of a host whose sysusers were not made yet. */

@@ -60,7 +60,7 @@ static int read_config(const struct request *r, struct vm_config *c, struct err 
 	if (wire_get_text(&r->in, PROTO_WHAT, text, sizeof(text))) {
 		c->have_uuid = uuid_read(text, c->uuid) == 0;
 		if (!c->have_uuid)
-			return err_set(e, EINVAL, "\"%s\" is no uuid", text);
+			return err_set(e, EINVAL, "\"%s\" is not a uuid", text);
 	}
 	return 0;
 }
@@ -74,7 +74,7 @@ static int read_needs(const struct request *r, struct save_needs *n, bool *known
 	if (!*known)
 		return 0;
 	if (f.len < 4 || f.len % 4 || f.len > (1 + SAVE_NEEDS_MAX) * 4)
-		return err_set(e, EINVAL, "what it needs of the CPU makes no sense");
+		return err_set(e, EINVAL, "its list of CPU features is malformed");
 	*n = (struct save_needs){.words = f.len / 4 - 1};
 	memcpy(&n->vendor, f.data, 4);
 	memcpy(n->feature, (const uint8_t *)f.data + 4, f.len - 4);

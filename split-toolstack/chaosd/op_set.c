@@ -72,7 +72,9 @@ static int read_settings(const struct request *r, struct vm_settings *s, struct 
 		rc = read_setting(text, s, e);
 		count++;
 	}
-	return rc == 0 && !count ? err_set(e, EINVAL, "set: nothing is given") : rc;
+	return rc == 0 && !count
+		       ? err_set(e, EINVAL, "set: give memory=..., cpu_weight=... or cap=...")
+		       : rc;
 }
 
 int op_set(struct engine *en, struct request *r, struct err *e)

@@ -107,7 +107,7 @@ int op_wake(struct engine *en, struct request *r, struct err *e)
 	int rc = request_vm(en, r, &vm, e);
 
 	if (rc == 0 && restore_flags(flags) & VM_RESTORE_DISKS & ~VM_RESTORE_DISKS_KEEP)
-		rc = err_set(e, EINVAL, "wake: of its disks only \"keep\" can be said");
+		rc = err_set(e, EINVAL, "wake: \"keep\" is the only choice for disks");
 	if (rc < 0)
 		return rc;
 	k = new_pending(r, vm, e);

@@ -217,7 +217,7 @@ static int read_vif(const struct request *r, struct device_config *d, const stru
 	if (!wire_find(&r->in, PROTO_SET, &f))
 		return 0;
 	if (!wire_get_text(&r->in, PROTO_SET, spec, sizeof(spec)) || strncmp(spec, "vif=", 4) != 0)
-		return err_set(e, EINVAL, "create --from: of other keys vif alone can be given");
+		return err_set(e, EINVAL, "create --from: vif is the only key that can be given");
 	rc = vmcfg_vif(spec + 4, NULL, d, e);
 	if (rc < 0)
 		return rc;

@@ -19,7 +19,10 @@ static int explain(struct err *e, int code, const char *path)
 			"chaosd\"",
 			path);
 	if (code == EACCES || code == EPERM)
-		return err_set(e, code, "no rights on %s: be root or in the group \"chaos\"", path);
+		return err_set(
+			e, code,
+			"no permission for %s: run as root or as a member of the group \"chaos\"",
+			path);
 	if (code == ENAMETOOLONG)
 		return err_set(e, code, "socket \"%s\": the path is too long", path);
 	return err_sys(e, code, "connect to %s", path);

@@ -117,11 +117,10 @@ static int check_from(const struct pool_flavor *f, uint32_t given, struct err *e
 	if (!*f->from)
 		return err_set(e, EINVAL, "pool: from: give the name of a snapshot");
 	if (other)
-		return err_set(
-			e, EINVAL,
-			"pool: from=%.64s: give count (or low and high), and ready, mac, ip, "
-			"disk and overcommit: %s is the snapshot's",
-			f->from, words[__builtin_ctz(other)].name);
+		return err_set(e, EINVAL,
+			       "pool: from=%.64s: %s is set by the snapshot; only count (or low "
+			       "and high), ready, mac, ip, disk and overcommit can be given",
+			       f->from, words[__builtin_ctz(other)].name);
 	if (!(given & bits_of(offsetof(struct pool_flavor, high))))
 		return err_set(e, EINVAL, "pool: from=%.64s: give count (or low and high)",
 			       f->from);

@@ -258,7 +258,7 @@ static void refusals(void)
 	struct front wrong = f;
 
 	attach_vif(&f, 10, open("/dev/null", O_RDWR));
-	expect(last.err == EINVAL && strstr(last.text, "no TAP"), "a file that is no TAP");
+	expect(last.err == EINVAL && strstr(last.text, "not a TAP"), "a file that is no TAP");
 	attach_vif(&f, 10, tap(IFF_TAP | IFF_NO_PI));
 	expect(last.err == EINVAL && strstr(last.text, "IFF_VNET_HDR"), "a TAP without header");
 	wrong.ref[1] = 0x7fffff;

@@ -48,8 +48,10 @@ static int check_beside(const struct device_config *d, const struct device_confi
 	if (d->devid == other->devid)
 		return err_set(e, EEXIST, "disk: vdev %s is taken; choose another", name);
 	if (v->path && o->path && strcmp(v->path, o->path) == 0 && (!v->readonly || !o->readonly))
-		return err_set(e, EEXIST, "disk: %s is given twice, and not read-only in both",
-			       v->path);
+		return err_set(
+			e, EEXIST,
+			"disk: %s is given twice; that is possible only if both are read-only",
+			v->path);
 	return 0;
 }
 

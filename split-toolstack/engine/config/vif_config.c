@@ -58,8 +58,8 @@ static int check_netns(const struct device_config *d, struct err *e)
 
 	if (!v->netns[0])
 		return v->peer[0] ? err_set(e, EINVAL,
-					    "vif: peer %s: is an interface of a namespace; give "
-					    "netns, too",
+					    "vif: peer %s needs netns, the network namespace of "
+					    "that interface",
 					    v->peer)
 				  : 0;
 	if (!is_path(v->netns))
@@ -69,14 +69,14 @@ static int check_netns(const struct device_config *d, struct err *e)
 			       v->netns);
 	if (!link_name_valid(v->peer))
 		return err_set(e, EINVAL,
-			       "vif: netns: needs peer, the interface there that the guest stands "
-			       "for (peer=eth0)");
+			       "vif: netns needs peer, the interface there that the guest replaces "
+			       "(peer=eth0)");
 	if (v->bridge[0] || v->ifname[0])
-		return err_set(e, EINVAL, "vif: netns and %s exclude each other",
+		return err_set(e, EINVAL, "vif: netns and %s cannot be combined",
 			       v->bridge[0] ? "bridge" : "vifname");
 	if (d->backend != BACKEND_KERNEL)
 		return err_set(e, EOPNOTSUPP,
-			       "vif: netns: needs the kernel's backend; remove userspace");
+			       "vif: netns needs the kernel's backend: remove userspace");
 	return 0;
 }
 

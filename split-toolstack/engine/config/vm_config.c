@@ -145,7 +145,7 @@ static int check_rest(const struct vm_config *c, struct err *e)
 	if (c->have_uuid && share_is_template(c->uuid))
 		return err_set(
 			e, EINVAL,
-			"uuid: begins as those of chaosd's own templates do; choose another");
+			"uuid: this prefix is reserved for templates of chaosd; choose another");
 	if (c->weight > 65535)
 		return err_set(e, EINVAL, "cpu_weight %u: 1 to 65535 are possible", c->weight);
 	if (c->cap != UINT32_MAX && c->cap > 100 * vm_config_vcpus(c))
@@ -160,8 +160,8 @@ static int check_rest(const struct vm_config *c, struct err *e)
 			       c->fork, c->fork_depth, NOXS_CHILDREN_MAX, VM_FORK_DEPTH_MAX);
 	if (c->fork && c->limits.asked & DOM_LIMIT_MAPTRACK_FRAMES && !c->limits.maptrack_frames)
 		return err_set(e, EINVAL,
-			       "fork %u: a child maps pages of its parent: give "
-			       "max_maptrack_frames 1 or more, or none",
+			       "fork %u: a child maps pages of its parent: max_maptrack_frames "
+			       "must be 1 or more, or left out",
 			       c->fork);
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++)
 		rc = device_config_check(&c->device[i], c->device, i, e);

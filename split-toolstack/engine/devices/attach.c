@@ -91,8 +91,7 @@ static int may_attach(struct vm *vm, struct device_config *d, const struct file 
 			       vm_state_name(vm_state(vm)));
 	if (vm_has_noxs(vm))
 		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" is a noxs guest: its devices are made with it; name them at "
-			       "its creation",
+			       "\"%s\" is a noxs guest: its devices are fixed when it is created",
 			       vm_name(vm));
 	rc = device_config_check(d, vm_cfg(vm)->device, vm_cfg(vm)->ndevice, e);
 	has = rc == 0 ? device_find(vm_engine(vm), vm_domid(vm), d->kind, devid) : NULL;
@@ -313,8 +312,8 @@ void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force,
 		rc = err_set(&e, ENODEV, "\"%s\" has no %s %u", vm_name(vm), device_kind_word(kind),
 			     devid);
 	else if (vm_has_noxs(vm))
-		rc = err_set(&e, EOPNOTSUPP, "\"%s\" is a noxs guest: its devices end with it",
-			     vm_name(vm));
+		rc = err_set(&e, EOPNOTSUPP,
+			     "\"%s\" is a noxs guest: its devices cannot be detached", vm_name(vm));
 	else if (d->done || d->phase >= PHASE_CLOSING)
 		rc = err_set(&e, EBUSY, "%s %u of \"%s\" is being attached or detached", d->id.kind,
 			     devid, vm_name(vm));

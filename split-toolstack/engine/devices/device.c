@@ -105,7 +105,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	ev_timer_stop(loop, t);
 	if (d->phase >= PHASE_QUEUED) {
-		int rc = err_set(&e, ETIMEDOUT, "%s %u: the kernel has not let go of it yet",
+		int rc = err_set(&e, ETIMEDOUT, "%s %u: the kernel has not released it yet",
 				 d->id.kind, d->key.devid);
 
 		device_done(d, rc, &e);

@@ -54,8 +54,8 @@ static void is_gone(struct mirror *m)
 {
 	if (m->dead)
 		return;
-	log_line(LOG_ERROR, "xenstored went away: devices and names are not followed any more, and "
-			    "dom0's kernel cannot let go of devices; restart the host");
+	log_line(LOG_ERROR, "xenstored has ended: chaosd cannot follow devices and names any more, "
+			    "and dom0's kernel cannot release devices; reboot the host");
 	__atomic_store_n(&m->dead, true, __ATOMIC_RELAXED);
 }
 
@@ -64,7 +64,7 @@ static void say(struct mirror *m, const char *path, const char *value, uint32_t 
 	struct mirror_item *i = mirror_item_new(value ? OP_PUT : OP_RM, path, value, len);
 
 	if (!i) {
-		log_line(LOG_ERROR, "xenstored: what %s is now was not taken: out of memory", path);
+		log_line(LOG_ERROR, "xenstored: the new value of %s was lost: out of memory", path);
 		return;
 	}
 	i->done = m->done;

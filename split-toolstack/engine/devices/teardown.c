@@ -97,7 +97,7 @@ static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
 		return;
 	}
 	deaf = d->backend->deaf ? d->backend->deaf(d->en) : NULL;
-	rc = err_set(&e, ETIMEDOUT, "%s %u of domain %u: the kernel has not let go of it yet%s%s",
+	rc = err_set(&e, ETIMEDOUT, "%s %u of domain %u: the kernel has not released it yet%s%s",
 		     d->id.kind, d->key.devid, d->key.domid,
 		     deaf ? ", and cannot before the host is restarted: " : "", deaf ? deaf : "");
 	if (!d->lost)

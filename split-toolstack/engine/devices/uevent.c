@@ -107,7 +107,7 @@ static void look_again(struct engine *en)
 	struct device *d = NULL;
 	struct device *tmp;
 
-	log_line(LOG_WARN, "uevents were lost: looking at all devices");
+	log_line(LOG_WARN, "uevents were lost: checking all devices");
 	engine_devices(en)->nbridge = 0;
 	teardown_hold(en); /* no other one goes inside the walk */
 	HASH_ITER(hh, engine_devices(en)->all, d, tmp)

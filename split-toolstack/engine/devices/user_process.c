@@ -163,7 +163,8 @@ static void lost(struct engine *en, const struct err *why)
 		return;
 	}
 	log_line(LOG_ERROR, "%s: %s", err_msg(why),
-		 again ? "another one gets its devices" : "it has ended twice: so do its devices");
+		 again ? "another process gets its devices"
+		       : "it has ended twice: its devices end, too");
 	if (u->answered)
 		u->lost = ev_now(engine_loop(en));
 	disconnect(en);

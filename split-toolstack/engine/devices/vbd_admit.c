@@ -107,8 +107,8 @@ int vbd_is_newer(const struct device_config *d, struct err *e)
 
 	vdev_name(d->devid, name);
 	return err_set(e, ESTALE,
-		       "disk %s: %s: was written after the VM was saved, which remembers other "
-		       "contents: --disk keep uses it nonetheless",
+		       "disk %s: %s: was written after the VM was saved, so the guest remembers "
+		       "other contents; --disk keep uses it anyway",
 		       name, d->u.vbd.path ? d->u.vbd.path : "the file");
 }
 

@@ -236,8 +236,8 @@ static int find_again(struct device *d, struct err *e)
 		(void)err_set(e, -rc, "it is not in \"%s\"", d->cfg.u.vif.netns);
 		netns_close(&n);
 	}
-	log_line(LOG_WARN, "op=adopt dom=%u vif=%u: goes on, but cannot be seen: %s", d->key.domid,
-		 d->key.devid, err_msg(e));
+	log_line(LOG_WARN, "op=adopt dom=%u vif=%u: continues, but cannot be checked: %s",
+		 d->key.domid, d->key.devid, err_msg(e));
 	d->mtu = d->cfg.u.vif.mtu;
 	d->netdev = true;
 	return 0;

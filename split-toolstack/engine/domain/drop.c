@@ -81,7 +81,8 @@ static void write_note(struct engine *en, uint32_t domid, const struct note *n)
 		return;
 	ds->failed = true;
 	log_line(LOG_ERROR,
-		 "registry: domains that are being destroyed cannot be noted: %s; free space in %s",
+		 "registry: domains that are being destroyed cannot be recorded: %s; free space in "
+		 "%s",
 		 strerror(errno), engine_settings(en)->run_dir);
 }
 

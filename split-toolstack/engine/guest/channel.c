@@ -193,7 +193,8 @@ int vm_channel_epoch(const struct vm *vm, uint32_t *out, struct err *e)
 {
 	*out = vm_guest(vm)->channel.epoch;
 	if (!vm_cfg(vm)->agent)
-		return err_set(e, EOPNOTSUPP, "\"%s\" has no channel for an agent: agent=1",
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" has no channel for an agent: create it with agent=1",
 			       vm_name(vm));
 	return 0;
 }

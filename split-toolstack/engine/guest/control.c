@@ -361,7 +361,7 @@ int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e
 	uint32_t room;
 
 	if (vm_state(vm) == VM_UNKNOWN)
-		return err_set(e, EAGAIN, "\"%s\" was not taken over yet: %s", vm_name(vm),
+		return err_set(e, EAGAIN, "\"%s\" was not adopted yet: %s", vm_name(vm),
 			       vm_why_unknown(vm));
 	if (!g->con.page)
 		return err_set(e, EPIPE, "\"%s\" has ended", vm_name(vm));

@@ -55,9 +55,9 @@ int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
 
 	if (!listens(vm))
 		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be asked (it has no noxs control page, and has not "
-			       "connected to its store): end it from inside, or by \"chaos "
-			       "destroy\"",
+			       "\"%s\" cannot receive requests (it has no noxs control page, and "
+			       "has not connected to its store): shut it down from inside, or use "
+			       "\"chaos destroy\"",
 			       vm_name(vm));
 	rc = ask(vm, reboot ? "reboot" : "poweroff");
 	return rc < 0 ? err_sys(e, -rc, "ask \"%s\"", vm_name(vm)) : 0;

@@ -72,8 +72,8 @@ static void poll_kernel(struct storehost *sh)
 	sh->woken = false;
 	rc = store_ring_poll(&sh->ring, BUDGET);
 	if (rc == -EPROTO)
-		log_line(LOG_ERROR, "the kernel's store ring is broken: devices cannot come or go "
-				    "until the next boot");
+		log_line(LOG_ERROR, "the kernel's store ring is broken: devices cannot be added or "
+				    "removed until the next boot");
 	if (rc > 0)
 		sh->woken = true;
 }
@@ -110,8 +110,8 @@ static void log_room(const struct storehost *sh)
 			dir);
 	else if (sh->room == STORE_ROOM_TIGHT)
 		log_line(LOG_WARN,
-			 "op=store dir=%s: full: what guests have in the store may change, and not "
-			 "grow much, until there is room",
+			 "op=store dir=%s: full: guests can change their nodes, but add few, until "
+			 "there is room",
 			 dir);
 	else
 		log_line(LOG_INFO, "op=store dir=%s: there is room for the store again", dir);

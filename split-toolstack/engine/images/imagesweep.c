@@ -80,7 +80,8 @@ static void drop_orphans(const struct census *c)
 		(void)close(fd);
 	while (dir && (d = readdir(dir)) != NULL)
 		if (is_orphan(c, d->d_name) && unlinkat(dirfd, d->d_name, 0) == 0)
-			log_line(LOG_INFO, "op=image-store file=%s: no name has it: removed",
+			log_line(LOG_INFO,
+				 "op=image-store file=%s: removed, because no name refers to it",
 				 d->d_name);
 	if (dir)
 		(void)closedir(dir);
@@ -104,7 +105,8 @@ void imagesweep(struct imageindex *x, int dirfd)
 		if (imageindex_commit(x, c.lost[i], NULL, NULL) < 0)
 			continue;
 		imageindex_set(x, c.lost[i], NULL);
-		log_line(LOG_WARN, "op=image-store image=%s: its file is gone: removed", c.lost[i]);
+		log_line(LOG_WARN, "op=image-store image=%s: removed, because its file is gone",
+			 c.lost[i]);
 	}
 	free(c.digest);
 	free(c.lost);

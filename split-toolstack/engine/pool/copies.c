@@ -102,8 +102,8 @@ static int refuse_disk(const struct copies *c, const struct device_config *d,
 	vdev_name(d->devid, name);
 	if (c->hold.of->foreign)
 		return err_set(e, EPERM,
-			       "pool: from=%s: disk %s: %s: the snapshot came from elsewhere: its "
-			       "disks are not used: give disk=none",
+			       "pool: from=%s: disk %s: %s: the snapshot is from another host, so "
+			       "its disks are not used here: give disk=none",
 			       c->name, name, d->u.vbd.path);
 	if (f->disks == POOL_DISKS_SAME && !d->u.vbd.readonly)
 		return err_set(e, EBUSY,
@@ -130,15 +130,14 @@ int copies_suit(const struct copies *c, const struct pool_flavor *f, struct err 
 	if (rc < 0)
 		return rc;
 	if (!c->boots && (*f->ready_when || *f->macs || *f->ips || f->disks))
-		return err_set(
-			e, EINVAL,
-			"pool: from=%s: ready, mac, ip and disk are for guests without a noxs "
-			"entry: its copies run when they are taken",
-			c->name);
+		return err_set(e, EINVAL,
+			       "pool: from=%s: ready, mac, ip and disk are only for guests without "
+			       "a noxs entry",
+			       c->name);
 	if (f->overcommit && !may_share(c))
 		return err_set(e, EINVAL,
-			       "pool: from=%s: overcommit is for copies that share memory: of PV "
-			       "guests with a noxs entry and one vCPU",
+			       "pool: from=%s: overcommit is only for PV guests with a noxs entry "
+			       "and one vCPU, whose copies share memory",
 			       c->name);
 	if (!vifs && (*f->macs || *f->ips))
 		return err_set(e, EINVAL, "pool: from=%s: its VM has no vif: leave mac and ip out",
@@ -235,7 +234,7 @@ static void read_work(struct worker_job *job, struct xen *x)
 	struct reading *r = (struct reading *)job;
 
 	r->rc = x ? read_description(r->c, x, &r->file, &r->err)
-		  : err_set(&r->err, EAGAIN, "Xen cannot be opened once more now");
+		  : err_set(&r->err, EAGAIN, "another handle to Xen cannot be opened");
 }
 
 static void read_done(struct worker_job *job)

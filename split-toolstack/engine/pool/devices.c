@@ -21,8 +21,8 @@ int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct 
 			       VM_VIFS_MAX, VM_VBDS_MAX);
 	if ((f->vifs || f->vbds) && f->for_linux)
 		return err_set(e, EINVAL,
-			       "pool: Linux connects its devices itself: leave vifs and vbds out, "
-			       "its shells take requests with any");
+			       "pool: leave out vifs and vbds: Linux connects its devices itself, "
+			       "and its shells fit any number");
 	if (f->bridge[0] && f->vifs == 0)
 		return err_set(e, EINVAL, "pool: bridge \"%s\": give vifs, too", f->bridge);
 	if (f->bridge[0] && !devices_have_bridge(en, f->bridge))

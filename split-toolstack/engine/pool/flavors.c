@@ -199,11 +199,10 @@ static int set_known(struct engine *en, const struct pool_flavor *f, struct err 
 	if (f->from && !all.mem_kib)
 		return err_set(e, ENOENT, "pool: there is no such flavor");
 	if (f->from && f->high && !same_words(&all, f))
-		return err_set(
-			e, EEXIST,
-			"pool: from=%s: is there with another ready, mac, ip, disk or overcommit: "
-			"end it with count=0 first",
-			f->from);
+		return err_set(e, EEXIST,
+			       "pool: from=%s exists with another ready, mac, ip, disk or "
+			       "overcommit: remove it with count=0 first",
+			       f->from);
 	return set_flavor(en, &all, NULL, false, NULL, e);
 }
 

@@ -94,7 +94,7 @@ static void build_copy(struct worker_job *job, struct xen *x)
 	struct shell_job *j = (struct shell_job *)job;
 
 	j->rc = x ? copies_make(j->copies, x, &j->file, j->shell, j->first, &j->err)
-		  : err_set(&j->err, EAGAIN, "Xen cannot be opened once more now");
+		  : err_set(&j->err, EAGAIN, "another handle to Xen cannot be opened");
 }
 
 static void free_job(struct shell_job *j)

@@ -141,7 +141,7 @@ static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)
 	while ((event = xs_check_watch(d->xs)) != NULL)
 		free(event);
 	if (errno != EAGAIN) {
-		log_line(LOG_ERROR, "xenstored went away: deaths of VMs are not noticed any more; "
+		log_line(LOG_ERROR, "xenstored has ended: ends of VMs are not noticed any more; "
 				    "restart chaosd");
 		ev_io_stop(loop, io);
 		return;
@@ -178,9 +178,8 @@ static int open_own(struct deaths *d, struct err *e)
 
 	if (rc == -EEXIST || rc == -EBUSY)
 		return err_set(e, EBUSY,
-			       "store=own: another program (xenstored?) owns the notices of dying "
-			       "domains; "
-			       "end it or use store=beside");
+			       "store=own: another program (xenstored?) has bound VIRQ_DOM_EXC, "
+			       "the notification of ended domains; end it or use store=beside");
 	if (rc < 0)
 		return err_sys(e, -rc, "store=own: bind VIRQ_DOM_EXC");
 	d->user.event = on_event;

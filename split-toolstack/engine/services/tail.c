@@ -221,7 +221,7 @@ int tail_open(struct xen *x, const struct tail_conf *conf, struct tail **out, st
 	if (failed < TAIL_SETTINGS && conf->guard == TAIL_ON) {
 		rc = err_sys(e, -t->of[failed].rc,
 			     "tail_guard: %s cannot be set to %s; with tail_guard=auto chaosd "
-			     "does without",
+			     "starts without it",
 			     tail_settings[failed].name, tail_settings[failed].want);
 		tail_close(t);
 		return rc;

@@ -87,7 +87,7 @@ int namefile_read(int dirfd, const char *file, struct snapshot *x, struct err *e
 	n = read(fd, &c, sizeof(c));
 	(void)close(fd);
 	if (n != (ssize_t)sizeof(c) || !plausible(&c))
-		return err_set(e, EPROTO, "%s is damaged, or of a version that is not known", file);
+		return err_set(e, EPROTO, "%s is damaged, or of an unknown version", file);
 	*x = (struct snapshot){.type = (enum dom_type)c.type,
 			       .vcpus = c.vcpus,
 			       .foreign = c.foreign != 0,

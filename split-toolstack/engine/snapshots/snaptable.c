@@ -148,11 +148,12 @@ static int load_one(struct snapshot_table *t, int dirfd, const char *file, bool 
 		return err_set(e, ENOMEM, "out of memory");
 	if (strlen(file) - strlen(SNAPSHOT_NAME) > IMAGE_NAME_MAX ||
 	    namefile_read(dirfd, file, x, &why) < 0) {
-		log_line(LOG_WARN, "op=snapshots file=%s: %s: left alone", file, err_msg(&why));
+		log_line(LOG_WARN, "op=snapshots file=%s: %s: ignored", file, err_msg(&why));
 		*damaged = true;
 		free(x);
 	} else if (!has_file(dirfd, x)) {
-		log_line(LOG_WARN, "op=snapshots snapshot=%s: its file is gone: removed", x->name);
+		log_line(LOG_WARN, "op=snapshots snapshot=%s: removed, because its file is gone",
+			 x->name);
 		(void)unlinkat(dirfd, file, 0);
 		free(x);
 	} else {
@@ -174,7 +175,8 @@ static void drop_orphans(const struct snapshot_table *t, int dirfd)
 			continue;
 		memcpy(digest, d->d_name, DIGEST_CHARS);
 		if (!snaptable_uses(t, digest, NULL) && unlinkat(dirfd, d->d_name, 0) == 0)
-			log_line(LOG_INFO, "op=snapshots file=%s: no name has it: removed",
+			log_line(LOG_INFO,
+				 "op=snapshots file=%s: removed, because no name refers to it",
 				 d->d_name);
 	}
 	if (dir)
@@ -195,8 +197,8 @@ int snaptable_load(struct snapshot_table *t, int dirfd, struct err *e)
 			rc = load_one(t, dirfd, d->d_name, &damaged, e);
 	(void)closedir(dir);
 	if (rc == 0 && damaged)
-		log_line(LOG_WARN,
-			 "op=snapshots: files that no name has are kept while a name is damaged");
+		log_line(LOG_WARN, "op=snapshots: files without a name are kept while the file of "
+				   "a name is damaged");
 	else if (rc == 0)
 		drop_orphans(t, dirfd);
 	return rc;

@@ -78,12 +78,10 @@ static void flavors_are_understood(void **state)
 		{"from= count=1", "pool: from: give the name of a snapshot"},
 		{"from=web", "pool: from=web: give count (or low and high)"},
 		{"from=web low=1", "pool: from=web: give count (or low and high)"},
-		{"from=web count=1 memory=4", "pool: from=web: give count (or low and high), and "
-					      "ready, mac, ip, disk and overcommit: "
-					      "memory is the snapshot's"},
-		{"type=pvh from=web count=1", "pool: from=web: give count (or low and high), and "
-					      "ready, mac, ip, disk and overcommit: type "
-					      "is the snapshot's"},
+		{"from=web count=1 memory=4",
+		 "pool: from=web: memory is set by the snapshot; only count"},
+		{"type=pvh from=web count=1",
+		 "pool: from=web: type is set by the snapshot; only count"},
 		{"memory=4 count=1 ip=10.0.0.1/8", "pool: ip is for copies of a snapshot"},
 		{"from=web count=1 disk=copy", "pool: disk \"copy\": give same, readonly or none"},
 		{"from=web count=1 ready=soon", "pool: ready \"soon\": give devices, store:NODE"},

@@ -314,7 +314,7 @@ static void views_come_and_go(void **state)
 	r = create(c, 0);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(vm_shutdown(r.vm, false, &e), -EOPNOTSUPP);
-	assert_non_null(strstr(err_msg(&e), "cannot be asked"));
+	assert_non_null(strstr(err_msg(&e), "cannot receive requests"));
 	assert_int_equal(vm_rename(r.vm, "other", NULL), 0);
 	engine_close(en); /* and is adopted, with its channel */
 	fake_process_died();

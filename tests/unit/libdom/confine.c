@@ -130,9 +130,9 @@ static void bombs_leave_nothing(void **state)
 	static const char text[] = "no kernel, but long";
 
 	(void)state;
-	refuse("", 0, 600ull * MIB, ENOEXEC, "no ELF file");
-	refuse(text, sizeof(text), 16, ENOEXEC, "no ELF file");
-	refuse(elf, 8, 0, ENOEXEC, "no ELF file"); /* shorter than any */
+	refuse("", 0, 600ull * MIB, ENOEXEC, "not an ELF file");
+	refuse(text, sizeof(text), 16, ENOEXEC, "not an ELF file");
+	refuse(elf, 8, 0, ENOEXEC, "not an ELF file"); /* shorter than any */
 	refuse(elf, sizeof(elf), 0, ENOEXEC, "machine 0");
 	refuse(elf, sizeof(elf), 40ull * MIB, ENOEXEC, "machine 0");
 }

@@ -415,7 +415,7 @@ static void files_have_no_rounds(void **state)
 		assert_int_equal(moving ? save_open_moving(x, &t, &s, &e)
 					: save_open(x, &t, &s, &e),
 				 -EPROTO);
-		assert_non_null(strstr(e.msg, "moves"));
+		assert_non_null(strstr(e.msg, "migration"));
 		transfer_close(&t);
 	}
 	(void)close(fd);

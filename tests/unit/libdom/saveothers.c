@@ -78,7 +78,7 @@ static void laid_out_in_another_way(void **state)
 		g.d.dev_frame++;
 		g.d.control_frame++;
 		assert_int_equal(save(&g, fd, &st, &e), -EOPNOTSUPP);
-		assert_non_null(strstr(e.msg, "laid out"));
+		assert_non_null(strstr(e.msg, "lay out"));
 		assert_int_equal(lseek(fd, 0, SEEK_END), 0);
 		end(&g);
 		(void)close(fd);

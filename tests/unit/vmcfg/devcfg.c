@@ -373,8 +373,8 @@ static void devices_side_by_side(void **state)
 		{"vif=['vifname=a','vifname=a']", "vifname \"a\" is given twice"},
 		{"vif=['devid=1','devid=1']", "devid 1 is taken"},
 		{"vif=['netns=/n']", "needs peer"},
-		{"vif=['peer=a']", "give netns"},
-		{"vif=['bridge=b,netns=/n,peer=a']", "netns and bridge exclude"},
+		{"vif=['peer=a']", "peer a needs netns"},
+		{"vif=['bridge=b,netns=/n,peer=a']", "netns and bridge cannot"},
 		{"disk=['/a,,xvda','/b,,xvda']", "vdev xvda is taken"},
 		{"disk=['/a,,xvda','/b,,51712']", "vdev xvda is taken"},
 		{"disk=['/a,,xvda','/a,,xvdb']", "/a is given twice"},
@@ -418,7 +418,7 @@ static void keys_side_by_side(void **state)
 		{"vcpus=2\nmaxvcpus=4\ncap=400", NULL},
 		{"vcpus=2\nmaxvcpus=4\ncap=401", "cap 401: at most 100 for each of the 4 vCPUs"},
 		{"maxmem=0", NULL},
-		{"uuid='6368616f-732d-8474-8000-000000000001'", "chaosd's own templates"},
+		{"uuid='6368616f-732d-8474-8000-000000000001'", "templates of chaosd"},
 		{"maxmem=3", "maxmem 3072 KiB: less than memory, which is 4096 KiB"},
 	};
 	struct vm_config c;

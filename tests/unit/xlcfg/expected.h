@@ -36,7 +36,9 @@
 	 "refused: on_xend_start: an unknown key; correct it, or leave it out with --ignore "
 	 "on_xend_start",
 	 NULL},
-	{"disk-twice", "refused: disk: /dev/vg/a is given twice, and not read-only in both", NULL},
+	{"disk-twice",
+	 "refused: disk: /dev/vg/a is given twice; that is possible only if both are read-only",
+	 NULL},
 	{"drbd",
 	 "refused: disk \"drbd:ha-disk,xvda,w\": script \"block-drbd\": scripts for disks are not "
 	 "run; make the block device first and name it as target",
