@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libdom/image_view.h"
+#include "libdom/elf_file.h"
 
-int view_spend(struct view *v, uint64_t n, struct err *e)
+int elf_file_spend(struct elf_file *v, uint64_t n, struct err *e)
 {
 	v->work += n;
 	if (v->work <= ELF_WORK_MAX(v->size))
@@ -22,7 +22,7 @@ bool elf_is(const uint8_t *file, size_t bytes)
 
 /* --- headers of both classes, brought to one shape --- */
 
-static int read_header(struct view *v, struct header *h, struct err *e)
+static int read_header(struct elf_file *v, struct header *h, struct err *e)
 {
 	uint64_t sections;
 
@@ -59,10 +59,10 @@ static int read_header(struct view *v, struct header *h, struct err *e)
 	if (!inside(v, h->shoff, sections))
 		return err_set(e, ENOEXEC,
 			       "the ELF section headers lie outside the file (is it cut off?)");
-	return view_spend(v, (uint64_t)h->phnum * h->phentsize, e);
+	return elf_file_spend(v, (uint64_t)h->phnum * h->phentsize, e);
 }
 
-static void read_program(const struct view *v, bool elf64, uint64_t at, Elf64_Phdr *out)
+static void read_program(const struct elf_file *v, bool elf64, uint64_t at, Elf64_Phdr *out)
 {
 	Elf32_Phdr p;
 
@@ -82,7 +82,7 @@ static void read_program(const struct view *v, bool elf64, uint64_t at, Elf64_Ph
 
 /* --- segments --- */
 
-static int add_segment(const struct view *v, const Elf64_Phdr *p, struct elf_image *out,
+static int add_segment(const struct elf_file *v, const Elf64_Phdr *p, struct elf_image *out,
 		       struct err *e)
 {
 	if (p->p_memsz == 0)
@@ -137,7 +137,7 @@ static int order_segments(struct elf_image *img, struct err *e)
 }
 
 /* Segments without any right are not loaded, unless no segment of the file has rights. */
-static bool has_rights(const struct view *v, const struct header *h)
+static bool has_rights(const struct elf_file *v, const struct header *h)
 {
 	for (uint32_t i = 0; i < h->phnum; i++) {
 		Elf64_Phdr p;
@@ -149,7 +149,7 @@ static bool has_rights(const struct view *v, const struct header *h)
 	return false;
 }
 
-static int read_programs(struct view *v, const struct header *h, struct elf_image *out,
+static int read_programs(struct elf_file *v, const struct header *h, struct elf_image *out,
 			 struct err *e)
 {
 	uint32_t rights = has_rights(v, h) ? PF_R | PF_W | PF_X : 0;
@@ -167,7 +167,7 @@ static int read_programs(struct view *v, const struct header *h, struct elf_imag
 	return rc;
 }
 
-static int parse(struct view *v, struct elf_image *out, struct err *e)
+static int parse(struct elf_file *v, struct elf_image *out, struct err *e)
 {
 	struct header h = {0};
 	int rc = read_header(v, &h, e);
@@ -193,7 +193,7 @@ static int parse(struct view *v, struct elf_image *out, struct err *e)
 
 int elf_parse(const uint8_t *file, size_t bytes, struct elf_image *out, struct err *e)
 {
-	struct view v = {.bytes = file, .size = bytes};
+	struct elf_file v = {.bytes = file, .size = bytes};
 	int rc;
 
 	memset(out, 0, sizeof(*out));

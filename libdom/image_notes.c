@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "libdom/image_view.h"
+#include "libdom/elf_file.h"
 
 #include <xen/elfnote.h>
 
@@ -31,11 +31,11 @@ static void copy_text(char *to, size_t room, const char *from, size_t len)
 
 /* The text at `at`, which ends with a NUL, as Xen's own loader reads it: not with the note. Its
  * length, or -ENOENT when it does not end. */
-static int text_at(struct view *v, uint64_t at, struct err *e)
+static int text_at(struct elf_file *v, uint64_t at, struct err *e)
 {
 	size_t room = v->size - at < TEXT_MAX ? v->size - at : TEXT_MAX;
 	size_t len = strnlen((const char *)v->bytes + at, room);
-	int rc = view_spend(v, len, e);
+	int rc = elf_file_spend(v, len, e);
 
 	return rc < 0 ? rc : len < room ? (int)len : -ENOENT;
 }
@@ -75,7 +75,8 @@ static void read_features(struct elf_notes *n, const char *text, size_t len)
 
 /* --- Xen's notes --- */
 
-static int text_note(struct view *v, struct elf_notes *n, uint32_t type, uint64_t at, struct err *e)
+static int text_note(struct elf_file *v, struct elf_notes *n, uint32_t type, uint64_t at,
+		     struct err *e)
 {
 	const char *text = (const char *)v->bytes + at;
 	int len = text_at(v, at, e);
@@ -132,8 +133,8 @@ static int number_note(struct elf_notes *n, uint32_t type, const uint8_t *desc, 
 	return 0;
 }
 
-static int xen_note(struct view *v, struct elf_notes *n, uint32_t type, uint64_t desc, uint32_t len,
-		    struct err *e)
+static int xen_note(struct elf_file *v, struct elf_notes *n, uint32_t type, uint64_t desc,
+		    uint32_t len, struct err *e)
 {
 	n->any = true;
 	switch (type) {
@@ -176,8 +177,8 @@ static bool owner_is(const uint8_t *name, uint32_t len, const char *want)
 }
 
 /* One note at `at`, which ends before `end`; *next is where it ends. */
-static int read_note(struct view *v, uint64_t at, uint64_t end, uint64_t *next, struct elf_notes *n,
-		     struct err *e)
+static int read_note(struct elf_file *v, uint64_t at, uint64_t end, uint64_t *next,
+		     struct elf_notes *n, struct err *e)
 {
 	uint64_t name = at + sizeof(Elf64_Nhdr);
 	uint64_t desc;
@@ -191,7 +192,7 @@ static int read_note(struct view *v, uint64_t at, uint64_t end, uint64_t *next, 
 		return err_set(e, EINVAL, "an ELF note is longer than its section");
 	if (++v->notes > ELF_NOTES_MAX)
 		return err_set(e, E2BIG, "more than %u ELF notes", ELF_NOTES_MAX);
-	rc = view_spend(v, sizeof(h) + 2 * sizeof(uint64_t), e);
+	rc = elf_file_spend(v, sizeof(h) + 2 * sizeof(uint64_t), e);
 	if (rc < 0)
 		return rc;
 	if (owner_is(v->bytes + name, h.n_namesz, "Xen"))
@@ -201,7 +202,7 @@ static int read_note(struct view *v, uint64_t at, uint64_t end, uint64_t *next, 
 	return 0;
 }
 
-int notes_read(struct view *v, uint64_t at, uint64_t size, struct elf_notes *n, struct err *e)
+int notes_read(struct elf_file *v, uint64_t at, uint64_t size, struct elf_notes *n, struct err *e)
 {
 	uint64_t end = at + size;
 
@@ -224,7 +225,7 @@ struct section {
 };
 
 /* `i` is below shnum; the section headers lie in the file. */
-static int read_section(struct view *v, const struct header *h, uint32_t i, struct section *s,
+static int read_section(struct elf_file *v, const struct header *h, uint32_t i, struct section *s,
 			struct err *e)
 {
 	const uint8_t *at = v->bytes + h->shoff + (uint64_t)i * h->shentsize;
@@ -234,15 +235,16 @@ static int read_section(struct view *v, const struct header *h, uint32_t i, stru
 			     : number(at + offsetof(Elf32_Shdr, sh_offset), 4);
 	s->size = v->elf64 ? number(at + offsetof(Elf64_Shdr, sh_size), 8)
 			   : number(at + offsetof(Elf32_Shdr, sh_size), 4);
-	return view_spend(v, sizeof(*s), e);
+	return elf_file_spend(v, sizeof(*s), e);
 }
 
-static bool has_sections(const struct view *v, const struct header *h)
+static bool has_sections(const struct elf_file *v, const struct header *h)
 {
 	return h->shentsize == (v->elf64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr));
 }
 
-int notes_read_sections(struct view *v, const struct header *h, struct elf_notes *n, struct err *e)
+int notes_read_sections(struct elf_file *v, const struct header *h, struct elf_notes *n,
+			struct err *e)
 {
 	int rc = 0;
 
@@ -286,7 +288,7 @@ static void legacy_word(struct elf_notes *n, const char *name, size_t len, const
 #undef IS
 }
 
-static int read_legacy(struct view *v, uint64_t at, struct elf_notes *n, struct err *e)
+static int read_legacy(struct elf_file *v, uint64_t at, struct elf_notes *n, struct err *e)
 {
 	const char *text = (const char *)v->bytes + at;
 	const char *end;
@@ -315,7 +317,8 @@ static int read_legacy(struct view *v, uint64_t at, struct elf_notes *n, struct 
 	return 0;
 }
 
-int notes_read_legacy(struct view *v, const struct header *h, struct elf_notes *n, struct err *e)
+int notes_read_legacy(struct elf_file *v, const struct header *h, struct elf_notes *n,
+		      struct err *e)
 {
 	struct section names;
 	int rc = 0;

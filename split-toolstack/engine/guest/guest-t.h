@@ -26,7 +26,7 @@ struct console_log {
 };
 
 /* Its end of the store, when it has no device page. */
-struct vm_view {
+struct guest_store {
 	struct store_ring ring;
 	uint32_t port; /* ours */
 	struct port_user user;
@@ -60,9 +60,9 @@ struct guest {
 	bool still;	    /* it is being saved */
 	bool suspend_asked; /* ... or was: NOXS_REQ_SUSPEND is not obeyed yet */
 	struct guest *unheard_next, *unheard_prev; /* its channel is not bound yet */
-	struct vm_view view;
+	struct guest_store store;
 	struct channel channel;
-	struct guest *view_next, *view_prev;	 /* its store ring has something to move */
+	struct guest *store_next, *store_prev;	 /* its store ring has something to move */
 	struct guest *untold_next, *untold_prev; /* xenstored has not what it is called */
 	struct fork_end fork;
 	struct shown_name *shown; /* what xenstored has of it */

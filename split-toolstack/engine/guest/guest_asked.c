@@ -22,7 +22,7 @@ static bool listens(const struct vm *vm)
 	struct guest *g = vm_guest(vm);
 	struct store_numbers n;
 
-	return g->view.ring.conn && !g->view.ring.broken &&
+	return g->store.ring.conn && !g->store.ring.broken &&
 	       store_domain_numbers(engine_guests(vm_engine(vm))->tree, vm_domid(vm), &n) == 0 &&
 	       n.watches;
 }
@@ -35,12 +35,12 @@ static int ask(struct vm *vm, const char *what)
 			  "%s", what);
 }
 
-bool vm_view_can_ask(const struct vm *vm)
+bool guest_store_can_ask(const struct vm *vm)
 {
 	return listens(vm);
 }
 
-int vm_view_ask_memory(struct vm *vm, uint64_t kib, struct err *e)
+int guest_store_ask_memory(struct vm *vm, uint64_t kib, struct err *e)
 {
 	char path[STORE_PATH_MAX];
 	int rc = store_putf(engine_guests(vm_engine(vm))->tree, below(path, vm, "memory/target"),
@@ -49,7 +49,7 @@ int vm_view_ask_memory(struct vm *vm, uint64_t kib, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "memory/target of \"%s\"", vm_name(vm)) : 0;
 }
 
-int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
+int guest_store_shutdown(struct vm *vm, bool reboot, struct err *e)
 {
 	int rc;
 
@@ -63,7 +63,7 @@ int vm_view_shutdown(struct vm *vm, bool reboot, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "ask \"%s\"", vm_name(vm)) : 0;
 }
 
-bool vm_view_can_suspend(const struct vm *vm)
+bool guest_store_can_suspend(const struct vm *vm)
 {
 	char path[STORE_PATH_MAX];
 	const char *says;
@@ -76,14 +76,14 @@ bool vm_view_can_suspend(const struct vm *vm)
 	return says && len == 1 && says[0] == '1';
 }
 
-int vm_view_suspend(struct vm *vm, struct err *e)
+int guest_store_suspend(struct vm *vm, struct err *e)
 {
 	int rc = ask(vm, "suspend");
 
 	return rc < 0 ? err_sys(e, -rc, "ask \"%s\" to suspend", vm_name(vm)) : 0;
 }
 
-void vm_view_restored(struct vm *vm)
+void guest_store_restored(struct vm *vm)
 {
 	char path[STORE_PATH_MAX];
 
@@ -91,7 +91,7 @@ void vm_view_restored(struct vm *vm)
 			       below(path, vm, "control/feature-suspend"), "%s", "1");
 }
 
-void vm_view_suspended(struct vm *vm)
+void guest_store_suspended(struct vm *vm)
 {
 	if (listens(vm))
 		(void)ask(vm, "");

@@ -112,7 +112,7 @@ int guest_start(struct vm *vm, uint64_t generation, struct err *e)
 	int rc = generation ? control_resume(vm, e) : control_open(vm, e);
 
 	if (rc == 0 && !vm_has_noxs(vm) && vm_store_port(vm))
-		rc = vm_view_open(vm, false, e);
+		rc = guest_store_open(vm, false, e);
 	if (rc == 0 && vm_cfg(vm)->ndevice)
 		rc = devices_start(vm, e);
 	if (rc == 0 && vm_has_noxs(vm))

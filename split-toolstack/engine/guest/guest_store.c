@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Store views: what a guest that is not ours finds in the store, and its ring. */
+/* What a guest that is not ours finds in the store, and its ring. */
 #include "split-toolstack/engine/guest/guest_store.h"
 
 #include <errno.h>
@@ -27,8 +27,8 @@
 
 /* --- ports --- */
 
-int view_ports(struct xen *x, uint32_t domid, bool noxs, uint32_t *console, uint32_t *store,
-	       struct err *e)
+int guest_store_ports(struct xen *x, uint32_t domid, bool noxs, uint32_t *console, uint32_t *store,
+		      struct err *e)
 {
 	int rc = noxs ? 0 : xen_evtchn_alloc(x, domid, 0, store);
 
@@ -239,10 +239,10 @@ static int put_all(const struct vm *vm, struct err *e)
 		rc = put_control(vm);
 	if (rc == 0)
 		rc = put_channels(vm);
-	return rc < 0 ? err_sys(e, -rc, "store view of domain %u", vm_domid(vm)) : 0;
+	return rc < 0 ? err_sys(e, -rc, "store of domain %u", vm_domid(vm)) : 0;
 }
 
-void view_on_missing(void *arg, uint32_t domid)
+void guest_store_on_missing(void *arg, uint32_t domid)
 {
 	struct engine *en = arg;
 	struct vm *vm = NULL;
@@ -261,7 +261,7 @@ void view_on_missing(void *arg, uint32_t domid)
 	}
 }
 
-void vm_view_renamed(struct vm *vm)
+void guest_store_renamed(struct vm *vm)
 {
 	struct guests *all = engine_guests(vm_engine(vm));
 	char path[STORE_PATH_MAX];
@@ -273,7 +273,7 @@ void vm_view_renamed(struct vm *vm)
 	(void)store_putf(all->tree, vm_path(at, vm, "/name"), "%s", vm_name(vm));
 }
 
-int vm_view_tell_address(struct vm *vm, struct err *e)
+int guest_store_tell_address(struct vm *vm, struct err *e)
 {
 	const struct vif_config *v = device_first_vif(vm_cfg(vm)->device, vm_cfg(vm)->ndevice);
 	int rc = v && v->ip_text[0] ? put(vm, "vm-data/ip", v->ip_text) : 0;
@@ -281,7 +281,7 @@ int vm_view_tell_address(struct vm *vm, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "store of domain %u", vm_domid(vm)) : 0;
 }
 
-bool vm_view_has(const struct vm *vm, const char *rest)
+bool guest_store_has(const struct vm *vm, const char *rest)
 {
 	char path[STORE_PATH_MAX];
 	const char *value =
@@ -296,7 +296,7 @@ static void on_notify(struct store_ring *r)
 {
 	struct vm *vm = r->arg;
 
-	(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), vm_guest(vm)->view.port);
+	(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), vm_guest(vm)->store.port);
 }
 
 static void on_wake(struct store_ring *r)
@@ -305,9 +305,9 @@ static void on_wake(struct store_ring *r)
 
 	struct guest *g = vm_guest(vm);
 
-	if (!g->view.woken) {
-		g->view.woken = true;
-		DL_APPEND2(engine_guests(vm_engine(vm))->woken, g, view_prev, view_next);
+	if (!g->store.woken) {
+		g->store.woken = true;
+		DL_APPEND2(engine_guests(vm_engine(vm))->woken, g, store_prev, store_next);
 		storehost_busy(vm_engine(vm));
 	}
 }
@@ -316,55 +316,57 @@ static void unwake(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
 
-	if (g->view.woken)
-		DL_DELETE2(engine_guests(vm_engine(vm))->woken, g, view_prev, view_next);
-	g->view.woken = false;
+	if (g->store.woken)
+		DL_DELETE2(engine_guests(vm_engine(vm))->woken, g, store_prev, store_next);
+	g->store.woken = false;
 }
 
-static void vm_view_poll(struct vm *vm)
+static void guest_store_poll(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
 	int rc;
 
 	unwake(vm);
-	if (!g->view.ring.conn || g->view.user.masked)
+	if (!g->store.ring.conn || g->store.user.masked)
 		return; /* it is polled when its credit is back */
-	rc = store_ring_poll(&g->view.ring, BUDGET);
+	rc = store_ring_poll(&g->store.ring, BUDGET);
 	if (rc == -EPROTO)
 		log_line(LOG_WARN,
-			 "op=store dom=%u name=%s: the guest broke the store's protocol: its view "
+			 "op=store dom=%u name=%s: the guest broke the store's protocol: its "
+			 "connection "
 			 "ends",
 			 vm_domid(vm), vm_name(vm));
 	if (rc > 0) {
-		on_wake(&g->view.ring);
-		ports_spend(engine_ports(vm_engine(vm)), &g->view.user);
+		on_wake(&g->store.ring);
+		ports_spend(engine_ports(vm_engine(vm)), &g->store.user);
 	}
 }
 
-void views_poll(struct engine *en)
+void guest_stores_poll(struct engine *en)
 {
 	struct guest *g = engine_guests(en)->woken;
 	struct guest *last =
-		g ? g->view_prev : NULL; /* those that wake now wait for the next turn */
+		g ? g->store_prev : NULL; /* those that wake now wait for the next turn */
 
 	while (g) {
-		struct guest *next = g == last ? NULL : g->view_next;
+		struct guest *next = g == last ? NULL : g->store_next;
 
-		vm_view_poll(g->vm);
+		guest_store_poll(g->vm);
 		g = next;
 	}
 }
 
 static void on_event(struct port_user *u)
 {
-	vm_view_poll(((struct guest *)(void *)((char *)u - offsetof(struct guest, view.user)))->vm);
+	guest_store_poll(
+		((struct guest *)(void *)((char *)u - offsetof(struct guest, store.user)))->vm);
 }
 
-int vm_view_open(struct vm *vm, bool adopt, struct err *e)
+int guest_store_open(struct vm *vm, bool adopt, struct err *e)
 {
 	struct guests *all = engine_guests(vm_engine(vm));
 	struct guest *g = vm_guest(vm);
-	struct vm_view *v = &g->view;
+	struct guest_store *s = &g->store;
 	char at[VM_PATH];
 	int rc;
 
@@ -379,50 +381,50 @@ int vm_view_open(struct vm *vm, bool adopt, struct err *e)
 	}
 	if (adopt && !store_get(all->tree, vm_path(at, vm, ""), NULL))
 		(void)put_vm(vm); /* made by a version that had none */
-	v->ring.arg = vm;
-	v->ring.notify = on_notify;
-	v->ring.wake = on_wake;
-	rc = xen_evtchn_bind(engine_xen(vm_engine(vm)), vm_domid(vm), vm_store_port(vm), &v->port);
+	s->ring.arg = vm;
+	s->ring.notify = on_notify;
+	s->ring.wake = on_wake;
+	rc = xen_evtchn_bind(engine_xen(vm_engine(vm)), vm_domid(vm), vm_store_port(vm), &s->port);
 	if (rc < 0) {
-		v->port = 0;
+		s->port = 0;
 		return err_sys(e, -rc, "bind to store channel %u of domain %u", vm_store_port(vm),
 			       vm_domid(vm));
 	}
-	v->user.event = on_event;
-	v->user.resumed = on_event;
-	v->user.credit = &g->credit;
-	rc = ports_listen(engine_ports(vm_engine(vm)), v->port, &v->user);
+	s->user.event = on_event;
+	s->user.resumed = on_event;
+	s->user.credit = &g->credit;
+	rc = ports_listen(engine_ports(vm_engine(vm)), s->port, &s->user);
 	if (rc < 0)
 		rc = err_set(e, ENOMEM, "out of memory");
 	if (rc == 0)
-		rc = store_ring_open(all->tree, vm_domid(vm), vm_map(vm), adopt, &v->ring, e);
+		rc = store_ring_open(all->tree, vm_domid(vm), vm_map(vm), adopt, &s->ring, e);
 	if (rc < 0) {
-		vm_view_close(vm);
+		guest_store_close(vm);
 		return rc;
 	}
 	store_fire_special(all->tree, "@introduceDomain");
 	if (adopt)
-		on_wake(&v->ring);
+		on_wake(&s->ring);
 	rc = vm_cfg(vm)->agent ? channel_open(vm, adopt, e) : 0;
 	if (rc < 0)
-		vm_view_close(vm);
+		guest_store_close(vm);
 	return rc;
 }
 
-void vm_view_close(struct vm *vm)
+void guest_store_close(struct vm *vm)
 {
-	struct vm_view *v = &vm_guest(vm)->view;
+	struct guest_store *s = &vm_guest(vm)->store;
 
 	channel_close(vm);
 	unwake(vm);
-	store_ring_close(&v->ring);
-	ports_ignore(engine_ports(vm_engine(vm)), &v->user);
-	if (v->port)
-		(void)xen_evtchn_unbind(engine_xen(vm_engine(vm)), v->port);
-	v->port = 0;
+	store_ring_close(&s->ring);
+	ports_ignore(engine_ports(vm_engine(vm)), &s->user);
+	if (s->port)
+		(void)xen_evtchn_unbind(engine_xen(vm_engine(vm)), s->port);
+	s->port = 0;
 }
 
-void vm_view_forget(struct vm *vm)
+void guest_store_forget(struct vm *vm)
 {
 	struct engine *en = vm_engine(vm);
 

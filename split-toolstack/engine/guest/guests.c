@@ -24,9 +24,9 @@ int guests_open(struct engine *en, const struct guests_ops *ops, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	g->ops = ops;
 	engine_set_guests(en, g);
-	rc = storehost_open(en, views_poll, e);
+	rc = storehost_open(en, guest_stores_poll, e);
 	if (rc == 0) {
-		store_on_missing(engine_guests(en)->tree, view_on_missing, en);
+		store_on_missing(engine_guests(en)->tree, guest_store_on_missing, en);
 		rc = names_open(en, e);
 	}
 	if (rc == 0)

@@ -178,7 +178,7 @@ static void on_change(struct store_hook *h, const char *path, bool removed, uint
 	if (!vm)
 		names_other(en, uuid, value);
 	else if (value && strcmp(value, vm_name(vm)) != 0 && !names_by_tool(vm, value))
-		vm_view_renamed(vm);
+		guest_store_renamed(vm);
 }
 
 static void add_other(const char *name, void *arg)

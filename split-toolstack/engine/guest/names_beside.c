@@ -124,7 +124,7 @@ static void rm(struct mirror *m, const char *at, const char *leaf)
 	(void)mirror_rm(m, path); /* without memory the next daemon does it */
 }
 
-/* A guest with a store view hears of CPUs by it, and "xl vcpu-set" writes into xenstored. */
+/* A guest with a part of the store hears of CPUs by it, and "xl vcpu-set" writes into xenstored. */
 static void follow_cpus(struct vm *vm, const struct place *p, int *rc)
 {
 	struct guest *g = vm_guest(vm);

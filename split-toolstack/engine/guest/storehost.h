@@ -20,7 +20,7 @@ void storehost_stop_serving(struct engine *en);
 void storehost_close(struct engine *en);
 /* What the tree has of domains that are no VMs goes. */
 void storehost_tidy(struct engine *en);
-/* Never NULL while the engine is open: guests' views are in it in every mode, dom0's own devices in
+/* Never NULL while the engine is open: guests' nodes are in it in every mode, dom0's own devices in
  * mode own. */
 struct store *engine_store(struct engine *en);
 /* -ENOSPC: its folder is full, and nothing can be added to it. */

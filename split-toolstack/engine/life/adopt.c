@@ -79,7 +79,7 @@ bool adopt_has_domain(const struct engine *en, const struct xen_domain_info *inf
 static void remember(struct vm *vm)
 {
 	console_log_recall(vm);
-	vm_retire(vm);
+	vm_archive(vm);
 }
 
 /* Also an unknown VM is found by its id, unless another one is. */

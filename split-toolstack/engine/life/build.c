@@ -51,8 +51,8 @@ static int make_ports(void *arg, struct xen *x, uint32_t domid, struct dom_load 
 {
 	struct vm *vm = arg;
 	uint64_t since = clock_ns();
-	int rc = view_ports(x, domid, image_info(vm_life(vm)->img)->noxs, &load->console_port,
-			    &load->store_port, e);
+	int rc = guest_store_ports(x, domid, image_info(vm_life(vm)->img)->noxs,
+				   &load->console_port, &load->store_port, e);
 
 	vm_given_ports(vm, load->console_port, load->store_port);
 	vm_life(vm)->t.devices_ns += (uint32_t)(clock_ns() - since);

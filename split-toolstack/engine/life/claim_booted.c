@@ -38,7 +38,7 @@ static void link_it(struct vm *vm)
 	vm_drop_domid(vm);
 	vm_link_alive(vm);
 	vm_set_domid(vm, domid);
-	vm_view_renamed(vm);
+	guest_store_renamed(vm);
 }
 
 /* What the request says of disks is what the flavor has said. */

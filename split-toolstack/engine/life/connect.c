@@ -56,7 +56,7 @@ int vm_connect_again(struct vm *vm, struct err *e)
 	rc = check_again(vm, e);
 	if (rc == 0) {
 		control_adopt(vm);
-		rc = vm_view_open(vm, true, e);
+		rc = guest_store_open(vm, true, e);
 	}
 	if (rc < 0)
 		vm_disconnect(vm);
@@ -68,7 +68,7 @@ static uint8_t *let_go(struct vm *vm)
 {
 	life_timer_stop(vm);
 	window_close_now(vm_engine(vm), vm_window(vm), vm_change_dom(vm));
-	vm_view_close(vm);
+	guest_store_close(vm);
 	control_close(vm);
 	return vm_take_map(vm);
 }
@@ -102,7 +102,7 @@ void vm_drop_domain(struct vm *vm)
 			    false);
 	else
 		slot_put(engine_slots(en), vm_slot(vm));
-	vm_view_forget(vm);
+	guest_store_forget(vm);
 	names_ended(vm);
 	vm_set_domid(vm, 0);
 }

@@ -55,7 +55,7 @@ void life_into_history(struct vm *vm)
 		sleepers_forget(vm);
 	if (!threads)
 		vm_drop_domain(vm);
-	vm_retire(vm);
+	vm_archive(vm);
 	vm_announce(vm, VM_EV_DESTROYED);
 }
 
@@ -320,7 +320,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 		return rc;
 	vm_set_name(vm, probe.name);
 	life_record(vm);
-	vm_view_renamed(vm);
+	guest_store_renamed(vm);
 	names_changed(vm);
 	vm_announce(vm, VM_EV_RENAMED);
 	return 0;
@@ -358,7 +358,7 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (!vm_has_noxs(vm))
-		return vm_view_shutdown(vm, reboot, e);
+		return guest_store_shutdown(vm, reboot, e);
 	return control_request(vm, reboot ? NOXS_REQ_REBOOT : NOXS_REQ_POWEROFF, e);
 }
 
@@ -445,6 +445,6 @@ int vm_rm(struct vm *vm, struct err *e)
 	if (!life_is_over(vm))
 		return err_set(e, EBUSY, "\"%s\" is %s: destroy it first, or use --force",
 			       vm_name(vm), vm_state_name(vm_state(vm)));
-	vm_forget(vm);
+	vm_delete(vm);
 	return 0;
 }

@@ -69,7 +69,7 @@ static int fill_domain(struct vm_restore *r, struct xen *x, struct err *e)
 		save_leave_mapped(r->stream);
 		if (r->wakes || r->flags & VM_CREATE_ARRIVING)
 			save_keep_generation(r->stream);
-		rc = view_ports(x, d->domid, false, &d->console_port, &d->store_port, e);
+		rc = guest_store_ports(x, d->domid, false, &d->console_port, &d->store_port, e);
 		vm_given_ports(vm, d->console_port, d->store_port);
 	}
 	return rc < 0 ? rc : save_restore(x, r->stream, d, &r->st, e);

@@ -98,7 +98,7 @@ static void remember(struct fork *f, const struct vm *child)
 				 : NULL;
 
 	if (old && old != child && life_is_over(old))
-		vm_forget(old);
+		vm_delete(old);
 	memcpy(last, vm_uuid_bytes(child), 16);
 }
 

@@ -17,7 +17,7 @@ static struct vm *oldest_ended(struct engine *en)
 {
 	struct vm *vm = vms_ended(en);
 
-	/* vm_forget() takes what it frees out of the list, which the analyzer does not see. */
+	/* vm_delete() takes what it frees out of the list, which the analyzer does not see. */
 	while (vm && vm_next(vm)) /* NOLINT(clang-analyzer-unix.Malloc) */
 		vm = vm_next(vm);
 	return vm;
@@ -27,7 +27,7 @@ bool history_trim(struct engine *en, uint32_t most)
 {
 	while (vms_ended_count(en) > engine_settings(en)->history_max && vms_ended_count(en) > 1 &&
 	       most--)
-		vm_forget(oldest_ended(en));
+		vm_delete(oldest_ended(en));
 	return vms_ended_count(en) > engine_settings(en)->history_max && vms_ended_count(en) > 1;
 }
 
@@ -69,7 +69,7 @@ void vm_unmake(struct vm *vm, bool announced)
 	vm_free(vm);
 }
 
-void vm_retire(struct vm *vm)
+void vm_archive(struct vm *vm)
 {
 	struct engine *en = vm_engine(vm);
 
@@ -85,7 +85,7 @@ void vm_retire(struct vm *vm)
 	idle_later(engine_idle(en)); /* where the rest is trimmed */
 }
 
-void vm_forget(struct vm *vm)
+void vm_delete(struct vm *vm)
 {
 	struct engine *en = vm_engine(vm);
 

@@ -33,12 +33,12 @@ void vm_unmake(struct vm *vm, bool announced);
 /* It lives: what the history has of its uuid is its own past, record and console log. */
 void vm_replace_old(struct vm *vm);
 /* From the living to the history; frees the name. */
-void vm_retire(struct vm *vm);
+void vm_archive(struct vm *vm);
 /* Forgets the oldest ended ones that are too many, at most so many of them; true: there are more.
  * The newest one stays in any case. */
 bool history_trim(struct engine *en, uint32_t most);
 #define HISTORY_SLACK 64u      /* ended VMs that may wait for it */
-void vm_forget(struct vm *vm); /* out of the history, files too; vm is gone */
+void vm_delete(struct vm *vm); /* out of the history, files too; vm is gone */
 
 /* --- create.c --- */
 /* Whether this host can run such a VM, and, if it is big, has the memory. `built`: a file has its

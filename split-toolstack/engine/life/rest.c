@@ -41,7 +41,7 @@ static int check_linux(const struct vm *vm, struct err *e)
 		      "(store=own)";
 	else if (c->maxmem_kib > c->mem_kib)
 		why = "maxmem is larger than memory";
-	else if (!vm_view_can_suspend(vm))
+	else if (!guest_store_can_suspend(vm))
 		why = "its guest does not say that it suspends when it is asked to "
 		      "(control/feature-suspend)";
 	if (why)
@@ -118,7 +118,7 @@ static int rest_linux(struct vm *vm, struct vm_save *s, struct err *e)
 			       "\"%s\" is paused, and has to suspend itself: unpause it, then "
 			       "save it",
 			       vm_name(vm));
-	rc = vm_view_suspend(vm, e);
+	rc = guest_store_suspend(vm, e);
 	if (rc < 0)
 		return rc;
 	control_expect_suspend(vm);

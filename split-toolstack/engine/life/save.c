@@ -149,7 +149,7 @@ static int let_go_on(struct vm *vm, const struct vm_save *s)
 	if (rc == 0 && s->suspended && s->was == NOW_PAUSED && !s->paused)
 		rc = xen_domain_pause(engine_xen(en), vm_domid(vm));
 	if (!vm_has_noxs(vm))
-		vm_view_suspended(vm);
+		guest_store_suspended(vm);
 	if (rc == 0 && s->suspended)
 		rc = xen_domain_resume(engine_xen(en), vm_domid(vm));
 	if (rc == 0 && s->paused)

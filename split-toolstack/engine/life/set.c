@@ -20,7 +20,7 @@ static int check_memory(struct vm *vm, uint64_t kib, struct err *e)
 
 	if (kib == vm_cfg(vm)->mem_kib && vm_has_noxs(vm))
 		return 0;
-	if (vm_has_noxs(vm) || !vm_view_can_ask(vm))
+	if (vm_has_noxs(vm) || !guest_store_can_ask(vm))
 		return err_set(
 			e, EOPNOTSUPP,
 			"memory: the guest of \"%s\" has no balloon driver that could be asked",
@@ -67,6 +67,6 @@ int vm_set(struct vm *vm, const struct vm_settings *s, struct err *e)
 	if (rc == 0 && cpu)
 		rc = set_cpu(vm, s, e);
 	if (rc == 0 && s->mem_kib && !vm_has_noxs(vm))
-		rc = vm_view_ask_memory(vm, s->mem_kib, e);
+		rc = guest_store_ask_memory(vm, s->mem_kib, e);
 	return rc;
 }

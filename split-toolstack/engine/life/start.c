@@ -43,8 +43,8 @@ static int start(struct vm *vm, struct err *e)
 	if (rc == 0)
 		rc = life->copy_of ? guest_start_copy(vm, e) : guest_start(vm, generation, e);
 	if (rc == 0 && life->restore && !noxs) {
-		vm_view_restored(vm);
-		rc = vm_view_tell_address(vm, e);
+		guest_store_restored(vm);
+		rc = guest_store_tell_address(vm, e);
 	}
 	life->t.devices_ns += (uint32_t)(clock_ns() - since);
 	if (rc == 0 && vm_dom(vm)->build) /* else it is armed */
@@ -144,7 +144,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	log_line(LOG_ERROR, "op=restart name=%s: %s", vm_name(vm), err_msg(e));
 	vm_ends(vm);
 	(void)vm_record(vm, NULL);
-	vm_retire(vm);
+	vm_archive(vm);
 	vm_announce(vm, VM_EV_DESTROYED);
 }
 

@@ -88,13 +88,13 @@ static void end(struct engine *en, struct shell *s)
 
 	drop_note(en, domid, vm_uuid_bytes(vm));
 	window_close(en, vm_change_dom(vm));
-	vm_view_close(vm);
+	guest_store_close(vm);
 	control_close(vm);
 	map = vm_take_map(vm);
 	dom_release(vm_change_dom(vm));
 	devices_drop(vm_devices(vm));
 	domain_drop(en, domid, vm_uuid_bytes(vm), vm_pages(vm), vm_slot(vm), map, true);
-	vm_view_forget(vm);
+	guest_store_forget(vm);
 	console_log_delete(vm);
 	vm_drop_domid(vm);
 	engine_pool(en)->ops->vm_free(vm);
@@ -120,8 +120,8 @@ static int go(struct shell *s, struct err *e)
 	if (rc == 0)
 		rc = guest_start(vm, 0, e);
 	if (rc == 0) {
-		vm_view_restored(vm);
-		rc = vm_view_tell_address(vm, e);
+		guest_store_restored(vm);
+		rc = guest_store_tell_address(vm, e);
 	}
 	files_drop(vm_files(vm));
 	if (rc < 0)

@@ -77,7 +77,7 @@ int booted_is_ready(struct booted_probe *p, const struct booted_plan *plan, cons
 {
 	switch (plan->when) {
 	case BOOTED_STORE:
-		return vm_view_has(vm, plan->node);
+		return guest_store_has(vm, plan->node);
 	case BOOTED_TCP:
 		return answers(p, vm, plan->number, now);
 	case BOOTED_TIME:

@@ -355,7 +355,7 @@ static int make_whole(const struct copies *c, struct xen *x, struct transfer *fi
 	if (rc == 0)
 		rc = dom_prepare(x, &spec, NULL, d, e);
 	if (rc == 0 && c->boots)
-		rc = view_ports(x, d->domid, false, &d->console_port, &d->store_port, e);
+		rc = guest_store_ports(x, d->domid, false, &d->console_port, &d->store_port, e);
 	if (rc == 0)
 		rc = save_restore(x, s, d, &st, e);
 	save_close(s);

@@ -76,8 +76,8 @@ static void build_shell(struct worker_job *job, struct xen *x)
 
 	j->rc = dom_prepare(x, &j->spec, s->img, &s->dom, &j->err);
 	if (j->rc == 0 && (s->img ? !image_info(s->img)->direct : j->spec.for_linux)) {
-		j->rc = view_ports(x, s->dom.domid, s->img && image_info(s->img)->noxs,
-				   &s->guest_port, &s->store_port, &j->err);
+		j->rc = guest_store_ports(x, s->dom.domid, s->img && image_info(s->img)->noxs,
+					  &s->guest_port, &s->store_port, &j->err);
 		load.console_port = s->guest_port;
 		load.store_port = s->store_port;
 	}
@@ -111,7 +111,8 @@ static void free_job(struct shell_job *j)
 /* The channel, so that neither side has to bind it later. */
 static int bind_channel(struct engine *en, struct shell *s, struct err *e)
 {
-	int rc = view_ports(engine_xen(en), s->dom.domid, true, &s->guest_port, &s->store_port, e);
+	int rc = guest_store_ports(engine_xen(en), s->dom.domid, true, &s->guest_port,
+				   &s->store_port, e);
 
 	if (rc < 0)
 		return rc;
