@@ -50,8 +50,9 @@ struct backend_ops {
 	enum backend_end (*stop)(struct device *d);
 	/* Something of a device in PHASE_REMOVING is still there. */
 	bool (*has)(const struct device *d);
-	/* The last device of the domain is gone. */
-	void (*domain_gone)(struct engine *en, uint32_t domid);
+	/* The last device of the domain is gone. True: what it had there is still being removed,
+	 * and devices_left() comes when it is. */
+	bool (*domain_gone)(struct engine *en, uint32_t domid);
 };
 
 extern const struct backend_ops kernel_backend_ops, mirrored_backend_ops, user_backend_ops;

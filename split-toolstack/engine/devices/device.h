@@ -53,6 +53,8 @@ struct device_domain {
 	UT_hash_handle hh;
 	uint32_t domid;
 	uint32_t n;		  /* devices there still are */
+	uint32_t leaving;	  /* so many devices_left() are to come */
+	bool lived;		  /* its VM, when the last device went */
 	struct device_set *waits; /* until there are none */
 };
 
@@ -244,6 +246,8 @@ bool teardown_is_idle(const struct engine *en);
 void devices_forget(struct device *d);
 /* One device of the domain less; with the last one its slot is free. */
 void device_domain_put(struct device_domain *dom, struct engine *en);
+/* A backend has removed what it had made for the domain (backend.h: domain_gone). */
+void devices_left(struct engine *en, uint32_t domid);
 
 /* --- user.c: backends in the process chaos-backend --- */
 /* One that belongs to no VM, about to be removed: the process may have it. */

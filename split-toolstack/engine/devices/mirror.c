@@ -29,6 +29,7 @@
 struct mirror {
 	struct ev_loop *loop;
 	mirror_fn *fn;
+	mirror_told_fn *told;
 	void *arg;
 	struct xs_handle *xs;
 	pthread_t thread;
@@ -226,6 +227,11 @@ static bool work(struct mirror *m, struct mirror_item *i)
 	bool go_on = i->op != OP_STOP;
 
 	m->done++;
+	if (i->op == OP_TELL) {
+		mirror_push(&m->out, i);
+		ev_async_send(m->loop, &m->news);
+		return true;
+	}
 	if (m->dead)
 		; /* there is no xenstored to answer */
 	else if (i->op == OP_TRANSACTION)
@@ -277,7 +283,10 @@ static void on_news(struct ev_loop *loop, ev_async *a, int revents)
 
 	(void)revents;
 	for (uint32_t n = 0; n < NEWS_TURN && (i = mirror_pop(&m->out)) != NULL; n++) {
-		m->fn(m->arg, i->path, i->value, i->len, i->done);
+		if (i->op == OP_TELL)
+			m->told(m->arg, i->len);
+		else
+			m->fn(m->arg, i->path, i->value, i->len, i->done);
 		mirror_item_free(i);
 	}
 	if (i)
@@ -346,6 +355,11 @@ int mirror_unfollow(struct mirror *m, const char *path)
 	return ask(m, OP_UNFOLLOW, path, NULL, 0);
 }
 
+int mirror_tell(struct mirror *m, uint32_t key)
+{
+	return ask(m, OP_TELL, "", NULL, key);
+}
+
 bool mirror_is_dead(const struct mirror *m)
 {
 	return __atomic_load_n(&m->dead, __ATOMIC_RELAXED);
@@ -361,7 +375,8 @@ uint64_t mirror_asked(const struct mirror *m)
 	return m->asked;
 }
 
-int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **out, struct err *e)
+int mirror_open(struct ev_loop *loop, mirror_fn *fn, mirror_told_fn *told, void *arg,
+		struct mirror **out, struct err *e)
 {
 	struct mirror *m = calloc(1, sizeof(*m));
 	int rc = 0;
@@ -371,6 +386,7 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **
 		return err_set(e, ENOMEM, "out of memory");
 	m->loop = loop;
 	m->fn = fn;
+	m->told = told;
 	m->arg = arg;
 	mirror_queue_init(&m->in, 0);
 	mirror_queue_init(&m->out, NEWS_MAX);

@@ -29,7 +29,11 @@ typedef void mirror_fn(void *arg, const char *path, const char *value, uint32_t 
 #define MIRROR_NAMES "/vm"
 #define MIRROR_MARK  "chaosd" /* a node that says that the VM is ours, and its domain's id */
 
-int mirror_open(struct ev_loop *loop, mirror_fn *fn, void *arg, struct mirror **out, struct err *e);
+/* All that was asked for before mirror_tell(key) is done. On the loop. */
+typedef void mirror_told_fn(void *arg, uint32_t key);
+
+int mirror_open(struct ev_loop *loop, mirror_fn *fn, mirror_told_fn *told, void *arg,
+		struct mirror **out, struct err *e);
 void mirror_close(struct mirror *m); /* what was asked for is done first; NULL is fine */
 
 /* Writes a node; between begin and end as one transaction. -ENOMEM. */
@@ -40,6 +44,8 @@ int mirror_rm(struct mirror *m, const char *path);
 /* All of what is below `path` now, and each change. */
 int mirror_follow(struct mirror *m, const char *path);
 int mirror_unfollow(struct mirror *m, const char *path);
+/* Calls `told` with `key`, unless the mirror is closed before. -ENOMEM. */
+int mirror_tell(struct mirror *m, uint32_t key);
 /* xenstored is gone: nothing that is asked for is done any more. */
 bool mirror_is_dead(const struct mirror *m);
 /* So many requests are not done yet. */

@@ -7,14 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum mirror_op { OP_PUT, OP_RM, OP_TRANSACTION, OP_FOLLOW, OP_UNFOLLOW, OP_STOP };
+enum mirror_op { OP_PUT, OP_RM, OP_TRANSACTION, OP_FOLLOW, OP_UNFOLLOW, OP_TELL, OP_STOP };
 
-/* A request to the thread, or (as OP_PUT and OP_RM) news from it. */
+/* A request to the thread, or (as OP_PUT and OP_RM) news from it. OP_TELL goes there and back. */
 struct mirror_item {
 	struct mirror_item *next;
 	struct mirror_item *sub; /* of a transaction */
 	enum mirror_op op;
-	uint32_t len;
+	uint32_t len;  /* OP_TELL: its key */
 	uint64_t done; /* news: so many requests had been done before it was read */
 	char *value;   /* behind the path; NULL: none */
 	char path[];

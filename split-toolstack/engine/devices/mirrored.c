@@ -119,14 +119,13 @@ static int start(struct device *d, struct err *e)
 	return adopt(d);
 }
 
-/* What was made above the devices of a domain that is gone, or (it lives) has none any more. */
-void device_unmirror_domain(struct engine *en, uint32_t domid)
+bool device_unmirror_domain(struct engine *en, uint32_t domid)
 {
 	char at[DEVTREE_PATH_MAX];
 	struct vm *vm = NULL;
 
 	if (!engine_devices(en)->mirror)
-		return;
+		return false;
 	vm = vm_by_domid(en, domid);
 	for (uint32_t i = 0; i < DEVICE_KINDS; i++) {
 		(void)snprintf(at, sizeof(at), "/local/domain/0/backend/%s/%u",
@@ -135,6 +134,7 @@ void device_unmirror_domain(struct engine *en, uint32_t domid)
 	}
 	(void)snprintf(at, sizeof(at), "/local/domain/%u%s", domid, vm ? "/device" : "");
 	(void)mirror_rm(engine_devices(en)->mirror, at);
+	return mirror_tell(engine_devices(en)->mirror, domid) == 0;
 }
 
 /* Xenstored's side has changed: the kernel's backend, most of the time. */
@@ -171,9 +171,14 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 	engine_devices(en)->mirror_news = false;
 }
 
+static void on_told(void *arg, uint32_t domid)
+{
+	devices_left(arg, domid);
+}
+
 static int setup(struct engine *en, struct err *e)
 {
-	int rc = mirror_open(engine_loop(en), on_news, en, &engine_devices(en)->mirror, e);
+	int rc = mirror_open(engine_loop(en), on_news, on_told, en, &engine_devices(en)->mirror, e);
 
 	if (rc == 0)
 		engine_devices(en)->host.mirror_open(en);

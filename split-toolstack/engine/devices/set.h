@@ -53,8 +53,9 @@ int device_possible(const struct engine *en, enum device_backend b, struct err *
 void devices_tell(struct engine *en);
 /* Backends still have something of this domain, living or not. */
 bool devices_of(struct engine *en, uint32_t domid);
-/* In mode beside: what xenstored still has of the devices of a domain goes. */
-void device_unmirror_domain(struct engine *en, uint32_t domid);
+/* In mode beside: what xenstored has of the devices of a domain that is gone, or (it lives) has
+ * none any more, is removed. True: devices_left() says when that is done. */
+bool device_unmirror_domain(struct engine *en, uint32_t domid);
 
 /* --- those of one owner --- */
 

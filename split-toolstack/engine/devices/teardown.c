@@ -285,18 +285,11 @@ void devices_wait_no_more(struct engine *en, struct device_set *set)
 		dom->waits = NULL;
 }
 
-void device_domain_put(struct device_domain *dom, struct engine *en)
+static void domain_left(struct device_domain *dom, struct engine *en)
 {
 	struct device_set *waits = dom->waits;
-	struct vm *vm = NULL;
 
-	if (--dom->n)
-		return;
-	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
-		if (engine_devices(en)->backends[i]->domain_gone)
-			engine_devices(en)->backends[i]->domain_gone(en, dom->domid);
-	vm = vm_by_domid(en, dom->domid);
-	if (!vm) /* its VM is gone already */
+	if (!vm_by_domid(en, dom->domid)) /* its VM is gone already */
 		store_forget_domain(engine_devices(en)->host.store, dom->domid);
 	HASH_DELETE(hh, engine_devices(en)->domains, dom);
 	engine_devices(en)->host.domain_free(en, dom->domid);
@@ -305,4 +298,41 @@ void device_domain_put(struct device_domain *dom, struct engine *en)
 		waits->waits_for = 0;
 		waits->ops->gone(waits);
 	}
+}
+
+/* Backends remove what they made for the domain. With those that take time it counts as one that
+ * has devices: the note of its end stays until nothing is left, whenever the daemon dies. */
+static void leave_backends(struct device_domain *dom, struct engine *en)
+{
+	dom->lived = vm_by_domid(en, dom->domid) != NULL;
+	for (uint32_t i = 0; i < DEVICE_BACKENDS; i++)
+		if (engine_devices(en)->backends[i]->domain_gone &&
+		    engine_devices(en)->backends[i]->domain_gone(en, dom->domid))
+			dom->leaving++;
+	if (dom->leaving == 0)
+		domain_left(dom, en);
+}
+
+void device_domain_put(struct device_domain *dom, struct engine *en)
+{
+	if (--dom->n == 0)
+		leave_backends(dom, en);
+}
+
+void devices_left(struct engine *en, uint32_t domid)
+{
+	struct device_domain *dom = find_domain(en, domid);
+
+	if (!dom) { /* of a domain that the last daemon was ending */
+		if (!vm_by_domid(en, domid))
+			store_forget_domain(engine_devices(en)->host.store, domid);
+		engine_devices(en)->host.domain_free(en, domid);
+		return;
+	}
+	if (--dom->leaving || dom->n) /* it has got others since */
+		return;
+	if (dom->lived && !vm_by_domid(en, domid))
+		leave_backends(dom, en); /* more can go now */
+	else
+		domain_left(dom, en);
 }

@@ -50,6 +50,7 @@ struct drop {
 	uint8_t *map;		     /* its two pages, as long as they are mapped */
 	bool recorded;		     /* the registry has a record of its own for it */
 	bool adopted;		     /* noted by the last daemon */
+	bool leaving;		     /* drop_devices_gone() is to come */
 	bool first, working;	     /* not tried so far; the worker has it */
 	bool destroyed, gone, other; /* Xen frees it; has freed it; has another one of this id */
 	int rc;
@@ -151,8 +152,12 @@ static void finish(struct drop *d)
 {
 	struct engine *en = d->en;
 
-	if (d->adopted && !d->other)
-		engine_drops(en)->ops->forget_devices(en, d->domid);
+	if (d->adopted && !d->other) {
+		d->adopted = false;
+		d->leaving = engine_drops(en)->ops->forget_devices(en, d->domid);
+		if (d->leaving) /* the note stays until that is done */
+			return;
+	}
 	if (d->recorded)
 		delete_record(en, d->uuid);
 	if (d->other)
@@ -178,7 +183,8 @@ static void look(struct drop *d)
 {
 	struct xen_domain_info i;
 
-	if (d->working || !d->destroyed || engine_drops(d->en)->ops->has_devices(d->en, d->domid))
+	if (d->working || d->leaving || !d->destroyed ||
+	    engine_drops(d->en)->ops->has_devices(d->en, d->domid))
 		return;
 	if (!d->gone) {
 		int rc = xen_domain_info(engine_xen(d->en), d->domid, &i);
@@ -290,8 +296,10 @@ void drop_devices_gone(struct engine *en, uint32_t domid)
 	struct drop *d = NULL;
 
 	HASH_FIND(hh, engine_drops(en)->all, &domid, sizeof(domid), d);
-	if (d)
-		look(d);
+	if (!d)
+		return;
+	d->leaving = false;
+	look(d);
 }
 
 /* --- after a restart --- */

@@ -15,8 +15,9 @@ struct slot;
 struct drop_ops {
 	/* Backends still have something of it. */
 	bool (*has_devices)(struct engine *en, uint32_t domid);
-	/* It is gone, and what xenstored still has of its devices goes. */
-	void (*forget_devices)(struct engine *en, uint32_t domid);
+	/* It is gone, and what xenstored still has of its devices is removed; true: that takes a
+	 * while, and drop_devices_gone() is called when it is done. */
+	bool (*forget_devices)(struct engine *en, uint32_t domid);
 };
 
 /* `ops` stay. */

@@ -69,6 +69,15 @@ static void on_news(void *arg, const char *path, const char *value, uint32_t len
 		       value ? value : "");
 }
 
+static void on_told(void *arg, uint32_t key)
+{
+	char text[16];
+
+	(void)arg;
+	(void)snprintf(text, sizeof(text), "%u", key);
+	on_news(NULL, "told", text, (uint32_t)strlen(text), last_done);
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -79,7 +88,7 @@ static int start(void **state)
 	atomic_store(&fail_in, -1);
 	nnews = 0;
 	loop = ev_loop_new(EVFLAG_AUTO);
-	return mirror_open(loop, on_news, NULL, &m, NULL);
+	return mirror_open(loop, on_news, on_told, NULL, &m, NULL);
 }
 
 static int stop(void **state)
@@ -124,6 +133,36 @@ static void changes_go_there(void **state)
 	assert_true(xs_has("/a", "2"));
 	assert_true(xs_has("/b", NULL));
 	assert_true(xs_has("/old", NULL));
+}
+
+/* What was asked for before is done when that is told, also when there is no xenstored any more. */
+static void it_tells_when_all_is_done(void **state)
+{
+	(void)state;
+	xs_put_in("/old/1", "1");
+	assert_int_equal(put("/a", "1"), 0);
+	assert_int_equal(mirror_rm(m, "/old"), 0);
+	assert_int_equal(mirror_tell(m, 32751), 0);
+	wait_news(1);
+	assert_string_equal(news[0], "told=32751");
+	assert_true(xs_has("/a", "1"));
+	assert_true(xs_has("/old/1", NULL));
+	assert_int_equal(mirror_tell(m, 2), 0);
+	wait_news(2);
+	assert_string_equal(news[1], "told=2");
+	atomic_store(&fail_in, 0);
+	assert_int_equal(mirror_tell(m, 3), -ENOMEM);
+	atomic_store(&fail_in, -1);
+	(void)snprintf(xs_refused, sizeof(xs_refused), "/b");
+	xs_refusal = EBADF; /* as if it had died */
+	assert_int_equal(put("/b", "1"), 0);
+	assert_int_equal(mirror_tell(m, 4), 0);
+	wait_news(3);
+	assert_string_equal(news[2], "told=4");
+	assert_true(mirror_is_dead(m));
+	assert_int_equal(mirror_tell(m, 5), 0);
+	close_now(); /* none is told any more */
+	assert_int_equal(nnews, 3);
 }
 
 static void changes_come_from_there(void **state)
@@ -364,7 +403,7 @@ static void no_memory(void **state)
 		struct err e = {0};
 
 		atomic_store(&fail_in, n);
-		assert_int_equal(mirror_open(loop, on_news, NULL, &other, &e), -ENOMEM);
+		assert_int_equal(mirror_open(loop, on_news, on_told, NULL, &other, &e), -ENOMEM);
 		assert_null(other);
 		assert_int_equal(e.code, ENOMEM);
 	}
@@ -379,7 +418,7 @@ static void nobody_there(void **state)
 	(void)state;
 	close_now();
 	atomic_store(&xs_opened, -1);
-	assert_int_equal(mirror_open(loop, on_news, NULL, &other, &e), -ECONNREFUSED);
+	assert_int_equal(mirror_open(loop, on_news, on_told, NULL, &other, &e), -ECONNREFUSED);
 	assert_null(other);
 	assert_non_null(strstr(e.msg, "xenstored"));
 	atomic_store(&xs_opened, 0);
@@ -396,6 +435,7 @@ int main(void)
 		MIRROR(news_are_bounded),
 		MIRROR(news_come_in_slices),
 		MIRROR(transactions_are_all_or_nothing),
+		MIRROR(it_tells_when_all_is_done),
 		MIRROR(xenstored_dies),
 		MIRROR(xenstored_does_not_answer),
 		MIRROR(no_memory),
