@@ -22,6 +22,7 @@
 #include "split-toolstack/engine/guest/guest_start.h"
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/pool/pool-t.h"
+#include "split-toolstack/engine/pool/tcp_probe.h"
 #include "split-toolstack/engine/vm/parts.h"
 
 /* Those that are not ready are looked at this often; and end when they have had so long. */
@@ -34,7 +35,7 @@ struct booted {
 	double until;			     /* loop's time: then it is too late */
 	double since;			     /* its devices are connected; 0: they are not */
 	bool runs;
-	struct booted_probe probe;
+	struct tcp_probe probe;
 };
 
 static struct shell *shell_of(struct engine *en, const struct vm *vm)
@@ -75,7 +76,7 @@ static const struct device_set_ops device_ops = {.changed = device_changed,
 
 static void free_shell(struct shell *s)
 {
-	booted_probe_close(&s->booted->probe);
+	tcp_probe_close(&s->booted->probe);
 	free(s->booted);
 	free(s);
 }
@@ -176,7 +177,7 @@ int booted_run(struct engine *en, struct flavor *f, struct shell *s, struct err 
 	cfg = vm_change_cfg(vm);
 	b->vm = vm;
 	b->vm_ops = vm_devices(vm)->ops;
-	b->probe.fd = -1;
+	b->probe = TCP_PROBE_INIT;
 	s->booted = b;
 	s->end = end;
 	vm_put_domain(vm, &s->dom, s->uuid, &s->slot, s->map); /* all that the shell has */
@@ -231,7 +232,7 @@ static void rest(struct shell *s)
 		shell_failed(s, &e);
 		return;
 	}
-	booted_probe_close(&s->booted->probe);
+	tcp_probe_close(&s->booted->probe);
 	s->booted->runs = false;
 	s->flavor->backoff = 0;
 	s->lacks = 0;

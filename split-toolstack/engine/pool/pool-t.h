@@ -18,6 +18,7 @@ struct booted;
 struct copies;
 struct files;
 struct shell_job;
+struct tcp_probe;
 struct transfer;
 struct xen;
 
@@ -220,14 +221,9 @@ struct vm *booted_release(struct shell *s);
 int booted_config(struct engine *en, const struct flavor *f, struct vm_config *c, struct err *e);
 
 /* --- booted_ready.c --- */
-struct booted_probe {
-	int fd;	      /* a connection that is being made; -1: none */
-	double until; /* loop's time: then another one is */
-};
 /* 1: the guest is as its flavor asks for; 0: not yet. `since`: its devices are connected. */
-int booted_is_ready(struct booted_probe *p, const struct booted_plan *plan, const struct vm *vm,
+int booted_is_ready(struct tcp_probe *p, const struct booted_plan *plan, const struct vm *vm,
 		    double since, double now);
-void booted_probe_close(struct booted_probe *p);
 
 /* --- window.c --- */
 /* Of a shell so much stays mapped; larger images are mapped when they are loaded. */
