@@ -18,6 +18,8 @@ bool port_open(void);
 /* Moves frames and timers for ever. Says "ready" when the first IPv4 address is there, or at once
  * when none is asked for by DHCP. */
 void port_run(void) __attribute__((noreturn));
+/* Called by port_run() in each turn, after what came was handed to lwIP; may be NULL. */
+extern void (*port_each_turn)(void);
 /* Both, for a guest that serves one port of TCP and UDP. Returns its exit code when that cannot be.
  */
 int port_serve(uint16_t port, tcp_accept_fn accepted, udp_recv_fn datagram);
