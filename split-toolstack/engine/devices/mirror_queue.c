@@ -61,6 +61,7 @@ void mirror_push(struct mirror_queue *q, struct mirror_item *i)
 {
 	uint64_t bytes = size_of(i);
 
+	i->next = NULL; /* it may come from another queue */
 	(void)pthread_mutex_lock(&q->lock);
 	while (q->first && q->most && q->bytes + bytes > q->most)
 		(void)pthread_cond_wait(&q->room, &q->lock);
