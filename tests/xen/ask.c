@@ -17,6 +17,7 @@ static const char usage[] =
 	"       ask is VM KEY VALUE SECONDS      waits until it is that\n"
 	"       ask says VM TEXT LINES SECONDS   waits until so many lines of the console's log "
 	"have it\n"
+	"       ask types VM TEXT                on its console; ends when chaosd has taken it\n"
 	"       ask up SECONDS                   waits until chaosd answers\n"
 	"       ask shells N SECONDS             waits until so many shells are ready\n"
 	"       ask filled N SECONDS             waits until so many flavors have all that they "
@@ -257,6 +258,41 @@ static int cmd_says(const char *vm, const char *text, long lines, double until)
 	}
 }
 
+/* --- what is typed --- */
+
+/* chaosd takes frames in order: when it answers the last one, the guest's queue has the text. */
+static int cmd_types(struct chaos *c, const char *vm, const char *text)
+{
+	struct chaos_request rq;
+	static struct chaos_reply r;
+	struct chaos_error e = {0};
+	uint32_t console;
+	uint32_t last;
+
+	chaos_request_init(&rq, CHAOS_CONSOLE);
+	rq.vm = vm;
+	rq.flags = CHAOS_FOLLOW | CHAOS_INPUT_TOO;
+	if (!c || chaos_send(c, &rq, &console, &e) < 0)
+		return 1;
+	chaos_request_init(&rq, CHAOS_INPUT);
+	rq.tag = console;
+	rq.data = text;
+	rq.len = (uint32_t)strlen(text);
+	if (chaos_send(c, &rq, NULL, &e) < 0)
+		return 1;
+	chaos_request_init(&rq, CHAOS_VERSION_INFO);
+	if (chaos_send(c, &rq, &last, &e) < 0)
+		return 1;
+	for (;;) {
+		int rc = chaos_receive(c, &r, LOG_SECONDS * 1000, &e);
+
+		if (rc < 0)
+			(void)fprintf(stderr, "ask: %s: %s\n", vm, e.message);
+		if (rc < 0 || (r.last && r.tag == last))
+			return rc < 0;
+	}
+}
+
 /* --- the rest --- */
 
 static int add_domain(const struct chaos_reply *r, void *arg)
@@ -322,6 +358,8 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "ask: %s\n", e.message);
 	if (argc == 4 && strcmp(what, "field") == 0)
 		rc = cmd_field(c, argv[2], argv[3]);
+	else if (argc == 4 && strcmp(what, "types") == 0)
+		rc = cmd_types(c, argv[2], argv[3]);
 	else if (argc == 2 && strcmp(what, "domains") == 0)
 		rc = cmd_domains(c);
 	else

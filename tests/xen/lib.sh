@@ -115,8 +115,10 @@ guest_says() { # VM PART [TIMES [SECONDS]]: waits for it on the console
 		fail "\"$2\" is not on the console of $1, which ends: $(chaos console --log "$1" | tail -5)"
 }
 
-types() { # VM TEXT: on its console, which would go on for ever
-	printf '%b' "$2" | timeout 3 chaos console "$1" >/dev/null 2>&1 || true
+types() { # VM TEXT: on its console
+	local text
+	printf -v text '%b' "$2"
+	"$T/ask" types "$1" "$text" || true
 }
 
 state_is() { # VM STATE
