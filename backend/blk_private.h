@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What blkback's ring and its I/O share. */
+/* Shared by the code for blkback's ring and for its I/O. */
 #ifndef NOXS_BACKEND_BLK_PRIVATE_H
 #define NOXS_BACKEND_BLK_PRIVATE_H
 
 #include "backend/blkback.h"
 
-/* Any request, as the guest wrote it. */
+/* A request of any kind, as the guest has written it. */
 union any_request {
 	struct blkif_request rw;
 	struct blkif_request_discard discard;
@@ -13,7 +13,7 @@ union any_request {
 };
 
 struct blk_scratch {
-	uint8_t *area; /* BLK_SEGMENTS pages, page-aligned: direct I/O works, too */
+	uint8_t *area; /* BLK_SEGMENTS pages, page-aligned, so that direct I/O works */
 	struct xengnttab_grant_copy_segment segs[BLK_SEGMENTS];
 	union any_request taken[BLK_REQUESTS];
 	struct blkif_request_segment indirect[BLK_REQUESTS][BLK_SEGMENTS];

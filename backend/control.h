@@ -12,8 +12,8 @@ struct control {
 	/* IN */
 	struct ev_loop *loop;
 	struct devices *devices;
-	int listener; /* -1: `fd` is the only client, and its end is ours */
-	int fd;	      /* -1: none yet */
+	int listener; /* -1: `fd` is the only client; the process ends with it */
+	int fd;	      /* -1: no client */
 	/* ours */
 	struct acceptor accepting;
 	ev_io reading;
@@ -23,16 +23,16 @@ struct control {
 	uint32_t queued;
 };
 
-/* Starts the watchers, and becomes the devices' `tell`. */
+/* Starts the watchers, and sets the `tell` function of the devices. */
 void control_start(struct control *c);
 /* Closes the sockets. */
 void control_stop(struct control *c);
 
-/* chaos-backend's seccomp filter for all its threads: no new files, sockets, programs or memory
- * that is code. */
+/* Installs chaos-backend's seccomp filter for all its threads: no new files, sockets, programs
+ * or executable memory. */
 int confine_filter(struct err *e);
-/* Gives up root for `user` (a name or a number; NULL: stay) and everything that could bring it
- * back. */
+/* Changes from root to `user` (a name or a number; NULL: no change), and drops everything that
+ * could give root back. */
 int confine_user(const char *user, struct err *e);
 
 #endif

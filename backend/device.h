@@ -15,18 +15,19 @@
 
 struct devices;
 
-/* A device, once in the table by id, once by port. */
+/* A device; it is once in the table by id, and once in the table by port. */
 struct device {
 	struct device *next;	   /* in the table */
-	struct device *ready_next; /* with work left over from its last turn */
+	struct device *ready_next; /* list of devices that have work left from their last turn */
 	struct devices *all;
 	uint64_t id;
 	uint16_t type; /* BACKEND_ATTACH_VIF or _VBD */
 	uint16_t domid;
 	bool ready;
-	bool dying;    /* waits for its jobs */
-	bool detached; /* and was asked to, which is answered when it is freed */
-	int broken;    /* and ended by itself: an errno, told when it is freed, too */
+	bool dying;    /* waits for its jobs, and is freed then */
+	bool detached; /* a client has requested the detach; it is answered when the device is freed
+			*/
+	int broken;    /* an errno if it ended by itself; reported when the device is freed */
 	char why[BACKEND_TEXT];
 	uint32_t port; /* local; 0: none */
 	int fd;
@@ -40,14 +41,14 @@ struct device {
 struct devices {
 	/* IN */
 	struct ev_loop *loop;
-	/* Says what ended: DETACHED or BROKEN. */
+	/* Reports the end of a device: DETACHED or BROKEN. */
 	void (*tell)(void *arg, uint16_t type, uint64_t id, int err, const char *text);
 	void *arg;
 	/* ours */
 	struct xengntdev_handle *gnt;
 	struct xenevtchn_handle *evt;
 	struct backend_seam seam;
-	struct area area; /* of all scratches */
+	struct area area; /* pages of all scratch buffers */
 	struct net_scratch *net_scratch;
 	struct blk_scratch *blk_scratch;
 	struct blk_pool *pool;
@@ -55,38 +56,38 @@ struct devices {
 	struct port_user {
 		struct device *dev;
 	} * by_port;
-	uint32_t ports; /* room in by_port */
+	uint32_t ports; /* size of by_port */
 	struct device *ready;
 	struct device **ready_tail;
 	ev_io events;
 	ev_async done;
-	ev_idle busy; /* keeps the loop from sleeping while devices are ready */
+	ev_idle busy; /* keeps the loop from sleeping while devices have work */
 	ev_check turn;
 };
 
-/* Opens gntdev and evtchn, makes the buffers; starts no thread. */
+/* Opens gntdev and evtchn, allocates the buffers; starts no thread. */
 int devices_open(struct devices *d, struct err *e);
-/* Starts the threads and the watchers, after privileges were dropped. */
+/* Starts the threads and the watchers; call it after privileges were dropped. */
 int devices_start(struct devices *d, struct err *e);
-/* Detaches everything silently and closes all. */
+/* Detaches all devices without reports, and closes everything. */
 void devices_close(struct devices *d);
 
-/* Attach takes over `fd`, also when it fails. -EEXIST for an id in use; else what mapping, binding,
- * or a check of the file says. `sectors` gets a vbd's size. */
+/* Attach takes ownership of `fd`, also on failure. -EEXIST: the id is in use; or an error of
+ * mapping, binding, or a check of the file. `sectors` gets the size of a vbd. */
 int device_attach_vif(struct devices *d, const struct backend_vif *m, int fd, struct err *e);
 int device_attach_vbd(struct devices *d, const struct backend_vbd *m, int fd, uint64_t *sectors,
 		      struct err *e);
 
-/* DETACHED is told when it is done: at once, or when its last job is; also of one that has ended by
- * itself and has jobs. -ENOENT. */
+/* DETACHED is reported when it is done: at once, or after the device's last job; also for a
+ * device that has ended by itself and still has jobs. -ENOENT. */
 int device_detach(struct devices *d, uint64_t id);
 
-/* A device's facts and counters. */
+/* Copies the properties and counters of a device. */
 void device_tell(const struct device *dev, struct backend_device *out);
 
 /* --- device.c for attach.c --- */
 
-/* It gets a turn in this round of the loop. */
+/* Gives the device a turn in this iteration of the loop. */
 void device_ready(struct device *dev);
 /* Ends a device; `why` NULL: it was detached. */
 void device_end(struct device *dev, int err, const char *why);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What netback's two directions share. */
+/* Shared by the two directions of netback. */
 #ifndef NOXS_BACKEND_NET_PRIVATE_H
 #define NOXS_BACKEND_NET_PRIVATE_H
 
@@ -9,7 +9,7 @@
 
 #include "backend/netback.h"
 
-/* A frame from the guest: its slots, the first one with all its facts. */
+/* A frame from the guest: its slots; the first slot has the properties of the frame. */
 struct net_frame {
 	uint16_t slot;	/* index of its first slot in this pass */
 	uint16_t slots; /* with extra infos */
@@ -19,7 +19,7 @@ struct net_frame {
 	uint16_t flags;	   /* NETTXF_* of the first slot */
 	uint16_t gso_size; /* 0: none */
 	uint8_t gso_type;
-	bool bad; /* answered with an error, not sent */
+	bool bad; /* answered with an error, and not sent */
 };
 
 struct net_slot {
@@ -31,24 +31,23 @@ struct net_rx_slot {
 	struct netif_rx_response rsp;
 	uint16_t gso_size; /* != 0: this slot is an extra info */
 	uint8_t gso_type;
-	int16_t seg; /* the copy that fills it, -1 for an extra info */
+	int16_t seg; /* the copy that fills it; -1 for an extra info */
 };
 
 struct net_scratch {
-	uint8_t *area; /* NET_AREA_PAGES, page-aligned: a page a segment */
+	uint8_t *area; /* NET_AREA_PAGES, page-aligned: one page for each segment */
 	struct xengnttab_grant_copy_segment segs[NET_AREA_PAGES];
 	struct net_slot slots[NET_SLOTS];
 	struct net_frame frames[NET_SLOTS];
 	struct net_rx_slot rx[NET_AREA_PAGES];
 };
 
-/*
- * Fills the TAP's header for a frame in pieces: where the checksum goes (NETTXF_csum_blank) and how
- * to cut it (GSO). `head` is a copy of its first `len` bytes, `bytes` the whole frame. -EINVAL: it
- * is no TCP or UDP over IP that offload is possible for.
- */
+/* Fills the TAP's header for a frame in pieces: the position of the checksum
+ * (NETTXF_csum_blank), and how to segment the frame (GSO). `head` is a copy of the first `len`
+ * bytes, `bytes` the size of the whole frame. -EINVAL: it is not TCP or UDP over IP, which
+ * offload requires. */
 int net_offload(const uint8_t *head, uint32_t len, const struct net_frame *f,
 		struct virtio_net_hdr *out);
-#define NET_HEAD_MAX 256u /* headers must lie in as many bytes */
+#define NET_HEAD_MAX 256u /* the headers must be within this number of bytes */
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A vif's rings against a TAP file: frames both ways, with checksum and segmentation offload. */
+/* Connects a vif's rings to a TAP file: frames in both directions, with checksum and
+ * segmentation offload. */
 #ifndef NOXS_BACKEND_NETBACK_H
 #define NOXS_BACKEND_NETBACK_H
 
@@ -15,22 +16,22 @@
 #include "backend/seam.h"
 
 #define NET_SLOTS	256u   /* of either ring: one page */
-#define NET_FRAME_SLOTS 18u    /* XEN_NETIF_NR_SLOTS_MIN: what a frontend may count on */
-#define NET_FATAL_SLOTS 20u    /* a frame of more ends the device, as in Linux' netback */
+#define NET_FRAME_SLOTS 18u    /* XEN_NETIF_NR_SLOTS_MIN: the number that a frontend may rely on */
+#define NET_FATAL_SLOTS 20u    /* a frame with more slots ends the device, as in Linux' netback */
 #define NET_FRAME_MAX	65535u /* bytes; a slot's size has 16 bits */
 #define NET_PAGE	RING_PAGE
 
-/* What the frontend takes, from its feature-* nodes; the TAP's offloads are set to match. */
+/* What the frontend supports, from its feature-* nodes; the TAP's offloads are set accordingly. */
 #define NET_RX_SG    (1u << 0) /* frames in more than one slot */
-#define NET_RX_CSUM  (1u << 1) /* no feature-no-csum-offload: checksums may be left out */
+#define NET_RX_CSUM  (1u << 1) /* no feature-no-csum-offload: checksums may be blank */
 #define NET_RX_GSO4  (1u << 2)
 #define NET_RX_GSO6  (1u << 3)
 #define NET_FEATURES (NET_RX_SG | NET_RX_CSUM | NET_RX_GSO4 | NET_RX_GSO6)
 
 #define NET_AREA_PAGES (NET_SLOTS + NET_FRAME_SLOTS)
 
-/* Buffers for one pass over one ring; devices of a thread share it. `area` has NET_AREA_PAGES
- * pages, is the caller's and outlives it. */
+/* Buffers for one pass over one ring, shared by the devices of a thread. `area` has
+ * NET_AREA_PAGES pages, belongs to the caller and must exist longer. */
 struct net_scratch;
 struct net_scratch *net_scratch_new(uint8_t *area);
 void net_scratch_free(struct net_scratch *s);
@@ -38,47 +39,48 @@ void net_scratch_free(struct net_scratch *s);
 struct net_counts {
 	uint64_t frames;
 	uint64_t bytes;
-	uint64_t dropped; /* frames the other side did not get */
+	uint64_t dropped; /* frames that the other side did not get */
 };
 
 struct netback {
-	/* IN, before netback_init() */
+	/* IN: set before netback_init() */
 	const struct backend_seam *seam;
 	struct net_scratch *scratch;
 	uint16_t domid;
-	uint32_t port;	   /* local event channel */
-	int tap;	   /* non-blocking, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR; the caller's */
+	uint32_t port; /* local event channel */
+	int tap;       /* non-blocking, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR; the caller closes it */
 	uint32_t features; /* NET_* */
 	/* OUT */
 	struct net_counts tx; /* from the guest */
 	struct net_counts rx; /* to the guest */
-	bool rx_full;	      /* no slots: do not look at the TAP until an event came */
+	bool rx_full;	      /* there are no slots: do not read the TAP before the next event */
 	/* ours */
 	struct ring tx_ring;
 	struct ring rx_ring;
-	uint8_t *held; /* a frame that was read when slots were too few, virtio header first */
+	uint8_t *held; /* a frame that was read when there were too few slots, with its virtio
+			  header */
 	uint32_t held_bytes;
 	uint32_t lone; /* passes in a row that found one frame in the TAP */
-	bool untold;   /* responses that the guest wants to hear of */
+	bool untold;   /* there are responses for which the guest has requested an event */
 };
 
-/* Takes over the two mapped ring pages. */
+/* Initialises it for the two mapped ring pages. */
 void netback_init(struct netback *n, void *tx_page, void *rx_page);
-/* Frees the held frame; pages, port and TAP are the caller's. */
+/* Frees the held frame; the caller releases pages, port and TAP. */
 void netback_fini(struct netback *n);
 
-/* Tells the guest what the passes before have answered, if it wants to hear: once for both
- * directions. After every netback_tx() and netback_rx() that went well. */
+/* Sends the guest an event for the responses of the passes before, if it has requested one: one
+ * event for both directions. Call it after every netback_tx() and netback_rx() that succeeded. */
 void netback_notify(struct netback *n);
 
-/*
- * One pass over the guest's frames, at most one ring full. 1: call again, there is more; 0: an
- * event will come. -EPROTO: the guest broke the protocol and `e` says how; the device must end.
- */
+/* One pass over the guest's frames, at most one ring full. 1: there are more, call again; 0: the
+ * guest will send an event. -EPROTO: the guest broke the protocol, `e` says how; the device must
+ * end. */
 int netback_tx(struct netback *n, struct err *e);
 
-/* One pass from the TAP to the guest, with the same results; the TAP may have more also with 0.
- * With rx_full set afterwards only an event helps. -EIO: the TAP is gone. */
+/* One pass from the TAP to the guest, with the same results; also with 0 the TAP may have more
+ * frames. If rx_full is set afterwards, wait for an event. -EIO: the TAP does not exist any
+ * more. */
 int netback_rx(struct netback *n, struct err *e);
 
 #endif

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What chaosd and chaos-backend say to each other, on a Unix SOCK_SEQPACKET socket. */
+/* The protocol between chaosd and chaos-backend, on a Unix SOCK_SEQPACKET socket. */
 #ifndef NOXS_BACKEND_PROTO_H
 #define NOXS_BACKEND_PROTO_H
 
 #include <stdint.h>
 
 /*
- * One packet is one message: a struct backend_head and what its type says, of exactly its size.
- * Both ends are on one host and of one release: another version is refused. All numbers are in the
- * host's order; bytes named `zero` are zero. `id` is chosen by the client, any number but 0 that
- * no attached device has; each request is answered once, in any order:
+ * One packet is one message: a struct backend_head and the structure for its type, with exactly
+ * that size. Both ends are on one host and from one release: another version is refused. Numbers
+ * are in the host's byte order; bytes named `zero` are zero. The client chooses `id`: any number
+ * except 0 and ids of attached devices. Each request is answered once, in any order:
  *
- *   ATTACH_VIF, ATTACH_VBD (with one file descriptor) -> ATTACHED or FAILED
- *   DETACH -> DETACHED (also for an id that is not attached, with err = ENOENT)
- *   LIST (id 0) -> DEVICE for each device, then LISTED
+ * ATTACH_VIF, ATTACH_VBD (with one file descriptor) -> ATTACHED or FAILED; DETACH -> DETACHED
+ * (with err = ENOENT for an id that is not attached); LIST (id 0) -> DEVICE for each device,
+ * then LISTED.
  *
- * BROKEN comes unasked: the device ended because its guest broke the protocol, or its file is gone;
- * its mappings, port and file are released and the id is free. When a DETACH has crossed it, that
- * is answered, too.
+ * BROKEN is sent without a request: the device has ended because its guest broke the protocol,
+ * or its file does not exist any more. Its mappings, port and file are released, and the id is
+ * free. A DETACH that was sent before BROKEN arrived is answered, too.
  */
 #define BACKEND_VERSION 1u
 #define BACKEND_TEXT	216u /* with NUL */
@@ -43,8 +43,8 @@ struct backend_head {
 	uint64_t id;
 };
 
-/* With a TAP's file descriptor: IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, header of 10 bytes, offloads as
- * the features say. */
+/* Sent with the file descriptor of a TAP: IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, a header of 10
+ * bytes, and the offloads that the features allow. */
 struct backend_vif {
 	struct backend_head head;
 	uint32_t domid;
@@ -55,28 +55,28 @@ struct backend_vif {
 	uint32_t zero;
 };
 
-/* With the file descriptor of a regular file or block device. Open a block device with O_DIRECT:
- * with dom0's page cache between, each write is copied once more, and a flush waits for all of
- * them. */
+/* Sent with the file descriptor of a regular file or block device. Open block devices with
+ * O_DIRECT: otherwise each write is copied once more into dom0's page cache, and a flush waits
+ * for all of them. */
 struct backend_vbd {
 	struct backend_head head;
 	uint32_t domid;
 	uint32_t remote_port;
 	uint32_t ring_ref; /* one page, protocol x86_64-abi */
 	uint32_t flags;	   /* BLK_* of blkback.h */
-	uint64_t sectors;  /* of 512 bytes; 0: as many as the file has */
+	uint64_t sectors;  /* of 512 bytes; 0: all of the file */
 };
 
 /* ATTACHED, FAILED, DETACHED, BROKEN, LISTED. */
 struct backend_reply {
 	struct backend_head head;
-	uint32_t err; /* errno, 0 when it went well; LISTED: 0 */
+	uint32_t err; /* an errno; 0: success; LISTED: 0 */
 	uint32_t zero;
 	uint64_t sectors; /* ATTACHED, a vbd */
 	char text[BACKEND_TEXT];
 };
 
-/* DEVICE. Counters since it was attached. */
+/* DEVICE. The counters start at the attach. */
 struct backend_device {
 	struct backend_head head;
 	uint32_t domid;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the ring cores ask of Xen: grant copies and notifications. Units put their own behind it. */
+/* The calls of Xen that the ring code needs: grant copies and events. Unit tests have their own
+ * functions for them. */
 #ifndef NOXS_BACKEND_SEAM_H
 #define NOXS_BACKEND_SEAM_H
 
@@ -9,13 +10,13 @@
 #include <xengnttab.h>
 #include <xen/grant_table.h>
 
-/* The name libxengnttab gives a segment, without its typedef. */
+/* libxengnttab's name for a segment, without its typedef. */
 struct backend_seam {
-	/* Copies `n` segments, and may change all of them but their length; each `status` says how
-	 * its copy went (GNTST_okay is 0). Negative errno when nothing was copied. Called by
-	 * several threads at once. */
+	/* Copies `n` segments; it may change all members of a segment except the length. Each
+	 * `status` has the result of its copy (GNTST_okay is 0). Returns a negative errno if
+	 * nothing was copied. Called by several threads at once. */
 	int (*copy)(void *ctx, struct xengnttab_grant_copy_segment *segs, uint32_t n);
-	/* Tells the guest at our local port. */
+	/* Sends an event to the guest on our local port. */
 	void (*notify)(void *ctx, uint32_t port);
 	void *ctx;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Folders that a program with rights keeps its files in. */
+/* Folders in which a privileged program keeps its files. */
 #ifndef CHAOS_BASE_DIRS_H
 #define CHAOS_BASE_DIRS_H
 
@@ -8,18 +8,17 @@
 
 #include "base/err.h"
 
-/*
- * Makes a folder (0700, or 0755 with `open_to_readers`) and, when it is missing, the one above it
- * (0755), and checks what is there. Its owner must be this user (root, for a daemon), and no other
- * may write into it; the same holds for each folder above it, but for the group's right and
- * for folders like /tmp, where each user may only delete what is their own. Links on the way are
- * followed if such folders hold them. So what is opened in it later cannot have been put there by
- * another user. Returns an O_PATH descriptor of it; -EPERM with what is wrong and what to do.
- */
+/* Makes a folder (mode 0700, or 0755 with `open_to_readers`) and, if it is missing, its parent
+ * (0755), and checks both. The folder must belong to this user (root, for a daemon), and no
+ * other user may be able to write into it. The same holds for each folder above it, with two
+ * exceptions: the group may write, and folders like /tmp are allowed, where users can only
+ * delete their own files. Symbolic links on the way are followed if they are in such folders. So
+ * no other user can have put anything into the folder that is opened there later. Returns an
+ * O_PATH descriptor of it; -EPERM with the reason and what to do. */
 int dir_prepare(const char *path, bool open_to_readers, struct err *e);
 
-/* Refuses a folder of ours that holds symbolic links: programs that are not ours (LMDB) would
- * follow them. -EPERM names the link. `dir` is an O_PATH descriptor, `path` for the message. */
+/* Returns -EPERM if the folder has a symbolic link, because libraries (LMDB) would follow it;
+ * the message names the link. `dir` is an O_PATH descriptor, `path` is for the message. */
 int dir_refuse_links(int dir, const char *path, struct err *e);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The one error shape of the project: a negative errno and one line for a person. */
+/* The only form of errors in the project: a negative errno and one line of text. */
 #ifndef CHAOS_BASE_ERR_H
 #define CHAOS_BASE_ERR_H
 
@@ -7,29 +7,28 @@
 
 #define ERR_MSG_MAX 512
 
-/*
- * An error by value. Functions that can fail return >= 0, or a negative errno, and take a
- * `struct err *` as their last parameter (may be NULL). The message is set once where the fault was
- * found, wrapped at most once per layer on the way up ("create web: load: ..."), and printed only
- * at the edge of a program.
- */
+/* An error, passed by value. Functions that can fail return >= 0, or a negative errno, and take
+ * a `struct err *` as their last parameter (may be NULL). The message is set once, where the
+ * fault is found; each layer may wrap it once ("create web: load: ..."). Only the program prints
+ * it. */
 struct err {
 	int code;	       /* the positive errno, 0 when nothing was set */
 	char msg[ERR_MSG_MAX]; /* one line, no newline at its end, always terminated */
 };
 
-/* Sets code and message; returns -code (-EIO for a code that is none). `e` may be NULL. A message
- * that is too long is cut. */
+/* Sets code and message; returns -code (-EIO if `code` is not an errno). `e` may be NULL. A
+ * message that is too long is cut. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* As err_set() with ": " and strerror(code) behind the message. */
+/* Like err_set(), with ": " and strerror(code) after the message. */
 int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Puts "<formatted>: " in front of a message that is already set; returns -e->code. With an empty
- * `e` only the prefix is there. `rc` (negative errno) is what is returned. */
+/* Puts "<formatted>: " before a message that is already set; returns `rc`, a negative errno. If
+ * `e` is empty, the message is the prefix. */
 int err_wrap(struct err *e, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Compilers and analyzers cannot see into the functions above: what they return is an error. */
+/* Tells compilers and analyzers, which cannot see into the functions above, that their result is
+ * negative. */
 static inline int err_is_negative(int rc)
 {
 	if (rc >= 0)
@@ -40,7 +39,7 @@ static inline int err_is_negative(int rc)
 #define err_sys(...)  err_is_negative(err_sys(__VA_ARGS__))
 #define err_wrap(...) err_is_negative(err_wrap(__VA_ARGS__))
 
-/* Takes over an error that was found elsewhere; `to` may be NULL. */
+/* Copies an error that another function has set; `to` may be NULL. */
 static inline void err_copy(struct err *to, const struct err *from)
 {
 	if (to)

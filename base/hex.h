@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Writes both digits, in lower case; returns what is behind them. */
+/* Writes two digits in lower case; returns the place after them. */
 static inline char *hex_put(char *to, uint8_t byte)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -26,7 +26,8 @@ static inline int hex_digit(char c)
 	return -1;
 }
 
-/* The byte that the text begins with, 0 to 255; -1: it does not begin with two digits. */
+/* The byte that the first two characters stand for, 0 to 255; -1 if they are not two hexadecimal
+ * digits. */
 static inline int hex_get(const char *text)
 {
 	int high = hex_digit(text[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Random bytes of the kernel, taken many at a time: most calls make no system call. */
+/* Random bytes from the kernel, fetched many at a time, so that most calls make no system call. */
 #ifndef CHAOS_BASE_RANDOM_H
 #define CHAOS_BASE_RANDOM_H
 
@@ -9,22 +9,22 @@
 
 #include "base/err.h"
 
-/* The kernel gives up to 256 bytes whole, without a signal in between (getrandom(2)). */
+/* getrandom(2) returns up to 256 bytes completely, without being interrupted by a signal. */
 #define RANDOM_STOCK 256u
 
-/* What each thread has. */
+/* The stock of a thread. */
 struct random_stock {
 	uint8_t bytes[RANDOM_STOCK];
-	size_t left; /* at the end */
+	size_t left; /* number of unused bytes, at the end of the array */
 };
 extern _Thread_local struct random_stock random_stocked;
 
-/* The same as random_bytes(), when the stock has too few. */
+/* random_bytes() when the stock has too few bytes. */
 int random_fetch(void *out, size_t len, const char *what, struct err *e);
 
-/* Any number of bytes fit for keys. Each byte is given out once and is nowhere in memory after
- * that. Each thread has its own; a child of fork() would have its parent's, and must not call it.
- */
+/* Any number of bytes that are good enough for keys. A byte is returned once and then erased
+ * from memory. Each thread has its own stock. A child of fork() must not call this: it has the
+ * stock of its parent. */
 static inline int random_bytes(void *out, size_t len, const char *what, struct err *e)
 {
 	struct random_stock *stock = &random_stocked;
@@ -38,8 +38,8 @@ static inline int random_bytes(void *out, size_t len, const char *what, struct e
 	return 0;
 }
 
-/* In idle time: the next 128 bytes or more will need no system call, when the kernel gives some
- * now. */
+/* For idle time: fetches bytes, if the kernel has some now, so that the next 128 bytes or more
+ * need no system call. */
 void random_stock(void);
 
 #endif

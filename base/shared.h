@@ -5,19 +5,18 @@
 
 #include <stdint.h>
 
-/*
- * A value in shared memory is loaded once, checked, and then only the copy is used. These accessors
- * keep the compiler from loading twice or tearing. Publish an index last, with store_release; load
- * the other side's index with load_acquire before reading what it announces.
- */
+/* A value in shared memory is loaded once and checked; afterwards only the copy is used. These
+ * accessors prevent the compiler from loading it twice or in parts. Publish an index last, with
+ * store_release; load the other side's index with load_acquire before you read the data it
+ * announces. */
 #define shared_load(p)		   __atomic_load_n((p), __ATOMIC_RELAXED)
 #define shared_load_acquire(p)	   __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define shared_store(p, v)	   __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define shared_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define shared_fence()		   __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-/* Copies `len` bytes out of or into shared memory, byte by byte as far as the other side can tell;
- * the copy may be a mixture of old and new bytes, so check it only after copying. */
+/* Copies `len` bytes from or to shared memory. The other side may write meanwhile, so the copy
+ * may be a mixture of old and new bytes: check the copy, not the original. */
 static inline void shared_read(void *to, const volatile void *from, uint32_t len)
 {
 	__builtin_memcpy(to, (const void *)(uintptr_t)from, len);

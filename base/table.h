@@ -6,17 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * uthash allocates when a table begins and when it grows, in the middle of an insertion that cannot
- * fail, and ends the process when there is no memory. So there is a reserve of a MiB for that: room
- * for the tables of 32751 VMs. Entries are their owner's, and checked there. One thread.
- */
+/* uthash allocates memory when a table is made and when it grows, in the middle of an insertion
+ * that cannot fail, and ends the process when there is none. Therefore there is a reserve of 1
+ * MiB, enough for the tables of 32751 VMs. The memory of entries belongs to the caller, who
+ * checks its allocation. For one thread. */
 void *table_alloc(size_t bytes);
 void table_free(void *p);
 
-/* FNV-1a: keys come from clients that are trusted with more than slow tables. Others define
- * HASH_FUNCTION before they include this file. uthash's own hash falls through switch labels
- * without saying so. */
+/* FNV-1a is good enough: keys come from clients, which are trusted like root. Other files define
+ * HASH_FUNCTION before they include this one. uthash's own hash has fallthroughs that compilers
+ * warn about. */
 static inline uint32_t table_hash(const void *key, size_t len)
 {
 	const uint8_t *p = key;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Unix sockets: listening with rights, connecting, and packets with open files. */
+/* Unix sockets: listening with access rights, connecting, and packets with open files. */
 #ifndef CHAOS_BASE_UNIX_H
 #define CHAOS_BASE_UNIX_H
 
@@ -15,29 +15,30 @@ struct unix_listener {
 	const char *path;
 	int type;
 	int backlog;
-	gid_t group; /* may connect as the owner may; UNIX_NO_GROUP: the owner alone */
+	gid_t group; /* the group that may connect, besides the user; UNIX_NO_GROUP: only the user
+		      */
 };
 #define UNIX_NO_GROUP ((gid_t)-1)
 
-/* Makes a socket at the path that has its rights before the first connection, and listens. A socket
- * that was left there is replaced. Returns a non-blocking fd; -EADDRINUSE: a process listens there
- * already; -EEXIST: what is there is no socket; or another negative errno. */
+/* Makes a socket at the path, sets its rights before the first connection, and listens. A socket
+ * that nobody listens on is replaced. Returns a non-blocking fd; -EADDRINUSE: a process listens
+ * there already; -EEXIST: the path exists and is not a socket; or another negative errno. */
 int unix_listen(const struct unix_listener *l, struct err *e);
 
-/* Connects to a socket; `flags`: 0 or SOCK_NONBLOCK, then a full queue is -EAGAIN. The fd, or a
- * negative errno: -ENOENT and -ECONNREFUSED say that nothing listens. */
+/* Connects to a socket. `flags`: 0 or SOCK_NONBLOCK (then a full queue is -EAGAIN). Returns the
+ * fd, or a negative errno; -ENOENT and -ECONNREFUSED mean that nobody listens. */
 int unix_connect(const char *path, int type, int flags);
 
 #define UNIX_FILES_MAX 16u
 
-/* Sends a packet with files, which stay the caller's; at most UNIX_FILES_MAX. `flags` as in
- * sendmsg(2); SIGPIPE is never raised. 0 or a negative errno. */
+/* Sends a packet with at most UNIX_FILES_MAX open files, which the caller closes. `flags` as for
+ * sendmsg(2); SIGPIPE is never raised. Returns 0 or a negative errno. */
 int unix_send(int fd, const void *buf, size_t len, const int *files, uint32_t nfile, int flags);
 
-/* Takes one packet of a SOCK_SEQPACKET socket, without waiting, and up to `most` files of it, which
- * are the caller's. Its length; 0: the end (an empty packet is one); -EAGAIN; -EMSGSIZE: it is
- * larger than `room`; -EMFILE: not all its files could be taken; or another negative errno. With 0
- * or an error no file is left open. */
+/* Receives one packet of a SOCK_SEQPACKET socket without waiting, and up to `most` files, which
+ * the caller closes. Returns its length; 0: the other side has closed (an empty packet counts as
+ * that); -EAGAIN; -EMSGSIZE: larger than `room`; -EMFILE: not all files could be received; or
+ * another negative errno. With 0 or an error no file is left open. */
 ssize_t unix_receive(int fd, void *buf, size_t room, int *files, uint32_t most, uint32_t *nfile);
 
 #endif

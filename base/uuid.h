@@ -10,7 +10,7 @@
 
 #define UUID_TEXT 37u /* bytes of the text, with its end */
 
-/* A random one: RFC 9562, version 4. */
+/* Makes a random uuid: RFC 9562, version 4. */
 static inline int uuid_random(uint8_t uuid[16], struct err *e)
 {
 	int rc = random_bytes(uuid, 16, "uuid", e);
@@ -23,8 +23,8 @@ static inline int uuid_random(uint8_t uuid[16], struct err *e)
 }
 /* "01234567-89ab-cdef-0123-456789abcdef". */
 void uuid_print(const uint8_t uuid[16], char out[UUID_TEXT]);
-/* Reads that form, in either case, and nothing else; -EINVAL. Not called uuid_parse(): libuuid,
- * which libxenlight uses in the same process, has a function of that name. */
+/* Reads that form, upper or lower case, and nothing else; -EINVAL. It is not called uuid_parse()
+ * because libuuid, which libxenlight uses in the same process, has a function of that name. */
 int uuid_read(const char *text, uint8_t out[16]);
 
 #endif

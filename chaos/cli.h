@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the commands of chaos share: the table, a VM as the daemon tells of it, output. */
+/* Shared by the commands of chaos: the table, VMs in the form of the daemon's answers, output. */
 #ifndef CHAOS_CLI_H
 #define CHAOS_CLI_H
 
@@ -17,8 +17,8 @@
 #define EXIT_DONE   0
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
-#define EXIT_UNSURE 3 /* migrate: whether the VM runs on the other host is not known */
-/* chaos run, when the guest did not end by itself. */
+#define EXIT_UNSURE 3 /* migrate: it cannot be found out whether the VM runs on the other host */
+/* chaos run, if the guest has not ended by itself. */
 #define EXIT_CRASHED	 134
 #define EXIT_DESTROYED	 137
 #define EXIT_INTERRUPTED 130
@@ -29,11 +29,11 @@ struct command {
 	const char *what; /* one line */
 	const char *help; /* options, each on a line; may be NULL */
 	int (*run)(const struct command *cmd, int argc, char **argv);
-	enum proto_op op; /* of a command that is one request about each VM */
+	enum proto_op op; /* for a command that sends one request for each VM */
 };
 
-/* All commands but help, in the order of the overview: COMMAND(NAME) stands for `const struct
- * command cmd_NAME`, which is beside its function, with its help. */
+/* All commands except help, in the order of the overview: COMMAND(NAME) stands for `const struct
+ * command cmd_NAME`, which is defined in the file of its function and help. */
 #define COMMANDS(COMMAND)                                                                          \
 	COMMAND(create)                                                                            \
 	COMMAND(run)                                                                               \
@@ -82,57 +82,57 @@ COMMANDS(COMMAND_DECLARED)
 
 void print_help(const struct command *cmd, FILE *to);
 
-/* "chaos create: <text>" and where help is; returns EXIT_USAGE. */
+/* Prints "chaos create: <text>" and how to get help; returns EXIT_USAGE. */
 int usage(const struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* "chaos: <message>"; returns EXIT_FAILED. */
+/* Prints "chaos: <message>"; returns EXIT_FAILED. */
 int failed(const struct err *e);
-/* getopt_long's next; handles --help and unknown options by ending the program. */
+/* The next option of getopt_long(); ends the program for --help and unknown options. */
 int next_option(const struct command *cmd, int argc, char **argv, const char *letters,
 		const struct option *longs);
 
-/* -j, and -f where it may be, of commands that know no other options. EXIT_USAGE: something else
- * was given, and it was said. */
+/* Parses -j, and -f if it is allowed, for commands without other options. EXIT_USAGE: something
+ * else was given; a message was printed. */
 struct plain_options {
-	json_t *json; /* an array; NULL: not asked for */
+	json_t *json; /* an array; NULL: not requested */
 	uint32_t flags;
 };
 int plain_options(const struct command *cmd, int argc, char **argv, bool can_force,
 		  struct plain_options *out);
-/* The end of a command: closes the connection, prints and frees `json` (NULL: nothing). Returns
- * `result`, or EXIT_FAILED when stdout fails. */
+/* Ends a command: closes the connection, prints and frees `json` (NULL: nothing). Returns
+ * `result`, or EXIT_FAILED if stdout fails. */
 int conclude(struct client *c, json_t *json, int result);
 
 /* --- VMs --- */
 
 void print_vm(const struct chaos_vm *v);
-/* As one line of it. */
+/* Prints it as one line. */
 void print_device(const struct chaos_device *d);
 /* "poweroff, code 3" */
 void print_end_text(const struct chaos_vm *v, char *to, size_t room);
 /* "256K", "4M", "1.5G" */
 void format_kib(uint64_t kib, char *to, size_t room);
-/* "3.2s", "12m", "4h", "3d" since/between nanoseconds. */
+/* "3.2s", "12m", "4h", "3d", for a number of nanoseconds. */
 void format_age(uint64_t ns, char *to, size_t room);
 /* "pv 256K x1 /usr/lib/..." */
 void flavor_text(const struct chaos_flavor *f, char *to, size_t room);
-/* Prints and frees; -1 when stdout fails. */
+/* Prints and frees it; -1 if stdout fails. */
 int print_json(json_t *j);
 
-/* A request was sent: on a terminal it is said that it takes long, when it does. */
+/* After a request that may take long: prints a line on a terminal if it does. */
 void tell_long(const struct client *c, const char *what);
-/* Of a restore or a copy of a snapshot: what becomes of its disks, into *flags. -EINVAL: no such
- * word. */
+/* For a restore or a copy of a snapshot: sets *flags from the word for its disks. -EINVAL: there
+ * is no such word. */
 int disks_flag(const char *word, uint32_t *flags, struct err *e);
 
-/* A request about one VM, sent; the answer is for the caller. */
+/* Sends a request about one VM; the caller receives the answer. */
 int ask(struct client *c, enum proto_op op, const char *what, uint32_t flags, struct err *e);
 
-/* Streams a console until the VM has ended or the user detaches (1). *last: the VM then. */
+/* Prints a console until the VM has ended or the user detaches (1). *last: the VM at the end. */
 int stream_console(struct client *c, const char *what, uint32_t flags, bool *ended,
 		   struct chaos_vm *last, struct err *e);
-/* From now on SIGINT and SIGTERM end stream_console() with -EINTR. */
+/* Makes SIGINT and SIGTERM end stream_console() with -EINTR. */
 void catch_interrupts(void);
-/* What chaos run ends with. */
+/* The exit status of chaos run. */
 int exit_of(const struct chaos_vm *v);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What create and run share: their options, the request, its answer. */
+/* Shared by create and run: options, request, answer. */
 #ifndef CHAOS_CREATE_H
 #define CHAOS_CREATE_H
 
@@ -9,20 +9,20 @@
 
 struct create_args {
 	const char *file;
-	char *config; /* the file's text, once read; malloced */
+	char *config; /* the text of the file, when it was read; malloced */
 	size_t config_len;
 	char **override;
 	int noverride;
 	const char *kernel, *ramdisk;
-	const char *from;     /* a snapshot: it is made of that, and of nothing else */
-	const char *from_vif; /* vif=...: its MAC and IP address; NULL: any */
+	const char *from;     /* a snapshot to copy; then no other source is given */
+	const char *from_vif; /* vif=...: MAC and IP address of the copy; NULL: any */
 	const char *name;
 	char *set[SETS_MAX];
 	int nset;
 	const char *ignore[SETS_MAX];
 	int nignore;
 	uint32_t flags;
-	uint32_t count; /* 0: one, without a number in its name */
+	uint32_t count; /* 0: one VM, without a number in its name */
 	bool console, json, quiet, interactive, rm;
 };
 
@@ -42,9 +42,9 @@ void create_read_option(struct create_args *a, int c);
 void create_add_set(struct create_args *a, const char *key, const char *value);
 void create_args_clear(struct create_args *a);
 
-/* Connects, creates one VM, prints it; an exit status. The connection stays open. */
+/* Connects, creates one VM and prints it; returns an exit status. The connection stays open. */
 int create_one(struct create_args *a, struct client *c, struct chaos_vm *v);
-/* The same for a->count of them, over one connection that is closed again. */
+/* The same for a->count VMs, over one connection, which is closed. */
 int create_many(struct create_args *a);
 
 #endif

@@ -1,60 +1,59 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What two chaos tell each other around the stream of a VM that moves (man 7 chaos-migrate). */
+/* The messages between two chaos commands before and after the stream of a VM (man 7
+ * chaos-migrate). */
 #ifndef CHAOS_CHAOS_MIGRATE_FRAME_H
 #define CHAOS_CHAOS_MIGRATE_FRAME_H
 
 #include "base/err.h"
 #include "split-toolstack/protocol/wire.h"
 
-/*
- * Each is 16 bytes (magic, version, type, bytes that follow; little-endian) and fields as on
- * chaosd's socket; HOST is the boot of the target, SINCE when it began to be filled there. Between
- * OFFER and FILLED, behind READY, the stream of the VM follows, which has an end of its own. What
- * comes from the other host is hostile until it was checked here.
- */
+/* Each message has 16 bytes (magic, version, type, number of bytes that follow; little-endian)
+ * and fields as on chaosd's socket. HOST is the boot id of the target, SINCE the time when it
+ * began to receive. After READY, before FILLED, the stream of the VM follows; it has its own end
+ * mark. Data from the other host is hostile until it was checked here. */
 enum migrate_type {
-	MIGRATE_OFFER = 1, /* NAME, UUID, TYPE, MEM_KIB, VCPUS, FLAGS (PAUSED, LIVE: it can come in
-			      rounds) */
-	MIGRATE_READY,	   /* the stream is awaited; FLAGS (LIVE: it may) */
-	MIGRATE_FILLED,	   /* WHAT, HOST, SINCE: the VM is there, and does not run */
-	MIGRATE_GO,	   /* it may: from now on it is not the source's */
+	MIGRATE_OFFER = 1, /* NAME, UUID, TYPE, MEM_KIB, VCPUS, FLAGS (PAUSED, LIVE: it can be sent
+			      in rounds) */
+	MIGRATE_READY,	   /* the target is ready for the stream; FLAGS (LIVE: in rounds) */
+	MIGRATE_FILLED,	   /* WHAT, HOST, SINCE: the VM is complete, and does not run */
+	MIGRATE_GO,	   /* it may run: from now on it does not belong to the source */
 	MIGRATE_RUNS,	   /* NAME, DOMID */
 	MIGRATE_NO,	   /* CODE, TEXT: it does not run there, and never will */
-	MIGRATE_ASK,	   /* in place of OFFER, what FILLED had: which of RUNS and NO is it? */
-	MIGRATE_ROUND,	   /* ROUND: so many have arrived, between READY and FILLED */
+	MIGRATE_ASK,	   /* in place of OFFER, with the fields of FILLED: asks for RUNS or NO */
+	MIGRATE_ROUND,	   /* ROUND: this round has arrived; between READY and FILLED */
 	MIGRATE_TYPES,
 };
 
 #define MIGRATE_VERSION 1u
 #define MIGRATE_HOST	PROTO_TEXT
 #define MIGRATE_SINCE	PROTO_STARTED
-#define MIGRATE_BOOT	40u /* room for the text of a boot */
+#define MIGRATE_BOOT	40u /* size of a boot id as text */
 #define MIGRATE_HEAD	16u
-#define MIGRATE_BODY	4096u /* at most */
+#define MIGRATE_BODY	4096u /* maximal size */
 
 struct migrate_message {
 	enum migrate_type type;
 	uint32_t bytes;
-	struct wire_in in; /* of the body */
+	struct wire_in in; /* fields of the body */
 	uint8_t body[MIGRATE_BODY];
 };
 
-/* Starts the fields of a message, which are added by wire_*(). */
+/* Starts the fields of a message; add them with wire_*(). */
 void migrate_begin(struct wire_out *w, uint8_t body[MIGRATE_BODY]);
-/* All of it, with its fields (NULL: none). -EPIPE: the other end has not read all of it, and never
- * will. */
+/* Sends a message with its fields (NULL: none). -EPIPE: the other end has not read all of it,
+ * and never will. */
 int migrate_send(int fd, enum migrate_type type, const struct wire_out *w, struct err *e);
 
-/* Checks a head; m->type and m->bytes are set. -EPROTO: what has sent it is no chaos. */
+/* Checks a head and sets m->type and m->bytes. -EPROTO: it was not sent by chaos. */
 int migrate_parse_head(const uint8_t head[MIGRATE_HEAD], struct migrate_message *m, struct err *e);
-/* Checks m->body, m->bytes of it. -EPROTO. */
+/* Checks m->body, which has m->bytes bytes. -EPROTO. */
 int migrate_parse_body(struct migrate_message *m, struct err *e);
-/* Reads one, and not a byte more, waiting for it so long (-1: for ever). -ETIMEDOUT; -EPIPE: the
- * other side is gone. A MIGRATE_NO becomes its error: e->code is its code, e->msg its text, and the
- * result is -ECANCELED. */
+/* Reads one message, and no byte after it; waits so long for it (-1: forever). -ETIMEDOUT;
+ * -EPIPE: the other side has closed. A MIGRATE_NO becomes an error: e->code is its code, e->msg
+ * its text, and the result is -ECANCELED. */
 int migrate_receive(int fd, struct migrate_message *m, int ms, struct err *e);
 
-/* Text of the other host, made fit for a terminal. */
+/* Replaces control characters in a text of the other host. */
 void migrate_tame(char *text);
 
 #endif

@@ -1,49 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The source's half of a migration. */
+/* The source's side of a migration. */
 #ifndef CHAOS_CHAOS_MIGRATE_SOURCE_H
 #define CHAOS_CHAOS_MIGRATE_SOURCE_H
 
 #include "chaos/migrate.h"
 
 struct migration {
-	struct client c, beside; /* `beside`: to ask how far it is */
+	struct client c, beside; /* `beside`: a second connection, for the progress */
 	struct link l;
 	struct chaos_vm vm;
 	int timeout_ms;
-	bool live;	     /* it runs while it is copied: asked for, then: the target can, too */
-	const char *why_not; /* else why, if that was asked for */
-	uint32_t rounds, arrived; /* that chaosd has written, and the other host has read */
-	uint64_t round_pages;	  /* of all of them */
+	bool live; /* the VM runs while it is copied: first the request, then whether the target
+		      supports it */
+	const char *why_not; /* the reason if it was requested and is not possible */
+	uint32_t rounds,
+		arrived;      /* rounds that chaosd has written, and that the other host has read */
+	uint64_t round_pages; /* of all rounds */
 	uint32_t save_tag;
-	uint32_t needs[65], needs_bytes; /* what of its CPU it may use, as chaosd says it */
-	bool filled;			 /* FILLED has come, and has said: */
+	uint32_t needs[65], needs_bytes; /* CPU features that it may use, as bytes from chaosd */
+	bool filled;			 /* FILLED has arrived, with: */
 	char there[37],
-		boot[MIGRATE_BOOT]; /* the VM's uuid at the target, and which boot that is */
+		boot[MIGRATE_BOOT]; /* the VM's uuid on the target, and the target's boot id */
 	uint64_t since;
 	const struct migrate_way *way;
-	uint64_t seen, moved_at; /* bytes so far, and when they were fewer */
+	uint64_t seen, moved_at; /* bytes so far, and when the number last changed */
 	bool shown;
-	/* what is told of it */
+	/* for the output */
 	char name[sizeof(((struct chaos_vm *)0)->name)];
 	uint32_t domid; /* there */
 	uint64_t bytes, pages, present, stopped_ns, written_at, start, runs_at;
 };
 
 enum outcome {
-	STAYS, /* it goes on here; `e` says why */
+	STAYS, /* it continues here; `e` has the reason */
 	MOVED,
-	UNSURE, /* it stands still here, and may run there */
+	UNSURE, /* it is stopped here, and may run on the target */
 };
 
-/* m->c is open, m->l is not; both are to be closed afterwards. */
+/* m->c must be open, m->l not; close both afterwards. */
 enum outcome migrate_away(struct migration *m, const char *what, const struct migrate_way *w,
 			  struct err *e);
 
-/* migrate_progress.c: what takes longer is looked at so often, and shown on a terminal. */
+/* migrate_progress.c: interval at which the progress is checked, and shown on a terminal. */
 #define TICK_MS 1000
-/* -ETIMEDOUT: nothing moves. */
+/* -ETIMEDOUT: there is no progress. */
 int progress_tick(struct migration *m, bool written, struct err *e);
-/* A round of so many pages is over. */
+/* A round with so many pages has ended. */
 void progress_round(struct migration *m, uint64_t pages);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is told of a VM that was written or read. */
+/* The numbers that are printed for a VM that was written or read. */
 #ifndef CHAOS_STATS_H
 #define CHAOS_STATS_H
 
@@ -10,9 +10,9 @@ struct stats {
 	uint64_t bytes, pages, present, stopped_ns, total_ns;
 };
 
-/* What a frame does not have stays as it was. */
+/* Fields that the frame does not have are not changed. */
 void read_stats(const struct wire_in *in, struct stats *s);
-/* Into an object: not 0 without memory. */
+/* Adds them to an object; not 0: out of memory. */
 int add_stats(json_t *j, const struct stats *s);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What dom0's kernel has at the moment: backends, their drivers, a setting. */
+/* What dom0's kernel has now: backends, drivers of backends, and a setting. */
 #ifndef CHAOS_DOM0_KERNEL_H
 #define CHAOS_DOM0_KERNEL_H
 
@@ -8,10 +8,10 @@
 
 bool kernel_has_backend(const char *kind, uint32_t domid, uint32_t devid);
 bool kernel_has_driver(const char *kind); /* "vif", "vbd" */
-/* Whether the kernel hurries RCU's grace periods up: 0, 1 or -errno. */
+/* Whether RCU grace periods are expedited: 0, 1 or -errno. */
 int kernel_rcu_expedited(void);
 int kernel_set_rcu_expedited(bool on);
-/* "vif-7-0", ... */
+/* Calls fn for each backend: "vif-7-0", ... */
 void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests over rtnetlink, as the files of this folder make them. */
+/* Requests over rtnetlink, for the files of this folder. */
 #ifndef NOXS_LINK_ASK_H
 #define NOXS_LINK_ASK_H
 
@@ -9,12 +9,12 @@
 
 #include "dom0/link.h"
 
-/* A message with this header, and room for some attributes; NULL: no memory. */
+/* Allocates a message with this header and room for some attributes; NULL: out of memory. */
 struct nl_msg *link_request(struct link *l, int type, int flags, const void *header, size_t len);
-/* Sends m, which is freed, and waits for its answer: 0 with *h set to a message of `type`, 0
- * without one for a plain acknowledgement, or what the kernel says. */
+/* Sends m, frees it, and waits for the answer. 0: *h is a message of `type`, or with `type` 0
+ * the kernel has acknowledged; otherwise the kernel's error. */
 int link_ask(struct link *l, struct nl_msg *m, int type, struct nlmsghdr **h);
-/* The kernel's own words about the request that failed with `rc`, or those of the error. */
+/* The kernel's error text for the request that failed with `rc`, or the text of the errno. */
 const char *link_why(const struct link *l, int rc);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Saved guests: out of a domain into a stream, and out of a stream into a shell. */
+/* Saves guests into a stream, and fills shells from a stream. */
 #ifndef CHAOS_LIBDOM_SAVE_H
 #define CHAOS_LIBDOM_SAVE_H
 
@@ -11,29 +11,29 @@
 #include "libdom/libdom.h"
 
 /*
- * For images with a noxs entry, and for Linux in a PVH container (`linux_guest`). A stream (man 5
- * chaos-save) has a header, a block of bytes of its owner, the state of the vCPUs, runs of pages,
- * and the pages. It may be a file or a pipe. The device page is never in it: a restore writes a new
+ * For images with a noxs entry, and for Linux as PVH (`linux_guest`). A stream (man 5
+ * chaos-save) has a header, a block of bytes of the toolstack, vCPU states, runs of pages, and
+ * the pages. It can be a file or a pipe. The device page is never in it: a restore writes a new
  * one.
  *
- * THREADS. save_write(), save_open(), save_verify() and save_restore() wait for the file and take
- * time in proportion to the pages: they are for a worker thread, with an xen handle of its own;
- * transfer_cancel() ends them with -ECANCELED. Nothing else may use the same struct dom or
- * save_stream meanwhile. The other functions do not block and call nothing.
+ * THREADS. save_write(), save_open(), save_verify() and save_restore() wait for the file and
+ * take time in proportion to the pages. Call them on a worker thread with its own xen handle;
+ * transfer_cancel() makes them return -ECANCELED. No other thread may use the same struct dom or
+ * save_stream meanwhile. The other functions do not block.
  *
- * ERRORS are negative errnos, with one line in `e`; what makes no sense in a stream is said there
- * ("the file is cut", "... is damaged", "... not one of chaos"). -EOPNOTSUPP: this guest cannot be
- * saved, or this host cannot run it; -EPROTO: damaged, cut, or not a saved VM; -EINVAL: does not
- * fit the shell; of the file what transfer_read() and transfer_write() say.
+ * ERRORS are negative errnos, with one line in `e` that says what is wrong ("the file is cut",
+ * "... is damaged", "... not one of chaos"). -EOPNOTSUPP: this guest cannot be saved, or this
+ * host cannot run it; -EPROTO: damaged, cut, or not a saved VM; -EINVAL: does not fit the shell;
+ * errors of the file are those of transfer_read() and transfer_write().
  */
 
-/* Numbers of pages of 4 KiB; bytes of the stream. All but `done` and `bytes` are known before the
- * first page is moved; other threads may look at those two by shared_load() meanwhile. */
+/* Numbers of pages of 4 KiB; bytes of the stream. All except `done` and `bytes` are known before
+ * the first page is copied; other threads may read those two meanwhile with shared_load(). */
 struct save_stats {
-	uint64_t pages;	    /* that the guest has */
-	uint64_t present;   /* in the stream: these are carried */
-	uint64_t zero;	    /* left out because all of the page is zero */
-	uint64_t untouched; /* left out because the guest has said that it never used them */
+	uint64_t pages;	    /* of the guest */
+	uint64_t present;   /* in the stream */
+	uint64_t zero;	    /* left out because they are zero */
+	uint64_t untouched; /* left out because the guest says that it never used them */
 	uint64_t done;	    /* of `present`, so far */
 	uint64_t bytes;	    /* written or read so far */
 };
@@ -41,12 +41,12 @@ struct save_stats {
 /* --- saving --------------------------------------------------------------------------------------
  */
 
-/* The most that an owner's block may have. */
+/* Maximal size of the toolstack's block. */
 #define SAVE_OWNER_MAX (256u << 10)
 
 /* A domain to be saved. All of it stays the caller's. */
-/* Memory that all states which are taken by it may have together (libdom/template.h); any threads.
- */
+/* A limit of the memory of all states that were taken with it together (libdom/template.h); for
+ * any threads. */
 struct save_budget {
 	uint64_t most, used; /* bytes */
 };
@@ -55,50 +55,48 @@ struct save_source {
 	uint32_t domid;
 	enum dom_type type;
 	uint32_t vcpus;
-	uint64_t pages;		  /* of RAM */
+	uint64_t pages;		  /* RAM */
 	uint32_t ring_pages;	  /* as the domain was prepared with; 0: it has no devices */
-	struct dom_limits limits; /* what was asked for as it was made */
+	struct dom_limits limits; /* the limits with which it was made */
 	const volatile void *device, *control; /* its two noxs pages, mapped by the caller */
 	uint64_t dev_frame, control_frame; /* where they lie, in the form that xen_map() takes */
-	/* It has no such pages (`device` and `control` are NULL), but a store: the frames are those
-	 * of store and console ring, and it has shut down with SHUTDOWN_suspend. PVH. */
+	/* It has no such pages (`device` and `control` are NULL), but a store: the frames are
+	 * those of the store ring and the console ring. It has shut down with SHUTDOWN_suspend.
+	 * PVH. */
 	bool linux_guest;
-	struct dom_frames
-		frames; /* of struct dom; zeroed: not known, which costs a PV guest time */
-	/* So many pages are looked at; a guest that may have touched more is -EFBIG. 0: any number.
-	 */
+	struct dom_frames frames; /* frames of struct dom; zeroed: not known, then a save of a PV
+				     guest takes longer */
+	/* A guest that may have touched more pages is refused with -EFBIG. 0: no limit. */
 	uint64_t most;
-	struct save_budget *budget; /* of a template; it outlives that. NULL: none */
-	/* save_write(): what it has mapped may stay so, for save_unmap(): to unmap it takes a
-	 * quarter of the time of all. NULL: nothing stays. */
+	struct save_budget *budget; /* of a template, which must not exist longer; NULL: none */
+	/* save_write(): pages may stay mapped for save_unmap(), because unmapping takes a
+	 * quarter of the whole time. NULL: all are unmapped. */
 	struct live_maps **left;
 };
 
-/* Pages of a domain that are mapped still. */
+/* Pages of a domain that are still mapped. */
 struct live_maps;
-/* Unmaps a little of it; false: nothing is left, and it is freed. NULL is fine. */
+/* Unmaps some of them; false: all are unmapped, and `m` is freed. NULL is allowed. */
 bool save_unmap(struct xen *x, struct live_maps *m);
 
-/* Whether the guest says in its control page that it can live on in another domain (abi.h,
- * NOXS_CAN_SAVE): 0, or -EOPNOTSUPP. To be asked before the guest is disturbed. */
+/* Whether the guest says in its control page that it can be saved (abi.h, NOXS_CAN_SAVE): 0, or
+ * -EOPNOTSUPP. Check it before the guest is stopped. */
 int save_check(const volatile void *control, struct err *e);
-/* Its drivers go on with the devices of another device page (NOXS_CAN_DEVICES). */
+/* Whether its drivers can continue with the devices of another device page (NOXS_CAN_DEVICES). */
 bool save_can_devices(const volatile void *control);
-/* Of `pages`, those that it may have used, by its own word. */
+/* How many of `pages` the guest may have used, as it says itself. */
 uint64_t save_pages_touched(const volatile void *control, uint64_t pages);
-/* It answers NOXS_REQ_SUSPEND. */
+/* Whether it obeys NOXS_REQ_SUSPEND. */
 bool save_can_suspend(const volatile void *control);
 
-/*
- * Writes the domain into `to`, from where its offset is. The domain does not run and stays so: it
- * is paused by the caller, and all of its vCPUs were blocked (struct xen_domain_info, `blocked`),
- * or it has shut down with SHUTDOWN_suspend. (A guest that is stopped anywhere else may have read
- * half of what is about to change.) The domain is not changed: it may be unpaused, or
- * xen_domain_resume()d, afterwards. -EBUSY: it ran meanwhile. `owner` (owner_bytes of them, at most
- * SAVE_OWNER_MAX) comes out of save_info() as it went in. The file should be of mode 0600 and get
- * its name when this has succeeded; nothing here syncs it. *st is filled, also on failure. A pipe
- * without a reader is -EPIPE where SIGPIPE is ignored.
- */
+/* Writes the domain to `to`, from its current offset. The domain must not run: either the caller
+ * has paused it while all of its vCPUs were blocked (struct xen_domain_info, `blocked`), or it
+ * has shut down with SHUTDOWN_suspend. (A guest that is stopped at another moment may have read
+ * only a part of values that are about to change.) The domain is not changed; afterwards it may
+ * be unpaused, or continued by xen_domain_resume(). -EBUSY: it ran meanwhile. save_info()
+ * returns `owner` (owner_bytes of it, at most SAVE_OWNER_MAX) unchanged. The file should have
+ * mode 0600 and get its name after this has succeeded; it is not synced here. *st is filled also
+ * on failure. Ignore SIGPIPE: then a pipe without a reader is -EPIPE. */
 int save_write(struct xen *x, const struct save_source *from, const void *owner,
 	       uint32_t owner_bytes, struct transfer *to, struct save_stats *st, struct err *e);
 
@@ -111,89 +109,86 @@ struct save_stream;
 struct save_info {
 	enum dom_type type;
 	uint32_t vcpus;
-	uint64_t pages;	  /* of RAM */
-	uint64_t present; /* of them in the stream */
+	uint64_t pages;	  /* RAM */
+	uint64_t present; /* pages in the stream */
 	uint64_t bytes;	  /* of the whole stream */
 	uint32_t ring_pages;
-	uint64_t saved_ns; /* when: since 1970-01-01 UTC, on the host that saved it */
+	uint64_t saved_ns; /* when it was saved: since 1970-01-01 UTC, by the clock of that host */
 	struct dom_limits limits;
 	bool linux_guest;
-	const void *owner; /* the stream's, until save_close() */
+	const void *owner; /* memory of the stream, valid until save_close() */
 	uint32_t owner_bytes;
 };
 
-/*
- * Reads and checks all but the pages: magic, version, checksums, sizes against limits and (of a
- * regular file) against its length, every frame number, what the host must be able to do. No domain
- * is needed, and little memory: at most some MiB, whatever the stream says of itself. `from` is to
- * be kept open by the caller until the stream is closed with save_close(). `x` NULL: what the host
- * can do is not checked: for a look at what the stream is of.
- */
+/* Reads and checks everything except the pages: magic, version, checksums, sizes against limits
+ * and (for a regular file) against its length, every frame number, and what the host must
+ * support. No domain is needed, and little memory: at most some MiB, for any stream. The caller
+ * must keep `from` open until save_close(). With `x` NULL the host is not checked: to show what
+ * a stream has. */
 int save_open(struct xen *x, struct transfer *from, struct save_stream **out, struct err *e);
-/* Bytes of the whole stream, of its first SAVE_HEADER_BYTES; what it has of nonsense is an error as
- * in save_open(). */
+/* The size of the whole stream, from its first SAVE_HEADER_BYTES; errors as in save_open(). */
 #define SAVE_HEADER_BYTES 256u
 int save_size(const void *header, uint64_t *bytes, struct err *e);
 const struct save_info *save_info(const struct save_stream *s);
-/* What a shell for it has to be; domid, uuid, weight, cap and cpus stay as the caller set them. */
+/* The spec of a shell for it; domid, uuid, weight, cap and cpus are not changed. */
 void save_spec(const struct save_stream *s, struct dom_spec *spec);
-/* Reads the pages of a regular file once and compares their checksum, so that damage is found
- * before there is a domain. 0 for what cannot be read twice (a pipe): there save_restore() finds
- * it. */
+/* Reads the pages of a regular file and compares their checksum, so that damage is found before
+ * a domain is made. Returns 0 for a pipe, which cannot be read twice: there save_restore() finds
+ * damage. */
 int save_verify(struct save_stream *s, struct err *e);
-/* Its pages are few: save_verify() of a file keeps them, and is short; then save_is_read(), and
- * save_restore() needs the file no more. */
+/* With at most this many bytes of pages, save_verify() of a file is short and keeps them in
+ * memory; then save_is_read() is true, and save_restore() does not need the file. */
 #define SAVE_SMALL_BYTES (1u << 20)
 bool save_is_small(const struct save_stream *s);
 bool save_is_read(const struct save_stream *s);
 
-/*
- * Fills a shell: `d` was prepared by dom_prepare() for save_spec(), without an image, has not been
- * loaded, and does not run. Afterwards it is as after dom_load() (d->build is NULL, nothing is left
- * to be armed), but for the device page, which the caller writes anew (struct noxs_facts: resumed,
- * another generation than any that this VM had; domid, uuid, ports, seed; where things lie from
- * `d`, image_end_gfn included) before xen_domain_unpause(). The control page is as the guest left
- * it: noxs_control_adopt(). Pages that the window (dom_window()) does not have are mapped for a
- * moment. On failure the shell is spoilt and must be destroyed; it has not run. Once for each
- * stream.
- */
+/* Fills a shell. `d` was prepared by dom_prepare() for save_spec(), without an image; it has not
+ * been loaded and does not run. Afterwards it is as after dom_load() (d->build is NULL,
+ * dom_arm() is not needed), except for the device page, which the caller must write before
+ * xen_domain_unpause() (struct noxs_facts: resumed; a generation that this VM never had; domid,
+ * uuid, ports, seed; frames from `d`, image_end_gfn included). The control page has the contents
+ * that the guest left: see noxs_control_adopt(). Pages outside of the window (dom_window()) are
+ * mapped temporarily. On failure the shell must be destroyed; it has not run. Call it once for
+ * each stream. */
 int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct save_stats *st,
 		 struct err *e);
-/* Of Linux: what is restored is no copy, but the one and only: it keeps its generation id, which
- * save_restore() makes anew otherwise (Microsoft's, of ACPI). */
+/* Linux: the restored guest is not a copy. It keeps its VM generation id (Microsoft's, of ACPI),
+ * which save_restore() otherwise changes. */
 void save_keep_generation(struct save_stream *s);
-/* save_restore() may leave pages mapped, for save_unmap_restored(). */
+/* Allows save_restore() to leave pages mapped for save_unmap_restored(). */
 void save_leave_mapped(struct save_stream *s);
-/* Unmaps a little of that, and of what live_read() left; false: nothing is. */
+/* Unmaps some of these pages, and of those that live_read() left; false: none is mapped. */
 bool save_unmap_restored(struct xen *x, struct save_stream *s);
 bool save_is_mapped(const struct save_stream *s);
-void save_close(struct save_stream *s); /* NULL is fine */
-/* save_verify() has read all pages: a save_restore() waits for no file. Also of a template. */
+void save_close(struct save_stream *s); /* NULL is allowed */
+/* Whether all pages are in memory, so that save_restore() does not read the file. Also true for
+ * a template. */
 bool save_in_memory(const struct save_stream *s);
 
 /* --- CPUs --------------------------------------------------------------------------------------
  */
 
 #define SAVE_NEEDS_MAX 64u
-/* What a guest may use of its CPU, which another host's has to have. */
+/* The CPU features that a guest may use and that another host must have. */
 struct save_needs {
-	uint32_t vendor; /* 1 AMD, 2 Intel: of PVH */
+	uint32_t vendor; /* 1 AMD, 2 Intel; for PVH */
 	uint32_t words;	 /* at most SAVE_NEEDS_MAX */
 	uint32_t feature[SAVE_NEEDS_MAX];
 };
 /* `control`: the guest's control page; NULL: it has none. */
 int save_needs(struct xen *x, enum dom_type type, const volatile void *control,
 	       struct save_needs *out, struct err *e);
-/* This host has it; -EOPNOTSUPP: and what it has not. save_open() asks, too. */
+/* Whether this host has these features; -EOPNOTSUPP: the message names those that are missing.
+ * save_open() checks it, too. */
 int save_check_needs(struct xen *x, enum dom_type type, const struct save_needs *needs,
 		     struct err *e);
 
 /* --- names ---------------------------------------------------------------------------------------
  */
 
-/* What a whole stream that begins at the start of a regular file is called by, and its length: the
- * SHA-256 of its header and end, which have checksums of all that lies between. Reads these alone;
- * whether the rest fits them, save_open() and save_verify() say. -EPROTO: not one. */
+/* The name of a stream in a regular file, and its length: the SHA-256 of header and end, which
+ * have checksums of everything between. Reads only these two; save_open() and save_verify()
+ * check the rest. -EPROTO: not such a stream. */
 int save_digest(int fd, uint64_t *bytes, char hex[65], struct err *e);
 
 #endif

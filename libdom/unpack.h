@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the packed kernel lies in a bzImage. Pure. Source: Linux Documentation/arch/x86/boot.rst.
- */
+/* Finds the packed kernel in a bzImage. No side effects. Source: Linux
+ * Documentation/arch/x86/boot.rst. */
 #ifndef CHAOS_LIBDOM_UNPACK_H
 #define CHAOS_LIBDOM_UNPACK_H
 
@@ -13,23 +13,23 @@ enum packing { PACK_NONE, PACK_GZIP, PACK_XZ, PACK_ZSTD, PACK_LZ4, PACK_OTHER };
 
 struct packed {
 	enum packing packing;
-	const char *name;     /* "gzip", ..., of PACK_OTHER too */
-	size_t offset, bytes; /* of the packed stream; inside the file */
+	const char *name;     /* "gzip", ...; also set for PACK_OTHER */
+	size_t offset, bytes; /* the packed stream, within the file */
 };
 
 /* True when the file begins like a bzImage. */
 int bzimage_is(const uint8_t *file, size_t bytes);
-/* Finds the stream of a bzImage, or takes the whole file when it is packed itself. -ENOEXEC with a
- * reason when there is none. */
+/* Finds the packed stream of a bzImage, or takes the whole file if it is packed itself. -ENOEXEC
+ * with a reason if there is none. */
 int packed_find(const uint8_t *file, size_t bytes, struct packed *out, struct err *e);
-/* Takes the next `n` bytes of what is unpacked; 0, or -errno, which ends it. */
+/* Gets the next `n` unpacked bytes; returns 0, or -errno, which stops the unpacking. */
 typedef int unpack_sink(void *arg, const uint8_t *data, size_t n);
 
-/* What unpacking needs beside the packed file, at most: windows, dictionaries, blocks. */
+/* Maximal memory for unpacking in addition to the packed file: windows, dictionaries, blocks. */
 #define UNPACK_MEMORY (256ull << 20)
 
-/* Unpacks in this process, piece by piece. Returns 0; -E2BIG behind `limit` bytes; -ENOMEM when it
- * wants more than UNPACK_MEMORY; -EINVAL for damaged data; or what the sink returned. */
+/* Unpacks in this process, piece by piece. Returns 0; -E2BIG after `limit` bytes; -ENOMEM if
+ * more than UNPACK_MEMORY is needed; -EINVAL for damaged data; or the result of the sink. */
 int packed_open(const uint8_t *file, const struct packed *p, uint64_t limit, unpack_sink *sink,
 		void *arg);
 

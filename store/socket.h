@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The store's Unix socket: dom0's tools speak the protocol of the rings on it. */
+/* The store's Unix socket, on which dom0's tools use the same protocol as on the rings. */
 #ifndef CHAOS_STORE_SOCKET_H
 #define CHAOS_STORE_SOCKET_H
 
@@ -10,10 +10,10 @@
 struct store;
 struct storesocket;
 
-/* Listens at `path`, whose folder is made, and serves `s`, which outlives the socket. */
+/* Makes the folder of `path`, listens there, and serves `s`, which must exist longer. */
 int storesocket_open(struct ev_loop *loop, struct store *s, const char *path,
 		     struct storesocket **out, struct err *e);
-/* Ends all connections and removes the path; NULL is fine. */
+/* Closes all connections and removes the path; NULL is allowed. */
 void storesocket_close(struct storesocket *ss);
 
 #endif

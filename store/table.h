@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The hash table of all nodes: a node is found by its parent and its name. */
+/* The hash table of all nodes; a node is found by its parent and its name. */
 #ifndef NOXS_STORE_TABLE_H
 #define NOXS_STORE_TABLE_H
 
@@ -23,7 +23,8 @@ static inline struct store_node *store_child(struct store *s, const struct store
 	return NULL;
 }
 
-/* The next name of a path, hashed with its parent, and what comes behind it; NULL: none. */
+/* The next name of a path with its hash (which includes the parent), and the rest of the path;
+ * NULL: there is no further name. */
 static inline const char *store_next_name(const char *path, const struct store_node *parent,
 					  const char **name, uint32_t *len, uint32_t *hash)
 {
@@ -41,10 +42,10 @@ static inline const char *store_next_name(const char *path, const struct store_n
 	return at;
 }
 
-/* The place below `parent`; `hash` is that of store_next_name(). NULL: no memory. */
+/* Makes a child of `parent`; `hash` is that of store_next_name(). NULL: out of memory. */
 struct store_node *store_add_child(struct store *s, struct store_node *parent, const char *name,
 				   uint32_t len, uint32_t hash);
-/* Out of the table and from its parent; it stays the caller's. */
+/* Removes it from the table and from its parent; the caller frees it. */
 void store_unlink(struct store *s, struct store_node *n);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The guest kit's devices: memory, grants, the store, vifs and vbds. A guest under chaos finds its
- * devices connected in the device page; under another toolstack the same calls do the classic
- * XenStore handshake. */
+/* The guest kit's devices: memory, grants, the store, vifs and vbds. Under chaos, devices are
+ * connected and described in the device page; under other toolstacks the same calls do the
+ * classic XenStore handshake. */
 #ifndef CHAOS_GUEST_DEV_H
 #define CHAOS_GUEST_DEV_H
 
@@ -21,31 +21,33 @@
 
 /* --- memory --- */
 
-/* n pages side by side, for good, with anything in them; NULL when there are no more. */
+/* Allocates n adjacent pages, which are never freed, with any contents; NULL if there are no
+ * more. */
 void *kit_pages(uint32_t n);
 uint32_t kit_pages_left(void);
-/* Finds free memory, and tells dom0 of it; the calls above do it, too. */
+/* Finds free memory, and writes the untouched frames into the control page; the call above does
+ * it, too. */
 void kit_pages_find(void);
-/* The frame behind a page of the guest: machine frame (PV) or guest frame (PVH); 0 if not writable.
- */
+/* The frame of a page of the guest: machine frame (PV) or guest frame (PVH); 0 if it is not
+ * writable. */
 uint64_t kit_frame(const void *at);
-/* PV: the entry of the page tables, 0: none; writable or not. */
+/* PV: the page table entry of an address, 0: none; writable or not. */
 uint64_t kit_entry_of(uint64_t va);
-/* cow.c: says in the control page that its pages may be shared, and which may not: the entry of
- * page faults is in place. */
+/* cow.c: sets in the control page that pages may be shared, and which may not. The handler of
+ * page faults must be in place. */
 void kit_can_share(void);
-/* A page that is shared is its own from now on; false: it is none, and stays as it is. */
+/* Replaces a shared page by an own one; false: it is not shared, and is not changed. */
 bool kit_make_own(uint64_t at);
 
 /* --- grants --- */
 
-/* Lets domain `to` use a page; the reference, or 0 when none are left. */
+/* Grants a page to domain `to`; returns the reference, or 0 if there are none left. */
 uint32_t kit_grant(domid_t to, const void *page, bool readonly);
-/* Takes it back; false when the other domain has it mapped. */
+/* Ends the grant; false if the other domain has the page mapped. */
 bool kit_ungrant(uint32_t gref);
-/* Overwrites an entry's flags, in use or not: for guests that mean harm. */
+/* Overwrites the flags of an entry, in use or not: for hostile test guests. */
 void kit_grant_overwrite(uint32_t gref, uint16_t flags);
-/* In another domain: none of the references is valid any more, all are free. */
+/* After a change of the domain: all references are invalid, and all are free. */
 void kit_grants_renew(void);
 
 /* --- the store (Xen docs/misc/xenstore.txt), for guests without a device page --- */
@@ -100,12 +102,12 @@ struct kit_device {
 /* The index-th device of a type; false when there is none, or its backend did not answer (which is
  * printed). */
 bool kit_device_open(struct kit_device *d, enum noxs_device_type type, uint16_t index);
-/* Classic: closes as backends expect it, and waits until it has happened. */
+/* Classic: closes it as backends expect, and waits until that is done. */
 void kit_device_close(struct kit_device *d);
 /* Sends an event to the backend. */
 void kit_device_notify(const struct kit_device *d);
 
-/* kit_wait(), which also obeys control/shutdown of a store. */
+/* kit_wait(), and obeys control/shutdown in the store. */
 void kit_idle(uint64_t timeout_ns);
 
 /* --- network --- */
@@ -115,8 +117,7 @@ void kit_idle(uint64_t timeout_ns);
 #define KIT_FRAME_MAX	65535u
 
 enum kit_frame_flags {
-	KIT_CSUM_BLANK = 1, /* the transport checksum is left out (its pseudo-header part is there)
-			     */
+	KIT_CSUM_BLANK = 1, /* the transport checksum is blank (only the pseudo-header is summed) */
 	KIT_CSUM_VALID = 2, /* the transport checksum was checked */
 };
 
@@ -135,30 +136,32 @@ struct kit_net {
 	struct netif_tx_front_ring tx;
 	struct netif_rx_front_ring rx;
 	uint16_t buffers; /* in each direction, <= KIT_NET_MAX */
-	bool broken;	  /* the backend broke the protocol, which was printed: nothing moves */
+	bool broken; /* the backend broke the protocol; a message was printed, and nothing is sent
+			or received */
 	bool tx_answered, rx_answered; /* the backend has used that ring */
-	bool skip;		       /* what is left of a frame that is thrown away */
+	bool skip;		       /* the rest of a frame that is dropped */
 	uint16_t tx_free, rx_free;     /* lengths of ... */
 	uint8_t tx_idle[KIT_NET_MAX], rx_idle[KIT_NET_MAX];
 	bool tx_busy[KIT_NET_MAX], rx_busy[KIT_NET_MAX];
 	uint8_t *tx_page[KIT_NET_MAX], *rx_page[KIT_NET_MAX];
 	uint32_t tx_gref[KIT_NET_MAX], rx_gref[KIT_NET_MAX];
-	struct kit_frame in; /* being put together */
+	struct kit_frame in; /* the frame that is being assembled */
 	uint8_t in_id[KIT_FRAME_PARTS];
 	uint64_t received, sent, dropped; /* frames */
-	uint32_t lives; /* raised when it was taken up in another domain: the MAC may be another */
+	uint32_t lives; /* raised when the device was connected in another domain: the MAC may have
+			   changed */
 };
 
 /* Opens vif `index` with that many pages for each direction (made when first used). */
 bool kit_net_open(struct kit_net *n, uint16_t index, uint16_t buffers);
-/* Puts a frame into the send ring; kit_net_flush() tells the backend. False: no room (or the frame
- * needs too many pages); it is counted as dropped. */
+/* Puts a frame into the send ring; kit_net_flush() notifies the backend. False: there is no room
+ * (or the frame needs too many pages); the frame is counted as dropped. */
 bool kit_net_send(struct kit_net *n, const struct kit_frame *f);
 void kit_net_flush(struct kit_net *n);
-/* Whether `want` pages are free for sending; if not, there will be an event when they are. */
+/* Whether `want` pages are free for sending; if not, an event will come when they are. */
 bool kit_net_room(struct kit_net *n, uint16_t want);
-/* Calls take() for up to `budget` frames, which are valid during the call; returns how many. Fewer
- * than budget: all were taken, and the next one will come with an event. */
+/* Calls take() for up to `budget` frames, which are valid during the call; returns their number.
+ * If it is smaller than budget, there are no more, and an event will come with the next frame. */
 uint32_t kit_net_poll(struct kit_net *n, uint32_t budget,
 		      void (*take)(void *arg, const struct kit_frame *f), void *arg);
 /* Copies up to max bytes of a frame; returns how many. */
@@ -185,11 +188,12 @@ struct kit_blk {
 
 /* Opens vbd `index` with up to `slots` requests at a time, each with a buffer of KIT_BLK_BYTES. */
 bool kit_blk_open(struct kit_blk *b, uint16_t index, uint16_t slots);
-/* Queues BLKIF_OP_READ, _WRITE or _FLUSH_DISKCACHE of slot `slot`, which is not busy: `bytes` (a
- * multiple of 512, <= KIT_BLK_BYTES) from or to buf[slot]. kit_blk_flush() tells the backend. */
+/* Queues BLKIF_OP_READ, _WRITE or _FLUSH_DISKCACHE in slot `slot`, which must not be busy:
+ * `bytes` (a multiple of 512, <= KIT_BLK_BYTES) from or to buf[slot]. kit_blk_flush() notifies
+ * the backend. */
 void kit_blk_queue(struct kit_blk *b, uint32_t slot, uint8_t op, uint64_t sector, uint32_t bytes);
 void kit_blk_flush(struct kit_blk *b);
-/* A request that is done: its slot, with its BLKIF_RSP_* in *status; -1 when there is none. */
+/* Returns the slot of a completed request, with its BLKIF_RSP_* in *status; -1 if there is none. */
 int kit_blk_done(struct kit_blk *b, int *status);
 
 #endif

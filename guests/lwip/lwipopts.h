@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How guests use lwIP: no threads, raw callbacks, IPv4 with DHCP, IPv6, TCP, UDP; small pools. */
+/* lwIP's options for guests: no threads, raw callbacks, IPv4 with DHCP, IPv6, TCP, UDP; small
+ * pools. */
 #ifndef CHAOS_GUEST_LWIPOPTS_H
 #define CHAOS_GUEST_LWIPOPTS_H
 
@@ -30,7 +31,7 @@
 #define LWIP_IPV4		 1
 #define LWIP_IPV6		 1
 #define LWIP_IPV6_DHCP6		 0
-#define IPV6_FRAG_COPYHEADER	 1 /* pointers are wider than a fragment header has room for */
+#define IPV6_FRAG_COPYHEADER	 1 /* pointers are larger than the room in a fragment header */
 #define LWIP_IPV6_AUTOCONFIG	 1
 #define LWIP_DHCP		 1
 #define LWIP_DHCP_DOES_ACD_CHECK 0
@@ -42,7 +43,7 @@
 #define LWIP_RAW		 0
 
 #define LWIP_NETIF_STATUS_CALLBACK   1
-#define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* a frame whose checksum is blank is not checked */
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* frames with a blank checksum are not checked */
 #define LWIP_STATS		     0
 #define LWIP_SINGLE_NETIF	     1
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* chaos-api: HTTP and JSON in front of chaosd's socket. What its files share. */
+/* chaos-api: an HTTP and JSON server for chaosd. Shared by its files. */
 #ifndef CHAOS_API_H
 #define CHAOS_API_H
 
@@ -9,16 +9,14 @@
 
 #include "split-toolstack/libchaos/chaos.h"
 
-/*
- * One loop, one thread, no rights but those on chaosd's socket. Short requests of all HTTP clients
- * share one connection to chaosd and are told apart by their tags; a request that can take long or
- * has no end (wait, console, events) has a connection of its own, so that a slow reader holds up
- * no other client. While chaosd works, the HTTP connection is suspended.
- */
+/* One loop and one thread, which need no rights except access to chaosd's socket. Short requests
+ * of all HTTP clients share one connection to chaosd, and are matched by tags. A request that
+ * takes long or has no end (wait, console, events) has its own connection, so that a client that
+ * reads slowly does not delay others. While chaosd works, the HTTP connection is suspended. */
 
 #define BODY_MAX	(64u << 10)  /* of JSON */
 #define UPLOAD_MAX	(512u << 20) /* of an image */
-#define STREAMS_MAX	256u	     /* waits, consoles and events at a time */
+#define STREAMS_MAX	256u	     /* maximal number of waits, consoles and events */
 #define CONNECTIONS_MAX 1024u
 
 struct api {
@@ -26,10 +24,10 @@ struct api {
 	struct MHD_Daemon *http;
 	const char *chaosd;	 /* its socket */
 	struct chaos *main;	 /* for short requests; NULL: not connected */
-	ev_io main_io, main_out; /* out: requests wait for chaosd */
+	ev_io main_io, main_out; /* out: requests could not be sent yet */
 	uint32_t streams;
-	struct rq *all; /* utlist: all requests that live */
-	uint32_t moves; /* move.c: processes that run */
+	struct rq *all; /* utlist: all requests */
+	uint32_t moves; /* move.c: number of processes */
 	ev_io http_io;
 	ev_timer http_timer, beat;
 	ev_prepare run_http;
@@ -42,17 +40,17 @@ struct api {
 struct move;
 struct route;
 
-/* One HTTP request, from its headers to its last byte. */
+/* One HTTP request, from its headers to the last byte of its answer. */
 struct rq {
 	struct api *api;
 	struct MHD_Connection *conn;
 	const struct route *route;
-	char what[160];	 /* the VM or image that the path names */
-	char device[32]; /* and the device of it */
+	char what[160];	 /* the name of a VM or image in the path */
+	char device[32]; /* the device in the path */
 	char *body;
 	size_t body_len;
-	int upload; /* file that the body goes to, or -1 */
-	int file;   /* file that is the answer's body, with file_bytes, or -1 */
+	int upload; /* file for the body, or -1 */
+	int file;   /* file that is the body of the answer, with file_bytes, or -1 */
 	uint64_t file_bytes;
 	uint32_t save_tag; /* of a save whose VM ends when all was sent; 0: none */
 	bool dispatched, suspended, answered;
@@ -63,19 +61,19 @@ struct rq {
 	size_t text_len;
 	const char *text_type;
 	char location[80];
-	/* what collects it */
+	/* for the replies */
 	void (*on_reply)(struct rq *rq, const struct chaos_reply *r);
 	uint32_t tag;
 	struct rq *tag_next; /* in a bucket of the table */
-	/* a stream of its own */
+	/* a separate connection */
 	struct chaos *own;
 	ev_io own_io;
 	ev_timer timeout;
 	bool sse, over;
-	char *out; /* bytes for the client */
+	char *out; /* bytes to be sent to the client */
 	size_t out_len, out_at;
-	struct move *move;	/* move.c: a VM that moves; NULL: none */
-	struct rq *next, *prev; /* of api->all */
+	struct move *move;	/* move.c: a migration; NULL: none */
+	struct rq *next, *prev; /* in api->all */
 };
 
 /* --- http.c --- */
@@ -83,45 +81,46 @@ int http_open(struct api *a, int fd, struct chaos_error *e);
 void http_close(struct api *a);
 
 /* --- request.c --- */
-/* The answer is complete, in status and json or text: the connection goes on. */
+/* The answer is complete, in status and json or text: resumes the HTTP connection. */
 void rq_answer(struct rq *rq, unsigned int status);
-/* Something can be written to a stream, or it is over. */
+/* A stream has something to send, or has ended. */
 void rq_wake(struct rq *rq);
 const char *rq_query(struct rq *rq, const char *key);
 
 /* --- problem.c --- */
-/* The warning of a reply, if it has one, is kept in rq->json until the answer is made. */
+/* Keeps the warning of a reply, if it has one, in rq->json until the answer is made. */
 void rq_keep_warning(struct rq *rq, const struct chaos_reply *r);
-/* RFC 9457; the status comes from the errno. */
+/* Answers with a problem object (RFC 9457); the status is derived from the errno. */
 void rq_problem(struct rq *rq, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The same with a status of HTTP; `code` is an errno, 0: none. */
+/* The same with an HTTP status; `code` is an errno, 0: none. */
 void rq_refuse(struct rq *rq, unsigned int status, int code, const char *detail);
 
 /* --- clients.c --- */
 void clients_open(struct api *a);
 void clients_close(struct api *a);
-/* MHD's word on connections that come and go. */
+/* Called by libmicrohttpd for new and closed connections. */
 void client_notify(void *cls, struct MHD_Connection *conn, void **context,
 		   enum MHD_ConnectionNotificationCode code);
-/* From now on it is the client's turn, or (false) chaosd's. The longest wait is the first to end
- * when connections run out. */
+/* Whether the connection now waits for its client, or (false) for chaosd. If connections run
+ * out, the one that has waited longest is closed first. */
 void client_waits(struct MHD_Connection *conn, bool waits);
 
 /* --- backend.c --- */
-/* Sends a request; replies come to rq->on_reply, the last one with `last` set. A failure is the
- * request's answer. */
+/* Sends a request; replies go to rq->on_reply, the last one has `last` set. A failure answers
+ * the HTTP request. */
 void backend_send(struct rq *rq, const struct chaos_request *cr);
-/* The same on a connection of its own, which ends with the request. */
+/* The same on a separate connection, which ends with the request. */
 void backend_stream(struct rq *rq, const struct chaos_request *cr);
 void backend_forget(struct rq *rq);
 void backend_close(struct api *a);
 
 /* --- routes.c --- */
 struct route {
-	const char *method, *path; /* "{}" stands for a name in it */
+	const char *method, *path; /* "{}" stands for a name in the path */
 	void (*run)(struct rq *rq);
-	/* of one that is one question: what run_plain() asks chaosd, and what becomes of replies */
+	/* for a route that sends one request: the request of run_plain(), and how replies are
+	 * used */
 	enum chaos_op op;
 	uint32_t flags;
 	void (*answer)(struct rq *rq, const struct chaos_reply *r);
@@ -135,20 +134,20 @@ void run_events(struct rq *rq);
 void run_console(struct rq *rq);
 void run_console_input(struct rq *rq);
 void run_wait(struct rq *rq);
-/* MHD's reader of streams. */
+/* The reader function of streams for libmicrohttpd. */
 ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t max);
 
 /* --- migrate.c, move.c --- */
 void run_migrate(struct rq *rq);
-/* "chaos migrate" to the socket at `path`: its end is the answer. */
+/* Runs "chaos migrate" with the socket at `path`; its end answers the request. */
 void move_begin(struct rq *rq, const char *path, bool stop);
-/* The request ends before it; it goes on. */
+/* The HTTP request ends before the migration, which continues. */
 void move_forget(struct rq *rq);
 
 /* --- save.c --- */
 void run_save(struct rq *rq);
 void run_restore(struct rq *rq);
-/* What ?disk= says becomes of disks, into *flags. False: no such word, which was answered. */
+/* Sets *flags from ?disk=. False: there is no such word; the request was answered. */
 bool rq_disks(struct rq *rq, uint32_t *flags);
 void run_wake(struct rq *rq);
 /* The whole answer was sent. */
@@ -165,7 +164,7 @@ void run_snapshot_unpack(struct rq *rq);
 void run_devices(struct rq *rq);
 void run_attach(struct rq *rq);
 void run_detach(struct rq *rq);
-/* Those that a reply has, as an array. */
+/* The devices of a reply as an array. */
 json_t *devices_json(const struct chaos_reply *r);
 
 /* --- create.c --- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Connections of clients: what is sent, what waits to be sent, and the hooks that their end calls.
- */
+/* Connections of clients: sending, frames that wait to be sent, and hooks for the end of a
+ * connection. */
 #ifndef CHAOS_CONN_H
 #define CHAOS_CONN_H
 
@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "split-toolstack/protocol/wire.h"
 
-/* One frame that waits for room in the socket. */
+/* A frame that waits for room in the socket. */
 struct out_frame {
 	struct out_frame *next;
 	uint32_t len;
@@ -24,17 +24,18 @@ struct conn;
 struct conn_hook;
 
 struct conn_hook_ops {
-	/* All that waited has been sent. May unhook this hook alone, and may end the connection. */
+	/* All waiting frames have been sent. It may remove only its own hook, and may end the
+	 * connection. */
 	void (*room)(struct conn_hook *h);
-	/* The connection is over: nothing can be sent. May unhook this hook alone. What happens to
-	 * VMs by it is told to other connections alone: hooks of one that is gone are passed over.
-	 */
+	/* The connection has ended: nothing can be sent. It may remove only its own hook.
+	 * Changes of VMs during the call are reported to other connections only: hooks of an
+	 * ended connection are skipped. */
 	void (*gone)(struct conn_hook *h);
 };
 
-/* Of an answer without an end for now; the first member of its owner's struct. */
+/* For an answer that continues for some time; the first member of the struct that embeds it. */
 struct conn_hook {
-	struct conn_hook *prev, *next; /* of its connection */
+	struct conn_hook *prev, *next; /* list of its connection */
 	const struct conn_hook_ops *ops;
 	struct conn *c;
 };
@@ -44,10 +45,10 @@ struct conns {
 	struct ev_loop *loop;
 	struct conn *first;
 	uint32_t n;
-	ev_tstamp last_request; /* when the loop last had one, by ev_now() */
+	ev_tstamp last_request; /* when the last request came, by ev_now() */
 };
 
-/* A connection. Long operations (create, list, image import) hold a reference; `gone` says that
+/* A connection. Long operations (create, list, image import) hold a reference; `gone` means that
  * no answer can be sent any more. */
 struct conn {
 	struct conns *of;
@@ -64,22 +65,22 @@ struct conn {
 	void *owner;		 /* for `readable` */
 };
 
-/* Takes the socket; `readable` is called when there is something to read. NULL: no memory, and the
- * socket stays the caller's. */
+/* Takes ownership of the socket; `readable` is called when there is something to read. NULL: out
+ * of memory, and the caller closes the socket. */
 struct conn *conn_new(struct conns *all, int fd,
 		      void (*readable)(struct ev_loop *loop, ev_io *io, int revents), void *owner);
 void conn_ref(struct conn *c);
 void conn_unref(struct conn *c);
-/* Of an answer that an engine's call begins: hooked before that call, in which the connection may
- * end already. */
+/* For an answer that is made by a call of the engine: add the hook before that call, because the
+ * connection may end during it. */
 void conn_add_hook(struct conn *c, struct conn_hook *h, const struct conn_hook_ops *ops);
 void conn_remove_hook(struct conn_hook *h);
-/* Closes it and tells its hooks; without a reference of the caller's it is freed. */
+/* Closes it and calls its hooks; frees it unless there is a reference. */
 void conn_hang_up(struct conn *c);
 
-/* Starts an answer in the one buffer. */
+/* Starts a frame in the one buffer. */
 void reply_begin(struct conn *c, struct wire_out *w, enum proto_op op, uint32_t tag);
-/* Sends it, or queues it when the client is slow. May end the connection. */
+/* Sends it, or queues it if the client reads slowly. May end the connection. */
 void reply_send(struct conn *c, struct wire_out *w);
 void reply_ok(struct conn *c, uint32_t tag);
 void reply_error(struct conn *c, uint32_t tag, const struct err *e);

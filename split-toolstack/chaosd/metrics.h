@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Counts and times of operations, and the Prometheus text made of them. One thread. */
+/* Counts and durations of operations, in the text format of Prometheus. For one thread. */
 #ifndef CHAOS_METRICS_H
 #define CHAOS_METRICS_H
 

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The operations of chaosd, op_NAME() for each request of the protocol; ops.c has all of them. */
+/* The operations of chaosd: op_NAME() for each request of the protocol; ops.c has the table. */
 #ifndef CHAOS_OPS_H
 #define CHAOS_OPS_H
 
 #include "split-toolstack/chaosd/request.h"
 
-/* All of them, for server_open(). */
+/* The table, for server_open(). */
 extern const struct operations operations;
 
-/* op_create.c: an item for each time of a create. */
+/* op_create.c: sends an item for each phase of a create. */
 void reply_times(struct conn *c, uint32_t tag, const struct vm_timings *t);
-/* op_stream.c: listens to the engine for waits and consoles. */
+/* op_stream.c: begins to observe the engine for waits and consoles. */
 void streams_open(struct engine *en);
 void streams_close(void);
 /* op_events.c. -ENOMEM. */
 int subscriptions_open(struct engine *en, struct conns *all, struct err *e);
 void subscriptions_close(void);
-/* op_save.c: PROTO_F_* of a restore as the engine's. */
+/* op_save.c: the engine's flags for PROTO_F_* of a restore. */
 uint32_t restore_flags(uint32_t flags);
 /* op_list.c */
 void lists_open(struct ev_loop *loop);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests, and the table of operations that answer them. */
+/* Requests, and the type of the table of operations. */
 #ifndef CHAOS_REQUEST_H
 #define CHAOS_REQUEST_H
 
 #include "split-toolstack/chaosd/conn.h"
 #include "split-toolstack/engine/engine.h"
 
-/* One request, parsed; its files are closed after the operation unless it takes them (sets -1). */
+/* A parsed request; its files are closed after the operation, unless the operation takes them
+ * (sets -1). */
 struct request {
 	struct conn *c;
 	struct wire_in in;
@@ -14,21 +15,21 @@ struct request {
 	uint32_t nfd;
 };
 
-/* 0: answered, or will be; else the error to answer with. */
+/* Returns 0 if it was answered, or will be; otherwise the error to answer with. */
 typedef int operation(struct engine *en, struct request *r, struct err *e);
 
-/* What a server does with requests (ops.c). */
+/* The operations for a server (ops.c). */
 struct operations {
 	operation *run[PROTO_REQUESTS_N]; /* in the order of their numbers */
-	/* Before the first connection; after the last one is gone. */
+	/* Called before the first connection, and after the last one. */
 	int (*open)(struct engine *en, struct conns *all, struct err *e);
 	void (*close)(void);
 };
 
-/* The VM that WHAT names; -ESRCH with a message. */
+/* Finds the VM of field WHAT; -ESRCH with a message. */
 int request_vm(struct engine *en, const struct request *r, struct vm **out, struct err *e);
 
-/* Tells the client which keys do nothing here. */
+/* Sends a warning about keys without effect. */
 struct vmcfg_list;
 void reply_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list *l);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The daemon's socket: clients come in, and their requests go to a table of operations. */
+/* The daemon's socket: accepts clients, and calls a table of operations for their requests. */
 #ifndef CHAOS_SERVER_H
 #define CHAOS_SERVER_H
 
@@ -11,7 +11,7 @@ struct server;
 
 struct server_conf {
 	const char *path;
-	const char *group; /* of the socket; "" for root alone */
+	const char *group; /* of the socket; "": only root */
 	int listen_fd;	   /* from the service manager, or -1 */
 	const struct operations *ops;
 };

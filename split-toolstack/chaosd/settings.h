@@ -15,7 +15,7 @@
 struct settings {
 	char *socket, *group;
 	char *run_dir, *log_dir, *cache_dir, *image_dir, *sleep_dir;
-	char *backend_exe, *backend_user; /* chaos-backend, and the user that it runs as */
+	char *backend_exe, *backend_user; /* path of chaos-backend, and its user */
 	enum store_mode store;
 	enum log_level log_level;
 	uint32_t console_log_kib;
@@ -31,16 +31,15 @@ struct settings {
 /* The defaults. -ENOMEM. */
 int settings_init(struct settings *s, struct err *e);
 void settings_clear(struct settings *s);
-/* Reads a file in the syntax of xl.conf(5). A file that is missing is fine when `optional`. */
+/* Reads a file in the syntax of xl.conf(5). With `optional` it may be missing. */
 int settings_read(struct settings *s, const char *path, bool optional, struct err *e);
-/* One setting as text; -EINVAL names key, value and what may be given. */
+/* Sets one value from text; -EINVAL: the message has the key, the value and what is allowed. */
 int settings_set(struct settings *s, const char *key, const char *value, struct err *e);
-/* What can change while chaosd runs is swapped between the two; what cannot, and differs, is
- * logged. */
+/* Exchanges the values that can change while chaosd runs; others that differ are logged. */
 void settings_reload(struct settings *now, struct settings *fresh);
-/* The settings as lines "key = value", for --show-config. */
+/* Prints the settings as lines "key = value", for --show-config. */
 void settings_print(const struct settings *s);
-/* Names, defaults, limits and what each is for, for --help. */
+/* Prints names, defaults, limits and descriptions, for --help. */
 void settings_help(FILE *to);
 
 #endif

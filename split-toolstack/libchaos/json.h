@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* libchaos' structures as JSON: the same for chaos --json and the HTTP API. */
+/* Converts libchaos' structures into JSON, for chaos --json and the HTTP API. */
 #ifndef CHAOS_JSON_H
 #define CHAOS_JSON_H
 
@@ -7,8 +7,8 @@
 
 #include "split-toolstack/libchaos/chaos.h"
 
-/* A string of any bytes: what is no UTF-8 (paths and command lines may be anything) becomes U+FFFD.
- * NULL: out of memory. */
+/* A string of any bytes: invalid UTF-8 (in paths and command lines) is replaced by U+FFFD. NULL:
+ * out of memory. */
 json_t *text_json(const char *text);
 json_t *vm_json(const struct chaos_vm *v);
 json_t *flavor_json(const struct chaos_flavor *f);

@@ -5,9 +5,9 @@
 
 #include "split-toolstack/vmcfg/vmcfg.h"
 
-/* Words between spaces or commas; memory and count (or low and high) must be there, with `from` the
- * latter alone. What is malloced is freed by poolcfg_clear(); nothing is after an error. -EINVAL
- * names the word, its value and what may be given. */
+/* Words are separated by spaces or commas. memory and count (or low and high) must be given;
+ * with `from` only the latter. poolcfg_clear() frees the memory; after an error there is none.
+ * -EINVAL: the message has the word, its value and what is allowed. */
 int poolcfg_parse(const char *text, struct pool_flavor *out, struct err *e);
 void poolcfg_clear(struct pool_flavor *f);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What lwIP asks of a port: no C library but a few string functions, asserts that end the guest. */
+/* The environment that lwIP needs: a few string functions instead of a C library, and asserts
+ * that end the guest. */
 #ifndef CHAOS_GUEST_LWIP_CC_H
 #define CHAOS_GUEST_LWIP_CC_H
 
 #include <stdint.h>
 #include <sys/types.h>
 
-/* lwIP takes a ssize_t for granted where this is, and makes its own elsewhere; freestanding
- * compilers differ in it. */
+/* lwIP assumes that ssize_t exists if this macro does, and defines ssize_t otherwise;
+ * freestanding compilers differ in that. */
 #ifndef SSIZE_MAX
 #define SSIZE_MAX 0x7fffffffffffffffl
 #endif

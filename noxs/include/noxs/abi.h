@@ -7,9 +7,9 @@
  * Freestanding: stdint and nothing else. Every multi-byte field is little-endian.
  *
  * VERSIONS. NOXS_ABI_VERSION is the version of the pages below. A later version only gives meaning
- * to bytes that are reserved here; a guest accepts any page whose version it was told of by the
- * range in its own ELF note, and dom0 writes the highest version both know. Reserved bytes and
- * padding are zero; guest and dom0 ignore flags that they do not know.
+ * to bytes that are reserved here. The ELF note has the range of versions that a guest accepts, and
+ * dom0 writes the highest version that both support. Reserved bytes and padding are zero; guest and
+ * dom0 ignore flags that they do not know.
  *
  * HOW A GUEST GETS ITS PAGES
  *
@@ -17,42 +17,42 @@
  * "noxs", the type NOXS_NOTE_TYPE and a struct noxs_note. An image without one gets no device page.
  *  2. entry != 0: each vCPU 0 starts in 64-bit mode at the virtual address `entry`:
  *       %rbx = virtual address of the device page, %rax and %rsp undefined, interrupts off.
- *       PVH: paging on, page tables made by the builder map all memory of the guest, the shared
- *            info page and the local APIC page 1:1 with 2 MiB pages (so "virtual" =
- * guest-physical); cr0 = PG|ET|PE, cr4 = PAE|OSFXSR|OSXMMEXCPT, EFER = SCE|LME|LMA, flat segments
- * whose descriptors are cached in the CPU but in no table: load your own GDT before any far
- *            transfer, exception or segment load.
- *       PV:  page tables made by the builder map guest page n at VIRT_BASE + n * 4096 for all of
- *            its memory, and the shared info page behind it; page-table pages are read-only.
+ *       PVH: paging is on; the page tables of the builder map all memory of the guest, the shared
+ *            info page and the local APIC page 1:1 with 2 MiB pages (so virtual addresses are
+ *            guest-physical); cr0 = PG|ET|PE, cr4 = PAE|OSFXSR|OSXMMEXCPT, EFER = SCE|LME|LMA;
+ *            the segments are flat, but there is no GDT: load one before any far transfer,
+ *            exception or segment load.
+ *       PV:  the page tables of the builder map guest page n at VIRT_BASE + n * 4096, for all of
+ *            its memory, and the shared info page after it; page-table pages are read-only.
  *            Event upcalls are masked (evtchn_upcall_mask = 1).
  *     The hypercall page named by XEN_ELFNOTE_HYPERCALL_PAGE is filled in both types; there is no
  *     start_info: everything is in the device page.
- *  3. entry == 0: the guest starts by Xen's standard entry (XEN_ELFNOTE_ENTRY or
+ *  3. entry == 0: the guest starts at Xen's standard entry (XEN_ELFNOTE_ENTRY or
  *     XEN_ELFNOTE_PHYS32_ENTRY); the device page is the page where start_info.store_mfn (PV) or
- *     HVM_PARAM_STORE_PFN (PVH) says the XenStore ring is. Check `magic`: under another toolstack
- * it is a XenStore ring.
+ *     HVM_PARAM_STORE_PFN (PVH) says the XenStore ring is. Check `magic`: other toolstacks have a
+ *     XenStore ring there.
  *
- * TRUST. Both pages lie in the guest's memory and the guest may scribble on them. dom0 keeps its
- * own copy of the device page and never reads it back. Of the control page dom0 loads each index
- * and word once and checks it.
+ * TRUST. Both pages are in the guest's memory, and the guest can write anything there. dom0 keeps
+ * its own copy of the device page and never reads the page back. dom0 loads each index and each
+ * word of the control page once, and checks it.
  *
  * CHANGES. While the guest runs, and does not wait at its gate, dom0 changes the device page only
- * under `seq`: odd while it writes,
- * then the next even number, and then it sends an event on the control port. Read like a seqlock.
+ * under `seq`: it is odd while dom0 writes, then the next even number; then dom0 sends an event on
+ * the control port. Read the page like a seqlock.
  */
 
 /*
- * WAITING AT A GATE. dom0 may let an image whose note says NOXS_NOTE_GATE run before anything of a
- * VM is known, so that a VM to come needs no more than an event. The device page has NOXS_FLAG_GATE
- * then, `gate` is NOXS_GATE_CLOSED, and of the page only these are there: magic, version, flags,
- * domid, memory, control, start and grants, which stay as they are. The guest
+ * WAITING AT A GATE. dom0 may start an image whose note has NOXS_NOTE_GATE before its VM is known,
+ * so that creating the VM later only costs an event. Then the device page has NOXS_FLAG_GATE,
+ * `gate` is NOXS_GATE_CLOSED, and only these fields are valid: magic, version, flags, domid,
+ * memory, control, start and grants. They do not change later. The guest
  *  - binds the control channel,
  *  - stores NOXS_WAITS into `waits` of its control page and sends one event, and
  *  - blocks in SCHEDOP_poll on the control channel, without a timeout, until `gate` is
- *    NOXS_GATE_OPEN (its poll may return before). All of the page is there then, and it begins.
- * Until then it reads nothing else of the page, starts no vCPU, touches no device and no word of
- * its control page but `waits`, and uses no CPU. What does otherwise is destroyed. dom0 decides
- * each time: a page without the flag has no gate.
+ *    NOXS_GATE_OPEN (the poll may return earlier). Then all of the page is valid.
+ * Before that it must not read other fields of the page, start a vCPU, use a device, write other
+ * words of its control page than `waits`, or use CPU time. A guest that does is destroyed. dom0
+ * decides for each domain: a page without the flag has no gate.
  */
 
 #include <stdint.h>
@@ -105,15 +105,13 @@ struct noxs_ring {
 	uint32_t reserved;
 };
 
-/*
- * A vif: the backend is told that this guest takes frames in any number of slots (feature-sg),
- * frames whose checksum is left out (NETRXF_csum_blank) or was checked (NETRXF_data_validated); no
- * segmentation offload towards the guest. A frame that comes while the guest has no buffers in the
- * ring may be dropped after 30 ms. It may send with NETTXF_csum_blank, and scattered frames. A vbd:
- * protocol x86_64, no indirect and no persistent grants. The rings are initialised and empty; the
- * guest uses them with its own indices from zero, and may put requests into them before the backend
- * has connected.
- */
+/* A vif: dom0 tells the backend that this guest accepts frames in any number of slots
+ * (feature-sg), and frames with a blank (NETRXF_csum_blank) or checked (NETRXF_data_validated)
+ * checksum, and no segmentation offload. A frame that arrives while the guest has no buffers in
+ * the ring may be dropped after 30 ms. The guest may send with NETTXF_csum_blank, and frames in
+ * several slots. A vbd: protocol x86_64, no indirect and no persistent grants. The rings are
+ * initialised and empty; the guest's indices start at zero, and it may put requests into them
+ * before the backend has connected. */
 #define NOXS_VIF_IPV4	  (1u << 0) /* ipv4 fields are set */
 #define NOXS_VIF_IPV6	  (1u << 1) /* ipv6 fields are set */
 #define NOXS_VIF_DHCP	  (1u << 2) /* ask for a lease */
@@ -159,27 +157,27 @@ struct noxs_device {
  */
 
 /*
- * FORK. A guest whose configuration allows it (`fork`) may ask for a child: a copy of itself with
- * the same memory and registers, in a domain of its own, without devices. It says so under
- * fork_seq in its control page, sends an event, and waits on its control port, with all vCPUs
- * blocked. Both find the answer in struct noxs_fork of their device pages:
- *  - the parent's `generation` is as before; `seq` is the fork_seq that is answered, and `result`
- *    the number of the child (which is that fork_seq) or an error: -enum noxs_fork_error;
- *  - the child has another `generation`, NOXS_FLAG_RESUMED, and its number in `self`. It goes on as
- *    a guest that lives on elsewhere (below). What it has not read from its page in this life does
- *    not count: no children, and no channel to its parent's other children.
- * A guest that finds another generation and `seq` unlike its fork_seq is a copy of another kind, or
- * was restored: its request was lost, and so are its children.
+ * FORK. A guest whose configuration allows it (`fork`) may request a child: a copy of itself with
+ * the same memory and registers, in a new domain, without devices. It writes fork_slot, fork_frame
+ * and fork_seq in its control page, sends an event, and waits on its control port with all vCPUs
+ * blocked. Parent and child find the answer in struct noxs_fork of their device pages:
+ *  - The parent's `generation` does not change; `seq` is the fork_seq that is answered, and
+ * `result` the number of the child (which is that fork_seq) or an error: -enum noxs_fork_error.
+ *  - The child has another `generation`, NOXS_FLAG_RESUMED, and its number in `self`. It continues
+ *    as described under SAVE, RESTORE AND COPIES. It has no children, and no channel to the other
+ *    children of its parent.
+ * If a guest finds another generation and a `seq` that is not its fork_seq, it was restored or is a
+ * copy of another kind: its request is not answered, and it has no children.
  *
- * CHANNEL. The pages that the parent named are granted to the child, by references gref, gref + 1,
- * ... of the parent's table; the child maps them (domain evtchn.remote_domid). The event channel is
- * open in the child (evtchn.local_port); the parent binds it (evtchn.remote_port, remote_domid of
- * the child), and looks at the pages afterwards, since the child may have written already. dom0
- * takes the grants back when the child has ended; the parent closes its port.
+ * CHANNEL. The pages that the parent named are granted to the child by the references gref, gref +
+ * 1, ... of the parent's table; the child maps them (domain evtchn.remote_domid). The event channel
+ * is bound in the child (evtchn.local_port); the parent binds its end (evtchn.remote_port,
+ * remote_domid of the child), and reads the pages afterwards, because the child may have written
+ * before. dom0 takes the grants back when the child has ended; the parent closes its port.
  *
- * END. child[slot] has what became of the last child of each slot; its end is told by an event on
- * the control port. A slot may be named again when its child has ended. Children end when their
- * parent does.
+ * END. child[slot] has the status of the last child of each slot; after each change the parent gets
+ * an event on the control port. A slot may be used again when its child has ended. When the parent
+ * ends, its children are destroyed.
  */
 #define NOXS_CHILDREN_MAX    16u /* at a time, of one parent: slots */
 #define NOXS_FORK_PAGES	     2u	 /* shared with each */
@@ -308,54 +306,54 @@ enum noxs_request {
 };
 
 /*
- * A GUEST THAT LIVES ON ELSEWHERE. A guest may be stopped and go on as another domain: on this
- * host, on another one, more than once. Its memory and registers are the same then; its domid,
- * uuid, event channels, grants, registrations with Xen (vcpu_info and runstate areas, VIRQs,
- * timers, callback vector) are not, and the device page has another `generation` and
- * NOXS_FLAG_RESUMED. A guest that can do with that sets NOXS_CAN_SAVE in its control page. It then
- *  - compares `generation` with what it knew after every call that blocks (SCHEDOP_poll,
- *    SCHEDOP_block, SCHEDOP_shutdown), and when it differs takes its domid, ports and grants from
- *    the device page again, registers again what it had registered, and uses the new seed;
- *  - keeps no TSC value, and no time computed from one, over a change; Xen's time goes on from
- *    another value, that of the new host;
- *  - as PV maps its own frames, the shared info and the grant table of the device page, and no
- *    others, and leaves entries of its page tables that are not present at zero.
- * A lie hurts the guest alone. What does not say so is not saved.
+ * SAVE, RESTORE AND COPIES. A guest may be stopped and continued as another domain, on this host or
+ * on another one, also several times. Its memory and registers are the same then. Its domid, uuid,
+ * event channels, grants and registrations with Xen (vcpu_info and runstate areas, VIRQs, timers,
+ * callback vector) are not; the device page has another `generation` and NOXS_FLAG_RESUMED. A guest
+ * that supports this sets NOXS_CAN_SAVE in its control page. It must
+ *  - compare `generation` with the value that it knows after every call that blocks (SCHEDOP_poll,
+ *    SCHEDOP_block, SCHEDOP_shutdown), and, if it differs, take domid, ports and grants from the
+ *    device page, register again, and use the new seed;
+ *  - not compare TSC values, or times computed from them, from before and after the change; Xen's
+ *    system time continues from another value, that of the new host;
+ *  - as PV, map only its own frames, the shared info page, and the grant table of the device page,
+ *    and leave page table entries that are not present at zero.
+ * A guest that sets the flag without this harms only itself. A guest without the flag is not saved.
  */
 #define NOXS_CAN_SAVE	 (1u << 0) /* all of the above */
 #define NOXS_CAN_SUSPEND (1u << 1) /* obeys NOXS_REQ_SUSPEND */
-/* Its vCPUs have no state but the registers of x86-64 with SSE2: no local APIC, no AVX, no MTRRs,
- * no MSRs but those of 64-bit mode; and it runs on any such CPU (as PVH: of the
- * same vendor). A PV guest is only saved with it. */
+/* The vCPUs have no state except the registers of x86-64 with SSE2: no local APIC, AVX or MTRRs,
+ * and only the MSRs of 64-bit mode; and the guest runs on any such CPU (as PVH: of the same
+ * vendor). A PV guest is only saved with this flag. */
 #define NOXS_CAN_PLAIN (1u << 2)
-/* Its drivers take up the devices of the page anew when `generation` has changed: MAC, addresses
- * and size, channels, references, and rings that are empty. Buffers are granted again; requests of
- * a vbd that were not answered are put into its new ring, frames of a vif are lost. A device that
- * is not in the page any more is gone. Before it obeys NOXS_REQ_SUSPEND it waits until its requests
- * to vbds are answered. A guest with devices is only saved with this; one with vbds is always asked
- * to suspend. */
+/* When `generation` has changed, the drivers use the devices of the new page, with their MAC,
+ * addresses, size, channels and references, and empty rings. Buffers are granted again; requests
+ * of a vbd that were not answered are put into the new ring, frames of a vif are lost. A device
+ * that is not in the page does not exist any more. Before the guest obeys NOXS_REQ_SUSPEND it
+ * waits until its requests to vbds are answered. A guest with devices is only saved with this
+ * flag; one with vbds only by NOXS_REQ_SUSPEND. */
 #define NOXS_CAN_DEVICES (1u << 3)
-/* PV with one vCPU, in the tables of the builder: its pages may be mapped read-only, with another
- * domain's contents behind them. A write to one of them faults (error code 3); the guest then takes
- * a page of its own from Xen (XENMEM_populate_physmap of that frame number), copies, maps it in
- * place and goes on. Xen's own writes do not fault: it touches what Xen is to write, or what it
- * grants. What cannot be so (the stack of the handler, say) is in own[] of its control page. */
+/* PV with one vCPU, with the page tables of the builder: its pages may be pages of another
+ * domain with the same contents, mapped read-only. A write to one of them faults (error code 3).
+ * The guest then gets its own page from Xen (XENMEM_populate_physmap of that frame number),
+ * copies the contents, maps it in place of the shared one, and continues. Xen's own writes do
+ * not fault: before a hypercall that writes to a page, and before it grants a page, the guest
+ * must write to it itself. Pages for which that is not possible (for example the stack of the
+ * fault handler) must be named in own[] of the control page. */
 #define NOXS_CAN_SHARE (1u << 4)
-/* It goes on as a child, too, and asks for children by fork_seq. */
+/* The guest can continue as a child, and requests children by fork_seq. */
 #define NOXS_CAN_FORK (1u << 5)
 
 enum noxs_state {
 	NOXS_STATE_BOOTING = 0,
-	NOXS_STATE_READY = 1,	 /* does what it is for; set once, then an event */
-	NOXS_STATE_STOPPING = 2, /* about to end; with an event it is noticed sooner */
+	NOXS_STATE_READY = 1,	 /* works; set once, then an event is sent */
+	NOXS_STATE_STOPPING = 2, /* about to end; an event makes chaosd notice the end sooner */
 };
 
-/*
- * Bytes 0..3087 are struct xencons_interface (Xen public/io/console.h): in[1024], out[2048],
- * in_cons, in_prod, out_cons, out_prod. The ring indices run free; guest output is out[], with
- * out_prod written by the guest. Both sides send an event on the control port after moving an index
- * of theirs. An event says "something changed": look at everything.
- */
+/* Bytes 0..3087 are struct xencons_interface (Xen public/io/console.h): in[1024], out[2048],
+ * in_cons, in_prod, out_cons, out_prod. The ring indices are not reduced modulo the size; guest
+ * output is out[], and the guest writes out_prod. Each side sends an event on the control port
+ * after it has changed an index. An event has no meaning of its own: check all rings and words. */
 #define NOXS_CONSOLE_IN_SIZE  1024u
 #define NOXS_CONSOLE_OUT_SIZE 2048u
 
@@ -389,9 +387,10 @@ struct noxs_control {
 	/* 0xe50: how it may be saved */
 	uint32_t can; /* NOXS_CAN_* */
 	uint32_t reserved3;
-	/* Frames [untouched_gfn, untouched_end) were never written by the guest, and never read to
-	 * any effect: a copy may have anything in them. untouched_gfn rises before a frame is used;
-	 * both 0 (or no range): all may have been. */
+	/* The guest has never written the frames [untouched_gfn, untouched_end), and its
+	 * behaviour does not depend on their contents: in a copy they may contain anything. The
+	 * guest raises untouched_gfn before it uses a frame. Both 0 (or an empty range): all
+	 * frames may have been used. */
 	uint64_t untouched_gfn;
 	uint64_t untouched_end;
 	uint8_t reserved2[0xe70 - 0xe68];

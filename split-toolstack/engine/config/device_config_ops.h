@@ -1,38 +1,40 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the kinds of devices differ in as far as their configuration goes: a row each. */
+/* The differences between kinds of devices in their configuration: one row for each kind. */
 #ifndef CHAOS_ENGINE_DEVICE_CONFIG_OPS_H
 #define CHAOS_ENGINE_DEVICE_CONFIG_OPS_H
 
 #include "split-toolstack/engine/config/device_config.h"
 
 struct device_config_ops {
-	const char *name; /* in the store, in /sys, in lines of the log: "vbd" */
-	const char *word; /* in messages about configurations, as they say it: "disk" */
-	const char *list; /* the command of chaos that lists them: "block-list" */
-	uint32_t most;	  /* of one VM */
-	uint32_t rings;	  /* pages, of a noxs guest's device */
-	bool has_file; /* behind it (u.vbd): opened before it is started, no part of a saved VM */
-	/* All but kind and zeros. */
+	const char *name; /* in the store, in /sys, in the log: "vbd" */
+	const char *word; /* the key of a configuration, for messages: "disk" */
+	const char *list; /* the chaos command that lists such devices: "block-list" */
+	uint32_t most;	  /* largest number for one VM */
+	uint32_t rings;	  /* ring pages of a noxs guest's device */
+	bool has_file; /* it has a file (u.vbd), which is opened before the device is started and is
+			  not part of a saved VM */
+	/* Sets the defaults that are not zero, except the kind. */
 	void (*init)(struct device_config *d);
-	/* What it has malloced or open; NULL: nothing. */
+	/* Frees memory and closes files; NULL: there are none. */
 	void (*clear)(struct device_config *d);
-	/* `to` is `from` byte by byte: its own copies of that. -ENOMEM. NULL: there is nothing. */
+	/* `to` is a bytewise copy of `from`: replaces pointers by copies. -ENOMEM. NULL: there
+	 * are none. */
 	int (*copy)(struct device_config *to, const struct device_config *from);
-	/* What two VMs must not both have is left open again. NULL: there is nothing. */
+	/* Clears the values that two VMs must not both have. NULL: there are none. */
 	void (*make_own)(struct device_config *d);
-	/* Alone, and beside another one of its kind. -errno with the reason. */
+	/* Check one device, and two devices of this kind. -errno with the reason. */
 	int (*check)(const struct device_config *d, struct err *e);
 	int (*check_beside)(const struct device_config *d, const struct device_config *other,
 			    struct err *e);
-	/* -EINVAL: no device of this kind can be named so; NULL: any text may be a name. */
+	/* -EINVAL: no device of this kind can have that name; NULL: all texts are allowed. */
 	int (*check_name)(const char *name, struct err *e);
-	/* It is what a client means by a name that may be one; `ifname`: of its interface in dom0,
-	 * or "". */
+	/* Whether this is the device that a client means by `name`; `ifname`: its interface in
+	 * dom0, or "". */
 	bool (*is_named)(const struct device_config *d, const char *ifname, const char *name);
 };
 
-bool vif_has_mac(const struct vif_config *v); /* else one is made up */
-/* NULL: there is none. */
+bool vif_has_mac(const struct vif_config *v); /* false: a MAC is generated */
+/* NULL: there is no vif. */
 struct vif_config *device_first_vif(struct device_config *d, uint32_t n);
 const struct vif_config *device_first_ipv4(const struct device_config *d, uint32_t n);
 

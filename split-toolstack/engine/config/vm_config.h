@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a client says of a VM: plain data, with defaults, checks and copies. */
+/* The configuration of a VM: plain data, with defaults, checks and copies. */
 #ifndef CHAOS_ENGINE_VM_CONFIG_H
 #define CHAOS_ENGINE_VM_CONFIG_H
 
@@ -18,52 +18,53 @@
 
 enum vm_action { VM_DESTROY, VM_RESTART, VM_RENAME_RESTART, VM_PRESERVE };
 
-/* Of a VM that its parent's guest has asked for. */
+/* A VM that is the child of a guest. */
 struct vm_child {
-	uint32_t number;		 /* among its parent's; 0: it is no child */
+	uint32_t number;		 /* its number as a child; 0: it is not a child */
 	uint32_t slot;			 /* below NOXS_CHILDREN_MAX */
 	uint32_t port;			 /* its end of the channel to its parent */
-	uint32_t frame[NOXS_FORK_PAGES]; /* its parent's, which are shared; 0: none */
+	uint32_t frame[NOXS_FORK_PAGES]; /* frames of its parent that are shared; 0: none */
 	uint8_t parent[16];
 };
 #define VM_FORK_DEPTH_MAX 4u
-/* What a VM with children gets of Xen's tables, if it asks for nothing else. */
+/* The limits of Xen's tables for a VM with `fork`, if its configuration sets none. */
 static const struct dom_limits vm_fork_limits = {.asked = DOM_LIMIT_MAPTRACK_FRAMES,
 						 .maptrack_frames = 1};
 
 struct vm_config {
-	char name[VM_NAME_MAX + 1]; /* empty: the engine makes one up ("vm-1a2b3c4d") */
+	char name[VM_NAME_MAX + 1]; /* empty: the engine generates one ("vm-1a2b3c4d") */
 	uint8_t uuid[16];
-	bool have_uuid; /* else the engine makes a random one */
+	bool have_uuid; /* false: the engine generates a random one */
 	enum dom_type type;
 	char *kernel;  /* absolute path, for messages, restart and `info`; malloced, may be NULL */
 	char *ramdisk; /* likewise */
 	char *cmdline; /* malloced, NULL = empty */
-	int kernel_fd; /* open for reading, or -1: then the engine opens `kernel` */
+	int kernel_fd; /* open for reading; -1: the engine opens `kernel` */
 	int ramdisk_fd;
 	uint64_t mem_kib;
 	uint64_t maxmem_kib; /* 0 = mem_kib */
 	uint32_t vcpus;
-	uint32_t maxvcpus; /* it can have so many later; 0 = vcpus */
+	uint32_t maxvcpus; /* vCPUs of the domain; 0 = vcpus */
 	struct dom_limits limits;
 	uint32_t weight;      /* 0 = default */
-	uint32_t cap;	      /* UINT32_MAX = none given */
+	uint32_t cap;	      /* UINT32_MAX = no cap */
 	struct dom_cpus cpus; /* its bitmaps are malloced */
 	enum vm_action on_poweroff, on_reboot, on_crash;
-	struct device_config *device; /* malloced; in the order they were named */
+	struct device_config *device; /* malloced; in the order of the configuration */
 	uint32_t ndevice;
-	char *snapshot; /* digest of the one it was made from or last kept as; malloced, or NULL */
-	/* Ring pages that its domain has for devices that it has not any more: it was restored
-	 * without them. */
+	char *snapshot; /* digest of the snapshot that it was made from, or that was last made of
+			   it; malloced, or NULL */
+	/* Ring pages of its domain that no device uses, because it was restored without these
+	 * devices. */
 	uint32_t spare_rings;
-	uint32_t agent;	     /* 1: Linux has a second console, for its agent (guest/channel.h) */
-	uint32_t fork;	     /* its guest may have so many children at a time; 0: none */
-	uint32_t fork_depth; /* of which each may have children, and so on: generations */
+	uint32_t agent;	     /* 1: Linux gets a second console for its agent (guest/channel.h) */
+	uint32_t fork;	     /* largest number of children at a time; 0: none */
+	uint32_t fork_depth; /* generations of children */
 	struct vm_child child;
-	uint8_t copy_of[16]; /* uuid of the VM whose branch or child it is; zeros: of none */
+	uint8_t copy_of[16]; /* uuid of the VM that it is a branch or child of; zero: none */
 };
 
-/* Defaults: PV, 0 memory (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,
+/* Defaults: PV, memory 0 (must be set), 1 vCPU, fds -1, on_poweroff destroy, on_reboot restart,
  * on_crash destroy. */
 static inline void vm_config_init(struct vm_config *c)
 {
@@ -77,20 +78,20 @@ static inline void vm_config_init(struct vm_config *c)
 	c->on_reboot = VM_RESTART;
 	c->on_crash = VM_DESTROY;
 }
-/* vCPUs that the domain has, whether they are on or not. */
+/* vCPUs of the domain, switched on or not. */
 static inline uint32_t vm_config_vcpus(const struct vm_config *c)
 {
 	return c->maxvcpus > c->vcpus ? c->maxvcpus : c->vcpus;
 }
-/* Frees strings and closes fds; safe on a zeroed-then-inited or already cleared one. */
+/* Frees strings and closes fds; may be called again. */
 void vm_config_clear(struct vm_config *c);
-/* It takes the digest, which is malloced; NULL: none. */
+/* Takes ownership of the digest, which is malloced; NULL: none. */
 void vm_config_set_snapshot(struct vm_config *c, char *digest);
-/* All but open files and the uuid. -ENOMEM; then `to` is cleared. */
+/* Copies all except open files and the uuid. -ENOMEM; then `to` is cleared. */
 int vm_config_copy(struct vm_config *to, const struct vm_config *from);
-/* -EINVAL with a message naming the key, the value and what to do. */
+/* -EINVAL; the message has the key, the value and what to do. */
 int vm_config_check(const struct vm_config *c, struct err *e);
-/* The same of one that is not to be built of it: it needs no kernel. */
+/* The same for a VM that is not built from an image (restored, copied): it needs no kernel. */
 int vm_config_check_built(const struct vm_config *c, struct err *e);
 
 const char *vm_action_name(enum vm_action a);		    /* "destroy", "restart", ... */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whether a VM may have its devices: all that they need is there, and no other VM has it. */
+/* Checks whether a VM may have its devices: everything that they need exists, and no other VM
+ * uses it. */
 #ifndef CHAOS_ENGINE_DEVICES_ADMIT_H
 #define CHAOS_ENGINE_DEVICES_ADMIT_H
 
@@ -14,24 +15,23 @@ struct files;
 struct vm;
 struct vm_config;
 
-/* Of a VM that is to be built: `self`, or NULL when it has no name yet. The message says what is
- * not right; -EAGAIN: it will be when a device is gone that is being torn down. Says nothing of
- * what lies behind the paths of disks. */
+/* For a VM that is to be built: `self`, or NULL if it has no name yet. -errno with the reason;
+ * -EAGAIN: possible when a device that is being removed is gone. Does not check the files of
+ * disks. */
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e);
-/* The VM writes a disk. */
+/* Whether the VM can write a disk. */
 bool devices_are_written(const struct vm_config *c);
-/* Why a disk that was written since its VM was saved is refused: -ESTALE. */
+/* -ESTALE, with a message: the disk was written since its VM was saved. */
 int vbd_is_newer(const struct device_config *d, struct err *e);
-/* Some device of it has a file behind it, to be opened; and puts all of these to those to be
+/* Whether a device has a file that must be opened; and adds all such files to the files to be
  * opened. */
 bool devices_have_files(const struct vm_config *c);
 int devices_add_files(const struct vm_config *c, struct files *f, struct err *e);
-/* That of a linked VM's disks, which were opened; notes what they are in its configuration. */
+/* Checks the opened files of a VM's disks, and records their identity in its configuration. */
 int disks_admit(struct vm *vm, struct files *f, struct err *e);
-/* Both for one more device of a living VM; a disk that was not opened yet (NULL) without the
- * latter.
- */
+/* Both checks for one more device of a VM that runs; the second one is left out if the disk was
+ * not opened yet (NULL). */
 int device_admit(struct vm *vm, struct device_config *d, const struct file *file, struct err *e);
 
 #endif

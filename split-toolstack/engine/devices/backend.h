@@ -1,54 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the backends of devices differ in: dom0's kernel, the same beside xenstored, and the process
- * chaos-backend. A row each; NULL: it has nothing to do there. */
+/* The differences between backends: dom0's kernel, the same beside xenstored, and the process
+ * chaos-backend. One row for each; NULL functions do nothing. */
 #ifndef CHAOS_ENGINE_DEVICES_BACKEND_H
 #define CHAOS_ENGINE_DEVICES_BACKEND_H
 
 #include "split-toolstack/engine/devices/device.h"
 
-/* How the end of a device goes on when its turn has come. */
+/* How the end of a device continues when its turn has come. */
 enum backend_end {
-	END_NOW,   /* the backend has nothing of it */
-	END_QUEUE, /* it takes one after the other, and says when this one is gone */
-	END_SOON,  /* ... likewise, if it has seen it at all, which is not known yet */
-	END_TOLD,  /* it was asked, and calls device_gone() */
+	END_NOW,   /* the backend uses nothing of it */
+	END_QUEUE, /* the backend removes devices one after the other, and reports the end of this
+		      one */
+	END_SOON,  /* likewise, if the backend has seen the device, which is not known yet */
+	END_TOLD,  /* the backend was told, and calls device_gone() */
 };
 
 struct backend_ops {
-	bool user;	 /* its nodes are not for the kernel */
-	bool loops;	 /* it has block devices only: a file is put behind a loop device */
-	bool gates;	 /* a noxs guest may not run before it is connected: life/run_gate.c */
-	bool keeps_file; /* it holds the file of a disk, lock and all */
+	bool user;	 /* the kernel must not see its nodes */
+	bool loops;	 /* it can only use block devices: a file gets a loop device */
+	bool gates;	 /* a noxs guest must not run before it is connected: life/run_gate.c */
+	bool keeps_file; /* it keeps the file of a disk open, with its lock */
 
-	/* The engine opens and closes. */
+	/* Called when the engine opens and closes. */
 	int (*setup)(struct engine *en, struct err *e);
 	void (*close)(struct engine *en);
 
-	/* Whether there can be devices of it; -errno with the reason. */
+	/* Whether such devices are possible now; -errno with the reason. */
 	int (*possible)(const struct engine *en, struct err *e);
-	/* Why it hears of nothing any more; NULL: it does hear. */
+	/* Why it cannot notice changes any more; NULL: it can. */
 	const char *(*deaf)(const struct engine *en);
-	/* Why it has not come, as far as can be seen: "xen-netback is not ready". */
+	/* Why it has not connected, as far as is known: "xen-netback is not ready". */
 	void (*absent)(const struct device *d, char *to, size_t room);
 
-	/* Before the nodes are made, and when they are there. -errno, with or without a reason. */
+	/* Called before the nodes are made, and when they exist. -errno, with or without a
+	 * message. */
 	int (*open)(struct device *d, struct err *e);
 	int (*start)(struct device *d, struct err *e);
-	/* Of a VM that lives on: goes on where the last daemon was. What fails for lack of
-	 * something (adopt_later()) is tried again, with anything else the device is broken. */
+	/* For a VM that was adopted: continues where the last daemon was. After a failure for
+	 * lack of a resource (adopt_later()) it is called again; after any other failure the
+	 * device is broken. */
 	int (*adopt)(struct device *d);
 
-	/* A node below its own was changed. */
+	/* A node below its backend directory has changed. */
 	void (*changed)(struct device *d, const char *path);
-	/* Its state says that it has seen the device; called again with each change. */
+	/* Its state shows that it has seen the device; called again after each change. */
 	void (*seen)(struct device *d);
-	/* Until then the devices before this one may still be under way; 0: it has its turn. */
+	/* Until this time the backend may still be working on earlier devices; 0: it works on
+	 * this one. */
 	ev_tstamp (*turn)(const struct device *d);
 
-	/* The nodes are about to be removed. */
+	/* The nodes will be removed now. */
 	void (*hide)(struct device *d);
 	enum backend_end (*stop)(struct device *d);
-	/* Something of a device in PHASE_REMOVING is still there. */
+	/* Whether something of a device in PHASE_REMOVING still exists. */
 	bool (*has)(const struct device *d);
 	/* The last device of the domain is gone. True: what it had there is still being removed,
 	 * and devices_left() comes when it is. */
@@ -57,13 +61,13 @@ struct backend_ops {
 
 extern const struct backend_ops kernel_backend_ops, mirrored_backend_ops, user_backend_ops;
 
-/* --- kernel.c: for the row of the mirrored one, too --- */
+/* --- kernel.c; also used by mirrored.c --- */
 void kernel_backend_absent(const struct device *d, char *to, size_t room);
 void kernel_backend_seen(struct device *d);
 ev_tstamp kernel_backend_turn(const struct device *d);
 enum backend_end kernel_backend_stop(struct device *d);
 
-/* The rows of the tables; the mode of the store is known. */
+/* Fills the tables of rows; call it when the mode of the store is known. */
 void rows_choose(struct engine *en);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices, as the files of this folder share them; what others do with them is in set.h. */
+/* The structures of devices, for the files of this folder; other rooms use set.h. */
 #ifndef CHAOS_ENGINE_DEVICES_DEVICE_H
 #define CHAOS_ENGINE_DEVICES_DEVICE_H
 
@@ -22,45 +22,44 @@
 #include "store/store.h"
 
 #define LINK_MTU_DEFAULT 1500u
-/* A backend that is not there after so long, when no request waits, will not come. */
+/* If no request waits: a backend that has not connected after this time will not. */
 #define CONNECT_S 30.0
 
-/*
- * A device lives longer than its VM: a kernel backend lets go of a dead guest only after some
- * milliseconds, and until then the domain's id cannot be used again. So devices are found by domain
- * id, kind and number, and what holds the slot (drop.c) asks for their domain.
- */
+/* A device exists longer than its VM: a kernel backend releases the pages of an ended guest only
+ * after some milliseconds, and before that the domain's id cannot be used again. Therefore
+ * devices are found by domain id, kind and number, and drop.c, which has the slot, checks
+ * whether the domain has devices. */
 
 enum device_phase {
 	PHASE_MADE,    /* it is in no table yet */
-	PHASE_STARTED, /* its nodes are in the store; a backend is coming */
-	PHASE_THERE,   /* the backend waits for the frontend */
+	PHASE_STARTED, /* its nodes are in the store; its backend has not come up */
+	PHASE_THERE,   /* its backend waits for the frontend */
 	PHASE_CONNECTED,
-	PHASE_CLOSING,	/* asked to close */
-	PHASE_QUEUED,	/* for removal */
-	PHASE_REMOVING, /* its nodes are away; the backend lets go */
+	PHASE_CLOSING,	/* both ends were requested to close */
+	PHASE_QUEUED,	/* waits to be removed */
+	PHASE_REMOVING, /* its nodes were removed; its backend is releasing it */
 };
 
-/* Of a device whose backend is chaos-backend. */
+/* For a device of chaos-backend. */
 enum user_state { USER_IDLE, USER_ATTACHING, USER_ATTACHED, USER_DETACHING };
 
 struct device_key {
 	uint32_t domid, kind, devid;
 };
 
-/* A domain that has devices, or had some a moment ago. */
+/* A domain that has devices, or has had some until now. */
 struct device_domain {
 	UT_hash_handle hh;
 	uint32_t domid;
-	uint32_t n;		  /* devices there still are */
+	uint32_t n;		  /* number of devices */
 	uint32_t leaving;	  /* so many devices_left() are to come */
 	bool lived;		  /* its VM, when the last device went */
-	struct device_set *waits; /* until there are none */
+	struct device_set *waits; /* waits until there are none */
 };
 
 struct device {
-	struct device *next;	/* of the set ... */
-	struct device_set *set; /* ... in which it is; NULL: in none any more */
+	struct device *next;	/* list of a set ... */
+	struct device_set *set; /* ... which is this one; NULL: it is in no set any more */
 	struct device *queue_next, *queue_prev;
 	struct device *tell_next, *tell_prev;
 	UT_hash_handle hh;
@@ -73,21 +72,22 @@ struct device {
 	const struct backend_ops *backend;  /* backend.h */
 	struct devtree_id id;
 	enum device_phase phase;
-	uint64_t nr;	/* of those started, in order */
+	uint64_t nr;	/* number in the order of starts */
 	bool noxs;	/* its rings are in the device page */
 	bool netdev;	/* vif: its interface is set up */
-	int master;	/* ... in the bridge of this ifindex; 0: in none */
-	uint32_t mtu;	/* ... with this one; 0: as the kernel made it */
-	uint64_t netns; /* ... in the network namespace with this inode; 0: dom0's own */
+	int master;	/* ... and in the bridge with this ifindex; 0: in none */
+	uint32_t mtu;	/* ... and has this MTU; 0: the kernel's default */
+	uint64_t netns; /* ... and is in the network namespace with this inode; 0: dom0's own */
 	struct devtree_rings rings;
 	uint64_t ring_gfn; /* of the first ring page */
 	struct store_hook back, front;
-	bool mirrored; /* is in xenstored, too */
-	int ifindex;   /* vif: of the backend's interface; 0: not there yet */
+	bool mirrored; /* its nodes are also in xenstored */
+	int ifindex;   /* vif: of the backend's interface; 0: it does not exist yet */
 	char ifname[DEVICE_NAME];
 	struct files *files; /* vbd: its disk, while a thread opens it, ... */
-	void (*then)(struct device *d, struct file *disk); /* ... and what follows */
-	int loop_fd; /* vbd: holds the loop device until the backend does */
+	void (*then)(struct device *d,
+		     struct file *disk); /* ... and the function to be called then */
+	int loop_fd; /* vbd: the loop device, kept open until the backend has opened it */
 	struct {
 		dev_t dev;
 		ino_t ino;
@@ -96,28 +96,28 @@ struct device {
 	uint64_t sectors;
 	bool can_discard;
 	enum user_state user_state;
-	bool attach_again; /* when its disk is open */
-	int user_fd;	   /* the tap or the disk that chaos-backend gets; -1: none */
-	bool counted;	   /* in engine.removing */
-	bool lost;	   /* the kernel was slow to let go of it, which was said */
-	char reason[160];  /* broken; "" when not */
-	device_fn *done;   /* called when attach or detach has ended; NULL: none waits */
+	bool attach_again; /* attach it again when its disk is open */
+	int user_fd;	   /* the TAP or disk for chaos-backend; -1: none */
+	bool counted;	   /* it is counted in engine.removing */
+	bool lost;	   /* the kernel has not released it in time, which was logged */
+	char reason[160];  /* why it is broken; "" if it is not */
+	device_fn *done;   /* called when attach or detach has ended; NULL: no request waits */
 	void *done_arg;
-	bool attaching; /* for attach */
-	bool take_back; /* the attach has failed: it goes as soon as nothing uses it ... */
-	void (*forget)(struct device *d); /* ... and the VM's configuration has it no more */
+	bool attaching; /* waits for an attach */
+	bool take_back; /* the attach has failed: remove it as soon as nothing uses it ... */
+	void (*forget)(struct device *d); /* ... and then remove it from the VM's configuration */
 	ev_timer timer;
-	/* adopt.c: what dom0 lacked may be there, and the disk is opened again */
+	/* adopt.c: tries again when dom0 lacked a resource, also to open the disk */
 	ev_timer again;
 	enum file_use again_use;
 	void (*again_then)(struct device *d, struct file *disk);
 };
 
-/* teardown_wait.c's own. */
+/* For teardown_wait.c. */
 struct teardown_waits {
-	struct teardown_wait *first; /* utlist head: requests that wait */
+	struct teardown_wait *first; /* utlist head: waiting requests */
 	ev_timer timer;
-	ev_tstamp disk_left; /* when a disk went the last time; 0: none did */
+	ev_tstamp disk_left; /* when a device with a disk was last removed; 0: none was */
 };
 
 #define BRIDGES_KNOWN 8u
@@ -130,7 +130,7 @@ struct mirror;
 struct teardown;
 struct user_backend;
 
-/* What the files about devices know together. */
+/* Data that the files of this room share. */
 struct devices {
 	struct devices_host host;
 	const struct device_kind_ops *kinds[DEVICE_KINDS];
@@ -140,150 +140,151 @@ struct devices {
 	struct reservation *reservations; /* likewise */
 	struct link *link;
 	ev_io uevents;
-	struct device *untold;	   /* utlist head: claimed, and the store does not say so yet */
+	struct device *untold;	   /* utlist head: claimed, and its nodes not written yet */
 	struct teardown *teardown; /* teardown.c */
 	struct teardown_waits *teardown_waits; /* teardown_wait.c */
-	struct attach *attaches;	       /* utlist head: those that wait */
-	struct user_backend *user;	       /* NULL: not needed so far */
+	struct attach *attaches;	       /* utlist head: waiting attaches */
+	struct user_backend *user;	       /* NULL: not used so far */
 	struct mirror *mirror;		       /* NULL: not beside xenstored */
-	bool mirror_news;		       /* a change comes from there */
-	/* Bridges that were seen, until the kernel says that some interface went or was renamed. */
+	bool mirror_news;		       /* a change from there is being handled */
+	/* Bridges that were seen. Cleared when the kernel reports that an interface was removed
+	 * or renamed. */
 	char bridge[BRIDGES_KNOWN][DEVICE_NAME];
 	uint32_t nbridge;
-	uint64_t started,
-		reached;      /* devices ever; the last of these that a kernel backend took up, */
-	ev_tstamp reached_at; /* ... then */
+	uint64_t started, reached; /* number of devices so far; the last one that a kernel backend
+					   has handled, */
+	ev_tstamp reached_at;	   /* ... and when */
 };
 
 /* --- set.c --- */
 
-/* One more in a set; not started. `ring`: the first of its ring pages. */
+/* Adds a device to a set; it is not started. `ring`: the first of its ring pages. */
 int device_add(struct engine *en, struct device_set *set, const struct device_config *cfg,
 	       const struct dom *dom, uint32_t ring, struct device **out, struct err *e);
-/* Its disk is open: it is started, after all. */
+/* Its disk is open: starts it. */
 void device_start_now(struct device *d, struct file *disk);
 
 /* --- device.c: one of them --- */
 struct device *device_new(struct engine *en, const struct device_config *cfg, uint32_t domid,
 			  struct err *e);
-/* Gets what it needs in dom0 and makes its nodes. A vbd takes its disk, which was opened before. */
+/* Makes what it needs in dom0, and its nodes. A vbd takes its disk, which must be open. */
 int device_start(struct device *d, struct file *disk, struct err *e);
-/* Has its disk opened by a thread. `then` is called later on the loop, with what came of it, and
- * not at all when the device goes before. */
+/* Opens its disk on a thread. `then` is called later on the loop with the result; it is not
+ * called if the device is removed before. */
 typedef void device_disk_fn(struct device *d, struct file *disk);
 int device_open_later(struct device *d, enum file_use use, device_disk_fn *then, struct err *e);
-/* All that it has open, closed by threads. */
+/* Closes all of its files, on threads. */
 void device_close_files(struct device *d);
-/* It goes, whatever the guest does; it frees itself. */
+/* Removes it, whatever the guest does; it is freed later. */
 void device_remove(struct device *d);
-/* Ends it because of a fault: said once, and shown. */
+/* Marks it as broken, with a reason that is logged once and shown. */
 void device_broken(struct device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void device_tell(const struct device *d, struct device_info *out);
 struct device *device_find(struct engine *en, uint32_t domid, enum device_kind kind,
 			   uint32_t devid);
-/* "<kind><first><domid><second><devid>", as in vif7.0 (no first) and vbd-7-51712. */
+/* Parses "<kind><first><domid><second><devid>", for example vif7.0 (no first) and vbd-7-51712. */
 bool device_parse_name(const char *name, const char *first, char second, enum device_kind *kind,
 		       uint32_t *domid, uint32_t *devid);
-/* Where it stands after a change of its backend's state; may free it. */
+/* Handles a change of its backend's state; may free it. */
 void device_look(struct device *d);
-/* Neither kernel nor store have anything of it any more: it is freed. */
+/* Neither kernel nor store have anything of it any more: frees it. */
 void device_gone(struct device *d);
-/* The kernel says that it has removed a backend of this name. */
+/* The kernel reports that it has removed a backend with this name. */
 void device_unbound(struct device *d);
 bool device_in_kernel(const struct device *d);
-/* Its nodes are about to be removed. */
+/* Call it before its nodes are removed. */
 void device_hide(struct device *d);
-/* It is another backend's than its configuration says. */
+/* Sets a backend that differs from its configuration. */
 void device_set_backend(struct device *d, enum device_backend b);
-/* Its backend has said something. */
+/* Whether its backend has written a state. */
 bool device_seen(const struct device *d);
-/* The device's timer: in so many seconds its wait is over. */
+/* Starts the device's timer. */
 void device_wait(struct device *d, double seconds);
-/* Calls what waits for it, once. */
+/* Calls the waiting request's function once. */
 void device_done(struct device *d, int rc, const struct err *e);
-/* Hears of its backend's state from now on. */
+/* Begins to follow the state of its backend. */
 int device_watch(struct device *d);
 
-/* Behind the others of its owner. */
+/* Adds it at the end of a set. */
 void device_set_add(struct device_set *set, struct device *d);
 
 /* --- vif_link.c: the interfaces of vifs --- */
-/* The interface gets what was asked for, and the backend hears that it is plugged in; on failure
- * the device is broken. */
+/* Sets up the interface and notifies the backend; on failure the device is broken. */
 void device_link_set(struct device *d);
-/* The same; on failure nothing is broken. */
+/* The same; on failure the device is not broken. */
 int device_link_try(struct device *d, struct err *e);
 /* A bridge was removed. */
 void devices_bridge_gone(struct engine *en, int ifindex);
 
 /* --- attach.c --- */
-/* The engine closes: what waits is dropped without a call. */
+/* The engine is being closed: waiting attaches are dropped without a call. */
 void attaches_close(struct engine *en);
 /* --- teardown_wait.c --- */
 int teardown_wait_open(struct engine *en, struct err *e);
 void teardown_wait_close(struct engine *en);
-/* A device with a file has gone within the last seconds. */
+/* Whether a device with a file was removed in the last seconds. */
 bool teardown_lately(const struct engine *en);
-/* A device has gone. */
+/* A device was removed. */
 void teardown_wait_gone(struct engine *en, const struct device *d);
 
 /* --- teardown.c --- */
-/* The engine closes: what waits for its turn need not wait. */
+/* The engine is being closed: waiting devices are not removed. */
 void teardown_close(struct engine *en);
-/* A setting that a killed daemon had changed is as it was. */
+/* Restores a setting that a killed daemon had changed. */
 int teardown_open(struct engine *en, struct err *e);
-/* RCU is not to be waited for so long, if the settings say so. */
+/* Makes RCU faster, if the settings allow that. */
 void teardown_hurry(struct engine *en, bool on);
 bool teardown_hurried(const struct engine *en);
-/* The next ones that wait have their turn. */
+/* Begins to remove the next devices. */
 void teardown_next(struct engine *en);
-/* Between these none is begun, so that all devices can be walked over while some of them end. */
+/* Between these two calls no removal begins, so that the list of devices can be walked. */
 void teardown_hold(struct engine *en);
 void teardown_release(struct engine *en);
-/* None waits, and none is under way. */
+/* Whether no device is being removed or waits for it. */
 bool teardown_is_idle(const struct engine *en);
-/* Out of all lists: it is about to be freed. */
+/* Removes it from all lists; it will be freed. */
 void devices_forget(struct device *d);
-/* One device of the domain less; with the last one its slot is free. */
+/* The domain has one device less; with the last one its slot is freed. */
 void device_domain_put(struct device_domain *dom, struct engine *en);
 /* A backend has removed what it had made for the domain (backend.h: domain_gone). */
 void devices_left(struct engine *en, uint32_t domid);
 
 /* --- user.c: backends in the process chaos-backend --- */
-/* One that belongs to no VM, about to be removed: the process may have it. */
+/* A device without a VM will be removed: chaos-backend may have it. */
 void device_user_orphan(struct device *d);
-/* Attaches what the frontend's nodes say; `again`: rings that another process has served before.
- * Files that were the last daemon's are opened anew. On failure it is broken. */
+/* Attaches the rings in the frontend's nodes; `again`: another process has served them before.
+ * Files that the last daemon had opened are opened again. On failure it is broken. */
 void device_user_attach(struct device *d, bool again);
-/* It has ended by itself: said once, and its frontend sees it closed. */
+/* It has ended by itself: logs it once, and shows the frontend that it is closed. */
 void device_user_broken(struct device *d, const char *why);
-/* The process says so. The second may free it. */
+/* Answers of the process. The second may free the device. */
 void device_user_attached(struct device *d);
 void device_user_detached(struct device *d);
-/* The same, of one whose files are open. */
+/* The same for a device whose files are open. */
 int device_user_attach_now(struct device *d, bool again, struct err *e);
-/* A number that the frontend has written; `none` without. */
+/* A number that the frontend has written, or `none`. */
 uint32_t device_front_u32(const struct device *d, const char *leaf, uint32_t none);
-int device_offer(const struct device *d, const char *leaf, uint64_t value); /* a backend's node */
-/* By its number there; NULL: there is none. */
+int device_offer(const struct device *d, const char *leaf,
+		 uint64_t value); /* writes a node of the backend */
+/* Finds a device by its number in the process; NULL: there is none. */
 struct device *device_user_find(struct engine *en, uint64_t number);
 
 /* --- user_process.c: the process --- */
 struct backend_client;
-/* Connects to it, and starts it when there is none. */
+/* Connects to it, or starts it. */
 int user_backend_open(struct engine *en, struct err *e);
-/* Connects to it if there is one. */
+/* Connects to it if it runs. */
 bool user_backend_find(struct engine *en);
 void user_backend_close(struct engine *en);
 /* The connection; NULL: there is none. */
 struct backend_client *user_backend_client(const struct engine *en);
-/* The process that is connected was started by us, and had no devices. */
+/* Whether the connected process was started by this daemon and has had no devices. */
 bool user_backend_started(const struct engine *en);
 /* Requests may have been queued. */
 void user_backend_wants(struct engine *en);
 
 /* --- uevent.c: what the kernel says of its backends --- */
-/* One message; buf[len] is NUL. */
+/* Handles one message; buf[len] is NUL. */
 void uevent_take(struct engine *en, const char *buf, size_t len);
 int uevent_open(struct engine *en, struct err *e);
 void uevent_close(struct engine *en);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Network and block devices of VMs as clients see them: part of engine.h. */
+/* Network and block devices of VMs, for clients: part of engine.h. */
 #ifndef CHAOS_DEVICES_H
 #define CHAOS_DEVICES_H
 
@@ -13,34 +13,36 @@ struct engine;
 struct vm;
 
 enum device_state {
-	DEVICE_WAITING,	  /* for the frontend or the backend */
-	DEVICE_CONNECTED, /* both ends */
+	DEVICE_WAITING,	  /* waits for the frontend or the backend */
+	DEVICE_CONNECTED, /* both ends are connected */
 	DEVICE_DETACHING,
-	DEVICE_BROKEN, /* ended because of what the guest did, or what failed; `reason` says */
-	DEVICE_ENDED,  /* with its VM */
+	DEVICE_BROKEN, /* ended because of a fault of the guest or of dom0; see `reason` */
+	DEVICE_ENDED,  /* ended with its VM */
 };
 const char *device_state_name(enum device_state s); /* "waiting", "connected", ... */
 
-/* Strings live until the next call into the engine. */
+/* Texts are valid until the next call of the engine. */
 struct device_info {
-	const struct device_config *config; /* MAC, MTU and device id are filled in */
+	const struct device_config *config; /* with the MAC, MTU and device id that are used */
 	enum device_state state;
-	const char *ifname; /* vif: in dom0, "" before it is there */
+	const char *ifname; /* vif: name in dom0; "" before the interface exists */
 	uint64_t sectors;   /* vbd: of 512 bytes */
-	const char *reason; /* of a broken one, else "" */
+	const char *reason; /* why it is broken; otherwise "" */
 };
 void vm_for_each_device(struct vm *vm, void (*fn)(const struct device_info *d, void *arg),
 			void *arg);
 
-/* rc 0: it is there (a guest that does not look for it leaves it waiting); else `e` says why, and
- * nothing is left. Comes once, on the loop, possibly before the call returns. */
+/* Called once, on the loop, possibly before the call returns. rc 0: the backend has come up (a
+ * guest that does not use the device leaves it waiting); otherwise `e` has the reason, and
+ * nothing is left. */
 typedef void device_fn(void *arg, int rc, const struct device_info *d, const struct err *e);
 
-/* Takes what is in `d` (it is cleared). Bridge or file must be there and not in use, MAC and names
- * not taken; what a device has that is leaving is waited for. -EOPNOTSUPP for noxs guests, which
- * have no room for one. */
+/* Attaches the device of `d`, which is cleared. The bridge or file must exist and not be in use,
+ * MAC and names must be free; resources of a device that is being removed are waited for.
+ * -EOPNOTSUPP for noxs guests, which have no memory for further rings. */
 void vm_attach(struct vm *vm, struct device_config *d, device_fn *fn, void *arg);
-/* Asks the guest to let go and waits for that, at most some seconds; `force` does not wait. */
+/* Requests the guest to release the device, and waits some seconds for that; `force` does not
+ * wait. */
 void vm_detach(struct vm *vm, enum device_kind kind, uint32_t devid, bool force, device_fn *fn,
 	       void *arg);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the kinds of devices differ in when they are there: a row each (what their configurations
- * differ in: config/device_config_ops.h). NULL: there is nothing to do. */
+/* The differences between kinds of devices: one row for each (differences in their
+ * configuration: config/device_config_ops.h). NULL functions do nothing. */
 #ifndef CHAOS_ENGINE_DEVICES_KIND_H
 #define CHAOS_ENGINE_DEVICES_KIND_H
 
@@ -9,79 +9,81 @@
 struct backend_client;
 
 struct device_kind_ops {
-	const char *driver; /* of dom0's kernel: "xen-netback" */
+	const char *driver; /* driver in dom0's kernel: "xen-netback" */
 
-	/* --- may a VM have it --- */
+	/* --- admission --- */
 
-	/* What a configuration leaves open: id, address. `also_leaving`: the id is none that a
-	 * device of the VM's domain has. */
+	/* Sets what the configuration leaves open: id, address. `also_leaving`: the id must not
+	 * be that of a device that is being removed from the VM's domain. */
 	void (*number)(struct vm *vm, struct device_config *d, bool also_leaving);
-	/* What in dom0 must be there, or no other VM's. -errno with the reason; -EAGAIN: it will be
-	 * when a device is gone that is being torn down. */
+	/* Checks that everything needed in dom0 exists, and is not used by another VM. -errno
+	 * with the reason; -EAGAIN: possible when a device that is being removed is gone. */
 	int (*admit)(struct engine *en, const struct vm *self, const struct device_config *d,
 		     struct err *e);
-	/* Likewise, by its file; `other`: n devices that the VM has, too. Notes what the file is.
-	 */
+	/* Checks its file in the same way; `other`: n further devices of the VM. Records the
+	 * identity of the file. */
 	int (*admit_file)(struct vm *vm, struct device_config *d, const struct device_config *other,
 			  uint32_t n, const struct file *file, struct err *e);
-	/* Notes what the VM has for itself by that (reservations.c). -ENOMEM. */
+	/* Records the resources that only this VM may use (reservations.c). -ENOMEM. */
 	int (*reserve)(struct vm *vm, const struct device_config *d);
 
-	/* --- in shells --- */
+	/* --- shells --- */
 
-	uint32_t (*in_flavor)(const struct pool_flavor *f); /* so many does a VM of it have */
-	/* A shell's number `i` of them can become the one of a VM. NULL: shells have none, they are
-	 * added. */
+	uint32_t (*in_flavor)(const struct pool_flavor *f); /* number of such devices in a flavor */
+	/* Whether the shell's device number `i` can become this one. NULL: shells have no such
+	 * devices; they are added at the claim. */
 	bool (*fits_shell)(const struct pool_flavor *f, const struct device_config *d, uint32_t i);
 	void (*of_shell)(const struct pool_flavor *f, const uint8_t uuid[16], uint32_t i,
 			 struct device_config *out);
-	/* A shell's becomes the VM's, and what the VM's configuration says. */
+	/* Makes a shell's device that of the VM, with the VM's configuration. */
 	int (*claim)(struct device *d, struct vm *vm, const struct device_config *c, struct err *e);
 
-	/* --- one of them --- */
+	/* --- a device --- */
 
-	/* Its file is this one: held, and where the backend wants one, behind a block device. */
+	/* Gives it its file: keeps it open, and makes a loop device if the backend needs a block
+	 * device. */
 	int (*take_file)(struct device *d, struct file *file, struct err *e);
-	void (*prepare)(struct device *d); /* just before its nodes are made */
+	void (*prepare)(struct device *d); /* before its nodes are made */
 	int (*make_nodes)(struct device *d);
-	bool (*is_set_up)(const struct device *d); /* in dom0, besides its backend */
-	void (*hide)(struct device *d);		   /* its nodes are about to be removed */
-	/* Its entry of the device page: all but index, rings and port. */
+	bool (*is_set_up)(
+		const struct device *d); /* whether it is complete in dom0, besides its backend */
+	void (*hide)(struct device *d);	 /* its nodes will be removed now */
+	/* Fills its slot of the device page: all except index, rings and port. */
 	void (*page)(const struct device *d, struct noxs_device *to);
 	void (*close_files)(struct device *d);
-	/* An interface of its name has come; events of that were lost. */
+	/* An interface with its name exists now; events about that were lost. */
 	void (*netdev)(struct device *d, int ifindex, const char *name);
 	void (*look_again)(struct device *d);
-	/* Of a VM that lives on: what dom0 has of it. -errno: dom0 lacked something. */
+	/* For an adopted VM: finds what dom0 has of it. -errno: a resource was missing. */
 	int (*adopt)(struct device *d);
 
 	/* --- with chaos-backend --- */
 
-	int (*user_open)(struct device *d, struct err *e); /* what the process is to be given */
-	int (*user_offer)(const struct device *d);	   /* nodes: what it can do */
-	void (*user_started)(struct device *d);		   /* it is known to the process */
-	void (*user_rings)(struct device *d);		   /* from the nodes of the frontend */
+	int (*user_open)(struct device *d, struct err *e); /* makes the file for the process */
+	int (*user_offer)(const struct device *d);	   /* writes the features into its nodes */
+	void (*user_started)(struct device *d);		   /* the process has it now */
+	void (*user_rings)(struct device *d); /* reads the rings from the frontend's nodes */
 	/* `again`: another process has served these rings before. */
 	int (*user_attach)(struct device *d, struct backend_client *c, uint64_t number, bool again,
 			   struct err *e);
-	/* The file that another daemon had given to the process is opened anew, and it is attached.
-	 */
+	/* Opens the file that an earlier daemon had given to the process again, and attaches it. */
 	int (*user_reopen)(struct device *d, bool again, struct err *e);
 };
 
 extern const struct device_kind_ops vif_ops, vbd_ops;
 
 /* --- vif_link.c --- */
-/* The MTU of its bridge goes into the device page, which is shown before there is an interface. */
+/* Puts the MTU of its bridge into the device page, which is written before the interface exists. */
 void vif_foresee_mtu(struct device *d);
-/* An interface of its name in dom0 is there. */
+/* An interface in dom0 with its name exists now. */
 void vif_netdev(struct device *d, int ifindex, const char *name);
-/* Its interface is set up, and its backend hears of it; `tell_mtu`: its frontend, too. */
+/* Its interface is set up, and its backend is notified; with `tell_mtu` its frontend, too. */
 void vif_plugged(struct device *d, uint32_t tell_mtu);
 int vif_claim(struct device *d, struct vm *vm, const struct device_config *c, struct err *e);
 
 /* --- vif_admit.c --- */
-/* In Xen's own range; the same for every start of the VM, and `more` ones behind that. */
+/* Generates a MAC in Xen's own range: the same at each start of the VM; `more` gives further
+ * ones. */
 void vif_make_mac(uint8_t mac[6], const uint8_t uuid[16], uint32_t devid, uint32_t more);
 void vif_number(struct vm *vm, struct device_config *d, bool also_leaving);
 int vif_admit(struct engine *en, const struct vm *self, const struct device_config *d,
@@ -89,18 +91,19 @@ int vif_admit(struct engine *en, const struct vm *self, const struct device_conf
 int vif_reserve(struct vm *vm, const struct device_config *d);
 
 /* --- vif_netns.c: with netns= --- */
-/* What the configuration leaves open is the peer's: MAC and MTU; if it is there. */
+/* Sets MAC and MTU from the peer, if the configuration leaves them open and the peer exists. */
 void vif_netns_foresee(struct vif_config *v);
-/* The namespace and the peer are there, and no other VM's. */
+/* Checks that the namespace and the peer exist and are not used by another VM. */
 int vif_netns_admit(struct engine *en, const struct vm *self, const struct vif_config *v,
 		    struct err *e);
-/* Moves the interface there, and joins it with the peer. On failure nothing is broken. */
+/* Moves the interface into the namespace and connects it with the peer. On failure the device is
+ * not broken. */
 int vif_netns_set(struct device *d, struct err *e);
-/* An interface of its name was seen in dom0's own namespace. True: of one that had been moved,
- * whose namespace has ended, if it is there. */
+/* An interface with its name was seen in dom0's own namespace. True if it had been moved and its
+ * namespace has ended. */
 bool vif_netns_came_back(struct device *d);
 int vif_netns_adopt(struct device *d);
-/* The peer is its namespace's own again. */
+/* Ends the connection with the peer. */
 void vif_netns_leave(struct device *d);
 
 /* --- vif_user.c --- */
@@ -125,8 +128,8 @@ void vbd_note_disk(struct device *d, const struct disk_info *info);
 void vbd_close_files(struct device *d);
 
 /* --- vbd_adopt.c --- */
-/* The disk of a device that goes on: held again, at once what the kernel has of it, and the rest
- * when its path is open. -errno: dom0 lacked something, nothing was changed. */
+/* Takes over the disk of an adopted device: at once what the kernel has of it, the rest when its
+ * path has been opened. -errno: a resource was missing, nothing was changed. */
 int vbd_adopt(struct device *d);
 
 /* --- vbd_user.c --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What each living VM has for itself: addresses, names, disks. */
+/* Resources that only one VM may use: addresses, names, disks. */
 #ifndef CHAOS_ENGINE_DEVICES_RESERVATIONS_H
 #define CHAOS_ENGINE_DEVICES_RESERVATIONS_H
 
@@ -17,16 +17,16 @@ enum reserved {
 	RESERVED_DISK = 'd',
 	RESERVED_FILE = 'f',
 	RESERVED_PEER = 'p', /* of a vif in a network namespace */
-	RESERVED_IPV4 = 'i', /* nothing refuses a second one */
+	RESERVED_IPV4 = 'i', /* several VMs may have the same */
 };
-/* Some VM has it. */
+/* Whether some VM has it. */
 bool reservations_has(struct engine *en, enum reserved of, const void *what, size_t len);
-/* Another VM than `self` has it, and one of both writes; NULL: none has. */
+/* Another VM than `self` that has it, if one of the two can write; NULL: there is none. */
 const struct vm *reservations_holder(struct engine *en, const struct vm *self, enum reserved of,
 				     const void *what, size_t len, bool writes);
-/* One more of the VM's. -ENOMEM. */
+/* Adds one for the VM. -ENOMEM. */
 int reservations_add(struct vm *vm, enum reserved of, const void *what, size_t len, bool writes);
-/* All that the VM's configuration says now, in place of what it said before. -ENOMEM. */
+/* Replaces those of the VM by those of its current configuration. -ENOMEM. */
 int reservations_take(struct vm *vm, struct err *e);
 void reservations_drop(struct vm *vm);
 

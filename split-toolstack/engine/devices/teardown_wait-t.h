@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A request that waits for what another VM has: what it embeds. The functions are in
+/* The structure that a request embeds to wait for a resource of another VM. The functions are in
  * teardown_wait.h. */
 #ifndef CHAOS_ENGINE_DEVICES_TEARDOWN_WAIT_T_H
 #define CHAOS_ENGINE_DEVICES_TEARDOWN_WAIT_T_H
@@ -9,9 +9,9 @@
 #include <ev.h>
 
 struct teardown_wait {
-	struct teardown_wait *next, *prev; /* prev NULL: does not wait */
+	struct teardown_wait *next, *prev; /* prev NULL: it does not wait */
 	ev_tstamp until;
-	/* Tries again, and waits again unless this is the last time. */
+	/* Tries again; the request waits again unless `last` is set. */
 	void (*again)(struct teardown_wait *l, bool last);
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests that wait for what another VM has, for a moment still. */
+/* Requests that wait for a resource that another VM still has for a moment. */
 #ifndef CHAOS_ENGINE_DEVICES_TEARDOWN_WAIT_H
 #define CHAOS_ENGINE_DEVICES_TEARDOWN_WAIT_H
 
@@ -8,10 +8,11 @@
 
 struct engine;
 
-/* At most some seconds from the first call on. */
+/* Waits at most some seconds, counted from the first call. */
 void teardown_wait_begin(struct engine *en, struct teardown_wait *l);
-void teardown_wait_end(struct engine *en, struct teardown_wait *l); /* does not wait any more */
-/* Replaces the message of devices_admit() for a request that has waited in vain; -EBUSY. */
+void teardown_wait_end(struct engine *en, struct teardown_wait *l); /* ends the wait */
+/* Sets the message for a request that has waited too long, in place of that of devices_admit();
+ * -EBUSY. */
 int teardown_wait_over(struct err *e);
 
 #endif

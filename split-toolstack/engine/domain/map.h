@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pages of a domain that chaosd holds. */
+/* Mapping the two noxs pages of a domain. */
 #ifndef CHAOS_ENGINE_DOMAIN_MAP_H
 #define CHAOS_ENGINE_DOMAIN_MAP_H
 
@@ -10,7 +10,8 @@
 #include "base/err.h"
 #include "base/xen.h"
 
-/* Maps device and control page of a domain side by side; of a fresh one they are zeroed. */
+/* Maps device page and control page of a domain, one after the other; with `fresh` they are
+ * zeroed. */
 static inline int domain_map(struct xen *x, uint32_t domid, uint64_t dev_frame,
 			     uint64_t control_frame, bool fresh, uint8_t **map, struct err *e)
 {
@@ -20,7 +21,7 @@ static inline int domain_map(struct xen *x, uint32_t domid, uint64_t dev_frame,
 
 	if (rc < 0)
 		return err_sys(e, -rc, "map device and control page of domain %u", domid);
-	if (fresh) /* pages may come dirty */
+	if (fresh) /* pages may have old contents */
 		memset(at, 0, 2 * 4096);
 	*map = at;
 	return 0;

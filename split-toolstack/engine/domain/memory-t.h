@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What waits for memory that destroys under way will give back: it embeds one. The functions are in
- * memory.h. */
+/* The structure that a user of memory.h embeds to wait for memory. */
 #ifndef CHAOS_ENGINE_MEMORY_T_H
 #define CHAOS_ENGINE_MEMORY_T_H
 
 #include <stdint.h>
 
-/* Embedded in what waits. */
+/* Embedded in the structure that waits. */
 struct memory_wait {
 	void (*again)(struct memory_wait *m);
-	uint64_t until; /* the destroy that it waits for and all before it; 0: for none */
+	uint64_t until; /* waits for this destroy and all before it; 0: does not wait */
 	struct memory_wait *next, *prev;
 };
 

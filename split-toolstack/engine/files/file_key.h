@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What tells one file, and one state of it, from all others. */
+/* Identifies a file and its state. */
 #ifndef CHAOS_ENGINE_FILE_KEY_H
 #define CHAOS_ENGINE_FILE_KEY_H
 
@@ -11,7 +11,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* A file as it was: identity, size and both times to the nanosecond. Compared as bytes. */
+/* A file at one moment: identity, size and both times in nanoseconds. Compared as bytes. */
 struct file_key {
 	dev_t dev;
 	ino_t ino;
@@ -19,8 +19,8 @@ struct file_key {
 	struct timespec mtime, ctime;
 };
 
-/* What is behind an open file; false and all zero: not known, or -1. As the kernel has it in
- * memory: that is as fresh as the open() of the file, and no server is asked. */
+/* Fills it for an open file; false and all zero: not known, or fd is -1. Uses what the kernel
+ * has in memory, which is as fresh as the open() of the file; no server is contacted. */
 static inline bool file_key(int fd, struct file_key *out)
 {
 	struct statx st;
@@ -36,7 +36,7 @@ static inline bool file_key(int fd, struct file_key *out)
 	return true;
 }
 
-/* The same of what the kernel has said of it. */
+/* Fills it from the result of stat(). */
 static inline void file_key_of(const struct stat *st, struct file_key *out)
 {
 	memset(out, 0, sizeof(*out)); /* compared as bytes */

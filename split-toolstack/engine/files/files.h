@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files that are named by path: opened, and disks looked at, away from the loop. */
+/* Opens files that are named by path, and examines disks, without blocking the loop. */
 #ifndef CHAOS_ENGINE_FILES_H
 #define CHAOS_ENGINE_FILES_H
 
@@ -16,23 +16,23 @@ struct files;
 struct opener;
 struct device_config;
 
-/* Where files are opened: at once where that cannot wait, else on the threads of a worker. While it
- * has none files are closed on the loop, and none are opened. -ENOMEM. */
+/* Opens files at once if that cannot block, otherwise on the threads of a worker. While it has
+ * no worker, files are closed on the loop, and none can be opened. -ENOMEM. */
 int opener_open(struct ev_loop *loop, struct opener **out, struct err *e);
-void opener_set_worker(struct opener *o, struct worker *w); /* NULL: it has ended */
-/* Another job for the same threads: of what may hang with a file system. */
+void opener_set_worker(struct opener *o, struct worker *w); /* NULL: the worker has ended */
+/* Pushes another job that may hang with a file system to the same threads. */
 void opener_push(struct opener *o, struct worker_job *job);
-/* No thread opens or closes a file. */
+/* Whether no thread opens or closes a file. */
 bool opener_is_idle(const struct opener *o);
-void opener_close(struct opener *o); /* NULL is fine */
+void opener_close(struct opener *o); /* NULL is allowed */
 
 enum file_use {
-	FILE_READ, /* a kernel or a ramdisk: open for reading */
-	/* A disk for a VM: its kind and format are checked, that nothing else uses it, and it is
-	 * locked. */
+	FILE_READ, /* a kernel or a ramdisk: opened for reading */
+	/* A disk for a VM: its kind and format and other users are checked, and it is locked. */
 	FILE_DISK,
-	FILE_DISK_HELD, /* one that a VM has already: its kind is found out, and nothing refused */
-	/* The same, and a block device is locked: its lock was the last daemon's. */
+	FILE_DISK_HELD, /* a disk that a VM has already: its kind is determined, nothing is refused
+			 */
+	/* The same, and a block device is locked, because the last daemon had its lock. */
 	FILE_DISK_LOCK,
 };
 
@@ -40,36 +40,36 @@ struct file {
 	enum file_use use;
 	bool readonly;
 	char *path;	       /* a copy; NULL: `fd` was given */
-	char *or_path;	       /* of a disk: tried when nothing is there, and becomes `path` */
-	int dirfd;	       /* the folder that it begins in; AT_FDCWD: none */
-	const char *key;       /* of what is read: "kernel", ...; not copied */
-	uint32_t vdev;	       /* of a disk: the caller's */
-	int fd;		       /* open with rc 0; -1: not open, or taken by file_take() */
-	struct disk_info info; /* of a disk; known as far as looking at it came */
+	char *or_path;	       /* a disk: used, and becomes `path`, if `path` does not exist */
+	int dirfd;	       /* folder for relative paths; AT_FDCWD: none */
+	const char *key;       /* of a file to read: "kernel", ...; not copied */
+	uint32_t vdev;	       /* of a disk: for the caller */
+	int fd;		       /* open if rc is 0; -1: not open, or taken by file_take() */
+	struct disk_info info; /* of a disk; as far as it was examined */
 	int rc;		       /* 0 or -errno, with a reason that does not name the file */
 	struct err err;
 };
 
-/* Called on the loop, once. */
+/* Called once, on the loop. */
 typedef void files_fn(void *arg, struct files *f);
 
-/* A set of files for one request. */
+/* The files for one request. */
 struct files {
 	struct worker_job job;
 	struct opener *opener;
-	files_fn *fn; /* NULL: not wanted any more */
+	files_fn *fn; /* NULL: the set was dropped */
 	void *arg;
-	bool busy; /* a thread has it */
+	bool busy; /* a thread works on it */
 	uint32_t n;
 	struct file *file;
 };
 
-/* NULL: no memory. */
+/* NULL: out of memory. */
 struct files *files_new(struct opener *o);
-/* One more, by its path, which is copied. NULL: no memory; the set is as before. */
+/* Adds a file by its path, which is copied. NULL: out of memory; the set is not changed. */
 struct file *files_add(struct files *f, enum file_use use, const char *path, struct err *e);
-/* A disk: by `fd`, of which a copy is made, or when that is -1 by its path. -errno with the reason.
- */
+/* Adds a disk: by `fd`, of which a copy is made, or if that is -1 by its path. -errno with the
+ * reason. */
 int files_add_disk(struct files *f, enum file_use use, const struct device_config *d,
 		   struct err *e);
 
@@ -78,7 +78,7 @@ static inline uint32_t files_count(const struct files *f) /* NULL: 0 */
 	return f ? f->n : 0;
 }
 
-/* What is read under this key; NULL: none. */
+/* The file to read with this key; NULL: none. */
 static inline struct file *files_read(struct files *f, const char *key)
 {
 	for (uint32_t i = 0; f && i < f->n; i++)
@@ -87,7 +87,7 @@ static inline struct file *files_read(struct files *f, const char *key)
 	return NULL;
 }
 
-/* The disk of this number; NULL: none. */
+/* The disk with this number; NULL: none. */
 static inline struct file *files_disk(struct files *f, uint32_t vdev)
 {
 	for (uint32_t i = 0; f && i < f->n; i++)
@@ -96,7 +96,7 @@ static inline struct file *files_disk(struct files *f, uint32_t vdev)
 	return NULL;
 }
 
-/* The descriptor, which is the caller's from then on; -1: it is not open. */
+/* Returns the descriptor, which the caller closes from then on; -1: it is not open. */
 static inline int file_take(struct file *file)
 {
 	int fd = file->fd;
@@ -105,8 +105,8 @@ static inline int file_take(struct file *file)
 	return fd;
 }
 
-/* The same of what is read under this key into *fd, or the file's error, in which it is called
- * `name`. */
+/* Takes the descriptor of the file with this key into *fd, or returns its error, with `name` in
+ * the message. */
 static inline int files_take(struct files *f, const char *key, const char *name, int *fd,
 			     struct err *e)
 {
@@ -122,22 +122,22 @@ static inline int files_take(struct files *f, const char *key, const char *name,
 	return 0;
 }
 
-/* Opens all: true when that was done at once, false when `fn` is called later on the loop. A file
- * that hangs holds up the whole set, and a thread. Errors are those of each file. */
+/* Opens all files: true if that is done; false if `fn` will be called later on the loop. A file
+ * that hangs delays the whole set, and uses a thread. Each file has its own error. */
 bool files_open(struct files *f, files_fn *fn, void *arg);
-/* The same before the loop runs: nothing is left to threads. */
+/* The same for the time before the loop runs: uses no threads. */
 void files_open_now(struct files *f);
 
-/* Being opened, and `fn` not called yet. */
+/* Whether files are being opened, so that `fn` was not called yet. */
 static inline bool files_busy(const struct files *f)
 {
 	return f && f->busy;
 }
 
-/* The set is not wanted any more, in whatever state: `fn` is not called, what is open and was not
- * taken is closed, by a thread, since that can hang as well. NULL is fine; *f becomes NULL. */
+/* Frees the set in any state: `fn` is not called; files that are open and were not taken are
+ * closed, by a thread if that may hang. NULL is allowed; *f becomes NULL. */
 void files_drop(struct files **f);
-/* Closes a descriptor, by a thread where that can wait; -1 is fine. */
+/* Closes a descriptor, by a thread if that may block; -1 is allowed. */
 void file_close(struct opener *o, enum file_use use, int fd);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files that can be opened and closed on the loop, since nothing there waits for a server. */
+/* Decides which files can be opened and closed on the loop because no server is involved. */
 #ifndef CHAOS_ENGINE_FILES_LOCAL_H
 #define CHAOS_ENGINE_FILES_LOCAL_H
 
@@ -9,18 +9,17 @@
 
 /* --- mounts.c --- */
 
-/* All mounts of this host are of file systems whose open() takes what lies in memory, and which
- * have nothing to tell a server when a file is closed that was only read; as of when the loop
- * waited last. For the loop's thread alone. */
+/* Whether all mounts of this host are of file systems whose open() uses data in memory, and
+ * which do not contact a server when a file that was only read is closed. The state is that of
+ * the last time the loop waited. Only for the loop's thread. */
 bool mounts_are_local(void);
-/* Hears of mounts that come and go, and reads those that there are; `io` is stopped by its owner.
- */
+/* Watches for changes of mounts, and reads the current ones; the caller stops `io`. */
 void mounts_watch(struct ev_loop *loop, ev_io *io);
 
 /* --- quick.c --- */
 
-/* Opens a regular file for reading at once, or -EAGAIN: only a thread can tell whether that waits.
- * A relative path begins in the folder `dirfd`. */
+/* Opens a regular file for reading, or returns -EAGAIN if that might block, so that a thread
+ * must do it. Relative paths start at the folder `dirfd`. */
 int quick_open(int dirfd, const char *path);
 
 #endif

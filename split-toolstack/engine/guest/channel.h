@@ -9,9 +9,10 @@
 
 struct vm;
 
-/* Makes its nodes (adopt: they are there), and connects whenever the guest's frontend does. */
+/* Makes its nodes (adopt: they exist already), and connects each time the guest's frontend does. */
 int channel_open(struct vm *vm, bool adopt, struct err *e);
-/* Not open is fine. Before the domain is destroyed: a page of it is mapped. */
+/* No effect if it is not open. Call it before the domain is destroyed, because a page of it is
+ * mapped. */
 void channel_close(struct vm *vm);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The control channel of a VM: the guest's console output and words, and what is said to it. */
+/* The control channel of a VM: the guest's console output and words, and requests to it. */
 #ifndef CHAOS_GUEST_CONTROL_H
 #define CHAOS_GUEST_CONTROL_H
 
@@ -12,50 +12,49 @@ struct engine;
 struct noxs_guest_words;
 struct vm;
 
-/* Begins with the control page at vm_map(vm), which is fresh; binds the channel. On failure
- * control_close() follows. */
-int control_open(struct vm *vm, struct err *e);
-/* The same with a page that lived on without us. Its channel is bound by vm_listen(); until then
- * the VM is unheard. */
-void control_adopt(struct vm *vm);
-/* Binds the channel and hears of its events from then on. On failure it is as before. */
-int vm_listen(struct vm *vm, struct err *e);
-/* The same as control_open() with the page as the guest left it when it was saved. */
-int control_resume(struct vm *vm, struct err *e);
-/* Its channel is bound already, to this port of dom0's; it is control_close()'s then. */
-void control_take_port(struct vm *vm, uint32_t port);
-/* Xen has closed the guest's ports: dom0's end waits for it again, and is its id's. Before
+/* Starts with the new control page at vm_map(vm), and binds the channel. On failure call
  * control_close(). */
+int control_open(struct vm *vm, struct err *e);
+/* The same with the page of an adopted VM. vm_listen() binds its channel; before that the VM is
+ * unheard. */
+void control_adopt(struct vm *vm);
+/* Binds the channel and listens to its events. On failure nothing is changed. */
+int vm_listen(struct vm *vm, struct err *e);
+/* Like control_open(), with the control page of a saved guest. */
+int control_resume(struct vm *vm, struct err *e);
+/* The channel is bound already, to this port of dom0; control_close() unbinds it. */
+void control_take_port(struct vm *vm, uint32_t port);
+/* Xen has closed the guest's ports: dom0's end stays with the domain id, for the next guest.
+ * Call it before control_close(). */
 void control_keep_port(struct vm *vm);
-/* Undoes all that; not open is fine. */
+/* Undoes all that; no effect if it is not open. */
 void control_close(struct vm *vm);
-/* Looks at ring and words of one VM now. */
+/* Handles ring and words of one VM now. */
 void vm_look(struct vm *vm);
-/* Of one that is open: what the guest says. */
+/* Reads the guest's words; the channel must be open. */
 void control_words(const struct vm *vm, struct noxs_guest_words *w);
-/* The guest, whose device page is complete, may leave its gate. */
+/* Opens the gate of the guest, whose device page must be complete. */
 int control_open_gate(struct vm *vm);
-/* NOXS_REQ_*: the guest is asked for it. */
+/* Sends request NOXS_REQ_* to the guest. */
 int control_request(struct vm *vm, uint32_t request, struct err *e);
-/* Of one that is open: 0 when the guest says that it can be saved, or -EOPNOTSUPP. */
+/* 0 if the guest says that it can be saved, or -EOPNOTSUPP; the channel must be open. */
 int control_check_save(const struct vm *vm, struct err *e);
 struct save_needs;
-/* What of its CPU it may use. */
+/* The CPU features that the guest may use. */
 int control_needs(const struct vm *vm, struct save_needs *out, struct err *e);
-/* Its drivers can go on with other devices, when it can be saved. */
+/* Whether its drivers can continue with other devices, if it can be saved. */
 bool control_can_devices(const struct vm *vm);
-/* A save has asked it to suspend, which it may still do; asked for once. */
+/* Whether a save has requested it to suspend, and it may still do so; clears that. */
 bool control_suspend_was_asked(struct vm *vm);
-void control_expect_suspend(struct vm *vm); /* by a save of the last daemon */
-/* It obeys NOXS_REQ_SUSPEND. */
+void control_expect_suspend(struct vm *vm); /* a save of the last daemon has */
+/* Whether it obeys NOXS_REQ_SUSPEND. */
 bool control_can_suspend(const struct vm *vm);
-/* True: all it has said until now is taken, and nothing of ours writes into its pages from then on.
- */
+/* true: reads all that the guest has written, and writes nothing into its pages from then on. */
 void control_still(struct vm *vm, bool still);
 
 bool control_is_open(const struct vm *vm);
 bool control_is_unheard(const struct vm *vm);
-/* NULL: all are heard. */
+/* The first VM whose channel is not bound; NULL: there is none. */
 struct vm *control_first_unheard(const struct engine *en);
 
 #endif

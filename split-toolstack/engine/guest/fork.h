@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Children of guests (noxs/abi.h, FORK): what their pages say of each other, and what they share.
- */
+/* Children of guests (noxs/abi.h, FORK): the words in their pages, and the shared pages. */
 #ifndef CHAOS_GUEST_FORK_H
 #define CHAOS_GUEST_FORK_H
 
@@ -14,42 +13,46 @@
 struct engine;
 struct vm;
 
-/* Its guest has asked for a child: a request that was not answered yet. */
+/* Whether its guest has requested a child and was not answered yet. */
 bool fork_is_wanted(const struct vm *vm);
-/* Nothing is written into its pages now. */
+/* Whether nothing may be written into its pages now. */
 bool fork_is_still(const struct vm *vm);
-/* What it says, loaded once and not checked. */
+/* Reads the request, each word once; it is not checked. */
 void fork_request(const struct vm *vm, struct noxs_fork_request *out);
-uint32_t fork_children(const struct vm *vm); /* that live */
-/* Its child of that number, or in that slot; NULL: none lives. */
+uint32_t fork_children(const struct vm *vm); /* number of children that run */
+/* Its child with that number, or in that slot; NULL: none runs. */
 struct vm *fork_child_of_number(const struct vm *vm, uint32_t number);
 struct vm *fork_child_in_slot(const struct vm *vm, uint32_t slot);
-/* 0: what the last child of the slot had is free; -EBUSY: it is mapped still; else -errno. */
+/* 0: the slot can be used; -EBUSY: the last child's pages are still mapped; or -errno. */
 int fork_slot_check(struct vm *vm, uint32_t slot);
 /* Answers request `seq` with a child that has been started, or with NULL and an error < 0. */
 void fork_answer(struct vm *vm, uint32_t seq, const struct vm *child, int error);
 
-/* Of a VM whose configuration says whose child it is, before its device page is filled: makes the
- * channel. *words is for its page. -ESRCH: its parent is gone. */
+/* For a VM whose configuration says that it is a child, before its device page is filled: makes
+ * the channel. *words is for its page. -ESRCH: its parent is gone. */
 int fork_connect(struct vm *child, struct noxs_fork *words, struct err *e);
-/* Its reason and exit code are known: its parent's guest is told, before that is recorded. */
+/* Its reason and exit code are known: writes its status into the parent's page, before the end
+ * is recorded. */
 void fork_tell_end(const struct vm *child);
-/* Its domain goes: its parent takes back what it has shared, and its children are orphans. */
+/* Its domain will be destroyed: its parent's grants are taken back, and its children become
+ * orphans. */
 void fork_close(struct vm *vm);
-/* The same, and the parent is not told: the daemon ends, and the VM runs on. */
+/* The same without a status for the parent: the daemon ends, and the VM continues. */
 void fork_leave(struct vm *vm);
-/* It is to be destroyed: guests_ops.orphaned() follows. */
+/* It must be destroyed; guests_ops.orphaned() is called later. */
 void fork_make_orphan(struct vm *vm);
-/* The next VM that is to be destroyed because its parent is gone; NULL: none. It is none then. */
+/* The next VM that must be destroyed because its parent is gone, which is removed from the list;
+ * NULL: none. */
 struct vm *fork_next_orphan(struct engine *en);
 
-/* Its control page begins: new (all zero), as it was saved, or as the last daemon left it. */
+/* Starts with the control page: new (all zero), of a saved guest, or as the last daemon has left
+ * it. */
 void fork_begin_new(struct vm *vm);
 void fork_begin_saved(struct vm *vm);
 void fork_begin_adopted(struct vm *vm);
-/* All VMs of the last daemon that could be found are known: children find their parents, parents
- * take back what is of no child and hear of those that have ended meanwhile, and requests are
- * answered. */
+/* Call it when all VMs of the last daemon are adopted: finds the parents of children, takes back
+ * grants without a child, writes the status of children that have ended meanwhile, and answers
+ * requests. */
 void fork_adopt(struct engine *en);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What one guest has of the daemon: its VM embeds it, and vm_guest() gives it to the files of this
+/* The daemon's data for a guest. Its VM embeds it; vm_guest() returns it for the files of this
  * room. */
 #ifndef CHAOS_GUEST_GUEST_T_H
 #define CHAOS_GUEST_GUEST_T_H
@@ -16,16 +16,16 @@
 struct shown_name;
 struct vm;
 
-/* Its console log: one bounded file a VM, a ring behind a header. */
+/* A console log: one file with a maximal size for each VM, a ring after a header. */
 struct console_log {
-	int fd;		    /* -1: not made yet; it comes with the first byte */
-	uint64_t end;	    /* bytes ever written */
-	uint64_t size;	    /* of the ring */
-	uint32_t ring_cons; /* the guest's ring up to where the log has it */
-	bool failed;	    /* could not be written: said once */
+	int fd;		    /* -1: not made yet; it is made for the first byte */
+	uint64_t end;	    /* bytes written so far */
+	uint64_t size;	    /* size of the ring */
+	uint32_t ring_cons; /* index of the guest's ring up to which the log has it */
+	bool failed;	    /* it could not be written; logged once */
 };
 
-/* Its end of the store, when it has no device page. */
+/* The store of a guest without a device page. */
 struct guest_store {
 	struct store_ring ring;
 	uint32_t port; /* ours */
@@ -33,37 +33,38 @@ struct guest_store {
 	bool woken;
 };
 
-/* The second console of a Linux guest, for its agent: no log, what has no reader stays in the ring.
- */
+/* The second console of a Linux guest, for its agent. It has no log; without a reader, output
+ * stays in the ring. */
 struct channel {
 	bool open;
-	struct store_hook hook;	     /* of its frontend's state */
+	struct store_hook hook;	     /* for the state of its frontend */
 	struct noxs_control_end con; /* page NULL: the frontend is not connected */
 	void *page;		     /* granted by the guest */
 	uint32_t port;
 	struct port_user user;
-	uint32_t epoch; /* how often it was connected */
-	uint32_t lines; /* of the log about its faults */
-	uint8_t *input; /* waits for room in the ring */
+	uint32_t epoch; /* number of connections so far */
+	uint32_t lines; /* number of log lines about its faults */
+	uint8_t *input; /* input that waits for room in the ring */
 	uint32_t input_len;
 };
 
 struct guest {
 	struct vm *vm;
-	struct noxs_control_end con; /* its control page; page NULL: it is not mapped */
-	uint32_t port;		     /* ours, of the control channel */
-	struct port_user control;    /* ... listened to */
-	struct port_credit credit;   /* of all its channels */
+	struct noxs_control_end con; /* its control page; page NULL: not mapped */
+	uint32_t port;		     /* our port of the control channel */
+	struct port_user control;    /* ... its user */
+	struct port_credit credit;   /* for all its channels together */
 	struct console_log log;
-	uint8_t *input; /* waits for room in the ring */
+	uint8_t *input; /* input that waits for room in the ring */
 	uint32_t input_len;
 	bool still;	    /* it is being saved */
-	bool suspend_asked; /* ... or was: NOXS_REQ_SUSPEND is not obeyed yet */
-	struct guest *unheard_next, *unheard_prev; /* its channel is not bound yet */
+	bool suspend_asked; /* NOXS_REQ_SUSPEND was sent and not obeyed yet */
+	struct guest *unheard_next, *unheard_prev; /* list of VMs whose channel is not bound yet */
 	struct guest_store store;
 	struct channel channel;
-	struct guest *store_next, *store_prev;	 /* its store ring has something to move */
-	struct guest *untold_next, *untold_prev; /* xenstored has not what it is called */
+	struct guest *store_next, *store_prev; /* list of VMs whose store ring has work */
+	struct guest *untold_next,
+		*untold_prev; /* list of VMs whose name must be written to xenstored */
 	struct fork_end fork;
 	struct shown_name *shown; /* what xenstored has of it */
 };

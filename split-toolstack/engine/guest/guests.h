@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Opening and closing what guests have of the daemon. */
+/* Opens and closes the daemon's side of guests. */
 #ifndef CHAOS_GUEST_GUESTS_H
 #define CHAOS_GUEST_GUESTS_H
 
@@ -11,27 +11,27 @@ struct engine;
 struct vm;
 struct xen_domain_info;
 
-/* What is asked of rooms above. */
+/* Functions of rooms above. */
 struct guests_ops {
-	/* The domain is not the engine's. */
+	/* Whether the domain does not belong to the engine. */
 	bool (*is_foreign)(struct engine *en, const struct xen_domain_info *info);
-	/* A tool of dom0 has renamed it. */
+	/* A tool of dom0 has renamed the VM. */
 	int (*rename)(struct vm *vm, const char *name, struct err *e);
-	/* Its guest asks for a child (fork.h), or has asked for one that is over. */
+	/* Its guest requests a child (fork.h), or has requested one that is not wanted any more. */
 	void (*fork)(struct vm *vm);
 	void (*fork_over)(struct vm *vm);
-	/* Its guest says so. */
+	/* Its guest reports that it is ready. */
 	void (*ready)(struct vm *vm);
-	/* Soon, not now: VMs are to be destroyed whose parents are gone. */
+	/* VMs must be destroyed because their parents are gone: soon, but not during this call. */
 	void (*orphaned)(struct engine *en);
 };
 
-/* The store, its guests' ends and the names in it. The mode is known; `ops` stay. On failure
- * guests_close() follows. */
+/* Opens the store, the guests' side of it, and the names in it. The mode must be known; `ops`
+ * must exist as long. On failure call guests_close(). */
 int guests_open(struct engine *en, const struct guests_ops *ops, struct err *e);
-void guests_close(struct engine *en); /* not open is fine */
+void guests_close(struct engine *en); /* no effect if it is not open */
 
-/* Of a new VM, and of one that is about to be freed: its part is empty then. */
+/* For a new VM, and for one that will be freed: clears its part. */
 void guest_begin(struct vm *vm);
 void guest_end(struct vm *vm);
 

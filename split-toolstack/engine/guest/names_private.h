@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What names.c and names_beside.c share. */
+/* Shared by names.c and names_beside.c. */
 #ifndef CHAOS_ENGINE_NAMES_PRIVATE_H
 #define CHAOS_ENGINE_NAMES_PRIVATE_H
 
@@ -9,29 +9,28 @@
 #include "base/table.h"
 #include "store/store.h"
 
-/* A VM of another toolstack, or what is left of one. */
+/* A VM of another toolstack, possibly one that has ended. */
 struct other_name {
-	UT_hash_handle by_uuid, by_name; /* a name can be there more than once */
+	UT_hash_handle by_uuid, by_name; /* several VMs can have the same name */
 	uint8_t uuid[16];
 	char name[];
 };
 
-/* What xenstored was told of a VM's domain (names_beside.c). */
+/* What xenstored has of a VM's domain (names_beside.c). */
 struct shown_name {
-	struct shown_name *prev, *next; /* of those that go */
+	struct shown_name *prev, *next; /* list of those to be removed */
 	uint8_t uuid[16];
 	uint32_t domid;
-	uint64_t asked; /* the mirror's number of the last request for it */
-	bool cpus;	/* the domain's CPUs are followed */
+	uint64_t asked; /* number of the last request to the mirror for it */
+	bool cpus;	/* changes of its CPUs are followed */
 };
 
 struct names {
 	struct engine *en;
-	struct store_hook hook;		   /* at "/vm": changes there are few, unlike in
-					      /local/domain */
+	struct store_hook hook; /* at "/vm", where there are few changes, unlike in /local/domain */
 	struct other_name *uuids, *others; /* uthash heads: by uuid, by name */
-	struct guest *untold;		   /* utlist head: xenstored has not what they are called */
-	struct shown_name *gone;	   /* utlist head: xenstored has them still */
+	struct guest *untold;	 /* utlist head: VMs whose name must be written to xenstored */
+	struct shown_name *gone; /* utlist head: names that must be removed from xenstored */
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The index of the store of images: names in memory, and what a restart finds on the disk. */
+/* The index of the image store: names in memory, and in a database for the next daemon. */
 #ifndef CHAOS_ENGINE_IMAGEINDEX_H
 #define CHAOS_ENGINE_IMAGEINDEX_H
 
@@ -10,7 +10,7 @@
 
 struct imageindex;
 
-/* The value of a name. */
+/* What the index has for a name. */
 struct image_record {
 	uint32_t version;
 	uint32_t pv, pvh, noxs, linux_kernel;
@@ -21,26 +21,26 @@ struct image_record {
 
 /* Opens the database in the folder `dir` and reads it. */
 int imageindex_open(const char *dir, struct imageindex **out, struct err *e);
-void imageindex_close(struct imageindex *x); /* NULL is fine */
+void imageindex_close(struct imageindex *x); /* NULL is allowed */
 
 /* --- in memory, on the loop --- */
 
 uint32_t imageindex_count(const struct imageindex *x);
-/* In the order of names. */
+/* The nth record, in the order of names. */
 const struct image_record *imageindex_at(const struct imageindex *x, uint32_t i, const char **name);
-/* NULL: no such name. Until the next change. */
+/* NULL: there is no such name. Valid until the next change. */
 const struct image_record *imageindex_find(const struct imageindex *x, const char *name);
-/* Another name than this one has the content. */
+/* Whether another name has the same content. */
 bool imageindex_uses(const struct imageindex *x, const char *digest, const char *but);
-/* So many more names will have room. -ENOMEM. */
+/* Reserves memory for that many more names. -ENOMEM. */
 int imageindex_reserve(struct imageindex *x, uint32_t more, struct err *e);
-/* NULL: the name goes. There must be room for a new one. */
+/* Sets a record, for which memory must be reserved if the name is new; NULL: removes the name. */
 void imageindex_set(struct imageindex *x, const char *name, const struct image_record *r);
 
 /* --- on the disk --- */
 
-/* The same for the next daemon: returns when it is on the disk. On any thread, one call at a time.
- */
+/* Makes the same change in the database; returns when it is on the disk. On any thread, one call
+ * at a time. */
 int imageindex_commit(struct imageindex *x, const char *name, const struct image_record *r,
 		      struct err *e);
 

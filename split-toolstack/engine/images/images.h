@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parsed images, kept for the next create, and read away from the loop. */
+/* Parsed images, kept in memory for the next create, and read on threads. */
 #ifndef CHAOS_ENGINE_IMAGES_H
 #define CHAOS_ENGINE_IMAGES_H
 
@@ -16,26 +16,27 @@
 struct images;
 
 struct images_conf {
-	struct opener *opener; /* whose threads read */
-	const char *cache_dir; /* unpacked kernels; not copied */
-	const char *store_dir; /* imported images; likewise */
-	uint64_t quota;	       /* bytes of all that is kept there; 0: no limit */
+	struct opener *opener; /* its threads read images */
+	const char *cache_dir; /* directory of unpacked kernels; not copied */
+	const char *store_dir; /* directory of imported images; not copied */
+	uint64_t quota;	       /* limit of all bytes in that directory; 0: none */
 };
 
-/* Opens the store of images, too. */
+/* Also opens the store of images. */
 int images_open(const struct images_conf *conf, struct images **out, struct err *e);
-/* `ended`: no thread uses it any more. NULL is fine. */
+/* `ended`: no thread uses it any more. NULL is allowed. */
 void images_close(struct images *s, bool ended);
-/* The store, for as long as the images are open. */
+/* The store; valid until images_close(). */
 struct imagestore *images_store(struct images *s);
 
-/* A reference to the parsed image behind fd when the file is as it was then, else NULL. */
+/* Returns a reference to the parsed image of the file fd, if the file has not changed since;
+ * otherwise NULL. */
 struct image *images_find(struct images *s, int fd);
-/* Of one whose path begins with IMAGE_PREFIX. */
+/* Adds the file of an image whose path begins with IMAGE_PREFIX. */
 int images_add_stored(struct images *s, struct files *f, const char *path, const char *key,
 		      struct err *e);
-/* Puts a path, or an image of the store, to the files to be opened; `key` is for the message. An
- * image that is not there is an error of the file. -ENOMEM. */
+/* Adds a path, or an image of the store, to the files to be opened; `key` is for messages. If
+ * the image does not exist, that becomes the file's error. -ENOMEM. */
 static inline int images_add(struct images *s, struct files *f, const char *path, const char *key,
 			     struct err *e)
 {
@@ -49,18 +50,18 @@ static inline int images_add(struct images *s, struct files *f, const char *path
 	file->key = key;
 	return 0;
 }
-/* Pages of a Linux shell that the largest kernel in the cache would fill. */
+/* Number of pages in a Linux shell that the largest kernel in memory would fill. */
 uint32_t images_window(const struct images *s);
 
-/* Reads, unpacks and parses what is behind `fd` away from the loop; once for all that ask for the
- * same file meanwhile. `fn` is called later, on the loop, with a reference or an error. -errno: it
- * is not called. */
+/* Reads, unpacks and parses the file `fd` on a thread, once for all callers that request the
+ * same file meanwhile. `fn` is called later on the loop, with a reference or an error; if this
+ * returns -errno, it is not called. */
 typedef void image_read_fn(void *arg, struct image *img, int rc, const struct err *e);
 int images_read(struct images *s, int fd, const char *name, image_read_fn *fn, void *arg,
 		struct err *e);
-/* Some are being read. */
+/* Whether images are being read. */
 bool images_busy(const struct images *s);
-/* The same as images_read() at once, before the loop runs. */
+/* Like images_read(), but returns when the image is read; for the time before the loop runs. */
 int images_load(struct images *s, int fd, const char *name, struct image **out, struct err *e);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The store of images put in order, at the start. */
+/* Cleans the image store at the start. */
 #ifndef CHAOS_ENGINE_IMAGESWEEP_H
 #define CHAOS_ENGINE_IMAGESWEEP_H
 
 struct imageindex;
 
-#define IMAGE_UNFINISHED "new-" /* what the name of a copy under way begins with */
+#define IMAGE_UNFINISHED "new-" /* beginning of the name of an incomplete copy */
 
-/* Of the folder `dirfd`: what an import that was killed left goes, files that no name has, and
- * names whose files are gone. */
+/* In the folder `dirfd`: removes incomplete imports of a killed daemon, files without a name,
+ * and names without a file. */
 void imagesweep(struct imageindex *x, int dirfd);
 
 #endif

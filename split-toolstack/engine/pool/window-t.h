@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pages of a claimed shell that are still mapped: what its taker embeds. */
+/* Pages of a claimed shell that are still mapped; embedded by the VM that took it. */
 #ifndef CHAOS_POOL_WINDOW_T_H
 #define CHAOS_POOL_WINDOW_T_H
 
 struct dom;
 
 struct window {
-	struct window *next, *prev; /* of those that are unmapped when there is time */
-	struct dom *dom;	    /* NULL: it is none of these */
+	struct window *next, *prev; /* list of those that are unmapped in idle time */
+	struct dom *dom;	    /* NULL: not in that list */
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is recorded of a VM: plain data. */
+/* The contents of a VM's record: plain data. */
 #ifndef CHAOS_ENGINE_REGISTRY_RECORD_T_H
 #define CHAOS_ENGINE_REGISTRY_RECORD_T_H
 
@@ -9,25 +9,25 @@
 #include "split-toolstack/engine/config/vm_config.h"
 #include "split-toolstack/engine/config/vm_state.h"
 
-/* What a client or an on_* action asked for last. */
+/* What a client or an on_* action has requested last. */
 enum vm_want {
-	WANT_UNSAID, /* in records of older daemons, which do not read it either */
-	WANT_GONE,   /* also while its create has not succeeded yet */
+	WANT_UNSAID, /* only in records of older daemons */
+	WANT_GONE,   /* also before its create has succeeded */
 	WANT_RUN,
 	WANT_PAUSED,
 };
 
-/* Name and configuration are the caller's. */
+/* Name and configuration belong to the caller. */
 struct vm_record {
 	uint8_t uuid[16];
 	const char *name;
-	const struct vm_config *cfg; /* without its open files */
+	const struct vm_config *cfg; /* without open files */
 	enum vm_state state;	     /* never VM_UNKNOWN; VM_BUILDING: an intent */
 	enum vm_reason reason;
 	int exit_code;
 	uint32_t domid; /* 0: none */
 	uint32_t guest_port;
-	uint16_t store_port; /* a new domain's first ports are small */
+	uint16_t store_port; /* 16 bits are enough, because the first ports of a domain are small */
 	enum vm_want want;
 	uint32_t restarts;
 	bool noxs, direct, ready; /* direct: noxs, and its image has a noxs entry */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A record as bytes. */
+/* A VM's record as bytes. */
 #ifndef CHAOS_ENGINE_REGISTRY_RECORD_H
 #define CHAOS_ENGINE_REGISTRY_RECORD_H
 
@@ -19,26 +19,26 @@ struct record {
 	uint32_t type, vcpus, weight, cap;
 	uint32_t on_poweroff, on_reboot, on_crash;
 	uint32_t restarts;
-	uint16_t noxs, spare_rings; /* older daemons look at both as one bool */
-	uint16_t ready;		    /* and whether it has an agent's channel */
-	uint16_t store_port;	    /* a new domain's first ports are small */
+	uint16_t noxs, spare_rings; /* older daemons read both together as one bool */
+	uint16_t ready;		    /* also a flag for the agent's channel */
+	uint16_t store_port; /* 16 bits are enough, because the first ports of a domain are small */
 	uint64_t mem_kib, maxmem_kib, pages;
 	uint64_t dev_frame, control_frame;
 	uint64_t created_ns, started_ns, ended_ns;
-	uint32_t text[RECORD_TEXTS]; /* lengths of the strings that follow, NO_TEXT for none */
+	uint32_t text[RECORD_TEXTS]; /* lengths of the strings that follow; NO_TEXT: none */
 	uint32_t cpumap_bytes;
-	uint32_t ndevice; /* that follow the bitmaps */
-	/* from version 3 on */
-	uint32_t ncpumap; /* bitmaps of cpumap_bytes each; 0: one, of all vCPUs */
+	uint32_t ndevice; /* number of devices after the bitmaps */
+	/* since version 3 */
+	uint32_t ncpumap; /* bitmaps of cpumap_bytes each; 0: one, for all vCPUs */
 	uint32_t maxvcpus;
 	struct dom_limits limits;
-	uint32_t want; /* enum vm_want; older daemons leave it 0 and do not read it */
+	uint32_t want; /* enum vm_want; older daemons write 0 and do not read it */
 };
 
-/* Writes what is known of a VM, if that is no more than `room` bytes; returns how many it is. */
+/* Writes the record if it has at most `room` bytes; returns its size. */
 size_t record_write(const struct vm_record *v, uint8_t *to, size_t room);
-/* Fills all but the uuid; `cfg` is fresh, becomes v->cfg, and is to be cleared in any case. False:
- * the bytes are of no form that is known, or there is no memory (errno is ENOMEM then). */
+/* Reads all except the uuid. `cfg` is initialised, becomes v->cfg, and must be cleared in any
+ * case. False: the bytes are not valid, or there is no memory (errno is ENOMEM then). */
 bool record_read(struct vm_record *v, struct vm_config *cfg, const uint8_t *data, size_t size);
 
 #endif

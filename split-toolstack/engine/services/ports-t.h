@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a listener to an event channel embeds. */
+/* The structure that a user of an event channel embeds. */
 #ifndef CHAOS_ENGINE_SERVICES_PORTS_T_H
 #define CHAOS_ENGINE_SERVICES_PORTS_T_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Events in the current period of time; of one user, or of several together. */
+/* Number of events in the current period; for one user, or several together. */
 struct port_credit {
 	uint32_t events;
-	double since; /* began then, by the loop's clock */
+	double since; /* begin of the period, by the loop's clock */
 };
 
-/* Zero but for the three upper fields, until it listens. */
+/* Zeroed, except for the first three members, before the user listens. */
 struct port_user {
 	void (*event)(struct port_user *u);
-	void (*resumed)(struct port_user *u); /* its credit is back; NULL: nothing is called */
-	struct port_credit *credit;	      /* NULL: it may cause any number of events */
-	struct port_user *prev, *next;	      /* of those that wait for fresh credit */
+	void (*resumed)(struct port_user *u); /* called when there is new credit; may be NULL */
+	struct port_credit *credit;	      /* NULL: no limit */
+	struct port_user *prev, *next;	      /* list of users that wait for credit */
 	uint32_t port;			      /* 0: it does not listen */
-	bool masked;			      /* waits for fresh credit */
+	bool masked;			      /* its port is masked until there is new credit */
 };
 
 #endif

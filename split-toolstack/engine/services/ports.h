@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Event channels: whose event a pending port is, and credit against storms of them. */
+/* Event channels: calls the user of each pending port, and limits the number of events. */
 #ifndef CHAOS_ENGINE_SERVICES_PORTS_H
 #define CHAOS_ENGINE_SERVICES_PORTS_H
 
@@ -18,17 +18,17 @@ struct ports {
 	struct xen *x;
 	struct port_user **user; /* by port */
 	uint32_t n;
-	struct port_user *masked; /* utlist head: those that wait for fresh credit */
+	struct port_user *masked; /* utlist head: users that wait for credit */
 	ev_io io;
 	ev_timer credit; /* until the next period */
 };
 
 int ports_open(struct ev_loop *loop, struct xen *x, struct ports **out, struct err *e);
-/* Nothing listens any more. NULL is fine. */
+/* All users must have stopped listening. NULL is allowed. */
 void ports_close(struct ports *p);
-int ports_grow(struct ports *p, uint32_t port); /* for this: */
-/* From now on u->event is called for each event of the port, which is bound. A user listens to one
- * port. -ENOMEM. */
+int ports_grow(struct ports *p, uint32_t port); /* used by this function: */
+/* Calls u->event for each event of the port, which must be bound. A user listens to one port.
+ * -ENOMEM. */
 static inline int ports_listen(struct ports *p, uint32_t port, struct port_user *u)
 {
 	if (port >= p->n && ports_grow(p, port) < 0)
@@ -38,11 +38,11 @@ static inline int ports_listen(struct ports *p, uint32_t port, struct port_user 
 	return 0;
 }
 
-/* No longer, to be called before the port is unbound or another one's; not listening is fine. A
- * port that waited for credit is unmasked: for the next user. */
+/* Ends that; call it before the port is unbound or given to another user. No effect if the user
+ * does not listen. If the port was masked for lack of credit, it is unmasked, for its next user. */
 void ports_ignore(struct ports *p, struct port_user *u);
-/* The user has caused work beside its events, which costs as much as one. With its credit gone its
- * port stays masked until the next period. */
+/* Charges the user for work that costs as much as an event. Without credit its port is masked
+ * until the next period. */
 void ports_spend(struct ports *p, struct port_user *u);
 
 #endif

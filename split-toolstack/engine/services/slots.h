@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Domain ids with a port of dom0's each. */
+/* Slots: domain ids, each with a port of dom0. */
 #ifndef CHAOS_ENGINE_SERVICES_SLOTS_H
 #define CHAOS_ENGINE_SERVICES_SLOTS_H
 
@@ -13,26 +13,28 @@ struct xen;
 
 struct slot {
 	uint32_t domid; /* 0: none */
-	uint32_t port;	/* of dom0's, for this domain to bind to; 0: not made yet */
+	uint32_t port;	/* dom0's port, for this domain to bind to; 0: not made yet */
 };
 
-/* Ids that domains and backends have at this moment are theirs. */
+/* Ids of existing domains, and ids that backends use, are not available. */
 int slots_open(struct xen *x, struct slots **out, struct err *e);
-void slots_close(struct slots *s); /* NULL is fine */
-/* A domain that was there at the start is ours: its id becomes a slot when it ends. */
+void slots_close(struct slots *s); /* NULL is allowed */
+/* Makes the id of a domain that existed at the start a slot when it ends, because the domain
+ * belongs to chaosd. */
 void slots_adopt(struct slots *s, uint32_t domid);
-/* Something of a domain that is gone uses its id: no VM gets it until it is put back. */
+/* Keeps an id from being used, because something of an ended domain still uses it, until it is
+ * put back. */
 void slots_hold(struct slots *s, uint32_t domid);
-/* Ours: handed out, or of a domain that was there at the start and is ours. */
+/* Whether the id was handed out here, or adopted. */
 bool slots_has(const struct slots *s, uint32_t domid);
-/* An id for a domain, with a port when asked for. */
+/* Takes an id for a domain; with a port if `port` is set. */
 int slot_take(struct slots *s, bool port, struct slot *out, struct err *e);
-/* For the next domain: when this one is destroyed. Clears it; none is fine. */
+/* Returns a slot after its domain was destroyed, and clears *slot. No effect on an empty slot. */
 void slot_put(struct slots *s, struct slot *slot);
-/* The same when the id could not be had: it comes last. */
+/* The same if Xen refused the id: it will be used last. */
 void slot_put_last(struct slots *s, struct slot *slot);
-uint32_t slots_ready(const struct slots *s); /* free ones with a port */
-/* Makes one for creates to come; false when there are enough. */
+uint32_t slots_ready(const struct slots *s); /* number of free slots with a port */
+/* Makes one slot in advance; false if there are enough. */
 bool slots_refill(struct slots *s);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef CHAOS_ENGINE_SERVICES_STORE_MODE_H
 #define CHAOS_ENGINE_SERVICES_STORE_MODE_H
 
-/* Chosen at start; chaosd; a xenstored that runs; no store. */
+/* Decided at the start; chaosd; a xenstored that runs; none. */
 enum store_mode { STORE_AUTO, STORE_OWN, STORE_BESIDE, STORE_NOBODY };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Each setting of the tail guard: how it is read and made. Internal to services/. */
+/* The single settings of tail.c: reading and making them. Only for services/. */
 #ifndef CHAOS_ENGINE_TAIL_SETTINGS_H
 #define CHAOS_ENGINE_TAIL_SETTINGS_H
 
@@ -12,7 +12,7 @@ struct xen;
 
 struct tail_host {
 	struct xen *x;
-	const char *preempt_file; /* NULL: that of debugfs */
+	const char *preempt_file; /* NULL: the one in debugfs */
 };
 
 struct tail_setting {
@@ -20,7 +20,8 @@ struct tail_setting {
 	const char *want;
 	int (*get)(const struct tail_host *h, char value[TAIL_VALUE_MAX]); /* -errno */
 	int (*set)(const struct tail_host *h, const char *value);	   /* -errno */
-	bool (*enough)(const char *value); /* as it is: then it is not made */
+	bool (*enough)(
+		const char *value); /* this value is good enough: the setting is not changed */
 };
 
 extern const struct tail_setting tail_settings[TAIL_SETTINGS];
