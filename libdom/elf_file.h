@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the parser's files share: an image's bytes, and what looking at them has cost. */
+/* Shared by the files of the parser: the bytes of an image, and how many were examined. */
 #ifndef CHAOS_LIBDOM_ELF_FILE_H
 #define CHAOS_LIBDOM_ELF_FILE_H
 
@@ -11,12 +11,12 @@
 struct elf_file {
 	const uint8_t *bytes;
 	size_t size;
-	uint64_t work; /* bytes looked at so far */
+	uint64_t work; /* bytes examined so far */
 	uint32_t notes;
 	bool elf64;
 };
 
-/* Of both classes, brought to one shape. */
+/* Headers of both ELF classes in one structure. */
 struct header {
 	uint64_t entry, phoff, shoff;
 	uint16_t machine, phentsize, phnum, shentsize, shnum, shstrndx;
@@ -35,16 +35,16 @@ static inline uint64_t number(const uint8_t *at, uint32_t size)
 	return value;
 }
 
-/* Accounts for `n` bytes that are about to be looked at; -E2BIG when the same bytes of the file are
- * looked at again and again. */
+/* Counts `n` bytes that are about to be examined; -E2BIG if the same bytes were examined too
+ * often. */
 int elf_file_spend(struct elf_file *v, uint64_t n, struct err *e);
 
-/* image_notes.c: notes of the ELF note format at [at, at + size). */
+/* image_notes.c: reads notes in the ELF note format at [at, at + size). */
 int notes_read(struct elf_file *v, uint64_t at, uint64_t size, struct elf_notes *n, struct err *e);
-/* The notes of sections, for files whose program headers name none of Xen's. */
+/* Reads notes from sections, for files whose program headers have no notes of Xen. */
 int notes_read_sections(struct elf_file *v, const struct header *h, struct elf_notes *n,
 			struct err *e);
-/* The section __xen_guest, which came before notes; nothing when there is none. */
+/* Reads the section __xen_guest, which was used before notes; no effect if there is none. */
 int notes_read_legacy(struct elf_file *v, const struct header *h, struct elf_notes *n,
 		      struct err *e);
 
