@@ -15,10 +15,9 @@
 #include "backend/ring.h"
 #include "backend/seam.h"
 
-#define NET_SLOTS	256u   /* of either ring: one page */
-#define NET_FRAME_SLOTS 18u    /* XEN_NETIF_NR_SLOTS_MIN: the number that a frontend may rely on */
-#define NET_FATAL_SLOTS 20u    /* a frame with more slots ends the device, as in Linux' netback */
-#define NET_FRAME_MAX	65535u /* bytes; a slot's size has 16 bits */
+#define NET_SLOTS	256u /* of either ring: one page */
+#define NET_FRAME_SLOTS 18u  /* XEN_NETIF_NR_SLOTS_MIN: the number that a frontend may rely on */
+#define NET_FATAL_SLOTS 20u  /* a frame with more slots ends the device, as in Linux' netback */
 #define NET_PAGE	RING_PAGE
 
 /* What the frontend supports, from its feature-* nodes; the TAP's offloads are set accordingly. */

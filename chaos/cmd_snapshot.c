@@ -75,6 +75,17 @@ static int run_snapshots(const struct command *cmd, int argc, char **argv)
 
 /* --- snapshot --- */
 
+/* The answer has one; it stays in `in`. */
+static int finish_snapshot(struct client *c, struct wire_in *in, struct chaos_snapshot *out,
+			   struct err *e)
+{
+	int rc = client_finish(c, in, NULL, NULL, e);
+
+	if (rc == 0 && !decode_snapshot(in, out))
+		rc = err_set(e, EPROTO, "the answer of chaosd has no snapshot in it");
+	return rc;
+}
+
 static int keep(struct client *c, const char *vm, const char *name, bool json, struct err *e)
 {
 	struct chaos_snapshot s;
@@ -90,9 +101,7 @@ static int keep(struct client *c, const char *vm, const char *name, bool json, s
 	if (rc == 0)
 		tell_long(c, "keeping the VM");
 	if (rc == 0)
-		rc = client_finish(c, &in, NULL, NULL, e);
-	if (rc == 0 && !decode_snapshot(&in, &s))
-		rc = err_set(e, EPROTO, "the answer of chaosd has no snapshot in it");
+		rc = finish_snapshot(c, &in, &s, e);
 	if (rc < 0)
 		return rc;
 	if (!json) {
@@ -216,9 +225,7 @@ static int unpack(struct client *c, const char *path, const char *name, bool jso
 	rc = send_file(c, PROTO_REQ_SNAPSHOT_UNPACK, name ? name : slash ? slash + 1 : path, fd, e);
 	(void)close(fd);
 	if (rc == 0)
-		rc = client_finish(c, &in, NULL, NULL, e);
-	if (rc == 0 && !decode_snapshot(&in, &s))
-		rc = err_set(e, EPROTO, "the answer of chaosd has no snapshot in it");
+		rc = finish_snapshot(c, &in, &s, e);
 	if (rc < 0)
 		return rc;
 	if (!json)

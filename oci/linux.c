@@ -156,21 +156,13 @@ static int start(struct linux_monitor *m, int asker, struct err *e)
 
 static int deliver(struct linux_monitor *m, int number, struct err *e)
 {
-	int rc;
-
 	if (number != SIGKILL && m->started) {
 		(void)agent_say_u32(&m->agent, LINK_SIGNAL, 0, (uint32_t)number);
 		return 0;
 	}
 	if (number == SIGWINCH || number == SIGCONT || number == SIGURG)
 		return 0;
-	m->killed = number;
-	rc = vm_ask(CHAOS_DESTROY, 0, m->c->uuid, e);
-	if (rc == -ESRCH)
-		rc = 0; /* it has ended meanwhile */
-	if (rc < 0)
-		m->killed = 0;
-	return rc;
+	return vm_kill(m->c->uuid, number, &m->killed, e);
 }
 
 static int execute(struct linux_monitor *m, int asker, int files[CONTROL_FILES], struct err *e)

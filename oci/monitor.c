@@ -176,8 +176,6 @@ static int start(struct monitor *m, struct err *e)
  * request to the guest, which ends with a code of its own. */
 static int deliver(struct monitor *m, int signal_number, struct err *e)
 {
-	int rc;
-
 	switch (signal_number) {
 	case SIGWINCH:
 	case SIGCONT:
@@ -195,13 +193,7 @@ static int deliver(struct monitor *m, int signal_number, struct err *e)
 	}
 	if (signal_number != SIGKILL && m->started)
 		return vm_ask(CHAOS_SHUTDOWN, 0, m->c->uuid, e);
-	m->killed = signal_number;
-	rc = vm_ask(CHAOS_DESTROY, 0, m->c->uuid, e);
-	if (rc == -ESRCH)
-		rc = 0; /* it has ended meanwhile */
-	if (rc < 0)
-		m->killed = 0;
-	return rc;
+	return vm_kill(m->c->uuid, signal_number, &m->killed, e);
 }
 
 static int do_request(void *ctx, struct control_call *call, struct err *e)

@@ -42,6 +42,19 @@ int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e)
 	return call(&rq, &r, e);
 }
 
+int vm_kill(const char *uuid, int number, int *killed, struct err *e)
+{
+	int rc;
+
+	*killed = number; /* its end may be told before this is answered */
+	rc = vm_ask(CHAOS_DESTROY, 0, uuid, e);
+	if (rc == -ESRCH)
+		return 0;
+	if (rc < 0)
+		*killed = 0;
+	return rc;
+}
+
 int vm_remove(const char *uuid, struct err *e)
 {
 	int rc = vm_ask(CHAOS_RM, CHAOS_FORCE, uuid, e);

@@ -11,6 +11,9 @@
 int vm_make(const struct plan *p, struct err *e);
 /* One request about it. -ESRCH: there is no such VM. */
 int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e);
+/* Destroys it because of a signal, which is in *killed unless that fails; that there is none is no
+ * error. */
+int vm_kill(const char *uuid, int number, int *killed, struct err *e);
 /* Ends it and its record; that there is none is no error. */
 int vm_remove(const char *uuid, struct err *e);
 int vm_info(const char *uuid, struct chaos_vm *out, struct err *e);

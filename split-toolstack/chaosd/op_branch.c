@@ -63,7 +63,6 @@ static void done(void *arg, int rc, const struct stream_stats *st, const struct 
 {
 	struct branching *k = arg;
 	struct conn *c = k->hook.c;
-	struct wire_out w;
 
 	conn_ref(c);
 	conn_remove_hook(&k->hook);
@@ -72,14 +71,7 @@ static void done(void *arg, int rc, const struct stream_stats *st, const struct 
 		 k->made, (unsigned long long)st->present, (unsigned long long)st->pages,
 		 (unsigned long long)st->stopped_ns / 1000, (unsigned long long)st->total_ns / 1000,
 		 rc < 0 ? " error=" : "", rc < 0 ? err_msg(e) : "");
-	if (rc < 0) {
-		reply_error(c, k->tag, e);
-	} else {
-		reply_begin(c, &w, PROTO_OK, k->tag);
-		wire_text(&w, PROTO_NAME, k->vm);
-		fields_stream(&w, st);
-		reply_send(c, &w);
-	}
+	reply_stream(c, k->tag, k->vm, st, rc, e);
 	conn_unref(c);
 	free(k);
 }

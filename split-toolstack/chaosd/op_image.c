@@ -114,25 +114,26 @@ static void imported(void *arg, int rc, const struct stored_image *i, const stru
 
 int op_image_import(struct engine *en, struct request *r, struct err *e)
 {
-	uint32_t at = wire_get_u32(&r->in, PROTO_KERNEL_FD, UINT32_MAX);
 	char name[IMAGE_NAME_MAX + 1];
 	struct importing *k;
+	int *file;
 	int rc;
 
 	if (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)))
 		return err_set(e, EINVAL, "image name: 1 to %u characters", IMAGE_NAME_MAX);
-	if (at >= r->nfd || r->fd[at] < 0)
-		return err_set(e, EPROTO, "no file was passed");
+	rc = request_file(r, PROTO_KERNEL_FD, &file, e);
+	if (rc < 0)
+		return rc;
 	k = malloc(sizeof(*k));
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
 	*k = (struct importing){r->c, r->in.h.tag};
-	rc = imagestore_import(engine_imagestore(en), name, r->fd[at], imported, k, e);
+	rc = imagestore_import(engine_imagestore(en), name, *file, imported, k, e);
 	if (rc < 0) {
 		free(k);
 		return rc;
 	}
-	r->fd[at] = -1; /* the engine's */
+	(void)request_take(file); /* it is the engine's */
 	conn_ref(r->c);
 	return 0;
 }

@@ -184,20 +184,19 @@ static void round_read(void *arg, uint32_t round)
 
 static int begin(struct engine *en, struct request *r, struct arriving *k, struct err *e)
 {
-	uint32_t i = wire_get_u32(&r->in, PROTO_FILE_FD, UINT32_MAX);
 	uint32_t asked = wire_get_u32(&r->in, PROTO_FLAGS, 0);
 	char name[VM_NAME_MAX + 1];
 	struct wire_field f;
 	bool named = wire_find(&r->in, PROTO_NAME, &f);
-	int fd;
+	int *file;
+	int rc;
 
 	if (named && (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)) || !name[0]))
 		return err_set(e, EINVAL, "a name of 1 to %d characters is needed", VM_NAME_MAX);
-	if (i >= r->nfd || r->fd[i] < 0)
-		return err_set(e, EPROTO, "no file was passed");
-	fd = r->fd[i];
-	r->fd[i] = -1;
-	return engine_receive(en, fd, named ? name : NULL,
+	rc = request_file(r, PROTO_FILE_FD, &file, e);
+	if (rc < 0)
+		return rc;
+	return engine_receive(en, request_take(file), named ? name : NULL,
 			      restore_flags(asked) | (asked & PROTO_F_PATHS ? VM_RESTORE_PATHS : 0),
 			      filled, asked & PROTO_F_LIVE ? round_read : NULL, k, &k->stats,
 			      &k->id, e);

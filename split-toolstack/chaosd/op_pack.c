@@ -64,21 +64,10 @@ static void packed(void *arg, int rc, const struct snapshot *x, uint64_t bytes, 
 	free(k);
 }
 
-static int take_file(struct request *r, int *fd, struct err *e)
-{
-	uint32_t i = wire_get_u32(&r->in, PROTO_FILE_FD, UINT32_MAX);
-
-	if (i >= r->nfd || r->fd[i] < 0)
-		return err_set(e, EPROTO, "no file was passed");
-	*fd = r->fd[i];
-	r->fd[i] = -1;
-	return 0;
-}
-
 static int move(struct engine *en, struct request *r, bool in, struct err *e)
 {
 	struct packing *k = calloc(1, sizeof(*k));
-	int fd = -1;
+	int *file = NULL;
 	int rc = 0;
 
 	if (!k)
@@ -87,11 +76,11 @@ static int move(struct engine *en, struct request *r, bool in, struct err *e)
 	if (!wire_get_text(&r->in, PROTO_NAME, k->name, sizeof(k->name)))
 		rc = err_set(e, EINVAL, "no snapshot named, or its name is too long");
 	if (rc == 0)
-		rc = take_file(r, &fd, e);
+		rc = request_file(r, PROTO_FILE_FD, &file, e);
 	if (rc == 0 && in)
-		rc = snapshot_unpack(en, k->name, fd, packed, k, &k->id, e);
+		rc = snapshot_unpack(en, k->name, request_take(file), packed, k, &k->id, e);
 	else if (rc == 0)
-		rc = snapshot_pack(en, k->name, fd, packed, k, &k->id, e);
+		rc = snapshot_pack(en, k->name, request_take(file), packed, k, &k->id, e);
 	if (rc < 0)
 		free(k);
 	else

@@ -19,20 +19,12 @@ static void rolled(void *arg, int rc, const struct stream_stats *st, const struc
 {
 	struct rolling *k = arg;
 	struct conn *c = k->c;
-	struct wire_out w;
 
 	log_line(LOG_INFO, "op=rollback name=%s pages=%llu/%llu stopped_us=%llu us=%llu%s%s", k->vm,
 		 (unsigned long long)st->present, (unsigned long long)st->pages,
 		 (unsigned long long)st->stopped_ns / 1000, (unsigned long long)st->total_ns / 1000,
 		 rc < 0 ? " error=" : "", rc < 0 ? err_msg(e) : "");
-	if (rc < 0) {
-		reply_error(c, k->tag, e);
-	} else if (!c->gone) {
-		reply_begin(c, &w, PROTO_OK, k->tag);
-		wire_text(&w, PROTO_NAME, k->vm);
-		fields_stream(&w, st);
-		reply_send(c, &w);
-	}
+	reply_stream(c, k->tag, k->vm, st, rc, e);
 	conn_unref(c);
 	free(k);
 }

@@ -10,18 +10,6 @@
 #include "libdom/live.h"
 #include "split-toolstack/engine/life/save.h"
 
-/* The file that a request names, which is the taker's then. */
-static int take_file(struct request *r, int *fd, struct err *e)
-{
-	uint32_t i = wire_get_u32(&r->in, PROTO_FILE_FD, UINT32_MAX);
-
-	if (i >= r->nfd || r->fd[i] < 0)
-		return err_set(e, EPROTO, "no file was passed");
-	*fd = r->fd[i];
-	r->fd[i] = -1;
-	return 0;
-}
-
 /* --- save --- */
 
 /* Outlives the request: until the VM has ended or goes on. */
@@ -141,18 +129,18 @@ int op_save(struct engine *en, struct request *r, struct err *e)
 {
 	struct saving *k;
 	struct vm *vm;
-	int fd = -1;
+	int *file;
+	int fd;
 	int rc = request_vm(en, r, &vm, e);
 
 	if (rc == 0)
-		rc = take_file(r, &fd, e);
+		rc = request_file(r, PROTO_FILE_FD, &file, e);
 	if (rc < 0)
 		return rc;
 	k = calloc(1, sizeof(*k));
-	if (!k) {
-		r->fd[wire_get_u32(&r->in, PROTO_FILE_FD, 0)] = fd;
+	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
-	}
+	fd = request_take(file);
 	*k = (struct saving){
 		.en = en, .tag = r->in.h.tag, .flags = wire_get_u32(&r->in, PROTO_FLAGS, 0)};
 	(void)snprintf(k->vm, sizeof(k->vm), "%s", vm_name(vm));
@@ -317,8 +305,8 @@ int op_restore(struct engine *en, struct request *r, struct err *e)
 	struct wire_field f;
 	struct restoring *k;
 	bool named = wire_find(&r->in, PROTO_NAME, &f);
-	int fd = -1;
-	int rc = 0;
+	int *file;
+	int rc;
 
 	if (named && (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)) || !name[0]))
 		return err_set(e, EINVAL, "restore: a name of 1 to %d characters is needed",
@@ -327,14 +315,14 @@ int op_restore(struct engine *en, struct request *r, struct err *e)
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
 	*k = (struct restoring){.en = en, .tag = r->in.h.tag};
-	rc = take_file(r, &fd, e);
+	rc = request_file(r, PROTO_FILE_FD, &file, e);
 	if (rc < 0) {
 		free(k);
 		return rc;
 	}
 	conn_add_hook(r->c, &k->hook, &restorer);
-	rc = engine_restore(en, fd, named ? name : NULL, restore_flags(flags), restored, k,
-			    &k->stats, &k->id, e);
+	rc = engine_restore(en, request_take(file), named ? name : NULL, restore_flags(flags),
+			    restored, k, &k->stats, &k->id, e);
 	if (rc < 0) { /* else it may have answered */
 		if (k->hook.c)
 			conn_remove_hook(&k->hook);

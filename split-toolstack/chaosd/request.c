@@ -2,6 +2,8 @@
 /* What operations have in common. */
 #include "split-toolstack/chaosd/request.h"
 
+#include "split-toolstack/chaosd/fields.h"
+
 #include <errno.h>
 
 #include "split-toolstack/vmcfg/vmcfg.h"
@@ -17,6 +19,33 @@ int request_vm(struct engine *en, const struct request *r, struct vm **out, stru
 		return err_set(e, ESRCH, "no VM \"%s\"; \"chaos list --all\" shows what there is",
 			       what);
 	return 0;
+}
+
+int request_file(struct request *r, uint16_t field, int **file, struct err *e)
+{
+	uint32_t i = wire_get_u32(&r->in, field, UINT32_MAX);
+
+	if (i >= r->nfd || r->fd[i] < 0)
+		return err_set(e, EPROTO, "no file was passed");
+	*file = &r->fd[i];
+	return 0;
+}
+
+void reply_stream(struct conn *c, uint32_t tag, const char *vm, const struct stream_stats *st,
+		  int rc, const struct err *e)
+{
+	struct wire_out w;
+
+	if (rc < 0) {
+		reply_error(c, tag, e);
+		return;
+	}
+	if (c->gone)
+		return;
+	reply_begin(c, &w, PROTO_OK, tag);
+	wire_text(&w, PROTO_NAME, vm);
+	fields_stream(&w, st);
+	reply_send(c, &w);
 }
 
 void reply_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list *l)

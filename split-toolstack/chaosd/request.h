@@ -29,6 +29,20 @@ struct operations {
 /* Finds the VM of field WHAT; -ESRCH with a message. */
 int request_vm(struct engine *en, const struct request *r, struct vm **out, struct err *e);
 
+/* The file of this field; the request closes it unless it is taken. -EPROTO: none was passed. */
+int request_file(struct request *r, uint16_t field, int **file, struct err *e);
+static inline int request_take(int *file)
+{
+	int fd = *file;
+
+	*file = -1;
+	return fd;
+}
+
+/* Sends the last answer of a stream: numbers of it, or the error. */
+struct stream_stats;
+void reply_stream(struct conn *c, uint32_t tag, const char *vm, const struct stream_stats *st,
+		  int rc, const struct err *e);
 /* Sends a warning about keys without effect. */
 struct vmcfg_list;
 void reply_warnings(struct conn *c, uint32_t tag, const struct vmcfg_list *l);

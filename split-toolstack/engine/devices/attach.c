@@ -180,10 +180,8 @@ static void attach_ends(struct attach *a, int rc, const struct err *e)
 /* Waits when something is leaving; true: rc is 0, and it goes on. */
 static bool is_admitted(struct attach *a, int rc, struct err *e)
 {
-	if (rc == -EAGAIN &&
-	    (a->teardown_wait.until == 0. || ev_now(engine_loop(a->en)) < a->teardown_wait.until)) {
+	if (rc == -EAGAIN && teardown_wait_again(a->en, &a->teardown_wait)) {
 		files_drop(&a->files);
-		teardown_wait_begin(a->en, &a->teardown_wait);
 		return false;
 	}
 	if (rc == -EAGAIN)

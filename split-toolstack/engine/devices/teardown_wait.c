@@ -99,6 +99,14 @@ void teardown_wait_begin(struct engine *en, struct teardown_wait *l)
 		look_later(en);
 }
 
+bool teardown_wait_again(struct engine *en, struct teardown_wait *l)
+{
+	if (l->until != 0. && ev_now(engine_loop(en)) >= l->until)
+		return false;
+	teardown_wait_begin(en, l);
+	return true;
+}
+
 void teardown_wait_end(struct engine *en, struct teardown_wait *l)
 {
 	if (l->prev)

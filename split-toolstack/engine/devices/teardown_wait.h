@@ -10,6 +10,8 @@ struct engine;
 
 /* Waits at most some seconds, counted from the first call. */
 void teardown_wait_begin(struct engine *en, struct teardown_wait *l);
+/* The same; false: these seconds are over. */
+bool teardown_wait_again(struct engine *en, struct teardown_wait *l);
 void teardown_wait_end(struct engine *en, struct teardown_wait *l); /* ends the wait */
 /* Sets the message for a request that has waited too long, in place of that of devices_admit();
  * -EBUSY. */

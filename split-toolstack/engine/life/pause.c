@@ -45,7 +45,7 @@ static int unpause_all(const struct vm *vm)
 	return rc;
 }
 
-static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
+int life_failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
 {
 	return err_sys(e, -rc, "%s \"%s\"", what, vm_name(vm));
 }
@@ -66,7 +66,7 @@ int life_pause(struct vm *vm, const struct life_news *n)
 	if (rc == 0)
 		rc = xen_domain_pause(engine_xen(vm_engine(vm)), vm_domid(vm));
 	if (rc < 0)
-		return failed_to("pause", vm, rc, n->e);
+		return life_failed_to("pause", vm, rc, n->e);
 	is_now_paused(vm);
 	return 0;
 }
@@ -77,7 +77,7 @@ int life_pause_gated(struct vm *vm, const struct life_news *n)
 	int rc = vm_check_domain(vm);
 
 	if (rc < 0)
-		return failed_to("pause", vm, rc, n->e);
+		return life_failed_to("pause", vm, rc, n->e);
 	is_now_paused(vm);
 	return 0;
 }
@@ -95,7 +95,7 @@ int life_unpause_others(struct vm *vm, const struct life_news *n)
 	if (rc == 0)
 		rc = unpause_all(vm);
 	if (rc < 0)
-		return failed_to("unpause", vm, rc, n->e);
+		return life_failed_to("unpause", vm, rc, n->e);
 	vm_unsee(vm);
 	return 0;
 }
@@ -112,7 +112,7 @@ int life_unpause(struct vm *vm, const struct life_news *n)
 		rc = unpause_all(vm);
 	if (rc < 0) {
 		life_go(vm, NOW_PAUSED);
-		return failed_to("unpause", vm, rc, n->e);
+		return life_failed_to("unpause", vm, rc, n->e);
 	}
 	if (life_now(vm) == NOW_PAUSED) /* others had unpaused it */
 		life_go(vm, NOW_RUNNING);

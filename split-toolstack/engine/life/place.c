@@ -30,12 +30,10 @@ static void refuse(struct vm *vm, int rc, const struct err *e)
  * its build says. True: it goes on. */
 static bool is_admitted(struct vm *vm, int rc, struct err *e)
 {
-	struct engine *en = vm_engine(vm);
 	struct teardown_wait *l = &vm_life(vm)->teardown_wait;
 
-	if (rc == -EAGAIN && (l->until == 0. || ev_now(engine_loop(en)) < l->until)) {
+	if (rc == -EAGAIN && teardown_wait_again(vm_engine(vm), l)) {
 		files_drop(vm_files(vm));
-		teardown_wait_begin(en, l);
 		return false;
 	}
 	if (rc == -EAGAIN)

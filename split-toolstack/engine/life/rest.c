@@ -23,11 +23,6 @@
 
 #define LOOK_S 0.002 /* between two looks at one that is not asked */
 
-static int failed_to(const char *what, const struct vm *vm, int rc, struct err *e)
-{
-	return err_sys(e, -rc, "%s \"%s\"", what, vm_name(vm));
-}
-
 /* One with a store instead of a noxs entry. */
 static int check_linux(const struct vm *vm, struct err *e)
 {
@@ -54,7 +49,7 @@ int save_check_vm(struct vm *vm, struct err *e)
 	int rc = vm_check_domain(vm);
 
 	if (rc < 0)
-		return failed_to("save", vm, rc, e);
+		return life_failed_to("save", vm, rc, e);
 	if (!vm_has_noxs(vm))
 		return check_linux(vm, e);
 	if (!vm_is_direct(vm))
@@ -85,7 +80,7 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 			rc = xen_domain_info(engine_xen(en), vm_domid(vm), &info);
 	}
 	if (rc < 0)
-		return failed_to("pause", vm, rc, e);
+		return life_failed_to("pause", vm, rc, e);
 	if (info.blocked)
 		return 1;
 	if (!s->paused)
@@ -95,7 +90,7 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 			vm_name(vm));
 	rc = xen_domain_unpause(engine_xen(en), vm_domid(vm));
 	s->paused = rc < 0;
-	return rc < 0 ? failed_to("unpause", vm, rc, e) : 0;
+	return rc < 0 ? life_failed_to("unpause", vm, rc, e) : 0;
 }
 
 static int ask_to_suspend(struct vm *vm, struct err *e)

@@ -59,6 +59,8 @@ life_verb life_still_unknown;
 
 /* rest.c: of one whose record says that it is being saved: what the last daemon has left. */
 int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struct err *e);
+/* pause.c: what Xen was asked for has failed. */
+int life_failed_to(const char *what, const struct vm *vm, int rc, struct err *e);
 /* end.c: writes the VM into the registry; what goes wrong is logged. */
 void life_record(struct vm *vm);
 /* end.c: 0 if it runs or is paused, or says why it does not. */
