@@ -244,27 +244,28 @@ static void make_child(struct vm_config *c, const struct vm_child *child)
 int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_ops *ops, void *arg,
 	      stream_id *id, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	struct branch *b;
 	int rc;
 
 	if (w->count < 1 || w->count > BRANCH_MOST)
 		return err_set(e, EINVAL, "count: 1 to %u copies, not %u", BRANCH_MOST, w->count);
-	rc = streams_take(vm_engine(vm), id, e);
+	rc = streams_take(en, id, e);
 	if (rc < 0)
 		return rc;
 	b = calloc(1, sizeof(*b));
 	if (!b) {
-		streams_give(vm_engine(vm));
+		streams_give(en);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	*b = (struct branch){.en = vm_engine(vm),
+	*b = (struct branch){.en = en,
 			     .id = *id,
 			     .ops = ops,
 			     .arg = arg,
 			     .count = w->count,
 			     .flags = w->flags & (VM_CREATE_PAUSED | VM_CREATE_WAIT_READY),
 			     .start_ns = clock_ns()};
-	DL_APPEND(engine_streams(vm_engine(vm))->branches, b);
+	DL_APPEND(engine_streams(en)->branches, b);
 	ev_init(&b->turn, on_turn);
 	b->turn.data = b;
 	rc = vm_config_copy(&b->cfg, vm_cfg(vm));

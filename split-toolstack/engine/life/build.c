@@ -122,20 +122,21 @@ static void built(struct vm *vm, int rc, struct err *e)
 static void job_done(struct worker_job *job)
 {
 	struct build_job *b = (struct build_job *)job;
+	struct engine *en = vm_engine(b->vm);
 	bool ended = life_is_over(b->vm);
 
 	if (!ended && !b->claimed && b->rc == -EEXIST && life_other_slot(b->vm, &b->err)) {
-		worker_push(engine_worker(vm_engine(b->vm)), WORKER_BUILDS, job);
+		worker_push(engine_worker(en), WORKER_BUILDS, job);
 		return;
 	}
 	if (!ended && b->rc == -ENOMEM && b->wait.until) {
-		memory_wait(vm_engine(b->vm), &b->wait);
+		memory_wait(en, &b->wait);
 		return;
 	}
-	memory_build_ends(vm_engine(b->vm));
-	idle_later(engine_idle(vm_engine(b->vm)));
+	memory_build_ends(en);
+	idle_later(engine_idle(en));
 	if (!ended)
-		window_close_later(vm_engine(b->vm), vm_window(b->vm), vm_change_dom(b->vm));
+		window_close_later(en, vm_window(b->vm), vm_change_dom(b->vm));
 	built(b->vm, b->rc, &b->err);
 	free(b);
 }

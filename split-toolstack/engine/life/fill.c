@@ -275,7 +275,7 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 
 	r->vm = vm;
 	life->t = (struct vm_timings){.why = ""};
-	vm_given_ports(vm, 0, 0);
+	vm_given_ports(vm, 0, 0); /* else of the domain that it had */
 	r->claimed = rc == 0 && c->spare_rings == 0 && is_noxs(r, vm) &&
 		     vm_claim_shell(vm); /* may change its uuid */
 	if (r->why)

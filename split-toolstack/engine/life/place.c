@@ -91,10 +91,11 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 {
 	struct err err = *e;
 	struct vm *vm = arg;
+	struct life *life = vm_life(vm);
 
 	life_wait_for(vm, WAIT_OTHERS);
-	vm_life(vm)->img = img;
-	vm_life(vm)->t.image_ns = (uint32_t)(clock_ns() - vm_life(vm)->create.start_ns);
+	life->img = img;
+	life->t.image_ns = (uint32_t)(clock_ns() - life->create.start_ns);
 	placed(vm, rc, &err);
 }
 

@@ -268,6 +268,7 @@ static bool at_once(struct vm *vm, const struct snapshot *x, vm_rollback_fn *fn,
 
 int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	const struct snapshot *x;
 	struct rollback *k;
 	stream_id id;
@@ -284,20 +285,20 @@ int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, 
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = streams_take(vm_engine(vm), &id, e);
+	rc = streams_take(en, &id, e);
 	if (rc == 0) {
-		rc = snapshots_file(engine_snapshots(vm_engine(vm)), x, &fd, e);
+		rc = snapshots_file(engine_snapshots(en), x, &fd, e);
 		if (rc == 0)
 			rc = transfer_open(&k->file, fd, false, e);
 		if (rc < 0)
-			streams_give(vm_engine(vm));
+			streams_give(en);
 	}
 	if (rc < 0) {
 		free(k);
 		return rc;
 	}
 	k->job = (struct worker_job){.work = job_work, .done = job_done};
-	k->en = vm_engine(vm);
+	k->en = en;
 	memcpy(k->uuid, vm_uuid_bytes(vm), sizeof(k->uuid));
 	k->fn = fn;
 	k->arg = arg;
@@ -305,6 +306,6 @@ int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, 
 	k->of = x;
 	(void)snprintf(k->digest, sizeof(k->digest), "%s", x->digest);
 	snapshot_hold(x, &k->hold, "a rollback");
-	worker_push(engine_worker(vm_engine(vm)), WORKER_STREAMS, &k->job);
+	worker_push(engine_worker(en), WORKER_STREAMS, &k->job);
 	return 0;
 }

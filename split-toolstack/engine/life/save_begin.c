@@ -79,26 +79,27 @@ int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *
 static int begin(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, vm_round_fn *on_round,
 		 void *arg, stream_id *id, struct err *e)
 {
+	struct engine *en = vm_engine(vm);
 	struct vm_save *s = NULL;
 	struct transfer file;
 	int rc = transfer_open(&file, fd, true, e);
 
 	if (rc < 0)
 		return rc;
-	rc = streams_take(vm_engine(vm), id, e);
+	rc = streams_take(en, id, e);
 	if (rc == 0) {
 		s = calloc(1, sizeof(*s));
 		if (!s)
 			rc = err_set(e, ENOMEM, "out of memory");
 	}
 	if (!s) {
-		stream_close(vm_engine(vm), &file);
+		stream_close(en, &file);
 		if (rc == -ENOMEM)
-			streams_give(vm_engine(vm));
+			streams_give(en);
 		return rc;
 	}
 	*s = (struct vm_save){.job = save_job(),
-			      .en = vm_engine(vm),
+			      .en = en,
 			      .vm = vm,
 			      .id = *id,
 			      .file = file,

@@ -32,12 +32,14 @@ static struct vm *vm_of_save(struct engine *en, stream_id id, struct err *e)
 int vm_save_round(struct engine *en, stream_id id, struct err *e)
 {
 	struct vm *vm = vm_of_save(en, id, e);
+	struct vm_save *s;
 
 	if (!vm)
 		return -ESRCH;
-	if (vm_life(vm)->save->phase != ROUNDS || vm_life(vm)->save->busy)
+	s = vm_life(vm)->save;
+	if (s->phase != ROUNDS || s->busy)
 		return err_set(e, EPROTO, "no round of \"%s\" is over", vm_name(vm));
-	save_push(vm_life(vm)->save);
+	save_push(s);
 	return 0;
 }
 

@@ -76,7 +76,8 @@ static bool is_written(const struct sleepers *s, const uint8_t uuid[16])
 
 int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 {
-	struct sleepers *s = engine_sleepers(vm_engine(vm));
+	struct engine *en = vm_engine(vm);
+	struct sleepers *s = engine_sleepers(en);
 
 	*f = (struct sleeper_file){.dir = -1, .fd = -1};
 	if (!s)
@@ -92,15 +93,14 @@ int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 		f->fd = openat(f->dir, f->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			       0600);
 	if (f->fd < 0) {
-		int rc = err_sys(e, errno, "%s/%s", engine_settings(vm_engine(vm))->sleep_dir,
-				 f->part);
+		int rc = err_sys(e, errno, "%s/%s", engine_settings(en)->sleep_dir, f->part);
 
 		sleeper_end(f, true);
 		return rc;
 	}
 	if (!vm_known_life(vm)->has_file)
 		(void)unlinkat(f->dir, f->name, 0);
-	f->en = vm_engine(vm);
+	f->en = en;
 	memcpy(f->uuid, vm_uuid_bytes(vm), sizeof(f->uuid));
 	DL_APPEND(s->files, f);
 	return 0;

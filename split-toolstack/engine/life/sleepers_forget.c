@@ -107,13 +107,14 @@ static void sync_done(struct worker_job *job)
 
 bool sleepers_forget_first(struct vm *vm)
 {
+	struct engine *en = vm_engine(vm);
 	struct life *life = vm_life(vm);
-	struct sleepers *s = engine_sleepers(vm_engine(vm));
+	struct sleepers *s = engine_sleepers(en);
 	char name[SLEEPER_NAME];
 	struct deleting *d;
 	struct syncing *k;
 
-	if (!s || s->stopped || !engine_worker(vm_engine(vm)))
+	if (!s || s->stopped || !engine_worker(en))
 		return false;
 	k = calloc(1, sizeof(*k));
 	d = calloc(1, sizeof(*d));
@@ -128,12 +129,11 @@ bool sleepers_forget_first(struct vm *vm)
 	sleeper_name(vm_uuid_bytes(vm), ++s->last, "gone", d->name);
 	d->job = (struct worker_job){.work = delete_work, .done = delete_done};
 	(void)renameat(s->dir, name, s->dir, d->name); /* the last daemon may have done it */
-	*k = (struct syncing){
-		.job = {.work = sync_work, .done = sync_done}, .en = vm_engine(vm), .rest = d};
+	*k = (struct syncing){.job = {.work = sync_work, .done = sync_done}, .en = en, .rest = d};
 	memcpy(k->uuid, vm_uuid_bytes(vm), sizeof(k->uuid));
 	life->has_file = false;
 	life->syncing = true;
-	worker_push(engine_worker(vm_engine(vm)), WORKER_FILES, &k->job);
+	worker_push(engine_worker(en), WORKER_FILES, &k->job);
 	return true;
 }
 
