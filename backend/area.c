@@ -14,8 +14,8 @@
 
 #define PAGE 4096u
 
-/* gntalloc's limit is one number for all processes, 1024 pages unless it was set otherwise: ours
- * take more, and leave the others what they had. */
+/* gntalloc has one limit for all processes, 1024 pages by default. It is raised by the pages of
+ * this area, so that other processes keep their share. */
 #define LIMIT	    "/sys/module/xen_gntalloc/parameters/limit"
 #define LIMIT_PAGES 4096u
 
@@ -38,9 +38,9 @@ static bool share(struct area *a)
 	raise_limit();
 	shr = xengntshr_open(NULL, 0);
 	a->refs = shr ? calloc(a->pages, sizeof(a->refs[0])) : NULL;
-	if (a->refs) /* to ourselves: we are dom0 */
+	if (a->refs) /* granted to dom0, which is this domain */
 		a->base = xengntshr_share_pages(shr, 0, (int)a->pages, a->refs, 1);
-	if (shr) /* what is mapped stays granted */
+	if (shr) /* pages that are mapped stay granted */
 		(void)xengntshr_close(shr);
 	if (a->base)
 		return true;

@@ -97,7 +97,7 @@ void device_free(struct device *dev)
 		if (dev->page[i])
 			(void)xengnttab_unmap(d->gnt, dev->page[i], 1);
 	(void)close(dev->fd);
-	if (dev->broken && d->tell) /* its file is not used any more */
+	if (dev->broken && d->tell) /* the caller can close its file now */
 		d->tell(d->arg, BACKEND_BROKEN, dev->id, dev->broken, dev->why);
 	if (dev->detached && d->tell)
 		d->tell(d->arg, BACKEND_DETACHED, dev->id, 0, "");
@@ -107,7 +107,7 @@ void device_free(struct device *dev)
 	free(dev);
 }
 
-/* Only what is set up as the ring core expects it. */
+/* Fills in only what the ring code reads at its start. */
 static int check_tap(int fd, struct err *e)
 {
 	struct ifreq r = {0};
@@ -157,7 +157,7 @@ int device_attach_vif(struct devices *d, const struct backend_vif *m, int fd, st
 	ev_io_init(&dev->tap, device_tap_ready, fd, EV_READ);
 	dev->tap.data = dev;
 	ev_io_start(d->loop, &dev->tap);
-	device_ready(dev); /* what was put into the rings before */
+	device_ready(dev); /* requests that the guest has put into the rings before */
 	return 0;
 }
 
@@ -210,7 +210,7 @@ int device_attach_vbd(struct devices *d, const struct backend_vbd *m, int fd, ui
 	dev->blk.fd = fd;
 	dev->blk.sectors = *sectors;
 	dev->blk.flags = m->flags;
-	/* a direct read waits for its disk whatever one says: it is for the threads */
+	/* direct reads ignore RWF_NOWAIT, so the threads do them */
 	dev->blk.no_nowait = (fcntl(fd, F_GETFL) & O_DIRECT) != 0;
 	blkback_init(&dev->blk, dev->page[0]);
 	if ((m->flags & BLK_AGAIN) && !ring_was_idle(&dev->blk.ring)) {
@@ -229,7 +229,7 @@ int device_detach(struct devices *d, uint64_t id)
 
 	if (!dev)
 		return -ENOENT;
-	if (dev->dying) /* its jobs run still */
+	if (dev->dying) /* its jobs are still running */
 		dev->detached = true;
 	else
 		device_end(dev, 0, NULL);

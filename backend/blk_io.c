@@ -23,7 +23,7 @@ void blk_scratch_free(struct blk_scratch *s)
 	free(s);
 }
 
-/* Copies a job's data between guest and area; a request with a bad grant fails alone. */
+/* Copies a job's data between guest and area; a bad grant fails only its own request. */
 static void copy(struct blk_job *job, struct blk_scratch *s, bool to_guest)
 {
 	uint8_t *at = s->area;
@@ -52,7 +52,7 @@ static void copy(struct blk_job *job, struct blk_scratch *s, bool to_guest)
 	}
 }
 
-/* All of it, or a negative errno. */
+/* Transfers all bytes, or returns a negative errno. */
 static int transfer(const struct blk_job *job, uint8_t *at, uint64_t sector, uint64_t sectors,
 		    int flags)
 {
@@ -77,7 +77,7 @@ static int transfer(const struct blk_job *job, uint8_t *at, uint64_t sector, uin
 	return 0;
 }
 
-/* One transfer for all; if a part of it fails, each request for itself. */
+/* One transfer for all requests; if a part fails, each request is tried by itself. */
 static int transfer_each(struct blk_job *job, struct blk_scratch *s, int flags)
 {
 	uint8_t *at = s->area;
@@ -95,7 +95,7 @@ static int transfer_each(struct blk_job *job, struct blk_scratch *s, int flags)
 
 		if (r->status == BLKIF_RSP_OKAY && transfer(job, at, r->sector, r->sectors, 0) < 0)
 			r->status = BLKIF_RSP_ERROR;
-		/* what lies there is of another job, perhaps of another guest's */
+		/* the page may have data of another job, perhaps of another guest */
 		if (r->status != BLKIF_RSP_OKAY && job->kind == BLKIF_OP_READ)
 			memset(at, 0, r->sectors * BLK_SECTOR);
 		at += r->sectors * BLK_SECTOR;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The ring's side: each request is copied once, checked, and joined to its neighbour. */
+/* The ring's side: each request is copied once, checked, and merged with its neighbour. */
 #include "backend/blk_private.h"
 
 #include <errno.h>
@@ -70,8 +70,9 @@ static bool is_indirect(const union any_request *q)
 	       q->indirect.nr_segments <= BLK_SEGMENTS;
 }
 
-/* The segments of an indirect request lie in a page of the guest's. Those of all `n` requests are
- * copied by one call, and checked when their turn comes; what could not be copied has none. */
+/* The segments of an indirect request are in a page of the guest. One call copies those of all
+ * `n` requests; they are checked later, one request after the other. A request whose copy failed
+ * has no segments. */
 static void fetch_indirect(struct blkback *b, struct blk_scratch *s, uint32_t n)
 {
 	uint32_t k = 0;
@@ -98,7 +99,7 @@ static void fetch_indirect(struct blkback *b, struct blk_scratch *s, uint32_t n)
 			s->taken[i].indirect.nr_segments = 0;
 }
 
-/* BLKIF_RSP_OKAY when there is something to do, else what to answer at once. */
+/* BLKIF_RSP_OKAY if there is I/O to do, otherwise the status for an immediate answer. */
 static int16_t parse(const struct blkback *b, struct blk_scratch *s, uint32_t i, struct parsed *p)
 {
 	const union any_request *q = &s->taken[i];
@@ -121,7 +122,7 @@ static int16_t parse(const struct blkback *b, struct blk_scratch *s, uint32_t i,
 		if (!is_indirect(q) || (p->kind != BLKIF_OP_READ && p->kind != BLKIF_OP_WRITE) ||
 		    !segments(p, s->indirect[i], q->indirect.nr_segments))
 			return BLKIF_RSP_ERROR;
-		p->r.op = p->kind; /* Linux expects the answer to tell what was done */
+		p->r.op = p->kind; /* Linux expects the operation in the answer */
 		break;
 	case BLKIF_OP_FLUSH_DISKCACHE:
 		return BLKIF_RSP_OKAY; /* its sector and segments mean nothing */
@@ -131,7 +132,7 @@ static int16_t parse(const struct blkback *b, struct blk_scratch *s, uint32_t i,
 		p->r.sector = q->discard.sector_number;
 		p->r.sectors = q->discard.nr_sectors;
 		break;
-	default: /* barriers, and what we never offered */
+	default: /* barriers, and operations that were not offered */
 		return BLKIF_RSP_EOPNOTSUPP;
 	}
 	if (p->r.sectors == 0 || !in_disk(b, p->r.sector, p->r.sectors))

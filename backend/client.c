@@ -219,7 +219,8 @@ __attribute__((noreturn)) static void become(int listener, const char *exe, cons
 		argv[3] = (char *)(uintptr_t) "--user";
 		argv[4] = (char *)(uintptr_t)user;
 	}
-	/* Not our child: it outlives this process, and need not be waited for. */
+	/* Not a child of this process: it continues when this process ends, and need not be
+	 * waited for. */
 	if (setsid() < 0 || fork() != 0)
 		_exit(0);
 	(void)sigemptyset(&none);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What chaos-backend gives up once it has opened its two devices. */
+/* Drops the privileges of chaos-backend after it has opened its two devices. */
 #include "backend/control.h"
 
 #include <errno.h>
@@ -55,7 +55,8 @@ static const int calls[] = {
 	SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_ctl),
-	/* libev's way out when a file that we closed, and chaosd has still, goes on to report */
+	/* needed by libev when a file that this process has closed, and chaosd still has open,
+	 * still reports events */
 	SCMP_SYS(epoll_create1),
 	SCMP_SYS(poll),
 	SCMP_SYS(clock_gettime),
@@ -68,7 +69,7 @@ static const int calls[] = {
 	SCMP_SYS(sysinfo),
 };
 
-/* Allowed with this second argument alone. */
+/* Allowed only with this second argument. */
 static const struct {
 	int call;
 	uint64_t arg;

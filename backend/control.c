@@ -73,7 +73,8 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int events)
 	ev_io_stop(loop, w);
 }
 
-/* Sends now or queues; a client that never reads is dropped and may LIST when it is back. */
+/* Sends now or queues. A client that does not read is disconnected; it can LIST after it has
+ * connected again. */
 static void put(struct control *c, void *m, uint16_t type, uint32_t bytes)
 {
 	struct backend_head *head = m;
@@ -139,7 +140,7 @@ static void attached(struct control *c, uint64_t id, int rc, uint64_t sectors, c
 	      sectors);
 }
 
-/* What a type must come with. */
+/* The size and files that a message of each type must have. */
 static bool well_formed(const union backend_message *m, ssize_t got, int fd)
 {
 	size_t want = 0;

@@ -45,7 +45,7 @@ static void not_ready(struct device *dev)
 
 static void poll_device(struct device *dev);
 
-/* One turn for each that had work left over; what they add waits for the next round. */
+/* One turn for each device that had work left; devices that are added wait for the next round. */
 static void on_turn(struct ev_loop *loop, ev_check *w, int events)
 {
 	struct devices *d = w->data;
@@ -74,7 +74,7 @@ static int poll_tap(struct device *dev, struct err *e)
 {
 	int rc = netback_rx(&dev->net, e);
 
-	/* Without slots the TAP's frames wait in its queue: only an event helps. */
+	/* Without slots the TAP's frames wait in its queue until an event comes. */
 	if (dev->net.rx_full && ev_is_active(&dev->tap))
 		ev_io_stop(dev->all->loop, &dev->tap);
 	else if (!dev->net.rx_full && !ev_is_active(&dev->tap))
@@ -88,12 +88,12 @@ static int poll_vif(struct device *dev, struct err *e)
 	int more = netback_tx(&dev->net, e);
 	int rc = 0;
 
-	/* One frame is a question, more often than not: what answers it on this CPU gets the CPU.
-	 */
+	/* A single frame is often a request. The CPU is yielded, so that a program on this CPU
+	 * can answer at once. */
 	if (more == 0 && dev->net.tx.frames - sent == 1)
 		(void)sched_yield();
-	/* What was sent often has its answer in the TAP by now; and of what is held the TAP tells
-	 * nothing any more. */
+	/* The answer to a sent frame is often in the TAP by now; and while a frame is held back,
+	 * the TAP does not report new ones. */
 	if (more >= 0 && (dev->net.rx_full || dev->net.held || dev->net.tx.frames != sent))
 		rc = poll_tap(dev, e);
 	netback_notify(&dev->net); /* one event for both directions */
@@ -106,7 +106,7 @@ static int poll_vbd(struct device *dev, struct err *e)
 	struct blk_job *jobs = NULL;
 	int rc = blkback_poll(&dev->blk, d->blk_scratch, &jobs, e);
 
-	/* A lone read is often in the page cache: two switches of threads less. */
+	/* A single read is often in the page cache; doing it here saves two thread switches. */
 	if (jobs && !jobs->next && !dev->queue.first && !dev->blk.no_nowait &&
 	    jobs->kind == BLKIF_OP_READ && jobs->sectors <= 128 &&
 	    blk_run(jobs, d->blk_scratch, true)) {
@@ -162,8 +162,8 @@ static void on_event(struct ev_loop *loop, ev_io *w, int events)
 	dev = (uint32_t)port < d->ports ? d->by_port[port].dev : NULL;
 	if (dev)
 		poll_device(dev);
-	/* Masked until here: a guest that floods us gets one turn a round. A device that ended is
-	 * unbound by now. */
+	/* The port was masked until here, so that a guest that sends many events gets one turn
+	 * in each round. A device that has ended was unbound. */
 	if ((uint32_t)port < d->ports && d->by_port[port].dev)
 		(void)xenevtchn_unmask(d->evt, (evtchn_port_t)port);
 }

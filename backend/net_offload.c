@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where a frame's checksum lies: the one place that looks into what guests send. Pure, fuzzed. */
+/* Finds the checksum of a frame: the only code that parses contents sent by guests. No side
+ * effects, fuzzed. */
 #include "backend/net_private.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static uint16_t be16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* Where the transport header starts; 0 when it is none we know. */
+/* Position of the transport header; 0 if it is not a known one. */
 static uint32_t ipv4(const uint8_t *head, uint32_t len, uint32_t at, uint8_t *proto)
 {
 	uint32_t words;

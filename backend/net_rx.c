@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* TAP to guest: frames are read to page boundaries, all copied by one call, then announced. */
+/* TAP to guest: frames are read into pages, all copied by one call, then announced. */
 #include "backend/net_private.h"
 
 #include <errno.h>
@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LONE_FRAMES 4 /* passes with one frame until it is a habit */
-#define LONE_PROBE  7 /* and after as many more it is checked */
+#define LONE_FRAMES 4 /* after this many passes with one frame the TAP is read only once */
+#define LONE_PROBE  7 /* and after this many more it is read twice again */
 
 struct pass {
 	struct netback *n;
@@ -19,14 +19,15 @@ struct pass {
 	uint16_t pages; /* of the area, used */
 };
 
-/* What the guest must be told of a frame. */
+/* The properties of a frame for the guest. */
 struct offload {
 	uint16_t flags; /* NETRXF_* of its first slot */
 	uint16_t gso_size;
 	uint8_t gso_type;
 };
 
-/* -ENOTSUP: the TAP gave what this frontend does not take (its offloads are set wrong). */
+/* -ENOTSUP: the TAP returned a frame that this frontend cannot accept (its offloads are set
+ * wrong). */
 static int offload(const struct netback *n, const struct virtio_net_hdr *h, uint32_t bytes,
 		   struct offload *o)
 {
@@ -102,8 +103,8 @@ static void put_frame(struct pass *p, const struct offload *o, uint32_t bytes)
 	p->n->rx.bytes += bytes;
 }
 
-/* Reads the next frame to the area's next page: what was held back, else from the TAP. Its bytes
- * with the virtio header; 0 when there is none. */
+/* Reads the next frame into the area's next page: the one that was held back, or one from the
+ * TAP. Returns its bytes with the virtio header; 0 if there is none. */
 static int read_frame(struct pass *p, struct virtio_net_hdr *h)
 {
 	struct netback *n = p->n;
@@ -126,7 +127,7 @@ static int read_frame(struct pass *p, struct virtio_net_hdr *h)
 	return got == 0 ? -EIO : (int)got;
 }
 
-/* Keeps a frame for which slots are missing; without memory it is lost. */
+/* Keeps a frame for which there are too few slots; without memory the frame is lost. */
 static void hold(struct pass *p, const struct virtio_net_hdr *h, uint32_t bytes)
 {
 	struct netback *n = p->n;
@@ -141,7 +142,7 @@ static void hold(struct pass *p, const struct virtio_net_hdr *h, uint32_t bytes)
 	memcpy(n->held + sizeof(*h), p->s->area + (uint32_t)p->pages * NET_PAGE, bytes);
 }
 
-/* Asks for an event when `need` slots are there; they may be by now. */
+/* Requests an event for `need` slots; returns whether they are there already. */
 static int wait_for(struct pass *p, uint32_t need)
 {
 	int rc = ring_ask(&p->n->rx_ring, need);
@@ -201,8 +202,9 @@ static void answer(struct pass *p)
 	}
 }
 
-/* When frames come one by one, each is taken without asking the TAP for a second one that is not
- * there; every so often it is asked, and the first time it has one the batches are back. */
+/* If frames come one by one, each is taken without a second read of the TAP that would find
+ * nothing. From time to time the TAP is read twice; if it had a second frame, batches are used
+ * again. */
 static void note_lone(struct netback *n, uint32_t frames)
 {
 	if (frames > 1)

@@ -23,7 +23,7 @@ static uint8_t *segment_at(const struct net_scratch *s, uint32_t i)
 	return s->area + (size_t)i * NET_PAGE;
 }
 
-/* A request's bytes go to a page of their own: each copy is one operation for Xen. */
+/* The bytes of a request go to a separate page, so that each copy is one operation for Xen. */
 static void add_segment(struct pass *p, const struct netif_tx_request *r, uint16_t bytes)
 {
 	struct xengnttab_grant_copy_segment *seg = &p->s->segs[p->segs];
@@ -49,7 +49,7 @@ static int take(struct pass *p, void *request)
 
 static int take_extras(struct pass *p, struct net_frame *f, struct err *e)
 {
-	/* An extra info fills the place of a request. */
+	/* An extra info takes the place of a request. */
 	union {
 		struct netif_tx_request room;
 		struct netif_extra_info info;
@@ -75,7 +75,7 @@ static int take_extras(struct pass *p, struct net_frame *f, struct err *e)
 	return 0;
 }
 
-/* The first request tells the size of the whole frame; the others are taken from it. */
+/* The first request has the size of the whole frame; those of the others are subtracted from it. */
 static int take_frame(struct pass *p, struct err *e)
 {
 	struct net_frame *f = &p->s->frames[p->frames];
@@ -165,7 +165,7 @@ static void send_frame(struct netback *n, struct net_frame *f)
 		f->bad = true;
 	v[0].iov_base = &h;
 	v[0].iov_len = sizeof(h);
-	/* As on a wire: a frame that the other side does not take is lost. */
+	/* As on a wire: a frame that the TAP does not accept is lost. */
 	if (f->bad || writev(n->tap, v, pieces) < 0) {
 		n->tx.dropped++;
 		return;

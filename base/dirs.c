@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Making and checking folders by descriptor, so that what was checked is what is used. */
+/* Makes and checks folders by descriptor, so that the folder that was checked is the one that is
+ * used. */
 #include "base/dirs.h"
 
 #include <dirent.h>

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What users and guests wrote can be in it: no line ends, and nothing that moves a terminal. */
+/* The text may come from users and guests: removes line ends and terminal control characters. */
 static void one_line(char *s)
 {
 	for (; *s; s++) {

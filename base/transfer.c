@@ -16,9 +16,9 @@
 
 #define BOUNCE ((size_t)128 << 10)
 
-/* An end of a pipe of its own, which does not wait; the one that was passed stays as its other
- * holders have it. Without one (no right to open it, no /proc) each call says that it does not
- * wait, which the pipes of Linux 6.4 and later understand. */
+/* A pipe is opened again to get a non-blocking descriptor, while other holders keep the passed
+ * one. If that is not possible (no permission, no /proc), each call uses RWF_NOWAIT, which pipes
+ * support since Linux 6.4. */
 static void own_end(struct transfer *t, bool writing)
 {
 	char path[32];
@@ -103,7 +103,7 @@ bool transfer_in_memory(const struct transfer *t, uint64_t most)
 {
 	struct stat st;
 
-	/* What has seals is of shmem, and the question goes to no file system. */
+	/* A file with seals is in shmem; asking for seals calls no file system. */
 	return !t->polled && fcntl(t->fd, F_GET_SEALS) >= 0 && fstat(t->fd, &st) == 0 &&
 	       S_ISREG(st.st_mode) && (uint64_t)st.st_size <= most;
 }
@@ -113,7 +113,7 @@ bool transfer_is_cancelled(const struct transfer *t)
 	return __atomic_load_n(&t->cancelled, __ATOMIC_ACQUIRE);
 }
 
-/* 0 when there is something to read or room to write, for one holder of this end. */
+/* 0 if there is something to read or room to write; another holder of this end may take it. */
 static int wait_turn(const struct transfer *t, short events)
 {
 	struct pollfd p[2] = {{.fd = t->fd, .events = events}, {.fd = t->cancel, .events = POLLIN}};
@@ -139,9 +139,9 @@ static unsigned int advance(struct iovec **iov, unsigned int n, size_t moved)
 	return n;
 }
 
-/* One call that does not wait: what poll(2) told of may be gone by now, by another holder of the
- * same end. (Regular files and block devices do not wait for others; of a character device it is
- * the driver that says.) */
+/* A call that does not block: what poll(2) reported may have been taken by another holder of the
+ * same end. (Regular files and block devices do not wait for other processes; for a character
+ * device it depends on the driver.) */
 static ssize_t move(const struct transfer *t, struct iovec *iov, unsigned int n, bool writing)
 {
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
@@ -161,7 +161,8 @@ static ssize_t move(const struct transfer *t, struct iovec *iov, unsigned int n,
 	return writing ? writev(t->fd, iov, (int)n) : readv(t->fd, iov, (int)n);
 }
 
-/* Pages of a domain cannot go straight to a disk (O_DIRECT, some FUSE file systems): by a copy. */
+/* Pages of a domain cannot be written directly to a disk (O_DIRECT, some FUSE file systems):
+ * they are copied first. */
 static ssize_t move_copied(struct transfer *t, const struct iovec *iov, bool writing)
 {
 	size_t len = iov->iov_len < BOUNCE ? iov->iov_len : BOUNCE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sockets that have their rights from the start, and files that never leak. */
+/* Sockets that have their rights from the start, and received files that are always closed. */
 #include "base/unix.h"
 
 #include <errno.h>
@@ -43,7 +43,7 @@ int unix_connect(const char *path, int type, int flags)
 	return fd;
 }
 
-/* A queue that is full, or another type, are signs of a process too. */
+/* A full queue, or a socket of another type, also show that a process listens. */
 static bool is_listened_on(const char *path, int type)
 {
 	int fd = unix_connect(path, type, SOCK_NONBLOCK);
@@ -82,8 +82,8 @@ int unix_listen(const struct unix_listener *l, struct err *e)
 	fd = socket(AF_UNIX, l->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "socket");
-	/* The file that bind() makes has the mode of the socket: private from its first moment on,
-	 * without the umask, which belongs to all threads. */
+	/* bind() makes the file with the mode of the socket, so it is private from the start,
+	 * without changing the umask, which all threads share. */
 	if (fchmod(fd, 0600) < 0 ||
 	    bind(fd, (const struct sockaddr *)(const void *)&a, sizeof(a)) < 0) {
 		rc = err_sys(e, errno, "socket %s", l->path);
@@ -132,7 +132,7 @@ int unix_send(int fd, const void *buf, size_t len, const int *files, uint32_t nf
 	return n < 0 ? -errno : 0;
 }
 
-/* Takes note of what the kernel has opened for us, all of it: files beyond `most` are closed. */
+/* Records all files that the kernel has opened for this process, and closes those beyond `most`. */
 static bool take_files(struct msghdr *m, int *files, uint32_t most, uint32_t *nfile)
 {
 	bool all = true;

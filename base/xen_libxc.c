@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The seam to Xen over libxenctrl: handles, host and domains. */
+/* Xen with libxenctrl: handles, host and domains. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ int xen_open(struct xen **out, struct err *e)
 	*out = NULL;
 	if (!x)
 		return err_set(e, ENOMEM, "out of memory");
-	/* A logger that drops everything: libraries are silent here, errno says what went wrong. */
+	/* A logger that drops everything: libraries do not print; errno has the reason. */
 	x->quiet = xen_quiet_logger();
 	if (!x->quiet) {
 		rc = err_set(e, ENOMEM, "out of memory");
@@ -243,9 +243,8 @@ static void to_info(const xc_domaininfo_t *in, struct xen_domain_info *out)
 	out->shared_info_mfn = in->shared_info_frame;
 }
 
-/* Not by the list: that is walked from its beginning, so it takes longer the more domains there
- * are.
- */
+/* Does not use the list of domains: Xen walks it from its beginning, which takes longer with
+ * more domains. */
 int xen_domain_info(struct xen *x, uint32_t domid, struct xen_domain_info *out)
 {
 #ifdef HAVE_GETINFO_SINGLE

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The seam to Xen over libxenctrl: physical CPUs, and which vCPU may run on which. */
+/* Xen with libxenctrl: physical CPUs, and which vCPU may run on which. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xen_private.h"
 
-/* A CPU without a topology of its own, as a host's only one can be, has no core id; one that is not
- * there has nothing at all. */
+/* A host's only CPU may have no core id, because it has no topology. A CPU that does not exist
+ * has no ids at all. */
 static bool is_there(const xc_cputopo_t *t)
 {
 	return t->core != XEN_INVALID_CORE_ID || t->socket != XEN_INVALID_SOCKET_ID ||

@@ -39,7 +39,8 @@ static int populate(struct xen *x, uint32_t domid, uint32_t n, uint32_t order, u
 {
 	if (xc_domain_populate_physmap_exact(x->xch, domid, n, order, flags, frames) == 0)
 		return 0;
-	/* A short answer leaves errno at what libxenctrl made of it; it means "no memory left". */
+	/* If Xen populates fewer pages than requested, errno has no useful value; it means that
+	 * there is no memory. */
 	return errno == EPERM || errno == ESRCH ? -errno : -ENOMEM;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The seam to Xen: what saving and restoring a domain asks for. */
+/* Xen with libxenctrl: the calls for saving and restoring a domain. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +91,8 @@ int xen_cpu_features(struct xen *x, bool hvm, uint32_t max, uint32_t *words)
 
 /* --- frames that are written --- */
 
-/* libxenctrl's own call has another form in each version. `bits` NULL: none are asked for. */
+/* libxenctrl's own call has another signature in each version. `bits` NULL: no bitmap is
+ * requested. */
 static int shadow_op(struct xen *x, uint32_t domid, uint32_t what, uint32_t mode, uint64_t frames,
 		     uint64_t *bits)
 {
@@ -207,8 +208,7 @@ int xen_page_types(struct xen *x, uint32_t domid, uint32_t n, xen_pfn_t *frames)
 	return rc;
 }
 
-/* The table from machine to guest frames is given in pieces of 2 MiB; a page of it tells of 512
- * frames. */
+/* The machine-to-guest table is available in pieces of 2 MiB; a page of it has 512 frames. */
 #define M2P_PIECE (2u << 20)
 #define M2P_PAGES (M2P_PIECE / XC_PAGE_SIZE)
 #define PER_PAGE  (XC_PAGE_SIZE / sizeof(uint64_t))
@@ -272,7 +272,7 @@ static int map_piece(struct xen *x, uint64_t piece, struct m2p_map *m)
 	return 0;
 }
 
-/* Mapped, in place of the one that was mapped first if need be. */
+/* Maps a piece; if all places are used, it replaces the one that was mapped first. */
 static int find_piece(struct xen *x, uint64_t piece, const struct m2p_map **out)
 {
 	struct m2p_map *m;

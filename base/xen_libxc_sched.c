@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-/* chaosd's domains and dom0 are in the pool that Xen boots with. */
+/* chaosd's domains and dom0 are in the CPU pool that Xen boots with. */
 #define POOL 0u
 
 static int sched_credit(struct xen *x, uint32_t domid, uint32_t weight, uint32_t cap)
@@ -33,7 +33,7 @@ static int sched_credit2(struct xen *x, uint32_t domid, uint32_t weight, uint32_
 	return xc_sched_credit2_domain_set(x->xch, domid, &s) < 0 ? -errno : 0;
 }
 
-/* 0, or why it is not known. */
+/* 0, or the reason why the scheduler is not known. */
 static int find_scheduler(struct xen *x)
 {
 	return x->scheduler < 0 && xc_sched_id(x->xch, &x->scheduler) < 0 ? -errno : 0;

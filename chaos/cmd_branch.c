@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* branch: copies of a VM that goes on. */
+/* branch: makes copies of a VM that continues. */
 #include <errno.h>
 #include <stdlib.h>
 

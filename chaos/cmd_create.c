@@ -140,7 +140,8 @@ void create_read_option(struct create_args *a, int c)
 	}
 }
 
-/* A copy of a snapshot is as that is, but for its disks: --disk says what becomes of these. */
+/* A copy of a snapshot has the snapshot's configuration; only its disks can be chosen, by
+ * --disk. */
 static int check_from(struct create_args *a, struct err *e)
 {
 	bool other = a->file || a->kernel || a->ramdisk || a->noverride || a->nignore ||
@@ -165,7 +166,7 @@ static int check_from(struct create_args *a, struct err *e)
 	return rc;
 }
 
-/* What cannot be combined, and whether there is anything to be made of. */
+/* Checks combinations of options, and that there is something to create. */
 static int check_args(const struct command *cmd, struct create_args *a)
 {
 	struct err e = {0};

@@ -99,7 +99,7 @@ static int set_patience(const struct command *cmd, const char *text, struct pati
 	return EXIT_DONE;
 }
 
-/* Waits for the answer that is under way, as long as patience lasts. */
+/* Waits for the answer to the open request, until the timeout. */
 static int receive(struct client *c, struct wire_in *in, const struct patience *p, const char *what,
 		   struct err *e)
 {
@@ -117,7 +117,7 @@ static int receive(struct client *c, struct wire_in *in, const struct patience *
 	return client_finish(c, in, NULL, NULL, e);
 }
 
-/* `told` is what the user calls it. */
+/* `told` is the name that the user has given. */
 static int wait_for(struct client *c, const char *what, const char *told, uint32_t flags,
 		    const struct patience *p, json_t *json, struct err *e)
 {
@@ -145,7 +145,7 @@ static const struct option wait_longs[] = {
 	{"timeout", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0}};
 
-/* The uuid of a VM: what it is waited for by, because a name may pass on. */
+/* The uuid of a VM, which is used to wait for it because its name may be given to another VM. */
 static int uuid_of(struct client *c, const char *what, char uuid[37], struct err *e)
 {
 	struct wire_in in;
@@ -159,7 +159,7 @@ static int uuid_of(struct client *c, const char *what, char uuid[37], struct err
 	return rc;
 }
 
-/* Asks it to end; what is waited for then goes to `uuid`, which is empty after a failure. */
+/* Sends the request; *uuid is the VM to wait for, empty after a failure. */
 static int ask_to_end(struct client *c, enum proto_op op, const char *what, char uuid[37],
 		      struct err *e)
 {
@@ -177,7 +177,7 @@ static int ask_to_end(struct client *c, enum proto_op op, const char *what, char
 	return rc;
 }
 
-/* All are asked first, then waited for. */
+/* First sends all requests, then waits. */
 static int end_and_wait(struct client *c, enum proto_op op, char **what, int n,
 			const struct patience *p, json_t *json)
 {
@@ -195,7 +195,8 @@ static int end_and_wait(struct client *c, enum proto_op op, char **what, int n,
 	for (int i = 0; i < n; i++) {
 		if (uuid[i][0] && wait_for(c, uuid[i], what[i], 0, p, json, &e) < 0) {
 			result = failed(&e);
-			break; /* the answer is still to come: the connection is of no use */
+			break; /* the answer will still come: the connection cannot be used any more
+				*/
 		}
 	}
 	free(uuid);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* migrate: a VM goes on on another host. */
+/* migrate: moves a VM to another host, where it continues. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "chaos/migrate_source.h"
 
-#define TIMEOUT_S   60 /* so long the other host has to answer while the VM stands still */
+#define TIMEOUT_S   60 /* time for the other host to answer while the VM is stopped */
 #define TIMEOUT_MAX 86400
 
 /* --- the command --- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* migrate-receive: the other end of migrate. The VM runs here when its source has given it away. */
+/* migrate-receive: the target's side of a migration. The VM runs here when the source has given
+ * it away. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,23 +13,23 @@
 struct reception {
 	struct client c;
 	struct link l;
-	const char *as; /* a name for it; NULL: its own */
-	/* what was offered */
+	const char *as; /* a name for it; NULL: the source's */
+	/* what the source has offered */
 	char name[sizeof(((struct chaos_vm *)0)->name)], uuid[37], type[8];
 	uint64_t mem_kib;
 	uint32_t vcpus, flags;
-	uint32_t needs[65], needs_bytes; /* of the CPU */
-	struct chaos_vm vm;		 /* as it arrived */
-	uint64_t since;			 /* wall clock, when it began to arrive */
-	bool asked;			 /* nothing is offered: what became of an earlier one? */
-	uint32_t tag;			 /* of the RECEIVE */
-	struct err *e;			 /* of what is under way */
-	bool told;			 /* the source knows why not, and says it */
+	uint32_t needs[65], needs_bytes; /* of its CPU features */
+	struct chaos_vm vm;		 /* received so far */
+	uint64_t since;			 /* wall clock when it began to arrive */
+	bool asked;    /* ASK instead of OFFER: the source asks about an earlier migration */
+	uint32_t tag;  /* tag of the RECEIVE */
+	struct err *e; /* tag of the open request */
+	bool told;     /* the source knows the reason, and prints it */
 };
 
 /* --- what is offered --- */
 
-/* Only the boot of the host that it came to knows of it. */
+/* Only the host with the same boot id can answer. */
 static int read_ask(struct reception *r, const struct migrate_message *m, struct err *e)
 {
 	char boot[MIGRATE_BOOT], here[MIGRATE_BOOT];
@@ -92,14 +93,14 @@ static int say_ready(const struct reception *r, struct err *e)
 	uint8_t body[MIGRATE_BODY];
 	struct wire_out w;
 
-	if (!(r->flags & PROTO_F_LIVE)) /* an older source expects nothing in it */
+	if (!(r->flags & PROTO_F_LIVE)) /* older sources expect no fields here */
 		return migrate_send(r->l.out, MIGRATE_READY, NULL, e);
 	migrate_begin(&w, body);
 	wire_u32(&w, PROTO_FLAGS, PROTO_F_LIVE);
 	return migrate_send(r->l.out, MIGRATE_READY, &w, e);
 }
 
-/* A round has arrived: the source begins the next one. */
+/* A round has arrived: tells the source, which begins the next one. */
 static int say_round(const struct wire_in *item, void *arg)
 {
 	const struct reception *r = arg;
@@ -133,7 +134,7 @@ static int fill(struct reception *r, struct err *e)
 	return rc;
 }
 
-/* A chaosd that is killed meanwhile ends the wait: the source is told at once. */
+/* If chaosd is killed meanwhile, the wait ends, and the source is told at once. */
 static int wait_for_go(struct reception *r, struct err *e)
 {
 	struct pollfd p[2] = {{.fd = r->l.in, .events = POLLIN}, {.fd = r->c.fd, .events = POLLIN}};
@@ -156,8 +157,9 @@ static int wait_for_go(struct reception *r, struct err *e)
 
 /* --- it is this host's --- */
 
-/* A connection broke as it was to run: chaosd has it, or has removed it, or does now. 0: it runs,
- * or has run; -ETIMEDOUT: chaosd does not answer; else the error in `e`: it never will. */
+/* The connection broke while chaosd was to run the VM: chaosd has it, or has removed it, or
+ * removes it now. 0: it runs, or has run; -ETIMEDOUT: chaosd does not answer; otherwise the
+ * error in `e`: it never will run. */
 static int find_out(struct reception *r, struct err *e)
 {
 	uint64_t until = clock_ns() + DAEMON_MS * 1000000ull;
@@ -171,13 +173,13 @@ static int find_out(struct reception *r, struct err *e)
 		if (rc == -ESRCH)
 			return -e->code;
 		if (rc < 0)
-			return -ETIMEDOUT; /* nothing that is known can be told */
+			return -ETIMEDOUT; /* nothing is known, so nothing can be answered */
 		if (!decode_vm(&in, &v))
 			return err_set(e, EPROTO, "chaosd sent a malformed frame");
 		if (strcmp(v.state, "ended") == 0)
 			return v.started_ns >= r->since ? 0 : -e->code;
 		if (strcmp(v.state, "building") ==
-		    0) /* the connection that it came by may live still */
+		    0) /* the connection that received it may still exist */
 			(void)migrate_insist(&r->c, PROTO_REQ_MOVED, r->vm.uuid, PROTO_F_KEEP, &in,
 					     &now);
 		else if (strcmp(v.state, "unknown") != 0) {
@@ -269,11 +271,11 @@ static int serve(struct reception *r, struct err *e)
 	int rc = read_offer(r, e);
 
 	if (r->asked && rc < 0)
-		return rc; /* it is not known here: no answer */
+		return rc; /* not known here: no answer */
 	if (rc == 0 && !r->asked)
 		rc = take(r, e);
 	if (rc < 0) {
-		client_close(&r->c); /* nothing of it stays: NO is true */
+		client_close(&r->c); /* nothing of it is left, so NO is true */
 		r->c.fd = -1;
 		say_no(r, e);
 		return rc;

@@ -31,7 +31,7 @@ static void forget(struct client *c, const struct chaos_vm *v)
 		(void)client_finish(c, &in, NULL, NULL, NULL);
 }
 
-/* Over a connection of its own: on the first one the console's answer is still to come. */
+/* Uses a separate connection, because on the first one the answer of the console is still open. */
 static int end_interrupted(const struct chaos_vm *v)
 {
 	struct client c = {.fd = -1};
@@ -59,7 +59,7 @@ static int run_run(const struct command *cmd, int argc, char **argv)
 	int rc;
 	int c;
 
-	/* First, so that later ones of the user count more. */
+	/* Added first, so that the user's settings override it. */
 	create_add_set(&a, "memory", "32");
 	create_add_set(&a, "on_reboot", "destroy");
 	while ((c = next_option(cmd, argc, argv, ":r:m:t:n:v:ih", create_options)) != -1)

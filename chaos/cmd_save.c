@@ -13,7 +13,7 @@
 #include "chaos/stats.h"
 #include "chaos/target.h"
 
-/* Something that takes this long says so on a terminal. */
+/* After this time a line is printed on a terminal. */
 #define PATIENCE_MS 1000
 
 /* --- what is told of it --- */
@@ -82,7 +82,7 @@ struct save_args {
 	bool keep, json;
 };
 
-/* Until it is written: as an item, or as the answer when the VM goes on. */
+/* Receives replies until the VM is written: as an item, or as the answer if the VM continues. */
 static int receive_written(struct client *c, struct wire_in *in, struct stats *s, struct err *e)
 {
 	int rc;
@@ -95,7 +95,7 @@ static int receive_written(struct client *c, struct wire_in *in, struct stats *s
 	return rc;
 }
 
-/* The VM ends when its file is safe. */
+/* Ends the VM, whose file is safe now. */
 static int confirm(struct client *c, struct wire_in *in, struct stats *s, struct err *e)
 {
 	struct wire_out w;

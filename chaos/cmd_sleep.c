@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sleep and wake: VMs that keep all they are, without a domain. */
+/* sleep and wake: VMs without a domain. */
 #include <errno.h>
 #include <string.h>
 

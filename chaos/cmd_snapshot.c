@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* snapshot, snapshots: VMs that chaosd keeps by name. */
+/* snapshot, snapshots: VMs stored under names. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -128,8 +128,9 @@ static int remove_one(struct client *c, const char *name, struct err *e)
 	return rc < 0 ? rc : client_finish(c, &in, NULL, NULL, e);
 }
 
-/* Those that can be removed, which become NULL in `names`: how many. *e: why the first other one
- * cannot; the others' errors are said when this is the last try. */
+/* Removes the snapshots that can be removed, and sets them to NULL in `names`; returns their
+ * number. *e: the error of the first other one; errors of the others are printed on the last
+ * try. */
 static int remove_some(struct client *c, char **names, int n, json_t *json, bool last,
 		       struct err *e)
 {
@@ -159,7 +160,7 @@ static int remove_some(struct client *c, char **names, int n, json_t *json, bool
 	return removed;
 }
 
-/* In any order: parents go when their children have gone. */
+/* In any order: a parent is removed after its children. */
 static int remove_all(struct client *c, char **names, int n, json_t *json, struct err *e)
 {
 	int left = n;
@@ -210,7 +211,7 @@ static int pack(struct client *c, const char *name, const char *path, struct err
 	return rc;
 }
 
-/* Without a name it is that of the file. */
+/* The default name is that of the file. */
 static int unpack(struct client *c, const char *path, const char *name, bool json, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
@@ -235,7 +236,7 @@ static int unpack(struct client *c, const char *path, const char *name, bool jso
 	return 0;
 }
 
-/* Its words are checked before chaosd is asked: NULL, or what is wrong with them. */
+/* Checks the arguments: NULL, or a text that says what is wrong. */
 static const char *check_words(char **word, int n)
 {
 	if (n < 1)

@@ -13,12 +13,12 @@
 #include "base/clock.h"
 #include "chaos/cli.h"
 
-/* What is kept of a VM between two looks. */
+/* The last values of a VM. */
 struct row {
 	char uuid[37], name[64], state[16];
 	uint32_t domid;
 	uint64_t cpu_ns, mem_kib, console_bytes;
-	double cpu; /* percent of one, since the last look; -1: new */
+	double cpu; /* percent of one CPU since the last values; -1: the VM is new */
 };
 
 struct look {
@@ -128,7 +128,7 @@ static void print_look(const struct look *l, bool batch)
 	(void)fflush(stdout);
 }
 
-/* True: the user wants to end. */
+/* True: the user wants to quit. */
 static bool wait_or_key(double seconds, bool keys)
 {
 	struct pollfd p = {0, POLLIN, 0};

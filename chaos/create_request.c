@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define CONFIG_MAX 32768u
-/* Something that takes this long says so on a terminal. */
+/* After this time a line is printed on a terminal. */
 #define PATIENCE_MS 1000
 
 /* --- the request --- */
@@ -33,7 +33,7 @@ static int read_config(const char *path, char *text, size_t *len, struct err *e)
 	return 0;
 }
 
-/* Read once: standard input has it only once. */
+/* Read only once, because standard input can only be read once. */
 static int add_config(struct wire_out *w, struct create_args *a, struct err *e)
 {
 	int rc = 0;
@@ -52,7 +52,7 @@ static int add_config(struct wire_out *w, struct create_args *a, struct err *e)
 	return 0;
 }
 
-/* The file is opened here, with the caller's rights, and passed on. */
+/* The file is opened here, with the caller's rights, and passed to the daemon. */
 static int add_file(struct wire_out *w, const char *key, const char *path, enum proto_id id,
 		    int *fds, uint32_t *nfd, struct err *e)
 {
@@ -89,7 +89,7 @@ static int send_from(struct client *c, const struct create_args *a, const char *
 	return client_send(c, &w, NULL, 0, e);
 }
 
-/* Sends the request for a VM of that name; NULL: whatever the options say. */
+/* Sends the request for a VM with that name; NULL: as the options say. */
 static int send_create(struct client *c, struct create_args *a, const char *name, struct err *e)
 {
 	char cwd[4096];
@@ -188,7 +188,7 @@ static void tell_devices(const struct create_args *a, const struct wire_in *in, 
 	}
 }
 
-/* Waits for the answer; on a terminal, tells that it takes a while. */
+/* Waits for the answer; on a terminal it prints a line if that takes long. */
 static int receive_create(struct client *c, const struct create_args *a, struct chaos_vm *v,
 			  struct answer *x, struct err *e)
 {
@@ -246,7 +246,7 @@ int create_one(struct create_args *a, struct client *c, struct chaos_vm *v)
 
 /* --- many --- */
 
-/* So many are under way at a time. */
+/* number of open requests at a time */
 #define WINDOW 8u
 
 struct many {
@@ -279,7 +279,8 @@ static void take_answer(struct many *m, const struct wire_in *in)
 		printf("%s\n", v.name);
 }
 
-/* One frame of any answer. A refusal is told, once for each text, and the others go on. */
+/* A frame of any answer. A failure is printed, each text once, and the other VMs are still
+ * created. */
 static int receive_next(struct client *c, struct many *m, char *told, size_t room, struct err *e)
 {
 	char text[512];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ways to another host. */
+/* Connections to another host. */
 #include "chaos/migrate_link.h"
 
 #include <arpa/inet.h>
@@ -20,10 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHILD_MS 2000 /* so long a program has to end by itself */
+#define CHILD_MS 2000 /* time for a program to end by itself */
 #define PIPE                                                                                       \
-	(1 << 20)   /* bytes of a program's pipes: the fewer times their ends wait for each other */
-#define SILENT_S 20 /* a peer of TCP that answers nothing for so long is gone */
+	(1 << 20)   /* size of a program's pipes: larger ones make their ends wait for each other  \
+		       less often */
+#define SILENT_S 20 /* a TCP peer that does not answer for this time is considered gone */
 
 /* --- a program --- */
 
@@ -31,8 +32,8 @@ static void in_child(const char *const argv[], const int to[2], const int from[2
 {
 	sigset_t none;
 
-	/* An interrupt is for the caller, which knows whether it is a good moment; what the caller
-	 * holds back is not for the program to hold back. */
+	/* Interrupts are handled by the caller, which may block them; the program must not
+	 * inherit blocked signals. */
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGINT, SIG_IGN);
@@ -163,7 +164,7 @@ static int find_address(const char *where, union address *a, socklen_t *len, str
 	return 0;
 }
 
-/* A peer that is gone without a word is noticed. */
+/* Makes the kernel notice a peer that is gone without closing the connection. */
 static void tune(int fd)
 {
 	static const struct {
@@ -228,8 +229,8 @@ int link_unix(struct link *l, const char *path, struct err *e)
 	return connect_to(l, path, e);
 }
 
-/* A socket without a process, of a receive that was killed, goes. A datagram socket is refused by
- * one that listens without its noticing. */
+/* Removes the socket of a killed receive. Connecting with a datagram socket fails with another
+ * error if a process listens, and that process does not notice it. */
 static void take_over(const union address *a, socklen_t len)
 {
 	const char *path = a->un.sun_path;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How far a migration is: seen, and shown on a terminal. */
+/* The progress of a migration: read from chaosd, and shown on a terminal. */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "chaos/migrate_source.h"
 
-/* How far it is, by a connection of its own. False: it is not written now. */
+/* Reads the progress over a separate connection. False: the VM is not being written now. */
 static bool ask_progress(struct migration *m, uint64_t *bytes, uint64_t *most)
 {
 	struct wire_in in;
@@ -34,7 +34,7 @@ static void show(struct migration *m, uint64_t bytes, uint64_t most)
 	m->shown = true;
 }
 
-/* So often while it stands still. -ETIMEDOUT: nothing moves. */
+/* Called at each interval while the VM is stopped. -ETIMEDOUT: no progress. */
 int progress_tick(struct migration *m, bool written, struct err *e)
 {
 	uint64_t now = clock_ns(), bytes = m->bytes; /* when it is written, all of them */

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 
-#define WORDS_MS 500 /* so long a peer that has broken off has to say why */
+#define WORDS_MS 500 /* time for a peer that has broken off to send its reason */
 
 /* --- before the VM is disturbed --- */
 
@@ -102,7 +102,7 @@ static int offer(struct migration *m, struct err *e)
 	return rc;
 }
 
-/* Xen cannot say what PV guests write; a paused one stands still anyhow. */
+/* Xen cannot record what PV guests write; a paused guest does not write anyway. */
 static void choose_way(struct migration *m)
 {
 	if (m->live && strcmp(m->vm.type, "pv") == 0)
@@ -148,7 +148,7 @@ static int next_round(struct migration *m, struct err *e)
 	return client_send(&m->c, &w, NULL, 0, e);
 }
 
-/* The other side's reason is better than what a broken stream looks like here. */
+/* The reason of the other side is better than the error of the broken stream here. */
 static int why(struct migration *m, int rc, struct err *e)
 {
 	struct migrate_message got;
@@ -159,7 +159,7 @@ static int why(struct migration *m, int rc, struct err *e)
 	return rc;
 }
 
-/* FILLED may come before the word of chaosd that all is written. */
+/* FILLED may arrive before chaosd has reported that all is written. */
 static int hear_peer(struct migration *m, struct err *e)
 {
 	struct migrate_message got;
@@ -261,7 +261,7 @@ static void hold_signals(bool hold)
 	(void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &s, NULL);
 }
 
-/* From its success on nothing but a word lets the VM run here. */
+/* When this has succeeded, only a request lets the VM run here again. */
 static int move(struct migration *m, struct err *e)
 {
 	struct wire_out w;
@@ -274,14 +274,14 @@ static int move(struct migration *m, struct err *e)
 	return rc < 0 ? rc : client_finish(&m->c, &in, NULL, NULL, e);
 }
 
-/* It certainly does not run there: it goes on here. */
+/* The VM certainly does not run there: lets it continue here. */
 static enum outcome take_back(struct migration *m)
 {
 	struct err e = {0};
 	struct wire_in in;
 	int rc = migrate_insist(&m->c, PROTO_REQ_MOVED, m->vm.uuid, PROTO_F_KEEP, &in, &e);
 
-	/* It was never held, or its domain has gone: nothing stands still. */
+	/* The VM was never stopped, or its domain is gone. */
 	if (rc < 0 && rc != -EINVAL && rc != -ESRCH)
 		(void)fprintf(stderr,
 			      "chaos: %s\nchaos: \"%s\" may stand still here; it does not run on "
@@ -316,7 +316,7 @@ static enum outcome unsure(struct migration *m, struct err *e)
 	return UNSURE;
 }
 
-/* The answer was lost: on another stream the target says which one it was. */
+/* The answer was lost: opens another stream and asks the target for it. */
 static int ask_again(struct migration *m, struct migrate_message *got, struct err *e)
 {
 	uint8_t body[MIGRATE_BODY];
@@ -335,7 +335,7 @@ static int ask_again(struct migration *m, struct migrate_message *got, struct er
 	return rc < 0 ? rc : await(m, MIGRATE_RUNS, m->timeout_ms, got, e);
 }
 
-/* The target does not let its source say what it boots. */
+/* The target does not accept the paths of its source. */
 static void say_what_is_lost(const struct migration *m, const struct migrate_message *runs)
 {
 	struct wire_field f;
@@ -357,11 +357,12 @@ static enum outcome commit(struct migration *m, struct err *e)
 	int rc = move(m, e);
 
 	if (rc < 0) {
-		client_close(&m->c); /* what is not held goes on with this */
+		client_close(&m->c); /* signals that are not blocked continue with this */
 		m->c.fd = -1;
 		return take_back(m);
 	}
-	if (migrate_send(m->l.out, MIGRATE_GO, NULL, e) < 0) /* not all of it: it does not count */
+	if (migrate_send(m->l.out, MIGRATE_GO, NULL, e) <
+	    0) /* not all bytes were sent: GO does not count */
 		return take_back(m);
 	rc = await(m, MIGRATE_RUNS, m->timeout_ms, &got, e);
 	if (rc < 0 && rc != -ECANCELED) {

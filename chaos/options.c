@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the commands have in common: options, help, and the way of an error to the user. */
+/* Shared by all commands: options, help, and printing errors. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DRAIN_MS 10 /* a pipe that becomes empty tells its writer nothing */
+#define DRAIN_MS                                                                                   \
+	10 /* interval for checking a pipe, because the writer is not notified when it becomes     \
+	      empty */
 
 /* --- signals --- */
 
@@ -27,7 +29,7 @@ static void on_signal(int sig)
 	_exit(128 + sig);
 }
 
-/* NULL: they end the process as usual. The name stays where it is until then. */
+/* NULL: signals end the process as usual. The name of the temporary file stays here until then. */
 static void remove_at_signals(const char *temp)
 {
 	struct sigaction sa = {.sa_handler = temp ? on_signal : SIG_DFL};
@@ -38,7 +40,7 @@ static void remove_at_signals(const char *temp)
 		(void)sigaction(ending[i], &sa, NULL);
 }
 
-/* They wait until release_signals(): files and their names change together. */
+/* Blocks signals until release_signals(): a file and its name must change together. */
 static void hold_signals(sigset_t *old)
 {
 	sigset_t set;
@@ -87,8 +89,8 @@ static int open_temp(struct target *t, struct err *e)
 	return rc;
 }
 
-/* A file without a name goes with its last user, whatever happens; where the file system has no
- * such files it has another name until it is whole. */
+/* A file without a name is removed with its last user, whatever happens. If the file system does
+ * not support that, the file has a temporary name until it is complete. */
 static int open_nameless(struct target *t, struct err *e)
 {
 	char *dir = directory_of(t->path);
@@ -120,7 +122,8 @@ int target_open(struct target *t, const char *path, struct err *e)
 		t->fd = open(path, O_WRONLY | O_CLOEXEC);
 		return t->fd < 0 ? err_sys(e, errno, "%s", path) : 0;
 	}
-	t->path = realpath(path, NULL); /* what a link leads to is replaced, not the link */
+	t->path = realpath(
+		path, NULL); /* replaces the file that a symbolic link leads to, not the link */
 	if (!t->path)
 		t->path = strdup(path);
 	return t->path ? open_nameless(t, e) : err_set(e, ENOMEM, "out of memory");
@@ -128,8 +131,8 @@ int target_open(struct target *t, const char *path, struct err *e)
 
 /* --- the end of it --- */
 
-/* A name cannot be given to a nameless file in place of another one: first it gets one beside it.
- */
+/* A nameless file cannot replace an existing name: it first gets a temporary name in the same
+ * folder. */
 static int name_nameless(const struct target *t)
 {
 	char proc[64];
@@ -163,7 +166,7 @@ static int name_it(struct target *t)
 		rc = name_nameless(t);
 	else if (rename(t->temp, t->path) < 0)
 		rc = -errno;
-	if (rc == 0) { /* there is nothing to be removed any more */
+	if (rc == 0) { /* nothing must be removed any more */
 		remove_at_signals(NULL);
 		free(t->temp);
 		t->temp = NULL;
@@ -172,7 +175,7 @@ static int name_it(struct target *t)
 	return rc;
 }
 
-/* The name is on the disk, too. */
+/* Syncs the name, too. */
 static int sync_name(const struct target *t)
 {
 	char *dir = directory_of(t->path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Device nodes: which there are and what is in them is what Linux' xen-netback and xen-blkback
- * read, and what frontends of all ages expect. */
+/* Device nodes: those that Linux' xen-netback and xen-blkback read, and those that old and new
+ * frontends expect. */
 #include "dom0/devtree.h"
 
 #include <errno.h>
@@ -70,7 +70,7 @@ bool devtree_parse_back(const char *p, char kind[4], uint32_t *domid, uint32_t *
 
 /* --- making --- */
 
-/* One side while it is made: the first failure counts. */
+/* One side while it is being made; the first failure is kept. */
 struct side {
 	struct store *s;
 	char base[DEVTREE_PATH_MAX];
@@ -95,7 +95,7 @@ static void put(struct side *d, const char *leaf, const char *fmt, ...)
 	d->rc = store_putf_quiet(d->s, at, "%s", text);
 }
 
-/* The directory first, so that what is made in it has its permissions. */
+/* The directory is made first, so that nodes in it inherit its permissions. */
 static void open_side(struct side *d, struct store *s, uint32_t owner, uint32_t reader)
 {
 	const struct store_perm perms[2] = {{owner, STORE_NONE}, {reader, STORE_READ}};
@@ -119,8 +119,8 @@ static void begin(struct side *front, struct side *back, struct store *s,
 	put(back, "frontend-id", "%u", id->domid);
 }
 
-/* The watches of these directories fire now: a guest that lives sees its new device, and a
- * backend in dom0 its own. */
+/* Now the watches of these directories fire: a running guest sees its new device, and a backend
+ * in dom0 its new node. */
 static int finish(struct side *front, struct side *back, const struct devtree_rings *rings,
 		  uint32_t front_state, bool user)
 {
@@ -190,14 +190,13 @@ int devtree_make_vif(struct store *s, const struct devtree_vif *v)
 		put(&front, "rx-ring-ref", "%u", v->rings->ring_ref[1]);
 		put(&front, "event-channel", "%u", v->rings->port);
 		put(&front, "request-rx-copy", "1");
-		/*
-		 * No feature-rx-notify: with it, xen-netback takes its thread for one that has work
-		 * as long as that thread has never run. The first event of the channel, which Xen
-		 * raises when it is bound, is then left to the thread to acknowledge; if it does
-		 * that before the interrupt's number is stored, the channel stays masked for ever
-		 * (Linux 6.1, xenvif_connect_data()). Without, frames wait 30 ms for buffers of the
-		 * guest, not 10 s, and the link does not go down when it gives none for a minute.
-		 */
+		/* No feature-rx-notify: with it, xen-netback believes that its thread has work
+		 * as long as that thread has never run. Then the thread must acknowledge the
+		 * first event of the channel, which Xen raises when the channel is bound. If the
+		 * thread does that before the interrupt's number is stored, the channel stays
+		 * masked forever (Linux 6.1, xenvif_connect_data()). Without the feature, frames
+		 * wait 30 ms for buffers of the guest instead of 10 s, and the link stays up
+		 * when the guest gives no buffers for a minute. */
 		put(&front, "feature-sg", "1");
 		put(&front, "feature-ipv6-csum-offload", "1");
 		put(&back, "hotplug-status", "connected");

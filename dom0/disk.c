@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What lies behind a disk: its kind, its size, and its other users. */
+/* Examines the file of a disk: its kind, its size, and its other users. */
 #include "dom0/loopdev.h"
 
 #include <dirent.h>
@@ -57,7 +57,7 @@ static int check_format(int fd, const struct disk_info *d, struct err *e)
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
 		if (memcmp(head + formats[i].at, formats[i].magic, formats[i].len) == 0)
 			return refuse(e, formats[i].name);
-	/* One of fixed size has nothing but a last sector of its own. */
+	/* A VHD of fixed size can only be recognized by its last sector. */
 	if (!d->block &&
 	    pread(fd, foot, sizeof(foot), (off_t)(d->sectors - 1) * 512) == (ssize_t)sizeof(foot) &&
 	    memcmp(foot, "conectix", sizeof(foot)) == 0)
@@ -147,9 +147,9 @@ static int reopen(int fd, int flags)
 	return open(path, flags | O_CLOEXEC);
 }
 
-/* The kernel gives a lease on a file only when no other process has it open in a way that
- * conflicts: one call, however many loop devices there are. A process that opens it meanwhile makes
- * the kernel signal us, by a signal that does nothing. False when that cannot be told, too. */
+/* The kernel gives a lease on a file only if no other process has it open in a conflicting way:
+ * one call, however many loop devices there are. If a process opens it meanwhile, the kernel
+ * sends a signal, which has no effect here. False also if that cannot be found out. */
 static bool ours_alone(int fd)
 {
 	int mode = fcntl(fd, F_GETFL);
@@ -163,7 +163,7 @@ static bool ours_alone(int fd)
 	return alone;
 }
 
-/* 1: this loop device has the file. */
+/* 1: this loop device uses the file. */
 static int loop_has(const char *name, const struct disk_info *d, bool *readonly)
 {
 	struct loop_info64 i;

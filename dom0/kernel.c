@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which backends dom0's kernel has at the moment; apart, so that units can play the kernel. */
+/* The backends that dom0's kernel has now; in a separate file, so that units can replace it. */
 #include "dom0/kernel.h"
 
 #include <dirent.h>

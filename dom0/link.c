@@ -24,7 +24,7 @@ struct link {
 	struct nl_sock *sock;
 	int fd;
 	uint32_t seq;
-	char said[128]; /* by the kernel with its last error, or "" */
+	char said[128]; /* the kernel's text for its last error, or "" */
 	uint8_t answer[ANSWER] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -49,8 +49,8 @@ int link_open(struct link **out, struct err *e)
 		return rc;
 	}
 	l->fd = nl_socket_get_fd(l->sock);
-	/* Reasons in words, and no copy of the request with each error. Older kernels do without.
-	 */
+	/* Asks the kernel for error texts, and for errors without a copy of the request. Older
+	 * kernels do not support that. */
 	(void)setsockopt(l->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)setsockopt(l->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	*out = l;
@@ -101,7 +101,7 @@ const char *link_why(const struct link *l, int rc)
 	return l->said[0] ? l->said : strerror(-rc);
 }
 
-/* The kernel's own words, which are behind the error of a request that they belong to. */
+/* The kernel's error text, which follows the error of the request. */
 static void note_words(struct link *l, struct nlmsghdr *h)
 {
 	struct nlattr *tb[NLMSGERR_ATTR_MAX + 1];
@@ -141,7 +141,7 @@ int link_ask(struct link *l, struct nl_msg *m, int type, struct nlmsghdr **h)
 		     a = nlmsg_next(a, &left)) {
 			const struct nlmsgerr *said = nlmsg_data(a);
 
-			if (a->nlmsg_seq != l->seq) /* of a request that was given up */
+			if (a->nlmsg_seq != l->seq) /* an answer to a request that was given up */
 				continue;
 			if (a->nlmsg_type == NLMSG_ERROR &&
 			    nlmsg_datalen(a) >= (int)sizeof(*said)) {
@@ -209,7 +209,7 @@ int link_find(struct link *l, const char *name, struct link_info *out)
 
 static const char *name_of(int ifindex, char name[LINK_NAME + 8])
 {
-	/* Only for a message. By index this asks nothing that could load a module. */
+	/* Only for a message. Asking by index cannot make the kernel load a module. */
 	if (!if_indextoname((unsigned int)ifindex, name))
 		(void)snprintf(name, LINK_NAME + 8, "%d", ifindex);
 	return name;

@@ -15,7 +15,7 @@
 #include <linux/loop.h>
 #include <linux/major.h>
 
-/* A free device can be taken by others between asking and configuring. */
+/* Another process may take a free device between finding and configuring it. */
 #define TRIES 256
 
 /* 1: another process was faster. */
@@ -70,7 +70,8 @@ int loop_attach(int fd, bool readonly, bool direct_io, char dev[32], uint32_t *m
 	return 0;
 }
 
-/* A number is not in the name when loop devices may have partitions; the kernel knows. */
+/* If loop devices may have partitions, the number cannot be derived from the name; the kernel
+ * has it. */
 static int name_of(uint32_t major, uint32_t minor, char dev[64])
 {
 	char link[64];

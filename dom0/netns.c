@@ -24,7 +24,7 @@
 
 #include "dom0/link_ask.h"
 
-#define OUR_PRIO 0xc405u /* of filters: none that others choose */
+#define OUR_PRIO 0xc405u /* priority of the filters: one that others do not choose */
 
 /* --- a socket there --- */
 
@@ -34,7 +34,8 @@ struct visit {
 	int rc;
 };
 
-/* A socket stays in the namespace where it was made. A thread of its own goes there, and ends. */
+/* A socket stays in the namespace where it was made. A separate thread enters the namespace,
+ * makes it, and ends. */
 static void *visit(void *arg)
 {
 	struct visit *v = arg;
@@ -58,8 +59,8 @@ static int open_link(struct netns *n, struct err *e)
 	return v.rc;
 }
 
-/* First found and looked at, then opened: no device or pipe of anyone is. A link at the end of the
- * path is followed, as those in /proc must be. */
+/* Found with O_PATH and checked first, so that no device or pipe is opened. A symbolic link at
+ * the end of the path is followed, because those in /proc are links. */
 static int open_path(const char *path, struct err *e)
 {
 	int at = open(path, O_PATH | O_CLOEXEC);
@@ -137,7 +138,7 @@ int netns_take(struct netns *n, struct link *from, int ifindex, struct err *e)
 
 /* --- tc --- */
 
-/* Where packets of an interface come in: 1 if there was none. One that is there may have filters of
+/* Adds the qdisc for incoming packets: 1 if there was none. An existing one may have filters of
  * others. */
 static int put_qdisc(struct netns *n, int ifindex, struct err *e)
 {
@@ -212,7 +213,7 @@ static bool put_redirect(struct nl_msg *m, int to)
 	return true;
 }
 
-/* 1: `from` had no place for filters before. */
+/* 1: `from` had no qdisc for filters before. */
 static int redirect(struct netns *n, int from, int to, struct err *e)
 {
 	struct tcmsg t = our_filter(from);
@@ -223,7 +224,7 @@ static int redirect(struct netns *n, int from, int to, struct err *e)
 
 	if (made < 0)
 		return made;
-	if (!made) /* perhaps one to an interface that is there no more */
+	if (!made) /* perhaps a filter to an interface that does not exist any more */
 		drop(n, RTM_DELTFILTER, &t);
 	m = link_request(n->link, RTM_NEWTFILTER, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &t,
 			 sizeof(t));

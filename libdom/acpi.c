@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The smallest ACPI a PVH kernel can live with: without a MADT Linux never sets up its local APIC.
- * And the device that tells a kernel that it is a copy. Sources: ACPI specification 6.4, chapter 5
- * (offsets of RSDP, XSDT, FADT, MADT) and 20 (AML); Microsoft's "Virtual Machine Generation ID". */
+/* The smallest ACPI tables that a PVH kernel needs: without a MADT Linux does not set up its
+ * local APIC. And the device that tells a kernel that it is a copy. Sources: ACPI specification
+ * 6.4, chapter 5 (offsets of RSDP, XSDT, FADT, MADT) and 20 (AML); Microsoft's "Virtual Machine
+ * Generation ID". */
 #include <string.h>
 
 #include "libdom/build.h"
@@ -43,13 +44,12 @@
 #define EVENTS_BYTES	 67
 #define ADDRESS_AT	 82u /* where the device says where the number lies */
 
-/*
- * VGEN has a number that is another one in each copy. Linux reads it again when the device is
- * notified of a change, for which interrupts are usual: a PVH guest has none for that. But as
- * Linux goes on from a suspend in another domain it asks each device that has a driver and can be
- * switched off for its state: that of GED0 notifies VGEN. (ACPI0013 is the generic event device,
- * whose driver is in every kernel with ACPI; it has no events.)
- */
+/* VGEN has a number that differs in each copy. Linux reads it again when the device is notified
+ * of a change. Usually an interrupt triggers that, but a PVH guest has none for it. However,
+ * when Linux continues from a suspend in another domain, it evaluates the power state of each
+ * device that has a driver and can be switched off: the method of GED0 notifies VGEN. (ACPI0013
+ * is the generic event device, whose driver is in every kernel with ACPI; here it has no
+ * events.) */
 /* clang-format off */
 static const uint8_t devices[] = {
 	SCOPE, LEN(2 + 5 + 2 + GENERATION_BYTES + 2 + EVENTS_BYTES), SB,

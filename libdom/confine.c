@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Unpacks kernels in a child that can do nothing but compute and write into one bounded file. */
+/* Unpacks kernels in a child process that can only compute and write into one file with a
+ * maximal size. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -21,13 +22,13 @@
 
 #define NOBODY 65534
 
-/* Shared between parent and child: the verdict. */
+/* Shared between parent and child: the result. */
 struct verdict {
 	int rc;
 	struct err err; /* of what is no kernel */
 };
 
-/* One child at a time: what it may take is taken once. */
+/* One child at a time, so that its limits apply only once. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- the child --- */
@@ -59,7 +60,7 @@ static void give_up(int resource, rlim_t to)
 	(void)setrlimit(resource, &l);
 }
 
-/* When memory runs out the kernel ends this process, not the one that it unpacks for. */
+/* When memory runs out, the kernel kills this process, not chaosd. */
 static void die_first(void)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -71,7 +72,8 @@ static void die_first(void)
 	(void)close(fd);
 }
 
-/* UNPACK_MEMORY more than what is mapped now, most of it the parent's. */
+/* UNPACK_MEMORY in addition to the memory that is mapped now, most of it inherited from the
+ * parent. */
 static rlim_t address_space(void)
 {
 	char text[64] = "";
@@ -102,7 +104,7 @@ struct sorter {
 	uint64_t done;
 };
 
-/* What does not begin like a kernel ends at once. */
+/* Stops if the data does not begin like a kernel. */
 static int take(void *arg, const uint8_t *data, size_t n)
 {
 	struct sorter *s = arg;
@@ -139,7 +141,7 @@ static int unpack(const uint8_t *file, const struct packed *p, const uint8_t *re
 __attribute__((noreturn)) static void child(const uint8_t *file, const struct packed *p, int fd,
 					    struct verdict *v)
 {
-	/* Only what is written of it may be looked at. */
+	/* Only the part that was written may be read. */
 	const uint8_t *result = mmap(NULL, IMAGE_MAX_BYTES, PROT_READ, MAP_SHARED, fd, 0);
 
 	die_first();
@@ -197,7 +199,7 @@ static int explain(const struct verdict *v, const struct packed *p, struct err *
 		return err_set(e, ENOSPC, "no room on disk for the unpacked kernel");
 	if (v->err.code == 0)
 		return err_set(e, ENOEXEC, "the %s data inside is damaged", p->name);
-	/* The child's words are as little to be trusted as what it read. */
+	/* The child's result is not trusted more than the data that it has read. */
 	memcpy(text, v->err.msg, sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	for (char *at = text; *at; at++)
@@ -226,7 +228,7 @@ static int run(const uint8_t *file, const struct packed *p, int fd, struct err *
 	} else {
 		while (wait4(pid, &status, 0, &used) < 0 && errno == EINTR)
 			;
-		/* The child is gone: nothing changes the verdict any more. */
+		/* The child has ended: nothing can change the result any more. */
 		rc = WIFSIGNALED(status) ? explain_end(status, &used, e)
 		     : v->rc < 0	 ? explain(v, p, e)
 					 : 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A domain as Xen makes it, before it has memory: how much of Xen's tables it may use (grants,
- * mappings of grants, event channels), its vCPUs, how much memory it may have, and what the
- * scheduler is told. */
+/* Creates a domain in Xen, without memory: limits of Xen's tables (grants, mappings of grants,
+ * event channels), vCPUs, the maximal memory, and scheduling parameters. */
 #include "libdom/build.h"
 
 #include <errno.h>
@@ -12,7 +11,7 @@
 #define SLACK_KIB	 16u
 #define OTHERS_SLACK_KIB 1024u
 
-/* A noxs guest maps no grants of others, and has a few rings; each frame has 512 grants. */
+/* A noxs guest maps no grants of other domains, and has few rings; each frame has 512 grants. */
 static const struct xen_domain_config small = {.max_evtchn_port = 127,
 					       .max_grant_frames = 4,
 					       .max_maptrack_frames = 0,
@@ -23,7 +22,7 @@ static const struct xen_domain_config usual = {.max_evtchn_port = 1023,
 					       .max_maptrack_frames = XEN_HOST_LIMIT,
 					       .grant_version = 0};
 
-/* What is asked for, and for the rest what such an image gets, into Xen's form. */
+/* The requested limits, and defaults of such an image for the others, in Xen's form. */
 static void limits(const struct dom_limits *l, bool noxs, struct xen_domain_config *c)
 {
 	const struct xen_domain_config *d = noxs ? &small : &usual;
@@ -45,7 +44,7 @@ uint32_t dom_evtchn_port_max(const struct dom_limits *l, bool noxs)
 	return c.max_evtchn_port;
 }
 
-/* Xen did not take them: -EINVAL, and e names those that were asked for. */
+/* Xen has refused the limits: -EINVAL, and e names those that were requested. */
 static int limits_refused(const struct dom_limits *l, struct err *e)
 {
 	const struct {
@@ -117,7 +116,7 @@ static int set_limits(struct xen *x, const struct dom *d, const struct dom_spec 
 	}
 	if (d->build->direct)
 		return 0;
-	/* Kernels that look at CPUID want what other toolstacks show. */
+	/* Kernels that read CPUID expect the values that other toolstacks set. */
 	rc = xen_tsc_default(x, d->domid);
 	if (rc == 0)
 		rc = xen_cpuid_default(x, d->domid);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What fits: images into domains of a type and size, and what may be asked for. */
+/* Checks that an image fits a domain of a type and size, and that the spec is valid. */
 #include "libdom/build.h"
 
 #include <errno.h>
@@ -133,7 +133,7 @@ static int new_build(struct dom *d, const struct dom_spec *s, const struct image
 	return 0;
 }
 
-/* The layout of a noxs guest is final before anything of it is there. */
+/* The layout of a noxs guest is complete before any of it exists in Xen. */
 static int plan_direct(struct dom *d, const struct image *img, uint32_t rings, struct err *e)
 {
 	struct layout *l = &d->build->l;

@@ -14,7 +14,8 @@
 #define NOXS_VERSION 1u
 #define NOXS_GATE    (1u << 1) /* NOXS_NOTE_GATE */
 
-/* A file from this size on is not read when that would leave the host less than the reserve. */
+/* A file of at least this size is not read if the host would then have less free memory than the
+ * reserve. */
 #define LARGE_BYTES   (16ull << 20)
 #define RESERVE_BYTES (64ull << 20)
 
@@ -80,8 +81,8 @@ int image_read_fd(int fd, uint8_t **out, size_t *bytes, struct err *e)
 	return 0;
 }
 
-/* Guest-physical bytes for PV and PVH differ by PADDR_OFFSET; image_info tells PV's for PV images.
- */
+/* Guest-physical addresses of PV and PVH differ by PADDR_OFFSET; image_info has those of PV for
+ * PV images. */
 static int place(struct image *img, struct err *e)
 {
 	const struct elf_notes *n = &img->elf.notes;
@@ -119,7 +120,7 @@ static int check_hypercall_page(const struct image *img, struct err *e)
 	return 0;
 }
 
-/* What the notes allow, with a reason when nothing is left. */
+/* The types that the notes allow; with a reason if there is none. */
 static int classify(struct image *img, struct err *e)
 {
 	const struct elf_notes *n = &img->elf.notes;
@@ -134,7 +135,8 @@ static int classify(struct image *img, struct err *e)
 	i->direct = i->noxs && n->noxs_entry != 0 && img->elf.elf64 && img->elf.x86_64;
 	i->gate = i->direct && n->noxs_flags & NOXS_GATE;
 	i->pv = i->direct || elf_check_pv(&img->elf, &pv) == 0;
-	/* PVH tables are 1:1, so that a direct entry linked elsewhere only makes sense as PV. */
+	/* PVH page tables are 1:1, so a direct entry that is linked to another address can only
+	 * be used as PV. */
 	i->pvh = i->direct ? n->virt_base == 0 : elf_check_pvh(&img->elf, &pvh) == 0;
 	i->virt_base = n->virt_base;
 	(void)snprintf(i->guest_os, sizeof(i->guest_os), "%s", n->guest_os);

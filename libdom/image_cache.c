@@ -107,7 +107,7 @@ static int oldest(int dirfd, struct entry *out, uint32_t *n, uint64_t *bytes)
 	return *n ? 0 : -ENOENT;
 }
 
-/* What was used longest ago goes, until the rest is within both limits. */
+/* Removes the kernels that were used longest ago, until both limits are kept. */
 static void prune(int dirfd)
 {
 	struct entry e;
@@ -147,7 +147,7 @@ void image_cache_tidy(const char *cache_dir)
 
 /* --- unpacking --- */
 
-/* The file that the child fills: in the cache, if there is one that can be written. */
+/* The file for the child: in the cache, if it can be written there. */
 static int open_result(const char *cache_dir, struct unpacked *u, struct err *e)
 {
 	int fd = -1;
@@ -200,7 +200,7 @@ int image_unpack(uint8_t **file, size_t *bytes, const char *cache_dir, struct un
 	return 0;
 }
 
-/* Best effort: a cache that cannot be written only costs time. */
+/* Best effort: if the cache cannot be written, the next create takes longer. */
 void image_unpacked(struct unpacked *u, bool keep)
 {
 	struct stat st;

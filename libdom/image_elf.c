@@ -45,8 +45,8 @@ static int read_header(struct elf_file *v, struct header *h, struct err *e)
 				     eh.e_machine,   eh.e_phentsize, eh.e_phnum,
 				     eh.e_shentsize, eh.e_shnum,     eh.e_shstrndx};
 	}
-	/* Either machine in either class: 64-bit kernels that start by a 32-bit entry are often
-	 * packed into 32-bit files. */
+	/* Accepts both machines in both classes: 64-bit kernels that start at a 32-bit entry are
+	 * often in 32-bit files. */
 	if (h->machine != EM_X86_64 && h->machine != EM_386)
 		return err_set(e, ENOEXEC, "an ELF file for machine %u, not for x86", h->machine);
 	if (h->phnum == 0)
@@ -136,7 +136,7 @@ static int order_segments(struct elf_image *img, struct err *e)
 	return 0;
 }
 
-/* Segments without any right are not loaded, unless no segment of the file has rights. */
+/* Segments without any permission are not loaded, unless no segment of the file has one. */
 static bool has_rights(const struct elf_file *v, const struct header *h)
 {
 	for (uint32_t i = 0; i < h->phnum; i++) {

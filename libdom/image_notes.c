@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Notes of Xen and noxs, and what there was before notes: each byte of the file is looked at a
- * bounded number of times. */
+/* Reads notes of Xen and noxs, and the older section __xen_guest. Each byte of the file is
+ * examined a limited number of times. */
 #include <elf.h>
 #include <errno.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #define NOXS_OWNER "noxs"
 #define NOXS_TYPE  1u
 #define LEGACY	   "__xen_guest"
-#define TEXT_MAX   4096u /* of a note; Xen's own loader takes no longer one */
+#define TEXT_MAX   4096u /* maximal size of a note; Xen's own loader accepts no longer one */
 
 /* --- texts --- */
 
@@ -29,8 +29,8 @@ static void copy_text(char *to, size_t room, const char *from, size_t len)
 	to[n] = '\0';
 }
 
-/* The text at `at`, which ends with a NUL, as Xen's own loader reads it: not with the note. Its
- * length, or -ENOENT when it does not end. */
+/* The text at `at`, up to its NUL, as Xen's own loader reads it: the size of the note does not
+ * matter. Returns its length, or -ENOENT if it does not end. */
 static int text_at(struct elf_file *v, uint64_t at, struct err *e)
 {
 	size_t room = v->size - at < TEXT_MAX ? v->size - at : TEXT_MAX;
@@ -40,7 +40,7 @@ static int text_at(struct elf_file *v, uint64_t at, struct err *e)
 	return rc < 0 ? rc : len < room ? (int)len : -ENOENT;
 }
 
-/* FEATURES: names with | between; ! before those that the guest cannot do without. */
+/* FEATURES: names separated by |; ! before those that the guest requires. */
 static void read_features(struct elf_notes *n, const char *text, size_t len)
 {
 	static const char *const known[] = {"writable_page_tables",
@@ -96,7 +96,7 @@ static int text_note(struct elf_file *v, struct elf_notes *n, uint32_t type, uin
 	return 0;
 }
 
-/* Xen's own loader takes an address of all ones for one that is not given. */
+/* Xen's own loader treats an address of all ones as not given. */
 static void set(uint64_t *to, bool *have, uint64_t value)
 {
 	*have = value != UINT64_MAX;
@@ -298,7 +298,7 @@ static int read_legacy(struct elf_file *v, uint64_t at, struct elf_notes *n, str
 		return len == -ENOENT ? err_set(e, EINVAL, "its section " LEGACY " has no end")
 				      : len;
 	n->any = n->legacy = true;
-	/* A feature that is unheard of ends the reading here, and is no fault. */
+	/* An unknown feature ends the parsing here, and is not an error. */
 	for (end = text + len; text < end && !n->needs[0];) {
 		const char *comma = memchr(text, ',', (size_t)(end - text));
 		const char *stop = comma ? comma : end;
@@ -312,7 +312,7 @@ static int read_legacy(struct elf_file *v, uint64_t at, struct elf_notes *n, str
 	n->needs[0] = '\0';
 	if (n->have_virt_base && n->have_hypercall_page)
 		n->hypercall_page += n->virt_base;
-	if (!n->have_paddr_offset) /* what p_paddr meant then */
+	if (!n->have_paddr_offset) /* the meaning of p_paddr in that case */
 		n->paddr_offset = n->virt_base;
 	return 0;
 }

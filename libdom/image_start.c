@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whether an image can be started by Xen's standard entries: what Xen's own loader (libelf) takes
- * is taken. */
+/* Checks whether Xen's standard entries can start an image, by the rules of Xen's own loader
+ * (libelf). */
 #include <errno.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ static int check_notes(const struct elf_notes *n, struct err *e)
 	return 0;
 }
 
-/* The image lies at [from, to] in the addresses that its entry is one of. */
+/* The image is at [from, to], in addresses of the same kind as its entry. */
 static int check_places(const struct elf_notes *n, uint64_t from, uint64_t to, uint64_t entry,
 			struct err *e)
 {

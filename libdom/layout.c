@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The layouts: noxs guests keep everything of ours at the top of memory, standard ones behind the
- * image in the order Xen's start-of-day description gives. */
+/* The layouts: noxs guests have all toolstack pages at the top of memory; standard guests have
+ * them after the image, in the order of Xen's start-of-day description. */
 #include "libdom/layout.h"
 
 #include <errno.h>
@@ -41,8 +41,8 @@ static uint64_t pvh_tables(uint64_t pages)
 	return 2 + gib + (gib < 4 ? 1 : 0);
 }
 
-/* From the top down: page tables, device page, control page, rings. Nothing depends on the image,
- * so that a shell made without one takes any. */
+/* From the top down: page tables, device page, control page, rings. The layout does not depend
+ * on the image, so that a shell made without an image can take any. */
 static int direct(const struct layout_in *in, struct layout *l, uint64_t *need)
 {
 	uint64_t top = 2 + in->ring_pages;
@@ -101,8 +101,8 @@ static int standard_pv(const struct layout_in *in, struct layout *l, uint64_t *n
 	return in->pages < *need ? -ENOSPC : 0;
 }
 
-/* Xen public/arch-x86/hvm/start_info.h: the structure may lie anywhere; ours lies behind the
- * modules. Store and console lie outside RAM. */
+/* Xen public/arch-x86/hvm/start_info.h: the structure may be anywhere; here it is after the
+ * modules. Store and console are outside of RAM. */
 static int standard_pvh(const struct layout_in *in, struct layout *l, uint64_t *need)
 {
 	uint64_t at = l->image_end_gfn;

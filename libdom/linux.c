@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Linux by libxenguest: what it needs to be told to build PV and PVH kernels without libxl. Source:
+/* Linux with libxenguest: the calls that build PV and PVH kernels without libxl. Source:
  * xenguest.h. */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ struct linux_build {
 	struct xc_dom_phys window; /* of the shell's, what the kernel covers */
 };
 
-/* libxenguest's calls leave a reason in errno at best; the step is what tells a person more. */
+/* libxenguest sets at best an errno; naming the step helps more. */
 static int step(int rc, const char *what, struct err *e)
 {
 	if (rc == 0)
@@ -143,8 +143,8 @@ static int give_memory_map(struct xen *x, struct linux_build *b, const struct do
 	return 0;
 }
 
-/* libxenguest would give the guest its memory itself (xc_dom_boot_mem_init): a shell has it
- * already, so it is told what there is, the way Mini-OS' own kexec does it. */
+/* libxenguest would allocate the guest's memory itself (xc_dom_boot_mem_init). A shell has its
+ * memory already, so libxenguest is given the existing pages, in the way of Mini-OS' kexec. */
 static int tell_memory(struct linux_build *b, const struct dom *d, struct err *e)
 {
 	struct xc_dom_image *dom = b->dom;
@@ -161,8 +161,9 @@ static int tell_memory(struct linux_build *b, const struct dom *d, struct err *e
 	return 0;
 }
 
-/* A kernel that lies in the shell's window need not be mapped: libxenguest finds it in its list of
- * mappings. No more than the kernel's pages: it unmaps page tables before it pins them. */
+/* A kernel in the shell's window need not be mapped: libxenguest finds it in its list of
+ * mappings. Only the pages of the kernel are passed, because libxenguest unmaps page tables
+ * before it pins them. */
 static void lend_window(struct linux_build *b, const struct dom *d)
 {
 	struct xc_dom_image *dom = b->dom;
@@ -182,8 +183,8 @@ static void lend_window(struct linux_build *b, const struct dom *d)
 	dom->phys_pages = &b->window;
 }
 
-/* Before libxenguest unmaps all it knows. A PV kernel makes page tables of pages of its own, at
- * once, which must not be mapped here by then. */
+/* Called before libxenguest unmaps its mappings. A PV kernel makes page tables from its own
+ * pages at once; these must not be mapped here at that time. */
 static void take_window_back(struct xen *x, struct linux_build *b, struct dom *d)
 {
 	struct xc_dom_phys **at = &b->dom->phys_pages;
@@ -196,7 +197,7 @@ static void take_window_back(struct xen *x, struct linux_build *b, struct dom *d
 		dom_window_close(x, d);
 }
 
-/* When kernel and ramdisk could not be loaded: what they need, if that is the reason. */
+/* If kernel and ramdisk could not be loaded: the memory that they need, if that is the reason. */
 static int not_loaded(const struct linux_build *b, const struct dom *d, const struct image *img,
 		      int rc, struct err *e)
 {
@@ -241,8 +242,8 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, const stru
 	return rc;
 }
 
-/* A PVH kernel that finds a store page talks to it and waits for ever without an answer: without a
- * store it must find none. (PV kernels look at the event channel.) */
+/* If a PVH kernel finds a store page, it sends a request and waits forever without a store; so
+ * without a store it must find none. (PV kernels check the event channel.) */
 static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load *load,
 		      struct err *e)
 {
@@ -257,7 +258,7 @@ static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load 
 	return 0;
 }
 
-/* A command line as long as any that may come later, so that its place has room for it. */
+/* A command line with the maximal later length, to reserve room for it. */
 static char *padded(const struct dom_load *load)
 {
 	size_t len = strlen(load->cmdline);
@@ -274,7 +275,8 @@ static char *padded(const struct dom_load *load)
 	return text;
 }
 
-/* Where it came to lie. The guest has not run: what is read here is our own. */
+/* Finds where it was placed. The guest has not run, so the memory that is read here has only our
+ * data. */
 static int find_cmdline(struct xen *x, struct dom *d, const struct xc_dom_image *dom,
 			const struct dom_load *load, struct err *e)
 {

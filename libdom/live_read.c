@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rounds of a live stream into a shell. They are hostile input: each run is checked before it is
- * used, and what a sender may ask for is bounded by rounds and memory of the guest. */
+/* Reads rounds of a live stream into a shell. The data is hostile: each run is checked before it
+ * is used, and the amount is limited by the number of rounds and the guest's memory. */
 #include "libdom/live.h"
 
 #include <errno.h>
@@ -173,7 +173,8 @@ static int add_page(struct xen *x, struct save_stream *s, uint64_t gfn, uint32_t
 	return 0;
 }
 
-/* The runs of one kind; of those that are zero first, which need no place until they are read. */
+/* Handles the runs of one kind; zero runs first, because they need no mapping until they are
+ * read. */
 static int find_places(struct xen *x, struct save_stream *s, uint32_t kind, struct err *e)
 {
 	const struct live_read *l = s->live;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Out of a domain that runs into a stream. */
+/* Writes a stream from a domain that runs. */
 #include "libdom/live.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include "libdom/live_maps.h"
 #include "libdom/save_linux.h"
 
-/* The bits of Xen are taken before the pages are read: what is written after that is due again. So
- * a page that changes while it is being sent does no harm, and has no part in the checksum. */
+/* Xen's dirty bits are read before the pages: a page that is written after that is sent again.
+ * So a page that changes while it is sent does no harm, and it is not in the checksum. */
 
 struct live {
 	struct saving *s; /* all pages that may be due, and what the stream begins with */
@@ -49,7 +49,7 @@ static int domain_pages(struct xen *x, const struct live *l, uint64_t *pages, st
 	return 0;
 }
 
-/* All of it, but for what the guest has not used. */
+/* All pages except those that the guest has not used. */
 static int due_at_first(struct live *l, struct err *e)
 {
 	const volatile struct noxs_control *c = l->s->from->control;
@@ -103,7 +103,8 @@ static int look(struct xen *x, struct live *l, uint32_t owner_bytes, struct err 
 	return rc;
 }
 
-/* A domain of which a page is mapped keeps its id: what is started is of no other one. */
+/* A domain with a mapped page keeps its id, so log-dirty mode is not switched on for another
+ * domain. */
 static int start(struct xen *x, struct live *l, struct err *e)
 {
 	uint8_t *page;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Images into guest memory. Its pages may come dirty: of a host that does not scrub at boot, or
- * given back by a domain that lives. So all of the image's pages are written, not only what the
- * file has. */
+/* Loads images into guest memory. Its pages may have old contents: on a host that does not scrub
+ * at boot, or if another domain returned them while it ran. So all of the image's pages are
+ * written, not only the parts in the file. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libdom/build.h"
 
-/* Of a segment's pages that are zero all over, so many are mapped together with its contents; more
- * are zeroed a piece at a time. */
+/* Up to this many zero pages of a segment are mapped together with its contents; more are zeroed
+ * in pieces. */
 #define ZERO_TOGETHER 16u
 
 /* One segment's part of guest memory, in guest-physical bytes: zeroes up to `at`, its bytes of the
@@ -38,7 +38,7 @@ static uint64_t page_ceil(uint64_t at)
 	return page_floor(at + PAGE_BYTES - 1);
 }
 
-/* Divides the pages that segments touch among them. */
+/* Divides pages between segments that share them. */
 static void divide(const struct dom *d, const struct image *img, struct load *l)
 {
 	uint64_t offset = d->type == DOM_PV ? img->elf.notes.paddr_offset : 0;

@@ -93,12 +93,12 @@ static int populate_large(struct xen *x, struct dom *d, uint64_t gfn, uint32_t o
 	return 0;
 }
 
-/* The largest extent at `gfn`, of `left` pages at the most: *n becomes what was given. */
+/* Populates the largest extent at `gfn`, at most `left` pages: *n is the number of pages. */
 static int populate_some(struct xen *x, struct dom *d, uint64_t gfn, uint64_t left, uint64_t *n)
 {
 	int rc = -ENOMEM;
 
-	/* A PV guest has page tables of its own: 1 GiB in one piece helps it nothing. */
+	/* A PV guest has its own page tables, so it gains nothing from an extent of 1 GiB. */
 	*n = HUGE_PAGES;
 	if (d->type == DOM_PVH && left >= HUGE_PAGES && gfn % HUGE_PAGES == 0)
 		rc = populate_large(x, d, gfn, HUGE_ORDER);
@@ -109,7 +109,7 @@ static int populate_some(struct xen *x, struct dom *d, uint64_t gfn, uint64_t le
 		*n = left;
 	if (*n == LARGE_PAGES)
 		rc = populate_large(x, d, gfn, LARGE_ORDER);
-	if (rc == -ENOMEM) /* nothing contiguous left: single pages do */
+	if (rc == -ENOMEM) /* there is no contiguous memory left: single pages are enough */
 		rc = populate_small(x, d, gfn, (uint32_t)*n);
 	return rc;
 }
@@ -268,7 +268,8 @@ int build_load_modules(struct xen *x, const struct dom *d, const struct dom_load
 			return err_sys(e, errno, "module \"%s\"", m->name);
 		at[i] = (struct build_module){end * PAGE_BYTES, (uint64_t)st.st_size};
 		end += ((uint64_t)st.st_size + PAGE_BYTES - 1) / PAGE_BYTES;
-		/* A file that grew since it was measured must not run over what lies behind. */
+		/* A file that has grown since it was measured must not overwrite the pages after
+		 * it. */
 		if (end > d->build->l.modules.gfn + d->build->l.modules.pages)
 			return err_set(e, EIO, "module \"%s\" got longer while it was read",
 				       m->name);

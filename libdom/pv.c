@@ -16,8 +16,8 @@ static uint64_t virt(const struct dom_build *b, uint64_t gfn)
 	return b->virt_base + gfn * PAGE_BYTES;
 }
 
-/* Fills and pins the page tables and masks the upcalls, with one mapping for both. Foreign mappings
- * of table pages must be gone before Xen takes them as tables. */
+/* Fills and pins the page tables and masks the upcalls, with one mapping for both. Xen accepts
+ * pages as page tables only when they are not mapped writable elsewhere. */
 int pv_tables(struct xen *x, struct dom *d, struct err *e)
 {
 	struct dom_build *b = d->build;

@@ -17,7 +17,8 @@
 
 #include "base/random.h"
 
-/* What Xen gives at creation: 256 pages, enough for this much memory in single pages. */
+/* The paging pool that Xen gives at creation: 256 pages, enough for this much memory in single
+ * pages. */
 #define POOL_DEFAULT_KIB (64u << 10)
 
 #define MTRR_WRITE_BACK (6u | 1u << 11) /* default type write-back, MTRRs on */
@@ -28,7 +29,8 @@ uint64_t pvh_paging_pool(uint64_t mem_kib, uint32_t vcpus)
 
 	if (mem_kib <= POOL_DEFAULT_KIB && vcpus == 1)
 		return 0;
-	/* The rule of other toolstacks: 1 MiB a vCPU, and 8 KiB a MiB of memory. */
+	/* The formula of other toolstacks: 1 MiB for each vCPU, and 8 KiB for each MiB of
+	 * memory. */
 	return ((uint64_t)vcpus * 1024 + mib * 8 + 1023) / 1024 << 20;
 }
 
@@ -119,8 +121,8 @@ static int write_start_page(struct xen *x, const struct dom *d, const struct dom
 static int special_pages(struct xen *x, const struct dom *d, const struct image *img,
 			 const struct dom_load *load, struct err *e)
 {
-	/* A guest that finds a store page talks to it: only noxs guests find one without a store.
-	 */
+	/* A guest that finds a store page uses it; without a store only noxs guests may find one
+	 * (it is their device page). */
 	bool store = load->store_port != 0 || img->info.noxs;
 	xen_pfn_t gfns[] = {LAYOUT_PVH_ACPI_GFN, LAYOUT_PVH_STORE_GFN, LAYOUT_PVH_CONSOLE_GFN};
 	const struct {
@@ -182,7 +184,8 @@ struct context {
 	HVM_SAVE_TYPE(END) end;
 } __attribute__((packed));
 
-/* The same for every guest of this host, so asked once: header (CPU and TSC facts) and MTRRs. */
+/* These are the same for every guest of this host, so Xen is asked only once: header (CPU and
+ * TSC facts) and MTRRs. */
 static struct context host;
 static int host_known; /* atomic */
 static int host_busy;  /* atomic: one thread fills `host` */
@@ -248,7 +251,7 @@ out:
 	return rc;
 }
 
-/* Copies the host's part; asks Xen when no thread has stored it yet. */
+/* Copies the host's part; asks Xen if no thread has stored it yet. */
 static int host_context(struct xen *x, uint32_t domid, struct context *out, struct err *e)
 {
 	int rc;

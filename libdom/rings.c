@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rings of devices that are there before the guest runs: empty, and granted to dom0. */
+/* Makes the rings of devices before the guest runs: empty, and granted to dom0. */
 #include "libdom/build.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a guest says of itself: whether and how it may be saved. */
+/* Reads from the control page whether and how a guest may be saved. */
 #include "libdom/save.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a stream may say of itself. It is hostile input: each number is checked before it is used,
- * and nothing here reads or allocates. */
+/* Checks the numbers in a stream, which is hostile data, before they are used. Nothing here
+ * reads or allocates. */
 #include "libdom/save_linux.h"
 
 #include <errno.h>
@@ -213,8 +213,8 @@ const struct save_cpu *save_next_cpu(const struct save_stream *s, uint32_t *at)
 	return c;
 }
 
-/* What Xen keeps of a domain that has local APICs and no other emulated device. Records of devices
- * would be loaded into ones that the shell has not. */
+/* Xen's records of a domain with local APICs and no other emulated device. Records of other
+ * devices are refused, because the shell does not have these devices. */
 static bool is_record(const struct hvm_save_descriptor *d, bool first)
 {
 	static const uint16_t codes[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The state of vCPUs: out of a domain, into the form of a stream, and into a shell. */
+/* vCPU states: from a domain into the form of a stream, and into a shell. */
 #include "libdom/save_stream.h"
 
 #include <errno.h>
@@ -101,7 +101,7 @@ static int get_pvh_whole(struct xen *x, uint32_t domid, uint32_t vcpus, struct s
 	rc = xen_hvm_context_get(x, domid, to, (uint32_t)size);
 	if (rc < 0)
 		return err_sys(e, -rc, "vCPU state of domain %u", domid);
-	if (rc != size) /* the size that was told is the largest possible one */
+	if (rc != size) /* the reported size is the maximum */
 		((struct save_cpu *)(void *)to)[-1].bytes = (uint32_t)rc;
 	c->bytes = (uint32_t)(to - c->data + (long)save_pad((uint32_t)rc));
 	if (!save_is_chain(to, (uint32_t)rc, vcpus))
@@ -135,10 +135,10 @@ void save_cpus_drop(struct save_cpus *c)
 
 /* --- PV: frames of tables --- */
 
-/* A machine frame into a guest frame, or the way back. */
+/* Converts a machine frame into a guest frame, or the reverse. */
 typedef uint64_t convert(const struct save_pv *p, uint64_t frame);
 
-/* All frames that a context names; false: one is none of the guest's. */
+/* Converts all frames in a context; false: one does not belong to the guest. */
 static bool convert_context(const struct save_pv *p, vcpu_guest_context_x86_64_t *v, convert *to)
 {
 	uint64_t top = to(p, CR3_FRAME(v->ctrlreg[3]));
@@ -207,7 +207,7 @@ static uint8_t *record(uint8_t *to, uint16_t type, uint32_t vcpu, const void *da
 	return to + sizeof(d) + bytes;
 }
 
-/* This host's HEADER, and the CPU records; the shell has its MTRRs. */
+/* The HEADER of this host, and the CPU records; the shell has its MTRRs. */
 static int set_pvh_plain(struct xen *x, const struct save_stream *s, const struct dom *d,
 			 struct err *e)
 {
@@ -235,7 +235,8 @@ static int set_pvh_plain(struct xen *x, const struct save_stream *s, const struc
 	return rc;
 }
 
-/* All records but HEADER, which is of this host: what it says of clocks and CPU holds here. */
+/* All records except HEADER, which is replaced by that of this host, because it describes clocks
+ * and CPU. */
 static int set_pvh_whole(struct xen *x, const struct dom *d, const struct save_cpu *c,
 			 struct err *e)
 {

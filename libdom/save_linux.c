@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A PVH guest that is not ours, Linux foremost: what a stream has of it beside its pages and vCPUs,
- * and what a domain needs before such a guest goes on in it. Sources: Xen
- * public/hvm/params.h and memory.h; where toolstacks put the pages outside of RAM: libxenguest. */
+/* PVH guests without noxs, mainly Linux: the parts of a stream besides pages and vCPUs, and what
+ * must be set in a new domain before such a guest continues. Sources: Xen public/hvm/params.h
+ * and memory.h; libxenguest for the places of pages outside of RAM. */
 #include "libdom/save_linux.h"
 
 #include <errno.h>
@@ -24,7 +24,8 @@ static const uint32_t params[SAVE_PARAMS] = {HVM_PARAM_IDENT_PT, HVM_PARAM_VM86_
 #define HOLE_GFN (BUILD_MMIO_START / PAGE_BYTES)
 #define HIGH_GFN (BUILD_GIB4 / PAGE_BYTES)
 
-/* Ascending: RAM below the hole, ACPI tables, pages of store and console, RAM from 4 GiB on. */
+/* In ascending order: RAM below the hole, ACPI tables, pages of store and console, RAM from 4
+ * GiB on. */
 static void places(uint64_t pages, struct layout_run r[SAVE_LINUX_PLACES])
 {
 	r[0] = (struct layout_run){0, pages < HOLE_GFN ? pages : HOLE_GFN};
@@ -95,7 +96,7 @@ int save_linux_header(struct xen *x, const struct save_source *from, struct save
 	return 0;
 }
 
-/* What of [gfn, gfn + n) has a page of the guest's own. */
+/* The frames of [gfn, gfn + n) that have a page of the guest. */
 static int add_frames(struct saving *s, const struct layout_run *r, xen_pfn_t *type, struct err *e)
 {
 	int rc;
@@ -106,7 +107,7 @@ static int add_frames(struct saving *s, const struct layout_run *r, xen_pfn_t *t
 	if (rc < 0)
 		return err_sys(e, -rc, "find the pages of domain %u", s->from->domid);
 	for (uint64_t i = 0; i < r->pages; i++) {
-		/* gone, or one of Xen's that it has mapped there: it maps that again itself */
+		/* it does not exist, or is a page of Xen that the guest maps again itself */
 		if ((type[i] & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_XTAB ||
 		    (type[i] & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_BROKEN)
 			continue;
@@ -159,7 +160,7 @@ static bool has_frame(const struct save_stream *s, uint64_t gfn)
 	return false;
 }
 
-/* Those outside of RAM, which a new domain has not. */
+/* Populates the pages outside of RAM, which a new domain does not have. */
 static int populate(struct xen *x, const struct save_stream *s, const struct dom *d, struct err *e)
 {
 	struct layout_run place[SAVE_LINUX_PLACES];
@@ -179,10 +180,11 @@ static int populate(struct xen *x, const struct save_stream *s, const struct dom
 	return rc < 0 ? err_sys(e, -rc, "populate the special pages of domain %u", d->domid) : 0;
 }
 
-/* Its balloon driver keeps to a target of whole MiB, but for the few frames that never had any. */
+/* Its balloon driver keeps a target in whole MiB, except for the few frames that never had
+ * pages. */
 #define TARGET_PAGES 256u
 
-/* What the guest has given back stays so. */
+/* Memory that the guest has returned stays returned. */
 static int populate_ram(struct xen *x, const struct save_stream *s, struct dom *d, struct err *e)
 {
 	uint64_t had = 0;
@@ -216,7 +218,7 @@ int save_linux_begin(struct xen *x, const struct save_stream *s, struct dom *d, 
 	return rc < 0 ? rc : populate(x, s, d, e);
 }
 
-/* The rings of store and console begin anew: their other ends do. */
+/* The rings of store and console are empty, because their other ends start anew. */
 static int clear_rings(struct xen *x, const struct dom *d, struct err *e)
 {
 	xen_pfn_t frame[2] = {d->dev_frame, d->control_frame};
@@ -255,8 +257,8 @@ static int set_params(struct xen *x, const struct save_stream *s, const struct d
 	return rc < 0 ? err_sys(e, -rc, "set HVM parameters of domain %u", d->domid) : 0;
 }
 
-/* Its page of ACPI tables is where we have put it, if it was made by us: else this changes what is
- * behind its tables, or it has no such page. */
+/* The ACPI tables are where chaosd has put them, if it has made the guest. Otherwise this
+ * changes bytes after the tables, or there is no such page. */
 static int new_generation(struct xen *x, const struct save_stream *s, const struct dom *d,
 			  struct err *e)
 {

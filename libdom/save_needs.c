@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a CPU has to have for a guest that comes from another one. */
+/* Which CPU features a guest from another host needs. */
 #include <errno.h>
 
 #include <noxs/abi.h>

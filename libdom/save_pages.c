@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which pages of a domain go into a stream: not those that the guest never used, those that are
- * zero or the toolstack's; and page tables of PV in another form. */
+/* Chooses the pages of a domain for a stream: not those that the guest never used, that are
+ * zero, or that the toolstack writes. Converts page tables of PV guests. */
 #include "libdom/save_linux.h"
 
 #include <errno.h>
@@ -14,8 +14,8 @@
 
 #define AT_ONCE 65536u /* pages that are mapped at a time */
 
-/* Page tables are copied before they are written, so a guest must not make all of its memory page
- * tables: four times as many as map all of it once, and some. */
+/* Page tables are copied before they are written, so a guest must not be able to make all of its
+ * memory page tables. The limit is four times the number that maps all of it, plus some. */
 #define PAGES_PER_TABLE 128u
 #define TABLES_BESIDE	64u
 
@@ -26,7 +26,7 @@ static int no_memory(struct err *e)
 
 /* --- which pages --- */
 
-/* Frames that the guest says it never used; what lies from the rings up is the toolstack's. */
+/* Frames that the guest says it never used; frames from the rings on belong to the toolstack. */
 static struct layout_run untouched(const struct saving *s)
 {
 	const volatile struct noxs_control *c = s->from->control;
@@ -223,7 +223,7 @@ static int convert_tables(struct saving *s, struct err *e)
 	return rc;
 }
 
-/* The guest uses the builder's tables, and no others. */
+/* The guest uses only the page tables of the builder. */
 static bool are_builders(const struct saving *s)
 {
 	uint32_t found = 0;
@@ -236,7 +236,8 @@ static bool are_builders(const struct saving *s)
 	return found == s->ntables;
 }
 
-/* The shell will have the same: the guest has changed nothing. */
+/* The page tables are those that the builder will make in the shell: the guest has not changed
+ * them. */
 static bool has_own_tables(const struct saving *s)
 {
 	return are_builders(s) &&
@@ -259,7 +260,7 @@ static const uint64_t *map_builders(struct saving *s, struct err *e)
 
 	while (i < s->n && s->gfn[i] != s->l.tables.gfn)
 		i++;
-	/* With all others where that is possible: they are looked at next. */
+	/* Maps them together with the other pages if possible, which are examined next. */
 	if (i == s->n || saving_look_at(s, s->n <= AT_ONCE ? 0 : i, e) < 0 ||
 	    s->first + s->mapped - i < s->l.tables.pages)
 		return NULL;
@@ -268,14 +269,14 @@ static const uint64_t *map_builders(struct saving *s, struct err *e)
 
 bool saving_pv_kept(struct saving *s)
 {
-	struct err e = {0}; /* what is in the way is found by the walk, too */
+	struct err e = {0}; /* the walk will find what prevented it */
 	const uint64_t *tables = NULL;
 
 	if (save_pv_noted(&s->pv, &s->from->frames) && s->cpus.simple &&
 	    s->cpus.cr3[0] == s->pv.frame[s->l.tables.gfn])
 		tables = map_builders(s, &e);
-	/* Its vCPUs use these tables, so all that they say is true: every other page of its memory
-	 * is mapped by them, writable, and so is no table. */
+	/* Its vCPUs use these tables, so that their entries are valid: every other page of its
+	 * memory is mapped by them, writable, and so is not a table. */
 	if (tables && save_pv_kept(&s->pv, tables) && save_cpus_out(&s->pv, &s->cpus, &e) == 0) {
 		leave_tables_out(s);
 		return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Page tables of PV guests: which machine frame is which of the guest's, and entries that name
- * guest frames in their place. */
+/* Page tables of PV guests: finds the guest frame of each machine frame, and converts entries to
+ * guest frames and back. */
 #include "libdom/save_stream.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #define ENTRIES	  512u
 #define PRESENT	  1ull
 #define LARGE	  0x80ull
-#define IGNORED	  0x160ull /* accessed, dirty, and global, which Xen sets by itself */
+#define IGNORED	  0x160ull /* accessed, dirty, and global, which Xen sets itself */
 #define FRAME	  0xffffffffff000ull
 #define XEN_SLOT  256u /* of level 4: Xen's, and as many as ... */
 #define XEN_SLOTS 16u
@@ -29,15 +29,15 @@ static bool is_xens(int level, uint32_t slot)
 
 /* --- which frame is which --- */
 
-/* What is found on the way; a guest may have tables that lead to each other in any way, so each
- * frame is a table once. */
+/* State of a walk. The guest's tables may refer to each other in any way, so each frame is
+ * visited once as a table. */
 struct walk {
 	const struct save_pv *p;
 	uint8_t *walked; /* by guest frame */
 };
 
-/* Enters one machine frame: 1 when it is a table that is to be walked, if it is a table; 0: not, or
- * it is no memory of the guest's. */
+/* Records a machine frame: 1: it is a table that must be walked, if it can be a table; 0: it was
+ * visited, or is not memory of the guest. */
 static int enter(const struct walk *w, uint64_t mfn, bool table)
 {
 	const struct save_pv *p = w->p;
@@ -54,7 +54,7 @@ static int enter(const struct walk *w, uint64_t mfn, bool table)
 	return 1;
 }
 
-/* Walks tables and what they lead to; those of one level are mapped for a moment. */
+/* Walks tables and the tables below; those of one level are mapped temporarily. */
 static int walk(const struct walk *w, const xen_pfn_t *table, uint32_t n, int level)
 {
 	const struct save_pv *p = w->p;
@@ -259,7 +259,7 @@ bool save_pv_own_tables(const struct layout *l, const uint64_t *entry)
 	return same;
 }
 
-/* Slots of Xen's in the top table are not the builder's. */
+/* The slots of Xen in the top table are not compared. */
 static bool same_top(const uint64_t *a, const uint64_t *b)
 {
 	return same_entries(a, b, XEN_SLOT) &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reading a stream as far as its pages, and its pages without a domain. */
+/* Reads a stream up to its pages, and its pages without a domain. */
 #include "libdom/live.h"
 #include "libdom/save_stream.h"
 
@@ -24,7 +24,7 @@ static int take(struct transfer *t, void *to, size_t bytes, struct err *e)
 	return 0;
 }
 
-/* Regular files can be cut in a way that their length tells, and can be read twice. */
+/* For regular files the length shows whether the stream is complete; and they can be read twice. */
 static int check_length(struct save_stream *s, struct err *e)
 {
 	struct stat st;
@@ -170,7 +170,7 @@ int save_open_moving(struct xen *x, struct transfer *from, struct save_stream **
 	return open_stream(x, from, true, out, e);
 }
 
-/* The same guest as at first. */
+/* Checks that it is still the same guest. */
 static bool is_same(const struct save_header *a, const struct save_header *b)
 {
 	return a->kind == b->kind && (a->flags & ~SAVE_FLAG_LIVE) == b->flags &&
@@ -237,7 +237,8 @@ void save_close(struct save_stream *s)
 
 #define AT_ONCE (32u << 10)
 
-/* pread() all of it, in pieces between which a cancel is seen; `keep`: one behind the other. */
+/* Reads all of it in pieces, and checks for a cancel between them; `keep`: stores the pieces one
+ * after the other. */
 static int hash_pages(struct save_stream *s, struct save_hash *hash, uint8_t *buf, bool keep,
 		      struct err *e)
 {

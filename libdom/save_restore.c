@@ -19,13 +19,14 @@ struct restoring {
 	struct dom *d;
 	struct save_stats *st;
 	struct save_pv pv;
-	struct save_hash *hash; /* also of what was verified: the file may have changed since */
-	/* The pages of the next read: where they lie here, and the kind of their runs. */
+	struct save_hash *hash; /* also for pages that were verified, because the file may have
+				   changed since */
+	/* The pages of the next read: their addresses here, and the kinds of their runs. */
 	uint8_t *at[AT_ONCE];
 	uint64_t gfn[AT_ONCE];
 	uint32_t kind[AT_ONCE];
 	uint32_t n;
-	/* Those of them that the window has not are mapped. */
+	/* Maps those pages that are not in the window. */
 	uint8_t *map;
 	uint32_t mapped;
 	uint64_t batches;
@@ -64,7 +65,7 @@ static int map_batch(struct restoring *r, struct err *e)
 	return 0;
 }
 
-/* Of a file that was read when it was verified. */
+/* The file was read when it was verified. */
 static void copy_batch(struct restoring *r)
 {
 	for (uint32_t i = 0; i < r->n; i++) {
@@ -186,7 +187,7 @@ static int give_tables_up(struct restoring *r, struct err *e)
 
 	if (rc == 0)
 		rc = xen_unpin(r->x, d->domid, build_frame(d->build, d->page_table_gfn));
-	/* What this process has mapped writable cannot be a table. */
+	/* Pages that this process has mapped writable cannot become page tables. */
 	for (uint32_t i = 0; rc == 0 && i < r->s->h.runs; i++)
 		if (save_is_table(r->s->run[i].kind) && d->window &&
 		    r->s->run[i].gfn < d->window_gfn + d->window_pages)

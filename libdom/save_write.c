@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Out of a domain that stands still into a stream: first which pages there are, then the pages. */
+/* Writes a stream from a stopped domain: first determines the pages, then writes them. */
 #include "libdom/save_linux.h"
 #include "libdom/share.h"
 
@@ -67,12 +67,10 @@ int saving_put_head(struct saving *s, const void *owner, struct err *e)
 	return rc;
 }
 
-/*
- * The piece that begins with page `i`, of one kind and side by side: so many pages, `most` at most.
- * The domain stands still, but what has a grant of a page may write it at any time: a backend that
- * has a frame or a block for it, another guest. So it is copied to `copy`, and what the checksum is
- * of is what is written.
- */
+/* The piece that begins with page `i`: adjacent pages of one kind, at most `most`. Although the
+ * domain is stopped, other domains with a grant of a page may write it at any time: a backend
+ * that handles a frame or block, another guest. Therefore pages are copied to `copy`, and the
+ * checksum is computed from the copy that is written. */
 static uint32_t piece(struct saving *s, uint64_t i, uint32_t *table, uint32_t most, uint8_t *copy,
 		      struct iovec *iov)
 {
@@ -135,7 +133,7 @@ int saving_put_end(struct saving *s, struct err *e)
 
 /* --- all of it --- */
 
-/* What all kinds have. */
+/* The fields that all kinds have. */
 static void begin_header(struct saving *s, uint32_t owner_bytes)
 {
 	const struct dom_limits *lim = &s->from->limits;
@@ -171,8 +169,8 @@ static int fill_header(struct saving *s, struct err *e)
 	const volatile struct noxs_control *control = s->from->control;
 	const volatile struct noxs_page *page = s->from->device;
 	const struct layout *l = &s->l;
-	uint64_t image_end =
-		shared_load(&page->image_end_gfn); /* the guest's word: it is its own */
+	uint64_t image_end = shared_load(
+		&page->image_end_gfn); /* the guest says so, and is responsible for it */
 
 	s->h.kind = SAVE_KIND_NOXS;
 	s->h.dev_gfn = l->dev_gfn;
@@ -209,7 +207,7 @@ int saving_stands_still(struct xen *x, const struct save_source *from, uint64_t 
 	return 0;
 }
 
-/* Someone else may have let it run meanwhile: then its pages are of different moments. */
+/* Another program may have unpaused it meanwhile: then its pages are from different moments. */
 int saving_stood_still(const struct saving *s, struct err *e)
 {
 	uint64_t cpu_ns = 0;
@@ -220,8 +218,8 @@ int saving_stood_still(const struct saving *s, struct err *e)
 	return rc;
 }
 
-/* A guest whose image asked for another place than 0 (VIRT_BASE) may have more or fewer page
- * tables, and so everything in another place: a restore would lay it out as it is not. */
+/* A guest whose image has another VIRT_BASE than 0 may have more or fewer page tables, and so
+ * another layout than a restore would make. */
 static int check_places(const struct saving *s, struct err *e)
 {
 	const xen_pfn_t *frame = s->pv.frame;

@@ -25,7 +25,7 @@ struct share {
 	uint8_t content[OWN_MAX + 1][PAGE_BYTES];
 };
 
-/* Its random half stays; version 8 is of "vendor's own" uuids. */
+/* Its random half is kept; version 8 means a vendor-specific uuid. */
 static const uint8_t mark[8] = {'c', 'h', 'a', 'o', 's', '-', 0x84, 't'};
 
 void share_mark(uint8_t uuid[16])
@@ -49,7 +49,7 @@ void share_free(struct share *t)
 
 /* --- a template --- */
 
-/* What its guest says: false: nothing that makes sense. */
+/* The pages named by the guest: false: they are not valid. */
 static bool find_own(struct share *t, const struct dom *d, const volatile struct noxs_control *c)
 {
 	if (!(shared_load(&c->can) & NOXS_CAN_SHARE))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A copy gets pages of its own for all that it shares. */
+/* Gives a copy its own pages instead of the shared ones. */
 #include "libdom/share.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ static bool is_of(struct xen *x, uint32_t domid, xen_pfn_t frame)
 	       (type & XEN_DOMCTL_PFINFO_LTAB_MASK) != XEN_DOMCTL_PFINFO_XTAB;
 }
 
-/* A template is at rest, or was destroyed: never what a guest had a say in. */
+/* The template never runs, or was destroyed; a guest cannot influence that. */
 static int find_owner(struct undo *u)
 {
 	struct xen *x = u->p->x;
@@ -73,7 +73,7 @@ static int find_owner(struct undo *u)
 	return u->owner ? 0 : -EOPNOTSUPP;
 }
 
-/* Pages of its own for the n that it shares; with -ENOMEM u->n is how many it got. */
+/* Allocates pages for the n shared ones; with -ENOMEM u->n is the number of those that it got. */
 static int populate(struct undo *u)
 {
 	xen_pfn_t gfn[ENTRIES];
@@ -146,8 +146,7 @@ static int undo_table(struct undo *u, xen_pfn_t mfn, uint64_t first)
 	return rc == 0 && u->n ? copy_shared(u) : rc;
 }
 
-/* Tables as the builder makes them, from virtual address 0 on: what else a guest has made of them
- * shows later. */
+/* The builder's tables, from virtual address 0 on; changes of a guest are found later. */
 static int undo_all(struct undo *u, xen_pfn_t top)
 {
 	uint64_t l3[ENTRIES];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Page tables and hypercall pages, written into buffers. Sources: AMD64 manual volume 2 chapter 5
- * for the entries; Xen public/arch-x86 for which of them may be written. */
+/* Writes page tables and hypercall pages into buffers. Sources: AMD64 manual volume 2 chapter 5
+ * for the entries; Xen public/arch-x86 for those that may be written. */
 #include "libdom/layout.h"
 
 #include <cpuid.h>

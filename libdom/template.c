@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Out of a domain that stands still into memory. */
+/* Copies the state of a stopped domain into memory. */
 #include "libdom/template.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static int copy_pages(struct saving *s, uint8_t *to, struct err *e)
 	return 0;
 }
 
-/* Before the memory is there: many may be taken at a time. */
+/* Checked before the memory is allocated, because many states may be taken at once. */
 static int reserve(struct save_stream *t, struct save_budget *b, uint64_t bytes, struct err *e)
 {
 	uint64_t most = b ? __atomic_load_n(&b->most, __ATOMIC_RELAXED) : 0;
@@ -175,16 +175,17 @@ static int check_kind(const struct save_source *now, const struct save_info *i, 
 		       "the state is of a VM with another type, memory or number of vCPUs");
 }
 
-/* The builder's notes of a PV guest's frames are right still when its page tables are as they were
- * made: they map all of its memory, each page writable, so that none of it is a table or another's.
- * A guest that has made them look so and uses others loses itself: Xen refuses them below. */
+/* The builder's record of a PV guest's frames is valid if its page tables have not changed: they
+ * map all of its memory, each page writable, so none of these pages is a table or a page of
+ * another domain. A guest that fakes these tables and uses others harms only itself: Xen refuses
+ * them below. */
 static bool find_noted(struct xen *x, const struct save_source *now, struct dom *d)
 {
 	const struct layout *l = &d->build->l;
 	struct save_pv pv = {.x = x, .domid = d->domid, .l = l, .frame = d->build->frame};
 	void *at = d->tables;
 
-	/* Not noted, they were found the last time: then the tables are mapped still. */
+	/* Not recorded, but found the last time: then the tables are still mapped. */
 	if (!save_pv_noted(&pv, &now->frames) && (!at || save_pv_listed(&pv, at) < 0))
 		return false;
 	if (pv.frame[l->dev_gfn] != now->dev_frame ||
@@ -198,7 +199,7 @@ static bool find_noted(struct xen *x, const struct save_source *now, struct dom 
 	return save_pv_kept(&pv, at);
 }
 
-/* Where the pages of a PV guest are. Tables of its own making would be written over. */
+/* Finds the pages of a PV guest. If it has made its own page tables, they would be overwritten. */
 static int find_frames(struct xen *x, const struct save_source *now, struct dom *d, struct err *e)
 {
 	struct save_stats st;
@@ -224,7 +225,7 @@ static int find_frames(struct xen *x, const struct save_source *now, struct dom 
 	return rc;
 }
 
-/* Mapped before anything of it is changed. What lies far above the others is mapped later. */
+/* Mapped before anything is changed. Pages far above the others are mapped later. */
 static int map_pages(struct xen *x, const struct save_stream *t, struct dom *d, struct err *e)
 {
 	uint32_t tables = d->type == DOM_PVH ? (uint32_t)d->page_table_pages : 0;
@@ -245,7 +246,7 @@ static int map_pages(struct xen *x, const struct save_stream *t, struct dom *d, 
 	return dom_window(x, d, (uint32_t)end, e);
 }
 
-/* Blocked and polling vCPUs are neither afterwards. */
+/* Afterwards vCPUs are neither blocked nor polling. */
 static int reset(struct xen *x, const struct dom *d, bool *spoilt, struct err *e)
 {
 	int rc = xen_evtchn_reset(x, d->domid);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The packed stream inside a bzImage, and the four ways to unpack it that kernels use today. */
+/* Finds the packed stream in a bzImage, and unpacks it in the four formats that kernels use
+ * today. */
 #include "libdom/unpack.h"
 
 #include <errno.h>
@@ -105,7 +106,7 @@ int packed_find(const uint8_t *file, size_t bytes, struct packed *out, struct er
 	return 0;
 }
 
-/* Where unpacked bytes go, and how many there may still be. */
+/* The sink for unpacked bytes, and the number that may still come. */
 struct output {
 	unpack_sink *sink;
 	void *arg;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The end of a transaction: what it has seen is as it was, what it leads to is allowed, and then
- * its changes are done at once, in their order.
- */
+/* The end of a transaction: checks that the nodes it has read have not changed and that its
+ * result is allowed; then makes all changes at once, in their order. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -20,7 +19,7 @@ static bool unchanged(struct store *s, const struct store_tx *t)
 	return true;
 }
 
-/* Bytes that the tree has more than before, at the most. */
+/* How many more bytes the tree will have, at most. */
 static uint64_t more_bytes(struct store *s, const struct store_tx *t)
 {
 	uint64_t more = 0;
@@ -38,7 +37,7 @@ static uint64_t more_bytes(struct store *s, const struct store_tx *t)
 	return more > less ? more - less : 0;
 }
 
-/* What its domain has more of then; the picture goes. */
+/* How much more its domain will have; the transaction's copies are freed. */
 static bool may_commit(struct store *s, const struct store_conn *c, const struct store_tx *t)
 {
 	struct store_cost more = {0, 0};

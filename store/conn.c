@@ -39,7 +39,7 @@ static void handle(struct store_conn *c, const struct xsd_sockmsg *h, const uint
 	store_end(c->s);
 }
 
-/* Fills the half message; 1: it is whole. */
+/* Completes the incomplete message; 1: it is complete. */
 static int complete(struct store_conn *c, const uint8_t *data, uint32_t len, uint32_t *took,
 		    struct xsd_sockmsg *h)
 {
@@ -82,7 +82,7 @@ static void log_half(struct store_conn *c, uint32_t before)
 	store_end(c->s);
 }
 
-/* One message, or the part of it that is there; 0 when it is not whole yet. */
+/* Handles a message, or the part of it that is there; 0 if it is not complete. */
 static int take(struct store_conn *c, const uint8_t *data, uint32_t len, uint32_t *took)
 {
 	struct xsd_sockmsg h;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The end of a domain, as far as the store has heard of it. */
+/* Removes a domain that has ended from the store. */
 #include "store/private.h"
 
 #include <stdio.h>
@@ -29,7 +29,7 @@ static void forget_backends(const char *kind, void *arg)
 		remove_path(f->s, path);
 }
 
-/* A node of others that names the domain: the next one of this id shall not have its rights. */
+/* A node of others with rights of the domain: the next domain with this id must not have them. */
 static void strip(struct store *s, struct store_node *n, uint32_t domid)
 {
 	struct store_perms *p = store_perms_new(s, n->perms->perm, n->perms->n);
@@ -65,7 +65,7 @@ static struct store_node *behind(struct store_node *n)
 	return n->next;
 }
 
-/* Only the domain whose place it is can have rights below it. */
+/* Only the domain that the place belongs to can have rights below it. */
 static bool nobody_elses(struct store *s, const struct store_node *n, const struct store_node *top)
 {
 	const struct store_domain *d;
@@ -82,7 +82,8 @@ static bool nobody_elses(struct store *s, const struct store_node *n, const stru
 	return !d || !d->gave;
 }
 
-/* What it has in trees of others: those that have let others in are looked at. */
+/* Removes its rights in trees of others: only trees that ever gave rights to others are
+ * searched. */
 static void forget_elsewhere(struct store *s, uint32_t domid)
 {
 	const struct store_node *top = store_find(s, "/local/domain");
@@ -104,7 +105,7 @@ static void forget_elsewhere(struct store *s, uint32_t domid)
 	}
 }
 
-/* "/vm/<uuid>", unless a later domain of the same VM has it. */
+/* "/vm/<uuid>", unless a later domain of the same VM uses it. */
 static void forget_identity(struct store *s, uint32_t domid)
 {
 	char path[STORE_PATH_MAX];

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The end of a group of changes: hooks are called, the journal is made valid, connections are
- * woken. */
+/* The end of a group of changes: calls hooks, makes the journal valid, wakes connections. */
 #include "store/private.h"
 
 void store_end(struct store *s)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The journal: records appended to a mapped file, valid as soon as the header says how far.
+/*
+ * The journal: records are appended to a mapped file, and are valid when the header's `end`
+ * includes them.
  *
- * It must survive the process, not the host: what was stored into a shared mapping is in the file
- * whatever becomes of us. So a change costs copying, and no system call.
+ * It is kept when the process ends, not when the host reboots: data stored into a shared mapping
+ * is in the file even if the process is killed. So a change costs copying, and no system call.
  */
 #include "store/private.h"
 
@@ -13,15 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY 4096u /* commits between two trials to allocate */
+#define RETRY 4096u /* number of commits between two tries to allocate */
 #define SLICE 8192u
 
 /* --- room --- */
 
-/*
- * Whatever fills the folder later, there is room for what comes next in the file, and for all of it
- * in the spare one: so the journal can be renewed for ever as long as the tree does not grow.
- */
+/* Room is allocated in advance, for the next records in the file and for a whole file in the
+ * spare one. So the journal can be renewed as long as the tree does not grow, even if the folder
+ * is full. */
 static void allocate_ahead(struct store *s)
 {
 	struct store_journal *j = s->journal;
@@ -31,7 +32,8 @@ static void allocate_ahead(struct store *s)
 
 	if (have && j->file.room >= need && !j->tight)
 		return;
-	if (j->tight) { /* until something was allocated: what a renewal frees is no room */
+	if (j->tight) { /* until something was allocated: space that a renewal frees does not count
+			 */
 		need = j->file.room + 1;
 		if (j->pass && --j->pass)
 			return;
@@ -78,8 +80,8 @@ void store_log_node(struct store *s, struct store_node *n, enum store_record typ
 		store_renew_node(s, n, r, part, nparts);
 }
 
-/* The group did not fit: a file that is written anew has what it has led to, and no more. Without
- * room for that either the last valid file is as it was, and connections wait. */
+/* The group did not fit: the file is written again from the current state. If there is no room
+ * for that either, the last valid file is not changed, and connections wait. */
 static void mend(struct store *s)
 {
 	struct store_journal *j = s->journal;

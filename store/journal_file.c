@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The files of the journal: room that is allocated, records at their end. */
+/* The files of the journal: allocates space, and appends records. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define FILE_MAX_ (4ull << 30)
-/* What a guest may hold to grow on while no room can be allocated ahead. */
+/* A guest with at most this much may add more while no space can be allocated in advance. */
 #define MODEST (192u << 10)
 
 static uint64_t padded(uint64_t bytes)
@@ -20,7 +20,8 @@ static uint64_t padded(uint64_t bytes)
 
 /* --- room --- */
 
-/* Reserved, not only promised: a full tmpfs would end us by a signal. */
+/* Space is allocated, because writing to a full tmpfs through a mapping ends the process by a
+ * signal. */
 static int reserve(int fd, uint64_t from, uint64_t to)
 {
 	int rc;

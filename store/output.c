@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What waits to be sent to connections, what they hold, and how their owners are woken. */
+/* Output of connections: what waits to be sent, what it is charged for, and waking their users. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -80,7 +80,7 @@ void store_conn_waits(struct store_conn *c, int64_t bytes)
 	c->s->live -= (uint64_t)bytes; /* it is counted above */
 }
 
-/* What a burst of output has left behind. */
+/* Frees the memory of a burst of output. */
 static void give_room_back(struct store_conn *c)
 {
 	c->out_at = 0;
@@ -172,7 +172,8 @@ uint32_t store_conn_queue_max(const struct store_conn *c)
 	return store_journal_refuses(c->s, c->dom->memory) ? OUT_KEPT : max;
 }
 
-/* The watch's last event waits still, and says the same: the reader will look after it. */
+/* The last event of the watch was not sent yet, and is the same: the reader will look at the
+ * tree after it. */
 static bool waits_already(const struct store_watch *w, const char *path, uint32_t len)
 {
 	const struct store_conn *c = w->conn;

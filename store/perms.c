@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What each domain may do, and what it holds. */
+/* The rights of each domain, and what it owns. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ bool store_owns(const struct store_perms *p, uint32_t domid)
 	return !store_is_guest(domid) || p->perm[0].domid == domid;
 }
 
-/* A guest's own places: what is there goes with it. */
+/* A guest's own places: nodes there are removed with it. */
 static bool is_place_of(const char *path, uint32_t domid)
 {
 	static const char back[] = "/local/domain/0/backend/";

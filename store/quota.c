@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What each domain makes the store keep, and how much more it may.
+/*
+ * How much the store keeps for each domain, and how much more it may.
  *
- * All of it is charged: nodes, their permissions and paths, watches and the places they hang at,
- * transactions with their pictures, half messages, and output that waits. What is in the journal,
- * too, is charged for both of its files.
+ * Everything is charged: nodes, their permissions and paths, watches and places for them,
+ * transactions with their copies, incomplete messages, and unsent output. What is in the journal
+ * is also charged for both of its files.
  */
 #include "store/private.h"
 
@@ -37,7 +38,7 @@ struct store_cost store_cost_sum(struct store_cost a, struct store_cost b)
 
 /* --- of each kind --- */
 
-/* A domain that others name is remembered, whether there is one or not. */
+/* A domain that others name is remembered, whether it exists or not. */
 struct store_cost store_perms_cost(uint32_t n)
 {
 	return (struct store_cost){.memory = sizeof(struct store_perms) + CHUNK +

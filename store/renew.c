@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The journal is written anew: in slices, while changes go on.
+/*
+ * Writes the journal again: in slices, while changes continue.
  *
- * A walk writes nodes, parents first, then connections, into a second file; each commit is worth a
- * slice of it. What has been written is marked, and later changes of it are appended there, too; a
- * change of what the walk has not come to yet is nothing to the second file. A new node whose
- * parent is there already is written at once, so a marked node's parent is always marked.
+ * A walk writes nodes, parents first, then connections, into a second file; each commit writes a
+ * slice. Written nodes are marked, and later changes of them are also appended to the second
+ * file. Changes of nodes that the walk has not reached are not. A new node whose parent is
+ * marked is written at once, so that a marked node's parent is always marked.
  */
 #include "store/private.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Out of a journal: every record is checked as if it came from outside. */
+/* Reads a journal: every record is checked like data from outside. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -219,7 +219,7 @@ static int one(struct store *s, struct record *r)
 	}
 }
 
-/* Half a message that is none, or is whole, can be in no journal of ours. */
+/* Our journals never have an incomplete message that is not valid, or is complete. */
 static bool half_ok(const struct store_conn *c)
 {
 	struct xsd_sockmsg h;

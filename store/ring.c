@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A connection over a page of the other side's. Source: Xen public/io/xs_wire.h. */
+/* A connection over a page that the other side can write. Source: Xen public/io/xs_wire.h. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -50,7 +50,8 @@ int store_ring_open(struct store *s, uint32_t domid, volatile void *page, bool a
 		store_end(s);
 		return 0;
 	}
-	/* The journal is never behind in what was taken, and never ahead in what was given. */
+	/* After a kill the journal has at least the input that was taken, and at most the output
+	 * that was given. */
 	r->req_cons = r->conn->in_pos + r->conn->in_len;
 	sent = r->rsp_prod - r->conn->out_pos;
 	if (sent <= r->conn->out_len)
@@ -62,7 +63,7 @@ int store_ring_open(struct store *s, uint32_t domid, volatile void *page, bool a
 	return 0;
 }
 
-/* The other side may overwrite what was taken: not before the journal says so. */
+/* The other side may overwrite bytes that were taken, so the index is written after the journal. */
 static void tell_taken(struct store_ring *r)
 {
 	if (!r->untold || store_is_stuck(r->conn->s))

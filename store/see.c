@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a request sees and changes: the tree itself, or a transaction's picture of it. */
+/* Reading and changing nodes for a request: in the tree itself, or in a transaction's copies. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -81,7 +81,7 @@ static uint32_t names_below(const struct store_node *near, const char *path)
 	return missing + (near->parent ? 0 : 1);
 }
 
-/* What is there already may always become shorter. */
+/* An existing value may always become shorter. */
 static bool may_write(const struct store_conn *c, const struct store_node *near, uint32_t missing,
 		      uint32_t path_len, uint32_t len)
 {

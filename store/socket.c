@@ -53,7 +53,7 @@ static void drop(struct client *cl)
 	free(cl);
 }
 
-/* False: it is gone. */
+/* False: the connection has ended. */
 static bool flush(struct client *cl)
 {
 	const uint8_t *data;
@@ -77,7 +77,8 @@ static bool flush(struct client *cl)
 	return true;
 }
 
-/* Gives the store what was read; what it does not take now is offered again. False: it is gone. */
+/* Gives the store what was read; the rest is offered again later. False: the connection has
+ * ended. */
 static bool feed(struct client *cl)
 {
 	int took = store_conn_input(cl->conn, cl->left + cl->left_at, cl->left_len);
@@ -130,7 +131,7 @@ static void on_out(struct ev_loop *loop, ev_io *w, int revents)
 		(void)flush(cl);
 }
 
-/* Inside a call into the store: the loop sends it. */
+/* Called during a call of the store: the loop sends later. */
 static void on_wake(struct store_conn *c, void *arg)
 {
 	struct client *cl = arg;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The store as the daemon uses it: open and close, its own access, domains that go. */
+/* The interface for the daemon: opens and closes the store, accesses nodes, removes domains. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static void drop_all(struct store *s)
 	s->found = NULL;
 }
 
-/* Out of what the file says; what it cannot mean is put aside. */
+/* Reads the file; a damaged one is renamed. */
 static int bring_back(struct store *s, const char *path, struct err *e)
 {
 	const uint8_t *data = NULL;
@@ -258,7 +258,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* From a copy: fn may change the tree. */
+/* Uses a copy, because fn may change the tree. */
 int store_children(struct store *s, const char *path, void (*fn)(const char *name, void *arg),
 		   void *arg)
 {

@@ -7,7 +7,7 @@
 
 #define BUCKETS_MIN 256u
 
-/* One chain becomes two with each node that comes, so that none waits for all to be moved. */
+/* With each new node one chain is split into two, so that no call has to move all nodes. */
 static void split(struct store *s)
 {
 	struct store_node *n = s->bucket[s->nsplit];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The tree: finding nodes, and changing them. */
+/* The tree: finds nodes, and changes them. */
 #include <errno.h>
 #include <stdlib.h>
 

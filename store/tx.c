@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Transactions: pictures of the tree, changed in private.
+/*
+ * Transactions: copies of nodes, changed in private.
  *
- * A transaction keeps a copy of every node it has seen, as it was then, and the generation of the
- * original. At its end all generations must be the same still; then its changes are done at once.
+ * A transaction keeps a copy of every node that it has read, and the generation of the original.
+ * At its end all generations must be unchanged; then its changes are made at once.
  */
 #include "store/private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* Nodes that a guest's transaction may have seen beyond those it may own. */
+/* Nodes that a guest's transaction may have read beyond those it may own. */
 #define SEEN_MORE 256u
 
 /* --- a transaction's nodes --- */
@@ -32,7 +33,8 @@ static int charge(const struct store_conn *c, struct store_tx *t, struct store_c
 	return 0;
 }
 
-/* It grows by so much. A guest's may not grow for ever, so this comes before what is taken. */
+/* Charges its growth. A guest's transaction is limited, so this is called before memory is
+ * allocated. */
 static int grow(const struct store_conn *c, struct store_tx *t, uint32_t nodes, uint64_t bytes)
 {
 	const struct store_quota *q = &c->s->quota;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Watches and hooks: they hang at their paths, whether there is a node or not. */
+/* Watches and hooks: they are stored at their paths, whether there is a node or not. */
 #include "store/private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* What a watch costs its owner beyond its strings, for each name of its path: there may have to be
- * a place for it. */
+/* The charge for a watch besides its strings, for each name of its path, because a place for it
+ * may be needed. */
 #define PLACE_COST 64u
 
 /* Watches of guests at one place that are looked at one by one. */
@@ -15,7 +15,7 @@
 
 #define BACKEND "/local/domain/0/backend"
 
-/* A hook that is to hear of a change when all of the group is done. */
+/* A hook to be called for a change when the whole group is done. */
 struct store_change {
 	struct store_change *next;
 	struct store_hook *hook;
@@ -182,7 +182,7 @@ void store_watches_clear(struct store_conn *c)
 
 /* --- telling --- */
 
-/* A node and its parent: a domain that may read one of them may know of the change. */
+/* A node and its parent: a domain that may read one of them may be told of the change. */
 static bool may_know(const struct store_conn *c, const struct store_node *n,
 		     const struct store_perms *old)
 {
@@ -196,12 +196,10 @@ static bool may_know(const struct store_conn *c, const struct store_node *n,
 	       store_allowed(n->parent->perms, c->domid) & STORE_READ;
 }
 
-/*
- * dom0's kernel watches all of its backends by one watch, and for each event asks for the node.
- * Devices come and go there by few changes: the write of "online", which toolstacks do last, and
- * the removal of a device or of more. For what goes on inside a device drivers have watches of
- * their own.
- */
+/* dom0's kernel watches all of its backends with one watch, and reads the node for each event.
+ * Devices there are added and removed by few changes: the write of "online", which toolstacks do
+ * last, and the removal of one or more devices. For changes inside a device drivers have other
+ * watches. */
 static bool tells_nothing(const struct store_watch *w, const char *path, bool removed)
 {
 	uint32_t depth = 0;
@@ -238,8 +236,8 @@ static void tell_guest(struct store *s, uint32_t domid, const struct store_node 
 	}
 }
 
-/* Guests may watch what all of them have in common, but only few may know of a change: those that
- * permissions name. False: every domain may. */
+/* Guests may watch places that all of them share, but only those that the permissions name may
+ * be told of a change. False: every domain may. */
 static bool tell_named(struct store *s, const struct store_node *at, const struct store_node *n,
 		       const char *path, const struct store_perms *old)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What requests have in common: their arguments and answers. */
+/* Shared by all requests: their arguments and answers. */
 #include "store/private.h"
 
 #include <errno.h>
@@ -44,7 +44,7 @@ int store_take_path(struct store_request *r)
 	return store_path_ok(r->path, base + len) ? 0 : -EINVAL;
 }
 
-/* The daemon may have a tree to show when it is looked up. */
+/* The daemon may make a tree when it is accessed. */
 static void make_missing(const struct store_request *r)
 {
 	struct store *s = r->s;
@@ -61,8 +61,8 @@ static void make_missing(const struct store_request *r)
 	s->in_missing = false;
 }
 
-/* Path of a node, and the access to it that is checked. A missing node is -ENOENT only for a
- * domain that the nearest node above it allows this access, and -EACCES for others. */
+/* The path of a node, with a check of access to it. A missing node is -ENOENT only for a domain
+ * that the nearest existing node above allows this access; otherwise -EACCES. */
 int store_access_path(struct store_request *r, enum store_access want, struct store_seen *seen)
 {
 	int rc = store_take_path(r);

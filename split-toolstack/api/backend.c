@@ -84,7 +84,7 @@ static void on_main(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
-/* Requests wait as long as chaosd takes none: it may be waiting for its answers to be read. */
+/* Requests wait while chaosd reads none; it may be waiting for its answers to be read. */
 static void flush(struct api *a)
 {
 	struct chaos_error e = {0};
@@ -130,7 +130,7 @@ void backend_send(struct rq *rq, const struct chaos_request *cr)
 
 	if (rc == 0)
 		rc = chaos_send(a->main, cr, &rq->tag, &e);
-	if (rc == -EPIPE || rc == -ECONNRESET) { /* chaosd was restarted: once more */
+	if (rc == -EPIPE || rc == -ECONNRESET) { /* chaosd was restarted: try once more */
 		rq->tag = 0;
 		lost(a, e.message);
 		rc = connect_main(a, &e);
@@ -178,7 +178,7 @@ static void on_own(struct ev_loop *loop, ev_io *io, int revents)
 	if (r.last)
 		end_stream(rq);
 	hand_over(rq, &r);
-	/* What the client has not read yet is enough: chaosd waits. */
+	/* There is enough that the client has not read: chaosd waits. */
 	if (rq->own && rq->out_len - rq->out_at > BODY_MAX)
 		ev_io_stop(rq->api->loop, &rq->own_io);
 }

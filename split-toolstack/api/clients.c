@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* HTTP connections: when almost all are taken, those whose clients do nothing make room. */
+/* HTTP connections: when almost all are in use, those whose clients are idle are closed. */
 #include "split-toolstack/api/api.h"
 
 #include <stdlib.h>
@@ -7,9 +7,9 @@
 
 #include <utlist.h>
 
-/* From so few free ones on. */
+/* With fewer free connections than this. */
 #define FREE_MIN 64u
-/* So long a client may take for its next step in any case. */
+/* A client always has this much time for its next step. */
 #define GRACE_S 2.0
 #define LOOK_S	0.5
 

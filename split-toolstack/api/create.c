@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* POST /v1/vms: a JSON object becomes the keys that chaos.cfg(5) knows. */
+/* POST /v1/vms: converts a JSON object into keys of chaos.cfg(5). */
 #include "split-toolstack/api/api.h"
 
 #include <errno.h>
@@ -105,7 +105,7 @@ static int take_lists(struct body *b, const char *key, json_t *value)
 	return -EINVAL;
 }
 
-/* 0, or -EINVAL: this key or value makes no sense. */
+/* 0, or -EINVAL: the key or value is not valid. */
 static int take_key(struct body *b, const char *key, json_t *value)
 {
 	static const char *const plain[] = {"name",

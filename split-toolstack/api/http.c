@@ -13,10 +13,10 @@
 
 #include "split-toolstack/libchaos/json.h"
 
-#define IDLE_S	    30u /* a client that sends or reads nothing for so long is left */
+#define IDLE_S	    30u /* a client that neither sends nor reads for this time is disconnected */
 #define CONN_MEMORY (16u << 10)
 #define BEAT_S                                                                                     \
-	10.0 /* streams write something at least so often: a client that is gone is noticed */
+	10.0 /* streams send something at least this often, to notice clients that are gone */
 
 /* --- out --- */
 
@@ -70,8 +70,8 @@ static enum MHD_Result respond(struct rq *rq)
 
 /* --- in --- */
 
-/* "/v1/vms/{}/devices/{}": a name takes one part of the path; one that is too long is cut, and
- * found nowhere. */
+/* "/v1/vms/{}/devices/{}": a name matches one part of the path; a name that is too long is cut,
+ * and will not be found. */
 static bool matches(const char *pattern, const char *url, struct rq *rq)
 {
 	char *to = rq->what;
@@ -148,7 +148,7 @@ static void take_body(struct rq *rq, const char *data, size_t len)
 	char *grown;
 
 	if (rq->answered)
-		return; /* the rest of what was too much */
+		return; /* the rest of a body that is too large */
 	if (rq->route->upload) {
 		take_upload(rq, data, len);
 		return;
@@ -280,7 +280,7 @@ static void on_run_http(struct ev_loop *loop, ev_prepare *p, int revents)
 	run_now(p->data);
 }
 
-/* Comments keep event streams open and find out which clients have gone. */
+/* Comments keep event streams open, and show which clients have gone. */
 static void on_beat(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct api *a = t->data;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM moves to another host by a socket of this one. */
+/* Migrates a VM through a Unix socket of this host. */
 #include "split-toolstack/api/api.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The command "chaos migrate" as a process of its own: it speaks with the other host and decides
- * (ADR 0012), also when this process ends meanwhile. */
+/* Runs the command "chaos migrate" as a separate process. It talks to the other host and decides
+ * (ADR 0012), also if this process ends meanwhile. */
 #include "split-toolstack/api/api.h"
 
 #include <errno.h>
@@ -47,7 +47,7 @@ static void move_free(struct move *m)
 	free(m);
 }
 
-/* The last line of what it has said. */
+/* The last line of its output. */
 static void last_line(int fd, char text[TEXT_MAX])
 {
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -157,7 +157,7 @@ void move_begin(struct rq *rq, const char *path, bool stop)
 		ev_io_start(rq->api->loop, &m->ended);
 		return;
 	}
-	if (rc == 0) { /* it runs, and nothing tells of its end */
+	if (rc == 0) { /* it continues, but its end cannot be noticed */
 		rc = errno;
 		(void)kill(m->pid, SIGKILL);
 		(void)waitpid(m->pid, NULL, 0);
@@ -166,7 +166,7 @@ void move_begin(struct rq *rq, const char *path, bool stop)
 	rq_problem(rq, rc, "run chaos migrate: %s", strerror(rc));
 }
 
-/* This process ends; the other one goes on. */
+/* This process ends; the command continues. */
 void move_forget(struct rq *rq)
 {
 	if (rq->move)

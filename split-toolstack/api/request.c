@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A request while chaosd works for it: its connection sleeps, and goes on with the answer. */
+/* A request while chaosd works on it: its connection is suspended, and resumed with the answer. */
 #include "split-toolstack/api/api.h"
 
 void rq_wake(struct rq *rq)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of the API, and the operations that are one question and one answer. */
+/* The table of routes, and the operations that send one request and return its answer. */
 #include "split-toolstack/api/api.h"
 
 #include <errno.h>

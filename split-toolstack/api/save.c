@@ -17,8 +17,8 @@ static bool is_set(struct rq *rq, const char *key)
 	return value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
 }
 
-/* It is written: the file is the answer. The connection to chaosd stays open until all of it was
- * sent: without saved_sent() the VM goes on. */
+/* The VM is written: the file is the answer. The connection to chaosd stays open until all was
+ * sent; without saved_sent() the VM continues. */
 static void answer_saved(struct rq *rq, const struct chaos_reply *r)
 {
 	struct stat st;

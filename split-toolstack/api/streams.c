@@ -45,7 +45,8 @@ ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t max)
 	return (ssize_t)n;
 }
 
-/* The headers go out with the first byte, or at once: a stream may have nothing to say for long. */
+/* The headers are sent with the first byte, or at once, because a stream may have no data for a
+ * long time. */
 static void begin(struct rq *rq, const char *type)
 {
 	if (rq->answered)
@@ -151,7 +152,7 @@ static void input_reply(struct rq *rq, const struct chaos_reply *r)
 	rq_answer(rq, MHD_HTTP_OK);
 }
 
-/* Input belongs to a console request: one is opened for it, and asked for nothing else. */
+/* Input needs a console request: one is opened for it, without output. */
 static void console_open(struct rq *rq, const struct chaos_reply *r)
 {
 	struct chaos_request cr;

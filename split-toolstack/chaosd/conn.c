@@ -12,9 +12,9 @@
 
 #include "base/log.h"
 
-/* A connection with more than this waiting for its client is not read from. */
+/* While more than this waits for the client, nothing is read from the connection. */
 #define QUEUE_STOP (256u << 10)
-/* A list of all VMs must fit in: then the connection is given up. */
+/* A list of all VMs must fit; with more the connection is closed. */
 #define QUEUE_LIMIT (64u << 20)
 
 /* --- life --- */
@@ -157,8 +157,8 @@ struct conn *conn_new(struct conns *all, int fd,
 
 /* --- answers --- */
 
-/* The one buffer that frames are made in. It outlives the server, as does a connection that is
- * gone: operations end later than that, when the engine closes. */
+/* The one buffer for frames. It exists longer than the server, as do ended connections:
+ * operations end when the engine closes. */
 static uint8_t frame[PROTO_FRAME_MAX];
 
 void reply_begin(struct conn *c, struct wire_out *w, enum proto_op op, uint32_t tag)

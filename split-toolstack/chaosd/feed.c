@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What happens is noted in a ring at once, cheaply, and told when the loop has answered requests.
- */
+/* Events are stored in a ring at once, and sent after the loop has answered requests. */
 #include "split-toolstack/chaosd/feed.h"
 
 #include <errno.h>
@@ -84,7 +83,7 @@ int feed_open(struct engine *en, struct ev_loop *loop, void (*news)(void), struc
 	feed.ring = malloc(FEED_KEPT * sizeof(*feed.ring));
 	if (!feed.ring)
 		return err_set(e, ENOMEM, "out of memory");
-	/* Touched now: the first requests shall not pay for its pages. */
+	/* Touches the pages now, so that the first requests do not have to. */
 	memset(feed.ring, 0, FEED_KEPT * sizeof(*feed.ring));
 	feed.first = feed.next = clock_wall_ns() / 1000;
 	feed.loop = loop;
@@ -120,7 +119,7 @@ uint64_t feed_count(enum vm_event ev)
 	return feed.count[ev];
 }
 
-/* The end of a VM that broke has a name of its own. */
+/* A VM that crashed has its own event. */
 static const char *name_of(const struct event *ev)
 {
 	if (ev->ev == VM_EV_EXITED &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* chaosd: settings, loop, engine, server; ends on SIGTERM and lets all VMs run on. */
+/* chaosd: settings, loop, engine, server. SIGTERM ends it; VMs continue. */
 #include "split-toolstack/chaosd/settings.h"
 
 #include <errno.h>
@@ -94,7 +94,7 @@ static const struct option options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-/* The file counts less than the command line, so its name is looked for first. */
+/* The command line overrides the file, so it is searched for the name of the file first. */
 static int read_args(int argc, char **argv, bool only_path, struct args *a, struct err *e)
 {
 	int rc = 0;
@@ -143,7 +143,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* One daemon per run directory: the lock goes with the process, however it ends. */
+/* One daemon for each run directory: the lock ends with the process. */
 static int lock_run_dir(const char *dir, int *fd, struct err *e)
 {
 	char path[512];
@@ -163,7 +163,7 @@ static int lock_run_dir(const char *dir, int *fd, struct err *e)
 	return 0;
 }
 
-/* Settings as they are now; the command line counts more than the file. */
+/* Reads the settings; the command line overrides the file. */
 static int read_settings(struct args *a, int *usage, struct err *e)
 {
 	int rc = settings_init(&a->settings, e);
@@ -176,7 +176,7 @@ static int read_settings(struct args *a, int *usage, struct err *e)
 	return rc;
 }
 
-/* A file with a mistake changes nothing. A terminal that closes sends the same signal. */
+/* If the file has a mistake, nothing changes. A terminal that is closed sends this signal, too. */
 static void on_reload(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct running *r = w->data;
@@ -202,7 +202,7 @@ static void on_nothing(struct ev_loop *loop, ev_signal *w, int revents)
 	log_line(LOG_INFO, "signal %d: ignored", w->signum);
 }
 
-/* Of a host whose sysusers were not made yet. */
+/* For a host on which systemd-sysusers did not run yet. */
 static bool user_exists(const char *name)
 {
 	struct passwd pw;
@@ -238,7 +238,7 @@ static int run(struct args *a, struct err *e)
 				 .group = c->group,
 				 .listen_fd = service_socket(),
 				 .ops = &operations};
-	/* Not the default loop: that one would reap children that libdom waits for. */
+	/* Not the default loop, which would reap children that libdom waits for. */
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct engine *en = NULL;
 	struct server *server = NULL;
@@ -259,10 +259,11 @@ static int run(struct args *a, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	(void)signal(SIGPIPE, SIG_IGN);
 	service_raise_files();
-	/* What a burst of VMs took is kept for the next one: growing the heap costs page faults. */
+	/* Keeps heap memory for the next burst of VMs, because growing the heap costs page
+	 * faults. */
 	(void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	(void)mallopt(M_TOP_PAD, 1 << 20);
-	/* What comes before the loop runs waits for it. */
+	/* Clients wait until the loop runs. */
 	for (uint32_t i = 0; i < nsignal; i++) {
 		ev_signal_init(&watch[i], signals[i].fn, signals[i].signum);
 		watch[i].data = &running;

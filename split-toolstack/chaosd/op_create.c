@@ -11,7 +11,7 @@
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/vmcfg/vmcfg.h"
 
-/* Outlives the request: the engine answers when it is done. */
+/* Exists longer than the request: the engine calls back when the create has ended. */
 struct creating {
 	struct conn *c;
 	uint32_t tag, flags;
@@ -55,7 +55,7 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 		if (!c->gone) {
 			struct vm_info i;
 
-			vm_known_info(vm, &i); /* it has hardly run */
+			vm_known_info(vm, &i); /* the guest has hardly run */
 			reply_begin(c, &w, PROTO_OK, k->tag);
 			fields_vm_info(&w, &i);
 			wire_text(&w, PROTO_WAY, vm_way_name(t->way));
@@ -120,7 +120,7 @@ static int read_fields(const struct request *r, struct vmcfg *v, struct err *e)
 	return rc;
 }
 
-/* The file a client passed, instead of one that the daemon would open. */
+/* The file that a client has passed, instead of one that the daemon would open. */
 static int take_file(struct request *r, enum proto_id id, int *fd, struct err *e)
 {
 	uint32_t i = wire_get_u32(&r->in, id, UINT32_MAX);
@@ -134,7 +134,8 @@ static int take_file(struct request *r, enum proto_id id, int *fd, struct err *e
 	return 0;
 }
 
-/* A client that did not hear the answer asks again: it is the VM that its first request made. */
+/* A client that did not get the answer repeats its request: the answer is the VM that the first
+ * one made. */
 static bool answer_same(struct engine *en, const struct request *r, const struct vm_config *cfg)
 {
 	struct vm *vm = cfg->have_uuid ? engine_find_uuid(en, cfg->uuid) : NULL;

@@ -12,7 +12,8 @@
 
 #define SPEC_MAX 8192u
 
-/* Outlives the request: the engine answers when the backend is there, or gone. */
+/* Exists longer than the request: the engine calls back when the backend has come up, or the
+ * device is gone. */
 struct moving {
 	struct conn *c;
 	uint32_t tag;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Subscriptions: a few frames a turn of the loop, so that requests wait for a few frames and not
- * for a thousand subscribers. */
+/* Subscriptions: a few frames in each turn of the loop, so that requests wait for a few frames
+ * and not for a thousand subscribers. */
 #include <errno.h>
 
 #include <utlist.h>
@@ -9,22 +9,22 @@
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/chaosd/stream.h"
 
-/* Of one turn: 50 us. */
+/* Frames in one turn: 50 us. */
 #define FRAMES_AT_ONCE 16u
 #define VISITS_AT_ONCE 64u
-/* While requests come, the next turn waits for so long; they do so no more after QUIET_S. */
+/* Gap between turns while requests come, and until QUIET_S after the last one. */
 #define GAP_S	0.001
 #define QUIET_S 0.002
 
 static struct {
 	struct conns *conns;
-	struct stream *behind; /* utlist: something may have happened that they have not heard */
+	struct stream *behind; /* utlist: subscribers that may have unsent events */
 	struct stream *even;   /* the others */
 	ev_timer turn;
 } subs;
 
-/* Sends events that a subscriber has not seen, as long as it takes them. One that reads too slowly
- * is told how many it lost. At most so many frames; how many it were. */
+/* Sends events that a subscriber has not seen, as long as the socket takes them. One that reads
+ * too slowly gets the number of those it has lost. Returns the number of frames, at most `most`. */
 static uint32_t pump(struct stream *st, uint32_t most)
 {
 	struct conn *c = st->c;
@@ -51,7 +51,7 @@ static void room(struct stream *st)
 	(void)pump(st, UINT32_MAX);
 }
 
-/* Which list it is in can be seen at the ends of the lists alone; in between it does not matter. */
+/* The ends of both lists show which list it is in; in between that is not needed. */
 static void unlist(struct stream *st)
 {
 	if (subs.behind && (subs.behind == st || subs.behind->peer_prev == st)) {
@@ -64,7 +64,7 @@ static void unlist(struct stream *st)
 	}
 }
 
-/* One turn: a subscriber with more to hear than is sent now comes again, after the others. */
+/* One turn: a subscriber with more unsent events gets its next turn after the others. */
 static void serve(void)
 {
 	uint32_t frames = 0;
@@ -105,7 +105,7 @@ static void on_turn(struct ev_loop *loop, ev_timer *t, int revents)
 	again();
 }
 
-/* Something is in the feed, and requests have their answers. */
+/* There are new events, and requests have their answers. */
 static void on_news(void)
 {
 	DL_CONCAT2(subs.behind, subs.even, peer_prev, peer_next);
@@ -140,7 +140,7 @@ int op_events(struct engine *en, struct request *r, struct err *e)
 		return rc;
 	st->pos = wire_get_u64(&r->in, PROTO_SINCE, feed_next() - 1) + 1;
 	if (st->pos > feed_next() || st->pos == 0)
-		st->pos = feed_next(); /* from a future, or of another host */
+		st->pos = feed_next(); /* from the future, or from another host */
 	DL_APPEND2(subs.behind, st, peer_prev, peer_next);
 	again();
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The list of all VMs: a piece a turn of the loop, so that others wait for a piece and not for the
- * whole; and no more of it than its client takes. */
+/* The list of all VMs: one piece in each turn of the loop, so that other requests wait for a
+ * piece and not for the whole list; and only as much as the client reads. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 
 struct list {
 	struct conn_hook hook;
-	struct list *prev, *next; /* of those that have their turn, or of those that wait */
+	struct list *prev, *next; /* list of those that have their turn, or of those that wait */
 	struct conn *c;
 	uint32_t tag;
 	bool waits; /* for its client */
@@ -57,7 +57,7 @@ static void end(struct list *t)
 	free(t);
 }
 
-/* One piece. The list may be gone afterwards. */
+/* Sends one piece. The list may be freed afterwards. */
 static void advance(struct list *t)
 {
 	struct err e = {0};
@@ -97,7 +97,7 @@ static void on_turn(struct ev_loop *l, ev_timer *t, int revents)
 	again();
 }
 
-/* Its connection has room again, or is over: it has its turn. */
+/* Its connection has room again, or has ended: it gets its turn. */
 static void go_on(struct conn_hook *h)
 {
 	struct list *t = (struct list *)h;

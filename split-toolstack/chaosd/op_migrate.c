@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM that moves between hosts: is there room, it arrives, it runs there, it ends here. (The first
- * half of it at its source is a save: op_save.c.) */
+/* A VM that moves between hosts: admission, arrival, start, and its end here. (The first part on
+ * the source is a save: op_save.c.) */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static int read_config(const struct request *r, struct vm_config *c, struct err 
 	return 0;
 }
 
-/* What an older source does not say, it does not; the stream does. */
+/* Older sources do not send this; the stream has it. */
 static int read_needs(const struct request *r, struct save_needs *n, bool *known, struct err *e)
 {
 	struct wire_field f;
@@ -105,7 +105,7 @@ struct arriving {
 	struct engine *en;
 	stream_id id;
 	uint32_t tag;
-	bool filled; /* RECEIVED is waited for */
+	bool filled; /* waits for RECEIVED */
 	struct stream_stats stats;
 };
 
@@ -156,7 +156,7 @@ static void filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
 		conn_unref(c);
 		return;
 	}
-	if (rc == 0) { /* its client went in the last moment */
+	if (rc == 0) { /* its client has just disconnected */
 		(void)vm_arrival_end(k->en, k->id, false, NULL);
 	} else if (c) {
 		conn_ref(c);
@@ -232,7 +232,7 @@ int op_received(struct engine *en, struct request *r, struct err *e)
 	k = (struct arriving *)h;
 	if (!k || !k->filled)
 		return err_set(e, EPROTO, "no VM has arrived on this connection");
-	conn_remove_hook(&k->hook); /* what happens to the VM is told to other streams of it, too */
+	conn_remove_hook(&k->hook); /* observers of the VM on the same connection are called, too */
 	vm = vm_arriving(en, k->id);
 	rc = vm_arrival_end(en, k->id, true, e);
 	if (rc == 0) {

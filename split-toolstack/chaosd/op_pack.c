@@ -9,7 +9,7 @@
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/engine/life/pack.h"
 
-/* Outlives the request: until the engine has called back. */
+/* Exists longer than the request: until the engine has called back. */
 struct packing {
 	struct conn_hook hook; /* hook.c NULL: the client is gone */
 	struct engine *en;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rollback: a VM back to a snapshot. A client that goes does not stop it. */
+/* rollback: sets a VM back to a snapshot. It continues if the client disconnects. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

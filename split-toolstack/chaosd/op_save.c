@@ -12,18 +12,18 @@
 
 /* --- save --- */
 
-/* Outlives the request: until the VM has ended or goes on. */
+/* Exists longer than the request: until the VM has ended or continues. */
 struct saving {
 	struct conn_hook hook; /* hook.c NULL: the client is gone */
 	struct engine *en;
 	stream_id id;
 	uint32_t tag, flags;
-	bool begun;   /* the engine's call that begins it has returned */
-	bool written; /* and not KEEP: the client's SAVED is waited for */
+	bool begun;   /* the engine's call that starts it has returned */
+	bool written; /* written, without KEEP: waits for the client's SAVED */
 	char vm[VM_NAME_MAX + 1];
 };
 
-/* The end of it: the connection, with a reference, for the last answer; NULL: it is gone. */
+/* Ends it; returns the connection, with a reference, for the last answer; NULL: it has ended. */
 static struct conn *end_saving(struct saving *k)
 {
 	struct conn *c = k->hook.c;
@@ -36,7 +36,8 @@ static struct conn *end_saving(struct saving *k)
 	return c;
 }
 
-/* The VM goes on. Before it is written the engine calls back, and that is the end of `k`. */
+/* Lets the VM continue. If it was not written yet, the engine calls back during this, which
+ * frees `k`. */
 static void give_up(struct saving *k)
 {
 	bool written = k->written;
@@ -104,7 +105,7 @@ static void written(void *arg, int rc, const struct stream_stats *s, const struc
 		conn_unref(c);
 }
 
-/* It runs, and waits for a ROUND. */
+/* The VM runs; waits for a ROUND. */
 static void round_over(void *arg, const struct live_round *round)
 {
 	struct saving *k = arg;
@@ -162,7 +163,7 @@ int op_save(struct engine *en, struct request *r, struct err *e)
 	return 0;
 }
 
-/* That of the request's tag, or NULL. */
+/* The save with the tag of the request, or NULL. */
 static struct saving *find(const struct request *r)
 {
 	struct conn_hook *h = r->c->hooks;
@@ -200,7 +201,8 @@ int op_move(struct engine *en, struct request *r, struct err *e)
 	if (!k)
 		return -EPROTO;
 	rc = vm_save_move(en, k->id, e);
-	if (rc < 0) /* it stands still as before: its client may go, or say that it is saved */
+	if (rc < 0) /* the VM stays stopped: its client may disconnect, or report that the file is
+		       safe */
 		return rc;
 	log_line(LOG_INFO, "op=move name=%s uid=%u pid=%d", k->vm, r->c->uid, r->c->pid);
 	conn_remove_hook(&k->hook);
@@ -220,7 +222,8 @@ int op_saved(struct engine *en, struct request *r, struct err *e)
 
 	if (!k)
 		return -EPROTO;
-	/* the end of the VM is told to other streams of the connection, which may end it by that */
+	/* the end of the VM is reported to other streams of the connection, which may end the
+	 * connection */
 	conn_remove_hook(&k->hook);
 	rc = vm_save_end(en, k->id, true, e);
 	if (rc == 0)

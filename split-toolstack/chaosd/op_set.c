@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* set: of a VM that runs, what may be another from now on. */
+/* set: changes a VM that runs. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define SETTING_MAX 64u
 
-/* Decimal digits, and of memory K, M or G behind them. */
+/* Decimal digits; for memory followed by K, M or G. */
 static bool number(const char *text, bool is_memory, uint64_t *out)
 {
 	static const char units[] = "KMG";

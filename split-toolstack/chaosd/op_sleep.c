@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sleep and wake: answered when it is done; clients that go meanwhile change nothing. */
+/* sleep and wake: answered when they are done; they continue if the client disconnects. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/engine/life/sleep.h"
 
-/* Outlives the connection. */
+/* Exists longer than the connection. */
 struct pending {
 	struct conn *c; /* a reference */
 	uint32_t tag;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* snapshots: VMs that chaosd keeps by name, and VMs made of them. */
+/* snapshots: stored VMs with names, and copies of them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static void end(struct snapping *k)
 	free(k);
 }
 
-/* A name that may be given: 0 and "" when it is not. */
+/* An optional name: 0 and "" if it is not given. */
 static int read_name(const struct request *r, enum proto_id id, char *to, size_t room,
 		     struct err *e)
 {
@@ -192,7 +192,7 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 		wire_text(&w, PROTO_WAY, vm_way_name(t->way));
 		wire_text(&w, PROTO_WHY, t->why);
 		fields_stream(&w, &k->st);
-		if (t->way == VM_BOOTED) /* they were chosen before it was asked for */
+		if (t->way == VM_BOOTED) /* its devices were chosen before the create */
 			vm_for_each_device(vm, add_device, &w);
 		reply_send(k->c, &w);
 		if (t->way == VM_BOOTED)
@@ -205,7 +205,7 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 	end(k);
 }
 
-/* --vif: of it no more than MAC and IP address count. *vif NULL: there is none. */
+/* --vif: only MAC and IP address are used. *vif NULL: there is none. */
 static int read_vif(const struct request *r, struct device_config *d, const struct vif_config **vif,
 		    struct err *e)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* wait and console: answers that come when something happens to a VM. */
+/* wait and console: answers that continue until something happens to a VM. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #define CHANNEL_CHUNK 2048u /* the ring is no larger */
 #define BUCKETS	      1024u
 
-/* Waits and consoles by their VM: what happens to one VM is no matter of the others' clients. */
+/* Waits and consoles by VM, so that an event of one VM does not concern the clients of others. */
 static struct stream *by_vm[BUCKETS];
 
 static struct stream **bucket(const uint8_t uuid[16])
@@ -55,8 +55,9 @@ static bool is_over(struct vm *vm)
 	return i.state == VM_ENDED || i.state == VM_ENDED_PRESERVED;
 }
 
-/* Sends what the log has and the client takes. False: the stream is over and gone. The caller holds
- * a reference to the connection, whose streams go with it when sending fails. */
+/* Sends what the log has and the client reads. False: the stream has ended and is freed. The
+ * caller holds a reference to the connection: if sending fails, the streams of the connection
+ * are freed. */
 static bool pump(struct stream *st, struct vm *vm)
 {
 	struct conn *c = st->c;
@@ -99,7 +100,7 @@ static void console_room(struct stream *st)
 		(void)pump(st, vm);
 }
 
-/* The same with the channel of its agent: what the client does not take stays with the guest. */
+/* The same for the channel of its agent: bytes that the client does not read stay in the guest. */
 static void pump_channel(struct stream *st, struct vm *vm)
 {
 	struct conn *c = st->c;
@@ -146,7 +147,7 @@ static bool satisfied(const struct stream *st, struct vm *vm)
 	return is_over(vm);
 }
 
-/* A VM changed: tell one that waits for it. */
+/* A VM has changed: handles a stream that waits for it. */
 static void advance(struct stream *st, enum vm_event ev, struct vm *vm)
 {
 	struct conn *c = st->c;
@@ -182,13 +183,13 @@ static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm
 		return;
 	vm_uuid(vm, uuid);
 	head = bucket(uuid);
-	/* A connection that breaks takes its streams with it, whichever they are: from the start
-	 * then, as often as there are such. */
+	/* If a connection breaks, all of its streams are freed: then the walk begins again, once
+	 * for each. */
 	for (st = *head; st;) {
 		struct conn *c = st->c;
 		struct stream *next = st->peer_next;
 
-		/* one that is being hung up ends its streams itself */
+		/* a connection that is being closed frees its streams itself */
 		if (c->gone || memcmp(st->uuid, uuid, sizeof(uuid)) != 0) {
 			st = next;
 			continue;
@@ -238,7 +239,7 @@ int op_wait(struct engine *en, struct request *r, struct err *e)
 	return rc;
 }
 
-/* Many may watch a console, one writes: two would only mix their lines. */
+/* Many clients may read a console, one writes: lines of two would be mixed. */
 static bool has_writer(struct vm *vm, const struct stream_ops *ops)
 {
 	uint8_t uuid[16];
@@ -293,7 +294,7 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 		rc = add_stream(r, vm, &console_ops, &st, e);
 	if (rc < 0 || !st)
 		return rc;
-	if (vm_state(vm) == VM_ASLEEP) { /* all that there is, and no more comes */
+	if (vm_state(vm) == VM_ASLEEP) { /* all bytes were sent, and no more will come */
 		st->flags |= PROTO_F_LOG;
 		st->flags &= ~(PROTO_F_FOLLOW | PROTO_F_INPUT);
 	}
@@ -314,8 +315,8 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 
 /* --- input --- */
 
-/* Input has no answer; what the guest has no room for is dropped only after its queue (64 KiB) and
- * is then told. */
+/* Input has no answer. Bytes without room in the guest are queued (64 KiB), then dropped with a
+ * message. */
 int op_input(struct engine *en, struct request *r, struct err *e)
 {
 	struct stream *st = stream_of(r, &console_ops, PROTO_F_INPUT);
@@ -326,7 +327,7 @@ int op_input(struct engine *en, struct request *r, struct err *e)
 
 	st = st ? st : channel;
 	if (!st || !wire_find(&r->in, PROTO_DATA, &f))
-		return 0; /* the VM ended while it was typed */
+		return 0; /* the VM ended meanwhile */
 	vm = engine_find_uuid(en, st->uuid);
 	if (!vm)
 		return 0;

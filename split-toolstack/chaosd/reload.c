@@ -16,7 +16,7 @@ static void was_set(void *arg, int rc, const struct err *e)
 
 enum when { AT_START, NOW, END };
 
-/* Images are read on the loop before it runs only. */
+/* Images are read on the loop only before it runs. */
 static int set_flavor(struct engine *en, const char *text, enum when when, struct err *e)
 {
 	struct pool_flavor f;
@@ -31,7 +31,7 @@ static int set_flavor(struct engine *en, const char *text, enum when when, struc
 	return rc;
 }
 
-/* As if the settings had not had it: then a reload of the same settings tries it again. */
+/* Removed from the list, so that a reload of the same settings tries it again. */
 static void leave_out(struct vmcfg_list *l, uint32_t i)
 {
 	free(l->item[i]);
@@ -63,7 +63,7 @@ static bool has(const struct vmcfg_list *l, const char *text)
 	return false;
 }
 
-/* Only what changed: a flavor that stays keeps its shells. */
+/* Only changed flavors are set: one that stays keeps its shells. */
 static void change_pool(struct engine *en, const struct vmcfg_list *old,
 			const struct vmcfg_list *fresh)
 {

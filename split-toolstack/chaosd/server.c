@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Connections: credentials once, then packets to requests and answers to packets. */
+/* Connections: checks credentials once, then turns packets into requests and answers into
+ * packets. */
 #include "split-toolstack/chaosd/server.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ static void run_request(struct server *s, struct request *r, size_t len)
 	metrics_operation((enum proto_op)r->in.h.op, clock_ns() - start, rc < 0);
 }
 
-/* A packet that cannot be taken as it was sent is an error of its connection. */
+/* A packet that cannot be received as it was sent is an error of its connection. */
 static void refuse_packet(struct conn *c, int rc)
 {
 	struct err e = {0};
@@ -117,7 +118,8 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 
 /* --- which clients may come in --- */
 
-/* The socket's mode decides first; this also holds when a connected socket is passed on. */
+/* The socket's mode is checked first by the kernel; this check also holds if a connected socket
+ * was passed on. */
 static bool may(const struct server *s, int fd, struct ucred *cred)
 {
 	gid_t groups[256];

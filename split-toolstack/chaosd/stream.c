@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Streams of a connection: they come and go with it, and go on when it has room. */
+/* Streams of a connection: freed with it, and continued when it has room. */
 #include "split-toolstack/chaosd/stream.h"
 
 #include <errno.h>

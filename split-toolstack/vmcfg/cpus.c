@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which physical CPUs run which vCPU: from the texts of `cpus` to bitmaps, and back. */
+/* Which physical CPUs run which vCPU: converts the texts of `cpus` into bitmaps, and back. */
 #include "split-toolstack/vmcfg/private.h"
 
 #include <errno.h>
@@ -85,7 +85,7 @@ void vmcfg_cpus_text(const struct dom_cpus *c, char *to, size_t room)
 
 /* --- from text --- */
 
-/* One text while it is read. */
+/* A text while it is parsed. */
 struct reading {
 	const struct xen_cpus *host; /* n 0: not known */
 	const char *key, *text;
@@ -99,7 +99,7 @@ static int not_read(const struct reading *r, struct err *e)
 		       r->key, r->text);
 }
 
-/* Names what the host has not, and what it has. */
+/* Sets an error with the CPU or node that the host does not have, and those that it has. */
 static int not_there(const struct reading *r, bool node, uint64_t id, struct err *e)
 {
 	uint8_t map[CPUS_MAX / 8] = {0};
@@ -128,7 +128,7 @@ static void set_one(struct reading *r, uint32_t cpu, bool take_out)
 		r->map[cpu / 8] |= bit;
 }
 
-/* What is taken out need not be there. */
+/* Removed CPUs need not exist. */
 static int set_cpus(struct reading *r, uint64_t from, uint64_t to, bool take_out, struct err *e)
 {
 	for (uint64_t i = from; i <= to; i++) {
@@ -182,7 +182,7 @@ static bool skip_word(const char **at, const char *word)
 	return true;
 }
 
-/* "N", "N-M", "nodes:N-M", "all", with ^ to take out; to its comma or the end. */
+/* Parses "N", "N-M", "nodes:N-M", "all", with ^ to remove; up to its comma or the end. */
 static int read_part(struct reading *r, const char **at, struct err *e)
 {
 	bool take_out = skip_word(at, "^");
@@ -213,7 +213,7 @@ static int read_part(struct reading *r, const char **at, struct err *e)
 	return nodes ? set_nodes(r, from, to, take_out, e) : set_cpus(r, from, to, take_out, e);
 }
 
-/* Only CPUs that there are; all bits stay for "all". */
+/* Keeps only CPUs that exist; for "all", all bits stay. */
 static void mask(struct reading *r)
 {
 	if (r->host->n == 0 || is_full(r->map, r->room / 8))

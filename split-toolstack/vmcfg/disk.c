@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One item of disk = [...]: xl-disk-configuration(5) by libxlutil, and what of it can be had. */
+/* One item of disk = [...]: parses it with libxlutil (xl-disk-configuration(5)), and checks that
+ * it is supported. */
 #include "split-toolstack/vmcfg/private.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ const char *vmcfg_report_words(struct vmcfg_report *r)
 
 /* --- the item --- */
 
-/* libxlutil's lexer has no rule for a line's end, and ends the whole process for want of one. */
+/* libxlutil's lexer has no rule for a line end, and would end the whole process. */
 static int plain(const char *spec, struct err *e)
 {
 	for (; *spec; spec++)
@@ -95,8 +96,9 @@ static int take_userspace(char *spec, bool *user, struct err *e)
 	return 0;
 }
 
-/* xl looks for a relative path below /dev; files lie beside their configuration. Which of them is
- * there is seen when it is opened: the client's folder can be on a server that does not answer. */
+/* xl looks for a relative path below /dev; files are usually in the folder of their
+ * configuration. Which of the two exists is decided when it is opened, because the client's
+ * folder may be on a server that does not answer. */
 static int set_path(struct vbd_config *vbd, const char *path, const char *cwd, struct err *e)
 {
 	char *below_dev = NULL;
@@ -141,7 +143,7 @@ static int warn_qemu(struct vmcfg_list *warning, const char *spec, const char *t
 	return vmcfg_warning(warning, text, e);
 }
 
-/* What a guest would not get as it was asked for. */
+/* Refuses options without which the guest would get something else. */
 static int check(const libxl_device_disk *d, const char *spec, struct vmcfg_list *warning,
 		 struct err *e)
 {
@@ -194,7 +196,7 @@ static int convert(const libxl_device_disk *d, const char *cwd, struct device_co
 	return set_path(vbd, d->pdev_path, cwd, e);
 }
 
-/* Its complaint of a value, with those that work. */
+/* libxlutil's message about a value, with the values that are allowed. */
 static int not_parsed(struct vmcfg_report *r, struct err *e)
 {
 	static const struct {

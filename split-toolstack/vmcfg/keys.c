@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of keys that are honoured, and what each does with its text. */
+/* The table of supported keys, and how each is set from text. */
 #include "split-toolstack/vmcfg/private.h"
 
 #include <errno.h>
@@ -69,7 +69,7 @@ static int set_builder(struct vmcfg_walk *w, const char *key, const char *value,
 		       "%s \"%s\": chaos runs pv and pvh guests only; use type=", key, value);
 }
 
-/* How files of before type="pvh" said it. */
+/* The form of older files, before type="pvh". */
 static int set_pvh(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
 	uint32_t pvh;
@@ -196,7 +196,7 @@ static int set_action(struct vmcfg_walk *w, const char *key, const char *value, 
 		       key, value);
 }
 
-/* Without XSM, Xen gives no domain a label, whatever the toolstack. */
+/* Without XSM, Xen gives no domain a label, with any toolstack. */
 static int set_seclabel(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
 {
 	char text[256];
@@ -212,7 +212,7 @@ static int set_seclabel(struct vmcfg_walk *w, const char *key, const char *value
 
 /* --- devices --- */
 
-/* Those of a kind go: a list that is said again replaces the first. */
+/* Removes the devices of a kind: a later list replaces an earlier one. */
 static void drop_devices(struct vm_config *c, enum device_kind kind)
 {
 	uint32_t kept = 0;
@@ -226,7 +226,7 @@ static void drop_devices(struct vm_config *c, enum device_kind kind)
 	c->ndevice = kept;
 }
 
-/* Takes what is in `d`. */
+/* Takes ownership of the contents of `d`. */
 static int add_device(struct vm_config *c, struct device_config *d, struct err *e)
 {
 	struct device_config *grown = NULL;
@@ -355,7 +355,7 @@ static const struct key *find_key(const char *name)
 	return NULL;
 }
 
-/* What is left out, as one key or several with commas between. */
+/* The keys to ignore: one, or several separated by commas. */
 static bool is_ignored(const struct vmcfg *v, const char *name)
 {
 	size_t len = strlen(name);
@@ -381,7 +381,7 @@ int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, str
 	return k->set ? k->set(w, name, value, e) : field_set(&k->field, w->c, name, value, e);
 }
 
-/* A list as its items with commas between. */
+/* The items of a list, separated by commas. */
 static int join_list(XLU_ConfigList *list, int n, char *to, size_t room)
 {
 	size_t used = 0;

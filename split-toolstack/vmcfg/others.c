@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Keys that are not honoured: those that do nothing here, those that are refused, and the unknown.
- * Which keys xl has, and what each does to PV and PVH guests: xl.cfg(5). */
+/* Keys that are not supported: those without effect, those that are refused, and unknown ones.
+ * xl's keys and their effect on PV and PVH guests: xl.cfg(5). */
 #include "split-toolstack/vmcfg/private.h"
 
 #include <errno.h>
@@ -9,14 +9,14 @@
 
 struct other {
 	const char *name;
-	const char *neutral; /* values with spaces between that ask for what is so anyway */
-	const char *why;     /* what to say when it is refused; NULL: it does nothing here */
+	const char *neutral; /* values, separated by spaces, that equal the default */
+	const char *why;     /* why it is refused; NULL: it has no effect */
 };
 
 #define NO "0"
 
 static const struct other others[] = {
-	/* Of no meaning for PV and PVH guests, or for any guest of this Xen. */
+	/* Without effect on PV and PVH guests, or on any guest of this Xen. */
 	{"acpi", NULL, NULL},
 	{"acpi_firmware", NULL, NULL},
 	{"acpi_laptop_slate", NO, NULL},
@@ -118,7 +118,7 @@ static const struct other others[] = {
 	{"xen_platform_pci", NULL, NULL},
 	{"xend_suspend_evtchn_compat", NULL, NULL},
 
-	/* These would change what the guest gets, or how safe it is. */
+	/* Without these the guest would get something else, or be less isolated. */
 	{"altp2m", NO " disabled", "views of memory are not supported"},
 	{"bootloader", NULL,
 	 "boot loaders in dom0 are not supported; name a kernel, or GRUB's Xen image"},
@@ -208,7 +208,7 @@ int vmcfg_other_key(struct vmcfg_walk *w, const char *name, const char *value, s
 
 /* --- telling --- */
 
-/* "a, b, c" or as much of it as there is room for. */
+/* "a, b, c", as far as there is room. */
 static void join(const struct vmcfg_list *l, const char *comma, char *to, size_t room)
 {
 	size_t used = strlen(to);

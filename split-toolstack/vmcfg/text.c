@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The text that libxlutil reads, out of a file as users have it and overrides as they type them. */
+/* Makes the text for libxlutil from a file and overrides, in the forms that users write. */
 #include "split-toolstack/vmcfg/private.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #define BLANKS		" \t"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-/* Behind "key =" or "key +="; NULL when the statement begins with something else. */
+/* The text after "key =" or "key +="; NULL if the statement begins with something else. */
 static const char *value_of(const char *s)
 {
 	s += strspn(s, BLANKS);
@@ -28,7 +28,7 @@ static const char *value_of(const char *s)
 	return s + strspn(s, BLANKS);
 }
 
-/* What libxlutil can read as a number, to the end of the statement. */
+/* The number that libxlutil can read, up to the end of the statement. */
 static bool is_number(const char *s)
 {
 	if (*s < '0' || *s > '9')
@@ -38,8 +38,8 @@ static bool is_number(const char *s)
 	return *s == '\0' || *s == ';' || *s == '#';
 }
 
-/* Words that no syntax has a place for, and which can only be one text. A semicolon or # in them
- * may be meant as the end of the statement. */
+/* Words that have no place in the syntax, and can only be one text. A semicolon or # in them may
+ * be meant as the end of the statement. */
 static bool is_bare_text(const char *value)
 {
 	return !strchr("\"'[", *value == '\0' ? 'x' : *value) && !is_number(value) &&
@@ -109,7 +109,7 @@ char *vmcfg_text(const struct vmcfg *v, size_t *len)
 
 /* --- what is wrong with it --- */
 
-/* Reads a part alone. 0 when it is fine; 1 with its report, which is the caller's. */
+/* Parses a part alone. 0: it is valid; 1: the caller gets its report. */
 static int try(const struct vmcfg *v, char *text, size_t len, char **report)
 {
 	size_t report_len = 0;
@@ -130,7 +130,7 @@ static int try(const struct vmcfg *v, char *text, size_t len, char **report)
 	return rc;
 }
 
-/* Its first line, in characters that a terminal shows. */
+/* Its first line, with only printable characters. */
 static void first_line(char *report)
 {
 	char *end = report + strcspn(report, "\n");
@@ -141,7 +141,7 @@ static void first_line(char *report)
 			*report = '?';
 }
 
-/* A value that begins with what is neither text in quotes, nor list, nor number. */
+/* Finds a value that begins with something else than a text in quotes, a list or a number. */
 static bool lacks_quotes(const char *statement)
 {
 	const char *value = value_of(statement);
@@ -156,7 +156,7 @@ static bool lacks_quotes(const char *statement)
 	return !strchr("\"'[#\n", *value) && !is_number(value);
 }
 
-/* Behind "NAME:LINE: "; the line is 0 when that is not there. */
+/* The text after "NAME:LINE: "; the line is 0 if there is none. */
 static const char *words_of(const struct vmcfg *v, const char *report, unsigned long *line)
 {
 	static const char begin[] = "config parsing error ";
@@ -178,7 +178,7 @@ static const char *words_of(const struct vmcfg *v, const char *report, unsigned 
 	return end;
 }
 
-/* What to do about it, when that can be told. */
+/* What to do about it, if that is known. */
 static const char *hint(const char *statement, const char *words)
 {
 	if (statement && lacks_quotes(statement))
@@ -250,7 +250,7 @@ int vmcfg_syntax_error(const struct vmcfg *v, const char *report, struct err *e)
 	}
 	if (rc == -ENOMEM && (!e || e->code == 0))
 		(void)err_set(e, ENOMEM, "out of memory");
-	if (rc == 0) /* nothing is wrong with any of them alone */
+	if (rc == 0) /* none of them is wrong alone */
 		rc = err_set(e, EINVAL, "%.*s", (int)strcspn(report, "\n"), report);
 	free(text);
 	free(own);

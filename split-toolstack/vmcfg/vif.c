@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One item of vif = [...]: xl-network-configuration(5), and keys of our own. */
+/* One item of vif = [...]: xl-network-configuration(5), and keys of chaos. */
 #include "split-toolstack/vmcfg/private.h"
 
 #include <arpa/inet.h>
@@ -18,7 +18,7 @@ struct item {
 	bool have_bridge;
 };
 
-/* `bare`: it may stand without a value, which is NULL then. */
+/* `bare`: the key may have no value, which is NULL then. */
 struct vif_key {
 	const char *name;
 	int (*set)(struct item *i, const char *key, const char *value, struct err *e);
@@ -141,8 +141,8 @@ static int one_address(struct vif_ip *ip, const char *key, const char *text, str
 	return 0;
 }
 
-/* Several with spaces between, as scripts of xl's take them; a noxs guest is told the first of each
- * family. */
+/* Several addresses separated by spaces, as xl's scripts take them; the device page of a noxs
+ * guest has the first of each family. */
 static int set_ip(struct item *i, const char *key, const char *value, struct err *e)
 {
 	struct vif_ip *ip = &i->vif->ip;

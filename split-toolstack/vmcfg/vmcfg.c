@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The walk over a configuration: syntax by libxlutil, names by cfglex, keys by their table. */
+/* Parses a configuration: syntax with libxlutil, names of keys with cfglex, values with the
+ * table of keys. */
 #include "split-toolstack/vmcfg/private.h"
 
 #include <errno.h>
@@ -80,7 +81,7 @@ static int apply_sets(struct vmcfg_walk *w, struct err *e)
 	return 0;
 }
 
-/* root and extra make a command line when cmdline does not say it: as xl does. */
+/* Without cmdline, root and extra form the command line, as with xl. */
 static int join_cmdline(struct vmcfg_walk *w, struct err *e)
 {
 	char *line = NULL;
@@ -95,7 +96,7 @@ static int join_cmdline(struct vmcfg_walk *w, struct err *e)
 	return 0;
 }
 
-/* When all else is known: the texts of vCPUs that there are not do not count, as in xl. */
+/* Called at the end: texts for vCPUs that do not exist are ignored, as with xl. */
 static int read_cpus(struct vmcfg_walk *w, struct err *e)
 {
 	if (w->cpus_each)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* struct device_config: the table of kinds, and what is the same for all of them. */
+/* struct device_config: the table of kinds, and the code that all kinds share. */
 #include "split-toolstack/engine/config/device_config_ops.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Configurations of vbds: defaults, copies, what they can say wrong, and names of virtual disks. */
+/* Configurations of vbds: defaults, copies, checks, and names of virtual disks. */
 #include "split-toolstack/engine/config/device_config_ops.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What configurations of vifs can say wrong, alone and beside each other. */
+/* Checks configurations of vifs, alone and compared with others. */
 #include "split-toolstack/engine/config/device_config_ops.h"
 
 #include <errno.h>
@@ -80,7 +80,8 @@ static int check_netns(const struct device_config *d, struct err *e)
 	return 0;
 }
 
-/* Also of what does not come out of a text: a record, another program's request. */
+/* Also checks configurations that were not parsed from text: of a record, or of another
+ * program's request. */
 static int check(const struct device_config *d, struct err *e)
 {
 	const struct vif_config *v = &d->u.vif;

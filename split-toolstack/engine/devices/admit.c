@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* May a VM have these devices. */
+/* Checks whether a VM may have its devices. */
 #include "split-toolstack/engine/devices/admit.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ static int admit(struct engine *en, const struct vm *self, const struct device_c
 	return engine_devices(en)->kinds[d->kind]->admit(en, self, d, e);
 }
 
-/* Of several devices the error that lasts is told rather than one that ends by itself. */
+/* Of several errors the permanent one is reported, not one that will end by itself. */
 static int worse(int so_far, int rc, const struct err *why, struct err *e)
 {
 	if (rc == 0 || (rc == -EAGAIN && so_far < 0))

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* After a restart of the daemon: devices that live on with their VMs, and those that belong to
- * none. */
+/* After a restart of the daemon: adopts devices of VMs that run, and removes those without a VM. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* Out of this process: the device itself goes on. */
+/* Removes it from this process; the device itself continues. */
 static void let_go(struct device *d)
 {
 	struct engine *en = d->en;
@@ -84,7 +83,7 @@ void devices_close(struct engine *en)
 
 /* --- VMs that live on --- */
 
-/* It has not come to that: a device of a guest that makes the handshake itself is made now. */
+/* The device was not made yet: a device of a guest without noxs is made now. */
 static int make(struct device *d)
 {
 	struct err e = {0};
@@ -104,7 +103,7 @@ static int make(struct device *d)
 	return 0;
 }
 
-/* Goes on where the last daemon was. On failure nothing was changed. */
+/* Continues where the last daemon was. On failure nothing was changed. */
 static int adopt(struct device *d)
 {
 	char at[DEVTREE_PATH_MAX];
@@ -129,7 +128,7 @@ static int adopt(struct device *d)
 	return 0;
 }
 
-/* What was configured and is in the store goes on; what was not yet there is made. */
+/* Devices that are in the configuration and in the store are adopted; missing ones are made. */
 int devices_adopt(struct vm *vm, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
@@ -163,7 +162,8 @@ int devices_adopt(struct vm *vm, struct err *e)
 	return 0;
 }
 
-/* Another toolstack's domain has the id by now: in xenstored its backends have our paths. */
+/* The id now belongs to a domain of another toolstack, whose backends have the same paths in
+ * xenstored. */
 static bool is_others(struct engine *en, uint32_t domid)
 {
 	struct xen_domain_info info;
@@ -174,7 +174,7 @@ static bool is_others(struct engine *en, uint32_t domid)
 	       xen_domain_info(engine_xen(en), domid, &info) != -ESRCH;
 }
 
-/* Of shells, and of VMs that ended while no daemon ran. */
+/* Devices of shells, and of VMs that ended while no daemon ran. */
 static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid, uint32_t devid)
 {
 	struct device_config c;
@@ -240,7 +240,7 @@ static void children(struct engine *en, struct numbers *l, const char *kind, uin
 	(void)store_children(engine_devices(en)->host.store, at, note_child, l);
 }
 
-/* What our store has is ours. */
+/* All of them in our own store are ours. */
 static void drop_known(struct engine *en, enum device_kind kind)
 {
 	const char *name = device_kind_name(kind);
@@ -258,8 +258,8 @@ static void drop_known(struct engine *en, enum device_kind kind)
 	free(domains.id);
 }
 
-/* Backends whose nodes are away already, but which the kernel had not let go, or of which xenstored
- * has not heard. Beside xenstored others are another toolstack's. */
+/* Backends whose nodes were removed already, but which the kernel had not released, or whose
+ * removal xenstored does not have yet. Beside xenstored, others belong to other toolstacks. */
 static void drop_unknown(const char *name, void *arg)
 {
 	struct engine *en = arg;

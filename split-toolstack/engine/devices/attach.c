@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices that come and go while their VM runs. */
+/* Attaches and detaches devices while their VM runs. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
 
-/* A guest has so long to let go of a device. */
+/* Time for a guest to release a device. */
 #define DETACH_S 10.0
 
 /* --- waiting --- */
@@ -69,7 +69,7 @@ static void forget_config(struct vm *vm, enum device_kind kind, uint32_t devid)
 	}
 }
 
-/* Its attach has failed later on. */
+/* Its attach failed later. */
 static void forget_device(struct device *d)
 {
 	if (d->vm)
@@ -131,7 +131,7 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 		d->forget = forget_device;
 		wait_for(d, ATTACH_S, fn, arg);
 		rc = device_start(d, disk, &e);
-		if (rc == 0 || !d->done) /* it has heard, or will */
+		if (rc == 0 || !d->done) /* the guest was told, or will be */
 			return;
 		d->done = NULL;
 		d->attaching = false;
@@ -145,8 +145,8 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 	fn(arg, rc, NULL, &e);
 }
 
-/* An attach that waits: for its disk to be opened, or for a device that is leaving. The VM can be
- * gone meanwhile. */
+/* An attach that waits for its disk to be opened, or for a device that is being removed. The VM
+ * may be gone meanwhile. */
 struct attach {
 	struct teardown_wait teardown_wait; /* first */
 	struct attach *next, *prev;
@@ -167,7 +167,7 @@ static void attach_free(struct attach *a)
 	free(a);
 }
 
-/* It is over with rc and the reason. */
+/* Ends it with rc and the reason. */
 static void attach_ends(struct attach *a, int rc, const struct err *e)
 {
 	device_fn *fn = a->fn;
@@ -177,7 +177,7 @@ static void attach_ends(struct attach *a, int rc, const struct err *e)
 	fn(arg, rc, NULL, e);
 }
 
-/* Waits when something is leaving; true: rc is 0, and it goes on. */
+/* Waits if a device is being removed; true: rc is 0, and the attach continues. */
 static bool is_admitted(struct attach *a, int rc, struct err *e)
 {
 	if (rc == -EAGAIN && teardown_wait_again(a->en, &a->teardown_wait)) {
@@ -286,7 +286,7 @@ void attaches_end(const struct vm *vm)
 
 			attach_ends(a, rc, &e);
 			next = engine_devices(vm_engine(vm))
-				       ->attaches; /* what hears of it may end others */
+				       ->attaches; /* the called functions may end other attaches */
 		}
 		a = next;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One device: what it needs in dom0, its nodes, and the states of its backend. */
+/* A device: what it needs in dom0, its nodes, and the states of its backend. */
 #include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
@@ -174,14 +174,16 @@ void device_broken(struct device *d, const char *fmt, ...)
 		      d->reason);
 	if (d->set)
 		d->set->ops->failed(d->set, &e);
-	if (d->phase >= PHASE_CLOSING) { /* what waits for its end waits on; it comes sooner now */
+	if (d->phase >= PHASE_CLOSING) { /* requests that wait for its end continue to wait; it ends
+					    sooner now */
 		if (d->phase == PHASE_CLOSING)
 			device_wait(d, 0.);
 		return;
 	}
 	failed = d->attaching;
 	device_done(d, -EIO, &e);
-	if (failed) { /* nothing is left of it; not yet: the caller still uses it */
+	if (failed) { /* it can be removed now, but not during this call, because the caller still
+			 uses it */
 		d->take_back = true;
 		device_wait(d, 0.);
 	}
@@ -189,7 +191,7 @@ void device_broken(struct device *d, const char *fmt, ...)
 
 /* --- starting --- */
 
-/* Where a VM's device stands after each change. */
+/* The state of a VM's device after each change. */
 void device_look(struct device *d)
 {
 	enum devtree_state s = devtree_back_state(engine_devices(d->en)->host.store, &d->id);
@@ -201,7 +203,7 @@ void device_look(struct device *d)
 	}
 	if (d->phase < PHASE_STARTED || d->phase >= PHASE_CLOSING || d->reason[0])
 		return;
-	/* InitWait is too early: blkback opens its disk when a watch of its own tells it to. */
+	/* InitWait is too early: blkback opens its disk when another watch fires. */
 	if (s == DEVTREE_CONNECTED && d->loop_fd >= 0) {
 		(void)close(d->loop_fd);
 		d->loop_fd = -1;
@@ -342,7 +344,7 @@ bool device_seen(const struct device *d)
 
 void device_unbound(struct device *d)
 {
-	if (device_in_kernel(d)) /* an earlier one of this name is meant */
+	if (device_in_kernel(d)) /* an earlier device with this name is meant */
 		return;
 	if (d->phase < PHASE_QUEUED && !device_seen(d))
 		return;

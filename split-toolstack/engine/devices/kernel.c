@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices whose backend is dom0's kernel: it finds their nodes in the store and does the rest. */
+/* Devices whose backend is in dom0's kernel, which finds their nodes in the store. */
 #include "split-toolstack/engine/devices/backend.h"
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/parts/parts.h"
@@ -29,7 +29,7 @@ void kernel_backend_absent(const struct device *d, char *to, size_t room)
 		(void)snprintf(to, room, "%s is not ready", driver);
 }
 
-/* It has one thread that takes devices up in order. */
+/* The kernel has one thread that handles devices in order. */
 void kernel_backend_seen(struct device *d)
 {
 	struct engine *en = d->en;

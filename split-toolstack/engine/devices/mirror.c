@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The thread that speaks to xenstored, and the two queues between it and the loop. */
+/* The thread that talks to xenstored, and the two queues between it and the loop. */
 #include "split-toolstack/engine/devices/mirror.h"
 
 #include <errno.h>
@@ -19,11 +19,11 @@
 #include "base/unix.h"
 #include "split-toolstack/engine/devices/mirror_queue.h"
 
-#define RETRIES 100 /* of a transaction that others disturb */
-/* News wait in so many bytes. With more the thread reads nothing of xenstored until the loop has
- * taken some. */
+#define RETRIES 100 /* tries of a transaction that other clients disturb */
+/* Limit of the queue of changes, in bytes. Above it the thread reads nothing from xenstored
+ * until the loop has taken some. */
 #define NEWS_MAX  (256u << 10)
-#define NEWS_TURN 64u /* that the loop takes before others have their turn */
+#define NEWS_TURN 64u /* changes that the loop handles in one turn */
 #define UUID_LEN  36u
 
 struct mirror {
@@ -35,16 +35,17 @@ struct mirror {
 	pthread_t thread;
 	bool running;
 	int wake; /* eventfd: there are requests */
-	int life; /* a connection that tells of xenstored's end: libxenstore does not; < 0: none */
+	int life; /* a connection that shows the end of xenstored, which libxenstore does not; < 0:
+		     none */
 	ev_async news;
 	struct mirror_queue in, out;
-	uint64_t asked; /* requests, ever */
-	uint64_t done;	/* the thread's: of these */
-	struct mirror_item *open,
-		**open_last;	  /* the loop's: a transaction that is being put together */
-	bool dead;		  /* the thread's word */
-	struct mirror_item *stop; /* made before it is needed: the thread ends without any memory */
-	/* the thread's: VMs whose names are to be read, one after the other */
+	uint64_t asked;			       /* number of requests */
+	uint64_t done;			       /* number of those that the thread has done */
+	struct mirror_item *open, **open_last; /* of the loop: a transaction that is being built */
+	bool dead;			       /* the thread's word */
+	struct mirror_item
+		*stop; /* allocated in advance, because the thread's end must need no memory */
+	/* of the thread: VMs whose names must be read, one after the other */
 	char **vms;
 	uint32_t nvms, vm;
 };
@@ -73,7 +74,7 @@ static void say(struct mirror *m, const char *path, const char *value, uint32_t 
 	ev_async_send(m->loop, &m->news);
 }
 
-/* A node, and with `deep` what is below it. */
+/* Reads a node, and with `deep` the nodes below it. */
 static void look(struct mirror *m, const char *path, bool deep)
 {
 	unsigned int len = 0;
@@ -132,7 +133,8 @@ static void forget_vms(struct mirror *m)
 	m->vms = NULL;
 }
 
-/* Something at or below the VMs' folder has changed, or (the folder itself) it is followed now. */
+/* Something at or below the folder of VMs has changed, or (the folder itself) it is followed
+ * now. */
 static void look_at_name(struct mirror *m, const char *path)
 {
 	const char *vm = path + sizeof(MIRROR_NAMES);
@@ -149,7 +151,7 @@ static void look_at_name(struct mirror *m, const char *path)
 	}
 }
 
-/* One of them. Requests of the loop come before the next one. */
+/* Reads one of them. Requests of the loop are done first. */
 static void next_vm(struct mirror *m)
 {
 	if (!m->vms)
@@ -196,7 +198,7 @@ static void failed(struct mirror *m, const struct mirror_item *i)
 		log_line(LOG_ERROR, "xenstored refuses %s: %s", i->path, strerror(errno));
 }
 
-/* Again when another client got in between. */
+/* Repeats it if another client has changed the same nodes meanwhile. */
 static void transaction(struct mirror *m, const struct mirror_item *all)
 {
 	for (int round = 0; round < RETRIES; round++) {
@@ -404,7 +406,7 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, mirror_told_fn *told, void 
 	if (rc == 0 && !m->xs)
 		rc = err_sys(e, errno, "xenstored");
 	if (rc == 0) {
-		/* Nothing is sent on it; it tells that its other end is gone. */
+		/* Nothing is sent on it; it only shows that xenstored has closed it. */
 		m->life = unix_connect(xs_daemon_socket(), SOCK_STREAM, 0);
 		rc = pthread_create(&m->thread, NULL, run, m);
 		if (rc)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Queues between the loop and the mirror's thread, with an account of what waits. */
+/* The queues between the loop and the mirror's thread, with the size of their items. */
 #include "split-toolstack/engine/devices/mirror_queue.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Beside xenstored: one device there and here, both ways. */
+/* Beside xenstored: copies a device's nodes between our store and xenstored, in both directions. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* A guest that writes faster than xenstored takes it is stopped here. */
+/* A guest that writes faster than xenstored accepts is stopped here. */
 #define BACKLOG_MAX 4096u
 
 struct walk {
@@ -137,7 +137,7 @@ bool device_unmirror_domain(struct engine *en, uint32_t domid)
 	return mirror_tell(engine_devices(en)->mirror, domid) == 0;
 }
 
-/* Xenstored's side has changed: the kernel's backend, most of the time. */
+/* A node in xenstored has changed, usually by the kernel's backend. */
 static void on_news(void *arg, const char *path, const char *value, uint32_t len, uint64_t done)
 {
 	struct engine *en = arg;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What each VM has for itself on this host: MAC addresses, names of interfaces, disks. */
+/* The resources of each VM that no other may use: MAC addresses, names of interfaces, disks. */
 #include "split-toolstack/engine/devices/reservations.h"
 
 #include <errno.h>
@@ -10,11 +10,9 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/parts.h"
 
-/*
- * By what it is, over all VMs, so that a create costs the same with thousands of others. What a VM
- * has is its own from its create to its end, also between two lives, when the kernel knows of
- * nothing. Disks that are only read can be several VMs'.
- */
+/* One table for all VMs, keyed by resource, so that a create takes the same time with thousands
+ * of VMs. A VM has its resources from its create to its end, also between two domains, when the
+ * kernel has nothing of it. Several VMs can have a disk if all of them only read it. */
 
 #define WHAT_MAX 4096u /* bytes of what a reservation is of */
 

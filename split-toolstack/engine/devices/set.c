@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The devices of a VM together: made, shown in its device page, attached and detached. */
+/* The devices of a VM together: makes them, fills its device page, attaches and detaches. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ void device_set_add(struct device_set *set, struct device *d)
 	*at = d;
 }
 
-/* The rings of device `d` are pages `ring` and on of those that libdom has made. */
+/* The rings of device `d` are the pages from `ring` on, of those that libdom has made. */
 static void give_rings(struct device *d, const struct dom *dom, uint32_t ring)
 {
 	d->noxs = true;
@@ -88,7 +88,7 @@ int device_add(struct engine *en, struct device_set *set, const struct device_co
 	return 0;
 }
 
-/* vifs come first, so that a shell with so many of them has theirs at the same place. */
+/* vifs come first, so that their places are the same in a shell with as many vifs. */
 static int make_kind(struct vm *vm, enum device_kind kind, uint32_t *ring, struct err *e)
 {
 	struct device *have = vm_devices(vm)->first;
@@ -251,8 +251,8 @@ bool devices_gate(const struct device_set *set)
 	return false;
 }
 
-/* A device that is broken, or else one that is not there (NULL: all are); *n: how many are in the
- * set. */
+/* A broken device, or else one that is not connected (NULL: all are); *n: number of devices in
+ * the set. */
 static const struct device *lacking(const struct device_set *set, uint32_t *n)
 {
 	const struct device *found = NULL;
@@ -295,8 +295,8 @@ int devices_there(const struct device_set *set, uint32_t n, ev_tstamp now, ev_ts
 		return 0;
 	if (d->reason[0])
 		return err_set(e, EIO, "%s %u: %s", d->id.kind, d->key.devid, d->reason);
-	/* Of many creates at once the last ones have their turn late: as long as the backend gets
-	 * on their time does not run. */
+	/* If there are many creates at once, the last ones wait long: as long as the backend
+	 * makes progress, their time does not run. */
 	end = d->backend->turn ? d->backend->turn(d) : 0.;
 	if (end > *until)
 		*until = end;

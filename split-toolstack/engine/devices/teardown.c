@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices that go: a few at a time, so that others can be made meanwhile, and what waits for that.
- */
+/* Removes devices: a few at a time, so that others can be made meanwhile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,16 +14,14 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/*
- * One kernel thread (xenwatch) does all the work of kernel backends, in order: a device that is
- * connected waits behind all that are removed. Removing an interface waits for RCU, tens of
- * milliseconds each, unless the kernel is told to hurry.
- */
+/* One kernel thread (xenwatch) does all the work of kernel backends, in order: to connect a
+ * device it first finishes all removals before it. Removing an interface waits for RCU, tens of
+ * milliseconds each, unless RCU is expedited. */
 #define AT_ONCE 2u
-/* An event that does not come within so long was lost, or never sent. */
+/* An event that has not come after this time was lost, or never sent. */
 #define LOST_S 5.0
-/* The kernel may be about to make a backend for nodes that were just made: its id must not be used
- * again before that is clear. */
+/* The kernel may be about to make a backend for new nodes: the id must not be used again until
+ * that is decided. */
 #define UNSEEN_S 0.1
 
 struct teardown {
@@ -35,15 +32,15 @@ struct teardown {
 	int mark;	      /* file: whether it is ours; -1: it could not be opened */
 };
 
-/* Says, to the next daemon too, whether the setting is ours and was 0 before. */
+/* Records, for the next daemon too, whether this process has set it and it was 0 before. */
 static bool mark(const struct engine *en, bool ours)
 {
 	return engine_devices(en)->teardown->mark >= 0 &&
 	       pwrite(engine_devices(en)->teardown->mark, ours ? "1" : "0", 1, 0) == 1;
 }
 
-/* Back to 0 only what was found so. The mark is there before the setting changes and until it is
- * as it was. */
+/* Sets it back to 0 only if it was 0 before. The record exists before the setting is changed and
+ * until it is restored. */
 void teardown_hurry(struct engine *en, bool on)
 {
 	struct teardown *t = engine_devices(en)->teardown;
@@ -300,8 +297,8 @@ static void domain_left(struct device_domain *dom, struct engine *en)
 	}
 }
 
-/* Backends remove what they made for the domain. With those that take time it counts as one that
- * has devices: the note of its end stays until nothing is left, whenever the daemon dies. */
+/* Backends remove what they made for the domain. If one takes time for that, the domain counts
+ * as one with devices: its record stays until nothing is left, even if the daemon is killed. */
 static void leave_backends(struct device_domain *dom, struct engine *en)
 {
 	dom->lived = vm_by_domid(en, dom->domid) != NULL;
@@ -329,7 +326,7 @@ void devices_left(struct engine *en, uint32_t domid)
 		engine_devices(en)->host.domain_free(en, domid);
 		return;
 	}
-	if (--dom->leaving || dom->n) /* it has got others since */
+	if (--dom->leaving || dom->n) /* it has other devices now */
 		return;
 	if (dom->lived && !vm_by_domid(en, domid))
 		leave_backends(dom, en); /* more can go now */

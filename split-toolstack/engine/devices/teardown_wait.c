@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests that wait for a disk or a name which a device that is being torn down still has. */
+/* Requests that wait for a disk or name of a device that is being removed. */
 #include "split-toolstack/engine/devices/teardown_wait.h"
 
 #include <errno.h>
@@ -11,10 +11,10 @@
 #include "split-toolstack/engine/devices/kind.h"
 #include "split-toolstack/engine/parts/parts.h"
 
-/* `chaos destroy` does not wait for backends: a create right behind it finds the old VM's devices
- * still there. It waits so long for one of them. */
+/* `chaos destroy` does not wait for backends, so a create just after it finds the old VM's
+ * devices still there. It waits this long for one of them. */
 #define WAIT_S 10.0
-/* The kernel closes a disk some moments after it has said that its backend is gone. */
+/* The kernel closes a disk some moments after it has reported that its backend is gone. */
 #define LATELY_S 2.0
 #define AGAIN_S	 0.05
 
@@ -36,7 +36,7 @@ static void look_in(struct engine *en, double seconds)
 	ev_timer_start(engine_loop(en), &engine_devices(en)->teardown_waits->timer);
 }
 
-/* All have the same time to wait: the first in the list is the first whose time is over. */
+/* All wait for the same time, so the first in the list is the first whose time is over. */
 static void look_later(struct engine *en)
 {
 	double left;

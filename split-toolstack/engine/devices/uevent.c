@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the kernel says of its backends: interfaces that come, devices that go (uevents, which are
- * what Documentation/ABI calls KOBJECT_UEVENT messages). */
+/* The kernel's uevents about backends: new interfaces, removed devices (in Documentation/ABI:
+ * KOBJECT_UEVENT). */
 #include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
@@ -101,7 +101,7 @@ void uevent_take(struct engine *en, const char *buf, size_t len)
 		handle(en, &u);
 }
 
-/* Too much has happened: what is in /sys tells the rest. */
+/* Events were lost: reads the state from /sys. */
 static void look_again(struct engine *en)
 {
 	struct device *d = NULL;
@@ -147,7 +147,8 @@ static void on_uevent(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
-/* Half of what the kernel says is not for us: only add@, remove@ and move@ wake us. */
+/* Half of the kernel's events are not needed: a filter only lets add@, remove@ and move@
+ * through. */
 static void filter(int fd)
 {
 	static const uint32_t wanted[] = {0x61646440u, 0x72656d6fu,
@@ -162,7 +163,7 @@ static void filter(int fd)
 	};
 	const struct sock_fprog prog = {sizeof(code) / sizeof(code[0]), code};
 
-	/* Without it they are read and passed over. */
+	/* Without the filter they are read and ignored. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
 }
 

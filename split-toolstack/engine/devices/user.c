@@ -14,7 +14,7 @@
 
 /* --- its number there --- */
 
-/* A process that was found has those that the last daemon made of it. */
+/* A process that was found may have devices of the last daemon. */
 #define KIND_BITS 1u
 _Static_assert(DEVICE_KINDS <= 1u << KIND_BITS, "numbers of all kinds");
 
@@ -67,7 +67,7 @@ static int attach(struct device *d, bool again, struct err *e)
 	return d->kind->user_attach(d, user_backend_client(d->en), number_of(d), again, e);
 }
 
-/* The rings are what the frontend says: loaded now, checked there, and not again. */
+/* The rings are those that the frontend has written: loaded once here, and checked there. */
 int device_user_attach_now(struct device *d, bool again, struct err *e)
 {
 	int rc = user_backend_open(d->en, e);
@@ -200,9 +200,9 @@ static int adopt(struct device *d)
 
 void device_user_orphan(struct device *d)
 {
-	device_hide(d); /* it may have been the kernel's after all */
+	device_hide(d); /* it may have been the kernel's */
 	device_set_backend(d, BACKEND_USER);
-	d->user_state = USER_ATTACHED; /* or not: it says so when it is asked to detach */
+	d->user_state = USER_ATTACHED; /* or not: the answer to the detach shows it */
 }
 
 static void hide(struct device *d)
@@ -240,7 +240,7 @@ void device_user_detached(struct device *d)
 		set_state(d, DEVTREE_INIT_WAIT); /* it has begun again meanwhile */
 }
 
-/* What the process has is known by its list, and not looked at here. */
+/* What the process has is known from its list, and not checked here. */
 static bool has(const struct device *d)
 {
 	(void)d;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The process chaos-backend as the engine sees it: found or started, what it says, and its end. */
+/* The process chaos-backend: finds or starts it, handles its messages and its end. */
 #include "split-toolstack/engine/devices/device.h"
 
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include "split-toolstack/engine/vm/parts.h"
 
 #define SOCKET_NAME "backend.sock"
-/* One that ends again so soon is not given the same devices a third time: one of them may be why.
- */
+/* If it ends again within this time, its devices are not attached a third time: one of them may
+ * be the cause. */
 #define AGAIN_S 10.0
 
 struct user_backend {
@@ -70,7 +70,8 @@ static bool is_user(const struct device *d)
 	return d->backend == &user_backend_ops;
 }
 
-/* After a restart: what it has. What ended, or was closed, while no daemon ran it is to let go. */
+/* After a restart: the list of its devices. Those that ended, or were closed, while no daemon
+ * ran are detached. */
 static void on_device(void *arg, const struct backend_device *has)
 {
 	struct engine *en = arg;
@@ -87,7 +88,7 @@ static void on_device(void *arg, const struct backend_device *has)
 	user_backend_wants(en);
 }
 
-/* What it was to have, but has not. */
+/* Attaches devices that it should have and does not. */
 static void on_listed(void *arg)
 {
 	struct engine *en = arg;
@@ -146,12 +147,12 @@ static void disconnect(struct engine *en)
 	u->client = NULL;
 }
 
-/* Its devices go to the next one. What was in flight is lost as on a wire, or, with a disk, the end
- * of the device (BLK_AGAIN). */
+/* Its devices are attached to the next process. Open requests are lost: for frames as on a wire;
+ * a disk with open requests ends (BLK_AGAIN). */
 static void lost(struct engine *en, const struct err *why)
 {
 	struct user_backend *u = engine_devices(en)->user;
-	/* One that never answered was on its way out when it was found. */
+	/* A process that never answered was already ending when it was found. */
 	bool again = !u->answered || u->lost == 0 || ev_now(engine_loop(en)) - u->lost > AGAIN_S;
 	struct device *d = NULL;
 	struct device *tmp;

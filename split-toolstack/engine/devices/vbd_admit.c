@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* May a VM have this disk: what lies behind it, and whether another VM has it. */
+/* Checks whether a VM may have a disk: its file, and whether another VM has it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 /* --- what is no other VM's --- */
 
-/* What a disk is, whatever it is called: the device, or the file. False: not known. */
+/* The identity of a disk, whatever path it has: the device, or the file. False: not known. */
 static bool file_id(const struct vbd_config *v, uint64_t id[2])
 {
 	id[0] = v->dev;
@@ -20,8 +20,8 @@ static bool file_id(const struct vbd_config *v, uint64_t id[2])
 	return v->path && v->dev;
 }
 
-/* By its path, which may lead to nothing between two lives, and by what it led to when it was
- * opened last. */
+/* Compares paths, which may lead to nothing between two domains, and the identities when they
+ * were last opened. */
 int vbd_admit(struct engine *en, const struct vm *self, const struct device_config *d,
 	      struct err *e)
 {
@@ -56,7 +56,7 @@ int vbd_reserve(struct vm *vm, const struct device_config *d)
 
 /* --- its file --- */
 
-/* One that the last daemon had can be of any file, and have any name. */
+/* A disk of the last daemon may be any kind of file, and have any name. */
 static bool may_be(const struct device *d, const struct disk_info *disk)
 {
 	return d->disk.dev == 0 || (d->disk.dev == disk->dev && d->disk.ino == disk->ino);
@@ -79,7 +79,7 @@ static bool disk_is_leaving(struct engine *en, const struct disk_info *disk)
 	return leaving;
 }
 
-/* One disk under two names: by a link, or as another node of the same device. */
+/* One disk with two names: by a link, or another node of the same device. */
 static int given_twice(const struct vbd_config *v, const struct device_config *other, uint32_t n,
 		       struct err *e)
 {
@@ -112,7 +112,7 @@ int vbd_is_newer(const struct device_config *d, struct err *e)
 		       name, d->u.vbd.path ? d->u.vbd.path : "the file");
 }
 
-/* A guest that was saved knows how large its disk is, and remembers what is on it. */
+/* A saved guest remembers the size and the contents of its disk. */
 static int check_same(struct vm *vm, struct device_config *d, const struct file *file,
 		      struct err *e)
 {
@@ -135,7 +135,7 @@ static int check_same(struct vm *vm, struct device_config *d, const struct file 
 		return vbd_is_newer(d, e);
 	v->sectors = file->info.sectors;
 	v->written_ns = file->info.written_ns;
-	v->same_since_ns = 0; /* from now on it is the VM's, which may be built once more */
+	v->same_since_ns = 0; /* from now on it belongs to the VM, which may be built again */
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* After a restart of the daemon: the disks of VMs that live on. Their paths are opened away from
- * the loop, and neither the start nor the VM waits for them. */
+/* After a restart of the daemon: adopts the disks of VMs that run. Their paths are opened on
+ * threads; neither the start nor the VM waits for that. */
 #include <linux/major.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +15,10 @@
 #include "split-toolstack/engine/vm/adopt_later.h"
 #include "split-toolstack/engine/vm/parts.h"
 
-/* What dom0 lacked is asked for again after so long. */
+/* If dom0 lacked a resource, it is tried again after this time. */
 #define AGAIN_S 1.0
 
-/* What the guest has been told. */
+/* The size that the guest was told. */
 static void read_size(struct device *d)
 {
 	char at[DEVTREE_PATH_MAX];
@@ -31,7 +31,7 @@ static void read_size(struct device *d)
 		d->sectors = strtoull(text, NULL, 10);
 }
 
-/* Other VMs cannot have it, under whatever name. */
+/* Reserves it: other VMs cannot have it, under any name. */
 static void reserve(struct device *d, uint64_t dev, uint64_t ino)
 {
 	struct vm_config *c = vm_change_cfg(d->vm);
@@ -76,14 +76,14 @@ static void try_later(struct device *d, enum file_use use, device_disk_fn *then)
 	ev_timer_start(engine_loop(d->en), &d->again);
 }
 
-/* Also when there is no memory for it now. */
+/* Also called if there is no memory for it now. */
 static void open_again(struct device *d, enum file_use use, device_disk_fn *then)
 {
 	if (device_open_later(d, use, then, NULL) < 0)
 		try_later(d, use, then);
 }
 
-/* A loop device in the place of one that is gone, or over another file by now. */
+/* Replaces a loop device that is gone, or has another file by now. */
 static void take_new_loop(struct device *d, struct file *disk)
 {
 	char at[DEVTREE_PATH_MAX];
@@ -108,8 +108,8 @@ static void take_new_loop(struct device *d, struct file *disk)
 	(void)store_putf(engine_devices(d->en)->host.store, at, "%x:%x", d->major, d->minor);
 }
 
-/* What the path leads to. A loop device can be its user's own, and is a block device as others
- * then; or it was put over a file, which it holds, lock and all. */
+/* The file at the path. A loop device can be a disk that the user has made, used like any block
+ * device; or it was made for a file, and holds that file with its lock. */
 static void lock_again(struct device *d, struct file *disk)
 {
 	const struct disk_info *info = &disk->info;
@@ -134,8 +134,9 @@ static void lock_again(struct device *d, struct file *disk)
 	}
 }
 
-/* Its loop device, which exists if blkback has it open. The last daemon has held it until blkback
- * had opened it: when that was too early, the file gets another one, of which blkback reads. */
+/* Its loop device exists if blkback has it open. The last daemon kept it until blkback had
+ * opened it; if the daemon ended too early, the file gets another loop device, from which
+ * blkback reads. */
 static int find_loop(struct device *d)
 {
 	bool early =
@@ -170,8 +171,8 @@ static void look_at_disk(struct device *d, struct file *disk)
 		note(d, &disk->info);
 }
 
-/* The lock of a block device was the last daemon's, that of a file is its loop device's, or
- * chaos-backend's. A path is opened away from the loop: the device goes on meanwhile. */
+/* The last daemon had the lock of a block device; the lock of a file belongs to its loop device,
+ * or to chaos-backend. A path is opened on a thread; the device continues meanwhile. */
 int vbd_adopt(struct device *d)
 {
 	const char *path = d->cfg.u.vbd.path;

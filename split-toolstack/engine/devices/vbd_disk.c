@@ -16,7 +16,7 @@ void vbd_note_disk(struct device *d, const struct disk_info *info)
 	d->can_discard = info->discard;
 }
 
-/* The file behind a disk, open and locked, is held, and a block device over it. */
+/* Keeps the file of a disk, which is open and locked, and makes a block device for it. */
 int vbd_take_file(struct device *d, struct file *file, struct err *e)
 {
 	struct vbd_config *c = &d->cfg.u.vbd;
@@ -36,8 +36,8 @@ int vbd_take_file(struct device *d, struct file *file, struct err *e)
 				 e);
 	if (rc < 0)
 		return err_wrap(e, rc, "disk \"%s\"", c->path ? c->path : "(an open file)");
-	/* As the kernel's backend: the guest has a cache of its own. A device may not know how, and
-	 * one with larger sectors could not be served in those that the guest is told of. */
+	/* Like the kernel's backend it uses direct I/O, because the guest has its own cache. Not
+	 * if the device does not support it, or has larger sectors than the guest was told. */
 	if (info->block && !d->backend->loops && c->path && info->sector_bytes == 512)
 		(void)fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_DIRECT);
 	if (!info->block && d->backend->loops) { /* the loop device has it, lock and all */

@@ -17,7 +17,7 @@ static uint32_t in_flavor(const struct pool_flavor *f)
 	return f->vifs;
 }
 
-/* The shell's are numbered; and one that is in a bridge stays a bridge's port. */
+/* The shell's vifs have numbers; and one that is in a bridge must stay in a bridge. */
 static bool fits_shell(const struct pool_flavor *f, const struct device_config *d, uint32_t i)
 {
 	return d->backend == f->backend && !d->u.vif.netns[0] &&
@@ -83,7 +83,7 @@ static void page(const struct device *d, struct noxs_device *to)
 	v->ipv6_prefix = c->ip.ipv6_prefix;
 }
 
-/* Of a TAP: its interface goes with it, now. */
+/* A TAP is removed with its file, now. */
 static void close_files(struct device *d)
 {
 	if (d->user_fd >= 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* May a VM have this vif: numbers and MACs, its bridge, and what it has for itself. */
+/* Checks whether a VM may have a vif: numbers and MACs, its bridge, and resources that only it
+ * may use. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static bool has_such(const struct vm *vm, const struct vif_config *v)
 	return has;
 }
 
-/* One that no VM of this host has: of 23 bits, two are the same sooner or later. */
+/* Generates a MAC that no VM of this host has: with 23 bits, two are equal sooner or later. */
 static void choose_mac(const struct vm *vm, struct device_config *d)
 {
 	struct vif_config *v = &d->u.vif;
@@ -85,7 +86,7 @@ static size_t text_of_peer(const struct vif_config *v, char text[PEER_TEXT])
 	return (size_t)snprintf(text, PEER_TEXT, "%s %s", v->peer, v->netns);
 }
 
-/* In a namespace of its own it has the MAC of its peer, which is not among ours. */
+/* In a network namespace it has the MAC of its peer, which is not one of ours. */
 static bool claims_mac(const struct vif_config *v)
 {
 	return vif_has_mac(v) && !v->netns[0];
@@ -125,7 +126,7 @@ int vif_reserve(struct vm *vm, const struct device_config *d)
 	char peer[PEER_TEXT];
 	int rc = 0;
 
-	/* The vif of a preserved VM sends nothing: its successor has its MAC. */
+	/* The vif of a preserved VM does not send, so its successor may have the same MAC. */
 	if (claims_mac(v) && vm_state(vm) != VM_ENDED_PRESERVED)
 		rc = reservations_add(vm, RESERVED_MAC, v->mac, sizeof(v->mac), true);
 	if (rc == 0 && v->ifname[0])
@@ -139,7 +140,7 @@ int vif_reserve(struct vm *vm, const struct device_config *d)
 
 /* --- what must be in dom0 --- */
 
-/* Asking costs 40 us, and nearly all VMs of a host are in the same few. */
+/* Asking the kernel costs 40 us, and nearly all VMs of a host use the same few bridges. */
 static bool is_known(const struct engine *en, const char *bridge)
 {
 	for (uint32_t i = 0; i < engine_devices(en)->nbridge; i++)

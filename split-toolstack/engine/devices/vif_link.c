@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The interface of a vif in dom0: named, in its bridge, up; and what others do to both. */
+/* The interface of a vif in dom0: sets its name, bridge and state; and handles changes by other
+ * programs. */
 #include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include "base/log.h"
 #include "split-toolstack/engine/parts/parts.h"
 
-/* A pooled one has another MTU than the kernel's only because of its bridge. */
+/* A pooled vif has another MTU than the kernel's default only because of its bridge. */
 static uint32_t mtu_for(const struct device *d, const struct link_info *bridge)
 {
 	if (d->cfg.u.vif.mtu)
@@ -36,8 +37,8 @@ void vif_foresee_mtu(struct device *d)
 		d->mtu = bridge.mtu;
 }
 
-/* Its name can only be changed while it is down, as a pooled one is not, and the kernel waits for
- * RCU to do so: some 10 ms, in which we would do nothing else. */
+/* The name can only be changed while the interface is down; a pooled one is up, and taking it
+ * down makes the kernel wait for RCU, some 10 ms in which the loop would be blocked. */
 static int change_link(struct device *d, const struct link_change *change, struct err *e)
 {
 	struct link_change down = LINK_CHANGE_NONE;
@@ -98,7 +99,8 @@ int device_link_try(struct device *d, struct err *e)
 		rc = change_link(d, &change, e);
 		if (rc == -ENODEV &&
 		    link_find(engine_devices(d->en)->link, d->ifname, &own) == -ENODEV) {
-			d->ifindex = 0; /* an earlier one of this name, and now gone: ours comes */
+			d->ifindex = 0; /* an earlier interface with this name, which is gone: ours
+					   will come */
 			return 0;
 		}
 	}
@@ -134,7 +136,7 @@ void vif_netdev(struct device *d, int ifindex, const char *name)
 	device_look(d);
 }
 
-/* What readers of the store, and the kernel's rate limit, are to find. */
+/* Updates the nodes that readers of the store, and the kernel's rate limit, use. */
 static void tell_claim(const struct device *d)
 {
 	const struct vif_config *c = &d->cfg.u.vif;

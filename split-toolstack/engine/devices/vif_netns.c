@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vifs in network namespaces: moved there, and joined with the peer that their guest stands for. */
+/* vifs in network namespaces: moves them there, and connects them with the peer that their guest
+ * replaces. */
 #include "split-toolstack/engine/devices/kind.h"
 
 #include <errno.h>
@@ -13,12 +14,11 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
 
-/*
- * The namespace is its owner's: it may end first. Then the kernel moves the interface back to
- * dom0's own, by the name it has. No open file keeps the namespace, so after a restart of the
- * daemon only the path leads there, and when nothing is at the path any more, packets may go on all
- * the same. The backend's node `netns` says that it was moved: "<made> <peer> <path>".
- */
+/* The namespace may end before the VM. Then the kernel moves the interface back to dom0's
+ * namespace, under its current name. No open file keeps the namespace in existence, so after a
+ * restart of the daemon only the path leads to it; if nothing is at the path any more, packets
+ * may still flow. The backend's node `netns` records that the interface was moved: "<made>
+ * <peer> <path>". */
 
 #define ENDED "its network namespace has ended"
 
@@ -56,7 +56,7 @@ void vif_netns_foresee(struct vif_config *v)
 	netns_close(&n);
 }
 
-/* Another device has this peer, by whatever path. */
+/* Whether another device has this peer, by whatever path. */
 static const struct device *holder(struct engine *en, const struct vm *vm,
 				   const struct device *self, uint64_t netns, const char *peer)
 {
@@ -95,8 +95,8 @@ int vif_netns_admit(struct engine *en, const struct vm *self, const struct vif_c
 	return rc < 0 ? err_wrap(e, rc, "vif") : 0;
 }
 
-/* 1 with *own, where it is now: moved by this, or by a daemon that was killed. 0: it has not come,
- * or was one of this name that is gone. */
+/* 1: *own is its index: it was moved now, or by a daemon that was killed. 0: it does not exist
+ * yet, or was another interface with this name. */
 static int find_own(struct device *d, struct netns *n, struct link_info *own, struct err *e)
 {
 	struct link *here = engine_devices(d->en)->link;
@@ -217,7 +217,7 @@ bool vif_netns_came_back(struct device *d)
 	return true;
 }
 
-/* It was moved. Where no path leads any more, packets may go on all the same. */
+/* It was moved. If no path leads there any more, packets may still flow. */
 static int find_again(struct device *d, struct err *e)
 {
 	struct link_info own;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Domains that go: destroyed by the worker, and noted in a file until Xen has nothing of them. */
+/* Destroys domains on the worker, and records them in a file until Xen has nothing of them. */
 #include "split-toolstack/engine/domain/drop.h"
 
 #include <errno.h>
@@ -19,22 +19,21 @@
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/*
- * A VM's record can be deleted or used again while its last domain still waits for the worker, and
- * a domain stays with Xen as long as a backend has a page of it. So what goes is noted by domain id
- * in a file of its own, with the uuid that proves that the domain is the one that was meant. The
- * note comes before the VM's record says that it has ended: a daemon that dies in between leaves a
- * record of a living VM, which counts.
- */
+/* A VM's record can be deleted or used again while its last domain still waits for the worker,
+ * and a domain stays in Xen as long as a backend has a page of it. So domains that are to be
+ * destroyed are recorded by domain id in a separate file, with the uuid that identifies them.
+ * This record is written before the VM's record says that the VM has ended: if the daemon dies
+ * in between, there is a record of a running VM, which takes precedence. */
 
 #define MAGIC 0x706f7264u /* "drop" */
 #define IDS   0x8000u
-/* What could not be destroyed, or is not gone though nothing of ours holds it: tried again. */
+/* Domains that could not be destroyed, or still exist although nothing of ours holds them, are
+ * tried again after this time. */
 #define AGAIN_S 1.0
 
-/* One domain id's place in the file; that of dom0 is the header. */
+/* One entry of the file for each domain id; the entry of dom0 is the header. */
 struct note {
-	uint32_t magic; /* 0: nothing is noted */
+	uint32_t magic; /* 0: empty */
 	uint32_t zero;
 	uint8_t uuid[16];
 };
@@ -45,14 +44,15 @@ struct drop {
 	struct engine *en;
 	uint32_t domid;
 	uint8_t uuid[16];
-	uint64_t pages; /* the worker will give back */
+	uint64_t pages; /* pages that the worker will free */
 	struct slot slot;
-	uint8_t *map;		     /* its two pages, as long as they are mapped */
-	bool recorded;		     /* the registry has a record of its own for it */
-	bool adopted;		     /* noted by the last daemon */
-	bool leaving;		     /* drop_devices_gone() is to come */
-	bool first, working;	     /* not tried so far; the worker has it */
-	bool destroyed, gone, other; /* Xen frees it; has freed it; has another one of this id */
+	uint8_t *map;	     /* its two pages, as long as they are mapped */
+	bool recorded;	     /* the registry has a record of its own for it */
+	bool adopted;	     /* recorded by the last daemon */
+	bool leaving;	     /* drop_devices_gone() will be called */
+	bool first, working; /* not tried yet; the worker has it */
+	bool destroyed, gone,
+		other; /* Xen is freeing it; has freed it; has another domain with this id */
 	int rc;
 	struct err err;
 };
@@ -128,7 +128,7 @@ static void destroy_work(struct worker_job *job, struct xen *x)
 	struct drop *d = (struct drop *)job;
 	int rc;
 
-	if (d->map) /* else they would keep the domain */
+	if (d->map) /* otherwise these mappings would keep the domain */
 		xen_unmap(x, d->map, 2);
 	d->map = NULL;
 	rc = xen_domain_destroy(x, d->domid, d->uuid);
@@ -141,7 +141,7 @@ static void destroy_work(struct worker_job *job, struct xen *x)
 
 /* --- on the loop --- */
 
-/* Unless the uuid is a VM's by now: the record is its own then. */
+/* Not if the uuid belongs to a VM by now, which has its own record. */
 static void delete_record(struct engine *en, const uint8_t uuid[16])
 {
 	if (!engine_find_uuid(en, uuid))
@@ -155,7 +155,7 @@ static void finish(struct drop *d)
 	if (d->adopted && !d->other) {
 		d->adopted = false;
 		d->leaving = engine_drops(en)->ops->forget_devices(en, d->domid);
-		if (d->leaving) /* the note stays until that is done */
+		if (d->leaving) /* the record stays until that is done */
 			return;
 	}
 	if (d->recorded)
@@ -197,8 +197,7 @@ static void look(struct drop *d)
 		again_later(d->en);
 }
 
-/* Whether it could be destroyed or not: what waits for its memory is not to wait for a later try.
- */
+/* Also after a failure: a build that waits for this memory must not wait for a later try. */
 static void memory_is_back(struct drop *d)
 {
 	d->first = false;
@@ -316,7 +315,8 @@ static void adopt(struct engine *en, uint32_t domid, const struct note *n)
 	if (vm && vm_state(vm) == VM_UNKNOWN &&
 	    memcmp(vm_uuid_bytes(vm), n->uuid, sizeof(n->uuid)) != 0)
 		vm = NULL;
-	if (vm) { /* it was to end, but not so far that anything knows of it; or a later one's id */
+	if (vm) { /* it was to be destroyed, but not so far that anything else shows it; or it
+		     belongs to a later domain with this id */
 		erase_note(en, domid);
 		return;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Builds and destroys have a thread each: a build that lacks memory waits for the destroys that
- * give it back. */
+/* Builds and destroys have separate threads: a build that lacks memory waits for the destroys
+ * that will free it. */
 #include "split-toolstack/engine/domain/memory.h"
 
 #include <errno.h>
@@ -54,7 +54,7 @@ uint64_t memory_youngest(const struct engine *en)
 	return any_under_way(en) ? engine_memory(en)->begun : 0;
 }
 
-/* Destroys end in the order in which they were handed over. */
+/* Destroys end in the order in which they were pushed. */
 static bool still_under_way(const struct engine *en, uint64_t nr)
 {
 	return engine_memory(en)->ended < nr;

@@ -15,8 +15,8 @@
 #include "split-toolstack/engine/config/device_config.h"
 #include "split-toolstack/engine/files/local.h"
 
-/* Another thread that looks whether a file is used elsewhere (ours_alone() in dom0/disk.c) has a
- * lease on it for some microseconds, in which it cannot be opened. */
+/* Another thread that checks whether a file is used elsewhere (ours_alone() in dom0/disk.c) has
+ * a lease on it for some microseconds, during which it cannot be opened. */
 #define LEASE_TRIES 20
 #define LEASE_NS    1000000
 
@@ -154,7 +154,7 @@ static int open_path(const struct file *f, int flags)
 	return fd;
 }
 
-/* Looked at before it is opened: opening alone can do something to what is no disk. */
+/* Examined before it is opened, because opening something that is not a disk may have effects. */
 static int open_disk(struct file *f, struct err *e)
 {
 	struct stat st;
@@ -254,7 +254,7 @@ static void close_done(struct worker_job *job)
 	free_files(f);
 }
 
-/* The job that has opened them closes them: it needs no memory. */
+/* The job that has opened them closes them, so that this needs no memory. */
 static void close_all(struct files *f)
 {
 	bool slow = false;
@@ -324,7 +324,7 @@ void files_drop(struct files **of)
 	if (!f)
 		return;
 	if (f->busy)
-		f->fn = NULL; /* open_done() frees it; when it hangs, the end of the process */
+		f->fn = NULL; /* open_done() frees it; if it hangs, it is freed with the process */
 	else
 		close_all(f);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Is every mount of the host of a file system that asks no server? */
+/* Determines whether every mount of the host is of a file system that contacts no server. */
 #include "split-toolstack/engine/files/local.h"
 
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* File systems whose open() takes what lies in memory. overlay is not among them: what lies below
- * may be anything. */
+/* File systems whose open() uses data in memory. overlay is not one of them, because its lower
+ * layers may be anything. */
 static const char *const in_memory[] = {
 	"autofs",   "bdev",    "binfmt_misc", "bpf",	   "btrfs",	 "cgroup",    "cgroup2",
 	"configfs", "debugfs", "devpts",      "devtmpfs",  "efivarfs",	 "ext2",      "ext3",
@@ -19,7 +19,7 @@ static const char *const in_memory[] = {
 	"xfs",	    "zfs",
 };
 
-#define MOUNTS_MAX 65536u /* bytes of mountinfo; more is not looked through */
+#define MOUNTS_MAX 65536u /* maximal size of mountinfo; a larger one counts as not local */
 
 static bool is_in_memory(const char *type)
 {
@@ -76,8 +76,8 @@ static void open_mounts(void)
 	mounts.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (mounts.fd < 0)
 		return;
-	/* Mountinfo itself is always readable, which a loop that knows no edges takes for a change.
-	 */
+	/* mountinfo is always readable, which a level-triggered loop takes for a change; so the
+	 * loop watches an epoll fd. */
 	mounts.changes = epoll_create1(EPOLL_CLOEXEC);
 	if (mounts.changes >= 0 && epoll_ctl(mounts.changes, EPOLL_CTL_ADD, mounts.fd, &ev) < 0) {
 		(void)close(mounts.changes);
@@ -95,7 +95,7 @@ static bool ask_mounts(void)
 	if (mounts.fd < 0)
 		return false;
 	p.fd = mounts.fd;
-	/* Asked first: what changes after that is said the next time. */
+	/* Polled first, so that later changes are reported the next time. */
 	if (poll(&p, 1, 0) < 0)
 		return false;
 	if (p.revents & (POLLPRI | POLLERR))

@@ -12,13 +12,11 @@
 
 #define TRIES 3
 
-/*
- * RESOLVE_CACHED (Linux 5.12) walks a path through the kernel's cache of names alone: what is not
- * there, or has to be asked for anew (d_revalidate of NFS, FUSE and the like), is EAGAIN. That does
- * not suffice on such file systems: the root of a mount is asked for at the end of the walk in any
- * case (d_weak_revalidate), and their open() talks to the server. So it is used while
- * mounts_are_local(); else, and before Linux 5.12, all files are opened by threads.
- */
+/* RESOLVE_CACHED (Linux 5.12) only walks the kernel's cache of names: if a name is missing or
+ * must be revalidated (d_revalidate of NFS, FUSE and others), the result is EAGAIN. On such file
+ * systems that is not enough: the root of a mount is revalidated at the end of a walk in any
+ * case (d_weak_revalidate), and their open() contacts the server. So it is used only if
+ * mounts_are_local(); otherwise, and before Linux 5.12, threads open all files. */
 
 static int open_cached(int dirfd, const char *path, unsigned int flags)
 {
@@ -36,8 +34,8 @@ static int open_cached(int dirfd, const char *path, unsigned int flags)
 	return fd;
 }
 
-/* What is no regular file goes to a thread, which says so. O_NONBLOCK: a device or a pipe that is
- * named as a kernel does not wait for its other end. */
+/* Anything but a regular file is left to a thread, which reports the error. O_NONBLOCK: opening
+ * a device or pipe that was given as a kernel must not wait for its other end. */
 int quick_open(int dirfd, const char *path)
 {
 	struct stat st;

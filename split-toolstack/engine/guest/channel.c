@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The backend of device/console/1: Linux grants a page that is laid out as its first console's, and
- * names it in the store. */
+/* The backend of device/console/1: Linux grants a page with the layout of its first console's,
+ * and writes its reference into the store. */
 #include "split-toolstack/engine/guest/channel.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 #define INPUT_QUEUE_MAX 65536u
 
-#define LINES_MAX 8u /* in the log about one guest */
+#define LINES_MAX 8u /* lines in the log about one guest */
 
 static struct devtree_id id_of(const struct vm *vm)
 {
@@ -42,7 +42,7 @@ static void back(char path[DEVTREE_PATH_MAX], const struct vm *vm, const char *l
 	devtree_back(&id, leaf, path);
 }
 
-/* A guest may break its ring and connect again as often as it likes. */
+/* A guest may break its ring and connect again any number of times. */
 static void log_fault(struct channel *c, const struct vm *vm, const char *what, int rc)
 {
 	if (c->lines >= LINES_MAX)
@@ -134,7 +134,7 @@ static void connect_ring(struct channel *c, struct vm *vm, bool again)
 	on_event(&c->user);
 }
 
-/* The guest connects, at its start and after it was restored, or lets go. */
+/* The guest connects, when it starts and after it was restored, or disconnects. */
 static void on_state(struct store_hook *h, const char *path, bool removed, uint32_t by)
 {
 	struct vm *vm =

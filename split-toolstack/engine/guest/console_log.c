@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Console logs: a ring in a file a VM, whose header says how far the guest's own ring is in it, so
- * that a daemon that was killed neither loses nor repeats a byte. */
+/* Console logs: each VM has a ring in a file, whose header has the position in the guest's own
+ * ring, so that a killed daemon neither loses nor repeats a byte. */
 #include "split-toolstack/engine/guest/console_log.h"
 
 #include <errno.h>
@@ -120,14 +120,14 @@ static int make(struct vm *vm)
 	char path[512];
 
 	path_of(vm, path, sizeof(path));
-	/* A VM may be made again under a uuid that history still knows: its output goes on. */
+	/* A VM may be made with a uuid of the history: its output continues the old log. */
 	if (console_log_open_old(vm) == 0)
 		return 0;
 	g->log.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return g->log.fd < 0 ? -errno : 0;
 }
 
-/* Data first, header last: what the header tells is there. */
+/* First the data, then the header: the header only describes data that is there. */
 static int append(struct console_log *l, const uint8_t *data, uint32_t len)
 {
 	struct header h = {

@@ -29,7 +29,7 @@
 
 #define INPUT_QUEUE_MAX 65536u
 
-/* Takes console output into the log; the guest hears of the room it got. */
+/* Copies console output into the log; the guest gets an event for the room in the ring. */
 static void take_console(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
@@ -110,7 +110,7 @@ static int hear(struct vm *vm)
 
 /* --- the channel --- */
 
-/* A guest that had not bound its end when the last daemon went still can: to a new port. */
+/* A guest that had not bound its end when the last daemon ended still can: to a new port. */
 static int reserve_again(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
@@ -138,7 +138,7 @@ static bool is_device_port(struct vm *vm, uint32_t port)
 	return is;
 }
 
-/* The guest's end of the channel that the last daemon has left, or an end that is not bound. */
+/* The guest's end of the channel of the last daemon, or an end that is not bound. */
 static int find_port(struct vm *vm, uint32_t *port)
 {
 	uint32_t end = dom_evtchn_port_max(&vm_cfg(vm)->limits, vm_has_noxs(vm)) + 1;
@@ -202,7 +202,7 @@ int vm_listen(struct vm *vm, struct err *e)
 	if (rc < 0)
 		return rc;
 	unlist(vm);
-	/* recorded as running, but the last daemon had not opened its gate yet */
+	/* it was recorded as running, but the last daemon had not opened its gate */
 	if (adopted && vm_has_noxs(vm) && noxs_page_open(vm_map(vm)))
 		(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), g->port);
 	if (adopted && vm_guest_port(vm) == 0) /* its id keeps the port when it ends */

@@ -290,7 +290,8 @@ static void adopt_child(struct vm *vm)
 		fork_make_orphan(vm);
 }
 
-/* Of the youngest that has ended and was the number in the slot; what is not known is no code. */
+/* The last child with that number in the slot that has ended; without a record it has no exit
+ * code. */
 static struct noxs_child find_ended(const struct vm *parent, uint32_t slot, uint16_t number)
 {
 	for (const struct vm *c = vms_ended(vm_engine(parent)); c; c = vm_next(c))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a guest that is not ours is asked for in its store: Linux acknowledges by emptying the node.
- */
+/* Requests to a guest without noxs, through nodes in its store: Linux acknowledges by clearing
+ * the node. */
 #include <errno.h>
 
 #include "split-toolstack/engine/guest/guest-t.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Before a guest's first instruction: its channels, its devices and its device page. */
+/* Before a guest's first instruction: opens its channels, connects its devices and fills its
+ * device page. */
 #include "split-toolstack/engine/guest/guest_start.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/vm/parts.h"
 
-/* The device page of a domain; `blank`: no more of it than a guest at its gate needs. */
+/* Fills the device page of a domain; `blank`: only as far as a guest at its gate needs it. */
 static int show_page(struct engine *en, const struct guest_page *g, struct noxs_device *dev,
 		     uint32_t ndev, bool blank, struct err *e)
 {

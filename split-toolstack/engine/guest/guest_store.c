@@ -20,7 +20,7 @@
 #include "split-toolstack/engine/services/ports.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
-/* Messages of one guest before others have their turn. */
+/* Messages of one guest before others get their turn. */
 #define BUDGET 32u
 
 #define CONSOLE_LIMIT 1048576 /* what other toolstacks write; nothing depends on it */
@@ -99,7 +99,8 @@ static const char *vm_path(char path[VM_PATH], const struct vm *vm, const char *
 	return path;
 }
 
-/* Where other toolstacks keep what a VM is over all its domains; a new domain may read it. */
+/* Where other toolstacks store properties of a VM over all its domains; a new domain may read
+ * it. */
 static int put_vm(const struct vm *vm)
 {
 	struct store_perm read[] = {{0, STORE_NONE}, {vm_domid(vm), STORE_READ}};
@@ -141,8 +142,8 @@ static int put_identity(const struct vm *vm)
 	return rc;
 }
 
-/* A PVH kernel takes what static-max has more than its memory map for memory that it lacks, and
- * gives back so much of what it has: both are of the domain as it was built. */
+/* A PVH kernel takes the difference between static-max and its memory map for missing memory,
+ * and returns that much of what it has. So both must be those with which the domain was built. */
 static int put_machine(const struct vm *vm)
 {
 	const struct vm_config *c = vm_cfg(vm);
@@ -228,7 +229,7 @@ static int put_channels(const struct vm *vm)
 	return rc;
 }
 
-/* For one configuration the nodes that xl makes, in its form. */
+/* Makes the nodes that xl makes for a configuration. */
 static int put_all(const struct vm *vm, struct err *e)
 {
 	int rc = put_identity(vm);

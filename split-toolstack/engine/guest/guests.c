@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Opening and closing what guests have of the daemon, in order. */
+/* Opens and closes the daemon's side of guests, in order. */
 #include "split-toolstack/engine/guest/guests.h"
 
 #include <errno.h>

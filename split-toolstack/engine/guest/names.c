@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names go both ways: what dom0's tools call a VM of ours in the store, and what it calls the
- * domains that are not ours.
- */
+/* Names: those that dom0's tools write for our VMs in the store, and those of domains that are
+ * not ours. */
 #include "split-toolstack/engine/guest/names.h"
 
 #include <errno.h>
@@ -92,7 +91,7 @@ static bool compare(const struct xen_domain_info *info, void *arg)
 	return !s->is;
 }
 
-/* Tools that end in the middle leave names of domains that are gone. */
+/* Tools that are interrupted leave names of domains that do not exist any more. */
 static bool lives(struct engine *en, const uint8_t uuid[16])
 {
 	struct search s = {.uuid = uuid};
@@ -159,8 +158,8 @@ bool names_by_tool(struct vm *vm, const char *value)
 
 /* --- mode own: the store is ours --- */
 
-/* A tool has renamed it ("xl rename" writes here, and in the domain's own folder). A name that
- * cannot be is taken back. */
+/* A tool has renamed the VM ("xl rename" writes here, and in the domain's own folder). A name
+ * that is not allowed is replaced by the old one. */
 static void on_change(struct store_hook *h, const char *path, bool removed, uint32_t by)
 {
 	struct names *n = (struct names *)(void *)((char *)h - offsetof(struct names, hook));
@@ -218,7 +217,7 @@ int names_open(struct engine *en, struct err *e)
 	return 0;
 }
 
-/* Those that xenstored still has, without a word to it: the next daemon finds them. */
+/* Names that are still in xenstored are not removed: the next daemon finds them. */
 static void free_gone(struct names *n)
 {
 	struct shown_name *s;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Beside xenstored: the nodes that xl reads to know a VM by its name, and what xl writes there. */
+/* Beside xenstored: writes the nodes from which xl reads a VM's name, and reads what xl writes
+ * there. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,10 +122,10 @@ static void rm(struct mirror *m, const char *at, const char *leaf)
 	char path[PATH_MAX_LEN];
 
 	(void)snprintf(path, sizeof(path), "%s%s%s", at, *leaf ? "/" : "", leaf);
-	(void)mirror_rm(m, path); /* without memory the next daemon does it */
+	(void)mirror_rm(m, path); /* if there is no memory, the next daemon does it */
 }
 
-/* A guest with a part of the store hears of CPUs by it, and "xl vcpu-set" writes into xenstored. */
+/* A guest with a store reads the state of its CPUs there; "xl vcpu-set" writes to xenstored. */
 static void follow_cpus(struct vm *vm, const struct place *p, int *rc)
 {
 	struct guest *g = vm_guest(vm);
@@ -174,7 +175,7 @@ static int tell(struct vm *vm)
 	return rc;
 }
 
-/* Its id may be another domain's by now: a VM's, whose nodes replace these, or of another
+/* Its id may belong to another domain by now: a VM, whose nodes replace these, or one of another
  * toolstack. */
 static void remove_domain(struct engine *en, const struct shown_name *s, const struct place *p)
 {
@@ -253,8 +254,8 @@ void names_flush(struct engine *en)
 
 /* --- what is written there --- */
 
-/* Our mark, at a start. A VM that lives is written anew, and may end before that: what its last
- * daemon wrote goes then. Without such a VM it goes now. */
+/* Our mark, at a start. For a VM that runs, the nodes are written again; if it ends before that,
+ * the nodes of the last daemon are removed then. Without such a VM they are removed now. */
 static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *vm,
 			 const char *value)
 {
@@ -277,7 +278,7 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 	}
 }
 
-/* What was read before our last word was written says nothing. */
+/* A value that was read before our last write was done has no meaning. */
 static void look_at_name(struct vm *vm, const char *value, uint64_t done)
 {
 	struct guest *g = vm_guest(vm);

@@ -24,11 +24,11 @@
 #define XSD_PORT "/proc/xen/xsd_port"
 #define XSD_KVA	 "/proc/xen/xsd_kva"
 
-/* The kernel's messages before guests have their turn. */
+/* The kernel's messages before guests get their turn. */
 #define BUDGET	       256u
 #define TURNS_MAX      128u /* an event of the kernel is worth */
 #define IDLE_TURNS_MAX 2u
-#define RETRY_S	       1. /* between two looks for room in a full folder */
+#define RETRY_S	       1. /* interval of checks for room in a full folder */
 
 struct storehost {
 	struct engine *en;
@@ -39,7 +39,7 @@ struct storehost {
 	struct port_user user;
 	bool woken;
 	struct storesocket *socket;
-	enum store_room room; /* that the journal had when it was said last */
+	enum store_room room; /* state of the journal when it was last logged */
 	ev_timer retry;	      /* while it lacks some */
 	ev_prepare flush;     /* what was woken, before the loop sleeps */
 	ev_idle busy;	      /* keeps it from sleeping */
@@ -78,9 +78,9 @@ static void poll_kernel(struct storehost *sh)
 		sh->woken = true;
 }
 
-/* The kernel asks one thing after the other, each as soon as it has the answer before. While it
- * does, its channel stays masked and its ring is looked at instead, which saves an interrupt and
- * two system calls a request. Bounded: others wait. */
+/* The kernel sends its requests one after the other, each as soon as it has the last answer.
+ * Meanwhile its channel stays masked and its ring is polled instead, which saves an interrupt
+ * and two system calls for each request. There is a limit, so that others get their turn. */
 static void linger(struct storehost *sh)
 {
 	uint32_t idle = 0;
@@ -304,7 +304,7 @@ struct tidying {
 	uint32_t n, room;
 };
 
-/* A domain of another toolstack lives: what is there is its own, and that toolstack's to remove. */
+/* A domain of another toolstack exists: its nodes belong to that toolstack, which removes them. */
 static bool is_others(struct engine *en, uint32_t domid)
 {
 	struct xen_domain_info info;

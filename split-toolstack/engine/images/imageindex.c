@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The index of the store of images: a sorted table, and an LMDB database that is read at the start
- * and written by threads alone, since each of its transactions waits for the disk. */
+/* The index of the image store: a sorted table, and an LMDB database that is read at the start
+ * and written only by threads, because each of its transactions waits for the disk. */
 #include "split-toolstack/engine/images/imageindex.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static int failed(struct err *e, int rc)
 
 /* --- in memory --- */
 
-/* Where the name is, or would be. */
+/* The position of a name, or where it would be inserted. */
 static uint32_t place(const struct imageindex *x, const char *name, bool *there)
 {
 	uint32_t low = 0;
@@ -165,8 +165,8 @@ static int open_db(struct imageindex *x, const char *dir, struct err *e)
 	if (rc != 0)
 		return failed(e, rc);
 	(void)mdb_env_set_mapsize(x->db, INDEX_BYTES);
-	/* Not with LMDB's own locks: its file of them ends a process by SIGBUS when the file system
-	 * is full. */
+	/* Without LMDB's own locks: its lock file ends a process by SIGBUS if the file system is
+	 * full. */
 	rc = mdb_env_open(x->db, dir, MDB_NOTLS | MDB_NOLOCK, 0600);
 	if (rc == 0)
 		rc = mdb_txn_begin(x->db, NULL, 0, &txn);

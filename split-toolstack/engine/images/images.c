@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parsed images kept for the next create: the same file, unchanged, is not read again. */
+/* Parsed images, kept for the next create: a file that has not changed is not read again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "split-toolstack/engine/images/imagestore.h"
 #include "split-toolstack/engine/services/worker.h"
 
-/* Kept at most: so many images, so many bytes together. */
+/* Limits: number of images, and bytes of all of them. */
 #define KEEP_IMAGES 32u
 #define KEEP_BYTES  (256ull << 20)
 
@@ -85,7 +85,7 @@ static struct image *lookup(struct images *s, const struct file_key *key)
 	return NULL;
 }
 
-/* Drops the least recently used ones that are too much. */
+/* Drops the least recently used ones above the limits. */
 static void shrink(struct images *s)
 {
 	struct image_entry **at = &s->kept;
@@ -170,7 +170,7 @@ struct image_wait {
 	struct image_wait *next;
 };
 
-/* One file that is being read, for all that wait for it. */
+/* A file that is being read, for all requests that wait for it. */
 struct image_job {
 	struct worker_job job;
 	struct image_job *prev, *next;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Images that chaosd keeps: files named by content, and an index from names to them
- * (imageindex.h). */
+/* Images that chaosd stores: files named by content, and an index of their names (imageindex.h). */
 #include "split-toolstack/engine/images/imagestore.h"
 
 #include <errno.h>
@@ -26,21 +25,20 @@
 
 struct imagestore {
 	struct opener *opener;
-	char cache_dir[512]; /* a copy: a thread that hangs may outlive the caller's */
+	char cache_dir[512]; /* a copy, because a thread that hangs may outlive the caller's */
 	int dirfd;
 	struct imageindex *index;
 	uint64_t quota;		      /* bytes; 0: none */
-	uint64_t others;	      /* bytes that are no images' */
+	uint64_t others;	      /* bytes of other files than images */
 	uint32_t imports;	      /* under way, also as changes */
 	struct image_change *changes; /* of the index: the first is under way */
 };
 
-/*
- * A change of the index: a name is given to a file (an import), or goes. Changes are made one after
- * the other, by the threads for files, since each waits for the disk; what the index has in memory
- * is changed, and the request answered, when it is on the disk. Files get their names and go inside
- * changes alone, so that no file is removed to which another change gives a name.
- */
+/* A change of the index: a name is given to a file (an import), or removed. Changes are made one
+ * after the other, on the threads for files, because each waits for the disk. When a change is
+ * on the disk, the index in memory is changed and the request is answered. Files get their names
+ * and are removed only inside changes, so that no file is removed to which another change gives
+ * a name. */
 struct image_change {
 	struct worker_job job;
 	struct image_change *next;
@@ -68,7 +66,7 @@ static int open_store(struct imagestore *s, const char *dir, struct err *e)
 	s->dirfd = open(dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	if (s->dirfd < 0)
 		return err_sys(e, errno, "image store: %s", dir);
-	/* For two daemons with run directories of their own. */
+	/* Prevents two daemons with different run directories from using it. */
 	if (flock(s->dirfd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, EBUSY, "image store: another chaosd uses %s", dir);
 	rc = imageindex_open(dir, &s->index, e);
@@ -207,7 +205,7 @@ static void change_work(struct worker_job *job, struct xen *x)
 		(void)unlinkat(dir, c->copy, 0);
 		return;
 	}
-	/* The folder comes before the index: no name may outlive its file. */
+	/* The folder is changed before the index: no name may exist without its file. */
 	if (!c->removes && (renameat(dir, c->copy, dir, c->r.digest) < 0 || fsync(dir) < 0)) {
 		c->rc = err_sys(&c->err, errno, "image store");
 		(void)unlinkat(dir, c->copy, 0);
@@ -250,7 +248,7 @@ static void change_done(struct worker_job *job)
 	begin_change(s);
 }
 
-/* The first of those that wait. Nothing else changes the index until it is done. */
+/* Begins the first waiting change. Nothing else changes the index until it is done. */
 static void begin_change(struct imagestore *s)
 {
 	struct image_change *c = s->changes;
@@ -269,7 +267,7 @@ static void begin_change(struct imagestore *s)
 	if (old && (c->removes || strcmp(old->digest, c->r.digest) != 0) &&
 	    !imageindex_uses(s->index, old->digest, c->name))
 		memcpy(c->drop, old->digest, sizeof(c->drop));
-	/* Snapshots that are named meanwhile have less. */
+	/* Snapshots that are named meanwhile have less room. */
 	c->room = imagestore_room(s);
 	c->reserved = c->removes || c->r.bytes > c->room ? 0 : c->r.bytes;
 	s->others += c->reserved;
@@ -344,7 +342,7 @@ static int copy(const struct image_change *j, int to, struct err *e)
 	return fsync(to) < 0 ? err_sys(e, errno, "write") : 0;
 }
 
-/* Looks at the copy, which cannot change any more. */
+/* Examines the copy, which cannot change any more. */
 static int describe(struct image_change *j, int fd, struct err *e)
 {
 	const struct image_info *i;

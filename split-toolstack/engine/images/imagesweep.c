@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The store of images put in order: files that no name has go, and names that have no file. */
+/* Cleans the image store: removes files without a name, and names without a file. */
 #include "split-toolstack/engine/images/imagesweep.h"
 
 #include <dirent.h>
@@ -15,7 +15,7 @@
 #include "split-toolstack/engine/images/imageindex.h"
 #include "split-toolstack/engine/images/imagestore.h"
 
-/* All that the index has: digests in order, and the names whose files are gone. */
+/* Everything in the index: digests in order, and names whose files do not exist. */
 struct census {
 	int dirfd;
 	char (*digest)[65];

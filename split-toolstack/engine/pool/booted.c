@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Copies of a booted guest that has no noxs entry: each is a VM without a name, with its store,
- * console and devices. It runs until it is ready, and waits paused until a create takes it. */
+/* Copies of a booted guest without a noxs entry: each is a VM without a name, with store,
+ * console and devices. It runs until it is ready, and is then paused until a create takes it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@
 #include "split-toolstack/engine/pool/tcp_probe.h"
 #include "split-toolstack/engine/vm/parts.h"
 
-/* Those that are not ready are looked at this often; and end when they have had so long. */
+/* Interval for checking those that are not ready; and their maximal time. */
 #define LOOK_S	 0.005
 #define BOOTED_S 30.0
 
@@ -180,7 +180,7 @@ int booted_run(struct engine *en, struct flavor *f, struct shell *s, struct err 
 	b->probe = TCP_PROBE_INIT;
 	s->booted = b;
 	s->end = end;
-	vm_put_domain(vm, &s->dom, s->uuid, &s->slot, s->map); /* all that the shell has */
+	vm_put_domain(vm, &s->dom, s->uuid, &s->slot, s->map); /* all parts of the shell */
 	s->map = NULL;
 	vm_devices(vm)->ops = &device_ops;
 	vm_config_clear(cfg);
@@ -220,7 +220,7 @@ static void late(struct shell *s)
 	shell_failed(s, &e);
 }
 
-/* It is ready: it waits. */
+/* It is ready: pauses it. */
 static void rest(struct shell *s)
 {
 	struct engine *en = s->en;
@@ -239,7 +239,7 @@ static void rest(struct shell *s)
 	idle_now(engine_idle(en));
 }
 
-/* False: there is nothing to be looked at any more. */
+/* False: there is nothing left to check. */
 static bool look(struct shell *s, double now)
 {
 	struct booted *b = s->booted;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a copy of a booted guest is told apart by: its configuration, with addresses of its flavor.
- */
+/* The configuration of a copy of a booted guest, with addresses from the ranges of its flavor. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +10,7 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
-/* Of a range, the first that no VM has. False: all are taken. */
+/* The first address of a range that no VM has. False: all are in use. */
 static bool free_mac(struct engine *en, const struct booted_plan *p, uint8_t mac[6])
 {
 	for (uint32_t i = 0; i < p->macs; i++) {
@@ -32,7 +31,8 @@ static bool free_ip(struct engine *en, const struct booted_plan *p, uint8_t ip[4
 	return false;
 }
 
-/* The nth of both: an IP address always has the same MAC, so that neighbour tables stay right. */
+/* The nth of both ranges: an IP address always has the same MAC, so that neighbour tables stay
+ * valid. */
 static bool free_pair(struct engine *en, const struct booted_plan *p, struct vif_config *v)
 {
 	for (uint32_t i = 0; i < p->macs && i < p->ips; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whether the guest of a copy is as its flavor asks for before it waits. */
+/* Checks whether the guest of a copy is ready, as its flavor defines it. */
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Copies of a snapshot, made ahead: domains filled from its file, which go on when they are taken.
- */
+/* Copies of a snapshot, made in advance: domains that are filled from its file, and continue
+ * when they are taken. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 #include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/engine/vm/record.h"
 
-/* The snapshot cannot be removed while a flavor is made of it. What a thread still makes of its
- * open file then goes. */
+/* The snapshot cannot be removed while a flavor uses it. After that, copies that threads still
+ * make from the open file are dropped. */
 struct copies {
 	struct engine *en;
 	struct snapshot_hold hold;
@@ -27,12 +27,12 @@ struct copies {
 	struct vm_config cfg; /* of the VM that it is of */
 	struct dom_spec spec; /* of a copy; its CPUs are those in cfg */
 	bool boots;	      /* copies_boot() */
-	/* The first domain that is made of it may be one whose pages the copies share. */
+	/* The first domain made from it may become one whose pages the copies share. */
 	bool overcommit;
 	bool looked;	       /* it was made, and: */
 	struct share *share;   /* NULL: they are copied */
 	struct shell *at_rest; /* that domain */
-	bool taken;	       /* a VM has, or had, pages of it */
+	bool taken;	       /* a VM maps pages of it, or did */
 };
 
 /* What its file says is read by a thread. */
@@ -156,7 +156,7 @@ static int check_shape(const struct save_info *i, const struct vm_config *c, str
 	return err_set(e, EOPNOTSUPP, "a VM with devices cannot be copied ahead");
 }
 
-/* What a VM that is made of it has as its snapshot. */
+/* The snapshot that is recorded for a VM made from it. */
 static int name_snapshot(struct copies *c, struct err *e)
 {
 	free(c->cfg.snapshot);
@@ -362,7 +362,7 @@ static int make_whole(const struct copies *c, struct xen *x, struct transfer *fi
 	return rc;
 }
 
-/* What is refused is copied. */
+/* If Xen refuses to share, pages are copied. */
 static int make_sharing(struct copies *c, struct xen *x, struct transfer *file, struct shell *shell,
 			const struct shell *first, struct err *e)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Shells with devices: they come into the pool when their vifs are connected. */
+/* Shells with devices: they enter the pool when their vifs are connected. */
 #include <errno.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
-/* One kernel thread connects all of them, in order: more at once would only wait longer. */
+/* One kernel thread connects all vifs, in order; more at once would only wait longer. */
 #define CONNECTING_MAX 4u
 
 int flavor_check_devices(struct engine *en, const struct pool_flavor *f, struct err *e)
@@ -69,7 +69,7 @@ static void into_pool(struct shell *s)
 	flavor_add_shell(f, s);
 }
 
-/* Those that are complete, or will never be. Not inside a device's own callback, which goes on. */
+/* Handles those that are complete, or will never be. Not called during a device's own callback. */
 void pool_reap(struct engine *en)
 {
 	struct shell *s;

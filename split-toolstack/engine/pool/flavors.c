@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Flavors: what shells are made for. */
+/* Flavors: the properties of shells. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +28,8 @@ static struct flavor **find_flavor(struct engine *en, const struct pool_flavor *
 	return at;
 }
 
-/* What it is to have at the least: with overcommit a template and copies of little more than their
- * page tables. */
+/* The smallest memory that a flavor needs: with overcommit a template, and copies with little
+ * more than their page tables. */
 static uint64_t least_kib(const struct pool_flavor *f)
 {
 	if (!f->overcommit || !f->low)
@@ -78,7 +78,7 @@ static int open_error(struct files *f, const char *key, const char *path, struct
 	return err_wrap(e, file->rc, "%s \"%s\"", key, path);
 }
 
-/* Says what is wrong with an image; one that is not known is read if the loop does not run yet. */
+/* Checks an image; one that is not in memory is read if the loop does not run yet. */
 static int try_image(struct engine *en, const struct flavor *f, struct files *files, bool may_read,
 		     struct err *e)
 {
@@ -134,8 +134,7 @@ static int new_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 	return 0;
 }
 
-/* A flavor that is not known yet comes with what it needs: open files, or the snapshot, whose
- * reference is taken. */
+/* Adds a new flavor with its open files, or its snapshot, whose reference is taken. */
 static int set_flavor(struct engine *en, const struct pool_flavor *f, struct files *files,
 		      bool may_read, struct copies *copies, struct err *e)
 {
@@ -171,7 +170,7 @@ static int set_flavor(struct engine *en, const struct pool_flavor *f, struct fil
 	return 0;
 }
 
-/* The words of a flavor of a snapshot are few. */
+/* A flavor with a snapshot can have only these words. */
 static struct pool_flavor whole(struct engine *en, const struct pool_flavor *f)
 {
 	const struct flavor *own = f->from ? *find_flavor(en, f) : NULL;
@@ -182,7 +181,7 @@ static struct pool_flavor whole(struct engine *en, const struct pool_flavor *f)
 	return all;
 }
 
-/* Those that are not its count; left out they stay as they are. */
+/* The other words; if they are not given, they keep their values. */
 static bool same_words(const struct pool_flavor *is, const struct pool_flavor *wanted)
 {
 	return (!*wanted->ready_when || strcmp(is->ready_when, wanted->ready_when) == 0) &&

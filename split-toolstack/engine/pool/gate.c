@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Shells that run ahead: their guest waits at its gate (noxs/abi.h) until a claim opens it by an
- * event. An image runs here before it is any VM's, so what it does is watched. */
+/* Shells that have been started: their guest waits at its gate (noxs/abi.h) until a claim opens
+ * it by an event. The image runs here before its VM exists, so its behaviour is checked. */
 #include <errno.h>
 #include <stddef.h>
 
@@ -14,12 +14,12 @@
 #include "split-toolstack/engine/pool/pool-t.h"
 #include "split-toolstack/engine/services/ports.h"
 
-/* Longer than a guest takes to its gate beside others that never block. */
+/* Longer than a guest needs to reach its gate while other guests never block. */
 #define GATE_S 2.0
-/* So many shells of a flavor that are not at their gate: its next ones stay paused. */
+/* After this many shells of a flavor that were not at their gate, further ones stay paused. */
 #define BROKEN_MOST 3u
-/* So often some of those in the pool are looked at, each of which may have used so much CPU time
- * since the last time. */
+/* Interval at which some of those in the pool are checked, and the CPU time that each may have
+ * used since. */
 #define CPU_S	    5.0
 #define CPU_AT_ONCE 16u
 #define CPU_MOST_NS 10000000u
@@ -93,7 +93,7 @@ static void on_late(struct ev_loop *loop, ev_timer *t, int revents)
 
 /* --- while they wait --- */
 
-/* False: it goes. */
+/* False: it must be ended. */
 static bool rests(struct engine *en, struct shell *s)
 {
 	struct xen_domain_info info;
@@ -193,7 +193,7 @@ int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e
 
 /* --- a claim --- */
 
-/* Nothing tells of deaths beside xenstored. */
+/* Beside xenstored there is no notification of ended domains. */
 static bool is_alive(struct engine *en, const struct shell *s)
 {
 	struct xen_domain_info info;

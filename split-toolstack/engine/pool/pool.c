@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The pool: domains made ahead of requests, refilled while there are none. */
+/* The pool: domains made before they are requested, refilled while there are no requests. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "split-toolstack/engine/images/images.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
-/* So long after the last claim a target that demand had raised begins to sink: a quarter at a time.
- */
+/* This long after the last claim, a target that was raised by demand begins to go down: a
+ * quarter at a time. */
 #define SINK_S 10.0
 
 const char *vm_way_name(enum vm_way w)
@@ -30,7 +30,7 @@ void pool_refill_soon(struct engine *en)
 		idle_soon(engine_idle(en));
 }
 
-/* The next flavor that lacks a shell and may have one; *later when one must wait. */
+/* The next flavor that lacks a shell and may make one; *later if one must wait. */
 static struct flavor *hungry(struct engine *en, bool *later)
 {
 	uint64_t held = pool_held(en);
@@ -42,8 +42,8 @@ static struct flavor *hungry(struct engine *en, bool *later)
 			f->burst = 0; /* what comes next is another one */
 			continue;
 		}
-		/* Goes on when one of them is complete. Booted guests may have the address of the
-		 * one that they are copies of until they are told their own: one runs at a time. */
+		/* Continues when one of them is complete. Until they are told their own address,
+		 * booted guests may have the address of the original: so one runs at a time. */
 		if ((f->f.vifs && !pool_may_connect(en)) ||
 		    (f->copies && copies_boot(f->copies) && f->connecting))
 			continue;
@@ -56,7 +56,7 @@ static struct flavor *hungry(struct engine *en, bool *later)
 	return NULL;
 }
 
-/* One shell, then a gap in which guests and clients get the CPU. */
+/* Makes one shell, then leaves a gap in which guests and clients get the CPU. */
 enum idle_next pool_refill(struct engine *en)
 {
 	bool later = false;
@@ -74,7 +74,7 @@ enum idle_next pool_refill(struct engine *en)
 
 /* --- learning from demand --- */
 
-/* Wanted and not refilled since: so many should have been there. */
+/* Number of creates since the last refill: so many shells should have been there. */
 void flavor_wanted(struct engine *en, struct flavor *f)
 {
 	f->wanted_at = clock_ns();

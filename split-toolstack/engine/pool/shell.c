@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One shell: into its flavor, out of it, and its end. */
+/* A shell: added to its flavor, removed from it, and ended. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -9,7 +9,7 @@
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/pool/pool-t.h"
 
-/* What goes on failing waits so many times as long, at the most. */
+/* After repeated failures the waiting time grows up to this factor. */
 #define BACKOFF_MAX 31u
 
 void shell_end(struct engine *en, struct shell *s)

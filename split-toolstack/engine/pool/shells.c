@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Making a shell, on the loop or on the worker. */
+/* Makes a shell, on the loop or on the worker. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/worker.h"
 
-/* One shell on its way, on the loop or on the worker. */
+/* A shell that is being made, on the loop or on the worker. */
 struct shell_job {
 	struct worker_job job;
 	struct engine *en;
@@ -37,7 +37,7 @@ struct shell_job {
 	struct err err;
 };
 
-/* What is recorded of a shell: an intent, which the next start removes with its domain. */
+/* The record of a shell: an intent, whose domain the next start removes. */
 static int record_intent(struct engine *en, const struct shell *s, struct err *e)
 {
 	struct vm_config none;
@@ -63,7 +63,7 @@ int flavor_check_image(const struct image *img, struct err *e)
 		       i->name);
 }
 
-/* The long part; thread-safe. */
+/* The part that takes long; thread-safe. */
 static void build_shell(struct worker_job *job, struct xen *x)
 {
 	struct shell_job *j = (struct shell_job *)job;
@@ -108,7 +108,7 @@ static void free_job(struct shell_job *j)
 	free(j);
 }
 
-/* The channel, so that neither side has to bind it later. */
+/* Makes the channel, so that neither side has to bind it later. */
 static int bind_channel(struct engine *en, struct shell *s, struct err *e)
 {
 	int rc = guest_store_ports(engine_xen(en), s->dom.domid, true, &s->guest_port,
@@ -120,7 +120,7 @@ static int bind_channel(struct engine *en, struct shell *s, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "bind to the event channel of domain %u", s->dom.domid) : 0;
 }
 
-/* All but the uuid of a VM that has one of its own, and the clock. */
+/* Fills all except the uuid of the VM and the clock. */
 static int connect_copy(struct shell_job *j)
 {
 	struct shell *s = j->shell;
@@ -171,8 +171,7 @@ static void shell_done(struct worker_job *job)
 	if (j->rc < 0 || !f) {
 		if (f)
 			flavor_back_off(f, &j->err);
-		if (j->rc ==
-		    -EEXIST) /* another domain has its id: the next try takes another one */
+		if (j->rc == -EEXIST) /* another domain has its id: the next try uses another one */
 			slot_put_last(engine_slots(en), &s->slot);
 		shell_end(en, s);
 	} else {
@@ -261,7 +260,7 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 	return rc;
 }
 
-/* A ramdisk is a file, which may not answer. */
+/* A ramdisk is a file that may not answer. */
 static bool is_short(const struct shell_job *j)
 {
 	const struct image_info *i = j->shell->img ? image_info(j->shell->img) : NULL;
@@ -270,7 +269,7 @@ static bool is_short(const struct shell_job *j)
 	       (!i || (i->direct && i->end - i->start <= INLINE_IMAGE_BYTES));
 }
 
-/* Small ones here, large ones on the worker. */
+/* Small ones are made here, large ones on the worker. */
 static void make_shell(struct shell_job *j)
 {
 	if (j->copies) { /* out of a file */

@@ -21,7 +21,7 @@ static bool could_serve(const struct flavor *f, const struct shell_want *want)
 	return f->f.for_linux == (image_info(want->img)->builder == IMAGE_LINUX);
 }
 
-/* Warm first, then any shell of the size; NULL with a reason. */
+/* A warm one first, then any shell of the size; NULL with a reason. */
 static struct flavor *best(struct engine *en, const struct shell_want *want, const char **why)
 {
 	static const char no_flavor[] = "no flavor of this type, size and number of vCPUs";
@@ -87,7 +87,7 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 	return shell;
 }
 
-/* Why no shell can be right, or NULL. */
+/* Why no shell can fit, or NULL. */
 static const char *unfit(const struct shell_want *want)
 {
 	const struct image_info *i = want->img ? image_info(want->img) : NULL;
@@ -103,7 +103,7 @@ static const char *unfit(const struct shell_want *want)
 	return want->cfg->ramdisk_fd >= 0 ? "a noxs entry takes no ramdisk" : NULL;
 }
 
-/* What the pool knows of the shell is over: its parts are the taker's. */
+/* The pool forgets the shell: its parts belong to the VM now. */
 static void hand_over(struct shell *s, struct device_set *devices, struct shell_parts *out)
 {
 	*out = (struct shell_parts){.dom = s->dom,
@@ -121,7 +121,8 @@ static void hand_over(struct shell *s, struct device_set *devices, struct shell_
 
 static int identify(struct engine *en, const struct shell_want *want, const struct shell *s)
 {
-	/* One with pages mapped keeps its id; another one may have gone, and its id be others'. */
+	/* A shell with mapped pages keeps its id; another one may have ended, and its id may
+	 * belong to another domain. */
 	bool mapped = s->map || s->dom.window;
 	int rc = mapped ? 0 : xen_domain_is(engine_xen(en), s->dom.domid, s->uuid);
 
@@ -232,7 +233,7 @@ const struct pool_flavor *pool_boots(const struct engine *en, const char *from)
 	return f ? &f->f : NULL;
 }
 
-/* Its first vif is as is wanted. */
+/* Whether its first vif has the wanted addresses. */
 static bool has_vif(const struct vm *vm, const struct vif_config *want)
 {
 	const struct vif_config *v = device_first_vif(vm_cfg(vm)->device, vm_cfg(vm)->ndevice);

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The kernel sends a packet that is lost again after a second: this is sooner. */
+/* The kernel repeats a lost packet after a second; this is sooner. */
 #define TRY_S  0.1
 #define MOST_S 6.4
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pages of shells that stay mapped, so that a claim only copies. A large window is unmapped on the
- * worker, before it destroys the domain: unmapping takes as long as copying. */
+/* Pages of shells that stay mapped, so that a claim only copies. A large window is unmapped on
+ * the worker, before the domain is destroyed: unmapping takes as long as copying. */
 #include <stdlib.h>
 
 #include <utlist.h>

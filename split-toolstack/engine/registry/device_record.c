@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices in a VM's record: fixed parts one after the other, each with its path behind it. */
+/* Devices in a VM's record: fixed parts one after the other, each followed by its path. */
 #include "split-toolstack/engine/registry/device_record.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What was recorded lately: slots in a mapped file, which take a record for the price of a copy,
- * however many VMs there are. The database gets them in idle time. */
+/* New records: slots in a mapped file, so that writing a record costs only a copy, however many
+ * VMs there are. They are moved to the database in idle time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,23 +13,21 @@
 #include "base/log.h"
 #include "split-toolstack/engine/registry/recent.h"
 
-/*
- * The file outlives the daemon and is read by the next one alone. A slot counts from the moment its
- * length is there, which is written last; of two for one uuid the younger counts. It is emptied
- * after the database has what it held, or what is younger. So at any moment the youngest record of
- * a VM is either in a slot or, when no slot has any, in the database.
- */
+/* The file is kept when the daemon ends, and only the next one reads it. A slot is valid when
+ * its length is set, which is written last; if two slots have the same uuid, the newer one
+ * counts. A slot is cleared after the database has its record, or a newer one. So the newest
+ * record of a VM is always in a slot, or, if no slot has one, in the database. */
 
 #define MAGIC	   0x63726563u
 #define VERSION	   1u
 #define SLOTS	   64u
 #define SLOT_BYTES 1024u
-#define AT_ONCE	   8u /* that the database gets with one transaction */
+#define AT_ONCE	   8u /* records that the database gets in one transaction */
 
 struct recent_slot {
 	uint32_t bytes; /* of the record; 0: empty */
 	uint32_t zero;
-	uint64_t age; /* higher: younger */
+	uint64_t age; /* a higher number is newer */
 	uint8_t uuid[16];
 	uint8_t record[RECENT_BYTES];
 };
@@ -167,7 +165,7 @@ void recent_forget(struct registry *reg, const uint8_t uuid[16])
 		empty(reg->recent, at);
 }
 
-/* What the last daemon left goes into the database; a file of another form is made anew. */
+/* Records of the last daemon are moved to the database; a file of another form is made again. */
 static void take_over(struct registry *reg, bool fresh)
 {
 	struct recent *r = reg->recent;
@@ -190,7 +188,7 @@ static void take_over(struct registry *reg, bool fresh)
 			r->next = s->age + 1;
 	}
 	rc = r->used ? write_slots(reg, r->used) : 0;
-	if (rc != 0) /* they stay where they are, and count (recent_each) */
+	if (rc != 0) /* they stay in their slots, and count (recent_each) */
 		log_line(LOG_WARN, "registry: write: %s", mdb_strerror(rc));
 }
 
@@ -209,8 +207,8 @@ void recent_each(struct registry *reg,
 	}
 }
 
-/* All pages at once: none is missing when a create waits, or on a file system that is full by then.
- * `fresh`: it had another size. NULL: errno says why. */
+/* Allocates all pages at once, so that no create waits for one, and none is missing on a file
+ * system that is full later. `fresh`: the file had another size. NULL: errno has the reason. */
 static struct recent_file *map_file(int fd, bool *fresh)
 {
 	struct recent_file *f;
@@ -257,7 +255,7 @@ int recent_open(struct registry *reg, const char *path, struct err *e)
 	free(r);
 	if (code != ENOSPC || !fresh)
 		return err_sys(e, code, "registry: %s", path);
-	/* Nothing was in it, and nothing will be: each record goes into the database at once. */
+	/* The file is not used: each record goes into the database at once. */
 	log_line(LOG_WARN, "registry: %s: %s; records take longer", path, strerror(code));
 	return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The form of a record: a fixed part, texts, bitmaps of CPUs, devices; and what older daemons
- * wrote.
- */
+/* The form of a record: a fixed part, texts, bitmaps of CPUs, devices; and the forms of older
+ * daemons. */
 #include "split-toolstack/engine/registry/record.h"
 
 #include <stddef.h>
@@ -22,7 +21,7 @@
 #define RECORD_OTHER  4u /* not direct */
 #define RECORD_AGENT  2u /* in `ready`, which is of noxs guests alone; the bit above it */
 
-/* What versions before 3 wrote. */
+/* The form before version 3. */
 #define RECORD_BYTES_2 offsetof(struct record, ncpumap)
 _Static_assert(RECORD_BYTES_2 == 152, "as it was");
 
@@ -66,8 +65,8 @@ static void fill(const struct vm_record *v, struct record *r)
 	};
 }
 
-/* Behind all else, which older daemons do not read: of a VM that has a snapshot, its digest; of one
- * that has children or is one, what that says; of a copy, the uuid of the VM it is a copy of. */
+/* At the end, where older daemons do not read: the digest of the VM's snapshot; the settings of
+ * a VM that has children or is one; the uuid of the VM that it is a copy of. */
 #define SNAPSHOT_MARK  0x50414e53u /* "SNAP" */
 #define SNAPSHOT_CHARS 64u
 
@@ -86,7 +85,7 @@ static void snapshot_put(uint8_t *to, const struct vm_config *c)
 	memcpy(to + sizeof(mark), c->snapshot, SNAPSHOT_CHARS);
 }
 
-/* What is none is left alone: another version may have something else there. */
+/* Other bytes are ignored: another version may have other data there. */
 static bool snapshot_get(const uint8_t *at, const uint8_t *end, struct vm_config *c)
 {
 	char digest[SNAPSHOT_CHARS + 1] = "";
@@ -259,7 +258,7 @@ static bool parse_devices(struct vm_config *c, const uint8_t **at, const uint8_t
 	return c->device != NULL;
 }
 
-/* The fixed part of any version; what an older one has not is 0. */
+/* The fixed part of any version; members that an older version does not have are 0. */
 static bool read_head(struct record *r, const uint8_t **at, size_t size)
 {
 	size_t bytes = RECORD_BYTES_2;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The registry: one LMDB record a VM, keyed by uuid. It lies on a tmpfs and need only survive the
- * daemon, so nothing is ever synced. Records of late wait in recent.c. */
+/* The registry: one LMDB record for each VM, keyed by uuid. It is on a tmpfs and is only kept
+ * for the next daemon, so nothing is synced. New records are in recent.c first. */
 #include "split-toolstack/engine/registry/registry.h"
 
 #include <errno.h>
@@ -21,13 +21,13 @@
 
 static int failed(struct err *e, int rc, const char *what)
 {
-	/* EIO: so LMDB calls a write that came short, as it does in a full folder. */
+	/* EIO: LMDB's error for an incomplete write, as in a full folder. */
 	int code = rc == EIO || rc == MDB_MAP_FULL ? ENOSPC : rc > 0 ? rc : EIO;
 
 	return err_set(e, code, "registry: %s: %s", what, mdb_strerror(rc));
 }
 
-/* The folder of our files; nothing in it may lead elsewhere. */
+/* The folder of our files; nothing in it may be a symbolic link. */
 static int open_folder(const char *path, struct err *e)
 {
 	int dir = dir_prepare(path, false, e);
@@ -81,8 +81,9 @@ static int open_db(struct registry *reg, const char *path, struct err *e)
 	return rc != 0 ? failed(e, rc, "open") : 0;
 }
 
-/* Neither a writable map nor LMDB's file of locks: both are sparse, and touching a page that a full
- * file system cannot give ends the process by SIGBUS. One process uses it, on one thread. */
+/* Neither a writable map nor LMDB's lock file: both are sparse, and touching a page that a full
+ * file system cannot allocate ends the process by SIGBUS. One process uses the database, on one
+ * thread. */
 int registry_open(const char *run_dir, struct registry **out, struct err *e)
 {
 	struct registry *reg = calloc(1, sizeof(*reg));
@@ -124,7 +125,7 @@ static int put_now(struct registry *reg, const struct vm_record *r, size_t bytes
 	MDB_val key = {16, (void *)(uintptr_t)r->uuid};
 	MDB_val value = {bytes, NULL};
 	MDB_txn *txn = NULL;
-	/* What waits of this VM is older, and must not come after. */
+	/* The waiting record of this VM is older, and must not be written later. */
 	int rc = recent_settle_one(reg, r->uuid);
 
 	if (rc == 0)
@@ -176,7 +177,7 @@ void registry_delete(struct registry *reg, const uint8_t uuid[16])
 
 /* --- loading --- */
 
-/* A record that the database could not take yet: it counts, not the older one there. */
+/* A record that is not in the database yet: it counts, not the older one there. */
 struct loaded {
 	struct loaded *next;
 	struct vm_record r;

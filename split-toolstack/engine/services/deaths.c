@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which domains died: a scan of all of them, and what makes it due. */
+/* Finds ended domains: a scan of all domains, and when it is due. */
 #include "split-toolstack/engine/services/deaths.h"
 
 #include <errno.h>
@@ -17,12 +17,12 @@
 #include "split-toolstack/engine/services/domains.h"
 #include "split-toolstack/engine/services/ports.h"
 
-/* Looking for the dead takes at most a tenth of the time. */
+/* Scans take at most a tenth of the time. */
 #define SHARE 10
-/* Beside xenstored: how soon to look after a hint, and at the latest. */
+/* Beside xenstored: how soon to scan after a hint, and the maximal interval. */
 #define POLL_MIN_S 0.001
 #define POLL_MAX_S 0.1
-/* After Xen could not be asked. */
+/* Interval after a failure of Xen. */
 #define RETRY_S 0.1
 
 struct deaths {
@@ -68,11 +68,11 @@ void deaths_scan(struct deaths *d)
 		d->ops->over(d->arg, d->scans, start);
 	d->scan_end = clock_ns();
 	d->scan_took = d->scan_end - start;
-	if (rc < 0) /* what died is not known: it is looked for again */
+	if (rc < 0) /* it is not known what has ended: scan again */
 		scan_in(d, RETRY_S);
 }
 
-/* Beside xenstored, as long as anything lives: the next look, later each time nothing happened. */
+/* Beside xenstored, while any domain exists: the next scan, later each time nothing has ended. */
 static void poll_again(struct deaths *d)
 {
 	double floor = (double)(d->scan_took * SHARE) / 1e9;
@@ -125,7 +125,8 @@ static bool is_listened_on(const char *path)
 	return fd >= 0;
 }
 
-/* Asking through the kernel would hang for ever without a xenstored; its socket tells. */
+/* A request through the kernel would hang forever without a xenstored; its socket shows whether
+ * there is one. */
 static bool xenstored_runs(void)
 {
 	return is_listened_on("/run/xenstored/socket") ||

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Up to so many the first hypercall tells, with less to copy. */
+/* The first hypercall asks for so many, to copy less. */
 #define FEW 64u
 
 int domains_walk(struct xen *x, domains_fn *fn, void *arg, struct err *e)

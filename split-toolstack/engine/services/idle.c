@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Chores wait until no request has come for so long: they must not run into the next one, nor keep
- * the CPU from the guest that was just started. Between two rounds there is a gap. */
+/* Chores wait until no request has come for this time: they must not delay the next request, nor
+ * use the CPU that a just started guest needs. There is a gap between two rounds. */
 #define QUIET_S 0.005
 #define GAP_S	0.0005
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Event channels: from a pending port to its user, with credit against storms. */
+/* Event channels: finds the user of a pending port, and limits the number of events. */
 #include "split-toolstack/engine/services/ports.h"
 
 #include <errno.h>
@@ -10,9 +10,9 @@
 
 #include "base/xen.h"
 
-/* One wake-up handles so many events before clients get their turn. */
+/* Events that are handled in one wake-up before clients get their turn. */
 #define BATCH 64
-/* So many events may be caused in a period; then the port stays masked until the next. */
+/* Events that may be caused in a period; then the port stays masked until the next one. */
 #define PERIOD_S 0.01
 #define CREDIT	 50u
 
@@ -51,7 +51,7 @@ void ports_spend(struct ports *p, struct port_user *u)
 	}
 	if (++c->events <= CREDIT)
 		return;
-	u->masked = true; /* a storm: the next events wait */
+	u->masked = true; /* too many events: the next ones wait */
 	DL_APPEND(p->masked, u);
 	if (!ev_is_active(&p->credit)) {
 		ev_timer_set(&p->credit, PERIOD_S, 0.);
@@ -70,7 +70,7 @@ static void one_event(struct ports *p, uint32_t port)
 
 	if (u)
 		u->event(u);
-	/* Else it is a late one. The event itself may have ended its user. */
+	/* Otherwise it is a late event. The event itself may have ended its user. */
 	if (u && user_of(p, port) == u) {
 		ports_spend(p, u);
 		if (u->masked)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Slots: domain ids with a port of dom0's each, made ahead and used again and again. */
+/* Slots: domain ids, each with a port of dom0, made in advance and used again and again. */
 #include "split-toolstack/engine/services/slots.h"
 
 #include <errno.h>
@@ -11,18 +11,16 @@
 #include "dom0/kernel.h"
 #include "split-toolstack/engine/services/domains.h"
 
-/*
- * Two things of a create grow with the number of domains: Xen walks its list of domains, sorted by
- * id, to insert one, and walks dom0's ports from 0 on to find a free one. So ids are handed out
- * from the top down, which inserts at the head, and each keeps its port for ever: the port waits
- * for the guest of that id to bind to it, and when the guest dies it waits for the next one. Events
- * of one guest can reach the next: they are hints everywhere.
- */
+/* Two parts of a create take longer with more domains: Xen walks its list of domains, sorted by
+ * id, to insert one; and it walks dom0's ports from 0 on to find a free one. So ids are used
+ * from the top down, which inserts at the head, and each id keeps its port forever: the port
+ * waits for the guest with that id to bind to it, and when the guest has ended it waits for the
+ * next one. An event of one guest can arrive for the next; that is harmless, because events are
+ * only hints. */
 
 #define DOMID_TOP   0x7fefu /* the highest a domain can have: DOMID_FIRST_RESERVED - 1 */
 #define SLOTS_AHEAD 16u	    /* with ports, for creates to come */
-/* Looking whether others still have what they had takes no more than one in so many parts of the
- * time. */
+/* Checking whether other programs still have ids takes at most this part of the time. */
 #define LOOK_SHARE 1000u
 
 struct slots {
@@ -59,7 +57,8 @@ static bool note(const struct xen_domain_info *info, void *arg)
 	return true;
 }
 
-/* A backend that is left of a domain keeps the names that the next one of this id needs. */
+/* A backend that is left of a domain still has the names that the next domain with this id
+ * needs. */
 static void note_backend(const char *name, void *arg)
 {
 	const char *number = strchr(name, '-');
@@ -113,7 +112,7 @@ bool slots_has(const struct slots *s, uint32_t domid)
 	       (domid > s->next || has(s->taken, domid));
 }
 
-/* Ids that others had at the start and have no more are as good as any. */
+/* Ids that other programs had at the start and do not have any more can be used. */
 static void look_again(struct slots *s)
 {
 	uint8_t now[sizeof(s->taken)] = {0};

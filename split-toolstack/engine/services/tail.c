@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What holds up a request beside a large destroy or busy guests, and what dom0's kernel loses while
- * backends connect: the settings against it are made, recorded, and put back. */
+/* Settings of dom0's kernel and Xen against delays by large destroys and busy guests, and
+ * against a race of xen-netback: makes, records and restores them. */
 #include "split-toolstack/engine/services/tail.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ static int pin(void)
 		cpu--;
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
-	/* What is started runs anywhere. */
+	/* Programs that are started may run on any CPU. */
 	if (!children && pthread_atfork(NULL, NULL, tail_unpin) != 0)
 		return -1;
 	children = true;
@@ -102,7 +102,7 @@ static void forget_record(const struct tail *t)
 	(void)unlink(path);
 }
 
-/* Unless it was changed since. */
+/* Not if it was changed by others since. */
 static void put_back(struct tail *t, const struct tail_setting *s, const char *old,
 		     const char *made)
 {
@@ -120,8 +120,8 @@ static void put_back(struct tail *t, const struct tail_setting *s, const char *o
 		log_line(LOG_INFO, "op=tail-guard %s=%s was=%s: put back", s->name, old, made);
 }
 
-/* Of an engine that was killed: what this one wants, too, stays as it is. Beside busy guests dom0
- * might not get to make it again for minutes. */
+/* Restores the settings of a killed engine, except those that this engine wants, too. With busy
+ * guests dom0 might not get the CPU for minutes to make them again. */
 static void follow(struct tail *t, size_t i, const char *old, const char *made)
 {
 	char now[TAIL_VALUE_MAX];
@@ -157,7 +157,7 @@ static void follow_recorded(struct tail *t)
 
 /* --- all of them --- */
 
-/* What is to be made, and what cannot be. */
+/* Decides which settings to make, and finds those that cannot be made. */
 static void look(struct tail *t)
 {
 	for (size_t i = 0; i < TAIL_SETTINGS; i++) {
@@ -208,7 +208,7 @@ int tail_open(struct xen *x, const struct tail_conf *conf, struct tail **out, st
 	}
 	look(t);
 	rc = write_record(t);
-	if (rc < 0) { /* what nothing would put back is not made */
+	if (rc < 0) { /* a setting that could not be restored is not made */
 		for (size_t i = 0; i < TAIL_SETTINGS; i++) {
 			if (t->of[i].followed) /* it stands in the record that is there */
 				continue;

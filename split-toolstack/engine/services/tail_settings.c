@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The settings of dom0 and Xen that the tail guard makes (tail.c puts them back). */
+/* The settings of dom0 and Xen that tail.c makes and restores. */
 #include "split-toolstack/engine/services/tail_settings.h"
 
 #include <dirent.h>
@@ -15,29 +15,32 @@
 #include "base/xen.h"
 
 /*
- * Destroying a domain is one hypercall of 0.2 s a GiB. Xen interrupts it every few microseconds,
- * but
+ * Destroying a domain is one hypercall of 0.2 s for each GiB. Xen interrupts it every few
+ * microseconds, but
  *
- * 1. a dom0 kernel without full preemption goes on with it when an interrupt has made the loop
- *    runnable (sched/preempt of debugfs);
- * 2. credit2 does not let a guest that wakes preempt dom0's vCPU while that is younger than the
- *    rate limit, and does not look again before the end of the slice: a warm VM would answer after
- *    10 ms (100 us are the least that Xen takes);
- * 3. with more than one dom0 vCPU the hypercall holds the lock of all domctls between its
- *    preemption points, and another vCPU only tries it: loop and worker share one CPU, so that the
- *    loop runs when the lock is free.
+ * 1. a dom0 kernel without full preemption continues it after an interrupt has made the loop
+ * runnable (sched/preempt in debugfs);
  *
- * With full preemption another thread can run between any two steps of xenwatch, the kernel's one
- * thread that connects backends. xen-netback binds a channel and only then remembers its interrupt:
- * when its own thread runs in between it acknowledges the channel's first event to no interrupt,
- * the channel stays masked, and what the guest sends is never noticed. So nothing of ordinary
- * priority runs while xenwatch can. (Vifs of noxs guests are told to xen-netback in a way that has
- * no such moment, dom0/devtree.c, whatever CPUs dom0 has.)
+ * 2. credit2 does not let a guest that wakes up preempt dom0's vCPU before the rate limit is
+ * over, and does not check again before the end of the slice: a warm VM would answer after 10 ms
+ * (the minimum of the rate limit is 100 us);
  *
- * And by default dom0 has the weight of any guest, so that guests that never block get the most of
- * the CPU: its weight is raised to that of eight guests. With 32 times the weight a create beside
- * 16 busy guests is slower than with 8 times, and a dom0 that serves a flood of packets leaves
- * guests too little of a CPU that they share with it.
+ * 3. with more than one dom0 vCPU the hypercall holds the lock for all domctls between its
+ * preemption points, and another vCPU only tries to take it: loop and worker share one CPU, so
+ * that the loop runs when the lock is free.
+ *
+ * With full preemption another thread can run between any two steps of xenwatch, the kernel's
+ * one thread that connects backends. xen-netback first binds a channel and then stores its
+ * interrupt number. If its own thread runs in between, it acknowledges the channel's first event
+ * without that number, the channel stays masked, and packets from the guest are never noticed.
+ * So xenwatch gets real-time priority: nothing of ordinary priority runs while it can. (Vifs of
+ * noxs guests are connected in a way that does not have this race, dom0/devtree.c, whatever CPUs
+ * dom0 has.)
+ *
+ * By default dom0 has the weight of any guest, so that guests that never block get most of the
+ * CPU: its weight is raised to that of eight guests. With the weight of 32 guests a create with
+ * 16 busy guests is slower than with 8, and a dom0 that handles very many packets leaves guests
+ * too little of a CPU that they share with it.
  */
 #define PREEMPT	     "sched/preempt"
 #define PREEMPT_FILE "/sys/kernel/debug/" PREEMPT
@@ -48,7 +51,7 @@
 
 /* --- dom0's preemption --- */
 
-/* debugfs need not be mounted: an instance of our own is in no one's namespace. */
+/* debugfs need not be mounted: a separate mount is made that no other process sees. */
 static int open_in_debugfs(const char *path)
 {
 	int fs = fsopen("debugfs", FSOPEN_CLOEXEC);

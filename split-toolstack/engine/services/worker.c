@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Threads for what takes long: files, streams, builds and destroys, a queue each. */
+/* Threads for long work: files, streams, builds and destroys, with a queue for each. */
 #include "split-toolstack/engine/services/worker.h"
 
 #include <errno.h>
@@ -12,15 +12,14 @@
 #include "base/xen.h"
 #include "split-toolstack/engine/services/tail.h"
 
-/* So many files may hang before others wait for them. */
+/* Number of files that may hang before others wait for them. */
 #define FILE_THREADS 16u
-/* Handles of Xen that are kept for them: each has open files and mappings. */
+/* Xen handles that are kept for streams; each has open files and mappings. */
 #define STREAM_HANDLES 2u
-/* So long the end of the engine waits for files that hang. */
+/* When the engine closes it waits this long for files that hang. */
 #define FILES_END_S 2
-/* A destroy holds a CPU of dom0 for as long as its hypercall takes, and a thread that wakes is
- * scheduled before a client that has its answer: it begins when a command has had the time to end.
- */
+/* A destroy uses a CPU of dom0 for the whole hypercall, and a woken thread is scheduled before a
+ * client that has its answer: so it begins when a command has had the time to end. */
 #define DESTROY_DELAY_S 0.003
 
 struct queue {
@@ -62,8 +61,8 @@ static struct worker_job *next_job(struct queue *q)
 	return job;
 }
 
-/* The lock is held. A handle for a job of streams, which was kept or is opened: without the lock.
- */
+/* Called with the lock held. Returns a handle for a job of streams: a kept one, or a new one,
+ * which is opened without the lock. */
 static struct xen *take_handle(struct queue *q)
 {
 	struct err e = {0};
@@ -190,7 +189,7 @@ static int start_thread(struct queue *q)
 	return rc;
 }
 
-/* Answers go out before long hypercalls, and a woken thread preempts nothing (SCHED_BATCH). */
+/* Answers are sent before long hypercalls, and a woken thread preempts nothing (SCHED_BATCH). */
 static void on_tell(struct ev_loop *loop, ev_prepare *p, int revents)
 {
 	struct worker *w = p->data;
@@ -203,7 +202,7 @@ static void on_tell(struct ev_loop *loop, ev_prepare *p, int revents)
 
 		if (!q->todo)
 			continue;
-		/* When it cannot be had, a thread that is there does the job later. */
+		/* If it cannot be started, an existing thread does the job later. */
 		for (uint32_t n = q->idle; n < q->waiting && q->threads < q->most; n++)
 			if (start_thread(q) != 0)
 				break;
@@ -338,7 +337,7 @@ bool worker_close(struct worker *w)
 
 	if (!w)
 		return true;
-	/* In this order: files that have come are built, builds that fail are destroyed. */
+	/* In this order: builds use files that were opened; builds that fail are destroyed. */
 	for (uint32_t i = 0; i < WORKER_QUEUES; i++) {
 		if (i == WORKER_DESTROYS)
 			begin_destroys(w);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* NAME.snap: what is known of a snapshot without its file, with a checksum. */
+/* NAME.snap: the properties of a snapshot, with a checksum. */
 #include "split-toolstack/engine/snapshots/namefile.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Snapshots that chaosd keeps: names in memory, and changes of the folder one after the other. */
+/* Snapshots that chaosd stores: names in memory, and changes of the folder one after the other. */
 #include "split-toolstack/engine/snapshots/snapshots.h"
 
 #include <errno.h>
@@ -31,11 +31,9 @@ struct snapshots {
 	uint32_t jobs; /* on threads */
 };
 
-/*
- * One that is being made, or a name that goes. What is written gets its name, and names and files
- * go, inside changes alone, which are made one after the other: so no file is removed to which
- * another change gives a name.
- */
+/* A snapshot that is being made, or a name that is being removed. Files get names, and names and
+ * files are removed, only inside changes, which are made one after the other: so no file is
+ * removed to which another change gives a name. */
 struct snapshot_new {
 	struct worker_job job;
 	struct snapshot_new *prev, *next; /* of `making` */
@@ -140,7 +138,7 @@ static int snapshots_full(const struct snapshots *s, const char *name, struct er
 	return err_wrap(e, imagestore_full(s->store, e), "snapshot \"%s\"", name);
 }
 
-/* A file that several names have counts once. */
+/* A file with several names counts once. */
 static void count(struct snapshots *s, const struct snapshot *x, bool more)
 {
 	if (!snaptable_uses(&s->table, x->digest, x))
@@ -189,8 +187,8 @@ static int give_name(struct snapshot_new *n, struct err *e)
 	if (fsync(n->fd) < 0)
 		return err_sys(e, errno, "snapshot \"%s\"", n->x->name);
 	(void)snprintf(file, sizeof(file), "%s" SNAPSHOT_FILE, n->x->digest);
-	/* A file of that digest stays as it is: it may have other names, which trust what is in it.
-	 */
+	/* An existing file with that digest is not replaced: it may have other names, which rely
+	 * on its content. */
 	made = linkat(dir, n->copy, dir, file, 0) == 0;
 	if (!made && errno != EEXIST)
 		return err_sys(e, errno, "snapshot \"%s\"", n->x->name);
@@ -210,7 +208,7 @@ static int take_name(struct snapshot_new *n, struct err *e)
 	char file[FILE_NAME];
 
 	(void)snprintf(file, sizeof(file), "%s" SNAPSHOT_NAME, n->x->name);
-	/* The name comes before its file: no name may outlive its file. */
+	/* The name is removed before its file: no name may exist without its file. */
 	if ((unlinkat(dir, file, 0) < 0 && errno != ENOENT) || fsync(dir) < 0)
 		return err_sys(e, errno, "snapshot \"%s\"", n->x->name);
 	if (n->drop[0])
@@ -233,7 +231,7 @@ static void change_work(struct worker_job *job, struct xen *x)
 	(void)close(n->fd);
 }
 
-/* What others may have while this one is under way is less. */
+/* Others have less room while this one is being made. */
 static void reserve(struct snapshot_new *n, uint64_t bytes)
 {
 	imagestore_count_others(n->s->store, (int64_t)(bytes - n->reserved));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Snapshots by name, and the folder put in order at the start. */
+/* The table of snapshots, and cleaning the folder at the start. */
 #include "split-toolstack/engine/snapshots/snaptable.h"
 
 #include <dirent.h>
@@ -137,7 +137,7 @@ static bool has_file(int dirfd, const struct snapshot *x)
 	return fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-/* *damaged: nothing can be said of the file that it names. */
+/* *damaged: it is not known which file this name belongs to. */
 static int load_one(struct snapshot_table *t, int dirfd, const char *file, bool *damaged,
 		    struct err *e)
 {
