@@ -48,6 +48,7 @@ struct mirror {
 	/* of the thread: VMs whose names must be read, one after the other */
 	char **vms;
 	uint32_t nvms, vm;
+	bool marks_read;
 };
 
 /* --- the thread --- */
@@ -101,30 +102,23 @@ static void look(struct mirror *m, const char *path, bool deep)
 
 #define VM_NODE_MAX (sizeof(MIRROR_NAMES "//" MIRROR_MARK) + UUID_LEN)
 
-static void node_of(const char *vm, const char *node, char at[VM_NODE_MAX])
-{
-	(void)snprintf(at, VM_NODE_MAX, MIRROR_NAMES "/%.*s/%s", (int)UUID_LEN, vm, node);
-}
-
-static void look_for_name(struct mirror *m, const char *vm)
+static void look_for(struct mirror *m, const char *vm, const char *node)
 {
 	char at[VM_NODE_MAX];
 
-	node_of(vm, "name", at);
+	(void)snprintf(at, VM_NODE_MAX, MIRROR_NAMES "/%.*s/%s", (int)UUID_LEN, vm, node);
 	look(m, at, false);
 }
 
-static void look_for_mark(struct mirror *m, const char *vm)
+/* A mark that the loop is about to replace, unless all of them have been read already: the loop
+ * must see what the last daemon wrote there. */
+static void look_before(struct mirror *m, const char *path)
 {
-	unsigned int len = 0;
-	char at[VM_NODE_MAX];
-	char *value;
+	size_t n = strlen(path);
 
-	node_of(vm, MIRROR_MARK, at);
-	value = xs_read(m->xs, XBT_NULL, at, &len);
-	if (value)
-		say(m, at, value, len);
-	free(value);
+	if (!m->marks_read && n == VM_NODE_MAX - 1 &&
+	    strcmp(path + n - strlen(MIRROR_MARK), MIRROR_MARK) == 0)
+		look_for(m, path + sizeof(MIRROR_NAMES), MIRROR_MARK);
 }
 
 static void forget_vms(struct mirror *m)
@@ -147,7 +141,7 @@ static void look_at_name(struct mirror *m, const char *path)
 		m->vms = xs_directory(m->xs, XBT_NULL, path, &m->nvms);
 	} else if (n >= sizeof(MIRROR_NAMES) + UUID_LEN &&
 		   (vm[UUID_LEN] == '\0' || strcmp(vm + UUID_LEN, "/name") == 0)) {
-		look_for_name(m, vm);
+		look_for(m, vm, "name");
 	}
 }
 
@@ -157,12 +151,13 @@ static void next_vm(struct mirror *m)
 	if (!m->vms)
 		return;
 	if (m->vm == m->nvms || m->dead) {
+		m->marks_read = true;
 		forget_vms(m);
 		return;
 	}
 	if (strlen(m->vms[m->vm]) == UUID_LEN) {
-		look_for_mark(m, m->vms[m->vm]);
-		look_for_name(m, m->vms[m->vm]);
+		look_for(m, m->vms[m->vm], MIRROR_MARK);
+		look_for(m, m->vms[m->vm], "name");
 	}
 	m->vm++;
 }
@@ -234,6 +229,8 @@ static bool work(struct mirror *m, struct mirror_item *i)
 		ev_async_send(m->loop, &m->news);
 		return true;
 	}
+	if (i->op == OP_PUT && !m->dead)
+		look_before(m, i->path);
 	if (m->dead)
 		; /* there is no xenstored to answer */
 	else if (i->op == OP_TRANSACTION)
