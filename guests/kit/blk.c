@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests over the ring of a vbd (Xen public/io/blkif.h), without indirect or persistent grants. A
- * slot's buffer is granted for good; a request's id is its slot. The backend's words are checked.
- */
+/* Requests over the ring of a vbd (Xen public/io/blkif.h), without indirect or persistent
+ * grants. A slot's buffer stays granted; the id of a request is its slot. Values written by the
+ * backend are checked. */
 #include "dev.h"
 
 #define SECTOR	      512u
@@ -13,7 +13,7 @@ static struct kit_blk *blk_of(struct kit_device *d)
 	return (struct kit_blk *)d; /* its first member */
 }
 
-/* True: all requests that the backend has seen are answered, or there will be an event. */
+/* True: all requests that the backend has read are answered, or there will be an event. */
 static bool is_answered(struct kit_blk *b)
 {
 	struct blkif_sring *s = b->ring.sring;
@@ -45,7 +45,7 @@ static bool grant_slot(struct kit_blk *b, uint32_t slot)
 	return b->buf[slot] && b->gref[slot][KIT_BLK_PAGES - 1];
 }
 
-/* What was not answered in the old ring, or answered and not seen, is asked for again. */
+/* Sends requests again that were not answered in the old ring, or whose answer was not seen. */
 static void resume(struct kit_device *d)
 {
 	struct kit_blk *b = blk_of(d);
@@ -112,7 +112,7 @@ void kit_blk_flush(struct kit_blk *b)
 	if (b->broken)
 		return;
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&b->ring, notify);
-	if (notify || b->ring.rsp_cons == 0) /* it may not have looked at the ring yet */
+	if (notify || b->ring.rsp_cons == 0) /* the backend may not have read the ring yet */
 		kit_device_notify(&b->dev);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices as older unikernels connect them: nodes in the store, states 1 to 6, one event channel a
- * device, settings read from the backend's nodes (Xen public/io/xenbus.h, netif.h, blkif.h). */
+/* Connects devices like older unikernels: nodes in the store, states 1 to 6, one event channel
+ * for each device, settings from the backend's nodes (Xen public/io/xenbus.h, netif.h, blkif.h). */
 #include "classic.h"
 
 #include <xen/event_channel.h>
@@ -69,8 +69,8 @@ static void set_state(const struct kit_device *d, enum xenbus_state state)
 #define WAITS (1u << XenbusStateInitWait | 1u << XenbusStateConnected)
 #define ENDS  (1u << XenbusStateClosing | 1u << XenbusStateClosed)
 
-/* Until the backend's state is within `states` (a bit each): that state, or 0 when one of `ends`
- * comes first, or the node vanishes, or nothing happens. */
+/* Waits until the backend's state is one of `states` (one bit each), and returns it; 0 if one of
+ * `ends` comes first, the node is removed, or nothing happens. */
 static uint32_t await(const struct kit_device *d, uint32_t states, uint32_t ends)
 {
 	uint64_t until = kit_time_ns() + PATIENCE_NS;
@@ -235,7 +235,7 @@ void classic_close(struct kit_device *d)
 			(void)kit_ungrant(d->gref[i]);
 }
 
-/* control/shutdown, as toolstacks with a store ask for the end. */
+/* Obeys control/shutdown, the request of toolstacks with a store. */
 void classic_power(void)
 {
 	static bool watching;

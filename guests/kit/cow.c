@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pages that are shared with other copies of the guest: the first write to one makes it the guest's
- * own (noxs/abi.h, NOXS_CAN_SHARE). PV by the direct entry. */
+/* Pages that are shared with other copies of the guest: at the first write the guest gets its
+ * own page (noxs/abi.h, NOXS_CAN_SHARE). For PV with the direct entry. */
 #include "kit.h"
 
 #include <xen/event_channel.h>
@@ -37,7 +37,7 @@ static void copy_page(uint64_t to, uint64_t from)
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 }
 
-/* Without a write to what may be shared: only the stack and the control page. */
+/* Must not write to pages that may be shared: only to the stack and the control page. */
 static void crash(const char *why)
 {
 	struct sched_shutdown arg = {.reason = SHUTDOWN_crash};
@@ -50,7 +50,7 @@ static void crash(const char *why)
 		(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &arg);
 }
 
-/* A page of its own behind `gfn`, by its machine frame. */
+/* Gets an own page for `gfn`; returns its machine frame. */
 static xen_pfn_t populate(uint64_t gfn)
 {
 	xen_pfn_t frame = gfn;
@@ -80,15 +80,15 @@ bool kit_make_own(uint64_t page)
 		return false;
 	copy_page(0, page);
 	entry = populate(page / PAGE_SIZE) * PAGE_SIZE | PTE_OWN;
-	/* What the CPU knows of the page is what it has read above. */
+	/* The CPU's translation of the page is the one that was read above. */
 	if (hypercall(__HYPERVISOR_update_va_mapping, page, entry, UVMF_INVLPG | UVMF_LOCAL, 0))
 		crash("crash: a page of its own cannot be mapped\r\n");
 	copy_page(page, 0);
 	return true;
 }
 
-/* Called by the entry of page faults, for writes to a page that is there: 0 when it is none of
- * these. */
+/* Called by the handler of page faults for writes to a present page: 0 if the page is not
+ * shared. */
 uint32_t kit_cow(void);
 uint32_t kit_cow(void)
 {
@@ -100,7 +100,7 @@ uint32_t kit_cow(void)
 	entry = kit_entry_of(page);
 	if (!(entry & PTE_WRITABLE))
 		return 0;
-	/* It is its own: what the CPU knew of it was old. */
+	/* The page is its own already: the CPU had an old translation. */
 	(void)hypercall(__HYPERVISOR_update_va_mapping, page, entry, UVMF_INVLPG | UVMF_LOCAL, 0);
 	return 1;
 }

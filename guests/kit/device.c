@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices out of the device page: nothing to do but to bind a channel. Without a page: classic.c.
- */
+/* Devices from the device page: only the channel must be bound. Without a page: classic.c. */
 #include "dev.h"
 
 #include <xen/event_channel.h>
@@ -42,8 +41,7 @@ static void take_up(struct kit_device *d, volatile struct noxs_device *from)
 	d->vbd = from->u.vbd;
 }
 
-/* One try. The channel may be bound by dom0 meanwhile: where the guest goes on as another domain.
- */
+/* One try. dom0 may bind the channel meanwhile, if the guest continues as another domain. */
 static bool bind_once(struct kit_device *d, volatile struct noxs_evtchn *e)
 {
 	struct evtchn_bind_interdomain bind = {
@@ -61,8 +59,8 @@ static bool bind_once(struct kit_device *d, volatile struct noxs_evtchn *e)
 	return d->port;
 }
 
-/* While it waits the guest may be saved, and go on with another device page: what was read of it
- * before a wait is of no use behind it. */
+/* While it waits the guest may be saved and continue with another device page: values that were
+ * read from the page before a wait must be read again after it. */
 static bool by_page(struct kit_device *d, uint16_t type, uint16_t index)
 {
 	for (uint32_t i = 0; i < BIND_TRIES; i++) {
@@ -82,7 +80,7 @@ static bool by_page(struct kit_device *d, uint16_t type, uint16_t index)
 
 /* --- going on in another domain --- */
 
-/* dom0 has bound its channel: nothing is to be waited for. */
+/* dom0 has bound its channel: no wait is needed. */
 static void take_up_again(struct kit_device *d)
 {
 	volatile struct noxs_device *from = in_page(d->type, d->index);

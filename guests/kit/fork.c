@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Children: the request, the two ways on, and bytes over two shared pages. */
+/* Children: the request, its two returns, and bytes over two shared pages. */
 #include "fork.h"
 
 #include "dev.h"
@@ -11,7 +11,7 @@
 #define LOOK_NS	 50000000u /* an event may have come before the channel was listened to */
 #define PVH_SLOT 8u	   /* frames behind shared info, where nothing else is: mapped, and empty */
 
-/* A page: bytes of one direction. Indices run free. */
+/* A page with the bytes of one direction. Indices are not reduced modulo the size. */
 struct channel_ring {
 	uint32_t prod, cons;
 	uint8_t data[CHANNEL_BYTES];
@@ -70,7 +70,7 @@ static bool map_up(void)
 	return true;
 }
 
-/* PV: what is copied maps its own frames and no others. */
+/* PV: a guest that is copied may map only its own frames. */
 static void unmap_up(void)
 {
 	for (uint32_t i = 0; kit.pv && up.mapped && i < NOXS_FORK_PAGES; i++) {

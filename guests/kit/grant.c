@@ -13,7 +13,8 @@ static volatile grant_entry_v1_t *table;
 static uint32_t fresh; /* the first entry that was never used */
 static uint32_t freed; /* the first of those given back, a list in `chain`; 0: none */
 static uint16_t chain[ENTRIES];
-static void *room; /* where the guest maps its table itself: taken once, for all generations */
+static void
+	*room; /* address where the guest maps its table itself: chosen once, for all generations */
 
 static void *table_page(void)
 {
@@ -46,7 +47,7 @@ static volatile grant_entry_v1_t *map_pvh(void)
 		.space = XENMAPSPACE_grant_table,
 	};
 
-	/* By the direct entry frames behind shared info are mapped and empty. */
+	/* With the direct entry the frames after shared info are mapped and empty. */
 	if (kit.entry == KIT_DIRECT)
 		place.gpfn = kit.page->shared_info_gfn + 1;
 	else

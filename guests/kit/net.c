@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames over the two rings of a vif (Xen public/io/netif.h). Each buffer is one page, granted for
- * good when it is first used; a request's id is its buffer. What the backend writes is loaded once
- * and checked: a backend that breaks the protocol loses us, not the guest. */
+/* Frames over the two rings of a vif (Xen public/io/netif.h). Each buffer is one page, granted
+ * when it is first used, and stays granted; the id of a request is its buffer. Values written by
+ * the backend are loaded once and checked: a backend that breaks the protocol loses this device. */
 #include "dev.h"
 
 static void give_up(struct kit_net *n, const char *why)
@@ -23,7 +23,7 @@ static void free_all(struct kit_net *n)
 
 static void fill(struct kit_net *n);
 
-/* What was in the rings is lost, as frames may be. Buffers are granted when they are used. */
+/* Frames in the old rings are lost. Buffers are granted when they are used. */
 static void resume(struct kit_device *d)
 {
 	struct kit_net *n = (struct kit_net *)d; /* its first member */
@@ -186,13 +186,13 @@ void kit_net_flush(struct kit_net *n)
 	if (!n->tx_answered)
 		n->tx_answered = __atomic_load_n(&n->tx.sring->rsp_prod, __ATOMIC_ACQUIRE) != 0;
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&n->tx, notify);
-	if (notify || !n->tx_answered) /* it may not have looked at this ring yet */
+	if (notify || !n->tx_answered) /* the backend may not have read this ring yet */
 		kit_device_notify(&n->dev);
 }
 
 /* --- receiving --- */
 
-/* Buffers that wait for nothing go to the backend. */
+/* Gives free buffers to the backend. */
 static void fill(struct kit_net *n)
 {
 	RING_IDX before = n->rx.req_prod_pvt;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Free memory: pages handed out one after the other, and what frame lies behind an address. */
+/* Free memory: allocates pages one after the other, and finds the frame of an address. */
 #include "dev.h"
 
 #include <xen/memory.h>
@@ -7,7 +7,7 @@
 
 #include "hypercall.h"
 
-/* Standard entries: behind what entry.S and start.c place at 2 MiB. */
+/* Standard entries: after the data that entry.S and start.c place at 2 MiB. */
 #define STANDARD_FROM 0x206000ull
 #define E820_RAM      1u
 
@@ -41,7 +41,7 @@ static void by_device_page(volatile struct noxs_page *page)
 	kit.control->untouched_end = end / PAGE_SIZE;
 }
 
-/* Told before it is used: what was told is never less than what is true. */
+/* Written before the frame is used, so that the value in the page is never too small. */
 static void tell_touched(void)
 {
 	if (kit.entry == KIT_DIRECT)
@@ -84,7 +84,8 @@ void kit_pages_find(void)
 		by_hvm_start_info(kit.info);
 }
 
-/* PV: page tables are mapped like all memory, and Xen has the way back from machine frames. */
+/* PV: page tables are mapped like all memory, and Xen has a table from machine frames to guest
+ * frames. */
 uint64_t kit_entry_of(uint64_t va)
 {
 	const uint64_t *m2p = (const uint64_t *)MACH2PHYS_VIRT_START;
@@ -141,7 +142,7 @@ void *kit_pages(uint32_t n)
 	}
 	next = at + n * PAGE_SIZE;
 	tell_touched();
-	if (kit.entry != KIT_DIRECT) /* other toolstacks promise nothing */
+	if (kit.entry != KIT_DIRECT) /* other toolstacks give no guarantee */
 		memset((void *)at, 0, n * PAGE_SIZE);
 	return (void *)at;
 }

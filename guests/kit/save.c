@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Going on as another domain, after a save and restore or as a copy: noxs/abi.h. The kit keeps few
- * things of a domain: its channel, its devices, and time. (vCPU registers, the trap table among
- * them, come along; it registers nothing with Xen, and polls.) */
+/* Continues as another domain, after a save and restore or as a copy: noxs/abi.h. The kit has
+ * few things that belong to a domain: its channel, its devices, and time. (vCPU registers, with
+ * the trap table, are restored; it registers nothing with Xen, and polls.) */
 #include "kit.h"
 
 #include <xen/sched.h>
@@ -12,7 +12,7 @@
 void kit_can_save(void)
 {
 	kit_pages_find();
-	/* What is compiled for the kit uses no more of a vCPU than general registers. */
+	/* The code of the kit uses only general registers of a vCPU. */
 	kit.control->can = NOXS_CAN_SAVE | NOXS_CAN_SUSPEND | NOXS_CAN_PLAIN | NOXS_CAN_DEVICES;
 }
 
@@ -22,9 +22,8 @@ void kit_cannot_save(void)
 		kit.control->can = 0;
 }
 
-/* Held by the vCPU that takes up what the new domain has. Two generations may follow each other
- * that fast that it is still at the last one: then it is finished, and all is taken up once more.
- */
+/* Held by the vCPU that handles a new domain. Two generations may follow so quickly that it
+ * still handles the last one: then it finishes that, and handles the new one. */
 static uint32_t taking;
 
 static void lock_taking(void)
@@ -80,7 +79,7 @@ void kit_suspend(void)
 		return;
 	if (kit.quiesce_devices && !kit.quiesce_devices())
 		return;
-	/* It stops the other vCPUs wherever they are: none may be half way through rings. */
+	/* A suspend stops the other vCPUs anywhere: none may be in the middle of changing rings. */
 	lock_taking();
 	unlock_taking();
 	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &arg);

@@ -15,8 +15,7 @@ struct kit kit;
 
 #define BIND_AGAIN_NS 10000000u
 
-/* Behind the tables of entry.S: RAM that only guests with a standard entry have, and nothing uses.
- */
+/* After the tables of entry.S: RAM that exists only with a standard entry, and is not used. */
 #define SHARED_INFO_AT 0x205000ull
 
 /* PV: Xen's table from machine to guest frames (Xen public/arch-x86/xen-x86_64.h). */
@@ -27,7 +26,7 @@ static void *of_machine(uint64_t mfn)
 	return (void *)(m2p[mfn] * PAGE_SIZE);
 }
 
-/* Fails when dom0's end was just closed: the daemon was restarted, and will show another port. */
+/* Fails if dom0's end was just closed: the daemon was restarted, and will write another port. */
 static void bind_control(volatile struct noxs_page *page)
 {
 	struct sched_poll pause = {.nr_ports = 0};
@@ -44,7 +43,7 @@ static void bind_control(volatile struct noxs_page *page)
 	(void)hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &pause);
 }
 
-/* Of the page there is no more than it says of the channel, until the gate is open. */
+/* Before the gate is open, only the channel in the page is valid. */
 static void wait_at_gate(volatile struct noxs_page *page)
 {
 	evtchn_port_t port;
@@ -86,7 +85,7 @@ void kit_find_port(void)
 		bind_control(kit.page);
 }
 
-/* Standard entries: the device page lies where a store ring would, if there is one. */
+/* Standard entries: the device page is in the place of the store ring, if there is one. */
 static void look_for_page(void *at)
 {
 	volatile struct noxs_page *page = at;

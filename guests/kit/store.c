@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client of the store on the guest's ring: one request at a time, watch events in between. */
+/* A client of the store on the guest's ring: one request at a time; watch events may come in
+ * between. */
 #include "classic.h"
 
 #include <xen/event_channel.h>
@@ -59,7 +60,7 @@ static int put(const void *data, size_t len)
 	return 0;
 }
 
-/* Takes what is there of the next message: 1 when it is whole, 0 when not. */
+/* Reads available bytes of the next message: 1 if it is complete, otherwise 0. */
 static int take(void)
 {
 	const uint32_t head = sizeof(store.head);
@@ -92,7 +93,7 @@ static int take(void)
 	return 1;
 }
 
-/* One request and its reply, which then lies in store.payload; its length or an error. */
+/* Sends a request and receives its reply into store.payload; returns its length or an error. */
 static int call(uint32_t type, uint32_t tx, const struct piece *pieces, int n)
 {
 	struct xsd_sockmsg head = {.type = type, .tx_id = tx, .req_id = ++store.req_id};
@@ -132,7 +133,7 @@ static int call(uint32_t type, uint32_t tx, const struct piece *pieces, int n)
 	return rc;
 }
 
-/* Copies a reply of n bytes, or hands an error on. */
+/* Copies a reply of n bytes, or returns an error. */
 static int result(int n, char *to, size_t size)
 {
 	size_t len;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What compilers and lwIP expect of a C library's <string.h>; copying by the CPU's string
+/* The functions of <string.h> that compilers and lwIP need; copies with the CPU's string
  * instructions. */
 #include <stddef.h>
 #include <stdint.h>

@@ -11,13 +11,13 @@ static uint64_t rdtsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* Another generation: what was read came from two domains. */
+/* The generation has changed: the values came from two domains. */
 static uint64_t generation(void)
 {
 	return kit.page ? __atomic_load_n(&kit.page->generation, __ATOMIC_ACQUIRE) : 0;
 }
 
-/* Version 0: vCPU 0 has not run in this domain yet, so that there is no time; it is about to. */
+/* Version 0: vCPU 0 has not run in this domain yet, so there is no time; it will be set soon. */
 uint64_t kit_xen_ns(void)
 {
 	volatile struct vcpu_time_info *t = &kit.shared->vcpu_info[0].time;
@@ -56,8 +56,8 @@ uint64_t kit_time_ns(void)
 	return ns;
 }
 
-/* Xen fills the wall clock of a PVH guest only when it asks for a hypercall page, which a direct
- * entry does not: then the device page's clock counts on. */
+/* Xen fills the wall clock of a PVH guest only when it requests a hypercall page, which a direct
+ * entry does not need: then the clock of the device page is used. */
 static uint64_t by_device_page(void)
 {
 	return kit.page ? kit.page->wallclock_ns + (kit_time_ns() - kit.start_ns) : 0;

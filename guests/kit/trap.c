@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Faults: says what happened and where, and ends the VM as crashed. */
+/* Faults: prints kind and address, and ends the VM as crashed. */
 #include "kit.h"
 
 #include <xen/sched.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* lwIP's view of a vif: frames in and out, time, addresses, random numbers. */
+/* The vif for lwIP: sending and receiving frames, time, addresses, random numbers. */
 #include "port.h"
 
 #include <xen/sched.h>
@@ -39,7 +39,7 @@ uint32_t port_random(void)
 	return secret_random(&secret);
 }
 
-/* The four that identify a connection, without padding. */
+/* The four values that identify a connection, without padding. */
 uint32_t port_isn(const struct ip_addr *local, uint16_t local_port, const struct ip_addr *remote,
 		  uint16_t remote_port)
 {
@@ -62,7 +62,7 @@ void port_assert(const char *what)
 	kit_shutdown(SHUTDOWN_crash, 0);
 }
 
-/* Taken once a turn: reading the clock can be an exit to Xen. */
+/* Read once in each turn, because reading the clock can be an exit to Xen. */
 static uint32_t now_ms;
 
 static void look_at_clock(void)
@@ -118,7 +118,7 @@ static void input(void *arg, const struct kit_frame *f)
 		(void)pbuf_take_at(p, f->part[i].data, (uint16_t)f->part[i].len, at);
 		at = (uint16_t)(at + f->part[i].len);
 	}
-	/* From another domain of this host: the bytes never were on a wire. */
+	/* From another domain of this host: the bytes were never on a wire. */
 	NETIF_SET_CHECKSUM_CTRL(&interface, f->flags ? NETIF_CHECKSUM_ENABLE_ALL & ~TRANSPORT
 						     : NETIF_CHECKSUM_ENABLE_ALL);
 	if (interface.input(p, &interface) != ERR_OK)
@@ -227,8 +227,8 @@ static bool by_options(ip4_addr_t *ip, ip4_addr_t *net, ip4_addr_t *gw, ip6_addr
 	return true;
 }
 
-/* New keys: at the start, and in each domain that the guest goes on in. The page's seed is used
- * up; without one, what no other guest has at this moment is the best there is. */
+/* Makes new keys: at the start, and in each domain in which the guest continues. The page's seed
+ * is erased; without a seed, values that no other guest has at this moment are used. */
 static void seed(void)
 {
 	uint8_t from[SECRET_SEED] = {0};
@@ -263,7 +263,7 @@ bool port_open(void)
 		return false;
 	netif_set_default(&interface);
 	if (!ip6_addr_isany(&ip6) ||
-	    ip4_addr_isany(&ip)) /* a guest that has IPv4 alone has it alone */
+	    ip4_addr_isany(&ip)) /* a guest with only an IPv4 address uses only that */
 		netif_create_ip6_linklocal_address(&interface, 1);
 	if (!ip6_addr_isany(&ip6)) {
 		netif_ip6_addr_set(&interface, 1, &ip6);
@@ -273,8 +273,8 @@ bool port_open(void)
 	return !with_dhcp || dhcp_start(&interface) == ERR_OK;
 }
 
-/* A copy that has another MAC has not got the lease of what it is a copy of, and neither the
- * address made of the MAC. */
+/* A copy with another MAC does not have the lease of the original, nor the address made from its
+ * MAC. */
 static void forget_addresses(void)
 {
 	if (with_dhcp) {
@@ -285,9 +285,9 @@ static void forget_addresses(void)
 		netif_create_ip6_linklocal_address(&interface, 1);
 }
 
-/* The guest is another domain, and maybe a copy: its MAC is the page's, and switches learn where it
- * is. Its address stays unless the page has another one. Numbers that a peer must not guess, and
- * the port that the next connection gets, are not those of other copies. */
+/* The guest is another domain, and maybe a copy: it uses the MAC of the page, and announces
+ * itself to switches. Its address stays unless the page has another one. Numbers that a peer
+ * must not guess, and the port of the next connection, differ from those of other copies. */
 static void go_on_elsewhere(void)
 {
 	ip4_addr_t ip;

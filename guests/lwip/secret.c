@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Random numbers and first sequence numbers: SipHash-2-4 with keys out of the seed. */
+/* Random numbers and first sequence numbers: SipHash-2-4 with keys made from the seed. */
 #include "guests/lwip/secret.h"
 
 #include <string.h>

@@ -121,26 +121,26 @@ enum proto_id {
 	PROTO_FLAGS,	/* u32, PROTO_F_* */
 	PROTO_WHAT,	/* text: name, domid or uuid */
 	PROTO_NAME,
-	PROTO_CWD,	   /* what relative paths are relative to */
+	PROTO_CWD,	   /* directory for relative paths */
 	PROTO_CONFIG,	   /* text of an xl.cfg file */
 	PROTO_CONFIG_NAME, /* its name, for messages */
 	PROTO_OVERRIDE,	   /* "key=value" in the syntax of the file; repeated */
-	PROTO_SET,	   /* "key=text", the text taken as it is; repeated */
-	PROTO_IGNORE,	   /* a key to leave out; repeated */
-	PROTO_KERNEL_FD,   /* u32: the how manieth passed file; the kernel */
+	PROTO_SET,	   /* "key=text", the text is taken literally; repeated */
+	PROTO_IGNORE,	   /* a key to ignore; repeated */
+	PROTO_KERNEL_FD,   /* u32: index of the passed file that is the kernel */
 	PROTO_RAMDISK_FD,
 	PROTO_VERSION_TEXT,
 	PROTO_XEN,
 	PROTO_STORE,
 	PROTO_DATA,    /* console bytes */
-	PROTO_LOST,    /* u64: console bytes that fell out of the log before they were sent */
+	PROTO_LOST,    /* u64: console bytes that were lost before they were sent */
 	PROTO_TIME,    /* text "phase=ns" */
-	PROTO_VM = 64, /* nested fields: one VM */
+	PROTO_VM = 64, /* nested fields of a VM */
 	PROTO_UUID,    /* 16 bytes */
 	PROTO_DOMID,   /* u32 */
-	PROTO_STATE,   /* text, all of the following like `chaos info` shows them */
+	PROTO_STATE,   /* text; this and the following as in `chaos info` */
 	PROTO_REASON,
-	PROTO_EXIT_CODE, /* u32, absent when unknown */
+	PROTO_EXIT_CODE, /* u32, missing if it is not known */
 	PROTO_READY,	 /* u32 0/1 */
 	PROTO_NOXS,
 	PROTO_TYPE,
@@ -160,7 +160,7 @@ enum proto_id {
 	PROTO_CPU_NS,
 	PROTO_CONSOLE_BYTES,
 	PROTO_WAY,    /* text: warm, shell or cold */
-	PROTO_WHY,    /* text: why not a better way */
+	PROTO_WHY,    /* text: what prevented a faster way */
 	PROTO_FLAVOR, /* nested: TYPE, VCPUS, MEM_KIB, KERNEL (warm), LINUX (without KERNEL: for
 			 it),   TARGET, READY, HITS */
 	PROTO_TARGET, /* u32 */
@@ -168,14 +168,14 @@ enum proto_id {
 	PROTO_EVENT,  /* text: created, started, ready, ...; with EVENT_ID, WHEN and a VM or FLAVOR;
 			 or LOST  alone */
 	PROTO_WHEN,   /* u64 ns since 1970 */
-	PROTO_EVENT_ID, /* u64: rising by one */
+	PROTO_EVENT_ID, /* u64: rises by one with each event */
 	PROTO_SINCE,	/* u64: only events after this one */
 	PROTO_CPUS,	/* u32 */
 	PROTO_FREE_KIB, /* u64 */
 	PROTO_POOL_KIB, /* u64 */
-	PROTO_VMS,	/* u32: that live */
-	PROTO_PVH,	/* u32 0/1: possible here */
-	PROTO_LOW,	/* u32: a flavor's least and most shells */
+	PROTO_VMS,	/* u32: number of VMs that have not ended */
+	PROTO_PVH,	/* u32 0/1: this host supports PVH */
+	PROTO_LOW,	/* u32: smallest and largest number of a flavor's shells */
 	PROTO_HIGH,
 	PROTO_MISSES, /* u64 */
 	PROTO_IMAGE,  /* nested: NAME, DIGEST, TYPE, TEXT (guest's OS), NOXS, LINUX, BYTES, MEM_KIB,
@@ -183,7 +183,7 @@ enum proto_id {
 	PROTO_DIGEST, /* text: SHA-256 */
 	PROTO_LINUX,  /* u32 0/1 */
 	PROTO_BYTES,  /* u64 */
-	PROTO_SLOTS,  /* u32: domain ids with a channel that wait for a domain */
+	PROTO_SLOTS,  /* u32: free domain ids with an event channel */
 	PROTO_DEVICE, /* nested: KIND, ID, STATE, REASON, BACKEND; a vif's MAC, BRIDGE, IFNAME, MTU,
 			 IP, RATE_BYTES, RATE_US; a vbd's DEVID, PATH, READONLY, CDROM, SECTORS */
 	PROTO_KIND,   /* text: vif or vbd */
@@ -203,23 +203,23 @@ enum proto_id {
 	PROTO_SECTORS, /* u64, of 512 bytes */
 	PROTO_VIFS,    /* u32: of a flavor's shells, which also has BRIDGE and BACKEND */
 	PROTO_VBDS,
-	PROTO_PINNED,	/* text: CPUs that a VM's vCPUs run on; with semicolons, those of each */
-	PROTO_MAXVCPUS, /* u32, when it differs from VCPUS */
-	PROTO_TAIL,	/* text: the host's tail guard */
-	PROTO_ROOM,	/* text: fine, tight, none: of the store's journal */
-	PROTO_ONLINE,	/* u32, when it differs from VCPUS: the vCPUs that Xen runs */
-	PROTO_FILE_FD,	/* u32: the how manieth passed file; what a VM is saved to or restored from
-			 */
-	PROTO_PAGES,	/* u64: of a saved guest, of 4 KiB */
-	PROTO_PRESENT,	/* u64: of these in its file */
-	PROTO_STOPPED_NS, /* u64: so long it stood still */
+	PROTO_PINNED, /* text: CPUs that a VM's vCPUs run on; separated by semicolons for each vCPU
+		       */
+	PROTO_MAXVCPUS,	  /* u32, when it differs from VCPUS */
+	PROTO_TAIL,	  /* text: settings of the host made by tail_guard */
+	PROTO_ROOM,	  /* text: fine, tight, none: space for the store's journal */
+	PROTO_ONLINE,	  /* u32, if it differs from VCPUS: the vCPUs that are switched on */
+	PROTO_FILE_FD,	  /* u32: index of the passed file to save to or restore from */
+	PROTO_PAGES,	  /* u64: pages of 4 KiB of a saved guest */
+	PROTO_PRESENT,	  /* u64: of these pages, those in its file */
+	PROTO_STOPPED_NS, /* u64: how long it was stopped */
 	PROTO_TOTAL_NS,	  /* u64 */
 	PROTO_SNAPSHOT,	  /* nested: NAME, DIGEST, PARENT, PARENT_NAME, WHAT (its VM's name), TYPE,
 			     VCPUS, MEM_KIB, PAGES, PRESENT, BYTES, CREATED */
 	PROTO_PARENT,	  /* text: digest of a snapshot; of a VM the one it is a copy of, by name or
 			     uuid */
 	PROTO_PARENT_NAME, /* text, when it is there; of a VM its snapshot, or that's digest */
-	PROTO_COUNT,	   /* u32: of copies */
+	PROTO_COUNT,	   /* u32: number of copies */
 	PROTO_FROM,	   /* text: the snapshot that a flavor's shells are copies of */
 	PROTO_NEEDS, /* u32s: what of its CPU a VM may use: the vendor, and words of features */
 	PROTO_ROUND, /* u32, of a VM that moves while it runs, from 1 on: an item of a SAVE with
@@ -234,22 +234,24 @@ enum proto_id {
 	PROTO_ID_END,
 };
 
-#define PROTO_F_PAUSED		(1u << 0) /* create, restore, branch: leave it paused */
-#define PROTO_F_READY		(1u << 1) /* create, branch, wait: until the guest is ready */
-#define PROTO_F_TIMINGS		(1u << 2) /* create: with times */
-#define PROTO_F_ALL		(1u << 3) /* list: the ended, too */
-#define PROTO_F_FOREIGN		(1u << 4) /* list: domains of other toolstacks, too */
-#define PROTO_F_FOLLOW		(1u << 5) /* console: until the VM has ended */
-#define PROTO_F_INPUT		(1u << 6) /* console: takes input */
-#define PROTO_F_LOG		(1u << 7) /* console: from the first byte kept, not from now on */
-#define PROTO_F_FORCE		(1u << 8) /* rm: destroy it first; detach: do not ask the guest */
-#define PROTO_F_SAME		(1u << 9) /* create: a VM of this uuid that is there already is the answer */
-#define PROTO_F_XL		(1u << 10) /* create: keys that are unknown are passed over, as xl does */
-#define PROTO_F_NO_WAIT_DEVICES (1u << 11) /* create: run without devices that do not come */
-#define PROTO_F_KEEP		(1u << 12) /* save: the VM goes on; moved: it goes on here */
-#define PROTO_F_LIVE		(1u << 13) /* save, receive: the VM runs while it is copied */
-#define PROTO_F_NEEDS		(1u << 15) /* info: NEEDS, too */
-#define PROTO_F_AGENT		(1u << 16) /* console: its agent's channel, from now on; one at a time */
+#define PROTO_F_PAUSED	(1u << 0) /* create, restore, branch: leave it paused */
+#define PROTO_F_READY	(1u << 1) /* create, branch, wait: wait until the guest is ready */
+#define PROTO_F_TIMINGS (1u << 2) /* create: with times */
+#define PROTO_F_ALL	(1u << 3) /* list: include those that have ended */
+#define PROTO_F_FOREIGN (1u << 4) /* list: include domains of other toolstacks */
+#define PROTO_F_FOLLOW	(1u << 5) /* console: continue until the VM has ended */
+#define PROTO_F_INPUT	(1u << 6) /* console: input will be sent, too */
+#define PROTO_F_LOG                                                                                \
+	(1u << 7) /* console: start with the first byte that is kept, not with new output */
+#define PROTO_F_FORCE (1u << 8)	 /* rm: destroy it first; detach: do not wait for the guest */
+#define PROTO_F_SAME  (1u << 9)	 /* create: if a VM with this uuid exists, answer with it */
+#define PROTO_F_XL    (1u << 10) /* create: ignore unknown keys, as xl does */
+#define PROTO_F_NO_WAIT_DEVICES                                                                    \
+	(1u << 11)		 /* create: run without devices whose backends are missing */
+#define PROTO_F_KEEP  (1u << 12) /* save: the VM continues; moved: it continues here */
+#define PROTO_F_LIVE  (1u << 13) /* save, receive: the VM runs while it is copied */
+#define PROTO_F_NEEDS (1u << 15) /* info: include NEEDS */
+#define PROTO_F_AGENT (1u << 16) /* console: its agent's channel, from now on; one at a time */
 #define PROTO_F_PATHS                                                                              \
 	(1u << 14) /* receive: kernel, ramdisk and on_* that the source names count                \
 		    */
