@@ -152,8 +152,9 @@ static void fields_vbd(struct wire_out *w, const struct device_info *i)
 	wire_u64(w, PROTO_SECTORS, i->sectors);
 }
 
+#define KIND_ROW(name, low) [DEVICE_##name] = fields_##low,
 static void (*const fields_of[DEVICE_KINDS])(struct wire_out *w, const struct device_info *i) = {
-	[DEVICE_VIF] = fields_vif, [DEVICE_VBD] = fields_vbd};
+	DEVICE_KIND_LIST(KIND_ROW)};
 
 void fields_device(struct wire_out *w, const struct device_info *d)
 {

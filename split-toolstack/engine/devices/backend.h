@@ -59,7 +59,9 @@ struct backend_ops {
 	bool (*domain_gone)(struct engine *en, uint32_t domid);
 };
 
-extern const struct backend_ops kernel_backend_ops, mirrored_backend_ops, user_backend_ops;
+#define BACKEND_DECLARED(name, low) extern const struct backend_ops low##_backend_ops;
+DEVICE_BACKEND_LIST(BACKEND_DECLARED)
+extern const struct backend_ops mirrored_backend_ops; /* in place of kernel's beside xenstored */
 
 /* --- kernel.c; also used by mirrored.c --- */
 void kernel_backend_absent(const struct device *d, char *to, size_t room);
