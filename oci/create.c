@@ -76,7 +76,8 @@ static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct
 	if (!k->console_socket)
 		return 0;
 	io->err = -1;
-	fd = terminal_open(k->console_socket, k->plan.initrd_fd >= 0, e);
+	fd = terminal_open(k->console_socket, k->plan.initrd_fd >= 0, bundle_get(&k->b, "process"),
+			   e);
 	if (fd < 0)
 		return fd;
 	io->in = fd;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -59,12 +60,23 @@ static json_t *from_words(const struct execution *x, const struct bundle *b)
 	return p;
 }
 
-static int describe(struct execution *x, const struct container *c, struct err *e)
+static int into_file(const json_t *p, struct err *e)
+{
+	int fd = memfd_create("process", MFD_CLOEXEC);
+
+	if (fd >= 0 && json_dumpfd(p, fd, JSON_COMPACT) == 0 && lseek(fd, 0, SEEK_SET) == 0)
+		return fd;
+	if (fd >= 0)
+		(void)close(fd);
+	return err_sys(e, errno, "exec");
+}
+
+/* The process, the caller's. */
+static int describe(struct execution *x, const struct container *c, json_t **out, struct err *e)
 {
 	json_error_t at;
 	struct bundle b;
 	json_t *p = NULL;
-	int fd = -1;
 	int rc = 0;
 
 	if (x->process) {
@@ -81,14 +93,20 @@ static int describe(struct execution *x, const struct container *c, struct err *
 		(void)json_object_set_new(p, "terminal", json_boolean(x->terminal));
 	}
 	x->terminal = json_is_true(json_object_get(p, "terminal"));
-	fd = memfd_create("process", MFD_CLOEXEC);
-	if (fd < 0 || json_dumpfd(p, fd, JSON_COMPACT) < 0 || lseek(fd, 0, SEEK_SET) < 0) {
-		rc = err_sys(e, errno, "exec");
-		if (fd >= 0)
-			(void)close(fd);
-	}
-	json_decref(p);
-	return rc < 0 ? rc : fd;
+	*out = p;
+	return 0;
+}
+
+/* A terminal for which there is nothing, and the other way round, as other runtimes say it. */
+static int check_terminal(const struct execution *x, struct err *e)
+{
+	if (x->console_socket && !x->terminal)
+		return err_set(e, EINVAL, "--console-socket: process.terminal is not true");
+	if (x->console_socket && !x->detach)
+		return err_set(e, EINVAL, "--console-socket: --detach is missing");
+	if (x->terminal && x->detach && !x->console_socket)
+		return err_set(e, EINVAL, "a terminal, and --detach: --console-socket is missing");
+	return 0;
 }
 
 /* --- as long as it runs --- */
@@ -116,7 +134,6 @@ static int wait_for_end(const struct container *c)
 {
 	int rc;
 
-	catch_signals();
 	do {
 		rc = control_hear(connection, -1, c, NULL);
 	} while (rc == -EINTR);
@@ -137,51 +154,101 @@ static int write_pid(const char *path, pid_t pid, struct err *e)
 	return rc;
 }
 
-static int go_on(const struct execution *x, const struct container *c, struct err *e)
+/* The terminal becomes that of this process, which its size and its end are told then. A size that
+ * it has got before is asked for. */
+static __attribute__((noreturn)) void wait_detached(const struct container *c, int terminal)
+{
+	(void)setsid();
+	catch_signals();
+	if (terminal >= 0) {
+		if (ioctl(terminal, TIOCSCTTY, 0) == 0)
+			pass_on(SIGWINCH);
+		(void)close(terminal);
+	}
+	for (int fd = 0; fd < 3; fd++)
+		(void)close(fd); /* the engine waits for their end */
+	_exit(wait_for_end(c));
+}
+
+static int go_on(const struct execution *x, const struct container *c, int terminal, struct err *e)
 {
 	pid_t pid;
 	int rc;
 
 	if (!x->detach) {
 		rc = write_pid(x->pid_file, getpid(), e);
+		catch_signals();
 		return rc < 0 ? rc : wait_for_end(c);
 	}
 	pid = fork();
 	if (pid < 0)
 		return err_sys(e, errno, "fork");
-	if (pid > 0)
-		return write_pid(x->pid_file, pid, e);
-	(void)setsid();
-	for (int fd = 0; fd < 3; fd++)
-		(void)close(fd); /* the engine waits for their end */
-	_exit(wait_for_end(c));
+	if (pid == 0)
+		wait_detached(c, terminal);
+	return write_pid(x->pid_file, pid, e);
+}
+
+/* Standard input, output and errors of the process, into files[1] and on. */
+static int open_files(const struct execution *x, const json_t *p, int files[CONTROL_FILES],
+		      struct err *e)
+{
+	int rc = 0;
+
+	if (x->console_socket) {
+		files[1] = terminal_open(x->console_socket, true, p, e);
+		files[2] = files[3] = files[1];
+		return files[1] < 0 ? files[1] : 0;
+	}
+	for (int i = 0; i < 3 && rc == 0; i++) {
+		files[i + 1] = terminal_own(i);
+		rc = files[i + 1] < 0 ? err_sys(e, errno, "exec: file %d", i) : 0;
+	}
+	return rc;
+}
+
+static void close_files(const int files[CONTROL_FILES], int but)
+{
+	for (int i = 0; i < CONTROL_FILES; i++)
+		if (files[i] >= 0 && files[i] != but)
+			(void)close(files[i]);
+}
+
+static int begin(struct execution *x, const struct container *c, int files[CONTROL_FILES],
+		 struct err *e)
+{
+	json_t *p = NULL;
+	int rc = describe(x, c, &p, e);
+
+	if (rc == 0)
+		rc = check_terminal(x, e);
+	if (rc == 0)
+		rc = files[0] = into_file(p, e);
+	if (rc >= 0)
+		rc = open_files(x, p, files, e);
+	json_decref(p);
+	if (rc == 0)
+		rc = connection = control_begin(c, CONTROL_EXEC, 0, files, CONTROL_FILES, e);
+	return rc < 0 ? rc : control_hear(connection, START_MS, c, e);
 }
 
 static int execute(struct execution *x, const struct container *c, struct err *e)
 {
-	int files[CONTROL_FILES] = {-1, 0, 1, 2};
+	int files[CONTROL_FILES] = {-1, -1, -1, -1};
+	int terminal;
 	int rc;
 
 	if (c->status != OCI_RUNNING)
 		return err_set(e, EINVAL, "exec: container \"%s\" is %s", c->id,
 			       oci_status_name(c->status));
-	files[0] = describe(x, c, e);
-	if (files[0] < 0)
-		return files[0];
-	if (x->terminal && x->console_socket) {
-		files[1] = terminal_open(x->console_socket, true, e);
-		files[2] = files[3] = files[1];
-	}
-	rc = files[1] < 0 ? files[1] : 0;
-	if (rc == 0)
-		rc = connection = control_begin(c, CONTROL_EXEC, 0, files, CONTROL_FILES, e);
-	(void)close(files[0]);
-	if (files[1] > 2)
-		(void)close(files[1]);
+	rc = begin(x, c, files, e);
+	if (rc >= 0 && x->terminal && !x->console_socket)
+		terminal_raw();
+	terminal = x->console_socket ? files[1] : -1;
+	close_files(files, terminal);
 	if (rc >= 0)
-		rc = control_hear(connection, START_MS, c, e);
-	if (rc >= 0)
-		rc = go_on(x, c, e);
+		rc = go_on(x, c, terminal, e);
+	if (terminal >= 0)
+		(void)close(terminal);
 	if (connection >= 0)
 		(void)close(connection);
 	return rc;

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/unix.h"
 #include "oci/control.h"
@@ -126,6 +127,7 @@ static int start_process(struct linux_monitor *m, uint8_t number, const json_t *
 	struct winsize w = {0};
 
 	s->terminal = json_is_true(json_object_get(process, "terminal"));
+	s->pty = s->terminal && isatty(s->in);
 	if (s->terminal)
 		(void)ioctl(s->out[0].fd, TIOCGWINSZ, &w);
 	if (agent_say_process(&m->agent, number, process, s->terminal ? &w : NULL))
@@ -273,6 +275,8 @@ static void prepare(const struct linux_monitor *m, struct pollfd *p, int listene
 			continue;
 		if (s->runs && s->in_room && !m->agent.first)
 			q[S_IN].fd = s->in;
+		else if (s->runs && s->pty) /* for its end alone */
+			q[S_IN] = (struct pollfd){.fd = s->in};
 		q[S_OUT] = (struct pollfd){.fd = s->out[0].len ? s->out[0].fd : -1, POLLOUT, 0};
 		q[S_ERR] = (struct pollfd){.fd = s->out[1].len ? s->out[1].fd : -1, POLLOUT, 0};
 		if (i > 0)
@@ -286,7 +290,9 @@ static void serve_session(struct linux_monitor *m, uint8_t number, const struct 
 		session_to_engine(m, number, 0);
 	if (q[S_ERR].revents)
 		session_to_engine(m, number, 1);
-	if (q[S_IN].revents)
+	if (q[S_IN].revents & (POLLHUP | POLLERR) && m->session[number]->pty)
+		session_hang_up(m, number);
+	else if (q[S_IN].revents)
 		session_from_engine(m, number);
 	if (q[S_ASKER].revents)
 		from_asker(m, number);
@@ -294,37 +300,62 @@ static void serve_session(struct linux_monitor *m, uint8_t number, const struct 
 		session_tell_room(m, number, i);
 }
 
+static uint64_t now_ms(void)
+{
+	return clock_ns() / 1000000;
+}
+
+/* The container's process is over, and the engine takes nothing of what it has said last. */
+static void drop_last(struct linux_monitor *m)
+{
+	struct session *s = m->session[0];
+
+	if (!s || !s->over || now_ms() - m->taken_ms < MONITOR_LAST_MS)
+		return;
+	shut(&s->out[0].fd);
+	shut(&s->out[1].fd);
+}
+
 static void turn(struct linux_monitor *m, int listener, int signals)
 {
 	struct pollfd p[P_COUNT];
+	bool over = m->session[0] && m->session[0]->over;
 	int n;
 
 	if (!m->chaos)
 		connect_channel(m);
 	prepare(m, p, listener, signals);
-	n = poll(p, P_COUNT, !m->chaos ? RETRY_MS : m->agent.link.up ? -1 : HELLO_MS);
+	n = poll(p, P_COUNT, !m->chaos ? RETRY_MS : m->agent.link.up && !over ? -1 : HELLO_MS);
 	if (n == 0 && m->chaos && !m->agent.link.up)
 		link_again(&m->agent.link);
-	if (n <= 0)
-		return;
-	for (uint8_t i = 0; i < LINK_SESSIONS; i++)
+	if (!over || (n > 0 && (p[P_FIRST + S_OUT].revents || p[P_FIRST + S_ERR].revents)))
+		m->taken_ms = now_ms();
+	else
+		drop_last(m);
+	for (uint8_t i = 0; n > 0 && i < LINK_SESSIONS; i++)
 		if (m->session[i])
 			serve_session(m, i, p + P_FIRST + i * S_COUNT);
-	if (p[P_CHAOS].revents)
+	if (n > 0 && p[P_CHAOS].revents)
 		from_chaosd(m);
-	if (p[P_LISTENER].revents)
+	if (n > 0 && p[P_LISTENER].revents)
 		control_serve(listener, do_request, m);
-	if (p[P_SIGNALS].revents)
+	if (n > 0 && p[P_SIGNALS].revents)
 		from_signals(m, signals);
 	(void)agent_pump(&m->agent);
 	sessions_end_done(m);
 }
 
+/* An engine that takes nothing more does not keep a VM's monitor that has ended. */
 static void flush(struct linux_monitor *m)
 {
 	for (int i = 0; i < 2 && m->session[0]; i++)
-		while (m->session[0]->out[i].fd >= 0 && m->session[0]->out[i].len)
+		while (m->session[0]->out[i].fd >= 0 && m->session[0]->out[i].len) {
+			struct pollfd p = {.fd = m->session[0]->out[i].fd, .events = POLLOUT};
+
+			if (poll(&p, 1, MONITOR_LAST_MS) <= 0)
+				break;
 			session_to_engine(m, 0, i);
+		}
 }
 
 int linux_run(const struct container *c, const struct bundle *b, const struct network *n,

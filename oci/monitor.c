@@ -262,7 +262,7 @@ static void prepare(const struct monitor *m, struct pollfd *p, int listener, int
 	p[P_SIGNALS].fd = signals;
 	if (m->chaos && !waits)
 		p[P_CHAOS].fd = chaos_fd(m->chaos);
-	if (m->chaos && m->started)
+	if (m->chaos && m->started && !m->ended)
 		p[P_IN].fd = m->io.in;
 	p[P_OUT].fd = waits ? m->io.out : -1;
 	p[P_OUT].events = POLLOUT;
@@ -271,11 +271,15 @@ static void prepare(const struct monitor *m, struct pollfd *p, int listener, int
 static void turn(struct monitor *m, int listener, int signals)
 {
 	struct pollfd p[P_COUNT];
+	int n;
 
 	if (!m->chaos && !m->ended)
 		(void)connect_console(m);
 	prepare(m, p, listener, signals);
-	if (poll(p, P_COUNT, m->chaos ? -1 : RETRY_MS) < 0)
+	n = poll(p, P_COUNT, m->ended ? MONITOR_LAST_MS : m->chaos ? -1 : RETRY_MS);
+	if (n == 0 && m->ended) /* it takes nothing */
+		m->begin = m->end;
+	if (n <= 0)
 		return;
 	if (p[P_OUT].revents)
 		to_engine(m);

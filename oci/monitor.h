@@ -5,6 +5,9 @@
 
 #include "oci/state.h"
 
+/* When the VM has ended, the engine has so long for each piece of what is left of its output. */
+#define MONITOR_LAST_MS 10000
+
 struct monitor_stdio {
 	int in, out; /* the engine's, or a terminal */
 	int err;     /* -1: a terminal, or none beside `out` */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "oci/control.h"
 
@@ -168,8 +169,10 @@ void session_to_engine(struct linux_monitor *m, uint8_t number, int which)
 {
 	struct output *o = &m->session[number]->out[which];
 	size_t n = o->len < 4096 ? o->len : 4096; /* a pipe that is ready takes so many at once */
-	ssize_t done = write(o->fd, o->data, n);
+	ssize_t done = send(o->fd, o->data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
+	if (done < 0 && errno == ENOTSOCK)
+		done = write(o->fd, o->data, n);
 	if (done < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (done < 0) { /* it has no reader any more: the guest goes on */
@@ -194,6 +197,19 @@ void session_tell_room(struct linux_monitor *m, uint8_t number, int which)
 		o->owed = 0;
 }
 
+void session_hang_up(struct linux_monitor *m, uint8_t number)
+{
+	struct session *s = m->session[number];
+
+	for (int i = 0; i < 2; i++) {
+		s->out[i].owed += s->out[i].len;
+		s->out[i].len = 0;
+		shut(&s->out[i].fd);
+	}
+	shut(&s->in);
+	(void)agent_say(&m->agent, LINK_HANG_UP, number, NULL, 0);
+}
+
 void session_from_engine(struct linux_monitor *m, uint8_t number)
 {
 	struct session *s = m->session[number];
@@ -203,6 +219,10 @@ void session_from_engine(struct linux_monitor *m, uint8_t number)
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
+	if (n <= 0 && s->pty) {
+		session_hang_up(m, number);
+		return;
+	}
 	if (n <= 0) {
 		shut(&s->in);
 		(void)agent_say(&m->agent, LINK_INPUT_END, number, NULL, 0);

@@ -21,6 +21,7 @@ struct output {
 
 struct session {
 	bool runs, over, terminal;
+	bool pty; /* its input is a terminal of the host, whose end is a hang-up */
 	int in;
 	uint32_t in_room;
 	int code;
@@ -37,6 +38,7 @@ struct linux_monitor {
 	bool began, started, ended, root_known, root_failed;
 	int killed;
 	int code;
+	uint64_t taken_ms; /* when the engine has last taken output of the first process */
 	struct session *session[LINK_SESSIONS]; /* the first is the container's process */
 };
 
@@ -54,6 +56,8 @@ void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, cons
 /* Output of it, 0 or 1, for an engine that takes some; input that is there. */
 void session_to_engine(struct linux_monitor *m, uint8_t number, int which);
 void session_from_engine(struct linux_monitor *m, uint8_t number);
+/* The engine's terminal is gone: the one in the guest is hung up. */
+void session_hang_up(struct linux_monitor *m, uint8_t number);
 /* The agent hears of room for output. */
 void session_tell_room(struct linux_monitor *m, uint8_t number, int which);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -39,7 +40,45 @@ static void make_raw(int fd, bool is_cooked)
 	(void)tcsetattr(fd, TCSANOW, &t);
 }
 
-int terminal_open(const char *console_socket, bool is_cooked, struct err *e)
+/* "consoleSize" of a process; none: as it is. */
+static void set_size(int fd, const json_t *process)
+{
+	const json_t *size = json_object_get(process, "consoleSize");
+	json_int_t rows = json_integer_value(json_object_get(size, "height"));
+	json_int_t columns = json_integer_value(json_object_get(size, "width"));
+	struct winsize w = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+
+	if (rows > 0 && rows < 65536 && columns > 0 && columns < 65536)
+		(void)ioctl(fd, TIOCSWINSZ, &w);
+}
+
+static struct termios before;
+
+static void restore(void)
+{
+	(void)tcsetattr(0, TCSADRAIN, &before);
+}
+
+void terminal_raw(void)
+{
+	if (!isatty(0) || tcgetattr(0, &before) < 0)
+		return;
+	(void)atexit(restore);
+	make_raw(0, true);
+}
+
+int terminal_own(int fd)
+{
+	char path[64];
+	int own = -1;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (isatty(fd))
+		own = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+int terminal_open(const char *console_socket, bool is_cooked, const json_t *process, struct err *e)
 {
 	char path[64];
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -51,7 +90,7 @@ int terminal_open(const char *console_socket, bool is_cooked, struct err *e)
 	if (grantpt(master) < 0 || unlockpt(master) < 0 ||
 	    ptsname_r(master, path, sizeof(path)) != 0)
 		rc = err_sys(e, errno, "a terminal");
-	else if ((slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
+	else if ((slave = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) < 0)
 		rc = err_sys(e, errno, "%s", path);
 	else
 		rc = send_master(console_socket, master, e);
@@ -62,6 +101,7 @@ int terminal_open(const char *console_socket, bool is_cooked, struct err *e)
 		return rc;
 	}
 	make_raw(slave, is_cooked);
+	set_size(slave, process);
 	(void)ioctl(slave, TIOCSCTTY, 0);
 	return slave;
 }

@@ -3,13 +3,21 @@
 #ifndef CHAOS_OCI_TERMINAL_H
 #define CHAOS_OCI_TERMINAL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/err.h"
 
 /* Opens a pty and sends its master to the socket; the other end, raw, or a negative errno. Output
- * of bare newlines looks right; not changed for a guest that does that itself (`is_cooked`). A
- * process without a terminal of its own gets it, and with it SIGWINCH. */
-int terminal_open(const char *console_socket, bool is_cooked, struct err *e);
+ * of bare newlines looks right; not changed for a guest that does that itself (`is_cooked`). It has
+ * the size that `process` (NULL: none) says, and never blocks. A process without a terminal of its
+ * own that leads a session gets it, and with it SIGWINCH. */
+int terminal_open(const char *console_socket, bool is_cooked, const json_t *process, struct err *e);
+
+/* Another description of the same file, a terminal's without blocking: that flag belongs to all
+ * that have the one that was given. -1 and errno. */
+int terminal_own(int fd);
+/* Standard input is raw until the end of this program, when it is a terminal. */
+void terminal_raw(void);
 
 #endif

@@ -68,6 +68,26 @@ linux_kernel() {
 	(cd "$(mktemp -d)" && "$BUSYBOX" cpio -idm <"$FROM/initrd" 2>/dev/null && mv "modules/$(cat "$FROM/cloud/release")" $LINUX/modules)
 }
 
+# An engine's exec on a terminal (COMMAND... is all but the words in the container): the terminal in the VM has the
+# size of the one here and is typed on; the exit code comes back.
+exec_on_terminal() { # COMMAND...
+	local keys code=0 typist
+	mkfifo keys
+	script -qec "stty rows 31 cols 97; $* sh -c 'n=0; until [ \"\$(busybox stty size)\" = \"31 97\" ] || [ \$n = 60 ]; do n=\$((n + 1)); sleep 1; done
+		tty; busybox stty size; echo ask\$n; read -r line; echo \"got-\$line\"; exit 5'" /dev/null <keys >screen 2>&1 &
+	typist=$!
+	exec {keys}>keys
+	until_true 20 grep -q 'ask[0-9]' screen || fail "nothing came on the terminal: $(cat screen)"
+	printf 'typed\r' >&"$keys"
+	until_true 20 grep -q got-typed screen || fail "what was typed did not come: $(cat screen)"
+	wait $typist || code=$?
+	exec {keys}>&-
+	rm keys
+	has "$(cat screen)" "31 97"
+	has "$(cat screen)" /dev/pts/
+	eq $code 5 "exit code on a terminal: $(cat screen)"
+}
+
 # bb.tar: a root with busybox, and a page for its httpd
 busybox_image() {
 	mkdir -p bb/bin bb/etc bb/www bb/proc bb/sys bb/dev bb/tmp

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -19,6 +20,11 @@
  * ocirun [-t] RUNTIME BUNDLE ID: create, start, wait for the container's process, delete. Its exit
  * status is the container's; 120: a step failed. Standard input and output are the container's,
  * with -t over a terminal that the runtime makes.
+ *
+ * ocirun -x RUNTIME STEP... -- WORD...: the runtime with a terminal ("exec --detach ID COMMAND",
+ * "create ID"), and what an engine does with its end, in order: size=ROWSxCOLUMNS; type=TEXT, and a
+ * return; until=TEXT is there, all is printed; close; stay, until it is killed. Without that it
+ * waits for the process at the end, and its exit status is that process's.
  */
 #define FAILED 120
 
@@ -100,6 +106,95 @@ static pid_t read_pid(const char *path)
 	return (pid_t)strtol(text, NULL, 10);
 }
 
+/* --- -x --- */
+
+static void until(int fd, const char *text)
+{
+	static char seen[65536];
+	static size_t len;
+	ssize_t n = 1;
+
+	while (!memmem(seen, len, text, strlen(text)) && n > 0) {
+		if (len == sizeof(seen))
+			len = 0;
+		n = read(fd, seen + len, sizeof(seen) - len);
+		if (n > 0 && write(1, seen + len, (size_t)n) < 0)
+			n = 0;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (n > 0)
+		return;
+	(void)fprintf(stderr, "ocirun: no \"%s\" came\n", text);
+	exit(FAILED);
+}
+
+static void do_step(const char *step, int *fd)
+{
+	const char *value = strchr(step, '=');
+	struct winsize w = {0};
+	char *end = NULL;
+
+	value = value ? value + 1 : "";
+	if (strncmp(step, "size=", 5) == 0) {
+		w.ws_row = (unsigned short)strtoul(value, &end, 10);
+		w.ws_col = (unsigned short)strtoul(end + 1, NULL, 10);
+		(void)ioctl(*fd, TIOCSWINSZ, &w);
+	} else if (strncmp(step, "type=", 5) == 0) {
+		(void)dprintf(*fd, "%s\r", value);
+	} else if (strncmp(step, "until=", 6) == 0) {
+		until(*fd, value);
+	} else if (strcmp(step, "close") == 0) {
+		(void)close(*fd);
+		*fd = -1;
+	} else {
+		for (;;)
+			(void)pause();
+	}
+}
+
+static int with_terminal(char **argv)
+{
+	const char *words[32];
+	char pid_file[64];
+	char sock[64];
+	char **steps = argv + 1;
+	int n = 0;
+	int tty;
+	int status = 0;
+	pid_t pid;
+	int listener;
+
+	(void)snprintf(pid_file, sizeof(pid_file), "/tmp/ocirun.%d.pid", (int)getpid());
+	(void)snprintf(sock, sizeof(sock), "/tmp/ocirun.%d.sock", (int)getpid());
+	listener = listen_at(sock);
+	words[n++] = argv[0];
+	while (*argv && strcmp(*argv, "--") != 0)
+		argv++;
+	if (!argv[0] || !argv[1])
+		return FAILED;
+	*argv++ = NULL;
+	words[n++] = *argv++;
+	for (const char *const *w =
+		     (const char *[]){"--console-socket", sock, "--pid-file", pid_file, NULL};
+	     *w; w++)
+		words[n++] = *w;
+	while (*argv && n < 31)
+		words[n++] = *argv++;
+	words[n] = NULL;
+	status = run(words);
+	(void)unlink(sock);
+	if (status != 0)
+		return status;
+	pid = read_pid(pid_file);
+	(void)unlink(pid_file);
+	tty = take_terminal(listener);
+	for (; *steps; steps++)
+		do_step(*steps, &tty);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 int main(int argc, char **argv)
 {
 	bool terminal = argc > 1 && strcmp(argv[1], "-t") == 0;
@@ -112,6 +207,10 @@ int main(int argc, char **argv)
 	int n = 0;
 	pid_t pid;
 
+	if (argc > 3 && strcmp(argv[1], "-x") == 0) {
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+		return with_terminal(argv + 2);
+	}
 	argv += terminal;
 	argc -= terminal;
 	if (argc != 4) {

@@ -83,6 +83,19 @@ static void resize(const struct session *x, const uint8_t *data)
 		(void)ioctl(x->out, TIOCSWINSZ, &w);
 }
 
+/* Without its other end the kernel says so to what runs on it. */
+static void hang_up(struct session *x)
+{
+	if (!x->terminal || !x->running)
+		return;
+	if (x->in >= 0)
+		(void)close(x->in);
+	if (x->out >= 0)
+		(void)close(x->out);
+	x->in = x->out = -1;
+	x->input_len = 0;
+}
+
 static void power_off(void)
 {
 	sync();
@@ -128,6 +141,9 @@ static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *dat
 	case LINK_ROOM:
 		if (len == 5)
 			more_room(x, data);
+		break;
+	case LINK_HANG_UP:
+		hang_up(x);
 		break;
 	case LINK_OFF:
 		power_off();

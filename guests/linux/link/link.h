@@ -81,6 +81,7 @@ enum link_to_guest {
 	LINK_WINDOW, /* u16 rows, u16 columns */
 	LINK_ROOM,   /* u8 stream, u32: so many bytes more may be sent of it */
 	LINK_OFF,    /* powers off */
+	LINK_HANG_UP /* the terminal is gone */
 };
 /* From it: */
 enum link_from_guest {
