@@ -40,6 +40,8 @@ struct command {
 	COMMAND(list)                                                                              \
 	COMMAND(info)                                                                              \
 	COMMAND(console)                                                                           \
+	COMMAND(exec)                                                                              \
+	COMMAND(cp)                                                                                \
 	COMMAND(pause)                                                                             \
 	COMMAND(unpause)                                                                           \
 	COMMAND(rename)                                                                            \

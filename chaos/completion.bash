@@ -130,6 +130,17 @@ _chaos() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi
 		;;
+	exec) # a VM, then a command that only the VM knows
+		words=$(chaos list --own --quiet 2>/dev/null)
+		for ((i = 2; i < COMP_CWORD; i++)); do
+			[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i - 1]} =~ ^(-[ewuT]|--(env|workdir|user|timeout))$ ]] || words=
+		done
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
+	cp)
+		compopt -o filenames -o nospace 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -S : -W "$(chaos list --own --quiet 2>/dev/null)" -- "$cur" && compgen -f -- "$cur" || compgen -f -- "$cur")
+		;;
 	help)
 		words=$(chaos help 2>/dev/null | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

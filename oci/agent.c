@@ -231,6 +231,10 @@ static bool say_limits(struct agent *a, uint8_t session, const json_t *list)
 
 static bool say_user(struct agent *a, uint8_t session, const json_t *user)
 {
+	const char *name = json_string_value(json_object_get(user, "name"));
+
+	if (name)
+		return item(a, session, LINK_K_USER, name);
 	return item_number(a, session, LINK_K_UID, json_object_get(user, "uid")) &&
 	       item_number(a, session, LINK_K_GID, json_object_get(user, "gid")) &&
 	       item_number(a, session, LINK_K_UMASK, json_object_get(user, "umask")) &&
@@ -257,6 +261,7 @@ bool agent_say_process(struct agent *a, uint8_t session, const json_t *process,
 		       const struct winsize *size)
 {
 	const char *cwd = json_string_value(json_object_get(process, "cwd"));
+	const char *copy = json_string_value(json_object_get(process, "copy"));
 	char text[32];
 	bool ok = item_list(a, session, LINK_K_ARG, json_object_get(process, "args")) &&
 		  item_list(a, session, LINK_K_ENV, json_object_get(process, "env")) &&
@@ -267,6 +272,8 @@ bool agent_say_process(struct agent *a, uint8_t session, const json_t *process,
 
 	if (ok && cwd)
 		ok = item(a, session, LINK_K_CWD, cwd);
+	if (ok && copy)
+		ok = item(a, session, LINK_K_COPY, copy);
 	if (ok && json_is_true(json_object_get(process, "noNewPrivileges")))
 		ok = item(a, session, LINK_K_NO_NEW, "1");
 	if (ok && size) {

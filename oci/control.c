@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -36,21 +38,15 @@ int control_begin(const struct container *c, enum control_op op, uint32_t number
 
 int control_hear(int fd, int ms, const struct container *c, struct err *e)
 {
-	struct control_answer a = {.rc = -EPIPE};
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	uint32_t none;
-	int rc = poll(&p, 1, ms);
+	struct control_answer a;
+	int rc = join_hear(fd, ms, &a);
 
-	if (rc < 0)
-		return err_set(e, errno, "interrupted");
-	rc = rc == 0 ? -ETIMEDOUT : 0;
-	if (rc == 0 && unix_receive(fd, &a, sizeof(a), NULL, 0, &none) < (ssize_t)sizeof(a.rc))
-		rc = -EPIPE;
+	if (rc == -EINTR)
+		return err_set(e, EINTR, "interrupted");
 	if (rc == -EPIPE)
 		return err_set(e, EPIPE, "container %s: it ended", c->id);
 	if (rc < 0)
 		return err_sys(e, -rc, "container %s: its monitor does not answer", c->id);
-	a.message[sizeof(a.message) - 1] = '\0';
 	return a.rc < 0 ? err_set(e, -a.rc, "%s", a.message) : a.rc;
 }
 
@@ -72,6 +68,27 @@ int control_listen(const struct container *c, struct err *e)
 
 	container_socket(c, path, sizeof(path));
 	return unix_listen(&l, e);
+}
+
+/* A container whose VM cannot be found so runs as well. */
+void control_publish(const struct container *c)
+{
+	char at[64];
+	char folder[4096];
+	char *to = NULL;
+	char path[JOIN_PATH];
+	ssize_t n;
+	int lock = join_lock(NULL);
+
+	(void)snprintf(at, sizeof(at), "/proc/self/fd/%d", c->dir);
+	n = readlink(at, folder, sizeof(folder) - 1);
+	if (lock >= 0 && n > 0 && asprintf(&to, "%.*s/control", (int)n, folder) > 0) {
+		join_path(c->uuid, path);
+		(void)symlink(to, path);
+	}
+	free(to);
+	if (lock >= 0)
+		(void)close(lock);
 }
 
 /* The connection with its request and files, or -1. */

@@ -6,23 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "join/join.h"
 #include "oci/state.h"
-
-/* EXEC comes with files: the process as JSON, its standard input, output and errors. It is answered
- * when the process has started, and again when it has ended: `rc` is its exit status then. KILL and
- * WINDOW on the same connection are for that process, as long as it runs. */
-enum control_op { CONTROL_START = 1, CONTROL_KILL, CONTROL_EXEC, CONTROL_WINDOW };
-#define CONTROL_FILES 4
-
-struct control_request {
-	uint32_t op;	 /* enum control_op */
-	uint32_t number; /* of a signal */
-};
-
-struct control_answer {
-	int32_t rc; /* 0, or a negative errno with a message */
-	char message[ERR_MSG_MAX];
-};
 
 /* Asks the monitor and waits for the answer. -ENOENT, -ECONNREFUSED: there is none. */
 int control_ask(const struct container *c, enum control_op op, uint32_t number, struct err *e);
@@ -46,6 +31,8 @@ typedef int control_fn(void *ctx, struct control_call *call, struct err *e);
 /* The monitor's end: listens; takes one request, which `fn` does, answers with what that returned,
  * and closes connection and files; answers. */
 int control_listen(const struct container *c, struct err *e);
+/* "chaos exec" finds it. */
+void control_publish(const struct container *c);
 void control_serve(int listener, control_fn *fn, void *ctx);
 int control_unknown(const struct control_request *rq, struct err *e); /* -EINVAL, with its text */
 void control_say(int fd, int rc, const struct err *e);

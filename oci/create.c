@@ -129,6 +129,8 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 	if (rc < 0)
 		return rc;
 	*listener = control_listen(&k->c, e);
+	if (*listener >= 0 && k->plan.initrd_fd >= 0)
+		control_publish(&k->c);
 	if (*listener < 0)
 		(void)vm_remove(k->c.uuid, NULL);
 	return *listener < 0 ? *listener : 0;

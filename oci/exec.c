@@ -15,6 +15,7 @@
 #include "base/unix.h"
 #include "oci/control.h"
 #include "oci/oci.h"
+#include "oci/process.h"
 #include "oci/state.h"
 #include "oci/terminal.h"
 
@@ -31,32 +32,21 @@ struct execution {
 /* --- the process --- */
 
 /* As the container's own, with other words. */
-static json_t *from_words(const struct execution *x, const struct bundle *b)
+static json_t *from_words(const struct execution *x, const struct bundle *b, struct err *e)
 {
-	json_t *p = json_deep_copy(bundle_get(b, "process"));
 	json_t *args = json_array();
-	json_t *env = json_object_get(p, "env");
+	json_t *env = json_array();
+	json_t *words;
+	json_t *p;
 
 	for (char **w = x->args; *w; w++)
 		(void)json_array_append_new(args, json_string(*w));
-	(void)json_object_set_new(p, "args", args);
-	if (x->nenv && !env) {
-		env = json_array();
-		(void)json_object_set_new(p, "env", env);
-	}
 	for (size_t i = 0; i < x->nenv; i++)
 		(void)json_array_append_new(env, json_string(x->env[i]));
-	if (x->cwd)
-		(void)json_object_set_new(p, "cwd", json_string(x->cwd));
-	if (x->user) {
-		char *end = NULL;
-		long uid = strtol(x->user, &end, 10);
-		long gid = *end == ':' ? strtol(end + 1, NULL, 10) : uid;
-
-		(void)json_object_set_new(
-			p, "user",
-			json_pack("{s:I, s:I}", "uid", (json_int_t)uid, "gid", (json_int_t)gid));
-	}
+	words = json_pack("{s:o, s:o, s:b, s:s*, s:s*}", "args", args, "env", env, "terminal",
+			  x->terminal, "cwd", x->cwd, "user", x->user);
+	p = process_beside(bundle_get(b, "process"), words, e);
+	json_decref(words);
 	return p;
 }
 
@@ -86,11 +76,10 @@ static int describe(struct execution *x, const struct container *c, json_t **out
 	} else {
 		rc = bundle_read(&b, c->bundle, e);
 		if (rc == 0)
-			p = from_words(x, &b);
+			p = from_words(x, &b, e);
 		bundle_free(&b);
-		if (rc < 0)
-			return rc;
-		(void)json_object_set_new(p, "terminal", json_boolean(x->terminal));
+		if (!p)
+			return rc < 0 ? rc : -EINVAL;
 	}
 	x->terminal = json_is_true(json_object_get(p, "terminal"));
 	*out = p;
@@ -115,10 +104,7 @@ static int connection = -1;
 
 static void pass_on(int number)
 {
-	struct control_request rq = {.op = number == SIGWINCH ? CONTROL_WINDOW : CONTROL_KILL,
-				     .number = (uint32_t)number};
-
-	(void)send(connection, &rq, sizeof(rq), MSG_NOSIGNAL | MSG_DONTWAIT);
+	join_tell(connection, number == SIGWINCH ? CONTROL_WINDOW : CONTROL_KILL, (uint32_t)number);
 }
 
 static void catch_signals(void)
@@ -200,7 +186,7 @@ static int open_files(const struct execution *x, const json_t *p, int files[CONT
 		return files[1] < 0 ? files[1] : 0;
 	}
 	for (int i = 0; i < 3 && rc == 0; i++) {
-		files[i + 1] = terminal_own(i);
+		files[i + 1] = join_own_file(i);
 		rc = files[i + 1] < 0 ? err_sys(e, errno, "exec: file %d", i) : 0;
 	}
 	return rc;
@@ -242,7 +228,7 @@ static int execute(struct execution *x, const struct container *c, struct err *e
 			       oci_status_name(c->status));
 	rc = begin(x, c, files, e);
 	if (rc >= 0 && x->terminal && !x->console_socket)
-		terminal_raw();
+		join_raw();
 	terminal = x->console_socket ? files[1] : -1;
 	close_files(files, terminal);
 	if (rc >= 0)

@@ -14,4 +14,8 @@
 int linux_run(const struct container *c, const struct bundle *b, const struct network *n,
 	      int listener, const struct monitor_stdio *io);
 
+/* The channel of a VM that is no container: processes are run in it as they are asked for at
+ * `listener`, until none is for a while, or the VM has ended. An exit status. */
+int linux_hold(const char *uuid, int listener);
+
 #endif

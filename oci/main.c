@@ -16,7 +16,7 @@
 static const struct verb *const verbs[] = {&verb_create,   &verb_start, &verb_state,  &verb_kill,
 					   &verb_delete,   &verb_pause, &verb_resume, &verb_ps,
 					   &verb_events,   &verb_list,	&verb_exec,   &verb_update,
-					   &verb_features, &verb_spec};
+					   &verb_features, &verb_spec,	&verb_hold};
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static void help(FILE *f)

@@ -24,7 +24,7 @@ struct verb {
 
 extern const struct verb verb_create, verb_start, verb_state, verb_kill, verb_delete, verb_pause,
 	verb_resume, verb_ps, verb_list, verb_events, verb_features, verb_spec, verb_exec,
-	verb_update;
+	verb_update, verb_hold;
 
 /* The container that a command names, its only word behind options: NULL and -EINVAL without. */
 const char *oci_one_id(int argc, char **argv, struct err *e);

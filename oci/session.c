@@ -16,7 +16,7 @@
 
 struct session *session_new(struct linux_monitor *m, uint8_t *number)
 {
-	for (uint8_t i = 0; i < LINK_SESSIONS; i++) {
+	for (uint8_t i = m->holds ? 1 : 0; i < LINK_SESSIONS; i++) {
 		struct session *s;
 
 		if (m->session[i])
@@ -46,7 +46,7 @@ void session_free(struct linux_monitor *m, uint8_t number)
 }
 
 /* The answer to what has asked for its start. */
-void session_started(struct session *s, bool keep, int rc, const char *text)
+static void started(struct session *s, bool keep, int rc, const char *text)
 {
 	struct err e = {0};
 
@@ -109,7 +109,7 @@ static void root_answer(struct linux_monitor *m, bool done, const char *text)
 	m->root_failed = true;
 	if (!m->started)
 		return; /* "start" will say so */
-	session_started(s, false, -EIO, text);
+	started(s, false, -EIO, text);
 	s->over = true;
 	s->code = 127;
 }
@@ -121,7 +121,7 @@ static void process_answer(struct linux_monitor *m, uint8_t number, bool done, c
 	if (s->runs || s->over)
 		return;
 	s->runs = done;
-	session_started(s, number > 0, done ? 0 : -ENOEXEC, text);
+	started(s, number > 0, done ? 0 : s->no_such ? -ENOENT : -ENOEXEC, text);
 	if (done)
 		return;
 	s->over = true;
@@ -148,6 +148,8 @@ void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, cons
 			root_answer(m, type == LINK_DONE, text);
 		else
 			process_answer(m, number, type == LINK_DONE, text);
+	} else if (type == LINK_WHY && len == 4) {
+		s->no_such = link_get32(data) == ENOENT;
 	} else if (type == LINK_OUTPUT && s->runs) {
 		take_output(s, 0, data, len);
 	} else if (type == LINK_ERRORS && s->runs) {
@@ -175,9 +177,14 @@ void session_to_engine(struct linux_monitor *m, uint8_t number, int which)
 		done = write(o->fd, o->data, n);
 	if (done < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	if (done < 0) { /* it has no reader any more: the guest goes on */
+	if (done <
+	    0) { /* it has no reader any more: a container goes on, others are told by SIGPIPE */
+		uint8_t stream = (uint8_t)which;
+
 		shut(&o->fd);
 		done = (ssize_t)o->len;
+		if (number > 0)
+			(void)agent_say(&m->agent, LINK_HANG_UP, number, &stream, 1);
 	}
 	memmove(o->data, o->data + done, o->len - (size_t)done);
 	o->len -= (uint32_t)done;
@@ -197,15 +204,20 @@ void session_tell_room(struct linux_monitor *m, uint8_t number, int which)
 		o->owed = 0;
 }
 
-void session_hang_up(struct linux_monitor *m, uint8_t number)
+void session_drop_output(struct session *s)
 {
-	struct session *s = m->session[number];
-
 	for (int i = 0; i < 2; i++) {
 		s->out[i].owed += s->out[i].len;
 		s->out[i].len = 0;
 		shut(&s->out[i].fd);
 	}
+}
+
+void session_hang_up(struct linux_monitor *m, uint8_t number)
+{
+	struct session *s = m->session[number];
+
+	session_drop_output(s);
 	shut(&s->in);
 	(void)agent_say(&m->agent, LINK_HANG_UP, number, NULL, 0);
 }

@@ -25,7 +25,8 @@ struct session {
 	int in;
 	uint32_t in_room;
 	int code;
-	int asker; /* waits for an answer, of exec also for the end; -1 */
+	bool no_such; /* the agent found no program of that name */
+	int asker;    /* waits for an answer, of exec also for the end; -1 */
 	struct output out[2];
 };
 
@@ -36,20 +37,24 @@ struct linux_monitor {
 	uint32_t tag;
 	struct agent agent;
 	bool began, started, ended, root_known, root_failed;
+	bool holds;	/* of a VM that is no container: there is no first process */
+	struct err why; /* it ended */
+	unsigned int busy;
 	int killed;
 	int code;
-	uint64_t taken_ms; /* when the engine has last taken output of the first process */
+	uint64_t taken_ms; /* when the engine has last taken output of the first process; `holds`:
+			      when there was work */
 	struct session *session[LINK_SESSIONS]; /* the first is the container's process */
 };
 
 /* A new one, which has no files yet; NULL: there are too many, or no memory. */
 struct session *session_new(struct linux_monitor *m, uint8_t *number);
 void session_free(struct linux_monitor *m, uint8_t number);
+/* Nothing takes its output any more; the process goes on. */
+void session_drop_output(struct session *s);
 /* Frees those that are over and answers what waits for their end; with the first, the monitor has
  * ended. */
 void sessions_end_done(struct linux_monitor *m);
-/* Answers what has asked for the start, and keeps that connection or not. */
-void session_started(struct session *s, bool keep, int rc, const char *text);
 /* A message of the agent: of a guest that may be hostile. */
 void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, const uint8_t *data,
 		     size_t len);

@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "join/join.h"
+
 /* An engine's ids have 64 letters; the VM's name has 4 more. */
 #define ID_MAX	   120u
 #define STATE_FILE "state.json"
@@ -344,6 +346,8 @@ int container_remove(struct container *c, const struct oci *o, struct err *e)
 
 	if (root < 0)
 		return root;
+	if (c->uuid[0])
+		join_remove(c->uuid);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (unlinkat(c->dir, files[i], 0) < 0 && errno != ENOENT)
 			rc = err_sys(e, errno, "container %s: %s", c->id, files[i]);

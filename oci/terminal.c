@@ -52,32 +52,6 @@ static void set_size(int fd, const json_t *process)
 		(void)ioctl(fd, TIOCSWINSZ, &w);
 }
 
-static struct termios before;
-
-static void restore(void)
-{
-	(void)tcsetattr(0, TCSADRAIN, &before);
-}
-
-void terminal_raw(void)
-{
-	if (!isatty(0) || tcgetattr(0, &before) < 0)
-		return;
-	(void)atexit(restore);
-	make_raw(0, true);
-}
-
-int terminal_own(int fd)
-{
-	char path[64];
-	int own = -1;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (isatty(fd))
-		own = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-}
-
 int terminal_open(const char *console_socket, bool is_cooked, const json_t *process, struct err *e)
 {
 	char path[64];

@@ -14,10 +14,4 @@
  * own that leads a session gets it, and with it SIGWINCH. */
 int terminal_open(const char *console_socket, bool is_cooked, const json_t *process, struct err *e);
 
-/* Another description of the same file, a terminal's without blocking: that flag belongs to all
- * that have the one that was given. -1 and errno. */
-int terminal_own(int fd);
-/* Standard input is raw until the end of this program, when it is a terminal. */
-void terminal_raw(void);
-
 #endif

@@ -29,6 +29,8 @@ struct list {
 struct spec {
 	struct list arg, env, group, limit;
 	char *cwd, *terminal, *caps;
+	char *user; /* "user[:group]" */
+	char *copy; /* "send" or "receive" of files */
 	uint32_t uid, gid, umask;
 	int oom;
 	bool has_umask, has_oom, no_new;
@@ -47,6 +49,9 @@ bool root_item(char key, const char *text);
 
 /* Mounts that each container has, and its devices. Returns NULL, or why not. */
 const char *root_setup(void);
+/* Whether that was done: else what runs has the root of the agent, and no PID namespace of its own.
+ */
+bool root_is_set_up(void);
 /* In the first process: what is only right in its PID namespace. */
 void root_mount_proc(void);
 
@@ -75,8 +80,12 @@ extern struct session agent_session[LINK_SESSIONS];
 void session_run(uint8_t number);
 /* Ends all that belongs to it, at once. */
 void session_drop(uint8_t number);
+/* The numbers of `user` and its home, of the root that the caller has; -1: there is no such. */
+int user_find(const char *text, struct spec *s);
+/* In place of a program: sends or receives files. An exit status. */
+int copy_run(const struct spec *s);
 /* In the child: becomes what the spec says; returns the step that failed, with errno. */
-const char *process_become(const struct spec *s, bool first);
+const char *process_become(struct spec *s, bool first);
 
 /* Formats into one text of the agent's. */
 const char *say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -84,8 +84,14 @@ static void resize(const struct session *x, const uint8_t *data)
 }
 
 /* Without its other end the kernel says so to what runs on it. */
-static void hang_up(struct session *x)
+static void hang_up(struct session *x, const uint8_t *data, size_t len)
 {
+	int *stream = len && data[0] ? &x->err : &x->out;
+
+	if (!x->terminal && len && *stream >= 0) {
+		(void)close(*stream);
+		*stream = -1;
+	}
 	if (!x->terminal || !x->running)
 		return;
 	if (x->in >= 0)
@@ -96,8 +102,16 @@ static void hang_up(struct session *x)
 	x->input_len = 0;
 }
 
+/* One that a distribution's process 1 has started is a program as any other. */
+static bool is_init(void)
+{
+	return getpid() == 1;
+}
+
 static void power_off(void)
 {
+	if (!is_init())
+		exit(1);
 	sync();
 	(void)reboot(RB_POWER_OFF);
 }
@@ -143,7 +157,7 @@ static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *dat
 			more_room(x, data);
 		break;
 	case LINK_HANG_UP:
-		hang_up(x);
+		hang_up(x, data, len);
 		break;
 	case LINK_OFF:
 		power_off();
@@ -199,13 +213,16 @@ static bool from_process(uint8_t number, int *fd, uint8_t type, uint32_t *room)
 
 static void to_process(uint8_t number, struct session *x)
 {
-	ssize_t n = x->input_len ? write(x->in, x->input, x->input_len) : 0;
+	ssize_t n;
 
+	if (!link_has_room(&agent_link, 4)) /* what is taken is said at once */
+		return;
+	n = x->input_len ? write(x->in, x->input, x->input_len) : 0;
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		n = (ssize_t)x->input_len; /* it reads no more */
 		x->in_end = true;
 	}
-	if (n > 0 && link_has_room(&agent_link, 4)) {
+	if (n > 0) {
 		memmove(x->input, x->input + n, x->input_len - (uint32_t)n);
 		x->input_len -= (uint32_t)n;
 		send_u32(LINK_INPUT_ROOM, number, (uint32_t)n);
@@ -351,8 +368,10 @@ int main(void)
 	sigset_t set;
 	int signals;
 
-	mount_own();
-	load_modules();
+	if (is_init()) {
+		mount_own();
+		load_modules();
+	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);

@@ -23,6 +23,7 @@ static struct {
 	uint32_t n;
 	bool readonly;
 } root;
+static bool set_up;
 
 static void put_sysctl(const char *text)
 {
@@ -193,6 +194,11 @@ static void raise_loopback(void)
 	}
 }
 
+bool root_is_set_up(void)
+{
+	return set_up;
+}
+
 /* In a child, which is the one that changes its root. */
 const char *root_setup(void)
 {
@@ -202,6 +208,7 @@ const char *root_setup(void)
 	ssize_t n;
 	pid_t pid;
 
+	set_up = true;
 	raise_loopback();
 	no_network = network_setup();
 	if (no_network)

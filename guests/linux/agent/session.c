@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -44,6 +46,19 @@ static void close_ends(struct ends *e)
 	shut(&e->slave);
 }
 
+/* Without a container's root, terminals are the agent's; an initramfs has none before. */
+static int open_master(void)
+{
+	const char *path = root_is_set_up() ? ROOT "/dev/pts/ptmx" : "/dev/pts/ptmx";
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0 || root_is_set_up())
+		return fd;
+	(void)mkdir("/dev/pts", 0755);
+	(void)mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=620,ptmxmode=666");
+	return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
 static int open_terminal(const char *size, struct ends *e)
 {
 	struct winsize w = {0};
@@ -52,7 +67,7 @@ static int open_terminal(const char *size, struct ends *e)
 
 	w.ws_row = (unsigned short)strtoul(size, &end, 10);
 	w.ws_col = (unsigned short)strtoul(end, NULL, 10);
-	e->master = open(ROOT "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	e->master = open_master();
 	if (e->master < 0 || ioctl(e->master, TIOCSPTLCK, &unlock) < 0)
 		return -errno;
 	e->slave = ioctl(e->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -74,13 +89,13 @@ static int open_ends(const struct spec *s, struct ends *e)
 	return rc;
 }
 
-static __attribute__((noreturn)) void child(const struct spec *s, struct ends *e, bool first)
+static __attribute__((noreturn)) void child(struct spec *s, struct ends *e, bool first)
 {
 	extern char **environ;
 	static char *none[] = {NULL};
 	sigset_t empty;
 	const char *step;
-	int n;
+	uint32_t why;
 
 	(void)sigemptyset(&empty);
 	(void)sigprocmask(SIG_SETMASK, &empty, NULL);
@@ -92,13 +107,18 @@ static __attribute__((noreturn)) void child(const struct spec *s, struct ends *e
 	(void)dup2(s->terminal ? e->slave : e->out[1], 1);
 	(void)dup2(s->terminal ? e->slave : e->err[1], 2);
 	step = process_become(s, first);
+	why = step ? ENOEXEC : 0;
+	if (!step && s->copy)
+		_exit(copy_run(s));
 	if (!step) {
 		environ = s->env.text ? s->env.text : none;
 		(void)execvp(s->arg.text[0], s->arg.text);
+		why = (uint32_t)errno;
 		step = say("exec \"%.300s\"", s->arg.text[0]);
 	}
-	n = errno;
-	step = say("%s: %s", strcpy((char[400]){0}, step), strerror(n));
+	if (errno)
+		step = say("%s: %s", strcpy((char[400]){0}, step), strerror(errno));
+	(void)!write(e->failed[1], &why, sizeof(why));
 	(void)!write(e->failed[1], step, strlen(step));
 	_exit(127);
 }
@@ -110,6 +130,8 @@ static int enter_pids(bool first, int *own)
 	int fd;
 	int rc;
 
+	if (!root_is_set_up())
+		return 0;
 	*own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (first)
 		return unshare(CLONE_NEWPID) < 0 ? -errno : 0;
@@ -131,7 +153,7 @@ static pid_t start(struct session *x, struct ends *e, bool first)
 	if (rc == 0) {
 		pid = fork();
 		if (pid == 0)
-			child(&x->spec, e, first);
+			child(&x->spec, e, first && root_is_set_up());
 		rc = pid < 0 ? -errno : 0;
 	}
 	if (own >= 0) {
@@ -163,6 +185,16 @@ static void fail(uint8_t number, const char *text)
 	session_drop(number);
 }
 
+static ssize_t read_all(int fd, char *to, size_t room)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(fd, to + len, room - len)) > 0)
+		len += (size_t)n;
+	return (ssize_t)len;
+}
+
 void session_run(uint8_t number)
 {
 	struct session *x = &agent_session[number];
@@ -182,11 +214,12 @@ void session_run(uint8_t number)
 		return;
 	}
 	shut(&e.failed[1]);
-	n = read(e.failed[0], why, sizeof(why) - 1);
-	if (n > 0) {
+	n = read_all(e.failed[0], why, sizeof(why) - 1);
+	if (n > 4) {
 		why[n] = '\0';
 		close_ends(&e);
-		fail(number, why);
+		(void)link_send(&agent_link, LINK_WHY, number, why, 4);
+		fail(number, why + 4);
 		return;
 	}
 	x->pid = pid;

@@ -75,6 +75,12 @@ static bool keep(struct spec *s, char key, char *text)
 	case LINK_K_TERMINAL:
 		set(&s->terminal, text);
 		return true;
+	case LINK_K_USER:
+		set(&s->user, text);
+		return true;
+	case LINK_K_COPY:
+		set(&s->copy, text);
+		return true;
 	case LINK_K_CAPS:
 		set(&s->caps, text);
 		return true;
@@ -131,6 +137,8 @@ void spec_clear(struct spec *s)
 	free(s->cwd);
 	free(s->terminal);
 	free(s->caps);
+	free(s->user);
+	free(s->copy);
 	free(s->part);
 	memset(s, 0, sizeof(*s));
 }
@@ -239,15 +247,17 @@ static int enter_cwd(const char *cwd)
 	return chdir(cwd);
 }
 
-const char *process_become(const struct spec *s, bool first)
+const char *process_become(struct spec *s, bool first)
 {
 	uint64_t caps[CAPS] = {0};
 	bool has_caps = s->caps && read_caps(s->caps, caps);
 
 	if (s->has_oom)
 		set_oom(s);
-	if (chroot(ROOT) < 0 || chdir("/") < 0)
+	if ((root_is_set_up() && chroot(ROOT) < 0) || chdir("/") < 0)
 		return "chroot";
+	if (s->user && user_find(s->user, s) < 0)
+		return say("user \"%.200s\" is not known in it", s->user);
 	if (first)
 		root_mount_proc();
 	if (set_limits(s) < 0)

@@ -81,16 +81,17 @@ enum link_to_guest {
 	LINK_WINDOW, /* u16 rows, u16 columns */
 	LINK_ROOM,   /* u8 stream, u32: so many bytes more may be sent of it */
 	LINK_OFF,    /* powers off */
-	LINK_HANG_UP /* the terminal is gone */
+	LINK_HANG_UP /* the terminal is gone; without one, u8 stream: that has no reader */
 };
 /* From it: */
 enum link_from_guest {
 	LINK_DONE = 32,
-	LINK_FAILED,	/* text */
-	LINK_OUTPUT,	/* bytes */
-	LINK_ERRORS,	/* bytes: standard error */
-	LINK_EXIT,	/* u32: 0..255, or 128 and a signal; the session is over */
-	LINK_INPUT_ROOM /* u32: so many bytes more of input may be sent */
+	LINK_FAILED,	 /* text */
+	LINK_OUTPUT,	 /* bytes */
+	LINK_ERRORS,	 /* bytes: standard error */
+	LINK_EXIT,	 /* u32: 0..255, or 128 and a signal; the session is over */
+	LINK_INPUT_ROOM, /* u32: so many bytes more of input may be sent */
+	LINK_WHY	 /* u32: the errno of the FAILED that comes next, of RUN */
 };
 
 enum link_key {
@@ -106,6 +107,9 @@ enum link_key {
 	LINK_K_NO_NEW = 'n', /* no_new_privs */
 	LINK_K_LIMIT = 'l',  /* "number soft hard" */
 	LINK_K_OOM = 'o',    /* oom_score_adj */
+	LINK_K_USER = 'U',   /* "user[:group]", names or numbers, in place of these */
+	LINK_K_COPY =
+		'C', /* "send" or "receive" of files (tree.h), with a path and a name as args */
 	/* of the root, before SETUP */
 	LINK_K_HOSTNAME = 'h',
 	LINK_K_READONLY = 'r',
