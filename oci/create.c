@@ -33,6 +33,8 @@ struct creation {
 	struct plan plan;
 	struct network network; /* the monitor's */
 	uint64_t outside;	/* place_network() of the command */
+	const struct oci *o;
+	pid_t engine; /* container_engine(), when the engine was there */
 	int link;		/* to the children: a SEQPACKET socket */
 };
 
@@ -118,6 +120,7 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 	rc = open_stdio(k, io, e);
 	if (rc == 0)
 		rc = hear(k->link, &go, e);
+	k->engine = container_engine();
 	if (rc == 0)
 		rc = place_drop_rights(e);
 	if (rc == 0 && place_network() != k->outside) /* what the hooks have made is in it */
@@ -134,6 +137,16 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 	if (*listener < 0)
 		(void)vm_remove(k->c.uuid, NULL);
 	return *listener < 0 ? *listener : 0;
+}
+
+/* An engine whose process for this container was killed hears of its end from nobody, and does not ask
+ * for "delete" then (podman). What it knows is that there is none of this id. */
+static void leave_nothing(struct creation *k)
+{
+	if (container_engine() == k->engine)
+		return;
+	(void)vm_remove(k->c.uuid, NULL);
+	(void)container_remove(&k->c, k->o, NULL);
 }
 
 static __attribute__((noreturn)) void monitor_main(struct creation *k)
@@ -157,8 +170,10 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 	(void)close(k->link);
 	if (rc < 0)
 		_exit(255);
-	_exit(is_linux ? linux_run(&k->c, &k->b, &k->network, listener, &io)
-		       : monitor_run(&k->c, listener, &io));
+	rc = is_linux ? linux_run(&k->c, &k->b, &k->network, listener, &io)
+		      : monitor_run(&k->c, listener, &io);
+	leave_nothing(k);
+	_exit(rc);
 }
 
 /* The first child: it goes where the monitor shall be, makes it, and ends. */
@@ -293,7 +308,7 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 					      {"no-pivot", no_argument, NULL, 'n'},
 					      {"no-new-keyring", no_argument, NULL, 'n'},
 					      {NULL, 0, NULL, 0}};
-	struct creation k = {.bundle_path = ".", .link = -1};
+	struct creation k = {.bundle_path = ".", .link = -1, .o = o};
 	const char *id;
 	int c;
 	int rc;

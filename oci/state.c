@@ -67,8 +67,9 @@ void container_socket(const struct container *c, char *path, size_t room)
 
 /* --- the process --- */
 
-/* The start time of a process that has not ended; 0: there is none. A zombie has ended. */
-static uint64_t start_time(pid_t pid)
+/* A field of /proc/PROCESS/stat, from the 4th on, of one that has not ended; 0: there is none. A zombie
+ * has ended. */
+static uint64_t stat_field(const char *process, int field)
 {
 	char path[64];
 	char text[512];
@@ -77,7 +78,7 @@ static uint64_t start_time(pid_t pid)
 	char *p;
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%s/stat", process);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
@@ -87,15 +88,27 @@ static uint64_t start_time(pid_t pid)
 	p = strrchr(text, ')'); /* the name may have any letters */
 	if (!p || strlen(p) < 4 || p[2] == 'Z' || p[2] == 'X')
 		return 0;
-	/* field 22; the state is field 3 */
-	p += 2;
-	for (int i = 3; i < 22 && p; i++) {
+	p += 2; /* the state is field 3 */
+	for (int i = 3; i < field && p; i++) {
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;
 	}
 	if (p)
 		t = strtoull(p, NULL, 10);
 	return t;
+}
+
+static uint64_t start_time(pid_t pid)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	return stat_field(text, 22);
+}
+
+pid_t container_engine(void)
+{
+	return (pid_t)stat_field("self", 4);
 }
 
 int container_wait(const struct container *c, int ms, struct err *e)
