@@ -13,9 +13,9 @@
 #define AGENT_TIMEOUT_MS 60000
 
 /*
- * Starts a process in a VM, as `words` say (join.h), with these files, which stay the caller's: what is
- * a terminal must not block (join_own_file()). Waits `timeout_ms` for the agent. Returns a connection,
- * to be closed, or a negative errno: -ENOENT and -ENOEXEC say that of the command.
+ * Starts a process in a VM, as `words` say (join.h), with these files, which stay the caller's:
+ * what is a terminal must not block (join_own_file()). Waits `timeout_ms` for the agent. Returns a
+ * connection, to be closed, or a negative errno: -ENOENT and -ENOEXEC say that of the command.
  */
 int agent_start(const char *vm, const json_t *words, const int files[3], int timeout_ms,
 		struct err *e);

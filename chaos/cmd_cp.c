@@ -13,10 +13,10 @@
 #include "guests/linux/tree/tree.h"
 #include "join/join.h"
 
-#define QUIET_NS    2000000000u /* before progress is shown */
-#define EACH_NS	    200000000u
-#define BYTES_MAX   (64ull << 30)
-#define SAID_MAX    4096u /* of what the other end says */
+#define QUIET_NS  2000000000u /* before progress is shown */
+#define EACH_NS	  200000000u
+#define BYTES_MAX (64ull << 30)
+#define SAID_MAX  4096u /* of what the other end says */
 
 struct copying {
 	int data, said, control; /* pipes and the connection; -1: at its end */
@@ -66,7 +66,8 @@ static void hear_end(struct copying *k)
 static int wait_for(struct copying *k, short events)
 {
 	for (;;) {
-		struct pollfd p[3] = {{k->data, events, 0}, {k->said, POLLIN, 0}, {k->control, POLLIN, 0}};
+		struct pollfd p[3] = {
+			{k->data, events, 0}, {k->said, POLLIN, 0}, {k->control, POLLIN, 0}};
 		int rc = poll(p, 3, k->control < 0 && k->data < 0 ? 0 : -1);
 
 		if (interrupted)
@@ -226,8 +227,10 @@ static int move_files(struct copy *x, struct copying *k, struct tree_fault *f)
 {
 	struct tree_in in = {.read = take, .arg = k, .bytes_max = x->bytes_max};
 	struct tree_out out = {.write = give, .arg = k, .left_out = left_out};
-	const struct tree_rules rules = {
-		.owners = geteuid() == 0, .set_ids = x->set_ids, .links = x->links, .left_out = left_out};
+	const struct tree_rules rules = {.owners = geteuid() == 0,
+					 .set_ids = x->set_ids,
+					 .links = x->links,
+					 .left_out = left_out};
 	char room[TREE_NAME];
 	const char *name = NULL;
 	int dir;
@@ -274,7 +277,8 @@ static int copy(struct copy *x, struct err *e)
 		return err_set(e, k.end.code, "%s", k.end.msg);
 	if (f.code)
 		return k.len && f.code == EPIPE ? -EIO : err_set(e, f.code, "%s", f.text);
-	return rc == 0 && k.code > 0 ? k.len ? -EIO : err_set(e, EIO, "the copy failed in the VM") : rc;
+	return rc == 0 && k.code > 0 ? k.len ? -EIO : err_set(e, EIO, "the copy failed in the VM")
+				     : rc;
 }
 
 /* --- the command --- */
@@ -352,8 +356,10 @@ static int run_cp(const struct command *cmd, int argc, char **argv)
 }
 
 static const char cp_help[] =
-	"Copies a file, or a folder with all in it, into a VM of Linux that runs chaos' agent (key\n"
-	"agent=1, and containers of chaos-oci), or out of it: \"chaos cp VM:PATH PATH\", \"chaos cp\n"
+	"Copies a file, or a folder with all in it, into a VM of Linux that runs chaos' agent "
+	"(key\n"
+	"agent=1, and containers of chaos-oci), or out of it: \"chaos cp VM:PATH PATH\", \"chaos "
+	"cp\n"
 	"PATH VM:PATH\". A folder that is there gets it, as with cp -r.\n"
 	"\n"
 	"  -l, --links             make links that lead out of what is copied from a VM, too\n"

@@ -48,8 +48,8 @@ static bool add_variable(struct execution *x, const char *text)
 
 	if (!*text || *text == '=' || (!value && !strchr(text, '=')))
 		return false;
-	(void)json_array_append_new(x->env, value ? json_sprintf("%s=%s", text, value)
-						  : json_string(text));
+	(void)json_array_append_new(x->env,
+				    value ? json_sprintf("%s=%s", text, value) : json_string(text));
 	return true;
 }
 
@@ -116,14 +116,11 @@ static int execute(struct execution *x, char **command, struct err *e)
 	return rc == -EPIPE ? EXIT_DESTROYED : rc;
 }
 
-static const struct option longs[] = {{"interactive", no_argument, NULL, 'i'},
-				      {"tty", no_argument, NULL, 't'},
-				      {"env", required_argument, NULL, 'e'},
-				      {"workdir", required_argument, NULL, 'w'},
-				      {"user", required_argument, NULL, 'u'},
-				      {"timeout", required_argument, NULL, 'T'},
-				      {"help", no_argument, NULL, 'h'},
-				      {NULL, 0, NULL, 0}};
+static const struct option longs[] = {
+	{"interactive", no_argument, NULL, 'i'}, {"tty", no_argument, NULL, 't'},
+	{"env", required_argument, NULL, 'e'},	 {"workdir", required_argument, NULL, 'w'},
+	{"user", required_argument, NULL, 'u'},	 {"timeout", required_argument, NULL, 'T'},
+	{"help", no_argument, NULL, 'h'},	 {NULL, 0, NULL, 0}};
 
 /* EXIT_USAGE is an exit status of commands, too. */
 static int wrong(const struct command *cmd, const char *what, const char *word)
@@ -176,8 +173,8 @@ static int run_exec(const struct command *cmd, int argc, char **argv)
 	if (rc == 0 && x.terminal && x.input && !isatty(0))
 		rc = wrong(cmd, "--tty --interactive: standard input is no terminal", NULL);
 	if (rc == 0 && x.terminal)
-		(void)json_array_insert_new(x.env, 0,
-					    json_sprintf("TERM=%s", kind && *kind ? kind : "xterm"));
+		(void)json_array_insert_new(
+			x.env, 0, json_sprintf("TERM=%s", kind && *kind ? kind : "xterm"));
 	if (rc == 0) {
 		rc = execute(&x, argv + optind, &e);
 		if (e.code)

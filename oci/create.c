@@ -35,7 +35,7 @@ struct creation {
 	uint64_t outside;	/* place_network() of the command */
 	const struct oci *o;
 	pid_t engine; /* container_engine(), when the engine was there */
-	int link;		/* to the children: a SEQPACKET socket */
+	int link;     /* to the children: a SEQPACKET socket */
 };
 
 /* What goes over the link. From the first child the monitor's pid, then from the monitor whether
@@ -139,8 +139,8 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 	return *listener < 0 ? *listener : 0;
 }
 
-/* An engine whose process for this container was killed hears of its end from nobody, and does not ask
- * for "delete" then (podman). What it knows is that there is none of this id. */
+/* An engine whose process for this container was killed hears of its end from nobody, and does not
+ * ask for "delete" then (podman). What it knows is that there is none of this id. */
 static void leave_nothing(struct creation *k)
 {
 	if (container_engine() == k->engine)

@@ -75,8 +75,9 @@ static int run_hold(const struct oci *o, int argc, char **argv, struct err *e)
 	return linux_hold(uuid, listener);
 }
 
-const struct verb verb_hold = {.name = "hold",
-			       .args = "UUID",
-			       .what = "serve \"chaos exec\" for a VM that is no container, until it "
-				       "is idle",
-			       .run = run_hold};
+const struct verb verb_hold = {
+	.name = "hold",
+	.args = "UUID",
+	.what = "serve \"chaos exec\" for a VM that is no container, until it "
+		"is idle",
+	.run = run_hold};

@@ -67,8 +67,8 @@ void container_socket(const struct container *c, char *path, size_t room)
 
 /* --- the process --- */
 
-/* A field of /proc/PROCESS/stat, from the 4th on, of one that has not ended; 0: there is none. A zombie
- * has ended. */
+/* A field of /proc/PROCESS/stat, from the 4th on, of one that has not ended; 0: there is none. A
+ * zombie has ended. */
 static uint64_t stat_field(const char *process, int field)
 {
 	char path[64];

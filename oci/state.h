@@ -47,8 +47,8 @@ int container_remove(struct container *c, const struct oci *o, struct err *e);
 /* The state as hooks and `state` have it; the caller's. NULL: no memory. */
 json_t *container_json(const struct container *c, enum oci_status s);
 
-/* In the monitor, which is process 1 of a namespace: the process of the engine that will be told of its
- * end, as /proc knows it. */
+/* In the monitor, which is process 1 of a namespace: the process of the engine that will be told of
+ * its end, as /proc knows it. */
 pid_t container_engine(void);
 
 /* The monitor has ended, or will within `ms`; -ETIMEDOUT. */

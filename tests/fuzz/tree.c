@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Any bytes as a stream of files, made in a folder: nothing may be outside of it, and no file is there in
- * part. */
+/* Any bytes as a stream of files, made in a folder: nothing may be outside of it, and no file is
+ * there in part. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Process 1 of a VM that says it is chaos' agent, and is hostile: what a copy out of it gets is named by
- * the path that is copied. */
+/* Process 1 of a VM that says it is chaos' agent, and is hostile: what a copy out of it gets is
+ * named by the path that is copied. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -43,7 +43,10 @@ static int fail(struct making *m, const char *what)
 	int code = errno;
 
 	return tree_fault(m->f, code, "%s \"%.300s\": %s", what,
-			  m->e.name[0] ? m->e.name : m->name ? m->name : ".", strerror(code));
+			  m->e.name[0] ? m->e.name
+			  : m->name    ? m->name
+				       : ".",
+			  strerror(code));
 }
 
 /* --- the folder of an entry --- */
@@ -213,7 +216,8 @@ static int make_link(struct making *m, const char *name)
 		return tree_fault(m->f, EPROTO, "a link's name has a zero byte");
 	if (!m->rules->links && tree_link_leaves(m->e.name, to)) {
 		m->count->left_out++;
-		m->rules->left_out(m->e.name[0] ? m->e.name : name, "a link that leads out of the tree");
+		m->rules->left_out(m->e.name[0] ? m->e.name : name,
+				   "a link that leads out of the tree");
 		return 0;
 	}
 	temporary_name(m, temporary, sizeof(temporary));

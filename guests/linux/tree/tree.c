@@ -30,8 +30,8 @@ bool tree_name_is_clean(const char *name)
 	while (*name) {
 		size_t len = strcspn(name, "/");
 
-		if (len == 0 || len > 255 || ++depth > TREE_DEPTH ||
-		    (len == 1 && name[0] == '.') || (len == 2 && name[0] == '.' && name[1] == '.'))
+		if (len == 0 || len > 255 || ++depth > TREE_DEPTH || (len == 1 && name[0] == '.') ||
+		    (len == 2 && name[0] == '.' && name[1] == '.'))
 			return false;
 		name += len;
 		if (*name == '/' && !*++name)
@@ -41,8 +41,8 @@ bool tree_name_is_clean(const char *name)
 }
 
 /*
- * ".." may only come first, and not more often than the link is deep: then the folder where each link
- * is looked up is inside, and so is all that one finds from there downwards.
+ * ".." may only come first, and not more often than the link is deep: then the folder where each
+ * link is looked up is inside, and so is all that one finds from there downwards.
  */
 bool tree_link_leaves(const char *name, const char *to)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A file, link or folder with all that is in it, as a stream of bytes. Both ends are made of this, in
- * the guest and on the host. */
+/* A file, link or folder with all that is in it, as a stream of bytes. Both ends are made of this,
+ * in the guest and on the host. */
 #ifndef CHAOS_TREE_H
 #define CHAOS_TREE_H
 
@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 /*
- * The stream is TREE_MAGIC, then entries: a head of TREE_HEAD bytes, a name, and `size` bytes of a file
- * or of what a link leads to. The first entry is the top, and has no name; those of others are relative
- * to it. A folder comes before what is in it. The last has the kind 'e', and the number of those before
- * it as its size: a stream without it was cut.
+ * The stream is TREE_MAGIC, then entries: a head of TREE_HEAD bytes, a name, and `size` bytes of a
+ * file or of what a link leads to. The first entry is the top, and has no name; those of others are
+ * relative to it. A folder comes before what is in it. The last has the kind 'e', and the number of
+ * those before it as its size: a stream without it was cut.
  */
 #define TREE_MAGIC	 "chaostr1"
 #define TREE_HEAD	 32u
@@ -84,13 +84,14 @@ struct tree_rules {
 	void (*left_out)(const char *name, const char *why);
 };
 
-/* Makes them as `name` in the folder `dir`; NULL: in `dir` itself, as the top is a folder. A file has
- * its name when it is whole. Names that are there are replaced, but for folders. */
+/* Makes them as `name` in the folder `dir`; NULL: in `dir` itself, as the top is a folder. A file
+ * has its name when it is whole. Names that are there are replaced, but for folders. */
 int tree_make(struct tree_in *t, int dir, const char *name, const struct tree_rules *r,
 	      struct tree_count *c, struct tree_fault *f);
 
-/* Where the user says: a folder that is there gets it as `base` (NULL: gets what is in it), else the
- * path is its name. Returns the folder, and what to call it there (in `path`'s bytes, or `base`). */
+/* Where the user says: a folder that is there gets it as `base` (NULL: gets what is in it), else
+ * the path is its name. Returns the folder, and what to call it there (in `path`'s bytes, or
+ * `base`). */
 int tree_place(char *path, const char *base, const char **name, struct tree_fault *f);
 /* The last part of a path; NULL: "/", "." or "..". */
 const char *tree_base(const char *path, char *room, size_t size);

@@ -63,7 +63,8 @@ static void begin(void)
 
 static void put(enum tree_kind kind, const char *name, const char *data, uint64_t size)
 {
-	struct tree_entry e = {.kind = kind, .size = size, .mode = kind == TREE_FOLDER ? 0755 : 0644};
+	struct tree_entry e = {
+		.kind = kind, .size = size, .mode = kind == TREE_FOLDER ? 0755 : 0644};
 	uint8_t head[TREE_HEAD];
 
 	(void)snprintf(e.name, sizeof(e.name), "%s", name);
@@ -168,8 +169,8 @@ static int teardown(void **state)
 static void test_names(void **state)
 {
 	static const char *const good[] = {"a", "a/b", "...", "a/..b", "a b", ".a", "a\n"};
-	static const char *const bad[] = {"",	  "/",	  "/a",	 "a/",	 "a//b", ".",
-					  "..",	  "../a", "a/..", "a/../b", "./a", "a/./b"};
+	static const char *const bad[] = {"",	"/",	"/a",	"a/",	  "a//b", ".",
+					  "..", "../a", "a/..", "a/../b", "./a",  "a/./b"};
 	char deep[4 * TREE_DEPTH];
 	char broad[300];
 
@@ -196,11 +197,12 @@ static void test_links(void **state)
 	static const struct {
 		const char *name, *to;
 		bool leaves;
-	} cases[] = {{"a", "b", false},		 {"a", "/b", true},	 {"a", "..", true},
-		     {"a/b", "..", false},	 {"a/b", "../..", true}, {"a/b", "../c", false},
-		     {"a/b", "./../c", false},	 {"a/b", "c/../../d", true},
-		     {"a/b/c", "../../d", false}, {"a", "b/../c", true}, {"a", "./b/", false},
-		     {"", "b", true},		 {"a", "...", false}};
+	} cases[] = {
+		{"a", "b", false},	  {"a", "/b", true},	      {"a", "..", true},
+		{"a/b", "..", false},	  {"a/b", "../..", true},     {"a/b", "../c", false},
+		{"a/b", "./../c", false}, {"a/b", "c/../../d", true}, {"a/b/c", "../../d", false},
+		{"a", "b/../c", true},	  {"a", "./b/", false},	      {"", "b", true},
+		{"a", "...", false}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -281,7 +283,8 @@ static void test_there_and_back(void **state)
 	for (size_t i = 0; i < s.len; i++) {
 		assert_true(make("to", &all, i, &f) < 0);
 		assert_true(f.code == EPIPE);
-		assert_true(!is_there("to/sub/file") || strcmp(text_of("to/sub/file"), "text") == 0);
+		assert_true(!is_there("to/sub/file") ||
+			    strcmp(text_of("to/sub/file"), "text") == 0);
 		(void)clear(work);
 	}
 }
@@ -297,7 +300,8 @@ static int made(const char *name, const struct tree_rules *r)
 
 static void test_hostile(void **state)
 {
-	static const char *const names[] = {"../evil", "/evil", "a/../../evil", "a//evil", "./evil"};
+	static const char *const names[] = {"../evil", "/evil", "a/../../evil", "a//evil",
+					    "./evil"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -334,7 +338,8 @@ static void test_hostile(void **state)
 	assert_int_equal(made("to", &careful), 0);
 	assert_string_equal(text_of("to"), "text");
 	assert_int_equal(clear(work), 1);
-	/* a top that is no folder has nothing in it; the first is the top; only as many as are said */
+	/* a top that is no folder has nothing in it; the first is the top; only as many as are said
+	 */
 	begin();
 	put_file("", "text");
 	put_file("a", "text");
@@ -414,8 +419,8 @@ static void test_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),  cmocka_unit_test(test_links),
-		cmocka_unit_test(test_heads),  cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_names),	cmocka_unit_test(test_links),
+		cmocka_unit_test(test_heads),	cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_hostile), cmocka_unit_test(test_set_ids),
 		cmocka_unit_test(test_place)};
 

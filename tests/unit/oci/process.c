@@ -35,7 +35,8 @@ static void test_container(void **state)
 
 	(void)state;
 	check(base, "{\"args\":[\"y\",\"z\"]}",
-	      "{\"args\":[\"y\",\"z\"],\"cwd\":\"/srv\",\"env\":[\"A=1\",\"B=2\"],\"terminal\":false,"
+	      "{\"args\":[\"y\",\"z\"],\"cwd\":\"/"
+	      "srv\",\"env\":[\"A=1\",\"B=2\"],\"terminal\":false,"
 	      "\"user\":{\"uid\":5}}");
 	check(base,
 	      "{\"args\":[\"y\"],\"env\":[\"B=3\",\"C=4\",\"A=\"],\"cwd\":\"/\",\"user\":\"bob\","
@@ -71,7 +72,8 @@ static void test_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_container),
-					   cmocka_unit_test(test_none), cmocka_unit_test(test_wrong)};
+					   cmocka_unit_test(test_none),
+					   cmocka_unit_test(test_wrong)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The archive of a container's root, as Linux reads it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oci/initrd.h"
+
+#define ENTRIES 64u
+
+static char folder[] = "/tmp/chaos-unit-initrd-XXXXXX";
+static struct {
+	char name[256], data[256];
+	uint32_t inode, mode, uid, nlink, size;
+} entry[ENTRIES];
+static uint32_t entries;
+
+/* --- help --- */
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void describe(const char *mounts)
+{
+	char text[2048];
+
+	(void)snprintf(text, sizeof(text),
+		       "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},"
+		       "\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"},\"mounts\":[%s]}",
+		       mounts);
+	write_file("config.json", text);
+}
+
+/* Of eight hexadecimal digits. */
+static uint32_t number(const char *at)
+{
+	char text[9];
+
+	memcpy(text, at, 8);
+	text[8] = '\0';
+	return (uint32_t)strtoul(text, NULL, 16);
+}
+
+static void parse(int fd, uint64_t bytes)
+{
+	static char archive[1 << 20];
+	ssize_t n = pread(fd, archive, sizeof(archive), 0);
+	size_t at = 0;
+
+	assert_true(n > 0 && (uint64_t)n >= bytes && n < (ssize_t)sizeof(archive));
+	for (entries = 0; entries < ENTRIES; entries++) {
+		const char *head = archive + at;
+		uint32_t name_len, size;
+
+		assert_true(at + 110 < (size_t)n);
+		assert_memory_equal(head, "070701", 6);
+		size = number(head + 54);
+		name_len = number(head + 94);
+		assert_true(name_len > 1 && name_len < sizeof(entry[0].name));
+		assert_int_equal(strlen(head + 110), name_len - 1);
+		entry[entries].inode = number(head + 6);
+		entry[entries].mode = number(head + 14);
+		entry[entries].uid = number(head + 22);
+		entry[entries].nlink = number(head + 38);
+		entry[entries].size = size;
+		(void)strcpy(entry[entries].name, head + 110);
+		at = (at + 110 + name_len + 3) & ~(size_t)3;
+		assert_true(size < sizeof(entry[0].data) && at + size <= (size_t)n);
+		memcpy(entry[entries].data, archive + at, size);
+		entry[entries].data[size] = '\0';
+		at = (at + size + 3) & ~(size_t)3;
+		if (strcmp(entry[entries].name, "TRAILER!!!") == 0)
+			return;
+	}
+	fail_msg("%s", "there is no trailer");
+}
+
+static int find(const char *name)
+{
+	int found = -1;
+
+	for (uint32_t i = 0; i < entries; i++)
+		if (strcmp(entry[i].name, name) == 0)
+			found = (int)i; /* the last one counts for Linux */
+	return found;
+}
+
+static int make(const char *agent, struct err *e)
+{
+	struct bundle b;
+	uint64_t bytes = 0;
+	int rc = bundle_read(&b, folder, e);
+	int fd;
+
+	assert_int_equal(rc, 0);
+	fd = initrd_make(&b, agent, "modules", &bytes, e);
+	bundle_free(&b);
+	if (fd < 0)
+		return fd;
+	parse(fd, bytes);
+	(void)close(fd);
+	return 0;
+}
+
+static void refused(int error, const char *part)
+{
+	struct err e = {0};
+
+	assert_int_equal(make("agent", &e), -error);
+	assert_non_null(strstr(err_msg(&e), part));
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *w)
+{
+	(void)st;
+	(void)kind;
+	(void)w;
+	return remove(path);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	(void)umask(022);
+	if (!mkdtemp(folder) || chdir(folder) < 0 || mkdir("rootfs", 0755) < 0 ||
+	    mkdir("rootfs/sub", 0750) < 0 || mkdir("bound", 0755) < 0)
+		return -1;
+	write_file("agent", "agent");
+	write_file("rootfs/sub/file", "text");
+	write_file("bound/inner", "inner");
+	write_file("hosts", "1.2.3.4 name");
+	return link("rootfs/sub/file", "rootfs/other") < 0 || symlink("/etc/passwd", "rootfs/away") < 0 ||
+	       mkfifo("rootfs/pipe", 0600) < 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	(void)chdir("/");
+	return nftw(folder, remove_one, 16, FTW_PHYS | FTW_DEPTH);
+}
+
+/* --- tests --- */
+
+static void test_root(void **state)
+{
+	struct err e = {0};
+	int a, b;
+
+	(void)state;
+	describe("");
+	assert_int_equal(make("agent", &e), 0);
+	a = find("init");
+	assert_true(a >= 0 && entry[a].mode == (S_IFREG | 0755) && entry[a].uid == 0);
+	assert_string_equal(entry[a].data, "agent");
+	assert_true(find("root") >= 0 && S_ISDIR(entry[find("root")].mode));
+	a = find("root/sub");
+	assert_true(a >= 0 && entry[a].mode == (S_IFDIR | 0750));
+	/* two names of a file: one inode, and its bytes with the first */
+	a = find("root/sub/file");
+	b = find("root/other");
+	assert_true(a >= 0 && b >= 0);
+	assert_int_equal(entry[a].inode, entry[b].inode);
+	assert_int_equal(entry[a].nlink, 2);
+	assert_string_equal(entry[a < b ? a : b].data, "text");
+	assert_int_equal(entry[a < b ? b : a].size, 0);
+	/* a link is a link, wherever it leads */
+	a = find("root/away");
+	assert_true(a >= 0 && S_ISLNK(entry[a].mode));
+	assert_string_equal(entry[a].data, "/etc/passwd");
+	a = find("root/pipe");
+	assert_true(a >= 0 && S_ISFIFO(entry[a].mode));
+	assert_int_equal(find("modules"), -1);
+	assert_string_equal(entry[entries].name, "TRAILER!!!");
+	for (uint32_t i = 0; i < entries; i++)
+		assert_true(entry[i].name[0] != '/' && !strstr(entry[i].name, ".."));
+}
+
+static void test_bound(void **state)
+{
+	char mounts[1024];
+	struct err e = {0};
+	int a;
+
+	(void)state;
+	(void)snprintf(mounts, sizeof(mounts),
+		       "{\"type\":\"bind\",\"source\":\"%s/hosts\",\"destination\":\"/etc/deep/hosts\"},"
+		       "{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/data\","
+		       "\"options\":[\"ro\"]},"
+		       "{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/dev/shm\"}",
+		       folder, folder, folder);
+	describe(mounts);
+	assert_int_equal(make("agent", &e), 0);
+	a = find("root/etc/deep/hosts");
+	assert_true(a > find("root/etc/deep") && find("root/etc/deep") > find("root/etc") &&
+		    find("root/etc") >= 0);
+	assert_string_equal(entry[a].data, "1.2.3.4 name");
+	assert_string_equal(entry[find("root/data/inner")].data, "inner");
+	assert_int_equal(find("root/dev/shm"), -1);
+}
+
+static void test_refused(void **state)
+{
+	char mounts[512];
+	struct err e = {0};
+
+	(void)state;
+	(void)snprintf(mounts, sizeof(mounts),
+		       "{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/data\"}", folder);
+	describe(mounts);
+	refused(ENOTSUP, "not shared");
+	describe("{\"type\":\"bind\",\"source\":\"/nowhere\",\"destination\":\"/data\"}");
+	refused(EINVAL, "no such source");
+	describe("{\"type\":\"bind\",\"source\":\"/etc\",\"destination\":\"data\"}");
+	refused(EINVAL, "destination");
+	describe("{\"type\":\"bind\",\"source\":\"/etc/hostname\",\"destination\":\"/../../x\"}");
+	refused(EINVAL, "destination");
+	describe("");
+	assert_int_equal(make("absent", &e), -ENOENT);
+	assert_non_null(strstr(err_msg(&e), "agent \"absent\""));
+}
+
+static void test_modules(void **state)
+{
+	struct err e = {0};
+
+	(void)state;
+	describe("");
+	assert_return_code(mkdir("modules", 0755), errno);
+	write_file("modules/order", "a.ko\n");
+	write_file("modules/a.ko", "module");
+	assert_int_equal(make("agent", &e), 0);
+	assert_string_equal(entry[find("modules/order")].data, "a.ko\n");
+	assert_string_equal(entry[find("modules/a.ko")].data, "module");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_root), cmocka_unit_test(test_bound),
+					   cmocka_unit_test(test_refused),
+					   cmocka_unit_test(test_modules)};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
