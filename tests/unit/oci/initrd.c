@@ -145,8 +145,8 @@ static int setup(void **state)
 	write_file("rootfs/sub/file", "text");
 	write_file("bound/inner", "inner");
 	write_file("hosts", "1.2.3.4 name");
-	return link("rootfs/sub/file", "rootfs/other") < 0 || symlink("/etc/passwd", "rootfs/away") < 0 ||
-	       mkfifo("rootfs/pipe", 0600) < 0;
+	return link("rootfs/sub/file", "rootfs/other") < 0 ||
+	       symlink("/etc/passwd", "rootfs/away") < 0 || mkfifo("rootfs/pipe", 0600) < 0;
 }
 
 static int teardown(void **state)
@@ -199,12 +199,13 @@ static void test_bound(void **state)
 	int a;
 
 	(void)state;
-	(void)snprintf(mounts, sizeof(mounts),
-		       "{\"type\":\"bind\",\"source\":\"%s/hosts\",\"destination\":\"/etc/deep/hosts\"},"
-		       "{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/data\","
-		       "\"options\":[\"ro\"]},"
-		       "{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/dev/shm\"}",
-		       folder, folder, folder);
+	(void)snprintf(
+		mounts, sizeof(mounts),
+		"{\"type\":\"bind\",\"source\":\"%s/hosts\",\"destination\":\"/etc/deep/hosts\"},"
+		"{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/data\","
+		"\"options\":[\"ro\"]},"
+		"{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/dev/shm\"}",
+		folder, folder, folder);
 	describe(mounts);
 	assert_int_equal(make("agent", &e), 0);
 	a = find("root/etc/deep/hosts");
@@ -222,7 +223,8 @@ static void test_refused(void **state)
 
 	(void)state;
 	(void)snprintf(mounts, sizeof(mounts),
-		       "{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/data\"}", folder);
+		       "{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"/data\"}",
+		       folder);
 	describe(mounts);
 	refused(ENOTSUP, "not shared");
 	describe("{\"type\":\"bind\",\"source\":\"/nowhere\",\"destination\":\"/data\"}");
@@ -252,9 +254,9 @@ static void test_modules(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_root), cmocka_unit_test(test_bound),
-					   cmocka_unit_test(test_refused),
-					   cmocka_unit_test(test_modules)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_root), cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_modules)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
