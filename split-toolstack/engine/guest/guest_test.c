@@ -30,6 +30,19 @@ struct vm *control_test_next_unheard(const struct vm *vm)
 	return next ? next->vm : NULL;
 }
 
+volatile void *channel_test_page(const struct vm *vm, uint32_t *queued)
+{
+	*queued = vm_guest(vm)->channel.input_len;
+	return vm_guest(vm)->channel.con.page;
+}
+
+void channel_test_event(struct vm *vm)
+{
+	struct port_user *u = &vm_guest(vm)->channel.user;
+
+	u->event(u);
+}
+
 bool names_test_untold(const struct vm *vm)
 {
 	return vm_guest(vm)->untold_prev != NULL;
