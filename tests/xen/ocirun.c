@@ -25,6 +25,8 @@
  * "create ID"), and what an engine does with its end, in order: size=ROWSxCOLUMNS; type=TEXT, and a
  * return; until=TEXT is there, all is printed; close; stay, until it is killed. Without that it
  * waits for the process at the end, and its exit status is that process's.
+ *
+ * ocirun -p STEP... -- COMMAND...: the same with a command on a terminal of its own.
  */
 #define FAILED 120
 
@@ -152,6 +154,49 @@ static void do_step(const char *step, int *fd)
 	}
 }
 
+/* In the child: the command's terminal. */
+static __attribute__((noreturn)) void on_terminal(int master, char **command)
+{
+	char path[64] = "";
+	int slave;
+
+	(void)ptsname_r(master, path, sizeof(path));
+	(void)setsid();
+	slave = open(path, O_RDWR);
+	(void)ioctl(slave, TIOCSCTTY, 0);
+	for (int fd = 0; fd < 3; fd++)
+		(void)dup2(slave, fd);
+	(void)execvp(command[0], command);
+	_exit(FAILED);
+}
+
+/* What it still says when the steps are done is printed. */
+static int command_on_terminal(char **argv)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	char **steps = argv;
+	int status = 0;
+	pid_t pid;
+
+	while (*argv && strcmp(*argv, "--") != 0)
+		argv++;
+	if (!argv[0] || !argv[1] || master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
+		return FAILED;
+	*argv++ = NULL;
+	for (; *steps && strncmp(*steps, "size=", 5) == 0; steps++)
+		do_step(*steps, &master);
+	pid = fork();
+	if (pid == 0)
+		on_terminal(master, argv);
+	for (; pid > 0 && *steps; steps++)
+		do_step(*steps, &master);
+	if (master >= 0)
+		copy_terminal(master);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 static int with_terminal(char **argv)
 {
 	const char *words[32];
@@ -211,6 +256,8 @@ int main(int argc, char **argv)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 		return with_terminal(argv + 2);
 	}
+	if (argc > 3 && strcmp(argv[1], "-p") == 0)
+		return command_on_terminal(argv + 2);
 	argv += terminal;
 	argc -= terminal;
 	if (argc != 4) {

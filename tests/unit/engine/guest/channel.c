@@ -203,7 +203,8 @@ static void input_waits_for_room(void **state)
 
 		assert_true(p->in_cons != p->in_prod);
 		for (uint32_t k = 0; p->in_cons != p->in_prod && k < 300; k++, got++)
-			assert_int_equal(p->console_in[p->in_cons++ % NOXS_CONSOLE_IN_SIZE], nth(got));
+			assert_int_equal(p->console_in[p->in_cons++ % NOXS_CONSOLE_IN_SIZE],
+					 nth(got));
 		channel_test_event(vm);
 	}
 	assert_int_equal(queued(), 0);
