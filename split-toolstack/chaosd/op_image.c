@@ -116,7 +116,7 @@ int op_image_import(struct engine *en, struct request *r, struct err *e)
 {
 	char name[IMAGE_NAME_MAX + 1];
 	struct importing *k;
-	int *file;
+	int *file = NULL;
 	int rc;
 
 	if (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)))

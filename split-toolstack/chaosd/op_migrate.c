@@ -188,7 +188,7 @@ static int begin(struct engine *en, struct request *r, struct arriving *k, struc
 	char name[VM_NAME_MAX + 1];
 	struct wire_field f;
 	bool named = wire_find(&r->in, PROTO_NAME, &f);
-	int *file;
+	int *file = NULL;
 	int rc;
 
 	if (named && (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)) || !name[0]))

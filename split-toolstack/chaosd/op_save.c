@@ -130,7 +130,7 @@ int op_save(struct engine *en, struct request *r, struct err *e)
 {
 	struct saving *k;
 	struct vm *vm;
-	int *file;
+	int *file = NULL;
 	int fd;
 	int rc = request_vm(en, r, &vm, e);
 
@@ -308,7 +308,7 @@ int op_restore(struct engine *en, struct request *r, struct err *e)
 	struct wire_field f;
 	struct restoring *k;
 	bool named = wire_find(&r->in, PROTO_NAME, &f);
-	int *file;
+	int *file = NULL;
 	int rc;
 
 	if (named && (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)) || !name[0]))
