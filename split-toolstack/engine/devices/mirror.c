@@ -102,12 +102,18 @@ static void look(struct mirror *m, const char *path, bool deep)
 
 #define VM_NODE_MAX (sizeof(MIRROR_NAMES "//" MIRROR_MARK) + UUID_LEN)
 
+/* A name that is not there is told, too. */
 static void look_for(struct mirror *m, const char *vm, const char *node)
 {
+	unsigned int len = 0;
 	char at[VM_NODE_MAX];
+	char *value;
 
 	(void)snprintf(at, VM_NODE_MAX, MIRROR_NAMES "/%.*s/%s", (int)UUID_LEN, vm, node);
-	look(m, at, false);
+	value = xs_read(m->xs, XBT_NULL, at, &len);
+	if (value || (errno == ENOENT && strcmp(node, MIRROR_MARK) != 0))
+		say(m, at, value, len);
+	free(value);
 }
 
 /* A mark that the loop is about to replace, unless all of them have been read already: the loop
