@@ -101,9 +101,9 @@ static int connect_holder(const struct chaos_vm *v, struct err *e)
 static int hand_over(const struct chaos_vm *v, const int files[CONTROL_FILES], struct err *e)
 {
 	struct control_request rq = {.op = CONTROL_RUN};
-	struct control_answer a;
+	struct control_answer a = {0};
 	int fd = connect_holder(v, e);
-	int rc = fd;
+	int rc;
 
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		return -EAGAIN;

@@ -31,6 +31,14 @@ int request_file(struct request *r, uint16_t field, int **file, struct err *e)
 	return 0;
 }
 
+int request_take(int *file)
+{
+	int fd = *file;
+
+	*file = -1;
+	return fd;
+}
+
 void reply_stream(struct conn *c, uint32_t tag, const char *vm, const struct stream_stats *st,
 		  int rc, const struct err *e)
 {

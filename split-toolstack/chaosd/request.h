@@ -31,13 +31,7 @@ int request_vm(struct engine *en, const struct request *r, struct vm **out, stru
 
 /* The file of this field; the request closes it unless it is taken. -EPROTO: none was passed. */
 int request_file(struct request *r, uint16_t field, int **file, struct err *e);
-static inline int request_take(int *file)
-{
-	int fd = *file;
-
-	*file = -1;
-	return fd;
-}
+int request_take(int *file); /* the descriptor, which the caller closes from now on */
 
 /* Sends the last answer of a stream: numbers of it, or the error. */
 struct stream_stats;
