@@ -248,6 +248,13 @@ static int move_files(struct copy *x, struct copying *k, struct tree_fault *f)
 	return rc;
 }
 
+static void shut(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
 /* The reason of the other end counts more than that it was cut off here. */
 static int copy(struct copy *x, struct err *e)
 {
@@ -257,20 +264,16 @@ static int copy(struct copy *x, struct err *e)
 
 	if (rc == 0) {
 		rc = move_files(x, &k, &f);
-		(void)close(k.data);
-		k.data = -1;
+		shut(&k.data);
 		if (rc == 0 || (f.code == EPIPE && !interrupted))
 			(void)wait_for(&k, 0);
 	}
 	if (k.shown)
 		(void)fprintf(stderr, "\r\033[K");
 	print_said(&k, x->vm);
-	if (k.data >= 0)
-		(void)close(k.data);
-	if (k.said >= 0)
-		(void)close(k.said);
-	if (k.control >= 0)
-		(void)close(k.control);
+	shut(&k.data);
+	shut(&k.said);
+	shut(&k.control);
 	if (interrupted)
 		return err_set(e, EINTR, "interrupted");
 	if (k.end.code)
