@@ -152,9 +152,8 @@ static void fields_vbd(struct wire_out *w, const struct device_info *i)
 	wire_u64(w, PROTO_SECTORS, i->sectors);
 }
 
-#define KIND_ROW(name, low) [DEVICE_##name] = fields_##low,
 static void (*const fields_of[DEVICE_KINDS])(struct wire_out *w, const struct device_info *i) = {
-	DEVICE_KIND_LIST(KIND_ROW)};
+	[DEVICE_VIF] = fields_vif, [DEVICE_VBD] = fields_vbd};
 
 void fields_device(struct wire_out *w, const struct device_info *d)
 {

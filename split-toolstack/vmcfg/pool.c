@@ -16,6 +16,7 @@
 static const char *const types[] = {"pv", "pvh", NULL};
 static const char *const systems[] = {"noxs", "linux", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
+static const char *const backends[] = {"kernel", "user", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL}; /* by no_gate */
 static const char *const disks[] = {"same", "readonly", "none", NULL};
 
@@ -34,7 +35,7 @@ static const struct field words[] = {
 	{"vifs", FIELD_NUMBER, AT(vifs), 0, VM_VIFS_MAX},
 	{"vbds", FIELD_NUMBER, AT(vbds), 0, VM_VBDS_MAX},
 	{"bridge", FIELD_NAME, AT(bridge)},
-	{"backend", FIELD_WORD, AT(backend), .words = device_backend_names},
+	{"backend", FIELD_WORD, AT(backend), .words = backends},
 	{"from", FIELD_TEXT, AT(from)},
 	{"ready", FIELD_NAME, AT(ready_when)},
 	{"mac", FIELD_NAME, AT(macs)},

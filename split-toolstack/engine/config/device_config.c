@@ -3,15 +3,10 @@
 #include "split-toolstack/engine/config/device_config_ops.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
-#define KIND_ROW(name, low) [DEVICE_##name] = &low##_config_ops,
 const struct device_config_ops *const device_config_ops[DEVICE_KINDS] = {
-	DEVICE_KIND_LIST(KIND_ROW)};
-
-#define BACKEND_ROW(name, low) [BACKEND_##name] = #low,
-const char *const device_backend_names[] = {DEVICE_BACKEND_LIST(BACKEND_ROW) NULL};
+	[DEVICE_VIF] = &vif_config_ops, [DEVICE_VBD] = &vbd_config_ops};
 
 void device_config_init(struct device_config *d, enum device_kind kind)
 {
@@ -96,5 +91,7 @@ int device_kind_parse(const char *name, enum device_kind *out)
 
 const char *device_backend_name(enum device_backend b)
 {
-	return device_backend_names[b];
+	static const char *const name[] = {"kernel", "user"};
+
+	return name[b];
 }

@@ -16,27 +16,14 @@
 #define VIF_BRIDGE_DEFAULT "xenbr0"   /* the same as xl's default */
 #define VIF_NETNS_MAX	   128u	      /* of a path, with NUL */
 
-/* All kinds. Each table of kinds is made of this list: what a kind lacks does not compile. */
-#define DEVICE_KIND_LIST(KIND)                                                                     \
-	KIND(VIF, vif)                                                                             \
-	KIND(VBD, vbd)
-#define DEVICE_NUMBER(name, low) DEVICE_##name,
-#define DEVICE_COUNT(name, low)	 +1u
-#define DEVICE_MEMBER(name, low) struct low##_config low;
-enum device_kind { DEVICE_KIND_LIST(DEVICE_NUMBER) };
-#define DEVICE_KINDS (0u DEVICE_KIND_LIST(DEVICE_COUNT))
+enum device_kind { DEVICE_VIF, DEVICE_VBD };
+#define DEVICE_KINDS 2u
 const char *device_kind_name(enum device_kind kind); /* "vif", "vbd" */
 const char *device_kind_word(enum device_kind kind); /* the key in a configuration: "vif", "disk" */
 int device_kind_parse(const char *name, enum device_kind *out); /* "vif", "vbd"; -EINVAL */
 
-/* All backends, with the names that clients and records have. */
-#define DEVICE_BACKEND_LIST(BACKEND)                                                               \
-	BACKEND(KERNEL, kernel)                                                                    \
-	BACKEND(USER, user)
-#define BACKEND_NUMBER(name, low) BACKEND_##name,
-enum device_backend { DEVICE_BACKEND_LIST(BACKEND_NUMBER) };
-#define DEVICE_BACKENDS (0u DEVICE_BACKEND_LIST(DEVICE_COUNT))
-extern const char *const device_backend_names[];	/* NULL at its end */
+enum device_backend { BACKEND_KERNEL, BACKEND_USER };
+#define DEVICE_BACKENDS 2u
 const char *device_backend_name(enum device_backend b); /* "kernel", "user" */
 
 /* IP settings for the device page of a noxs guest; prefix 0: no address of that family. */
@@ -88,7 +75,8 @@ struct device_config {
 	uint32_t devid;
 	enum device_backend backend;
 	union {
-		DEVICE_KIND_LIST(DEVICE_MEMBER)
+		struct vif_config vif;
+		struct vbd_config vbd;
 	} u;
 };
 

@@ -38,8 +38,7 @@ bool vif_has_mac(const struct vif_config *v); /* false: a MAC is generated */
 struct vif_config *device_first_vif(struct device_config *d, uint32_t n);
 const struct vif_config *device_first_ipv4(const struct device_config *d, uint32_t n);
 
-#define DEVICE_CONFIG_DECLARED(name, low) extern const struct device_config_ops low##_config_ops;
-DEVICE_KIND_LIST(DEVICE_CONFIG_DECLARED)
+extern const struct device_config_ops vif_config_ops, vbd_config_ops;
 extern const struct device_config_ops *const device_config_ops[DEVICE_KINDS];
 
 #endif

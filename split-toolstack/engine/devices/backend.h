@@ -59,9 +59,7 @@ struct backend_ops {
 	bool (*domain_gone)(struct engine *en, uint32_t domid);
 };
 
-#define BACKEND_DECLARED(name, low) extern const struct backend_ops low##_backend_ops;
-DEVICE_BACKEND_LIST(BACKEND_DECLARED)
-extern const struct backend_ops mirrored_backend_ops; /* in place of kernel's beside xenstored */
+extern const struct backend_ops kernel_backend_ops, mirrored_backend_ops, user_backend_ops;
 
 /* --- kernel.c; also used by mirrored.c --- */
 void kernel_backend_absent(const struct device *d, char *to, size_t room);

@@ -70,8 +70,7 @@ struct device_kind_ops {
 	int (*user_reopen)(struct device *d, bool again, struct err *e);
 };
 
-#define DEVICE_KIND_DECLARED(name, low) extern const struct device_kind_ops low##_ops;
-DEVICE_KIND_LIST(DEVICE_KIND_DECLARED)
+extern const struct device_kind_ops vif_ops, vbd_ops;
 
 /* --- vif_link.c --- */
 /* Puts the MTU of its bridge into the device page, which is written before the interface exists. */

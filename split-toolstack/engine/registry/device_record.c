@@ -12,9 +12,7 @@
 #define CDROM	 (1u << 1)
 #define DISCARD	 (1u << 2)
 #define DHCP	 (1u << 3)
-/* the backend's number */
-#define BACKEND_AT   4
-#define BACKEND_MASK 0xfu
+#define USER	 (1u << 4)
 
 struct device_record {
 	uint32_t kind, id; /* devid or vdev */
@@ -135,18 +133,16 @@ static bool set_vbd_path(struct device_config *d, const char *text)
 }
 
 /* A row for each kind. */
-#define KIND_ROW(name, low)                                                                        \
-	[DEVICE_##name] = {.put = put_##low,                                                       \
-			   .get = get_##low,                                                       \
-			   .path = low##_path,                                                     \
-			   .set_path = set_##low##_path},
 static const struct {
 	void (*put)(struct device_record *r, const struct device_config *d);
 	bool (*get)(const struct device_record *r, struct device_config *d);
 	/* Perhaps written to `text`; NULL: it has none. */
 	const char *(*path)(const struct device_config *d, char text[PATH_BYTES_MAX]);
 	bool (*set_path)(struct device_config *d, const char *text);
-} rows[DEVICE_KINDS] = {DEVICE_KIND_LIST(KIND_ROW)};
+} rows[DEVICE_KINDS] = {
+	[DEVICE_VIF] = {.put = put_vif, .get = get_vif, .path = vif_path, .set_path = set_vif_path},
+	[DEVICE_VBD] = {.put = put_vbd, .get = get_vbd, .path = vbd_path, .set_path = set_vbd_path},
+};
 
 size_t device_record_bytes(const struct device_config *d)
 {
@@ -164,7 +160,7 @@ uint8_t *device_record_put(uint8_t *to, const struct device_config *d)
 		.kind = d->kind, .id = d->devid, .path_bytes = path ? (uint32_t)strlen(path) : 0};
 
 	rows[d->kind].put(&r, d);
-	r.flags |= (uint32_t)d->backend << BACKEND_AT;
+	r.flags |= d->backend == BACKEND_USER ? USER : 0;
 	memcpy(to, &r, sizeof(r));
 	to += sizeof(r);
 	if (path)
@@ -175,20 +171,18 @@ uint8_t *device_record_put(uint8_t *to, const struct device_config *d)
 bool device_record_get(const uint8_t **at, const uint8_t *end, struct device_config *d)
 {
 	struct device_record r;
-	uint32_t backend;
 
 	device_config_init(d, DEVICE_VIF);
 	if ((size_t)(end - *at) < sizeof(r))
 		return false;
 	memcpy(&r, *at, sizeof(r));
-	backend = r.flags >> BACKEND_AT & BACKEND_MASK;
-	if (r.kind >= DEVICE_KINDS || backend >= DEVICE_BACKENDS || r.path_bytes > PATH_BYTES_MAX ||
+	if (r.kind >= DEVICE_KINDS || r.path_bytes > PATH_BYTES_MAX ||
 	    r.path_bytes > (size_t)(end - *at) - sizeof(r))
 		return false;
 	*at += sizeof(r);
 	device_config_init(d, (enum device_kind)r.kind);
 	d->devid = r.id;
-	d->backend = (enum device_backend)backend;
+	d->backend = r.flags & USER ? BACKEND_USER : BACKEND_KERNEL;
 	if (!rows[r.kind].get(&r, d))
 		return false;
 	if (r.path_bytes) {
