@@ -19,15 +19,11 @@ struct slot;
 struct vm_config;
 struct window;
 
-/* The result is an address inside the VM: the compiler may call such a function once in place of
- * several times. */
-#define VM_PART __attribute__((const))
-
 /* --- what it is; engine.h: vm_name(), vm_domid() --- */
 struct engine *vm_engine(const struct vm *vm);
 const uint8_t *vm_uuid_bytes(const struct vm *vm);
-VM_PART const struct vm_config *vm_cfg(const struct vm *vm);
-VM_PART struct vm_config *vm_change_cfg(struct vm *vm);
+const struct vm_config *vm_cfg(const struct vm *vm);
+struct vm_config *vm_change_cfg(struct vm *vm);
 bool vm_has_noxs(const struct vm *vm);
 bool vm_said_ready(const struct vm *vm);
 bool vm_is_direct(const struct vm *vm);	     /* it has a noxs entry, too */
@@ -35,9 +31,9 @@ uint64_t vm_started_ns(const struct vm *vm); /* wall clock, as all of these; 0: 
 uint64_t vm_ended_ns(const struct vm *vm);
 
 /* --- its domain --- */
-VM_PART const struct dom *vm_dom(const struct vm *vm);
-VM_PART struct dom *vm_change_dom(struct vm *vm);
-VM_PART struct slot *vm_slot(struct vm *vm);
+const struct dom *vm_dom(const struct vm *vm);
+struct dom *vm_change_dom(struct vm *vm);
+struct slot *vm_slot(struct vm *vm);
 uint32_t vm_slot_domid(const struct vm *vm); /* while it is being built: the id to come */
 uint32_t vm_slot_port(const struct vm *vm);
 uint8_t *vm_map(const struct vm *vm); /* device page, then control page; NULL: not mapped */
@@ -61,13 +57,13 @@ uint32_t vm_was_domid(const struct vm *vm); /* 0: none */
 
 /* --- parts of other rooms --- */
 struct guest *vm_guest(const struct vm *vm);
-VM_PART struct device_set *vm_devices(struct vm *vm);
+struct device_set *vm_devices(struct vm *vm);
 struct vm *vm_of_devices(struct device_set *set);
-VM_PART struct reservation **vm_reservations(struct vm *vm);
-VM_PART struct files **vm_files(struct vm *vm); /* to be built from */
-VM_PART struct life *vm_life(struct vm *vm);
-VM_PART const struct life *vm_known_life(const struct vm *vm);
+struct reservation **vm_reservations(struct vm *vm);
+struct files **vm_files(struct vm *vm); /* to be built from */
+struct life *vm_life(struct vm *vm);
+const struct life *vm_known_life(const struct vm *vm);
 struct vm *vm_of_life(struct life *life);
-VM_PART struct window *vm_window(struct vm *vm); /* of its shell */
+struct window *vm_window(struct vm *vm); /* of its shell */
 
 #endif
