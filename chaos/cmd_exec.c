@@ -16,7 +16,7 @@ struct execution {
 	bool input, terminal;
 	int timeout_ms;
 	int files[3];
-	int never; /* the other end of an input that nobody types */
+	int never; /* the write end of a pipe that is the input and stays empty */
 };
 
 static int connection = -1;

@@ -39,7 +39,7 @@ static void begin(struct tcp_probe *p, const struct sockaddr_in *to, double now)
 		close_fd(p);
 }
 
-/* 1: connected; 0: not yet; -errno: refused, or nobody has the address. */
+/* 1: connected; 0: not yet; -errno: refused, or no host has the address. */
 static int result(const struct tcp_probe *p)
 {
 	struct pollfd f = {.fd = p->fd, .events = POLLOUT};
