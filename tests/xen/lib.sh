@@ -66,6 +66,13 @@ until_true() {
 	done
 }
 
+# lost_pings FILE: of what ping sent before the last one that was answered, how many were not; those after it may have
+# been under way when ping was ended. At least 10 were answered, else it says "few"
+lost_pings() {
+	awk -F'seq=' '/bytes from.*seq=/ { n++; if ($2 + 0 > last) last = $2 + 0 }
+		END { print n < 10 ? "few" : last + 1 - n }' "$1"
+}
+
 # refused STATUS PART COMMAND...: the command ends with STATUS and one line that has PART
 refused() {
 	local want=$1 part=$2 out code=0

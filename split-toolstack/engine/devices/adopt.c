@@ -162,9 +162,7 @@ int devices_adopt(struct vm *vm, struct err *e)
 	return 0;
 }
 
-/* The id now belongs to a domain of another toolstack, whose backends have the same paths in
- * xenstored. */
-static bool is_others(struct engine *en, uint32_t domid)
+bool device_id_is_others(struct engine *en, uint32_t domid)
 {
 	struct xen_domain_info info;
 	struct vm *vm = NULL;
@@ -184,7 +182,7 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	vm = vm_by_domid(en, domid);
 	if (device_find(en, domid, kind, devid) || (vm && vm_state(vm) == VM_UNKNOWN))
 		return;
-	if (engine_devices(en)->mirror && is_others(en, domid)) {
+	if (engine_devices(en)->mirror && device_id_is_others(en, domid)) {
 		devtree_remove(engine_devices(en)->host.store,
 			       &(struct devtree_id){device_kind_name(kind), domid, devid});
 		return;
@@ -258,21 +256,30 @@ static void drop_known(struct engine *en, enum device_kind kind)
 	free(domains.id);
 }
 
+static void drop_named(struct engine *en, const char *name, bool of_vms)
+{
+	enum device_kind kind;
+	uint32_t domid;
+	uint32_t devid;
+	bool ours;
+
+	if (!device_parse_name(name, "-", '-', &kind, &domid, &devid))
+		return;
+	ours = vm_by_domid(en, domid) ? of_vms : domain_is_dropped(en, domid);
+	if (ours || engine_store_mode(en) == STORE_OWN)
+		drop_orphan(en, kind, domid, devid);
+}
+
 /* Backends whose nodes were removed already, but which the kernel had not released, or whose
  * removal xenstored does not have yet. Beside xenstored, others belong to other toolstacks. */
 static void drop_unknown(const char *name, void *arg)
 {
-	struct engine *en = arg;
-	struct vm *vm = NULL;
-	enum device_kind kind;
-	uint32_t domid;
-	uint32_t devid;
+	drop_named(arg, name, true);
+}
 
-	if (!device_parse_name(name, "-", '-', &kind, &domid, &devid))
-		return;
-	vm = vm_by_domid(en, domid);
-	if (engine_store_mode(en) == STORE_OWN || vm || domain_is_dropped(en, domid))
-		drop_orphan(en, kind, domid, devid);
+void devices_stray(struct engine *en, const char *name)
+{
+	drop_named(en, name, false); /* an admin may have given a VM one, by another toolstack */
 }
 
 void devices_adopted(struct engine *en)

@@ -52,6 +52,8 @@ struct backend_ops {
 	/* The nodes will be removed now. */
 	void (*hide)(struct device *d);
 	enum backend_end (*stop)(struct device *d);
+	/* It still exists after a while: nodes that the backend wrote since go, too. */
+	void (*stop_again)(struct device *d);
 	/* Whether something of a device in PHASE_REMOVING still exists. */
 	bool (*has)(const struct device *d);
 	/* The last device of the domain is gone. True: what it had there is still being removed,

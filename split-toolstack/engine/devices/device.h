@@ -100,6 +100,7 @@ struct device {
 	int user_fd;	   /* the TAP or disk for chaos-backend; -1: none */
 	bool counted;	   /* it is counted in engine.removing */
 	bool lost;	   /* the kernel has not released it in time, which was logged */
+	ev_tstamp lost_at; /* when that time ends */
 	char reason[160];  /* why it is broken; "" if it is not */
 	device_fn *done;   /* called when attach or detach has ended; NULL: no request waits */
 	void *done_arg;
@@ -191,6 +192,12 @@ void device_look(struct device *d);
 void device_gone(struct device *d);
 /* The kernel reports that it has removed a backend with this name. */
 void device_unbound(struct device *d);
+/* The kernel has made a backend ("vif-7-0") for a device that is not known: its nodes were removed
+ * while the kernel was about to look at them. It is removed, if it can only be one of ours. */
+void devices_stray(struct engine *en, const char *name);
+/* Beside xenstored: the id now belongs to a domain of another toolstack, whose backends have the
+ * same paths. */
+bool device_id_is_others(struct engine *en, uint32_t domid);
 bool device_in_kernel(const struct device *d);
 /* Call it before its nodes are removed. */
 void device_hide(struct device *d);

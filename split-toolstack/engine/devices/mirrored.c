@@ -113,6 +113,16 @@ static void hide(struct device *d)
 	(void)mirror_rm(engine_devices(en)->mirror, at);
 }
 
+static void stop_again(struct device *d)
+{
+	char at[DEVTREE_PATH_MAX];
+
+	if (device_id_is_others(d->en, d->key.domid))
+		return;
+	devtree_back(&d->id, NULL, at);
+	(void)mirror_rm(engine_devices(d->en)->mirror, at);
+}
+
 static int start(struct device *d, struct err *e)
 {
 	(void)e;
@@ -220,5 +230,6 @@ const struct backend_ops mirrored_backend_ops = {.loops = true,
 						 .turn = kernel_backend_turn,
 						 .hide = hide,
 						 .stop = kernel_backend_stop,
+						 .stop_again = stop_again,
 						 .has = device_in_kernel,
 						 .domain_gone = device_unmirror_domain};

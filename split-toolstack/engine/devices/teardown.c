@@ -20,6 +20,9 @@
 #define AT_ONCE 2u
 /* An event that has not come after this time was lost, or never sent. */
 #define LOST_S 5.0
+/* A driver that is just probing a device when its nodes are removed writes some of them again, and
+ * the kernel, which finds nodes then, keeps the device: they are removed again after this time. */
+#define AGAIN_S 0.5
 /* The kernel may be about to make a backend for new nodes: the id must not be used again until
  * that is decided. */
 #define UNSEEN_S 0.1
@@ -88,9 +91,17 @@ static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
 	struct err e = {0};
 	int rc;
 
+	(void)revents;
 	if (!d->backend->has(d)) {
 		ev_timer_stop(loop, t);
 		device_gone(d);
+		return;
+	}
+	devtree_remove(engine_devices(d->en)->host.store, &d->id);
+	if (d->backend->stop_again)
+		d->backend->stop_again(d);
+	if (ev_now(loop) < d->lost_at) {
+		wait_until_lost(d, AGAIN_S);
 		return;
 	}
 	deaf = d->backend->deaf ? d->backend->deaf(d->en) : NULL;
@@ -101,7 +112,6 @@ static void on_lost(struct ev_loop *loop, ev_timer *t, int revents)
 		log_line(LOG_WARN, "op=device: %s", err_msg(&e));
 	d->lost = true;
 	device_done(d, rc, &e); /* which stops the timer */
-	(void)revents;
 	wait_until_lost(d, LOST_S);
 }
 
@@ -133,7 +143,8 @@ static void remove_now(struct device *d)
 		d->counted = true;
 		teardown_hurry(en, true);
 	}
-	wait_until_lost(d, d->counted ? LOST_S : UNSEEN_S);
+	d->lost_at = ev_now(engine_loop(en)) + LOST_S;
+	wait_until_lost(d, d->counted ? AGAIN_S : UNSEEN_S);
 	devtree_remove(engine_devices(en)->host.store, &d->id);
 }
 

@@ -86,10 +86,12 @@ static void handle(struct engine *en, const struct uevent *u)
 		d = find(en, u->interface, "", '.');
 		if (d && d->kind->netdev)
 			d->kind->netdev(d, (int)strtol(u->ifindex, NULL, 10), u->interface);
-	} else if (strcmp(u->subsystem, "xen-backend") == 0 && strcmp(u->action, "remove") == 0) {
-		d = leaf ? find(en, leaf + 1, "-", '-') : NULL;
-		if (d)
+	} else if (strcmp(u->subsystem, "xen-backend") == 0 && leaf) {
+		d = find(en, leaf + 1, "-", '-');
+		if (d && strcmp(u->action, "remove") == 0)
 			device_unbound(d);
+		else if (!d && strcmp(u->action, "add") == 0)
+			devices_stray(en, leaf + 1);
 	}
 }
 

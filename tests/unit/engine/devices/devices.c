@@ -63,6 +63,48 @@ static void unseen_ones_are_waited_for(void **state)
 	nothing_is_left(0);
 }
 
+/* The kernel was slower than that: what it makes then is removed, too. */
+static void seen_too_late(void **state)
+{
+	struct result r = create(net_and_disk("web"), 0);
+	uint32_t domid = vm_domid(r.vm);
+
+	(void)state;
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	while (devices_of(en, domid))
+		tick();
+	kernel_add_backend("vif", domid, 0);
+	uevent("add@/devices/x|ACTION=add|DEVPATH=/devices/vif-%u-0|SUBSYSTEM=xen-backend", domid);
+	assert_true(devices_of(en, domid)); /* the id is not used meanwhile */
+	work_for(1500);
+	assert_false(devices_of(en, domid));
+	assert_int_equal(kernel_nbackends(), 0);
+	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+	nothing_is_left(0);
+}
+
+/* A driver writes its features after the nodes were removed: there are nodes again. */
+static void nodes_that_come_again(void **state)
+{
+	struct result r = create(net_and_disk("web"), 0);
+	uint32_t domid = vm_domid(r.vm);
+	char at[DEVTREE_PATH_MAX];
+
+	(void)state;
+	kernel_add_backend("vif", domid, 0);
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	settle(0);
+	devtree_back(&(struct devtree_id){"vif", domid, 0}, "online", at);
+	assert_false(has_nodes("vif", domid, 0));
+	assert_int_equal(store_putf(engine_store(en), at, "1"), 0);
+	work_for(1500);
+	assert_false(has_nodes("vif", domid, 0));
+	assert_false(devices_of(en, domid));
+	assert_int_equal(kernel_nbackends(), 0);
+	assert_int_equal(vm_rm(engine_find(en, "web"), NULL), 0);
+	nothing_is_left(0);
+}
+
 /* It waits for its backends: a pause ends that, and begins nothing that stays. */
 static void paused_while_held(void **state)
 {
@@ -377,6 +419,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		DEVICES(lives_and_dies),
 		DEVICES(unseen_ones_are_waited_for),
+		DEVICES(seen_too_late),
+		DEVICES(nodes_that_come_again),
 		DEVICES(paused_while_held),
 		DEVICES(stale_events_are_ignored),
 		DEVICES(restarts_wait_for_their_disk),
