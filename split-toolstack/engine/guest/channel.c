@@ -19,8 +19,6 @@
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-#define INPUT_QUEUE_MAX 65536u
-
 #define LINES_MAX 8u /* lines in the log about one guest */
 
 static struct devtree_id id_of(const struct vm *vm)
@@ -54,15 +52,12 @@ static void log_fault(struct channel *c, const struct vm *vm, const char *what, 
 
 /* --- the ring --- */
 
-static void push_input(struct channel *c, struct vm *vm)
+static bool push_input(struct channel *c, struct vm *vm)
 {
-	int n = c->con.page ? noxs_console_put(&c->con, c->input, c->input_len) : 0;
-
-	if (n <= 0)
-		return;
-	memmove(c->input, c->input + n, c->input_len - (uint32_t)n);
-	c->input_len -= (uint32_t)n;
+	if (!c->con.page || !input_push(&c->input, &c->con))
+		return false;
 	(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), c->port);
+	return true;
 }
 
 static void on_event(struct port_user *u)
@@ -70,8 +65,9 @@ static void on_event(struct port_user *u)
 	struct vm *vm =
 		((struct guest *)(void *)((char *)u - offsetof(struct guest, channel.user)))->vm;
 
-	if (vm_guest(vm)->channel.input_len)
-		push_input(&vm_guest(vm)->channel, vm);
+	/* while it reads, it would send an event for each 16 bytes */
+	if (push_input(&vm_guest(vm)->channel, vm) && vm_guest(vm)->channel.input.len)
+		ports_rest(engine_ports(vm_engine(vm)), u);
 	vm_announce_console(vm);
 }
 
@@ -127,7 +123,7 @@ static void connect_ring(struct channel *c, struct vm *vm, bool again)
 	}
 	noxs_control_adopt(&c->con, c->page);
 	if (!again)
-		c->input_len = 0; /* it was for the ring that is gone */
+		input_clear(&c->input); /* it was for the ring that is gone */
 	c->epoch++;
 	back(path, vm, "state");
 	(void)store_putf(engine_guests(vm_engine(vm))->tree, path, "%d", DEVTREE_CONNECTED);
@@ -182,9 +178,7 @@ void channel_close(struct vm *vm)
 	c->open = false;
 	store_unhook(engine_guests(vm_engine(vm))->tree, &c->hook);
 	disconnect(c, vm);
-	free(c->input);
-	c->input = NULL;
-	c->input_len = 0;
+	input_free(&c->input);
 }
 
 /* --- its one client --- */
@@ -216,19 +210,13 @@ int vm_channel_read(struct vm *vm, void *buf, uint32_t len)
 int vm_channel_write(struct vm *vm, const void *buf, uint32_t len, struct err *e)
 {
 	struct channel *c = &vm_guest(vm)->channel;
-	uint32_t room;
+	int n;
 
 	if (!c->open)
 		return err_set(e, EPIPE, "\"%s\" has ended", vm_name(vm));
-	if (!c->input)
-		c->input = malloc(INPUT_QUEUE_MAX);
-	if (!c->input)
+	n = input_add(&c->input, buf, len);
+	if (n < 0)
 		return err_set(e, ENOMEM, "out of memory");
-	room = INPUT_QUEUE_MAX - c->input_len;
-	if (len > room)
-		len = room;
-	memcpy(c->input + c->input_len, buf, len);
-	c->input_len += len;
-	push_input(c, vm);
-	return (int)len;
+	(void)push_input(c, vm);
+	return n;
 }

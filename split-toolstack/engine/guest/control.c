@@ -27,8 +27,6 @@
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-#define INPUT_QUEUE_MAX 65536u
-
 /* Copies console output into the log; the guest gets an event for the room in the ring. */
 static void take_console(struct vm *vm)
 {
@@ -65,17 +63,14 @@ static void look_at_words(struct vm *vm)
 		engine_guests(vm_engine(vm))->ops->ready(vm);
 }
 
-static void push_input(struct vm *vm)
+static bool push_input(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
-	bool still = g->still;
-	int n = still ? 0 : noxs_console_put(&g->con, g->input, g->input_len);
 
-	if (n <= 0)
-		return;
-	memmove(g->input, g->input + n, g->input_len - (uint32_t)n);
-	g->input_len -= (uint32_t)n;
+	if (g->still || !input_push(&g->input, &g->con))
+		return false;
 	(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), g->port);
+	return true;
 }
 
 void vm_look(struct vm *vm)
@@ -86,8 +81,9 @@ void vm_look(struct vm *vm)
 		return;
 	look_at_words(vm); /* first: a create may wait for it */
 	take_console(vm);
-	if (g->input_len)
-		push_input(vm);
+	/* while it reads, Linux would send an event for each 16 bytes */
+	if (push_input(vm) && g->input.len)
+		ports_rest(engine_ports(vm_engine(vm)), &g->control);
 }
 
 static void on_event(struct port_user *u)
@@ -104,6 +100,7 @@ static int hear(struct vm *vm)
 	struct guest *g = vm_guest(vm);
 
 	g->control.event = on_event;
+	g->control.resumed = on_event;
 	g->control.credit = &g->credit;
 	return ports_listen(engine_ports(vm_engine(vm)), g->port, &g->control);
 }
@@ -257,7 +254,7 @@ void control_close(struct vm *vm)
 	if (g->port && g->port != vm_slot_port(vm))
 		(void)xen_evtchn_unbind(engine_xen(vm_engine(vm)), g->port);
 	g->port = 0;
-	g->input_len = 0;
+	input_clear(&g->input);
 	g->still = false;
 }
 
@@ -358,7 +355,7 @@ void control_still(struct vm *vm, bool still)
 int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e)
 {
 	struct guest *g = vm_guest(vm);
-	uint32_t room;
+	int n;
 
 	if (vm_state(vm) == VM_UNKNOWN)
 		return err_set(e, EAGAIN, "\"%s\" was not adopted yet: %s", vm_name(vm),
@@ -372,16 +369,9 @@ int vm_console_write(struct vm *vm, const void *buf, uint32_t len, struct err *e
 			return rc;
 		vm_look(vm);
 	}
-	if (!g->input) {
-		g->input = malloc(INPUT_QUEUE_MAX);
-		if (!g->input)
-			return err_set(e, ENOMEM, "out of memory");
-	}
-	room = INPUT_QUEUE_MAX - g->input_len;
-	if (len > room)
-		len = room;
-	memcpy(g->input + g->input_len, buf, len);
-	g->input_len += len;
-	push_input(vm);
-	return (int)len;
+	n = input_add(&g->input, buf, len);
+	if (n < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	(void)push_input(vm);
+	return n;
 }

@@ -9,6 +9,7 @@
 
 #include "noxs/control.h"
 #include "split-toolstack/engine/guest/fork-t.h"
+#include "split-toolstack/engine/guest/input.h"
 #include "split-toolstack/engine/services/ports-t.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "store/store.h"
@@ -44,8 +45,7 @@ struct channel {
 	struct port_user user;
 	uint32_t epoch; /* number of connections so far */
 	uint32_t lines; /* number of log lines about its faults */
-	uint8_t *input; /* input that waits for room in the ring */
-	uint32_t input_len;
+	struct input_queue input;
 };
 
 struct guest {
@@ -55,8 +55,7 @@ struct guest {
 	struct port_user control;    /* ... its user */
 	struct port_credit credit;   /* for all its channels together */
 	struct console_log log;
-	uint8_t *input; /* input that waits for room in the ring */
-	uint32_t input_len;
+	struct input_queue input;
 	bool still;	    /* it is being saved */
 	bool suspend_asked; /* NOXS_REQ_SUSPEND was sent and not obeyed yet */
 	struct guest *unheard_next, *unheard_prev; /* list of VMs whose channel is not bound yet */

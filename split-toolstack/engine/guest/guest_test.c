@@ -32,7 +32,7 @@ struct vm *control_test_next_unheard(const struct vm *vm)
 
 volatile void *channel_test_page(const struct vm *vm, uint32_t *queued)
 {
-	*queued = vm_guest(vm)->channel.input_len;
+	*queued = vm_guest(vm)->channel.input.len;
 	return vm_guest(vm)->channel.con.page;
 }
 

@@ -60,5 +60,5 @@ void guest_end(struct vm *vm)
 {
 	names_forget(vm);
 	console_log_close(vm);
-	free(vm_guest(vm)->input);
+	input_free(&vm_guest(vm)->input);
 }

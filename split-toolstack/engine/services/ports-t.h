@@ -15,11 +15,13 @@ struct port_credit {
 /* Zeroed, except for the first three members, before the user listens. */
 struct port_user {
 	void (*event)(struct port_user *u);
-	void (*resumed)(struct port_user *u); /* called when there is new credit; may be NULL */
+	void (*resumed)(struct port_user *u); /* called when there is new credit, and at the end of
+						 a rest; may be NULL */
 	struct port_credit *credit;	      /* NULL: no limit */
-	struct port_user *prev, *next;	      /* list of users that wait for credit */
+	struct port_user *prev, *next;	      /* list of users that wait for credit, or rest */
 	uint32_t port;			      /* 0: it does not listen */
 	bool masked;			      /* its port is masked until there is new credit */
+	bool resting;			      /* ... or until its rest is over */
 };
 
 #endif

@@ -15,6 +15,7 @@
 /* Events that may be caused in a period; then the port stays masked until the next one. */
 #define PERIOD_S 0.01
 #define CREDIT	 50u
+#define REST_S	 0.001
 
 static void unmask(struct ports *p, struct port_user *u)
 {
@@ -43,7 +44,7 @@ void ports_spend(struct ports *p, struct port_user *u)
 {
 	struct port_credit *c = u->credit;
 
-	if (!c || u->masked)
+	if (!c || u->masked || u->resting)
 		return;
 	if (ev_now(p->loop) - c->since > PERIOD_S) {
 		c->since = ev_now(p->loop);
@@ -59,9 +60,43 @@ void ports_spend(struct ports *p, struct port_user *u)
 	}
 }
 
+void ports_rest(struct ports *p, struct port_user *u)
+{
+	if (u->port == 0 || u->masked || u->resting || !u->resumed)
+		return;
+	u->resting = true;
+	DL_APPEND(p->resting, u);
+	if (ev_is_active(&p->rest))
+		return;
+	ev_timer_set(&p->rest, REST_S, 0.);
+	ev_timer_start(p->loop, &p->rest);
+}
+
 static struct port_user *user_of(const struct ports *p, uint32_t port)
 {
 	return port < p->n ? p->user[port] : NULL;
+}
+
+static void rest_over(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct ports *p = t->data;
+	struct port_user *u = NULL;
+	uint32_t n = 0;
+
+	(void)revents;
+	ev_timer_stop(loop, t);
+	DL_COUNT(p->resting, u, n);
+	while (n-- && p->resting) { /* those that rest again are appended */
+		uint32_t port;
+
+		u = p->resting;
+		port = u->port;
+		DL_DELETE(p->resting, u);
+		u->resting = false;
+		u->resumed(u);
+		if (user_of(p, port) == u && !u->resting) /* that may have ended its user */
+			(void)xen_evtchn_unmask(p->x, port);
+	}
 }
 
 static void one_event(struct ports *p, uint32_t port)
@@ -73,7 +108,7 @@ static void one_event(struct ports *p, uint32_t port)
 	/* Otherwise it is a late event. The event itself may have ended its user. */
 	if (u && user_of(p, port) == u) {
 		ports_spend(p, u);
-		if (u->masked)
+		if (u->masked || u->resting)
 			return;
 	}
 	(void)xen_evtchn_unmask(p->x, port);
@@ -110,6 +145,11 @@ void ports_ignore(struct ports *p, struct port_user *u)
 	p->user[u->port] = NULL;
 	if (u->masked)
 		unmask(p, u);
+	if (u->resting) {
+		DL_DELETE(p->resting, u);
+		u->resting = false;
+		(void)xen_evtchn_unmask(p->x, u->port);
+	}
 	u->port = 0;
 }
 
@@ -124,6 +164,8 @@ int ports_open(struct ev_loop *loop, struct xen *x, struct ports **out, struct e
 	p->x = x;
 	ev_init(&p->credit, period_over);
 	p->credit.data = p;
+	ev_init(&p->rest, rest_over);
+	p->rest.data = p;
 	ev_io_init(&p->io, on_events, xen_evtchn_fd(x), EV_READ);
 	p->io.data = p;
 	ev_io_start(loop, &p->io);
@@ -135,6 +177,7 @@ void ports_close(struct ports *p)
 	if (!p)
 		return;
 	ev_timer_stop(p->loop, &p->credit);
+	ev_timer_stop(p->loop, &p->rest);
 	ev_io_stop(p->loop, &p->io);
 	free(p->user);
 	free(p);

@@ -16,6 +16,7 @@ struct listener {
 	struct port_credit credit;
 	uint32_t domid, port;
 	uint32_t events, resumed;
+	uint32_t rests; /* that it asks for, one after the other */
 	bool ends;
 };
 
@@ -33,13 +34,21 @@ static void on_event(struct port_user *u)
 	struct listener *l = listener(u);
 
 	l->events++;
+	if (l->rests)
+		ports_rest(ports, u);
 	if (l->ends)
 		ports_ignore(ports, u);
 }
 
 static void on_resumed(struct port_user *u)
 {
-	listener(u)->resumed++;
+	struct listener *l = listener(u);
+
+	l->resumed++;
+	if (l->rests && --l->rests)
+		ports_rest(ports, u);
+	if (l->ends)
+		ports_ignore(ports, u);
 }
 
 static void listen_to(struct listener *l, uint32_t domid)
@@ -179,6 +188,66 @@ static void test_ends_in_its_event(void **state)
 	(void)xen_evtchn_unbind(x, a.port);
 }
 
+/* What comes meanwhile is one event, and costs no credit. */
+static void test_rest(void **state)
+{
+	struct listener a;
+	struct listener b;
+
+	(void)state;
+	listen_to(&a, 7);
+	listen_to(&b, 8);
+	a.rests = 3;
+	b.rests = 1;
+	limit(&a, 0);
+	raise_events(8, 1);
+	raise_events(7, 1);
+	assert_true(a.user.resting && b.user.resting);
+	assert_int_equal(a.events, 1);
+	fake_event(7);
+	for (uint32_t i = 0; i < STORM; i++)
+		ports_spend(ports, &a.user);
+	assert_false(a.user.masked);
+	while (a.user.resting)
+		assert_true(ev_run(loop, EVRUN_ONCE));
+	assert_int_equal(a.resumed, 3);
+	assert_false(b.user.resting);
+	assert_int_equal(b.resumed, 1);
+	if (a.events == 1)
+		(void)ev_run(loop, EVRUN_NOWAIT);
+	assert_int_equal(a.events, 2);
+	end(&a);
+	end(&b);
+}
+
+/* Its user ends while it rests, or at the end of its rest. */
+static void test_ends_in_its_rest(void **state)
+{
+	struct listener a;
+	struct listener b;
+
+	(void)state;
+	listen_to(&a, 7);
+	listen_to(&b, 8);
+	a.rests = 1;
+	b.rests = 1;
+	raise_events(7, 1);
+	raise_events(8, 1);
+	ports_ignore(ports, &a.user);
+	assert_false(a.user.resting);
+	a.rests = 0;
+	assert_int_equal(ports_listen(ports, a.port, &a.user), 0);
+	raise_events(7, 1); /* the port is not masked any more */
+	assert_int_equal(a.events, 2);
+	b.ends = true;
+	while (b.user.resting)
+		assert_true(ev_run(loop, EVRUN_ONCE));
+	assert_int_equal(b.user.port, 0);
+	assert_int_equal(a.resumed, 0);
+	end(&a);
+	(void)xen_evtchn_unbind(x, b.port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +255,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_storm, open_all, close_all),
 		cmocka_unit_test_setup_teardown(test_shared_credit, open_all, close_all),
 		cmocka_unit_test_setup_teardown(test_ends_in_its_event, open_all, close_all),
+		cmocka_unit_test_setup_teardown(test_rest, open_all, close_all),
+		cmocka_unit_test_setup_teardown(test_ends_in_its_rest, open_all, close_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
