@@ -160,6 +160,9 @@ void run_create_from(struct rq *rq);
 void run_snapshot_pack(struct rq *rq);
 void run_snapshot_unpack(struct rq *rq);
 
+/* --- set.c --- */
+void run_set(struct rq *rq);
+
 /* --- devices.c --- */
 void run_devices(struct rq *rq);
 void run_attach(struct rq *rq);

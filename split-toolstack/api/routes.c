@@ -304,6 +304,7 @@ const struct route routes[] = {
 	{"GET", "/v1/vms", run_list},
 	{"POST", "/v1/vms", run_create},
 	{"GET", "/v1/vms/{}", run_plain, CHAOS_INFO, 0, answer_info},
+	{"PATCH", "/v1/vms/{}", run_set, .answer = answer_name},
 	{"DELETE", "/v1/vms/{}", run_plain, CHAOS_RM, CHAOS_FORCE, answer_nothing},
 	{"POST", "/v1/vms/{}/pause", run_plain, CHAOS_PAUSE, 0, answer_name},
 	{"POST", "/v1/vms/{}/unpause", run_plain, CHAOS_UNPAUSE, 0, answer_name},
