@@ -59,6 +59,13 @@ void noxs_console_release(struct noxs_control_end *c)
 	shared_store_release(&c->page->out_cons, c->out_cons);
 }
 
+uint32_t noxs_console_room(const struct noxs_control_end *c)
+{
+	uint32_t used = c->in_prod - shared_load(&c->page->in_cons);
+
+	return used > NOXS_CONSOLE_IN_SIZE ? NOXS_CONSOLE_IN_SIZE : NOXS_CONSOLE_IN_SIZE - used;
+}
+
 int noxs_console_put(struct noxs_control_end *c, const void *data, uint32_t len)
 {
 	uint32_t cons = shared_load_acquire(&c->page->in_cons);

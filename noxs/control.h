@@ -44,6 +44,8 @@ int noxs_console_take(struct noxs_control_end *c, void *buf, uint32_t room);
 void noxs_console_release(struct noxs_control_end *c);
 /* Puts input into the ring; returns how many bytes there was room for. -EPROTO as above. */
 int noxs_console_put(struct noxs_control_end *c, const void *data, uint32_t len);
+/* Bytes of room for that; all of the ring, if the guest's index is impossible. */
+uint32_t noxs_console_room(const struct noxs_control_end *c);
 
 /* Writes a request to the guest; the caller sends the event. */
 void noxs_control_request(struct noxs_control_end *c, enum noxs_request req);

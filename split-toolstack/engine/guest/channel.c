@@ -64,10 +64,11 @@ static void on_event(struct port_user *u)
 {
 	struct vm *vm =
 		((struct guest *)(void *)((char *)u - offsetof(struct guest, channel.user)))->vm;
+	struct channel *c = &vm_guest(vm)->channel;
+	double rest = input_rest(&c->input, push_input(c, vm));
 
-	/* while it reads, it would send an event for each 16 bytes */
-	if (push_input(&vm_guest(vm)->channel, vm) && vm_guest(vm)->channel.input.len)
-		ports_rest(engine_ports(vm_engine(vm)), u);
+	if (rest > 0.)
+		ports_rest(engine_ports(vm_engine(vm)), u, rest);
 	vm_announce_console(vm);
 }
 

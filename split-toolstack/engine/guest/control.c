@@ -76,14 +76,15 @@ static bool push_input(struct vm *vm)
 void vm_look(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
+	double rest;
 
 	if (g->still)
 		return;
 	look_at_words(vm); /* first: a create may wait for it */
 	take_console(vm);
-	/* while it reads, Linux would send an event for each 16 bytes */
-	if (push_input(vm) && g->input.len)
-		ports_rest(engine_ports(vm_engine(vm)), &g->control);
+	rest = input_rest(&g->input, push_input(vm));
+	if (rest > 0.)
+		ports_rest(engine_ports(vm_engine(vm)), &g->control, rest);
 }
 
 static void on_event(struct port_user *u)

@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <ev.h>
+
+struct ports;
+
 /* Number of events in the current period; for one user, or several together. */
 struct port_credit {
 	uint32_t events;
@@ -18,10 +22,11 @@ struct port_user {
 	void (*resumed)(struct port_user *u); /* called when there is new credit, and at the end of
 						 a rest; may be NULL */
 	struct port_credit *credit;	      /* NULL: no limit */
-	struct port_user *prev, *next;	      /* list of users that wait for credit, or rest */
+	struct port_user *prev, *next;	      /* list of users that wait for credit */
 	uint32_t port;			      /* 0: it does not listen */
 	bool masked;			      /* its port is masked until there is new credit */
-	bool resting;			      /* ... or until its rest is over */
+	struct ports *resting;		      /* ... or until its rest is over; NULL: no rest */
+	ev_timer rest;
 };
 
 #endif

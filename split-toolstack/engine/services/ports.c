@@ -15,7 +15,6 @@
 /* Events that may be caused in a period; then the port stays masked until the next one. */
 #define PERIOD_S 0.01
 #define CREDIT	 50u
-#define REST_S	 0.001
 
 static void unmask(struct ports *p, struct port_user *u)
 {
@@ -60,18 +59,6 @@ void ports_spend(struct ports *p, struct port_user *u)
 	}
 }
 
-void ports_rest(struct ports *p, struct port_user *u)
-{
-	if (u->port == 0 || u->masked || u->resting || !u->resumed)
-		return;
-	u->resting = true;
-	DL_APPEND(p->resting, u);
-	if (ev_is_active(&p->rest))
-		return;
-	ev_timer_set(&p->rest, REST_S, 0.);
-	ev_timer_start(p->loop, &p->rest);
-}
-
 static struct port_user *user_of(const struct ports *p, uint32_t port)
 {
 	return port < p->n ? p->user[port] : NULL;
@@ -79,24 +66,26 @@ static struct port_user *user_of(const struct ports *p, uint32_t port)
 
 static void rest_over(struct ev_loop *loop, ev_timer *t, int revents)
 {
-	struct ports *p = t->data;
-	struct port_user *u = NULL;
-	uint32_t n = 0;
+	struct port_user *u = t->data;
+	struct ports *p = u->resting;
+	uint32_t port = u->port;
 
 	(void)revents;
 	ev_timer_stop(loop, t);
-	DL_COUNT(p->resting, u, n);
-	while (n-- && p->resting) { /* those that rest again are appended */
-		uint32_t port;
+	u->resting = NULL;
+	u->resumed(u);
+	if (user_of(p, port) == u && !u->resting) /* that may have ended its user */
+		(void)xen_evtchn_unmask(p->x, port);
+}
 
-		u = p->resting;
-		port = u->port;
-		DL_DELETE(p->resting, u);
-		u->resting = false;
-		u->resumed(u);
-		if (user_of(p, port) == u && !u->resting) /* that may have ended its user */
-			(void)xen_evtchn_unmask(p->x, port);
-	}
+void ports_rest(struct ports *p, struct port_user *u, double seconds)
+{
+	if (u->port == 0 || u->masked || u->resting || !u->resumed)
+		return;
+	u->resting = p;
+	ev_timer_init(&u->rest, rest_over, seconds, 0.);
+	u->rest.data = u;
+	ev_timer_start(p->loop, &u->rest);
 }
 
 static void one_event(struct ports *p, uint32_t port)
@@ -146,8 +135,8 @@ void ports_ignore(struct ports *p, struct port_user *u)
 	if (u->masked)
 		unmask(p, u);
 	if (u->resting) {
-		DL_DELETE(p->resting, u);
-		u->resting = false;
+		ev_timer_stop(p->loop, &u->rest);
+		u->resting = NULL;
 		(void)xen_evtchn_unmask(p->x, u->port);
 	}
 	u->port = 0;
@@ -164,8 +153,6 @@ int ports_open(struct ev_loop *loop, struct xen *x, struct ports **out, struct e
 	p->x = x;
 	ev_init(&p->credit, period_over);
 	p->credit.data = p;
-	ev_init(&p->rest, rest_over);
-	p->rest.data = p;
 	ev_io_init(&p->io, on_events, xen_evtchn_fd(x), EV_READ);
 	p->io.data = p;
 	ev_io_start(loop, &p->io);
@@ -177,7 +164,6 @@ void ports_close(struct ports *p)
 	if (!p)
 		return;
 	ev_timer_stop(p->loop, &p->credit);
-	ev_timer_stop(p->loop, &p->rest);
 	ev_io_stop(p->loop, &p->io);
 	free(p->user);
 	free(p);

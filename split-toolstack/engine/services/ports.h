@@ -20,9 +20,7 @@ struct ports {
 	uint32_t n;
 	struct port_user *masked; /* utlist head: users that wait for credit */
 	ev_io io;
-	ev_timer credit;	   /* until the next period */
-	struct port_user *resting; /* utlist head */
-	ev_timer rest;		   /* until the end of their rest */
+	ev_timer credit; /* until the next period */
 };
 
 int ports_open(struct ev_loop *loop, struct xen *x, struct ports **out, struct err *e);
@@ -46,9 +44,9 @@ void ports_ignore(struct ports *p, struct port_user *u);
 /* Charges the user for work that costs as much as an event. Without credit its port is masked
  * until the next period. */
 void ports_spend(struct ports *p, struct port_user *u);
-/* Called by event() or resumed(): the port stays masked for about a millisecond, then resumed() is
+/* Called by event() or resumed(): the port stays masked for so many seconds, then resumed() is
  * called, which may ask for another rest. For a peer that sends an event for each few bytes: Linux
  * does for 16 of a console. No effect without resumed(), or while the user waits for credit. */
-void ports_rest(struct ports *p, struct port_user *u);
+void ports_rest(struct ports *p, struct port_user *u, double seconds);
 
 #endif

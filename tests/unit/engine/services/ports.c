@@ -35,7 +35,7 @@ static void on_event(struct port_user *u)
 
 	l->events++;
 	if (l->rests)
-		ports_rest(ports, u);
+		ports_rest(ports, u, .001);
 	if (l->ends)
 		ports_ignore(ports, u);
 }
@@ -46,7 +46,7 @@ static void on_resumed(struct port_user *u)
 
 	l->resumed++;
 	if (l->rests && --l->rests)
-		ports_rest(ports, u);
+		ports_rest(ports, u, .001);
 	if (l->ends)
 		ports_ignore(ports, u);
 }
