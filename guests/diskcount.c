@@ -59,7 +59,10 @@ static void take_all(void)
 	while ((s = kit_blk_done(&disk, &status)) >= 0) {
 		const uint64_t *got = (const void *)disk.buf[s];
 
-		failed += status != BLKIF_RSP_OKAY;
+		if (status != BLKIF_RSP_OKAY) {
+			failed++;
+			continue;
+		}
 		for (uint32_t i = 0; reads[s] && i < SECTOR / sizeof(*got); i++)
 			wrong += got[i] != value[s];
 		rounds += reads[s];

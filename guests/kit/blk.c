@@ -85,8 +85,15 @@ bool kit_blk_open(struct kit_blk *b, uint16_t index, uint16_t slots)
 
 void kit_blk_queue(struct kit_blk *b, uint32_t slot, uint8_t op, uint64_t sector, uint32_t bytes)
 {
-	struct blkif_request *r = RING_GET_REQUEST(&b->ring, b->ring.req_prod_pvt++);
+	struct blkif_request *r;
 
+	b->op[slot] = op;
+	b->sector[slot] = sector;
+	b->bytes[slot] = bytes;
+	b->busy[slot] = true;
+	if (b->broken)
+		return;
+	r = RING_GET_REQUEST(&b->ring, b->ring.req_prod_pvt++);
 	r->operation = op;
 	r->nr_segments = (uint8_t)((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
 	r->handle = (blkif_vdev_t)b->dev.vbd.vdev;
@@ -99,10 +106,6 @@ void kit_blk_queue(struct kit_blk *b, uint32_t slot, uint8_t op, uint64_t sector
 		r->seg[i].first_sect = 0;
 		r->seg[i].last_sect = (uint8_t)((left < PAGE_SIZE ? left : PAGE_SIZE) / SECTOR - 1);
 	}
-	b->op[slot] = op;
-	b->sector[slot] = sector;
-	b->bytes[slot] = bytes;
-	b->busy[slot] = true;
 }
 
 void kit_blk_flush(struct kit_blk *b)
@@ -123,13 +126,26 @@ static int give_up(struct kit_blk *b, const char *why)
 	return -1;
 }
 
+/* Without a device all requests fail. */
+static int fail_next(struct kit_blk *b, int *status)
+{
+	for (uint32_t s = 0; s < b->slots; s++) {
+		if (!b->busy[s])
+			continue;
+		b->busy[s] = false;
+		*status = BLKIF_RSP_ERROR;
+		return (int)s;
+	}
+	return -1;
+}
+
 int kit_blk_done(struct kit_blk *b, int *status)
 {
 	struct blkif_response r;
 	int more;
 
 	if (b->broken)
-		return -1;
+		return fail_next(b, status);
 	RING_FINAL_CHECK_FOR_RESPONSES(&b->ring, more);
 	if (!more)
 		return -1;

@@ -136,8 +136,8 @@ struct kit_net {
 	struct netif_tx_front_ring tx;
 	struct netif_rx_front_ring rx;
 	uint16_t buffers; /* in each direction, <= KIT_NET_MAX */
-	bool broken; /* the backend broke the protocol; a message was printed, and nothing is sent
-			or received */
+	bool broken; /* the backend broke the protocol, and a message was printed; or the device
+			does not exist in this domain: nothing is sent or received */
 	bool tx_answered, rx_answered; /* the backend has used that ring */
 	bool skip;		       /* the rest of a frame that is dropped */
 	uint16_t tx_free, rx_free;     /* lengths of ... */
@@ -177,7 +177,7 @@ struct kit_blk {
 	struct kit_device dev;
 	struct blkif_front_ring ring;
 	uint16_t slots;
-	bool broken; /* likewise */
+	bool broken; /* likewise: all requests fail, also those that were under way */
 	uint8_t *buf[KIT_BLK_MAX];
 	uint32_t gref[KIT_BLK_MAX][KIT_BLK_PAGES];
 	uint8_t op[KIT_BLK_MAX];

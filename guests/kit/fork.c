@@ -203,9 +203,22 @@ int noxs_fork(struct noxs_channel *c)
 	return -CHANNEL_EINTR;
 }
 
-int noxs_wait(struct noxs_channel *c, uint64_t timeout_ns)
+/* Its status; 0: it runs. */
+static uint16_t status_of(const struct noxs_channel *c)
 {
 	volatile struct noxs_child *is = &kit.page->fork.child[c->slot];
+	uint16_t status = is->status;
+
+	return is->number == (uint16_t)c->number ? status : 0;
+}
+
+bool noxs_ended(const struct noxs_channel *c)
+{
+	return c->life != kit.generation || status_of(c);
+}
+
+int noxs_wait(struct noxs_channel *c, uint64_t timeout_ns)
+{
 	uint64_t until = kit_time_ns() + timeout_ns;
 	struct evtchn_close end = {.port = c->port};
 	uint16_t status;
@@ -215,8 +228,8 @@ int noxs_wait(struct noxs_channel *c, uint64_t timeout_ns)
 
 		if (c->life != kit.generation)
 			return -CHANNEL_ESRCH;
-		status = is->status;
-		if (status && is->number == (uint16_t)c->number)
+		status = status_of(c);
+		if (status)
 			break;
 		if (timeout_ns && now >= until)
 			return -NOXS_FORK_EAGAIN;

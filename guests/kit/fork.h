@@ -28,6 +28,8 @@ struct noxs_channel {
  * this guest's memory and no devices; its drivers find that theirs are gone. kit.at_resume() is
  * called in the child. */
 int noxs_fork(struct noxs_channel *c);
+/* Whether a child has ended: what it sent is still there, and noxs_wait() will not block. */
+bool noxs_ended(const struct noxs_channel *c);
 /* Waits for the end of a child, at most so long (0: forever), and closes the channel. Returns
  * its exit code (0..255), or 256 if it has none (it crashed, or was destroyed).
  * -NOXS_FORK_EAGAIN: it runs, and the channel stays open. -CHANNEL_ESRCH: this guest was
