@@ -54,8 +54,8 @@ struct vm_config {
 	uint32_t ndevice;
 	char *snapshot; /* digest of the snapshot that it was made from, or that was last made of
 			   it; malloced, or NULL */
-	/* Ring pages of its domain that no device uses, because it was restored without these
-	 * devices. */
+	/* Ring pages of its domain that no device uses, because it was restored or forked without
+	 * these devices. */
 	uint32_t spare_rings;
 	uint32_t agent;	     /* 1: Linux gets a second console for its agent (guest/channel.h) */
 	uint32_t fork;	     /* largest number of children at a time; 0: none */

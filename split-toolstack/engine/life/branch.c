@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "libdom/save.h"
 #include "libdom/template.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/restore.h"
 #include "split-toolstack/engine/life/streams-t.h"
@@ -229,12 +230,21 @@ static int make_name(struct branch *b, const struct branch_want *w, struct err *
 	return 0;
 }
 
+/* The pages of their rings stay: the memory of the guest is laid out around them. */
+static void drop_devices(struct vm_config *c)
+{
+	c->spare_rings += devices_rings(c);
+	while (c->ndevice)
+		device_config_clear(&c->device[--c->ndevice]);
+}
+
 /* A child has no devices, ends as it is told to, and is a generation younger. */
 static void make_child(struct vm_config *c, const struct vm_child *child)
 {
 	c->child = child ? *child : (struct vm_child){0};
 	if (!child)
 		return;
+	drop_devices(c);
 	c->on_poweroff = c->on_reboot = c->on_crash = VM_DESTROY;
 	c->fork_depth -= c->fork_depth ? 1 : 0;
 	if (!c->fork_depth)
@@ -277,7 +287,7 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 	make_child(&b->cfg, w->child);
 	memcpy(b->cfg.copy_of, vm_uuid_bytes(vm), sizeof(b->cfg.copy_of));
 	if (rc == 0)
-		rc = vm_take(vm, *id, taken, b, e); /* may be the end of it */
+		rc = vm_take(vm, *id, w->child != NULL, taken, b, e); /* may be the end of it */
 	if (rc < 0)
 		free_branch(b);
 	return rc;

@@ -44,7 +44,7 @@ static int check_linux(const struct vm *vm, struct err *e)
 	return save_check_paths(vm, e);
 }
 
-int save_check_vm(struct vm *vm, struct err *e)
+int save_check_vm(struct vm *vm, bool bare, struct err *e)
 {
 	int rc = vm_check_domain(vm);
 
@@ -60,7 +60,7 @@ int save_check_vm(struct vm *vm, struct err *e)
 	rc = control_check_save(vm, e);
 	if (rc < 0)
 		return err_wrap(e, rc, "\"%s\"", vm_name(vm));
-	rc = save_check_devices(vm, e);
+	rc = save_check_devices(vm, bare, e);
 	if (rc < 0)
 		return rc;
 	return control_is_unheard(vm) ? vm_listen(vm, e) : 0;
@@ -128,7 +128,7 @@ static int rest_linux(struct vm *vm, struct vm_save *s, struct err *e)
 int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	bool can = control_can_suspend(vm);
-	bool disks = save_has_disks(vm);
+	bool disks = !s->bare && save_has_disks(vm);
 	int rc = 0;
 
 	if (!vm_has_noxs(vm))

@@ -287,7 +287,7 @@ int vm_check_save(struct vm *vm, struct err *e)
 {
 	if (life_now(vm) != NOW_RUNNING && life_now(vm) != NOW_PAUSED)
 		return 0; /* the event says why not */
-	return save_check_vm(vm, e);
+	return save_check_vm(vm, false, e);
 }
 
 /* A short take of one that rests. 1: it is answered and over; 0: it is not short, or does not rest;
@@ -323,7 +323,7 @@ int life_save(struct vm *vm, const struct life_news *n)
 	struct engine *en = vm_engine(vm);
 	struct life *life = vm_life(vm);
 	struct vm_save *s = n->save;
-	int rc = save_check_vm(vm, n->e);
+	int rc = save_check_vm(vm, s->bare, n->e);
 
 	if (rc < 0)
 		return rc;

@@ -52,11 +52,11 @@ static int begin_save(struct vm *vm, struct vm_save *s, struct err *e)
 	return rc;
 }
 
-int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *e)
+int vm_take(struct vm *vm, stream_id id, bool bare, vm_take_fn *fn, void *arg, struct err *e)
 {
 	struct vm_save *s;
 
-	if (vm_has_devices(vm))
+	if (!bare && vm_has_devices(vm))
 		return err_set(
 			e, EOPNOTSUPP,
 			"\"%s\" cannot be copied: it has devices; only VMs without can so far",
@@ -71,6 +71,7 @@ int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *
 			      .file = {.fd = -1, .cancel = -1},
 			      .flags = VM_SAVE_KEEP,
 			      .take = fn,
+			      .bare = bare,
 			      .arg = arg,
 			      .start_ns = clock_ns()};
 	return begin_save(vm, s, e); /* NOLINT(clang-analyzer-unix.Malloc): it has it */

@@ -42,7 +42,7 @@ int save_check_paths(const struct vm *vm, struct err *e)
 	return 0;
 }
 
-int save_check_devices(const struct vm *vm, struct err *e)
+int save_check_devices(const struct vm *vm, bool bare, struct err *e)
 {
 	int rc;
 
@@ -50,9 +50,12 @@ int save_check_devices(const struct vm *vm, struct err *e)
 		return 0;
 	if (!control_can_devices(vm))
 		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be saved with its devices: its image does not say "
-			       "that it takes them up again (noxs(7))",
-			       vm_name(vm));
+			       "\"%s\" cannot be %s its devices: its image does not say that it "
+			       "%s (noxs(7))",
+			       vm_name(vm), bare ? "copied without" : "saved with",
+			       bare ? "continues without them" : "takes them up again");
+	if (bare)
+		return 0;
 	rc = save_check_paths(vm, e);
 	if (rc < 0 || !save_has_disks(vm))
 		return rc;

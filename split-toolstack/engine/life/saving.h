@@ -31,7 +31,8 @@ struct vm_save {
 	struct transfer file; /* of a take: none */
 	uint32_t flags;
 	vm_save_fn *fn;		   /* NULL: was called */
-	vm_take_fn *take;	   /* it is not written: its state is taken */
+	vm_take_fn *take;	   /* it is not written: its state is taken ... */
+	bool bare;		   /* ... without its devices, which are not touched */
 	struct save_stream *state; /* which was */
 	void *arg;
 	enum { RESTING, WRITING, WRITTEN, ROUNDS } phase;
@@ -62,8 +63,9 @@ struct vm_save {
 	struct err err;
 };
 
-/* rest.c: whether it can be saved, asked before anything is changed. */
-int save_check_vm(struct vm *vm, struct err *e);
+/* rest.c: whether it can be saved, asked before anything is changed; `bare`: without its devices.
+ */
+int save_check_vm(struct vm *vm, bool bare, struct err *e);
 /* rest.c: brings the guest to rest. 1: it can be written; 0: not yet, LIFE_TIMER (it is tried
  * again) or LIFE_ENDED (it has stopped itself) follows; -errno: it cannot be brought to rest. */
 int save_rest(struct vm *vm, struct vm_save *s, struct err *e);
@@ -104,7 +106,7 @@ struct worker_job save_job(void);
 void save_free(struct vm_save *s);
 
 /* save_devices.c: whether its devices let it be saved: 0 or -EOPNOTSUPP. */
-int save_check_devices(const struct vm *vm, struct err *e);
+int save_check_devices(const struct vm *vm, bool bare, struct err *e);
 /* The part of it that counts for any guest: its disks have paths. */
 int save_check_paths(const struct vm *vm, struct err *e);
 /* Only the guest itself knows when the requests to its disks are answered: it has to suspend. */

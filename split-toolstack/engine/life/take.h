@@ -16,9 +16,10 @@ typedef void vm_take_fn(void *arg, int rc, struct save_stream *state, const stru
  * Takes the state of a VM that runs or is paused, with the conditions and errors of vm_save(). It
  * stands still meanwhile. What is small and rests is taken before this returns, and `fn` is called;
  * else later. An error here comes without `fn`. `id` is of streams_take(), for vm_save_end(), and
- * stays the caller's.
+ * stays the caller's. A VM with devices is refused, unless `bare`: then its copies will have none,
+ * and its image must say that it continues without.
  */
-int vm_take(struct vm *vm, stream_id id, vm_take_fn *fn, void *arg, struct err *e);
+int vm_take(struct vm *vm, stream_id id, bool bare, vm_take_fn *fn, void *arg, struct err *e);
 
 /* Such a state, held by a request and by each copy that is being made of it. */
 struct template

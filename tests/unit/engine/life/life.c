@@ -5,6 +5,7 @@
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/migrate.h"
 #include "split-toolstack/engine/life/sleep.h"
+#include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/vm/parts.h"
@@ -234,8 +235,9 @@ static bool comes_by_itself(enum vm_now now, enum life_event ev)
 static int raise_event(struct vm *vm, enum life_event ev)
 {
 	struct xen_domain_info info;
+	struct vm_save none = {0}; /* its guests cannot be saved: refused */
 	struct err e = {0};
-	struct life_news n = {.e = &e};
+	struct life_news n = {.e = &e, .save = ev == LIFE_SAVE ? &none : NULL};
 
 	if (ev == LIFE_WAKE && life_now(vm) == NOW_ASLEEP)
 		return wake(vm);
