@@ -26,6 +26,7 @@ static ip6_addr_t gateway6;
 static bool with_dhcp;
 static struct secret secret;
 static uint32_t lives; /* of the vif, as far as lwIP knows */
+void (*port_each_turn)(void);
 
 const struct kit_net *port_vif(void)
 {
@@ -328,6 +329,8 @@ void port_run(void)
 		n = kit_net_poll(&vif, BUDGET, input, NULL);
 
 		sys_check_timeouts();
+		if (port_each_turn)
+			port_each_turn();
 		kit_net_flush(&vif);
 		if (!ready && (!with_dhcp || dhcp_supplied_address(&interface))) {
 			ready = true;

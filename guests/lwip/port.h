@@ -16,6 +16,8 @@ bool port_open(void);
 /* Handles frames and timers forever. Reports "ready" when the first IPv4 address is set, or at
  * once if DHCP is not used. */
 void port_run(void) __attribute__((noreturn));
+/* Called by port_run() in each turn, when what came was given to lwIP; NULL: nothing is called. */
+extern void (*port_each_turn)(void);
 /* Both, for a guest that serves one TCP and UDP port. Returns an exit code if that is not
  * possible. */
 int port_serve(uint16_t port, tcp_accept_fn accepted, udp_recv_fn datagram);
