@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Input for a console ring: moved in large parts, and how long its reader's events are left alone. */
+/* Input for a console ring: moved in large parts, and how long its reader's events are left alone.
+ */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
