@@ -62,6 +62,7 @@ void bench_destroy_cmd(unsigned int n);
 void bench_tails(unsigned int n);
 void bench_busy(unsigned int n);
 void bench_linux(unsigned int n);
+void bench_kernel(unsigned int n);
 void bench_checkpoint(unsigned int n);
 void bench_linuxsave(unsigned int n);
 void bench_branch(unsigned int n);

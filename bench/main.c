@@ -26,6 +26,7 @@ static const struct bench benches[] = {
 	{"bootedlinux", "copies of a booted Linux out of the pool", bench_bootedlinux},
 	{"migrate", "a small VM moved over a socket", bench_migrate},
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
+	{"kernel", "the small kernel until its process 1 runs", bench_kernel},
 	{"linuxsave", "a Linux saved and restored", bench_linuxsave},
 	{"process", "a container of a static program", bench_process},
 	{"containers", "a container through crun and through chaos-oci", bench_containers},
