@@ -14,9 +14,18 @@
 
 #define LEAST_KIB 1024u
 
+/* As it was built: memory of Linux is whole MiB. */
+static uint64_t most_kib(const struct vm *vm)
+{
+	const struct vm_config *c = vm_cfg(vm);
+	uint64_t kib = c->maxmem_kib > c->mem_kib ? c->maxmem_kib : c->mem_kib;
+
+	return (kib + 1023) / 1024 * 1024;
+}
+
 static int check_memory(struct vm *vm, uint64_t kib, struct err *e)
 {
-	uint64_t most = (uint64_t)vm_dom(vm)->max_pages * 4;
+	uint64_t most = most_kib(vm);
 
 	if (kib == vm_cfg(vm)->mem_kib && vm_has_noxs(vm))
 		return 0;
