@@ -26,7 +26,7 @@ static int bound(void)
 
 static uint16_t own_port(void)
 {
-	struct sockaddr_in me;
+	struct sockaddr_in me = {0};
 	socklen_t len = sizeof(me);
 
 	assert_true(p.fd >= 0);
