@@ -102,7 +102,7 @@ static void restarts_when_told(void **state)
 	r = create(c, 0);
 	vm_get_info(r.vm, &i);
 	fake_end(i.domid, SHUTDOWN_crash);
-	turn(NULL);
+	until(vm_state(r.vm) != VM_RUNNING);
 	vm_get_info(r.vm, &i);
 	assert_int_equal(i.state, VM_ENDED_PRESERVED);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);

@@ -173,7 +173,7 @@ static void restarts_wait_for_their_disk(void **state)
 	work_for(3);
 	memcpy(mac, vm_cfg(r.vm)->device[0].u.vif.mac, 6);
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
-	turn(NULL);
+	until(vm_state(r.vm) != VM_RUNNING);
 	vm_get_info(r.vm, &i);
 	assert_int_equal(i.state, VM_BUILDING);
 	work_until(vm_state(r.vm) == VM_RUNNING);
@@ -185,7 +185,7 @@ static void restarts_wait_for_their_disk(void **state)
 	assert_memory_equal(mac, vm_cfg(r.vm)->device[0].u.vif.mac, 6);
 	/* destroyed while it waits */
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
-	turn(NULL);
+	until(vm_state(r.vm) != VM_RUNNING);
 	assert_int_not_equal(vm_devices(r.vm)->waits_for, 0);
 	assert_int_equal(vm_destroy(r.vm, NULL), 0);
 	nothing_is_left(0);
@@ -202,7 +202,7 @@ static void restarts_try_again(void **state)
 	(void)state;
 	work_for(3);
 	fake_end(vm_domid(r.vm), SHUTDOWN_reboot);
-	turn(NULL);
+	until(vm_state(r.vm) != VM_RUNNING);
 	work_until(!vm_devices(r.vm)->waits_for);
 	assert_int_equal(disk_probe(fd, &info, NULL), 0);
 	assert_int_equal(disk_lock(fd, false, NULL), 0);

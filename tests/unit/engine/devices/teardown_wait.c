@@ -175,7 +175,7 @@ static void who_restarts_keeps_what_it_has(void **state)
 	old = create(c, 0);
 	work_for(3);
 	fake_end(vm_domid(old.vm), SHUTDOWN_reboot);
-	turn(NULL);
+	until(vm_state(old.vm) != VM_RUNNING);
 	work_until(!vm_devices(old.vm)->waits_for);
 	assert_int_equal(vm_state(old.vm), VM_BUILDING);
 	assert_false(devices_test_any(en));
@@ -273,7 +273,7 @@ static void successors_have_the_mac(void **state)
 	work_for(3);
 	memcpy(mac, vm_cfg(r.vm)->device[0].u.vif.mac, 6);
 	fake_end(vm_domid(r.vm), SHUTDOWN_crash);
-	turn(NULL);
+	until(vm_state(r.vm) != VM_RUNNING);
 	next = engine_find(en, "web");
 	assert_non_null(next);
 	assert_ptr_not_equal(next, r.vm);

@@ -146,7 +146,7 @@ static void an_id_alone_neither(void **state)
 		domid = vm_domid(vm);
 		if (states[i] == VM_ENDED_PRESERVED)
 			fake_end(domid, SHUTDOWN_crash);
-		turn(NULL);
+		until(vm_state(vm) == states[i]);
 		assert_int_equal(vm_state(vm), states[i]);
 		daemon_dies();
 		fake_vanish(domid);
@@ -261,7 +261,7 @@ static void preserved_ones_that_vanish_end(void **state)
 	c.on_crash = VM_PRESERVE;
 	vm = create(c, 0).vm;
 	fake_end(vm_domid(vm), SHUTDOWN_crash);
-	turn(NULL);
+	until(vm_state(vm) != VM_RUNNING);
 	assert_int_equal(vm_state(vm), VM_ENDED_PRESERVED);
 	fake_vanish(vm_domid(vm));
 	work_until(vm_state(vm) == VM_ENDED);

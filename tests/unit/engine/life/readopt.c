@@ -41,7 +41,7 @@ static void restarts_go_on(void **state)
 	work_for(20);
 	for (uint32_t n = 1; n <= 4; n++) {
 		fake_end(vm_domid(vm), SHUTDOWN_crash);
-		turn(NULL);
+		until(vm_state(vm) != VM_RUNNING);
 		assert_int_equal(vm_state(vm), VM_BUILDING);
 		if (n > 2) /* its devices are gone: it waits for the second to be over */
 			work_for(200);
@@ -90,7 +90,7 @@ static void ended_restarts_do_not(void **state)
 	c.on_crash = VM_RESTART;
 	vm = create(c, 0).vm;
 	fake_end(vm_domid(vm), SHUTDOWN_crash);
-	turn(NULL);
+	until(vm_state(vm) != VM_RUNNING);
 	assert_int_equal(vm_state(vm), VM_BUILDING);
 	assert_int_equal(vm_destroy(vm, NULL), 0);
 	daemon_dies();
