@@ -156,3 +156,13 @@ void bundle_free(struct bundle *b)
 	free(b->rootfs);
 	memset(b, 0, sizeof(*b));
 }
+
+bool bundle_path_stays(const char *path)
+{
+	for (const char *p = path; p; p = strchr(p, '/')) {
+		p += *p == '/';
+		if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || !p[2]))
+			return false;
+	}
+	return true;
+}

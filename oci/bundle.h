@@ -4,6 +4,7 @@
 #define CHAOS_OCI_BUNDLE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -28,6 +29,8 @@ const char *bundle_text(const struct bundle *b, const char *way);
 int64_t bundle_number(const struct bundle *b, const char *way, int64_t otherwise);
 /* An annotation; NULL: there is none. */
 const char *bundle_annotation(const struct bundle *b, const char *key);
+/* Whether no name in the path is "..". */
+bool bundle_path_stays(const char *path);
 
 #define OCI_KERNEL_ANNOTATION "org.chaos.kernel" /* path of the kernel in the image */
 #define OCI_MEMORY_ANNOTATION "org.chaos.memory" /* as memory= of a VM: MiB, or with K, M, G */

@@ -290,7 +290,7 @@ static int put_bound(struct archive *a, const struct bundle *b, const json_t *mo
 	int rc;
 	int fd;
 
-	if (!source || !to || to[0] != '/' || strstr(to, "/../") || stat(source, &st) < 0)
+	if (!source || !to || to[0] != '/' || !bundle_path_stays(to) || stat(source, &st) < 0)
 		return err_set(a->e, EINVAL,
 			       "config.json: mount \"%s\": no such source, or no "
 			       "absolute destination",

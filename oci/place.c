@@ -56,16 +56,6 @@ static int scope_path(FILE *f, const char *text)
 	return rc;
 }
 
-static bool is_clean(const char *path)
-{
-	for (const char *p = path; p; p = strchr(p, '/')) {
-		p += *p == '/';
-		if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || !p[2]))
-			return false;
-	}
-	return true;
-}
-
 char *place_cgroup(const char *named, struct err *e)
 {
 	char *path = NULL;
@@ -84,7 +74,7 @@ char *place_cgroup(const char *named, struct err *e)
 		(void)fprintf(f, "%s%s", named[0] == '/' ? "" : "/", named);
 	if (fclose(f) != 0)
 		rc = -ENOMEM;
-	if (rc == 0 && is_clean(path))
+	if (rc == 0 && bundle_path_stays(path))
 		return path;
 	(void)err_set(e, rc == -ENOMEM ? ENOMEM : EINVAL,
 		      "config.json: linux.cgroupsPath \"%s\" names no cgroup", named);

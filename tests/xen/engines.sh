@@ -47,6 +47,7 @@ nothing_left() {
 	no_domains || until_true 10 no_domains
 	eq "$(find $STATES -mindepth 1 2>/dev/null || :)" "" "files of containers"
 	eq "$(pidof chaos-oci || :)" "" "monitors"
+	eq "$(find /run/chaos-exec -mindepth 1 2>/dev/null || :)" "" "what holds channels of VMs"
 }
 
 image_of() { # GUEST: its tar

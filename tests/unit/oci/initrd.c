@@ -233,6 +233,10 @@ static void test_refused(void **state)
 	refused(EINVAL, "destination");
 	describe("{\"type\":\"bind\",\"source\":\"/etc/hostname\",\"destination\":\"/../../x\"}");
 	refused(EINVAL, "destination");
+	describe("{\"type\":\"bind\",\"source\":\"/etc/hostname\",\"destination\":\"/x/..\"}");
+	refused(EINVAL, "destination");
+	describe("{\"type\":\"bind\",\"source\":\"/etc/hostname\",\"destination\":\"/..x/a\"}");
+	assert_int_equal(make("agent", &e), 0);
 	describe("");
 	assert_int_equal(make("absent", &e), -ENOENT);
 	assert_non_null(strstr(err_msg(&e), "agent \"absent\""));
