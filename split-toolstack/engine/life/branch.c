@@ -314,6 +314,14 @@ void vm_branch_more(struct engine *en, stream_id id)
 		again(b);
 }
 
+void branch_forget(struct engine *en, stream_id id)
+{
+	struct branch *b = find(en, id);
+
+	if (b)
+		b->ops = NULL;
+}
+
 void vm_branch_cancel(struct engine *en, stream_id id)
 {
 	struct branch *b = find(en, id);

@@ -33,5 +33,7 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 void vm_branch_more(struct engine *en, stream_id id);
 /* No call of its `ops` comes any more: the copies that are made stay, the others are not made. */
 void vm_branch_cancel(struct engine *en, stream_id id);
+/* The same, when the engine closes and branches end by themselves. */
+void branch_forget(struct engine *en, stream_id id);
 
 #endif

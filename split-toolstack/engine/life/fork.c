@@ -340,4 +340,13 @@ void fork_orphaned(struct engine *en)
 void forks_close(struct engine *en)
 {
 	ev_timer_stop(engine_loop(en), &engine_streams(en)->orphans);
+	/* what is not answered yet is the next daemon's */
+	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm)) {
+		struct fork *f = vm_life(vm)->forking;
+
+		if (!f || !f->busy)
+			continue;
+		branch_forget(en, f->id);
+		f->busy = false;
+	}
 }

@@ -41,11 +41,10 @@ static void page_of(const struct vm *vm, struct noxs_page *out)
 	(void)munmap(p, 4096);
 }
 
-/* Asks for a child in slot 0, and returns the answer. */
-static int ask(const struct vm *vm, uint32_t seq)
+/* Asks for a child in slot 0. */
+static void request(const struct vm *vm, uint32_t seq)
 {
 	struct noxs_control *c = fake_page(vm_domid(vm), vm_control_frame(vm));
-	struct noxs_page page;
 
 	c->fork_slot = 0;
 	c->fork_frame[0] = 5;
@@ -53,6 +52,14 @@ static int ask(const struct vm *vm, uint32_t seq)
 	c->fork_seq = seq;
 	(void)munmap(c, 4096);
 	fake_event(vm_domid(vm));
+}
+
+/* ... and returns the answer. */
+static int ask(const struct vm *vm, uint32_t seq)
+{
+	struct noxs_page page;
+
+	request(vm, seq);
 	do {
 		work_for(1);
 		page_of(vm, &page);
@@ -135,6 +142,31 @@ static void children_have_none(void **state)
 	nothing_is_left(0);
 }
 
+/* The next daemon answers what this one had begun. */
+static void the_daemon_ends_meanwhile(void **state)
+{
+	struct vm *vm = parent(DOM_PVH, 1, CAN | NOXS_CAN_DEVICES);
+	struct noxs_page page;
+
+	(void)state;
+	request(vm, 1);
+	while (!streams_test_branches(en))
+		tick();
+	engine_close(en);
+	en = NULL;
+	fake_process_died();
+	daemon_starts();
+	vm = child_of("web");
+	do {
+		work_for(1);
+		page_of(vm, &page);
+	} while (page.fork.seq != 1);
+	assert_int_equal(page.fork.result, 1);
+	has_none(child_of("web.1"));
+	end(vm);
+	nothing_is_left(0);
+}
+
 /* Its drivers would go on with the rings of the parent. */
 static void not_all_images_can(void **state)
 {
@@ -203,9 +235,8 @@ static void calls_may_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DEVICES(children_have_none),
-		DEVICES(not_all_images_can),
-		DEVICES(shells_are_left_alone),
+		DEVICES(children_have_none), DEVICES(the_daemon_ends_meanwhile),
+		DEVICES(not_all_images_can), DEVICES(shells_are_left_alone),
 		DEVICES(calls_may_fail),
 	};
 
