@@ -108,7 +108,8 @@ static int find_domain(const struct vm *vm, struct xen_domain_info *info, struct
 	int rc = census_find(engine_adoption(en)->census, engine_xen(en), vm_was_domid(vm),
 			     vm_uuid_bytes(vm), info);
 
-	return rc < 0 ? err_sys(e, -rc, "ask Xen for domain %u", vm_was_domid(vm)) : rc;
+	return rc < 0 ? err_sys(e, -rc, "read the state of domain %u from Xen", vm_was_domid(vm))
+		      : rc;
 }
 
 /* Its domain went when no daemon looked, or goes. */
@@ -140,7 +141,7 @@ static int connect_again(struct vm *vm, struct err *e)
 	int rc = console_log_open_old(vm);
 
 	if (adopt_later(rc))
-		return err_sys(e, -rc, "console log");
+		return err_sys(e, -rc, "open the console log of \"%s\"", vm_name(vm));
 	if (!vm_map(vm)) {
 		rc = vm_connect_again(vm, e);
 		if (rc < 0)
@@ -240,7 +241,7 @@ static int start_again(struct vm *vm, struct err *e)
 		return rc;
 	life_go(vm, NOW_WAITING);
 	(void)console_log_open_old(vm);
-	log_line(LOG_INFO, "op=adopt name=%s: is restarted", vm_name(vm));
+	log_line(LOG_INFO, "op=adopt name=%s: it will be restarted", vm_name(vm));
 	life_restart_in(vm, RESTART_MIN_S);
 	return 0;
 }
@@ -266,7 +267,7 @@ static void is_unknown(struct vm *vm, const struct err *e)
 
 	life_go(vm, NOW_UNKNOWN);
 	if (vm_is_left_for(vm, err_msg(e)))
-		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; it is tried again",
+		log_line(LOG_ERROR, "op=adopt dom=%u name=%s: %s; chaosd tries again",
 			 vm_was_domid(vm), vm_name(vm), err_msg(e));
 	if (!ev_is_active(&a->again))
 		again_in(a, a->wait_s);

@@ -70,7 +70,7 @@ static void free_branch(struct branch *b)
 static void finish(struct branch *b)
 {
 	if (b->rc == 0 && b->made < b->count)
-		b->rc = err_set(&b->err, ECANCELED, "given up: %u of %u copies are made", b->made,
+		b->rc = err_set(&b->err, ECANCELED, "cancelled: %u of %u copies were made", b->made,
 				b->count);
 	b->st.total_ns = clock_ns() - b->start_ns;
 	DL_DELETE(engine_streams(b->en)->branches, b);
@@ -96,7 +96,8 @@ static int name_copy(struct branch *b, struct vm_config *c, struct err *e)
 		n = snprintf(c->name, sizeof(c->name), "%s-%u", b->cfg.name, ++b->number);
 	} while (n < (int)sizeof(c->name) && !is_free(b->en, c->name));
 	if (n >= (int)sizeof(c->name))
-		return err_set(e, EINVAL, "\"%s-%u\" is too long for a name: give one by --name",
+		return err_set(e, EINVAL,
+			       "name \"%s-%u\": too long; give a shorter one with --name",
 			       b->cfg.name, b->number);
 	return 0;
 }
@@ -224,7 +225,8 @@ static int make_name(struct branch *b, const struct branch_want *w, struct err *
 	if (w->name)
 		n = snprintf(c->name, sizeof(c->name), "%s", w->name);
 	if (n >= (int)sizeof(c->name))
-		return err_set(e, EINVAL, "name: longer than %d characters", VM_NAME_MAX);
+		return err_set(e, EINVAL, "name \"%.32s...\": longer than %d characters", w->name,
+			       VM_NAME_MAX);
 	b->numbered = !w->name || w->count > 1;
 	c->have_uuid = false;
 	return 0;
@@ -259,7 +261,7 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 	int rc;
 
 	if (w->count < 1 || w->count > BRANCH_MOST)
-		return err_set(e, EINVAL, "count: 1 to %u copies, not %u", BRANCH_MOST, w->count);
+		return err_set(e, EINVAL, "count %u: 1 to %u are possible", w->count, BRANCH_MOST);
 	rc = streams_take(en, id, e);
 	if (rc < 0)
 		return rc;

@@ -30,7 +30,7 @@ static int check_again(struct vm *vm, struct err *e)
 {
 	int rc = xen_domain_is(engine_xen(vm_engine(vm)), vm_domid(vm), vm_uuid_bytes(vm));
 
-	return rc < 0 ? err_sys(e, -rc, "ask Xen for domain %u", vm_domid(vm)) : 0;
+	return rc < 0 ? err_sys(e, -rc, "read the state of domain %u from Xen", vm_domid(vm)) : 0;
 }
 
 int vm_map_pages(struct vm *vm, bool fresh, struct err *e)

@@ -56,8 +56,8 @@ int create_check_memory(struct engine *en, const struct vm_config *c, struct err
 			      c->mem_kib / 4 <= free_pages + memory_promised(en)))
 		return 0;
 	return err_set(e, ENOMEM,
-		       "not enough memory: %llu MiB wanted, %llu MiB free; give less, or free some "
-		       "(dom0's own: \"xl mem-set 0\")",
+		       "not enough memory: the VM needs %llu MiB, %llu MiB are free; give it less, "
+		       "end other VMs, or take some from dom0 (\"xl mem-set 0 SIZE\")",
 		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
 }
 

@@ -209,7 +209,7 @@ int life_end_kept(struct vm *vm, const struct life_news *n)
 
 void life_resume_later(struct vm *vm, int rc)
 {
-	log_line(LOG_ERROR, "op=resume dom=%u name=%s: %s; it is tried again", vm_domid(vm),
+	log_line(LOG_ERROR, "op=resume dom=%u name=%s: %s; chaosd tries again", vm_domid(vm),
 		 vm_name(vm), strerror(-rc));
 	control_expect_suspend(vm);
 	life_timer(vm, RESUME_AGAIN_S);
@@ -305,7 +305,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 	if (life_now(vm) == NOW_MOVING)
 		return life_refuse_moving(vm, &(struct life_news){.e = e});
 	if (*name == '\0' || strlen(name) > VM_NAME_MAX)
-		return err_set(e, EINVAL, "name: 1 to %d characters", VM_NAME_MAX);
+		return err_set(e, EINVAL, "name: must have 1 to %d characters", VM_NAME_MAX);
 	(void)snprintf(probe.name, sizeof(probe.name), "%s", name);
 	rc = vm_config_check_built(&probe, e);
 	if (rc < 0)

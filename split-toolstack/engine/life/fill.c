@@ -201,7 +201,7 @@ static void job_done(struct worker_job *job)
 		return;
 	}
 	if (r->rc == 0 && transfer_is_cancelled(&r->file))
-		r->rc = err_set(&r->err, ECANCELED, "the restore was given up");
+		r->rc = err_set(&r->err, ECANCELED, "the restore was cancelled");
 	if (!r->vm) {
 		r->checked(r);
 	} else if (lacks_memory(r) && r->wait.until) {

@@ -315,10 +315,11 @@ static void on_orphans(struct ev_loop *loop, ev_timer *t, int revents)
 	while ((vm = fork_next_orphan(en)) != NULL) {
 		if (life_is_over(vm))
 			continue;
-		log_line(LOG_INFO, "op=fork name=%s: it ends, as its parent has", vm_name(vm));
+		log_line(LOG_INFO, "op=fork name=%s: destroyed, because its parent has ended",
+			 vm_name(vm));
 		if (life_event(vm, LIFE_DESTROY, &(struct life_news){.e = &e}) == 0)
 			continue;
-		log_line(LOG_ERROR, "op=fork name=%s: %s; it is tried again", vm_name(vm),
+		log_line(LOG_ERROR, "op=fork name=%s: %s; chaosd tries again", vm_name(vm),
 			 err_msg(&e));
 		fork_make_orphan(vm);
 		arm(en, ORPHAN_S);

@@ -31,7 +31,7 @@ static bool clean(struct engine *en, const struct half_made *h, const struct cen
 	int rc = census_find(census, engine_xen(en), h->domid, h->uuid, &info);
 
 	if (rc < 0) {
-		log_line(LOG_WARN, "op=clean dom=%u: %s; it is tried again", h->domid,
+		log_line(LOG_WARN, "op=clean dom=%u: %s; chaosd tries again", h->domid,
 			 strerror(-rc));
 		return false;
 	}
@@ -40,7 +40,8 @@ static bool clean(struct engine *en, const struct half_made *h, const struct cen
 			registry_delete(engine_registry(en), h->uuid);
 		return true;
 	}
-	log_line(LOG_INFO, "op=clean dom=%u: was half made", h->domid);
+	log_line(LOG_INFO, "op=clean dom=%u: the last daemon had not finished it; it is destroyed",
+		 h->domid);
 	slots_adopt(engine_slots(en), h->domid);
 	domain_drop(en, h->domid, h->uuid, info.pages, &slot, NULL, !h->past);
 	return true;

@@ -40,7 +40,7 @@ int life_run_moving(struct vm *vm, const struct life_news *n)
 	if (rc < 0)
 		life_go(vm, NOW_MOVING);
 	else
-		log_line(LOG_INFO, "op=moved dom=%u name=%s: it goes on here", vm_domid(vm),
+		log_line(LOG_INFO, "op=moved dom=%u name=%s: it continues here", vm_domid(vm),
 			 vm_name(vm));
 	return rc;
 }
@@ -107,7 +107,7 @@ int vm_moved(struct vm *vm, bool taken, struct err *e)
 		return 0;
 	}
 	if (life_now(vm) != NOW_MOVING)
-		return err_set(e, EINVAL, "\"%s\" is %s, and does not move", vm_name(vm),
+		return err_set(e, EINVAL, "\"%s\" is %s: it is not being migrated", vm_name(vm),
 			       vm_state_name(vm_state(vm)));
 	return life_event(vm, LIFE_TAKEN, &n);
 }
@@ -154,8 +154,10 @@ int engine_admit(struct engine *en, const struct vm_config *cfg, const struct sa
 	if (!other)
 		other = vm_by_name(en, cfg->name);
 	if (other)
-		return err_set(e, EEXIST, "\"%s\" lives there, and has its %s", vm_name(other),
-			       strcmp(vm_name(other), cfg->name) == 0 ? "name" : "uuid");
+		return err_set(
+			e, EEXIST,
+			"the target has a VM \"%s\" with the same %s: rename or remove one of them",
+			vm_name(other), strcmp(vm_name(other), cfg->name) == 0 ? "name" : "uuid");
 	return names_check(en, cfg->name, e);
 }
 
@@ -182,9 +184,9 @@ int vm_arrival_end(struct engine *en, stream_id id, bool go, struct err *e)
 	int rc;
 
 	if (!go)
-		n.rc = err_set(&given_up, ECANCELED, "its source has given it up");
+		n.rc = err_set(&given_up, ECANCELED, "the source has cancelled the migration");
 	rc = vm ? life_event(vm, LIFE_TAKEN, &n)
-		: err_set(e, ESRCH, "the VM was destroyed before it was to run");
+		: err_set(e, ESRCH, "the VM was destroyed on the target before it ran there");
 	restore_arrived(en, id, go && rc == 0);
 	return rc;
 }

@@ -92,9 +92,10 @@ static int read_header(struct pack *p, struct err *e)
 		if (n < 0)
 			return err_sys(e, (int)-n, "read snapshot \"%s\"", p->name);
 		if (n == 0)
-			return err_set(e, EPROTO,
-				       "snapshot \"%s\": the file is cut short: it has %u bytes",
-				       p->name, at);
+			return err_set(
+				e, EPROTO,
+				"snapshot \"%s\": the file ends within its header, after %u bytes",
+				p->name, at);
 		at += (uint32_t)n;
 	}
 	return save_size(p->header, &p->size, e);
@@ -117,7 +118,7 @@ static int copy_in(struct pack *p, uint8_t *buf, struct err *e)
 		rc = write_all(p->fd, buf, (size_t)n);
 		p->bytes += (uint64_t)n;
 	}
-	return rc < 0 ? err_sys(e, -rc, "snapshot \"%s\"", p->name) : 0;
+	return rc < 0 ? err_sys(e, -rc, "store snapshot \"%s\"", p->name) : 0;
 }
 
 static int describe(struct pack *p, const struct save_info *i, struct err *e)
@@ -151,7 +152,7 @@ static int check(struct pack *p, struct xen *x, struct err *e)
 	int rc;
 
 	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0) {
-		rc = err_sys(e, errno, "snapshot \"%s\"", p->name);
+		rc = err_sys(e, errno, "check snapshot \"%s\"", p->name);
 		if (fd >= 0)
 			(void)close(fd);
 		return rc;

@@ -10,7 +10,8 @@
 
 int life_refuse_built(struct vm *vm, const struct life_news *n)
 {
-	return err_set(n->e, EBUSY, "\"%s\" is still being built", vm_name(vm));
+	return err_set(n->e, EBUSY, "\"%s\" is still being built: try again when it runs",
+		       vm_name(vm));
 }
 
 int life_refuse_ended(struct vm *vm, const struct life_news *n)
@@ -21,32 +22,36 @@ int life_refuse_ended(struct vm *vm, const struct life_news *n)
 int life_refuse_unknown(struct vm *vm, const struct life_news *n)
 {
 	return err_set(n->e, EAGAIN,
-		       "\"%s\" was not taken over from the last daemon yet, which is tried "
-		       "again: %s",
+		       "\"%s\" was not adopted from the last daemon yet (%s): chaosd tries again",
 		       vm_name(vm), vm_why_unknown(vm));
 }
 
 int life_refuse_saving(struct vm *vm, const struct life_news *n)
 {
-	return err_set(n->e, EBUSY, "\"%s\" is being saved", vm_name(vm));
+	return err_set(n->e, EBUSY, "\"%s\" is being saved: try again when that has ended",
+		       vm_name(vm));
 }
 
 int life_refuse_gated(struct vm *vm, const struct life_news *n)
 {
-	return err_set(n->e, EBUSY, "\"%s\" waits for the backends of its devices", vm_name(vm));
+	return err_set(n->e, EBUSY,
+		       "\"%s\" waits for the backends of its devices: try again when it runs",
+		       vm_name(vm));
 }
 
 int life_refuse_asleep(struct vm *vm, const struct life_news *n)
 {
 	if (vm_life(vm)->restore)
-		return err_set(n->e, EBUSY, "\"%s\" is being woken", vm_name(vm));
+		return err_set(n->e, EBUSY, "\"%s\" is being woken: try again when that has ended",
+			       vm_name(vm));
 	return err_set(n->e, EBUSY, "\"%s\" is asleep: chaos wake %s", vm_name(vm), vm_name(vm));
 }
 
 int life_refuse_moving(struct vm *vm, const struct life_news *n)
 {
 	return err_set(n->e, EBUSY,
-		       "\"%s\" stands still: maybe another host has it. If it certainly does not "
-		       "run there: \"chaos unpause %s\"; if it does: \"chaos destroy %s\"",
+		       "\"%s\" is stopped: it was given to another host, which has not answered. "
+		       "If it certainly does not run there: \"chaos unpause %s\"; if it does: "
+		       "\"chaos destroy %s\"",
 		       vm_name(vm), vm_name(vm), vm_name(vm));
 }

@@ -30,14 +30,13 @@ static int check_linux(const struct vm *vm, struct err *e)
 	const char *why = NULL;
 
 	if (c->type != DOM_PVH)
-		why = "of guests without a noxs entry only those with type=\"pvh\" can be so far";
+		why = "its image has no noxs entry, and then only type=\"pvh\" is supported";
 	else if (engine_store_mode(vm_engine(vm)) != STORE_OWN)
-		why = "guests without a noxs entry can be only where chaosd is the store "
-		      "(store=own)";
+		why = "its image has no noxs entry, and then chaosd must be the store (store=own)";
 	else if (c->maxmem_kib > c->mem_kib)
 		why = "maxmem is larger than memory";
 	else if (!guest_store_can_suspend(vm))
-		why = "its guest does not say that it suspends when it is asked to "
+		why = "its guest does not say that it suspends itself on request "
 		      "(control/feature-suspend)";
 	if (why)
 		return err_set(e, EOPNOTSUPP, "\"%s\" cannot be saved: %s", vm_name(vm), why);
@@ -86,7 +85,7 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 	if (!s->paused)
 		return err_set(
 			e, EBUSY,
-			"\"%s\" was paused in the middle of something: unpause it, then save it",
+			"\"%s\" was paused while a vCPU was working: unpause it, then save it",
 			vm_name(vm));
 	rc = xen_domain_unpause(engine_xen(en), vm_domid(vm));
 	s->paused = rc < 0;
@@ -110,8 +109,8 @@ static int rest_linux(struct vm *vm, struct vm_save *s, struct err *e)
 
 	if (s->was == NOW_PAUSED)
 		return err_set(e, EBUSY,
-			       "\"%s\" is paused, and has to suspend itself: unpause it, then "
-			       "save it",
+			       "\"%s\" is paused, but its guest must run to suspend itself: "
+			       "unpause it, then save it",
 			       vm_name(vm));
 	rc = guest_store_suspend(vm, e);
 	if (rc < 0)
@@ -135,8 +134,8 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 		return rest_linux(vm, s, e);
 	if (disks && s->was == NOW_PAUSED)
 		return err_set(e, EBUSY,
-			       "\"%s\" is paused, and requests to its disks may be under way: "
-			       "unpause it, then save it",
+			       "\"%s\" is paused, and requests to its disks may be open: unpause "
+			       "it, then save it",
 			       vm_name(vm));
 	if (!disks)
 		rc = save_pause_blocked(vm, s, e);
@@ -162,7 +161,7 @@ int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struc
 	if (vm_cfg(vm)->type == DOM_PVH)
 		rc = xen_dirty_stop(engine_xen(en), vm_domid(vm));
 	if (rc < 0)
-		return err_sys(e, -rc, "what domain %u writes is noted still", vm_domid(vm));
+		return err_sys(e, -rc, "switch off the log-dirty mode of domain %u", vm_domid(vm));
 	if (!info->shutdown || info->shutdown_reason != SHUTDOWN_suspend)
 		return 0;
 	rc = xen_domain_resume(engine_xen(en), vm_domid(vm));

@@ -55,7 +55,7 @@ static int check_identity(struct vm_restore *r, struct vm_config *c, struct err 
 	if (!other)
 		return 0;
 	return err_set(e, EEXIST,
-		       "\"%s\" lives, and has the %s of the saved one: --name NAME restores a copy",
+		       "VM \"%s\" has the %s of the saved VM: --name NAME restores a copy",
 		       vm_name(other), strcmp(vm_name(other), c->name) == 0 ? "name" : "uuid");
 }
 
@@ -70,8 +70,8 @@ int restore_check_config(const struct vm_restore *r, const struct vm_config *c, 
 	    memcmp(&i->limits, &c->limits, sizeof(c->limits)) == 0)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
-		       "the file is of a VM that this version cannot restore: its sizes differ "
-		       "from its configuration");
+		       "this version cannot restore the VM of the file: its sizes differ from "
+		       "those of its configuration");
 }
 
 /* --- paths of this host, out of a file of unknown origin --- */
@@ -139,12 +139,11 @@ void drop_unknown_paths(struct engine *en, struct vm_config *c)
 	reboots = no_more_builds(&c->on_crash) || reboots;
 	reboots = no_more_builds(&c->on_poweroff) || reboots;
 	if (reboots || c->kernel || c->ramdisk)
-		log_line(
-			LOG_WARN,
-			"op=restore name=%s: this host does not know the VM of the file: its paths "
-			"(kernel, ramdisk) do not count, and it is destroyed where it was to be "
-			"restarted",
-			c->name);
+		log_line(LOG_WARN,
+			 "op=restore name=%s: this host does not know the VM of the file: its "
+			 "kernel and ramdisk are ignored, and it is destroyed when it would be "
+			 "restarted",
+			 c->name);
 	drop_path(&c->kernel);
 	drop_path(&c->ramdisk);
 }

@@ -136,10 +136,10 @@ static int copy_file(struct disk_copy *d, int from, const struct stat *st, const
 	if (to >= 0)
 		(void)close(to);
 	if (rc == -ECANCELED)
-		return err_set(e, ECANCELED, "the restore was given up");
+		return err_set(e, ECANCELED, "the restore was cancelled");
 	if (rc == -EEXIST)
 		return err_set(e, EEXIST,
-			       "disk %s: %s is there already: remove it if no VM uses it, or give "
+			       "disk %s: %s exists already: remove it if no VM uses it, or give "
 			       "the copy another name",
 			       d->from, d->to);
 	return rc < 0 ? err_sys(e, -rc, "disk %s: copy it to %s", d->from, d->to) : 0;
@@ -172,17 +172,19 @@ static int copy_disk(struct disk_copy *d, uint64_t saved_ns, const struct transf
 
 	d->folder = open_folder(d->from);
 	if (d->folder < 0)
-		return err_sys(e, -d->folder, "disk %s", d->from);
+		return err_sys(e, -d->folder, "disk %s: open its folder", d->from);
 	from = openat(d->folder, base_of(d->from), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (from < 0)
-		return err_sys(e, errno, "disk %s", d->from);
+		return err_sys(e, errno, "disk %s: open it", d->from);
 	rc = disk_probe(from, &info, e);
 	if (rc == 0)
 		rc = lock(from, &info, t, e);
 	if (rc == 0) /* as it is from now on */
 		rc = disk_probe(from, &info, e);
 	if (rc == 0 && (info.block || fstat(from, &st) < 0))
-		rc = err_set(e, EOPNOTSUPP, "is a block device: only files can be copied");
+		rc = err_set(e, EOPNOTSUPP,
+			     "is a block device, and only files can be copied: use --disk readonly "
+			     "or none");
 	if (rc == 0 && info.written_ns > saved_ns)
 		rc = err_set(e, ESTALE, "was written after the VM was saved");
 	if (rc < 0)

@@ -43,19 +43,19 @@ static int check_disk(struct vm_restore *r, const struct vm_config *c,
 	vdev_name(d->devid, name);
 	if (!path)
 		return err_set(e, EPROTO,
-			       "the file says of its VM what this version does not "
-			       "understand");
+			       "the configuration of the VM in the file has parts that this "
+			       "version does not know");
 	if (r->flags & VM_RESTORE_DISKS)
 		return 0;
 	if (!r->known && !is_known(vm, d))
 		return err_set(e, EPERM,
 			       "disk %s: %s: this host does not know the VM of the file with this "
-			       "disk: --disk keep uses it, --disk none goes without",
+			       "disk: --disk keep uses it, --disk none leaves it out",
 			       name, path);
 	if (r->copy && !d->u.vbd.readonly)
 		return err_set(e, EBUSY,
-			       "disk %s: %s: is the saved VM's, and a copy would write it, too: "
-			       "give --disk copy, readonly, or none",
+			       "disk %s: %s: the saved VM has it, and a copy would write to it, "
+			       "too: give --disk copy, readonly or none",
 			       name, path);
 	return 0;
 }
@@ -110,7 +110,8 @@ int restore_give_vif(const struct vm_restore *r, struct vm_config *c, struct err
 		return err_set(e, EINVAL, "--vif: the VM of the snapshot has no vif");
 	if (r->vif.ip.ipv4_prefix &&
 	    reservations_has(r->en, RESERVED_IPV4, r->vif.ip.ipv4, sizeof(r->vif.ip.ipv4)))
-		return err_set(e, EEXIST, "--vif: ip %s: another VM has it", r->vif.ip_text);
+		return err_set(e, EEXIST, "--vif: ip %s: another VM has it; give another address",
+			       r->vif.ip_text);
 	if (vif_has_mac(&r->vif))
 		memcpy(v->mac, r->vif.mac, sizeof(v->mac));
 	if (r->vif.ip_text[0]) {

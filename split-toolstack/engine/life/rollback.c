@@ -64,18 +64,15 @@ static int check(struct vm *vm, struct err *e)
 {
 	if (life_now(vm) != NOW_RUNNING && life_now(vm) != NOW_PAUSED)
 		return err_set(e, EBUSY,
-			       "\"%s\" is %s: only one that runs or is paused can be set back",
+			       "\"%s\" is %s: only a VM that runs or is paused can be set back",
 			       vm_name(vm), vm_state_name(vm_state(vm)));
 	if (!vm_has_noxs(vm))
-		return err_set(
-			e, EOPNOTSUPP,
-			"\"%s\" cannot be set back: only guests with a noxs entry can so far",
-			vm_name(vm));
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be set back: its image has no noxs entry",
+			       vm_name(vm));
 	if (vm_has_devices(vm))
-		return err_set(
-			e, EOPNOTSUPP,
-			"\"%s\" cannot be set back: it has devices; only VMs without can so far",
-			vm_name(vm));
+		return err_set(e, EOPNOTSUPP, "\"%s\" cannot be set back: it has devices",
+			       vm_name(vm));
 	return vm_check_save(vm, e);
 }
 
@@ -176,11 +173,11 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	k->st.present = save_info(k->state)->present;
 	if (dom_template_writes(k->state) > ROLLBACK_PAGES || !save_in_memory(k->state))
 		return err_set(e, EFBIG,
-			       "the snapshot has too many pages to be put back in place: \"chaos "
-			       "create --from\" makes a VM of it");
+			       "the snapshot has too many pages to set a VM back in place: \"chaos "
+			       "create --from\" makes another VM from it");
 	rc = vm_check_domain(vm);
 	if (rc < 0)
-		return err_sys(e, -rc, "\"%s\"", vm_name(vm));
+		return err_sys(e, -rc, "set back \"%s\"", vm_name(vm));
 	rc = stand_still(vm, e);
 	if (rc == 0)
 		rc = put_back(vm, k->state, &spoilt, e);
@@ -189,7 +186,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	if (rc == 0)
 		note_snapshot(vm, k->of);
 	if (rc < 0 && spoilt)
-		return err_wrap(e, rc, "\"%s\" stays paused, half set back: %s", vm_name(vm),
+		return err_wrap(e, rc, "\"%s\" stays paused, partly set back: %s", vm_name(vm),
 				vm_cfg(vm)->type == DOM_PV ? "destroy it"
 							   : "roll it back again, or destroy it");
 	if (runs && life_now(vm) == NOW_PAUSED)
@@ -245,7 +242,8 @@ static const struct snapshot *find(struct vm *vm, const char *name, struct err *
 				 : NULL;
 	if (!x)
 		(void)err_set(e, ENOENT,
-			      "\"%s\" has no snapshot: name one, or make one (chaos snapshot)",
+			      "\"%s\" has no snapshot: give the name of one, or make one (chaos "
+			      "snapshot)",
 			      vm_name(vm));
 	return x;
 }

@@ -43,7 +43,7 @@ int rounds_over(struct vm *vm, const struct life_news *n)
 	int rc = n->rc;
 
 	if (rc == 0 && transfer_is_cancelled(&s->file))
-		rc = err_set(&e, ECANCELED, "the move of \"%s\" was given up", vm_name(vm));
+		rc = err_set(&e, ECANCELED, "the migration of \"%s\" was cancelled", vm_name(vm));
 	if (rc == 0 && s->enough && s->suspended)
 		save_begin_writing(vm);
 	else if (rc == 0 && s->enough)

@@ -106,7 +106,9 @@ int life_gate_time(struct vm *vm, const struct life_news *n)
 		life_timer(vm, HOLD_S);
 		return 0;
 	}
-	log_line(LOG_WARN, "op=start dom=%u name=%s: a backend has not come: it starts without",
+	log_line(LOG_WARN,
+		 "op=start dom=%u name=%s: a backend has not connected in time: the VM runs "
+		 "without it",
 		 vm_domid(vm), vm_name(vm));
 	run_or_tell(vm);
 	return 0;

@@ -69,7 +69,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 	struct vm_save *s = (struct vm_save *)job;
 
 	if (transfer_is_cancelled(&s->file)) /* the domain may have gone, and its id be another's */
-		s->rc = err_set(&s->err, ECANCELED, "the save was given up");
+		s->rc = err_set(&s->err, ECANCELED, "the save was cancelled");
 	else
 		s->rc = !x		      ? streams_no_handle(&s->err)
 			: s->phase == WRITING ? save_sync_disks(s, &s->err)
@@ -217,7 +217,7 @@ int life_written(struct vm *vm, const struct life_news *n)
 	if (s->phase == ROUNDS)
 		return rounds_over(vm, n);
 	if (rc == 0 && transfer_is_cancelled(&s->file))
-		rc = err_set(&e, ECANCELED, "the save of \"%s\" was given up", vm_name(vm));
+		rc = err_set(&e, ECANCELED, "the save of \"%s\" was cancelled", vm_name(vm));
 	if (rc < 0 || s->flags & VM_SAVE_KEEP)
 		save_go_on(vm, rc, &e);
 	else
@@ -272,7 +272,7 @@ int life_save_time(struct vm *vm, const struct life_news *n)
 		return 0;
 	if (ev_now(engine_loop(vm_engine(vm))) >= s->rest_until)
 		rc = err_set(&e, ETIMEDOUT,
-			     "\"%s\" does not come to rest: its guest does not answer; it goes on",
+			     "\"%s\" was not saved and continues: its guest did not stop in time",
 			     vm_name(vm));
 	else
 		rc = begin(vm, s, &e);
@@ -329,8 +329,8 @@ int life_save(struct vm *vm, const struct life_news *n)
 		return rc;
 	if (s->on_round && vm_cfg(vm)->type != DOM_PVH)
 		return err_set(n->e, EOPNOTSUPP,
-			       "\"%s\" is a PV guest, which cannot move while it runs: Xen cannot "
-			       "tell which pages it writes",
+			       "\"%s\" is a PV guest, which must be stopped to be migrated: Xen "
+			       "does not record which pages it writes",
 			       vm_name(vm));
 	s->was = life_now(vm);
 	s->rest_until = ev_now(engine_loop(en)) + REST_S;
@@ -387,7 +387,8 @@ int life_taken(struct vm *vm, const struct life_news *n)
 		return 0;
 	}
 	if (s->phase != WRITTEN)
-		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm_name(vm));
+		return err_set(n->e, EPROTO, "\"%s\" has not been written completely yet",
+			       vm_name(vm));
 	if (s->flags & VM_SAVE_SLEEP)
 		return fall_asleep(vm, n);
 	vm_has_reason(vm, VM_REASON_SAVED, -1);
@@ -404,7 +405,8 @@ int life_move(struct vm *vm, const struct life_news *n)
 	int rc;
 
 	if (s->phase != WRITTEN)
-		return err_set(n->e, EPROTO, "\"%s\" is not written yet", vm_name(vm));
+		return err_set(n->e, EPROTO, "\"%s\" has not been written completely yet",
+			       vm_name(vm));
 	life_go(vm, NOW_MOVING);
 	rc = vm_record(vm, n->e); /* before another host can be told to run it */
 	if (rc < 0)

@@ -57,10 +57,10 @@ int vm_take(struct vm *vm, stream_id id, bool bare, vm_take_fn *fn, void *arg, s
 	struct vm_save *s;
 
 	if (!bare && vm_has_devices(vm))
-		return err_set(
-			e, EOPNOTSUPP,
-			"\"%s\" cannot be copied: it has devices; only VMs without can so far",
-			vm_name(vm));
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be copied while it runs: it has devices; \"chaos "
+			       "snapshot\" and \"chaos create --from\" can copy it",
+			       vm_name(vm));
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");

@@ -53,7 +53,7 @@ int save_check_devices(const struct vm *vm, bool bare, struct err *e)
 			       "\"%s\" cannot be %s its devices: its image does not say that it "
 			       "%s (noxs(7))",
 			       vm_name(vm), bare ? "copied without" : "saved with",
-			       bare ? "continues without them" : "takes them up again");
+			       bare ? "continues without them" : "connects to them again");
 	if (bare)
 		return 0;
 	rc = save_check_paths(vm, e);
@@ -61,8 +61,8 @@ int save_check_devices(const struct vm *vm, bool bare, struct err *e)
 		return rc;
 	if (!control_can_suspend(vm))
 		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be saved with its disks: its image does not suspend "
-			       "when it is asked to (noxs(7))",
+			       "\"%s\" cannot be saved with its disks: its image does not say that "
+			       "it suspends itself on request (noxs(7))",
 			       vm_name(vm));
 	return 0;
 }
@@ -110,9 +110,9 @@ static int sync_disk(const struct save_disk *d, struct err *e)
 	int rc = 0;
 
 	if (fd < 0)
-		return err_sys(e, errno, "disk %s", d->path);
+		return err_sys(e, errno, "disk %s: open it", d->path);
 	if (!is_it(d, fd))
-		rc = err_set(e, ENOENT, "disk %s: something else has this name by now", d->path);
+		rc = err_set(e, ENOENT, "disk %s: another file has this name now", d->path);
 	else if (fsync(fd) < 0)
 		rc = err_sys(e, errno, "disk %s: flush", d->path);
 	(void)close(fd);

@@ -25,7 +25,7 @@ static struct vm *vm_of_save(struct engine *en, stream_id id, struct err *e)
 	while (vm && (!vm_life(vm)->save || vm_life(vm)->save->id != id))
 		vm = vm_next(vm);
 	if (!vm)
-		(void)err_set(e, ESRCH, "the VM was destroyed, or goes on: it was not saved");
+		(void)err_set(e, ESRCH, "the VM was not saved: it was destroyed, or continues");
 	return vm;
 }
 
@@ -38,7 +38,7 @@ int vm_save_round(struct engine *en, stream_id id, struct err *e)
 		return -ESRCH;
 	s = vm_life(vm)->save;
 	if (s->phase != ROUNDS || s->busy)
-		return err_set(e, EPROTO, "no round of \"%s\" is over", vm_name(vm));
+		return err_set(e, EPROTO, "the last round of \"%s\" has not ended", vm_name(vm));
 	save_push(s);
 	return 0;
 }
@@ -59,7 +59,7 @@ int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
 	if (!vm)
 		return save_end_parted(en, id, taken) ? 0 : -ESRCH;
 	if (!taken)
-		n.rc = err_set(&gone, ECANCELED, "the client of the save is gone");
+		n.rc = err_set(&gone, ECANCELED, "the client of the save has disconnected");
 	return life_event(vm, LIFE_TAKEN, &n);
 }
 

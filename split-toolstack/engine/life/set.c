@@ -30,10 +30,10 @@ static int check_memory(struct vm *vm, uint64_t kib, struct err *e)
 	if (kib == vm_cfg(vm)->mem_kib && vm_has_noxs(vm))
 		return 0;
 	if (vm_has_noxs(vm) || !guest_store_can_ask(vm))
-		return err_set(
-			e, EOPNOTSUPP,
-			"memory: the guest of \"%s\" has no balloon driver that could be asked",
-			vm_name(vm));
+		return err_set(e, EOPNOTSUPP,
+			       "memory: the guest of \"%s\" has no balloon driver, so it cannot be "
+			       "changed",
+			       vm_name(vm));
 	if (kib < LEAST_KIB || kib > most)
 		return err_set(e, EINVAL,
 			       "memory %llu KiB: %u to %llu KiB (its maxmem) are possible",
@@ -49,7 +49,7 @@ static int set_cpu(struct vm *vm, const struct vm_settings *s, struct err *e)
 	if (rc == 0)
 		rc = xen_domain_sched(engine_xen(vm_engine(vm)), vm_domid(vm), weight, s->cap);
 	if (rc < 0)
-		return err_sys(e, -rc, "scheduler's parameters of \"%s\"", vm_name(vm));
+		return err_sys(e, -rc, "set the scheduling parameters of \"%s\"", vm_name(vm));
 	if (weight)
 		vm_change_cfg(vm)->weight = weight;
 	if (s->cap != VM_SET_KEEP)

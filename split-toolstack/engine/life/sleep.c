@@ -115,7 +115,7 @@ int vm_sleep(struct vm *vm, vm_sleep_fn *fn, void *arg, struct err *e)
 	rc = sleeper_begin(vm, &k->file, e);
 	if (rc == 0) {
 		fd = fcntl(k->file.fd, F_DUPFD_CLOEXEC, 0);
-		rc = fd < 0 ? err_sys(e, errno, "%s", k->file.part)
+		rc = fd < 0 ? err_sys(e, errno, "write %s", k->file.part)
 			    : vm_save(vm, fd, VM_SAVE_SLEEP, written, k, &k->id, e);
 	}
 	if (rc < 0) {

@@ -81,7 +81,8 @@ int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e)
 
 	*f = (struct sleeper_file){.dir = -1, .fd = -1};
 	if (!s)
-		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
+		return err_set(e, EOPNOTSUPP,
+			       "chaosd has no folder for VMs that are asleep: set sleep_dir");
 	if (is_written(s, vm_uuid_bytes(vm)))
 		return err_set(e, EBUSY,
 			       "\"%s\" is being put to sleep: try again when that has ended",
@@ -151,7 +152,9 @@ static int open_file(const struct engine *en, const char *name, struct err *e)
 	if (rc < 0)
 		(void)err_sys(e, -rc, "%s/%s", engine_settings(en)->sleep_dir, name);
 	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022)
-		rc = err_set(e, EPERM, "%s/%s is no file of chaosd's own",
+		rc = err_set(e, EPERM,
+			     "%s/%s: must be a regular file that belongs to chaosd's user and that "
+			     "no other user can write",
 			     engine_settings(en)->sleep_dir, name);
 	if (rc < 0 && fd >= 0)
 		(void)close(fd);
@@ -164,7 +167,8 @@ int sleeper_open(const struct vm *vm, struct err *e)
 	char name[SLEEPER_NAME];
 
 	if (!engine_sleepers(en))
-		return err_set(e, EOPNOTSUPP, "there is no folder for VMs that sleep");
+		return err_set(e, EOPNOTSUPP,
+			       "chaosd has no folder for VMs that are asleep: set sleep_dir");
 	sleeper_name(vm_uuid_bytes(vm), 0, "save", name);
 	return open_file(en, name, e);
 }
@@ -216,7 +220,7 @@ static void free_name(struct vm *vm)
 		return;
 	(void)snprintf(name, sizeof(name), "%.*s-%02x%02x%02x%02x", VM_NAME_MAX - 9, vm_name(vm),
 		       id[0], id[1], id[2], id[3]);
-	log_line(LOG_WARN, "op=adopt name=%s: another VM has the name: it is called %s",
+	log_line(LOG_WARN, "op=adopt name=%s: another VM has this name: its new name is %s",
 		 vm_name(vm), name);
 	vm_set_first_name(vm, name);
 }
@@ -254,7 +258,7 @@ static int read_owner(struct engine *en, struct save_stream *s, const uint8_t uu
 	vm_config_init(&cfg);
 	rc = vm_undescribe_all(i->owner, i->owner_bytes, &r, &cfg, e);
 	if (rc == 0 && memcmp(r.uuid, uuid, sizeof(r.uuid)) != 0)
-		rc = err_set(e, EPROTO, "it is of a VM with another uuid");
+		rc = err_set(e, EPROTO, "the uuid in the file is not that of its name");
 	if (rc == 0)
 		rc = list(en, &r, &cfg, e);
 	vm_config_clear(&cfg);
@@ -291,7 +295,7 @@ static void look_at(struct engine *en, const char *name)
 		return;
 	}
 	if (!end || strcmp(end, "save") != 0) {
-		log_line(LOG_WARN, "%s/%s is no VM that sleeps: it is left alone",
+		log_line(LOG_WARN, "%s/%s: not a file of a VM that is asleep: it is ignored",
 			 engine_settings(en)->sleep_dir, name);
 		return;
 	}
@@ -299,8 +303,8 @@ static void look_at(struct engine *en, const char *name)
 	if (vm && !vm_known_life(vm)->has_file)
 		sleepers_forget_uuid(en, uuid); /* it runs, or has ended */
 	else if (!vm && read_file(en, name, uuid, &e) < 0)
-		log_line(LOG_ERROR, "%s/%s: %s; it is left alone", engine_settings(en)->sleep_dir,
-			 name, err_msg(&e));
+		log_line(LOG_ERROR, "%s/%s: %s; the file is ignored",
+			 engine_settings(en)->sleep_dir, name, err_msg(&e));
 }
 
 int sleepers_adopt(struct engine *en, struct err *e)

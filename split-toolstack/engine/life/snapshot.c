@@ -120,7 +120,7 @@ static void write_it(struct keeping *k)
 	k->set_back = vm_life(vm)->set_back;
 	fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
-		rc = err_sys(&e, errno, "snapshot of \"%s\"", vm_name(vm));
+		rc = err_sys(&e, errno, "write the snapshot of \"%s\"", vm_name(vm));
 	else
 		rc = vm_save(vm, fd, VM_SAVE_KEEP, written, k, &id, &e);
 	if (rc < 0)
@@ -135,7 +135,7 @@ static void write_in_turn(struct stream_wait *w, bool closing)
 	if (!closing)
 		write_it(k);
 	else
-		fail_keeping(k, err_set(&e, ECANCELED, "chaosd ends"), &e);
+		fail_keeping(k, err_set(&e, ECANCELED, "chaosd is ending"), &e);
 }
 
 static void opened(void *arg, int rc, struct snapshot_new *n, int fd, const struct err *e)
@@ -164,8 +164,10 @@ static int make_up_name(const struct vm *vm, char *to, size_t room, struct err *
 		if (!snapshot_name_taken(engine_snapshots(vm_engine(vm)), to))
 			return 0;
 	}
-	return err_set(e, EINVAL, "the name of \"%s\" is too long for a number behind it: give one",
-		       vm_name(vm));
+	return err_set(
+		e, EINVAL,
+		"the name \"%s\" is too long to add a number to it: give a name for the snapshot",
+		vm_name(vm));
 }
 
 int vm_snapshot(struct vm *vm, const char *name, vm_snapshot_fn *fn, void *arg, struct err *e)
@@ -235,7 +237,7 @@ static void copy_in_turn(struct stream_wait *w, bool closing)
 
 	snapshot_release(&k->hold);
 	if (closing)
-		rc = err_set(&e, ECANCELED, "chaosd ends");
+		rc = err_set(&e, ECANCELED, "chaosd is ending");
 	else
 		rc = copy_now(k->en, x, k, k->name, &e);
 	if (rc < 0)

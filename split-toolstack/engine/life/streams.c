@@ -102,7 +102,9 @@ void streams_breathe(struct engine *en)
 
 int streams_no_handle(struct err *e)
 {
-	return err_set(e, EAGAIN, "Xen cannot be opened once more now; the log of chaosd says why");
+	return err_set(
+		e, EAGAIN,
+		"a thread cannot open Xen's interfaces: see the log of chaosd, then try again");
 }
 
 void stream_close(struct engine *en, struct transfer *file)

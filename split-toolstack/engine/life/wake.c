@@ -63,7 +63,7 @@ static void woken(void *arg, int rc, struct vm *vm, const struct vm_timings *t, 
 	if (rc < 0 && e)
 		err = *e;
 	if (rc < 0 && rc != -ECANCELED)
-		rc = err_wrap(&err, rc, "\"%s\" sleeps on", r->vm ? vm_name(r->vm) : "the VM");
+		rc = err_wrap(&err, rc, "\"%s\" stays asleep", r->vm ? vm_name(r->vm) : "the VM");
 	restore_filled(arg, rc, vm, t, &err);
 }
 
@@ -111,7 +111,8 @@ int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, vo
 	int rc;
 
 	if (vm_state(vm) == VM_ASLEEP && vm_life(vm)->restore)
-		return err_set(e, EBUSY, "\"%s\" is being woken", vm_name(vm));
+		return err_set(e, EBUSY, "\"%s\" is being woken: try again when that has ended",
+			       vm_name(vm));
 	if (life_now(vm) != NOW_ASLEEP)
 		return err_set(e, EBUSY, "\"%s\" is not asleep: it is %s", vm_name(vm),
 			       vm_state_name(vm_state(vm)));
@@ -129,7 +130,7 @@ int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, vo
 	rc = begin(vm, r, e);
 	if (rc < 0) {
 		free(r);
-		return err_wrap(e, rc, "\"%s\" sleeps on", vm_name(vm));
+		return err_wrap(e, rc, "\"%s\" stays asleep", vm_name(vm));
 	}
 	*s = (struct stream_stats){0};
 	restore_jobs(r);

@@ -271,7 +271,7 @@ static void damage_leaves_it_asleep(void **state)
 			assert_int_equal(truncate(path, i == 2 ? 0 : st.st_size - 1), 0);
 		r = wake(vm, 0);
 		assert_true(r.rc < 0);
-		assert_non_null(strstr(err_msg(&r.err), "\"web\" sleeps on"));
+		assert_non_null(strstr(err_msg(&r.err), "\"web\" stays asleep"));
 		assert_int_equal(vm_state(vm), VM_ASLEEP);
 		assert_true(has_file(vm_uuid_bytes(vm)));
 		settle(0);

@@ -104,7 +104,7 @@ static void disk_was_written_meanwhile(void **state)
 	r = wake(vm, 0);
 	assert_int_equal(r.rc, -ESTALE);
 	assert_non_null(strstr(r.err.msg, "--disk keep"));
-	assert_non_null(strstr(r.err.msg, "sleeps on"));
+	assert_non_null(strstr(r.err.msg, "stays asleep"));
 	assert_int_equal(vm_state(vm), VM_ASLEEP);
 	assert_true(has_file(vm_uuid_bytes(vm)));
 	work_until(kernel_nbackends() == 0);
