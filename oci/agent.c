@@ -252,7 +252,7 @@ int agent_check_process(const json_t *process, struct err *e)
 	json_array_foreach(args, i, v)
 	{
 		if (!json_is_string(v))
-			return err_set(e, EINVAL, "process.args[%zu] is no text", i);
+			return err_set(e, EINVAL, "process.args[%zu] is not a string", i);
 	}
 	return 0;
 }

@@ -48,11 +48,11 @@ static int check_texts(const json_t *list, const char *what, struct err *e)
 	size_t i;
 
 	if (list && !json_is_array(list))
-		return err_set(e, EINVAL, "config.json: %s is no list", what);
+		return err_set(e, EINVAL, "config.json: %s is not an array", what);
 	json_array_foreach(list, i, v)
 	{
 		if (!json_is_string(v))
-			return err_set(e, EINVAL, "config.json: %s[%zu] is no text", what, i);
+			return err_set(e, EINVAL, "config.json: %s[%zu] is not a string", what, i);
 	}
 	return 0;
 }
@@ -88,9 +88,9 @@ static int check_hooks(const struct bundle *b, struct err *e)
 		}
 		/* It would run inside the container, where there is no such program. */
 		if (strcmp(kind, "startContainer") == 0 && json_array_size(list) > 0)
-			return err_set(
-				e, ENOTSUP,
-				"config.json: startContainer hooks cannot run in a unikernel");
+			return err_set(e, ENOTSUP,
+				       "config.json: hooks.startContainer is not supported: these "
+				       "hooks would have to run in the VM");
 	}
 	return 0;
 }
@@ -100,9 +100,11 @@ static int check(const struct bundle *b, struct err *e)
 	const char *version = bundle_text(b, "ociVersion");
 	int rc;
 
-	if (!version || strncmp(version, "1.", 2) != 0)
-		return err_set(e, EINVAL, "config.json: ociVersion %s is not 1.x",
-			       version ? version : "is missing, it");
+	if (!version)
+		return err_set(e, EINVAL, "config.json: ociVersion is missing");
+	if (strncmp(version, "1.", 2) != 0)
+		return err_set(e, EINVAL, "config.json: ociVersion %s: only 1.x is supported",
+			       version);
 	if (!bundle_text(b, "root.path"))
 		return err_set(e, EINVAL, "config.json: root.path is missing");
 	rc = check_texts(bundle_get(b, "process.args"), "process.args", e);

@@ -27,13 +27,13 @@ int control_begin(const struct container *c, enum control_op op, uint32_t number
 	container_socket(c, path, sizeof(path));
 	fd = unix_connect(path, SOCK_SEQPACKET, 0);
 	if (fd < 0)
-		return err_sys(e, -fd, "container %s: its monitor", c->id);
+		return err_sys(e, -fd, "container %s: connect to its monitor", c->id);
 	rc = unix_send(fd, &rq, sizeof(rq), files, nfile, 0);
 	if (rc == 0)
 		return fd;
 	(void)close(fd);
-	return rc == -EPIPE ? err_set(e, EPIPE, "container %s: it ended", c->id)
-			    : err_sys(e, -rc, "container %s: its monitor", c->id);
+	return rc == -EPIPE ? err_set(e, EPIPE, "container %s: it has ended", c->id)
+			    : err_sys(e, -rc, "container %s: send to its monitor", c->id);
 }
 
 int control_hear(int fd, int ms, const struct container *c, struct err *e)
@@ -44,9 +44,9 @@ int control_hear(int fd, int ms, const struct container *c, struct err *e)
 	if (rc == -EINTR)
 		return err_set(e, EINTR, "interrupted");
 	if (rc == -EPIPE)
-		return err_set(e, EPIPE, "container %s: it ended", c->id);
+		return err_set(e, EPIPE, "container %s: it has ended", c->id);
 	if (rc < 0)
-		return err_sys(e, -rc, "container %s: its monitor does not answer", c->id);
+		return err_sys(e, -rc, "container %s: wait for an answer from its monitor", c->id);
 	return a.rc < 0 ? err_set(e, -a.rc, "%s", a.message) : a.rc;
 }
 
@@ -107,7 +107,7 @@ static int take(int listener, struct control_call *call)
 
 int control_unknown(const struct control_request *rq, struct err *e)
 {
-	return err_set(e, EINVAL, "request %u (%u) is not known", rq->op, rq->number);
+	return err_set(e, EINVAL, "request %u (%u): unknown", rq->op, rq->number);
 }
 
 void control_serve(int listener, control_fn *fn, void *ctx)

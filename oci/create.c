@@ -63,7 +63,7 @@ static int hear(int link, struct word *w, struct err *e)
 		n = recv(link, w, sizeof(*w), 0);
 	} while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(*w))
-		return err_set(e, EPIPE, "the container's monitor ended");
+		return err_set(e, EPIPE, "the container's monitor has ended");
 	w->message[sizeof(w->message) - 1] = '\0';
 	return w->rc < 0 ? err_set(e, -w->rc, "%s", w->message) : 0;
 }
@@ -84,7 +84,7 @@ static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct
 		return fd;
 	io->in = fd;
 	io->out = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	return io->out >= 0 ? 0 : err_sys(e, errno, "the terminal");
+	return io->out >= 0 ? 0 : err_sys(e, errno, "duplicate the terminal");
 }
 
 /* Nothing of the engine's stays open here but its standard input and output: it waits for the end
@@ -273,10 +273,12 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 
 	if (rc == 0 && bundle_get(&k->b, "process.terminal") &&
 	    json_is_true(bundle_get(&k->b, "process.terminal")) != (k->console_socket != NULL))
-		rc = err_set(e, EINVAL,
-			     k->console_socket ? "--console-socket: process.terminal is not true"
-					       : "process.terminal is true: --console-socket is "
-						 "missing");
+		rc = err_set(
+			e, EINVAL,
+			k->console_socket
+				? "--console-socket is given, but process.terminal in config.json "
+				  "is not true"
+				: "process.terminal in config.json is true: give --console-socket");
 	if (rc == 0)
 		rc = container_new(&k->c, o, id, &k->b, e);
 	if (rc < 0)
@@ -289,7 +291,7 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 	if (rc == 0)
 		rc = run_hooks(k, e);
 	if (rc == 0 && say(k->link, 0, k->c.pid, NULL) < 0)
-		rc = err_set(e, EPIPE, "the container's monitor ended");
+		rc = err_set(e, EPIPE, "the container's monitor has ended");
 	if (rc == 0)
 		rc = hear(k->link, &w, e);
 	if (rc == 0)

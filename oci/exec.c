@@ -58,7 +58,7 @@ static int into_file(const json_t *p, struct err *e)
 		return fd;
 	if (fd >= 0)
 		(void)close(fd);
-	return err_sys(e, errno, "exec");
+	return err_sys(e, errno, "exec: write the description of the process");
 }
 
 /* The process, the caller's. */
@@ -90,11 +90,13 @@ static int describe(struct execution *x, const struct container *c, json_t **out
 static int check_terminal(const struct execution *x, struct err *e)
 {
 	if (x->console_socket && !x->terminal)
-		return err_set(e, EINVAL, "--console-socket: process.terminal is not true");
+		return err_set(e, EINVAL,
+			       "exec: --console-socket needs a terminal: give --tty, or a process "
+			       "with terminal true");
 	if (x->console_socket && !x->detach)
-		return err_set(e, EINVAL, "--console-socket: --detach is missing");
+		return err_set(e, EINVAL, "exec: --console-socket needs --detach");
 	if (x->terminal && x->detach && !x->console_socket)
-		return err_set(e, EINVAL, "a terminal, and --detach: --console-socket is missing");
+		return err_set(e, EINVAL, "exec: a terminal and --detach need --console-socket");
 	return 0;
 }
 
@@ -187,7 +189,7 @@ static int open_files(const struct execution *x, const json_t *p, int files[CONT
 	}
 	for (int i = 0; i < 3 && rc == 0; i++) {
 		files[i + 1] = join_own_file(i);
-		rc = files[i + 1] < 0 ? err_sys(e, errno, "exec: file %d", i) : 0;
+		rc = files[i + 1] < 0 ? err_sys(e, errno, "exec: open file %d", i) : 0;
 	}
 	return rc;
 }
@@ -280,7 +282,7 @@ static int run_exec(const struct oci *o, int argc, char **argv, struct err *e)
 		else if (option == '?')
 			return -EINVAL;
 	if (argc - optind < (x.process ? 1 : 2))
-		return err_set(e, EINVAL, "name one container, and a command");
+		return err_set(e, EINVAL, "exec: give the id of one container and a command");
 	x.args = argv + optind + 1;
 	rc = container_open(&c, o, argv[optind], e);
 	if (rc == 0)

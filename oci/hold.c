@@ -31,7 +31,9 @@ static int listen_for(const char *uuid, int *listener, struct err *e)
 	join_path(uuid, path);
 	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
 		(void)close(lock);
-		return err_set(e, EBUSY, "the VM is a container's, whose monitor was killed");
+		return err_set(e, EBUSY,
+			       "the VM belongs to a container whose monitor was killed: delete the "
+			       "container");
 	}
 	*listener = unix_listen(&l, e);
 	(void)close(lock);
@@ -62,7 +64,7 @@ static int run_hold(const struct oci *o, int argc, char **argv, struct err *e)
 	if (!uuid)
 		return -EINVAL;
 	if (strlen(uuid) != UUID_TEXT - 1 || uuid_read(uuid, bytes) < 0)
-		return err_set(e, EINVAL, "\"%s\" is no uuid of a VM", uuid);
+		return err_set(e, EINVAL, "\"%s\" is not the uuid of a VM", uuid);
 	rc = listen_for(uuid, &listener, e);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;

@@ -41,7 +41,7 @@ static int state_file(const struct container *c, enum oci_status s, struct err *
 	if (!j)
 		return err_set(e, ENOMEM, "out of memory");
 	if (fd < 0 || json_dumpfd(j, fd, JSON_COMPACT) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		rc = err_sys(e, errno, "the state for a hook");
+		rc = err_sys(e, errno, "write the state for a hook");
 	json_decref(j);
 	if (rc < 0 && fd >= 0)
 		(void)close(fd);

@@ -51,8 +51,9 @@ static int put(struct archive *a, const void *data, size_t len)
 {
 	a->bytes += len;
 	if (a->bytes > BYTES_MAX)
-		return err_set(a->e, EFBIG, "the image is larger than %llu MiB", BYTES_MAX >> 20);
-	return fwrite(data, 1, len, a->f) == len ? 0 : err_sys(a->e, errno, "initramfs");
+		return err_set(a->e, EFBIG, "the image, with its mounts, is larger than %llu MiB",
+			       BYTES_MAX >> 20);
+	return fwrite(data, 1, len, a->f) == len ? 0 : err_sys(a->e, errno, "write the initramfs");
 }
 
 static int pad(struct archive *a)
@@ -102,7 +103,7 @@ static int put_file(struct archive *a, const char *name, int fd, const struct st
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(a->e, errno, "%s", name);
+			return err_sys(a->e, errno, "pack \"%s\" into the initramfs", name);
 		if (n == 0) { /* it became shorter */
 			n = (ssize_t)(left < sizeof(data) ? left : sizeof(data));
 			memset(data, 0, (size_t)n);
@@ -153,9 +154,9 @@ static int put_regular(struct archive *a, int at, const char *leaf, const char *
 	int rc = 0;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		rc = err_sys(a->e, errno, "%s", name);
+		rc = err_sys(a->e, errno, "pack \"%s\" into the initramfs", name);
 	else if (!S_ISREG(st.st_mode))
-		rc = err_set(a->e, EINVAL, "%s: changed while it was read", name);
+		rc = err_set(a->e, EINVAL, "\"%s\" was changed while it was read", name);
 	else if (st.st_nlink > 1)
 		rc = inode_of(a, &st, &inode, &again);
 	else
@@ -175,7 +176,7 @@ static int put_link(struct archive *a, int at, const char *leaf, const char *nam
 	int rc;
 
 	if (n < 0)
-		return err_sys(a->e, errno, "%s", name);
+		return err_sys(a->e, errno, "pack \"%s\" into the initramfs", name);
 	rc = put_head(a, name, st, ++a->inode, (uint64_t)n);
 	if (rc == 0)
 		rc = put(a, to, (size_t)n);
@@ -189,7 +190,7 @@ static int put_entry(struct archive *a, int at, const char *leaf, const char *na
 	int rc;
 
 	if (fstatat(at, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(a->e, errno, "%s", name);
+		return err_sys(a->e, errno, "pack \"%s\" into the initramfs", name);
 	if (S_ISREG(st.st_mode))
 		return put_regular(a, at, leaf, name);
 	if (S_ISLNK(st.st_mode))
@@ -202,7 +203,7 @@ static int put_entry(struct archive *a, int at, const char *leaf, const char *na
 		return rc;
 	fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return err_sys(a->e, errno, "%s", name);
+		return err_sys(a->e, errno, "pack \"%s\" into the initramfs", name);
 	return put_tree(a, fd, name, depth + 1);
 }
 
@@ -214,12 +215,12 @@ static int put_tree(struct archive *a, int dir, const char *name, int depth)
 	int rc = 0;
 
 	if (!d) {
-		rc = err_sys(a->e, errno, "%s", name);
+		rc = err_sys(a->e, errno, "pack \"%s\" into the initramfs", name);
 		(void)close(dir);
 		return rc;
 	}
 	if (depth > DEPTH_MAX)
-		rc = err_set(a->e, EINVAL, "%s: folders are deeper than %d", name, DEPTH_MAX);
+		rc = err_set(a->e, EINVAL, "%s: more than %d folders deep", name, DEPTH_MAX);
 	while (rc == 0 && (entry = readdir(d))) {
 		char *path = NULL;
 
@@ -257,7 +258,7 @@ static int put_parents(struct archive *a, const struct bundle *b, const char *de
 	int rc = 0;
 
 	if (snprintf(name, sizeof(name), ROOT "%s", destination) >= (int)sizeof(name))
-		return err_set(a->e, EINVAL, "a mount's destination is too long");
+		return err_set(a->e, EINVAL, "config.json: mount: the destination is too long");
 	for (char *p = name + sizeof(ROOT); rc == 0 && *p; p++)
 		if (*p == '/') {
 			*p = '\0';
@@ -292,17 +293,16 @@ static int put_bound(struct archive *a, const struct bundle *b, const json_t *mo
 
 	if (!source || !to || to[0] != '/' || !bundle_path_stays(to) || stat(source, &st) < 0)
 		return err_set(a->e, EINVAL,
-			       "config.json: mount \"%s\": no such source, or no "
-			       "absolute destination",
+			       "config.json: mount \"%s\": there is no such source, or the "
+			       "destination is not an absolute path",
 			       to ? to : "");
 	if (strcmp(to, "/dev/shm") == 0)
 		return 0; /* the VM has its own */
 	if (S_ISDIR(st.st_mode) && !has_option(mount, "ro"))
-		return err_set(
-			a->e, ENOTSUP,
-			"mount \"%s\": a folder that can be written is not shared with a VM; "
-			"make it read-only",
-			to);
+		return err_set(a->e, ENOTSUP,
+			       "config.json: mount \"%s\": a writable folder is not shared with a "
+			       "VM; make it read-only (option ro)",
+			       to);
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return 0;
 	fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -420,7 +420,7 @@ int initrd_make(const struct bundle *b, const char *agent, const char *modules, 
 
 	a.f = copy >= 0 ? fdopen(copy, "w") : NULL;
 	if (!a.f)
-		rc = err_sys(e, errno, "initramfs");
+		rc = err_sys(e, errno, "write the initramfs");
 	if (rc == 0)
 		rc = put_agent(&a, agent);
 	if (rc == 0)
@@ -432,7 +432,7 @@ int initrd_make(const struct bundle *b, const char *agent, const char *modules, 
 	if (rc == 0)
 		rc = put_head(&a, "TRAILER!!!", &end, 0, 0);
 	if (a.f && fclose(a.f) != 0 && rc == 0)
-		rc = err_sys(e, errno, "initramfs");
+		rc = err_sys(e, errno, "write the initramfs");
 	tdestroy(a.links, free);
 	*bytes = a.bytes;
 	if (rc == 0 && lseek(fd, 0, SEEK_SET) == 0)

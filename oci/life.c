@@ -121,7 +121,7 @@ const char *oci_one_id(int argc, char **argv, struct err *e)
 {
 	if (argc - optind == 1)
 		return argv[optind];
-	(void)err_set(e, EINVAL, "name one container");
+	(void)err_set(e, EINVAL, "give the id of one container");
 	return NULL;
 }
 
@@ -162,7 +162,9 @@ static int run_kill(const struct oci *o, int argc, char **argv, struct err *e)
 		if (rc == '?')
 			return -EINVAL;
 	if (argc - optind < 1 || argc - optind > 2)
-		return err_set(e, EINVAL, "name a container, and a signal if it is not TERM");
+		return err_set(
+			e, EINVAL,
+			"kill: give the id of one container, and a signal if it is not TERM");
 	if (argc - optind == 2)
 		number = signal_number(argv[optind + 1]);
 	if (number < 0)

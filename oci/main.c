@@ -150,7 +150,8 @@ int main(int argc, char **argv)
 		return status;
 	if (optind >= argc || o.root[0] != '/') {
 		(void)fprintf(stderr, "chaos-oci: %s\n",
-			      optind >= argc ? "name a command" : "--root: no absolute path");
+			      optind >= argc ? "give a command"
+					     : "--root: must be an absolute path");
 		return usage();
 	}
 	argc -= optind;

@@ -161,7 +161,7 @@ static int start(struct monitor *m, struct err *e)
 	int rc;
 
 	if (m->started)
-		return err_set(e, EINVAL, "the container was started already");
+		return err_set(e, EINVAL, "start: the container was started already");
 	rc = container_mark(m->c, "started", true, e);
 	if (rc == 0)
 		rc = vm_ask(CHAOS_UNPAUSE, 0, m->c->uuid, e);
@@ -188,7 +188,8 @@ static int deliver(struct monitor *m, int signal_number, struct err *e)
 	case SIGKILL:
 		break;
 	default:
-		return err_set(e, ENOTSUP, "signal %d cannot be delivered to a unikernel",
+		return err_set(e, ENOTSUP,
+			       "signal %d cannot be delivered to a unikernel: use TERM or KILL",
 			       signal_number);
 	}
 	if (signal_number != SIGKILL && m->started)
@@ -209,7 +210,7 @@ static int do_request(void *ctx, struct control_call *call, struct err *e)
 		break;
 	case CONTROL_EXEC:
 		return err_set(e, ENOTSUP,
-			       "exec: a unikernel runs one program, and no other beside it");
+			       "exec: the container is a unikernel, which runs one program");
 	default:
 		break;
 	}

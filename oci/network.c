@@ -28,7 +28,9 @@ static int add(struct network *n, struct err *e, const char *fmt, ...)
 	int rc;
 
 	if (n->nitem >= ITEMS_MAX)
-		return err_set(e, E2BIG, "more than %u addresses and routes", ITEMS_MAX);
+		return err_set(e, E2BIG,
+			       "the network namespace has more than %u addresses and routes",
+			       ITEMS_MAX);
 	more = realloc(n->item, (n->nitem + 1) * sizeof(*more));
 	if (!more)
 		return err_set(e, ENOMEM, "out of memory");
@@ -116,11 +118,10 @@ static int take_link(struct network *n, const struct nlmsghdr *h, struct err *e)
 	    !tb[IFLA_ADDRESS] || RTA_PAYLOAD(tb[IFLA_ADDRESS]) != sizeof(i->mac))
 		return 0;
 	if (n->n == NETWORK_MAX)
-		return err_set(
-			e, E2BIG,
-			"the network namespace has more than %u interfaces, which a VM cannot "
-			"have",
-			NETWORK_MAX);
+		return err_set(e, E2BIG,
+			       "the network namespace has more than %u interfaces, the most that a "
+			       "VM can have",
+			       NETWORK_MAX);
 	memset(i, 0, sizeof(*i));
 	len = RTA_PAYLOAD(tb[IFLA_IFNAME]);
 	if (len > sizeof(i->name))
@@ -128,7 +129,9 @@ static int take_link(struct network *n, const struct nlmsghdr *h, struct err *e)
 	memcpy(i->name, value_of(tb[IFLA_IFNAME]), len);
 	i->name[sizeof(i->name) - 1] = '\0';
 	if (!is_plain(i->name))
-		return err_set(e, EINVAL, "interface \"%s\": a VM cannot stand for this name",
+		return err_set(e, EINVAL,
+			       "interface \"%s\": a VM cannot take the place of an interface with "
+			       "this name",
 			       i->name);
 	mac = value_of(tb[IFLA_ADDRESS]);
 	memcpy(i->mac, mac, sizeof(i->mac));

@@ -57,7 +57,7 @@ static int dump(struct network *n, int s, uint16_t type, struct err *e)
 			if (h->nlmsg_type == NLMSG_DONE)
 				return 0;
 			if (h->nlmsg_type == NLMSG_ERROR)
-				return err_set(e, EIO, "rtnetlink: the kernel does not answer");
+				return err_set(e, EIO, "rtnetlink: the kernel refused the request");
 			rc = network_take(n, h, e);
 		}
 	}

@@ -77,7 +77,7 @@ char *place_cgroup(const char *named, struct err *e)
 	if (rc == 0 && bundle_path_stays(path))
 		return path;
 	(void)err_set(e, rc == -ENOMEM ? ENOMEM : EINVAL,
-		      "config.json: linux.cgroupsPath \"%s\" names no cgroup", named);
+		      "config.json: linux.cgroupsPath \"%s\": not the path of a cgroup", named);
 	free(path);
 	return NULL;
 }
@@ -91,7 +91,7 @@ static int make_folders(char *path, struct err *e)
 			continue;
 		*p = '\0';
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return err_sys(e, errno, "cgroup %s", path);
+			return err_sys(e, errno, "make cgroup %s", path);
 		*p = before;
 		if (!before)
 			return 0;
@@ -133,7 +133,7 @@ static int join_cgroup(const char *folder, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "0", 1) != 1)
-		rc = err_sys(e, errno, "%s", path);
+		rc = err_sys(e, errno, "join the cgroup: write %s", path);
 	if (fd >= 0)
 		(void)close(fd);
 	free(path);
@@ -149,7 +149,7 @@ static int raise_loopback(struct err *e)
 	int rc = 0;
 
 	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &r) < 0)
-		rc = err_sys(e, errno, "the loopback interface of the container");
+		rc = err_sys(e, errno, "set up the loopback interface of the container");
 	if (s >= 0)
 		(void)close(s);
 	return rc;
@@ -162,12 +162,12 @@ static int enter_network(const char *path, struct err *e)
 
 	if (!path) {
 		if (unshare(CLONE_NEWNET) < 0)
-			return err_sys(e, errno, "a network namespace");
+			return err_sys(e, errno, "make a network namespace");
 		return raise_loopback(e);
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
-		rc = err_sys(e, errno, "network namespace %s", path);
+		rc = err_sys(e, errno, "enter network namespace %s", path);
 	if (fd >= 0)
 		(void)close(fd);
 	return rc;
@@ -192,7 +192,10 @@ static int enter_namespaces(const struct bundle *b, struct err *e)
 		if (strcmp(type, "network") == 0)
 			rc = enter_network(path, e);
 		else if (strcmp(type, "pid") == 0 && path)
-			rc = err_set(e, ENOTSUP, "a VM cannot share the PID namespace %s", path);
+			rc = err_set(e, ENOTSUP,
+				     "config.json: linux.namespaces: a VM cannot share the PID "
+				     "namespace %s",
+				     path);
 		if (rc < 0)
 			return rc;
 	}
@@ -213,7 +216,7 @@ int place_enter(const struct bundle *b, const struct container *c, struct err *e
 	if (rc == 0)
 		rc = enter_namespaces(b, e);
 	if (rc == 0 && unshare(CLONE_NEWPID) < 0)
-		rc = err_sys(e, errno, "a PID namespace");
+		rc = err_sys(e, errno, "make a PID namespace");
 	return rc;
 }
 
@@ -224,6 +227,6 @@ int place_drop_rights(struct err *e)
 
 	memset(none, 0, sizeof(none));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &head, none) < 0)
-		return err_sys(e, errno, "capabilities cannot be given up");
+		return err_sys(e, errno, "drop all capabilities");
 	return 0;
 }

@@ -30,7 +30,8 @@ static int add(struct plan *p, struct err *e, const char *fmt, ...)
 	while (n < SET_MAX && p->set[n])
 		n++;
 	if (n + 1 >= SET_MAX)
-		return err_set(e, E2BIG, "more than %zu keys", SET_MAX - 1);
+		return err_set(e, E2BIG, "the configuration of the VM has more than %zu keys",
+			       SET_MAX - 1);
 	va_start(ap, fmt);
 	rc = vasprintf(&p->set[n], fmt, ap);
 	va_end(ap);
@@ -78,7 +79,8 @@ static int open_kernel(struct plan *p, const struct bundle *b, const char **path
 		return 0;
 	}
 	if (p->kernel_fd == -EINVAL)
-		return err_set(e, EINVAL, "kernel \"%s\" of the image is no regular file", *path);
+		return err_set(e, EINVAL, "kernel \"%s\" of the image is not a regular file",
+			       *path);
 	return err_sys(e, -p->kernel_fd, "kernel \"%s\" of the image", *path);
 }
 
@@ -95,10 +97,11 @@ static int open_linux(struct plan *p, const char *path, struct err *e)
 		return 0;
 	if (errno != ENOENT)
 		return err_sys(e, errno, "Linux kernel \"%s\"", path);
-	return err_set(e, ENOENT,
-		       "the image is no unikernel (it has no /%s, and there is no annotation %s), "
-		       "and there is no Linux kernel %s: --kernel names one",
-		       OCI_KERNEL_PATH, OCI_KERNEL_ANNOTATION, path);
+	return err_set(
+		e, ENOENT,
+		"the image is no unikernel (it has no /%s, and there is no annotation %s), and "
+		"there is no Linux kernel %s: install chaos-kernel, or name a kernel with --kernel",
+		OCI_KERNEL_PATH, OCI_KERNEL_ANNOTATION, path);
 }
 
 /* The initramfs is in memory twice, packed and unpacked, until Linux has done that. */

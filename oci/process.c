@@ -23,7 +23,7 @@ static int set_variable(json_t *env, json_t *word, struct err *e)
 	size_t i;
 
 	if (!text || text[0] == '=' || !strchr(text, '='))
-		return err_set(e, EINVAL, "env: \"%s\" is no NAME=VALUE", text ? text : "");
+		return err_set(e, EINVAL, "env: \"%s\" is not NAME=VALUE", text ? text : "");
 	json_array_foreach(env, i, v)
 	{
 		const char *there = json_string_value(v);
@@ -75,7 +75,7 @@ json_t *process_beside(const json_t *base, const json_t *words, struct err *e)
 	json_t *p;
 
 	if (!json_is_array(json_object_get(words, "args"))) {
-		(void)err_set(e, EINVAL, "args is no list");
+		(void)err_set(e, EINVAL, "args is not an array");
 		return NULL;
 	}
 	if (json_object_get(words, "copy"))

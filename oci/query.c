@@ -56,7 +56,7 @@ static int run_ps(const struct oci *o, int argc, char **argv, struct err *e)
 	if (!id)
 		return -EINVAL;
 	if (strcmp(format, "table") != 0 && strcmp(format, "json") != 0)
-		return err_set(e, EINVAL, "--format \"%s\": table or json", format);
+		return err_set(e, EINVAL, "--format \"%s\": must be table or json", format);
 	rc = container_open(&c, o, id, e);
 	if (rc == 0 && c.status != OCI_CREATED && c.status != OCI_RUNNING && c.status != OCI_PAUSED)
 		rc = err_set(e, EINVAL, "container \"%s\" is %s", id, oci_status_name(c.status));
@@ -141,7 +141,8 @@ static int run_events(const struct oci *o, int argc, char **argv, struct err *e)
 	if (!id)
 		return -EINVAL;
 	if (!once)
-		return err_set(e, EINVAL, "events: only --stats, once");
+		return err_set(e, EINVAL,
+			       "events: only the current figures are supported: give --stats");
 	rc = container_open(&c, o, id, e);
 	if (rc == 0 && c.status == OCI_STOPPED)
 		rc = err_set(e, EINVAL, "container \"%s\" is stopped", id);

@@ -36,9 +36,9 @@ static int start(struct linux_monitor *m, int asker, struct err *e)
 	int rc;
 
 	if (m->started)
-		return err_set(e, EINVAL, "the container was started already");
+		return err_set(e, EINVAL, "start: the container was started already");
 	if (m->root_failed)
-		return err_set(e, EIO, "the container's root could not be set up");
+		return err_set(e, EIO, "start: the agent could not set up the container's root");
 	rc = container_mark(m->c, "started", true, e);
 	if (rc == 0)
 		rc = start_process(m, 0, bundle_get(m->b, "process"), e);
@@ -77,7 +77,8 @@ static int start_beside(struct linux_monitor *m, struct control_call *call, cons
 		return err_set(e, EINVAL, "exec: the container does not run");
 	s = session_new(m, &number);
 	if (!s)
-		return err_set(e, EBUSY, "exec: at most %u processes at a time", LINK_SESSIONS - 1);
+		return err_set(e, EBUSY, "exec: at most %u processes at a time are possible",
+			       LINK_SESSIONS - 1);
 	s->in = call->files[1];
 	s->out[0].fd = call->files[2];
 	s->out[1].fd = call->files[3];
@@ -94,7 +95,7 @@ static int execute(struct linux_monitor *m, struct control_call *call, struct er
 {
 	json_t *process = json_loadfd(call->files[0], 0, NULL);
 	int rc = process ? start_beside(m, call, process, e)
-			 : err_set(e, EINVAL, "exec: no process is described");
+			 : err_set(e, EINVAL, "exec: the request does not describe a process");
 
 	json_decref(process);
 	return rc;
@@ -109,7 +110,7 @@ static int run(struct linux_monitor *m, struct control_call *call, struct err *e
 	control_say(call->fd, 0, NULL); /* it is taken: not to be asked for again */
 	words = json_loadfd(call->files[0], 0, NULL);
 	if (!words)
-		return err_set(e, EINVAL, "exec: no process is described");
+		return err_set(e, EINVAL, "exec: the request does not describe a process");
 	process = process_beside(m->b ? bundle_get(m->b, "process") : NULL, words, e);
 	rc = process ? start_beside(m, call, process, e) : -EINVAL;
 	json_decref(words);
@@ -159,7 +160,7 @@ void requests_signal(struct linux_monitor *m, int fd)
 
 	if (m->holds && (number == SIGTERM || number == SIGINT)) {
 		m->ended = true;
-		(void)err_set(&m->why, EINTR, "what holds the VM's channel was told to end");
+		(void)err_set(&m->why, EINTR, "chaos-oci hold was ended by a signal");
 	}
 	if (m->holds)
 		return;

@@ -37,8 +37,8 @@ static int check_id(const char *id, struct err *e)
 
 	if (id[len] || len == 0 || len > ID_MAX || id[0] == '.' || id[0] == '-')
 		return err_set(e, EINVAL,
-			       "container id \"%s\": 1 to %u letters, digits, or _ + - . are an id "
-			       "(not first: . -)",
+			       "container id \"%s\": must be 1 to %u letters, digits or _ + - . "
+			       "and must not begin with . or -",
 			       id, ID_MAX);
 	return 0;
 }
@@ -120,12 +120,16 @@ int container_wait(const struct container *c, int ms, struct err *e)
 		return 0;
 	p.fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	if (p.fd < 0)
-		return errno == ESRCH ? 0 : err_sys(e, errno, "pidfd_open");
+		return errno == ESRCH ? 0
+				      : err_sys(e, errno, "container %s: open process %d", c->id,
+						(int)c->pid);
 	rc = start_time(c->pid) == c->pid_started ? poll(&p, 1, ms) : 1;
 	(void)close(p.fd);
 	if (rc < 0)
-		return err_sys(e, errno, "poll");
-	return rc > 0 ? 0 : err_set(e, ETIMEDOUT, "process %d did not end", (int)c->pid);
+		return err_sys(e, errno, "container %s: wait for process %d", c->id, (int)c->pid);
+	return rc > 0 ? 0
+		      : err_set(e, ETIMEDOUT, "container %s: process %d did not end", c->id,
+				(int)c->pid);
 }
 
 /* --- state.json --- */
@@ -144,7 +148,7 @@ static int save(const struct container *c, struct err *e)
 	fd = openat(c->dir, STATE_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || json_dumpfd(j, fd, JSON_COMPACT) < 0 ||
 	    renameat(c->dir, STATE_FILE ".new", c->dir, STATE_FILE) < 0)
-		rc = err_sys(e, errno, "%s of container %s", STATE_FILE, c->id);
+		rc = err_sys(e, errno, "write %s of container %s", STATE_FILE, c->id);
 	if (fd >= 0)
 		(void)close(fd);
 	json_decref(j);
@@ -199,7 +203,7 @@ static int load(struct container *c, struct err *e)
 	int rc;
 
 	if (fd < 0)
-		return err_sys(e, errno, "%s of container %s", STATE_FILE, c->id);
+		return err_sys(e, errno, "read %s of container %s", STATE_FILE, c->id);
 	j = json_loadfd(fd, 0, &at);
 	(void)close(fd);
 	if (!j)
@@ -265,11 +269,11 @@ static int make_folder(struct container *c, const struct oci *o, struct err *e)
 	if (mkdirat(root, c->id, 0700) < 0)
 		rc = errno == EEXIST
 			     ? err_set(e, EEXIST, "container with id \"%s\" exists already", c->id)
-			     : err_sys(e, errno, "container %s: its folder", c->id);
+			     : err_sys(e, errno, "container %s: make its folder", c->id);
 	if (rc == 0) {
 		c->dir = openat(root, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (c->dir < 0)
-			rc = err_sys(e, errno, "container %s: its folder", c->id);
+			rc = err_sys(e, errno, "container %s: open its folder", c->id);
 	}
 	(void)close(root);
 	return rc;
@@ -320,7 +324,7 @@ int container_open(struct container *c, const struct oci *o, const char *id, str
 	if (rc == -ENOENT)
 		return err_set(e, ENOENT, "container \"%s\" does not exist", id);
 	if (rc < 0)
-		return err_sys(e, -rc, "container %s", id);
+		return err_sys(e, -rc, "container %s: open its folder", id);
 	rc = load(c, e);
 	if (rc == 0)
 		find_status(c);
@@ -340,12 +344,13 @@ int container_mark(const struct container *c, const char *mark, bool on, struct 
 
 	if (!on) {
 		if (unlinkat(c->dir, mark, 0) < 0 && errno != ENOENT)
-			return err_sys(e, errno, "container %s: \"%s\"", c->id, mark);
+			return err_sys(e, errno, "container %s: remove its file \"%s\"", c->id,
+				       mark);
 		return 0;
 	}
 	fd = openat(c->dir, mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return err_sys(e, errno, "container %s: \"%s\"", c->id, mark);
+		return err_sys(e, errno, "container %s: make its file \"%s\"", c->id, mark);
 	(void)close(fd);
 	return 0;
 }
@@ -363,9 +368,10 @@ int container_remove(struct container *c, const struct oci *o, struct err *e)
 		join_remove(c->uuid);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (unlinkat(c->dir, files[i], 0) < 0 && errno != ENOENT)
-			rc = err_sys(e, errno, "container %s: %s", c->id, files[i]);
+			rc = err_sys(e, errno, "container %s: remove its file \"%s\"", c->id,
+				     files[i]);
 	if (rc == 0 && unlinkat(root, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		rc = err_sys(e, errno, "container %s: its folder", c->id);
+		rc = err_sys(e, errno, "container %s: remove its folder", c->id);
 	(void)close(root);
 	return rc;
 }

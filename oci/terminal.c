@@ -60,12 +60,12 @@ int terminal_open(const char *console_socket, bool is_cooked, const json_t *proc
 	int rc;
 
 	if (master < 0)
-		return err_sys(e, errno, "a terminal");
+		return err_sys(e, errno, "make a terminal");
 	if (grantpt(master) < 0 || unlockpt(master) < 0 ||
 	    ptsname_r(master, path, sizeof(path)) != 0)
-		rc = err_sys(e, errno, "a terminal");
+		rc = err_sys(e, errno, "make a terminal");
 	else if ((slave = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) < 0)
-		rc = err_sys(e, errno, "%s", path);
+		rc = err_sys(e, errno, "open terminal %s", path);
 	else
 		rc = send_master(console_socket, master, e);
 	(void)close(master);

@@ -37,7 +37,7 @@ static int read_file(const char *path, struct resources *r, struct err *e)
 	if (!json_is_object(j)) {
 		json_decref(j);
 		return err_set(e, EINVAL, "--resources \"%s\": line %d: %s", path, j ? 1 : at.line,
-			       j ? "no object" : at.text);
+			       j ? "not an object" : at.text);
 	}
 	r->memory = member(j, "memory", "limit");
 	r->shares = member(j, "cpu", "shares");
@@ -56,7 +56,7 @@ static int settings(const struct resources *r, char set[SETTINGS][40], struct er
 
 	if (r->memory < 0 || r->shares < 0 || r->period < 0 || r->period > INT64_MAX / 200 ||
 	    r->quota > INT64_MAX / 200)
-		return err_set(e, EINVAL, "update: a number is out of range");
+		return err_set(e, EINVAL, "update: a number is negative or too large");
 	if (r->memory > 0)
 		(void)snprintf(set[n++], sizeof(set[0]), "memory=%jdK",
 			       (intmax_t)(r->memory >> 10));
@@ -80,7 +80,8 @@ static int update(const struct container *c, const struct resources *r, struct e
 		return err_set(e, EINVAL, "cannot update container \"%s\": it is %s", c->id,
 			       oci_status_name(c->status));
 	if (r->cpus)
-		return err_set(e, ENOTSUP, "update: the CPUs of a VM stay those of its start");
+		return err_set(e, ENOTSUP,
+			       "update: the set of CPUs of a VM cannot change after its start");
 	n = settings(r, text, e);
 	for (int i = 0; i < n; i++)
 		set[i] = text[i];
@@ -95,7 +96,7 @@ static int read_number(const char *name, const char *text, int64_t *out, struct 
 	*out = strtoll(text, &end, 10);
 	if (!errno && end != text && !*end)
 		return 0;
-	return err_set(e, EINVAL, "--%s \"%s\" is no number", name, text);
+	return err_set(e, EINVAL, "--%s \"%s\" is not a number", name, text);
 }
 
 static int run_update(const struct oci *o, int argc, char **argv, struct err *e)

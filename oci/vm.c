@@ -72,7 +72,7 @@ int vm_info(const char *uuid, struct chaos_vm *out, struct err *e)
 	rq.vm = uuid;
 	rc = call(&rq, &r, e);
 	if (rc == 0 && !r.has_vm)
-		rc = err_set(e, EPROTO, "chaosd says nothing of the VM");
+		rc = err_set(e, EPROTO, "chaosd's answer does not describe the VM");
 	if (rc == 0)
 		*out = r.vm;
 	return rc;

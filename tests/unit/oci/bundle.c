@@ -84,8 +84,9 @@ static void bundles_that_are_none(void **state)
 	refused("{\"ociVersion\": \"1.0.2\"}", "root.path is missing");
 	refused("{\"ociVersion\": \"1.0.2\", \"root\": {\"path\": \"nowhere\"}}",
 		"root.path \"nowhere\"");
-	refused("{" ROOT ", \"process\": {\"args\": \"x\"}}", "process.args is no list");
-	refused("{" ROOT ", \"process\": {\"args\": [\"x\", 2]}}", "process.args[1] is no text");
+	refused("{" ROOT ", \"process\": {\"args\": \"x\"}}", "process.args is not an array");
+	refused("{" ROOT ", \"process\": {\"args\": [\"x\", 2]}}",
+		"process.args[1] is not a string");
 	refused("{" ROOT ", \"hooks\": {\"prestart\": [{\"path\": \"x\"}]}}", "absolute path");
 	refused("{" ROOT ", \"hooks\": {\"prestart\": [{\"path\": \"/x\", \"env\": [1]}]}}",
 		"env of a hook[0]");

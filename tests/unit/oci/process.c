@@ -59,12 +59,12 @@ static void test_none(void **state)
 static void test_wrong(void **state)
 {
 	(void)state;
-	check(NULL, "{}", "args is no list");
-	check(NULL, "[]", "args is no list");
-	check(NULL, "{\"args\":\"x\"}", "args is no list");
-	check(NULL, "{\"args\":[\"x\"],\"env\":[\"A\"]}", "env: \"A\" is no NAME=VALUE");
-	check(NULL, "{\"args\":[\"x\"],\"env\":[\"=1\"]}", "env: \"=1\" is no NAME=VALUE");
-	check(NULL, "{\"args\":[\"x\"],\"env\":[1]}", "env: \"\" is no NAME=VALUE");
+	check(NULL, "{}", "args is not an array");
+	check(NULL, "[]", "args is not an array");
+	check(NULL, "{\"args\":\"x\"}", "args is not an array");
+	check(NULL, "{\"args\":[\"x\"],\"env\":[\"A\"]}", "env: \"A\" is not NAME=VALUE");
+	check(NULL, "{\"args\":[\"x\"],\"env\":[\"=1\"]}", "env: \"=1\" is not NAME=VALUE");
+	check(NULL, "{\"args\":[\"x\"],\"env\":[1]}", "env: \"\" is not NAME=VALUE");
 	check(NULL, "{\"args\":[\"x\"],\"copy\":\"x\"}", "copy: neither \"send\" nor \"receive\"");
 	check(NULL, "{\"args\":[\"x\"],\"copy\":1}", "copy: neither \"send\" nor \"receive\"");
 }
