@@ -179,8 +179,8 @@ static void kernels_stay_inside_the_image(void **state)
 	(void)state;
 	no_kernel("/leads-out", -ENOENT, "No such file");
 	no_kernel("../../../../../../etc/passwd", -ENOENT, "No such file");
-	no_kernel("/fifo", -EINVAL, "no regular file");
-	no_kernel("/", -EINVAL, "no regular file");
+	no_kernel("/fifo", -EINVAL, "not a regular file");
+	no_kernel("/", -EINVAL, "not a regular file");
 }
 
 static void a_container_and_its_folder(void **state)
