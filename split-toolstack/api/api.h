@@ -162,6 +162,8 @@ void run_snapshot_unpack(struct rq *rq);
 
 /* --- set.c --- */
 void run_set(struct rq *rq);
+/* "key=value" of a text or a whole number, malloced; NULL: it is neither, or no memory. */
+char *setting_text(const char *key, const json_t *value);
 
 /* --- devices.c --- */
 void run_devices(struct rq *rq);

@@ -21,25 +21,28 @@ struct body {
 	uint32_t flags;
 };
 
+/* `text`: "key=value", malloced; NULL: there is none. */
+static bool add_text(struct body *b, char *text)
+{
+	if (text && b->nset < KEYS_MAX) {
+		b->set[b->nset++] = text;
+		return true;
+	}
+	free(text);
+	return false;
+}
+
 static bool add(struct body *b, const char *key, const char *value)
 {
 	char *text;
 
-	if (b->nset == KEYS_MAX || asprintf(&text, "%s=%s", key, value) < 0)
-		return false;
-	b->set[b->nset++] = text;
-	return true;
+	return asprintf(&text, "%s=%s", key, value) >= 0 && add_text(b, text);
 }
 
 /* Text or a number. */
-static bool add_json(struct body *b, const char *key, json_t *value)
+static bool add_json(struct body *b, const char *key, const json_t *value)
 {
-	char number[32];
-
-	if (json_is_string(value))
-		return add(b, key, json_string_value(value));
-	(void)snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
-	return add(b, key, number);
+	return add_text(b, setting_text(key, value));
 }
 
 /* A text for each vCPU. */

@@ -8,17 +8,16 @@
 
 #define SETTINGS_MAX 8u
 
-static bool setting(char **out, const char *key, const json_t *value)
+char *setting_text(const char *key, const json_t *value)
 {
+	char *text = NULL;
 	int rc = -1;
 
 	if (json_is_string(value))
-		rc = asprintf(out, "%s=%s", key, json_string_value(value));
+		rc = asprintf(&text, "%s=%s", key, json_string_value(value));
 	else if (json_is_integer(value))
-		rc = asprintf(out, "%s=%lld", key, (long long)json_integer_value(value));
-	if (rc < 0)
-		*out = NULL;
-	return rc >= 0;
+		rc = asprintf(&text, "%s=%lld", key, (long long)json_integer_value(value));
+	return rc < 0 ? NULL : text;
 }
 
 void run_set(struct rq *rq)
@@ -35,7 +34,8 @@ void run_set(struct rq *rq)
 
 	json_object_foreach(body, key, value)
 	{
-		ok = ok && setting(&set[n++], key, value);
+		ok = ok && (set[n] = setting_text(key, value)) != NULL;
+		n += ok;
 	}
 	if (!ok) {
 		rq_problem(rq, EINVAL,
