@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VMs that have ended: into the history, and out of it again; creates that leave nothing. */
+/* VMs that have ended: records, into the history, and out of it again; creates that leave nothing.
+ */
+#include "base/log.h"
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/guest/console_log.h"
+#include "split-toolstack/engine/guest/fork.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
+#include "split-toolstack/engine/life/sleepers.h"
+#include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/registry/registry.h"
 #include "split-toolstack/engine/services/idle.h"
@@ -96,4 +103,30 @@ void vm_delete(struct vm *vm)
 		console_log_delete(vm);
 	}
 	free_ended(vm);
+}
+
+void life_record(struct vm *vm)
+{
+	struct err err = {0};
+
+	if (vm_record(vm, &err) < 0)
+		log_line(LOG_ERROR, "name=%s: %s", vm_name(vm), err_msg(&err));
+}
+
+/* What threads build goes when they are done: abandoned(). */
+void life_into_history(struct vm *vm)
+{
+	bool threads = life_has_threads(vm);
+
+	life_go_as(vm, threads ? NOW_ABANDONED : NOW_ENDED, WANT_GONE);
+	vm_ends(vm);
+	drop_note(vm_engine(vm), threads ? vm_slot_domid(vm) : vm_domid(vm), vm_uuid_bytes(vm));
+	fork_tell_end(vm);
+	life_record(vm);
+	if (vm_life(vm)->has_file)
+		sleepers_forget(vm);
+	if (!threads)
+		vm_drop_domain(vm);
+	vm_archive(vm);
+	vm_announce(vm, VM_EV_DESTROYED);
 }

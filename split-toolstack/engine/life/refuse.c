@@ -55,3 +55,28 @@ int life_refuse_moving(struct vm *vm, const struct life_news *n)
 		       "\"chaos destroy %s\"",
 		       vm_name(vm), vm_name(vm), vm_name(vm));
 }
+
+int life_need_domain(struct vm *vm, struct err *e)
+{
+	const struct life_news n = {.e = e};
+
+	switch (vm_state(vm)) {
+	case VM_RUNNING:
+	case VM_PAUSED:
+		break;
+	case VM_BUILDING:
+		return life_refuse_built(vm, &n);
+	case VM_UNKNOWN:
+		return life_refuse_unknown(vm, &n);
+	case VM_SAVING:
+		return life_refuse_saving(vm, &n);
+	case VM_ASLEEP:
+		return life_refuse_asleep(vm, &n);
+	case VM_MOVING:
+		return life_refuse_moving(vm, &n);
+	case VM_ENDED_PRESERVED:
+	case VM_ENDED:
+		return life_refuse_ended(vm, &n);
+	}
+	return 0;
+}

@@ -21,13 +21,15 @@ int vm_leave_gate(struct vm *vm);
 int vm_let_run(struct vm *vm);
 life_verb life_look_at_gated; /* runs it when its devices are there */
 life_verb life_gate_time;     /* runs it without those that have not come */
+/* restart.c */
+life_verb life_restart; /* the delay is over */
+life_verb life_delay;	/* its old devices are gone: the delay begins */
 /* end.c */
-life_verb life_restart;	 /* the delay is over */
-life_verb life_delay;	 /* its old devices are gone: the delay begins */
 life_verb life_end;	 /* reason, code, and its on_* action */
-life_verb life_end_kept; /* a preserved domain goes by other hands */
+life_verb life_end_kept; /* a preserved domain was destroyed by others */
 life_verb life_end_unknown;
 life_verb life_resume_time; /* one that has suspended itself is resumed once more */
+/* destroy.c */
 life_verb life_destroy_waiting, life_destroy_living, life_destroy_kept;
 /* refuse.c: and say why */
 life_verb life_refuse_built, life_refuse_ended, life_refuse_unknown;
@@ -52,26 +54,30 @@ life_verb life_wake;	    /* its disks are opened: LIFE_PLACED follows */
 life_verb life_wake_placed; /* a domain is filled out of its file: LIFE_BUILT follows */
 /* other_slot.c: another domain had the id. True: another try is worth while. */
 bool life_other_slot(struct vm *vm, struct err *e);
-/* adopt.c */
-life_verb life_adopt;	/* tries to take it over */
-life_verb life_unheard; /* is to be taken over once more */
+/* adopt_vm.c */
+life_verb life_adopt;	/* tries to adopt it */
+life_verb life_unheard; /* is to be adopted once more */
 life_verb life_still_unknown;
 
 /* rest.c: of one whose record says that it is being saved: what the last daemon has left. */
 int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struct err *e);
 /* pause.c: what Xen was asked for has failed. */
 int life_failed_to(const char *what, const struct vm *vm, int rc, struct err *e);
-/* end.c: writes the VM into the registry; what goes wrong is logged. */
+/* history.c: writes the VM into the registry; an error is logged. */
 void life_record(struct vm *vm);
-/* end.c: 0 if it runs or is paused, or says why it does not. */
+/* refuse.c: 0 if it runs or is paused, or says why it does not. */
 int life_need_domain(struct vm *vm, struct err *e);
 /* end.c: one that has suspended itself for a save could not be resumed (rc): LIFE_TIMER follows. */
 void life_resume_later(struct vm *vm, int rc);
 #define RESUME_AGAIN_S 0.5
-/* end.c: its domain goes, and it is of the history. */
+/* history.c: its domain goes, and it is of the history. */
 void life_into_history(struct vm *vm);
-/* A destroy in two halves: the domain does not run any more (0, also when there is none); then its
- * end is told, and it goes. */
+/* restart.c: on_*=restart; on_*=rename-restart: the domain stays under another name, to be
+ * examined, and a new VM takes the name. */
+void life_end_to_restart(struct vm *vm);
+void life_rename_to_restart(struct vm *vm);
+/* destroy.c: a destroy in two halves: the domain does not run any more (0, also when there is
+ * none); then its end is told, and it goes. */
 int life_stop(struct vm *vm, struct err *e);
 void life_destroyed(struct vm *vm);
 /* A guest that ends this soon after its start is restarted no faster than this. */
