@@ -210,7 +210,7 @@ static void disk_is_open(void *arg, struct files *f)
 {
 	struct attach *a = arg;
 	struct vm *vm = engine_find_uuid(a->en, a->uuid);
-	struct file *disk = &f->file[0];
+	struct file *disk = files_only(f);
 	struct err e = {0};
 	int rc = vm ? may_attach(vm, &a->config, disk, &e)
 		    : err_set(&e, ESRCH, "the VM has ended and was removed");

@@ -252,7 +252,7 @@ static void disk_is_open(void *arg, struct files *f)
 
 	d->files = NULL; /* the device may have others opened now, or go */
 	if (d->phase < PHASE_CLOSING)
-		d->then(d, &f->file[0]);
+		d->then(d, files_only(f));
 	files_drop(&f);
 }
 

@@ -81,6 +81,15 @@ uint32_t devices_page(const struct device_set *set, struct noxs_device *to);
  * already. */
 bool devices_wait(struct engine *en, struct device_set *set, uint32_t domid);
 void devices_wait_no_more(struct engine *en, struct device_set *set);
+/* Functions of the owner of the set from now on; returns those of the owner before. */
+static inline const struct device_set_ops *devices_set_ops(struct device_set *set,
+							   const struct device_set_ops *ops)
+{
+	const struct device_set_ops *old = set->ops;
+
+	set->ops = ops;
+	return old;
+}
 bool devices_any(const struct device_set *set);
 /* Whether the VM has devices, or is to have some. */
 bool vm_has_devices(struct vm *vm);

@@ -325,7 +325,7 @@ static void adopt(struct engine *en, uint32_t domid, const struct note *n)
 		return;
 	log_line(LOG_INFO, "op=clean dom=%u: it was being destroyed", domid);
 	d->adopted = true;
-	d->slot.domid = domid;
+	slot_adopt(engine_slots(en), domid, &d->slot);
 	slots_hold(engine_slots(en), domid);
 	destroy(d);
 }

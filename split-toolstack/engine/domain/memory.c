@@ -49,9 +49,22 @@ bool memory_is_coming(struct engine *en, uint64_t kib)
 	       kib / 4 > free_pages;
 }
 
-uint64_t memory_youngest(const struct engine *en)
+void memory_wait_init(struct engine *en, struct memory_wait *m,
+		      void (*again)(struct memory_wait *m))
 {
-	return any_under_way(en) ? engine_memory(en)->begun : 0;
+	m->again = again;
+	m->until = any_under_way(en) ? engine_memory(en)->begun : 0;
+}
+
+bool memory_wait_helps(const struct memory_wait *m)
+{
+	return m->until != 0;
+}
+
+static void wait_over(struct memory_wait *m)
+{
+	m->until = 0;
+	m->again(m);
 }
 
 /* Destroys end in the order in which they were pushed. */
@@ -66,7 +79,7 @@ void memory_wait(struct engine *en, struct memory_wait *m)
 		DL_APPEND(engine_memory(en)->waits, m);
 		worker_hurry(engine_worker(en));
 	} else {
-		m->again(m);
+		wait_over(m);
 	}
 }
 
@@ -112,7 +125,7 @@ void memory_came(struct engine *en, uint64_t pages)
 		if (still_under_way(en, m->until))
 			continue;
 		DL_DELETE(engine_memory(en)->waits, m);
-		m->again(m);
+		wait_over(m);
 	}
 	engine_memory(en)->came(en); /* a shell may have had no room */
 }

@@ -16,11 +16,13 @@ int memory_open(struct engine *en, void (*came)(struct engine *en), struct err *
 void memory_close(struct engine *en); /* allowed if it is not open */
 /* Whether so much is not free now, but destroys are running. Cheap if there are none. */
 bool memory_is_coming(struct engine *en, uint64_t kib);
-/* Number of the last destroy that runs; 0: none. If an allocation fails after this, wait for
- * that destroy and try again. */
-uint64_t memory_youngest(const struct engine *en);
-/* Calls m->again when destroy m->until and all before it have ended, at once if they have. The
- * caller owns m. */
+/* Notes the destroys that run now: if an allocation fails after this, it is worth waiting for them,
+ * once. `again` is called when they have ended. The caller owns m. */
+void memory_wait_init(struct engine *en, struct memory_wait *m,
+		      void (*again)(struct memory_wait *m));
+/* Destroys were noted, and it has not waited for them yet. */
+bool memory_wait_helps(const struct memory_wait *m);
+/* Waits for them; `again` is called at once if they have ended already. */
 void memory_wait(struct engine *en, struct memory_wait *m);
 /* A build on the worker begins, or ends; the number of those that run. */
 void memory_build_begins(struct engine *en);

@@ -78,6 +78,12 @@ static inline uint32_t files_count(const struct files *f) /* NULL: 0 */
 	return f ? f->n : 0;
 }
 
+/* The file of a set that has one. */
+static inline struct file *files_only(struct files *f)
+{
+	return f->file;
+}
+
 /* The file to read with this key; NULL: none. */
 static inline struct file *files_read(struct files *f, const char *key)
 {

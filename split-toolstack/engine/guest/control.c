@@ -204,7 +204,7 @@ int vm_listen(struct vm *vm, struct err *e)
 	if (adopted && vm_has_noxs(vm) && noxs_page_open(vm_map(vm)))
 		(void)xen_evtchn_notify(engine_xen(vm_engine(vm)), g->port);
 	if (adopted && vm_guest_port(vm) == 0) /* its id keeps the port when it ends */
-		vm_slot(vm)->port = g->port;
+		vm_keep_port(vm, g->port);
 	return 0;
 }
 
@@ -242,7 +242,7 @@ void control_take_port(struct vm *vm, uint32_t port)
 void control_keep_port(struct vm *vm)
 {
 	if (!vm_slot_port(vm))
-		vm_slot(vm)->port = vm_guest(vm)->port;
+		vm_keep_port(vm, vm_guest(vm)->port);
 }
 
 void control_close(struct vm *vm)

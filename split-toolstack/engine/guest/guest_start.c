@@ -68,7 +68,7 @@ static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
 				     .uuid = vm_uuid_bytes(vm),
 				     .map = vm_map(vm),
 				     .guest_port = vm_guest_port(vm),
-				     .port = vm_slot(vm)->port,
+				     .port = vm_slot_port(vm),
 				     .generation = generation,
 				     .gate = vm_at_gate(vm),
 				     .fork = vm_cfg(vm)->child.number ? &fork : NULL};
@@ -77,8 +77,7 @@ static int show_vm_page(struct vm *vm, uint64_t generation, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	return show_page(vm_engine(vm), &g, dev,
-			 vm_devices(vm)->first ? devices_page(vm_devices(vm), dev) : 0, false, e);
+	return show_page(vm_engine(vm), &g, dev, devices_page(vm_devices(vm), dev), false, e);
 }
 
 int guest_new_generation(uint64_t *out, struct err *e)

@@ -328,7 +328,7 @@ static void guest_store_poll(struct vm *vm)
 	int rc;
 
 	unwake(vm);
-	if (!g->store.ring.conn || g->store.user.masked)
+	if (!g->store.ring.conn || port_is_masked(&g->store.user))
 		return; /* it is polled when its credit is back */
 	rc = store_ring_poll(&g->store.ring, BUDGET);
 	if (rc == -EPROTO)

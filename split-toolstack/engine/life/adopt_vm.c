@@ -46,11 +46,10 @@ static void take_domid(struct vm *vm, bool proven)
 	vm_set_domid(vm, vm_was_domid(vm));
 }
 
-/* Its id is ours, and becomes a slot again when the domain has gone. */
+/* Its id belongs to chaosd, and becomes a slot again when the domain has gone. */
 static void adopt_slot(struct vm *vm, uint32_t domid)
 {
-	slots_adopt(engine_slots(vm_engine(vm)), domid);
-	vm_slot(vm)->domid = domid;
+	slot_adopt(engine_slots(vm_engine(vm)), domid, vm_slot(vm));
 }
 
 /* What Xen has of it: 1, or 0 for nothing. */
@@ -98,7 +97,7 @@ static int connect_old(struct vm *vm, struct err *e)
 		rc = vm_connect_again(vm, e);
 		if (rc < 0)
 			return rc;
-		vm_slot(vm)->domid = vm_domid(vm); /* becomes a slot again when it ends */
+		adopt_slot(vm, vm_domid(vm));
 		console_log_adopt(vm);
 	}
 	if (!control_is_unheard(vm) ||

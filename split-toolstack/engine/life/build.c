@@ -129,7 +129,7 @@ static void job_done(struct worker_job *job)
 		worker_push(engine_worker(en), WORKER_BUILDS, job);
 		return;
 	}
-	if (!ended && b->rc == -ENOMEM && b->wait.until) {
+	if (!ended && b->rc == -ENOMEM && memory_wait_helps(&b->wait)) {
 		memory_wait(en, &b->wait);
 		return;
 	}
@@ -237,7 +237,6 @@ static void build_with_memory(struct memory_wait *m)
 	struct build_job *b =
 		(struct build_job *)(void *)((char *)m - offsetof(struct build_job, wait));
 
-	m->until = 0;
 	b->rc = 0;
 	b->err = (struct err){0};
 	if (life_is_over(b->vm))
@@ -264,8 +263,7 @@ static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 		.job = {.work = job_work, .done = job_done}, .vm = vm, .claimed = claimed};
 	memory_build_begins(en);
 	if (!claimed) {
-		b->wait.again = build_with_memory;
-		b->wait.until = memory_youngest(en);
+		memory_wait_init(en, &b->wait, build_with_memory);
 		if (lacked || memory_is_coming(en, vm_cfg(vm)->mem_kib)) {
 			memory_wait(en, &b->wait);
 			return;

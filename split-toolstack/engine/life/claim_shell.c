@@ -31,9 +31,7 @@ static int take_identity(void *arg, uint32_t domid, const uint8_t uuid[16])
 	int rc;
 
 	if (vm_cfg(vm)->have_uuid || life_is_kept(vm)) {
-		vm_slot(vm)->domid = domid;
-		rc = vm_record(vm, NULL); /* the intent, under the uuid to come */
-		vm_slot(vm)->domid = 0;
+		rc = vm_record_intent(vm, domid); /* under the uuid to come */
 		if (rc == 0)
 			rc = xen_domain_set_uuid(engine_xen(en), domid, vm_uuid_bytes(vm));
 		if (rc == 0)

@@ -204,7 +204,7 @@ static void job_done(struct worker_job *job)
 		r->rc = err_set(&r->err, ECANCELED, "the restore was cancelled");
 	if (!r->vm) {
 		r->checked(r);
-	} else if (lacks_memory(r) && r->wait.until) {
+	} else if (lacks_memory(r) && memory_wait_helps(&r->wait)) {
 		memory_wait(r->en, &r->wait);
 	} else if (!life_is_over(r->vm) && !r->claimed && !r->prepared &&
 		   ((r->rc == -EEXIST && life_other_slot(r->vm, &r->err)) || squeeze(r))) {
@@ -221,7 +221,6 @@ static void fill_with_memory(struct memory_wait *m)
 	struct vm_restore *r =
 		(struct vm_restore *)(void *)((char *)m - offsetof(struct vm_restore, wait));
 
-	m->until = 0;
 	r->rc = 0;
 	r->err = (struct err){0};
 	if (life_is_over(r->vm))
@@ -238,10 +237,9 @@ static void push_fill(struct vm_restore *r)
 	memory_build_begins(en);
 	r->counted = true;
 	if (!r->claimed) {
-		r->wait.again = fill_with_memory;
-		r->wait.until = memory_youngest(en);
+		memory_wait_init(en, &r->wait, fill_with_memory);
 	}
-	if (r->wait.until && memory_is_coming(en, vm_cfg(r->vm)->mem_kib))
+	if (memory_wait_helps(&r->wait) && memory_is_coming(en, vm_cfg(r->vm)->mem_kib))
 		memory_wait(en, &r->wait);
 	else
 		worker_push(engine_worker(en), WORKER_STREAMS, &r->job);

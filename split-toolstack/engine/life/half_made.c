@@ -27,7 +27,7 @@ struct half_made {
 static bool clean(struct engine *en, const struct half_made *h, const struct census *census)
 {
 	struct xen_domain_info info;
-	struct slot slot = {.domid = h->domid};
+	struct slot slot = {0};
 	int rc = census_find(census, engine_xen(en), h->domid, h->uuid, &info);
 
 	if (rc < 0) {
@@ -42,7 +42,7 @@ static bool clean(struct engine *en, const struct half_made *h, const struct cen
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: the last daemon had not finished it; it is destroyed",
 		 h->domid);
-	slots_adopt(engine_slots(en), h->domid);
+	slot_adopt(engine_slots(en), h->domid, &slot);
 	domain_drop(en, h->domid, h->uuid, info.pages, &slot, NULL, !h->past);
 	return true;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "split-toolstack/engine/devices/reservations.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/devices/teardown_wait.h"
 #include "split-toolstack/engine/files/files.h"
 #include "split-toolstack/engine/guest/console_log.h"
@@ -66,7 +67,7 @@ struct vm *vm_new(struct engine *en)
 
 	if (!vm)
 		return NULL;
-	vm_devices(vm)->ops = &device_set_ops;
+	(void)devices_set_ops(vm_devices(vm), &device_set_ops);
 	guest_begin(vm);
 	return vm;
 }

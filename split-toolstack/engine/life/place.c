@@ -40,7 +40,7 @@ static bool is_admitted(struct vm *vm, int rc, struct err *e)
 		rc = teardown_wait_over(e);
 	if (rc == 0 || life_is_kept(vm))
 		return true;
-	l->until = 0.;
+	teardown_wait_end(vm_engine(vm), l);
 	refuse(vm, rc, e);
 	return false;
 }
@@ -127,7 +127,7 @@ static void place(struct vm *vm, bool open)
 		return;
 	if (rc == 0 && c->ndevice && !disks_are_free(vm, &rc, &err))
 		return;
-	life->teardown_wait.until = 0.;
+	teardown_wait_end(vm_engine(vm), &life->teardown_wait);
 	since = clock_ns();
 	memset(&life->t, 0, sizeof(life->t));
 	life->t.why = "";
@@ -173,7 +173,7 @@ void vm_place(struct vm *vm, bool wait)
 {
 	struct life *life = vm_life(vm);
 
-	life->teardown_wait.again = place_again;
+	teardown_wait_init(&life->teardown_wait, place_again);
 	if (wait)
 		teardown_wait_begin(vm_engine(vm), &life->teardown_wait);
 	else
@@ -184,6 +184,6 @@ void vm_place_again(struct vm *vm)
 {
 	struct life *life = vm_life(vm);
 
-	life->teardown_wait.again = place_again;
+	teardown_wait_init(&life->teardown_wait, place_again);
 	place_again(&life->teardown_wait, false);
 }

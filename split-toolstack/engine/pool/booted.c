@@ -176,13 +176,12 @@ int booted_run(struct engine *en, struct flavor *f, struct shell *s, struct err 
 	}
 	cfg = vm_change_cfg(vm);
 	b->vm = vm;
-	b->vm_ops = vm_devices(vm)->ops;
 	b->probe = TCP_PROBE_INIT;
 	s->booted = b;
 	s->end = end;
 	vm_put_domain(vm, &s->dom, s->uuid, &s->slot, s->map); /* all parts of the shell */
 	s->map = NULL;
-	vm_devices(vm)->ops = &device_ops;
+	b->vm_ops = devices_set_ops(vm_devices(vm), &device_ops);
 	vm_config_clear(cfg);
 	rc = booted_config(en, f, cfg, e);
 	memcpy(cfg->uuid, s->uuid, sizeof(cfg->uuid));
@@ -292,7 +291,7 @@ struct vm *booted_release(struct shell *s)
 {
 	struct vm *vm = s->booted->vm;
 
-	vm_devices(vm)->ops = s->booted->vm_ops;
+	(void)devices_set_ops(vm_devices(vm), s->booted->vm_ops);
 	free_shell(s);
 	return vm;
 }

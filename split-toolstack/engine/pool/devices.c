@@ -127,7 +127,7 @@ void shell_connect(struct engine *en, struct flavor *f, struct shell *s)
 
 	s->en = en;
 	s->flavor = f;
-	s->devices.ops = &device_ops;
+	(void)devices_set_ops(&s->devices, &device_ops);
 	s->lacks = f->f.vifs + (s->comes || s->booted);
 	f->connecting++;
 	engine_pool(en)->nconnecting++;

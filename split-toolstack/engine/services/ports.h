@@ -41,6 +41,11 @@ static inline int ports_listen(struct ports *p, uint32_t port, struct port_user 
 /* Ends that; call it before the port is unbound or given to another user. No effect if the user
  * does not listen. If the port was masked for lack of credit, it is unmasked, for its next user. */
 void ports_ignore(struct ports *p, struct port_user *u);
+/* Its port is masked until there is new credit, when resumed() is called. */
+static inline bool port_is_masked(const struct port_user *u)
+{
+	return u->masked;
+}
 /* Charges the user for work that costs as much as an event. Without credit its port is masked
  * until the next period. */
 void ports_spend(struct ports *p, struct port_user *u);

@@ -99,6 +99,12 @@ void slots_adopt(struct slots *s, uint32_t domid)
 	s->nforeign--;
 }
 
+void slot_adopt(struct slots *s, uint32_t domid, struct slot *slot)
+{
+	slots_adopt(s, domid);
+	slot->domid = domid;
+}
+
 void slots_hold(struct slots *s, uint32_t domid)
 {
 	slots_adopt(s, domid);

@@ -22,6 +22,8 @@ void slots_close(struct slots *s); /* NULL is allowed */
 /* Makes the id of a domain that existed at the start a slot when it ends, because the domain
  * belongs to chaosd. */
 void slots_adopt(struct slots *s, uint32_t domid);
+/* The same, and *slot is that of the domain. */
+void slot_adopt(struct slots *s, uint32_t domid, struct slot *slot);
 /* Keeps an id from being used, because something of an ended domain still uses it, until it is
  * put back. */
 void slots_hold(struct slots *s, uint32_t domid);

@@ -119,6 +119,11 @@ uint32_t vm_slot_port(const struct vm *vm)
 	return vm->slot.port;
 }
 
+void vm_keep_port(struct vm *vm, uint32_t port)
+{
+	vm->slot.port = port;
+}
+
 uint8_t *vm_map(const struct vm *vm)
 {
 	return vm->map;

@@ -36,6 +36,7 @@ struct dom *vm_change_dom(struct vm *vm);
 struct slot *vm_slot(struct vm *vm);
 uint32_t vm_slot_domid(const struct vm *vm); /* while it is being built: the id to come */
 uint32_t vm_slot_port(const struct vm *vm);
+void vm_keep_port(struct vm *vm, uint32_t port); /* its slot has this port of dom0 from now on */
 uint8_t *vm_map(const struct vm *vm); /* device page, then control page; NULL: not mapped */
 uint32_t vm_guest_port(const struct vm *vm);
 uint32_t vm_store_port(const struct vm *vm);

@@ -145,3 +145,14 @@ void vm_read_record(struct vm *vm, const struct vm_record *r, struct vm_config *
 	memcpy(vm->cfg.uuid, r->uuid, sizeof(vm->cfg.uuid));
 	vm_config_init(cfg);
 }
+
+int vm_record_intent(struct vm *vm, uint32_t domid)
+{
+	struct slot slot = vm->slot;
+	int rc;
+
+	vm->slot.domid = domid;
+	rc = vm_record(vm, NULL);
+	vm->slot = slot;
+	return rc;
+}

@@ -28,6 +28,8 @@ int vm_undescribe_all(const uint8_t *data, uint32_t bytes, struct vm_record *r,
  * -EPROTO, -ENOMEM. */
 int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, struct err *e);
 
+/* Records it as one that will get this domain. */
+int vm_record_intent(struct vm *vm, uint32_t domid);
 /* Records it. */
 static inline int vm_record(const struct vm *vm, struct err *e)
 {
