@@ -12,6 +12,7 @@
 
 #include "split-toolstack/protocol/client.h"
 #include "split-toolstack/libchaos/decode.h"
+#include "split-toolstack/libchaos/device.h"
 #include "split-toolstack/libchaos/json.h"
 
 #define EXIT_DONE   0

@@ -7,62 +7,115 @@
 
 #include "chaos/cli.h"
 
-static bool is_network(const struct command *cmd)
-{
-	return strncmp(cmd->name, "network", 7) == 0;
-}
-
-/* --- for people --- */
-
-static void print_head(bool network)
-{
-	if (network)
-		printf("%-20s %3s %-17s %-15s %-15s %5s %-10s %s\n", "VM", "ID", "MAC", "BRIDGE",
-		       "INTERFACE", "MTU", "STATE", "IP");
-	else
-		printf("%-20s %-6s %9s %-6s %-10s %s\n", "VM", "VDEV", "SIZE", "ACCESS", "STATE",
-		       "TARGET");
-}
+/* A kind of device: the first word of its commands, and what people read of it. */
+struct device_text {
+	const char *command;
+	const struct device_words *words;
+	int attach_words; /* an attach needs at least so many: "VM DISK" */
+	void (*print_head)(void);
+	void (*print_row)(const char *vm, const struct chaos_device *d);
+	void (*print_line)(const struct chaos_device *d); /* between its id and its state */
+};
 
 static const char *or_dash(const char *text)
 {
 	return *text ? text : "-";
 }
 
-static void print_row(const char *vm, const struct chaos_device *d)
+/* --- vif --- */
+
+static void print_vif_head(void)
+{
+	printf("%-20s %3s %-17s %-15s %-15s %5s %-10s %s\n", "VM", "ID", "MAC", "BRIDGE",
+	       "INTERFACE", "MTU", "STATE", "IP");
+}
+
+static void print_vif_row(const char *vm, const struct chaos_device *d)
+{
+	printf("%-20s %3s %-17s %-15s %-15s %5u %-10s %s\n", vm, or_dash(d->id), d->mac,
+	       or_dash(d->bridge), or_dash(d->ifname), d->mtu, d->state, or_dash(d->ip));
+}
+
+static void print_vif_line(const struct chaos_device *d)
+{
+	printf("%s, %s%s%s%s%s%s", d->mac,
+	       d->netns[0]    ? "peer "
+	       : d->bridge[0] ? "bridge "
+			      : "no bridge",
+	       d->netns[0] ? d->peer : d->bridge, d->netns[0] ? " of " : "", d->netns,
+	       d->ifname[0] ? ", " : "", d->ifname);
+}
+
+/* --- disk --- */
+
+static void print_disk_head(void)
+{
+	printf("%-20s %-6s %9s %-6s %-10s %s\n", "VM", "VDEV", "SIZE", "ACCESS", "STATE", "TARGET");
+}
+
+static void print_disk_row(const char *vm, const struct chaos_device *d)
 {
 	char size[32];
 
-	if (strcmp(d->kind, "vif") == 0) {
-		printf("%-20s %3s %-17s %-15s %-15s %5u %-10s %s\n", vm, or_dash(d->id), d->mac,
-		       or_dash(d->bridge), or_dash(d->ifname), d->mtu, d->state, or_dash(d->ip));
-	} else {
-		format_kib((d->sectors + 1) / 2, size, sizeof(size));
-		printf("%-20s %-6s %9s %-6s %-10s %s\n", vm, d->id, size,
-		       d->cdrom	     ? "cdrom"
-		       : d->readonly ? "ro"
-				     : "rw",
-		       d->state, d->path);
-	}
-	if (d->reason[0])
+	format_kib((d->sectors + 1) / 2, size, sizeof(size));
+	printf("%-20s %-6s %9s %-6s %-10s %s\n", vm, d->id, size,
+	       d->cdrom	     ? "cdrom"
+	       : d->readonly ? "ro"
+			     : "rw",
+	       d->state, d->path);
+}
+
+static void print_disk_line(const struct chaos_device *d)
+{
+	char size[32];
+
+	format_kib((d->sectors + 1) / 2, size, sizeof(size));
+	printf("%s, %s, %s", d->path, size, d->readonly ? "read-only" : "writable");
+}
+
+/* --- all kinds: a row for each of device_words[] --- */
+
+static const struct device_text texts[] = {
+	{"network", &device_words[0], 1, print_vif_head, print_vif_row, print_vif_line},
+	{"block", &device_words[1], 2, print_disk_head, print_disk_row, print_disk_line},
+};
+
+static const struct device_text *text_of_command(const struct command *cmd)
+{
+	const struct device_text *t = texts;
+
+	while (strncmp(cmd->name, t->command, strlen(t->command)) != 0)
+		t++;
+	return t;
+}
+
+/* NULL: a kind that only a newer chaosd has. */
+static const struct device_text *text_of_device(const struct chaos_device *d)
+{
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strcmp(texts[i].words->kind, d->kind) == 0)
+			return &texts[i];
+	return NULL;
+}
+
+static void print_row(const char *vm, const struct chaos_device *d)
+{
+	const struct device_text *t = text_of_device(d);
+
+	if (t)
+		t->print_row(vm, d);
+	if (t && d->reason[0])
 		printf("%-20s %s\n", "", d->reason);
 }
 
 void print_device(const struct chaos_device *d)
 {
-	char size[32];
+	const struct device_text *t = text_of_device(d);
 
-	format_kib((d->sectors + 1) / 2, size, sizeof(size));
-	printf("%-12s %s ", strcmp(d->kind, "vif") == 0 ? "vif" : "disk", or_dash(d->id));
-	if (strcmp(d->kind, "vif") == 0)
-		printf("%s, %s%s%s%s%s%s", d->mac,
-		       d->netns[0]    ? "peer "
-		       : d->bridge[0] ? "bridge "
-				      : "no bridge",
-		       d->netns[0] ? d->peer : d->bridge, d->netns[0] ? " of " : "", d->netns,
-		       d->ifname[0] ? ", " : "", d->ifname);
-	else
-		printf("%s, %s, %s", d->path, size, d->readonly ? "read-only" : "writable");
+	if (!t)
+		return;
+	printf("%-12s %s ", t->words->word, or_dash(d->id));
+	t->print_line(d);
 	printf(", %s%s%s\n", d->state, d->reason[0] ? ": " : "", d->reason);
 }
 
@@ -110,9 +163,10 @@ static int show_answer(const struct wire_in *in, json_t *json)
 	return 0;
 }
 
-static int attach(struct client *c, bool network, char **words, int n, json_t *json, struct err *e)
+static int attach(struct client *c, const struct device_text *t, char **words, int n, json_t *json,
+		  struct err *e)
 {
-	char *spec = join(network ? "vif" : "disk", words + 1, n - 1);
+	char *spec = join(t->words->word, words + 1, n - 1);
 	char cwd[4096];
 	struct wire_out w;
 	struct wire_in in;
@@ -134,8 +188,8 @@ static int attach(struct client *c, bool network, char **words, int n, json_t *j
 
 /* --- detach and list --- */
 
-static int detach(struct client *c, bool network, const char *vm, const char *id, uint32_t flags,
-		  json_t *json, struct err *e)
+static int detach(struct client *c, const struct device_text *t, const char *vm, const char *id,
+		  uint32_t flags, json_t *json, struct err *e)
 {
 	struct wire_out w;
 	struct wire_in in;
@@ -143,7 +197,7 @@ static int detach(struct client *c, bool network, const char *vm, const char *id
 
 	client_begin(c, &w, PROTO_REQ_DETACH);
 	wire_text(&w, PROTO_WHAT, vm);
-	wire_text(&w, PROTO_KIND, network ? "vif" : "vbd");
+	wire_text(&w, PROTO_KIND, t->words->kind);
 	wire_text(&w, PROTO_ID, id);
 	if (flags)
 		wire_u32(&w, PROTO_FLAGS, flags);
@@ -175,7 +229,8 @@ static int on_device(const struct wire_in *in, void *arg)
 	return json_array_append_new(l->json, j);
 }
 
-static int list(struct client *c, bool network, const char *vm, json_t *json, struct err *e)
+static int list(struct client *c, const struct device_text *t, const char *vm, json_t *json,
+		struct err *e)
 {
 	struct listing l = {vm, json};
 	struct wire_out w;
@@ -184,7 +239,7 @@ static int list(struct client *c, bool network, const char *vm, json_t *json, st
 
 	client_begin(c, &w, PROTO_REQ_DEVICES);
 	wire_text(&w, PROTO_WHAT, vm);
-	wire_text(&w, PROTO_KIND, network ? "vif" : "vbd");
+	wire_text(&w, PROTO_KIND, t->words->kind);
 	rc = client_send(c, &w, NULL, 0, e);
 	return rc < 0 ? rc : client_finish(c, &in, on_device, &l, e);
 }
@@ -192,18 +247,18 @@ static int list(struct client *c, bool network, const char *vm, json_t *json, st
 static int run(const struct command *cmd, struct client *c, char **words, int n, uint32_t flags,
 	       json_t *json)
 {
-	bool network = is_network(cmd);
+	const struct device_text *t = text_of_command(cmd);
 	struct err e = {0};
 	int result = EXIT_DONE;
 
 	if (strstr(cmd->name, "attach"))
-		return attach(c, network, words, n, json, &e) < 0 ? failed(&e) : EXIT_DONE;
+		return attach(c, t, words, n, json, &e) < 0 ? failed(&e) : EXIT_DONE;
 	if (strstr(cmd->name, "list") && !json)
-		print_head(network);
+		t->print_head();
 	for (int i = strstr(cmd->name, "list") ? 0 : 1; i < n; i++) {
 		int rc = strstr(cmd->name, "list")
-				 ? list(c, network, words[i], json, &e)
-				 : detach(c, network, words[0], words[i], flags, json, &e);
+				 ? list(c, t, words[i], json, &e)
+				 : detach(c, t, words[0], words[i], flags, json, &e);
 
 		if (rc < 0)
 			result = failed(&e);
@@ -214,8 +269,9 @@ static int run(const struct command *cmd, struct client *c, char **words, int n,
 static int run_device(const struct command *cmd, int argc, char **argv)
 {
 	bool can_force = strstr(cmd->name, "detach");
-	/* A disk has no defaults; a vif has nothing else. */
-	int least = strstr(cmd->name, "list") || strcmp(cmd->name, "network-attach") == 0 ? 1 : 2;
+	int least = strstr(cmd->name, "list")	  ? 1
+		    : strstr(cmd->name, "attach") ? text_of_command(cmd)->attach_words
+						  : 2;
 	struct client client = {.fd = -1};
 	struct err e = {0};
 	struct plain_options o;

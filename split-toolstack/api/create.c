@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "split-toolstack/libchaos/device.h"
 #include "split-toolstack/libchaos/json.h"
 
 #define KEYS_MAX 64u
@@ -84,7 +85,7 @@ static int take_lists(struct body *b, const char *key, json_t *value)
 		}
 		return 0;
 	}
-	if (strcmp(key, "vif") == 0 || strcmp(key, "disk") == 0) {
+	if (device_by_word(key)) {
 		if (json_is_string(value))
 			return add_json(b, key, value) ? 0 : -EINVAL;
 		json_array_foreach(value, i, v)

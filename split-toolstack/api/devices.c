@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/libchaos/json.h"
+#include "split-toolstack/libchaos/device.h"
 
 json_t *devices_json(const struct chaos_reply *r)
 {
@@ -60,21 +60,33 @@ static void attached(struct rq *rq, const struct chaos_reply *r)
 	rq_answer(rq, MHD_HTTP_CREATED);
 }
 
+/* "{"vif":"bridge=xenbr0"} or ...", as JSON. */
+static void print_examples(char *to, size_t room)
+{
+	size_t n = 0;
+
+	to[0] = '\0';
+	for (const struct device_words *k = device_words; k->kind && n < room; k++)
+		n += (size_t)snprintf(to + n, room - n, "%s{\"%s\":\"%s\"}",
+				      k == device_words ? "" : " or ", k->word, k->example);
+}
+
 void run_attach(struct rq *rq)
 {
 	json_error_t je;
 	json_t *body = json_loadb(rq->body ? rq->body : "", rq->body_len, 0, &je);
-	const char *vif = json_string_value(json_object_get(body, "vif"));
-	const char *disk = json_string_value(json_object_get(body, "disk"));
+	void *member = json_object_iter(body);
+	const char *word = member ? json_object_iter_key(member) : NULL;
+	const char *value = json_string_value(json_object_iter_value(member));
 	const char *set[2] = {NULL, NULL};
 	struct chaos_request cr;
+	char examples[256];
 	char *text = NULL;
 
-	if (json_object_size(body) != 1 || (!vif && !disk)) {
-		rq_problem(rq, EINVAL,
-			   "the body must be like {\"vif\":\"bridge=xenbr0\"} or "
-			   "{\"disk\":\"/dev/vg/data,raw,xvdb,rw\"}");
-	} else if (asprintf(&text, "%s=%s", vif ? "vif" : "disk", vif ? vif : disk) < 0) {
+	if (json_object_size(body) != 1 || !device_by_word(word) || !value) {
+		print_examples(examples, sizeof(examples));
+		rq_problem(rq, EINVAL, "the body must be like %s", examples);
+	} else if (asprintf(&text, "%s=%s", word, value) < 0) {
 		text = NULL;
 		rq_problem(rq, ENOMEM, "out of memory");
 	} else {
@@ -97,17 +109,31 @@ static void detached(struct rq *rq, const struct chaos_reply *r)
 	rq_answer(rq, MHD_HTTP_NO_CONTENT);
 }
 
+/* The kind whose prefix the address has; otherwise the one without a prefix. */
+static const struct device_words *by_address(const char *device)
+{
+	const struct device_words *plain = device_words;
+
+	for (const struct device_words *k = device_words; k->kind; k++) {
+		if (!k->prefix[0])
+			plain = k;
+		else if (strncmp(device, k->prefix, strlen(k->prefix)) == 0)
+			return k;
+	}
+	return plain;
+}
+
 /* /devices/vif0 and /devices/xvda; ?force=1 */
 void run_detach(struct rq *rq)
 {
-	bool vif = strncmp(rq->device, "vif", 3) == 0;
+	const struct device_words *k = by_address(rq->device);
 	const char *force = rq_query(rq, "force");
 	struct chaos_request cr;
 
 	chaos_request_init(&cr, CHAOS_DETACH);
 	cr.vm = rq->what;
-	cr.kind = vif ? "vif" : "vbd";
-	cr.device = rq->device + (vif ? 3 : 0);
+	cr.kind = k->kind;
+	cr.device = rq->device + strlen(k->prefix);
 	if (force && strcmp(force, "0") != 0 && strcmp(force, "false") != 0)
 		cr.flags = CHAOS_FORCE;
 	rq->on_reply = detached;

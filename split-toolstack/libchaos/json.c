@@ -61,7 +61,7 @@ static void format_time(uint64_t ns, char *to, size_t room)
 		to[0] = '\0';
 }
 
-static void set_text(json_t *j, const char *key, const char *value)
+void json_set_text(json_t *j, const char *key, const char *value)
 {
 	if (value[0])
 		(void)json_object_set_new(j, key, text_json(value));
@@ -77,7 +77,7 @@ static void set_time(json_t *j, const char *key, uint64_t ns)
 	(void)json_object_set_new(j, key, text_json(text));
 }
 
-static void set_number(json_t *j, const char *key, uint64_t n)
+void json_set_number(json_t *j, const char *key, uint64_t n)
 {
 	(void)json_object_set_new(j, key, json_integer((json_int_t)n));
 }
@@ -88,7 +88,7 @@ static void set_cpus(json_t *j, const char *cpus)
 	json_t *list;
 
 	if (!strchr(cpus, ';')) {
-		set_text(j, "cpus", cpus);
+		json_set_text(j, "cpus", cpus);
 		return;
 	}
 	list = json_array();
@@ -105,39 +105,39 @@ json_t *vm_json(const struct chaos_vm *v)
 {
 	json_t *j = json_object();
 
-	set_text(j, "name", v->name);
-	set_text(j, "uuid", v->uuid);
+	json_set_text(j, "name", v->name);
+	json_set_text(j, "uuid", v->uuid);
 	(void)json_object_set_new(j, "domid",
 				  v->domid || is_foreign(v) ? json_integer(v->domid) : json_null());
-	set_text(j, "state", v->state);
-	set_text(j, "type", v->type);
-	set_number(j, "memory_kib", v->mem_kib);
-	set_number(j, "vcpus", v->vcpus);
-	set_number(j, "cpu_ns", v->cpu_ns);
+	json_set_text(j, "state", v->state);
+	json_set_text(j, "type", v->type);
+	json_set_number(j, "memory_kib", v->mem_kib);
+	json_set_number(j, "vcpus", v->vcpus);
+	json_set_number(j, "cpu_ns", v->cpu_ns);
 	if (is_foreign(v))
 		return j;
-	set_number(j, "maxmem_kib", v->maxmem_kib);
-	set_number(j, "maxvcpus", v->maxvcpus ? v->maxvcpus : v->vcpus);
-	set_number(j, "vcpus_online", v->domid == 0 ? 0 : v->online ? v->online : v->vcpus);
+	json_set_number(j, "maxmem_kib", v->maxmem_kib);
+	json_set_number(j, "maxvcpus", v->maxvcpus ? v->maxvcpus : v->vcpus);
+	json_set_number(j, "vcpus_online", v->domid == 0 ? 0 : v->online ? v->online : v->vcpus);
 	set_cpus(j, v->cpus);
-	set_text(j, "reason", v->reason);
+	json_set_text(j, "reason", v->reason);
 	(void)json_object_set_new(j, "exit_code",
 				  v->exit_code >= 0 ? json_integer(v->exit_code) : json_null());
 	(void)json_object_set_new(j, "noxs", json_boolean(v->noxs));
 	(void)json_object_set_new(j, "ready", json_boolean(v->ready));
-	set_text(j, "kernel", v->kernel);
-	set_text(j, "ramdisk", v->ramdisk);
-	set_text(j, "cmdline", v->cmdline);
-	set_text(j, "snapshot", v->snapshot);
-	set_text(j, "copy_of", v->copy_of);
-	set_text(j, "on_poweroff", v->on_poweroff);
-	set_text(j, "on_reboot", v->on_reboot);
-	set_text(j, "on_crash", v->on_crash);
+	json_set_text(j, "kernel", v->kernel);
+	json_set_text(j, "ramdisk", v->ramdisk);
+	json_set_text(j, "cmdline", v->cmdline);
+	json_set_text(j, "snapshot", v->snapshot);
+	json_set_text(j, "copy_of", v->copy_of);
+	json_set_text(j, "on_poweroff", v->on_poweroff);
+	json_set_text(j, "on_reboot", v->on_reboot);
+	json_set_text(j, "on_crash", v->on_crash);
 	set_time(j, "created", v->created_ns);
 	set_time(j, "started", v->started_ns);
 	set_time(j, "ended", v->domid ? 0 : v->ended_ns);
-	set_number(j, "restarts", v->restarts);
-	set_number(j, "console_bytes", v->console_bytes);
+	json_set_number(j, "restarts", v->restarts);
+	json_set_number(j, "console_bytes", v->console_bytes);
 	return j;
 }
 
@@ -155,13 +155,13 @@ json_t *flavor_json(const struct chaos_flavor *f)
 		*f->image || *f->from ? json_null() : json_string(f->for_linux ? "linux" : "noxs"));
 	(void)json_object_set_new(j, "from", *f->from ? text_json(f->from) : json_null());
 	if (*f->from) {
-		set_text(j, "ready_when", f->ready_when);
-		set_text(j, "mac", f->macs);
-		set_text(j, "ip", f->ips);
-		set_text(j, "disk", f->disks);
+		json_set_text(j, "ready_when", f->ready_when);
+		json_set_text(j, "mac", f->macs);
+		json_set_text(j, "ip", f->ips);
+		json_set_text(j, "disk", f->disks);
 	}
-	set_number(j, "vifs", f->vifs);
-	set_number(j, "vbds", f->vbds);
+	json_set_number(j, "vifs", f->vifs);
+	json_set_number(j, "vbds", f->vbds);
 	(void)json_object_set_new(j, "bridge", *f->bridge ? text_json(f->bridge) : json_null());
 	(void)json_object_set_new(j, "backend", f->vifs ? text_json(f->backend) : json_null());
 	(void)json_object_set_new(j, "ramdisk", *f->ramdisk ? text_json(f->ramdisk) : json_null());
@@ -190,35 +190,6 @@ json_t *snapshot_json(const struct chaos_snapshot *s)
 	(void)json_object_set_new(j, "parent_digest",
 				  *s->parent ? json_string(s->parent) : json_null());
 	set_time(j, "created", s->created_ns);
-	return j;
-}
-
-json_t *device_json(const struct chaos_device *d)
-{
-	json_t *j = json_pack("{s:s,s:o,s:s,s:s}", "kind", d->kind, "id", text_json(d->id), "state",
-			      d->state, "backend", d->backend);
-
-	set_text(j, "reason", d->reason);
-	set_number(j, "devid", d->devid);
-	if (strcmp(d->kind, "vif") == 0) {
-		set_text(j, "mac", d->mac);
-		(void)json_object_set_new(j, "bridge",
-					  *d->bridge ? text_json(d->bridge) : json_null());
-		set_text(j, "ifname", d->ifname);
-		set_text(j, "netns", d->netns);
-		set_text(j, "peer", d->peer);
-		set_number(j, "mtu", d->mtu);
-		set_text(j, "ip", d->ip);
-		if (d->rate_bytes) {
-			set_number(j, "rate_bytes", d->rate_bytes);
-			set_number(j, "rate_us", d->rate_us);
-		}
-		return j;
-	}
-	set_text(j, "path", d->path);
-	(void)json_object_set_new(j, "readonly", json_boolean(d->readonly));
-	(void)json_object_set_new(j, "cdrom", json_boolean(d->cdrom));
-	set_number(j, "bytes", d->sectors * 512);
 	return j;
 }
 
