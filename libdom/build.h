@@ -20,7 +20,6 @@ struct dom_build {
 	uint64_t populated;
 	xen_pfn_t *frame; /* PV: machine frame of each RAM page; PVH: NULL */
 	uint64_t shared_mfn;
-	uint32_t grant_frames; /* pages of the grant table to be mapped for the guest */
 };
 
 /* The frame in the form that xen_map() takes. */

@@ -72,7 +72,6 @@ static int cache_get(const char *path, uint8_t **out, size_t *bytes)
 
 struct entry {
 	struct timespec used;
-	uint64_t bytes;
 	char name[sizeof(PREFIX) + 64];
 };
 

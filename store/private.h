@@ -91,7 +91,6 @@ struct store {
 	uint64_t nodes, gen;
 	struct store_node *found; /* the last one that store_find() has found, by found_path */
 	char found_path[128];
-	uint32_t hooked; /* hooks there are */
 	struct store_domain *domains;
 	struct store_conn *conns;
 	struct store_conn *waking; /* are to be woken */

@@ -4,7 +4,6 @@
 
 #include "base/random.h"
 #include "split-toolstack/engine/devices/set.h"
-#include "split-toolstack/engine/parts/engine-t.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/open.h"

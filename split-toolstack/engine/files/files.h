@@ -73,11 +73,6 @@ struct file *files_add(struct files *f, enum file_use use, const char *path, str
 int files_add_disk(struct files *f, enum file_use use, const struct device_config *d,
 		   struct err *e);
 
-static inline uint32_t files_count(const struct files *f) /* NULL: 0 */
-{
-	return f ? f->n : 0;
-}
-
 /* The file of a set that has one. */
 static inline struct file *files_only(struct files *f)
 {
