@@ -33,14 +33,17 @@ static int new_device(struct devices *d, const struct backend_head *head, uint32
 	*out = NULL;
 	if (head->id == 0 || domid >= DOMIDS) {
 		(void)close(fd);
-		return err_set(e, EINVAL, "id %llu, domain %u", (unsigned long long)head->id,
-			       domid);
+		return err_set(
+			e, EINVAL,
+			"device id %llu of domain %u: the id must not be 0, the domain below %u",
+			(unsigned long long)head->id, domid, (unsigned)DOMIDS);
 	}
 	dev = find(d, head->id) ? NULL : calloc(1, sizeof(*dev));
 	if (!dev) {
 		(void)close(fd);
-		return find(d, head->id) ? err_set(e, EEXIST, "the id is in use")
-					 : err_set(e, ENOMEM, "out of memory");
+		return find(d, head->id)
+			       ? err_set(e, EEXIST, "a device with this id exists already")
+			       : err_set(e, ENOMEM, "out of memory");
 	}
 	dev->all = d;
 	dev->id = head->id;
@@ -134,7 +137,10 @@ int device_attach_vif(struct devices *d, const struct backend_vif *m, int fd, st
 	if (rc < 0)
 		return rc;
 	if (m->zero || (m->features & ~NET_FEATURES))
-		rc = err_set(e, EINVAL, "unknown features 0x%x", m->features);
+		rc = err_set(e, EINVAL,
+			     "interface features 0x%x: unknown to this chaos-backend; restart it "
+			     "after an upgrade",
+			     m->features);
 	if (rc == 0)
 		rc = check_tap(fd, e);
 	if (rc == 0)
@@ -169,14 +175,14 @@ static int check_disk(const struct backend_vbd *m, int fd, uint64_t *sectors, st
 	off_t bytes;
 
 	if (flags < 0 || fstat(fd, &st) < 0)
-		return err_sys(e, errno, "the disk's file");
+		return err_sys(e, errno, "examine the disk's file");
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_set(e, EINVAL, "the disk is neither a regular file nor a block device");
 	if (!(m->flags & BLK_READ_ONLY) && (flags & O_ACCMODE) != O_RDWR)
 		return err_set(e, EINVAL, "the disk's file is not open for writing");
 	bytes = lseek(fd, 0, SEEK_END);
 	if (bytes < 0)
-		return err_sys(e, errno, "the disk's size");
+		return err_sys(e, errno, "find the end of the disk");
 	*sectors = m->sectors ? m->sectors : (uint64_t)bytes / BLK_SECTOR;
 	if (*sectors == 0 || *sectors > (uint64_t)bytes / BLK_SECTOR)
 		return err_set(e, EINVAL, "%llu sectors on a disk of %llu bytes",
@@ -193,7 +199,10 @@ int device_attach_vbd(struct devices *d, const struct backend_vbd *m, int fd, ui
 	if (rc < 0)
 		return rc;
 	if (m->flags & ~BLK_FLAGS)
-		rc = err_set(e, EINVAL, "unknown flags 0x%x", m->flags);
+		rc = err_set(e, EINVAL,
+			     "disk flags 0x%x: unknown to this chaos-backend; restart it after an "
+			     "upgrade",
+			     m->flags);
 	if (rc == 0)
 		rc = check_disk(m, fd, sectors, e);
 	if (rc == 0)

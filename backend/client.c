@@ -74,7 +74,7 @@ static int put(struct backend_client *c, uint16_t type, const void *m, uint32_t 
 		int code = errno;
 
 		free(p);
-		return err_sys(e, code, "the device's file");
+		return err_sys(e, code, "copy the descriptor of the device");
 	}
 	*c->tail = p;
 	c->tail = &p->next;
@@ -243,7 +243,7 @@ static int start(const char *path, const char *exe, const char *user, struct err
 	int rc = 0;
 
 	if (access(exe, X_OK) < 0)
-		return err_sys(e, errno, "%s", exe);
+		return err_sys(e, errno, "run %s", exe);
 	fd = unix_listen(&l, e);
 	if (fd < 0)
 		return fd;
@@ -251,7 +251,7 @@ static int start(const char *path, const char *exe, const char *user, struct err
 	if (pid == 0)
 		become(fd, exe, user);
 	if (pid < 0)
-		rc = err_sys(e, errno, "start %s", exe);
+		rc = err_sys(e, errno, "fork to start %s", exe);
 	else
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;

@@ -117,7 +117,7 @@ int confine_filter(struct err *e)
 	if (rc == 0)
 		rc = seccomp_load(f);
 	seccomp_release(f);
-	return rc < 0 ? err_sys(e, -rc, "seccomp filter") : 0;
+	return rc < 0 ? err_sys(e, -rc, "install the seccomp filter") : 0;
 }
 
 static int ids_of(const char *user, uid_t *uid, gid_t *gid, struct err *e)
@@ -134,7 +134,9 @@ static int ids_of(const char *user, uid_t *uid, gid_t *gid, struct err *e)
 	/* cppcheck-suppress getpwnamCalled */
 	p = getpwnam(user); /* before there are threads */
 	if (!p)
-		return err_set(e, EINVAL, "no such user: %s", user);
+		return err_set(e, EINVAL,
+			       "user \"%s\" does not exist: create it, or give another with --user",
+			       user);
 	*uid = p->pw_uid;
 	*gid = p->pw_gid;
 	return 0;

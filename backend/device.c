@@ -272,10 +272,10 @@ int devices_open(struct devices *d, struct err *e)
 	d->ready_tail = &d->ready;
 	d->gnt = xengnttab_open(NULL, 0);
 	if (!d->gnt)
-		return err_sys(e, errno, "open gntdev");
+		return err_sys(e, errno, "open the grant device /dev/xen/gntdev");
 	d->evt = xenevtchn_open(NULL, 0);
 	if (!d->evt)
-		return err_sys(e, errno, "open evtchn");
+		return err_sys(e, errno, "open the event channel device /dev/xen/evtchn");
 	d->seam = (struct backend_seam){.copy = grant_copy, .notify = notify, .ctx = d};
 	if (area_open(&d->area, NET_AREA_PAGES + (1 + BLK_THREADS) * BLK_SEGMENTS) < 0)
 		return err_set(e, ENOMEM, "out of memory");

@@ -39,7 +39,7 @@ static int open_checked(const char *path, struct err *e)
 	const char *at = path;
 
 	if (dir < 0)
-		return err_sys(e, errno, "folder /");
+		return err_sys(e, errno, "open the folder /");
 	while (*at) {
 		size_t len = strcspn(++at, "/");
 		struct stat st;
@@ -55,9 +55,9 @@ static int open_checked(const char *path, struct err *e)
 		next = openat(dir, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		(void)close(dir);
 		if (next < 0)
-			return err_sys(e, errno, "folder %s", whole);
+			return err_sys(e, errno, "open the folder %s", whole);
 		dir = next;
-		rc = fstat(dir, &st) < 0 ? err_sys(e, errno, "folder %s", whole)
+		rc = fstat(dir, &st) < 0 ? err_sys(e, errno, "examine the folder %s", whole)
 					 : is_ours(&st, whole, *at == '\0', e);
 		if (rc < 0) {
 			(void)close(dir);
@@ -73,7 +73,7 @@ static int make(const char *path, mode_t mode, struct err *e)
 	char *slash;
 
 	if (snprintf(parent, sizeof(parent), "%s", path) >= (int)sizeof(parent))
-		return err_set(e, ENAMETOOLONG, "folder %s: too long", path);
+		return err_set(e, ENAMETOOLONG, "folder %s: the path is too long", path);
 	slash = strrchr(parent, '/');
 	if (slash && slash != parent) {
 		*slash = '\0';
@@ -95,7 +95,7 @@ int dir_prepare(const char *path, bool open_to_readers, struct err *e)
 		return rc;
 	real = realpath(path, NULL);
 	if (!real)
-		return err_sys(e, errno, "folder %s", path);
+		return err_sys(e, errno, "resolve the folder %s", path);
 	dir = open_checked(real, e);
 	if (dir >= 0 && !open_to_readers) {
 		/* An O_PATH descriptor has no fchmod(); the folder cannot have been moved. */
@@ -117,7 +117,7 @@ int dir_refuse_links(int dir, const char *path, struct err *e)
 	int rc = 0;
 
 	if (!d) {
-		rc = err_sys(e, errno, "folder %s", path);
+		rc = err_sys(e, errno, "read the folder %s", path);
 		if (fd >= 0)
 			(void)close(fd);
 		return rc;

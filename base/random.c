@@ -24,7 +24,7 @@ int random_fetch(void *out, size_t len, const char *what, struct err *e)
 		int rc = random_stocked.left < n ? fill() : 0;
 
 		if (rc < 0)
-			return err_sys(e, -rc, "random %s", what);
+			return err_sys(e, -rc, "make a random %s", what);
 		(void)random_bytes(to, n, what, e);
 		to += n;
 		len -= n;

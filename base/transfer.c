@@ -41,7 +41,7 @@ static int check(struct transfer *t, bool writing, struct err *e)
 	struct statx st; /* its type, for which no server is asked */
 
 	if (flags < 0 || statx(t->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
-		return err_sys(e, errno, "the file");
+		return err_sys(e, errno, "examine the file");
 	if (flags & O_PATH || (mode != O_RDWR && mode != (writing ? O_WRONLY : O_RDONLY)))
 		return err_set(e, EINVAL, "the file is not open for %s",
 			       writing ? "writing" : "reading");
@@ -65,7 +65,7 @@ int transfer_open(struct transfer *t, int fd, bool writing, struct err *e)
 	if (rc == 0) {
 		t->cancel = eventfd(0, EFD_CLOEXEC);
 		if (t->cancel < 0)
-			rc = err_sys(e, errno, "eventfd");
+			rc = err_sys(e, errno, "make an eventfd for the file");
 	}
 	if (rc < 0)
 		transfer_close(t);

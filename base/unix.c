@@ -81,7 +81,7 @@ int unix_listen(const struct unix_listener *l, struct err *e)
 		return rc;
 	fd = socket(AF_UNIX, l->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return err_sys(e, errno, "socket");
+		return err_sys(e, errno, "make a socket for %s", l->path);
 	/* bind() makes the file with the mode of the socket, so it is private from the start,
 	 * without changing the umask, which all threads share. */
 	if (fchmod(fd, 0600) < 0 ||

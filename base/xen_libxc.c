@@ -63,7 +63,7 @@ int xen_open(struct xen **out, struct err *e)
 	}
 	rc = xen_evtchn_prepare(x);
 	if (rc < 0) {
-		(void)err_sys(e, -rc, "event device");
+		(void)err_sys(e, -rc, "open the event channel device /dev/xen/evtchn");
 		goto out;
 	}
 	x->scheduler = -1;

@@ -34,7 +34,7 @@ static int find(const char *what, struct chaos_vm *v, struct err *e)
 	if (rc == 0)
 		rc = client_finish(&c, &in, NULL, NULL, e);
 	if (rc == 0 && !decode_vm(&in, v))
-		rc = err_set(e, EPROTO, "chaosd says nothing of \"%s\"", what);
+		rc = err_set(e, EPROTO, "chaosd sent no information about \"%s\"", what);
 	client_close(&c);
 	if (rc == 0 && strcmp(v->state, "running") != 0)
 		rc = err_set(e, EINVAL, "\"%s\" does not run: it is %s", v->name, v->state);
@@ -67,7 +67,7 @@ static int start_holder(const struct chaos_vm *v, struct err *e)
 	int rc;
 
 	if (pipe2(pair, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "pipe");
+		return err_sys(e, errno, "make a pipe to chaos-oci");
 	(void)posix_spawn_file_actions_init(&files);
 	(void)posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDWR, 0);
 	(void)posix_spawn_file_actions_adddup2(&files, 0, 1);
@@ -79,7 +79,7 @@ static int start_holder(const struct chaos_vm *v, struct err *e)
 		hear_start(pair[0], text, sizeof(text));
 	(void)close(pair[0]);
 	if (rc != 0)
-		return err_sys(e, rc, "chaos-oci, which holds the channel of a VM's agent");
+		return err_sys(e, rc, "start chaos-oci, which holds the channel of a VM's agent");
 	return text[0] ? err_set(e, EIO, "\"%s\": %s", v->name, text) : 0;
 }
 
@@ -92,7 +92,7 @@ static int connect_holder(const struct chaos_vm *v, struct err *e)
 	join_path(v->uuid, path);
 	fd = unix_connect(path, SOCK_SEQPACKET, 0);
 	if (fd != -ENOENT && fd != -ECONNREFUSED)
-		return fd >= 0 ? fd : err_sys(e, -fd, "\"%s\": %s", v->name, path);
+		return fd >= 0 ? fd : err_sys(e, -fd, "\"%s\": connect to %s", v->name, path);
 	rc = start_holder(v, e);
 	return rc < 0 ? rc : unix_connect(path, SOCK_SEQPACKET, 0);
 }
@@ -117,7 +117,10 @@ static int hand_over(const struct chaos_vm *v, const int files[CONTROL_FILES], s
 	(void)close(fd);
 	if (rc == -EPIPE || rc == -ECONNRESET)
 		return -EAGAIN;
-	return rc < 0 ? err_sys(e, -rc, "\"%s\": what holds its channel does not answer", v->name)
+	return rc < 0 ? err_sys(e, -rc,
+				"\"%s\": the program that holds its agent's channel does not "
+				"answer",
+				v->name)
 		      : err_set(e, -a.rc, "\"%s\": %s", v->name, a.message);
 }
 
@@ -129,7 +132,7 @@ static int into_file(const json_t *words, struct err *e)
 		return fd;
 	if (fd >= 0)
 		(void)close(fd);
-	return err_sys(e, errno, "memfd_create");
+	return err_sys(e, errno, "make a file in memory for the request");
 }
 
 int agent_start(const char *vm, const json_t *words, const int files[3], int timeout_ms,
@@ -151,8 +154,10 @@ int agent_start(const char *vm, const json_t *words, const int files[3], int tim
 		fd = hand_over(&v, all, e);
 	(void)close(all[0]);
 	if (fd == -EAGAIN)
-		return err_set(e, EBUSY, "\"%s\": what holds its channel ends again and again",
-			       v.name);
+		return err_set(e, EBUSY,
+			       "\"%s\": the program that holds its agent's channel ended %d times: "
+			       "try again",
+			       v.name, TIMES);
 	if (fd < 0)
 		return fd == -ENOENT || fd == -ENOEXEC ? -EIO : fd;
 	rc = join_hear(fd, timeout_ms, &a);
@@ -160,9 +165,13 @@ int agent_start(const char *vm, const json_t *words, const int files[3], int tim
 		return fd;
 	(void)close(fd);
 	if (rc == -ETIMEDOUT)
-		return err_set(e, ETIMEDOUT, "\"%s\": no agent answers: does one run in it?",
+		return err_set(e, ETIMEDOUT,
+			       "\"%s\": its agent does not answer: does one run in the VM?",
 			       v.name);
-	return rc < 0 ? err_set(e, EPIPE, "\"%s\": what holds its channel has ended", v.name)
+	return rc < 0 ? err_set(e, EPIPE,
+				"\"%s\": the program that holds its agent's channel has ended: try "
+				"again",
+				v.name)
 		      : err_set(e, -a.rc, "\"%s\": %s", v.name, a.message);
 }
 
@@ -180,7 +189,8 @@ int agent_wait(int connection, struct err *e)
 		return rc;
 	if (rc < 0)
 		return err_set(e, ECONNRESET,
-			       "what holds the VM's channel has ended, and the command with it");
+			       "the program that holds the agent's channel has ended, and the "
+			       "command with it");
 	return a.rc < 0 ? err_set(e, -a.rc, "%s", a.message) : a.rc & 255;
 }
 

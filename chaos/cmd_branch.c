@@ -91,7 +91,7 @@ static int run_branch(const struct command *cmd, int argc, char **argv)
 	a.json = json ? json_array() : NULL;
 	rc = branch(&a, &e);
 	if (a.json && print_json(a.json) < 0 && rc == 0)
-		rc = err_set(&e, EIO, "standard output");
+		rc = err_set(&e, EIO, "cannot write to standard output");
 	return rc < 0 ? failed(&e) : EXIT_DONE;
 }
 

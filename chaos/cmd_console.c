@@ -73,7 +73,7 @@ static int show(const struct wire_in *in, struct err *e)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(e, errno, "standard output");
+			return err_sys(e, errno, "write to standard output");
 		done += (uint32_t)n;
 	}
 	return 0;
@@ -89,7 +89,7 @@ static int pass_input(struct client *c, uint32_t tag, struct err *e)
 	int rc = 0;
 
 	if (n < 0)
-		return errno == EINTR ? 0 : err_sys(e, errno, "standard input");
+		return errno == EINTR ? 0 : err_sys(e, errno, "read standard input");
 	if (n == 0)
 		return 2;
 	end = raw ? memchr(buf, DETACH, (size_t)n) : NULL;
@@ -122,7 +122,7 @@ int stream_console(struct client *c, const char *what, uint32_t flags, bool *end
 			break;
 		}
 		if (rc < 0 && errno != EINTR)
-			rc = err_sys(e, errno, "poll");
+			rc = err_sys(e, errno, "wait for chaosd");
 		if (rc > 0 && p[0].revents) {
 			rc = client_receive(c, &in, e);
 			if (rc == 0 && in.h.op == PROTO_OK) {

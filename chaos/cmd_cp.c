@@ -199,10 +199,10 @@ static int begin(const struct copy *x, struct copying *k, struct err *e)
 	int said[2] = {-1, -1};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	json_t *words = words_of(x);
-	int rc = words ? 0 : err_set(e, EINVAL, "the path is no text in UTF-8");
+	int rc = words ? 0 : err_set(e, EINVAL, "path \"%s\": not valid UTF-8", x->inside);
 
 	if (rc == 0 && (null < 0 || pipe2(data, O_CLOEXEC) < 0 || pipe2(said, O_CLOEXEC) < 0))
-		rc = err_sys(e, errno, "pipe");
+		rc = err_sys(e, errno, "make the pipes of the copy");
 	k->data = data[x->from_vm ? 0 : 1];
 	k->said = said[0];
 	if (rc == 0)
@@ -324,16 +324,16 @@ static int run_cp(const struct command *cmd, int argc, char **argv)
 		x.set_ids = x.set_ids || c == 's';
 		json = json || c == 'j';
 		if (c == 'L' && (x.bytes_max = read_limit(optarg)) == 0)
-			return usage(cmd, "--limit \"%s\": no size", optarg);
+			return usage(cmd, "--limit \"%s\": give a size, such as 64M", optarg);
 		if (c == 'T' && (x.timeout_ms = agent_read_timeout(optarg)) < 0)
-			return usage(cmd, "--timeout \"%s\": no number of seconds", optarg);
+			return usage(cmd, "--timeout \"%s\": give a number of seconds", optarg);
 	}
 	if (argc - optind != 2)
-		return usage(cmd, "name what is copied, and where to");
+		return usage(cmd, "give two paths: what to copy, and where to");
 	x.from_vm = split(argv[optind], &x.vm, &x.inside);
 	x.here = argv[optind + x.from_vm];
 	if (split(argv[optind + 1], &vm, &path) == x.from_vm)
-		return usage(cmd, "one of the two is VM:PATH, the other a path of this host");
+		return usage(cmd, "give one path as VM:PATH, and the other as a path of this host");
 	if (!x.from_vm) {
 		x.vm = vm;
 		x.inside = path;

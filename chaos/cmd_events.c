@@ -70,7 +70,7 @@ static int run_events(const struct command *cmd, int argc, char **argv)
 		}
 		since = strtoull(optarg, &rest, 10);
 		if (*rest || rest == optarg)
-			return usage(cmd, "--since \"%s\": not the number of an event", optarg);
+			return usage(cmd, "--since \"%s\": give the number of an event", optarg);
 	}
 	if (optind < argc)
 		return usage(cmd, "unexpected argument \"%s\"", argv[optind]);

@@ -73,7 +73,7 @@ static int open_files(struct execution *x, struct err *e)
 		x->files[0] = join_own_file(0);
 	} else if (x->terminal) { /* its end would be typed */
 		if (pipe2(pair, O_CLOEXEC) < 0)
-			return err_sys(e, errno, "pipe");
+			return err_sys(e, errno, "make a pipe for standard input");
 		x->files[0] = pair[0];
 		x->never = pair[1];
 	} else {
@@ -83,7 +83,10 @@ static int open_files(struct execution *x, struct err *e)
 	x->files[2] = join_own_file(2);
 	for (int i = 0; i < 3; i++)
 		if (x->files[i] < 0)
-			return err_sys(e, errno, "file %d", i);
+			return err_sys(e, errno, "open standard %s for the command",
+				       i == 0	? "input"
+				       : i == 1 ? "output"
+						: "error");
 	return 0;
 }
 
@@ -99,7 +102,7 @@ static void close_files(const struct execution *x)
 static int execute(struct execution *x, char **command, struct err *e)
 {
 	json_t *words = words_of(x, command);
-	int rc = words ? open_files(x, e) : err_set(e, EINVAL, "the command is no text in UTF-8");
+	int rc = words ? open_files(x, e) : err_set(e, EINVAL, "the command is not valid UTF-8");
 
 	if (rc == 0)
 		rc = connection = agent_start(x->vm, words, x->files, x->timeout_ms, e);

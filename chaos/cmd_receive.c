@@ -41,8 +41,9 @@ static int read_ask(struct reception *r, const struct migrate_message *m, struct
 		return err_set(e, EPROTO, "the other side sent a malformed message");
 	migrate_boot(here);
 	if (!here[0] || strcmp(boot, here) != 0)
-		return err_set(e, ENXIO,
-			       "the VM was sent to another host, or before this host was booted");
+		return err_set(
+			e, ENXIO,
+			"this VM was sent to another host, or to this one before it was booted");
 	return 0;
 }
 
@@ -144,7 +145,7 @@ static int wait_for_go(struct reception *r, struct err *e)
 
 	while (poll(p, 2, -1) < 0)
 		if (errno != EINTR)
-			return err_sys(e, errno, "poll");
+			return err_sys(e, errno, "wait for chaosd and the other side");
 	if (p[1].revents) {
 		rc = client_receive(&r->c, &in, e);
 		return rc < 0 ? rc : err_set(e, EPROTO, "chaosd sent a malformed frame");

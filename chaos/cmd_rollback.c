@@ -51,7 +51,7 @@ static int run_rollback(const struct command *cmd, int argc, char **argv)
 		return usage(cmd, "name a VM, and optionally a snapshot");
 	rc = rollback(argv[optind], argc - optind == 2 ? argv[optind + 1] : NULL, &in, &c, &e);
 	if (rc == 0 && print_rolled(&in, json) < 0)
-		rc = err_set(&e, EIO, "standard output");
+		rc = err_set(&e, EIO, "cannot write to standard output");
 	client_close(&c);
 	return rc < 0 ? failed(&e) : EXIT_DONE;
 }

@@ -189,11 +189,11 @@ static int open_source(const char *path, struct err *e)
 			return err_set(e, EINVAL,
 				       "standard input is a terminal: give a file or a pipe");
 		fd = dup(STDIN_FILENO);
-		return fd < 0 ? err_sys(e, errno, "standard input") : fd;
+		return fd < 0 ? err_sys(e, errno, "copy the descriptor of standard input") : fd;
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, errno, "%s", path);
+		return err_sys(e, errno, "open %s", path);
 	return fd;
 }
 
@@ -293,7 +293,7 @@ static int run_restore(const struct command *cmd, int argc, char **argv)
 	if (fd >= 0)
 		(void)close(fd);
 	if (rc == 0 && print_restored(&in, json) < 0)
-		rc = err_set(&e, EIO, "standard output");
+		rc = err_set(&e, EIO, "cannot write to standard output");
 	client_close(&client);
 	return rc < 0 ? failed(&e) : EXIT_DONE;
 }

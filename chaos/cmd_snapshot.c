@@ -113,7 +113,7 @@ static int keep(struct client *c, const char *vm, const char *name, bool json, s
 				  json_real((double)wire_get_u64(&in, PROTO_STOPPED_NS, 0) / 1000));
 	(void)json_object_set_new(j, "total_us",
 				  json_real((double)wire_get_u64(&in, PROTO_TOTAL_NS, 0) / 1000));
-	return print_json(j) < 0 ? err_set(e, EIO, "standard output") : 0;
+	return print_json(j) < 0 ? err_set(e, EIO, "cannot write to standard output") : 0;
 }
 
 static int remove_one(struct client *c, const char *name, struct err *e)
@@ -222,7 +222,7 @@ static int unpack(struct client *c, const char *path, const char *name, bool jso
 	int rc;
 
 	if (fd < 0)
-		return err_sys(e, errno, "%s", piped ? "standard input" : path);
+		return err_sys(e, errno, "open %s", piped ? "standard input" : path);
 	rc = send_file(c, PROTO_REQ_SNAPSHOT_UNPACK, name ? name : slash ? slash + 1 : path, fd, e);
 	(void)close(fd);
 	if (rc == 0)
@@ -232,7 +232,7 @@ static int unpack(struct client *c, const char *path, const char *name, bool jso
 	if (!json)
 		printf("%s\n", s.name);
 	else if (print_json(snapshot_json(&s)) < 0)
-		return err_set(e, EIO, "standard output");
+		return err_set(e, EIO, "cannot write to standard output");
 	return 0;
 }
 

@@ -22,12 +22,12 @@ static int read_config(const char *path, char *text, size_t *len, struct err *e)
 
 	*len = 0;
 	if (fd < 0)
-		return err_sys(e, errno, "%s", path);
+		return err_sys(e, errno, "open %s", path);
 	while (*len < CONFIG_MAX && (n = read(fd, text + *len, CONFIG_MAX - *len)) > 0)
 		*len += (size_t)n;
 	(void)close(fd);
 	if (n < 0)
-		return err_sys(e, errno, "%s", path);
+		return err_sys(e, errno, "read %s", path);
 	if (*len == CONFIG_MAX)
 		return err_set(e, E2BIG, "%s: longer than %u bytes", path, CONFIG_MAX - 1);
 	return 0;
@@ -113,7 +113,8 @@ static int send_create(struct client *c, struct create_args *a, const char *name
 	if (name && snprintf(set, sizeof(set), "name=%s", name) < (int)sizeof(set))
 		wire_text(&w, PROTO_SET, set);
 	else if (name)
-		rc = err_set(e, ENAMETOOLONG, "name: too long");
+		rc = err_set(e, ENAMETOOLONG, "name: more than %zu bytes",
+			     sizeof(set) - sizeof("name="));
 	for (int i = 0; i < a->nignore; i++)
 		wire_text(&w, PROTO_IGNORE, a->ignore[i]);
 	if (rc == 0)
@@ -238,7 +239,7 @@ int create_one(struct create_args *a, struct client *c, struct chaos_vm *v)
 	if (rc == 0)
 		rc = receive_create(c, a, v, &x, &e);
 	if (rc == 0 && print_created(a, v, &x) != EXIT_DONE)
-		rc = err_set(&e, EIO, "standard output");
+		rc = err_set(&e, EIO, "cannot write to standard output");
 	json_decref(x.times);
 	json_decref(x.devices);
 	return rc < 0 ? failed(&e) : EXIT_DONE;
@@ -320,7 +321,7 @@ int create_many(struct create_args *a)
 	}
 	client_close(&c);
 	if (m.json && print_json(m.json) < 0 && rc == 0)
-		rc = err_set(&e, EIO, "standard output");
+		rc = err_set(&e, EIO, "cannot write to standard output");
 	if (rc < 0)
 		return failed(&e);
 	if (m.failed)

@@ -36,7 +36,7 @@ static int write_all(int fd, const uint8_t *at, size_t left, struct err *e)
 		else if (n < 0 && errno == EPIPE)
 			return err_set(e, EPIPE, "the other side closed the connection");
 		else if (n < 0 && errno != EINTR)
-			return err_sys(e, errno, "the connection to the other side");
+			return err_sys(e, errno, "write to the other side");
 		if (n > 0) {
 			at += n;
 			left -= (size_t)n;
@@ -115,7 +115,7 @@ static int read_all(int fd, uint8_t *at, size_t left, uint64_t until, struct err
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
 			return err_set(e, EPIPE, "the other side closed the connection");
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return err_sys(e, errno, "the connection to the other side");
+			return err_sys(e, errno, "read from the other side");
 		if (n > 0) {
 			at += n;
 			left -= (size_t)n;

@@ -60,7 +60,7 @@ int link_run(struct link *l, const char *const argv[], struct err *e)
 
 	*l = (struct link){.in = -1, .out = -1};
 	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
-		rc = err_sys(e, errno, "pipe");
+		rc = err_sys(e, errno, "make the pipes of the command");
 	if (rc == 0) /* less than that is fine, too */
 		(void)fcntl(to[1], F_SETPIPE_SZ, PIPE);
 	if (rc == 0) {
@@ -68,7 +68,7 @@ int link_run(struct link *l, const char *const argv[], struct err *e)
 		if (l->child == 0)
 			in_child(argv, to, from);
 		if (l->child < 0)
-			rc = err_sys(e, errno, "fork");
+			rc = err_sys(e, errno, "fork for the command");
 	}
 	for (int i = 0; i < 2; i++) {
 		int mine = i == 0 ? to[1] : from[0];
@@ -190,7 +190,7 @@ static int open_socket(const char *where, union address *a, socklen_t *len, stru
 		return rc;
 	fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return err_sys(e, errno, "socket");
+		return err_sys(e, errno, "make a socket for %s", where);
 	return fd;
 }
 
@@ -204,7 +204,7 @@ static int connect_to(struct link *l, const char *where, struct err *e)
 	if (fd < 0)
 		return fd;
 	if (connect(fd, &a.any, len) < 0) {
-		int rc = err_sys(e, errno, "%s", where);
+		int rc = err_sys(e, errno, "connect to %s", where);
 
 		(void)close(fd);
 		return rc;
@@ -262,13 +262,13 @@ int link_listen(struct link *l, const char *where, struct err *e)
 	if (path)
 		take_over(&a, len);
 	if (bind(fd, &a.any, len) < 0 || listen(fd, 1) < 0)
-		rc = err_sys(e, errno, "%s", where);
+		rc = err_sys(e, errno, "listen on %s", where);
 	if (path)
 		(void)umask(mask);
 	while (rc == 0 && l->in < 0) {
 		l->in = l->out = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 		if (l->in < 0 && errno != EINTR)
-			rc = err_sys(e, errno, "%s", where);
+			rc = err_sys(e, errno, "accept a connection on %s", where);
 	}
 	if (path && l->in >= 0)
 		(void)unlink(where);

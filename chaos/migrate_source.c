@@ -222,7 +222,7 @@ static int wait_filled(struct migration *m, struct err *e)
 		int ready = poll(p, 2, ms);
 
 		if (ready < 0 && errno != EINTR)
-			rc = err_sys(e, errno, "poll");
+			rc = err_sys(e, errno, "wait for chaosd and the other side");
 		else if (ready == 0)
 			rc = progress_tick(m, written, e);
 		else if (ready > 0 && p[1].revents)

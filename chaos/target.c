@@ -79,7 +79,7 @@ static int open_temp(struct target *t, struct err *e)
 	hold_signals(&old);
 	t->fd = mkostemp(t->temp, O_CLOEXEC); /* mode 0600 */
 	if (t->fd < 0) {
-		rc = err_sys(e, errno, "%s", t->path);
+		rc = err_sys(e, errno, "make a file beside %s", t->path);
 		free(t->temp);
 		t->temp = NULL;
 	} else {
@@ -102,7 +102,7 @@ static int open_nameless(struct target *t, struct err *e)
 	if (t->fd >= 0)
 		return 0;
 	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
-		return err_sys(e, errno, "%s", t->path);
+		return err_sys(e, errno, "make the file %s", t->path);
 	return open_temp(t, e);
 }
 
@@ -116,11 +116,11 @@ int target_open(struct target *t, const char *path, struct err *e)
 			return err_set(e, EINVAL,
 				       "standard output is a terminal: give a file or a pipe");
 		t->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-		return t->fd < 0 ? err_sys(e, errno, "standard output") : 0;
+		return t->fd < 0 ? err_sys(e, errno, "copy the descriptor of standard output") : 0;
 	}
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		t->fd = open(path, O_WRONLY | O_CLOEXEC);
-		return t->fd < 0 ? err_sys(e, errno, "%s", path) : 0;
+		return t->fd < 0 ? err_sys(e, errno, "open %s", path) : 0;
 	}
 	t->path = realpath(
 		path, NULL); /* replaces the file that a symbolic link leads to, not the link */
@@ -198,13 +198,13 @@ int target_finish(struct target *t, struct err *e)
 
 	if (fstat(t->fd, &st) < 0 ||
 	    ((S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) && fdatasync(t->fd) < 0))
-		return err_sys(e, errno, "%s", t->path ? t->path : "the saved VM");
+		return err_sys(e, errno, "write %s", t->path ? t->path : "the saved VM");
 	if (!t->path)
 		return 0;
 	rc = name_it(t);
 	if (rc == 0)
 		rc = sync_name(t);
-	return rc < 0 ? err_sys(e, -rc, "%s", t->path) : 0;
+	return rc < 0 ? err_sys(e, -rc, "name the file %s", t->path) : 0;
 }
 
 int target_drain(const struct target *t, int until, struct err *e)

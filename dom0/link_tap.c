@@ -27,14 +27,14 @@ int link_tap(const char *name, bool vnet_hdr, int *out, struct err *e)
 	memcpy(r.ifr_name, name, strlen(name));
 	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return err_sys(e, errno, "tap \"%s\": /dev/net/tun", name);
+		return err_sys(e, errno, "tap \"%s\": open /dev/net/tun", name);
 	if (ioctl(fd, TUNSETIFF, &r) < 0)
 		rc = errno == EBUSY ? err_set(e, EEXIST, "the interface name \"%s\" is taken", name)
-				    : err_sys(e, errno, "tap \"%s\"", name);
+				    : err_sys(e, errno, "make the tap \"%s\"", name);
 	if (rc == 0 && vnet_hdr &&
 	    (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 ||
 	     ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) < 0))
-		rc = err_sys(e, errno, "tap \"%s\": offloads", name);
+		rc = err_sys(e, errno, "tap \"%s\": set its offloads", name);
 	if (rc < 0) {
 		(void)close(fd);
 		return rc;

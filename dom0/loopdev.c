@@ -48,7 +48,7 @@ int loop_attach(int fd, bool readonly, bool direct_io, char dev[32], uint32_t *m
 
 	*loop_fd = -1;
 	if (control < 0)
-		return err_sys(e, errno, "/dev/loop-control");
+		return err_sys(e, errno, "open /dev/loop-control (is the module loop loaded?)");
 	c.info.lo_flags = LO_FLAGS_AUTOCLEAR | (readonly ? LO_FLAGS_READ_ONLY : 0) |
 			  (direct_io ? LO_FLAGS_DIRECT_IO : 0);
 	for (int i = 0; rc == 1 && i < TRIES; i++) {
@@ -58,9 +58,9 @@ int loop_attach(int fd, bool readonly, bool direct_io, char dev[32], uint32_t *m
 	}
 	(void)close(control);
 	if (rc != 0)
-		return err_sys(e, rc == 1 ? EBUSY : -rc, "loop device");
+		return err_sys(e, rc == 1 ? EBUSY : -rc, "set up a loop device");
 	if (fstat(*loop_fd, &st) < 0) {
-		rc = err_sys(e, errno, "%s", dev);
+		rc = err_sys(e, errno, "examine %s", dev);
 		(void)close(*loop_fd);
 		*loop_fd = -1;
 		return rc;

@@ -54,7 +54,7 @@ static int open_link(struct netns *n, struct err *e)
 	int rc = pthread_create(&t, NULL, visit, &v);
 
 	if (rc != 0)
-		return err_sys(e, rc, "start a thread");
+		return err_sys(e, rc, "start a thread for the network namespace");
 	(void)pthread_join(t, NULL);
 	return v.rc;
 }
@@ -69,13 +69,13 @@ static int open_path(const char *path, struct err *e)
 	int fd = -1;
 
 	if (at < 0)
-		return err_sys(e, errno, "network namespace \"%s\"", path);
+		return err_sys(e, errno, "find the network namespace \"%s\"", path);
 	if (fstatfs(at, &fs) == 0 && fs.f_type == NSFS_MAGIC) {
 		(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", at);
 		fd = open(again, O_RDONLY | O_CLOEXEC);
 		if (fd < 0) {
 			(void)close(at);
-			return err_sys(e, errno, "network namespace \"%s\"", path);
+			return err_sys(e, errno, "open the network namespace \"%s\"", path);
 		}
 	}
 	(void)close(at);
@@ -94,7 +94,8 @@ int netns_open(struct netns *n, const char *path, struct err *e)
 	*n = (struct netns){.fd = open_path(path, e)};
 	if (n->fd < 0)
 		return n->fd;
-	rc = fstat(n->fd, &st) < 0 ? err_sys(e, errno, "network namespace \"%s\"", path) : 0;
+	rc = fstat(n->fd, &st) < 0 ? err_sys(e, errno, "examine the network namespace \"%s\"", path)
+				   : 0;
 	if (rc == 0) {
 		n->inode = st.st_ino;
 		rc = open_link(n, e);

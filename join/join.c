@@ -29,10 +29,10 @@ int join_lock(struct err *e)
 	int fd;
 
 	if (mkdir(JOIN_FOLDER, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "%s", JOIN_FOLDER);
+		return err_sys(e, errno, "make the folder %s", JOIN_FOLDER);
 	fd = open(JOIN_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		int rc = err_sys(e, errno, "%s", JOIN_FOLDER);
+		int rc = err_sys(e, errno, "open the folder %s", JOIN_FOLDER);
 
 		if (fd >= 0)
 			(void)close(fd);
@@ -40,11 +40,12 @@ int join_lock(struct err *e)
 	}
 	if (st.st_uid != geteuid() || st.st_mode & 077) {
 		(void)close(fd);
-		return err_set(e, EPERM, "%s: it is not this user's alone; remove it", JOIN_FOLDER);
+		return err_set(e, EPERM, "folder %s: other users own it or may use it; remove it",
+			       JOIN_FOLDER);
 	}
 	while (flock(fd, LOCK_EX) < 0)
 		if (errno != EINTR) {
-			int rc = err_sys(e, errno, "%s", JOIN_FOLDER);
+			int rc = err_sys(e, errno, "lock the folder %s", JOIN_FOLDER);
 
 			(void)close(fd);
 			return rc;

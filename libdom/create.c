@@ -112,7 +112,7 @@ static int set_limits(struct xen *x, const struct dom *d, const struct dom_spec 
 				       "not enough memory for the paging pool (%llu KiB)",
 				       (unsigned long long)pool >> 10);
 		if (rc < 0)
-			return err_sys(e, -rc, "paging pool of domain %u", d->domid);
+			return err_sys(e, -rc, "set the paging pool of domain %u", d->domid);
 	}
 	if (d->build->direct)
 		return 0;
@@ -121,7 +121,7 @@ static int set_limits(struct xen *x, const struct dom *d, const struct dom_spec 
 	if (rc == 0)
 		rc = xen_cpuid_default(x, d->domid);
 	if (rc < 0)
-		return err_sys(e, -rc, "CPU policy of domain %u", d->domid);
+		return err_sys(e, -rc, "set the CPU policy of domain %u", d->domid);
 	return 0;
 }
 

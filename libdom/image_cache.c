@@ -158,7 +158,7 @@ static int open_result(const char *cache_dir, struct unpacked *u, struct err *e)
 		u->temp[0] = '\0';
 		fd = memfd_create("unpacked", MFD_CLOEXEC);
 	}
-	return fd < 0 ? err_sys(e, errno, "a file for the unpacked kernel") : fd;
+	return fd < 0 ? err_sys(e, errno, "make a file for the unpacked kernel") : fd;
 }
 
 int image_unpack(uint8_t **file, size_t *bytes, const char *cache_dir, struct unpacked *u,

@@ -41,7 +41,7 @@ int pv_tables(struct xen *x, struct dom *d, struct err *e)
 	if (b->l.grants.pages)
 		rc = xen_grant_frames(x, d->domid, (uint32_t)b->l.grants.pages, grant_mfn);
 	if (rc < 0) {
-		rc = err_sys(e, -rc, "grant table of domain %u", d->domid);
+		rc = err_sys(e, -rc, "find the grant table of domain %u", d->domid);
 		goto out;
 	}
 	d->frames.shared = (uint32_t)b->shared_mfn;

@@ -222,13 +222,13 @@ static int learn_host(struct xen *x, uint32_t domid, struct context *out, struct
 	int rc;
 
 	if (size < 0)
-		return err_sys(e, -size, "size of the vCPU state of domain %u", domid);
+		return err_sys(e, -size, "read the size of the vCPU state of domain %u", domid);
 	buf = calloc(1, (size_t)size);
 	if (!buf)
 		return err_set(e, ENOMEM, "out of memory");
 	rc = xen_hvm_context_get(x, domid, buf, (uint32_t)size);
 	if (rc < 0) {
-		rc = err_sys(e, -rc, "vCPU state of domain %u", domid);
+		rc = err_sys(e, -rc, "read the vCPU state of domain %u", domid);
 		goto out;
 	}
 	header = find_record(buf, (uint32_t)size, HVM_SAVE_CODE(HEADER), HVM_SAVE_LENGTH(HEADER));

@@ -52,7 +52,7 @@ static int get_pv(struct xen *x, uint32_t domid, uint32_t vcpu, struct save_cpus
 	if (rc == -ENODATA)
 		return 0;
 	if (rc < 0)
-		return err_sys(e, -rc, "state of vCPU %u of domain %u", vcpu, domid);
+		return err_sys(e, -rc, "read the state of vCPU %u of domain %u", vcpu, domid);
 	to = more(c, vcpu, sizeof(*v));
 	if (!to)
 		return err_set(e, ENOMEM, "out of memory");
@@ -76,7 +76,7 @@ static int get_pvh_plain(struct xen *x, uint32_t domid, uint32_t vcpu, struct sa
 	if (rc == -ENODATA)
 		return 0;
 	if (rc < 0)
-		return err_sys(e, -rc, "state of vCPU %u of domain %u", vcpu, domid);
+		return err_sys(e, -rc, "read the state of vCPU %u of domain %u", vcpu, domid);
 	to = more(c, vcpu, HVM_SAVE_LENGTH(CPU));
 	if (!to)
 		return err_set(e, ENOMEM, "out of memory");
@@ -92,7 +92,7 @@ static int get_pvh_whole(struct xen *x, uint32_t domid, uint32_t vcpus, struct s
 	int rc;
 
 	if (size < 0)
-		return err_sys(e, -size, "size of the vCPU state of domain %u", domid);
+		return err_sys(e, -size, "read the size of the vCPU state of domain %u", domid);
 	if ((uint32_t)size > vcpus * SAVE_CPU_MAX)
 		return err_set(e, EOPNOTSUPP, "its vCPUs have %d bytes of state: too many", size);
 	to = more(c, 0, (uint32_t)size);
@@ -100,7 +100,7 @@ static int get_pvh_whole(struct xen *x, uint32_t domid, uint32_t vcpus, struct s
 		return err_set(e, ENOMEM, "out of memory");
 	rc = xen_hvm_context_get(x, domid, to, (uint32_t)size);
 	if (rc < 0)
-		return err_sys(e, -rc, "vCPU state of domain %u", domid);
+		return err_sys(e, -rc, "read the vCPU state of domain %u", domid);
 	if (rc != size) /* the reported size is the maximum */
 		((struct save_cpu *)(void *)to)[-1].bytes = (uint32_t)rc;
 	c->bytes = (uint32_t)(to - c->data + (long)save_pad((uint32_t)rc));

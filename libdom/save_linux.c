@@ -86,7 +86,7 @@ int save_linux_header(struct xen *x, const struct save_source *from, struct save
 		int rc = xen_hvm_param_get(x, from->domid, params[i], &value);
 
 		if (rc < 0 && rc != -EINVAL) /* a Xen that does not know it */
-			return err_sys(e, -rc, "HVM parameter %u of domain %u", params[i],
+			return err_sys(e, -rc, "read HVM parameter %u of domain %u", params[i],
 				       from->domid);
 		h->param[i] = rc < 0 ? 0 : value;
 	}
@@ -105,7 +105,7 @@ static int add_frames(struct saving *s, const struct layout_run *r, xen_pfn_t *t
 		type[i] = r->gfn + i;
 	rc = xen_page_types(s->x, s->from->domid, (uint32_t)r->pages, type);
 	if (rc < 0)
-		return err_sys(e, -rc, "find the pages of domain %u", s->from->domid);
+		return err_sys(e, -rc, "read the types of pages of domain %u", s->from->domid);
 	for (uint64_t i = 0; i < r->pages; i++) {
 		/* it does not exist, or is a page of Xen that the guest maps again itself */
 		if ((type[i] & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_XTAB ||
@@ -232,7 +232,7 @@ static int clear_rings(struct xen *x, const struct dom *d, struct err *e)
 	rc = xen_grant_seed(x, d->domid, GNTTAB_RESERVED_CONSOLE, 1, &frame[1]);
 	if (rc == 0)
 		rc = xen_grant_seed(x, d->domid, GNTTAB_RESERVED_XENSTORE, 1, &frame[0]);
-	return rc < 0 ? err_sys(e, -rc, "grants of domain %u", d->domid) : 0;
+	return rc < 0 ? err_sys(e, -rc, "grant store and console page of domain %u", d->domid) : 0;
 }
 
 static int set_params(struct xen *x, const struct save_stream *s, const struct dom *d,

@@ -25,7 +25,7 @@ int save_needs(struct xen *x, enum dom_type type, const volatile void *control,
 		return 0;
 	n = xen_cpu_features(x, type == DOM_PVH, SAVE_NEEDS_MAX, out->feature);
 	if (n < 0)
-		return err_sys(e, -n, "features of this CPU");
+		return err_sys(e, -n, "read the features of this host's CPUs from Xen");
 	out->words = (uint32_t)n;
 	return 0;
 }
@@ -44,7 +44,7 @@ int save_check_needs(struct xen *x, enum dom_type type, const struct save_needs 
 		return 0;
 	n = xen_cpu_features(x, type == DOM_PVH, SAVE_NEEDS_MAX, have);
 	if (n < 0)
-		return err_sys(e, -n, "features of this CPU");
+		return err_sys(e, -n, "read the features of this host's CPUs from Xen");
 	for (uint32_t i = 0; i < needs->words; i++)
 		if (needs->feature[i] & ~have[i])
 			return err_set(

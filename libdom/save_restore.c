@@ -226,7 +226,7 @@ static int find_frames(struct restoring *r, struct err *e)
 			      .shared_mfn = d->build->shared_mfn};
 	if (d->grant_frames)
 		rc = xen_grant_frames(r->x, d->domid, d->grant_frames, p->grant_mfn);
-	return rc < 0 ? err_sys(e, -rc, "grant table of domain %u", d->domid) : 0;
+	return rc < 0 ? err_sys(e, -rc, "find the grant table of domain %u", d->domid) : 0;
 }
 
 /* --- all of it --- */

@@ -159,7 +159,7 @@ static int add_features(struct saving *s, struct err *e)
 	int n = xen_cpu_features(s->x, s->from->type == DOM_PVH, SAVE_FEATURES_MAX, s->feature);
 
 	if (n < 0)
-		return err_sys(e, -n, "features of this CPU");
+		return err_sys(e, -n, "read the features of this host's CPUs from Xen");
 	s->h.feature_words = (uint32_t)n;
 	return 0;
 }

@@ -200,8 +200,8 @@ void run_create(struct rq *rq)
 	int rc = 0;
 
 	if (!json_is_object(body)) {
-		rq_problem(rq, EINVAL, "the body is no JSON object: %s",
-			   body ? "it is something else" : je.text);
+		rq_problem(rq, EINVAL, "the body must be a JSON object: %s",
+			   body ? "it is another JSON value" : je.text);
 		json_decref(body);
 		return;
 	}

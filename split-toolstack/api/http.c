@@ -120,7 +120,8 @@ static void take_upload(struct rq *rq, const char *data, size_t len)
 	if (rq->upload < 0) {
 		rq->upload = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 		if (rq->upload < 0) {
-			rq_problem(rq, errno, "a file for the body in /var/tmp");
+			rq_problem(rq, errno, "cannot make a file for the body in /var/tmp: %s",
+				   strerror(errno));
 			return;
 		}
 	}
@@ -135,7 +136,8 @@ static void take_upload(struct rq *rq, const char *data, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			rq_problem(rq, errno, "write the body to /var/tmp");
+			rq_problem(rq, errno, "cannot write the body to /var/tmp: %s",
+				   strerror(errno));
 			return;
 		}
 		data += n;

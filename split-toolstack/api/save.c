@@ -26,7 +26,7 @@ static void answer_saved(struct rq *rq, const struct chaos_reply *r)
 	if (rq->answered)
 		return;
 	if (!r->has_saved || fstat(rq->file, &st) < 0) {
-		rq_problem(rq, EIO, "the file of the saved VM");
+		rq_problem(rq, EIO, "cannot examine the file of the saved VM");
 		return;
 	}
 	rq->file_bytes = (uint64_t)st.st_size;
@@ -41,7 +41,8 @@ void run_save(struct rq *rq)
 
 	rq->file = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (rq->file < 0) {
-		rq_problem(rq, errno, "a file for the VM in /var/tmp");
+		rq_problem(rq, errno, "cannot make a file for the VM in /var/tmp: %s",
+			   strerror(errno));
 		return;
 	}
 	chaos_request_init(&cr, CHAOS_SAVE);

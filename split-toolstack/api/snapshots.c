@@ -73,7 +73,7 @@ static void answer_packed(struct rq *rq, const struct chaos_reply *r)
 
 	(void)r;
 	if (fstat(rq->file, &st) < 0) {
-		rq_problem(rq, EIO, "the file of the snapshot");
+		rq_problem(rq, EIO, "cannot examine the file of the snapshot: %s", strerror(errno));
 		return;
 	}
 	rq->file_bytes = (uint64_t)st.st_size;
@@ -87,7 +87,8 @@ void run_snapshot_pack(struct rq *rq)
 
 	rq->file = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (rq->file < 0) {
-		rq_problem(rq, errno, "a file for the snapshot in /var/tmp");
+		rq_problem(rq, errno, "cannot make a file for the snapshot in /var/tmp: %s",
+			   strerror(errno));
 		return;
 	}
 	chaos_request_init(&cr, CHAOS_SNAPSHOT_PACK);

@@ -102,7 +102,7 @@ void run_events(struct rq *rq)
 	if (since) {
 		cr.since = strtoull(since, &end, 10);
 		if (end == since || *end) {
-			rq_problem(rq, EINVAL, "\"%s\" is not the number of an event", since);
+			rq_problem(rq, EINVAL, "since=%s: give the number of an event", since);
 			return;
 		}
 	}
@@ -159,7 +159,7 @@ static void console_open(struct rq *rq, const struct chaos_reply *r)
 	struct chaos_error e = {0};
 
 	if (!r->has_vm) {
-		rq_problem(rq, EIO, "chaosd told nothing of the VM");
+		rq_problem(rq, EIO, "chaosd sent no information about the VM");
 		return;
 	}
 	chaos_request_init(&cr, CHAOS_CONSOLE);

@@ -154,10 +154,10 @@ static int lock_run_dir(const char *dir, int *fd, struct err *e)
 		return folder;
 	(void)close(folder);
 	if (snprintf(path, sizeof(path), "%s/chaosd.lock", dir) >= (int)sizeof(path))
-		return err_set(e, ENAMETOOLONG, "run_dir \"%s\": too long", dir);
+		return err_set(e, ENAMETOOLONG, "run_dir \"%s\": the path is too long", dir);
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*fd < 0)
-		return err_sys(e, errno, "%s", path);
+		return err_sys(e, errno, "open %s", path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, EBUSY, "another chaosd runs already (it holds %s)", path);
 	return 0;

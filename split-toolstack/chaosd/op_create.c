@@ -76,7 +76,7 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 static int keep_text(char **to, const struct wire_field *f, struct err *e)
 {
 	if (memchr(f->data, '\0', f->len))
-		return err_set(e, EINVAL, "a text with a zero byte inside");
+		return err_set(e, EINVAL, "field %d has a zero byte in its text", (int)f->id);
 	free(*to);
 	*to = strndup((const char *)f->data, f->len);
 	return *to ? 0 : err_set(e, ENOMEM, "out of memory");
@@ -85,7 +85,7 @@ static int keep_text(char **to, const struct wire_field *f, struct err *e)
 static int add_text(struct vmcfg_list *l, const struct wire_field *f, struct err *e)
 {
 	if (memchr(f->data, '\0', f->len))
-		return err_set(e, EINVAL, "a text with a zero byte inside");
+		return err_set(e, EINVAL, "field %d has a zero byte in its text", (int)f->id);
 	return vmcfg_add(l, (const char *)f->data, f->len) < 0 ? err_set(e, ENOMEM, "out of memory")
 							       : 0;
 }

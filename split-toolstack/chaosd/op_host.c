@@ -17,7 +17,7 @@ int op_version(struct engine *en, struct request *r, struct err *e)
 	int rc = xen_host_info(engine_xen(en), &host);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "ask Xen about this host");
+		return err_sys(e, -rc, "read memory and CPUs of this host from Xen");
 	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
 	wire_text(&w, PROTO_VERSION_TEXT, CHAOS_VERSION);
 	wire_text(&w, PROTO_XEN, host.version);

@@ -146,11 +146,13 @@ static void accepted(struct acceptor *a, int fd)
 {
 	struct server *s = a->data;
 	struct err e = {0};
-	struct ucred cred;
+	struct ucred cred = {.uid = (uid_t)-1};
 	struct conn *c;
 
 	if (!may(s, fd, &cred)) {
-		log_line(LOG_WARN, "client refused: no rights");
+		log_line(LOG_WARN,
+			 "op=refused uid=%u pid=%d: not root, and not in the socket's group",
+			 (unsigned)cred.uid, (int)cred.pid);
 		(void)close(fd);
 		return;
 	}

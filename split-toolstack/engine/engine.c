@@ -148,7 +148,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 	if (rc == 0) {
 		rc = xen_host_info(en->x, &en->host);
 		if (rc < 0)
-			rc = err_sys(e, -rc, "ask Xen about this host");
+			rc = err_sys(e, -rc, "read memory and CPUs of this host from Xen");
 	}
 	if (rc == 0)
 		rc = chores_open(en, e);
@@ -279,7 +279,7 @@ int engine_host(struct engine *en, struct engine_host *out, struct err *e)
 	int rc = xen_host_info(en->x, &out->xen);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "ask Xen about this host");
+		return err_sys(e, -rc, "read memory and CPUs of this host from Xen");
 	out->vms = vms_count(en);
 	out->pool_kib = pool_held(en);
 	out->slots = slots_ready(en->slots);

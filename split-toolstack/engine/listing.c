@@ -63,7 +63,7 @@ static bool note_foreign(struct listing *l, const struct xen_domain_info *info)
 }
 
 /* Of ours what Xen counts is kept; foreign ones wait until ours are told. */
-static int ask(struct listing *l, uint32_t most, struct err *e)
+static int read_domains(struct listing *l, uint32_t most, struct err *e)
 {
 	struct xen_domain_info info[DOMAINS_AT_ONCE];
 	struct engine *en = l->en;
@@ -71,7 +71,7 @@ static int ask(struct listing *l, uint32_t most, struct err *e)
 	int n = xen_domain_list(engine_xen(en), l->first, max, info);
 
 	if (n < 0)
-		return err_sys(e, -n, "list domains");
+		return err_sys(e, -n, "read the list of domains from Xen");
 	for (int i = 0; i < n; i++) {
 		struct vm *vm = vm_by_domid(en, info[i].domid);
 
@@ -114,7 +114,7 @@ int listing_more(struct listing *l, uint32_t most, listing_vm_fn *fn, listing_fo
 		 void *arg, struct err *e)
 {
 	if (l->part == ASK) {
-		int rc = ask(l, most, e);
+		int rc = read_domains(l, most, e);
 
 		if (rc < 0 || l->part == ASK)
 			return rc < 0 ? rc : 1;

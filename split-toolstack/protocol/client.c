@@ -84,7 +84,7 @@ static int send_frame(struct client *c, const void *frame, uint32_t len, const i
 		return rc < 0 ? rc : err_set(e, EPIPE, "chaosd closed the connection");
 	}
 	if (rc < 0 && rc != -EAGAIN)
-		return err_sys(e, -rc, "the connection to chaosd");
+		return err_sys(e, -rc, "send a request to chaosd");
 	return rc;
 }
 
@@ -113,7 +113,7 @@ int client_receive(struct client *c, struct wire_in *in, struct err *e)
 		n = recv(c->fd, c->in, PROTO_FRAME_MAX, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return err_sys(e, errno, "the connection to chaosd");
+		return err_sys(e, errno, "receive an answer from chaosd");
 	if (n == 0)
 		return err_set(e, ECONNRESET, "chaosd closed the connection (did it end?)");
 	rc = wire_parse(in, c->in, (size_t)n);

@@ -283,7 +283,7 @@ int vmcfg_cpus(struct xen *x, const char *key, const struct vmcfg_list *text, bo
 	if (x)
 		rc = xen_host_cpus(x, &host);
 	if (rc < 0)
-		return err_sys(e, -rc, "%s: ask for the host's CPUs", key);
+		return err_sys(e, -rc, "%s: read this host's CPUs from Xen", key);
 	rc = read_all(&host, key, text, each, out, e);
 	free(host.node);
 	return rc;

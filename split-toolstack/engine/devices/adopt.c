@@ -150,7 +150,7 @@ int devices_adopt(struct vm *vm, struct err *e)
 		if (rc < 0) {
 			struct device_domain *dom = d->dom;
 
-			rc = err_sys(e, -rc, "%s %u", d->id.kind, c->devid);
+			rc = err_sys(e, -rc, "adopt %s %u", d->id.kind, c->devid);
 			let_go(d);
 			if (--dom->n == 0) { /* the VM has its slot, and its nodes stay */
 				HASH_DELETE(hh, engine_devices(en)->domains, dom);

@@ -282,7 +282,8 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 	if (d->noxs) {
 		rc = xen_evtchn_alloc(engine_xen(en), d->key.domid, 0, &d->rings.port);
 		if (rc < 0)
-			return err_sys(e, -rc, "event channel of %s %u", d->id.kind, d->key.devid);
+			return err_sys(e, -rc, "make the event channel of %s %u", d->id.kind,
+				       d->key.devid);
 	}
 	if (device_file(&d->cfg))
 		rc = disk ? d->kind->take_file(d, disk, e)
@@ -303,7 +304,7 @@ int device_start(struct device *d, struct file *disk, struct err *e)
 	if (rc == 0 && d->backend->start)
 		rc = d->backend->start(d, e);
 	if (rc < 0 && (!e || !e->code))
-		(void)err_sys(e, -rc, "nodes of %s %u", d->id.kind, d->key.devid);
+		(void)err_sys(e, -rc, "make the store nodes of %s %u", d->id.kind, d->key.devid);
 	return rc;
 }
 

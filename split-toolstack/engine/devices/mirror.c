@@ -399,7 +399,7 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, mirror_told_fn *told, void 
 	m->life = -1;
 	m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m->wake < 0)
-		rc = err_sys(e, errno, "eventfd");
+		rc = err_sys(e, errno, "make an eventfd for xenstored's thread");
 	else if (!m->stop)
 		rc = err_set(e, ENOMEM, "out of memory");
 	ev_async_init(&m->news, on_news);
@@ -407,13 +407,13 @@ int mirror_open(struct ev_loop *loop, mirror_fn *fn, mirror_told_fn *told, void 
 	ev_async_start(loop, &m->news);
 	m->xs = rc == 0 ? xs_open(XS_OPEN_SOCKETONLY) : NULL;
 	if (rc == 0 && !m->xs)
-		rc = err_sys(e, errno, "xenstored");
+		rc = err_sys(e, errno, "connect to xenstored");
 	if (rc == 0) {
 		/* Nothing is sent on it; it only shows that xenstored has closed it. */
 		m->life = unix_connect(xs_daemon_socket(), SOCK_STREAM, 0);
 		rc = pthread_create(&m->thread, NULL, run, m);
 		if (rc)
-			rc = err_sys(e, rc, "thread for xenstored");
+			rc = err_sys(e, rc, "start the thread for xenstored");
 	}
 	m->running = rc == 0;
 	if (rc < 0) {

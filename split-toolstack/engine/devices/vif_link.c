@@ -87,7 +87,7 @@ int device_link_try(struct device *d, struct err *e)
 	if (c->bridge[0]) {
 		rc = link_find(engine_devices(d->en)->link, c->bridge, &bridge);
 		if (rc < 0)
-			(void)err_sys(e, -rc, "bridge \"%s\"", c->bridge);
+			(void)err_sys(e, -rc, "find bridge \"%s\"", c->bridge);
 		change.master = bridge.ifindex;
 		change.port = true;
 	}

@@ -112,7 +112,7 @@ static int find_own(struct device *d, struct netns *n, struct link_info *own, st
 	rc = link_find(n->link, name, own);
 	if (rc == -ENODEV)
 		return 0;
-	return rc < 0 ? err_sys(e, -rc, "interface %s", name) : 1;
+	return rc < 0 ? err_sys(e, -rc, "find interface %s", name) : 1;
 }
 
 static void note(const struct device *d, bool made)

@@ -85,7 +85,7 @@ int vif_user_attach(struct device *d, struct backend_client *c, uint64_t number,
 	}
 	rc = set_offload(d->user_fd, m.features);
 	if (rc < 0)
-		return err_sys(e, -rc, "offloads of %s", d->ifname);
+		return err_sys(e, -rc, "set the offloads of %s", d->ifname);
 	return backend_client_attach_vif(c, &m, d->user_fd, e);
 }
 

@@ -371,7 +371,7 @@ int drops_open(struct engine *en, const struct drop_ops *ops, struct err *e)
 	(void)snprintf(path, sizeof(path), "%s/registry/drops", engine_settings(en)->run_dir);
 	ds->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (ds->fd < 0) {
-		rc = err_sys(e, errno, "registry: %s", path);
+		rc = err_sys(e, errno, "registry: open %s", path);
 		free(ds);
 		return rc;
 	}

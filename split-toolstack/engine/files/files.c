@@ -129,7 +129,7 @@ int files_add_disk(struct files *f, enum file_use use, const struct device_confi
 			return -ENOMEM;
 		file->fd = fcntl(v->fd, F_DUPFD_CLOEXEC, 3);
 		if (file->fd < 0)
-			return err_sys(e, errno, "the file of a disk");
+			return err_sys(e, errno, "copy the descriptor of a disk");
 		f->n++;
 	}
 	file->readonly = v->readonly;

@@ -301,7 +301,7 @@ int control_request(struct vm *vm, uint32_t request, struct err *e)
 	noxs_control_request(&g->con, request);
 	rc = xen_evtchn_notify(engine_xen(vm_engine(vm)), g->port);
 	if (rc < 0)
-		return err_sys(e, -rc, "ask \"%s\"", vm_name(vm));
+		return err_sys(e, -rc, "send the event of a request to \"%s\"", vm_name(vm));
 	return 0;
 }
 

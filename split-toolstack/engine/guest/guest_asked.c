@@ -27,7 +27,7 @@ static bool listens(const struct vm *vm)
 	       n.watches;
 }
 
-static int ask(struct vm *vm, const char *what)
+static int write_shutdown(struct vm *vm, const char *what)
 {
 	char path[STORE_PATH_MAX];
 
@@ -46,7 +46,8 @@ int guest_store_ask_memory(struct vm *vm, uint64_t kib, struct err *e)
 	int rc = store_putf(engine_guests(vm_engine(vm))->tree, below(path, vm, "memory/target"),
 			    "%llu", (unsigned long long)kib);
 
-	return rc < 0 ? err_sys(e, -rc, "memory/target of \"%s\"", vm_name(vm)) : 0;
+	return rc < 0 ? err_sys(e, -rc, "write memory/target into the store of \"%s\"", vm_name(vm))
+		      : 0;
 }
 
 int guest_store_shutdown(struct vm *vm, bool reboot, struct err *e)
@@ -59,8 +60,10 @@ int guest_store_shutdown(struct vm *vm, bool reboot, struct err *e)
 			       "has not connected to its store): shut it down from inside, or use "
 			       "\"chaos destroy\"",
 			       vm_name(vm));
-	rc = ask(vm, reboot ? "reboot" : "poweroff");
-	return rc < 0 ? err_sys(e, -rc, "ask \"%s\"", vm_name(vm)) : 0;
+	rc = write_shutdown(vm, reboot ? "reboot" : "poweroff");
+	return rc < 0 ? err_sys(e, -rc, "write control/shutdown into the store of \"%s\"",
+				vm_name(vm))
+		      : 0;
 }
 
 bool guest_store_can_suspend(const struct vm *vm)
@@ -78,9 +81,11 @@ bool guest_store_can_suspend(const struct vm *vm)
 
 int guest_store_suspend(struct vm *vm, struct err *e)
 {
-	int rc = ask(vm, "suspend");
+	int rc = write_shutdown(vm, "suspend");
 
-	return rc < 0 ? err_sys(e, -rc, "ask \"%s\" to suspend", vm_name(vm)) : 0;
+	return rc < 0 ? err_sys(e, -rc, "write control/shutdown into the store of \"%s\"",
+				vm_name(vm))
+		      : 0;
 }
 
 void guest_store_restored(struct vm *vm)
@@ -94,5 +99,5 @@ void guest_store_restored(struct vm *vm)
 void guest_store_suspended(struct vm *vm)
 {
 	if (listens(vm))
-		(void)ask(vm, "");
+		(void)write_shutdown(vm, "");
 }

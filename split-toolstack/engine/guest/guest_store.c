@@ -35,7 +35,7 @@ int guest_store_ports(struct xen *x, uint32_t domid, bool noxs, uint32_t *consol
 	if (rc == 0)
 		rc = xen_evtchn_alloc(x, domid, 0, console);
 	if (rc < 0)
-		return err_sys(e, -rc, "event channel of domain %u", domid);
+		return err_sys(e, -rc, "make the console and store channels of domain %u", domid);
 	return 0;
 }
 
@@ -240,7 +240,7 @@ static int put_all(const struct vm *vm, struct err *e)
 		rc = put_control(vm);
 	if (rc == 0)
 		rc = put_channels(vm);
-	return rc < 0 ? err_sys(e, -rc, "store of domain %u", vm_domid(vm)) : 0;
+	return rc < 0 ? err_sys(e, -rc, "make the store nodes of domain %u", vm_domid(vm)) : 0;
 }
 
 void guest_store_on_missing(void *arg, uint32_t domid)
@@ -279,7 +279,7 @@ int guest_store_tell_address(struct vm *vm, struct err *e)
 	const struct vif_config *v = device_first_vif(vm_cfg(vm)->device, vm_cfg(vm)->ndevice);
 	int rc = v && v->ip_text[0] ? put(vm, "vm-data/ip", v->ip_text) : 0;
 
-	return rc < 0 ? err_sys(e, -rc, "store of domain %u", vm_domid(vm)) : 0;
+	return rc < 0 ? err_sys(e, -rc, "make the store nodes of domain %u", vm_domid(vm)) : 0;
 }
 
 bool guest_store_has(const struct vm *vm, const char *rest)

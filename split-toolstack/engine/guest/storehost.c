@@ -237,7 +237,7 @@ static int serve_kernel(struct storehost *sh, struct err *e)
 	int rc = read_port(&remote);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "%s (is xenfs mounted at /proc/xen?)", XSD_PORT);
+		return err_sys(e, -rc, "read %s (is xenfs mounted at /proc/xen?)", XSD_PORT);
 	rc = map_page(&sh->page);
 	if (rc < 0)
 		return err_sys(e, -rc, "map %s", XSD_KVA);
@@ -390,7 +390,7 @@ int storehost_open(struct engine *en, void (*poll)(struct engine *en), struct er
 	if (rc < 0)
 		return err_set(e, -rc, "%s", err_msg(&warning));
 	rc = host_nodes(engine_guests(en)->tree);
-	return rc < 0 ? err_sys(e, -rc, "the store") : 0;
+	return rc < 0 ? err_sys(e, -rc, "make dom0's nodes in the store") : 0;
 }
 
 void storehost_serve(struct engine *en)

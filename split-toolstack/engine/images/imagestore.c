@@ -207,7 +207,7 @@ static void change_work(struct worker_job *job, struct xen *x)
 	}
 	/* The folder is changed before the index: no name may exist without its file. */
 	if (!c->removes && (renameat(dir, c->copy, dir, c->r.digest) < 0 || fsync(dir) < 0)) {
-		c->rc = err_sys(&c->err, errno, "image store");
+		c->rc = err_sys(&c->err, errno, "image store: name the file %s", c->r.digest);
 		(void)unlinkat(dir, c->copy, 0);
 		return;
 	}
@@ -335,11 +335,11 @@ static int copy(const struct image_change *j, int to, struct err *e)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(e, errno, "copy");
+			return err_sys(e, errno, "copy it into the image store");
 		if (n == 0)
 			return err_set(e, EIO, "the file became shorter");
 	}
-	return fsync(to) < 0 ? err_sys(e, errno, "write") : 0;
+	return fsync(to) < 0 ? err_sys(e, errno, "write it to the image store's disk") : 0;
 }
 
 /* Examines the copy, which cannot change any more. */
@@ -379,7 +379,7 @@ static void import_work(struct worker_job *job, struct xen *x)
 		       (unsigned long long)clock_ns());
 	fd = openat(dir, j->copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		j->rc = err_sys(&j->err, errno, "image store");
+		j->rc = err_sys(&j->err, errno, "image store: make a file");
 		return;
 	}
 	j->rc = copy(j, fd, &j->err);

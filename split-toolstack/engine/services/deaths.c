@@ -159,7 +159,7 @@ static int open_beside(struct deaths *d, struct err *e)
 			       "store=beside: no xenstored is running; start it or use store=own");
 	xs = xs_open(XS_OPEN_SOCKETONLY);
 	if (!xs)
-		return err_sys(e, errno, "store=beside: xenstored");
+		return err_sys(e, errno, "store=beside: connect to xenstored");
 	if (!xs_watch(xs, "@releaseDomain", "chaosd")) {
 		int rc = err_sys(e, errno, "store=beside: watch @releaseDomain");
 

@@ -25,7 +25,7 @@ int domains_walk(struct xen *x, domains_fn *fn, void *arg, struct err *e)
 		first = info[n - 1].domid + 1;
 		most = DOMAINS_AT_ONCE;
 	}
-	return n < 0 ? err_sys(e, -n, "list domains") : 0;
+	return n < 0 ? err_sys(e, -n, "read the list of domains from Xen") : 0;
 }
 
 /* --- when the daemon starts: with thousands of VMs one list is faster than a question for each ---

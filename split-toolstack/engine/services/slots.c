@@ -172,7 +172,7 @@ static int reserve(struct slots *s, struct slot *slot, struct err *e)
 		return 0;
 	rc = xen_evtchn_reserve(s->x, slot->domid, &slot->port);
 	if (rc < 0)
-		return err_sys(e, -rc, "event channel for domain %u", slot->domid);
+		return err_sys(e, -rc, "make an event channel for domain %u", slot->domid);
 	return 0;
 }
 

@@ -187,7 +187,7 @@ static void ids_of_others_are_left_alone(void **state)
 		assert_int_equal(vm_unpause(vm, &e), -ESRCH);
 		life_go(vm, NOW_RUNNING);
 		if (noticed)
-			turn(NULL);
+			until(vm_state(vm) != VM_RUNNING);
 		else
 			assert_int_equal(vm_destroy(vm, NULL), 0);
 		settle(1);
