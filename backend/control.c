@@ -118,7 +118,7 @@ static void reply(struct control *c, uint16_t type, uint64_t id, int err, const 
 	put(c, &r, type, sizeof(r));
 }
 
-static void tell(void *arg, uint16_t type, uint64_t id, int err, const char *text)
+static void send_reply(void *arg, uint16_t type, uint64_t id, int err, const char *text)
 {
 	reply(arg, type, id, err, text, 0);
 }
@@ -252,7 +252,7 @@ static void accepted(struct acceptor *a, int fd)
 void control_start(struct control *c)
 {
 	c->tail = &c->first;
-	c->devices->tell = tell;
+	c->devices->tell = send_reply;
 	c->devices->arg = c;
 	ev_init(&c->reading, on_readable);
 	ev_init(&c->writing, on_writable);

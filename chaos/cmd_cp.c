@@ -85,7 +85,7 @@ static int wait_for(struct copying *k, short events)
 	}
 }
 
-static ssize_t take(void *arg, void *to, size_t room)
+static ssize_t read_stream(void *arg, void *to, size_t room)
 {
 	struct copying *k = arg;
 	ssize_t n;
@@ -98,7 +98,7 @@ static ssize_t take(void *arg, void *to, size_t room)
 	return rc < 0 ? rc : n < 0 ? -errno : n;
 }
 
-static int give(void *arg, const void *bytes, size_t len)
+static int write_stream(void *arg, const void *bytes, size_t len)
 {
 	struct copying *k = arg;
 
@@ -225,8 +225,8 @@ static int begin(const struct copy *x, struct copying *k, struct err *e)
 
 static int move_files(struct copy *x, struct copying *k, struct tree_fault *f)
 {
-	struct tree_in in = {.read = take, .arg = k, .bytes_max = x->bytes_max};
-	struct tree_out out = {.write = give, .arg = k, .left_out = left_out};
+	struct tree_in in = {.read = read_stream, .arg = k, .bytes_max = x->bytes_max};
+	struct tree_out out = {.write = write_stream, .arg = k, .left_out = left_out};
 	const struct tree_rules rules = {.owners = geteuid() == 0,
 					 .set_ids = x->set_ids,
 					 .links = x->links,

@@ -251,7 +251,7 @@ static int say_filled(struct reception *r, struct err *e)
 	return migrate_send(r->l.out, MIGRATE_FILLED, &w, e);
 }
 
-static int take(struct reception *r, struct err *e)
+static int receive_vm(struct reception *r, struct err *e)
 {
 	int rc = client_open(&r->c, NULL, e);
 
@@ -274,7 +274,7 @@ static int serve(struct reception *r, struct err *e)
 	if (r->asked && rc < 0)
 		return rc; /* not known here: no answer */
 	if (rc == 0 && !r->asked)
-		rc = take(r, e);
+		rc = receive_vm(r, e);
 	if (rc < 0) {
 		client_close(&r->c); /* nothing of it is left, so NO is true */
 		r->c.fd = -1;

@@ -139,7 +139,7 @@ static bool wait_or_key(double seconds, bool keys)
 	return keys && (p.revents & POLLIN) && (read(0, &c, 1) != 1 || c == 'q' || c == 3);
 }
 
-static int look(struct client *c, struct look *l, struct err *e)
+static int read_vms(struct client *c, struct look *l, struct err *e)
 {
 	struct wire_in in;
 	int rc = ask(c, PROTO_REQ_LIST, NULL, 0, e);
@@ -170,7 +170,7 @@ static int watch(struct client *c, double delay, unsigned long n, bool batch, bo
 			break;
 		before = now;
 		now = swap;
-		rc = look(c, &now, e);
+		rc = read_vms(c, &now, e);
 		if (rc < 0)
 			break;
 		compare(&now, &before);

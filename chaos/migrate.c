@@ -17,8 +17,8 @@ bool migrate_is_cut(int rc)
 	return rc == -ECONNRESET || rc == -EPIPE || rc == -ECONNREFUSED || rc == -ENOENT;
 }
 
-static int try(struct client *c, enum proto_op op, const char *uuid, uint32_t flags,
-	       struct wire_in *in, struct err *e)
+static int request_once(struct client *c, enum proto_op op, const char *uuid, uint32_t flags,
+			struct wire_in *in, struct err *e)
 {
 	int rc = c->fd < 0 ? client_open(c, NULL, e) : 0;
 
@@ -35,7 +35,7 @@ int migrate_insist(struct client *c, enum proto_op op, const char *uuid, uint32_
 	uint64_t until = clock_ns() + DAEMON_MS * 1000000ull;
 	int rc;
 
-	while ((rc = try(c, op, uuid, flags, in, e)) < 0 && clock_ns() < until) {
+	while ((rc = request_once(c, op, uuid, flags, in, e)) < 0 && clock_ns() < until) {
 		if (!migrate_is_cut(rc) && rc != -EAGAIN)
 			break;
 		client_close(c);

@@ -262,7 +262,7 @@ static void hold_signals(bool hold)
 }
 
 /* When this has succeeded, only a request lets the VM run here again. */
-static int move(struct migration *m, struct err *e)
+static int move_vm(struct migration *m, struct err *e)
 {
 	struct wire_out w;
 	struct wire_in in;
@@ -354,7 +354,7 @@ static enum outcome commit(struct migration *m, struct err *e)
 {
 	struct migrate_message got;
 	struct err again = {0};
-	int rc = move(m, e);
+	int rc = move_vm(m, e);
 
 	if (rc < 0) {
 		client_close(&m->c); /* signals that are not blocked continue with this */

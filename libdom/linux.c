@@ -29,7 +29,7 @@ struct linux_build {
 };
 
 /* libxenguest sets at best an errno; naming the step helps more. */
-static int step(int rc, const char *what, struct err *e)
+static int err_of_step(int rc, const char *what, struct err *e)
 {
 	if (rc == 0)
 		return 0;
@@ -70,7 +70,7 @@ static int describe(struct linux_build *b, const struct dom *d, const struct ima
 		dom->acpi_modules[0].length = (uint32_t)PAGE_BYTES;
 		dom->acpi_modules[0].guest_addr_out = LAYOUT_PVH_ACPI_GFN * PAGE_BYTES;
 	}
-	return step(xc_dom_kernel_mem(dom, img->file, img->bytes), "take the kernel", e);
+	return err_of_step(xc_dom_kernel_mem(dom, img->file, img->bytes), "read the kernel", e);
 }
 
 /* libxenguest unpacks what gzip packed, by the length in its last bytes. */
@@ -97,7 +97,8 @@ static int add_ramdisk(struct linux_build *b, const struct dom_load *load, struc
 	if (rc < 0)
 		return err_wrap(e, rc, "ramdisk \"%s\"", load->module[0].name);
 	b->ramdisk_bytes = loaded_bytes(b->ramdisk, bytes);
-	return step(xc_dom_module_mem(b->dom, b->ramdisk, bytes, NULL), "take the ramdisk", e);
+	return err_of_step(xc_dom_module_mem(b->dom, b->ramdisk, bytes, NULL), "read the ramdisk",
+			   e);
 }
 
 static uint32_t memory_map(const struct dom *d, struct e820entry map[4])
@@ -218,27 +219,29 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, const stru
 {
 	struct xc_dom_image *dom = b->dom;
 	bool pv = d->type == DOM_PV;
-	int rc = step(xc_dom_boot_xen_init(dom, xen_xc(x), d->domid), "start", e);
+	int rc = err_of_step(xc_dom_boot_xen_init(dom, xen_xc(x), d->domid),
+			     "begin to build the domain", e);
 
 	if (rc == 0)
-		rc = step(xc_dom_parse_image(dom), "understand the kernel", e);
+		rc = err_of_step(xc_dom_parse_image(dom), "parse the kernel", e);
 	if (rc == 0)
-		rc = step(xc_dom_mem_init(dom, (unsigned int)((pv ? d->pages : d->max_pages) >> 8)),
-			  "plan memory", e);
+		rc = err_of_step(
+			xc_dom_mem_init(dom, (unsigned int)((pv ? d->pages : d->max_pages) >> 8)),
+			"plan memory", e);
 	if (rc == 0)
 		rc = tell_memory(b, d, e);
 	if (rc == 0)
 		rc = pv ? build_memory_map_pv(x, d, e) : give_memory_map(x, b, d, e);
 	if (rc == 0) {
 		lend_window(b, d);
-		rc = step(xc_dom_build_image(dom), "load kernel and ramdisk", e);
+		rc = err_of_step(xc_dom_build_image(dom), "load kernel and ramdisk", e);
 		take_window_back(x, b, d);
 		rc = not_loaded(b, d, img, rc, e);
 	}
 	if (rc == 0)
-		rc = step(xc_dom_boot_image(dom), "set up the first vCPU", e);
+		rc = err_of_step(xc_dom_boot_image(dom), "set up the first vCPU", e);
 	if (rc == 0)
-		rc = step(xc_dom_gnttab_init(dom), "seed the grant table", e);
+		rc = err_of_step(xc_dom_gnttab_init(dom), "seed the grant table", e);
 	return rc;
 }
 

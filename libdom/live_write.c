@@ -87,7 +87,7 @@ static int map_page(struct xen *x, struct live *l, uint64_t i, uint8_t **page, s
 	return rc;
 }
 
-static int look(struct xen *x, struct live *l, uint32_t owner_bytes, struct err *e)
+static int begin_rounds(struct xen *x, struct live *l, uint32_t owner_bytes, struct err *e)
 {
 	int rc;
 
@@ -139,7 +139,7 @@ int live_begin(struct xen *x, const struct save_source *from, const void *owner,
 			       "PV guests cannot move while they run: Xen cannot tell which pages "
 			       "they write");
 	l->s = saving_new(x, from, to, st, e);
-	rc = l->s ? look(x, l, owner_bytes, e) : -ENOMEM;
+	rc = l->s ? begin_rounds(x, l, owner_bytes, e) : -ENOMEM;
 	if (rc == 0) {
 		l->s->hash = save_hash_new();
 		rc = l->s->hash ? start(x, l, e) : no_memory(e);

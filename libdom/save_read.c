@@ -12,7 +12,7 @@
 #include "libdom/live_maps.h"
 
 /* Exactly so many bytes. */
-static int take(struct transfer *t, void *to, size_t bytes, struct err *e)
+static int read_exactly(struct transfer *t, void *to, size_t bytes, struct err *e)
 {
 	struct iovec iov = {to, bytes};
 	ssize_t n = transfer_read(t, &iov, 1);
@@ -114,7 +114,7 @@ static int read_sections(struct save_stream *s, struct err *e)
 	if (!s->sections)
 		return err_set(e, ENOMEM, "out of memory");
 	save_find_sections(s);
-	return take(s->from, s->sections, bytes, e);
+	return read_exactly(s->from, s->sections, bytes, e);
 }
 
 static int check_first(struct save_stream *s, bool live, struct err *e)
@@ -143,7 +143,7 @@ static int open_stream(struct xen *x, struct transfer *from, bool live, struct s
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
 	s->from = from;
-	rc = take(from, &s->h, sizeof(s->h), e);
+	rc = read_exactly(from, &s->h, sizeof(s->h), e);
 	if (rc == 0)
 		rc = check_first(s, live, e);
 	if (rc == 0)
@@ -183,7 +183,7 @@ static bool is_same(const struct save_header *a, const struct save_header *b)
 int save_read_last(struct save_stream *s, struct err *e)
 {
 	struct save_header first = s->h;
-	int rc = take(s->from, &s->h, sizeof(s->h), e);
+	int rc = read_exactly(s->from, &s->h, sizeof(s->h), e);
 
 	if (rc == 0)
 		rc = save_check_header(&s->h, e);

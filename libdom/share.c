@@ -67,7 +67,8 @@ static bool find_own(struct share *t, const struct dom *d, const volatile struct
 	return true;
 }
 
-static int look(struct xen *x, struct share *t, const struct dom *d, bool *can, struct err *e)
+static int examine_control(struct xen *x, struct share *t, const struct dom *d, bool *can,
+			   struct err *e)
 {
 	xen_pfn_t frame[OWN_MAX + 1];
 	void *at;
@@ -114,7 +115,7 @@ int share_make(struct xen *x, struct save_stream *s, const struct dom_spec *spec
 	if (rc == 0)
 		rc = save_restore(x, s, d, &st, e);
 	if (rc == 0 && t && t->frame)
-		rc = look(x, t, d, &can, e);
+		rc = examine_control(x, t, d, &can, e);
 	if (rc < 0 || !can) {
 		share_free(t);
 		return rc;

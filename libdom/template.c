@@ -60,7 +60,7 @@ static int reserve(struct save_stream *t, struct save_budget *b, uint64_t bytes,
 	return 0;
 }
 
-static int take(struct saving *s, struct save_stream *t, struct err *e)
+static int copy_state(struct saving *s, struct save_stream *t, struct err *e)
 {
 	int rc = reserve(t, s->from->budget,
 			 sizeof(*t) + save_sections(&s->h) + s->h.present * PAGE_BYTES, e);
@@ -106,7 +106,7 @@ int dom_template_take(struct xen *x, const struct save_source *from, struct save
 
 	*out = NULL;
 	if (rc == 0)
-		rc = take(s, t, e);
+		rc = copy_state(s, t, e);
 	saving_end(s);
 	if (rc < 0) {
 		save_close(t);

@@ -83,7 +83,7 @@ static void log_half(struct store_conn *c, uint32_t before)
 }
 
 /* Handles a message, or the part of it that is there; 0 if it is not complete. */
-static int take(struct store_conn *c, const uint8_t *data, uint32_t len, uint32_t *took)
+static int handle_part(struct store_conn *c, const uint8_t *data, uint32_t len, uint32_t *took)
 {
 	struct xsd_sockmsg h;
 	uint32_t before = c->in_len;
@@ -127,7 +127,7 @@ int store_conn_input(struct store_conn *c, const void *data, uint32_t len)
 			c->stalled = true;
 			break;
 		}
-		rc = take(c, at + took, len - took, &n);
+		rc = handle_part(c, at + took, len - took, &n);
 		took += n;
 	}
 	c->busy = false;

@@ -95,7 +95,7 @@ static bool is_identity(const struct store_perms *p, const char *path)
 }
 
 /* Others have rights at a place. */
-static void give(struct store *s, uint32_t domid)
+static void note_rights(struct store *s, uint32_t domid)
 {
 	struct store_domain *d = store_is_guest(domid) ? store_domain(s, domid, false) : NULL;
 
@@ -115,13 +115,13 @@ void store_perms_note(struct store *s, const struct store_perms *p, const char *
 		if (p->perm[0].access & STORE_WRITE)
 			s->dom0_gave = true;
 	} else if (!is_place_of(path, owner)) {
-		give(s, store_path_domain(path));
+		note_rights(s, store_path_domain(path));
 	} else if (p->perm[0].access != STORE_NONE) {
-		give(s, owner);
+		note_rights(s, owner);
 	}
 	for (uint32_t i = 1; i < p->n; i++)
 		if (store_is_guest(p->perm[i].domid) && !is_place_of(path, p->perm[i].domid))
-			give(s, store_path_domain(path));
+			note_rights(s, store_path_domain(path));
 }
 
 /* --- what domains hold --- */

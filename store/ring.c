@@ -73,7 +73,7 @@ static void tell_taken(struct store_ring *r)
 }
 
 /* Takes what is there; how many bytes, or -EPROTO. */
-static int take(struct store_ring *r)
+static int read_requests(struct store_ring *r)
 {
 	volatile struct xenstore_domain_interface *p = page_of(r);
 	uint32_t n = shared_load_acquire(&p->req_prod) - r->req_cons;
@@ -99,7 +99,7 @@ static int take(struct store_ring *r)
 }
 
 /* Gives what finds room. */
-static int give(struct store_ring *r)
+static int write_answers(struct store_ring *r)
 {
 	volatile struct xenstore_domain_interface *p = page_of(r);
 	uint32_t used = r->rsp_prod - shared_load_acquire(&p->rsp_cons);
@@ -141,9 +141,9 @@ int store_ring_poll(struct store_ring *r, uint32_t budget)
 	r->polling = true;
 	until = r->conn->requests + budget;
 	while (more && rc >= 0 && r->conn->requests < until) {
-		int took = take(r);
+		int took = read_requests(r);
 
-		rc = took < 0 ? took : give(r);
+		rc = took < 0 ? took : write_answers(r);
 		more = took > 0 || rc > 0;
 		moved = moved || more;
 	}

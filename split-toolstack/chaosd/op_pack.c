@@ -64,7 +64,7 @@ static void packed(void *arg, int rc, const struct snapshot *x, uint64_t bytes, 
 	free(k);
 }
 
-static int move(struct engine *en, struct request *r, bool in, struct err *e)
+static int pack_or_unpack(struct engine *en, struct request *r, bool in, struct err *e)
 {
 	struct packing *k = calloc(1, sizeof(*k));
 	int *file = NULL;
@@ -90,10 +90,10 @@ static int move(struct engine *en, struct request *r, bool in, struct err *e)
 
 int op_snapshot_pack(struct engine *en, struct request *r, struct err *e)
 {
-	return move(en, r, false, e);
+	return pack_or_unpack(en, r, false, e);
 }
 
 int op_snapshot_unpack(struct engine *en, struct request *r, struct err *e)
 {
-	return move(en, r, true, e);
+	return pack_or_unpack(en, r, true, e);
 }

@@ -84,7 +84,7 @@ void devices_close(struct engine *en)
 /* --- VMs that live on --- */
 
 /* The device was not made yet: a device of a guest without noxs is made now. */
-static int make(struct device *d)
+static int make_missing(struct device *d)
 {
 	struct err e = {0};
 	int rc;
@@ -112,7 +112,7 @@ static int adopt(struct device *d)
 
 	devtree_back(&d->id, "frontend", at);
 	if (!store_get(engine_devices(d->en)->host.store, at, &len))
-		return make(d);
+		return make_missing(d);
 	d->phase = PHASE_STARTED;
 	rc = d->kind->adopt(d);
 	if (rc == 0)

@@ -62,7 +62,7 @@ static void is_gone(struct mirror *m)
 	__atomic_store_n(&m->dead, true, __ATOMIC_RELAXED);
 }
 
-static void say(struct mirror *m, const char *path, const char *value, uint32_t len)
+static void report_node(struct mirror *m, const char *path, const char *value, uint32_t len)
 {
 	struct mirror_item *i = mirror_item_new(value ? OP_PUT : OP_RM, path, value, len);
 
@@ -76,7 +76,7 @@ static void say(struct mirror *m, const char *path, const char *value, uint32_t 
 }
 
 /* Reads a node, and with `deep` the nodes below it. */
-static void look(struct mirror *m, const char *path, bool deep)
+static void read_tree(struct mirror *m, const char *path, bool deep)
 {
 	unsigned int len = 0;
 	unsigned int n = 0;
@@ -85,17 +85,17 @@ static void look(struct mirror *m, const char *path, bool deep)
 
 	if (!value) {
 		if (errno == ENOENT)
-			say(m, path, NULL, 0);
+			report_node(m, path, NULL, 0);
 		return;
 	}
-	say(m, path, value, len);
+	report_node(m, path, value, len);
 	free(value);
 	dir = deep ? xs_directory(m->xs, XBT_NULL, path, &n) : NULL;
 	for (unsigned int i = 0; dir && i < n; i++) {
 		char at[512];
 
 		if (snprintf(at, sizeof(at), "%s/%s", path, dir[i]) < (int)sizeof(at))
-			look(m, at, true);
+			read_tree(m, at, true);
 	}
 	free(dir);
 }
@@ -112,7 +112,7 @@ static void look_for(struct mirror *m, const char *vm, const char *node)
 	(void)snprintf(at, VM_NODE_MAX, MIRROR_NAMES "/%.*s/%s", (int)UUID_LEN, vm, node);
 	value = xs_read(m->xs, XBT_NULL, at, &len);
 	if (value || (errno == ENOENT && strcmp(node, MIRROR_MARK) != 0))
-		say(m, at, value, len);
+		report_node(m, at, value, len);
 	free(value);
 }
 
@@ -179,7 +179,7 @@ static void on_watches(struct mirror *m)
 		if (strcmp(token, MIRROR_NAMES) == 0)
 			look_at_name(m, path);
 		else
-			look(m, path, strcmp(path, token) == 0);
+			read_tree(m, path, strcmp(path, token) == 0);
 		free(event);
 	}
 }
@@ -225,7 +225,7 @@ static void transaction(struct mirror *m, const struct mirror_item *all)
 	failed(m, all->sub ? all->sub : all);
 }
 
-static bool work(struct mirror *m, struct mirror_item *i)
+static bool do_item(struct mirror *m, struct mirror_item *i)
 {
 	bool go_on = i->op != OP_STOP;
 
@@ -273,7 +273,7 @@ static void *run(void *arg)
 			p[2].fd = -1;
 		}
 		while ((i = mirror_pop(&m->in)) != NULL)
-			if (!work(m, i))
+			if (!do_item(m, i))
 				return NULL;
 		next_vm(m);
 	}
@@ -307,8 +307,8 @@ static int hand_over(struct mirror *m, struct mirror_item *i)
 	return write(m->wake, &one, sizeof(one)) < 0 ? -errno : 0;
 }
 
-static int ask(struct mirror *m, enum mirror_op op, const char *path, const char *value,
-	       uint32_t len)
+static int queue_item(struct mirror *m, enum mirror_op op, const char *path, const char *value,
+		      uint32_t len)
 {
 	struct mirror_item *i = mirror_item_new(op, path, value, len);
 
@@ -342,27 +342,27 @@ int mirror_end(struct mirror *m)
 
 int mirror_put(struct mirror *m, const char *path, const char *value, uint32_t len)
 {
-	return ask(m, OP_PUT, path, value, len);
+	return queue_item(m, OP_PUT, path, value, len);
 }
 
 int mirror_rm(struct mirror *m, const char *path)
 {
-	return ask(m, OP_RM, path, NULL, 0);
+	return queue_item(m, OP_RM, path, NULL, 0);
 }
 
 int mirror_follow(struct mirror *m, const char *path)
 {
-	return ask(m, OP_FOLLOW, path, NULL, 0);
+	return queue_item(m, OP_FOLLOW, path, NULL, 0);
 }
 
 int mirror_unfollow(struct mirror *m, const char *path)
 {
-	return ask(m, OP_UNFOLLOW, path, NULL, 0);
+	return queue_item(m, OP_UNFOLLOW, path, NULL, 0);
 }
 
 int mirror_tell(struct mirror *m, uint32_t key)
 {
-	return ask(m, OP_TELL, "", NULL, key);
+	return queue_item(m, OP_TELL, "", NULL, key);
 }
 
 bool mirror_is_dead(const struct mirror *m)

@@ -230,7 +230,7 @@ void user_backend_wants(struct engine *en)
 		ev_io_stop(engine_loop(en), &u->write);
 }
 
-static int reach(struct engine *en, bool start, struct err *e)
+static int connect_or_start(struct engine *en, bool start, struct err *e)
 {
 	struct user_backend *u =
 		engine_devices(en)->user ? engine_devices(en)->user : calloc(1, sizeof(*u));
@@ -265,12 +265,12 @@ static int reach(struct engine *en, bool start, struct err *e)
 
 int user_backend_open(struct engine *en, struct err *e)
 {
-	return reach(en, true, e);
+	return connect_or_start(en, true, e);
 }
 
 bool user_backend_find(struct engine *en)
 {
-	return reach(en, false, NULL) == 0;
+	return connect_or_start(en, false, NULL) == 0;
 }
 
 void user_backend_close(struct engine *en)

@@ -149,7 +149,7 @@ static bool is_known(const struct engine *en, const char *bridge)
 	return false;
 }
 
-static void know(struct engine *en, const char *bridge)
+static void remember_bridge(struct engine *en, const char *bridge)
 {
 	if (engine_devices(en)->nbridge < BRIDGES_KNOWN)
 		(void)snprintf(engine_devices(en)->bridge[engine_devices(en)->nbridge++],
@@ -173,7 +173,7 @@ static int check_bridge(struct engine *en, const char *bridge, struct err *e)
 		return err_sys(e, -rc, "vif: look for bridge \"%s\"", bridge);
 	if (!i.is_bridge)
 		return err_set(e, EINVAL, "vif: \"%s\" is an interface, but not a bridge", bridge);
-	know(en, bridge);
+	remember_bridge(en, bridge);
 	return 0;
 }
 

@@ -179,7 +179,7 @@ static void again_later(struct engine *en)
 	ev_timer_start(engine_loop(en), &ds->again);
 }
 
-static void look(struct drop *d)
+static void finish_if_gone(struct drop *d)
 {
 	struct xen_domain_info i;
 
@@ -218,7 +218,7 @@ static void destroy_done(struct worker_job *job)
 		return;
 	}
 	d->destroyed = true;
-	look(d);
+	finish_if_gone(d);
 }
 
 static void destroy(struct drop *d)
@@ -240,7 +240,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 		if (!d->working && !d->destroyed)
 			destroy(d);
 		else
-			look(d);
+			finish_if_gone(d);
 	}
 }
 
@@ -298,7 +298,7 @@ void drop_devices_gone(struct engine *en, uint32_t domid)
 	if (!d)
 		return;
 	d->leaving = false;
-	look(d);
+	finish_if_gone(d);
 }
 
 /* --- after a restart --- */

@@ -114,7 +114,7 @@ static int write_all(int fd, const uint8_t *data, uint64_t len, uint64_t at)
 	return 0;
 }
 
-static int make(struct vm *vm)
+static int open_log(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
 	char path[512];
@@ -164,7 +164,7 @@ void console_log_new_ring(struct vm *vm, uint32_t ring_cons)
 int console_log_write(struct vm *vm, const void *data, uint32_t len, uint32_t ring_cons)
 {
 	struct console_log *l = &vm_guest(vm)->log;
-	int rc = l->fd < 0 ? make(vm) : 0;
+	int rc = l->fd < 0 ? open_log(vm) : 0;
 
 	l->ring_cons = ring_cons;
 	if (rc == 0)

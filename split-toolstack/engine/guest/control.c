@@ -96,7 +96,7 @@ static void on_event(struct port_user *u)
 		engine_guests(vm_engine(vm))->ops->fork(vm);
 }
 
-static int hear(struct vm *vm)
+static int listen_to_port(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
 
@@ -190,7 +190,7 @@ int vm_listen(struct vm *vm, struct err *e)
 	bool adopted = g->unheard_prev != NULL;
 	int rc = bind_port(vm, adopted, e);
 
-	if (rc == 0 && hear(vm) < 0) {
+	if (rc == 0 && listen_to_port(vm) < 0) {
 		if (adopted) { /* else control_close() does: the port is the slot's */
 			(void)xen_evtchn_unbind(engine_xen(vm_engine(vm)), g->port);
 			g->port = 0;

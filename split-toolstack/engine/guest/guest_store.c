@@ -49,7 +49,7 @@ static const char *below(char path[STORE_PATH_MAX], const struct vm *vm, const c
 	return path;
 }
 
-static int put(const struct vm *vm, const char *rest, const char *value)
+static int write_node(const struct vm *vm, const char *rest, const char *value)
 {
 	char path[STORE_PATH_MAX];
 
@@ -62,7 +62,7 @@ static int put_u64(const struct vm *vm, const char *rest, uint64_t value)
 	char text[24];
 
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	return put(vm, rest, text);
+	return write_node(vm, rest, text);
 }
 
 /* A node that is the guest's own. */
@@ -70,7 +70,7 @@ static int put_own(const struct vm *vm, const char *rest)
 {
 	struct store_perm own = {vm_domid(vm), STORE_NONE};
 	char path[STORE_PATH_MAX];
-	int rc = put(vm, rest, "");
+	int rc = write_node(vm, rest, "");
 
 	return rc < 0 ? rc
 		      : store_set_perms(engine_guests(vm_engine(vm))->tree, below(path, vm, rest),
@@ -81,7 +81,7 @@ static int put_top(const struct vm *vm)
 {
 	struct store_perm read[] = {{0, STORE_NONE}, {vm_domid(vm), STORE_READ}};
 	char path[STORE_PATH_MAX];
-	int rc = put(vm, "", "");
+	int rc = write_node(vm, "", "");
 
 	return rc < 0 ? rc
 		      : store_set_perms(engine_guests(vm_engine(vm))->tree, below(path, vm, ""),
@@ -129,9 +129,9 @@ static int put_identity(const struct vm *vm)
 	if (rc == 0)
 		rc = put_vm(vm);
 	if (rc == 0)
-		rc = put(vm, "vm", vm_path(text, vm, ""));
+		rc = write_node(vm, "vm", vm_path(text, vm, ""));
 	if (rc == 0)
-		rc = put(vm, "name", vm_name(vm));
+		rc = write_node(vm, "name", vm_name(vm));
 	if (rc == 0)
 		rc = put_u64(vm, "domid", vm_domid(vm));
 	/* Without it xl takes a PVH domain for an HVM one. */
@@ -152,7 +152,7 @@ static int put_machine(const struct vm *vm)
 
 	for (uint32_t i = 0; i < vm_config_vcpus(c) && rc == 0; i++) {
 		(void)snprintf(rest, sizeof(rest), "cpu/%u/availability", i);
-		rc = put(vm, rest, i < c->vcpus ? "online" : "offline");
+		rc = write_node(vm, rest, i < c->vcpus ? "online" : "offline");
 	}
 	if (rc == 0)
 		rc = put_u64(vm, "memory/static-max", vm_dom(vm)->max_pages * 4);
@@ -161,7 +161,7 @@ static int put_machine(const struct vm *vm)
 			     (vm_dom(vm)->had_pages ? vm_dom(vm)->had_pages : vm_dom(vm)->pages) *
 				     4);
 	if (rc == 0)
-		rc = put(vm, "memory/videoram", "0");
+		rc = write_node(vm, "memory/videoram", "0");
 	if (rc == 0)
 		rc = put_own(vm, "device/suspend/event-channel");
 	return rc;
@@ -184,9 +184,9 @@ static int put_control(const struct vm *vm)
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]) && rc == 0; i++)
 		rc = put_own(vm, own[i]);
 	if (rc == 0)
-		rc = put(vm, "control/platform-feature-multiprocessor-suspend", "1");
+		rc = write_node(vm, "control/platform-feature-multiprocessor-suspend", "1");
 	if (rc == 0)
-		rc = put(vm, "control/platform-feature-xs_reset_watches", "1");
+		rc = write_node(vm, "control/platform-feature-xs_reset_watches", "1");
 	return rc;
 }
 
@@ -203,19 +203,19 @@ static int put_channels(const struct vm *vm)
 	if (rc == 0)
 		rc = put_u64(vm, "store/ring-ref", vm_dev_frame(vm));
 	if (rc == 0)
-		rc = put(vm, "console/backend", at);
+		rc = write_node(vm, "console/backend", at);
 	if (rc == 0)
-		rc = put(vm, "console/backend-id", "0");
+		rc = write_node(vm, "console/backend-id", "0");
 	if (rc == 0)
 		rc = store_set_perms(s, below(path, vm, "console/backend-id"), readable, 2);
 	if (rc == 0)
 		rc = put_u64(vm, "console/limit", CONSOLE_LIMIT);
 	if (rc == 0)
-		rc = put(vm, "console/type", "xenconsoled");
+		rc = write_node(vm, "console/type", "xenconsoled");
 	if (rc == 0)
-		rc = put(vm, "console/output", "pty");
+		rc = write_node(vm, "console/output", "pty");
 	if (rc == 0)
-		rc = put(vm, "console/tty", ""); /* there is none */
+		rc = write_node(vm, "console/tty", ""); /* there is none */
 	if (rc == 0)
 		rc = put_u64(vm, "console/port", vm_guest_port(vm));
 	if (rc == 0)
@@ -277,7 +277,7 @@ void guest_store_renamed(struct vm *vm)
 int guest_store_tell_address(struct vm *vm, struct err *e)
 {
 	const struct vif_config *v = device_first_vif(vm_cfg(vm)->device, vm_cfg(vm)->ndevice);
-	int rc = v && v->ip_text[0] ? put(vm, "vm-data/ip", v->ip_text) : 0;
+	int rc = v && v->ip_text[0] ? write_node(vm, "vm-data/ip", v->ip_text) : 0;
 
 	return rc < 0 ? err_sys(e, -rc, "make the store nodes of domain %u", vm_domid(vm)) : 0;
 }

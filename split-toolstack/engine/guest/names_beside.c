@@ -56,7 +56,7 @@ void names_changed(struct vm *vm)
 	idle_later(engine_idle(en));
 }
 
-static void told(struct vm *vm)
+static void remove_untold(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
 
@@ -76,7 +76,7 @@ void names_ended(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
 
-	told(vm);
+	remove_untold(vm);
 	if (g->shown)
 		will_go(vm_engine(vm), g->shown);
 	g->shown = NULL;
@@ -86,7 +86,7 @@ void names_forget(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
 
-	told(vm);
+	remove_untold(vm);
 	free(g->shown);
 	g->shown = NULL;
 }
@@ -108,7 +108,8 @@ static void place_of(const uint8_t uuid[16], uint32_t domid, struct place *p)
 	(void)snprintf(p->libxl, sizeof(p->libxl), "/libxl/%u", domid);
 }
 
-static void put(struct mirror *m, const char *at, const char *leaf, const char *value, int *rc)
+static void write_leaf(struct mirror *m, const char *at, const char *leaf, const char *value,
+		       int *rc)
 {
 	char path[PATH_MAX_LEN];
 
@@ -149,7 +150,7 @@ static struct shown_name *shown_new(const uint8_t uuid[16], uint32_t domid)
 	return s;
 }
 
-static int tell(struct vm *vm)
+static int write_name(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
 	struct mirror *m = engine_mirror(vm_engine(vm));
@@ -164,12 +165,12 @@ static int tell(struct vm *vm)
 	g->shown->domid = vm_domid(vm);
 	place_of(vm_uuid_bytes(vm), vm_domid(vm), &p);
 	(void)snprintf(text, sizeof(text), "%u", vm_domid(vm));
-	put(m, p.vm, MIRROR_MARK, text, &rc);
-	put(m, p.vm, "uuid", p.vm + sizeof("/vm/") - 1, &rc);
-	put(m, p.vm, "name", vm_name(vm), &rc);
-	put(m, p.libxl, "type", vm_cfg(vm)->type == DOM_PVH ? "pvh" : "pv", &rc);
-	put(m, p.domain, "vm", p.vm, &rc);
-	put(m, p.domain, "name", vm_name(vm), &rc);
+	write_leaf(m, p.vm, MIRROR_MARK, text, &rc);
+	write_leaf(m, p.vm, "uuid", p.vm + sizeof("/vm/") - 1, &rc);
+	write_leaf(m, p.vm, "name", vm_name(vm), &rc);
+	write_leaf(m, p.libxl, "type", vm_cfg(vm)->type == DOM_PVH ? "pvh" : "pv", &rc);
+	write_leaf(m, p.domain, "vm", p.vm, &rc);
+	write_leaf(m, p.domain, "name", vm_name(vm), &rc);
 	follow_cpus(vm, &p, &rc);
 	g->shown->asked = mirror_asked(m);
 	return rc;
@@ -237,9 +238,9 @@ bool names_settle(struct engine *en, uint32_t most)
 	for (; most && n->untold; most--) {
 		struct vm *vm = n->untold->vm;
 
-		if (tell(vm) < 0)
+		if (write_name(vm) < 0)
 			return true; /* without memory it is tried again */
-		told(vm);
+		remove_untold(vm);
 	}
 	return n->gone || n->untold;
 }

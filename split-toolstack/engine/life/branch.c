@@ -38,7 +38,7 @@ struct branch {
 	uint32_t count, made, flags;
 	bool numbered;	 /* the names */
 	uint32_t number; /* of the last one */
-	bool stepping;	 /* inside step() */
+	bool stepping;	 /* inside copy_some() */
 	bool copying;	 /* a copy is being made */
 	bool waits;	 /* for its client */
 	bool given_up;	 /* no more copies */
@@ -158,7 +158,7 @@ static void copy(struct branch *b)
 /* --- one after the other --- */
 
 /* Some copies. It may be gone afterwards. */
-static void step(struct branch *b)
+static void copy_some(struct branch *b)
 {
 	uint64_t start = clock_ns();
 
@@ -189,7 +189,7 @@ static void on_turn(struct ev_loop *loop, ev_timer *t, int revents)
 	else if (is_over(b))
 		finish(b);
 	else if (!b->waits)
-		step(b);
+		copy_some(b);
 }
 
 static void taken(void *arg, int rc, struct save_stream *state, const struct stream_stats *st,
@@ -212,7 +212,7 @@ static void taken(void *arg, int rc, struct save_stream *state, const struct str
 	if (is_over(b))
 		finish(b);
 	else
-		step(b);
+		copy_some(b);
 }
 
 /* --- what clients ask for --- */

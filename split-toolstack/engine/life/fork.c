@@ -212,7 +212,7 @@ static bool slot_may_come(struct fork *f, int rc)
 	return now - f->slot_ns < SLOT_NS;
 }
 
-static void look(struct fork *f)
+static void start_if_allowed(struct fork *f)
 {
 	struct vm *vm = f->vm;
 	struct vm *child;
@@ -248,7 +248,7 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	(void)loop;
 	(void)revents;
-	look(t->data);
+	start_if_allowed(t->data);
 }
 
 void fork_wanted(struct vm *vm)
@@ -274,7 +274,7 @@ void fork_wanted(struct vm *vm)
 		life->forking = f;
 	}
 	if (!ev_is_active(&f->again))
-		look(f);
+		start_if_allowed(f);
 }
 
 /* --- the end --- */

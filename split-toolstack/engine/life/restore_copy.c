@@ -213,7 +213,7 @@ static void remove_all(const struct vm_restore *r)
 		remove_copy(&r->copies[i]);
 }
 
-static void work(struct worker_job *job, struct xen *x)
+static void copy_disks(struct worker_job *job, struct xen *x)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
 	uint64_t saved_ns = save_info(r->stream)->saved_ns;
@@ -264,7 +264,7 @@ int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e)
 	}
 	if (r->ncopies == 0)
 		return 0;
-	r->job.work = work;
+	r->job.work = copy_disks;
 	r->job.done = done;
 	worker_push(engine_worker(r->en), WORKER_STREAMS, &r->job);
 	return 1;

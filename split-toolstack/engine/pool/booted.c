@@ -111,7 +111,7 @@ static void tick(struct engine *en)
 }
 
 /* Its disks are open. */
-static int go(struct shell *s, struct err *e)
+static int start_guest(struct shell *s, struct err *e)
 {
 	struct booted *b = s->booted;
 	struct vm *vm = b->vm;
@@ -142,7 +142,7 @@ static void files_are_open(void *arg, struct files *files)
 	struct err e = {0};
 
 	(void)files;
-	if (!s->failed && go(s, &e) < 0)
+	if (!s->failed && start_guest(s, &e) < 0)
 		shell_failed(s, &e);
 }
 
@@ -153,14 +153,14 @@ static int open_disks(struct shell *s, struct err *e)
 	int rc;
 
 	if (!devices_have_files(vm_cfg(vm)))
-		return go(s, e);
+		return start_guest(s, e);
 	*files = files_new(engine_opener(vm_engine(vm)));
 	if (!*files)
 		return err_set(e, ENOMEM, "out of memory");
 	rc = devices_add_files(vm_cfg(vm), *files, e);
 	if (rc < 0 || !files_open(*files, files_are_open, s))
 		return rc;
-	return go(s, e);
+	return start_guest(s, e);
 }
 
 int booted_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e)
@@ -220,7 +220,7 @@ static void late(struct shell *s)
 }
 
 /* It is ready: pauses it. */
-static void rest(struct shell *s)
+static void pause_ready(struct shell *s)
 {
 	struct engine *en = s->en;
 	struct err e = {0};
@@ -239,7 +239,7 @@ static void rest(struct shell *s)
 }
 
 /* False: there is nothing left to check. */
-static bool look(struct shell *s, double now)
+static bool check_ready(struct shell *s, double now)
 {
 	struct booted *b = s->booted;
 	uint32_t lack = 0;
@@ -250,7 +250,7 @@ static bool look(struct shell *s, double now)
 	if (!lack && b->since == 0.)
 		b->since = now;
 	if (!lack && booted_is_ready(&b->probe, &s->flavor->plan, b->vm, b->since, now))
-		rest(s);
+		pause_ready(s);
 	else if (now >= b->until + s->flavor->plan.number * 1e-3)
 		late(s);
 	return b->runs && !s->failed;
@@ -264,7 +264,7 @@ static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	for (struct shell *s = engine_pool(en)->connecting; s; s = s->conn_next)
 		if (s->booted)
-			more = look(s, ev_now(loop)) || more;
+			more = check_ready(s, ev_now(loop)) || more;
 	if (!more)
 		ev_timer_stop(loop, t);
 }

@@ -50,7 +50,7 @@ static const char left_it[] = "does not wait at its gate as it is to";
 
 /* --- on its way there, and there --- */
 
-static void look(struct shell *s)
+static void read_guest_state(struct shell *s)
 {
 	int rc = noxs_control_waits(s->map + 4096);
 
@@ -67,7 +67,7 @@ static void look(struct shell *s)
 
 static void on_event(struct port_user *u)
 {
-	look((struct shell *)(void *)((char *)u - offsetof(struct shell, gate_user)));
+	read_guest_state((struct shell *)(void *)((char *)u - offsetof(struct shell, gate_user)));
 }
 
 static void on_late(struct ev_loop *loop, ev_timer *t, int revents)

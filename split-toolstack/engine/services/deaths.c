@@ -49,7 +49,7 @@ static void scan_in(struct deaths *d, double seconds)
 	ev_timer_start(d->loop, &d->scan);
 }
 
-static bool tell(const struct xen_domain_info *info, void *arg)
+static bool report_domain(const struct xen_domain_info *info, void *arg)
 {
 	struct deaths *d = arg;
 
@@ -63,7 +63,7 @@ void deaths_scan(struct deaths *d)
 	int rc;
 
 	d->scans++;
-	rc = domains_walk(d->x, tell, d, NULL);
+	rc = domains_walk(d->x, report_domain, d, NULL);
 	if (rc == 0)
 		d->ops->over(d->arg, d->scans, start);
 	d->scan_end = clock_ns();

@@ -158,7 +158,7 @@ static void follow_recorded(struct tail *t)
 /* --- all of them --- */
 
 /* Decides which settings to make, and finds those that cannot be made. */
-static void look(struct tail *t)
+static void choose_settings(struct tail *t)
 {
 	for (size_t i = 0; i < TAIL_SETTINGS; i++) {
 		t->of[i].made = t->of[i].followed;
@@ -169,7 +169,7 @@ static void look(struct tail *t)
 	}
 }
 
-static void make(struct tail *t)
+static void apply_settings(struct tail *t)
 {
 	for (size_t i = 0; i < TAIL_SETTINGS; i++) {
 		if (!t->of[i].made || t->of[i].followed)
@@ -206,7 +206,7 @@ int tail_open(struct xen *x, const struct tail_conf *conf, struct tail **out, st
 		free(t);
 		return 0;
 	}
-	look(t);
+	choose_settings(t);
 	rc = write_record(t);
 	if (rc < 0) { /* a setting that could not be restored is not made */
 		for (size_t i = 0; i < TAIL_SETTINGS; i++) {
@@ -216,7 +216,7 @@ int tail_open(struct xen *x, const struct tail_conf *conf, struct tail **out, st
 			t->of[i].made = false;
 		}
 	}
-	make(t);
+	apply_settings(t);
 	failed = first_failed(t);
 	if (failed < TAIL_SETTINGS && conf->guard == TAIL_ON) {
 		rc = err_sys(e, -t->of[failed].rc,
