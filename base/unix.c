@@ -86,13 +86,13 @@ int unix_listen(const struct unix_listener *l, struct err *e)
 	 * without changing the umask, which all threads share. */
 	if (fchmod(fd, 0600) < 0 ||
 	    bind(fd, (const struct sockaddr *)(const void *)&a, sizeof(a)) < 0) {
-		rc = err_sys(e, errno, "socket %s", l->path);
+		rc = err_sys(e, errno, "make the socket %s", l->path);
 		(void)close(fd);
 		return rc;
 	}
 	if ((group && chown(l->path, (uid_t)-1, l->group) < 0) ||
 	    chmod(l->path, group ? 0660 : 0600) < 0 || listen(fd, l->backlog) < 0) {
-		rc = err_sys(e, errno, "socket %s", l->path);
+		rc = err_sys(e, errno, "listen on the socket %s", l->path);
 		(void)unlink(l->path);
 		(void)close(fd);
 		return rc;

@@ -109,7 +109,8 @@ static int run_migrate(const struct command *cmd, int argc, char **argv)
 		else if (c == 'u')
 			w.unix_path = optarg;
 		else if (c == 'T' && parse_timeout(optarg, &m.timeout_ms) < 0)
-			return usage(cmd, "\"%s\": give 1 to %d seconds", optarg, TIMEOUT_MAX);
+			return usage(cmd, "--timeout \"%s\": give 1 to %d seconds", optarg,
+				     TIMEOUT_MAX);
 		else if (c == 'd' && disks_flag(w.disk = optarg, &flags, &e) < 0)
 			return usage(cmd, "%s", err_msg(&e));
 		else if (c == 'p')
