@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* attach, detach and list of devices at run time. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,11 +58,24 @@ static struct moving *moving_new(const struct request *r, const char *op, const 
 }
 
 /* "vif=SPEC" or "disk=SPEC" */
+/* All kinds for a message, by `name`: "vif or vbd", "vif=... or disk=...". */
+static const char *all_kinds(const char *(*name)(enum device_kind kind), const char *end, char *to,
+			     size_t room)
+{
+	size_t n = 0;
+
+	for (uint32_t kind = 0; kind < DEVICE_KINDS && n < room; kind++)
+		n += (size_t)snprintf(to + n, room - n, "%s%s%s", kind ? " or " : "", name(kind),
+				      end);
+	return to;
+}
+
 static int parse(const struct request *r, struct vmcfg_list *warning, struct device_config *d,
 		 struct err *e)
 {
 	char spec[SPEC_MAX];
 	char cwd[4096];
+	char kinds[64];
 	bool have_cwd = wire_get_text(&r->in, PROTO_CWD, cwd, sizeof(cwd));
 
 	if (!wire_get_text(&r->in, PROTO_SET, spec, sizeof(spec)))
@@ -75,7 +89,8 @@ static int parse(const struct request *r, struct vmcfg_list *warning, struct dev
 			return vmcfg_device(kind, spec + n + 1, have_cwd ? cwd : NULL, warning, d,
 					    e);
 	}
-	return err_set(e, EINVAL, "\"%.40s\": give vif=... or disk=...", spec);
+	return err_set(e, EINVAL, "\"%.40s\": give %s", spec,
+		       all_kinds(device_kind_word, "=...", kinds, sizeof(kinds)));
 }
 
 int op_attach(struct engine *en, struct request *r, struct err *e)
@@ -123,12 +138,14 @@ static void compare(const struct device_info *d, void *arg)
 static int read_kind(const struct request *r, enum device_kind *kind, bool *given, struct err *e)
 {
 	char text[16];
+	char kinds[64];
 
 	*given = wire_get_text(&r->in, PROTO_KIND, text, sizeof(text));
 	if (!*given)
 		return 0;
 	if (device_kind_parse(text, kind) < 0)
-		return err_set(e, EINVAL, "\"%s\": devices are vif or vbd", text);
+		return err_set(e, EINVAL, "kind \"%s\": give %s", text,
+			       all_kinds(device_kind_name, "", kinds, sizeof(kinds)));
 	return 0;
 }
 

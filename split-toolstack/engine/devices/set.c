@@ -290,7 +290,8 @@ int devices_there(const struct device_set *set, uint32_t n, ev_tstamp now, ev_ts
 	ev_tstamp end;
 
 	if (has < n)
-		return err_set(e, EIO, "a device went away while the VM waited for it");
+		return err_set(e, EIO, "%u of %u devices were removed while the VM waited for them",
+			       n - has, n);
 	if (!d)
 		return 0;
 	if (d->reason[0])

@@ -210,7 +210,8 @@ int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct
 
 	vm_console_range(vm, &r);
 	if (pos < r.start || pos > r.end)
-		return err_set(e, ERANGE, "console position %llu is not kept (any more)",
+		return err_set(e, ERANGE,
+			       "console position %llu: the log does not have it (any more)",
 			       (unsigned long long)pos);
 	if (pos == r.end)
 		return 0;

@@ -91,8 +91,8 @@ int vm_undescribe_all(const uint8_t *data, uint32_t bytes, struct vm_record *r,
 	if (bytes < UUID_BYTES || !record_read(r, cfg, data + UUID_BYTES, bytes - UUID_BYTES))
 		return errno == ENOMEM ? err_set(e, ENOMEM, "out of memory")
 				       : err_set(e, EPROTO,
-						 "the file says of its VM what this version does "
-						 "not understand");
+						 "the file has a configuration that this version "
+						 "does not know: use the chaos that saved it");
 	memcpy(r->uuid, data, UUID_BYTES);
 	memcpy(cfg->uuid, data, UUID_BYTES);
 	return 0;

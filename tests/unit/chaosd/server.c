@@ -346,6 +346,38 @@ static void much_waits_for_one_client(void **state)
 		(void)ev_run(loop, EVRUN_ONCE);
 }
 
+static void refused(struct client *c, enum proto_op op, enum proto_id id, const char *text,
+		    const char *message)
+{
+	struct err e = {0};
+	struct wire_out w;
+	struct wire_in in;
+
+	client_begin(c, &w, op);
+	wire_text(&w, PROTO_WHAT, "web");
+	wire_text(&w, id, text);
+	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
+	while (!readable(c))
+		(void)ev_run(loop, EVRUN_ONCE);
+	assert_int_equal(client_finish(c, &in, NULL, NULL, &e), -EINVAL);
+	assert_string_equal(e.msg, message);
+}
+
+static void messages_name_the_kinds_of_devices(void **state)
+{
+	struct client c;
+
+	(void)state;
+	connects(&c);
+	ask_create(&c, "web");
+	answered(&c);
+	refused(&c, PROTO_REQ_DEVICES, PROTO_KIND, "usb", "kind \"usb\": give vif or vbd");
+	refused(&c, PROTO_REQ_ATTACH, PROTO_SET, "usb=1", "\"usb=1\": give vif=... or disk=...");
+	client_close(&c);
+	while (server_clients(server))
+		(void)ev_run(loop, EVRUN_ONCE);
+}
+
 #define SERVER(f) cmocka_unit_test_setup_teardown(f, open_server, close_server)
 
 int main(void)
@@ -356,6 +388,7 @@ int main(void)
 		SERVER(files_of_odd_packets_are_closed),
 		SERVER(waits_end_with_their_vm),
 		SERVER(much_waits_for_one_client),
+		SERVER(messages_name_the_kinds_of_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

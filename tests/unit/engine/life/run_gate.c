@@ -173,7 +173,7 @@ static void what_goes_ends_the_create(void **state)
 	say_state("vif", domid, 0, 2);
 	kernel_add_backend("vif", domid, 0);
 	goes("vif", domid, 0);
-	failed_with(&r, -EIO, "a device went away");
+	failed_with(&r, -EIO, "1 of 2 devices were removed");
 }
 
 static void others_do_not_wait(void **state)
