@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Taking over what the last daemon left. */
+/* Adoption of the VMs of the last daemon. */
 #ifndef CHAOS_ENGINE_ADOPT_H
 #define CHAOS_ENGINE_ADOPT_H
 
@@ -12,17 +12,17 @@ struct vm;
 struct xen_domain_info;
 
 /*
- * A record, a domain id and a uuid together say what is ours. A call that fails says nothing: then
- * the VM is VM_UNKNOWN, with the reason, keeps its record, its domain and its devices as they are,
- * and is tried again by a timer.
+ * A domain belongs to chaosd if a record has its id and its uuid. If a call fails, that does not
+ * show that the VM is gone: the VM is then VM_UNKNOWN, with the reason, and keeps its record,
+ * domain and devices; a timer tries again.
  */
 
-/* Takes over all that the registry knows. Fails before anything was touched. */
+/* Adopts all VMs of the registry. If it fails, nothing was changed. */
 int adopt_all(struct engine *en, struct err *e);
 void adopt_close(struct engine *en);
-/* An unknown VM has changed, or is about to end: what there is of it is looked at soon. */
+/* An unknown VM has changed or will end: tries again soon. */
 void adopt_soon(struct engine *en);
-/* The domain was half made by the last daemon, and is not cleaned up yet. */
+/* Whether the last daemon had not finished this domain, and it is not removed yet. */
 bool adopt_has_domain(const struct engine *en, const struct xen_domain_info *info);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What adopt.c and adopt_vm.c know in common. */
+/* The adoption of VMs: state that adopt.c and adopt_vm.c share. */
 #ifndef CHAOS_ENGINE_LIFE_ADOPTION_H
 #define CHAOS_ENGINE_LIFE_ADOPTION_H
 
@@ -14,12 +14,12 @@ struct vm;
 
 struct adoption {
 	struct engine *en;
-	struct census *census;	     /* at the start; NULL: Xen is asked for one domain at a time */
-	struct half_made *half_made; /* what is not cleaned up yet */
+	struct census *census;	     /* at the start; NULL: single domains are read from Xen */
+	struct half_made *half_made; /* unfinished domains that are not removed yet */
 	ev_timer again, listen;
 	double wait_s;
 	uint32_t heard; /* VMs whose channels were bound while they were adopted */
-	bool changed;	/* an unknown VM is known, or gone: its devices may belong to no VM */
+	bool changed;	/* an unknown VM was adopted or has ended: settle() is needed */
 };
 
 /* Xen walks all ports of dom0 to find a free one to bind: with thousands of VMs that takes longer
@@ -27,14 +27,13 @@ struct adoption {
 #define LISTEN_FIRST 256u
 
 /* --- adopt.c --- */
-/* Another try, when the present time to wait is over. */
+/* Tries again when the present waiting time is over. */
 void adopt_try_later(struct engine *en);
 
 /* --- adopt_vm.c --- */
-/* A VM of the registry, of the state of its record: into the history, removed, or LIFE_TIMER, which
- * adopts it. */
+/* Puts a VM of the registry into the history, removes it, or adopts it by LIFE_TIMER. */
 void adopt_recorded(struct vm *vm);
-/* An unknown one: LIFE_TIMER. */
+/* Raises LIFE_TIMER for an unknown VM. */
 void adopt_try(struct vm *vm);
 
 #endif

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Children that guests ask for: copies of them (branch.h) with a channel to their parent. */
+/* Fork: guests request children, which are copies of them (branch.h) with a channel to the parent.
+ */
 #ifndef CHAOS_ENGINE_LIFE_FORK_H
 #define CHAOS_ENGINE_LIFE_FORK_H
 
 struct engine;
 struct vm;
 
-/* A guest wants a child: it is made and answered, or refused, now or as soon as the VM runs. Not
- * inside what happens to the VM. */
+/* A guest has requested a child: it is made and answered, or refused, now or as soon as the VM
+ * runs; not during a change of the VM. */
 void fork_wanted(struct vm *vm);
-/* VMs whose parents are gone are destroyed, at the next turn of the loop. */
+/* Destroys VMs whose parents are gone, in the next turn of the loop. */
 void fork_orphaned(struct engine *en);
-/* No request of it is answered any more. */
+/* The VM's requests are not answered any more. */
 void fork_over(struct vm *vm);
 void forks_close(struct engine *en);
 

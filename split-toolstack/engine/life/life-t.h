@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is under way in a VM's life: the part of it that this room has. Its VM embeds it, and
- * vm_life() gives it. */
+/* The part of a VM that life/ has: what is being done with it. struct vm embeds it; vm_life()
+ * returns it. */
 #ifndef CHAOS_ENGINE_LIFE_LIFE_T_H
 #define CHAOS_ENGINE_LIFE_LIFE_T_H
 
@@ -17,34 +17,34 @@ struct image;
 struct vm_restore;
 struct vm_save;
 
-/* A create, or the building once more of a VM that is restarted. */
+/* A create, or the build of a VM that is restarted. */
 struct vm_create {
 	uint32_t flags;	  /* VM_CREATE_* */
-	vm_create_fn *fn; /* is called once; NULL: was, or nothing waits for it */
+	vm_create_fn *fn; /* called once; NULL: it was called, or there is none */
 	void *arg;
 	uint64_t start_ns;
-	uint32_t slot_tries; /* domain ids that were others' */
-	uint64_t arrival;    /* NOW_ARRIVING: the stream that it came by */
+	uint32_t slot_tries; /* domain ids that belonged to other domains */
+	uint64_t arrival;    /* NOW_ARRIVING: its stream */
 };
 
 struct life {
 	/* --- it is being made --- */
 	struct vm_create create;
-	struct vm_timings t;		    /* of it */
-	struct teardown_wait teardown_wait; /* for what others have */
+	struct vm_timings t;		    /* of the create */
+	struct teardown_wait teardown_wait; /* for resources that other VMs have */
 	struct image *img;
 	struct vm_restore *restore; /* restore.c: from a file */
-	const char *copy_of;	    /* claim_shell.c: a snapshot; it is taken out of the pool */
-	ev_tstamp connect_until;    /* NOW_CONNECTING: then the create fails */
+	const char *copy_of; /* claim_shell.c: the snapshot of a copy that is taken from the pool */
+	ev_tstamp connect_until; /* NOW_CONNECTING: then the create fails */
 	/* --- it runs --- */
 	uint64_t unpaused;
-	uint32_t seen;	      /* the scan that saw its domain last */
-	uint32_t set_back;    /* by rollbacks of this daemon: so often */
+	uint32_t seen;	      /* number of the last scan that found its domain */
+	uint32_t set_back;    /* number of rollbacks by this daemon */
 	struct vm_save *save; /* save.c: NOW_SAVING */
-	struct fork *forking; /* fork.c: its guest wants children, or has wanted some */
+	struct fork *forking; /* fork.c: its guest has requested children */
 	/* --- sleepers.h --- */
-	bool has_file; /* it counts while the VM sleeps */
-	bool syncing;  /* its file is not gone for certain: it must not run */
+	bool has_file; /* it has a file; the file is valid while the VM sleeps */
+	bool syncing;  /* the deletion of its file is not synced: it must not run */
 };
 
 #endif

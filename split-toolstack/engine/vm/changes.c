@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What happens to a VM, as life/ says it. */
+/* Changes of a VM, for life/. */
 #include "split-toolstack/engine/vm/changes.h"
 
 #include <stdio.h>

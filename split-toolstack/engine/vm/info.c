@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What readers are told of a VM. */
+/* A VM for clients. */
 #include "split-toolstack/engine/vm/info.h"
 
 #include <string.h>
@@ -9,7 +9,8 @@
 #include "split-toolstack/engine/snapshots/snapshots.h"
 #include "split-toolstack/engine/vm/vm-t.h"
 
-/* Other toolstacks pause and unpause our domains, too; Xen tells of that when it is asked. */
+/* Other toolstacks pause and unpause domains of chaosd, too, which is only seen by reading from
+ * Xen. */
 static enum vm_state shown_state(const struct vm *vm)
 {
 	if (vm->state.now == NOW_RUNNING && vm->last.pause == PAUSE_SEEN)

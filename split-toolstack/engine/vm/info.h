@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What readers are told of a VM, but for its console. */
+/* A VM for clients, without its console. */
 #ifndef CHAOS_VM_INFO_H
 #define CHAOS_VM_INFO_H
 

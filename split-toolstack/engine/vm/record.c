@@ -27,7 +27,7 @@ static uint32_t record_domid(const struct vm *vm)
 	return life_has_domain(vm) || now == NOW_ASLEEP ? vm->domid : 0;
 }
 
-/* What the next daemon is told. */
+/* The desired state in the record, for the next daemon. */
 static enum vm_want record_want(const struct vm *vm)
 {
 	return life_is_over(vm) || (!vm->state.kept && vm_state(vm) == VM_BUILDING)
@@ -110,7 +110,7 @@ int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, st
 
 /* --- as its record says --- */
 
-/* What a record says that has no word on it. */
+/* Defaults for members that the record lacks. */
 static enum vm_want guess_want(enum vm_state recorded, bool restarted)
 {
 	if (recorded == VM_ENDED || (recorded == VM_BUILDING && !restarted))

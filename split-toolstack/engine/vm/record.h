@@ -13,24 +13,23 @@
 struct vm;
 struct vm_config;
 
-/* It as it is now: an intent while it is being built. */
+/* The record of the VM as it is now; while it is being built, an intent. */
 void vm_as_record(const struct vm *vm, struct vm_record *r);
-/* A new one becomes what its record says, and takes what is in `cfg`. The state and domain there
- * are vm_was() and vm_was_domid(): whether they are so still is not known. */
+/* Fills a new VM from its record and moves `cfg` into it. State and domain of the record are
+ * vm_was() and vm_was_domid(), because they may have changed since. */
 void vm_read_record(struct vm *vm, const struct vm_record *r, struct vm_config *cfg);
-/* It as bytes, malloced, with its uuid: what a file of a saved VM says of it. -ENOMEM. */
+/* The VM as bytes for the file of a saved VM, with its uuid; allocated by malloc(). -ENOMEM. */
 int vm_describe(const struct vm *vm, uint8_t **out, uint32_t *bytes, struct err *e);
-/* All of it again; *r points into `data` and `cfg`, which is fresh, and to be cleared in any case.
- * -EPROTO, -ENOMEM. */
+/* Reads such bytes. *r points into `data` and `cfg`; `cfg` is initialised before, and the caller
+ * clears it in any case. -EPROTO, -ENOMEM. */
 int vm_undescribe_all(const uint8_t *data, uint32_t bytes, struct vm_record *r,
 		      struct vm_config *cfg, struct err *e);
-/* Its configuration, from such bytes, of any origin; `cfg` is fresh, and to be cleared in any case.
- * -EPROTO, -ENOMEM. */
+/* Reads only the configuration. The bytes may be of any origin. -EPROTO, -ENOMEM. */
 int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, struct err *e);
 
-/* Records it as one that will get this domain. */
+/* Records that the VM will get this domain. */
 int vm_record_intent(struct vm *vm, uint32_t domid);
-/* Records it. */
+/* Writes the record into the registry. */
 static inline int vm_record(const struct vm *vm, struct err *e)
 {
 	struct vm_record r;

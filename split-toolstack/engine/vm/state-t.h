@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where a VM is in its life: struct vm embeds it. */
+/* The state of a VM, which struct vm embeds. */
 #ifndef CHAOS_VM_STATE_T_H
 #define CHAOS_VM_STATE_T_H
 
@@ -12,11 +12,9 @@
 struct life_state {
 	enum vm_now now;
 	enum vm_want want;
-	/* It was told to be there, or an on_* action made it: a build that fails puts it into the
-	 * history, and the next daemon builds it. Else nothing of it is left in both cases. */
-	bool kept;
+	bool kept; /* life_is_kept() */
 	enum vm_wait wait;
-	ev_timer timer; /* of the state it is in: life_timer() */
+	ev_timer timer; /* life_timer() */
 };
 
 #endif
