@@ -128,6 +128,21 @@ types() { # VM TEXT: on its console
 	"$T/ask" types "$1" "$text" || true
 }
 
+# echoes VM TEXT: `chaos console` sends the line and is ended once it has come back; what came is in the file out
+echoes() {
+	local keys pid
+	rm -f keys out
+	mkfifo keys
+	chaos console "$1" <keys >out &
+	pid=$!
+	exec {keys}>keys
+	printf '%s\r' "$2" >&"$keys"
+	until_true 20 grep -q "$2" out || fail "\"$2\" does not come back from $1: $(cat out)"
+	exec {keys}>&-
+	kill $pid
+	wait $pid || true
+}
+
 state_is() { # VM STATE
 	"$T/ask" is "$1" state "$2" 0
 }
