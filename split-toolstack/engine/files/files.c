@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files that are named by path: opened, and disks looked at, by the threads for files. */
+/* Files given by path: threads open them and examine disks. */
 #include "split-toolstack/engine/files/files.h"
 
 #include <errno.h>

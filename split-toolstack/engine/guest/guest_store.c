@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a guest that is not ours finds in the store, and its ring. */
+/* The nodes of a guest in the store, and its ring. */
 #include "split-toolstack/engine/guest/guest_store.h"
 
 #include <errno.h>

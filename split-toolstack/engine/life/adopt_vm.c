@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* After a restart of the daemon: what becomes of one VM of the registry. */
+/* After a restart of the daemon: adopts one VM of the registry, or moves it into the history. */
 #include <stdlib.h>
 #include "base/log.h"
 #include "split-toolstack/engine/devices/admit.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The answer of a create: when it has come to its end, or its guest says that it is ready. */
+/* Answers creates: when they have ended, or when the guest reports that it is ready. */
 #include "base/clock.h"
 #include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Copies of a VM: its state is taken once, and put into one new VM after the other. */
+/* Branches: the state of a VM is taken once, and copies are made from it one after the other. */
 #include "split-toolstack/engine/life/branch.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Building a domain of a known image: on the worker what may take long, the rest here. */
+/* Builds a domain for a VM whose image is known: on the worker if it may take long, otherwise on
+ * the loop. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A create takes a copy of a booted guest that waits in the pool: it lacks a name, a record, and to
- * be unpaused. */
+/* A create takes a copy of a booted guest from the pool: it gets a name and a record, and is
+ * unpaused. */
 #include <stdio.h>
 #include <string.h>
 

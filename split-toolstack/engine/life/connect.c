@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM's pages mapped and its channels heard, and the end of that and of its domain. */
+/* Maps the pages of a VM and opens its channels; closes them, and destroys the domain. */
 #include <errno.h>
 #include <string.h>
 

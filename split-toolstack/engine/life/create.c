@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* engine_create(): the checks of a configuration, name and uuid, and then on to the build. */
+/* engine_create(): checks a configuration, reserves name and uuid, and begins to place the VM. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>

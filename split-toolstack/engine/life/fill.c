@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The domain of a VM that is made of a file: made or taken out of the pool, and filled by a thread.
+/* The domain of a VM that is made from a file: made or taken from the pool, and filled by a thread.
  */
 #include <errno.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Children that guests ask for: policy, limits, and the branch that makes each. */
+/* Children that guests request: rules, limits, and the branch that makes each. */
 #include "split-toolstack/engine/life/fork.h"
 
 #include <errno.h>

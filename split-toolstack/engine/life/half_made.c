@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Domains that the last daemon had half made: ended, as soon as Xen can be asked of them. */
+/* Domains that the last daemon had not finished: removed as soon as Xen answers. */
 #include "split-toolstack/engine/life/half_made.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VMs that have ended: records, into the history, and out of it again; creates that leave nothing.
- */
+/* VMs that have ended: their record, the history, and its limit; also removes VMs whose create has
+ * failed. */
 #include "base/log.h"
 #include "split-toolstack/engine/devices/reservations.h"
 #include "split-toolstack/engine/domain/drop.h"

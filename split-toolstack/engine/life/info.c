@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What readers are told of a VM, with its console and what Xen says of it. */
+/* A VM for clients, with its console and what Xen reports of its domain. */
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/info.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* States of small snapshots in memory, the one that was used last in front. */
+/* States of small snapshots in memory; the one that was used last is the first. */
 #include "split-toolstack/engine/life/kept.h"
 
 #include <stdio.h>

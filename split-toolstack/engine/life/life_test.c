@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* This room as tests see it. */
+/* Functions of this room for unit tests. */
 #include "split-toolstack/engine/life/life_test.h"
 
 #include "split-toolstack/engine/life/life-t.h"

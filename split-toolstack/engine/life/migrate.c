@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM that moves to another host: it leaves here, or arrives here. */
+/* Migration: the steps of a VM on the source and on the target. */
 #include "split-toolstack/engine/life/migrate.h"
 
 #include <errno.h>

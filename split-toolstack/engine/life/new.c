@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VMs as objects: a new one, one of a record, and the end of both. */
+/* Makes and frees VMs: new ones, and those of records. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

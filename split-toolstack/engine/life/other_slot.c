@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Another domain id, when one is others'. */
+/* Takes another slot if the domain id belongs to another domain. */
 #include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/parts/parts.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Snapshots into files and pipes of clients, and out of them: copied by a thread, and what comes in
- * is checked before it gets a name. */
+/* Copies snapshots to and from files and pipes of clients, on a thread; a stream that comes in is
+ * checked before it gets a name. */
 #include "split-toolstack/engine/life/pack.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pausing and unpausing, as clients ask for it; other toolstacks do the same to our domains. */
+/* Pauses and unpauses VMs for clients; other toolstacks also pause domains of chaosd. */
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/parts/parts.h"

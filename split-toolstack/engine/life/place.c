@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Before a VM is built: what its devices need and others have is waited for, its files are opened,
- * and its image is found, or read. LIFE_PLACED follows. */
+/* Before a build: waits for devices that other VMs have, opens the files, and finds or reads the
+ * image. LIFE_PLACED follows. */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>

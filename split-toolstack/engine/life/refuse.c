@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is asked of a VM in a state that does not allow it, and why. */
+/* Errors for requests that the state of a VM does not allow, with the reason. */
 #include <errno.h>
 
 #include "split-toolstack/engine/life/life-t.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM gets another name. */
+/* Gives a VM another name. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A guest that is to be saved comes to rest. */
+/* Stops a guest that is to be saved. */
 #include <errno.h>
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VMs that start again after their end (on_*=restart, rename-restart). */
+/* Starts VMs again after their end (on_*=restart, rename-restart). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

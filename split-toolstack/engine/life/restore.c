@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM is made of a file: the file is checked, a domain made or taken out of the pool, and filled.
- */
+/* Makes a VM from a file: checks the file, then makes a domain or takes one from the pool, and has
+ * it filled. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Copies of the disks that a VM made of a file will write: by reference where the file system can.
- */
+/* Copies disks that a VM made from a file will write: by reference where the file system can. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a file of a saved VM says of its devices, and what a VM that is made of it gets. */
+/* Decides which devices a VM that is made from a file gets. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM is set back to a snapshot, in place: a thread reads and checks the file, and then the VM
- * stands still for a moment. */
+/* Rollback: a thread reads and checks the file of a snapshot, then the VM is stopped and its state
+ * is written back. */
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/life/rollback.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM is copied while it runs: rounds, between which its client says that they have arrived. */
+/* Copies a VM while it runs, in rounds: the client begins the next one when the target has read the
+ * last. */
 #include <errno.h>
 
 #include "split-toolstack/engine/life/life-t.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* When a guest runs: its devices are there, or it goes without them. */
+/* Lets a guest run when its devices have connected, or without them. */
 #include <errno.h>
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM is written into a file: it comes to rest, threads write it, and it ends or goes on. */
+/* Saves: the guest is stopped, threads write it, and it ends or continues. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Saves and takes as clients ask for them. */
+/* Begins saves and takes. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A guest with devices that is to be saved: whether it can be, and its disks on their way to rest.
- */
+/* Guests with devices: checks whether they can be saved, and flushes their disks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

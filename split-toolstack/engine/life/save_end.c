@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Saves that end: as their clients say, or as something happens to the VM. */
+/* Ends saves: by request of the client, or because the state of the VM changes. */
 #include <errno.h>
 #include <stdlib.h>
 

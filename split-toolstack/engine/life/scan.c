@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ends of VMs are noticed: what a scan of all domains says of theirs. */
+/* Finds the VMs of domains that a scan of Xen reports as ended. */
 #include <string.h>
 
 #include "split-toolstack/engine/life/life-t.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM that runs gets another share of CPU time, or is asked to have other memory. */
+/* Changes CPU weight, cap and memory target of a VM that runs. */
 #include "split-toolstack/engine/life/set.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VMs fall asleep. */
+/* Puts VMs to sleep. */
 #include "split-toolstack/engine/life/sleep.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The folder of VMs that sleep, and what is found there at the start. */
+/* The folder of VMs that are asleep, and the VMs found there at the start. */
 #include "split-toolstack/engine/life/sleepers.h"
 
 #include <dirent.h>

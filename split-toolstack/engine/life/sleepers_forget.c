@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files of VMs that do not sleep any more go: by a thread, or before the VM runs. */
+/* Deletes files of VMs that do not sleep any more: by a thread, or before the VM runs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

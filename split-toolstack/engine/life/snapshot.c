@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A VM is kept as a snapshot, and goes on; VMs are made of snapshots. */
+/* Makes snapshots of VMs, and VMs from snapshots. */
 #include "split-toolstack/engine/life/snapshot.h"
 
 #include <errno.h>

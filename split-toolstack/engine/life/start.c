@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From a built domain to one that runs, and what becomes of a build that failed. */
+/* Starts a VM after its build, or removes it if the build has failed. */
 #include <errno.h>
 #include <string.h>
 

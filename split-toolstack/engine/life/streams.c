@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Saves and restores under way, counted. */
+/* Counts running saves and restores; those above the limit wait for their turn. */
 #include "split-toolstack/engine/life/streams.h"
 
 #include <errno.h>

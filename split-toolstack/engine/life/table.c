@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* All of a VM's life: what each event does in each state, and where it leads. */
+/* The life of a VM: the function of each event in each state, and the states that may follow. */
 #include <stddef.h>
 
 #include "split-toolstack/engine/life/life.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The state of a small VM that rests is taken on the loop: no other state of it is ever seen, and
- * no thread is woken. */
+/* Takes the state of a small VM that is blocked on the loop, without a thread. */
 #include <utlist.h>
 
 #include "libdom/template.h"

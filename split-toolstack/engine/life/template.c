@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* States of VMs in memory, and their users. */
+/* States of VMs in memory, with a counter of their users. */
 #include <stdlib.h>
 
 #include "libdom/template.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VMs that sleep are woken: the way of a restore, for a VM that is there. */
+/* Wakes VMs that are asleep: a restore for an existing VM. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

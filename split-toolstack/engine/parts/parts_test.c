@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The engine as tests change it. */
+/* Functions for unit tests that change the engine. */
 #include "split-toolstack/engine/parts/parts_test.h"
 
 #include "split-toolstack/engine/parts/engine-t.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What domains Xen has. */
+/* Reads Xen's list of domains. */
 #include "split-toolstack/engine/services/domains.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Events reach a VM through one table; what others see of the state it is in. */
+/* Events and the state of a VM: the entry of the table, and functions for other rooms. */
 #include <errno.h>
 
 #include "base/log.h"

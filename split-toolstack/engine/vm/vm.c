@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The lists and tables of VMs: the living and the ended, finding, telling. */
+/* The lists and tables of living and ended VMs, and their observers. */
 #include "split-toolstack/engine/vm/vm.h"
 
 #include <errno.h>
