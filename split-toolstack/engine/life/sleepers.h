@@ -12,51 +12,51 @@ struct engine;
 struct vm;
 
 /*
- * UUID.save is the file of a VM (man 5 chaos-save), UUID.N.part one that is being written, and
- * UUID.N.gone one that is of no use any more and is being deleted. The registry lies on a tmpfs:
- * while it knows the VM, its record decides whether the file counts (VM_ASLEEP) or is a left-over;
- * when it does not, the host has been booted, and the file is the VM. So a file is whole, synced
- * and has its name before a record says "asleep", and stays until a record says otherwise.
+ * UUID.save is the file of a VM (chaos-save(5)), UUID.N.part a file that is being written,
+ * UUID.N.gone one that is being deleted. The registry is on a tmpfs. If it has a record of the VM,
+ * the record decides whether the file is valid (VM_ASLEEP) or left over. If it has none, the host
+ * was rebooted, and the file is the VM. Therefore a file is complete, synced and has its name
+ * before a record says "asleep", and is kept until a record says something else.
  */
 
-/* Opens conf.sleep_dir, if there is one, and deletes what is no VM of it. */
+/* Opens conf.sleep_dir, if there is one, and deletes incomplete files. */
 int sleepers_open(struct engine *en, struct err *e);
-/* The engine closes: nothing is left to threads any more. */
+/* The engine closes: nothing is given to threads any more. */
 void sleepers_stop(struct engine *en);
 void sleepers_close(struct engine *en);
-/* After all records were read: deletes files whose VMs do not sleep, and lists VMs that have no
- * record. Files that cannot be read, or are named otherwise than their VM, stay and are logged. */
+/* Called when all records were read: deletes files of VMs that do not sleep, and adds VMs without a
+ * record. Files that cannot be read, or have another name than their VM, are logged and stay. */
 int sleepers_adopt(struct engine *en, struct err *e);
 
 #define SLEEPER_NAME 64u
 
-/* A file that is being written: of each VM at most one. */
+/* A file that is being written; each VM has at most one. */
 struct sleeper_file {
 	struct sleeper_file *prev, *next;
-	struct engine *en; /* NULL: it is in no list */
+	struct engine *en; /* NULL: not in the list */
 	uint8_t uuid[16];
-	int dir; /* the folder's, and of the file: -1 when closed; they are of this structure */
+	int dir; /* descriptor of the folder; -1: closed */
 	int fd;
 	char part[SLEEPER_NAME];
 	char name[SLEEPER_NAME];
 };
-/* For a VM that runs: a file of its name there is a left-over, and is deleted. -EOPNOTSUPP: there
- * is no folder; -EBUSY: one for this VM is being written, or synced still though the VM goes on. */
+/* For a VM that runs. A file of its name is left over, and is deleted. -EOPNOTSUPP: there is no
+ * folder; -EBUSY: a file for this VM is being written, or still synced although the VM continues.
+ */
 int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e);
-/* On a thread: all of it is on the disk, and it has its name there. */
+/* On a thread: syncs the file and gives it its name. */
 int sleeper_keep(const struct sleeper_file *f, struct err *e);
-/* Closes it; `keep` false: deletes it, if it has not its name. */
+/* Closes it; without `keep` deletes it, if it does not have its name yet. */
 void sleeper_end(struct sleeper_file *f, bool keep);
 
-/* Open for reading; errors say what is wrong with it. */
+/* Opens the VM's file for reading. */
 int sleeper_open(const struct vm *vm, struct err *e);
-/* The VM runs or has ended, and its record says so: its file has another name at once, and is
- * deleted by a thread. */
+/* The VM runs or has ended, and is recorded so: renames its file at once; a thread deletes it. */
 void sleepers_forget(struct vm *vm);
-/* The same of a VM that is about to run, and does not (`syncing`) until that is on the disk;
- * it is looked at again then. False: nothing was done. */
+/* The same for a VM that is going to run: it must not (`syncing`) until the deletion is synced;
+ * then the engine checks it again. False: nothing was done. */
 bool sleepers_forget_first(struct vm *vm);
-/* The same of a uuid. */
+/* The same for a uuid. */
 void sleepers_forget_uuid(struct engine *en, const uint8_t uuid[16]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What saves and restores have in common. */
+/* Saves, restores and branches: their number, the limit, and those that wait. */
 #ifndef CHAOS_ENGINE_LIFE_STREAMS_H
 #define CHAOS_ENGINE_LIFE_STREAMS_H
 
@@ -9,34 +9,32 @@
 #include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/engine/parts/parts.h"
 
-/* What waits until one more may be under way; embedded in its owner's struct. */
+/* Waits until one more may run; embedded in the owner's structure. */
 struct stream_wait {
 	struct stream_wait *prev, *next;
-	void (*fn)(struct stream_wait *w, bool closing); /* closing: never, the engine closes */
+	void (*fn)(struct stream_wait *w, bool closing); /* closing: the engine closes */
 };
 
-struct stream_wait;
-
-/* One more is under way, and has this id: -EBUSY when there are STREAMS_MOST. */
+/* Counts one more and gives it an id. -EBUSY: STREAMS_MOST are running. */
 int streams_take(struct engine *en, stream_id *id, struct err *e);
-/* Its end; what waits longest begins. */
+/* One has ended; the one that has waited longest begins. */
 void streams_give(struct engine *en);
-/* What begins now has to wait. */
+/* Whether one that begins now must wait. */
 bool streams_full(const struct engine *en);
-/* w->fn is called later, in the order of the waiting; false: there is room now. */
+/* w->fn will be called later, in the order of these calls; false: it can begin now. */
 bool streams_wait(struct engine *en, struct stream_wait *w);
-/* Takes engine_settings(en)->branch_kib over. */
+/* Reads engine_settings(en)->branch_kib again. */
 void streams_limit(struct engine *en);
-/* Before anything of it. -ENOMEM. */
+/* Called before all others. -ENOMEM. */
 int streams_make(struct engine *en, struct err *e);
-void streams_free(struct engine *en); /* not open is fine */
-/* The engine closes: nothing waits any more. */
+void streams_free(struct engine *en); /* allowed if it is not open */
+/* The engine closes: ends all waits. */
 void streams_end(struct engine *en);
-/* On a thread that has no hurry, between two of its steps: the CPU is for others. */
+/* Called by a thread between two steps of work that is not urgent: leaves the CPU to others. */
 void streams_breathe(struct engine *en);
-/* A thread has no handle of Xen, which worker.c has logged: -EAGAIN. */
+/* Sets the error of a thread without a handle of Xen, which worker.c has logged: -EAGAIN. */
 int streams_no_handle(struct err *e);
-/* The client's file, which may not answer, is closed by a thread where that can wait. */
+/* Closes a client's file: on a thread if closing it can block. */
 void stream_close(struct engine *en, struct transfer *file);
 /* The engine closes, and the worker after this: what waits for a client or a pipe ends, and the VMs
  * go on. save.c, restore.c, branch.c */
