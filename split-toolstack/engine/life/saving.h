@@ -24,34 +24,34 @@ struct save_disk {
 
 struct vm_save {
 	struct worker_job job;
-	struct vm_save *prev, *next; /* of those that parted */
+	struct vm_save *prev, *next; /* list of saves whose VM continues already (save_part()) */
 	struct engine *en;
-	struct vm *vm; /* NULL: it has gone, and nothing waits for the thread */
+	struct vm *vm; /* NULL: the VM does not need the save any more */
 	stream_id id;
-	struct transfer file; /* of a take: none */
+	struct transfer file; /* none for a take */
 	uint32_t flags;
-	vm_save_fn *fn;		   /* NULL: was called */
-	vm_take_fn *take;	   /* it is not written: its state is taken ... */
-	bool bare;		   /* ... without its devices, which are not touched */
-	struct save_stream *state; /* which was */
+	vm_save_fn *fn;		   /* NULL: it was called */
+	vm_take_fn *take;	   /* for a take: the state is not written to a file */
+	bool bare;		   /* a take without devices, which are not touched */
+	struct save_stream *state; /* the taken state */
 	void *arg;
 	enum { RESTING, WRITING, WRITTEN, ROUNDS } phase;
-	bool busy; /* a thread has it */
-	/* ROUNDS: the VM runs, and each round waits for the client's word */
+	bool busy; /* a thread works on it */
+	/* ROUNDS: the VM runs, and the client begins each round */
 	vm_round_fn *on_round;
 	struct live *live;
-	bool counted;		/* as a stream, with its file closed */
-	struct live_maps *left; /* to be unmapped behind the answer */
+	bool counted;		/* counted as a stream although its file is closed */
+	struct live_maps *left; /* pages to unmap after the answer */
 	struct live_round round;
 	struct save_stats live_st;
 	bool enough; /* no more rounds */
 	enum vm_now was;
 	bool taken;	/* take was called */
-	bool paused;	/* by us, for this */
-	bool suspended; /* it has stopped itself */
+	bool paused;	/* paused for this save */
+	bool suspended; /* the guest has suspended itself */
 	ev_tstamp rest_until;
 	uint64_t start_ns, stop_ns;
-	uint64_t stopped_ns; /* it stood still for so long; 0: it does so still */
+	uint64_t stopped_ns; /* how long the VM was stopped; 0: it still is */
 	struct save_source source;
 	struct save_disk disk[VM_VBDS_MAX];
 	uint32_t ndisk;
@@ -63,41 +63,42 @@ struct vm_save {
 	struct err err;
 };
 
-/* rest.c: whether it can be saved, asked before anything is changed; `bare`: without its devices.
+/* rest.c: checks whether it can be saved, before anything is changed; `bare`: without its devices.
  */
 int save_check_vm(struct vm *vm, bool bare, struct err *e);
-/* rest.c: brings the guest to rest. 1: it can be written; 0: not yet, LIFE_TIMER (it is tried
- * again) or LIFE_ENDED (it has stopped itself) follows; -errno: it cannot be brought to rest. */
+/* rest.c: stops the guest. 1: it can be written; 0: not yet, LIFE_TIMER (another try) or LIFE_ENDED
+ * (it has suspended itself) follows; -errno: it cannot be stopped. */
 int save_rest(struct vm *vm, struct vm_save *s, struct err *e);
-/* save.c: whether a VM that runs or is paused can be saved at all, before anything is made for it:
- * 0, also in other states; or what vm_save() would say. */
+/* save.c: checks whether a VM that runs or is paused can be saved: 0, also in other states, or the
+ * error of vm_save(). */
 int vm_check_save(struct vm *vm, struct err *e);
-/* 1: it is paused, as all of its vCPUs are blocked; 0: they are not, and it runs. */
+/* 1: all of its vCPUs are blocked, and it is paused; 0: it runs. */
 int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e);
 
-/* take.c: takes the state of a VM that has touched little and rests; s->paused: the caller is to
- * unpause it, whatever this returns. 1: s->state; 0: it is the thread's; -errno. */
+/* take.c: takes the state of a blocked VM that has touched few pages. s->paused: the caller
+ * unpauses it in any case. 1: the state is in s->state; 0: a thread must do it; -errno. */
 int save_take_short(struct vm *vm, struct vm_save *s, struct err *e);
-/* take.c: a save with VM_SAVE_KEEP of a guest without devices may be taken likewise: then the VM
- * goes on, and a thread writes what was taken. */
+/* take.c: a save with VM_SAVE_KEEP of a guest without devices can be taken in the same way: the VM
+ * continues, and a thread writes the taken state. */
 bool save_can_part(struct vm *vm, const struct vm_save *s);
 void save_part(struct vm_save *s);
-/* Its client is gone (unless `taken`): it is given up. False: there is none of this id. */
+/* Ends such a save; without `taken` the client has disconnected, and it is cancelled. False: no
+ * save has this id. */
 bool save_end_parted(struct engine *en, stream_id id, bool taken);
 void saves_close_parted(struct engine *en);
-/* save.c: a thread works for it; it goes on as before; it rests, and is written; of what the loop
- * has of it the VM has no use any more. */
+/* save.c: gives it to a thread; lets the VM continue; stops the VM; begins to write; separates it
+ * from the VM. */
 void save_push(struct vm_save *s);
 void save_go_on(struct vm *vm, int rc, const struct err *e);
 int save_begin_rest(struct vm *vm, struct err *e);
 void save_begin_writing(struct vm *vm);
 void save_detach(struct vm_save *s, int rc, const struct err *e);
 
-/* rounds.c: begins them; a step of them on a thread; a step is over. */
+/* rounds.c: begins the rounds; does a step on a thread; handles the end of a step. */
 void rounds_begin(struct vm_save *s);
 int rounds_work(struct vm_save *s, struct xen *x, struct err *e);
 int rounds_over(struct vm *vm, const struct life_news *n);
-/* What it has mapped is unmapped by a thread, and then it is freed; false: it has nothing. */
+/* Unmaps its pages by a thread, and then frees it; false: it has none. */
 bool rounds_free_later(struct vm_save *s);
 
 /* save.c */
@@ -105,16 +106,16 @@ void save_answer(struct vm_save *s, int rc, const struct err *e);
 struct worker_job save_job(void);
 void save_free(struct vm_save *s);
 
-/* save_devices.c: whether its devices let it be saved: 0 or -EOPNOTSUPP. */
+/* save_devices.c: checks whether it can be saved with its devices: 0 or -EOPNOTSUPP. */
 int save_check_devices(const struct vm *vm, bool bare, struct err *e);
-/* The part of it that counts for any guest: its disks have paths. */
+/* The part for all guests: its disks must have paths. */
 int save_check_paths(const struct vm *vm, struct err *e);
-/* Only the guest itself knows when the requests to its disks are answered: it has to suspend. */
+/* A guest with disks must suspend itself: only it can wait for the answers of its requests. */
 bool save_has_disks(const struct vm *vm);
-/* -ENOMEM; save_forget_disks() in any case. */
+/* Notes the paths of its disks. -ENOMEM; save_forget_disks() in any case. */
 int save_note_disks(const struct vm *vm, struct vm_save *s, struct err *e);
 void save_forget_disks(struct vm_save *s);
-/* On a thread: what the guest has written is on its disks. */
+/* On a thread: syncs the disks. */
 int save_sync_disks(const struct vm_save *s, struct err *e);
 
 #endif
