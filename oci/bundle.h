@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "oci/image.h"
 
 struct network;
 
@@ -41,14 +42,16 @@ bool bundle_path_stays(const char *path);
 struct plan {
 	char *set[24]; /* ends with NULL */
 	int kernel_fd;
-	int initrd_fd; /* -1: it is a unikernel */
+	int initrd_fd;	     /* -1: it is a unikernel */
+	struct image image;  /* of the root, in use as long as it is open; -1: there is none */
+	struct err no_image; /* why there is none, if one was due */
 };
 
 /* What a bundle asks for. A unikernel is opened inside the image, so that its links lead nowhere
- * else; of other images Linux runs, from file `linux_kernel`. plan_free() afterwards in any case.
- */
-int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel, const char *name,
-	      const char *uuid, struct err *e);
+ * else; of other images Linux runs, from file `linux_kernel`; a large root becomes an image in
+ * `cache` (NULL: none does). plan_free() afterwards in any case. */
+int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel,
+	      const struct image_cache *cache, const char *name, const char *uuid, struct err *e);
 /* The VM stands for the interfaces of the network namespace in which process `pid` is. */
 int plan_add_network(struct plan *p, const struct network *n, int pid, struct err *e);
 void plan_free(struct plan *p);

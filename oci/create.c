@@ -91,7 +91,8 @@ static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct
  * of what it gave. */
 static int keep_files(const struct creation *k, int listener)
 {
-	int keep[] = {k->link, k->c.dir, k->plan.kernel_fd, k->plan.initrd_fd, listener};
+	int keep[] = {k->link,		 k->c.dir,	   k->plan.kernel_fd,
+		      k->plan.initrd_fd, k->plan.image.fd, listener};
 	int from = 3;
 
 	for (;;) {
@@ -283,7 +284,13 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 		rc = container_new(&k->c, o, id, &k->b, e);
 	if (rc < 0)
 		return rc;
-	rc = plan_make(&k->plan, &k->b, o->kernel, k->c.vm, k->c.uuid, e);
+	rc = plan_make(&k->plan, &k->b, o->kernel, &o->cache, k->c.vm, k->c.uuid, e);
+	if (rc == 0 && k->plan.no_image.code)
+		(void)fprintf(
+			stderr,
+			"chaos-oci: the root is in the memory of the VM, because it cannot be "
+			"a disk: %s\n",
+			err_msg(&k->plan.no_image));
 	if (rc == 0)
 		rc = place_make_cgroup(&k->b, &k->c, e);
 	if (rc == 0)
@@ -317,7 +324,7 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 
 	k.c.dir = -1;
 	k.outside = place_network();
-	k.plan.kernel_fd = k.plan.initrd_fd = -1;
+	k.plan.kernel_fd = k.plan.initrd_fd = k.plan.image.fd = -1;
 	while ((c = getopt_long(argc, argv, "b:p:", longs, NULL)) != -1)
 		if (c == 'b')
 			k.bundle_path = optarg;

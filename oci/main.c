@@ -12,6 +12,9 @@
 
 #define DEFAULT_ROOT   "/run/chaos-oci"
 #define DEFAULT_KERNEL "/usr/lib/chaos/linux/vmlinuz"
+#define DEFAULT_CACHE  "/var/cache/chaos-oci"
+#define CACHE_MIB      10240
+#define CACHE_MIB_MAX  (1u << 24)
 
 static const struct verb *const verbs[] = {&verb_create,   &verb_start, &verb_state,  &verb_kill,
 					   &verb_delete,   &verb_pause, &verb_resume, &verb_ps,
@@ -33,6 +36,9 @@ static void help(FILE *f)
 		")\n"
 		"      --root DIR          the directory for the state of containers (" DEFAULT_ROOT
 		")\n"
+		"      --cache DIR         the directory for images of roots ($CHAOS_OCI_CACHE, "
+		"or " DEFAULT_CACHE ")\n"
+		"      --cache-size MIB    what they may have together (10240); 0: make none\n"
 		"      --log FILE          also write errors to this file\n"
 		"      --log-format FORM   text or json\n"
 		"      --systemd-cgroup, --cgroup-manager NAME, --debug, --log-level L, "
@@ -87,11 +93,26 @@ static int usage(void)
 	return 1;
 }
 
+static bool read_size(const char *text, uint64_t *mib)
+{
+	char *end;
+
+	errno = 0;
+	*mib = strtoull(text, &end, 10);
+	if (errno == 0 && text[0] >= '0' && text[0] <= '9' && !*end && *mib <= CACHE_MIB_MAX)
+		return true;
+	(void)fprintf(stderr, "chaos-oci: --cache-size %s: give MiB, 0 to %u\n", text,
+		      CACHE_MIB_MAX);
+	return false;
+}
+
 /* 0: go on; 1: done, with *status. */
 static int read_options(struct oci *o, int argc, char **argv, int *status)
 {
 	static const struct option longs[] = {{"root", required_argument, NULL, 'r'},
 					      {"kernel", required_argument, NULL, 'k'},
+					      {"cache", required_argument, NULL, 'c'},
+					      {"cache-size", required_argument, NULL, 's'},
 					      {"log", required_argument, NULL, 'l'},
 					      {"log-format", required_argument, NULL, 'f'},
 					      {"log-level", required_argument, NULL, 'i'},
@@ -111,6 +132,15 @@ static int read_options(struct oci *o, int argc, char **argv, int *status)
 			break;
 		case 'k':
 			o->kernel = optarg;
+			break;
+		case 'c':
+			o->cache.folder = optarg;
+			break;
+		case 's':
+			if (!read_size(optarg, &o->cache.mib)) {
+				*status = usage();
+				return 1;
+			}
 			break;
 		case 'l':
 			o->log = optarg;
@@ -139,8 +169,11 @@ static int read_options(struct oci *o, int argc, char **argv, int *status)
 int main(int argc, char **argv)
 {
 	const char *kernel = getenv("CHAOS_OCI_KERNEL");
-	struct oci o = {.root = DEFAULT_ROOT,
-			.kernel = kernel && *kernel ? kernel : DEFAULT_KERNEL};
+	const char *cache = getenv("CHAOS_OCI_CACHE");
+	struct oci o = {
+		.root = DEFAULT_ROOT,
+		.kernel = kernel && *kernel ? kernel : DEFAULT_KERNEL,
+		.cache = {.folder = cache && *cache ? cache : DEFAULT_CACHE, .mib = CACHE_MIB}};
 	const struct verb *verb;
 	struct err e = {0};
 	int status = 1;
@@ -148,10 +181,11 @@ int main(int argc, char **argv)
 
 	if (read_options(&o, argc, argv, &status))
 		return status;
-	if (optind >= argc || o.root[0] != '/') {
+	if (optind >= argc || o.root[0] != '/' || o.cache.folder[0] != '/') {
 		(void)fprintf(stderr, "chaos-oci: %s\n",
-			      optind >= argc ? "give a command"
-					     : "--root: must be an absolute path");
+			      optind >= argc	 ? "give a command"
+			      : o.root[0] != '/' ? "--root: must be an absolute path"
+						 : "--cache: must be an absolute path");
 		return usage();
 	}
 	argc -= optind;

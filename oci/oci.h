@@ -6,13 +6,15 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "oci/image.h"
 
 /* What engines say before the command. */
 struct oci {
-	const char *root;   /* folder of states */
-	const char *log;    /* file for errors; NULL: standard error alone */
-	bool log_json;	    /* form of that */
-	const char *kernel; /* of Linux, for images that are no unikernels */
+	const char *root;	  /* folder of states */
+	const char *log;	  /* file for errors; NULL: standard error alone */
+	bool log_json;		  /* form of that */
+	const char *kernel;	  /* of Linux, for images that are no unikernels */
+	struct image_cache cache; /* of their roots */
 };
 
 struct verb {

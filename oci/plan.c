@@ -13,7 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "oci/image.h"
 #include "oci/initrd.h"
+#include "oci/layers.h"
 #include "oci/network.h"
 
 #define SET_MAX (sizeof(((struct plan *)NULL)->set) / sizeof(char *))
@@ -118,28 +120,71 @@ static int add_linux_memory(struct plan *p, const struct bundle *b, uint64_t ini
 	return add(p, e, "memory=%ju", (uintmax_t)mib);
 }
 
+/* A kernel that has its drivers in a folder has these two there, too; one without such a folder has
+ * all of them inside. */
+static bool has_drivers(const char *modules)
+{
+	int fd = open(modules, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool has = fd < 0 || (faccessat(fd, "erofs.ko", F_OK, 0) == 0 &&
+			      faccessat(fd, "overlay.ko", F_OK, 0) == 0);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return has;
+}
+
+/* Whether the root is an image, which becomes a disk. If one was due, p->no_image says why not. */
+static bool find_image(struct plan *p, const struct bundle *b, const struct image_cache *cache,
+		       const char *modules, struct layers *l)
+{
+	int rc;
+
+	memset(l, 0, sizeof(*l));
+	if (!cache || cache->mib == 0)
+		return false;
+	rc = layers_find(l, b->rootfs, &p->no_image);
+	if (rc > 0 && !has_drivers(modules))
+		rc = err_set(&p->no_image, ENOTSUP, "\"%s\" has no erofs.ko or no overlay.ko",
+			     modules);
+	if (rc > 0)
+		rc = image_get(cache, l, b->rootfs, &p->image, &p->no_image);
+	return rc == 0 && p->image.path;
+}
+
 /* Modules are in the folder "modules" beside the kernel, if it has any. */
-static int make_initrd(struct plan *p, const struct bundle *b, const char *kernel, uint64_t *bytes,
-		       struct err *e)
+static int make_initrd(struct plan *p, const struct bundle *b, const char *kernel,
+		       const struct image_cache *cache, uint64_t *bytes, struct err *e)
 {
 	const char *slash = strrchr(kernel, '/');
 	char *modules = NULL;
+	struct layers l;
+	bool image;
 
 	if (asprintf(&modules, "%.*smodules", slash ? (int)(slash + 1 - kernel) : 0, kernel) < 0)
 		return err_set(e, ENOMEM, "out of memory");
-	p->initrd_fd = initrd_make(b, AGENT, modules, bytes, e);
+	image = find_image(p, b, cache, modules, &l);
+	p->initrd_fd = initrd_make(b, AGENT, modules, image ? &l : NULL, bytes, e);
+	layers_free(&l);
 	free(modules);
-	return p->initrd_fd < 0 ? p->initrd_fd : 0;
+	if (p->initrd_fd == -EFBIG && p->no_image.code) {
+		struct err large = *e;
+
+		return err_set(e, EFBIG, "%s, and cannot be a disk: %s", err_msg(&large),
+			       err_msg(&p->no_image));
+	}
+	if (p->initrd_fd < 0 || !image)
+		return p->initrd_fd < 0 ? p->initrd_fd : 0;
+	return add(p, e, "disk=format=raw,vdev=xvda,access=ro,target=%s", p->image.path);
 }
 
-static int plan_linux(struct plan *p, const struct bundle *b, const char *kernel, struct err *e)
+static int plan_linux(struct plan *p, const struct bundle *b, const char *kernel,
+		      const struct image_cache *cache, struct err *e)
 {
 	uint64_t initrd = 0;
 	int rc = open_linux(p, kernel, e);
 
-	if (rc == 0) {
-		rc = make_initrd(p, b, kernel, &initrd, e);
-	}
+	if (rc == 0)
+		rc = make_initrd(p, b, kernel, cache, &initrd, e);
 	if (rc == 0)
 		rc = add(p, e, "kernel=%s", kernel);
 	if (rc == 0)
@@ -238,18 +283,19 @@ static int plan_unikernel(struct plan *p, const struct bundle *b, const char *ke
 	return rc < 0 ? rc : add_memory(p, b, e);
 }
 
-int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel, const char *name,
-	      const char *uuid, struct err *e)
+int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel,
+	      const struct image_cache *cache, const char *name, const char *uuid, struct err *e)
 {
 	const char *type = bundle_annotation(b, OCI_TYPE_ANNOTATION);
 	const char *kernel = NULL;
 	int rc;
 
 	memset(p, 0, sizeof(*p));
-	p->kernel_fd = p->initrd_fd = -1;
+	p->kernel_fd = p->initrd_fd = p->image.fd = -1;
 	rc = open_kernel(p, b, &kernel, e);
 	if (rc == 0)
-		rc = kernel ? plan_unikernel(p, b, kernel, e) : plan_linux(p, b, linux_kernel, e);
+		rc = kernel ? plan_unikernel(p, b, kernel, e)
+			    : plan_linux(p, b, linux_kernel, cache, e);
 	if (rc == 0)
 		rc = add(p, e, "name=%s", name);
 	if (rc == 0)
@@ -305,6 +351,7 @@ void plan_free(struct plan *p)
 		(void)close(p->kernel_fd);
 	if (p->initrd_fd >= 0)
 		(void)close(p->initrd_fd);
+	image_free(&p->image);
 	memset(p, 0, sizeof(*p));
-	p->kernel_fd = p->initrd_fd = -1;
+	p->kernel_fd = p->initrd_fd = p->image.fd = -1;
 }

@@ -18,7 +18,7 @@ DISK_MIB = 160     # Debian's disk
 START_MIB = 1      # where its one partition begins
 KERNELS = {"amd64": "-amd64", "cloud": "-cloud-amd64"}  # flavor: how its release ends
 PACKAGES = "linux-image-amd64,linux-image-cloud-amd64,initramfs-tools,mount,grub-xen-host"
-MODULES = "xen-blkfront xen-netfront crc32c_generic ext4 xenfs".split()
+MODULES = "xen-blkfront xen-netfront crc32c_generic ext4 erofs overlay xenfs".split()
 GRUB = "grub-x86_64-xen.bin grub-i386-xen_pvh.bin".split()
 PROGRAM = "tests/xen/guest"  # the C sources of the guest's process 1
 

@@ -55,6 +55,10 @@ bool root_is_set_up(void);
 /* In the first process: what is only right in its PID namespace. */
 void root_mount_proc(void);
 
+/* Mounts the root's image, if it has one, with a writable layer in memory over it, at ROOT. Returns
+ * NULL, or why not. */
+const char *image_mount(void);
+
 /* --- the network --- */
 
 bool network_item(const char *text);

@@ -204,6 +204,7 @@ const char *root_setup(void)
 {
 	static char why[512];
 	const char *no_network;
+	const char *no_image;
 	int pair[2];
 	ssize_t n;
 	pid_t pid;
@@ -213,6 +214,9 @@ const char *root_setup(void)
 	no_network = network_setup();
 	if (no_network)
 		return no_network;
+	no_image = image_mount();
+	if (no_image)
+		return no_image;
 	if (mount(ROOT, ROOT, NULL, MS_BIND, NULL) < 0)
 		return say("root: %s", strerror(errno));
 	if (pipe2(pair, O_CLOEXEC) < 0 || (pid = fork()) < 0)

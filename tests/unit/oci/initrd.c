@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "oci/initrd.h"
@@ -101,7 +102,7 @@ static int find(const char *name)
 	return found;
 }
 
-static int make(const char *agent, struct err *e)
+static int make_over(const char *agent, const struct layers *l, struct err *e)
 {
 	struct bundle b;
 	uint64_t bytes = 0;
@@ -109,13 +110,18 @@ static int make(const char *agent, struct err *e)
 	int fd;
 
 	assert_int_equal(rc, 0);
-	fd = initrd_make(&b, agent, "modules", &bytes, e);
+	fd = initrd_make(&b, agent, "modules", l, &bytes, e);
 	bundle_free(&b);
 	if (fd < 0)
 		return fd;
 	parse(fd, bytes);
 	(void)close(fd);
 	return 0;
+}
+
+static int make(const char *agent, struct err *e)
+{
+	return make_over(agent, NULL, e);
 }
 
 static void refused(int error, const char *part)
@@ -216,6 +222,68 @@ static void test_bound(void **state)
 	assert_int_equal(find("root/dev/shm"), -1);
 }
 
+/* A folder is where its links lead inside the root, with the modes that it has there. */
+static void test_bound_by_links(void **state)
+{
+	char mounts[1024];
+	struct err e = {0};
+
+	(void)state;
+	assert_return_code(symlink("/sub", "rootfs/way"), errno);
+	assert_return_code(symlink("/nowhere/in", "rootfs/broken"), errno);
+	(void)snprintf(
+		mounts, sizeof(mounts),
+		"{\"type\":\"bind\",\"source\":\"%s/hosts\",\"destination\":\"/way/./in/hosts\"},"
+		"{\"type\":\"bind\",\"source\":\"%s/hosts\",\"destination\":\"/broken/hosts\"},"
+		"{\"type\":\"bind\",\"source\":\"%s/bound\",\"destination\":\"//way/\","
+		"\"options\":[\"ro\"]}",
+		folder, folder, folder);
+	describe(mounts);
+	assert_int_equal(make("agent", &e), 0);
+	assert_string_equal(entry[find("root/sub/in/hosts")].data, "1.2.3.4 name");
+	assert_int_equal(entry[find("root/sub")].mode, S_IFDIR | 0750);
+	assert_string_equal(entry[find("root/sub/inner")].data, "inner");
+	assert_int_equal(find("root/way/inner"), -1);
+	assert_int_equal(entry[find("root/broken")].mode, S_IFDIR | 0755);
+	assert_string_equal(entry[find("root/broken/hosts")].data, "1.2.3.4 name");
+	assert_return_code(unlink("rootfs/way"), errno);
+	assert_return_code(unlink("rootfs/broken"), errno);
+}
+
+/* The root is a disk: of it there is what lies over it, and what is bound into it. */
+static void test_layers(void **state)
+{
+	int over = open("bound", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct layers l = {.n = 2, .over = {over, over}};
+	char mounts[512];
+	struct err e = {0};
+
+	(void)state;
+	(void)snprintf(mounts, sizeof(mounts),
+		       "{\"type\":\"bind\",\"source\":\"%s/hosts\",\"destination\":\"/sub/hosts\"}",
+		       folder);
+	describe(mounts);
+	assert_int_equal(make_over("agent", &l, &e), 0);
+	assert_true(find("image") >= 0 && S_ISDIR(entry[find("image")].mode));
+	assert_string_equal(entry[find("layer0/inner")].data, "inner");
+	assert_string_equal(entry[find("layer1/inner")].data, "inner");
+	assert_int_equal(find("layer2"), -1);
+	assert_true(find("root") >= 0);
+	assert_int_equal(find("root/sub/file"), -1);
+	assert_int_equal(entry[find("root/sub")].mode, S_IFDIR | 0750);
+	assert_string_equal(entry[find("root/sub/hosts")].data, "1.2.3.4 name");
+	assert_int_equal(find("opaque"), -1);
+	/* names of folders that hide those below, where that can be set */
+	if (mkdir("bound/hides", 0755) == 0 &&
+	    setxattr("bound/hides", "trusted.overlay.opaque", "y", 1, 0) == 0) {
+		assert_int_equal(make_over("agent", &l, &e), 0);
+		assert_memory_equal(entry[find("opaque")].data, "layer0/hides\0layer1/hides",
+				    sizeof("layer0/hides\0layer1/hides"));
+	}
+	(void)rmdir("bound/hides");
+	(void)close(over);
+}
+
 static void test_refused(void **state)
 {
 	char mounts[512];
@@ -259,8 +327,9 @@ static void test_modules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_root), cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_modules)};
+		cmocka_unit_test(test_root),	       cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_bound_by_links), cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_modules)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
