@@ -18,11 +18,14 @@ struct agent_word {
 
 bool agent_pump(struct agent *a)
 {
-	while (a->first && a->link.up) {
+	while (a->first && (a->link.up || a->link.ring)) {
 		struct agent_word *w = a->first;
 
-		if (link_send(&a->link, w->type, w->session, w->data, w->len) < 0)
+		if ((a->held && w->type != LINK_RING_AGAIN) ||
+		    link_send(&a->link, w->type, w->session, w->data, w->len) < 0)
 			return false;
+		if (w->type == LINK_RING_USE)
+			a->link.ring = a->ring;
 		a->first = w->next;
 		free(w);
 	}
@@ -31,18 +34,41 @@ bool agent_pump(struct agent *a)
 	return !a->first;
 }
 
-bool agent_say(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len)
+static struct agent_word *word(uint8_t type, uint8_t session, const void *data, size_t len)
 {
 	struct agent_word *w = malloc(sizeof(*w) + len);
 
 	if (!w)
-		return false;
+		return NULL;
 	w->next = NULL;
 	w->type = type;
 	w->session = session;
 	w->len = (uint32_t)len;
 	if (len)
 		memcpy(w->data, data, len);
+	return w;
+}
+
+bool agent_say_first(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len)
+{
+	struct agent_word *w = word(type, session, data, len);
+
+	if (!w)
+		return false;
+	w->next = a->first;
+	a->first = w;
+	if (!a->last)
+		a->last = w;
+	(void)agent_pump(a);
+	return true;
+}
+
+bool agent_say(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len)
+{
+	struct agent_word *w = word(type, session, data, len);
+
+	if (!w)
+		return false;
 	if (a->last)
 		a->last->next = w;
 	else

@@ -14,10 +14,14 @@ struct agent_word;
 struct agent {
 	struct link link;
 	struct agent_word *first, *last; /* wait for room in the link */
+	struct ring *ring;		 /* the link's after LINK_RING_USE */
+	bool held;			 /* all but LINK_RING_AGAIN waits */
 };
 
 /* Queues it; sent at once when there is room. False: no memory. */
 bool agent_say(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len);
+/* The same, before all that waits. */
+bool agent_say_first(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len);
 bool agent_say_u32(struct agent *a, uint8_t type, uint8_t session, uint32_t v);
 /* Sends what waits, as far as there is room; true: nothing waits. */
 bool agent_pump(struct agent *a);

@@ -43,7 +43,13 @@ static void begun(void *arg)
 	(void)arg;
 }
 
-const struct link_ops channel_link_ops = {.out = to_channel, .message = message, .begun = begun};
+static void bell(void *arg)
+{
+	((struct linux_monitor *)arg)->ring.look = true;
+}
+
+const struct link_ops channel_link_ops = {
+	.out = to_channel, .message = message, .begun = begun, .bell = bell};
 
 void channel_connect(struct linux_monitor *m)
 {
@@ -59,6 +65,7 @@ void channel_connect(struct linux_monitor *m)
 		channel_hang_up(m);
 		return;
 	}
+	m->fresh = true;
 	if (m->began) {
 		link_again(&m->agent.link);
 		return;
@@ -108,8 +115,11 @@ void channel_read(struct linux_monitor *m)
 			continue;
 		if (r.error)
 			vm_ended(m, 137);
-		if (r.lost)
+		if (r.lost) {
 			link_again(&m->agent.link);
+			ring_check(m, m->fresh);
+			m->fresh = false;
+		}
 		if (r.len > 0)
 			link_input(&m->agent.link, r.data, r.len);
 		if (r.last && !r.error && r.has_vm)

@@ -29,8 +29,10 @@ enum { P_CHAOS, P_LISTENER, P_SIGNALS, P_FIRST };
 enum { S_IN, S_OUT, S_ERR, S_ASKER, S_COUNT };
 #define P_COUNT (P_FIRST + S_COUNT * LINK_SESSIONS)
 
-static void prepare(const struct linux_monitor *m, struct pollfd *p, int listener, int signals)
+static void prepare(struct linux_monitor *m, struct pollfd *p, int listener, int signals)
 {
+	bool room = !m->agent.first && (!m->agent.link.ring || ring_has_room(m));
+
 	for (unsigned int i = 0; i < P_COUNT; i++)
 		p[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	p[P_CHAOS].fd = m->chaos ? chaos_fd(m->chaos) : -1;
@@ -42,7 +44,7 @@ static void prepare(const struct linux_monitor *m, struct pollfd *p, int listene
 
 		if (!s)
 			continue;
-		if (s->runs && s->in_room && !m->agent.first)
+		if (s->runs && s->in_room && room)
 			q[S_IN].fd = s->in;
 		else if (s->runs && s->pty) /* for its end alone */
 			q[S_IN] = (struct pollfd){.fd = s->in};
@@ -95,10 +97,11 @@ static void turn(struct linux_monitor *m, int listener, int signals)
 		channel_connect(m);
 	prepare(m, p, listener, signals);
 	n = poll(p, P_COUNT,
-		 !m->chaos				  ? RETRY_MS
+		 m->ring.look && m->ring.used		  ? 0
+		 : !m->chaos				  ? RETRY_MS
 		 : m->agent.link.up && !over && !m->holds ? -1
 							  : HELLO_MS);
-	if (n == 0 && m->chaos && !m->agent.link.up)
+	if (n == 0 && !m->ring.look && m->chaos && !m->agent.link.up)
 		link_again(&m->agent.link);
 	if (m->holds)
 		; /* is_idle() has the time */
@@ -116,6 +119,11 @@ static void turn(struct linux_monitor *m, int listener, int signals)
 	if (n > 0 && p[P_SIGNALS].revents)
 		requests_signal(m, signals);
 	(void)agent_pump(&m->agent);
+	ring_serve(m);
+	for (uint8_t i = 0; m->ring.used && i < LINK_SESSIONS; i++)
+		for (int k = 0; m->session[i] && k < 2; k++)
+			session_tell_room(m, i, k);
+	ring_sleep(m);
 	sessions_end_done(m);
 }
 
@@ -147,6 +155,7 @@ static struct linux_monitor *monitor_new(const struct container *c)
 static void monitor_free(struct linux_monitor *m)
 {
 	channel_hang_up(m);
+	ring_close(m);
 	agent_clear(&m->agent);
 	for (uint8_t i = 0; i < LINK_SESSIONS; i++) {
 		struct session *s = m->session[i];
@@ -174,8 +183,8 @@ int linux_run(const struct container *c, const struct bundle *b, const struct ne
 	}
 	m->b = b;
 	m->session[0]->in = io->in;
-	m->session[0]->out[0].fd = io->out;
-	m->session[0]->out[1].fd = io->err;
+	session_set_output(m->session[0], 0, io->out);
+	session_set_output(m->session[0], 1, io->err);
 	if (agent_say_root(&m->agent, b, n))
 		while (!m->ended)
 			turn(m, listener, signals);

@@ -80,8 +80,8 @@ static int start_beside(struct linux_monitor *m, struct control_call *call, cons
 		return err_set(e, EBUSY, "exec: at most %u processes at a time are possible",
 			       LINK_SESSIONS - 1);
 	s->in = call->files[1];
-	s->out[0].fd = call->files[2];
-	s->out[1].fd = call->files[3];
+	session_set_output(s, 0, call->files[2]);
+	session_set_output(s, 1, call->files[3]);
 	call->files[1] = call->files[2] = call->files[3] = -1;
 	rc = start_process(m, number, process, e);
 	if (rc == 0)

@@ -4,10 +4,15 @@
 #include "oci/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 
+#include "base/clock.h"
 #include "oci/control.h"
 
 #define PIECE 1000 /* of input in a message */
@@ -59,6 +64,30 @@ static void started(struct session *s, bool keep, int rc, const char *text)
 		shut(&s->asker);
 }
 
+/* A pipe gets a description of its own here, which never waits: the engine's is left as it is. */
+void session_set_output(struct session *s, int which, int fd)
+{
+	struct output *o = &s->out[which];
+	char path[32];
+	struct stat st;
+	int own;
+
+	o->fd = fd;
+	o->ready = o->wide = false;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	o->ready = S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode);
+	if (!S_ISFIFO(st.st_mode))
+		return;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (own < 0)
+		return;
+	(void)close(fd);
+	o->fd = own;
+	o->ready = true;
+}
+
 /* All of it is over, and its output is the engine's. */
 static bool is_done(const struct session *s)
 {
@@ -85,18 +114,70 @@ void sessions_end_done(struct linux_monitor *m)
 
 /* --- what the agent says --- */
 
+/* Keeps what the engine does not take at once; no more than the agent may send. */
+static uint8_t *keep(struct output *o, uint32_t *len)
+{
+	uint8_t *to;
+
+	if (*len > sizeof(o->data) - o->len)
+		*len = (uint32_t)sizeof(o->data) - o->len;
+	if (*len > sizeof(o->data) - o->at - o->len) {
+		memmove(o->data, o->data + o->at, o->len);
+		o->at = 0;
+	}
+	to = o->data + o->at + o->len;
+	o->len += *len;
+	return to;
+}
+
 static void take_output(struct session *s, int which, const uint8_t *data, size_t len)
 {
 	struct output *o = &s->out[which];
+	uint32_t n = (uint32_t)len;
 
-	if (len > sizeof(o->data) - o->len)
-		len = sizeof(o->data) - o->len; /* more than it may */
-	if (o->fd < 0) {
-		o->owed += (uint32_t)len;
+	if (o->fd < 0)
+		o->owed += n;
+	else
+		memcpy(keep(o, &n), data, n);
+}
+
+static ssize_t write_pieces(int fd, const struct iovec *piece)
+{
+	struct msghdr h = {.msg_iov = (struct iovec *)(uintptr_t)piece, .msg_iovlen = 2};
+	ssize_t n = sendmsg(fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 && errno == ENOTSOCK ? writev(fd, piece, 2) : n;
+}
+
+void session_output(struct linux_monitor *m, uint8_t number, int which,
+		    const struct ring_record *rec)
+{
+	struct session *s = number < LINK_SESSIONS ? m->session[number] : NULL;
+	struct ring_record rest = *rec;
+	struct output *o;
+	ssize_t n = 0;
+
+	if (!s || !s->runs)
 		return;
+	o = &s->out[which];
+	if (o->fd < 0)
+		n = rec->len;
+	else if (o->len == 0 && o->ready) {
+		if (!o->wide) /* as much as is sent at once */
+			(void)fcntl(o->fd, F_SETPIPE_SZ, (int)RING_SIZE);
+		o->wide = true;
+		n = write_pieces(o->fd, rec->data);
 	}
-	memcpy(o->data + o->len, data, len);
-	o->len += (uint32_t)len;
+	n = n < 0 ? 0 : n; /* the rest has the same fault */
+	if (n > 0 && number == 0)
+		m->taken_ms = clock_ns() / 1000000;
+	o->owed += (uint32_t)n;
+	rest.len -= (uint32_t)n;
+	if (rest.len) {
+		uint8_t *to = keep(o, &rest.len);
+
+		ring_copy(to, rec, (uint32_t)n, rest.len);
+	}
 }
 
 static void root_answer(struct linux_monitor *m, bool done, const char *text)
@@ -122,6 +203,8 @@ static void process_answer(struct linux_monitor *m, uint8_t number, bool done, c
 		return;
 	s->runs = done;
 	started(s, number > 0, done ? 0 : s->no_such ? -ENOENT : -ENOEXEC, text);
+	for (int k = 0; done && m->ring.used && k < 2; k++)
+		s->out[k].owed += RING_STREAM - LINK_STREAM;
 	if (done)
 		return;
 	s->over = true;
@@ -136,6 +219,8 @@ void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, cons
 	struct session *s = number < LINK_SESSIONS ? m->session[number] : NULL;
 	char text[LINK_MESSAGE + 1];
 
+	if (type == LINK_RING || type == LINK_RING_USED)
+		ring_message(m, type, data, len);
 	if (!s)
 		return;
 	memcpy(text, data, len);
@@ -150,14 +235,13 @@ void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, cons
 			process_answer(m, number, type == LINK_DONE, text);
 	} else if (type == LINK_WHY && len == 4) {
 		s->no_such = link_get32(data) == ENOENT;
-	} else if (type == LINK_OUTPUT && s->runs) {
-		take_output(s, 0, data, len);
-	} else if (type == LINK_ERRORS && s->runs) {
-		take_output(s, 1, data, len);
+	} else if ((type == LINK_OUTPUT || type == LINK_ERRORS) && s->runs) {
+		take_output(s, type == LINK_ERRORS, data, len);
+		ring_count(m, len);
 	} else if (type == LINK_INPUT_ROOM && len == 4) {
 		uint32_t more = link_get32(data);
 
-		if (more <= LINK_STREAM - s->in_room)
+		if (more <= RING_STREAM - s->in_room)
 			s->in_room += more;
 	} else if (type == LINK_EXIT && len == 4 && s->runs) {
 		s->over = true;
@@ -170,11 +254,11 @@ void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, cons
 void session_to_engine(struct linux_monitor *m, uint8_t number, int which)
 {
 	struct output *o = &m->session[number]->out[which];
-	size_t n = o->len < 4096 ? o->len : 4096; /* a pipe that is ready takes so many at once */
-	ssize_t done = send(o->fd, o->data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* a pipe that is ready takes so many at once */
+	size_t n = o->ready || o->len < 4096 ? o->len : 4096;
+	const struct iovec piece[2] = {{o->data + o->at, n}, {NULL, 0}};
+	ssize_t done = write_pieces(o->fd, piece);
 
-	if (done < 0 && errno == ENOTSOCK)
-		done = write(o->fd, o->data, n);
 	if (done < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (done <
@@ -186,18 +270,18 @@ void session_to_engine(struct linux_monitor *m, uint8_t number, int which)
 		if (number > 0)
 			(void)agent_say(&m->agent, LINK_HANG_UP, number, &stream, 1);
 	}
-	memmove(o->data, o->data + done, o->len - (size_t)done);
 	o->len -= (uint32_t)done;
+	o->at = o->len ? o->at + (uint32_t)done : 0;
 	o->owed += (uint32_t)done;
 }
 
-/* In few messages: when a quarter of it is free. */
+/* In few messages: when a quarter of it is free, or half of it with a ring. */
 void session_tell_room(struct linux_monitor *m, uint8_t number, int which)
 {
 	struct output *o = &m->session[number]->out[which];
 	uint8_t b[5] = {(uint8_t)which};
 
-	if (o->owed < LINK_STREAM / 4)
+	if (o->owed < (m->ring.used ? RING_STREAM / 2 : LINK_STREAM / 4))
 		return;
 	link_put32(b + 1, o->owed);
 	if (agent_say(&m->agent, LINK_ROOM, number, b, sizeof(b)))
@@ -208,7 +292,7 @@ void session_drop_output(struct session *s)
 {
 	for (int i = 0; i < 2; i++) {
 		s->out[i].owed += s->out[i].len;
-		s->out[i].len = 0;
+		s->out[i].len = s->out[i].at = 0;
 		shut(&s->out[i].fd);
 	}
 }
@@ -225,11 +309,19 @@ void session_hang_up(struct linux_monitor *m, uint8_t number)
 void session_from_engine(struct linux_monitor *m, uint8_t number)
 {
 	struct session *s = m->session[number];
+	bool by_ring = m->agent.link.ring && !m->agent.first;
 	char data[PIECE];
 	size_t most = s->in_room < PIECE ? s->in_room : PIECE;
-	ssize_t n = read(s->in, data, most);
+	ssize_t n;
 
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+	if (by_ring && !s->wide)
+		(void)fcntl(s->in, F_SETPIPE_SZ, (int)RING_SIZE);
+	s->wide = by_ring;
+	n = by_ring ? ring_read(m, s->in, number, s->in_room) : read(s->in, data, most);
+
+	if (!by_ring && n < 0)
+		n = -errno;
+	if (n == -EINTR || n == -EAGAIN)
 		return;
 	if (n <= 0 && s->pty) {
 		session_hang_up(m, number);
@@ -241,5 +333,8 @@ void session_from_engine(struct linux_monitor *m, uint8_t number)
 		return;
 	}
 	s->in_room -= (uint32_t)n;
+	if (by_ring)
+		return;
 	(void)agent_say(&m->agent, LINK_INPUT, number, data, (size_t)n);
+	ring_count(m, (size_t)n);
 }

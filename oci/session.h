@@ -8,21 +8,25 @@
 #include <unistd.h>
 
 #include "oci/agent.h"
+#include "oci/ring.h"
 #include "oci/state.h"
 #include "split-toolstack/libchaos/chaos.h"
 
 /* One output of a process, until the engine takes it: no more than the agent may send. */
 struct output {
-	int fd; /* -1: none, or it has no reader */
-	uint32_t len;
+	int fd;	    /* -1: none, or it has no reader */
+	bool ready; /* a write never waits */
+	bool wide;  /* a pipe has as much room as the ring */
+	uint32_t at, len;
 	uint32_t owed; /* room to be told to the agent */
-	uint8_t data[LINK_STREAM];
+	uint8_t data[RING_STREAM];
 };
 
 struct session {
 	bool runs, over, terminal;
 	bool pty; /* its input is a terminal of the host, whose end is a hang-up */
 	int in;
+	bool wide; /* a pipe at `in` has as much room as the ring */
 	uint32_t in_room;
 	int code;
 	bool no_such; /* the agent found no program of that name */
@@ -35,7 +39,9 @@ struct linux_monitor {
 	const struct bundle *b;
 	struct chaos *chaos; /* NULL: not connected */
 	uint32_t tag;
+	bool fresh; /* ... and it has said nothing yet */
 	struct agent agent;
+	struct host_ring ring;
 	bool began, started, ended, root_known, root_failed;
 	bool holds;	/* of a VM that is no container: there is no first process */
 	struct err why; /* it ended */
@@ -58,6 +64,11 @@ void sessions_end_done(struct linux_monitor *m);
 /* A message of the agent: of a guest that may be hostile. */
 void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, const uint8_t *data,
 		     size_t len);
+/* The same of output in the ring. */
+void session_output(struct linux_monitor *m, uint8_t number, int which,
+		    const struct ring_record *rec);
+/* Where an output goes from now on. */
+void session_set_output(struct session *s, int which, int fd);
 /* Output of it, 0 or 1, for an engine that takes some; input that is there. */
 void session_to_engine(struct linux_monitor *m, uint8_t number, int which);
 void session_from_engine(struct linux_monitor *m, uint8_t number);

@@ -19,6 +19,7 @@ START_MIB = 1      # where its one partition begins
 KERNELS = {"amd64": "-amd64", "cloud": "-cloud-amd64"}  # flavor: how its release ends
 PACKAGES = "linux-image-amd64,linux-image-cloud-amd64,initramfs-tools,mount,grub-xen-host"
 MODULES = "xen-blkfront xen-netfront crc32c_generic ext4 erofs overlay xenfs".split()
+AGENT_MODULES = "xen-evtchn xen-gntalloc".split()  # for the agent's ring; chaos-oci takes them from modules/ beside the kernel
 GRUB = "grub-x86_64-xen.bin grub-i386-xen_pvh.bin".split()
 PROGRAM = "tests/xen/guest"  # the C sources of the guest's process 1
 
@@ -117,8 +118,9 @@ def fetch(suite, work):
     with tarfile.open(tar) as archive:
         members = {m.name.removeprefix("./"): m for m in archive}
         releases = {flavor: release(members, end) for flavor, end in KERNELS.items()}
-        modules = {r: module_files(archive, members, r) for r in releases.values()}
-        wanted = {name for names in modules.values() for name in names}
+        modules = {r: module_files(archive, members, r, MODULES) for r in releases.values()}
+        agents = {r: module_files(archive, members, r, AGENT_MODULES) for r in releases.values()}
+        wanted = {name for names in [*modules.values(), *agents.values()] for name in names}
         for name, member in members.items():
             folder = name.startswith("usr/lib/modules/") and not member.isdir() and name not in wanted and \
                 not os.path.basename(name).startswith("modules.")
@@ -128,7 +130,9 @@ def fetch(suite, work):
     os.unlink(tar)
     root = os.path.join(work, "root")
     for flavor, r in releases.items():
-        keep_kernel(root, os.path.join(work, flavor), r, modules[r])
+        keep_kernel(root, os.path.join(work, flavor), r)
+        keep_modules(root, os.path.join(work, flavor, "modules"), modules[r])
+        keep_modules(root, os.path.join(work, flavor, "agent"), agents[r])
         run(["depmod", "-b", root, r], "depmod")
     os.mkdir(os.path.join(work, "grub"))
     for name in GRUB:
@@ -144,24 +148,24 @@ def release(members, end):
     raise RuntimeError(f"no kernel *{end} in the root tree")
 
 
-def module_files(archive, members, r):
-    """Paths of MODULES and all they need, what is needed first; built-in ones are not there."""
+def module_files(archive, members, r, names):
+    """Paths of modules and all they need, what is needed first; built-in ones are not there."""
     where = f"usr/lib/modules/{r}"
     needs = {}
     for line in archive.extractfile(members[f"{where}/modules.dep"]).read().decode().splitlines():
         module, _, rest = line.partition(":")
         needs[os.path.basename(module).split(".ko")[0].replace("-", "_")] = [module, *rest.split()]
     files = []
-    for name in MODULES:
+    for name in names:
         for path in reversed(needs.get(name.replace("-", "_"), [])):
             if f"{where}/{path}" not in files:
                 files.append(f"{where}/{path}")
     return files
 
 
-def keep_kernel(root, out, r, modules):
-    """out/: vmlinuz, vmlinux (when it was packed with xz), release, and modules/ with their order."""
-    os.makedirs(os.path.join(out, "modules"))
+def keep_kernel(root, out, r):
+    """out/: vmlinuz, vmlinux (when it was packed with xz), release."""
+    os.makedirs(out)
     image = read(os.path.join(root, f"boot/vmlinuz-{r}"))
     with open(os.path.join(out, "vmlinuz"), "wb") as f:
         f.write(image)
@@ -173,9 +177,14 @@ def keep_kernel(root, out, r, modules):
             f.write(lzma.LZMADecompressor().decompress(payload))
     with open(os.path.join(out, "release"), "w", encoding="ascii") as f:
         f.write(r)
-    with open(os.path.join(out, "modules/order"), "w", encoding="ascii") as order:
+
+
+def keep_modules(root, out, modules):
+    """The files, and their order."""
+    os.makedirs(out)
+    with open(os.path.join(out, "order"), "w", encoding="ascii") as order:
         for name in modules:
-            shutil.copy(os.path.join(root, name), os.path.join(out, "modules"))
+            shutil.copy(os.path.join(root, name), out)
             order.write(os.path.basename(name) + "\n")
 
 
@@ -194,7 +203,8 @@ def compose(parts, work):
     os.mkdir(out)
     for flavor in KERNELS:
         shutil.copytree(os.path.join(parts, flavor), os.path.join(out, flavor),
-                        ignore=shutil.ignore_patterns("modules"))
+                        ignore=shutil.ignore_patterns("modules", "agent"))
+        shutil.copytree(os.path.join(parts, flavor, "agent"), os.path.join(out, flavor, "modules"))
     shutil.copytree(os.path.join(parts, "grub"), out, dirs_exist_ok=True)
     initramfs(parts, work, program, os.path.join(out, "initrd"))
     debian_disk(parts, work, program, os.path.join(out, "debian.img"))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Process 1 of a VM that says it is chaos' agent, and is hostile: what a copy out of it gets is
- * named by the path that is copied. */
+ * named by the path that is copied, and the ring that it offers by the program that is run. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,17 +16,20 @@
 
 #include "guests/linux/link/link.h"
 #include "guests/linux/tree/tree.h"
+#include "tests/xen/evilring.h"
 
 #define STREAM_MAX 12000u /* no more than is taken without a word about room */
+#define RING_AT	   40000u /* bytes of output after which it is asked for a ring */
 #define PIECE	   700u
 
 static struct link agent;
 static int channel = -1;
 static char path[256];
 static uint8_t stream[STREAM_MAX];
-static size_t len, sent;
+static size_t len, sent, total;
 static uint8_t session;
-static int step; /* 0: nothing is asked for; 1: started; 2: the end is to be said */
+static bool used; /* the ring of this host */
+static int step;  /* 0: nothing is asked for; 1: started; 2: the end is to be said */
 
 /* --- a stream --- */
 
@@ -71,6 +74,12 @@ static void make_stream(void)
 	static const char zero[8] = "a\0b";
 
 	len = sent = 0;
+	if (strncmp(path, "ring-", 5) == 0) {
+		static char one[PIECE];
+
+		put(one, sizeof(one)); /* again and again */
+		return;
+	}
 	if (is("magic")) {
 		put("something else", 14);
 		return;
@@ -154,6 +163,11 @@ static void message(void *arg, uint8_t type, uint8_t number, const uint8_t *data
 		step = 1;
 		make_stream();
 		(void)link_send(&agent, LINK_DONE, number, NULL, 0);
+	} else if (type == LINK_RING_ASK && n == 4) {
+		evilring_ask(&agent, path, link_get32(data));
+	} else if (type == LINK_RING_USE) {
+		evilring_use(&agent, path, session);
+		used = true;
 	}
 }
 
@@ -161,6 +175,7 @@ static void begun(void *arg)
 {
 	(void)arg;
 	step = 0;
+	used = false;
 }
 
 static const struct link_ops ops = {out, message, begun};
@@ -176,12 +191,15 @@ static void pump(void)
 
 		(void)link_send(&agent, LINK_OUTPUT, session, stream + sent, n);
 		sent += n;
+		if (len == PIECE && sent == len && (total += PIECE) < RING_AT)
+			sent = 0;
 		step = sent < len ? 1 : is("hang") ? 0 : 2;
 	}
-	if (step != 2 || !link_has_room(&agent, PIECE))
+	if (step != 2 || used || !link_has_room(&agent, PIECE))
 		return;
+	total = 0;
 	(void)link_send(&agent, LINK_ERRORS, session, text, sizeof(text) - 1);
-	link_put32(code, is("links") || is("setid") ? 0 : 1);
+	link_put32(code, is("links") || is("setid") || strncmp(path, "ring-", 5) == 0 ? 0 : 1);
 	if (link_send(&agent, LINK_EXIT, session, code, sizeof(code)) == 0)
 		step = 0;
 }
@@ -195,6 +213,7 @@ int main(void)
 	(void)mkdir("/dev", 0755);
 	if (getpid() == 1)
 		(void)mount("dev", "/dev", "devtmpfs", 0, NULL);
+	evilring_modules();
 	while ((channel = open("/dev/hvc1", O_RDWR | O_NOCTTY)) < 0)
 		(void)nanosleep(&rest, NULL);
 	if (tcgetattr(channel, &t) == 0) {

@@ -74,13 +74,18 @@ struct session {
 	int code;
 	int in, out, err; /* -1: none; of a terminal in and out are the same */
 	bool terminal, in_end;
+	bool wide;		     /* its pipes have as much room as the ring */
 	uint32_t out_room, err_room; /* what the host takes */
-	uint8_t *input;		     /* LINK_STREAM bytes that the process has not taken */
-	uint32_t input_len;
+	uint8_t *input; /* RING_STREAM bytes: what the process has not taken, from input_at */
+	uint32_t input_at, input_len;
+	uint32_t in_owed; /* room for input that is to be told to the host */
 };
 
 extern struct session agent_session[LINK_SESSIONS];
 
+/* Where input goes until the process takes it; NULL: it takes none, or it is more than was allowed.
+ */
+uint8_t *session_keep_input(struct session *x, size_t len);
 void session_run(uint8_t number);
 /* Ends all that belongs to it, at once. */
 void session_drop(uint8_t number);
@@ -90,6 +95,19 @@ int user_find(const char *text, struct spec *s);
 int copy_run(const struct spec *s);
 /* In the child: becomes what the spec says; returns the step that failed, with errno. */
 const char *process_become(struct spec *s, bool first);
+
+/* --- the ring (ring.c) --- */
+
+/* The host asks for it, has mapped it, or lost it. */
+void ring_message(uint8_t type, const uint8_t *data, size_t len);
+void ring_bell(void);
+/* Takes the host's messages, and goes on with what has waited for room. */
+void ring_serve(void);
+bool ring_has_room(void);
+/* Output into the ring, at most so much; as read(), and -1 without room. */
+ssize_t ring_read(int fd, uint8_t type, uint8_t session, uint32_t most);
+/* Another host has begun: that gets a ring of its own. */
+void ring_close(void);
 
 /* Formats into one text of the agent's. */
 const char *say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

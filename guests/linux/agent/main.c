@@ -57,20 +57,12 @@ static void answer(uint8_t session, const char *failed)
 			failed ? strlen(failed) : 0);
 }
 
-static void take_input(struct session *x, const uint8_t *data, size_t len)
-{
-	if (!x->running || x->in < 0 || x->in_end || len > LINK_STREAM - x->input_len)
-		return;
-	memcpy(x->input + x->input_len, data, len);
-	x->input_len += (uint32_t)len;
-}
-
 static void more_room(struct session *x, const uint8_t *data)
 {
 	uint32_t *room = data[0] ? &x->err_room : &x->out_room;
 	uint32_t more = link_get32(data + 1);
 
-	if (more <= LINK_STREAM - *room)
+	if (more <= RING_STREAM - *room)
 		*room += more;
 }
 
@@ -120,6 +112,7 @@ static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *dat
 {
 	struct session *x = &agent_session[session % LINK_SESSIONS];
 	const char *failed;
+	uint8_t *kept;
 
 	(void)arg;
 	if (session >= LINK_SESSIONS)
@@ -139,7 +132,9 @@ static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *dat
 			session_run(session);
 		break;
 	case LINK_INPUT:
-		take_input(x, data, len);
+		kept = session_keep_input(x, len);
+		if (kept)
+			memcpy(kept, data, len);
 		break;
 	case LINK_INPUT_END:
 		x->in_end = true;
@@ -162,6 +157,11 @@ static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *dat
 	case LINK_OFF:
 		power_off();
 		break;
+	case LINK_RING_ASK:
+	case LINK_RING_USE:
+	case LINK_RING_AGAIN:
+		ring_message(type, data, len);
+		break;
 	default:
 		break;
 	}
@@ -174,9 +174,16 @@ static void begun(void *arg)
 	for (uint8_t i = 0; i < LINK_SESSIONS; i++)
 		if (agent_session[i].used)
 			session_drop(i);
+	ring_close();
 }
 
-static const struct link_ops ops = {.out = out, .message = message, .begun = begun};
+static void bell(void *arg)
+{
+	(void)arg;
+	ring_bell();
+}
+
+static const struct link_ops ops = {.out = out, .message = message, .begun = begun, .bell = bell};
 
 static void from_channel(void)
 {
@@ -189,43 +196,57 @@ static void from_channel(void)
 
 /* --- processes --- */
 
-/* One piece of output, as far as host and channel take it. False: nothing (any more). */
-static bool from_process(uint8_t number, int *fd, uint8_t type, uint32_t *room)
+static ssize_t send_piece(uint8_t number, int fd, uint8_t type, size_t most)
 {
 	uint8_t piece[PIECE];
+	ssize_t n = read(fd, piece, most);
+
+	if (n > 0)
+		(void)link_send(&agent_link, type, number, piece, (size_t)n);
+	return n;
+}
+
+/* One piece of output, as far as host and channel take it. */
+static void from_process(uint8_t number, int *fd, uint8_t type, uint32_t *room)
+{
 	size_t most = *room < PIECE ? *room : PIECE;
 	ssize_t n;
 
 	if (*fd < 0 || most == 0 || !link_has_room(&agent_link, most))
-		return false;
-	n = read(*fd, piece, most);
-	if (n > 0) {
+		return;
+	n = agent_link.ring ? ring_read(*fd, type, number, *room)
+			    : send_piece(number, *fd, type, most);
+	if (n > 0)
 		*room -= (uint32_t)n;
-		(void)link_send(&agent_link, type, number, piece, (size_t)n);
-		return true;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
 	(void)close(*fd);
 	*fd = -1;
-	return false;
 }
 
-static void to_process(uint8_t number, struct session *x)
+/* In few messages. */
+static void tell_input_room(uint8_t number, struct session *x)
+{
+	if (x->in_owed < (agent_link.ring ? RING_STREAM / 2 : LINK_STREAM / 4) ||
+	    !link_has_room(&agent_link, 4))
+		return;
+	send_u32(LINK_INPUT_ROOM, number, x->in_owed);
+	x->in_owed = 0;
+}
+
+static void to_process(struct session *x)
 {
 	ssize_t n;
 
-	if (!link_has_room(&agent_link, 4)) /* what is taken is said at once */
-		return;
-	n = x->input_len ? write(x->in, x->input, x->input_len) : 0;
+	n = x->input_len ? write(x->in, x->input + x->input_at, x->input_len) : 0;
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		n = (ssize_t)x->input_len; /* it reads no more */
 		x->in_end = true;
 	}
 	if (n > 0) {
-		memmove(x->input, x->input + n, x->input_len - (uint32_t)n);
 		x->input_len -= (uint32_t)n;
-		send_u32(LINK_INPUT_ROOM, number, (uint32_t)n);
+		x->input_at = x->input_len ? x->input_at + (uint32_t)n : 0;
+		x->in_owed += (uint32_t)n;
 	}
 	if (x->in_end && x->input_len == 0) {
 		if (x->terminal)
@@ -275,10 +296,11 @@ static void serve_sessions(void)
 
 		if (!x->running)
 			continue;
-		(void)from_process(i, &x->out, LINK_OUTPUT, &x->out_room);
-		(void)from_process(i, &x->err, LINK_ERRORS, &x->err_room);
+		from_process(i, &x->out, LINK_OUTPUT, &x->out_room);
+		from_process(i, &x->err, LINK_ERRORS, &x->err_room);
 		if (x->in >= 0 && (x->input_len || x->in_end))
-			to_process(i, x);
+			to_process(x);
+		tell_input_room(i, x);
 		if (x->exited)
 			end_session(i, x);
 	}
@@ -288,7 +310,7 @@ static void serve_sessions(void)
 
 static int prepare(struct pollfd *p, int signals)
 {
-	bool room = link_has_room(&agent_link, PIECE);
+	bool room = agent_link.ring ? ring_has_room() : link_has_room(&agent_link, PIECE);
 	int n = 2;
 
 	p[0] = (struct pollfd){.fd = channel, .events = POLLIN};
@@ -302,7 +324,7 @@ static int prepare(struct pollfd *p, int signals)
 			p[n++] = (struct pollfd){.fd = x->out, .events = POLLIN};
 		if (room && x->err >= 0 && x->err_room)
 			p[n++] = (struct pollfd){.fd = x->err, .events = POLLIN};
-		if (room && x->in >= 0 && x->input_len)
+		if (x->in >= 0 && x->input_len)
 			p[n++] = (struct pollfd){.fd = x->in, .events = POLLOUT};
 	}
 	return n;
@@ -395,6 +417,8 @@ int main(void)
 			from_channel();
 		if (p[1].revents)
 			reap(signals);
+		ring_serve();
 		serve_sessions();
+		ring_serve();
 	}
 }

@@ -204,7 +204,7 @@ void session_run(uint8_t number)
 	int rc = x->spec.arg.n ? open_ends(&x->spec, &e) : -EINVAL;
 	pid_t pid;
 
-	x->input = malloc(LINK_STREAM);
+	x->input = malloc(RING_STREAM);
 	if (!x->input)
 		rc = -ENOMEM;
 	pid = rc < 0 ? rc : start(x, &e, number == 0);
@@ -225,10 +225,26 @@ void session_run(uint8_t number)
 	x->pid = pid;
 	x->running = true;
 	x->out_room = x->err_room = LINK_STREAM;
+	x->in_owed = agent_link.ring ? RING_STREAM - LINK_STREAM : 0;
 	take_ends(x, &e);
 	close_ends(&e);
 	spec_clear(&x->spec);
 	(void)link_send(&agent_link, LINK_DONE, number, NULL, 0);
+}
+
+uint8_t *session_keep_input(struct session *x, size_t len)
+{
+	uint8_t *to;
+
+	if (!x->running || x->in < 0 || x->in_end || len > RING_STREAM - x->input_len)
+		return NULL;
+	if (len > RING_STREAM - x->input_at - x->input_len) {
+		memmove(x->input, x->input + x->input_at, x->input_len);
+		x->input_at = 0;
+	}
+	to = x->input + x->input_at + x->input_len;
+	x->input_len += (uint32_t)len;
+	return to;
 }
 
 void session_drop(uint8_t number)

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { HELLO = 1, WELCOME, DATA, ACK, CALL };
+enum { HELLO = 1, WELCOME, DATA, ACK, CALL, BELL };
 
 #define HELLO_LEN 14u /* kind, version, number, expected */
 #define DATA_HEAD 11u /* kind, number, acknowledged, type, session */
@@ -114,7 +114,7 @@ static void send_kept(struct link *l, uint32_t number)
 	send_frame(l, k->body, k->len);
 }
 
-/* An ACK, or a CALL, which is as long. */
+/* An ACK, a CALL or a BELL, which are as long. */
 static void send_short(struct link *l, uint8_t kind)
 {
 	uint8_t body[ACK_LEN + 4];
@@ -138,8 +138,24 @@ void link_init(struct link *l, bool host, const struct link_ops *ops, void *arg)
 
 bool link_has_room(const struct link *l, size_t len)
 {
+	if (l->ring)
+		return len <= LINK_MESSAGE && ring_room(l->ring) >= len;
 	return l->next - l->acked < LINK_KEPT && len <= LINK_MESSAGE &&
 	       l->flying + frame_bytes((uint32_t)len + DATA_HEAD) <= l->window;
+}
+
+static void send_by_ring(struct link *l, uint8_t type, uint8_t session, const void *data,
+			 uint32_t len)
+{
+	struct iovec to[2];
+
+	(void)ring_place(l->ring, len, to);
+	if (len) {
+		memcpy(to[0].iov_base, data, to[0].iov_len);
+		memcpy(to[1].iov_base, (const uint8_t *)data + to[0].iov_len, to[1].iov_len);
+	}
+	if (ring_commit(l->ring, type, session, len))
+		link_bell(l);
 }
 
 int link_send(struct link *l, uint8_t type, uint8_t session, const void *data, size_t len)
@@ -150,6 +166,10 @@ int link_send(struct link *l, uint8_t type, uint8_t session, const void *data, s
 		return -EMSGSIZE;
 	if (!link_has_room(l, len))
 		return -EAGAIN;
+	if (l->ring) {
+		send_by_ring(l, type, session, data, (uint32_t)len);
+		return 0;
+	}
 	k->len = DATA_HEAD + (uint32_t)len;
 	k->body[0] = DATA;
 	link_put32(k->body + 1, l->next);
@@ -179,6 +199,10 @@ static void send_all(struct link *l)
 	l->up = true;
 	for (uint32_t i = l->acked; i != l->next; i++)
 		send_kept(l, i);
+	if (!l->ring)
+		return;
+	link_bell(l);
+	l->ops->bell(l->arg);
 }
 
 static void forget(struct link *l)
@@ -207,6 +231,12 @@ void link_again(struct link *l)
 void link_call(struct link *l)
 {
 	send_short(l, CALL);
+}
+
+void link_bell(struct link *l)
+{
+	if (l->up)
+		send_short(l, BELL);
 }
 
 static void on_hello(struct link *l, const uint8_t *body)
@@ -269,6 +299,8 @@ static void on_frame(struct link *l)
 		on_data(l, l->in, len);
 	else if (l->in[0] == ACK && len == ACK_LEN && l->up)
 		(void)acknowledged(l, link_get32(l->in + 1));
+	else if (l->in[0] == BELL && len == ACK_LEN && l->up && l->ring)
+		l->ops->bell(l->arg);
 	else if (l->in[0] == CALL && len == ACK_LEN && l->host && !l->up)
 		link_again(l);
 }

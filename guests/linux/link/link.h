@@ -8,16 +8,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guests/linux/link/ring.h"
+
 /*
  * A frame is its body, encoded so that it has no zero byte (COBS), between zero bytes. A body is a
  * kind, what that has, and a CRC-32 of these. The host begins with HELLO: a number of its own and
  * the next message that it expects. The guest answers WELCOME with the same number and what it
  * expects, and each goes on with that message. With a number that the guest does not know
- * everything begins anew. The other kinds are DATA, one message with its number, ACK, and CALL: the
- * guest listens from now on, and has heard nothing yet.
+ * everything begins anew. The other kinds are DATA, one message with its number, ACK, CALL: the
+ * guest listens from now on, and has heard nothing yet; and BELL: the other end of the ring has
+ * slept and has to look (ring.h). Bells may be lost: both ends ring after each HELLO.
  *
  * Unacknowledged messages are kept, at most LINK_KEPT and `window` bytes of frames: the guest's
  * always find room in the ring, so that its kernel never waits for the host.
+ *
+ * When much is to be moved, the host says RING_ASK; the guest answers RING with what it grants, the
+ * host RING_USE when it has mapped that, and the guest RING_USED. RING_USE and RING_USED are the
+ * last messages of their direction on the channel: all others go through the ring, in order. Grants
+ * do not survive that a VM is saved and restored, its pages do: when the guest has connected again,
+ * the host says RING_AGAIN, and the guest answers RING with other pages, which have the bytes of
+ * the old ones.
  */
 #define LINK_VERSION	  1u
 #define LINK_MESSAGE	  1024u /* bytes of a message, at most */
@@ -33,6 +43,8 @@ struct link_ops {
 	void (*message)(void *arg, uint8_t type, uint8_t session, const uint8_t *data, size_t len);
 	/* The guest's end: another host has begun. The host's: the first WELCOME. */
 	void (*begun)(void *arg);
+	/* The other end of the ring has rung. */
+	void (*bell)(void *arg);
 };
 
 struct link_kept {
@@ -53,7 +65,8 @@ struct link {
 	struct link_kept kept[LINK_KEPT];
 	uint8_t in[LINK_FRAME];
 	uint32_t in_len;
-	bool skip; /* until the next zero: it is no frame of ours */
+	bool skip;	   /* until the next zero: it is no frame of ours */
+	struct ring *ring; /* NULL: messages are sent as frames */
 };
 
 void link_init(struct link *l, bool host, const struct link_ops *ops, void *arg);
@@ -66,6 +79,8 @@ void link_call(struct link *l);
 bool link_has_room(const struct link *l, size_t len);
 /* Sends it; -EAGAIN: there is no room; -EMSGSIZE. */
 int link_send(struct link *l, uint8_t type, uint8_t session, const void *data, size_t len);
+/* Rings, if the channel is up. */
+void link_bell(struct link *l);
 /* Takes bytes of the other end, any. */
 void link_input(struct link *l, const uint8_t *bytes, size_t len);
 
@@ -77,11 +92,16 @@ enum link_to_guest {
 	LINK_RUN,   /* starts the session's process -> DONE or FAILED */
 	LINK_INPUT, /* bytes */
 	LINK_INPUT_END,
-	LINK_SIGNAL, /* u32 */
-	LINK_WINDOW, /* u16 rows, u16 columns */
-	LINK_ROOM,   /* u8 stream, u32: so many bytes more may be sent of it */
-	LINK_OFF,    /* powers off */
-	LINK_HANG_UP /* the terminal is gone; without one, u8 stream: that has no reader */
+	LINK_SIGNAL,   /* u32 */
+	LINK_WINDOW,   /* u16 rows, u16 columns */
+	LINK_ROOM,     /* u8 stream, u32: so many bytes more may be sent of it */
+	LINK_OFF,      /* powers off */
+	LINK_HANG_UP,  /* the terminal is gone; without one, u8 stream: that has no reader */
+	LINK_RING_ASK, /* u32: a number for the answer */
+	LINK_RING_USE,
+	/* u32: the number; u32, u32: the VM was restored: up to where the host has taken and sent
+	 */
+	LINK_RING_AGAIN
 };
 /* From it: */
 enum link_from_guest {
@@ -91,7 +111,10 @@ enum link_from_guest {
 	LINK_ERRORS,	 /* bytes: standard error */
 	LINK_EXIT,	 /* u32: 0..255, or 128 and a signal; the session is over */
 	LINK_INPUT_ROOM, /* u32: so many bytes more of input may be sent */
-	LINK_WHY	 /* u32: the errno of the FAILED that comes next, of RUN */
+	LINK_WHY,	 /* u32: the errno of the FAILED that comes next, of RUN */
+	LINK_RING, /* u32: the number; u32 version, u32 pages of each direction, RING_ALL grants;
+		      or nothing more: there is none */
+	LINK_RING_USED
 };
 
 enum link_key {
@@ -121,7 +144,8 @@ enum link_key {
 };
 
 #define LINK_SESSIONS 16u
-#define LINK_STREAM   16384u /* bytes of each output and of the input that may be sent at first */
+#define LINK_STREAM   16384u  /* bytes of each output and of the input that may be sent at first */
+#define RING_STREAM   262144u /* ... when there is a ring */
 
 /* Numbers in messages, lowest byte first. */
 static inline void link_put32(uint8_t *to, uint32_t v)

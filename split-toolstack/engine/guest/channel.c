@@ -177,6 +177,8 @@ void channel_close(struct vm *vm)
 	if (!c->open)
 		return;
 	c->open = false;
+	if (c->page) /* the client gives up what it has of the guest's, too */
+		c->epoch++;
 	store_unhook(engine_guests(vm_engine(vm))->tree, &c->hook);
 	disconnect(c, vm);
 	input_free(&c->input);

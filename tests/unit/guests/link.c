@@ -15,7 +15,7 @@ struct end {
 	struct link link;
 	uint8_t out[1 << 20];
 	size_t len, most; /* that were on the way together */
-	uint32_t taken, begun, sent;
+	uint32_t taken, begun, sent, bells;
 };
 
 static void out(void *arg, const void *bytes, size_t len)
@@ -54,7 +54,12 @@ static void begun(void *arg)
 	((struct end *)arg)->begun++;
 }
 
-static const struct link_ops ops = {out, message, begun};
+static void bell(void *arg)
+{
+	((struct end *)arg)->bells++;
+}
+
+static const struct link_ops ops = {out, message, begun, bell};
 static struct end *host, *guest;
 
 static int setup(void **state)
@@ -199,6 +204,57 @@ static void limits(void **state)
 	assert_int_equal(guest->taken, 0);
 }
 
+/* With a ring messages are records, and the channel has bells alone; they are rung again when it
+ * was away. */
+static void by_ring(void **state)
+{
+	uint8_t *pages = calloc(RING_ALL, RING_PAGE);
+	struct ring h, g;
+	struct ring_record rec;
+	uint32_t n = 0;
+
+	(void)state;
+	assert_non_null(pages);
+	link_begin(&host->link, 77);
+	carry(host, guest, 0);
+	carry(guest, host, 0);
+	ring_init(&h, pages, true);
+	ring_init(&g, pages, false);
+	host->link.ring = &h;
+	guest->link.ring = &g;
+	assert_true(ring_sleeps_for_data(&h));
+	send_some(guest);
+	assert_true(guest->sent > 400 && !link_has_room(&guest->link, LINK_MESSAGE));
+	carry(guest, host, 0);
+	assert_int_equal(host->bells, 1);
+	assert_int_equal(host->taken, 0);
+	for (; ring_next(&h, &rec) > 0; n++) {
+		uint8_t want[LINK_MESSAGE];
+		uint8_t data[LINK_MESSAGE];
+		size_t len;
+
+		fill(want, n, &len);
+		assert_int_equal(rec.len, len);
+		ring_copy(data, &rec, 0, rec.len);
+		assert_memory_equal(data, want, len);
+		(void)ring_release(&h, &rec);
+	}
+	assert_int_equal(n, guest->sent);
+	host->link.up = false; /* the channel is away: nothing is written on it */
+	host->len = 0;
+	link_bell(&host->link);
+	assert_int_equal(host->len, 0);
+	link_again(&host->link);
+	carry(host, guest, 0);
+	assert_int_equal(guest->bells, 1);
+	carry(guest, host, 0);
+	carry(host, guest, 0);
+	assert_int_equal(host->bells, 3); /* its own, and that of the guest */
+	assert_int_equal(guest->bells, 2);
+	assert_int_equal(link_send(&host->link, 1, 1, pages, LINK_MESSAGE + 1), -EMSGSIZE);
+	free(pages);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +263,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_host, setup, teardown),
 		cmocka_unit_test_setup_teardown(greeted_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(by_ring, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

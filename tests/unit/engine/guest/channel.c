@@ -11,6 +11,7 @@
 
 #include "dom0/devtree.h"
 #include "noxs/abi.h"
+#include "split-toolstack/engine/guest/channel.h"
 #include "split-toolstack/engine/guest/guest_test.h"
 #include "split-toolstack/engine/guest/storehost.h"
 
@@ -147,6 +148,8 @@ static void connects_and_lets_go(void **state)
 	assert_null(page());
 	connects();
 	assert_int_equal(epoch(), 2);
+	channel_close(vm); /* its client has to notice that the domain will be gone */
+	assert_int_equal(epoch(), 3);
 	gone();
 }
 
