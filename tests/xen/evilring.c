@@ -80,7 +80,6 @@ void evilring_use(struct link *l, const char *way, uint8_t session)
 	struct ring_half *half = (void *)pages;
 	uint32_t *head = (void *)(pages + RING_PAGE);
 
-	(void)link_send(l, LINK_RING_USED, 0, NULL, 0);
 	head[0] = strcmp(way, "ring-length") == 0 ? 0xfffffff0u : 8;
 	head[1] = LINK_OUTPUT | (uint32_t)session << 8;
 	if (strcmp(way, "ring-kind") == 0)
@@ -93,4 +92,5 @@ void evilring_use(struct link *l, const char *way, uint8_t session)
 	half[1].cons = strcmp(way, "ring-taken") == 0 ? 800000u : 0;
 	__atomic_store_n(&half[0].prod, strcmp(way, "ring-index") == 0 ? 0x7ffffff8u : 32u,
 			 __ATOMIC_RELEASE);
+	(void)link_send(l, LINK_RING_USED, 0, NULL, 0); /* it looks then, without a bell */
 }
