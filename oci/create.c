@@ -128,16 +128,16 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 		rc = network_read(&k->network, e);
 	if (rc == 0)
 		rc = plan_add_network(&k->plan, &k->network, go.pid, e);
-	if (rc == 0)
-		rc = vm_make(&k->plan, e);
 	if (rc < 0)
 		return rc;
+	/* before the VM, with which its state is "created": who sees that can connect */
 	*listener = control_listen(&k->c, e);
-	if (*listener >= 0 && k->plan.initrd_fd >= 0)
-		control_publish(&k->c);
 	if (*listener < 0)
-		(void)vm_remove(k->c.uuid, NULL);
-	return *listener < 0 ? *listener : 0;
+		return *listener;
+	rc = vm_make(&k->plan, e);
+	if (rc == 0 && k->plan.initrd_fd >= 0)
+		control_publish(&k->c);
+	return rc;
 }
 
 /* An engine whose process for this container was killed hears of its end from nobody, and does not
