@@ -23,6 +23,9 @@
 #define PIECE	700u  /* of output in a message: two of them are under way at a time */
 #define WAIT_MS 30000 /* for the channel */
 
+/* Between two looks for the channel after a restore. */
+#define AGAIN_MS 10
+
 struct link agent_link;
 static int channel = -1;
 
@@ -192,6 +195,11 @@ static void from_channel(void)
 
 	if (n > 0)
 		link_input(&agent_link, bytes, (size_t)n);
+	if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)))
+		return;
+	/* the kernel was restored: it hangs the terminal up and makes another one */
+	(void)close(channel);
+	channel = -1;
 }
 
 /* --- processes --- */
@@ -362,26 +370,41 @@ static void load_modules(void)
 		(void)fclose(f);
 }
 
-/* The name is there before the device is. */
+/* The name is there before the device is. -1: not yet. */
 static int open_channel(void)
 {
-	struct timespec pause = {.tv_nsec = 1000000};
+	int fd = open(CHANNEL, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct termios t;
-	int fd = -1;
 
-	for (int i = 0; i < WAIT_MS && fd < 0; i++) {
-		fd = open(CHANNEL, O_RDWR | O_NOCTTY | O_CLOEXEC);
-		if (fd < 0)
-			(void)nanosleep(&pause, NULL);
+	if (fd < 0)
+		return -1;
+	if (tcgetattr(fd, &t) < 0) {
+		(void)close(fd);
+		return -1;
 	}
-	if (fd < 0 || tcgetattr(fd, &t) < 0)
-		return -errno;
 	cfmakeraw(&t);
 	t.c_cflag |= CREAD | CLOCAL;
 	(void)tcsetattr(fd, TCSANOW, &t);
 	/* what came before was read as lines, with editing */
 	(void)tcflush(fd, TCIFLUSH);
 	return fd;
+}
+
+static int wait_for_channel(void)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+	int fd = -1;
+
+	for (int i = 0; i < WAIT_MS && (fd = open_channel()) < 0; i++)
+		(void)nanosleep(&pause, NULL);
+	return fd;
+}
+
+static void find_channel(void)
+{
+	channel = open_channel();
+	if (channel >= 0)
+		link_call(&agent_link);
 }
 
 int main(void)
@@ -401,7 +424,7 @@ int main(void)
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (uint8_t i = 0; i < LINK_SESSIONS; i++)
 		session_drop(i);
-	channel = open_channel();
+	channel = wait_for_channel();
 	if (channel < 0 || signals < 0) {
 		(void)fprintf(stderr, "agent: " CHANNEL ": %s\n", strerror(errno));
 		power_off();
@@ -411,9 +434,11 @@ int main(void)
 	for (;;) {
 		int n = prepare(p, signals);
 
-		if (poll(p, (nfds_t)n, -1) < 0)
+		if (poll(p, (nfds_t)n, channel < 0 ? AGAIN_MS : -1) < 0)
 			continue;
-		if (p[0].revents)
+		if (channel < 0)
+			find_channel();
+		else if (p[0].revents)
 			from_channel();
 		if (p[1].revents)
 			reap(signals);
