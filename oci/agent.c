@@ -53,12 +53,19 @@ bool agent_say_first(struct agent *a, uint8_t type, uint8_t session, const void 
 {
 	struct agent_word *w = word(type, session, data, len);
 
+	struct agent_word *old = a->first;
+
 	if (!w)
 		return false;
-	w->next = a->first;
+	w->next = old;
 	a->first = w;
-	if (!a->last)
+	if (!old) {
 		a->last = w;
+	} else if (old->type == type) { /* not sent yet: it holds no more */
+		w->next = old->next;
+		a->last = a->last == old ? w : a->last;
+		free(old);
+	}
 	(void)agent_pump(a);
 	return true;
 }

@@ -20,7 +20,7 @@ struct agent {
 
 /* Queues it; sent at once when there is room. False: no memory. */
 bool agent_say(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len);
-/* The same, before all that waits. */
+/* The same, before all that waits; it replaces one of this type that waits there. */
 bool agent_say_first(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len);
 bool agent_say_u32(struct agent *a, uint8_t type, uint8_t session, uint32_t v);
 /* Sends what waits, as far as there is room; true: nothing waits. */
