@@ -35,6 +35,10 @@ static void to_channel(void *arg, const void *bytes, size_t len)
 
 static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *data, size_t len)
 {
+	const struct linux_monitor *m = arg;
+
+	if (m->ring.used && type != LINK_RING)
+		return; /* the guest has said that all else comes by the ring */
 	session_message(arg, type, session, data, len);
 }
 

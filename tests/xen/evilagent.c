@@ -28,7 +28,7 @@ static char path[256];
 static uint8_t stream[STREAM_MAX];
 static size_t len, sent, total;
 static uint8_t session;
-static bool used; /* the ring of this host */
+static bool asked, used; /* the ring of this host */
 static int step;  /* 0: nothing is asked for; 1: started; 2: the end is to be said */
 
 /* --- a stream --- */
@@ -164,6 +164,7 @@ static void message(void *arg, uint8_t type, uint8_t number, const uint8_t *data
 		make_stream();
 		(void)link_send(&agent, LINK_DONE, number, NULL, 0);
 	} else if (type == LINK_RING_ASK && n == 4) {
+		asked = true;
 		evilring_ask(&agent, path, link_get32(data));
 	} else if (type == LINK_RING_USE) {
 		evilring_use(&agent, path, session);
@@ -175,7 +176,14 @@ static void begun(void *arg)
 {
 	(void)arg;
 	step = 0;
-	used = false;
+	asked = used = false;
+}
+
+/* Its end comes by the ring, never before. */
+static bool needs_ring(void)
+{
+	return is("ring-twice") || is("ring-kind") || is("ring-taken") || is("ring-index") ||
+	       is("ring-length");
 }
 
 static const struct link_ops ops = {out, message, begun};
@@ -191,11 +199,12 @@ static void pump(void)
 
 		(void)link_send(&agent, LINK_OUTPUT, session, stream + sent, n);
 		sent += n;
-		if (len == PIECE && sent == len && (total += PIECE) < RING_AT)
+		if (len == PIECE && sent == len &&
+		    ((total += PIECE) < RING_AT || (needs_ring() && !asked)))
 			sent = 0;
 		step = sent < len ? 1 : is("hang") ? 0 : 2;
 	}
-	if (step != 2 || used || !link_has_room(&agent, PIECE))
+	if (step != 2 || used || needs_ring() || !link_has_room(&agent, PIECE))
 		return;
 	total = 0;
 	(void)link_send(&agent, LINK_ERRORS, session, text, sizeof(text) - 1);
