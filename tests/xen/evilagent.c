@@ -29,7 +29,7 @@ static uint8_t stream[STREAM_MAX];
 static size_t len, sent, total;
 static uint8_t session;
 static bool asked, used; /* the ring of this host */
-static int step;  /* 0: nothing is asked for; 1: started; 2: the end is to be said */
+static int step;	 /* 0: nothing is asked for; 1: started; 2: the end is to be said */
 
 /* --- a stream --- */
 
