@@ -165,7 +165,7 @@ void ring_bell(void)
 
 /* --- its records --- */
 
-/* Whoever reads or writes much does so in few turns. */
+/* A process that reads or writes much does so in few turns. */
 static void widen(struct session *x)
 {
 	if (x->wide || x->terminal)
