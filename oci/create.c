@@ -130,7 +130,7 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 		rc = plan_add_network(&k->plan, &k->network, go.pid, e);
 	if (rc < 0)
 		return rc;
-	/* before the VM, with which its state is "created": a command that reads this can connect */
+	/* before the VM, with which its state is "created": what reads that can connect */
 	*listener = control_listen(&k->c, e);
 	if (*listener < 0)
 		return *listener;

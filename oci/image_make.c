@@ -27,7 +27,7 @@ static __attribute__((noreturn)) void fail(const char *what)
 	_exit(FAILED);
 }
 
-/* The layers alone, without what lies over them: at the root's place, which nobody else sees. */
+/* The layers alone, without what lies over them: at the root's place, in this mount namespace. */
 static void mount_layers(const struct layers *l, const char *rootfs)
 {
 	char *options = NULL;

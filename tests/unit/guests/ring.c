@@ -92,7 +92,7 @@ static void in_order(void **state)
 	assert_false(host.broken || guest.broken);
 }
 
-/* A bell for who sleeps, and only then; no sleep when there is something. */
+/* A bell for an end that sleeps, and only then; no sleep when there is something. */
 static void bells(void **state)
 {
 	uint32_t n = 0;
