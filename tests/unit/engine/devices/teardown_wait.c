@@ -336,9 +336,9 @@ static void attaches_wait(void **state)
 	assert_int_equal(vm_cfg(lin.vm)->ndevice, 0);
 	goes("vif", domid, 0);
 	goes("vbd", domid, 51712);
-	work_for(5);
-	assert_true(disk_there.called && disk_there.rc == 0);
-	assert_true(vif_there.called && vif_there.rc == 0);
+	work_until(disk_there.called && vif_there.called);
+	assert_int_equal(disk_there.rc, 0);
+	assert_int_equal(vif_there.rc, 0);
 
 	/* a device of its own that is leaving */
 	vm_detach(lin.vm, DEVICE_VBD, 51712, false, on_device, &late);
@@ -349,8 +349,8 @@ static void attaches_wait(void **state)
 	assert_false(disk_there.called);
 	goes("vbd", vm_domid(lin.vm), 51712);
 	assert_true(late.called);
-	work_for(5);
-	assert_true(disk_there.called && disk_there.rc == 0);
+	work_until(disk_there.called);
+	assert_int_equal(disk_there.rc, 0);
 
 	/* the VM ends while it waits */
 	late = (struct answer){0};
