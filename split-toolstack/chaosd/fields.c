@@ -4,10 +4,10 @@
 
 #include <stdio.h>
 
-#include "base/mac.h"
 #include "libdom/save.h"
 #include "split-toolstack/engine/life/save.h"
 #include "split-toolstack/engine/snapshots/snapshots.h"
+#include "split-toolstack/vmcfg/devices.h"
 #include "split-toolstack/vmcfg/vmcfg.h"
 
 void fields_vm(struct wire_out *w, struct vm *vm)
@@ -112,49 +112,6 @@ void fields_flavor(struct wire_out *w, const struct pool_flavor *f)
 	wire_close(w, mark);
 }
 
-static void fields_vif(struct wire_out *w, const struct device_info *i)
-{
-	const struct device_config *d = i->config;
-	const struct vif_config *v = &d->u.vif;
-	char text[18];
-
-	(void)snprintf(text, sizeof(text), "%u", d->devid);
-	wire_text(w, PROTO_ID, d->devid == DEVICE_ANY ? "" : text);
-	wire_u32(w, PROTO_DEVID, d->devid);
-	mac_print(v->mac, text);
-	wire_text(w, PROTO_MAC, text);
-	wire_text(w, PROTO_BRIDGE, v->bridge);
-	if (v->netns[0]) {
-		wire_text(w, PROTO_NETNS, v->netns);
-		wire_text(w, PROTO_PEER, v->peer);
-	}
-	wire_text(w, PROTO_IFNAME, i->ifname);
-	wire_u32(w, PROTO_MTU, v->mtu);
-	wire_text(w, PROTO_IP, v->ip.dhcp ? "dhcp" : v->ip_text);
-	if (v->rate_bytes) {
-		wire_u64(w, PROTO_RATE_BYTES, v->rate_bytes);
-		wire_u32(w, PROTO_RATE_US, v->rate_us);
-	}
-}
-
-static void fields_vbd(struct wire_out *w, const struct device_info *i)
-{
-	const struct device_config *d = i->config;
-	const struct vbd_config *v = &d->u.vbd;
-	char name[16];
-
-	vdev_name(d->devid, name);
-	wire_text(w, PROTO_ID, name);
-	wire_u32(w, PROTO_DEVID, d->devid);
-	wire_text(w, PROTO_PATH, v->path);
-	wire_u32(w, PROTO_READONLY, v->readonly);
-	wire_u32(w, PROTO_CDROM, v->cdrom);
-	wire_u64(w, PROTO_SECTORS, i->sectors);
-}
-
-static void (*const fields_of[DEVICE_KINDS])(struct wire_out *w, const struct device_info *i) = {
-	[DEVICE_VIF] = fields_vif, [DEVICE_VBD] = fields_vbd};
-
 void fields_device(struct wire_out *w, const struct device_info *d)
 {
 	uint32_t mark = wire_open(w, PROTO_DEVICE);
@@ -163,7 +120,7 @@ void fields_device(struct wire_out *w, const struct device_info *d)
 	wire_text(w, PROTO_STATE, device_state_name(d->state));
 	wire_text(w, PROTO_REASON, d->reason);
 	wire_text(w, PROTO_BACKEND, device_backend_name(d->config->backend));
-	fields_of[d->config->kind](w, d);
+	vmcfg_device_fields(w, d);
 	wire_close(w, mark);
 }
 

@@ -57,7 +57,6 @@ static struct moving *moving_new(const struct request *r, const char *op, const 
 	return m;
 }
 
-/* "vif=SPEC" or "disk=SPEC" */
 /* All kinds for a message, by `name`: "vif or vbd", "vif=... or disk=...". */
 static const char *all_kinds(const char *(*name)(enum device_kind kind), const char *end, char *to,
 			     size_t room)
@@ -70,6 +69,7 @@ static const char *all_kinds(const char *(*name)(enum device_kind kind), const c
 	return to;
 }
 
+/* "vif=SPEC" or "disk=SPEC" */
 static int parse(const struct request *r, struct vmcfg_list *warning, struct device_config *d,
 		 struct err *e)
 {

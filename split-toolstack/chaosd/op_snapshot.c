@@ -218,7 +218,7 @@ static int read_vif(const struct request *r, struct device_config *d, const stru
 		return 0;
 	if (!wire_get_text(&r->in, PROTO_SET, spec, sizeof(spec)) || strncmp(spec, "vif=", 4) != 0)
 		return err_set(e, EINVAL, "create --from: vif is the only key that can be given");
-	rc = vmcfg_vif(spec + 4, NULL, d, e);
+	rc = vmcfg_device(DEVICE_VIF, spec + 4, NULL, NULL, d, e);
 	if (rc < 0)
 		return rc;
 	*vif = &d->u.vif;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One item of disk = [...]: parses it with libxlutil (xl-disk-configuration(5)), and checks that
  * it is supported. */
+#include "split-toolstack/vmcfg/devices.h"
 #include "split-toolstack/vmcfg/private.h"
 
 #include <errno.h>
@@ -216,8 +217,8 @@ static int not_parsed(struct vmcfg_report *r, struct err *e)
 	return err_set(e, EINVAL, "%s", words);
 }
 
-int vmcfg_disk(const char *spec, const char *cwd, struct vmcfg_list *warning,
-	       struct device_config *out, struct err *e)
+static int parse(const char *spec, const char *cwd, struct vmcfg_list *warning,
+		 struct device_config *out, struct err *e)
 {
 	char *copy = strdup(spec);
 	const char *specs[1] = {copy};
@@ -249,3 +250,20 @@ int vmcfg_disk(const char *spec, const char *cwd, struct vmcfg_list *warning,
 	}
 	return rc;
 }
+
+static void write_fields(struct wire_out *w, const struct device_info *i)
+{
+	const struct device_config *d = i->config;
+	const struct vbd_config *v = &d->u.vbd;
+	char name[16];
+
+	vdev_name(d->devid, name);
+	wire_text(w, PROTO_ID, name);
+	wire_u32(w, PROTO_DEVID, d->devid);
+	wire_text(w, PROTO_PATH, v->path);
+	wire_u32(w, PROTO_READONLY, v->readonly);
+	wire_u32(w, PROTO_CDROM, v->cdrom);
+	wire_u64(w, PROTO_SECTORS, i->sectors);
+}
+
+const struct vmcfg_device_ops vmcfg_vbd_ops = {.parse = parse, .fields = write_fields};

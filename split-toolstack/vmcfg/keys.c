@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of supported keys, and how each is set from text. */
+/* The table of supported keys, and how each is set from text; the keys of devices are in devices.c.
+ */
 #include "split-toolstack/vmcfg/private.h"
 
 #include <errno.h>
@@ -210,107 +211,6 @@ static int set_seclabel(struct vmcfg_walk *w, const char *key, const char *value
 	return vmcfg_warning(&w->v->warning, text, e);
 }
 
-/* --- devices --- */
-
-/* Removes the devices of a kind: a later list replaces an earlier one. */
-static void drop_devices(struct vm_config *c, enum device_kind kind)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < c->ndevice; i++) {
-		if (c->device[i].kind == kind)
-			device_config_clear(&c->device[i]);
-		else
-			c->device[kept++] = c->device[i];
-	}
-	c->ndevice = kept;
-}
-
-/* Takes ownership of the contents of `d`. */
-static int add_device(struct vm_config *c, struct device_config *d, struct err *e)
-{
-	struct device_config *grown = NULL;
-
-	if (c->ndevice < VM_VIFS_MAX + VM_VBDS_MAX)
-		grown = realloc(c->device, (c->ndevice + 1) * sizeof(*grown));
-	if (!grown) {
-		int rc = c->ndevice < VM_VIFS_MAX + VM_VBDS_MAX
-				 ? err_set(e, ENOMEM, "out of memory")
-				 : err_set(e, E2BIG, "more than %u vifs and %u disks", VM_VIFS_MAX,
-					   VM_VBDS_MAX);
-
-		device_config_clear(d);
-		return rc;
-	}
-	c->device = grown;
-	c->device[c->ndevice++] = *d;
-	return 0;
-}
-
-static int vif_of(const char *spec, const char *cwd, struct vmcfg_list *warning,
-		  struct device_config *out, struct err *e)
-{
-	(void)cwd;
-	return vmcfg_vif(spec, warning, out, e);
-}
-
-int vmcfg_device(enum device_kind kind, const char *spec, const char *cwd,
-		 struct vmcfg_list *warning, struct device_config *out, struct err *e)
-{
-	static int (*const of[DEVICE_KINDS])(const char *, const char *, struct vmcfg_list *,
-					     struct device_config *, struct err *) = {
-		[DEVICE_VIF] = vif_of, [DEVICE_VBD] = vmcfg_disk};
-
-	return of[kind](spec, cwd, warning, out, e);
-}
-
-static int set_device(struct vmcfg_walk *w, enum device_kind kind, const char *value, struct err *e)
-{
-	struct device_config d;
-	int rc = vmcfg_device(kind, value, w->v->cwd, &w->v->warning, &d, e);
-
-	return rc < 0 ? rc : add_device(w->c, &d, e);
-}
-
-static int set_vif(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
-{
-	(void)key;
-	return set_device(w, DEVICE_VIF, value, e);
-}
-
-static int set_disk(struct vmcfg_walk *w, const char *key, const char *value, struct err *e)
-{
-	(void)key;
-	return set_device(w, DEVICE_VBD, value, e);
-}
-
-static int set_devices(struct vmcfg_walk *w, const char *key, enum device_kind kind,
-		       XLU_ConfigList *list, int n, struct err *e)
-{
-	int rc = 0;
-
-	drop_devices(w->c, kind);
-	for (int i = 0; rc == 0 && i < n; i++) {
-		const char *item = xlu_cfg_get_listitem(list, i);
-
-		rc = item ? vmcfg_set_key(w, key, item, e)
-			  : err_set(e, EINVAL, "%s: item %d is not a text", key, i + 1);
-	}
-	return rc;
-}
-
-static int set_vifs(struct vmcfg_walk *w, const char *key, XLU_ConfigList *list, int n,
-		    struct err *e)
-{
-	return set_devices(w, key, DEVICE_VIF, list, n, e);
-}
-
-static int set_disks(struct vmcfg_walk *w, const char *key, XLU_ConfigList *list, int n,
-		     struct err *e)
-{
-	return set_devices(w, key, DEVICE_VBD, list, n, e);
-}
-
 #define AT(member) FIELD_AT(struct vm_config, member)
 
 static const struct key keys[] = {
@@ -341,8 +241,6 @@ static const struct key keys[] = {
 	{{"on_poweroff"}, set_action},
 	{{"on_reboot"}, set_action},
 	{{"on_crash"}, set_action},
-	{{"vif"}, set_vif, set_vifs},
-	{{"disk"}, set_disk, set_disks},
 	{{"seclabel"}, set_seclabel},
 	{{"init_seclabel"}, set_seclabel},
 };
@@ -373,9 +271,12 @@ static bool is_ignored(const struct vmcfg *v, const char *name)
 int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, struct err *e)
 {
 	const struct key *k = find_key(name);
+	enum device_kind kind;
 
 	if (is_ignored(w->v, name))
 		return 0;
+	if (device_kind_by_word(name, &kind) == 0)
+		return vmcfg_add_device(w, kind, value, e);
 	if (!k)
 		return vmcfg_other_key(w, name, value, e);
 	return k->set ? k->set(w, name, value, e) : field_set(&k->field, w->c, name, value, e);
@@ -402,10 +303,13 @@ int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list,
 		   struct err *e)
 {
 	const struct key *k = find_key(name);
+	enum device_kind kind;
 	char joined[4096];
 
 	if (is_ignored(w->v, name))
 		return 0;
+	if (device_kind_by_word(name, &kind) == 0)
+		return vmcfg_set_devices(w, kind, list, n, e);
 	if (!k)
 		return vmcfg_other_key(w, name, n ? NULL : "", e);
 	if (k->set_list)

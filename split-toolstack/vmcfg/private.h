@@ -25,13 +25,18 @@ struct vmcfg_walk {
 	bool cpus_each;		       /* each of them is for one vCPU */
 };
 
-/* vmcfg_keys.c: sets a key from text, by its class; for a key that is a list, adds an item. */
+/* keys.c: sets a key from text, by its class; for a key that is a list, adds an item. */
 int vmcfg_set_key(struct vmcfg_walk *w, const char *name, const char *value, struct err *e);
 /* Sets a key from all items of a list, which replace its old value. */
 int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list, int n,
 		   struct err *e);
 
-/* vmcfg_others.c: handles a key that is not in the table of supported ones; value NULL: a list.
+/* devices.c: adds a device from text; replaces all devices of a kind by those of a list. */
+int vmcfg_add_device(struct vmcfg_walk *w, enum device_kind kind, const char *value, struct err *e);
+int vmcfg_set_devices(struct vmcfg_walk *w, enum device_kind kind, XLU_ConfigList *list, int n,
+		      struct err *e);
+
+/* others.c: handles a key that is not in the table of supported ones; value NULL: a list.
  * Notes what must be reported later. -ENOMEM. */
 int vmcfg_other_key(struct vmcfg_walk *w, const char *name, const char *value, struct err *e);
 /* Notes that a key is not supported, and why. */
@@ -41,7 +46,7 @@ int vmcfg_refuse(struct vmcfg_walk *w, struct err *e);
 /* One warning for each kind of ignored key. -ENOMEM. */
 int vmcfg_warn(struct vmcfg_walk *w, struct err *e);
 
-/* vmcfg_text.c: joins file and overrides into one text, in which later values override earlier
+/* text.c: joins file and overrides into one text, in which later values override earlier
  * ones. It has no byte order mark and Unix line ends; values of overrides without quotes are
  * quoted if they can only be texts. NULL: out of memory. */
 char *vmcfg_text(const struct vmcfg *v, size_t *len);
@@ -49,17 +54,17 @@ char *vmcfg_text(const struct vmcfg *v, size_t *len);
  * and line, or the override. -EINVAL, -ENOMEM. */
 int vmcfg_syntax_error(const struct vmcfg *v, const char *report, struct err *e);
 
-/* vmcfg_values.c: reads digits at *at and moves it behind them; false if there are none or too
+/* values.c: reads digits at *at and moves it behind them; false if there are none or too
  * many. */
 bool vmcfg_digits(const char **at, uint64_t *out);
 
 /* limits.c: `fork` and `fork_depth`, which need a maptrack table for what children map. */
 int vmcfg_fork(struct vmcfg_walk *w, const char *key, const char *value, struct err *e);
-/* vmcfg_limits.c: one of max_grant_frames, max_maptrack_frames, max_grant_version and
+/* limits.c: one of max_grant_frames, max_maptrack_frames, max_grant_version and
  * max_event_channels; 0 means not set, as with xl. */
 int vmcfg_limit(struct vmcfg_walk *w, const char *key, const char *value, struct err *e);
 
-/* vmcfg_disk.c: libxlutil with its messages in memory. */
+/* disk.c: libxlutil with its messages in memory. */
 struct vmcfg_report {
 	XLU_Config *xlu;
 	FILE *f;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One item of vif = [...]: xl-network-configuration(5), and keys of chaos. */
+#include "split-toolstack/vmcfg/devices.h"
 #include "split-toolstack/vmcfg/private.h"
 
 #include <arpa/inet.h>
@@ -335,14 +336,40 @@ static char *trim(char *s)
 	return s;
 }
 
-int vmcfg_vif(const char *spec, struct vmcfg_list *warning, struct device_config *out,
-	      struct err *e)
+static void write_fields(struct wire_out *w, const struct device_info *i)
+{
+	const struct device_config *d = i->config;
+	const struct vif_config *v = &d->u.vif;
+	char text[18];
+
+	(void)snprintf(text, sizeof(text), "%u", d->devid);
+	wire_text(w, PROTO_ID, d->devid == DEVICE_ANY ? "" : text);
+	wire_u32(w, PROTO_DEVID, d->devid);
+	mac_print(v->mac, text);
+	wire_text(w, PROTO_MAC, text);
+	wire_text(w, PROTO_BRIDGE, v->bridge);
+	if (v->netns[0]) {
+		wire_text(w, PROTO_NETNS, v->netns);
+		wire_text(w, PROTO_PEER, v->peer);
+	}
+	wire_text(w, PROTO_IFNAME, i->ifname);
+	wire_u32(w, PROTO_MTU, v->mtu);
+	wire_text(w, PROTO_IP, v->ip.dhcp ? "dhcp" : v->ip_text);
+	if (v->rate_bytes) {
+		wire_u64(w, PROTO_RATE_BYTES, v->rate_bytes);
+		wire_u32(w, PROTO_RATE_US, v->rate_us);
+	}
+}
+
+static int parse(const char *spec, const char *cwd, struct vmcfg_list *warning,
+		 struct device_config *out, struct err *e)
 {
 	struct item i = {.warning = warning, .device = out, .vif = &out->u.vif};
 	char *copy = strdup(spec);
 	char *rest = copy;
 	int rc = copy ? 0 : err_set(e, ENOMEM, "out of memory");
 
+	(void)cwd;
 	device_config_init(out, DEVICE_VIF);
 	(void)snprintf(out->u.vif.bridge, sizeof(out->u.vif.bridge), "%s", VIF_BRIDGE_DEFAULT);
 	while (rc == 0 && rest) {
@@ -358,3 +385,5 @@ int vmcfg_vif(const char *spec, struct vmcfg_list *warning, struct device_config
 		rc = err_wrap(e, rc, "vif \"%.120s\"", spec);
 	return rc;
 }
+
+const struct vmcfg_device_ops vmcfg_vif_ops = {.parse = parse, .fields = write_fields};

@@ -53,15 +53,10 @@ void vmcfg_cpus_text(const struct dom_cpus *c, char *to, size_t room);
 int vmcfg_number(const char *key, const char *value, uint32_t low, uint32_t high, uint32_t *out,
 		 struct err *e);
 
-/* Parses an item of vif = [...] or disk = [...]; `out` is initialised here, and cleared after a
- * failure. Relative targets of disks are searched in `cwd` (may be NULL), then in /dev. Ignored
- * keys are reported in `warning` (may be NULL). -EINVAL, -EOPNOTSUPP, -ENOENT.
+/* Parses an item of the list of this kind, vif = [...] or disk = [...]; `out` is initialised here,
+ * and cleared after a failure. Relative targets of disks are searched in `cwd` (may be NULL), then
+ * in /dev. Ignored keys are reported in `warning` (may be NULL). -EINVAL, -EOPNOTSUPP, -ENOENT.
  * xl-network-configuration(5), xl-disk-configuration(5). */
-int vmcfg_vif(const char *spec, struct vmcfg_list *warning, struct device_config *out,
-	      struct err *e);
-int vmcfg_disk(const char *spec, const char *cwd, struct vmcfg_list *warning,
-	       struct device_config *out, struct err *e);
-/* Either of the two, by kind. */
 int vmcfg_device(enum device_kind kind, const char *spec, const char *cwd,
 		 struct vmcfg_list *warning, struct device_config *out, struct err *e);
 /* Parses the domain of a backend: only dom0, by name or number. */

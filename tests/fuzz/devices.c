@@ -17,12 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *spec = strndup((const char *)data, size);
 
-	for (int kind = 0; spec && kind < 2; kind++) {
+	for (uint32_t kind = 0; spec && kind < DEVICE_KINDS; kind++) {
 		struct vmcfg v = {0};
 		struct device_config d;
 		struct err e = {0};
-		int rc = kind == 0 ? vmcfg_vif(spec, &v.warning, &d, &e)
-				   : vmcfg_disk(spec, "/nonexistent", &v.warning, &d, &e);
+		int rc = vmcfg_device(kind, spec, "/nonexistent", &v.warning, &d, &e);
 
 		if (rc < 0)
 			told_in_one_line(&e);

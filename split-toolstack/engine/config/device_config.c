@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-const struct device_config_ops *const device_config_ops[DEVICE_KINDS] = {
-	[DEVICE_VIF] = &vif_config_ops, [DEVICE_VBD] = &vbd_config_ops};
+#define ROW(name, NUMBER) [DEVICE_##NUMBER] = &name##_config_ops,
+const struct device_config_ops *const device_config_ops[DEVICE_KINDS] = {DEVICE_KINDS_ALL(ROW)};
 
 void device_config_init(struct device_config *d, enum device_kind kind)
 {
@@ -89,9 +89,21 @@ int device_kind_parse(const char *name, enum device_kind *out)
 	return -EINVAL;
 }
 
+int device_kind_by_word(const char *word, enum device_kind *out)
+{
+	for (uint32_t i = 0; i < DEVICE_KINDS; i++) {
+		if (strcmp(word, device_config_ops[i]->word) != 0)
+			continue;
+		*out = (enum device_kind)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 const char *device_backend_name(enum device_backend b)
 {
-	static const char *const name[] = {"kernel", "user"};
+#define NAME(name, NUMBER) [BACKEND_##NUMBER] = #name,
+	static const char *const name[] = {DEVICE_BACKENDS_ALL(NAME)};
 
 	return name[b];
 }

@@ -10,20 +10,33 @@
 
 #define VM_VIFS_MAX	   8u /* per VM; both together are at most noxs/abi.h's NOXS_MAX_DEVICES */
 #define VM_VBDS_MAX	   8u
+#define VM_DEVICES_MAX	   (VM_VIFS_MAX + VM_VBDS_MAX)
 #define DEVICE_NAME	   16u	      /* of a network interface, with NUL: Linux' IFNAMSIZ */
 #define DEVICE_ANY	   UINT32_MAX /* use the next free device id */
 #define VIF_DEVID_MAX	   255u	      /* largest device id that can be configured for a vif */
 #define VIF_BRIDGE_DEFAULT "xenbr0"   /* the same as xl's default */
 #define VIF_NETNS_MAX	   128u	      /* of a path, with NUL */
 
-enum device_kind { DEVICE_VIF, DEVICE_VBD };
-#define DEVICE_KINDS 2u
+/* All kinds: KIND(name, NUMBER). For each of them there are `struct NAME_config` below,
+ * NAME_config_ops (config/NAME_config.c), NAME_ops (engine/devices/) and vmcfg_NAME_ops (vmcfg/).
+ * The numbers are in records: add a new kind at the end. */
+#define DEVICE_KINDS_ALL(KIND)		 KIND(vif, VIF) KIND(vbd, VBD)
+#define DEVICE_KIND_NUMBER(name, NUMBER) DEVICE_##NUMBER,
+#define DEVICE_KIND_ONE(name, NUMBER)	 +1u
+enum device_kind { DEVICE_KINDS_ALL(DEVICE_KIND_NUMBER) };
+#define DEVICE_KINDS (DEVICE_KINDS_ALL(DEVICE_KIND_ONE))
 const char *device_kind_name(enum device_kind kind); /* "vif", "vbd" */
 const char *device_kind_word(enum device_kind kind); /* the key in a configuration: "vif", "disk" */
-int device_kind_parse(const char *name, enum device_kind *out); /* "vif", "vbd"; -EINVAL */
+int device_kind_parse(const char *name, enum device_kind *out);	  /* "vif", "vbd"; -EINVAL */
+int device_kind_by_word(const char *word, enum device_kind *out); /* "vif", "disk"; -EINVAL */
 
-enum device_backend { BACKEND_KERNEL, BACKEND_USER };
-#define DEVICE_BACKENDS 2u
+/* All backends: BACKEND(name, NUMBER). Their rows are in engine/devices/. The numbers are in
+ * records, which have room for 4. */
+#define DEVICE_BACKENDS_ALL(BACKEND)	    BACKEND(kernel, KERNEL) BACKEND(user, USER)
+#define DEVICE_BACKEND_NUMBER(name, NUMBER) BACKEND_##NUMBER,
+#define DEVICE_BACKEND_ONE(name, NUMBER)    +1u
+enum device_backend { DEVICE_BACKENDS_ALL(DEVICE_BACKEND_NUMBER) };
+#define DEVICE_BACKENDS (DEVICE_BACKENDS_ALL(DEVICE_BACKEND_ONE))
 const char *device_backend_name(enum device_backend b); /* "kernel", "user" */
 
 /* IP settings for the device page of a noxs guest; prefix 0: no address of that family. */

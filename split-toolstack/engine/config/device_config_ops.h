@@ -5,6 +5,8 @@
 
 #include "split-toolstack/engine/config/device_config.h"
 
+struct device_record;
+
 struct device_config_ops {
 	const char *name; /* in the store, in /sys, in the log: "vbd" */
 	const char *word; /* the key of a configuration, for messages: "disk" */
@@ -31,6 +33,13 @@ struct device_config_ops {
 	/* Whether this is the device that a client means by `name`; `ifname`: its interface in
 	 * dom0, or "". */
 	bool (*is_named)(const struct device_config *d, const char *ifname, const char *name);
+	/* Its part of a record: flags (not bits 4 and 5) and values. False: not valid. */
+	void (*record_put)(struct device_record *r, const struct device_config *d);
+	bool (*record_get)(const struct device_record *r, struct device_config *d);
+	/* The text after that, perhaps written to `text`, which has DEVICE_PATH_MAX bytes; NULL:
+	 * there is none. */
+	const char *(*record_path)(const struct device_config *d, char *text);
+	bool (*record_set_path)(struct device_config *d, const char *text);
 };
 
 bool vif_has_mac(const struct vif_config *v); /* false: a MAC is generated */
@@ -38,7 +47,9 @@ bool vif_has_mac(const struct vif_config *v); /* false: a MAC is generated */
 struct vif_config *device_first_vif(struct device_config *d, uint32_t n);
 const struct vif_config *device_first_ipv4(const struct device_config *d, uint32_t n);
 
-extern const struct device_config_ops vif_config_ops, vbd_config_ops;
+#define DEVICE_KIND_CONFIG_OPS(name, NUMBER)                                                       \
+	extern const struct device_config_ops name##_config_ops;
+DEVICE_KINDS_ALL(DEVICE_KIND_CONFIG_OPS)
 extern const struct device_config_ops *const device_config_ops[DEVICE_KINDS];
 
 #endif

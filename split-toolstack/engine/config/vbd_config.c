@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "split-toolstack/engine/config/device_record.h"
+
 static void init(struct device_config *d)
 {
 	d->u.vbd.fd = -1;
@@ -72,6 +74,42 @@ static bool is_named(const struct device_config *d, const char *ifname, const ch
 	return vdev_parse(name, &vdev) == 0 && vdev == d->devid;
 }
 
+/* --- as bytes of a record --- */
+
+#define READONLY (1u << 0)
+#define CDROM	 (1u << 1)
+#define DISCARD	 (1u << 2)
+
+static void record_put(struct device_record *r, const struct device_config *d)
+{
+	const struct vbd_config *v = &d->u.vbd;
+
+	r->flags =
+		(v->readonly ? READONLY : 0) | (v->cdrom ? CDROM : 0) | (v->discard ? DISCARD : 0);
+	r->size = v->sectors;
+}
+
+static bool record_get(const struct device_record *r, struct device_config *d)
+{
+	d->u.vbd.readonly = r->flags & READONLY;
+	d->u.vbd.cdrom = r->flags & CDROM;
+	d->u.vbd.discard = r->flags & DISCARD;
+	d->u.vbd.sectors = r->size;
+	return true;
+}
+
+static const char *record_path(const struct device_config *d, char *text)
+{
+	(void)text;
+	return d->u.vbd.path;
+}
+
+static bool record_set_path(struct device_config *d, const char *text)
+{
+	d->u.vbd.path = strdup(text);
+	return d->u.vbd.path;
+}
+
 const struct device_config_ops vbd_config_ops = {.name = "vbd",
 						 .word = "disk",
 						 .list = "block-list",
@@ -84,7 +122,11 @@ const struct device_config_ops vbd_config_ops = {.name = "vbd",
 						 .check = check,
 						 .check_beside = check_beside,
 						 .check_name = check_name,
-						 .is_named = is_named};
+						 .is_named = is_named,
+						 .record_put = record_put,
+						 .record_get = record_get,
+						 .record_path = record_path,
+						 .record_set_path = record_set_path};
 
 /* --- numbers of virtual disks: xen-vbd-interface(7) --- */
 

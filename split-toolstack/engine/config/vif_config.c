@@ -8,6 +8,7 @@
 
 #include "base/mac.h"
 #include "dom0/link.h"
+#include "split-toolstack/engine/config/device_record.h"
 
 bool vif_has_mac(const struct vif_config *v)
 {
@@ -138,6 +139,85 @@ static bool is_named(const struct device_config *d, const char *ifname, const ch
 	       (mac_read(name, mac) == 0 && memcmp(mac, d->u.vif.mac, sizeof(mac)) == 0);
 }
 
+/* --- as bytes of a record --- */
+
+#define DHCP (1u << 3)
+
+static void record_put(struct device_record *r, const struct device_config *d)
+{
+	const struct vif_config *v = &d->u.vif;
+	const struct vif_ip *ip = &v->ip;
+
+	r->flags = ip->dhcp ? DHCP : 0;
+	r->size = v->rate_bytes;
+	r->rate_us = v->rate_us;
+	r->mtu = v->mtu;
+	memcpy(r->ipv4, ip->ipv4, sizeof(r->ipv4));
+	memcpy(r->ipv4_gateway, ip->ipv4_gateway, sizeof(r->ipv4_gateway));
+	memcpy(r->ipv6, ip->ipv6, sizeof(r->ipv6));
+	memcpy(r->ipv6_gateway, ip->ipv6_gateway, sizeof(r->ipv6_gateway));
+	r->ipv4_prefix = ip->ipv4_prefix;
+	r->ipv6_prefix = ip->ipv6_prefix;
+	memcpy(r->mac, v->mac, sizeof(r->mac));
+	memcpy(r->bridge, v->bridge, sizeof(r->bridge));
+	memcpy(r->ifname, v->ifname, sizeof(r->ifname));
+	memcpy(r->ip_text, v->ip_text, sizeof(r->ip_text));
+}
+
+static bool ends(const char *text, size_t room)
+{
+	return memchr(text, '\0', room) != NULL;
+}
+
+static bool record_get(const struct device_record *r, struct device_config *d)
+{
+	struct vif_config *v = &d->u.vif;
+	struct vif_ip *ip = &v->ip;
+
+	if (!ends(r->bridge, sizeof(r->bridge)) || !ends(r->ifname, sizeof(r->ifname)) ||
+	    !ends(r->ip_text, sizeof(r->ip_text)) || r->ipv4_prefix > 32 || r->ipv6_prefix > 128)
+		return false;
+	v->rate_bytes = r->size;
+	v->rate_us = r->rate_us;
+	v->mtu = r->mtu;
+	ip->dhcp = r->flags & DHCP;
+	memcpy(ip->ipv4, r->ipv4, sizeof(ip->ipv4));
+	memcpy(ip->ipv4_gateway, r->ipv4_gateway, sizeof(ip->ipv4_gateway));
+	memcpy(ip->ipv6, r->ipv6, sizeof(ip->ipv6));
+	memcpy(ip->ipv6_gateway, r->ipv6_gateway, sizeof(ip->ipv6_gateway));
+	ip->ipv4_prefix = r->ipv4_prefix;
+	ip->ipv6_prefix = r->ipv6_prefix;
+	memcpy(v->mac, r->mac, sizeof(v->mac));
+	memcpy(v->bridge, r->bridge, sizeof(v->bridge));
+	memcpy(v->ifname, r->ifname, sizeof(v->ifname));
+	memcpy(v->ip_text, r->ip_text, sizeof(v->ip_text));
+	return true;
+}
+
+/* Behind it: "PEER PATH", of one in a network namespace. */
+static const char *record_path(const struct device_config *d, char *text)
+{
+	const struct vif_config *v = &d->u.vif;
+
+	if (!v->netns[0])
+		return NULL;
+	(void)snprintf(text, DEVICE_PATH_MAX, "%s %s", v->peer, v->netns);
+	return text;
+}
+
+static bool record_set_path(struct device_config *d, const char *text)
+{
+	struct vif_config *v = &d->u.vif;
+	size_t n = strcspn(text, " ");
+
+	if (text[n] != ' ' || n >= sizeof(v->peer) || strlen(text + n + 1) >= sizeof(v->netns))
+		return false;
+	memcpy(v->peer, text, n);
+	v->peer[n] = '\0';
+	(void)snprintf(v->netns, sizeof(v->netns), "%s", text + n + 1);
+	return true;
+}
+
 const struct device_config_ops vif_config_ops = {.name = "vif",
 						 .word = "vif",
 						 .list = "network-list",
@@ -147,4 +227,8 @@ const struct device_config_ops vif_config_ops = {.name = "vif",
 						 .make_own = make_own,
 						 .check = check,
 						 .check_beside = check_beside,
-						 .is_named = is_named};
+						 .is_named = is_named,
+						 .record_put = record_put,
+						 .record_get = record_get,
+						 .record_path = record_path,
+						 .record_set_path = record_set_path};

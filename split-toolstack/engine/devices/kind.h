@@ -70,7 +70,8 @@ struct device_kind_ops {
 	int (*user_reopen)(struct device *d, bool again, struct err *e);
 };
 
-extern const struct device_kind_ops vif_ops, vbd_ops;
+#define DEVICE_KIND_OPS(name, NUMBER) extern const struct device_kind_ops name##_ops;
+DEVICE_KINDS_ALL(DEVICE_KIND_OPS)
 
 /* --- vif_link.c --- */
 /* Puts the MTU of its bridge into the device page, which is written before the interface exists. */

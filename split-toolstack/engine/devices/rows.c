@@ -6,8 +6,8 @@
 
 void rows_choose(struct engine *en)
 {
-	engine_devices(en)->kinds[DEVICE_VIF] = &vif_ops;
-	engine_devices(en)->kinds[DEVICE_VBD] = &vbd_ops;
+#define ROW(name, NUMBER) engine_devices(en)->kinds[DEVICE_##NUMBER] = &name##_ops;
+	DEVICE_KINDS_ALL(ROW)
 	engine_devices(en)->backends[BACKEND_KERNEL] =
 		engine_store_mode(en) == STORE_BESIDE ? &mirrored_backend_ops : &kernel_backend_ops;
 	engine_devices(en)->backends[BACKEND_USER] = &user_backend_ops;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "split-toolstack/engine/registry/device_record.h"
+#include "split-toolstack/engine/config/device_record.h"
 
 #define RECORD_VERSION 3u
 #define RECORD_OLDEST  1u    /* without devices */
@@ -233,7 +233,7 @@ static char *copy_text(const uint8_t **at, const uint8_t *end, uint32_t len, boo
 static bool plausible(const struct record *r)
 {
 	return r->version >= RECORD_OLDEST && r->version <= RECORD_VERSION &&
-	       r->ndevice <= VM_VIFS_MAX + VM_VBDS_MAX &&
+	       r->ndevice <= VM_DEVICES_MAX &&
 	       (r->state <= VM_ENDED || r->state == VM_SAVING || r->state == VM_MOVING ||
 		r->state == VM_ASLEEP) &&
 	       r->reason <= VM_REASON_MIGRATED && r->type <= DOM_PVH &&
@@ -285,6 +285,27 @@ static bool is_direct(const struct record *r)
 	return r->noxs & RECORD_DIRECT;
 }
 
+/* The CPUs of a VM: n bitmaps of `bytes` each, or, with n 0, one for all vCPUs. False: not enough
+ * bytes. */
+static bool get_cpus(const uint8_t **at, const uint8_t *end, uint32_t bytes, uint32_t n,
+		     struct dom_cpus *c)
+{
+	size_t all = (size_t)bytes * (n ? n : 1);
+
+	if (all == 0)
+		return true;
+	if (all > (size_t)(end - *at))
+		return false;
+	c->map = malloc(all);
+	if (!c->map)
+		return false;
+	memcpy(c->map, *at, all);
+	c->bytes = bytes;
+	c->n = n;
+	*at += all;
+	return true;
+}
+
 bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, size_t size)
 {
 	const uint8_t *at = data;
@@ -302,7 +323,7 @@ bool record_read(struct vm_record *v, struct vm_config *c, const uint8_t *data, 
 	c->kernel = copy_text(&at, end, r.text[1], &ok);
 	c->ramdisk = copy_text(&at, end, r.text[2], &ok);
 	c->cmdline = copy_text(&at, end, r.text[3], &ok);
-	if (!ok || !cpus_record_get(&at, end, r.cpumap_bytes, r.ncpumap, &c->cpus) ||
+	if (!ok || !get_cpus(&at, end, r.cpumap_bytes, r.ncpumap, &c->cpus) ||
 	    !parse_devices(c, &at, end, r.ndevice) || !snapshot_get(at, end, c))
 		return false;
 	fork_get(at, end, c);

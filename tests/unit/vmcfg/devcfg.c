@@ -39,8 +39,7 @@ static void show_vif(const struct device_config *d, char *to, size_t room)
 static int read_spec(enum device_kind kind, const char *spec, struct vmcfg_list *warning,
 		     struct device_config *d, struct err *e)
 {
-	return kind == DEVICE_VIF ? vmcfg_vif(spec, warning, d, e)
-				  : vmcfg_disk(spec, NULL, warning, d, e);
+	return vmcfg_device(kind, spec, NULL, warning, d, e);
 }
 
 /* With this warning, or (NULL) with none. */
@@ -300,14 +299,14 @@ static void relative_targets(void **state)
 	struct err e = {0};
 
 	(void)state;
-	assert_int_equal(vmcfg_disk("root.img,,xvda", "/srv", NULL, &d, &e), 0);
+	assert_int_equal(vmcfg_device(DEVICE_VBD, "root.img,,xvda", "/srv", NULL, &d, &e), 0);
 	assert_string_equal(d.u.vbd.path, "/srv/root.img");
 	assert_string_equal(d.u.vbd.or_path, "/dev/root.img"); /* as in xl */
 	assert_int_equal(device_config_copy(&copy, &d), 0);
 	assert_string_equal(copy.u.vbd.or_path, "/dev/root.img");
 	device_config_clear(&copy);
 	device_config_clear(&d);
-	assert_int_equal(vmcfg_disk("null,,xvda", NULL, NULL, &d, &e), 0);
+	assert_int_equal(vmcfg_device(DEVICE_VBD, "null,,xvda", NULL, NULL, &d, &e), 0);
 	assert_string_equal(d.u.vbd.path, "/dev/null");
 	assert_null(d.u.vbd.or_path);
 	device_config_clear(&d);
@@ -383,7 +382,8 @@ static void devices_side_by_side(void **state)
 		{"disk=['/a,,xvda,r','/a,,xvdb,r','/a,,xvdc,r','/a,,xvdd,r','/a,,xvde,r',"
 		 "'/a,,xvdf,r','/a,,xvdg,r','/a,,xvdh,r','/a,,xvdi,r']",
 		 "disk: a VM has at most 8"},
-		{"vif=['','','','','','','','','','','','','','','','','']", "more than 8 vifs"},
+		{"vif=['','','','','','','','','','','','','','','','','']",
+		 "a VM has at most 16 devices"},
 	};
 	struct vm_config c;
 	struct err e;

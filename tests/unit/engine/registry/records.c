@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split-toolstack/engine/registry/device_record.h"
+#include "split-toolstack/engine/config/device_record.h"
 #include "split-toolstack/engine/registry/record.h"
 #include "tests/unit/unit.h"
 
@@ -86,6 +86,12 @@ static void devices_come_back(void **state)
 	memset(bytes, 0xff, len);
 	memset(bytes, 0, 4);
 	memset(bytes + 12, 0, 4);
+	at = bytes;
+	assert_false(device_record_get(&at, bytes + len, &back));
+	device_config_clear(&back);
+	free(bytes);
+	bytes = as_bytes(&d, &len);
+	bytes[8] |= 3 << 4; /* a backend that does not exist */
 	at = bytes;
 	assert_false(device_record_get(&at, bytes + len, &back));
 	device_config_clear(&back);
