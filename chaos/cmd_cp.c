@@ -359,16 +359,16 @@ static int run_cp(const struct command *cmd, int argc, char **argv)
 }
 
 static const char cp_help[] =
-	"Copies a file, or a folder with all in it, into a VM of Linux that runs chaos' agent "
+	"Copies a file, or a folder and its contents, into a VM of Linux that runs chaos' agent "
 	"(key\n"
 	"agent=1, and containers of chaos-oci), or out of it: \"chaos cp VM:PATH PATH\", \"chaos "
 	"cp\n"
-	"PATH VM:PATH\". A folder that is there gets it, as with cp -r.\n"
+	"PATH VM:PATH\". If the destination is a folder, the copy is made in it.\n"
 	"\n"
-	"  -l, --links             make links that lead out of what is copied from a VM, too\n"
+	"  -l, --links             also create links that point out of the copied tree\n"
 	"  -s, --set-ids           keep setuid, setgid and sticky bits of a VM's files\n"
-	"  -L, --limit SIZE        take so much of a VM at most, with K, M, G or T (64G)\n"
-	"  -T, --timeout SECONDS   wait so long for the agent (60)\n"
+	"  -L, --limit SIZE        fail when a VM sends more, with K, M, G or T (64G)\n"
+	"  -T, --timeout SECONDS   time to wait for the agent (60)\n"
 	"  -j, --json              print what was copied as JSON\n";
 
 const struct command cmd_cp = {

@@ -196,10 +196,10 @@ static const char exec_help[] =
 	"\n"
 	"  -i, --interactive       pass on standard input\n"
 	"  -t, --tty               give it a terminal\n"
-	"  -e, --env NAME=VALUE    set a variable; NAME alone: as it is here\n"
+	"  -e, --env NAME=VALUE    set a variable; NAME alone: to its value here\n"
 	"  -w, --workdir DIR\n"
 	"  -u, --user USER[:GROUP] names of the VM, or numbers\n"
-	"  -T, --timeout SECONDS   wait so long for the agent (60)\n";
+	"  -T, --timeout SECONDS   time to wait for the agent (60)\n";
 
 const struct command cmd_exec = {
 	.name = "exec",

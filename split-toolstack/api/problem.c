@@ -53,27 +53,27 @@ static const char *title_of(unsigned int status)
 {
 	switch (status) {
 	case 400:
-		return "the request makes no sense";
+		return "malformed request or wrong value";
 	case 403:
 		return "not allowed";
 	case 404:
-		return "there is no such thing";
+		return "not found";
 	case 405:
-		return "not with this method";
+		return "the path does not support this method";
 	case 408:
-		return "it did not happen in time";
+		return "timeout";
 	case 409:
-		return "not in this state";
+		return "name taken or state not suitable";
 	case 413:
 		return "too large";
 	case 422:
-		return "this cannot be done";
+		return "not supported by host or image";
 	case 503:
 		return "chaosd does not answer";
 	case 507:
-		return "no room";
+		return "not enough memory or disk space";
 	default:
-		return "it failed";
+		return "failed";
 	}
 }
 

@@ -45,7 +45,7 @@
  * WAITING AT A GATE. dom0 may start an image whose note has NOXS_NOTE_GATE before its VM is known,
  * so that creating the VM later only costs an event. Then the device page has NOXS_FLAG_GATE,
  * `gate` is NOXS_GATE_CLOSED, and only these fields are valid: magic, version, flags, domid,
- * memory, control, start and grants. They do not change later. The guest
+ * vcpus, memory, control, start and grants. They do not change later. The guest
  *  - binds the control channel,
  *  - stores NOXS_WAITS into `waits` of its control page and sends one event, and
  *  - blocks in SCHEDOP_poll on the control channel, without a timeout, until `gate` is
@@ -395,7 +395,7 @@ struct noxs_control {
 	uint64_t untouched_end;
 	uint8_t reserved2[0xe70 - 0xe68];
 
-	/* 0xe70: a child is wanted. seq is raised by one for each new request, after the others. */
+	/* 0xe70: request for a child. seq is raised by one for each new request, after the others. */
 	uint32_t fork_seq;
 	uint32_t fork_slot; /* below NOXS_CHILDREN_MAX */
 	/* Pages to share, as in a grant entry: machine frames (PV) or guest frames (PVH); 0: none.
