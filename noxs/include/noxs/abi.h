@@ -395,7 +395,8 @@ struct noxs_control {
 	uint64_t untouched_end;
 	uint8_t reserved2[0xe70 - 0xe68];
 
-	/* 0xe70: request for a child. seq is raised by one for each new request, after the others. */
+	/* 0xe70: request for a child. seq is raised by one for each new request, after the others.
+	 */
 	uint32_t fork_seq;
 	uint32_t fork_slot; /* below NOXS_CHILDREN_MAX */
 	/* Pages to share, as in a grant entry: machine frames (PV) or guest frames (PVH); 0: none.

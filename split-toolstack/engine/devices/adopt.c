@@ -238,7 +238,7 @@ static void children(struct engine *en, struct numbers *l, const char *kind, uin
 	(void)store_children(engine_devices(en)->host.store, at, note_child, l);
 }
 
-/* All of them in our own store are ours. */
+/* In chaosd's own store all of them are chaosd's. */
 static void drop_known(struct engine *en, enum device_kind kind)
 {
 	const char *name = device_kind_name(kind);

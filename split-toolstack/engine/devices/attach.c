@@ -95,7 +95,7 @@ static int may_attach(struct vm *vm, struct device_config *d, const struct file 
 			       vm_name(vm));
 	rc = device_config_check(d, vm_cfg(vm)->device, vm_cfg(vm)->ndevice, e);
 	has = rc == 0 ? device_find(vm_engine(vm), vm_domid(vm), d->kind, devid) : NULL;
-	if (has) { /* none that the VM's configuration knows */
+	if (has) { /* a device that is not in the VM's configuration */
 		rc = err_set(e, EEXIST, "\"%s\" has a %s %u already", vm_name(vm),
 			     device_kind_word(d->kind), devid);
 		return has->phase >= PHASE_CLOSING ? -EAGAIN : rc;
@@ -131,7 +131,7 @@ static void attach(struct vm *vm, struct device_config *c, struct file *disk, de
 		d->forget = forget_device;
 		wait_for(d, ATTACH_S, fn, arg);
 		rc = device_start(d, disk, &e);
-		if (rc == 0 || !d->done) /* the guest was told, or will be */
+		if (rc == 0 || !d->done) /* the guest has the request, or will get it */
 			return;
 		d->done = NULL;
 		d->attaching = false;

@@ -12,7 +12,7 @@ enum backend_end {
 	END_QUEUE, /* the backend removes devices one after the other, and reports the end of this
 		      one */
 	END_SOON,  /* likewise, if the backend has seen the device, which is not known yet */
-	END_TOLD,  /* the backend was told, and calls device_gone() */
+	END_TOLD,  /* the backend has the request, and calls device_gone() */
 };
 
 struct backend_ops {

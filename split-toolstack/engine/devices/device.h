@@ -65,7 +65,7 @@ struct device {
 	UT_hash_handle hh;
 	struct device_key key;
 	struct engine *en;
-	struct vm *vm; /* NULL: of a shell, or of a VM that is gone */
+	struct vm *vm; /* NULL: of a shell, or of a VM that has ended */
 	struct device_domain *dom;
 	struct device_config cfg;
 	const struct device_kind_ops *kind; /* devices/kind.h */
@@ -290,7 +290,7 @@ bool user_backend_started(const struct engine *en);
 /* Requests may have been queued. */
 void user_backend_wants(struct engine *en);
 
-/* --- uevent.c: what the kernel says of its backends --- */
+/* --- uevent.c: the kernel's reports about its backends --- */
 /* Handles one message; buf[len] is NUL. */
 void uevent_take(struct engine *en, const char *buf, size_t len);
 int uevent_open(struct engine *en, struct err *e);

@@ -22,7 +22,8 @@ int devices_test_mirror_open(struct engine *en);
 
 /* A message of the kernel. */
 void devices_test_uevent(struct engine *en, const char *buf, size_t len);
-/* Of a device's interface, as the kernel has told it; NULL: not, or there is no such device. */
+/* The name of a device's interface that the kernel has reported; NULL: none, or there is no such
+ * device. */
 const char *devices_test_ifname(struct engine *en, const char *kind, uint32_t domid,
 				uint32_t devid);
 /* For each device that has no backend yet; `noxs`: its rings are made. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The thread that talks to xenstored, and the two queues between it and the loop. */
+/* The thread that sends requests to xenstored, and the two queues between it and the loop. */
 #include "split-toolstack/engine/devices/mirror.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ struct mirror {
 	uint64_t asked;			       /* number of requests */
 	uint64_t done;			       /* number of those that the thread has done */
 	struct mirror_item *open, **open_last; /* of the loop: a transaction that is being built */
-	bool dead;			       /* the thread's word */
+	bool dead;			       /* set by the thread */
 	struct mirror_item
 		*stop; /* allocated in advance, because the thread's end must need no memory */
 	/* of the thread: VMs whose names must be read, one after the other */
@@ -102,7 +102,7 @@ static void read_tree(struct mirror *m, const char *path, bool deep)
 
 #define VM_NODE_MAX (sizeof(MIRROR_NAMES "//" MIRROR_MARK) + UUID_LEN)
 
-/* A name that is not there is told, too. */
+/* The absence of a name is reported, too. */
 static void look_for(struct mirror *m, const char *vm, const char *node)
 {
 	unsigned int len = 0;

@@ -29,7 +29,7 @@ typedef void mirror_fn(void *arg, const char *path, const char *value, uint32_t 
 #define MIRROR_MARK                                                                                \
 	"chaosd" /* a node that marks the VM as one of chaosd; its value is the domain id */
 
-/* All that was asked for before mirror_tell(key) is done. On the loop. */
+/* All requests before mirror_tell(key) are done. Called on the loop. */
 typedef void mirror_told_fn(void *arg, uint32_t key);
 
 int mirror_open(struct ev_loop *loop, mirror_fn *fn, mirror_told_fn *told, void *arg,

@@ -297,7 +297,7 @@ static void domain_left(struct device_domain *dom, struct engine *en)
 {
 	struct device_set *waits = dom->waits;
 
-	if (!vm_by_domid(en, dom->domid)) /* its VM is gone already */
+	if (!vm_by_domid(en, dom->domid)) /* its VM has ended already */
 		store_forget_domain(engine_devices(en)->host.store, dom->domid);
 	HASH_DELETE(hh, engine_devices(en)->domains, dom);
 	engine_devices(en)->host.domain_free(en, dom->domid);

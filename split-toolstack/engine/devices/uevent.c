@@ -76,7 +76,7 @@ static void handle(struct engine *en, const struct uevent *u)
 	struct device *d;
 
 	if (strcmp(u->subsystem, "net") == 0 && strcmp(u->action, "add") != 0) {
-		engine_devices(en)->nbridge = 0; /* gone, or of another name now */
+		engine_devices(en)->nbridge = 0; /* removed or renamed */
 		if (strcmp(u->action, "remove") == 0 && u->type && u->ifindex &&
 		    strcmp(u->type, "bridge") == 0)
 			devices_bridge_gone(en, (int)strtol(u->ifindex, NULL, 10));

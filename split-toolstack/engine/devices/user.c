@@ -191,7 +191,7 @@ static int adopt(struct device *d)
 		if (user_backend_started(d->en)) /* the process went unnoticed */
 			rc = attach_or_reopen(d, true, &e);
 		else
-			d->user_state = USER_ATTACHING; /* or attached: its list tells */
+			d->user_state = USER_ATTACHING; /* or attached: its list shows which */
 	}
 	if (rc < 0 && !adopt_later(rc))
 		device_user_broken(d, err_msg(&e));

@@ -21,12 +21,12 @@
 struct user_backend {
 	struct backend_client *client; /* NULL: not connected */
 	ev_io read, write;
-	bool started;	/* by us, without devices */
+	bool started;	/* by chaosd, without devices */
 	bool answered;	/* ... or its list has come */
 	ev_tstamp lost; /* when one has ended the last time; 0: none has */
 };
 
-/* --- what it says --- */
+/* --- its messages --- */
 
 static void on_attached(void *arg, uint64_t id, int err, const char *text, uint64_t sectors)
 {
@@ -83,7 +83,7 @@ static void on_device(void *arg, const struct backend_device *has)
 	}
 	log_line(LOG_INFO, "op=clean dom=%u: chaos-backend has a device of it", has->domid);
 	(void)backend_client_detach(engine_devices(en)->user->client, has->head.id, NULL);
-	if (d && is_user(d)) /* else it is what the store has of one that is gone */
+	if (d && is_user(d)) /* otherwise these are nodes of a process that has ended */
 		d->user_state = USER_DETACHING;
 	user_backend_wants(en);
 }
@@ -133,7 +133,7 @@ static void lost_one(struct device *d, bool again)
 		device_user_broken(d, "chaos-backend has ended");
 	else if (user_backend_started(d->en))
 		device_user_attach(d, true);
-	else /* it lives: its list tells */
+	else /* the process runs: its list shows which devices it has */
 		d->user_state = USER_ATTACHING;
 }
 

@@ -18,7 +18,7 @@
 /* If dom0 lacked a resource, it is tried again after this time. */
 #define AGAIN_S 1.0
 
-/* The size that the guest was told. */
+/* The size that the guest has read. */
 static void read_size(struct device *d)
 {
 	char at[DEVTREE_PATH_MAX];
@@ -83,7 +83,7 @@ static void open_again(struct device *d, enum file_use use, device_disk_fn *then
 		try_later(d, use, then);
 }
 
-/* Replaces a loop device that is gone, or has another file by now. */
+/* Replaces a loop device that was removed, or that has another file now. */
 static void take_new_loop(struct device *d, struct file *disk)
 {
 	char at[DEVTREE_PATH_MAX];

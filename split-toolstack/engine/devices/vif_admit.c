@@ -140,7 +140,7 @@ int vif_reserve(struct vm *vm, const struct device_config *d)
 
 /* --- what must be in dom0 --- */
 
-/* Asking the kernel costs 40 us, and nearly all VMs of a host use the same few bridges. */
+/* A request to the kernel takes 40 us, and nearly all VMs of a host use the same few bridges. */
 static bool is_known(const struct engine *en, const char *bridge)
 {
 	for (uint32_t i = 0; i < engine_devices(en)->nbridge; i++)

@@ -46,7 +46,7 @@ void vif_netns_foresee(struct vif_config *v)
 	struct netns n;
 
 	if ((v->mtu && vif_has_mac(v)) || netns_open(&n, v->netns, NULL) < 0)
-		return; /* vif_netns_admit() says why not */
+		return; /* vif_netns_admit() reports the reason */
 	if (find_peer(&n, v, &peer, NULL) == 0) {
 		if (!vif_has_mac(v) && !(peer.mac[0] & 1))
 			memcpy(v->mac, peer.mac, sizeof(v->mac));

@@ -63,7 +63,7 @@ struct drops {
 	uint8_t noted[IDS / 8];
 	struct drop *all; /* uthash head */
 	ev_timer again;
-	bool failed; /* to write: said once */
+	bool failed; /* a write has failed; logged once */
 };
 
 /* --- notes --- */
@@ -268,7 +268,7 @@ void domain_drop(struct engine *en, uint32_t domid, const uint8_t uuid[16], uint
 
 	drop_note(en, domid, uuid);
 	d = add(en, domid, uuid);
-	if (!d) { /* slower, but gone */
+	if (!d) { /* slower, but it is destroyed */
 		int rc;
 
 		if (map)

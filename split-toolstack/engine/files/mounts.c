@@ -65,7 +65,7 @@ static bool read_mounts(int fd)
 /* For the life of the process. */
 static struct {
 	int fd;	     /* mountinfo; 0: not open yet */
-	int changes; /* becomes readable with it, once a change; 0: none is heard of */
+	int changes; /* becomes readable after each change; 0: changes are not noticed */
 	bool good;
 } mounts;
 

@@ -84,7 +84,7 @@ static void disconnect(struct channel *c, struct vm *vm)
 	c->page = NULL;
 }
 
-/* What the guest says of its ring. */
+/* Data about the ring that the guest has written. */
 static int map_ring(struct channel *c, struct vm *vm)
 {
 	struct store *s = engine_guests(vm_engine(vm))->tree;
@@ -124,7 +124,7 @@ static void connect_ring(struct channel *c, struct vm *vm, bool again)
 	}
 	noxs_control_adopt(&c->con, c->page);
 	if (!again)
-		input_clear(&c->input); /* it was for the ring that is gone */
+		input_clear(&c->input); /* it was for the ring that was closed */
 	c->epoch++;
 	back(path, vm, "state");
 	(void)store_putf(engine_guests(vm_engine(vm))->tree, path, "%d", DEVTREE_CONNECTED);

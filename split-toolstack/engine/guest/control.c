@@ -283,7 +283,7 @@ int control_open_gate(struct vm *vm)
 	return xen_evtchn_notify(engine_xen(vm_engine(vm)), vm_guest(vm)->port);
 }
 
-/* --- what is asked of the guest --- */
+/* --- requests to the guest --- */
 
 void control_words(const struct vm *vm, struct noxs_guest_words *w)
 {

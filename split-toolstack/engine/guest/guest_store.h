@@ -33,7 +33,7 @@ bool guest_store_can_ask(const struct vm *vm);
 /* Sets the target of its balloon driver, if it has one. */
 int guest_store_ask_memory(struct vm *vm, uint64_t kib, struct err *e);
 int guest_store_shutdown(struct vm *vm, bool reboot, struct err *e);
-/* Whether it has said that it can suspend, and can be asked. */
+/* Whether it has reported that it can suspend, and can get requests. */
 bool guest_store_can_suspend(const struct vm *vm);
 /* Requests it to suspend: it shuts down with SHUTDOWN_suspend some time later, and needs its
  * store until then. */

@@ -212,7 +212,8 @@ static void remove_shown(struct engine *en, const struct shown_name *s)
 	}
 	remove_domain(en, s, &p);
 	vm = vm_by_uuid(en, s->uuid);
-	if (!vm || !vm_guest(vm)->shown) /* else it has another domain, which has been told */
+	/* otherwise it has another domain, whose name was written */
+	if (!vm || !vm_guest(vm)->shown)
 		rm(engine_mirror(en), p.vm, "");
 }
 
@@ -279,7 +280,7 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 	}
 }
 
-/* A value that was read before our last write was done has no meaning. */
+/* A value that was read before the last write was done is ignored. */
 static void look_at_name(struct vm *vm, const char *value, uint64_t done)
 {
 	struct guest *g = vm_guest(vm);

@@ -256,7 +256,7 @@ static int serve_kernel(struct storehost *sh, struct err *e)
 	rc = ports_listen(engine_ports(en), sh->port, &sh->user);
 	if (rc < 0)
 		return err_set(e, ENOMEM, "out of memory");
-	/* This tells the kernel that there is a store now. */
+	/* After this the kernel knows that there is a store. */
 	(void)xen_evtchn_notify(engine_xen(en), sh->port);
 	sh->woken = true;
 	ev_idle_start(engine_loop(en), &sh->busy);

@@ -23,7 +23,7 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-/* After a call that failed the next try is so much later, then twice as long each time. */
+/* Seconds until the next try after a failed call: the first value, then doubled each time. */
 #define AGAIN_MIN_S 0.1
 #define AGAIN_MAX_S 10.0
 #define LISTEN_TURN 4u /* channels bound in a turn of the loop (LISTEN_FIRST) */
@@ -85,12 +85,13 @@ static void on_listen(struct ev_loop *loop, ev_timer *t, int revents)
 			continue;
 		}
 		(void)life_event(vm, LIFE_UNHEARD, &n);
-		return; /* on_again() goes on with it, and then with the others */
+		return; /* on_again() continues with this VM, and then with the others */
 	}
 	listen_soon(en);
 }
 
-/* VMs have become known, or ended: what belongs to none goes, and deaths since then are noticed. */
+/* VMs were adopted or have ended: removes what belongs to no VM, and scans for domains that have
+ * ended since. */
 static void settle(struct engine *en)
 {
 	engine_adoption(en)->changed = false;

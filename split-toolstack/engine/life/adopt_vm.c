@@ -34,25 +34,25 @@ static void archive_ended(struct vm *vm)
 	vm_archive(vm);
 }
 
-/* Also an unknown VM is found by its id, unless another one is. */
+/* An unknown VM is found by its domain id, too, unless another VM has that id. */
 static void take_domid(struct vm *vm, bool proven)
 {
 	struct vm *other = vm_by_domid(vm_engine(vm), vm_was_domid(vm));
 
 	if (vm_was_domid(vm) == 0 || other == vm || (other && !proven))
 		return;
-	if (other) /* one with an older record of the same id */
+	if (other) /* its record of the same id is older */
 		vm_set_domid(other, 0);
 	vm_set_domid(vm, vm_was_domid(vm));
 }
 
-/* Its id belongs to chaosd, and becomes a slot again when the domain has gone. */
+/* The id belongs to chaosd, and becomes a slot again when the domain has been removed. */
 static void adopt_slot(struct vm *vm, uint32_t domid)
 {
 	slot_adopt(engine_slots(vm_engine(vm)), domid, vm_slot(vm));
 }
 
-/* What Xen has of it: 1, or 0 for nothing. */
+/* Searches its domain in Xen's list: 1 if it exists, 0 if not, or -errno. */
 static int find_domain(const struct vm *vm, struct xen_domain_info *info, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
@@ -63,10 +63,10 @@ static int find_domain(const struct vm *vm, struct xen_domain_info *info, struct
 		      : rc;
 }
 
-/* Its domain went when no daemon looked, or goes. */
+/* Its domain ended while no daemon ran, or is being destroyed. */
 static void end_lost(struct vm *vm, bool dying)
 {
-	if (dying) { /* so far that it can be helped to its end */
+	if (dying) { /* its destruction has begun, and is continued */
 		take_domid(vm, true);
 		adopt_slot(vm, vm_domid(vm));
 	} else {
@@ -83,9 +83,9 @@ static void end_lost(struct vm *vm, bool dying)
 	vm_announce(vm, VM_EV_DESTROYED);
 }
 
-/* --- what lives --- */
+/* --- domains that exist --- */
 
-/* Ring position and port as before the daemon died. */
+/* Continues with the ring position and port that the last daemon had. */
 static int connect_old(struct vm *vm, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
@@ -143,8 +143,8 @@ static int adopt_domain(struct vm *vm, struct err *e)
 	if (rc == 0)
 		rc = save_end_left(vm, &info, e);
 	if (rc == 0 && state_of_record(vm) == NOW_RUNNING &&
-	    info.paused) { /* recorded, but not started yet; or it was being saved */
-		if (devices_are_written(vm_cfg(vm))) /* it may have been woken */
+	    info.paused) { /* recorded, but not started yet; or a save was under way */
+		if (devices_are_written(vm_cfg(vm))) /* perhaps by a wake */
 			(void)sleepers_forget_first(vm);
 		rc = vm_let_run(vm);
 		if (rc < 0)
@@ -152,7 +152,7 @@ static int adopt_domain(struct vm *vm, struct err *e)
 	}
 	if (rc < 0)
 		return rc;
-	if (life_now(vm) == NOW_UNKNOWN) /* else its gate is closed, or it was unpaused */
+	if (life_now(vm) == NOW_UNKNOWN) /* otherwise its gate is closed, or it was unpaused */
 		life_go(vm, state_of_record(vm));
 	if (vm_was(vm) == VM_SAVING)
 		life_record(vm);
@@ -163,7 +163,7 @@ static int adopt_domain(struct vm *vm, struct err *e)
 	return 0;
 }
 
-/* What there is of a domain that is not to be. */
+/* Removes a domain of the VM that must not exist. */
 static int drop_left(struct vm *vm, struct err *e)
 {
 	struct xen_domain_info info;
@@ -172,7 +172,7 @@ static int drop_left(struct vm *vm, struct err *e)
 	if (rc < 0)
 		return rc;
 	vm_set_domid(vm, 0);
-	if (rc == 1) { /* so far it had come */
+	if (rc == 1) { /* it exists */
 		adopt_slot(vm, vm_was_domid(vm));
 		domain_drop(vm_engine(vm), vm_was_domid(vm), vm_uuid_bytes(vm), info.pages,
 			    vm_slot(vm), NULL, false);
@@ -181,7 +181,7 @@ static int drop_left(struct vm *vm, struct err *e)
 	return 0;
 }
 
-/* The last daemon was about to build it once more. */
+/* The last daemon was about to restart it. */
 static int start_again(struct vm *vm, struct err *e)
 {
 	int rc = drop_left(vm, e);
@@ -197,7 +197,8 @@ static int start_again(struct vm *vm, struct err *e)
 	return 0;
 }
 
-/* The last daemon had not ended the domain that it fell asleep in, or was waking it. */
+/* The last daemon had not yet destroyed the domain in which the VM was put to sleep, or was waking
+ * the VM. */
 static int stay_asleep(struct vm *vm, struct err *e)
 {
 	int rc = drop_left(vm, e);
@@ -221,7 +222,8 @@ static void stay_unknown(struct vm *vm, const struct err *e)
 	adopt_try_later(vm_engine(vm));
 }
 
-/* One try. The VM is what its record says, or in the history, or unknown still. */
+/* One try. Afterwards the VM has the state of its record, is in the history, or is still unknown.
+ */
 int life_adopt(struct vm *vm, const struct life_news *n)
 {
 	struct err e = {0};
@@ -272,7 +274,7 @@ void adopt_recorded(struct vm *vm)
 			vm_free(vm);
 			return;
 		}
-		life_go(vm, NOW_ENDED); /* of the history as before, as the record says */
+		life_go(vm, NOW_ENDED); /* it was in the history before, and its record says so */
 		archive_ended(vm);
 		return;
 	}

@@ -22,34 +22,34 @@
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* Copies are made so long in one turn of the loop, and then requests have theirs. */
+/* Time for copies in one turn of the loop; then requests are served. */
 #define TURN_NS 200000u
-/* A copy that takes this long does not hold up the end of the VM's domain. */
+/* A copy that takes longer does not delay the end of the VM's domain. */
 #define UNMAP_S 0.005
 
 struct branch {
 	struct branch *prev, *next;
 	struct engine *en;
 	stream_id id;
-	const struct branch_ops *ops; /* NULL: nothing is to be told any more */
+	const struct branch_ops *ops; /* NULL: no function is called any more */
 	void *arg;
 	struct vm_config cfg; /* the VM's, with `name` and no uuid */
 	struct template *of;  /* NULL: not taken yet */
 	uint32_t count, made, flags;
-	bool numbered;	 /* the names */
-	uint32_t number; /* of the last one */
+	bool numbered;	 /* the names end with numbers */
+	uint32_t number; /* number in the last name */
 	bool stepping;	 /* inside copy_some() */
 	bool copying;	 /* a copy is being made */
-	bool waits;	 /* for its client */
+	bool waits;	 /* for its client to be ready for the next answer */
 	bool given_up;	 /* no more copies */
 	ev_timer turn;
 	uint64_t start_ns;
 	struct stream_stats st;
-	int rc; /* of the copy that failed */
+	int rc; /* error of the copy that failed */
 	struct err err;
 };
 
-/* Out of the list. */
+/* Frees a branch that is in no list. */
 static void free_unlisted(struct branch *b)
 {
 	struct engine *en = b->en;
@@ -76,7 +76,7 @@ static void finish(struct branch *b)
 	DL_DELETE(engine_streams(b->en)->branches, b);
 	if (b->ops)
 		b->ops->done(b->arg, b->rc, &b->st, &b->err);
-	free_unlisted(b); /* behind the answer */
+	free_unlisted(b); /* after the answer, because it takes time */
 }
 
 /* --- one copy --- */
@@ -131,7 +131,7 @@ static void copied(void *arg, int rc, struct vm *vm, const struct vm_timings *t,
 			b->waits = !b->ops->made(b->arg, vm, t);
 	}
 	if (b->given_up && !b->stepping)
-		finish(b); /* the loop may be over */
+		finish(b); /* the loop may have ended */
 	else if (!b->stepping)
 		again(b);
 }
@@ -155,9 +155,9 @@ static void copy(struct branch *b)
 	vm_config_clear(&c);
 }
 
-/* --- one after the other --- */
+/* --- copies, one after the other --- */
 
-/* Some copies. It may be gone afterwards. */
+/* Makes some copies. The branch may be freed afterwards. */
 static void copy_some(struct branch *b)
 {
 	uint64_t start = clock_ns();
@@ -167,7 +167,7 @@ static void copy_some(struct branch *b)
 		copy(b);
 	while (!b->copying && !b->waits && !is_over(b) && clock_ns() - start < TURN_NS);
 	b->stepping = false;
-	if (b->copying) { /* copied() goes on */
+	if (b->copying) { /* copied() continues */
 		ev_timer_set(&b->turn, UNMAP_S, 0.);
 		ev_timer_start(engine_loop(b->en), &b->turn);
 		return;
@@ -215,7 +215,7 @@ static void taken(void *arg, int rc, struct save_stream *state, const struct str
 		copy_some(b);
 }
 
-/* --- what clients ask for --- */
+/* --- requests --- */
 
 static int make_name(struct branch *b, const struct branch_want *w, struct err *e)
 {
@@ -232,7 +232,7 @@ static int make_name(struct branch *b, const struct branch_want *w, struct err *
 	return 0;
 }
 
-/* The pages of their rings stay: the memory of the guest is laid out around them. */
+/* The pages of the rings remain reserved, because the guest's memory is laid out around them. */
 static void drop_devices(struct vm_config *c)
 {
 	c->spare_rings += devices_rings(c);
@@ -240,7 +240,8 @@ static void drop_devices(struct vm_config *c)
 		device_config_clear(&c->device[--c->ndevice]);
 }
 
-/* A child has no devices, ends as it is told to, and is a generation younger. */
+/* A child has no devices, is destroyed at its end whatever the parent's on_* are, and its
+ * fork_depth is one less. */
 static void make_child(struct vm_config *c, const struct vm_child *child)
 {
 	c->child = child ? *child : (struct vm_child){0};
@@ -289,7 +290,7 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 	make_child(&b->cfg, w->child);
 	memcpy(b->cfg.copy_of, vm_uuid_bytes(vm), sizeof(b->cfg.copy_of));
 	if (rc == 0)
-		rc = vm_take(vm, *id, w->child != NULL, taken, b, e); /* may be the end of it */
+		rc = vm_take(vm, *id, w->child != NULL, taken, b, e); /* may free the branch */
 	if (rc < 0)
 		free_branch(b);
 	return rc;
@@ -334,12 +335,13 @@ void vm_branch_cancel(struct engine *en, stream_id id)
 	b->waits = false;
 	b->given_up = true;
 	if (!b->of)
-		(void)vm_save_end(en, id, false, NULL); /* taken() follows, and is its end */
+		/* this calls taken(), which frees the branch */
+		(void)vm_save_end(en, id, false, NULL);
 	else if (!b->stepping && !b->copying)
 		again(b);
 }
 
-/* Those whose copy is on a thread end with it. */
+/* Branches whose copy is on a thread end when the thread has finished. */
 void branches_close(struct engine *en)
 {
 	struct branch *b;

@@ -31,22 +31,22 @@
 struct build_job {
 	struct worker_job job;
 	struct vm *vm;
-	bool claimed;		 /* from a shell: lacks its image only */
-	struct memory_wait wait; /* until: not done so far, and may be */
+	bool claimed;		 /* from a shell: only the image is missing */
+	struct memory_wait wait; /* until when the build may wait for memory */
 	int rc;
 	struct err err;
 };
 
 /* --- thread-safe: touches only this vm --- */
 
-/* What libdom is asked for. */
+/* The description of the domain for libdom. */
 struct order {
 	struct dom_spec spec;
 	struct dom_module ramdisk;
 	struct dom_load load;
 };
 
-/* Guests that are not ours expect to find their ends of channels. */
+/* Guests without noxs expect that their event channels exist. */
 static int make_ports(void *arg, struct xen *x, uint32_t domid, struct dom_load *load,
 		      struct err *e)
 {
@@ -101,11 +101,11 @@ static void job_work(struct worker_job *job, struct xen *x)
 				       &b->err);
 }
 
-/* It was destroyed meanwhile: the VM is of the history, or out of all lists by now. */
+/* The VM was destroyed meanwhile: it is in the history, or in no list. */
 int life_abandoned(struct vm *vm, const struct life_news *n)
 {
 	(void)n;
-	vm_life(vm)->restore = NULL; /* ends with this */
+	vm_life(vm)->restore = NULL; /* it is freed with the build */
 	vm_unbuild(vm);
 	life_go(vm, NOW_ENDED);
 	if (!vm_is_listed(vm))
@@ -142,7 +142,7 @@ static void job_done(struct worker_job *job)
 	free(b);
 }
 
-/* Quickly loaded, by our own builder. */
+/* Whether the image is small and loaded without libxenguest. */
 static bool is_small(const struct image *img)
 {
 	const struct image_info *i = image_info(img);
@@ -150,7 +150,7 @@ static bool is_small(const struct image *img)
 	return i->builder == IMAGE_OWN && i->end - i->start <= INLINE_IMAGE_BYTES;
 }
 
-/* What a claimed shell still lacks; Linux, and what is large, is loaded by the worker. */
+/* Loads the image into a claimed shell. Linux and large images are loaded by the worker. */
 static int complete_shell(struct vm *vm, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
@@ -163,24 +163,24 @@ static int complete_shell(struct vm *vm, struct err *e)
 	vm_forget_phases(vm);
 	if (rc == 0 && life->t.way == VM_SHELL && is_small(life->img))
 		rc = dom_load(engine_xen(en), vm_change_dom(vm), life->img, &o.load, e);
-	if (rc == 0 && vm_dom(vm)->cmdline_room) /* Linux has no device page to find it in */
+	if (rc == 0 && vm_dom(vm)->cmdline_room) /* Linux has no device page that contains it */
 		rc = dom_set_cmdline(engine_xen(en), vm_change_dom(vm), o.load.cmdline, e);
 	return rc;
 }
 
-/* The image is known, and the kernel's file not needed any more. */
+/* The image is in memory; the kernel's file is closed. */
 static void close_kernel(struct vm *vm)
 {
 	struct vm_config *c = vm_change_cfg(vm);
 
 	file_close(engine_opener(vm_engine(vm)), FILE_READ, c->kernel_fd);
 	c->kernel_fd = -1;
-	if (c->ndevice == 0) /* else its disks are in it */
+	if (c->ndevice == 0) /* otherwise its disks are among the files */
 		files_drop(vm_files(vm));
 }
 
-/* The domain gets its id. The intent comes before the domain: whatever happens, the next start
- * knows the uuid. */
+/* Takes a domain id. The intent is recorded before the domain exists, so that the next daemon finds
+ * the uuid whatever happens. */
 static int begin(struct vm *vm, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
@@ -199,8 +199,8 @@ static int begin(struct vm *vm, struct err *e)
 	return rc;
 }
 
-/* Builds on the loop; shells give their memory back before a create fails for want of it
- * (`lacks`). */
+/* Builds on the loop. If memory is missing (`lacks`), shells are destroyed before the create fails.
+ */
 static int build_here(struct vm *vm, bool *lacks, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
@@ -225,14 +225,14 @@ static int build_here(struct vm *vm, bool *lacks, struct err *e)
 	return rc;
 }
 
-/* A ramdisk is a file, which may not answer. */
+/* Reading a ramdisk can block. */
 static bool is_short(const struct vm *vm)
 {
 	return vm_cfg(vm)->mem_kib <= INLINE_MEM_KIB && vm_cfg(vm)->ramdisk_fd < 0 &&
 	       is_small(vm_known_life(vm)->img);
 }
 
-/* The destroys that were under way have given their memory back: it is not waited for again. */
+/* The destroys under way have freed their memory; the build does not wait again. */
 static void build_with_memory(struct memory_wait *m)
 {
 	struct build_job *b =
@@ -246,8 +246,8 @@ static void build_with_memory(struct memory_wait *m)
 		worker_push(engine_worker(vm_engine(b->vm)), WORKER_BUILDS, &b->job);
 }
 
-/* A build that lacks memory which destroys under way will give back begins after them; with
- * `lacked` it was tried before. */
+/* If destroys under way will free the memory that is missing, the build begins after them;
+ * `lacked`: a try has failed before. */
 static void build_on_worker(struct vm *vm, bool claimed, bool lacked)
 {
 	struct engine *en = vm_engine(vm);
@@ -297,7 +297,7 @@ static void build_cold(struct vm *vm, struct err *e)
 	rc = here ? build_here(vm, &lacks, e) : begin(vm, e);
 	if (rc == 0 && !here)
 		build_on_worker(vm, false, false);
-	else if (lacks && memory_promised(vm_engine(vm))) /* there will be memory in a moment */
+	else if (lacks && memory_promised(vm_engine(vm))) /* destroys under way will free memory */
 		build_on_worker(vm, false, true);
 	else
 		built(vm, rc, e);

@@ -18,7 +18,7 @@
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* Its name, which is no other VM's; its uuid is the one that its domain has. */
+/* Takes the name, which no other VM must have, and the uuid of the domain. */
 static int identify(struct vm *vm, const char *name, struct err *e)
 {
 	struct vm_config *c = vm_change_cfg(vm);
@@ -41,7 +41,7 @@ static void link_it(struct vm *vm)
 	guest_store_renamed(vm);
 }
 
-/* What the request says of disks is what the flavor has said. */
+/* The disks of the request must be those of the flavor. */
 static bool has_disks(const struct pool_flavor *f, uint32_t flags)
 {
 	uint32_t disks = flags & VM_RESTORE_DISKS;
@@ -83,7 +83,7 @@ bool vm_create_booted(struct engine *en, const struct snapshot *from, const stru
 	vm_life(vm)->t = (struct vm_timings){.way = VM_BOOTED, .why = ""};
 	vm_forget_phases(vm);
 	vm_is_asked_for(vm, c->flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN, false);
-	life_go(vm, NOW_ARRIVING); /* complete: it runs when it is told to */
+	life_go(vm, NOW_ARRIVING); /* complete: it runs when the create lets it */
 	link_it(vm);
 	vm_announce(vm, VM_EV_CREATED);
 	if (low)

@@ -23,7 +23,7 @@ void vm_forget_phases(struct vm *vm)
 	memset(d->phase_ns, 0, sizeof(d->phase_ns));
 }
 
-/* The VM takes the shell's uuid unless its creator chose one. */
+/* The VM takes the shell's uuid, unless its configuration has one. */
 static int take_identity(void *arg, uint32_t domid, const uint8_t uuid[16])
 {
 	struct vm *vm = arg;
@@ -31,7 +31,7 @@ static int take_identity(void *arg, uint32_t domid, const uint8_t uuid[16])
 	int rc;
 
 	if (vm_cfg(vm)->have_uuid || life_is_kept(vm)) {
-		rc = vm_record_intent(vm, domid); /* under the uuid to come */
+		rc = vm_record_intent(vm, domid); /* with the uuid that it will have */
 		if (rc == 0)
 			rc = xen_domain_set_uuid(engine_xen(en), domid, vm_uuid_bytes(vm));
 		if (rc == 0)
@@ -72,12 +72,12 @@ bool vm_claim_shell(struct vm *vm)
 		return false;
 	life->t.way = parts.at_gate ? VM_GATED : parts.warm ? VM_WARM : VM_SHELL;
 	take_parts(vm, &parts);
-	if (vm_map(vm) && !life->restore) /* else the worker needs it first */
+	if (vm_map(vm) && !life->restore) /* otherwise the worker needs it first */
 		window_close_later(en, vm_window(vm), vm_change_dom(vm));
 	return true;
 }
 
-/* --- copies of a snapshot: they lack nothing --- */
+/* --- copies of a snapshot: they are complete --- */
 
 void copy_place(struct vm *vm)
 {

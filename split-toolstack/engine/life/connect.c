@@ -25,7 +25,8 @@ int vm_check_domain(const struct vm *vm)
 		       : xen_domain_is(engine_xen(vm_engine(vm)), vm_domid(vm), vm_uuid_bytes(vm));
 }
 
-/* From now on the id is this domain's: is it the VM's? */
+/* After its pages were mapped, so that the id cannot be reused any more: checks that the domain has
+ * the VM's uuid. */
 static int check_again(struct vm *vm, struct err *e)
 {
 	int rc = xen_domain_is(engine_xen(vm_engine(vm)), vm_domid(vm), vm_uuid_bytes(vm));
@@ -63,7 +64,7 @@ int vm_connect_again(struct vm *vm, struct err *e)
 	return rc;
 }
 
-/* Its two pages stay mapped: they are the caller's. NULL: they were not. */
+/* Its two pages stay mapped and belong to the caller. NULL: they were not mapped. */
 static uint8_t *let_go(struct vm *vm)
 {
 	life_timer_stop(vm);

@@ -61,7 +61,7 @@ int create_check_memory(struct engine *en, const struct vm_config *c, struct err
 		       (unsigned long long)c->mem_kib >> 10, (unsigned long long)free_pages >> 8);
 }
 
-/* But for its memory. */
+/* All checks except that of memory. */
 static int check_kind(struct engine *en, const struct vm_config *c, bool built, struct err *e)
 {
 	int rc = built ? vm_config_check_built(c, e) : vm_config_check(c, e);
@@ -85,13 +85,13 @@ int create_check(struct engine *en, const struct vm_config *c, bool built, struc
 	return rc == 0 && c->mem_kib > INLINE_MEM_KIB ? create_check_memory(en, c, e) : rc;
 }
 
-/* The VM takes its configuration, when it can be and no other VM has its name, its uuid, or what
- * its devices need; `wait`: these are leaving. */
+/* Gives the VM its configuration, if it is valid and no other VM has its name, its uuid or a
+ * resource that its devices need. `wait`: devices that are being removed have one. */
 static int accept_config(struct vm *vm, struct vm_config *cfg, bool *wait, struct err *e)
 {
 	struct life *life = vm_life(vm);
 	struct engine *en = vm_engine(vm);
-	/* a copy has its memory */
+	/* a copy has the memory of its original */
 	int rc = life->copy_of ? check_kind(en, cfg, true, e)
 			       : create_check(en, cfg, life->restore != NULL, e);
 
@@ -118,7 +118,7 @@ void engine_create(struct engine *en, struct vm_config *cfg, uint32_t flags, vm_
 	vm_create(en, cfg, flags, NULL, fn, arg);
 }
 
-/* `vm`: as new, or NULL without memory; what it is made of is in it. */
+/* `vm` is new, or NULL without memory, and has the data of the request. */
 static void create(struct engine *en, struct vm *vm, struct vm_config *cfg, uint32_t flags,
 		   vm_create_fn *fn, void *arg)
 {
@@ -137,9 +137,9 @@ static void create(struct engine *en, struct vm *vm, struct vm_config *cfg, uint
 		fn(arg, rc, NULL, &none, &err);
 		return;
 	}
-	/* ours are new */
+	/* its own state is new */
 	old = vm_cfg(vm)->have_uuid ? engine_find_uuid(en, vm_uuid_bytes(vm)) : NULL;
-	if (old) { /* of the history: it goes on if this works */
+	if (old) { /* in the history: the new VM continues it if the create succeeds */
 		vm_has_past(vm, old);
 		console_log_go_on(vm, old);
 	}

@@ -31,7 +31,7 @@ int vm_shutdown(struct vm *vm, bool reboot, struct err *e)
 	return control_request(vm, reboot ? NOXS_REQ_REBOOT : NOXS_REQ_POWEROFF, e);
 }
 
-/* It is being built, or waits for others' devices, and its client with it. */
+/* The VM is being built, or waits for devices of others; its client waits, too. */
 static void create_no_more(struct vm *vm)
 {
 	const char *what = life_now(vm) == NOW_WAKING  ? "was woken"
@@ -59,9 +59,9 @@ int life_destroy_waiting(struct vm *vm, const struct life_news *n)
 	if (life->restore)
 		restore_cancel(vm);
 	create_no_more(vm);
-	if (!life_has_threads(vm)) /* else they use them */
+	if (!life_has_threads(vm)) /* otherwise threads use them */
 		files_drop(vm_files(vm));
-	(void)vm_reason(vm, &code); /* of its last end */
+	(void)vm_reason(vm, &code); /* the code of its last end */
 	vm_has_reason(vm, VM_REASON_DESTROYED, code);
 	life_into_history(vm);
 	return 0;
@@ -79,7 +79,7 @@ int life_stop(struct vm *vm, struct err *e)
 void life_destroyed(struct vm *vm)
 {
 	if (life_now(vm) == NOW_UNKNOWN)
-		adopt_soon(vm_engine(vm)); /* its devices */
+		adopt_soon(vm_engine(vm)); /* to release its devices */
 	if (control_is_open(vm))
 		vm_look(vm);
 	vm_has_reason(vm, VM_REASON_DESTROYED, -1);

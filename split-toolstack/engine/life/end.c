@@ -74,7 +74,7 @@ int life_end_unknown(struct vm *vm, const struct life_news *n)
 
 int life_end_kept(struct vm *vm, const struct life_news *n)
 {
-	if (!n->info || n->info->dying) /* not by us */
+	if (!n->info || n->info->dying) /* not destroyed by chaosd */
 		life_into_history(vm);
 	return 0;
 }
@@ -96,12 +96,12 @@ int life_resume_time(struct vm *vm, const struct life_news *n)
 	(void)n;
 	if (rc == 0)
 		rc = xen_domain_info(engine_xen(vm_engine(vm)), vm_domid(vm), &info);
-	if (rc < 0 && rc != -ESRCH) /* else that is noticed as any end */
+	if (rc < 0 && rc != -ESRCH) /* otherwise this is noticed like any other end */
 		life_resume_later(vm, rc);
 	return rc == 0 && info.shutdown ? life_end(vm, &seen) : 0;
 }
 
-/* It did what a save had asked for that is over: it goes on. */
+/* The guest has suspended for a save that has ended: it is resumed. */
 static bool resume_late(struct vm *vm, const struct life_news *n)
 {
 	struct engine *en = vm_engine(vm);
@@ -131,7 +131,7 @@ int life_end(struct vm *vm, const struct life_news *n)
 	if (resume_late(vm, n))
 		return 0;
 	if (control_is_open(vm))
-		vm_look(vm); /* its last words */
+		vm_look(vm); /* reads the rest of its console */
 	life_timer_stop(vm);
 	reason = reason_of(vm, n->info, &code);
 	vm_has_reason(vm, reason, code);

@@ -39,8 +39,8 @@ static int check_file(struct vm_restore *r, struct xen *x, struct err *e)
 	if (!r->stream)
 		rc = r->on_round ? save_open_moving(x, &r->file, &r->stream, e)
 				 : save_open(x, &r->file, &r->stream, e);
-	/* What is large is read once: its damage is found when there is a domain, which has not
-	 * run. */
+	/* A large file is read only once, so damage is found when the domain exists, but before it
+	 * has run. */
 	return rc == 0 && save_is_small(r->stream) ? save_verify(r->stream, e) : rc;
 }
 
@@ -55,7 +55,7 @@ static int prepare(struct vm *vm, struct vm_restore *r, struct xen *x, struct er
 	return dom_prepare(x, &spec, NULL, vm_change_dom(vm), e);
 }
 
-/* Its domain is there: the pages. r->more: a round of them. */
+/* The domain exists: its pages are read. r->more: one round of them. */
 static int fill_domain(struct vm_restore *r, struct xen *x, struct err *e)
 {
 	struct vm *vm = r->vm;
@@ -80,7 +80,7 @@ static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 	struct vm *vm = r->vm;
 	int rc = 0;
 
-	if (!r->stream) { /* of one that sleeps */
+	if (!r->stream) { /* the file of a VM that is asleep */
 		rc = check_file(r, x, e);
 		if (rc == 0)
 			rc = wake_check_file(r, e);
@@ -91,7 +91,7 @@ static int fill(struct vm_restore *r, struct xen *x, struct err *e)
 		return rc;
 	r->prepared = true;
 	rc = fill_domain(r, x, e);
-	while (rc < 0 && save_unmap_restored(x, r->stream)) /* it is to be destroyed */
+	while (rc < 0 && save_unmap_restored(x, r->stream)) /* the domain will be destroyed */
 		;
 	if (rc < 0 && !r->claimed)
 		(void)dom_destroy(x, vm_change_dom(vm), NULL);
@@ -122,12 +122,12 @@ static void unmap_done(struct worker_job *job)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
 
-	while (save_unmap_restored(engine_xen(r->en), r->stream)) /* no handle */
+	while (save_unmap_restored(engine_xen(r->en), r->stream)) /* without a handle of Xen */
 		;
 	restore_free(r);
 }
 
-/* Not while its guest begins to run: a thread, a little at a time. */
+/* On a thread, in small steps, so that the start of the guest is not delayed. */
 static bool unmap_later(struct vm_restore *r)
 {
 	if (r->unmapping || !r->stream || !save_is_mapped(r->stream))
@@ -144,10 +144,10 @@ static bool unmap_later(struct vm_restore *r)
 void restore_free(struct vm_restore *r)
 {
 	struct engine *en = r->en;
-	bool mine = !r->of; /* stream and count */
+	bool mine = !r->of; /* the file and the counted stream belong to this job */
 
 	if (mine && r->file.fd >= 0)
-		stream_close(en, &r->file); /* its writer may wait for that */
+		stream_close(en, &r->file); /* the process that writes it may wait for this */
 	if (unmap_later(r))
 		return;
 	DL_DELETE(engine_streams(en)->restores, r);
@@ -169,14 +169,15 @@ static void built(struct vm_restore *r)
 	if (r->counted)
 		memory_build_ends(r->en);
 	r->counted = false;
-	(void)life_event(vm, LIFE_BUILT, &n); /* answers, unless it waits to be ready */
-	if (r->fn)			      /* in this case filled() comes later, by itself */
+	/* sends the answer, unless it waits until the guest is ready */
+	(void)life_event(vm, LIFE_BUILT, &n);
+	if (r->fn) /* then filled() is called later */
 		r->vm = NULL;
 	else
 		restore_free(r);
 }
 
-/* Once more, with the memory of the pool. */
+/* Tries again, after the pool has released its memory. */
 static bool squeeze(struct vm_restore *r)
 {
 	if (r->rc != -ENOMEM || r->squeezed)
@@ -194,7 +195,7 @@ static void job_done(struct worker_job *job)
 {
 	struct vm_restore *r = (struct vm_restore *)job;
 
-	if (r->rc == 0 && r->more) { /* also when it was given up: the thread cleans up */
+	if (r->rc == 0 && r->more) { /* also if it was cancelled: the thread cleans up */
 		r->more = false;
 		r->on_round(r->arg, r->round);
 		worker_push(engine_worker(r->en), WORKER_STREAMS, job);
@@ -229,7 +230,7 @@ static void fill_with_memory(struct memory_wait *m)
 		worker_push(engine_worker(r->en), WORKER_STREAMS, &r->job);
 }
 
-/* Now, or when the destroys under way have given back what it lacks. */
+/* Starts now, or when destroys under way have freed the memory that is missing. */
 static void push_fill(struct vm_restore *r)
 {
 	struct engine *en = r->en;
@@ -245,7 +246,7 @@ static void push_fill(struct vm_restore *r)
 		worker_push(engine_worker(en), WORKER_STREAMS, &r->job);
 }
 
-/* What is short to make and to fill is done here. */
+/* A domain that takes little time is made and filled here, on the loop. */
 static bool is_short(const struct vm_restore *r)
 {
 	if (r->claimed && r->stream && save_is_read(r->stream) &&
@@ -256,7 +257,7 @@ static bool is_short(const struct vm_restore *r)
 			       !memory_is_coming(r->en, vm_cfg(r->vm)->mem_kib)));
 }
 
-/* No stream: it sleeps, and is what it was. */
+/* There is no stream: the VM is asleep as before. */
 static bool is_noxs(const struct vm_restore *r, const struct vm *vm)
 {
 	return r->stream ? !save_info(r->stream)->linux_guest : vm_has_noxs(vm);
@@ -273,7 +274,7 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 
 	r->vm = vm;
 	life->t = (struct vm_timings){.why = ""};
-	vm_given_ports(vm, 0, 0); /* else of the domain that it had */
+	vm_given_ports(vm, 0, 0); /* otherwise these are the ports of its former domain */
 	r->claimed = rc == 0 && c->spare_rings == 0 && is_noxs(r, vm) &&
 		     vm_claim_shell(vm); /* may change its uuid */
 	if (r->why)
@@ -299,7 +300,8 @@ void restore_build(struct vm *vm, int rc, struct err *e)
 		return;
 	}
 	job_work(&r->job, engine_xen(en));
-	if (r->rc < 0 && !r->claimed && !r->prepared) { /* no memory, or another id: once more */
+	/* no memory, or the id is used: tries again */
+	if (r->rc < 0 && !r->claimed && !r->prepared) {
 		r->rc = 0;
 		r->err = (struct err){0};
 		push_fill(r);
@@ -327,7 +329,7 @@ void restore_cancel(struct vm *vm)
 	struct life *life = vm_life(vm);
 
 	transfer_cancel(&life->restore->file);
-	if (!life->restore->vm) /* it was not placed yet: it goes with its create */
+	if (!life->restore->vm) /* it was not placed yet, and is freed with its create */
 		life->restore = NULL;
 }
 
@@ -336,7 +338,7 @@ void restore_jobs(struct vm_restore *r)
 	r->job = (struct worker_job){.work = job_work, .done = job_done};
 }
 
-/* A small file in memory: sections of some KiB, and its pages. */
+/* Whether the file is in memory and small: sections of some KiB, and the pages. */
 #define SHORT_FILE (2u << 20)
 
 void restore_begin(struct vm_restore *r)
@@ -344,7 +346,7 @@ void restore_begin(struct vm_restore *r)
 	restore_jobs(r);
 	if (transfer_in_memory(&r->file, SHORT_FILE)) {
 		r->rc = save_open(engine_xen(r->en), &r->file, &r->stream, &r->err);
-		if (r->rc == 0 && save_is_small(r->stream)) /* it may have grown */
+		if (r->rc == 0 && save_is_small(r->stream)) /* the file may have grown */
 			r->rc = save_verify(r->stream, &r->err);
 		if (r->rc < 0 || save_is_read(r->stream)) {
 			r->checked(r);

@@ -20,32 +20,34 @@
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/*
- * A request stands in the guest's control page until the device page has its answer, so no step
- * has to be recorded: a daemon that finds one without answer finds the child, too, if there is one,
- * since its record has the number that the request has. A child without a record is removed as any
- * build that was half made.
- */
+/* A request stays in the guest's control page until the device page has its answer, so no step is
+ * recorded. A daemon that finds a request without an answer also finds the child, if it exists,
+ * because the child's record has the number of the request. A child without a record is removed
+ * like any other incomplete build. */
 
-/* A request is looked at again after so long while its VM does not run, then later each time. */
+/* Seconds until a request is looked at again while its VM does not run; doubled each time. */
 #define AGAIN_MIN_S 0.001
 #define AGAIN_MAX_S 0.5
-/* Requests of one VM: so many at once, and then one in so long. What is refused counts, too. */
+/* Limits for requests of one VM: so many at once, then one in each interval. Refused ones count,
+ * too. */
 #define BURST	  64u
 #define REFILL_NS 2000000u
-/* The domain of the last child in a slot goes behind the word of its end: waited for so long. */
+/* Seconds to wait for the removal of the domain of the last child in a slot, which follows the
+ * report of its end. */
 #define SLOT_NS	 5000000000u
-#define ORPHAN_S 0.5 /* until a destroy that failed is tried again */
+#define ORPHAN_S 0.5 /* until a failed destroy is tried again */
 
-/* Requests of a VM: made at its first one, and gone with its domain. */
+/* The requests of a VM: allocated at the first one, freed with its domain. */
 struct fork {
-	struct vm *vm; /* NULL: its domain is gone, and the branch is about to end */
+	struct vm *vm; /* NULL: its domain was removed, and the branch ends soon */
 	ev_timer again;
 	double wait_s;
-	uint64_t credit_ns; /* what it may use: REFILL_NS a request */
-	uint64_t since_ns;  /* ... as it was then */
-	uint64_t slot_ns;   /* the slot's last child has its pages since then; 0: it has not */
-	bool busy;	    /* a child is being made: */
+	uint64_t credit_ns; /* time that it may use: REFILL_NS for each request */
+	uint64_t since_ns;  /* the time to which credit_ns refers */
+	/* time since when the request waits for the slot's last child, whose domain still exists;
+	 * 0: it does not wait */
+	uint64_t slot_ns;
+	bool busy; /* a child is being made: */
 	stream_id id;
 	struct noxs_fork_request want;
 	uint64_t start_ns;
@@ -88,7 +90,7 @@ static void look_later(struct fork *f)
 	retry(f, f->wait_s);
 }
 
-/* What the history has of the slot's last child is not kept any longer. */
+/* Removes the slot's last child from the history. */
 static void remember(struct fork *f, const struct vm *child)
 {
 	static const uint8_t none[16];
@@ -175,7 +177,8 @@ static bool may_now(struct fork *f)
 	return true;
 }
 
-/* Pages of ours are not to be shared. Others that are not the guest's Xen refuses to the child. */
+/* Refuses pages that chaosd uses. Pages that are not the guest's are refused by Xen when the child
+ * maps them. */
 static bool frames_are_fine(const struct vm *vm, const struct noxs_fork_request *w)
 {
 	bool fine = true;
@@ -200,7 +203,7 @@ static int check(struct vm *vm, const struct noxs_fork_request *w)
 	return fork_slot_check(vm, w->slot);
 }
 
-/* The guest writes into its grant table, too, so there is an end to it. */
+/* The guest can write to its grant table meanwhile, so the number of tries is limited. */
 static bool slot_may_come(struct fork *f, int rc)
 {
 	uint64_t now = clock_ns();
@@ -227,7 +230,7 @@ static void start_if_allowed(struct fork *f)
 	f->start_ns = clock_ns();
 	fork_request(vm, &f->want);
 	child = fork_child_of_number(vm, f->want.seq);
-	if (child) { /* the last daemon has made it */
+	if (child) { /* it was made by the last daemon */
 		fork_answer(vm, f->want.seq, child, 0);
 		return;
 	}
@@ -289,11 +292,11 @@ void fork_over(struct vm *vm)
 	life->forking = NULL;
 	ev_timer_stop(engine_loop(vm_engine(vm)), &f->again);
 	f->vm = NULL;
-	if (!f->busy) /* else done() comes */
+	if (!f->busy) /* otherwise done() is called */
 		free(f);
 }
 
-/* --- VMs whose parents are gone --- */
+/* --- VMs whose parents have ended --- */
 
 static void arm(struct engine *en, double seconds)
 {
@@ -341,7 +344,7 @@ void fork_orphaned(struct engine *en)
 void forks_close(struct engine *en)
 {
 	ev_timer_stop(engine_loop(en), &engine_streams(en)->orphans);
-	/* what is not answered yet is the next daemon's */
+	/* open requests are answered by the next daemon */
 	for (struct vm *vm = vms_alive(en); vm; vm = vm_next(vm)) {
 		struct fork *f = vm_life(vm)->forking;
 

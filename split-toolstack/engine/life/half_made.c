@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Domains that the last daemon had not finished: removed as soon as Xen answers. */
+/* Removes domains that the last daemon had not finished, as soon as Xen answers. */
 #include "split-toolstack/engine/life/half_made.h"
 
 #include <stdlib.h>
@@ -16,12 +16,12 @@
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/vm/parts.h"
 
-/* A domain that was half made, of which Xen could not be asked yet. */
+/* An unfinished domain whose state could not be read from Xen yet. */
 struct half_made {
 	struct half_made *next;
 	uint8_t uuid[16];
 	uint32_t domid;
-	bool past; /* its uuid is of the history: the record stays */
+	bool past; /* the history has its uuid: the record stays */
 };
 
 static bool clean(struct engine *en, const struct half_made *h, const struct census *census)
@@ -53,11 +53,11 @@ void half_made_clean(struct vm *vm, struct half_made **kept, const struct census
 	struct half_made *later;
 
 	memcpy(h.uuid, vm_uuid_bytes(vm), sizeof(h.uuid));
-	if (!h.past) /* a guest that waited in the pool has one */
+	if (!h.past) /* a guest that waited in the pool has a log */
 		console_log_delete(vm);
 	if (clean(vm_engine(vm), &h, census))
 		return;
-	later = malloc(sizeof(*later)); /* without it the next daemon cleans it */
+	later = malloc(sizeof(*later)); /* without memory the next daemon removes it */
 	if (!later)
 		return;
 	*later = h;

@@ -24,7 +24,8 @@ static struct vm *oldest_ended(struct engine *en)
 {
 	struct vm *vm = vms_ended(en);
 
-	/* vm_delete() takes what it frees out of the list, which the analyzer does not see. */
+	/* vm_delete() removes the VM from the list before it frees it; the analyzer does not see
+	 * that. */
 	while (vm && vm_next(vm)) /* NOLINT(clang-analyzer-unix.Malloc) */
 		vm = vm_next(vm);
 	return vm;
@@ -41,7 +42,8 @@ bool history_trim(struct engine *en, uint32_t most)
 static void free_ended(struct vm *vm)
 {
 	vm_unlink_ended(vm);
-	if (life_now(vm) != NOW_ABANDONED) /* else it is freed when the threads are done with it */
+	/* otherwise it is freed when the threads have finished */
+	if (life_now(vm) != NOW_ABANDONED)
 		vm_free(vm);
 }
 
@@ -80,16 +82,17 @@ void vm_archive(struct vm *vm)
 {
 	struct engine *en = vm_engine(vm);
 
-	vm_replace_old(vm);   /* it was destroyed before it ran */
-	if (vm_is_listed(vm)) /* else it has just been read from its record */
+	/* replaces the old VM, also if this one was destroyed before it ran */
+	vm_replace_old(vm);
+	if (vm_is_listed(vm)) /* otherwise it was just read from its record */
 		vm_unhash(vm);
 	reservations_drop(vm);
 	vm_unlink(vm);
 	vm_link_ended(vm);
-	console_log_close(vm); /* a reader opens it */
+	console_log_close(vm); /* it is opened again when it is read */
 	if (vms_ended_count(en) > engine_settings(en)->history_max + HISTORY_SLACK)
 		(void)history_trim(en, HISTORY_SLACK);
-	idle_later(engine_idle(en)); /* where the rest is trimmed */
+	idle_later(engine_idle(en)); /* the rest of the history is trimmed there */
 }
 
 void vm_delete(struct vm *vm)
@@ -97,7 +100,7 @@ void vm_delete(struct vm *vm)
 	struct engine *en = vm_engine(vm);
 
 	vm_announce(vm, VM_EV_REMOVED);
-	/* A living VM may carry the same uuid: the files are its own then. */
+	/* If a VM that has not ended has the same uuid, the files belong to it. */
 	if (!vm_by_uuid(en, vm_uuid_bytes(vm))) {
 		registry_delete(engine_registry(en), vm_uuid_bytes(vm));
 		console_log_delete(vm);
@@ -113,7 +116,7 @@ void life_record(struct vm *vm)
 		log_line(LOG_ERROR, "name=%s: %s", vm_name(vm), err_msg(&err));
 }
 
-/* What threads build goes when they are done: abandoned(). */
+/* A VM that threads are building is freed when they have finished: life_abandoned(). */
 void life_into_history(struct vm *vm)
 {
 	bool threads = life_has_threads(vm);

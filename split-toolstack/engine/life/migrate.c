@@ -24,13 +24,13 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-/* --- it leaves ---------------------------------------------------------------------------------
+/* --- on the source -----------------------------------------------------------------------------
  *
- * From vm_save_move() on the record says VM_MOVING: neither this daemon nor the next one lets it
- * run without being told to.
+ * After vm_save_move() the record says VM_MOVING: neither this daemon nor the next one lets the VM
+ * run without a request.
  */
 
-/* It runs. What fails leaves it as it was. */
+/* Lets the VM run. If that fails, its state does not change. */
 int life_run_moving(struct vm *vm, const struct life_news *n)
 {
 	int rc;
@@ -45,7 +45,8 @@ int life_run_moving(struct vm *vm, const struct life_news *n)
 	return rc;
 }
 
-/* One that was paused before stays so: a suspended one goes on into that pause. */
+/* A VM that was paused before stays paused: a suspended guest is resumed, and stops at the pause.
+ */
 static int stay_paused(struct vm *vm, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
@@ -74,7 +75,7 @@ int life_moved(struct vm *vm, const struct life_news *n)
 	if (n->rc < 0)
 		return life_want(vm) == WANT_PAUSED ? stay_paused(vm, n->e)
 						    : life_run_moving(vm, n);
-	rc = life_stop(vm, n->e); /* others may have let it run */
+	rc = life_stop(vm, n->e); /* another toolstack may have unpaused it */
 	if (rc < 0)
 		return rc;
 	vm_has_reason(vm, VM_REASON_MIGRATED, -1);
@@ -127,9 +128,9 @@ bool vm_save_progress(const struct vm *vm, struct stream_stats *s)
 	return true;
 }
 
-/* --- it arrives --------------------------------------------------------------------------------
+/* --- on the target -----------------------------------------------------------------------------
  *
- * Until it may run its record says that it is being built: the next daemon removes what is left.
+ * Until the VM may run, its record says that it is being built: the next daemon removes it.
  */
 
 int vm_needs(const struct vm *vm, struct save_needs *out, struct err *e)

@@ -23,7 +23,7 @@
 #include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* --- what its devices tell --- */
+/* --- reports of its devices --- */
 
 static void raise_event(struct device_set *s, enum life_event ev)
 {
@@ -59,7 +59,7 @@ static const struct device_set_ops device_set_ops = {.changed = devices_changed,
 						     .gone = devices_gone,
 						     .remembered = devices_are_remembered};
 
-/* --- a new one, and its end --- */
+/* --- new VMs, and their end --- */
 
 struct vm *vm_new(struct engine *en)
 {
@@ -90,7 +90,7 @@ bool vm_is_restored(const struct vm *vm)
 	return vm_known_life(vm)->restore != NULL;
 }
 
-/* --- of a record --- */
+/* --- VMs of records --- */
 
 struct vm *vm_of_record(struct engine *en, const struct vm_record *r, struct vm_config *cfg)
 {

@@ -7,7 +7,8 @@
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
 
-/* An id can be taken by another toolstack, or by a domain of ours that cannot die yet. */
+/* Another toolstack can have taken the id, or a domain of chaosd that Xen cannot remove yet has it.
+ */
 #define SLOT_TRIES 64u
 
 bool life_other_slot(struct vm *vm, struct err *e)
@@ -18,6 +19,7 @@ bool life_other_slot(struct vm *vm, struct err *e)
 		return false;
 	slot_put_last(engine_slots(en), vm_slot(vm));
 	*e = (struct err){0};
-	/* The intent has the id: with the uuid it tells the next daemon what is ours. */
+	/* The record of the intent has the id: id and uuid together show the next daemon that the
+	 * domain is chaosd's. */
 	return slot_take(engine_slots(en), true, vm_slot(vm), e) == 0 && vm_record(vm, e) == 0;
 }

@@ -24,17 +24,17 @@
 
 struct pack {
 	struct worker_job job;
-	struct pack *prev, *next; /* of the engine */
+	struct pack *prev, *next; /* list of the engine */
 	struct engine *en;
 	stream_id id;
-	struct transfer client; /* the other end */
-	int fd;			/* of the store; unpack: of `made` */
+	struct transfer client; /* file or pipe of the client */
+	int fd;			/* file in the store; unpack: the file of `made` */
 	char name[IMAGE_NAME_MAX + 1];
 	char digest[65];		   /* pack */
 	struct snapshot_new *made;	   /* unpack */
-	struct snapshot what;		   /* unpack: what is found out of it */
+	struct snapshot what;		   /* unpack: the properties that the stream has */
 	uint8_t header[SAVE_HEADER_BYTES]; /* unpack */
-	uint64_t size; /* unpack: of all of it, as the header says; 0: not read */
+	uint64_t size; /* unpack: size of the stream in its header; 0: the header was not read */
 	uint64_t bytes;
 	snapshot_pack_fn *fn;
 	void *arg;
@@ -79,8 +79,7 @@ static int write_all(int fd, const uint8_t *buf, size_t n)
 	return 0;
 }
 
-/* The client's first bytes say how many there are: no more are read, and the quota is asked first.
- */
+/* The header has the size of the stream: not more is read, and the quota is checked first. */
 static int read_header(struct pack *p, struct err *e)
 {
 	uint32_t at = 0;
@@ -114,7 +113,7 @@ static int copy_in(struct pack *p, uint8_t *buf, struct err *e)
 		if (n < 0)
 			return err_sys(e, (int)-n, "read snapshot \"%s\"", p->name);
 		if (n == 0)
-			return 0; /* the check finds it */
+			return 0; /* the check reports it */
 		rc = write_all(p->fd, buf, (size_t)n);
 		p->bytes += (uint64_t)n;
 	}
@@ -143,7 +142,7 @@ static int describe(struct pack *p, const struct save_info *i, struct err *e)
 	return rc;
 }
 
-/* The copy, which nothing changes any more. */
+/* Checks the copy, which does not change any more. */
 static int check(struct pack *p, struct xen *x, struct err *e)
 {
 	struct save_stream *s = NULL;
@@ -198,7 +197,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 
 /* --- on the loop --- */
 
-/* It is no stream any more. */
+/* It does not count as a running stream any more. */
 static void end_stream(struct pack *p)
 {
 	stream_close(p->en, &p->client);

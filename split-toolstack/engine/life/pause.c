@@ -9,9 +9,10 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-#define PAUSES_MOST 64 /* of other toolstacks, that one unpause ends */
+#define PAUSES_MOST 64 /* pauses by other toolstacks that one unpause ends */
 
-/* 1: Xen has it paused, 0: not. Its state is what we made of it; others can do the same. */
+/* 1: the domain is paused in Xen, 0: it is not. The state of the VM has only the pauses of chaosd;
+ * other toolstacks can also pause the domain. */
 static int is_paused(const struct vm *vm)
 {
 	struct xen_domain_info info;
@@ -20,7 +21,7 @@ static int is_paused(const struct vm *vm)
 	return rc < 0 ? rc : info.paused;
 }
 
-/* It stopped itself for a save that could not let it go on. */
+/* The guest has suspended for a save, which could not resume it. */
 static int resume_suspended(const struct vm *vm)
 {
 	struct engine *en = vm_engine(vm);
@@ -32,7 +33,7 @@ static int resume_suspended(const struct vm *vm)
 	return rc;
 }
 
-/* Pauses of others end, too: each call takes one away. */
+/* Ends pauses by other toolstacks, too: each call ends one. */
 static int unpause_all(const struct vm *vm)
 {
 	int rc = is_paused(vm);
@@ -71,7 +72,7 @@ int life_pause(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-/* It is paused; twice would be once too often for what lets it run. */
+/* The domain is paused already; a second pause would need a second unpause. */
 int life_pause_gated(struct vm *vm, const struct life_news *n)
 {
 	int rc = vm_check_domain(vm);
@@ -82,7 +83,7 @@ int life_pause_gated(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-/* Others may have unpaused it. */
+/* Another toolstack may have unpaused it. */
 int life_pause_again(struct vm *vm, const struct life_news *n)
 {
 	return is_paused(vm) != 0 ? 0 : life_pause(vm, n);
@@ -114,7 +115,7 @@ int life_unpause(struct vm *vm, const struct life_news *n)
 		life_go(vm, NOW_PAUSED);
 		return life_failed_to("unpause", vm, rc, n->e);
 	}
-	if (life_now(vm) == NOW_PAUSED) /* others had unpaused it */
+	if (life_now(vm) == NOW_PAUSED) /* another toolstack had unpaused it */
 		life_go(vm, NOW_RUNNING);
 	vm_unsee(vm);
 	life_set_want(vm, WANT_RUN);

@@ -19,15 +19,15 @@
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* No observer has heard of it yet. */
+/* No event of the VM was sent yet. */
 static void refuse(struct vm *vm, int rc, const struct err *e)
 {
 	vm_create_done(vm, rc, e);
-	vm_unmake(vm, false); /* it may have been renamed, and so recorded */
+	vm_unmake(vm, false); /* it may have a record, because of a rename */
 }
 
-/* Waits for what is leaving, goes on, or ends; whatever else is wrong with a VM that is restarted,
- * its build says. True: it goes on. */
+/* -EAGAIN: waits for devices that are being removed. Any other error ends the create; for a VM that
+ * is restarted, its build reports it. True: the create continues. */
 static bool is_admitted(struct vm *vm, int rc, struct err *e)
 {
 	struct teardown_wait *l = &vm_life(vm)->teardown_wait;
@@ -45,14 +45,15 @@ static bool is_admitted(struct vm *vm, int rc, struct err *e)
 	return false;
 }
 
-/* The disks, which are open, may be others', or leaving. False: it has ended, or waits. */
+/* Checks the open disks, which another VM or a device that is being removed may have. False: the
+ * create has ended, or waits. */
 static bool disks_are_free(struct vm *vm, int *rc, struct err *e)
 {
 	*rc = disks_admit(vm, *vm_files(vm), e);
 	if (!is_admitted(vm, *rc, e))
 		return false;
 	*rc = devices_have_files(vm_cfg(vm)) ? reservations_take(vm, e)
-					     : 0; /* by what they are, too */
+					     : 0; /* now also by the identity of the files */
 	return true;
 }
 
@@ -60,7 +61,8 @@ static int list_files(struct vm *vm, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
 	const struct vm_config *c = vm_cfg(vm);
-	bool image = !vm_life(vm)->restore; /* else a file has what was made of it */
+	bool image = !vm_life(vm)->restore; /* otherwise the image's contents are in the file of the
+					       saved VM */
 	bool kernel = image && c->kernel_fd < 0 && c->kernel;
 	bool ramdisk = image && c->ramdisk_fd < 0 && c->ramdisk;
 	bool disks = c->ndevice && devices_have_files(c);
@@ -101,7 +103,7 @@ static void image_read(void *arg, struct image *img, int rc, const struct err *e
 
 static void files_are_open(void *arg, struct files *f);
 
-/* By threads, which call back. */
+/* Threads read the image, and then call image_read(). */
 static int read_image(struct vm *vm, struct err *e)
 {
 	const struct vm_config *c = vm_cfg(vm);
@@ -113,8 +115,8 @@ static int read_image(struct vm *vm, struct err *e)
 	return rc;
 }
 
-/* Its devices are free. `open`: its files are; else that is done now, or by threads, and this is
- * called again. */
+/* The resources of its devices are free. `open`: its files are open; otherwise they are opened now,
+ * or by threads, and this is called again. */
 static void place(struct vm *vm, bool open)
 {
 	struct life *life = vm_life(vm);
@@ -164,7 +166,7 @@ static void place_again(struct teardown_wait *l, bool last)
 	struct err err = {0};
 	int rc = devices_admit(vm_engine(vm), vm, vm_cfg(vm), &err);
 
-	(void)last; /* by its time */
+	(void)last; /* the time limit counts, not the number of tries */
 	if (is_admitted(vm, rc, &err))
 		place(vm, false);
 }

@@ -23,7 +23,7 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 
 	if (life_is_over(vm))
 		return err_set(e, ESRCH, "\"%s\" has ended", vm_name(vm));
-	if (life_now(vm) == NOW_SAVING) /* the file has its name */
+	if (life_now(vm) == NOW_SAVING) /* the file that is written has its name */
 		return life_refuse_saving(vm, &(struct life_news){.e = e});
 	if (vm_state(vm) == VM_ASLEEP) /* likewise */
 		return life_refuse_asleep(vm, &(struct life_news){.e = e});

@@ -15,15 +15,14 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-/*
- * A guest can be written when all of its vCPUs are blocked, as an idle guest's are, or when it has
- * stopped itself as it was asked to. It is paused and looked at; if it was in the middle of
- * something it goes on, and is asked, or looked at again a little later.
- */
+/* A guest can be written when all of its vCPUs are blocked, as they are in an idle guest, or when
+ * it has suspended after a request. The guest is paused and its vCPUs are examined. If one is not
+ * blocked, the guest is unpaused, and gets a request to suspend, or is examined again a little
+ * later. */
 
-#define LOOK_S 0.002 /* between two looks at one that is not asked */
+#define LOOK_S 0.002 /* between two examinations of a guest that gets no request */
 
-/* One with a store instead of a noxs entry. */
+/* A guest with a store and without a noxs entry. */
 static int check_linux(const struct vm *vm, struct err *e)
 {
 	const struct vm_config *c = vm_cfg(vm);
@@ -122,7 +121,7 @@ static int rest_linux(struct vm *vm, struct vm_save *s, struct err *e)
 	return 0;
 }
 
-/* --- all --- */
+/* --- all guests --- */
 
 int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 {
@@ -148,9 +147,8 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 	return rc;
 }
 
-/* It stopped itself for a save that the last daemon did not end, or what it writes is noted for
- * one.
- */
+/* Ends a save that the last daemon did not finish: resumes the guest if it has suspended, and
+ * switches off the log of its writes. */
 int save_end_left(const struct vm *vm, const struct xen_domain_info *info, struct err *e)
 {
 	struct engine *en = vm_engine(vm);

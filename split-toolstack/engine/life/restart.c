@@ -43,7 +43,8 @@ int life_delay(struct vm *vm, const struct life_news *n)
 	bool fast = vm_ended_ns(vm) - vm_started_ns(vm) < (uint64_t)(RESTART_MIN_S * 1e9);
 
 	(void)n;
-	life_restart_in(vm, fast ? RESTART_MIN_S : 0.); /* not inside the end of a device */
+	/* from the loop, not inside the function that ends a device */
+	life_restart_in(vm, fast ? RESTART_MIN_S : 0.);
 	return 0;
 }
 
@@ -54,7 +55,8 @@ void life_end_to_restart(struct vm *vm)
 	uint32_t domid = vm_domid(vm);
 
 	vm_ends_to_restart(vm);
-	vm_config_set_snapshot(vm_change_cfg(vm), NULL); /* it boots anew */
+	/* it boots again, so it is not a copy any more */
+	vm_config_set_snapshot(vm_change_cfg(vm), NULL);
 	drop_note(en, domid, vm_uuid_bytes(vm));
 	life_record(vm);
 	vm_drop_domain(vm);
@@ -102,6 +104,6 @@ void life_rename_to_restart(struct vm *vm)
 		return;
 	}
 	vm_announce(vm, VM_EV_PRESERVED);
-	(void)reservations_take(vm, NULL); /* without its MACs */
+	(void)reservations_take(vm, NULL); /* the MACs of interfaces stay reserved */
 	engine_create(vm_engine(vm), &c, VM_CREATE_RESTART, ignore_create, NULL);
 }

@@ -21,15 +21,13 @@
 #include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/*
- * Two jobs on a thread: the first one reads and checks all of the file that can be checked without
- * a domain. Then there is a VM, which is being built like any other, and the second job fills its
- * domain. Until then nothing of the VM is anywhere. What is short is done on the loop instead: the
- * first job if the file is small and in memory (memfd, tmpfs), the second one if its pages have
- * been read and a shell of the pool waits for them.
- */
+/* Two jobs on a thread: the first one reads the file and checks everything that can be checked
+ * without a domain. Then the VM is made and built like any other, and the second job fills its
+ * domain. Before that nothing of the VM exists. Short jobs are done on the loop instead: the first
+ * one if the file is small and in memory (memfd, tmpfs), the second one if the pages were read and
+ * the pool has a shell for them. */
 
-/* There is no VM yet. */
+/* Refuses a restore for which no VM exists yet. */
 static void refuse(struct vm_restore *r, int rc, const struct err *e)
 {
 	struct vm_timings none = {0};
@@ -38,7 +36,7 @@ static void refuse(struct vm_restore *r, int rc, const struct err *e)
 	restore_free(r);
 }
 
-/* The name and uuid are free, or another one shall be made. */
+/* Checks that name and uuid are free; a copy gets its own. */
 static int check_identity(struct vm_restore *r, struct vm_config *c, struct err *e)
 {
 	struct vm *other;
@@ -62,7 +60,7 @@ static int check_identity(struct vm_restore *r, struct vm_config *c, struct err 
 int restore_check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e)
 {
 	const struct save_info *i = save_info(r->stream);
-	/* others make the rings of their devices by themselves */
+	/* guests without noxs make the rings of their devices */
 	uint32_t rings = i->linux_guest ? 0 : devices_rings(c) + c->spare_rings;
 
 	if (i->type == c->type && i->vcpus == vm_config_vcpus(c) &&
@@ -74,15 +72,15 @@ int restore_check_config(const struct vm_restore *r, const struct vm_config *c, 
 		       "those of its configuration");
 }
 
-/* --- paths of this host, out of a file of unknown origin --- */
+/* --- paths in a file of unknown origin --- */
 
 static bool same_path(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* The VM that the file is of was made of the same files here. One that was restored without its
- * paths has none, and vouches for none. */
+/* Whether this host has the VM of the file, made from the same files. A VM that was restored
+ * without its paths has none, so paths are not accepted because of it. */
 static bool are_known(struct engine *en, const struct vm_config *c)
 {
 	const struct vm *vm = engine_find_uuid(en, c->uuid);
@@ -113,7 +111,7 @@ static int copy_path(char **to, const char *from, struct err *e)
 	return *to ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
-/* One that comes home: the host that it was on had no paths for it, and this one has its own. */
+/* A VM that returns from a host that had no paths for it gets the paths recorded here. */
 static int take_own_paths(struct engine *en, struct vm_config *c, struct err *e)
 {
 	const struct vm *vm = engine_find_uuid(en, c->uuid);
@@ -128,7 +126,7 @@ static int take_own_paths(struct engine *en, struct vm_config *c, struct err *e)
 	return rc < 0 ? rc : copy_path(&c->ramdisk, vm_cfg(vm)->ramdisk, e);
 }
 
-/* Else the file decides what root opens and boots when the guest says that it reboots. */
+/* Otherwise a reboot of the guest would open and boot files that the saved file names, as root. */
 void drop_unknown_paths(struct engine *en, struct vm_config *c)
 {
 	bool reboots;
@@ -148,7 +146,7 @@ void drop_unknown_paths(struct engine *en, struct vm_config *c)
 	drop_path(&c->ramdisk);
 }
 
-/* The snapshot that the VM is made from; else the one that the file says. */
+/* Sets the snapshot from which the VM is made, otherwise the one that is recorded in the file. */
 static int take_snapshot(const struct vm_restore *r, struct vm_config *c, struct err *e)
 {
 	if (!r->snapshot[0])
@@ -162,7 +160,7 @@ void restore_filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 {
 	struct vm_restore *r = arg;
 
-	if (rc == 0 && r->stats && r->stream && live_is(r->stream)) { /* known now */
+	if (rc == 0 && r->stats && r->stream && live_is(r->stream)) { /* known only now */
 		r->stats->bytes = r->st.bytes;
 		r->stats->present = r->st.present;
 	}
@@ -179,7 +177,7 @@ void restore_filled(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 		restore_free(r);
 }
 
-/* With r->cfg, which it takes. */
+/* Makes the VM, which takes over r->cfg. */
 static void make_vm(struct vm_restore *r)
 {
 	struct vm_config c = r->cfg;
@@ -211,7 +209,7 @@ static void look_at_config(struct vm_restore *r)
 	i = save_info(r->stream);
 	vm_config_init(&c);
 	rc = vm_undescribe_all(i->owner, i->owner_bytes, &was, &c, &e);
-	/* It may have been paused or unpaused since its source has offered it. */
+	/* The source may have paused or unpaused the VM since it has offered it. */
 	if (rc == 0 && r->flags & VM_CREATE_ARRIVING && was.want != 0)
 		r->flags = (r->flags & ~VM_CREATE_PAUSED) |
 			   (was.want == WANT_PAUSED ? VM_CREATE_PAUSED : 0);
@@ -249,7 +247,7 @@ static void look_at_config(struct vm_restore *r)
 	(VM_CREATE_PAUSED | VM_CREATE_WAIT_READY | VM_CREATE_ARRIVING | VM_RESTORE_DISKS |         \
 	 VM_RESTORE_PATHS)
 
-/* as: NULL: under its own name */
+/* as: the new name; NULL: the name in the file */
 static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_t flags,
 		 vm_create_fn *fn, vm_arrived_fn *on_round, void *arg, struct stream_stats *s,
 		 stream_id *id, struct err *e)

@@ -19,10 +19,8 @@
 #include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/parts/parts.h"
 
-/*
- * On a thread: a copy has no name until it is whole. What was made goes with a restore that fails;
- * else it is its user's, as any disk.
- */
+/* On a thread. A copy has no name until it is complete. If the restore fails, the copies are
+ * removed; otherwise they are ordinary disks, which chaosd never removes. */
 
 #define CHUNK	(1u << 20)
 #define TURNS	40u
@@ -39,7 +37,7 @@ static int copy_part(int from, int to, off_t at, off_t end, const struct transfe
 		if (n < 0)
 			return transfer_is_cancelled(t) ? -ECANCELED : -errno;
 		if (n == 0)
-			return -EIO; /* it is shorter by now */
+			return -EIO; /* the file has become shorter */
 		if (pwrite(to, buf, (size_t)n, at) != n)
 			return errno ? -errno : -ENOSPC;
 		at += n;
@@ -47,7 +45,7 @@ static int copy_part(int from, int to, off_t at, off_t end, const struct transfe
 	return 0;
 }
 
-/* What is not a hole. */
+/* Copies the parts that are not holes. */
 static int copy_data(int from, int to, off_t size, const struct transfer *t)
 {
 	uint8_t *buf = malloc(CHUNK);
@@ -63,7 +61,7 @@ static int copy_data(int from, int to, off_t size, const struct transfer *t)
 		if (data < 0 && errno == ENXIO)
 			break;
 		if (data < 0)
-			data = at; /* it does not tell */
+			data = at; /* the file system does not report holes */
 		hole = lseek(from, data, SEEK_HOLE);
 		if (hole <= data)
 			hole = size;
@@ -75,7 +73,7 @@ static int copy_data(int from, int to, off_t size, const struct transfer *t)
 	return rc;
 }
 
-/* The name in its folder. */
+/* The file name without the folder. */
 static const char *base_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -92,17 +90,17 @@ static int open_folder(const char *path)
 	fd = open(folder[0] ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return fd; /* cppcheck-suppress resourceLeak; the caller's */
+	return fd; /* cppcheck-suppress resourceLeak; the caller closes it */
 }
 
-/* Without a name until it is whole. */
+/* The file has no name until it is complete. */
 static int open_unnamed(int folder)
 {
 	int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return -errno;
-	return fd; /* cppcheck-suppress resourceLeak; the caller's */
+	return fd; /* cppcheck-suppress resourceLeak; the caller closes it */
 }
 
 static int give_name(struct disk_copy *d, int fd)
@@ -144,7 +142,7 @@ static int copy_file(struct disk_copy *d, int from, const struct stat *st, const
 	return rc < 0 ? err_sys(e, -rc, "disk %s: copy it to %s", d->from, d->to) : 0;
 }
 
-/* Its last user's loop device may be going. */
+/* The loop device of its last user may still be closing. */
 static int lock(int fd, const struct disk_info *info, const struct transfer *t, struct err *e)
 {
 	const struct timespec moment = {.tv_nsec = TURN_NS};
@@ -160,7 +158,7 @@ static int lock(int fd, const struct disk_info *info, const struct transfer *t, 
 	return rc;
 }
 
-/* Nothing may write it meanwhile, nor have written it since the save. */
+/* The disk must not be written meanwhile, nor have been written since the save. */
 static int copy_disk(struct disk_copy *d, uint64_t saved_ns, const struct transfer *t,
 		     struct err *e)
 {
@@ -178,7 +176,7 @@ static int copy_disk(struct disk_copy *d, uint64_t saved_ns, const struct transf
 	rc = disk_probe(from, &info, e);
 	if (rc == 0)
 		rc = lock(from, &info, t, e);
-	if (rc == 0) /* as it is from now on */
+	if (rc == 0) /* the configuration of the copy */
 		rc = disk_probe(from, &info, e);
 	if (rc == 0 && (info.block || fstat(from, &st) < 0))
 		rc = err_set(e, EOPNOTSUPP,
@@ -195,7 +193,7 @@ static int copy_disk(struct disk_copy *d, uint64_t saved_ns, const struct transf
 	return rc;
 }
 
-/* Its name, if it is its name still. */
+/* Removes the name of a copy, if it still is the name of this file. */
 static void remove_copy(const struct disk_copy *d)
 {
 	const char *name = base_of(d->to);
@@ -235,7 +233,7 @@ static void done(struct worker_job *job)
 	r->copied(r);
 }
 
-/* A file's own name, and the VM's behind it. */
+/* The path of a copy: that of the disk, followed by the name of the VM. */
 static char *name_of(const char *path, const char *vm)
 {
 	char *to = NULL;
@@ -281,13 +279,13 @@ void restore_forget_copies(struct vm_restore *r)
 	}
 }
 
-/* --- they go again --- */
+/* --- copies are removed --- */
 
 struct removal {
 	struct worker_job job;
-	struct removal *prev, *next; /* of the engine: of VMs that arrive */
+	struct removal *prev, *next; /* list of the engine, for VMs that arrive */
 	stream_id id;
-	struct vm_restore r; /* its copies alone */
+	struct vm_restore r; /* only its copies are used */
 };
 
 static void removal_work(struct worker_job *job, struct xen *x)
@@ -335,7 +333,7 @@ void restore_remove_copies(struct vm_restore *r)
 	restore_forget_copies(r);
 }
 
-/* --- those of VMs that arrive --- */
+/* --- copies for VMs that arrive --- */
 
 int restore_keep_copies(struct vm_restore *r)
 {

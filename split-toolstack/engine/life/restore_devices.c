@@ -11,10 +11,8 @@
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/*
- * Any user may have written the file, and what it names is opened by root: its disks are taken if
- * this host knows the VM and the VM had them, or when the client says so.
- */
+/* Any user may have written the file, and root opens the paths in it. So its disks are used only if
+ * this host has the VM with these disks, or if the client allows it. */
 
 static bool same_disk(const struct device_config *a, const struct device_config *b)
 {
@@ -60,8 +58,8 @@ static int check_disk(struct vm_restore *r, const struct vm_config *c,
 	return 0;
 }
 
-/* With a noxs entry the pages of their rings stay: the memory of the guest is laid out around
- * them. */
+/* With a noxs entry the pages of the rings remain reserved, because the guest's memory is laid out
+ * around them. */
 static void drop_disks(struct vm_config *c, bool noxs)
 {
 	uint32_t rings = devices_rings(c);

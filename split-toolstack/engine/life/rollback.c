@@ -34,10 +34,10 @@ struct rollback {
 	struct worker_job job;
 	struct snapshot_hold hold;
 	struct engine *en;
-	uint8_t uuid[16]; /* of the VM, which may go meanwhile */
+	uint8_t uuid[16]; /* of the VM, which may end meanwhile */
 	struct transfer file;
 	struct save_stream *state;
-	const struct snapshot *of; /* held */
+	const struct snapshot *of; /* held while it is used */
 	char digest[65];
 	vm_rollback_fn *fn;
 	void *arg;
@@ -76,7 +76,7 @@ static int check(struct vm *vm, struct err *e)
 	return vm_check_save(vm, e);
 }
 
-/* Its memory and vCPUs. *spoilt: it must not run. */
+/* Writes its memory and vCPUs. *spoilt: the VM must not run any more. */
 static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, struct err *e)
 {
 	struct engine *en = vm_engine(vm);
@@ -97,8 +97,8 @@ static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, stru
 
 	if (rc < 0)
 		return rc;
-	vm_look(vm);		/* what it has said until now */
-	if (c->type == DOM_PVH) /* it may have other pages by now */
+	vm_look(vm);		/* reads its console up to now */
+	if (c->type == DOM_PVH) /* the set of its pages may have changed */
 		window_close_now(en, vm_window(vm), vm_change_dom(vm));
 	window_keep(en, vm_window(vm));
 	dom_init(&d);
@@ -126,14 +126,15 @@ static void note_snapshot(struct vm *vm, const struct snapshot *x)
 {
 	char *digest = strdup(x->digest);
 
-	vm_life(vm)->set_back++; /* one that is being made is no past of it any more */
+	vm_life(vm)->set_back++; /* a snapshot that is being made meanwhile is not its parent */
 	if (!digest)
 		return;
 	vm_config_set_snapshot(vm_change_cfg(vm), digest);
 }
 
-/* It is recorded as paused while it is of two moments: the next daemon leaves it so. Its ports will
- * be closed, so it is recorded without one, and the next daemon looks for that which is there. */
+/* Records it as paused while its state is mixed, so that the next daemon leaves it paused. Its
+ * ports will be closed, so it is recorded without a port, and the next daemon searches for the one
+ * that exists. */
 static int stand_still(struct vm *vm, struct err *e)
 {
 	bool runs = life_now(vm) == NOW_RUNNING;
@@ -168,7 +169,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	int late_rc = 0;
 	int rc;
 
-	idle_later(engine_idle(vm_engine(vm))); /* for the next one */
+	idle_later(engine_idle(vm_engine(vm))); /* reads the snapshot ahead for the next rollback */
 	k->st.pages = save_info(k->state)->pages;
 	k->st.present = save_info(k->state)->present;
 	if (dom_template_writes(k->state) > ROLLBACK_PAGES || !save_in_memory(k->state))
@@ -182,7 +183,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	if (rc == 0)
 		rc = put_back(vm, k->state, &spoilt, e);
 	if (rc == 0 || spoilt)
-		fork_close(vm); /* its children are of another past */
+		fork_close(vm); /* its children were copied from the state that is lost */
 	if (rc == 0)
 		note_snapshot(vm, k->of);
 	if (rc < 0 && spoilt)
@@ -248,7 +249,7 @@ static const struct snapshot *find(struct vm *vm, const char *name, struct err *
 	return x;
 }
 
-/* To what is in memory; false: it is not. */
+/* Sets the VM back to a snapshot in memory; false: it is not in memory. */
 static bool at_once(struct vm *vm, const struct snapshot *x, vm_rollback_fn *fn, void *arg)
 {
 	struct rollback k = {.en = vm_engine(vm),

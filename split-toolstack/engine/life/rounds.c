@@ -12,11 +12,10 @@
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/state.h"
 
-/*
- * Xen notes what the VM writes from the first round on, until it stands still and all is written,
- * or it goes on: then a thread or the loop ends that. A daemon that is killed meanwhile leaves it
- * on, and the record of a save (adopt.c).
- */
+/* From the first round on Xen logs which pages the VM writes, until the VM is stopped and
+ * everything is written, or until the VM continues. Then a thread or the loop switches the log off.
+ * If the daemon is killed meanwhile, the next one finds the record of a save and switches it off
+ * (rest.c). */
 
 void rounds_begin(struct vm_save *s)
 {
@@ -50,13 +49,13 @@ int rounds_over(struct vm *vm, const struct life_news *n)
 	else if (rc == 0 && s->enough)
 		rc = save_begin_rest(vm, &e);
 	else if (rc == 0)
-		s->on_round(s->arg, &s->round); /* may end it */
+		s->on_round(s->arg, &s->round); /* may end the save */
 	if (rc < 0)
 		save_go_on(vm, rc, &e);
 	return 0;
 }
 
-/* --- what is mapped --- */
+/* --- mapped pages --- */
 
 static void free_work(struct worker_job *job, struct xen *x)
 {
@@ -75,7 +74,7 @@ static void free_done(struct worker_job *job)
 {
 	struct vm_save *s = (struct vm_save *)job;
 
-	while (s->live && live_unmap(engine_xen(s->en), s->live)) /* no handle */
+	while (s->live && live_unmap(engine_xen(s->en), s->live)) /* without a handle of Xen */
 		;
 	while (save_unmap(engine_xen(s->en), s->left))
 		;

@@ -16,15 +16,13 @@
 #include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 
-/*
- * xen-netback binds a channel and only then remembers its interrupt. An event that the guest sends
- * in between is acknowledged to the wrong interrupt, and the channel stays masked: the guest can
- * send nothing for ever. (Xen raises one, too: dom0/devtree.c, services/tail_settings.c.) So a noxs
- * guest runs when the kernel's backends of its devices are connected, not before. A guest out of a
- * shell with vifs never waits: they are connected. Others wait some milliseconds. When a device
- * does not come the guest runs without it after a moment; a create with VM_CREATE_WAIT_DEVICES has
- * waited for all of them before (start.c).
- */
+/* xen-netback binds a channel and stores its interrupt afterwards. An event that the guest sends in
+ * between is acknowledged to the wrong interrupt, and the channel stays masked: the guest can never
+ * send again. (Xen sends such an event, too: dom0/devtree.c, services/tail_settings.c.) So a noxs
+ * guest runs only after the kernel's backends of its devices have connected. A guest from a shell
+ * with vifs never waits, because they are connected already; others wait some milliseconds. If a
+ * device does not connect, the guest runs without it after HOLD_S; a create with
+ * VM_CREATE_WAIT_DEVICES has waited for all devices before (start.c). */
 #define HOLD_S 5.0
 
 static int begin(struct vm *vm)
@@ -53,7 +51,7 @@ static int run(struct vm *vm)
 	return rc;
 }
 
-/* With nothing that waits for the answer: what is recorded and shown is what is so. */
+/* No client waits for the answer: the VM is recorded and shown with the state that it has. */
 static void run_or_tell(struct vm *vm)
 {
 	int rc = run(vm);
@@ -61,7 +59,7 @@ static void run_or_tell(struct vm *vm)
 
 	if (rc == 0)
 		return;
-	if (rc == -ESRCH) { /* it is gone, which is noticed as any end */
+	if (rc == -ESRCH) { /* the domain does not exist, which is noticed like any other end */
 		life_go(vm, NOW_RUNNING);
 		deaths_hint(engine_deaths(vm_engine(vm)));
 		return;
@@ -76,7 +74,7 @@ static void run_or_tell(struct vm *vm)
 	vm_announce(vm, VM_EV_PAUSED);
 }
 
-/* Its devices are not there, or its file among the sleepers is. */
+/* Whether it must wait: devices are not connected, or its file is not deleted yet. */
 static bool is_closed(struct vm *vm)
 {
 	return vm_life(vm)->syncing || devices_gate(vm_devices(vm));

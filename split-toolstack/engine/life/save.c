@@ -27,11 +27,9 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-/*
- * The thread has mappings of its own, so the VM can be destroyed meanwhile: Xen keeps the domain
- * until they are gone (domain/drop.c waits for that), and the thread ends as soon as it sees that
- * it is of no use any more.
- */
+/* The thread has its own mappings, so the VM can be destroyed meanwhile: Xen keeps the domain until
+ * they are unmapped (domain/drop.c waits for that). The thread ends as soon as it finds the save
+ * cancelled. */
 
 /* --- on a thread --- */
 
@@ -56,8 +54,8 @@ static int write_domain(struct vm_save *s, struct xen *x, struct err *e)
 		rc = save_write(x, &s->source, s->owner, s->owner_bytes, &s->file, &s->st, e);
 	if (s->state)
 		dom_template_unmap(x, s->state);
-	/* Of its own domain still: its pages are mapped. When it is given up the loop does it, too,
-	 * which may be before it was started here. */
+	/* The domain is still the VM's, because its pages are mapped. If the save is cancelled, the
+	 * loop does this, too, perhaps before this thread has begun. */
 	if (s->live && (s->phase == WRITING || rc < 0 || transfer_is_cancelled(&s->file)))
 		(void)xen_dirty_stop(x, s->source.domid);
 	xen_unmap(x, at, 2);
@@ -68,7 +66,8 @@ static void job_work(struct worker_job *job, struct xen *x)
 {
 	struct vm_save *s = (struct vm_save *)job;
 
-	if (transfer_is_cancelled(&s->file)) /* the domain may have gone, and its id be another's */
+	/* the domain may have been removed, and its id reused */
+	if (transfer_is_cancelled(&s->file))
 		s->rc = err_set(&s->err, ECANCELED, "the save was cancelled");
 	else
 		s->rc = !x		      ? streams_no_handle(&s->err)
@@ -85,9 +84,9 @@ void save_free(struct vm_save *s)
 	struct engine *en = s->en;
 	bool mine;
 
-	if (s->file.fd >= 0) { /* else the count is the owner's of the take */
+	if (s->file.fd >= 0) { /* otherwise the owner of the take has counted it */
 		s->counted = true;
-		stream_close(en, &s->file); /* its reader may wait for that */
+		stream_close(en, &s->file); /* the process that reads it may wait for this */
 	}
 	if (rounds_free_later(s))
 		return;
@@ -109,7 +108,7 @@ void save_answer(struct vm_save *s, int rc, const struct err *e)
 	struct stream_stats st = {.stopped_ns = s->stopped_ns ? s->stopped_ns : now - s->stop_ns,
 				  .total_ns = now - s->start_ns};
 
-	if (s->phase == WRITTEN) { /* else a thread counts in it */
+	if (s->phase == WRITTEN) { /* otherwise a thread writes the numbers */
 		st.bytes = s->st.bytes;
 		st.pages = s->st.pages;
 		st.present = s->st.present;
@@ -125,7 +124,7 @@ void save_answer(struct vm_save *s, int rc, const struct err *e)
 	take(s->arg, rc, rc == 0 ? t : NULL, &st, e);
 }
 
-/* The VM has no use for it any more. The thread, if it is at work, ends soon. */
+/* Separates the save from the VM. A thread that still works on it ends soon. */
 void save_detach(struct vm_save *s, int rc, const struct err *e)
 {
 	bool writing = s->busy;
@@ -166,7 +165,8 @@ static void unpause_failed(struct vm *vm, int rc)
 	life_go(vm, NOW_PAUSED);
 }
 
-/* As it was before; what failed is shown and recorded as it is. */
+/* The VM continues in the state before the save. If that fails, the state that it has is shown and
+ * recorded. */
 void save_go_on(struct vm *vm, int rc, const struct err *e)
 {
 	struct vm_save *s = vm_life(vm)->save;
@@ -176,7 +176,7 @@ void save_go_on(struct vm *vm, int rc, const struct err *e)
 	life_go(vm, s->was);
 	vm_unsee(vm);
 	if (gone == -ESRCH) {
-		deaths_hint(engine_deaths(vm_engine(vm))); /* which is noticed as any end */
+		deaths_hint(engine_deaths(vm_engine(vm))); /* this is noticed like any other end */
 	} else if (gone < 0 && s->suspended) {
 		life_resume_later(vm, gone);
 	} else if (gone < 0) {
@@ -225,7 +225,7 @@ int life_written(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-/* Its pages stay as they are from now on. */
+/* From now on the pages do not change. */
 void save_begin_writing(struct vm *vm)
 {
 	struct vm_save *s = vm_life(vm)->save;
@@ -281,22 +281,21 @@ int life_save_time(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-/* --- what clients ask for --- */
+/* --- requests --- */
 
 int vm_check_save(struct vm *vm, struct err *e)
 {
 	if (life_now(vm) != NOW_RUNNING && life_now(vm) != NOW_PAUSED)
-		return 0; /* the event says why not */
+		return 0; /* the event refuses it with the reason */
 	return save_check_vm(vm, false, e);
 }
 
-/* A short take of one that rests. 1: it is answered and over; 0: it is not short, or does not rest;
- * -errno: the VM goes on. */
+/* Takes the state of a small VM whose vCPUs are blocked. 1: done and answered; 0: not small, or not
+ * blocked; -errno: failed, and the VM continues. */
 static int take_now(struct vm *vm, struct vm_save *s, struct err *e)
 {
-	/* When the daemon is killed meanwhile the next one lets it go on: it is recorded as
-	 * running.
-	 */
+	/* If the daemon is killed meanwhile, the next one unpauses the VM, because it is recorded
+	 * as running. */
 	int rc = save_take_short(vm, s, e);
 	int gone = s->paused ? xen_domain_unpause(engine_xen(vm_engine(vm)), vm_domid(vm)) : 0;
 
@@ -341,7 +340,8 @@ int life_save(struct vm *vm, const struct life_news *n)
 			return rc < 0 ? rc : 0;
 	}
 	life_go(vm, NOW_SAVING);
-	rc = vm_record(vm, n->e); /* a daemon that dies now leaves a VM that is to go on */
+	/* if the daemon is killed now, the next one lets the VM continue */
+	rc = vm_record(vm, n->e);
 	life->save = s;
 	if (rc == 0 && s->on_round)
 		rounds_begin(s);
@@ -359,8 +359,8 @@ int life_save(struct vm *vm, const struct life_news *n)
 	return rc;
 }
 
-/* Its file is safe. It sleeps when the record says so: the record decides from then on. Its domain
- * is left to the sleep that asked for it (sleep.c). */
+/* The file is complete and synced. When the record says asleep, the VM is asleep: from then on the
+ * record decides. sleep.c destroys the domain. */
 static int fall_asleep(struct vm *vm, const struct life_news *n)
 {
 	struct life *life = vm_life(vm);
@@ -382,7 +382,8 @@ int life_taken(struct vm *vm, const struct life_news *n)
 {
 	struct vm_save *s = vm_life(vm)->save;
 
-	if (n->rc < 0) { /* at once: a file that does not answer holds the thread, not the VM */
+	/* at once: the VM does not wait for a thread that is blocked by the file */
+	if (n->rc < 0) {
 		save_go_on(vm, n->rc, n->e);
 		return 0;
 	}
@@ -408,7 +409,7 @@ int life_move(struct vm *vm, const struct life_news *n)
 		return err_set(n->e, EPROTO, "\"%s\" has not been written completely yet",
 			       vm_name(vm));
 	life_go(vm, NOW_MOVING);
-	rc = vm_record(vm, n->e); /* before another host can be told to run it */
+	rc = vm_record(vm, n->e); /* before another host can get the permission to run it */
 	if (rc < 0)
 		life_go(vm, NOW_SAVING);
 	else

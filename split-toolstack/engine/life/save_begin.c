@@ -40,7 +40,7 @@ static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 					     : vm_describe(vm, &s->owner, &s->owner_bytes, e);
 }
 
-/* Of either kind, which is `s`' then. */
+/* Opens the file, which belongs to `s` afterwards; for saves and takes. */
 static int begin_save(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	int rc = fill_source(vm, s, e);
@@ -74,7 +74,7 @@ int vm_take(struct vm *vm, stream_id id, bool bare, vm_take_fn *fn, void *arg, s
 			      .bare = bare,
 			      .arg = arg,
 			      .start_ns = clock_ns()};
-	return begin_save(vm, s, e); /* NOLINT(clang-analyzer-unix.Malloc): it has it */
+	return begin_save(vm, s, e); /* NOLINT(clang-analyzer-unix.Malloc): it belongs to the VM */
 }
 
 static int begin(struct vm *vm, int fd, uint32_t flags, vm_save_fn *fn, vm_round_fn *on_round,

@@ -66,7 +66,7 @@ int save_check_devices(const struct vm *vm, bool bare, struct err *e)
 	return 0;
 }
 
-/* Of those that it writes. */
+/* The disks that the guest can write. */
 int save_note_disks(const struct vm *vm, struct vm_save *s, struct err *e)
 {
 	for (uint32_t i = 0; i < vm_cfg(vm)->ndevice; i++) {

@@ -16,7 +16,7 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-/* --- what clients ask for --- */
+/* --- requests --- */
 
 static struct vm *vm_of_save(struct engine *en, stream_id id, struct err *e)
 {
@@ -63,20 +63,20 @@ int vm_save_end(struct engine *en, stream_id id, bool taken, struct err *e)
 	return life_event(vm, LIFE_TAKEN, &n);
 }
 
-/* An unpause gives the save up, also while its client is stopped or its file does not answer. */
+/* An unpause cancels the save, also while the client is stopped or the file blocks. */
 int life_run_saving(struct vm *vm, const struct life_news *n)
 {
 	struct err e = {0};
 	int rc;
 
-	if (vm_life(vm)->save->phase == RESTING) /* for a moment */
+	if (vm_life(vm)->save->phase == RESTING) /* this state ends soon */
 		return life_refuse_saving(vm, n);
 	rc = err_set(&e, ECANCELED, "\"%s\" was unpaused while it was being saved", vm_name(vm));
 	save_go_on(vm, rc, &e);
 	return life_now(vm) == NOW_PAUSED ? life_unpause(vm, n) : 0;
 }
 
-/* --- ends meanwhile --- */
+/* --- ends of VMs that are being saved --- */
 
 int life_end_saving(struct vm *vm, const struct life_news *n)
 {
@@ -92,10 +92,11 @@ int life_end_saving(struct vm *vm, const struct life_news *n)
 		save_begin_writing(vm);
 		return 0;
 	}
-	if (suspended && s->phase == ROUNDS) /* unasked; it rests when they are over */
+	/* without a request; it counts as stopped after the rounds */
+	if (suspended && s->phase == ROUNDS)
 		s->suspended = true;
 	if (suspended)
-		return 0; /* it was seen before */
+		return 0; /* it was noticed before */
 	rc = err_set(&e, ESRCH, "\"%s\" ended while it was being saved", vm_name(vm));
 	save_detach(s, rc, &e);
 	life_go(vm, NOW_RUNNING);
@@ -109,8 +110,8 @@ int life_destroy_saving(struct vm *vm, const struct life_news *n)
 
 	if (rc < 0)
 		return rc;
-	/* The end of the VM is told to connections, which may break by that, also that of the save.
-	 */
+	/* The event of the end is sent to clients. That can close connections, also the one of the
+	 * save. */
 	rc = err_set(&e, ECANCELED, "\"%s\" was destroyed while it was being saved", vm_name(vm));
 	save_detach(vm_life(vm)->save, rc, &e);
 	life_destroyed(vm);

@@ -33,7 +33,7 @@ static void on_over(void *arg, uint32_t scan, uint64_t start)
 	for (struct vm *vm = vms_alive(en), *next; vm; vm = next) {
 		next = vm_next(vm);
 		if (vm_domid(vm) && vm_life(vm)->seen != scan && vm_started_ns(vm) &&
-		    vm_life(vm)->unpaused < start) /* gone: another toolstack destroyed it */
+		    vm_life(vm)->unpaused < start) /* it was destroyed by another toolstack */
 			vm_has_ended(vm, NULL);
 	}
 }

@@ -14,7 +14,7 @@
 
 #define LEAST_KIB 1024u
 
-/* As it was built: memory of Linux is whole MiB. */
+/* As when it was built: the memory of Linux is a multiple of 1 MiB. */
 static uint64_t most_kib(const struct vm *vm)
 {
 	const struct vm_config *c = vm_cfg(vm);

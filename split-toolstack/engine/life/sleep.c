@@ -20,7 +20,7 @@
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* From the request until the file counts: the VM is being saved meanwhile. */
+/* A sleep, from the request until the file is valid. The VM is being saved meanwhile. */
 struct sleeping {
 	struct worker_job job;
 	struct engine *en;
@@ -41,7 +41,7 @@ static void end(struct sleeping *k, int rc, const struct err *e)
 	free(k);
 }
 
-/* On a thread, after the one that has written it. */
+/* On a thread, after the file was written by another one. */
 static void sync_work(struct worker_job *job, struct xen *x)
 {
 	struct sleeping *k = (struct sleeping *)job;
@@ -50,7 +50,7 @@ static void sync_work(struct worker_job *job, struct xen *x)
 	k->rc = sleeper_keep(&k->file, &k->err);
 }
 
-/* Its record says so. */
+/* The record says asleep. */
 static void falls_asleep(struct engine *en, const uint8_t uuid[16])
 {
 	struct vm *vm = vm_by_uuid(en, uuid);
@@ -59,13 +59,14 @@ static void falls_asleep(struct engine *en, const uint8_t uuid[16])
 		return;
 	life_timer_stop(vm);
 	drop_note(vm_engine(vm), vm_domid(vm),
-		  vm_uuid_bytes(vm)); /* after the record, which has its id, too */
+		  vm_uuid_bytes(vm)); /* after the record, which also has the domain's id */
 	vm_set_ready(vm, false);
 	life_set_want(vm, WANT_RUN);
 	vm_unbuild(vm);
 	console_log_close(vm);
 	vm_announce(vm, VM_EV_ASLEEP);
-	vm_create_done(vm, 0, NULL); /* of one that has not said yet that it is ready */
+	/* answers a create that still waits for the guest to be ready */
+	vm_create_done(vm, 0, NULL);
 }
 
 static void sync_done(struct worker_job *job)
@@ -79,7 +80,7 @@ static void sync_done(struct worker_job *job)
 		(void)vm_save_end(k->en, k->id, false, NULL);
 	if (kept && k->rc == 0)
 		falls_asleep(k->en, k->uuid);
-	if (kept && k->rc < 0) /* destroyed or unpaused meanwhile */
+	if (kept && k->rc < 0) /* the VM was destroyed or unpaused meanwhile */
 		sleepers_forget_uuid(k->en, k->uuid);
 	end(k, k->rc, &k->err);
 }

@@ -40,7 +40,8 @@ void sleeper_name(const uint8_t uuid[16], uint64_t n, const char *end, char out[
 		(void)snprintf(out, SLEEPER_NAME, "%s.%s", text, end);
 }
 
-/* The uuid of a name of ours, and what is behind it: "save", "7.part"; NULL: it is none. */
+/* Parses the name of a file: the uuid, and the text after it ("save", "7.part"); NULL: it is no
+ * such name. */
 static const char *is_ours(const char *name, uint8_t uuid[16])
 {
 	char text[UUID_TEXT];
@@ -64,7 +65,8 @@ static bool ends_with(const char *text, const char *end)
 
 /* --- files of VMs --- */
 
-/* Two would have one name: the end of the first would take the file of the second. */
+/* A number, so that two files of one VM have different names, and the end of the first does not
+ * remove the second. */
 static bool is_written(const struct sleepers *s, const uint8_t uuid[16])
 {
 	const struct sleeper_file *f = s->files;
@@ -111,10 +113,11 @@ int sleeper_keep(const struct sleeper_file *f, struct err *e)
 {
 	int rc = fsync(f->fd);
 
-	/* A late one never replaces another one's. */
+	/* A late rename must not replace the file of another sleep. */
 	if (rc == 0)
 		rc = renameat2(f->dir, f->part, f->dir, f->name, RENAME_NOREPLACE);
-	if (rc < 0 && (errno == EINVAL || errno == ENOSYS)) /* the file system cannot do that */
+	/* the file system does not support this flag */
+	if (rc < 0 && (errno == EINVAL || errno == ENOSYS))
 		rc = renameat(f->dir, f->part, f->dir, f->name);
 	if (rc == 0)
 		rc = fsync(f->dir);
@@ -210,7 +213,7 @@ void sleepers_close(struct engine *en)
 	engine_set_sleepers(en, NULL);
 }
 
-/* Another VM may have got the name since: it is told by its uuid. */
+/* If another VM has the name meanwhile, the name gets a part of the uuid. */
 static void free_name(struct vm *vm)
 {
 	const uint8_t *id = vm_uuid_bytes(vm);
@@ -225,7 +228,7 @@ static void free_name(struct vm *vm)
 	vm_set_first_name(vm, name);
 }
 
-/* The host was booted since it fell asleep. */
+/* Lists a VM without a record: the host was rebooted since it was put to sleep. */
 static int list(struct engine *en, const struct vm_record *r, struct vm_config *cfg, struct err *e)
 {
 	struct vm *vm = vm_of_record(en, r, cfg);
@@ -246,7 +249,7 @@ static int list(struct engine *en, const struct vm_record *r, struct vm_config *
 	return 0;
 }
 
-/* What it says of its VM. */
+/* Reads the description of the VM in the file. */
 static int read_owner(struct engine *en, struct save_stream *s, const uint8_t uuid[16],
 		      struct err *e)
 {
@@ -301,7 +304,7 @@ static void look_at(struct engine *en, const char *name)
 	}
 	vm = engine_find_uuid(en, uuid);
 	if (vm && !vm_known_life(vm)->has_file)
-		sleepers_forget_uuid(en, uuid); /* it runs, or has ended */
+		sleepers_forget_uuid(en, uuid); /* the VM runs or has ended */
 	else if (!vm && read_file(en, name, uuid, &e) < 0)
 		log_line(LOG_ERROR, "%s/%s: %s; the file is ignored",
 			 engine_settings(en)->sleep_dir, name, err_msg(&e));

@@ -26,7 +26,7 @@ struct deleting {
 	char name[SLEEPER_NAME];
 };
 
-/* Large files take their time, and so does the disk. */
+/* Deleting a large file takes long, and so may the disk. */
 static void delete_work(struct worker_job *job, struct xen *x)
 {
 	struct deleting *d = (struct deleting *)job;
@@ -128,7 +128,8 @@ bool sleepers_forget_first(struct vm *vm)
 	sleeper_name(vm_uuid_bytes(vm), 0, "save", name);
 	sleeper_name(vm_uuid_bytes(vm), ++s->last, "gone", d->name);
 	d->job = (struct worker_job){.work = delete_work, .done = delete_done};
-	(void)renameat(s->dir, name, s->dir, d->name); /* the last daemon may have done it */
+	/* the last daemon may have renamed it already */
+	(void)renameat(s->dir, name, s->dir, d->name);
 	*k = (struct syncing){.job = {.work = sync_work, .done = sync_done}, .en = en, .rest = d};
 	memcpy(k->uuid, vm_uuid_bytes(vm), sizeof(k->uuid));
 	life->has_file = false;

@@ -24,19 +24,17 @@
 
 /* --- keeping one --- */
 
-/*
- * A thread makes the file, a save fills it (the VM goes on with its last page), and a thread gives
- * it its name. In between the VM may go, and its uuid be found no more.
- */
+/* A thread makes the file, a save fills it (the VM continues after its last page), and a thread
+ * gives it its name. Meanwhile the VM may end, so that its uuid is not found any more. */
 struct keeping {
-	struct stream_wait wait; /* for a stream */
+	struct stream_wait wait; /* waits for its turn as a stream */
 	struct engine *en;
 	uint8_t uuid[16];
 	struct snapshot_new *made;
-	int fd; /* of `made` */
+	int fd; /* the file of `made` */
 	struct snapshot what;
 	struct stream_stats st;
-	uint32_t set_back; /* of the VM, as it was taken */
+	uint32_t set_back; /* number of rollbacks of the VM when the state was taken */
 	uint64_t start_ns;
 	vm_snapshot_fn *fn;
 	void *arg;
@@ -55,7 +53,8 @@ static void fail_keeping(struct keeping *k, int rc, const struct err *e)
 	end_keeping(k, rc, NULL, e);
 }
 
-/* The VM's own name for its snapshots is their digest: a name may become another's. */
+/* The VM's configuration has the digest, because the name may be given to another snapshot later.
+ */
 static void note_snapshot(struct vm *vm, const struct snapshot *x)
 {
 	char *digest = strdup(x->digest);
@@ -73,7 +72,8 @@ static void named(void *arg, int rc, const struct snapshot *x, const struct err 
 	struct keeping *k = arg;
 	struct vm *vm = rc < 0 ? NULL : vm_by_uuid(k->en, k->uuid);
 
-	if (vm && vm_life(vm)->set_back == k->set_back) /* else it comes from another one by now */
+	/* otherwise it was rolled back to another snapshot meanwhile */
+	if (vm && vm_life(vm)->set_back == k->set_back)
 		note_snapshot(vm, x);
 	end_keeping(k, rc, x, e);
 }
@@ -153,7 +153,7 @@ static void opened(void *arg, int rc, struct snapshot_new *n, int fd, const stru
 		write_it(k);
 }
 
-/* The VM's name and the first number that none has. */
+/* The VM's name with the first number that no snapshot has. */
 static int make_up_name(const struct vm *vm, char *to, size_t room, struct err *e)
 {
 	for (uint32_t i = 1; i; i++) {
@@ -196,13 +196,13 @@ int vm_snapshot(struct vm *vm, const char *name, vm_snapshot_fn *fn, void *arg, 
 	return rc;
 }
 
-/* --- VMs out of one --- */
+/* --- VMs made from snapshots --- */
 
 struct copying {
 	struct stream_wait wait;
-	struct snapshot_hold hold; /* while it waits */
+	struct snapshot_hold hold; /* the snapshot is held while the request waits */
 	struct engine *en;
-	const char *why; /* none was taken out of the pool */
+	const char *why; /* why no copy of the pool was used */
 	char name[VM_NAME_MAX + 1];
 	uint32_t flags;
 	bool has_vif;

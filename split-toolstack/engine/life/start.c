@@ -27,13 +27,13 @@
 #include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 
-/* Everything between a loaded domain and one that runs. */
+/* Everything between loading the domain and running it. */
 static int start(struct vm *vm, struct err *e)
 {
 	struct life *life = vm_life(vm);
 	bool saved = life->restore || life->copy_of;
 	uint64_t since = clock_ns();
-	uint64_t generation = 0; /* its first */
+	uint64_t generation = 0; /* its first generation */
 	bool noxs;
 	int rc;
 
@@ -47,12 +47,13 @@ static int start(struct vm *vm, struct err *e)
 		rc = guest_store_tell_address(vm, e);
 	}
 	life->t.devices_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0 && vm_dom(vm)->build) /* else it is armed */
+	if (rc == 0 && vm_dom(vm)->build) /* otherwise the domain is complete */
 		rc = dom_arm(engine_xen(vm_engine(vm)), vm_change_dom(vm), life->img, e);
 	return rc;
 }
 
-/* Whether one that is at its gate can stay there until it runs: at once. */
+/* A guest at its gate stays there if it may run at once; otherwise the domain is paused and the
+ * gate opened. */
 static int settle_gate(struct vm *vm, struct err *e)
 {
 	bool at_once = life_want(vm) != WANT_PAUSED &&
@@ -62,8 +63,8 @@ static int settle_gate(struct vm *vm, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "pause domain %u", vm_domid(vm)) : 0;
 }
 
-/* The final record comes before the guest's first instruction, or the first behind its gate: from
- * now on it is adopted. */
+/* The final record is written before the guest's first instruction, or its first one after the
+ * gate: from now on the next daemon adopts the VM. */
 static int run(struct vm *vm, struct err *e)
 {
 	struct life *life = vm_life(vm);
@@ -116,7 +117,7 @@ void vm_unbuild(struct vm *vm)
 	life->img = NULL;
 }
 
-/* It could not be woken: it is as it was, and so is its file. */
+/* The wake has failed: the VM stays asleep, and its file does not change. */
 static void sleeps_on(struct vm *vm, int rc, const struct err *e)
 {
 	life_go(vm, NOW_ASLEEP);
@@ -127,7 +128,7 @@ static void sleeps_on(struct vm *vm, int rc, const struct err *e)
 	vm_create_done(vm, rc, e);
 }
 
-/* Nothing of a failed build is left; a VM that had lived goes into the history. */
+/* Removes everything of a failed build; a VM that ran before is moved into the history. */
 static void failed(struct vm *vm, int rc, const struct err *e)
 {
 	life_go(vm, NOW_ENDED);
@@ -175,7 +176,7 @@ int life_finish(struct vm *vm, int rc, struct err *e)
 	return 0;
 }
 
-/* The same, but one that arrives waits to be told whether it may run. */
+/* The same, but a VM that arrives from another host waits for the permission to run. */
 static void is_complete(struct vm *vm, int rc, struct err *e)
 {
 	if (rc < 0 || !(vm_life(vm)->create.flags & VM_CREATE_ARRIVING)) {
@@ -183,11 +184,10 @@ static void is_complete(struct vm *vm, int rc, struct err *e)
 		return;
 	}
 	life_go(vm, NOW_ARRIVING);
-	vm_create_done(vm, 0, NULL); /* may be the end of it */
+	vm_create_done(vm, 0, NULL); /* may remove the VM */
 }
 
-/* --- the create waits: with VM_CREATE_WAIT_DEVICES it ends without a device that does not come ---
- */
+/* --- creates with VM_CREATE_WAIT_DEVICES wait for devices, and fail if one does not connect --- */
 
 int life_look_at_connecting(struct vm *vm, const struct life_news *n)
 {
@@ -211,7 +211,7 @@ int life_connect_time(struct vm *vm, const struct life_news *n)
 	return 0;
 }
 
-/* True: it waits for its devices first. */
+/* True: the create waits for devices first. */
 static bool waits_for_devices(struct vm *vm)
 {
 	struct life *life = vm_life(vm);
@@ -221,11 +221,11 @@ static bool waits_for_devices(struct vm *vm)
 		return false;
 	life_go(vm, NOW_CONNECTING);
 	life->connect_until = ev_now(engine_loop(vm_engine(vm))) + ATTACH_S;
-	life_timer(vm, 0.); /* one may be broken already */
+	life_timer(vm, 0.); /* a device may be broken already */
 	return true;
 }
 
-/* --- it is built --- */
+/* --- after the build --- */
 
 int life_built(struct vm *vm, const struct life_news *n)
 {

@@ -30,7 +30,7 @@ void streams_give(struct engine *en)
 	struct stream_wait *w;
 
 	engine_streams(en)->n--;
-	/* More than one: what fails at once takes none. */
+	/* May start more than one, because a stream that fails at once does not count. */
 	while ((w = engine_streams(en)->waiting) != NULL && engine_streams(en)->n < STREAMS_MOST) {
 		DL_DELETE(engine_streams(en)->waiting, w);
 		w->fn(w, false);

@@ -6,7 +6,7 @@
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/vm/state.h"
 
-/* Events that say nothing to a VM in this state. */
+/* Events that have no effect in this state. */
 static int nothing(struct vm *vm, const struct life_news *n)
 {
 	(void)vm;
@@ -15,17 +15,18 @@ static int nothing(struct vm *vm, const struct life_news *n)
 }
 
 #define TO(state) (1u << NOW_##state)
-/* A VM that is built on the loop may run already when that returns, or have failed. */
+/* If the VM was built on the loop, it may already run, or have failed, when the function returns.
+ */
 #define STARTED                                                                                    \
 	(TO(CONNECTING) | TO(ARRIVING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(ENDED) |        \
 	 LIFE_FREE)
-/* It was looked at once more, and is as it was recorded. */
+/* After another try to adopt the VM: the state of its record. */
 #define ADOPTED                                                                                    \
 	(TO(WAITING) | TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(MOVING) | TO(PRESERVED) |         \
 	 TO(ENDED) | TO(UNKNOWN) | TO(ASLEEP))
-/* It is filled out of its file: it runs, or sleeps on. */
+/* After a wake: it runs, or is still asleep. */
 #define WOKEN (TO(GATED) | TO(RUNNING) | TO(PAUSED) | TO(ASLEEP))
-/* The on_* action was done; one that is built on the loop may run again already. */
+/* After the on_* action; if the VM was built on the loop, it may already run again. */
 #define ACTION (TO(WAITING) | TO(PRESERVED) | TO(ENDED) | TO(BUILDING) | STARTED)
 
 /* clang-format off */

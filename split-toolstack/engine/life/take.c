@@ -22,23 +22,22 @@ int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
 	if (rc != 1)
 		return rc;
 	if (!s->take)
-		vm_look(vm); /* what it has said is in its own log alone */
+		vm_look(vm); /* its console output until now belongs only to its own log */
 	s->source.device = vm_map(vm);
 	s->source.control = vm_map(vm) + 4096;
-	/* The guest may have written another number meanwhile: it is read again, once, now that it
-	 * stands still.
-	 */
+	/* The guest may have changed this number meanwhile: it is read again, once, because the
+	 * guest is stopped now. */
 	s->source.most = TEMPLATE_SHORT_PAGES;
 	rc = dom_template_take(engine_xen(vm_engine(vm)), &s->source, &s->state, &s->st, e);
 	s->source.most = 0;
-	if (rc == -EFBIG) { /* it is the thread's */
+	if (rc == -EFBIG) { /* a thread will do it */
 		*e = (struct err){0};
 		return 0;
 	}
 	return rc < 0 ? rc : 1;
 }
 
-/* --- a save whose VM goes on --- */
+/* --- saves after which the VM continues --- */
 
 bool save_can_part(struct vm *vm, const struct vm_save *s)
 {
@@ -60,7 +59,8 @@ static void written(struct worker_job *job)
 	s->phase = WRITTEN;
 	DL_DELETE(engine_streams(s->en)->parted, s);
 	save_answer(s, s->rc, &s->err);
-	dom_template_unmap(engine_xen(s->en), s->state); /* behind the answer */
+	/* after the answer, because it takes time */
+	dom_template_unmap(engine_xen(s->en), s->state);
 	save_free(s);
 }
 

@@ -23,7 +23,8 @@
 #include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* While it slept it held no lock on its disks; it remembers what was on them. */
+/* A VM that is asleep holds no lock on its disks, but the guest's memory has parts of their
+ * contents. */
 static int check_disks(const struct vm *vm, uint64_t saved_ns, struct err *e)
 {
 	const struct vm_config *c = vm_cfg(vm);
@@ -37,7 +38,7 @@ static int check_disks(const struct vm *vm, uint64_t saved_ns, struct err *e)
 	return 0;
 }
 
-/* The VM and its configuration are the thread's, as in a build. */
+/* The thread may use the VM and its configuration, as in a build. */
 int wake_check_file(const struct vm_restore *r, struct err *e)
 {
 	const struct save_info *i = save_info(r->stream);
@@ -55,7 +56,7 @@ static void woken(void *arg, int rc, struct vm *vm, const struct vm_timings *t, 
 	struct vm_restore *r = arg;
 	struct err err = {0};
 
-	if (rc == 0) { /* else a thread may count in it */
+	if (rc == 0) { /* otherwise a thread may still write the numbers */
 		r->stats->pages = r->st.pages;
 		r->stats->present = r->st.present;
 		r->stats->bytes = r->st.bytes;
@@ -83,7 +84,7 @@ int life_wake(struct vm *vm, const struct life_news *n)
 
 int life_wake_placed(struct vm *vm, const struct life_news *n)
 {
-	if (!vm_life(vm)->restore) /* nothing wakes it */
+	if (!vm_life(vm)->restore) /* no wake is under way */
 		return 0;
 	life_go(vm, NOW_WAKING);
 	restore_build(vm, n->rc, n->e);

@@ -28,7 +28,7 @@ struct vms;
 struct worker;
 
 struct engine {
-	/* the host, and what was asked for */
+	/* the host and the settings */
 	struct ev_loop *loop;
 	struct xen *x;
 	struct engine_conf conf;

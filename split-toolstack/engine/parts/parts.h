@@ -24,7 +24,7 @@ struct streams;
 struct vms;
 struct worker;
 
-/* --- the host, and what was asked for --- */
+/* --- the host and the settings --- */
 /* engine.h: engine_xen(), engine_store_mode(), engine_snapshots() */
 struct ev_loop *engine_loop(const struct engine *en);
 const struct engine_conf *engine_settings(const struct engine *en);

@@ -42,7 +42,8 @@ static struct flavor *best(struct engine *en, const struct shell_want *want, con
 		return NULL;
 	}
 	fork = memcmp(&c->limits, &vm_fork_limits, sizeof(c->limits)) == 0;
-	if (c->limits.asked && !fork) { /* a shell has those of its kind of image, for good */
+	/* a shell has the limits of its kind of image, which cannot be changed */
+	if (c->limits.asked && !fork) {
 		*why = "limits of its own (max_*)";
 		return NULL;
 	}

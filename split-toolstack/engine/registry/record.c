@@ -229,7 +229,7 @@ static char *copy_text(const uint8_t **at, const uint8_t *end, uint32_t len, boo
 	return s;
 }
 
-/* Records are our own, but a daemon of another version may have written them. */
+/* Only chaosd writes records, but perhaps a daemon of another version. */
 static bool plausible(const struct record *r)
 {
 	return r->version >= RECORD_OLDEST && r->version <= RECORD_VERSION &&

@@ -27,7 +27,7 @@ static int failed(struct err *e, int rc, const char *what)
 	return err_set(e, code, "registry: %s: %s", what, mdb_strerror(rc));
 }
 
-/* The folder of our files; nothing in it may be a symbolic link. */
+/* The folder of the registry's files; nothing in it may be a symbolic link. */
 static int open_folder(const char *path, struct err *e)
 {
 	int dir = dir_prepare(path, false, e);
@@ -196,7 +196,8 @@ static int read_record(const uint8_t uuid[16], const uint8_t *data, size_t bytes
 		       struct vm_record *r, struct vm_config *cfg)
 {
 	vm_config_init(cfg);
-	errno = 0; /* allocators set it: what they lack says nothing of the record */
+	/* allocators set it, but lack of memory does not mean that the record is damaged */
+	errno = 0;
 	if (record_read(r, cfg, data, bytes)) {
 		memcpy(r->uuid, uuid, sizeof(r->uuid));
 		memcpy(cfg->uuid, uuid, sizeof(cfg->uuid));

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first hypercall asks for so many, to copy less. */
+/* Number of domains in the first hypercall, which is small so that less is copied. */
 #define FEW 64u
 
 int domains_walk(struct xen *x, domains_fn *fn, void *arg, struct err *e)

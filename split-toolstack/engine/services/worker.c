@@ -364,7 +364,7 @@ void worker_push(struct worker *w, enum worker_queue i, struct worker_job *job)
 {
 	struct queue *q = &w->queue[i];
 
-	if (q->ending) { /* a job that ended the last one left behind: the threads are gone */
+	if (q->ending) { /* pushed by the end of the last job: the threads have ended */
 		job->work(job, q->x);
 		job->done(job);
 		return;

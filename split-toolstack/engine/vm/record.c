@@ -108,7 +108,7 @@ int vm_undescribe(const uint8_t *data, uint32_t bytes, struct vm_config *cfg, st
 	return rc;
 }
 
-/* --- as its record says --- */
+/* --- from its record --- */
 
 /* Defaults for members that the record lacks. */
 static enum vm_want guess_want(enum vm_state recorded, bool restarted)

@@ -175,7 +175,7 @@ void vm_cursor_begin(struct vm_cursor *c, struct vm *first)
 	c->vm = first;
 }
 
-/* One that came since is no part of it, and a VM that ended since is not told twice. */
+/* A VM that was added since is not included, and one that has ended since is not reported twice. */
 struct vm *vm_cursor_next(struct vm_cursor *c)
 {
 	struct vm *vm;
