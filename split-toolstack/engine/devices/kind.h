@@ -29,7 +29,8 @@ struct device_kind_ops {
 
 	/* --- shells --- */
 
-	uint32_t (*in_flavor)(const struct pool_flavor *f); /* number of such devices in a flavor */
+	/* Number of such devices in a flavor; NULL: flavors have none. */
+	uint32_t (*in_flavor)(const struct pool_flavor *f);
 	/* Whether the shell's device number `i` can become this one. NULL: shells have no such
 	 * devices; they are added at the claim. */
 	bool (*fits_shell)(const struct pool_flavor *f, const struct device_config *d, uint32_t i);

@@ -149,6 +149,11 @@ void devices_hand_over(struct device_set *from, struct device_set *to)
 		d->set = to;
 }
 
+static uint32_t in_flavor(const struct device_kind_ops *kind, const struct pool_flavor *f)
+{
+	return kind->in_flavor ? kind->in_flavor(f) : 0;
+}
+
 bool devices_fit_flavor(const struct engine *en, const struct pool_flavor *f,
 			const struct vm_config *c)
 {
@@ -163,7 +168,7 @@ bool devices_fit_flavor(const struct engine *en, const struct pool_flavor *f,
 		fits = !kind->fits_shell || kind->fits_shell(f, d, at);
 	}
 	for (uint32_t i = 0; fits && i < DEVICE_KINDS; i++)
-		fits = n[i] == engine_devices(en)->kinds[i]->in_flavor(f);
+		fits = n[i] == in_flavor(engine_devices(en)->kinds[i], f);
 	return fits;
 }
 
@@ -179,7 +184,7 @@ static int start_kind(struct shell_devices *s, const struct device_kind_ops *kin
 {
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < kind->in_flavor(s->f); i++) {
+	for (uint32_t i = 0; rc == 0 && i < in_flavor(kind, s->f); i++) {
 		struct device_config c;
 		struct device *d;
 

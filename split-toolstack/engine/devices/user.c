@@ -14,21 +14,29 @@
 
 /* --- its number there --- */
 
-/* A process that was found may have devices of the last daemon. */
-#define KIND_BITS 1u
-_Static_assert(DEVICE_KINDS <= 1u << KIND_BITS, "numbers of all kinds");
+/* A process that was found may have devices of the last daemon, so all versions use the same
+ * numbers: bits 0 to 31 are the devid, bit 32 the lowest bit of the kind, bits 33 to 48 the domid,
+ * and the bits above the rest of the kind. */
+#define KIND_SHIFT  32
+#define DOMID_SHIFT 33
+#define DOMID_BITS  0xffffu
+#define REST_SHIFT  49
 
 static uint64_t number_of(const struct device *d)
 {
-	return ((uint64_t)d->key.domid << KIND_BITS | d->key.kind) << 32 | d->key.devid;
+	uint64_t kind = d->key.kind;
+
+	return kind >> 1 << REST_SHIFT | (uint64_t)d->key.domid << DOMID_SHIFT |
+	       (kind & 1) << KIND_SHIFT | d->key.devid;
 }
 
 struct device *device_user_find(struct engine *en, uint64_t n)
 {
-	uint32_t kind = n >> 32 & ((1u << KIND_BITS) - 1);
+	uint64_t kind = n >> REST_SHIFT << 1 | (n >> KIND_SHIFT & 1);
 
-	return device_find(en, (uint32_t)(n >> (32 + KIND_BITS)), (enum device_kind)kind,
-			   (uint32_t)n);
+	if (kind >= DEVICE_KINDS)
+		return NULL;
+	return device_find(en, n >> DOMID_SHIFT & DOMID_BITS, (enum device_kind)kind, (uint32_t)n);
 }
 
 /* --- nodes --- */
