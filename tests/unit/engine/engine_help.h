@@ -73,7 +73,8 @@ vm_create_fn ignore_created;
 uint32_t open_files(void);
 /* Slots with a port that no domain uses. */
 uint32_t free_slots(void);
-uint32_t ports_reserved(void); /* for slots: those of a destroyed domain are free when the loop hears of it */
+uint32_t ports_reserved(
+	void); /* for slots: those of a destroyed domain are free when the loop hears of it */
 void only_the_daemon_is_left(void);
 
 #define LIFE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
