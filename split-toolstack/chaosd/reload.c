@@ -81,18 +81,22 @@ static void change_pool(struct engine *en, const struct vmcfg_list *old,
 	}
 }
 
+struct engine_limits settings_limits(const struct settings *s)
+{
+	return (struct engine_limits){.console_log_kib = s->console_log_kib,
+				      .history_max = s->history,
+				      .rcu_expedited = s->rcu_expedited,
+				      .pool_kib = s->pool_kib,
+				      .branch_kib = (uint64_t)s->branch_mib << 10,
+				      .store_kib = (uint64_t)s->store_mib << 10};
+}
+
 void reload_settings(struct engine *en, struct settings *now, struct settings *fresh)
 {
 	struct engine_limits limits;
 
 	settings_reload(now, fresh);
-	limits = (struct engine_limits){.console_log_kib = now->console_log_kib,
-					.history_max = now->history,
-					.rcu_expedited = now->rcu_expedited,
-					.pool_kib = now->pool_kib,
-					.branch_kib = (uint64_t)now->branch_mib << 10,
-					.store_kib = (uint64_t)now->store_mib << 10};
-
+	limits = settings_limits(now);
 	log_set_level(now->log_level);
 	engine_set_limits(en, &limits);
 	change_pool(en, &fresh->pool, &now->pool); /* swapped: `fresh` has the old one */

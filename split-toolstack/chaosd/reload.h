@@ -5,6 +5,8 @@
 
 #include "split-toolstack/chaosd/settings.h"
 
+/* Those that the engine has, and that can change while it is open. */
+struct engine_limits settings_limits(const struct settings *s);
 /* Applies the settings that can change while VMs run (the table in settings.c has which).
  * Flavors that were in the old settings and are not in the new ones are removed; those that
  * clients made stay. `now` gets the new values; the caller clears `fresh`. Settings that cannot

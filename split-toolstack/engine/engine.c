@@ -68,7 +68,7 @@ static int open_images(struct engine *en, struct err *e)
 	struct images_conf conf = {.opener = en->opener,
 				   .cache_dir = en->conf.cache_dir,
 				   .store_dir = en->conf.image_dir,
-				   .quota = en->conf.store_kib << 10};
+				   .quota = en->conf.limits.store_kib << 10};
 
 	int rc = images_open(&conf, &en->images, e);
 
@@ -254,13 +254,8 @@ void engine_close(struct engine *en)
 
 void engine_set_limits(struct engine *en, const struct engine_limits *l)
 {
-	en->conf.console_log_kib = l->console_log_kib;
-	en->conf.history_max = l->history_max;
-	en->conf.rcu_expedited = l->rcu_expedited;
-	en->conf.pool_kib = l->pool_kib;
-	en->conf.branch_kib = l->branch_kib;
+	en->conf.limits = *l;
 	streams_limit(en);
-	en->conf.store_kib = l->store_kib;
 	imagestore_set_quota(images_store(en->images), l->store_kib << 10);
 	if (pool_held(en) > l->pool_kib)
 		(void)pool_drop(en);

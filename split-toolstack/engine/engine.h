@@ -37,6 +37,16 @@ struct vm;
 
 const char *store_mode_name(enum store_mode mode); /* "auto", "own", "beside", "none" */
 
+/* Settings that can change while the engine is open. */
+struct engine_limits {
+	uint64_t store_kib;	  /* images and snapshots; 0: no limit */
+	uint64_t pool_kib;	  /* memory that all shells together may have */
+	uint64_t branch_kib;	  /* memory for states of branches; 0: a quarter of dom0's */
+	uint32_t console_log_kib; /* size of each VM's console log; applies to new logs */
+	uint32_t history_max;	  /* ended VMs in the history */
+	bool rcu_expedited;	  /* set the kernel's rcu_expedited while backends are removed */
+};
+
 struct engine_conf {
 	const char *run_dir;   /* registry (LMDB): /run/chaos */
 	const char *log_dir;   /* console logs: /var/log/chaos/console */
@@ -45,16 +55,11 @@ struct engine_conf {
 	const char *sleep_dir; /* VMs that sleep: /var/lib/chaos/asleep; NULL: VMs cannot sleep */
 	enum store_mode store;
 	const char *store_socket; /* own: socket for dom0's tools; NULL: dom0 is not served */
-	uint64_t store_kib;	  /* limit of images and snapshots; 0: none */
-	uint64_t pool_kib;	  /* memory that all shells together may have */
-	uint64_t branch_kib;	  /* memory for states of branches; 0: a quarter of dom0's */
-	uint32_t console_log_kib; /* size of each VM's console log */
-	uint32_t history_max;	  /* ended VMs in the history */
+	struct engine_limits limits;
 	const char *backend_exe;  /* chaos-backend */
 	const char *backend_user; /* the user that it runs as: a name or number; NULL: root */
 	enum tail_guard tail_guard;
 	const char *preempt_file; /* preemption of dom0's kernel; NULL: debugfs' sched/preempt */
-	bool rcu_expedited;	  /* set the kernel's rcu_expedited while backends are removed */
 };
 
 /*
@@ -66,16 +71,7 @@ int engine_open(struct ev_loop *loop, const struct engine_conf *conf, struct eng
 		struct err *e);
 /* All VMs continue. NULL is allowed. */
 void engine_close(struct engine *en);
-/* Settings that can change while it is open. If the pool becomes smaller, shells are destroyed at
- * once. */
-struct engine_limits {
-	uint32_t console_log_kib; /* of new logs */
-	uint32_t history_max;
-	bool rcu_expedited;
-	uint64_t pool_kib;
-	uint64_t branch_kib;
-	uint64_t store_kib;
-};
+/* If the pool becomes smaller, shells are destroyed at once. */
 void engine_set_limits(struct engine *en, const struct engine_limits *l);
 enum store_mode engine_store_mode(const struct engine *en); /* never STORE_AUTO */
 struct xen *engine_xen(struct engine *en);

@@ -48,7 +48,7 @@ void teardown_hurry(struct engine *en, bool on)
 {
 	struct teardown *t = engine_devices(en)->teardown;
 
-	if (t->hurried == on || !engine_settings(en)->rcu_expedited)
+	if (t->hurried == on || !engine_settings(en)->limits.rcu_expedited)
 		return;
 	if (on && (kernel_rcu_expedited() != 0 || !mark(en, true)))
 		return;

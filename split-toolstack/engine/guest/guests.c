@@ -50,7 +50,7 @@ void guests_close(struct engine *en)
 void guest_begin(struct vm *vm)
 {
 	struct guest *g = vm_guest(vm);
-	uint64_t log_kib = engine_settings(vm_engine(vm))->console_log_kib;
+	uint64_t log_kib = engine_settings(vm_engine(vm))->limits.console_log_kib;
 
 	g->vm = vm;
 	g->log = (struct console_log){.fd = -1, .size = log_kib * 1024};

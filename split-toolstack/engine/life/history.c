@@ -33,10 +33,11 @@ static struct vm *oldest_ended(struct engine *en)
 
 bool history_trim(struct engine *en, uint32_t most)
 {
-	while (vms_ended_count(en) > engine_settings(en)->history_max && vms_ended_count(en) > 1 &&
-	       most--)
+	while (vms_ended_count(en) > engine_settings(en)->limits.history_max &&
+	       vms_ended_count(en) > 1 && most--)
 		vm_delete(oldest_ended(en));
-	return vms_ended_count(en) > engine_settings(en)->history_max && vms_ended_count(en) > 1;
+	return vms_ended_count(en) > engine_settings(en)->limits.history_max &&
+	       vms_ended_count(en) > 1;
 }
 
 static void free_ended(struct vm *vm)
@@ -90,7 +91,7 @@ void vm_archive(struct vm *vm)
 	vm_unlink(vm);
 	vm_link_ended(vm);
 	console_log_close(vm); /* it is opened again when it is read */
-	if (vms_ended_count(en) > engine_settings(en)->history_max + HISTORY_SLACK)
+	if (vms_ended_count(en) > engine_settings(en)->limits.history_max + HISTORY_SLACK)
 		(void)history_trim(en, HISTORY_SLACK);
 	idle_later(engine_idle(en)); /* the rest of the history is trimmed there */
 }

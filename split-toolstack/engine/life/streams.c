@@ -72,7 +72,7 @@ void streams_free(struct engine *en)
 void streams_limit(struct engine *en)
 {
 	struct sysinfo info;
-	uint64_t most = engine_settings(en)->branch_kib << 10;
+	uint64_t most = engine_settings(en)->limits.branch_kib << 10;
 
 	if (most == 0 && sysinfo(&info) == 0)
 		most = (uint64_t)info.totalram * info.mem_unit / 4;

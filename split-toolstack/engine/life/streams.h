@@ -23,7 +23,7 @@ void streams_give(struct engine *en);
 bool streams_full(const struct engine *en);
 /* w->fn will be called later, in the order of these calls; false: it can begin now. */
 bool streams_wait(struct engine *en, struct stream_wait *w);
-/* Reads engine_settings(en)->branch_kib again. */
+/* Reads engine_settings(en)->limits.branch_kib again. */
 void streams_limit(struct engine *en);
 /* Called before all others. -ENOMEM. */
 int streams_make(struct engine *en, struct err *e);

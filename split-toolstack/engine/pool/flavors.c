@@ -41,11 +41,11 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 {
 	uint64_t kib = least_kib(f);
 
-	if (f->mem_kib == 0 || f->mem_kib > engine_settings(en)->pool_kib)
+	if (f->mem_kib == 0 || f->mem_kib > engine_settings(en)->limits.pool_kib)
 		return err_set(e, EINVAL,
 			       "pool: memory %llu KiB: 1 to %llu are possible (pool_memory)",
 			       (unsigned long long)f->mem_kib,
-			       (unsigned long long)engine_settings(en)->pool_kib);
+			       (unsigned long long)engine_settings(en)->limits.pool_kib);
 	if (f->vcpus < 1 || f->vcpus > DOM_MAX_VCPUS)
 		return err_set(e, EINVAL, "pool: vcpus %u: 1 to %d are possible", f->vcpus,
 			       DOM_MAX_VCPUS);
@@ -60,11 +60,11 @@ static int check_flavor(struct engine *en, const struct pool_flavor *f, struct e
 	for (struct flavor *o = engine_pool(en)->flavors; o; o = o->next)
 		if (!same(&o->f, f))
 			kib += least_kib(&o->f);
-	if (kib > engine_settings(en)->pool_kib)
+	if (kib > engine_settings(en)->limits.pool_kib)
 		return err_set(e, ENOMEM,
 			       "pool: all flavors together need %llu KiB, pool_memory allows %llu",
 			       (unsigned long long)kib,
-			       (unsigned long long)engine_settings(en)->pool_kib);
+			       (unsigned long long)engine_settings(en)->limits.pool_kib);
 	return 0;
 }
 
@@ -385,7 +385,7 @@ bool flavor_has_room(const struct engine *en, const struct flavor *f)
 	uint64_t lacks = f->f.target > f->f.ready ? f->f.target - f->f.ready : 0;
 
 	return f->f.overcommit ||
-	       pool_held(en) + (lacks + 1) * f->f.mem_kib <= engine_settings(en)->pool_kib;
+	       pool_held(en) + (lacks + 1) * f->f.mem_kib <= engine_settings(en)->limits.pool_kib;
 }
 
 bool pool_has_domain(const struct engine *en, const struct xen_domain_info *info)

@@ -50,7 +50,8 @@ static struct flavor *hungry(struct engine *en, bool *later)
 		kib = f->copies ? copies_next_kib(f->copies) : f->f.mem_kib;
 		if (now < f->retry_at)
 			*later = true;
-		else if (held + kib <= engine_settings(en)->pool_kib && !memory_is_coming(en, kib))
+		else if (held + kib <= engine_settings(en)->limits.pool_kib &&
+			 !memory_is_coming(en, kib))
 			return f;
 	}
 	return NULL;

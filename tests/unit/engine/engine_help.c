@@ -33,9 +33,9 @@ struct engine_conf conf(void)
 				    .image_dir = images,
 				    .sleep_dir = asleep,
 				    .store = STORE_OWN,
-				    .pool_kib = 1u << 20,
-				    .console_log_kib = 16,
-				    .history_max = 4};
+				    .limits.pool_kib = 1u << 20,
+				    .limits.console_log_kib = 16,
+				    .limits.history_max = 4};
 }
 
 /* The engine knows the image from then on, so that creates from it are not left to the worker. */

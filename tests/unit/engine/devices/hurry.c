@@ -16,7 +16,7 @@ static int with_hurry(void **state)
 
 	engine_close(en);
 	c = conf();
-	c.rcu_expedited = true;
+	c.limits.rcu_expedited = true;
 	return rc == 0 ? engine_open(loop, &c, &en, NULL) : rc;
 }
 
@@ -83,7 +83,7 @@ static void a_killed_daemons_is_put_back(void **state)
 	(void)state;
 	(void)removing();
 	assert_true(is_marked());
-	engine_test_settings(en)->rcu_expedited = false; /* a killed one puts nothing back */
+	engine_test_settings(en)->limits.rcu_expedited = false; /* a killed one puts nothing back */
 	engine_close(en);
 	assert_int_equal(kernel_rcu_expedited(), 1);
 	assert_true(is_marked());

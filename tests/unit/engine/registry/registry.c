@@ -95,13 +95,13 @@ static void room_for_all(void **state)
 		assert_int_equal(vm_record(vm, NULL), 0);
 		vm_free(vm);
 	}
-	engine_test_settings(en)->history_max = 1000;
+	engine_test_settings(en)->limits.history_max = 1000;
 	{
 		struct engine_conf c = conf();
 		uint32_t n = 0;
 
 		engine_close(en);
-		c.history_max = 1000;
+		c.limits.history_max = 1000;
 		assert_int_equal(engine_open(loop, &c, &en, NULL), 0);
 		for (struct vm *vm = vms_ended(en); vm; vm = vm_next(vm))
 			n++;
