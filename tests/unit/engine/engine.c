@@ -142,6 +142,7 @@ static void a_failed_restart_ends_nobody_else(void **state)
 	assert_int_equal(unlink(path), 0);
 	fake_end(i.domid, SHUTDOWN_reboot);
 	settle(0); /* lived for less than a second: it waits for its restart */
+	until(ports_reserved() == free_slots());
 	vm_get_info(create(guest("other", DOM_PV, 256), 0).vm, &other);
 	assert_int_equal(other.domid, i.domid);
 	until(vm_state(r.vm) == VM_ENDED);

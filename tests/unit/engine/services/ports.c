@@ -225,6 +225,7 @@ static void test_ends_in_its_rest(void **state)
 {
 	struct listener a;
 	struct listener b;
+	uint32_t resumed;
 
 	(void)state;
 	listen_to(&a, 7);
@@ -233,6 +234,7 @@ static void test_ends_in_its_rest(void **state)
 	b.rests = 1;
 	raise_events(7, 1);
 	raise_events(8, 1);
+	resumed = a.resumed; /* its rest may be over by now */
 	ports_ignore(ports, &a.user);
 	assert_false(a.user.resting);
 	a.rests = 0;
@@ -243,7 +245,7 @@ static void test_ends_in_its_rest(void **state)
 	while (b.user.resting)
 		assert_true(ev_run(loop, EVRUN_ONCE));
 	assert_int_equal(b.user.port, 0);
-	assert_int_equal(a.resumed, 0);
+	assert_int_equal(a.resumed, resumed);
 	end(&a);
 	(void)xen_evtchn_unbind(x, b.port);
 }
