@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BACKENDS "/local/domain/0/backend"
 
@@ -11,6 +12,13 @@ struct forgetting {
 	struct store *s;
 	uint32_t domid;
 };
+
+/* The number of a domain is made a text once for all its paths. `top` and `id` are short. */
+static const char *of_domain(char path[64], const char *top, const char *id)
+{
+	(void)stpcpy(stpcpy(stpcpy(path, top), "/"), id);
+	return path;
+}
 
 static void remove_path(struct store *s, const char *path)
 {
@@ -106,14 +114,16 @@ static void forget_elsewhere(struct store *s, uint32_t domid)
 }
 
 /* "/vm/<uuid>", unless a later domain of the same VM uses it. */
-static void forget_identity(struct store *s, uint32_t domid)
+static void forget_identity(struct store *s, const char *id, uint32_t domid)
 {
 	char path[STORE_PATH_MAX];
+	char at[64];
 	const char *vm;
 	const struct store_node *n;
 
-	(void)snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
-	vm = store_get(s, path, NULL);
+	if (!store_find(s, of_domain(at, "/local/domain", id)))
+		return;
+	vm = store_get(s, strcat(at, "/vm"), NULL);
 	if (!vm || strncmp(vm, "/vm/", 4) != 0 || strlen(vm) >= sizeof(path))
 		return;
 	store_path_copy(path, vm);
@@ -127,16 +137,16 @@ void store_forget_domain(struct store *s, uint32_t domid)
 	struct forgetting f = {s, domid};
 	struct store_domain *d;
 	char path[64];
+	char id[16];
 
+	(void)snprintf(id, sizeof(id), "%u", domid);
 	store_begin(s);
 	d = store_domain(s, domid, false);
 	if (d && d->ring)
 		store_conn_end(d->ring);
-	forget_identity(s, domid);
-	(void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
-	remove_path(s, path);
-	(void)snprintf(path, sizeof(path), "/libxl/%u", domid);
-	remove_path(s, path);
+	forget_identity(s, id, domid);
+	remove_path(s, of_domain(path, "/local/domain", id));
+	remove_path(s, of_domain(path, "/libxl", id));
 	(void)store_children(s, BACKENDS, forget_backends, &f);
 	d = store_domain(s, domid, false);
 	if (d && (d->nodes || d->mentions))
