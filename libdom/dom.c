@@ -156,11 +156,12 @@ int dom_build(struct xen *x, const struct dom_spec *spec, const struct image *im
 
 int dom_arm(struct xen *x, struct dom *d, const struct image *img, struct err *e)
 {
-	uint64_t since = clock_ns();
+	uint64_t since;
 	int rc;
 
 	if (!d->build)
 		return 0;
+	since = clock_ns();
 	rc = d->type == DOM_PV ? pv_arm(x, d, img, e) : pvh_arm(x, d, img, e);
 	build_lap(d, DOM_T_CONTEXT, &since);
 	if (rc == 0)

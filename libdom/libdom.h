@@ -252,6 +252,18 @@ static inline void dom_init(struct dom *d)
 	memset(d, 0, sizeof(*d));
 }
 
+/* Whether it is Linux without a command line yet, which is written later. */
+static inline bool dom_lacks_cmdline(const struct dom *d)
+{
+	return d->cmdline_room != 0;
+}
+
+/* Pages that dom_window() has mapped; 0: none. */
+static inline uint32_t dom_window_pages(const struct dom *d)
+{
+	return d->window ? d->window_pages : 0;
+}
+
 /* PREPARE: creates the domain paused, with vCPUs, memory, scheduling parameters and all else
  * that does not depend on the image; also the vCPU state if it will start at a noxs entry. With
  * `img` NULL it makes a shell: any noxs image of this type with a direct entry and VIRT_BASE 0

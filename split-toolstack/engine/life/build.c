@@ -163,7 +163,8 @@ static int complete_shell(struct vm *vm, struct err *e)
 	vm_forget_phases(vm);
 	if (rc == 0 && life->t.way == VM_SHELL && is_small(life->img))
 		rc = dom_load(engine_xen(en), vm_change_dom(vm), life->img, &o.load, e);
-	if (rc == 0 && vm_dom(vm)->cmdline_room) /* Linux has no device page that contains it */
+	if (rc == 0 &&
+	    dom_lacks_cmdline(vm_dom(vm))) /* Linux has no device page that contains it */
 		rc = dom_set_cmdline(engine_xen(en), vm_change_dom(vm), o.load.cmdline, e);
 	return rc;
 }

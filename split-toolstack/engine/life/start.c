@@ -47,7 +47,7 @@ static int start(struct vm *vm, struct err *e)
 		rc = guest_store_tell_address(vm, e);
 	}
 	life->t.devices_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0 && vm_dom(vm)->build) /* otherwise the domain is complete */
+	if (rc == 0)
 		rc = dom_arm(engine_xen(vm_engine(vm)), vm_change_dom(vm), life->img, e);
 	return rc;
 }

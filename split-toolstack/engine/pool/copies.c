@@ -324,7 +324,7 @@ static struct dom_spec order_of(const struct copies *c, const struct shell *s)
 {
 	struct dom_spec spec = c->spec;
 
-	spec.domid = s->slot.domid;
+	spec.domid = slot_domid(&s->slot);
 	memcpy(spec.uuid, s->uuid, sizeof(spec.uuid));
 	return spec;
 }

@@ -164,8 +164,11 @@ void gate_ignore(struct engine *en, struct shell *s)
 int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e)
 {
 	struct vm_config none;
-	struct guest_page g = {
-		.dom = &s->dom, .cfg = &none, .uuid = s->uuid, .map = s->map, .port = s->slot.port};
+	struct guest_page g = {.dom = &s->dom,
+			       .cfg = &none,
+			       .uuid = s->uuid,
+			       .map = s->map,
+			       .port = slot_port(&s->slot)};
 	int rc;
 
 	vm_config_init(&none);
@@ -174,7 +177,7 @@ int gate_run(struct engine *en, struct flavor *f, struct shell *s, struct err *e
 	if (rc < 0)
 		return rc;
 	s->gate_user = (struct port_user){.event = on_event, .credit = &s->gate_credit};
-	if (ports_listen(engine_ports(en), s->slot.port, &s->gate_user) < 0)
+	if (ports_listen(engine_ports(en), slot_port(&s->slot), &s->gate_user) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	s->at_gate = true;
 	s->comes = true;

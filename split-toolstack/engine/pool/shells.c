@@ -45,7 +45,7 @@ static int record_intent(struct engine *en, const struct shell *s, struct err *e
 			      .cfg = &none,
 			      .state = VM_BUILDING,
 			      .exit_code = -1,
-			      .domid = s->slot.domid};
+			      .domid = slot_domid(&s->slot)};
 
 	vm_config_init(&none);
 	memcpy(r.uuid, s->uuid, sizeof(r.uuid));
@@ -248,7 +248,7 @@ static int start_shell(struct engine *en, struct flavor *f, struct shell_job *j,
 	if (rc == 0)
 		rc = name_first(en, j, e);
 	j->spec = (struct dom_spec){.type = f->f.type,
-				    .domid = s->slot.domid,
+				    .domid = slot_domid(&s->slot),
 				    .mem_kib = f->f.mem_kib,
 				    .vcpus = f->f.vcpus,
 				    .cap = UINT32_MAX,
@@ -373,7 +373,7 @@ bool pool_makes(const struct engine *en, const uint8_t uuid[16])
 {
 	const struct shell_job *j = engine_pool(en)->job;
 
-	return j && ((j->shell->slot.domid && memcmp(j->shell->uuid, uuid, 16) == 0) ||
+	return j && ((slot_domid(&j->shell->slot) && memcmp(j->shell->uuid, uuid, 16) == 0) ||
 		     (j->first && memcmp(j->first->uuid, uuid, 16) == 0));
 }
 

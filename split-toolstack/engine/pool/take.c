@@ -124,7 +124,7 @@ static int identify(struct engine *en, const struct shell_want *want, const stru
 {
 	/* A shell with mapped pages keeps its id; another one may have ended, and its id may
 	 * belong to another domain. */
-	bool mapped = s->map || s->dom.window;
+	bool mapped = s->map || dom_window_pages(&s->dom);
 	int rc = mapped ? 0 : xen_domain_is(engine_xen(en), s->dom.domid, s->uuid);
 
 	return rc < 0 ? rc : want->identify(want->arg, s->dom.domid, s->uuid);

@@ -27,8 +27,8 @@ static void window_done(struct worker_job *job)
 
 void window_close(struct engine *en, struct dom *d)
 {
-	bool large =
-		d->window_pages > WINDOW_PAGES && engine_worker(en); /* none: the engine closes */
+	bool large = dom_window_pages(d) > WINDOW_PAGES &&
+		     engine_worker(en); /* none: the engine closes */
 	struct window_job *j = large ? calloc(1, sizeof(*j)) : NULL;
 
 	if (!j) {
@@ -56,7 +56,7 @@ void window_close_now(struct engine *en, struct window *w, struct dom *d)
 
 void window_close_later(struct engine *en, struct window *w, struct dom *d)
 {
-	if (!d->window || w->dom)
+	if (!dom_window_pages(d) || w->dom)
 		return;
 	w->dom = d;
 	DL_APPEND(engine_pool(en)->windows, w);

@@ -16,6 +16,27 @@ struct slot {
 	uint32_t port;	/* dom0's port, for this domain to bind to; 0: not made yet */
 };
 
+static inline uint32_t slot_domid(const struct slot *s)
+{
+	return s->domid;
+}
+
+static inline uint32_t slot_port(const struct slot *s)
+{
+	return s->port;
+}
+
+/* For a domain that was adopted, or whose record is written before it has the slot. */
+static inline void slot_set_domid(struct slot *s, uint32_t domid)
+{
+	s->domid = domid;
+}
+
+static inline void slot_set_port(struct slot *s, uint32_t port)
+{
+	s->port = port;
+}
+
 /* Ids of existing domains, and ids that backends use, are not available. */
 int slots_open(struct xen *x, struct slots **out, struct err *e);
 void slots_close(struct slots *s); /* NULL is allowed */

@@ -111,17 +111,17 @@ struct slot *vm_slot(struct vm *vm)
 
 uint32_t vm_slot_domid(const struct vm *vm)
 {
-	return vm->slot.domid;
+	return slot_domid(&vm->slot);
 }
 
 uint32_t vm_slot_port(const struct vm *vm)
 {
-	return vm->slot.port;
+	return slot_port(&vm->slot);
 }
 
 void vm_keep_port(struct vm *vm, uint32_t port)
 {
-	vm->slot.port = port;
+	slot_set_port(&vm->slot, port);
 }
 
 uint8_t *vm_map(const struct vm *vm)

@@ -22,7 +22,7 @@ static uint32_t record_domid(const struct vm *vm)
 
 	if (now == NOW_BUILDING || now == NOW_CONNECTING || now == NOW_ARRIVING ||
 	    now == NOW_WAKING)
-		return vm->slot.domid;
+		return slot_domid(&vm->slot);
 	/* of one that falls asleep: the domain that is to go */
 	return life_has_domain(vm) || now == NOW_ASLEEP ? vm->domid : 0;
 }
@@ -151,7 +151,7 @@ int vm_record_intent(struct vm *vm, uint32_t domid)
 	struct slot slot = vm->slot;
 	int rc;
 
-	vm->slot.domid = domid;
+	slot_set_domid(&vm->slot, domid);
 	rc = vm_record(vm, NULL);
 	vm->slot = slot;
 	return rc;

@@ -11,7 +11,7 @@ void vm_test_make_building(struct vm *vm, const uint8_t uuid[16], uint32_t domid
 {
 	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
 	vm->state.now = NOW_BUILDING;
-	vm->slot.domid = domid;
+	slot_set_domid(&vm->slot, domid);
 }
 
 void vm_test_make_ended(struct vm *vm, const char *name, const uint8_t uuid[16], uint64_t ended_ns)
