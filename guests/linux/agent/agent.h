@@ -12,12 +12,62 @@
 
 #include "guests/linux/link/link.h"
 
-#define ROOT	   "/root" /* of the container, in the initramfs or mounted there */
 #define TEXT_MAX   131072u /* of one item, as of the kernel's exec */
 #define LIST_MAX   4096u
 #define LIMITS_MAX 32u
 
 extern struct link agent_link;
+
+/* --- containers --- */
+
+#define CONTAINERS_MAX 16u
+#define CONTAINER_NAME 80u
+#define MOUNTS_MAX     64u
+
+struct unpack;
+
+/* What has a root of its own. In its folder are "root"; "layer0" and so on, which lie below what
+ * "root" has; "opaque"; and "image", where its disk is mounted. */
+struct container {
+	char name[CONTAINER_NAME];	  /* "": the VM itself */
+	char folder[CONTAINER_NAME + 16]; /* "": the initramfs */
+	char image[32];			  /* its disk; "": none */
+	char *mount[MOUNTS_MAX];	  /* "type\ndestination\noptions" */
+	uint32_t n;
+	bool readonly, set_up;
+	bool begun;  /* it had a first process */
+	pid_t first; /* ... which runs; 0 */
+	struct unpack *archive;
+};
+
+extern struct container container_vm;
+
+/* The one of this name, or a new one. NULL: it is no name, or there are too many. */
+struct container *container_get(const char *name);
+/* A path in its folder, in one text of the agent's. */
+const char *container_path(const struct container *c, const char *leaf);
+/* What is wrong with bytes of its archive is said by container_archive_end(). */
+void container_archive(struct container *c, const uint8_t *bytes, size_t len);
+const char *container_archive_end(struct container *c);
+/* That process runs in it; it has ended. */
+void container_has(struct container *c, pid_t pid);
+void container_ended(pid_t pid);
+/* Another host: those that are not set up were not told to the end. */
+void containers_begun(void);
+
+/* Takes an archive in pieces, into a folder; links in it are not followed. */
+struct unpack *unpack_begin(int dir);
+void unpack_bytes(struct unpack *u, const uint8_t *bytes, size_t len);
+/* NULL, or what was wrong. */
+const char *unpack_end(struct unpack *u);
+
+/* --- as process 1 --- */
+
+void boot_mount_own(void);
+/* A distribution's kernel has drivers in files: /modules/order names them. */
+void boot_load_modules(void);
+/* The VM was restored, and the channel is there again: writes node "data/agent" of the store. */
+void boot_tell_ready(void);
 
 /* --- items: what a process or the root is to be --- */
 
@@ -27,6 +77,7 @@ struct list {
 };
 
 struct spec {
+	struct container *in; /* NULL: the VM itself */
 	struct list arg, env, group, limit;
 	char *cwd, *terminal, *caps;
 	char *user; /* "user[:group]" */
@@ -34,6 +85,7 @@ struct spec {
 	uint32_t uid, gid, umask;
 	int oom;
 	bool has_umask, has_oom, no_new;
+	bool lost; /* the container that it names cannot be */
 	/* one that comes in pieces */
 	char *part;
 	uint32_t part_len;
@@ -42,22 +94,22 @@ struct spec {
 /* Takes an item of a session. NULL, or what is wrong with it. */
 const char *spec_item(struct spec *s, const uint8_t *data, size_t len);
 void spec_clear(struct spec *s);
-/* Items of the root (root.c); false: the key is no such. */
-bool root_item(char key, const char *text);
+/* Items of a root (root.c); false: the key is no such. */
+bool root_item(struct container *c, char key, const char *text);
+/* The container of a session. */
+struct container *spec_container(const struct spec *s);
 
 /* --- the root --- */
 
-/* Mounts that each container has, and its devices. Returns NULL, or why not. */
-const char *root_setup(void);
-/* Whether that was done: else what runs has the root of the agent, and no PID namespace of its own.
- */
-bool root_is_set_up(void);
+/* Mounts that each container has, and its devices. Returns NULL, or why not. Where that was not
+ * done, what runs has the root of the agent, and no PID namespace of its own. */
+const char *root_setup(struct container *c);
 /* In the first process: what is only right in its PID namespace. */
-void root_mount_proc(void);
+void root_mount_proc(const struct container *c);
 
-/* Mounts the root's image, if it has one, with a writable layer in memory over it, at ROOT. Returns
- * NULL, or why not. */
-const char *image_mount(void);
+/* Mounts the root's image, if it has one, with a writable layer in memory over it, at its root.
+ * Returns NULL, or why not. */
+const char *image_mount(struct container *c);
 
 /* --- the network --- */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The root of a container as an image on a disk. In the initramfs there are then: /image, empty;
- * /layer0 and so on, which lie over the image, the uppermost first; /root, with what is bound into
- * the root, which lies over those; /opaque, if folders of the layers hide those below: their names,
- * each with a zero byte.
+ * The root of a container as an image on a disk. In its folder, or the initramfs, there are then:
+ * image, empty, if the disk was not named; layer0 and so on, which lie over the image, the
+ * uppermost first; root, with what is bound into the root, which lies over those; opaque, if
+ * folders of the layers hide those below: their names, each with a zero byte.
  */
 #include "guests/linux/agent/agent.h"
 
@@ -18,32 +18,33 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DISK	   "/dev/xvda"
-#define IMAGE	   "/image"
-#define WRITABLE   "/writable"
-#define WAIT_MS	   30000 /* for the disk */
+#define DISK	   "xvda" /* of the initramfs's image */
+#define WAIT_MS	   30000  /* for the disk */
 #define LAYERS_MAX 16
 
-static const char *mount_disk(void)
+static const char *mount_disk(const struct container *c)
 {
 	struct timespec pause = {.tv_nsec = 1000000};
+	char disk[48];
 
-	for (int i = 0; i < WAIT_MS && access(DISK, F_OK) < 0; i++)
+	(void)snprintf(disk, sizeof(disk), "/dev/%s", c->image[0] ? c->image : DISK);
+	(void)mkdir(container_path(c, "image"), 0755);
+	for (int i = 0; i < WAIT_MS && access(disk, F_OK) < 0; i++)
 		(void)nanosleep(&pause, NULL);
-	if (mount(DISK, IMAGE, "erofs", MS_RDONLY, NULL) < 0)
-		return say("mount the image " DISK " (erofs): %s", strerror(errno));
+	if (mount(disk, container_path(c, "image"), "erofs", MS_RDONLY, NULL) < 0)
+		return say("mount the image %s (erofs): %s", disk, strerror(errno));
 	return NULL;
 }
 
-static const char *mark_opaque(void)
+static const char *mark_opaque(const struct container *c)
 {
 	const char *failed = NULL;
 	char *name = NULL;
 	size_t room = 0;
-	FILE *f = fopen("/opaque", "re");
+	FILE *f = fopen(container_path(c, "opaque"), "re");
 
 	while (f && !failed && getdelim(&name, &room, '\0', f) > 0)
-		if (lsetxattr(name, "trusted.overlay.opaque", "y", 1, 0) < 0)
+		if (lsetxattr(container_path(c, name), "trusted.overlay.opaque", "y", 1, 0) < 0)
 			failed = say("opaque folder %.100s: %s", name, strerror(errno));
 	free(name);
 	if (f)
@@ -52,46 +53,52 @@ static const char *mark_opaque(void)
 }
 
 /* The folder that a writable root begins with; it is the root that the container sees. */
-static const char *make_writable(void)
+static const char *make_writable(const struct container *c)
 {
+	const char *path = container_path(c, "writable");
 	struct stat st;
 
-	(void)mkdir(WRITABLE, 0700);
-	if (mount("tmpfs", WRITABLE, "tmpfs", 0, "size=50%,mode=0700") < 0 ||
-	    mkdir(WRITABLE "/upper", 0755) < 0 || mkdir(WRITABLE "/work", 0700) < 0)
+	(void)mkdir(path, 0700);
+	if (mount("tmpfs", path, "tmpfs", 0, "size=50%,mode=0700") < 0 ||
+	    mkdir(container_path(c, "writable/upper"), 0755) < 0 ||
+	    mkdir(container_path(c, "writable/work"), 0700) < 0)
 		return say("the root's writable layer: %s", strerror(errno));
-	if (stat(ROOT, &st) < 0 || chown(WRITABLE "/upper", st.st_uid, st.st_gid) < 0 ||
-	    chmod(WRITABLE "/upper", st.st_mode & 07777) < 0)
+	if (stat(container_path(c, "root"), &st) < 0)
+		return say("the root's folder: %s", strerror(errno));
+	path = container_path(c, "writable/upper");
+	if (chown(path, st.st_uid, st.st_gid) < 0 || chmod(path, st.st_mode & 07777) < 0)
 		return say("the root's folder: %s", strerror(errno));
 	return NULL;
 }
 
-const char *image_mount(void)
+const char *image_mount(struct container *c)
 {
-	char options[512] = "lowerdir=" ROOT;
-	size_t n = strlen(options);
+	char options[2600];
 	const char *failed;
+	size_t n;
 
-	if (access(IMAGE, F_OK) < 0)
+	if (!c->image[0] && access(container_path(c, "image"), F_OK) < 0)
 		return NULL;
-	failed = mount_disk();
+	failed = mount_disk(c);
 	if (!failed)
-		failed = mark_opaque();
+		failed = mark_opaque(c);
 	if (!failed)
-		failed = make_writable();
+		failed = make_writable(c);
 	if (failed)
 		return failed;
+	n = (size_t)snprintf(options, sizeof(options), "lowerdir=%s/root", c->folder);
 	for (int i = 0; i < LAYERS_MAX; i++) {
 		char layer[16];
 
-		(void)snprintf(layer, sizeof(layer), "/layer%d", i);
-		if (access(layer, F_OK) < 0)
+		(void)snprintf(layer, sizeof(layer), "layer%d", i);
+		if (access(container_path(c, layer), F_OK) < 0)
 			break;
-		n += (size_t)snprintf(options + n, sizeof(options) - n, ":%s", layer);
+		n += (size_t)snprintf(options + n, sizeof(options) - n, ":%s/%s", c->folder, layer);
 	}
 	(void)snprintf(options + n, sizeof(options) - n,
-		       ":" IMAGE ",upperdir=" WRITABLE "/upper,workdir=" WRITABLE "/work");
-	if (mount("overlay", ROOT, "overlay", 0, options) < 0)
+		       ":%s/image,upperdir=%s/writable/upper,workdir=%s/writable/work", c->folder,
+		       c->folder, c->folder);
+	if (mount("overlay", container_path(c, "root"), "overlay", 0, options) < 0)
 		return say("mount the root (overlay): %s", strerror(errno));
 	return NULL;
 }

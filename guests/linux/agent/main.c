@@ -9,11 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -128,7 +125,12 @@ static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *dat
 			answer(session, failed);
 		break;
 	case LINK_SETUP:
-		answer(session, root_setup());
+		answer(session, x->spec.lost ? "there is no such container"
+					     : root_setup(spec_container(&x->spec)));
+		break;
+	case LINK_ARCHIVE:
+		if (!x->spec.lost)
+			container_archive(spec_container(&x->spec), data, len);
 		break;
 	case LINK_RUN:
 		if (!x->running)
@@ -177,6 +179,7 @@ static void begun(void *arg)
 	for (uint8_t i = 0; i < LINK_SESSIONS; i++)
 		if (agent_session[i].used)
 			session_drop(i);
+	containers_begun();
 	ring_close();
 }
 
@@ -286,7 +289,8 @@ static void reap(int signals)
 
 	while (read(signals, &s, sizeof(s)) > 0)
 		;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		container_ended(pid);
 		for (uint8_t i = 0; i < LINK_SESSIONS; i++) {
 			struct session *x = &agent_session[i];
 
@@ -295,6 +299,7 @@ static void reap(int signals)
 			x->exited = true;
 			x->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		}
+	}
 }
 
 static void serve_sessions(void)
@@ -338,38 +343,6 @@ static int prepare(struct pollfd *p, int signals)
 	return n;
 }
 
-static void mount_own(void)
-{
-	(void)mkdir("/dev", 0755);
-	(void)mkdir("/proc", 0755);
-	(void)mkdir("/sys", 0755);
-	(void)mkdir(ROOT, 0755);
-	(void)mount("dev", "/dev", "devtmpfs", 0, NULL);
-	(void)mount("proc", "/proc", "proc", 0, NULL);
-	(void)mount("sys", "/sys", "sysfs", 0, NULL);
-}
-
-/* A distribution's kernel has drivers in files: /modules/order names them. */
-static void load_modules(void)
-{
-	char name[128];
-	char path[160];
-	FILE *f = fopen("/modules/order", "re");
-
-	while (f && fscanf(f, "%127s", name) == 1) {
-		int fd;
-
-		(void)snprintf(path, sizeof(path), "/modules/%s", name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) < 0)
-			(void)fprintf(stderr, "agent: module %s: %s\n", name, strerror(errno));
-		if (fd >= 0)
-			(void)close(fd);
-	}
-	if (f)
-		(void)fclose(f);
-}
-
 /* The name is there before the device is. -1: not yet. */
 static int open_channel(void)
 {
@@ -403,8 +376,10 @@ static int wait_for_channel(void)
 static void find_channel(void)
 {
 	channel = open_channel();
-	if (channel >= 0)
-		link_call(&agent_link);
+	if (channel < 0)
+		return;
+	link_call(&agent_link);
+	boot_tell_ready();
 }
 
 int main(void)
@@ -414,8 +389,8 @@ int main(void)
 	int signals;
 
 	if (is_init()) {
-		mount_own();
-		load_modules();
+		boot_mount_own();
+		boot_load_modules();
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&set);

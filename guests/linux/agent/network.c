@@ -294,6 +294,9 @@ const char *network_setup(void)
 		if (rc < 0)
 			failed = say("network: %.200s: %s", items.text[i], strerror(-rc));
 	}
+	/* it is the VM's: the next container finds it done */
+	while (items.n)
+		free(items.text[--items.n]);
 	if (s >= 0)
 		(void)close(s);
 	return failed;

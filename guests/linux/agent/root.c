@@ -16,15 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MOUNTS_MAX 64u
-
-static struct {
-	char *mount[MOUNTS_MAX]; /* "type\ndestination\noptions" */
-	uint32_t n;
-	bool readonly;
-} root;
-static bool set_up;
-
 static void put_sysctl(const char *text)
 {
 	char path[256];
@@ -43,16 +34,48 @@ static void put_sysctl(const char *text)
 		(void)close(fd);
 }
 
-bool root_item(char key, const char *text)
+/* Of <linux/random.h>, which musl has not. */
+#define ADD_ENTROPY 0x40085203ul
+#define RESEED	    0x5207ul
+#define SEED_BYTES  32
+
+/* A copy of a VM has random numbers of its own from here on. */
+static bool put_seed(const char *text)
+{
+	struct {
+		int bits, bytes;
+		uint8_t seed[SEED_BYTES];
+	} add = {.bits = 8 * SEED_BYTES, .bytes = SEED_BYTES};
+	bool ok = strlen(text) == sizeof(add.seed) * 2;
+	int fd;
+
+	for (int i = 0; ok && i < SEED_BYTES; i++) {
+		unsigned int byte;
+
+		ok = sscanf(text + 2 * (size_t)i, "%2x", &byte) == 1;
+		add.seed[i] = (uint8_t)byte;
+	}
+	fd = ok ? open("/dev/urandom", O_WRONLY | O_CLOEXEC) : -1;
+	ok = fd >= 0 && ioctl(fd, (int)ADD_ENTROPY, &add) == 0 && ioctl(fd, (int)RESEED, NULL) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
+bool root_item(struct container *c, char key, const char *text)
 {
 	if (key == LINK_K_HOSTNAME)
 		(void)sethostname(text, strlen(text));
 	else if (key == LINK_K_READONLY)
-		root.readonly = true;
+		c->readonly = true;
 	else if (key == LINK_K_SYSCTL)
 		put_sysctl(text);
-	else if (key == LINK_K_MOUNT && root.n < MOUNTS_MAX)
-		root.mount[root.n++] = strdup(text);
+	else if (key == LINK_K_MOUNT && c->n < MOUNTS_MAX && (c->mount[c->n] = strdup(text)))
+		c->n++;
+	else if (key == LINK_K_IMAGE && strlen(text) < sizeof(c->image) && !strchr(text, '/'))
+		(void)strcpy(c->image, text);
+	else if (key == LINK_K_SEED)
+		return put_seed(text);
 	else if (key == LINK_K_NETWORK)
 		return network_item(text);
 	else
@@ -140,10 +163,10 @@ static int mount_one(const char *spec, bool proc)
 	return -errno;
 }
 
-void root_mount_proc(void)
+void root_mount_proc(const struct container *c)
 {
-	for (uint32_t i = 0; i < root.n; i++)
-		(void)mount_one(root.mount[i], true);
+	for (uint32_t i = 0; i < c->n; i++)
+		(void)mount_one(c->mount[i], true);
 }
 
 static void make_devices(void)
@@ -168,15 +191,15 @@ static void make_devices(void)
 		(void)symlink(links[i][0], links[i][1]);
 }
 
-static const char *setup_inside(void)
+static const char *setup_inside(const struct container *c)
 {
-	if (chroot(ROOT) < 0 || chdir("/") < 0)
+	if (chroot(container_path(c, "root")) < 0 || chdir("/") < 0)
 		return say("root: %s", strerror(errno));
-	for (uint32_t i = 0; i < root.n; i++) {
-		int rc = mount_one(root.mount[i], false);
+	for (uint32_t i = 0; i < c->n; i++) {
+		int rc = mount_one(c->mount[i], false);
 
 		if (rc < 0)
-			return say("mount %.200s: %s", root.mount[i], strerror(-rc));
+			return say("mount %.200s: %s", c->mount[i], strerror(-rc));
 	}
 	make_devices();
 	return NULL;
@@ -194,36 +217,34 @@ static void raise_loopback(void)
 	}
 }
 
-bool root_is_set_up(void)
-{
-	return set_up;
-}
-
 /* In a child, which is the one that changes its root. */
-const char *root_setup(void)
+const char *root_setup(struct container *c)
 {
 	static char why[512];
-	const char *no_network;
-	const char *no_image;
+	const char *failed = container_archive_end(c);
+	const char *path;
 	int pair[2];
 	ssize_t n;
 	pid_t pid;
 
-	set_up = true;
+	if (!failed && c->set_up)
+		failed = "it has a root already";
+	if (failed)
+		return failed;
+	c->set_up = true;
 	raise_loopback();
-	no_network = network_setup();
-	if (no_network)
-		return no_network;
-	no_image = image_mount();
-	if (no_image)
-		return no_image;
-	if (mount(ROOT, ROOT, NULL, MS_BIND, NULL) < 0)
+	failed = network_setup();
+	if (!failed)
+		failed = image_mount(c);
+	if (failed)
+		return failed;
+	path = container_path(c, "root");
+	if (mount(path, path, NULL, MS_BIND, NULL) < 0)
 		return say("root: %s", strerror(errno));
 	if (pipe2(pair, O_CLOEXEC) < 0 || (pid = fork()) < 0)
 		return say("root: %s", strerror(errno));
 	if (pid == 0) {
-		const char *failed = setup_inside();
-
+		failed = setup_inside(c);
 		if (failed)
 			(void)!write(pair[1], failed, strlen(failed));
 		_exit(0);
@@ -236,7 +257,8 @@ const char *root_setup(void)
 		why[n] = '\0';
 		return why;
 	}
-	if (root.readonly && mount(NULL, ROOT, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
+	if (c->readonly && mount(NULL, container_path(c, "root"), NULL,
+				 MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
 		return say("read-only root: %s", strerror(errno));
 	return NULL;
 }

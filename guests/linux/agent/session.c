@@ -47,27 +47,28 @@ static void close_ends(struct ends *e)
 }
 
 /* Without a container's root, terminals are the agent's; an initramfs has none before. */
-static int open_master(void)
+static int open_master(const struct container *c)
 {
-	const char *path = root_is_set_up() ? ROOT "/dev/pts/ptmx" : "/dev/pts/ptmx";
+	const char *path = c->set_up ? container_path(c, "root/dev/pts/ptmx") : "/dev/pts/ptmx";
 	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-	if (fd >= 0 || root_is_set_up())
+	if (fd >= 0 || c->set_up)
 		return fd;
 	(void)mkdir("/dev/pts", 0755);
 	(void)mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=620,ptmxmode=666");
 	return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
-static int open_terminal(const char *size, struct ends *e)
+static int open_terminal(const struct spec *s, struct ends *e)
 {
+	const char *size = s->terminal;
 	struct winsize w = {0};
 	char *end = NULL;
 	int unlock = 0;
 
 	w.ws_row = (unsigned short)strtoul(size, &end, 10);
 	w.ws_col = (unsigned short)strtoul(end, NULL, 10);
-	e->master = open_master();
+	e->master = open_master(spec_container(s));
 	if (e->master < 0 || ioctl(e->master, TIOCSPTLCK, &unlock) < 0)
 		return -errno;
 	e->slave = ioctl(e->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -82,7 +83,7 @@ static int open_ends(const struct spec *s, struct ends *e)
 	int rc = pipe2(e->failed, O_CLOEXEC) < 0 ? -errno : 0;
 
 	if (rc == 0 && s->terminal)
-		return open_terminal(s->terminal, e);
+		return open_terminal(s, e);
 	if (rc == 0 && (pipe2(e->in, O_CLOEXEC) < 0 || pipe2(e->out, O_CLOEXEC) < 0 ||
 			pipe2(e->err, O_CLOEXEC) < 0))
 		rc = -errno;
@@ -124,18 +125,18 @@ static __attribute__((noreturn)) void child(struct spec *s, struct ends *e, bool
 }
 
 /* The first process begins a PID namespace, which others join. */
-static int enter_pids(bool first, int *own)
+static int enter_pids(const struct container *c, int *own)
 {
 	char path[48];
 	int fd;
 	int rc;
 
-	if (!root_is_set_up())
+	if (!c->set_up)
 		return 0;
 	*own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	if (first)
+	if (!c->begun)
 		return unshare(CLONE_NEWPID) < 0 ? -errno : 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)agent_session[0].pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)c->first);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -ESRCH;
@@ -144,16 +145,17 @@ static int enter_pids(bool first, int *own)
 	return rc;
 }
 
-static pid_t start(struct session *x, struct ends *e, bool first)
+static pid_t start(struct session *x, struct ends *e)
 {
+	const struct container *c = spec_container(&x->spec);
 	int own = -1;
-	int rc = enter_pids(first, &own);
+	int rc = enter_pids(c, &own);
 	pid_t pid = -1;
 
 	if (rc == 0) {
 		pid = fork();
 		if (pid == 0)
-			child(&x->spec, e, first && root_is_set_up());
+			child(&x->spec, e, c->set_up && !c->begun);
 		rc = pid < 0 ? -errno : 0;
 	}
 	if (own >= 0) {
@@ -201,13 +203,13 @@ void session_run(uint8_t number)
 	struct ends e = {{-1, -1}, {-1, -1}, {-1, -1}, -1, -1, {-1, -1}};
 	char why[512];
 	ssize_t n = 0;
-	int rc = x->spec.arg.n ? open_ends(&x->spec, &e) : -EINVAL;
+	int rc = x->spec.arg.n && !x->spec.lost ? open_ends(&x->spec, &e) : -EINVAL;
 	pid_t pid;
 
 	x->input = malloc(RING_STREAM);
 	if (!x->input)
 		rc = -ENOMEM;
-	pid = rc < 0 ? rc : start(x, &e, number == 0);
+	pid = rc < 0 ? rc : start(x, &e);
 	if (pid < 0) {
 		close_ends(&e);
 		fail(number, say("the process cannot be started: %s", strerror(-pid)));
@@ -224,6 +226,7 @@ void session_run(uint8_t number)
 	}
 	x->pid = pid;
 	x->running = true;
+	container_has(spec_container(&x->spec), pid);
 	x->out_room = x->err_room = LINK_STREAM;
 	x->in_owed = agent_link.ring ? RING_STREAM - LINK_STREAM : 0;
 	take_ends(x, &e);

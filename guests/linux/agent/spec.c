@@ -84,6 +84,11 @@ static bool keep(struct spec *s, char key, char *text)
 	case LINK_K_CAPS:
 		set(&s->caps, text);
 		return true;
+	case LINK_K_CONTAINER:
+		s->in = container_get(text);
+		ok = s->in != NULL;
+		s->lost = !ok;
+		break;
 	case LINK_K_UID:
 		s->uid = (uint32_t)strtoul(text, NULL, 10);
 		break;
@@ -102,10 +107,15 @@ static bool keep(struct spec *s, char key, char *text)
 		s->has_oom = true;
 		break;
 	default:
-		ok = root_item(key, text);
+		ok = root_item(spec_container(s), key, text);
 	}
 	free(text);
 	return ok;
+}
+
+struct container *spec_container(const struct spec *s)
+{
+	return s->in ? s->in : &container_vm;
 }
 
 const char *spec_item(struct spec *s, const uint8_t *data, size_t len)
@@ -125,7 +135,9 @@ const char *spec_item(struct spec *s, const uint8_t *data, size_t len)
 	s->part[s->part_len] = '\0';
 	s->part = NULL;
 	s->part_len = 0;
-	return keep(s, (char)data[0], grown) ? NULL : say("item '%c' is not known", data[0]);
+	return keep(s, (char)data[0], grown)
+		       ? NULL
+		       : say("item '%c' is not known, or cannot be taken", data[0]);
 }
 
 void spec_clear(struct spec *s)
@@ -249,17 +261,18 @@ static int enter_cwd(const char *cwd)
 
 const char *process_become(struct spec *s, bool first)
 {
+	const struct container *c = spec_container(s);
 	uint64_t caps[CAPS] = {0};
 	bool has_caps = s->caps && read_caps(s->caps, caps);
 
 	if (s->has_oom)
 		set_oom(s);
-	if ((root_is_set_up() && chroot(ROOT) < 0) || chdir("/") < 0)
+	if ((c->set_up && chroot(container_path(c, "root")) < 0) || chdir("/") < 0)
 		return "chroot";
 	if (s->user && user_find(s->user, s) < 0)
 		return say("user \"%.200s\" is not known in it", s->user);
 	if (first)
-		root_mount_proc();
+		root_mount_proc(c);
 	if (set_limits(s) < 0)
 		return "rlimits";
 	if (s->cwd && *s->cwd && enter_cwd(s->cwd) < 0)

@@ -101,7 +101,10 @@ enum link_to_guest {
 	LINK_RING_USE,
 	/* u32: the number; u32, u32: the VM was restored: up to where the host has taken and sent
 	 */
-	LINK_RING_AGAIN
+	LINK_RING_AGAIN,
+	/* bytes of an archive (cpio, "newc"), in order, of what the session's container consists
+	   of: "root" and below, "layer0" and so on, "opaque". SETUP says what was wrong with it */
+	LINK_ARCHIVE
 };
 /* From it: */
 enum link_from_guest {
@@ -133,11 +136,18 @@ enum link_key {
 	LINK_K_USER = 'U',   /* "user[:group]", names or numbers, in place of these */
 	LINK_K_COPY =
 		'C', /* "send" or "receive" of files (tree.h), with a path and a name as args */
+	/* The container that the session belongs to, a name without slashes; none: the VM itself,
+	 * or the one whose root the initramfs has. The first item of a session that has one. A new
+	 * name: a new container, whose root comes as LINK_ARCHIVE and LINK_K_IMAGE before SETUP;
+	 * the first process that is run in it begins its PID namespace. */
+	LINK_K_CONTAINER = 'i',
 	/* of the root, before SETUP */
+	LINK_K_IMAGE = 'I', /* "xvda": the disk that has its lowest layer */
 	LINK_K_HOSTNAME = 'h',
 	LINK_K_READONLY = 'r',
 	LINK_K_MOUNT = 'M',  /* "type\ndestination\noptions" */
 	LINK_K_SYSCTL = 's', /* "name=value" */
+	LINK_K_SEED = 'S',   /* 64 hexadecimal digits that no other VM is given: random numbers */
 	/* "if MAC MTU NAME", "ip NAME ADDRESS/PREFIX", "to NAME NETWORK/PREFIX GATEWAY|- METRIC
 	 * [onlink]" */
 	LINK_K_NETWORK = 'N'
