@@ -240,7 +240,7 @@ int netback_rx(struct netback *n, struct err *e)
 	if (more == -EPROTO)
 		return err_set(e, EPROTO, "impossible index in the rx ring");
 	if (more < 0)
-		return err_set(e, EIO, "the TAP is gone");
+		return err_set(e, EIO, "the TAP was removed");
 	/* Slots that came while the last frame was held back. */
 	return more == 2 || (more == 0 && n->held && !n->rx_full);
 }

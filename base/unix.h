@@ -21,12 +21,13 @@ struct unix_listener {
 #define UNIX_NO_GROUP ((gid_t)-1)
 
 /* Makes a socket at the path, sets its rights before the first connection, and listens. A socket
- * that nobody listens on is replaced. Returns a non-blocking fd; -EADDRINUSE: a process listens
- * there already; -EEXIST: the path exists and is not a socket; or another negative errno. */
+ * on which no process listens is replaced. Returns a non-blocking fd; -EADDRINUSE: a process
+ * listens there already; -EEXIST: the path exists and is not a socket; or another negative errno.
+ */
 int unix_listen(const struct unix_listener *l, struct err *e);
 
 /* Connects to a socket. `flags`: 0 or SOCK_NONBLOCK (then a full queue is -EAGAIN). Returns the
- * fd, or a negative errno; -ENOENT and -ECONNREFUSED mean that nobody listens. */
+ * fd, or a negative errno; -ENOENT and -ECONNREFUSED mean that no process listens. */
 int unix_connect(const char *path, int type, int flags);
 
 #define UNIX_FILES_MAX 16u

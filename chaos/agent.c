@@ -17,7 +17,7 @@
 #include "join/join.h"
 
 #define TAKEN_MS 10000
-#define TIMES	 20 /* one that ends in the moment when it is asked */
+#define TIMES	 20 /* for programs that end while the request is sent */
 
 extern char **environ;
 
@@ -97,7 +97,7 @@ static int connect_holder(const struct chaos_vm *v, struct err *e)
 	return rc < 0 ? rc : unix_connect(path, SOCK_SEQPACKET, 0);
 }
 
-/* -EAGAIN: it has ended before it has taken the request. */
+/* -EAGAIN: it ended before it accepted the request. */
 static int hand_over(const struct chaos_vm *v, const int files[CONTROL_FILES], struct err *e)
 {
 	struct control_request rq = {.op = CONTROL_RUN};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cp: files into a VM that runs an agent, and out of it. What comes of a VM is hostile. */
+/* cp: files into a VM that runs an agent, and out of it. Data of a VM is hostile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +16,7 @@
 #define QUIET_NS  2000000000u /* before progress is shown */
 #define EACH_NS	  200000000u
 #define BYTES_MAX (64ull << 30)
-#define SAID_MAX  4096u /* of what the other end says */
+#define SAID_MAX  4096u /* of messages of the other end */
 
 struct copying {
 	int data, said, control; /* pipes and the connection; -1: at its end */
@@ -62,7 +62,7 @@ static void hear_end(struct copying *k)
 	k->control = -1;
 }
 
-/* Until the pipe of data is ready, or (none) all has been said. */
+/* Waits until the pipe of data is ready, or, without one, until all messages have come. */
 static int wait_for(struct copying *k, short events)
 {
 	for (;;) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* network-attach, -detach, -list and their likes for disks. */
+/* network-attach, -detach, -list, and the same for disks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

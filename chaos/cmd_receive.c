@@ -24,7 +24,7 @@ struct reception {
 	bool asked;    /* ASK instead of OFFER: the source asks about an earlier migration */
 	uint32_t tag;  /* tag of the RECEIVE */
 	struct err *e; /* tag of the open request */
-	bool told;     /* the source knows the reason, and prints it */
+	bool told;     /* the source has the reason, and prints it */
 };
 
 /* --- what is offered --- */
@@ -101,7 +101,7 @@ static int say_ready(const struct reception *r, struct err *e)
 	return migrate_send(r->l.out, MIGRATE_READY, &w, e);
 }
 
-/* A round has arrived: tells the source, which begins the next one. */
+/* A round has arrived: notifies the source, which begins the next one. */
 static int say_round(const struct wire_in *item, void *arg)
 {
 	const struct reception *r = arg;
@@ -135,7 +135,7 @@ static int fill(struct reception *r, struct err *e)
 	return rc;
 }
 
-/* If chaosd is killed meanwhile, the wait ends, and the source is told at once. */
+/* If chaosd is killed meanwhile, the wait ends, and the source is notified at once. */
 static int wait_for_go(struct reception *r, struct err *e)
 {
 	struct pollfd p[2] = {{.fd = r->l.in, .events = POLLIN}, {.fd = r->c.fd, .events = POLLIN}};

@@ -128,7 +128,7 @@ static void print_look(const struct look *l, bool batch)
 	(void)fflush(stdout);
 }
 
-/* True: the user wants to quit. */
+/* True: the user has pressed q. */
 static bool wait_or_key(double seconds, bool keys)
 {
 	struct pollfd p = {0, POLLIN, 0};

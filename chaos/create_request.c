@@ -133,7 +133,7 @@ static int send_create(struct client *c, struct create_args *a, const char *name
 struct answer {
 	const struct create_args *a;
 	json_t *times;
-	json_t *devices; /* of a copy that has booted in the pool; NULL: not told */
+	json_t *devices; /* of a copy that has booted in the pool; NULL: not in the answer */
 };
 
 static int on_item(const struct wire_in *in, void *arg)

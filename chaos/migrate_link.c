@@ -164,7 +164,7 @@ static int find_address(const char *where, union address *a, socklen_t *len, str
 	return 0;
 }
 
-/* Makes the kernel notice a peer that is gone without closing the connection. */
+/* Makes the kernel notice a peer that has ended without closing the connection. */
 static void tune(int fd)
 {
 	static const struct {

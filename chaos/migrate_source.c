@@ -93,7 +93,7 @@ static int offer(struct migration *m, struct err *e)
 	if (m->needs_bytes)
 		wire_bytes(&w, PROTO_NEEDS, m->needs, m->needs_bytes);
 	rc = migrate_send(m->l.out, MIGRATE_OFFER, &w, e);
-	if (rc == 0 || rc == -EPIPE) /* it may have said why it went */
+	if (rc == 0 || rc == -EPIPE) /* it may have sent the reason before it closed */
 		rc = await(m, MIGRATE_READY, -1, &got, e);
 	if (rc == 0 && m->live && !(wire_get_u32(&got.in, PROTO_FLAGS, 0) & PROTO_F_LIVE)) {
 		m->live = false;
@@ -281,7 +281,7 @@ static enum outcome take_back(struct migration *m)
 	struct wire_in in;
 	int rc = migrate_insist(&m->c, PROTO_REQ_MOVED, m->vm.uuid, PROTO_F_KEEP, &in, &e);
 
-	/* The VM was never stopped, or its domain is gone. */
+	/* The VM was never stopped, or its domain has ended. */
 	if (rc < 0 && rc != -EINVAL && rc != -ESRCH)
 		(void)fprintf(stderr,
 			      "chaos: %s\nchaos: \"%s\" may stand still here; it does not run on "

@@ -230,7 +230,7 @@ static int check_shell(const struct save_stream *s, struct dom *d, struct err *e
 static int round_over(struct live_read *l, uint32_t *round, struct err *e)
 {
 	if (l->h.runs || l->h.n != l->rounds + 1u || l->h.n > SAVE_ROUNDS_MAX)
-		return damaged(e, "its rounds make no sense");
+		return damaged(e, "its rounds are not valid");
 	l->rounds++;
 	l->next = 0;
 	*round = l->rounds;
@@ -249,7 +249,7 @@ int live_read(struct xen *x, struct save_stream *s, struct dom *d, uint32_t *rou
 		if (l->h.kind == SAVE_BATCH_ROUND)
 			return round_over(l, round, e);
 		if (l->h.kind == SAVE_BATCH_LAST)
-			return l->h.runs || l->h.n ? damaged(e, "its last part makes no sense")
+			return l->h.runs || l->h.n ? damaged(e, "its last part is not valid")
 						   : save_read_last(s, e);
 		if (l->h.kind != SAVE_BATCH_PAGES)
 			return damaged(e, "it has a batch of an unknown kind");

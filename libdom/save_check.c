@@ -33,7 +33,7 @@ static int check_form(const struct save_header *h, bool live, struct err *e)
 			       "it was saved by a newer chaos: format %u, and this one reads %u",
 			       h->version, SAVE_VERSION);
 	if (h->version != SAVE_VERSION || h->header_bytes != sizeof(*h))
-		return damaged(e, "its version makes no sense");
+		return damaged(e, "its format or the size of its header is not valid");
 	if (h->header_hash != save_hash_of(h, offsetof(struct save_header, header_hash)))
 		return damaged(e, "the checksum of its header is wrong");
 	if (h->kind != SAVE_KIND_NOXS && h->kind != SAVE_KIND_LINUX)
@@ -99,17 +99,19 @@ static int check_header(const struct save_header *h, bool live, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (h->type != DOM_PV && h->type != DOM_PVH)
-		return damaged(e, "its type makes no sense");
+		return damaged(e, "its type is not valid");
 	if (h->vcpus < 1 || h->vcpus > DOM_MAX_VCPUS)
-		return damaged(e, "its number of vCPUs makes no sense");
+		return err_set(e, EPROTO, "the file is damaged: %u vCPUs; 1 to %d are possible",
+			       h->vcpus, DOM_MAX_VCPUS);
 	if (h->pages < 1 || h->pages > SAVE_PAGES_MAX)
-		return damaged(e, "its memory makes no sense");
+		return err_set(e, EPROTO, "the file is damaged: %llu pages of memory",
+			       (unsigned long long)h->pages);
 	if (h->ring_pages > DOM_RINGS_MAX || h->limit[0] & ~DOM_LIMITS)
-		return damaged(e, "its limits make no sense");
+		return damaged(e, "its limits are not valid");
 	if (h->type == DOM_PVH && h->flags & SAVE_FLAG_OWN_TABLES)
-		return damaged(e, "its flags make no sense");
+		return damaged(e, "its flags are not valid");
 	if (h->vendor != SAVE_VENDOR_AMD && h->vendor != SAVE_VENDOR_INTEL)
-		return damaged(e, "its CPU makes no sense");
+		return damaged(e, "its CPU is not valid");
 	if (h->owner_bytes > SAVE_OWNER_MAX || h->feature_words > SAVE_FEATURES_MAX ||
 	    h->cpu_bytes > h->vcpus * (uint64_t)(SAVE_CPU_MAX + sizeof(struct save_cpu)) ||
 	    h->runs > SAVE_RUNS_MAX || h->present > h->pages + SAVE_LINUX_SPECIAL)
@@ -128,7 +130,7 @@ int save_check_live_header(const struct save_header *h, struct err *e)
 
 	if (rc == 0 && h->flags & SAVE_FLAG_LIVE &&
 	    (h->type != DOM_PVH || h->cpu_bytes || h->runs || h->present))
-		return damaged(e, "its first header makes no sense");
+		return damaged(e, "its first header is not valid");
 	return rc;
 }
 
@@ -286,7 +288,7 @@ static int check_cpus(const struct save_stream *s, struct err *e)
 		if (c->vcpu < next || c->vcpu >= h->vcpus)
 			return damaged(e, "it has the state of a vCPU that it has not");
 		if (!is_state(h, c))
-			return damaged(e, "the state of a vCPU makes no sense");
+			return damaged(e, "the state of a vCPU is not valid");
 		next = c->vcpu + 1;
 		at += sizeof(*c) + save_pad(c->bytes);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Histograms with fixed buckets, and gauges computed when they are asked for. */
+/* Histograms with fixed buckets, and gauges computed at each request. */
 #include "split-toolstack/chaosd/metrics.h"
 
 #include <inttypes.h>

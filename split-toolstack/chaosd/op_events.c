@@ -75,7 +75,7 @@ static void serve(void)
 
 		conn_ref(c);
 		frames += pump(st, FRAMES_AT_ONCE - frames);
-		if (!c->gone) { /* else it is freed */
+		if (!c->gone) { /* otherwise it is freed */
 			unlist(st);
 			if (!c->queue && st->pos < feed_next())
 				DL_APPEND2(subs.behind, st, peer_prev, peer_next);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* version, host, metrics: what there is to know of the host and the daemon. */
+/* version, host, metrics: requests about the host and the daemon. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -38,7 +38,7 @@ int op_moved(struct engine *en, struct request *r, struct err *e)
 		return rc;
 	log_line(LOG_INFO, "op=moved name=%s there=%d uid=%u pid=%d", name, !back, r->c->uid,
 		 r->c->pid);
-	if (!r->c->gone) /* its end was told to other streams of the connection */
+	if (!r->c->gone) /* the event of its end was sent to other streams of the connection */
 		reply_name(r, name);
 	return 0;
 }
@@ -101,7 +101,7 @@ int op_admit(struct engine *en, struct request *r, struct err *e)
 }
 
 struct arriving {
-	struct conn_hook hook; /* hook.c NULL: the client is gone */
+	struct conn_hook hook; /* hook.c NULL: the client has disconnected */
 	struct engine *en;
 	stream_id id;
 	uint32_t tag;

@@ -11,7 +11,7 @@
 
 /* Exists longer than the request: until the engine has called back. */
 struct packing {
-	struct conn_hook hook; /* hook.c NULL: the client is gone */
+	struct conn_hook hook; /* hook.c NULL: the client has disconnected */
 	struct engine *en;
 	stream_id id;
 	uint32_t tag;

@@ -14,7 +14,7 @@
 
 /* Exists longer than the request: until the VM has ended or continues. */
 struct saving {
-	struct conn_hook hook; /* hook.c NULL: the client is gone */
+	struct conn_hook hook; /* hook.c NULL: the client has disconnected */
 	struct engine *en;
 	stream_id id;
 	uint32_t tag, flags;
@@ -181,7 +181,7 @@ int op_round(struct engine *en, struct request *r, struct err *e)
 		 : err_set(e, EPROTO, "no VM of this connection is being moved");
 }
 
-/* NULL: there is none that is written. */
+/* NULL: no save with this tag is complete. */
 static struct saving *find_written(const struct request *r, struct err *e)
 {
 	struct saving *k = find(r);
@@ -240,7 +240,7 @@ int op_saved(struct engine *en, struct request *r, struct err *e)
 /* --- restore --- */
 
 struct restoring {
-	struct conn_hook hook; /* hook.c NULL: the client is gone */
+	struct conn_hook hook; /* hook.c NULL: the client has disconnected */
 	struct engine *en;
 	stream_id id;
 	uint32_t tag;

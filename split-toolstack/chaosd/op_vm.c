@@ -24,7 +24,7 @@ int op_info(struct engine *en, struct request *r, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	/* Of one that does not run: that is refused with other words. */
+	/* A VM that does not run: the message is another one. */
 	asked = asked && vm_needs(vm, &n, NULL) == 0;
 	reply_begin(r->c, &w, PROTO_OK, r->in.h.tag);
 	fields_vm(&w, vm);
@@ -58,7 +58,7 @@ static int simple(struct engine *en, struct request *r, struct err *e, const cha
 	if (rc < 0)
 		return rc;
 	(void)snprintf(who, sizeof(who), "%s", vm_name(vm));
-	rc = step(vm, e); /* the vm may be gone afterwards */
+	rc = step(vm, e); /* the VM may be freed afterwards */
 	if (rc < 0)
 		return err_wrap(e, rc, "%s", name);
 	reply_name(r, who);

@@ -77,7 +77,7 @@ static int send_frame(struct client *c, const void *frame, uint32_t len, const i
 	if (nfd > PROTO_FDS_MAX)
 		return err_set(e, E2BIG, "too many files for one request");
 	rc = unix_send(c->fd, frame, len, fds, nfd, flags);
-	if (rc == -EPIPE) { /* it hung up, and may have said why */
+	if (rc == -EPIPE) { /* it has closed the connection, perhaps after sending the reason */
 		struct wire_in in = {.h.op = 0};
 
 		rc = client_receive(c, &in, e);

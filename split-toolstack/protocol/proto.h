@@ -69,20 +69,20 @@ struct proto_field {
 	REQUEST(DETACH, detach, "detach")                   /* WHAT, KIND, ID, FLAGS -> a DEVICE */ \
 	REQUEST(DEVICES, devices, "devices")                /* WHAT, [KIND] -> a DEVICE in each item */ \
 	REQUEST(SAVE, save, "save")                         /* WHAT, FILE_FD, FLAGS -> when it is written an item with BYTES, \
-	                                                       PAGES, PRESENT, STOPPED_NS, TOTAL_NS; the VM stands still \
-	                                                       until SAVED, or goes on with the end of the connection. \
-	                                                       With KEEP it goes on then: OK with NAME and the same */ \
-	REQUEST(SAVED, saved, "saved")                      /* with the tag of a SAVE, whose file is safe now -> NAME: the VM \
+	                                                       PAGES, PRESENT, STOPPED_NS, TOTAL_NS; the VM is stopped \
+	                                                       until SAVED, or continues when the connection ends. \
+	                                                       With KEEP it continues then: OK with NAME and the same */ \
+	REQUEST(SAVED, saved, "saved")                      /* with the tag of a SAVE whose file is safe now -> NAME: the VM \
 	                                                       has ended */ \
 	REQUEST(RESTORE, restore, "restore")                /* FILE_FD, [NAME], FLAGS -> a VM, and as SAVE but for STOPPED_NS */ \
 	REQUEST(MOVE, move, "move")                         /* with the tag of a SAVE that is written: from now on the VM may \
-	                                                       run on another host, and stands still until MOVED, UNPAUSE or \
+	                                                       run on another host, and is stopped until MOVED, UNPAUSE or \
 	                                                       DESTROY, whatever ends -> NAME */ \
 	REQUEST(MOVED, moved, "moved")                      /* WHAT, FLAGS: one of MOVE runs elsewhere -> NAME: it has ended \
-	                                                       here. KEEP: it certainly does not, and goes on as before */ \
+	                                                       here. KEEP: it certainly does not, and continues here */ \
 	REQUEST(ADMIT, admit, "admit")                      /* NAME, [WHAT: its uuid], TYPE, MEM_KIB, VCPUS, [NEEDS] -> NAME: there is \
 	                                                       room for such a VM now */ \
-	REQUEST(RECEIVE, receive, "receive")                /* as RESTORE; the VM does not run until RECEIVED, and goes with \
+	REQUEST(RECEIVE, receive, "receive")                /* as RESTORE; the VM does not run until RECEIVED, and is removed with \
 	                                                       the connection */ \
 	REQUEST(RECEIVED, received, "received")             /* with the tag of a RECEIVE that was answered: it runs -> a VM */ \
 	REQUEST(SNAPSHOT, snapshot, "snapshot")             /* WHAT, [NAME] -> a SNAPSHOT, and as SAVE */ \

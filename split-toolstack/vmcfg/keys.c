@@ -12,7 +12,7 @@
 #include "split-toolstack/engine/images/imagestore.h"
 #include "split-toolstack/vmcfg/field.h"
 
-/* Every key is set from text; `value` is what the configuration or a client said. */
+/* Every key is set from text: `value` is text of the configuration or of a client. */
 struct key {
 	struct field field; /* its name; and of a plain value, in struct vm_config, all else */
 	/* NULL: it is a plain value. */
@@ -315,7 +315,7 @@ int vmcfg_set_list(struct vmcfg_walk *w, const char *name, XLU_ConfigList *list,
 	if (k->set_list)
 		return k->set_list(w, name, list, n, e);
 	if (n == 0)
-		return 0; /* nothing asked for */
+		return 0; /* an empty list means not given */
 	if (join_list(list, n, joined, sizeof(joined)) < 0)
 		return err_set(e, E2BIG, "%s: the list is too long", name);
 	return vmcfg_set_key(w, name, joined, e);

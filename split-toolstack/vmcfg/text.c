@@ -250,7 +250,7 @@ int vmcfg_syntax_error(const struct vmcfg *v, const char *report, struct err *e)
 	}
 	if (rc == -ENOMEM && (!e || e->code == 0))
 		(void)err_set(e, ENOMEM, "out of memory");
-	if (rc == 0) /* none of them is wrong alone */
+	if (rc == 0) /* each of them is correct alone */
 		rc = err_set(e, EINVAL, "%.*s", (int)strcspn(report, "\n"), report);
 	free(text);
 	free(own);

@@ -190,7 +190,7 @@ enum noxs_fork_error {
 	NOXS_FORK_EPERM = 1,   /* its configuration does not allow it, or not so deep */
 	NOXS_FORK_EAGAIN = 11, /* too many at a time or too soon, or the slot is in use still */
 	NOXS_FORK_ENOMEM = 12,
-	NOXS_FORK_EINVAL = 22,	   /* slot or frames make no sense */
+	NOXS_FORK_EINVAL = 22,	   /* slot or frames are not valid */
 	NOXS_FORK_EOPNOTSUPP = 95, /* it cannot be copied as it is (NOXS_CAN_SAVE, _PLAIN) */
 };
 

@@ -192,7 +192,8 @@ static void drop_orphan(struct engine *en, enum device_kind kind, uint32_t domid
 	d = device_new(en, &c, domid, NULL);
 	if (!d)
 		return;
-	log_line(LOG_INFO, "op=clean dom=%u %s=%u: its VM is gone", domid, d->id.kind, devid);
+	log_line(LOG_INFO, "op=clean dom=%u %s=%u: its VM does not exist any more", domid,
+		 d->id.kind, devid);
 	d->phase = PHASE_STARTED;
 	d->mirrored = engine_devices(en)->mirror != NULL;
 	if (user_backend_client(en) && device_seen(d) && !device_in_kernel(d))

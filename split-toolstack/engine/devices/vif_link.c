@@ -198,7 +198,7 @@ void devices_bridge_gone(struct engine *en, int ifindex)
 		if (!d->vm)
 			d->netdev = false; /* the claim sets it up again */
 		else
-			log_line(LOG_WARN, "op=device dom=%u vif=%u: its bridge \"%s\" is gone",
+			log_line(LOG_WARN, "op=device dom=%u vif=%u: its bridge \"%s\" was removed",
 				 d->key.domid, d->key.devid, d->cfg.u.vif.bridge);
 	}
 }

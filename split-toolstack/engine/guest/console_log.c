@@ -216,7 +216,8 @@ int vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct
 	if (pos == r.end)
 		return 0;
 	if (console_log_open_old(vm) < 0)
-		return err_set(e, ENOENT, "the console log of \"%s\" is gone", vm_name(vm));
+		return err_set(e, ENOENT, "the console log of \"%s\" does not exist any more",
+			       vm_name(vm));
 	at = pos % l->size;
 	if (len > r.end - pos)
 		len = (uint32_t)(r.end - pos);

@@ -105,7 +105,9 @@ void imagesweep(struct imageindex *x, int dirfd)
 		if (imageindex_commit(x, c.lost[i], NULL, NULL) < 0)
 			continue;
 		imageindex_set(x, c.lost[i], NULL);
-		log_line(LOG_WARN, "op=image-store image=%s: removed, because its file is gone",
+		log_line(LOG_WARN,
+			 "op=image-store image=%s: removed, because its file does not exist any "
+			 "more",
 			 c.lost[i]);
 	}
 	free(c.digest);

@@ -77,7 +77,7 @@ static void end_lost(struct vm *vm, bool dying)
 		vm_has_reason(vm, VM_REASON_LOST, -1);
 	life_go(vm, NOW_ENDED);
 	vm_ends(vm);
-	log_line(LOG_INFO, "op=adopt name=%s: its domain is gone", vm_name(vm));
+	log_line(LOG_INFO, "op=adopt name=%s: its domain does not exist any more", vm_name(vm));
 	(void)vm_record(vm, NULL);
 	archive_ended(vm);
 	vm_announce(vm, VM_EV_DESTROYED);

@@ -152,7 +152,9 @@ static int load_one(struct snapshot_table *t, int dirfd, const char *file, bool 
 		*damaged = true;
 		free(x);
 	} else if (!has_file(dirfd, x)) {
-		log_line(LOG_WARN, "op=snapshots snapshot=%s: removed, because its file is gone",
+		log_line(LOG_WARN,
+			 "op=snapshots snapshot=%s: removed, because its file does not exist any "
+			 "more",
 			 x->name);
 		(void)unlinkat(dirfd, file, 0);
 		free(x);
