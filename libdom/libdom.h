@@ -252,6 +252,12 @@ static inline void dom_init(struct dom *d)
 	memset(d, 0, sizeof(*d));
 }
 
+/* Whether dom_arm() has something to do. */
+static inline bool dom_is_unarmed(const struct dom *d)
+{
+	return d->build != NULL;
+}
+
 /* Whether it is Linux without a command line yet, which is written later. */
 static inline bool dom_lacks_cmdline(const struct dom *d)
 {

@@ -47,7 +47,7 @@ static int start(struct vm *vm, struct err *e)
 		rc = guest_store_tell_address(vm, e);
 	}
 	life->t.devices_ns += (uint32_t)(clock_ns() - since);
-	if (rc == 0)
+	if (rc == 0 && dom_is_unarmed(vm_dom(vm)))
 		rc = dom_arm(engine_xen(vm_engine(vm)), vm_change_dom(vm), life->img, e);
 	return rc;
 }
