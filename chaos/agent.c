@@ -44,7 +44,7 @@ static int find(const char *what, struct chaos_vm *v, struct err *e)
 /* --- what holds its channel --- */
 
 /* Its first line on standard error, without the program's name; "": it holds the channel. */
-static void hear_start(int fd, char *text, size_t room)
+static void read_start(int fd, char *text, size_t room)
 {
 	size_t len = 0;
 	ssize_t n;
@@ -76,7 +76,7 @@ static int start_holder(const struct chaos_vm *v, struct err *e)
 	(void)posix_spawn_file_actions_destroy(&files);
 	(void)close(pair[1]);
 	if (rc == 0)
-		hear_start(pair[0], text, sizeof(text));
+		read_start(pair[0], text, sizeof(text));
 	(void)close(pair[0]);
 	if (rc != 0)
 		return err_sys(e, rc, "start chaos-oci, which holds the channel of a VM's agent");

@@ -14,7 +14,7 @@ struct branch_args {
 	json_t *json; /* NULL: names are printed */
 };
 
-static int tell_copy(const struct wire_in *in, void *arg)
+static int print_copy(const struct wire_in *in, void *arg)
 {
 	const struct branch_args *a = arg;
 	struct chaos_vm v;
@@ -44,7 +44,7 @@ static int branch(struct branch_args *a, struct err *e)
 	wire_u32(&w, PROTO_FLAGS, a->flags);
 	rc = client_send(&c, &w, NULL, 0, e);
 	if (rc == 0)
-		rc = client_finish(&c, &in, tell_copy, a, e);
+		rc = client_finish(&c, &in, print_copy, a, e);
 	client_close(&c);
 	return rc;
 }

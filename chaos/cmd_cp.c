@@ -36,7 +36,7 @@ static void on_signal(int number)
 
 /* --- the way of bytes --- */
 
-static void hear_text(struct copying *k)
+static void read_text(struct copying *k)
 {
 	char beyond[512];
 	bool room = k->len < sizeof(k->text) - 1;
@@ -51,7 +51,7 @@ static void hear_text(struct copying *k)
 	k->said = -1;
 }
 
-static void hear_end(struct copying *k)
+static void read_end(struct copying *k)
 {
 	int rc = agent_wait(k->control, &k->end);
 
@@ -75,9 +75,9 @@ static int wait_for(struct copying *k, short events)
 		if (rc < 0 && errno != EINTR)
 			return -errno;
 		if (rc > 0 && p[1].revents)
-			hear_text(k);
+			read_text(k);
 		if (rc > 0 && p[2].revents)
-			hear_end(k);
+			read_end(k);
 		if (rc > 0 && p[0].revents)
 			return 0;
 		if (k->data < 0 && k->control < 0 && (rc == 0 || k->said < 0))

@@ -160,8 +160,8 @@ static int uuid_of(struct client *c, const char *what, char uuid[37], struct err
 }
 
 /* Sends the request; *uuid is the VM to wait for, empty after a failure. */
-static int ask_to_end(struct client *c, enum proto_op op, const char *what, char uuid[37],
-		      struct err *e)
+static int request_end(struct client *c, enum proto_op op, const char *what, char uuid[37],
+		       struct err *e)
 {
 	struct wire_in in;
 	int rc;
@@ -190,7 +190,7 @@ static int end_and_wait(struct client *c, enum proto_op op, char **what, int n,
 		return failed(&e);
 	}
 	for (int i = 0; i < n; i++)
-		if (ask_to_end(c, op, what[i], uuid[i], &e) < 0)
+		if (request_end(c, op, what[i], uuid[i], &e) < 0)
 			result = failed(&e);
 	for (int i = 0; i < n; i++) {
 		if (uuid[i][0] && wait_for(c, uuid[i], what[i], 0, p, json, &e) < 0) {

@@ -89,7 +89,7 @@ static int admit(struct reception *r, struct err *e)
 	return rc < 0 ? rc : client_finish(&r->c, &in, NULL, NULL, e);
 }
 
-static int say_ready(const struct reception *r, struct err *e)
+static int send_ready(const struct reception *r, struct err *e)
 {
 	uint8_t body[MIGRATE_BODY];
 	struct wire_out w;
@@ -102,7 +102,7 @@ static int say_ready(const struct reception *r, struct err *e)
 }
 
 /* A round has arrived: notifies the source, which begins the next one. */
-static int say_round(const struct wire_in *item, void *arg)
+static int send_round(const struct wire_in *item, void *arg)
 {
 	const struct reception *r = arg;
 	uint8_t body[MIGRATE_BODY];
@@ -129,7 +129,7 @@ static int fill(struct reception *r, struct err *e)
 	r->e = e;
 	rc = client_send(&r->c, &w, &r->l.in, 1, e);
 	if (rc == 0)
-		rc = client_finish(&r->c, &in, say_round, r, e);
+		rc = client_finish(&r->c, &in, send_round, r, e);
 	if (rc == 0 && !decode_vm(&in, &r->vm))
 		rc = err_set(e, EPROTO, "chaosd sent a malformed frame");
 	return rc;
@@ -214,7 +214,7 @@ static int let_run(struct reception *r, struct err *e)
 
 /* --- the command --- */
 
-static void say_no(struct reception *r, const struct err *e)
+static void send_no(struct reception *r, const struct err *e)
 {
 	uint8_t body[MIGRATE_BODY];
 	struct wire_out w;
@@ -225,7 +225,7 @@ static void say_no(struct reception *r, const struct err *e)
 	r->told = migrate_send(r->l.out, MIGRATE_NO, &w, NULL) == 0;
 }
 
-static void say_runs(struct reception *r)
+static void send_runs(struct reception *r)
 {
 	uint8_t body[MIGRATE_BODY];
 	struct wire_out w;
@@ -237,7 +237,7 @@ static void say_runs(struct reception *r)
 	(void)migrate_send(r->l.out, MIGRATE_RUNS, &w, NULL);
 }
 
-static int say_filled(struct reception *r, struct err *e)
+static int send_filled(struct reception *r, struct err *e)
 {
 	uint8_t body[MIGRATE_BODY];
 	char boot[MIGRATE_BOOT];
@@ -258,12 +258,12 @@ static int receive_vm(struct reception *r, struct err *e)
 	if (rc == 0)
 		rc = admit(r, e);
 	if (rc == 0)
-		rc = say_ready(r, e);
+		rc = send_ready(r, e);
 	r->since = clock_wall_ns();
 	if (rc == 0)
 		rc = fill(r, e);
 	if (rc == 0)
-		rc = say_filled(r, e);
+		rc = send_filled(r, e);
 	return rc < 0 ? rc : wait_for_go(r, e);
 }
 
@@ -278,7 +278,7 @@ static int serve(struct reception *r, struct err *e)
 	if (rc < 0) {
 		client_close(&r->c); /* nothing of it is left, so NO is true */
 		r->c.fd = -1;
-		say_no(r, e);
+		send_no(r, e);
 		return rc;
 	}
 	if (r->asked)
@@ -289,9 +289,9 @@ static int serve(struct reception *r, struct err *e)
 			       "chaosd has ended before it reported whether \"%s\" runs",
 			       r->vm.name);
 	if (rc < 0)
-		say_no(r, e);
+		send_no(r, e);
 	else
-		say_runs(r);
+		send_runs(r);
 	return rc;
 }
 

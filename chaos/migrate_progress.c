@@ -8,7 +8,7 @@
 #include "chaos/migrate_source.h"
 
 /* Reads the progress over a separate connection. False: the VM is not being written now. */
-static bool ask_progress(struct migration *m, uint64_t *bytes, uint64_t *most)
+static bool request_progress(struct migration *m, uint64_t *bytes, uint64_t *most)
 {
 	struct wire_in in;
 	int rc = m->beside.fd < 0 ? client_open(&m->beside, NULL, NULL) : 0;
@@ -40,7 +40,7 @@ int progress_tick(struct migration *m, bool written, struct err *e)
 	uint64_t now = clock_ns(), bytes = m->bytes; /* when it is written, all of them */
 	uint64_t most = bytes;
 
-	if (!written && ask_progress(m, &bytes, &most) && bytes != m->seen) {
+	if (!written && request_progress(m, &bytes, &most) && bytes != m->seen) {
 		m->seen = bytes;
 		m->moved_at = now;
 	}

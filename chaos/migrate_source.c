@@ -15,7 +15,7 @@
 
 /* --- before the VM is disturbed --- */
 
-static int look_at_vm(struct migration *m, const char *what, struct err *e)
+static int read_vm(struct migration *m, const char *what, struct err *e)
 {
 	struct wire_in in;
 	struct wire_field f;
@@ -160,7 +160,7 @@ static int why(struct migration *m, int rc, struct err *e)
 }
 
 /* FILLED may arrive before chaosd has reported that all is written. */
-static int hear_peer(struct migration *m, struct err *e)
+static int read_peer(struct migration *m, struct err *e)
 {
 	struct migrate_message got;
 	int rc = migrate_receive(m->l.in, &got, m->timeout_ms, e);
@@ -184,7 +184,7 @@ static int hear_peer(struct migration *m, struct err *e)
 	return 0;
 }
 
-static int hear_daemon(struct migration *m, bool *written, struct err *e)
+static int read_daemon(struct migration *m, bool *written, struct err *e)
 {
 	struct wire_in in;
 	int rc = client_receive(&m->c, &in, e);
@@ -226,9 +226,9 @@ static int wait_filled(struct migration *m, struct err *e)
 		else if (ready == 0)
 			rc = progress_tick(m, written, e);
 		else if (ready > 0 && p[1].revents)
-			rc = hear_peer(m, e);
+			rc = read_peer(m, e);
 		else if (ready > 0)
-			rc = hear_daemon(m, &written, e);
+			rc = read_daemon(m, &written, e);
 	}
 	return rc;
 }
@@ -317,7 +317,7 @@ static enum outcome unsure(struct migration *m, struct err *e)
 }
 
 /* The answer was lost: opens another stream and asks the target for it. */
-static int ask_again(struct migration *m, struct migrate_message *got, struct err *e)
+static int request_result(struct migration *m, struct migrate_message *got, struct err *e)
 {
 	uint8_t body[MIGRATE_BODY];
 	struct wire_out w;
@@ -336,7 +336,7 @@ static int ask_again(struct migration *m, struct migrate_message *got, struct er
 }
 
 /* The target does not accept the paths of its source. */
-static void say_what_is_lost(const struct migration *m, const struct migrate_message *runs)
+static void print_loss(const struct migration *m, const struct migrate_message *runs)
 {
 	struct wire_field f;
 
@@ -366,7 +366,7 @@ static enum outcome commit(struct migration *m, struct err *e)
 		return take_back(m);
 	rc = await(m, MIGRATE_RUNS, m->timeout_ms, &got, e);
 	if (rc < 0 && rc != -ECANCELED) {
-		rc = ask_again(m, &got, &again);
+		rc = request_result(m, &got, &again);
 		if (rc == -ECANCELED)
 			err_copy(e, &again);
 	}
@@ -378,7 +378,7 @@ static enum outcome commit(struct migration *m, struct err *e)
 	if (!wire_get_text(&got.in, PROTO_NAME, m->name, sizeof(m->name)))
 		m->name[0] = '\0';
 	migrate_tame(m->name);
-	say_what_is_lost(m, &got);
+	print_loss(m, &got);
 	return moved(m);
 }
 
@@ -386,7 +386,7 @@ enum outcome migrate_away(struct migration *m, const char *what, const struct mi
 			  struct err *e)
 {
 	enum outcome o;
-	int rc = look_at_vm(m, what, e);
+	int rc = read_vm(m, what, e);
 
 	m->way = w;
 	choose_way(m);

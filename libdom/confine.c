@@ -53,7 +53,7 @@ static int forbid(void)
 	return rc;
 }
 
-static void give_up(int resource, rlim_t to)
+static void set_limit(int resource, rlim_t to)
 {
 	struct rlimit l = {to, to};
 
@@ -95,7 +95,7 @@ static void limit_time(void)
 	(void)sigdelset(&set, SIGALRM);
 	(void)sigprocmask(SIG_SETMASK, &set, NULL);
 	(void)alarm(UNPACK_SECONDS);
-	give_up(RLIMIT_CPU, UNPACK_CPU_SECONDS);
+	set_limit(RLIMIT_CPU, UNPACK_CPU_SECONDS);
 	(void)setpriority(PRIO_PROCESS, 0, 10);
 }
 
@@ -146,15 +146,15 @@ __attribute__((noreturn)) static void child(const uint8_t *file, const struct pa
 
 	die_first();
 	limit_time();
-	give_up(RLIMIT_AS, address_space());
-	give_up(RLIMIT_FSIZE, IMAGE_MAX_BYTES);
-	give_up(RLIMIT_CORE, 0);
+	set_limit(RLIMIT_AS, address_space());
+	set_limit(RLIMIT_FSIZE, IMAGE_MAX_BYTES);
+	set_limit(RLIMIT_CORE, 0);
 	if (result == MAP_FAILED || dup2(fd, STDIN_FILENO) < 0) {
 		v->rc = -errno;
 		_exit(1);
 	}
 	(void)close_range(1, ~0u, 0);
-	give_up(RLIMIT_NOFILE, 0);
+	set_limit(RLIMIT_NOFILE, 0);
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 			       setresuid(NOBODY, NOBODY, NOBODY) < 0)) {
 		v->rc = -EPERM;

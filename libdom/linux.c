@@ -146,7 +146,7 @@ static int give_memory_map(struct xen *x, struct linux_build *b, const struct do
 
 /* libxenguest would allocate the guest's memory itself (xc_dom_boot_mem_init). A shell has its
  * memory already, so libxenguest is given the existing pages, in the way of Mini-OS' kexec. */
-static int tell_memory(struct linux_build *b, const struct dom *d, struct err *e)
+static int set_memory_size(struct linux_build *b, const struct dom *d, struct err *e)
 {
 	struct xc_dom_image *dom = b->dom;
 
@@ -229,7 +229,7 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, const stru
 			xc_dom_mem_init(dom, (unsigned int)((pv ? d->pages : d->max_pages) >> 8)),
 			"plan memory", e);
 	if (rc == 0)
-		rc = tell_memory(b, d, e);
+		rc = set_memory_size(b, d, e);
 	if (rc == 0)
 		rc = pv ? build_memory_map_pv(x, d, e) : give_memory_map(x, b, d, e);
 	if (rc == 0) {
@@ -247,8 +247,7 @@ static int build(struct xen *x, struct linux_build *b, struct dom *d, const stru
 
 /* If a PVH kernel finds a store page, it sends a request and waits forever without a store; so
  * without a store it must find none. (PV kernels check the event channel.) */
-static int tell_ports(struct xen *x, const struct dom *d, const struct dom_load *load,
-		      struct err *e)
+static int set_ports(struct xen *x, const struct dom *d, const struct dom_load *load, struct err *e)
 {
 	int rc = xen_hvm_param_set(x, d->domid, HVM_PARAM_STORE_EVTCHN, load->store_port);
 
@@ -349,7 +348,7 @@ int linux_load(struct xen *x, struct dom *d, const struct image *img, const stru
 	if (rc == 0)
 		rc = build(x, &b, d, img, e);
 	if (rc == 0 && d->type == DOM_PVH)
-		rc = tell_ports(x, d, load, e);
+		rc = set_ports(x, d, load, e);
 	if (rc == 0 && load->cmdline_room)
 		rc = find_cmdline(x, d, b.dom, load, e);
 	if (rc == 0) {

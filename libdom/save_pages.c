@@ -96,7 +96,7 @@ int saving_choose_pages(struct saving *s, struct err *e)
 
 /* --- their mapping --- */
 
-static int look_at_piece(struct saving *s, uint64_t index, struct err *e)
+static int examine_piece(struct saving *s, uint64_t index, struct err *e)
 {
 	uint64_t first = index / LIVE_PIECE * LIVE_PIECE;
 	uint32_t n = s->n - first < LIVE_PIECE ? (uint32_t)(s->n - first) : LIVE_PIECE;
@@ -123,7 +123,7 @@ int saving_look_at(struct saving *s, uint64_t index, struct err *e)
 	if (s->to && transfer_is_cancelled(s->to))
 		return err_set(e, ECANCELED, "cancelled");
 	if (s->maps)
-		return look_at_piece(s, index, e);
+		return examine_piece(s, index, e);
 	xen_unmap(s->x, s->map, s->mapped);
 	s->map = NULL;
 	frame = malloc(n * sizeof(*frame));

@@ -180,7 +180,7 @@ static int read_end(struct restoring *r, struct err *e)
 /* --- page tables of PV --- */
 
 /* The shell's own tables become ordinary pages. */
-static int give_tables_up(struct restoring *r, struct err *e)
+static int release_tables(struct restoring *r, struct err *e)
 {
 	struct dom *d = r->d;
 	int rc = xen_vcpu_reset(r->x, d->domid, 0);
@@ -315,7 +315,7 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 	if (rc == 0 && d->type == DOM_PV)
 		rc = find_frames(r, e);
 	if (rc == 0 && tables)
-		rc = give_tables_up(r, e);
+		rc = release_tables(r, e);
 	if (rc == 0 && s->info.linux_guest)
 		rc = save_linux_begin(x, s, d, e);
 	if (s->from)

@@ -81,7 +81,7 @@ void store_conn_waits(struct store_conn *c, int64_t bytes)
 }
 
 /* Frees the memory of a burst of output. */
-static void give_room_back(struct store_conn *c)
+static void return_room(struct store_conn *c)
 {
 	c->out_at = 0;
 	if (c->out_room <= OUT_KEPT)
@@ -218,7 +218,7 @@ void store_conn_taken(struct store_conn *c, uint32_t n)
 	c->out_pos += n;
 	store_conn_waits(c, -(int64_t)n);
 	if (c->out_len == 0)
-		give_room_back(c);
+		return_room(c);
 	if (c->lasting)
 		store_log(c->s, STORE_J_SENT, 0, c->domid, n, NULL, 0);
 	if (c->stalled && c->out_len < store_conn_queue_max(c)) {

@@ -64,7 +64,7 @@ int store_ring_open(struct store *s, uint32_t domid, volatile void *page, bool a
 }
 
 /* The other side may overwrite bytes that were taken, so the index is written after the journal. */
-static void tell_taken(struct store_ring *r)
+static void notify_taken(struct store_ring *r)
 {
 	if (!r->untold || store_is_stuck(r->conn->s))
 		return;
@@ -84,7 +84,7 @@ static int read_requests(struct store_ring *r)
 
 	if (n > RING)
 		return -EPROTO;
-	tell_taken(r);
+	notify_taken(r);
 	if (n == 0)
 		return 0;
 	shared_read(buf, p->req + at, first);
@@ -94,7 +94,7 @@ static int read_requests(struct store_ring *r)
 		r->req_cons += (uint32_t)took;
 		r->untold = true;
 	}
-	tell_taken(r);
+	notify_taken(r);
 	return took;
 }
 

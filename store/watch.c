@@ -200,7 +200,7 @@ static bool may_know(const struct store_conn *c, const struct store_node *n,
  * Devices there are added and removed by few changes: the write of "online", which toolstacks do
  * last, and the removal of one or more devices. For changes inside a device drivers have other
  * watches. */
-static bool tells_nothing(const struct store_watch *w, const char *path, bool removed)
+static bool is_silent(const struct store_watch *w, const char *path, bool removed)
 {
 	uint32_t depth = 0;
 	const char *last = path;
@@ -220,8 +220,8 @@ static bool tells_nothing(const struct store_watch *w, const char *path, bool re
 }
 
 /* Watches of one guest at a place. */
-static void tell_guest(struct store *s, uint32_t domid, const struct store_node *at,
-		       const char *path)
+static void notify_guest(struct store *s, uint32_t domid, const struct store_node *at,
+			 const char *path)
 {
 	const struct store_domain *d = store_is_guest(domid) ? store_domain(s, domid, false) : NULL;
 	struct store_watch *w = NULL;
@@ -238,8 +238,8 @@ static void tell_guest(struct store *s, uint32_t domid, const struct store_node 
 
 /* Guests may watch places that all of them share, but only those that the permissions name may
  * be told of a change. False: every domain may. */
-static bool tell_named(struct store *s, const struct store_node *at, const struct store_node *n,
-		       const char *path, const struct store_perms *old)
+static bool notify_named(struct store *s, const struct store_node *at, const struct store_node *n,
+			 const char *path, const struct store_perms *old)
 {
 	const struct store_perms *list[] = {old, n->perms, n->parent ? n->parent->perms : NULL};
 	uint32_t told[3 * TOLD_MOST];
@@ -260,15 +260,15 @@ static bool tell_named(struct store *s, const struct store_node *at, const struc
 			if (t < ntold)
 				continue;
 			told[ntold++] = domid;
-			tell_guest(s, domid, at, path);
+			notify_guest(s, domid, at, path);
 		}
 	return true;
 }
 
-static void tell_watches(struct store *s, const struct store_node *at, const struct store_node *n,
-			 const char *path, const struct store_perms *old, bool removed)
+static void notify_watches(struct store *s, const struct store_node *at, const struct store_node *n,
+			   const char *path, const struct store_perms *old, bool removed)
 {
-	bool named = at->guests > GUESTS_FEW && tell_named(s, at, n, path, old);
+	bool named = at->guests > GUESTS_FEW && notify_named(s, at, n, path, old);
 	struct store_watch *w = NULL;
 
 	DL_FOREACH(at->watches, w)
@@ -276,12 +276,12 @@ static void tell_watches(struct store *s, const struct store_node *at, const str
 		if (named && of_guest(w->conn))
 			return;
 		s->looks++;
-		if (may_know(w->conn, n, old) && !tells_nothing(w, path, removed))
+		if (may_know(w->conn, n, old) && !is_silent(w, path, removed))
 			store_conn_event(w, path);
 	}
 }
 
-static void tell_hooks(struct store *s, const struct store_node *at, const char *path, bool removed,
+static void call_hooks(struct store *s, const struct store_node *at, const char *path, bool removed,
 		       uint32_t by)
 {
 	size_t len = strlen(path) + 1;
@@ -317,8 +317,8 @@ void store_tell(struct store *s, struct store_node *n, const struct store_perms 
 		if (!have)
 			(void)store_node_path(n, path);
 		have = true;
-		tell_watches(s, at, n, path, old, removed);
-		tell_hooks(s, at, path, removed, by);
+		notify_watches(s, at, n, path, old, removed);
+		call_hooks(s, at, path, removed, by);
 	}
 	if (!removed)
 		return;
@@ -326,8 +326,8 @@ void store_tell(struct store *s, struct store_node *n, const struct store_perms 
 		if (!at->perms || (!at->watches && !at->hooks))
 			continue;
 		(void)store_node_path(at, path);
-		tell_watches(s, at, at, path, NULL, true);
-		tell_hooks(s, at, path, true, by);
+		notify_watches(s, at, at, path, NULL, true);
+		call_hooks(s, at, path, true, by);
 	}
 }
 

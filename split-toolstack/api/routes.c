@@ -80,8 +80,8 @@ static bool is_set(struct rq *rq, const char *key)
 	return value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
 }
 
-static void ask_about(struct rq *rq, enum chaos_op op, uint32_t flags,
-		      void (*answer)(struct rq *rq, const struct chaos_reply *r))
+static void send_about(struct rq *rq, enum chaos_op op, uint32_t flags,
+		       void (*answer)(struct rq *rq, const struct chaos_reply *r))
 {
 	struct chaos_request cr;
 
@@ -94,14 +94,15 @@ static void ask_about(struct rq *rq, enum chaos_op op, uint32_t flags,
 
 static void run_plain(struct rq *rq)
 {
-	ask_about(rq, rq->route->op, rq->route->flags, rq->route->answer);
+	send_about(rq, rq->route->op, rq->route->flags, rq->route->answer);
 }
 
 static void run_list(struct rq *rq)
 {
-	ask_about(rq, CHAOS_LIST,
-		  (is_set(rq, "all") ? CHAOS_ALL : 0) | (is_set(rq, "foreign") ? CHAOS_FOREIGN : 0),
-		  collect);
+	send_about(rq, CHAOS_LIST,
+		   (is_set(rq, "all") ? CHAOS_ALL : 0) |
+			   (is_set(rq, "foreign") ? CHAOS_FOREIGN : 0),
+		   collect);
 }
 
 static void run_rename(struct rq *rq)
@@ -192,7 +193,7 @@ static void run_openapi(struct rq *rq)
 static void answer_pool(struct rq *rq, const struct chaos_reply *r)
 {
 	(void)r;
-	ask_about(rq, CHAOS_POOL, 0, collect);
+	send_about(rq, CHAOS_POOL, 0, collect);
 }
 
 /* {"type":"pv","memory":4,"low":2,"high":8} as the words that "chaos pool set" takes. */

@@ -103,7 +103,7 @@ static void send_queued(struct conn *c)
 	}
 }
 
-static void tell_room(struct conn *c)
+static void notify_room(struct conn *c)
 {
 	struct conn_hook *next;
 
@@ -122,7 +122,7 @@ static void on_writable(struct ev_loop *loop, ev_io *io, int revents)
 	send_queued(c);
 	if (!c->gone && !c->queue) {
 		ev_io_stop(loop, &c->out);
-		tell_room(c);
+		notify_room(c);
 	}
 	if (!c->gone && c->queued < QUEUE_STOP)
 		ev_io_start(loop, &c->in);

@@ -25,7 +25,7 @@ static struct list *running, *waiting;
 static struct ev_loop *loop;
 static ev_timer turn;
 
-static void tell_vm(const struct vm_info *i, void *arg)
+static void send_vm(const struct vm_info *i, void *arg)
 {
 	const struct list *t = arg;
 	struct wire_out w;
@@ -35,7 +35,7 @@ static void tell_vm(const struct vm_info *i, void *arg)
 	reply_send(t->c, &w);
 }
 
-static void tell_foreign(const struct xen_domain_info *d, const char *name, void *arg)
+static void send_foreign(const struct xen_domain_info *d, const char *name, void *arg)
 {
 	const struct list *t = arg;
 	struct wire_out w;
@@ -61,7 +61,7 @@ static void end(struct list *t)
 static void advance(struct list *t)
 {
 	struct err e = {0};
-	int rc = t->c->gone ? 0 : listing_more(t->l, AT_ONCE, tell_vm, tell_foreign, t, &e);
+	int rc = t->c->gone ? 0 : listing_more(t->l, AT_ONCE, send_vm, send_foreign, t, &e);
 
 	if (rc < 0)
 		reply_error(t->c, t->tag, &e);
@@ -98,7 +98,7 @@ static void on_turn(struct ev_loop *l, ev_timer *t, int revents)
 }
 
 /* Its connection has room again, or has ended: it gets its turn. */
-static void go_on(struct conn_hook *h)
+static void continue_list(struct conn_hook *h)
 {
 	struct list *t = (struct list *)h;
 
@@ -110,7 +110,7 @@ static void go_on(struct conn_hook *h)
 	again();
 }
 
-static const struct conn_hook_ops hook_ops = {.room = go_on, .gone = go_on};
+static const struct conn_hook_ops hook_ops = {.room = continue_list, .gone = continue_list};
 
 int op_list(struct engine *en, struct request *r, struct err *e)
 {

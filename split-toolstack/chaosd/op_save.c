@@ -38,7 +38,7 @@ static struct conn *end_saving(struct saving *k)
 
 /* Lets the VM continue. If it was not written yet, the engine calls back during this, which
  * frees `k`. */
-static void give_up(struct saving *k)
+static void cancel_save(struct saving *k)
 {
 	bool written = k->written;
 
@@ -54,7 +54,7 @@ static void saver_gone(struct conn_hook *h)
 	conn_remove_hook(h);
 	k->hook.c = NULL;
 	if (k->begun)
-		give_up(k);
+		cancel_save(k);
 }
 
 static void room(struct conn_hook *h)
@@ -159,7 +159,7 @@ int op_save(struct engine *en, struct request *r, struct err *e)
 	}
 	k->begun = true;
 	if (!k->hook.c)
-		give_up(k);
+		cancel_save(k);
 	return 0;
 }
 

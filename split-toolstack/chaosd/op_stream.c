@@ -252,7 +252,7 @@ static bool has_writer(struct vm *vm, const struct stream_ops *ops)
 	return false;
 }
 
-static void say_watching(struct conn *c, uint32_t tag)
+static void send_watching(struct conn *c, uint32_t tag)
 {
 	struct wire_out w;
 
@@ -303,7 +303,7 @@ int op_console(struct engine *en, struct request *r, struct err *e)
 	if (taken && (st->flags & PROTO_F_INPUT)) {
 		st->flags &= ~PROTO_F_INPUT;
 		conn_ref(r->c);
-		say_watching(r->c, st->tag);
+		send_watching(r->c, st->tag);
 		taken = r->c->gone;
 		conn_unref(r->c);
 		if (taken)

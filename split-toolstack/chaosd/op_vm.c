@@ -76,24 +76,24 @@ int op_unpause(struct engine *en, struct request *r, struct err *e)
 	return simple(en, r, e, "unpause", vm_unpause);
 }
 
-static int ask_poweroff(struct vm *vm, struct err *e)
+static int request_poweroff(struct vm *vm, struct err *e)
 {
 	return vm_shutdown(vm, false, e);
 }
 
-static int ask_reboot(struct vm *vm, struct err *e)
+static int request_reboot(struct vm *vm, struct err *e)
 {
 	return vm_shutdown(vm, true, e);
 }
 
 int op_shutdown(struct engine *en, struct request *r, struct err *e)
 {
-	return simple(en, r, e, "shutdown", ask_poweroff);
+	return simple(en, r, e, "shutdown", request_poweroff);
 }
 
 int op_reboot(struct engine *en, struct request *r, struct err *e)
 {
-	return simple(en, r, e, "reboot", ask_reboot);
+	return simple(en, r, e, "reboot", request_reboot);
 }
 
 int op_destroy(struct engine *en, struct request *r, struct err *e)

@@ -42,7 +42,7 @@ static enum idle_next stock_random(void *arg)
 	return IDLE_DONE;
 }
 
-static enum idle_next tell_devices(void *arg)
+static enum idle_next notify_devices(void *arg)
 {
 	devices_tell(arg);
 	return IDLE_DONE;
@@ -82,8 +82,8 @@ static enum idle_next refill_slots(void *arg)
 int chores_open(struct engine *en, struct err *e)
 {
 	static idle_chore *const chores[] = {
-		close_windows, touch_heap,   tell_devices, reap_shells,	 settle_registry,
-		settle_names,  trim_history, refill_pool,  refill_slots, stock_random};
+		close_windows, touch_heap,   notify_devices, reap_shells,  settle_registry,
+		settle_names,  trim_history, refill_pool,    refill_slots, stock_random};
 
 	return idle_open(en->loop, chores, sizeof(chores) / sizeof(chores[0]), en, &en->idle, e);
 }

@@ -103,7 +103,7 @@ static struct vm *next_vm(struct listing *l)
 	return vm;
 }
 
-static void tell_foreign(struct listing *l, listing_foreign_fn *fn, void *arg)
+static void list_foreign(struct listing *l, listing_foreign_fn *fn, void *arg)
 {
 	const struct xen_domain_info *info = &l->foreign[l->told++];
 
@@ -134,7 +134,7 @@ int listing_more(struct listing *l, uint32_t most, listing_vm_fn *fn, listing_fo
 		if (l->told == l->nforeign)
 			l->part = DONE;
 		else
-			tell_foreign(l, foreign, arg);
+			list_foreign(l, foreign, arg);
 	}
 	return l->part != DONE;
 }

@@ -17,7 +17,7 @@
 #include "split-toolstack/engine/vm/vms.h"
 
 /* Removes it from this process; the device itself continues. */
-static void let_go(struct device *d)
+static void release_unused(struct device *d)
 {
 	struct engine *en = d->en;
 
@@ -69,7 +69,7 @@ void devices_close(struct engine *en)
 	teardown_wait_close(en);
 	HASH_ITER(hh, engine_devices(en)->all, d, tmp)
 	{
-		let_go(d);
+		release_unused(d);
 	}
 	HASH_ITER(hh, engine_devices(en)->domains, dom, tmp_dom)
 	{
@@ -151,7 +151,7 @@ int devices_adopt(struct vm *vm, struct err *e)
 			struct device_domain *dom = d->dom;
 
 			rc = err_sys(e, -rc, "adopt %s %u", d->id.kind, c->devid);
-			let_go(d);
+			release_unused(d);
 			if (--dom->n == 0) { /* the VM has its slot, and its nodes stay */
 				HASH_DELETE(hh, engine_devices(en)->domains, dom);
 				free(dom);

@@ -66,7 +66,7 @@ void device_set_add(struct device_set *set, struct device *d)
 }
 
 /* The rings of device `d` are the pages from `ring` on, of those that libdom has made. */
-static void give_rings(struct device *d, const struct dom *dom, uint32_t ring)
+static void assign_rings(struct device *d, const struct dom *dom, uint32_t ring)
 {
 	d->noxs = true;
 	d->ring_gfn = dom->ring_gfn + ring;
@@ -83,7 +83,7 @@ int device_add(struct engine *en, struct device_set *set, const struct device_co
 	if (!d)
 		return -ENOMEM;
 	if (dom->ring_pages)
-		give_rings(d, dom, ring);
+		assign_rings(d, dom, ring);
 	device_set_add(set, d);
 	return 0;
 }

@@ -29,7 +29,7 @@ bool teardown_lately(const struct engine *en)
 
 /* --- waiting --- */
 
-static void look_in(struct engine *en, double seconds)
+static void check_waiters(struct engine *en, double seconds)
 {
 	ev_timer_stop(engine_loop(en), &engine_devices(en)->teardown_waits->timer);
 	ev_timer_set(&engine_devices(en)->teardown_waits->timer, seconds > 0. ? seconds : 0., 0.);
@@ -37,14 +37,14 @@ static void look_in(struct engine *en, double seconds)
 }
 
 /* All wait for the same time, so the first in the list is the first whose time is over. */
-static void look_later(struct engine *en)
+static void check_later(struct engine *en)
 {
 	double left;
 
 	if (!engine_devices(en)->teardown_waits->first)
 		return;
 	left = engine_devices(en)->teardown_waits->first->until - ev_now(engine_loop(en));
-	look_in(en, teardown_lately(en) && left > AGAIN_S ? AGAIN_S : left);
+	check_waiters(en, teardown_lately(en) && left > AGAIN_S ? AGAIN_S : left);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
@@ -62,7 +62,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 		l->prev = NULL;
 		l->again(l, ev_now(loop) >= l->until);
 	}
-	look_later(en);
+	check_later(en);
 }
 
 int teardown_wait_open(struct engine *en, struct err *e)
@@ -96,7 +96,7 @@ void teardown_wait_begin(struct engine *en, struct teardown_wait *l)
 		l->until = ev_now(engine_loop(en)) + WAIT_S;
 	DL_APPEND(engine_devices(en)->teardown_waits->first, l);
 	if (!ev_is_active(&engine_devices(en)->teardown_waits->timer) || teardown_lately(en))
-		look_later(en);
+		check_later(en);
 }
 
 bool teardown_wait_again(struct engine *en, struct teardown_wait *l)
@@ -128,5 +128,5 @@ void teardown_wait_gone(struct engine *en, const struct device *d)
 	if (device_file(&d->cfg) && d->phase >= PHASE_CLOSING)
 		engine_devices(en)->teardown_waits->disk_left = ev_now(engine_loop(en));
 	if (engine_devices(en)->teardown_waits->first)
-		look_in(en, 0.); /* not inside the end of a device */
+		check_waiters(en, 0.); /* not inside the end of a device */
 }

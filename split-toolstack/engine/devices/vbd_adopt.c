@@ -163,10 +163,10 @@ static int find_loop(struct device *d)
 	return path ? device_open_later(d, FILE_DISK_LOCK, lock_again, NULL) : 0;
 }
 
-static void look_at_disk(struct device *d, struct file *disk)
+static void examine_disk(struct device *d, struct file *disk)
 {
 	if (adopt_later(disk->rc))
-		try_later(d, FILE_DISK_HELD, look_at_disk);
+		try_later(d, FILE_DISK_HELD, examine_disk);
 	else if (disk->info.dev)
 		note(d, &disk->info);
 }
@@ -182,7 +182,7 @@ int vbd_adopt(struct device *d)
 
 	read_size(d);
 	if (d->backend->keeps_file)
-		return path ? device_open_later(d, FILE_DISK_HELD, look_at_disk, NULL) : 0;
+		return path ? device_open_later(d, FILE_DISK_HELD, examine_disk, NULL) : 0;
 	devtree_back(&d->id, "physical-device", at);
 	numbers = store_get(engine_devices(d->en)->host.store, at, &len);
 	/* Our own words. NOLINTNEXTLINE(cert-err34-c) */

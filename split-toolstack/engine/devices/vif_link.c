@@ -137,7 +137,7 @@ void vif_netdev(struct device *d, int ifindex, const char *name)
 }
 
 /* Updates the nodes that readers of the store, and the kernel's rate limit, use. */
-static void tell_claim(const struct device *d)
+static void notify_claim(const struct device *d)
 {
 	const struct vif_config *c = &d->cfg.u.vif;
 	struct devtree_vif v = {.id = d->id,
@@ -159,7 +159,7 @@ void devices_tell(struct engine *en)
 		DL_DELETE2(engine_devices(en)->untold, d, tell_prev, tell_next);
 		d->tell_prev = NULL;
 		if (d->phase < PHASE_CLOSING)
-			tell_claim(d);
+			notify_claim(d);
 	}
 }
 
@@ -175,7 +175,7 @@ int vif_claim(struct device *d, struct vm *vm, const struct device_config *c, st
 	d->cfg = mine;
 	d->vm = vm;
 	if (want->rate_bytes)
-		tell_claim(d);
+		notify_claim(d);
 	else
 		DL_APPEND2(engine_devices(d->en)->untold, d, tell_prev, tell_next);
 	if (d->ifindex && (!d->netdev || want->ifname[0] || (want->mtu && want->mtu != was.mtu) ||

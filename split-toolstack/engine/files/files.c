@@ -184,7 +184,7 @@ static int open_disk(struct file *f, struct err *e)
 	return err_sys(e, errno, "cannot be opened");
 }
 
-static int look_at_disk(struct file *f, struct err *e)
+static int examine_disk(struct file *f, struct err *e)
 {
 	int rc = open_disk(f, e);
 
@@ -218,7 +218,7 @@ static void open_work(struct worker_job *job, struct xen *x)
 		if (file->rc < 0) /* known before */
 			continue;
 		file->rc = file->use == FILE_READ ? open_to_read(file, &file->err)
-						  : look_at_disk(file, &file->err);
+						  : examine_disk(file, &file->err);
 		if (file->rc < 0 && file->fd >= 0)
 			(void)close(file_take(file));
 	}

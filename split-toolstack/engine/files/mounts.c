@@ -86,7 +86,7 @@ static void open_mounts(void)
 	mounts.good = read_mounts(mounts.fd);
 }
 
-static bool ask_mounts(void)
+static bool poll_mounts(void)
 {
 	struct pollfd p = {.events = POLLPRI};
 
@@ -105,7 +105,7 @@ static bool ask_mounts(void)
 
 bool mounts_are_local(void)
 {
-	return mounts.changes > 0 ? mounts.good : ask_mounts();
+	return mounts.changes > 0 ? mounts.good : poll_mounts();
 }
 
 static void on_change(struct ev_loop *loop, ev_io *io, int revents)
@@ -120,7 +120,7 @@ static void on_change(struct ev_loop *loop, ev_io *io, int revents)
 
 void mounts_watch(struct ev_loop *loop, ev_io *io)
 {
-	(void)ask_mounts(); /* opens them */
+	(void)poll_mounts(); /* opens them */
 	ev_io_init(io, on_change, mounts.changes, EV_READ);
 	ev_set_priority(io, EV_MAXPRI); /* before the requests of the same turn */
 	if (mounts.changes > 0)

@@ -50,7 +50,7 @@ static void take_console(struct vm *vm)
 	}
 }
 
-static void look_at_words(struct vm *vm)
+static void read_words(struct vm *vm)
 {
 	struct noxs_guest_words w;
 
@@ -80,7 +80,7 @@ void vm_look(struct vm *vm)
 
 	if (g->still)
 		return;
-	look_at_words(vm); /* first: a create may wait for it */
+	read_words(vm); /* first: a create may wait for it */
 	take_console(vm);
 	rest = input_rest(&g->input, push_input(vm));
 	if (rest > 0.)

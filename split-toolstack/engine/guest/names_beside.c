@@ -258,8 +258,7 @@ void names_flush(struct engine *en)
 
 /* Our mark, at a start. For a VM that runs, the nodes are written again; if it ends before that,
  * the nodes of the last daemon are removed then. Without such a VM they are removed now. */
-static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *vm,
-			 const char *value)
+static void read_mark(struct engine *en, const uint8_t uuid[16], struct vm *vm, const char *value)
 {
 	uint32_t domid = (uint32_t)strtoul(value, NULL, 10);
 	bool lives = vm && vm_domid(vm) == domid;
@@ -281,7 +280,7 @@ static void look_at_mark(struct engine *en, const uint8_t uuid[16], struct vm *v
 }
 
 /* A value that was read before the last write was done is ignored. */
-static void look_at_name(struct vm *vm, const char *value, uint64_t done)
+static void read_name(struct vm *vm, const char *value, uint64_t done)
 {
 	struct guest *g = vm_guest(vm);
 
@@ -302,8 +301,8 @@ static bool parse_cpu(const char *path, uint32_t *domid, uint32_t *cpu)
 	       end > 0 && path[end] == '\0';
 }
 
-static void look_at_cpu(struct engine *en, uint32_t domid, uint32_t cpu, const char *path,
-			const char *value)
+static void read_cpu(struct engine *en, uint32_t domid, uint32_t cpu, const char *path,
+		     const char *value)
 {
 	struct vm *vm = NULL;
 	const char *has;
@@ -329,16 +328,16 @@ bool names_news(struct engine *en, const char *path, const char *value, uint64_t
 	uint32_t cpu;
 
 	if (parse_cpu(path, &domid, &cpu)) {
-		look_at_cpu(en, domid, cpu, path, value);
+		read_cpu(en, domid, cpu, path, value);
 		return true;
 	}
 	if (!names_parse(path, uuid, &leaf))
 		return strncmp(path, "/vm", 3) == 0;
 	vm = vm_by_uuid(en, uuid);
 	if (strcmp(leaf, MIRROR_MARK) == 0 && value)
-		look_at_mark(en, uuid, vm, value);
+		read_mark(en, uuid, vm, value);
 	else if (strcmp(leaf, "name") == 0 && vm)
-		look_at_name(vm, value, done);
+		read_name(vm, value, done);
 	else if (strcmp(leaf, "name") == 0)
 		names_other(en, uuid, value);
 	return true;

@@ -117,7 +117,7 @@ static void log_room(const struct storehost *sh)
 		log_line(LOG_INFO, "op=store dir=%s: there is room for the store again", dir);
 }
 
-static void look_at_room(struct storehost *sh)
+static void check_room(struct storehost *sh)
 {
 	enum store_room room = store_room(engine_guests(sh->en)->tree);
 
@@ -162,7 +162,7 @@ static void on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 	struct storehost *sh = w->data;
 
 	(void)revents;
-	look_at_room(sh);
+	check_room(sh);
 	if (sh->woken)
 		poll_kernel(sh);
 	if (engine_guests(sh->en)->woken)

@@ -84,7 +84,7 @@ static void retry(struct fork *f, double seconds)
 	ev_timer_start(engine_loop(vm_engine(f->vm)), &f->again);
 }
 
-static void look_later(struct fork *f)
+static void check_later(struct fork *f)
 {
 	f->wait_s = f->wait_s * 2 < AGAIN_MAX_S ? f->wait_s * 2 : AGAIN_MAX_S;
 	retry(f, f->wait_s);
@@ -224,7 +224,7 @@ static void start_if_allowed(struct fork *f)
 	if (f->busy || !fork_is_wanted(vm))
 		return;
 	if (vm_state(vm) != VM_RUNNING || fork_is_still(vm) || !may_now(f)) {
-		look_later(f);
+		check_later(f);
 		return;
 	}
 	f->start_ns = clock_ns();
@@ -236,7 +236,7 @@ static void start_if_allowed(struct fork *f)
 	}
 	rc = check(vm, &f->want);
 	if (slot_may_come(f, rc)) {
-		look_later(f);
+		check_later(f);
 		return;
 	}
 	f->wait_s = AGAIN_MIN_S;

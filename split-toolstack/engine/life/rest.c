@@ -91,7 +91,7 @@ int save_pause_blocked(struct vm *vm, struct vm_save *s, struct err *e)
 	return rc < 0 ? life_failed_to("unpause", vm, rc, e) : 0;
 }
 
-static int ask_to_suspend(struct vm *vm, struct err *e)
+static int request_suspend(struct vm *vm, struct err *e)
 {
 	int rc = control_request(vm, NOXS_REQ_SUSPEND, e);
 
@@ -141,7 +141,7 @@ int save_rest(struct vm *vm, struct vm_save *s, struct err *e)
 	if (rc != 0)
 		return rc;
 	if (can)
-		rc = ask_to_suspend(vm, e);
+		rc = request_suspend(vm, e);
 	if (rc == 0)
 		life_timer(vm, can ? REST_S : LOOK_S);
 	return rc;

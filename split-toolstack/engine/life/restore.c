@@ -194,7 +194,7 @@ static void make_vm(struct vm_restore *r)
 	vm_config_clear(&c);
 }
 
-static void look_at_config(struct vm_restore *r)
+static void read_config(struct vm_restore *r)
 {
 	const struct save_info *i;
 	struct vm_record was;
@@ -270,7 +270,7 @@ static int begin(struct engine *en, int fd, const struct restore_as *as, uint32_
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	*r = (struct vm_restore){.en = en,
-				 .checked = look_at_config,
+				 .checked = read_config,
 				 .copied = make_vm,
 				 .id = *id,
 				 .file = file,

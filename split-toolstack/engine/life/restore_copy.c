@@ -103,7 +103,7 @@ static int open_unnamed(int folder)
 	return fd; /* cppcheck-suppress resourceLeak; the caller closes it */
 }
 
-static int give_name(struct disk_copy *d, int fd)
+static int link_copy(struct disk_copy *d, int fd)
 {
 	struct stat st;
 	char self[32];
@@ -129,7 +129,7 @@ static int copy_file(struct disk_copy *d, int from, const struct stat *st, const
 	    (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 0777) < 0))
 		rc = -errno;
 	if (rc == 0)
-		rc = give_name(d, to);
+		rc = link_copy(d, to);
 	if (to >= 0)
 		(void)close(to);
 	if (rc == -ECANCELED)

@@ -135,7 +135,7 @@ static void note_snapshot(struct vm *vm, const struct snapshot *x)
 /* Records it as paused while its state is mixed, so that the next daemon leaves it paused. Its
  * ports will be closed, so it is recorded without a port, and the next daemon searches for the one
  * that exists. */
-static int stand_still(struct vm *vm, struct err *e)
+static int pause_for_rollback(struct vm *vm, struct err *e)
 {
 	bool runs = life_now(vm) == NOW_RUNNING;
 	int rc;
@@ -150,7 +150,7 @@ static int stand_still(struct vm *vm, struct err *e)
 	return vm_record(vm, e);
 }
 
-static int go_on(struct vm *vm, struct err *e)
+static int unpause_again(struct vm *vm, struct err *e)
 {
 	int rc = xen_domain_unpause(engine_xen(vm_engine(vm)), vm_domid(vm));
 
@@ -179,7 +179,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	rc = vm_check_domain(vm);
 	if (rc < 0)
 		return err_sys(e, -rc, "set back \"%s\"", vm_name(vm));
-	rc = stand_still(vm, e);
+	rc = pause_for_rollback(vm, e);
 	if (rc == 0)
 		rc = put_back(vm, k->state, &spoilt, e);
 	if (rc == 0 || spoilt)
@@ -191,7 +191,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 				vm_cfg(vm)->type == DOM_PV ? "destroy it"
 							   : "roll it back again, or destroy it");
 	if (runs && life_now(vm) == NOW_PAUSED)
-		late_rc = go_on(vm, &late);
+		late_rc = unpause_again(vm, &late);
 	else if (rc == 0)
 		late_rc = vm_record(vm, &late);
 	k->st.stopped_ns = clock_ns() - stop_ns;

@@ -138,7 +138,7 @@ void save_detach(struct vm_save *s, int rc, const struct err *e)
 		save_free(s);
 }
 
-static int let_go_on(struct vm *vm, const struct vm_save *s)
+static int resume_guest(struct vm *vm, const struct vm_save *s)
 {
 	struct engine *en = vm_engine(vm);
 	int rc = vm_check_domain(vm);
@@ -170,7 +170,7 @@ static void unpause_failed(struct vm *vm, int rc)
 void save_go_on(struct vm *vm, int rc, const struct err *e)
 {
 	struct vm_save *s = vm_life(vm)->save;
-	int gone = let_go_on(vm, s);
+	int gone = resume_guest(vm, s);
 
 	life_timer_stop(vm);
 	life_go(vm, s->was);

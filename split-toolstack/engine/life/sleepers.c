@@ -286,7 +286,7 @@ static int read_file(struct engine *en, const char *name, const uint8_t uuid[16]
 	return rc;
 }
 
-static void look_at(struct engine *en, const char *name)
+static void examine_file(struct engine *en, const char *name)
 {
 	const struct vm *vm;
 	uint8_t uuid[16];
@@ -329,7 +329,7 @@ int sleepers_adopt(struct engine *en, struct err *e)
 	}
 	while ((d = readdir(dir)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			look_at(en, d->d_name);
+			examine_file(en, d->d_name);
 	(void)closedir(dir);
 	return 0;
 }

@@ -118,7 +118,7 @@ void vm_unbuild(struct vm *vm)
 }
 
 /* The wake has failed: the VM stays asleep, and its file does not change. */
-static void sleeps_on(struct vm *vm, int rc, const struct err *e)
+static void wake_failed(struct vm *vm, int rc, const struct err *e)
 {
 	life_go(vm, NOW_ASLEEP);
 	vm_set_ready(vm, false);
@@ -134,7 +134,7 @@ static void failed(struct vm *vm, int rc, const struct err *e)
 	life_go(vm, NOW_ENDED);
 	vm_unbuild(vm);
 	if (vm_life(vm)->has_file) {
-		sleeps_on(vm, rc, e);
+		wake_failed(vm, rc, e);
 		return;
 	}
 	vm_create_done(vm, rc, e);

@@ -119,7 +119,7 @@ bool slots_has(const struct slots *s, uint32_t domid)
 }
 
 /* Ids that other programs had at the start and do not have any more can be used. */
-static void look_again(struct slots *s)
+static void read_domains_again(struct slots *s)
 {
 	uint8_t now[sizeof(s->taken)] = {0};
 	uint64_t start = clock_ns();
@@ -182,7 +182,7 @@ int slot_take(struct slots *s, bool port, struct slot *out, struct err *e)
 
 	*out = (struct slot){0};
 	if (s->n == 0 && s->next == 0 && s->nforeign)
-		look_again(s);
+		read_domains_again(s);
 	if (s->n)
 		*out = s->free[--s->n];
 	else
@@ -259,7 +259,7 @@ bool slots_refill(struct slots *s)
 	struct slot fresh = {0};
 
 	if (s->nforeign && clock_ns() >= s->look_at)
-		look_again(s);
+		read_domains_again(s);
 	for (uint32_t i = s->n; i > 0 && i + SLOTS_AHEAD > s->n; i--)
 		if (!s->free[i - 1].port)
 			return reserve(s, &s->free[i - 1], NULL) == 0;
