@@ -216,8 +216,10 @@ void device_look(struct device *d)
 		d->phase = PHASE_CONNECTED;
 		if (d->set)
 			d->set->ops->changed(d->set, news);
-	} else if (s >= DEVTREE_INIT_WAIT && ready) {
+	} else if (s >= DEVTREE_INIT_WAIT && ready && d->phase != PHASE_THERE) {
 		d->phase = PHASE_THERE;
+		if (d->set)
+			d->set->ops->changed(d->set, false);
 	}
 	if (d->phase == PHASE_CONNECTED || (d->phase == PHASE_THERE && !d->noxs))
 		device_done(d, 0, NULL);

@@ -81,6 +81,30 @@ static void others_wait_for_half_of_it(void **state)
 	nothing_is_left(0);
 }
 
+/* It runs as soon as it would find the backend's half, not when the time to wait is over. */
+static void half_of_it_is_noticed(void **state)
+{
+	struct vm_config c = other_guest("web");
+	struct result r;
+	struct vm *vm;
+
+	(void)state;
+	give(&c, vbd());
+	ask(c, VM_CREATE_WAIT_DEVICES, &r);
+	vm = engine_find(en, "web");
+	until(life_now(vm) == NOW_CONNECTING);
+	life_test_set_connect_until(vm, ev_now(loop) + 3600.);
+	turn(NULL);
+	assert_false(r.called);
+	assert_true(is_paused(vm));
+	work_until(r.called);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(connected(r.vm), 0);
+	assert_false(is_paused(r.vm));
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	nothing_is_left(0);
+}
+
 static void failed_with(struct result *r, int rc, const char *words)
 {
 	while (!r->called)
@@ -286,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		DEVICES(creates_wait_for_backends),
 		DEVICES(others_wait_for_half_of_it),
+		DEVICES(half_of_it_is_noticed),
 		DEVICES(what_does_not_come_ends_the_create),
 		DEVICES(the_last_of_many_has_its_time),
 		DEVICES(what_goes_ends_the_create),
