@@ -16,7 +16,7 @@
 static const char *const types[] = {"pv", "pvh", NULL};
 static const char *const systems[] = {"noxs", "linux", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
-#define BACKEND_WORD(name, NUMBER) #name,
+#define BACKEND_WORD(name, NUMBER, links) #name,
 static const char *const backends[] = {DEVICE_BACKENDS_ALL(BACKEND_WORD) NULL};
 static const char *const yes_no[] = {"yes", "no", NULL}; /* by no_gate */
 static const char *const disks[] = {"same", "readonly", "none", NULL};

@@ -102,8 +102,16 @@ int device_kind_by_word(const char *word, enum device_kind *out)
 
 const char *device_backend_name(enum device_backend b)
 {
-#define NAME(name, NUMBER) [BACKEND_##NUMBER] = #name,
+#define NAME(name, NUMBER, links) [BACKEND_##NUMBER] = #name,
 	static const char *const name[] = {DEVICE_BACKENDS_ALL(NAME)};
 
 	return name[b];
+}
+
+bool device_backend_links(enum device_backend b)
+{
+#define LINKS(name, NUMBER, links) [BACKEND_##NUMBER] = links,
+	static const bool has[] = {DEVICE_BACKENDS_ALL(LINKS)};
+
+	return has[b];
 }

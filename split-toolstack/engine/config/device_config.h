@@ -30,14 +30,16 @@ const char *device_kind_word(enum device_kind kind); /* the key in a configurati
 int device_kind_parse(const char *name, enum device_kind *out);	  /* "vif", "vbd"; -EINVAL */
 int device_kind_by_word(const char *word, enum device_kind *out); /* "vif", "disk"; -EINVAL */
 
-/* All backends: BACKEND(name, NUMBER). Their rows are in engine/devices/. The numbers are in
- * records, which have room for 4. */
-#define DEVICE_BACKENDS_ALL(BACKEND)	    BACKEND(kernel, KERNEL) BACKEND(user, USER)
-#define DEVICE_BACKEND_NUMBER(name, NUMBER) BACKEND_##NUMBER,
-#define DEVICE_BACKEND_ONE(name, NUMBER)    +1u
+/* All backends: BACKEND(name, NUMBER, whether its vifs are interfaces of Linux, which can be moved
+ * into another network namespace). Their rows are in engine/devices/. The numbers are in records,
+ * which have room for 4. */
+#define DEVICE_BACKENDS_ALL(BACKEND)		   BACKEND(kernel, KERNEL, true) BACKEND(user, USER, false)
+#define DEVICE_BACKEND_NUMBER(name, NUMBER, links) BACKEND_##NUMBER,
+#define DEVICE_BACKEND_ONE(name, NUMBER, links)	   +1u
 enum device_backend { DEVICE_BACKENDS_ALL(DEVICE_BACKEND_NUMBER) };
 #define DEVICE_BACKENDS (DEVICE_BACKENDS_ALL(DEVICE_BACKEND_ONE))
 const char *device_backend_name(enum device_backend b); /* "kernel", "user" */
+bool device_backend_links(enum device_backend b);	/* its vifs are interfaces of Linux */
 
 /* IP settings for the device page of a noxs guest; prefix 0: no address of that family. */
 struct vif_ip {

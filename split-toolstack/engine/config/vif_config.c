@@ -75,7 +75,7 @@ static int check_netns(const struct device_config *d, struct err *e)
 	if (v->bridge[0] || v->ifname[0])
 		return err_set(e, EINVAL, "vif: netns and %s cannot be combined",
 			       v->bridge[0] ? "bridge" : "vifname");
-	if (d->backend != BACKEND_KERNEL)
+	if (!device_backend_links(d->backend))
 		return err_set(e, EOPNOTSUPP,
 			       "vif: netns needs the kernel's backend: remove userspace");
 	return 0;
