@@ -29,11 +29,15 @@ static const char *mount_disk(const struct container *c)
 
 	(void)snprintf(disk, sizeof(disk), "/dev/%s", c->image[0] ? c->image : DISK);
 	(void)mkdir(container_path(c, "image"), 0755);
-	for (int i = 0; i < WAIT_MS && access(disk, F_OK) < 0; i++)
+	for (int i = 0; i < WAIT_MS; i++) {
+		if (mount(disk, container_path(c, "image"), "erofs", MS_RDONLY, NULL) == 0)
+			return NULL;
+		/* the name is there before the disk is */
+		if (errno != ENOENT && errno != ENXIO)
+			break;
 		(void)nanosleep(&pause, NULL);
-	if (mount(disk, container_path(c, "image"), "erofs", MS_RDONLY, NULL) < 0)
-		return say("mount the image %s (erofs): %s", disk, strerror(errno));
-	return NULL;
+	}
+	return say("mount the image %s (erofs): %s", disk, strerror(errno));
 }
 
 static const char *mark_opaque(const struct container *c)
