@@ -68,7 +68,12 @@ static int kill_it(const struct container *c, int number, struct err *e)
 {
 	int rc;
 
-	if (c->status == OCI_STOPPED || c->status == OCI_CREATING)
+	/* containerd's CRI looks for the last words, which are runc's */
+	if (c->status == OCI_STOPPED)
+		return err_set(e, EINVAL,
+			       "cannot kill container \"%s\": it is stopped: container not running",
+			       c->id);
+	if (c->status == OCI_CREATING)
 		return refuse(c, "kill", e);
 	rc = control_ask(c, CONTROL_KILL, (uint32_t)number, e);
 	/* a monitor that does not answer any more */
