@@ -274,6 +274,7 @@ static int copy(struct copy *x, struct err *e)
 	shut(&k.data);
 	shut(&k.said);
 	shut(&k.control);
+	x->count.arg = NULL;
 	if (interrupted)
 		return err_set(e, EINTR, "interrupted");
 	if (k.end.code)

@@ -13,10 +13,10 @@ struct forgetting {
 	uint32_t domid;
 };
 
-/* The number of a domain is made a text once for all its paths. `top` and `id` are short. */
-static const char *of_domain(char path[64], const char *top, const char *id)
+/* The number of a domain is made a text once for all its paths. All three texts are short. */
+static const char *of_domain(char path[64], const char *top, const char *id, const char *below)
 {
-	(void)stpcpy(stpcpy(stpcpy(path, top), "/"), id);
+	(void)stpcpy(stpcpy(stpcpy(stpcpy(path, top), "/"), id), below);
 	return path;
 }
 
@@ -121,9 +121,9 @@ static void forget_identity(struct store *s, const char *id, uint32_t domid)
 	const char *vm;
 	const struct store_node *n;
 
-	if (!store_find(s, of_domain(at, "/local/domain", id)))
+	if (!store_find(s, of_domain(at, "/local/domain", id, "")))
 		return;
-	vm = store_get(s, strcat(at, "/vm"), NULL);
+	vm = store_get(s, of_domain(at, "/local/domain", id, "/vm"), NULL);
 	if (!vm || strncmp(vm, "/vm/", 4) != 0 || strlen(vm) >= sizeof(path))
 		return;
 	store_path_copy(path, vm);
@@ -145,8 +145,8 @@ void store_forget_domain(struct store *s, uint32_t domid)
 	if (d && d->ring)
 		store_conn_end(d->ring);
 	forget_identity(s, id, domid);
-	remove_path(s, of_domain(path, "/local/domain", id));
-	remove_path(s, of_domain(path, "/libxl", id));
+	remove_path(s, of_domain(path, "/local/domain", id, ""));
+	remove_path(s, of_domain(path, "/libxl", id, ""));
 	(void)store_children(s, BACKENDS, forget_backends, &f);
 	d = store_domain(s, domid, false);
 	if (d && (d->nodes || d->mentions))

@@ -110,7 +110,7 @@ const char *device_backend_name(enum device_backend b)
 
 bool device_backend_links(enum device_backend b)
 {
-#define LINKS(name, NUMBER, links) [BACKEND_##NUMBER] = links,
+#define LINKS(name, NUMBER, links) [BACKEND_##NUMBER] = (links),
 	static const bool has[] = {DEVICE_BACKENDS_ALL(LINKS)};
 
 	return has[b];
