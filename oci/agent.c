@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/random.h"
 
 struct agent_word {
 	struct agent_word *next;
@@ -346,6 +349,24 @@ static bool say_mount(struct agent *a, const json_t *m)
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s,", word);
 	}
 	return n >= sizeof(text) || item(a, 0, LINK_K_MOUNT, text);
+}
+
+bool agent_say_part(struct agent *a, int file)
+{
+	uint8_t bytes[LINK_MESSAGE];
+	char seed[65];
+	ssize_t n;
+
+	if (random_bytes(bytes, 32, "seed", NULL) < 0)
+		return false;
+	for (size_t i = 0; i < 32; i++)
+		(void)snprintf(seed + 2 * i, 3, "%02x", bytes[i]);
+	if (!item(a, 0, LINK_K_SEED, seed))
+		return false;
+	for (off_t at = 0; (n = pread(file, bytes, sizeof(bytes), at)) > 0; at += n)
+		if (!agent_say(a, LINK_ARCHIVE, 0, bytes, (size_t)n))
+			return false;
+	return n == 0;
 }
 
 bool agent_say_root(struct agent *a, const struct bundle *b, const struct network *n)

@@ -27,6 +27,8 @@ bool agent_say_u32(struct agent *a, uint8_t type, uint8_t session, uint32_t v);
 bool agent_pump(struct agent *a);
 void agent_clear(struct agent *a);
 
+/* Sends an archive of what the root consists of, and a seed, to an agent that has booted before. */
+bool agent_say_part(struct agent *a, int file);
 /* Says what the root is to be, and asks for it. */
 bool agent_say_root(struct agent *a, const struct bundle *b, const struct network *n);
 /* Says what a process (as "process" of config.json) is to be, and asks for it; `size`: of its

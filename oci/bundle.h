@@ -43,15 +43,22 @@ struct plan {
 	char *set[24]; /* ends with NULL */
 	int kernel_fd;
 	int initrd_fd;	     /* -1: it is a unikernel */
+	char from[136];	     /* a snapshot whose copies wait in the pool, to be taken; "": a VM is
+			      * booted. Then the initramfs has the container's part alone */
 	struct image image;  /* of the root, in use as long as it is open; -1: there is none */
 	struct err no_image; /* why there is none, if one was due */
 };
 
 /* What a bundle asks for. A unikernel is opened inside the image, so that its links lead nowhere
  * else; of other images Linux runs, from file `linux_kernel`; a large root becomes an image in
- * `cache` (NULL: none does). plan_free() afterwards in any case. */
+ * `cache` (NULL: none does). `from`: NULL, or the snapshot of a Linux that has booted, of which a
+ * copy is used if what the agent has to be sent is not too much. plan_free() afterwards in any
+ * case. */
 int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel,
-	      const struct image_cache *cache, const char *name, const char *uuid, struct err *e);
+	      const struct image_cache *cache, const char *from, const char *name, const char *uuid,
+	      struct err *e);
+/* No VM is taken: one is booted with this initramfs. */
+int plan_boot(struct plan *p, const char *linux_kernel, struct err *e);
 /* The VM stands for the interfaces of the network namespace in which process `pid` is. */
 int plan_add_network(struct plan *p, const struct network *n, int pid, struct err *e);
 void plan_free(struct plan *p);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "oci/ahead.h"
 #include "oci/bundle.h"
 #include "oci/control.h"
 #include "oci/hooks.h"
@@ -31,6 +32,7 @@ struct creation {
 	struct bundle b;
 	struct container c;
 	struct plan plan;
+	char from[136];		/* the snapshot of VMs that have booted; "": none */
 	struct network network; /* the monitor's */
 	uint64_t outside;	/* place_network() of the command */
 	const struct oci *o;
@@ -110,6 +112,17 @@ static int keep_files(const struct creation *k, int listener)
 	return (int)syscall(SYS_close_range, from, ~0U, 0);
 }
 
+/* One that has booted, or a new one. */
+static int make_vm(struct creation *k, pid_t pid, struct err *e)
+{
+	int rc = k->plan.from[0] ? ahead_take(&k->c, &k->plan, pid, e) : -EAGAIN;
+
+	if (rc != -EAGAIN || (k->plan.from[0] && k->o->ahead == AHEAD_REQUIRE))
+		return rc;
+	rc = k->plan.from[0] ? plan_boot(&k->plan, k->o->kernel, e) : 0;
+	return rc == 0 ? vm_make(&k->plan, e) : rc;
+}
+
 static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *listener, struct err *e)
 {
 	struct word go;
@@ -134,7 +147,7 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 	*listener = control_listen(&k->c, e);
 	if (*listener < 0)
 		return *listener;
-	rc = vm_make(&k->plan, e);
+	rc = make_vm(k, go.pid, e);
 	if (rc == 0 && k->plan.initrd_fd >= 0)
 		control_publish(&k->c);
 	return rc;
@@ -161,8 +174,10 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 	is_linux = k->plan.initrd_fd >= 0;
 	if (rc == 0)
 		(void)close(k->plan.kernel_fd);
-	if (rc == 0 && is_linux)
+	if (rc == 0 && is_linux && !k->plan.from[0]) {
 		(void)close(k->plan.initrd_fd);
+		k->plan.initrd_fd = -1;
+	}
 	if (say(k->link, rc, 0, &e) < 0 && rc == 0) {
 		/* what asked for it is gone, and will not say that it is there */
 		(void)vm_remove(k->c.uuid, NULL);
@@ -171,7 +186,7 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 	(void)close(k->link);
 	if (rc < 0)
 		_exit(255);
-	rc = is_linux ? linux_run(&k->c, &k->b, &k->network, listener, &io)
+	rc = is_linux ? linux_run(&k->c, &k->b, &k->network, k->plan.initrd_fd, listener, &io)
 		      : monitor_run(&k->c, listener, &io);
 	leave_nothing(k);
 	_exit(rc);
@@ -261,10 +276,21 @@ static void undo(struct creation *k, const struct oci *o)
 		(void)kill(k->c.pid, SIGKILL);
 		(void)container_wait(&k->c, 10000, NULL);
 		(void)waitpid(k->c.pid, NULL, WNOHANG); /* of a subreaper */
-		(void)vm_remove(k->c.uuid, NULL);
+		(void)ahead_remove_vm(&k->c, NULL);
 	}
 	place_remove_cgroup(&k->c);
 	(void)container_remove(&k->c, o, NULL);
+}
+
+/* Which VMs that have booted fit. What a unikernel is, is not known yet: it uses none. */
+static int find_ahead(struct creation *k, const struct oci *o, struct err *e)
+{
+	int rc;
+
+	if (o->ahead == AHEAD_NEVER)
+		return 0;
+	rc = ahead_find(&k->b, k->from, sizeof(k->from), e);
+	return rc < 0 && o->ahead == AHEAD_REQUIRE ? rc : 0;
 }
 
 static int create(struct creation *k, const struct oci *o, const char *id, struct err *e)
@@ -284,7 +310,16 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 		rc = container_new(&k->c, o, id, &k->b, e);
 	if (rc < 0)
 		return rc;
-	rc = plan_make(&k->plan, &k->b, o->kernel, &o->cache, k->c.vm, k->c.uuid, e);
+	rc = find_ahead(k, o, e);
+	if (rc == 0)
+		rc = plan_make(&k->plan, &k->b, o->kernel, &o->cache, k->from[0] ? k->from : NULL,
+			       k->c.vm, k->c.uuid, e);
+	if (rc == 0 && o->ahead == AHEAD_REQUIRE && k->plan.initrd_fd >= 0 && !k->plan.from[0])
+		rc = err_set(e, E2BIG,
+			     "--ahead=require: the container's files are larger than %u KiB, and "
+			     "are no disk%s%s",
+			     AHEAD_BYTES >> 10, k->plan.no_image.code ? ": " : "",
+			     k->plan.no_image.code ? err_msg(&k->plan.no_image) : "");
 	if (rc == 0 && k->plan.no_image.code)
 		(void)fprintf(
 			stderr,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -307,8 +308,43 @@ static int put_root(struct archive *a, const struct bundle *b, const struct laye
 	return rc < 0 ? rc : put_layers(a, l);
 }
 
-int initrd_make(const struct bundle *b, const char *agent, const char *modules,
-		const struct layers *l, uint64_t *bytes, struct err *e)
+/* What is put into it, or NULL and below zero: not that. */
+struct contents {
+	const struct bundle *b;
+	const char *agent, *modules;
+	const struct layers *l;
+	int part; /* an archive that is the rest of it */
+};
+
+static int put_contents(struct archive *a, const struct contents *c)
+{
+	int rc = 0;
+
+	if (c->agent)
+		rc = put_agent(a, c->agent);
+	if (rc == 0 && c->modules)
+		rc = put_modules(a, c->modules);
+	if (rc == 0 && c->b)
+		rc = put_root(a, c->b, c->l);
+	if (rc == 0 && c->b)
+		rc = put_mounts(a, c->b);
+	return rc;
+}
+
+/* Archives follow each other; Linux unpacks all of them. */
+static int append(int to, int part, struct err *e)
+{
+	off_t from = 0;
+	ssize_t n;
+
+	if (lseek(to, 0, SEEK_END) < 0)
+		return err_sys(e, errno, "write the initramfs");
+	while ((n = sendfile(to, part, &from, 1 << 20)) > 0)
+		;
+	return n < 0 ? err_sys(e, errno, "write the initramfs") : 0;
+}
+
+static int make(const struct contents *c, uint64_t *bytes, struct err *e)
 {
 	struct archive a = {.e = e};
 	int fd = memfd_create("initramfs", MFD_CLOEXEC);
@@ -319,20 +355,39 @@ int initrd_make(const struct bundle *b, const char *agent, const char *modules,
 	if (!a.f)
 		rc = err_sys(e, errno, "write the initramfs");
 	if (rc == 0)
-		rc = put_agent(&a, agent);
-	if (rc == 0)
-		rc = put_modules(&a, modules);
-	if (rc == 0)
-		rc = put_root(&a, b, l);
-	if (rc == 0)
-		rc = put_mounts(&a, b);
+		rc = put_contents(&a, c);
 	rc = archive_end(&a, rc);
 	if (a.f && fclose(a.f) != 0 && rc == 0)
 		rc = err_sys(e, errno, "write the initramfs");
+	if (rc == 0 && c->part >= 0)
+		rc = append(fd, c->part, e);
 	*bytes = a.bytes;
 	if (rc == 0 && lseek(fd, 0, SEEK_SET) == 0)
 		return fd;
 	if (fd >= 0)
 		(void)close(fd);
 	return rc < 0 ? rc : -EIO;
+}
+
+int initrd_make(const struct bundle *b, const char *agent, const char *modules,
+		const struct layers *l, uint64_t *bytes, struct err *e)
+{
+	const struct contents c = {.b = b, .agent = agent, .modules = modules, .l = l, .part = -1};
+
+	return make(&c, bytes, e);
+}
+
+int initrd_make_part(const struct bundle *b, const struct layers *l, uint64_t *bytes, struct err *e)
+{
+	const struct contents c = {.b = b, .l = l, .part = -1};
+
+	return make(&c, bytes, e);
+}
+
+int initrd_join(const char *agent, const char *modules, int part, struct err *e)
+{
+	const struct contents c = {.agent = agent, .modules = modules, .part = part};
+	uint64_t bytes;
+
+	return make(&c, &bytes, e);
 }

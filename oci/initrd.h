@@ -16,4 +16,10 @@
 int initrd_make(const struct bundle *b, const char *agent, const char *modules,
 		const struct layers *l, uint64_t *bytes, struct err *e);
 
+/* The container's part of it alone. */
+int initrd_make_part(const struct bundle *b, const struct layers *l, uint64_t *bytes,
+		     struct err *e);
+/* All of it, with the container's part from a file of initrd_make_part(). */
+int initrd_join(const char *agent, const char *modules, int part, struct err *e);
+
 #endif

@@ -17,7 +17,6 @@
 
 #define SMALL	      (1u << 20) /* of a layer that is packed for each container: bytes, */
 #define SMALL_ENTRIES 512u	 /* and names in it */
-#define WORTH	      (4u << 20) /* of a plain folder, from which an image is made */
 
 /* --- what is mounted --- */
 
@@ -148,7 +147,7 @@ static void hash_folder(XXH3_state_t *hash, const char *path, const struct stat 
 
 /* --- a plain folder, or an overlay that cannot be taken apart --- */
 
-static int find_whole(struct layers *l, const char *rootfs, struct err *e)
+static int find_whole(struct layers *l, const char *rootfs, uint64_t least, struct err *e)
 {
 	struct tree_size t = {.bytes_max = UINT64_MAX, .entries_max = UINT64_MAX};
 	int fd = open(rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -171,7 +170,7 @@ static int find_whole(struct layers *l, const char *rootfs, struct err *e)
 	(void)XXH3_freeState(hash);
 	if (fd >= 0)
 		(void)close(fd);
-	return rc < 0 ? rc : t.bytes > WORTH;
+	return rc < 0 ? rc : t.bytes > least;
 }
 
 /* --- an overlay --- */
@@ -270,7 +269,7 @@ static int find_overlay(struct layers *l, const char *options)
 
 /* --- */
 
-int layers_find(struct layers *l, const char *rootfs, struct err *e)
+int layers_find(struct layers *l, const char *rootfs, uint64_t least, struct err *e)
 {
 	char *mounts = read_mountinfo();
 	char *options = mounts ? layers_options(mounts, rootfs) : NULL;
@@ -281,7 +280,7 @@ int layers_find(struct layers *l, const char *rootfs, struct err *e)
 		rc = find_overlay(l, options);
 	if (rc < 0) {
 		layers_free(l);
-		rc = find_whole(l, rootfs, e);
+		rc = find_whole(l, rootfs, least, e);
 	}
 	free(options);
 	free(mounts);

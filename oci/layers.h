@@ -23,9 +23,10 @@ struct layers {
 	char key[112];
 };
 
-/* Looks at a root. 1: it is worth an image; 0: it is small, and best packed whole. layers_free()
- * afterwards in any case. */
-int layers_find(struct layers *l, const char *rootfs, struct err *e);
+/* Looks at a root. 1: it is worth an image; 0: it is small (a plain folder: of less than `least`
+ * bytes), and best packed whole. layers_free() afterwards in any case. */
+#define LAYERS_LEAST (4u << 20)
+int layers_find(struct layers *l, const char *rootfs, uint64_t least, struct err *e);
 /* How much the part may be as an image, at most: bytes. `rootfs` as above. */
 int layers_size(const struct layers *l, const char *rootfs, uint64_t *bytes, struct err *e);
 void layers_free(struct layers *l);

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "oci/ahead.h"
 #include "oci/control.h"
 #include "oci/hooks.h"
 #include "oci/oci.h"
@@ -108,7 +109,7 @@ static int delete_it(struct container *c, const struct oci *o, bool force, struc
 	if (c->status != OCI_STOPPED && c->pid > 0)
 		rc = end_first(c, e);
 	if (rc == 0)
-		rc = vm_remove(c->uuid, e);
+		rc = ahead_remove_vm(c, e);
 	if (rc < 0)
 		return rc;
 	has_bundle = bundle_read(&b, c->bundle, NULL) == 0;

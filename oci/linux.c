@@ -19,9 +19,10 @@
 #include "oci/session.h"
 #include "oci/vm.h"
 
-#define HELLO_MS 1000 /* until the agent is greeted again, which may have missed it */
-#define RETRY_MS 200  /* until chaosd answers again */
-#define IDLE_MS	 2000 /* that one which holds a channel stays without work */
+#define HELLO_MS 1000	 /* until the agent is greeted again, which may have missed it */
+#define RETRY_MS 200	 /* until chaosd answers again */
+#define IDLE_MS	 2000	 /* that one which holds a channel stays without work */
+#define WAIT_MS	 300000u /* for the agent of a VM that boots */
 
 /* --- the loop --- */
 
@@ -169,7 +170,7 @@ static void monitor_free(struct linux_monitor *m)
 	free(m);
 }
 
-int linux_run(const struct container *c, const struct bundle *b, const struct network *n,
+int linux_run(const struct container *c, const struct bundle *b, const struct network *n, int part,
 	      int listener, const struct monitor_stdio *io)
 {
 	struct linux_monitor *m = monitor_new(c);
@@ -185,7 +186,7 @@ int linux_run(const struct container *c, const struct bundle *b, const struct ne
 	m->session[0]->in = io->in;
 	session_set_output(m->session[0], 0, io->out);
 	session_set_output(m->session[0], 1, io->err);
-	if (agent_say_root(&m->agent, b, n))
+	if ((part < 0 || agent_say_part(&m->agent, part)) && agent_say_root(&m->agent, b, n))
 		while (!m->ended)
 			turn(m, listener, signals);
 	flush(m);
@@ -239,4 +240,29 @@ int linux_hold(const char *uuid, int listener)
 	(void)close(signals);
 	monitor_free(m);
 	return 0;
+}
+
+int linux_wait(const char *uuid, struct err *e)
+{
+	struct container c = {.dir = -1};
+	struct linux_monitor *m = monitor_new(&c);
+	int signals = monitor_open_signals();
+	uint64_t until = now_ms() + WAIT_MS;
+	int rc;
+
+	if (!m || signals < 0) {
+		free(m);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	(void)snprintf(c.uuid, sizeof(c.uuid), "%s", uuid);
+	m->holds = true;
+	while (!m->ended && !m->agent.link.up && now_ms() < until)
+		turn(m, -1, signals);
+	rc = m->agent.link.up ? 0
+	     : m->ended	      ? err_set(e, EPIPE, "wait for the agent: %s", err_msg(&m->why))
+			      : err_set(e, ETIMEDOUT, "the agent does not answer within %u s",
+					WAIT_MS / 1000);
+	(void)close(signals);
+	monitor_free(m);
+	return rc;
 }

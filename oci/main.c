@@ -19,7 +19,7 @@
 static const struct verb *const verbs[] = {&verb_create,   &verb_start, &verb_state,  &verb_kill,
 					   &verb_delete,   &verb_pause, &verb_resume, &verb_ps,
 					   &verb_events,   &verb_list,	&verb_exec,   &verb_update,
-					   &verb_features, &verb_spec,	&verb_hold};
+					   &verb_features, &verb_spec,	&verb_hold,   &verb_ahead};
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static void help(FILE *f)
@@ -39,6 +39,10 @@ static void help(FILE *f)
 		"      --cache DIR         the directory for images of roots ($CHAOS_OCI_CACHE, "
 		"or " DEFAULT_CACHE ")\n"
 		"      --cache-size MIB    what they may have together (10240); 0: make none\n"
+		"      --ahead USE         VMs that have booted (\"chaos-oci ahead\"): prefer, "
+		"never "
+		"or require them\n"
+		"                          ($CHAOS_OCI_AHEAD, or prefer)\n"
 		"      --log FILE          also write errors to this file\n"
 		"      --log-format FORM   text or json\n"
 		"      --systemd-cgroup, --cgroup-manager NAME, --debug, --log-level L, "
@@ -106,6 +110,20 @@ static bool read_size(const char *text, uint64_t *mib)
 	return false;
 }
 
+static bool read_ahead(const char *text, enum ahead_use *use)
+{
+	static const char *const words[] = {
+		[AHEAD_PREFER] = "prefer", [AHEAD_NEVER] = "never", [AHEAD_REQUIRE] = "require"};
+
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(text, words[i]) == 0) {
+			*use = (enum ahead_use)i;
+			return true;
+		}
+	(void)fprintf(stderr, "chaos-oci: --ahead %s: give prefer, never or require\n", text);
+	return false;
+}
+
 /* 0: go on; 1: done, with *status. */
 static int read_options(struct oci *o, int argc, char **argv, int *status)
 {
@@ -113,6 +131,7 @@ static int read_options(struct oci *o, int argc, char **argv, int *status)
 					      {"kernel", required_argument, NULL, 'k'},
 					      {"cache", required_argument, NULL, 'c'},
 					      {"cache-size", required_argument, NULL, 's'},
+					      {"ahead", required_argument, NULL, 'a'},
 					      {"log", required_argument, NULL, 'l'},
 					      {"log-format", required_argument, NULL, 'f'},
 					      {"log-level", required_argument, NULL, 'i'},
@@ -138,6 +157,12 @@ static int read_options(struct oci *o, int argc, char **argv, int *status)
 			break;
 		case 's':
 			if (!read_size(optarg, &o->cache.mib)) {
+				*status = usage();
+				return 1;
+			}
+			break;
+		case 'a':
+			if (!read_ahead(optarg, &o->ahead)) {
 				*status = usage();
 				return 1;
 			}
@@ -170,6 +195,7 @@ int main(int argc, char **argv)
 {
 	const char *kernel = getenv("CHAOS_OCI_KERNEL");
 	const char *cache = getenv("CHAOS_OCI_CACHE");
+	const char *ahead = getenv("CHAOS_OCI_AHEAD");
 	struct oci o = {
 		.root = DEFAULT_ROOT,
 		.kernel = kernel && *kernel ? kernel : DEFAULT_KERNEL,
@@ -179,6 +205,8 @@ int main(int argc, char **argv)
 	int status = 1;
 	int rc;
 
+	if (ahead && *ahead && !read_ahead(ahead, &o.ahead))
+		return usage();
 	if (read_options(&o, argc, argv, &status))
 		return status;
 	if (optind >= argc || o.root[0] != '/' || o.cache.folder[0] != '/') {

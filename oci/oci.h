@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "oci/image.h"
 
+enum ahead_use { AHEAD_PREFER, AHEAD_NEVER, AHEAD_REQUIRE };
+
 /* What engines say before the command. */
 struct oci {
 	const char *root;	  /* folder of states */
@@ -15,6 +17,7 @@ struct oci {
 	bool log_json;		  /* form of that */
 	const char *kernel;	  /* of Linux, for images that are no unikernels */
 	struct image_cache cache; /* of their roots */
+	enum ahead_use ahead;	  /* of VMs that have booted */
 };
 
 struct verb {
@@ -26,7 +29,7 @@ struct verb {
 
 extern const struct verb verb_create, verb_start, verb_state, verb_kill, verb_delete, verb_pause,
 	verb_resume, verb_ps, verb_list, verb_events, verb_features, verb_spec, verb_exec,
-	verb_update, verb_hold;
+	verb_update, verb_hold, verb_ahead;
 
 /* The container that a command names, its only word behind options: NULL and -EINVAL without. */
 const char *oci_one_id(int argc, char **argv, struct err *e);

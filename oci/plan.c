@@ -14,16 +14,12 @@
 #include <unistd.h>
 
 #include "oci/image.h"
-#include "oci/initrd.h"
-#include "oci/layers.h"
 #include "oci/network.h"
+#include "oci/plan.h"
 
 #define SET_MAX (sizeof(((struct plan *)NULL)->set) / sizeof(char *))
 
-static int add(struct plan *p, struct err *e, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int add(struct plan *p, struct err *e, const char *fmt, ...)
+int plan_add(struct plan *p, struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 	size_t n = 0;
@@ -86,116 +82,6 @@ static int open_kernel(struct plan *p, const struct bundle *b, const char **path
 	return err_sys(e, -p->kernel_fd, "kernel \"%s\" of the image", *path);
 }
 
-/* --- Linux --- */
-
-#define AGENT	    "/usr/lib/chaos/linux/agent"
-#define LINUX_MIB   128 /* when nothing is said */
-#define LINUX_LEAST 64
-
-static int open_linux(struct plan *p, const char *path, struct err *e)
-{
-	p->kernel_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (p->kernel_fd >= 0)
-		return 0;
-	if (errno != ENOENT)
-		return err_sys(e, errno, "Linux kernel \"%s\"", path);
-	return err_set(
-		e, ENOENT,
-		"the image is no unikernel (it has no /%s, and there is no annotation %s), and "
-		"there is no Linux kernel %s: install chaos-kernel, or name a kernel with --kernel",
-		OCI_KERNEL_PATH, OCI_KERNEL_ANNOTATION, path);
-}
-
-/* The initramfs is in memory twice, packed and unpacked, until Linux has done that. */
-static int add_linux_memory(struct plan *p, const struct bundle *b, uint64_t initrd, struct err *e)
-{
-	const char *text = bundle_annotation(b, OCI_MEMORY_ANNOTATION);
-	int64_t limit = bundle_number(b, "linux.resources.memory.limit", 0);
-	uint64_t mib = limit > 0 ? (uint64_t)limit >> 20 : LINUX_MIB;
-
-	if (text)
-		return add(p, e, "memory=%s", text);
-	if (mib < LINUX_LEAST + (initrd >> 19))
-		mib = LINUX_LEAST + (initrd >> 19);
-	return add(p, e, "memory=%ju", (uintmax_t)mib);
-}
-
-/* A kernel that has its drivers in a folder has these two there, too; one without such a folder has
- * all of them inside. */
-static bool has_drivers(const char *modules)
-{
-	int fd = open(modules, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool has = fd < 0 || (faccessat(fd, "erofs.ko", F_OK, 0) == 0 &&
-			      faccessat(fd, "overlay.ko", F_OK, 0) == 0);
-
-	if (fd >= 0)
-		(void)close(fd);
-	return has;
-}
-
-/* Whether the root is an image, which becomes a disk. If one was due, p->no_image says why not. */
-static bool find_image(struct plan *p, const struct bundle *b, const struct image_cache *cache,
-		       const char *modules, struct layers *l)
-{
-	int rc;
-
-	memset(l, 0, sizeof(*l));
-	if (!cache || cache->mib == 0)
-		return false;
-	rc = layers_find(l, b->rootfs, &p->no_image);
-	if (rc > 0 && !has_drivers(modules))
-		rc = err_set(&p->no_image, ENOTSUP, "\"%s\" has no erofs.ko or no overlay.ko",
-			     modules);
-	if (rc > 0)
-		rc = image_get(cache, l, b->rootfs, &p->image, &p->no_image);
-	return rc == 0 && p->image.path;
-}
-
-/* Modules are in the folder "modules" beside the kernel, if it has any. */
-static int make_initrd(struct plan *p, const struct bundle *b, const char *kernel,
-		       const struct image_cache *cache, uint64_t *bytes, struct err *e)
-{
-	const char *slash = strrchr(kernel, '/');
-	char *modules = NULL;
-	struct layers l;
-	bool image;
-
-	if (asprintf(&modules, "%.*smodules", slash ? (int)(slash + 1 - kernel) : 0, kernel) < 0)
-		return err_set(e, ENOMEM, "out of memory");
-	image = find_image(p, b, cache, modules, &l);
-	p->initrd_fd = initrd_make(b, AGENT, modules, image ? &l : NULL, bytes, e);
-	layers_free(&l);
-	free(modules);
-	if (p->initrd_fd == -EFBIG && p->no_image.code) {
-		struct err large = *e;
-
-		return err_set(e, EFBIG, "%s, and cannot be a disk: %s", err_msg(&large),
-			       err_msg(&p->no_image));
-	}
-	if (p->initrd_fd < 0 || !image)
-		return p->initrd_fd < 0 ? p->initrd_fd : 0;
-	return add(p, e, "disk=format=raw,vdev=xvda,access=ro,target=%s", p->image.path);
-}
-
-static int plan_linux(struct plan *p, const struct bundle *b, const char *kernel,
-		      const struct image_cache *cache, struct err *e)
-{
-	uint64_t initrd = 0;
-	int rc = open_linux(p, kernel, e);
-
-	if (rc == 0)
-		rc = make_initrd(p, b, kernel, cache, &initrd, e);
-	if (rc == 0)
-		rc = add(p, e, "kernel=%s", kernel);
-	if (rc == 0)
-		rc = add(p, e, "ramdisk=%s", AGENT);
-	if (rc == 0)
-		rc = add(p, e, "cmdline=console=hvc0 quiet panic=-1");
-	if (rc == 0)
-		rc = add(p, e, "agent=1");
-	return rc < 0 ? rc : add_linux_memory(p, b, initrd, e);
-}
-
 /* --- unikernels --- */
 
 /* The command line: args with blanks between them, without a first one that names the kernel. */
@@ -222,7 +108,7 @@ static int add_command(struct plan *p, const struct bundle *b, const char *kerne
 	}
 	if (fclose(f) != 0)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = add(p, e, "cmdline=%s", text);
+	rc = plan_add(p, e, "cmdline=%s", text);
 	free(text);
 	return rc;
 }
@@ -234,10 +120,10 @@ static int add_memory(struct plan *p, const struct bundle *b, struct err *e)
 	int64_t limit = bundle_number(b, "linux.resources.memory.limit", 0);
 
 	if (text)
-		return add(p, e, "memory=%s", text);
+		return plan_add(p, e, "memory=%s", text);
 	if (limit > 0)
-		return add(p, e, "memory=%jdK", (intmax_t)(limit >> 10));
-	return add(p, e, "memory=4");
+		return plan_add(p, e, "memory=%jdK", (intmax_t)(limit >> 10));
+	return plan_add(p, e, "memory=4");
 }
 
 unsigned int plan_weight(int64_t shares)
@@ -263,20 +149,20 @@ static int add_cpu(struct plan *p, const struct bundle *b, struct err *e)
 	if (quota > 0 && period > 0 && quota <= INT64_MAX / 100) {
 		int64_t percent = plan_percent(quota, period);
 
-		rc = add(p, e, "vcpus=%jd", (intmax_t)((percent + 99) / 100));
+		rc = plan_add(p, e, "vcpus=%jd", (intmax_t)((percent + 99) / 100));
 		if (rc == 0)
-			rc = add(p, e, "cap=%jd", (intmax_t)percent);
+			rc = plan_add(p, e, "cap=%jd", (intmax_t)percent);
 	}
 	if (rc == 0 && shares > 0)
-		rc = add(p, e, "cpu_weight=%u", plan_weight(shares));
+		rc = plan_add(p, e, "cpu_weight=%u", plan_weight(shares));
 	if (rc == 0 && cpus && *cpus)
-		rc = add(p, e, "cpus=%s", cpus);
+		rc = plan_add(p, e, "cpus=%s", cpus);
 	return rc;
 }
 
 static int plan_unikernel(struct plan *p, const struct bundle *b, const char *kernel, struct err *e)
 {
-	int rc = add(p, e, "kernel=%s/%s", b->rootfs, kernel + (kernel[0] == '/'));
+	int rc = plan_add(p, e, "kernel=%s/%s", b->rootfs, kernel + (kernel[0] == '/'));
 
 	if (rc == 0)
 		rc = add_command(p, b, kernel, e);
@@ -284,7 +170,8 @@ static int plan_unikernel(struct plan *p, const struct bundle *b, const char *ke
 }
 
 int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel,
-	      const struct image_cache *cache, const char *name, const char *uuid, struct err *e)
+	      const struct image_cache *cache, const char *from, const char *name, const char *uuid,
+	      struct err *e)
 {
 	const char *type = bundle_annotation(b, OCI_TYPE_ANNOTATION);
 	const char *kernel = NULL;
@@ -295,17 +182,17 @@ int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel,
 	rc = open_kernel(p, b, &kernel, e);
 	if (rc == 0)
 		rc = kernel ? plan_unikernel(p, b, kernel, e)
-			    : plan_linux(p, b, linux_kernel, cache, e);
+			    : plan_linux(p, b, linux_kernel, cache, from, e);
 	if (rc == 0)
-		rc = add(p, e, "name=%s", name);
+		rc = plan_add(p, e, "name=%s", name);
 	if (rc == 0)
-		rc = add(p, e, "uuid=%s", uuid);
+		rc = plan_add(p, e, "uuid=%s", uuid);
 	if (rc == 0)
 		rc = add_cpu(p, b, e);
 	if (rc == 0 && (type || !kernel))
-		rc = add(p, e, "type=%s", type ? type : "pvh");
+		rc = plan_add(p, e, "type=%s", type ? type : "pvh");
 	if (rc == 0)
-		rc = add(p, e, "on_reboot=destroy");
+		rc = plan_add(p, e, "on_reboot=destroy");
 	return rc;
 }
 
@@ -335,8 +222,8 @@ int plan_add_network(struct plan *p, const struct network *n, int pid, struct er
 			return err_set(e, ENOMEM, "out of memory");
 		if (p->initrd_fd < 0)
 			put_addresses(f, &n->interface[i]);
-		rc = fclose(f) == 0 ? add(p, e, "vif=netns=/proc/%d/ns/net,peer=%s%s", pid,
-					  n->interface[i].name, addresses)
+		rc = fclose(f) == 0 ? plan_add(p, e, "vif=netns=/proc/%d/ns/net,peer=%s%s", pid,
+					       n->interface[i].name, addresses)
 				    : err_set(e, ENOMEM, "out of memory");
 		free(addresses);
 	}

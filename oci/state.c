@@ -155,7 +155,7 @@ static int save(const struct container *c, struct err *e)
 	return rc;
 }
 
-static bool marked(const struct container *c, const char *mark)
+bool container_marked(const struct container *c, const char *mark)
 {
 	return faccessat(c->dir, mark, F_OK, 0) == 0;
 }
@@ -166,10 +166,10 @@ static void find_status(struct container *c)
 		c->status = OCI_CREATING;
 	else if (start_time(c->pid) != c->pid_started || c->pid_started == 0)
 		c->status = OCI_STOPPED;
-	else if (!marked(c, "started"))
+	else if (!container_marked(c, "started"))
 		c->status = OCI_CREATED;
 	else
-		c->status = marked(c, "paused") ? OCI_PAUSED : OCI_RUNNING;
+		c->status = container_marked(c, "paused") ? OCI_PAUSED : OCI_RUNNING;
 }
 
 static int take_over(struct container *c, const json_t *j, struct err *e)
@@ -338,6 +338,23 @@ int container_set_pid(struct container *c, pid_t pid, struct err *e)
 	return save(c, e);
 }
 
+int container_set_vm(struct container *c, pid_t pid, const char *uuid, struct err *e)
+{
+	(void)snprintf(c->uuid, sizeof(c->uuid), "%s", uuid);
+	return container_set_pid(c, pid, e);
+}
+
+void container_read_uuid(struct container *c)
+{
+	struct container now = {.dir = c->dir, .id = c->id};
+
+	if (load(&now, NULL) == 0)
+		memcpy(c->uuid, now.uuid, sizeof(c->uuid));
+	free(now.bundle);
+	free(now.cgroup);
+	json_decref(now.annotations);
+}
+
 int container_mark(const struct container *c, const char *mark, bool on, struct err *e)
 {
 	int fd;
@@ -357,8 +374,8 @@ int container_mark(const struct container *c, const char *mark, bool on, struct 
 
 int container_remove(struct container *c, const struct oci *o, struct err *e)
 {
-	static const char *const files[] = {STATE_FILE, STATE_FILE ".new", "started", "paused",
-					    "control"};
+	static const char *const files[] = {STATE_FILE, STATE_FILE ".new", "started",
+					    "paused",	"control",	   "taking"};
 	int root = open_root(o, e);
 	int rc = 0;
 

@@ -39,8 +39,13 @@ void container_close(struct container *c);
 
 /* Notes the monitor, which is a child or grandchild of the caller. */
 int container_set_pid(struct container *c, pid_t pid, struct err *e);
-/* Marks are empty files: "started", "paused". */
+/* In the monitor, which is process `pid`: another VM than was noted is the container's. */
+int container_set_vm(struct container *c, pid_t pid, const char *uuid, struct err *e);
+/* The VM that is noted now. */
+void container_read_uuid(struct container *c);
+/* Marks are empty files: "started", "paused", "taking". */
 int container_mark(const struct container *c, const char *mark, bool on, struct err *e);
+bool container_marked(const struct container *c, const char *mark);
 /* The folder and what is in it. */
 int container_remove(struct container *c, const struct oci *o, struct err *e);
 

@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				abort();
 			free(path);
 		}
-		(void)plan_make(&p, &b, "/nowhere/vmlinuz", NULL, "oci-x", "uuid", NULL);
+		(void)plan_make(&p, &b, "/nowhere/vmlinuz", NULL, NULL, "oci-x", "uuid", NULL);
 		plan_free(&p);
 	}
 	bundle_free(&b);

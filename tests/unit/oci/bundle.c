@@ -115,7 +115,7 @@ static int plan(struct plan *p, const char *rest, struct err *e)
 	(void)snprintf(config, sizeof(config), "{" ROOT "%s}", rest);
 	write_file("config.json", config);
 	assert_int_equal(bundle_read(&b, folder, e), 0);
-	rc = plan_make(p, &b, "/nowhere/vmlinuz", NULL, "oci-x", "uuid", e);
+	rc = plan_make(p, &b, "/nowhere/vmlinuz", NULL, NULL, "oci-x", "uuid", e);
 	bundle_free(&b);
 	return rc;
 }

@@ -324,12 +324,48 @@ static void test_modules(void **state)
 	assert_string_equal(entry[find("modules/a.ko")].data, "module");
 }
 
+/* The container's part alone; and behind the agent it is all that was there at once. */
+static void test_part(void **state)
+{
+	struct bundle b;
+	struct err e = {0};
+	char behind[8];
+	uint64_t bytes = 0;
+	off_t all;
+	int part;
+	int fd;
+
+	(void)state;
+	describe("");
+	assert_int_equal(bundle_read(&b, folder, &e), 0);
+	part = initrd_make_part(&b, NULL, &bytes, &e);
+	bundle_free(&b);
+	assert_return_code(part, e.code);
+	parse(part, bytes);
+	assert_int_equal(find("init"), -1);
+	assert_int_equal(find("dev/console"), -1);
+	assert_true(find("root/sub/file") >= 0);
+	fd = initrd_join("agent", "modules", part, &e);
+	assert_return_code(fd, e.code);
+	parse(fd, 1);
+	assert_true(find("init") >= 0);
+	assert_int_equal(find("root"), -1);
+	all = lseek(fd, 0, SEEK_END);
+	assert_int_equal((all - (off_t)bytes) % 4, 0);
+	assert_int_equal(pread(fd, behind, 6, all - (off_t)bytes), 6);
+	assert_memory_equal(behind, "070701", 6);
+	(void)close(fd);
+	assert_int_equal(initrd_join("absent", "modules", part, &e), -ENOENT);
+	(void)close(part);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_root),	       cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_bound_by_links), cmocka_unit_test(test_layers),
-		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_modules)};
+		cmocka_unit_test(test_root),   cmocka_unit_test(test_part),
+		cmocka_unit_test(test_bound),  cmocka_unit_test(test_bound_by_links),
+		cmocka_unit_test(test_layers), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_modules)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -101,7 +101,7 @@ static void key_of(const char *path, char *key)
 	struct layers l;
 	struct err e = {0};
 
-	assert_return_code(layers_find(&l, path, &e), 0);
+	assert_return_code(layers_find(&l, path, LAYERS_LEAST, &e), 0);
 	assert_null(l.below);
 	assert_int_equal(l.n, 0);
 	(void)strcpy(key, l.key);
@@ -146,16 +146,16 @@ static void test_sizes(void **state)
 	(void)snprintf(path, sizeof(path), "%s/sized", folder);
 	assert_return_code(mkdir("sized", 0755), errno);
 	write_bytes("sized/a", 5000);
-	assert_int_equal(layers_find(&l, path, &e), 0); /* small */
+	assert_int_equal(layers_find(&l, path, LAYERS_LEAST, &e), 0); /* small */
 	layers_free(&l);
 	/* a hole counts: an image has none */
 	assert_return_code(truncate("sized/a", 100 << 20), errno);
 	assert_return_code(link("sized/a", "sized/b"), errno);
-	assert_int_equal(layers_find(&l, path, &e), 1);
+	assert_int_equal(layers_find(&l, path, LAYERS_LEAST, &e), 1);
 	assert_int_equal(layers_size(&l, path, &bytes, &e), 0);
 	assert_true(bytes > 100u << 20 && bytes < 101u << 20);
 	layers_free(&l);
-	assert_int_equal(layers_find(&l, "/nowhere", &e), -ENOENT);
+	assert_int_equal(layers_find(&l, "/nowhere", LAYERS_LEAST, &e), -ENOENT);
 	layers_free(&l);
 }
 
