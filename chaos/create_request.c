@@ -158,7 +158,7 @@ static int on_item(const struct wire_in *in, void *arg)
 	return 0;
 }
 
-static void tell_way(const struct create_args *a, const struct wire_in *in, json_t *times)
+static void add_way(const struct create_args *a, const struct wire_in *in, json_t *times)
 {
 	char way[16] = "";
 	char why[128] = "";
@@ -201,7 +201,7 @@ static int receive_create(struct client *c, const struct create_args *a, struct 
 		(void)fprintf(stderr, "chaos: building the VM...\n");
 	rc = client_finish(c, &in, on_item, x, e);
 	if (rc == 0 && (a->flags & PROTO_F_TIMINGS))
-		tell_way(a, &in, x->times);
+		add_way(a, &in, x->times);
 	if (rc == 0)
 		tell_devices(a, &in, x);
 	if (rc == 0 && !decode_vm(&in, v))

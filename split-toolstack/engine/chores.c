@@ -19,7 +19,7 @@
 
 static enum idle_next close_windows(void *arg)
 {
-	windows_close(arg);
+	mappings_close(arg);
 	return IDLE_DONE;
 }
 

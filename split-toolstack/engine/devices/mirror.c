@@ -103,7 +103,7 @@ static void read_tree(struct mirror *m, const char *path, bool deep)
 #define VM_NODE_MAX (sizeof(MIRROR_NAMES "//" MIRROR_MARK) + UUID_LEN)
 
 /* The absence of a name is reported, too. */
-static void look_for(struct mirror *m, const char *vm, const char *node)
+static void read_and_report(struct mirror *m, const char *vm, const char *node)
 {
 	unsigned int len = 0;
 	char at[VM_NODE_MAX];
@@ -124,7 +124,7 @@ static void look_before(struct mirror *m, const char *path)
 
 	if (!m->marks_read && n == VM_NODE_MAX - 1 &&
 	    strcmp(path + n - strlen(MIRROR_MARK), MIRROR_MARK) == 0)
-		look_for(m, path + sizeof(MIRROR_NAMES), MIRROR_MARK);
+		read_and_report(m, path + sizeof(MIRROR_NAMES), MIRROR_MARK);
 }
 
 static void forget_vms(struct mirror *m)
@@ -147,7 +147,7 @@ static void look_at_name(struct mirror *m, const char *path)
 		m->vms = xs_directory(m->xs, XBT_NULL, path, &m->nvms);
 	} else if (n >= sizeof(MIRROR_NAMES) + UUID_LEN &&
 		   (vm[UUID_LEN] == '\0' || strcmp(vm + UUID_LEN, "/name") == 0)) {
-		look_for(m, vm, "name");
+		read_and_report(m, vm, "name");
 	}
 }
 
@@ -162,8 +162,8 @@ static void next_vm(struct mirror *m)
 		return;
 	}
 	if (strlen(m->vms[m->vm]) == UUID_LEN) {
-		look_for(m, m->vms[m->vm], MIRROR_MARK);
-		look_for(m, m->vms[m->vm], "name");
+		read_and_report(m, m->vms[m->vm], MIRROR_MARK);
+		read_and_report(m, m->vms[m->vm], "name");
 	}
 	m->vm++;
 }

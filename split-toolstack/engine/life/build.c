@@ -137,7 +137,7 @@ static void job_done(struct worker_job *job)
 	memory_build_ends(en);
 	idle_later(engine_idle(en));
 	if (!ended)
-		window_close_later(en, vm_window(b->vm), vm_change_dom(b->vm));
+		mapping_close_later(en, vm_mapping(b->vm), vm_change_dom(b->vm));
 	built(b->vm, b->rc, &b->err);
 	free(b);
 }

@@ -73,7 +73,7 @@ bool vm_claim_shell(struct vm *vm)
 	life->t.way = parts.at_gate ? VM_GATED : parts.warm ? VM_WARM : VM_SHELL;
 	take_parts(vm, &parts);
 	if (vm_map(vm) && !life->restore) /* otherwise the worker needs it first */
-		window_close_later(en, vm_window(vm), vm_change_dom(vm));
+		mapping_close_later(en, vm_mapping(vm), vm_change_dom(vm));
 	return true;
 }
 

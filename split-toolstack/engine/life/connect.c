@@ -68,7 +68,7 @@ int vm_connect_again(struct vm *vm, struct err *e)
 static uint8_t *let_go(struct vm *vm)
 {
 	life_timer_stop(vm);
-	window_close_now(vm_engine(vm), vm_window(vm), vm_change_dom(vm));
+	mapping_close_now(vm_engine(vm), vm_mapping(vm), vm_change_dom(vm));
 	guest_store_close(vm);
 	control_close(vm);
 	return vm_take_map(vm);

@@ -319,7 +319,7 @@ int restore_map(struct vm *vm, uint64_t *generation, struct err *e)
 {
 	int rc;
 
-	window_close_later(vm_engine(vm), vm_window(vm), vm_change_dom(vm));
+	mapping_close_later(vm_engine(vm), vm_mapping(vm), vm_change_dom(vm));
 	rc = guest_new_generation(generation, e);
 	return rc < 0 ? rc : vm_map_pages(vm, false, e);
 }

@@ -281,9 +281,9 @@ void restore_forget_copies(struct vm_restore *r)
 
 /* --- copies are removed --- */
 
-struct removal {
+struct copies_deletion {
 	struct worker_job job;
-	struct removal *prev, *next; /* list of the engine, for VMs that arrive */
+	struct copies_deletion *prev, *next; /* list of the engine, for VMs that arrive */
 	stream_id id;
 	struct vm_restore r; /* only its copies are used */
 };
@@ -291,27 +291,27 @@ struct removal {
 static void removal_work(struct worker_job *job, struct xen *x)
 {
 	(void)x;
-	remove_all(&((struct removal *)job)->r);
+	remove_all(&((struct copies_deletion *)job)->r);
 }
 
 static void removal_done(struct worker_job *job)
 {
-	struct removal *m = (struct removal *)job;
+	struct copies_deletion *m = (struct copies_deletion *)job;
 
 	restore_forget_copies(&m->r);
 	free(m);
 }
 
-static void remove_soon(struct engine *en, struct removal *m)
+static void remove_soon(struct engine *en, struct copies_deletion *m)
 {
 	m->job = (struct worker_job){.work = removal_work, .done = removal_done};
 	worker_push(engine_worker(en), WORKER_FILES, &m->job);
 }
 
 /* Takes its copies; NULL: no memory. */
-static struct removal *take_copies(struct vm_restore *r)
+static struct copies_deletion *take_copies(struct vm_restore *r)
 {
-	struct removal *m = calloc(1, sizeof(*m));
+	struct copies_deletion *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
@@ -323,7 +323,7 @@ static struct removal *take_copies(struct vm_restore *r)
 
 void restore_remove_copies(struct vm_restore *r)
 {
-	struct removal *m = r->ncopies ? take_copies(r) : NULL;
+	struct copies_deletion *m = r->ncopies ? take_copies(r) : NULL;
 
 	if (m) {
 		remove_soon(r->en, m);
@@ -337,7 +337,7 @@ void restore_remove_copies(struct vm_restore *r)
 
 int restore_keep_copies(struct vm_restore *r)
 {
-	struct removal *m = r->ncopies ? take_copies(r) : NULL;
+	struct copies_deletion *m = r->ncopies ? take_copies(r) : NULL;
 
 	if (!m)
 		return r->ncopies ? -ENOMEM : 0;
@@ -346,7 +346,7 @@ int restore_keep_copies(struct vm_restore *r)
 	return 0;
 }
 
-static void arrived(struct engine *en, struct removal *m, bool stays)
+static void arrived(struct engine *en, struct copies_deletion *m, bool stays)
 {
 	DL_DELETE(engine_streams(en)->arriving, m);
 	if (!stays) {
@@ -359,7 +359,7 @@ static void arrived(struct engine *en, struct removal *m, bool stays)
 
 void restore_arrived(struct engine *en, stream_id id, bool stays)
 {
-	struct removal *m;
+	struct copies_deletion *m;
 
 	DL_SEARCH_SCALAR(engine_streams(en)->arriving, m, id, id);
 	if (m)

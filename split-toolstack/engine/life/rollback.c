@@ -99,22 +99,22 @@ static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, stru
 		return rc;
 	vm_look(vm);		/* reads its console up to now */
 	if (c->type == DOM_PVH) /* the set of its pages may have changed */
-		window_close_now(en, vm_window(vm), vm_change_dom(vm));
-	window_keep(en, vm_window(vm));
+		mapping_close_now(en, vm_mapping(vm), vm_change_dom(vm));
+	mapping_keep(en, vm_mapping(vm));
 	dom_init(&d);
 	dom_window_move(&d, vm_change_dom(vm));
 	d.control = vm_map(vm) + 4096;
 	rc = dom_template_back(engine_xen(en), &now, state, &d, spoilt, e);
 	if (rc < 0) {
 		dom_window_move(vm_change_dom(vm), &d);
-		window_close_later(en, vm_window(vm), vm_change_dom(vm));
+		mapping_close_later(en, vm_mapping(vm), vm_change_dom(vm));
 		return rc;
 	}
 	*spoilt = true;
 	memcpy(d.uuid, vm_uuid_bytes(vm), sizeof(d.uuid));
 	*vm_change_dom(vm) = d;
 	if (c->type == DOM_PVH)
-		window_close_later(en, vm_window(vm), vm_change_dom(vm));
+		mapping_close_later(en, vm_mapping(vm), vm_change_dom(vm));
 	control_keep_port(vm);
 	control_close(vm);
 	rc = guest_start(vm, generation, e);

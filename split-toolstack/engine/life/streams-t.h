@@ -13,19 +13,19 @@
 struct branch;
 struct kept;
 struct pack;
-struct removal;
+struct copies_deletion;
 struct stream_wait;
 struct vm_restore;
 struct vm_save;
 
 struct streams {
-	bool closing;		     /* threads do not pause between steps any more */
-	struct vm_save *parted;	     /* utlist head: saves of VMs that continue already */
-	struct vm_restore *restores; /* utlist head */
-	struct branch *branches;     /* utlist head */
-	struct removal *arriving;    /* restore_copy.c: disks of arriving VMs */
-	struct pack *packs;	     /* pack.c */
-	struct kept *kept;	     /* kept.c */
+	bool closing;			  /* threads do not pause between steps any more */
+	struct vm_save *parted;		  /* utlist head: saves of VMs that continue already */
+	struct vm_restore *restores;	  /* utlist head */
+	struct branch *branches;	  /* utlist head */
+	struct copies_deletion *arriving; /* restore_copy.c: disks of arriving VMs */
+	struct pack *packs;		  /* pack.c */
+	struct kept *kept;		  /* kept.c */
 	uint32_t nkept;
 	struct stream_wait *waiting; /* utlist head */
 	ev_timer orphans;	     /* fork.c */

@@ -88,7 +88,7 @@ static void end(struct engine *en, struct shell *s)
 	uint8_t *map;
 
 	drop_note(en, domid, vm_uuid_bytes(vm));
-	window_close(en, vm_change_dom(vm));
+	mapping_close(en, vm_change_dom(vm));
 	guest_store_close(vm);
 	control_close(vm);
 	map = vm_take_map(vm);

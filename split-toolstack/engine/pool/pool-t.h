@@ -81,7 +81,7 @@ struct pool {
 	uint32_t gate_next;	  /* the next shell at a gate to be checked */
 	struct shell *connecting; /* utlist head: shells that wait for their devices */
 	uint32_t nconnecting;
-	struct window *windows; /* utlist head */
+	struct mapping *mappings; /* utlist head */
 	bool closed;
 };
 
@@ -230,10 +230,10 @@ int booted_config(struct engine *en, const struct flavor *f, struct vm_config *c
 int booted_is_ready(struct tcp_probe *p, const struct booted_plan *plan, const struct vm *vm,
 		    double since, double now);
 
-/* --- window.c --- */
+/* --- mapping.c --- */
 /* Pages of a shell that stay mapped; for larger images more are mapped when they are loaded. */
 #define WINDOW_PAGES 16u
 /* Unmaps the pages of a shell; no effect if there are none. */
-void window_close(struct engine *en, struct dom *d);
+void mapping_close(struct engine *en, struct dom *d);
 
 #endif

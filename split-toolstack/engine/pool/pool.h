@@ -20,7 +20,7 @@ struct pool_flavor;
 struct vif_config;
 struct vm;
 struct vm_config;
-struct window;
+struct mapping;
 struct xen_domain_info;
 
 /* --- pool.c --- */
@@ -115,15 +115,15 @@ void pool_has_ended(struct engine *en, const struct xen_domain_info *info);
  * them. */
 void pool_reap(struct engine *en);
 
-/* --- window.c: pages of a claimed shell that are still mapped --- */
+/* --- mapping.c: pages of a claimed shell that are still mapped --- */
 /* The pages are not needed any more: they are unmapped in idle time. No effect if there are
  * none. */
-void window_close_later(struct engine *en, struct window *w, struct dom *d);
-/* The pages stay mapped until window_close_now(). */
-void window_keep(struct engine *en, struct window *w);
+void mapping_close_later(struct engine *en, struct mapping *w, struct dom *d);
+/* The pages stay mapped until mapping_close_now(). */
+void mapping_keep(struct engine *en, struct mapping *w);
 /* Unmaps them now; no effect if there are none. */
-void window_close_now(struct engine *en, struct window *w, struct dom *d);
-/* Idle time: unmaps those of window_close_later(). */
-void windows_close(struct engine *en);
+void mapping_close_now(struct engine *en, struct mapping *w, struct dom *d);
+/* Idle time: unmaps those of mapping_close_later(). */
+void mappings_close(struct engine *en);
 
 #endif

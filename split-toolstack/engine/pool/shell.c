@@ -20,7 +20,7 @@ void shell_end(struct engine *en, struct shell *s)
 	}
 	gate_ignore(en, s);
 	drop_note(en, s->dom.domid, s->uuid);
-	window_close(en, &s->dom);
+	mapping_close(en, &s->dom);
 	if (s->port)
 		(void)xen_evtchn_unbind(engine_xen(en), s->port);
 	dom_release(&s->dom);

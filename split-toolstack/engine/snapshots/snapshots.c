@@ -173,7 +173,7 @@ static void push_job(struct snapshot_new *n, void (*work)(struct worker_job *job
 
 static void begin_change(struct snapshots *s);
 
-static int give_name(struct snapshot_new *n, struct err *e)
+static int write_name_file(struct snapshot_new *n, struct err *e)
 {
 	int dir = n->s->dirfd;
 	char file[FILE_NAME];
@@ -225,7 +225,7 @@ static void change_work(struct worker_job *job, struct xen *x)
 		n->rc = take_name(n, &n->err);
 		return;
 	}
-	n->rc = n->given_up ? -ECANCELED : give_name(n, &n->err);
+	n->rc = n->given_up ? -ECANCELED : write_name_file(n, &n->err);
 	if (n->rc < 0)
 		(void)unlinkat(n->s->dirfd, n->copy, 0);
 	(void)close(n->fd);

@@ -209,7 +209,7 @@ struct vm *vm_of_life(struct life *life)
 	return (struct vm *)(void *)((char *)life - offsetof(struct vm, life));
 }
 
-struct window *vm_window(struct vm *vm)
+struct mapping *vm_mapping(struct vm *vm)
 {
-	return &vm->window;
+	return &vm->mapping;
 }

@@ -17,7 +17,7 @@ struct life;
 struct reservation;
 struct slot;
 struct vm_config;
-struct window;
+struct mapping;
 
 /* --- what it is; engine.h: vm_name(), vm_domid() --- */
 struct engine *vm_engine(const struct vm *vm);
@@ -65,6 +65,6 @@ struct files **vm_files(struct vm *vm); /* files to build it from */
 struct life *vm_life(struct vm *vm);
 const struct life *vm_known_life(const struct vm *vm);
 struct vm *vm_of_life(struct life *life);
-struct window *vm_window(struct vm *vm); /* of its shell */
+struct mapping *vm_mapping(struct vm *vm); /* of its shell */
 
 #endif

@@ -12,7 +12,7 @@
 #include "split-toolstack/engine/engine.h"
 #include "split-toolstack/engine/guest/guest-t.h"
 #include "split-toolstack/engine/life/life-t.h"
-#include "split-toolstack/engine/pool/window-t.h"
+#include "split-toolstack/engine/pool/mapping-t.h"
 #include "split-toolstack/engine/services/slots.h"
 #include "split-toolstack/engine/vm/state-t.h"
 
@@ -86,7 +86,7 @@ struct vm {
 	struct reservation *reservations;
 	struct guest *guest; /* &guest_part */
 	struct guest guest_part;
-	struct window window; /* of its shell */
+	struct mapping mapping; /* of its shell */
 };
 
 #endif
