@@ -20,12 +20,25 @@
  * WINDOW on the same connection are for that process, as long as it runs; the connection's end ends
  * it.
  *
+ * MAKE and LEAVE are for the monitor of a pod, with files as EXEC: a container of it is made, of
+ * what the JSON says of its root ("container", its name; "image", the disk of its lowest layer;
+ * "mounts", "readonly", "pids") and of an archive in place of the standard input; or it ends. Both
+ * are answered when that was done. EXEC has "container" then, too.
+ *
  * The JSON of RUN: "args"; "env", which replaces variables of the same names; "cwd"; "user", a name
  * or a number, with ":group" or without; "terminal". What is missing is as the container's own. Or
  * "copy": "send" or "receive" of files as a stream (tree.h), with a path and for "receive" a name
  * as args.
  */
-enum control_op { CONTROL_START = 1, CONTROL_KILL, CONTROL_EXEC, CONTROL_WINDOW, CONTROL_RUN };
+enum control_op {
+	CONTROL_START = 1,
+	CONTROL_KILL,
+	CONTROL_EXEC,
+	CONTROL_WINDOW,
+	CONTROL_RUN,
+	CONTROL_MAKE,
+	CONTROL_LEAVE
+};
 #define CONTROL_FILES 4
 
 struct control_request {

@@ -10,6 +10,8 @@
 
 #include "base/random.h"
 
+#include "oci/pod.h"
+
 struct agent_word {
 	struct agent_word *next;
 	uint32_t len;
@@ -293,13 +295,21 @@ int agent_check_process(const json_t *process, struct err *e)
 	return 0;
 }
 
+bool agent_say_container(struct agent *a, uint8_t session, const json_t *words)
+{
+	const char *name = json_string_value(json_object_get(words, "container"));
+
+	return !name || item(a, session, LINK_K_CONTAINER, name);
+}
+
 bool agent_say_process(struct agent *a, uint8_t session, const json_t *process,
 		       const struct winsize *size)
 {
 	const char *cwd = json_string_value(json_object_get(process, "cwd"));
 	const char *copy = json_string_value(json_object_get(process, "copy"));
 	char text[32];
-	bool ok = item_list(a, session, LINK_K_ARG, json_object_get(process, "args")) &&
+	bool ok = agent_say_container(a, session, process) &&
+		  item_list(a, session, LINK_K_ARG, json_object_get(process, "args")) &&
 		  item_list(a, session, LINK_K_ENV, json_object_get(process, "env")) &&
 		  say_user(a, session, json_object_get(process, "user")) &&
 		  say_caps(a, session, json_object_get(process, "capabilities")) &&
@@ -321,17 +331,22 @@ bool agent_say_process(struct agent *a, uint8_t session, const json_t *process,
 
 /* --- the root --- */
 
-static bool say_mount(struct agent *a, const json_t *m)
+static bool say_mount(struct agent *a, uint8_t session, const json_t *m)
 {
 	static const char *const own[] = {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup2"};
 	const char *type = json_string_value(json_object_get(m, "type"));
 	const char *to = json_string_value(json_object_get(m, "destination"));
 	const json_t *v;
 	char text[900];
+	const char *volume = session > 0 ? pod_volume(m) : NULL;
 	bool known = false;
 	size_t n;
 	size_t i;
 
+	if (to && volume) {
+		n = (size_t)snprintf(text, sizeof(text), "volume\n%s\n%s", to, volume);
+		return n >= sizeof(text) || item(a, session, LINK_K_MOUNT, text);
+	}
 	if (to && strcmp(to, "/dev/shm") == 0)
 		type = "tmpfs";
 	if (type && strcmp(type, "cgroup") == 0)
@@ -348,7 +363,25 @@ static bool say_mount(struct agent *a, const json_t *m)
 		if (word && !strstr(word, "bind") && !strstr(word, "private") && n < sizeof(text))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s,", word);
 	}
-	return n >= sizeof(text) || item(a, 0, LINK_K_MOUNT, text);
+	return n >= sizeof(text) || item(a, session, LINK_K_MOUNT, text);
+}
+
+bool agent_say_root_of(struct agent *a, uint8_t session, const json_t *words)
+{
+	const char *image = json_string_value(json_object_get(words, "image"));
+	const json_t *v;
+	bool ok = !image || item(a, session, LINK_K_IMAGE, image);
+	size_t i;
+
+	json_array_foreach(json_object_get(words, "mounts"), i, v)
+	{
+		ok = ok && say_mount(a, session, v);
+	}
+	if (ok && json_is_true(json_object_get(words, "readonly")))
+		ok = item(a, session, LINK_K_READONLY, "1");
+	if (ok && json_is_true(json_object_get(words, "pids")))
+		ok = item(a, session, LINK_K_PIDS, "1");
+	return ok && agent_say(a, LINK_SETUP, session, NULL, 0);
 }
 
 bool agent_say_part(struct agent *a, int file)
@@ -379,7 +412,7 @@ bool agent_say_root(struct agent *a, const struct bundle *b, const struct networ
 
 	json_array_foreach(bundle_get(b, "mounts"), i, v)
 	{
-		ok = ok && say_mount(a, v);
+		ok = ok && say_mount(a, 0, v);
 	}
 	for (i = 0; ok && i < n->nitem; i++)
 		ok = item(a, 0, LINK_K_NETWORK, n->item[i]);

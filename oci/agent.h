@@ -31,6 +31,10 @@ void agent_clear(struct agent *a);
 bool agent_say_part(struct agent *a, int file);
 /* Says what the root is to be, and asks for it. */
 bool agent_say_root(struct agent *a, const struct bundle *b, const struct network *n);
+/* The same of a container of a pod, whose archive was sent: the request MAKE of join.h. Its name
+ * goes first, with agent_say_container(). */
+bool agent_say_root_of(struct agent *a, uint8_t session, const json_t *words);
+bool agent_say_container(struct agent *a, uint8_t session, const json_t *words);
 /* Says what a process (as "process" of config.json) is to be, and asks for it; `size`: of its
  * terminal, or NULL. */
 bool agent_say_process(struct agent *a, uint8_t session, const json_t *process,

@@ -19,10 +19,12 @@
 #include "oci/control.h"
 #include "oci/hooks.h"
 #include "oci/linux.h"
+#include "oci/member.h"
 #include "oci/monitor.h"
 #include "oci/network.h"
 #include "oci/oci.h"
 #include "oci/place.h"
+#include "oci/pod.h"
 #include "oci/state.h"
 #include "oci/terminal.h"
 #include "oci/vm.h"
@@ -36,8 +38,10 @@ struct creation {
 	struct network network; /* the monitor's */
 	uint64_t outside;	/* place_network() of the command */
 	const struct oci *o;
-	pid_t engine; /* container_engine(), when the engine was there */
-	int link;     /* to the children: a SEQPACKET socket */
+	struct container sandbox; /* of a container of a pod */
+	int pod;		  /* ... its monitor, as a file; -1: it is in none */
+	pid_t engine;		  /* container_engine(), when the engine was there */
+	int link;		  /* to the children: a SEQPACKET socket */
 };
 
 /* What goes over the link. From the first child the monitor's pid, then from the monitor whether
@@ -93,8 +97,8 @@ static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct
  * of what it gave. */
 static int keep_files(const struct creation *k, int listener)
 {
-	int keep[] = {k->link,		 k->c.dir,	   k->plan.kernel_fd,
-		      k->plan.initrd_fd, k->plan.image.fd, listener};
+	int keep[] = {k->link,		k->c.dir, k->plan.kernel_fd, k->plan.initrd_fd,
+		      k->plan.image.fd, listener, k->sandbox.dir,    k->pod};
 	int from = 3;
 
 	for (;;) {
@@ -137,6 +141,10 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 	k->engine = container_engine();
 	if (rc == 0)
 		rc = place_drop_rights(e);
+	if (rc == 0 && k->pod >= 0) {
+		*listener = control_listen(&k->c, e);
+		return *listener < 0 ? *listener : 0;
+	}
 	if (rc == 0 && place_network() != k->outside) /* what the hooks have made is in it */
 		rc = network_read(&k->network, e);
 	if (rc == 0)
@@ -159,8 +167,19 @@ static void leave_nothing(struct creation *k)
 {
 	if (container_engine() == k->engine)
 		return;
-	(void)vm_remove(k->c.uuid, NULL);
+	if (k->pod >= 0)
+		(void)pod_leave(&k->c, k->o, NULL);
+	else
+		(void)vm_remove(k->c.uuid, NULL);
 	(void)container_remove(&k->c, k->o, NULL);
+}
+
+static int run(struct creation *k, bool is_linux, int listener, const struct monitor_stdio *io)
+{
+	if (k->pod >= 0)
+		return member_run(&k->c, &k->b, &k->sandbox, k->pod, listener, io);
+	return is_linux ? linux_run(&k->c, &k->b, &k->network, k->plan.initrd_fd, listener, io)
+			: monitor_run(&k->c, listener, io);
 }
 
 static __attribute__((noreturn)) void monitor_main(struct creation *k)
@@ -172,7 +191,7 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 	int rc = monitor_begin(k, &io, &listener, &e);
 
 	is_linux = k->plan.initrd_fd >= 0;
-	if (rc == 0)
+	if (rc == 0 && k->plan.kernel_fd >= 0)
 		(void)close(k->plan.kernel_fd);
 	if (rc == 0 && is_linux && !k->plan.from[0]) {
 		(void)close(k->plan.initrd_fd);
@@ -186,8 +205,7 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 	(void)close(k->link);
 	if (rc < 0)
 		_exit(255);
-	rc = is_linux ? linux_run(&k->c, &k->b, &k->network, k->plan.initrd_fd, listener, &io)
-		      : monitor_run(&k->c, listener, &io);
+	rc = run(k, is_linux, listener, &io);
 	leave_nothing(k);
 	_exit(rc);
 }
@@ -278,6 +296,8 @@ static void undo(struct creation *k, const struct oci *o)
 		(void)waitpid(k->c.pid, NULL, WNOHANG); /* of a subreaper */
 		(void)ahead_remove_vm(&k->c, NULL);
 	}
+	if (k->c.pod)
+		(void)pod_leave(&k->c, o, NULL);
 	place_remove_cgroup(&k->c);
 	(void)container_remove(&k->c, o, NULL);
 }
@@ -287,10 +307,24 @@ static int find_ahead(struct creation *k, const struct oci *o, struct err *e)
 {
 	int rc;
 
-	if (o->ahead == AHEAD_NEVER)
+	if (o->ahead == AHEAD_NEVER || pod_role(&k->b) != POD_NONE)
 		return 0;
 	rc = ahead_find(&k->b, k->from, sizeof(k->from), e);
 	return rc < 0 && o->ahead == AHEAD_REQUIRE ? rc : 0;
+}
+
+/* Its monitor runs outside of the PID namespace that this container's will have. */
+static int find_sandbox(struct creation *k, struct err *e)
+{
+	int rc = pod_open(&k->b, k->o, &k->sandbox, e);
+
+	if (rc == -ENOENT && pod_forget(&k->b))
+		return 0;
+	if (rc == 0)
+		rc = k->pod = (int)syscall(SYS_pidfd_open, k->sandbox.pid, 0);
+	if (k->pod < 0 && rc == -1)
+		rc = err_sys(e, errno, "open process %d", (int)k->sandbox.pid);
+	return rc < 0 ? rc : 0;
 }
 
 static int create(struct creation *k, const struct oci *o, const char *id, struct err *e)
@@ -306,6 +340,8 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 				? "--console-socket is given, but process.terminal in config.json "
 				  "is not true"
 				: "process.terminal in config.json is true: give --console-socket");
+	if (rc == 0 && pod_role(&k->b) == POD_MEMBER)
+		rc = find_sandbox(k, e);
 	if (rc == 0)
 		rc = container_new(&k->c, o, id, &k->b, e);
 	if (rc < 0)
@@ -314,7 +350,8 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 	if (rc == 0)
 		rc = plan_make(&k->plan, &k->b, o->kernel, &o->cache, k->from[0] ? k->from : NULL,
 			       k->c.vm, k->c.uuid, e);
-	if (rc == 0 && o->ahead == AHEAD_REQUIRE && k->plan.initrd_fd >= 0 && !k->plan.from[0])
+	if (rc == 0 && o->ahead == AHEAD_REQUIRE && k->plan.initrd_fd >= 0 && !k->plan.from[0] &&
+	    pod_role(&k->b) == POD_NONE)
 		rc = err_set(e, E2BIG,
 			     "--ahead=require: the container's files are larger than %u KiB, and "
 			     "are no disk%s%s",
@@ -328,6 +365,8 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 			err_msg(&k->plan.no_image));
 	if (rc == 0)
 		rc = place_make_cgroup(&k->b, &k->c, e);
+	if (rc == 0 && k->pod >= 0)
+		rc = pod_join(&k->c, &k->sandbox, &k->b, &k->plan, e);
 	if (rc == 0)
 		rc = make_monitor(k, e);
 	if (rc == 0)
@@ -352,12 +391,12 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 					      {"no-pivot", no_argument, NULL, 'n'},
 					      {"no-new-keyring", no_argument, NULL, 'n'},
 					      {NULL, 0, NULL, 0}};
-	struct creation k = {.bundle_path = ".", .link = -1, .o = o};
+	struct creation k = {.bundle_path = ".", .link = -1, .o = o, .pod = -1};
 	const char *id;
 	int c;
 	int rc;
 
-	k.c.dir = -1;
+	k.c.dir = k.sandbox.dir = -1;
 	k.outside = place_network();
 	k.plan.kernel_fd = k.plan.initrd_fd = k.plan.image.fd = -1;
 	while ((c = getopt_long(argc, argv, "b:p:", longs, NULL)) != -1)
@@ -377,6 +416,9 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 		(void)close(k.link);
 	plan_free(&k.plan);
 	network_free(&k.network);
+	container_close(&k.sandbox);
+	if (k.pod >= 0)
+		(void)close(k.pod);
 	container_close(&k.c);
 	bundle_free(&k.b);
 	return rc;

@@ -15,6 +15,7 @@
 #include "base/unix.h"
 #include "oci/control.h"
 #include "oci/oci.h"
+#include "oci/pod.h"
 #include "oci/process.h"
 #include "oci/state.h"
 #include "oci/terminal.h"
@@ -201,11 +202,15 @@ static void close_files(const int files[CONTROL_FILES], int but)
 			(void)close(files[i]);
 }
 
-static int begin(struct execution *x, const struct container *c, int files[CONTROL_FILES],
-		 struct err *e)
+/* In a pod: in that container of the VM. `c` has its monitor, or is the sandbox. */
+static int begin(struct execution *x, const struct container *c, const struct container *at,
+		 int files[CONTROL_FILES], struct err *e)
 {
 	json_t *p = NULL;
 	int rc = describe(x, c, &p, e);
+
+	if (rc == 0 && c->pod)
+		(void)json_object_set_new(p, "container", json_string(pod_name(c)));
 
 	if (rc == 0)
 		rc = check_terminal(x, e);
@@ -215,11 +220,12 @@ static int begin(struct execution *x, const struct container *c, int files[CONTR
 		rc = open_files(x, p, files, e);
 	json_decref(p);
 	if (rc == 0)
-		rc = connection = control_begin(c, CONTROL_EXEC, 0, files, CONTROL_FILES, e);
+		rc = connection = control_begin(at, CONTROL_EXEC, 0, files, CONTROL_FILES, e);
 	return rc < 0 ? rc : control_hear(connection, START_MS, c, e);
 }
 
-static int execute(struct execution *x, const struct container *c, struct err *e)
+static int execute(struct execution *x, const struct container *c, const struct container *at,
+		   struct err *e)
 {
 	int files[CONTROL_FILES] = {-1, -1, -1, -1};
 	int terminal;
@@ -228,7 +234,7 @@ static int execute(struct execution *x, const struct container *c, struct err *e
 	if (c->status != OCI_RUNNING)
 		return err_set(e, EINVAL, "exec: container \"%s\" is %s", c->id,
 			       oci_status_name(c->status));
-	rc = begin(x, c, files, e);
+	rc = begin(x, c, at, files, e);
 	if (rc >= 0 && x->terminal && !x->console_socket)
 		join_raw();
 	terminal = x->console_socket ? files[1] : -1;
@@ -258,6 +264,7 @@ static int run_exec(const struct oci *o, int argc, char **argv, struct err *e)
 					      {"no-new-privs", no_argument, NULL, 'i'},
 					      {NULL, 0, NULL, 0}};
 	struct execution x = {.process = NULL};
+	struct container sandbox = {.dir = -1};
 	struct container c;
 	int option;
 	int rc;
@@ -285,8 +292,11 @@ static int run_exec(const struct oci *o, int argc, char **argv, struct err *e)
 		return err_set(e, EINVAL, "exec: give the id of one container and a command");
 	x.args = argv + optind + 1;
 	rc = container_open(&c, o, argv[optind], e);
+	if (rc == 0 && c.pod)
+		rc = container_open(&sandbox, o, c.pod, e);
 	if (rc == 0)
-		rc = execute(&x, &c, e);
+		rc = execute(&x, &c, c.pod ? &sandbox : &c, e);
+	container_close(&sandbox);
 	container_close(&c);
 	return rc;
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "oci/archive.h"
+#include "oci/pod.h"
 
 #define ROOT "root"
 
@@ -155,7 +156,7 @@ static int put_bound(struct archive *a, const struct bundle *b, const json_t *mo
 			       "config.json: mount \"%s\": there is no such source, or the "
 			       "destination is not an absolute path",
 			       to ? to : "");
-	if (strcmp(to, "/dev/shm") == 0)
+	if (strcmp(to, "/dev/shm") == 0 || (pod_role(b) == POD_MEMBER && pod_volume(mount)))
 		return 0; /* the VM has its own */
 	if (S_ISDIR(st.st_mode) && !has_option(mount, "ro"))
 		return err_set(a->e, ENOTSUP,

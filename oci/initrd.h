@@ -8,11 +8,12 @@
 #include "oci/bundle.h"
 #include "oci/layers.h"
 
-/* Writes it into memory: an open file, the caller's. `agent`: path of process 1; `modules`: a
- * folder with modules of the kernel, and a file "order" that names those to be loaded, a line each
- * (there may be none); `l`: the root is on a disk, and these layers lie over it (NULL: the whole
- * root is packed); `bytes`: how large it became. What the bundle binds is in it as it is now.
- * -ENOTSUP: a folder that would have to be shared; -EFBIG: it is too large for a VM's memory. */
+/* Writes it into memory: an open file, the caller's. `b`: NULL for a VM that has no root of its
+ * own; `agent`: path of process 1; `modules`: a folder with modules of the kernel, and a file
+ * "order" that names those to be loaded, a line each (there may be none); `l`: the root is on a
+ * disk, and these layers lie over it (NULL: the whole root is packed); `bytes`: how large it
+ * became. What the bundle binds is in it as it is now. -ENOTSUP: a folder that would have to be
+ * shared; -EFBIG: it is too large for a VM's memory. */
 int initrd_make(const struct bundle *b, const char *agent, const char *modules,
 		const struct layers *l, uint64_t *bytes, struct err *e);
 

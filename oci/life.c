@@ -13,6 +13,7 @@
 #include "oci/hooks.h"
 #include "oci/oci.h"
 #include "oci/place.h"
+#include "oci/pod.h"
 #include "oci/state.h"
 #include "oci/vm.h"
 
@@ -79,7 +80,7 @@ static int kill_it(const struct container *c, int number, struct err *e)
 	rc = control_ask(c, CONTROL_KILL, (uint32_t)number, e);
 	/* a monitor that does not answer any more */
 	if (rc < 0 && rc != -ENOTSUP && number == SIGKILL && container_wait(c, 0, NULL) < 0) {
-		rc = vm_remove(c->uuid, e);
+		rc = c->pod ? 0 : vm_remove(c->uuid, e);
 		(void)kill(c->pid, SIGKILL);
 	}
 	return rc == -EPIPE ? 0 : rc;
@@ -109,7 +110,7 @@ static int delete_it(struct container *c, const struct oci *o, bool force, struc
 	if (c->status != OCI_STOPPED && c->pid > 0)
 		rc = end_first(c, e);
 	if (rc == 0)
-		rc = ahead_remove_vm(c, e);
+		rc = c->pod ? pod_leave(c, o, e) : ahead_remove_vm(c, e);
 	if (rc < 0)
 		return rc;
 	has_bundle = bundle_read(&b, c->bundle, NULL) == 0;
@@ -214,6 +215,12 @@ static int pause_it(const struct container *c, struct err *e)
 
 	if (c->status != OCI_RUNNING)
 		return refuse(c, "pause", e);
+	if (c->pod)
+		return err_set(
+			e, ENOTSUP,
+			"pause: container \"%s\" is in the VM of pod \"%s\", which cannot be "
+			"paused for one of its containers",
+			c->id, c->pod);
 	rc = vm_ask(CHAOS_PAUSE, 0, c->uuid, e);
 	return rc < 0 ? rc : container_mark(c, "paused", true, e);
 }

@@ -15,6 +15,7 @@
 #include "join/join.h"
 #include "oci/channel.h"
 #include "oci/control.h"
+#include "oci/pod.h"
 #include "oci/requests.h"
 #include "oci/session.h"
 #include "oci/vm.h"
@@ -45,7 +46,7 @@ static void prepare(struct linux_monitor *m, struct pollfd *p, int listener, int
 
 		if (!s)
 			continue;
-		if (s->runs && s->in_room && room)
+		if ((s->runs || s->makes) && s->in_room && room)
 			q[S_IN].fd = s->in;
 		else if (s->runs && s->pty) /* for its end alone */
 			q[S_IN] = (struct pollfd){.fd = s->in};
@@ -183,6 +184,7 @@ int linux_run(const struct container *c, const struct bundle *b, const struct ne
 		return code;
 	}
 	m->b = b;
+	m->pod = pod_role(b) == POD_SANDBOX;
 	m->session[0]->in = io->in;
 	session_set_output(m->session[0], 0, io->out);
 	session_set_output(m->session[0], 1, io->err);

@@ -173,7 +173,7 @@ static int enter_network(const char *path, struct err *e)
 	return rc;
 }
 
-static int enter_namespaces(const struct bundle *b, struct err *e)
+static int enter_namespaces(const struct bundle *b, const struct container *c, struct err *e)
 {
 	const json_t *list = bundle_get(b, "linux.namespaces");
 	const json_t *v;
@@ -188,10 +188,11 @@ static int enter_namespaces(const struct bundle *b, struct err *e)
 		if (!type)
 			return err_set(e, EINVAL, "config.json: linux.namespaces[%zu] has no type",
 				       i);
-		/* The others are the VM's own, whatever is said. */
+		/* The others are the VM's own, whatever is said; in a pod its containers share
+		 * them. */
 		if (strcmp(type, "network") == 0)
 			rc = enter_network(path, e);
-		else if (strcmp(type, "pid") == 0 && path)
+		else if (strcmp(type, "pid") == 0 && path && !c->pod)
 			rc = err_set(e, ENOTSUP,
 				     "config.json: linux.namespaces: a VM cannot share the PID "
 				     "namespace %s",
@@ -214,7 +215,7 @@ int place_enter(const struct bundle *b, const struct container *c, struct err *e
 	int rc = c->cgroup ? join_cgroup(c->cgroup, e) : 0;
 
 	if (rc == 0)
-		rc = enter_namespaces(b, e);
+		rc = enter_namespaces(b, c, e);
 	if (rc == 0 && unshare(CLONE_NEWPID) < 0)
 		rc = err_sys(e, errno, "make a PID namespace");
 	return rc;

@@ -16,6 +16,7 @@
 #include "oci/image.h"
 #include "oci/network.h"
 #include "oci/plan.h"
+#include "oci/pod.h"
 
 #define SET_MAX (sizeof(((struct plan *)NULL)->set) / sizeof(char *))
 
@@ -169,17 +170,32 @@ static int plan_unikernel(struct plan *p, const struct bundle *b, const char *ke
 	return rc < 0 ? rc : add_memory(p, b, e);
 }
 
+/* In the VM of its pod: only the root is its own. */
+static int plan_member(struct plan *p, const struct bundle *b, const char *linux_kernel,
+		       const struct image_cache *cache, const char *kernel, struct err *e)
+{
+	if (kernel)
+		return err_set(e, ENOTSUP,
+			       "the image is a unikernel, which cannot be a container in the VM of "
+			       "a pod");
+	return plan_root(p, b, linux_kernel, cache, e);
+}
+
 int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel,
 	      const struct image_cache *cache, const char *from, const char *name, const char *uuid,
 	      struct err *e)
 {
 	const char *type = bundle_annotation(b, OCI_TYPE_ANNOTATION);
+	enum pod_role role = pod_role(b);
 	const char *kernel = NULL;
-	int rc;
+	int rc = 0;
 
 	memset(p, 0, sizeof(*p));
 	p->kernel_fd = p->initrd_fd = p->image.fd = -1;
-	rc = open_kernel(p, b, &kernel, e);
+	if (role != POD_SANDBOX)
+		rc = open_kernel(p, b, &kernel, e);
+	if (rc == 0 && role == POD_MEMBER)
+		return plan_member(p, b, linux_kernel, cache, kernel, e);
 	if (rc == 0)
 		rc = kernel ? plan_unikernel(p, b, kernel, e)
 			    : plan_linux(p, b, linux_kernel, cache, from, e);
@@ -188,7 +204,7 @@ int plan_make(struct plan *p, const struct bundle *b, const char *linux_kernel,
 	if (rc == 0)
 		rc = plan_add(p, e, "uuid=%s", uuid);
 	if (rc == 0)
-		rc = add_cpu(p, b, e);
+		rc = role == POD_SANDBOX ? 0 : add_cpu(p, b, e); /* those are of its process */
 	if (rc == 0 && (type || !kernel))
 		rc = plan_add(p, e, "type=%s", type ? type : "pvh");
 	if (rc == 0)

@@ -12,6 +12,9 @@ int plan_add(struct plan *p, struct err *e, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int plan_linux(struct plan *p, const struct bundle *b, const char *kernel,
 	       const struct image_cache *cache, const char *from, struct err *e);
+/* Of a container in a VM that runs: its image, and the rest of its root as an archive. */
+int plan_root(struct plan *p, const struct bundle *b, const char *kernel,
+	      const struct image_cache *cache, struct err *e);
 /* A Linux that boots to the agent, for no container yet: without name and memory. plan_free()
  * afterwards in any case. */
 int plan_empty_linux(struct plan *p, const char *kernel, struct err *e);

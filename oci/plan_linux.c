@@ -12,9 +12,11 @@
 #include "oci/initrd.h"
 #include "oci/layers.h"
 #include "oci/plan.h"
+#include "oci/pod.h"
 
 #define AGENT	    "/usr/lib/chaos/linux/agent"
 #define LINUX_LEAST 64
+#define POD_MIB	    256
 
 static int open_linux(struct plan *p, const char *path, struct err *e)
 {
@@ -35,7 +37,8 @@ static int add_linux_memory(struct plan *p, const struct bundle *b, uint64_t ini
 {
 	const char *text = bundle_annotation(b, OCI_MEMORY_ANNOTATION);
 	int64_t limit = bundle_number(b, "linux.resources.memory.limit", 0);
-	uint64_t mib = limit > 0 ? (uint64_t)limit >> 20 : PLAN_LINUX_MIB;
+	uint64_t usual = pod_role(b) == POD_SANDBOX ? POD_MIB : PLAN_LINUX_MIB;
+	uint64_t mib = limit > 0 ? (uint64_t)limit >> 20 : usual;
 
 	if (text)
 		return plan_add(p, e, "memory=%s", text);
@@ -112,10 +115,17 @@ static int make_initrd(struct plan *p, const struct bundle *b, const char *kerne
 
 	if (!modules)
 		return err_set(e, ENOMEM, "out of memory");
+	if (pod_role(b) == POD_SANDBOX) {
+		p->initrd_fd = initrd_make(NULL, AGENT, modules, NULL, bytes, e);
+		free(modules);
+		return p->initrd_fd < 0 ? p->initrd_fd : 0;
+	}
 	image = find_image(p, b, cache, modules, from ? AHEAD_LEAST : LAYERS_LEAST, &l);
 	if (from)
 		make_part(p, b, image ? &l : NULL, from, bytes);
-	if (!p->from[0])
+	if (pod_role(b) == POD_MEMBER)
+		p->initrd_fd = initrd_make_part(b, image ? &l : NULL, bytes, e);
+	else if (!p->from[0])
 		p->initrd_fd = initrd_make(b, AGENT, modules, image ? &l : NULL, bytes, e);
 	layers_free(&l);
 	free(modules);
@@ -125,9 +135,17 @@ static int make_initrd(struct plan *p, const struct bundle *b, const char *kerne
 		return err_set(e, EFBIG, "%s, and cannot be a disk: %s", err_msg(&large),
 			       err_msg(&p->no_image));
 	}
-	if (p->initrd_fd < 0 || !image)
+	if (p->initrd_fd < 0 || !image || pod_role(b) == POD_MEMBER)
 		return p->initrd_fd < 0 ? p->initrd_fd : 0;
 	return plan_add(p, e, "disk=format=raw,vdev=xvda,access=ro,target=%s", p->image.path);
+}
+
+int plan_root(struct plan *p, const struct bundle *b, const char *kernel,
+	      const struct image_cache *cache, struct err *e)
+{
+	uint64_t bytes = 0;
+
+	return make_initrd(p, b, kernel, cache, NULL, &bytes, e);
 }
 
 static int add_boot(struct plan *p, const char *kernel, struct err *e)

@@ -106,11 +106,11 @@ static int run_list(const struct oci *o, int argc, char **argv, struct err *e)
 }
 
 /* What Xen says of the VM, in the form of runc's events. */
-static int stats(const struct container *c, struct err *e)
+static int stats(const struct container *c, const char *uuid, struct err *e)
 {
 	static struct chaos_vm v; /* it is large */
 	json_t *j;
-	int rc = vm_info(c->uuid, &v, e);
+	int rc = vm_info(uuid, &v, e);
 
 	if (rc < 0)
 		return rc;
@@ -127,6 +127,7 @@ static int run_events(const struct oci *o, int argc, char **argv, struct err *e)
 	static const struct option longs[] = {{"stats", no_argument, NULL, 's'},
 					      {"interval", required_argument, NULL, 'i'},
 					      {NULL, 0, NULL, 0}};
+	struct container sandbox = {.dir = -1};
 	struct container c;
 	bool once = false;
 	const char *id;
@@ -146,8 +147,11 @@ static int run_events(const struct oci *o, int argc, char **argv, struct err *e)
 	rc = container_open(&c, o, id, e);
 	if (rc == 0 && c.status == OCI_STOPPED)
 		rc = err_set(e, EINVAL, "container \"%s\" is stopped", id);
+	if (rc == 0 && c.pod) /* what Xen knows is the VM */
+		rc = container_open(&sandbox, o, c.pod, e);
 	if (rc == 0)
-		rc = stats(&c, e);
+		rc = stats(&c, c.pod ? sandbox.uuid : c.uuid, e);
+	container_close(&sandbox);
 	container_close(&c);
 	return rc;
 }

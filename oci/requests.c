@@ -40,6 +40,10 @@ static int start(struct linux_monitor *m, int asker, struct err *e)
 	if (m->root_failed)
 		return err_set(e, EIO, "start: the agent could not set up the container's root");
 	rc = container_mark(m->c, "started", true, e);
+	if (rc == 0 && m->pod) { /* its containers are all that runs in it */
+		m->started = true;
+		return 0;
+	}
 	if (rc == 0)
 		rc = start_process(m, 0, bundle_get(m->b, "process"), e);
 	if (rc < 0) {
@@ -53,7 +57,7 @@ static int start(struct linux_monitor *m, int asker, struct err *e)
 
 static int deliver(struct linux_monitor *m, int number, struct err *e)
 {
-	if (number != SIGKILL && m->started) {
+	if (number != SIGKILL && m->started && !m->pod) {
 		(void)agent_say_u32(&m->agent, LINK_SIGNAL, 0, (uint32_t)number);
 		return 0;
 	}
@@ -73,7 +77,7 @@ static int start_beside(struct linux_monitor *m, struct control_call *call, cons
 
 	if (rc < 0)
 		return rc;
-	if (!m->holds && (!m->session[0]->runs || m->session[0]->over))
+	if (!m->holds && !m->pod && (!m->session[0]->runs || m->session[0]->over))
 		return err_set(e, EINVAL, "exec: the container does not run");
 	s = session_new(m, &number);
 	if (!s)
@@ -101,6 +105,43 @@ static int execute(struct linux_monitor *m, struct control_call *call, struct er
 	return rc;
 }
 
+/* --- containers of a pod --- */
+
+static int change_container(struct linux_monitor *m, struct control_call *call, struct err *e)
+{
+	json_t *words = json_loadfd(call->files[0], 0, NULL);
+	struct session *s;
+	uint8_t number = 0;
+	bool ok;
+
+	if (!json_is_string(json_object_get(words, "container"))) {
+		json_decref(words);
+		return err_set(e, EINVAL, "the request does not describe a container");
+	}
+	s = session_new(m, &number);
+	if (!s) {
+		json_decref(words);
+		return err_set(e, EBUSY, "at most %u processes at a time are possible in a pod",
+			       LINK_SESSIONS - 1);
+	}
+	s->asks = true;
+	ok = agent_say_container(&m->agent, number, words);
+	if (ok && call->rq.op == CONTROL_LEAVE)
+		ok = agent_say(&m->agent, LINK_LEAVE, number, NULL, 0);
+	if (ok && call->rq.op == CONTROL_MAKE) {
+		s->makes = json_incref(words);
+		s->in = call->files[1];
+		call->files[1] = -1;
+	}
+	json_decref(words);
+	if (ok) {
+		s->asker = call->fd;
+		return 0;
+	}
+	session_free(m, number);
+	return err_set(e, ENOMEM, "out of memory");
+}
+
 static int run(struct linux_monitor *m, struct control_call *call, struct err *e)
 {
 	json_t *words;
@@ -111,7 +152,7 @@ static int run(struct linux_monitor *m, struct control_call *call, struct err *e
 	words = json_loadfd(call->files[0], 0, NULL);
 	if (!words)
 		return err_set(e, EINVAL, "exec: the request does not describe a process");
-	process = process_beside(m->b ? bundle_get(m->b, "process") : NULL, words, e);
+	process = process_beside(m->b && !m->pod ? bundle_get(m->b, "process") : NULL, words, e);
 	rc = process ? start_beside(m, call, process, e) : -EINVAL;
 	json_decref(words);
 	json_decref(process);
@@ -124,7 +165,7 @@ int requests_do(void *ctx, struct control_call *call, struct err *e)
 	struct linux_monitor *m = ctx;
 	bool has_files = call->files[CONTROL_FILES - 1] >= 0;
 
-	call->later = rq->op != CONTROL_KILL;
+	call->later = rq->op != CONTROL_KILL && (rq->op != CONTROL_START || !m->pod);
 	if (rq->op == CONTROL_RUN && has_files)
 		return run(m, call, e);
 	if (m->holds)
@@ -135,6 +176,8 @@ int requests_do(void *ctx, struct control_call *call, struct err *e)
 		return deliver(m, (int)rq->number, e);
 	if (rq->op == CONTROL_EXEC && has_files)
 		return execute(m, call, e);
+	if ((rq->op == CONTROL_MAKE || rq->op == CONTROL_LEAVE) && has_files)
+		return change_container(m, call, e);
 	return control_unknown(rq, e);
 }
 

@@ -46,6 +46,7 @@ void session_free(struct linux_monitor *m, uint8_t number)
 	shut(&s->out[0].fd);
 	shut(&s->out[1].fd);
 	shut(&s->asker);
+	json_decref(s->makes);
 	free(s);
 	m->session[number] = NULL;
 }
@@ -201,6 +202,11 @@ static void process_answer(struct linux_monitor *m, uint8_t number, bool done, c
 
 	if (s->runs || s->over)
 		return;
+	if (s->asks) {
+		started(s, false, done ? 0 : -EIO, text);
+		s->over = true;
+		return;
+	}
 	s->runs = done;
 	started(s, number > 0, done ? 0 : s->no_such ? -ENOENT : -ENOEXEC, text);
 	for (int k = 0; done && m->ring.used && k < 2; k++)
@@ -306,6 +312,24 @@ void session_hang_up(struct linux_monitor *m, uint8_t number)
 	(void)agent_say(&m->agent, LINK_HANG_UP, number, NULL, 0);
 }
 
+/* Behind the archive comes what the root is to be. */
+static void from_archive(struct linux_monitor *m, uint8_t number)
+{
+	struct session *s = m->session[number];
+	char data[PIECE];
+	ssize_t n = read(s->in, data, sizeof(data));
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n > 0) {
+		(void)agent_say(&m->agent, LINK_ARCHIVE, number, data, (size_t)n);
+		ring_count(m, (size_t)n);
+		return;
+	}
+	shut(&s->in);
+	(void)agent_say_root_of(&m->agent, number, s->makes);
+}
+
 void session_from_engine(struct linux_monitor *m, uint8_t number)
 {
 	struct session *s = m->session[number];
@@ -314,6 +338,10 @@ void session_from_engine(struct linux_monitor *m, uint8_t number)
 	size_t most = s->in_room < PIECE ? s->in_room : PIECE;
 	ssize_t n;
 
+	if (s->makes) {
+		from_archive(m, number);
+		return;
+	}
 	if (by_ring && !s->wide)
 		(void)fcntl(s->in, F_SETPIPE_SZ, (int)RING_SIZE);
 	s->wide = by_ring;

@@ -26,7 +26,9 @@ struct session {
 	bool runs, over, terminal;
 	bool pty; /* its input is a terminal of the host, whose end is a hang-up */
 	int in;
-	bool wide; /* a pipe at `in` has as much room as the ring */
+	bool wide;     /* a pipe at `in` has as much room as the ring */
+	json_t *makes; /* a container, of the archive at `in`, as MAKE says it; NULL */
+	bool asks;     /* there is no process: the answer is all of it */
 	uint32_t in_room;
 	int code;
 	bool no_such; /* the agent found no program of that name */
@@ -44,6 +46,7 @@ struct linux_monitor {
 	struct host_ring ring;
 	bool began, started, ended, root_known, root_failed;
 	bool holds;	/* of a VM that is no container: there is no first process */
+	bool pod;	/* of a sandbox: as `holds`, and its containers are sessions */
 	struct err why; /* it ended */
 	unsigned int busy;
 	int killed;

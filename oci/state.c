@@ -56,6 +56,7 @@ void container_close(struct container *c)
 	free(c->id);
 	free(c->bundle);
 	free(c->cgroup);
+	free(c->pod);
 	json_decref(c->annotations);
 	clear(c);
 }
@@ -136,10 +137,11 @@ int container_wait(const struct container *c, int ms, struct err *e)
 
 static int save(const struct container *c, struct err *e)
 {
-	json_t *j = json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s*, s:O?}", "id", c->id, "bundle",
-			      c->bundle, "pid", (int)c->pid, "pid_started",
+	json_t *j = json_pack("{s:s, s:s, s:i, s:I, s:s, s:s, s:s*, s:s*, s:s*, s:O?}", "id", c->id,
+			      "bundle", c->bundle, "pid", (int)c->pid, "pid_started",
 			      (json_int_t)c->pid_started, "uuid", c->uuid, "vm", c->vm, "cgroup",
-			      c->cgroup, "annotations", c->annotations);
+			      c->cgroup, "pod", c->pod, "disk", c->disk[0] ? c->disk : NULL,
+			      "annotations", c->annotations);
 	int fd = -1;
 	int rc = 0;
 
@@ -178,10 +180,12 @@ static int take_over(struct container *c, const json_t *j, struct err *e)
 	const char *vm = json_string_value(json_object_get(j, "vm"));
 	const char *bundle = json_string_value(json_object_get(j, "bundle"));
 	const char *cgroup = json_string_value(json_object_get(j, "cgroup"));
+	const char *pod = json_string_value(json_object_get(j, "pod"));
+	const char *disk = json_string_value(json_object_get(j, "disk"));
 	json_t *annotations = json_object_get(j, "annotations");
 
 	if (!uuid || strlen(uuid) >= sizeof(c->uuid) || !vm || strlen(vm) >= sizeof(c->vm) ||
-	    !bundle)
+	    !bundle || (disk && strlen(disk) >= sizeof(c->disk)))
 		return err_set(e, EINVAL, "container %s: its %s is damaged", c->id, STATE_FILE);
 	memcpy(c->uuid, uuid, strlen(uuid) + 1);
 	memcpy(c->vm, vm, strlen(vm) + 1);
@@ -189,8 +193,10 @@ static int take_over(struct container *c, const json_t *j, struct err *e)
 	c->pid_started = (uint64_t)json_integer_value(json_object_get(j, "pid_started"));
 	c->bundle = strdup(bundle);
 	c->cgroup = cgroup ? strdup(cgroup) : NULL;
+	c->pod = pod ? strdup(pod) : NULL;
+	(void)snprintf(c->disk, sizeof(c->disk), "%s", disk ? disk : "");
 	c->annotations = json_is_object(annotations) ? json_incref(annotations) : json_object();
-	if (!c->bundle || !c->annotations || (cgroup && !c->cgroup))
+	if (!c->bundle || !c->annotations || (cgroup && !c->cgroup) || (pod && !c->pod))
 		return err_set(e, ENOMEM, "out of memory");
 	return 0;
 }
@@ -329,6 +335,16 @@ int container_open(struct container *c, const struct oci *o, const char *id, str
 	if (rc == 0)
 		find_status(c);
 	return rc;
+}
+
+int container_set_pod(struct container *c, const char *pod, const char *disk, struct err *e)
+{
+	if (!c->pod)
+		c->pod = strdup(pod);
+	if (!c->pod)
+		return err_set(e, ENOMEM, "out of memory");
+	(void)snprintf(c->disk, sizeof(c->disk), "%s", disk);
+	return save(c, e);
 }
 
 int container_set_pid(struct container *c, pid_t pid, struct err *e)

@@ -26,6 +26,8 @@ struct container {
 	char vm[160];	      /* its name */
 	char *bundle;
 	char *cgroup; /* the folder made for it; NULL */
+	char *pod;    /* the id of the sandbox in whose VM it is; NULL: it has a VM of its own */
+	char disk[8]; /* ... and the disk there that has its image; "": none */
 	json_t *annotations;
 };
 
@@ -37,6 +39,8 @@ int container_new(struct container *c, const struct oci *o, const char *id, cons
 int container_open(struct container *c, const struct oci *o, const char *id, struct err *e);
 void container_close(struct container *c);
 
+/* Notes that it is in a pod, and its disk there ("": none). */
+int container_set_pod(struct container *c, const char *pod, const char *disk, struct err *e);
 /* Notes the monitor, which is a child or grandchild of the caller. */
 int container_set_pid(struct container *c, pid_t pid, struct err *e);
 /* In the monitor, which is process `pid`: another VM than was noted is the container's. */

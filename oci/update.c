@@ -79,6 +79,11 @@ static int update(const struct container *c, const struct resources *r, struct e
 	if (c->status == OCI_STOPPED || c->status == OCI_CREATING)
 		return err_set(e, EINVAL, "cannot update container \"%s\": it is %s", c->id,
 			       oci_status_name(c->status));
+	if (c->pod)
+		return err_set(e, ENOTSUP,
+			       "update: container \"%s\" is in the VM of pod \"%s\", which has the "
+			       "memory and CPUs for all of its containers",
+			       c->id, c->pod);
 	if (r->cpus)
 		return err_set(e, ENOTSUP,
 			       "update: the set of CPUs of a VM cannot change after its start");

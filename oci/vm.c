@@ -89,6 +89,31 @@ int vm_set(const char *uuid, const char *const *set, struct err *e)
 	return call(&rq, &r, e);
 }
 
+int vm_attach(const char *uuid, const char *disk, struct err *e)
+{
+	static struct chaos_reply r;
+	const char *set[] = {disk, NULL};
+	struct chaos_request rq;
+
+	chaos_request_init(&rq, CHAOS_ATTACH);
+	rq.vm = uuid;
+	rq.set = set;
+	return call(&rq, &r, e);
+}
+
+int vm_detach(const char *uuid, const char *vdev, uint32_t flags, struct err *e)
+{
+	static struct chaos_reply r;
+	struct chaos_request rq;
+
+	chaos_request_init(&rq, CHAOS_DETACH);
+	rq.vm = uuid;
+	rq.kind = "vbd";
+	rq.device = vdev;
+	rq.flags = flags;
+	return call(&rq, &r, e);
+}
+
 int vm_exit_code(const struct chaos_vm *v)
 {
 	if (strcmp(v->reason, "poweroff") == 0)

@@ -18,6 +18,10 @@ int vm_kill(const char *uuid, int number, int *killed, struct err *e);
 int vm_remove(const char *uuid, struct err *e);
 int vm_info(const char *uuid, struct chaos_vm *out, struct err *e);
 
+/* A disk more, as chaos.cfg(5) has it; without it. */
+int vm_attach(const char *uuid, const char *disk, struct err *e);
+int vm_detach(const char *uuid, const char *vdev, uint32_t flags, struct err *e);
+
 /* Changes what it has: keys of "chaos set", "key=text"; ends with NULL. */
 int vm_set(const char *uuid, const char *const *set, struct err *e);
 

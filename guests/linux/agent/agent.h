@@ -35,8 +35,9 @@ struct container {
 	char *mount[MOUNTS_MAX];	  /* "type\ndestination\noptions" */
 	uint32_t n;
 	bool readonly, set_up;
-	bool begun;  /* it had a first process */
-	pid_t first; /* ... which runs; 0 */
+	bool shares_pids; /* with the VM */
+	bool begun;	  /* it had a first process */
+	pid_t first;	  /* ... which runs; 0 */
 	struct unpack *archive;
 };
 
@@ -52,6 +53,8 @@ const char *container_archive_end(struct container *c);
 /* That process runs in it; it has ended. */
 void container_has(struct container *c, pid_t pid);
 void container_ended(pid_t pid);
+/* Ends what runs in it, and frees what it has. Returns NULL, or why not. */
+const char *container_leave(struct container *c);
 /* Another host: those that are not set up were not told to the end. */
 void containers_begun(void);
 

@@ -2,11 +2,13 @@
 /* Containers of the VM: each has a name that the host gives, and a folder. */
 #include "guests/linux/agent/agent.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +26,11 @@ static struct container *make(struct container **place, const char *name)
 	(void)snprintf(c->name, sizeof(c->name), "%s", name);
 	(void)snprintf(c->folder, sizeof(c->folder), FOLDER "/%s", name);
 	(void)mkdir(FOLDER, 0700);
-	if (mkdir(c->folder, 0755) < 0 || mkdir(container_path(c, "root"), 0755) < 0) {
+	/* with all that is mounted below it goes at once */
+	if (mkdir(c->folder, 0755) < 0 || mount("tmpfs", c->folder, "tmpfs", 0, "mode=0755") < 0 ||
+	    mkdir(container_path(c, "root"), 0755) < 0) {
+		(void)umount2(c->folder, MNT_DETACH);
+		(void)rmdir(c->folder);
 		free(c);
 		return NULL;
 	}
@@ -101,6 +107,51 @@ static void forget_items(struct container *c)
 		free(c->mount[--c->n]);
 	c->image[0] = '\0';
 	c->readonly = false;
+}
+
+/* What runs in it, whoever has started that. */
+static void kill_all(const struct container *c)
+{
+	DIR *d = opendir("/proc");
+	const struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		char link[64];
+		char to[256];
+		ssize_t n;
+
+		(void)snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+		n = pid > 1 ? readlink(link, to, sizeof(to) - 1) : -1;
+		to[n > 0 ? n : 0] = '\0';
+		if (strcmp(to, container_path(c, "root")) == 0)
+			(void)kill(pid, SIGKILL);
+	}
+	if (d)
+		(void)closedir(d);
+}
+
+const char *container_leave(struct container *c)
+{
+	const char *failed = NULL;
+	uint32_t i = 0;
+
+	while (i < CONTAINERS_MAX && others[i] != c)
+		i++;
+	if (i == CONTAINERS_MAX)
+		return "it is not a container beside others";
+	kill_all(c);
+	/* what still ends there frees the rest; its disk is in use so long */
+	if (umount2(c->folder, MNT_DETACH) < 0)
+		failed = say("unmount %s: %s", c->folder, strerror(errno));
+	(void)rmdir(c->folder);
+	for (uint8_t k = 0; k < LINK_SESSIONS; k++)
+		if (agent_session[k].spec.in == c)
+			spec_clear(&agent_session[k].spec);
+	forget_items(c);
+	free(c);
+	others[i] = NULL;
+	return failed;
 }
 
 void containers_begun(void)

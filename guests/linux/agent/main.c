@@ -127,6 +127,13 @@ static void message(void *arg, uint8_t type, uint8_t session, const uint8_t *dat
 	case LINK_SETUP:
 		answer(session, x->spec.lost ? "there is no such container"
 					     : root_setup(spec_container(&x->spec)));
+		if (session > 0) /* what comes next need not be of that container */
+			spec_clear(&x->spec);
+		break;
+	case LINK_LEAVE:
+		answer(session, x->spec.lost ? "there is no such container"
+					     : container_leave(spec_container(&x->spec)));
+		spec_clear(&x->spec);
 		break;
 	case LINK_ARCHIVE:
 		if (!x->spec.lost)

@@ -12,9 +12,16 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Of <linux/mount.h>, which musl has not. */
+#define TREE_CLONE 1u
+#define TREE_EMPTY 4u
+
+#define VOLUMES "/v"
 
 static void put_sysctl(const char *text)
 {
@@ -68,6 +75,8 @@ bool root_item(struct container *c, char key, const char *text)
 		(void)sethostname(text, strlen(text));
 	else if (key == LINK_K_READONLY)
 		c->readonly = true;
+	else if (key == LINK_K_PIDS)
+		c->shares_pids = true;
 	else if (key == LINK_K_SYSCTL)
 		put_sysctl(text);
 	else if (key == LINK_K_MOUNT && c->n < MOUNTS_MAX && (c->mount[c->n] = strdup(text)))
@@ -191,17 +200,72 @@ static void make_devices(void)
 		(void)symlink(links[i][0], links[i][1]);
 }
 
+static int open_tree(const char *path)
+{
+	return (int)syscall(SYS_open_tree, AT_FDCWD, path, TREE_CLONE | O_CLOEXEC);
+}
+
+static void put_tree(int tree, const char *at)
+{
+	(void)syscall(SYS_move_mount, tree, "", AT_FDCWD, at, TREE_EMPTY);
+	(void)close(tree);
+}
+
+/* A folder of the VM that its containers have together. -1: the mount is none. */
+static int open_volume(const char *mount)
+{
+	char path[160];
+
+	if (strncmp(mount, "volume\n", 7) != 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), VOLUMES "/%.130s", strrchr(mount, '\n') + 1);
+	(void)mkdir(VOLUMES, 0700);
+	if (mkdir(path, 0777) == 0)
+		(void)chmod(path, 0777);
+	return open_tree(path);
+}
+
+static void put_volume(int tree, const char *mount)
+{
+	char at[512];
+
+	(void)snprintf(at, sizeof(at), "%.*s", (int)(strrchr(mount, '\n') - mount - 7), mount + 7);
+	make_folders(at);
+	put_tree(tree, at);
+}
+
+/* Containers of a VM have one /dev/shm: what they have of System V IPC they have together, too. */
+static int open_shared(const struct container *c)
+{
+	if (!c->folder[0])
+		return -1;
+	(void)mkdir(VOLUMES, 0700);
+	if (mkdir(VOLUMES "/.shm", 0700) == 0)
+		(void)mount("shm", VOLUMES "/.shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			    "mode=1777");
+	return open_tree(VOLUMES "/.shm");
+}
+
 static const char *setup_inside(const struct container *c)
 {
+	int shared = open_shared(c);
+	int volume[MOUNTS_MAX];
+
+	for (uint32_t i = 0; i < c->n; i++)
+		volume[i] = open_volume(c->mount[i]);
 	if (chroot(container_path(c, "root")) < 0 || chdir("/") < 0)
 		return say("root: %s", strerror(errno));
 	for (uint32_t i = 0; i < c->n; i++) {
-		int rc = mount_one(c->mount[i], false);
+		int rc = volume[i] < 0 ? mount_one(c->mount[i], false) : 0;
 
+		if (volume[i] >= 0)
+			put_volume(volume[i], c->mount[i]);
 		if (rc < 0)
 			return say("mount %.200s: %s", c->mount[i], strerror(-rc));
 	}
 	make_devices();
+	if (shared >= 0)
+		put_tree(shared, "/dev/shm");
 	return NULL;
 }
 

@@ -104,7 +104,8 @@ enum link_to_guest {
 	LINK_RING_AGAIN,
 	/* bytes of an archive (cpio, "newc"), in order, of what the session's container consists
 	   of: "root" and below, "layer0" and so on, "opaque". SETUP says what was wrong with it */
-	LINK_ARCHIVE
+	LINK_ARCHIVE,
+	LINK_LEAVE /* the session's container ends, with all that is in it -> DONE or FAILED */
 };
 /* From it: */
 enum link_from_guest {
@@ -143,9 +144,12 @@ enum link_key {
 	LINK_K_CONTAINER = 'i',
 	/* of the root, before SETUP */
 	LINK_K_IMAGE = 'I', /* "xvda": the disk that has its lowest layer */
+	LINK_K_PIDS = 'p',  /* the container has no PID namespace of its own, but the VM's */
 	LINK_K_HOSTNAME = 'h',
 	LINK_K_READONLY = 'r',
-	LINK_K_MOUNT = 'M',  /* "type\ndestination\noptions" */
+	/* "type\ndestination\noptions"; or "volume", a folder of the VM that has a name there and
+	 * is the same for all its containers */
+	LINK_K_MOUNT = 'M',
 	LINK_K_SYSCTL = 's', /* "name=value" */
 	LINK_K_SEED = 'S',   /* 64 hexadecimal digits that no other VM is given: random numbers */
 	/* "if MAC MTU NAME", "ip NAME ADDRESS/PREFIX", "to NAME NETWORK/PREFIX GATEWAY|- METRIC
