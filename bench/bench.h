@@ -58,6 +58,7 @@ void bench_warm(unsigned int n);
 void bench_churn(unsigned int n);
 void bench_process(unsigned int n);
 void bench_containers(unsigned int n);
+void bench_aheadcontainers(unsigned int n);
 void bench_destroy_cmd(unsigned int n);
 void bench_tails(unsigned int n);
 void bench_busy(unsigned int n);

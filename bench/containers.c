@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A container through an OCI runtime alone, as an engine calls it: create, start, first output,
- * end, delete. crun with a process, chaos-oci with a unikernel. */
+ * end, delete. crun with a process, chaos-oci with a unikernel, or with a Linux that has booted. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -21,7 +21,7 @@
 struct runtime {
 	const char *name;      /* of metrics */
 	const char *bundle;    /* beneath FOLDER */
-	const char *head[4];   /* the program with its options; ends with NULL */
+	const char *head[5];   /* the program with its options; ends with NULL */
 	const char *create[3]; /* options of create; ends with NULL */
 };
 
@@ -31,6 +31,10 @@ static const struct runtime crun = {.name = "crun",
 				    .create = {"--no-pivot"}};
 static const struct runtime chaos_oci = {.bundle = FOLDER "/unikernel",
 					 .head = {"chaos-oci", "--root", FOLDER "/state"}};
+
+static const struct runtime ahead = {
+	.bundle = FOLDER "/process",
+	.head = {"chaos-oci", "--root", FOLDER "/state", "--ahead=require"}};
 
 static void make_bundles(void)
 {
@@ -108,6 +112,9 @@ static pid_t read_pid(void)
 	return (pid_t)strtol(text, NULL, 10);
 }
 
+/* Not NULL: the pool is full before each container. */
+static struct chaos *wait_for;
+
 struct times {
 	struct samples create, output, deleted;
 };
@@ -147,6 +154,8 @@ static void one(const struct runtime *r, struct times *t, bool counts)
 	}
 	(void)close(pipes[0]);
 	(void)usleep(REST_US);
+	if (wait_for)
+		conn_wait_ready(wait_for, 2);
 }
 
 static void print(struct times *t, const char *name)
@@ -207,6 +216,24 @@ void bench_containers(unsigned int n)
 	compare(&warm, &process, "unikernel_warm");
 	(void)snprintf(text, sizeof(text), flavor, 0);
 	conn_set_pool(c, text);
+	chaos_close(c);
+	if (system("rm -rf " FOLDER) != 0)
+		die("%s: cannot be removed", FOLDER);
+}
+
+/* The pool has copies of such a Linux: their number is what it is set to. */
+void bench_aheadcontainers(unsigned int n)
+{
+	static struct times process;
+	static struct times linux_ahead;
+	struct chaos *c = conn_open();
+
+	make_bundles();
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	wait_for = c; /* what fills the pool takes the CPU */
+	run(&crun, &process, "crun", n);
+	run(&ahead, &linux_ahead, "linux_ahead", n);
+	compare(&linux_ahead, &process, "linux_ahead");
 	chaos_close(c);
 	if (system("rm -rf " FOLDER) != 0)
 		die("%s: cannot be removed", FOLDER);

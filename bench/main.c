@@ -26,6 +26,8 @@ static const struct bench benches[] = {
 	{"bootedlinux", "copies of a booted Linux out of the pool", bench_bootedlinux},
 	{"migrate", "a small VM moved over a socket", bench_migrate},
 	{"linux", "a Linux: cold, from a shell, warm", bench_linux},
+	{"aheadcontainers", "a container through crun and on a Linux that has booted",
+	 bench_aheadcontainers},
 	{"kernel", "the small kernel until its process 1 runs", bench_kernel},
 	{"linuxsave", "a Linux saved and restored", bench_linuxsave},
 	{"process", "a container of a static program", bench_process},

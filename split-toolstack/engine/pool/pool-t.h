@@ -63,6 +63,7 @@ struct flavor {
 	struct booted_plan plan; /* copies that run until they are ready: when they are */
 	uint64_t retry_at;	 /* ns: after a failure, no try before this time */
 	uint64_t wanted_at;	 /* ns: time of the last create that needed one */
+	uint64_t lacks_at;	 /* ns: time of the first one since the flavor was full */
 	uint32_t backoff;
 	uint32_t connecting; /* number of shells that wait for their devices or run towards their
 				gate */

@@ -13,7 +13,8 @@
 
 /* This long after the last claim, a target that was raised by demand begins to go down: a
  * quarter at a time. */
-#define SINK_S 10.0
+#define SINK_S	      10.0
+#define BOOTED_GAP_NS 500000000u
 
 const char *vm_way_name(enum vm_way w)
 {
@@ -28,6 +29,14 @@ void pool_refill_soon(struct engine *en)
 {
 	if (engine_pool(en) && engine_pool(en)->flavors)
 		idle_soon(engine_idle(en));
+}
+
+/* A copy that boots takes the CPUs for as long as hundreds of creates do. While others wait, the
+ * guests that were claimed have the CPUs first, for a moment. */
+static bool is_early(const struct flavor *f, uint64_t now)
+{
+	return f->copies && copies_boot(f->copies) && f->f.ready &&
+	       now < f->lacks_at + BOOTED_GAP_NS;
 }
 
 /* The next flavor that lacks a shell and may make one; *later if one must wait. */
@@ -48,7 +57,7 @@ static struct flavor *hungry(struct engine *en, bool *later)
 		    (f->copies && copies_boot(f->copies) && f->connecting))
 			continue;
 		kib = f->copies ? copies_next_kib(f->copies) : f->f.mem_kib;
-		if (now < f->retry_at)
+		if (now < f->retry_at || is_early(f, now))
 			*later = true;
 		else if (held + kib <= engine_settings(en)->limits.pool_kib &&
 			 !memory_is_coming(en, kib))
@@ -79,6 +88,8 @@ enum idle_next pool_refill(struct engine *en)
 void flavor_wanted(struct engine *en, struct flavor *f)
 {
 	f->wanted_at = clock_ns();
+	if (f->burst == 0)
+		f->lacks_at = f->wanted_at;
 	if (++f->burst > f->f.target && f->f.target < f->f.high) {
 		f->f.target = f->burst < f->f.high ? f->burst : f->f.high;
 		if (!ev_is_active(&engine_pool(en)->sink))
