@@ -24,19 +24,6 @@ struct wanted {
 	char name[40]; /* of the snapshot */
 };
 
-static int ask(const struct chaos_request *rq, struct chaos_reply *r, struct err *e)
-{
-	struct chaos_error ce = {0};
-	struct chaos *c;
-	int rc = chaos_open(&c, NULL, &ce);
-
-	if (rc == 0) {
-		rc = chaos_call(c, rq, r, NULL, NULL, &ce);
-		chaos_close(c);
-	}
-	return rc < 0 ? err_set(e, -rc, "%s", ce.message) : 0;
-}
-
 struct search {
 	const char *name;
 	bool found;
@@ -114,7 +101,7 @@ static int make_snapshot(const struct oci *o, const struct wanted *w, struct err
 		chaos_request_init(&rq, CHAOS_SNAPSHOT);
 		rq.vm = uuid;
 		rq.name = w->name;
-		rc = ask(&rq, &r, e);
+		rc = vm_call(&rq, &r, e);
 	}
 	(void)vm_remove(uuid, NULL);
 	return rc;
@@ -131,7 +118,7 @@ static int set_pool(const struct wanted *w, struct err *e)
 		       w->count);
 	chaos_request_init(&rq, CHAOS_POOL_SET);
 	rq.text = text;
-	rc = ask(&rq, &r, e);
+	rc = vm_call(&rq, &r, e);
 	if (rc == 0)
 		printf("%s\n", text);
 	return rc;

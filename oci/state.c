@@ -368,6 +368,7 @@ void container_read_uuid(struct container *c)
 		memcpy(c->uuid, now.uuid, sizeof(c->uuid));
 	free(now.bundle);
 	free(now.cgroup);
+	free(now.pod);
 	json_decref(now.annotations);
 }
 

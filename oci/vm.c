@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-static int call(const struct chaos_request *rq, struct chaos_reply *r, struct err *e)
+int vm_call(const struct chaos_request *rq, struct chaos_reply *r, struct err *e)
 {
 	struct chaos_error ce = {0};
 	struct chaos *c;
@@ -28,7 +28,7 @@ int vm_make(const struct plan *p, struct err *e)
 	rq.kernel_fd = p->kernel_fd;
 	rq.ramdisk_fd = p->initrd_fd;
 	rq.flags = p->initrd_fd < 0 ? CHAOS_PAUSED : 0;
-	return call(&rq, &r, e);
+	return vm_call(&rq, &r, e);
 }
 
 int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e)
@@ -39,7 +39,7 @@ int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e)
 	chaos_request_init(&rq, op);
 	rq.vm = uuid;
 	rq.flags = flags;
-	return call(&rq, &r, e);
+	return vm_call(&rq, &r, e);
 }
 
 int vm_kill(const char *uuid, int number, int *killed, struct err *e)
@@ -70,7 +70,7 @@ int vm_info(const char *uuid, struct chaos_vm *out, struct err *e)
 
 	chaos_request_init(&rq, CHAOS_INFO);
 	rq.vm = uuid;
-	rc = call(&rq, &r, e);
+	rc = vm_call(&rq, &r, e);
 	if (rc == 0 && !r.has_vm)
 		rc = err_set(e, EPROTO, "chaosd's answer does not describe the VM");
 	if (rc == 0)
@@ -86,7 +86,7 @@ int vm_set(const char *uuid, const char *const *set, struct err *e)
 	chaos_request_init(&rq, CHAOS_SET);
 	rq.vm = uuid;
 	rq.set = set;
-	return call(&rq, &r, e);
+	return vm_call(&rq, &r, e);
 }
 
 int vm_attach(const char *uuid, const char *disk, struct err *e)
@@ -98,7 +98,7 @@ int vm_attach(const char *uuid, const char *disk, struct err *e)
 	chaos_request_init(&rq, CHAOS_ATTACH);
 	rq.vm = uuid;
 	rq.set = set;
-	return call(&rq, &r, e);
+	return vm_call(&rq, &r, e);
 }
 
 int vm_detach(const char *uuid, const char *vdev, uint32_t flags, struct err *e)
@@ -111,7 +111,7 @@ int vm_detach(const char *uuid, const char *vdev, uint32_t flags, struct err *e)
 	rq.kind = "vbd";
 	rq.device = vdev;
 	rq.flags = flags;
-	return call(&rq, &r, e);
+	return vm_call(&rq, &r, e);
 }
 
 int vm_exit_code(const struct chaos_vm *v)

@@ -7,6 +7,9 @@
 #include "oci/bundle.h"
 #include "split-toolstack/libchaos/chaos.h"
 
+/* Sends one request over a connection of its own, and waits for the answer: 0, or -errno with the
+ * reason in `e`. */
+int vm_call(const struct chaos_request *rq, struct chaos_reply *r, struct err *e);
 /* Makes it: a unikernel paused, Linux running until its agent waits. */
 int vm_make(const struct plan *p, struct err *e);
 /* One request about it. -ESRCH: there is no such VM. */

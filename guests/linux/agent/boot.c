@@ -46,7 +46,7 @@ void boot_load_modules(void)
 #define WRITE 11u
 #define NODE  "data/agent"
 
-/* The answer is not waited for: whoever has made this copy of a VM looks at the node. */
+/* The answer is not waited for: chaosd, which has made this copy of a VM, reads the node. */
 void boot_tell_ready(void)
 {
 	static const struct {

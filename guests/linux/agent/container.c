@@ -109,7 +109,7 @@ static void forget_items(struct container *c)
 	c->readonly = false;
 }
 
-/* What runs in it, whoever has started that. */
+/* All processes whose root is that of the container, also those that left their sessions. */
 static void kill_all(const struct container *c)
 {
 	DIR *d = opendir("/proc");
