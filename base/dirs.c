@@ -3,7 +3,6 @@
  * used. */
 #include "base/dirs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -109,11 +108,24 @@ int dir_prepare(const char *path, bool open_to_readers, struct err *e)
 	return dir;
 }
 
+static int refuse_link(int dir, const char *path, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) /* it may just have been removed */
+		return errno == ENOENT ? 0 : err_sys(e, errno, "examine %s/%s", path, name);
+	if (!S_ISLNK(st.st_mode))
+		return 0;
+	return err_set(e, EPERM,
+		       "folder %s: \"%s\" is a symbolic link, which is not followed; remove it",
+		       path, name);
+}
+
 int dir_refuse_links(int dir, const char *path, struct err *e)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
+	const struct dirent *entry = NULL;
 	int rc = 0;
 
 	if (!d) {
@@ -122,16 +134,21 @@ int dir_refuse_links(int dir, const char *path, struct err *e)
 			(void)close(fd);
 		return rc;
 	}
-	while (rc == 0 && (entry = readdir(d)) != NULL) {
-		struct stat st;
-
-		if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISLNK(st.st_mode))
-			rc = err_set(e, EPERM,
-				     "folder %s: \"%s\" is a symbolic link, which is not followed; "
-				     "remove it",
-				     path, entry->d_name);
-	}
+	while (rc == 0 && (entry = dir_next(d, &rc)) != NULL)
+		rc = refuse_link(dir, path, entry->d_name, e);
+	if (rc < 0 && !entry)
+		(void)err_sys(e, -rc, "read the folder %s", path);
 	(void)closedir(d);
 	return rc;
+}
+
+struct dirent *dir_next(DIR *d, int *rc)
+{
+	struct dirent *entry;
+
+	errno = 0;
+	entry = readdir(d);
+	if (!entry && errno)
+		*rc = -errno;
+	return entry;
 }

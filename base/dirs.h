@@ -3,6 +3,7 @@
 #ifndef CHAOS_BASE_DIRS_H
 #define CHAOS_BASE_DIRS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -20,5 +21,10 @@ int dir_prepare(const char *path, bool open_to_readers, struct err *e);
 /* Returns -EPERM if the folder has a symbolic link, because libraries (LMDB) would follow it;
  * the message names the link. `dir` is an O_PATH descriptor, `path` is for the message. */
 int dir_refuse_links(int dir, const char *path, struct err *e);
+
+/* The next entry of the folder. NULL: there are no more, or the folder could not be read on, and
+ * *rc is a negative errno; otherwise *rc is not changed. A name that was not read is not one that
+ * does not exist. */
+struct dirent *dir_next(DIR *d, int *rc);
 
 #endif

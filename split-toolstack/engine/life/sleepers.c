@@ -2,7 +2,6 @@
 /* The folder of VMs that are asleep, and the VMs found there at the start. */
 #include "split-toolstack/engine/life/sleepers.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include <utlist.h>
 
+#include "base/dirs.h"
 #include "base/log.h"
 #include "base/transfer.h"
 #include "base/uuid.h"
@@ -315,21 +315,21 @@ int sleepers_adopt(struct engine *en, struct err *e)
 	const struct dirent *d;
 	int fd;
 	DIR *dir;
+	int rc = 0;
 
 	if (!engine_sleepers(en))
 		return 0;
 	fd = openat(engine_sleepers(en)->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
-		int rc = err_sys(e, errno, "%s", engine_settings(en)->sleep_dir);
-
+		rc = err_sys(e, errno, "read the folder %s", engine_settings(en)->sleep_dir);
 		if (fd >= 0)
 			(void)close(fd);
 		return rc;
 	}
-	while ((d = readdir(dir)) != NULL)
+	while ((d = dir_next(dir, &rc)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
 			examine_file(en, d->d_name);
 	(void)closedir(dir);
-	return 0;
+	return rc < 0 ? err_sys(e, -rc, "read the folder %s", engine_settings(en)->sleep_dir) : 0;
 }

@@ -52,11 +52,17 @@ int namefile_write(int dirfd, const char *temp, const struct snapshot *x, struct
 	memcpy(c.vm, x->vm, sizeof(x->vm));
 	c.hash = hash_of(&c);
 	(void)snprintf(to, sizeof(to), "%s" SNAPSHOT_NAME, x->name);
-	if (write(fd, &c, sizeof(c)) != (ssize_t)sizeof(c) || fsync(fd) < 0 ||
-	    renameat(dirfd, temp, dirfd, to) < 0) {
+	errno = 0;
+	if (write(fd, &c, sizeof(c)) != (ssize_t)sizeof(c) || fsync(fd) < 0)
 		rc = err_sys(e, errno ? errno : ENOSPC, "snapshot \"%s\"", x->name);
-		(void)unlinkat(dirfd, temp, 0);
-	}
+	else if (linkat(dirfd, temp, dirfd, to, 0) < 0)
+		rc = errno == EEXIST ? err_set(e, EEXIST,
+					       "snapshot \"%s\": a file %s that could not be read "
+					       "is in the "
+					       "image store: remove it, or take another name",
+					       x->name, to)
+				     : err_sys(e, errno, "snapshot \"%s\"", x->name);
+	(void)unlinkat(dirfd, temp, 0);
 	(void)close(fd);
 	return rc;
 }
@@ -80,12 +86,16 @@ int namefile_read(int dirfd, const char *file, struct snapshot *x, struct err *e
 	size_t len = strlen(file) - strlen(SNAPSHOT_NAME);
 	struct content c;
 	ssize_t n;
+	int rc;
 	int fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
 		return err_sys(e, errno, "%s", file);
 	n = read(fd, &c, sizeof(c));
+	rc = errno;
 	(void)close(fd);
+	if (n < 0)
+		return err_sys(e, rc, "%s", file);
 	if (n != (ssize_t)sizeof(c) || !plausible(&c))
 		return err_set(e, EPROTO, "%s is damaged, or of an unknown version", file);
 	*x = (struct snapshot){.type = (enum dom_type)c.type,

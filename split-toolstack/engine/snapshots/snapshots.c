@@ -176,7 +176,7 @@ static void begin_change(struct snapshots *s);
 static int write_name_file(struct snapshot_new *n, struct err *e)
 {
 	int dir = n->s->dirfd;
-	char file[FILE_NAME];
+	char file[FILE_NAME], name[FILE_NAME];
 	bool made;
 	int rc = save_digest(n->fd, &n->x->bytes, n->x->digest, e);
 
@@ -195,8 +195,12 @@ static int write_name_file(struct snapshot_new *n, struct err *e)
 	(void)unlinkat(dir, n->copy, 0);
 	n->x->created_ns = clock_wall_ns();
 	rc = namefile_write(dir, n->copy, n->x, e);
-	if (rc == 0 && fsync(dir) < 0)
+	if (rc == 0 && fsync(dir) < 0) {
 		rc = err_sys(e, errno, "snapshot \"%s\"", n->x->name);
+		/* before its file: the next daemon must not find what was reported as failed */
+		(void)snprintf(name, sizeof(name), "%s" SNAPSHOT_NAME, n->x->name);
+		(void)unlinkat(dir, name, 0);
+	}
 	if (rc < 0 && made) /* no other name has it */
 		(void)unlinkat(dir, file, 0);
 	return rc;
@@ -290,7 +294,7 @@ static void begin_change(struct snapshots *s)
 
 	if (!n)
 		return;
-	if (n->removes && !snaptable_uses(&s->table, n->x->digest, n->x))
+	if (n->removes && !s->table.damaged && !snaptable_uses(&s->table, n->x->digest, n->x))
 		(void)snprintf(n->drop, sizeof(n->drop), "%s" SNAPSHOT_FILE, n->x->digest);
 	reserve(n, 0);
 	n->room = snapshots_room(s);
@@ -326,7 +330,6 @@ static void open_work(struct worker_job *job, struct xen *x)
 static void open_done(struct worker_job *job)
 {
 	struct snapshot_new *n = (struct snapshot_new *)job;
-
 	int rc = n->rc;
 
 	n->s->jobs--;

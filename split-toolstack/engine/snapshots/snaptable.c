@@ -2,7 +2,6 @@
 /* The table of snapshots, and cleaning the folder at the start. */
 #include "split-toolstack/engine/snapshots/snaptable.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include <utlist.h>
 
+#include "base/dirs.h"
 #include "base/log.h"
 #include "split-toolstack/engine/snapshots/namefile.h"
 
@@ -137,19 +137,35 @@ static bool has_file(int dirfd, const struct snapshot *x)
 	return fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-/* *damaged: it is not known which file this name belongs to. */
-static int load_one(struct snapshot_table *t, int dirfd, const char *file, bool *damaged,
-		    struct err *e)
+/* chaosd lacked a resource: the name may be read at the next start. */
+static bool is_passing(int rc)
+{
+	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EINTR;
+}
+
+static int read_name(int dirfd, const char *file, struct snapshot *x, struct err *e)
+{
+	if (strlen(file) - strlen(SNAPSHOT_NAME) > IMAGE_NAME_MAX)
+		return err_set(e, EPROTO, "the name is too long");
+	return namefile_read(dirfd, file, x, e);
+}
+
+static int load_one(struct snapshot_table *t, int dirfd, const char *file, struct err *e)
 {
 	struct snapshot *x = malloc(sizeof(*x));
 	struct err why = {0};
+	int rc;
 
 	if (!x)
 		return err_set(e, ENOMEM, "out of memory");
-	if (strlen(file) - strlen(SNAPSHOT_NAME) > IMAGE_NAME_MAX ||
-	    namefile_read(dirfd, file, x, &why) < 0) {
+	rc = read_name(dirfd, file, x, &why);
+	if (is_passing(rc)) {
+		free(x);
+		return err_set(e, -rc, "read the snapshots: %s", err_msg(&why));
+	}
+	if (rc < 0) {
 		log_line(LOG_WARN, "op=snapshots file=%s: %s: ignored", file, err_msg(&why));
-		*damaged = true;
+		t->damaged = true;
 		free(x);
 	} else if (!has_file(dirfd, x)) {
 		log_line(LOG_WARN,
@@ -169,8 +185,9 @@ static void drop_orphans(const struct snapshot_table *t, int dirfd)
 	DIR *dir = open_folder(dirfd);
 	const struct dirent *d;
 	char digest[DIGEST_CHARS + 1] = "";
+	int rc = dir ? 0 : -errno;
 
-	while (dir && (d = readdir(dir)) != NULL) {
+	while (dir && (d = dir_next(dir, &rc)) != NULL) {
 		if (strlen(d->d_name) != DIGEST_CHARS + strlen(SNAPSHOT_FILE) ||
 		    strspn(d->d_name, "0123456789abcdef") != DIGEST_CHARS ||
 		    !ends_with(d->d_name, SNAPSHOT_FILE))
@@ -181,6 +198,9 @@ static void drop_orphans(const struct snapshot_table *t, int dirfd)
 				 "op=snapshots file=%s: removed, because no name refers to it",
 				 d->d_name);
 	}
+	if (rc < 0) /* what is left goes at the next start */
+		log_line(LOG_WARN, "op=snapshots: files without a name are left: %s",
+			 strerror(-rc));
 	if (dir)
 		(void)closedir(dir);
 }
@@ -188,17 +208,18 @@ static void drop_orphans(const struct snapshot_table *t, int dirfd)
 int snaptable_load(struct snapshot_table *t, int dirfd, struct err *e)
 {
 	DIR *dir = open_folder(dirfd);
-	const struct dirent *d;
-	bool damaged = false;
+	const struct dirent *d = NULL;
 	int rc = 0;
 
 	if (!dir)
-		return err_sys(e, errno, "snapshots");
-	while (rc == 0 && (d = readdir(dir)) != NULL)
+		return err_sys(e, errno, "read the folder of snapshots");
+	while (rc == 0 && (d = dir_next(dir, &rc)) != NULL)
 		if (ends_with(d->d_name, SNAPSHOT_NAME))
-			rc = load_one(t, dirfd, d->d_name, &damaged, e);
+			rc = load_one(t, dirfd, d->d_name, e);
 	(void)closedir(dir);
-	if (rc == 0 && damaged)
+	if (rc < 0 && !d)
+		(void)err_sys(e, -rc, "read the folder of snapshots");
+	if (rc == 0 && t->damaged)
 		log_line(LOG_WARN, "op=snapshots: files without a name are kept while the file of "
 				   "a name is damaged");
 	else if (rc == 0)

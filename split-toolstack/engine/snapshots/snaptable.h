@@ -8,6 +8,8 @@
 /* In the order of names. */
 struct snapshot_table {
 	struct snapshot *first; /* utlist head */
+	bool damaged; /* a name could not be read: it is not known which file belongs to it, and no
+		       * file is removed */
 };
 
 /* Also finds one that is being removed; NULL: there is none. */
@@ -23,8 +25,9 @@ void snaptable_children(const struct snapshot_table *t, const struct snapshot *x
 int64_t snaptable_bytes(const struct snapshot_table *t);
 void snaptable_free(struct snapshot_table *t);
 
-/* Reads all names whose files exist from the folder, and removes files without a name. -ENOMEM,
- * or an error of reading the folder. */
+/* Reads all names whose files exist from the folder, and removes files without a name. A name
+ * whose content is wrong is left out. -errno, and nothing is removed: the folder cannot be read, or
+ * a name cannot be read now. */
 int snaptable_load(struct snapshot_table *t, int dirfd, struct err *e);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "split-toolstack/engine/images/imagestore.h"
@@ -16,6 +17,7 @@
 #include "split-toolstack/engine/life/pack.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/vm/vms.h"
+#include "tests/unit/readdir_help.h"
 
 /* A call of Xen fails, the n-th: the VM goes on, and nothing is left. */
 static void failing_calls_leave_nothing(void **state)
@@ -287,6 +289,86 @@ static void engine_closes_as_one_begins(void **state)
 	settle(0);
 }
 
+static int next_daemon(struct err *e)
+{
+	struct engine_conf c = conf();
+
+	engine_close(en);
+	en = NULL;
+	return engine_open(loop, &c, &en, e);
+}
+
+/* A folder that cannot be read to its end ends the start. It does not show that a snapshot has no
+ * name. */
+static void a_folder_that_cannot_be_read_costs_nothing(void **state)
+{
+	struct vm *vm = living("web", DOM_PVH);
+	uint32_t refused = 0;
+	bool failed = true;
+
+	(void)state;
+	for (char name[] = "a"; name[0] < 'e'; name[0]++)
+		assert_int_equal(keep(vm, name).rc, 0);
+	assert_int_equal(files(".vm"), 4);
+	for (uint32_t nth = 1; failed; nth++) {
+		struct err e = {0};
+		int rc;
+
+		readdir_fail_at(nth);
+		rc = next_daemon(&e);
+		failed = readdir_failed();
+		readdir_fail_at(0);
+		if (rc < 0) {
+			refused++;
+			assert_non_null(strstr(err_msg(&e), "read the folder"));
+			assert_int_equal(next_daemon(NULL), 0);
+		}
+		if (files(".vm") != 4 || files(".snap") != 4)
+			fail_msg("call %u: %u files, %u names", nth, files(".vm"), files(".snap"));
+		for (const char *name = "abcd"; *name; name++)
+			assert_non_null(
+				snapshots_find(engine_snapshots(en), (char[]){*name, '\0'}, NULL));
+	}
+	assert_true(refused > 8);
+	destroy(engine_find(en, "web"));
+	settle(0);
+}
+
+/* fsync() of a folder, which libc does not have here. */
+static bool no_sync;
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (!no_sync || fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
+		return (int)syscall(SYS_fsync, fd);
+	errno = EIO;
+	return -1;
+}
+
+/* What was reported as failed is not there at the next start. */
+static void a_name_that_is_not_synced_goes(void **state)
+{
+	struct vm *vm = living("web", DOM_PVH);
+
+	(void)state;
+	for (uint32_t others = 0; others < 2; others++) {
+		no_sync = true;
+		assert_int_equal(keep(vm, "a").rc, -EIO);
+		no_sync = false;
+		assert_int_equal(files(".vm"), others);
+		assert_int_equal(files(".snap"), others);
+		assert_int_equal(next_daemon(NULL), 0);
+		vm = engine_find(en, "web");
+		assert_null(snapshots_find(engine_snapshots(en), "a", NULL));
+		if (others == 0) /* the second time the content has a name */
+			assert_int_equal(keep(vm, "b").rc, 0);
+	}
+	destroy(vm);
+	settle(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +380,8 @@ int main(void)
 		LIFE(engine_closes_as_one_begins),
 		LIFE(names_that_fail_leave_no_file),
 		LIFE(the_last_name_has_the_children),
+		LIFE(a_folder_that_cannot_be_read_costs_nothing),
+		LIFE(a_name_that_is_not_synced_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,14 @@ static void a_start_puts_the_folder_in_order(void **state)
 	open_again();
 	assert_null(find("kept"));
 	assert_true(is_there(kept.digest, ".vm"));
+	/* ... and the name is not given to another */
+	lost = keep(engine_find(en, "web"), "kept");
+	assert_int_equal(lost.rc, -EEXIST);
+	assert_non_null(strstr(lost.err.msg, "kept.snap that could not be read"));
+	assert_int_equal(files(".vm"), 1);
+	lost = keep(engine_find(en, "web"), "other");
+	assert_int_equal(rm("other", NULL), 0);
+	assert_true(is_there(lost.digest, ".vm"));
 	destroy(engine_find(en, "web"));
 	settle(0);
 }
