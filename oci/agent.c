@@ -12,103 +12,6 @@
 
 #include "oci/pod.h"
 
-struct agent_word {
-	struct agent_word *next;
-	uint32_t len;
-	uint8_t type, session;
-	uint8_t data[];
-};
-
-/* --- the queue --- */
-
-bool agent_pump(struct agent *a)
-{
-	while (a->first && (a->link.up || a->link.ring)) {
-		struct agent_word *w = a->first;
-
-		if ((a->held && w->type != LINK_RING_AGAIN) ||
-		    link_send(&a->link, w->type, w->session, w->data, w->len) < 0)
-			return false;
-		if (w->type == LINK_RING_USE)
-			a->link.ring = a->ring;
-		a->first = w->next;
-		free(w);
-	}
-	if (!a->first)
-		a->last = NULL;
-	return !a->first;
-}
-
-static struct agent_word *word(uint8_t type, uint8_t session, const void *data, size_t len)
-{
-	struct agent_word *w = malloc(sizeof(*w) + len);
-
-	if (!w)
-		return NULL;
-	w->next = NULL;
-	w->type = type;
-	w->session = session;
-	w->len = (uint32_t)len;
-	if (len)
-		memcpy(w->data, data, len);
-	return w;
-}
-
-bool agent_say_first(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len)
-{
-	struct agent_word *w = word(type, session, data, len);
-
-	struct agent_word *old = a->first;
-
-	if (!w)
-		return false;
-	w->next = old;
-	a->first = w;
-	if (!old) {
-		a->last = w;
-	} else if (old->type == type) { /* not sent yet: it holds no more */
-		w->next = old->next;
-		a->last = a->last == old ? w : a->last;
-		free(old);
-	}
-	(void)agent_pump(a);
-	return true;
-}
-
-bool agent_say(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len)
-{
-	struct agent_word *w = word(type, session, data, len);
-
-	if (!w)
-		return false;
-	if (a->last)
-		a->last->next = w;
-	else
-		a->first = w;
-	a->last = w;
-	(void)agent_pump(a);
-	return true;
-}
-
-bool agent_say_u32(struct agent *a, uint8_t type, uint8_t session, uint32_t v)
-{
-	uint8_t b[4];
-
-	link_put32(b, v);
-	return agent_say(a, type, session, b, sizeof(b));
-}
-
-void agent_clear(struct agent *a)
-{
-	while (a->first) {
-		struct agent_word *w = a->first;
-
-		a->first = w->next;
-		free(w);
-	}
-	a->last = NULL;
-}
-
 /* --- items --- */
 
 static bool item(struct agent *a, uint8_t session, char key, const char *text)
@@ -384,22 +287,22 @@ bool agent_say_root_of(struct agent *a, uint8_t session, const json_t *words)
 	return ok && agent_say(a, LINK_SETUP, session, NULL, 0);
 }
 
-bool agent_say_part(struct agent *a, int file)
+int agent_say_part(struct agent *a, int file, struct err *e)
 {
 	uint8_t bytes[LINK_MESSAGE];
 	char seed[65];
 	ssize_t n;
 
-	if (random_bytes(bytes, 32, "seed", NULL) < 0)
-		return false;
+	if (random_bytes(bytes, 32, "seed", e) < 0)
+		return -EIO;
 	for (size_t i = 0; i < 32; i++)
 		(void)snprintf(seed + 2 * i, 3, "%02x", bytes[i]);
 	if (!item(a, 0, LINK_K_SEED, seed))
-		return false;
+		return err_set(e, ENOMEM, "out of memory");
 	for (off_t at = 0; (n = pread(file, bytes, sizeof(bytes), at)) > 0; at += n)
 		if (!agent_say(a, LINK_ARCHIVE, 0, bytes, (size_t)n))
-			return false;
-	return n == 0;
+			return err_set(e, ENOMEM, "out of memory");
+	return n == 0 ? 0 : err_sys(e, errno, "read the archive of the root");
 }
 
 bool agent_say_root(struct agent *a, const struct bundle *b, const struct network *n)

@@ -15,20 +15,28 @@ struct agent {
 	struct link link;
 	struct agent_word *first, *last; /* wait for room in the link */
 	struct ring *ring;		 /* the link's after LINK_RING_USE */
+	size_t waits;			 /* bytes of these */
 	bool held;			 /* all but LINK_RING_AGAIN waits */
 };
+
+/* Once so much waits nothing new is begun in the guest, which does not take it. */
+#define AGENT_WAITS_MAX (1u << 20)
 
 /* Queues it; sent at once when there is room. False: no memory. */
 bool agent_say(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len);
 /* The same, before all that waits; it replaces one of this type that waits there. */
 bool agent_say_first(struct agent *a, uint8_t type, uint8_t session, const void *data, size_t len);
 bool agent_say_u32(struct agent *a, uint8_t type, uint8_t session, uint32_t v);
+/* The same of a signal or a size of a terminal: a guest that takes nothing has one of each that
+ * waits, however many there were. */
+bool agent_say_signal(struct agent *a, uint8_t session, uint32_t number);
+bool agent_say_window(struct agent *a, uint8_t session, const uint8_t size[4]);
 /* Sends what waits, as far as there is room; true: nothing waits. */
 bool agent_pump(struct agent *a);
 void agent_clear(struct agent *a);
 
 /* Sends an archive of what the root consists of, and a seed, to an agent that has booted before. */
-bool agent_say_part(struct agent *a, int file);
+int agent_say_part(struct agent *a, int file, struct err *e);
 /* Says what the root is to be, and asks for it. */
 bool agent_say_root(struct agent *a, const struct bundle *b, const struct network *n);
 /* The same of a container of a pod, whose archive was sent: the request MAKE of join.h. Its name

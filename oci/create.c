@@ -174,11 +174,12 @@ static void leave_nothing(struct creation *k)
 	(void)container_remove(&k->c, k->o, NULL);
 }
 
-static int run(struct creation *k, bool is_linux, int listener, const struct monitor_stdio *io)
+static int run(struct creation *k, bool is_linux, int listener, const struct monitor_stdio *io,
+	       struct err *e)
 {
 	if (k->pod >= 0)
 		return member_run(&k->c, &k->b, &k->sandbox, k->pod, listener, io);
-	return is_linux ? linux_run(&k->c, &k->b, &k->network, k->plan.initrd_fd, listener, io)
+	return is_linux ? linux_run(&k->c, &k->b, &k->network, k->plan.initrd_fd, listener, io, e)
 			: monitor_run(&k->c, listener, io);
 }
 
@@ -205,7 +206,9 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 	(void)close(k->link);
 	if (rc < 0)
 		_exit(255);
-	rc = run(k, is_linux, listener, &io);
+	rc = run(k, is_linux, listener, &io, &e);
+	if (e.code)
+		oci_log(k->o, err_msg(&e));
 	leave_nothing(k);
 	_exit(rc);
 }

@@ -69,8 +69,6 @@ static void serve_session(struct linux_monitor *m, uint8_t number, const struct 
 		session_from_engine(m, number);
 	if (q[S_ASKER].revents)
 		requests_asker(m, number);
-	for (int i = 0; i < 2; i++)
-		session_tell_room(m, number, i);
 }
 
 static uint64_t now_ms(void)
@@ -122,7 +120,7 @@ static void turn(struct linux_monitor *m, int listener, int signals)
 		requests_signal(m, signals);
 	(void)agent_pump(&m->agent);
 	ring_serve(m);
-	for (uint8_t i = 0; m->ring.used && i < LINK_SESSIONS; i++)
+	for (uint8_t i = 0; i < LINK_SESSIONS; i++)
 		for (int k = 0; m->session[i] && k < 2; k++)
 			session_tell_room(m, i, k);
 	ring_sleep(m);
@@ -171,16 +169,29 @@ static void monitor_free(struct linux_monitor *m)
 	free(m);
 }
 
+/* What its process needs, for when it is started. */
+static int say_root(struct linux_monitor *m, const struct network *n, int part, struct err *e)
+{
+	int rc = part < 0 ? 0 : agent_say_part(&m->agent, part, e);
+
+	if (rc == 0 && !agent_say_root(&m->agent, m->b, n))
+		rc = err_set(e, ENOMEM, "out of memory");
+	return rc < 0 ? err_wrap(e, rc, "tell the VM what the container's root is") : 0;
+}
+
 int linux_run(const struct container *c, const struct bundle *b, const struct network *n, int part,
-	      int listener, const struct monitor_stdio *io)
+	      int listener, const struct monitor_stdio *io, struct err *e)
 {
 	struct linux_monitor *m = monitor_new(c);
 	int signals = monitor_open_signals();
 	uint8_t number = 0;
+	struct err why = {0};
 	int code = 255;
 
 	if (!m || signals < 0 || !session_new(m, &number)) {
+		(void)vm_ask(CHAOS_DESTROY, 0, c->uuid, NULL);
 		free(m);
+		(void)err_set(e, ENOMEM, "out of memory for the container's monitor");
 		return code;
 	}
 	m->b = b;
@@ -188,11 +199,14 @@ int linux_run(const struct container *c, const struct bundle *b, const struct ne
 	m->session[0]->in = io->in;
 	session_set_output(m->session[0], 0, io->out);
 	session_set_output(m->session[0], 1, io->err);
-	if ((part < 0 || agent_say_part(&m->agent, part)) && agent_say_root(&m->agent, b, n))
-		while (!m->ended)
-			turn(m, listener, signals);
+	if (say_root(m, n, part, &why) < 0)
+		monitor_fail(m, code, &why);
+	while (!m->ended)
+		turn(m, listener, signals);
 	flush(m);
 	code = m->code;
+	if (m->failed)
+		err_copy(e, &m->why);
 	(void)vm_ask(CHAOS_DESTROY, 0, c->uuid, NULL);
 	(void)close(signals);
 	if (!m->why.code)

@@ -68,7 +68,7 @@ static const struct verb *find(const char *name)
 }
 
 /* As engines read it: a line of text, or an object with level, msg and time. */
-static void write_log(const struct oci *o, const char *message)
+void oci_log(const struct oci *o, const char *message)
 {
 	FILE *f = o->log ? fopen(o->log, "ae") : NULL;
 	char when[32] = "";
@@ -230,6 +230,6 @@ int main(int argc, char **argv)
 	if (!e.code) /* getopt has said it */
 		return usage();
 	(void)fprintf(stderr, "chaos-oci: %s\n", err_msg(&e));
-	write_log(&o, err_msg(&e));
+	oci_log(&o, err_msg(&e));
 	return 1;
 }

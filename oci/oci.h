@@ -31,6 +31,9 @@ extern const struct verb verb_create, verb_start, verb_state, verb_kill, verb_de
 	verb_resume, verb_ps, verb_list, verb_events, verb_features, verb_spec, verb_exec,
 	verb_update, verb_hold, verb_ahead;
 
+/* A line in the file of --log, if there is one. */
+void oci_log(const struct oci *o, const char *message);
+
 /* The container that a command names, its only word behind options: NULL and -EINVAL without. */
 const char *oci_one_id(int argc, char **argv, struct err *e);
 /* The same of a command that has no options. */

@@ -58,7 +58,7 @@ static int start(struct linux_monitor *m, int asker, struct err *e)
 static int deliver(struct linux_monitor *m, int number, struct err *e)
 {
 	if (number != SIGKILL && m->started && !m->pod) {
-		(void)agent_say_u32(&m->agent, LINK_SIGNAL, 0, (uint32_t)number);
+		(void)agent_say_signal(&m->agent, 0, (uint32_t)number);
 		return 0;
 	}
 	if (number == SIGWINCH || number == SIGCONT || number == SIGURG)
@@ -67,6 +67,17 @@ static int deliver(struct linux_monitor *m, int number, struct err *e)
 }
 
 /* --- processes beside it --- */
+
+/* What a guest does not take is kept here. */
+static int check_taken(const struct linux_monitor *m, struct err *e)
+{
+	if (m->agent.waits <= AGENT_WAITS_MAX)
+		return 0;
+	return err_set(e, EBUSY,
+		       "the agent in the VM takes no messages: %zu bytes wait for it; delete the "
+		       "container, or try again",
+		       m->agent.waits);
+}
 
 static int start_beside(struct linux_monitor *m, struct control_call *call, const json_t *process,
 			struct err *e)
@@ -79,6 +90,9 @@ static int start_beside(struct linux_monitor *m, struct control_call *call, cons
 		return rc;
 	if (!m->holds && !m->pod && (!m->session[0]->runs || m->session[0]->over))
 		return err_set(e, EINVAL, "exec: the container does not run");
+	rc = check_taken(m, e);
+	if (rc < 0)
+		return rc;
 	s = session_new(m, &number);
 	if (!s)
 		return err_set(e, EBUSY, "exec: at most %u processes at a time are possible",
@@ -117,6 +131,10 @@ static int change_container(struct linux_monitor *m, struct control_call *call, 
 	if (!json_is_string(json_object_get(words, "container"))) {
 		json_decref(words);
 		return err_set(e, EINVAL, "the request does not describe a container");
+	}
+	if (check_taken(m, e) < 0) {
+		json_decref(words);
+		return -EBUSY;
 	}
 	s = session_new(m, &number);
 	if (!s) {
@@ -194,7 +212,7 @@ static void resize(struct linux_monitor *m, uint8_t number, int terminal)
 	b[1] = (uint8_t)(w.ws_row >> 8);
 	b[2] = (uint8_t)w.ws_col;
 	b[3] = (uint8_t)(w.ws_col >> 8);
-	(void)agent_say(&m->agent, LINK_WINDOW, number, b, sizeof(b));
+	(void)agent_say_window(&m->agent, number, b);
 }
 
 void requests_signal(struct linux_monitor *m, int fd)
@@ -225,11 +243,11 @@ void requests_asker(struct linux_monitor *m, uint8_t number)
 	if (n == -EAGAIN)
 		return;
 	if (n != (ssize_t)sizeof(rq)) {
-		(void)agent_say_u32(&m->agent, LINK_SIGNAL, number, SIGKILL);
+		(void)agent_say_signal(&m->agent, number, SIGKILL);
 		shut(&s->asker);
 		session_drop_output(s);
 	} else if (rq.op == CONTROL_KILL && rq.number > 0 && rq.number < 65) {
-		(void)agent_say_u32(&m->agent, LINK_SIGNAL, number, rq.number);
+		(void)agent_say_signal(&m->agent, number, rq.number);
 	} else if (rq.op == CONTROL_WINDOW && s->terminal && s->out[0].fd >= 0) {
 		resize(m, number, s->out[0].fd);
 	}

@@ -43,11 +43,12 @@ void ring_close(struct linux_monitor *m)
 
 static void fail(struct linux_monitor *m, const char *why)
 {
+	struct err e = {0};
+
 	ring_close(m);
 	m->ring.refused = true;
-	m->ended = true;
-	m->code = 137;
-	(void)err_set(&m->why, EPROTO, "%s", why);
+	(void)err_set(&e, EPROTO, "%s", why);
+	monitor_fail(m, 137, &e);
 }
 
 /* --- it is mapped --- */
@@ -180,7 +181,7 @@ void ring_serve(struct linux_monitor *m)
 	struct ring_record rec;
 	uint32_t taken = 0;
 
-	while (r->look && r->used && r->pages && taken < RING_SIZE &&
+	while (!m->ended && r->look && r->used && r->pages && taken < RING_SIZE &&
 	       ring_next(&r->ring, &rec) > 0) {
 		taken += RING_HEAD + rec.len;
 		if (rec.type == LINK_OUTPUT || rec.type == LINK_ERRORS) {

@@ -30,7 +30,7 @@ struct session *session_new(struct linux_monitor *m, uint8_t *number)
 		if (!s)
 			return NULL;
 		s->in = s->asker = s->out[0].fd = s->out[1].fd = -1;
-		s->in_room = LINK_STREAM;
+		s->in_room = s->out[0].room = s->out[1].room = LINK_STREAM;
 		m->session[i] = s;
 		*number = i;
 		return s;
@@ -115,6 +115,31 @@ void sessions_end_done(struct linux_monitor *m)
 
 /* --- what the agent says --- */
 
+void monitor_fail(struct linux_monitor *m, int code, const struct err *why)
+{
+	m->ended = m->failed = true;
+	m->code = code;
+	m->why = *why;
+}
+
+/* False: it has sent more than it may, so nothing limits what the host would have to keep. */
+static bool has_room(struct linux_monitor *m, struct output *o, uint8_t number, uint32_t len)
+{
+	struct err e = {0};
+
+	if (len <= o->room) {
+		o->room -= len;
+		return true;
+	}
+	(void)err_set(
+		&e, EPROTO,
+		"the guest has sent %u bytes of output of process %u with room for %u: its VM "
+		"is destroyed",
+		len, number, o->room);
+	monitor_fail(m, 137, &e);
+	return false;
+}
+
 /* Keeps what the engine does not take at once; no more than the agent may send. */
 static uint8_t *keep(struct output *o, uint32_t *len)
 {
@@ -131,11 +156,14 @@ static uint8_t *keep(struct output *o, uint32_t *len)
 	return to;
 }
 
-static void take_output(struct session *s, int which, const uint8_t *data, size_t len)
+static void take_output(struct linux_monitor *m, uint8_t number, int which, const uint8_t *data,
+			size_t len)
 {
-	struct output *o = &s->out[which];
+	struct output *o = &m->session[number]->out[which];
 	uint32_t n = (uint32_t)len;
 
+	if (!has_room(m, o, number, n))
+		return;
 	if (o->fd < 0)
 		o->owed += n;
 	else
@@ -161,6 +189,8 @@ void session_output(struct linux_monitor *m, uint8_t number, int which,
 	if (!s || !s->runs)
 		return;
 	o = &s->out[which];
+	if (!has_room(m, o, number, rec->len))
+		return;
 	if (o->fd < 0)
 		n = rec->len;
 	else if (o->len == 0 && o->ready) {
@@ -242,7 +272,7 @@ void session_message(struct linux_monitor *m, uint8_t type, uint8_t number, cons
 	} else if (type == LINK_WHY && len == 4) {
 		s->no_such = link_get32(data) == ENOENT;
 	} else if ((type == LINK_OUTPUT || type == LINK_ERRORS) && s->runs) {
-		take_output(s, type == LINK_ERRORS, data, len);
+		take_output(m, number, type == LINK_ERRORS, data, len);
 		ring_count(m, len);
 	} else if (type == LINK_INPUT_ROOM && len == 4) {
 		uint32_t more = link_get32(data);
@@ -281,17 +311,20 @@ void session_to_engine(struct linux_monitor *m, uint8_t number, int which)
 	o->owed += (uint32_t)done;
 }
 
-/* In few messages: when a quarter of it is free, or half of it with a ring. */
+/* In few messages: when a quarter of it is free, or half of it with a ring. Never behind others: a
+ * guest that takes none gets no more room, and cannot make this queue grow. */
 void session_tell_room(struct linux_monitor *m, uint8_t number, int which)
 {
 	struct output *o = &m->session[number]->out[which];
 	uint8_t b[5] = {(uint8_t)which};
 
-	if (o->owed < (m->ring.used ? RING_STREAM / 2 : LINK_STREAM / 4))
+	if (m->agent.first || o->owed < (m->ring.used ? RING_STREAM / 2 : LINK_STREAM / 4))
 		return;
 	link_put32(b + 1, o->owed);
-	if (agent_say(&m->agent, LINK_ROOM, number, b, sizeof(b)))
+	if (agent_say(&m->agent, LINK_ROOM, number, b, sizeof(b))) {
+		o->room += o->owed;
 		o->owed = 0;
+	}
 }
 
 void session_drop_output(struct session *s)

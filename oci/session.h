@@ -19,6 +19,7 @@ struct output {
 	bool wide;  /* a pipe has as much room as the ring */
 	uint32_t at, len;
 	uint32_t owed; /* room to be told to the agent */
+	uint32_t room; /* what the agent has of it */
 	uint8_t data[RING_STREAM];
 };
 
@@ -48,6 +49,7 @@ struct linux_monitor {
 	bool holds;	/* of a VM that is no container: there is no first process */
 	bool pod;	/* of a sandbox: as `holds`, and its containers are sessions */
 	struct err why; /* it ended */
+	bool failed;	/* ... by a fault, not as a container does */
 	unsigned int busy;
 	int killed;
 	int code;
@@ -77,8 +79,10 @@ void session_to_engine(struct linux_monitor *m, uint8_t number, int which);
 void session_from_engine(struct linux_monitor *m, uint8_t number);
 /* The engine's terminal is gone: the one in the guest is hung up. */
 void session_hang_up(struct linux_monitor *m, uint8_t number);
-/* The agent hears of room for output. */
+/* The agent hears of room for output, when it has taken what was said before. */
 void session_tell_room(struct linux_monitor *m, uint8_t number, int which);
+/* The end of the VM: of a guest that breaks the rules, or that cannot be told what it is to do. */
+void monitor_fail(struct linux_monitor *m, int code, const struct err *why);
 
 static inline void shut(int *fd)
 {
