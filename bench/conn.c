@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The requests that benches send over an open connection of libchaos, timed. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/dirs.h"
 #include "bench/conn.h"
 
 #define BACKENDS "/sys/bus/xen-backend/devices"
@@ -167,9 +167,12 @@ unsigned int vif_backends(void)
 	DIR *dir = opendir(BACKENDS);
 	const struct dirent *d;
 	unsigned int n = 0;
+	int rc = 0;
 
-	while (dir && (d = readdir(dir)) != NULL)
+	while (dir && (d = dir_next(dir, &rc)) != NULL)
 		n += strncmp(d->d_name, "vif-", 4) == 0;
+	if (rc < 0)
+		die("%s: %s", BACKENDS, strerror(-rc));
 	if (dir)
 		(void)closedir(dir);
 	return n;

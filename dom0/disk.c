@@ -2,7 +2,6 @@
 /* Examines the file of a disk: its kind, its size, and its other users. */
 #include "dom0/loopdev.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +15,8 @@
 
 #include <linux/fs.h>
 #include <linux/loop.h>
+
+#include "base/dirs.h"
 
 /* --- formats that are not raw --- */
 
@@ -163,7 +164,14 @@ static bool ours_alone(int fd)
 	return alone;
 }
 
-/* 1: this loop device uses the file. */
+/* The device has no file, or has been removed. */
+static bool is_absent(int error)
+{
+	return error == ENOENT || error == ENXIO || error == ENODEV;
+}
+
+/* 1: this loop device uses the file; 0: it does not, or has no file; -errno: that cannot be found
+ * out, and it may. */
 static int loop_has(const char *name, const struct disk_info *d, bool *readonly)
 {
 	struct loop_info64 i;
@@ -174,30 +182,42 @@ static int loop_has(const char *name, const struct disk_info *d, bool *readonly)
 	(void)snprintf(path, sizeof(path), "/dev/%.32s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return 0;
-	rc = ioctl(fd, LOOP_GET_STATUS64, &i);
+		return is_absent(errno) ? 0 : -errno;
+	rc = ioctl(fd, LOOP_GET_STATUS64, &i) < 0 ? -errno : 0;
 	(void)close(fd);
-	*readonly = rc == 0 && (i.lo_flags & LO_FLAGS_READ_ONLY);
-	return rc == 0 && i.lo_device == d->dev && i.lo_inode == d->ino;
+	if (rc < 0)
+		return is_absent(-rc) ? 0 : rc;
+	*readonly = i.lo_flags & LO_FLAGS_READ_ONLY;
+	return i.lo_device == d->dev && i.lo_inode == d->ino;
+}
+
+static int check_loop(const char *name, const struct disk_info *d, bool readonly, struct err *e)
+{
+	bool other_readonly = false;
+	int rc;
+
+	if (strncmp(name, "loop", 4) != 0)
+		return 0;
+	rc = loop_has(name, d, &other_readonly);
+	if (rc < 0)
+		return err_sys(e, -rc, "cannot be compared with the file of /dev/%.32s", name);
+	if (rc == 0 || (readonly && other_readonly))
+		return 0;
+	return err_set(e, EBUSY, "is in use by /dev/%.32s", name);
 }
 
 static int behind_loop(const struct disk_info *d, bool readonly, struct err *e)
 {
 	DIR *dir = opendir("/sys/block");
-	struct dirent *at;
-	int rc = 0;
+	const struct dirent *at = NULL;
+	int rc = dir || errno == ENOENT ? 0 : -errno;
 
-	if (!dir)
-		return 0;
-	while (rc == 0 && (at = readdir(dir))) {
-		bool other_readonly = false;
-
-		if (strncmp(at->d_name, "loop", 4) != 0 ||
-		    !loop_has(at->d_name, d, &other_readonly) || (readonly && other_readonly))
-			continue;
-		rc = err_set(e, EBUSY, "is in use by /dev/%.32s", at->d_name);
-	}
-	(void)closedir(dir);
+	while (dir && rc == 0 && (at = dir_next(dir, &rc)) != NULL)
+		rc = check_loop(at->d_name, d, readonly, e);
+	if (rc < 0 && !at)
+		(void)err_sys(e, -rc, "cannot be compared with those of loop devices: /sys/block");
+	if (dir)
+		(void)closedir(dir);
 	return rc;
 }
 

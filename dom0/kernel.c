@@ -2,11 +2,12 @@
 /* The backends that dom0's kernel has now; in a separate file, so that units can replace it. */
 #include "dom0/kernel.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "base/dirs.h"
 
 #define BACKENDS "/sys/bus/xen-backend/devices"
 #define DRIVERS	 "/sys/bus/xen-backend/drivers"
@@ -53,13 +54,15 @@ int kernel_set_rcu_expedited(bool on)
 	return rc;
 }
 
-void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg)
+int kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg)
 {
 	DIR *dir = opendir(BACKENDS);
 	const struct dirent *entry;
+	int rc = dir || errno == ENOENT ? 0 : -errno; /* a kernel without backends */
 
-	while (dir && (entry = readdir(dir)) != NULL)
+	while (dir && (entry = dir_next(dir, &rc)) != NULL)
 		fn(entry->d_name, arg);
 	if (dir)
 		(void)closedir(dir);
+	return rc;
 }

@@ -11,7 +11,7 @@ bool kernel_has_driver(const char *kind); /* "vif", "vbd" */
 /* Whether RCU grace periods are expedited: 0, 1 or -errno. */
 int kernel_rcu_expedited(void);
 int kernel_set_rcu_expedited(bool on);
-/* Calls fn for each backend: "vif-7-0", ... */
-void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg);
+/* Calls fn for each backend: "vif-7-0", ... -errno: there may be more. */
+int kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg);
 
 #endif

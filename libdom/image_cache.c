@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Unpacked kernels, kept: one file each, named by the SHA-256 of the packed file. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +12,7 @@
 
 #include <gcrypt.h>
 
+#include "base/dirs.h"
 #include "base/hex.h"
 #include "libdom/image.h"
 #include "libdom/unpack.h"
@@ -75,16 +75,18 @@ struct entry {
 	char name[sizeof(PREFIX) + 64];
 };
 
-/* Of all, the one that was used longest ago; *n and *bytes of all. -ENOENT: none. */
+/* Of all, the one that was used longest ago; *n and *bytes of all. -ENOENT: none; another error:
+ * the folder cannot be read. */
 static int oldest(int dirfd, struct entry *out, uint32_t *n, uint64_t *bytes)
 {
 	int fd = openat(dirfd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
+	int rc = d ? 0 : -errno;
 
 	*n = 0;
 	*bytes = 0;
-	while (d && (entry = readdir(d)) != NULL) {
+	while (d && (entry = dir_next(d, &rc)) != NULL) {
 		struct stat st;
 
 		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0 ||
@@ -103,7 +105,7 @@ static int oldest(int dirfd, struct entry *out, uint32_t *n, uint64_t *bytes)
 		(void)closedir(d);
 	else if (fd >= 0)
 		(void)close(fd);
-	return *n ? 0 : -ENOENT;
+	return rc < 0 ? rc : *n ? 0 : -ENOENT;
 }
 
 /* Removes the kernels that were used longest ago, until both limits are kept. */
@@ -125,8 +127,10 @@ void image_cache_tidy(const char *cache_dir)
 	int fd = dirfd >= 0 ? openat(dirfd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC) : -1;
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
+	int rc = 0;
 
-	while (d && (entry = readdir(d)) != NULL) {
+	/* what is not read here stays until the next time */
+	while (d && (entry = dir_next(d, &rc)) != NULL) {
 		const char *name = entry->d_name;
 
 		if (strncmp(name, UNFINISHED, strlen(UNFINISHED)) == 0 ||

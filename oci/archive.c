@@ -2,7 +2,6 @@
 /* Entries of a cpio archive ("newc"), as Linux unpacks it. Links in a tree are never followed. */
 #include "oci/archive.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>
@@ -12,6 +11,8 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include "base/dirs.h"
 
 struct linked {
 	dev_t dev;
@@ -210,7 +211,7 @@ static void note_opaque(const struct archive *a, int dir, const char *name)
 int archive_tree(struct archive *a, int dir, const char *name, int depth)
 {
 	DIR *d = fdopendir(dir);
-	const struct dirent *entry;
+	const struct dirent *entry = NULL;
 	int rc = 0;
 
 	if (!d) {
@@ -220,9 +221,11 @@ int archive_tree(struct archive *a, int dir, const char *name, int depth)
 	}
 	if (a->opaque)
 		note_opaque(a, dirfd(d), name);
-	if (depth > ARCHIVE_DEPTH)
-		rc = err_set(a->e, EINVAL, "%s: more than %d folders deep", name, ARCHIVE_DEPTH);
-	while (rc == 0 && (entry = readdir(d))) {
+	if (depth > ARCHIVE_DEPTH) {
+		(void)closedir(d);
+		return err_set(a->e, EINVAL, "%s: more than %d folders deep", name, ARCHIVE_DEPTH);
+	}
+	while (rc == 0 && (entry = dir_next(d, &rc))) {
 		char *path = NULL;
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -233,6 +236,8 @@ int archive_tree(struct archive *a, int dir, const char *name, int depth)
 			rc = put_entry(a, dirfd(d), entry->d_name, path, depth);
 		free(path);
 	}
+	if (rc < 0 && !entry)
+		(void)err_sys(a->e, -rc, "read the folder \"%s\" for the initramfs", name);
 	(void)closedir(d);
 	return rc;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Room in the cache of images: what is left over or not used goes. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -12,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "oci/image.h"
 
 #define RESERVE (64u << 20) /* bytes that others find free afterwards */
@@ -109,17 +109,20 @@ static int read_folder(int dir, struct list *l, struct err *e)
 			(void)close(fd);
 		return rc;
 	}
-	while (rc == 0 && (entry = readdir(d))) {
+	while (rc == 0 && (entry = dir_next(d, &rc))) {
 		const char *name = entry->d_name;
 		struct stat st;
 
-		if (ends_with(name, ".erofs") && strlen(name) < sizeof(l->at->name) &&
-		    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		if (!ends_with(name, ".erofs") || strlen(name) >= sizeof(l->at->name))
+			continue;
+		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			rc = errno == ENOENT ? 0 : -errno; /* another has removed it */
+		else if (S_ISREG(st.st_mode))
 			rc = add_image(l, name, &st);
 	}
 	(void)closedir(d);
 	if (rc < 0)
-		return err_set(e, ENOMEM, "out of memory");
+		return err_sys(e, -rc, "read the cache");
 	if (l->n)
 		qsort(l->at, l->n, sizeof(*l->at), compare);
 	return 0;
@@ -130,13 +133,15 @@ void image_sweep(int dir)
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
+	int rc = 0;
 
 	if (!d) {
 		if (fd >= 0)
 			(void)close(fd);
 		return;
 	}
-	while ((entry = readdir(d)))
+	/* what is not read here stays until the next time */
+	while ((entry = dir_next(d, &rc)))
 		if (ends_with(entry->d_name, ".new"))
 			remove_left_over(dir, entry->d_name);
 	(void)closedir(d);

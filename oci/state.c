@@ -2,7 +2,6 @@
 /* Folders of containers. state.json is replaced whole; marks come and go with one system call. */
 #include "oci/state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "join/join.h"
 
 /* An engine's ids have 64 letters; the VM's name has 4 more. */
@@ -425,14 +425,16 @@ int containers_each(const struct oci *o, int (*fn)(const char *id, void *arg), v
 		    struct err *e)
 {
 	DIR *d = opendir(o->root);
-	struct dirent *entry;
+	const struct dirent *entry = NULL;
 	int rc = 0;
 
 	if (!d) /* nothing was made yet */
 		return errno == ENOENT ? 0 : err_sys(e, errno, "--root \"%s\"", o->root);
-	while (rc >= 0 && (entry = readdir(d)))
+	while (rc >= 0 && (entry = dir_next(d, &rc)))
 		if (check_id(entry->d_name, NULL) == 0)
 			rc = fn(entry->d_name, arg);
+	if (rc < 0 && !entry)
+		(void)err_sys(e, -rc, "read --root \"%s\"", o->root);
 	(void)closedir(d);
 	return rc < 0 ? rc : 0;
 }

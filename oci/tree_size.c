@@ -2,7 +2,6 @@
 /* How large a folder is. A container's root is what others made: any names, depth and sizes. */
 #include "oci/tree_size.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,6 +11,8 @@
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "base/dirs.h"
 
 #define DEPTH_MAX 512
 #define BLOCK	  4096u
@@ -86,7 +87,7 @@ static int count_entry(struct tree_size *t, int at, const char *name, int depth,
 static int walk(struct tree_size *t, int dir, int depth, struct err *e)
 {
 	DIR *d = fdopendir(dir);
-	const struct dirent *entry;
+	const struct dirent *entry = NULL;
 	int rc = 0;
 
 	if (!d) {
@@ -94,13 +95,17 @@ static int walk(struct tree_size *t, int dir, int depth, struct err *e)
 		(void)close(dir);
 		return rc;
 	}
-	if (depth > DEPTH_MAX)
-		rc = err_set(e, EINVAL, "the root has more than %d folders in each other",
-			     DEPTH_MAX);
+	if (depth > DEPTH_MAX) {
+		(void)closedir(d);
+		return err_set(e, EINVAL, "the root has more than %d folders in each other",
+			       DEPTH_MAX);
+	}
 	t->bytes += BLOCK;
-	while (rc == 0 && (entry = readdir(d)))
+	while (rc == 0 && (entry = dir_next(d, &rc)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			rc = count_entry(t, dirfd(d), entry->d_name, depth, e);
+	if (rc < 0 && !entry)
+		(void)err_sys(e, -rc, "read a folder of the root");
 	if (t->hash)
 		(void)XXH3_128bits_update(t->hash, "", 1); /* the folder's end */
 	(void)closedir(d);

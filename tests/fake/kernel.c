@@ -334,8 +334,9 @@ bool kernel_has_driver(const char *kind)
 	return !no_driver || strcmp(kind, no_driver) != 0;
 }
 
-void kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg)
+int kernel_each_backend(void (*fn)(const char *name, void *arg), void *arg)
 {
 	for (uint32_t i = 0; kernel_backend(i); i++)
 		fn(kernel_backend(i), arg);
+	return 0;
 }

@@ -2,7 +2,6 @@
 /* Containers of the VM: each has a name that the host gives, and a folder. */
 #include "guests/linux/agent/agent.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +10,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "guests/linux/tree/tree.h"
 
 #define FOLDER "/c"
 
@@ -109,13 +110,15 @@ static void forget_items(struct container *c)
 	c->readonly = false;
 }
 
-/* All processes whose root is that of the container, also those that left their sessions. */
-static void kill_all(const struct container *c)
+/* All processes whose root is that of the container, also those that left their sessions. -errno:
+ * not all of them were found. */
+static int kill_all(const struct container *c)
 {
 	DIR *d = opendir("/proc");
 	const struct dirent *entry;
+	int rc;
 
-	while (d && (entry = readdir(d))) {
+	while (d && (entry = tree_dir_next(d))) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 		char link[64];
 		char to[256];
@@ -127,20 +130,25 @@ static void kill_all(const struct container *c)
 		if (strcmp(to, container_path(c, "root")) == 0)
 			(void)kill(pid, SIGKILL);
 	}
+	rc = -errno;
 	if (d)
 		(void)closedir(d);
+	return rc;
 }
 
 const char *container_leave(struct container *c)
 {
 	const char *failed = NULL;
 	uint32_t i = 0;
+	int rc;
 
 	while (i < CONTAINERS_MAX && others[i] != c)
 		i++;
 	if (i == CONTAINERS_MAX)
 		return "it is not a container beside others";
-	kill_all(c);
+	rc = kill_all(c);
+	if (rc < 0)
+		failed = say("kill all of the container: /proc: %s", strerror(-rc));
 	/* what still ends there frees the rest; its disk is in use so long */
 	if (umount2(c->folder, MNT_DETACH) < 0)
 		failed = say("unmount %s: %s", c->folder, strerror(errno));

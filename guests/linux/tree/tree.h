@@ -4,6 +4,8 @@
 #ifndef CHAOS_TREE_H
 #define CHAOS_TREE_H
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +42,13 @@ struct tree_fault {
 };
 int tree_fault(struct tree_fault *f, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The next entry of a folder. NULL: then errno is 0 if that was the end. */
+static inline struct dirent *tree_dir_next(DIR *d)
+{
+	errno = 0;
+	return readdir(d);
+}
 
 /* What was done so far; `tick` (may be NULL) is called for each piece. */
 struct tree_count {

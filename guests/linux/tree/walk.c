@@ -3,7 +3,6 @@
  * out. */
 #include "guests/linux/tree/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -167,9 +166,11 @@ static int send_folder(struct walking *w, int fd, const struct stat *st, unsigne
 		return rc;
 	}
 	rc = emit_head(w, TREE_FOLDER, st, 0);
-	while (rc == 0 && (entry = readdir(d)))
+	while (rc == 0 && (entry = tree_dir_next(d)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			rc = send_in(w, d, entry->d_name, depth + 1);
+	if (rc == 0 && errno) /* its end was not reached */
+		rc = fail(w);
 	(void)closedir(d);
 	return rc;
 }

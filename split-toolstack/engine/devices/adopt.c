@@ -285,9 +285,13 @@ void devices_stray(struct engine *en, const char *name)
 
 void devices_adopted(struct engine *en)
 {
+	int rc;
+
 	(void)user_backend_find(en); /* of shells, too, it may have some */
 	for (uint32_t kind = 0; kind < DEVICE_KINDS; kind++)
 		drop_known(en, (enum device_kind)kind);
-	if (engine_store_mode(en) != STORE_NOBODY)
-		kernel_each_backend(drop_unknown, en);
+	rc = engine_store_mode(en) == STORE_NOBODY ? 0 : kernel_each_backend(drop_unknown, en);
+	if (rc < 0)
+		log_line(LOG_WARN, "op=adopt: backends without a VM may be left: %s",
+			 strerror(-rc));
 }

@@ -2,7 +2,6 @@
 /* Cleans the image store: removes files without a name, and names without a file. */
 #include "split-toolstack/engine/images/imagesweep.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/log.h"
 #include "split-toolstack/engine/images/imageindex.h"
 #include "split-toolstack/engine/images/imagestore.h"
@@ -75,14 +75,18 @@ static void drop_orphans(const struct census *c)
 	int fd = openat(dirfd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *d;
+	int rc = dir ? 0 : -errno;
 
 	if (!dir && fd >= 0)
 		(void)close(fd);
-	while (dir && (d = readdir(dir)) != NULL)
+	while (dir && (d = dir_next(dir, &rc)) != NULL)
 		if (is_orphan(c, d->d_name) && unlinkat(dirfd, d->d_name, 0) == 0)
 			log_line(LOG_INFO,
 				 "op=image-store file=%s: removed, because no name refers to it",
 				 d->d_name);
+	if (rc < 0) /* what is left goes at the next start */
+		log_line(LOG_WARN, "op=image-store: files without a name are left: %s",
+			 strerror(-rc));
 	if (dir)
 		(void)closedir(dir);
 }

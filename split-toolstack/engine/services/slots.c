@@ -78,11 +78,15 @@ int slots_open(struct xen *x, struct slots **out, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	s->x = x;
 	rc = domains_walk(x, note, s->taken, e);
+	if (rc == 0) {
+		rc = kernel_each_backend(note_backend, s->taken);
+		if (rc < 0) /* an id whose backend is left must not be used */
+			(void)err_sys(e, -rc, "list the backends of dom0's kernel");
+	}
 	if (rc < 0) {
 		free(s);
 		return rc;
 	}
-	kernel_each_backend(note_backend, s->taken);
 	memcpy(s->foreign, s->taken, sizeof(s->foreign));
 	for (uint32_t id = 1; id <= DOMID_TOP; id++)
 		s->nforeign += has(s->foreign, id);
@@ -125,9 +129,8 @@ static void read_domains_again(struct slots *s)
 	uint64_t start = clock_ns();
 	uint64_t end;
 
-	if (domains_walk(s->x, note, now, NULL) < 0)
+	if (domains_walk(s->x, note, now, NULL) < 0 || kernel_each_backend(note_backend, now) < 0)
 		return;
-	kernel_each_backend(note_backend, now);
 	end = clock_ns();
 	s->look_at = end + (end - start) * LOOK_SHARE;
 	for (uint32_t id = 1; id <= DOMID_TOP; id++) {

@@ -2,7 +2,6 @@
 /* The settings of dom0 and Xen that tail.c makes and restores. */
 #include "split-toolstack/engine/services/tail_settings.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +11,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/xen.h"
 
 /*
@@ -150,17 +150,18 @@ static int xenwatch(pid_t *pid)
 	const struct dirent *entry;
 	DIR *proc = opendir("/proc");
 	int rc = -ENOENT;
+	int failed = 0;
 
 	if (!proc)
 		return -errno;
-	while (rc < 0 && (entry = readdir(proc)) != NULL) {
+	while (rc < 0 && (entry = dir_next(proc, &failed)) != NULL) {
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !is_xenwatch(entry->d_name))
 			continue;
 		*pid = (pid_t)strtol(entry->d_name, NULL, 10);
 		rc = 0;
 	}
 	(void)closedir(proc);
-	return rc;
+	return failed < 0 ? failed : rc;
 }
 
 static int get_xenwatch(const struct tail_host *h, char value[TAIL_VALUE_MAX])

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Disks' contents and locks, and names of interfaces: what needs no rights. */
+#include "dom0/kernel.h"
 #include "dom0/link.h"
 #include "dom0/loopdev.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +12,38 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/readdir_help.h"
 #include "tests/unit/unit.h"
+
+/* --- calls that fail --- */
+
+static int opendir_error, loop_error; /* 0: none */
+static uint32_t loops_opened;
+
+DIR *__real_opendir(const char *name);
+DIR *__wrap_opendir(const char *name);
+DIR *__wrap_opendir(const char *name)
+{
+	if (!opendir_error) /* dom0's kernel has a folder of backends, this one need not */
+		return __real_opendir(strstr(name, "xen-backend") ? "/" : name);
+	errno = opendir_error;
+	return NULL;
+}
+
+int __real_open64(const char *name, int flags, ...);
+int __wrap_open64(const char *name, int flags, ...);
+int __wrap_open64(const char *name, int flags, ...)
+{
+	bool loop = strncmp(name, "/dev/loop", 9) == 0;
+
+	loops_opened += loop;
+	if (!loop || !loop_error)
+		return __real_open64(name, flags, 0);
+	errno = loop_error;
+	return -1;
+}
+
+/* --- disks --- */
 
 static char path[] = "/tmp/chaos-hostdev-XXXXXX";
 
@@ -140,6 +173,67 @@ static void a_file_alone_is_not_in_use(void **state)
 	(void)close(fd);
 }
 
+/* Whether a loop device has the file cannot be found out: then it is not given to a VM. */
+static void a_file_that_cannot_be_compared_is_refused(void **state)
+{
+	int fd = file_with(0, "", 0, 65536);
+	int other = again(fd, O_RDONLY);
+	bool failed = true;
+	struct disk_info d;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(disk_probe(fd, &d, &e), 0);
+	for (uint32_t nth = 1; failed; nth++) {
+		int rc;
+
+		readdir_fail_at(nth);
+		rc = disk_in_use(fd, &d, false, &e);
+		failed = readdir_failed();
+		assert_int_equal(rc, failed ? -EIO : 0);
+		readdir_fail_at(0);
+		assert_true(nth > 1 || failed);
+	}
+	assert_non_null(strstr(e.msg, "loop devices"));
+	opendir_error = EMFILE;
+	assert_int_equal(disk_in_use(fd, &d, false, &e), -EMFILE);
+	opendir_error = ENOENT;
+	assert_int_equal(disk_in_use(fd, &d, false, &e), 0);
+	opendir_error = 0;
+	loops_opened = 0;
+	loop_error = ENXIO;
+	assert_int_equal(disk_in_use(fd, &d, false, &e), 0);
+	loop_error = ENOMEM;
+	/* a machine without loop devices has none to compare */
+	assert_int_equal(disk_in_use(fd, &d, false, &e), loops_opened ? -ENOMEM : 0);
+	loop_error = 0;
+	(void)close(other);
+	(void)close(fd);
+}
+
+static void note(const char *name, void *arg)
+{
+	(void)name;
+	(*(uint32_t *)arg)++;
+}
+
+static void backends_that_cannot_be_listed(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	assert_int_equal(kernel_each_backend(note, &n), 0);
+	assert_true(n > 1);
+	readdir_fail_at(2);
+	assert_int_equal(kernel_each_backend(note, &n), -EIO);
+	readdir_fail_at(0);
+	opendir_error = EMFILE;
+	assert_int_equal(kernel_each_backend(note, &n), -EMFILE);
+	opendir_error = ENOENT; /* a kernel without backends */
+	assert_int_equal(kernel_each_backend(note, &n), 0);
+	opendir_error = 0;
+}
+
 static void names_of_interfaces(void **state)
 {
 	static const char *const good[] = {"a", "xenbr0", "vif1.0", "fifteen-bytes-x"};
@@ -185,6 +279,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_disk),
 		cmocka_unit_test(locks_are_between_open_files),
 		cmocka_unit_test(a_file_alone_is_not_in_use),
+		cmocka_unit_test(a_file_that_cannot_be_compared_is_refused),
+		cmocka_unit_test(backends_that_cannot_be_listed),
 		cmocka_unit_test(names_of_interfaces),
 		cmocka_unit_test(finding_interfaces),
 	};

@@ -15,6 +15,7 @@
 
 #include "base/dirs.h"
 #include "base/log.h"
+#include "tests/unit/readdir_help.h"
 
 #define BYTES "5m"
 
@@ -204,6 +205,12 @@ static void folders_of_others_are_refused(void **state)
 	assert_int_equal(symlink("a/b", link), 0);
 	assert_int_equal(refused(link), 0);
 	assert_int_equal(unlink(link), 0);
+	/* one that cannot be read to its end may have such a link */
+	for (uint32_t nth = 1; nth <= 3; nth++) {
+		readdir_fail_at(nth);
+		assert_int_equal(refused(path), -EIO);
+		readdir_fail_at(0);
+	}
 	/* no folder at all */
 	assert_int_equal(close(open(link, O_WRONLY | O_CREAT, 0600)), 0);
 	assert_true(refused(link) < 0);

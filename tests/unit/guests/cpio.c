@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "guests/linux/agent/agent.h"
 #include "oci/archive.h"
+#include "tests/unit/readdir_help.h"
 
 static char folder[] = "/tmp/chaos-unit-cpio-XXXXXX";
 static char *bytes; /* the archive */
@@ -123,6 +125,28 @@ static void test_tree(void **state)
 	free(bytes);
 }
 
+/* A folder that cannot be read to its end is not packed in part. */
+static void test_unread(void **state)
+{
+	bool failed = true;
+
+	(void)state;
+	for (uint32_t nth = 1; failed; nth++) {
+		int rc;
+
+		begin();
+		readdir_fail_at(nth);
+		rc = archive_tree(&a, open("t", O_RDONLY | O_DIRECTORY), "root", 0);
+		failed = readdir_failed();
+		readdir_fail_at(0);
+		assert_int_equal(rc, failed ? -EIO : 0);
+		assert_true(!failed || strstr(e.msg, "read the folder \"root"));
+		assert_true(nth > 8 || failed);
+		end();
+		free(bytes);
+	}
+}
+
 /* Cut anywhere, it is told; but for the padding behind the last entry's name. */
 static void test_cut(void **state)
 {
@@ -192,8 +216,9 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_tree), cmocka_unit_test(test_cut),
-					   cmocka_unit_test(test_hostile)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tree), cmocka_unit_test(test_unread),
+		cmocka_unit_test(test_cut), cmocka_unit_test(test_hostile)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -16,6 +16,7 @@
 
 #include "oci/layers.h"
 #include "oci/tree_size.h"
+#include "tests/unit/readdir_help.h"
 
 static char folder[] = "/tmp/chaos-unit-layers-XXXXXX";
 
@@ -168,6 +169,28 @@ static int size_of(const char *path, struct tree_size *t)
 	return rc;
 }
 
+/* A size that lacks what could not be read is not one. */
+static void test_unread(void **state)
+{
+	struct tree_size t = {.bytes_max = 1 << 20, .entries_max = 9};
+	bool failed = true;
+
+	(void)state;
+	assert_return_code(mkdir("unread", 0755), errno);
+	assert_return_code(mkdir("unread/sub", 0755), errno);
+	write_bytes("unread/sub/a", 1);
+	for (uint32_t nth = 1; failed; nth++) {
+		int rc;
+
+		readdir_fail_at(nth);
+		rc = size_of("unread", &t);
+		failed = readdir_failed();
+		assert_int_equal(rc, failed ? -EIO : 0);
+		readdir_fail_at(0);
+		assert_true(nth > 7 || failed);
+	}
+}
+
 static void test_limits(void **state)
 {
 	struct tree_size t = {.bytes_max = 1 << 20, .entries_max = 3, .plain = true};
@@ -223,8 +246,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mountinfo), cmocka_unit_test(test_options),
-		cmocka_unit_test(test_keys), cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_limits)};
+		cmocka_unit_test(test_keys),	  cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_unread)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "oci/image.h"
+#include "tests/unit/readdir_help.h"
 
 #define MIB (1u << 20)
 
@@ -85,6 +86,14 @@ static void put(const char *name)
 	assert_int_equal(fclose(f), 0);
 }
 
+static void remove_image(const char *key)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s.erofs", folder, key);
+	assert_int_equal(unlink(path), 0);
+}
+
 /* --- tests --- */
 
 static void test_once(void **state)
@@ -97,6 +106,33 @@ static void test_once(void **state)
 	assert_int_equal(made, 1);
 	assert_false(has("killed.new"));
 	assert_true(has("a.erofs") && !has("a.new"));
+}
+
+/* Without the size of all images that it has, no image is added to the cache. */
+static void test_unread(void **state)
+{
+	int refused = 0;
+	bool failed = true;
+
+	(void)state;
+	for (uint32_t nth = 1; failed; nth++) {
+		struct image i;
+		struct err e = {0};
+		int rc;
+
+		made = 0;
+		readdir_fail_at(nth);
+		rc = get("unread", &i, &e);
+		failed = readdir_failed();
+		readdir_fail_at(0);
+		image_free(&i);
+		assert_int_equal(made, rc == 0);
+		assert_int_equal(has("unread.erofs"), rc == 0);
+		refused += rc == -EIO && strstr(e.msg, "read the cache");
+		if (rc == 0)
+			remove_image("unread");
+	}
+	assert_true(refused >= 3);
 }
 
 /* The root has 3 MiB, and so have its images: three of them are in the cache's 10. */
@@ -222,10 +258,10 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_once), cmocka_unit_test(test_room),
-					   cmocka_unit_test(test_left_over),
-					   cmocka_unit_test(test_at_once),
-					   cmocka_unit_test(test_folder)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_once),	cmocka_unit_test(test_unread),
+		cmocka_unit_test(test_room),	cmocka_unit_test(test_left_over),
+		cmocka_unit_test(test_at_once), cmocka_unit_test(test_folder)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
