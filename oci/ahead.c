@@ -167,11 +167,11 @@ int ahead_take(struct container *c, const struct plan *p, pid_t pid, struct err 
 
 int ahead_remove_vm(struct container *c, struct err *e)
 {
-	int rc;
+	int rc = container_read_uuid(c, e);
 
-	container_read_uuid(c);
-	rc = vm_remove(c->uuid, e);
-	if (rc == 0 && container_marked(c, TAKING))
-		rc = vm_remove(c->vm, e);
-	return rc;
+	if (rc == 0)
+		rc = vm_remove(c->uuid, e);
+	if (rc == 0)
+		rc = container_marked(c, TAKING, e);
+	return rc > 0 ? vm_remove(c->vm, e) : rc;
 }

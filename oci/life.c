@@ -201,10 +201,15 @@ static int run_delete(const struct oci *o, int argc, char **argv, struct err *e)
 	if (!id)
 		return -EINVAL;
 	rc = container_open(&c, o, id, e);
+	while (rc == -ENOENT && force) { /* one that is being created is there soon */
+		container_close(&c);
+		rc = container_clear(o, id, e);
+		if (rc != -EEXIST)
+			return rc;
+		rc = container_open(&c, o, id, e);
+	}
 	if (rc == 0)
 		rc = delete_it(&c, o, force, e);
-	else if (rc == -ENOENT && force)
-		rc = 0;
 	container_close(&c);
 	return rc;
 }

@@ -74,10 +74,13 @@ struct listing {
 static int list_one(const char *id, void *arg)
 {
 	const struct listing *l = arg;
+	struct err e = {0};
 	struct container c;
+	int rc = container_open(&c, l->o, id, &e);
 
-	/* One that is being made or removed is none. */
-	if (container_open(&c, l->o, id, NULL) == 0) {
+	if (rc < 0 && rc != -ENOENT) /* one that is being made or removed is none */
+		(void)fprintf(stderr, "chaos-oci: %s\n", err_msg(&e));
+	if (rc == 0) {
 		if (l->quiet)
 			puts(id);
 		else

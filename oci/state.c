@@ -14,10 +14,10 @@
 
 #include "base/dirs.h"
 #include "join/join.h"
+#include "oci/folder.h"
 
 /* An engine's ids have 64 letters; the VM's name has 4 more. */
-#define ID_MAX	   120u
-#define STATE_FILE "state.json"
+#define ID_MAX 120u
 
 const char *oci_status_name(enum oci_status s)
 {
@@ -68,53 +68,74 @@ void container_socket(const struct container *c, char *path, size_t room)
 
 /* --- the process --- */
 
-/* A field of /proc/PROCESS/stat, from the 4th on, of one that has not ended; 0: there is none. A
- * zombie has ended. */
-static uint64_t stat_field(const char *process, int field)
+/* Of a process that has ended there is no file, or it cannot be read any more. */
+static int read_stat(const char *process, char *text, size_t room, struct err *e)
 {
 	char path[64];
-	char text[512];
-	unsigned long long t = 0;
-	ssize_t n;
-	char *p;
+	ssize_t n = -1;
+	int why;
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/%s/stat", process);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	(void)close(fd);
-	text[n > 0 ? n : 0] = '\0';
+	if (fd >= 0)
+		n = read(fd, text, room - 1);
+	why = n == 0 ? EIO : errno;
+	if (fd >= 0)
+		(void)close(fd);
+	if (n <= 0)
+		return why == ENOENT || why == ESRCH ? -ESRCH : err_sys(e, why, "read %s", path);
+	text[n] = '\0';
+	return 0;
+}
+
+/* A field of /proc/PROCESS/stat, from the 4th on, of one that has not ended; 0: there is none. A
+ * zombie has ended. What cannot be read is an error: the process may run. */
+static int stat_field(const char *process, int field, uint64_t *value, struct err *e)
+{
+	char text[512];
+	char *p;
+	int rc = read_stat(process, text, sizeof(text), e);
+
+	*value = 0;
+	if (rc < 0)
+		return rc == -ESRCH ? 0 : rc;
 	p = strrchr(text, ')'); /* the name may have any letters */
-	if (!p || strlen(p) < 4 || p[2] == 'Z' || p[2] == 'X')
+	if (!p || strlen(p) < 4)
+		return err_set(e, EIO, "/proc/%s/stat has another form", process);
+	if (p[2] == 'Z' || p[2] == 'X')
 		return 0;
 	p += 2; /* the state is field 3 */
 	for (int i = 3; i < field && p; i++) {
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;
 	}
-	if (p)
-		t = strtoull(p, NULL, 10);
-	return t;
+	if (!p)
+		return err_set(e, EIO, "/proc/%s/stat has no field %d", process, field);
+	*value = strtoull(p, NULL, 10);
+	return 0;
 }
 
-static uint64_t start_time(pid_t pid)
+static int start_time(pid_t pid, uint64_t *value, struct err *e)
 {
 	char text[16];
 
 	(void)snprintf(text, sizeof(text), "%d", (int)pid);
-	return stat_field(text, 22);
+	return stat_field(text, 22, value, e);
 }
 
 pid_t container_engine(void)
 {
-	return (pid_t)stat_field("self", 4);
+	uint64_t pid = 0;
+	int rc = stat_field("self", 4, &pid, NULL);
+
+	return rc < 0 ? -1 : (pid_t)pid;
 }
 
 int container_wait(const struct container *c, int ms, struct err *e)
 {
 	struct pollfd p = {.events = POLLIN};
+	uint64_t since;
 	int rc;
 
 	if (c->pid <= 0)
@@ -124,7 +145,12 @@ int container_wait(const struct container *c, int ms, struct err *e)
 		return errno == ESRCH ? 0
 				      : err_sys(e, errno, "container %s: open process %d", c->id,
 						(int)c->pid);
-	rc = start_time(c->pid) == c->pid_started ? poll(&p, 1, ms) : 1;
+	rc = start_time(c->pid, &since, e);
+	if (rc < 0) {
+		(void)close(p.fd);
+		return err_wrap(e, rc, "container %s", c->id);
+	}
+	rc = since == c->pid_started ? poll(&p, 1, ms) : 1;
 	(void)close(p.fd);
 	if (rc < 0)
 		return err_sys(e, errno, "container %s: wait for process %d", c->id, (int)c->pid);
@@ -157,21 +183,36 @@ static int save(const struct container *c, struct err *e)
 	return rc;
 }
 
-bool container_marked(const struct container *c, const char *mark)
+int container_marked(const struct container *c, const char *mark, struct err *e)
 {
-	return faccessat(c->dir, mark, F_OK, 0) == 0;
+	if (faccessat(c->dir, mark, F_OK, 0) == 0)
+		return 1;
+	return errno == ENOENT
+		       ? 0
+		       : err_sys(e, errno, "container %s: look for its file \"%s\"", c->id, mark);
 }
 
-static void find_status(struct container *c)
+static int find_status(struct container *c, struct err *e)
 {
-	if (c->pid == 0)
+	uint64_t since = 0;
+	int rc = c->pid ? start_time(c->pid, &since, e) : 0;
+
+	if (rc < 0)
+		return err_wrap(e, rc, "container %s: does its monitor run", c->id);
+	if (c->pid == 0) {
 		c->status = OCI_CREATING;
-	else if (start_time(c->pid) != c->pid_started || c->pid_started == 0)
-		c->status = OCI_STOPPED;
-	else if (!container_marked(c, "started"))
-		c->status = OCI_CREATED;
-	else
-		c->status = container_marked(c, "paused") ? OCI_PAUSED : OCI_RUNNING;
+		return 0;
+	}
+	c->status = OCI_STOPPED;
+	if (since != c->pid_started || since == 0)
+		return 0;
+	rc = container_marked(c, "started", e);
+	c->status = rc > 0 ? OCI_RUNNING : OCI_CREATED;
+	if (rc > 0)
+		rc = container_marked(c, "paused", e);
+	if (rc > 0)
+		c->status = OCI_PAUSED;
+	return rc < 0 ? rc : 0;
 }
 
 static int take_over(struct container *c, const json_t *j, struct err *e)
@@ -222,37 +263,6 @@ static int load(struct container *c, struct err *e)
 
 /* --- folders --- */
 
-static int open_root(const struct oci *o, struct err *e)
-{
-	int fd = open(o->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd >= 0 ? fd : err_sys(e, errno, "--root \"%s\"", o->root);
-}
-
-/* With all above it, as engines expect. */
-static int make_root(const struct oci *o, struct err *e)
-{
-	char *path = strdup(o->root);
-	int rc = 0;
-
-	if (!path)
-		return err_set(e, ENOMEM, "out of memory");
-	for (char *p = path + 1; rc == 0; p++) {
-		char before = *p;
-
-		if (before && before != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			rc = err_sys(e, errno, "--root \"%s\"", path);
-		*p = before;
-		if (!before)
-			break;
-	}
-	free(path);
-	return rc;
-}
-
 static int begin(struct container *c, const char *id, struct err *e)
 {
 	int rc;
@@ -265,35 +275,16 @@ static int begin(struct container *c, const char *id, struct err *e)
 	return c->id ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
-static int make_folder(struct container *c, const struct oci *o, struct err *e)
-{
-	int root = open_root(o, e);
-	int rc = 0;
-
-	if (root < 0)
-		return root;
-	if (mkdirat(root, c->id, 0700) < 0)
-		rc = errno == EEXIST
-			     ? err_set(e, EEXIST, "container with id \"%s\" exists already", c->id)
-			     : err_sys(e, errno, "container %s: make its folder", c->id);
-	if (rc == 0) {
-		c->dir = openat(root, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (c->dir < 0)
-			rc = err_sys(e, errno, "container %s: open its folder", c->id);
-	}
-	(void)close(root);
-	return rc;
-}
-
 int container_new(struct container *c, const struct oci *o, const char *id, const struct bundle *b,
 		  struct err *e)
 {
 	const json_t *annotations = bundle_get(b, "annotations");
 	uint8_t uuid[16];
+	int lock;
 	int rc = begin(c, id, e);
 
 	if (rc == 0)
-		rc = make_root(o, e);
+		rc = folder_make_root(o, e);
 	if (rc == 0)
 		rc = uuid_random(uuid, e);
 	if (rc < 0)
@@ -304,10 +295,12 @@ int container_new(struct container *c, const struct oci *o, const char *id, cons
 	c->annotations = json_is_object(annotations) ? json_deep_copy(annotations) : json_object();
 	if (!c->bundle || !c->annotations)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = make_folder(c, o, e);
+	rc = lock = folder_make(o, id, e);
 	if (rc < 0)
 		return rc;
-	rc = save(c, e);
+	c->dir = openat(lock, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* has no lock */
+	rc = c->dir < 0 ? err_sys(e, errno, "container %s: open its folder", id) : save(c, e);
+	(void)close(lock);
 	if (rc < 0)
 		(void)container_remove(c, o, NULL);
 	return rc;
@@ -316,7 +309,7 @@ int container_new(struct container *c, const struct oci *o, const char *id, cons
 int container_open(struct container *c, const struct oci *o, const char *id, struct err *e)
 {
 	int rc = begin(c, id, e);
-	int root = rc == 0 ? open_root(o, NULL) : rc;
+	int root = rc == 0 ? folder_root(o, NULL) : rc;
 
 	if (rc < 0)
 		return rc;
@@ -332,9 +325,12 @@ int container_open(struct container *c, const struct oci *o, const char *id, str
 	if (rc < 0)
 		return err_sys(e, -rc, "container %s: open its folder", id);
 	rc = load(c, e);
-	if (rc == 0)
-		find_status(c);
-	return rc;
+	if (rc == -ENOENT)
+		return err_set(e, ENOENT,
+			       "container \"%s\" does not exist: only its folder is left, which "
+			       "\"create\" replaces and \"delete --force\" removes",
+			       id);
+	return rc == 0 ? find_status(c, e) : rc;
 }
 
 int container_set_pod(struct container *c, const char *pod, const char *disk, struct err *e)
@@ -349,9 +345,10 @@ int container_set_pod(struct container *c, const char *pod, const char *disk, st
 
 int container_set_pid(struct container *c, pid_t pid, struct err *e)
 {
+	int rc = start_time(pid, &c->pid_started, e);
+
 	c->pid = pid;
-	c->pid_started = start_time(pid);
-	return save(c, e);
+	return rc < 0 ? rc : save(c, e);
 }
 
 int container_set_vm(struct container *c, pid_t pid, const char *uuid, struct err *e)
@@ -360,16 +357,18 @@ int container_set_vm(struct container *c, pid_t pid, const char *uuid, struct er
 	return container_set_pid(c, pid, e);
 }
 
-void container_read_uuid(struct container *c)
+int container_read_uuid(struct container *c, struct err *e)
 {
 	struct container now = {.dir = c->dir, .id = c->id};
+	int rc = load(&now, e);
 
-	if (load(&now, NULL) == 0)
+	if (rc == 0)
 		memcpy(c->uuid, now.uuid, sizeof(c->uuid));
 	free(now.bundle);
 	free(now.cgroup);
 	free(now.pod);
 	json_decref(now.annotations);
+	return rc == -ENOENT ? 0 : rc; /* it is removed: what is known is the last */
 }
 
 int container_mark(const struct container *c, const char *mark, bool on, struct err *e)
@@ -391,23 +390,16 @@ int container_mark(const struct container *c, const char *mark, bool on, struct 
 
 int container_remove(struct container *c, const struct oci *o, struct err *e)
 {
-	static const char *const files[] = {STATE_FILE, STATE_FILE ".new", "started",
-					    "paused",	"control",	   "taking"};
-	int root = open_root(o, e);
-	int rc = 0;
-
-	if (root < 0)
-		return root;
 	if (c->uuid[0])
 		join_remove(c->uuid);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (unlinkat(c->dir, files[i], 0) < 0 && errno != ENOENT)
-			rc = err_sys(e, errno, "container %s: remove its file \"%s\"", c->id,
-				     files[i]);
-	if (rc == 0 && unlinkat(root, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		rc = err_sys(e, errno, "container %s: remove its folder", c->id);
-	(void)close(root);
-	return rc;
+	return folder_remove(o, c->id, c->dir, e);
+}
+
+int container_clear(const struct oci *o, const char *id, struct err *e)
+{
+	int rc = check_id(id, e);
+
+	return rc < 0 ? rc : folder_remove(o, id, -1, e);
 }
 
 json_t *container_json(const struct container *c, enum oci_status s)

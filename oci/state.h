@@ -46,18 +46,22 @@ int container_set_pid(struct container *c, pid_t pid, struct err *e);
 /* In the monitor, which is process `pid`: another VM than was noted is the container's. */
 int container_set_vm(struct container *c, pid_t pid, const char *uuid, struct err *e);
 /* The VM that is noted now. */
-void container_read_uuid(struct container *c);
+int container_read_uuid(struct container *c, struct err *e);
 /* Marks are empty files: "started", "paused", "taking". */
 int container_mark(const struct container *c, const char *mark, bool on, struct err *e);
-bool container_marked(const struct container *c, const char *mark);
+/* 1 or 0. */
+int container_marked(const struct container *c, const char *mark, struct err *e);
 /* The folder and what is in it. */
 int container_remove(struct container *c, const struct oci *o, struct err *e);
+/* The folder of an id that container_open() does not find, if one was left. -EEXIST: it is there by
+ * now. */
+int container_clear(const struct oci *o, const char *id, struct err *e);
 
 /* The state as hooks and `state` have it; the caller's. NULL: no memory. */
 json_t *container_json(const struct container *c, enum oci_status s);
 
 /* In the monitor, which is process 1 of a namespace: the process of the engine that will be told of
- * its end, as /proc knows it. */
+ * its end, as /proc knows it; -1: it cannot be read. */
 pid_t container_engine(void);
 
 /* The monitor has ended, or will within `ms`; -ETIMEDOUT. */
