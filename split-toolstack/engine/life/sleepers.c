@@ -124,21 +124,6 @@ int sleeper_keep(const struct sleeper_file *f, struct err *e)
 	return rc < 0 ? err_sys(e, errno, "write %s", f->name) : 0;
 }
 
-void sleeper_end(struct sleeper_file *f, bool keep)
-{
-	if (f->en)
-		DL_DELETE(engine_sleepers(f->en)->files, f);
-	f->en = NULL;
-	if (!keep && f->dir >= 0)
-		(void)unlinkat(f->dir, f->part, 0);
-	if (f->fd >= 0)
-		(void)close(f->fd);
-	if (f->dir >= 0)
-		(void)close(f->dir);
-	f->fd = -1;
-	f->dir = -1;
-}
-
 static int open_file(const struct engine *en, const char *name, struct err *e)
 {
 	struct stat st = {0};

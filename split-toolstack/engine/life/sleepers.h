@@ -46,7 +46,7 @@ struct sleeper_file {
 int sleeper_begin(const struct vm *vm, struct sleeper_file *f, struct err *e);
 /* On a thread: syncs the file and gives it its name. */
 int sleeper_keep(const struct sleeper_file *f, struct err *e);
-/* Closes it; without `keep` deletes it, if it does not have its name yet. */
+/* Closes it; without `keep` a thread deletes it, if it does not have its name yet. */
 void sleeper_end(struct sleeper_file *f, bool keep);
 
 /* Opens the VM's file for reading. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Deletes files of VMs that do not sleep any more: by a thread, or before the VM runs. */
+/* Deletes files of VMs that do not sleep, any more or yet: by a thread, or before the VM runs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/log.h"
 #include "split-toolstack/engine/life/life-t.h"
@@ -42,6 +43,39 @@ static void delete_done(struct worker_job *job)
 
 	(void)close(d->dir);
 	free(d);
+}
+
+/* Takes dir. The file keeps its name until then; a start deletes what was not finished. */
+static bool delete_later(struct engine *en, int dir, const char *name)
+{
+	const struct sleepers *s = engine_sleepers(en);
+	struct deleting *d = s->stopped || !engine_worker(en) ? NULL : calloc(1, sizeof(*d));
+
+	if (!d)
+		return false;
+	*d = (struct deleting){.job = {.work = delete_work, .done = delete_done}, .dir = dir};
+	(void)snprintf(d->name, sizeof(d->name), "%s", name);
+	worker_push(engine_worker(en), WORKER_FILES, &d->job);
+	return true;
+}
+
+void sleeper_end(struct sleeper_file *f, bool keep)
+{
+	struct engine *en = f->en;
+
+	if (en)
+		DL_DELETE(engine_sleepers(en)->files, f);
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	if (!keep && en && f->dir >= 0 && delete_later(en, f->dir, f->part))
+		f->dir = -1;
+	if (!keep && f->dir >= 0)
+		(void)unlinkat(f->dir, f->part, 0);
+	if (f->dir >= 0)
+		(void)close(f->dir);
+	f->en = NULL;
+	f->fd = -1;
+	f->dir = -1;
 }
 
 void sleepers_forget_uuid(struct engine *en, const uint8_t uuid[16])
