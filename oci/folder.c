@@ -16,7 +16,9 @@ int folder_root(const struct oci *o, struct err *e)
 {
 	int fd = open(o->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd >= 0 ? fd : err_sys(e, errno, "--root \"%s\"", o->root);
+	if (fd < 0)
+		return err_sys(e, errno, "--root \"%s\"", o->root);
+	return fd;
 }
 
 /* With all above it, as engines expect. */
