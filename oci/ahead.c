@@ -150,12 +150,13 @@ static int take(struct chaos *ch, struct container *c, const struct plan *p, pid
 	return rc < 0 ? rc : equip(ch, c->uuid, p, e);
 }
 
-int ahead_take(struct container *c, const struct plan *p, pid_t pid, struct err *e)
+int ahead_take(struct container *c, const struct plan *p, pid_t pid, bool *there, struct err *e)
 {
 	struct chaos_error ce = {0};
 	struct chaos *ch = NULL;
 	int rc = chaos_open(&ch, NULL, &ce);
 
+	*there = rc == 0;
 	if (rc < 0)
 		return err_set(e, -rc, "%s", ce.message);
 	rc = take(ch, c, p, pid, e);

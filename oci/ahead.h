@@ -24,9 +24,9 @@ int ahead_find(const struct bundle *b, char *from, size_t room, struct err *e);
 /*
  * Takes such a copy as the VM of `c`, with the disks, interfaces and weights of the plan; the
  * monitor `pid` notes its uuid. -EAGAIN: there is none any more, and nothing was done; others with
- * the reason, and the VM is removed.
+ * the reason, and the VM is removed if chaosd answers; `there`: it may have been made.
  */
-int ahead_take(struct container *c, const struct plan *p, pid_t pid, struct err *e);
+int ahead_take(struct container *c, const struct plan *p, pid_t pid, bool *there, struct err *e);
 
 /* Removes the VM of a container, whatever was killed while it was taken. That there is none is no
  * error. */

@@ -27,6 +27,7 @@
 #include "oci/pod.h"
 #include "oci/state.h"
 #include "oci/terminal.h"
+#include "oci/undo.h"
 #include "oci/vm.h"
 
 struct creation {
@@ -42,6 +43,7 @@ struct creation {
 	int pod;		  /* ... its monitor, as a file; -1: it is in none */
 	pid_t engine;		  /* container_engine(), when the engine was there */
 	int link;		  /* to the children: a SEQPACKET socket */
+	bool vm;		  /* there may be one of its own */
 };
 
 /* What goes over the link. From the first child the monitor's pid, then from the monitor whether
@@ -49,16 +51,17 @@ struct creation {
 struct word {
 	int32_t rc; /* a negative errno with the message */
 	int32_t pid;
+	bool vm; /* of a negative rc: there may be a VM */
 	char message[ERR_MSG_MAX];
 };
 
-static int say(int link, int rc, pid_t pid, const struct err *e)
+static int say(const struct creation *k, int rc, pid_t pid, const struct err *e)
 {
-	struct word w = {.rc = rc, .pid = pid};
+	struct word w = {.rc = rc, .pid = pid, .vm = k->vm};
 
 	if (rc < 0)
 		(void)strncpy(w.message, err_msg(e), sizeof(w.message) - 1);
-	return send(link, &w, sizeof(w), MSG_NOSIGNAL) == (ssize_t)sizeof(w) ? 0 : -EPIPE;
+	return send(k->link, &w, sizeof(w), MSG_NOSIGNAL) == (ssize_t)sizeof(w) ? 0 : -EPIPE;
 }
 
 static int hear(int link, struct word *w, struct err *e)
@@ -119,12 +122,12 @@ static int keep_files(const struct creation *k, int listener)
 /* One that has booted, or a new one. */
 static int make_vm(struct creation *k, pid_t pid, struct err *e)
 {
-	int rc = k->plan.from[0] ? ahead_take(&k->c, &k->plan, pid, e) : -EAGAIN;
+	int rc = k->plan.from[0] ? ahead_take(&k->c, &k->plan, pid, &k->vm, e) : -EAGAIN;
 
 	if (rc != -EAGAIN || (k->plan.from[0] && k->o->ahead == AHEAD_REQUIRE))
 		return rc;
 	rc = k->plan.from[0] ? plan_boot(&k->plan, k->o->kernel, e) : 0;
-	return rc == 0 ? vm_make(&k->plan, e) : rc;
+	return rc == 0 ? vm_make(&k->plan, &k->vm, e) : rc;
 }
 
 static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *listener, struct err *e)
@@ -165,13 +168,13 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
  * ask for "delete" then (podman). What it knows is that there is none of this id. */
 static void leave_nothing(struct creation *k)
 {
-	if (container_engine() == k->engine)
+	pid_t engine = container_engine();
+	struct err e = {0};
+
+	if (engine < 0 || k->engine < 0 || engine == k->engine)
 		return;
-	if (k->pod >= 0)
-		(void)pod_leave(&k->c, k->o, NULL);
-	else
-		(void)vm_remove(k->c.uuid, NULL);
-	(void)container_remove(&k->c, k->o, NULL);
+	if (undo_container(&k->c, k->o, true, &e) < 0)
+		oci_log(k->o, err_msg(&e));
 }
 
 static int run(struct creation *k, bool is_linux, int listener, const struct monitor_stdio *io,
@@ -198,7 +201,7 @@ static __attribute__((noreturn)) void monitor_main(struct creation *k)
 		(void)close(k->plan.initrd_fd);
 		k->plan.initrd_fd = -1;
 	}
-	if (say(k->link, rc, 0, &e) < 0 && rc == 0) {
+	if (say(k, rc, 0, &e) < 0 && rc == 0) {
 		/* what asked for it is gone, and will not say that it is there */
 		(void)vm_remove(k->c.uuid, NULL);
 		rc = -EPIPE;
@@ -224,7 +227,7 @@ static __attribute__((noreturn)) void enter_main(struct creation *k)
 		monitor_main(k);
 	if (rc == 0 && pid < 0)
 		rc = err_sys(&e, errno, "fork");
-	(void)say(k->link, rc, pid, &e);
+	(void)say(k, rc, pid, &e);
 	_exit(0);
 }
 
@@ -291,18 +294,15 @@ static int write_pid_file(const struct creation *k, struct err *e)
 }
 
 /* Everything of a container that did not come to be. */
-static void undo(struct creation *k, const struct oci *o)
+static void undo(struct creation *k, const struct oci *o, struct err *e)
 {
 	if (k->c.pid > 0) {
 		(void)kill(k->c.pid, SIGKILL);
 		(void)container_wait(&k->c, 10000, NULL);
 		(void)waitpid(k->c.pid, NULL, WNOHANG); /* of a subreaper */
-		(void)ahead_remove_vm(&k->c, NULL);
 	}
-	if (k->c.pod)
-		(void)pod_leave(&k->c, o, NULL);
 	place_remove_cgroup(&k->c);
-	(void)container_remove(&k->c, o, NULL);
+	undo_create(&k->c, o, k->vm, e);
 }
 
 /* Which VMs that have booted fit. What a unikernel is, is not known yet: it uses none. */
@@ -332,7 +332,7 @@ static int find_sandbox(struct creation *k, struct err *e)
 
 static int create(struct creation *k, const struct oci *o, const char *id, struct err *e)
 {
-	struct word w;
+	struct word w = {0};
 	int rc = bundle_read(&k->b, k->bundle_path, e);
 
 	if (rc == 0 && bundle_get(&k->b, "process.terminal") &&
@@ -374,14 +374,17 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 		rc = make_monitor(k, e);
 	if (rc == 0)
 		rc = run_hooks(k, e);
-	if (rc == 0 && say(k->link, 0, k->c.pid, NULL) < 0)
+	if (rc == 0 && say(k, 0, k->c.pid, NULL) < 0)
 		rc = err_set(e, EPIPE, "the container's monitor has ended");
+	k->vm = rc == 0;
 	if (rc == 0)
 		rc = hear(k->link, &w, e);
+	if (w.rc < 0)
+		k->vm = w.vm;
 	if (rc == 0)
 		rc = write_pid_file(k, e);
 	if (rc < 0)
-		undo(k, o);
+		undo(k, o, e);
 	return rc;
 }
 

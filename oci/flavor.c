@@ -77,6 +77,20 @@ static int plan_waiting(struct plan *p, const struct oci *o, const struct wanted
 	return rc < 0 ? rc : plan_add(p, e, "on_reboot=destroy");
 }
 
+/* No container names it: if it cannot be removed, the error does. */
+static int remove_vm(const char *uuid, int rc, struct err *e)
+{
+	struct err first = *e;
+	struct err why = {0};
+
+	if (vm_remove(uuid, &why) == 0)
+		return rc;
+	return err_set(e, rc < 0 ? -rc : why.code,
+		       "%s%sthe VM of the snapshot could not be removed: %s; \"chaos rm --force "
+		       "%s\" does that",
+		       rc < 0 ? err_msg(&first) : "", rc < 0 ? "; " : "", err_msg(&why), uuid);
+}
+
 /* The VM lives for the snapshot alone. */
 static int make_snapshot(const struct oci *o, const struct wanted *w, struct err *e)
 {
@@ -85,6 +99,7 @@ static int make_snapshot(const struct oci *o, const struct wanted *w, struct err
 	char uuid[UUID_TEXT];
 	uint8_t bytes[16];
 	struct plan p;
+	bool there = false;
 	int rc = uuid_random(bytes, e);
 
 	if (rc < 0)
@@ -92,19 +107,17 @@ static int make_snapshot(const struct oci *o, const struct wanted *w, struct err
 	uuid_print(bytes, uuid);
 	rc = plan_waiting(&p, o, w, uuid, e);
 	if (rc == 0)
-		rc = vm_make(&p, e);
+		rc = vm_make(&p, &there, e);
 	plan_free(&p);
-	if (rc < 0)
-		return rc;
-	rc = linux_wait(uuid, e);
+	if (rc == 0)
+		rc = linux_wait(uuid, e);
 	if (rc == 0) {
 		chaos_request_init(&rq, CHAOS_SNAPSHOT);
 		rq.vm = uuid;
 		rq.name = w->name;
 		rc = vm_call(&rq, &r, e);
 	}
-	(void)vm_remove(uuid, NULL);
-	return rc;
+	return there ? remove_vm(uuid, rc, e) : rc;
 }
 
 static int set_pool(const struct wanted *w, struct err *e)

@@ -27,6 +27,7 @@ struct monitor {
 	uint64_t skip;	     /* bytes that come again after a reconnection */
 	char out[OUT_MAX];
 	size_t begin, end; /* of what waits in it */
+	bool later;	   /* ... and not at once again */
 	bool started, ended;
 	int killed; /* by this signal; 0 */
 	int code;
@@ -103,6 +104,11 @@ static void from_chaosd(struct monitor *m)
 		}
 		if (r.tag != m->tag)
 			continue;
+		if (r.error && r.error != ESRCH) { /* says nothing of the VM */
+			hang_up(m);
+			m->later = true;
+			return;
+		}
 		if (r.error) /* removed from the history, or by a reboot of the host */
 			ended(m, 137);
 		else if (r.len > 0)
@@ -274,8 +280,9 @@ static void turn(struct monitor *m, int listener, int signals)
 	struct pollfd p[P_COUNT];
 	int n;
 
-	if (!m->chaos && !m->ended)
+	if (!m->chaos && !m->ended && !m->later)
 		(void)connect_console(m);
+	m->later = false;
 	prepare(m, p, listener, signals);
 	n = poll(p, P_COUNT, m->ended ? MONITOR_LAST_MS : m->chaos ? -1 : RETRY_MS);
 	if (n == 0 && m->ended) /* it takes nothing */

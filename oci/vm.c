@@ -11,6 +11,7 @@ int vm_call(const struct chaos_request *rq, struct chaos_reply *r, struct err *e
 	struct chaos *c;
 	int rc = chaos_open(&c, NULL, &ce);
 
+	r->error = -rc;
 	if (rc == 0) {
 		rc = chaos_call(c, rq, r, NULL, NULL, &ce);
 		chaos_close(c);
@@ -18,17 +19,20 @@ int vm_call(const struct chaos_request *rq, struct chaos_reply *r, struct err *e
 	return rc < 0 ? err_set(e, -rc, "%s", ce.message) : 0;
 }
 
-int vm_make(const struct plan *p, struct err *e)
+int vm_make(const struct plan *p, bool *there, struct err *e)
 {
 	static struct chaos_reply r; /* it is large */
 	struct chaos_request rq;
+	int rc;
 
 	chaos_request_init(&rq, CHAOS_CREATE);
 	rq.set = (const char *const *)p->set;
 	rq.kernel_fd = p->kernel_fd;
 	rq.ramdisk_fd = p->initrd_fd;
 	rq.flags = p->initrd_fd < 0 ? CHAOS_PAUSED : 0;
-	return vm_call(&rq, &r, e);
+	rc = vm_call(&rq, &r, e);
+	*there = rc == 0 || r.error == 0;
+	return rc;
 }
 
 int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e)

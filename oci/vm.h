@@ -8,10 +8,11 @@
 #include "split-toolstack/libchaos/chaos.h"
 
 /* Sends one request over a connection of its own, and waits for the answer: 0, or -errno with the
- * reason in `e`. */
+ * reason in `e`. `r->error` is 0 then if it is not known whether chaosd has done it. */
 int vm_call(const struct chaos_request *rq, struct chaos_reply *r, struct err *e);
-/* Makes it: a unikernel paused, Linux running until its agent waits. */
-int vm_make(const struct plan *p, struct err *e);
+/* Makes it: a unikernel paused, Linux running until its agent waits. `there`: it is or may be made,
+ * also with an error. */
+int vm_make(const struct plan *p, bool *there, struct err *e);
 /* One request about it. -ESRCH: there is no such VM. */
 int vm_ask(enum chaos_op op, uint32_t flags, const char *uuid, struct err *e);
 /* Destroys it because of a signal, which is in *killed unless that fails; that there is none is no
