@@ -11,12 +11,14 @@
 #include "split-toolstack/engine/guest/storehost.h"
 #include "split-toolstack/engine/life/adoption.h"
 #include "split-toolstack/engine/life/half_made.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers.h"
 #include "split-toolstack/engine/parts/parts.h"
 #include "split-toolstack/engine/services/deaths.h"
 #include "split-toolstack/engine/services/domains.h"
 #include "split-toolstack/engine/vm/adopt_later.h"
+#include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
@@ -120,7 +122,10 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int revents)
 		if (life_now(vm) != NOW_UNKNOWN)
 			continue;
 		unknown = true;
-		adopt_try(vm);
+		if (vm_known_life(vm)->unread)
+			sleeper_read_again(vm);
+		else
+			adopt_try(vm);
 	}
 	if (a->changed)
 		settle(en);
@@ -155,7 +160,7 @@ int adopt_all(struct engine *en, struct err *e)
 		return rc;
 	drops_adopt(en);
 	settle(en);
-	if (a->half_made)
+	if (a->half_made || rc > 0)
 		adopt_try_later(en);
 	return 0;
 }

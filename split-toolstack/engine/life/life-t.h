@@ -44,6 +44,7 @@ struct life {
 	struct fork *forking; /* fork.c: its guest has requested children */
 	/* --- sleepers.h --- */
 	bool has_file; /* it has a file; the file is valid while the VM sleeps */
+	bool unread;   /* its file cannot be read: only its uuid is known, and it has no record */
 	bool syncing;  /* the deletion of its file is not synced: it must not run */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "split-toolstack/engine/guest/guest_store.h"
 #include "split-toolstack/engine/guest/names.h"
+#include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/verbs.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
@@ -27,6 +28,8 @@ int vm_rename(struct vm *vm, const char *name, struct err *e)
 		return life_refuse_saving(vm, &(struct life_news){.e = e});
 	if (vm_state(vm) == VM_ASLEEP) /* likewise */
 		return life_refuse_asleep(vm, &(struct life_news){.e = e});
+	if (vm_known_life(vm)->unread) /* its name is in its file */
+		return life_refuse_unknown(vm, &(struct life_news){.e = e});
 	if (life_now(vm) == NOW_MOVING)
 		return life_refuse_moving(vm, &(struct life_news){.e = e});
 	if (*name == '\0' || strlen(name) > VM_NAME_MAX)

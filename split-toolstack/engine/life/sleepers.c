@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The folder of VMs that are asleep, and the VMs found there at the start. */
+/* The folder of VMs that are asleep, and their files. */
 #include "split-toolstack/engine/life/sleepers.h"
 
 #include <errno.h>
@@ -12,22 +12,12 @@
 
 #include <utlist.h>
 
-#include "base/dirs.h"
-#include "base/log.h"
-#include "base/transfer.h"
 #include "base/uuid.h"
-#include "libdom/save.h"
-#include "split-toolstack/engine/devices/reservations.h"
-#include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/life/life-t.h"
-#include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/sleepers-t.h"
 #include "split-toolstack/engine/parts/parts.h"
-#include "split-toolstack/engine/vm/changes.h"
 #include "split-toolstack/engine/vm/parts.h"
-#include "split-toolstack/engine/vm/record.h"
 #include "split-toolstack/engine/vm/vm.h"
-#include "split-toolstack/engine/vm/vms.h"
 
 void sleeper_name(const uint8_t uuid[16], uint64_t n, const char *end, char out[SLEEPER_NAME])
 {
@@ -38,29 +28,6 @@ void sleeper_name(const uint8_t uuid[16], uint64_t n, const char *end, char out[
 		(void)snprintf(out, SLEEPER_NAME, "%s.%llu.%s", text, (unsigned long long)n, end);
 	else
 		(void)snprintf(out, SLEEPER_NAME, "%s.%s", text, end);
-}
-
-/* Parses the name of a file: the uuid, and the text after it ("save", "7.part"); NULL: it is no
- * such name. */
-static const char *is_ours(const char *name, uint8_t uuid[16])
-{
-	char text[UUID_TEXT];
-	const char *end;
-
-	if (strlen(name) < UUID_TEXT || name[UUID_TEXT - 1] != '.')
-		return NULL;
-	memcpy(text, name, UUID_TEXT - 1);
-	text[UUID_TEXT - 1] = '\0';
-	end = name + UUID_TEXT;
-	return uuid_read(text, uuid) == 0 ? end : NULL;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t n = strlen(text);
-	size_t m = strlen(end);
-
-	return n >= m && strcmp(text + n - m, end) == 0;
 }
 
 /* --- files of VMs --- */
@@ -124,7 +91,7 @@ int sleeper_keep(const struct sleeper_file *f, struct err *e)
 	return rc < 0 ? err_sys(e, errno, "write %s", f->name) : 0;
 }
 
-static int open_file(const struct engine *en, const char *name, struct err *e)
+int sleeper_open_file(const struct engine *en, const char *name, struct err *e)
 {
 	struct stat st = {0};
 	int fd = openat(engine_sleepers(en)->dir, name,
@@ -158,7 +125,7 @@ int sleeper_open(const struct vm *vm, struct err *e)
 		return err_set(e, EOPNOTSUPP,
 			       "chaosd has no folder for VMs that are asleep: set sleep_dir");
 	sleeper_name(vm_uuid_bytes(vm), 0, "save", name);
-	return open_file(en, name, e);
+	return sleeper_open_file(en, name, e);
 }
 
 /* --- at the start --- */
@@ -196,125 +163,4 @@ void sleepers_close(struct engine *en)
 	(void)close(engine_sleepers(en)->dir);
 	free(engine_sleepers(en));
 	engine_set_sleepers(en, NULL);
-}
-
-/* If another VM has the name meanwhile, the name gets a part of the uuid. */
-static void free_name(struct vm *vm)
-{
-	const uint8_t *id = vm_uuid_bytes(vm);
-	char name[VM_NAME_MAX + 1];
-
-	if (!vm_by_name(vm_engine(vm), vm_name(vm)))
-		return;
-	(void)snprintf(name, sizeof(name), "%.*s-%02x%02x%02x%02x", VM_NAME_MAX - 9, vm_name(vm),
-		       id[0], id[1], id[2], id[3]);
-	log_line(LOG_WARN, "op=adopt name=%s: another VM has this name: its new name is %s",
-		 vm_name(vm), name);
-	vm_set_first_name(vm, name);
-}
-
-/* Lists a VM without a record: the host was rebooted since it was put to sleep. */
-static int list(struct engine *en, const struct vm_record *r, struct vm_config *cfg, struct err *e)
-{
-	struct vm *vm = vm_of_record(en, r, cfg);
-	struct err why = {0};
-
-	if (!vm)
-		return err_set(e, ENOMEM, "out of memory");
-	free_name(vm);
-	vm_is_found_asleep(vm);
-	vm_life(vm)->has_file = true;
-	console_log_recall(vm);
-	vm_link_alive(vm);
-	if (reservations_take(vm, &why) < 0)
-		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm_name(vm), err_msg(&why));
-	if (vm_record(vm, &why) < 0)
-		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm_name(vm), err_msg(&why));
-	log_line(LOG_INFO, "op=adopt name=%s: is asleep", vm_name(vm));
-	return 0;
-}
-
-/* Reads the description of the VM in the file. */
-static int read_owner(struct engine *en, struct save_stream *s, const uint8_t uuid[16],
-		      struct err *e)
-{
-	const struct save_info *i = save_info(s);
-	struct vm_config cfg;
-	struct vm_record r;
-	int rc;
-
-	vm_config_init(&cfg);
-	rc = vm_undescribe_all(i->owner, i->owner_bytes, &r, &cfg, e);
-	if (rc == 0 && memcmp(r.uuid, uuid, sizeof(r.uuid)) != 0)
-		rc = err_set(e, EPROTO, "the uuid in the file is not that of its name");
-	if (rc == 0)
-		rc = list(en, &r, &cfg, e);
-	vm_config_clear(&cfg);
-	return rc;
-}
-
-static int read_file(struct engine *en, const char *name, const uint8_t uuid[16], struct err *e)
-{
-	struct save_stream *s = NULL;
-	struct transfer file;
-	int rc = open_file(en, name, e);
-
-	if (rc >= 0)
-		rc = transfer_open(&file, rc, false, e);
-	if (rc < 0)
-		return rc;
-	rc = save_open(NULL, &file, &s, e);
-	if (rc == 0)
-		rc = read_owner(en, s, uuid, e);
-	save_close(s);
-	transfer_close(&file);
-	return rc;
-}
-
-static void examine_file(struct engine *en, const char *name)
-{
-	const struct vm *vm;
-	uint8_t uuid[16];
-	struct err e = {0};
-	const char *end = is_ours(name, uuid);
-
-	if (end && (ends_with(end, ".part") || ends_with(end, ".gone"))) {
-		(void)unlinkat(engine_sleepers(en)->dir, name, 0);
-		return;
-	}
-	if (!end || strcmp(end, "save") != 0) {
-		log_line(LOG_WARN, "%s/%s: not a file of a VM that is asleep: it is ignored",
-			 engine_settings(en)->sleep_dir, name);
-		return;
-	}
-	vm = engine_find_uuid(en, uuid);
-	if (vm && !vm_known_life(vm)->has_file)
-		sleepers_forget_uuid(en, uuid); /* the VM runs or has ended */
-	else if (!vm && read_file(en, name, uuid, &e) < 0)
-		log_line(LOG_ERROR, "%s/%s: %s; the file is ignored",
-			 engine_settings(en)->sleep_dir, name, err_msg(&e));
-}
-
-int sleepers_adopt(struct engine *en, struct err *e)
-{
-	const struct dirent *d;
-	int fd;
-	DIR *dir;
-	int rc = 0;
-
-	if (!engine_sleepers(en))
-		return 0;
-	fd = openat(engine_sleepers(en)->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		rc = err_sys(e, errno, "read the folder %s", engine_settings(en)->sleep_dir);
-		if (fd >= 0)
-			(void)close(fd);
-		return rc;
-	}
-	while ((d = dir_next(dir, &rc)) != NULL)
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			examine_file(en, d->d_name);
-	(void)closedir(dir);
-	return rc < 0 ? err_sys(e, -rc, "read the folder %s", engine_settings(en)->sleep_dir) : 0;
 }

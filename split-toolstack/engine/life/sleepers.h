@@ -25,8 +25,11 @@ int sleepers_open(struct engine *en, struct err *e);
 void sleepers_stop(struct engine *en);
 void sleepers_close(struct engine *en);
 /* Called when all records were read: deletes files of VMs that do not sleep, and adds VMs without a
- * record. Files that cannot be read, or have another name than their VM, are logged and stay. */
+ * record. Files with wrong contents, or with another name than their VM, are logged and stay. A VM
+ * whose file cannot be read now is unknown, with a name made of its uuid; then the result is 1. */
 int sleepers_adopt(struct engine *en, struct err *e);
+/* Tries again to read the file of such a VM (`unread`), which may free the VM. */
+void sleeper_read_again(struct vm *vm);
 
 #define SLEEPER_NAME 64u
 

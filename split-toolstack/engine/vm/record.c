@@ -141,6 +141,7 @@ void vm_read_record(struct vm *vm, const struct vm_record *r, struct vm_config *
 	vm->created_ns = r->created_ns;
 	vm->started_ns = r->started_ns;
 	vm->ended_ns = r->ended_ns;
+	vm_config_clear(&vm->cfg); /* of one that was unknown */
 	vm->cfg = *cfg;
 	memcpy(vm->cfg.uuid, r->uuid, sizeof(vm->cfg.uuid));
 	vm_config_init(cfg);
