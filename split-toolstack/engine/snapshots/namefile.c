@@ -29,6 +29,15 @@ static uint64_t hash_of(const struct content *c)
 	return save_hash_of(c, offsetof(struct content, hash));
 }
 
+/* A file of that name is not replaced: it may be one that could not be read. */
+static int take_name(int dirfd, const char *temp, const char *to)
+{
+	if (renameat2(dirfd, temp, dirfd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* the file system does not have this flag */
+	return errno == EINVAL || errno == ENOSYS ? linkat(dirfd, temp, dirfd, to, 0) : -1;
+}
+
 int namefile_write(int dirfd, const char *temp, const struct snapshot *x, struct err *e)
 {
 	struct content c = {.magic = MAGIC,
@@ -55,7 +64,7 @@ int namefile_write(int dirfd, const char *temp, const struct snapshot *x, struct
 	errno = 0;
 	if (write(fd, &c, sizeof(c)) != (ssize_t)sizeof(c) || fsync(fd) < 0)
 		rc = err_sys(e, errno ? errno : ENOSPC, "snapshot \"%s\"", x->name);
-	else if (linkat(dirfd, temp, dirfd, to, 0) < 0)
+	else if (take_name(dirfd, temp, to) < 0)
 		rc = errno == EEXIST ? err_set(e, EEXIST,
 					       "snapshot \"%s\": a file %s that could not be read "
 					       "is in the "
