@@ -13,6 +13,7 @@
 
 #define CHUNK	      16384u
 #define CHANNEL_CHUNK 2048u /* the ring is no larger */
+#define AT_ONCE	      16u   /* of these, in a turn of the loop */
 #define BUCKETS	      1024u
 
 /* Waits and consoles by VM, so that an event of one VM does not concern the clients of others. */
@@ -30,9 +31,29 @@ static struct stream **bucket(const uint8_t uuid[16])
 static struct engine *engine;
 static struct engine_observer observer;
 
+/* Channels that have more for a client that reads: one has its turn in each of the loop. */
+static struct stream *running;
+static struct ev_loop *loop;
+static ev_timer turn;
+
 static void unlist(struct stream *st)
 {
 	DL_DELETE2(*bucket(st->uuid), st, peer_prev, peer_next);
+}
+
+static void unlist_channel(struct stream *st)
+{
+	if (st->runs)
+		DL_DELETE2(running, st, turn_prev, turn_next);
+	unlist(st);
+}
+
+static void next_turn(void)
+{
+	if (!running || ev_is_active(&turn))
+		return;
+	ev_timer_set(&turn, 0., 0.);
+	ev_timer_start(loop, &turn);
 }
 
 static void finish(struct stream *st, struct vm *vm)
@@ -100,15 +121,19 @@ static void console_room(struct stream *st)
 		(void)pump(st, vm);
 }
 
-/* The same for the channel of its agent: bytes that the client does not read stay in the guest. */
+/* The same for the channel of its agent: bytes that the client does not read stay in the guest. A
+ * read lets the guest write again, on another CPU: what is there does not end while it does. */
 static void pump_channel(struct stream *st, struct vm *vm)
 {
 	struct conn *c = st->c;
 	uint8_t buf[CHANNEL_CHUNK];
 	struct wire_out w;
 	uint32_t epoch = 0;
+	uint32_t sent = 0;
 	int n = 1;
 
+	if (st->runs)
+		return; /* in its turn */
 	(void)vm_channel_epoch(vm, &epoch, NULL);
 	if (st->pos != epoch) {
 		st->pos = epoch;
@@ -116,13 +141,21 @@ static void pump_channel(struct stream *st, struct vm *vm)
 		wire_u64(&w, PROTO_LOST, 1);
 		reply_send(c, &w);
 	}
-	while (!c->gone && !c->queue && (n = vm_channel_read(vm, buf, sizeof(buf))) > 0) {
+	while (!c->gone && !c->queue && sent++ < AT_ONCE &&
+	       (n = vm_channel_read(vm, buf, sizeof(buf))) > 0) {
 		reply_begin(c, &w, PROTO_ITEM, st->tag);
 		wire_bytes(&w, PROTO_DATA, buf, (uint32_t)n);
 		reply_send(c, &w);
 	}
-	if (!c->gone && n == 0 && is_over(vm))
+	if (c->gone)
+		return;
+	if (n == 0 && is_over(vm)) {
 		finish(st, vm);
+	} else if (sent > AT_ONCE) {
+		st->runs = true;
+		DL_APPEND2(running, st, turn_prev, turn_next);
+		next_turn();
+	}
 }
 
 static void channel_room(struct stream *st)
@@ -133,8 +166,26 @@ static void channel_room(struct stream *st)
 		pump_channel(st, vm);
 }
 
+static void on_turn(struct ev_loop *l, ev_timer *t, int revents)
+{
+	struct stream *st = running;
+	struct conn *c = st ? st->c : NULL;
+
+	(void)l;
+	(void)t;
+	(void)revents;
+	if (!st)
+		return;
+	DL_DELETE2(running, st, turn_prev, turn_next);
+	st->runs = false;
+	conn_ref(c);
+	channel_room(st);
+	conn_unref(c);
+	next_turn();
+}
+
 static const struct stream_ops console_ops = {.room = console_room, .end = unlist};
-static const struct stream_ops channel_ops = {.room = channel_room, .end = unlist};
+static const struct stream_ops channel_ops = {.room = channel_room, .end = unlist_channel};
 static const struct stream_ops wait_ops = {.end = unlist};
 
 static bool satisfied(const struct stream *st, struct vm *vm)
@@ -201,9 +252,11 @@ static void on_event(struct engine_observer *ob, enum vm_event ev, struct vm *vm
 	}
 }
 
-void streams_open(struct engine *en)
+void streams_open(struct engine *en, struct ev_loop *l)
 {
 	engine = en;
+	loop = l;
+	ev_init(&turn, on_turn);
 	observer.fn = on_event;
 	engine_observe(en, &observer);
 }
@@ -211,6 +264,8 @@ void streams_open(struct engine *en)
 void streams_close(void)
 {
 	engine_unobserve(&observer);
+	if (loop)
+		ev_timer_stop(loop, &turn);
 }
 
 /* One of a VM. */

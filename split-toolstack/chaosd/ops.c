@@ -8,7 +8,7 @@ static int open_operations(struct engine *en, struct conns *all, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	streams_open(en);
+	streams_open(en, all->loop);
 	lists_open(all->loop);
 	return 0;
 }

@@ -11,7 +11,7 @@ extern const struct operations operations;
 /* op_create.c: sends an item for each phase of a create. */
 void reply_times(struct conn *c, uint32_t tag, const struct vm_timings *t);
 /* op_stream.c: begins to observe the engine for waits and consoles. */
-void streams_open(struct engine *en);
+void streams_open(struct engine *en, struct ev_loop *loop);
 void streams_close(void);
 /* op_events.c. -ENOMEM. */
 int subscriptions_open(struct engine *en, struct conns *all, struct err *e);

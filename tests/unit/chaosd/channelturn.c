@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The agent's channel of a guest that writes as fast as its client reads: a turn of the loop ends,
+ * others are served, and nothing is lost. */
+#include "tests/unit/engine/engine_help.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "split-toolstack/chaosd/ops.h"
+#include "split-toolstack/chaosd/server.h"
+#include "split-toolstack/protocol/client.h"
+
+#define RING	2048u /* what a read finds */
+#define AT_ONCE 16u
+
+static char path[64];
+static struct server *server;
+
+/* --- in place of the guest --- */
+
+static uint32_t reads, left; /* so often the ring is full again; at its end it is empty */
+
+int __wrap_vm_channel_epoch(const struct vm *vm, uint32_t *out, struct err *e);
+int __wrap_vm_channel_epoch(const struct vm *vm, uint32_t *out, struct err *e)
+{
+	(void)vm;
+	(void)e;
+	*out = 0;
+	return 0;
+}
+
+int __wrap_vm_channel_read(struct vm *vm, void *buf, uint32_t len);
+int __wrap_vm_channel_read(struct vm *vm, void *buf, uint32_t len)
+{
+	(void)vm;
+	if (!left)
+		return 0;
+	assert_true(len >= RING);
+	memset(buf, 'x', RING);
+	left--;
+	reads++;
+	return (int)RING;
+}
+
+/* --- clients --- */
+
+static int open_server(void **state)
+{
+	struct server_conf c = {.path = path, .group = "", .listen_fd = -1, .ops = &operations};
+	struct err e = {0};
+
+	assert_int_equal(setup(state), 0);
+	(void)snprintf(path, sizeof(path), "/tmp/chaos-channel-%d", (int)getpid());
+	assert_int_equal(server_open(loop, en, &c, &server, &e), 0);
+	return 0;
+}
+
+static int close_server(void **state)
+{
+	server_close(server);
+	return teardown(state);
+}
+
+static void connects(struct client *c)
+{
+	struct err e = {0};
+
+	assert_int_equal(client_open(c, path, &e), 0);
+	(void)ev_run(loop, EVRUN_NOWAIT);
+}
+
+static bool readable(const struct client *c)
+{
+	struct pollfd p = {c->fd, POLLIN, 0};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static void answered(struct client *c)
+{
+	struct err e = {0};
+	struct wire_in in;
+
+	while (!readable(c))
+		(void)ev_run(loop, EVRUN_ONCE);
+	if (client_finish(c, &in, NULL, NULL, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static void create_vm(struct client *c, const char *name)
+{
+	struct wire_out w;
+	char text[64];
+
+	client_begin(c, &w, PROTO_REQ_CREATE);
+	(void)snprintf(text, sizeof(text), "name=%s", name);
+	wire_text(&w, PROTO_SET, text);
+	wire_text(&w, PROTO_SET, "kernel=" GUEST_NOOP);
+	wire_text(&w, PROTO_SET, "memory=256K");
+	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
+	answered(c);
+}
+
+static void ask_channel(struct client *c, const char *name)
+{
+	struct wire_out w;
+
+	client_begin(c, &w, PROTO_REQ_CONSOLE);
+	wire_u32(&w, PROTO_FLAGS, PROTO_F_FOLLOW | PROTO_F_AGENT);
+	wire_text(&w, PROTO_WHAT, name);
+	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
+}
+
+static uint32_t take(struct client *c)
+{
+	struct wire_field f;
+	struct wire_in in;
+	uint32_t n = 0;
+
+	while (readable(c)) {
+		assert_int_equal(client_receive(c, &in, NULL), 0);
+		if (wire_find(&in, PROTO_DATA, &f))
+			n += f.len;
+	}
+	return n;
+}
+
+/* --- the test --- */
+
+static void a_channel_has_its_turn(void **state)
+{
+	struct client c;
+	struct client other;
+	uint32_t turns = 0;
+	uint32_t got = 0;
+
+	(void)state;
+	connects(&c);
+	connects(&other);
+	create_vm(&other, "v");
+	left = 1000;
+	reads = 0;
+	ask_channel(&c, "v");
+	while (got < 1000 * RING) {
+		uint32_t before = reads;
+
+		assert_true(turns++ < 10000);
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		/* with the request a turn of its own may come */
+		assert_true(reads - before <= 2 * AT_ONCE);
+		got += take(&c);
+		if (turns == 10) { /* meanwhile */
+			create_vm(&other, "w");
+			assert_true(left > 0);
+		}
+	}
+	assert_int_equal(got, 1000 * RING);
+	assert_true(turns > 1000 / (2 * AT_ONCE));
+	client_close(&c);
+	client_close(&other);
+	settle(2);
+}
+
+/* While more is there the client goes, or the VM. */
+static void what_has_a_turn_ends(void **state)
+{
+	struct client c;
+	struct client other;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		connects(&c);
+		connects(&other);
+		create_vm(&other, "v");
+		left = 1000;
+		ask_channel(&c, "v");
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		assert_true(left > 0);
+		if (i == 0)
+			client_close(&c);
+		assert_int_equal(vm_destroy(engine_find(en, "v"), NULL), 0);
+		settle(0);
+		left = 0;
+		if (i == 1)
+			client_close(&c);
+		client_close(&other);
+		while (server_clients(server))
+			(void)ev_run(loop, EVRUN_ONCE);
+	}
+}
+
+#define SERVER(f) cmocka_unit_test_setup_teardown(f, open_server, close_server)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {SERVER(a_channel_has_its_turn),
+					   SERVER(what_has_a_turn_ends)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
