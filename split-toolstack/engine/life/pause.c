@@ -11,8 +11,8 @@
 
 #define PAUSES_MOST 64 /* pauses by other toolstacks that one unpause ends */
 
-/* 1: the domain is paused in Xen, 0: it is not. The state of the VM has only the pauses of chaosd;
- * other toolstacks can also pause the domain. */
+/* 1: the domain is paused in Xen, 0: it is not; -errno: that is not known. The state of the VM has
+ * only the pauses of chaosd; other toolstacks can also pause the domain. */
 static int is_paused(const struct vm *vm)
 {
 	struct xen_domain_info info;
@@ -86,7 +86,11 @@ int life_pause_gated(struct vm *vm, const struct life_news *n)
 /* Another toolstack may have unpaused it. */
 int life_pause_again(struct vm *vm, const struct life_news *n)
 {
-	return is_paused(vm) != 0 ? 0 : life_pause(vm, n);
+	int rc = is_paused(vm);
+
+	if (rc < 0)
+		return life_failed_to("pause", vm, rc, n->e);
+	return rc ? 0 : life_pause(vm, n);
 }
 
 int life_unpause_others(struct vm *vm, const struct life_news *n)
@@ -107,7 +111,9 @@ int life_unpause(struct vm *vm, const struct life_news *n)
 
 	if (rc == 0)
 		rc = resume_suspended(vm);
-	if (rc == 0 && is_paused(vm) == 1)
+	if (rc == 0)
+		rc = is_paused(vm);
+	if (rc > 0)
 		rc = vm_let_run(vm);
 	if (rc == 0 && life_now(vm) != NOW_GATED)
 		rc = unpause_all(vm);

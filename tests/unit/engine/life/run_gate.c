@@ -269,6 +269,51 @@ static void a_failed_unpause_is_told(void **state)
 }
 
 /* Killed while a create under a uuid of the history waits: the history has it as before. */
+/* What Xen has of the domain is not known: then it is not paused, and does not run before its
+ * devices. */
+static void a_state_that_is_not_known_is_an_error(void **state)
+{
+	bool failed = true;
+	struct result r;
+	struct err e = {0};
+
+	(void)state;
+	ask(net_and_disk("web"), VM_CREATE_PAUSED, &r);
+	until(r.called);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(connected(r.vm), 0);
+	for (uint32_t nth = 1; failed; nth++) {
+		int rc;
+
+		fake_fail_at(nth, EIO);
+		rc = vm_unpause(r.vm, &e);
+		failed = fake_failed();
+		fake_fail_at(0, 0);
+		assert_int_equal(rc, failed ? -EIO : 0);
+		assert_true(is_paused(r.vm));
+		assert_int_equal(life_now(r.vm), failed ? NOW_PAUSED : NOW_GATED);
+		assert_true(nth > 1 || failed);
+	}
+	assert_int_equal(vm_pause(r.vm, NULL), 0);
+	/* another toolstack has unpaused it */
+	assert_int_equal(xen_domain_unpause(engine_xen(en), vm_domid(r.vm)), 0);
+	failed = true;
+	for (uint32_t nth = 1; failed; nth++) {
+		int rc;
+
+		fake_fail_at(nth, EIO);
+		rc = vm_pause(r.vm, &e);
+		failed = fake_failed();
+		fake_fail_at(0, 0);
+		assert_int_equal(rc, failed ? -EIO : 0);
+		assert_int_equal(is_paused(r.vm), !failed);
+		assert_true(nth > 1 || failed);
+	}
+	assert_non_null(strstr(err_msg(&e), "pause \"web\""));
+	assert_int_equal(vm_destroy(r.vm, NULL), 0);
+	nothing_is_left(0);
+}
+
 static void a_killed_create_leaves_history(void **state)
 {
 	struct vm_config c = guest("old", DOM_PV, 4096);
@@ -317,6 +362,7 @@ int main(void)
 		DEVICES(others_do_not_wait),
 		DEVICES(every_call_may_fail),
 		DEVICES(a_failed_unpause_is_told),
+		DEVICES(a_state_that_is_not_known_is_an_error),
 		DEVICES(a_killed_create_leaves_history),
 	};
 
