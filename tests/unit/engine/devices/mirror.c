@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/engine/cond_help.h"
 #include "tests/unit/engine/xenstored_help.h"
 
 /* --- memory that fails, for one thread --- */
@@ -247,16 +248,13 @@ static void news_are_bounded(void **state)
 	(void)state;
 	assert_int_equal(mirror_follow(m, "/b"), 0);
 	wait_news(1);
+	atomic_store(&cond_waits, 0);
 	for (uint32_t i = 0; i < all; i++) {
 		(void)snprintf(path, sizeof(path), "/b/%032u", i % 8);
 		xs_put_in(path, "a value of some length, as it is with ten of them");
 	}
-	for (int still = 0; still < 100; still++) { /* until the thread reads no more */
-		reads = atomic_load(&xs_reads);
-		(void)usleep(1000);
-		if (reads != atomic_load(&xs_reads))
-			still = 0;
-	}
+	while (atomic_load(&cond_waits) == 0) /* until the queue is full */
+		(void)sched_yield();
 	reads = atomic_load(&xs_reads);
 	assert_true(reads > 1000 && reads < 2500);
 	assert_int_equal(put("/a", "1"), 0);
