@@ -369,7 +369,7 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 	if (rc == 0)
 		rc = place_make_cgroup(&k->b, &k->c, e);
 	if (rc == 0 && k->pod >= 0)
-		rc = pod_join(&k->c, &k->sandbox, &k->b, &k->plan, e);
+		rc = pod_join(&k->c, &k->sandbox, &k->b, &k->plan, o, e);
 	if (rc == 0)
 		rc = make_monitor(k, e);
 	if (rc == 0)

@@ -4,18 +4,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "oci/control.h"
 #include "oci/vm.h"
 
-#define MAKE_MS	  300000 /* until Linux has booted, and the root is made */
-#define LEAVE_MS  60000
-#define DISKS_MAX 16
+#define MAKE_MS	   300000 /* until Linux has booted, and the root is made */
+#define LEAVE_MS   60000
+#define END_MS	   10000 /* of the sandbox's monitor, behind its VM */
+#define BUSY_TRIES 100	 /* a disk that is being attached; they are BUSY_MS apart */
+#define BUSY_MS	   100
+
+/* xvda is the disk of a sandbox that has a root. */
+#define DISK_FIRST 1u
+#define DISKS_END  16u
 
 const char *pod_name(const struct container *c)
 {
@@ -61,36 +69,100 @@ static int ask(const struct container *sandbox, enum control_op op, json_t *word
 	return rc < 0 ? rc : 0;
 }
 
-/* The first name that no other disk of the VM has, into `vdev`. */
-static int attach(const struct container *sandbox, const char *path, char *vdev, size_t room,
-		  struct err *e)
-{
-	int rc = -EEXIST;
+/* --- its disk --- */
 
-	for (int i = 0; rc == -EEXIST && i < DISKS_MAX; i++) {
+struct names {
+	const struct oci *o;
+	const struct container *c, *sandbox;
+	uint32_t taken; /* a bit for each letter */
+};
+
+static int note_name(const char *id, void *arg)
+{
+	struct names *n = arg;
+	struct container other;
+	int rc = container_open(&other, n->o, id, NULL);
+
+	if (rc == 0 && other.pod && strcmp(other.pod, n->sandbox->id) == 0 &&
+	    strcmp(id, n->c->id) != 0 && strlen(other.disk) == 4)
+		n->taken |= 1u << (other.disk[3] & 31);
+	container_close(&other);
+	/* what is being made or removed has none, and of what is damaged none is ever detached */
+	return rc == -ENOENT || rc == -EINVAL ? 0 : rc;
+}
+
+/* What is killed from here on is found by "delete": its disk is noted before it is there. So no
+ * two may note the same name, and the sandbox's folder is locked meanwhile. */
+static int attach_first_free(struct container *c, const struct names *n, const char *path,
+			     struct err *e)
+{
+	int rc = err_set(e, EEXIST, "the pod's VM has as many disks as it can have");
+
+	for (uint32_t i = DISK_FIRST; rc == -EEXIST && i < DISKS_END; i++) {
+		char vdev[sizeof(c->disk)];
 		char *disk = NULL;
 
-		(void)snprintf(vdev, room, "xvd%c", 'a' + i);
+		if (n->taken & 1u << (i + 1))
+			continue;
+		(void)snprintf(vdev, sizeof(vdev), "xvd%c", 'a' + (int)i);
 		if (asprintf(&disk, "disk=format=raw,vdev=%s,access=ro,target=%s", vdev, path) < 0)
 			return err_set(e, ENOMEM, "out of memory");
-		rc = vm_attach(sandbox->uuid, disk, e);
+		rc = container_set_pod(c, n->sandbox->id, vdev, e);
+		if (rc == 0)
+			rc = vm_attach(n->sandbox->uuid, disk, e);
 		free(disk);
+	}
+	if (rc == -EEXIST) /* the last one is somebody else's */
+		(void)container_set_pod(c, n->sandbox->id, "", NULL);
+	return rc;
+}
+
+static int attach(struct container *c, const struct container *sandbox, const char *path,
+		  const struct oci *o, struct err *e)
+{
+	struct names n = {.o = o, .c = c, .sandbox = sandbox};
+	int rc;
+
+	while (flock(sandbox->dir, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_sys(e, errno, "lock the folder of container %s", sandbox->id);
+	rc = containers_each(o, note_name, &n, e);
+	if (rc < 0)
+		rc = err_sys(e, -rc, "read which disks the containers of the pod have");
+	else
+		rc = attach_first_free(c, &n, path, e);
+	(void)flock(sandbox->dir, LOCK_UN);
+	return rc;
+}
+
+/* An attach that was begun may still be under way. */
+static int detach(const struct container *c, const struct container *sandbox, uint32_t flags,
+		  struct err *e)
+{
+	int rc = vm_detach(sandbox->uuid, c->disk, flags, e);
+
+	for (int i = 0; rc == -EBUSY && i < BUSY_TRIES; i++) {
+		(void)poll(NULL, 0, BUSY_MS);
+		rc = vm_detach(sandbox->uuid, c->disk, flags, e);
 	}
 	return rc;
 }
 
+/* --- in and out --- */
+
 int pod_join(struct container *c, const struct container *sandbox, const struct bundle *b,
-	     const struct plan *p, struct err *e)
+	     const struct plan *p, const struct oci *o, struct err *e)
 {
-	char vdev[sizeof(c->disk)] = "";
 	int rc = container_set_pod(c, sandbox->id, "", e);
 
 	if (rc == 0 && p->image.path)
-		rc = attach(sandbox, p->image.path, vdev, sizeof(vdev), e);
-	if (rc == 0)
-		rc = container_set_pod(c, sandbox->id, vdev, e);
-	if (rc == 0)
-		rc = ask(sandbox, CONTROL_MAKE, pod_words(b, c), p->initrd_fd, MAKE_MS, e);
+		rc = attach(c, sandbox, p->image.path, o, e);
+	if (rc < 0)
+		return rc;
+	rc = ask(sandbox, CONTROL_MAKE, pod_words(b, c), p->initrd_fd, MAKE_MS, e);
+	/* there is no room for what would ask it to leave, either */
+	if (rc == -EBUSY && c->disk[0])
+		(void)detach(c, sandbox, 0, NULL);
 	return rc;
 }
 
@@ -99,27 +171,34 @@ static bool is_there(const struct container *sandbox)
 	return sandbox->status == OCI_CREATED || sandbox->status == OCI_RUNNING;
 }
 
+static int leave(const struct container *c, const struct container *sandbox, struct err *e)
+{
+	json_t *words = json_pack("{s:s}", "container", pod_name(c));
+	int rc = ask(sandbox, CONTROL_LEAVE, words, -1, LEAVE_MS, e);
+	/* what does not answer, or refuses, does not let go of the disk, either */
+	bool force = rc == -ETIMEDOUT || rc == -EIO;
+
+	if (rc == 0 || force)
+		rc = c->disk[0] ? detach(c, sandbox, force ? CHAOS_FORCE : 0, e) : 0;
+	if (rc < 0 && container_wait(sandbox, rc == -EPIPE || rc == -ESRCH ? END_MS : 0, NULL) == 0)
+		rc = 0;
+	return rc;
+}
+
 int pod_leave(const struct container *c, const struct oci *o, struct err *e)
 {
 	struct container sandbox;
-	json_t *words;
-	int rc = container_open(&sandbox, o, c->pod, NULL);
-	int asked = -EPIPE;
+	int rc = container_open(&sandbox, o, c->pod, e);
 
-	if (rc < 0 || !is_there(&sandbox)) {
-		container_close(&sandbox);
-		return 0;
-	}
-	words = json_pack("{s:s}", "container", pod_name(c));
-	asked = ask(&sandbox, CONTROL_LEAVE, words, -1, LEAVE_MS, e);
-	/* what does not answer does not let go of it, either */
-	if (c->disk[0])
-		rc = vm_detach(sandbox.uuid, c->disk, asked < 0 ? CHAOS_FORCE : 0, e);
-	if (rc == -ESRCH || rc == -ENODEV || rc == -ENOENT ||
-	    container_wait(&sandbox, 0, NULL) == 0)
+	if (rc == 0 && is_there(&sandbox))
+		rc = leave(c, &sandbox, e);
+	else if (rc == 0 && sandbox.status != OCI_STOPPED)
+		rc = err_set(e, EAGAIN, "its sandbox is %s", oci_status_name(sandbox.status));
+	else if (rc == -ENOENT) /* the VM was removed before */
 		rc = 0;
 	container_close(&sandbox);
-	return rc;
+	return rc < 0 ? err_wrap(e, rc, "container %s cannot leave the VM of pod %s", c->id, c->pod)
+		      : 0;
 }
 
 int pod_open(const struct bundle *b, const struct oci *o, struct container *sandbox, struct err *e)

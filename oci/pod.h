@@ -31,8 +31,9 @@ json_t *pod_words(const struct bundle *b, const struct container *c);
 int pod_open(const struct bundle *b, const struct oci *o, struct container *sandbox, struct err *e);
 /* Makes its root in the VM: of the image that the plan has, as a disk, and of the archive. */
 int pod_join(struct container *c, const struct container *sandbox, const struct bundle *b,
-	     const struct plan *p, struct err *e);
-/* Ends the container in the VM, and takes its disk away; a VM that has ended needs neither. */
+	     const struct plan *p, const struct oci *o, struct err *e);
+/* Ends the container in the VM, and takes its disk away; a VM that has ended needs neither. If that
+ * cannot be asked it is an error: nothing was forgotten, and it can be tried again. */
 int pod_leave(const struct container *c, const struct oci *o, struct err *e);
 
 #endif

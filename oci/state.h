@@ -35,7 +35,8 @@ struct container {
  * is killed from here on is found by "delete". -EEXIST: there is one of that id. */
 int container_new(struct container *c, const struct oci *o, const char *id, const struct bundle *b,
 		  struct err *e);
-/* Reads the one that is there. -ENOENT: there is none. */
+/* Reads the one that is there. -ENOENT: there is none, and no VM of it; any other error: that is
+ * not known. */
 int container_open(struct container *c, const struct oci *o, const char *id, struct err *e);
 void container_close(struct container *c);
 

@@ -22,7 +22,7 @@ int vm_kill(const char *uuid, int number, int *killed, struct err *e);
 int vm_remove(const char *uuid, struct err *e);
 int vm_info(const char *uuid, struct chaos_vm *out, struct err *e);
 
-/* A disk more, as chaos.cfg(5) has it; without it. */
+/* A disk more, as chaos.cfg(5) has it; without it: that it has none of that name is no error. */
 int vm_attach(const char *uuid, const char *disk, struct err *e);
 int vm_detach(const char *uuid, const char *vdev, uint32_t flags, struct err *e);
 
