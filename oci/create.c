@@ -79,6 +79,19 @@ static int hear(int link, struct word *w, struct err *e)
 
 /* --- in the monitor --- */
 
+/* With a terminal the engine waits for the end of its own pipes, and goes on then. */
+static int leave_stdio(struct err *e)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			return err_sys(e, errno, "/dev/null");
+	if (null > 2)
+		(void)close(null);
+	return 0;
+}
+
 static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct err *e)
 {
 	int fd;
@@ -93,7 +106,7 @@ static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct
 		return fd;
 	io->in = fd;
 	io->out = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	return io->out >= 0 ? 0 : err_sys(e, errno, "duplicate the terminal");
+	return io->out >= 0 ? leave_stdio(e) : err_sys(e, errno, "duplicate the terminal");
 }
 
 /* Nothing of the engine's stays open here but its standard input and output: it waits for the end
