@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "split-toolstack/chaosd/lists.h"
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/engine/images/imagestore.h"
 
@@ -24,21 +25,47 @@ static void put_image(struct wire_out *w, const struct stored_image *i)
 	wire_close(w, mark);
 }
 
-static void send_image(const struct stored_image *i, void *arg)
-{
-	const struct request *r = arg;
-	struct wire_out w;
+struct image_list {
+	struct list list;
+	const struct imagestore *all;
+	char last[IMAGE_NAME_MAX + 1]; /* that was sent; "": none */
+};
 
-	reply_begin(r->c, &w, PROTO_ITEM, r->in.h.tag);
-	put_image(&w, i);
-	reply_send(r->c, &w);
+static int more(struct list *t, uint32_t most, struct err *e)
+{
+	struct image_list *l = (struct image_list *)t;
+
+	(void)e;
+	for (; most && !t->c->gone; most--) {
+		struct stored_image i;
+		struct wire_out w;
+
+		if (!imagestore_next(l->all, l->last, &i))
+			return 0;
+		(void)snprintf(l->last, sizeof(l->last), "%s", i.name);
+		reply_begin(t->c, &w, PROTO_ITEM, t->tag);
+		put_image(&w, &i);
+		reply_send(t->c, &w);
+	}
+	return 1;
 }
+
+static void close_images(struct list *t)
+{
+	(void)t;
+}
+
+static const struct list_ops list_ops = {.more = more, .close = close_images};
 
 int op_images(struct engine *en, struct request *r, struct err *e)
 {
-	(void)e;
-	imagestore_each(engine_imagestore(en), send_image, r);
-	reply_ok(r->c, r->in.h.tag);
+	struct list *t = NULL;
+	int rc = list_new(r, &list_ops, sizeof(struct image_list), &t, e);
+
+	if (rc < 0)
+		return rc;
+	((struct image_list *)t)->all = engine_imagestore(en);
+	list_begin(t);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "split-toolstack/chaosd/fields.h"
+#include "split-toolstack/chaosd/lists.h"
 #include "split-toolstack/chaosd/metrics.h"
 #include "split-toolstack/chaosd/ops.h"
 #include "split-toolstack/engine/life/snapshot.h"
@@ -14,28 +15,51 @@
 
 /* --- list --- */
 
-struct listed {
-	const struct request *r;
-	const struct snapshots *all;
+struct snapshot_list {
+	struct list list;
+	struct snapshots *all;
+	struct snapshot_walk at;
 };
 
-static void send_snapshot(const struct snapshot *x, void *arg)
+static int more(struct list *t, uint32_t most, struct err *e)
 {
-	const struct listed *l = arg;
-	struct wire_out w;
+	struct snapshot_list *l = (struct snapshot_list *)t;
 
-	reply_begin(l->r->c, &w, PROTO_ITEM, l->r->in.h.tag);
-	fields_snapshot(&w, l->all, x);
-	reply_send(l->r->c, &w);
+	(void)e;
+	for (; most && !t->c->gone; most--) {
+		const struct snapshot *x = snapshots_walk_next(&l->at);
+		struct wire_out w;
+
+		if (!x)
+			return 0;
+		reply_begin(t->c, &w, PROTO_ITEM, t->tag);
+		fields_snapshot(&w, l->all, x);
+		reply_send(t->c, &w);
+	}
+	return 1;
 }
+
+static void close_walk(struct list *t)
+{
+	struct snapshot_list *l = (struct snapshot_list *)t;
+
+	snapshots_walk_end(l->all, &l->at);
+}
+
+static const struct list_ops list_ops = {.more = more, .close = close_walk};
 
 int op_snapshots(struct engine *en, struct request *r, struct err *e)
 {
-	struct listed l = {r, engine_snapshots(en)};
+	struct snapshot_list *l;
+	struct list *t = NULL;
+	int rc = list_new(r, &list_ops, sizeof(*l), &t, e);
 
-	(void)e;
-	snapshots_each(l.all, send_snapshot, &l);
-	reply_ok(r->c, r->in.h.tag);
+	if (rc < 0)
+		return rc;
+	l = (struct snapshot_list *)t;
+	l->all = engine_snapshots(en);
+	snapshots_walk_begin(l->all, &l->at);
+	list_begin(t);
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 /* The table of operations, and what they listen to. */
 #include "split-toolstack/chaosd/ops.h"
 
+#include "split-toolstack/chaosd/lists.h"
+
 static int open_operations(struct engine *en, struct conns *all, struct err *e)
 {
 	int rc = subscriptions_open(en, all, e);

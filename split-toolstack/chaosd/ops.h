@@ -18,9 +18,6 @@ int subscriptions_open(struct engine *en, struct conns *all, struct err *e);
 void subscriptions_close(void);
 /* op_save.c: the engine's flags for PROTO_F_* of a restore. */
 uint32_t restore_flags(uint32_t flags);
-/* op_list.c */
-void lists_open(struct ev_loop *loop);
-void lists_close(void);
 
 #define OPERATION(name, fn, text) operation op_##fn;
 PROTO_REQUESTS(OPERATION)

@@ -66,6 +66,14 @@ const struct image_record *imageindex_at(const struct imageindex *x, uint32_t i,
 	return &x->names[i].r;
 }
 
+uint32_t imageindex_after(const struct imageindex *x, const char *name)
+{
+	bool there;
+	uint32_t i = place(x, name, &there);
+
+	return there ? i + 1 : i;
+}
+
 const struct image_record *imageindex_find(const struct imageindex *x, const char *name)
 {
 	bool there;

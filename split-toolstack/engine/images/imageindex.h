@@ -28,6 +28,8 @@ void imageindex_close(struct imageindex *x); /* NULL is allowed */
 uint32_t imageindex_count(const struct imageindex *x);
 /* The nth record, in the order of names. */
 const struct image_record *imageindex_at(const struct imageindex *x, uint32_t i, const char **name);
+/* The number of the first record behind this name. */
+uint32_t imageindex_after(const struct imageindex *x, const char *name);
 /* NULL: there is no such name. Valid until the next change. */
 const struct image_record *imageindex_find(const struct imageindex *x, const char *name);
 /* Whether another name has the same content. */

@@ -126,17 +126,17 @@ static void to_info(const char *name, const struct image_record *r, struct store
 	out->imported_ns = r->imported_ns;
 }
 
-void imagestore_each(const struct imagestore *s,
-		     void (*fn)(const struct stored_image *i, void *arg), void *arg)
+bool imagestore_next(const struct imagestore *s, const char *after, struct stored_image *out)
 {
-	for (uint32_t i = 0; i < imageindex_count(s->index); i++) {
-		struct stored_image info;
-		const char *name;
-		const struct image_record *r = imageindex_at(s->index, i, &name);
+	uint32_t i = imageindex_after(s->index, after);
+	const struct image_record *r;
+	const char *name;
 
-		to_info(name, r, &info);
-		fn(&info, arg);
-	}
+	if (i >= imageindex_count(s->index))
+		return false;
+	r = imageindex_at(s->index, i, &name);
+	to_info(name, r, out);
+	return true;
 }
 
 static int no_image(const char *name, struct err *e)

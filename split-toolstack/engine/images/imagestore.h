@@ -31,9 +31,9 @@ int imagestore_open(const struct images_conf *conf, struct imagestore **out, str
 /* `ended`: no thread uses it any more; otherwise it is not freed. NULL is allowed. */
 void imagestore_close(struct imagestore *s, bool ended);
 
-/* Calls fn for each image, in the order of names. */
-void imagestore_each(const struct imagestore *s,
-		     void (*fn)(const struct stored_image *i, void *arg), void *arg);
+/* The image behind this name, which need not be there, in the order of names; "": the first. False:
+ * there is none. */
+bool imagestore_next(const struct imagestore *s, const char *after, struct stored_image *out);
 /* Copies and checks the file `fd` and gives it the name, on the worker; an existing name is
  * moved to it. On success the store closes the fd, and the callback is called once, on the loop. */
 typedef void image_import_fn(void *arg, int rc, const struct stored_image *i, const struct err *e);

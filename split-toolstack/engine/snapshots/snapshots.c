@@ -99,22 +99,22 @@ const struct snapshot *snapshots_find(const struct snapshots *s, const char *nam
 
 const struct snapshot *snapshots_by_digest(const struct snapshots *s, const char *digest)
 {
-	const struct snapshot *x;
+	const struct snapshot *x = snaptable_digest(&s->table, digest, NULL);
 
-	DL_FOREACH(s->table.first, x)
-	if (!x->leaving && strcmp(x->digest, digest) == 0)
-		return x;
-	return NULL;
+	while (x && x->leaving)
+		x = snaptable_digest(&s->table, digest, x);
+	return x;
 }
 
-void snapshots_each(const struct snapshots *s, void (*fn)(const struct snapshot *x, void *arg),
-		    void *arg)
+void snapshots_walk_begin(struct snapshots *s, struct snapshot_walk *w)
 {
-	const struct snapshot *x;
+	w->at = s->table.first;
+	DL_APPEND(s->table.walks, w);
+}
 
-	DL_FOREACH(s->table.first, x)
-	if (!x->leaving)
-		fn(x, arg);
+void snapshots_walk_end(struct snapshots *s, struct snapshot_walk *w)
+{
+	DL_DELETE(s->table.walks, w);
 }
 
 int snapshots_file(const struct snapshots *s, const struct snapshot *x, int *fd, struct err *e)

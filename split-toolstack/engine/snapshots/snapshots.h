@@ -39,6 +39,7 @@ struct snapshot {
 	uint64_t created_ns;		  /* wall clock, ns since 1970 */
 	/* used by this room only */
 	struct snapshot *prev, *next;
+	struct snapshot *digest_prev, *digest_next; /* list of a bucket of digests, by name */
 	struct snapshot_hold *holds;
 	bool leaving;
 };
@@ -54,9 +55,16 @@ void snapshots_close(struct snapshots *s, bool ended);
 /* NULL: there is none; `e` has -ENOENT and the reason. */
 const struct snapshot *snapshots_find(const struct snapshots *s, const char *name, struct err *e);
 const struct snapshot *snapshots_by_digest(const struct snapshots *s, const char *digest);
-/* Calls fn for each snapshot, in the order of names. */
-void snapshots_each(const struct snapshots *s, void (*fn)(const struct snapshot *x, void *arg),
-		    void *arg);
+
+/* A walk over all snapshots, in the order of names, in as many turns of the loop as it needs:
+ * others may be made and removed meanwhile. */
+struct snapshot_walk {
+	struct snapshot_walk *prev, *next;
+	struct snapshot *at;
+};
+void snapshots_walk_begin(struct snapshots *s, struct snapshot_walk *w);
+const struct snapshot *snapshots_walk_next(struct snapshot_walk *w); /* NULL: that was all */
+void snapshots_walk_end(struct snapshots *s, struct snapshot_walk *w);
 
 /* Whether the name exists, or is being made or removed. */
 bool snapshot_name_taken(const struct snapshots *s, const char *name);

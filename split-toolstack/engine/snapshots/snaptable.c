@@ -33,34 +33,63 @@ static int by_name(const struct snapshot *a, const struct snapshot *b)
 	return strcmp(a->name, b->name);
 }
 
+/* A digest is as good as random. */
+static unsigned int bucket(const char *digest)
+{
+	unsigned int h = 0;
+
+	for (int i = 0; i < 8 && digest[i]; i++)
+		h = h * 33 + (unsigned char)digest[i];
+	return h % SNAPTABLE_BUCKETS;
+}
+
 void snaptable_add(struct snapshot_table *t, struct snapshot *x)
 {
+	struct snapshot **head = &t->by_digest[bucket(x->digest)];
+
 	DL_INSERT_INORDER(t->first, x, by_name);
+	DL_INSERT_INORDER2(*head, x, by_name, digest_prev, digest_next);
 }
 
 void snaptable_drop(struct snapshot_table *t, struct snapshot *x)
 {
+	struct snapshot **head = &t->by_digest[bucket(x->digest)];
+	struct snapshot_walk *w;
+
+	DL_FOREACH(t->walks, w)
+	if (w->at == x)
+		w->at = x->next;
 	DL_DELETE(t->first, x);
+	DL_DELETE2(*head, x, digest_prev, digest_next);
 	free(x);
+}
+
+struct snapshot *snaptable_digest(const struct snapshot_table *t, const char *digest,
+				  const struct snapshot *after)
+{
+	struct snapshot *x = after ? after->digest_next : t->by_digest[bucket(digest)];
+
+	while (x && strcmp(x->digest, digest) != 0)
+		x = x->digest_next;
+	return x;
 }
 
 bool snaptable_uses(const struct snapshot_table *t, const char *digest, const struct snapshot *but)
 {
-	const struct snapshot *x;
+	const struct snapshot *x = snaptable_digest(t, digest, NULL);
 
-	for (x = t->first; x; x = x->next)
-		if (x != but && strcmp(x->digest, digest) == 0)
-			return true;
-	return false;
+	if (x && x == but)
+		x = snaptable_digest(t, digest, x);
+	return x != NULL;
 }
 
 /* One that stays. */
 static bool has_other_name(const struct snapshot_table *t, const struct snapshot *x)
 {
-	const struct snapshot *o = t->first;
+	const struct snapshot *o = snaptable_digest(t, x->digest, NULL);
 
-	while (o && (o == x || o->leaving || strcmp(o->digest, x->digest) != 0))
-		o = o->next;
+	while (o && (o == x || o->leaving))
+		o = snaptable_digest(t, x->digest, o);
 	return o != NULL;
 }
 
@@ -92,14 +121,21 @@ int64_t snaptable_bytes(const struct snapshot_table *t)
 	const struct snapshot *x;
 	uint64_t bytes = 0;
 
-	for (x = t->first; x; x = x->next) {
-		const struct snapshot *first = t->first;
-
-		while (strcmp(first->digest, x->digest) != 0)
-			first = first->next;
-		bytes += first == x ? x->bytes : 0;
-	}
+	for (x = t->first; x; x = x->next)
+		bytes += snaptable_digest(t, x->digest, NULL) == x ? x->bytes : 0;
 	return (int64_t)bytes;
+}
+
+const struct snapshot *snapshots_walk_next(struct snapshot_walk *w)
+{
+	const struct snapshot *x;
+
+	while (w->at && w->at->leaving)
+		w->at = w->at->next;
+	x = w->at;
+	if (x)
+		w->at = x->next;
+	return x;
 }
 
 void snaptable_free(struct snapshot_table *t)
@@ -150,7 +186,8 @@ static int read_name(int dirfd, const char *file, struct snapshot *x, struct err
 	return namefile_read(dirfd, file, x, e);
 }
 
-static int load_one(struct snapshot_table *t, int dirfd, const char *file, struct err *e)
+static int load_one(struct snapshot_table *t, int dirfd, const char *file, struct snapshot **found,
+		    struct err *e)
 {
 	struct snapshot *x = malloc(sizeof(*x));
 	struct err why = {0};
@@ -175,9 +212,24 @@ static int load_one(struct snapshot_table *t, int dirfd, const char *file, struc
 		(void)unlinkat(dirfd, file, 0);
 		free(x);
 	} else {
-		snaptable_add(t, x);
+		LL_PREPEND(*found, x);
 	}
 	return 0;
+}
+
+/* In the order of names, each at the end. */
+static void add_all(struct snapshot_table *t, struct snapshot *found)
+{
+	struct snapshot *next;
+
+	LL_SORT(found, by_name);
+	for (struct snapshot *x = found; x; x = next) {
+		struct snapshot **head = &t->by_digest[bucket(x->digest)];
+
+		next = x->next;
+		DL_APPEND(t->first, x);
+		DL_APPEND2(*head, x, digest_prev, digest_next);
+	}
 }
 
 static void drop_orphans(const struct snapshot_table *t, int dirfd)
@@ -209,14 +261,16 @@ int snaptable_load(struct snapshot_table *t, int dirfd, struct err *e)
 {
 	DIR *dir = open_folder(dirfd);
 	const struct dirent *d = NULL;
+	struct snapshot *found = NULL;
 	int rc = 0;
 
 	if (!dir)
 		return err_sys(e, errno, "read the folder of snapshots");
 	while (rc == 0 && (d = dir_next(dir, &rc)) != NULL)
 		if (ends_with(d->d_name, SNAPSHOT_NAME))
-			rc = load_one(t, dirfd, d->d_name, e);
+			rc = load_one(t, dirfd, d->d_name, &found, e);
 	(void)closedir(dir);
+	add_all(t, found);
 	if (rc < 0 && !d)
 		(void)err_sys(e, -rc, "read the folder of snapshots");
 	if (rc == 0 && t->damaged)

@@ -5,9 +5,14 @@
 
 #include "split-toolstack/engine/snapshots/snapshots.h"
 
-/* In the order of names. */
+#define SNAPTABLE_BUCKETS 4096u
+
+/* In the order of names. A start, and a list, may have thousands: what is done for each of them
+ * does not look at all. */
 struct snapshot_table {
 	struct snapshot *first; /* utlist head */
+	struct snapshot *by_digest[SNAPTABLE_BUCKETS];
+	struct snapshot_walk *walks; /* utlist head */
 	bool damaged; /* a name could not be read: it is not known which file belongs to it, and no
 		       * file is removed */
 };
@@ -16,6 +21,11 @@ struct snapshot_table {
 struct snapshot *snaptable_find(const struct snapshot_table *t, const char *name);
 void snaptable_add(struct snapshot_table *t, struct snapshot *x);  /* the table owns it then */
 void snaptable_drop(struct snapshot_table *t, struct snapshot *x); /* frees it */
+/* The first name of that content, or the first behind `after`; NULL. Also one that is being
+ * removed.
+ */
+struct snapshot *snaptable_digest(const struct snapshot_table *t, const char *digest,
+				  const struct snapshot *after);
 /* Whether another name has the same content. */
 bool snaptable_uses(const struct snapshot_table *t, const char *digest, const struct snapshot *but);
 /* Writes the names of some of its children, if no other name has the same content; "": none. */
