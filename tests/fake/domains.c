@@ -21,8 +21,10 @@ int xen_open(struct xen **out, struct err *e)
 		return err_set(e, -rc, "fake: open");
 	}
 	x = calloc(1, sizeof(*x));
-	if (!x)
-		abort();
+	if (!x) {
+		(void)fake_leave(0);
+		return err_set(e, ENOMEM, "fake: open");
+	}
 	x->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	fake_held.handles++;
 	*out = x;
@@ -85,7 +87,7 @@ int xen_host_cpus(struct xen *x, struct xen_cpus *out)
 	out->n = n;
 	out->node = malloc(n * sizeof(*node));
 	if (!out->node)
-		abort();
+		return fake_leave(-ENOMEM);
 	memcpy(out->node, node, n * sizeof(*node));
 	return fake_leave(0);
 }
@@ -375,11 +377,15 @@ int xen_map(struct xen *x, uint32_t domid, bool writable, uint32_t n, const xen_
 	if (!d)
 		return fake_leave(-ESRCH);
 	at = mmap(NULL, (size_t)n * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		return fake_leave(-ENOMEM);
 	for (uint32_t i = 0; i < n; i++)
 		if (mmap(at + (size_t)i * PAGE, PAGE, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED, d->mem,
-			 (off_t)(frames[i] % FRAMES * PAGE)) == MAP_FAILED)
-			abort();
+			 (off_t)(frames[i] % FRAMES * PAGE)) == MAP_FAILED) {
+			(void)munmap(at, (size_t)n * PAGE);
+			return fake_leave(-ENOMEM);
+		}
 	fake_held.mapped_pages += n;
 	if (n == 2)
 		memcpy(d->two, frames, sizeof(d->two));
