@@ -79,7 +79,8 @@ static int kill_it(const struct container *c, int number, struct err *e)
 		return refuse(c, "kill", e);
 	rc = control_ask(c, CONTROL_KILL, (uint32_t)number, e);
 	/* a monitor that does not answer any more */
-	if (rc < 0 && rc != -ENOTSUP && number == SIGKILL && container_wait(c, 0, NULL) < 0) {
+	if (rc < 0 && rc != -ENOTSUP && number == SIGKILL &&
+	    container_wait(c, 0, NULL) == -ETIMEDOUT) {
 		rc = c->pod ? 0 : vm_remove(c->uuid, e);
 		(void)kill(c->pid, SIGKILL);
 	}

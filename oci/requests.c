@@ -58,8 +58,9 @@ static int start(struct linux_monitor *m, int asker, struct err *e)
 static int deliver(struct linux_monitor *m, int number, struct err *e)
 {
 	if (number != SIGKILL && m->started && !m->pod) {
-		(void)agent_say_signal(&m->agent, 0, (uint32_t)number);
-		return 0;
+		return agent_say_signal(&m->agent, 0, (uint32_t)number)
+			       ? 0
+			       : err_set(e, ENOMEM, "out of memory");
 	}
 	if (number == SIGWINCH || number == SIGCONT || number == SIGURG)
 		return 0;
@@ -73,7 +74,7 @@ static int check_taken(const struct linux_monitor *m, struct err *e)
 {
 	if (m->agent.waits <= AGENT_WAITS_MAX)
 		return 0;
-	return err_set(e, EBUSY,
+	return err_set(e, ETIMEDOUT,
 		       "the agent in the VM takes no messages: %zu bytes wait for it; delete the "
 		       "container, or try again",
 		       m->agent.waits);
@@ -134,7 +135,7 @@ static int change_container(struct linux_monitor *m, struct control_call *call, 
 	}
 	if (check_taken(m, e) < 0) {
 		json_decref(words);
-		return -EBUSY;
+		return -ETIMEDOUT;
 	}
 	s = session_new(m, &number);
 	if (!s) {

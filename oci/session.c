@@ -345,6 +345,27 @@ void session_hang_up(struct linux_monitor *m, uint8_t number)
 	(void)agent_say(&m->agent, LINK_HANG_UP, number, NULL, 0);
 }
 
+/* Input, or an archive, with a piece that is lost would be another. */
+static void say_piece(struct linux_monitor *m, uint8_t type, uint8_t number, const char *data,
+		      size_t len)
+{
+	struct err e = {0};
+
+	if (agent_say(&m->agent, type, number, data, len)) {
+		ring_count(m, len);
+		return;
+	}
+	(void)err_set(&e, ENOMEM, "no memory for input of process %u: its VM is destroyed", number);
+	monitor_fail(m, 255, &e);
+}
+
+/* The agent is not asked for a root of which something is missing. */
+static void not_made(struct session *s, int rc, const char *why)
+{
+	started(s, false, rc, why);
+	s->over = true;
+}
+
 /* Behind the archive comes what the root is to be. */
 static void from_archive(struct linux_monitor *m, uint8_t number)
 {
@@ -355,12 +376,14 @@ static void from_archive(struct linux_monitor *m, uint8_t number)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n > 0) {
-		(void)agent_say(&m->agent, LINK_ARCHIVE, number, data, (size_t)n);
-		ring_count(m, (size_t)n);
+		say_piece(m, LINK_ARCHIVE, number, data, (size_t)n);
 		return;
 	}
+	if (n < 0)
+		not_made(s, -errno, "the container's archive cannot be read");
+	else if (!agent_say_root_of(&m->agent, number, s->makes))
+		not_made(s, -ENOMEM, "out of memory");
 	shut(&s->in);
-	(void)agent_say_root_of(&m->agent, number, s->makes);
 }
 
 void session_from_engine(struct linux_monitor *m, uint8_t number)
@@ -396,6 +419,5 @@ void session_from_engine(struct linux_monitor *m, uint8_t number)
 	s->in_room -= (uint32_t)n;
 	if (by_ring)
 		return;
-	(void)agent_say(&m->agent, LINK_INPUT, number, data, (size_t)n);
-	ring_count(m, (size_t)n);
+	say_piece(m, LINK_INPUT, number, data, (size_t)n);
 }

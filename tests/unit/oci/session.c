@@ -109,11 +109,13 @@ ssize_t ring_read(struct linux_monitor *m, int fd, uint8_t session, uint32_t mos
 	return -EAGAIN;
 }
 
+static int said;
+
 void control_say(int fd, int rc, const struct err *e)
 {
 	(void)fd;
-	(void)rc;
 	(void)e;
+	said = rc;
 }
 
 void control_serve(int listener, control_fn *fn, void *ctx)
@@ -290,7 +292,7 @@ static void test_processes(void **state)
 			session_message(&m, LINK_FAILED, 1, (const uint8_t *)"no", 2);
 		sessions_end_done(&m);
 	}
-	assert_int_equal(rc, -EBUSY);
+	assert_int_equal(rc, -ETIMEDOUT);
 	assert_non_null(strstr(e.msg, "takes no messages"));
 	assert_true(m.agent.waits < AGENT_WAITS_MAX + 8192);
 	end(&m);
@@ -316,12 +318,34 @@ static void test_no_root(void **state)
 	assert_int_equal(close(folder), 0);
 }
 
+/* An archive that cannot be read is not one that ends there. */
+static void test_archive(void **state)
+{
+	struct linux_monitor m;
+	uint8_t number = 0;
+
+	(void)state;
+	begin(&m, -1);
+	assert_non_null(session_new(&m, &number));
+	m.session[number]->asks = true;
+	m.session[number]->makes = json_pack("{s:s}", "container", "c");
+	m.session[number]->in = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	m.session[number]->asker = open("/dev/null", O_RDWR | O_CLOEXEC);
+	said = 0;
+	session_from_engine(&m, number);
+	assert_int_equal(said, -EISDIR);
+	assert_int_equal(m.agent.link.next, 0);
+	sessions_end_done(&m);
+	assert_null(m.session[number]);
+	end(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_never_takes), cmocka_unit_test(test_takes),
-		cmocka_unit_test(test_signals), cmocka_unit_test(test_processes),
-		cmocka_unit_test(test_no_root)};
+		cmocka_unit_test(test_signals),	    cmocka_unit_test(test_processes),
+		cmocka_unit_test(test_no_root),	    cmocka_unit_test(test_archive)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
