@@ -84,12 +84,16 @@ const struct ip6_addr *port_gateway6(struct netif *netif, const struct ip6_addr 
 	return ip6_addr_isany(&gateway6) ? NULL : &gateway6;
 }
 
+static bool silent; /* nothing is sent */
+
 static err_t output(struct netif *netif, struct pbuf *p)
 {
 	struct kit_frame f = {.len = p->tot_len};
 	static uint8_t flat[2048];
 
 	(void)netif;
+	if (silent)
+		return ERR_OK;
 	if (pbuf_clen(p) > KIT_FRAME_PARTS) {
 		if (p->tot_len > sizeof(flat))
 			return ERR_BUF;
@@ -274,12 +278,26 @@ bool port_open(void)
 	return !with_dhcp || dhcp_start(&interface) == ERR_OK;
 }
 
+/* Of a guest that continues elsewhere. If the address is another one, lwIP resets the connections
+ * of the old one. Their peers must not hear of that: the guest is a copy, and its original has
+ * these connections. */
+static void set_address(const ip4_addr_t *ip, const ip4_addr_t *net, const ip4_addr_t *gw)
+{
+	bool other = !ip4_addr_cmp(ip, netif_ip4_addr(&interface));
+
+	silent = other;
+	netif_set_addr(&interface, ip, net, gw);
+	silent = false;
+	if (other) /* also what waits for the answer to an ARP request */
+		etharp_cleanup_netif(&interface);
+}
+
 /* A copy with another MAC does not have the lease of the original, nor the address made from its
  * MAC. */
 static void forget_addresses(void)
 {
 	if (with_dhcp) {
-		netif_set_addr(&interface, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
+		set_address(IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
 		(void)dhcp_start(&interface);
 	}
 	if (!ip6_addr_isany(netif_ip6_addr(&interface, 0)))
@@ -308,7 +326,7 @@ static void go_on_elsewhere(void)
 	net = *netif_ip4_netmask(&interface);
 	gw = *netif_ip4_gw(&interface);
 	by_page(&ip, &net, &gw, &ip6);
-	netif_set_addr(&interface, &ip, &net, &gw);
+	set_address(&ip, &net, &gw);
 	if (!ip6_addr_isany(&ip6))
 		netif_ip6_addr_set(&interface, 1, &ip6);
 	if (!ip4_addr_isany(netif_ip4_addr(&interface)))
