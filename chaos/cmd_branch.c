@@ -8,7 +8,7 @@
 #define COUNT_MAX 10000u
 
 struct branch_args {
-	const char *vm, *name;
+	const char *vm, *name, *vif;
 	uint32_t count, flags;
 	bool quiet;
 	json_t *json; /* NULL: names are printed */
@@ -33,6 +33,7 @@ static int branch(struct branch_args *a, struct err *e)
 	struct client c = {.fd = -1};
 	struct wire_out w;
 	struct wire_in in;
+	char set[512];
 	int rc = client_open(&c, NULL, e);
 
 	if (rc < 0)
@@ -41,6 +42,10 @@ static int branch(struct branch_args *a, struct err *e)
 	wire_text(&w, PROTO_WHAT, a->vm);
 	wire_text(&w, PROTO_NAME, a->name);
 	wire_u32(&w, PROTO_COUNT, a->count);
+	if (a->vif) {
+		(void)snprintf(set, sizeof(set), "vif=%s", a->vif);
+		wire_text(&w, PROTO_SET, set);
+	}
 	wire_u32(&w, PROTO_FLAGS, a->flags);
 	rc = client_send(&c, &w, NULL, 0, e);
 	if (rc == 0)
@@ -63,6 +68,7 @@ static int run_branch(const struct command *cmd, int argc, char **argv)
 		{"count", required_argument, NULL, 'c'}, {"name", required_argument, NULL, 'n'},
 		{"paused", no_argument, NULL, 'p'},	 {"ready", no_argument, NULL, 'w'},
 		{"quiet", no_argument, NULL, 'q'},	 {"json", no_argument, NULL, 'j'},
+		{"disk", required_argument, NULL, 'd'},	 {"vif", required_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},	 {NULL, 0, NULL, 0}};
 	struct branch_args a = {.count = 1};
 	struct err e = {0};
@@ -70,7 +76,7 @@ static int run_branch(const struct command *cmd, int argc, char **argv)
 	int rc;
 	int c;
 
-	while ((c = next_option(cmd, argc, argv, ":c:n:pwqjh", longs)) != -1) {
+	while ((c = next_option(cmd, argc, argv, ":c:n:d:pwqjh", longs)) != -1) {
 		if (c == 'c' && !read_count(optarg, &a.count)) {
 			(void)fprintf(stderr, "chaos branch: count \"%s\": 1 to %u\n", optarg,
 				      COUNT_MAX);
@@ -82,6 +88,10 @@ static int run_branch(const struct command *cmd, int argc, char **argv)
 			a.flags |= PROTO_F_PAUSED;
 		if (c == 'w')
 			a.flags |= PROTO_F_READY;
+		if (c == 'd' && disks_flag(optarg, &a.flags, &e) < 0)
+			return usage(cmd, "%s", err_msg(&e));
+		if (c == 'V')
+			a.vif = optarg;
 		a.quiet = a.quiet || c == 'q';
 		json = json || c == 'j';
 	}
@@ -106,6 +116,11 @@ static const char branch_help[] =
 	"  -c, --count N           make N copies of the same moment\n"
 	"  -n, --name NAME         the name of the copy; with --count, NAME-1, NAME-2, ...\n"
 	"                          default: the first free ones of VM-1, VM-2, ...\n"
+	"  -d, --disk WHAT         disks of the copies: keep, readonly, none; needed if the VM "
+	"writes "
+	"one\n"
+	"      --vif SPEC          MAC and IP address of the first interface of one copy: "
+	"mac=MAC,ip=IP/N\n"
 	"  -p, --paused            leave the copies paused; chaos unpause runs them\n"
 	"  -w, --ready             wait until each copy reports that it is ready\n"
 	"  -q, --quiet             do not print names\n" HELP_JSON;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* rollback: a VM back to a snapshot. */
 #include <errno.h>
+#include <string.h>
 
 #include "chaos/cli.h"
 
-static int rollback(const char *vm, const char *snapshot, struct wire_in *in, struct client *c,
-		    struct err *e)
+static int rollback(const char *vm, const char *snapshot, uint32_t flags, struct wire_in *in,
+		    struct client *c, struct err *e)
 {
 	struct wire_out w;
 	int rc = client_open(c, NULL, e);
@@ -15,6 +16,7 @@ static int rollback(const char *vm, const char *snapshot, struct wire_in *in, st
 	client_begin(c, &w, PROTO_REQ_ROLLBACK);
 	wire_text(&w, PROTO_WHAT, vm);
 	wire_text(&w, PROTO_NAME, snapshot);
+	wire_u32(&w, PROTO_FLAGS, flags);
 	rc = client_send(c, &w, NULL, 0, e);
 	return rc < 0 ? rc : client_finish(c, in, NULL, NULL, e);
 }
@@ -35,21 +37,29 @@ static int print_rolled(const struct wire_in *in, bool json)
 
 static int run_rollback(const struct command *cmd, int argc, char **argv)
 {
-	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
+	static const struct option longs[] = {{"disk", required_argument, NULL, 'd'},
+					      {"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
 					      {NULL, 0, NULL, 0}};
 	struct client c = {.fd = -1};
 	struct err e = {0};
 	struct wire_in in;
 	bool json = false;
+	uint32_t flags = 0;
 	int letter;
 	int rc;
 
-	while ((letter = next_option(cmd, argc, argv, ":jh", longs)) != -1)
+	while ((letter = next_option(cmd, argc, argv, ":d:jh", longs)) != -1) {
 		json = json || letter == 'j';
+		if (letter == 'd' && strcmp(optarg, "keep") == 0)
+			flags |= PROTO_F_DISKS_KEEP;
+		else if (letter == 'd')
+			return usage(cmd, "--disk: \"keep\" is the only choice");
+	}
 	if (argc - optind != 1 && argc - optind != 2)
 		return usage(cmd, "name a VM, and optionally a snapshot");
-	rc = rollback(argv[optind], argc - optind == 2 ? argv[optind + 1] : NULL, &in, &c, &e);
+	rc = rollback(argv[optind], argc - optind == 2 ? argv[optind + 1] : NULL, flags, &in, &c,
+		      &e);
 	if (rc == 0 && print_rolled(&in, json) < 0)
 		rc = err_set(&e, EIO, "cannot write to standard output");
 	client_close(&c);
@@ -59,9 +69,14 @@ static int run_rollback(const struct command *cmd, int argc, char **argv)
 static const char rollback_help[] =
 	"Sets the memory and vCPUs of a VM back to SNAPSHOT. The default is the snapshot that was "
 	"last\n"
-	"made of the VM, that it was last set back to, or that it was made from. Name, uuid, "
-	"domain id and\n"
-	"console stay. For small noxs guests without devices.\n" HELP_JSON;
+	"made of the VM, that it was last set back to, or that it was made from. Name, uuid, MACs "
+	"and\n"
+	"console stay. Small noxs guests without devices stay in their domain, others get a new "
+	"one. Disks are\n"
+	"not set back.\n"
+	"\n"
+	"  -d, --disk keep         set a VM back although it writes a disk, which stays as it "
+	"is\n" HELP_JSON;
 
 const struct command cmd_rollback = {
 	.name = "rollback",

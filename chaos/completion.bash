@@ -48,6 +48,11 @@ _chaos() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi
 		;;
+	branch)
+		words=$(chaos list --own --quiet 2>/dev/null)
+		[[ $prev =~ ^(-d|--disk)$ ]] && words="keep readonly none"
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
 	migrate)
 		case ${COMP_WORDS[COMP_CWORD - 1]} in
 		-d | --disk) words="keep readonly none copy" ;;
@@ -80,7 +85,9 @@ _chaos() {
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
 	rollback)
-		if [ "$COMP_CWORD" -eq 2 ]; then
+		if [[ $prev =~ ^(-d|--disk)$ ]]; then
+			words=keep
+		elif [ "$COMP_CWORD" -eq 2 ]; then
 			words=$(chaos list --own --quiet 2>/dev/null)
 		else
 			words=$(chaos snapshots --json 2>/dev/null | sed -n 's/.*"name": "\(.*\)",*/\1/p')

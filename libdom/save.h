@@ -136,6 +136,10 @@ void save_spec(const struct save_stream *s, struct dom_spec *spec);
  * a domain is made. Returns 0 for a pipe, which cannot be read twice: there save_restore() finds
  * damage. */
 int save_verify(struct save_stream *s, struct err *e);
+/* Writes a stream of a regular file, which save_verify() has read, with other bytes of the
+ * toolstack into `to`. */
+int save_write_for(struct save_stream *s, const void *owner, uint32_t owner_bytes,
+		   struct transfer *to, struct err *e);
 /* With at most this many bytes of pages, save_verify() of a file is short and keeps them in
  * memory; then save_is_read() is true, and save_restore() does not need the file. */
 #define SAVE_SMALL_BYTES (1u << 20)

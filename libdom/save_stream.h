@@ -69,6 +69,11 @@ int save_read_last(struct save_stream *s, struct err *e);
  * others are in its last part in any case. */
 bool saving_in_rounds(const struct save_header *h, uint64_t gfn);
 
+/* libdom/save_owner.c: header and sections of the stream with other bytes of the toolstack; *head
+ * is malloced, also on failure. -E2BIG, -ENOMEM. */
+int save_head_for(const struct save_stream *s, const void *owner, uint32_t bytes,
+		  struct save_header *h, uint8_t **head, struct err *e);
+
 /* libdom/save_read.c: s->info, of the header; where the sections are, of the header and
  * s->sections. */
 void save_describe(struct save_stream *s);

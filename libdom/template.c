@@ -119,22 +119,14 @@ int dom_template_take(struct xen *x, const struct save_source *from, struct save
 int dom_template_write(const struct save_stream *s, const void *owner, uint32_t owner_bytes,
 		       struct transfer *to, struct save_stats *st, struct err *e)
 {
-	struct save_header h = s->h;
-	uint64_t pages = h.present * PAGE_BYTES;
+	uint64_t pages = s->h.present * PAGE_BYTES;
 	struct save_end end = {.pages_hash = save_hash_of(s->pages, pages)};
+	struct save_header h;
 	uint8_t *head;
-	int rc;
+	int rc = save_head_for(s, owner, owner_bytes, &h, &head, e);
 
-	if (owner_bytes > SAVE_OWNER_MAX)
-		return err_set(e, E2BIG, "its configuration has %u bytes: too many", owner_bytes);
-	h.owner_bytes = owner_bytes; /* a state has none */
-	head = calloc(1, save_sections(&h) + 1);
-	if (!head)
-		return err_set(e, ENOMEM, "out of memory");
-	memcpy(head, owner, owner_bytes);
-	memcpy(head + save_pad(owner_bytes), s->sections, save_sections(&s->h));
-	h.sections_hash = save_hash_of(head, save_sections(&h));
-	h.header_hash = save_hash_of(&h, offsetof(struct save_header, header_hash));
+	if (rc < 0)
+		return rc;
 	memcpy(end.magic, SAVE_END_MAGIC, sizeof(end.magic));
 	rc = transfer_write(to,
 			    (struct iovec[]){{&h, sizeof(h)},

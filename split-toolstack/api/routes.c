@@ -147,10 +147,14 @@ static void run_branch(struct rq *rq)
 		rq_problem(rq, EINVAL, "the body must be like {\"name\":\"copy\",\"count\":2}");
 	} else {
 		chaos_request_init(&cr, CHAOS_BRANCH);
+		cr.flags = json_is_true(json_object_get(body, "paused")) ? CHAOS_PAUSED : 0;
+		if (!rq_disks(rq, &cr.flags)) {
+			json_decref(body);
+			return;
+		}
 		cr.vm = rq->what;
 		cr.name = json_string_value(name);
 		cr.count = (uint32_t)json_integer_value(count);
-		cr.flags = json_is_true(json_object_get(body, "paused")) ? CHAOS_PAUSED : 0;
 		rq->on_reply = answer_branched;
 		backend_stream(rq, &cr);
 	}
@@ -168,6 +172,10 @@ static void run_rollback(struct rq *rq)
 		rq_problem(rq, EINVAL, "the body must be like {\"snapshot\":\"name\"}");
 	} else {
 		chaos_request_init(&cr, CHAOS_ROLLBACK);
+		if (!rq_disks(rq, &cr.flags)) {
+			json_decref(body);
+			return;
+		}
 		cr.vm = rq->what;
 		cr.name = json_string_value(name);
 		rq->on_reply = answer_name;

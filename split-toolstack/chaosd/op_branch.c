@@ -83,14 +83,17 @@ int op_branch(struct engine *en, struct request *r, struct err *e)
 	uint32_t flags = wire_get_u32(&r->in, PROTO_FLAGS, 0);
 	struct branch_want want = {.count = wire_get_u32(&r->in, PROTO_COUNT, 1)};
 	char name[VM_NAME_MAX + 1];
+	struct device_config d;
 	struct wire_field f;
 	struct branching *k;
 	struct vm *vm;
 	int rc = request_vm(en, r, &vm, e);
 
+	if (rc == 0)
+		rc = request_vif(r, &d, &want.vif, e);
 	if (rc < 0)
 		return rc;
-	want.flags |= flags & PROTO_F_PAUSED ? VM_CREATE_PAUSED : 0;
+	want.flags = restore_flags(flags);
 	want.flags |= flags & PROTO_F_READY ? VM_CREATE_WAIT_READY : 0;
 	if (wire_find(&r->in, PROTO_NAME, &f)) {
 		if (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)) || !name[0])

@@ -35,9 +35,12 @@ int op_rollback(struct engine *en, struct request *r, struct err *e)
 	struct wire_field f;
 	struct rolling *k;
 	bool named = wire_find(&r->in, PROTO_NAME, &f);
+	uint32_t flags = restore_flags(wire_get_u32(&r->in, PROTO_FLAGS, 0)) & VM_RESTORE_DISKS;
 	struct vm *vm;
 	int rc = request_vm(en, r, &vm, e);
 
+	if (rc == 0 && flags & ~VM_RESTORE_DISKS_KEEP)
+		rc = err_set(e, EINVAL, "rollback: \"keep\" is the only choice for disks");
 	if (rc < 0)
 		return rc;
 	if (named && (!wire_get_text(&r->in, PROTO_NAME, name, sizeof(name)) || !name[0]))
@@ -49,7 +52,7 @@ int op_rollback(struct engine *en, struct request *r, struct err *e)
 	*k = (struct rolling){.c = r->c, .tag = r->in.h.tag};
 	(void)snprintf(k->vm, sizeof(k->vm), "%s", vm_name(vm));
 	conn_ref(r->c);
-	rc = vm_rollback(vm, named ? name : NULL, rolled, k, e);
+	rc = vm_rollback(vm, named ? name : NULL, flags, rolled, k, e);
 	if (rc < 0) {
 		conn_unref(r->c);
 		free(k);

@@ -229,19 +229,19 @@ static void created(void *arg, int rc, struct vm *vm, const struct vm_timings *t
 	end(k);
 }
 
-/* --vif: only MAC and IP address are used. *vif NULL: there is none. */
-static int read_vif(const struct request *r, struct device_config *d, const struct vif_config **vif,
-		    struct err *e)
+int request_vif(const struct request *r, struct device_config *d, const struct vif_config **vif,
+		struct err *e)
 {
 	struct wire_field f;
 	char spec[512];
 	int rc;
 
 	*vif = NULL;
+	device_config_init(d, DEVICE_VIF);
 	if (!wire_find(&r->in, PROTO_SET, &f))
 		return 0;
 	if (!wire_get_text(&r->in, PROTO_SET, spec, sizeof(spec)) || strncmp(spec, "vif=", 4) != 0)
-		return err_set(e, EINVAL, "create --from: vif is the only key that can be given");
+		return err_set(e, EINVAL, "of a copy vif is the only key that can be given");
 	rc = vmcfg_device(DEVICE_VIF, spec + 4, NULL, NULL, d, e);
 	if (rc < 0)
 		return rc;
@@ -258,9 +258,8 @@ int op_create_from(struct engine *en, struct request *r, struct err *e)
 	uint32_t how;
 	int rc = read_name(r, PROTO_NAME, name, sizeof(name), e);
 
-	device_config_init(&d, DEVICE_VIF);
 	if (rc == 0)
-		rc = read_vif(r, &d, &vif, e);
+		rc = request_vif(r, &d, &vif, e);
 	if (rc < 0)
 		return rc;
 	k = begin(en, r, e);

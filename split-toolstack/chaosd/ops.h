@@ -18,6 +18,10 @@ int subscriptions_open(struct engine *en, struct conns *all, struct err *e);
 void subscriptions_close(void);
 /* op_save.c: the engine's flags for PROTO_F_* of a restore. */
 uint32_t restore_flags(uint32_t flags);
+/* op_snapshot.c: the vif that a copy is to have (SET), of which MAC and IP address are used; *vif
+ * is in *d, or NULL: any. -EINVAL. */
+int request_vif(const struct request *r, struct device_config *d, const struct vif_config **vif,
+		struct err *e);
 
 #define OPERATION(name, fn, text) operation op_##fn;
 PROTO_REQUESTS(OPERATION)

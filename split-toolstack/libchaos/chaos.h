@@ -83,13 +83,14 @@ enum chaos_op {
 	CHAOS_SNAPSHOT_RM, /* name */
 	CHAOS_CREATE_FROM, /* vm: name of a snapshot; name (or NULL), flags -> vm, way, why, saved
 			    */
-	CHAOS_BRANCH,	   /* vm, name (or NULL), count, flags -> a reply with a vm for each; saved,
-			      without bytes */
+	CHAOS_BRANCH, /* vm, name (or NULL), count, set of "vif=", flags -> a reply with a vm for
+			 each; saved, without bytes */
 	CHAOS_SNAPSHOT_PACK,   /* name, file_fd: writes the snapshot's file there */
 	CHAOS_SNAPSHOT_UNPACK, /* name, file_fd -> snapshot */
 	CHAOS_SLEEP,	       /* vm -> name, saved */
 	CHAOS_WAKE,	       /* vm, flags -> vm, way, why, saved */
-	CHAOS_ROLLBACK,	       /* vm, name of a snapshot (or NULL) -> saved, without bytes */
+	CHAOS_ROLLBACK,	       /* vm, name of a snapshot (or NULL), flags -> saved, without bytes
+				*/
 	CHAOS_ROUND, /* tag of a save with CHAOS_LIVE whose last round has arrived. Has no reply */
 	CHAOS_SET,   /* vm, set of "memory=", "cpu_weight=" or "cap=": changes a VM that runs */
 };
@@ -116,7 +117,8 @@ enum chaos_op {
 /* receive: use kernel, ramdisk and on_* that the source names, although this host does not know
  * them */
 #define CHAOS_PATHS (1u << 14)
-/* restore, wake (only KEEP): which disks it gets; if none of these is given, see chaos(1) */
+/* restore, branch, wake and rollback (only KEEP): which disks it gets; if none of these is given,
+ * see chaos(1) */
 #define CHAOS_DISKS_KEEP     (1u << 24)
 #define CHAOS_DISKS_READONLY (1u << 25)
 #define CHAOS_DISKS_NONE     (1u << 26)

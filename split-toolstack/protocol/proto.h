@@ -89,13 +89,13 @@ struct proto_field {
 	REQUEST(SNAPSHOTS, snapshots, "snapshots")          /* -> a SNAPSHOT in each item */ \
 	REQUEST(SNAPSHOT_RM, snapshot_rm, "snapshot rm")    /* NAME -> NAME */ \
 	REQUEST(CREATE_FROM, create_from, "create from")    /* WHAT (a snapshot), [NAME], FLAGS -> as RESTORE; DEVICEs when booted */ \
-	REQUEST(BRANCH, branch, "branch")                   /* WHAT, [NAME], [COUNT], FLAGS -> a VM and WAY in each item; NAME, PAGES, \
-	                                                       PRESENT, STOPPED_NS, TOTAL_NS */ \
+	REQUEST(BRANCH, branch, "branch")                   /* WHAT, [NAME], [COUNT], [SET] (vif), FLAGS -> a VM and WAY in each item; \
+	                                                       NAME, PAGES, PRESENT, STOPPED_NS, TOTAL_NS */ \
 	REQUEST(SNAPSHOT_PACK, snapshot_pack, "snapshot pack") /* NAME, FILE_FD -> NAME, BYTES: its stream was written */ \
 	REQUEST(SNAPSHOT_UNPACK, snapshot_unpack, "snapshot unpack") /* NAME, FILE_FD -> a SNAPSHOT */ \
 	REQUEST(SLEEP, sleep, "sleep")                      /* WHAT -> NAME, and as SAVE */ \
 	REQUEST(WAKE, wake, "wake")                         /* WHAT, FLAGS -> as RESTORE, with WAY and WHY */ \
-	REQUEST(ROLLBACK, rollback, "rollback")             /* WHAT, [NAME] (a snapshot) -> as the end of BRANCH */ \
+	REQUEST(ROLLBACK, rollback, "rollback")             /* WHAT, [NAME] (a snapshot), FLAGS -> as the end of BRANCH */ \
 	REQUEST(ROUND, round, "round")                      /* with the tag of a SAVE with LIVE, whose round has arrived; no answer \
 	                                                       of its own */ \
 	REQUEST(SET, set, "set")                            /* WHAT, SET.. ("memory=64", "cpu_weight=512", "cap=50") -> NAME */

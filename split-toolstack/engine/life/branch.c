@@ -15,6 +15,7 @@
 #include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/life/restore.h"
+#include "split-toolstack/engine/life/restoring.h"
 #include "split-toolstack/engine/life/streams-t.h"
 #include "split-toolstack/engine/life/streams.h"
 #include "split-toolstack/engine/life/take.h"
@@ -254,6 +255,34 @@ static void make_child(struct vm_config *c, const struct vm_child *child)
 		c->fork = 0;
 }
 
+/* A child has none; a copy has MACs of its own, and the disks that it may have. */
+static int choose_devices(struct branch *b, const struct vm *vm, const struct branch_want *w,
+			  struct err *e)
+{
+	const struct devices_wish wish = {.en = b->en,
+					  .flags = w->flags,
+					  .noxs = vm_has_noxs(vm),
+					  .known = true,
+					  .copy = true,
+					  .of = vm,
+					  .vif = w->vif};
+
+	make_child(&b->cfg, w->child);
+	if (w->vif && w->count > 1)
+		return err_set(e, EINVAL, "--vif: only for one copy");
+	if (!vm_has_noxs(vm) && vm_cfg(vm)->ndevice)
+		return err_set(e, EOPNOTSUPP,
+			       "\"%s\" cannot be copied while it runs: it has devices and no noxs "
+			       "entry; \"chaos snapshot\" and \"chaos create --from\" can copy it",
+			       vm_name(vm));
+	if (w->flags & VM_RESTORE_DISKS_COPY)
+		return err_set(e, EOPNOTSUPP,
+			       "--disk copy: the disks of a VM that continues cannot be copied: "
+			       "use none, or make the copy from a snapshot when \"%s\" has ended",
+			       vm_name(vm));
+	return w->child ? 0 : restore_check_devices(&wish, &b->cfg, e);
+}
+
 int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_ops *ops, void *arg,
 	      stream_id *id, struct err *e)
 {
@@ -287,7 +316,8 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 	(void)snprintf(b->cfg.name, sizeof(b->cfg.name), "%s", vm_name(vm));
 	if (rc == 0)
 		rc = make_name(b, w, e);
-	make_child(&b->cfg, w->child);
+	if (rc == 0)
+		rc = choose_devices(b, vm, w, e);
 	memcpy(b->cfg.copy_of, vm_uuid_bytes(vm), sizeof(b->cfg.copy_of));
 	if (rc == 0)
 		rc = vm_take(vm, *id, w->child != NULL, taken, b, e); /* may free the branch */

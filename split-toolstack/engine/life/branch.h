@@ -11,7 +11,9 @@ struct branch_want {
 	const char *name; /* name of one copy, or prefix for several; NULL: the VM's name */
 	uint32_t count;	  /* 1..BRANCH_MOST */
 	const struct vm_child *child; /* the copy is this child (fork.c); NULL: no child */
-	uint32_t flags;		      /* VM_CREATE_PAUSED, VM_CREATE_WAIT_READY (of each copy) */
+	/* VM_CREATE_PAUSED, VM_CREATE_WAIT_READY, VM_RESTORE_DISKS (of each copy) */
+	uint32_t flags;
+	const struct vif_config *vif; /* MAC and IP for the first vif of one copy; NULL: others */
 };
 
 struct branch_ops {
@@ -25,8 +27,9 @@ struct branch_ops {
  * Makes copies of a VM that runs or is paused, with the conditions and errors of vm_save(). The VM
  * is stopped for a moment; what happens to it later does not change the copies. They have its
  * configuration and memory, and their own name ("VM-1", "VM-2", ...: the first that are free),
- * uuid, console and generation. `ops` may be called before this returns; if this fails, they are
- * not called. *id is set before the first call.
+ * uuid, MACs, console and generation. A disk that the VM writes is refused (-EBUSY), unless the
+ * copies have none (VM_RESTORE_DISKS_NONE). `ops` may be called before this returns; if this
+ * fails, they are not called. *id is set before the first call.
  */
 int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_ops *ops, void *arg,
 	      stream_id *id, struct err *e);

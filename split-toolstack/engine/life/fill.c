@@ -66,8 +66,9 @@ static int fill_domain(struct vm_restore *r, struct xen *x, struct err *e)
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	if (save_info(r->stream)->linux_guest) {
-		save_leave_mapped(r->stream);
-		if (r->wakes || r->flags & VM_CREATE_ARRIVING)
+		if (!r->of) /* several copies may be filled from one state */
+			save_leave_mapped(r->stream);
+		if ((r->wakes && !(r->flags & VM_WAKE_SET_BACK)) || r->flags & VM_CREATE_ARRIVING)
 			save_keep_generation(r->stream);
 		rc = guest_store_ports(x, d->domid, false, &d->console_port, &d->store_port, e);
 		vm_given_ports(vm, d->console_port, d->store_port);

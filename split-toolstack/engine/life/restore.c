@@ -57,9 +57,9 @@ static int check_identity(struct vm_restore *r, struct vm_config *c, struct err 
 		       vm_name(other), strcmp(vm_name(other), c->name) == 0 ? "name" : "uuid");
 }
 
-int restore_check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e)
+int restore_check_config(const struct save_stream *s, const struct vm_config *c, struct err *e)
 {
-	const struct save_info *i = save_info(r->stream);
+	const struct save_info *i = save_info(s);
 	/* guests without noxs make the rings of their devices */
 	uint32_t rings = i->linux_guest ? 0 : devices_rings(c) + c->spare_rings;
 
@@ -214,15 +214,21 @@ static void read_config(struct vm_restore *r)
 		r->flags = (r->flags & ~VM_CREATE_PAUSED) |
 			   (was.want == WANT_PAUSED ? VM_CREATE_PAUSED : 0);
 	if (rc == 0)
-		rc = restore_check_config(r, &c, &e);
+		rc = restore_check_config(r->stream, &c, &e);
 	if (rc == 0)
 		rc = check_identity(r, &c, &e);
 	if (rc == 0)
 		rc = take_snapshot(r, &c, &e);
 	if (rc == 0)
-		rc = restore_check_devices(r, &c, &e);
-	if (rc == 0)
-		rc = restore_give_vif(r, &c, &e);
+		rc = restore_check_devices(
+			&(struct devices_wish){.en = r->en,
+					       .flags = r->flags,
+					       .noxs = !i->linux_guest,
+					       .known = r->known,
+					       .copy = r->copy,
+					       .saved_ns = i->saved_ns,
+					       .vif = r->has_vif ? &r->vif : NULL},
+			&c, &e);
 	if (rc == 0 && r->flags & VM_CREATE_ARRIVING && !r->copy)
 		rc = take_own_paths(r->en, &c, &e);
 	if (rc == 0 && !r->known && !(r->flags & VM_RESTORE_PATHS))
@@ -343,7 +349,7 @@ void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint
 	of->refs++;
 	DL_APPEND(engine_streams(en)->restores, r);
 	restore_jobs(r);
-	vm_create(en, cfg, flags, r, restore_filled, r);
+	vm_create(en, cfg, flags | VM_CREATE_WAIT_DEVICES, r, restore_filled, r);
 }
 
 void vm_restore_cancel(struct engine *en, stream_id id)

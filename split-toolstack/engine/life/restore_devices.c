@@ -31,10 +31,10 @@ static bool is_known(const struct vm *vm, const struct device_config *d)
 	return false;
 }
 
-static int check_disk(struct vm_restore *r, const struct vm_config *c,
+static int check_disk(const struct devices_wish *w, const struct vm_config *c,
 		      const struct device_config *d, struct err *e)
 {
-	const struct vm *vm = engine_find_uuid(r->en, c->uuid);
+	const struct vm *vm = engine_find_uuid(w->en, c->uuid);
 	const char *path = d->u.vbd.path;
 	char name[16];
 
@@ -43,14 +43,19 @@ static int check_disk(struct vm_restore *r, const struct vm_config *c,
 		return err_set(e, EPROTO,
 			       "the configuration of the VM in the file has parts that this "
 			       "version does not know");
-	if (r->flags & VM_RESTORE_DISKS)
+	if (w->of && !d->u.vbd.readonly && !(w->flags & VM_RESTORE_DISKS_NONE))
+		return err_set(e, EBUSY,
+			       "disk %s: %s: \"%s\" continues and writes it, so a copy cannot have "
+			       "it: --disk none makes the copy without it",
+			       name, path, vm_name(w->of));
+	if (w->flags & VM_RESTORE_DISKS)
 		return 0;
-	if (!r->known && !is_known(vm, d))
+	if (!w->known && !is_known(vm, d))
 		return err_set(e, EPERM,
 			       "disk %s: %s: this host does not know the VM of the file with this "
 			       "disk: --disk keep uses it, --disk none leaves it out",
 			       name, path);
-	if (r->copy && !d->u.vbd.readonly)
+	if (w->copy && !d->u.vbd.readonly)
 		return err_set(e, EBUSY,
 			       "disk %s: %s: the saved VM has it, and a copy would write to it, "
 			       "too: give --disk copy, readonly or none",
@@ -76,7 +81,28 @@ static void drop_disks(struct vm_config *c, bool noxs)
 		c->spare_rings += rings - devices_rings(c);
 }
 
-int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err *e)
+/* MAC and IP of the first vif. */
+static int give_vif(const struct devices_wish *w, struct vm_config *c, struct err *e)
+{
+	struct vif_config *v = device_first_vif(c->device, c->ndevice);
+
+	if (!v)
+		return err_set(e, EINVAL, "--vif: the VM%s has no vif",
+			       w->of ? "" : " of the snapshot");
+	if (w->vif->ip.ipv4_prefix &&
+	    reservations_has(w->en, RESERVED_IPV4, w->vif->ip.ipv4, sizeof(w->vif->ip.ipv4)))
+		return err_set(e, EEXIST, "--vif: ip %s: another VM has it; give another address",
+			       w->vif->ip_text);
+	if (vif_has_mac(w->vif))
+		memcpy(v->mac, w->vif->mac, sizeof(v->mac));
+	if (w->vif->ip_text[0]) {
+		v->ip = w->vif->ip;
+		memcpy(v->ip_text, w->vif->ip_text, sizeof(v->ip_text));
+	}
+	return 0;
+}
+
+int restore_check_devices(const struct devices_wish *w, struct vm_config *c, struct err *e)
 {
 	int rc = 0;
 
@@ -84,37 +110,16 @@ int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err 
 		struct device_config *d = &c->device[i];
 		struct vbd_config *file = device_change_file(d);
 
-		if (r->copy)
+		if (w->copy)
 			device_make_own(d);
 		if (!file)
 			continue;
-		rc = check_disk(r, c, d, e);
-		file->readonly |= (r->flags & VM_RESTORE_DISKS_READONLY) != 0;
-		if (!(r->flags & VM_RESTORE_DISKS))
-			file->same_since_ns = save_info(r->stream)->saved_ns;
+		rc = check_disk(w, c, d, e);
+		file->readonly |= (w->flags & VM_RESTORE_DISKS_READONLY) != 0;
+		if (!(w->flags & VM_RESTORE_DISKS))
+			file->same_since_ns = w->saved_ns;
 	}
-	if (rc == 0 && r->flags & VM_RESTORE_DISKS_NONE)
-		drop_disks(c, !save_info(r->stream)->linux_guest);
-	return rc;
-}
-
-int restore_give_vif(const struct vm_restore *r, struct vm_config *c, struct err *e)
-{
-	struct vif_config *v = device_first_vif(c->device, c->ndevice);
-
-	if (!r->has_vif)
-		return 0;
-	if (!v)
-		return err_set(e, EINVAL, "--vif: the VM of the snapshot has no vif");
-	if (r->vif.ip.ipv4_prefix &&
-	    reservations_has(r->en, RESERVED_IPV4, r->vif.ip.ipv4, sizeof(r->vif.ip.ipv4)))
-		return err_set(e, EEXIST, "--vif: ip %s: another VM has it; give another address",
-			       r->vif.ip_text);
-	if (vif_has_mac(&r->vif))
-		memcpy(v->mac, r->vif.mac, sizeof(v->mac));
-	if (r->vif.ip_text[0]) {
-		v->ip = r->vif.ip;
-		memcpy(v->ip_text, r->vif.ip_text, sizeof(v->ip_text));
-	}
-	return 0;
+	if (rc == 0 && w->flags & VM_RESTORE_DISKS_NONE)
+		drop_disks(c, w->noxs);
+	return rc == 0 && w->vif ? give_vif(w, c, e) : rc;
 }

@@ -65,19 +65,29 @@ struct vm_restore {
 /* restore.c */
 vm_create_fn restore_filled; /* `arg` is the restore; answers it */
 /* Checks whether the configuration in the file fits the domain in it. */
-int restore_check_config(const struct vm_restore *r, const struct vm_config *c, struct err *e);
+int restore_check_config(const struct save_stream *s, const struct vm_config *c, struct err *e);
 /* wake.c, on a thread: checks whether the file is that of the VM. */
 int wake_check_file(const struct vm_restore *r, struct err *e);
+/* wake.c: -ESTALE: a disk was written after that. */
+int wake_check_disks(const struct vm_config *c, uint64_t saved_ns, struct err *e);
 /* fill.c: checks the file, on a thread or, if it is small and in memory, before this returns. */
 void restore_begin(struct vm_restore *r);
 void restore_jobs(struct vm_restore *r); /* without the check of the file */
 void restore_free(struct vm_restore *r);
-/* restore_devices.c: checks whether the devices in the file may be used, and sets in `c` those that
- * the VM will have. -EPERM, -EBUSY, -EPROTO. */
-int restore_check_devices(struct vm_restore *r, struct vm_config *c, struct err *e);
-
-/* Sets MAC and IP of the first vif, if the client has given them. -EINVAL, -EEXIST. */
-int restore_give_vif(const struct vm_restore *r, struct vm_config *c, struct err *e);
+/* The devices of a saved VM, or of one that continues, for another one. */
+struct devices_wish {
+	struct engine *en;
+	uint32_t flags;		      /* VM_RESTORE_DISKS */
+	bool noxs;		      /* its image has a noxs entry */
+	bool known;		      /* its paths are used */
+	bool copy;		      /* for a VM with another uuid */
+	const struct vm *of;	      /* continues, and has its disks; NULL: it was saved */
+	uint64_t saved_ns;	      /* otherwise its disks must not have been written since */
+	const struct vif_config *vif; /* MAC and IP for the first vif; NULL: others */
+};
+/* restore_devices.c: checks whether the devices in `c` may be used, and sets those that the VM will
+ * have. -EPERM, -EBUSY, -EPROTO; because of `vif` -EINVAL, -EEXIST. */
+int restore_check_devices(const struct devices_wish *w, struct vm_config *c, struct err *e);
 
 /* restore_copy.c: replaces disks of `c` that the VM writes by copies, if the client has requested
  * that. 1: a thread makes them, and r->copied follows; 0: there are none; -ENOMEM. */

@@ -60,7 +60,7 @@ static void job_work(struct worker_job *job, struct xen *x)
 
 /* --- on the loop --- */
 
-static int check(struct vm *vm, struct err *e)
+int rollback_check_state(struct vm *vm, struct err *e)
 {
 	if (life_now(vm) != NOW_RUNNING && life_now(vm) != NOW_PAUSED)
 		return err_set(e, EBUSY,
@@ -70,10 +70,17 @@ static int check(struct vm *vm, struct err *e)
 		return err_set(e, EOPNOTSUPP,
 			       "\"%s\" cannot be set back: its image has no noxs entry",
 			       vm_name(vm));
-	if (vm_has_devices(vm))
-		return err_set(e, EOPNOTSUPP, "\"%s\" cannot be set back: it has devices",
-			       vm_name(vm));
-	return vm_check_save(vm, e);
+	return 0;
+}
+
+static int check(struct vm *vm, struct err *e)
+{
+	int rc = rollback_check_state(vm, e);
+
+	/* it may have got a device meanwhile */
+	if (rc == 0 && vm_has_devices(vm))
+		rc = err_set(e, EBUSY, "\"%s\" has got a device: try again", vm_name(vm));
+	return rc < 0 ? rc : vm_check_save(vm, e);
 }
 
 /* Writes its memory and vCPUs. *spoilt: the VM must not run any more. */
@@ -122,7 +129,7 @@ static int put_back(struct vm *vm, struct save_stream *state, bool *spoilt, stru
 	return rc;
 }
 
-static void note_snapshot(struct vm *vm, const struct snapshot *x)
+void rollback_note_snapshot(struct vm *vm, const struct snapshot *x)
 {
 	char *digest = strdup(x->digest);
 
@@ -185,7 +192,7 @@ static int set_back(struct rollback *k, struct vm *vm, struct err *e)
 	if (rc == 0 || spoilt)
 		fork_close(vm); /* its children were copied from the state that is lost */
 	if (rc == 0)
-		note_snapshot(vm, k->of);
+		rollback_note_snapshot(vm, k->of);
 	if (rc < 0 && spoilt)
 		return err_wrap(e, rc, "\"%s\" stays paused, partly set back: %s", vm_name(vm),
 				vm_cfg(vm)->type == DOM_PV ? "destroy it"
@@ -265,20 +272,23 @@ static bool at_once(struct vm *vm, const struct snapshot *x, vm_rollback_fn *fn,
 	return true;
 }
 
-int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, struct err *e)
+int vm_rollback(struct vm *vm, const char *name, uint32_t flags, vm_rollback_fn *fn, void *arg,
+		struct err *e)
 {
 	struct engine *en = vm_engine(vm);
 	const struct snapshot *x;
 	struct rollback *k;
 	stream_id id;
 	int fd = -1;
-	int rc = check(vm, e);
+	int rc = vm_has_devices(vm) ? rollback_check_state(vm, e) : check(vm, e);
 
 	if (rc < 0)
 		return rc;
 	x = find(vm, name, e);
 	if (!x)
 		return -ENOENT;
+	if (vm_has_devices(vm))
+		return rollback_anew(vm, x, flags, fn, arg, e);
 	if (at_once(vm, x, fn, arg))
 		return 0;
 	k = calloc(1, sizeof(*k));

@@ -5,6 +5,8 @@
 
 #include "split-toolstack/engine/life/save.h"
 
+struct snapshot;
+
 /* The most pages of a snapshot for a rollback. */
 #define ROLLBACK_PAGES 1024u
 
@@ -15,11 +17,24 @@ typedef void vm_rollback_fn(void *arg, int rc, const struct stream_stats *st, co
 /*
  * Sets memory and vCPUs of a VM that runs or is paused back to a snapshot of the same type, memory
  * and number of vCPUs. `name` NULL: the snapshot that it was made from, last saved as or set back
- * to. Name, uuid, domain id and console stay; the generation changes. `fn` is called later, or at
+ * to. Name, uuid and console stay; the generation changes. The domain id stays, too, except for a
+ * VM that has devices: it gets a new domain (rollback_anew.c).
+ * `flags`: VM_RESTORE_DISKS_KEEP: it may have disks that it writes. `fn` is called later, or at
  * once if the state is in memory; if this fails, it is not, and nothing has changed. -ENOENT: no
- * such snapshot; -EOPNOTSUPP: the VM has devices, or its guest cannot be saved; -EFBIG; -EBUSY:
+ * such snapshot; -EOPNOTSUPP: its guest cannot be saved; -EFBIG; -EBUSY: it writes a disk,
  * STREAMS_MOST are running, or the VM is being saved.
  */
-int vm_rollback(struct vm *vm, const char *name, vm_rollback_fn *fn, void *arg, struct err *e);
+int vm_rollback(struct vm *vm, const char *name, uint32_t flags, vm_rollback_fn *fn, void *arg,
+		struct err *e);
+
+/* For rollback.c and rollback_anew.c: the state of the VM allows it. -EBUSY. */
+int rollback_check_state(struct vm *vm, struct err *e);
+/* It has the snapshot's state. */
+void rollback_note_snapshot(struct vm *vm, const struct snapshot *x);
+/* A VM whose domain cannot be set back: its state is replaced by that of the snapshot while it is
+ * asleep for a moment. As vm_rollback(). If it cannot be woken, it stays asleep with the new state.
+ */
+int rollback_anew(struct vm *vm, const struct snapshot *x, uint32_t flags, vm_rollback_fn *fn,
+		  void *arg, struct err *e);
 
 #endif

@@ -70,6 +70,9 @@ int vm_save_move(struct engine *en, stream_id id, struct err *e);
 	(VM_RESTORE_DISKS_KEEP | VM_RESTORE_DISKS_READONLY | VM_RESTORE_DISKS_NONE |               \
 	 VM_RESTORE_DISKS_COPY)
 
+/* vm_wake(): the VM was set back, and so may not use the same random numbers again. */
+#define VM_WAKE_SET_BACK (1u << 21)
+
 /* Kernel, ramdisk and on_* of the file are used even if this host does not know the VM. */
 #define VM_RESTORE_PATHS (1u << 20)
 

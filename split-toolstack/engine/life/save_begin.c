@@ -18,6 +18,7 @@
 static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 {
 	const struct vm_config *c = vm_cfg(vm);
+	int rc = 0;
 
 	s->source = (struct save_source){
 		.domid = vm_domid(vm),
@@ -33,11 +34,12 @@ static int fill_source(const struct vm *vm, struct vm_save *s, struct err *e)
 		.budget = &engine_streams(vm_engine(vm))->memory};
 	s->frame[0] = vm_dev_frame(vm);
 	s->frame[1] = vm_control_frame(vm);
+	if (!s->bare)
+		rc = save_note_disks(vm, s, e);
 	if (s->take)
-		return 0;
+		return rc;
 	s->source.left = &s->left;
-	return save_note_disks(vm, s, e) < 0 ? -ENOMEM
-					     : vm_describe(vm, &s->owner, &s->owner_bytes, e);
+	return rc < 0 ? rc : vm_describe(vm, &s->owner, &s->owner_bytes, e);
 }
 
 /* Opens the file, which belongs to `s` afterwards; for saves and takes. */
@@ -54,14 +56,8 @@ static int begin_save(struct vm *vm, struct vm_save *s, struct err *e)
 
 int vm_take(struct vm *vm, stream_id id, bool bare, vm_take_fn *fn, void *arg, struct err *e)
 {
-	struct vm_save *s;
+	struct vm_save *s = calloc(1, sizeof(*s));
 
-	if (!bare && vm_has_devices(vm))
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be copied while it runs: it has devices; \"chaos "
-			       "snapshot\" and \"chaos create --from\" can copy it",
-			       vm_name(vm));
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
 	*s = (struct vm_save){.job = save_job(),

@@ -50,13 +50,8 @@ static void sync_work(struct worker_job *job, struct xen *x)
 	k->rc = sleeper_keep(&k->file, &k->err);
 }
 
-/* The record says asleep. */
-static void falls_asleep(struct engine *en, const uint8_t uuid[16])
+void vm_falls_asleep(struct vm *vm)
 {
-	struct vm *vm = vm_by_uuid(en, uuid);
-
-	if (!vm)
-		return;
 	life_timer_stop(vm);
 	drop_note(vm_engine(vm), vm_domid(vm),
 		  vm_uuid_bytes(vm)); /* after the record, which also has the domain's id */
@@ -73,13 +68,15 @@ static void sync_done(struct worker_job *job)
 {
 	struct sleeping *k = (struct sleeping *)job;
 	bool kept = k->rc == 0;
+	struct vm *vm;
 
 	if (kept)
 		k->rc = vm_save_end(k->en, k->id, true, &k->err);
 	else
 		(void)vm_save_end(k->en, k->id, false, NULL);
-	if (kept && k->rc == 0)
-		falls_asleep(k->en, k->uuid);
+	vm = kept && k->rc == 0 ? vm_by_uuid(k->en, k->uuid) : NULL;
+	if (vm)
+		vm_falls_asleep(vm);
 	if (kept && k->rc < 0) /* the VM was destroyed or unpaused meanwhile */
 		sleepers_forget_uuid(k->en, k->uuid);
 	end(k, k->rc, &k->err);

@@ -26,6 +26,9 @@ typedef vm_save_fn vm_sleep_fn;
  * nothing has changed. -EOPNOTSUPP: it cannot be saved; -EBUSY as for vm_save(). */
 int vm_sleep(struct vm *vm, vm_sleep_fn *fn, void *arg, struct err *e);
 
+/* Its record says asleep, and its file has its name: ends its domain. */
+void vm_falls_asleep(struct vm *vm);
+
 /*
  * Wakes a VM: it continues in a new domain, or is paused there (`flags`: VM_CREATE_PAUSED).
  * -ESTALE: a disk was written since, and `flags` does not have VM_RESTORE_DISKS_KEEP. `why` is for

@@ -15,7 +15,7 @@ int save_take_short(struct vm *vm, struct vm_save *s, struct err *e)
 {
 	int rc;
 
-	if (!vm_has_noxs(vm) || !vm_map(vm) ||
+	if (!vm_has_noxs(vm) || !vm_map(vm) || (!s->bare && save_has_disks(vm)) ||
 	    save_pages_touched(vm_map(vm) + 4096, vm_pages(vm)) > TEMPLATE_SHORT_PAGES)
 		return 0;
 	rc = save_pause_blocked(vm, s, e);

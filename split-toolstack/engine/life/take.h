@@ -16,8 +16,8 @@ typedef void vm_take_fn(void *arg, int rc, struct save_stream *state, const stru
  * Copies the state of a VM that runs or is paused into memory, with the conditions and errors of
  * vm_save(). The VM is stopped meanwhile. For a small guest that is blocked `fn` is called before
  * this returns, otherwise later; if this fails, it is not called. `id` is of streams_take(), for
- * vm_save_end(), and belongs to the caller. A VM with devices is refused, unless `bare`: then its
- * copies will have none, and its image must declare that it continues without.
+ * vm_save_end(), and belongs to the caller. `bare`: the copies will have no devices; those of the
+ * VM are not touched, and its image must declare that it continues without.
  */
 int vm_take(struct vm *vm, stream_id id, bool bare, vm_take_fn *fn, void *arg, struct err *e);
 

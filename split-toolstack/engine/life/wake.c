@@ -25,10 +25,8 @@
 
 /* A VM that is asleep holds no lock on its disks, but the guest's memory has parts of their
  * contents. */
-static int check_disks(const struct vm *vm, uint64_t saved_ns, struct err *e)
+int wake_check_disks(const struct vm_config *c, uint64_t saved_ns, struct err *e)
 {
-	const struct vm_config *c = vm_cfg(vm);
-
 	for (uint32_t i = 0; i < c->ndevice; i++) {
 		const struct vbd_config *file = device_file(&c->device[i]);
 
@@ -46,9 +44,9 @@ int wake_check_file(const struct vm_restore *r, struct err *e)
 
 	if (i->owner_bytes < 16 || memcmp(i->owner, vm_uuid_bytes(vm), 16) != 0)
 		return err_set(e, EPROTO, "the file is of another VM");
-	if (!(r->flags & VM_RESTORE_DISKS_KEEP) && check_disks(vm, i->saved_ns, e) < 0)
+	if (!(r->flags & VM_RESTORE_DISKS_KEEP) && wake_check_disks(vm_cfg(vm), i->saved_ns, e) < 0)
 		return -ESTALE;
-	return restore_check_config(r, vm_cfg(vm), e);
+	return restore_check_config(r->stream, vm_cfg(vm), e);
 }
 
 static void woken(void *arg, int rc, struct vm *vm, const struct vm_timings *t, const struct err *e)
@@ -120,14 +118,15 @@ int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, vo
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_set(e, ENOMEM, "out of memory");
-	*r = (struct vm_restore){.en = vm_engine(vm),
-				 .wakes = true,
-				 .known = true,
-				 .flags = flags & (VM_CREATE_PAUSED | VM_RESTORE_DISKS_KEEP),
-				 .fn = fn,
-				 .arg = arg,
-				 .stats = s,
-				 .start_ns = clock_ns()};
+	*r = (struct vm_restore){
+		.en = vm_engine(vm),
+		.wakes = true,
+		.known = true,
+		.flags = flags & (VM_CREATE_PAUSED | VM_RESTORE_DISKS_KEEP | VM_WAKE_SET_BACK),
+		.fn = fn,
+		.arg = arg,
+		.stats = s,
+		.start_ns = clock_ns()};
 	rc = begin(vm, r, e);
 	if (rc < 0) {
 		free(r);

@@ -62,7 +62,7 @@ static void snapshot(struct vm *vm, const char *name)
 static int rollback(struct vm *vm, const char *name, struct err *e)
 {
 	struct over o = {0};
-	int rc = vm_rollback(vm, name, on_rollback, &o, e);
+	int rc = vm_rollback(vm, name, 0, on_rollback, &o, e);
 
 	if (rc < 0)
 		return rc;
@@ -201,7 +201,7 @@ static void what_does_not_fit_is_refused(void **state)
 	/* it goes while the file is read, which was not before */
 	set_byte(vm, 9);
 	snapshot(vm, "t");
-	assert_int_equal(vm_rollback(vm, NULL, on_rollback, &o, &e), 0);
+	assert_int_equal(vm_rollback(vm, NULL, 0, on_rollback, &o, &e), 0);
 	destroy(vm);
 	until(o.called);
 	assert_int_equal(o.rc, -ESRCH);

@@ -333,7 +333,7 @@ static void one_is_saved_and_set_back(void **state)
 				r.vm = engine_find(en, "a");
 				assert_non_null(r.vm);
 			}
-			o.rc = vm_rollback(r.vm, NULL, on_rollback, &o, &o.err);
+			o.rc = vm_rollback(r.vm, NULL, 0, on_rollback, &o, &o.err);
 			if (o.rc == 0)
 				until(o.called);
 			if (o.rc < 0)
