@@ -26,7 +26,8 @@ void sleepers_stop(struct engine *en);
 void sleepers_close(struct engine *en);
 /* Called when all records were read: deletes files of VMs that do not sleep, and adds VMs without a
  * record. Files with wrong contents, or with another name than their VM, are logged and stay. A VM
- * whose file cannot be read now is unknown, with a name made of its uuid; then the result is 1. */
+ * whose file cannot be read now is unknown, with a name made of its uuid, and so is one whose
+ * devices cannot be reserved; then the result is 1. */
 int sleepers_adopt(struct engine *en, struct err *e);
 /* Tries again to read the file of such a VM (`unread`), which may free the VM. */
 void sleeper_read_again(struct vm *vm);

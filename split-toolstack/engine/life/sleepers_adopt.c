@@ -22,6 +22,7 @@
 #include "split-toolstack/engine/vm/changes.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/record.h"
+#include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vm.h"
 #include "split-toolstack/engine/vm/vms.h"
 
@@ -63,12 +64,20 @@ static void free_name(struct vm *vm)
 	vm_set_first_name(vm, name);
 }
 
+static void log_waits(struct vm *vm, const struct err *why)
+{
+	if (vm_is_left_for(vm, err_msg(why)))
+		log_line(LOG_ERROR, "op=adopt name=%s: %s; chaosd tries again", vm_name(vm),
+			 err_msg(why));
+}
+
 /* Lists a VM without a record: the host was rebooted since it was put to sleep. `vm`: it was listed
- * before its file could be read; NULL: it was not. */
+ * before its file could be read; NULL: it was not. 1: its devices cannot be reserved now. */
 static int list(struct engine *en, struct vm *vm, const struct vm_record *r, struct vm_config *cfg,
 		struct err *e)
 {
 	bool again = vm != NULL;
+	bool waits;
 	struct err why = {0};
 
 	if (again) {
@@ -86,16 +95,21 @@ static int list(struct engine *en, struct vm *vm, const struct vm_record *r, str
 	vm_life(vm)->has_file = true;
 	console_log_recall(vm);
 	vm_link_alive(vm);
-	if (reservations_take(vm, &why) < 0)
-		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm_name(vm), err_msg(&why));
+	waits = reservations_take(vm, &why) < 0;
+	if (waits) { /* no memory: others must not get its devices meanwhile */
+		vm_is_left_as(vm, VM_ASLEEP, 0);
+		life_go(vm, NOW_UNKNOWN);
+		log_waits(vm, &why);
+	}
 	if (vm_record(vm, &why) < 0)
 		log_line(LOG_ERROR, "op=adopt name=%s: %s", vm_name(vm), err_msg(&why));
-	log_line(LOG_INFO, "op=adopt name=%s: is asleep", vm_name(vm));
+	if (!waits)
+		log_line(LOG_INFO, "op=adopt name=%s: is asleep", vm_name(vm));
 	if (again) {
 		vm_announce(vm, VM_EV_RENAMED);
 		vm_announce(vm, VM_EV_ASLEEP);
 	}
-	return 0;
+	return waits;
 }
 
 /* Reads the description of the VM in the file. */
@@ -157,13 +171,6 @@ static void ignore(struct engine *en, const uint8_t uuid[16], const struct err *
 		 err_msg(why));
 }
 
-static void log_unread(struct vm *vm, const struct err *why)
-{
-	if (vm_is_left_for(vm, err_msg(why)))
-		log_line(LOG_ERROR, "op=adopt name=%s: %s; chaosd tries again", vm_name(vm),
-			 err_msg(why));
-}
-
 /* Lists a VM of which only the uuid is known, so that no other gets it. 1, or -ENOMEM. */
 static int list_unread(struct engine *en, const uint8_t uuid[16], const struct err *why,
 		       struct err *e)
@@ -185,7 +192,7 @@ static int list_unread(struct engine *en, const uint8_t uuid[16], const struct e
 	free_name(vm);
 	vm_life(vm)->unread = true;
 	vm_link_alive(vm);
-	log_unread(vm, why);
+	log_waits(vm, why);
 	return 1;
 }
 
@@ -201,7 +208,7 @@ static int forget(struct engine *en, struct vm *vm, const struct vm_record *r,
 	return 0;
 }
 
-/* 1: the file of the VM cannot be read now. */
+/* 1: the file of the VM cannot be read now, or its devices cannot be reserved. */
 static int examine_vm(struct engine *en, const uint8_t uuid[16], struct err *e)
 {
 	const struct vm *vm = engine_find_uuid(en, uuid);
@@ -211,8 +218,8 @@ static int examine_vm(struct engine *en, const uint8_t uuid[16], struct err *e)
 	if (vm && vm_known_life(vm)->has_file)
 		return 0;
 	rc = read_file(en, uuid, vm ? forget : list, NULL, &why);
-	if (rc == 0 || rc == -ENOENT)
-		return 0;
+	if (rc >= 0 || rc == -ENOENT)
+		return rc > 0;
 	if (!vm && !is_wrong(rc))
 		return list_unread(en, uuid, &why, e);
 	if (adopt_later(rc)) /* whether the file is left over is not known */
@@ -247,10 +254,10 @@ void sleeper_read_again(struct vm *vm)
 
 	vm_uuid(vm, uuid);
 	rc = read_file(en, uuid, list, vm, &why);
-	if (rc == 0)
+	if (rc >= 0)
 		return;
 	if (!is_wrong(rc)) {
-		log_unread(vm, &why);
+		log_waits(vm, &why);
 		return;
 	}
 	ignore(en, uuid, &why);

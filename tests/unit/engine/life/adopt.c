@@ -4,6 +4,7 @@
 #include "tests/unit/engine/devices_help.h"
 #include "tests/unit/engine/snapshots/snap_help.h"
 
+#include <noxs/abi.h>
 #include <xen/sched.h>
 
 #include <dirent.h>
@@ -134,16 +135,32 @@ static void on_slept(void *arg, int rc, const struct stream_stats *st, const str
 	*(bool *)arg = true;
 }
 
+/* One of which there is a snapshot, too. */
 static void put_to_sleep(struct sleeping *s)
 {
 	struct vm *vm = living(s->name, DOM_PVH);
 	bool slept = false;
 
 	vm_uuid(vm, s->uuid);
-	if (s == sleeping)
-		kept = keep(vm, "state");
+	kept = keep(vm, "state");
 	assert_int_equal(vm_sleep(vm, on_slept, &slept, NULL), 0);
 	until(slept);
+}
+
+static void put_to_sleep_with_devices(struct sleeping *s)
+{
+	struct vm_config c = net_and_disk(s->name);
+	bool slept = false;
+	struct vm *vm;
+
+	c.device[1].u.vbd.readonly = true;
+	vm = create(c, 0).vm;
+	work_until(connected(vm) == 2);
+	vm_uuid(vm, s->uuid);
+	says(vm, NOXS_CAN_SAVE | NOXS_CAN_SUSPEND | NOXS_CAN_PLAIN | NOXS_CAN_DEVICES);
+	assert_int_equal(vm_sleep(vm, on_slept, &slept, NULL), 0);
+	fake_end(vm_domid(vm), SHUTDOWN_suspend);
+	work_until(slept && kernel_nbackends() == 0);
 }
 
 /* As after a reboot of the host, for this VM. */
@@ -164,7 +181,7 @@ static void all_kinds(void)
 	struct vm_config c = net_and_disk("linux");
 
 	put_to_sleep(&sleeping[0]);
-	put_to_sleep(&sleeping[1]);
+	put_to_sleep_with_devices(&sleeping[1]);
 	lose_record(&sleeping[1]);
 	free(c.kernel);
 	c.kernel = strdup(GUEST_VIEW);
@@ -232,6 +249,7 @@ static void no_file_is_lost(bool may_be_unknown)
 			continue;
 		assert_int_equal(vm_state(vm), VM_ASLEEP);
 		assert_string_equal(vm_name(vm), s->name);
+		assert_int_equal(*vm_reservations(vm) != NULL, i == 1); /* of its devices */
 	}
 }
 
