@@ -29,6 +29,7 @@ static uint8_t stream[STREAM_MAX];
 static size_t len, sent, total;
 static uint8_t session;
 static bool asked, used; /* the ring of this host */
+static size_t room;	 /* that the host has for output: what sends more is ended by it */
 static int step;	 /* 0: nothing is asked for; 1: started; 2: the end is to be said */
 
 /* --- a stream --- */
@@ -160,9 +161,12 @@ static void message(void *arg, uint8_t type, uint8_t number, const uint8_t *data
 		path[n - 2] = '\0';
 	} else if (type == LINK_RUN) {
 		session = number;
+		room = LINK_STREAM;
 		step = 1;
 		make_stream();
 		(void)link_send(&agent, LINK_DONE, number, NULL, 0);
+	} else if (type == LINK_ROOM && n == 5 && number == session && data[0] == 0) {
+		room += link_get32(data + 1);
 	} else if (type == LINK_RING_ASK && n == 4) {
 		asked = true;
 		evilring_ask(&agent, path, link_get32(data));
@@ -194,11 +198,13 @@ static void pump(void)
 	static const char text[] = "\033[2Jcleared\a\nno more";
 	uint8_t code[4];
 
-	while (step == 1 && link_has_room(&agent, PIECE)) {
+	/* 8 bytes are for evilring_use() */
+	while (step == 1 && link_has_room(&agent, PIECE) && room >= PIECE + 8) {
 		size_t n = len - sent < PIECE ? len - sent : PIECE;
 
 		(void)link_send(&agent, LINK_OUTPUT, session, stream + sent, n);
 		sent += n;
+		room -= n;
 		if (len == PIECE && sent == len &&
 		    ((total += PIECE) < RING_AT || (needs_ring() && !asked)))
 			sent = 0;
