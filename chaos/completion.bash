@@ -50,7 +50,7 @@ _chaos() {
 		;;
 	branch)
 		words=$(chaos list --own --quiet 2>/dev/null)
-		[[ $prev =~ ^(-d|--disk)$ ]] && words="keep readonly none"
+		[[ $prev =~ ^(-d|--disk)$ ]] && words="keep readonly none copy"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		;;
 	migrate)

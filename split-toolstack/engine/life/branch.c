@@ -36,6 +36,7 @@ struct branch {
 	void *arg;
 	struct vm_config cfg; /* the VM's, with `name` and no uuid */
 	struct template *of;  /* NULL: not taken yet */
+	struct taken_disks *disks;
 	uint32_t count, made, flags;
 	bool numbered;	 /* the names end with numbers */
 	uint32_t number; /* number in the last name */
@@ -57,6 +58,7 @@ static void free_unlisted(struct branch *b)
 
 	ev_timer_stop(engine_loop(en), &b->turn);
 	template_put(b->of);
+	taken_disks_free(b->disks);
 	vm_config_clear(&b->cfg);
 	free(b);
 	streams_give(en);
@@ -152,7 +154,7 @@ static void copy(struct branch *b)
 		return;
 	}
 	b->copying = true;
-	vm_copy(b->en, &c, b->of, b->flags, copied, b);
+	vm_copy(b->en, &c, b->of, b->disks, b->flags, copied, b);
 	vm_config_clear(&c);
 }
 
@@ -193,12 +195,13 @@ static void on_turn(struct ev_loop *loop, ev_timer *t, int revents)
 		copy_some(b);
 }
 
-static void taken(void *arg, int rc, struct save_stream *state, const struct stream_stats *st,
-		  const struct err *e)
+static void taken(void *arg, int rc, struct save_stream *state, struct taken_disks *disks,
+		  const struct stream_stats *st, const struct err *e)
 {
 	struct branch *b = arg;
 
 	b->st = *st;
+	b->disks = disks;
 	if (rc == 0) {
 		b->of = template_new(b->en, state);
 		if (!b->of) {
@@ -275,12 +278,17 @@ static int choose_devices(struct branch *b, const struct vm *vm, const struct br
 			       "\"%s\" cannot be copied while it runs: it has devices and no noxs "
 			       "entry; \"chaos snapshot\" and \"chaos create --from\" can copy it",
 			       vm_name(vm));
-	if (w->flags & VM_RESTORE_DISKS_COPY)
-		return err_set(e, EOPNOTSUPP,
-			       "--disk copy: the disks of a VM that continues cannot be copied: "
-			       "use none, or make the copy from a snapshot when \"%s\" has ended",
-			       vm_name(vm));
 	return w->child ? 0 : restore_check_devices(&wish, &b->cfg, e);
+}
+
+/* Whether copies of disks must be made. */
+static bool copies_disks(const struct vm_config *c, const struct branch_want *w)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < c->ndevice && w->flags & VM_RESTORE_DISKS_COPY; i++)
+		any = any || (device_file(&c->device[i]) && !device_file(&c->device[i])->readonly);
+	return any;
 }
 
 int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_ops *ops, void *arg,
@@ -320,7 +328,11 @@ int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_op
 		rc = choose_devices(b, vm, w, e);
 	memcpy(b->cfg.copy_of, vm_uuid_bytes(vm), sizeof(b->cfg.copy_of));
 	if (rc == 0)
-		rc = vm_take(vm, *id, w->child != NULL, taken, b, e); /* may free the branch */
+		rc = vm_take(vm, *id, /* may free the branch */
+			     w->child			? TAKE_BARE
+			     : copies_disks(&b->cfg, w) ? TAKE_DISKS
+							: TAKE_ALL,
+			     taken, b, e);
 	if (rc < 0)
 		free_branch(b);
 	return rc;

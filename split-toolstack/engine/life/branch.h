@@ -28,8 +28,8 @@ struct branch_ops {
  * is stopped for a moment; what happens to it later does not change the copies. They have its
  * configuration and memory, and their own name ("VM-1", "VM-2", ...: the first that are free),
  * uuid, MACs, console and generation. A disk that the VM writes is refused (-EBUSY), unless the
- * copies have none (VM_RESTORE_DISKS_NONE). `ops` may be called before this returns; if this
- * fails, they are not called. *id is set before the first call.
+ * copies have none, or copies of it, which are made while the VM is stopped. `ops` may be called
+ * before this returns; if this fails, they are not called. *id is set before the first call.
  */
 int vm_branch(struct vm *vm, const struct branch_want *w, const struct branch_ops *ops, void *arg,
 	      stream_id *id, struct err *e);

@@ -328,8 +328,8 @@ int engine_restore_as(struct engine *en, int fd, const struct restore_as *as, ui
 	return begin(en, fd, as, flags, fn, NULL, arg, s, id, e);
 }
 
-void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint32_t flags,
-	     vm_create_fn *fn, void *arg)
+void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of,
+	     const struct taken_disks *disks, uint32_t flags, vm_create_fn *fn, void *arg)
 {
 	struct vm_restore *r = calloc(1, sizeof(*r));
 	struct vm_timings none = {0};
@@ -344,12 +344,23 @@ void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint
 				 .file = {.fd = -1, .cancel = -1},
 				 .stream = of->state,
 				 .of = of,
+				 .disks = disks,
+				 .copied = make_vm,
+				 .flags = flags | VM_CREATE_WAIT_DEVICES |
+					  (disks ? VM_RESTORE_DISKS_COPY : 0),
 				 .fn = fn,
 				 .arg = arg};
 	of->refs++;
 	DL_APPEND(engine_streams(en)->restores, r);
-	restore_jobs(r);
-	vm_create(en, cfg, flags | VM_CREATE_WAIT_DEVICES, r, restore_filled, r);
+	r->cfg = *cfg;
+	vm_config_init(cfg);
+	r->rc = disks ? restore_copy_disks(r, &r->cfg, &r->err) : 0;
+	if (r->rc < 0)
+		restore_forget_copies(r);
+	if (r->rc <= 0)
+		make_vm(r);
+	else
+		r->rc = 0; /* make_vm() follows */
 }
 
 void vm_restore_cancel(struct engine *en, stream_id id)

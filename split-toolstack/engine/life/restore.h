@@ -14,10 +14,12 @@ struct vm_restore;
 void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct vm_restore *from,
 	       vm_create_fn *fn, void *arg);
 
-/* restore.c: makes a VM from `cfg`, which is moved, and a template. `fn` as in engine_create(). */
+/* restore.c: makes a VM from `cfg`, which is moved, and a template. Disks that it writes are copies
+ * of `disks`, which stays until `fn` is called, as in engine_create(). */
 struct template;
-void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of, uint32_t flags,
-	     vm_create_fn *fn, void *arg);
+struct taken_disks;
+void vm_copy(struct engine *en, struct vm_config *cfg, struct template *of,
+	     const struct taken_disks *disks, uint32_t flags, vm_create_fn *fn, void *arg);
 
 /* A create of a copy of a snapshot. */
 struct vm_taking {

@@ -117,17 +117,25 @@ static int link_copy(struct disk_copy *d, int fd)
 											: 0;
 }
 
-static int copy_file(struct disk_copy *d, int from, const struct stat *st, const struct transfer *t,
-		     struct err *e)
+/* Contents, owner and mode. */
+static int fill_copy(int to, int from, const struct stat *st, const struct transfer *t)
 {
-	int to = open_unnamed(d->folder);
-	int rc = to < 0 ? to : 0;
+	int rc = 0;
 
-	if (rc == 0 && ioctl(to, FICLONE, from) < 0)
+	if (ioctl(to, FICLONE, from) < 0)
 		rc = copy_data(from, to, st->st_size, t);
 	if (rc == 0 &&
 	    (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 0777) < 0))
 		rc = -errno;
+	return rc;
+}
+
+static int copy_file(struct disk_copy *d, int from, const struct stat *st, const struct transfer *t,
+		     struct err *e)
+{
+	int to = open_unnamed(d->folder);
+	int rc = to < 0 ? to : fill_copy(to, from, st, t);
+
 	if (rc == 0)
 		rc = link_copy(d, to);
 	if (to >= 0)
@@ -140,6 +148,33 @@ static int copy_file(struct disk_copy *d, int from, const struct stat *st, const
 			       "the copy another name",
 			       d->from, d->to);
 	return rc < 0 ? err_sys(e, -rc, "disk %s: copy it to %s", d->from, d->to) : 0;
+}
+
+int disk_copy_unnamed(const char *path, int from, const struct transfer *t, struct err *e)
+{
+	struct stat st;
+	int folder;
+	int to = -1;
+	int rc;
+
+	if (fstat(from, &st) < 0)
+		return err_sys(e, errno, "disk %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EOPNOTSUPP,
+			       "disk %s: is a block device, and only files can be copied: use "
+			       "--disk none",
+			       path);
+	folder = open_folder(path);
+	if (folder < 0)
+		return err_sys(e, -folder, "disk %s: open its folder", path);
+	to = open_unnamed(folder);
+	rc = to < 0 ? to : fill_copy(to, from, &st, t);
+	(void)close(folder);
+	if (rc == 0)
+		return to;
+	if (to >= 0)
+		(void)close(to);
+	return err_sys(e, -rc, "disk %s: copy it", path);
 }
 
 /* The loop device of its last user may still be closing. */
@@ -170,6 +205,12 @@ static int copy_disk(struct disk_copy *d, uint64_t saved_ns, const struct transf
 	d->folder = open_folder(d->from);
 	if (d->folder < 0)
 		return err_sys(e, -d->folder, "disk %s: open its folder", d->from);
+	if (d->base >= 0) {
+		rc = fstat(d->base, &st) < 0 ? err_sys(e, errno, "disk %s", d->from)
+					     : copy_file(d, d->base, &st, t, e);
+		d->made = rc == 0;
+		return rc;
+	}
 	from = openat(d->folder, base_of(d->from), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (from < 0)
 		return err_sys(e, errno, "disk %s: open it", d->from);
@@ -241,6 +282,14 @@ static char *name_of(const char *path, const char *vm)
 	return asprintf(&to, "%s.%s", path, vm) < 0 ? NULL : to;
 }
 
+static int base_for(const struct taken_disks *t, const char *path)
+{
+	for (uint32_t i = 0; t && i < t->n; i++)
+		if (strcmp(t->disk[i].path, path) == 0)
+			return t->disk[i].fd;
+	return -1;
+}
+
 int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e)
 {
 	for (uint32_t i = 0; r->flags & VM_RESTORE_DISKS_COPY && i < c->ndevice; i++) {
@@ -253,8 +302,12 @@ int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e)
 		to = name_of(v->path, c->name);
 		if (!to)
 			return err_set(e, ENOMEM, "out of memory");
-		*d = (struct disk_copy){.from = v->path, .to = strdup(to), .folder = -1};
+		*d = (struct disk_copy){.from = v->path,
+					.to = strdup(to),
+					.base = base_for(r->disks, v->path),
+					.folder = -1};
 		v->path = to;
+		v->dev = v->ino = 0;
 		r->ncopies++;
 		if (!d->to)
 			return err_set(e, ENOMEM, "out of memory");

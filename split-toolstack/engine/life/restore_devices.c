@@ -43,10 +43,11 @@ static int check_disk(const struct devices_wish *w, const struct vm_config *c,
 		return err_set(e, EPROTO,
 			       "the configuration of the VM in the file has parts that this "
 			       "version does not know");
-	if (w->of && !d->u.vbd.readonly && !(w->flags & VM_RESTORE_DISKS_NONE))
+	if (w->of && !d->u.vbd.readonly &&
+	    !(w->flags & (VM_RESTORE_DISKS_NONE | VM_RESTORE_DISKS_COPY)))
 		return err_set(e, EBUSY,
 			       "disk %s: %s: \"%s\" continues and writes it, so a copy cannot have "
-			       "it: --disk none makes the copy without it",
+			       "it: give --disk copy or none",
 			       name, path, vm_name(w->of));
 	if (w->flags & VM_RESTORE_DISKS)
 		return 0;

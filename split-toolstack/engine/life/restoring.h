@@ -13,6 +13,7 @@
 /* A disk that is copied. */
 struct disk_copy {
 	char *from, *to; /* malloced; in the same folder */
+	int base;	 /* a file with its contents (struct taken_disks); -1: the disk itself */
 	int folder;	 /* opened once, whatever its name comes to mean; -1: not yet */
 	bool made;	 /* with its name; what the file is: */
 	uint64_t dev, ino;
@@ -28,11 +29,12 @@ struct vm_restore {
 	stream_id id;
 	struct transfer file;
 	struct save_stream *stream;
-	struct template *of;	    /* source of `stream` if there is no file; a reference */
-	char name[VM_NAME_MAX + 1]; /* of a copy; "": one is made */
-	char snapshot[65];	    /* digest of the file; "": no snapshot */
-	const char *why;	    /* as in struct restore_as */
-	bool has_vif;		    /* as in struct restore_as: `vif` */
+	struct template *of;		 /* source of `stream` if there is no file; a reference */
+	const struct taken_disks *disks; /* for a copy of that; NULL: none */
+	char name[VM_NAME_MAX + 1];	 /* of a copy; "": one is made */
+	char snapshot[65];		 /* digest of the file; "": no snapshot */
+	const char *why;		 /* as in struct restore_as */
+	bool has_vif;			 /* as in struct restore_as: `vif` */
 	struct vif_config vif;
 	bool copy;  /* otherwise with its own name and uuid */
 	bool known; /* its paths are used */
@@ -92,6 +94,9 @@ int restore_check_devices(const struct devices_wish *w, struct vm_config *c, str
 /* restore_copy.c: replaces disks of `c` that the VM writes by copies, if the client has requested
  * that. 1: a thread makes them, and r->copied follows; 0: there are none; -ENOMEM. */
 int restore_copy_disks(struct vm_restore *r, struct vm_config *c, struct err *e);
+/* On a thread: copies an open disk, which is not written meanwhile, into a file without a name in
+ * its folder. Returns its descriptor. */
+int disk_copy_unnamed(const char *path, int from, const struct transfer *t, struct err *e);
 void restore_forget_copies(struct vm_restore *r); /* they belong to the VM now */
 void restore_remove_copies(struct vm_restore *r); /* soon, by a thread */
 /* For an arriving VM: keeps them until restore_arrived() decides. -ENOMEM. */

@@ -92,6 +92,7 @@ void save_free(struct vm_save *s)
 		return;
 	save_close(s->state);
 	save_forget_disks(s);
+	taken_disks_free(s->disks);
 	mine = s->counted;
 	free(s->owner);
 	free(s);
@@ -102,6 +103,7 @@ void save_free(struct vm_save *s)
 void save_answer(struct vm_save *s, int rc, const struct err *e)
 {
 	struct save_stream *t = s->state;
+	struct taken_disks *disks = s->disks;
 	vm_take_fn *take = s->take;
 	vm_save_fn *fn = s->fn;
 	uint64_t now = clock_ns();
@@ -119,9 +121,11 @@ void save_answer(struct vm_save *s, int rc, const struct err *e)
 	if (!take || s->taken)
 		return;
 	s->taken = true;
-	if (rc == 0)
+	if (rc == 0) {
 		s->state = NULL;
-	take(s->arg, rc, rc == 0 ? t : NULL, &st, e);
+		s->disks = NULL;
+	}
+	take(s->arg, rc, rc == 0 ? t : NULL, rc == 0 ? disks : NULL, &st, e);
 }
 
 /* Separates the save from the VM. A thread that still works on it ends soon. */

@@ -54,7 +54,8 @@ static int begin_save(struct vm *vm, struct vm_save *s, struct err *e)
 	return rc;
 }
 
-int vm_take(struct vm *vm, stream_id id, bool bare, vm_take_fn *fn, void *arg, struct err *e)
+int vm_take(struct vm *vm, stream_id id, enum vm_take_how how, vm_take_fn *fn, void *arg,
+	    struct err *e)
 {
 	struct vm_save *s = calloc(1, sizeof(*s));
 
@@ -67,9 +68,15 @@ int vm_take(struct vm *vm, stream_id id, bool bare, vm_take_fn *fn, void *arg, s
 			      .file = {.fd = -1, .cancel = -1},
 			      .flags = VM_SAVE_KEEP,
 			      .take = fn,
-			      .bare = bare,
+			      .bare = how == TAKE_BARE,
 			      .arg = arg,
 			      .start_ns = clock_ns()};
+	if (how == TAKE_DISKS)
+		s->disks = calloc(1, sizeof(*s->disks));
+	if (how == TAKE_DISKS && !s->disks) {
+		free(s);
+		return err_set(e, ENOMEM, "out of memory");
+	}
 	return begin_save(vm, s, e); /* NOLINT(clang-analyzer-unix.Malloc): it belongs to the VM */
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "split-toolstack/engine/guest/control.h"
+#include "split-toolstack/engine/life/restoring.h"
 #include "split-toolstack/engine/life/saving.h"
 #include "split-toolstack/engine/vm/parts.h"
 
@@ -103,7 +104,21 @@ static bool is_it(const struct save_disk *d, int fd)
 	return S_ISREG(st.st_mode) && (!d->dev || (d->dev == st.st_dev && d->ino == st.st_ino));
 }
 
-static int sync_disk(const struct save_disk *d, struct err *e)
+/* Its guest is stopped, and all of its requests are answered. */
+static int take_disk(struct vm_save *s, const struct save_disk *d, int fd, struct err *e)
+{
+	struct taken_disks *to = s->disks;
+	int rc;
+
+	to->disk[to->n].path = strdup(d->path);
+	if (!to->disk[to->n].path)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = disk_copy_unnamed(d->path, fd, &s->file, e);
+	to->disk[to->n++].fd = rc;
+	return rc < 0 ? rc : 0;
+}
+
+static int sync_disk(struct vm_save *s, const struct save_disk *d, struct err *e)
 {
 	int fd = open(d->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	int rc = 0;
@@ -114,15 +129,17 @@ static int sync_disk(const struct save_disk *d, struct err *e)
 		rc = err_set(e, ENOENT, "disk %s: another file has this name now", d->path);
 	else if (fsync(fd) < 0)
 		rc = err_sys(e, errno, "disk %s: flush", d->path);
+	else if (s->disks)
+		rc = take_disk(s, d, fd, e);
 	(void)close(fd);
 	return rc;
 }
 
-int save_sync_disks(const struct vm_save *s, struct err *e)
+int save_sync_disks(struct vm_save *s, struct err *e)
 {
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < s->ndisk; i++)
-		rc = sync_disk(&s->disk[i], e);
+		rc = sync_disk(s, &s->disk[i], e);
 	return rc;
 }

@@ -30,9 +30,11 @@ struct vm_save {
 	stream_id id;
 	struct transfer file; /* none for a take */
 	uint32_t flags;
-	vm_save_fn *fn;		   /* NULL: it was called */
-	vm_take_fn *take;	   /* for a take: the state is not written to a file */
-	bool bare;		   /* a take without devices, which are not touched */
+	vm_save_fn *fn;	  /* NULL: it was called */
+	vm_take_fn *take; /* for a take: the state is not written to a file */
+	bool bare;	  /* TAKE_BARE */
+	struct taken_disks
+		*disks; /* TAKE_DISKS: those that are copied so far; NULL: not requested */
 	struct save_stream *state; /* the taken state */
 	void *arg;
 	enum { RESTING, WRITING, WRITTEN, ROUNDS } phase;
@@ -115,7 +117,7 @@ bool save_has_disks(const struct vm *vm);
 /* Notes the paths of its disks. -ENOMEM; save_forget_disks() in any case. */
 int save_note_disks(const struct vm *vm, struct vm_save *s, struct err *e);
 void save_forget_disks(struct vm_save *s);
-/* On a thread: syncs the disks. */
-int save_sync_disks(const struct vm_save *s, struct err *e);
+/* On a thread: syncs the disks, and copies them into s->disks, if there is one. */
+int save_sync_disks(struct vm_save *s, struct err *e);
 
 #endif

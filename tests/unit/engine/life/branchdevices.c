@@ -7,8 +7,12 @@
 #include "tests/unit/engine/life/savevm_help.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <noxs/abi.h>
 #include <xen/sched.h>
@@ -193,13 +197,9 @@ static void disks_that_are_written_are_not_shared(void **state)
 		assert_int_equal(
 			begin_branch(vm, (struct branch_want){.count = 1, .flags = refused[i]}, &c),
 			-EBUSY);
-		assert_non_null(strstr(c.err.msg, "--disk none"));
+		assert_non_null(strstr(c.err.msg, "--disk copy or none"));
 		goes_on(vm, 2);
 	}
-	assert_int_equal(
-		begin_branch(vm, (struct branch_want){.count = 1, .flags = VM_RESTORE_DISKS_COPY},
-			     &c),
-		-EOPNOTSUPP);
 	branch(vm, (struct branch_want){.count = 1, .flags = VM_RESTORE_DISKS_NONE}, &c);
 	page_of(c.vm[0], &page);
 	assert_int_equal(page.ndev, 1);
@@ -219,6 +219,91 @@ static void disks_that_are_written_are_not_shared(void **state)
 			     &c),
 		-EOPNOTSUPP);
 	goes_on(vm, 2);
+	end(vm);
+	all_has_gone();
+}
+
+static void write_disk(const char *path, off_t at, char byte)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	assert_int_equal(close(fd), 0);
+}
+
+static char read_disk(const char *path, off_t at)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char byte = 0;
+
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	assert_int_equal(close(fd), 0);
+	return byte;
+}
+
+/* The copies cannot be made. */
+static void no_copies(struct vm *vm, struct branch_want want, int rc, struct copies *c)
+{
+	work_until(vm_state(vm) == VM_RUNNING);
+	assert_int_equal(begin_branch(vm, want, c), 0);
+	fake_end(vm_domid(vm), SHUTDOWN_suspend);
+	work_until(c->over);
+	assert_int_equal(c->rc, rc);
+	assert_true(c->err.msg[0]);
+}
+
+/* They have the contents of the moment at which the VM was stopped. */
+static void disks_are_copied(void **state)
+{
+	const struct branch_want want = {
+		.count = 2, .name = "copy", .flags = VM_RESTORE_DISKS_COPY};
+	struct vm *vm = with(net_and_disk("web"));
+	char path[2][80];
+	struct copies c;
+	struct stat st;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		(void)snprintf(path[i], sizeof(path[i]), "%s.copy-%d", disk, i + 1);
+	write_disk(disk, 70000, 'x');
+	branch(vm, want, &c);
+	write_disk(disk, 70000, 'y');
+	goes_on(vm, 2);
+	for (int i = 0; i < 2; i++) {
+		goes_on(c.vm[i], 2);
+		assert_string_equal(vm_cfg(c.vm[i])->device[1].u.vbd.path, path[i]);
+		assert_int_equal(read_disk(path[i], 70000), 'x');
+		assert_int_equal(stat(path[i], &st), 0);
+		assert_int_equal(st.st_size, 1 << 20);
+	}
+	write_disk(path[0], 70000, 'z');
+	assert_int_equal(read_disk(path[1], 70000), 'x');
+	end(c.vm[0]);
+	end(c.vm[1]);
+	/* a file that is there is not written over */
+	assert_int_equal(unlink(path[0]), 0);
+	no_copies(vm, want, -EEXIST, &c);
+	assert_int_equal(c.made, 1);
+	end(c.vm[0]);
+	assert_int_equal(unlink(path[0]), 0);
+	assert_int_equal(unlink(path[1]), 0);
+	/* what was copied for a VM that cannot be made is removed */
+	kernel_del_link("br0");
+	uevent("remove@/x|ACTION=remove|DEVPATH=/x|SUBSYSTEM=net|INTERFACE=br0|IFINDEX=999");
+	no_copies(vm, want, -ENODEV, &c);
+	work_until(stat(path[0], &st) < 0);
+	(void)kernel_add_link("br0", true, 1500);
+	settle(1);
+	/* its disk has another name meanwhile */
+	assert_int_equal(unlink(disk), 0);
+	no_copies(vm, want, -ENOENT, &c);
+	assert_int_equal(close(open(disk, O_CREAT | O_RDWR | O_CLOEXEC, 0600)), 0);
+	/* given up while it is stopped */
+	work_until(vm_state(vm) == VM_RUNNING);
+	assert_int_equal(begin_branch(vm, want, &c), 0);
+	vm_branch_cancel(en, c.id);
+	work_until(streams_test_count(en) == 0 && vm_state(vm) == VM_RUNNING);
+	assert_false(c.over);
 	end(vm);
 	all_has_gone();
 }
@@ -308,6 +393,7 @@ int main(void)
 		DEVICES(one_has_the_address_that_is_given),
 		DEVICES(disks_that_are_written_are_not_shared),
 		DEVICES(disks_that_are_read_are_shared),
+		DEVICES(disks_are_copied),
 		DEVICES(calls_may_fail),
 		DEVICES(a_device_does_not_come),
 	};
