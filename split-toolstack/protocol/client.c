@@ -103,15 +103,27 @@ int client_send_now(struct client *c, const void *frame, uint32_t len, const int
 	return send_frame(c, frame, len, fds, nfd, MSG_DONTWAIT, e);
 }
 
+/* That the peer closed the connection without reading a request is told once, before what it had
+ * sent: the reason. */
+static ssize_t receive(struct client *c)
+{
+	bool closed = false;
+	ssize_t n;
+
+	do {
+		n = recv(c->fd, c->in, PROTO_FRAME_MAX, 0);
+		if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || closed)))
+			return n;
+		closed = errno == ECONNRESET;
+	} while (true);
+}
+
 int client_receive(struct client *c, struct wire_in *in, struct err *e)
 {
 	char text[ERR_MSG_MAX];
-	ssize_t n;
+	ssize_t n = receive(c);
 	int rc;
 
-	do
-		n = recv(c->fd, c->in, PROTO_FRAME_MAX, 0);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(e, errno, "receive an answer from chaosd");
 	if (n == 0)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "split-toolstack/protocol/client.h"
@@ -378,6 +379,42 @@ static void messages_name_the_kinds_of_devices(void **state)
 		(void)ev_run(loop, EVRUN_ONCE);
 }
 
+#define MOST 1024
+
+/* Its request comes before the server has seen the connection: it is not read. */
+static void one_too_many_is_told_why(void **state)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct err e = {0};
+	struct wire_out w;
+	struct wire_in in;
+	struct client c;
+	int fd[MOST];
+
+	(void)state;
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	for (int i = 0; i < MOST; i++) {
+		fd[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		assert_true(fd[i] >= 0);
+		assert_return_code(connect(fd[i], (struct sockaddr *)&a, sizeof(a)), errno);
+		(void)ev_run(loop, EVRUN_NOWAIT);
+	}
+	while (server_clients(server) < MOST)
+		(void)ev_run(loop, EVRUN_ONCE);
+	assert_int_equal(client_open(&c, path, &e), 0);
+	client_begin(&c, &w, PROTO_REQ_LIST);
+	assert_int_equal(client_send(&c, &w, NULL, 0, &e), 0);
+	while (!readable(&c))
+		(void)ev_run(loop, EVRUN_ONCE);
+	assert_int_equal(client_finish(&c, &in, NULL, NULL, &e), -EBUSY);
+	assert_non_null(strstr(e.msg, "has 1024 clients already"));
+	client_close(&c);
+	for (int i = 0; i < MOST; i++)
+		(void)close(fd[i]);
+	while (server_clients(server))
+		(void)ev_run(loop, EVRUN_ONCE);
+}
+
 #define SERVER(f) cmocka_unit_test_setup_teardown(f, open_server, close_server)
 
 int main(void)
@@ -389,6 +426,7 @@ int main(void)
 		SERVER(waits_end_with_their_vm),
 		SERVER(much_waits_for_one_client),
 		SERVER(messages_name_the_kinds_of_devices),
+		SERVER(one_too_many_is_told_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
