@@ -122,6 +122,11 @@ guest_says() { # VM PART [TIMES [SECONDS]]: waits for it on the console
 		fail "\"$2\" is not on the console of $1, which ends: $(chaos console --log "$1" | tail -5)"
 }
 
+agent_answers() { # VM: its Linux has booted, which may take longer than "chaos exec" waits
+	answers_once() { chaos exec "$1" echo >/dev/null 2>&1; }
+	until_true 60 answers_once "$1" || fail "the agent of $1 does not answer: $(chaos exec "$1" echo 2>&1)"
+}
+
 types() { # VM TEXT: on its console
 	local text
 	printf -v text '%b' "$2"
