@@ -205,9 +205,14 @@ void session_run(uint8_t number)
 	struct ends e = {{-1, -1}, {-1, -1}, {-1, -1}, -1, -1, {-1, -1}};
 	char why[512];
 	ssize_t n = 0;
-	int rc = x->spec.arg.n && !x->spec.lost ? open_ends(&x->spec, &e) : -EINVAL;
+	int rc;
 	pid_t pid;
 
+	if (x->spec.in && !x->spec.in->set_up) { /* it has left, and only its name came back */
+		fail(number, "the container is not in this VM any more");
+		return;
+	}
+	rc = x->spec.arg.n && !x->spec.lost ? open_ends(&x->spec, &e) : -EINVAL;
 	x->input = malloc(RING_STREAM);
 	if (!x->input)
 		rc = -ENOMEM;
