@@ -95,6 +95,7 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 		struct noxs_guest_words w;
 		uint32_t which;
 		char buf[2048];
+		bool over;
 		int n;
 
 		if (clock_ns() - start > WAIT_MS * 1000000ull) {
@@ -104,6 +105,8 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 		(void)poll(&p, 1, 100);
 		if (xen_evtchn_pending(x, &which) == 0)
 			(void)xen_evtchn_unmask(x, which);
+		/* before what it has left behind */
+		over = xen_domain_info(x, d.domid, &info) == 0 && info.shutdown;
 		noxs_control_words(&con, &w);
 		if (image_info(img)->noxs && w.state == NOXS_STATE_READY && !ready)
 			ready = clock_ns();
@@ -114,7 +117,7 @@ static int run(struct xen *x, const struct options *o, struct err *e)
 			noxs_console_release(&con);
 			(void)xen_evtchn_notify(x, port);
 		}
-		if (n == 0 && xen_domain_info(x, d.domid, &info) == 0 && info.shutdown) {
+		if (n == 0 && over) {
 			rc = info.shutdown_reason == SHUTDOWN_poweroff
 				     ? (int)w.exit_code
 				     : 100 + (int)info.shutdown_reason;
