@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #define TAKEN_MS 10000
 #define TIMES	 20 /* for programs that end while the request is sent */
+#define AGAIN_MS 10 /* once, twice, ... this between them */
 
 extern char **environ;
 
@@ -150,8 +152,10 @@ int agent_start(const char *vm, const json_t *words, const int files[3], int tim
 	all[0] = into_file(words, e);
 	if (all[0] < 0)
 		return all[0];
-	for (int i = 0; i < TIMES && fd == -EAGAIN; i++)
+	for (int i = 0; i < TIMES && fd == -EAGAIN; i++) {
+		(void)poll(NULL, 0, i * AGAIN_MS); /* one that was killed may still be ending */
 		fd = hand_over(&v, all, e);
+	}
 	(void)close(all[0]);
 	if (fd == -EAGAIN)
 		return err_set(e, EBUSY,
