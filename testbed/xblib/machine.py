@@ -78,9 +78,6 @@ class Machine:
         xen = (f"console=com1 com1=115200 dom0_mem={mib}M,max:{mib}M dom0_max_vcpus={o.smp} "
                "loglvl=info noreboot")
         linux = "console=hvc0 quiet rdinit=/init net.ifnames=0"
-        if not o.icount:  # nothing is speculated here, but what is done against it takes a tenth of the time
-            xen += " spec-ctrl=no"
-            linux += " mitigations=off"
         if o.xenstored:
             linux += " xenbed.xenstored"
         # Comma separates modules for QEMU: doubled, it is one.
