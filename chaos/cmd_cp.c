@@ -122,7 +122,7 @@ static int write_stream(void *arg, const void *bytes, size_t len)
 
 static void left_out(const char *name, const char *why)
 {
-	struct tree_fault f;
+	struct tree_fault f = {0};
 
 	(void)tree_fault(&f, 0, "\"%.300s\" is left out: %s", name, why);
 	(void)fprintf(stderr, "chaos: %s\n", f.text);
