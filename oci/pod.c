@@ -112,7 +112,7 @@ static int attach_first_free(struct container *c, const struct names *n, const c
 			rc = vm_attach(n->sandbox->uuid, disk, e);
 		free(disk);
 	}
-	if (rc == -EEXIST) /* the last one is somebody else's */
+	if (rc == -EEXIST) /* the VM has another disk of the last name that was noted */
 		(void)container_set_pod(c, n->sandbox->id, "", NULL);
 	return rc;
 }

@@ -208,7 +208,7 @@ void session_run(uint8_t number)
 	int rc;
 	pid_t pid;
 
-	if (x->spec.in && !x->spec.in->set_up) { /* it has left, and only its name came back */
+	if (x->spec.in && !x->spec.in->set_up) { /* it was removed, and named again */
 		fail(number, "the container is not in this VM any more");
 		return;
 	}
