@@ -31,7 +31,8 @@ static struct stream **bucket(const uint8_t uuid[16])
 static struct engine *engine;
 static struct engine_observer observer;
 
-/* Channels that have more for a client that reads: one has its turn in each of the loop. */
+/* Consoles and channels that have more for a client that reads: one has its turn in each of the
+ * loop. */
 static struct stream *running;
 static struct ev_loop *loop;
 static ev_timer turn;
@@ -41,7 +42,7 @@ static void unlist(struct stream *st)
 	DL_DELETE2(*bucket(st->uuid), st, peer_prev, peer_next);
 }
 
-static void unlist_channel(struct stream *st)
+static void unlist_runner(struct stream *st)
 {
 	if (st->runs)
 		DL_DELETE2(running, st, turn_prev, turn_next);
@@ -54,6 +55,13 @@ static void next_turn(void)
 		return;
 	ev_timer_set(&turn, 0., 0.);
 	ev_timer_start(loop, &turn);
+}
+
+static void wait_turn(struct stream *st)
+{
+	st->runs = true;
+	DL_APPEND2(running, st, turn_prev, turn_next);
+	next_turn();
 }
 
 static void finish(struct stream *st, struct vm *vm)
@@ -84,9 +92,12 @@ static bool pump(struct stream *st, struct vm *vm)
 	struct conn *c = st->c;
 	struct vm_console_range range;
 	uint8_t buf[CHUNK];
+	uint32_t sent = 0;
 
+	if (st->runs)
+		return true; /* in its turn */
 	vm_console_range(vm, &range);
-	while (!c->gone && !c->queue && st->pos < range.end) {
+	while (!c->gone && !c->queue && st->pos < range.end && sent++ < AT_ONCE) {
 		struct wire_out w;
 		int n;
 
@@ -110,6 +121,8 @@ static bool pump(struct stream *st, struct vm *vm)
 		finish(st, vm);
 		return false;
 	}
+	if (!c->queue && st->pos < range.end)
+		wait_turn(st);
 	return true;
 }
 
@@ -152,9 +165,7 @@ static void pump_channel(struct stream *st, struct vm *vm)
 	if (n == 0 && is_over(vm)) {
 		finish(st, vm);
 	} else if (sent > AT_ONCE) {
-		st->runs = true;
-		DL_APPEND2(running, st, turn_prev, turn_next);
-		next_turn();
+		wait_turn(st);
 	}
 }
 
@@ -179,13 +190,13 @@ static void on_turn(struct ev_loop *l, ev_timer *t, int revents)
 	DL_DELETE2(running, st, turn_prev, turn_next);
 	st->runs = false;
 	conn_ref(c);
-	channel_room(st);
+	st->ops->room(st);
 	conn_unref(c);
 	next_turn();
 }
 
-static const struct stream_ops console_ops = {.room = console_room, .end = unlist};
-static const struct stream_ops channel_ops = {.room = channel_room, .end = unlist_channel};
+static const struct stream_ops console_ops = {.room = console_room, .end = unlist_runner};
+static const struct stream_ops channel_ops = {.room = channel_room, .end = unlist_runner};
 static const struct stream_ops wait_ops = {.end = unlist};
 
 static bool satisfied(const struct stream *st, struct vm *vm)

@@ -28,7 +28,7 @@ struct stream {
 	uint64_t pos; /* position in the console log, or the next event */
 	/* list of the same bucket of VMs, or of all subscriptions */
 	struct stream *peer_next, *peer_prev;
-	bool runs; /* a channel that has its turn soon: in the list of these */
+	bool runs; /* a console or channel that has its turn soon: in the list of these */
 	struct stream *turn_next, *turn_prev;
 };
 

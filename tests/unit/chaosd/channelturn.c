@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The agent's channel of a guest that writes as fast as its client reads: a turn of the loop ends,
+/* Channel and console of a guest that writes as fast as its client reads: a turn of the loop ends,
  * others are served, and nothing is lost. */
 #include "tests/unit/engine/engine_help.h"
 
@@ -14,6 +14,8 @@
 
 #define RING	2048u /* what a read finds */
 #define AT_ONCE 16u
+#define CHANNEL (PROTO_F_FOLLOW | PROTO_F_AGENT)
+#define CONSOLE (PROTO_F_FOLLOW | PROTO_F_LOG)
 
 static char path[64];
 static struct server *server;
@@ -42,6 +44,28 @@ int __wrap_vm_channel_read(struct vm *vm, void *buf, uint32_t len)
 	left--;
 	reads++;
 	return (int)RING;
+}
+
+#define LINE 1000u /* what a read of the console's log finds */
+
+void __wrap_vm_console_range(struct vm *vm, struct vm_console_range *out);
+void __wrap_vm_console_range(struct vm *vm, struct vm_console_range *out)
+{
+	(void)vm;
+	*out = (struct vm_console_range){.end = (uint64_t)(reads + left) * LINE};
+}
+
+int __wrap_vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct err *e);
+int __wrap_vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len, struct err *e)
+{
+	(void)vm;
+	(void)e;
+	assert_true(left > 0 && len >= LINE);
+	assert_int_equal(pos, (uint64_t)reads * LINE);
+	memset(buf, 'x', LINE);
+	left--;
+	reads++;
+	return (int)LINE;
 }
 
 /* --- clients --- */
@@ -103,12 +127,12 @@ static void create_vm(struct client *c, const char *name)
 	answered(c);
 }
 
-static void ask_channel(struct client *c, const char *name)
+static void ask(struct client *c, const char *name, uint32_t flags)
 {
 	struct wire_out w;
 
 	client_begin(c, &w, PROTO_REQ_CONSOLE);
-	wire_u32(&w, PROTO_FLAGS, PROTO_F_FOLLOW | PROTO_F_AGENT);
+	wire_u32(&w, PROTO_FLAGS, flags);
 	wire_text(&w, PROTO_WHAT, name);
 	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
 }
@@ -129,21 +153,20 @@ static uint32_t take(struct client *c)
 
 /* --- the test --- */
 
-static void a_channel_has_its_turn(void **state)
+static void has_its_turn(uint32_t flags, uint32_t size)
 {
 	struct client c;
 	struct client other;
 	uint32_t turns = 0;
 	uint32_t got = 0;
 
-	(void)state;
 	connects(&c);
 	connects(&other);
 	create_vm(&other, "v");
 	left = 1000;
 	reads = 0;
-	ask_channel(&c, "v");
-	while (got < 1000 * RING) {
+	ask(&c, "v", flags);
+	while (got < 1000 * size) {
 		uint32_t before = reads;
 
 		assert_true(turns++ < 10000);
@@ -156,11 +179,23 @@ static void a_channel_has_its_turn(void **state)
 			assert_true(left > 0);
 		}
 	}
-	assert_int_equal(got, 1000 * RING);
+	assert_int_equal(got, 1000 * size);
 	assert_true(turns > 1000 / (2 * AT_ONCE));
 	client_close(&c);
 	client_close(&other);
 	settle(2);
+}
+
+static void a_channel_has_its_turn(void **state)
+{
+	(void)state;
+	has_its_turn(CHANNEL, RING);
+}
+
+static void a_console_has_its_turn(void **state)
+{
+	(void)state;
+	has_its_turn(CONSOLE, LINE);
 }
 
 /* While more is there the client goes, or the VM. */
@@ -170,21 +205,22 @@ static void what_has_a_turn_ends(void **state)
 	struct client other;
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		connects(&c);
 		connects(&other);
 		create_vm(&other, "v");
 		left = 1000;
-		ask_channel(&c, "v");
+		reads = 0;
+		ask(&c, "v", i < 2 ? CHANNEL : CONSOLE);
 		(void)ev_run(loop, EVRUN_NOWAIT);
 		(void)ev_run(loop, EVRUN_NOWAIT);
 		assert_true(left > 0);
-		if (i == 0)
+		if (i % 2 == 0)
 			client_close(&c);
 		assert_int_equal(vm_destroy(engine_find(en, "v"), NULL), 0);
 		settle(0);
 		left = 0;
-		if (i == 1)
+		if (i % 2 == 1)
 			client_close(&c);
 		client_close(&other);
 		while (server_clients(server))
@@ -197,6 +233,7 @@ static void what_has_a_turn_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {SERVER(a_channel_has_its_turn),
+					   SERVER(a_console_has_its_turn),
 					   SERVER(what_has_a_turn_ends)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
