@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Channel and console of a guest that writes as fast as its client reads: a turn of the loop ends,
- * others are served, and nothing is lost. */
+/* Channel and console of a guest that writes as fast as its client reads, and events of a client
+ * that reads late: a turn of the loop ends, others are served, and nothing is lost. */
 #include "tests/unit/engine/engine_help.h"
 
 #include <poll.h>
@@ -228,13 +228,70 @@ static void what_has_a_turn_ends(void **state)
 	}
 }
 
+/* How many events have come; their numbers rise by one. */
+static uint32_t hear(struct client *c, uint64_t *last)
+{
+	struct wire_in in;
+	uint32_t n = 0;
+
+	while (readable(c)) {
+		uint64_t id;
+
+		assert_int_equal(client_receive(c, &in, NULL), 0);
+		id = wire_get_u64(&in, PROTO_EVENT_ID, 0);
+		assert_true(*last == 0 || id == *last + 1);
+		*last = id;
+		n++;
+	}
+	return n;
+}
+
+/* One that reads nothing until its socket is full, and then all. */
+static void what_a_subscriber_missed_comes_in_turns(void **state)
+{
+	struct client subs[2];
+	struct client c;
+	uint64_t last[2] = {0};
+	uint32_t turns = 0;
+
+	(void)state;
+	connects(&c);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct wire_out w;
+
+		connects(&subs[i]);
+		client_begin(&subs[i], &w, PROTO_REQ_EVENTS);
+		assert_int_equal(client_send(&subs[i], &w, NULL, 0, NULL), 0);
+	}
+	for (uint32_t i = 0; i < 300; i++) {
+		create_vm(&c, "v");
+		assert_int_equal(vm_destroy(engine_find(en, "v"), NULL), 0);
+		settle(0);
+		(void)hear(&subs[0], &last[0]);
+	}
+	(void)hear(&subs[1], &last[1]); /* what the socket had */
+	while (last[1] < last[0]) {
+		uint32_t n;
+
+		(void)ev_run(loop, EVRUN_NOWAIT);
+		n = hear(&subs[1], &last[1]);
+		assert_true(n <= 2 * AT_ONCE);
+		turns += n > 0;
+	}
+	assert_true(turns > 10);
+	client_close(&subs[0]);
+	client_close(&subs[1]);
+	client_close(&c);
+	settle(0);
+}
+
 #define SERVER(f) cmocka_unit_test_setup_teardown(f, open_server, close_server)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {SERVER(a_channel_has_its_turn),
-					   SERVER(a_console_has_its_turn),
-					   SERVER(what_has_a_turn_ends)};
+	const struct CMUnitTest tests[] = {
+		SERVER(a_channel_has_its_turn), SERVER(a_console_has_its_turn),
+		SERVER(what_has_a_turn_ends), SERVER(what_a_subscriber_missed_comes_in_turns)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
