@@ -218,6 +218,24 @@ store_nodes() {
 	xenstore-list /libxl 2>/dev/null || true
 }
 
+living() { # the domain ids of VMs
+	chaos list --own --json | jq -r '.[] | select(.domid != null and .domid > 0) | .domid' | sort -n
+}
+
+only_of() { # IDS: names like vif-7-0 on standard input are of no other domains
+	grep -E '^(vif|vbd)-' | cut -d- -f2 | sort -un | grep -vxF "$1" | grep -q . && return 1
+	return 0
+}
+
+in_order() { # Xen, the kernel and the store have what VMs have, and nothing else
+	local ids
+	ids=$(living)
+	[ "$("$T/xenfree" domains)" = "$(grep -c . <<<"$ids")" ] || return 1
+	ls /sys/bus/xen-backend/devices | only_of "$ids" || return 1
+	store_nodes | grep -vxF "$ids"$'\n'"$(chaos list --own --json | jq -r '.[].uuid')" | grep -q . && return 1
+	return 0
+}
+
 log_files() {
 	find /var/log/chaos -type f | wc -l
 }

@@ -30,8 +30,6 @@ static int check_linux(const struct vm *vm, struct err *e)
 
 	if (c->type != DOM_PVH)
 		why = "its image has no noxs entry, and then only type=\"pvh\" is supported";
-	else if (engine_store_mode(vm_engine(vm)) != STORE_OWN)
-		why = "its image has no noxs entry, and then chaosd must be the store (store=own)";
 	else if (c->maxmem_kib > c->mem_kib)
 		why = "maxmem is larger than memory";
 	else if (!guest_store_can_suspend(vm))
