@@ -40,6 +40,18 @@ int devices_admit(struct engine *en, const struct vm *self, const struct vm_conf
 	return rc;
 }
 
+int devices_possible(const struct engine *en, const struct vm_config *c, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++) {
+		rc = device_possible(en, c->device[i].backend, e);
+		if (rc < 0)
+			rc = err_wrap(e, rc, "%s", device_kind_word(c->device[i].kind));
+	}
+	return rc;
+}
+
 bool devices_are_written(const struct vm_config *c)
 {
 	bool any = false;

@@ -20,6 +20,8 @@ struct vm_config;
  * disks. */
 int devices_admit(struct engine *en, const struct vm *self, const struct vm_config *c,
 		  struct err *e);
+/* Whether such devices can be made at all: as device_possible(). */
+int devices_possible(const struct engine *en, const struct vm_config *c, struct err *e);
 /* Whether the VM can write a disk. */
 bool devices_are_written(const struct vm_config *c);
 /* -ESTALE, with a message: the disk was written since its VM was saved. */

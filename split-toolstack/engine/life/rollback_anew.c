@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "libdom/save.h"
+#include "split-toolstack/engine/devices/admit.h"
 #include "split-toolstack/engine/guest/control.h"
 #include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
@@ -163,6 +164,14 @@ static int replace_state(struct anew *k, struct vm *vm, struct err *e)
 	return 0;
 }
 
+/* It would stay asleep. */
+static int check_possible(const struct vm *vm, struct err *e)
+{
+	int rc = devices_possible(vm_engine(vm), vm_cfg(vm), e);
+
+	return rc < 0 ? err_wrap(e, rc, "\"%s\" cannot be set back", vm_name(vm)) : 0;
+}
+
 static void set_back(struct anew *k)
 {
 	struct vm *vm = vm_by_uuid(k->en, k->uuid);
@@ -173,6 +182,8 @@ static void set_back(struct anew *k)
 		rc = err_set(&e, ESRCH, "the VM ended before it was set back");
 	else
 		rc = rollback_check_state(vm, &e);
+	if (rc == 0) /* xenstored may have ended meanwhile */
+		rc = check_possible(vm, &e);
 	if (rc == 0)
 		rc = replace_state(k, vm, &e);
 	sleeper_end(&k->file, true);
@@ -276,8 +287,10 @@ int rollback_anew(struct vm *vm, const struct snapshot *x, uint32_t flags, vm_ro
 {
 	struct engine *en = vm_engine(vm);
 	struct anew *k;
-	int rc = check_disks(vm, flags, e);
+	int rc = check_possible(vm, e);
 
+	if (rc == 0)
+		rc = check_disks(vm, flags, e);
 	if (rc < 0)
 		return rc;
 	k = calloc(1, sizeof(*k));

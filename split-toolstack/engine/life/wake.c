@@ -127,7 +127,10 @@ int vm_wake(struct vm *vm, const char *why, uint32_t flags, vm_create_fn *fn, vo
 		.arg = arg,
 		.stats = s,
 		.start_ns = clock_ns()};
-	rc = begin(vm, r, e);
+	/* a build does not report this: the guest would run, and its devices would never connect */
+	rc = devices_possible(r->en, vm_cfg(vm), e);
+	if (rc == 0)
+		rc = begin(vm, r, e);
 	if (rc < 0) {
 		free(r);
 		return err_wrap(e, rc, "\"%s\" stays asleep", vm_name(vm));

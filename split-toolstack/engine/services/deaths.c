@@ -142,8 +142,8 @@ static void on_xenstore(struct ev_loop *loop, ev_io *io, int revents)
 	while ((event = xs_check_watch(d->xs)) != NULL)
 		free(event);
 	if (errno != EAGAIN) {
-		log_line(LOG_ERROR, "xenstored has ended: ends of VMs are not noticed any more; "
-				    "restart chaosd");
+		log_line(LOG_ERROR, "xenstored has ended: ends of domains of other toolstacks are "
+				    "noticed later");
 		ev_io_stop(loop, io);
 		return;
 	}

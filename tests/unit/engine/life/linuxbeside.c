@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Guests without noxs are saved beside xenstored: what it has of their devices, and what happens
  * when it ends. */
+#include "split-toolstack/engine/life/rollback.h"
+#include "split-toolstack/engine/life/sleep.h"
+#include "split-toolstack/engine/life/snapshot.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/state.h"
 #include "tests/unit/engine/devices_help.h"
@@ -16,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <noxs/abi.h>
 #include <xen/sched.h>
 
 #include "base/log.h"
@@ -315,6 +319,82 @@ static void it_ends_during_a_restore(void **state)
 	gone(engine_find(en, "lin"));
 }
 
+static void on_slept(void *arg, int rc, const struct stream_stats *st, const struct err *e)
+{
+	struct saved *sv = arg;
+
+	(void)st;
+	sv->called = true;
+	sv->rc = rc;
+	if (e)
+		sv->err = *e;
+}
+
+static void it_stays_asleep(void **state)
+{
+	struct vm *vm = living_linux(true);
+	uint32_t domid = vm_domid(vm);
+	struct restored k = {0};
+	struct saved sv = {0};
+
+	(void)state;
+	boots(vm);
+	assert_int_equal(vm_sleep(vm, on_slept, &sv, &sv.err), 0);
+	hangs_up();
+	fake_end(domid, SHUTDOWN_suspend);
+	work_until(sv.called && vm_state(vm) == VM_ASLEEP && kernel_nbackends() == 0);
+	assert_int_equal(sv.rc, 0);
+	has_nothing_of(domid);
+	it_ends();
+	k.r.rc = vm_wake(vm, "test", 0, on_restored, &k, &k.st, &k.r.err);
+	is_refused(&k.r);
+	assert_non_null(strstr(k.r.err.msg, "stays asleep"));
+	assert_int_equal(vm_state(vm), VM_ASLEEP);
+	assert_true(has_file(vm_uuid_bytes(vm)));
+	gone(vm);
+}
+
+static void on_snapshot(void *arg, int rc, const struct snapshot *x, const struct stream_stats *st,
+			const struct err *e)
+{
+	(void)x;
+	on_slept(arg, rc, st, e);
+}
+
+/* A rollback would end its domain, and could not make another one with devices. */
+static void it_is_not_set_back(void **state)
+{
+	struct vm_config c = guest("lin", DOM_PVH, 4096);
+	struct saved sv = {0};
+	struct result r;
+
+	(void)state;
+	give(&c, vif("br0", ""));
+	r = create(c, 0);
+	work_until(vm_state(r.vm) == VM_RUNNING && connected(r.vm) == 1);
+	says(r.vm, NOXS_CAN_SAVE | NOXS_CAN_SUSPEND | NOXS_CAN_PLAIN | NOXS_CAN_DEVICES);
+	assert_int_equal(vm_snapshot(r.vm, "a", on_snapshot, &sv, &sv.err), 0);
+	work_until(sv.called);
+	assert_int_equal(sv.rc, 0);
+	for (int early = 0; early < 2; early++) {
+		sv = (struct saved){0};
+		if (early)
+			it_ends();
+		sv.rc = vm_rollback(r.vm, "a", 0, on_slept, &sv, &sv.err);
+		assert_true(early == (sv.rc < 0));
+		if (!early) {
+			it_ends();
+			work_until(sv.called);
+		}
+		assert_int_equal(sv.rc, -ENOTCONN);
+		assert_non_null(strstr(sv.err.msg, "cannot be set back"));
+		assert_int_equal(vm_state(r.vm), VM_RUNNING);
+		is_paused(r.vm, false);
+		work_until(!has_file(vm_uuid_bytes(r.vm)));
+	}
+	gone(r.vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +403,8 @@ int main(void)
 		BESIDE(the_file_stays),
 		BESIDE(it_ends_meanwhile),
 		BESIDE(it_ends_during_a_restore),
+		BESIDE(it_stays_asleep),
+		BESIDE(it_is_not_set_back),
 	};
 
 	return cmocka_run_group_tests(tests, make_kernel, remove_kernel);
