@@ -247,7 +247,7 @@ int archive_end(struct archive *a, int rc)
 	struct stat end = {.st_nlink = 1};
 
 	if (rc == 0)
-		rc = archive_head(a, "TRAILER!!!", &end, 0, 0);
+		rc = archive_head(a, ARCHIVE_LAST, &end, 0, 0);
 	tdestroy(a->links, free);
 	a->links = NULL;
 	return rc;

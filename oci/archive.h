@@ -12,6 +12,11 @@
 #define ARCHIVE_MAX   (1ull << 30) /* bytes */
 #define ARCHIVE_DEPTH 128	   /* folders in folders */
 
+/* The end of each: a head of its own with that name. */
+#define ARCHIVE_LAST	"TRAILER!!!"
+#define ARCHIVE_HEAD	110u
+#define ARCHIVE_TRAILER 124
+
 struct archive {
 	FILE *f;
 	uint64_t bytes;

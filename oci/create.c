@@ -18,6 +18,7 @@
 #include "oci/bundle.h"
 #include "oci/control.h"
 #include "oci/hooks.h"
+#include "oci/initrd.h"
 #include "oci/linux.h"
 #include "oci/member.h"
 #include "oci/monitor.h"
@@ -25,6 +26,7 @@
 #include "oci/oci.h"
 #include "oci/place.h"
 #include "oci/pod.h"
+#include "oci/resolver.h"
 #include "oci/state.h"
 #include "oci/terminal.h"
 #include "oci/undo.h"
@@ -37,7 +39,8 @@ struct creation {
 	struct plan plan;
 	char from[136];		/* the snapshot of VMs that have booted; "": none */
 	struct network network; /* the monitor's */
-	uint64_t outside;	/* place_network() of the command */
+	struct resolver resolver;
+	uint64_t outside; /* place_network() of the command */
 	const struct oci *o;
 	struct container sandbox; /* of a container of a pod */
 	int pod;		  /* ... its monitor, as a file; -1: it is in none */
@@ -96,7 +99,8 @@ static int open_stdio(const struct creation *k, struct monitor_stdio *io, struct
 {
 	int fd;
 
-	*io = (struct monitor_stdio){.in = 0, .out = 1, .err = k->plan.initrd_fd < 0 ? -1 : 2};
+	*io = (struct monitor_stdio){
+		.in = 0, .out = 1, .err = k->plan.initrd_fd < 0 ? -1 : 2, .names = -1};
 	if (!k->console_socket)
 		return 0;
 	io->err = -1;
@@ -143,6 +147,17 @@ static int make_vm(struct creation *k, pid_t pid, struct err *e)
 	return rc == 0 ? vm_make(&k->plan, &k->vm, e) : rc;
 }
 
+/* Hooks write files of the container, and give it a name server. */
+static int follow_hooks(struct creation *k, struct err *e)
+{
+	int rc;
+
+	if (k->plan.initrd_fd < 0 || pod_role(&k->b) != POD_NONE || !hooks_has_first(&k->b))
+		return 0;
+	rc = initrd_renew(&k->b, k->plan.initrd_fd, e);
+	return rc < 0 || !resolver_wanted(&k->b) ? rc : resolver_open(&k->resolver, e);
+}
+
 static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *listener, struct err *e)
 {
 	struct word go;
@@ -155,6 +170,8 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 	if (rc == 0)
 		rc = hear(k->link, &go, e);
 	k->engine = container_engine();
+	if (rc == 0)
+		rc = follow_hooks(k, e);
 	if (rc == 0)
 		rc = place_drop_rights(e);
 	if (rc == 0 && k->pod >= 0) {
@@ -172,9 +189,11 @@ static int monitor_begin(struct creation *k, struct monitor_stdio *io, int *list
 	if (*listener < 0)
 		return *listener;
 	rc = make_vm(k, go.pid, e);
-	if (rc == 0 && k->plan.initrd_fd >= 0)
+	if (rc == 0 && k->resolver.udp >= 0)
+		rc = io->names = resolver_start(&k->resolver, e);
+	if (rc >= 0 && k->plan.initrd_fd >= 0)
 		control_publish(&k->c);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 /* An engine whose process for this container was killed hears of its end from nobody, and does not
@@ -271,41 +290,6 @@ static int make_monitor(struct creation *k, struct err *e)
 	return rc < 0 ? rc : container_set_pid(&k->c, w.pid, e);
 }
 
-static int run_hooks(struct creation *k, struct err *e)
-{
-	int rc = hooks_run(&k->b, &k->c, "prestart", OCI_CREATED, e);
-
-	if (rc == 0)
-		rc = hooks_run(&k->b, &k->c, "createRuntime", OCI_CREATING, e);
-	if (rc == 0)
-		rc = hooks_run(&k->b, &k->c, "createContainer", OCI_CREATING, e);
-	return rc;
-}
-
-/* Replaced whole: an engine watches for it. */
-static int write_pid_file(const struct creation *k, struct err *e)
-{
-	char *temporary = NULL;
-	FILE *f;
-	int rc = 0;
-
-	if (!k->pid_file)
-		return 0;
-	if (asprintf(&temporary, "%s.new", k->pid_file) < 0)
-		return err_set(e, ENOMEM, "out of memory");
-	f = fopen(temporary, "we");
-	if (!f || fprintf(f, "%d", (int)k->c.pid) < 0)
-		rc = err_sys(e, errno, "--pid-file \"%s\"", k->pid_file);
-	if (f && fclose(f) != 0 && rc == 0)
-		rc = err_sys(e, errno, "--pid-file \"%s\"", k->pid_file);
-	if (rc == 0 && rename(temporary, k->pid_file) < 0)
-		rc = err_sys(e, errno, "--pid-file \"%s\"", k->pid_file);
-	if (rc < 0 && f)
-		(void)unlink(temporary);
-	free(temporary);
-	return rc;
-}
-
 /* Everything of a container that did not come to be. */
 static void undo(struct creation *k, const struct oci *o, struct err *e)
 {
@@ -386,7 +370,7 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 	if (rc == 0)
 		rc = make_monitor(k, e);
 	if (rc == 0)
-		rc = run_hooks(k, e);
+		rc = hooks_run_first(&k->b, &k->c, e);
 	if (rc == 0 && say(k, 0, k->c.pid, NULL) < 0)
 		rc = err_set(e, EPIPE, "the container's monitor has ended");
 	k->vm = rc == 0;
@@ -395,7 +379,7 @@ static int create(struct creation *k, const struct oci *o, const char *id, struc
 	if (w.rc < 0)
 		k->vm = w.vm;
 	if (rc == 0)
-		rc = write_pid_file(k, e);
+		rc = place_write_pid(k->pid_file, k->c.pid, e);
 	if (rc < 0)
 		undo(k, o, e);
 	return rc;
@@ -415,7 +399,7 @@ static int run_create(const struct oci *o, int argc, char **argv, struct err *e)
 	int c;
 	int rc;
 
-	k.c.dir = k.sandbox.dir = -1;
+	k.c.dir = k.sandbox.dir = k.resolver.udp = k.resolver.tcp = -1;
 	k.outside = place_network();
 	k.plan.kernel_fd = k.plan.initrd_fd = k.plan.image.fd = -1;
 	while ((c = getopt_long(argc, argv, "b:p:", longs, NULL)) != -1)

@@ -128,3 +128,28 @@ int hooks_run(const struct bundle *b, const struct container *c, const char *kin
 	}
 	return 0;
 }
+
+static const struct {
+	const char *kind;
+	enum oci_status status;
+} first[] = {{"prestart", OCI_CREATED},
+	     {"createRuntime", OCI_CREATING},
+	     {"createContainer", OCI_CREATING}};
+
+int hooks_run_first(const struct bundle *b, const struct container *c, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(first) / sizeof(first[0]); i++)
+		rc = hooks_run(b, c, first[i].kind, first[i].status, e);
+	return rc;
+}
+
+bool hooks_has_first(const struct bundle *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		n += json_array_size(json_object_get(bundle_get(b, "hooks"), first[i].kind));
+	return n > 0;
+}

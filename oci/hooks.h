@@ -9,5 +9,8 @@
  * its timeout, or a minute. The first one that fails ends it: a negative errno and which. */
 int hooks_run(const struct bundle *b, const struct container *c, const char *kind,
 	      enum oci_status s, struct err *e);
+/* Those before the container is there, in their order. */
+int hooks_run_first(const struct bundle *b, const struct container *c, struct err *e);
+bool hooks_has_first(const struct bundle *b);
 
 #endif

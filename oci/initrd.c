@@ -184,7 +184,16 @@ static int put_bound(struct archive *a, const struct bundle *b, const json_t *mo
 	return rc;
 }
 
-static int put_mounts(struct archive *a, const struct bundle *b)
+/* Engines write these themselves, some of them in hooks. */
+static bool is_engines(const json_t *mount)
+{
+	const char *to = json_string_value(json_object_get(mount, "destination"));
+
+	return to && (strcmp(to, "/etc/resolv.conf") == 0 || strcmp(to, "/etc/hosts") == 0 ||
+		      strcmp(to, "/etc/hostname") == 0);
+}
+
+static int put_mounts(struct archive *a, const struct bundle *b, bool engines_alone)
 {
 	const json_t *v;
 	size_t i;
@@ -194,6 +203,8 @@ static int put_mounts(struct archive *a, const struct bundle *b)
 	{
 		const char *type = json_string_value(json_object_get(v, "type"));
 
+		if (engines_alone && !is_engines(v))
+			continue;
 		if ((type && strcmp(type, "bind") == 0) || has_option(v, "bind") ||
 		    has_option(v, "rbind"))
 			rc = put_bound(a, b, v);
@@ -328,7 +339,7 @@ static int put_contents(struct archive *a, const struct contents *c)
 	if (rc == 0 && c->b)
 		rc = put_root(a, c->b, c->l);
 	if (rc == 0 && c->b)
-		rc = put_mounts(a, c->b);
+		rc = put_mounts(a, c->b, false);
 	return rc;
 }
 
@@ -391,4 +402,30 @@ int initrd_join(const char *agent, const char *modules, int part, struct err *e)
 	uint64_t bytes;
 
 	return make(&c, &bytes, e);
+}
+
+int initrd_renew(const struct bundle *b, int fd, struct err *e)
+{
+	char last[ARCHIVE_TRAILER];
+	struct archive a = {.e = e};
+	off_t end = lseek(fd, 0, SEEK_END) - ARCHIVE_TRAILER;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int rc = 0;
+
+	if (end < 0 || pread(fd, last, sizeof(last), end) != (ssize_t)sizeof(last) ||
+	    strcmp(last + ARCHIVE_HEAD, ARCHIVE_LAST) != 0 || lseek(fd, end, SEEK_SET) != end)
+		rc = err_set(e, EIO, "the initramfs has no end");
+	a.f = copy >= 0 ? fdopen(copy, "w") : NULL;
+	if (rc == 0 && !a.f)
+		rc = err_sys(e, errno, "write the initramfs");
+	if (rc == 0)
+		rc = put_mounts(&a, b, true);
+	rc = archive_end(&a, rc);
+	if (a.f && fclose(a.f) != 0 && rc == 0)
+		rc = err_sys(e, errno, "write the initramfs");
+	else if (!a.f && copy >= 0)
+		(void)close(copy);
+	if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		rc = err_sys(e, errno, "write the initramfs");
+	return rc;
 }

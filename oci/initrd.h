@@ -17,6 +17,10 @@
 int initrd_make(const struct bundle *b, const char *agent, const char *modules,
 		const struct layers *l, uint64_t *bytes, struct err *e);
 
+/* Of such a file: the files that engines write into the bundle (resolv.conf, hosts, hostname) are
+ * put again, as they are now: hooks may have changed them. */
+int initrd_renew(const struct bundle *b, int fd, struct err *e);
+
 /* The container's part of it alone. */
 int initrd_make_part(const struct bundle *b, const struct layers *l, uint64_t *bytes,
 		     struct err *e);

@@ -4,6 +4,7 @@
 #include "oci/linux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -179,6 +180,23 @@ static int say_root(struct linux_monitor *m, const struct network *n, int part, 
 	return rc < 0 ? err_wrap(e, rc, "tell the VM what the container's root is") : 0;
 }
 
+/* A process of the agent's own is the other end of the stream. It is there before the root, outside
+ * of which it runs. */
+static int begin_names(struct linux_monitor *m, int stream, struct err *e)
+{
+	json_t *words = json_pack("{s[s]ss}", "args", "names", "copy", "names");
+	uint8_t number = 0;
+	int rc = words && session_new(m, &number) ? 0 : -ENOMEM;
+
+	if (rc == 0) {
+		m->session[number]->in = stream;
+		session_set_output(m->session[number], 0, fcntl(stream, F_DUPFD_CLOEXEC, 3));
+		rc = agent_say_process(&m->agent, number, words, NULL) ? 0 : -ENOMEM;
+	}
+	json_decref(words);
+	return rc < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+}
+
 int linux_run(const struct container *c, const struct bundle *b, const struct network *n, int part,
 	      int listener, const struct monitor_stdio *io, struct err *e)
 {
@@ -199,7 +217,8 @@ int linux_run(const struct container *c, const struct bundle *b, const struct ne
 	m->session[0]->in = io->in;
 	session_set_output(m->session[0], 0, io->out);
 	session_set_output(m->session[0], 1, io->err);
-	if (say_root(m, n, part, &why) < 0)
+	if ((io->names >= 0 && begin_names(m, io->names, &why) < 0) ||
+	    say_root(m, n, part, &why) < 0)
 		monitor_fail(m, code, &why);
 	while (!m->ended)
 		turn(m, listener, signals);

@@ -11,6 +11,7 @@
 struct monitor_stdio {
 	int in, out; /* the engine's, or a terminal */
 	int err;     /* -1: a terminal, or none beside `out` */
+	int names;   /* stream of the engine's name server (resolver.h); -1: none */
 };
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cgroup2 folders, network and PID namespaces, capabilities. */
+/* cgroup2 folders, network and PID namespaces, capabilities, the file of the pid. */
 #include "oci/place.h"
 
 #include <errno.h>
@@ -230,4 +230,29 @@ int place_drop_rights(struct err *e)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &head, none) < 0)
 		return err_sys(e, errno, "drop all capabilities");
 	return 0;
+}
+
+/* --- what the engine is told --- */
+
+int place_write_pid(const char *path, pid_t pid, struct err *e)
+{
+	char *temporary = NULL;
+	FILE *f;
+	int rc = 0;
+
+	if (!path)
+		return 0;
+	if (asprintf(&temporary, "%s.new", path) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	f = fopen(temporary, "we");
+	if (!f || fprintf(f, "%d", (int)pid) < 0)
+		rc = err_sys(e, errno, "--pid-file \"%s\"", path);
+	if (f && fclose(f) != 0 && rc == 0)
+		rc = err_sys(e, errno, "--pid-file \"%s\"", path);
+	if (rc == 0 && rename(temporary, path) < 0)
+		rc = err_sys(e, errno, "--pid-file \"%s\"", path);
+	if (rc < 0 && f)
+		(void)unlink(temporary);
+	free(temporary);
+	return rc;
 }

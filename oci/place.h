@@ -21,5 +21,7 @@ int place_enter(const struct bundle *b, const struct container *c, struct err *e
 uint64_t place_network(void);
 /* Gives up all capabilities, for good. */
 int place_drop_rights(struct err *e);
+/* Replaced whole: an engine watches for it. NULL: there is none. */
+int place_write_pid(const char *path, pid_t pid, struct err *e);
 
 #endif

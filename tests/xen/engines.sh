@@ -93,7 +93,7 @@ exec_on_terminal() { # COMMAND...
 busybox_image() {
 	mkdir -p bb/bin bb/etc bb/www bb/proc bb/sys bb/dev bb/tmp
 	cp "$BUSYBOX" bb/bin/busybox
-	for name in sh httpd cat ip sleep tty hostname wget kill ls; do ln -s busybox bb/bin/$name; done
+	for name in sh httpd cat ip sleep tty hostname wget kill ls nslookup; do ln -s busybox bb/bin/$name; done
 	echo "served by a VM" >bb/www/index.html
 	echo root:x:0:0:root:/:/bin/sh >bb/etc/passwd
 	tar -C bb -cf bb.tar .

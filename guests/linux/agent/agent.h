@@ -84,7 +84,7 @@ struct spec {
 	struct list arg, env, group, limit;
 	char *cwd, *terminal, *caps;
 	char *user; /* "user[:group]" */
-	char *copy; /* "send" or "receive" of files */
+	char *copy; /* "send" or "receive" of files, or "names" */
 	uint32_t uid, gid, umask;
 	int oom;
 	bool has_umask, has_oom, no_new;
@@ -148,6 +148,8 @@ void session_drop(uint8_t number);
 int user_find(const char *text, struct spec *s);
 /* In place of a program: sends or receives files. An exit status. */
 int copy_run(const struct spec *s);
+/* Likewise: takes questions of programs in the VM to the host's name server. */
+int names_serve(void);
 /* In the child: becomes what the spec says; returns the step that failed, with errno. */
 const char *process_become(struct spec *s, bool first);
 

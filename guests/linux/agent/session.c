@@ -110,7 +110,7 @@ static __attribute__((noreturn)) void child(struct spec *s, struct ends *e, bool
 	step = process_become(s, first);
 	why = step ? ENOEXEC : 0;
 	if (!step && s->copy)
-		_exit(copy_run(s));
+		_exit(strcmp(s->copy, "names") == 0 ? names_serve() : copy_run(s));
 	if (!step) {
 		environ = s->env.text ? s->env.text : none;
 		(void)execvp(s->arg.text[0], s->arg.text);

@@ -135,8 +135,8 @@ enum link_key {
 	LINK_K_LIMIT = 'l',  /* "number soft hard" */
 	LINK_K_OOM = 'o',    /* oom_score_adj */
 	LINK_K_USER = 'U',   /* "user[:group]", names or numbers, in place of these */
-	LINK_K_COPY =
-		'C', /* "send" or "receive" of files (tree.h), with a path and a name as args */
+	LINK_K_COPY = 'C', /* "send" or "receive" of files (tree.h), with a path and a name as args;
+			      or "names": questions to the host's name server, as names.h says */
 	/* The container that the session belongs to, a name without slashes; none: the VM itself,
 	 * or the one whose root the initramfs has. The first item of a session that has one. A new
 	 * name: a new container, whose root comes as LINK_ARCHIVE and LINK_K_IMAGE before SETUP;

@@ -359,13 +359,51 @@ static void test_part(void **state)
 	(void)close(part);
 }
 
+/* What hooks have written counts; all else is as it was. */
+static void test_renew(void **state)
+{
+	struct bundle b;
+	struct err e = {0};
+	uint64_t bytes = 0;
+	uint32_t before;
+	int other;
+	int part;
+
+	(void)state;
+	write_file("names", "nameserver 1.1.1.1\n");
+	write_file("other", "before\n");
+	describe("{\"destination\":\"/etc/resolv.conf\",\"source\":\"names\",\"type\":\"bind\"},"
+		 "{\"destination\":\"/etc/other\",\"source\":\"other\",\"type\":\"bind\"}");
+	assert_int_equal(bundle_read(&b, folder, &e), 0);
+	part = initrd_make_part(&b, NULL, &bytes, &e);
+	assert_return_code(part, e.code);
+	parse(part, bytes);
+	before = entries;
+	write_file("names", "nameserver 127.0.0.11\noptions ndots:0\n");
+	write_file("other", "after\n");
+	assert_return_code(initrd_renew(&b, part, &e), e.code);
+	assert_int_equal(lseek(part, 0, SEEK_CUR), 0);
+	parse(part, bytes);
+	assert_true(entries > before);
+	assert_string_equal(entry[find("root/etc/resolv.conf")].data,
+			    "nameserver 127.0.0.11\noptions ndots:0\n");
+	assert_string_equal(entry[find("root/etc/other")].data, "before\n");
+	assert_return_code(ftruncate(part, 1000), errno);
+	assert_int_equal(initrd_renew(&b, part, &e), -EIO);
+	assert_return_code(unlink("names"), errno);
+	other = initrd_make(&b, "agent", "modules", NULL, &bytes, &e);
+	assert_int_equal(other, -EINVAL);
+	bundle_free(&b);
+	(void)close(part);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_root),   cmocka_unit_test(test_part),
-		cmocka_unit_test(test_bound),  cmocka_unit_test(test_bound_by_links),
-		cmocka_unit_test(test_layers), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_modules)};
+		cmocka_unit_test(test_root),	cmocka_unit_test(test_part),
+		cmocka_unit_test(test_bound),	cmocka_unit_test(test_bound_by_links),
+		cmocka_unit_test(test_layers),	cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_modules), cmocka_unit_test(test_renew)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -302,7 +302,7 @@ static void test_processes(void **state)
 
 static void test_no_root(void **state)
 {
-	const struct monitor_stdio io = {.in = -1, .out = -1, .err = -1};
+	const struct monitor_stdio io = {.in = -1, .out = -1, .err = -1, .names = -1};
 	struct container c = {.dir = -1};
 	struct network network = {0};
 	struct bundle b = {0};

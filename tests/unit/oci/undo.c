@@ -216,7 +216,7 @@ static void test_make(void **state)
 
 static int watch(int code, unsigned int n)
 {
-	const struct monitor_stdio io = {.in = -1, .out = -1, .err = -1};
+	const struct monitor_stdio io = {.in = -1, .out = -1, .err = -1, .names = -1};
 	struct container c = {.dir = -1};
 
 	open_rc = 0;
