@@ -245,6 +245,41 @@ int xen_dirty_take(struct xen *x, uint32_t domid, uint64_t frames, bool last, ui
 /* 0 also if the mode was off. */
 int xen_dirty_stop(struct xen *x, uint32_t domid);
 
+/* --- libxenguest's stream of a PV domain ---------------------------------------------------------
+ *
+ * For PV guests that are not of our own builder: only libxenguest knows how their kernels keep
+ * the list of their frames. Its calls block from start to end, print, and read data that can come
+ * from others, so each runs in a child process. The child has no files except its end of a pipe
+ * and Xen's devices, a limit of memory and of CPU time, and a list of allowed system calls. It
+ * still has all of Xen's calls, because Xen's driver cannot restrict these to one domain: check
+ * the stream before it is given to the child (libdom/save_records.h).
+ */
+
+struct xen_stream_want {
+	bool restore; /* otherwise the domain is saved, which has shut down with SHUTDOWN_suspend */
+	uint32_t domid;
+	uint64_t frames;		   /* of the domain; for the limits */
+	uint32_t store_port, console_port; /* for a restore: ports of the domain */
+};
+
+struct xen_stream_result {
+	/* of a restore: machine frames of the rings of store and console, as the child reports
+	 * them */
+	uint64_t store_mfn, console_mfn;
+	char why[160]; /* what libxenguest says about a failure; may be empty */
+};
+
+struct xen_stream;
+/* Starts the child. *fd: this end of the pipe, which does not block: the stream is read from it, or
+ * for a restore written to it. The caller closes it. */
+int xen_stream_begin(const struct xen_stream_want *w, struct xen_stream **out, int *fd);
+/* Ends the child (`stop`), or waits until it has done its work: close *fd before. Frees `s`. 0, or
+ * -errno of libxenguest; -EINTR: the child was ended by a signal. */
+int xen_stream_end(struct xen_stream *s, bool stop, struct xen_stream_result *r);
+/* The number of guest frames that the kernel of a PV domain says it has, most of them with pages.
+ */
+int xen_guest_frames(struct xen *x, uint32_t domid, uint64_t *frames);
+
 /* --- event channels ------------------------------------------------------------------------------
  */
 

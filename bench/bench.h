@@ -66,6 +66,7 @@ void bench_linux(unsigned int n);
 void bench_kernel(unsigned int n);
 void bench_checkpoint(unsigned int n);
 void bench_linuxsave(unsigned int n);
+void bench_linuxsavepv(unsigned int n);
 void bench_branch(unsigned int n);
 void bench_booted(unsigned int n);
 void bench_bootedlinux(unsigned int n);

@@ -61,12 +61,13 @@ static uint64_t restore(struct chaos *c, int file, uint32_t flags)
 	return start;
 }
 
-static void print(struct samples *s, const char *what, const char *type)
+static void print(struct samples *s, const char *bench, const char *what, const char *type,
+		  const char *size)
 {
 	char metric[64];
 
-	(void)snprintf(metric, sizeof(metric), "%s_%s_4m", what, type);
-	samples_print(s, "checkpoint", metric);
+	(void)snprintf(metric, sizeof(metric), "%s_%s_%s", what, type, size);
+	samples_print(s, bench, metric);
 }
 
 static void one_type(struct chaos *c, const char *type, unsigned int n)
@@ -102,15 +103,15 @@ static void one_type(struct chaos *c, const char *type, unsigned int n)
 	(void)conn_destroy(c, "bench");
 	(void)close(file);
 	(void)close(kernel);
-	print(&pause, "save_pause", type);
-	print(&answer, "save", type);
-	print(&back, "restore", type);
-	print(&event, "restore_event", type);
+	print(&pause, "checkpoint", "save_pause", type, "4m");
+	print(&answer, "checkpoint", "save", type, "4m");
+	print(&back, "checkpoint", "restore", type, "4m");
+	print(&event, "checkpoint", "restore_event", type, "4m");
 }
 
 /* A VM "bench" that is there, a Linux of 128 MiB: into a new file in memory, and out of it as a
  * copy. */
-void bench_linuxsave(unsigned int n)
+static void linux_of(const char *type, unsigned int n)
 {
 	static struct samples answer;
 	static struct samples pause;
@@ -131,9 +132,19 @@ void bench_linuxsave(unsigned int n)
 		(void)sleep(LINUX_REST_S);
 	}
 	chaos_close(c);
-	samples_print(&answer, "linuxsave", "linux_save_pvh_128m");
-	samples_print(&pause, "linuxsave", "linux_save_pause_pvh_128m");
-	samples_print(&back, "linuxsave", "linux_restore_pvh_128m");
+	print(&answer, "linuxsave", "linux_save", type, "128m");
+	print(&pause, "linuxsave", "linux_save_pause", type, "128m");
+	print(&back, "linuxsave", "linux_restore", type, "128m");
+}
+
+void bench_linuxsave(unsigned int n)
+{
+	linux_of("pvh", n);
+}
+
+void bench_linuxsavepv(unsigned int n)
+{
+	linux_of("pv", n);
 }
 
 void bench_checkpoint(unsigned int n)

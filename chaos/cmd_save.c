@@ -304,7 +304,8 @@ static const char save_help[] =
 	"Writes the memory and vCPUs of a VM into FILE (\"-\": standard output) and ends the VM.\n"
 	"\"chaos restore FILE\" continues it. The VM is stopped meanwhile; if something fails, it "
 	"continues.\n"
-	"The guest must support it: noxs guests that say so (noxs(7)), and Linux as PVH.\n"
+	"The guest must support it: noxs guests that say so (noxs(7)), and Linux\n"
+	"(as PV with store=own).\n"
 	"\n"
 	"  -c, --keep              let the VM continue when it has been written\n" HELP_JSON;
 

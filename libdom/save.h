@@ -11,7 +11,7 @@
 #include "libdom/libdom.h"
 
 /*
- * For images with a noxs entry, and for Linux as PVH (`linux_guest`). A stream (man 5
+ * For images with a noxs entry, and for Linux (`linux_guest`). A stream (man 5
  * chaos-save) has a header, a block of bytes of the toolstack, vCPU states, runs of pages, and
  * the pages. It can be a file or a pipe. The device page is never in it: a restore writes a new
  * one.
@@ -61,8 +61,7 @@ struct save_source {
 	const volatile void *device, *control; /* its two noxs pages, mapped by the caller */
 	uint64_t dev_frame, control_frame; /* where they lie, in the form that xen_map() takes */
 	/* It has no such pages (`device` and `control` are NULL), but a store: the frames are
-	 * those of the store ring and the console ring. It has shut down with SHUTDOWN_suspend.
-	 * PVH. */
+	 * those of the store ring and the console ring. It has shut down with SHUTDOWN_suspend. */
 	bool linux_guest;
 	struct dom_frames frames; /* frames of struct dom; zeroed: not known, then a save of a PV
 				     guest takes longer */

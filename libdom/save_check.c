@@ -2,6 +2,7 @@
 /* Checks the numbers in a stream, which is hostile data, before they are used. Nothing here
  * reads or allocates. */
 #include "libdom/save_linux.h"
+#include "libdom/save_pvlinux.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static int check_form(const struct save_header *h, bool live, struct err *e)
 		return damaged(e, "its format or the size of its header is not valid");
 	if (h->header_hash != save_hash_of(h, offsetof(struct save_header, header_hash)))
 		return damaged(e, "the checksum of its header is wrong");
-	if (h->kind != SAVE_KIND_NOXS && h->kind != SAVE_KIND_LINUX)
+	if (h->kind < SAVE_KIND_NOXS || h->kind > SAVE_KIND_PV_LINUX)
 		return err_set(e, EOPNOTSUPP,
 			       "it has a VM of kind %u, which this chaos does not support",
 			       h->kind);
@@ -49,7 +50,7 @@ static int check_form(const struct save_header *h, bool live, struct err *e)
 		return err_set(e, EPROTO, "it is the stream of a migration, not a saved VM");
 	if (h->flags & ~(SAVE_FLAGS | SAVE_FLAG_LIVE) ||
 	    !all_zero(h->reserved, sizeof(h->reserved)) ||
-	    (h->kind != SAVE_KIND_LINUX && !all_zero((const uint8_t *)h->param, sizeof(h->param))))
+	    (h->kind == SAVE_KIND_NOXS && !all_zero((const uint8_t *)h->param, sizeof(h->param))))
 		return err_set(e, EOPNOTSUPP,
 			       "it has flags or fields that this chaos does not know");
 	return 0;
@@ -92,6 +93,25 @@ static int check_linux(const struct save_header *h, struct err *e)
 	return 0;
 }
 
+/* The stream inside is checked on its way: save_records.c. */
+static int check_pv_linux(const struct save_header *h, struct err *e)
+{
+	uint64_t frames = h->param[0];
+
+	if (h->type != DOM_PV || h->ring_pages || h->flags || h->cpu_bytes || h->runs)
+		return damaged(e, "its kind and type do not fit");
+	if (frames < 1 || frames > h->pages + SAVE_PV_LINUX_EXTRA)
+		return damaged(e, "its number of frames is not valid");
+	if (h->present > save_pv_linux_blocks(h->pages + SAVE_LINUX_SPECIAL, frames, h->vcpus))
+		return damaged(e, "a section is too large");
+	if (h->dev_gfn || h->control_gfn || h->shared_info_gfn || h->page_table_gfn ||
+	    h->page_table_pages || h->grant_gfn || h->grant_frames || h->image_end_gfn ||
+	    !all_zero((const uint8_t *)&h->param[1], sizeof(h->param) - sizeof(h->param[0])))
+		return err_set(e, EOPNOTSUPP,
+			       "it has flags or fields that this chaos does not know");
+	return 0;
+}
+
 static int check_header(const struct save_header *h, bool live, struct err *e)
 {
 	int rc = check_form(h, live, e);
@@ -114,7 +134,11 @@ static int check_header(const struct save_header *h, bool live, struct err *e)
 		return damaged(e, "its CPU is not valid");
 	if (h->owner_bytes > SAVE_OWNER_MAX || h->feature_words > SAVE_FEATURES_MAX ||
 	    h->cpu_bytes > h->vcpus * (uint64_t)(SAVE_CPU_MAX + sizeof(struct save_cpu)) ||
-	    h->runs > SAVE_RUNS_MAX || h->present > h->pages + SAVE_LINUX_SPECIAL)
+	    h->runs > SAVE_RUNS_MAX)
+		return damaged(e, "a section is too large");
+	if (h->kind == SAVE_KIND_PV_LINUX)
+		return check_pv_linux(h, e);
+	if (h->present > h->pages + SAVE_LINUX_SPECIAL)
 		return damaged(e, "a section is too large");
 	return h->kind == SAVE_KIND_LINUX ? check_linux(h, e) : check_layout(h, e);
 }
@@ -301,7 +325,8 @@ int save_check_sections(const struct save_stream *s, struct err *e)
 
 	if (s->h.sections_hash != save_hash_of(s->sections, save_sections(&s->h)))
 		return damaged(e, "the checksum before its pages is wrong");
-	if (s->h.flags & SAVE_FLAG_LIVE) /* they come in its last part */
+	/* they come in its last part, or are in libxenguest's stream */
+	if (s->h.flags & SAVE_FLAG_LIVE || s->h.kind == SAVE_KIND_PV_LINUX)
 		return 0;
 	rc = check_cpus(s, e);
 	return rc < 0 ? rc : check_runs(s, e);

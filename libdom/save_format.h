@@ -12,7 +12,8 @@
 
 enum save_kind {
 	SAVE_KIND_NOXS = 1,
-	SAVE_KIND_LINUX = 2, /* PVH, with a store: guests of other toolstacks */
+	SAVE_KIND_LINUX = 2,	/* PVH, with a store: guests of other toolstacks */
+	SAVE_KIND_PV_LINUX = 3, /* the same for PV: in place of pages is libxenguest's stream */
 };
 enum save_compression { SAVE_PLAIN_PAGES = 0 }; /* form of the pages in the stream */
 enum save_vendor { SAVE_VENDOR_AMD = 1, SAVE_VENDOR_INTEL = 2 };
@@ -57,9 +58,10 @@ struct save_header {
 	uint32_t cpu_bytes;	/* struct save_cpu, each followed by its bytes */
 	uint32_t runs;		/* struct save_run */
 	uint64_t present;  /* pages of 4096 bytes, of all runs that have pages in the stream, in the
-			      order of the runs */
+			      order of the runs; SAVE_KIND_PV_LINUX: blocks of 4096 bytes */
 	uint64_t saved_ns; /* since 1970-01-01 UTC */
-	/* 0xa8: SAVE_KIND_LINUX: HVM parameters, in the order of save_linux_params[] */
+	/* 0xa8: SAVE_KIND_LINUX: HVM parameters, in the order of save_linux_params[];
+	 * SAVE_KIND_PV_LINUX: the first one is the number of frames that the kernel knows */
 	uint64_t param[SAVE_PARAMS];
 	uint8_t reserved[0xf0 - 0xa8 - 8 * SAVE_PARAMS];
 	uint64_t sections_hash; /* XXH3, 64 bits: of the sections before the pages */

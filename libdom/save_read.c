@@ -78,7 +78,7 @@ void save_describe(struct save_stream *s)
 		.ring_pages = h->ring_pages,
 		.saved_ns = h->saved_ns,
 		.limits = {h->limit[0], h->limit[1], h->limit[2], h->limit[3], h->limit[4]},
-		.linux_guest = h->kind == SAVE_KIND_LINUX,
+		.linux_guest = h->kind != SAVE_KIND_NOXS,
 		.owner_bytes = h->owner_bytes,
 	};
 }
@@ -281,7 +281,7 @@ static int compare_end(struct save_stream *s, uint64_t hash, struct err *e)
 
 bool save_is_small(const struct save_stream *s)
 {
-	return s->h.present * PAGE_BYTES <= SAVE_SMALL_BYTES;
+	return s->h.kind != SAVE_KIND_PV_LINUX && s->h.present * PAGE_BYTES <= SAVE_SMALL_BYTES;
 }
 
 bool save_is_read(const struct save_stream *s)

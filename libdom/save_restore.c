@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Out of a stream into a shell. */
 #include "libdom/save_linux.h"
+#include "libdom/save_pvlinux.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -297,6 +298,8 @@ int save_restore(struct xen *x, struct save_stream *s, struct dom *d, struct sav
 	count(s, st);
 	if (rc < 0)
 		return rc;
+	if (s->h.kind == SAVE_KIND_PV_LINUX)
+		return save_pv_linux_restore(x, s, d, st, e);
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_set(e, ENOMEM, "out of memory");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Writes a stream from a stopped domain: first determines the pages, then writes them. */
 #include "libdom/save_linux.h"
+#include "libdom/save_pvlinux.h"
 #include "libdom/share.h"
 
 #include <errno.h>
@@ -244,6 +245,14 @@ static int prepare_linux(struct saving *s, struct err *e)
 	return rc < 0 ? rc : save_linux_pages(s, e);
 }
 
+static int prepare_pv_linux(struct saving *s, struct err *e)
+{
+	int rc = save_pv_linux_header(s->x, s->from, &s->h, e);
+
+	s->st->pages = s->from->pages;
+	return rc < 0 ? rc : add_features(s, e);
+}
+
 static int prepare_noxs(struct saving *s, struct err *e)
 {
 	uint64_t need;
@@ -322,7 +331,9 @@ int saving_look(struct saving *s, uint32_t owner_bytes, struct err *e)
 		rc = save_check(s->from->control, e);
 	begin_header(s, owner_bytes);
 	if (rc == 0)
-		rc = s->from->linux_guest ? prepare_linux(s, e) : prepare_noxs(s, e);
+		rc = !s->from->linux_guest     ? prepare_noxs(s, e)
+		     : s->from->type == DOM_PV ? prepare_pv_linux(s, e)
+					       : prepare_linux(s, e);
 	return rc;
 }
 
@@ -336,7 +347,11 @@ int saving_begin(struct xen *x, const struct save_source *from, uint32_t owner_b
 	if (!s)
 		return -ENOMEM;
 	rc = saving_look(s, owner_bytes, e);
-	if (rc == 0 && from->left && from->linux_guest) {
+	if (rc < 0 || s->h.kind == SAVE_KIND_PV_LINUX) {
+		st->present = s->from->pages;
+		return rc;
+	}
+	if (from->left && from->linux_guest) {
 		s->maps = live_maps_new(from->domid, false, s->n);
 		rc = s->maps ? 0 : no_memory(e);
 	}
@@ -361,7 +376,8 @@ int save_write(struct xen *x, const struct save_source *from, const void *owner,
 		rc = s->hash ? saving_put_head(s, owner, e) : no_memory(e);
 	}
 	if (rc == 0)
-		rc = saving_put_pages(s, e);
+		rc = s->h.kind == SAVE_KIND_PV_LINUX ? save_pv_linux_put(s, e)
+						     : saving_put_pages(s, e);
 	if (rc == 0)
 		rc = saving_stood_still(s, e);
 	if (rc == 0)

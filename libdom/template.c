@@ -105,6 +105,9 @@ int dom_template_take(struct xen *x, const struct save_source *from, struct save
 		t ? saving_begin(x, from, 0, NULL, st, &s, e) : err_set(e, ENOMEM, "out of memory");
 
 	*out = NULL;
+	if (rc == 0 && s->h.kind == SAVE_KIND_PV_LINUX)
+		rc = err_set(e, EOPNOTSUPP,
+			     "the state of a PV guest without noxs entry cannot be kept in memory");
 	if (rc == 0)
 		rc = copy_state(s, t, e);
 	saving_end(s);

@@ -87,6 +87,15 @@ void fake_set_dirty(bool dirty);
 
 /* Each page of a PV domain is a page table of level 1. */
 void fake_all_tables(bool on);
+/* What the next children of libxenguest's stream do (xen_stream_begin()). A stream has all pages of
+ * the domain. */
+enum fake_stream {
+	FAKE_STREAM_GOOD,
+	FAKE_STREAM_CUT,    /* ends without its last record */
+	FAKE_STREAM_LONG,   /* does not end */
+	FAKE_STREAM_KILLED, /* the child is ended by a signal */
+};
+void fake_stream(enum fake_stream how);
 
 /* Free memory of the host, in pages: less by what domains are given, more when they go. */
 void fake_set_free(uint64_t pages);

@@ -28,8 +28,9 @@ static int check_linux(const struct vm *vm, struct err *e)
 	const struct vm_config *c = vm_cfg(vm);
 	const char *why = NULL;
 
-	if (c->type != DOM_PVH)
-		why = "its image has no noxs entry, and then only type=\"pvh\" is supported";
+	if (c->type == DOM_PV && engine_store_mode(vm_engine(vm)) != STORE_OWN)
+		why = "its image has no noxs entry, and a PV guest is only saved if chaosd is the "
+		      "store (store=own)";
 	else if (c->maxmem_kib > c->mem_kib)
 		why = "maxmem is larger than memory";
 	else if (!guest_store_can_suspend(vm))

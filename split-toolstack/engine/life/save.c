@@ -330,6 +330,11 @@ int life_save(struct vm *vm, const struct life_news *n)
 
 	if (rc < 0)
 		return rc;
+	if (s->take && !vm_has_noxs(vm) && vm_cfg(vm)->type == DOM_PV)
+		return err_set(n->e, EOPNOTSUPP,
+			       "\"%s\" is a PV guest without a noxs entry, whose state cannot be "
+			       "kept in memory: use \"chaos snapshot\" and \"chaos create --from\"",
+			       vm_name(vm));
 	if (s->on_round && vm_cfg(vm)->type != DOM_PVH)
 		return err_set(n->e, EOPNOTSUPP,
 			       "\"%s\" is a PV guest, which must be stopped to be migrated: Xen "
