@@ -184,13 +184,6 @@ static void on_watches(struct mirror *m)
 	}
 }
 
-static bool do_one(struct mirror *m, xs_transaction_t t, const struct mirror_item *i)
-{
-	if (i->op == OP_PUT)
-		return xs_write(m->xs, t, i->path, i->value, i->len);
-	return xs_rm(m->xs, t, i->path) || errno == ENOENT;
-}
-
 static void failed(struct mirror *m, const struct mirror_item *i)
 {
 	if (errno == EBADF || errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
@@ -210,7 +203,7 @@ static void transaction(struct mirror *m, const struct mirror_item *all)
 			break;
 
 		for (const struct mirror_item *i = all->sub; i && !bad; i = i->next)
-			if (!do_one(m, t, i))
+			if (!mirror_do(m->xs, t, i))
 				bad = i;
 		if (bad) {
 			failed(m, bad);
@@ -245,7 +238,8 @@ static bool do_item(struct mirror *m, struct mirror_item *i)
 		failed(m, i);
 	else if (i->op == OP_UNFOLLOW)
 		(void)xs_unwatch(m->xs, i->path, i->path);
-	else if ((i->op == OP_PUT || i->op == OP_RM) && !do_one(m, XBT_NULL, i))
+	else if ((i->op == OP_PUT || i->op == OP_PUT_NEW || i->op == OP_RM) &&
+		 !mirror_do(m->xs, XBT_NULL, i))
 		failed(m, i);
 	mirror_item_free(i);
 	return go_on;
@@ -343,6 +337,11 @@ int mirror_end(struct mirror *m)
 int mirror_put(struct mirror *m, const char *path, const char *value, uint32_t len)
 {
 	return queue_item(m, OP_PUT, path, value, len);
+}
+
+int mirror_put_new(struct mirror *m, const char *path, const char *value, uint32_t len)
+{
+	return queue_item(m, OP_PUT_NEW, path, value, len);
 }
 
 int mirror_rm(struct mirror *m, const char *path)

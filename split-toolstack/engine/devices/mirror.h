@@ -38,6 +38,8 @@ void mirror_close(struct mirror *m); /* first completes all requests; NULL is al
 
 /* Writes a node; between begin and end all writes are one transaction. -ENOMEM. */
 int mirror_put(struct mirror *m, const char *path, const char *value, uint32_t len);
+/* Writes it unless there is one. */
+int mirror_put_new(struct mirror *m, const char *path, const char *value, uint32_t len);
 int mirror_begin(struct mirror *m);
 int mirror_end(struct mirror *m);
 int mirror_rm(struct mirror *m, const char *path);

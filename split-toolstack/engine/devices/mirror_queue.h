@@ -7,7 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum mirror_op { OP_PUT, OP_RM, OP_TRANSACTION, OP_FOLLOW, OP_UNFOLLOW, OP_TELL, OP_STOP };
+enum mirror_op {
+	OP_PUT,
+	OP_PUT_NEW,
+	OP_RM,
+	OP_TRANSACTION,
+	OP_FOLLOW,
+	OP_UNFOLLOW,
+	OP_TELL,
+	OP_STOP
+};
 
 /* A request to the thread, or (as OP_PUT and OP_RM) news from it. OP_TELL goes there and back. */
 struct mirror_item {
@@ -27,6 +36,10 @@ struct mirror_queue {
 	uint32_t n;
 	uint64_t bytes, most; /* size of queued items; limit, 0: none */
 };
+
+struct xs_handle;
+/* mirror_do.c: OP_PUT, OP_PUT_NEW or OP_RM, in a transaction (XBT_NULL: none); false: errno. */
+bool mirror_do(struct xs_handle *xs, uint32_t t, const struct mirror_item *i);
 
 /* NULL: out of memory. */
 struct mirror_item *mirror_item_new(enum mirror_op op, const char *path, const char *value,

@@ -16,6 +16,7 @@
 struct walk {
 	struct engine *en;
 	const char *base;
+	bool again; /* the nodes may be there already */
 	int rc;
 };
 
@@ -32,18 +33,31 @@ static int put_node(struct engine *en, const char *path)
 	return rc;
 }
 
+/* The kernel's backend may have written its state while no daemon followed it. */
+static int put_state(struct engine *en, const char *path)
+{
+	uint32_t len = 0;
+	const char *value = store_get(engine_devices(en)->host.store, path, &len);
+
+	return value ? mirror_put_new(engine_devices(en)->mirror, path, value, len) : 0;
+}
+
 static void put_child(const char *name, void *arg)
 {
 	struct walk *w = arg;
 	char at[DEVTREE_PATH_MAX + 64];
 
-	if (w->rc == 0 && snprintf(at, sizeof(at), "%s/%s", w->base, name) < (int)sizeof(at))
+	if (w->rc < 0 || snprintf(at, sizeof(at), "%s/%s", w->base, name) >= (int)sizeof(at))
+		return;
+	if (w->again && strcmp(name, "state") == 0)
+		w->rc = put_state(w->en, at);
+	else
 		w->rc = put_node(w->en, at);
 }
 
-static int put_all(struct engine *en, const char *base)
+static int put_all(struct engine *en, const char *base, bool again)
 {
-	struct walk w = {en, base, 0};
+	struct walk w = {en, base, again, 0};
 
 	(void)store_children(engine_devices(en)->host.store, base, put_child, &w);
 	return w.rc;
@@ -68,7 +82,7 @@ static void changed(struct device *d, const char *path)
 		(void)put_node(d->en, path);
 }
 
-static int adopt(struct device *d)
+static int copy(struct device *d, bool again)
 {
 	struct engine *en = d->en;
 	char front[DEVTREE_PATH_MAX];
@@ -82,9 +96,9 @@ static int adopt(struct device *d)
 	if (rc < 0)
 		return rc;
 	d->mirrored = true;
-	rc = put_all(en, front);
+	rc = put_all(en, front, false);
 	if (rc == 0)
-		rc = put_all(en, back);
+		rc = put_all(en, back, again);
 	end = mirror_end(
 		engine_devices(en)->mirror); /* also of a part of it: then the device goes again */
 	if (rc == 0)
@@ -126,7 +140,12 @@ static void stop_again(struct device *d)
 static int start(struct device *d, struct err *e)
 {
 	(void)e;
-	return adopt(d);
+	return copy(d, false);
+}
+
+static int adopt(struct device *d)
+{
+	return copy(d, true);
 }
 
 bool device_unmirror_domain(struct engine *en, uint32_t domid)

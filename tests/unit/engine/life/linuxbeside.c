@@ -233,6 +233,25 @@ static void it_is_saved_in_place(void **state)
 	has_nothing_of(domid);
 }
 
+/* The state of a backend, which the kernel may have written meanwhile. */
+static void what_is_there_stays(void **state)
+{
+	struct mirror *m = engine_mirror(en);
+
+	(void)state;
+	xs_put_in("/b/state", "4");
+	assert_int_equal(mirror_begin(m), 0);
+	assert_int_equal(mirror_put(m, "/b/online", "1", 1), 0);
+	assert_int_equal(mirror_put_new(m, "/b/state", "2", 1), 0);
+	assert_int_equal(mirror_put_new(m, "/c/state", "1", 1), 0);
+	assert_int_equal(mirror_end(m), 0);
+	assert_int_equal(mirror_put_new(m, "/b/state", "3", 1), 0);
+	assert_int_equal(mirror_put_new(m, "/d/state", "5", 1), 0);
+	work_until(xs_has("/d/state", "5"));
+	assert_true(xs_has("/b/online", "1") && xs_has("/b/state", "4"));
+	assert_true(xs_has("/c/state", "1"));
+}
+
 /* --- xenstored ends --- */
 
 static void it_ends(void)
@@ -400,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BESIDE(its_devices_get_nodes_of_the_new_domain),
 		BESIDE(it_is_saved_in_place),
+		BESIDE(what_is_there_stays),
 		BESIDE(the_file_stays),
 		BESIDE(it_ends_meanwhile),
 		BESIDE(it_ends_during_a_restore),
