@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Connections of both ends of a migration that break: at each step one of the two VMs is left that
  * runs, or one that stands still and says so. */
+#include "tests/unit/chaosd/server_help.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
 #include <poll.h>
@@ -11,31 +12,8 @@
 
 #include <noxs/abi.h>
 
-#include "split-toolstack/chaosd/ops.h"
-#include "split-toolstack/chaosd/server.h"
 #include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/parts/parts.h"
-#include "split-toolstack/protocol/client.h"
-
-static char path[64];
-static struct server *server;
-
-static int open_server(void **state)
-{
-	struct server_conf c = {.path = path, .group = "", .listen_fd = -1, .ops = &operations};
-	struct err e = {0};
-
-	assert_int_equal(setup(state), 0);
-	(void)snprintf(path, sizeof(path), "/tmp/chaos-migrateconn-%d", (int)getpid());
-	assert_int_equal(server_open(loop, en, &c, &server, &e), 0);
-	return 0;
-}
-
-static int close_server(void **state)
-{
-	server_close(server);
-	return teardown(state);
-}
 
 /* One end of it: a connection, with streams on it that hear of all that happens to its VM. */
 struct end {
@@ -231,9 +209,8 @@ static void words_have_an_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(whoever_breaks_off_one_is_left, open_server,
-						close_server),
-		cmocka_unit_test_setup_teardown(words_have_an_order, open_server, close_server),
+		SERVER(whoever_breaks_off_one_is_left),
+		SERVER(words_have_an_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every malloc of chaosd's own code that serves a client fails once: an error, and nothing else. */
-#include "tests/unit/engine/engine_help.h"
+#include "tests/unit/chaosd/server_help.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -9,9 +9,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "split-toolstack/protocol/client.h"
-#include "split-toolstack/chaosd/ops.h"
-#include "split-toolstack/chaosd/server.h"
 
 /* The call from now on that fails; 0: none. Only while the loop turns: not the test's own. */
 static uint32_t fail_at, calls;
@@ -49,9 +46,6 @@ char *__wrap_strdup(const char *s)
 {
 	return fails() ? NULL : __real_strdup(s);
 }
-
-static char path[64];
-static struct server *server;
 
 static void turns(void)
 {
@@ -168,27 +162,10 @@ static void every_malloc_may_fail(void **state)
 	print_message("%u points, %u of them told\n", points, told);
 }
 
-static int open_server(void **state)
-{
-	struct server_conf c = {.path = path, .group = "", .listen_fd = -1, .ops = &operations};
-	struct err e = {0};
-
-	assert_int_equal(setup(state), 0);
-	(void)snprintf(path, sizeof(path), "/tmp/chaos-oom-%d", (int)getpid());
-	assert_int_equal(server_open(loop, en, &c, &server, &e), 0);
-	return 0;
-}
-
-static int close_server(void **state)
-{
-	server_close(server);
-	return teardown(state);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(every_malloc_may_fail, open_server, close_server),
+		SERVER(every_malloc_may_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Connections that save VMs, wait for them and break: at each step, in one and the same. */
+#include "tests/unit/chaosd/server_help.h"
 #include "tests/unit/engine/life/savevm_help.h"
 
 #include <poll.h>
@@ -11,38 +12,7 @@
 #include <noxs/abi.h>
 #include <xen/sched.h>
 
-#include "split-toolstack/chaosd/ops.h"
-#include "split-toolstack/chaosd/server.h"
-#include "split-toolstack/protocol/client.h"
-
-static char path[64];
-static struct server *server;
 static uint32_t save_tag; /* of the last SAVE */
-
-static int open_server(void **state)
-{
-	struct server_conf c = {.path = path, .group = "", .listen_fd = -1, .ops = &operations};
-	struct err e = {0};
-
-	assert_int_equal(setup(state), 0);
-	(void)snprintf(path, sizeof(path), "/tmp/chaos-saveconn-%d", (int)getpid());
-	assert_int_equal(server_open(loop, en, &c, &server, &e), 0);
-	return 0;
-}
-
-static int close_server(void **state)
-{
-	server_close(server);
-	return teardown(state);
-}
-
-static void connects(struct client *c)
-{
-	struct err e = {0};
-
-	assert_int_equal(client_open(c, path, &e), 0);
-	(void)ev_run(loop, EVRUN_NOWAIT);
-}
 
 /* About the VM "web". */
 static void asks(struct client *c, enum proto_op op, uint32_t flags)
@@ -67,13 +37,6 @@ static void all_gone(void)
 	for (int i = 0; i < 10000 && server_clients(server); i++)
 		(void)ev_run(loop, EVRUN_NOWAIT);
 	assert_int_equal(server_clients(server), 0);
-}
-
-static bool readable(const struct client *c)
-{
-	struct pollfd p = {c->fd, POLLIN, 0};
-
-	return poll(&p, 1, 0) == 1;
 }
 
 /* The save has said that it is written; other streams say what they like. */
@@ -205,16 +168,9 @@ static void the_daemon_stops_meanwhile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_daemon_stops_meanwhile, open_server,
-						close_server),
-		cmocka_unit_test_setup_teardown(it_breaks_before_it_is_written, open_server,
-						close_server),
-		cmocka_unit_test_setup_teardown(it_breaks_when_it_is_written, open_server,
-						close_server),
-		cmocka_unit_test_setup_teardown(it_breaks_behind_its_last_word, open_server,
-						close_server),
-		cmocka_unit_test_setup_teardown(it_breaks_as_the_vm_is_destroyed, open_server,
-						close_server),
+		SERVER(the_daemon_stops_meanwhile),	  SERVER(it_breaks_before_it_is_written),
+		SERVER(it_breaks_when_it_is_written),	  SERVER(it_breaks_behind_its_last_word),
+		SERVER(it_breaks_as_the_vm_is_destroyed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

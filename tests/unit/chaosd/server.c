@@ -1,110 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* chaosd's socket on the fake hypervisor, its clients in the same loop: what one client costs
  * another. */
-#include "tests/unit/engine/engine_help.h"
+#include "tests/unit/chaosd/server_help.h"
 
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "split-toolstack/protocol/client.h"
-#include "split-toolstack/chaosd/ops.h"
-#include "split-toolstack/chaosd/server.h"
-
-static char path[64];
-static struct server *server;
-
-static int open_server(void **state)
+static int open_for_many(void **state)
 {
-	struct server_conf c = {.path = path, .group = "", .listen_fd = -1, .ops = &operations};
 	struct rlimit l;
-	struct err e = {0};
 
 	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
 		l.rlim_cur = l.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &l);
 	}
-	assert_int_equal(setup(state), 0);
-	(void)snprintf(path, sizeof(path), "/tmp/chaos-server-%d", (int)getpid());
-	assert_int_equal(server_open(loop, en, &c, &server, &e), 0);
-	return 0;
-}
-
-static int close_server(void **state)
-{
-	server_close(server);
-	return teardown(state);
-}
-
-static void connects(struct client *c)
-{
-	struct err e = {0};
-
-	assert_int_equal(client_open(c, path, &e), 0);
-	(void)ev_run(loop, EVRUN_NOWAIT);
-}
-
-static void ask(struct client *c, enum proto_op op)
-{
-	struct wire_out w;
-
-	client_begin(c, &w, op);
-	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
-}
-
-static void ask_create(struct client *c, const char *name)
-{
-	struct wire_out w;
-	char text[256];
-
-	client_begin(c, &w, PROTO_REQ_CREATE);
-	(void)snprintf(text, sizeof(text), "name=%s", name);
-	wire_text(&w, PROTO_SET, text);
-	wire_text(&w, PROTO_SET, "kernel=" GUEST_NOOP);
-	wire_text(&w, PROTO_SET, "memory=256K");
-	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
-}
-
-static bool readable(const struct client *c)
-{
-	struct pollfd p = {c->fd, POLLIN, 0};
-
-	return poll(&p, 1, 0) == 1;
-}
-
-/* Turns the loop until the answer is there. */
-static void answered(struct client *c)
-{
-	struct err e = {0};
-	struct wire_in in;
-
-	while (!readable(c))
-		(void)ev_run(loop, EVRUN_ONCE);
-	if (client_finish(c, &in, NULL, NULL, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
-/* Takes what has come; how many frames. Event numbers rise by one. */
-static uint32_t hear(struct client *c, uint64_t *last)
-{
-	struct wire_in in;
-	uint32_t n = 0;
-
-	while (readable(c)) {
-		uint64_t id;
-
-		assert_int_equal(client_receive(c, &in, NULL), 0);
-		id = wire_get_u64(&in, PROTO_EVENT_ID, 0);
-		assert_true(*last == 0 || id == *last + 1);
-		*last = id;
-		n++;
-	}
-	return n;
+	return open_server(state);
 }
 
 #define SUBSCRIBERS 1000u
@@ -415,18 +329,18 @@ static void one_too_many_is_told_why(void **state)
 		(void)ev_run(loop, EVRUN_ONCE);
 }
 
-#define SERVER(f) cmocka_unit_test_setup_teardown(f, open_server, close_server)
+#define MANY(f) cmocka_unit_test_setup_teardown(f, open_for_many, close_server)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SERVER(subscribers_cost_a_create_next_to_nothing),
-		SERVER(subscribers_go_at_any_time),
-		SERVER(files_of_odd_packets_are_closed),
-		SERVER(waits_end_with_their_vm),
-		SERVER(much_waits_for_one_client),
-		SERVER(messages_name_the_kinds_of_devices),
-		SERVER(one_too_many_is_told_why),
+		MANY(subscribers_cost_a_create_next_to_nothing),
+		MANY(subscribers_go_at_any_time),
+		MANY(files_of_odd_packets_are_closed),
+		MANY(waits_end_with_their_vm),
+		MANY(much_waits_for_one_client),
+		MANY(messages_name_the_kinds_of_devices),
+		MANY(one_too_many_is_told_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Channel and console of a guest that writes as fast as its client reads, and events of a client
  * that reads late: a turn of the loop ends, others are served, and nothing is lost. */
-#include "tests/unit/engine/engine_help.h"
+#include "tests/unit/chaosd/server_help.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "split-toolstack/chaosd/ops.h"
-#include "split-toolstack/chaosd/server.h"
-#include "split-toolstack/protocol/client.h"
 
 #define RING	2048u /* what a read finds */
 #define AT_ONCE 16u
 #define CHANNEL (PROTO_F_FOLLOW | PROTO_F_AGENT)
 #define CONSOLE (PROTO_F_FOLLOW | PROTO_F_LOG)
-
-static char path[64];
-static struct server *server;
 
 /* --- in place of the guest --- */
 
@@ -68,75 +60,6 @@ int __wrap_vm_console_read(struct vm *vm, uint64_t pos, void *buf, uint32_t len,
 	return (int)LINE;
 }
 
-/* --- clients --- */
-
-static int open_server(void **state)
-{
-	struct server_conf c = {.path = path, .group = "", .listen_fd = -1, .ops = &operations};
-	struct err e = {0};
-
-	assert_int_equal(setup(state), 0);
-	(void)snprintf(path, sizeof(path), "/tmp/chaos-channel-%d", (int)getpid());
-	assert_int_equal(server_open(loop, en, &c, &server, &e), 0);
-	return 0;
-}
-
-static int close_server(void **state)
-{
-	server_close(server);
-	return teardown(state);
-}
-
-static void connects(struct client *c)
-{
-	struct err e = {0};
-
-	assert_int_equal(client_open(c, path, &e), 0);
-	(void)ev_run(loop, EVRUN_NOWAIT);
-}
-
-static bool readable(const struct client *c)
-{
-	struct pollfd p = {c->fd, POLLIN, 0};
-
-	return poll(&p, 1, 0) == 1;
-}
-
-static void answered(struct client *c)
-{
-	struct err e = {0};
-	struct wire_in in;
-
-	while (!readable(c))
-		(void)ev_run(loop, EVRUN_ONCE);
-	if (client_finish(c, &in, NULL, NULL, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
-static void create_vm(struct client *c, const char *name)
-{
-	struct wire_out w;
-	char text[64];
-
-	client_begin(c, &w, PROTO_REQ_CREATE);
-	(void)snprintf(text, sizeof(text), "name=%s", name);
-	wire_text(&w, PROTO_SET, text);
-	wire_text(&w, PROTO_SET, "kernel=" GUEST_NOOP);
-	wire_text(&w, PROTO_SET, "memory=256K");
-	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
-	answered(c);
-}
-
-static void ask(struct client *c, const char *name, uint32_t flags)
-{
-	struct wire_out w;
-
-	client_begin(c, &w, PROTO_REQ_CONSOLE);
-	wire_u32(&w, PROTO_FLAGS, flags);
-	wire_text(&w, PROTO_WHAT, name);
-	assert_int_equal(client_send(c, &w, NULL, 0, NULL), 0);
-}
-
 static uint32_t take(struct client *c)
 {
 	struct wire_field f;
@@ -162,10 +85,11 @@ static void has_its_turn(uint32_t flags, uint32_t size)
 
 	connects(&c);
 	connects(&other);
-	create_vm(&other, "v");
+	ask_create(&other, "v");
+	answered(&other);
 	left = 1000;
 	reads = 0;
-	ask(&c, "v", flags);
+	ask_about(&c, PROTO_REQ_CONSOLE, "v", flags);
 	while (got < 1000 * size) {
 		uint32_t before = reads;
 
@@ -175,7 +99,8 @@ static void has_its_turn(uint32_t flags, uint32_t size)
 		assert_true(reads - before <= 2 * AT_ONCE);
 		got += take(&c);
 		if (turns == 10) { /* meanwhile */
-			create_vm(&other, "w");
+			ask_create(&other, "w");
+			answered(&other);
 			assert_true(left > 0);
 		}
 	}
@@ -208,10 +133,11 @@ static void what_has_a_turn_ends(void **state)
 	for (int i = 0; i < 4; i++) {
 		connects(&c);
 		connects(&other);
-		create_vm(&other, "v");
+		ask_create(&other, "v");
+		answered(&other);
 		left = 1000;
 		reads = 0;
-		ask(&c, "v", i < 2 ? CHANNEL : CONSOLE);
+		ask_about(&c, PROTO_REQ_CONSOLE, "v", i < 2 ? CHANNEL : CONSOLE);
 		(void)ev_run(loop, EVRUN_NOWAIT);
 		(void)ev_run(loop, EVRUN_NOWAIT);
 		assert_true(left > 0);
@@ -228,24 +154,6 @@ static void what_has_a_turn_ends(void **state)
 	}
 }
 
-/* How many events have come; their numbers rise by one. */
-static uint32_t hear(struct client *c, uint64_t *last)
-{
-	struct wire_in in;
-	uint32_t n = 0;
-
-	while (readable(c)) {
-		uint64_t id;
-
-		assert_int_equal(client_receive(c, &in, NULL), 0);
-		id = wire_get_u64(&in, PROTO_EVENT_ID, 0);
-		assert_true(*last == 0 || id == *last + 1);
-		*last = id;
-		n++;
-	}
-	return n;
-}
-
 /* One that reads nothing until its socket is full, and then all. */
 static void what_a_subscriber_missed_comes_in_turns(void **state)
 {
@@ -257,14 +165,12 @@ static void what_a_subscriber_missed_comes_in_turns(void **state)
 	(void)state;
 	connects(&c);
 	for (uint32_t i = 0; i < 2; i++) {
-		struct wire_out w;
-
 		connects(&subs[i]);
-		client_begin(&subs[i], &w, PROTO_REQ_EVENTS);
-		assert_int_equal(client_send(&subs[i], &w, NULL, 0, NULL), 0);
+		ask(&subs[i], PROTO_REQ_EVENTS);
 	}
 	for (uint32_t i = 0; i < 300; i++) {
-		create_vm(&c, "v");
+		ask_create(&c, "v");
+		answered(&c);
 		assert_int_equal(vm_destroy(engine_find(en, "v"), NULL), 0);
 		settle(0);
 		(void)hear(&subs[0], &last[0]);
@@ -284,8 +190,6 @@ static void what_a_subscriber_missed_comes_in_turns(void **state)
 	client_close(&c);
 	settle(0);
 }
-
-#define SERVER(f) cmocka_unit_test_setup_teardown(f, open_server, close_server)
 
 int main(void)
 {
