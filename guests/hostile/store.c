@@ -128,6 +128,7 @@ static void hold(void)
 	uint32_t seen = 0;
 	uint32_t watched = 0;
 	uint32_t made = 0;
+	uint32_t refused = 0; /* in a row */
 
 	while (begun < 10 && kit_store_begin(&tx[begun]) >= 0)
 		begun++;
@@ -135,10 +136,11 @@ static void hold(void)
 		watched += kit_store_watch(deep_path(n), "x") >= 0;
 	for (uint32_t n = 1; n < 200; n++)
 		made += kit_store_write(0, long_path(n), "x") >= 0;
-	for (uint32_t n = 1; begun && n < 3000; n++) {
+	for (uint32_t n = 1; begun && n < 3000 && refused < 100; n++) {
 		/* that there is none is an answer, and is kept in the picture */
 		(void)kit_store_read(tx[n % begun], long_path(n), value, sizeof(value));
-		seen += kit_store_write(tx[n % begun], long_path(n), "x") >= 0;
+		refused = kit_store_write(tx[n % begun], long_path(n), "x") < 0 ? refused + 1 : 0;
+		seen += !refused;
 	}
 	kit_print("holds %u %u %u %u\r\n", begun, watched, made, seen);
 	flood();
