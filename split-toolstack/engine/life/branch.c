@@ -273,11 +273,6 @@ static int choose_devices(struct branch *b, const struct vm *vm, const struct br
 	make_child(&b->cfg, w->child);
 	if (w->vif && w->count > 1)
 		return err_set(e, EINVAL, "--vif: only for one copy");
-	if (!vm_has_noxs(vm) && vm_cfg(vm)->ndevice)
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be copied while it runs: it has devices and no noxs "
-			       "entry; \"chaos snapshot\" and \"chaos create --from\" can copy it",
-			       vm_name(vm));
 	return w->child ? 0 : restore_check_devices(&wish, &b->cfg, e);
 }
 

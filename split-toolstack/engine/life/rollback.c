@@ -66,11 +66,12 @@ int rollback_check_state(struct vm *vm, struct err *e)
 		return err_set(e, EBUSY,
 			       "\"%s\" is %s: only a VM that runs or is paused can be set back",
 			       vm_name(vm), vm_state_name(vm_state(vm)));
-	if (!vm_has_noxs(vm))
-		return err_set(e, EOPNOTSUPP,
-			       "\"%s\" cannot be set back: its image has no noxs entry",
-			       vm_name(vm));
 	return 0;
+}
+
+static bool needs_new_domain(struct vm *vm)
+{
+	return !vm_has_noxs(vm) || vm_has_devices(vm);
 }
 
 static int check(struct vm *vm, struct err *e)
@@ -78,7 +79,7 @@ static int check(struct vm *vm, struct err *e)
 	int rc = rollback_check_state(vm, e);
 
 	/* it may have got a device meanwhile */
-	if (rc == 0 && vm_has_devices(vm))
+	if (rc == 0 && needs_new_domain(vm))
 		rc = err_set(e, EBUSY, "\"%s\" has got a device: try again", vm_name(vm));
 	return rc < 0 ? rc : vm_check_save(vm, e);
 }
@@ -280,14 +281,14 @@ int vm_rollback(struct vm *vm, const char *name, uint32_t flags, vm_rollback_fn 
 	struct rollback *k;
 	stream_id id;
 	int fd = -1;
-	int rc = vm_has_devices(vm) ? rollback_check_state(vm, e) : check(vm, e);
+	int rc = needs_new_domain(vm) ? rollback_check_state(vm, e) : check(vm, e);
 
 	if (rc < 0)
 		return rc;
 	x = find(vm, name, e);
 	if (!x)
 		return -ENOENT;
-	if (vm_has_devices(vm))
+	if (needs_new_domain(vm))
 		return rollback_anew(vm, x, flags, fn, arg, e);
 	if (at_once(vm, x, fn, arg))
 		return 0;

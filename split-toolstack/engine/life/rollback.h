@@ -18,7 +18,7 @@ typedef void vm_rollback_fn(void *arg, int rc, const struct stream_stats *st, co
  * Sets memory and vCPUs of a VM that runs or is paused back to a snapshot of the same type, memory
  * and number of vCPUs. `name` NULL: the snapshot that it was made from, last saved as or set back
  * to. Name, uuid and console stay; the generation changes. The domain id stays, too, except for a
- * VM that has devices: it gets a new domain (rollback_anew.c).
+ * VM that has devices or whose image has no noxs entry: it gets a new domain (rollback_anew.c).
  * `flags`: VM_RESTORE_DISKS_KEEP: it may have disks that it writes. `fn` is called later, or at
  * once if the state is in memory; if this fails, it is not, and nothing has changed. -ENOENT: no
  * such snapshot; -EOPNOTSUPP: its guest cannot be saved; -EFBIG; -EBUSY: it writes a disk,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rollback of VMs with devices: in a new domain. */
+/* Rollback of VMs with devices, and of guests with a store: in a new domain. */
 #include "split-toolstack/engine/life/rollback.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@
 #include "split-toolstack/engine/vm/state.h"
 #include "split-toolstack/engine/vm/vms.h"
 
-/* The rings of devices cannot be set back, because their backends have the state of
+/* The rings of devices and of a store cannot be set back, because their backends have the state of
  * now. So the VM gets new ones, in a new domain, as after a sleep: a thread checks the snapshot and
  * writes it into the file of a sleeper, while the VM runs. Then the record says that the VM is
  * asleep, its domain is destroyed, and it is woken. Until that record nothing has changed;
