@@ -46,11 +46,11 @@ static int start(const struct xen_stream_want *w, int pipe_end, int result, pid_
 	posix_spawn_file_actions_t files;
 	char text[5][24];
 	char name[] = "chaos-stream";
-	char *args[] = {name,	 text[0], w->restore ? (char[]){"restore"} : (char[]){"save"},
-			text[1], text[2], text[3],
-			text[4], NULL};
+	char what[8];
+	char *args[] = {name, text[0], what, text[1], text[2], text[3], text[4], NULL};
 	int rc;
 
+	(void)snprintf(what, sizeof(what), "%s", w->restore ? "restore" : "save");
 	(void)snprintf(text[0], sizeof(text[0]), "%d", getpid());
 	(void)snprintf(text[1], sizeof(text[1]), "%u", w->domid);
 	(void)snprintf(text[2], sizeof(text[2]), "%llu", (unsigned long long)w->frames);

@@ -163,7 +163,7 @@ static __attribute__((noreturn)) void serve(const struct resolver *r, int stream
 		if (dup2(keep[i], i) < 0)
 			_exit(1);
 	(void)syscall(SYS_close_range, 3, ~0U, 0);
-	_exit(names_run(&end) < 0);
+	_exit(names_run(&end) < 0 ? 1 : 0);
 }
 
 int resolver_start(struct resolver *r, struct err *e)
