@@ -2,24 +2,19 @@
 /* chaos-stream: libxenguest's stream of a PV domain, xc_domain_save() and xc_domain_restore(), in a
  * process of its own. chaosd starts it (xen_stream.c). Source: xenguest.h. */
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <seccomp.h>
 
+#include "base/confine.h"
 #include "base/xen_stream.h"
 
 #include <xenguest.h>
-
-#define NOBODY 65534
 
 /* In addition to what is mapped at the start: for each frame its entries in libxenguest's lists,
  * and the machine-to-guest table, of which libxenguest maps all. */
@@ -53,37 +48,12 @@ static void no_destroy(xentoollog_logger *l)
 	(void)l;
 }
 
-static void set_limit(int resource, rlim_t to)
-{
-	struct rlimit l = {to, to};
-
-	(void)setrlimit(resource, &l);
-}
-
-/* When memory runs out, the kernel kills this process, not chaosd. */
-static void die_first(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (write(fd, "1000", 4) < 0)
-		errno = 0; /* unusual, and no reason to fail */
-	(void)close(fd);
-}
-
 static void limit_memory(xc_interface *xch, uint64_t frames)
 {
-	char text[64] = "";
 	unsigned long top = 0;
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
-	if (fd >= 0)
-		(void)close(fd);
-	if (n > 0 && xc_maximum_ram_page(xch, &top) == 0)
-		set_limit(RLIMIT_AS, strtoull(text, NULL, 10) * XC_PAGE_SIZE + MEMORY_BYTES +
-					     frames * BYTES_PER_FRAME + top * sizeof(uint64_t));
+	if (xc_maximum_ram_page(xch, &top) == 0)
+		confine_memory(MEMORY_BYTES + frames * BYTES_PER_FRAME + top * sizeof(uint64_t));
 }
 
 static void block_signals(void)
@@ -119,16 +89,15 @@ static int forbid(void)
 /* Xen's devices are open: from now on it is nobody, and opens nothing. */
 static int confine(xc_interface *xch, const struct xen_stream_want *w, pid_t parent)
 {
+	int rc;
+
 	limit_memory(xch, w->frames);
-	set_limit(RLIMIT_CPU, CPU_SECONDS + w->frames / FRAMES_PER_SECOND);
-	set_limit(RLIMIT_CORE, 0);
-	set_limit(RLIMIT_FSIZE, 0);
-	set_limit(RLIMIT_NOFILE, 0);
-	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		return -EPERM;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
-	(void)prctl(PR_SET_DUMPABLE, 0);
+	confine_limit(RLIMIT_CPU, CPU_SECONDS + w->frames / FRAMES_PER_SECOND);
+	confine_limit(RLIMIT_FSIZE, 0);
+	confine_limit(RLIMIT_NOFILE, 0);
+	rc = confine_to_nobody();
+	if (rc < 0)
+		return rc;
 	return getppid() == parent ? forbid() : -EINTR; /* the parent may have ended before */
 }
 
@@ -179,7 +148,7 @@ int main(int argc, char **argv)
 	struct xen_stream_verdict *v;
 
 	block_signals();
-	die_first();
+	confine_die_first();
 	v = mmap(NULL, sizeof(*v), PROT_READ | PROT_WRITE, MAP_SHARED, XEN_STREAM_RESULT, 0);
 	if (argc != XEN_STREAM_ARGS || v == MAP_FAILED) {
 		static const char usage[] =

@@ -39,7 +39,7 @@ int image_unpack(uint8_t **file, size_t *bytes, const char *cache_dir, struct un
 		 struct err *e);
 void image_unpacked(struct unpacked *u, bool keep);
 
-/* --- confine.c --- */
+/* --- confined_unpack.c --- */
 /* Limits of the unpacking child; see also UNPACK_MEMORY, and IMAGE_MAX_BYTES for its file. */
 #define UNPACK_CPU_SECONDS 120u /* xz under emulation needs ten */
 #define UNPACK_SECONDS	   600u /* elapsed time, for hosts with busy CPUs */

@@ -2,25 +2,21 @@
 /* Unpacks kernels in a child process that can only compute and write into one file with a
  * maximal size. */
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <seccomp.h>
 
+#include "base/confine.h"
 #include "libdom/image.h"
 #include "libdom/unpack.h"
-
-#define NOBODY 65534
 
 /* Shared between parent and child: the result. */
 struct verdict {
@@ -53,38 +49,6 @@ static int forbid(void)
 	return rc;
 }
 
-static void set_limit(int resource, rlim_t to)
-{
-	struct rlimit l = {to, to};
-
-	(void)setrlimit(resource, &l);
-}
-
-/* When memory runs out, the kernel kills this process, not chaosd. */
-static void die_first(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (write(fd, "1000", 4) < 0)
-		errno = 0; /* unusual, and no reason not to unpack */
-	(void)close(fd);
-}
-
-/* UNPACK_MEMORY in addition to the memory that is mapped now, most of it inherited from the
- * parent. */
-static rlim_t address_space(void)
-{
-	char text[64] = "";
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return n > 0 ? strtoull(text, NULL, 10) * 4096 + UNPACK_MEMORY : RLIM_INFINITY;
-}
-
 /* No signal but the alarm: the parent's handlers must not run here. */
 static void limit_time(void)
 {
@@ -95,7 +59,7 @@ static void limit_time(void)
 	(void)sigdelset(&set, SIGALRM);
 	(void)sigprocmask(SIG_SETMASK, &set, NULL);
 	(void)alarm(UNPACK_SECONDS);
-	set_limit(RLIMIT_CPU, UNPACK_CPU_SECONDS);
+	confine_limit(RLIMIT_CPU, UNPACK_CPU_SECONDS);
 	(void)setpriority(PRIO_PROCESS, 0, 10);
 }
 
@@ -144,24 +108,19 @@ __attribute__((noreturn)) static void child(const uint8_t *file, const struct pa
 	/* Only the part that was written may be read. */
 	const uint8_t *result = mmap(NULL, IMAGE_MAX_BYTES, PROT_READ, MAP_SHARED, fd, 0);
 
-	die_first();
+	confine_die_first();
 	limit_time();
-	set_limit(RLIMIT_AS, address_space());
-	set_limit(RLIMIT_FSIZE, IMAGE_MAX_BYTES);
-	set_limit(RLIMIT_CORE, 0);
+	confine_memory(UNPACK_MEMORY);
+	confine_limit(RLIMIT_FSIZE, IMAGE_MAX_BYTES);
 	if (result == MAP_FAILED || dup2(fd, STDIN_FILENO) < 0) {
 		v->rc = -errno;
 		_exit(1);
 	}
 	(void)close_range(1, ~0u, 0);
-	set_limit(RLIMIT_NOFILE, 0);
-	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0)) {
-		v->rc = -EPERM;
+	confine_limit(RLIMIT_NOFILE, 0);
+	v->rc = confine_to_nobody();
+	if (v->rc < 0)
 		_exit(1);
-	}
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user would clear it */
-	(void)prctl(PR_SET_DUMPABLE, 0);
 	v->rc = forbid();
 	if (v->rc == 0)
 		v->rc = unpack(file, p, result, &v->err);
