@@ -2,12 +2,14 @@
 /* Starts and ends processes of chaos-stream (stream_main.c). */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,6 +131,22 @@ int xen_stream_begin(const struct xen_stream_want *w, struct xen_stream **out, i
 	*out = s;
 	*fd = end[0];
 	return 0;
+}
+
+int xen_stream_wait(const struct xen_stream *s, int cancel)
+{
+	struct pollfd f[2] = {{.fd = (int)syscall(SYS_pidfd_open, s->pid, 0), .events = POLLIN},
+			      {.fd = cancel, .events = POLLIN}};
+	int rc = f[0].fd < 0 ? -errno : 0;
+
+	while (rc == 0 && poll(f, 2, -1) < 0)
+		if (errno != EINTR)
+			rc = -errno;
+	if (rc == 0 && !f[0].revents)
+		rc = -ECANCELED;
+	if (f[0].fd >= 0)
+		(void)close(f[0].fd);
+	return rc;
 }
 
 int xen_stream_end(struct xen_stream *s, bool stop, struct xen_stream_result *r)

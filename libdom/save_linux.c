@@ -218,20 +218,28 @@ int save_linux_begin(struct xen *x, const struct save_stream *s, struct dom *d, 
 	return rc < 0 ? rc : populate(x, s, d, e);
 }
 
-/* The rings of store and console are empty, because their other ends start anew. */
-static int clear_rings(struct xen *x, const struct dom *d, struct err *e)
+int save_linux_empty_rings(struct xen *x, uint32_t domid, uint64_t store, uint64_t console,
+			   struct err *e)
 {
-	xen_pfn_t frame[2] = {d->dev_frame, d->control_frame};
+	const xen_pfn_t frame[2] = {store, console};
 	void *at = NULL;
-	int rc = xen_map(x, d->domid, true, 2, frame, &at);
+	int rc = xen_map(x, domid, true, 2, frame, &at);
 
 	if (rc < 0)
-		return err_sys(e, -rc, "map store and console page of domain %u", d->domid);
+		return err_sys(e, -rc, "map store and console page of domain %u", domid);
 	memset(at, 0, 2 * PAGE_BYTES);
 	xen_unmap(x, at, 2);
-	rc = xen_grant_seed(x, d->domid, GNTTAB_RESERVED_CONSOLE, 1, &frame[1]);
+	return 0;
+}
+
+static int grant_rings(struct xen *x, const struct dom *d, struct err *e)
+{
+	xen_pfn_t store = d->dev_frame;
+	xen_pfn_t console = d->control_frame;
+	int rc = xen_grant_seed(x, d->domid, GNTTAB_RESERVED_CONSOLE, 1, &console);
+
 	if (rc == 0)
-		rc = xen_grant_seed(x, d->domid, GNTTAB_RESERVED_XENSTORE, 1, &frame[0]);
+		rc = xen_grant_seed(x, d->domid, GNTTAB_RESERVED_XENSTORE, 1, &store);
 	return rc < 0 ? err_sys(e, -rc, "grant store and console page of domain %u", d->domid) : 0;
 }
 
@@ -278,8 +286,10 @@ static int new_generation(struct xen *x, const struct save_stream *s, const stru
 
 int save_linux_end(struct xen *x, const struct save_stream *s, const struct dom *d, struct err *e)
 {
-	int rc = clear_rings(x, d, e);
+	int rc = save_linux_empty_rings(x, d->domid, d->dev_frame, d->control_frame, e);
 
+	if (rc == 0)
+		rc = grant_rings(x, d, e);
 	if (rc == 0)
 		rc = new_generation(x, s, d, e);
 	return rc < 0 ? rc : set_params(x, s, d, e);

@@ -24,6 +24,10 @@ int save_linux_pages(struct saving *s, struct err *e);
 /* Before the pages are filled: sets the memory map, the pages outside of RAM, and the frames of
  * store and console. */
 int save_linux_begin(struct xen *x, const struct save_stream *s, struct dom *d, struct err *e);
+/* Empties the rings of store and console, two machine frames of the domain, because their other
+ * ends start anew. What names them need not be trusted: Xen maps only pages of this domain. */
+int save_linux_empty_rings(struct xen *x, uint32_t domid, uint64_t store, uint64_t console,
+			   struct err *e);
 /* After the pages are filled: empties the rings, sets the HVM parameters and the event channels
  * of d. */
 int save_linux_end(struct xen *x, const struct save_stream *s, const struct dom *d, struct err *e);

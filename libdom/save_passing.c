@@ -39,6 +39,16 @@ static int end_child(struct passing *p, bool stop, struct xen_stream_result *r)
 
 int passing_result(struct passing *p, struct xen_stream_result *r)
 {
+	int rc;
+
+	if (p->fd >= 0)
+		(void)close(p->fd);
+	p->fd = -1;
+	rc = xen_stream_wait(p->child, p->file->cancel);
+	if (rc < 0) {
+		(void)end_child(p, true, r);
+		return rc;
+	}
 	return end_child(p, false, r);
 }
 

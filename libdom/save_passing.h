@@ -23,7 +23,8 @@ struct passing {
  * memory. */
 int passing_begin(const struct xen_stream_want *w, uint32_t vcpus, struct transfer *file,
 		  struct passing **out, struct err *e);
-/* Waits until the child has done its work: its result. */
+/* Waits until the child has done its work: its result. -ECANCELED: the transfer was cancelled, and
+ * the child was ended. */
 int passing_result(struct passing *p, struct xen_stream_result *r);
 /* Waits for the pipe (POLLIN, POLLOUT): 0, -ECANCELED. */
 int passing_wait(const struct passing *p, short events, struct err *e);

@@ -88,6 +88,8 @@ static int put_stream(struct saving *s, struct passing *p, uint64_t room, struct
 	if (rc < 0)
 		return rc;
 	rc = passing_result(p, &r);
+	if (rc == -ECANCELED)
+		return err_set(e, ECANCELED, "cancelled");
 	if (rc == 0 && !records_over(&p->records))
 		rc = -EPROTO;
 	return rc < 0 ? save_failed(s, rc, &r, e) : 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/shared.h"
+#include "libdom/save_linux.h"
 #include "libdom/save_passing.h"
 
 static int write_pipe(struct passing *p, const uint8_t *from, size_t n, struct err *e)
@@ -123,28 +124,12 @@ static int feed_child(struct passing *p, const struct save_stream *s, const stru
 		rc = write_pipe(p, end, (size_t)(seen - p->moved), e);
 	if (rc == 0 || rc == -EPIPE) {
 		rc = passing_result(p, r);
-		if (rc < 0)
+		if (rc == -ECANCELED)
+			(void)err_set(e, ECANCELED, "cancelled");
+		else if (rc < 0)
 			rc = restore_failed(d, rc, r, e);
 	}
 	return rc;
-}
-
-/* The rings of store and console are empty, because their other ends start anew. The child's result
- * is not trusted: Xen maps only pages of this domain. */
-static int clear_rings(struct xen *x, struct dom *d, const struct xen_stream_result *r,
-		       struct err *e)
-{
-	const xen_pfn_t frame[2] = {r->store_mfn, r->console_mfn};
-	void *at = NULL;
-	int rc = xen_map(x, d->domid, true, 2, frame, &at);
-
-	if (rc < 0)
-		return err_sys(e, -rc, "map store and console page of domain %u", d->domid);
-	memset(at, 0, 2 * PAGE_BYTES);
-	xen_unmap(x, at, 2);
-	d->dev_frame = r->store_mfn;
-	d->control_frame = r->console_mfn;
-	return 0;
 }
 
 /* Its balloon driver keeps a target in whole MiB. */
@@ -187,9 +172,12 @@ int save_pv_linux_restore(struct xen *x, struct save_stream *s, struct dom *d,
 		st->present = p->records.pages;
 	passing_end(p);
 	if (rc == 0)
-		rc = clear_rings(x, d, &r, e);
-	if (rc == 0)
+		rc = save_linux_empty_rings(x, d->domid, r.store_mfn, r.console_mfn, e);
+	if (rc == 0) {
+		d->dev_frame = r.store_mfn;
+		d->control_frame = r.console_mfn;
 		rc = note_pages(x, d, e);
+	}
 	if (rc == 0)
 		dom_release(d);
 	return rc;

@@ -94,6 +94,7 @@ enum fake_stream {
 	FAKE_STREAM_CUT,    /* ends without its last record */
 	FAKE_STREAM_LONG,   /* does not end */
 	FAKE_STREAM_KILLED, /* the child is ended by a signal */
+	FAKE_STREAM_ASLEEP, /* it does its work, and does not end */
 };
 void fake_stream(enum fake_stream how);
 

@@ -3,6 +3,7 @@
 #include "tests/fake/private.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -13,6 +14,7 @@ struct xen_stream {
 	struct xen_stream_want want;
 	enum fake_stream how;
 	int fd, rc;
+	int stop[2]; /* a pipe, for one that sleeps */
 	struct xen_stream_result r;
 };
 
@@ -147,12 +149,26 @@ static int restore(struct xen_stream *s)
 
 /* --- */
 
+/* It does its work, and does not end then. */
+static int sleep_on(struct xen_stream *s)
+{
+	struct pollfd p = {.fd = s->stop[0], .events = POLLIN};
+	int rc = s->want.restore ? restore(s) : save(s);
+
+	(void)close(s->fd);
+	s->fd = -1;
+	(void)poll(&p, 1, -1);
+	return rc < 0 ? rc : -EINTR;
+}
+
 static void *run(void *arg)
 {
 	struct xen_stream *s = arg;
 
 	if (s->how == FAKE_STREAM_KILLED)
 		s->rc = -EINTR;
+	else if (s->how == FAKE_STREAM_ASLEEP)
+		s->rc = sleep_on(s);
 	else
 		s->rc = s->want.restore ? restore(s) : save(s);
 	(void)close(s->fd);
@@ -167,7 +183,7 @@ int xen_stream_begin(const struct xen_stream_want *w, struct xen_stream **out, i
 	ENTER();
 	*out = NULL;
 	s = calloc(1, sizeof(*s));
-	if (!s || pipe2(p, O_CLOEXEC) < 0) {
+	if (!s || pipe2(p, O_CLOEXEC) < 0 || pipe2(s->stop, O_CLOEXEC) < 0) {
 		free(s);
 		return fake_leave(-ENOMEM);
 	}
@@ -182,12 +198,27 @@ int xen_stream_begin(const struct xen_stream_want *w, struct xen_stream **out, i
 	return fake_leave(0);
 }
 
+int xen_stream_wait(const struct xen_stream *s, int cancel)
+{
+	struct pollfd p = {.fd = cancel, .events = POLLIN};
+
+	if (s->how != FAKE_STREAM_ASLEEP)
+		return 0;
+	while (poll(&p, 1, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return -ECANCELED;
+}
+
 int xen_stream_end(struct xen_stream *s, bool stop, struct xen_stream_result *r)
 {
 	int rc;
 
-	(void)stop;
+	if (stop && write(s->stop[1], "", 1) != 1)
+		abort();
 	(void)pthread_join(s->thread, NULL);
+	(void)close(s->stop[0]);
+	(void)close(s->stop[1]);
 	*r = s->r;
 	rc = s->rc;
 	if (rc < 0)

@@ -10,123 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "libdom/save_pvlinux.h"
 #include "libdom/template.h"
-#include "tests/fake/fake.h"
-#include "tests/unit/unit.h"
-
-#define PAGES 256u /* memory of Linux guests is in whole MiB */
-#define PAGE  4096u
-
-static struct xen *x;
-static const char owner[] = "an owner's bytes";
-
-/* --- a guest --- */
-
-static void fill(uint32_t domid, uint64_t gfn, int byte)
-{
-	uint8_t *at = fake_page(domid, gfn);
-
-	assert_non_null(at);
-	memset(at, byte, PAGE);
-	(void)munmap(at, PAGE);
-}
-
-static int first_byte(uint32_t domid, uint64_t gfn)
-{
-	uint8_t *at = fake_page(domid, gfn);
-	int byte;
-
-	assert_non_null(at);
-	byte = at[0];
-	(void)munmap(at, PAGE);
-	return byte;
-}
-
-static void live(struct dom *d)
-{
-	const struct dom_spec spec = {.type = DOM_PV,
-				      .mem_kib = PAGES * 4,
-				      .vcpus = 1,
-				      .cap = UINT32_MAX,
-				      .for_linux = true};
-
-	assert_int_equal(dom_prepare(x, &spec, NULL, d, NULL), 0);
-	dom_release(d);
-	for (uint64_t i = 0; i < PAGES; i++)
-		fill(d->domid, i, (int)(i % 251 + 1));
-}
-
-static int save(const struct dom *d, int fd, struct save_stats *st, struct err *e)
-{
-	const struct save_source from = {
-		.domid = d->domid, .type = DOM_PV, .vcpus = 1, .pages = PAGES, .linux_guest = true};
-	struct transfer t;
-	int rc = transfer_open(&t, dup(fd), true, e);
-
-	*e = (struct err){0};
-	if (rc == 0)
-		rc = save_write(x, &from, owner, sizeof(owner), &t, st, e);
-	transfer_close(&t);
-	assert_true(rc == 0 || e->msg[0]);
-	return rc;
-}
-
-static int restore(int fd, struct dom *d, struct save_stats *st, struct err *e)
-{
-	struct dom_spec spec = {.cap = UINT32_MAX};
-	struct save_stream *s = NULL;
-	struct transfer t;
-	int rc = transfer_open(&t, dup(fd), false, e);
-
-	*e = (struct err){0};
-	dom_init(d);
-	if (rc == 0)
-		rc = save_open(x, &t, &s, e);
-	if (rc == 0)
-		rc = save_verify(s, e);
-	if (rc == 0) {
-		assert_true(save_info(s)->linux_guest);
-		save_spec(s, &spec);
-		rc = dom_prepare(x, &spec, NULL, d, e);
-	}
-	if (rc == 0)
-		rc = save_restore(x, s, d, st, e);
-	save_close(s);
-	transfer_close(&t);
-	if (rc < 0)
-		(void)dom_destroy(x, d, NULL);
-	assert_true(rc == 0 || e->msg[0]);
-	return rc;
-}
-
-static int new_file(void)
-{
-	int fd = memfd_create("saved", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static int saved(struct dom *d)
-{
-	struct save_stats st;
-	struct err e;
-	int fd = new_file();
-
-	live(d);
-	assert_int_equal(save(d, fd, &st, &e), 0);
-	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	return fd;
-}
-
-static void end(struct dom *d, int fd)
-{
-	(void)dom_destroy(x, d, NULL);
-	(void)close(fd);
-}
-
-/* --- tests --- */
+#include "tests/unit/libdom/pvlinux_help.h"
 
 static void goes_on(void **state)
 {
@@ -397,6 +282,39 @@ static void is_cancelled(void **state)
 	end(&d, p[0]);
 }
 
+/* ... or while it waits for the child, which has written everything. */
+static void *cancel_late(void *arg)
+{
+	struct transfer *t = arg;
+
+	while (__atomic_load_n(&t->bytes, __ATOMIC_RELAXED) < PAGES * PAGE_BYTES)
+		(void)poll(NULL, 0, 1);
+	transfer_cancel(t);
+	return NULL;
+}
+
+static void child_sleeps(void **state)
+{
+	struct save_source from = {.type = DOM_PV, .vcpus = 1, .pages = PAGES, .linux_guest = true};
+	struct save_stats st;
+	struct err e;
+	struct transfer t;
+	pthread_t thread;
+	struct dom d;
+
+	(void)state;
+	live(&d);
+	from.domid = d.domid;
+	fake_stream(FAKE_STREAM_ASLEEP);
+	assert_int_equal(transfer_open(&t, new_file(), true, &e), 0);
+	assert_int_equal(pthread_create(&thread, NULL, cancel_late, &t), 0);
+	assert_int_equal(save_write(x, &from, owner, sizeof(owner), &t, &st, &e), -ECANCELED);
+	(void)pthread_join(thread, NULL);
+	fake_stream(FAKE_STREAM_GOOD);
+	transfer_close(&t);
+	end(&d, -1);
+}
+
 static void not_in_memory(void **state)
 {
 	struct save_source from = {.type = DOM_PV, .vcpus = 1, .pages = PAGES, .linux_guest = true};
@@ -438,9 +356,9 @@ static int end_test(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(goes_on),	    TEST(through_a_pipe), TEST(child_fails), TEST(calls_fail),
-		TEST(cut_files),    TEST(damaged_files),  TEST(crafted),     TEST(headers),
-		TEST(is_cancelled), TEST(not_in_memory),
+		TEST(goes_on),	    TEST(through_a_pipe), TEST(child_fails),   TEST(calls_fail),
+		TEST(cut_files),    TEST(damaged_files),  TEST(crafted),       TEST(headers),
+		TEST(is_cancelled), TEST(child_sleeps),	  TEST(not_in_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
