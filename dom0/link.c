@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -279,4 +280,24 @@ int link_set(struct link *l, int ifindex, const struct link_change *c, struct er
 	}
 	rc = link_ask(l, m, 0, &h);
 	return rc < 0 ? failed(l, rc, ifindex, c, e) : 0;
+}
+
+int link_pin(struct link *l, int ifindex, const uint8_t mac[6])
+{
+	/* static: it does not age; sticky: it does not move (Linux 5.0) */
+	const struct ndmsg n = {.ndm_family = AF_BRIDGE,
+				.ndm_ifindex = ifindex,
+				.ndm_state = NUD_NOARP,
+				.ndm_flags = NTF_MASTER | NTF_STICKY};
+	struct nlmsghdr *h;
+	struct nl_msg *m = link_request(l, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+					&n, sizeof(n));
+
+	if (!m)
+		return -ENOMEM;
+	if (nla_put(m, NDA_LLADDR, 6, mac) < 0) {
+		nlmsg_free(m);
+		return -ENOMEM;
+	}
+	return link_ask(l, m, 0, &h);
 }

@@ -59,6 +59,11 @@ int link_find(struct link *l, const char *name, struct link_info *out);
  * already has 1024 ports). */
 int link_set(struct link *l, int ifindex, const struct link_change *c, struct err *e);
 
+/* The bridge that has the interface as a port sends frames to this address there as long as it is a
+ * port, also when another port has sent frames with it as their source. -EOPNOTSUPP: it is a port
+ * of something else; -EINVAL: of nothing. */
+int link_pin(struct link *l, int ifindex, const uint8_t mac[6]);
+
 /* Makes a tap interface, which exists as long as the file is open; fails if the name is in use.
  * vnet_hdr: each frame follows a struct virtio_net_hdr (10 bytes), and the kernel may pass
  * frames with partial checksums and TCP segments of up to 64 KiB. The file is non-blocking. */

@@ -16,7 +16,8 @@
 
 static struct link_info links[2][MANY]; /* dom0's own, and those of KERNEL_NETNS */
 static bool has_netns;
-static int joined[2]; /* indexes there; 0: none */
+static int joined[2];		/* indexes there; 0: none */
+static uint8_t pinned[MANY][6]; /* of dom0's own */
 static char backends[MANY][32];
 static int next_index;
 static int rcu_expedited;
@@ -72,6 +73,7 @@ int kernel_add_link(const char *name, bool bridge, uint32_t mtu)
 	struct link_info *l = free_place(links[0]);
 
 	*l = (struct link_info){.ifindex = next_index++, .is_bridge = bridge, .mtu = mtu};
+	memset(pinned[l - links[0]], 0, sizeof(pinned[0]));
 	(void)snprintf(l->name, sizeof(l->name), "%s", name);
 	return l->ifindex;
 }
@@ -145,6 +147,24 @@ int link_set(struct link *l, int ifindex, const struct link_change *c, struct er
 	if (c->up >= 0)
 		i->up = c->up;
 	return 0;
+}
+
+int link_pin(struct link *l, int ifindex, const uint8_t mac[6])
+{
+	const struct link_info *in = (void *)l;
+	const struct link_info *i = by_index(in, ifindex);
+
+	if (!i || i->master <= 0)
+		return -EINVAL;
+	memcpy(pinned[i - in], mac, 6);
+	return 0;
+}
+
+bool kernel_pinned(int ifindex, const uint8_t mac[6])
+{
+	const struct link_info *i = by_index(links[0], ifindex);
+
+	return i && memcmp(pinned[i - links[0]], mac, 6) == 0;
 }
 
 /* --- a network namespace --- */

@@ -16,6 +16,8 @@ void kernel_del_link(const char *name);
 /* What link_set() has made of it; NULL: not there. */
 const struct link_info *kernel_link(const char *name);
 uint32_t kernel_links(void);
+/* Whether link_pin() was called for this address, and the interface is still there. */
+bool kernel_pinned(int ifindex, const uint8_t mac[6]);
 
 /* A network namespace with an interface, at the one path; the path goes; all of it ends, and vifs
  * in it come back. */

@@ -55,6 +55,7 @@ struct device_kind_ops {
 	/* An interface with its name exists now; events about that were lost. */
 	void (*netdev)(struct device *d, int ifindex, const char *name);
 	void (*look_again)(struct device *d);
+	void (*pin)(struct device *d); /* devices_pin() */
 	/* For an adopted VM: finds what dom0 has of it. -errno: a resource was missing. */
 	int (*adopt)(struct device *d);
 
@@ -77,6 +78,8 @@ DEVICE_KINDS_ALL(DEVICE_KIND_OPS)
 /* --- vif_link.c --- */
 /* Puts the MTU of its bridge into the device page, which is written before the interface exists. */
 void vif_foresee_mtu(struct device *d);
+/* Its address stays at its port of the bridge. */
+void vif_pin(struct device *d);
 /* An interface in dom0 with its name exists now. */
 void vif_netdev(struct device *d, int ifindex, const char *name);
 /* Its interface is set up, and its backend is notified; with `tell_mtu` its frontend, too. */

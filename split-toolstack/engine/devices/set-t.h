@@ -27,6 +27,7 @@ struct device_set_ops {
 struct device_set {
 	struct device *first;
 	const struct device_set_ops *ops; /* of the VM or shell */
+	bool pinned;			  /* devices_pin() */
 	uint32_t waits_for; /* devices_wait(): the domain whose devices are waited for; 0: none */
 };
 

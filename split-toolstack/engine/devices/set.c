@@ -230,6 +230,16 @@ uint32_t devices_page(const struct device_set *set, struct noxs_device *to)
 	return n;
 }
 
+void devices_pin(struct device_set *set)
+{
+	if (set->pinned)
+		return;
+	set->pinned = true;
+	for (struct device *d = set->first; d; d = d->next)
+		if (d->kind->pin)
+			d->kind->pin(d);
+}
+
 /* --- are they there --- */
 
 /* The guest finds what it needs: a noxs guest has no handshake. */

@@ -90,6 +90,10 @@ static inline const struct device_set_ops *devices_set_ops(struct device_set *se
 	set->ops = ops;
 	return old;
 }
+/* Copies of the VM exist from now on. A copy of Linux continues to send with the address of its
+ * original, after it has got its own, where the kernel has a complete header of a frame: to
+ * multicast groups. The bridge must not look for the original there. */
+void devices_pin(struct device_set *set);
 bool devices_any(const struct device_set *set);
 /* Whether the VM has devices, or is to have some. */
 bool vm_has_devices(struct vm *vm);

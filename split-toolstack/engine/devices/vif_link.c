@@ -74,6 +74,13 @@ void vif_plugged(struct device *d, uint32_t tell_mtu)
 	(void)store_putf(engine_devices(d->en)->host.store, at, "connected");
 }
 
+void vif_pin(struct device *d)
+{
+	/* Other switches than Linux' have no such entries. */
+	if (d->netdev && d->master)
+		(void)link_pin(engine_devices(d->en)->link, d->ifindex, d->cfg.u.vif.mac);
+}
+
 int device_link_try(struct device *d, struct err *e)
 {
 	const struct vif_config *c = &d->cfg.u.vif;
@@ -113,6 +120,8 @@ int device_link_try(struct device *d, struct err *e)
 	d->master = c->bridge[0] ? bridge.ifindex : 0;
 	/* Linux does not look, others do */
 	vif_plugged(d, !c->bridge[0] ? 0 : change.mtu ? change.mtu : bridge.mtu);
+	if (d->set && d->set->pinned)
+		vif_pin(d);
 	return 0;
 }
 

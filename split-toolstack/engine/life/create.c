@@ -12,6 +12,7 @@
 #include "split-toolstack/engine/domain/drop.h"
 #include "split-toolstack/engine/domain/memory.h"
 #include "split-toolstack/engine/files/files.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/guest/console_log.h"
 #include "split-toolstack/engine/guest/names.h"
 #include "split-toolstack/engine/images/images.h"
@@ -161,8 +162,11 @@ void vm_create(struct engine *en, struct vm_config *cfg, uint32_t flags, struct 
 {
 	struct vm *vm = vm_new(en);
 
-	if (vm)
+	if (vm) {
 		vm_life(vm)->restore = from;
+		if (from)
+			devices_pin(vm_devices(vm)); /* there may be copies of it */
+	}
 	create(en, vm, cfg, flags, fn, arg);
 }
 

@@ -105,6 +105,7 @@ static int give_vif(const struct devices_wish *w, struct vm_config *c, struct er
 
 int restore_check_devices(const struct devices_wish *w, struct vm_config *c, struct err *e)
 {
+	struct vm *original = w->copy ? engine_find_uuid(w->en, c->uuid) : NULL;
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < c->ndevice; i++) {
@@ -122,5 +123,7 @@ int restore_check_devices(const struct devices_wish *w, struct vm_config *c, str
 	}
 	if (rc == 0 && w->flags & VM_RESTORE_DISKS_NONE)
 		drop_disks(c, w->noxs);
+	if (rc == 0 && original)
+		devices_pin(vm_devices(original));
 	return rc == 0 && w->vif ? give_vif(w, c, e) : rc;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "split-toolstack/engine/devices/admit.h"
+#include "split-toolstack/engine/devices/set.h"
 #include "split-toolstack/engine/life/life-t.h"
 #include "split-toolstack/engine/life/life.h"
 #include "split-toolstack/engine/life/restore.h"
@@ -74,6 +75,7 @@ int life_wake(struct vm *vm, const struct life_news *n)
 	life_set_want(vm, r->flags & VM_CREATE_PAUSED ? WANT_PAUSED : WANT_RUN);
 	life_wait_for(vm, WAIT_OTHERS);
 	life->restore = r;
+	devices_pin(vm_devices(vm)); /* there may be copies of it */
 	life->create =
 		(struct vm_create){.flags = 0, .fn = woken, .arg = r, .start_ns = r->start_ns};
 	vm_place_again(vm);

@@ -231,6 +231,14 @@ uint32_t connected(struct vm *vm)
 	return n;
 }
 
+bool is_pinned(struct vm *vm)
+{
+	const char *name = devices_test_ifname(en, "vif", vm_domid(vm), 0);
+
+	assert_non_null(name);
+	return kernel_pinned(kernel_link(name)->ifindex, vm_cfg(vm)->device[0].u.vif.mac);
+}
+
 const char *physical_device(uint32_t domid)
 {
 	struct devtree_id id = {"vbd", domid, 51712};

@@ -54,6 +54,8 @@ struct answer {
 };
 device_fn on_device; /* of a struct answer */
 uint32_t connected(struct vm *vm);
+/* Whether the address of its first device stays at its port of the bridge. */
+bool is_pinned(struct vm *vm);
 /* Of a disk's backend, as in the store: "7:0". */
 const char *physical_device(uint32_t domid);
 /* A create in which the nth call of Xen fails; *through: there are not so many. A create that fails

@@ -134,7 +134,11 @@ static void each_has_a_vif_of_its_own(void **state)
 		struct copies c;
 
 		page_of(vm, &before);
+		assert_false(is_pinned(vm));
 		branch(vm, (struct branch_want){.count = 2}, &c);
+		assert_true(is_pinned(vm));
+		assert_true(is_pinned(c.vm[0]));
+		assert_true(is_pinned(c.vm[1]));
 		for (uint32_t k = 0; k < 2; k++) {
 			const uint8_t *mac = vm_cfg(c.vm[k])->device[0].u.vif.mac;
 

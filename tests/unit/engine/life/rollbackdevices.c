@@ -157,6 +157,7 @@ static void it_is_as_it_was(void **state)
 			assert_ptr_equal(engine_find(en, "web"), vm);
 			work_until(vm_state(vm) == VM_RUNNING && connected(vm) == 1);
 			work_until(kernel_nbackends() == 1);
+			assert_true(is_pinned(vm));
 			is_paused(vm, false);
 			is_resumed(vm);
 			assert_int_equal(get_byte(vm), 3);
