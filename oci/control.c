@@ -26,6 +26,8 @@ int control_begin(const struct container *c, enum control_op op, uint32_t number
 
 	container_socket(c, path, sizeof(path));
 	fd = unix_connect(path, SOCK_SEQPACKET, 0);
+	if (fd == -ECONNREFUSED) /* since its state was read */
+		return err_set(e, EPIPE, "container %s: it has ended", c->id);
 	if (fd < 0)
 		return err_sys(e, -fd, "container %s: connect to its monitor", c->id);
 	rc = unix_send(fd, &rq, sizeof(rq), files, nfile, 0);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "oci/control.h"
 #include "oci/state.h"
 
 static char folder[] = "/tmp/chaos-unit-state-XXXXXX";
@@ -289,6 +290,26 @@ static void test_status(void **state)
 	remove_one("x");
 }
 
+/* --- a monitor that ends after its state was read --- */
+
+static void test_ended(void **state)
+{
+	struct container c;
+	struct err e = {0};
+	int listener;
+
+	(void)state;
+	assert_int_equal(container_new(&c, &oci, "x", &bundle, &e), 0);
+	assert_int_equal(control_ask(&c, CONTROL_KILL, 9, &e), -ENOENT); /* none yet */
+	listener = control_listen(&c, &e);
+	assert_true(listener >= 0);
+	(void)close(listener);
+	assert_int_equal(control_ask(&c, CONTROL_KILL, 9, &e), -EPIPE);
+	assert_string_equal(e.msg, "container x: it has ended");
+	container_close(&c);
+	remove_one("x");
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -310,7 +331,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed),	cmocka_unit_test(test_exists),
 		cmocka_unit_test(test_foreign), cmocka_unit_test(test_another),
-		cmocka_unit_test(test_race),	cmocka_unit_test(test_status)};
+		cmocka_unit_test(test_race),	cmocka_unit_test(test_status),
+		cmocka_unit_test(test_ended)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
