@@ -17,7 +17,9 @@ daemon=
 export CHAOS_SOCKET=/run/chaos/chaosd.sock
 
 fail() {
-	echo "FAILED at line ${BASH_LINENO[0]}: $*"
+	local i=0 # the first frame that is not of this file
+	while [ "${BASH_SOURCE[i + 1]##*/}" = lib.sh ] && [ $((i + 2)) -lt ${#BASH_SOURCE[@]} ]; do i=$((i + 1)); done
+	echo "FAILED at line ${BASH_LINENO[i]} of ${BASH_SOURCE[i + 1]##*/}: $*"
 	if [ -f "$DAEMON_LOG" ]; then
 		echo "chaosd said:"
 		tail -15 "$DAEMON_LOG"
