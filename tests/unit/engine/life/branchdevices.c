@@ -3,8 +3,7 @@
 #include "split-toolstack/engine/life/branch.h"
 #include "split-toolstack/engine/life/life_test.h"
 #include "split-toolstack/engine/vm/parts.h"
-#include "tests/unit/engine/devices_help.h"
-#include "tests/unit/engine/life/savevm_help.h"
+#include "tests/unit/engine/life/with_devices_help.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +15,6 @@
 
 #include <noxs/abi.h>
 #include <xen/sched.h>
-
-#define CAN (NOXS_CAN_SAVE | NOXS_CAN_SUSPEND | NOXS_CAN_PLAIN | NOXS_CAN_DEVICES)
 
 struct copies {
 	bool over;
@@ -73,24 +70,6 @@ static void branch(struct vm *vm, struct branch_want w, struct copies *c)
 	if (c->rc < 0)
 		fail_msg("%s", c->err.msg);
 	assert_int_equal(c->made, w.count);
-}
-
-static struct vm *with(struct vm_config c)
-{
-	struct result r = create(c, 0);
-
-	assert_int_equal(r.rc, 0);
-	work_until(vm_state(r.vm) == VM_RUNNING && connected(r.vm) == vm_cfg(r.vm)->ndevice);
-	says(r.vm, CAN);
-	return r.vm;
-}
-
-static struct vm *with_vif(const char *name, enum dom_type type, uint64_t kib)
-{
-	struct vm_config c = guest(name, type, kib);
-
-	give(&c, vif("br0", ""));
-	return with(c);
 }
 
 static void page_of(const struct vm *vm, struct noxs_page *out)
@@ -192,7 +171,7 @@ static void one_has_the_address_that_is_given(void **state)
 static void disks_that_are_written_are_not_shared(void **state)
 {
 	static const uint32_t refused[] = {0, VM_RESTORE_DISKS_KEEP, VM_RESTORE_DISKS_READONLY};
-	struct vm *vm = with(net_and_disk("web"));
+	struct vm *vm = with(net_and_disk("web"), CAN);
 	struct noxs_page page;
 	struct copies c;
 
@@ -261,7 +240,7 @@ static void disks_are_copied(void **state)
 {
 	const struct branch_want want = {
 		.count = 2, .name = "copy", .flags = VM_RESTORE_DISKS_COPY};
-	struct vm *vm = with(net_and_disk("web"));
+	struct vm *vm = with(net_and_disk("web"), CAN);
 	char path[2][80];
 	struct copies c;
 	struct stat st;
@@ -322,7 +301,7 @@ static void disks_that_are_read_are_shared(void **state)
 	(void)state;
 	d.u.vbd.readonly = true;
 	give(&cfg, d);
-	vm = with(cfg);
+	vm = with(cfg, CAN);
 	branch(vm, (struct branch_want){.count = 2}, &c);
 	goes_on(c.vm[1], 1);
 	assert_true(vm_cfg(c.vm[1])->device[0].u.vbd.readonly);

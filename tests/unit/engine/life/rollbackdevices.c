@@ -7,8 +7,7 @@
 #include "split-toolstack/engine/life/snapshot.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/state.h"
-#include "tests/unit/engine/devices_help.h"
-#include "tests/unit/engine/life/savevm_help.h"
+#include "tests/unit/engine/life/with_devices_help.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,9 +15,6 @@
 
 #include <noxs/abi.h>
 #include <xen/sched.h>
-
-#define CAN   (NOXS_CAN_SAVE | NOXS_CAN_SUSPEND | NOXS_CAN_PLAIN | NOXS_CAN_DEVICES)
-#define FRAME 5u /* one that the guest uses */
 
 struct over {
 	bool called;
@@ -73,44 +69,6 @@ static int rollback(struct vm *vm, const char *name, uint32_t flags, struct err 
 	work_until(o.called);
 	*e = o.err;
 	return o.rc;
-}
-
-static void set_byte(const struct vm *vm, uint8_t byte)
-{
-	uint8_t *at = fake_page(vm_domid(vm), FRAME);
-
-	assert_non_null(at);
-	memset(at, byte, 4096);
-	(void)munmap(at, 4096);
-}
-
-static uint8_t get_byte(const struct vm *vm)
-{
-	uint8_t *at = fake_page(vm_domid(vm), FRAME);
-	uint8_t byte;
-
-	assert_non_null(at);
-	byte = at[4095];
-	(void)munmap(at, 4096);
-	return byte;
-}
-
-static struct vm *with(struct vm_config c)
-{
-	struct result r = create(c, 0);
-
-	assert_int_equal(r.rc, 0);
-	work_until(vm_state(r.vm) == VM_RUNNING && connected(r.vm) == vm_cfg(r.vm)->ndevice);
-	says(r.vm, CAN);
-	return r.vm;
-}
-
-static struct vm *with_vif(const char *name, enum dom_type type, uint64_t kib)
-{
-	struct vm_config c = guest(name, type, kib);
-
-	give(&c, vif("br0", ""));
-	return with(c);
 }
 
 static void on_removed(void *arg, int rc, const struct err *e)
@@ -181,7 +139,7 @@ static void it_is_as_it_was(void **state)
 
 static void disks_are_not_set_back(void **state)
 {
-	struct vm *vm = with(net_and_disk("web"));
+	struct vm *vm = with(net_and_disk("web"), CAN);
 	struct err e = {0};
 
 	(void)state;
@@ -201,7 +159,7 @@ static void disks_are_not_set_back(void **state)
 
 static void others_are_refused(void **state)
 {
-	struct vm *plain = with(guest("plain", DOM_PVH, 4096));
+	struct vm *plain = with(guest("plain", DOM_PVH, 4096), CAN);
 	struct vm *vm = with_vif("web", DOM_PVH, 4096);
 	struct err e = {0};
 

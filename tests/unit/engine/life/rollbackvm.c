@@ -22,8 +22,6 @@
 
 #include <xen/sched.h> /* behind xenctrl.h */
 
-#define FRAME 5u /* one that the guest uses */
-
 static const enum dom_type types[] = {DOM_PV, DOM_PVH};
 
 struct over {
@@ -70,26 +68,6 @@ static int rollback(struct vm *vm, const char *name, struct err *e)
 	*e = o.err;
 	until(streams_test_count(en) == 0);
 	return o.rc;
-}
-
-static void set_byte(const struct vm *vm, uint8_t byte)
-{
-	uint8_t *at = fake_page(vm_domid(vm), FRAME);
-
-	assert_non_null(at);
-	memset(at, byte, 4096);
-	(void)munmap(at, 4096);
-}
-
-static uint8_t get_byte(const struct vm *vm)
-{
-	uint8_t *at = fake_page(vm_domid(vm), FRAME);
-	uint8_t byte;
-
-	assert_non_null(at);
-	byte = at[4095];
-	(void)munmap(at, 4096);
-	return byte;
 }
 
 static uint64_t generation(const struct vm *vm)

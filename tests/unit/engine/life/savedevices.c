@@ -3,8 +3,7 @@
 #include "split-toolstack/engine/life/migrate.h"
 #include "split-toolstack/engine/vm/parts.h"
 #include "split-toolstack/engine/vm/state.h"
-#include "tests/unit/engine/devices_help.h"
-#include "tests/unit/engine/life/savevm_help.h"
+#include "tests/unit/engine/life/with_devices_help.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,19 +15,6 @@
 
 #include <noxs/abi.h>
 #include <xen/sched.h>
-
-#define CAN (NOXS_CAN_SAVE | NOXS_CAN_SUSPEND | NOXS_CAN_PLAIN | NOXS_CAN_DEVICES)
-
-/* One that runs with its devices connected. */
-static struct vm *with(struct vm_config c, uint32_t can)
-{
-	struct result r = create(c, 0);
-
-	assert_int_equal(r.rc, 0);
-	work_until(vm_state(r.vm) == VM_RUNNING && connected(r.vm) == vm_cfg(r.vm)->ndevice);
-	says(r.vm, can);
-	return r.vm;
-}
 
 static struct vm_config net_only(const char *name, enum dom_type type)
 {

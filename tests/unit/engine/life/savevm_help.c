@@ -136,3 +136,23 @@ bool has_file(const uint8_t uuid[16])
 	sleeper_path(uuid, path);
 	return access(path, F_OK) == 0;
 }
+
+void set_byte(const struct vm *vm, uint8_t byte)
+{
+	uint8_t *at = fake_page(vm_domid(vm), FRAME);
+
+	assert_non_null(at);
+	memset(at, byte, 4096);
+	(void)munmap(at, 4096);
+}
+
+uint8_t get_byte(const struct vm *vm)
+{
+	uint8_t *at = fake_page(vm_domid(vm), FRAME);
+	uint8_t byte;
+
+	assert_non_null(at);
+	byte = at[4095];
+	(void)munmap(at, 4096);
+	return byte;
+}

@@ -38,6 +38,10 @@ void sleeper_path(const uint8_t uuid[16], char *path);
 bool has_file(const uint8_t uuid[16]);
 /* Its device page says so. */
 void is_resumed(const struct vm *vm);
+/* All bytes of a frame that the guest uses. */
+#define FRAME 5u
+void set_byte(const struct vm *vm, uint8_t byte);
+uint8_t get_byte(const struct vm *vm);
 /* As Xen says. */
 void is_paused(const struct vm *vm, bool paused);
 
