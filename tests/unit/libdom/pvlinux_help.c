@@ -6,29 +6,7 @@
 #include <unistd.h>
 
 struct xen *x;
-const char owner[19] = "an owner's bytes";
-
-/* --- a guest --- */
-
-static void fill(uint32_t domid, uint64_t gfn, int byte)
-{
-	uint8_t *at = fake_page(domid, gfn);
-
-	assert_non_null(at);
-	memset(at, byte, PAGE);
-	(void)munmap(at, PAGE);
-}
-
-int first_byte(uint32_t domid, uint64_t gfn)
-{
-	uint8_t *at = fake_page(domid, gfn);
-	int byte;
-
-	assert_non_null(at);
-	byte = at[0];
-	(void)munmap(at, PAGE);
-	return byte;
-}
+const char owner[17] = "an owner's bytes";
 
 void live(struct dom *d)
 {

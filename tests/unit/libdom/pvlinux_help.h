@@ -5,18 +5,17 @@
 
 #include "libdom/save_pvlinux.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/libdom/pages_help.h"
 #include "tests/unit/unit.h"
 
 #define PAGES 256u /* memory of Linux guests is in whole MiB */
-#define PAGE  4096u
 
 extern struct xen *x;
-extern const char owner[19]; /* of the save */
+extern const char owner[17]; /* of the save */
 
 /* A guest each page of which has another byte. */
 void live(struct dom *d);
 void end(struct dom *d, int fd);
-int first_byte(uint32_t domid, uint64_t gfn);
 int save(const struct dom *d, int fd, struct save_stats *st, struct err *e);
 int restore(int fd, struct dom *d, struct save_stats *st, struct err *e);
 int new_file(void);

@@ -5,9 +5,9 @@
 
 #include "libdom/save_stream.h"
 #include "tests/fake/fake.h"
+#include "tests/unit/libdom/pages_help.h"
 #include "tests/unit/unit.h"
 
-#define PAGE	4096u
 #define PAGES	64u
 #define UNUSED	20u /* frames from here on ... */
 #define USED	40u /* ... to here are untouched */
@@ -38,7 +38,6 @@ int save(struct guest *g, int fd, struct save_stats *st, struct err *e);
 /* Everything up to the pages; *s is opened when it succeeds. */
 int open_stream(int fd, struct transfer *t, struct save_stream **s, struct err *e);
 int restore(int fd, struct guest *g, const struct way *w, struct err *e);
-int first_byte(uint32_t domid, uint64_t gfn);
 
 /* Around each test: nothing may be left. */
 int begin_save(void **state);
