@@ -273,8 +273,8 @@ struct xen_stream;
 /* Starts the child. *fd: this end of the pipe, which does not block: the stream is read from it, or
  * for a restore written to it. The caller closes it. */
 int xen_stream_begin(const struct xen_stream_want *w, struct xen_stream **out, int *fd);
-/* Waits until the child has ended by itself, or the file `cancel` has something to read: 0, or
- * -ECANCELED. Close *fd before. */
+/* Waits until the child has ended by itself, or the file `cancel` has something to read: 0,
+ * -ECANCELED, or -errno: it could not wait. Close *fd before. */
 int xen_stream_wait(const struct xen_stream *s, int cancel);
 /* Ends the child (`stop`), or waits until it has done its work: close *fd before. Frees `s`. 0, or
  * -errno of libxenguest; -EINTR: the child was ended by a signal. */

@@ -61,7 +61,7 @@ int link_set(struct link *l, int ifindex, const struct link_change *c, struct er
 
 /* The bridge that has the interface as a port sends frames to this address there as long as it is a
  * port, also when another port has sent frames with it as their source. -EOPNOTSUPP: it is a port
- * of something else; -EINVAL: of nothing. */
+ * of nothing, or of something else; -ENODEV, -ENOMEM. */
 int link_pin(struct link *l, int ifindex, const uint8_t mac[6]);
 
 /* Makes a tap interface, which exists as long as the file is open; fails if the name is in use.

@@ -155,7 +155,7 @@ int link_pin(struct link *l, int ifindex, const uint8_t mac[6])
 	const struct link_info *i = by_index(in, ifindex);
 
 	if (!i || i->master <= 0)
-		return -EINVAL;
+		return i ? -EOPNOTSUPP : -ENODEV;
 	memcpy(pinned[i - in], mac, 6);
 	return 0;
 }

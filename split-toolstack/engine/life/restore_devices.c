@@ -123,7 +123,9 @@ int restore_check_devices(const struct devices_wish *w, struct vm_config *c, str
 	}
 	if (rc == 0 && w->flags & VM_RESTORE_DISKS_NONE)
 		drop_disks(c, w->noxs);
+	if (rc == 0 && w->vif)
+		rc = give_vif(w, c, e);
 	if (rc == 0 && original)
 		devices_pin(vm_devices(original));
-	return rc == 0 && w->vif ? give_vif(w, c, e) : rc;
+	return rc;
 }

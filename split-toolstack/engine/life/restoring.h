@@ -88,7 +88,8 @@ struct devices_wish {
 	const struct vif_config *vif; /* MAC and IP for the first vif; NULL: others */
 };
 /* restore_devices.c: checks whether the devices in `c` may be used, and sets those that the VM will
- * have. -EPERM, -EBUSY, -EPROTO; because of `vif` -EINVAL, -EEXIST. */
+ * have. The original of a copy keeps its MAC addresses in the bridge from now on (devices_pin()).
+ * -EPERM, -EBUSY, -EPROTO; because of `vif` -EINVAL, -EEXIST. */
 int restore_check_devices(const struct devices_wish *w, struct vm_config *c, struct err *e);
 
 /* restore_copy.c: replaces disks of `c` that the VM writes by copies, if the client has requested
